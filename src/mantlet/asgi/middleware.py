@@ -1,0 +1,39 @@
+"""`wrap()`, and each policy as a conventional ASGI middleware.
+
+A middleware's first argument is the app and the others are the policy's own, so that Starlette's
+and FastAPI's ``add_middleware`` takes it and a type checker checks its options.
+"""
+
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec
+
+from mantlet.asgi.stack import Stack
+from mantlet.baseline import baseline
+from mantlet.errors import ErrorEnvelope
+from mantlet.policy import Policy
+from mantlet.ratelimit import RateLimiter
+from mantlet.types import AsgiApp
+
+__all__ = ["ErrorEnvelopeMiddleware", "RateLimiterMiddleware", "wrap"]
+
+P = ParamSpec("P")
+
+
+def wrap(app: AsgiApp, *policies: Policy) -> Stack:
+    """Wrap an ASGI app in policies, the outermost first; without any, in the baseline.
+
+    Raises:
+        TypeError: one of the policies is none.
+    """
+    return Stack(app, *(policies or baseline()))
+
+
+def _middleware(policy: Callable[P, Policy]) -> Callable[Concatenate[AsgiApp, P], Stack]:
+    def middleware(app: AsgiApp, /, *args: P.args, **kwargs: P.kwargs) -> Stack:
+        return Stack(app, policy(*args, **kwargs))
+
+    return middleware
+
+
+ErrorEnvelopeMiddleware = _middleware(ErrorEnvelope)
+RateLimiterMiddleware = _middleware(RateLimiter)

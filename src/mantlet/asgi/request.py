@@ -1,0 +1,135 @@
+"""The request over an ASGI scope."""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+from mantlet.body import check_length
+from mantlet.exceptions import ClientDisconnected
+from mantlet.headers import Headers
+from mantlet.problem import BodyTooLarge
+from mantlet.request import Request
+from mantlet.types import AsgiMessage, Receive, Scope
+
+__all__ = ["AsgiRequest"]
+
+
+class ScopeHeaders(Headers):
+    """The scope's header fields, looked up in a dict that is built at the first look.
+
+    Args:
+        fields: pairs of bytes with names in lower case, as the specification has them.
+    """
+
+    __slots__ = ("_fields", "_joined")
+
+    def __init__(self, fields: Any) -> None:
+        if not isinstance(fields, list):
+            fields = list(fields)
+        joined: dict[bytes, bytes] = dict(fields)
+        if len(joined) != len(fields):
+            joined.clear()
+            for name, value in fields:
+                joined[name] = joined[name] + b", " + value if name in joined else value
+        self._fields: list[tuple[bytes, bytes]] = fields
+        self._joined = joined
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """Return a field's value, several values joined by a comma, or ``default``."""
+        value = self._joined.get(name.lower().encode("latin-1", "replace"))
+        return default if value is None else value.decode("latin-1")
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return ((name.decode("latin-1"), value.decode("latin-1")) for name, value in self._fields)
+
+
+class AsgiRequest(Request):
+    """A lazy view over a scope, and the body as far as policies have read it."""
+
+    __slots__ = ("_complete", "_handed_over", "_headers", "_pull", "_read", "scope")
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.scope = scope
+        self.error = None
+        self._pull = receive
+        self._headers: ScopeHeaders | None = None
+        self._read: bytearray | None = None
+        self._handed_over = False
+
+    @property
+    def carrier(self) -> Scope:
+        """The scope."""
+        return self.scope
+
+    @property
+    def method(self) -> str:
+        """The method as sent, ``"GET"`` for a WebSocket handshake."""
+        method: str = self.scope.get("method", "GET")
+        return method
+
+    @property
+    def path(self) -> str:
+        """The whole path, decoded."""
+        path: str = self.scope["path"]
+        return path
+
+    @property
+    def raw_path(self) -> bytes:
+        """The path as sent, percent-encoded, without the query."""
+        raw: bytes | None = self.scope.get("raw_path")
+        return quote(self.path, errors="replace").encode("ascii") if raw is None else raw
+
+    @property
+    def query(self) -> bytes:
+        """The query as sent."""
+        query: bytes = self.scope.get("query_string", b"")
+        return query
+
+    @property
+    def headers(self) -> ScopeHeaders:
+        """The request's header fields."""
+        headers = self._headers
+        if headers is None:
+            headers = self._headers = ScopeHeaders(self.scope["headers"])
+        return headers
+
+    @property
+    def scheme(self) -> str:
+        """The scheme as the server says it."""
+        scheme: str = self.scope.get("scheme", "http")
+        return scheme
+
+    @property
+    def client(self) -> str | None:
+        """The peer's address, or None."""
+        client = self.scope.get("client")
+        return (client[0] or None) if client else None
+
+    async def body(self, limit: int) -> bytes:
+        """Read the whole body, at most ``limit`` bytes of it; see `Request.body()`."""
+        if self._read is None:
+            if self._handed_over:
+                raise RuntimeError("request.body() must first be awaited in on_request")
+            check_length(self.headers.get("content-length"), limit)
+            self._read, self._complete = bytearray(), False
+        read = self._read
+        while not self._complete and len(read) <= limit:
+            message = await self._pull()
+            if message["type"] != "http.request":
+                raise ClientDisconnected("the client went away while its body was read")
+            read += message.get("body", b"")
+            self._complete = not message.get("more_body", False)
+        if len(read) > limit:
+            raise BodyTooLarge(limit)
+        return bytes(read)
+
+    def hand_over(self) -> Receive:
+        """Return the ``receive`` that the app is called with: the server's own if nothing was read."""
+        self._handed_over = True
+        return self._pull if self._read is None else self._replay
+
+    async def _replay(self) -> AsgiMessage:
+        if self._read is None:
+            return await self._pull()
+        body, self._read = bytes(self._read), None
+        return {"type": "http.request", "body": body, "more_body": not self._complete}

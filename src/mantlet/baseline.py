@@ -1,0 +1,14 @@
+"""What is safe for every app and needs no decision."""
+
+from mantlet.errors import ErrorEnvelope
+from mantlet.policy import Policy
+
+__all__ = ["baseline"]
+
+
+def baseline() -> tuple[Policy, ...]:
+    """Return the policies that an app is wrapped in when none are named, the outermost first.
+
+    A rate or a schema is a decision, so it is never among them.
+    """
+    return (ErrorEnvelope(),)

@@ -1,0 +1,29 @@
+"""The id that an exchange is known by, in its answer and in the log."""
+
+import re
+from os import urandom
+
+from mantlet.request import Request
+
+__all__ = ["request_id"]
+
+# What an id may be made of, so that it may stand in a log line and in a header field unescaped.
+_VALID = re.compile(r"[A-Za-z0-9._~+/=:@-]{1,128}")
+# W3C Trace Context, 3.2: version, trace-id, parent-id, flags; later versions may add to it.
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?"
+)
+
+
+def request_id(request: Request) -> str:
+    """Return the id that the request came with, else its trace's, else a new random one."""
+    headers = request.headers
+    given = headers.get("x-request-id")
+    if given is not None and _VALID.fullmatch(given):
+        return given
+    trace = headers.get("traceparent")
+    if trace is not None:
+        match = _TRACEPARENT.fullmatch(trace)
+        if match is not None and (match[2] is None or not trace.startswith("00")):
+            return match[1]
+    return urandom(16).hex()

@@ -1,0 +1,23 @@
+"""The package's own exceptions: one small tree."""
+
+__all__ = ["ClientDisconnected", "MantletError", "NoAnswer", "ResponseTooLarge"]
+
+
+class MantletError(Exception):
+    """The root of everything that Mantlet raises on its own account."""
+
+
+class ClientDisconnected(MantletError):
+    """The client went away before its request was read, or before the app answered it."""
+
+
+class NoAnswer(MantletError):
+    """The app ended without having answered the request."""
+
+
+class ResponseTooLarge(MantletError):
+    """The app's body is larger than the limit given to `Response.body()`."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the response body is larger than {limit} bytes")
+        self.limit = limit

@@ -1,0 +1,49 @@
+"""Hear exceptions that a framework turns into an answer inside itself.
+
+Flask, Quart and Django send ``got_request_exception`` and then answer with their own 500. What they
+tell is left in the exchange's environ or scope, where the stack finds it before the answer goes.
+
+Only frameworks that are loaded already are listened to; none is imported.
+"""
+
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+from mantlet.request import REPORTED
+
+__all__ = ["listen"]
+
+
+def listen() -> None:
+    """Connect to the signal of every framework that is loaded. Connecting twice changes nothing."""
+    if flask := sys.modules.get("flask.signals"):
+        flask.got_request_exception.connect(_from_flask, weak=False)
+    if quart := sys.modules.get("quart.signals"):
+        quart.got_request_exception.connect(_from_quart, weak=False)
+    if django := sys.modules.get("django.core.signals"):
+        django.got_request_exception.connect(_from_django, weak=False, dispatch_uid=__name__)
+
+
+# Any: the frameworks' own classes, which are not imported here.
+def _from_flask(sender: Any, exception: BaseException, **_: Any) -> None:
+    _leave(sys.modules["flask"].request.environ, exception)
+
+
+async def _from_quart(sender: Any, exception: BaseException, **_: Any) -> None:
+    quart = sys.modules["quart"]
+    if quart.has_websocket_context():
+        _leave(quart.websocket.scope, exception)
+    elif quart.has_request_context():
+        _leave(quart.request.scope, exception)
+
+
+def _from_django(sender: Any, request: Any = None, **_: Any) -> None:
+    carrier = getattr(request, "scope", None) or getattr(request, "environ", None)
+    exception = sys.exception()
+    if carrier is not None and exception is not None:
+        _leave(carrier, exception)
+
+
+def _leave(carrier: MutableMapping[str, Any], exception: BaseException) -> None:
+    carrier[REPORTED] = exception

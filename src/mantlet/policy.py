@@ -1,0 +1,233 @@
+"""The concept that everything here is made of: a policy, and what its hooks are given."""
+
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from types import coroutine
+from typing import Any, Final, Literal
+
+from mantlet.exceptions import ResponseTooLarge
+from mantlet.headers import MutableHeaders, check_value
+from mantlet.request import Request
+
+__all__ = ["Close", "Message", "Policy", "Reply", "Response"]
+
+Filter = Callable[[bytes, bool], bytes]
+
+#: What a pass yields to its face to say: suspend me until the app's whole body is there.
+WANTS_BODY: Final = object()
+
+
+class Reply:
+    """A whole answer, given by a policy instead of the app's.
+
+    Args:
+        status: 200 to 599.
+        headers: fields as a mapping or as pairs. ``Content-Length`` is added.
+        body: text is sent as UTF-8.
+
+    Raises:
+        ValueError: the status is none, or a field's value must not stand in a header.
+    """
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(
+        self,
+        status: int,
+        headers: Mapping[str, str] | Sequence[tuple[str, str]] = (),
+        body: bytes | str = b"",
+    ) -> None:
+        if not 200 <= status <= 599:
+            raise ValueError(f"status must be between 200 and 599, not {status}")
+        pairs = headers.items() if isinstance(headers, Mapping) else headers
+        self.status = status
+        self.headers = tuple((name, check_value(name, value)) for name, value in pairs)
+        self.body = body.encode() if isinstance(body, str) else body
+
+    def __repr__(self) -> str:
+        return f"Reply({self.status}, {len(self.body)} bytes)"
+
+
+class Response:
+    """The head of an answer, before any byte of it is sent.
+
+    It is the app's answer, or the `Reply` of a policy further in: a policy need not know which.
+
+    Attributes:
+        status: may be changed.
+        headers: may be edited.
+    """
+
+    __slots__ = ("_bodiless", "_filtered", "filters", "headers", "reply", "status", "whole")
+
+    # Any: bytes under ASGI, str under WSGI; the methods that policies use take and give text.
+    def __init__(
+        self,
+        status: int,
+        headers: MutableHeaders[Any],
+        *,
+        whole: bytes | None = None,
+        reply: bool = False,
+        bodiless: bool = False,
+    ) -> None:
+        self.status = status
+        self.headers = headers
+        self.reply = reply
+        self.filters: list[Filter] = []
+        self.whole = b"" if bodiless else whole
+        self._filtered = 0
+        self._bodiless = bodiless
+
+    def transform(self, fn: Filter) -> None:
+        """Register a filter over the streamed body.
+
+        Filters run in the order of their registration: those of policies further in first.
+        ``Content-Length`` is corrected or dropped, and ``ETag``, ``Digest``, ``Content-Digest``,
+        ``Repr-Digest`` and ``Content-MD5`` are dropped, when bytes may change. An answer without a
+        body (to HEAD, or with status 204 or 304) is not filtered, nor is a part of one (206): its
+        bytes mean nothing without the rest.
+
+        Args:
+            fn: called with each ``chunk`` and whether ``more`` will follow; returns what is sent in
+                its place. The last call has ``more=False``, and may have an empty chunk.
+        """
+        self.filters.append(fn)
+
+    async def body(self, limit: int) -> bytes:
+        """Wait for the whole body, as the policies further in made it, and return it.
+
+        Nothing is sent before it is there, so use it only where a policy must see all of it.
+
+        Args:
+            limit: in bytes. No more than this is held in memory, and the chunk that exceeds it.
+
+        Raises:
+            ResponseTooLarge: the body is larger. A policy that catches this lets it stream.
+            Exception: the app's own, where it raises before the body is complete.
+        """
+        if self.whole is None:
+            self.whole = await _whole_body(limit)
+        whole = self.apply(self.whole)
+        if len(whole) > limit:
+            raise ResponseTooLarge(limit)
+        return whole
+
+    def apply(self, whole: bytes) -> bytes:
+        """Run the filters that ``whole`` has not gone through yet, and keep what they made of it."""
+        for fn in self.filters[self._filtered :] if self.filtering else ():
+            whole = fn(whole, False)
+        self._filtered = len(self.filters)
+        self.whole = whole
+        return whole
+
+    @property
+    def filtering(self) -> bool:
+        """Whether there are filters, and a body that they apply to."""
+        return bool(self.filters) and not self._bodiless and self.status not in (204, 206, 304)
+
+
+@coroutine
+def _whole_body(limit: int) -> Generator[Any, Any, bytes]:
+    # The face catches what is yielded here, and sends the body back in.
+    body: bytes = yield WANTS_BODY, limit
+    return body
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One WebSocket message.
+
+    Attributes:
+        data: text or bytes, as the peer sent it.
+        direction: ``"in"`` from the client to the app, ``"out"`` from the app to the client.
+    """
+
+    data: str | bytes
+    direction: Literal["in", "out"]
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """An end to a WebSocket connection, given by a policy in place of a message.
+
+    Attributes:
+        code: RFC 6455, 7.4: 1000 to 1014 as registered there, or 3000 to 4999.
+        reason: at most 123 bytes of UTF-8.
+    """
+
+    code: int = 1008
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        usable = 1000 <= self.code <= 1014 and self.code not in (1004, 1005, 1006)
+        if not usable and not 3000 <= self.code <= 4999:
+            raise ValueError(f"code must be one that an endpoint may send, not {self.code}")
+        if len(self.reason.encode()) > 123:
+            raise ValueError("reason must be at most 123 bytes long in UTF-8")
+
+
+class Policy:
+    """One protection. Immutable once made; every option is a keyword, checked in ``__init__``.
+
+    A policy overrides the hooks it needs; a hook that is not overridden costs nothing. A hook is a
+    ``def``, or an ``async def`` where it must wait for a body or for I/O; both run under WSGI and
+    under ASGI alike. Under WSGI there is no event loop to wait on, and a hook that tries is told so
+    by a RuntimeError.
+
+    If a policy's `on_request` let a request pass, it sees exactly one of `on_response` and
+    `on_error`; if it ran at all, it sees `on_finish` once. A hook that raises a `Problem` answers
+    with it; any other exception goes to the policies further out, and then to the server.
+    """
+
+    __slots__ = ()
+
+    def on_request(self, request: Request) -> Reply | None | Awaitable[Reply | None]:
+        """Judge a request, or a WebSocket handshake, on its way in; the outermost policy first.
+
+        Returns:
+            A `Reply` to answer in the app's place, or None to let the request pass.
+        """
+
+    def on_response(
+        self, request: Request, response: Response
+    ) -> Reply | None | Awaitable[Reply | None]:
+        """Look at the head of an answer before any byte of it is sent; the innermost policy first.
+
+        Returns:
+            A `Reply` to replace the answer, whose body is then discarded, or None to let it pass.
+        """
+
+    def on_error(
+        self, request: Request, error: BaseException
+    ) -> Reply | None | Awaitable[Reply | None]:
+        """Hear that the app, or a policy further in, raised before the head was sent.
+
+        Cancellation, ``SystemExit`` and ``KeyboardInterrupt`` are told too, but can't be answered.
+
+        Returns:
+            A `Reply` to answer the error, or None to leave it to the next policy out.
+        """
+
+    def on_message(
+        self, request: Request, message: Message
+    ) -> Message | Close | None | Awaitable[Message | Close | None]:
+        """Judge one WebSocket message: the outermost policy first on its way in, last on its way out.
+
+        Returns:
+            The message, or another one, to send it on; a `Close` to end the connection; None to
+            drop the message.
+        """
+        return message
+
+    def on_finish(self, request: Request) -> None | Awaitable[None]:
+        """Clean up, once, after the exchange has ended in whatever way."""
+
+    def startup(self) -> None | Awaitable[None]:
+        """Prepare, once, before the first request.
+
+        Awaited in the lifespan under ASGI; on first use under WSGI, and under a server or an app
+        without lifespan.
+        """
+
+    def shutdown(self) -> None | Awaitable[None]:
+        """Let go of what `startup` took. Awaited in the lifespan; without one it is not called."""

@@ -1,0 +1,133 @@
+"""Problem details for HTTP APIs (RFC 9457): the value that every policy answers with."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from mantlet.exceptions import MantletError
+from mantlet.headers import check_value
+from mantlet.policy import Reply
+from mantlet.request import Request
+
+__all__ = ["BodyTooLarge", "MalformedRequest", "Problem"]
+
+MEDIA_TYPE = "application/problem+json"
+
+# Phrases of RFC 9110 that the standard library has in their older words before Python 3.13.
+_PHRASES = {
+    413: "Content Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
+}
+# RFC 9110, 15: a status that is not known is treated as the x00 of its class.
+_CLASSES = {1: "Continue", 2: "OK", 3: "Redirect", 4: "Client Error", 5: "Server Error"}
+_STANDARD = frozenset({"type", "title", "status", "detail", "instance", "request_id"})
+
+
+class Problem(MantletError):
+    """What went wrong, in the words meant for the client, and nothing else.
+
+    It is an exception as well: `ErrorEnvelope` answers a raised Problem with just what it states,
+    and a policy's hook that raises one answers with it.
+
+    Args:
+        status: the HTTP status, 400 to 599.
+        type: a URI that names the kind of problem; ``about:blank`` means that the status says all.
+        title: a short text for this type, by default the status's own phrase.
+        detail: what is special about this occurrence, for the client to read.
+        instance: a URI of this occurrence; by default a ``urn:uuid:`` of the request id.
+        headers: further fields of the answer, such as ``Retry-After``.
+        extensions: further members. Their names are the problem type's to define (RFC 9457, 3.2).
+
+    Raises:
+        ValueError: the status is no error, or an extension has the name of a standard member.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        *,
+        type: str = "about:blank",  # RFC 9457's own name for it
+        title: str | None = None,
+        detail: str | None = None,
+        instance: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        extensions: Mapping[str, Any] | None = None,
+    ) -> None:
+        if not 400 <= status <= 599:
+            raise ValueError(f"status must be between 400 and 599, not {status}")
+        taken = _STANDARD.intersection(extensions or ())
+        if taken:
+            raise ValueError(f"extensions must not be named as a standard member: {sorted(taken)}")
+        self.status = status
+        self.type = type
+        self.title = title or phrase(status)
+        self.detail = detail
+        self.instance = instance
+        self.headers = MappingProxyType(
+            {name: check_value(name, value) for name, value in (headers or {}).items()}
+        )
+        self.extensions = MappingProxyType(dict(extensions or {}))
+        super().__init__(f"{status} {self.title}")
+
+    def reply(self, request: Request) -> Reply:
+        """Return the answer that states this problem.
+
+        It names the request by the id that the exchange has, if it has one, and carries the fields
+        that policies further in left in ``state["error_headers"]``.
+        """
+        state = request.state
+        request_id: str | None = state.get("request_id")
+        members: dict[str, Any] = {"type": self.type, "title": self.title, "status": self.status}
+        if self.detail is not None:
+            members["detail"] = self.detail
+        instance = self.instance or (request_id and f"urn:uuid:{as_uuid(request_id)}")
+        if instance:
+            members["instance"] = instance
+        if request_id:
+            members["request_id"] = request_id
+        members |= self.extensions
+        headers = {
+            "Content-Type": MEDIA_TYPE,
+            "Cache-Control": "no-store",
+            **state.get("error_headers", {}),
+            **self.headers,
+        }
+        return Reply(self.status, headers, json.dumps(members, ensure_ascii=True).encode("ascii"))
+
+
+class BodyTooLarge(Problem):
+    """The request's body is larger than the limit that a policy reads (RFC 9110, 15.5.14)."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(413, detail=f"The request body is larger than {limit} bytes.")
+        self.limit = limit
+
+
+class MalformedRequest(Problem):
+    """The request breaks the rules of HTTP (RFC 9110, 15.5.1)."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(400, detail=detail)
+
+
+def phrase(status: int) -> str:
+    """Return the phrase that IANA has registered for ``status``, or a general one."""
+    if status in _PHRASES:
+        return _PHRASES[status]
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return _CLASSES[status // 100]
+
+
+def as_uuid(request_id: str) -> UUID:
+    """Return the UUID that a request id is, or one that always belongs to it (RFC 9562, 5.5)."""
+    try:
+        return UUID(request_id)
+    except ValueError:
+        return uuid5(NAMESPACE_URL, request_id)

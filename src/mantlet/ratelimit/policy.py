@@ -1,0 +1,100 @@
+"""`RateLimiter`: no client gets more than its share.
+
+It keeps a token bucket for each client address: a quota of 100 a minute with a burst of 20 lets 20
+requests pass at once and one more every 0.6 seconds, for ever and without losing a fraction. What
+exceeds it is answered with 429, a problem (RFC 9457) and ``Retry-After``. Every answer says what is
+left, in the ``RateLimit`` and ``RateLimit-Policy`` fields of draft-ietf-httpapi-ratelimit-headers-10.
+
+What it does not do: buckets are this process's own, so each of several workers counts for itself;
+and the address is the peer's as the server says it, so behind a proxy have the server (uvicorn's
+``--forwarded-allow-ips``, gunicorn's ``--forwarded-allow-ips`` with a PROXY protocol, or your
+framework's proxy middleware outside this) set it, or all clients share the proxy's bucket.
+"""
+
+from collections.abc import Callable
+from time import monotonic_ns
+
+from mantlet.policy import Policy, Reply, Response
+from mantlet.problem import Problem
+from mantlet.ratelimit.bucket import Decision
+from mantlet.ratelimit.keys import client_address
+from mantlet.ratelimit.quota import Quota
+from mantlet.ratelimit.stores.memory import MemoryStore
+from mantlet.request import Request
+
+__all__ = ["RateLimiter"]
+
+QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+
+
+class RateLimiter(Policy):
+    """Refuse requests of a client that exceed its quota, with 429 and a ``Retry-After``.
+
+    The decision is in ``mantlet.state(...)["ratelimit"]``, a `Decision`.
+
+    Args:
+        quota: a rate such as ``"100/minute"``, or a `Quota`.
+        burst: how many requests may come at once; by default as many as the rate's amount.
+        max_keys: how many clients are kept in memory, at about 250 bytes each. When more than that
+            are short of their full bucket at once, further ones share one bucket.
+        clock: nanoseconds that never go back.
+
+    Raises:
+        TypeError: an option is of the wrong type, or ``burst`` is given beside a `Quota`.
+        ValueError: an option's value is wrong; the message names it and what would be right.
+    """
+
+    def __init__(
+        self,
+        quota: str | Quota,
+        *,
+        burst: int | None = None,
+        max_keys: int = 100_000,
+        clock: Callable[[], int] = monotonic_ns,
+    ) -> None:
+        if burst is not None:
+            if isinstance(quota, Quota):
+                raise TypeError("burst belongs into the Quota where one is given")
+            if burst == 0:
+                raise ValueError("burst must be at least 1, not 0")
+        if not isinstance(quota, Quota):
+            quota = Quota(quota, burst=burst or 0)
+        if isinstance(max_keys, bool) or not isinstance(max_keys, int):
+            raise TypeError(f"max_keys must be a whole number of clients, not {max_keys!r}")
+        if max_keys < 1:
+            raise ValueError(f"max_keys must be at least 1, not {max_keys}")
+        self.quota = quota
+        self._store = MemoryStore(quota, max_keys, clock)
+        name = quota.name.replace("\\", "\\\\").replace('"', '\\"')
+        self._policy_field = f'"{name}";q={quota.amount};w={quota.window}'
+        self._limit_field = f'"{name}";r=%d;t=%d'
+
+    def on_request(self, request: Request) -> Reply | None:
+        """Take a token from the client's bucket, or refuse."""
+        decision = self._store.take(client_address(request))
+        request.state["ratelimit"] = decision
+        if decision.allowed:
+            return None
+        return Problem(
+            429,
+            type=QUOTA_EXCEEDED,
+            title="Request cannot be satisfied as assigned quota has been exceeded",
+            headers={"Retry-After": str(decision.reset), **self._fields(decision)},
+            extensions={"violated-policies": [self.quota.name]},
+        ).reply(request)
+
+    def on_response(self, request: Request, response: Response) -> None:
+        """Say what is left of the quota."""
+        for name, value in self._fields(request.state["ratelimit"]).items():
+            response.headers.set(name, value)
+
+    def on_error(self, request: Request, error: BaseException) -> None:
+        """Leave the fields to the policy further out that answers the error."""
+        fields = request.state.setdefault("error_headers", {})
+        fields |= self._fields(request.state["ratelimit"])
+
+    def _fields(self, decision: Decision) -> dict[str, str]:
+        return {
+            "RateLimit-Policy": self._policy_field,
+            "RateLimit": self._limit_field % (decision.remaining, decision.reset),
+        }

@@ -1,0 +1,132 @@
+"""The request as policies see it, and the exchange's state as the app sees it."""
+
+from abc import abstractmethod
+from collections.abc import MutableMapping
+from typing import Any, Literal
+
+from mantlet.headers import Headers
+
+__all__ = ["Request", "state"]
+
+#: Where an exchange keeps its state, in the environ or the scope.
+STATE = "mantlet.state"
+
+#: Where a framework's signal leaves the exception that the framework turned into an answer.
+REPORTED = "mantlet.error"
+
+
+class Request:
+    """A lazy, read-only view over a WSGI environ or an ASGI scope.
+
+    Attributes:
+        protocol: ``"http"``, or ``"websocket"`` for a WebSocket and its handshake.
+        error: in `Policy.on_finish`, the exception that the exchange ended with and that nobody
+            answered (most often one raised after the head had gone), else None.
+    """
+
+    __slots__ = ("error",)
+
+    protocol: Literal["http", "websocket"] = "http"
+    error: BaseException | None
+
+    @property
+    @abstractmethod
+    def carrier(self) -> MutableMapping[str, Any]:
+        """The environ or the scope itself, for what this view does not show."""
+
+    @property
+    @abstractmethod
+    def method(self) -> str:
+        """The method as sent, ``"GET"`` for a WebSocket handshake."""
+
+    @property
+    @abstractmethod
+    def path(self) -> str:
+        """The whole path, decoded, with the part that the app is mounted under.
+
+        Bytes that are not UTF-8 appear as U+FFFD; `raw_path` has them.
+        """
+
+    @property
+    @abstractmethod
+    def raw_path(self) -> bytes:
+        """The path as sent, percent-encoded, without the query.
+
+        Where the server does not hand it over it is encoded anew from the decoded path.
+        """
+
+    @property
+    @abstractmethod
+    def query(self) -> bytes:
+        """The query as sent, without its question mark."""
+
+    @property
+    @abstractmethod
+    def headers(self) -> Headers:
+        """The request's header fields."""
+
+    @property
+    @abstractmethod
+    def scheme(self) -> str:
+        """``"http"``, ``"https"``, ``"ws"`` or ``"wss"``, as the server says it."""
+
+    @property
+    @abstractmethod
+    def client(self) -> str | None:
+        """The peer's address as the server says it; None where there is none (a Unix socket)."""
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The exchange's dict, shared by all policies and readable by the app."""
+        return exchange_state(self.carrier)
+
+    @abstractmethod
+    async def body(self, limit: int) -> bytes:
+        """Read the whole body, at most ``limit`` bytes of it; the app still gets every byte.
+
+        May be awaited in `Policy.on_request`, any number of times. Under WSGI it never suspends.
+
+        Args:
+            limit: in bytes.
+
+        Raises:
+            BodyTooLarge: the body is larger (a `Problem` with status 413).
+            MalformedRequest: its Content-Length is no number, or it ended early (a 400).
+            ClientDisconnected: the client went away before it was complete.
+            RuntimeError: the request has been handed to the app already.
+        """
+
+
+def exchange_state(carrier: MutableMapping[str, Any]) -> dict[str, Any]:
+    """Return the state dict of the environ or scope ``carrier``, made at its first use."""
+    found: dict[str, Any] | None = carrier.get(STATE)
+    if found is None:
+        found = carrier[STATE] = {}
+    return found
+
+
+# Any: each framework's request is a class of its own, and none of them is imported here.
+def state(source: Any) -> dict[str, Any]:
+    """Return the exchange's state, where policies leave what the app may want to know.
+
+    Args:
+        source: a WSGI environ, an ASGI scope, or the request object of Flask, Starlette, FastAPI,
+            Django, Quart, Litestar or Falcon.
+
+    Returns:
+        The dict that the exchange's policies share: ``["request_id"]``, ``["ratelimit"]``, ...
+        It is empty where no policy has put anything in it.
+
+    Raises:
+        TypeError: ``source`` has no environ and no scope.
+    """
+    for attribute in ("scope", "environ", "env"):
+        carrier = getattr(source, attribute, None)
+        if isinstance(carrier, MutableMapping):
+            return exchange_state(carrier)
+    if isinstance(source, MutableMapping):
+        return exchange_state(source)
+    raise TypeError(
+        f"mantlet.state() takes a WSGI environ, an ASGI scope or a framework's request, "
+        f"not {type(source).__name__}"
+    )

@@ -1,0 +1,6 @@
+"""The WSGI face: `wrap()`, `Stack`, and each policy as a middleware."""
+
+from mantlet.wsgi.middleware import ErrorEnvelopeMiddleware, RateLimiterMiddleware, wrap
+from mantlet.wsgi.stack import Stack
+
+__all__ = ["ErrorEnvelopeMiddleware", "RateLimiterMiddleware", "Stack", "wrap"]

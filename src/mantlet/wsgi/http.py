@@ -1,0 +1,268 @@
+"""One HTTP exchange under WSGI (PEP 3333)."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication
+
+from mantlet.headers import TextHeaders
+from mantlet.policy import Reply, Response
+from mantlet.problem import phrase
+from mantlet.stack import BaseStack, Exchange, Refusal, run
+from mantlet.wsgi.request import WsgiRequest
+
+__all__ = ["HttpExchange"]
+
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
+Write = Callable[[bytes], object]
+
+_FILE_WRAPPER = "wsgi.file_wrapper"
+
+
+class HttpExchange(Exchange):
+    """One HTTP request through a stack, and the iterable that the server sends its answer from.
+
+    Args:
+        stack: the app with its policies.
+        request: the request.
+        start_response: the server's.
+        refusal: how the inward pass ended where it did not reach the app, else None.
+    """
+
+    __slots__ = (
+        "_closed",
+        "_exc_info",
+        "_file",
+        "_iterator",
+        "_out",
+        "_ran",
+        "_refusal",
+        "_result",
+        "_server_start",
+        "_server_wrapper",
+        "_server_write",
+        "_stack",
+        "_status",
+    )
+
+    request: WsgiRequest
+
+    def __init__(
+        self,
+        stack: BaseStack[WSGIApplication],
+        request: WsgiRequest,
+        start_response: StartResponse,
+        refusal: Refusal | None,
+    ) -> None:
+        count = len(stack.policies)
+        super().__init__(stack, request, count if refusal is None else refusal.index)
+        self._ran = count if refusal is None else refusal.index + 1
+        self._stack = stack
+        self._server_start = start_response
+        self._refusal = refusal
+        self._status: str | None = None
+        self._exc_info: ExcInfo | None = None
+        self._out: deque[bytes] = deque()
+        self._result: Iterable[bytes] = ()
+        self._iterator: Iterator[bytes] | None = None
+        self._file: Iterable[bytes] | None = None
+        self._closed = False
+
+    def run(self) -> Iterable[bytes]:
+        """Answer the request, by the app or in its place; return what the server iterates over."""
+        try:
+            if self._refusal is not None:
+                run(self.refuse(self._refusal))
+            else:
+                self._call()
+            if self.failure is not None:
+                raise self.failure
+        except BaseException as error:
+            self.failure = error
+            self.close()
+            raise
+        return self._result if self._untouched() else self
+
+    def _call(self) -> None:
+        environ = self.request.hand_over()
+        self._server_wrapper = environ.get(_FILE_WRAPPER)
+        if self._server_wrapper is not None:
+            environ[_FILE_WRAPPER] = self._wrap_file
+        try:
+            self._result = self._stack.app(environ, self.start_response)
+        except BaseException as error:  # noqa: BLE001  # run() raises what is not answered
+            run(self.fail(error))
+        else:
+            if self._result is self._file and self.phase == self.WAITING and self.response:
+                run(self.open())
+        finally:
+            if self._server_wrapper is not None:
+                environ[_FILE_WRAPPER] = self._server_wrapper
+
+    # -- what the app calls -----------------------------------------------------------------------
+
+    def start_response(
+        self,
+        status: str,
+        headers: list[tuple[str, str]],
+        exc_info: ExcInfo | tuple[None, None, None] | None = None,
+        /,
+    ) -> Write:
+        """Take the app's head; with ``exc_info``, in place of one that has not gone yet."""
+        if exc_info is not None and exc_info[1] is not None:
+            try:
+                if self.phase != self.WAITING or self._size:
+                    raise exc_info[1].with_traceback(exc_info[2])
+                self._exc_info = exc_info
+            finally:
+                exc_info = None  # no reference cycle with the traceback (PEP 3333)
+        elif self._status is not None:
+            raise RuntimeError("start_response was called a second time without exc_info")
+        self._status = status
+        self.response = Response(
+            int(status[:3]),
+            TextHeaders(headers),
+            bodiless=self.request.method == "HEAD",
+        )
+        return self._write
+
+    def _write(self, data: bytes) -> None:
+        run(self.feed(data, True))
+        while self._out:
+            self._server_write(self._out.popleft())
+        if self.failure is not None:
+            raise self.failure
+
+    def _wrap_file(self, file: Any, block_size: int = 8192) -> Iterable[bytes]:
+        wrapper: Callable[[Any, int], Iterable[bytes]] = self._server_wrapper
+        self._file = wrapper(_WatchedFile(file, self), block_size)
+        return self._file
+
+    # -- what the exchange sends ------------------------------------------------------------------
+
+    def make_response(self, reply: Reply) -> Response:
+        """Return a reply as the response that the policies further out see."""
+        return Response(
+            reply.status, TextHeaders(list(reply.headers)), whole=reply.body, reply=True
+        )
+
+    async def send_head(self, response: Response) -> None:
+        """Give the head of the answer to the server."""
+        status = self._status
+        if response.reply or status is None or response.status != int(status[:3]):
+            status = f"{response.status} {phrase(response.status)}"
+        raw = response.headers.raw
+        headers = raw if isinstance(raw, list) else list(raw)
+        if self._exc_info is not None:
+            self._server_write = self._server_start(status, headers, self._exc_info)
+            self._exc_info = None
+        else:
+            self._server_write = self._server_start(status, headers)
+
+    async def send_chunk(self, chunk: bytes, more: bool) -> None:
+        """Leave a chunk for the server."""
+        if chunk or more:
+            self._out.append(chunk)
+
+    # -- what the server calls --------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        while not self._out:
+            if self.phase == self.CLOSED:
+                raise StopIteration
+            try:
+                if self._iterator is None:
+                    self._iterator = iter(self._result)
+                chunk = next(self._iterator)
+            except StopIteration:
+                run(self._exhausted())
+            except BaseException as error:
+                run(self.fail(error))
+                if self.failure is error:
+                    self.phase = self.CLOSED
+                    raise
+            else:
+                if self.phase == self.STREAMING and not self._filters():
+                    return chunk
+                run(self.feed(chunk, True))
+            if self.failure is not None:
+                self.phase = self.CLOSED
+                raise self.failure
+        return self._out.popleft()
+
+    def __len__(self) -> int:
+        """Return the number of chunks where the app's iterable tells it, as servers may ask."""
+        if self._filters() or self._refusal or (self.response and self.response.reply):
+            raise TypeError("the number of chunks is not known")
+        return len(self._result)  # type: ignore[arg-type]  # a TypeError is the answer as well
+
+    async def _exhausted(self) -> None:
+        if self.response is None:
+            await self.end()
+        elif self.phase == self.STREAMING and not self._filters():
+            self.phase = self.CLOSED
+        elif self.phase != self.CLOSED:
+            await self.feed(b"", False)
+
+    def _filters(self) -> bool:
+        return bool(self.response and self.response.filters)
+
+    def _untouched(self) -> bool:
+        return (
+            self._result is self._file
+            and self.phase == self.STREAMING
+            and not self._filters()
+            and not self._out
+        )
+
+    def close(self) -> None:
+        """Close the app's iterable, and tell the policies that the exchange has ended."""
+        close = getattr(self._result, "close", None)
+        try:
+            if close is not None and not self._closed:
+                close()
+        except BaseException as error:
+            self.failure = self.failure or error
+            raise
+        finally:
+            self.finish()
+
+    def finish(self) -> None:
+        """Tell the policies, once, that the exchange has ended."""
+        if not self._closed:
+            self._closed = True
+            run(self._stack.finish(self._ran, self.request, self.failure))
+
+    def file_closed(self) -> None:
+        """Hear that the server has closed the file it was given to send."""
+        if self._untouched():
+            self.finish()
+
+
+class _WatchedFile:
+    """A file for the server to send in its own way, whose end the exchange hears of."""
+
+    __slots__ = ("_exchange", "_watched")
+
+    def __init__(self, file: Any, exchange: HttpExchange) -> None:
+        self._watched = file
+        self._exchange = exchange
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._watched, name)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._watched)
+
+    def close(self) -> None:
+        """Close the file, then tell the exchange."""
+        close = getattr(self._watched, "close", None)
+        try:
+            if close is not None:
+                close()
+        finally:
+            self._exchange.file_closed()

@@ -1,0 +1,39 @@
+"""`wrap()`, and each policy as a conventional WSGI middleware.
+
+A middleware's first argument is the app and the others are the policy's own, checked by a type
+checker.
+"""
+
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec
+from wsgiref.types import WSGIApplication
+
+from mantlet.baseline import baseline
+from mantlet.errors import ErrorEnvelope
+from mantlet.policy import Policy
+from mantlet.ratelimit import RateLimiter
+from mantlet.wsgi.stack import Stack
+
+__all__ = ["ErrorEnvelopeMiddleware", "RateLimiterMiddleware", "wrap"]
+
+P = ParamSpec("P")
+
+
+def wrap(app: WSGIApplication, *policies: Policy) -> Stack:
+    """Wrap a WSGI app in policies, the outermost first; without any, in the baseline.
+
+    Raises:
+        TypeError: one of the policies is none.
+    """
+    return Stack(app, *(policies or baseline()))
+
+
+def _middleware(policy: Callable[P, Policy]) -> Callable[Concatenate[WSGIApplication, P], Stack]:
+    def middleware(app: WSGIApplication, /, *args: P.args, **kwargs: P.kwargs) -> Stack:
+        return Stack(app, policy(*args, **kwargs))
+
+    return middleware
+
+
+ErrorEnvelopeMiddleware = _middleware(ErrorEnvelope)
+RateLimiterMiddleware = _middleware(RateLimiter)

@@ -1,0 +1,47 @@
+"""The WSGI face: the app with its policies around it, itself a WSGI app."""
+
+from collections.abc import Iterable
+from threading import Lock
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication
+
+from mantlet.policy import Policy
+from mantlet.stack import BaseStack, run
+from mantlet.wsgi.http import HttpExchange
+from mantlet.wsgi.request import WsgiRequest
+
+__all__ = ["Stack"]
+
+
+class Stack(BaseStack[WSGIApplication]):
+    """A WSGI app with its policies around it; the outermost policy comes first.
+
+    Args:
+        app: the app. Another stack fuses with this one.
+        policies: what goes around it.
+
+    Raises:
+        TypeError: one of the policies is none.
+    """
+
+    def __init__(self, app: WSGIApplication, *policies: Policy) -> None:
+        super().__init__(app, *policies)
+        self._started = not self.startup
+        self._starting = Lock()
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        if not self._started:
+            self.start()
+        request = WsgiRequest(environ)
+        refusal = run(self.inward(request)) if self.on_request else None
+        if refusal is None and self.inward_only:
+            return self.app(request.hand_over(), start_response)
+        return HttpExchange(self, request, start_response, refusal).run()
+
+    def start(self) -> None:
+        """Run the policies' `startup`, once; other threads wait for it."""
+        with self._starting:
+            if not self._started:
+                run(self.start_policies())
+                self._started = True
