@@ -5,13 +5,11 @@ WSGI keeps fields as a list of ``(str, str)``, ASGI as pairs of bytes. Policies 
 
 import re
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from typing import Generic, TypeVar
+from typing import Any
 
 __all__ = ["Headers", "MutableHeaders"]
-
-Native = TypeVar("Native", str, bytes)
 
 # RFC 9110, 5.6.2: token; 5.5: field values hold no CR, LF or NUL, and no other control but HTAB.
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -26,7 +24,8 @@ def _checked_name(name: str) -> str:
 
 
 @lru_cache(maxsize=512)
-def _lower_bytes(name: str) -> bytes:
+def lower_bytes(name: str) -> bytes:
+    """Return a field's name as ASGI has it."""
     return _checked_name(name).lower().encode("ascii")
 
 
@@ -36,7 +35,7 @@ def check_value(name: str, value: str) -> str:
     Raises:
         ValueError: ``value`` has a control character or one outside latin-1 (RFC 9110, 5.5).
     """
-    if not (value.isascii() and value.isprintable()) and _FORBIDDEN.search(value):
+    if _FORBIDDEN.search(value):
         raise ValueError(
             f"the value of the header field {name} has a character that must not stand there "
             f"(RFC 9110, 5.5)"
@@ -76,53 +75,40 @@ class Headers:
         return f"{type(self).__name__}({', '.join(name for name, _ in self)})"
 
 
-class MutableHeaders(Headers, Generic[Native]):
+class MutableHeaders(Headers):
     """An answer's header fields, editable; the list it was made from is never changed.
 
     Args:
-        fields: the native pairs, as the app gave them. Order and case are kept.
+        raw: the native pairs, as the app gave them. Order and case are kept.
+
+    Attributes:
+        raw: the native pairs: the app's own object as long as nothing was edited.
     """
 
-    __slots__ = ("_mine", "_raw")
+    __slots__ = ("_names", "raw")
 
-    def __init__(self, fields: Iterable[tuple[Native, Native]] = ()) -> None:
-        self._raw = fields
-        self._mine = False
-
-    @abstractmethod
-    def _native(self, name: str, value: str) -> tuple[Native, Native]:
-        """Return a checked field in the protocol's form."""
-        raise NotImplementedError
-
-    @abstractmethod
-    def _key(self, name: str) -> Native:
-        """Return a field's name in lower case, in the protocol's form."""
-        raise NotImplementedError
-
-    @staticmethod
-    @abstractmethod
-    def _text(value: Native) -> str:
-        raise NotImplementedError
-
-    @property
-    def raw(self) -> Iterable[tuple[Native, Native]]:
-        """The native pairs: the app's own object as long as nothing was edited."""
-        return self._raw
+    # Any: bytes under ASGI, str under WSGI.
+    def __init__(self, raw: Iterable[tuple[Any, Any]] = ()) -> None:
+        self.raw = raw
+        # The names of the list's fields in lower case, once the list is ours to change.
+        self._names: list[Any] | None = None
 
     @property
     def edited(self) -> bool:
         """Whether a field was set, added or removed."""
-        return self._mine
+        return self._names is not None
 
-    def _own(self) -> list[tuple[Native, Native]]:
-        """Return a list of ours, copied from the app's at the first edit."""
-        raw = self._raw
-        if self._mine:
-            assert isinstance(raw, list)  # noqa: S101  # for the type checker: _mine says so
-            return raw
-        copy = self._raw = list(raw)
-        self._mine = True
-        return copy
+    @abstractmethod
+    def _field(self, name: str, value: str) -> tuple[Any, Any]:
+        """Return a checked field in the protocol's form."""
+        raise NotImplementedError
+
+    #: Returns a field's name in lower case, in the protocol's form.
+    _key: Callable[[str], Any]
+
+    @abstractmethod
+    def _text(self, value: Any) -> str:
+        raise NotImplementedError
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """Return a field's value, several values joined by a comma, or ``default``."""
@@ -132,24 +118,39 @@ class MutableHeaders(Headers, Generic[Native]):
     def getall(self, name: str) -> list[str]:
         """Return the values of every field of that name, in order."""
         key = self._key(name)
-        return [self._text(value) for field, value in self._raw if field.lower() == key]
+        return [self._text(value) for field, value in self.raw if field.lower() == key]
 
     def append(self, name: str, value: str) -> None:
         """Add a field behind the others, also where one of that name exists."""
-        self._own().append(self._native(name, value))
+        field = self._field(name, value)
+        names, fields = self._own()
+        fields.append(field)
+        names.append(self._key(name))
 
     def set(self, name: str, value: str) -> None:
         """Set a field: the first of that name is replaced, others of that name are removed."""
-        field = self._native(name, value)
+        field = self._field(name, value)
+        names, fields = self._names, self.raw
+        if names is None or not isinstance(fields, list):
+            names, fields = self._own()
         key = self._key(name)
-        raw = self._own()
-        found = [index for index, (other, _) in enumerate(raw) if other.lower() == key]
-        if not found:
-            raw.append(field)
+        if key not in names:
+            fields.append(field)
+            names.append(key)
             return
-        raw[found[0]] = field
-        for index in reversed(found[1:]):
-            del raw[index]
+        first = names.index(key)
+        fields[first] = field
+        for index in range(len(names) - 1, first, -1):
+            if names[index] == key:
+                del fields[index], names[index]
+
+    def _own(self) -> tuple[list[Any], list[tuple[Any, Any]]]:
+        """Return the names and the fields in lists of ours, copied at the first edit."""
+        names, fields = self._names, self.raw
+        if names is None or not isinstance(fields, list):
+            self.raw = fields = list(fields)
+            self._names = names = [name.lower() for name, _ in fields]
+        return names, fields
 
     def setdefault(self, name: str, value: str) -> None:
         """Add a field unless one of that name exists."""
@@ -159,44 +160,45 @@ class MutableHeaders(Headers, Generic[Native]):
     def remove(self, *names: str) -> None:
         """Remove every field of these names; one that is not there is no error."""
         keys = {self._key(name) for name in names}
-        if any(field.lower() in keys for field, _ in self._raw):
-            raw = self._own()
-            raw[:] = [pair for pair in raw if pair[0].lower() not in keys]
+        kept = [pair for pair in self.raw if pair[0].lower() not in keys]
+        if len(kept) != len(self):
+            self.raw = kept
+            self._names = [name.lower() for name, _ in kept]
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        return ((self._text(name), self._text(value)) for name, value in self._raw)
+        return ((self._text(name), self._text(value)) for name, value in self.raw)
 
     def __len__(self) -> int:
-        return sum(1 for _ in self._raw)
+        return sum(1 for _ in self.raw)
 
 
-class BytesHeaders(MutableHeaders[bytes]):
+class BytesHeaders(MutableHeaders):
     """Fields in ASGI's form: pairs of bytes, names in lower case."""
 
     __slots__ = ()
 
-    def _native(self, name: str, value: str) -> tuple[bytes, bytes]:
-        return _lower_bytes(name), check_value(name, value).encode("latin-1")
+    def _field(self, name: str, value: str) -> tuple[bytes, bytes]:
+        if not (value.isascii() and value.isprintable()):
+            check_value(name, value)
+        return lower_bytes(name), value.encode("latin-1")
 
-    def _key(self, name: str) -> bytes:
-        return _lower_bytes(name)
+    _key = staticmethod(lower_bytes)
 
-    @staticmethod
-    def _text(value: bytes) -> str:
+    def _text(self, value: bytes) -> str:
         return value.decode("latin-1")
 
 
-class TextHeaders(MutableHeaders[str]):
+class TextHeaders(MutableHeaders):
     """Fields in WSGI's form: pairs of latin-1 text, names in the case they were given in."""
 
     __slots__ = ()
 
-    def _native(self, name: str, value: str) -> tuple[str, str]:
-        return _checked_name(name), check_value(name, value)
+    def _field(self, name: str, value: str) -> tuple[str, str]:
+        if not (value.isascii() and value.isprintable()):
+            check_value(name, value)
+        return _checked_name(name), value
 
-    def _key(self, name: str) -> str:
-        return name.lower()
+    _key = staticmethod(str.lower)
 
-    @staticmethod
-    def _text(value: str) -> str:
+    def _text(self, value: str) -> str:
         return value

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from types import coroutine
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 from mantlet.exceptions import ResponseTooLarge
 from mantlet.headers import MutableHeaders, check_value
@@ -60,23 +60,27 @@ class Response:
 
     __slots__ = ("_bodiless", "_filtered", "filters", "headers", "reply", "status", "whole")
 
-    # Any: bytes under ASGI, str under WSGI; the methods that policies use take and give text.
-    def __init__(
-        self,
-        status: int,
-        headers: MutableHeaders[Any],
-        *,
-        whole: bytes | None = None,
-        reply: bool = False,
-        bodiless: bool = False,
-    ) -> None:
+    def __init__(self, status: int, headers: MutableHeaders) -> None:
         self.status = status
         self.headers = headers
-        self.reply = reply
-        self.filters: list[Filter] = []
-        self.whole = b"" if bodiless else whole
+        self.filters: tuple[Filter, ...] = ()
+        self.whole: bytes | None = None
+        self.reply = False
         self._filtered = 0
-        self._bodiless = bodiless
+        self._bodiless = False
+
+    @classmethod
+    def of(cls, reply: Reply, headers: MutableHeaders) -> Self:
+        """Return a reply as the response that the policies further out see."""
+        response = cls(reply.status, headers)
+        response.whole = reply.body
+        response.reply = True
+        return response
+
+    def has_no_body(self) -> None:
+        """Say that this is the answer to HEAD, or that it is a head alone."""
+        self.whole = b""
+        self._bodiless = True
 
     def transform(self, fn: Filter) -> None:
         """Register a filter over the streamed body.
@@ -91,7 +95,7 @@ class Response:
             fn: called with each ``chunk`` and whether ``more`` will follow; returns what is sent in
                 its place. The last call has ``more=False``, and may have an empty chunk.
         """
-        self.filters.append(fn)
+        self.filters += (fn,)
 
     async def body(self, limit: int) -> bytes:
         """Wait for the whole body, as the policies further in made it, and return it.
@@ -113,7 +117,7 @@ class Response:
         return whole
 
     def apply(self, whole: bytes) -> bytes:
-        """Run the filters that ``whole`` has not gone through yet, and keep what they made of it."""
+        """Run the filters that ``whole`` has not gone through yet, and keep the outcome."""
         for fn in self.filters[self._filtered :] if self.filtering else ():
             whole = fn(whole, False)
         self._filtered = len(self.filters)
@@ -181,7 +185,7 @@ class Policy:
 
     __slots__ = ()
 
-    def on_request(self, request: Request) -> Reply | None | Awaitable[Reply | None]:
+    def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
         """Judge a request, or a WebSocket handshake, on its way in; the outermost policy first.
 
         Returns:
@@ -190,7 +194,7 @@ class Policy:
 
     def on_response(
         self, request: Request, response: Response
-    ) -> Reply | None | Awaitable[Reply | None]:
+    ) -> Reply | Awaitable[Reply | None] | None:
         """Look at the head of an answer before any byte of it is sent; the innermost policy first.
 
         Returns:
@@ -199,7 +203,7 @@ class Policy:
 
     def on_error(
         self, request: Request, error: BaseException
-    ) -> Reply | None | Awaitable[Reply | None]:
+    ) -> Reply | Awaitable[Reply | None] | None:
         """Hear that the app, or a policy further in, raised before the head was sent.
 
         Cancellation, ``SystemExit`` and ``KeyboardInterrupt`` are told too, but can't be answered.
@@ -210,8 +214,8 @@ class Policy:
 
     def on_message(
         self, request: Request, message: Message
-    ) -> Message | Close | None | Awaitable[Message | Close | None]:
-        """Judge one WebSocket message: the outermost policy first on its way in, last on its way out.
+    ) -> Message | Close | Awaitable[Message | Close | None] | None:
+        """Judge one WebSocket message: from outside on its way in, from inside on its way out.
 
         Returns:
             The message, or another one, to send it on; a `Close` to end the connection; None to
@@ -219,15 +223,15 @@ class Policy:
         """
         return message
 
-    def on_finish(self, request: Request) -> None | Awaitable[None]:
+    def on_finish(self, request: Request) -> Awaitable[None] | None:
         """Clean up, once, after the exchange has ended in whatever way."""
 
-    def startup(self) -> None | Awaitable[None]:
+    def startup(self) -> Awaitable[None] | None:
         """Prepare, once, before the first request.
 
         Awaited in the lifespan under ASGI; on first use under WSGI, and under a server or an app
         without lifespan.
         """
 
-    def shutdown(self) -> None | Awaitable[None]:
+    def shutdown(self) -> Awaitable[None] | None:
         """Let go of what `startup` took. Awaited in the lifespan; without one it is not called."""

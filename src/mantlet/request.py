@@ -19,20 +19,17 @@ class Request:
     """A lazy, read-only view over a WSGI environ or an ASGI scope.
 
     Attributes:
+        carrier: the environ or the scope itself, for what this view does not show.
+        state: the exchange's dict, shared by all policies and readable by the app.
         protocol: ``"http"``, or ``"websocket"`` for a WebSocket and its handshake.
-        error: in `Policy.on_finish`, the exception that the exchange ended with and that nobody
-            answered (most often one raised after the head had gone), else None.
     """
 
-    __slots__ = ("error",)
+    __slots__ = ("carrier", "state")
 
     protocol: Literal["http", "websocket"] = "http"
-    error: BaseException | None
 
-    @property
-    @abstractmethod
-    def carrier(self) -> MutableMapping[str, Any]:
-        """The environ or the scope itself, for what this view does not show."""
+    carrier: MutableMapping[str, Any]
+    state: dict[str, Any]
 
     @property
     @abstractmethod
@@ -75,11 +72,6 @@ class Request:
     def client(self) -> str | None:
         """The peer's address as the server says it; None where there is none (a Unix socket)."""
 
-    @property
-    def state(self) -> dict[str, Any]:
-        """The exchange's dict, shared by all policies and readable by the app."""
-        return exchange_state(self.carrier)
-
     @abstractmethod
     async def body(self, limit: int) -> bytes:
         """Read the whole body, at most ``limit`` bytes of it; the app still gets every byte.
@@ -98,7 +90,7 @@ class Request:
 
 
 def exchange_state(carrier: MutableMapping[str, Any]) -> dict[str, Any]:
-    """Return the state dict of the environ or scope ``carrier``, made at its first use."""
+    """Return the state dict of an environ or a scope, made at its first use."""
     found: dict[str, Any] | None = carrier.get(STATE)
     if found is None:
         found = carrier[STATE] = {}

@@ -1,63 +1,61 @@
-"""What the two faces share: an app with its policies around it, and one exchange through them.
+"""What the two faces share: an app with its policies around it, and the way in through them."""
 
-Everything here is written once, as coroutines. The ASGI face awaits them; the WSGI face steps them
-to their end with `run()`, since under WSGI nothing in them ever has to wait.
-"""
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from typing import Any, Generic, Self, TypeVar, cast
 
-from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine, Generator
-from types import coroutine
-from typing import Any, Final, Generic, Self, TypeVar
-
-from mantlet.exceptions import MantletError, NoAnswer, ResponseTooLarge
 from mantlet.integrations.signals import listen
-from mantlet.policy import WANTS_BODY, Policy, Reply, Response
+from mantlet.policy import Policy, Reply, Response
 from mantlet.problem import Problem
-from mantlet.request import REPORTED, Request
+from mantlet.request import Request
 
-__all__ = ["AnswerEnded", "BaseStack", "Exchange", "Refusal", "run"]
+__all__ = ["BaseStack", "OutwardHooks", "Refusal", "Waiting", "run", "settled"]
 
 App = TypeVar("App")
 T = TypeVar("T")
-
-#: An answer of 400 and above waits for the app to end, or to raise, up to this many bytes.
-PATIENCE: Final = 64 * 1024
-#: ... and up to this many chunks, so that empty ones don't add up.
-PATIENCE_CHUNKS: Final = 1024
-
-_VALIDATORS: Final = ("ETag", "Digest", "Content-Digest", "Repr-Digest", "Content-MD5")
-
-
-class AnswerEnded(OSError):
-    """Raised into an app that goes on sending after a policy has ended its answer.
-
-    An OSError, since that is what an ASGI app expects from ``send`` when nobody reads any more.
-    """
+Waiting = Awaitable[Reply | None]
+FinishHook = Callable[[Request], Awaitable[None] | None]
+OutwardHooks = tuple[
+    tuple[
+        Callable[[Request, Response], Reply | Waiting | None] | None,
+        Callable[[Request, BaseException], Reply | Waiting | None] | None,
+    ],
+    ...,
+]
 
 
 class Refusal:
-    """How the inward pass ended where it did not reach the app.
+    """Why the inward pass has not reached the app: just one of its attributes but the first is set.
 
     Attributes:
-        index: the policy that answered or raised.
-        reply: its answer, or None.
-        error: what it raised, or None.
+        index: the policy that it stopped at.
+        reply: that policy's answer.
+        error: what it raised.
+        waiting: what it waits for before it knows.
     """
 
-    __slots__ = ("error", "index", "reply")
+    __slots__ = ("error", "index", "reply", "waiting")
 
-    def __init__(self, index: int, reply: Reply | None, error: BaseException | None) -> None:
+    def __init__(
+        self,
+        index: int,
+        reply: Reply | None = None,
+        error: BaseException | None = None,
+        waiting: Waiting | None = None,
+    ) -> None:
         self.index = index
         self.reply = reply
         self.error = error
+        self.waiting = waiting
 
 
-def run(steps: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine that has nothing to wait for to its end.
+def run(steps: Coroutine[Any, Any, T] | None) -> T | None:
+    """Run what is left to do, if anything is, to its end without an event loop.
 
     Raises:
-        RuntimeError: it tried to wait on an event loop.
+        RuntimeError: it tried to wait on one.
     """
+    if steps is None:
+        return None
     try:
         steps.send(None)
     except StopIteration as end:
@@ -82,25 +80,23 @@ class BaseStack(Generic[App]):
         TypeError: one of the policies is none.
     """
 
-    app: App
-
     def __init__(self, app: App | Self, *policies: Policy) -> None:
         for policy in policies:
-            if not isinstance(policy, Policy):
+            checked: object = policy
+            if not isinstance(checked, Policy):
                 hint = f"; did you mean {policy.__name__}()?" if isinstance(policy, type) else ""
                 raise TypeError(f"a policy must be a mantlet.Policy, not {policy!r}{hint}")
-        if isinstance(app, type(self)):
-            policies += app.policies
-            app = app.app
-        self.app = app  # type: ignore[assignment]  # narrowed: no stack of this face is left
-        self.policies = policies
+        inner = app if isinstance(app, type(self)) else None
+        self.app: App = cast("App", app) if inner is None else inner.app
+        self.policies: tuple[Policy, ...] = policies if inner is None else policies + inner.policies
+        policies = self.policies
         self.on_request = tuple(
             (index, policy.on_request)
             for index, policy in enumerate(policies)
             if _overrides(policy, "on_request")
         )
         self.on_message = tuple(p.on_message for p in policies if _overrides(p, "on_message"))
-        #: By how many policies let the request pass: what those do with the answer, innermost first.
+        #: By how many policies let the request pass: what those do on the way out, innermost first.
         self.outward = tuple(_outward(policies[:count]) for count in range(len(policies) + 1))
         #: By the same: whether one of those hears errors.
         self.hears_errors = tuple(any(hook for _, hook in hooks) for hooks in self.outward)
@@ -128,321 +124,99 @@ class BaseStack(Generic[App]):
         """Run the policies' `shutdown`, the innermost first."""
         await _each(self.shutdown)
 
-    async def inward(self, request: Request) -> Refusal | None:
-        """Take a request past the policies; return None if all of them let it pass."""
-        index = 0
+    def inward(self, request: Request, start: int = 0) -> Refusal | None:
+        """Take a request past the policies from ``start`` on.
+
+        Returns:
+            None if all of them let it pass. A refusal that waits goes through `judge()`.
+        """
+        index = start
         try:
-            for index, hook in self.on_request:  # read below
+            for index, hook in self.on_request:
+                if index < start:
+                    continue
                 reply = hook(request)
                 if reply is not None:
-                    reply = await _settled(reply)
-                    if reply is not None:
-                        return Refusal(index, reply, None)
-        except Problem as problem:
-            return Refusal(index, problem.reply(request), None)
+                    if isinstance(reply, Reply):
+                        return Refusal(index, reply)
+                    return Refusal(index, waiting=reply)
         except BaseException as error:  # noqa: BLE001  # handed to the policies further out
-            return Refusal(index, None, error)
+            return _raised(index, error, request)
         return None
 
-    async def finish(self, ran: int, request: Request, error: BaseException | None) -> None:
-        """Tell every policy that ran that the exchange has ended; then raise what one of them did."""
-        request.error = error
-        raised: BaseException | None = None
-        for hook in self.on_finish[ran]:
+    async def judge(self, request: Request, refusal: Refusal | None) -> Refusal | None:
+        """Go on with an inward pass that stopped at a hook which has to wait."""
+        while refusal is not None and refusal.waiting is not None:
+            index = refusal.index
             try:
-                waiting = hook(request)
-                if waiting is not None:
-                    await waiting
-            except BaseException as failure:  # noqa: BLE001  # the others still have to hear
-                raised = raised or failure
-        if raised is not None:
-            raise raised
+                reply = settled(await refusal.waiting)
+            except BaseException as error:  # noqa: BLE001  # handed to the policies further out
+                return _raised(index, error, request)
+            refusal = Refusal(index, reply) if reply else self.inward(request, index + 1)
+        return refusal
 
+    def finish(self, request: Request, refusal: Refusal | None) -> Coroutine[Any, Any, None] | None:
+        """Tell every policy that ran that the exchange has ended.
 
-Hooks = tuple[
-    tuple[
-        Callable[[Request, Response], Reply | Awaitable[Reply | None] | None] | None,
-        Callable[[Request, BaseException], Reply | Awaitable[Reply | None] | None] | None,
-    ],
-    ...,
-]
-
-
-class Exchange:
-    """One request's answer on its way out, in a face's hands.
-
-    The app's head waits here for the first bytes of its body, since until then the app may still
-    raise (WSGI lets it take the head back, and ASGI servers send nothing before either). Then the
-    policies see it, innermost first, in one coroutine. If that asks for the body, it is kept while
-    the body is collected, and resumed at its end.
-
-    Args:
-        stack: the policies.
-        request: the request.
-        passed: how many of the policies, from outside, let the request pass.
-    """
-
-    __slots__ = (
-        "_carrying",
-        "_flushed",
-        "_held",
-        "_limit",
-        "_size",
-        "complete",
-        "failure",
-        "hears_errors",
-        "hooks",
-        "phase",
-        "request",
-        "response",
-    )
-
-    #: No byte has gone, and the policies have not seen the head.
-    WAITING: Final = 0
-    #: The policies are looking at the head, and want the body.
-    COLLECTING: Final = 1
-    #: The head has gone, and the app's body follows.
-    STREAMING: Final = 2
-    #: Nothing of what the app sends goes any further.
-    CLOSED: Final = 3
-
-    def __init__(self, stack: BaseStack[Any], request: Request, passed: int) -> None:
-        self.request = request
-        self.hooks: Hooks = stack.outward[passed]
-        self.hears_errors = stack.hears_errors[passed]
-        self.phase = self.WAITING
-        #: The app's answer while it waits, then the answer that is sent.
-        self.response: Response | None = None
-        #: What no policy answered, to be raised to the server.
-        self.failure: BaseException | None = None
-        #: Whether all of the app's body has come.
-        self.complete = False
-        self._held: list[bytes] = []
-        self._size = 0
-        self._flushed = False
-
-    # -- what a face gives ------------------------------------------------------------------------
-
-    @abstractmethod
-    def make_response(self, reply: Reply) -> Response:
-        """Return a reply as the response that the policies further out see."""
-        raise NotImplementedError
-
-    @abstractmethod
-    async def send_head(self, response: Response) -> None:
-        """Send the head of the answer."""
-        raise NotImplementedError
-
-    @abstractmethod
-    async def send_chunk(self, chunk: bytes, more: bool) -> None:
-        """Send a chunk of the answer's body."""
-        raise NotImplementedError
-
-    # -- what the app does ------------------------------------------------------------------------
-
-    async def feed(self, chunk: bytes, more: bool) -> None:
-        """Take a chunk of the app's body.
-
-        Raises:
-            AnswerEnded: a policy has ended the answer, so the app need not go on.
+        Returns:
+            None when all of them know, or what is left to do where one has to wait.
         """
-        if self.phase == self.STREAMING:
-            await self._forward(chunk, more)
-        elif self.phase == self.CLOSED:
-            if more:
-                raise AnswerEnded("the answer has been ended by a policy")
-        else:
-            self._held.append(chunk)
-            self._size += len(chunk)
-            self.complete = not more
-            if self.phase == self.WAITING:
-                if self._may_open(chunk):
-                    await self.open()
-            elif not more:
-                await self._carry_on(b"".join(self._held))
-            elif self._size > self._limit:
-                await self._carry_on(ResponseTooLarge(self._limit))
+        hooks = self.on_finish[-1 if refusal is None else refusal.index + 1]
+        return _tell(iter(hooks), request) if hooks else None
 
-    def _may_open(self, chunk: bytes) -> bool:
-        # A framework may send its own 500 and raise then: an answer of 400 and above waits for that.
-        response = self.response
-        if len(self._held) > PATIENCE_CHUNKS or self._size > PATIENCE:
-            return True
-        if self.hears_errors and response is not None and response.status >= 400:
-            return False
-        return bool(chunk) or self.complete
 
-    async def open(self, error: BaseException | None = None) -> None:
-        """Let the policies see the app's head, or the error that came in its place."""
-        if error is None and self.hears_errors:
-            error = self.request.carrier.get(REPORTED)
-        carrying = self._carry(error)
+def settled(reply: Reply | None) -> Reply | None:
+    """Return what a hook answered.
+
+    Raises:
+        TypeError: it is something else than an answer.
+    """
+    if reply is not None and not isinstance(reply, Reply):
+        raise TypeError(f"a hook must return a Reply or None, not {type(reply).__name__}")
+    return reply
+
+
+def _raised(index: int, error: BaseException, request: Request) -> Refusal:
+    if isinstance(error, Problem):
+        return Refusal(index, error.reply(request))
+    return Refusal(index, error=error)
+
+
+def _tell(
+    hooks: Iterator[FinishHook], request: Request, raised: BaseException | None = None
+) -> Coroutine[Any, Any, None] | None:
+    """Call each hook, also behind one that raises; then raise what they did."""
+    for hook in hooks:
         try:
-            wanted = carrying.send(None)
-        except StopIteration as end:  # by far the most frequent: nothing to wait for
-            await self._settle(*end.value)
+            waiting = hook(request)
+        except BaseException as error:  # noqa: BLE001  # the others still have to hear
+            raised = _chained(error, raised)
         else:
-            self._carrying = carrying
-            await self._carry_on(wanted=wanted)
+            if waiting is not None:
+                return _tell_later(waiting, hooks, request, raised)
+    if raised is not None:
+        raise raised
+    return None
 
-    async def refuse(self, refusal: Refusal) -> None:
-        """Answer in the app's place, or let the policies further out do so."""
-        if refusal.reply is not None:
-            self.response = self.make_response(refusal.reply)
-        await self.open(refusal.error)
 
-    async def end(self) -> None:
-        """Hear that the app has ended."""
-        if self.phase == self.WAITING:
-            await self.open(None if self.response else NoAnswer("the app sent no response"))
-        elif self.phase == self.COLLECTING:
-            await self._carry_on(NoAnswer("the app ended before its response was complete"))
+async def _tell_later(
+    waiting: Awaitable[None],
+    hooks: Iterator[FinishHook],
+    request: Request,
+    raised: BaseException | None,
+) -> None:
+    try:
+        await waiting
+    except BaseException as error:  # noqa: BLE001  # the others still have to hear
+        raised = _chained(error, raised)
+    rest = _tell(hooks, request, raised)
+    if rest is not None:
+        await rest
 
-    async def fail(self, error: BaseException) -> None:
-        """Hear that the app has raised; `failure` then says whether that is to be raised on."""
-        if self.phase == self.WAITING:
-            await self.open(error)
-        elif self.phase == self.COLLECTING:
-            await self._carry_on(error)
-        elif not _follows(error, AnswerEnded):
-            self.failure = self.failure or error
-            return
-        answered = self.response is not None and self.response.reply
-        if self.failure is None and not answered:
-            self.failure = error
 
-    # -- the outward pass -------------------------------------------------------------------------
-
-    async def _carry(
-        self, error: BaseException | None
-    ) -> tuple[Response | None, BaseException | None]:
-        """Take the app's answer, or an error, past the policies; return what came out."""
-        request, response = self.request, self.response
-        heard = error
-        hooks = self.hooks
-        for on_response, on_error in hooks:
-            reply: Reply | Awaitable[Reply | None] | None = None
-            try:
-                if error is not None:
-                    reply = on_error(request, error) if on_error else None
-                elif on_response and response:
-                    reply = on_response(request, response)
-                if reply is not None:
-                    reply = await _settled(reply)
-            except Problem as problem:
-                reply = problem.reply(request)
-            except BaseException as raised:  # noqa: BLE001  # handed to the policies further out
-                if raised is not error:
-                    raised.__context__ = raised.__context__ or error
-                error, response = raised, None
-            if isinstance(reply, Reply) and (error is None or isinstance(error, Exception)):
-                if error is not None:
-                    request.carrier.pop(REPORTED, None)
-                error, response = None, self.make_response(reply)
-        if response is not None and error is heard and isinstance(error, Exception):
-            # The app answered its own error, and no policy had a better answer: the app's stands.
-            self.hooks = tuple((first, None) for first, second in hooks if second is None)
-            return await self._carry(None)
-        return response, error
-
-    async def _carry_on(
-        self, result: bytes | BaseException | None = None, wanted: object = None
-    ) -> None:
-        """Resume the pass with the body, or with what came in its place."""
-        settled = await _until_body(self._carrying, result, wanted)
-        if isinstance(settled, int):
-            self.phase = self.COLLECTING
-            self._limit = settled
-            if self.complete:
-                await self._carry_on(b"".join(self._held))
-            elif self._size > settled:
-                await self._carry_on(ResponseTooLarge(settled))
-        else:
-            await self._settle(*settled)
-
-    async def _settle(self, response: Response | None, error: BaseException | None) -> None:
-        """Send the head that came out of the pass, and what has come of the body."""
-        if error is not None or response is None:
-            self.phase = self.CLOSED
-            self.failure = error
-            return
-        self.response = response
-        self.phase = self.STREAMING
-        held, self._held = self._held, []
-        if response.reply:
-            self.complete = True
-            body = response.apply(response.whole or b"")
-            if response.status not in (204, 304):
-                response.headers.set("Content-Length", str(len(body)))
-            held = [
-                body if response.status not in (204, 304) and self.request.method != "HEAD" else b""
-            ]
-        elif response.filters:
-            held = self._fit(response, held)
-        await self.send_head(response)
-        last = len(held) - 1
-        for index, chunk in enumerate(held):
-            await self.send_chunk(chunk, index < last or not self.complete)
-        if self.complete:
-            self.phase = self.CLOSED
-
-    def _fit(self, response: Response, held: list[bytes]) -> list[bytes]:
-        """Filter the chunks that have come, and make the head true to what is sent."""
-        headers = response.headers
-        if not response.filtering:
-            if response.status not in (204, 206):
-                # The body that the head speaks of is a filtered one. A 304 names, by its ETag, what
-                # the client has already (RFC 9110, 15.4.5).
-                headers.remove("Content-Length", *(() if response.status == 304 else _VALIDATORS))
-            return held if response.status == 206 else [b""] * len(held)
-        if response.whole is not None:
-            filtered = [response.apply(response.whole)]
-        else:
-            self._flushed = self.complete or headers.get("Content-Length") == str(self._size)
-            last = len(held) - 1 if self._flushed else -1
-            filtered = [
-                self._filter(response, chunk, index != last) for index, chunk in enumerate(held)
-            ]
-        whole = self.complete or self._flushed
-        if whole and b"".join(filtered) == b"".join(held):
-            return held
-        headers.remove(*_VALIDATORS)
-        if not whole:
-            headers.remove("Content-Length")
-        elif "Content-Length" in headers:
-            headers.set("Content-Length", str(sum(map(len, filtered))))
-        return filtered
-
-    @staticmethod
-    def _filter(response: Response, chunk: bytes, more: bool) -> bytes:
-        for fn in response.filters:
-            chunk = fn(chunk, more)
-        return chunk
-
-    async def _forward(self, chunk: bytes, more: bool) -> None:
-        """Send a chunk of the app's on, the head having gone."""
-        response = self.response
-        if response and response.filters:
-            try:
-                if response.filtering:
-                    chunk = self._last_filtered(response, chunk, more)
-                elif response.status != 206:
-                    chunk = b""
-            except BaseException as error:
-                self.phase = self.CLOSED
-                self.failure = error
-                raise
-        await self.send_chunk(chunk, more)
-        if not more:
-            self.complete = True
-            self.phase = self.CLOSED
-
-    def _last_filtered(self, response: Response, chunk: bytes, more: bool) -> bytes:
-        if not self._flushed:
-            return self._filter(response, chunk, more)
-        if chunk:
-            raise MantletError("the app sent more than its Content-Length")
-        return chunk
+def _chained(error: BaseException, earlier: BaseException | None) -> BaseException:
+    error.__context__ = error.__context__ or earlier
+    return error
 
 
 async def _each(hooks: tuple[Callable[[], Awaitable[None] | None], ...]) -> None:
@@ -452,47 +226,12 @@ async def _each(hooks: tuple[Callable[[], Awaitable[None] | None], ...]) -> None
             await waiting
 
 
-async def _settled(reply: Reply | Awaitable[Reply | None]) -> Reply | None:
-    """Return what a hook answered, waiting for it where the hook is a coroutine."""
-    settled = reply if isinstance(reply, Reply) else await reply
-    if settled is not None and not isinstance(settled, Reply):
-        raise TypeError(f"a hook must return a Reply or None, not {type(settled).__name__}")
-    return settled
-
-
-@coroutine
-def _until_body(
-    steps: Coroutine[Any, Any, T], result: bytes | BaseException | None, wanted: object
-) -> Generator[Any, Any, T | int]:
-    """Run ``steps`` until they end, or ask for the body, whose limit is then returned.
-
-    Whatever else they wait for is for the event loop, and handed through to it.
-    """
-    try:
-        if isinstance(result, BaseException):
-            wanted = steps.throw(result)
-        elif result is not None:
-            wanted = steps.send(result)
-        while not (isinstance(wanted, tuple) and wanted[0] is WANTS_BODY):
-            try:
-                happened = yield wanted
-            except BaseException as error:  # noqa: BLE001  # it is the steps' to handle
-                wanted = steps.throw(error)
-            else:
-                wanted = steps.send(happened)
-    except StopIteration as end:
-        ended: T = end.value
-        return ended
-    limit: int = wanted[1]
-    return limit
-
-
 def _overrides(policy: Policy, hook: str) -> bool:
     own = getattr(policy, hook)
     return getattr(own, "__func__", own) is not getattr(Policy, hook)
 
 
-def _outward(policies: tuple[Policy, ...]) -> Hooks:
+def _outward(policies: tuple[Policy, ...]) -> OutwardHooks:
     pairs = (
         (
             policy.on_response if _overrides(policy, "on_response") else None,
@@ -501,20 +240,3 @@ def _outward(policies: tuple[Policy, ...]) -> Hooks:
         for policy in reversed(policies)
     )
     return tuple(pair for pair in pairs if any(pair))
-
-
-def _follows(error: BaseException, kind: type[BaseException]) -> bool:
-    """Return whether ``error`` is one of ``kind``, or came of one."""
-    seen: set[int] = set()
-    line: list[BaseException | None] = [error]
-    while line:
-        one = line.pop()
-        if one is None or id(one) in seen:
-            continue
-        if isinstance(one, kind):
-            return True
-        seen.add(id(one))
-        line += [one.__cause__, one.__context__]
-        if isinstance(one, BaseExceptionGroup):
-            line += one.exceptions
-    return False

@@ -7,10 +7,10 @@ from typing import Any
 
 from mantlet.asgi.request import AsgiRequest
 from mantlet.exceptions import ClientDisconnected, NoAnswer
+from mantlet.exchange import CLOSED, COLLECTING, STREAMING, WAITING, Exchange
 from mantlet.headers import BytesHeaders
 from mantlet.policy import Reply, Response
-from mantlet.stack import BaseStack, Exchange, Refusal
-from mantlet.types import AsgiApp, AsgiMessage, Send
+from mantlet.types import AsgiMessage, Receive, Send
 
 __all__ = ["AsgiExchange", "HttpExchange"]
 
@@ -19,123 +19,138 @@ _FILES = ("http.response.pathsend", "http.response.zerocopysend")
 
 
 class AsgiExchange(Exchange):
-    """What HTTP and WebSocket exchanges have in common.
+    """What HTTP and WebSocket exchanges have in common."""
 
-    Args:
-        stack: the app with its policies.
-        request: the request.
-        send: the server's.
-        refusal: how the inward pass ended where it did not reach the app, else None.
-    """
-
-    __slots__ = ("_ran", "_refusal", "_send", "_stack")
+    __slots__ = ("_head", "_pull")
 
     request: AsgiRequest
-
-    def __init__(
-        self, stack: BaseStack[AsgiApp], request: AsgiRequest, send: Send, refusal: Refusal | None
-    ) -> None:
-        count = len(stack.policies)
-        super().__init__(stack, request, count if refusal is None else refusal.index)
-        self._ran = count if refusal is None else refusal.index + 1
-        self._stack = stack
-        self._send = send
-        self._refusal = refusal
+    _emit: Send
+    _out: list[AsgiMessage]
 
     def make_response(self, reply: Reply) -> Response:
         """Return a reply as the response that the policies further out see."""
         headers = BytesHeaders()
         for name, value in reply.headers:
             headers.append(name, value)
-        return Response(reply.status, headers, whole=reply.body, reply=True)
+        return Response.of(reply, headers)
 
     async def run(self) -> None:
         """Answer the request, by the app or in its place; raise what nobody answered."""
+        self._head: AsgiMessage | None = None
         try:
-            if self._refusal is not None:
-                await self.refuse(self._refusal)
+            refusal = self._refusal
+            if refusal is None:
+                self._pull: Receive = self.request.hand_over()
+                try:
+                    await self.stack.app(self.request.carrier, self.receiver(), self.send)
+                except BaseException as error:  # noqa: BLE001  # raised below if not answered
+                    await self.fail(error)
+                else:
+                    waiting = self.end()
+                    if waiting is not None:
+                        await waiting
             else:
-                await self._call()
+                waiting = self.refuse(refusal)
+                if waiting is not None:
+                    await waiting
+            if self._out:
+                await self.flush()
             failure = self.failure
-            if failure is not None and not isinstance(failure, (NoAnswer, ClientDisconnected)):
-                raise failure
-        except BaseException as error:
-            await self._stack.finish(self._ran, self.request, error)
-            raise
-        await self._stack.finish(self._ran, self.request, failure)
+            if failure is not None:
+                await self.abort(failure)
+                if not isinstance(failure, (NoAnswer, ClientDisconnected)):
+                    raise failure
+        finally:
+            waiting = self.stack.finish(self.request, self._refusal)
+            if waiting is not None:
+                await waiting
 
-    async def _call(self) -> None:
+    def receiver(self) -> Receive:
+        """Return what the app receives from."""
         raise NotImplementedError
+
+    async def send(self, message: AsgiMessage) -> None:
+        """Take what the app sends."""
+        raise NotImplementedError
+
+    async def abort(self, failure: BaseException) -> None:
+        """End what has begun, since it has failed."""
+
+    async def flush(self) -> None:
+        """Send what has been left to be sent."""
+        out, self._out = self._out, []
+        for message in out:
+            await self._emit(message)
 
 
 class HttpExchange(AsgiExchange):
     """One HTTP request through a stack."""
 
-    __slots__ = ("_head", "_pull")
+    __slots__ = ()
 
-    async def _call(self) -> None:
-        self._head: AsgiMessage | None = None
-        self._pull = self.request.hand_over()
-        # An answer of 400 and above may be waiting while the app waits for the client to go.
-        receive = self.receive if self.hears_errors else self._pull
-        try:
-            await self._stack.app(self.request.scope, receive, self.send)
-        except BaseException as error:  # noqa: BLE001  # run() raises what is not answered
-            await self.fail(error)
-        else:
-            await self.end()
+    def receiver(self) -> Receive:
+        """Return what the app receives from."""
+        return self.receive if self.hears_errors else self._pull
 
     async def receive(self) -> AsgiMessage:
         """Hand the app what the server has received."""
-        if self.complete and self.phase == self.WAITING:
-            await self.open()
+        if self.complete and self.phase == WAITING:
+            # The app has sent an error answer whole, and may be waiting for the client to go.
+            waiting = self.open()
+            if waiting is not None:
+                await waiting
+            await self.flush()
         return await self._pull()
 
     async def send(self, message: AsgiMessage) -> None:
         """Take what the app sends."""
         kind = message["type"]
         if kind == "http.response.body":
-            response = self.response
-            if self.phase == self.STREAMING and response is not None and not response.filters:
-                await self._send(message)
-            else:
-                await self.feed(message.get("body", b""), message.get("more_body", False))
-        elif kind == "http.response.start":
-            if self.phase == self.WAITING:
-                if self._head is not None:
-                    raise RuntimeError("the app sent http.response.start twice")
-                self._head = message
-                self.response = Response(
-                    message["status"],
-                    BytesHeaders(message.get("headers", ())),
-                    bodiless=self.request.scope["method"] == "HEAD",
-                )
-            elif self.phase == self.STREAMING:
-                await self._send(message)
+            if self.phase == STREAMING and not self.filters():
+                await self._emit(message)
+                return
+            waiting = self.feed(message.get("body", b""), message.get("more_body", False))
+            if waiting is not None:
+                await waiting
+            if self._out:
+                out, self._out = self._out, []
+                for event in out:
+                    await self._emit(event)
+        elif kind == "http.response.start" and self.phase == WAITING and self._head is None:
+            self._head = message
+            response = Response(message["status"], BytesHeaders(message.get("headers", ())))
+            if self.request.carrier["method"] == "HEAD":
+                response.has_no_body()
+            self.response = response
         else:
             await self._send_other(message, kind)
 
     async def _send_other(self, message: AsgiMessage, kind: str) -> None:
         """Send a file, a trailer, or what a later specification brings, in its order."""
         if self._head is None:
-            await self._send(message)  # informational: it comes before the head
+            if self.phase != CLOSED:
+                await self._emit(message)  # informational: it comes before the head
             return
-        if self.phase == self.WAITING:
-            await self.open()
-        if kind in _FILES and (self.phase == self.COLLECTING or self._filters()):
+        if self.phase == WAITING:
+            waiting = self.open()
+            if waiting is not None:
+                await waiting
+            await self.flush()
+        if kind in _FILES and (self.phase == COLLECTING or self.filters()):
             for chunk in _file_chunks(message):
-                await self.feed(chunk, True)
-            await self.feed(b"", message.get("more_body", False))
-        elif self.phase == self.STREAMING or not (self.response and self.response.reply):
-            await self._send(message)
+                await self.send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await self.send({**message, "type": "http.response.body"})
+        elif self.response is None or not self.response.reply:
+            await self._emit(message)
 
-    def _filters(self) -> bool:
-        return self.phase == self.STREAMING and bool(self.response and self.response.filtering)
+    def filters(self) -> bool:
+        """Return whether a policy filters the body."""
+        return self.response is not None and bool(self.response.filters)
 
-    async def send_head(self, response: Response) -> None:
-        """Send the head of the answer."""
-        head = self._head if not response.reply else None
-        if head is None:
+    def put_head(self, response: Response) -> None:
+        """Leave the head of the answer to be sent."""
+        head = self._head
+        if response.reply or head is None:
             head = {
                 "type": "http.response.start",
                 "status": response.status,
@@ -143,11 +158,11 @@ class HttpExchange(AsgiExchange):
             }
         elif response.headers.edited or response.status != head["status"]:
             head = {**head, "status": response.status, "headers": response.headers.raw}
-        await self._send(head)
+        self._out.append(head)
 
-    async def send_chunk(self, chunk: bytes, more: bool) -> None:
-        """Send a chunk of the answer's body."""
-        await self._send({"type": "http.response.body", "body": chunk, "more_body": more})
+    def put_chunk(self, chunk: bytes, more: bool) -> None:
+        """Leave a chunk of the answer's body to be sent."""
+        self._out.append({"type": "http.response.body", "body": chunk, "more_body": more})
 
 
 def _file_chunks(message: AsgiMessage) -> Iterator[bytes]:

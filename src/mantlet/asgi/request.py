@@ -6,9 +6,9 @@ from urllib.parse import quote
 
 from mantlet.body import check_length
 from mantlet.exceptions import ClientDisconnected
-from mantlet.headers import Headers
+from mantlet.headers import Headers, lower_bytes
 from mantlet.problem import BodyTooLarge
-from mantlet.request import Request
+from mantlet.request import STATE, Request
 from mantlet.types import AsgiMessage, Receive, Scope
 
 __all__ = ["AsgiRequest"]
@@ -36,7 +36,7 @@ class ScopeHeaders(Headers):
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """Return a field's value, several values joined by a comma, or ``default``."""
-        value = self._joined.get(name.lower().encode("latin-1", "replace"))
+        value = self._joined.get(lower_bytes(name))
         return default if value is None else value.decode("latin-1")
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
@@ -46,43 +46,42 @@ class ScopeHeaders(Headers):
 class AsgiRequest(Request):
     """A lazy view over a scope, and the body as far as policies have read it."""
 
-    __slots__ = ("_complete", "_handed_over", "_headers", "_pull", "_read", "scope")
+    __slots__ = ("_complete", "_handed_over", "_headers", "_pull", "_read")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
-        self.scope = scope
-        self.error = None
+        self.carrier = scope
+        state = scope.get(STATE)
+        if state is None:
+            state = scope[STATE] = {}
+        self.state = state
         self._pull = receive
         self._headers: ScopeHeaders | None = None
         self._read: bytearray | None = None
+        self._complete = False
         self._handed_over = False
-
-    @property
-    def carrier(self) -> Scope:
-        """The scope."""
-        return self.scope
 
     @property
     def method(self) -> str:
         """The method as sent, ``"GET"`` for a WebSocket handshake."""
-        method: str = self.scope.get("method", "GET")
+        method: str = self.carrier.get("method", "GET")
         return method
 
     @property
     def path(self) -> str:
         """The whole path, decoded."""
-        path: str = self.scope["path"]
+        path: str = self.carrier["path"]
         return path
 
     @property
     def raw_path(self) -> bytes:
         """The path as sent, percent-encoded, without the query."""
-        raw: bytes | None = self.scope.get("raw_path")
+        raw: bytes | None = self.carrier.get("raw_path")
         return quote(self.path, errors="replace").encode("ascii") if raw is None else raw
 
     @property
     def query(self) -> bytes:
         """The query as sent."""
-        query: bytes = self.scope.get("query_string", b"")
+        query: bytes = self.carrier.get("query_string", b"")
         return query
 
     @property
@@ -90,19 +89,19 @@ class AsgiRequest(Request):
         """The request's header fields."""
         headers = self._headers
         if headers is None:
-            headers = self._headers = ScopeHeaders(self.scope["headers"])
+            headers = self._headers = ScopeHeaders(self.carrier["headers"])
         return headers
 
     @property
     def scheme(self) -> str:
         """The scheme as the server says it."""
-        scheme: str = self.scope.get("scheme", "http")
+        scheme: str = self.carrier.get("scheme", "http")
         return scheme
 
     @property
     def client(self) -> str | None:
         """The peer's address, or None."""
-        client = self.scope.get("client")
+        client = self.carrier.get("client")
         return (client[0] or None) if client else None
 
     async def body(self, limit: int) -> bytes:
@@ -111,7 +110,7 @@ class AsgiRequest(Request):
             if self._handed_over:
                 raise RuntimeError("request.body() must first be awaited in on_request")
             check_length(self.headers.get("content-length"), limit)
-            self._read, self._complete = bytearray(), False
+            self._read = bytearray()
         read = self._read
         while not self._complete and len(read) <= limit:
             message = await self._pull()
@@ -124,7 +123,7 @@ class AsgiRequest(Request):
         return bytes(read)
 
     def hand_over(self) -> Receive:
-        """Return the ``receive`` that the app is called with: the server's own if nothing was read."""
+        """Return the app's ``receive``: the server's own if nothing was read."""
         self._handed_over = True
         return self._pull if self._read is None else self._replay
 

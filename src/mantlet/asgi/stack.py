@@ -2,23 +2,20 @@
 
 from asyncio import Lock
 
-from mantlet.asgi.http import HttpExchange
+from mantlet.asgi.http import AsgiExchange, HttpExchange
 from mantlet.asgi.lifespan import Lifespan
 from mantlet.asgi.request import AsgiRequest
-from mantlet.asgi.websocket import WebSocketExchange
+from mantlet.asgi.websocket import WebSocketExchange, WebSocketRequest
 from mantlet.policy import Policy
 from mantlet.stack import BaseStack
 from mantlet.types import AsgiApp, Receive, Scope, Send
 
 __all__ = ["Stack"]
 
-
-class WebSocketRequest(AsgiRequest):
-    """A WebSocket handshake as policies see it."""
-
-    __slots__ = ()
-
-    protocol = "websocket"
+_EXCHANGES: dict[str, tuple[type[AsgiRequest], type[AsgiExchange]]] = {
+    "http": (AsgiRequest, HttpExchange),
+    "websocket": (WebSocketRequest, WebSocketExchange),
+}
 
 
 class Stack(BaseStack[AsgiApp]):
@@ -41,29 +38,24 @@ class Stack(BaseStack[AsgiApp]):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one scope."""
-        kind = scope["type"]
-        if kind == "http":
-            if not self._started:
-                await self.start()
-            request = AsgiRequest(scope, receive)
-            refusal = await self.inward(request) if self.on_request else None
-            if refusal is None and self.inward_only:
-                await self.app(scope, request.hand_over(), send)
+        kinds = _EXCHANGES.get(scope["type"])
+        if kinds is None:
+            if scope["type"] == "lifespan" and (self.startup or self.shutdown):
+                await Lifespan(self, receive, send).run(scope)
             else:
-                await HttpExchange(self, request, send, refusal).run()
-        elif kind == "websocket":
-            if not self._started:
-                await self.start()
-            request = WebSocketRequest(scope, receive)
-            refusal = await self.inward(request) if self.on_request else None
-            if refusal is None and self.inward_only:
-                await self.app(scope, request.hand_over(), send)
-            else:
-                await WebSocketExchange(self, request, send, refusal).run()
-        elif kind == "lifespan" and (self.startup or self.shutdown):
-            await Lifespan(self, receive, send).run(scope)
-        else:
-            await self.app(scope, receive, send)
+                await self.app(scope, receive, send)
+            return
+        if not self._started:
+            await self.start()
+        request = kinds[0](scope, receive)
+        refusal = self.inward(request)
+        if refusal is not None:
+            if refusal.waiting is not None:
+                refusal = await self.judge(request, refusal)
+        elif self.inward_only:
+            await self.app(scope, request.hand_over(), send)
+            return
+        await kinds[1](self, request, send, refusal).run()
 
     async def start(self) -> None:
         """Run the policies' `startup`, once; others wait for it."""

@@ -1,91 +1,100 @@
 """One WebSocket connection under ASGI: the handshake is a request, then messages pass by."""
 
 from mantlet.asgi.http import AsgiExchange
+from mantlet.asgi.request import AsgiRequest
+from mantlet.exchange import CLOSED, AnswerEnded
 from mantlet.headers import BytesHeaders
 from mantlet.policy import Close, Message, Response
-from mantlet.stack import AnswerEnded
 from mantlet.types import AsgiMessage, Receive
 
-__all__ = ["WebSocketExchange"]
+__all__ = ["WebSocketExchange", "WebSocketRequest"]
 
 _DENIAL = "websocket.http.response"
 #: RFC 6455, 7.4.1: the server met an unexpected condition.
 _INTERNAL_ERROR = 1011
 
 
+class WebSocketRequest(AsgiRequest):
+    """A WebSocket handshake as policies see it."""
+
+    __slots__ = ()
+
+    protocol = "websocket"
+
+
 class WebSocketExchange(AsgiExchange):
     """One WebSocket connection through a stack."""
 
-    __slots__ = ("_answer", "_closed", "_open", "_pull")
+    __slots__ = ("_closed", "_connected", "_denied", "_open")
 
-    async def _call(self) -> None:
-        self._pull: Receive = self.request.hand_over()
-        self._answer: AsgiMessage = {}
-        self._open = self._closed = False
-        try:
-            await self._stack.app(self.request.scope, self.receive, self.send)
-        except BaseException as error:  # noqa: BLE001  # run() raises what is not answered
-            await self.fail(error)
-        else:
-            await self.end()
-        if self._open and not self._closed and isinstance(self.failure, Exception):
-            await self._close(Close(_INTERNAL_ERROR))
+    async def run(self) -> None:
+        """Serve the connection; raise what nobody answered."""
+        self._open = self._closed = self._denied = self._connected = False
+        await super().run()
 
     # -- the handshake ----------------------------------------------------------------------------
 
-    async def send_head(self, response: Response) -> None:
-        """Send the answer to the handshake."""
-        if response.reply:
-            if self._refusal is not None:
-                await self.request.hand_over()()  # websocket.connect, which must come first
-            if _DENIAL in self.request.scope.get("extensions", {}):
-                await self._send(
-                    {
-                        "type": f"{_DENIAL}.start",
-                        "status": response.status,
-                        "headers": response.headers.raw,
-                    }
-                )
-            else:
-                await self._send({"type": "websocket.close", "code": Close().code, "reason": ""})
-            return
-        answer = self._answer
-        if answer["type"] == f"{_DENIAL}.start":
-            answer = {**answer, "status": response.status}
-        if response.headers.edited and answer["type"] != "websocket.close":
-            answer = {**answer, "headers": response.headers.raw}
-        self._open = answer["type"] == "websocket.accept"
-        await self._send(answer)
+    def put_head(self, response: Response) -> None:
+        """Leave the answer to the handshake to be sent."""
+        head = self._head
+        if response.reply or head is None:
+            head = {"type": "websocket.close", "code": Close().code, "reason": ""}
+            if _DENIAL in self.request.carrier.get("extensions", ()):
+                head = {"type": f"{_DENIAL}.start", "headers": response.headers.raw}
+        elif response.headers.edited and head["type"] != "websocket.close":
+            head = {**head, "headers": response.headers.raw}
+        if head["type"] == f"{_DENIAL}.start":
+            head = {**head, "status": response.status}
+        self._open = head["type"] == "websocket.accept"
+        self._denied = head["type"] == f"{_DENIAL}.start"
+        self._out.append(head)
 
-    async def send_chunk(self, chunk: bytes, more: bool) -> None:
-        """Send a chunk of the body of a denial."""
-        if _DENIAL in self.request.scope.get("extensions", {}):
-            await self._send({"type": f"{_DENIAL}.body", "body": chunk, "more_body": more})
+    def put_chunk(self, chunk: bytes, more: bool) -> None:
+        """Leave a chunk of a denial's body to be sent."""
+        if self._denied:
+            self._out.append({"type": f"{_DENIAL}.body", "body": chunk, "more_body": more})
 
-    async def _answer_with(self, message: AsgiMessage) -> None:
+    async def _answer(self, message: AsgiMessage) -> None:
         """Take the app's answer to the handshake: accept, close or a denial."""
         kind = message["type"]
         if kind == f"{_DENIAL}.body":
-            await self.feed(message.get("body", b""), message.get("more_body", False))
-            return
-        self._answer = message
-        headers = BytesHeaders(message.get("headers", ()))
-        if kind == f"{_DENIAL}.start":
-            self.response = Response(message["status"], headers)
-            return
-        self.response = Response(101 if kind == "websocket.accept" else 403, headers, whole=b"")
-        self.complete = True
-        await self.open()
+            waiting = self.feed(message.get("body", b""), message.get("more_body", False))
+        else:
+            self._head = message
+            headers = BytesHeaders(message.get("headers", ()))
+            if kind == f"{_DENIAL}.start":
+                self.response = Response(message["status"], headers)
+                return
+            self.response = Response(101 if kind == "websocket.accept" else 403, headers)
+            self.response.has_no_body()
+            self.complete = True
+            waiting = self.open()
+        if waiting is not None:
+            await waiting
+        await self.flush()
+
+    async def flush(self) -> None:
+        """Send what has been left to be sent."""
+        if not self._connected and self.response is not None and self.response.reply:
+            # A policy refuses before the app has seen the server's first event, which comes first.
+            self._connected = True
+            await self.request.hand_over()()
+        await super().flush()
 
     # -- messages ---------------------------------------------------------------------------------
+
+    def receiver(self) -> Receive:
+        """Return what the app receives from."""
+        return self.receive
 
     async def receive(self) -> AsgiMessage:
         """Hand the app the client's next message, or the end of the connection."""
         while not self._closed:
             event = await self._pull()
+            self._connected = True
             if event["type"] == "websocket.disconnect":
                 self._closed = True
-            if event["type"] != "websocket.receive" or not self._stack.on_message:
+            if event["type"] != "websocket.receive" or not self.stack.on_message:
                 return event
             judged = await self._judge(Message(_data(event), "in"))
             if isinstance(judged, Close):
@@ -102,44 +111,45 @@ class WebSocketExchange(AsgiExchange):
     async def send(self, message: AsgiMessage) -> None:
         """Take what the app sends."""
         kind = message["type"]
-        if not self._open:
-            if self.phase == self.CLOSED:
-                if kind == "websocket.send":
-                    raise AnswerEnded("the handshake has been refused by a policy")
-                return
-            await self._answer_with(message)
-        elif self._closed:
+        if self._closed or (not self._open and self.phase == CLOSED):
             if kind == "websocket.send":
                 raise AnswerEnded("the connection has been closed")
-        elif kind == "websocket.send" and self._stack.on_message:
+        elif not self._open:
+            await self._answer(message)
+        elif kind == "websocket.send" and self.stack.on_message:
             judged = await self._judge(Message(_data(message), "out"))
             if isinstance(judged, Close):
                 await self._close(judged)
             elif judged is not None:
-                await self._send(_event("websocket.send", judged.data))
+                await self._emit(_event("websocket.send", judged.data))
         else:
             self._closed = kind == "websocket.close"
-            await self._send(message)
+            await self._emit(message)
 
     async def _judge(self, message: Message) -> Message | Close | None:
         """Take a message past the policies: inward from outside, outward from inside."""
-        hooks = self._stack.on_message
+        hooks = self.stack.on_message
         for hook in hooks if message.direction == "in" else reversed(hooks):
             try:
                 judged = hook(self.request, message)
                 if judged is not None and not isinstance(judged, (Message, Close)):
                     judged = await judged
-                if not isinstance(judged, Message):
-                    return judged
             except BaseException as error:
                 self.failure = self.failure or error
                 raise
+            if not isinstance(judged, Message):
+                return judged
             message = judged
         return message
 
     async def _close(self, close: Close) -> None:
         self._closed = True
-        await self._send({"type": "websocket.close", "code": close.code, "reason": close.reason})
+        await self._emit({"type": "websocket.close", "code": close.code, "reason": close.reason})
+
+    async def abort(self, failure: BaseException) -> None:
+        """Close a connection whose app has failed."""
+        if self._open and not self._closed and isinstance(failure, Exception):
+            await self._close(Close(_INTERNAL_ERROR))
 
 
 def _data(event: AsgiMessage) -> str | bytes:

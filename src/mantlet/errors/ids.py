@@ -1,7 +1,7 @@
 """The id that an exchange is known by, in its answer and in the log."""
 
 import re
-from os import urandom
+from os import register_at_fork, urandom
 
 from mantlet.request import Request
 
@@ -15,6 +15,12 @@ _TRACEPARENT = re.compile(
 )
 
 
+# Random ids made ahead, many for one call of the system. A child process starts without any.
+_ahead: list[str] = []
+_AHEAD = 64
+register_at_fork(after_in_child=_ahead.clear)
+
+
 def request_id(request: Request) -> str:
     """Return the id that the request came with, else its trace's, else a new random one."""
     headers = request.headers
@@ -26,4 +32,14 @@ def request_id(request: Request) -> str:
         match = _TRACEPARENT.fullmatch(trace)
         if match is not None and (match[2] is None or not trace.startswith("00")):
             return match[1]
-    return urandom(16).hex()
+    return new_id()
+
+
+def new_id() -> str:
+    """Return 128 random bits as 32 hexadecimal digits."""
+    try:
+        return _ahead.pop()
+    except IndexError:
+        fresh = urandom(16 * _AHEAD).hex()
+        _ahead.extend(fresh[index : index + 32] for index in range(32, len(fresh), 32))
+        return fresh[:32]

@@ -13,17 +13,14 @@ raises. The envelope hears of those too and answers in their place, so that a de
 handler that puts ``str(exc)`` into its answer does not get out.
 """
 
-import logging
-
 from mantlet.errors.ids import request_id
 from mantlet.exceptions import ClientDisconnected
+from mantlet.logs import log_error
 from mantlet.policy import Policy, Reply, Response
 from mantlet.problem import Problem
 from mantlet.request import Request
 
 __all__ = ["ErrorEnvelope"]
-
-log = logging.getLogger("mantlet.errors")
 
 HEADER = "X-Request-ID"
 
@@ -50,24 +47,7 @@ class ErrorEnvelope(Policy):
             return None
         problem = error if isinstance(error, Problem) else Problem(500)
         if problem.status >= 500:
-            _log(request, error, f"answered with {problem.status}")
+            log_error(request, error, f"answered with {problem.status}")
         state = request.state
         state.setdefault("error_headers", {})[HEADER] = state["request_id"]
         return problem.reply(request)
-
-    def on_finish(self, request: Request) -> None:
-        """Log an error that came too late to be answered."""
-        error = request.error
-        if isinstance(error, Exception) and not isinstance(error, ClientDisconnected):
-            _log(request, error, "after the answer had begun")
-
-
-def _log(request: Request, error: Exception, outcome: str) -> None:
-    log.error(
-        "Unhandled %s in request %s, %s",
-        type(error).__qualname__,
-        request.state["request_id"],
-        outcome,
-        exc_info=error,
-        extra={"request_id": request.state["request_id"]},
-    )

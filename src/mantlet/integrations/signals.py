@@ -26,11 +26,11 @@ def listen() -> None:
 
 
 # Any: the frameworks' own classes, which are not imported here.
-def _from_flask(sender: Any, exception: BaseException, **_: Any) -> None:
+def _from_flask(_sender: Any, exception: BaseException, **_: Any) -> None:
     _leave(sys.modules["flask"].request.environ, exception)
 
 
-async def _from_quart(sender: Any, exception: BaseException, **_: Any) -> None:
+async def _from_quart(_sender: Any, exception: BaseException, **_: Any) -> None:
     quart = sys.modules["quart"]
     if quart.has_websocket_context():
         _leave(quart.websocket.scope, exception)
@@ -38,7 +38,7 @@ async def _from_quart(sender: Any, exception: BaseException, **_: Any) -> None:
         _leave(quart.request.scope, exception)
 
 
-def _from_django(sender: Any, request: Any = None, **_: Any) -> None:
+def _from_django(_sender: Any, request: Any = None, **_: Any) -> None:
     carrier = getattr(request, "scope", None) or getattr(request, "environ", None)
     exception = sys.exception()
     if carrier is not None and exception is not None:

@@ -1,33 +1,44 @@
 """The arithmetic of a token bucket, kept as one number a key. No clock, no I/O, no rounding.
 
 This is the Generic Cell Rate Algorithm (ITU-T I.371, annex A) in its virtual scheduling form. The
-number is the time at which the bucket will be full again, in the ticks of `Quota.scale`; a bucket
-that holds ``burst`` tokens less what is missing is the same thing said in another way.
+number is the time at which the bucket will be full again, in the ticks of `Quota`; a bucket that
+holds ``burst`` tokens less what is missing is the same thing said in another way.
 """
-
-from typing import NamedTuple
 
 from mantlet.ratelimit.quota import Quota
 
 __all__ = ["Decision", "take"]
 
-_SECOND = 1_000_000_000
 
-
-class Decision(NamedTuple):
+class Decision:
     """What the limiter decided about one request.
 
     Attributes:
         allowed: whether the request may pass.
-        remaining: whole requests that may follow at once.
-        reset: seconds until one more may than now, rounded up; 0 where the bucket is full.
         quota: the quota it was decided by.
     """
 
-    allowed: bool
-    remaining: int
-    reset: int
-    quota: Quota
+    __slots__ = ("_room", "allowed", "quota")
+
+    def __init__(self, allowed: bool, room: int, quota: Quota) -> None:
+        self.allowed = allowed
+        self.quota = quota
+        self._room = room
+
+    @property
+    def remaining(self) -> int:
+        """Whole requests that may follow at once."""
+        return self._room // self.quota.interval
+
+    @property
+    def reset(self) -> int:
+        """Seconds until one more request may follow than now, rounded up (after a refusal, one)."""
+        quota = self.quota
+        return -((self._room % quota.interval - quota.interval) // quota.second)
+
+    def __repr__(self) -> str:
+        verdict = "allowed" if self.allowed else "refused"
+        return f"<Decision {verdict}, {self.remaining} remaining, reset in {self.reset} s>"
 
 
 def take(quota: Quota, full_at: int, now: int) -> tuple[int, Decision]:
@@ -41,16 +52,9 @@ def take(quota: Quota, full_at: int, now: int) -> tuple[int, Decision]:
     Returns:
         When the bucket is full again after this, in ticks, and the decision.
     """
-    interval = quota.interval
-    missing = (max(now, full_at)) - now
-    room = quota.burst * interval - missing
-    if room < interval:
-        return full_at, Decision(False, 0, _seconds(interval - room, quota.scale), quota)
-    remaining, fraction = divmod(room - interval, interval)
-    return now + missing + interval, Decision(
-        True, remaining, _seconds(interval - fraction, quota.scale), quota
-    )
-
-
-def _seconds(ticks: int, scale: int) -> int:
-    return -(-ticks // (scale * _SECOND))
+    full_at = max(full_at, now)
+    taken = full_at + quota.interval
+    room = quota.capacity - (taken - now)
+    if room < 0:
+        return full_at, Decision(False, room + quota.interval, quota)
+    return taken, Decision(True, room, quota)

@@ -3,7 +3,7 @@
 It keeps a token bucket for each client address: a quota of 100 a minute with a burst of 20 lets 20
 requests pass at once and one more every 0.6 seconds, for ever and without losing a fraction. What
 exceeds it is answered with 429, a problem (RFC 9457) and ``Retry-After``. Every answer says what is
-left, in the ``RateLimit`` and ``RateLimit-Policy`` fields of draft-ietf-httpapi-ratelimit-headers-10.
+left, in the fields ``RateLimit`` and ``RateLimit-Policy`` (draft-ietf-httpapi-ratelimit-headers-10).
 
 What it does not do: buckets are this process's own, so each of several workers counts for itself;
 and the address is the peer's as the server says it, so behind a proxy have the server (uvicorn's
@@ -65,9 +65,8 @@ class RateLimiter(Policy):
             raise ValueError(f"max_keys must be at least 1, not {max_keys}")
         self.quota = quota
         self._store = MemoryStore(quota, max_keys, clock)
-        name = quota.name.replace("\\", "\\\\").replace('"', '\\"')
-        self._policy_field = f'"{name}";q={quota.amount};w={quota.window}'
-        self._limit_field = f'"{name}";r=%d;t=%d'
+        self._name = '"' + quota.name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        self._policy_field = f"{self._name};q={quota.amount};w={quota.window}"
 
     def on_request(self, request: Request) -> Reply | None:
         """Take a token from the client's bucket, or refuse."""
@@ -79,22 +78,26 @@ class RateLimiter(Policy):
             429,
             type=QUOTA_EXCEEDED,
             title="Request cannot be satisfied as assigned quota has been exceeded",
-            headers={"Retry-After": str(decision.reset), **self._fields(decision)},
+            headers={
+                "Retry-After": str(decision.reset),
+                "RateLimit-Policy": self._policy_field,
+                "RateLimit": self._limit_field(decision),
+            },
             extensions={"violated-policies": [self.quota.name]},
         ).reply(request)
 
     def on_response(self, request: Request, response: Response) -> None:
         """Say what is left of the quota."""
-        for name, value in self._fields(request.state["ratelimit"]).items():
-            response.headers.set(name, value)
+        headers = response.headers
+        headers.set("RateLimit-Policy", self._policy_field)
+        headers.set("RateLimit", self._limit_field(request.state["ratelimit"]))
 
     def on_error(self, request: Request, error: BaseException) -> None:
         """Leave the fields to the policy further out that answers the error."""
-        fields = request.state.setdefault("error_headers", {})
-        fields |= self._fields(request.state["ratelimit"])
+        state = request.state
+        fields = state.setdefault("error_headers", {})
+        fields["RateLimit-Policy"] = self._policy_field
+        fields["RateLimit"] = self._limit_field(state["ratelimit"])
 
-    def _fields(self, decision: Decision) -> dict[str, str]:
-        return {
-            "RateLimit-Policy": self._policy_field,
-            "RateLimit": self._limit_field % (decision.remaining, decision.reset),
-        }
+    def _limit_field(self, decision: Decision) -> str:
+        return f"{self._name};r={decision.remaining};t={decision.reset}"

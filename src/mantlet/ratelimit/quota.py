@@ -25,7 +25,7 @@ class Quota:
 
     Raises:
         TypeError: ``rate`` is no string or ``burst`` no integer.
-        ValueError: ``rate`` can't be read, ``burst`` is below 1, or ``name`` is not printable ASCII.
+        ValueError: ``rate`` can't be read, ``burst`` is below 1, or ``name`` is not printable.
     """
 
     rate: str
@@ -36,8 +36,12 @@ class Quota:
     #: Clock ticks a nanosecond, so that one token takes a whole number of them and no fraction is
     #: ever lost: 1 for most rates, 3 for 90 a minute.
     scale: int = field(init=False, repr=False)
+    #: Ticks in a second.
+    second: int = field(init=False, repr=False)
     #: Ticks that one token takes to come back.
     interval: int = field(init=False, repr=False)
+    #: Ticks that a whole bucket takes.
+    capacity: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.rate, str):
@@ -58,12 +62,16 @@ class Quota:
         if not self.name or not self.name.isascii() or not self.name.isprintable():
             raise ValueError(f"name must be printable ASCII, not {self.name!r}")
         common = gcd(amount, window * _SECOND)
+        interval = window * _SECOND // common
+        burst = self.burst or amount
         derived = {
-            "burst": self.burst or amount,
+            "burst": burst,
             "amount": amount,
             "window": window,
             "scale": amount // common,
-            "interval": window * _SECOND // common,
+            "second": amount // common * _SECOND,
+            "interval": interval,
+            "capacity": burst * interval,
         }
         for attribute, value in derived.items():
             object.__setattr__(self, attribute, value)

@@ -1,15 +1,15 @@
 """One HTTP exchange under WSGI (PEP 3333)."""
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any
-from wsgiref.types import StartResponse, WSGIApplication
+from wsgiref.types import StartResponse
 
+from mantlet.exchange import CLOSED, STREAMING, WAITING, Exchange, Steps
 from mantlet.headers import TextHeaders
 from mantlet.policy import Reply, Response
 from mantlet.problem import phrase
-from mantlet.stack import BaseStack, Exchange, Refusal, run
+from mantlet.stack import run
 from mantlet.wsgi.request import WsgiRequest
 
 __all__ = ["HttpExchange"]
@@ -21,61 +21,35 @@ _FILE_WRAPPER = "wsgi.file_wrapper"
 
 
 class HttpExchange(Exchange):
-    """One HTTP request through a stack, and the iterable that the server sends its answer from.
+    """One HTTP request through a stack, and the iterable that the server sends its answer from."""
 
-    Args:
-        stack: the app with its policies.
-        request: the request.
-        start_response: the server's.
-        refusal: how the inward pass ended where it did not reach the app, else None.
-    """
-
+    request: WsgiRequest
+    _emit: StartResponse
+    _out: list[bytes]
     __slots__ = (
-        "_closed",
         "_exc_info",
         "_file",
+        "_finished",
         "_iterator",
-        "_out",
-        "_ran",
-        "_refusal",
         "_result",
-        "_server_start",
         "_server_wrapper",
         "_server_write",
-        "_stack",
         "_status",
     )
 
-    request: WsgiRequest
-
-    def __init__(
-        self,
-        stack: BaseStack[WSGIApplication],
-        request: WsgiRequest,
-        start_response: StartResponse,
-        refusal: Refusal | None,
-    ) -> None:
-        count = len(stack.policies)
-        super().__init__(stack, request, count if refusal is None else refusal.index)
-        self._ran = count if refusal is None else refusal.index + 1
-        self._stack = stack
-        self._server_start = start_response
-        self._refusal = refusal
+    def run(self) -> Iterable[bytes]:
+        """Answer the request, by the app or in its place; return what the server iterates over."""
         self._status: str | None = None
         self._exc_info: ExcInfo | None = None
-        self._out: deque[bytes] = deque()
         self._result: Iterable[bytes] = ()
         self._iterator: Iterator[bytes] | None = None
         self._file: Iterable[bytes] | None = None
-        self._closed = False
-
-    def run(self) -> Iterable[bytes]:
-        """Answer the request, by the app or in its place; return what the server iterates over."""
+        self._finished = False
         try:
-            if self._refusal is not None:
-                run(self.refuse(self._refusal))
-            else:
+            if self._refusal is None:
                 self._call()
+            else:
+                run(self.refuse(self._refusal))
             if self.failure is not None:
                 raise self.failure
         except BaseException as error:
@@ -86,15 +60,15 @@ class HttpExchange(Exchange):
 
     def _call(self) -> None:
         environ = self.request.hand_over()
-        self._server_wrapper = environ.get(_FILE_WRAPPER)
+        self._server_wrapper: Any = environ.get(_FILE_WRAPPER)
         if self._server_wrapper is not None:
             environ[_FILE_WRAPPER] = self._wrap_file
         try:
-            self._result = self._stack.app(environ, self.start_response)
+            self._result = self.stack.app(environ, self.start_response)
         except BaseException as error:  # noqa: BLE001  # run() raises what is not answered
             run(self.fail(error))
         else:
-            if self._result is self._file and self.phase == self.WAITING and self.response:
+            if self._result is self._file and self.phase == WAITING and self.response:
                 run(self.open())
         finally:
             if self._server_wrapper is not None:
@@ -112,7 +86,7 @@ class HttpExchange(Exchange):
         """Take the app's head; with ``exc_info``, in place of one that has not gone yet."""
         if exc_info is not None and exc_info[1] is not None:
             try:
-                if self.phase != self.WAITING or self._size:
+                if self.phase != WAITING or self._size:
                     raise exc_info[1].with_traceback(exc_info[2])
                 self._exc_info = exc_info
             finally:
@@ -120,17 +94,15 @@ class HttpExchange(Exchange):
         elif self._status is not None:
             raise RuntimeError("start_response was called a second time without exc_info")
         self._status = status
-        self.response = Response(
-            int(status[:3]),
-            TextHeaders(headers),
-            bodiless=self.request.method == "HEAD",
-        )
+        self.response = Response(int(status[:3]), TextHeaders(headers))
+        if self.request.method == "HEAD":
+            self.response.has_no_body()
         return self._write
 
     def _write(self, data: bytes) -> None:
         run(self.feed(data, True))
         while self._out:
-            self._server_write(self._out.popleft())
+            self._server_write(self._out.pop(0))
         if self.failure is not None:
             raise self.failure
 
@@ -143,11 +115,9 @@ class HttpExchange(Exchange):
 
     def make_response(self, reply: Reply) -> Response:
         """Return a reply as the response that the policies further out see."""
-        return Response(
-            reply.status, TextHeaders(list(reply.headers)), whole=reply.body, reply=True
-        )
+        return Response.of(reply, TextHeaders(reply.headers))
 
-    async def send_head(self, response: Response) -> None:
+    def put_head(self, response: Response) -> None:
         """Give the head of the answer to the server."""
         status = self._status
         if response.reply or status is None or response.status != int(status[:3]):
@@ -155,12 +125,12 @@ class HttpExchange(Exchange):
         raw = response.headers.raw
         headers = raw if isinstance(raw, list) else list(raw)
         if self._exc_info is not None:
-            self._server_write = self._server_start(status, headers, self._exc_info)
+            self._server_write: Write = self._emit(status, headers, self._exc_info)
             self._exc_info = None
         else:
-            self._server_write = self._server_start(status, headers)
+            self._server_write = self._emit(status, headers)
 
-    async def send_chunk(self, chunk: bytes, more: bool) -> None:
+    def put_chunk(self, chunk: bytes, more: bool) -> None:
         """Leave a chunk for the server."""
         if chunk or more:
             self._out.append(chunk)
@@ -172,7 +142,7 @@ class HttpExchange(Exchange):
 
     def __next__(self) -> bytes:
         while not self._out:
-            if self.phase == self.CLOSED:
+            if self.phase == CLOSED:
                 raise StopIteration
             try:
                 if self._iterator is None:
@@ -183,16 +153,16 @@ class HttpExchange(Exchange):
             except BaseException as error:
                 run(self.fail(error))
                 if self.failure is error:
-                    self.phase = self.CLOSED
+                    self.phase = CLOSED
                     raise
             else:
-                if self.phase == self.STREAMING and not self._filters():
+                if self.phase == STREAMING and not self._filters():
                     return chunk
                 run(self.feed(chunk, True))
             if self.failure is not None:
-                self.phase = self.CLOSED
+                self.phase = CLOSED
                 raise self.failure
-        return self._out.popleft()
+        return self._out.pop(0)
 
     def __len__(self) -> int:
         """Return the number of chunks where the app's iterable tells it, as servers may ask."""
@@ -200,13 +170,16 @@ class HttpExchange(Exchange):
             raise TypeError("the number of chunks is not known")
         return len(self._result)  # type: ignore[arg-type]  # a TypeError is the answer as well
 
-    async def _exhausted(self) -> None:
+    def _exhausted(self) -> Steps | None:
         if self.response is None:
-            await self.end()
-        elif self.phase == self.STREAMING and not self._filters():
-            self.phase = self.CLOSED
-        elif self.phase != self.CLOSED:
-            await self.feed(b"", False)
+            return self.end()
+        if self.phase == STREAMING and not self._filters():
+            self.phase = CLOSED
+            return None
+        if self.phase == CLOSED:
+            return None
+        steps = self.feed(b"", False)
+        return self.end() if steps is None and self.phase == WAITING else steps
 
     def _filters(self) -> bool:
         return bool(self.response and self.response.filters)
@@ -214,7 +187,7 @@ class HttpExchange(Exchange):
     def _untouched(self) -> bool:
         return (
             self._result is self._file
-            and self.phase == self.STREAMING
+            and self.phase == STREAMING
             and not self._filters()
             and not self._out
         )
@@ -223,7 +196,7 @@ class HttpExchange(Exchange):
         """Close the app's iterable, and tell the policies that the exchange has ended."""
         close = getattr(self._result, "close", None)
         try:
-            if close is not None and not self._closed:
+            if close is not None and not self._finished:
                 close()
         except BaseException as error:
             self.failure = self.failure or error
@@ -233,9 +206,9 @@ class HttpExchange(Exchange):
 
     def finish(self) -> None:
         """Tell the policies, once, that the exchange has ended."""
-        if not self._closed:
-            self._closed = True
-            run(self._stack.finish(self._ran, self.request, self.failure))
+        if not self._finished:
+            self._finished = True
+            run(self.stack.finish(self.request, self._refusal))
 
     def file_closed(self) -> None:
         """Hear that the server has closed the file it was given to send."""

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 from mantlet.body import check_length
 from mantlet.headers import Headers
 from mantlet.problem import BodyTooLarge, MalformedRequest
-from mantlet.request import Request
+from mantlet.request import STATE, Request
 
 __all__ = ["WsgiRequest"]
 
@@ -61,15 +61,13 @@ class WsgiRequest(Request):
     __slots__ = ("_body", "_handed_over", "environ")
 
     def __init__(self, environ: Environ) -> None:
-        self.environ = environ
-        self.error = None
+        self.carrier = self.environ = environ
+        state = environ.get(STATE)
+        if state is None:
+            state = environ[STATE] = {}
+        self.state = state
         self._body: _Body | None = None
         self._handed_over = False
-
-    @property
-    def carrier(self) -> Environ:
-        """The environ."""
-        return self.environ
 
     @property
     def method(self) -> str:

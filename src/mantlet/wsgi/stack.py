@@ -34,8 +34,11 @@ class Stack(BaseStack[WSGIApplication]):
         if not self._started:
             self.start()
         request = WsgiRequest(environ)
-        refusal = run(self.inward(request)) if self.on_request else None
-        if refusal is None and self.inward_only:
+        refusal = self.inward(request)
+        if refusal is not None:
+            if refusal.waiting is not None:
+                refusal = run(self.judge(request, refusal))
+        elif self.inward_only:
             return self.app(request.hand_over(), start_response)
         return HttpExchange(self, request, start_response, refusal).run()
 

@@ -1,4 +1,4 @@
-"""Buckets in this process's memory: exact across its threads, and never more than a stated number."""
+"""Buckets in this process's memory: exact across threads, and never more than a stated number."""
 
 from collections import deque
 from collections.abc import Callable

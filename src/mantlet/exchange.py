@@ -1,0 +1,422 @@
+"""One exchange through a stack, the same under both protocols, with no I/O of its own.
+
+The face tells the exchange what the app does; the exchange takes it past the policies, and leaves
+what is to be sent with `put_head()` and `put_chunk()`. Nearly always that is done when the call
+returns. Where a hook has to wait, the call returns a coroutine in its place: the ASGI face awaits
+it, the WSGI face steps it to its end with `run()`.
+"""
+
+from abc import abstractmethod
+from collections.abc import Coroutine, Generator, Iterator
+from types import coroutine
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from mantlet.exceptions import ClientDisconnected, MantletError, NoAnswer, ResponseTooLarge
+from mantlet.logs import log_error
+from mantlet.policy import WANTS_BODY, Reply, Response
+from mantlet.problem import Problem
+from mantlet.request import REPORTED, Request
+from mantlet.stack import OutwardHooks, Refusal, Waiting, settled
+
+if TYPE_CHECKING:
+    from mantlet.stack import BaseStack
+
+__all__ = ["CLOSED", "COLLECTING", "STREAMING", "WAITING", "AnswerEnded", "Exchange", "Steps"]
+
+T = TypeVar("T")
+Steps = Coroutine[Any, Any, None]
+
+# The phases of an answer.
+#: No byte has gone, and the policies have not seen the head.
+WAITING: Final = 0
+#: The policies are looking at the head, and one of them wants the body.
+COLLECTING: Final = 1
+#: The head has gone, and the app's body follows.
+STREAMING: Final = 2
+#: Nothing of what the app still sends goes any further.
+CLOSED: Final = 3
+
+#: An answer of 400 and above waits for the app to end, or to raise, up to this many bytes.
+PATIENCE: Final = 64 * 1024
+#: Chunks that are held one by one; those that follow are held as one.
+HELD_CHUNKS: Final = 1024
+
+_VALIDATORS: Final = ("ETag", "Digest", "Content-Digest", "Repr-Digest", "Content-MD5")
+
+
+class AnswerEnded(OSError):
+    """Raised into an app that goes on sending after a policy has ended its answer.
+
+    An OSError, since that is what an ASGI app expects from ``send`` when nobody reads any more.
+    """
+
+
+@coroutine
+def _until_body(
+    steps: Coroutine[Any, Any, None], result: bytes | BaseException | None
+) -> Generator[Any, Any, int | None]:
+    """Run ``steps`` until they end, or ask for the body, whose limit is then returned.
+
+    Whatever else they wait for is for the event loop, and handed through to it.
+    """
+    try:
+        wanted = steps.throw(result) if isinstance(result, BaseException) else steps.send(result)
+        while not (isinstance(wanted, tuple) and wanted[0] is WANTS_BODY):
+            try:
+                happened = yield wanted
+            except BaseException as error:  # noqa: BLE001  # it is the steps' to handle
+                wanted = steps.throw(error)
+            else:
+                wanted = steps.send(happened)
+    except StopIteration:
+        return None
+    limit: int = wanted[1]
+    return limit
+
+
+class Exchange:
+    """One request's answer on its way out.
+
+    The app's head waits here for the first bytes of its body, since until then the app may still
+    raise: WSGI lets it take the head back, and an ASGI server sends nothing before them either.
+    Then the policies see the head, innermost first. If one of them asks for the body, its coroutine
+    is kept while the body is collected, and resumed at the body's end.
+
+    Args:
+        stack: the policies, and the app.
+        request: the request.
+        emit: what the server gave to send the answer with.
+        refusal: how the inward pass ended where it did not reach the app, else None.
+
+    Attributes:
+        response: the app's answer while it waits, then the answer that is sent.
+        failure: what nobody answered, to be raised to the server.
+        complete: whether all of the app's body has come.
+    """
+
+    __slots__ = (
+        "_emit",
+        "_error",
+        "_flushed",
+        "_heard",
+        "_held",
+        "_hooks",
+        "_limit",
+        "_out",
+        "_pass",
+        "_pending",
+        "_refusal",
+        "_size",
+        "complete",
+        "failure",
+        "hears_errors",
+        "phase",
+        "request",
+        "response",
+        "stack",
+    )
+
+    # Any: the face's own form of what the server gave to send with, and of what is to be sent.
+    def __init__(
+        self, stack: "BaseStack[Any]", request: Request, emit: Any, refusal: Refusal | None
+    ) -> None:
+        passed = -1 if refusal is None else refusal.index
+        self.stack = stack
+        self.request = request
+        self._emit = emit
+        self._refusal = refusal
+        self._out: list[Any] = []
+        self._hooks: OutwardHooks = stack.outward[passed]
+        self.hears_errors = stack.hears_errors[passed]
+        self.phase = WAITING
+        self.response: Response | None = None
+        self.failure: BaseException | None = None
+        self.complete = False
+        self._held: list[bytes | bytearray] | None = None
+        self._size = 0
+
+    # -- what a face gives ------------------------------------------------------------------------
+
+    @abstractmethod
+    def make_response(self, reply: Reply) -> Response:
+        """Return a reply as the response that the policies further out see."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def put_head(self, response: Response) -> None:
+        """Leave the head of the answer to be sent."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def put_chunk(self, chunk: bytes, more: bool) -> None:
+        """Leave a chunk of the answer's body to be sent."""
+        raise NotImplementedError
+
+    # -- what the app does ------------------------------------------------------------------------
+
+    def feed(self, chunk: bytes, more: bool) -> Steps | None:
+        """Take a chunk of the app's body.
+
+        Raises:
+            AnswerEnded: a policy has ended the answer, so the app need not go on.
+        """
+        phase = self.phase
+        if phase == STREAMING:
+            self._forward(chunk, more)
+        elif phase == CLOSED:
+            if more:
+                raise AnswerEnded("the answer has been ended by a policy")
+        else:
+            if self._held is None:
+                self._held = [chunk]
+            else:
+                self._hold(self._held, chunk)
+            self._size += len(chunk)
+            self.complete = not more
+            if phase == WAITING:
+                response = self.response
+                if self.hears_errors and response is not None and response.status >= 400:
+                    # A framework may send its own 500 and raise then: wait for what follows.
+                    return self.open() if self._size > PATIENCE else None
+                return self.open() if chunk or not more else None
+            if not more:
+                return self._resume(b"".join(self._held))
+            if self._size > self._limit:
+                return self._resume(ResponseTooLarge(self._limit))
+        return None
+
+    @staticmethod
+    def _hold(held: list[bytes | bytearray], chunk: bytes) -> None:
+        # Chunk by chunk, but not so that many tiny ones take more memory than their bytes.
+        if len(held) < HELD_CHUNKS:
+            held.append(chunk)
+            return
+        if not isinstance(held[-1], bytearray):
+            held[-1] = bytearray(held[-1])
+        held[-1] += chunk
+
+    def open(self, error: BaseException | None = None) -> Steps | None:
+        """Let the policies see the app's head, or the error that came in its place."""
+        if error is None and self.hears_errors:
+            error = self.request.carrier.get(REPORTED)
+        self._error: BaseException | None = error
+        self._heard: BaseException | None = error
+        self._pending: Iterator[Any] = iter(self._hooks)
+        waiting = self._carry()
+        if waiting is None:
+            self._settle()
+            return None
+        self._pass: Coroutine[Any, Any, None] = self._finish_pass(waiting)
+        return self._resume(None)
+
+    def refuse(self, refusal: Refusal) -> Steps | None:
+        """Answer in the app's place, or let the policies further out do so."""
+        if refusal.reply is not None:
+            self.response = self.make_response(refusal.reply)
+        return self.open(refusal.error)
+
+    def end(self) -> Steps | None:
+        """Hear that the app has ended."""
+        if self.phase == WAITING:
+            return self.open(None if self.response else NoAnswer("the app sent no response"))
+        if self.phase == COLLECTING:
+            return self._resume(NoAnswer("the app ended before its response was complete"))
+        return None
+
+    async def fail(self, error: BaseException) -> None:
+        """Hear that the app has raised; `failure` then says whether that is to be raised on."""
+        if self.phase in (WAITING, COLLECTING):
+            waiting = self.open(error) if self.phase == WAITING else self._resume(error)
+            if waiting is not None:
+                await waiting
+        elif not _follows(error, AnswerEnded):
+            self.failure = self.failure or error
+            if isinstance(error, Exception) and not isinstance(error, ClientDisconnected):
+                log_error(self.request, error, "after the answer had begun")
+            return
+        if self.failure is None and not (self.response and self.response.reply):
+            self.failure = error
+
+    # -- the outward pass -------------------------------------------------------------------------
+
+    def _carry(self) -> Waiting | None:
+        """Take the answer, or an error, past the policies that have not seen it yet.
+
+        Returns:
+            What a hook has to wait for, or None when all have seen it.
+        """
+        request = self.request
+        while True:
+            for on_response, on_error in self._pending:
+                reply = None
+                try:
+                    if self._error is not None:
+                        reply = on_error(request, self._error) if on_error else None
+                    elif on_response:
+                        reply = on_response(request, self.response)
+                except BaseException as raised:  # noqa: BLE001  # handed to the policies further out
+                    self._raised(raised)
+                if reply is not None:
+                    if not isinstance(reply, Reply):
+                        waiting: Waiting = reply
+                        return waiting
+                    self._replied(reply)
+            if self._heard is None or not self._falls_back():
+                return None
+
+    async def _finish_pass(self, waiting: Waiting | None) -> None:
+        """Go on with a pass in which a hook has to wait."""
+        while waiting is not None:
+            try:
+                reply = settled(await waiting)
+            except BaseException as raised:  # noqa: BLE001  # handed to the policies further out
+                self._raised(raised)
+            else:
+                if reply is not None:
+                    self._replied(reply)
+            waiting = self._carry()
+
+    def _replied(self, reply: Reply) -> None:
+        if self._error is not None:
+            if not isinstance(self._error, Exception):
+                return  # cancellation and the like can't be answered
+            self.request.carrier.pop(REPORTED, None)
+        self._error = None
+        self.response = self.make_response(reply)
+
+    def _raised(self, raised: BaseException) -> None:
+        if isinstance(raised, Problem) and raised is not self._error:
+            self._replied(raised.reply(self.request))
+            return
+        if raised is not self._error:
+            raised.__context__ = raised.__context__ or self._error
+        self._error = raised
+        self.response = None
+
+    def _falls_back(self) -> bool:
+        """Let the app's own answer to its error stand, where no policy had a better one."""
+        error, self._heard = self._heard, None
+        if self._error is not error or not isinstance(error, Exception) or self.response is None:
+            return False
+        # Those that heard the error have seen enough; the others see the answer.
+        self._error = None
+        self._pending = iter([(first, None) for first, second in self._hooks if second is None])
+        return True
+
+    async def _resume(self, result: bytes | BaseException | None) -> None:
+        """Run the pass until it ends, from where it waits for the body or from its beginning."""
+        limit = await _until_body(self._pass, result)
+        while limit is not None:
+            self.phase = COLLECTING
+            self._limit: int = limit
+            if self._size > limit:
+                limit = await _until_body(self._pass, ResponseTooLarge(limit))
+            elif self.complete:
+                limit = await _until_body(self._pass, b"".join(self._held or ()))
+            else:
+                return
+        self._settle()
+
+    # -- what is sent -----------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Send the head that came out of the pass, and what has come of the body."""
+        response = self.response
+        if self._error is not None or response is None:
+            self.phase = CLOSED
+            self.failure = self._error
+            return
+        held, self._held = self._held or [], None
+        if response.reply:
+            self.complete = True
+            held = [self._fit_reply(response)]
+        elif response.filters:
+            held = self._fit(response, held)
+        self.put_head(response)
+        self.phase = CLOSED if self.complete else STREAMING
+        last = len(held) - 1
+        for index, chunk in enumerate(held):
+            self.put_chunk(bytes(chunk), index < last or not self.complete)
+
+    def _fit_reply(self, response: Response) -> bytes:
+        body = response.apply(response.whole or b"")
+        if response.status in (204, 304):
+            return b""
+        response.headers.set("Content-Length", str(len(body)))
+        return b"" if self.request.method == "HEAD" else body
+
+    def _fit(self, response: Response, held: list[bytes | bytearray]) -> list[bytes | bytearray]:
+        """Filter the chunks that have come, and make the head true to what is sent."""
+        headers = response.headers
+        if not response.filtering:
+            if response.status not in (204, 206):
+                # The body that the head speaks of is a filtered one. A 304 names, by its ETag, what
+                # the client has already (RFC 9110, 15.4.5).
+                headers.remove("Content-Length", *(() if response.status == 304 else _VALIDATORS))
+            return held if response.status == 206 else [b""] * len(held)
+        if response.whole is not None:
+            filtered: list[bytes | bytearray] = [response.apply(response.whole)]
+        else:
+            self._flushed = self.complete or headers.get("Content-Length") == str(self._size)
+            last = len(held) - 1 if self._flushed else -1
+            filtered = [
+                self._filter(response, bytes(chunk), index != last)
+                for index, chunk in enumerate(held)
+            ]
+        whole = self.complete or self._flushed
+        if whole and b"".join(filtered) == b"".join(held):
+            return held
+        headers.remove(*_VALIDATORS)
+        if not whole:
+            headers.remove("Content-Length")
+        elif "Content-Length" in headers:
+            headers.set("Content-Length", str(sum(map(len, filtered))))
+        return filtered
+
+    @staticmethod
+    def _filter(response: Response, chunk: bytes, more: bool) -> bytes:
+        for fn in response.filters:
+            chunk = fn(chunk, more)
+        return chunk
+
+    def _forward(self, chunk: bytes, more: bool) -> None:
+        """Send a chunk of the app's on, the head having gone."""
+        response = self.response
+        if response and response.filters:
+            try:
+                if response.filtering:
+                    chunk = self._filter_later(response, chunk, more)
+                elif response.status != 206:
+                    chunk = b""
+            except BaseException as error:
+                self.phase = CLOSED
+                self.failure = error
+                raise
+        self.put_chunk(chunk, more)
+        if not more:
+            self.complete = True
+            self.phase = CLOSED
+
+    def _filter_later(self, response: Response, chunk: bytes, more: bool) -> bytes:
+        if not self._flushed:
+            return self._filter(response, chunk, more)
+        if chunk:
+            raise MantletError("the app sent more than its Content-Length")
+        return chunk
+
+
+def _follows(error: BaseException, kind: type[BaseException]) -> bool:
+    """Return whether ``error`` is one of ``kind``, or came of one."""
+    seen: set[int] = set()
+    line: list[BaseException | None] = [error]
+    while line:
+        one = line.pop()
+        if one is None or id(one) in seen:
+            continue
+        if isinstance(one, kind):
+            return True
+        seen.add(id(one))
+        line += [one.__cause__, one.__context__]
+        if isinstance(one, BaseExceptionGroup):
+            line += one.exceptions
+    return False
