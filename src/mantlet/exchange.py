@@ -132,7 +132,7 @@ class Exchange:
         self.response: Response | None = None
         self.failure: BaseException | None = None
         self.complete = False
-        self._held: list[bytes | bytearray] | None = None
+        self._held: list[bytes] | None = None
         self._size = 0
 
     # -- what a face gives ------------------------------------------------------------------------
@@ -143,13 +143,8 @@ class Exchange:
         raise NotImplementedError
 
     @abstractmethod
-    def put_head(self, response: Response) -> None:
-        """Leave the head of the answer to be sent."""
-        raise NotImplementedError
-
-    @abstractmethod
-    def put_chunk(self, chunk: bytes, more: bool) -> None:
-        """Leave a chunk of the answer's body to be sent."""
+    def put(self, head: Response | None, chunks: list[bytes], more: bool) -> None:
+        """Leave the head of the answer, chunks of its body, or both, to be sent."""
         raise NotImplementedError
 
     # -- what the app does ------------------------------------------------------------------------
@@ -165,7 +160,7 @@ class Exchange:
             self._forward(chunk, more)
         elif phase == CLOSED:
             if more:
-                raise AnswerEnded("the answer has been ended by a policy")
+                raise AnswerEnded("the answer has ended")
         else:
             if self._held is None:
                 self._held = [chunk]
@@ -186,7 +181,7 @@ class Exchange:
         return None
 
     @staticmethod
-    def _hold(held: list[bytes | bytearray], chunk: bytes) -> None:
+    def _hold(held: list[Any], chunk: bytes) -> None:
         # Chunk by chunk, but not so that many tiny ones take more memory than their bytes.
         if len(held) < HELD_CHUNKS:
             held.append(chunk)
@@ -327,16 +322,15 @@ class Exchange:
             self.failure = self._error
             return
         held, self._held = self._held or [], None
+        if len(held) == HELD_CHUNKS:
+            held[-1] = bytes(held[-1])
         if response.reply:
             self.complete = True
             held = [self._fit_reply(response)]
         elif response.filters:
             held = self._fit(response, held)
-        self.put_head(response)
         self.phase = CLOSED if self.complete else STREAMING
-        last = len(held) - 1
-        for index, chunk in enumerate(held):
-            self.put_chunk(bytes(chunk), index < last or not self.complete)
+        self.put(response, held, not self.complete)
 
     def _fit_reply(self, response: Response) -> bytes:
         body = response.apply(response.whole or b"")
@@ -345,7 +339,7 @@ class Exchange:
         response.headers.set("Content-Length", str(len(body)))
         return b"" if self.request.method == "HEAD" else body
 
-    def _fit(self, response: Response, held: list[bytes | bytearray]) -> list[bytes | bytearray]:
+    def _fit(self, response: Response, held: list[bytes]) -> list[bytes]:
         """Filter the chunks that have come, and make the head true to what is sent."""
         headers = response.headers
         if not response.filtering:
@@ -355,13 +349,12 @@ class Exchange:
                 headers.remove("Content-Length", *(() if response.status == 304 else _VALIDATORS))
             return held if response.status == 206 else [b""] * len(held)
         if response.whole is not None:
-            filtered: list[bytes | bytearray] = [response.apply(response.whole)]
+            filtered = [response.apply(response.whole)]
         else:
             self._flushed = self.complete or headers.get("Content-Length") == str(self._size)
             last = len(held) - 1 if self._flushed else -1
             filtered = [
-                self._filter(response, bytes(chunk), index != last)
-                for index, chunk in enumerate(held)
+                self._filter(response, chunk, index != last) for index, chunk in enumerate(held)
             ]
         whole = self.complete or self._flushed
         if whole and b"".join(filtered) == b"".join(held):
@@ -392,7 +385,7 @@ class Exchange:
                 self.phase = CLOSED
                 self.failure = error
                 raise
-        self.put_chunk(chunk, more)
+        self.put(None, [chunk], more)
         if not more:
             self.complete = True
             self.phase = CLOSED

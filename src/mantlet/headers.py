@@ -5,7 +5,7 @@ WSGI keeps fields as a list of ``(str, str)``, ASGI as pairs of bytes. Policies 
 
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -17,16 +17,22 @@ _FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
 
 
 @lru_cache(maxsize=512)
-def _checked_name(name: str) -> str:
+def _lower_text(name: str) -> str:
     if not _TOKEN.fullmatch(name):
         raise ValueError(f"a header field's name must be a token (RFC 9110, 5.6.2), not {name!r}")
-    return name
+    return name.lower()
 
 
 @lru_cache(maxsize=512)
 def lower_bytes(name: str) -> bytes:
     """Return a field's name as ASGI has it."""
-    return _checked_name(name).lower().encode("ascii")
+    return _lower_text(name).encode("ascii")
+
+
+@lru_cache(maxsize=512)
+def lower_names(names: frozenset[str]) -> dict[bytes, str]:
+    """Return fields' names as ASGI has them, each with the name it was given as."""
+    return {lower_bytes(name): name for name in names}
 
 
 def check_value(name: str, value: str) -> str:
@@ -87,8 +93,8 @@ class MutableHeaders(Headers):
 
     __slots__ = ("_names", "raw")
 
-    # Any: bytes under ASGI, str under WSGI.
-    def __init__(self, raw: Iterable[tuple[Any, Any]] = ()) -> None:
+    # Any: any iterable as the app gave it, of bytes under ASGI and str under WSGI; then our list.
+    def __init__(self, raw: Any = ()) -> None:
         self.raw = raw
         # The names of the list's fields in lower case, once the list is ours to change.
         self._names: list[Any] | None = None
@@ -99,8 +105,21 @@ class MutableHeaders(Headers):
         return self._names is not None
 
     @abstractmethod
-    def _field(self, name: str, value: str) -> tuple[Any, Any]:
-        """Return a checked field in the protocol's form."""
+    def set(self, name: str, value: str) -> None:
+        """Set a field: the first of that name is replaced, others of that name are removed.
+
+        Raises:
+            ValueError: the name or the value must not stand in a header field (RFC 9110, 5).
+        """
+        raise NotImplementedError
+
+    @abstractmethod
+    def append(self, name: str, value: str) -> None:
+        """Add a field behind the others, also where one of that name exists.
+
+        Raises:
+            ValueError: the name or the value must not stand in a header field (RFC 9110, 5).
+        """
         raise NotImplementedError
 
     #: Returns a field's name in lower case, in the protocol's form.
@@ -120,37 +139,24 @@ class MutableHeaders(Headers):
         key = self._key(name)
         return [self._text(value) for field, value in self.raw if field.lower() == key]
 
-    def append(self, name: str, value: str) -> None:
-        """Add a field behind the others, also where one of that name exists."""
-        field = self._field(name, value)
-        names, fields = self._own()
-        fields.append(field)
-        names.append(self._key(name))
+    def _own(self) -> list[Any]:
+        """Copy the fields, at the first edit, into a list of ours; return their names."""
+        self.raw = fields = list(self.raw)
+        self._names = names = [name.lower() for name, _ in fields]
+        return names
 
-    def set(self, name: str, value: str) -> None:
-        """Set a field: the first of that name is replaced, others of that name are removed."""
-        field = self._field(name, value)
-        names, fields = self._names, self.raw
-        if names is None or not isinstance(fields, list):
-            names, fields = self._own()
-        key = self._key(name)
-        if key not in names:
-            fields.append(field)
-            names.append(key)
-            return
+    def _add(self, key: Any, field: tuple[Any, Any]) -> None:
+        names = self._names or self._own()
+        names.append(key)
+        self.raw.append(field)
+
+    def _replace(self, key: Any, field: tuple[Any, Any]) -> None:
+        names, fields = self._names or self._own(), self.raw
         first = names.index(key)
         fields[first] = field
         for index in range(len(names) - 1, first, -1):
             if names[index] == key:
                 del fields[index], names[index]
-
-    def _own(self) -> tuple[list[Any], list[tuple[Any, Any]]]:
-        """Return the names and the fields in lists of ours, copied at the first edit."""
-        names, fields = self._names, self.raw
-        if names is None or not isinstance(fields, list):
-            self.raw = fields = list(fields)
-            self._names = names = [name.lower() for name, _ in fields]
-        return names, fields
 
     def setdefault(self, name: str, value: str) -> None:
         """Add a field unless one of that name exists."""
@@ -177,15 +183,31 @@ class BytesHeaders(MutableHeaders):
 
     __slots__ = ()
 
-    def _field(self, name: str, value: str) -> tuple[bytes, bytes]:
-        if not (value.isascii() and value.isprintable()):
-            check_value(name, value)
-        return lower_bytes(name), value.encode("latin-1")
-
     _key = staticmethod(lower_bytes)
 
-    def _text(self, value: bytes) -> str:
-        return value.decode("latin-1")
+    def set(self, name: str, value: str) -> None:
+        """Set a field: the first of that name is replaced, others of that name are removed."""
+        if not value.isprintable() or not value.isascii():
+            check_value(name, value)
+        key = lower_bytes(name)
+        field = (key, value.encode("latin-1"))
+        names = self._names
+        if names is None:
+            names = self._own()
+        if key in names:
+            self._replace(key, field)
+        else:
+            names.append(key)
+            self.raw.append(field)
+
+    def append(self, name: str, value: str) -> None:
+        """Add a field behind the others, also where one of that name exists."""
+        key = lower_bytes(name)
+        self._add(key, (key, check_value(name, value).encode("latin-1")))
+
+    def _text(self, value: Any) -> str:
+        text: str = value.decode("latin-1")
+        return text
 
 
 class TextHeaders(MutableHeaders):
@@ -193,12 +215,26 @@ class TextHeaders(MutableHeaders):
 
     __slots__ = ()
 
-    def _field(self, name: str, value: str) -> tuple[str, str]:
-        if not (value.isascii() and value.isprintable()):
-            check_value(name, value)
-        return _checked_name(name), value
-
     _key = staticmethod(str.lower)
 
-    def _text(self, value: str) -> str:
-        return value
+    def set(self, name: str, value: str) -> None:
+        """Set a field: the first of that name is replaced, others of that name are removed."""
+        if not value.isprintable() or not value.isascii():
+            check_value(name, value)
+        key = _lower_text(name)
+        names = self._names
+        if names is None:
+            names = self._own()
+        if key in names:
+            self._replace(key, (name, value))
+        else:
+            names.append(key)
+            self.raw.append((name, value))
+
+    def append(self, name: str, value: str) -> None:
+        """Add a field behind the others, also where one of that name exists."""
+        self._add(_lower_text(name), (name, check_value(name, value)))
+
+    def _text(self, value: Any) -> str:
+        text: str = value
+        return text

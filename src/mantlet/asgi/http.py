@@ -1,13 +1,13 @@
 """One HTTP exchange under ASGI (asgi.readthedocs.io, "HTTP & WebSocket", 2.5)."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from pathlib import Path
 from typing import Any
 
 from mantlet.asgi.request import AsgiRequest
 from mantlet.exceptions import ClientDisconnected, NoAnswer
-from mantlet.exchange import CLOSED, COLLECTING, STREAMING, WAITING, Exchange
+from mantlet.exchange import CLOSED, COLLECTING, STREAMING, WAITING, Exchange, Steps
 from mantlet.headers import BytesHeaders
 from mantlet.policy import Reply, Response
 from mantlet.types import AsgiMessage, Receive, Send
@@ -34,39 +34,30 @@ class AsgiExchange(Exchange):
             headers.append(name, value)
         return Response.of(reply, headers)
 
-    async def run(self) -> None:
-        """Answer the request, by the app or in its place; raise what nobody answered."""
-        self._head: AsgiMessage | None = None
-        try:
-            refusal = self._refusal
-            if refusal is None:
-                self._pull: Receive = self.request.hand_over()
-                try:
-                    await self.stack.app(self.request.carrier, self.receiver(), self.send)
-                except BaseException as error:  # noqa: BLE001  # raised below if not answered
-                    await self.fail(error)
-                else:
-                    waiting = self.end()
-                    if waiting is not None:
-                        await waiting
-            else:
-                waiting = self.refuse(refusal)
-                if waiting is not None:
-                    await waiting
-            if self._out:
-                await self.flush()
-            failure = self.failure
-            if failure is not None:
-                await self.abort(failure)
-                if not isinstance(failure, (NoAnswer, ClientDisconnected)):
-                    raise failure
-        finally:
-            waiting = self.stack.finish(self.request, self._refusal)
-            if waiting is not None:
-                await waiting
+    async def conclude(self, error: BaseException | None) -> None:
+        """Answer what is not answered yet: a refusal, or the ``error`` that the app has raised.
 
-    def receiver(self) -> Receive:
-        """Return what the app receives from."""
+        Raises:
+            BaseException: what nobody answered.
+        """
+        waiting: Steps | None
+        if self._refusal is not None:
+            waiting = self.refuse(self._refusal)
+        elif error is not None:
+            waiting = self.fail(error)
+        else:
+            waiting = self.end()
+        if waiting is not None:
+            await waiting
+        await self.flush()
+        failure = self.failure
+        if failure is not None:
+            await self.abort(failure)
+            if not isinstance(failure, (NoAnswer, ClientDisconnected)):
+                raise failure
+
+    def hand_over(self) -> Receive:
+        """Hand the request over to the app; return what it receives from."""
         raise NotImplementedError
 
     async def send(self, message: AsgiMessage) -> None:
@@ -88,18 +79,24 @@ class HttpExchange(AsgiExchange):
 
     __slots__ = ()
 
-    def receiver(self) -> Receive:
-        """Return what the app receives from."""
+    def hand_over(self) -> Receive:
+        """Hand the request over to the app; return what it receives from."""
+        self._head: AsgiMessage | None = None
+        self._pull: Receive = self.request.hand_over()
         return self.receive if self.hears_errors else self._pull
 
-    async def receive(self) -> AsgiMessage:
+    def receive(self) -> Awaitable[AsgiMessage]:
         """Hand the app what the server has received."""
-        if self.complete and self.phase == WAITING:
-            # The app has sent an error answer whole, and may be waiting for the client to go.
-            waiting = self.open()
-            if waiting is not None:
-                await waiting
-            await self.flush()
+        if self.phase == WAITING and self.complete:
+            return self._receive_after_opening()
+        return self._pull()
+
+    async def _receive_after_opening(self) -> AsgiMessage:
+        # The app has sent an error answer whole, and may be waiting for the client to go.
+        waiting = self.open()
+        if waiting is not None:
+            await waiting
+        await self.flush()
         return await self._pull()
 
     async def send(self, message: AsgiMessage) -> None:
@@ -107,6 +104,9 @@ class HttpExchange(AsgiExchange):
         kind = message["type"]
         if kind == "http.response.body":
             if self.phase == STREAMING and not self.filters():
+                self.complete = not message.get("more_body", False)
+                if self.complete:
+                    self.phase = CLOSED
                 await self._emit(message)
                 return
             waiting = self.feed(message.get("body", b""), message.get("more_body", False))
@@ -147,22 +147,21 @@ class HttpExchange(AsgiExchange):
         """Return whether a policy filters the body."""
         return self.response is not None and bool(self.response.filters)
 
-    def put_head(self, response: Response) -> None:
-        """Leave the head of the answer to be sent."""
-        head = self._head
-        if response.reply or head is None:
-            head = {
-                "type": "http.response.start",
-                "status": response.status,
-                "headers": response.headers.raw,
-            }
-        elif response.headers.edited or response.status != head["status"]:
-            head = {**head, "status": response.status, "headers": response.headers.raw}
-        self._out.append(head)
-
-    def put_chunk(self, chunk: bytes, more: bool) -> None:
-        """Leave a chunk of the answer's body to be sent."""
-        self._out.append({"type": "http.response.body", "body": chunk, "more_body": more})
+    def put(self, head: Response | None, chunks: list[bytes], more: bool) -> None:
+        """Leave the head of the answer, chunks of its body, or both, to be sent."""
+        out = self._out
+        if head is not None:
+            start = None if head.reply else self._head
+            raw = head.headers.raw
+            if start is None:
+                start = {"type": "http.response.start", "status": head.status, "headers": raw}
+            elif raw is not start.get("headers") or head.status != start["status"]:
+                start = {**start, "status": head.status, "headers": raw}
+            out.append(start)
+        for chunk in chunks:
+            out.append({"type": "http.response.body", "body": chunk, "more_body": True})
+        if not more and chunks:
+            out[-1]["more_body"] = False
 
 
 def _file_chunks(message: AsgiMessage) -> Iterator[bytes]:

@@ -1,17 +1,21 @@
 """The request over an ASGI scope."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
 from mantlet.body import check_length
 from mantlet.exceptions import ClientDisconnected
-from mantlet.headers import Headers, lower_bytes
+from mantlet.headers import Headers, lower_bytes, lower_names
 from mantlet.problem import BodyTooLarge
 from mantlet.request import STATE, Request
 from mantlet.types import AsgiMessage, Receive, Scope
 
 __all__ = ["AsgiRequest"]
+
+
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class ScopeHeaders(Headers):
@@ -24,15 +28,11 @@ class ScopeHeaders(Headers):
     __slots__ = ("_fields", "_joined")
 
     def __init__(self, fields: Any) -> None:
-        if not isinstance(fields, list):
-            fields = list(fields)
-        joined: dict[bytes, bytes] = dict(fields)
-        if len(joined) != len(fields):
-            joined.clear()
-            for name, value in fields:
-                joined[name] = joined[name] + b", " + value if name in joined else value
-        self._fields: list[tuple[bytes, bytes]] = fields
-        self._joined = joined
+        self._fields = fields
+        self._joined: dict[bytes, bytes] = {}
+        joined = self._joined
+        for name, value in fields:
+            joined[name] = joined[name] + b", " + value if name in joined else value
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """Return a field's value, several values joined by a comma, or ``default``."""
@@ -91,6 +91,15 @@ class AsgiRequest(Request):
         if headers is None:
             headers = self._headers = ScopeHeaders(self.carrier["headers"])
         return headers
+
+    def pick_headers(self, names: frozenset[str]) -> Mapping[str, str]:
+        """Return the values of those header fields of ``names`` that are there."""
+        wanted = lower_names(names)
+        for field in self.carrier["headers"]:
+            if field[0] in wanted:
+                found = {wanted[key]: self.headers.get(wanted[key]) for key in wanted}
+                return {name: value for name, value in found.items() if value is not None}
+        return _NONE
 
     @property
     def scheme(self) -> str:

@@ -2,20 +2,16 @@
 
 from asyncio import Lock
 
-from mantlet.asgi.http import AsgiExchange, HttpExchange
+from mantlet.asgi.http import HttpExchange
 from mantlet.asgi.lifespan import Lifespan
 from mantlet.asgi.request import AsgiRequest
 from mantlet.asgi.websocket import WebSocketExchange, WebSocketRequest
+from mantlet.exchange import CLOSED
 from mantlet.policy import Policy
 from mantlet.stack import BaseStack
 from mantlet.types import AsgiApp, Receive, Scope, Send
 
 __all__ = ["Stack"]
-
-_EXCHANGES: dict[str, tuple[type[AsgiRequest], type[AsgiExchange]]] = {
-    "http": (AsgiRequest, HttpExchange),
-    "websocket": (WebSocketRequest, WebSocketExchange),
-}
 
 
 class Stack(BaseStack[AsgiApp]):
@@ -38,24 +34,41 @@ class Stack(BaseStack[AsgiApp]):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one scope."""
-        kinds = _EXCHANGES.get(scope["type"])
-        if kinds is None:
-            if scope["type"] == "lifespan" and (self.startup or self.shutdown):
-                await Lifespan(self, receive, send).run(scope)
-            else:
-                await self.app(scope, receive, send)
-            return
+        kind = scope["type"]
+        if kind == "http":
+            request = AsgiRequest(scope, receive)
+        elif kind == "websocket":
+            request = WebSocketRequest(scope, receive)
+        elif kind == "lifespan" and (self.startup or self.shutdown):
+            return await Lifespan(self, receive, send).run(scope)
+        else:
+            return await self.app(scope, receive, send)
+
         if not self._started:
             await self.start()
-        request = kinds[0](scope, receive)
         refusal = self.inward(request)
-        if refusal is not None:
-            if refusal.waiting is not None:
-                refusal = await self.judge(request, refusal)
-        elif self.inward_only:
-            await self.app(scope, request.hand_over(), send)
-            return
-        await kinds[1](self, request, send, refusal).run()
+        if refusal is not None and refusal.waiting is not None:
+            refusal = await self.judge(request, refusal)
+        if refusal is None and self.inward_only:
+            return await self.app(scope, request.hand_over(), send)
+
+        exchange = (HttpExchange if kind == "http" else WebSocketExchange)(
+            self, request, send, refusal
+        )
+        error = None
+        try:
+            if refusal is None:
+                try:
+                    await self.app(scope, exchange.hand_over(), exchange.send)
+                except BaseException as raised:  # noqa: BLE001  # raised below if not answered
+                    error = raised
+            if error is not None or exchange.phase != CLOSED or exchange.failure is not None:
+                await exchange.conclude(error)
+        finally:
+            if self.on_finish[-1]:
+                waiting = self.finish(request, refusal)
+                if waiting is not None:
+                    await waiting
 
     async def start(self) -> None:
         """Run the policies' `startup`, once; others wait for it."""

@@ -1,11 +1,14 @@
 """One WebSocket connection under ASGI: the handshake is a request, then messages pass by."""
 
+from typing import Any
+
 from mantlet.asgi.http import AsgiExchange
 from mantlet.asgi.request import AsgiRequest
 from mantlet.exchange import CLOSED, AnswerEnded
 from mantlet.headers import BytesHeaders
 from mantlet.policy import Close, Message, Response
-from mantlet.types import AsgiMessage, Receive
+from mantlet.stack import BaseStack, Refusal
+from mantlet.types import AsgiMessage, Receive, Send
 
 __all__ = ["WebSocketExchange", "WebSocketRequest"]
 
@@ -27,32 +30,43 @@ class WebSocketExchange(AsgiExchange):
 
     __slots__ = ("_closed", "_connected", "_denied", "_open")
 
-    async def run(self) -> None:
-        """Serve the connection; raise what nobody answered."""
+    def __init__(
+        self, stack: BaseStack[Any], request: AsgiRequest, send: Send, refusal: Refusal | None
+    ) -> None:
+        super().__init__(stack, request, send, refusal)
+        self._head: AsgiMessage | None = None
         self._open = self._closed = self._denied = self._connected = False
-        await super().run()
+
+    def hand_over(self) -> Receive:
+        """Hand the request over to the app; return what it receives from."""
+        self._pull: Receive = self.request.hand_over()
+        return self.receive
 
     # -- the handshake ----------------------------------------------------------------------------
 
-    def put_head(self, response: Response) -> None:
-        """Leave the answer to the handshake to be sent."""
-        head = self._head
-        if response.reply or head is None:
-            head = {"type": "websocket.close", "code": Close().code, "reason": ""}
-            if _DENIAL in self.request.carrier.get("extensions", ()):
-                head = {"type": f"{_DENIAL}.start", "headers": response.headers.raw}
-        elif response.headers.edited and head["type"] != "websocket.close":
-            head = {**head, "headers": response.headers.raw}
-        if head["type"] == f"{_DENIAL}.start":
-            head = {**head, "status": response.status}
-        self._open = head["type"] == "websocket.accept"
-        self._denied = head["type"] == f"{_DENIAL}.start"
-        self._out.append(head)
-
-    def put_chunk(self, chunk: bytes, more: bool) -> None:
-        """Leave a chunk of a denial's body to be sent."""
+    def put(self, head: Response | None, chunks: list[bytes], more: bool) -> None:
+        """Leave the answer to the handshake, or chunks of a denial's body, to be sent."""
+        if head is not None:
+            self._out.append(self._handshake(head))
         if self._denied:
-            self._out.append({"type": f"{_DENIAL}.body", "body": chunk, "more_body": more})
+            last = len(chunks) - 1
+            for index, chunk in enumerate(chunks):
+                self._out.append(
+                    {"type": f"{_DENIAL}.body", "body": chunk, "more_body": more or index < last}
+                )
+
+    def _handshake(self, response: Response) -> AsgiMessage:
+        """Return the answer to the handshake: the app's, or a refusal."""
+        answer = None if response.reply else self._head
+        if answer is None:
+            answer = {"type": "websocket.close", "code": Close().code, "reason": ""}
+            if _DENIAL in self.request.carrier.get("extensions", ()):
+                answer = {"type": f"{_DENIAL}.start", "headers": response.headers.raw}
+        elif response.headers.edited and answer["type"] != "websocket.close":
+            answer = {**answer, "headers": response.headers.raw}
+        self._open = answer["type"] == "websocket.accept"
+        self._denied = answer["type"] == f"{_DENIAL}.start"
+        return {**answer, "status": response.status} if self._denied else answer
 
     async def _answer(self, message: AsgiMessage) -> None:
         """Take the app's answer to the handshake: accept, close or a denial."""
@@ -82,10 +96,6 @@ class WebSocketExchange(AsgiExchange):
         await super().flush()
 
     # -- messages ---------------------------------------------------------------------------------
-
-    def receiver(self) -> Receive:
-        """Return what the app receives from."""
-        return self.receive
 
     async def receive(self) -> AsgiMessage:
         """Hand the app the client's next message, or the end of the connection."""

@@ -7,6 +7,7 @@ from mantlet.request import Request
 
 __all__ = ["request_id"]
 
+_CARRIERS = frozenset({"x-request-id", "traceparent"})
 # What an id may be made of, so that it may stand in a log line and in a header field unescaped.
 _VALID = re.compile(r"[A-Za-z0-9._~+/=:@-]{1,128}")
 # W3C Trace Context, 3.2: version, trace-id, parent-id, flags; later versions may add to it.
@@ -23,12 +24,12 @@ register_at_fork(after_in_child=_ahead.clear)
 
 def request_id(request: Request) -> str:
     """Return the id that the request came with, else its trace's, else a new random one."""
-    headers = request.headers
-    given = headers.get("x-request-id")
-    if given is not None and _VALID.fullmatch(given):
-        return given
-    trace = headers.get("traceparent")
-    if trace is not None:
+    given = request.pick_headers(_CARRIERS)
+    if given:
+        own = given.get("x-request-id", "")
+        if _VALID.fullmatch(own):
+            return own
+        trace = given.get("traceparent", "")
         match = _TRACEPARENT.fullmatch(trace)
         if match is not None and (match[2] is None or not trace.startswith("00")):
             return match[1]
@@ -41,5 +42,5 @@ def new_id() -> str:
         return _ahead.pop()
     except IndexError:
         fresh = urandom(16 * _AHEAD).hex()
-        _ahead.extend(fresh[index : index + 32] for index in range(32, len(fresh), 32))
+        _ahead.extend([fresh[index : index + 32] for index in range(32, len(fresh), 32)])
         return fresh[:32]

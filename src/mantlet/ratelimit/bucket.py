@@ -13,6 +13,10 @@ __all__ = ["Decision", "take"]
 class Decision:
     """What the limiter decided about one request.
 
+    Args:
+        room: what is left in the bucket after the request, in ticks; what is missing, if negative.
+        quota: the quota it was decided by.
+
     Attributes:
         allowed: whether the request may pass.
         quota: the quota it was decided by.
@@ -20,28 +24,37 @@ class Decision:
 
     __slots__ = ("_room", "allowed", "quota")
 
-    def __init__(self, allowed: bool, room: int, quota: Quota) -> None:
-        self.allowed = allowed
+    def __init__(self, room: int, quota: Quota) -> None:
+        self.allowed = room >= 0
         self.quota = quota
         self._room = room
 
     @property
     def remaining(self) -> int:
         """Whole requests that may follow at once."""
-        return self._room // self.quota.interval
+        return max(self._room, 0) // self.quota.interval
 
     @property
     def reset(self) -> int:
         """Seconds until one more request may follow than now, rounded up (after a refusal, one)."""
         quota = self.quota
-        return -((self._room % quota.interval - quota.interval) // quota.second)
+        missing = -self._room if self._room < 0 else quota.interval - self._room % quota.interval
+        return -(-missing // quota.second)
+
+    def field(self) -> str:
+        """Return the parameters of a `RateLimit` item, as text."""
+        quota, room = self.quota, self._room
+        if room < 0:
+            return f";r=0;t={self.reset}"
+        remaining, part = divmod(room, quota.interval)
+        return f";r={remaining};t={-((part - quota.interval) // quota.second)}"
 
     def __repr__(self) -> str:
         verdict = "allowed" if self.allowed else "refused"
         return f"<Decision {verdict}, {self.remaining} remaining, reset in {self.reset} s>"
 
 
-def take(quota: Quota, full_at: int, now: int) -> tuple[int, Decision]:
+def take(quota: Quota, full_at: int, now: int) -> tuple[int, int]:
     """Take one token out of a bucket if it has one.
 
     Args:
@@ -50,11 +63,10 @@ def take(quota: Quota, full_at: int, now: int) -> tuple[int, Decision]:
         now: the time, in ticks.
 
     Returns:
-        When the bucket is full again after this, in ticks, and the decision.
+        When the bucket is full again after this, and the room that is left in it, both in ticks. A
+        negative room is what was missing, and nothing was taken.
     """
     full_at = max(full_at, now)
     taken = full_at + quota.interval
-    room = quota.capacity - (taken - now)
-    if room < 0:
-        return full_at, Decision(False, room + quota.interval, quota)
-    return taken, Decision(True, room, quota)
+    room = quota.capacity + now - taken
+    return (taken if room >= 0 else full_at), room

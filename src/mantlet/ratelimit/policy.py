@@ -3,7 +3,7 @@
 It keeps a token bucket for each client address: a quota of 100 a minute with a burst of 20 lets 20
 requests pass at once and one more every 0.6 seconds, for ever and without losing a fraction. What
 exceeds it is answered with 429, a problem (RFC 9457) and ``Retry-After``. Every answer says what is
-left, in the fields ``RateLimit`` and ``RateLimit-Policy`` (draft-ietf-httpapi-ratelimit-headers-10).
+left, in ``RateLimit`` and ``RateLimit-Policy`` (draft-ietf-httpapi-ratelimit-headers-10).
 
 What it does not do: buckets are this process's own, so each of several workers counts for itself;
 and the address is the peer's as the server says it, so behind a proxy have the server (uvicorn's
@@ -70,7 +70,7 @@ class RateLimiter(Policy):
 
     def on_request(self, request: Request) -> Reply | None:
         """Take a token from the client's bucket, or refuse."""
-        decision = self._store.take(client_address(request))
+        decision = Decision(self._store.take(client_address(request)), self.quota)
         request.state["ratelimit"] = decision
         if decision.allowed:
             return None
@@ -81,7 +81,7 @@ class RateLimiter(Policy):
             headers={
                 "Retry-After": str(decision.reset),
                 "RateLimit-Policy": self._policy_field,
-                "RateLimit": self._limit_field(decision),
+                "RateLimit": self._name + decision.field(),
             },
             extensions={"violated-policies": [self.quota.name]},
         ).reply(request)
@@ -90,14 +90,11 @@ class RateLimiter(Policy):
         """Say what is left of the quota."""
         headers = response.headers
         headers.set("RateLimit-Policy", self._policy_field)
-        headers.set("RateLimit", self._limit_field(request.state["ratelimit"]))
+        headers.set("RateLimit", self._name + request.state["ratelimit"].field())
 
     def on_error(self, request: Request, error: BaseException) -> None:
         """Leave the fields to the policy further out that answers the error."""
         state = request.state
         fields = state.setdefault("error_headers", {})
         fields["RateLimit-Policy"] = self._policy_field
-        fields["RateLimit"] = self._limit_field(state["ratelimit"])
-
-    def _limit_field(self, decision: Decision) -> str:
-        return f"{self._name};r={decision.remaining};t={decision.reset}"
+        fields["RateLimit"] = self._name + state["ratelimit"].field()

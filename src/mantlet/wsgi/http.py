@@ -35,6 +35,7 @@ class HttpExchange(Exchange):
         "_server_wrapper",
         "_server_write",
         "_status",
+        "_whole",
     )
 
     def run(self) -> Iterable[bytes]:
@@ -44,7 +45,7 @@ class HttpExchange(Exchange):
         self._result: Iterable[bytes] = ()
         self._iterator: Iterator[bytes] | None = None
         self._file: Iterable[bytes] | None = None
-        self._finished = False
+        self._finished = self._whole = False
         try:
             if self._refusal is None:
                 self._call()
@@ -56,7 +57,11 @@ class HttpExchange(Exchange):
             self.failure = error
             self.close()
             raise
-        return self._result if self._untouched() else self
+        if self._untouched():
+            return self._result
+        if self.phase == CLOSED and self._whole and not self.stack.on_finish[-1]:
+            return self._out  # all is there, and nobody waits for the end
+        return self
 
     def _call(self) -> None:
         environ = self.request.hand_over()
@@ -68,8 +73,15 @@ class HttpExchange(Exchange):
         except BaseException as error:  # noqa: BLE001  # run() raises what is not answered
             run(self.fail(error))
         else:
-            if self._result is self._file and self.phase == WAITING and self.response:
-                run(self.open())
+            if self.phase == WAITING and self.response is not None:
+                result = self._result
+                if type(result) is list and len(result) == 1:
+                    self._whole = True
+                    run(self.feed(result[0], False))
+                    if self.phase == WAITING:
+                        run(self.end())
+                elif result is self._file:
+                    run(self.open())
         finally:
             if self._server_wrapper is not None:
                 environ[_FILE_WRAPPER] = self._server_wrapper
@@ -117,23 +129,23 @@ class HttpExchange(Exchange):
         """Return a reply as the response that the policies further out see."""
         return Response.of(reply, TextHeaders(reply.headers))
 
-    def put_head(self, response: Response) -> None:
-        """Give the head of the answer to the server."""
-        status = self._status
-        if response.reply or status is None or response.status != int(status[:3]):
-            status = f"{response.status} {phrase(response.status)}"
-        raw = response.headers.raw
-        headers = raw if isinstance(raw, list) else list(raw)
-        if self._exc_info is not None:
-            self._server_write: Write = self._emit(status, headers, self._exc_info)
-            self._exc_info = None
-        else:
-            self._server_write = self._emit(status, headers)
-
-    def put_chunk(self, chunk: bytes, more: bool) -> None:
-        """Leave a chunk for the server."""
-        if chunk or more:
-            self._out.append(chunk)
+    def put(self, head: Response | None, chunks: list[bytes], more: bool) -> None:
+        """Give the head of the answer to the server, and leave chunks of its body for it."""
+        if head is not None:
+            status = self._status
+            if head.reply or status is None or head.status != int(status[:3]):
+                status = f"{head.status} {phrase(head.status)}"
+            fields = head.headers.raw
+            if not isinstance(fields, list):
+                fields = list(fields)
+            if self._exc_info is None:
+                self._server_write: Write = self._emit(status, fields)
+            else:
+                self._server_write = self._emit(status, fields, self._exc_info)
+                self._exc_info = None
+        if not more and chunks and not chunks[-1]:
+            chunks.pop()  # the end, which WSGI says by ending
+        self._out += chunks
 
     # -- what the server calls --------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """The request over a WSGI environ (PEP 3333)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from io import BufferedReader, BytesIO, RawIOBase
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
@@ -41,11 +42,11 @@ class EnvironHeaders(Headers):
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """Return a field's value, or ``default``."""
-        key = name.upper().replace("-", "_")
+        key = _key(name)
         if key in _UNPREFIXED:
             # Some servers set the two to "" where the client sent none.
             return self._environ.get(key) or default
-        return self._environ.get(f"HTTP_{key}", default)
+        return self._environ.get(key, default)
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         for key, value in self._environ.items():
@@ -53,6 +54,17 @@ class EnvironHeaders(Headers):
                 yield key[5:].replace("_", "-").lower(), value
             elif key in _UNPREFIXED and value:
                 yield _UNPREFIXED[key], value
+
+
+@lru_cache(maxsize=512)
+def _key(name: str) -> str:
+    key = name.upper().replace("-", "_")
+    return key if key in _UNPREFIXED else f"HTTP_{key}"
+
+
+@lru_cache(maxsize=512)
+def _keys(names: frozenset[str]) -> tuple[tuple[str, str], ...]:
+    return tuple((_key(name), name) for name in names)
 
 
 class WsgiRequest(Request):
@@ -104,6 +116,11 @@ class WsgiRequest(Request):
     def headers(self) -> EnvironHeaders:
         """The request's header fields."""
         return EnvironHeaders(self.environ)
+
+    def pick_headers(self, names: frozenset[str]) -> Mapping[str, str]:
+        """Return the values of those header fields of ``names`` that are there."""
+        environ = self.environ
+        return {name: environ[key] for key, name in _keys(names) if key in environ}
 
     @property
     def scheme(self) -> str:

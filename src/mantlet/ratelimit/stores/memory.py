@@ -5,7 +5,7 @@ from collections.abc import Callable
 from threading import Lock
 from time import monotonic_ns
 
-from mantlet.ratelimit.bucket import Decision, take
+from mantlet.ratelimit.bucket import take
 from mantlet.ratelimit.quota import Quota
 
 __all__ = ["MemoryStore"]
@@ -45,17 +45,20 @@ class MemoryStore:
         self._full_at: dict[str, int] = {}
         self._order: deque[str] = deque()
 
-    def take(self, key: str) -> Decision:
-        """Take one token from a key's bucket."""
-        buckets = self._full_at
-        with self._lock:
+    def take(self, key: str) -> int:
+        """Take one token from a key's bucket; return the room left, see `bucket.take()`."""
+        buckets, lock = self._full_at, self._lock
+        lock.acquire()  # `with` takes twice as long
+        try:
             now = self._clock() * self._scale
             full_at = buckets.get(key)
             if full_at is None:
                 key = self._admit(key, now)
                 full_at = buckets.get(key, 0)
-            buckets[key], decision = take(self._quota, full_at, now)
-        return decision
+            buckets[key], room = take(self._quota, full_at, now)
+        finally:
+            lock.release()
+        return room
 
     def _admit(self, key: str, now: int) -> str:
         """Make room for a new key; return it, or the shared one where there is none."""
