@@ -12,8 +12,9 @@ from types import coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from mantlet.exceptions import ClientDisconnected, MantletError, NoAnswer, ResponseTooLarge
+from mantlet.headers import MutableHeaders
 from mantlet.logs import log_error
-from mantlet.policy import WANTS_BODY, Reply, Response
+from mantlet.policy import VALIDATORS, WANTS_BODY, Reply, Response
 from mantlet.problem import Problem
 from mantlet.request import REPORTED, Request
 from mantlet.stack import OutwardHooks, Refusal, Waiting, settled
@@ -40,8 +41,6 @@ CLOSED: Final = 3
 PATIENCE: Final = 64 * 1024
 #: Chunks that are held one by one; those that follow are held as one.
 HELD_CHUNKS: Final = 1024
-
-_VALIDATORS: Final = ("ETag", "Digest", "Content-Digest", "Repr-Digest", "Content-MD5")
 
 
 class AnswerEnded(OSError):
@@ -137,9 +136,10 @@ class Exchange:
 
     # -- what a face gives ------------------------------------------------------------------------
 
+    @staticmethod
     @abstractmethod
-    def make_response(self, reply: Reply) -> Response:
-        """Return a reply as the response that the policies further out see."""
+    def make_headers(fields: tuple[tuple[str, str], ...]) -> MutableHeaders:
+        """Return a reply's fields in the protocol's form."""
         raise NotImplementedError
 
     @abstractmethod
@@ -207,7 +207,7 @@ class Exchange:
     def refuse(self, refusal: Refusal) -> Steps | None:
         """Answer in the app's place, or let the policies further out do so."""
         if refusal.reply is not None:
-            self.response = self.make_response(refusal.reply)
+            self.response = self._respond(refusal.reply)
         return self.open(refusal.error)
 
     def end(self) -> Steps | None:
@@ -224,13 +224,12 @@ class Exchange:
             waiting = self.open(error) if self.phase == WAITING else self._resume(error)
             if waiting is not None:
                 await waiting
-        elif not _follows(error, AnswerEnded):
+        elif _to_be_logged(error):
+            log_error(self.request, error, "after the answer had begun")
+        # An app whose answer a policy has replaced may end as it likes.
+        replaced = self.response is not None and self.response.reply
+        if not replaced or not isinstance(error, Exception):
             self.failure = self.failure or error
-            if isinstance(error, Exception) and not isinstance(error, ClientDisconnected):
-                log_error(self.request, error, "after the answer had begun")
-            return
-        if self.failure is None and not (self.response and self.response.reply):
-            self.failure = error
 
     # -- the outward pass -------------------------------------------------------------------------
 
@@ -277,7 +276,14 @@ class Exchange:
                 return  # cancellation and the like can't be answered
             self.request.carrier.pop(REPORTED, None)
         self._error = None
-        self.response = self.make_response(reply)
+        self.response = self._respond(reply)
+
+    def _respond(self, reply: Reply) -> Response:
+        """Return a reply as the response that the policies further out see."""
+        response = Response.of(reply, self.make_headers(reply.headers))
+        if self.request.method == "HEAD":
+            response.has_no_body()
+        return response
 
     def _raised(self, raised: BaseException) -> None:
         if isinstance(raised, Problem) and raised is not self._error:
@@ -291,7 +297,8 @@ class Exchange:
     def _falls_back(self) -> bool:
         """Let the app's own answer to its error stand, where no policy had a better one."""
         error, self._heard = self._heard, None
-        if self._error is not error or not isinstance(error, Exception) or self.response is None:
+        answered = self.response is not None and (self.complete or self._size > 0)
+        if self._error is not error or not isinstance(error, Exception) or not answered:
             return False
         # Those that heard the error have seen enough; the others see the answer.
         self._error = None
@@ -326,40 +333,28 @@ class Exchange:
             held[-1] = bytes(held[-1])
         if response.reply:
             self.complete = True
-            held = [self._fit_reply(response)]
-        elif response.filters:
+            held = [response.whole or b""]
+        if response.filters:
             held = self._fit(response, held)
         self.phase = CLOSED if self.complete else STREAMING
         self.put(response, held, not self.complete)
 
-    def _fit_reply(self, response: Response) -> bytes:
-        body = response.apply(response.whole or b"")
-        if response.status in (204, 304):
-            return b""
-        response.headers.set("Content-Length", str(len(body)))
-        return b"" if self.request.method == "HEAD" else body
-
     def _fit(self, response: Response, held: list[bytes]) -> list[bytes]:
         """Filter the chunks that have come, and make the head true to what is sent."""
-        headers = response.headers
-        if not response.filtering:
-            if response.status not in (204, 206):
-                # The body that the head speaks of is a filtered one. A 304 names, by its ETag, what
-                # the client has already (RFC 9110, 15.4.5).
-                headers.remove("Content-Length", *(() if response.status == 304 else _VALIDATORS))
-            return held if response.status == 206 else [b""] * len(held)
         if response.whole is not None:
             filtered = [response.apply(response.whole)]
         else:
-            self._flushed = self.complete or headers.get("Content-Length") == str(self._size)
+            declared = response.headers.get("Content-Length")
+            self._flushed = self.complete or declared == str(self._size)
             last = len(held) - 1 if self._flushed else -1
             filtered = [
                 self._filter(response, chunk, index != last) for index, chunk in enumerate(held)
             ]
+        headers = response.headers
         whole = self.complete or self._flushed
         if whole and b"".join(filtered) == b"".join(held):
             return held
-        headers.remove(*_VALIDATORS)
+        headers.remove(*VALIDATORS)
         if not whole:
             headers.remove("Content-Length")
         elif "Content-Length" in headers:
@@ -377,10 +372,7 @@ class Exchange:
         response = self.response
         if response and response.filters:
             try:
-                if response.filtering:
-                    chunk = self._filter_later(response, chunk, more)
-                elif response.status != 206:
-                    chunk = b""
+                chunk = self._filter_later(response, chunk, more)
             except BaseException as error:
                 self.phase = CLOSED
                 self.failure = error
@@ -396,6 +388,11 @@ class Exchange:
         if chunk:
             raise MantletError("the app sent more than its Content-Length")
         return chunk
+
+
+def _to_be_logged(error: BaseException) -> bool:
+    quiet = isinstance(error, ClientDisconnected) or _follows(error, AnswerEnded)
+    return isinstance(error, Exception) and not quiet
 
 
 def _follows(error: BaseException, kind: type[BaseException]) -> bool:

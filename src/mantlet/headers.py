@@ -7,10 +7,12 @@ import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 __all__ = ["Headers", "MutableHeaders"]
 
+_first = itemgetter(0)
 # RFC 9110, 5.6.2: token; 5.5: field values hold no CR, LF or NUL, and no other control but HTAB.
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
@@ -124,6 +126,8 @@ class MutableHeaders(Headers):
 
     #: Returns a field's name in lower case, in the protocol's form.
     _key: Callable[[str], Any]
+    #: The same for a name that is in that form already.
+    _lower: Callable[[Any], Any]
 
     @abstractmethod
     def _text(self, value: Any) -> str:
@@ -142,7 +146,7 @@ class MutableHeaders(Headers):
     def _own(self) -> list[Any]:
         """Copy the fields, at the first edit, into a list of ours; return their names."""
         self.raw = fields = list(self.raw)
-        self._names = names = [name.lower() for name, _ in fields]
+        self._names = names = list(map(self._lower, map(_first, fields)))
         return names
 
     def _add(self, key: Any, field: tuple[Any, Any]) -> None:
@@ -169,7 +173,7 @@ class MutableHeaders(Headers):
         kept = [pair for pair in self.raw if pair[0].lower() not in keys]
         if len(kept) != len(self):
             self.raw = kept
-            self._names = [name.lower() for name, _ in kept]
+            self._names = list(map(self._lower, map(_first, kept)))
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return ((self._text(name), self._text(value)) for name, value in self.raw)
@@ -184,13 +188,17 @@ class BytesHeaders(MutableHeaders):
     __slots__ = ()
 
     _key = staticmethod(lower_bytes)
+    _lower = staticmethod(bytes.lower)
 
     def set(self, name: str, value: str) -> None:
         """Set a field: the first of that name is replaced, others of that name are removed."""
-        if not value.isprintable() or not value.isascii():
+        if not value.isprintable():
             check_value(name, value)
         key = lower_bytes(name)
-        field = (key, value.encode("latin-1"))
+        try:
+            field = (key, value.encode("ascii"))
+        except UnicodeEncodeError:
+            field = (key, check_value(name, value).encode("latin-1"))
         names = self._names
         if names is None:
             names = self._own()
@@ -216,6 +224,7 @@ class TextHeaders(MutableHeaders):
     __slots__ = ()
 
     _key = staticmethod(str.lower)
+    _lower = staticmethod(str.lower)
 
     def set(self, name: str, value: str) -> None:
         """Set a field: the first of that name is replaced, others of that name are removed."""

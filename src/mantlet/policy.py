@@ -13,6 +13,9 @@ __all__ = ["Close", "Message", "Policy", "Reply", "Response"]
 
 Filter = Callable[[bytes, bool], bytes]
 
+#: Fields that are true of the very bytes that they came with.
+VALIDATORS: Final = ("ETag", "Digest", "Content-Digest", "Repr-Digest", "Content-MD5")
+
 #: What a pass yields to its face to say: suspend me until the app's whole body is there.
 WANTS_BODY: Final = object()
 
@@ -73,8 +76,11 @@ class Response:
     def of(cls, reply: Reply, headers: MutableHeaders) -> Self:
         """Return a reply as the response that the policies further out see."""
         response = cls(reply.status, headers)
-        response.whole = reply.body
         response.reply = True
+        response.whole = b""
+        if reply.status not in (204, 304):
+            response.whole = reply.body
+            headers.set("Content-Length", str(len(reply.body)))
         return response
 
     def has_no_body(self) -> None:
@@ -95,6 +101,16 @@ class Response:
             fn: called with each ``chunk`` and whether ``more`` will follow; returns what is sent in
                 its place. The last call has ``more=False``, and may have an empty chunk.
         """
+        if self.status == 206:
+            return
+        if self._bodiless or self.status in (204, 304):
+            # What the head says of a body is true of the unfiltered one. A 304 names, by its ETag,
+            # what the client has already (RFC 9110, 15.4.5).
+            if self.status != 204:
+                self.headers.remove("Content-Length")
+            if self._bodiless:
+                self.headers.remove(*VALIDATORS)
+            fn = _no_body
         self.filters += (fn,)
 
     async def body(self, limit: int) -> bytes:
@@ -118,16 +134,15 @@ class Response:
 
     def apply(self, whole: bytes) -> bytes:
         """Run the filters that ``whole`` has not gone through yet, and keep the outcome."""
-        for fn in self.filters[self._filtered :] if self.filtering else ():
+        for fn in self.filters[self._filtered :]:
             whole = fn(whole, False)
         self._filtered = len(self.filters)
         self.whole = whole
         return whole
 
-    @property
-    def filtering(self) -> bool:
-        """Whether there are filters, and a body that they apply to."""
-        return bool(self.filters) and not self._bodiless and self.status not in (204, 206, 304)
+
+def _no_body(_chunk: bytes, _more: bool) -> bytes:
+    return b""
 
 
 @coroutine

@@ -9,7 +9,7 @@ from mantlet.asgi.request import AsgiRequest
 from mantlet.exceptions import ClientDisconnected, NoAnswer
 from mantlet.exchange import CLOSED, COLLECTING, STREAMING, WAITING, Exchange, Steps
 from mantlet.headers import BytesHeaders
-from mantlet.policy import Reply, Response
+from mantlet.policy import Response
 from mantlet.types import AsgiMessage, Receive, Send
 
 __all__ = ["AsgiExchange", "HttpExchange"]
@@ -27,12 +27,13 @@ class AsgiExchange(Exchange):
     _emit: Send
     _out: list[AsgiMessage]
 
-    def make_response(self, reply: Reply) -> Response:
-        """Return a reply as the response that the policies further out see."""
+    @staticmethod
+    def make_headers(fields: tuple[tuple[str, str], ...]) -> BytesHeaders:
+        """Return a reply's fields in the protocol's form."""
         headers = BytesHeaders()
-        for name, value in reply.headers:
+        for name, value in fields:
             headers.append(name, value)
-        return Response.of(reply, headers)
+        return headers
 
     async def conclude(self, error: BaseException | None) -> None:
         """Answer what is not answered yet: a refusal, or the ``error`` that the app has raised.

@@ -7,7 +7,7 @@ from wsgiref.types import StartResponse
 
 from mantlet.exchange import CLOSED, STREAMING, WAITING, Exchange, Steps
 from mantlet.headers import TextHeaders
-from mantlet.policy import Reply, Response
+from mantlet.policy import Response
 from mantlet.problem import phrase
 from mantlet.stack import run
 from mantlet.wsgi.request import WsgiRequest
@@ -27,6 +27,7 @@ class HttpExchange(Exchange):
     _emit: StartResponse
     _out: list[bytes]
     __slots__ = (
+        "_ended",
         "_exc_info",
         "_file",
         "_finished",
@@ -45,13 +46,14 @@ class HttpExchange(Exchange):
         self._result: Iterable[bytes] = ()
         self._iterator: Iterator[bytes] | None = None
         self._file: Iterable[bytes] | None = None
-        self._finished = self._whole = False
+        self._finished = self._whole = self._ended = False
         try:
             if self._refusal is None:
                 self._call()
             else:
                 run(self.refuse(self._refusal))
             if self.failure is not None:
+                self._write_out()
                 raise self.failure
         except BaseException as error:
             self.failure = error
@@ -75,7 +77,7 @@ class HttpExchange(Exchange):
         else:
             if self.phase == WAITING and self.response is not None:
                 result = self._result
-                if type(result) is list and len(result) == 1:
+                if type(result) is list and len(result) == 1 and result[0]:
                     self._whole = True
                     run(self.feed(result[0], False))
                     if self.phase == WAITING:
@@ -113,10 +115,13 @@ class HttpExchange(Exchange):
 
     def _write(self, data: bytes) -> None:
         run(self.feed(data, True))
-        while self._out:
-            self._server_write(self._out.pop(0))
+        self._write_out()
         if self.failure is not None:
             raise self.failure
+
+    def _write_out(self) -> None:
+        while self._out:
+            self._server_write(self._out.pop(0))
 
     def _wrap_file(self, file: Any, block_size: int = 8192) -> Iterable[bytes]:
         wrapper: Callable[[Any, int], Iterable[bytes]] = self._server_wrapper
@@ -125,9 +130,10 @@ class HttpExchange(Exchange):
 
     # -- what the exchange sends ------------------------------------------------------------------
 
-    def make_response(self, reply: Reply) -> Response:
-        """Return a reply as the response that the policies further out see."""
-        return Response.of(reply, TextHeaders(reply.headers))
+    @staticmethod
+    def make_headers(fields: tuple[tuple[str, str], ...]) -> TextHeaders:
+        """Return a reply's fields in the protocol's form."""
+        return TextHeaders(fields)
 
     def put(self, head: Response | None, chunks: list[bytes], more: bool) -> None:
         """Give the head of the answer to the server, and leave chunks of its body for it."""
@@ -154,7 +160,10 @@ class HttpExchange(Exchange):
 
     def __next__(self) -> bytes:
         while not self._out:
-            if self.phase == CLOSED:
+            if self.failure is not None and not self._ended:
+                self._ended = True
+                raise self.failure
+            if self.phase == CLOSED or self._ended:
                 raise StopIteration
             try:
                 if self._iterator is None:
@@ -162,18 +171,13 @@ class HttpExchange(Exchange):
                 chunk = next(self._iterator)
             except StopIteration:
                 run(self._exhausted())
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001  # raised above if not answered
                 run(self.fail(error))
-                if self.failure is error:
-                    self.phase = CLOSED
-                    raise
+                self.phase = CLOSED
             else:
                 if self.phase == STREAMING and not self._filters():
                     return chunk
                 run(self.feed(chunk, True))
-            if self.failure is not None:
-                self.phase = CLOSED
-                raise self.failure
         return self._out.pop(0)
 
     def __len__(self) -> int:

@@ -1,0 +1,201 @@
+"""The laws of the architecture page, each held against random apps in random stacks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+import mantlet
+from mantlet import Policy
+from tests.conformance.exchanges import Outcome, Script, play_asgi, play_wsgi
+from tests.conformance.recorder import Plan, Recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+scripts = st.builds(
+    Script,
+    status=st.sampled_from([200, 200, 201, 302, 206, 400, 404, 500, 503]),
+    headers=st.lists(
+        st.tuples(
+            st.sampled_from(["content-type", "x-one", "etag", "set-cookie", "server"]),
+            st.sampled_from(["text/plain", '"abc"', "a=b", "é", ""]),
+        ),
+        max_size=4,
+    ).map(tuple),
+    chunks=st.lists(st.sampled_from([b"", b"a", b"Hello", b"x" * 70_000]), max_size=4).map(tuple),
+    raises_at=st.sampled_from([None, None, None, -1, 0, 1, 2]),
+    declares_length=st.booleans(),
+    wsgi_style=st.sampled_from(["list", "generator", "late", "write"]),
+    ends_with_last=st.booleans(),
+).filter(lambda script: script.raises_at is None or script.raises_at <= len(script.chunks))
+
+plans = st.builds(
+    Plan,
+    on_request=st.sampled_from([None, "pass", "pass", "pass", "pass", "reply", "raise", "body"]),
+    on_response=st.sampled_from(
+        [
+            None,
+            "pass",
+            "pass",
+            "edit",
+            "status",
+            "transform",
+            "body",
+            "small body",
+            "reply",
+            "raise",
+        ]
+    ),
+    on_error=st.sampled_from([None, "pass", "pass", "reply", "raise"]),
+    on_finish=st.booleans(),
+    waits=st.booleans(),
+)
+stacks = st.lists(plans, min_size=1, max_size=4)
+methods = st.sampled_from(["GET", "GET", "POST", "HEAD"])
+
+checked = settings(deadline=None, max_examples=400)
+
+
+def fused_asgi(script: Script, chosen: Sequence[Plan], method: str) -> tuple[Outcome, Recorder]:
+    recorder = Recorder()
+    policies = recorder.policies(chosen)
+    return play_asgi(lambda app: mantlet.asgi.Stack(app, *policies), script, method), recorder
+
+
+def fused_wsgi(script: Script, chosen: Sequence[Plan], method: str) -> tuple[Outcome, Recorder]:
+    recorder = Recorder()
+    policies = recorder.policies(chosen)
+    return play_wsgi(lambda app: mantlet.wsgi.Stack(app, *policies), script, method), recorder
+
+
+def nested_asgi(script: Script, chosen: Sequence[Plan], method: str) -> tuple[Outcome, Recorder]:
+    recorder = Recorder()
+
+    def make(app: ASGIApp) -> ASGIApp:
+        for policy in reversed(recorder.policies(chosen)):
+            app = _apart_asgi(mantlet.asgi.Stack(app, policy))
+        return app
+
+    return play_asgi(make, script, method), recorder
+
+
+def nested_wsgi(script: Script, chosen: Sequence[Plan], method: str) -> tuple[Outcome, Recorder]:
+    recorder = Recorder()
+
+    def make(app: Any) -> Any:
+        for policy in reversed(recorder.policies(chosen)):
+            app = _apart_wsgi(mantlet.wsgi.Stack(app, policy))
+        return app
+
+    return play_wsgi(make, script, method), recorder
+
+
+def _apart_asgi(app: ASGIApp) -> ASGIApp:
+    async def layer(scope: Scope, receive: Receive, send: Send) -> None:
+        await app(scope, receive, send)
+
+    return layer
+
+
+def _apart_wsgi(app: Any) -> Any:
+    return lambda environ, start_response: app(environ, start_response)
+
+
+@checked
+@given(scripts, stacks, methods)
+def test_every_policy_sees_one_outcome_and_one_end(
+    script: Script, chosen: list[Plan], method: str
+) -> None:
+    """Law 1: who let the request pass sees one of response and error; who ran sees one end."""
+    for play in (fused_asgi, fused_wsgi, nested_asgi, nested_wsgi):
+        _, recorder = play(script, chosen, method)
+        reached = True
+        for place, plan in enumerate(chosen):
+            seen = recorder.seen[place]
+            outcomes = [event for event in seen if event.startswith(("on_response", "on_error"))]
+            if not reached:
+                assert not seen
+                continue
+            if plan.on_finish:
+                assert seen.count("on_finish") == 1
+                assert seen[-1] == "on_finish"
+            reached = plan.on_request not in ("reply", "raise")
+            if not reached:
+                assert not outcomes
+            elif plan.on_response and plan.on_error:
+                assert len(outcomes) == 1
+            else:
+                assert len(outcomes) <= 1
+
+
+@checked
+@given(scripts, stacks, methods)
+def test_a_fused_stack_behaves_like_its_policies_nested_one_by_one(
+    script: Script, chosen: list[Plan], method: str
+) -> None:
+    """Law 2: fusion can't be told from nesting, by the client, the server or a policy."""
+    for fused, nested in ((fused_asgi, nested_asgi), (fused_wsgi, nested_wsgi)):
+        one, seen = fused(script, chosen, method)
+        other, seen_nested = nested(script, chosen, method)
+        assert one.seen() == other.seen()
+        assert seen.seen == seen_nested.seen
+        assert one.calls == other.calls
+
+
+@checked
+@given(scripts, stacks, methods)
+def test_both_faces_give_the_same_answer(script: Script, chosen: list[Plan], method: str) -> None:
+    """Law 3: the same policies and the same exchange end alike under WSGI and ASGI."""
+    asgi, seen_asgi = fused_asgi(script, chosen, method)
+    wsgi, seen_wsgi = fused_wsgi(script, chosen, method)
+    assert asgi.seen() == wsgi.seen()
+    assert seen_asgi.seen == seen_wsgi.seen
+    assert asgi.calls == wsgi.calls
+
+
+class Nothing(Policy):
+    """Overrides every hook, and does nothing in it."""
+
+    def on_request(self, request: mantlet.Request) -> None: ...
+    def on_response(self, request: mantlet.Request, response: mantlet.Response) -> None: ...
+    def on_error(self, request: mantlet.Request, error: BaseException) -> None: ...
+    def on_finish(self, request: mantlet.Request) -> None: ...
+
+
+@checked
+@given(scripts, st.integers(1, 3), methods)
+def test_policies_that_do_nothing_change_nothing(script: Script, count: int, method: str) -> None:
+    """Law 4: not a byte, a chunk's boundary, a header's order, or the app's exception."""
+    policies = [Nothing() for _ in range(count)]
+    pairs = (
+        (
+            play_asgi(lambda app: app, script, method),
+            play_asgi(lambda app: mantlet.asgi.Stack(app, *policies), script, method),
+        ),
+        (
+            play_wsgi(lambda app: app, script, method),
+            play_wsgi(lambda app: mantlet.wsgi.Stack(app, *policies), script, method),
+        ),
+    )
+    for bare, wrapped in pairs:
+        assert wrapped.seen() == bare.seen()
+        if bare.status is not None:
+            assert wrapped.chunks == bare.chunks
+
+
+@checked
+@given(scripts, stacks, methods)
+def test_a_policy_that_fails_on_the_way_in_never_lets_the_app_be_called(
+    script: Script, chosen: list[Plan], method: str
+) -> None:
+    """Law 8: an exception out of a policy is not a yes."""
+    assume(any(plan.on_request in ("raise", "reply") for plan in chosen))
+    for play in (fused_asgi, fused_wsgi):
+        outcome, _ = play(script, chosen, method)
+        assert outcome.calls == 0
+        assert outcome.error is not None or outcome.status is not None
