@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from mantlet.exceptions import ClientDisconnected, MantletError, NoAnswer, ResponseTooLarge
 from mantlet.headers import MutableHeaders
 from mantlet.logs import log_error
-from mantlet.policy import VALIDATORS, WANTS_BODY, Reply, Response
+from mantlet.policy import VALIDATORS, WANTS_BODY, Filter, Reply, Response
 from mantlet.problem import Problem
 from mantlet.request import REPORTED, Request
 from mantlet.stack import OutwardHooks, Refusal, Waiting, settled
@@ -96,6 +96,7 @@ class Exchange:
     __slots__ = (
         "_emit",
         "_error",
+        "_fitted",
         "_flushed",
         "_heard",
         "_held",
@@ -133,6 +134,7 @@ class Exchange:
         self.complete = False
         self._held: list[bytes] | None = None
         self._size = 0
+        self._fitted = 0
 
     # -- what a face gives ------------------------------------------------------------------------
 
@@ -158,37 +160,44 @@ class Exchange:
         phase = self.phase
         if phase == STREAMING:
             self._forward(chunk, more)
+        elif phase == COLLECTING:
+            return self._collect(chunk, more)
         elif phase == CLOSED:
             if more:
                 raise AnswerEnded("the answer has ended")
         else:
-            if self._held is None:
-                self._held = [chunk]
-            else:
-                self._hold(self._held, chunk)
-            self._size += len(chunk)
-            self.complete = not more
-            if phase == WAITING:
-                response = self.response
-                if self.hears_errors and response is not None and response.status >= 400:
-                    # A framework may send its own 500 and raise then: wait for what follows.
-                    return self.open() if self._size > PATIENCE else None
-                return self.open() if chunk or not more else None
-            if not more:
-                return self._resume(b"".join(self._held))
-            if self._size > self._limit:
-                return self._resume(ResponseTooLarge(self._limit))
+            self._hold(chunk, more)
+            response = self.response
+            if self.hears_errors and response is not None and response.status >= 400:
+                # A framework may send its own 500 and raise then: wait for what follows.
+                return self.open() if self._size > PATIENCE else None
+            if chunk or not more:
+                return self.open()
         return None
 
-    @staticmethod
-    def _hold(held: list[Any], chunk: bytes) -> None:
-        # Chunk by chunk, but not so that many tiny ones take more memory than their bytes.
-        if len(held) < HELD_CHUNKS:
-            held.append(chunk)
-            return
-        if not isinstance(held[-1], bytearray):
-            held[-1] = bytearray(held[-1])
-        held[-1] += chunk
+    def _collect(self, chunk: bytes, more: bool) -> Steps | None:
+        """Take a chunk of a body that a policy waits for."""
+        response = self.response
+        if response is not None and response.filters:
+            try:
+                chunk = self._filter(response, chunk, more)
+            except BaseException as error:  # noqa: BLE001  # as if the app had raised it
+                return self._resume(error)
+        self._hold(chunk, more)
+        if not more:
+            return self._resume(b"".join(self._held or ()))
+        if self._size > self._limit:
+            return self._resume(ResponseTooLarge(self._limit))
+        return None
+
+    def _hold(self, chunk: bytes, more: bool) -> None:
+        held = self._held
+        if held is None:
+            self._held = [chunk]
+        else:
+            _append(held, chunk)
+        self._size += len(chunk)
+        self.complete = not more
 
     def open(self, error: BaseException | None = None) -> Steps | None:
         """Let the policies see the app's head, or the error that came in its place."""
@@ -207,7 +216,7 @@ class Exchange:
     def refuse(self, refusal: Refusal) -> Steps | None:
         """Answer in the app's place, or let the policies further out do so."""
         if refusal.reply is not None:
-            self.response = self._respond(refusal.reply)
+            self._adopt(refusal.reply)
         return self.open(refusal.error)
 
     def end(self) -> Steps | None:
@@ -243,11 +252,14 @@ class Exchange:
         while True:
             for on_response, on_error in self._pending:
                 reply = None
+                response = self.response
                 try:
                     if self._error is not None:
                         reply = on_error(request, self._error) if on_error else None
-                    elif on_response:
-                        reply = on_response(request, self.response)
+                    elif on_response is not None and response is not None:
+                        reply = on_response(request, response)
+                        if response.filters:
+                            self._fit(response)
                 except BaseException as raised:  # noqa: BLE001  # handed to the policies further out
                     self._raised(raised)
                 if reply is not None:
@@ -263,6 +275,8 @@ class Exchange:
         while waiting is not None:
             try:
                 reply = settled(await waiting)
+                if self.response is not None and self.response.filters:
+                    self._fit(self.response)
             except BaseException as raised:  # noqa: BLE001  # handed to the policies further out
                 self._raised(raised)
             else:
@@ -276,14 +290,17 @@ class Exchange:
                 return  # cancellation and the like can't be answered
             self.request.carrier.pop(REPORTED, None)
         self._error = None
-        self.response = self._respond(reply)
+        self._adopt(reply)
 
-    def _respond(self, reply: Reply) -> Response:
-        """Return a reply as the response that the policies further out see."""
+    def _adopt(self, reply: Reply) -> None:
+        """Make a reply the response that the policies further out see."""
         response = Response.of(reply, self.make_headers(reply.headers))
         if self.request.method == "HEAD":
             response.has_no_body()
-        return response
+        whole = response.whole or b""
+        self.response = response
+        self.complete = True
+        self._held, self._size, self._fitted = [whole], len(whole), 0
 
     def _raised(self, raised: BaseException) -> None:
         if isinstance(raised, Problem) and raised is not self._error:
@@ -331,40 +348,37 @@ class Exchange:
         held, self._held = self._held or [], None
         if len(held) == HELD_CHUNKS:
             held[-1] = bytes(held[-1])
-        if response.reply:
-            self.complete = True
-            held = [response.whole or b""]
-        if response.filters:
-            held = self._fit(response, held)
         self.phase = CLOSED if self.complete else STREAMING
         self.put(response, held, not self.complete)
 
-    def _fit(self, response: Response, held: list[bytes]) -> list[bytes]:
-        """Filter the chunks that have come, and make the head true to what is sent."""
-        if response.whole is not None:
-            filtered = [response.apply(response.whole)]
-        else:
-            declared = response.headers.get("Content-Length")
-            self._flushed = self.complete or declared == str(self._size)
-            last = len(held) - 1 if self._flushed else -1
-            filtered = [
-                self._filter(response, chunk, index != last) for index, chunk in enumerate(held)
-            ]
+    def _fit(self, response: Response) -> None:
+        """Send what is held through new filters, and make the head true to what comes out."""
+        new = response.filters[self._fitted :]
+        if not new:
+            return
+        self._fitted = len(response.filters)
         headers = response.headers
-        whole = self.complete or self._flushed
-        if whole and b"".join(filtered) == b"".join(held):
-            return held
-        headers.remove(*VALIDATORS)
-        if not whole:
-            headers.remove("Content-Length")
-        elif "Content-Length" in headers:
-            headers.set("Content-Length", str(sum(map(len, filtered))))
-        return filtered
+        held = self._held or []
+        whole = self.complete or headers.get("Content-Length") == str(self._size)
+        last = len(held) - 1 if whole else -1
+        filtered = [_through(new, chunk, index != last) for index, chunk in enumerate(held)]
+        self._flushed = whole
+        if not whole or b"".join(filtered) != b"".join(held):
+            headers.remove(*VALIDATORS)
+            size = sum(map(len, filtered))
+            if not whole:
+                headers.remove("Content-Length")
+            elif "Content-Length" in headers:
+                headers.set("Content-Length", str(size))
+            self._held, self._size = filtered, size
+            if response.whole is not None:
+                response.whole = b"".join(filtered)
 
-    @staticmethod
-    def _filter(response: Response, chunk: bytes, more: bool) -> bytes:
-        for fn in response.filters:
-            chunk = fn(chunk, more)
+    def _filter(self, response: Response, chunk: bytes, more: bool) -> bytes:
+        if not self._flushed:
+            return _through(response.filters, chunk, more)
+        if chunk:
+            raise MantletError("the app sent more than its Content-Length")
         return chunk
 
     def _forward(self, chunk: bytes, more: bool) -> None:
@@ -372,7 +386,7 @@ class Exchange:
         response = self.response
         if response and response.filters:
             try:
-                chunk = self._filter_later(response, chunk, more)
+                chunk = self._filter(response, chunk, more)
             except BaseException as error:
                 self.phase = CLOSED
                 self.failure = error
@@ -382,12 +396,21 @@ class Exchange:
             self.complete = True
             self.phase = CLOSED
 
-    def _filter_later(self, response: Response, chunk: bytes, more: bool) -> bytes:
-        if not self._flushed:
-            return self._filter(response, chunk, more)
-        if chunk:
-            raise MantletError("the app sent more than its Content-Length")
-        return chunk
+
+def _append(held: list[Any], chunk: bytes) -> None:
+    """Hold a chunk as it is, but not so that many tiny ones take more memory than their bytes."""
+    if len(held) < HELD_CHUNKS:
+        held.append(chunk)
+        return
+    if not isinstance(held[-1], bytearray):
+        held[-1] = bytearray(held[-1])
+    held[-1] += chunk
+
+
+def _through(filters: tuple[Filter, ...], chunk: bytes, more: bool) -> bytes:
+    for fn in filters:
+        chunk = fn(chunk, more)
+    return chunk
 
 
 def _to_be_logged(error: BaseException) -> bool:

@@ -61,7 +61,7 @@ class Response:
         headers: may be edited.
     """
 
-    __slots__ = ("_bodiless", "_filtered", "filters", "headers", "reply", "status", "whole")
+    __slots__ = ("_bodiless", "filters", "headers", "reply", "status", "whole")
 
     def __init__(self, status: int, headers: MutableHeaders) -> None:
         self.status = status
@@ -69,7 +69,6 @@ class Response:
         self.filters: tuple[Filter, ...] = ()
         self.whole: bytes | None = None
         self.reply = False
-        self._filtered = 0
         self._bodiless = False
 
     @classmethod
@@ -125,19 +124,11 @@ class Response:
             ResponseTooLarge: the body is larger. A policy that catches this lets it stream.
             Exception: the app's own, where it raises before the body is complete.
         """
-        if self.whole is None:
-            self.whole = await _whole_body(limit)
-        whole = self.apply(self.whole)
+        whole = self.whole
+        if whole is None:
+            whole = self.whole = await _whole_body(limit)
         if len(whole) > limit:
             raise ResponseTooLarge(limit)
-        return whole
-
-    def apply(self, whole: bytes) -> bytes:
-        """Run the filters that ``whole`` has not gone through yet, and keep the outcome."""
-        for fn in self.filters[self._filtered :]:
-            whole = fn(whole, False)
-        self._filtered = len(self.filters)
-        self.whole = whole
         return whole
 
 

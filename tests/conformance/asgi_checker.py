@@ -5,14 +5,14 @@
 A violation that the app swallows is raised again when the app ends.
 
 Cited in brackets are ASGI 3.0 [asgi], HTTP & WebSocket 2.5 [www], Lifespan 2.0 [lifespan], TLS 0.2
-[tls] and the list of extensions [ext]. What the specification only recommends (a "should") is not
-checked, additional keys are ignored, and scopes of an unknown type pass through unseen. The length
-of a body is not compared with Content-Length once a file was sent.
+[tls] and the list of extensions [ext]. Not checked are: what the specification only recommends (a
+"should"), additional keys, scopes of an unknown type, messages of an unknown type where the scope has
+an unknown extension, iterables that can be read only once, and Content-Length where a file is sent.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from os.path import isabs
+from pathlib import Path
 from types import UnionType
 from typing import Any, TypeAlias
 
@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 # What a value has to be: of a type; an int in a range; str or bytes of a pattern; an iterable whose
 # items all are [Kind]; a two-item iterable (Kind, Kind); a dict; or what a function says it is.
 Kind: TypeAlias = (
-    "type | UnionType | range | re.Pattern[str] | re.Pattern[bytes]"
+    "type | UnionType | range | re.Pattern[Any]"
     " | list[Kind] | tuple[Kind, Kind] | Table | Callable[[object], bool]"
 )
 # What each key has to be. A key marked "?" may be missing, one marked "??" may also be None.
@@ -52,7 +52,9 @@ def _fits(kind: Kind, value: Any) -> bool:
 def _fits_items(kind: list[Kind] | tuple[Kind, Kind], value: object) -> bool:
     if isinstance(value, Iterator):  # to look at it would use it up
         return True
-    items = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [...]
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return False
+    items = list(value)
     kinds = kind if isinstance(kind, tuple) else kind * len(items)
     return len(kinds) == len(items) and all(map(_fits, kinds, items))
 
@@ -73,6 +75,10 @@ def _check(table: Table, value: object, what: str) -> None:
         else:
             wanted = getattr(kind, "__name__", kind)
             _require(_fits(kind, value[name]), f"{item} is no {wanted}: {value[name]!r}")
+
+
+def _absolute_path(value: object) -> bool:
+    return isinstance(value, str) and Path(value).is_absolute()
 
 
 def _close_code(value: object) -> bool:
@@ -159,7 +165,7 @@ _SENT: Mapping[str, Table] = {
     "http.response.trailers": {"headers": _HEADERS, "more_trailers?": bool},
     "http.response.push": {"path": str, "headers": _HEADERS},
     "http.response.early_hint": {"links": [_VALUE]},
-    "http.response.pathsend": {"path": lambda path: isinstance(path, str) and isabs(path)},
+    "http.response.pathsend": {"path": _absolute_path},
     "http.response.zerocopysend": _FILE,
     "http.response.debug": {"info": {}},
     "websocket.accept": {"subprotocol??": str, "headers?": _ACCEPT_HEADERS},
@@ -177,8 +183,8 @@ _EXTENSIONS = {f"http.response.{part}" for part in ("push", "early_hint", "paths
 _EXTENSIONS |= {"http.response.zerocopysend", "http.response.trailers", "websocket.http.response"}
 
 
-class Response:
-    """The order of the messages of one response, and the length of its body."""
+class HttpOrder:
+    """One request and its response [www, HTTP]; the response alone is also a WebSocket's denial."""
 
     # [ext, Early Hints] names only the time after the start; RFC 8297 and the servers want them
     # before it. Both pass.
@@ -189,15 +195,21 @@ class Response:
         "end": set(),
     }
 
-    def __init__(self, method: str) -> None:
-        self.method = method
+    def __init__(self, scope: Scope) -> None:
+        self.method = scope.get("method")
+        self.complete = False
         self.phase = "head"
         self.debugged = self.trailers = self.begun = False
         self.left: int | None = None  # what Content-Length still promises, where that can be known
 
-    def advance(self, part: str, message: Message) -> None:
-        """Take the next message, named by the last part of its type."""
-        _require(part in self.PARTS[self.phase], f"app: {part} sent in the {self.phase} phase")
+    def received(self, kind: str, message: Message) -> None:
+        if kind == "http.request":
+            _require(not self.complete, "server: http.request after the end of the request")
+            self.complete = not message.get("more_body", False)
+
+    def sent(self, kind: str, message: Message) -> None:
+        part = kind.rpartition(".")[2]
+        _require(part in self.PARTS[self.phase], f"app: {kind} sent in the {self.phase} phase")
         match part:
             case "start":
                 self._start(message)
@@ -209,13 +221,13 @@ class Response:
                 _require(not self.debugged, "app: debug sent twice")
                 self.debugged = True
 
+    def owed(self) -> str | None:
+        return None if self.phase == "end" else f"the response's {self.phase}"
+
     def _start(self, message: Message) -> None:
         headers = message.get("headers", ())
-        pairs = (
-            []
-            if isinstance(headers, Iterator)
-            else filter(lambda it: isinstance(it, Sequence), headers)
-        )
+        headers = () if isinstance(headers, Iterator) else headers
+        pairs = [pair for pair in headers if isinstance(pair, Sequence)]
         lengths = [value for name, value in pairs if name == b"content-length"]
         # RFC 9110, 5.3 and 8.6: one field, one number.
         number = len(lengths) == 1 and re.fullmatch(rb"[0-9]+", lengths[0])
@@ -240,25 +252,6 @@ class Response:
             self.phase = "trailers" if self.trailers else "end"
 
 
-class HttpOrder:
-    """One request and its response [www, HTTP]."""
-
-    def __init__(self, scope: Scope) -> None:
-        self.complete = False
-        self.response = Response(scope["method"])
-
-    def received(self, kind: str, message: Message) -> None:
-        if kind == "http.request":
-            _require(not self.complete, "server: http.request after the end of the request")
-            self.complete = not message.get("more_body", False)
-
-    def sent(self, kind: str, message: Message) -> None:
-        self.response.advance(kind.removeprefix("http.response."), message)
-
-    def owed(self) -> str | None:
-        return None if self.response.phase == "end" else f"the response's {self.response.phase}"
-
-
 class WebSocketOrder:
     """One WebSocket connection, or its denial [www, WebSocket]."""
 
@@ -272,7 +265,7 @@ class WebSocketOrder:
     def __init__(self, scope: Scope) -> None:
         self.connected = self.accepted = False
         self.phase = "handshake"
-        self.denial = Response("GET")
+        self.denial = HttpOrder(scope)
         self.spec_version = scope.get("asgi", {}).get("spec_version")
 
     def received(self, kind: str, message: Message) -> None:
@@ -288,7 +281,7 @@ class WebSocketOrder:
         if kind.startswith("websocket.http.response."):
             # [ext, Websocket Denial Response] After connect; no WebSocket message may follow.
             _require(self.connected and self.phase in {"handshake", "denial"}, place)
-            self.denial.advance(kind.removeprefix("websocket.http.response."), message)
+            self.denial.sent(kind, message)
             self.phase = "denial"
             return
         _require((self.phase, kind) in self.NEXT, place)
@@ -300,8 +293,8 @@ class WebSocketOrder:
         self.phase = self.NEXT[self.phase, kind]
 
     def owed(self) -> str | None:
-        if self.phase == "denial" and self.denial.phase != "end":
-            return f"the denial's {self.denial.phase}"
+        if self.phase == "denial":
+            return self.denial.owed()
         return "accepting or closing" if self.phase == "handshake" else None
 
 
@@ -358,10 +351,8 @@ class Exchange:
         """Check a message from the app."""
         kind = self._check_message(_SENT, message, "app: ")
         if kind is not None:
-            missing = {
-                name for name in _EXTENSIONS if kind.startswith(name)
-            } - self.extensions.keys()
-            _require(not missing, f"app: {kind} without the extension in the scope")
+            lacking = {it for it in _EXTENSIONS if kind.startswith(it)} - self.extensions.keys()
+            _require(not lacking, f"app: {kind} without the extension in the scope")
             # [asgi, Error Handling] What is sent on a closed connection is no error.
             if not (self.disconnected or self.send_failed):
                 self.order.sent(kind, message)
@@ -378,9 +369,7 @@ class Exchange:
         kind: str = message["type"]
         if kind not in tables or not kind.startswith(self.protocol + "."):
             unfamiliar = self.extensions.keys() - _EXTENSIONS - {"tls"}
-            _require(
-                unfamiliar, f"{side}{kind} is not a message of {self.protocol} in this direction"
-            )
+            _require(unfamiliar, f"{side}{kind} is no message of {self.protocol} this way")
             return None
         _check(tables[kind], message, side + kind)
         frames = sum(message.get(key) is not None for key in ("bytes", "text"))
