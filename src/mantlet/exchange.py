@@ -8,8 +8,9 @@ it, the WSGI face steps it to its end with `run()`.
 
 from abc import abstractmethod
 from collections.abc import Coroutine, Generator, Iterator
+from itertools import chain
 from types import coroutine
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final
 
 from mantlet.exceptions import ClientDisconnected, MantletError, NoAnswer, ResponseTooLarge
 from mantlet.headers import MutableHeaders
@@ -17,25 +18,37 @@ from mantlet.logs import log_error
 from mantlet.policy import VALIDATORS, WANTS_BODY, Filter, Reply, Response
 from mantlet.problem import Problem
 from mantlet.request import REPORTED, Request
-from mantlet.stack import OutwardHooks, Refusal, Waiting, settled
+from mantlet.stack import BaseStack, OutwardPair, Refusal, Waiting, settled
 
-if TYPE_CHECKING:
-    from mantlet.stack import BaseStack
+__all__ = [
+    "CLOSED",
+    "COLLECTING",
+    "HOLDING",
+    "STREAMING",
+    "WAITING",
+    "AnswerEnded",
+    "Exchange",
+    "Steps",
+]
 
-__all__ = ["CLOSED", "COLLECTING", "STREAMING", "WAITING", "AnswerEnded", "Exchange", "Steps"]
-
-T = TypeVar("T")
 Steps = Coroutine[Any, Any, None]
 
-# The phases of an answer.
+# The phases of an answer, in their order.
 #: No byte has gone, and the policies have not seen the head.
 WAITING: Final = 0
-#: The policies are looking at the head, and one of them wants the body.
-COLLECTING: Final = 1
+#: A policy that hears errors is next to see an error answer, so it waits for the app to end.
+HOLDING: Final = 1
+#: A policy has seen the head, and wants the whole body.
+COLLECTING: Final = 2
 #: The head has gone, and the app's body follows.
-STREAMING: Final = 2
+STREAMING: Final = 3
 #: Nothing of what the app still sends goes any further.
-CLOSED: Final = 3
+CLOSED: Final = 4
+
+#: What a pass yields to be suspended until the app ends or raises, with a limit in bytes.
+WANTS_END: Final = "end"
+#: What `Exchange._carry()` returns for that.
+HOLD: Final = object()
 
 #: An answer of 400 and above waits for the app to end, or to raise, up to this many bytes.
 PATIENCE: Final = 64 * 1024
@@ -51,16 +64,21 @@ class AnswerEnded(OSError):
 
 
 @coroutine
-def _until_body(
+def _want(what: str, limit: int) -> Generator[Any, Any, None]:
+    yield what, limit
+
+
+@coroutine
+def _until_wanted(
     steps: Coroutine[Any, Any, None], result: bytes | BaseException | None
-) -> Generator[Any, Any, int | None]:
-    """Run ``steps`` until they end, or ask for the body, whose limit is then returned.
+) -> Generator[Any, Any, tuple[str, int] | None]:
+    """Run ``steps`` until they end, or want to be suspended, for what is returned then.
 
     Whatever else they wait for is for the event loop, and handed through to it.
     """
     try:
         wanted = steps.throw(result) if isinstance(result, BaseException) else steps.send(result)
-        while not (isinstance(wanted, tuple) and wanted[0] is WANTS_BODY):
+        while not (isinstance(wanted, tuple) and wanted[0] in (WANTS_BODY, WANTS_END)):
             try:
                 happened = yield wanted
             except BaseException as error:  # noqa: BLE001  # it is the steps' to handle
@@ -69,8 +87,8 @@ def _until_body(
                 wanted = steps.send(happened)
     except StopIteration:
         return None
-    limit: int = wanted[1]
-    return limit
+    asked: tuple[str, int] = wanted
+    return asked
 
 
 class Exchange:
@@ -95,10 +113,10 @@ class Exchange:
 
     __slots__ = (
         "_emit",
+        "_ended",
         "_error",
         "_fitted",
         "_flushed",
-        "_heard",
         "_held",
         "_hooks",
         "_limit",
@@ -118,7 +136,7 @@ class Exchange:
 
     # Any: the face's own form of what the server gave to send with, and of what is to be sent.
     def __init__(
-        self, stack: "BaseStack[Any]", request: Request, emit: Any, refusal: Refusal | None
+        self, stack: BaseStack[Any], request: Request, emit: Any, refusal: Refusal | None
     ) -> None:
         passed = -1 if refusal is None else refusal.index
         self.stack = stack
@@ -126,12 +144,13 @@ class Exchange:
         self._emit = emit
         self._refusal = refusal
         self._out: list[Any] = []
-        self._hooks: OutwardHooks = stack.outward[passed]
+        self._hooks: tuple[OutwardPair, ...] = stack.outward[passed]
         self.hears_errors = stack.hears_errors[passed]
         self.phase = WAITING
         self.response: Response | None = None
         self.failure: BaseException | None = None
         self.complete = False
+        self._ended = False
         self._held: list[bytes] | None = None
         self._size = 0
         self._fitted = 0
@@ -158,25 +177,19 @@ class Exchange:
             AnswerEnded: a policy has ended the answer, so the app need not go on.
         """
         phase = self.phase
+        if phase == WAITING:
+            self._hold(chunk, more)
+            return self.open() if chunk or not more else None
         if phase == STREAMING:
             self._forward(chunk, more)
-        elif phase == COLLECTING:
+        elif phase != CLOSED:
             return self._collect(chunk, more)
-        elif phase == CLOSED:
-            if more:
-                raise AnswerEnded("the answer has ended")
-        else:
-            self._hold(chunk, more)
-            response = self.response
-            if self.hears_errors and response is not None and response.status >= 400:
-                # A framework may send its own 500 and raise then: wait for what follows.
-                return self.open() if self._size > PATIENCE else None
-            if chunk or not more:
-                return self.open()
+        elif more:
+            raise AnswerEnded("the answer has ended")
         return None
 
     def _collect(self, chunk: bytes, more: bool) -> Steps | None:
-        """Take a chunk of a body that a policy waits for."""
+        """Take a chunk of a body that a policy waits for the end of."""
         response = self.response
         if response is not None and response.filters:
             try:
@@ -184,10 +197,11 @@ class Exchange:
             except BaseException as error:  # noqa: BLE001  # as if the app had raised it
                 return self._resume(error)
         self._hold(chunk, more)
-        if not more:
+        if self.phase == COLLECTING and not more:
             return self._resume(b"".join(self._held or ()))
         if self._size > self._limit:
-            return self._resume(ResponseTooLarge(self._limit))
+            too_large = ResponseTooLarge(self._limit) if self.phase == COLLECTING else None
+            return self._resume(too_large)
         return None
 
     def _hold(self, chunk: bytes, more: bool) -> None:
@@ -201,11 +215,8 @@ class Exchange:
 
     def open(self, error: BaseException | None = None) -> Steps | None:
         """Let the policies see the app's head, or the error that came in its place."""
-        if error is None and self.hears_errors:
-            error = self.request.carrier.get(REPORTED)
         self._error: BaseException | None = error
-        self._heard: BaseException | None = error
-        self._pending: Iterator[Any] = iter(self._hooks)
+        self._pending: Iterator[OutwardPair] = iter(self._hooks)
         waiting = self._carry()
         if waiting is None:
             self._settle()
@@ -221,18 +232,25 @@ class Exchange:
 
     def end(self) -> Steps | None:
         """Hear that the app has ended."""
+        self._ended = True
         if self.phase == WAITING:
             return self.open(None if self.response else NoAnswer("the app sent no response"))
+        if self.phase == HOLDING:
+            return self._resume(None)
         if self.phase == COLLECTING:
             return self._resume(NoAnswer("the app ended before its response was complete"))
         return None
 
     async def fail(self, error: BaseException) -> None:
         """Hear that the app has raised; `failure` then says whether that is to be raised on."""
-        if self.phase in (WAITING, COLLECTING):
-            waiting = self.open(error) if self.phase == WAITING else self._resume(error)
+        self._ended = True
+        if self.phase == WAITING:
+            self.response = None  # a head without a body is no answer yet
+            waiting = self.open(error)
             if waiting is not None:
                 await waiting
+        elif self.phase in (HOLDING, COLLECTING):
+            await self._resume(error)
         elif _to_be_logged(error):
             log_error(self.request, error, "after the answer had begun")
         # An app whose answer a policy has replaced may end as it likes.
@@ -242,47 +260,73 @@ class Exchange:
 
     # -- the outward pass -------------------------------------------------------------------------
 
-    def _carry(self) -> Waiting | None:
+    def _carry(self) -> Waiting | object | None:
         """Take the answer, or an error, past the policies that have not seen it yet.
 
+        An error that the app has answered itself comes with that answer: it goes to the policies
+        that hear errors, until one of them has a better answer, and the answer to the others.
+
         Returns:
-            What a hook has to wait for, or None when all have seen it.
+            What a hook has to wait for, `HOLD`, or None when all have seen it.
         """
         request = self.request
-        while True:
-            for on_response, on_error in self._pending:
-                reply = None
-                response = self.response
-                try:
-                    if self._error is not None:
-                        reply = on_error(request, self._error) if on_error else None
-                    elif on_response is not None and response is not None:
-                        reply = on_response(request, response)
-                        if response.filters:
-                            self._fit(response)
-                except BaseException as raised:  # noqa: BLE001  # handed to the policies further out
-                    self._raised(raised)
-                if reply is not None:
-                    if not isinstance(reply, Reply):
-                        waiting: Waiting = reply
-                        return waiting
-                    self._replied(reply)
-            if self._heard is None or not self._falls_back():
-                return None
-
-    async def _finish_pass(self, waiting: Waiting | None) -> None:
-        """Go on with a pass in which a hook has to wait."""
-        while waiting is not None:
+        for pair in self._pending:
+            on_response, on_error = pair
+            if on_error is not None and self._error is None and self._must_hold():
+                self._pending = chain((pair,), self._pending)
+                return HOLD
+            reply = None
+            response = self.response
             try:
-                reply = settled(await waiting)
-                if self.response is not None and self.response.filters:
-                    self._fit(self.response)
+                if self._error is not None and on_error is not None:
+                    reply = on_error(request, self._error)
+                elif on_response is not None and response is not None:
+                    reply = on_response(request, response)
+                    if response.filters:
+                        self._fit(response)
             except BaseException as raised:  # noqa: BLE001  # handed to the policies further out
                 self._raised(raised)
+            if reply is not None:
+                if not isinstance(reply, Reply):
+                    return reply
+                self._replied(reply)
+        return None
+
+    def _must_hold(self) -> bool:
+        """Return whether the app may still raise what its answer is the answer to.
+
+        A framework that told of an error by its signal has raised it already.
+        """
+        response = self.response
+        if response is None or response.reply:
+            return False
+        self._error = self.request.carrier.get(REPORTED)
+        if self._error is not None or response.status < 400:
+            return False
+        return not self._ended and self._size <= PATIENCE
+
+    async def _finish_pass(self, waiting: Any) -> None:
+        """Go on with a pass in which a hook, or the pass itself, has to wait."""
+        while waiting is not None:
+            if waiting is HOLD:
+                try:
+                    await _want(WANTS_END, PATIENCE)
+                except BaseException as error:  # noqa: BLE001  # what the app raised
+                    self._error = error
             else:
-                if reply is not None:
-                    self._replied(reply)
+                await self._wait_for(waiting)
             waiting = self._carry()
+
+    async def _wait_for(self, waiting: Waiting) -> None:
+        try:
+            reply = settled(await waiting)
+            if self.response is not None and self.response.filters:
+                self._fit(self.response)
+        except BaseException as raised:  # noqa: BLE001  # handed to the policies further out
+            self._raised(raised)
+        else:
+            if reply is not None:
+                self._replied(reply)
 
     def _replied(self, reply: Reply) -> None:
         if self._error is not None:
@@ -311,29 +355,19 @@ class Exchange:
         self._error = raised
         self.response = None
 
-    def _falls_back(self) -> bool:
-        """Let the app's own answer to its error stand, where no policy had a better one."""
-        error, self._heard = self._heard, None
-        answered = self.response is not None and (self.complete or self._size > 0)
-        if self._error is not error or not isinstance(error, Exception) or not answered:
-            return False
-        # Those that heard the error have seen enough; the others see the answer.
-        self._error = None
-        self._pending = iter([(first, None) for first, second in self._hooks if second is None])
-        return True
-
     async def _resume(self, result: bytes | BaseException | None) -> None:
-        """Run the pass until it ends, from where it waits for the body or from its beginning."""
-        limit = await _until_body(self._pass, result)
-        while limit is not None:
-            self.phase = COLLECTING
-            self._limit: int = limit
-            if self._size > limit:
-                limit = await _until_body(self._pass, ResponseTooLarge(limit))
-            elif self.complete:
-                limit = await _until_body(self._pass, b"".join(self._held or ()))
+        """Run the pass on from where it is suspended, until it is again, or ends."""
+        wanted = await _until_wanted(self._pass, result)
+        while wanted is not None:
+            what, limit = wanted
+            self.phase, self._limit = (HOLDING if what is WANTS_END else COLLECTING), limit
+            if self.phase == COLLECTING and self._size > limit:
+                result = ResponseTooLarge(limit)
+            elif self.phase == COLLECTING and self.complete:
+                result = b"".join(self._held or ())
             else:
                 return
+            wanted = await _until_wanted(self._pass, result)
         self._settle()
 
     # -- what is sent -----------------------------------------------------------------------------
@@ -341,7 +375,7 @@ class Exchange:
     def _settle(self) -> None:
         """Send the head that came out of the pass, and what has come of the body."""
         response = self.response
-        if self._error is not None or response is None:
+        if response is None or not isinstance(self._error, (Exception, type(None))):
             self.phase = CLOSED
             self.failure = self._error
             return

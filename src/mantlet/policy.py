@@ -16,8 +16,8 @@ Filter = Callable[[bytes, bool], bytes]
 #: Fields that are true of the very bytes that they came with.
 VALIDATORS: Final = ("ETag", "Digest", "Content-Digest", "Repr-Digest", "Content-MD5")
 
-#: What a pass yields to its face to say: suspend me until the app's whole body is there.
-WANTS_BODY: Final = object()
+#: What a pass yields to be suspended until the whole body is there, with a limit in bytes.
+WANTS_BODY: Final = "body"
 
 
 class Reply:

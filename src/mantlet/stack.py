@@ -8,18 +8,15 @@ from mantlet.policy import Policy, Reply, Response
 from mantlet.problem import Problem
 from mantlet.request import Request
 
-__all__ = ["BaseStack", "OutwardHooks", "Refusal", "Waiting", "run", "settled"]
+__all__ = ["BaseStack", "OutwardPair", "Refusal", "Waiting", "run", "settled"]
 
 App = TypeVar("App")
 T = TypeVar("T")
 Waiting = Awaitable[Reply | None]
 FinishHook = Callable[[Request], Awaitable[None] | None]
-OutwardHooks = tuple[
-    tuple[
-        Callable[[Request, Response], Reply | Waiting | None] | None,
-        Callable[[Request, BaseException], Reply | Waiting | None] | None,
-    ],
-    ...,
+OutwardPair = tuple[
+    Callable[[Request, Response], Reply | Waiting | None] | None,
+    Callable[[Request, BaseException], Reply | Waiting | None] | None,
 ]
 
 
@@ -231,7 +228,7 @@ def _overrides(policy: Policy, hook: str) -> bool:
     return getattr(own, "__func__", own) is not getattr(Policy, hook)
 
 
-def _outward(policies: tuple[Policy, ...]) -> OutwardHooks:
+def _outward(policies: tuple[Policy, ...]) -> tuple[OutwardPair, ...]:
     pairs = (
         (
             policy.on_response if _overrides(policy, "on_response") else None,

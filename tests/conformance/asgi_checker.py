@@ -6,8 +6,9 @@ A violation that the app swallows is raised again when the app ends.
 
 Cited in brackets are ASGI 3.0 [asgi], HTTP & WebSocket 2.5 [www], Lifespan 2.0 [lifespan], TLS 0.2
 [tls] and the list of extensions [ext]. Not checked are: what the specification only recommends (a
-"should"), additional keys, scopes of an unknown type, messages of an unknown type where the scope has
-an unknown extension, iterables that can be read only once, and Content-Length where a file is sent.
+"should"), additional keys, scopes of an unknown type, messages of an unknown type where the scope
+has an unknown extension, iterables that can be read only once, and Content-Length where a file is
+sent.
 """
 
 import re

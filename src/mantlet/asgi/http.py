@@ -7,7 +7,7 @@ from typing import Any
 
 from mantlet.asgi.request import AsgiRequest
 from mantlet.exceptions import ClientDisconnected, NoAnswer
-from mantlet.exchange import CLOSED, COLLECTING, STREAMING, WAITING, Exchange, Steps
+from mantlet.exchange import CLOSED, COLLECTING, HOLDING, STREAMING, WAITING, Exchange, Steps
 from mantlet.headers import BytesHeaders
 from mantlet.policy import Response
 from mantlet.types import AsgiMessage, Receive, Send
@@ -88,16 +88,13 @@ class HttpExchange(AsgiExchange):
 
     def receive(self) -> Awaitable[AsgiMessage]:
         """Hand the app what the server has received."""
-        if self.phase == WAITING and self.complete:
-            return self._receive_after_opening()
+        if self.phase == HOLDING and self.complete:
+            return self._receive_after_sending()
         return self._pull()
 
-    async def _receive_after_opening(self) -> AsgiMessage:
+    async def _receive_after_sending(self) -> AsgiMessage:
         # The app has sent an error answer whole, and may be waiting for the client to go.
-        waiting = self.open()
-        if waiting is not None:
-            await waiting
-        await self.flush()
+        await self._send_held()
         return await self._pull()
 
     async def send(self, message: AsgiMessage) -> None:
@@ -132,17 +129,21 @@ class HttpExchange(AsgiExchange):
             if self.phase != CLOSED:
                 await self._emit(message)  # informational: it comes before the head
             return
-        if self.phase == WAITING:
-            waiting = self.open()
-            if waiting is not None:
-                await waiting
-            await self.flush()
+        if self.phase in (WAITING, HOLDING):
+            await self._send_held()
         if kind in _FILES and (self.phase == COLLECTING or self.filters()):
             for chunk in _file_chunks(message):
                 await self.send({"type": "http.response.body", "body": chunk, "more_body": True})
             await self.send({**message, "type": "http.response.body"})
         elif self.response is None or not self.response.reply:
             await self._emit(message)
+
+    async def _send_held(self) -> None:
+        """Send an answer that waits on, since nothing is left to wait for."""
+        waiting = self.end()
+        if waiting is not None:
+            await waiting
+        await self.flush()
 
     def filters(self) -> bool:
         """Return whether a policy filters the body."""

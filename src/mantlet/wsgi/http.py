@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Any
 from wsgiref.types import StartResponse
 
-from mantlet.exchange import CLOSED, STREAMING, WAITING, Exchange, Steps
+from mantlet.exchange import CLOSED, HOLDING, STREAMING, WAITING, Exchange, Steps
 from mantlet.headers import TextHeaders
 from mantlet.policy import Response
 from mantlet.problem import phrase
@@ -27,7 +27,6 @@ class HttpExchange(Exchange):
     _emit: StartResponse
     _out: list[bytes]
     __slots__ = (
-        "_ended",
         "_exc_info",
         "_file",
         "_finished",
@@ -36,6 +35,7 @@ class HttpExchange(Exchange):
         "_server_wrapper",
         "_server_write",
         "_status",
+        "_told",
         "_whole",
     )
 
@@ -46,7 +46,7 @@ class HttpExchange(Exchange):
         self._result: Iterable[bytes] = ()
         self._iterator: Iterator[bytes] | None = None
         self._file: Iterable[bytes] | None = None
-        self._finished = self._whole = self._ended = False
+        self._finished = self._whole = self._told = False
         try:
             if self._refusal is None:
                 self._call()
@@ -80,7 +80,7 @@ class HttpExchange(Exchange):
                 if type(result) is list and len(result) == 1 and result[0]:
                     self._whole = True
                     run(self.feed(result[0], False))
-                    if self.phase == WAITING:
+                    if self.phase == HOLDING:
                         run(self.end())
                 elif result is self._file:
                     run(self.open())
@@ -160,10 +160,10 @@ class HttpExchange(Exchange):
 
     def __next__(self) -> bytes:
         while not self._out:
-            if self.failure is not None and not self._ended:
-                self._ended = True
+            if self.failure is not None and not self._told:
+                self._told = True
                 raise self.failure
-            if self.phase == CLOSED or self._ended:
+            if self.phase == CLOSED or self._told:
                 raise StopIteration
             try:
                 if self._iterator is None:
@@ -194,8 +194,8 @@ class HttpExchange(Exchange):
             return None
         if self.phase == CLOSED:
             return None
-        steps = self.feed(b"", False)
-        return self.end() if steps is None and self.phase == WAITING else steps
+        run(self.feed(b"", False))
+        return self.end() if self.phase == HOLDING else None
 
     def _filters(self) -> bool:
         return bool(self.response and self.response.filters)
