@@ -163,6 +163,10 @@ class Exchange:
         """Return a reply's fields in the protocol's form."""
         raise NotImplementedError
 
+    def no_answer(self) -> MantletError:
+        """Return the error that it is when the app ends without an answer."""
+        return NoAnswer("the app sent no response")
+
     @abstractmethod
     def put(self, head: Response | None, chunks: list[bytes], more: bool) -> None:
         """Leave the head of the answer, chunks of its body, or both, to be sent."""
@@ -234,7 +238,7 @@ class Exchange:
         """Hear that the app has ended."""
         self._ended = True
         if self.phase == WAITING:
-            return self.open(None if self.response else NoAnswer("the app sent no response"))
+            return self.open(None if self.response else self.no_answer())
         if self.phase == HOLDING:
             return self._resume(None)
         if self.phase == COLLECTING:

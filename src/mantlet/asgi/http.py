@@ -1,12 +1,12 @@
 """One HTTP exchange under ASGI (asgi.readthedocs.io, "HTTP & WebSocket", 2.5)."""
 
 import os
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mantlet.asgi.request import AsgiRequest
-from mantlet.exceptions import ClientDisconnected, NoAnswer
+from mantlet.exceptions import ClientDisconnected, MantletError, NoAnswer
 from mantlet.exchange import CLOSED, COLLECTING, HOLDING, STREAMING, WAITING, Exchange, Steps
 from mantlet.headers import BytesHeaders
 from mantlet.policy import Response
@@ -78,24 +78,30 @@ class AsgiExchange(Exchange):
 class HttpExchange(AsgiExchange):
     """One HTTP request through a stack."""
 
-    __slots__ = ()
+    __slots__ = ("_gone",)
 
     def hand_over(self) -> Receive:
         """Hand the request over to the app; return what it receives from."""
         self._head: AsgiMessage | None = None
+        self._gone = False
         self._pull: Receive = self.request.hand_over()
         return self.receive if self.hears_errors else self._pull
 
-    def receive(self) -> Awaitable[AsgiMessage]:
+    async def receive(self) -> AsgiMessage:
         """Hand the app what the server has received."""
         if self.phase == HOLDING and self.complete:
-            return self._receive_after_sending()
-        return self._pull()
+            # The app has sent an error answer whole, and may be waiting for the client to go.
+            await self._send_held()
+        message = await self._pull()
+        if message["type"] == "http.disconnect":
+            self._gone = True
+        return message
 
-    async def _receive_after_sending(self) -> AsgiMessage:
-        # The app has sent an error answer whole, and may be waiting for the client to go.
-        await self._send_held()
-        return await self._pull()
+    def no_answer(self) -> MantletError:
+        """Return the error that it is when the app ends without an answer."""
+        if self._gone:
+            return ClientDisconnected("the client went away before the app answered")
+        return super().no_answer()
 
     async def send(self, message: AsgiMessage) -> None:
         """Take what the app sends."""
