@@ -13,11 +13,10 @@ from types import coroutine
 from typing import Any, Final
 
 from mantlet.exceptions import ClientDisconnected, MantletError, NoAnswer, ResponseTooLarge
-from mantlet.headers import MutableHeaders
 from mantlet.logs import log_error
 from mantlet.policy import VALIDATORS, WANTS_BODY, Filter, Reply, Response
 from mantlet.problem import Problem
-from mantlet.request import REPORTED, Request
+from mantlet.request import FIELDS, REPORTED, Request
 from mantlet.stack import BaseStack, OutwardPair, Refusal, Waiting, settled
 
 __all__ = [
@@ -138,6 +137,8 @@ class Exchange:
     def __init__(
         self, stack: BaseStack[Any], request: Request, emit: Any, refusal: Refusal | None
     ) -> None:
+        if request.owns_fields:
+            request.carrier[FIELDS] = request.answer_fields
         passed = -1 if refusal is None else refusal.index
         self.stack = stack
         self.request = request
@@ -157,10 +158,9 @@ class Exchange:
 
     # -- what a face gives ------------------------------------------------------------------------
 
-    @staticmethod
     @abstractmethod
-    def make_headers(fields: tuple[tuple[str, str], ...]) -> MutableHeaders:
-        """Return a reply's fields in the protocol's form."""
+    def make_response(self, reply: Reply) -> Response:
+        """Return a reply as the response that the policies further out see."""
         raise NotImplementedError
 
     def no_answer(self) -> MantletError:
@@ -182,6 +182,11 @@ class Exchange:
         """
         phase = self.phase
         if phase == WAITING:
+            if self._held is None and not more:  # most answers are one chunk
+                self._held = [chunk]
+                self._size = len(chunk)
+                self.complete = True
+                return self.open()
             self._hold(chunk, more)
             return self.open() if chunk or not more else None
         if phase == STREAMING:
@@ -276,14 +281,18 @@ class Exchange:
         request = self.request
         for pair in self._pending:
             on_response, on_error = pair
-            if on_error is not None and self._error is None and self._must_hold():
-                self._pending = chain((pair,), self._pending)
-                return HOLD
             reply = None
             response = self.response
+            error = self._error
+            if on_error is not None and error is None and response is not None:
+                # A framework that told of an error by its signal has raised it already.
+                error = self._error = request.carrier.get(REPORTED) if not response.reply else None
+                if error is None and response.status >= 400 and self._must_hold(response):
+                    self._pending = chain((pair,), self._pending)
+                    return HOLD
             try:
-                if self._error is not None and on_error is not None:
-                    reply = on_error(request, self._error)
+                if error is not None and on_error is not None:
+                    reply = on_error(request, error)
                 elif on_response is not None and response is not None:
                     reply = on_response(request, response)
                     if response.filters:
@@ -296,18 +305,9 @@ class Exchange:
                 self._replied(reply)
         return None
 
-    def _must_hold(self) -> bool:
-        """Return whether the app may still raise what its answer is the answer to.
-
-        A framework that told of an error by its signal has raised it already.
-        """
-        response = self.response
-        if response is None or response.reply:
-            return False
-        self._error = self.request.carrier.get(REPORTED)
-        if self._error is not None or response.status < 400:
-            return False
-        return not self._ended and self._size <= PATIENCE
+    def _must_hold(self, response: Response) -> bool:
+        """Return whether the app may still raise the error that it has answered."""
+        return not response.reply and not self._ended and self._size <= PATIENCE
 
     async def _finish_pass(self, waiting: Any) -> None:
         """Go on with a pass in which a hook, or the pass itself, has to wait."""
@@ -342,7 +342,12 @@ class Exchange:
 
     def _adopt(self, reply: Reply) -> None:
         """Make a reply the response that the policies further out see."""
-        response = Response.of(reply, self.make_headers(reply.headers))
+        response = self.make_response(reply)
+        response.reply = True
+        response.whole = b""
+        if reply.status not in (204, 304):
+            response.whole = reply.body
+            response.headers.set("Content-Length", str(len(reply.body)))
         if self.request.method == "HEAD":
             response.has_no_body()
         whole = response.whole or b""
@@ -369,6 +374,8 @@ class Exchange:
                 result = ResponseTooLarge(limit)
             elif self.phase == COLLECTING and self.complete:
                 result = b"".join(self._held or ())
+            elif self._ended:
+                result = self._error or NoAnswer("the app ended before its response was complete")
             else:
                 return
             wanted = await _until_wanted(self._pass, result)
@@ -379,15 +386,21 @@ class Exchange:
     def _settle(self) -> None:
         """Send the head that came out of the pass, and what has come of the body."""
         response = self.response
-        if response is None or not isinstance(self._error, (Exception, type(None))):
+        error = self._error
+        if response is None or (error is not None and not isinstance(error, Exception)):
             self.phase = CLOSED
-            self.failure = self._error
+            self.failure = error
             return
         held, self._held = self._held or [], None
         if len(held) == HELD_CHUNKS:
             held[-1] = bytes(held[-1])
-        self.phase = CLOSED if self.complete else STREAMING
-        self.put(response, held, not self.complete)
+        try:
+            self.put(response, held, not self.complete)
+        except ValueError as unfit:  # a field that must not stand in a head
+            self.phase = CLOSED
+            self.failure = unfit
+        else:
+            self.phase = CLOSED if self.complete else STREAMING
 
     def _fit(self, response: Response) -> None:
         """Send what is held through new filters, and make the head true to what comes out."""

@@ -5,7 +5,7 @@ WSGI keeps fields as a list of ``(str, str)``, ASGI as pairs of bytes. Policies 
 
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any
@@ -247,3 +247,38 @@ class TextHeaders(MutableHeaders):
     def _text(self, value: Any) -> str:
         text: str = value
         return text
+
+
+def bytes_with(raw: Iterable[tuple[Any, Any]], fields: Mapping[str, str]) -> list[tuple[Any, Any]]:
+    """Return ASGI's pairs with ``fields`` set behind them.
+
+    Raises:
+        ValueError: a name or a value must not stand in a header field (RFC 9110, 5).
+    """
+    added = {}
+    for name, value in fields.items():
+        if not value.isprintable():
+            check_value(name, value)
+        try:
+            added[lower_bytes(name)] = value.encode("ascii")
+        except UnicodeEncodeError:
+            added[lower_bytes(name)] = check_value(name, value).encode("latin-1")
+    kept = [pair for pair in raw if pair[0].lower() not in added]
+    kept += added.items()
+    return kept
+
+
+def text_with(raw: Iterable[tuple[Any, Any]], fields: Mapping[str, str]) -> list[tuple[Any, Any]]:
+    """Return WSGI's pairs with ``fields`` set behind them.
+
+    Raises:
+        ValueError: a name or a value must not stand in a header field (RFC 9110, 5).
+    """
+    names = []
+    for name, value in fields.items():
+        if not value.isprintable() or not value.isascii():
+            check_value(name, value)
+        names.append(_lower_text(name))
+    kept = [pair for pair in raw if pair[0].lower() not in names]
+    kept += fields.items()
+    return kept

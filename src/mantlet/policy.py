@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from types import coroutine
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal
 
 from mantlet.exceptions import ResponseTooLarge
 from mantlet.headers import MutableHeaders, check_value
@@ -58,29 +58,33 @@ class Response:
 
     Attributes:
         status: may be changed.
-        headers: may be edited.
     """
 
-    __slots__ = ("_bodiless", "filters", "headers", "reply", "status", "whole")
+    __slots__ = ("_bodiless", "_headers", "_make", "_raw", "filters", "reply", "status", "whole")
 
-    def __init__(self, status: int, headers: MutableHeaders) -> None:
+    # Any: the native pairs, of bytes under ASGI and of str under WSGI.
+    def __init__(self, status: int, raw: Any, make: Callable[[Any], MutableHeaders]) -> None:
         self.status = status
-        self.headers = headers
+        self._raw = raw
+        self._make = make
+        self._headers: MutableHeaders | None = None
         self.filters: tuple[Filter, ...] = ()
         self.whole: bytes | None = None
         self.reply = False
         self._bodiless = False
 
-    @classmethod
-    def of(cls, reply: Reply, headers: MutableHeaders) -> Self:
-        """Return a reply as the response that the policies further out see."""
-        response = cls(reply.status, headers)
-        response.reply = True
-        response.whole = b""
-        if reply.status not in (204, 304):
-            response.whole = reply.body
-            headers.set("Content-Length", str(len(reply.body)))
-        return response
+    @property
+    def headers(self) -> MutableHeaders:
+        """The answer's header fields, editable."""
+        headers = self._headers
+        if headers is None:
+            headers = self._headers = self._make(self._raw)
+        return headers
+
+    @property
+    def raw(self) -> Any:
+        """The native pairs: the app's own object as long as nothing was edited."""
+        return self._raw if self._headers is None else self._headers.raw
 
     def has_no_body(self) -> None:
         """Say that this is the answer to HEAD, or that it is a head alone."""

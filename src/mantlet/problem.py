@@ -77,11 +77,9 @@ class Problem(MantletError):
     def reply(self, request: Request) -> Reply:
         """Return the answer that states this problem.
 
-        It names the request by the id that the exchange has, if it has one, and carries the fields
-        that policies further in left in ``state["error_headers"]``.
+        It names the request by the id that the exchange has, if it has one.
         """
-        state = request.state
-        request_id: str | None = state.get("request_id")
+        request_id: str | None = request.state.get("request_id")
         members: dict[str, Any] = {"type": self.type, "title": self.title, "status": self.status}
         if self.detail is not None:
             members["detail"] = self.detail
@@ -94,7 +92,6 @@ class Problem(MantletError):
         headers = {
             "Content-Type": MEDIA_TYPE,
             "Cache-Control": "no-store",
-            **state.get("error_headers", {}),
             **self.headers,
         }
         return Reply(self.status, headers, json.dumps(members, ensure_ascii=True).encode("ascii"))

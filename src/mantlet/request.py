@@ -11,6 +11,9 @@ __all__ = ["Request", "state"]
 #: Where an exchange keeps its state, in the environ or the scope.
 STATE = "mantlet.state"
 
+#: Where the outermost stack that touches the answer keeps the fields that it will set in it.
+FIELDS = "mantlet.fields"
+
 #: Where a framework's signal leaves the exception that the framework turned into an answer.
 REPORTED = "mantlet.error"
 
@@ -21,15 +24,24 @@ class Request:
     Attributes:
         carrier: the environ or the scope itself, for what this view does not show.
         state: the exchange's dict, shared by all policies and readable by the app.
+        answer_fields: header fields that the answer will carry, whoever makes it: the app, this
+            policy or another one. They are set in place of fields of the same name.
         protocol: ``"http"``, or ``"websocket"`` for a WebSocket and its handshake.
     """
 
-    __slots__ = ("carrier", "state")
+    __slots__ = ("answer_fields", "carrier", "owns_fields", "state")
 
     protocol: Literal["http", "websocket"] = "http"
 
     carrier: MutableMapping[str, Any]
     state: dict[str, Any]
+    answer_fields: dict[str, str]
+    #: Whether it is this request's stack that sets them, and not one further out.
+    owns_fields: bool
+
+    def sets_fields(self) -> bool:
+        """Return whether this request's stack has `answer_fields` to set."""
+        return self.owns_fields and bool(self.answer_fields)
 
     @property
     @abstractmethod

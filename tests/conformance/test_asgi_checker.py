@@ -52,6 +52,7 @@ SOCKET: Scope = {
 LIFESPAN: Scope = {"type": "lifespan", "asgi": ASGI, "state": {}}
 SCOPES = {"http": HTTP, "websocket": SOCKET, "lifespan": LIFESPAN}
 TLS = {"server_cert": None, "tls_version": 0x0304, "cipher_suite": 0x1301}
+CHAIN = {**TLS, "client_cert_chain": ["a"], "client_cert_name": "CN=a"}
 
 REQUEST: Message = {"type": "http.request"}
 MORE: Message = {"type": "http.request", "body": b"a", "more_body": True}
@@ -173,8 +174,9 @@ HTTP_SCOPE_FAULTS: Mapping[str, tuple[str, object]] = {
     "tls without server cert": ("extensions", {"tls": without(TLS, "server_cert")}),
     "tls version str": ("extensions", {"tls": {**TLS, "tls_version": "1.3"}}),
     "tls cipher suite too large": ("extensions", {"tls": {**TLS, "cipher_suite": 1 << 16}}),
-    "tls chain bytes": ("extensions", {"tls": {**TLS, "client_cert_chain": [b"a"]}}),
-    "tls chain str": ("extensions", {"tls": {**TLS, "client_cert_chain": "a"}}),
+    "tls server cert bytes": ("extensions", {"tls": {**TLS, "server_cert": b"a"}}),
+    "tls chain bytes": ("extensions", {"tls": {**CHAIN, "client_cert_chain": [b"a"]}}),
+    "tls chain str": ("extensions", {"tls": {**CHAIN, "client_cert_chain": "a"}}),
     "tls chain without name": ("extensions", {"tls": {**TLS, "client_cert_chain": ["a"]}}),
     "tls name bytes": ("extensions", {"tls": {**TLS, "client_cert_name": b"CN=a"}}),
     "tls error empty": ("extensions", {"tls": {**TLS, "client_cert_error": ""}}),
@@ -276,12 +278,14 @@ SENT_FAULTS: Mapping[str, tuple[str, Scope, list[object]]] = {
     "body bytearray": ("'body'", HTTP, [START, {**END, "body": bytearray(b"a")}]),
     "more body not bool": ("'more_body'", HTTP, [START, {**END, "more_body": None}]),
     "push without path": ("'path'.* missing", HTTP, [START, without(PUSH, "path"), END]),
+    "push path bytes": ("'path'", HTTP, [START, {**PUSH, "path": b"/"}, END]),
     "push without headers": ("'headers'.* missing", HTTP, [START, without(PUSH, "headers"), END]),
     "push header upper-case": ("'headers'", HTTP, [START, {**PUSH, "headers": [(b"A", b"")]}]),
     "hint without links": ("'links'.* missing", HTTP, [START, without(HINT, "links"), END]),
     "hint link str": ("'links'", HTTP, [START, {**HINT, "links": ["a"]}, END]),
     "hint links bytes": ("'links'", HTTP, [START, {**HINT, "links": b"a"}, END]),
     "hint link with CRLF": ("'links'", HTTP, [START, {**HINT, "links": [b"a\r\nb: c"]}, END]),
+    "pathsend without path": ("'path'.* missing", HTTP, [START, without(PATH, "path")]),
     "pathsend path relative": ("'path'", HTTP, [START, {**PATH, "path": "hosts"}]),
     "pathsend path bytes": ("'path'", HTTP, [START, {**PATH, "path": b"/etc/hosts"}]),
     "zerocopysend without file": ("'file'.* missing", HTTP, [START, without(FILE, "file")]),
@@ -329,7 +333,12 @@ SENT_FAULTS: Mapping[str, tuple[str, Scope, list[object]]] = {
     "close code 1006": ("'code'", SOCKET, [CONNECT, {**CLOSE, "code": 1006}]),
     "close reason bytes": ("'reason'", SOCKET, [CONNECT, {**CLOSE, "reason": b"a"}]),
     "denial status interim": ("'status'", SOCKET, [CONNECT, {**DENY, "status": 101}]),
-    "failure message bytes": (
+    "shutdown failure message bytes": (
+        "'message'",
+        LIFESPAN,
+        [STARTUP, STARTED, SHUTDOWN, {"type": "lifespan.shutdown.failed", "message": b"a"}],
+    ),
+    "startup failure message bytes": (
         "'message'",
         LIFESPAN,
         [STARTUP, {"type": "lifespan.startup.failed", "message": b"a"}],
@@ -558,6 +567,7 @@ CONFORMANT: Mapping[str, tuple[Scope, Script]] = {
         [{"type": "http.fullflush"}, START, END, {"type": "http.flushed", "server": True}],
     ),
     "accepted, left": (SOCKET, [CONNECT, ACCEPT, DATA, TEXT, LEFT]),
+    "accepted, left without reason": (SOCKET, [CONNECT, ACCEPT, {**LEFT, "reason": None}]),
     "accepted, closed": (SOCKET, [CONNECT, ACCEPT, {**CLOSE, "code": 4000, "reason": "a"}, LEFT]),
     "accepted, returned": (SOCKET, [CONNECT, ACCEPT]),
     "accepted with subprotocol and headers": (
@@ -583,6 +593,7 @@ CONFORMANT: Mapping[str, tuple[Scope, Script]] = {
     "lifespan left after startup": (LIFESPAN, [STARTUP, STARTED]),
     "lifespan ignored": (LIFESPAN, []),
     "startup failed": (LIFESPAN, [STARTUP, {"type": "lifespan.startup.failed", "message": "a"}]),
+    "startup failed without message": (LIFESPAN, [STARTUP, {"type": "lifespan.startup.failed"}]),
     "shutdown failed": (
         LIFESPAN,
         [STARTUP, STARTED, SHUTDOWN, {"type": "lifespan.shutdown.failed"}],
@@ -612,18 +623,10 @@ def test_conformant_exchange_passes_unchanged(scope: Scope, script: Script) -> N
         pytest.param({"headers": {(b"host", b"a"): 1}.keys()}, id="headers as a view"),
         pytest.param({"extensions": None}, id="extensions None"),
         pytest.param({"extensions": {"tls": TLS}}, id="tls"),
+        pytest.param({"extensions": {"tls": CHAIN}}, id="tls with client certificate"),
         pytest.param(
-            {
-                "extensions": {
-                    "tls": {
-                        **TLS,
-                        "client_cert_chain": ["a"],
-                        "client_cert_name": "CN=a",
-                        "client_cert_error": None,
-                    }
-                }
-            },
-            id="tls with client certificate",
+            {"extensions": {"tls": {**TLS, "client_cert_name": None, "client_cert_error": None}}},
+            id="tls without client certificate",
         ),
     ],
 )

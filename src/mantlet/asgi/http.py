@@ -8,8 +8,8 @@ from typing import Any
 from mantlet.asgi.request import AsgiRequest
 from mantlet.exceptions import ClientDisconnected, MantletError, NoAnswer
 from mantlet.exchange import CLOSED, COLLECTING, HOLDING, STREAMING, WAITING, Exchange, Steps
-from mantlet.headers import BytesHeaders
-from mantlet.policy import Response
+from mantlet.headers import BytesHeaders, bytes_with
+from mantlet.policy import Reply, Response
 from mantlet.types import AsgiMessage, Receive, Send
 
 __all__ = ["AsgiExchange", "HttpExchange"]
@@ -27,13 +27,12 @@ class AsgiExchange(Exchange):
     _emit: Send
     _out: list[AsgiMessage]
 
-    @staticmethod
-    def make_headers(fields: tuple[tuple[str, str], ...]) -> BytesHeaders:
-        """Return a reply's fields in the protocol's form."""
+    def make_response(self, reply: Reply) -> Response:
+        """Return a reply as the response that the policies further out see."""
         headers = BytesHeaders()
-        for name, value in fields:
+        for name, value in reply.headers:
             headers.append(name, value)
-        return headers
+        return Response(reply.status, headers.raw, BytesHeaders)
 
     async def conclude(self, error: BaseException | None) -> None:
         """Answer what is not answered yet: a refusal, or the ``error`` that the app has raised.
@@ -122,7 +121,7 @@ class HttpExchange(AsgiExchange):
                     await self._emit(event)
         elif kind == "http.response.start" and self.phase == WAITING and self._head is None:
             self._head = message
-            response = Response(message["status"], BytesHeaders(message.get("headers", ())))
+            response = Response(message["status"], message.get("headers", ()), BytesHeaders)
             if self.request.carrier["method"] == "HEAD":
                 response.has_no_body()
             self.response = response
@@ -160,7 +159,9 @@ class HttpExchange(AsgiExchange):
         out = self._out
         if head is not None:
             start = None if head.reply else self._head
-            raw = head.headers.raw
+            raw = head.raw
+            if self.request.sets_fields():
+                raw = bytes_with(raw, self.request.answer_fields)
             if start is None:
                 start = {"type": "http.response.start", "status": head.status, "headers": raw}
             elif raw is not start.get("headers") or head.status != start["status"]:

@@ -9,7 +9,7 @@ from mantlet.body import check_length
 from mantlet.exceptions import ClientDisconnected
 from mantlet.headers import Headers, lower_bytes, lower_names
 from mantlet.problem import BodyTooLarge
-from mantlet.request import STATE, Request
+from mantlet.request import FIELDS, STATE, Request
 from mantlet.types import AsgiMessage, Receive, Scope
 
 __all__ = ["AsgiRequest"]
@@ -54,6 +54,8 @@ class AsgiRequest(Request):
         if state is None:
             state = scope[STATE] = {}
         self.state = state
+        self.owns_fields = FIELDS not in scope
+        self.answer_fields = {} if self.owns_fields else scope[FIELDS]
         self._pull = receive
         self._headers: ScopeHeaders | None = None
         self._read: bytearray | None = None

@@ -8,6 +8,7 @@ from mantlet.asgi.request import AsgiRequest
 from mantlet.asgi.websocket import WebSocketExchange, WebSocketRequest
 from mantlet.exchange import CLOSED
 from mantlet.policy import Policy
+from mantlet.request import FIELDS
 from mantlet.stack import BaseStack
 from mantlet.types import AsgiApp, Receive, Scope, Send
 
@@ -52,7 +53,7 @@ class Stack(BaseStack[AsgiApp]):
         refusal = self.inward(request)
         if refusal is not None and refusal.waiting is not None:
             refusal = await self.judge(request, refusal)
-        if refusal is None and self.inward_only:
+        if refusal is None and self.inward_only and not request.sets_fields():
             return await self.app(scope, request.hand_over(), send)
 
         exchange = (HttpExchange if kind == "http" else WebSocketExchange)(
@@ -68,6 +69,8 @@ class Stack(BaseStack[AsgiApp]):
             if error is not None or exchange.phase != CLOSED or exchange.failure is not None:
                 await exchange.conclude(error)
         finally:
+            if request.owns_fields:
+                scope.pop(FIELDS, None)
             if self.on_finish[-1]:
                 waiting = self.finish(request, refusal)
                 if waiting is not None:

@@ -5,7 +5,7 @@ from typing import Any
 from mantlet.asgi.http import AsgiExchange
 from mantlet.asgi.request import AsgiRequest
 from mantlet.exchange import CLOSED, AnswerEnded
-from mantlet.headers import BytesHeaders
+from mantlet.headers import BytesHeaders, bytes_with
 from mantlet.policy import Close, Message, Response
 from mantlet.stack import BaseStack, Refusal
 from mantlet.types import AsgiMessage, Receive, Send
@@ -58,12 +58,15 @@ class WebSocketExchange(AsgiExchange):
     def _handshake(self, response: Response) -> AsgiMessage:
         """Return the answer to the handshake: the app's, or a refusal."""
         answer = None if response.reply else self._head
+        raw = response.raw
+        if self.request.sets_fields():
+            raw = bytes_with(raw, self.request.answer_fields)
         if answer is None:
             answer = {"type": "websocket.close", "code": Close().code, "reason": ""}
             if _DENIAL in self.request.carrier.get("extensions", ()):
-                answer = {"type": f"{_DENIAL}.start", "headers": response.headers.raw}
-        elif response.headers.edited and answer["type"] != "websocket.close":
-            answer = {**answer, "headers": response.headers.raw}
+                answer = {"type": f"{_DENIAL}.start", "headers": raw}
+        elif raw and answer["type"] != "websocket.close":
+            answer = {**answer, "headers": raw}
         self._open = answer["type"] == "websocket.accept"
         self._denied = answer["type"] == f"{_DENIAL}.start"
         return {**answer, "status": response.status} if self._denied else answer
@@ -75,11 +78,12 @@ class WebSocketExchange(AsgiExchange):
             waiting = self.feed(message.get("body", b""), message.get("more_body", False))
         else:
             self._head = message
-            headers = BytesHeaders(message.get("headers", ()))
+            fields = message.get("headers", ())
             if kind == f"{_DENIAL}.start":
-                self.response = Response(message["status"], headers)
+                self.response = Response(message["status"], fields, BytesHeaders)
                 return
-            self.response = Response(101 if kind == "websocket.accept" else 403, headers)
+            status = 101 if kind == "websocket.accept" else 403
+            self.response = Response(status, fields, BytesHeaders)
             self.response.has_no_body()
             self.complete = True
             waiting = self.open()

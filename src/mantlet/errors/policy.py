@@ -16,7 +16,7 @@ handler that puts ``str(exc)`` into its answer does not get out.
 from mantlet.errors.ids import request_id
 from mantlet.exceptions import ClientDisconnected
 from mantlet.logs import log_error
-from mantlet.policy import Policy, Reply, Response
+from mantlet.policy import Policy, Reply
 from mantlet.problem import Problem
 from mantlet.request import Request
 
@@ -35,11 +35,7 @@ class ErrorEnvelope(Policy):
 
     def on_request(self, request: Request) -> None:
         """Give the exchange its id."""
-        request.state["request_id"] = request_id(request)
-
-    def on_response(self, request: Request, response: Response) -> None:
-        """Tell the id."""
-        response.headers.set(HEADER, request.state["request_id"])
+        request.state["request_id"] = request.answer_fields[HEADER] = request_id(request)
 
     def on_error(self, request: Request, error: BaseException) -> Reply | None:
         """Answer the error, and log it unless it is a problem that the client is at fault for."""
@@ -48,6 +44,4 @@ class ErrorEnvelope(Policy):
         problem = error if isinstance(error, Problem) else Problem(500)
         if problem.status >= 500:
             log_error(request, error, f"answered with {problem.status}")
-        state = request.state
-        state.setdefault("error_headers", {})[HEADER] = state["request_id"]
         return problem.reply(request)

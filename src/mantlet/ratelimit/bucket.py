@@ -41,7 +41,7 @@ class Decision:
         missing = -self._room if self._room < 0 else quota.interval - self._room % quota.interval
         return -(-missing // quota.second)
 
-    def field(self) -> str:
+    def parameters(self) -> str:
         """Return the parameters of a `RateLimit` item, as text."""
         quota, room = self.quota, self._room
         if room < 0:

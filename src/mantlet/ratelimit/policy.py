@@ -14,7 +14,7 @@ framework's proxy middleware outside this) set it, or all clients share the prox
 from collections.abc import Callable
 from time import monotonic_ns
 
-from mantlet.policy import Policy, Reply, Response
+from mantlet.policy import Policy, Reply
 from mantlet.problem import Problem
 from mantlet.ratelimit.bucket import Decision
 from mantlet.ratelimit.keys import client_address
@@ -66,35 +66,27 @@ class RateLimiter(Policy):
         self.quota = quota
         self._store = MemoryStore(quota, max_keys, clock)
         self._name = '"' + quota.name.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        self._policy_field = f"{self._name};q={quota.amount};w={quota.window}"
+        self._policy = f"{self._name};q={quota.amount};w={quota.window}"
 
     def on_request(self, request: Request) -> Reply | None:
-        """Take a token from the client's bucket, or refuse."""
+        """Take a token from the client's bucket, or refuse; say what is left in either case."""
         decision = Decision(self._store.take(client_address(request)), self.quota)
         request.state["ratelimit"] = decision
-        if decision.allowed:
-            return None
+        fields = request.answer_fields
+        limit = self._name + decision.parameters()
+        if "RateLimit" in fields:  # another limiter's, further out
+            fields["RateLimit-Policy"] += ", " + self._policy
+            fields["RateLimit"] += ", " + limit
+        else:
+            fields["RateLimit-Policy"] = self._policy
+            fields["RateLimit"] = limit
+        return None if decision.allowed else self._refuse(request, decision)
+
+    def _refuse(self, request: Request, decision: Decision) -> Reply:
         return Problem(
             429,
             type=QUOTA_EXCEEDED,
             title="Request cannot be satisfied as assigned quota has been exceeded",
-            headers={
-                "Retry-After": str(decision.reset),
-                "RateLimit-Policy": self._policy_field,
-                "RateLimit": self._name + decision.field(),
-            },
+            headers={"Retry-After": str(decision.reset)},
             extensions={"violated-policies": [self.quota.name]},
         ).reply(request)
-
-    def on_response(self, request: Request, response: Response) -> None:
-        """Say what is left of the quota."""
-        headers = response.headers
-        headers.set("RateLimit-Policy", self._policy_field)
-        headers.set("RateLimit", self._name + request.state["ratelimit"].field())
-
-    def on_error(self, request: Request, error: BaseException) -> None:
-        """Leave the fields to the policy further out that answers the error."""
-        state = request.state
-        fields = state.setdefault("error_headers", {})
-        fields["RateLimit-Policy"] = self._policy_field
-        fields["RateLimit"] = self._name + state["ratelimit"].field()

@@ -7,8 +7,8 @@ from wsgiref.types import StartResponse
 
 from mantlet.exceptions import ClientDisconnected
 from mantlet.exchange import CLOSED, HOLDING, STREAMING, WAITING, Exchange, Steps
-from mantlet.headers import TextHeaders
-from mantlet.policy import Response
+from mantlet.headers import TextHeaders, text_with
+from mantlet.policy import Reply, Response
 from mantlet.problem import phrase
 from mantlet.stack import run
 from mantlet.wsgi.request import WsgiRequest
@@ -109,8 +109,8 @@ class HttpExchange(Exchange):
         elif self._status is not None:
             raise RuntimeError("start_response was called a second time without exc_info")
         self._status = status
-        self.response = Response(int(status[:3]), TextHeaders(headers))
-        if self.request.method == "HEAD":
+        self.response = Response(int(status[:3]), headers, TextHeaders)
+        if self.request.environ["REQUEST_METHOD"] == "HEAD":
             self.response.has_no_body()
         return self._write
 
@@ -131,10 +131,9 @@ class HttpExchange(Exchange):
 
     # -- what the exchange sends ------------------------------------------------------------------
 
-    @staticmethod
-    def make_headers(fields: tuple[tuple[str, str], ...]) -> TextHeaders:
-        """Return a reply's fields in the protocol's form."""
-        return TextHeaders(fields)
+    def make_response(self, reply: Reply) -> Response:
+        """Return a reply as the response that the policies further out see."""
+        return Response(reply.status, reply.headers, TextHeaders)
 
     def put(self, head: Response | None, chunks: list[bytes], more: bool) -> None:
         """Give the head of the answer to the server, and leave chunks of its body for it."""
@@ -142,8 +141,10 @@ class HttpExchange(Exchange):
             status = self._status
             if head.reply or status is None or head.status != int(status[:3]):
                 status = f"{head.status} {phrase(head.status)}"
-            fields = head.headers.raw
-            if not isinstance(fields, list):
+            fields = head.raw
+            if self.request.sets_fields():
+                fields = text_with(fields, self.request.answer_fields)
+            elif not isinstance(fields, list):
                 fields = list(fields)
             if self._exc_info is None:
                 self._server_write: Write = self._emit(status, fields)

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 from mantlet.body import check_length
 from mantlet.headers import Headers
 from mantlet.problem import BodyTooLarge, MalformedRequest
-from mantlet.request import STATE, Request
+from mantlet.request import FIELDS, STATE, Request
 
 __all__ = ["WsgiRequest"]
 
@@ -78,6 +78,8 @@ class WsgiRequest(Request):
         if state is None:
             state = environ[STATE] = {}
         self.state = state
+        self.owns_fields = FIELDS not in environ
+        self.answer_fields = {} if self.owns_fields else environ[FIELDS]
         self._body: _Body | None = None
         self._handed_over = False
 

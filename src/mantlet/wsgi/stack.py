@@ -38,7 +38,7 @@ class Stack(BaseStack[WSGIApplication]):
         if refusal is not None:
             if refusal.waiting is not None:
                 refusal = run(self.judge(request, refusal))
-        elif self.inward_only:
+        elif self.inward_only and not request.sets_fields():
             return self.app(request.hand_over(), start_response)
         return HttpExchange(self, request, start_response, refusal).run()
 
