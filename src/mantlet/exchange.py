@@ -394,13 +394,8 @@ class Exchange:
         held, self._held = self._held or [], None
         if len(held) == HELD_CHUNKS:
             held[-1] = bytes(held[-1])
-        try:
-            self.put(response, held, not self.complete)
-        except ValueError as unfit:  # a field that must not stand in a head
-            self.phase = CLOSED
-            self.failure = unfit
-        else:
-            self.phase = CLOSED if self.complete else STREAMING
+        self.phase = CLOSED if self.complete else STREAMING
+        self.put(response, held, not self.complete)
 
     def _fit(self, response: Response) -> None:
         """Send what is held through new filters, and make the head true to what comes out."""

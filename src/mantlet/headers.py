@@ -51,6 +51,37 @@ def check_value(name: str, value: str) -> str:
     return value
 
 
+def bytes_field(name: str, value: str) -> tuple[bytes, bytes]:
+    """Return a field in ASGI's form.
+
+    Raises:
+        ValueError: the name or the value must not stand in a header field (RFC 9110, 5).
+    """
+    if value.isascii() and value.isprintable():
+        return lower_bytes(name), value.encode()
+    return lower_bytes(name), check_value(name, value).encode("latin-1")
+
+
+def text_field(name: str, value: str) -> tuple[str, str]:
+    """Return a field in WSGI's form.
+
+    Raises:
+        ValueError: the name or the value must not stand in a header field (RFC 9110, 5).
+    """
+    if not (value.isascii() and value.isprintable()):
+        check_value(name, value)
+    _lower_text(name)
+    return name, value
+
+
+def with_fields(raw: Iterable[tuple[Any, Any]], fields: Mapping[Any, Any]) -> list[Any]:
+    """Return native pairs with ``fields`` behind them, in place of those of the same name."""
+    clash = {name.lower() for name in fields} & {name.lower() for name, _ in raw}
+    if clash:
+        raw = [pair for pair in raw if pair[0].lower() not in clash]
+    return [*raw, *fields.items()]
+
+
 class Headers:
     """A read-only view of a message's header fields. Names match in any case."""
 
@@ -106,25 +137,9 @@ class MutableHeaders(Headers):
         """Whether a field was set, added or removed."""
         return self._names is not None
 
-    @abstractmethod
-    def set(self, name: str, value: str) -> None:
-        """Set a field: the first of that name is replaced, others of that name are removed.
-
-        Raises:
-            ValueError: the name or the value must not stand in a header field (RFC 9110, 5).
-        """
-        raise NotImplementedError
-
-    @abstractmethod
-    def append(self, name: str, value: str) -> None:
-        """Add a field behind the others, also where one of that name exists.
-
-        Raises:
-            ValueError: the name or the value must not stand in a header field (RFC 9110, 5).
-        """
-        raise NotImplementedError
-
-    #: Returns a field's name in lower case, in the protocol's form.
+    #: Returns a checked field in the protocol's form.
+    _field: Callable[[str, str], tuple[Any, Any]]
+    #: Returns a field's name in lower case, in that form.
     _key: Callable[[str], Any]
     #: The same for a name that is in that form already.
     _lower: Callable[[Any], Any]
@@ -143,24 +158,42 @@ class MutableHeaders(Headers):
         key = self._key(name)
         return [self._text(value) for field, value in self.raw if field.lower() == key]
 
-    def _own(self) -> list[Any]:
-        """Copy the fields, at the first edit, into a list of ours; return their names."""
-        self.raw = fields = list(self.raw)
-        self._names = names = list(map(self._lower, map(_first, fields)))
-        return names
+    def set(self, name: str, value: str) -> None:
+        """Set a field: the first of that name is replaced, others of that name are removed.
 
-    def _add(self, key: Any, field: tuple[Any, Any]) -> None:
+        Raises:
+            ValueError: the name or the value must not stand in a header field (RFC 9110, 5).
+        """
+        field = self._field(name, value)
+        key = self._key(name)
         names = self._names or self._own()
-        names.append(key)
-        self.raw.append(field)
-
-    def _replace(self, key: Any, field: tuple[Any, Any]) -> None:
-        names, fields = self._names or self._own(), self.raw
+        if key not in names:
+            names.append(key)
+            self.raw.append(field)
+            return
+        fields = self.raw
         first = names.index(key)
         fields[first] = field
         for index in range(len(names) - 1, first, -1):
             if names[index] == key:
                 del fields[index], names[index]
+
+    def append(self, name: str, value: str) -> None:
+        """Add a field behind the others, also where one of that name exists.
+
+        Raises:
+            ValueError: the name or the value must not stand in a header field (RFC 9110, 5).
+        """
+        field = self._field(name, value)
+        names = self._names or self._own()
+        names.append(self._key(name))
+        self.raw.append(field)
+
+    def _own(self) -> list[Any]:
+        """Copy the fields, at the first edit, into a list of ours; return their names."""
+        self.raw = fields = list(self.raw)
+        self._names = names = list(map(self._lower, map(_first, fields)))
+        return names
 
     def setdefault(self, name: str, value: str) -> None:
         """Add a field unless one of that name exists."""
@@ -190,28 +223,7 @@ class BytesHeaders(MutableHeaders):
     _key = staticmethod(lower_bytes)
     _lower = staticmethod(bytes.lower)
 
-    def set(self, name: str, value: str) -> None:
-        """Set a field: the first of that name is replaced, others of that name are removed."""
-        if not value.isprintable():
-            check_value(name, value)
-        key = lower_bytes(name)
-        try:
-            field = (key, value.encode("ascii"))
-        except UnicodeEncodeError:
-            field = (key, check_value(name, value).encode("latin-1"))
-        names = self._names
-        if names is None:
-            names = self._own()
-        if key in names:
-            self._replace(key, field)
-        else:
-            names.append(key)
-            self.raw.append(field)
-
-    def append(self, name: str, value: str) -> None:
-        """Add a field behind the others, also where one of that name exists."""
-        key = lower_bytes(name)
-        self._add(key, (key, check_value(name, value).encode("latin-1")))
+    _field = staticmethod(bytes_field)
 
     def _text(self, value: Any) -> str:
         text: str = value.decode("latin-1")
@@ -226,59 +238,8 @@ class TextHeaders(MutableHeaders):
     _key = staticmethod(str.lower)
     _lower = staticmethod(str.lower)
 
-    def set(self, name: str, value: str) -> None:
-        """Set a field: the first of that name is replaced, others of that name are removed."""
-        if not value.isprintable() or not value.isascii():
-            check_value(name, value)
-        key = _lower_text(name)
-        names = self._names
-        if names is None:
-            names = self._own()
-        if key in names:
-            self._replace(key, (name, value))
-        else:
-            names.append(key)
-            self.raw.append((name, value))
-
-    def append(self, name: str, value: str) -> None:
-        """Add a field behind the others, also where one of that name exists."""
-        self._add(_lower_text(name), (name, check_value(name, value)))
+    _field = staticmethod(text_field)
 
     def _text(self, value: Any) -> str:
         text: str = value
         return text
-
-
-def bytes_with(raw: Iterable[tuple[Any, Any]], fields: Mapping[str, str]) -> list[tuple[Any, Any]]:
-    """Return ASGI's pairs with ``fields`` set behind them.
-
-    Raises:
-        ValueError: a name or a value must not stand in a header field (RFC 9110, 5).
-    """
-    added = {}
-    for name, value in fields.items():
-        if not value.isprintable():
-            check_value(name, value)
-        try:
-            added[lower_bytes(name)] = value.encode("ascii")
-        except UnicodeEncodeError:
-            added[lower_bytes(name)] = check_value(name, value).encode("latin-1")
-    kept = [pair for pair in raw if pair[0].lower() not in added]
-    kept += added.items()
-    return kept
-
-
-def text_with(raw: Iterable[tuple[Any, Any]], fields: Mapping[str, str]) -> list[tuple[Any, Any]]:
-    """Return WSGI's pairs with ``fields`` set behind them.
-
-    Raises:
-        ValueError: a name or a value must not stand in a header field (RFC 9110, 5).
-    """
-    names = []
-    for name, value in fields.items():
-        if not value.isprintable() or not value.isascii():
-            check_value(name, value)
-        names.append(_lower_text(name))
-    kept = [pair for pair in raw if pair[0].lower() not in names]
-    kept += fields.items()
-    return kept

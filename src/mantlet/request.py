@@ -24,8 +24,6 @@ class Request:
     Attributes:
         carrier: the environ or the scope itself, for what this view does not show.
         state: the exchange's dict, shared by all policies and readable by the app.
-        answer_fields: header fields that the answer will carry, whoever makes it: the app, this
-            policy or another one. They are set in place of fields of the same name.
         protocol: ``"http"``, or ``"websocket"`` for a WebSocket and its handshake.
     """
 
@@ -35,9 +33,21 @@ class Request:
 
     carrier: MutableMapping[str, Any]
     state: dict[str, Any]
-    answer_fields: dict[str, str]
+    # Any: the protocol's own form, of bytes under ASGI and of str under WSGI.
+    answer_fields: dict[Any, Any]
     #: Whether it is this request's stack that sets them, and not one further out.
     owns_fields: bool
+
+    @abstractmethod
+    def add_answer_field(self, name: str, value: str) -> None:
+        """Add a header field to the answer, whoever will make it: the app, or any policy.
+
+        It takes the place of a field of that name that the answer has. A second value for one name
+        joins the first in a list.
+
+        Raises:
+            ValueError: the name or the value must not stand in a header field (RFC 9110, 5).
+        """
 
     def sets_fields(self) -> bool:
         """Return whether this request's stack has `answer_fields` to set."""

@@ -8,7 +8,7 @@ from typing import Any
 from mantlet.asgi.request import AsgiRequest
 from mantlet.exceptions import ClientDisconnected, MantletError, NoAnswer
 from mantlet.exchange import CLOSED, COLLECTING, HOLDING, STREAMING, WAITING, Exchange, Steps
-from mantlet.headers import BytesHeaders, bytes_with
+from mantlet.headers import BytesHeaders, with_fields
 from mantlet.policy import Reply, Response
 from mantlet.types import AsgiMessage, Receive, Send
 
@@ -161,7 +161,7 @@ class HttpExchange(AsgiExchange):
             start = None if head.reply else self._head
             raw = head.raw
             if self.request.sets_fields():
-                raw = bytes_with(raw, self.request.answer_fields)
+                raw = with_fields(raw, self.request.answer_fields)
             if start is None:
                 start = {"type": "http.response.start", "status": head.status, "headers": raw}
             elif raw is not start.get("headers") or head.status != start["status"]:

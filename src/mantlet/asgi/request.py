@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from mantlet.body import check_length
 from mantlet.exceptions import ClientDisconnected
-from mantlet.headers import Headers, lower_bytes, lower_names
+from mantlet.headers import Headers, bytes_field, lower_bytes, lower_names
 from mantlet.problem import BodyTooLarge
 from mantlet.request import FIELDS, STATE, Request
 from mantlet.types import AsgiMessage, Receive, Scope
@@ -93,6 +93,12 @@ class AsgiRequest(Request):
         if headers is None:
             headers = self._headers = ScopeHeaders(self.carrier["headers"])
         return headers
+
+    def add_answer_field(self, name: str, value: str) -> None:
+        """Add a header field to the answer, whoever will make it."""
+        key, native = bytes_field(name, value)
+        fields = self.answer_fields
+        fields[key] = fields[key] + b", " + native if key in fields else native
 
     def pick_headers(self, names: frozenset[str]) -> Mapping[str, str]:
         """Return the values of those header fields of ``names`` that are there."""

@@ -5,7 +5,7 @@ from typing import Any
 from mantlet.asgi.http import AsgiExchange
 from mantlet.asgi.request import AsgiRequest
 from mantlet.exchange import CLOSED, AnswerEnded
-from mantlet.headers import BytesHeaders, bytes_with
+from mantlet.headers import BytesHeaders, with_fields
 from mantlet.policy import Close, Message, Response
 from mantlet.stack import BaseStack, Refusal
 from mantlet.types import AsgiMessage, Receive, Send
@@ -60,7 +60,7 @@ class WebSocketExchange(AsgiExchange):
         answer = None if response.reply else self._head
         raw = response.raw
         if self.request.sets_fields():
-            raw = bytes_with(raw, self.request.answer_fields)
+            raw = with_fields(raw, self.request.answer_fields)
         if answer is None:
             answer = {"type": "websocket.close", "code": Close().code, "reason": ""}
             if _DENIAL in self.request.carrier.get("extensions", ()):

@@ -35,7 +35,9 @@ class ErrorEnvelope(Policy):
 
     def on_request(self, request: Request) -> None:
         """Give the exchange its id."""
-        request.state["request_id"] = request.answer_fields[HEADER] = request_id(request)
+        if "request_id" not in request.state:  # another envelope's, further out
+            request.state["request_id"] = given = request_id(request)
+            request.add_answer_field(HEADER, given)
 
     def on_error(self, request: Request, error: BaseException) -> Reply | None:
         """Answer the error, and log it unless it is a problem that the client is at fault for."""

@@ -72,14 +72,8 @@ class RateLimiter(Policy):
         """Take a token from the client's bucket, or refuse; say what is left in either case."""
         decision = Decision(self._store.take(client_address(request)), self.quota)
         request.state["ratelimit"] = decision
-        fields = request.answer_fields
-        limit = self._name + decision.parameters()
-        if "RateLimit" in fields:  # another limiter's, further out
-            fields["RateLimit-Policy"] += ", " + self._policy
-            fields["RateLimit"] += ", " + limit
-        else:
-            fields["RateLimit-Policy"] = self._policy
-            fields["RateLimit"] = limit
+        request.add_answer_field("RateLimit-Policy", self._policy)
+        request.add_answer_field("RateLimit", self._name + decision.parameters())
         return None if decision.allowed else self._refuse(request, decision)
 
     def _refuse(self, request: Request, decision: Decision) -> Reply:

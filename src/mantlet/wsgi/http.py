@@ -7,7 +7,7 @@ from wsgiref.types import StartResponse
 
 from mantlet.exceptions import ClientDisconnected
 from mantlet.exchange import CLOSED, HOLDING, STREAMING, WAITING, Exchange, Steps
-from mantlet.headers import TextHeaders, text_with
+from mantlet.headers import TextHeaders, with_fields
 from mantlet.policy import Reply, Response
 from mantlet.problem import phrase
 from mantlet.stack import run
@@ -143,7 +143,7 @@ class HttpExchange(Exchange):
                 status = f"{head.status} {phrase(head.status)}"
             fields = head.raw
             if self.request.sets_fields():
-                fields = text_with(fields, self.request.answer_fields)
+                fields = with_fields(fields, self.request.answer_fields)
             elif not isinstance(fields, list):
                 fields = list(fields)
             if self._exc_info is None:
