@@ -224,6 +224,8 @@ class Exchange:
 
     def open(self, error: BaseException | None = None) -> Steps | None:
         """Let the policies see the app's head, or the error that came in its place."""
+        if error is None and self.response is None:
+            error = self.no_answer()
         self._error: BaseException | None = error
         self._pending: Iterator[OutwardPair] = iter(self._hooks)
         waiting = self._carry()
@@ -243,7 +245,7 @@ class Exchange:
         """Hear that the app has ended."""
         self._ended = True
         if self.phase == WAITING:
-            return self.open(None if self.response else self.no_answer())
+            return self.open()
         if self.phase == HOLDING:
             return self._resume(None)
         if self.phase == COLLECTING:
@@ -260,7 +262,9 @@ class Exchange:
                 await waiting
         elif self.phase in (HOLDING, COLLECTING):
             await self._resume(error)
-        elif _to_be_logged(error):
+        elif _follows(error, AnswerEnded):
+            return
+        elif isinstance(error, Exception) and not isinstance(error, ClientDisconnected):
             log_error(self.request, error, "after the answer had begun")
         # An app whose answer a policy has replaced may end as it likes.
         replaced = self.response is not None and self.response.reply
@@ -457,11 +461,6 @@ def _through(filters: tuple[Filter, ...], chunk: bytes, more: bool) -> bytes:
     for fn in filters:
         chunk = fn(chunk, more)
     return chunk
-
-
-def _to_be_logged(error: BaseException) -> bool:
-    quiet = isinstance(error, ClientDisconnected) or _follows(error, AnswerEnded)
-    return isinstance(error, Exception) and not quiet
 
 
 def _follows(error: BaseException, kind: type[BaseException]) -> bool:

@@ -20,12 +20,17 @@ VALIDATORS: Final = ("ETag", "Digest", "Content-Digest", "Repr-Digest", "Content
 WANTS_BODY: Final = "body"
 
 
+_TEXT: Final = "text/plain; charset=utf-8"
+_BYTES: Final = "application/octet-stream"
+
+
 class Reply:
     """A whole answer, given by a policy instead of the app's.
 
     Args:
         status: 200 to 599.
-        headers: fields as a mapping or as pairs. ``Content-Length`` is added.
+        headers: fields as a mapping or as pairs. ``Content-Length`` is added, and where there is no
+            ``Content-Type``, that of plain text, or of bytes of no known type.
         body: text is sent as UTF-8.
 
     Raises:
@@ -38,13 +43,16 @@ class Reply:
         self,
         status: int,
         headers: Mapping[str, str] | Sequence[tuple[str, str]] = (),
-        body: bytes | str = b"",
+        body: bytes | str = "",
     ) -> None:
         if not 200 <= status <= 599:
             raise ValueError(f"status must be between 200 and 599, not {status}")
         pairs = headers.items() if isinstance(headers, Mapping) else headers
+        fields = [(name, check_value(name, value)) for name, value in pairs]
+        if status not in (204, 304) and not any(n.lower() == "content-type" for n, _ in fields):
+            fields.append(("Content-Type", _TEXT if isinstance(body, str) else _BYTES))
         self.status = status
-        self.headers = tuple((name, check_value(name, value)) for name, value in pairs)
+        self.headers = tuple(fields)
         self.body = body.encode() if isinstance(body, str) else body
 
     def __repr__(self) -> str:

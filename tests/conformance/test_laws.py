@@ -103,7 +103,10 @@ def _apart_asgi(app: ASGIApp) -> ASGIApp:
 
 
 def _apart_wsgi(app: Any) -> Any:
-    return lambda environ, start_response: app(environ, start_response)
+    def layer(environ: dict[str, Any], start_response: Any) -> Any:
+        return app(environ, start_response)
+
+    return layer
 
 
 @checked
