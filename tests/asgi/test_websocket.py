@@ -315,7 +315,7 @@ def test_the_rate_limiter_counts_handshakes() -> None:
     """A handshake over the quota is refused with a 429."""
     limited = client(RateLimiter("1/minute"))
     with limited.websocket_connect("/ws") as connection:
-        fields = connection.extra_headers or []
+        fields: Any = connection.extra_headers
         assert (b"ratelimit", b'"default";r=0;t=60') in fields
     with (
         pytest.raises(WebSocketDenialResponse) as raised,
