@@ -130,6 +130,7 @@ class Exchange:
         "phase",
         "request",
         "response",
+        "sees_answers",
         "stack",
     )
 
@@ -147,6 +148,7 @@ class Exchange:
         self._out: list[Any] = []
         self._hooks: tuple[OutwardPair, ...] = stack.outward[passed]
         self.hears_errors = stack.hears_errors[passed]
+        self.sees_answers = stack.sees_answers[passed]
         self.phase = WAITING
         self.response: Response | None = None
         self.failure: BaseException | None = None
@@ -162,6 +164,17 @@ class Exchange:
     def make_response(self, reply: Reply) -> Response:
         """Return a reply as the response that the policies further out see."""
         raise NotImplementedError
+
+    @abstractmethod
+    def app_response(self) -> Response | None:
+        """Return the app's head as the policies see it, or None where the app has sent none."""
+        raise NotImplementedError
+
+    def is_plain(self, status: int) -> bool:
+        """Return whether no policy wants to see the app's answer, as is so for most of them."""
+        return not self.sees_answers and (
+            not self.hears_errors or (status < 400 and REPORTED not in self.request.carrier)
+        )
 
     def no_answer(self) -> MantletError:
         """Return the error that it is when the app ends without an answer."""
@@ -225,7 +238,9 @@ class Exchange:
     def open(self, error: BaseException | None = None) -> Steps | None:
         """Let the policies see the app's head, or the error that came in its place."""
         if error is None and self.response is None:
-            error = self.no_answer()
+            self.response = self.app_response()
+            if self.response is None:
+                error = self.no_answer()
         self._error: BaseException | None = error
         self._pending: Iterator[OutwardPair] = iter(self._hooks)
         waiting = self._carry()

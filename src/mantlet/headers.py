@@ -19,7 +19,12 @@ _FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
 
 
 @lru_cache(maxsize=512)
-def _lower_text(name: str) -> str:
+def lower_text(name: str) -> str:
+    """Return a field's name in lower case.
+
+    Raises:
+        ValueError: it is no token (RFC 9110, 5.6.2).
+    """
     if not _TOKEN.fullmatch(name):
         raise ValueError(f"a header field's name must be a token (RFC 9110, 5.6.2), not {name!r}")
     return name.lower()
@@ -28,7 +33,7 @@ def _lower_text(name: str) -> str:
 @lru_cache(maxsize=512)
 def lower_bytes(name: str) -> bytes:
     """Return a field's name as ASGI has it."""
-    return _lower_text(name).encode("ascii")
+    return lower_text(name).encode("ascii")
 
 
 @lru_cache(maxsize=512)
@@ -70,16 +75,24 @@ def text_field(name: str, value: str) -> tuple[str, str]:
     """
     if not (value.isascii() and value.isprintable()):
         check_value(name, value)
-    _lower_text(name)
+    lower_text(name)
     return name, value
 
 
-def with_fields(raw: Iterable[tuple[Any, Any]], fields: Mapping[Any, Any]) -> list[Any]:
-    """Return native pairs with ``fields`` behind them, in place of those of the same name."""
-    clash = {name.lower() for name in fields} & {name.lower() for name, _ in raw}
-    if clash:
-        raw = [pair for pair in raw if pair[0].lower() not in clash]
-    return [*raw, *fields.items()]
+def with_fields(raw: Iterable[Any], fields: Mapping[Any, tuple[Any, Any]]) -> list[Any]:
+    """Return native pairs with others behind them, in place of those of the same name.
+
+    Args:
+        raw: the pairs.
+        fields: the others, by their names in lower case.
+    """
+    kept = list(raw)
+    for name, _ in kept:
+        if name.lower() in fields:
+            kept = [pair for pair in kept if pair[0].lower() not in fields]
+            break
+    kept += fields.values()
+    return kept
 
 
 class Headers:

@@ -33,8 +33,8 @@ class Request:
 
     carrier: MutableMapping[str, Any]
     state: dict[str, Any]
-    # Any: the protocol's own form, of bytes under ASGI and of str under WSGI.
-    answer_fields: dict[Any, Any]
+    #: The fields to be set, in the protocol's own form, by their names in lower case.
+    answer_fields: dict[Any, tuple[Any, Any]]
     #: Whether it is this request's stack that sets them, and not one further out.
     owns_fields: bool
 

@@ -97,6 +97,8 @@ class BaseStack(Generic[App]):
         self.outward = tuple(_outward(policies[:count]) for count in range(len(policies) + 1))
         #: By the same: whether one of those hears errors.
         self.hears_errors = tuple(any(hook for _, hook in hooks) for hooks in self.outward)
+        #: By the same: whether one of those looks at answers.
+        self.sees_answers = tuple(any(hook for hook, _ in hooks) for hooks in self.outward)
         #: By how many policies ran: what those do at the end, innermost first.
         self.on_finish = tuple(
             tuple(p.on_finish for p in reversed(policies[:count]) if _overrides(p, "on_finish"))

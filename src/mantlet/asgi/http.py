@@ -106,27 +106,48 @@ class HttpExchange(AsgiExchange):
         """Take what the app sends."""
         kind = message["type"]
         if kind == "http.response.body":
+            more = message.get("more_body", False)
+            head = self._head
             if self.phase == STREAMING and not self.filters():
-                self.complete = not message.get("more_body", False)
-                if self.complete:
-                    self.phase = CLOSED
-                await self._emit(message)
+                head = None
+            elif (
+                self.phase != WAITING
+                or head is None
+                or self._held is not None
+                or (more and not message.get("body"))
+                or not self.is_plain(head["status"])
+            ):
+                waiting = self.feed(message.get("body", b""), more)
+                if waiting is not None:
+                    await waiting
+                await self.flush()
                 return
-            waiting = self.feed(message.get("body", b""), message.get("more_body", False))
-            if waiting is not None:
-                await waiting
-            if self._out:
-                out, self._out = self._out, []
-                for event in out:
-                    await self._emit(event)
+            self.phase = STREAMING if more else CLOSED
+            self.complete = not more
+            if head is not None:
+                await self._emit(self._with_fields(head))
+            await self._emit(message)
         elif kind == "http.response.start" and self.phase == WAITING and self._head is None:
             self._head = message
-            response = Response(message["status"], message.get("headers", ()), BytesHeaders)
-            if self.request.carrier["method"] == "HEAD":
-                response.has_no_body()
-            self.response = response
         else:
             await self._send_other(message, kind)
+
+    def _with_fields(self, head: AsgiMessage) -> AsgiMessage:
+        request = self.request
+        if request.owns_fields and request.answer_fields:
+            raw = with_fields(head.get("headers", ()), request.answer_fields)
+            return {**head, "headers": raw}
+        return head
+
+    def app_response(self) -> Response | None:
+        """Return the app's head as the policies see it, or None where the app has sent none."""
+        head = self._head
+        if head is None:
+            return None
+        response = Response(head["status"], head.get("headers", ()), BytesHeaders)
+        if self.request.method == "HEAD":
+            response.has_no_body()
+        return response
 
     async def _send_other(self, message: AsgiMessage, kind: str) -> None:
         """Send a file, a trailer, or what a later specification brings, in its order."""
@@ -158,15 +179,13 @@ class HttpExchange(AsgiExchange):
         """Leave the head of the answer, chunks of its body, or both, to be sent."""
         out = self._out
         if head is not None:
-            start = None if head.reply else self._head
             raw = head.raw
-            if self.request.sets_fields():
-                raw = with_fields(raw, self.request.answer_fields)
+            start = None if head.reply else self._head
             if start is None:
                 start = {"type": "http.response.start", "status": head.status, "headers": raw}
             elif raw is not start.get("headers") or head.status != start["status"]:
                 start = {**start, "status": head.status, "headers": raw}
-            out.append(start)
+            out.append(self._with_fields(start))
         for chunk in chunks:
             out.append({"type": "http.response.body", "body": chunk, "more_body": True})
         if not more and chunks:

@@ -96,9 +96,11 @@ class AsgiRequest(Request):
 
     def add_answer_field(self, name: str, value: str) -> None:
         """Add a header field to the answer, whoever will make it."""
-        key, native = bytes_field(name, value)
-        fields = self.answer_fields
-        fields[key] = fields[key] + b", " + native if key in fields else native
+        field = bytes_field(name, value)
+        key, fields = field[0], self.answer_fields
+        if key in fields:
+            field = (key, fields[key][1] + b", " + field[1])
+        fields[key] = field
 
     def pick_headers(self, names: frozenset[str]) -> Mapping[str, str]:
         """Return the values of those header fields of ``names`` that are there."""

@@ -44,6 +44,10 @@ class WebSocketExchange(AsgiExchange):
 
     # -- the handshake ----------------------------------------------------------------------------
 
+    def app_response(self) -> Response | None:
+        """Return None, since the app's answer is taken as it comes."""
+        return None
+
     def put(self, head: Response | None, chunks: list[bytes], more: bool) -> None:
         """Leave the answer to the handshake, or chunks of a denial's body, to be sent."""
         if head is not None:

@@ -33,14 +33,14 @@ def request_id(request: Request) -> str:
         match = _TRACEPARENT.fullmatch(trace)
         if match is not None and (match[2] is None or not trace.startswith("00")):
             return match[1]
-    return new_id()
-
-
-def new_id() -> str:
-    """Return 128 random bits as 32 hexadecimal digits."""
     try:
         return _ahead.pop()
     except IndexError:
-        fresh = urandom(16 * _AHEAD).hex()
-        _ahead.extend([fresh[index : index + 32] for index in range(32, len(fresh), 32)])
-        return fresh[:32]
+        return _new_id()
+
+
+def _new_id() -> str:
+    """Return 128 random bits as 32 hexadecimal digits, and make some more ahead."""
+    fresh = urandom(16 * _AHEAD).hex()
+    _ahead.extend([fresh[index : index + 32] for index in range(32, len(fresh), 32)])
+    return fresh[:32]

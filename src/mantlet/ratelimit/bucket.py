@@ -66,7 +66,8 @@ def take(quota: Quota, full_at: int, now: int) -> tuple[int, int]:
         When the bucket is full again after this, and the room that is left in it, both in ticks. A
         negative room is what was missing, and nothing was taken.
     """
-    full_at = max(full_at, now)
+    if full_at < now:  # noqa: PLR1730  # max() takes twice as long
+        full_at = now
     taken = full_at + quota.interval
     room = quota.capacity + now - taken
     return (taken if room >= 0 else full_at), room

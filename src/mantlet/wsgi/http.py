@@ -29,6 +29,7 @@ class HttpExchange(Exchange):
     _out: list[bytes]
     __slots__ = (
         "_exc_info",
+        "_fields",
         "_file",
         "_finished",
         "_iterator",
@@ -43,6 +44,7 @@ class HttpExchange(Exchange):
     def run(self) -> Iterable[bytes]:
         """Answer the request, by the app or in its place; return what the server iterates over."""
         self._status: str | None = None
+        self._fields: list[tuple[str, str]] = []
         self._exc_info: ExcInfo | None = None
         self._result: Iterable[bytes] = ()
         self._iterator: Iterator[bytes] | None = None
@@ -76,10 +78,15 @@ class HttpExchange(Exchange):
         except BaseException as error:  # noqa: BLE001  # run() raises what is not answered
             run(self.fail(error))
         else:
-            if self.phase == WAITING and self.response is not None:
+            if self.phase == WAITING and self._status is not None:
                 result = self._result
                 if type(result) is list and len(result) == 1 and result[0]:
                     self._whole = True
+                    if self._held is None and self.is_plain(int(self._status[:3])):
+                        self.phase = CLOSED
+                        self._out = result
+                        self._start(self._status, self._fields)
+                        return
                     run(self.feed(result[0], False))
                     if self.phase == HOLDING:
                         run(self.end())
@@ -109,10 +116,17 @@ class HttpExchange(Exchange):
         elif self._status is not None:
             raise RuntimeError("start_response was called a second time without exc_info")
         self._status = status
-        self.response = Response(int(status[:3]), headers, TextHeaders)
-        if self.request.environ["REQUEST_METHOD"] == "HEAD":
-            self.response.has_no_body()
+        self._fields = headers
         return self._write
+
+    def app_response(self) -> Response | None:
+        """Return the app's head as the policies see it, or None where the app has sent none."""
+        if self._status is None:
+            return None
+        response = Response(int(self._status[:3]), self._fields, TextHeaders)
+        if self.request.method == "HEAD":
+            response.has_no_body()
+        return response
 
     def _write(self, data: bytes) -> None:
         run(self.feed(data, True))
@@ -141,19 +155,22 @@ class HttpExchange(Exchange):
             status = self._status
             if head.reply or status is None or head.status != int(status[:3]):
                 status = f"{head.status} {phrase(head.status)}"
-            fields = head.raw
-            if self.request.sets_fields():
-                fields = with_fields(fields, self.request.answer_fields)
-            elif not isinstance(fields, list):
-                fields = list(fields)
-            if self._exc_info is None:
-                self._server_write: Write = self._emit(status, fields)
-            else:
-                self._server_write = self._emit(status, fields, self._exc_info)
-                self._exc_info = None
+            self._start(status, head.raw)
         if not more and chunks and not chunks[-1]:
             chunks.pop()  # the end, which WSGI says by ending
         self._out += chunks
+
+    def _start(self, status: str, fields: Any) -> None:
+        request = self.request
+        if request.owns_fields and request.answer_fields:
+            fields = with_fields(fields, request.answer_fields)
+        elif not isinstance(fields, list):
+            fields = list(fields)
+        if self._exc_info is None:
+            self._server_write: Write = self._emit(status, fields)
+        else:
+            self._server_write = self._emit(status, fields, self._exc_info)
+            self._exc_info = None
 
     # -- what the server calls --------------------------------------------------------------------
 
@@ -179,6 +196,8 @@ class HttpExchange(Exchange):
             else:
                 if self.phase == STREAMING and not self._filters():
                     return chunk
+                if self._is_first_of_plain(chunk):
+                    return chunk
                 run(self.feed(chunk, True))
         return self._out.pop(0)
 
@@ -189,7 +208,7 @@ class HttpExchange(Exchange):
         return len(self._result)  # type: ignore[arg-type]  # a TypeError is the answer as well
 
     def _exhausted(self) -> Steps | None:
-        if self.response is None:
+        if self._status is None:
             return self.end()
         if self.phase == STREAMING and not self._filters():
             self.phase = CLOSED
@@ -198,6 +217,21 @@ class HttpExchange(Exchange):
             return None
         run(self.feed(b"", False))
         return self.end() if self.phase == HOLDING else None
+
+    def _is_first_of_plain(self, chunk: bytes) -> bool:
+        """Send the head, if this is the first chunk of an answer that no policy wants to see."""
+        status = self._status
+        if (
+            not chunk
+            or self.phase != WAITING
+            or status is None
+            or self._held is not None
+            or not self.is_plain(int(status[:3]))
+        ):
+            return False
+        self.phase = STREAMING
+        self._start(status, self._fields)
+        return True
 
     def _filters(self) -> bool:
         return bool(self.response and self.response.filters)

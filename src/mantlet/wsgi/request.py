@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
 from mantlet.body import check_length
-from mantlet.headers import Headers, text_field
+from mantlet.headers import Headers, lower_text, text_field
 from mantlet.problem import BodyTooLarge, MalformedRequest
 from mantlet.request import FIELDS, STATE, Request
 
@@ -121,9 +121,11 @@ class WsgiRequest(Request):
 
     def add_answer_field(self, name: str, value: str) -> None:
         """Add a header field to the answer, whoever will make it."""
-        key, native = text_field(name, value)
-        fields = self.answer_fields
-        fields[key] = fields[key] + ", " + native if key in fields else native
+        field = text_field(name, value)
+        key, fields = lower_text(name), self.answer_fields
+        if key in fields:
+            field = (name, f"{fields[key][1]}, {value}")
+        fields[key] = field
 
     def pick_headers(self, names: frozenset[str]) -> Mapping[str, str]:
         """Return the values of those header fields of ``names`` that are there."""
