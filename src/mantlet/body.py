@@ -2,7 +2,9 @@
 
 from mantlet.problem import BodyTooLarge, MalformedRequest
 
-__all__ = ["check_length"]
+__all__ = ["HANDED_OVER", "check_length"]
+
+HANDED_OVER = "request.body() must be awaited in on_request, before the app has the request"
 
 
 def check_length(declared: str | None, limit: int) -> int | None:

@@ -219,9 +219,9 @@ class Exchange:
             except BaseException as error:  # noqa: BLE001  # as if the app had raised it
                 return self._resume(error)
         self._hold(chunk, more)
-        if self.phase == COLLECTING and not more:
+        if self.phase == COLLECTING and not more and self._size <= self._limit:
             return self._resume(b"".join(self._held or ()))
-        if self._size > self._limit:
+        if self._size > self._limit and (more or self.phase == COLLECTING):
             too_large = ResponseTooLarge(self._limit) if self.phase == COLLECTING else None
             return self._resume(too_large)
         return None
@@ -326,7 +326,7 @@ class Exchange:
 
     def _must_hold(self, response: Response) -> bool:
         """Return whether the app may still raise the error that it has answered."""
-        return not response.reply and not self._ended and self._size <= PATIENCE
+        return not response.reply and not self._ended and (self.complete or self._size <= PATIENCE)
 
     async def _finish_pass(self, waiting: Any) -> None:
         """Go on with a pass in which a hook, or the pass itself, has to wait."""

@@ -36,6 +36,16 @@ def lower_bytes(name: str) -> bytes:
     return lower_text(name).encode("ascii")
 
 
+def check_name(name: str) -> str:
+    """Return ``name`` if it may name a header field, else raise.
+
+    Raises:
+        ValueError: it is no token (RFC 9110, 5.6.2).
+    """
+    lower_text(name)
+    return name
+
+
 @lru_cache(maxsize=512)
 def lower_names(names: frozenset[str]) -> dict[bytes, str]:
     """Return fields' names as ASGI has them, each with the name it was given as."""
@@ -228,12 +238,16 @@ class MutableHeaders(Headers):
         return sum(1 for _ in self.raw)
 
 
+def _bytes_key(name: str) -> bytes:
+    return name.lower().encode("latin-1", "replace")
+
+
 class BytesHeaders(MutableHeaders):
     """Fields in ASGI's form: pairs of bytes, names in lower case."""
 
     __slots__ = ()
 
-    _key = staticmethod(lower_bytes)
+    _key = staticmethod(_bytes_key)
     _lower = staticmethod(bytes.lower)
 
     _field = staticmethod(bytes_field)

@@ -6,7 +6,7 @@ from types import coroutine
 from typing import Any, Final, Literal
 
 from mantlet.exceptions import ResponseTooLarge
-from mantlet.headers import MutableHeaders, check_value
+from mantlet.headers import MutableHeaders, check_name, check_value
 from mantlet.request import Request
 
 __all__ = ["Close", "Message", "Policy", "Reply", "Response"]
@@ -34,7 +34,7 @@ class Reply:
         body: text is sent as UTF-8.
 
     Raises:
-        ValueError: the status is none, or a field's value must not stand in a header.
+        ValueError: the status is none, or a field's name or value must not stand in a header.
     """
 
     __slots__ = ("body", "headers", "status")
@@ -48,7 +48,7 @@ class Reply:
         if not 200 <= status <= 599:
             raise ValueError(f"status must be between 200 and 599, not {status}")
         pairs = headers.items() if isinstance(headers, Mapping) else headers
-        fields = [(name, check_value(name, value)) for name, value in pairs]
+        fields = [(check_name(name), check_value(name, value)) for name, value in pairs]
         if status not in (204, 304) and not any(n.lower() == "content-type" for n, _ in fields):
             fields.append(("Content-Type", _TEXT if isinstance(body, str) else _BYTES))
         self.status = status

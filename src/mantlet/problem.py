@@ -8,7 +8,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from mantlet.exceptions import MantletError
-from mantlet.headers import check_value
+from mantlet.headers import check_name, check_value
 from mantlet.policy import Reply
 from mantlet.request import Request
 
@@ -44,7 +44,8 @@ class Problem(MantletError):
         extensions: further members. Their names are the problem type's to define (RFC 9457, 3.2).
 
     Raises:
-        ValueError: the status is no error, or an extension has the name of a standard member.
+        ValueError: the status is no error, or an extension has the name of a standard member or a
+            value that JSON has not.
     """
 
     def __init__(
@@ -69,9 +70,9 @@ class Problem(MantletError):
         self.detail = detail
         self.instance = instance
         self.headers = MappingProxyType(
-            {name: check_value(name, value) for name, value in (headers or {}).items()}
+            {check_name(name): check_value(name, value) for name, value in (headers or {}).items()}
         )
-        self.extensions = MappingProxyType(dict(extensions or {}))
+        self.extensions = MappingProxyType(_as_json(extensions or {}))
         super().__init__(f"{status} {self.title}")
 
     def reply(self, request: Request) -> Reply:
@@ -95,6 +96,15 @@ class Problem(MantletError):
             **self.headers,
         }
         return Reply(self.status, headers, json.dumps(members, ensure_ascii=True).encode("ascii"))
+
+
+def _as_json(extensions: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of the extensions as JSON has them, so that answering can't fail."""
+    try:
+        copy: dict[str, Any] = json.loads(json.dumps(dict(extensions), allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"extensions must be JSON values: {error}") from None
+    return copy
 
 
 class BodyTooLarge(Problem):

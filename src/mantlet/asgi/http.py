@@ -128,6 +128,9 @@ class HttpExchange(AsgiExchange):
                 await self._emit(self._with_fields(head))
             await self._emit(message)
         elif kind == "http.response.start" and self.phase == WAITING and self._head is None:
+            fields = message.get("headers", ())
+            if not isinstance(fields, (list, tuple)):
+                message = {**message, "headers": list(fields)}  # it may be read only once
             self._head = message
         else:
             await self._send_other(message, kind)

@@ -5,9 +5,9 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
-from mantlet.body import check_length
+from mantlet.body import HANDED_OVER, check_length
 from mantlet.exceptions import ClientDisconnected
-from mantlet.headers import Headers, bytes_field, lower_bytes, lower_names
+from mantlet.headers import Headers, bytes_field, lower_names
 from mantlet.problem import BodyTooLarge
 from mantlet.request import FIELDS, STATE, Request
 from mantlet.types import AsgiMessage, Receive, Scope
@@ -36,7 +36,7 @@ class ScopeHeaders(Headers):
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """Return a field's value, several values joined by a comma, or ``default``."""
-        value = self._joined.get(lower_bytes(name))
+        value = self._joined.get(name.lower().encode("latin-1", "replace"))
         return default if value is None else value.decode("latin-1")
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
@@ -125,9 +125,9 @@ class AsgiRequest(Request):
 
     async def body(self, limit: int) -> bytes:
         """Read the whole body, at most ``limit`` bytes of it; see `Request.body()`."""
+        if self._handed_over:
+            raise RuntimeError(HANDED_OVER)
         if self._read is None:
-            if self._handed_over:
-                raise RuntimeError("request.body() must first be awaited in on_request")
             check_length(self.headers.get("content-length"), limit)
             self._read = bytearray()
         read = self._read

@@ -24,6 +24,10 @@ class WebSocketRequest(AsgiRequest):
 
     protocol = "websocket"
 
+    async def body(self, limit: int) -> bytes:
+        """Return nothing: a handshake has no body (RFC 6455, 4.1)."""
+        return b""
+
 
 class WebSocketExchange(AsgiExchange):
     """One WebSocket connection through a stack."""

@@ -52,17 +52,16 @@ class RateLimiter(Policy):
         max_keys: int = 100_000,
         clock: Callable[[], int] = monotonic_ns,
     ) -> None:
-        if burst is not None:
-            if isinstance(quota, Quota):
-                raise TypeError("burst belongs into the Quota where one is given")
-            if burst == 0:
-                raise ValueError("burst must be at least 1, not 0")
         if not isinstance(quota, Quota):
-            quota = Quota(quota, burst=burst or 0)
+            quota = Quota(quota, burst=burst)
+        elif burst is not None:
+            raise TypeError("burst belongs into the Quota where one is given")
         if isinstance(max_keys, bool) or not isinstance(max_keys, int):
             raise TypeError(f"max_keys must be a whole number of clients, not {max_keys!r}")
         if max_keys < 1:
             raise ValueError(f"max_keys must be at least 1, not {max_keys}")
+        if not callable(clock):
+            raise TypeError(f"clock must be a function that returns nanoseconds, not {clock!r}")
         self.quota = quota
         self._store = MemoryStore(quota, max_keys, clock)
         self._name = '"' + quota.name.replace("\\", "\\\\").replace('"', '\\"') + '"'

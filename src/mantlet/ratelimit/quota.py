@@ -1,16 +1,24 @@
 """What a client may spend: an amount a window, and how much of it at once."""
 
+import re
 from dataclasses import dataclass, field
 from math import gcd
 
-from limits import parse
+from limits import parse_many
 
 __all__ = ["Quota"]
 
 _SECOND = 1_000_000_000
+# Units as they are written short, which limits does not read.
+_UNITS = {"s": "second", "sec": "second", "min": "minute", "h": "hour", "hr": "hour", "d": "day"}
+_SHORT = re.compile(r"(?<=[/ \d])(s|sec|min|h|hr|d)\s*$", re.IGNORECASE)
+# limits reads "1 per 0 minutes" as 1 per minute.
+_NOTHING = re.compile(r"(/|per)\s*0+\s*[a-z]", re.IGNORECASE)
+#: The largest integer that a header field can say (RFC 9651, 3.3.1).
+_LARGEST = 999_999_999_999_999
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Quota:
     """An amount of requests a window of time, refilled continuously.
 
@@ -24,48 +32,47 @@ class Quota:
         window: in seconds.
 
     Raises:
-        TypeError: ``rate`` is no string or ``burst`` no integer.
-        ValueError: ``rate`` can't be read, ``burst`` is below 1, or ``name`` is not printable.
+        TypeError: an option is of the wrong type.
+        ValueError: ``rate`` can't be read, a number is below 1 or too large for a header field, or
+            ``name`` is not printable ASCII.
     """
 
     rate: str
-    burst: int = 0
-    name: str = "default"
-    amount: int = field(init=False, repr=False)
-    window: int = field(init=False, repr=False)
+    burst: int
+    name: str
+    amount: int = field(repr=False)
+    window: int = field(repr=False)
     #: Clock ticks a nanosecond, so that one token takes a whole number of them and no fraction is
     #: ever lost: 1 for most rates, 3 for 90 a minute.
-    scale: int = field(init=False, repr=False)
+    scale: int = field(repr=False)
     #: Ticks in a second.
-    second: int = field(init=False, repr=False)
+    second: int = field(repr=False)
     #: Ticks that one token takes to come back.
-    interval: int = field(init=False, repr=False)
+    interval: int = field(repr=False)
     #: Ticks that a whole bucket takes.
-    capacity: int = field(init=False, repr=False)
+    capacity: int = field(repr=False)
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.rate, str):
-            raise TypeError(f'rate must be a string such as "100/minute", not {self.rate!r}')
-        if isinstance(self.burst, bool) or not isinstance(self.burst, int):
-            raise TypeError(f"burst must be a whole number of requests, not {self.burst!r}")
-        try:
-            item = parse(self.rate)
-        except ValueError:
-            raise ValueError(
-                f'rate must read like "100/minute" or "10 per 2 hours", not {self.rate!r}'
-            ) from None
-        amount, window = item.amount, item.get_expiry()
-        if amount < 1 or window < 1:
-            raise ValueError(f"rate must allow at least 1 request a window, not {self.rate!r}")
-        if self.burst < 0:
-            raise ValueError(f"burst must be at least 1, not {self.burst}")
-        if not self.name or not self.name.isascii() or not self.name.isprintable():
-            raise ValueError(f"name must be printable ASCII, not {self.name!r}")
+    def __init__(self, rate: str, *, burst: int | None = None, name: str = "default") -> None:
+        amount, window = _read(rate)
+        if burst is None:
+            burst = amount
+        elif isinstance(burst, bool) or not isinstance(burst, int):
+            raise TypeError(f"burst must be a whole number of requests, not {burst!r}")
+        elif burst < 1:
+            raise ValueError(f"burst must be at least 1, not {burst}")
+        for option, number in (("rate", amount), ("rate", window), ("burst", burst)):
+            if number > _LARGEST:
+                raise ValueError(f"{option} must not have a number above {_LARGEST}: {number}")
+        if not isinstance(name, str):
+            raise TypeError(f"name must be a string, not {name!r}")
+        if not name or not name.isascii() or not name.isprintable():
+            raise ValueError(f"name must be printable ASCII, not {name!r}")
         common = gcd(amount, window * _SECOND)
         interval = window * _SECOND // common
-        burst = self.burst or amount
-        derived = {
+        values = {
+            "rate": rate,
             "burst": burst,
+            "name": name,
             "amount": amount,
             "window": window,
             "scale": amount // common,
@@ -73,5 +80,20 @@ class Quota:
             "interval": interval,
             "capacity": burst * interval,
         }
-        for attribute, value in derived.items():
+        for attribute, value in values.items():
             object.__setattr__(self, attribute, value)
+
+
+def _read(rate: str) -> tuple[int, int]:
+    """Return the amount and the window, in seconds, that a rate says."""
+    if not isinstance(rate, str):
+        raise TypeError(f'rate must be a string such as "100/minute", not {rate!r}')
+    try:
+        (item,) = parse_many(_SHORT.sub(lambda unit: _UNITS[unit[1].lower()], rate))
+    except ValueError:
+        raise ValueError(
+            f'rate must read like "100/minute", "5/s" or "10 per 2 hours", not {rate!r}'
+        ) from None
+    if item.amount < 1 or item.multiples < 1 or _NOTHING.search(rate):
+        raise ValueError(f"rate must allow at least 1 request a window, not {rate!r}")
+    return item.amount, item.get_expiry()

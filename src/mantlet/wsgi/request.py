@@ -6,7 +6,7 @@ from io import BufferedReader, BytesIO, RawIOBase
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
-from mantlet.body import check_length
+from mantlet.body import HANDED_OVER, check_length
 from mantlet.headers import Headers, lower_text, text_field
 from mantlet.problem import BodyTooLarge, MalformedRequest
 from mantlet.request import FIELDS, STATE, Request
@@ -145,9 +145,9 @@ class WsgiRequest(Request):
 
     async def body(self, limit: int) -> bytes:
         """Read the whole body, at most ``limit`` bytes of it; see `Request.body()`."""
+        if self._handed_over:
+            raise RuntimeError(HANDED_OVER)
         if self._body is None:
-            if self._handed_over:
-                raise RuntimeError("request.body() must first be awaited in on_request")
             length = check_length(self.headers.get("content-length"), limit)
             if length is None and not self.environ.get("wsgi.input_terminated"):
                 length = (

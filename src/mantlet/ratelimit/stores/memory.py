@@ -54,7 +54,7 @@ class MemoryStore:
             full_at = buckets.get(key)
             if full_at is None:
                 key = self._admit(key, now)
-                full_at = buckets.get(key, 0)
+                full_at = buckets.get(key, now)
             buckets[key], room = take(self._quota, full_at, now)
         finally:
             lock.release()
