@@ -38,7 +38,7 @@ async def _from_quart(_sender: Any, exception: BaseException, **_: Any) -> None:
         _leave(quart.request.scope, exception)
 
 
-def _from_django(_sender: Any, request: Any = None, **_: Any) -> None:
+def _from_django(request: Any = None, **_: Any) -> None:
     carrier = getattr(request, "scope", None) or getattr(request, "environ", None)
     exception = sys.exception()
     if carrier is not None and exception is not None:
