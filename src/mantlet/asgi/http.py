@@ -96,6 +96,19 @@ class HttpExchange(AsgiExchange):
             self._gone = True
         return message
 
+    async def fail(self, error: BaseException) -> None:
+        """Hear that the app has raised; `failure` then says whether that is to be raised on."""
+        if not self._gone or self.phase >= STREAMING or not isinstance(error, Exception):
+            await super().fail(error)
+            return
+        # Most likely the framework's way to say that the client went away. The server gets it as it
+        # is; the policies need not answer, nor log, what nobody waits for.
+        gone = ClientDisconnected("the client went away before the app answered")
+        gone.__cause__ = error
+        await super().fail(gone)
+        if self.failure is gone:
+            self.failure = error
+
     def no_answer(self) -> MantletError:
         """Return the error that it is when the app ends without an answer."""
         if self._gone:

@@ -55,8 +55,10 @@ class HttpExchange(Exchange):
                 self._call()
             else:
                 run(self.refuse(self._refusal))
-            if self.failure is not None:
-                self._write_out()
+            # The head goes before this returns, since some servers look for it then.
+            while self.phase < STREAMING and not self._out:
+                self._pull()
+            if self.failure is not None and not self._out:
                 raise self.failure
         except BaseException as error:
             self.failure = error
@@ -77,6 +79,7 @@ class HttpExchange(Exchange):
             self._result = self.stack.app(environ, self.start_response)
         except BaseException as error:  # noqa: BLE001  # run() raises what is not answered
             run(self.fail(error))
+            self._write_out()
         else:
             if self.phase == WAITING and self._status is not None:
                 result = self._result
@@ -178,28 +181,47 @@ class HttpExchange(Exchange):
         return self
 
     def __next__(self) -> bytes:
+        if self.phase == STREAMING and not self._out and not self._filters():
+            return self._next_plain()
         while not self._out:
             if self.failure is not None and not self._told:
                 self._told = True
                 raise self.failure
             if self.phase == CLOSED or self._told:
                 raise StopIteration
-            try:
-                if self._iterator is None:
-                    self._iterator = iter(self._result)
-                chunk = next(self._iterator)
-            except StopIteration:
-                run(self._exhausted())
-            except BaseException as error:  # noqa: BLE001  # raised above if not answered
-                run(self.fail(error))
-                self.phase = CLOSED
-            else:
-                if self.phase == STREAMING and not self._filters():
-                    return chunk
-                if self._is_first_of_plain(chunk):
-                    return chunk
-                run(self.feed(chunk, True))
+            self._pull()
         return self._out.pop(0)
+
+    def _next_plain(self) -> bytes:
+        try:
+            return next(self._chunks())
+        except StopIteration:
+            self.phase = CLOSED
+            raise
+        except BaseException as error:
+            run(self.fail(error))
+            self._told = True
+            raise
+
+    def _pull(self) -> None:
+        """Take the app's next chunk, or its end."""
+        try:
+            chunk = next(self._chunks())
+        except StopIteration:
+            run(self._exhausted())
+        except BaseException as error:  # noqa: BLE001  # raised later if not answered
+            run(self.fail(error))
+            self.phase = CLOSED
+        else:
+            if self._is_first_of_plain(chunk):
+                self._out.append(chunk)
+            else:
+                run(self.feed(chunk, True))
+
+    def _chunks(self) -> Iterator[bytes]:
+        if self._iterator is None:
+            self._iterator = iter(self._result)
+        return self._iterator
 
     def __len__(self) -> int:
         """Return the number of chunks where the app's iterable tells it, as servers may ask."""
