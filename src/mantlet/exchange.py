@@ -51,6 +51,8 @@ HOLD: Final = object()
 
 #: An answer of 400 and above waits for the app to end, or to raise, up to this many bytes.
 PATIENCE: Final = 64 * 1024
+#: Chunks of an app whose answer has ended that are dropped before it is stopped.
+DROPPED_CHUNKS: Final = 1024
 #: Chunks that are held one by one; those that follow are held as one.
 HELD_CHUNKS: Final = 1024
 
@@ -111,6 +113,7 @@ class Exchange:
     """
 
     __slots__ = (
+        "_dropped",
         "_emit",
         "_ended",
         "_error",
@@ -153,6 +156,7 @@ class Exchange:
         self.response: Response | None = None
         self.failure: BaseException | None = None
         self.complete = False
+        self._dropped = 0
         self._ended = False
         self._held: list[bytes] | None = None
         self._size = 0
@@ -191,7 +195,8 @@ class Exchange:
         """Take a chunk of the app's body.
 
         Raises:
-            AnswerEnded: a policy has ended the answer, so the app need not go on.
+            AnswerEnded: a policy has ended the answer, and the app goes on and on. One that comes
+                to its own end in reasonable time is left to it, for it may have to clean up.
         """
         phase = self.phase
         if phase == WAITING:
@@ -207,7 +212,9 @@ class Exchange:
         elif phase != CLOSED:
             return self._collect(chunk, more)
         elif more:
-            raise AnswerEnded("the answer has ended")
+            self._dropped += 1
+            if self._dropped > DROPPED_CHUNKS:
+                raise AnswerEnded("the answer has ended")
         return None
 
     def _collect(self, chunk: bytes, more: bool) -> Steps | None:

@@ -15,6 +15,7 @@ from mantlet.request import Request
 __all__ = ["BodyTooLarge", "MalformedRequest", "Problem"]
 
 MEDIA_TYPE = "application/problem+json"
+_DEFAULTS = {"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store"}
 
 # Phrases of RFC 9110 that the standard library has in their older words before Python 3.13.
 _PHRASES = {
@@ -69,11 +70,19 @@ class Problem(MantletError):
         self.title = title or phrase(status)
         self.detail = detail
         self.instance = instance
-        self.headers = MappingProxyType(
+        self.headers: Mapping[str, str] = MappingProxyType(
             {check_name(name): check_value(name, value) for name, value in (headers or {}).items()}
         )
-        self.extensions = MappingProxyType(_as_json(extensions or {}))
+        self.extensions: Mapping[str, Any] = MappingProxyType(_as_json(extensions or {}))
         super().__init__(f"{status} {self.title}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A mapping proxy can't be pickled, and the arguments are not those of the constructor.
+        state = self.__dict__ | {
+            "headers": dict(self.headers),
+            "extensions": dict(self.extensions),
+        }
+        return _restore, (type(self), self.args, state)
 
     def reply(self, request: Request) -> Reply:
         """Return the answer that states this problem.
@@ -90,12 +99,19 @@ class Problem(MantletError):
         if request_id:
             members["request_id"] = request_id
         members |= self.extensions
-        headers = {
-            "Content-Type": MEDIA_TYPE,
-            "Cache-Control": "no-store",
-            **self.headers,
-        }
+        own = {name.lower() for name in self.headers}
+        headers = {name: value for name, value in _DEFAULTS.items() if name.lower() not in own}
+        headers |= self.headers
         return Reply(self.status, headers, json.dumps(members, ensure_ascii=True).encode("ascii"))
+
+
+def _restore(kind: type[Problem], args: tuple[Any, ...], state: dict[str, Any]) -> Problem:
+    """Return a problem as it was copied or pickled."""
+    problem = kind.__new__(kind, *args)
+    problem.__dict__.update(state)
+    problem.headers = MappingProxyType(state["headers"])
+    problem.extensions = MappingProxyType(state["extensions"])
+    return problem
 
 
 def _as_json(extensions: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ Scope = MutableMapping[str, Any]
 AsgiMessage = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[AsgiMessage]]
 Send = Callable[[AsgiMessage], Awaitable[None]]
-AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+# Any: each framework has scope and message types of its own, which are not this package's.
+AsgiApp = Callable[[Any, Any, Any], Awaitable[Any]]
 
 __all__ = ["AsgiApp", "AsgiMessage", "Receive", "Scope", "Send"]

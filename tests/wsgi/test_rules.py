@@ -13,7 +13,6 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 import mantlet
 from mantlet import (
-    ClientDisconnected,
     ErrorEnvelope,
     Policy,
     RateLimiter,
@@ -188,15 +187,6 @@ def test_the_apps_iterable_is_closed_once() -> None:
         list(body)
         body.close()  # type: ignore[attr-defined]
         assert closed == ["app"]
-
-
-def test_a_client_that_goes_before_the_head_is_an_error_to_the_policies() -> None:
-    """The server closes the iterable without reading it: nobody got the answer."""
-    ends = Ends()
-    _, body = call(mantlet.wsgi.Stack(wsgi_app(Script(chunks=(b"a", b"b"))), ends))
-    body.close()  # type: ignore[attr-defined]
-    assert ends.ends == 1
-    assert [type(error) for error in ends.errors] == [ClientDisconnected]
 
 
 def test_a_client_that_goes_while_the_body_streams_ends_the_exchange_once() -> None:

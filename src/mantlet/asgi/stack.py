@@ -44,9 +44,11 @@ class Stack(BaseStack[AsgiApp]):
         elif kind == "websocket":
             request = WebSocketRequest(scope, receive)
         elif kind == "lifespan" and (self.startup or self.shutdown):
-            return await Lifespan(self, receive, send).run(scope)
+            await Lifespan(self, receive, send).run(scope)
+            return
         else:
-            return await self.app(scope, receive, send)
+            await self.app(scope, receive, send)
+            return
 
         if not self._started:
             await self.start()
@@ -54,7 +56,8 @@ class Stack(BaseStack[AsgiApp]):
         if refusal is not None and refusal.waiting is not None:
             refusal = await self.judge(request, refusal)
         if refusal is None and self.inward_only and not request.sets_fields():
-            return await self.app(scope, request.hand_over(), send)
+            await self.app(scope, request.hand_over(), send)
+            return
 
         exchange = (HttpExchange if kind == "http" else WebSocketExchange)(
             self, request, send, refusal

@@ -5,7 +5,6 @@ from types import TracebackType
 from typing import Any
 from wsgiref.types import StartResponse
 
-from mantlet.exceptions import ClientDisconnected
 from mantlet.exchange import CLOSED, HOLDING, STREAMING, WAITING, Exchange, Steps
 from mantlet.headers import TextHeaders, with_fields
 from mantlet.policy import Reply, Response
@@ -272,9 +271,6 @@ class HttpExchange(Exchange):
         try:
             if close is not None and not self._finished:
                 close()
-            if self.phase < STREAMING:
-                # The server gave up before the head was sent, so the client must have gone.
-                run(self.fail(ClientDisconnected("the answer was closed before it was sent")))
         except BaseException as error:
             self.failure = self.failure or error
             raise

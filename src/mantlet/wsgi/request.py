@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from io import BufferedReader, BytesIO, RawIOBase
 from typing import Any, Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from mantlet.body import HANDED_OVER, check_length
 from mantlet.headers import Headers, lower_text, text_field
@@ -104,9 +104,10 @@ class WsgiRequest(Request):
         uri: str | None = self.environ.get("RAW_URI") or self.environ.get("REQUEST_URI")
         if uri is None:
             return quote(self._path()).encode("ascii")
-        if not uri.startswith("/"):
-            uri = urlsplit(uri).path  # absolute form (RFC 9112, 3.2.2)
-        return uri.partition("?")[0].encode("latin-1", "replace")
+        path = uri.partition("?")[0]
+        if "://" in path and not path.startswith("/"):  # absolute form (RFC 9112, 3.2.2)
+            path = "/" + path.partition("://")[2].partition("/")[2]
+        return path.encode("latin-1", "replace")
 
     @property
     def query(self) -> bytes:

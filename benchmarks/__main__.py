@@ -1,0 +1,78 @@
+"""Measure everything and write it up: ``python -m benchmarks [--quick]``."""
+
+import json
+import re
+import subprocess
+import sys
+from argparse import ArgumentParser
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks import environment, over_http
+from benchmarks.charts import draw
+from benchmarks.figures import Results
+from benchmarks.load import generator
+from benchmarks.machine import machine
+from benchmarks.report import report, target_table
+
+FULL = {"rounds": 80, "slice_ms": 10, "http_rounds": 6, "http_seconds": 3}
+QUICK = {"rounds": 12, "slice_ms": 8, "http_rounds": 3, "http_seconds": 1}
+
+VERSIONED = (
+    "mantlet", "starlette", "fastapi", "flask", "uvicorn", "gunicorn",
+    "slowapi", "flask-limiter", "throttled-py", "limits",
+)  # fmt: skip
+
+
+def measure(method: dict[str, Any]) -> Results:
+    """Measure all there is, in one run."""
+    python = environment.make("peers", environment.PEERS, with_mantlet=True)
+    load = generator()
+    options = ["--rounds", str(method["rounds"]), "--slice-ms", str(method["slice_ms"])]
+    command = [python, "-m", "benchmarks.inprocess", *options]
+    output = subprocess.run(command, cwd=environment.ROOT, check=True, stdout=subprocess.PIPE)
+    pairs = over_http.measure(python, load, method["http_rounds"], method["http_seconds"])
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": machine(),
+        "versions": environment.versions(python, VERSIONED),
+        "method": method,
+        "in_process": json.loads(output.stdout),
+        "http": {"generator": load.name, "pairs": pairs},
+    }
+
+
+def write(results: Results, directory: Path) -> None:
+    """Write the results, the page and its charts into a directory."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "results.json").write_text(_dump(results))
+    (directory / "README.md").write_text(report(results))
+    draw(results, directory)
+
+
+def _dump(results: Results) -> str:
+    """Return the results as JSON, with the innermost lists and objects on one line each."""
+    text = json.dumps(results, indent=1)
+    return re.sub(r"[\[{][^\[\]{}]*[\]}]", lambda match: " ".join(match[0].split()), text) + "\n"
+
+
+def main() -> None:
+    parser = ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a rough look, in about a minute")
+    parser.add_argument("--output", type=Path, help="where to write (docs/benchmarks)")
+    parser.add_argument("--redraw", action="store_true", help="write up the last results again")
+    options = parser.parse_args()
+    usual = environment.HOME / "quick" if options.quick else environment.ROOT / "docs/benchmarks"
+    directory = options.output or usual
+    if options.redraw:
+        results = json.loads((directory / "results.json").read_text())
+    else:
+        results = measure(QUICK if options.quick else FULL)
+    write(results, directory)
+    print(target_table(results))
+    print(f"written to {directory}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

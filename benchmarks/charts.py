@@ -1,0 +1,163 @@
+"""The charts: SVG, drawn from the results alone."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+from benchmarks import names
+from benchmarks.figures import TIMES, Figure, Results, added, http, kept
+
+OURS, NESTED, PEER, PLAIN = "#1f6f8b", "#8fbccb", "#c8773a", "#9a9a9a"
+_STYLE = {
+    "font.size": 10,
+    "font.family": "sans-serif",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.axisbelow": True,
+    "grid.color": "#e4e4e4",
+    "svg.fonttype": "none",
+    "svg.hashsalt": "mantlet",
+}
+
+
+def draw(results: Results, directory: Path) -> None:
+    """Draw all charts into a directory."""
+    with rc_context(_STYLE):
+        _save(_peers(results), directory / "peers.svg")
+        _save(_in_process(results), directory / "in-process.svg")
+        _save(_over_http(results), directory / "over-http.svg")
+
+
+def _save(canvas: Canvas, path: Path) -> None:
+    canvas.savefig(path, metadata={"Date": None, "Creator": None})
+    # Matplotlib ends lines of path data with a blank.
+    path.write_text("\n".join(line.rstrip() for line in path.read_text().splitlines()) + "\n")
+
+
+def _bars(
+    axes: Axes, figures: dict[str, Figure], colors: Sequence[str], labels: Sequence[str]
+) -> None:
+    """Draw a horizontal bar for each figure, with its quartiles as whiskers and a label."""
+    places = range(len(figures))
+    medians = [figure.median for figure in figures.values()]
+    whiskers = [
+        [max(0.0, figure.median - figure.low) for figure in figures.values()],
+        [max(0.0, figure.high - figure.median) for figure in figures.values()],
+    ]
+    axes.barh(places, medians, color=colors, height=0.68)
+    axes.errorbar(medians, places, xerr=whiskers, fmt="none", ecolor="#333333", elinewidth=1)
+    axes.set_yticks(places, list(figures))
+    axes.tick_params(axis="y", length=0)
+    axes.invert_yaxis()
+    axes.grid(axis="x")
+    for place, figure, label in zip(places, figures.values(), labels, strict=True):
+        end = max(figure.median, figure.high)
+        axes.annotate(
+            label, (end, place), xytext=(5, 0), textcoords="offset points", va="center", fontsize=9
+        )
+
+
+def _color(name: str) -> str:
+    if name in (names.TWO_NESTED, names.FIVE_NESTED):
+        return NESTED
+    if name.startswith("Mantlet"):
+        return OURS
+    return PLAIN if name.startswith(("plain", "limits")) else PEER
+
+
+def _microseconds(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}"
+
+
+# -- the charts -----------------------------------------------------------------------------------
+
+
+def _peers(results: Results) -> Canvas:
+    titles = (names.STARLETTE, names.FLASK, names.CHECKS)
+    groups = [added(results, title) for title in titles]
+    canvas = Canvas(figsize=(9, 9.6), layout="constrained")
+    panels = canvas.subplots(3, 1, height_ratios=[len(group) + 1 for group in groups])
+    for axes, title, group in zip(panels, titles, groups, strict=True):
+        ours = group[names.LIMITER if title == names.CHECKS else names.TWO].median
+        labels = [
+            f"{_microseconds(figure.median)} µs" + _times(figure.median / ours)
+            for figure in group.values()
+        ]
+        _bars(axes, group, [_color(name) for name in group], labels)
+        axes.set_xscale("log")
+        low = min(figure.median for figure in group.values())
+        axes.set_xlim(max(0.3, low / 3), max(f.high for f in group.values()) * 4)
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.set_xlabel("µs added to a request (log scale)")
+        axes.set_title(f"Around the same {title} app")
+    panels[2].set_title("One check of a rate limit alone, without an app")
+    panels[2].set_xlabel("µs a check (log scale)")
+    return canvas
+
+
+def _times(ratio: float) -> str:
+    return "" if ratio == 1 else f"  ({ratio:.1f}{TIMES})"
+
+
+def _in_process(results: Results) -> Canvas:
+    canvas = Canvas(figsize=(10, 8.4), layout="constrained")
+    panels = canvas.subplots(3, 2, sharey=True)
+    for row, size in zip(panels, names.SIZES, strict=True):
+        groups = [added(results, f"{protocol}, {size}") for protocol in ("ASGI", "WSGI")]
+        most = max(figure.high for group in groups for figure in group.values())
+        for axes, protocol, group in zip(row, ("ASGI", "WSGI"), groups, strict=True):
+            labels = [_microseconds(figure.median) for figure in group.values()]
+            figures = {name.removeprefix("Mantlet: "): figure for name, figure in group.items()}
+            _bars(axes, figures, [_color(name) for name in group], labels)
+            axes.set_xlim(0, most * 1.15)
+            axes.set_title(f"{protocol}, {size} request")
+    # The panels share the axis of names, which each of them has turned over.
+    panels[0][0].set_ylim(len(group) - 0.5, -0.5)
+    for axes in panels[2]:
+        axes.set_xlabel("µs added to the bare app's time")
+    return canvas
+
+
+def _over_http(results: Results) -> Canvas:
+    pairs = results["http"]["pairs"]
+    labels = [f"{pair['framework']}\n{pair['server']}" for pair in pairs]
+    canvas = Canvas(figsize=(11, 4), layout="constrained")
+    rates, half, most = canvas.subplots(1, 3)
+    panels = (
+        (rates, "rate", "requests a second"),
+        (half, "p50", "p50, ms"),
+        (most, "p99", "p99, ms"),
+    )
+    for axes, what, unit in panels:
+        for offset, side, color in ((-0.2, "bare", PLAIN), (0.2, "wrapped", OURS)):
+            places = [place + offset for place in range(len(pairs))]
+            medians = [http(pair, side, what).median for pair in pairs]
+            axes.bar(places, medians, width=0.38, color=color, label=side)
+            for place, pair in zip(places, pairs, strict=True):
+                dots = [round_[side][what] for round_ in pair["rounds"]]
+                axes.plot([place] * len(dots), dots, "o", color="#333333", markersize=2.5)
+        axes.set_xticks(range(len(pairs)), labels, fontsize=8.5)
+        axes.set_ylabel(unit)
+        axes.grid(axis="y")
+    rates.set_title("Throughput (higher is better)")
+    half.set_title("p50 (lower is better)")
+    most.set_title("p99 (lower is better)")
+    for place, pair in enumerate(pairs):
+        _note_share(rates, place, pair)
+    rates.legend(frameon=False, fontsize=9)
+    return canvas
+
+
+def _note_share(axes: Axes, place: int, pair: dict[str, Any]) -> None:
+    """Write the share of requests that is kept above the wrapped server's bar."""
+    top = max(round_["wrapped"]["rate"] for round_ in pair["rounds"])
+    share = f"{kept(pair).median:.0%}"
+    above = {"xytext": (0, 4), "textcoords": "offset points", "ha": "center", "fontsize": 9}
+    axes.annotate(share, (place + 0.2, top), **above)

@@ -1,0 +1,59 @@
+"""The environments that the benchmark makes for itself, under ``.bench/``.
+
+The peers share one, with Mantlet and the servers in it: both sides run in one process, on the same
+versions of everything. A peer whose requirements come to fight with the others' gets its own.
+"""
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+HOME = ROOT / ".bench"
+
+PEERS = (
+    "fastapi>=0.115",
+    "flask>=3.0",
+    "flask-limiter>=4.0",
+    "gunicorn>=25.1",
+    "limits>=4.0",
+    "slowapi>=0.1.9",
+    "starlette>=0.46",
+    "throttled-py>=3.0",
+    "uvicorn[standard]>=0.34",
+)
+#: The load generator for where there is no wrk.
+LOAD = ("k9-load>=0.1",)
+
+
+def make(name: str, requirements: tuple[str, ...], *, with_mantlet: bool = False) -> Path:
+    """Return the interpreter of an environment, made or brought up to date if it has to be.
+
+    Args:
+        name: of its directory.
+        requirements: what is in it.
+        with_mantlet: put this checkout in it too, editable.
+    """
+    home = HOME / name
+    python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    stamp = home / "made-of.txt"
+    project = (ROOT / "pyproject.toml").read_text() if with_mantlet else ""
+    made_of = "\n".join([sys.version, *requirements, project])
+    if not stamp.exists() or stamp.read_text() != made_of:
+        print(f"making the environment {home.relative_to(ROOT)}", file=sys.stderr)
+        venv.create(home, with_pip=True, clear=True)
+        own = ["-e", str(ROOT)] if with_mantlet else []
+        install = [str(python), "-m", "pip", "install", "--quiet", *requirements, *own]
+        subprocess.run(install, check=True)
+        stamp.write_text(made_of)
+    return python
+
+
+def versions(python: Path, packages: tuple[str, ...]) -> dict[str, str]:
+    """Return the versions of packages in an environment."""
+    code = "import importlib.metadata as m, sys; print(*map(m.version, sys.argv[1:]))"
+    command = [str(python), "-c", code, *packages]
+    found = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return dict(zip(packages, found.split(), strict=True))

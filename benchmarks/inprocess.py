@@ -1,0 +1,47 @@
+"""All that is measured in process, in one run: ``python -m benchmarks.inprocess``.
+
+It runs in the environment of the peers, and writes its results to standard output.
+"""
+
+import asyncio
+import json
+import logging
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from benchmarks import names, peers, stacks
+from benchmarks.method import measure
+from benchmarks.traffic import MEDIUM, SMALL, STREAMED
+
+
+async def groups(rounds: int, slice_ms: float) -> list[dict[str, Any]]:
+    """Measure every group, one after the other."""
+    measured = []
+    for protocol in ("ASGI", "WSGI"):
+        for traffic in (SMALL, MEDIUM, STREAMED):
+            title = f"{protocol}, {traffic.size}"
+            print(title, file=sys.stderr)
+            contenders = await stacks.contenders(protocol, traffic)
+            measured.append(await measure(title, contenders, rounds, slice_ms))
+    for title in (names.STARLETTE, names.FLASK):
+        print(f"beside the peers around {title}", file=sys.stderr)
+        contenders = await peers.contenders(title)
+        measured.append(await measure(title, contenders, rounds, slice_ms))
+    print("beside the peers, one check", file=sys.stderr)
+    measured.append(await measure(names.CHECKS, await peers.checks(), rounds, slice_ms))
+    return measured
+
+
+def main() -> None:
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, required=True)
+    parser.add_argument("--slice-ms", type=float, required=True)
+    options = parser.parse_args()
+    # The peers log what they refuse.
+    logging.disable(logging.CRITICAL)
+    print(json.dumps(asyncio.run(groups(options.rounds, options.slice_ms))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,215 @@
+"""The report: Markdown, written from the results alone, ratios first."""
+
+from benchmarks import names
+from benchmarks.figures import TIMES, Figure, Results, added, contenders, http, kept, targets
+
+_TITLES = [f"{protocol}, {size}" for protocol in ("ASGI", "WSGI") for size in names.SIZES]
+
+
+def report(results: Results) -> str:
+    """Return the page that shows the results."""
+    sections = [
+        _HEAD,
+        "## Targets",
+        target_table(results),
+        _TARGETS,
+        "## Ratios",
+        "### Beside the peers",
+        _PEERS,
+        "![What each adds to a request, beside the peers](peers.svg)",
+        *(_peer_ratios(results, title) for title in (names.STARLETTE, names.FLASK)),
+        "One check of a rate limit alone, without an app:",
+        _peer_ratios(results, names.CHECKS),
+        "### In process: time of a request, over the bare app's",
+        _in_process_ratios(results),
+        "### Over HTTP: wrapped over bare",
+        _http_ratios(results),
+        "## Absolute times",
+        "Medians, with the quartiles in brackets.",
+        "### Added beside the peers, in µs",
+        *(_peer_times(results, title) for title in (names.STARLETTE, names.FLASK, names.CHECKS)),
+        "### Added in process, in µs",
+        "![What each stack adds to a request, in process](in-process.svg)",
+        _in_process_times(results),
+        f"### Over HTTP ({results['http']['generator']})",
+        "![Requests a second, p50 and p99 over HTTP](over-http.svg)",
+        _http_times(results),
+        "## Machine and versions",
+        _machine(results),
+        _METHOD % results["method"],
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def target_table(results: Results) -> str:
+    """Return the targets beside what was measured."""
+    return _table(
+        ("", "target", "measured", "reached"),
+        [
+            (
+                target.text,
+                ("at least " if target.least else "at most ") + _amount(target.limit, target.unit),
+                _amount(target.measured, target.unit),
+                "yes" if target.reached else "**no**",
+            )
+            for target in targets(results)
+        ],
+    )
+
+
+_HEAD = """# Benchmarks
+
+What Mantlet costs a request: in process around a bare app, beside other rate limiters around the
+same app, and over HTTP. This page, its charts and [`results.json`](results.json), which holds every
+round, are written by `make bench`."""
+
+_TARGETS = """The two policies are `ErrorEnvelope` and `RateLimiter`, fused. All figures are medians
+of this one run; nothing passes or fails by them."""
+
+_PEERS = """Same app, same 100-byte JSON request, same process. "Adds" is the time above the bare
+app's; 1 is what Mantlet's two policies add, which answer errors, give each request an id and tell
+what is left of the quota in every answer. A peer without "header fields" tells nothing. Around a
+framework everything adds more than around the plain apps further down, whose few lines leave the
+processor's caches to it."""
+
+_METHOD = """## How it is measured
+
+In process, all contenders of a group take turns: %(rounds)d rounds, in each of which every
+contender is called for about %(slice_ms)g ms, in shuffled order, with the garbage collector off.
+What one adds is the median over the rounds of its processor time less the bare app's of the same
+round. Requests carry nine header fields and a JSON body: small ones 100 bytes, medium ones 10 KiB,
+with an answer of the same size; streamed ones 64 chunks of 1 KiB both ways. Every contender has
+first been seen to give the bare app's answer, and every limiter beside the peers to refuse under a
+limit of one a minute.
+
+Over HTTP, a bare and a wrapped server of one worker each are put under load in turns:
+%(http_rounds)d rounds of %(http_seconds)g s, over 8 connections that stay open. The share that is
+kept is the median of each round's own.
+
+## Repeat it
+
+```console
+$ pip install -e '.[bench]'
+$ make bench                         # about five minutes
+$ python -m benchmarks --quick       # about one minute; writes to .bench/quick/
+```
+
+The peers are installed into an environment of their own, `.bench/peers`; delete it to have their
+newest versions. Load comes from `wrk` where it is installed, else from `k9-load`. The machine
+should have nothing else to do."""
+
+
+# -- tables ---------------------------------------------------------------------------------------
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    rule = ("---", *["---:"] * (len(head) - 1))
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, rule, *rows))
+
+
+def _peer_ratios(results: Results, title: str) -> str:
+    figures, times = added(results, title), contenders(results, title)
+    if title == names.CHECKS:
+        ours = figures[names.LIMITER].median
+        rows = [(name, _times(figure.median / ours)) for name, figure in figures.items()]
+        return _table(("one check", "takes"), rows)
+    ours, bare = figures[names.TWO].median, Figure.of(times[names.BARE]).median
+    return _table(
+        (f"around {title}", "adds", "request, over bare"),
+        [
+            (name, _times(figure.median / ours), _times(1 + figure.median / bare))
+            for name, figure in figures.items()
+        ],
+    )
+
+
+def _peer_times(results: Results, title: str) -> str:
+    bare = Figure.of(contenders(results, title)[names.BARE])
+    head = title if title == names.CHECKS else f"around {title}; bare: {_us(bare.median)}"
+    rows = [(name, _spread(figure)) for name, figure in added(results, title).items()]
+    return _table((head, "µs"), rows)
+
+
+def _in_process_ratios(results: Results) -> str:
+    columns = []
+    for title in _TITLES:
+        bare = Figure.of(contenders(results, title)[names.BARE]).median
+        figures = added(results, title).items()
+        columns.append({name: _times(1 + figure.median / bare) for name, figure in figures})
+    rows = [(name, *(column[name] for column in columns)) for name in columns[0]]
+    return _table(("", *_TITLES), rows)
+
+
+def _in_process_times(results: Results) -> str:
+    columns = [added(results, title) for title in _TITLES]
+    bare = [Figure.of(contenders(results, title)[names.BARE]) for title in _TITLES]
+    rows = [("the bare app's own time", *map(_spread, bare))]
+    rows += [(name, *(_spread(column[name]) for column in columns)) for name in columns[0]]
+    return _table(("", *_TITLES), rows)
+
+
+def _http_ratios(results: Results) -> str:
+    return _table(
+        ("", "requests a second", "p50", "p99"),
+        [
+            (
+                f"{pair['framework']} under {pair['server']}",
+                f"{kept(pair).median:.1%}",
+                *(_times(kept(pair, what).median) for what in ("p50", "p99")),
+            )
+            for pair in results["http"]["pairs"]
+        ],
+    )
+
+
+def _http_times(results: Results) -> str:
+    rows = []
+    for pair in results["http"]["pairs"]:
+        for side in ("bare", "wrapped"):
+            rate = http(pair, side, "rate")
+            rows.append(
+                (
+                    f"{pair['framework']} under {pair['server']}, {side}",
+                    f"{rate.median:,.0f} ({rate.low:,.0f} to {rate.high:,.0f})",
+                    *(f"{http(pair, side, what).median:.2f} ms" for what in ("p50", "p99")),
+                )
+            )
+    return _table(("", "requests a second", "p50", "p99"), rows)
+
+
+def _machine(results: Results) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
+    machine = results["machine"]
+    return (
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}, {machine['python']};"
+        f" {versions}; load from {results['http']['generator']}. Measured {results['date']}."
+    )
+
+
+# -- numbers --------------------------------------------------------------------------------------
+
+
+def _amount(value: float, unit: str) -> str:
+    return _us(value) if unit == "us" else f"{value:.1%}"
+
+
+def _us(value: float) -> str:
+    return f"{_number(value)} µs"
+
+
+def _spread(figure: Figure) -> str:
+    return f"{_number(figure.median)} ({_number(figure.low)} to {_number(figure.high)})"
+
+
+def _times(ratio: float) -> str:
+    return f"{_number(ratio)}{TIMES}"
+
+
+def _number(value: float) -> str:
+    return (
+        f"{value:.0f}"
+        if abs(value) >= 100
+        else f"{value:.3g}"
+        if abs(value) >= 1
+        else f"{value:.2f}"
+    )

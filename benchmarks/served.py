@@ -1,0 +1,11 @@
+"""The apps that the servers load: each framework's, bare and wrapped."""
+
+import mantlet
+from benchmarks.apps import fastapi_app, flask_app
+from benchmarks.stacks import two
+
+fastapi_bare = fastapi_app()
+fastapi_wrapped = mantlet.wrap(fastapi_app(), *two())
+
+flask_bare = flask_app()
+flask_wrapped = mantlet.wsgi.wrap(flask_app(), *two())

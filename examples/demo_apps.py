@@ -1,0 +1,93 @@
+"""Two careless apps for the demo, each bare and wrapped.
+
+They do what is often done: they catch every error in one place, and tell the client what it says.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, StreamingResponse
+from flask import Flask, request
+from flask.typing import ResponseReturnValue
+from pydantic import BaseModel
+
+import mantlet
+from mantlet import ErrorEnvelope, RateLimiter
+
+FAILURE = "db refused password=hunter2"
+
+fastapi_bare = FastAPI()
+fastapi_wrapped = mantlet.wrap(fastapi_bare, ErrorEnvelope(), RateLimiter("100/minute", burst=20))
+
+flask_bare = Flask(__name__)
+flask_wrapped = mantlet.wrap(flask_bare, ErrorEnvelope(), RateLimiter("100/minute", burst=20))
+
+
+class Item(BaseModel):
+    """What is posted to ``/items``."""
+
+    name: str
+
+
+@fastapi_bare.get("/")
+async def fastapi_hello() -> dict[str, str]:
+    return {"hello": "FastAPI"}
+
+
+@fastapi_bare.post("/items", status_code=201)
+async def fastapi_item(item: Item) -> Item:
+    return item
+
+
+@fastapi_bare.get("/crash")
+async def fastapi_crash() -> None:
+    raise ConnectionError(FAILURE)
+
+
+async def async_ticks(fails_at: int) -> AsyncIterator[str]:
+    """Yield lines, and fail at one of them."""
+    for line in ticks(fails_at):
+        yield line
+
+
+@fastapi_bare.get("/stream/{fails_at}")
+async def fastapi_stream(fails_at: int) -> StreamingResponse:
+    return StreamingResponse(async_ticks(fails_at), media_type="text/plain")
+
+
+@fastapi_bare.exception_handler(Exception)
+async def fastapi_tells_all(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"error": str(error)}, status_code=500)
+
+
+@flask_bare.get("/")
+def flask_hello() -> ResponseReturnValue:
+    return {"hello": "Flask"}
+
+
+@flask_bare.post("/items")
+def flask_item() -> ResponseReturnValue:
+    return {"name": request.get_json()["name"]}, 201
+
+
+@flask_bare.get("/crash")
+def flask_crash() -> ResponseReturnValue:
+    raise ConnectionError(FAILURE)
+
+
+def ticks(fails_at: int) -> Iterator[str]:
+    """Yield lines, and fail at one of them."""
+    for number in range(fails_at):
+        yield f"tick {number}\n"
+    raise ConnectionError(FAILURE)
+
+
+@flask_bare.get("/stream/<int:fails_at>")
+def flask_stream(fails_at: int) -> ResponseReturnValue:
+    return ticks(fails_at), {"Content-Type": "text/plain"}
+
+
+@flask_bare.errorhandler(500)
+def flask_tells_all(error: Any) -> ResponseReturnValue:  # Any: Flask's InternalServerError
+    return {"error": str(error.original_exception)}, 500

@@ -1,0 +1,72 @@
+"""A Starlette app behind an error envelope and a rate limit.
+
+Run it with ``uvicorn starlette_app:app``, and ask it for ``/``, ``/crash`` or ``/stream``.
+"""
+
+from collections.abc import AsyncIterator
+from json import JSONDecodeError
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+import mantlet
+from mantlet import ErrorEnvelope, Problem, RateLimiter
+
+
+async def hello(request: Request) -> Response:
+    """Answer with what the policies know of this exchange."""
+    state = mantlet.state(request)
+    remaining = state["ratelimit"].remaining
+    return JSONResponse(
+        {"hello": "world", "request_id": state["request_id"], "remaining": remaining}
+    )
+
+
+async def create_item(request: Request) -> Response:
+    """Read a JSON body; a raised Problem is answered with just what it states."""
+    try:
+        item = await request.json()
+        return JSONResponse({"name": item["name"]}, status_code=201)
+    except (JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+        raise Problem(400, detail="The body must be a JSON object with a name.") from None
+
+
+async def crash(_: Request) -> Response:
+    """Fail with a detail that only the log should show."""
+    raise ConnectionError("no database at db.internal, password=hunter2")
+
+
+async def ticks(count: int, fails_at: int | None = None) -> AsyncIterator[str]:
+    """Yield lines, and fail at one of them."""
+    for number in range(count):
+        if number == fails_at:
+            raise ConnectionError("no database at db.internal, password=hunter2")
+        yield f"tick {number}\n"
+
+
+async def stream(request: Request) -> Response:
+    """Answer bit by bit; fail before the first byte, or under way, where that is asked for."""
+    fails_at = {"early": 0, "late": 2}.get(request.path_params.get("when", ""))
+    return StreamingResponse(ticks(3, fails_at), media_type="text/plain")
+
+
+async def echo(socket: WebSocket) -> None:
+    """Send every message back; a handshake counts as a request."""
+    await socket.accept()
+    async for text in socket.iter_text():
+        await socket.send_text(text)
+
+
+routes = [
+    Route("/", hello),
+    Route("/items", create_item, methods=["POST"]),
+    Route("/crash", crash),
+    Route("/stream", stream),
+    Route("/stream/fails-{when}", stream),
+    WebSocketRoute("/echo", echo),
+]
+starlette = Starlette(routes=routes)
+app = mantlet.wrap(starlette, ErrorEnvelope(), RateLimiter("100/minute", burst=20))

@@ -1,0 +1,55 @@
+"""Every example under every server that speaks its protocol, started once, and clients for them."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from tests.servers.server import Server, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WSGI_SERVERS = ("gunicorn-sync", "gunicorn-gthread", "granian-wsgi")
+ASGI_SERVERS = ("uvicorn-h11", "uvicorn-httptools", "hypercorn", "granian-asgi")
+WSGI_APPS = ("flask_app:app", "django_app:application")
+ASGI_APPS = ("fastapi_app:app", "starlette_app:app", "django_app:asgi_application")
+WEBSOCKET_APPS = ("fastapi_app:app", "starlette_app:app")
+
+MATRIX = [(name, app) for app in WSGI_APPS for name in WSGI_SERVERS]
+MATRIX += [(name, app) for app in ASGI_APPS for name in ASGI_SERVERS]
+
+_clients = count(1)
+
+
+def label(pair: tuple[str, str]) -> str:
+    """Name a pair of server and app in a test's id."""
+    name, app = pair
+    return f"{app.partition('_')[0]}-{name}"
+
+
+@pytest.fixture(scope="session", params=MATRIX, ids=label)
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """Each example under each of its servers."""
+    name, app = request.param
+    with serve(name, app) as started:
+        yield started
+
+
+@pytest.fixture
+def source() -> str:
+    """A client address of this test's own, and so a rate limit of its own."""
+    high, low = divmod(next(_clients), 250)
+    return f"127.1.{high}.{low + 1}"
+
+
+@pytest.fixture
+def client(server: Server, source: str) -> Iterator[httpx.Client]:
+    """A client of the server."""
+    with httpx.Client(
+        base_url=server.url, transport=httpx.HTTPTransport(local_address=source), timeout=10
+    ) as made:
+        yield made

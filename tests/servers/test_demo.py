@@ -1,0 +1,59 @@
+"""The demo, run as a reader of the project would."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from uuid import uuid4
+
+from tests.servers.server import EXAMPLES, poll
+
+COMMAND = (sys.executable, "demo.py")
+
+
+def test_demo_shows_what_it_should() -> None:
+    """It ends well, within its time, and says what the bare and the wrapped apps answered."""
+    done = subprocess.run(
+        COMMAND, cwd=EXAMPLES, capture_output=True, text=True, timeout=30, check=False
+    )
+
+    assert done.stderr == ""
+    assert done.returncode == 0, done.stdout
+    assert "All answers of the wrapped apps are what they should be" in done.stdout
+    assert done.stdout.count("500 problem, no internals") == 4
+    assert done.stdout.count(" ok │") == 20
+    assert max(map(len, done.stdout.splitlines())) <= 100
+
+
+def test_interrupted_demo_leaves_nothing_running() -> None:
+    """On Ctrl-C it stops its servers, and ends with what a shell expects."""
+    mark = uuid4().hex
+    demo = subprocess.Popen(
+        COMMAND,
+        cwd=EXAMPLES,
+        env={**os.environ, "MANTLET_TEST_MARK": mark},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with demo:
+        poll(lambda: running(mark) >= 5, "the demo and its four servers", seconds=15)
+        demo.send_signal(signal.SIGINT)
+        _, said = demo.communicate(timeout=25)
+
+    assert said == ""
+    assert demo.returncode == 130
+    poll(lambda: running(mark) == 0, "all of them to be gone")
+
+
+def running(mark: str) -> int:
+    """Return how many processes there are with a mark in their environment."""
+    found = 0
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):  # it has ended, or is none of ours
+            found += mark.encode() in environment.read_bytes()
+    return found

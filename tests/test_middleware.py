@@ -1,0 +1,191 @@
+"""Each policy as a conventional middleware, in both faces and through frameworks' own ways."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import flask
+import pytest
+from fastapi import FastAPI
+from litestar import Litestar, get
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+import mantlet
+from mantlet import ErrorEnvelope, Quota, RateLimiter
+from tests.drive import Face, Said, both_faces, drive_asgi, drive_wsgi, hello
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+
+def failing(carrier: Any) -> Said:
+    raise ValueError("s3cr3t")
+
+
+@both_faces
+def test_a_middleware_takes_the_app_first_and_the_policys_own_arguments(face: Face) -> None:
+    """Behind the app they are as the policy has them."""
+    module: Any = face.module
+    app = face.app(hello)
+    for stack in (
+        module.RateLimiterMiddleware(app, "2/hour", clock=lambda: 0),
+        module.RateLimiterMiddleware(app, quota="2/hour", clock=lambda: 0),
+        module.RateLimiterMiddleware(app, quota=Quota("9/hour", burst=2), clock=lambda: 0),
+    ):
+        assert isinstance(stack, module.Stack)
+        assert [type(policy) for policy in stack.policies] == [RateLimiter]
+        assert [face.drive(stack).status for _ in range(3)] == [200, 200, 429]
+
+
+@both_faces
+def test_the_envelopes_middleware_takes_the_app_alone(face: Face) -> None:
+    """It has no options."""
+    module: Any = face.module
+    stack = module.ErrorEnvelopeMiddleware(face.app(failing))
+    answer = face.drive(stack)
+    assert answer.status == 500
+    assert b"s3cr3t" not in answer.body
+    with pytest.raises(TypeError):
+        module.ErrorEnvelopeMiddleware(face.app(hello), debug=True)
+
+
+@both_faces
+def test_middlewares_around_each_other_fuse(face: Face) -> None:
+    """They are stacks."""
+    module: Any = face.module
+    app = face.app(hello)
+    stack = module.ErrorEnvelopeMiddleware(module.RateLimiterMiddleware(app, "2/hour"))
+    assert [type(policy) for policy in stack.policies] == [ErrorEnvelope, RateLimiter]
+    assert stack.app is app
+
+
+@both_faces
+def test_every_policy_has_its_middleware_in_both_faces(face: Face) -> None:
+    """Named ``<Policy>Middleware``."""
+    policies = [
+        name
+        for name, value in vars(mantlet).items()
+        if isinstance(value, type) and issubclass(value, mantlet.Policy)
+    ]
+    assert set(policies) >= {"Policy", "ErrorEnvelope", "RateLimiter"}
+    for name in policies:
+        if name != "Policy":
+            assert f"{name}Middleware" in face.module.__all__
+            assert callable(getattr(face.module, f"{name}Middleware"))
+
+
+@both_faces
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({}, TypeError),
+        ({"quota": "100"}, ValueError),
+        ({"quota": "5/hour", "bursts": 1}, TypeError),
+        ({"quota": "5/hour", "max_keys": 0}, ValueError),
+    ],
+    ids=str,
+)
+def test_a_wrong_option_is_refused_when_the_middleware_is_made(
+    face: Face, options: dict[str, Any], error: type[Exception]
+) -> None:
+    """With the policy's own message."""
+    module: Any = face.module
+    with pytest.raises(error):
+        module.RateLimiterMiddleware(face.app(hello), **options)
+
+
+async def page(request: Request) -> PlainTextResponse:
+    return PlainTextResponse(str(mantlet.state(request)["ratelimit"].remaining))
+
+
+async def failing_page(request: Request) -> PlainTextResponse:
+    raise ValueError("s3cr3t")
+
+
+def limited(app: Any) -> list[tuple[int | None, bytes]]:
+    answers = [drive_asgi(app) for _ in range(3)]
+    return [(answer.status, answer.body if answer.status == 200 else b"") for answer in answers]
+
+
+LIMITED = [(200, b"1"), (200, b"0"), (429, b"")]
+
+
+def test_starlettes_add_middleware_takes_them() -> None:
+    """By keyword, as Starlette documents it."""
+    app = Starlette(routes=[Route("/", page), Route("/fails", failing_page)])
+    app.add_middleware(mantlet.asgi.RateLimiterMiddleware, quota="2/hour", clock=lambda: 0)
+    app.add_middleware(mantlet.asgi.ErrorEnvelopeMiddleware)
+    assert limited(app) == LIMITED
+    answer = drive_asgi(app, path="/")
+    assert answer.get("x-request-id") == answer.json()["request_id"]
+
+
+def test_starlettes_list_of_middleware_takes_them() -> None:
+    """The outermost first."""
+    app = Starlette(
+        routes=[Route("/", page)],
+        middleware=[
+            Middleware(mantlet.asgi.ErrorEnvelopeMiddleware),
+            Middleware(mantlet.asgi.RateLimiterMiddleware, "2/hour", clock=lambda: 0),
+        ],
+    )
+    assert limited(app) == LIMITED
+
+
+@pytest.mark.parametrize("debug", [False, True], ids=["plain", "debug"])
+def test_an_envelope_inside_starlette_answers_before_starlette_does(debug: bool) -> None:
+    """Nothing reaches the server, and no debug page is made."""
+    app = Starlette(routes=[Route("/", failing_page)], debug=debug)
+    app.add_middleware(mantlet.asgi.ErrorEnvelopeMiddleware)
+    answer = drive_asgi(app)
+    assert answer.error is None
+    assert answer.status == 500
+    assert answer.get("content-type") == "application/problem+json"
+    assert b"s3cr3t" not in answer.body
+
+
+def test_fastapis_add_middleware_takes_them() -> None:
+    """By keyword, as FastAPI documents it."""
+    api = FastAPI(routes=[Route("/", page)])
+    api.add_middleware(mantlet.asgi.RateLimiterMiddleware, quota="2/hour", clock=lambda: 0)
+    api.add_middleware(mantlet.asgi.ErrorEnvelopeMiddleware)
+    assert limited(api) == LIMITED
+
+
+def test_the_manuals_own_line_for_fastapi_works() -> None:
+    """The one that a reader copies first."""
+    api = FastAPI(routes=[Route("/", page)])
+    api.add_middleware(mantlet.asgi.RateLimiterMiddleware, quota="5/s")
+    assert drive_asgi(api).status == 200
+
+
+def test_litestars_middleware_list_takes_them() -> None:
+    """As factories that take the app."""
+
+    @get("/", sync_to_thread=False)
+    def index() -> str:
+        return "hello"
+
+    def limiting(app: Any) -> Any:  # Any: Litestar's own types of ASGI
+        return mantlet.asgi.RateLimiterMiddleware(app, "2/hour", clock=lambda: 0)
+
+    app = Litestar(
+        [index],
+        middleware=[limiting],
+        openapi_config=None,
+        logging_config=None,
+    )
+    assert [drive_asgi(app).status for _ in range(3)] == [200, 200, 429]
+
+
+def test_flasks_wsgi_app_takes_them() -> None:
+    """As any WSGI middleware."""
+    app = flask.Flask(__name__)
+    app.get("/")(lambda: "hello")
+    app.wsgi_app = mantlet.wsgi.RateLimiterMiddleware(  # type: ignore[method-assign]  # Flask's way
+        app.wsgi_app, "2/hour", clock=lambda: 0
+    )
+    assert [drive_wsgi(app).status for _ in range(3)] == [200, 200, 429]

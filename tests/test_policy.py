@@ -1,0 +1,312 @@
+"""What a policy's author is promised, beside the laws: values, hooks, and clear mistakes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import mantlet
+from mantlet import Close, Message, Policy, Reply, Request, Response, ResponseTooLarge
+from tests.drive import FACES, Face, Said, both_faces, drive_asgi, drive_wsgi, hello
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+# -- mistakes -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrap", [mantlet.asgi.wrap, mantlet.wsgi.wrap], ids=["asgi", "wsgi"])
+def test_a_class_in_place_of_a_policy_is_a_type_error_that_asks_for_its_instance(wrap: Any) -> None:
+    """The usual slip gets the usual answer."""
+    with pytest.raises(TypeError, match=r"did you mean ErrorEnvelope\(\)\?"):
+        wrap(lambda: None, mantlet.ErrorEnvelope)
+
+
+@pytest.mark.parametrize("wrap", [mantlet.asgi.wrap, mantlet.wsgi.wrap], ids=["asgi", "wsgi"])
+@pytest.mark.parametrize(
+    "odd",
+    [None, "ErrorEnvelope", 5, object(), lambda _: None],
+    ids=["None", "text", "number", "object", "function"],
+)
+def test_what_is_no_policy_is_a_type_error_that_shows_it(wrap: Any, odd: Any) -> None:
+    """At construction, not with the first request."""
+    with pytest.raises(TypeError, match="a policy must be a mantlet") as refused:
+        wrap(lambda: None, mantlet.ErrorEnvelope(), odd)
+    assert repr(odd) in str(refused.value)
+    assert "did you mean" not in str(refused.value)
+
+
+@both_faces
+@pytest.mark.parametrize("odd", [True, "text", (200, "text"), b"", 0, Reply], ids=repr)
+@pytest.mark.parametrize("hook", ["on_request", "on_response", "on_error"])
+def test_a_hook_that_returns_something_else_than_an_answer_fails_closed(
+    face: Face, odd: Any, hook: str
+) -> None:
+    """It is never taken for a yes, and the error reaches the server or an envelope."""
+
+    def failing(carrier: Any) -> Said:
+        raise ValueError("of the app")
+
+    policy = type("Odd", (Policy,), {hook: lambda *_: odd})()
+    app = face.wrap(failing if hook == "on_error" else hello, policy)
+    answer = face.drive(app)
+    assert isinstance(answer.error, TypeError)
+    assert answer.status is None
+
+
+@both_faces
+@pytest.mark.parametrize("odd", [True, "text", 0, Reply], ids=repr)
+def test_a_waiting_hook_that_returns_something_else_than_an_answer_fails_closed(
+    face: Face, odd: Any
+) -> None:
+    """An ``async def`` is held to the same rule, and told what it should have returned."""
+
+    async def on_request(self: Policy, request: Request) -> Any:
+        return odd
+
+    answer = face.drive(face.wrap(hello, type("Odd", (Policy,), {"on_request": on_request})()))
+    assert isinstance(answer.error, TypeError)
+    assert "a hook must return a Reply or None" in str(answer.error)
+    assert answer.status is None
+
+
+# -- values ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1003, 1008, 1011, 1014, 3000, 4000, 4999])
+def test_a_close_takes_the_codes_that_an_endpoint_may_send(code: int) -> None:
+    """RFC 6455, 7.4."""
+    assert Close(code).code == code
+
+
+@pytest.mark.parametrize("code", [0, 999, 1004, 1005, 1006, 1015, 2000, 2999, 5000, -1])
+def test_a_close_refuses_every_other_code(code: int) -> None:
+    """Some are reserved, and some must not be sent."""
+    with pytest.raises(ValueError, match=f"not {code}"):
+        Close(code)
+
+
+def test_a_closes_reason_is_bounded_in_bytes() -> None:
+    """A control frame holds 125 bytes, two of them the code."""
+    assert Close(reason="x" * 123).reason == "x" * 123
+    assert Close(reason="\u00fc" * 61).code == 1008
+    with pytest.raises(ValueError, match="reason must be at most 123 bytes"):
+        Close(reason="x" * 124)
+    with pytest.raises(ValueError, match="reason must be at most 123 bytes"):
+        Close(reason="\u00fc" * 62)
+
+
+def test_messages_and_closes_are_values() -> None:
+    """They can be compared and not changed."""
+    assert Message("a", "in") == Message("a", "in") != Message(b"a", "in")
+    assert Close() == Close(1008, "")
+    with pytest.raises(AttributeError):
+        Message("a", "in").data = "b"  # type: ignore[misc]  # what is tested
+
+
+# -- the response ---------------------------------------------------------------------------------
+
+
+class OnResponse(Policy):
+    """Does something with every answer."""
+
+    def __init__(self, act: Any) -> None:
+        self.act = act
+
+    def on_response(self, request: Request, response: Response) -> Any:
+        return self.act(response)
+
+
+@both_faces
+def test_the_status_can_be_changed(face: Face) -> None:
+    """Under WSGI with a phrase to it."""
+    answer = face.drive(face.wrap(hello, OnResponse(lambda r: setattr(r, "status", 418))))
+    assert (answer.status, answer.body) == (418, b"hello")
+
+
+@both_faces
+@pytest.mark.parametrize("limit", [5, 6, 10**9])
+def test_a_policy_may_see_the_whole_body(face: Face, limit: int) -> None:
+    """It is sent on as it is."""
+    seen: list[bytes] = []
+
+    async def act(response: Response) -> None:
+        seen.append(await response.body(limit))
+        seen.append(await response.body(limit))
+
+    answer = face.drive(face.wrap(hello, OnResponse(act)))
+    assert (answer.status, answer.body) == (200, b"hello")
+    assert seen == [b"hello", b"hello"]
+
+
+@both_faces
+def test_a_body_over_the_limit_is_told_and_streams_on(face: Face) -> None:
+    """A policy that can't see all of it may let it pass."""
+    seen: list[object] = []
+
+    async def act(response: Response) -> None:
+        try:
+            await response.body(4)
+        except ResponseTooLarge as error:
+            seen.append(error.limit)
+
+    answer = face.drive(face.wrap(hello, OnResponse(act)))
+    assert (answer.status, answer.body, answer.error) == (200, b"hello", None)
+    assert seen == [4]
+
+
+@both_faces
+def test_a_body_over_the_limit_that_nobody_catches_fails_closed(face: Face) -> None:
+    """What a policy had to see and could not is not sent."""
+
+    async def act(response: Response) -> None:
+        await response.body(4)
+
+    answer = face.drive(face.wrap(hello, OnResponse(act)))
+    assert isinstance(answer.error, ResponseTooLarge)
+    assert "4 bytes" in str(answer.error)
+    assert answer.status is None
+
+
+@both_faces
+def test_a_filter_changes_the_body_and_what_the_head_says_of_it(face: Face) -> None:
+    """Length is corrected, validators of the old bytes go."""
+
+    def handler(carrier: Any) -> Said:
+        return 200, [("content-length", "5"), ("etag", '"a"'), ("x-own", "1")], b"hello"
+
+    def act(response: Response) -> None:
+        response.transform(lambda chunk, more: chunk.upper() + (b"" if more else b"!"))
+
+    answer = face.drive(face.wrap(handler, OnResponse(act)))
+    assert answer.body == b"HELLO!"
+    assert answer.get("content-length") in (None, "6")
+    assert answer.get("etag") is None
+    assert answer.get("x-own") == "1"
+
+
+@both_faces
+@pytest.mark.parametrize("status", [204, 206, 304])
+def test_an_answer_that_has_no_whole_body_is_not_filtered(face: Face, status: int) -> None:
+    """A part of a body means nothing to a filter, and no body needs none."""
+    body = b"part" if status == 206 else b""
+
+    def handler(carrier: Any) -> Said:
+        return status, [("etag", '"a"')], body
+
+    def act(response: Response) -> None:
+        response.transform(lambda *_: b"changed")
+
+    answer = face.drive(face.wrap(handler, OnResponse(act)))
+    assert (answer.status, answer.body) == (status, body)
+    assert answer.get("etag") == '"a"' or status == 204
+
+
+@both_faces
+def test_policies_run_outermost_first_on_the_way_in_and_last_on_the_way_out(face: Face) -> None:
+    """The order of the arguments is the order of the layers."""
+    seen: list[str] = []
+
+    class Layer(Policy):
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def on_request(self, request: Request) -> None:
+            seen.append(f"{self.name} in")
+
+        def on_response(self, request: Request, response: Response) -> None:
+            seen.append(f"{self.name} out")
+
+        def on_finish(self, request: Request) -> None:
+            seen.append(f"{self.name} end")
+
+    assert face.drive(face.wrap(hello, Layer("a"), Layer("b"))).status == 200
+    assert seen == ["a in", "b in", "b out", "a out", "b end", "a end"]
+
+
+@both_faces
+def test_a_policy_without_hooks_costs_nothing_and_changes_nothing(face: Face) -> None:
+    """The base class itself is a policy."""
+    answer = face.drive(face.wrap(hello, Policy()))
+    assert answer == face.drive(face.app(hello))
+
+
+@both_faces
+def test_the_base_class_has_every_hook_and_none_does_anything(face: Face) -> None:
+    """A subclass may call its parent's, whichever it overrides."""
+    calls: Counter[str] = Counter()
+
+    class Calls(Policy):
+        def on_request(self, request: Request) -> Any:
+            calls["on_request"] += 1
+            return super().on_request(request)
+
+        def on_response(self, request: Request, response: Response) -> Any:
+            calls["on_response"] += 1
+            return super().on_response(request, response)
+
+        def on_error(self, request: Request, error: BaseException) -> Any:
+            calls["on_error"] += 1
+            return super().on_error(request, error)
+
+        def on_finish(self, request: Request) -> Any:
+            calls["on_finish"] += 1
+            return super().on_finish(request)
+
+        def startup(self) -> Any:
+            calls["startup"] += 1
+            return super().startup()
+
+    def failing(carrier: Any) -> Said:
+        raise ValueError("of the app")
+
+    assert face.drive(face.wrap(hello, Calls())).status == 200
+    assert isinstance(face.drive(face.wrap(failing, Calls())).error, ValueError)
+    assert calls == {
+        "on_request": 2,
+        "on_response": 1,
+        "on_error": 1,
+        "on_finish": 2,
+        "startup": 2,
+    }
+    message = Message("a", "in")
+    request: Any = None
+    assert Policy().on_message(request, message) is message
+    assert Policy().shutdown() is None
+
+
+def test_startup_runs_once_before_the_first_request() -> None:
+    """Under a server without lifespan it is the first request that starts the policies."""
+    for face in FACES:
+        started: list[object] = []
+
+        class Starts(Policy):
+            async def startup(self, seen: list[object] = started) -> None:
+                seen.append(self)
+
+        app = face.wrap(hello, Starts())
+        assert [face.drive(app).status for _ in range(3)] == [200, 200, 200]
+        assert len(started) == 1
+
+
+def test_a_generator_app_streams_through_a_stack_chunk_by_chunk() -> None:
+    """Nothing is collected that no policy asks for."""
+
+    def wsgi(environ: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        for number in range(3):
+            yield b"%d" % number
+
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for number in range(3):
+            await send(
+                {"type": "http.response.body", "body": b"%d" % number, "more_body": number < 2}
+            )
+
+    policies = mantlet.ErrorEnvelope(), mantlet.RateLimiter("9/hour")
+    assert drive_wsgi(mantlet.wsgi.wrap(wsgi, *policies)).chunks == [b"0", b"1", b"2"]
+    assert drive_asgi(mantlet.asgi.wrap(asgi, *policies)).chunks == [b"0", b"1", b"2"]

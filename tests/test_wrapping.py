@@ -1,0 +1,330 @@
+"""`wrap()`: which protocol an app speaks, and what comes around it."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import sys
+from typing import Any
+
+import falcon
+import falcon.asgi
+import flask
+import pytest
+import quart
+from fastapi import FastAPI
+from litestar import Litestar
+from starlette.applications import Starlette
+
+import mantlet
+from mantlet import ErrorEnvelope, Policy, RateLimiter
+from tests.drive import FACES, Face, both_faces, drive_asgi, drive_wsgi, hello
+from tests.integrations.django_site import django_site
+
+ASGI, WSGI = mantlet.asgi.Stack, mantlet.wsgi.Stack
+
+
+@pytest.mark.parametrize(
+    ("app", "kind"),
+    [
+        (flask.Flask(__name__), WSGI),
+        (flask.Flask(__name__).wsgi_app, WSGI),
+        (falcon.App(), WSGI),
+        (falcon.asgi.App(), ASGI),
+        (quart.Quart(__name__), ASGI),
+        (quart.Quart(__name__).asgi_app, ASGI),
+        (Starlette(), ASGI),
+        (FastAPI(), ASGI),
+        (Litestar([], openapi_config=None, logging_config=None), ASGI),
+    ],
+    ids=lambda value: "" if isinstance(value, type) else type(value).__module__,
+)
+def test_a_frameworks_app_is_wrapped_in_its_own_protocol(app: Any, kind: type) -> None:
+    """By its signature alone."""
+    assert type(mantlet.wrap(app)) is kind
+
+
+@pytest.mark.parametrize("face", FACES, ids=lambda face: face.name)
+def test_djangos_app_is_wrapped_in_its_own_protocol(face: Face) -> None:
+    """Both of its handlers."""
+    with django_site(face.name, index=lambda _: "hello") as site:
+        app = mantlet.wrap(site)
+        assert isinstance(app, face.module.Stack)
+        assert face.drive(app, headers=[("host", "localhost")]).body == b"hello"
+
+
+async def asgi_function(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+def wsgi_function(environ: Any, start_response: Any) -> list[bytes]:
+    start_response("200 OK", [])
+    return [b"hello"]
+
+
+class AsgiCallable:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await asgi_function(scope, receive, send)
+
+    async def method(self, scope: Any, receive: Any, send: Any) -> None:
+        await asgi_function(scope, receive, send)
+
+    @staticmethod
+    async def static(scope: Any, receive: Any, send: Any) -> None:
+        await asgi_function(scope, receive, send)
+
+    @classmethod
+    async def of_class(cls, scope: Any, receive: Any, send: Any) -> None:
+        await asgi_function(scope, receive, send)
+
+
+class SyncAsgiCallable:
+    """Returns a coroutine, as a middleware compiled or written without async does."""
+
+    def __call__(self, scope: Any, receive: Any, send: Any) -> Any:
+        return asgi_function(scope, receive, send)
+
+
+class WsgiCallable:
+    def __call__(self, environ: Any, start_response: Any) -> list[bytes]:
+        return wsgi_function(environ, start_response)
+
+    def method(self, environ: Any, start_response: Any) -> list[bytes]:
+        return wsgi_function(environ, start_response)
+
+    @staticmethod
+    def static(environ: Any, start_response: Any) -> list[bytes]:
+        return wsgi_function(environ, start_response)
+
+
+async def asgi_configured(config: Any, scope: Any, receive: Any, send: Any) -> None:
+    await asgi_function(scope, receive, send)
+
+
+def wsgi_configured(config: Any, environ: Any, start_response: Any) -> list[bytes]:
+    return wsgi_function(environ, start_response)
+
+
+def wsgi_generator(environ: Any, start_response: Any) -> Any:
+    start_response("200 OK", [])
+    yield b"hello"
+
+
+async def asgi_variadic(*args: Any) -> None:
+    await asgi_function(*args)
+
+
+@functools.wraps(asgi_function)
+async def asgi_wrapped(*args: Any, **kwargs: Any) -> None:
+    await asgi_function(*args, **kwargs)
+
+
+@functools.wraps(asgi_function)
+def asgi_wrapped_in_sync(*args: Any, **kwargs: Any) -> Any:
+    return asgi_function(*args, **kwargs)
+
+
+@functools.wraps(wsgi_function)
+def wsgi_wrapped(*args: Any, **kwargs: Any) -> list[bytes]:
+    return wsgi_function(*args, **kwargs)
+
+
+async def asgi_with_default(scope: Any, receive: Any, send: Any = None) -> None:
+    await asgi_function(scope, receive, send)
+
+
+ASGI_APPS = {
+    "function": asgi_function,
+    "callable instance": AsgiCallable(),
+    "sync callable instance": SyncAsgiCallable(),
+    "bound method": AsgiCallable().method,
+    "static method": AsgiCallable.static,
+    "class method": AsgiCallable.of_class,
+    "lambda": lambda scope, receive, send: AsgiCallable()(scope, receive, send),  # noqa: PLW0108  # what is tested
+    "partial": functools.partial(asgi_configured, {"a": 1}),
+    "partial of a partial": functools.partial(functools.partial(asgi_configured, {"a": 1})),
+    "partial of an instance": functools.partial(AsgiCallable()),
+    "variadic": asgi_variadic,
+    "partial of a variadic": functools.partial(asgi_variadic),
+    "decorated": asgi_wrapped,
+    "decorated by a def": asgi_wrapped_in_sync,
+    "send has a default": asgi_with_default,
+    "partial by keyword": functools.partial(asgi_configured, None),
+}
+WSGI_APPS = {
+    "function": wsgi_function,
+    "callable instance": WsgiCallable(),
+    "bound method": WsgiCallable().method,
+    "static method": WsgiCallable.static,
+    "lambda": lambda environ, start_response: WsgiCallable()(environ, start_response),  # noqa: PLW0108  # what is tested
+    "partial": functools.partial(wsgi_configured, {"a": 1}),
+    "generator": wsgi_generator,
+    "decorated": wsgi_wrapped,
+}
+
+
+@pytest.mark.parametrize("app", ASGI_APPS.values(), ids=ASGI_APPS)
+def test_whatever_can_be_called_with_three_arguments_is_an_asgi_app(app: Any) -> None:
+    """It is wrapped, and it answers."""
+    wrapped = mantlet.wrap(app)
+    assert isinstance(wrapped, ASGI)
+    assert drive_asgi(wrapped).body == b"hello"
+
+
+@pytest.mark.parametrize("app", WSGI_APPS.values(), ids=WSGI_APPS)
+def test_whatever_can_be_called_with_two_arguments_is_a_wsgi_app(app: Any) -> None:
+    """It is wrapped, and it answers."""
+    wrapped = mantlet.wrap(app)
+    assert isinstance(wrapped, WSGI)
+    assert drive_wsgi(wrapped).body == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("app", "nature"),
+    [
+        (lambda *_: None, "could be WSGI or ASGI"),
+        (lambda _environ, _start_response, _extra=None: None, "could be WSGI or ASGI"),
+        (functools.partial(lambda *_: None, 1), "could be WSGI or ASGI"),
+        (lambda: None, "is neither WSGI nor ASGI"),
+        (lambda _scope: None, "is neither WSGI nor ASGI"),
+        (lambda _a, _b, _c, _d: None, "is neither WSGI nor ASGI"),
+        (lambda _scope, _receive, *, _send: None, ""),
+        (lambda *, _scope, _receive, _send: None, "is neither WSGI nor ASGI"),
+        (max, "is neither WSGI nor ASGI"),
+    ],
+    ids=[
+        "variadic",
+        "optional third",
+        "partial variadic",
+        "none",
+        "double callable of ASGI 2",
+        "four",
+        "keyword-only send",
+        "keywords",
+        "builtin without a signature",
+    ],
+)
+def test_what_is_neither_or_could_be_both_is_a_type_error_that_names_the_two(
+    app: Any, nature: str
+) -> None:
+    """No guess is made, and the message shows the way out."""
+    with pytest.raises(TypeError) as refused:
+        mantlet.wrap(app)
+    message = str(refused.value)
+    assert nature in message
+    assert "mantlet.wsgi.wrap()" in message
+    assert "mantlet.asgi.wrap()" in message
+
+
+@pytest.mark.parametrize("app", [None, "module:app", 5, {}, AsgiCallable, WsgiCallable], ids=str)
+def test_what_is_no_app_at_all_is_a_type_error_that_shows_it(app: Any) -> None:
+    """A class is no app either: its instance may be."""
+    with pytest.raises(TypeError, match="app must be a WSGI or ASGI app") as refused:
+        mantlet.wrap(app)
+    message = str(refused.value)
+    assert repr(app) in message
+    assert "mantlet.wsgi.wrap()" in message
+    assert "mantlet.asgi.wrap()" in message
+
+
+def test_an_app_that_could_be_both_is_taken_as_what_is_said() -> None:
+    """The two explicit functions ask no signature."""
+
+    def both(*args: Any) -> Any:
+        return (asgi_function if len(args) == 3 else wsgi_function)(*args)
+
+    assert drive_asgi(mantlet.asgi.wrap(both)).body == b"hello"
+    assert drive_wsgi(mantlet.wsgi.wrap(both)).body == b"hello"
+
+
+# -- the policies around it -----------------------------------------------------------------------
+
+
+@both_faces
+def test_without_policies_the_app_gets_the_baseline(face: Face) -> None:
+    """An error envelope, and no rate: that would be a decision."""
+    for stack in (mantlet.wrap(face.app(hello)), face.module.wrap(face.app(hello))):
+        assert [type(policy) for policy in stack.policies] == [ErrorEnvelope]
+        assert "x-request-id" in face.drive(stack).names
+
+
+@both_faces
+def test_named_policies_take_the_place_of_the_baseline(face: Face) -> None:
+    """What is said is what is there."""
+    limiter = RateLimiter("5/hour")
+    stack: Any = mantlet.wrap(face.app(hello), limiter)
+    assert stack.policies == (limiter,)
+    assert "x-request-id" not in face.drive(stack).names
+
+
+@both_faces
+def test_wrapping_twice_makes_one_stack_with_the_policies_in_their_order(face: Face) -> None:
+    """Whichever of the ways each wrapping takes."""
+    app: Any = face.app(hello)
+    one, two, three = ErrorEnvelope(), RateLimiter("5/hour"), Policy()
+    module: Any = face.module
+    stack = module.wrap(mantlet.wrap(module.Stack(app, three), two), one)
+    assert type(stack) is module.Stack
+    assert stack.policies == (one, two, three)
+    assert stack.app is app
+    assert face.drive(stack).status == 200
+
+
+@both_faces
+def test_the_wrapped_stack_itself_stays_as_it_was(face: Face) -> None:
+    """A stack that is wrapped again can still be used by itself."""
+    module: Any = face.module
+    inner = module.wrap(face.app(hello), Policy())
+    outer = module.wrap(inner, ErrorEnvelope())
+    assert len(inner.policies) == 1
+    assert len(outer.policies) == 2
+    assert "x-request-id" not in face.drive(inner).names
+    assert "x-request-id" in face.drive(outer).names
+
+
+@both_faces
+def test_the_repr_of_a_stack_says_what_it_is(face: Face) -> None:
+    """The policies' names and the app."""
+    stack: Any = face.wrap(hello, ErrorEnvelope(), RateLimiter("5/hour"))
+    assert "Stack [ErrorEnvelope, RateLimiter] around <function" in repr(stack)
+
+
+def test_a_flask_app_stays_a_flask_app_when_its_wsgi_app_is_wrapped() -> None:
+    """Flask's documented way of adding a middleware."""
+    app = flask.Flask(__name__)
+    app.get("/")(lambda: "hello")
+    app.wsgi_app = mantlet.wrap(app.wsgi_app)  # type: ignore[method-assign]  # Flask's own way
+    answer = app.test_client().get("/")
+    assert answer.text == "hello"
+    assert "X-Request-ID" in answer.headers
+
+
+# -- what is imported -----------------------------------------------------------------------------
+
+FRAMEWORKS = (
+    "flask", "django", "quart", "starlette", "werkzeug", "fastapi", "falcon", "litestar", "blinker"
+)  # fmt: skip
+IMPORTING = """
+import sys
+import mantlet
+
+async def asgi(scope, receive, send): ...
+def wsgi(environ, start_response):
+    start_response("200 OK", [])
+    return []
+
+mantlet.wrap(asgi)
+stack = mantlet.wrap(wsgi, mantlet.ErrorEnvelope(), mantlet.RateLimiter("5/hour"))
+list(stack({"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, lambda *_: None))
+print(*sys.modules)
+"""
+
+
+def test_no_framework_is_imported_that_was_not_loaded() -> None:
+    """Neither by the import of the package, nor by wrapping and calling a bare app."""
+    loaded = subprocess.run(
+        [sys.executable, "-c", IMPORTING], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "mantlet.ratelimit.policy" in loaded
+    assert {name.partition(".")[0] for name in loaded}.isdisjoint(FRAMEWORKS)

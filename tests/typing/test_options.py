@@ -1,0 +1,175 @@
+"""A type checker finds wrong options, also through a framework's ``add_middleware``."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ROOT = Path(__file__).parents[2]
+
+# A line is wrong just where it says so, with the kind of error that mypy finds.
+SNIPPET = '''
+"""Uses the public names as an app would."""
+from typing import Any, assert_type
+from wsgiref.types import WSGIApplication
+
+import falcon
+import falcon.asgi
+import flask
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
+from fastapi import FastAPI
+from litestar import Litestar
+from quart import Quart
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+
+import mantlet
+from mantlet import ErrorEnvelope, Policy, Quota, RateLimiter, Reply, Request, Response
+
+api = FastAPI()
+star = Starlette()
+
+
+async def asgi(scope: Any, receive: Any, send: Any) -> None: ...
+
+
+def neither() -> None: ...
+
+
+def wsgi(environ: Any, start_response: Any) -> list[bytes]:
+    return []
+
+
+# add_middleware
+api.add_middleware(mantlet.asgi.RateLimiterMiddleware, quota="5/second")
+api.add_middleware(mantlet.asgi.RateLimiterMiddleware, "5/second", burst=3, max_keys=10)
+api.add_middleware(mantlet.asgi.RateLimiterMiddleware, quota=Quota("5/second"))
+api.add_middleware(mantlet.asgi.ErrorEnvelopeMiddleware)
+star.add_middleware(mantlet.asgi.RateLimiterMiddleware, quota="5/second", clock=lambda: 0)
+Middleware(mantlet.asgi.RateLimiterMiddleware, quota="5/second")
+api.add_middleware(mantlet.asgi.RateLimiterMiddleware)  # wrong: call-arg
+api.add_middleware(mantlet.asgi.RateLimiterMiddleware, quota=5)  # wrong: arg-type
+api.add_middleware(mantlet.asgi.RateLimiterMiddleware, quotas="5/second")  # wrong: call-arg
+api.add_middleware(mantlet.asgi.RateLimiterMiddleware, quota="5/day", burst="3")  # wrong: arg-type
+star.add_middleware(mantlet.asgi.RateLimiterMiddleware, quota="5/day", bursts=3)  # wrong: call-arg
+star.add_middleware(mantlet.asgi.ErrorEnvelopeMiddleware, debug=True)  # wrong: call-arg
+Middleware(mantlet.asgi.RateLimiterMiddleware, quota="5/second", bursts=3)  # wrong: call-arg
+
+# the middlewares themselves
+assert_type(mantlet.asgi.RateLimiterMiddleware(asgi, "5/second"), mantlet.asgi.Stack)
+assert_type(mantlet.wsgi.RateLimiterMiddleware(wsgi, quota="5/second"), mantlet.wsgi.Stack)
+mantlet.wsgi.RateLimiterMiddleware(wsgi, quota="5/second", bursts=3)  # wrong: call-arg
+mantlet.wsgi.RateLimiterMiddleware(wsgi, quota="5/second", burst=1.5)  # wrong: arg-type
+mantlet.wsgi.RateLimiterMiddleware(wsgi)  # wrong: call-arg
+mantlet.wsgi.RateLimiterMiddleware(asgi, "5/second")  # wrong: arg-type
+mantlet.asgi.RateLimiterMiddleware(wsgi, "5/second")  # wrong: arg-type
+mantlet.wsgi.ErrorEnvelopeMiddleware(wsgi, debug=True)  # wrong: call-arg
+
+# wrap
+assert_type(mantlet.wrap(asgi), mantlet.asgi.Stack)
+assert_type(mantlet.wrap(wsgi), mantlet.wsgi.Stack)
+assert_type(mantlet.wrap(api), mantlet.asgi.Stack)
+assert_type(mantlet.wrap(mantlet.wrap(asgi), ErrorEnvelope()), mantlet.asgi.Stack)
+assert_type(mantlet.wrap(mantlet.wrap(wsgi), ErrorEnvelope()), mantlet.wsgi.Stack)
+assert_type(mantlet.wrap(star), mantlet.asgi.Stack)
+assert_type(mantlet.wrap(flask.Flask("app")), mantlet.wsgi.Stack)
+assert_type(mantlet.wrap(WSGIHandler()), mantlet.wsgi.Stack)
+assert_type(mantlet.wrap(ASGIHandler()), mantlet.asgi.Stack)
+assert_type(mantlet.wrap(falcon.App()), mantlet.wsgi.Stack)
+assert_type(mantlet.wrap(falcon.asgi.App()), mantlet.asgi.Stack)
+assert_type(mantlet.wrap(Quart("app")), mantlet.asgi.Stack)
+assert_type(mantlet.wrap(Litestar()), mantlet.asgi.Stack)
+app: WSGIApplication = mantlet.wrap(wsgi, RateLimiter("5/second"))
+mantlet.wrap(wsgi, ErrorEnvelope)  # wrong: call-overload
+mantlet.wrap(neither)  # wrong: arg-type
+mantlet.asgi.wrap(wsgi)  # wrong: arg-type
+
+# policies
+RateLimiter("5/second", burst=3)
+RateLimiter("5/second", 3)  # wrong: call-arg
+RateLimiter("5/second", bursts=3)  # wrong: call-arg
+RateLimiter(5)  # wrong: arg-type
+Quota("5/second").burst = 3  # wrong: misc
+
+
+class Plain(Policy):
+    def on_request(self, request: Request) -> Reply | None:
+        return None
+
+    def on_response(self, request: Request, response: Response) -> None:
+        response.headers.set("x-a", "1")
+
+
+class Waiting(Policy):
+    async def on_request(self, request: Request) -> Reply | None:
+        assert_type(await request.body(10), bytes)
+        return None
+
+    async def on_finish(self, request: Request) -> None: ...
+
+
+class Wrong(Policy):
+    def on_request(self, request: Request) -> int:  # wrong: override
+        return 5
+
+
+assert_type(mantlet.state({}), dict[str, Any])
+'''
+LINES = SNIPPET.splitlines()
+EXPECTED = {
+    number: line.rpartition("# wrong: ")[2]
+    for number, line in enumerate(LINES, 1)
+    if "# wrong: " in line
+}
+
+
+@pytest.fixture(scope="module")
+def found(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Mapping[int, str]:
+    """Run mypy with the project's own configuration; return its errors' codes by their line."""
+    snippet = tmp_path_factory.mktemp("typed") / "snippet.py"
+    snippet.write_text(SNIPPET)
+    cache: pytest.Cache | None = getattr(
+        pytestconfig, "cache", None
+    )  # none with -p no:cacheprovider
+    folder = snippet.parent / "cache" if cache is None else cache.mkdir("mypy")
+    run = subprocess.run(
+        [
+            *(sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--no-pretty"),
+            *("--config-file", ROOT / "pyproject.toml", "--cache-dir", folder, snippet),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert run.returncode == 1, run.stdout + run.stderr
+    errors: dict[int, str] = {}
+    for line in run.stdout.splitlines():
+        match = re.fullmatch(r"(.+?):(\d+): (error|note): (.*?)(?:  \[([a-z-]+)\])?", line)
+        assert match is not None, line
+        if match[3] == "error":
+            assert match[1].endswith("snippet.py"), line
+            errors.setdefault(int(match[2]), match[5])
+    return errors
+
+
+@pytest.mark.parametrize("number", EXPECTED, ids=lambda number: LINES[number - 1].split("  #")[0])
+def test_a_wrong_use_is_a_type_error(found: Mapping[int, str], number: int) -> None:
+    """Of the kind that says what is wrong."""
+    assert found.get(number) == EXPECTED[number]
+
+
+def test_every_right_use_is_none(found: Mapping[int, str]) -> None:
+    """No line has an error that is not said to be wrong."""
+    assert {LINES[number - 1] for number in found.keys() - EXPECTED.keys()} == set()
