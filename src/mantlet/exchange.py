@@ -124,6 +124,7 @@ class Exchange:
         "_limit",
         "_out",
         "_pass",
+        "_patient",
         "_pending",
         "_refusal",
         "_size",
@@ -158,6 +159,7 @@ class Exchange:
         self.complete = False
         self._dropped = 0
         self._ended = False
+        self._patient = True
         self._held: list[bytes] | None = None
         self._size = 0
         self._fitted = 0
@@ -274,6 +276,11 @@ class Exchange:
             return self._resume(NoAnswer("the app ended before its response was complete"))
         return None
 
+    async def release(self) -> None:
+        """Let an answer that is held go, and hold it no more."""
+        self._patient = False
+        await self._resume(None)
+
     async def fail(self, error: BaseException) -> None:
         """Hear that the app has raised; `failure` then says whether that is to be raised on."""
         self._ended = True
@@ -333,7 +340,9 @@ class Exchange:
 
     def _must_hold(self, response: Response) -> bool:
         """Return whether the app may still raise the error that it has answered."""
-        return not response.reply and not self._ended and (self.complete or self._size <= PATIENCE)
+        if response.reply or self._ended or not self._patient:
+            return False
+        return self.complete or self._size <= PATIENCE
 
     async def _finish_pass(self, waiting: Any) -> None:
         """Go on with a pass in which a hook, or the pass itself, has to wait."""

@@ -171,8 +171,11 @@ class HttpExchange(AsgiExchange):
             if self.phase != CLOSED:
                 await self._emit(message)  # informational: it comes before the head
             return
-        if self.phase in (WAITING, HOLDING):
-            await self._send_held()
+        if self.phase == WAITING:
+            waiting = self.open()
+            if waiting is not None:
+                await waiting
+        await self._send_held()
         if kind in _FILES and (self.phase == COLLECTING or self.filters()):
             for chunk in _file_chunks(message):
                 await self.send({"type": "http.response.body", "body": chunk, "more_body": True})
@@ -181,10 +184,9 @@ class HttpExchange(AsgiExchange):
             await self._emit(message)
 
     async def _send_held(self) -> None:
-        """Send an answer that waits on, since nothing is left to wait for."""
-        waiting = self.end()
-        if waiting is not None:
-            await waiting
+        """Send an error answer that is held, since there is nothing to wait for any more."""
+        if self.phase == HOLDING:
+            await self.release()
         await self.flush()
 
     def filters(self) -> bool:
