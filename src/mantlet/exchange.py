@@ -7,50 +7,25 @@ it, the WSGI face steps it to its end with `run()`.
 """
 
 from abc import abstractmethod
-from collections.abc import Coroutine, Generator, Iterator
-from itertools import chain
-from types import coroutine
 from typing import Any, Final
 
 from mantlet.exceptions import ClientDisconnected, MantletError, NoAnswer, ResponseTooLarge
 from mantlet.logs import log_error
-from mantlet.policy import VALIDATORS, WANTS_BODY, Filter, Reply, Response
-from mantlet.problem import Problem
+from mantlet.outward import (
+    CLOSED,
+    COLLECTING,
+    HOLDING,
+    STREAMING,
+    WAITING,
+    OutwardPass,
+    Steps,
+)
+from mantlet.policy import VALIDATORS, Filter, Response
 from mantlet.request import FIELDS, REPORTED, Request
-from mantlet.stack import BaseStack, OutwardPair, Refusal, Waiting, settled
+from mantlet.stack import BaseStack, Refusal
 
-__all__ = [
-    "CLOSED",
-    "COLLECTING",
-    "HOLDING",
-    "STREAMING",
-    "WAITING",
-    "AnswerEnded",
-    "Exchange",
-    "Steps",
-]
+__all__ = ["AnswerEnded", "Exchange"]
 
-Steps = Coroutine[Any, Any, None]
-
-# The phases of an answer, in their order.
-#: No byte has gone, and the policies have not seen the head.
-WAITING: Final = 0
-#: A policy that hears errors is next to see an error answer, so it waits for the app to end.
-HOLDING: Final = 1
-#: A policy has seen the head, and wants the whole body.
-COLLECTING: Final = 2
-#: The head has gone, and the app's body follows.
-STREAMING: Final = 3
-#: Nothing of what the app still sends goes any further.
-CLOSED: Final = 4
-
-#: What a pass yields to be suspended until the app ends or raises, with a limit in bytes.
-WANTS_END: Final = "end"
-#: What `Exchange._carry()` returns for that.
-HOLD: Final = object()
-
-#: An answer of 400 and above waits for the app to end, or to raise, up to this many bytes.
-PATIENCE: Final = 64 * 1024
 #: Chunks of an app whose answer has ended that are dropped before it is stopped.
 DROPPED_CHUNKS: Final = 1024
 #: Chunks that are held one by one; those that follow are held as one.
@@ -64,35 +39,7 @@ class AnswerEnded(OSError):
     """
 
 
-@coroutine
-def _want(what: str, limit: int) -> Generator[Any, Any, None]:
-    yield what, limit
-
-
-@coroutine
-def _until_wanted(
-    steps: Coroutine[Any, Any, None], result: bytes | BaseException | None
-) -> Generator[Any, Any, tuple[str, int] | None]:
-    """Run ``steps`` until they end, or want to be suspended, for what is returned then.
-
-    Whatever else they wait for is for the event loop, and handed through to it.
-    """
-    try:
-        wanted = steps.throw(result) if isinstance(result, BaseException) else steps.send(result)
-        while not (isinstance(wanted, tuple) and wanted[0] in (WANTS_BODY, WANTS_END)):
-            try:
-                happened = yield wanted
-            except BaseException as error:  # noqa: BLE001  # it is the steps' to handle
-                wanted = steps.throw(error)
-            else:
-                wanted = steps.send(happened)
-    except StopIteration:
-        return None
-    asked: tuple[str, int] = wanted
-    return asked
-
-
-class Exchange:
+class Exchange(OutwardPass):
     """One request's answer on its way out.
 
     The app's head waits here for the first bytes of its body, since until then the app may still
@@ -107,33 +54,17 @@ class Exchange:
         refusal: how the inward pass ended where it did not reach the app, else None.
 
     Attributes:
-        response: the app's answer while it waits, then the answer that is sent.
         failure: what nobody answered, to be raised to the server.
-        complete: whether all of the app's body has come.
     """
 
     __slots__ = (
         "_dropped",
         "_emit",
-        "_ended",
-        "_error",
-        "_fitted",
         "_flushed",
-        "_held",
-        "_hooks",
-        "_limit",
         "_out",
-        "_pass",
-        "_patient",
-        "_pending",
         "_refusal",
-        "_size",
-        "complete",
         "failure",
         "hears_errors",
-        "phase",
-        "request",
-        "response",
         "sees_answers",
         "stack",
     )
@@ -150,41 +81,27 @@ class Exchange:
         self._emit = emit
         self._refusal = refusal
         self._out: list[Any] = []
-        self._hooks: tuple[OutwardPair, ...] = stack.outward[passed]
+        self._hooks = stack.outward[passed]
         self.hears_errors = stack.hears_errors[passed]
         self.sees_answers = stack.sees_answers[passed]
         self.phase = WAITING
-        self.response: Response | None = None
+        self.response = None
         self.failure: BaseException | None = None
         self.complete = False
         self._dropped = 0
         self._ended = False
         self._patient = True
-        self._held: list[bytes] | None = None
+        self._held = None
         self._size = 0
         self._fitted = 0
 
     # -- what a face gives ------------------------------------------------------------------------
-
-    @abstractmethod
-    def make_response(self, reply: Reply) -> Response:
-        """Return a reply as the response that the policies further out see."""
-        raise NotImplementedError
-
-    @abstractmethod
-    def app_response(self) -> Response | None:
-        """Return the app's head as the policies see it, or None where the app has sent none."""
-        raise NotImplementedError
 
     def is_plain(self, status: int) -> bool:
         """Return whether no policy wants to see the app's answer, as is so for most of them."""
         return not self.sees_answers and (
             not self.hears_errors or (status < 400 and REPORTED not in self.request.carrier)
         )
-
-    def no_answer(self) -> MantletError:
-        """Return the error that it is when the app ends without an answer."""
-        return NoAnswer("the app sent no response")
 
     @abstractmethod
     def put(self, head: Response | None, chunks: list[bytes], more: bool) -> None:
@@ -244,21 +161,6 @@ class Exchange:
         self._size += len(chunk)
         self.complete = not more
 
-    def open(self, error: BaseException | None = None) -> Steps | None:
-        """Let the policies see the app's head, or the error that came in its place."""
-        if error is None and self.response is None:
-            self.response = self.app_response()
-            if self.response is None:
-                error = self.no_answer()
-        self._error: BaseException | None = error
-        self._pending: Iterator[OutwardPair] = iter(self._hooks)
-        waiting = self._carry()
-        if waiting is None:
-            self._settle()
-            return None
-        self._pass: Coroutine[Any, Any, None] = self._finish_pass(waiting)
-        return self._resume(None)
-
     def refuse(self, refusal: Refusal) -> Steps | None:
         """Answer in the app's place, or let the policies further out do so."""
         if refusal.reply is not None:
@@ -299,122 +201,6 @@ class Exchange:
         replaced = self.response is not None and self.response.reply
         if not replaced or not isinstance(error, Exception):
             self.failure = self.failure or error
-
-    # -- the outward pass -------------------------------------------------------------------------
-
-    def _carry(self) -> Waiting | object | None:
-        """Take the answer, or an error, past the policies that have not seen it yet.
-
-        An error that the app has answered itself comes with that answer: it goes to the policies
-        that hear errors, until one of them has a better answer, and the answer to the others.
-
-        Returns:
-            What a hook has to wait for, `HOLD`, or None when all have seen it.
-        """
-        request = self.request
-        for pair in self._pending:
-            on_response, on_error = pair
-            reply = None
-            response = self.response
-            error = self._error
-            if on_error is not None and error is None and response is not None:
-                # A framework that told of an error by its signal has raised it already.
-                error = self._error = request.carrier.get(REPORTED) if not response.reply else None
-                if error is None and response.status >= 400 and self._must_hold(response):
-                    self._pending = chain((pair,), self._pending)
-                    return HOLD
-            try:
-                if error is not None and on_error is not None:
-                    reply = on_error(request, error)
-                elif on_response is not None and response is not None:
-                    reply = on_response(request, response)
-                    if response.filters:
-                        self._fit(response)
-            except BaseException as raised:  # noqa: BLE001  # handed to the policies further out
-                self._raised(raised)
-            if reply is not None:
-                if not isinstance(reply, Reply):
-                    return reply
-                self._replied(reply)
-        return None
-
-    def _must_hold(self, response: Response) -> bool:
-        """Return whether the app may still raise the error that it has answered."""
-        if response.reply or self._ended or not self._patient:
-            return False
-        return self.complete or self._size <= PATIENCE
-
-    async def _finish_pass(self, waiting: Any) -> None:
-        """Go on with a pass in which a hook, or the pass itself, has to wait."""
-        while waiting is not None:
-            if waiting is HOLD:
-                try:
-                    await _want(WANTS_END, PATIENCE)
-                except BaseException as error:  # noqa: BLE001  # what the app raised
-                    self._error = error
-            else:
-                await self._wait_for(waiting)
-            waiting = self._carry()
-
-    async def _wait_for(self, waiting: Waiting) -> None:
-        try:
-            reply = settled(await waiting)
-            if self.response is not None and self.response.filters:
-                self._fit(self.response)
-        except BaseException as raised:  # noqa: BLE001  # handed to the policies further out
-            self._raised(raised)
-        else:
-            if reply is not None:
-                self._replied(reply)
-
-    def _replied(self, reply: Reply) -> None:
-        if self._error is not None:
-            if not isinstance(self._error, Exception):
-                return  # cancellation and the like can't be answered
-            self.request.carrier.pop(REPORTED, None)
-        self._error = None
-        self._adopt(reply)
-
-    def _adopt(self, reply: Reply) -> None:
-        """Make a reply the response that the policies further out see."""
-        response = self.make_response(reply)
-        response.reply = True
-        response.whole = b""
-        if reply.status not in (204, 304):
-            response.whole = reply.body
-            response.headers.set("Content-Length", str(len(reply.body)))
-        if self.request.method == "HEAD":
-            response.has_no_body()
-        whole = response.whole or b""
-        self.response = response
-        self.complete = True
-        self._held, self._size, self._fitted = [whole], len(whole), 0
-
-    def _raised(self, raised: BaseException) -> None:
-        if isinstance(raised, Problem) and raised is not self._error:
-            self._replied(raised.reply(self.request))
-            return
-        if raised is not self._error:
-            raised.__context__ = raised.__context__ or self._error
-        self._error = raised
-        self.response = None
-
-    async def _resume(self, result: bytes | BaseException | None) -> None:
-        """Run the pass on from where it is suspended, until it is again, or ends."""
-        wanted = await _until_wanted(self._pass, result)
-        while wanted is not None:
-            what, limit = wanted
-            self.phase, self._limit = (HOLDING if what is WANTS_END else COLLECTING), limit
-            if self.phase == COLLECTING and self._size > limit:
-                result = ResponseTooLarge(limit)
-            elif self.phase == COLLECTING and self.complete:
-                result = b"".join(self._held or ())
-            elif self._ended:
-                result = self._error or NoAnswer("the app ended before its response was complete")
-            else:
-                return
-            wanted = await _until_wanted(self._pass, result)
-        self._settle()
 
     # -- what is sent -----------------------------------------------------------------------------
 

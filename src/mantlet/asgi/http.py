@@ -7,8 +7,9 @@ from typing import Any
 
 from mantlet.asgi.request import AsgiRequest
 from mantlet.exceptions import ClientDisconnected, MantletError, NoAnswer
-from mantlet.exchange import CLOSED, COLLECTING, HOLDING, STREAMING, WAITING, Exchange, Steps
+from mantlet.exchange import Exchange
 from mantlet.headers import BytesHeaders, with_fields
+from mantlet.outward import CLOSED, COLLECTING, HOLDING, STREAMING, WAITING, Steps
 from mantlet.policy import Reply, Response
 from mantlet.types import AsgiMessage, Receive, Send
 

@@ -6,7 +6,7 @@ from mantlet.asgi.http import HttpExchange
 from mantlet.asgi.lifespan import Lifespan
 from mantlet.asgi.request import AsgiRequest
 from mantlet.asgi.websocket import WebSocketExchange, WebSocketRequest
-from mantlet.exchange import CLOSED
+from mantlet.outward import CLOSED
 from mantlet.policy import Policy
 from mantlet.request import FIELDS
 from mantlet.stack import BaseStack

@@ -4,8 +4,9 @@ from typing import Any
 
 from mantlet.asgi.http import AsgiExchange
 from mantlet.asgi.request import AsgiRequest
-from mantlet.exchange import CLOSED, AnswerEnded
+from mantlet.exchange import AnswerEnded
 from mantlet.headers import BytesHeaders, with_fields
+from mantlet.outward import CLOSED
 from mantlet.policy import Close, Message, Response
 from mantlet.stack import BaseStack, Refusal
 from mantlet.types import AsgiMessage, Receive, Send

@@ -5,8 +5,9 @@ from types import TracebackType
 from typing import Any
 from wsgiref.types import StartResponse
 
-from mantlet.exchange import CLOSED, HOLDING, STREAMING, WAITING, Exchange, Steps
+from mantlet.exchange import Exchange
 from mantlet.headers import TextHeaders, with_fields
+from mantlet.outward import CLOSED, HOLDING, STREAMING, WAITING, Steps
 from mantlet.policy import Reply, Response
 from mantlet.problem import phrase
 from mantlet.stack import run
