@@ -304,6 +304,16 @@ class AsgiFace:
         """Send one request."""
         return drive_asgi(app, method, path, **kwargs)
 
+    def drive_twice(self, app: Any) -> tuple[Answer, Answer]:
+        """Send one request, whose scope an app outside hands in a second time."""
+        first = Answer()
+
+        async def again(scope: Scope, receive: Receive, send: Send) -> None:
+            await ask_asgi(app, scope, [], first)
+            await app(scope, receive, send)
+
+        return first, drive_asgi(again)
+
 
 class WsgiFace:
     """The WSGI side of a test that runs on both."""
@@ -328,6 +338,16 @@ class WsgiFace:
     def drive(self, app: Any, method: str = "GET", path: str = "/", **kwargs: Any) -> Answer:
         """Send one request."""
         return drive_wsgi(app, method, path, **kwargs)
+
+    def drive_twice(self, app: Any) -> tuple[Answer, Answer]:
+        """Send one request, whose environ an app outside hands in a second time."""
+        first = Answer()
+
+        def again(environ: dict[str, Any], start_response: Any) -> Any:
+            ask_wsgi(app, environ, first)
+            return app(environ, start_response)
+
+        return first, drive_wsgi(again)
 
 
 Face = AsgiFace | WsgiFace

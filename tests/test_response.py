@@ -318,8 +318,11 @@ def test_an_answer_field_is_on_whatever_answer_goes_out(play: Callable[..., Outc
     """The app's, one that replaces it, one to an error, and a refusal."""
 
     class Field(Policy):
+        def __init__(self, value: str = "here") -> None:
+            self.value = value
+
         def on_request(self, request: Request) -> None:
-            request.add_answer_field("X-Mark", "here")
+            request.add_answer_field("X-Mark", self.value)
 
     class Answer(Policy):
         def on_error(self, request: Request, error: BaseException) -> Reply:
@@ -341,7 +344,8 @@ def test_an_answer_field_is_on_whatever_answer_goes_out(play: Callable[..., Outc
     assert marks(Answer(), Field(), raises_at=-1) == ["here"]
     assert marks(Field(), Replace()) == ["here"]
     assert marks(Field(), Refuse()) == ["here"]
-    assert marks(Field(), Field()) == ["here, here"]
+    assert marks(Field(), Field("there")) == ["here, there"]
+    assert marks(Field(), Field()) == ["here"]
 
 
 @pytest.mark.parametrize("value", ["a\r\nb", "a\nb", "a\0b", "a\x7fb", "a€b"], ids=repr)

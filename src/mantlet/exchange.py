@@ -21,7 +21,7 @@ from mantlet.outward import (
     Steps,
 )
 from mantlet.policy import VALIDATORS, Filter, Response
-from mantlet.request import FIELDS, REPORTED, Request
+from mantlet.request import FIELDS, Request
 from mantlet.stack import BaseStack, Refusal
 
 __all__ = ["AnswerEnded", "Exchange"]
@@ -55,6 +55,9 @@ class Exchange(OutwardPass):
 
     Attributes:
         failure: what nobody answered, to be raised to the server.
+        hears_errors: whether a policy hears errors.
+        plain_below: an answer with a status below this interests no policy, as is so for most,
+            unless a framework has told of an error by its signal.
     """
 
     __slots__ = (
@@ -65,7 +68,7 @@ class Exchange(OutwardPass):
         "_refusal",
         "failure",
         "hears_errors",
-        "sees_answers",
+        "plain_below",
         "stack",
     )
 
@@ -75,15 +78,13 @@ class Exchange(OutwardPass):
     ) -> None:
         if request.owns_fields:
             request.carrier[FIELDS] = request.answer_fields
-        passed = -1 if refusal is None else refusal.index
+        outward = stack.outward[-1 if refusal is None else refusal.index]
+        self._hooks, self.hears_errors, self.plain_below = outward
         self.stack = stack
         self.request = request
         self._emit = emit
         self._refusal = refusal
         self._out: list[Any] = []
-        self._hooks = stack.outward[passed]
-        self.hears_errors = stack.hears_errors[passed]
-        self.sees_answers = stack.sees_answers[passed]
         self.phase = WAITING
         self.response = None
         self.failure: BaseException | None = None
@@ -96,12 +97,6 @@ class Exchange(OutwardPass):
         self._fitted = 0
 
     # -- what a face gives ------------------------------------------------------------------------
-
-    def is_plain(self, status: int) -> bool:
-        """Return whether no policy wants to see the app's answer, as is so for most of them."""
-        return not self.sees_answers and (
-            not self.hears_errors or (status < 400 and REPORTED not in self.request.carrier)
-        )
 
     @abstractmethod
     def put(self, head: Response | None, chunks: list[bytes], more: bool) -> None:

@@ -2,9 +2,10 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, MutableMapping
+from types import MappingProxyType
 from typing import Any, Literal
 
-from mantlet.headers import Headers
+from mantlet.headers import FieldNames, Headers
 
 __all__ = ["Request", "state"]
 
@@ -16,6 +17,9 @@ FIELDS = "mantlet.fields"
 
 #: Where a framework's signal leaves the exception that the framework turned into an answer.
 REPORTED = "mantlet.error"
+
+#: What `Request.pick_headers()` returns where none is there.
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class Request:
@@ -43,7 +47,7 @@ class Request:
         """Add a header field to the answer, whoever will make it: the app, or any policy.
 
         It takes the place of a field of that name that the answer has. A second value for one name
-        joins the first in a list.
+        joins the first in a list, unless it is the same.
 
         Raises:
             ValueError: the name or the value must not stand in a header field (RFC 9110, 5).
@@ -85,7 +89,7 @@ class Request:
         """The request's header fields."""
 
     @abstractmethod
-    def pick_headers(self, names: frozenset[str]) -> Mapping[str, str]:
+    def pick_headers(self, names: FieldNames) -> Mapping[str, str]:
         """Return the values of those header fields of ``names`` that are there.
 
         For a policy that wants one or two fields of a request: it costs less than `headers`.

@@ -1,7 +1,7 @@
 """What the two faces share: an app with its policies around it, and the way in through them."""
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from typing import Any, Generic, Self, TypeVar, cast
+from typing import Any, Generic, NamedTuple, Self, TypeVar, cast
 
 from mantlet.integrations.signals import listen
 from mantlet.policy import Policy, Reply, Response
@@ -18,6 +18,20 @@ OutwardPair = tuple[
     Callable[[Request, Response], Reply | Waiting | None] | None,
     Callable[[Request, BaseException], Reply | Waiting | None] | None,
 ]
+
+
+class Outward(NamedTuple):
+    """What policies do on the way out.
+
+    Attributes:
+        hooks: theirs, the innermost policy's first.
+        hears_errors: whether one of them hears errors.
+        plain_below: an answer with a status below this interests none of them.
+    """
+
+    hooks: tuple[OutwardPair, ...]
+    hears_errors: bool
+    plain_below: int
 
 
 class Refusal:
@@ -93,12 +107,8 @@ class BaseStack(Generic[App]):
             if _overrides(policy, "on_request")
         )
         self.on_message = tuple(p.on_message for p in policies if _overrides(p, "on_message"))
-        #: By how many policies let the request pass: what those do on the way out, innermost first.
+        #: By how many policies let the request pass: what those do on the way out.
         self.outward = tuple(_outward(policies[:count]) for count in range(len(policies) + 1))
-        #: By the same: whether one of those hears errors.
-        self.hears_errors = tuple(any(hook for _, hook in hooks) for hooks in self.outward)
-        #: By the same: whether one of those looks at answers.
-        self.sees_answers = tuple(any(hook for hook, _ in hooks) for hooks in self.outward)
         #: By how many policies ran: what those do at the end, innermost first.
         self.on_finish = tuple(
             tuple(p.on_finish for p in reversed(policies[:count]) if _overrides(p, "on_finish"))
@@ -107,8 +117,8 @@ class BaseStack(Generic[App]):
         self.startup = tuple(p.startup for p in policies if _overrides(p, "startup"))
         self.shutdown = tuple(p.shutdown for p in reversed(policies) if _overrides(p, "shutdown"))
         #: Whether every policy is done with the request once it has let it pass.
-        self.inward_only = not (self.outward[-1] or self.on_finish[-1] or self.on_message)
-        if self.hears_errors[-1]:
+        self.inward_only = not (self.outward[-1].hooks or self.on_finish[-1] or self.on_message)
+        if self.outward[-1].hears_errors:
             listen()
 
     def __repr__(self) -> str:
@@ -230,12 +240,16 @@ def _overrides(policy: Policy, hook: str) -> bool:
     return getattr(own, "__func__", own) is not getattr(Policy, hook)
 
 
-def _outward(policies: tuple[Policy, ...]) -> tuple[OutwardPair, ...]:
-    pairs = (
+def _outward(policies: tuple[Policy, ...]) -> Outward:
+    every = (
         (
             policy.on_response if _overrides(policy, "on_response") else None,
             policy.on_error if _overrides(policy, "on_error") else None,
         )
         for policy in reversed(policies)
     )
-    return tuple(pair for pair in pairs if any(pair))
+    pairs = tuple(pair for pair in every if any(pair))
+    hears_errors = any(on_error for _, on_error in pairs)
+    if any(on_response for on_response, _ in pairs):
+        return Outward(pairs, hears_errors, 0)
+    return Outward(pairs, hears_errors, 400 if hears_errors else 1000)

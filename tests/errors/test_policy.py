@@ -23,6 +23,7 @@ from mantlet import (
     MantletError,
     Policy,
     Problem,
+    RateLimiter,
     Reply,
 )
 from tests.drive import AsgiFace, Face, Said, both_faces, drive_asgi, drive_wsgi, hello
@@ -581,6 +582,18 @@ def test_every_request_of_one_scope_owner_gets_its_own_id() -> None:
     ids = {drive_asgi(app).get("X-Request-ID") for _ in range(20)}
     assert len(ids) == 20
     assert all(re.fullmatch("[0-9a-f]{32}", made or "") for made in ids)
+
+
+@both_faces
+def test_a_request_that_is_served_again_keeps_its_id_and_gets_its_fields(face: Face) -> None:
+    """As a middleware outside does that tries again, with the same environ or scope."""
+    app = face.wrap(hello, ErrorEnvelope(), RateLimiter("100/minute"))
+    first, second = face.drive_twice(app)
+    assert first.get("X-Request-ID") == second.get("X-Request-ID") is not None
+    assert (first.get("RateLimit"), second.get("RateLimit")) == (
+        '"default";r=99;t=1',
+        '"default";r=98;t=1',
+    )
 
 
 def test_the_envelope_takes_no_options() -> None:

@@ -11,6 +11,7 @@ from mantlet.exchange import Exchange
 from mantlet.headers import BytesHeaders, with_fields
 from mantlet.outward import CLOSED, COLLECTING, HOLDING, STREAMING, WAITING, Steps
 from mantlet.policy import Reply, Response
+from mantlet.request import REPORTED
 from mantlet.types import AsgiMessage, Receive, Send
 
 __all__ = ["AsgiExchange", "HttpExchange"]
@@ -129,7 +130,8 @@ class HttpExchange(AsgiExchange):
                 or head is None
                 or self._held is not None
                 or (more and not message.get("body"))
-                or not self.is_plain(head["status"])
+                or head["status"] >= self.plain_below
+                or REPORTED in self.request.carrier
             ):
                 waiting = self.feed(message.get("body", b""), more)
                 if waiting is not None:
@@ -153,7 +155,8 @@ class HttpExchange(AsgiExchange):
         request = self.request
         if request.owns_fields and request.answer_fields:
             raw = with_fields(head.get("headers", ()), request.answer_fields)
-            return {**head, "headers": raw}
+            head = dict(head)
+            head["headers"] = raw
         return head
 
     def app_response(self) -> Response | None:

@@ -1,21 +1,17 @@
 """The request over an ASGI scope."""
 
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
 from mantlet.body import HANDED_OVER, check_length
 from mantlet.exceptions import ClientDisconnected
-from mantlet.headers import Headers, bytes_field, lower_names
+from mantlet.headers import LOWER_BYTES, FieldNames, Headers, bytes_field
 from mantlet.problem import BodyTooLarge
-from mantlet.request import FIELDS, STATE, Request
+from mantlet.request import FIELDS, NO_HEADERS, STATE, Request
 from mantlet.types import AsgiMessage, Receive, Scope
 
 __all__ = ["AsgiRequest"]
-
-
-_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class ScopeHeaders(Headers):
@@ -96,20 +92,23 @@ class AsgiRequest(Request):
 
     def add_answer_field(self, name: str, value: str) -> None:
         """Add a header field to the answer, whoever will make it."""
-        field = bytes_field(name, value)
-        key, fields = field[0], self.answer_fields
-        if key in fields:
-            field = (key, fields[key][1] + b", " + field[1])
-        fields[key] = field
+        if value.isascii() and value.isprintable():  # nearly always, and a call less
+            key, native = LOWER_BYTES[name], value.encode()
+        else:
+            key, native = bytes_field(name, value)
+        fields = self.answer_fields
+        if key in fields and fields[key][1] != native:
+            native = fields[key][1] + b", " + native
+        fields[key] = key, native
 
-    def pick_headers(self, names: frozenset[str]) -> Mapping[str, str]:
+    def pick_headers(self, names: FieldNames) -> Mapping[str, str]:
         """Return the values of those header fields of ``names`` that are there."""
-        wanted = lower_names(names)
+        wanted = names.lower
         for field in self.carrier["headers"]:
             if field[0] in wanted:
-                found = {wanted[key]: self.headers.get(wanted[key]) for key in wanted}
+                found = {name: self.headers.get(name) for name in wanted.values()}
                 return {name: value for name, value in found.items() if value is not None}
-        return _NONE
+        return NO_HEADERS
 
     @property
     def scheme(self) -> str:

@@ -3,11 +3,12 @@
 import re
 from os import register_at_fork, urandom
 
+from mantlet.headers import FieldNames
 from mantlet.request import Request
 
 __all__ = ["request_id"]
 
-_CARRIERS = frozenset({"x-request-id", "traceparent"})
+_CARRIERS = FieldNames("x-request-id", "traceparent")
 # What an id may be made of, so that it may stand in a log line and in a header field unescaped.
 _VALID = re.compile(r"[A-Za-z0-9._~+/=:@-]{1,128}")
 # W3C Trace Context, 3.2: version, trace-id, parent-id, flags; later versions may add to it.

@@ -35,9 +35,10 @@ class ErrorEnvelope(Policy):
 
     def on_request(self, request: Request) -> None:
         """Give the exchange its id."""
-        if "request_id" not in request.state:  # another envelope's, further out
-            request.state["request_id"] = given = request_id(request)
-            request.add_answer_field(HEADER, given)
+        state = request.state
+        if "request_id" not in state:  # else it is another envelope's, further out
+            state["request_id"] = request_id(request)
+        request.add_answer_field(HEADER, state["request_id"])
 
     def on_error(self, request: Request, error: BaseException) -> Reply | None:
         """Answer the error, and log it unless it is a problem that the client is at fault for."""

@@ -46,8 +46,9 @@ class Decision:
         quota, room = self.quota, self._room
         if room < 0:
             return f";r=0;t={self.reset}"
-        remaining, part = divmod(room, quota.interval)
-        return f";r={remaining};t={-((part - quota.interval) // quota.second)}"
+        interval = quota.interval
+        remaining = room // interval
+        return f";r={remaining};t={-((room - (remaining + 1) * interval) // quota.second)}"
 
     def __repr__(self) -> str:
         verdict = "allowed" if self.allowed else "refused"

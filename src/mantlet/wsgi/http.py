@@ -10,6 +10,7 @@ from mantlet.headers import TextHeaders, with_fields
 from mantlet.outward import CLOSED, HOLDING, STREAMING, WAITING, Steps
 from mantlet.policy import Reply, Response
 from mantlet.problem import phrase
+from mantlet.request import FIELDS, REPORTED
 from mantlet.stack import run
 from mantlet.wsgi.request import WsgiRequest
 
@@ -64,6 +65,9 @@ class HttpExchange(Exchange):
             self.failure = error
             self.close()
             raise
+        finally:
+            if self.request.owns_fields:
+                self.request.environ.pop(FIELDS, None)
         if self._untouched():
             return self._result
         if self.phase == CLOSED and self._whole and not self.stack.on_finish[-1]:
@@ -85,7 +89,7 @@ class HttpExchange(Exchange):
                 result = self._result
                 if type(result) is list and len(result) == 1 and result[0]:
                     self._whole = True
-                    if self._held is None and self.is_plain(int(self._status[:3])):
+                    if self._held is None and self._is_plain():
                         self.phase = CLOSED
                         self._out = result
                         self._start(self._status, self._fields)
@@ -240,6 +244,15 @@ class HttpExchange(Exchange):
         run(self.feed(b"", False))
         return self.end() if self.phase == HOLDING else None
 
+    def _is_plain(self) -> bool:
+        """Return whether the app's answer interests no policy."""
+        status = self._status
+        return (
+            status is not None
+            and int(status[:3]) < self.plain_below
+            and REPORTED not in self.request.carrier
+        )
+
     def _is_first_of_plain(self, chunk: bytes) -> bool:
         """Send the head, if this is the first chunk of an answer that no policy wants to see."""
         status = self._status
@@ -248,7 +261,7 @@ class HttpExchange(Exchange):
             or self.phase != WAITING
             or status is None
             or self._held is not None
-            or not self.is_plain(int(status[:3]))
+            or not self._is_plain()
         ):
             return False
         self.phase = STREAMING

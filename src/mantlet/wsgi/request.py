@@ -1,23 +1,27 @@
 """The request over a WSGI environ (PEP 3333)."""
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from io import BufferedReader, BytesIO, RawIOBase
 from typing import Any, Protocol
 from urllib.parse import quote
 
 from mantlet.body import HANDED_OVER, check_length
-from mantlet.headers import Headers, lower_text, text_field
+from mantlet.headers import (
+    LOWER_TEXT,
+    UNPREFIXED,
+    FieldNames,
+    Headers,
+    check_value,
+    environ_key,
+)
 from mantlet.problem import BodyTooLarge, MalformedRequest
-from mantlet.request import FIELDS, STATE, Request
+from mantlet.request import FIELDS, NO_HEADERS, STATE, Request
 
 __all__ = ["WsgiRequest"]
 
 Environ = dict[str, Any]
 
 _READ = 64 * 1024
-# The two fields that CGI names without a prefix (RFC 3875, 4.1).
-_UNPREFIXED = {"CONTENT_TYPE": "content-type", "CONTENT_LENGTH": "content-length"}
 
 
 class Readable(Protocol):
@@ -42,8 +46,8 @@ class EnvironHeaders(Headers):
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """Return a field's value, or ``default``."""
-        key = _key(name)
-        if key in _UNPREFIXED:
+        key = environ_key(name)
+        if key in UNPREFIXED:
             # Some servers set the two to "" where the client sent none.
             return self._environ.get(key) or default
         return self._environ.get(key, default)
@@ -52,19 +56,8 @@ class EnvironHeaders(Headers):
         for key, value in self._environ.items():
             if key.startswith("HTTP_"):
                 yield key[5:].replace("_", "-").lower(), value
-            elif key in _UNPREFIXED and value:
-                yield _UNPREFIXED[key], value
-
-
-@lru_cache(maxsize=512)
-def _key(name: str) -> str:
-    key = name.upper().replace("-", "_")
-    return key if key in _UNPREFIXED else f"HTTP_{key}"
-
-
-@lru_cache(maxsize=512)
-def _keys(names: frozenset[str]) -> tuple[tuple[str, str], ...]:
-    return tuple((_key(name), name) for name in names)
+            elif key in UNPREFIXED and value:
+                yield UNPREFIXED[key], value
 
 
 class WsgiRequest(Request):
@@ -122,16 +115,20 @@ class WsgiRequest(Request):
 
     def add_answer_field(self, name: str, value: str) -> None:
         """Add a header field to the answer, whoever will make it."""
-        field = text_field(name, value)
-        key, fields = lower_text(name), self.answer_fields
-        if key in fields:
-            field = (name, f"{fields[key][1]}, {value}")
-        fields[key] = field
+        if not (value.isascii() and value.isprintable()):
+            check_value(name, value)
+        key, fields = LOWER_TEXT[name], self.answer_fields
+        if key in fields and fields[key][1] != value:
+            value = f"{fields[key][1]}, {value}"
+        fields[key] = name, value
 
-    def pick_headers(self, names: frozenset[str]) -> Mapping[str, str]:
+    def pick_headers(self, names: FieldNames) -> Mapping[str, str]:
         """Return the values of those header fields of ``names`` that are there."""
         environ = self.environ
-        return {name: environ[key] for key, name in _keys(names) if key in environ}
+        for key, _ in names.keys:
+            if key in environ:
+                return {name: environ[key] for key, name in names.keys if key in environ}
+        return NO_HEADERS
 
     @property
     def scheme(self) -> str:
