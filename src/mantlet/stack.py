@@ -139,11 +139,12 @@ class BaseStack(Generic[App]):
         Returns:
             None if all of them let it pass. A refusal that waits goes through `judge()`.
         """
+        hooks = self.on_request
+        if start:
+            hooks = tuple(pair for pair in hooks if pair[0] >= start)
         index = start
         try:
-            for index, hook in self.on_request:
-                if index < start:
-                    continue
+            for index, hook in hooks:
                 reply = hook(request)
                 if reply is not None:
                     if isinstance(reply, Reply):

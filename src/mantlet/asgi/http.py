@@ -85,8 +85,10 @@ class HttpExchange(AsgiExchange):
         """Hand the request over to the app; return what it receives from."""
         self._head: AsgiMessage | None = None
         self._gone = False
-        self._pull: Receive = self.request.hand_over()
-        return self.receive if self.hears_errors else self._pull
+        request = self.request
+        request.handed_over = True
+        self._pull: Receive = request.receive
+        return self.receive if self.hears_errors else request.receive
 
     async def receive(self) -> AsgiMessage:
         """Hand the app what the server has received."""

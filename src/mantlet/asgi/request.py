@@ -40,23 +40,31 @@ class ScopeHeaders(Headers):
 
 
 class AsgiRequest(Request):
-    """A lazy view over a scope, and the body as far as policies have read it."""
+    """A lazy view over a scope, and the body as far as policies have read it.
 
-    __slots__ = ("_complete", "_handed_over", "_headers", "_pull", "_read")
+    Attributes:
+        receive: what the app receives from: the server's own as long as nothing was read.
+        handed_over: whether the app has it.
+    """
+
+    __slots__ = ("_complete", "_headers", "_pull", "_read", "handed_over", "receive")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.carrier = scope
         state = scope.get(STATE)
         if state is None:
             state = scope[STATE] = {}
+            fields = None
+        else:
+            fields = scope.get(FIELDS)
         self.state = state
-        self.owns_fields = FIELDS not in scope
-        self.answer_fields = {} if self.owns_fields else scope[FIELDS]
-        self._pull = receive
+        self.owns_fields = fields is None
+        self.answer_fields = {} if fields is None else fields
+        self.receive = self._pull = receive
         self._headers: ScopeHeaders | None = None
         self._read: bytearray | None = None
         self._complete = False
-        self._handed_over = False
+        self.handed_over = False
 
     @property
     def method(self) -> str:
@@ -124,11 +132,12 @@ class AsgiRequest(Request):
 
     async def body(self, limit: int) -> bytes:
         """Read the whole body, at most ``limit`` bytes of it; see `Request.body()`."""
-        if self._handed_over:
+        if self.handed_over:
             raise RuntimeError(HANDED_OVER)
         if self._read is None:
             check_length(self.headers.get("content-length"), limit)
             self._read = bytearray()
+            self.receive = self._replay
         read = self._read
         while not self._complete and len(read) <= limit:
             message = await self._pull()
@@ -139,11 +148,6 @@ class AsgiRequest(Request):
         if len(read) > limit:
             raise BodyTooLarge(limit)
         return bytes(read)
-
-    def hand_over(self) -> Receive:
-        """Return the app's ``receive``: the server's own if nothing was read."""
-        self._handed_over = True
-        return self._pull if self._read is None else self._replay
 
     async def _replay(self) -> AsgiMessage:
         if self._read is None:

@@ -56,7 +56,8 @@ class Stack(BaseStack[AsgiApp]):
         if refusal is not None and refusal.waiting is not None:
             refusal = await self.judge(request, refusal)
         if refusal is None and self.inward_only and not request.sets_fields():
-            await self.app(scope, request.hand_over(), send)
+            request.handed_over = True
+            await self.app(scope, request.receive, send)
             return
 
         exchange = (HttpExchange if kind == "http" else WebSocketExchange)(

@@ -44,7 +44,7 @@ class WebSocketExchange(AsgiExchange):
 
     def hand_over(self) -> Receive:
         """Hand the request over to the app; return what it receives from."""
-        self._pull: Receive = self.request.hand_over()
+        self._pull: Receive = self.request.receive
         return self.receive
 
     # -- the handshake ----------------------------------------------------------------------------
@@ -105,7 +105,7 @@ class WebSocketExchange(AsgiExchange):
         if not self._connected and self.response is not None and self.response.reply:
             # A policy refuses before the app has seen the server's first event, which comes first.
             self._connected = True
-            await self.request.hand_over()()
+            await self.request.receive()
         await super().flush()
 
     # -- messages ---------------------------------------------------------------------------------

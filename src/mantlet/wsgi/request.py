@@ -70,9 +70,12 @@ class WsgiRequest(Request):
         state = environ.get(STATE)
         if state is None:
             state = environ[STATE] = {}
+            fields = None
+        else:
+            fields = environ.get(FIELDS)
         self.state = state
-        self.owns_fields = FIELDS not in environ
-        self.answer_fields = {} if self.owns_fields else environ[FIELDS]
+        self.owns_fields = fields is None
+        self.answer_fields = {} if fields is None else fields
         self._body: _Body | None = None
         self._handed_over = False
 
