@@ -15,6 +15,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPResponse, IncompleteRead
@@ -245,8 +246,10 @@ def serve(server: str, app: str) -> Iterator[App]:
         "uvicorn": ("--host", HOST, "--port", str(port)),
         "gunicorn": ("--bind", f"{HOST}:{port}", "--no-control-socket"),
     }
-    with TemporaryFile() as output:
-        process = subprocess.Popen(  # noqa: S603  # nothing in it comes from outside
+    # In a thread, for a Ctrl-C that comes while a process is started would lose it.
+    with TemporaryFile() as output, ThreadPoolExecutor(1) as starter:
+        started = starter.submit(
+            subprocess.Popen,
             [sys.executable, "-m", server, *options[server], f"demo_apps:{app}"],
             cwd=Path(__file__).parent,
             stdout=output,
@@ -254,8 +257,10 @@ def serve(server: str, app: str) -> Iterator[App]:
             start_new_session=True,  # so that Ctrl-C comes to the demo alone
         )
         try:
+            started.result()
             yield App(app, port, output)
         finally:
+            process = started.result()
             process.terminate()
             with suppress(subprocess.TimeoutExpired):
                 process.wait(5)
