@@ -13,6 +13,7 @@ from wsgiref.util import setup_testing_defaults
 import pytest
 
 import mantlet
+from tests.conformance.checkers import check_asgi, check_wsgi
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
@@ -175,7 +176,7 @@ def drive_asgi(
             for index, chunk in enumerate(chunks)
         ]
     try:
-        asyncio.run(ask_asgi(app, made, events, answer))
+        asyncio.run(ask_asgi(check_asgi(app), made, events, answer))
     except BaseException as error:  # for the test to look at
         answer.error = error
     return answer
@@ -273,7 +274,7 @@ def drive_wsgi(
     answer = Answer()
     made = make_environ(method, path, headers=headers, body=body, client=client, environ=environ)
     try:
-        ask_wsgi(app, made, answer)
+        ask_wsgi(check_wsgi(app), made, answer)
     except BaseException as error:  # for the test to look at
         answer.error = error
     return answer
@@ -298,7 +299,7 @@ class AsgiFace:
 
     def wrap(self, handler: Handler, *policies: Policy) -> AsgiApp:
         """Return a stack around an app of ``handler``."""
-        return mantlet.asgi.wrap(self.app(handler), *policies)
+        return mantlet.asgi.wrap(check_asgi(self.app(handler)), *policies)
 
     def drive(self, app: Any, method: str = "GET", path: str = "/", **kwargs: Any) -> Answer:
         """Send one request."""
@@ -333,7 +334,7 @@ class WsgiFace:
 
     def wrap(self, handler: Handler, *policies: Policy) -> WSGIApplication:
         """Return a stack around an app of ``handler``."""
-        return mantlet.wsgi.wrap(self.app(handler), *policies)
+        return mantlet.wsgi.wrap(check_wsgi(self.app(handler)), *policies)
 
     def drive(self, app: Any, method: str = "GET", path: str = "/", **kwargs: Any) -> Answer:
         """Send one request."""

@@ -229,9 +229,16 @@ def test_policies_run_outermost_first_on_the_way_in_and_last_on_the_way_out(face
 
 @both_faces
 def test_a_policy_without_hooks_costs_nothing_and_changes_nothing(face: Face) -> None:
-    """The base class itself is a policy."""
-    answer = face.drive(face.wrap(hello, Policy()))
+    """The base class itself is a policy. Not even a place for its state is made."""
+    carriers: list[dict[str, Any]] = []
+
+    def app(carrier: Any) -> Said:
+        carriers.append(dict(carrier))
+        return hello(carrier)
+
+    answer = face.drive(face.wrap(app, Policy()))
     assert answer == face.drive(face.app(hello))
+    assert not [key for key in carriers[0] if key.startswith("mantlet")]
 
 
 @both_faces

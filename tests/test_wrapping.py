@@ -45,6 +45,7 @@ def test_a_frameworks_app_is_wrapped_in_its_own_protocol(app: Any, kind: type) -
 
 
 @pytest.mark.parametrize("face", FACES, ids=lambda face: face.name)
+@pytest.mark.breaks_rules("Django sends names in upper case under ASGI")
 def test_djangos_app_is_wrapped_in_its_own_protocol(face: Face) -> None:
     """Both of its handlers."""
     with django_site(face.name, index=lambda _: "hello") as site:
@@ -284,6 +285,7 @@ def test_the_wrapped_stack_itself_stays_as_it_was(face: Face) -> None:
 
 
 @both_faces
+@pytest.mark.breaks_rules("the app itself is looked at")
 def test_the_repr_of_a_stack_says_what_it_is(face: Face) -> None:
     """The policies' names and the app."""
     stack: Any = face.wrap(hello, ErrorEnvelope(), RateLimiter("5/hour"))

@@ -118,6 +118,8 @@ class BaseStack(Generic[App]):
         self.shutdown = tuple(p.shutdown for p in reversed(policies) if _overrides(p, "shutdown"))
         #: Whether every policy is done with the request once it has let it pass.
         self.inward_only = not (self.outward[-1].hooks or self.on_finish[-1] or self.on_message)
+        #: Whether no policy wants to see anything.
+        self.idle = self.inward_only and not (self.on_request or self.startup or self.shutdown)
         if self.outward[-1].hears_errors:
             listen()
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from wsgiref.util import setup_testing_defaults
 
+from tests.conformance.checkers import check_asgi, check_wsgi
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -141,7 +143,8 @@ def wsgi_app(script: Script, outcome: Outcome | None = None) -> WsgiApp:
 def play_asgi(make: Callable[[ASGIApp], ASGIApp], script: Script, method: str = "GET") -> Outcome:
     """Play a script under ASGI, as a server that sends nothing before it has a body event."""
     outcome = Outcome()
-    app = make(asgi_app(script, outcome))
+    app = asgi_app(script, outcome)
+    app = check_asgi(make(check_asgi(app)))
     head: Message = {}
 
     async def receive() -> Message:
@@ -190,7 +193,10 @@ async def _run(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None
 def play_wsgi(make: Callable[[WsgiApp], WsgiApp], script: Script, method: str = "GET") -> Outcome:
     """Play a script under WSGI, as a server that sends the head with the first bytes."""
     outcome = Outcome()
-    app = make(wsgi_app(script, outcome))
+    app = wsgi_app(script, outcome)
+    raises = script.raises_at is not None
+    app = check_wsgi(app, cut=raises or script.declares_length)
+    app = check_wsgi(make(app), cut=raises)
     head: list[Any] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:

@@ -24,7 +24,7 @@ scripts = st.builds(
         st.tuples(
             st.sampled_from(["content-type", "x-one", "etag", "set-cookie", "server"]),
             st.sampled_from(["text/plain", '"abc"', "a=b", "é", ""]),
-        ),
+        ).filter(lambda field: field[0] != "etag" or field[1] == '"abc"'),
         max_size=4,
     ).map(tuple),
     chunks=st.lists(st.sampled_from([b"", b"a", b"Hello", b"x" * 70_000]), max_size=4).map(tuple),

@@ -366,6 +366,7 @@ def test_a_problem_that_is_no_json_is_answered_with_a_bare_500(
 
 
 @both_faces
+@pytest.mark.breaks_rules("names in upper case under ASGI")
 def test_answers_that_the_app_makes_itself_are_left_alone(
     face: Face, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -410,6 +411,7 @@ def test_head_is_answered_with_the_head_of_get(face: Face) -> None:
 
 @both_faces
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS", "BREW"])
+@pytest.mark.breaks_rules("a checker knows the usual methods only")
 def test_every_method_gets_its_errors_enveloped(face: Face, method: str) -> None:
     """Also those that HTTP does not know."""
     answer = face.drive(face.wrap(failing(plain), ErrorEnvelope()), method)

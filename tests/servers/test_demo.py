@@ -29,6 +29,28 @@ def test_demo_shows_what_it_should() -> None:
     assert max(map(len, done.stdout.splitlines())) <= 100
 
 
+def test_demo_fails_when_an_answer_is_not_what_it_should_be() -> None:
+    """It names the answer, and ends with 1."""
+    never = (
+        "import demo; "
+        "case = demo.Case('GET /', demo.get('/'), lambda *_: False); "
+        "demo.CASES = {'ordinary': (case,)}; "
+        "raise SystemExit(demo.main())"
+    )
+    done = subprocess.run(
+        (sys.executable, "-c", never),
+        cwd=EXAMPLES,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    _, _, wrong = done.stdout.partition("Not as it should be:")
+    assert "FastAPI under uvicorn, GET /: Answer(status=200" in wrong
+    assert "Flask under gunicorn, GET /: Answer(status=200" in wrong
+
+
 def test_interrupted_demo_leaves_nothing_running() -> None:
     """On Ctrl-C it stops its servers, and ends with what a shell expects."""
     mark = uuid4().hex

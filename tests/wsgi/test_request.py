@@ -88,6 +88,7 @@ def see(look: Callable[[Request], object], **environ: Any) -> Any:
     ],
     ids=ascii,
 )
+@pytest.mark.breaks_rules("an environ without a path, or with an odd one")
 def test_the_path_is_decoded_whole_and_never_raises(environ: dict[str, Any], path: str) -> None:
     """PEP 3333 has bytes as latin-1 text; what is no UTF-8 becomes U+FFFD."""
     assert see(lambda request: request.path, **environ) == path
@@ -167,6 +168,7 @@ def test_the_client_is_the_address_or_nothing(environ: dict[str, Any], address: 
         (lambda r: r.carrier["marker"], {"marker": 5}, 5),
     ],
 )
+@pytest.mark.breaks_rules("what must be there is left out as well")
 def test_what_pep_3333_lets_a_server_leave_out_has_its_default(
     look: Any, environ: dict[str, Any], value: object
 ) -> None:
@@ -303,6 +305,7 @@ def test_an_empty_length_is_an_empty_body(length: str) -> None:
     st.booleans(),
     st.sampled_from(["read", "read(1)", "readline", "iter", "readlines", "readinto"]),
 )
+@pytest.mark.breaks_rules("the app reads without a size")
 def test_whatever_was_read_the_app_gets_the_body_byte_for_byte(
     pieces: list[bytes], limits: list[int], chunked: bool, way: str
 ) -> None:
@@ -336,6 +339,7 @@ def _buffered(pieces: list[bytes]) -> io.BufferedReader:
 
 
 @pytest.mark.parametrize("extra", [b"", b"NEXT REQUEST"], ids=["alone", "pipelined"])
+@pytest.mark.breaks_rules("the app reads without a size")
 def test_the_app_can_not_read_past_the_length_after_a_policy_has_read(extra: bytes) -> None:
     """What follows on the connection is another request's."""
     policy = Reads(2, 3)
@@ -345,6 +349,7 @@ def test_the_app_can_not_read_past_the_length_after_a_policy_has_read(extra: byt
     assert app.bodies == [b"12345" * 30_000] or extra == b""
 
 
+@pytest.mark.breaks_rules("the very object of the server is looked for")
 def test_a_body_that_nobody_reads_is_the_servers_own_input() -> None:
     """The very object, so that what else it can do still works."""
     stream = io.BytesIO(b"12345")
@@ -365,6 +370,7 @@ def test_a_body_that_nobody_reads_is_the_servers_own_input() -> None:
     ["abc", "-1", "+5", "5.0", " 5", "0x5", "5, 5", "5,5", "\u00b2", "\u0665", "1_0"],
     ids=ascii,
 )
+@pytest.mark.breaks_rules("a malformed Content-Length")
 def test_a_content_length_that_is_no_number_is_malformed(length: str) -> None:
     """RFC 9110, 8.6; duplicates come joined by a comma."""
     policy = Reads(100)
@@ -374,6 +380,7 @@ def test_a_content_length_that_is_no_number_is_malformed(length: str) -> None:
 
 
 @pytest.mark.parametrize("digits", ["9" * 20, "9" * 21, "9" * 5000, "1" + "0" * 100_000])
+@pytest.mark.breaks_rules("a malformed Content-Length")
 def test_a_huge_content_length_is_too_large_and_costs_nothing(digits: str) -> None:
     """Python refuses to read numbers of over 4300 digits; this must not be a crash."""
     policy = Reads(100)
@@ -381,6 +388,7 @@ def test_a_huge_content_length_is_too_large_and_costs_nothing(digits: str) -> No
     assert policy.kinds() == [BodyTooLarge]
 
 
+@pytest.mark.breaks_rules("the app reads without a size")
 def test_leading_zeros_do_not_make_a_length_large() -> None:
     """A number of 5000 digits may be 5."""
     policy = Reads(5)
@@ -388,6 +396,7 @@ def test_leading_zeros_do_not_make_a_length_large() -> None:
     assert policy.kinds() == [b"12345"]
 
 
+@pytest.mark.breaks_rules("an input that only counts its reads")
 def test_a_declared_length_over_the_limit_is_refused_before_anything_is_read() -> None:
     """The app that follows has the untouched input."""
     policy, stream = Reads(4), io.BytesIO(b"12345")
@@ -455,6 +464,7 @@ def test_the_environ_gets_its_own_input_back_for_an_outer_middleware() -> None:
 
 @pytest.mark.parametrize("early", [False, True], ids=["first use", "second use"])
 @pytest.mark.parametrize("app_reads", [False, True], ids=["app has not read", "app has read"])
+@pytest.mark.breaks_rules("the app reads without a size")
 def test_a_body_that_was_handed_over_can_no_longer_be_read(early: bool, app_reads: bool) -> None:
     """The bytes are the app's by then, whatever it has done with them."""
     policy = Late(early=early)

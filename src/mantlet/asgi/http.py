@@ -125,7 +125,7 @@ class HttpExchange(AsgiExchange):
         if kind == "http.response.body":
             more = message.get("more_body", False)
             head = self._head
-            if self.phase == STREAMING and not self.filters():
+            if self.phase == STREAMING and (self.response is None or not self.response.filters):
                 head = None
             elif (
                 self.phase != WAITING

@@ -39,6 +39,9 @@ class Stack(BaseStack[AsgiApp]):
     ) -> None:
         """Serve one scope."""
         kind = scope["type"]
+        if self.idle:
+            await self.app(scope, receive, send)
+            return
         if kind == "http":
             request = AsgiRequest(scope, receive)
         elif kind == "websocket":

@@ -38,7 +38,6 @@ class HttpExchange(Exchange):
         "_server_wrapper",
         "_server_write",
         "_status",
-        "_told",
         "_whole",
     )
 
@@ -50,7 +49,7 @@ class HttpExchange(Exchange):
         self._result: Iterable[bytes] = ()
         self._iterator: Iterator[bytes] | None = None
         self._file: Iterable[bytes] | None = None
-        self._finished = self._whole = self._told = False
+        self._finished = self._whole = False
         try:
             if self._refusal is None:
                 self._call()
@@ -182,30 +181,29 @@ class HttpExchange(Exchange):
     # -- what the server calls --------------------------------------------------------------------
 
     def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        if self.phase == STREAMING and not self._out and not self._filters():
-            return self._next_plain()
-        while not self._out:
-            if self.failure is not None and not self._told:
-                self._told = True
+        while True:
+            while self._out:
+                yield self._out.pop(0)
+            if self.failure is not None:
                 raise self.failure
-            if self.phase == CLOSED or self._told:
-                raise StopIteration
-            self._pull()
-        return self._out.pop(0)
+            if self.phase == CLOSED:
+                return
+            if self.phase == STREAMING and not self._filters():
+                yield from self._stream()
+            else:
+                self._pull()
 
-    def _next_plain(self) -> bytes:
+    def _stream(self) -> Iterator[bytes]:
+        """Hand on the app's chunks, which no policy wants to see."""
         try:
-            return next(self._chunks())
-        except StopIteration:
-            self.phase = CLOSED
+            for chunk in self._chunks():  # noqa: UP028  # `yield from` would close them as well
+                yield chunk
+        except GeneratorExit:
             raise
         except BaseException as error:
             run(self.fail(error))
-            self._told = True
             raise
+        self.phase = CLOSED
 
     def _pull(self) -> None:
         """Take the app's next chunk, or its end."""

@@ -31,6 +31,8 @@ class Stack(BaseStack[WSGIApplication]):
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
+        if self.idle:
+            return self.app(environ, start_response)
         if not self._started:
             self.start()
         request = WsgiRequest(environ)
