@@ -297,6 +297,17 @@ class AsgiFace:
 
         return app
 
+    def stream(self, chunks: Sequence[bytes], *policies: Policy) -> AsgiApp:
+        """Return a stack around an app that streams."""
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            for chunk in chunks:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+
+        return mantlet.asgi.wrap(check_asgi(app), *policies)
+
     def wrap(self, handler: Handler, *policies: Policy) -> AsgiApp:
         """Return a stack around an app of ``handler``."""
         return mantlet.asgi.wrap(check_asgi(self.app(handler)), *policies)
@@ -331,6 +342,15 @@ class WsgiFace:
             return [body]
 
         return app
+
+    def stream(self, chunks: Sequence[bytes], *policies: Policy) -> WSGIApplication:
+        """Return a stack around an app that streams."""
+
+        def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+            start_response("200 OK", [])
+            return iter(chunks)
+
+        return mantlet.wsgi.wrap(check_wsgi(app), *policies)
 
     def wrap(self, handler: Handler, *policies: Policy) -> WSGIApplication:
         """Return a stack around an app of ``handler``."""

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import mantlet
-from mantlet import Close, Message, Policy, Reply, Request, Response, ResponseTooLarge
+from mantlet import (
+    Close,
+    ErrorEnvelope,
+    Message,
+    Policy,
+    Problem,
+    Reply,
+    Request,
+    Response,
+    ResponseTooLarge,
+)
 from tests.drive import FACES, Face, Said, both_faces, drive_asgi, drive_wsgi, hello
 
 if TYPE_CHECKING:
@@ -203,6 +213,57 @@ def test_an_answer_that_has_no_whole_body_is_not_filtered(face: Face, status: in
     answer = face.drive(face.wrap(handler, OnResponse(act)))
     assert (answer.status, answer.body) == (status, body)
     assert answer.get("etag") == '"a"' or status == 204
+
+
+@both_faces
+@pytest.mark.parametrize("hook", ["on_request", "on_response", "on_error"])
+def test_a_problem_that_a_hook_raises_is_its_answer(face: Face, hook: str) -> None:
+    """The policies further out see it as a reply, and the server hears of no error."""
+    seen: list[int] = []
+
+    class Outer(Policy):
+        def on_response(self, request: Request, response: Response) -> None:
+            seen.append(response.status)
+
+    def raising(*_: Any) -> None:
+        raise Problem(409, detail="said by a hook")
+
+    def failing(carrier: Any) -> Said:
+        raise ValueError("of the app")
+
+    policy = type("Raises", (Policy,), {hook: raising})()
+    app = face.wrap(failing if hook == "on_error" else hello, Outer(), policy)
+    answer = face.drive(app)
+    assert answer.error is None
+    assert (answer.status, answer.json()["detail"]) == (409, "said by a hook")
+    assert seen == [409]
+
+
+@both_faces
+def test_a_filter_that_fails_while_another_policy_waits_for_the_body(face: Face) -> None:
+    """The one that waits is told, as if the app had raised; nothing half is sent."""
+    told: list[str] = []
+
+    class Waits(Policy):
+        async def on_response(self, request: Request, response: Response) -> None:
+            try:
+                await response.body(100)
+            except ValueError as error:
+                told.append(str(error))
+                raise
+
+    class Fails(Policy):
+        def on_response(self, request: Request, response: Response) -> None:
+            def fail(chunk: bytes, more: bool) -> bytes:
+                if chunk == b"b":
+                    raise ValueError("of the filter")
+                return chunk
+
+            response.transform(fail)
+
+    answer = face.drive(face.stream([b"a", b"b"], ErrorEnvelope(), Waits(), Fails()))
+    assert answer.status == 500
+    assert told == ["of the filter"]
 
 
 @both_faces

@@ -124,6 +124,20 @@ def test_a_close_on_the_way_out_ends_the_connection_for_both() -> None:
     assert raised.value.code == 4429
 
 
+def test_an_app_that_listens_on_after_a_policy_has_closed_hears_of_the_end() -> None:
+    """As it would from the server: with the code of a connection that is gone (RFC 6455, 7.1.5)."""
+    heard: list[Any] = []
+
+    async def listening(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.send({"type": "websocket.send", "text": "close"})
+        heard.append(await websocket.receive())
+
+    with client(Judge(), endpoint=listening).websocket_connect("/ws"):
+        pass
+    assert heard == [{"type": "websocket.disconnect", "code": 1006}]
+
+
 def test_messages_meet_policies_from_outside_in_and_from_inside_out() -> None:
     """The outermost policy is the first to see what comes, and the last to see what goes."""
     order: list[str] = []
@@ -211,6 +225,28 @@ def test_the_head_of_an_accepted_handshake_can_be_edited() -> None:
     with client(edit).websocket_connect("/ws") as connection:
         assert edit.statuses == [101]
         assert connection.extra_headers == [(b"x-app", b"echo"), (b"x-edited", b"yes")]
+
+
+def test_hooks_may_wait_during_the_handshake_which_has_no_body() -> None:
+    """On the way in and on the way out."""
+    seen: list[bytes] = []
+
+    class Waits(Edit):
+        async def on_request(self, request: Request) -> None:
+            await asyncio.sleep(0)
+            seen.append(await request.body(10))
+
+        async def on_response(  # type: ignore[override]  # a def there, and both may be
+            self, request: Request, response: Response
+        ) -> None:
+            await asyncio.sleep(0)
+            super().on_response(request, response)
+
+    waits = Waits()
+    with client(waits).websocket_connect("/ws") as connection:
+        connection.send_text("x")
+        assert connection.receive_text() == "x"
+    assert (seen, waits.statuses) == ([b""], [101])
 
 
 def test_a_handshake_that_the_app_closes_is_seen_as_a_403() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,8 @@ from starlette.routing import Route
 
 import mantlet
 from mantlet import ErrorEnvelope, Problem
-from tests.drive import FACES, Answer, AsgiFace, WsgiFace, drive_asgi, drive_wsgi
+from tests.conformance.checkers import check_asgi
+from tests.drive import FACES, Answer, AsgiFace, WsgiFace, drive_asgi, drive_wsgi, make_scope
 from tests.integrations.django_site import django_site
 
 if TYPE_CHECKING:
@@ -254,6 +256,54 @@ def test_a_problem_raised_in_a_quart_view_is_answered_as_stated(
 ) -> None:
     """Though Quart takes it for an unhandled exception."""
     check_enveloped(ask_quart(quart_app(teapot)), caplog, 418)
+
+
+@pytest.mark.parametrize("accepts", [False, True], ids=["before accept", "after accept"])
+def test_an_exception_in_a_quart_websocket_is_told_to_the_client(
+    accepts: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Quart would close with 1000, as if all were well, or send a page of its own."""
+    app = quart.Quart(__name__)
+
+    @app.websocket("/")
+    async def failing() -> None:
+        if accepts:
+            await quart.websocket.accept()
+        raise CanaryError(SECRET)
+
+    sent: list[Any] = []
+    coming = [{"type": "websocket.connect"}]
+
+    async def receive() -> Any:
+        if not coming:
+            await asyncio.Event().wait()
+        return coming.pop()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = make_scope(headers=LOCAL) | {
+        "type": "websocket",
+        "scheme": "ws",
+        "subprotocols": [],
+        "extensions": {"websocket.http.response": {}},
+    }
+
+    async def connect() -> None:
+        await check_asgi(mantlet.asgi.wrap(app, ErrorEnvelope()))(scope, receive, send)
+
+    asyncio.run(connect())
+    if accepts:
+        assert [message["type"] for message in sent] == ["websocket.accept", "websocket.close"]
+        assert sent[1] == {"type": "websocket.close", "code": 1011, "reason": ""}
+    else:
+        assert sent[0]["status"] == 500
+        assert (b"content-type", b"application/problem+json") in sent[0]["headers"]
+        assert SECRET.encode() not in sent[1]["body"]
+    (record,) = [record for record in caplog.records if record.name == "mantlet.errors"]
+    assert record.__dict__["request_id"] == "mine"
+    assert record.exc_info is not None
+    assert record.exc_info[0] is CanaryError
 
 
 # -- Django ---------------------------------------------------------------------------------------

@@ -259,6 +259,39 @@ def test_the_apps_own_reason_phrase_stays() -> None:
     assert heads[0][0] == "200 Fine by me"
 
 
+def test_a_client_that_goes_before_the_end_is_no_error_of_the_apps() -> None:
+    """The server closes the iterable between two chunks; the app's own is closed, once."""
+    closed: list[str] = []
+
+    class Chunks:
+        def __iter__(self) -> Iterator[bytes]:
+            return iter([b"a", b"b", b"c"])
+
+        def close(self) -> None:
+            closed.append("app")
+
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return Chunks()
+
+    ends = Ends()
+    _, body = call(mantlet.wsgi.Stack(app, ErrorEnvelope(), ends))
+    chunks: Any = iter(body)
+    assert [next(chunks), next(chunks)] == [b"a", b"b"]
+    body.close()  # type: ignore[attr-defined]  # as servers look for it
+    chunks.close()
+    assert (closed, ends.ends, ends.errors) == (["app"], 1, [])
+
+
+@pytest.mark.parametrize("policy", [Shouts(), Refuses()], ids=["filters", "refuses"])
+def test_the_number_of_chunks_is_not_told_when_a_policy_changes_it(policy: Policy) -> None:
+    """A server must not take the length of the app's only chunk for that of what is sent."""
+    app = wsgi_app(Script(chunks=(b"a",), wsgi_style="list"))
+    _, body = call(mantlet.wsgi.Stack(app, Ends(), policy))
+    with pytest.raises(TypeError, match="not known"):
+        len(body)  # type: ignore[arg-type]  # what is tested
+
+
 def test_the_number_of_chunks_is_told_as_the_app_tells_it() -> None:
     """A server may take the length of a single chunk for the Content-Length."""
     _, body = call(mantlet.wsgi.Stack(wsgi_app(Script(chunks=(b"a",), wsgi_style="list")), Ends()))
@@ -268,11 +301,12 @@ def test_the_number_of_chunks_is_told_as_the_app_tells_it() -> None:
         len(body)  # type: ignore[arg-type]
 
 
-def test_an_app_without_an_answer_is_an_error() -> None:
+@pytest.mark.parametrize("said", [[], [b""], [b"x"]], ids=repr)
+def test_an_app_without_an_answer_is_an_error(said: list[bytes]) -> None:
     """An iterable without a head is no answer."""
 
     def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        return [b"x"]
+        return said
 
     stack = mantlet.wsgi.Stack(app, ErrorEnvelope())
     heads, body = call(stack)

@@ -6,8 +6,10 @@ from mantlet.asgi.http import AsgiExchange
 from mantlet.asgi.request import AsgiRequest
 from mantlet.exchange import AnswerEnded
 from mantlet.headers import BytesHeaders, with_fields
+from mantlet.logs import log_error
 from mantlet.outward import CLOSED
 from mantlet.policy import Close, Message, Response
+from mantlet.request import REPORTED
 from mantlet.stack import BaseStack, Refusal
 from mantlet.types import AsgiMessage, Receive, Send
 
@@ -145,6 +147,9 @@ class WebSocketExchange(AsgiExchange):
                 await self._close(judged)
             elif judged is not None:
                 await self._emit(_event("websocket.send", judged.data))
+        elif kind == "websocket.close" and REPORTED in self.request.carrier:
+            log_error(self.request, self.request.carrier[REPORTED], "after the answer had begun")
+            await self._close(Close(_INTERNAL_ERROR))
         else:
             self._closed = kind == "websocket.close"
             await self._emit(message)

@@ -1,7 +1,8 @@
 """Hear exceptions that a framework turns into an answer inside itself.
 
-Flask, Quart and Django send ``got_request_exception`` and then answer with their own 500. What they
-tell is left in the exchange's environ or scope, where the stack finds it before the answer goes.
+Flask, Quart and Django send ``got_request_exception`` and then answer with their own 500; Quart
+sends ``got_websocket_exception`` and then closes as if nothing were wrong. What they tell is left
+in the exchange's environ or scope, where the stack finds it before the answer goes.
 
 Only frameworks that are loaded already are listened to; none is imported.
 """
@@ -21,6 +22,7 @@ def listen() -> None:
         flask.got_request_exception.connect(_from_flask, weak=False)
     if quart := sys.modules.get("quart.signals"):
         quart.got_request_exception.connect(_from_quart, weak=False)
+        quart.got_websocket_exception.connect(_from_quart_websocket, weak=False)
     if django := sys.modules.get("django.core.signals"):
         django.got_request_exception.connect(_from_django, weak=False, dispatch_uid=__name__)
 
@@ -31,11 +33,11 @@ def _from_flask(_sender: Any, exception: BaseException, **_: Any) -> None:
 
 
 async def _from_quart(_sender: Any, exception: BaseException, **_: Any) -> None:
-    quart = sys.modules["quart"]
-    if quart.has_websocket_context():
-        _leave(quart.websocket.scope, exception)
-    elif quart.has_request_context():
-        _leave(quart.request.scope, exception)
+    _leave(sys.modules["quart"].request.scope, exception)
+
+
+async def _from_quart_websocket(_sender: Any, exception: BaseException, **_: Any) -> None:
+    _leave(sys.modules["quart"].websocket.scope, exception)
 
 
 def _from_django(request: Any = None, **_: Any) -> None:

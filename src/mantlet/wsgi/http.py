@@ -7,7 +7,7 @@ from wsgiref.types import StartResponse
 
 from mantlet.exchange import Exchange
 from mantlet.headers import TextHeaders, with_fields
-from mantlet.outward import CLOSED, HOLDING, STREAMING, WAITING, Steps
+from mantlet.outward import CLOSED, HOLDING, STREAMING, WAITING
 from mantlet.policy import Reply, Response
 from mantlet.problem import phrase
 from mantlet.request import FIELDS, REPORTED
@@ -210,7 +210,9 @@ class HttpExchange(Exchange):
         try:
             chunk = next(self._chunks())
         except StopIteration:
-            run(self._exhausted())
+            run(self.feed(b"", False))
+            if self.phase == HOLDING:
+                run(self.end())
         except BaseException as error:  # noqa: BLE001  # raised later if not answered
             run(self.fail(error))
             self.phase = CLOSED
@@ -230,17 +232,6 @@ class HttpExchange(Exchange):
         if self._filters() or self._refusal or (self.response and self.response.reply):
             raise TypeError("the number of chunks is not known")
         return len(self._result)  # type: ignore[arg-type]  # a TypeError is the answer as well
-
-    def _exhausted(self) -> Steps | None:
-        if self._status is None:
-            return self.end()
-        if self.phase == STREAMING and not self._filters():
-            self.phase = CLOSED
-            return None
-        if self.phase == CLOSED:
-            return None
-        run(self.feed(b"", False))
-        return self.end() if self.phase == HOLDING else None
 
     def _is_plain(self) -> bool:
         """Return whether the app's answer interests no policy."""
