@@ -138,6 +138,24 @@ def test_an_app_that_listens_on_after_a_policy_has_closed_hears_of_the_end() -> 
     assert heard == [{"type": "websocket.disconnect", "code": 1006}]
 
 
+def test_what_an_app_does_after_the_client_has_gone_is_the_servers_to_judge() -> None:
+    """It may answer the handshake late, and listen on: all of it passes, as without a stack."""
+
+    async def late(scope: Scope, receive: Receive, send: Send) -> None:
+        heard = [await receive() for _ in range(3)]
+        assert [event["type"] for event in heard[1:]] == ["websocket.disconnect"] * 2
+        await send({"type": "websocket.http.response.start", "status": 400, "headers": []})
+        await send({"type": "websocket.http.response.body", "body": b"no"})
+
+    gone = {"type": "websocket.disconnect", "code": 1005}
+    for policies in ([], [Judge()], [ErrorEnvelope()]):
+        events: list[dict[str, Any]] = [{"type": "websocket.connect"}, gone, gone]
+        stack = mantlet.asgi.Stack(late, *policies)
+        sent, _ = asyncio.run(play(stack, events, denial=True))
+        assert [message["type"].rpartition(".")[2] for message in sent] == ["start", "body"]
+        assert sent[1]["body"] == b"no"
+
+
 def test_messages_meet_policies_from_outside_in_and_from_inside_out() -> None:
     """The outermost policy is the first to see what comes, and the last to see what goes."""
     order: list[str] = []

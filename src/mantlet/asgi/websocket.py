@@ -35,14 +35,16 @@ class WebSocketRequest(AsgiRequest):
 class WebSocketExchange(AsgiExchange):
     """One WebSocket connection through a stack."""
 
-    __slots__ = ("_closed", "_connected", "_denied", "_open")
+    # _closed: whether the app, a policy or the client has ended the connection.
+    # _cut: whether it was a policy, so that the app must be told.
+    __slots__ = ("_closed", "_connected", "_cut", "_denied", "_open")
 
     def __init__(
         self, stack: BaseStack[Any], request: AsgiRequest, send: Send, refusal: Refusal | None
     ) -> None:
         super().__init__(stack, request, send, refusal)
         self._head: AsgiMessage | None = None
-        self._open = self._closed = self._denied = self._connected = False
+        self._open = self._closed = self._cut = self._denied = self._connected = False
 
     def hand_over(self) -> Receive:
         """Hand the request over to the app; return what it receives from."""
@@ -114,7 +116,7 @@ class WebSocketExchange(AsgiExchange):
 
     async def receive(self) -> AsgiMessage:
         """Hand the app the client's next message, or the end of the connection."""
-        while not self._closed:
+        while not self._cut:
             event = await self._pull()
             self._connected = True
             if event["type"] == "websocket.disconnect":
@@ -136,7 +138,7 @@ class WebSocketExchange(AsgiExchange):
     async def send(self, message: AsgiMessage) -> None:
         """Take what the app sends."""
         kind = message["type"]
-        if self._closed or (not self._open and self.phase == CLOSED):
+        if self._cut or (not self._open and self.phase == CLOSED):
             if kind == "websocket.send":
                 raise AnswerEnded("the connection has been closed")
         elif not self._open:
@@ -171,7 +173,7 @@ class WebSocketExchange(AsgiExchange):
         return message
 
     async def _close(self, close: Close) -> None:
-        self._closed = True
+        self._closed = self._cut = True
         await self._emit({"type": "websocket.close", "code": close.code, "reason": close.reason})
 
     async def abort(self, failure: BaseException) -> None:
