@@ -156,6 +156,24 @@ def test_what_an_app_does_after_the_client_has_gone_is_the_servers_to_judge() ->
         assert sent[1]["body"] == b"no"
 
 
+def test_messages_that_no_policy_changes_are_the_very_ones_that_came() -> None:
+    """With every key that they have, in both directions."""
+    came = {"type": "websocket.receive", "bytes": None, "text": "hello", "more": 1}
+    said = {"type": "websocket.send", "text": "hi", "bytes": None}
+    heard: list[Any] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        heard.append(await receive())
+        await send(said)
+
+    events: list[dict[str, Any]] = [{"type": "websocket.connect"}, came]
+    sent, _ = asyncio.run(play(mantlet.asgi.Stack(app, Judge()), events))
+    assert heard[0] is came
+    assert sent[1] == said
+
+
 def test_messages_meet_policies_from_outside_in_and_from_inside_out() -> None:
     """The outermost policy is the first to see what comes, and the last to see what goes."""
     order: list[str] = []

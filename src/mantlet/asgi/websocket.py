@@ -123,7 +123,10 @@ class WebSocketExchange(AsgiExchange):
                 self._closed = True
             if event["type"] != "websocket.receive" or not self.stack.on_message:
                 return event
-            judged = await self._judge(Message(_data(event), "in"))
+            heard = Message(_data(event), "in")
+            judged = await self._judge(heard)
+            if judged is heard:
+                return event
             if isinstance(judged, Close):
                 await self._close(judged)
                 return {
@@ -144,8 +147,11 @@ class WebSocketExchange(AsgiExchange):
         elif not self._open:
             await self._answer(message)
         elif kind == "websocket.send" and self.stack.on_message:
-            judged = await self._judge(Message(_data(message), "out"))
-            if isinstance(judged, Close):
+            said = Message(_data(message), "out")
+            judged = await self._judge(said)
+            if judged is said:
+                await self._emit(message)
+            elif isinstance(judged, Close):
                 await self._close(judged)
             elif judged is not None:
                 await self._emit(_event("websocket.send", judged.data))
