@@ -140,12 +140,12 @@ class Exchange(OutwardPass):
             except BaseException as error:  # noqa: BLE001  # as if the app had raised it
                 return self._resume(error)
         self._hold(chunk, more)
-        if self.phase == COLLECTING and not more and self._size <= self._limit:
-            return self._resume(b"".join(self._held or ()))
-        if self._size > self._limit and (more or self.phase == COLLECTING):
-            too_large = ResponseTooLarge(self._limit) if self.phase == COLLECTING else None
-            return self._resume(too_large)
-        return None
+        if self.phase == HOLDING:
+            return self._resume(None) if more and self._size > self._limit else None
+        if self._size > self._limit:
+            self._join()
+            return self._resume(ResponseTooLarge(self._limit))
+        return None if more else self._resume(self._join())
 
     def _hold(self, chunk: bytes, more: bool) -> None:
         held = self._held
@@ -221,9 +221,15 @@ class Exchange(OutwardPass):
         self._fitted = len(response.filters)
         headers = response.headers
         held = self._held or []
-        whole = self.complete or headers.get("Content-Length") == str(self._size)
-        last = len(held) - 1 if whole else -1
-        filtered = [_through(new, chunk, index != last) for index, chunk in enumerate(held)]
+        # Judged by the first bytes alone, for a stack further out would have no more than those.
+        first = next((index for index, chunk in enumerate(held) if chunk), len(held) - 1)
+        size = len(held[first]) if held else 0
+        end = len(held) - 1 if self.complete else None
+        whole = size == self._size and (first == end or headers.get("Content-Length") == str(size))
+        last = first if whole else end
+        count = first + 1 if whole else len(held)
+        filtered = [_through(new, chunk, index != last) for index, chunk in enumerate(held[:count])]
+        filtered += held[count:]
         self._flushed = whole
         if not whole or b"".join(filtered) != b"".join(held):
             headers.remove(*VALIDATORS)

@@ -255,16 +255,23 @@ class OutwardPass:
         self._error = raised
         self.response = None
 
+    def _join(self) -> bytes:
+        """Make what is held one chunk, since a policy asks for the whole; return it."""
+        body = b"".join(self._held or ())
+        self._held = [body]
+        return body
+
     async def _resume(self, result: bytes | BaseException | None) -> None:
         """Run the pass on from where it is suspended, until it is again, or ends."""
         wanted = await _until_wanted(self._pass, result)
         while wanted is not None:
             what, limit = wanted
             self.phase, self._limit = (HOLDING if what is WANTS_END else COLLECTING), limit
-            if self.phase == COLLECTING and self._size > limit:
+            body = self._join() if self.phase == COLLECTING else b""
+            if len(body) > limit:
                 result = ResponseTooLarge(limit)
             elif self.phase == COLLECTING and self.complete:
-                result = b"".join(self._held or ())
+                result = body
             elif self._ended:
                 result = self._error or NoAnswer("the app ended before its response was complete")
             else:

@@ -53,10 +53,6 @@ class Request:
             ValueError: the name or the value must not stand in a header field (RFC 9110, 5).
         """
 
-    def sets_fields(self) -> bool:
-        """Return whether this request's stack has `answer_fields` to set."""
-        return self.owns_fields and bool(self.answer_fields)
-
     @property
     @abstractmethod
     def method(self) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import mantlet
-from mantlet import Policy
+from mantlet import ErrorEnvelope, Policy, Quota, RateLimiter, Request, Response
 from tests.conformance.exchanges import Outcome, Script, play_asgi, play_wsgi
 from tests.conformance.recorder import Plan, Recorder
 
@@ -206,3 +208,35 @@ def test_a_policy_that_fails_on_the_way_in_never_lets_the_app_be_called(
         outcome, _ = play(script, chosen, method)
         assert outcome.calls == 0
         assert outcome.error is not None or outcome.status is not None
+
+
+class Reads(Policy):
+    """Reads both bodies, and filters the answer's."""
+
+    async def on_request(self, request: Request) -> None:
+        await request.body(1000)
+
+    async def on_response(self, request: Request, response: Response) -> None:
+        response.transform(lambda chunk, _: chunk)
+        await response.body(1000)
+
+
+@pytest.mark.parametrize("quota", [Quota("1000/second"), Quota("1/hour")], ids=["pass", "refused"])
+@pytest.mark.parametrize("play", [play_asgi, play_wsgi], ids=["asgi", "wsgi"])
+def test_an_exchange_leaves_no_cycle_behind(play: Any, quota: Quota) -> None:
+    """What it held is free at its end, and does not wait for the garbage collector."""
+    policies = ErrorEnvelope(), RateLimiter(quota), Reads()
+
+    def garbage(make: Any) -> int:
+        play(make, Script())  # spends the quota of one
+        gc.collect()
+        for _ in range(20):
+            play(make, Script())
+        return gc.collect()
+
+    kind = mantlet.asgi.Stack if play is play_asgi else mantlet.wsgi.Stack
+    gc.disable()
+    try:
+        assert garbage(lambda app: kind(app, *policies)) <= garbage(lambda app: app)
+    finally:
+        gc.enable()

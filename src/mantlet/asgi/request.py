@@ -40,14 +40,14 @@ class ScopeHeaders(Headers):
 
 
 class AsgiRequest(Request):
-    """A lazy view over a scope, and the body as far as policies have read it.
+    """A lazy view over a scope.
 
     Attributes:
         receive: what the app receives from: the server's own as long as nothing was read.
         handed_over: whether the app has it.
     """
 
-    __slots__ = ("_complete", "_headers", "_pull", "_read", "handed_over", "receive")
+    __slots__ = ("_body", "_headers", "handed_over", "receive")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.carrier = scope
@@ -60,11 +60,10 @@ class AsgiRequest(Request):
         self.state = state
         self.owns_fields = fields is None
         self.answer_fields = {} if fields is None else fields
-        self.receive = self._pull = receive
-        self._headers: ScopeHeaders | None = None
-        self._read: bytearray | None = None
-        self._complete = False
+        self.receive = receive
         self.handed_over = False
+        self._headers: ScopeHeaders | None = None
+        self._body: _Body | None = None
 
     @property
     def method(self) -> str:
@@ -134,13 +133,25 @@ class AsgiRequest(Request):
         """Read the whole body, at most ``limit`` bytes of it; see `Request.body()`."""
         if self.handed_over:
             raise RuntimeError(HANDED_OVER)
-        if self._read is None:
+        if self._body is None:
             check_length(self.headers.get("content-length"), limit)
-            self._read = bytearray()
-            self.receive = self._replay
+            self._body = _Body(self.receive)
+            self.receive = self._body.replay
+        return await self._body.read(limit)
+
+
+class _Body:
+    """A body on its way from the server to the policies, and again to the app."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._read = bytearray()
+        self._complete = self._replayed = False
+
+    async def read(self, limit: int) -> bytes:
         read = self._read
         while not self._complete and len(read) <= limit:
-            message = await self._pull()
+            message = await self._receive()
             if message["type"] != "http.request":
                 raise ClientDisconnected("the client went away while its body was read")
             read += message.get("body", b"")
@@ -149,8 +160,10 @@ class AsgiRequest(Request):
             raise BodyTooLarge(limit)
         return bytes(read)
 
-    async def _replay(self) -> AsgiMessage:
-        if self._read is None:
-            return await self._pull()
-        body, self._read = bytes(self._read), None
+    async def replay(self) -> AsgiMessage:
+        """Hand the app first what was read, in one message, then what the server receives."""
+        if self._replayed:
+            return await self._receive()
+        self._replayed = True
+        body, self._read = bytes(self._read), bytearray()
         return {"type": "http.request", "body": body, "more_body": not self._complete}

@@ -58,7 +58,8 @@ class Stack(BaseStack[AsgiApp]):
         refusal = self.inward(request)
         if refusal is not None and refusal.waiting is not None:
             refusal = await self.judge(request, refusal)
-        if refusal is None and self.inward_only and not request.sets_fields():
+        sets_fields = request.owns_fields and request.answer_fields
+        if refusal is None and self.inward_only and not sets_fields:
             request.handed_over = True
             await self.app(scope, request.receive, send)
             return

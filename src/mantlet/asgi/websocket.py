@@ -72,7 +72,7 @@ class WebSocketExchange(AsgiExchange):
         """Return the answer to the handshake: the app's, or a refusal."""
         answer = None if response.reply else self._head
         raw = response.raw
-        if self.request.sets_fields():
+        if self.request.owns_fields and self.request.answer_fields:
             raw = with_fields(raw, self.request.answer_fields)
         if answer is None:
             answer = {"type": "websocket.close", "code": Close().code, "reason": ""}

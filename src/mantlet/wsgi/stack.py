@@ -40,7 +40,7 @@ class Stack(BaseStack[WSGIApplication]):
         if refusal is not None:
             if refusal.waiting is not None:
                 refusal = run(self.judge(request, refusal))
-        elif self.inward_only and not request.sets_fields():
+        elif self.inward_only and not (request.owns_fields and request.answer_fields):
             return self.app(request.hand_over(), start_response)
         return HttpExchange(self, request, start_response, refusal).run()
 
