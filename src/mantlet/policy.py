@@ -6,7 +6,8 @@ from types import coroutine
 from typing import Any, Final, Literal
 
 from mantlet.exceptions import ResponseTooLarge
-from mantlet.headers import MutableHeaders, check_name, check_value
+from mantlet.fields import check_name, check_value
+from mantlet.headers import MutableHeaders
 from mantlet.request import Request
 
 __all__ = ["Close", "Message", "Policy", "Reply", "Response"]

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from mantlet.exceptions import MantletError
-from mantlet.headers import check_name, check_value
+from mantlet.fields import check_name, check_value
 from mantlet.policy import Reply
 from mantlet.request import Request
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping, MutableMapping
 from types import MappingProxyType
 from typing import Any, Literal
 
-from mantlet.headers import FieldNames, Headers
+from mantlet.fields import FieldNames
+from mantlet.headers import Headers
 
 __all__ = ["Request", "state"]
 

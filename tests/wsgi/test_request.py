@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import mantlet
 from mantlet import BodyTooLarge, MalformedRequest, Policy, Request
-from mantlet.headers import FieldNames
+from mantlet.fields import FieldNames
 from tests.asgi.test_request import Late, Looks, Reads
 from tests.drive import Answer, drive_wsgi
 

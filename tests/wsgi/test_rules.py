@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import io
+import weakref
 from typing import TYPE_CHECKING, Any
 from wsgiref.util import FileWrapper, setup_testing_defaults
 from wsgiref.validate import validator
@@ -135,6 +137,26 @@ def test_a_file_goes_to_the_servers_own_wrapper_untouched() -> None:
     body.close()
     assert ends.ends == 1
     assert file.closed
+
+
+def test_a_file_that_was_sent_is_free_at_once() -> None:
+    """It does not wait for the garbage collector."""
+    files: list[Any] = []
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        start_response("200 OK", [])
+        file = io.BytesIO(b"content")
+        files.append(weakref.ref(file))
+        return environ["wsgi.file_wrapper"](file)
+
+    gc.disable()
+    try:
+        _, body = call(mantlet.wsgi.Stack(app, Ends()), **{"wsgi.file_wrapper": FileWrapper})
+        body.close()  # type: ignore[attr-defined]  # as servers look for it
+        del body
+        assert files[0]() is None
+    finally:
+        gc.enable()
 
 
 def test_the_servers_wrapper_is_back_in_the_environ_when_the_server_looks() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 from mantlet.asgi.request import AsgiRequest
 from mantlet.exceptions import ClientDisconnected, MantletError, NoAnswer
 from mantlet.exchange import Exchange
-from mantlet.headers import BytesHeaders, with_fields
+from mantlet.fields import with_fields
+from mantlet.headers import BytesHeaders
 from mantlet.outward import CLOSED, COLLECTING, HOLDING, STREAMING, WAITING, Steps
 from mantlet.policy import Reply, Response
 from mantlet.request import REPORTED

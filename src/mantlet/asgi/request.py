@@ -6,7 +6,8 @@ from urllib.parse import quote
 
 from mantlet.body import HANDED_OVER, check_length
 from mantlet.exceptions import ClientDisconnected
-from mantlet.headers import LOWER_BYTES, FieldNames, Headers, bytes_field
+from mantlet.fields import LOWER_BYTES, FieldNames, bytes_field
+from mantlet.headers import Headers
 from mantlet.problem import BodyTooLarge
 from mantlet.request import FIELDS, NO_HEADERS, STATE, Request
 from mantlet.types import AsgiMessage, Receive, Scope

@@ -5,7 +5,8 @@ from typing import Any
 from mantlet.asgi.http import AsgiExchange
 from mantlet.asgi.request import AsgiRequest
 from mantlet.exchange import AnswerEnded
-from mantlet.headers import BytesHeaders, with_fields
+from mantlet.fields import with_fields
+from mantlet.headers import BytesHeaders
 from mantlet.logs import log_error
 from mantlet.outward import CLOSED
 from mantlet.policy import Close, Message, Response

@@ -3,7 +3,7 @@
 import re
 from os import register_at_fork, urandom
 
-from mantlet.headers import FieldNames
+from mantlet.fields import FieldNames
 from mantlet.request import Request
 
 __all__ = ["request_id"]

@@ -6,12 +6,14 @@ from typing import Any
 from wsgiref.types import StartResponse
 
 from mantlet.exchange import Exchange
-from mantlet.headers import TextHeaders, with_fields
+from mantlet.fields import with_fields
+from mantlet.headers import TextHeaders
 from mantlet.outward import CLOSED, HOLDING, STREAMING, WAITING
 from mantlet.policy import Reply, Response
 from mantlet.problem import phrase
 from mantlet.request import FIELDS, REPORTED
 from mantlet.stack import run
+from mantlet.wsgi.files import WatchedFile
 from mantlet.wsgi.request import WsgiRequest
 
 __all__ = ["HttpExchange"]
@@ -146,7 +148,7 @@ class HttpExchange(Exchange):
 
     def _wrap_file(self, file: Any, block_size: int = 8192) -> Iterable[bytes]:
         wrapper: Callable[[Any, int], Iterable[bytes]] = self._server_wrapper
-        self._file = wrapper(_WatchedFile(file, self), block_size)
+        self._file = wrapper(WatchedFile(file, self.file_closed), block_size)
         return self._file
 
     # -- what the exchange sends ------------------------------------------------------------------
@@ -290,28 +292,3 @@ class HttpExchange(Exchange):
         """Hear that the server has closed the file it was given to send."""
         if self._untouched():
             self.finish()
-
-
-class _WatchedFile:
-    """A file for the server to send in its own way, whose end the exchange hears of."""
-
-    __slots__ = ("_exchange", "_watched")
-
-    def __init__(self, file: Any, exchange: HttpExchange) -> None:
-        self._watched = file
-        self._exchange = exchange
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._watched, name)
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._watched)
-
-    def close(self) -> None:
-        """Close the file, then tell the exchange."""
-        close = getattr(self._watched, "close", None)
-        try:
-            if close is not None:
-                close()
-        finally:
-            self._exchange.file_closed()

@@ -6,14 +6,8 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from mantlet.body import HANDED_OVER, check_length
-from mantlet.headers import (
-    LOWER_TEXT,
-    UNPREFIXED,
-    FieldNames,
-    Headers,
-    check_value,
-    environ_key,
-)
+from mantlet.fields import LOWER_TEXT, UNPREFIXED, FieldNames, check_value, environ_key
+from mantlet.headers import Headers
 from mantlet.problem import BodyTooLarge, MalformedRequest
 from mantlet.request import FIELDS, NO_HEADERS, STATE, Request
 
