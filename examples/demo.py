@@ -15,9 +15,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from http.client import HTTPException, HTTPResponse, IncompleteRead
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -31,6 +31,8 @@ from rich.text import Text
 HOST = "127.0.0.1"
 SECRET = "hunter2"
 EXCESS = 40
+#: The signals that end the demo.
+ENDS = {signal.SIGINT, signal.SIGTERM}
 
 # -- what is sent, and what came back -------------------------------------------------------------
 
@@ -246,21 +248,21 @@ def serve(server: str, app: str) -> Iterator[App]:
         "uvicorn": ("--host", HOST, "--port", str(port)),
         "gunicorn": ("--bind", f"{HOST}:{port}", "--no-control-socket"),
     }
-    # In a thread, for a Ctrl-C that comes while a process is started would lose it.
-    with TemporaryFile() as output, ThreadPoolExecutor(1) as starter:
-        started = starter.submit(
-            subprocess.Popen,
+    with TemporaryFile() as output:
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)  # or one just now would lose the process
+        process = subprocess.Popen(  # noqa: S603  # nothing in it comes from outside
             [sys.executable, "-m", server, *options[server], f"demo_apps:{app}"],
             cwd=Path(__file__).parent,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # so that Ctrl-C comes to the demo alone
+            # The demo has no threads, so that this is safe.
+            preexec_fn=partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, ENDS),  # noqa: PLW1509
         )
         try:
-            started.result()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS)
             yield App(app, port, output)
         finally:
-            process = started.result()
             process.terminate()
             with suppress(subprocess.TimeoutExpired):
                 process.wait(5)
