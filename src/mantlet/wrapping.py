@@ -53,7 +53,8 @@ _REMEDY = "; mantlet.wsgi.wrap() and mantlet.asgi.wrap() take an app as what the
 def _is_async(app: Callable[..., Any]) -> bool:
     while hasattr(app, "func"):  # functools.partial
         app = app.func
-    return iscoroutinefunction(app) or iscoroutinefunction(getattr(app, "__call__", None))  # noqa: B004
+    call = getattr(app, "__call__", None)  # noqa: B004  # its kind is asked for, not whether it is
+    return iscoroutinefunction(app) or iscoroutinefunction(call)
 
 
 def _takes(app: Callable[..., Any], count: int) -> bool:

@@ -109,6 +109,23 @@ def test_a_policy_that_cannot_start_fails_the_startup() -> None:
     assert notes == ["a up"]
 
 
+def test_cancellation_is_not_lost_behind_a_policy_that_cannot_start() -> None:
+    """The app may still be cleaning up when the server ends it."""
+
+    async def cancelled(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await receive()
+        except RuntimeError:
+            raise asyncio.CancelledError from None
+
+    async def start() -> Any:
+        return {"type": "lifespan.startup"}
+
+    stack = mantlet.asgi.Stack(cancelled, Started([], "a", fails="startup"))
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(stack({"type": "lifespan"}, start, _nowhere))
+
+
 def test_a_policy_that_cannot_start_on_first_use_lets_no_request_pass() -> None:
     """Each request tries again, and fails while the policy does."""
     notes: list[str] = []

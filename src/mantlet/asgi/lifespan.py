@@ -28,7 +28,7 @@ class Lifespan:
         """Run the app's lifespan; raise what a policy raised in it."""
         try:
             await self._stack.app(scope, self.receive, self.send)
-        except BaseException:
+        except Exception:
             if self._failure is None:
                 raise
         if self._failure is not None:
