@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests.conformance import checkers
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+# These machines are shared: how long an example takes says nothing.
+settings.register_profile("mantlet", deadline=None)
+settings.load_profile("mantlet")
 
 
 @pytest.hookimpl(wrapper=True)

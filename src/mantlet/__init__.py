@@ -2,11 +2,18 @@
 
 from mantlet import asgi, wsgi
 from mantlet.errors import ErrorEnvelope
-from mantlet.exceptions import ClientDisconnected, MantletError, NoAnswer, ResponseTooLarge
+from mantlet.exceptions import (
+    ClientDisconnected,
+    MantletError,
+    NoAnswer,
+    ResponseTooLarge,
+    StoreError,
+    StoreOutage,
+)
 from mantlet.headers import Headers, MutableHeaders
 from mantlet.policy import Close, Message, Policy, Reply, Response
 from mantlet.problem import BodyTooLarge, MalformedRequest, Problem
-from mantlet.ratelimit import Quota, RateLimiter
+from mantlet.ratelimit import Concurrency, Quota, RateLimiter, Rule, keys, on_status
 from mantlet.request import Request, state
 from mantlet.wrapping import wrap
 
@@ -16,6 +23,7 @@ __all__ = [
     "BodyTooLarge",
     "ClientDisconnected",
     "Close",
+    "Concurrency",
     "ErrorEnvelope",
     "Headers",
     "MalformedRequest",
@@ -31,7 +39,12 @@ __all__ = [
     "Request",
     "Response",
     "ResponseTooLarge",
+    "Rule",
+    "StoreError",
+    "StoreOutage",
     "asgi",
+    "keys",
+    "on_status",
     "state",
     "wrap",
     "wsgi",

@@ -1,6 +1,13 @@
 """The package's own exceptions: one small tree."""
 
-__all__ = ["ClientDisconnected", "MantletError", "NoAnswer", "ResponseTooLarge"]
+__all__ = [
+    "ClientDisconnected",
+    "MantletError",
+    "NoAnswer",
+    "ResponseTooLarge",
+    "StoreError",
+    "StoreOutage",
+]
 
 
 class MantletError(Exception):
@@ -21,3 +28,11 @@ class ResponseTooLarge(MantletError):
     def __init__(self, limit: int) -> None:
         super().__init__(f"the response body is larger than {limit} bytes")
         self.limit = limit
+
+
+class StoreError(MantletError):
+    """A store can't be opened or used, and waiting does not mend it."""
+
+
+class StoreOutage(StoreError):
+    """A store can't be used at the moment."""

@@ -204,6 +204,10 @@ class Policy:
 
     __slots__ = ()
 
+    #: Hooks that the class overrides and this instance, as configured, has no use for. They cost
+    #: nothing either.
+    idle_hooks: frozenset[str] = frozenset()
+
     def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
         """Judge a request, or a WebSocket handshake, on its way in; the outermost policy first.
 

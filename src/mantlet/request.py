@@ -2,8 +2,10 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Literal
+from urllib.parse import urlparse
 
 from mantlet.fields import FieldNames
 from mantlet.headers import Headers
@@ -30,11 +32,13 @@ class Request:
         carrier: the environ or the scope itself, for what this view does not show.
         state: the exchange's dict, shared by all policies and readable by the app.
         protocol: ``"http"``, or ``"websocket"`` for a WebSocket and its handshake.
+        waits: whether a hook may wait on an event loop, as it may under ASGI.
     """
 
     __slots__ = ("answer_fields", "carrier", "owns_fields", "state")
 
     protocol: Literal["http", "websocket"] = "http"
+    waits: bool = False
 
     carrier: MutableMapping[str, Any]
     state: dict[str, Any]
@@ -65,6 +69,18 @@ class Request:
         """The whole path, decoded, with the part that the app is mounted under.
 
         Bytes that are not UTF-8 appear as U+FFFD; `raw_path` has them.
+        """
+
+    @property
+    @abstractmethod
+    def route_path(self) -> str:
+        """The path within the wrapped app, decoded: without the part that it is mounted under.
+
+        It begins with a slash. The origin's part of a target in absolute form (RFC 9112, 3.2.2) is
+        not in it, since some apps route such a target by its path.
+
+        Under ASGI, ``root_path`` is taken off where the path begins with it, as the specification
+        has it; a server that leaves it out of paths is understood too.
         """
 
     @property
@@ -117,6 +133,17 @@ class Request:
             ClientDisconnected: the client went away before it was complete.
             RuntimeError: the request has been handed to the app already.
         """
+
+
+def origin_path(path: str) -> str:
+    """Return a decoded path, or that of a target in another form, with a slash before it.
+
+    Servers hand on what a client wrote in its place (RFC 9112, 3.2), and apps differ in what they
+    make of that: Quart takes ``http://host/login`` for ``/login``, and several do with ``login``.
+    """
+    with suppress(ValueError):  # "http://[::1" is no URL, and no path of any app
+        path = urlparse(path).path
+    return path if path.startswith("/") else f"/{path}"
 
 
 def exchange_state(carrier: MutableMapping[str, Any]) -> dict[str, Any]:

@@ -8,10 +8,9 @@ from mantlet.policy import Policy, Reply, Response
 from mantlet.problem import Problem
 from mantlet.request import Request
 
-__all__ = ["BaseStack", "OutwardPair", "Refusal", "Waiting", "run", "settled"]
+__all__ = ["BaseStack", "OutwardPair", "Refusal", "Waiting", "settled"]
 
 App = TypeVar("App")
-T = TypeVar("T")
 Waiting = Awaitable[Reply | None]
 FinishHook = Callable[[Request], Awaitable[None] | None]
 OutwardPair = tuple[
@@ -57,23 +56,6 @@ class Refusal:
         self.reply = reply
         self.error = error
         self.waiting = waiting
-
-
-def run(steps: Coroutine[Any, Any, T] | None) -> T | None:
-    """Run what is left to do, if anything is, to its end without an event loop.
-
-    Raises:
-        RuntimeError: it tried to wait on one.
-    """
-    if steps is None:
-        return None
-    try:
-        steps.send(None)
-    except StopIteration as end:
-        result: T = end.value
-        return result
-    steps.close()
-    raise RuntimeError("policy awaited async I/O under WSGI")
 
 
 class BaseStack(Generic[App]):
@@ -239,6 +221,8 @@ async def _each(hooks: tuple[Callable[[], Awaitable[None] | None], ...]) -> None
 
 
 def _overrides(policy: Policy, hook: str) -> bool:
+    if hook in policy.idle_hooks:
+        return False
     own = getattr(policy, hook)
     return getattr(own, "__func__", own) is not getattr(Policy, hook)
 

@@ -117,6 +117,64 @@ def test_the_path_is_the_whole_decoded_path(scope: dict[str, Any], path: str) ->
 
 
 @pytest.mark.parametrize(
+    ("scope", "path"),
+    [
+        ({"path": "/items"}, "/items"),
+        ({"path": "/items", "root_path": ...}, "/items"),
+        ({"path": "/items", "root_path": None}, "/items"),
+        ({"path": "/a b/\u00fc", "root_path": "/a b"}, "/\u00fc"),
+        ({"path": "/api/items", "root_path": "/api"}, "/items"),
+        ({"path": "/api/v1/items", "root_path": "/api/v1"}, "/items"),
+        ({"path": "/api/api/items", "root_path": "/api"}, "/api/items"),
+        ({"path": "/api//items/", "root_path": "/api"}, "//items/"),
+        ({"path": "/api/", "root_path": "/api"}, "/"),
+        ({"path": "/api", "root_path": "/api"}, "/"),
+        ({"path": "", "root_path": ""}, "/"),
+        # a server that leaves it out
+        ({"path": "/items", "root_path": "/api"}, "/items"),
+        ({"path": "/", "root_path": "/api"}, "/"),
+        # another segment, though it begins alike
+        ({"path": "/apis/items", "root_path": "/api"}, "/apis/items"),
+        ({"path": "/API/items", "root_path": "/api"}, "/API/items"),
+        # written with a slash too many, and so put before the path by some servers
+        ({"path": "/api/items", "root_path": "/api/"}, "/items"),
+        ({"path": "/api//items", "root_path": "/api/"}, "//items"),
+        ({"path": "/api", "root_path": "/api/"}, "/"),
+        ({"path": "//items", "root_path": "/"}, "//items"),
+    ],
+    ids=repr,
+)
+@pytest.mark.breaks_rules("a root path that is none")
+def test_the_route_path_is_the_path_without_the_mount(scope: dict[str, Any], path: str) -> None:
+    """The specification has ``root_path`` in ``path``; it is taken off only where it stands."""
+    assert see(lambda request: request.route_path, **scope) == path
+
+
+#: Targets that are no path (RFC 9112, 3.2), each with the path that an app may take it for.
+NO_PATHS = [
+    ("items", "/items"),
+    ("*", "/*"),
+    ("", "/"),
+    ("http://example.org/items", "/items"),
+    ("HTTPS://user:pw@[::1]:8/items/", "/items/"),
+    ("http://example.org//items", "//items"),
+    ("http://example.org", "/"),
+    ("http://[::1", "/http://[::1"),
+    ("http://a]b/x", "/http://a]b/x"),
+    ("http://\u2100/", "/http://\u2100/"),
+    ("http:", "/"),
+]
+
+
+@pytest.mark.parametrize(("target", "path"), NO_PATHS, ids=ascii)
+def test_the_route_path_of_another_target_is_the_path_in_it(target: str, path: str) -> None:
+    """Hypercorn hands it over as it came, and Quart routes by the path in it."""
+    assert see(lambda request: request.route_path, path=target) == path
+    mounted = {"path": "http://example.org/api/items", "root_path": "/api"}
+    assert see(lambda request: request.route_path, **mounted) == "/items"
+
+
+@pytest.mark.parametrize(
     ("client", "address"),
     [
         (("192.0.2.1", 5), "192.0.2.1"),

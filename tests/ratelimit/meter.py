@@ -67,7 +67,7 @@ class Model:
     """A token bucket in rational numbers, as a textbook has it."""
 
     def __init__(self, quota: Quota, now: int) -> None:
-        self.rate = Fraction(quota.amount, quota.window * SECOND)  # tokens a nanosecond
+        self.rate = Fraction(quota.amount, quota.period * SECOND)  # tokens a nanosecond
         self.burst = quota.burst
         self.tokens = Fraction(quota.burst)
         self.now = now

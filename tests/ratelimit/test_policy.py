@@ -242,18 +242,18 @@ def test_the_default_clock_is_one_that_runs() -> None:
 
 @pytest.mark.parametrize(
     "rate",
-    ["", "100", "0/minute", "-1/minute", "100/fortnight", "100/minute;5/second"],
+    ["", "100", "0/minute", "-1/minute", "100/fortnight", "100/minute;5/fortnight"],
     ids=repr,
 )
 def test_a_rate_that_cannot_be_read_is_a_value_error_at_construction(rate: str) -> None:
     """The message shows the value and what would be right."""
     with pytest.raises(ValueError, match="rate") as refused:
         RateLimiter(rate)
-    assert repr(rate) in str(refused.value)
+    assert rate.rpartition(";")[2] in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    "rate", [5, None, b"100/minute", 5.0, object()], ids=lambda r: type(r).__name__
+    "rate", [5, b"100/minute", 5.0, object()], ids=lambda r: type(r).__name__
 )
 def test_a_rate_of_another_type_is_a_type_error_at_construction(rate: Any) -> None:
     """The message shows the value and what would be right."""
@@ -290,7 +290,7 @@ def test_a_bound_below_one_is_a_value_error(max_keys: int) -> None:
         RateLimiter("100/minute", max_keys=max_keys)
 
 
-@pytest.mark.parametrize("max_keys", [1.5, True, "10", None, float("inf")], ids=repr)
+@pytest.mark.parametrize("max_keys", [1.5, True, "10", float("inf")], ids=repr)
 def test_a_bound_that_is_no_whole_number_is_a_type_error(max_keys: Any) -> None:
     """The message names the option, its value and what would be right."""
     with pytest.raises(TypeError, match="max_keys must be a whole number") as refused:
@@ -298,7 +298,7 @@ def test_a_bound_that_is_no_whole_number_is_a_type_error(max_keys: Any) -> None:
     assert repr(max_keys) in str(refused.value)
 
 
-@pytest.mark.parametrize("clock", [5, None, "monotonic"], ids=repr)
+@pytest.mark.parametrize("clock", [5, "monotonic"], ids=repr)
 def test_a_clock_that_cannot_be_called_is_a_type_error_at_construction(clock: Any) -> None:
     """A fault of configuration does not wait for the first request."""
     with pytest.raises(TypeError, match="clock"):
@@ -314,7 +314,7 @@ def test_an_unknown_keyword_is_a_type_error_that_names_it() -> None:
 def test_options_are_keywords() -> None:
     """A number behind the rate could be a burst or a bound, so it is neither."""
     with pytest.raises(TypeError):
-        RateLimiter("100/minute", 5)  # type: ignore[call-arg]  # what is tested
+        RateLimiter("100/minute", 5)  # type: ignore[call-arg, arg-type]  # what is tested
 
 
 def test_one_limiter_in_two_stacks_counts_for_both() -> None:

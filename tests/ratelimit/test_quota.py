@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from mantlet import Quota
+from mantlet.ratelimit.quota import parse_quotas
 
 
 @pytest.mark.parametrize(
-    ("rate", "amount", "window"),
+    ("rate", "amount", "period"),
     [
         ("100/minute", 100, 60),
         ("100 per minute", 100, 60),
@@ -25,21 +26,147 @@ from mantlet import Quota
         (" 100 / minutes ", 100, 60),
     ],
 )
-def test_a_rate_reads_as_an_amount_and_a_window(rate: str, amount: int, window: int) -> None:
+def test_a_rate_reads_as_an_amount_and_a_period(rate: str, amount: int, period: int) -> None:
     """The spellings of `limits` are understood."""
     quota = Quota(rate)
-    assert (quota.amount, quota.window) == (amount, window)
+    assert (quota.amount, quota.period) == (amount, period)
 
 
 def test_the_burst_is_the_amount_unless_it_is_given() -> None:
-    """By default a whole window's requests may come at once."""
+    """By default a whole period's requests may come at once."""
     assert Quota("100/minute").burst == 100
     assert Quota("100/minute", burst=7).burst == 7
 
 
-def test_the_short_form_of_the_manual_is_understood() -> None:
-    """``"5/s"`` is how the design page writes five a second."""
-    assert Quota("5/s").window == 1
+@pytest.mark.parametrize(
+    ("rate", "amount", "period"),
+    [
+        ("5/s", 5, 1),
+        ("5/S", 5, 1),
+        ("5 per sec", 5, 1),
+        ("100/min", 100, 60),
+        ("10/2h", 10, 7200),
+        ("10 per 2 hr", 10, 7200),
+        ("3/d", 3, 86_400),
+    ],
+)
+def test_short_units_are_understood(rate: str, amount: int, period: int) -> None:
+    """As people write them."""
+    quota = Quota(rate)
+    assert (quota.amount, quota.period) == (amount, period)
+
+
+@pytest.mark.parametrize(
+    ("rate", "amount", "period", "burst"),
+    [
+        ("5/second burst 20", 5, 1, 20),
+        ("5/s burst 20", 5, 1, 20),
+        ("10 per 2 hours burst 1", 10, 7200, 1),
+        (" 100/minute  BURST  7 ", 100, 60, 7),
+        ("1/year burst 1000000", 1, 31_104_000, 1_000_000),
+    ],
+)
+def test_a_rate_may_say_its_burst(rate: str, amount: int, period: int, burst: int) -> None:
+    """It is the same quota as with the burst as an option."""
+    quota = Quota(rate)
+    assert (quota.amount, quota.period, quota.burst) == (amount, period, burst)
+    assert quota.capacity == burst * quota.interval
+
+
+def test_a_burst_is_said_once_only() -> None:
+    """Two of them could differ, so neither is silently preferred."""
+    with pytest.raises(ValueError, match="burst is in the rate already"):
+        Quota("5/second burst 20", burst=20)
+
+
+@pytest.mark.parametrize(
+    "rate",
+    [
+        "5/second burst",
+        "5/second burst many",
+        "5/second burst -3",
+        "5/second burst 1.5",
+        "5/second burst 20 burst 30",
+        "5/second burst20",
+        "5/secondburst 20",
+        "burst 20",
+        "burst 20 5/second",
+        "5/second burst \u0661",
+        "5/second burst " + "9" * 19,
+    ],
+    ids=ascii,
+)
+def test_a_burst_that_cannot_be_read_is_refused_with_its_value_and_an_example(rate: str) -> None:
+    """The message shows what was given, and what would be right."""
+    with pytest.raises(ValueError, match="rate must read like") as refused:
+        Quota(rate)
+    assert "burst 20" in str(refused.value)
+
+
+@pytest.mark.parametrize("rate", ["5/second burst 0", "5/second burst 000"])
+def test_a_burst_of_nothing_in_a_rate_is_refused(rate: str) -> None:
+    """As it is as an option."""
+    with pytest.raises(ValueError, match="burst must be at least 1, not 0"):
+        Quota(rate)
+
+
+# -- ticks ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rate", "scale", "interval"),
+    [
+        ("1/second", 1, 1_000_000_000),
+        ("100/minute", 1, 600_000_000),
+        ("90/minute", 3, 2_000_000_000),
+        ("1000000/second", 1, 1000),
+        ("7/3 hours", 7, 10_800_000_000_000),
+        ("1/year", 1, 31_104_000_000_000_000),
+    ],
+)
+def test_one_token_takes_a_whole_number_of_ticks(rate: str, scale: int, interval: int) -> None:
+    """As few as will do, so that no fraction is ever rounded away."""
+    quota = Quota(rate, burst=5)
+    assert (quota.scale, quota.interval) == (scale, interval)
+    assert quota.second == scale * 1_000_000_000
+    assert quota.capacity == 5 * interval
+    assert quota.interval * quota.amount == quota.period * quota.second
+
+
+# -- windows --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("window", ["fixed", "moving", "sliding"])
+def test_a_window_is_an_option_in_place_of_a_bucket(window: Any) -> None:
+    """It says the strategy, and changes nothing about amount and period."""
+    quota = Quota("100/minute", window=window)
+    assert (quota.window, quota.amount, quota.period) == (window, 100, 60)
+    assert Quota("100/minute").window is None
+    assert quota != Quota("100/minute")
+
+
+@pytest.mark.parametrize("window", ["", "Fixed", "rolling", 5, True, ["fixed"], b"fixed"], ids=repr)
+def test_a_window_that_is_none_is_refused_with_what_would_be_right(window: Any) -> None:
+    """The message names the option, its value, and the three."""
+    with pytest.raises(
+        ValueError, match='window must be "fixed", "moving" or "sliding"'
+    ) as refused:
+        Quota("100/minute", window=window)
+    assert repr(window) in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("rate", "options"),
+    [("100/minute", {"burst": 100}), ("100/minute", {"burst": 5}), ("100/minute burst 5", {})],
+    ids=["option", "smaller", "in the rate"],
+)
+def test_a_window_has_no_burst(rate: str, options: dict[str, Any]) -> None:
+    """A burst that would be ignored is refused."""
+    with pytest.raises(ValueError, match="burst is a token bucket's; a window has none"):
+        Quota(rate, window="fixed", **options)
+
+
+# -- what a rate is not ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -85,10 +212,30 @@ def test_several_rates_in_one_string_are_refused_rather_than_all_but_one_ignored
         Quota(rate)
 
 
-def test_a_window_of_nothing_is_refused_rather_than_read_as_one() -> None:
-    """``1/0 minutes`` is no rate."""
-    with pytest.raises(ValueError, match="rate"):
-        Quota("1/0 minutes")
+@pytest.mark.parametrize("rate", ["1/0 minutes", "1 per 00 hours", "1/0 s burst 5"])
+def test_a_period_of_nothing_is_refused_rather_than_read_as_one(rate: str) -> None:
+    """Nothing may be divided by it."""
+    with pytest.raises(ValueError, match="rate must allow at least 1 request a period"):
+        Quota(rate)
+
+
+@pytest.mark.parametrize(
+    ("option", "rate", "burst"),
+    [
+        ("rate", f"{10**15}/second", 1),
+        ("rate", f"1/{10**12} years", 1),
+        ("burst", "1/second", 10**15),
+        ("burst", f"1/second burst {10**15}", None),
+    ],
+    ids=["amount", "period", "burst", "burst in the rate"],
+)
+def test_numbers_that_no_header_field_can_say_are_refused(
+    option: str, rate: str, burst: int | None
+) -> None:
+    """An integer of RFC 9651, 3.3.1 has at most 15 digits."""
+    with pytest.raises(ValueError, match=f"{option} must not have a number above"):
+        Quota(rate, burst=burst)
+    assert Quota(f"1/second burst {10**15 - 1}").burst == 10**15 - 1
 
 
 @pytest.mark.parametrize("rate", [5, 5.0, None, b"100/minute", ["100/minute"], True], ids=repr)
@@ -162,4 +309,53 @@ def test_a_quota_is_a_value(again: Any) -> None:
 
 def test_a_quotas_repr_says_how_to_make_it() -> None:
     """Derived numbers are left out."""
-    assert repr(Quota("90/minute", burst=5)) == "Quota(rate='90/minute', burst=5, name='default')"
+    quota = Quota("90/minute", burst=5)
+    assert repr(quota) == "Quota(rate='90/minute', burst=5, name='default', window=None)"
+    assert eval(repr(quota)) == quota  # noqa: S307  # our own text
+
+
+# -- several in one text --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("joint", [";", ",", "|", "; ", " , ", " | ", ";\n"], ids=repr)
+def test_several_quotas_are_joined_by_semicolons_commas_or_bars(joint: str) -> None:
+    """Each is called by its rate, so that they can be told apart."""
+    quotas = parse_quotas(f"5/second burst 20{joint}100/minute{joint}1000 per day")
+    assert quotas == (
+        Quota("5/second burst 20", name="5/second burst 20"),
+        Quota("100/minute", name="100/minute"),
+        Quota("1000 per day", name="1000 per day"),
+    )
+
+
+def test_a_single_quota_keeps_the_default_name() -> None:
+    """There is nothing to tell it apart from."""
+    assert parse_quotas("100/minute") == (Quota("100/minute"),)
+    assert parse_quotas("100/minute burst 5")[0].name == "default"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", ";", "100/minute;", ";100/minute", "100/minute;;5/second", "100/minute;5/fortnight"],
+    ids=repr,
+)
+def test_several_of_which_one_cannot_be_read_are_refused(text: str) -> None:
+    """None is silently left out."""
+    with pytest.raises(ValueError, match="rate must read like"):
+        parse_quotas(text)
+
+
+@pytest.mark.parametrize("text", ["100/minute;100/minute", "5/s, 100/minute ,5/s"])
+def test_a_rate_that_comes_twice_is_refused(text: str) -> None:
+    """It can only be a slip, and both would have one name."""
+    with pytest.raises(ValueError, match="a rate comes twice") as refused:
+        parse_quotas(text)
+    assert repr(text) in str(refused.value)
+
+
+@pytest.mark.parametrize("text", [5, None, b"100/minute", ["100/minute"]], ids=repr)
+def test_several_that_are_no_text_are_a_type_error(text: Any) -> None:
+    """The message shows what was given, and what would be right."""
+    with pytest.raises(TypeError, match="100/minute") as refused:
+        parse_quotas(text)
+    assert repr(text) in str(refused.value)

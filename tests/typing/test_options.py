@@ -33,7 +33,18 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 import mantlet
-from mantlet import ErrorEnvelope, Policy, Quota, RateLimiter, Reply, Request, Response
+from mantlet import (
+    ErrorEnvelope,
+    Policy,
+    Quota,
+    RateLimiter,
+    Reply,
+    Request,
+    Response,
+    Rule,
+    keys,
+    on_status,
+)
 
 api = FastAPI()
 star = Starlette()
@@ -56,7 +67,9 @@ api.add_middleware(mantlet.asgi.RateLimiterMiddleware, quota=Quota("5/second"))
 api.add_middleware(mantlet.asgi.ErrorEnvelopeMiddleware)
 star.add_middleware(mantlet.asgi.RateLimiterMiddleware, quota="5/second", clock=lambda: 0)
 Middleware(mantlet.asgi.RateLimiterMiddleware, quota="5/second")
-api.add_middleware(mantlet.asgi.RateLimiterMiddleware)  # wrong: call-arg
+api.add_middleware(mantlet.asgi.RateLimiterMiddleware, rules=[Rule("* /a", "5/s")])
+api.add_middleware(mantlet.asgi.RateLimiterMiddleware, "5/s", store="valkey://localhost", lease=9)
+api.add_middleware(mantlet.asgi.RateLimiterMiddleware, rules=["* /a"])  # wrong: list-item
 api.add_middleware(mantlet.asgi.RateLimiterMiddleware, quota=5)  # wrong: arg-type
 api.add_middleware(mantlet.asgi.RateLimiterMiddleware, quotas="5/second")  # wrong: call-arg
 api.add_middleware(mantlet.asgi.RateLimiterMiddleware, quota="5/day", burst="3")  # wrong: arg-type
@@ -69,7 +82,7 @@ assert_type(mantlet.asgi.RateLimiterMiddleware(asgi, "5/second"), mantlet.asgi.S
 assert_type(mantlet.wsgi.RateLimiterMiddleware(wsgi, quota="5/second"), mantlet.wsgi.Stack)
 mantlet.wsgi.RateLimiterMiddleware(wsgi, quota="5/second", bursts=3)  # wrong: call-arg
 mantlet.wsgi.RateLimiterMiddleware(wsgi, quota="5/second", burst=1.5)  # wrong: arg-type
-mantlet.wsgi.RateLimiterMiddleware(wsgi)  # wrong: call-arg
+mantlet.wsgi.RateLimiterMiddleware(wsgi, concurrency=10)  # wrong: arg-type
 mantlet.wsgi.RateLimiterMiddleware(asgi, "5/second")  # wrong: arg-type
 mantlet.asgi.RateLimiterMiddleware(wsgi, "5/second")  # wrong: arg-type
 mantlet.wsgi.ErrorEnvelopeMiddleware(wsgi, debug=True)  # wrong: call-arg
@@ -98,6 +111,12 @@ RateLimiter("5/second", burst=3)
 RateLimiter("5/second", 3)  # wrong: call-arg
 RateLimiter("5/second", bursts=3)  # wrong: call-arg
 RateLimiter(5)  # wrong: arg-type
+RateLimiter(lambda request: "5/second", key=keys.client_address() & keys.form("username"))
+RateLimiter("5/second", key=lambda request: 5)  # wrong: arg-type
+RateLimiter("5/second", on_outage="ignore")  # wrong: arg-type
+assert_type(RateLimiter("5/second").check("key").retry_after, float)
+Rule("* /a", "5/second", count=on_status(401), cost=lambda request: 5)
+Rule("* /a", "5/second", per="connection")  # wrong: arg-type
 Quota("5/second").burst = 3  # wrong: misc
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 import mantlet
 from mantlet import BodyTooLarge, MalformedRequest, Policy, Request
 from mantlet.fields import FieldNames
-from tests.asgi.test_request import Late, Looks, Reads
+from tests.asgi.test_request import NO_PATHS, Late, Looks, Reads
+from tests.asgi.test_request import see as see_scope
 from tests.drive import Answer, drive_wsgi
 
 if TYPE_CHECKING:
@@ -92,6 +93,51 @@ def see(look: Callable[[Request], object], **environ: Any) -> Any:
 def test_the_path_is_decoded_whole_and_never_raises(environ: dict[str, Any], path: str) -> None:
     """PEP 3333 has bytes as latin-1 text; what is no UTF-8 becomes U+FFFD."""
     assert see(lambda request: request.path, **environ) == path
+
+
+@pytest.mark.parametrize(
+    ("environ", "path"),
+    [
+        ({"PATH_INFO": "/a b"}, "/a b"),
+        ({"SCRIPT_NAME": "/api", "PATH_INFO": "/items"}, "/items"),
+        ({"SCRIPT_NAME": "/api", "PATH_INFO": "/api/items"}, "/api/items"),
+        ({"SCRIPT_NAME": "/api", "PATH_INFO": "//items/"}, "//items/"),
+        ({"SCRIPT_NAME": "/api", "PATH_INFO": "/"}, "/"),
+        ({"SCRIPT_NAME": "/api", "PATH_INFO": ""}, "/"),
+        ({"SCRIPT_NAME": "/api", "PATH_INFO": ...}, "/"),
+        ({"SCRIPT_NAME": ..., "PATH_INFO": ...}, "/"),
+        ({"PATH_INFO": "/\xc3\xbc"}, "/\u00fc"),
+        ({"PATH_INFO": "/\xff"}, "/\ufffd"),
+        ({"PATH_INFO": "/\u0100"}, "/?"),
+    ],
+    ids=ascii,
+)
+@pytest.mark.breaks_rules("an environ without a path, or with an odd one")
+def test_the_route_path_is_decoded_without_the_mount(environ: dict[str, Any], path: str) -> None:
+    """PATH_INFO, and a slash where that is empty."""
+    assert see(lambda request: request.route_path, **environ) == path
+
+
+@pytest.mark.parametrize(("target", "path"), NO_PATHS, ids=ascii)
+@pytest.mark.breaks_rules("what is no path in place of one")
+def test_the_route_path_of_another_target_is_the_path_in_it(target: str, path: str) -> None:
+    """As under ASGI."""
+    info = target.encode().decode("latin-1")
+    assert see(lambda request: request.route_path, PATH_INFO=info) == path
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.sampled_from(["", "/api", "/\u00fc b"]),
+    st.binary(max_size=8) | st.text(max_size=8).map(str.encode),
+)
+def test_the_route_path_is_the_same_on_both_faces(mount: str, path: bytes) -> None:
+    """Whatever bytes a client has sent below a mount."""
+    scope = {"path": f"{mount}/{path.decode('utf-8', 'replace')}", "root_path": mount}
+    under_asgi = see_scope(lambda request: request.route_path, **scope)
+    script, info = mount.encode().decode("latin-1"), f"/{path.decode('latin-1')}"
+    environ = {"SCRIPT_NAME": script, "PATH_INFO": info}
+    assert see(lambda request: request.route_path, **environ) == under_asgi
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """One HTTP exchange under ASGI (asgi.readthedocs.io, "HTTP & WebSocket", 2.5)."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from mantlet.policy import Reply, Response
 from mantlet.request import REPORTED
 from mantlet.types import AsgiMessage, Receive, Send
 
-__all__ = ["AsgiExchange", "HttpExchange"]
+__all__ = ["AsgiExchange", "HttpExchange", "sending_fields"]
 
 _FILE_CHUNK = 64 * 1024
 _FILES = ("http.response.pathsend", "http.response.zerocopysend")
@@ -215,6 +215,17 @@ class HttpExchange(AsgiExchange):
             out.append({"type": "http.response.body", "body": chunk, "more_body": True})
         if not more and chunks:
             out[-1]["more_body"] = False
+
+
+def sending_fields(send: Send, fields: Mapping[bytes, tuple[bytes, bytes]]) -> Send:
+    """Return a ``send`` that sets fields in the head of an answer, and changes nothing else."""
+
+    async def sending(message: AsgiMessage) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": with_fields(message.get("headers", ()), fields)}
+        await send(message)
+
+    return sending
 
 
 def _file_chunks(message: AsgiMessage) -> Iterator[bytes]:

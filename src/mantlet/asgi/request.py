@@ -9,7 +9,7 @@ from mantlet.exceptions import ClientDisconnected
 from mantlet.fields import LOWER_BYTES, FieldNames, bytes_field
 from mantlet.headers import Headers
 from mantlet.problem import BodyTooLarge
-from mantlet.request import FIELDS, NO_HEADERS, STATE, Request
+from mantlet.request import FIELDS, NO_HEADERS, STATE, Request, origin_path
 from mantlet.types import AsgiMessage, Receive, Scope
 
 __all__ = ["AsgiRequest"]
@@ -50,6 +50,8 @@ class AsgiRequest(Request):
 
     __slots__ = ("_body", "_headers", "handed_over", "receive")
 
+    waits = True
+
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.carrier = scope
         state = scope.get(STATE)
@@ -76,6 +78,19 @@ class AsgiRequest(Request):
     def path(self) -> str:
         """The whole path, decoded."""
         path: str = self.carrier["path"]
+        return path
+
+    @property
+    def route_path(self) -> str:
+        """The decoded path within the wrapped app."""
+        path: str = self.carrier["path"]
+        if not path.startswith("/"):
+            path = origin_path(path)
+        root: str | None = self.carrier.get("root_path")
+        if root:
+            root = root.rstrip("/")
+            if path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):
+                return path[len(root) :] or "/"
         return path
 
     @property

@@ -2,7 +2,7 @@
 
 from asyncio import Lock
 
-from mantlet.asgi.http import HttpExchange
+from mantlet.asgi.http import HttpExchange, sending_fields
 from mantlet.asgi.lifespan import Lifespan
 from mantlet.asgi.request import AsgiRequest
 from mantlet.asgi.websocket import WebSocketExchange, WebSocketRequest
@@ -58,10 +58,17 @@ class Stack(BaseStack[AsgiApp]):
         refusal = self.inward(request)
         if refusal is not None and refusal.waiting is not None:
             refusal = await self.judge(request, refusal)
-        sets_fields = request.owns_fields and request.answer_fields
-        if refusal is None and self.inward_only and not sets_fields:
+        fields = request.answer_fields if request.owns_fields else None
+        if refusal is None and self.inward_only and (not fields or kind == "http"):
             request.handed_over = True
-            await self.app(scope, request.receive, send)
+            if not fields:
+                await self.app(scope, request.receive, send)
+                return
+            scope[FIELDS] = fields
+            try:
+                await self.app(scope, request.receive, sending_fields(send, fields))
+            finally:
+                scope.pop(FIELDS, None)
             return
 
         exchange = (HttpExchange if kind == "http" else WebSocketExchange)(

@@ -7,61 +7,17 @@ holds ``burst`` tokens less what is missing is the same thing said in another wa
 
 from mantlet.ratelimit.quota import Quota
 
-__all__ = ["Decision", "take"]
+__all__ = ["give", "hold", "take"]
 
 
-class Decision:
-    """What the limiter decided about one request.
-
-    Args:
-        room: what is left in the bucket after the request, in ticks; what is missing, if negative.
-        quota: the quota it was decided by.
-
-    Attributes:
-        allowed: whether the request may pass.
-        quota: the quota it was decided by.
-    """
-
-    __slots__ = ("_room", "allowed", "quota")
-
-    def __init__(self, room: int, quota: Quota) -> None:
-        self.allowed = room >= 0
-        self.quota = quota
-        self._room = room
-
-    @property
-    def remaining(self) -> int:
-        """Whole requests that may follow at once."""
-        return max(self._room, 0) // self.quota.interval
-
-    @property
-    def reset(self) -> int:
-        """Seconds until one more request may follow than now, rounded up (after a refusal, one)."""
-        quota = self.quota
-        missing = -self._room if self._room < 0 else quota.interval - self._room % quota.interval
-        return -(-missing // quota.second)
-
-    def parameters(self) -> str:
-        """Return the parameters of a `RateLimit` item, as text."""
-        quota, room = self.quota, self._room
-        if room < 0:
-            return f";r=0;t={self.reset}"
-        interval = quota.interval
-        remaining = room // interval
-        return f";r={remaining};t={-((room - (remaining + 1) * interval) // quota.second)}"
-
-    def __repr__(self) -> str:
-        verdict = "allowed" if self.allowed else "refused"
-        return f"<Decision {verdict}, {self.remaining} remaining, reset in {self.reset} s>"
-
-
-def take(quota: Quota, full_at: int, now: int) -> tuple[int, int]:
-    """Take one token out of a bucket if it has one.
+def take(quota: Quota, full_at: int, now: int, cost: int = 1) -> tuple[int, int]:
+    """Take tokens out of a bucket if it has them.
 
     Args:
         quota: the bucket's size and refill.
         full_at: when the bucket is full again, in ticks; anything up to ``now`` is a full one.
         now: the time, in ticks.
+        cost: how many tokens.
 
     Returns:
         When the bucket is full again after this, and the room that is left in it, both in ticks. A
@@ -69,6 +25,19 @@ def take(quota: Quota, full_at: int, now: int) -> tuple[int, int]:
     """
     if full_at < now:  # noqa: PLR1730  # max() takes twice as long
         full_at = now
-    taken = full_at + quota.interval
+    taken = full_at + quota.interval * cost
     room = quota.capacity + now - taken
     return (taken if room >= 0 else full_at), room
+
+
+def give(quota: Quota, full_at: int, cost: int) -> int:
+    """Give tokens back to a bucket; return when it is full again. Up to now, it is a full one."""
+    return full_at - quota.interval * cost
+
+
+def hold(quota: Quota, full_at: int, now: int, wait: int) -> int:
+    """Empty a bucket so that its next token comes in ``wait`` ticks; return when it is full again.
+
+    One whose next token comes later than that anyway is left as it is.
+    """
+    return max(full_at, now + wait + quota.capacity - quota.interval)

@@ -1,85 +1,301 @@
 """`RateLimiter`: no client gets more than its share.
 
-It keeps a token bucket for each client address: a quota of 100 a minute with a burst of 20 lets 20
-requests pass at once and one more every 0.6 seconds, for ever and without losing a fraction. What
-exceeds it is answered with 429, a problem (RFC 9457) and ``Retry-After``. Every answer says what is
-left, in ``RateLimit`` and ``RateLimit-Policy`` (draft-ietf-httpapi-ratelimit-headers-10).
+It keeps a token bucket for each client: a quota of 100 a minute with a burst of 20 lets 20 requests
+pass at once and one more every 0.6 seconds, for ever and without losing a fraction. What exceeds it
+is answered with 429, a problem (RFC 9457) and ``Retry-After``. Every answer says what is left, in
+``RateLimit`` and ``RateLimit-Policy`` (draft-ietf-httpapi-ratelimit-headers-10).
 
-What it does not do: buckets are this process's own, so each of several workers counts for itself;
-and the address is the peer's as the server says it, so behind a proxy have the server (uvicorn's
-``--forwarded-allow-ips``, gunicorn's ``--forwarded-allow-ips`` with a PROXY protocol, or your
-framework's proxy middleware outside this) set it, or all clients share the proxy's bucket.
+Where buckets are kept is a URI: in this process (``memory://``), exact across the workers of a host
+(``lmdb:///var/lib/app/limits``), or across hosts (``redis://``, ``valkey://``, with clusters and
+sentinels). In memory each of several workers counts for itself.
+
+Who a client is, is a key: by default the address of the peer as the server says it. Behind a proxy
+that is the proxy's, and all clients share its bucket: name the proxy in
+``keys.client_address(trusted_proxies=...)``. No header field is believed of anyone else.
+
+What it does not stop: a flood that exhausts the connections, the bandwidth or the processor before
+a request gets here; and clients that have many addresses or many keys.
 """
 
-from collections.abc import Callable
-from time import monotonic_ns
+import logging
+from asyncio import get_running_loop
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Final
 
-from mantlet.policy import Policy, Reply
+from mantlet.exceptions import ClientDisconnected, StoreOutage
+from mantlet.headers import TextHeaders
+from mantlet.policy import Close, Message, Policy, Reply, Response
 from mantlet.problem import Problem
-from mantlet.ratelimit.bucket import Decision
+from mantlet.ratelimit.book import Book
+from mantlet.ratelimit.checks import Checks
+from mantlet.ratelimit.concurrency import Concurrency
+from mantlet.ratelimit.counter import Outcome
+from mantlet.ratelimit.decision import BucketDecision
+from mantlet.ratelimit.fields import HEADERS, Fields, add_fields, refuse, refuse_for_outage
 from mantlet.ratelimit.keys import client_address
-from mantlet.ratelimit.quota import Quota
-from mantlet.ratelimit.stores.memory import MemoryStore
+from mantlet.ratelimit.keys.key import KeyFunction, as_key
+from mantlet.ratelimit.opening import Outage, StoreOptions, open_counter
+from mantlet.ratelimit.plan import Ask, Charge
+from mantlet.ratelimit.rules import (
+    Cost,
+    Count,
+    QuotaOption,
+    Rule,
+    check_concurrency,
+    check_cost,
+    check_count,
+    read_quotas,
+)
+from mantlet.ratelimit.stores.store import LocalStore, Store
+from mantlet.ratelimit.visit import Visit
 from mantlet.request import Request
+from mantlet.steps import begin
 
 __all__ = ["RateLimiter"]
 
-QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+log = logging.getLogger("mantlet.ratelimit")
+
+#: The service is overloaded for a while (IANA, WebSocket Close Code Number Registry).
+_TRY_AGAIN_LATER: Final = 1013
 
 
-class RateLimiter(Policy):
+class RateLimiter(Checks, Policy):
     """Refuse requests of a client that exceed its quota, with 429 and a ``Retry-After``.
 
-    The decision is in ``mantlet.state(...)["ratelimit"]``, a `Decision`.
+    The decision is in ``mantlet.state(...)["ratelimit"]``, a `Decision`. Outside of HTTP the same
+    buckets are asked by `check()`, `peek()`, `refund()`, `reset()` and `ban()`; each has an asyncio
+    form, such as `acheck()`. Where the store is in this process they are the same; with one on the
+    network the plain form blocks.
 
     Args:
-        quota: a rate such as ``"100/minute"``, or a `Quota`.
-        burst: how many requests may come at once; by default as many as the rate's amount.
-        max_keys: how many clients are kept in memory, at about 250 bytes each. When more than that
-            are short of their full bucket at once, further ones share one bucket.
-        clock: nanoseconds that never go back.
+        quota: a rate such as ``"100/minute"``, several joined by ``;``, a `Quota`, a sequence of
+            these, or a function of the request that returns one; None where only ``rules`` or
+            ``concurrency`` limit. Several are taken all or nothing.
+        key: whose bucket: a function (``def`` or ``async def``) of the request that returns text,
+            or None for whom nothing is limited; see `mantlet.keys`. By default the client address.
+        store: where buckets are kept: a URI (``"memory://"``, ``"lmdb:///var/lib/app/limits"``,
+            ``"redis://..."``, ``"valkey://..."``, also ``+cluster`` and ``+sentinel``), or a
+            `Store`.
+        rules: limits that hold for some requests only.
+        concurrency: how many requests may be in flight at once.
+        cost: tokens a request takes, or a function of the request that tells.
+        count: a predicate on the answer: whether the request counts after all. See `Rule`.
+        shadow: decide, count and report, and never refuse; of all rules as well.
+        headers: ``"draft"`` for ``RateLimit`` and ``RateLimit-Policy``, ``"legacy"`` for
+            ``X-RateLimit-*``, ``"both"``, or None.
+        burst: how many requests may come at once; by default as many as the rate's amount. For a
+            single rate.
+        namespace: tells this limiter's buckets from those of others in the same store.
+        max_keys: how many buckets are kept in memory or in LMDB; by default 100,000 and 1,000,000.
+            See the store for what they take, and for what happens when it is full.
+        on_outage: what holds while a store on the network can't be used: ``"local"``, each process
+            counts its share in its own memory; ``"allow"``, everything passes; ``"refuse"``, 503.
+        deadline: in seconds; no request waits longer than this for a store on the network.
+        lease: tokens that a process may take at once, ahead of need, from a store on the network,
+            for keys that are asked for again and again. With it a key may exceed its burst, at
+            most by ``lease`` for each process.
+        workers: processes that share a quota, for their shares in an outage; by default what
+            ``WEB_CONCURRENCY`` says, else 1.
+        clock: nanoseconds that never go back, for the stores of this host.
 
     Raises:
-        TypeError: an option is of the wrong type, or ``burst`` is given beside a `Quota`.
+        TypeError: an option is of the wrong type, or does not go with another.
         ValueError: an option's value is wrong; the message names it and what would be right.
+        ImportError: the store's client library is not installed; the message names the extra.
+        StoreError: the store can't be opened.
     """
 
     def __init__(
         self,
-        quota: str | Quota,
+        quota: QuotaOption | None = None,
         *,
+        key: KeyFunction | None = None,
+        store: str | Store = "memory://",
+        rules: Sequence[Rule] = (),
+        concurrency: Concurrency | None = None,
+        cost: Cost = 1,
+        count: Count | None = None,
+        shadow: bool = False,
+        headers: Fields | None = "draft",
         burst: int | None = None,
-        max_keys: int = 100_000,
-        clock: Callable[[], int] = monotonic_ns,
+        namespace: str = "mantlet",
+        max_keys: int | None = None,
+        on_outage: Outage = "local",
+        deadline: float = 0.05,
+        lease: int | None = None,
+        workers: int | None = None,
+        clock: Callable[[], int] | None = None,
     ) -> None:
-        if not isinstance(quota, Quota):
-            quota = Quota(quota, burst=burst)
-        elif burst is not None:
-            raise TypeError("burst belongs into the Quota where one is given")
-        if isinstance(max_keys, bool) or not isinstance(max_keys, int):
-            raise TypeError(f"max_keys must be a whole number of clients, not {max_keys!r}")
-        if max_keys < 1:
-            raise ValueError(f"max_keys must be at least 1, not {max_keys}")
-        if not callable(clock):
-            raise TypeError(f"clock must be a function that returns nanoseconds, not {clock!r}")
-        self.quota = quota
-        self._store = MemoryStore(quota, max_keys, clock)
-        self._name = '"' + quota.name.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        self._policy = f"{self._name};q={quota.amount};w={quota.window}"
+        if quota is None and concurrency is None and not rules:
+            raise TypeError(
+                'a RateLimiter needs a quota such as "100/minute", rules or concurrency'
+            )
+        if headers is not None and headers not in HEADERS:
+            raise ValueError(f'headers must be "draft", "legacy", "both" or None, not {headers!r}')
+        key = as_key(key or client_address())
+        own = None
+        if quota is not None:
+            own = Charge(
+                scope=(namespace,),
+                name="default",
+                quotas=read_quotas(quota, burst),
+                key=key,
+                cost=check_cost(cost),
+                count=check_count(count),
+                shadow=shadow,
+            )
+        elif burst is not None or count is not None or cost != 1:
+            raise TypeError("burst, cost and count belong to a quota, and there is none")
+        self._book = book = Book(
+            own,
+            check_concurrency(concurrency),
+            rules,
+            namespace=namespace,
+            key=key,
+            shadow=shadow,
+        )
+        options = StoreOptions(max_keys, clock, on_outage, deadline, lease, workers)
+        self._counter = open_counter(store, book, options)
+        self._headers = headers
+        self._on_outage = on_outage
+        #: The store, where it answers at once.
+        self._local = local if isinstance(local := self._counter.store, LocalStore) else None
+        self._routed = book.routed
+        self._settles = book.counts or book.bounds
+        self._slot = f"mantlet.ratelimit.{id(self):x}"
+        idle = set()
+        if not book.counts:
+            idle |= {"on_response", "on_error"}
+        if not book.bounds:
+            idle.add("on_finish")
+        if not book.messages:
+            idle.add("on_message")
+        if self._local is not None:
+            idle |= {"startup", "shutdown"}
+        self.idle_hooks = frozenset(idle)
 
-    def on_request(self, request: Request) -> Reply | None:
-        """Take a token from the client's bucket, or refuse; say what is left in either case."""
-        decision = Decision(self._store.take(client_address(request)), self.quota)
+    # -- the hooks --------------------------------------------------------------------------------
+
+    def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
+        """Take what the request asks for, or refuse; say what is left in either case."""
+        plan = self._book.find(request) if self._routed else self._book.plan
+        simple, store = plan.simple, self._local
+        if simple is None or store is None:
+            return begin(self._judge(request, plan.asks(request)))
+        # What nearly all limiters do, in one piece.
+        limit, key_of = simple
+        key = key_of(request)
+        if key.__class__ is not str:
+            return begin(self._judge(request, plan.charges[0].asks(request, key)))
+        try:
+            room = store.take_one(limit.prefix + key, limit.quota, 1)
+        except StoreOutage:
+            return begin(self._judge(request, plan.charges[0].asks(request, key)))
+        decision = BucketDecision(limit.name, limit.quota, room)
         request.state["ratelimit"] = decision
-        request.add_answer_field("RateLimit-Policy", self._policy)
-        request.add_answer_field("RateLimit", self._name + decision.parameters())
-        return None if decision.allowed else self._refuse(request, decision)
+        if self._headers == "draft":
+            request.add_answer_field("RateLimit-Policy", limit.policy)
+            request.add_answer_field("RateLimit", limit.item + decision.parameters())
+        elif self._headers is not None:
+            add_fields(request, self._headers, (limit,), decision)
+        return None if room >= 0 else refuse(request, decision)
 
-    def _refuse(self, request: Request, decision: Decision) -> Reply:
-        return Problem(
-            429,
-            type=QUOTA_EXCEEDED,
-            title="Request cannot be satisfied as assigned quota has been exceeded",
-            headers={"Retry-After": str(decision.reset)},
-            extensions={"violated-policies": [self.quota.name]},
-        ).reply(request)
+    async def _judge(
+        self, request: Request, asking: Coroutine[Any, Any, Sequence[Ask]]
+    ) -> Reply | None:
+        asks = await asking
+        if not asks:
+            return None
+        visit = None
+        if self._settles:
+            visit = request.state[self._slot] = Visit(asks)  # before waiting: it may be cancelled
+        try:
+            outcome = await self._counter.take(asks, request.waits)
+        except StoreOutage:
+            request.state.pop(self._slot, None)
+            if self._on_outage == "allow":
+                return None
+            raise refuse_for_outage() from None
+        decision = request.state["ratelimit"] = outcome.decision
+        if visit is not None:
+            visit.outcome = outcome
+        _report(outcome)
+        if not decision.allowed or visit is None or not visit.counts:
+            add_fields(request, self._headers, outcome.limits, decision)
+        return None if decision.allowed else refuse(request, decision)
+
+    def on_response(self, request: Request, response: Response) -> Awaitable[None] | None:
+        """Give back what the answer says does not count."""
+        visit: Visit | None = request.state.get(self._slot)
+        if visit is None or not visit.counts or visit.outcome is None:
+            return None
+        return begin(self._settle(request, visit, visit.outcome, response))
+
+    def on_error(self, request: Request, error: BaseException) -> Awaitable[None] | None:
+        """Give back what does not count, by the status that the error states, or 500.
+
+        A client that goes away before its answer gets nothing back.
+        """
+        if not isinstance(error, Exception) or isinstance(error, ClientDisconnected):
+            return None
+        status = error.status if isinstance(error, Problem) else 500
+        return self.on_response(request, Response(status, (), TextHeaders))
+
+    async def _settle(
+        self, request: Request, visit: Visit, outcome: Outcome, response: Response
+    ) -> None:
+        decision = await visit.settle(outcome, response)
+        add_fields(request, self._headers, outcome.limits, decision)
+
+    def on_finish(self, request: Request) -> Awaitable[None] | None:
+        """Free the places that the request held."""
+        visit: Visit | None = request.state.get(self._slot)
+        return None if visit is None else begin(visit.leave(self._counter, request.waits))
+
+    def on_message(
+        self, request: Request, message: Message
+    ) -> Message | Close | Awaitable[Message | Close | None] | None:
+        """Take what a client's message asks for; else close the connection, or drop it."""
+        return message if message.direction == "out" else begin(self._weigh(request, message))
+
+    async def _weigh(self, request: Request, message: Message) -> Message | Close | None:
+        slot = self._slot + ".messages"
+        asks: Sequence[Ask] | None = request.state.get(slot)
+        if asks is None:
+            plan = self._book.find_messages(request)
+            asks = request.state[slot] = () if plan is None else await plan.asks(request)
+        if not asks:
+            return message
+        try:
+            outcome = await self._counter.take(asks, request.waits)
+        except StoreOutage:
+            return message if self._on_outage == "allow" else Close(_TRY_AGAIN_LATER)
+        _report(outcome)
+        if outcome.decision.allowed:
+            return message
+        pairs = zip(outcome.asks, outcome.decision.each, strict=True)
+        closes = (ask.close for ask, one in pairs if not one.allowed)
+        return next(filter(None, closes), None)
+
+    def startup(self) -> Awaitable[None] | None:
+        """Open the store."""
+        return self._counter.bound(_on_event_loop()).open()
+
+    def shutdown(self) -> Awaitable[None] | None:
+        """Close the store."""
+        return self._counter.bound(_on_event_loop()).close()
+
+
+def _report(outcome: Outcome) -> None:
+    """Say in the log what would have been refused, by the names in the configuration alone."""
+    for one in outcome.decision.each:
+        if one.shadow and not one.within:
+            log.info("The quota %s would have refused a request", one.name)
+
+
+def _on_event_loop() -> bool:
+    try:
+        get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -1,47 +1,58 @@
-"""What a client may spend: an amount a window, and how much of it at once."""
+"""What a client may spend: an amount a period, and how much of it at once."""
 
 import re
 from dataclasses import dataclass, field
 from math import gcd
+from typing import Literal
 
 from limits import parse_many
 
-__all__ = ["Quota"]
+__all__ = ["Quota", "Window", "check_name", "parse_quotas"]
 
+#: How requests are counted where not by a token bucket; each is a strategy of `limits`.
+Window = Literal["fixed", "moving", "sliding"]
+
+_WINDOWS = ("fixed", "moving", "sliding")
 _SECOND = 1_000_000_000
 # Units as they are written short, which limits does not read.
 _UNITS = {"s": "second", "sec": "second", "min": "minute", "h": "hour", "hr": "hour", "d": "day"}
 _SHORT = re.compile(r"(?<=[/ \d])(s|sec|min|h|hr|d)\s*$", re.IGNORECASE)
 # limits reads "1 per 0 minutes" as 1 per minute.
 _NOTHING = re.compile(r"(/|per)\s*0+\s*[a-z]", re.IGNORECASE)
+_BURST = re.compile(r"(.*?)\s+burst\s+([0-9]{1,18})\s*", re.IGNORECASE | re.DOTALL)
+_SEPARATORS = re.compile(r"[;,|]")
 #: The largest integer that a header field can say (RFC 9651, 3.3.1).
 _LARGEST = 999_999_999_999_999
 
 
 @dataclass(frozen=True, slots=True, init=False)
 class Quota:
-    """An amount of requests a window of time, refilled continuously.
+    """An amount of requests a period of time, refilled continuously.
 
     Args:
-        rate: as `limits.parse` reads it: ``"100/minute"``, ``"10 per 2 hours"``, ``"5/second"``.
+        rate: as `limits.parse` reads it: ``"100/minute"``, ``"10 per 2 hours"``; and with a burst,
+            ``"5/second burst 20"``.
         burst: the bucket's capacity: how many requests may come at once. By default the amount.
         name: what the quota is called in header fields and problems.
+        window: count by a strategy of `limits` instead of a token bucket: ``"fixed"``, ``"moving"``
+            or ``"sliding"`` windows. They have no burst.
 
     Attributes:
-        amount: requests a window.
-        window: in seconds.
+        amount: requests a period.
+        period: in seconds.
 
     Raises:
         TypeError: an option is of the wrong type.
-        ValueError: ``rate`` can't be read, a number is below 1 or too large for a header field, or
-            ``name`` is not printable ASCII.
+        ValueError: ``rate`` can't be read, a number is below 1 or too large for a header field,
+            ``name`` is not printable ASCII, or ``window`` is none.
     """
 
     rate: str
     burst: int
     name: str
+    window: Window | None
     amount: int = field(repr=False)
-    window: int = field(repr=False)
+    period: int = field(repr=False)
     #: Clock ticks a nanosecond, so that one token takes a whole number of them and no fraction is
     #: ever lost: 1 for most rates, 3 for 90 a minute.
     scale: int = field(repr=False)
@@ -52,29 +63,33 @@ class Quota:
     #: Ticks that a whole bucket takes.
     capacity: int = field(repr=False)
 
-    def __init__(self, rate: str, *, burst: int | None = None, name: str = "default") -> None:
-        amount, window = _read(rate)
-        if burst is None:
-            burst = amount
-        elif isinstance(burst, bool) or not isinstance(burst, int):
-            raise TypeError(f"burst must be a whole number of requests, not {burst!r}")
-        elif burst < 1:
-            raise ValueError(f"burst must be at least 1, not {burst}")
-        for option, number in (("rate", amount), ("rate", window), ("burst", burst)):
+    def __init__(
+        self,
+        rate: str,
+        *,
+        burst: int | None = None,
+        name: str = "default",
+        window: Window | None = None,
+    ) -> None:
+        amount, period, said = _read(rate)
+        if window is not None and window not in _WINDOWS:
+            raise ValueError(f'window must be "fixed", "moving" or "sliding", not {window!r}')
+        if window is not None and (said is not None or burst is not None):
+            raise ValueError(f"burst is a token bucket's; a window has none: {said or burst!r}")
+        burst = _burst(amount, said, burst)
+        for option, number in (("rate", amount), ("rate", period), ("burst", burst)):
             if number > _LARGEST:
                 raise ValueError(f"{option} must not have a number above {_LARGEST}: {number}")
-        if not isinstance(name, str):
-            raise TypeError(f"name must be a string, not {name!r}")
-        if not name or not name.isascii() or not name.isprintable():
-            raise ValueError(f"name must be printable ASCII, not {name!r}")
-        common = gcd(amount, window * _SECOND)
-        interval = window * _SECOND // common
+        check_name(name)
+        common = gcd(amount, period * _SECOND)
+        interval = period * _SECOND // common
         values = {
             "rate": rate,
             "burst": burst,
             "name": name,
-            "amount": amount,
             "window": window,
+            "amount": amount,
+            "period": period,
             "scale": amount // common,
             "second": amount // common * _SECOND,
             "interval": interval,
@@ -84,16 +99,60 @@ class Quota:
             object.__setattr__(self, attribute, value)
 
 
-def _read(rate: str) -> tuple[int, int]:
-    """Return the amount and the window, in seconds, that a rate says."""
+def check_name(name: str) -> str:
+    """Return ``name`` if a header field can say it as a String (RFC 9651, 3.3.3), else raise."""
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a string, not {name!r}")
+    if not name or not name.isascii() or not name.isprintable():
+        raise ValueError(f"name must be printable ASCII, not {name!r}")
+    return name
+
+
+def parse_quotas(text: str) -> tuple[Quota, ...]:
+    """Return the quotas that a text says, one or several joined by ``;``, ``,`` or ``|``.
+
+    Several are named by their rates.
+
+    Raises:
+        TypeError: it is no text.
+        ValueError: one of them can't be read, or comes twice.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f'a quota must be a Quota or a rate such as "100/minute", not {text!r}')
+    rates = [rate.strip() for rate in _SEPARATORS.split(text)]
+    if len(rates) == 1:
+        return (Quota(text),)
+    quotas = tuple(Quota(rate, name=rate) for rate in rates)
+    if len(set(rates)) < len(rates):
+        raise ValueError(f"a rate comes twice in {text!r}")
+    return quotas
+
+
+def _burst(amount: int, said: int | None, burst: int | None) -> int:
+    """Return how many may come at once, as the rate says or the option does; else the amount."""
+    if burst is None:
+        burst = amount if said is None else said
+    elif said is not None:
+        raise ValueError(f"burst is in the rate already, so it can't be {burst!r} besides")
+    elif isinstance(burst, bool) or not isinstance(burst, int):
+        raise TypeError(f"burst must be a whole number of requests, not {burst!r}")
+    if burst < 1:
+        raise ValueError(f"burst must be at least 1, not {burst}")
+    return burst
+
+
+def _read(rate: str) -> tuple[int, int, int | None]:
+    """Return the amount, the period in seconds, and the burst if there is one, of a rate."""
     if not isinstance(rate, str):
         raise TypeError(f'rate must be a string such as "100/minute", not {rate!r}')
+    match = _BURST.fullmatch(rate)
+    plain, burst = (rate, None) if match is None else (match[1], int(match[2]))
     try:
-        (item,) = parse_many(_SHORT.sub(lambda unit: _UNITS[unit[1].lower()], rate))
+        (item,) = parse_many(_SHORT.sub(lambda unit: _UNITS[unit[1].lower()], plain))
     except ValueError:
         raise ValueError(
-            f'rate must read like "100/minute", "5/s" or "10 per 2 hours", not {rate!r}'
+            f'rate must read like "100/minute", "5/s burst 20" or "10 per 2 hours", not {rate!r}'
         ) from None
-    if item.amount < 1 or item.multiples < 1 or _NOTHING.search(rate):
-        raise ValueError(f"rate must allow at least 1 request a window, not {rate!r}")
-    return item.amount, item.get_expiry()
+    if item.amount < 1 or item.multiples < 1 or _NOTHING.search(plain):
+        raise ValueError(f"rate must allow at least 1 request a period, not {rate!r}")
+    return item.amount, item.get_expiry(), burst

@@ -12,7 +12,7 @@ from mantlet.outward import CLOSED, HOLDING, STREAMING, WAITING
 from mantlet.policy import Reply, Response
 from mantlet.problem import phrase
 from mantlet.request import FIELDS, REPORTED
-from mantlet.stack import run
+from mantlet.steps import run
 from mantlet.wsgi.files import WatchedFile
 from mantlet.wsgi.request import WsgiRequest
 

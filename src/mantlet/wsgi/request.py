@@ -9,7 +9,7 @@ from mantlet.body import HANDED_OVER, check_length
 from mantlet.fields import LOWER_TEXT, UNPREFIXED, FieldNames, check_value, environ_key
 from mantlet.headers import Headers
 from mantlet.problem import BodyTooLarge, MalformedRequest
-from mantlet.request import FIELDS, NO_HEADERS, STATE, Request
+from mantlet.request import FIELDS, NO_HEADERS, STATE, Request, origin_path
 
 __all__ = ["WsgiRequest"]
 
@@ -87,6 +87,13 @@ class WsgiRequest(Request):
     def _path(self) -> bytes:
         path: str = self.environ.get("SCRIPT_NAME", "") + self.environ.get("PATH_INFO", "")
         return path.encode("latin-1", "replace")
+
+    @property
+    def route_path(self) -> str:
+        """The decoded path within the wrapped app."""
+        info: str = self.environ.get("PATH_INFO", "")
+        path = info.encode("latin-1", "replace").decode("utf-8", "replace")
+        return path if path.startswith("/") else origin_path(path)
 
     @property
     def raw_path(self) -> bytes:

@@ -6,7 +6,8 @@ from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication
 
 from mantlet.policy import Policy
-from mantlet.stack import BaseStack, run
+from mantlet.stack import BaseStack
+from mantlet.steps import run
 from mantlet.wsgi.http import HttpExchange
 from mantlet.wsgi.request import WsgiRequest
 

@@ -1,0 +1,150 @@
+"""Which limits hold for a request: the limiter's own, and those of the rules that match it."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from mantlet.ratelimit.concurrency import Concurrency
+from mantlet.ratelimit.keys import ROUTE
+from mantlet.ratelimit.keys.key import KeyFunction
+from mantlet.ratelimit.plan import Charge, Plan
+from mantlet.ratelimit.rules import Rule
+from mantlet.request import Request
+from mantlet.routing import Routes
+
+__all__ = ["Book"]
+
+_PARAMETER = re.compile(r"\{(\w+)")
+
+
+class Book:
+    """The limiter's own limits and its rules, by what they hold for.
+
+    Args:
+        own: the limiter's own charge, if it has one.
+        concurrency: its own bound on what is in flight, if it has one.
+        rules: its rules.
+        namespace: tells it from other limiters in the same store.
+        key: whose buckets a rule means that does not say so.
+        shadow: whether all rules are only tried out.
+
+    Attributes:
+        plan: what holds where no rule does.
+        routed: whether there are rules for requests.
+        counts: whether an answer decides if its request counts.
+        bounds: whether what is in flight is bounded.
+        messages: whether there are rules for messages.
+        windows: whether something is counted in windows.
+        buckets: whether something is counted in buckets, or held.
+    """
+
+    def __init__(
+        self,
+        own: Charge | None,
+        concurrency: Concurrency | None,
+        rules: Sequence[Rule],
+        *,
+        namespace: str,
+        key: KeyFunction,
+        shadow: bool,
+    ) -> None:
+        self._own = own
+        self._concurrency = concurrency
+        self._namespace = namespace
+        self._key = key
+        self._shadow = shadow
+        for rule in rules:
+            checked: object = rule
+            if not isinstance(checked, Rule):
+                raise TypeError(f'a rule must be a Rule("POST /login", ...), not {rule!r}')
+        self.plan = self._plan(())
+        requests = [rule for rule in rules if rule.per == "request"]
+        messages = [rule for rule in rules if rule.per == "message"]
+        self._requests = Routes((rule.pattern, rule) for rule in requests)
+        self._messages = Routes((rule.pattern, rule) for rule in messages)
+        for group in (*self._requests.groups(), *self._messages.groups()):
+            _check_names(group)
+        #: By the rules that apply together.
+        self._plans = {group: self._plan(group) for group in self._requests.groups()}
+        self._plans |= {group: self._message_plan(group) for group in self._messages.groups()}
+        self.routed = bool(requests)
+        self.messages = bool(messages)
+        plans = list(self.plans())
+        self.counts = any(charge.count for plan in plans for charge in plan.charges)
+        self.bounds = any(plan.bounds for plan in plans)
+        self.windows = any(charge.windowed for plan in plans for charge in plan.charges)
+        self.buckets = self.bounds or any(
+            charge.bucketed for plan in plans for charge in plan.charges
+        )
+
+    def find(self, request: Request) -> Plan:
+        """Return what holds for a request."""
+        found = self._requests.match(request.method, request.route_path)
+        if not found:
+            request.state.pop(ROUTE, None)  # what a limiter further out has found
+            return self.plan
+        request.state[ROUTE] = found[0][1]
+        return self._plans[tuple(rule for rule, _ in found)]
+
+    def find_messages(self, request: Request) -> Plan | None:
+        """Return what holds for the messages of a WebSocket."""
+        found = self._messages.match(request.method, request.route_path)
+        if not found:
+            return None
+        request.state[ROUTE] = found[0][1]
+        return self._plans[tuple(rule for rule, _ in found)]
+
+    def charges(self, pattern: str | None = None) -> list[Charge]:
+        """Return the limiter's own charge, if it has one, or those of the rules of a pattern."""
+        if pattern is None:
+            return [] if self._own is None else [self._own]
+        every = (charge for plan in self.plans() for charge in plan.charges)
+        return [charge for charge in every if charge.pattern == pattern]
+
+    def plans(self) -> Iterator[Plan]:
+        """Iterate over all plans there are."""
+        yield self.plan
+        yield from self._plans.values()
+
+    def _plan(self, rules: Sequence[Rule]) -> Plan:
+        """Return what holds for requests that these rules, all of one pattern, match."""
+        if any(rule.exempt for rule in rules):
+            return Plan((), ())
+        charges = []
+        if self._own is not None and not any(rule.override for rule in rules):
+            charges.append(self._own)
+        bounds = [(self._namespace, self._concurrency)] if self._concurrency else []
+        bounds += [
+            (f"{self._namespace}\0{rule.pattern}", rule.concurrency)
+            for rule in rules
+            if rule.concurrency is not None
+        ]
+        return Plan(charges + self._of_rules(rules), bounds)
+
+    def _message_plan(self, rules: Sequence[Rule]) -> Plan:
+        exempt = any(rule.exempt for rule in rules)
+        return Plan(() if exempt else self._of_rules(rules), ())
+
+    def _of_rules(self, rules: Sequence[Rule]) -> list[Charge]:
+        limiting = [rule for rule in rules if rule.quotas]
+        return [
+            Charge(
+                scope=(self._namespace, rule.pattern, rule.per, str(index)),
+                name=rule.pattern if len(limiting) == 1 else f"{rule.pattern} #{index + 1}",
+                pattern=rule.pattern,
+                quotas=rule.quotas,
+                key=rule.key or self._key,
+                cost=rule.cost,
+                count=rule.count,
+                shadow=rule.shadow or self._shadow,
+                close=rule.close,
+            )
+            for index, rule in enumerate(limiting)
+        ]
+
+
+def _check_names(rules: Sequence[Rule]) -> None:
+    """Refuse rules of the same paths that name the parameters of these in different ways."""
+    names = {tuple(_PARAMETER.findall(rule.pattern)) for rule in rules}
+    if len(names) > 1:
+        patterns = sorted({rule.pattern for rule in rules})
+        raise ValueError(f"rules for the same paths must name parameters alike: {patterns}")

@@ -1,0 +1,63 @@
+"""How many requests of a client may be in flight at once."""
+
+from dataclasses import dataclass
+
+from mantlet.ratelimit.keys import client_address
+from mantlet.ratelimit.keys.key import Key, KeyFunction, as_key
+from mantlet.ratelimit.quota import check_name
+
+__all__ = ["Concurrency"]
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Concurrency:
+    """A bound on the requests, and WebSocket connections, that are in flight for a key at once.
+
+    A place is taken on the way in and given back when the exchange has ended, in whatever way.
+
+    Args:
+        limit: how many.
+        key: whose requests they are; by default the client address.
+        lease: in seconds. In a store that outlives the process, a place that was not given back by
+            then is free again, so that a killed worker frees its own. Longer than the longest
+            request, or more than ``limit`` may run at once.
+        name: what it is called in header fields and problems.
+        shadow: decide, count and report, and never refuse.
+
+    Raises:
+        TypeError: an option is of the wrong type.
+        ValueError: ``limit`` or ``lease`` is not positive, or ``name`` is not printable ASCII.
+    """
+
+    limit: int
+    key: Key
+    lease: float
+    name: str
+    shadow: bool
+
+    def __init__(
+        self,
+        limit: int,
+        *,
+        key: KeyFunction | None = None,
+        lease: float = 300.0,
+        name: str = "concurrency",
+        shadow: bool = False,
+    ) -> None:
+        if isinstance(limit, bool) or not isinstance(limit, int):
+            raise TypeError(f"limit must be a whole number of requests, not {limit!r}")
+        if limit < 1:
+            raise ValueError(f"limit must be at least 1, not {limit}")
+        if isinstance(lease, bool) or not isinstance(lease, int | float):
+            raise TypeError(f"lease must be a number of seconds, not {lease!r}")
+        if not 0.001 <= lease <= 31_536_000:
+            raise ValueError(f"lease must be between a millisecond and a year, not {lease} seconds")
+        values = {
+            "limit": limit,
+            "key": as_key(key or client_address()),
+            "lease": lease,
+            "name": check_name(name),
+            "shadow": bool(shadow),
+        }
+        for attribute, value in values.items():
+            object.__setattr__(self, attribute, value)

@@ -1,0 +1,179 @@
+"""Asking the store, whatever it is and in whatever state, and making a decision of its answer."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from mantlet.exceptions import StoreOutage
+from mantlet.ratelimit.decision import (
+    BucketDecision,
+    Decision,
+    PlaceDecision,
+    joint,
+)
+from mantlet.ratelimit.fallback import Fallback
+from mantlet.ratelimit.plan import Ask, Bound, Limit
+from mantlet.ratelimit.stores.store import Claim, Place, Rooms, Store
+from mantlet.ratelimit.windows import Standing, WindowDecision, Windows
+
+__all__ = ["Counter", "Outcome"]
+
+
+class Outcome(NamedTuple):
+    """What became of what a request asked for.
+
+    Attributes:
+        asks: those that were decided about; where the store refuses at once, the others are not.
+        decision: about all of them.
+        store: that it was taken from, which is also where to give it back.
+    """
+
+    asks: Sequence[Ask]
+    decision: Decision
+    store: Store
+
+    @property
+    def limits(self) -> list[Limit | Bound]:
+        """The limits that were decided about."""
+        return [ask.limit for ask in self.asks]
+
+    def took(self, ask: Ask) -> bool:
+        """Return whether what was asked for has been taken."""
+        if not self.decision.allowed:
+            return False
+        return not ask.claim.shadow or all(one.within for one in self.decision.each if one.shadow)
+
+
+class Counter:
+    """The store, the windows, and what takes the place of both in an outage.
+
+    Args:
+        store: where buckets and places are.
+        windows: where windows are counted, if there are any.
+        fallback: what is asked where the store can't be, and where the windows can't be.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        windows: Windows | None,
+        fallback: tuple[Fallback, Windows] | None,
+    ) -> None:
+        self.store = store
+        self._windows = windows
+        self._fallback = fallback
+        #: The store as it is used by a face that waits, and by one that does not.
+        self._bound = {waits: store.bind(waits) for waits in (False, True)}
+
+    def bound(self, waits: bool) -> Store:
+        """Return the store as a face uses it."""
+        return self._bound[waits]
+
+    async def take(self, asks: Sequence[Ask], waits: bool, *, peek: bool = False) -> Outcome:
+        """Take all that is asked for, or nothing.
+
+        Args:
+            asks: at least one.
+            waits: whether this is on an event loop.
+            peek: whether nothing is to be taken after all.
+
+        Raises:
+            StoreOutage: the store can't be asked, and nothing takes its place.
+        """
+        windowed: list[tuple[Ask, Claim]] = []
+        counted = asks
+        if self._windows is not None:
+            windowed = [
+                (ask, ask.claim)
+                for ask in asks
+                if isinstance(ask.claim, Claim) and ask.claim.quota.window
+            ]
+            counted = [ask for ask in asks if not any(ask is one for one, _ in windowed)]
+        store = self._bound[waits]
+        told: list[tuple[Ask, Decision]] = []
+        if counted:
+            store, rooms = await self._rooms(store, [ask.claim for ask in counted], peek)
+            told = [
+                (ask, _decision(ask, room))
+                for ask, room in zip(counted, rooms, strict=True)
+                if room is not None
+            ]
+        if self._windows is not None and windowed:
+            claims = [claim for _, claim in windowed]
+            peek = peek or not all(one.allowed for _, one in told)
+            standings = await self._standings(self._windows, claims, waits, peek)
+            judged = [
+                (ask, _window_decision(ask.limit.name, claim, standing))
+                for (ask, claim), standing in zip(windowed, standings, strict=True)
+            ]
+            if counted and not peek and not all(one.allowed for _, one in judged):
+                given = store.give([ask.claim for ask in counted])
+                if given is not None:
+                    await given
+            told += judged
+        each = [one for _, one in told]
+        if not all(one.allowed for one in each):
+            each = [one.given_back() if one.within else one for one in each]
+        return Outcome([ask for ask, _ in told], joint(each), store)
+
+    async def forget(self, claims: Sequence[Claim], waits: bool) -> None:
+        """Make buckets full, and windows empty, again.
+
+        Raises:
+            StoreOutage: the store can't be asked.
+        """
+        keys = [claim.key for claim in claims]
+        if self._fallback is not None:
+            self._fallback[0].forget(keys)
+        waiting = self._bound[waits].forget(keys)
+        if waiting is not None:
+            await waiting
+        windowed = [claim for claim in claims if claim.quota.window]
+        if self._windows is not None and windowed:
+            forgetting = self._windows.forget(windowed, waits)
+            if forgetting is not None:
+                await forgetting
+
+    async def _rooms(
+        self, store: Store, wanted: Sequence[Claim | Place], peek: bool
+    ) -> tuple[Store, Rooms]:
+        try:
+            rooms = store.peek(wanted) if peek else store.take(wanted)
+            return store, rooms if isinstance(rooms, list) else await rooms
+        except StoreOutage:
+            if self._fallback is None:
+                raise
+        local = self._fallback[0]
+        return local, local.peek(wanted) if peek else local.take(wanted)
+
+    async def _standings(
+        self, windows: Windows, claims: Sequence[Claim], waits: bool, peek: bool
+    ) -> Sequence[Standing]:
+        try:
+            standings = (windows.peek if peek else windows.take)(claims, waits)
+            return standings if isinstance(standings, list) else await standings
+        except StoreOutage:
+            if self._fallback is None:
+                raise
+        local, spare = self._fallback
+        shares = [claim._replace(cost=claim.cost * local.workers) for claim in claims]
+        standings = (spare.peek if peek else spare.take)(shares, waits)
+        return standings if isinstance(standings, list) else await standings
+
+
+def _decision(ask: Ask, room: int) -> Decision:
+    limit, claim = ask.limit, ask.claim
+    if isinstance(claim, Place):
+        return PlaceDecision(limit.name, limit.quota, room, claim.shadow)
+    return BucketDecision(limit.name, claim.quota, room, claim.cost, claim.shadow)
+
+
+def _window_decision(name: str, claim: Claim, standing: Standing) -> Decision:
+    return WindowDecision(
+        name,
+        claim.quota,
+        within=standing.within,
+        remaining=standing.remaining,
+        wait=standing.wait,
+        cost=claim.cost,
+        shadow=claim.shadow,
+    )

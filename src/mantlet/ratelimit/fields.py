@@ -1,0 +1,93 @@
+"""What the limiter says in header fields, and in its refusals.
+
+``RateLimit`` and ``RateLimit-Policy`` are those of draft-ietf-httpapi-ratelimit-headers-10, each a
+List of Strings with parameters (RFC 9651): ``q`` and ``w`` are a quota and its period in seconds,
+``r`` is how many requests may follow at once, and ``t`` the seconds until there is one more, which
+is what "reset" means for a token bucket.
+
+``X-RateLimit-Limit``, ``X-RateLimit-Remaining`` and ``X-RateLimit-Reset`` are the older fields
+without a specification, of the quota that has least left; the last is a point in time, in seconds
+since 1970, as GitHub and most libraries have it.
+"""
+
+from collections.abc import Sequence
+from math import ceil, inf
+from time import time
+from typing import Literal
+
+from mantlet.policy import Reply
+from mantlet.problem import Problem
+from mantlet.ratelimit.concurrency import Concurrency
+from mantlet.ratelimit.decision import Decision
+from mantlet.ratelimit.plan import Bound, Limit
+from mantlet.request import Request
+
+__all__ = ["HEADERS", "Fields", "add_fields", "refuse", "refuse_for_outage"]
+
+Fields = Literal["draft", "legacy", "both"]
+HEADERS = ("draft", "legacy", "both")
+
+_TYPES = "https://iana.org/assignments/http-problem-types#"
+QUOTA_EXCEEDED = f"{_TYPES}quota-exceeded"
+REDUCED_CAPACITY = f"{_TYPES}temporary-reduced-capacity"
+
+
+def add_fields(
+    request: Request, headers: Fields | None, limits: Sequence[Limit | Bound], decision: Decision
+) -> None:
+    """Say in the answer what was decided; what is only tried out is not told.
+
+    Args:
+        request: the request.
+        headers: which fields.
+        limits: those it was decided by, in the order of ``decision.each``.
+        decision: about all of it.
+    """
+    pairs = zip(limits, decision.each, strict=True)
+    told = [(limit, one) for limit, one in pairs if not one.shadow]
+    if headers is None or not told:
+        return
+    if headers != "legacy":
+        latest = _whole(decision.retry_after) if not decision.allowed else None
+        request.add_answer_field("RateLimit-Policy", ", ".join(limit.policy for limit, _ in told))
+        items = (limit.item + one.parameters(latest) for limit, one in told)
+        request.add_answer_field("RateLimit", ", ".join(items))
+    if headers != "draft":
+        quota = decision.quota
+        amount = quota.limit if isinstance(quota, Concurrency) else quota.amount
+        request.add_answer_field("X-RateLimit-Limit", str(amount))
+        request.add_answer_field("X-RateLimit-Remaining", str(decision.remaining))
+        request.add_answer_field("X-RateLimit-Reset", str(ceil(time()) + decision.reset))
+
+
+def refuse(request: Request, decision: Decision) -> Reply:
+    """Return the answer to a request that exceeds a quota.
+
+    The problem's type and its member are those of draft-ietf-httpapi-ratelimit-headers-10, 6.1.
+    """
+    refusing = [one for one in decision.each if not one.allowed]
+    never = next((one.name for one in refusing if one.retry_after == inf), None)
+    wait = _whole(decision.retry_after)
+    return Problem(
+        429,
+        type=QUOTA_EXCEEDED,
+        title="Request cannot be satisfied as assigned quota has been exceeded",
+        detail=never and f"The request costs more than the quota {never!r} ever holds.",
+        headers={"Retry-After": str(wait)} if wait else {},
+        extensions={"violated-policies": [one.name for one in refusing]},
+    ).reply(request)
+
+
+def refuse_for_outage() -> Problem:
+    """Return the problem that it is when nobody can say what is left."""
+    return Problem(
+        503,
+        type=REDUCED_CAPACITY,
+        title="Request cannot be satisfied due to temporary server capacity constraints",
+        headers={"Retry-After": "1"},
+    )
+
+
+def _whole(seconds: float) -> int | None:
+    """Return whole seconds, rounded up, or None where there are none or no end of them."""
+    return ceil(seconds) if 0 < seconds < inf else None

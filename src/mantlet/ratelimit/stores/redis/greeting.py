@@ -1,0 +1,71 @@
+"""The first words on a connection: who we are, in which version of the protocol, which database."""
+
+from typing import Any
+
+from mantlet.ratelimit.stores.redis.errors import error_code, refusal
+from mantlet.ratelimit.stores.redis.links import Link
+from mantlet.ratelimit.stores.redis.uri import Login
+from mantlet.ratelimit.stores.redis.wire import ReplyError, pack
+
+__all__ = ["Greeting"]
+
+
+class Greeting:
+    """Ask for RESP3, log in and select the database, in one write.
+
+    A server that does not know ``HELLO`` (as Redis before 6.0) or RESP3 is asked again, in RESP2.
+
+    Args:
+        login: user name and password, if any.
+        db: the database's number.
+        client_name: shown in the server's ``CLIENT LIST``.
+    """
+
+    __slots__ = ("_modern", "_old", "_unknown")
+
+    def __init__(self, login: Login, db: int = 0, client_name: str | None = None) -> None:
+        hello: list[str] = ["HELLO", "3"]
+        old: list[tuple[str, ...]] = []
+        if login.password is not None:
+            hello += ["AUTH", login.username or "default", login.password]
+            user = () if login.username is None else (login.username,)
+            old.append(("AUTH", *user, login.password))
+        if client_name is not None:
+            hello += ["SETNAME", client_name]
+            old.append(("CLIENT", "SETNAME", client_name))
+        select: list[tuple[str, ...]] = [("SELECT", str(db))] if db else []
+        self._modern = [tuple(hello), *select]
+        self._old = old + select
+        #: What says that the server does not know HELLO. Some want a password before they say more;
+        #: one that knows it would say that the password that came with it is wrong.
+        self._unknown = (
+            {"ERR", "NOPROTO"} if login.password is None else {"ERR", "NOPROTO", "NOAUTH"}
+        )
+
+    async def __call__(self, link: Link, expires: float) -> None:
+        """Say them.
+
+        Raises:
+            CommandError: the server does not let us in.
+            Outage: it can't be used now.
+        """
+        replies = await _say(link, self._modern, expires)
+        if isinstance(replies[0], ReplyError) and error_code(replies[0]) in self._unknown:
+            replies = await _say(link, self._old, expires)
+            _check(link, self._old, replies)
+        else:
+            _check(link, self._modern, replies)
+
+
+async def _say(link: Link, commands: list[tuple[str, ...]], expires: float) -> list[Any]:
+    if not commands:
+        return []
+    return await link.ask_all(
+        b"".join(pack(command) for command in commands), len(commands), expires
+    )
+
+
+def _check(link: Link, commands: list[tuple[str, ...]], replies: list[Any]) -> None:
+    for command, reply in zip(commands, replies, strict=True):
+        if isinstance(reply, ReplyError):
+            raise refusal(reply, link.address, secret_step=command[0])

@@ -1,0 +1,231 @@
+"""Buckets on a Redis or Valkey server, or a cluster: exact across hosts.
+
+All that a request wants is one call of one script (see `script`), with the server's own time. Every
+key of the server is ``mantlet:<limit>:{<client>}``, both parts hashed, so that what belongs to one
+client lies on one node of a cluster. Keys expire when they say no more than no key would.
+
+**Rights.** An ACL user needs ``+@connection +evalsha +eval +time +get +set +del +zadd +zrem +zcount
++zremrangebyscore +pttl +pexpire ~mantlet:*``; for a cluster also ``+cluster|slots``.
+
+**What it promises.** No call takes longer than the deadline. When the server does not answer, that
+is a `StoreOutage`; after three in a row nobody waits for it any more, and now and then one call
+tries again. When the server loses its memory, buckets are full. Between a failing master and its
+replica the last moments may be lost: what was spent in them may be spent again.
+
+**In a cluster** what a request wants of several clients (an address and an account, say) may lie on
+several nodes, which can't be asked as one. Then they are asked in turn, and what was taken is given
+back when a later one refuses.
+"""
+
+from collections.abc import Awaitable, Sequence
+from copy import copy
+
+from mantlet.ratelimit.stores.redis.asking import Asker, server_key
+from mantlet.ratelimit.stores.redis.breaker import Breaker
+from mantlet.ratelimit.stores.redis.client import Remote
+from mantlet.ratelimit.stores.redis.leases import Leases
+from mantlet.ratelimit.stores.redis.refusals import Refusals
+from mantlet.ratelimit.stores.store import Claim, Place, Rooms, Store
+from mantlet.steps import begin
+
+__all__ = ["RedisStore"]
+
+Wanted = Sequence[Claim | Place]
+
+
+class RedisStore(Store):
+    """Buckets on a server, shared by all processes that name it.
+
+    Args:
+        uri: of the server, see `uri`.
+        deadline: in seconds, for each call, connecting included.
+        lease: tokens that are taken ahead for keys that are asked for again and again; see
+            `leases` for what that lets through.
+        max_keys: how many refused and leased keys are remembered here, at about 300 bytes each.
+
+    Raises:
+        ImportError: hiredis is not installed; the message names the extra.
+        ValueError: the URI can't be read.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        *,
+        deadline: float = 0.05,
+        lease: int | None = None,
+        max_keys: int = 100_000,
+    ) -> None:
+        self._remote = Remote(uri, deadline=deadline)
+        self._deadline = deadline
+        self._breaker = Breaker()
+        self._refusals = Refusals(max_keys)
+        self._leases = None if lease is None else Leases(lease, max_keys)
+        self._asker = self._make_asker(waits=False)
+
+    def __repr__(self) -> str:
+        return f"RedisStore({self._remote.safe_uri!r})"
+
+    def bind(self, waits: bool) -> "RedisStore":
+        """Return the store as a face uses it: with a client that blocks, or one for asyncio."""
+        bound = copy(self)
+        bound._asker = self._make_asker(waits)
+        return bound
+
+    def _make_asker(self, waits: bool) -> Asker:
+        client = self._remote.bind(waits)
+        return Asker(client, self._remote.safe_uri, self._deadline, self._breaker)
+
+    def open(self) -> Awaitable[None] | None:
+        """Connect. A server that does not answer is no error yet: it may by the time it is needed.
+
+        Raises:
+            StoreError: it answers, and refuses: a wrong password, a missing right.
+        """
+        return begin(self._asker.open())
+
+    def close(self) -> Awaitable[None] | None:
+        """Close the connections."""
+        return begin(self._asker.client.close())
+
+    # -- the protocol -----------------------------------------------------------------------------
+
+    def take(self, wanted: Wanted) -> Rooms | Awaitable[Rooms]:
+        """Take all that is wanted, or nothing."""
+        known = self._refused(wanted) or self._leased(wanted)
+        if known is not None:
+            return known
+        if self._remote.is_cluster and len(wanted) > 1:
+            return begin(self._take_groups(wanted))
+        return begin(self._take_group(wanted))
+
+    def peek(self, wanted: Wanted) -> Rooms | Awaitable[Rooms]:
+        """Return what `take()` would return, and take nothing."""
+        return begin(self._peek(wanted))
+
+    def give(self, given: Wanted) -> Awaitable[None] | None:
+        """Give tokens and places back that were taken."""
+        for one in given:
+            self._refusals.forget(one.key)
+        return begin(self._give(given))
+
+    def hold(self, claims: Sequence[Claim], nanoseconds: int) -> Awaitable[None] | None:
+        """Empty buckets so that the next token of each comes in so many ``nanoseconds``."""
+        for claim in claims:
+            self._forget_leased(claim.key)
+        return begin(self._hold(claims, nanoseconds))
+
+    def forget(self, keys: Sequence[str]) -> Awaitable[None] | None:
+        """Make buckets full, and places free, again; other processes may refuse a while longer."""
+        for key in keys:
+            self._refusals.forget(key)
+            self._forget_leased(key)
+        return begin(self._forget(keys))
+
+    # -- what is known without asking -------------------------------------------------------------
+
+    def _refused(self, wanted: Wanted) -> Rooms | None:
+        """Return what is missing where something is known to be refused, else None."""
+        rooms: Rooms | None = None
+        for index, one in enumerate(wanted):
+            if isinstance(one, Claim) and not one.shadow:
+                room = self._refusals.room(one.key, one.quota, one.cost)
+                if room is not None:
+                    rooms = rooms or [None] * len(wanted)
+                    rooms[index] = room
+        return rooms
+
+    def _leased(self, wanted: Wanted) -> Rooms | None:
+        """Return what is left where all that is wanted is at hand, and spend it, else None."""
+        leases = self._leases
+        if leases is None:
+            return None
+        for one in wanted:
+            if not isinstance(one, Claim) or not leases.covers(one.key, one.cost):
+                return None
+        claims = [one for one in wanted if isinstance(one, Claim)]
+        return [leases.spend(one.key, one.quota, one.cost) for one in claims]
+
+    def _forget_leased(self, key: str) -> None:
+        if self._leases is not None:
+            self._leases.forget(key)
+
+    # -- asking -----------------------------------------------------------------------------------
+
+    async def _take_groups(self, wanted: Wanted) -> Rooms:
+        rooms: dict[str, int | None] = {}
+        taken: list[Claim | Place] = []
+        for group in self._groups(wanted):
+            found = await self._take_group(group)
+            rooms.update((one.key, room) for one, room in zip(group, found, strict=True))
+            if _refuses(group, found):
+                await self._give(taken)
+                break
+            taken += _taken(group, found)
+        return [rooms.get(one.key) for one in wanted]
+
+    async def _take_group(self, wanted: Wanted) -> Rooms:
+        """Take what lies on one node, with tokens ahead where that pays."""
+        leases = self._leases
+        ahead = [
+            leases.ahead(one.key, one.quota) if leases and isinstance(one, Claim) else 0
+            for one in wanted
+        ]
+        asked = self._refusals.now()
+        answers = None
+        try:
+            answers = await self._asker.ask("take", wanted, ahead)
+        finally:
+            if leases is not None:
+                for index, more in enumerate(ahead):
+                    leases.came(wanted[index].key, more, answers[index] if answers else None)
+        for one, answer in zip(wanted, answers, strict=True):
+            if answer.room < 0 and isinstance(one, Claim) and not (one.shadow or one.refundable):
+                self._refusals.add(one.key, one.quota, one.cost, answer.room, asked)
+        return [answer.room for answer in answers]
+
+    async def _peek(self, wanted: Wanted) -> Rooms:
+        rooms: dict[str, int | None] = {}
+        for group in self._groups(wanted):
+            answers = await self._asker.ask("peek", group)
+            for one, answer in zip(group, answers, strict=True):
+                rooms[one.key] = answer.room
+                leases = self._leases
+                if leases and isinstance(one, Claim) and leases.covers(one.key, one.cost):
+                    rooms[one.key] = max(answer.room, leases.room(one.key, one.quota, one.cost))
+        return [rooms[one.key] for one in wanted]
+
+    async def _give(self, given: Wanted) -> None:
+        for group in self._groups(given):
+            await self._asker.ask("give", group)
+
+    async def _hold(self, claims: Sequence[Claim], nanoseconds: int) -> None:
+        for group in self._groups(claims):
+            held = [one for one in group if isinstance(one, Claim)]
+            await self._asker.hold(held, nanoseconds)
+
+    async def _forget(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            await self._asker.forget(key)
+
+    def _groups(self, wanted: Wanted) -> list[Wanted]:
+        """Return what is wanted by the nodes of a cluster that it may lie on."""
+        if not wanted or not self._remote.is_cluster or len(wanted) == 1:
+            return [wanted] if wanted else []
+        groups: dict[int, list[Claim | Place]] = {}
+        for one in wanted:
+            slot = self._asker.client.slot_of(server_key(one.key))
+            groups.setdefault(slot, []).append(one)
+        return list(groups.values())
+
+
+def _refuses(group: Wanted, rooms: Rooms) -> bool:
+    pairs = zip(group, rooms, strict=True)
+    return any(room is not None and room < 0 for one, room in pairs if not one.shadow)
+
+
+def _taken(group: Wanted, rooms: Rooms) -> list[Claim | Place]:
+    """Return what was taken of a group that nothing refuses."""
+    pairs = list(zip(group, rooms, strict=True))
+    tried = all(room is None or room >= 0 for one, room in pairs if one.shadow)
+    return [one for one in group if tried or not one.shadow]

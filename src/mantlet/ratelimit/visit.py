@@ -1,0 +1,67 @@
+"""What one request has taken, and what of it is given back once its answer is known, or sent."""
+
+from collections.abc import Sequence
+
+from mantlet.exceptions import StoreOutage
+from mantlet.policy import Response
+from mantlet.ratelimit.counter import Counter, Outcome
+from mantlet.ratelimit.decision import Decision, joint
+from mantlet.ratelimit.plan import Ask
+from mantlet.ratelimit.stores.store import Claim, Place, Store
+
+__all__ = ["Visit"]
+
+
+class Visit:
+    """One request's stay.
+
+    Args:
+        asks: what it asks for.
+
+    Attributes:
+        counts: whether its answer decides what it has to pay.
+        outcome: what became of it; None until the store has answered.
+    """
+
+    __slots__ = ("asks", "counts", "outcome")
+
+    def __init__(self, asks: Sequence[Ask]) -> None:
+        self.asks = asks
+        self.counts = any(ask.counts is not None for ask in asks)
+        self.outcome: Outcome | None = None
+
+    async def settle(self, outcome: Outcome, response: Response) -> Decision:
+        """Give back what does not count by the ``response``; return the decision as it stands."""
+        given: list[Claim | Place] = []
+        each: list[Decision] = []
+        for ask, one in zip(outcome.asks, outcome.decision.each, strict=True):
+            if ask.counts is None or not outcome.took(ask) or ask.counts(response):
+                each.append(one)
+            else:
+                given.append(ask.claim)
+                each.append(one.given_back())
+        await _give(outcome.store, given)
+        return joint(each)
+
+    async def leave(self, counter: Counter, waits: bool) -> None:
+        """Free the places that the request has held, or may have where it was cancelled."""
+        outcome = self.outcome
+        places: list[Claim | Place] = [
+            ask.claim
+            for ask in self.asks
+            if isinstance(ask.claim, Place) and (outcome is None or outcome.took(ask))
+        ]
+        await _give(counter.bound(waits) if outcome is None else outcome.store, places)
+
+
+async def _give(store: Store, given: Sequence[Claim | Place]) -> None:
+    if not given:
+        return
+    try:
+        waiting = store.give(given)
+        if waiting is not None:
+            await waiting
+    except StoreOutage:
+        # Nobody is let through by that: tokens stay spent, and places are free when their lease is
+        # over.
+        return

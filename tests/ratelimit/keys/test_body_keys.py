@@ -1,0 +1,517 @@
+"""Keys that are in the body, as the app behind reads it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import mantlet
+from mantlet.ratelimit import keys
+from mantlet.ratelimit.keys import bounded
+from mantlet.ratelimit.keys.texts import AMBIGUOUS
+from tests.drive import FACES, Face, both_faces, drive_asgi, drive_wsgi
+from tests.ratelimit.keys.asking import Asks, ask
+
+if TYPE_CHECKING:
+    from mantlet.types import Receive, Scope, Send
+
+ASGI, _ = FACES
+URLENCODED = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data; boundary=b"
+FIELD = 'form-data; name="username"'
+OTHER = 'form-data; name="other"'
+
+
+def part(value: str, disposition: str = FIELD, *fields: str) -> str:
+    """Return a part, with the delimiter before it."""
+    head = "\r\n".join((f"Content-Disposition: {disposition}", *fields))
+    return f"--b\r\n{head}\r\n\r\n{value}\r\n"
+
+
+def multipart(*parts: str) -> bytes:
+    """Return a form of these parts."""
+    return ("".join(parts) + "--b--\r\n").encode()
+
+
+def ask_form(face: Face, body: bytes, kind: str = URLENCODED, **options: Any) -> str | None:
+    """Return the key of a form's field ``username``."""
+    headers = [("Content-Type", kind)] if kind else []
+    key = keys.form("username", **options)
+    return ask(face, key, method="POST", headers=headers, body=body)
+
+
+def ask_json(face: Face, body: bytes | str, name: str = "username", **options: Any) -> str | None:
+    """Return the key of a member of a JSON body."""
+    raw = body.encode() if isinstance(body, str) else body
+    return ask(face, keys.json(name, **options), method="POST", body=raw)
+
+
+# -- forms ----------------------------------------------------------------------------------------
+
+
+@both_faces
+@pytest.mark.parametrize(
+    "kind",
+    [
+        URLENCODED,
+        URLENCODED.upper(),
+        f"{URLENCODED}; charset=UTF-8",
+        f' {URLENCODED} ;charset="utf8";',
+    ],
+)
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"username=alice",
+        b"a=b&username=alice&password=s%3Bcret",
+        b"username=%20Alice+&x",
+        b"user%6eame=%41lice",
+        b"username=%EF%BC%A1lice",
+        b"username=alice\r\n",
+    ],
+)
+def test_a_field_of_an_urlencoded_form_is_the_account(face: Face, kind: str, body: bytes) -> None:
+    """Case, white space around it and compatible letters make no other account."""
+    assert ask_form(face, body, kind) == "alice"
+
+
+@both_faces
+@pytest.mark.parametrize(
+    "body",
+    [
+        multipart(part("alice")),
+        multipart(part("x", OTHER), part("Alice ")),
+        multipart(part("alice", "form-data; name=username")),
+        multipart(part("alice", 'FORM-DATA;NAME="username"')),
+        multipart(part("alice", FIELD, "Content-Type: text/plain; charset=utf-8")),
+        multipart(part("alice", FIELD, "Content-Transfer-Encoding: 8bit", "X-Other: y")),
+        multipart(part("alice"), part("\x00\r\n--", 'form-data; name="f"; filename="a;b=c.txt"')),
+        multipart(part("alice"), part("", "form-data; name=f; filename*=UTF-8''%e2%82%ac")),
+        multipart(part("alice"), part("", 'form-data; name="f"; filename="\u20ac"')),
+        b"\r\n" + multipart(part("alice")).rstrip(),
+    ],
+    ids=lambda body: repr(body)[-60:],
+)
+def test_a_field_of_a_multipart_form_is_the_account(face: Face, body: bytes) -> None:
+    """As browsers, curl and the clients of several languages send it."""
+    for kind in (MULTIPART, 'Multipart/Form-Data; charset=utf-8; Boundary="b"'):
+        assert ask_form(face, body, kind) == "alice"
+
+
+@both_faces
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (URLENCODED, b""),
+        (URLENCODED, b"user=alice"),
+        (URLENCODED, b"Username=alice&username[]=alice&%20username=x"),
+        (MULTIPART, b""),
+        (MULTIPART, multipart(part("alice", OTHER))),
+        ("", b"username=alice"),
+        ("text/plain", b"username=alice"),
+        ("application/json", b'{"username": "alice"}'),
+        ("multipart/mixed; boundary=b", multipart(part("alice"))),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_a_form_without_the_field_has_no_key(face: Face, kind: str, body: bytes) -> None:
+    """Nor has another body."""
+    assert ask_form(face, body, kind) is None
+
+
+@both_faces
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        # Frameworks take the first, or the last.
+        (URLENCODED, b"username=alice&username=bob"),
+        (URLENCODED, b"username=alice&user%6eame=alice"),
+        # Some take a semicolon for an ampersand.
+        (URLENCODED, b"a=b;username=alice"),
+        (URLENCODED, b"username=alice;a"),
+        # Some read bytes as latin-1; some replace what is not UTF-8, some leave it escaped.
+        (URLENCODED, b"username=\xc3\xa9"),
+        (URLENCODED, b"username=%FF"),
+        (URLENCODED, b"a=\xff&username=alice"),
+        # Some read only so many.
+        (URLENCODED, b"&" * 1000 + b"username=alice"),
+        (f"{URLENCODED}; charset=utf-16", b"username=alice"),
+        (f"{URLENCODED}; charset=latin-1; charset=utf-8", b"username=alice"),
+        (f"{URLENCODED}; x", b"username=alice"),
+    ],
+    ids=lambda value: repr(value)[-40:],
+)
+def test_an_urlencoded_form_that_reads_in_two_ways_has_the_key_of_all_such(
+    face: Face, kind: str, body: bytes
+) -> None:
+    """Nobody gets a bucket of their own by it."""
+    assert ask_form(face, body, kind) == AMBIGUOUS
+
+
+@both_faces
+@pytest.mark.parametrize(
+    "body",
+    [
+        multipart(part("alice"), part("bob")),
+        multipart(part("alice"), part("alice", 'form-data; name=" username "')),
+        multipart(part("alice", 'form-data; name="username"; filename=""')),
+        multipart(part("alice", "form-data; name=username; filename*=UTF-8''x")),
+        multipart(part("alice", "form-data; name*=utf-8''username")),
+        multipart(part("alice", "form-data; name=\"a\"; name*=utf-8''username")),
+        multipart(part("alice", 'form-data; name="a"; name="username"')),
+        multipart(part("alice", 'form-data; name="a"; name*0="user"; name*1="name"')),
+        multipart(part("alice", 'form-data; filename="a\\"; name=\\"username"; name="a"')),
+        multipart(part("alice", 'form-data; name="user\\name"')),
+        multipart(part("alice", 'form-data; name="a')),
+        multipart(part("alice", OTHER, f"Content-Disposition: {FIELD}")),
+        multipart(part("alice", 'attachment; name="username"')),
+        multipart(part("alice", "form-data")),
+        multipart(part("YWxpY2U=", FIELD, "Content-Transfer-Encoding: base64")),
+        multipart(part("alice", FIELD, "Content-Type: text/plain; charset=utf-16")),
+        multipart(part("alice", FIELD, "Content-Type: text/plain; charset")),
+        multipart(part("alice", FIELD, " folded")),
+        multipart(part("alice", FIELD, "X-A: b", " folded")),
+        multipart(part("alice", FIELD, "nonsense")),
+        multipart(part("alice", FIELD, *["X-A: b"] * 10)),
+        multipart(part("alice")).replace(b"alice", b"\xff"),
+        multipart(part("x", OTHER), part("alice")).replace(b"other", b"\xff"),
+        multipart(part("alice")).replace(b"\r\n", b"\n"),
+        multipart(part("x", OTHER).replace("x\r\n", "x\n"), part("alice")),
+        multipart(part("x", OTHER).replace("x\r\n", "x\r"), part("alice")),
+        multipart(part("alice"))[:-6],
+        multipart(part("alice"))[:10],
+        multipart() + multipart(part("alice")),
+        multipart(part("x", OTHER)) + part("alice").encode(),
+        multipart(part("x", OTHER)) + part("alice")[5:].encode(),
+        f"Content-Disposition: {FIELD}\r\n\r\nalice\r\n".encode() + multipart(part("x", OTHER)),
+        multipart(*[part("x", OTHER)] * 1001),
+        b"\x00" * 100,
+        b"username=alice",
+    ],
+    ids=lambda body: repr(body)[-90:],
+)
+def test_a_multipart_form_that_reads_in_two_ways_has_the_key_of_all_such(
+    face: Face, body: bytes
+) -> None:
+    """Nobody gets a bucket of their own by it."""
+    assert ask_form(face, body, MULTIPART, limit=100_000) == AMBIGUOUS
+
+
+@both_faces
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "multipart/form-data",
+        "multipart/form-data; boundary=",
+        'multipart/form-data; boundary=""',
+        "multipart/form-data; boundary=c",
+        "multipart/form-data; boundary=b; boundary=c",
+        "multipart/form-data; boundary*=utf-8''b",
+        "multipart/form-data; boundary=b; charset=cp037",
+        "multipart/form-data; boundary=b, text/plain",
+        "multipart/form-data; boundary=" + "b" * 2000,
+        'multipart/form-data; boundary="\xe9"',
+        'multipart/form-data; boundary="b',
+    ],
+    ids=lambda kind: kind[19:60],
+)
+def test_a_boundary_that_reads_in_two_ways_has_the_key_of_all_such(face: Face, kind: str) -> None:
+    """Whatever the form would be."""
+    assert ask_form(face, multipart(part("alice")), kind) == AMBIGUOUS
+
+
+def test_a_boundary_that_is_too_long_is_malformed() -> None:
+    """RFC 2046, 5.1.1, allows 70 characters."""
+    for length in (70, 71, 2000):
+        boundary = "b" * length
+        body = multipart(part("alice")).replace(b"--b", f"--{boundary}".encode())
+        kind = f"multipart/form-data; boundary={boundary}"
+        found = ask_form(ASGI, body, kind)
+        assert found == ("alice" if length == 70 else AMBIGUOUS)
+
+
+def test_two_lines_of_a_media_type_have_the_key_of_all_such() -> None:
+    """Starlette takes the first line, Litestar the last."""
+    for kinds in ((URLENCODED, "text/plain"), ("text/plain", URLENCODED)):
+        headers = [("content-type", kind) for kind in kinds]
+        body = b"username=alice"
+        found = ask(ASGI, keys.form("username"), method="POST", headers=headers, body=body)
+        assert found == AMBIGUOUS
+
+
+# -- JSON -----------------------------------------------------------------------------------------
+
+
+@both_faces
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"username": "alice"}',
+        ' \t\r\n{"a": {"username": "x"}, "username": " Alice\\n", "b": [1.5, null, true]}',
+        '{"user\\u006eame": "\\u0041lice"}',
+        '{"username": "\uff21lice", "n": NaN, "i": -Infinity}',
+        '{"username": "alice", "a": 1, "a": 2}',
+        '{"username": "alice\t"}',
+        '{"username": "alice", "n": ' + "9" * 10_000 + "}",
+        '{"username": "alice"}'.encode("utf-16"),
+        '{"username": "alice"}'.encode("utf-32-be"),
+        b'\xef\xbb\xbf{"username": "alice"}',
+    ],
+    ids=lambda body: repr(body)[:50],
+)
+def test_a_member_of_a_json_body_is_the_account(face: Face, body: bytes | str) -> None:
+    """In what encoding it ever comes, and beside what other members."""
+    assert ask_json(face, body) == "alice"
+
+
+@both_faces
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        # RFC 6901, 5
+        ("/foo/0", "bar"),
+        ("/foo/1", "baz"),
+        ("/", "0"),
+        ("/a~1b", "1"),
+        ("/c%d", "2"),
+        ("/e^f", "3"),
+        ("/g|h", "4"),
+        ("/i\\j", "5"),
+        ('/k"l', "6"),
+        ("/ ", "7"),
+        ("/m~0n", "8"),
+        ("c%d", "2"),
+        # 4: the tilde comes last.
+        ("/~01", "9"),
+        ("/foo/2", None),
+        ("/foo/00", None),
+        ("/foo/-", None),
+        ("/foo/9999999999", None),
+        ("/foo/0/x", None),
+        ("/nothing/x", None),
+        ("a~1b", None),
+    ],
+)
+def test_a_json_pointer_leads_to_a_member(face: Face, name: str, key: str | None) -> None:
+    """The document of RFC 6901, 5; its integers are keys as well."""
+    document = (
+        r'{"foo": ["bar", "baz"], "": 0, "a/b": 1, "c%d": 2, "e^f": 3, "g|h": 4, "i\\j": 5,'
+        r' "k\"l": 6, " ": 7, "m~n": 8, "~1": 9}'
+    )
+    assert ask_json(face, document, name) == key
+
+
+@both_faces
+def test_a_pointer_may_begin_in_an_array_and_meet_what_comes_twice(face: Face) -> None:
+    """A repeated name matters only on the path."""
+    assert ask_json(face, '[{"a": "x"}]', "/0/a") == "x"
+    assert ask_json(face, '{"u": {"n": "x"}, "u": {"n": "y"}}', "/u/n") == AMBIGUOUS
+    assert ask_json(face, '{"u": {"n": "x", "n": "x"}}', "/u/n") == AMBIGUOUS
+    assert ask_json(face, '{"u": {"n": "x", "m": 1, "m": 2}}', "/u/n") == "x"
+
+
+@both_faces
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "{}",
+        '{"Username": "alice"}',
+        '{"username": null}',
+        '{"a": {"username": "alice"}}',
+        '["username", "alice"]',
+        '"username"',
+        "null",
+        "1",
+        "username=alice",
+        "\x00\x01\x02",
+        b"\xff\xfe",
+    ],
+    ids=ascii,
+)
+def test_a_body_without_the_member_has_no_key(face: Face, body: bytes | str) -> None:
+    """Nor has one that is no JSON object."""
+    assert ask_json(face, body) is None
+
+
+@both_faces
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"username": "alice", "username": "bob"}',
+        '{"username": "alice", "user\\u006eame": "alice"}',
+        # A validator may take these for a string or a number.
+        '{"username": true}',
+        '{"username": 1.0}',
+        '{"username": 1e0}',
+        '{"username": NaN}',
+        '{"username": ["alice"]}',
+        '{"username": {}}',
+        '{"username": "alice"',
+        '{"username": "alice"} x',
+        '{"username": "alice",}',
+        "{'username': 'alice'}",
+        '{"username": "alice" /* x */}',
+        '{"username": "alice", "a": 01}',
+        '{"username": "alice", "a": ' + "[" * 5000 + "]" * 5000 + "}",
+        "[" * 60_000,
+        '{"a":' * 10_000,
+        b'{"username": "\xff"}',
+        b'{"username": "alice", "a": "\xe9"}',
+        '{"username": "alice"}'.encode("utf-16")[:-1],
+    ],
+    ids=lambda body: repr(body)[:50],
+)
+def test_a_json_body_that_reads_in_two_ways_has_the_key_of_all_such(
+    face: Face, body: bytes | str
+) -> None:
+    """What one parser refuses another may read."""
+    assert ask_json(face, body) == AMBIGUOUS
+
+
+@both_faces
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("7", "7"),
+        ("-7", "-7"),
+        ("9" * 5000, bounded("9" * 5000)),
+        ('"7"', "7"),
+        ('""', ""),
+        ('"\\ud800"', bounded("\ud800")),
+        ('"#ambiguous"', bounded(AMBIGUOUS)),
+        ('"' + "x" * 5000 + '"', bounded("x" * 5000)),
+        ('"\\u0000"', bounded("\x00")),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_member_makes_a_short_key(face: Face, text: str, key: str) -> None:
+    """And none that another kind of key has."""
+    assert ask_json(face, f'{{"username": {text}}}') == key
+    assert key != AMBIGUOUS
+
+
+# -- both -----------------------------------------------------------------------------------------
+
+
+@both_faces
+def test_another_function_may_normalize_or_none(face: Face) -> None:
+    """What it returns is bounded too."""
+    body = b"username=%20Alice"
+    assert ask_form(face, body, normalize=None) == " Alice"
+    assert ask_form(face, body, normalize=str.lower) == " alice"
+    assert ask_form(face, body, normalize=lambda text: text * 100) == bounded(" Alice" * 100)
+    assert ask_json(face, '{"username": " Alice"}', normalize=None) == " Alice"
+
+
+@both_faces
+def test_a_body_that_is_compressed_has_the_key_of_all_such(face: Face) -> None:
+    """The app may decompress it."""
+    for encoding, found in (("gzip", AMBIGUOUS), ("identity", "alice"), ("", "alice")):
+        headers = [("Content-Encoding", encoding), ("Content-Type", URLENCODED)]
+        for key, body in (
+            (keys.form("username"), b"username=alice"),
+            (keys.json("username"), b'{"username": "alice"}'),
+        ):
+            assert ask(face, key, method="POST", headers=headers, body=body) == found
+
+
+@both_faces
+@pytest.mark.parametrize("make", [keys.form, keys.json])
+def test_a_body_above_the_limit_is_refused(face: Face, make: Any) -> None:
+    """With 413, before the app has it."""
+    app = face.wrap(never, Asks(make("username", 10)))
+    answer = face.drive(app, "POST", headers=[("Content-Type", URLENCODED)], body=b"x" * 11)
+    assert answer.status == 413
+    app = face.wrap(never, Asks(make("username")))
+    answer = face.drive(app, "POST", headers=[("Content-Type", URLENCODED)], body=b"x" * 65_537)
+    assert answer.status == 413
+
+
+def never(carrier: Any) -> Any:
+    """Fail where the app must not be asked."""
+    raise AssertionError("the app is not to be asked")
+
+
+async def echo_asgi(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with the request's body."""
+    body, more = b"", True
+    while more:
+        event = await receive()
+        body += event.get("body", b"")
+        more = event.get("more_body", False)
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": body})
+
+
+def echo_wsgi(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """Answer with the request's body."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (URLENCODED, b"username=alice&a=b"),
+        (URLENCODED, b"username=alice;\xff"),
+        (MULTIPART, multipart(part("alice"), part("\x00\r\n", OTHER))),
+        ("application/json", b'{"username": "alice"}'),
+        ("application/json", b'{"username": '),
+        ("image/png", b"\x89PNG\r\n"),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_the_app_still_gets_the_body(kind: str, body: bytes) -> None:
+    """Byte by byte, also after several keys have read it, and when it comes in pieces."""
+    both = Asks(keys.json("username") & keys.form("username"))
+    headers = [("Content-Type", kind)]
+    policies = (both, Asks(keys.form("username")), Asks(keys.json("username")))
+    asgi = mantlet.asgi.wrap(echo_asgi, *policies)
+    for chunks in (body, [body[:3], b"", body[3:]]):
+        assert drive_asgi(asgi, "POST", headers=headers, body=chunks).body == body
+    wsgi = mantlet.wsgi.wrap(echo_wsgi, *policies)
+    assert drive_wsgi(wsgi, "POST", headers=headers, body=body).body == body
+    assert [policy.seen[0] for policy in policies] == [policy.seen[2] for policy in policies]
+
+
+# -- options --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [keys.form, keys.json])
+@pytest.mark.parametrize(
+    ("options", "error", "match"),
+    [
+        ({"name": 5}, TypeError, 'name must be text such as "username", not 5'),
+        ({"name": ""}, ValueError, "name must be .* not ''"),
+        ({"name": "a\n"}, ValueError, r"name must be .* not 'a\\n'"),
+        ({"limit": 0}, ValueError, "limit must be from 1 to .*such as 65536, not 0"),
+        ({"limit": True}, TypeError, "limit must be a whole number such as 65536, not True"),
+        ({"limit": "64k"}, TypeError, "limit must be .* not '64k'"),
+        ({"normalize": "lower"}, TypeError, "normalize must be .* not 'lower'"),
+    ],
+    ids=str,
+)
+def test_a_bad_option_is_an_error_that_names_it(
+    make: Any, options: dict[str, Any], error: type[Exception], match: str
+) -> None:
+    """At construction."""
+    with pytest.raises(error, match=match):
+        make(**({"name": "username"} | options))
+
+
+@pytest.mark.parametrize("name", ["/a~b", "/~", "/a/~2"])
+def test_a_malformed_pointer_is_an_error_that_shows_one(name: str) -> None:
+    """RFC 6901, 3: a tilde is followed by 0 or 1."""
+    with pytest.raises(ValueError, match="JSON Pointer such as") as refused:
+        keys.json(name)
+    assert repr(name) in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ['a"b', "a\\b", " a"])
+def test_a_field_that_no_form_spells_alike_is_an_error(name: str) -> None:
+    """Quotes and backslashes are escaped in more than one way."""
+    with pytest.raises(ValueError, match='such as "username"') as refused:
+        keys.form(name)
+    assert repr(name) in str(refused.value)

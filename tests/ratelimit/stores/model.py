@@ -1,0 +1,151 @@
+"""Token buckets as a textbook has them, in rational numbers; what every store is held against.
+
+Nothing here is borrowed from the code under test: a bucket is its tokens and the time at which it
+had them, and no number is ever rounded.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import ceil, floor
+from typing import TYPE_CHECKING
+
+from mantlet.ratelimit.stores.store import Claim, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mantlet import Quota
+
+SECOND = 1_000_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+
+class Clock:
+    """Nanoseconds that pass when they are told to."""
+
+    def __init__(self, now: int = 0) -> None:
+        self.now = now
+
+    def __call__(self) -> int:
+        return self.now
+
+
+class Bucket:
+    """A bucket of tokens that is full at first."""
+
+    def __init__(self, quota: Quota, now: int) -> None:
+        self.rate = Fraction(quota.amount, quota.period * SECOND)  # tokens a nanosecond
+        self.burst = quota.burst
+        self.tokens = Fraction(quota.burst)
+        self.now = now
+
+    def refill(self, now: int) -> None:
+        """Let the time pass until ``now``."""
+        self.tokens = min(Fraction(self.burst), self.tokens + (now - self.now) * self.rate)
+        self.now = now
+
+    def has(self, cost: int) -> bool:
+        """Return whether it has so many tokens."""
+        return self.tokens >= cost
+
+    def take(self, now: int, cost: int = 1) -> bool:
+        """Take tokens, if there are as many."""
+        self.refill(now)
+        if not self.has(cost):
+            return False
+        self.tokens -= cost
+        return True
+
+    def give(self, cost: int) -> None:
+        """Give tokens back."""
+        self.tokens = min(Fraction(self.burst), self.tokens + cost)
+
+    def hold(self, nanoseconds: int) -> None:
+        """Have less than one token for so long."""
+        self.tokens = min(self.tokens, 1 - nanoseconds * self.rate)
+
+    def wait(self, cost: int) -> int:
+        """Return after how many whole nanoseconds it will have so many tokens, of a full one."""
+        assert cost <= self.burst
+        return max(0, ceil((cost - self.tokens) / self.rate))
+
+    def ticks(self, quota: Quota, cost: int) -> Fraction:
+        """Return what would be left of it, or missing, after ``cost``, in ticks of the quota."""
+        return (self.tokens - cost) / self.rate * quota.scale
+
+    @property
+    def remaining(self) -> int:
+        """Whole tokens that are left."""
+        return max(0, floor(self.tokens))
+
+
+class Model:
+    """What every store does, as plainly as it can be said."""
+
+    def __init__(self) -> None:
+        self.buckets: dict[str, Bucket] = {}
+        #: For each key, who holds a place there, and until when.
+        self.places: dict[str, dict[str, int]] = {}
+
+    def bucket(self, claim: Claim, now: int) -> Bucket:
+        """Return a claim's bucket as it is by now."""
+        bucket = self.buckets.setdefault(claim.key, Bucket(claim.quota, now))
+        bucket.refill(now)
+        return bucket
+
+    def holders(self, key: str, now: int) -> dict[str, int]:
+        """Return who holds a place by now."""
+        holders = self.places.get(key, {})
+        self.places[key] = {holder: until for holder, until in holders.items() if until > now}
+        return self.places[key]
+
+    def peek(self, wanted: Sequence[Claim | Place], now: int) -> list[Fraction]:
+        """Return for each of the wanted what would be left, or what is missing."""
+        return [
+            Fraction(one.limit - len(self.holders(one.key, now)) - 1)
+            if isinstance(one, Place)
+            else self.bucket(one, now).ticks(one.quota, one.cost)
+            for one in wanted
+        ]
+
+    def take(self, wanted: Sequence[Claim | Place], now: int, *, leases: bool) -> list[Fraction]:
+        """Take what is wanted; return for each what is left, or what was missing."""
+        rooms = self.peek(wanted, now)
+        refused = [one for one, room in zip(wanted, rooms, strict=True) if room < 0]
+        real = [one for one in wanted if not one.shadow]
+        tried = [one for one in wanted if one.shadow]
+        if not any(one in refused for one in real):
+            self._spend(real, now, leases=leases)
+            if not any(one in refused for one in tried):
+                self._spend(tried, now, leases=leases)
+        return rooms
+
+    def _spend(self, taken: Iterable[Claim | Place], now: int, *, leases: bool) -> None:
+        for one in taken:
+            if isinstance(one, Place):
+                until = now + one.lease if leases else now + 10**30
+                self.holders(one.key, now)[one.holder] = until
+            else:
+                assert self.bucket(one, now).take(now, one.cost)
+
+    def give(self, given: Iterable[Claim | Place], now: int) -> None:
+        """Give tokens and places back."""
+        for one in given:
+            if isinstance(one, Place):
+                self.holders(one.key, now).pop(one.holder, None)
+            else:
+                self.bucket(one, now).give(one.cost)
+
+    def hold(self, claims: Iterable[Claim], nanoseconds: int, now: int) -> None:
+        """Have no token before so many nanoseconds are over."""
+        for claim in claims:
+            self.bucket(claim, now).hold(nanoseconds)
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Make buckets full, and places free, again."""
+        for key in keys:
+            self.buckets.pop(key, None)
+            self.places.pop(key, None)

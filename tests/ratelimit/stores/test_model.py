@@ -1,0 +1,314 @@
+"""Every store against the exact model, with whatever is done to both.
+
+To look longer than the test command does, for example for an hour on one store::
+
+    MANTLET_EXAMPLES=100000 pytest tests/ratelimit/stores/test_model.py -k lmdb
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import count
+from math import inf, nextafter
+from typing import TYPE_CHECKING
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from mantlet import Quota
+from mantlet.ratelimit.decision import BucketDecision
+from mantlet.ratelimit.stores.store import Claim, Place
+from tests.ratelimit.stores.conftest import START
+from tests.ratelimit.stores.model import DAY, SECOND, Bucket, Model
+from tests.ratelimit.stores.subject import Subject, agree
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+YEAR = Quota("1/year").period * SECOND
+EXAMPLES = int(os.environ.get("MANTLET_EXAMPLES", "120"))
+thorough = settings(deadline=None, max_examples=EXAMPLES)
+short = settings(deadline=None, max_examples=EXAMPLES // 2)
+
+#: The latest that a clock may say: what a signed 64-bit number of nanoseconds has room for.
+LATEST = START + 200 * YEAR
+Fresh = Callable[[], "AbstractContextManager[Subject]"]
+
+# -- what there is --------------------------------------------------------------------------------
+
+rates = st.one_of(
+    st.sampled_from(
+        ["1/year", "1/second", "90/minute", "1000000/second", "999983/hour", "7/3 hours", "100/day"]
+    ),
+    st.builds(
+        "{}/{} {}".format,
+        st.integers(1, 1_000_000),
+        st.integers(1, 13),
+        st.sampled_from(["second", "minute", "hour", "day", "month", "year"]),
+    ),
+)
+bursts = st.one_of(st.integers(1, 5), st.integers(1, 1_000_000))
+quotas = st.builds(Quota, rates, burst=bursts)
+
+# -- what is done ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Tokens of a quota, by its number, for a client; their number, and a part of the burst."""
+
+    quota: int
+    client: int
+    cost: int
+    share: Fraction = Fraction(0)
+    shadow: bool = False
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A place of a client."""
+
+    client: int
+    shadow: bool = False
+
+
+@dataclass(frozen=True)
+class Take:
+    wanted: Sequence[Tokens | Seat]
+
+
+@dataclass(frozen=True)
+class Peek:
+    wanted: Sequence[Tokens | Seat]
+
+
+@dataclass(frozen=True)
+class TakeOne:
+    tokens: Tokens
+
+
+@dataclass(frozen=True)
+class WaitAndTake:
+    """Ask, wait for as long as told, and take."""
+
+    tokens: Tokens
+
+
+@dataclass(frozen=True)
+class WaitUntilFull:
+    """Let time pass until a bucket is full; or a nanosecond less, or more."""
+
+    tokens: Tokens
+    late: int
+
+
+@dataclass(frozen=True)
+class Give:
+    tokens: Tokens
+
+
+@dataclass(frozen=True)
+class Leave:
+    """Give back one of the places taken so far, perhaps for the second time."""
+
+    which: int
+
+
+@dataclass(frozen=True)
+class Hold:
+    tokens: Tokens
+    nanoseconds: int
+
+
+@dataclass(frozen=True)
+class Forget:
+    tokens: Tokens
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Let time pass: nanoseconds, and so many tokens' time of a quota, to the last one or not."""
+
+    nanoseconds: int
+    quota: int
+    tokens: int
+
+
+Deed = Take | Peek | TakeOne | WaitAndTake | WaitUntilFull | Give | Leave | Hold | Forget | Pass
+
+numbers = st.integers(0, 2)
+shares = st.sampled_from([Fraction(0), Fraction(0), Fraction(1, 3), Fraction(1)])
+tokens = st.builds(Tokens, numbers, st.integers(0, 1), st.integers(0, 3), shares, st.booleans())
+seats = st.builds(Seat, st.integers(0, 1), st.booleans())
+several = st.lists(
+    st.one_of(tokens, tokens, seats),
+    min_size=1,
+    max_size=4,
+    unique_by=lambda one: (type(one), getattr(one, "quota", None), one.client),
+)
+times = st.one_of(
+    st.just(0), st.integers(0, 3), st.integers(0, 2 * SECOND), st.integers(0, 5 * YEAR)
+)
+deeds = st.one_of(
+    st.builds(Take, several),
+    st.builds(Take, several),
+    st.builds(TakeOne, tokens),
+    st.builds(WaitAndTake, tokens),
+    st.builds(WaitUntilFull, tokens, st.integers(-1, 1)),
+    st.builds(Peek, several),
+    st.builds(Give, tokens),
+    st.builds(Leave, st.integers(0, 20)),
+    st.builds(Hold, tokens, times),
+    st.builds(Forget, tokens),
+    st.builds(Pass, st.sampled_from([-1, 0, 0, 1]), numbers, st.integers(0, 3)),
+    st.builds(Pass, times, numbers, st.just(0)),
+)
+# Lists of their own accord are short.
+histories = st.integers(0, 40).flatmap(lambda size: st.lists(deeds, min_size=size, max_size=size))
+
+
+class Trial:
+    """A store and the model, to both of which the same is done."""
+
+    def __init__(self, store: Subject, pool: Sequence[Quota]) -> None:
+        self.store = store
+        self.model = Model()
+        self.pool = pool
+        self.seated: list[Place] = []
+        self.holders = count()
+
+    def claim(self, tokens: Tokens, *, shadow: bool = False) -> Claim:
+        """Return the claim that is meant."""
+        quota = self.pool[tokens.quota]
+        cost = tokens.cost + int(tokens.share * quota.burst)
+        key = f"limit{tokens.quota}:client{tokens.client}"
+        return Claim(key, quota, cost, shadow and tokens.shadow)
+
+    def wanted(self, which: Sequence[Tokens | Seat]) -> list[Claim | Place]:
+        """Return the claims and the places that are meant."""
+        return [
+            self.claim(one, shadow=True)
+            if isinstance(one, Tokens)
+            else Place(
+                f"seats:client{one.client}",
+                one.client + 1,
+                20 * SECOND,
+                f"{next(self.holders):016x}",
+                one.shadow,
+            )
+            for one in which
+        ]
+
+    def do(self, deed: Deed) -> None:
+        """Do it to both, and compare what they answer."""
+        store, model, now = self.store, self.model, self.store.now
+        match deed:
+            case Take(which):
+                wanted = self.wanted(which)
+                self.seated += [one for one in wanted if isinstance(one, Place)]
+                rooms = model.take(wanted, now, leases=store.leases)
+                assert agree(store.take(*wanted), rooms)
+            case Peek(which):
+                wanted = self.wanted(which)
+                assert agree(store.peek(*wanted), model.peek(wanted, now))
+            case TakeOne(tokens):
+                claim = self.claim(tokens)
+                rooms = model.take([claim], now, leases=store.leases)
+                assert [store.take_one(*claim[:3])] == rooms
+            case WaitAndTake(tokens):
+                self.wait_and_take(self.claim(tokens))
+            case WaitUntilFull(tokens, late):
+                claim = self.claim(tokens)
+                self.wait(model.bucket(claim, now).wait(claim.quota.burst) + late)
+            case Give(tokens):
+                store.give(self.claim(tokens))
+                model.give([self.claim(tokens)], now)
+            case Leave(which_one) if self.seated:
+                place = self.seated[which_one % len(self.seated)]
+                store.give(place)
+                model.give([place], now)
+            case Hold(tokens, nanoseconds):
+                nanoseconds -= nanoseconds % store.grain
+                store.hold(nanoseconds, self.claim(tokens))
+                model.hold([self.claim(tokens)], nanoseconds, now)
+            case Forget(tokens):
+                keys = [self.claim(tokens).key, f"seats:client{tokens.client}"]
+                store.forget(*keys)
+                model.forget(keys)
+            case Pass(nanoseconds, number, intervals):
+                quota = self.pool[number]
+                self.wait(nanoseconds + intervals * quota.period * SECOND // quota.amount)
+
+    def wait(self, nanoseconds: int) -> None:
+        """Let time pass, but none that a clock has no number for."""
+        clock = self.store.clock
+        clock.now = max(clock.now, min(clock.now + nanoseconds, LATEST))
+
+    def wait_and_take(self, claim: Claim) -> None:
+        """Hold what a refused client is told against the instant at which it is admitted."""
+        store, model = self.store, self.model
+        (room,) = store.peek(claim)
+        assert room is not None
+        decision = BucketDecision("default", claim.quota, room, claim.cost)
+        bucket = model.bucket(claim, store.now)
+        assert decision.within is bucket.has(claim.cost)
+        if claim.cost > claim.quota.burst:
+            assert decision.retry_after == inf
+            return
+        wait = bucket.wait(claim.cost)
+        # The shortest time in seconds that is not too short; a float can't say every nanosecond.
+        assert Fraction(decision.retry_after) * SECOND >= wait
+        assert Fraction(nextafter(decision.retry_after, -1)) * SECOND < wait or not wait
+        instant = -(-(store.now + wait) // store.grain) * store.grain
+        if instant > LATEST:
+            return
+        if wait:
+            store.clock.now = instant - 1
+            missing = model.peek([claim], store.now)
+            assert missing[0] < 0
+            assert [store.take_one(*claim[:3])] == store.take(claim) == missing
+            store.clock.now = instant
+        rooms = model.take([claim], store.now, leases=store.leases)
+        assert store.take(claim) == rooms
+        assert model.bucket(claim, store.now).tokens >= 0
+
+
+@thorough
+@given(st.lists(quotas, min_size=3, max_size=3), histories)
+def test_a_store_follows_the_model(
+    fresh: Fresh, pool: Sequence[Quota], done: Sequence[Deed]
+) -> None:
+    """Every answer is the model's, to the last tick, whatever was done before."""
+    everything = [Tokens(quota, client, 1) for quota in range(3) for client in range(2)]
+    with fresh() as store:
+        trial = Trial(store, pool)
+        for deed in done:
+            trial.do(deed)
+        trial.do(Peek([*everything, Seat(0), Seat(1)]))
+        for tokens in everything:
+            trial.do(WaitAndTake(tokens))
+
+
+@short
+@given(
+    quotas,
+    st.lists(st.tuples(st.integers(0, 4), times, st.sampled_from([1, -1])), max_size=25),
+)
+@example(Quota("1/second", burst=2), [(3, DAY, -1), (3, DAY, 1), (1, SECOND, 1), (1, 0, 1)])
+def test_no_clock_that_steps_back_has_more_admitted_than_the_time_that_passed_gives(
+    fresh: Fresh, quota: Quota, done: Sequence[tuple[int, int, int]]
+) -> None:
+    """The model counts the steps forward only, so a step back and forth gives what it took."""
+    claim = Claim("api:1", quota)
+    passed = admitted = possible = 0
+    bound = Bucket(quota, passed)
+    with fresh() as store:
+        for requests, step, direction in done:
+            admitted += sum(store.admits(claim) for _ in range(requests))
+            possible += sum(bound.take(passed) for _ in range(requests))
+            assert admitted <= possible
+            store.clock.now += step * direction
+            passed += max(0, step * direction)

@@ -1,0 +1,588 @@
+"""What every store does, whatever it is made of."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import ceil
+
+import pytest
+
+from mantlet import Quota
+from mantlet.ratelimit.stores.store import Claim, Place
+from tests.ratelimit.stores.model import DAY, HOUR, MINUTE, SECOND, Bucket
+from tests.ratelimit.stores.subject import Subject, agree
+
+HOURLY = Quota("6/hour", burst=3)
+#: Nanoseconds in which one token of it comes back.
+TOKEN = 10 * MINUTE
+YEAR = Quota("1/year").period * SECOND
+
+ALICE = Claim("api:192.0.2.1", HOURLY)
+BOB = Claim("api:192.0.2.2", HOURLY)
+#: Alice under another limit.
+LOGIN = Claim("login:192.0.2.1", Quota("1/hour"))
+
+
+def seat(
+    number: int, key: str = "seats:192.0.2.1", limit: int = 2, *, shadow: bool = False
+) -> Place:
+    return Place(key, limit, 30 * SECOND, f"{number:016x}", shadow)
+
+
+# -- taking ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("burst", [1, 2, 100])
+def test_a_fresh_bucket_admits_its_burst_at_once_and_not_one_more(
+    store: Subject, burst: int
+) -> None:
+    """The burst is what may come in one instant, whatever the rate."""
+    assert store.drain(Claim("api:1", Quota("3/hour", burst=burst))) == burst
+
+
+def test_the_next_token_comes_at_its_instant_and_not_before(store: Subject) -> None:
+    """An empty bucket has one token again exactly one interval later."""
+    store.drain(ALICE)
+    store.clock.now += TOKEN - store.grain
+    assert not store.admits(ALICE)
+    store.clock.now += store.grain
+    assert store.drain(ALICE) == 1
+
+
+def test_an_idle_bucket_never_holds_more_than_its_burst(store: Subject) -> None:
+    """Years of silence save up nothing."""
+    store.drain(ALICE)
+    store.clock.now += 3 * YEAR
+    assert store.drain(ALICE) == 3
+
+
+@pytest.mark.parametrize("late", [-1, 0, 1])
+def test_a_bucket_fills_up_to_the_tick_and_not_beyond(store: Subject, late: int) -> None:
+    """A moment before it is full a little is missing; a moment after, nothing is too much."""
+    store.drain(ALICE)
+    store.drain(BOB)
+    store.clock.now += 3 * TOKEN + late * store.grain
+    missing = store.grain * HOURLY.scale if late < 0 else 0
+    assert store.take(ALICE) == [2 * HOURLY.interval - missing]
+    assert store.take_one(*BOB[:3]) == 2 * HOURLY.interval - missing
+
+
+def test_the_answer_is_the_room_that_is_left_or_what_is_missing(store: Subject) -> None:
+    """In ticks of the quota, after the tokens were taken."""
+    interval = HOURLY.interval
+    assert [store.take(ALICE) for _ in range(4)] == [[2 * interval], [interval], [0], [-interval]]
+    store.clock.now += TOKEN // 4
+    assert store.take(ALICE) == [-interval * 3 // 4]
+
+
+def test_a_refusal_spends_nothing(store: Subject) -> None:
+    """A client that hammers is admitted at the same instant as one that waits."""
+    store.drain(ALICE)
+    for _ in range(9):
+        store.clock.now += TOKEN // 10
+        assert not store.admits(ALICE)
+    store.clock.now += TOKEN // 10
+    assert store.admits(ALICE)
+
+
+def test_taking_one_is_taking(store: Subject) -> None:
+    """The quick way does what the general one does, on the same bucket."""
+    rooms = [
+        store.take_one(*ALICE[:3]),
+        *store.take(ALICE),
+        store.take_one(*ALICE[:3]),
+        store.take_one(*ALICE[:3]),
+        *store.take(ALICE),
+        store.take_one(ALICE.key, HOURLY, 0),
+    ]
+    assert rooms == [tokens * HOURLY.interval for tokens in (2, 1, 0, -1, -1, 0)]
+
+
+# -- costs ----------------------------------------------------------------------------------------
+
+
+def test_a_request_takes_as_many_tokens_as_it_costs(store: Subject) -> None:
+    """Two of three leave one."""
+    assert store.admits(ALICE._replace(cost=2))
+    assert store.left(ALICE) == 1
+
+
+def test_a_cost_above_what_is_left_is_refused_and_leaves_what_is_left_to_others(
+    store: Subject,
+) -> None:
+    """The bucket is not emptied by a request that it can't pay for."""
+    store.take(ALICE)
+    assert not store.admits(ALICE._replace(cost=3))
+    assert store.admits(ALICE._replace(cost=2))
+    store.clock.now += 2 * TOKEN - store.grain
+    assert not store.admits(ALICE._replace(cost=2))
+    store.clock.now += store.grain
+    assert store.admits(ALICE._replace(cost=2))
+
+
+def test_a_cost_above_the_burst_is_refused_for_ever(store: Subject) -> None:
+    """No bucket ever holds that much, and none is spent by who asks for it."""
+    dear = ALICE._replace(cost=4)
+    assert not store.admits(dear)
+    assert (store.take_one(*dear[:3]) or 0) < 0
+    store.clock.now += 10 * YEAR
+    assert not store.admits(dear)
+    assert store.drain(ALICE) == 3
+
+
+def test_a_cost_of_nothing_is_always_admitted_and_spends_nothing(store: Subject) -> None:
+    """Also by an empty bucket, and as often as you like."""
+    free = ALICE._replace(cost=0)
+    assert [store.admits(free) for _ in range(5)] == [True] * 5
+    assert store.drain(ALICE) == 3
+    assert [store.admits(free) for _ in range(5)] == [True] * 5
+    store.clock.now += TOKEN
+    assert store.drain(ALICE) == 1
+
+
+# -- several at once ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("turn", [1, -1], ids=["refused first", "refused last"])
+def test_a_refusal_of_one_spends_nothing_from_another(store: Subject, turn: int) -> None:
+    """All are taken or none, in whatever order they are asked for."""
+    store.drain(LOGIN)
+    both = (LOGIN, ALICE)[::turn]
+    assert not store.admits(*both)
+    assert store.left(ALICE) == 3
+    store.clock.now += HOUR
+    assert store.admits(*both)
+    assert (store.left(ALICE), store.left(LOGIN)) == (2, 0)
+
+
+def test_each_of_several_answers_for_itself_in_the_order_asked_for(store: Subject) -> None:
+    """Where one is refused, the others tell what would have been left to them."""
+    store.drain(LOGIN)
+    rooms = store.take(ALICE, LOGIN, BOB._replace(cost=3))
+    assert agree(rooms, [2 * HOURLY.interval, -LOGIN.quota.interval, 0])
+
+
+def test_several_refusals_at_once_spend_nothing(store: Subject) -> None:
+    """Each says what it lacks."""
+    store.drain(LOGIN)
+    store.drain(ALICE)
+    rooms = store.take(ALICE, BOB, LOGIN)
+    assert agree(rooms, [-HOURLY.interval, 2 * HOURLY.interval, -LOGIN.quota.interval])
+    assert store.left(BOB) == 3
+
+
+# -- looking --------------------------------------------------------------------------------------
+
+
+def test_looking_tells_what_taking_would_and_changes_nothing(store: Subject) -> None:
+    """Of buckets and of places, of fresh ones and of empty ones."""
+    wanted = (ALICE._replace(cost=2), LOGIN, seat(1))
+    for _ in range(3):
+        told = [store.peek(*wanted) for _ in range(3)]
+        assert told == [store.take(*wanted)] * 3
+    assert store.left(ALICE) == 1
+
+
+# -- giving back ----------------------------------------------------------------------------------
+
+
+def test_tokens_that_are_given_back_can_be_taken_again(store: Subject) -> None:
+    """As many as they were."""
+    store.take(ALICE._replace(cost=3))
+    store.give(ALICE._replace(cost=2))
+    assert store.drain(ALICE) == 2
+
+
+def test_giving_back_keeps_what_has_come_back_of_the_next_token(store: Subject) -> None:
+    """A half refilled token is still half refilled."""
+    store.drain(ALICE)
+    store.clock.now += TOKEN // 2
+    store.give(ALICE)
+    assert store.drain(ALICE) == 1
+    store.clock.now += TOKEN // 2 - store.grain
+    assert not store.admits(ALICE)
+    store.clock.now += store.grain
+    assert store.admits(ALICE)
+
+
+def test_a_bucket_never_holds_more_than_its_burst_by_what_is_given_back(store: Subject) -> None:
+    """Neither a full one, nor one that has filled up since, nor one that nobody took from."""
+    store.take(ALICE)
+    store.clock.now += TOKEN
+    for claim in (ALICE, BOB):
+        store.give(claim, LOGIN)
+        store.give(claim._replace(cost=3))
+    assert (store.drain(ALICE), store.drain(BOB), store.drain(LOGIN)) == (3, 3, 1)
+
+
+def test_what_was_given_to_a_full_bucket_is_not_saved_up(store: Subject) -> None:
+    """The tokens that it had no room for are gone when it has some."""
+    store.take(ALICE)
+    store.give(ALICE._replace(cost=3))
+    assert store.drain(ALICE) == 3
+    store.clock.now += TOKEN - store.grain
+    assert not store.admits(ALICE)
+
+
+# -- holding --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("spent", [0, 1, 3], ids=["full", "partly spent", "empty"])
+def test_a_held_bucket_has_its_next_token_exactly_then(store: Subject, spent: int) -> None:
+    """However many it had: none before, one at the instant, and from then on the usual rate."""
+    store.take(ALICE._replace(cost=spent))
+    store.hold(HOUR, ALICE)
+    assert not store.admits(ALICE)
+    store.clock.now += HOUR - store.grain
+    assert not store.admits(ALICE)
+    store.clock.now += store.grain
+    assert store.drain(ALICE) == 1
+    store.clock.now += TOKEN - store.grain
+    assert not store.admits(ALICE)
+    store.clock.now += store.grain
+    assert store.drain(ALICE) == 1
+
+
+def test_a_held_bucket_refuses_even_what_costs_nothing(store: Subject) -> None:
+    """It lacks more than the token that it waits for."""
+    store.hold(DAY, ALICE)
+    assert not store.admits(ALICE._replace(cost=0))
+    assert (store.take_one(ALICE.key, HOURLY, 0) or 0) < 0
+
+
+def test_a_later_token_is_not_made_to_come_earlier(store: Subject) -> None:
+    """The longer of two bans holds, and a ban never shortens a debt."""
+    store.hold(2 * HOUR, ALICE)
+    store.hold(HOUR, ALICE)
+    store.clock.now += 2 * HOUR - store.grain
+    assert not store.admits(ALICE)
+    store.clock.now += store.grain
+    assert store.drain(ALICE) == 1
+    store.hold(MINUTE, ALICE)
+    store.clock.now += TOKEN - store.grain
+    assert not store.admits(ALICE)
+
+
+def test_several_buckets_are_held_at_once_and_others_are_not(store: Subject) -> None:
+    """Each by its own quota."""
+    store.hold(HOUR, ALICE, LOGIN)
+    assert (store.drain(ALICE), store.drain(LOGIN), store.drain(BOB)) == (0, 0, 3)
+    store.clock.now += HOUR
+    assert (store.drain(ALICE), store.drain(LOGIN)) == (1, 1)
+
+
+def test_a_refund_shortens_a_hold_by_what_its_tokens_take(store: Subject) -> None:
+    """What was taken before it is given back after it as at any other time."""
+    store.take(ALICE)
+    store.hold(HOUR, ALICE)
+    store.give(ALICE)
+    store.clock.now += HOUR - TOKEN - store.grain
+    assert not store.admits(ALICE)
+    store.clock.now += store.grain
+    assert store.drain(ALICE) == 1
+
+
+# -- forgetting -----------------------------------------------------------------------------------
+
+
+def test_a_forgotten_bucket_is_full_and_others_are_as_they_were(store: Subject) -> None:
+    """Also one that was held, and one that nobody knows."""
+    store.hold(DAY, ALICE)
+    store.drain(BOB)
+    store.drain(LOGIN)
+    store.forget(ALICE.key, LOGIN.key, "api:nobody")
+    assert (store.drain(ALICE), store.drain(LOGIN), store.drain(BOB)) == (3, 1, 0)
+
+
+def test_a_forgotten_bucket_is_a_bucket_like_any_other(store: Subject) -> None:
+    """It empties and refills, and takes back no more than it holds."""
+    store.drain(ALICE)
+    store.forget(ALICE.key)
+    store.give(ALICE)
+    assert store.drain(ALICE) == 3
+    store.clock.now += TOKEN
+    assert store.drain(ALICE) == 1
+
+
+# -- shadows --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("turn", [1, -1], ids=["shadow first", "shadow last"])
+def test_a_refused_shadow_keeps_nothing_else_from_being_taken(store: Subject, turn: int) -> None:
+    """It is told of, and that is all."""
+    shadow = LOGIN._replace(shadow=True)
+    store.drain(LOGIN)
+    rooms = store.take(*(shadow, ALICE)[::turn])[::turn]
+    assert rooms == [-LOGIN.quota.interval, 2 * HOURLY.interval]
+    assert (store.left(ALICE), store.left(LOGIN)) == (2, 0)
+
+
+def test_an_admitted_shadow_is_taken(store: Subject) -> None:
+    """It counts as it would count if it were real."""
+    assert store.admits(ALICE, BOB._replace(shadow=True))
+    assert (store.left(ALICE), store.left(BOB)) == (2, 2)
+
+
+@pytest.mark.parametrize("turn", [1, -1], ids=["shadow first", "shadow last"])
+def test_a_real_refusal_takes_no_shadow_tokens(store: Subject, turn: int) -> None:
+    """A request that did not pass would not have been counted."""
+    store.drain(LOGIN)
+    store.take(*(ALICE._replace(shadow=True), LOGIN)[::turn])
+    assert store.left(ALICE) == 3
+
+
+def test_shadows_are_taken_all_or_none_of_them(store: Subject) -> None:
+    """As they would be if they were real."""
+    store.drain(LOGIN)
+    shadows = [LOGIN._replace(shadow=True), BOB._replace(shadow=True)]
+    assert store.admits(ALICE, *shadows)
+    assert (store.left(ALICE), store.left(BOB)) == (2, 3)
+
+
+def test_shadows_alone_are_taken_all_or_none_of_them(store: Subject) -> None:
+    """Also where nothing real is asked for beside them."""
+    store.drain(LOGIN)
+    assert store.admits(LOGIN._replace(shadow=True), BOB._replace(shadow=True))
+    assert store.left(BOB) == 3
+    assert store.admits(ALICE._replace(shadow=True), BOB._replace(shadow=True))
+    assert (store.left(ALICE), store.left(BOB)) == (2, 2)
+
+
+def test_a_refused_shadow_place_keeps_nothing_else_from_being_taken(store: Subject) -> None:
+    """Places are tried out as tokens are."""
+    assert store.admits(seat(1, limit=1))
+    assert store.take(seat(2, limit=1, shadow=True), ALICE) == [-1, 2 * HOURLY.interval]
+    assert store.left(ALICE) == 2
+    store.give(seat(1, limit=1))
+    assert store.admits(seat(3, limit=1)), "the refused shadow holds a place"
+
+
+# -- places ---------------------------------------------------------------------------------------
+
+
+def test_no_more_places_are_taken_than_there_are(store: Subject) -> None:
+    """The answer says how many are left, or that one is missing."""
+    assert [store.take(seat(number)) for number in range(4)] == [[1], [0], [-1], [-1]]
+
+
+def test_a_place_that_is_given_back_can_be_taken_again(store: Subject) -> None:
+    """By one, not by two."""
+    store.take(seat(1))
+    store.take(seat(2))
+    store.give(seat(1))
+    assert [store.admits(seat(number)) for number in (3, 4)] == [True, False]
+
+
+def test_a_place_is_given_back_once_only(store: Subject) -> None:
+    """Who gives back twice, or what was refused, frees nobody else's place."""
+    for number in (1, 2):
+        assert store.admits(seat(number))
+    assert not store.admits(seat(3))
+    store.give(seat(3))
+    assert not store.admits(seat(4))
+    store.give(seat(1))
+    store.give(seat(1))
+    assert [store.admits(seat(number)) for number in (5, 6)] == [True, False]
+
+
+def test_there_are_never_more_places_than_the_limit(store: Subject) -> None:
+    """Giving back what nobody took makes no room."""
+    for number in range(5):
+        store.give(seat(number))
+    assert sum(store.admits(seat(number)) for number in range(5, 10)) == 2
+
+
+def test_places_of_different_keys_are_apart(store: Subject) -> None:
+    """A client that fills its own leaves those of others."""
+    assert sum(store.admits(seat(number)) for number in range(4)) == 2
+    other = "seats:192.0.2.2"
+    assert sum(store.admits(seat(number, other)) for number in range(4)) == 2
+
+
+def test_forgotten_places_are_free_and_their_holders_free_nobody_elses(store: Subject) -> None:
+    """Those who held them may still be in flight, and end later."""
+    store.take(seat(1))
+    store.take(seat(2))
+    store.forget(seat(1).key)
+    assert [store.admits(seat(number)) for number in (3, 4)] == [True, True]
+    store.give(seat(1), seat(2))
+    assert not store.admits(seat(5))
+
+
+def test_a_place_is_free_again_when_its_lease_has_run_out(store: Subject) -> None:
+    """A killed worker frees its places in a store that outlives it, and takes any other along."""
+    store.take(seat(1))
+    store.clock.now += 10 * SECOND
+    store.take(seat(2))
+    store.clock.now += 20 * SECOND - store.grain
+    assert not store.admits(seat(3))
+    store.clock.now += store.grain
+    assert store.peek(seat(3)) == [0 if store.leases else -1]
+    assert [store.admits(seat(number)) for number in (3, 4)] == [store.leases, False]
+    store.give(seat(1))
+    assert store.admits(seat(5)) is not store.leases, "an ended lease freed a place twice"
+
+
+# -- places and tokens together -------------------------------------------------------------------
+
+
+def test_a_refused_place_spends_no_token(store: Subject) -> None:
+    """All or nothing holds across both."""
+    store.take(seat(1, limit=1))
+    assert agree(store.take(ALICE, seat(2, limit=1)), [2 * HOURLY.interval, -1])
+    assert store.left(ALICE) == 3
+
+
+def test_a_refused_token_takes_no_place(store: Subject) -> None:
+    """All or nothing holds across both."""
+    store.drain(LOGIN)
+    assert not store.admits(seat(1, limit=1), LOGIN)
+    assert store.admits(seat(2, limit=1))
+
+
+def test_tokens_and_places_are_given_back_together(store: Subject) -> None:
+    """In one call, each to where it came from."""
+    assert store.admits(LOGIN, seat(1, limit=1))
+    store.give(LOGIN, seat(1, limit=1))
+    assert store.admits(LOGIN, seat(2, limit=1))
+
+
+def test_a_bucket_and_places_of_one_key_are_different_things(store: Subject) -> None:
+    """Neither is taken for the other; a reset of the key is one of both."""
+    place = seat(1, ALICE.key, limit=1)
+    assert store.admits(place)
+    assert store.drain(ALICE) == 3
+    assert not store.admits(place)
+    store.forget(ALICE.key)
+    assert store.admits(place)
+    assert store.drain(ALICE) == 3
+
+
+# -- keys -----------------------------------------------------------------------------------------
+
+
+def test_a_client_has_a_bucket_under_each_limit(store: Subject) -> None:
+    """Spending one leaves the other."""
+    store.drain(ALICE)
+    assert store.drain(LOGIN) == 1
+
+
+def test_clients_spend_from_their_own_buckets_only(store: Subject) -> None:
+    """Under one limit as well."""
+    store.drain(ALICE)
+    assert store.drain(BOB) == 3
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("", "-"),
+        ("a", "A"),
+        ("a", "a "),
+        ("a", "a\0"),
+        ("a:b", "a"),
+        ("a:b", "a:c"),
+        ("é", "e\u0301"),
+        ("\U0001f511", "\U0001f512"),
+        ("\x7f", "\x80"),
+        ("a\nb", "a\r\nb"),
+        ("{a}", "a"),
+        ("{a}b", "{a}c"),
+        ("*", "?"),
+        ("x" * 64, "x" * 63 + "y"),
+        ("\U0001f511" * 63 + "a", "\U0001f511" * 63 + "b"),
+    ],
+    ids=ascii,
+)
+def test_two_keys_are_two_keys_whatever_they_are_made_of(
+    store: Subject, one: str, other: str
+) -> None:
+    """No two are folded into one, and none is anything but a key."""
+    first, second = (Claim(f"api:{key}", HOURLY) for key in (one, other))
+    assert store.drain(first) == 3
+    assert store.drain(second) == 3
+    assert store.drain(first) == 0
+    store.forget(first.key)
+    assert (store.left(first), store.left(second)) == (3, 0)
+
+
+# -- numbers --------------------------------------------------------------------------------------
+
+
+def test_a_million_at_once_and_then_one_a_year(store: Subject) -> None:
+    """The largest burst at the slowest rate keeps every token, and the year to the nanosecond."""
+    claim = Claim("api:1", Quota("1/year", burst=1_000_000))
+    assert store.admits(claim._replace(cost=999_999))
+    assert store.drain(claim) == 1
+    store.clock.now += YEAR - store.grain
+    assert not store.admits(claim)
+    store.clock.now += store.grain
+    assert store.drain(claim) == 1
+
+
+def test_a_million_a_second_is_one_each_microsecond(store: Subject) -> None:
+    """The fastest rate does not run into its own rounding."""
+    claim = Claim("api:1", Quota("1000000/second", burst=1))
+    for _ in range(100):
+        assert store.drain(claim) == 1
+        store.clock.now += 1000
+    store.clock.now += SECOND
+    assert store.drain(claim) == 1
+
+
+@pytest.mark.parametrize(
+    ("rate", "burst", "cost"),
+    [
+        ("90/minute", 1, 1),
+        ("90/minute", 1_000_000, 700_001),
+        ("999983/hour", 1, 1),
+        ("999983/hour", 999_983, 499_979),
+        ("7/3 hours", 2, 1),
+        ("7/3 hours", 50_000, 43_211),
+        ("999999/year", 1, 1),
+    ],
+)
+def test_no_fraction_is_lost_however_long_it_goes_on(
+    store: Subject, rate: str, burst: int, cost: int
+) -> None:
+    """A client that always comes back at the first instant is admitted then, and never before.
+
+    With the larger costs this goes on for years.
+    """
+    quota = Quota(rate, burst=burst)
+    claim = Claim("api:1", quota, cost)
+    model = Bucket(quota, store.now)
+    assert store.admits(claim._replace(cost=burst))
+    assert model.take(store.now, burst)
+    for _ in range(100):
+        instant = store.now + model.wait(cost)
+        instant = ceil(Fraction(instant, store.grain)) * store.grain
+        store.clock.now = instant - store.grain
+        assert not store.admits(claim)
+        store.clock.now = instant
+        assert store.admits(claim)
+        assert model.take(instant, cost)
+
+
+# -- clocks ---------------------------------------------------------------------------------------
+
+
+def test_requests_of_one_instant_share_its_tokens(store: Subject) -> None:
+    """A clock that stands still gives nothing to anyone."""
+    store.drain(ALICE)
+    store.clock.now += TOKEN
+    assert [store.admits(ALICE) for _ in range(4)] == [True, False, False, False]
+
+
+@pytest.mark.parametrize("step", [1000, MINUTE, HOUR, 400 * DAY], ids=["us", "min", "h", "years"])
+def test_a_clock_that_steps_back_gives_nothing_to_anyone(store: Subject, step: int) -> None:
+    """Neither by the step, nor when it is once more as late as it was."""
+    store.drain(ALICE)
+    store.clock.now -= step
+    assert not store.admits(ALICE)
+    store.give(BOB)
+    assert store.drain(BOB) == 3
+    store.clock.now += step
+    assert not store.admits(ALICE)
+    store.clock.now += TOKEN
+    assert store.drain(ALICE) == 1
