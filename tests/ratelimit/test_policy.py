@@ -252,9 +252,7 @@ def test_a_rate_that_cannot_be_read_is_a_value_error_at_construction(rate: str) 
     assert rate.rpartition(";")[2] in str(refused.value)
 
 
-@pytest.mark.parametrize(
-    "rate", [5, b"100/minute", 5.0, object()], ids=lambda r: type(r).__name__
-)
+@pytest.mark.parametrize("rate", [5, b"100/minute", 5.0, object()], ids=lambda r: type(r).__name__)
 def test_a_rate_of_another_type_is_a_type_error_at_construction(rate: Any) -> None:
     """The message shows the value and what would be right."""
     with pytest.raises(TypeError, match="100/minute") as refused:

@@ -488,3 +488,11 @@ def test_threads_of_fresh_addresses_stay_within_the_bound() -> None:
     in_threads(flood)
     assert len(admitted) == 11
     assert len(buckets) == 11
+
+
+def test_two_stores_in_one_process_share_nothing() -> None:
+    """Each has buckets and places of its own."""
+    one, other = bounded(10), bounded(10)
+    for store in (one, other):
+        assert store.drain(client(1)) == 2
+        assert store.admits(Place("seats:1", 1, SECOND, "0" * 16))

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from mantlet.ratelimit.quota import Quota
 
-__all__ = ["Claim", "LocalStore", "Place", "Rooms", "Store"]
+__all__ = ["Claim", "LocalStore", "Place", "Rooms", "Store", "taken"]
 
 #: For each that was wanted, in their order: what is left. Ticks of its quota for a `Claim`, places
 #: for a `Place`. A negative number is what was missing, and then nothing at all was taken. None
@@ -142,3 +142,9 @@ class LocalStore(Store):
     def peek(self, wanted: Sequence[Claim | Place]) -> Rooms:
         """Return what `take()` would return, and take nothing."""
         raise NotImplementedError
+
+
+def taken(wanted: Sequence[Claim | Place], rooms: Sequence[int | None]) -> list[bool]:
+    """Return which of the wanted have been taken, by what `Store.take()` answered."""
+    refused = {one.shadow for one, room in zip(wanted, rooms, strict=True) if (room or 0) < 0}
+    return [False not in refused and not (refused and one.shadow) for one in wanted]

@@ -38,7 +38,7 @@ def read_path(uri: str) -> str:
 def boot_id() -> str | None:
     """Return what tells this run of the system from every other; None where it does not say."""
     try:
-        said = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        said = Path("/proc/sys/kernel/random/boot_id").read_text("utf-8").strip()
     except (OSError, ValueError):
         return None
     return said if re.fullmatch(_UUID, said) else None

@@ -1,6 +1,5 @@
 """Buckets and places as records of a file that all processes of a host share."""
 
-import struct
 from collections.abc import Callable, Sequence
 from os import PathLike, fspath
 from pathlib import Path
@@ -15,9 +14,8 @@ from mantlet.ratelimit.quota import Quota
 from mantlet.ratelimit.stores.lmdb.directory import Directory
 from mantlet.ratelimit.stores.lmdb.environment import LOCK, Environment, Transaction
 from mantlet.ratelimit.stores.lmdb.records import (
-    BUCKET,
     LONGEST,
-    LOW,
+    TICKS,
     is_over,
     name_of,
     name_of_places,
@@ -33,6 +31,7 @@ __all__ = ["LmdbStore"]
 T = TypeVar("T")
 
 _SECOND = 1_000_000_000
+_from_bytes = int.from_bytes
 #: How many records each new one looks at for such as may leave.
 _SWEEP = 2
 #: For so long a record that says the same as none may stay while there is room: to come back to
@@ -100,23 +99,25 @@ class LmdbStore(LocalStore):
                         if now < self._look_at:
                             if record is None:
                                 name, record = self._settle(transaction, name, key, now)
-                            # As bucket.take(), whose call would take a twentieth of the time.
-                            at = full_at = now * quota.scale
+                            # As read(), take() and write(), whose calls would take a quarter more.
+                            scale = quota.scale
+                            at = full_at = now * scale
                             if record is not None:
-                                high, low, _ = BUCKET.unpack(record)
-                                full_at = max(high << 64 | low, at)
+                                full_at = _from_bytes(record[:TICKS], "big", signed=True)
+                                if full_at < at:  # noqa: PLR1730  # max() takes twice as long
+                                    full_at = at
                             taken = full_at + quota.interval * cost
-                            room: int = quota.capacity + at - taken
+                            room = quota.capacity + at - taken
                             if room >= 0:
-                                record = BUCKET.pack(taken >> 64, taken & LOW, quota.scale)
-                                transaction.put(name, record)
+                                record = taken.to_bytes(TICKS, "big", signed=True)
+                                transaction.put(name, record + scale.to_bytes(8, "big"))
                                 transaction.commit()
                                 return room
                             if room > -LONGEST:
                                 return room
                     finally:
                         transaction.abort()  # unless it was committed
-                except (lmdb.Error, struct.error):
+                except lmdb.Error:
                     opened = None  # what follows finds out more
         (left,) = self.take((Claim(key, quota, cost),))
         assert left is not None  # noqa: S101  # for the type checker: all are looked at here

@@ -5,9 +5,9 @@ from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import blake2b, sha1
-from struct import pack, unpack
+from struct import Struct
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from mantlet.exceptions import StoreError, StoreOutage
 from mantlet.ratelimit.quota import Quota
@@ -22,16 +22,24 @@ __all__ = ["Answer", "Asker", "server_key"]
 log = logging.getLogger("mantlet.ratelimit")
 
 _SHA = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
-_ANY = Quota("1/second")
-_MICROSECONDS = 1_000_000
+_MICROSECONDS: Final = 1_000_000
+_BUCKET, _HOLD, _PLACES, _LEFT = Struct(">10d"), Struct(">4d"), Struct(">2d"), Struct(">4d")
+#: How many keys, and how many buckets of a size, are kept in the server's words.
+_KNOWN: Final = 4096
+#: What the server's name of places ends with.
+_PLACES_END: Final = b":places"
+#: Seconds that a first connection may take, if the deadline is shorter.
+_PATIENCE: Final = 2.0
+#: What `Asker.open()` tries.
+_TRIED = (Claim("open:", Quota("1/second", burst=10)), Place("open:", 10, 1_000_000_000, "0" * 16))
 
 
 class Answer(NamedTuple):
     """What the server says of one bucket or places.
 
     Attributes:
-        room: as in `Rooms`.
-        more: whether the tokens ahead were taken as well.
+        room: as in `Rooms`, as if nothing were taken ahead.
+        more: whether there was room for the tokens ahead; they are taken if all else is.
     """
 
     room: int
@@ -55,13 +63,17 @@ class Asker:
         self._breaker = breaker
 
     async def open(self) -> None:
-        """See whether the server takes us; one that does not answer may do so later.
+        """See whether the server takes us, by all that we ever do there; it may do so later.
 
         Raises:
             StoreError: it answers, and refuses.
         """
+        keys = [server_key(one) for one in _TRIED]
+        words = [word for one in _TRIED for word in _words(one, 0)]
+        expires = monotonic() + max(self._deadline, _PATIENCE)
         try:
-            await self._evaluate([server_key("open:")], ["peek", "b", _bucket(_ANY, 0, 0)])
+            await self._call("EVAL", SCRIPT, keys, ["take", *words], expires)
+            await self._call("EVALSHA", _SHA, keys, ["give", *words], expires)
         except CommandError as error:
             raise StoreError(f"the store {self._uri} can't be used: {error}") from None
         except StoreOutage as error:
@@ -80,37 +92,44 @@ class Asker:
         Raises:
             StoreOutage: the server can't be asked.
         """
-        arguments: list[str | bytes] = [mode]
-        for one, more in zip(wanted, ahead or (0,) * len(wanted), strict=True):
-            if isinstance(one, Place):
-                places = pack(">dd", one.limit, -(-one.lease // 1000)) + one.holder.encode()
-                arguments += ("P" if one.shadow else "p", places)
-            else:
-                arguments += ("B" if one.shadow else "b", _bucket(one.quota, one.cost, more))
-        reply = await self._script([one.key for one in wanted], arguments)
+        ahead = ahead or (0,) * len(wanted)
+        keys: list[bytes] = []
+        words: list[str | bytes] = [mode]
+        for one, more in zip(wanted, ahead, strict=True):
+            keys.append(server_key(one))
+            words += _words(one, more)
+        reply = await self._script(keys, words)
         if mode == "give":
             return []
-        return [_answer(one, left) for one, left in zip(wanted, reply, strict=True)]
+        if not isinstance(reply, bytes) or len(reply) != _LEFT.size * len(wanted):
+            raise StoreOutage(f"the store {self._uri} does not answer as it should")
+        return list(map(_answer, wanted, ahead, _LEFT.iter_unpack(reply)))
 
     async def hold(self, claims: Sequence[Claim], nanoseconds: int) -> None:
         """Empty buckets on one node so that the next token of each comes in so many nanoseconds."""
-        arguments: list[str | bytes] = ["hold"]
+        words: list[str | bytes] = ["hold"]
         for claim in claims:
             parts, interval, capacity, _ = numbers(claim.quota)
             wait = -(-nanoseconds * parts // 1000)
-            arguments += ("b", pack(">4d", parts, *split(wait + capacity - interval, parts)))
-        await self._script([claim.key for claim in claims], arguments)
+            words += ("b", _HOLD.pack(parts, *split(wait + capacity - interval, parts)))
+        await self._script([server_key(claim) for claim in claims], words)
 
     async def forget(self, key: str) -> None:
-        """Make a bucket full, or places free, again."""
-        await self._script([key], ["forget"])
+        """Make a bucket full, and places free, again."""
+        await self._script([_server_key(key), _server_key(key, _PLACES_END)], ["forget"])
 
-    async def _script(self, keys: Sequence[str], arguments: Sequence[str | bytes]) -> Any:
+    async def _script(self, keys: list[bytes], words: list[str | bytes]) -> Any:
         """Run the script, unless the server is not to be asked at the moment."""
         if not self._breaker.admits():
             raise StoreOutage(f"the store {self._uri} is not asked for the moment")
+        expires = monotonic() + self._deadline
         try:
-            reply = await self._evaluate([server_key(key) for key in keys], arguments)
+            try:
+                reply = await self._call("EVALSHA", _SHA, keys, words, expires)
+            except CommandError as error:
+                if error.code != "NOSCRIPT":
+                    raise
+                reply = await self._call("EVAL", SCRIPT, keys, words, expires)
         except (StoreOutage, CommandError) as error:
             if self._breaker.failed():
                 log.warning("The store %s is not asked for a while: %s", self._uri, error)
@@ -121,42 +140,50 @@ class Asker:
             log.warning("The store %s answers again", self._uri)
         return reply
 
-    async def _evaluate(self, named: list[bytes], arguments: Sequence[str | bytes]) -> Any:
-        """Run the script, which the server may not know yet."""
-        expires = monotonic() + self._deadline
-        call, rest = self.client.call, (len(named), *named, *arguments)
-        try:
-            return await call("EVALSHA", _SHA, *rest, key=named[0], expires=expires)
-        except CommandError as error:
-            if error.code != "NOSCRIPT":
-                raise
-        return await call("EVAL", SCRIPT, *rest, key=named[0], expires=expires)
+    async def _call(
+        self, command: str, script: str, keys: list[bytes], words: list[str | bytes], expires: float
+    ) -> Any:
+        return await self.client.call(
+            command, script, len(keys), *keys, *words, key=keys[0], expires=expires
+        )
 
 
-def server_key(key: str) -> bytes:
-    """Return the server's name of a key. What the client has chosen of it is hashed.
+def server_key(one: Claim | Place) -> bytes:
+    """Return the server's name of a bucket or of places. What the client chose of it is hashed.
 
     The part in braces decides which node of a cluster it lies on (Redis cluster specification,
     "Hash tags").
     """
+    return _server_key(one.key, _PLACES_END if isinstance(one, Place) else b"")
+
+
+@lru_cache(maxsize=_KNOWN)
+def _server_key(key: str, end: bytes = b"") -> bytes:
     limit, _, client = key.partition(":")
     digest = blake2b(client.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-    return b"mantlet:%b:{%b}" % (limit.encode(), urlsafe_b64encode(digest)[:22])
+    return b"mantlet:%b:{%b}%b" % (limit.encode(), urlsafe_b64encode(digest)[:22], end)
 
 
-@lru_cache(maxsize=4096)
+def _words(one: Claim | Place, ahead: int) -> tuple[str, bytes]:
+    """Return what the script is told of one key: what it is, and its numbers."""
+    if isinstance(one, Place):
+        lease = -(-one.lease // 1000)
+        return "P" if one.shadow else "p", _PLACES.pack(one.limit, lease) + one.holder.encode()
+    return "B" if one.shadow else "b", _bucket(one.quota, one.cost, ahead)
+
+
+@lru_cache(maxsize=_KNOWN)
 def _bucket(quota: Quota, cost: int, ahead: int) -> bytes:
-    """Return the script's numbers for a bucket."""
     parts, interval, capacity, _ = numbers(quota)
     lengths = (interval * cost, capacity, interval * ahead)
-    return pack(">10d", parts, *(number for length in lengths for number in split(length, parts)))
+    return _BUCKET.pack(parts, *(part for length in lengths for part in split(length, parts)))
 
 
-def _answer(one: Claim | Place, left: bytes) -> Answer:
+def _answer(one: Claim | Place, ahead: int, left: tuple[float, ...]) -> Answer:
     """Return what the script says of one key."""
-    seconds, microseconds, fraction, more = map(int, unpack(">4d", left))
+    seconds, microseconds, fraction, more = map(int, left)
     if isinstance(one, Place):
         return Answer(seconds, more=False)
     parts, _, _, ticks = numbers(one.quota)
     room = ((seconds * _MICROSECONDS + microseconds) * parts + fraction) * ticks
-    return Answer(room, bool(more))
+    return Answer(room + ahead * one.quota.interval if more else room, bool(more))

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from random import uniform
+from threading import Lock
 from time import monotonic
 
 __all__ = ["Breaker"]
 
 #: Failures in a row that open the circuit.
 _FAILURES = 3
-#: Seconds until the first probe, and the most between two.
+#: Seconds until the first probe, and the most between two, but for the jitter.
 _FIRST, _LONGEST = 0.1, 5.0
 
 
@@ -19,16 +20,18 @@ class Breaker:
     jitter keeps the processes of a fleet from probing at the same moment.
 
     Args:
+        deadline: in seconds; a probe takes no longer, so that there is one at a time.
         clock: seconds that never go back.
     """
 
-    __slots__ = ("_clock", "_failures", "_until", "_while")
+    __slots__ = ("_clock", "_failures", "_first", "_lock", "_until", "_while")
 
-    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, deadline: float = 0.0, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
+        self._lock = Lock()
         self._failures = 0
+        self._first = self._while = max(_FIRST, 2 * deadline)
         self._until = 0.0
-        self._while = _FIRST
 
     @property
     def open(self) -> bool:
@@ -39,26 +42,32 @@ class Breaker:
         """Return whether a call may be made now; where the circuit is open, that is the probe."""
         if self._failures < _FAILURES:
             return True
-        now = self._clock()
-        if now < self._until:
-            return False
-        self._until = now + uniform(0.5, 1.5) * self._while  # noqa: S311  # no secret
+        with self._lock:
+            if self._clock() < self._until:
+                return False
+            self._wait()
         return True
 
     def succeeded(self) -> bool:
         """Hear that a call was answered; return whether that closes the circuit."""
         closes = self.open
         self._failures = 0
-        self._while = _FIRST
         return closes
 
     def failed(self) -> bool:
-        """Hear that a call was not answered; return whether that opens the circuit."""
-        was_open = self.open
-        self._failures += 1
-        if not self.open:
-            return False
-        if was_open:
-            self._while = min(2 * self._while, _LONGEST)
+        """Hear that a call was not answered; return whether that opens the circuit.
+
+        Calls that were made before it opened may still fail after that, and change nothing.
+        """
+        with self._lock:
+            self._failures += 1
+            if self._failures != _FAILURES:
+                return False
+            self._while = self._first
+            self._wait()
+        return True
+
+    def _wait(self) -> None:
+        """Let nobody through for a while, and the next time for twice as long."""
         self._until = self._clock() + uniform(0.5, 1.5) * self._while  # noqa: S311  # no secret
-        return not was_open
+        self._while = min(2 * self._while, max(self._first, _LONGEST))

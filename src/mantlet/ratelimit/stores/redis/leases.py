@@ -1,18 +1,25 @@
 """Tokens taken ahead of need, so that keys that are asked for all the time need no round trip."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from threading import Lock
 from time import monotonic_ns
+from typing import Final
 
 from mantlet.ratelimit.quota import Quota
-from mantlet.ratelimit.stores.redis.asking import Answer
+from mantlet.ratelimit.stores.redis.asking import Asker
+from mantlet.ratelimit.stores.store import Claim, Place, Rooms, taken
 
 __all__ = ["Leases"]
 
 #: Nanoseconds. A key that is asked for less often than this needs no tokens ahead.
-_LULL = 1_000_000_000
+_LULL: Final = 1_000_000_000
+
+Wanted = Sequence[Claim | Place]
 
 
 class _Lease:
+    """What is known of one key."""
+
     __slots__ = ("asked", "batch", "coming", "left", "room")
 
     def __init__(self) -> None:
@@ -23,13 +30,18 @@ class _Lease:
         #: What the server had left, in ticks.
         self.room = 0
 
+    def seen(self, quota: Quota, tokens: int) -> int:
+        """Return the room that there is with tokens at hand, in ticks."""
+        return min(self.room + tokens * quota.interval, quota.capacity)
+
 
 class Leases:
     """Tokens of buckets on the server that this process has taken and not spent yet.
 
     They are paid for, so all processes together never spend more than was refilled. But those that
     one holds back it may spend at any later time, so at once a key may spend its burst and,
-    besides, up to ``size`` tokens for each process.
+    besides, up to ``size`` tokens for each process; and as many after another process has banned
+    it.
 
     A key that is asked for once in a while gets none ahead. For one whose tokens ran out within a
     second the next batch is twice the size, up to ``size``.
@@ -40,61 +52,86 @@ class Leases:
         clock: nanoseconds that never go back.
     """
 
-    __slots__ = ("_clock", "_leases", "_max_keys", "size")
+    __slots__ = ("_clock", "_leases", "_lock", "_max_keys", "size")
 
     def __init__(self, size: int, max_keys: int, clock: Callable[[], int] = monotonic_ns) -> None:
         self.size = size
         self._max_keys = max_keys
         self._clock = clock
+        self._lock = Lock()
         self._leases: dict[str, _Lease] = {}
 
-    def covers(self, key: str, cost: int) -> bool:
-        """Return whether tokens at hand cover a cost."""
-        lease = self._leases.get(key)
-        return lease is not None and lease.left >= cost
+    def spend(self, wanted: Wanted) -> Rooms | None:
+        """Spend what is wanted where all of it is at hand; return what is left, else None."""
+        leases = self._leases
+        spent: list[tuple[_Lease, Claim]] = []
+        rooms: Rooms = []
+        with self._lock:
+            for one in wanted:
+                lease = leases.get(one.key)
+                # What costs nothing is asked for: there may be a ban.
+                if lease is None or not isinstance(one, Claim) or not 0 < one.cost <= lease.left:
+                    return None
+                spent.append((lease, one))
+            for lease, one in spent:
+                lease.left -= one.cost
+                rooms.append(lease.seen(one.quota, lease.left))
+        return rooms
 
-    def spend(self, key: str, quota: Quota, cost: int) -> int:
-        """Spend tokens at hand; return the room in the bucket as far as is known, in ticks."""
-        lease = self._leases[key]
-        lease.left -= cost
-        return lease.room + lease.left * quota.interval
+    def room(self, one: Claim) -> int | None:
+        """Return what `spend()` would for a single claim."""
+        lease = self._leases.get(one.key)
+        if lease is None or not 0 < one.cost <= lease.left:
+            return None
+        return lease.seen(one.quota, lease.left - one.cost)
 
-    def room(self, key: str, quota: Quota, cost: int) -> int:
-        """Return what `spend()` would."""
-        lease = self._leases[key]
-        return lease.room + (lease.left - cost) * quota.interval
+    async def take(self, asker: Asker, wanted: Wanted) -> list[int]:
+        """Take what lies on one node, with tokens ahead where that pays.
 
-    def ahead(self, key: str, quota: Quota) -> int:
-        """Return how many tokens to take besides, now that the server is asked for some.
-
-        `came()` has to be told what became of them.
+        Returns:
+            For each what is left in ticks or places, with what is at hand; negative if refused.
         """
-        now = self._clock()
+        with self._lock:
+            asked = [self._ahead(one) for one in wanted]
+        try:
+            answers = await asker.ask("take", wanted, [ahead for _, ahead in asked])
+        finally:
+            # Also of one that is cancelled, or whose server does not answer.
+            with self._lock:
+                for lease, ahead in asked:
+                    lease.coming -= ahead
+        rooms = [answer.room for answer in answers]
+        with self._lock:
+            for index, is_taken in enumerate(taken(wanted, rooms)):
+                one, (lease, ahead), answer = wanted[index], asked[index], answers[index]
+                if isinstance(one, Claim) and answer.room >= 0:
+                    more = ahead if is_taken and answer.more else 0
+                    lease.room = answer.room - more * one.quota.interval
+                    lease.left += more
+                    rooms[index] = lease.seen(one.quota, lease.left)
+        return rooms
+
+    def _ahead(self, one: Claim | Place) -> tuple[_Lease, int]:
+        """Return how many tokens to take besides, now that the server is asked for some."""
+        if isinstance(one, Place):
+            return _Lease(), 0
+        now, key = self._clock(), one.key
         leases = self._leases
         lease = leases.get(key)
         if lease is None:
             if len(leases) >= self._max_keys:
-                leases.pop(next(iter(leases)), None)
+                del leases[next(iter(leases))]
             lease = leases[key] = _Lease()
         elif now - lease.asked >= _LULL:
             lease.batch = 0
         elif not lease.coming:
-            lease.batch = min(2 * lease.batch + 1, self.size, quota.burst)
+            lease.batch = min(2 * lease.batch + 1, self.size, one.quota.burst)
         lease.asked = now
         ahead = max(min(lease.batch, self.size - lease.left - lease.coming), 0)
         lease.coming += ahead
-        return ahead
-
-    def came(self, key: str, ahead: int, answer: Answer | None) -> None:
-        """Hear what the server said when it was asked for tokens ahead; None if nothing."""
-        lease = self._leases.get(key)
-        if lease is None:
-            return
-        lease.coming -= ahead
-        if answer is not None:
-            lease.room = answer.room
-            lease.left += ahead if answer.more else 0
+        return lease, ahead
 
     def forget(self, key: str) -> None:
-        """Let go of what is at hand."""
-        self._leases.pop(key, None)
+        """Let go of what is at hand, and of what is coming."""
+        with self._lock:
+            self._leases.pop(key, None)

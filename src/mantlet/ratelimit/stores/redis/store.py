@@ -18,14 +18,17 @@ back when a later one refuses.
 """
 
 from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from copy import copy
+from itertools import compress
 
+from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.stores.redis.asking import Asker, server_key
 from mantlet.ratelimit.stores.redis.breaker import Breaker
 from mantlet.ratelimit.stores.redis.client import Remote
 from mantlet.ratelimit.stores.redis.leases import Leases
 from mantlet.ratelimit.stores.redis.refusals import Refusals
-from mantlet.ratelimit.stores.store import Claim, Place, Rooms, Store
+from mantlet.ratelimit.stores.store import Claim, Place, Rooms, Store, taken
 from mantlet.steps import begin
 
 __all__ = ["RedisStore"]
@@ -58,7 +61,7 @@ class RedisStore(Store):
     ) -> None:
         self._remote = Remote(uri, deadline=deadline)
         self._deadline = deadline
-        self._breaker = Breaker()
+        self._breaker = Breaker(deadline)
         self._refusals = Refusals(max_keys)
         self._leases = None if lease is None else Leases(lease, max_keys)
         self._asker = self._make_asker(waits=False)
@@ -92,10 +95,12 @@ class RedisStore(Store):
 
     def take(self, wanted: Wanted) -> Rooms | Awaitable[Rooms]:
         """Take all that is wanted, or nothing."""
-        known = self._refused(wanted) or self._leased(wanted)
+        known = None if self._leases is None else self._leases.spend(wanted)
+        if known is None:
+            known = self._refusals.rooms(wanted)
         if known is not None:
             return known
-        if self._remote.is_cluster and len(wanted) > 1:
+        if len(wanted) > 1 and self._remote.is_cluster:
             return begin(self._take_groups(wanted))
         return begin(self._take_group(wanted))
 
@@ -116,35 +121,11 @@ class RedisStore(Store):
         return begin(self._hold(claims, nanoseconds))
 
     def forget(self, keys: Sequence[str]) -> Awaitable[None] | None:
-        """Make buckets full, and places free, again; other processes may refuse a while longer."""
+        """Make buckets full, and places free, again; others may refuse for a minute longer."""
         for key in keys:
             self._refusals.forget(key)
             self._forget_leased(key)
         return begin(self._forget(keys))
-
-    # -- what is known without asking -------------------------------------------------------------
-
-    def _refused(self, wanted: Wanted) -> Rooms | None:
-        """Return what is missing where something is known to be refused, else None."""
-        rooms: Rooms | None = None
-        for index, one in enumerate(wanted):
-            if isinstance(one, Claim) and not one.shadow:
-                room = self._refusals.room(one.key, one.quota, one.cost)
-                if room is not None:
-                    rooms = rooms or [None] * len(wanted)
-                    rooms[index] = room
-        return rooms
-
-    def _leased(self, wanted: Wanted) -> Rooms | None:
-        """Return what is left where all that is wanted is at hand, and spend it, else None."""
-        leases = self._leases
-        if leases is None:
-            return None
-        for one in wanted:
-            if not isinstance(one, Claim) or not leases.covers(one.key, one.cost):
-                return None
-        claims = [one for one in wanted if isinstance(one, Claim)]
-        return [leases.spend(one.key, one.quota, one.cost) for one in claims]
 
     def _forget_leased(self, key: str) -> None:
         if self._leases is not None:
@@ -152,48 +133,46 @@ class RedisStore(Store):
 
     # -- asking -----------------------------------------------------------------------------------
 
-    async def _take_groups(self, wanted: Wanted) -> Rooms:
-        rooms: dict[str, int | None] = {}
-        taken: list[Claim | Place] = []
-        for group in self._groups(wanted):
-            found = await self._take_group(group)
-            rooms.update((one.key, room) for one, room in zip(group, found, strict=True))
-            if _refuses(group, found):
-                await self._give(taken)
-                break
-            taken += _taken(group, found)
-        return [rooms.get(one.key) for one in wanted]
-
     async def _take_group(self, wanted: Wanted) -> Rooms:
         """Take what lies on one node, with tokens ahead where that pays."""
-        leases = self._leases
-        ahead = [
-            leases.ahead(one.key, one.quota) if leases and isinstance(one, Claim) else 0
-            for one in wanted
-        ]
         asked = self._refusals.now()
-        answers = None
-        try:
-            answers = await self._asker.ask("take", wanted, ahead)
-        finally:
-            if leases is not None:
-                for index, more in enumerate(ahead):
-                    leases.came(wanted[index].key, more, answers[index] if answers else None)
-        for one, answer in zip(wanted, answers, strict=True):
-            if answer.room < 0 and isinstance(one, Claim) and not (one.shadow or one.refundable):
-                self._refusals.add(one.key, one.quota, one.cost, answer.room, asked)
-        return [answer.room for answer in answers]
+        if self._leases is None:
+            answers = await self._asker.ask("take", wanted)
+            rooms = [answer.room for answer in answers]
+        else:
+            rooms = await self._leases.take(self._asker, wanted)
+        self._refusals.add(wanted, rooms, asked)
+        return [*rooms]
+
+    async def _take_groups(self, wanted: Wanted) -> Rooms:
+        """Take what may lie on several nodes, in turn; give back what a later one refuses."""
+        found: dict[str, int | None] = {}
+        mine: list[Claim | Place] = []
+        for group in self._groups(wanted):
+            try:
+                rooms = await self._take_group(group)
+            except StoreOutage:
+                with suppress(StoreOutage):
+                    await self._give(mine)
+                raise
+            found.update((one.key, room) for one, room in zip(group, rooms, strict=True))
+            took = taken(group, rooms)
+            if not all(is_taken or one.shadow for one, is_taken in zip(group, took, strict=True)):
+                await self._give(mine)
+                break
+            mine += compress(group, took)
+        return [found.get(one.key) for one in wanted]
 
     async def _peek(self, wanted: Wanted) -> Rooms:
-        rooms: dict[str, int | None] = {}
+        found: dict[str, int | None] = {}
         for group in self._groups(wanted):
             answers = await self._asker.ask("peek", group)
             for one, answer in zip(group, answers, strict=True):
-                rooms[one.key] = answer.room
-                leases = self._leases
-                if leases and isinstance(one, Claim) and leases.covers(one.key, one.cost):
-                    rooms[one.key] = max(answer.room, leases.room(one.key, one.quota, one.cost))
-        return [rooms[one.key] for one in wanted]
+                room = answer.room
+                if self._leases is not None and isinstance(one, Claim):
+                    room = max(room, self._leases.room(one) or room)
+                found[one.key] = room
+        return [found[one.key] for one in wanted]
 
     async def _give(self, given: Wanted) -> None:
         for group in self._groups(given):
@@ -214,18 +193,6 @@ class RedisStore(Store):
             return [wanted] if wanted else []
         groups: dict[int, list[Claim | Place]] = {}
         for one in wanted:
-            slot = self._asker.client.slot_of(server_key(one.key))
+            slot = self._asker.client.slot_of(server_key(one))
             groups.setdefault(slot, []).append(one)
         return list(groups.values())
-
-
-def _refuses(group: Wanted, rooms: Rooms) -> bool:
-    pairs = zip(group, rooms, strict=True)
-    return any(room is not None and room < 0 for one, room in pairs if not one.shadow)
-
-
-def _taken(group: Wanted, rooms: Rooms) -> list[Claim | Place]:
-    """Return what was taken of a group that nothing refuses."""
-    pairs = list(zip(group, rooms, strict=True))
-    tried = all(room is None or room >= 0 for one, room in pairs if one.shadow)
-    return [one for one in group if tried or not one.shadow]
