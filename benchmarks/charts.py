@@ -1,6 +1,6 @@
 """The charts: SVG, drawn from the results alone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from benchmarks import names
-from benchmarks.figures import TIMES, Figure, Results, added, http, kept
+from benchmarks.figures import TIMES, Figure, Results, added, decisions, http, kept, served
 
 OURS, NESTED, PEER, PLAIN = "#1f6f8b", "#8fbccb", "#c8773a", "#9a9a9a"
 _STYLE = {
@@ -31,6 +31,7 @@ def draw(results: Results, directory: Path) -> None:
     """Draw all charts into a directory."""
     with rc_context(_STYLE):
         _save(_peers(results), directory / "peers.svg")
+        _save(_stores(results), directory / "stores.svg")
         _save(_in_process(results), directory / "in-process.svg")
         _save(_over_http(results), directory / "over-http.svg")
 
@@ -69,7 +70,7 @@ def _color(name: str) -> str:
         return NESTED
     if name.startswith("Mantlet"):
         return OURS
-    return PLAIN if name.startswith(("plain", "limits")) else PEER
+    return PLAIN if name.startswith(("plain", "limits", names.BARE)) else PEER
 
 
 def _microseconds(value: float) -> str:
@@ -104,6 +105,46 @@ def _peers(results: Results) -> Canvas:
 
 def _times(ratio: float) -> str:
     return "" if ratio == 1 else f"  ({ratio:.1f}{TIMES})"
+
+
+def _stores(results: Results) -> Canvas:
+    panels: list[tuple[str, str, dict[str, Figure], Callable[[float], str]]] = []
+    for title, text in (
+        (names.DECISIONS, "One decision, without an app"),
+        (names.RULES, "Added to a whole request, by the number of rules"),
+        (names.CLIENTS, "One decision in memory, by the number of live clients"),
+    ):
+        panels.append((text, "µs", added(results, title), lambda us: f"{_microseconds(us)} µs"))
+    rates = {
+        f"{case['name']}, {case['processes']} x {case['keys']:,} key{'s' * (case['keys'] > 1)}": (
+            decisions(case)
+        )
+        for case in results["workers"]
+    }
+    text = "Decisions of the processes of one host on one file (processes x keys)"
+    panels.append((text, "a second (log scale)", rates, "{:,.0f}".format))
+    rates = {name: served(results, "passing", name) for name in results["valkey"]["passing"]}
+    text = "Requests around Starlette through uvicorn, limits in a Valkey"
+    panels.append((text, "a second", rates, "{:,.0f}".format))
+    canvas = Canvas(figsize=(9, 12), layout="constrained")
+    heights = [len(figures) + 1 for _, _, figures, _ in panels]
+    shown = canvas.subplots(len(panels), 1, height_ratios=heights)
+    for axes, (title, unit, figures, label) in zip(shown, panels, strict=True):
+        colors = [
+            OURS if title.startswith(("Added", "One decision in")) else _color(name)
+            for name in figures
+        ]
+        _bars(axes, figures, colors, [label(figure.median) for figure in figures.values()])
+        most = max(figure.high for figure in figures.values())
+        if max(f.median for f in figures.values()) > 20 * min(f.median for f in figures.values()):
+            axes.set_xscale("log")
+            axes.set_xlim(min(f.low for f in figures.values()) / 3, most * 4)
+            axes.xaxis.set_major_formatter("{x:,g}")
+        else:
+            axes.set_xlim(0, most * 1.15)
+        axes.set_title(title)
+        axes.set_xlabel(unit)
+    return canvas
 
 
 def _in_process(results: Results) -> Canvas:

@@ -15,6 +15,7 @@ HOME = ROOT / ".bench"
 
 PEERS = (
     "fastapi>=0.115",
+    "filelock>=3.16",
     "flask>=3.0",
     "flask-limiter>=4.0",
     "gunicorn>=25.1",

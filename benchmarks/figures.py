@@ -1,4 +1,4 @@
-"""From rounds to figures: medians, what a contender adds, and the targets."""
+"""From rounds to figures: medians, what a contender adds, one side over the other."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -53,57 +53,41 @@ def kept(pair: dict[str, Any], what: str = "rate") -> Figure:
     return Figure.of(round_["wrapped"][what] / round_["bare"][what] for round_ in pair["rounds"])
 
 
-@dataclass(frozen=True)
-class Target:
-    """What is to be reached, and what was measured.
-
-    Attributes:
-        text: what is measured.
-        limit: how much of it there may be, or has to be.
-        measured: how much there is.
-        unit: of both: ``"us"``, or ``"%"`` for a share.
-        least: whether the limit is the least, not the most.
-    """
-
-    text: str
-    limit: float
-    measured: float
-    unit: str
-    least: bool = False
-
-    @property
-    def reached(self) -> bool:
-        return self.measured >= self.limit if self.least else self.measured <= self.limit
+def served(results: Results, group: str, name: str, what: str = "rate") -> Figure:
+    """Return a figure of one of the servers beside a Valkey."""
+    return Figure.of(round_[what] for round_ in results["valkey"][group][name])
 
 
-def targets(results: Results) -> list[Target]:
-    """Return the project's targets beside what this run has measured."""
-    asgi, wsgi = added(results, "ASGI, small"), added(results, "WSGI, small")
-    starlette, flask = added(results, names.STARLETTE), added(results, names.FLASK)
-    slowapi = starlette[names.TWO].median / starlette[names.SLOWAPI_ASGI].median
-    flask_limiter = flask[names.TWO].median / flask[names.FLASK_LIMITER].median
-    found = [
-        Target("The two policies add to an ASGI request", 5, asgi[names.TWO].median, "us"),
-        Target("The two policies add to a WSGI request", 4, wsgi[names.TWO].median, "us"),
-        Target(
-            "The two policies add, of what slowapi's ASGI middleware adds around Starlette",
-            0.1,
-            slowapi,
-            "%",
-        ),
-        Target(
-            "The two policies add, of what flask-limiter adds around Flask",
-            0.05,
-            flask_limiter,
-            "%",
-        ),
-        Target(
-            "Five policies that pass add to an ASGI request", 1.5, asgi[names.FIVE].median, "us"
-        ),
-        Target("Five policies that pass add to a WSGI request", 1.5, wsgi[names.FIVE].median, "us"),
-    ]
-    for pair in results["http"]["pairs"]:
-        if pair["framework"] == "FastAPI":
-            text = f"Wrapped FastAPI under {pair['server']} keeps of the requests a second"
-            found.append(Target(text, 0.9, kept(pair).median, "%", least=True))
-    return found
+def beside(results: Results, group: str, name: str, other: str) -> Figure:
+    """Return the requests a second of one of the servers as a multiple of another's, by rounds."""
+    cases = results["valkey"][group]
+    pairs = zip(cases[name], cases[other], strict=True)
+    return Figure.of(one["rate"] / two["rate"] for one, two in pairs)
+
+
+def round_trips(results: Results, group: str, name: str) -> Figure:
+    """Return the round trips to the Valkey of a request."""
+    rounds = results["valkey"][group][name]
+    return Figure.of(round_["calls"] / round_["requests"] for round_ in rounds)
+
+
+def host(results: Results, name: str, processes: int, keys: int) -> dict[str, Any]:
+    """Return a case of processes on one file."""
+    wanted = {"name": name, "processes": processes, "keys": keys}
+    return next(case for case in results["workers"] if wanted.items() <= case.items())
+
+
+def decisions(case: dict[str, Any]) -> Figure:
+    """Return the decisions a second of all processes on one file."""
+    return Figure.of(round_["rate"] for round_ in case["rounds"])
+
+
+def astray(case: dict[str, Any]) -> int:
+    """Return how many were admitted or refused wrongly by processes on one file, in all rounds."""
+    return sum(abs(round_["admitted"] - round_["right"]) for round_ in case["rounds"])
+
+
+def growth(results: Results, title: str) -> float:
+    """Return what the dearest of a group costs, as a multiple of the first."""
+    first, *others = (figure.median for figure in added(results, title).values())
+    return max(others) / first

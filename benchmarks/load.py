@@ -22,9 +22,11 @@ wrk.body = %(body)s
 %(headers)s
 function done(summary, latency)
   local errors = summary.errors
-  local failed = errors.connect + errors.read + errors.write + errors.status + errors.timeout
-  io.write(string.format('{"requests": %%d, "us": %%d, "p50": %%d, "p99": %%d, "failed": %%d}\\n',
-    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), failed))
+  local failed = errors.connect + errors.read + errors.write + errors.timeout
+  io.write(string.format(
+    '{"requests": %%d, "us": %%d, "p50": %%d, "p99": %%d, "failed": %%d, "refused": %%d}\\n',
+    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), failed,
+    errors.status))
 end
 """
 
@@ -37,11 +39,13 @@ class Load:
         rate: requests a second.
         p50: in milliseconds.
         p99: in milliseconds.
+        requests: how many there were.
     """
 
     rate: float
     p50: float
     p99: float
+    requests: int
 
     def json(self) -> dict[str, float]:
         return {name: round(value, 3) for name, value in asdict(self).items()}
@@ -61,20 +65,23 @@ class Wrk:
         words = (banner.stdout + banner.stderr).split()
         self.name = f"wrk {words[1]}"
 
-    def __call__(self, url: str, seconds: float) -> Load:
+    def __call__(
+        self, url: str, seconds: float, connections: int = CONNECTIONS, status: int = 200
+    ) -> Load:
         lines = (f'wrk.headers["{name}"] = {json.dumps(v)}' for name, v in _headers().items())
         body = json.dumps(SMALL.body.decode())
         script = _SCRIPT % {"body": body, "headers": "\n".join(lines)}
         with TemporaryDirectory() as scratch:
             path = Path(scratch) / "load.lua"
             path.write_text(script)
-            options = ["-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", "-s", str(path)]
+            options = ["-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "-s", str(path)]
             command = [self._command, *options, url]
             output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         told = json.loads(output.splitlines()[-1])
         assert not told["failed"], output
+        assert told["refused"] == (0 if status < 400 else told["requests"]), output
         rate = told["requests"] / told["us"] * 1_000_000
-        return Load(rate, told["p50"] / 1000, told["p99"] / 1000)
+        return Load(rate, told["p50"] / 1000, told["p99"] / 1000, told["requests"])
 
 
 class K9:
@@ -85,17 +92,19 @@ class K9:
         self._command = python.parent / "k9"
         self.name = f"k9-load {environment.versions(python, ('k9-load',))['k9-load']}"
 
-    def __call__(self, url: str, seconds: float) -> Load:
+    def __call__(
+        self, url: str, seconds: float, connections: int = CONNECTIONS, status: int = 200
+    ) -> Load:
         request = {
             "method": "POST",
             "url": url,
             "headers": _headers(),
             "body": SMALL.body.decode(),
-            "checks": {"answered": {"status": 200}},
+            "checks": {"answered": {"status": status}},
         }
         plan = {
             "options": {
-                "vus": CONNECTIONS,
+                "vus": connections,
                 "duration": f"{round(seconds * 1000)}ms",
                 "discardResponseBodies": True,
                 "summaryTrendStats": ["med", "p(99)"],
@@ -108,9 +117,9 @@ class K9:
             command = [self._command, "run", "--quiet", "--summary-export", summary, path]
             subprocess.run(command, check=True, capture_output=True)
             metrics = json.loads(summary.read_text())["metrics"]
-        assert not metrics["http_req_failed"]["value"], metrics["http_req_failed"]
-        took = metrics["http_req_duration"]
-        return Load(metrics["http_reqs"]["rate"], took["med"], took["p(99)"])
+        assert metrics["checks"]["value"] == 1, metrics["checks"]
+        took, count = metrics["http_req_duration"], metrics["http_reqs"]["count"]
+        return Load(metrics["http_reqs"]["rate"], took["med"], took["p(99)"], round(count))
 
 
 def generator() -> Wrk | K9:

@@ -11,7 +11,14 @@ EMPTY: Final = "Mantlet: no policy"
 FIVE: Final = "Mantlet: five that pass"
 FIVE_NESTED: Final = "Mantlet: five that pass, nested"
 
+MEMORY: Final = "Mantlet: memory"
+LMDB: Final = "Mantlet: LMDB"
+VALKEY: Final = "Mantlet: Valkey"
+LEASED: Final = "Mantlet: Valkey, lease=50"
+SQLITE: Final = "pyrate-limiter: SQLite"
+
 SLOWAPI_ASGI: Final = "slowapi: ASGI middleware"
+SLOWAPI: Final = "slowapi: decorator"
 FLASK_LIMITER: Final = "flask-limiter"
 
 #: Titles of the groups: contenders of one group share a baseline, and are measured side by side.
@@ -19,3 +26,6 @@ SIZES: Final = ("small", "medium", "streamed")
 STARLETTE: Final = "Starlette"
 FLASK: Final = "Flask"
 CHECKS: Final = "one check"
+DECISIONS: Final = "one decision of a store"
+RULES: Final = "rules"
+CLIENTS: Final = "live clients"

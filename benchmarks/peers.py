@@ -33,6 +33,7 @@ from benchmarks.apps import (
     starlette_app,
     starlette_endpoint,
 )
+from benchmarks.limiting import calling
 from benchmarks.method import Contender
 from benchmarks.stacks import GENEROUS, two
 from benchmarks.traffic import CLIENT, SMALL, AsgiServer, WsgiServer
@@ -120,7 +121,7 @@ STARLETTE: dict[str, Limited] = {
     names.LIMITER: lambda rate: mantlet.wrap(starlette_app(), mantlet.RateLimiter(rate)),
     names.SLOWAPI_ASGI: _slowapi_asgi,
     f"{names.SLOWAPI_ASGI}, header fields": lambda rate: _slowapi_asgi(rate, fields=True),
-    "slowapi: decorator": _slowapi_decorator,
+    names.SLOWAPI: _slowapi_decorator,
     "BaseHTTPMiddleware: doing nothing": _base_http_middleware,
     "BaseHTTPMiddleware: limits": _base_http_middleware_limits,
     "plain function: limits": _plain_limits,
@@ -216,17 +217,9 @@ async def checks() -> list[Contender]:
     throttle = throttled.Throttled(quota=GENEROUS, store=throttled.MemoryStore())
     limiter = mantlet.RateLimiter(GENEROUS)
     return [
-        _calling(names.BARE, lambda: None),
-        _calling(names.LIMITER, lambda: limiter.on_request(seen.request)),
-        _calling("limits: fixed window", lambda: fixed.hit(item, address)),
-        _calling("limits: sliding window", lambda: sliding.hit(item, address)),
-        _calling("throttled-py: token bucket", lambda: throttle.limit(address)),
+        calling(names.BARE, lambda: None),
+        calling(names.LIMITER, lambda: limiter.on_request(seen.request)),
+        calling("limits: fixed window", lambda: fixed.hit(item, address)),
+        calling("limits: sliding window", lambda: sliding.hit(item, address)),
+        calling("throttled-py: token bucket", lambda: throttle.limit(address)),
     ]
-
-
-def _calling(name: str, call: Callable[[], object]) -> Contender:
-    async def serve(count: int) -> None:
-        for _ in range(count):
-            call()
-
-    return Contender(name, serve)

@@ -1,8 +1,23 @@
 """The report: Markdown, written from the results alone, ratios first."""
 
 from benchmarks import names
-from benchmarks.figures import TIMES, Figure, Results, added, contenders, http, kept, targets
+from benchmarks.figures import (
+    TIMES,
+    Figure,
+    Results,
+    added,
+    astray,
+    beside,
+    contenders,
+    decisions,
+    http,
+    kept,
+    round_trips,
+    served,
+)
+from benchmarks.targets import targets
 
+_DELAYS = ("p50", "p99")
 _TITLES = [f"{protocol}, {size}" for protocol in ("ASGI", "WSGI") for size in names.SIZES]
 
 
@@ -20,6 +35,10 @@ def report(results: Results) -> str:
         *(_peer_ratios(results, title) for title in (names.STARLETTE, names.FLASK)),
         "One check of a rate limit alone, without an app:",
         _peer_ratios(results, names.CHECKS),
+        "### The stores of the limiter",
+        _STORES,
+        "![A decision of each store, of processes on one file, requests beside a Valkey](stores.svg)",
+        _valkey_ratios(results),
         "### In process: time of a request, over the bare app's",
         _in_process_ratios(results),
         "### Over HTTP: wrapped over bare",
@@ -28,6 +47,10 @@ def report(results: Results) -> str:
         "Medians, with the quartiles in brackets.",
         "### Added beside the peers, in µs",
         *(_peer_times(results, title) for title in (names.STARLETTE, names.FLASK, names.CHECKS)),
+        "### The limiter alone",
+        *(_peer_times(results, title) for title in (names.DECISIONS, names.RULES, names.CLIENTS)),
+        _host_rates(results),
+        _valkey_rates(results),
         "### Added in process, in µs",
         "![What each stack adds to a request, in process](in-process.svg)",
         _in_process_times(results),
@@ -72,6 +95,12 @@ what is left of the quota in every answer. A peer without "header fields" tells 
 framework everything adds more than around the plain apps further down, whose few lines leave the
 processor's caches to it."""
 
+_STORES = """One host's workers share a file, here over one process and two, which decide as fast as
+they can; pyrate-limiter's SQLite bucket does so as well. "Wrong" is how many of all their decisions
+were not what one process would have made of them. Hosts share a Valkey, which is on the same
+machine here, and takes its processor time from the servers: beside slowapi, which asks it with a
+client that blocks. Everything is served by one worker of uvicorn, over 16 connections."""
+
 _METHOD = """## How it is measured
 
 In process, all contenders of a group take turns: %(rounds)d rounds, in each of which every
@@ -90,8 +119,8 @@ kept is the median of each round's own.
 
 ```console
 $ pip install -e '.[bench]'
-$ make bench                         # about five minutes
-$ python -m benchmarks --quick       # about one minute; writes to .bench/quick/
+$ make bench                         # about eight minutes
+$ python -m benchmarks --quick       # about two minutes; writes to .bench/quick/
 ```
 
 The peers are installed into an environment of their own, `.bench/peers`; delete it to have their
@@ -125,7 +154,8 @@ def _peer_ratios(results: Results, title: str) -> str:
 
 def _peer_times(results: Results, title: str) -> str:
     bare = Figure.of(contenders(results, title)[names.BARE])
-    head = title if title == names.CHECKS else f"around {title}; bare: {_us(bare.median)}"
+    is_framework = title in (names.STARLETTE, names.FLASK)
+    head = f"around {title}; bare: {_us(bare.median)}" if is_framework else title
     rows = [(name, _spread(figure)) for name, figure in added(results, title).items()]
     return _table((head, "µs"), rows)
 
@@ -148,6 +178,52 @@ def _in_process_times(results: Results) -> str:
     return _table(("", *_TITLES), rows)
 
 
+def _valkey_ratios(results: Results) -> str:
+    return _table(
+        ("around Starlette, through uvicorn", "requests a second", "round trips a request"),
+        [
+            (
+                name if group == "passing" else f"{name}, refusing",
+                _times(beside(results, group, name, names.MEMORY).median),
+                _number(round_trips(results, group, name).median),
+            )
+            for group, cases in results["valkey"].items()
+            for name in cases
+        ],
+    )
+
+
+def _valkey_rates(results: Results) -> str:
+    rows = []
+    for group, cases in results["valkey"].items():
+        for name in cases:
+            rate = served(results, group, name)
+            rows.append(
+                (
+                    name if group == "passing" else f"{name}, refusing",
+                    f"{rate.median:,.0f} ({rate.low:,.0f} to {rate.high:,.0f})",
+                    *(f"{served(results, group, name, what).median:.2f} ms" for what in _DELAYS),
+                )
+            )
+    return _table(("around Starlette, through uvicorn", "requests a second", *_DELAYS), rows)
+
+
+def _host_rates(results: Results) -> str:
+    rows = []
+    for case in results["workers"]:
+        rate = decisions(case)
+        rows.append(
+            (
+                case["name"],
+                str(case["processes"]),
+                f"{case['keys']:,}",
+                f"{rate.median:,.0f} ({rate.low:,.0f} to {rate.high:,.0f})",
+                str(astray(case)),
+            )
+        )
+    return _table(("", "processes", "keys", "decisions a second", "wrong"), rows)
+
+
 def _http_ratios(results: Results) -> str:
     return _table(
         ("", "requests a second", "p50", "p99"),
@@ -155,7 +231,7 @@ def _http_ratios(results: Results) -> str:
             (
                 f"{pair['framework']} under {pair['server']}",
                 f"{kept(pair).median:.1%}",
-                *(_times(kept(pair, what).median) for what in ("p50", "p99")),
+                *(_times(kept(pair, what).median) for what in _DELAYS),
             )
             for pair in results["http"]["pairs"]
         ],
@@ -171,7 +247,7 @@ def _http_times(results: Results) -> str:
                 (
                     f"{pair['framework']} under {pair['server']}, {side}",
                     f"{rate.median:,.0f} ({rate.low:,.0f} to {rate.high:,.0f})",
-                    *(f"{http(pair, side, what).median:.2f} ms" for what in ("p50", "p99")),
+                    *(f"{http(pair, side, what).median:.2f} ms" for what in _DELAYS),
                 )
             )
     return _table(("", "requests a second", "p50", "p99"), rows)
@@ -190,7 +266,13 @@ def _machine(results: Results) -> str:
 
 
 def _amount(value: float, unit: str) -> str:
-    return _us(value) if unit == "us" else f"{value:.1%}"
+    if unit == "us":
+        return _us(value)
+    if unit == "%":
+        return f"{value:.1%}"
+    if unit == "x":
+        return _times(value)
+    return f"{value:,.0f}" if value >= 100 or value == 0 else f"{value:.2g}"
 
 
 def _us(value: float) -> str:

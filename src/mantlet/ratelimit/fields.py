@@ -11,6 +11,7 @@ since 1970, as GitHub and most libraries have it.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import ceil, inf
 from time import time
 from typing import Literal
@@ -61,21 +62,27 @@ def add_fields(
 
 
 def refuse(request: Request, decision: Decision) -> Reply:
-    """Return the answer to a request that exceeds a quota.
-
-    The problem's type and its member are those of draft-ietf-httpapi-ratelimit-headers-10, 6.1.
-    """
+    """Return the answer to a request that exceeds a quota."""
     refusing = [one for one in decision.each if not one.allowed]
     never = next((one.name for one in refusing if one.retry_after == inf), None)
-    wait = _whole(decision.retry_after)
+    names = tuple(one.name for one in refusing)
+    return _exceeded(names, never, _whole(decision.retry_after)).reply(request)
+
+
+@lru_cache(maxsize=1024)
+def _exceeded(names: tuple[str, ...], never: str | None, wait: int | None) -> Problem:
+    """Return the problem that an exceeded quota is; a flood is refused with few different ones.
+
+    Its type and its member are those of draft-ietf-httpapi-ratelimit-headers-10, 6.1.
+    """
     return Problem(
         429,
         type=QUOTA_EXCEEDED,
         title="Request cannot be satisfied as assigned quota has been exceeded",
         detail=never and f"The request costs more than the quota {never!r} ever holds.",
         headers={"Retry-After": str(wait)} if wait else {},
-        extensions={"violated-policies": [one.name for one in refusing]},
-    ).reply(request)
+        extensions={"violated-policies": list(names)},
+    )
 
 
 def refuse_for_outage() -> Problem:

@@ -54,10 +54,14 @@ class Asker:
         uri: the server's, without its password.
         deadline: in seconds, for each call.
         breaker: shared by all that ask the server.
+        waits: whether it asks on an event loop.
     """
 
-    def __init__(self, client: Client, uri: str, deadline: float, breaker: Breaker) -> None:
+    def __init__(
+        self, client: Client, uri: str, deadline: float, breaker: Breaker, *, waits: bool
+    ) -> None:
         self.client = client
+        self.waits = waits
         self._uri = uri
         self._deadline = deadline
         self._breaker = breaker
@@ -79,8 +83,16 @@ class Asker:
         except StoreOutage as error:
             log.warning("The store %s can't be reached yet: %s", self._uri, error)
 
+    def expires(self) -> float:
+        """Return until when a call that is made now may take, by `monotonic()`."""
+        return monotonic() + self._deadline
+
     async def ask(
-        self, mode: str, wanted: Sequence[Claim | Place], ahead: Sequence[int] = ()
+        self,
+        mode: str,
+        wanted: Sequence[Claim | Place],
+        ahead: Sequence[int] = (),
+        expires: float | None = None,
     ) -> list[Answer]:
         """Take, peek at or give back what lies on one node.
 
@@ -88,6 +100,7 @@ class Asker:
             mode: ``"take"``, ``"peek"`` or ``"give"``.
             wanted: claims and places.
             ahead: for each, how many tokens to take besides; none at all if left out.
+            expires: see `expires()`, for one that has waited already.
 
         Raises:
             StoreOutage: the server can't be asked.
@@ -98,7 +111,7 @@ class Asker:
         for one, more in zip(wanted, ahead, strict=True):
             keys.append(server_key(one))
             words += _words(one, more)
-        reply = await self._script(keys, words)
+        reply = await self._script(keys, words, expires)
         if mode == "give":
             return []
         if not isinstance(reply, bytes) or len(reply) != _LEFT.size * len(wanted):
@@ -118,11 +131,13 @@ class Asker:
         """Make a bucket full, and places free, again."""
         await self._script([_server_key(key), _server_key(key, _PLACES_END)], ["forget"])
 
-    async def _script(self, keys: list[bytes], words: list[str | bytes]) -> Any:
+    async def _script(
+        self, keys: list[bytes], words: list[str | bytes], expires: float | None = None
+    ) -> Any:
         """Run the script, unless the server is not to be asked at the moment."""
         if not self._breaker.admits():
             raise StoreOutage(f"the store {self._uri} is not asked for the moment")
-        expires = monotonic() + self._deadline
+        expires = expires or self.expires()
         try:
             try:
                 reply = await self._call("EVALSHA", _SHA, keys, words, expires)

@@ -1,5 +1,6 @@
 """Tokens taken ahead of need, so that keys that are asked for all the time need no round trip."""
 
+from asyncio import Future, get_running_loop, shield
 from collections.abc import Callable, Sequence
 from threading import Lock
 from time import monotonic_ns
@@ -20,9 +21,11 @@ Wanted = Sequence[Claim | Place]
 class _Lease:
     """What is known of one key."""
 
-    __slots__ = ("asked", "batch", "coming", "left", "room")
+    __slots__ = ("arrival", "asked", "batch", "coming", "left", "room")
 
     def __init__(self) -> None:
+        #: Done when tokens have come, or won't: those of one event loop wait for one call.
+        self.arrival: Future[None] | None = None
         #: How many tokens are wanted ahead, and when the server was asked last.
         self.batch = self.asked = 0
         #: Tokens at hand, and those that the server is just asked for.
@@ -42,6 +45,8 @@ class Leases:
     one holds back it may spend at any later time, so at once a key may spend its burst and,
     besides, up to ``size`` tokens for each process; and as many after another process has banned
     it.
+
+    On an event loop, who finds none at hand while some are coming waits for them.
 
     A key that is asked for once in a while gets none ahead. For one whose tokens ran out within a
     second the next batch is twice the size, up to ``size``.
@@ -85,31 +90,64 @@ class Leases:
             return None
         return lease.seen(one.quota, lease.left - one.cost)
 
-    async def take(self, asker: Asker, wanted: Wanted) -> list[int]:
+    async def take(self, asker: Asker, wanted: Wanted) -> Rooms:
         """Take what lies on one node, with tokens ahead where that pays.
 
         Returns:
             For each what is left in ticks or places, with what is at hand; negative if refused.
+
+        Raises:
+            StoreOutage: the server can't be asked.
         """
+        expires = asker.expires()
+        if asker.waits and (arrivals := self._arrivals(wanted)):
+            for coming in arrivals:
+                await shield(coming)
+            spent = self.spend(wanted)
+            if spent is not None:
+                return spent
         with self._lock:
             asked = [self._ahead(one) for one in wanted]
+        arrival: Future[None] | None = None
+        if asker.waits:
+            arrival = get_running_loop().create_future()
+        for lease, ahead in asked:
+            if ahead:
+                lease.arrival = arrival
         try:
-            answers = await asker.ask("take", wanted, [ahead for _, ahead in asked])
+            answers = await asker.ask("take", wanted, [ahead for _, ahead in asked], expires)
+            rooms: Rooms = [answer.room for answer in answers]
+            with self._lock:
+                for index, is_taken in enumerate(taken(wanted, rooms)):
+                    one, (lease, ahead), answer = wanted[index], asked[index], answers[index]
+                    if isinstance(one, Claim) and answer.room >= 0:
+                        more = ahead if is_taken and answer.more else 0
+                        lease.room = answer.room - more * one.quota.interval
+                        lease.left += more
+                        rooms[index] = lease.seen(one.quota, lease.left)
         finally:
             # Also of one that is cancelled, or whose server does not answer.
             with self._lock:
                 for lease, ahead in asked:
                     lease.coming -= ahead
-        rooms = [answer.room for answer in answers]
-        with self._lock:
-            for index, is_taken in enumerate(taken(wanted, rooms)):
-                one, (lease, ahead), answer = wanted[index], asked[index], answers[index]
-                if isinstance(one, Claim) and answer.room >= 0:
-                    more = ahead if is_taken and answer.more else 0
-                    lease.room = answer.room - more * one.quota.interval
-                    lease.left += more
-                    rooms[index] = lease.seen(one.quota, lease.left)
+            if arrival is not None and not arrival.done():
+                arrival.set_result(None)
         return rooms
+
+    def _arrivals(self, wanted: Wanted) -> list[Future[None]]:
+        """Return what to wait for, on this event loop, for all that is wanted to be at hand."""
+        arrivals = []
+        loop = get_running_loop()
+        for one in wanted:
+            lease = self._leases.get(one.key)
+            if lease is None or not isinstance(one, Claim) or one.cost <= 0:
+                return []
+            if lease.left < one.cost:
+                arrival = lease.arrival
+                if arrival is None or arrival.done() or arrival.get_loop() is not loop:
+                    return []
+                arrivals.append(arrival)
+        return arrivals
 
     def _ahead(self, one: Claim | Place) -> tuple[_Lease, int]:
         """Return how many tokens to take besides, now that the server is asked for some."""

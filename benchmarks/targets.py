@@ -1,0 +1,165 @@
+"""What is to be reached, beside what was measured."""
+
+from dataclasses import dataclass
+
+from benchmarks import names
+from benchmarks.figures import (
+    Results,
+    added,
+    astray,
+    beside,
+    decisions,
+    growth,
+    host,
+    kept,
+    round_trips,
+    served,
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is to be reached, and what was measured.
+
+    Attributes:
+        text: what is measured.
+        limit: how much of it there may be, or has to be.
+        measured: how much there is.
+        unit: of both: ``"us"``, ``"%"`` for a share, ``"x"`` for a multiple, or none.
+        least: whether the limit is the least, not the most.
+    """
+
+    text: str
+    limit: float
+    measured: float
+    unit: str
+    least: bool = False
+
+    @property
+    def reached(self) -> bool:
+        return self.measured >= self.limit if self.least else self.measured <= self.limit
+
+
+def targets(results: Results) -> list[Target]:
+    """Return the project's targets beside what this run has measured."""
+    return [*_two_policies(results), *_limiter(results), *_stores(results)]
+
+
+def _two_policies(results: Results) -> list[Target]:
+    asgi, wsgi = added(results, "ASGI, small"), added(results, "WSGI, small")
+    starlette, flask = added(results, names.STARLETTE), added(results, names.FLASK)
+    slowapi = starlette[names.TWO].median / starlette[names.SLOWAPI_ASGI].median
+    flask_limiter = flask[names.TWO].median / flask[names.FLASK_LIMITER].median
+    found = [
+        Target("The two policies add to an ASGI request", 5, asgi[names.TWO].median, "us"),
+        Target("The two policies add to a WSGI request", 4, wsgi[names.TWO].median, "us"),
+        Target(
+            "The two policies add, of what slowapi's ASGI middleware adds around Starlette",
+            0.1,
+            slowapi,
+            "%",
+        ),
+        Target(
+            "The two policies add, of what flask-limiter adds around Flask",
+            0.05,
+            flask_limiter,
+            "%",
+        ),
+        Target(
+            "Five policies that pass add to an ASGI request", 1.5, asgi[names.FIVE].median, "us"
+        ),
+        Target("Five policies that pass add to a WSGI request", 1.5, wsgi[names.FIVE].median, "us"),
+    ]
+    for pair in results["http"]["pairs"]:
+        if pair["framework"] == "FastAPI":
+            text = f"Wrapped FastAPI under {pair['server']} keeps of the requests a second"
+            found.append(Target(text, 0.9, kept(pair).median, "%", least=True))
+    return found
+
+
+def _limiter(results: Results) -> list[Target]:
+    limiter = names.LIMITER
+    asgi, starlette = added(results, "ASGI, small"), added(results, names.STARLETTE)
+    flask, decision = added(results, names.FLASK), added(results, names.DECISIONS)
+    slowapi = starlette[limiter].median / starlette[names.SLOWAPI_ASGI].median
+    flask_limiter = flask[limiter].median / flask[names.FLASK_LIMITER].median
+    return [
+        Target("A decision in memory takes", 0.8, decision[names.MEMORY].median, "us"),
+        Target("The limiter adds to an ASGI request", 3, asgi[limiter].median, "us"),
+        Target(
+            "The limiter adds, of what slowapi's ASGI middleware adds around Starlette",
+            1 / 15,
+            slowapi,
+            "%",
+        ),
+        Target(
+            "The limiter adds, of what flask-limiter adds around Flask",
+            1 / 30,
+            flask_limiter,
+            "%",
+        ),
+        Target(
+            "What it adds, under 1,000 rules or 10 over one", 1.3, growth(results, names.RULES), "x"
+        ),
+        Target(
+            "A decision in memory, among 1,000,000 clients or fewer over 10",
+            2,
+            growth(results, names.CLIENTS),
+            "x",
+        ),
+    ]
+
+
+def _stores(results: Results) -> list[Target]:
+    lmdb = added(results, names.DECISIONS)[names.LMDB].median
+    two = [host(results, names.LMDB, 2, keys) for keys in (1, 10_000)]
+    slowapi = max(
+        (names.SLOWAPI, names.SLOWAPI_ASGI),
+        key=lambda name: served(results, "passing", name).median,
+    )
+    faster = beside(results, "passing", names.VALKEY, slowapi)
+    leased = beside(results, "passing", names.LEASED, names.MEMORY)
+    refusing = beside(results, "refusing", names.VALKEY, names.MEMORY)
+    asked = round_trips(results, "refusing", names.VALKEY)
+    return [
+        Target("A decision in LMDB takes", 6, lmdb, "us"),
+        Target(
+            "Decisions a second in LMDB of 2 processes, about one key",
+            200_000,
+            decisions(two[0]).median,
+            "",
+            least=True,
+        ),
+        Target(
+            "Decisions a second in LMDB of 2 processes, about 10,000 keys",
+            200_000,
+            decisions(two[1]).median,
+            "",
+            least=True,
+        ),
+        Target("Decisions of theirs that were wrong", 0, sum(map(astray, two)), ""),
+        Target(
+            f"Requests a second with a Valkey, over {slowapi}", 3.5, faster.median, "x", least=True
+        ),
+        Target(
+            "Requests a second with leases in a Valkey, of those in memory",
+            0.85,
+            leased.median,
+            "%",
+            least=True,
+        ),
+        Target(
+            "Round trips a request with leases",
+            0.05,
+            round_trips(results, "passing", names.LEASED).median,
+            "",
+        ),
+        Target(
+            "Refusals a second with a Valkey, of those in memory",
+            0.9,
+            refusing.median,
+            "%",
+            least=True,
+        ),
+        Target("Round trips a refusal", 0, asked.median, ""),
+    ]
