@@ -37,7 +37,7 @@ def report(results: Results) -> str:
         _peer_ratios(results, names.CHECKS),
         "### The stores of the limiter",
         _STORES,
-        "![A decision of each store, of processes on one file, requests beside a Valkey](stores.svg)",
+        "![Decisions of each store and of several processes, requests with a Valkey](stores.svg)",
         _valkey_ratios(results),
         "### In process: time of a request, over the bare app's",
         _in_process_ratios(results),

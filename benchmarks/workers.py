@@ -16,9 +16,8 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
-from pyrate_limiter import Limiter, Rate, SQLiteBucket
-
 from benchmarks import names
+from benchmarks.limiting import sqlite
 from mantlet import Quota
 from mantlet.ratelimit.stores.lmdb import LmdbStore
 
@@ -36,10 +35,8 @@ def _lmdb(directory: Path, burst: int) -> Decide:
 
 def _sqlite(directory: Path, burst: int) -> Decide:
     """Pyrate-limiter's bucket, which is one for all names."""
-    path = str(directory / "limits.sqlite")
-    rates = [Rate(burst, _YEAR)]
-    limiter = Limiter(SQLiteBucket.init_from_file(rates, db_path=path, use_file_lock=True))
-    return lambda key: bool(limiter.try_acquire(key, timeout=0))
+    decide = sqlite(directory / "limits.sqlite", burst, _YEAR)
+    return lambda _: decide()
 
 
 MAKERS = {names.LMDB: (_lmdb, KEYS), names.SQLITE: (_sqlite, (1,))}
