@@ -135,7 +135,7 @@ class Checks:
             await waiting
 
     def _asks(self, key: str, cost: int, rule: str | None) -> list[Ask]:
-        if callable(check_cost(cost)):
+        if callable(check_cost(cost, ())):
             raise TypeError("cost must be a number here, since there is no request")
         charges = self._book.charges(rule)
         if not charges:

@@ -78,7 +78,7 @@ class RateLimiter(Checks, Policy):
             `Store`.
         rules: limits that hold for some requests only.
         concurrency: how many requests may be in flight at once.
-        cost: tokens a request takes, or a function of the request that tells.
+        cost: tokens a request takes, or a function of the request that tells. See `Rule`.
         count: a predicate on the answer: whether the request counts after all. See `Rule`.
         shadow: decide, count and report, and never refuse; of all rules as well.
         headers: ``"draft"`` for ``RateLimit`` and ``RateLimit-Policy``, ``"legacy"`` for
@@ -135,12 +135,13 @@ class RateLimiter(Checks, Policy):
         key = as_key(key or client_address())
         own = None
         if quota is not None:
+            quotas = read_quotas(quota, burst)
             own = Charge(
                 scope=(namespace,),
                 name="default",
-                quotas=read_quotas(quota, burst),
+                quotas=quotas,
                 key=key,
-                cost=check_cost(cost),
+                cost=check_cost(cost, quotas),
                 count=check_count(count),
                 shadow=shadow,
             )

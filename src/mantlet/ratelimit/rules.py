@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
+from warnings import warn
 
 from mantlet.policy import Close, Response
 from mantlet.ratelimit.concurrency import Concurrency
@@ -34,7 +35,9 @@ class Rule:
             function (``def`` or ``async def``) of the request that returns one of them, or None for
             no limit.
         key: whose bucket; by default the limiter's. See `mantlet.keys`.
-        cost: tokens a request takes, or a function of the request that tells.
+        cost: tokens a request takes, or a function (``def`` or ``async def``) of the request that
+            tells. One above a quota's burst is refused for ever; there is a warning of it where it
+            is a number.
         count: a predicate on the answer. Tokens are reserved on the way in, so that requests at the
             same time can't slip through, and given back where it says no. An exception counts by
             the status that it states, or as 500.
@@ -87,7 +90,7 @@ class Rule:
         self.pattern = pattern
         self.quotas: tuple[Quota, ...] | QuotaFunction = () if quota is None else read_quotas(quota)
         self.key = None if key is None else as_key(key)
-        self.cost = check_cost(cost)
+        self.cost = check_cost(cost, self.quotas)
         self.count = check_count(count)
         self.per = per
         self.exempt = exempt
@@ -163,13 +166,21 @@ def static_quotas(option: str | Quota | Sequence[str | Quota]) -> tuple[Quota, .
     return quotas
 
 
-def check_cost(cost: Cost) -> Cost:
+def check_cost(cost: Cost, quotas: tuple[Quota, ...] | QuotaFunction) -> Cost:
+    """Return a cost if it is one; warn the caller's caller of one that none of the quotas holds."""
     if callable(cost):
         return cost
     if isinstance(cost, bool) or not isinstance(cost, int):
         raise TypeError(f"cost must be a whole number of tokens, or a function, not {cost!r}")
     if cost < 0:
         raise ValueError(f"cost must be at least 0, not {cost}")
+    for quota in () if callable(quotas) else quotas:
+        if cost > quota.burst:
+            warn(
+                f"a cost of {cost} is refused for ever: {quota.rate!r} never holds more than "
+                f"{quota.burst}",
+                stacklevel=3,
+            )
     return cost
 
 

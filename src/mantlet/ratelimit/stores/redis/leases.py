@@ -7,7 +7,7 @@ from time import monotonic_ns
 from typing import Final
 
 from mantlet.ratelimit.quota import Quota
-from mantlet.ratelimit.stores.redis.asking import Asker
+from mantlet.ratelimit.stores.redis.asking import Answer, Asker
 from mantlet.ratelimit.stores.store import Claim, Place, Rooms, taken
 
 __all__ = ["Leases"]
@@ -108,23 +108,10 @@ class Leases:
                 return spent
         with self._lock:
             asked = [self._ahead(one) for one in wanted]
-        arrival: Future[None] | None = None
-        if asker.waits:
-            arrival = get_running_loop().create_future()
-        for lease, ahead in asked:
-            if ahead:
-                lease.arrival = arrival
+        arrival = _announce(asked) if asker.waits else None
         try:
             answers = await asker.ask("take", wanted, [ahead for _, ahead in asked], expires)
-            rooms: Rooms = [answer.room for answer in answers]
-            with self._lock:
-                for index, is_taken in enumerate(taken(wanted, rooms)):
-                    one, (lease, ahead), answer = wanted[index], asked[index], answers[index]
-                    if isinstance(one, Claim) and answer.room >= 0:
-                        more = ahead if is_taken and answer.more else 0
-                        lease.room = answer.room - more * one.quota.interval
-                        lease.left += more
-                        rooms[index] = lease.seen(one.quota, lease.left)
+            return self._receive(wanted, asked, answers)
         finally:
             # Also of one that is cancelled, or whose server does not answer.
             with self._lock:
@@ -132,6 +119,20 @@ class Leases:
                     lease.coming -= ahead
             if arrival is not None and not arrival.done():
                 arrival.set_result(None)
+
+    def _receive(
+        self, wanted: Wanted, asked: Sequence[tuple[_Lease, int]], answers: Sequence[Answer]
+    ) -> Rooms:
+        """Keep the tokens that have come; return what is left of each of the wanted with them."""
+        rooms: Rooms = [answer.room for answer in answers]
+        with self._lock:
+            for index, is_taken in enumerate(taken(wanted, rooms)):
+                one, (lease, ahead), answer = wanted[index], asked[index], answers[index]
+                if isinstance(one, Claim) and answer.room >= 0:
+                    more = ahead if is_taken and answer.more else 0
+                    lease.room = answer.room - more * one.quota.interval
+                    lease.left += more
+                    rooms[index] = lease.seen(one.quota, lease.left)
         return rooms
 
     def _arrivals(self, wanted: Wanted) -> list[Future[None]]:
@@ -173,3 +174,12 @@ class Leases:
         """Let go of what is at hand, and of what is coming."""
         with self._lock:
             self._leases.pop(key, None)
+
+
+def _announce(asked: Sequence[tuple[_Lease, int]]) -> Future[None]:
+    """Have others of this event loop wait for the tokens that are asked for."""
+    arrival: Future[None] = get_running_loop().create_future()
+    for lease, ahead in asked:
+        if ahead:
+            lease.arrival = arrival
+    return arrival
