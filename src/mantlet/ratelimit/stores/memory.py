@@ -29,7 +29,7 @@ class MemoryStore(LocalStore):
     one of its keys holds them all.
 
     Args:
-        max_keys: how many buckets are kept, at about 250 bytes each for an IP address; and besides
+        max_keys: how many buckets are kept, at 230 to 350 bytes each for an IP address; and besides
             one for each limit. Places are kept for as long as their requests are in flight.
         clock: nanoseconds that never go back.
     """
