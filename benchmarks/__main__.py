@@ -41,7 +41,8 @@ def measure(method: dict[str, Any]) -> Results:
         "method": method,
         "in_process": in_process,
         "workers": workers,
-        "valkey": valkey,
+        "valkey": valkey["load"],
+        "capacity": valkey["capacity"],
         "http": {"generator": load.name, "pairs": pairs},
     }
 

