@@ -35,7 +35,7 @@ from mantlet.ratelimit.fields import HEADERS, Fields, add_fields, refuse, refuse
 from mantlet.ratelimit.keys import client_address
 from mantlet.ratelimit.keys.key import KeyFunction, as_key
 from mantlet.ratelimit.opening import Outage, StoreOptions, open_counter
-from mantlet.ratelimit.plan import Ask, Charge
+from mantlet.ratelimit.plan import Ask, Charge, Limit
 from mantlet.ratelimit.rules import (
     Cost,
     Count,
@@ -159,8 +159,6 @@ class RateLimiter(Checks, Policy):
         self._counter = open_counter(store, book, options)
         self._headers = headers
         self._on_outage = on_outage
-        #: The store, where it answers at once.
-        self._local = local if isinstance(local := self._counter.store, LocalStore) else None
         self._routed = book.routed
         self._settles = book.counts or book.bounds
         self._slot = f"mantlet.ratelimit.{id(self):x}"
@@ -171,7 +169,7 @@ class RateLimiter(Checks, Policy):
             idle.add("on_finish")
         if not book.messages:
             idle.add("on_message")
-        if self._local is not None:
+        if isinstance(self._counter.store, LocalStore):
             idle |= {"startup", "shutdown"}
         self.idle_hooks = frozenset(idle)
 
@@ -180,18 +178,24 @@ class RateLimiter(Checks, Policy):
     def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
         """Take what the request asks for, or refuse; say what is left in either case."""
         plan = self._book.find(request) if self._routed else self._book.plan
-        simple, store = plan.simple, self._local
-        if simple is None or store is None:
+        simple = plan.simple
+        if simple is None:
             return begin(self._judge(request, plan.asks(request)))
-        # What nearly all limiters do, in one piece.
+        # What nearly all limiters do, without the general way.
         limit, key_of = simple
         key = key_of(request)
         if key.__class__ is not str:
             return begin(self._judge(request, plan.charges[0].asks(request, key)))
         try:
-            room = store.take_one(limit.prefix + key, limit.quota, 1)
+            room = self._counter.take_one(limit.prefix + key, limit.quota, request.waits)
         except StoreOutage:
-            return begin(self._judge(request, plan.charges[0].asks(request, key)))
+            return self._pass_unasked()
+        if isinstance(room, int):
+            return self._tell(request, limit, room)
+        return begin(self._tell_later(request, limit, room))
+
+    def _tell(self, request: Request, limit: Limit, room: int) -> Reply | None:
+        """Say what is left of the only limit; refuse where nothing is."""
         decision = BucketDecision(limit.name, limit.quota, room)
         request.state["ratelimit"] = decision
         if self._headers == "draft":
@@ -200,6 +204,21 @@ class RateLimiter(Checks, Policy):
         elif self._headers is not None:
             add_fields(request, self._headers, (limit,), decision)
         return None if room >= 0 else refuse(request, decision)
+
+    async def _tell_later(
+        self, request: Request, limit: Limit, room: Awaitable[int]
+    ) -> Reply | None:
+        try:
+            told = await room
+        except StoreOutage:
+            return self._pass_unasked()
+        return self._tell(request, limit, told)
+
+    def _pass_unasked(self) -> Reply | None:
+        """Let a request pass for which the store can't be asked, or raise what answers it."""
+        if self._on_outage == "allow":
+            return None
+        raise refuse_for_outage() from None
 
     async def _judge(
         self, request: Request, asking: Coroutine[Any, Any, Sequence[Ask]]
@@ -214,9 +233,7 @@ class RateLimiter(Checks, Policy):
             outcome = await self._counter.take(asks, request.waits)
         except StoreOutage:
             request.state.pop(self._slot, None)
-            if self._on_outage == "allow":
-                return None
-            raise refuse_for_outage() from None
+            return self._pass_unasked()
         decision = request.state["ratelimit"] = outcome.decision
         if visit is not None:
             visit.outcome = outcome

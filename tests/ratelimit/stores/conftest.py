@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from hashlib import sha1
+from pathlib import Path
 from shutil import rmtree
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mantlet.ratelimit.stores.lmdb import LmdbStore
 from mantlet.ratelimit.stores.memory import MemoryStore
+from mantlet.ratelimit.stores.redis import asking
+from mantlet.ratelimit.stores.redis.script import SCRIPT
+from mantlet.ratelimit.stores.redis.store import RedisStore
+from tests.ratelimit.redis.servers import Valkey
 from tests.ratelimit.stores.model import SECOND, Clock
 from tests.ratelimit.stores.subject import Subject
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
-    from pathlib import Path
+
+    from mantlet.ratelimit.stores.store import Claim, Place, Rooms
 
 #: A time of day, for stores that go by it.
 START = 1_750_000_000 * SECOND
@@ -42,11 +51,98 @@ def lmdb(folder: Path) -> Iterator[Subject]:
         rmtree(folder)  # the file is large, and there is one for each example
 
 
+class TurnedStore(RedisStore):
+    """A store on a server that is told the time before each call, and asked every time.
+
+    Args:
+        server: the server.
+        clock: what time it is.
+    """
+
+    def __init__(self, server: Valkey, clock: Clock) -> None:
+        super().__init__(f"redis://{server.place}", deadline=5)
+        self._server = server
+        self._clock = clock
+
+    def _turn(self) -> None:
+        seconds, nanoseconds = divmod(self._clock.now, SECOND)
+        self._server.ask("HSET", "clock", "s", seconds, "u", nanoseconds // 1000)
+        # Otherwise it would answer in the server's place, by a clock of its own.
+        self._refusals._known.clear()
+
+    def take(self, wanted: Sequence[Claim | Place]) -> Rooms | Awaitable[Rooms]:
+        self._turn()
+        return super().take(wanted)
+
+    def peek(self, wanted: Sequence[Claim | Place]) -> Rooms | Awaitable[Rooms]:
+        self._turn()
+        return super().peek(wanted)
+
+    def give(self, given: Sequence[Claim | Place]) -> Awaitable[None] | None:
+        self._turn()
+        return super().give(given)
+
+    def hold(self, claims: Sequence[Claim], nanoseconds: int) -> Awaitable[None] | None:
+        self._turn()
+        return super().hold(claims, nanoseconds)
+
+    def forget(self, keys: Sequence[str]) -> Awaitable[None] | None:
+        self._turn()
+        return super().forget(keys)
+
+
+#: What ends with the session.
+_started = ExitStack()
+
+
+@cache
+def _server() -> Valkey:
+    """Return a server, one for all examples."""
+    directory = _started.enter_context(TemporaryDirectory(ignore_cleanup_errors=True))
+    return _started.enter_context(Valkey(Path(directory)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _end() -> Iterator[None]:
+    with _started:
+        yield
+
+
+def _turned(script: str) -> str:
+    """Return the script with the time that the test says, and no key gone by the server's own."""
+    for own, ours in (("call('TIME')", "call('HMGET', 'clock', 's', 'u')"), *_LASTING):
+        assert script.count(own) == 1, f"the script has no {own}"
+        script = script.replace(own, ours)
+    return script
+
+
+#: Keys have to outlast the test, whose years may be over in a second.
+_LASTING = (
+    ("'PX', milliseconds", "'PX', '3600000'"),
+    ("call('PEXPIRE', key, milliseconds)", "call('PEXPIRE', key, '3600000')"),
+)
+
+
+@contextmanager
+def valkey(folder: Path) -> Iterator[Subject]:
+    """On a server."""
+    clock, server = Clock(START), _server()
+    server.ask("FLUSHALL")
+    script = _turned(SCRIPT)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asking, "SCRIPT", script)
+        patch.setattr(asking, "_SHA", sha1(script.encode(), usedforsecurity=False).hexdigest())
+        subject = Subject(TurnedStore(server, clock), clock, grain=1000, leases=True)
+        yield subject
+        subject.close()
+
+
 #: Every store there is. A new one is one more entry: it gets an empty folder, and yields a store
 #: that is open and empty.
 STORES: dict[str, Callable[[Path], AbstractContextManager[Subject]]] = {
     "memory": memory,
     "lmdb": lmdb,
+    "valkey": valkey,
 }
 
 

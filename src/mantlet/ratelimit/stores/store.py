@@ -78,6 +78,18 @@ class Store:
         """
         raise NotImplementedError
 
+    def take_one(self, key: str, quota: Quota, cost: int) -> int | Awaitable[int]:
+        """Take from one bucket: `take()` for what nearly every request wants.
+
+        Returns:
+            The room left, or what is missing if negative.
+
+        Raises:
+            StoreOutage: the store can't be used at the moment.
+        """
+        rooms = self.take((Claim(key, quota, cost),))
+        return _only(rooms) if isinstance(rooms, list) else _only_later(rooms)
+
     @abstractmethod
     def peek(self, wanted: Sequence[Claim | Place]) -> Rooms | Awaitable[Rooms]:
         """Return what `take()` would return, and take nothing."""
@@ -129,19 +141,23 @@ class LocalStore(Store):
         raise NotImplementedError
 
     def take_one(self, key: str, quota: Quota, cost: int) -> int:
-        """Take from one bucket: `take()` for what nearly every request wants, made quick.
-
-        Returns:
-            The room left, or what is missing if negative.
-        """
-        (room,) = self.take((Claim(key, quota, cost),))
-        assert room is not None  # noqa: S101  # for the type checker: all are looked at here
-        return room
+        """Take from one bucket; return the room left, or what is missing if negative."""
+        return _only(self.take((Claim(key, quota, cost),)))
 
     @abstractmethod
     def peek(self, wanted: Sequence[Claim | Place]) -> Rooms:
         """Return what `take()` would return, and take nothing."""
         raise NotImplementedError
+
+
+def _only(rooms: Rooms) -> int:
+    (room,) = rooms
+    assert room is not None  # noqa: S101  # for the type checker: a single one is always looked at
+    return room
+
+
+async def _only_later(rooms: Awaitable[Rooms]) -> int:
+    return _only(await rooms)
 
 
 def taken(wanted: Sequence[Claim | Place], rooms: Sequence[int | None]) -> list[bool]:

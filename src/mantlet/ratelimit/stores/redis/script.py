@@ -108,9 +108,14 @@ for index = 1, #KEYS do
     local limit, lease, at = unpack('>dd', numbers)
     local holder, now = string.sub(numbers, at), now_s * MILLION + now_u
     -- A call is made once more when its connection ends: its holder may be there already.
-    if mode ~= 'peek' then call('ZREM', key, holder) end
+    local mine = 0
+    if mode ~= 'peek' then
+      call('ZREM', key, holder)
+    elseif tonumber(call('ZSCORE', key, holder) or 0) > now then
+      mine = 1
+    end
     if mode ~= 'give' then
-      left_s = limit - 1 - call('ZCOUNT', key, string.format('(%.0f', now), '+inf')
+      left_s = limit - 1 + mine - call('ZCOUNT', key, string.format('(%.0f', now), '+inf')
       values[index] = {holder, now, lease}
     end
   end

@@ -5,7 +5,7 @@ key of the server is ``mantlet:<limit>:{<client>}``, both parts hashed, so that 
 client lies on one node of a cluster. Keys expire when they say no more than no key would.
 
 **Rights.** An ACL user needs ``+@connection +evalsha +eval +time +get +set +del +zadd +zrem +zcount
-+zremrangebyscore +pttl +pexpire ~mantlet:*``; for a cluster also ``+cluster|slots``.
++zremrangebyscore +zscore +pttl +pexpire ~mantlet:*``; for a cluster also ``+cluster|slots``.
 
 **What it promises.** No call takes longer than the deadline. When the server does not answer, that
 is a `StoreOutage`; after three in a row nobody waits for it any more, and now and then one call
