@@ -48,11 +48,16 @@ class Request:
     owns_fields: bool
 
     @abstractmethod
-    def add_answer_field(self, name: str, value: str) -> None:
+    def add_answer_field(self, name: str, value: str, *, alone: bool = False) -> None:
         """Add a header field to the answer, whoever will make it: the app, or any policy.
 
         It takes the place of a field of that name that the answer has. A second value for one name
         joins the first in a list, unless it is the same.
+
+        Args:
+            name: the field's.
+            value: the field's.
+            alone: take the place of what policies have added before as well.
 
         Raises:
             ValueError: the name or the value must not stand in a header field (RFC 9110, 5).

@@ -107,7 +107,7 @@ def test_a_refused_request_is_admitted_when_its_wait_is_over(
     """The wait is exact where the strategy knows it."""
     take(windows, claim(window, "1/minute"))
     wall.now += 60 - wait
-    ((within, _, told),) = take(windows, claim(window, "1/minute"))
+    ((within, _, told, _),) = take(windows, claim(window, "1/minute"))
     assert (within, told) == (False, wait * SECOND)
     wall.now += wait - 0.001
     assert not take(windows, claim(window, "1/minute"))[0].within
@@ -132,7 +132,7 @@ def test_a_key_is_as_new_when_its_windows_have_passed(
     for _ in range(3):
         take(windows, claim(window))
     wall.now += 121
-    ((within, remaining, _),) = take(windows, claim(window))
+    ((within, remaining, _, _),) = take(windows, claim(window))
     assert (within, remaining) == (True, 2)
 
 
@@ -269,3 +269,9 @@ def test_counting_by_the_answer_needs_a_bucket() -> None:
         RateLimiter(Quota("2/hour", window="fixed"), count=on_status(401))
     with pytest.raises(TypeError, match="token bucket"):
         RateLimiter(Quota("2/hour", window="fixed")).refund("client")
+
+
+def test_a_uri_that_the_storage_could_not_split_is_an_error_at_construction() -> None:
+    """Not at the first request; and it does not show the password."""
+    with pytest.raises(ValueError, match=r"windows are counted in .*not in redis://\*\*\*"):
+        Windows("redis://:seeded-secret\u2100@h", max_keys=10, deadline=1)

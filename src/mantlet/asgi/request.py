@@ -113,14 +113,14 @@ class AsgiRequest(Request):
             headers = self._headers = ScopeHeaders(self.carrier["headers"])
         return headers
 
-    def add_answer_field(self, name: str, value: str) -> None:
+    def add_answer_field(self, name: str, value: str, *, alone: bool = False) -> None:
         """Add a header field to the answer, whoever will make it."""
         if value.isascii() and value.isprintable():  # nearly always, and a call less
             key, native = LOWER_BYTES[name], value.encode()
         else:
             key, native = bytes_field(name, value)
         fields = self.answer_fields
-        if key in fields and fields[key][1] != native:
+        if key in fields and not alone and fields[key][1] != native:
             native = fields[key][1] + b", " + native
         fields[key] = key, native
 

@@ -1,7 +1,10 @@
 """Which limits hold for a request: the limiter's own, and those of the rules that match it."""
 
 import re
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import count
+from typing import Any
 
 from mantlet.ratelimit.concurrency import Concurrency
 from mantlet.ratelimit.keys import ROUTE
@@ -56,6 +59,7 @@ class Book:
             checked: object = rule
             if not isinstance(checked, Rule):
                 raise TypeError(f'a rule must be a Rule("POST /login", ...), not {rule!r}')
+        self._charges = dict(zip(rules, map(self._charge, rules, _numbers(rules)), strict=True))
         self.plan = self._plan(())
         requests = [rule for rule in rules if rule.per == "request"]
         messages = [rule for rule in rules if rule.per == "message"]
@@ -97,8 +101,9 @@ class Book:
         """Return the limiter's own charge, if it has one, or those of the rules of a pattern."""
         if pattern is None:
             return [] if self._own is None else [self._own]
-        every = (charge for plan in self.plans() for charge in plan.charges)
-        return [charge for charge in every if charge.pattern == pattern]
+        return [
+            charge for rule, charge in self._charges.items() if charge and rule.pattern == pattern
+        ]
 
     def plans(self) -> Iterator[Plan]:
         """Iterate over all plans there are."""
@@ -125,21 +130,35 @@ class Book:
         return Plan(() if exempt else self._of_rules(rules), ())
 
     def _of_rules(self, rules: Sequence[Rule]) -> list[Charge]:
-        limiting = [rule for rule in rules if rule.quotas]
-        return [
-            Charge(
-                scope=(self._namespace, rule.pattern, rule.per, str(index)),
-                name=rule.pattern if len(limiting) == 1 else f"{rule.pattern} #{index + 1}",
-                pattern=rule.pattern,
-                quotas=rule.quotas,
-                key=rule.key or self._key,
-                cost=rule.cost,
-                count=rule.count,
-                shadow=rule.shadow or self._shadow,
-                close=rule.close,
-            )
-            for index, rule in enumerate(limiting)
-        ]
+        return [charge for charge in map(self._charges.get, rules) if charge]
+
+    def _charge(self, rule: Rule, number: int | None) -> Charge | None:
+        """Return what requests have to pay by a rule, if it has a quota.
+
+        Args:
+            rule: the rule.
+            number: of those with quotas that have the same pattern; None for the only one.
+        """
+        if not rule.quotas:
+            return None
+        return Charge(
+            scope=(self._namespace, rule.pattern, rule.per, str(number or 0)),
+            name=rule.pattern if number is None else f"{rule.pattern} #{number + 1}",
+            quotas=rule.quotas,
+            key=rule.key or self._key,
+            cost=rule.cost,
+            count=rule.count,
+            shadow=rule.shadow or self._shadow,
+            close=rule.close,
+        )
+
+
+def _numbers(rules: Sequence[Rule]) -> Iterator[int | None]:
+    """Iterate over the numbers of rules among those with quotas and with the same pattern."""
+    kinds = [(rule.pattern, rule.per, bool(rule.quotas)) for rule in rules]
+    counts, numbers = Counter(kinds), defaultdict[Any, Iterator[int]](count)
+    for kind in kinds:
+        yield next(numbers[kind]) if counts[kind] > 1 else None
 
 
 def _check_names(rules: Sequence[Rule]) -> None:

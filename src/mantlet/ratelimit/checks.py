@@ -6,7 +6,7 @@ from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.book import Book
 from mantlet.ratelimit.counter import Counter
 from mantlet.ratelimit.decision import BucketDecision, Decision, joint
-from mantlet.ratelimit.keys.texts import bounded
+from mantlet.ratelimit.keys.texts import bounded, is_digest
 from mantlet.ratelimit.plan import Ask
 from mantlet.ratelimit.rules import check_cost
 from mantlet.ratelimit.stores.store import Claim
@@ -141,8 +141,8 @@ class Checks:
         if not charges:
             what = "no quota of its own" if rule is None else f"no rule {rule!r} with a quota"
             raise LookupError(f"the limiter has {what}")
-        # A key that has been hashed is known by its mark, and is as the limiter has it.
-        key = key if key.startswith("#") else bounded(key)
+        # One that has been hashed is as the limiter has it already.
+        key = key if is_digest(key) else bounded(key)
         asks: list[Ask] = []
         for charge in charges:
             if charge.limits is None:

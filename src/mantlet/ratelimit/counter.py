@@ -194,11 +194,13 @@ def _decision(ask: Ask, room: int) -> Decision:
 
 
 def _window_decision(name: str, claim: Claim, standing: Standing) -> Decision:
+    # What is within is told as if it had been counted, as with buckets.
+    is_told = standing.counted or not standing.within
     return WindowDecision(
         name,
         claim.quota,
         within=standing.within,
-        remaining=standing.remaining,
+        remaining=standing.remaining - (0 if is_told else claim.cost),
         wait=standing.wait,
         cost=claim.cost,
         shadow=claim.shadow,

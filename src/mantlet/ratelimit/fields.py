@@ -19,7 +19,7 @@ from typing import Literal
 from mantlet.policy import Reply
 from mantlet.problem import Problem
 from mantlet.ratelimit.concurrency import Concurrency
-from mantlet.ratelimit.decision import Decision
+from mantlet.ratelimit.decision import Decision, joint
 from mantlet.ratelimit.plan import Bound, Limit
 from mantlet.request import Request
 
@@ -29,6 +29,8 @@ Fields = Literal["draft", "legacy", "both"]
 HEADERS = ("draft", "legacy", "both")
 
 _TYPES = "https://iana.org/assignments/http-problem-types#"
+#: Where an exchange's state has what the older fields say is left.
+_LEAST = "mantlet.ratelimit.least"
 QUOTA_EXCEEDED = f"{_TYPES}quota-exceeded"
 REDUCED_CAPACITY = f"{_TYPES}temporary-reduced-capacity"
 
@@ -54,11 +56,23 @@ def add_fields(
         items = (limit.item + one.parameters(latest) for limit, one in told)
         request.add_answer_field("RateLimit", ", ".join(items))
     if headers != "draft":
-        quota = decision.quota
-        amount = quota.limit if isinstance(quota, Concurrency) else quota.amount
-        request.add_answer_field("X-RateLimit-Limit", str(amount))
-        request.add_answer_field("X-RateLimit-Remaining", str(decision.remaining))
-        request.add_answer_field("X-RateLimit-Reset", str(ceil(time()) + decision.reset))
+        _add_legacy_fields(request, joint([one for _, one in told]))
+
+
+def _add_legacy_fields(request: Request, decision: Decision) -> None:
+    """Say what is left of one quota: of several limiters', the one that has least left."""
+    remaining = decision.remaining
+    if request.state.get(_LEAST, remaining) < remaining:
+        return
+    request.state[_LEAST] = remaining
+    quota = decision.quota
+    amount = quota.limit if isinstance(quota, Concurrency) else quota.amount
+    for name, number in (
+        ("X-RateLimit-Limit", amount),
+        ("X-RateLimit-Remaining", remaining),
+        ("X-RateLimit-Reset", ceil(time()) + decision.reset),
+    ):
+        request.add_answer_field(name, str(number), alone=True)
 
 
 def refuse(request: Request, decision: Decision) -> Reply:

@@ -5,13 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic_ns
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from mantlet.ratelimit.book import Book
 from mantlet.ratelimit.counter import Counter
 from mantlet.ratelimit.fallback import Fallback
 from mantlet.ratelimit.stores.memory import MemoryStore
-from mantlet.ratelimit.stores.store import Store
+from mantlet.ratelimit.stores.store import Store, hidden
 from mantlet.ratelimit.windows import Windows
 
 __all__ = ["Outage", "StoreOptions", "open_counter"]
@@ -61,10 +60,11 @@ def open_counter(store: str | Store, book: Book, options: StoreOptions) -> Count
         opened = _open(store, options)
         if opened is None:
             if book.buckets or not book.windows:
-                raise ValueError(f"store must be such as {_RIGHT}, not of the scheme in {store!r}")
+                raise ValueError(f"store must be such as {_RIGHT}, not {hidden(store)}")
             opened = MemoryStore()  # never asked: all there is are windows
     elif not isinstance(opened, Store):
-        raise TypeError(f"store must be a URI such as {_RIGHT}, or a Store, not {store!r}")
+        shown = hidden(opened) if isinstance(opened, bytes) else repr(store)
+        raise TypeError(f"store must be a URI such as {_RIGHT}, or a Store, not {shown}")
     elif (options.max_keys, options.clock, options.lease) != (None, None, None):
         raise TypeError("max_keys, clock and lease belong to the store where one is given")
     limit = options.max_keys or _MAX_KEYS
@@ -82,7 +82,7 @@ def open_counter(store: str | Store, book: Book, options: StoreOptions) -> Count
 
 def _open(uri: str, options: StoreOptions) -> Store | None:
     """Return the store that a URI names; None where its scheme is none of ours."""
-    scheme = urlsplit(uri).scheme
+    scheme = uri.partition("://")[0]
     remote = scheme.partition("+")[0] in _REMOTE
     limit = options.max_keys or _MAX_KEYS
     if remote:

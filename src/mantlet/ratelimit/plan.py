@@ -75,7 +75,6 @@ class Charge:
     Args:
         scope: what tells this charge from every other of the same store.
         name: what quotas without a name of their own are called.
-        pattern: the rule's, or None.
         quotas: or the function that tells them.
         key: whose buckets.
         cost: in tokens.
@@ -94,7 +93,6 @@ class Charge:
         *,
         scope: tuple[str, ...],
         name: str,
-        pattern: str | None = None,
         quotas: tuple[Quota, ...] | QuotaFunction,
         key: KeyFunction,
         cost: Cost = 1,
@@ -103,7 +101,6 @@ class Charge:
         close: Close | None = None,
     ) -> None:
         self.name = quote(name, safe=_PRINTABLE)
-        self.pattern = pattern
         self.key = as_key(key).function
         self.cost = cost
         self.count = count

@@ -233,7 +233,7 @@ class RateLimiter(Checks, Policy):
             outcome = await self._counter.take(asks, request.waits)
         except StoreOutage:
             request.state.pop(self._slot, None)
-            return self._pass_unasked()
+            return None if _only_tried(asks) else self._pass_unasked()
         decision = request.state["ratelimit"] = outcome.decision
         if visit is not None:
             visit.outcome = outcome
@@ -287,7 +287,8 @@ class RateLimiter(Checks, Policy):
         try:
             outcome = await self._counter.take(asks, request.waits)
         except StoreOutage:
-            return message if self._on_outage == "allow" else Close(_TRY_AGAIN_LATER)
+            passes = self._on_outage == "allow" or _only_tried(asks)
+            return message if passes else Close(_TRY_AGAIN_LATER)
         _report(outcome)
         if outcome.decision.allowed:
             return message
@@ -302,6 +303,11 @@ class RateLimiter(Checks, Policy):
     def shutdown(self) -> Awaitable[None] | None:
         """Close the store."""
         return self._counter.bound(_on_event_loop()).close()
+
+
+def _only_tried(asks: Sequence[Ask]) -> bool:
+    """Return whether nothing that is asked for may be refused."""
+    return all(ask.claim.shadow for ask in asks)
 
 
 def _report(outcome: Outcome) -> None:

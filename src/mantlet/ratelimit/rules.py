@@ -1,6 +1,7 @@
 """What holds for some requests only: a rule for a method and a path template."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from inspect import iscoroutinefunction
 from typing import Literal
 from warnings import warn
 
@@ -185,8 +186,9 @@ def check_cost(cost: Cost, quotas: tuple[Quota, ...] | QuotaFunction) -> Cost:
 
 
 def check_count(count: Count | None) -> Count | None:
-    if count is not None and not callable(count):
-        raise TypeError(f"count must be a predicate on the response, not {count!r}")
+    checked: object = count
+    if count is not None and (not callable(checked) or iscoroutinefunction(checked)):
+        raise TypeError(f"count must be a predicate on the response, and a def, not {count!r}")
     return count
 
 

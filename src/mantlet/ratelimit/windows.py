@@ -27,7 +27,7 @@ from limits.storage import storage_from_string
 from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.decision import SECOND, Decision, seconds
 from mantlet.ratelimit.quota import Quota
-from mantlet.ratelimit.stores.store import Claim
+from mantlet.ratelimit.stores.store import Claim, hidden
 from mantlet.ratelimit.stores.windows import WindowMemory
 from mantlet.steps import begin
 
@@ -56,11 +56,13 @@ class Standing(NamedTuple):
         remaining: how many may follow at once.
         wait: nanoseconds until a refused one would be admitted, or else one more than now, as far
             as the strategy can tell.
+        counted: whether it was counted, if it is within the quota.
     """
 
     within: bool
     remaining: int
     wait: int
+    counted: bool
 
 
 class WindowDecision(Decision):
@@ -147,9 +149,13 @@ class Windows:
     """
 
     def __init__(self, uri: str, *, max_keys: int, deadline: float) -> None:
-        scheme = urlsplit(uri).scheme
+        scheme = uri.partition("://")[0]
         if scheme != "memory" and scheme.partition("+")[0] not in _STORAGES:
-            raise ValueError(f"windows are counted in {_RIGHT}, not in the scheme {scheme!r}")
+            raise ValueError(f"windows are counted in {_RIGHT}, not in {hidden(uri)}")
+        try:
+            urlsplit(uri)  # as the storage will, once it is needed
+        except ValueError:
+            raise ValueError(f"windows are counted in {_RIGHT}, not in {hidden(uri)}") from None
         self._uri = uri
         self._scheme = scheme
         self._family = scheme.partition("+")[0]
@@ -200,17 +206,19 @@ class Windows:
     ) -> list[Standing]:
         within = [await _ask(strategies, "test", claim) for claim in claims]
         pairs = list(zip(claims, within, strict=True))
+        hits = [False] * len(claims)
         if hit and all(fits or claim.shadow for claim, fits in pairs):
             tried = all(fits for claim, fits in pairs if claim.shadow)
+            hits = [tried or not claim.shadow for claim in claims]
             within = [
-                await _ask(strategies, "hit", claim) if tried or not claim.shadow else fits
-                for claim, fits in pairs
+                await _ask(strategies, "hit", claim) if is_hit else fits
+                for (claim, fits), is_hit in zip(pairs, hits, strict=True)
             ]
         standings = []
-        for claim, fits in zip(claims, within, strict=True):
+        for claim, fits, is_hit in zip(claims, within, hits, strict=True):
             reset, remaining = await _ask(strategies, "get_window_stats", claim)
             wait = max(0, int((reset - time.time()) * SECOND))
-            standings.append(Standing(bool(fits), remaining, wait))
+            standings.append(Standing(bool(fits), remaining, wait, is_hit))
         return standings
 
     async def _clear(self, claims: Sequence[Claim], waits: bool) -> None:

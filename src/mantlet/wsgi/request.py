@@ -117,12 +117,12 @@ class WsgiRequest(Request):
         """The request's header fields."""
         return EnvironHeaders(self.environ)
 
-    def add_answer_field(self, name: str, value: str) -> None:
+    def add_answer_field(self, name: str, value: str, *, alone: bool = False) -> None:
         """Add a header field to the answer, whoever will make it."""
         if not (value.isascii() and value.isprintable()):
             check_value(name, value)
         key, fields = LOWER_TEXT[name], self.answer_fields
-        if key in fields and fields[key][1] != value:
+        if key in fields and not alone and fields[key][1] != value:
             value = f"{fields[key][1]}, {value}"
         fields[key] = name, value
 

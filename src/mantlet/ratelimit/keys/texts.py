@@ -5,7 +5,16 @@ from hashlib import blake2b
 from typing import Final
 from unicodedata import normalize
 
-__all__ = ["AMBIGUOUS", "Ambiguous", "bounded", "digest", "folded", "is_token", "parameters"]
+__all__ = [
+    "AMBIGUOUS",
+    "Ambiguous",
+    "bounded",
+    "digest",
+    "folded",
+    "is_digest",
+    "is_token",
+    "parameters",
+]
 
 #: The key of all that two readers may read differently. `bounded()` returns it for no text.
 AMBIGUOUS: Final = "#ambiguous"
@@ -14,6 +23,7 @@ _LONGEST = 64
 #: Unicode's normalization takes time by the square of a text's length, at worst.
 _LONGEST_NAME = 1024
 _HASHED = "#"
+_DIGEST = re.compile(rf"{_HASHED}[0-9a-f]{{32}}")
 # RFC 9110, 5.6.2.
 _WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 # 5.6.6, without the backslash, of which no two readers think the same. The value is
@@ -35,6 +45,11 @@ def digest(text: str) -> str:
     """
     encoded = text.encode("utf-8", "surrogatepass")
     return _HASHED + blake2b(encoded, digest_size=16).hexdigest()
+
+
+def is_digest(text: str) -> bool:
+    """Return whether a text is what `digest()` returns, or stands for what nobody could read."""
+    return text == AMBIGUOUS or _DIGEST.fullmatch(text) is not None
 
 
 def bounded(text: str) -> str:

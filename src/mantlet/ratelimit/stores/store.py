@@ -9,14 +9,17 @@ come between. A store whose answer has to be waited for returns an awaitable in 
 answer; everything else about it is the same.
 """
 
+import re
 from abc import abstractmethod
 from collections.abc import Awaitable, Sequence
 from typing import NamedTuple
 
 from mantlet.ratelimit.quota import Quota
 
-__all__ = ["Claim", "LocalStore", "Place", "Rooms", "Store", "taken"]
+__all__ = ["Claim", "LocalStore", "Place", "Rooms", "Store", "hidden", "taken"]
 
+_SECRETIVE = re.compile(r"@|pass|pw|secret|token|auth", re.IGNORECASE)
+_SCHEME = re.compile(r"[a-z][a-z0-9+]{0,40}://", re.IGNORECASE)
 #: For each that was wanted, in their order: what is left. Ticks of its quota for a `Claim`, places
 #: for a `Place`. A negative number is what was missing, and then nothing at all was taken. None
 #: where a store that refuses at once has not looked.
@@ -158,6 +161,18 @@ def _only(rooms: Rooms) -> int:
 
 async def _only_later(rooms: Awaitable[Rooms]) -> int:
     return _only(await rooms)
+
+
+def hidden(uri: str | bytes) -> str:
+    """Return what may be shown of a URI that nobody can read.
+
+    Where there may be a password in it, that is its scheme alone.
+    """
+    text = uri if isinstance(uri, str) else uri.decode("utf-8", "replace")
+    if not _SECRETIVE.search(text):
+        return repr(uri)
+    match = _SCHEME.match(text)
+    return "***" if match is None else f"{match[0]}***"
 
 
 def taken(wanted: Sequence[Claim | Place], rooms: Sequence[int | None]) -> list[bool]:

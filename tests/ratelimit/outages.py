@@ -1,0 +1,91 @@
+"""A store of one's own that fails when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from mantlet import StoreOutage
+from mantlet.ratelimit.stores.memory import MemoryStore
+from mantlet.ratelimit.stores.store import LocalStore, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mantlet.ratelimit.stores.store import Claim, Place, Rooms
+
+
+class Broken(Store):
+    """Buckets somewhere else: under ASGI its answers are waited for.
+
+    Attributes:
+        out: the methods that can't be used at the moment.
+        called: those that were called.
+    """
+
+    def __init__(self) -> None:
+        self.kept = MemoryStore(clock=lambda: 0)
+        self.out: set[str] = {"take", "peek", "give", "hold", "forget"}
+        self.called: list[str] = []
+        self.waits = False
+
+    def bind(self, waits: bool) -> Store:
+        """Return the store as a face uses it, which is another object."""
+        bound = Broken()
+        bound.__dict__ |= self.__dict__ | {"waits": waits}
+        return bound
+
+    def take(self, wanted: Sequence[Claim | Place]) -> Any:
+        return self._do("take", wanted)
+
+    def peek(self, wanted: Sequence[Claim | Place]) -> Any:
+        return self._do("peek", wanted)
+
+    def give(self, given: Sequence[Claim | Place]) -> Any:
+        return self._do("give", given)
+
+    def hold(self, claims: Sequence[Claim], nanoseconds: int) -> Any:
+        return self._do("hold", claims, nanoseconds)
+
+    def forget(self, keys: Sequence[str]) -> Any:
+        return self._do("forget", keys)
+
+    def open(self) -> None:
+        self.called.append("open")
+
+    def close(self) -> None:
+        self.called.append("close")
+
+    def _do(self, method: str, *arguments: Any) -> Any:
+        self.called.append(method)
+        if self.waits:
+            return self._later(method, arguments)
+        return self._now(method, arguments)
+
+    async def _later(self, method: str, arguments: Sequence[Any]) -> Any:
+        await asyncio.sleep(0)
+        return self._now(method, arguments)
+
+    def _now(self, method: str, arguments: Sequence[Any]) -> Any:
+        if method in self.out:
+            raise StoreOutage("seeded-secret")
+        return getattr(self.kept, method)(*arguments)
+
+
+class Full(LocalStore):
+    """Buckets on this host, where there is no room any more."""
+
+    def take(self, wanted: Sequence[Claim | Place]) -> Rooms:
+        raise StoreOutage("seeded-secret")
+
+    def peek(self, wanted: Sequence[Claim | Place]) -> Rooms:
+        raise StoreOutage("seeded-secret")
+
+    def give(self, given: Sequence[Claim | Place]) -> None:
+        raise StoreOutage("seeded-secret")
+
+    def hold(self, claims: Sequence[Claim], nanoseconds: int) -> None:
+        raise StoreOutage("seeded-secret")
+
+    def forget(self, keys: Sequence[str]) -> None:
+        raise StoreOutage("seeded-secret")
