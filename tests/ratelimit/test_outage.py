@@ -224,12 +224,19 @@ def test_a_limiter_in_shadow_refuses_nobody_in_an_outage_either(face: Face) -> N
 
 
 @pytest.mark.parametrize(
-    ("on_outage", "heard", "code"),
-    [("local", ["a"], 1008), ("allow", ["a", "b", "c"], None), ("refuse", [], 1013)],
+    ("on_outage", "shadow", "heard", "code"),
+    [
+        ("local", False, ["a"], 1008),
+        ("allow", False, ["a", "b", "c"], None),
+        ("refuse", False, [], 1013),
+        ("refuse", True, ["a", "b", "c"], None),
+    ],
 )
-def test_messages_in_an_outage(on_outage: Any, heard: list[str], code: int | None) -> None:
+def test_messages_in_an_outage(
+    on_outage: Any, shadow: bool, heard: list[str], code: int | None
+) -> None:
     """They are counted in memory, pass, or close with "try again later" (1013)."""
-    rule = Rule("* /ws", "2/hour", per="message")
+    rule = Rule("* /ws", "2/hour", per="message", shadow=shadow)
     limiter = RateLimiter(rules=[rule], store=Broken(), on_outage=on_outage, workers=2)
     sent: list[Any] = []
     got: list[str] = []
