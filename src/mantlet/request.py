@@ -35,7 +35,7 @@ class Request:
         waits: whether a hook may wait on an event loop, as it may under ASGI.
     """
 
-    __slots__ = ("answer_fields", "carrier", "owns_fields", "state")
+    __slots__ = ("_notes", "answer_fields", "carrier", "owns_fields", "state")
 
     protocol: Literal["http", "websocket"] = "http"
     waits: bool = False
@@ -46,6 +46,20 @@ class Request:
     answer_fields: dict[Any, tuple[Any, Any]]
     #: Whether it is this request's stack that sets them, and not one further out.
     owns_fields: bool
+
+    _notes: dict[Any, Any]
+
+    @property
+    def notes(self) -> dict[Any, Any]:
+        """What a policy keeps for its later hooks: the dict of this pass through this stack alone.
+
+        `state` is shared by all stacks that a request passes through, and by the app.
+        """
+        try:
+            return self._notes
+        except AttributeError:
+            self._notes = {}
+        return self._notes
 
     @abstractmethod
     def add_answer_field(self, name: str, value: str, *, alone: bool = False) -> None:

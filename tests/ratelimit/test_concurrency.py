@@ -174,6 +174,28 @@ def test_a_wrong_option_of_a_bound_is_an_error_that_says_what_is_wrong(
     assert said in str(refused.value)
 
 
+@both_faces
+@pytest.mark.parametrize("by", ["limiter", "rule"])
+def test_whose_places_they_are_is_what_the_limiter_or_the_rule_says(face: Face, by: str) -> None:
+    """Behind a proxy the peer's address is everybody's."""
+    key, bounded = keys.header("x-api-key"), Concurrency(1)
+    limiter = RateLimiter(concurrency=bounded, key=key)
+    if by == "rule":
+        limiter = RateLimiter(rules=[Rule("* /", concurrency=bounded, key=key)])
+    requests = [{"headers": [("x-api-key", name)]} for name in "aab"]
+    assert statuses(crowd(face, limiter, requests)) == {200: 2, 429: 1}
+
+
+@both_faces
+@pytest.mark.parametrize("by", ["limiter", "rule"])
+def test_places_of_a_limiter_or_a_rule_in_shadow_refuse_nobody(face: Face, by: str) -> None:
+    """Whatever the bound itself says."""
+    limiter = RateLimiter(concurrency=Concurrency(1), shadow=True)
+    if by == "rule":
+        limiter = RateLimiter(rules=[Rule("* /", concurrency=Concurrency(1), shadow=True)])
+    assert statuses(crowd(face, limiter, [{}] * 3)) == {200: 3}
+
+
 def test_what_is_no_bound_is_a_type_error() -> None:
     """A number alone does not say of what it is."""
     with pytest.raises(TypeError, match="concurrency must be a Concurrency, not 5"):

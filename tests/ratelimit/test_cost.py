@@ -201,6 +201,13 @@ def test_a_cost_without_a_quota_is_a_type_error() -> None:
         RateLimiter(rules=[Rule("* /", "1/hour")], cost=5)
 
 
+@pytest.mark.parametrize("cost", [True, 1.0], ids=repr)
+def test_a_cost_without_a_quota_is_checked_as_well(cost: Any) -> None:
+    """True and 1.0 are equal to what means nothing."""
+    with pytest.raises(TypeError, match="cost must be a whole number"):
+        RateLimiter(rules=[Rule("* /", "1/hour")], cost=cost)
+
+
 @pytest.mark.parametrize(
     ("cost", "error"),
     [(1.5, TypeError), ("5", TypeError), (True, TypeError), (None, TypeError), (-1, ValueError)],

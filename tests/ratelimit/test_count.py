@@ -107,8 +107,13 @@ def test_an_async_predicate_is_an_error_at_construction() -> None:
     async def later(response: Response) -> bool:
         return False
 
-    with pytest.raises(TypeError, match="count"):
-        RateLimiter("1/hour", count=later)  # type: ignore[arg-type]  # what is tested
+    class Later:
+        async def __call__(self, response: Response) -> bool:
+            return False
+
+    for count in (later, Later()):
+        with pytest.raises(TypeError, match="count"):
+            RateLimiter("1/hour", count=count)  # type: ignore[arg-type]  # what is tested
 
 
 @both_faces
@@ -148,6 +153,19 @@ def test_giving_back_never_fills_a_bucket_above_its_burst(face: Face) -> None:
     for _ in range(5):
         face.drive(app)
     assert left(limiter) == 2
+
+
+@both_faces
+def test_what_was_given_back_is_not_given_back_again(face: Face) -> None:
+    """An app outside hands one request in twice, the second time where nothing limits it."""
+    found = iter([CLIENT, None])
+    limiter = RateLimiter(
+        "9/hour", key=lambda _request: next(found), count=on_status(401), clock=lambda: 0
+    )
+    limiter.check(CLIENT, cost=3)
+    answers = face.drive_twice(face.wrap(hello, limiter))
+    assert [answer.status for answer in answers] == [200, 200]
+    assert left(limiter) == 6
 
 
 # -- errors ---------------------------------------------------------------------------------------

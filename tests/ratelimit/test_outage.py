@@ -59,7 +59,9 @@ def test_a_process_counts_its_share(
     limiter = RateLimiter("8/hour", store=store(), workers=workers, cost=cost)
     answers = ask(face, limiter, 10)
     assert [answer.status for answer in answers] == [200] * admitted + [429] * (10 - admitted)
-    assert limits_of(answers[0])[0][0].parameters == {"q": 8, "w": 3600}
+    (policy,), (limit,) = limits_of(answers[0])
+    assert policy.parameters == {"q": 8, "w": 3600}
+    assert limit.parameters["r"] == admitted - 1
     assert int(answers[-1].get("Retry-After") or 0) >= 1
 
 

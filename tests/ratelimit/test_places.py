@@ -15,6 +15,7 @@ from mantlet import Concurrency, Policy, RateLimiter, Reply
 from tests.conformance.checkers import check_asgi, check_wsgi
 from tests.drive import (
     Answer,
+    AsgiFace,
     Face,
     Said,
     ask_asgi,
@@ -24,6 +25,7 @@ from tests.drive import (
     make_environ,
     make_scope,
 )
+from tests.ratelimit.outages import Broken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from starlette.websockets import WebSocket
 
     from mantlet import Request
+    from mantlet.ratelimit.stores.store import Store
     from mantlet.types import Receive, Scope, Send
 
 
@@ -69,6 +72,14 @@ def test_a_place_is_free_after_a_policy_further_in_has_refused(face: Face) -> No
     """The exchange has ended all the same."""
     app = face.wrap(hello, bound(), Refuse())
     assert [face.drive(app).status for _ in range(3)] == [403] * 3
+
+
+@both_faces
+def test_a_limiter_around_an_app_twice_gives_both_places_back(face: Face) -> None:
+    """Around a whole site, say, and around one of the apps that are mounted in it."""
+    limiter = RateLimiter(concurrency=Concurrency(2))
+    app = face.wrap(hello, limiter, limiter)
+    assert [face.drive(app).status for _ in range(4)] == [200] * 4
 
 
 def test_a_streaming_answer_holds_its_place_until_it_is_closed_under_wsgi() -> None:
@@ -153,6 +164,43 @@ def test_a_streaming_answer_holds_its_place_until_its_end_under_asgi(end: str) -
         return during, (await stream.ask()).status
 
     assert asyncio.run(run()) == (429, 200)
+
+
+def test_a_place_is_free_after_a_cancellation_before_the_store_has_answered() -> None:
+    """It may have been taken by then, and nobody else would give it back."""
+
+    class Slow(Broken):
+        """Takes at once, and says so late."""
+
+        async def _later(self, method: str, arguments: Any) -> Any:
+            found = self._now(method, arguments)
+            if method == "take" and not asked.is_set():
+                asked.set()
+                await asyncio.Event().wait()
+            return found
+
+        def bind(self, waits: bool) -> Store:
+            bound = Slow()
+            bound.__dict__ |= self.__dict__ | {"waits": waits}
+            return bound
+
+    async def run() -> int | None:
+        store = Slow()
+        store.out.clear()
+        stack = mantlet.asgi.wrap(
+            AsgiFace().app(hello), RateLimiter(concurrency=Concurrency(1), store=store)
+        )
+        task = asyncio.create_task(ask_asgi(stack, make_scope(), [], Answer()))
+        await asked.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        answer = Answer()
+        await ask_asgi(stack, make_scope(), [], answer)
+        return answer.status
+
+    asked = asyncio.Event()
+    assert asyncio.run(run()) == 200
 
 
 def test_a_websocket_holds_its_place_until_it_is_closed() -> None:

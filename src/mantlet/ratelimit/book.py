@@ -9,7 +9,7 @@ from typing import Any
 from mantlet.ratelimit.concurrency import Concurrency
 from mantlet.ratelimit.keys import ROUTE
 from mantlet.ratelimit.keys.key import KeyFunction
-from mantlet.ratelimit.plan import Charge, Plan
+from mantlet.ratelimit.plan import Bound, Charge, Plan
 from mantlet.ratelimit.rules import Rule
 from mantlet.request import Request
 from mantlet.routing import Routes
@@ -117,11 +117,11 @@ class Book:
         charges = []
         if self._own is not None and not any(rule.override for rule in rules):
             charges.append(self._own)
-        bounds = [(self._namespace, self._concurrency)] if self._concurrency else []
+        bounds = []
+        if self._concurrency is not None:
+            bounds.append(self._bound(self._concurrency))
         bounds += [
-            (f"{self._namespace}\0{rule.pattern}", rule.concurrency)
-            for rule in rules
-            if rule.concurrency is not None
+            self._bound(rule.concurrency, rule) for rule in rules if rule.concurrency is not None
         ]
         return Plan(charges + self._of_rules(rules), bounds)
 
@@ -131,6 +131,14 @@ class Book:
 
     def _of_rules(self, rules: Sequence[Rule]) -> list[Charge]:
         return [charge for charge in map(self._charges.get, rules) if charge]
+
+    def _bound(self, concurrency: Concurrency, rule: Rule | None = None) -> Bound:
+        if rule is None:
+            scope, key, shadow = self._namespace, None, self._shadow
+        else:
+            scope = f"{self._namespace}\0{rule.pattern}"
+            key, shadow = rule.key, rule.shadow or self._shadow
+        return Bound.of(concurrency, scope=scope, key=key or self._key, shadow=shadow)
 
     def _charge(self, rule: Rule, number: int | None) -> Charge | None:
         """Return what requests have to pay by a rule, if it has a quota.

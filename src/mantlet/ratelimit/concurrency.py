@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from mantlet.ratelimit.keys import client_address
 from mantlet.ratelimit.keys.key import Key, KeyFunction, as_key
 from mantlet.ratelimit.quota import check_name
 
@@ -17,7 +16,7 @@ class Concurrency:
 
     Args:
         limit: how many.
-        key: whose requests they are; by default the client address.
+        key: whose requests they are; by default as the limiter's, or the rule's, own key says.
         lease: in seconds. In a store that outlives the process, a place that was not given back by
             then is free again, so that a killed worker frees its own. Longer than the longest
             request, or more than ``limit`` may run at once.
@@ -30,7 +29,7 @@ class Concurrency:
     """
 
     limit: int
-    key: Key
+    key: Key | None
     lease: float
     name: str
     shadow: bool
@@ -54,7 +53,7 @@ class Concurrency:
             raise ValueError(f"lease must be between a millisecond and a year, not {lease} seconds")
         values = {
             "limit": limit,
-            "key": as_key(key or client_address()),
+            "key": None if key is None else as_key(key),
             "lease": lease,
             "name": check_name(name),
             "shadow": bool(shadow),

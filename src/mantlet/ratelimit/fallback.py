@@ -26,11 +26,11 @@ class Fallback(LocalStore):
 
     def take(self, wanted: Sequence[Claim | Place]) -> Rooms:
         """Take all that is wanted, or nothing."""
-        return self._store.take(self.shares(wanted))
+        return self._shared(self._store.take(self.shares(wanted)))
 
     def peek(self, wanted: Sequence[Claim | Place]) -> Rooms:
         """Return what `take()` would return, and take nothing."""
-        return self._store.peek(self.shares(wanted))
+        return self._shared(self._store.peek(self.shares(wanted)))
 
     def give(self, given: Sequence[Claim | Place]) -> None:
         """Give tokens and places back that were taken."""
@@ -43,6 +43,10 @@ class Fallback(LocalStore):
     def forget(self, keys: Sequence[str]) -> None:
         """Make buckets full, and places free, again."""
         self._store.forget(keys)
+
+    def _shared(self, rooms: Rooms) -> Rooms:
+        """Return what is left in terms of what one token takes here."""
+        return [room // self.workers if room and room > 0 else room for room in rooms]
 
     def shares(self, wanted: Sequence[Claim | Place]) -> list[Claim | Place]:
         """Return what is wanted, as it weighs for one of several workers."""

@@ -46,18 +46,41 @@ class Bound(NamedTuple):
     prefix: str
     item: str
     policy: str
+    key: KeyFunction
+    shadow: bool
+
+    @classmethod
+    def of(cls, concurrency: Concurrency, *, scope: str, key: KeyFunction, shadow: bool) -> "Bound":
+        """Return a bound made ready.
+
+        Args:
+            concurrency: the bound.
+            scope: what tells it from every other of the same store.
+            key: whose requests they are, if the bound does not say so.
+            shadow: whether it is only tried out, whatever it says.
+        """
+        item = quoted(concurrency.name)
+        return cls(
+            concurrency.name,
+            concurrency,
+            _prefix(scope, "concurrency", concurrency.name),
+            item,
+            f'{item};q={concurrency.limit};qu="concurrent-requests"',
+            as_key(concurrency.key or key).function,
+            concurrency.shadow or shadow,
+        )
 
     async def asks(self, request: Request) -> "Sequence[Ask]":
         """Return the place that a request asks for; nothing where its key is None."""
         concurrency = self.quota
-        key = concurrency.key(request)
+        key = self.key(request)
         if isinstance(key, Awaitable):
             key = await key
         if key is None:
             return ()
         lease = int(concurrency.lease * 1_000_000_000)
         place, holder = self.prefix + key, urandom(8).hex()
-        return (Ask(self, Place(place, concurrency.limit, lease, holder, concurrency.shadow)),)
+        return (Ask(self, Place(place, concurrency.limit, lease, holder, self.shadow)),)
 
 
 class Ask(NamedTuple):
@@ -186,11 +209,9 @@ class Plan:
             is settled on the way in.
     """
 
-    def __init__(
-        self, charges: Iterable[Charge], concurrency: Iterable[tuple[str, Concurrency]] = ()
-    ) -> None:
+    def __init__(self, charges: Iterable[Charge], bounds: Iterable[Bound] = ()) -> None:
         self.charges = tuple(charges)
-        self.bounds = tuple(_bound(scope, one) for scope, one in concurrency)
+        self.bounds = tuple(bounds)
         names = [limit.name for charge in self.charges for limit in charge.limits or ()]
         names += [bound.name for bound in self.bounds]
         for name in names:
@@ -217,13 +238,6 @@ class Plan:
 def quoted(name: str) -> str:
     """Return a name as a String of a structured field (RFC 9651, 3.3.3)."""
     return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _bound(scope: str, concurrency: Concurrency) -> Bound:
-    item = quoted(concurrency.name)
-    policy = f'{item};q={concurrency.limit};qu="concurrent-requests"'
-    prefix = _prefix(scope, "concurrency", concurrency.name)
-    return Bound(concurrency.name, concurrency, prefix, item, policy)
 
 
 def _distinct(default: str, quotas: Sequence[Quota]) -> list[str]:

@@ -145,7 +145,7 @@ class RateLimiter(Checks, Policy):
                 count=check_count(count),
                 shadow=shadow,
             )
-        elif burst is not None or count is not None or cost != 1:
+        elif burst is not None or count is not None or check_cost(cost, ()) != 1:
             raise TypeError("burst, cost and count belong to a quota, and there is none")
         self._book = book = Book(
             own,
@@ -161,7 +161,6 @@ class RateLimiter(Checks, Policy):
         self._on_outage = on_outage
         self._routed = book.routed
         self._settles = book.counts or book.bounds
-        self._slot = f"mantlet.ratelimit.{id(self):x}"
         idle = set()
         if not book.counts:
             idle |= {"on_response", "on_error"}
@@ -228,11 +227,13 @@ class RateLimiter(Checks, Policy):
             return None
         visit = None
         if self._settles:
-            visit = request.state[self._slot] = Visit(asks)  # before waiting: it may be cancelled
+            visit = Visit(asks)
+            self._visits(request).append(visit)  # before waiting: it may be cancelled
         try:
             outcome = await self._counter.take(asks, request.waits)
         except StoreOutage:
-            request.state.pop(self._slot, None)
+            if visit is not None:
+                self._visits(request).remove(visit)
             return None if _only_tried(asks) else self._pass_unasked()
         decision = request.state["ratelimit"] = outcome.decision
         if visit is not None:
@@ -244,10 +245,11 @@ class RateLimiter(Checks, Policy):
 
     def on_response(self, request: Request, response: Response) -> Awaitable[None] | None:
         """Give back what the answer says does not count."""
-        visit: Visit | None = request.state.get(self._slot)
-        if visit is None or not visit.counts or visit.outcome is None:
-            return None
-        return begin(self._settle(request, visit, visit.outcome, response))
+        for visit in reversed(self._visits(request)):
+            if visit.counts and visit.outcome is not None:
+                visit.counts = False
+                return begin(self._settle(request, visit, visit.outcome, response))
+        return None
 
     def on_error(self, request: Request, error: BaseException) -> Awaitable[None] | None:
         """Give back what does not count, by the status that the error states, or 500.
@@ -267,8 +269,13 @@ class RateLimiter(Checks, Policy):
 
     def on_finish(self, request: Request) -> Awaitable[None] | None:
         """Free the places that the request held."""
-        visit: Visit | None = request.state.get(self._slot)
-        return None if visit is None else begin(visit.leave(self._counter, request.waits))
+        visits = self._visits(request)
+        return begin(visits.pop().leave(self._counter, request.waits)) if visits else None
+
+    def _visits(self, request: Request) -> list[Visit]:
+        """Return the visits of a request: more than one where this is around the app twice."""
+        visits: list[Visit] = request.notes.setdefault(self, [])
+        return visits
 
     def on_message(
         self, request: Request, message: Message
@@ -277,11 +284,11 @@ class RateLimiter(Checks, Policy):
         return message if message.direction == "out" else begin(self._weigh(request, message))
 
     async def _weigh(self, request: Request, message: Message) -> Message | Close | None:
-        slot = self._slot + ".messages"
-        asks: Sequence[Ask] | None = request.state.get(slot)
+        asks: Sequence[Ask] | None = request.notes.get((self, "messages"))
         if asks is None:
             plan = self._book.find_messages(request)
-            asks = request.state[slot] = () if plan is None else await plan.asks(request)
+            asks = () if plan is None else await plan.asks(request)
+            request.notes[self, "messages"] = asks
         if not asks:
             return message
         try:

@@ -1,7 +1,7 @@
 """What holds for some requests only: a rule for a method and a path template."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from inspect import iscoroutinefunction
+from inspect import iscoroutinefunction, isfunction
 from typing import Literal
 from warnings import warn
 
@@ -186,8 +186,8 @@ def check_cost(cost: Cost, quotas: tuple[Quota, ...] | QuotaFunction) -> Cost:
 
 
 def check_count(count: Count | None) -> Count | None:
-    checked: object = count
-    if count is not None and (not callable(checked) or iscoroutinefunction(checked)):
+    called = count if isfunction(count) else getattr(count, "__call__", None)  # noqa: B004
+    if count is not None and (called is None or iscoroutinefunction(called)):
         raise TypeError(f"count must be a predicate on the response, and a def, not {count!r}")
     return count
 

@@ -19,7 +19,7 @@ class Visit:
         asks: what it asks for.
 
     Attributes:
-        counts: whether its answer decides what it has to pay.
+        counts: whether its answer decides what it has to pay; no longer once that is settled.
         outcome: what became of it; None until the store has answered.
     """
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 MAX_KEYS = 100_000
-#: What `MemoryStore` says that a key takes at most.
-BYTES = 350
+#: What `MemoryStore` says that a key takes in a flood.
+BYTES = 375
 #: What the interpreter itself may take meanwhile.
 SLACK = 4 << 20
 

@@ -29,8 +29,9 @@ class MemoryStore(LocalStore):
     one of its keys holds them all.
 
     Args:
-        max_keys: how many buckets are kept, at 230 to 350 bytes each for an IP address; and besides
-            one for each limit. Places are kept for as long as their requests are in flight.
+        max_keys: how many buckets are kept, at about 250 bytes each for an IP address, and half as
+            much again in a flood; and besides one for each limit. Places are kept for as long as
+            their requests are in flight.
         clock: nanoseconds that never go back.
     """
 
