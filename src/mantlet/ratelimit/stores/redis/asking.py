@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from mantlet.exceptions import StoreError, StoreOutage
 from mantlet.ratelimit.quota import Quota
-from mantlet.ratelimit.stores.redis.breaker import Breaker
+from mantlet.ratelimit.stores.redis.breaker import Breakers
 from mantlet.ratelimit.stores.redis.client import Client
 from mantlet.ratelimit.stores.redis.errors import CommandError
 from mantlet.ratelimit.stores.redis.script import SCRIPT, numbers, split
@@ -53,18 +53,18 @@ class Asker:
         client: the connections to the server.
         uri: the server's, without its password.
         deadline: in seconds, for each call.
-        breaker: shared by all that ask the server.
+        breakers: shared by all that ask the server.
         waits: whether it asks on an event loop.
     """
 
     def __init__(
-        self, client: Client, uri: str, deadline: float, breaker: Breaker, *, waits: bool
+        self, client: Client, uri: str, deadline: float, breakers: Breakers, *, waits: bool
     ) -> None:
         self.client = client
         self.waits = waits
         self._uri = uri
         self._deadline = deadline
-        self._breaker = breaker
+        self._breakers = breakers
 
     async def open(self) -> None:
         """See whether the server takes us, by all that we ever do there; it may do so later.
@@ -77,6 +77,7 @@ class Asker:
         expires = monotonic() + max(self._deadline, _PATIENCE)
         try:
             await self._call("EVAL", SCRIPT, keys, ["take", *words], expires)
+            await self._call("EVALSHA", _SHA, keys, ["peek", *words], expires)
             await self._call("EVALSHA", _SHA, keys, ["give", *words], expires)
         except CommandError as error:
             raise StoreError(f"the store {self._uri} can't be used: {error}") from None
@@ -114,9 +115,12 @@ class Asker:
         reply = await self._script(keys, words, expires)
         if mode == "give":
             return []
-        if not isinstance(reply, bytes) or len(reply) != _LEFT.size * len(wanted):
-            raise StoreOutage(f"the store {self._uri} does not answer as it should")
-        return list(map(_answer, wanted, ahead, _LEFT.iter_unpack(reply)))
+        try:
+            if len(reply) == _LEFT.size * len(wanted):
+                return list(map(_answer, wanted, ahead, _LEFT.iter_unpack(reply)))
+        except (TypeError, ValueError, OverflowError):
+            pass  # something else has written to our keys, and numbers came of it that are none
+        raise StoreOutage(f"the store {self._uri} does not answer as it should")
 
     async def hold(self, claims: Sequence[Claim], nanoseconds: int) -> None:
         """Empty buckets on one node so that the next token of each comes in so many nanoseconds."""
@@ -135,7 +139,8 @@ class Asker:
         self, keys: list[bytes], words: list[str | bytes], expires: float | None = None
     ) -> Any:
         """Run the script, unless the server is not to be asked at the moment."""
-        if not self._breaker.admits():
+        breaker = self._breakers.of(self.client.node_of(keys[0]))
+        if not breaker.admits():
             raise StoreOutage(f"the store {self._uri} is not asked for the moment")
         expires = expires or self.expires()
         try:
@@ -146,12 +151,14 @@ class Asker:
                     raise
                 reply = await self._call("EVAL", SCRIPT, keys, words, expires)
         except (StoreOutage, CommandError) as error:
-            if self._breaker.failed():
+            # Something else has written to that one key: it says nothing of the server.
+            is_wrong = isinstance(error, CommandError) and error.code == "WRONGTYPE"
+            if not is_wrong and breaker.failed():
                 log.warning("The store %s is not asked for a while: %s", self._uri, error)
             if isinstance(error, StoreOutage):
                 raise
             raise StoreOutage(f"the store {self._uri}: {error}") from error
-        if self._breaker.succeeded():
+        if breaker.succeeded():
             log.warning("The store %s answers again", self._uri)
         return reply
 

@@ -5,12 +5,16 @@ from random import uniform
 from threading import Lock
 from time import monotonic
 
-__all__ = ["Breaker"]
+from mantlet.ratelimit.stores.redis.address import Address
+
+__all__ = ["Breaker", "Breakers"]
 
 #: Failures in a row that open the circuit.
 _FAILURES = 3
 #: Seconds until the first probe, and the most between two, but for the jitter.
 _FIRST, _LONGEST = 0.1, 5.0
+#: How many nodes are remembered; a cluster has at most a thousand.
+_NODES = 1000
 
 
 class Breaker:
@@ -71,3 +75,24 @@ class Breaker:
         """Let nobody through for a while, and the next time for twice as long."""
         self._until = self._clock() + uniform(0.5, 1.5) * self._while  # noqa: S311  # no secret
         self._while = min(2 * self._while, max(self._first, _LONGEST))
+
+
+class Breakers:
+    """A breaker for each node of a cluster; for a single server there is one.
+
+    Args:
+        deadline: see `Breaker`.
+    """
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+        self._breakers: dict[Address | None, Breaker] = {}
+
+    def of(self, node: Address | None) -> Breaker:
+        """Return that of a node; None for the only server there is, or one that is not known."""
+        breaker = self._breakers.get(node)
+        if breaker is None:
+            if len(self._breakers) >= _NODES:
+                self._breakers.clear()
+            breaker = self._breakers.setdefault(node, Breaker(self._deadline))
+        return breaker

@@ -80,6 +80,10 @@ class ClusterClient(Client):
             address = owner
         raise Outage("the nodes of the cluster don't agree who has what")
 
+    def node_of(self, key: bytes) -> Address | None:
+        """See `Client.node_of()`."""
+        return self._slots.owners[slot_of(key)]
+
     async def _look_up(self, expires: float) -> _Slots:
         self._slots = await self._informants.ask(("CLUSTER", "SLOTS"), _read, expires)
         self._informants.add(owner for owner in {*self._slots.owners} if owner is not None)

@@ -1,11 +1,12 @@
 """Tokens taken ahead of need, so that keys that are asked for all the time need no round trip."""
 
-from asyncio import Future, get_running_loop, shield
+from asyncio import Future, get_running_loop, shield, timeout
 from collections.abc import Callable, Sequence
 from threading import Lock
-from time import monotonic_ns
+from time import monotonic, monotonic_ns
 from typing import Final
 
+from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.quota import Quota
 from mantlet.ratelimit.stores.redis.asking import Answer, Asker
 from mantlet.ratelimit.stores.store import Claim, Place, Rooms, taken
@@ -24,8 +25,8 @@ class _Lease:
     __slots__ = ("arrival", "asked", "batch", "coming", "left", "room")
 
     def __init__(self) -> None:
-        #: Done when tokens have come, or won't: those of one event loop wait for one call.
-        self.arrival: Future[None] | None = None
+        #: Whether tokens have come, once that is known: those of one event loop wait for one call.
+        self.arrival: Future[bool] | None = None
         #: How many tokens are wanted ahead, and when the server was asked last.
         self.batch = self.asked = 0
         #: Tokens at hand, and those that the server is just asked for.
@@ -100,42 +101,63 @@ class Leases:
             StoreOutage: the server can't be asked.
         """
         expires = asker.expires()
-        if asker.waits and (arrivals := self._arrivals(wanted)):
-            for coming in arrivals:
-                await shield(coming)
-            spent = self.spend(wanted)
+        if asker.waits and self._arrivals(wanted):
+            spent = await self._wait(wanted, expires)
             if spent is not None:
                 return spent
         with self._lock:
             asked = [self._ahead(one) for one in wanted]
         arrival = _announce(asked) if asker.waits else None
+        have_come = False
         try:
             answers = await asker.ask("take", wanted, [ahead for _, ahead in asked], expires)
-            return self._receive(wanted, asked, answers)
+            rooms, have_come = self._receive(wanted, asked, answers)
+            return rooms
         finally:
             # Also of one that is cancelled, or whose server does not answer.
             with self._lock:
                 for lease, ahead in asked:
                     lease.coming -= ahead
             if arrival is not None and not arrival.done():
-                arrival.set_result(None)
+                arrival.set_result(have_come)
 
     def _receive(
         self, wanted: Wanted, asked: Sequence[tuple[_Lease, int]], answers: Sequence[Answer]
-    ) -> Rooms:
-        """Keep the tokens that have come; return what is left of each of the wanted with them."""
+    ) -> tuple[Rooms, bool]:
+        """Keep the tokens that have come.
+
+        Returns:
+            What is left of each of the wanted with them; and whether there were any.
+        """
         rooms: Rooms = [answer.room for answer in answers]
+        have_come = False
         with self._lock:
             for index, is_taken in enumerate(taken(wanted, rooms)):
                 one, (lease, ahead), answer = wanted[index], asked[index], answers[index]
                 if isinstance(one, Claim) and answer.room >= 0:
+                    quota = one.quota
                     more = ahead if is_taken and answer.more else 0
-                    lease.room = answer.room - more * one.quota.interval
+                    untaken = 0 if is_taken else one.cost * quota.interval
+                    lease.room = answer.room + untaken - more * quota.interval
                     lease.left += more
-                    rooms[index] = lease.seen(one.quota, lease.left)
-        return rooms
+                    have_come = have_come or more > 0
+                    rooms[index] = lease.seen(quota, lease.left) - untaken
+        return rooms, have_come
 
-    def _arrivals(self, wanted: Wanted) -> list[Future[None]]:
+    async def _wait(self, wanted: Wanted, expires: float) -> Rooms | None:
+        """Spend what is wanted as soon as all of it has come; return None where it won't."""
+        try:
+            async with timeout(expires - monotonic()):
+                while arrivals := self._arrivals(wanted):
+                    have_come = [await shield(arrival) for arrival in arrivals]
+                    spent = self.spend(wanted)
+                    if spent is not None or not all(have_come):
+                        return spent
+        except TimeoutError:
+            raise StoreOutage("tokens did not come in time") from None
+        return None
+
+    def _arrivals(self, wanted: Wanted) -> list[Future[bool]]:
         """Return what to wait for, on this event loop, for all that is wanted to be at hand."""
         arrivals = []
         loop = get_running_loop()
@@ -176,9 +198,9 @@ class Leases:
             self._leases.pop(key, None)
 
 
-def _announce(asked: Sequence[tuple[_Lease, int]]) -> Future[None]:
+def _announce(asked: Sequence[tuple[_Lease, int]]) -> Future[bool]:
     """Have others of this event loop wait for the tokens that are asked for."""
-    arrival: Future[None] = get_running_loop().create_future()
+    arrival: Future[bool] = get_running_loop().create_future()
     for lease, ahead in asked:
         if ahead:
             lease.arrival = arrival

@@ -24,7 +24,7 @@ from itertools import compress
 
 from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.stores.redis.asking import Asker, server_key
-from mantlet.ratelimit.stores.redis.breaker import Breaker
+from mantlet.ratelimit.stores.redis.breaker import Breakers
 from mantlet.ratelimit.stores.redis.client import Remote
 from mantlet.ratelimit.stores.redis.leases import Leases
 from mantlet.ratelimit.stores.redis.refusals import Refusals
@@ -61,7 +61,7 @@ class RedisStore(Store):
     ) -> None:
         self._remote = Remote(uri, deadline=deadline)
         self._deadline = deadline
-        self._breaker = Breaker(deadline)
+        self._breakers = Breakers(deadline)
         self._refusals = Refusals(max_keys)
         self._leases = None if lease is None else Leases(lease, max_keys)
         self._asker = self._make_asker(waits=False)
@@ -77,7 +77,7 @@ class RedisStore(Store):
 
     def _make_asker(self, waits: bool) -> Asker:
         client = self._remote.bind(waits)
-        return Asker(client, self._remote.safe_uri, self._deadline, self._breaker, waits=waits)
+        return Asker(client, self._remote.safe_uri, self._deadline, self._breakers, waits=waits)
 
     def open(self) -> Awaitable[None] | None:
         """Connect. A server that does not answer is no error yet: it may by the time it is needed.

@@ -71,6 +71,10 @@ class Client:
         """See `slot_of()`."""
         return slot_of(key)
 
+    def node_of(self, key: bytes) -> Address | None:
+        """Return the node of a cluster that has a key, as far as is known; None elsewhere."""
+        return None
+
     async def close(self) -> None:
         """Close the connections: under asyncio those of the running loop. A call makes new ones."""
         await self._transport.close()
