@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mantlet.ratelimit.stores.redis import connection
-from mantlet.ratelimit.stores.redis.client import Remote
-from mantlet.ratelimit.stores.redis.errors import Outage
+from mantlet.ratelimit.stores.redis.client import Remote, connection
+from mantlet.ratelimit.stores.redis.client.errors import Outage
 from tests.ratelimit.redis.conftest import AMPLE, timed
 from tests.ratelimit.redis.servers import Valkey, listen, quiet_port, tls_front
 from tests.servers.server import HOST

@@ -12,8 +12,8 @@ import pytest
 from mantlet import Quota, steps
 from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.stores.redis.asking import server_key
+from mantlet.ratelimit.stores.redis.client.topology import slot_of
 from mantlet.ratelimit.stores.redis.store import RedisStore
-from mantlet.ratelimit.stores.redis.topology import slot_of
 from mantlet.ratelimit.stores.store import Claim, Place
 from tests.ratelimit.redis.asked import Asked, asked
 from tests.ratelimit.redis.conftest import AMPLE, Way, timed

@@ -13,7 +13,7 @@ from mantlet.exceptions import StoreError, StoreOutage
 from mantlet.ratelimit.quota import Quota
 from mantlet.ratelimit.stores.redis.breaker import Breakers
 from mantlet.ratelimit.stores.redis.client import Client
-from mantlet.ratelimit.stores.redis.errors import CommandError
+from mantlet.ratelimit.stores.redis.client.errors import CommandError
 from mantlet.ratelimit.stores.redis.script import SCRIPT, numbers, split
 from mantlet.ratelimit.stores.store import Claim, Place
 

@@ -40,7 +40,7 @@ class RedisStore(Store):
     """Buckets on a server, shared by all processes that name it.
 
     Args:
-        uri: of the server, see `uri`.
+        uri: of the server, see `client.uri`.
         deadline: in seconds, for each call, connecting included.
         lease: tokens that are taken ahead for keys that are asked for again and again; see
             `leases` for what that lets through.

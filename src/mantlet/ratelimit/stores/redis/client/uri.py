@@ -8,8 +8,8 @@ from ssl import SSLContext
 from typing import Final, Literal, cast
 from urllib.parse import unquote
 
-from mantlet.ratelimit.stores.redis.address import Address, read_address
-from mantlet.ratelimit.stores.redis.tls import TLS_OPTIONS, tls_context
+from mantlet.ratelimit.stores.redis.client.address import Address, read_address
+from mantlet.ratelimit.stores.redis.client.tls import TLS_OPTIONS, tls_context
 
 __all__ = ["Location", "Login", "hide", "parse"]
 

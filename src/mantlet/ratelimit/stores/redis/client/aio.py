@@ -7,10 +7,10 @@ from ssl import SSLContext
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
-from mantlet.ratelimit.stores.redis.address import Address
-from mantlet.ratelimit.stores.redis.links import Greet
-from mantlet.ratelimit.stores.redis.node import Node
-from mantlet.ratelimit.stores.redis.turn import Turn
+from mantlet.ratelimit.stores.redis.client.address import Address
+from mantlet.ratelimit.stores.redis.client.links import Greet
+from mantlet.ratelimit.stores.redis.client.node import Node
+from mantlet.ratelimit.stores.redis.client.turn import Turn
 
 __all__ = ["AsyncioTransport"]
 

@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from mantlet.exceptions import StoreError
-from mantlet.ratelimit.stores.redis.errors import Outage
+from mantlet.ratelimit.stores.redis.client.errors import Outage
 
 __all__ = ["Turn"]
 

@@ -6,10 +6,10 @@ from math import inf
 from time import monotonic
 from typing import Any
 
-from mantlet.ratelimit.stores.redis.address import Address
-from mantlet.ratelimit.stores.redis.errors import Lost, Outage
-from mantlet.ratelimit.stores.redis.links import Link
-from mantlet.ratelimit.stores.redis.wire import MORE, NONSENSE, PushNotification, make_reader
+from mantlet.ratelimit.stores.redis.client.address import Address
+from mantlet.ratelimit.stores.redis.client.errors import Lost, Outage
+from mantlet.ratelimit.stores.redis.client.links import Link
+from mantlet.ratelimit.stores.redis.client.wire import MORE, NONSENSE, PushNotification, make_reader
 
 __all__ = ["Connection"]
 

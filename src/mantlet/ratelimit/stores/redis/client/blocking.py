@@ -9,10 +9,10 @@ from time import monotonic
 from typing import Any, TypeVar
 from weakref import finalize
 
-from mantlet.ratelimit.stores.redis.address import Address
-from mantlet.ratelimit.stores.redis.errors import Lost, Outage, time_left
-from mantlet.ratelimit.stores.redis.links import Greet, Link
-from mantlet.ratelimit.stores.redis.wire import MORE, NONSENSE, PushNotification, make_reader
+from mantlet.ratelimit.stores.redis.client.address import Address
+from mantlet.ratelimit.stores.redis.client.errors import Lost, Outage, time_left
+from mantlet.ratelimit.stores.redis.client.links import Greet, Link
+from mantlet.ratelimit.stores.redis.client.wire import MORE, NONSENSE, PushNotification, make_reader
 
 __all__ = ["BlockingTransport"]
 

@@ -7,11 +7,11 @@ from functools import partial
 from ssl import SSLContext
 from typing import Any
 
-from mantlet.ratelimit.stores.redis.address import Address
-from mantlet.ratelimit.stores.redis.connection import Connection
-from mantlet.ratelimit.stores.redis.errors import Lost, Outage, time_left
-from mantlet.ratelimit.stores.redis.links import Greet, Link
-from mantlet.ratelimit.stores.redis.turn import Turn
+from mantlet.ratelimit.stores.redis.client.address import Address
+from mantlet.ratelimit.stores.redis.client.connection import Connection
+from mantlet.ratelimit.stores.redis.client.errors import Lost, Outage, time_left
+from mantlet.ratelimit.stores.redis.client.links import Greet, Link
+from mantlet.ratelimit.stores.redis.client.turn import Turn
 
 __all__ = ["Node"]
 

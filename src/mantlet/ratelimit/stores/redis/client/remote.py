@@ -2,13 +2,13 @@
 
 from typing import Final
 
-from mantlet.ratelimit.stores.redis.aio import AsyncioTransport
-from mantlet.ratelimit.stores.redis.blocking import BlockingTransport
-from mantlet.ratelimit.stores.redis.cluster import ClusterClient
-from mantlet.ratelimit.stores.redis.greeting import Greeting
-from mantlet.ratelimit.stores.redis.links import Transport
-from mantlet.ratelimit.stores.redis.topology import Client, SentinelClient, SingleClient
-from mantlet.ratelimit.stores.redis.uri import Login, parse
+from mantlet.ratelimit.stores.redis.client.aio import AsyncioTransport
+from mantlet.ratelimit.stores.redis.client.blocking import BlockingTransport
+from mantlet.ratelimit.stores.redis.client.cluster import ClusterClient
+from mantlet.ratelimit.stores.redis.client.greeting import Greeting
+from mantlet.ratelimit.stores.redis.client.links import Transport
+from mantlet.ratelimit.stores.redis.client.topology import Client, SentinelClient, SingleClient
+from mantlet.ratelimit.stores.redis.client.uri import Login, parse
 
 __all__ = ["Client", "Remote"]
 
@@ -24,7 +24,7 @@ class Remote:
     stop the system's look-up of a host's name. An IP address needs none.
 
     Args:
-        uri: see `mantlet.ratelimit.stores.redis.uri.parse()`.
+        uri: see `mantlet.ratelimit.stores.redis.client.uri.parse()`.
         deadline: in seconds; how long a call may usually take. What a call may take is said with
             each.
 

@@ -2,11 +2,17 @@
 
 from typing import Any
 
-from mantlet.ratelimit.stores.redis.address import Address
-from mantlet.ratelimit.stores.redis.errors import Outage, error_code, refusal
-from mantlet.ratelimit.stores.redis.links import Transport
-from mantlet.ratelimit.stores.redis.topology import SLOTS, Client, Informants, said_address, slot_of
-from mantlet.ratelimit.stores.redis.wire import ReplyError, pack
+from mantlet.ratelimit.stores.redis.client.address import Address
+from mantlet.ratelimit.stores.redis.client.errors import Outage, error_code, refusal
+from mantlet.ratelimit.stores.redis.client.links import Transport
+from mantlet.ratelimit.stores.redis.client.topology import (
+    SLOTS,
+    Client,
+    Informants,
+    said_address,
+    slot_of,
+)
+from mantlet.ratelimit.stores.redis.client.wire import ReplyError, pack
 
 __all__ = ["ClusterClient"]
 

@@ -4,8 +4,8 @@ import re
 import time
 
 from mantlet.exceptions import StoreError, StoreOutage
-from mantlet.ratelimit.stores.redis.address import Address
-from mantlet.ratelimit.stores.redis.wire import ReplyError
+from mantlet.ratelimit.stores.redis.client.address import Address
+from mantlet.ratelimit.stores.redis.client.wire import ReplyError
 
 __all__ = ["CommandError", "Lost", "Outage", "error_code", "refusal", "time_left"]
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from mantlet.ratelimit.stores.redis.errors import error_code, refusal
-from mantlet.ratelimit.stores.redis.links import Link
-from mantlet.ratelimit.stores.redis.uri import Login
-from mantlet.ratelimit.stores.redis.wire import ReplyError, pack
+from mantlet.ratelimit.stores.redis.client.errors import error_code, refusal
+from mantlet.ratelimit.stores.redis.client.links import Link
+from mantlet.ratelimit.stores.redis.client.uri import Login
+from mantlet.ratelimit.stores.redis.client.wire import ReplyError, pack
 
 __all__ = ["Greeting"]
 

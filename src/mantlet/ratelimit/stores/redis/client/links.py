@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
-from mantlet.ratelimit.stores.redis.address import Address
+from mantlet.ratelimit.stores.redis.client.address import Address
 
 __all__ = ["Greet", "Link", "Transport"]
 

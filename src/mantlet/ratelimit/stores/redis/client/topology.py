@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import Any, Final, TypeVar
 
-from mantlet.ratelimit.stores.redis.address import Address, host_address
-from mantlet.ratelimit.stores.redis.errors import Outage, refusal, time_left
-from mantlet.ratelimit.stores.redis.links import Transport
-from mantlet.ratelimit.stores.redis.wire import ReplyError, pack
+from mantlet.ratelimit.stores.redis.client.address import Address, host_address
+from mantlet.ratelimit.stores.redis.client.errors import Outage, refusal, time_left
+from mantlet.ratelimit.stores.redis.client.links import Transport
+from mantlet.ratelimit.stores.redis.client.wire import ReplyError, pack
 
 __all__ = ["Client", "Informants", "SentinelClient", "SingleClient", "said_address", "slot_of"]
 
