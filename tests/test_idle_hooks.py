@@ -10,6 +10,7 @@ import pytest
 import mantlet
 from mantlet import Concurrency, Message, Policy, RateLimiter, Rule, on_status
 from tests.drive import AsgiFace, Face, Said, both_faces, hello, make_scope
+from tests.ids import shown
 from tests.ratelimit.outages import Broken
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ CONFIGURED = pytest.mark.parametrize(
         ({"rules": [Rule("* /elsewhere", concurrency=Concurrency(5))]}, ["on_finish"]),
         ({"quota": "9/hour", "store": Broken()}, ["startup"]),
     ],
-    ids=str,
+    ids=shown,
 )
 
 

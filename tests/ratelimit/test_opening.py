@@ -9,6 +9,7 @@ import pytest
 
 from mantlet import Concurrency, Quota, RateLimiter, Rule, StoreError
 from mantlet.ratelimit import stores
+from tests.ids import shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -208,7 +209,7 @@ def test_memory_needs_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"count": 401}, TypeError, "count must be a predicate on the response"),
         ({"concurrency": 5}, TypeError, "concurrency must be a Concurrency, not 5"),
     ],
-    ids=lambda value: repr(value) if isinstance(value, dict) else "",
+    ids=lambda value: shown(value) if isinstance(value, dict) else "",
 )
 def test_a_wrong_option_is_an_error_that_says_what_is_wrong(
     options: dict[str, Any], error: type[Exception], said: str
@@ -228,7 +229,7 @@ def test_a_wrong_option_is_an_error_that_says_what_is_wrong(
         {"store": "redis://:password@localhost:6379/0", "lease": 1},
         {"store": "valkey+sentinel://a,b/service", "lease": 50, "max_keys": 5},
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_what_is_right_at_the_edge_is_taken(options: dict[str, Any]) -> None:
     """No server is asked before the first request."""
@@ -242,7 +243,7 @@ def test_a_limiter_of_nothing_is_a_type_error_that_says_what_it_needs() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"burst": 5}, {"cost": 2}, {"count": lambda _response: True}], ids=repr
+    "options", [{"burst": 5}, {"cost": 2}, {"count": lambda _response: True}], ids=shown
 )
 def test_options_of_a_quota_need_one(options: dict[str, Any]) -> None:
     """They are not silently ignored."""

@@ -9,6 +9,7 @@ import pytest
 
 from mantlet import Quota, RateLimiter, Rule, StoreOutage
 from tests.drive import CLIENT, Face, both_faces, hello
+from tests.ids import shown
 from tests.ratelimit.outages import Broken
 
 if TYPE_CHECKING:
@@ -115,7 +116,9 @@ def test_rules_and_the_limiter_do_not_share_a_bucket_by_their_names() -> None:
     assert limiter.check("x", rule="* /b").allowed
 
 
-@pytest.mark.parametrize("options", [{"max_keys": 5}, {"clock": lambda: 0}, {"lease": 5}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{"max_keys": 5}, {"clock": lambda: 0}, {"lease": 5}], ids=shown
+)
 def test_options_of_a_store_belong_to_the_one_that_is_given(options: dict[str, Any]) -> None:
     """They are not silently ignored."""
     with pytest.raises(TypeError, match="belong to the store"):

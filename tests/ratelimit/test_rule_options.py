@@ -9,6 +9,7 @@ import pytest
 
 from mantlet import Concurrency, Quota, RateLimiter, Rule, on_status
 from tests.drive import FACES, Face, both_faces, hello
+from tests.ids import shown
 from tests.ratelimit.structured import limits_of
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def test_a_function_may_tell_several_quotas(face: Face) -> None:
 
 
 @both_faces
-@pytest.mark.parametrize("told", [5, "often", Quota("1/hour", window="fixed"), plan], ids=str)
+@pytest.mark.parametrize("told", [5, "often", Quota("1/hour", window="fixed"), plan], ids=shown)
 def test_a_function_that_tells_no_quota_fails_closed(face: Face, told: Any) -> None:
     """The app does not see a request that nobody could judge."""
     answer = face.drive(face.wrap(hello, limiter(quota=lambda _request: told)))
@@ -98,7 +99,7 @@ def test_a_function_may_tell_more_quotas_than_are_kept_at_the_ready() -> None:
         (None, "9/hour; 5/minute", ["GET /a 9/hour", "GET /a 5/minute"]),
         (None, ["9/hour", Quota("5/minute", name="x")], ["GET /a", "x"]),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_quotas_are_called_by_their_own_names_or_by_their_rules(
     face: Face, quota: Any, rule: Any, names: list[str]
@@ -188,7 +189,7 @@ def test_a_pattern_that_is_no_text_is_a_type_error(pattern: Any) -> None:
         ({"concurrency": 5}, TypeError, "concurrency must be a Concurrency, not 5"),
         ({"quota": "5/minute", "burts": 5}, TypeError, "burts"),
     ],
-    ids=lambda value: repr(value) if isinstance(value, dict) else "",
+    ids=lambda value: shown(value) if isinstance(value, dict) else "",
 )
 def test_a_wrong_option_of_a_rule_is_an_error_that_says_what_is_wrong(
     options: dict[str, Any], error: type[Exception], said: str
@@ -243,7 +244,7 @@ def test_a_rule_reads_as_its_pattern() -> None:
         ((True,), TypeError),
         (([401],), TypeError),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_on_status_takes_statuses(statuses: Any, error: type[Exception]) -> None:
     """Numbers of HTTP, and ranges of them."""
