@@ -60,15 +60,17 @@ REFUSING = {
 
 
 def measure(rounds: int, seconds: float) -> dict[str, Any]:
-    """Measure what passes, and what is refused.
+    """Measure what passes, what is refused, and what the server has to do for it.
 
     Returns:
-        For each of the two, for each case and round, what the load generator says, and how many
-        calls the Valkey was sent meanwhile.
+        The load: for each of the first two, for each case and round, what the load generator says,
+        and how many calls of a script the Valkey was sent meanwhile. And the capacity, for which
+        see `_capacity()`.
     """
     with ValkeyServer(save="") as valkey:
         groups = {"passing": PASSING, "refusing": REFUSING}
-        return {name: _measure(valkey, cases, rounds, seconds) for name, cases in groups.items()}
+        load = {name: _measure(valkey, cases, rounds, seconds) for name, cases in groups.items()}
+        return {"load": load, "capacity": _capacity(valkey)}
 
 
 def _measure(

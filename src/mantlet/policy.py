@@ -6,7 +6,7 @@ from types import coroutine
 from typing import Any, Final, Literal
 
 from mantlet.exceptions import ResponseTooLarge
-from mantlet.fields import check_name, check_value
+from mantlet.fields import text_field
 from mantlet.headers import MutableHeaders
 from mantlet.request import Request
 
@@ -49,7 +49,7 @@ class Reply:
         if not 200 <= status <= 599:
             raise ValueError(f"status must be between 200 and 599, not {status}")
         pairs = headers.items() if isinstance(headers, Mapping) else headers
-        fields = [(check_name(name), check_value(name, value)) for name, value in pairs]
+        fields = [text_field(name, value) for name, value in pairs]
         if status not in (204, 304) and not any(n.lower() == "content-type" for n, _ in fields):
             fields.append(("Content-Type", _TEXT if isinstance(body, str) else _BYTES))
         self.status = status

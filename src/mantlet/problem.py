@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
+from json.encoder import encode_basestring_ascii
 from types import MappingProxyType
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -73,7 +74,9 @@ class Problem(MantletError):
         self.headers: Mapping[str, str] = MappingProxyType(
             {check_name(name): check_value(name, value) for name, value in (headers or {}).items()}
         )
-        self.extensions: Mapping[str, Any] = MappingProxyType(_as_json(extensions or {}))
+        #: The extensions' members as text, which answering can't fail with.
+        self._members = _as_json(extensions) if extensions else "{}"
+        self.extensions: Mapping[str, Any] = MappingProxyType(json.loads(self._members))
         super().__init__(f"{status} {self.title}")
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -90,19 +93,22 @@ class Problem(MantletError):
         It names the request by the id that the exchange has, if it has one.
         """
         request_id: str | None = request.state.get("request_id")
-        members: dict[str, Any] = {"type": self.type, "title": self.title, "status": self.status}
+        # Put together by hand: what is refused in a flood is to be refused quickly.
+        body = f'{{"type": {_text(self.type)}, "title": {_text(self.title)}, '
+        body += f'"status": {self.status}'
         if self.detail is not None:
-            members["detail"] = self.detail
+            body += f', "detail": {_text(self.detail)}'
         instance = self.instance or (request_id and f"urn:uuid:{as_uuid(request_id)}")
         if instance:
-            members["instance"] = instance
+            body += f', "instance": {_text(instance)}'
         if request_id:
-            members["request_id"] = request_id
-        members |= self.extensions
+            body += f', "request_id": {_text(request_id)}'
+        if self.extensions:
+            body += f", {self._members[1:-1]}"
         own = {name.lower() for name in self.headers}
         headers = {name: value for name, value in _DEFAULTS.items() if name.lower() not in own}
         headers |= self.headers
-        return Reply(self.status, headers, json.dumps(members, ensure_ascii=True).encode("ascii"))
+        return Reply(self.status, headers, f"{body}}}".encode("ascii"))
 
 
 def _restore(kind: type[Problem], args: tuple[Any, ...], state: dict[str, Any]) -> Problem:
@@ -114,13 +120,17 @@ def _restore(kind: type[Problem], args: tuple[Any, ...], state: dict[str, Any]) 
     return problem
 
 
-def _as_json(extensions: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy of the extensions as JSON has them, so that answering can't fail."""
+def _text(value: object) -> str:
+    """Return a text as JSON; also one that is translated as late as this."""
+    return encode_basestring_ascii(str(value))
+
+
+def _as_json(extensions: Mapping[str, Any]) -> str:
+    """Return the extensions as a JSON object."""
     try:
-        copy: dict[str, Any] = json.loads(json.dumps(dict(extensions), allow_nan=False))
+        return json.dumps(dict(extensions), allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"extensions must be JSON values: {error}") from None
-    return copy
 
 
 class BodyTooLarge(Problem):

@@ -8,7 +8,7 @@ from typing import Any
 from mantlet.asgi.request import AsgiRequest
 from mantlet.exceptions import ClientDisconnected, MantletError, NoAnswer
 from mantlet.exchange import Exchange
-from mantlet.fields import with_fields
+from mantlet.fields import bytes_field, with_fields
 from mantlet.headers import BytesHeaders
 from mantlet.outward import CLOSED, COLLECTING, HOLDING, STREAMING, WAITING, Steps
 from mantlet.policy import Reply, Response
@@ -32,10 +32,8 @@ class AsgiExchange(Exchange):
 
     def make_response(self, reply: Reply) -> Response:
         """Return a reply as the response that the policies further out see."""
-        headers = BytesHeaders()
-        for name, value in reply.headers:
-            headers.append(name, value)
-        return Response(reply.status, headers.raw, BytesHeaders)
+        raw = [bytes_field(name, value) for name, value in reply.headers]
+        return Response(reply.status, raw, BytesHeaders)
 
     async def conclude(self, error: BaseException | None) -> None:
         """Answer what is not answered yet: a refusal, or the ``error`` that the app has raised.

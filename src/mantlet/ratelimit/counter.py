@@ -80,25 +80,21 @@ class Counter:
         Raises:
             StoreOutage: the store can't be asked, and nothing takes its place.
         """
-        windowed: list[tuple[Ask, Claim]] = []
-        counted = asks
-        if self._windows is not None:
-            windowed = [
-                (ask, ask.claim)
-                for ask in asks
-                if isinstance(ask.claim, Claim) and ask.claim.quota.window
-            ]
-            counted = [ask for ask in asks if not any(ask is one for one, _ in windowed)]
         store = self._bound[waits]
+        if self._windows is None:
+            store, rooms = await self._rooms(store, [ask.claim for ask in asks], peek)
+            return _outcome(_decided(asks, rooms), store)
+        windowed = [
+            (ask, ask.claim)
+            for ask in asks
+            if isinstance(ask.claim, Claim) and ask.claim.quota.window
+        ]
+        counted = [ask for ask in asks if not any(ask is one for one, _ in windowed)]
         told: list[tuple[Ask, Decision]] = []
         if counted:
             store, rooms = await self._rooms(store, [ask.claim for ask in counted], peek)
-            told = [
-                (ask, _decision(ask, room))
-                for ask, room in zip(counted, rooms, strict=True)
-                if room is not None
-            ]
-        if self._windows is not None and windowed:
+            told = _decided(counted, rooms)
+        if windowed:
             claims = [claim for _, claim in windowed]
             peek = peek or not all(one.allowed for _, one in told)
             standings = await self._standings(self._windows, claims, waits, peek)
@@ -111,10 +107,7 @@ class Counter:
                 if given is not None:
                     await given
             told += judged
-        each = [one for _, one in told]
-        if not all(one.allowed for one in each):
-            each = [one.given_back() if one.within else one for one in each]
-        return Outcome([ask for ask, _ in told], joint(each), store)
+        return _outcome(told, store)
 
     def take_one(self, key: str, quota: Quota, waits: bool) -> int | Awaitable[int]:
         """Take one token of one bucket: `take()` for what nearly every request wants.
@@ -184,6 +177,25 @@ class Counter:
         shares = [claim._replace(cost=claim.cost * local.workers) for claim in claims]
         standings = (spare.peek if peek else spare.take)(shares, waits)
         return standings if isinstance(standings, list) else await standings
+
+
+def _outcome(told: list[tuple[Ask, Decision]], store: Store) -> Outcome:
+    asks = [ask for ask, _ in told]
+    each = [one for _, one in told]
+    for one in each:
+        if not (one.within or one.shadow):
+            each = [one.given_back() if one.within else one for one in each]
+            break
+    return Outcome(asks, joint(each), store)
+
+
+def _decided(asks: Sequence[Ask], rooms: Rooms) -> list[tuple[Ask, Decision]]:
+    """Return what was decided about each that was asked for, but for those not looked at."""
+    return [
+        (ask, _decision(ask, room))
+        for ask, room in zip(asks, rooms, strict=True)
+        if room is not None
+    ]
 
 
 def _decision(ask: Ask, room: int) -> Decision:

@@ -46,14 +46,18 @@ def add_fields(
         limits: those it was decided by, in the order of ``decision.each``.
         decision: about all of it.
     """
-    pairs = zip(limits, decision.each, strict=True)
-    told = [(limit, one) for limit, one in pairs if not one.shadow]
-    if headers is None or not told:
+    if headers is None:
+        return
+    told = [
+        (limit, one) for limit, one in zip(limits, decision.each, strict=True) if not one.shadow
+    ]
+    if not told:
         return
     if headers != "legacy":
-        latest = _whole(decision.retry_after) if not decision.allowed else None
-        request.add_answer_field("RateLimit-Policy", ", ".join(limit.policy for limit, _ in told))
-        items = (limit.item + one.parameters(latest) for limit, one in told)
+        latest = None if decision.allowed else _whole(decision.retry_after)
+        policies = [limit.policy for limit, _ in told]
+        items = [limit.item + one.parameters(latest) for limit, one in told]
+        request.add_answer_field("RateLimit-Policy", ", ".join(policies))
         request.add_answer_field("RateLimit", ", ".join(items))
     if headers != "draft":
         _add_legacy_fields(request, joint([one for _, one in told]))
