@@ -96,6 +96,7 @@ def serve(
     *,
     directory: Path = EXAMPLES,
     env: Mapping[str, str] | None = None,
+    workers: int = 1,
 ) -> Iterator[Server]:
     """Start a server on a free port; stop it in the end.
 
@@ -104,11 +105,12 @@ def serve(
         app: ``module:name`` of the app.
         directory: where the module is.
         env: environment variables beside those that the tests run with.
+        workers: how many processes it has.
     """
     with TemporaryFile() as output:
         port = free_port()
         process = subprocess.Popen(
-            command(name, app, port),
+            command(name, app, port, workers),
             cwd=directory,
             env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
             stdout=output,
@@ -123,9 +125,10 @@ def serve(
             stop(process)
 
 
-def command(name: str, app: str, port: int) -> list[str]:
-    """Return the command line of a server with one worker."""
+def command(name: str, app: str, port: int, workers: int = 1) -> list[str]:
+    """Return the command line of a server."""
     module, *options = COMMANDS[name]
+    options += ["--workers", str(workers)]
     match module:
         case "gunicorn":
             options += ["--bind", f"{HOST}:{port}", "--no-control-socket"]
