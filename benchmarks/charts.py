@@ -92,15 +92,28 @@ def _peers(results: Results) -> Canvas:
             for figure in group.values()
         ]
         _bars(axes, group, [_color(name) for name in group], labels)
-        axes.set_xscale("log")
-        low = min(figure.median for figure in group.values())
-        axes.set_xlim(max(0.3, low / 3), max(f.high for f in group.values()) * 4)
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.set_xlabel("µs added to a request (log scale)")
-        axes.set_title(f"Around the same {title} app")
-    panels[2].set_title("One check of a rate limit alone, without an app")
-    panels[2].set_xlabel("µs a check (log scale)")
+        alone = title == names.CHECKS
+        _scale(axes, group, "µs a check" if alone else "µs added to a request")
+        axes.set_title(
+            "One check of a rate limit alone, without an app"
+            if alone
+            else f"Around the same {title} app"
+        )
     return canvas
+
+
+def _scale(axes: Axes, figures: dict[str, Figure], unit: str) -> None:
+    """Give the axis of figures room for labels; make it logarithmic where they differ much."""
+    least = min(figure.median for figure in figures.values())
+    most = max(figure.high for figure in figures.values())
+    if most > 8 * least:
+        axes.set_xscale("log")
+        axes.set_xlim(least / 3, most * 4)
+        axes.xaxis.set_major_formatter("{x:,g}")
+        unit += " (log scale)"
+    else:
+        axes.set_xlim(0, most * 1.25)
+    axes.set_xlabel(unit)
 
 
 def _times(ratio: float) -> str:
@@ -122,7 +135,7 @@ def _stores(results: Results) -> Canvas:
         for case in results["workers"]
     }
     text = "Decisions of the processes of one host on one file (processes x keys)"
-    panels.append((text, "a second (log scale)", rates, "{:,.0f}".format))
+    panels.append((text, "a second", rates, "{:,.0f}".format))
     rates = {name: served(results, "passing", name) for name in results["valkey"]["passing"]}
     text = "Requests around Starlette through uvicorn, limits in a Valkey"
     panels.append((text, "a second", rates, "{:,.0f}".format))
@@ -135,15 +148,8 @@ def _stores(results: Results) -> Canvas:
             for name in figures
         ]
         _bars(axes, figures, colors, [label(figure.median) for figure in figures.values()])
-        most = max(figure.high for figure in figures.values())
-        if max(f.median for f in figures.values()) > 20 * min(f.median for f in figures.values()):
-            axes.set_xscale("log")
-            axes.set_xlim(min(f.low for f in figures.values()) / 3, most * 4)
-            axes.xaxis.set_major_formatter("{x:,g}")
-        else:
-            axes.set_xlim(0, most * 1.15)
+        _scale(axes, figures, unit)
         axes.set_title(title)
-        axes.set_xlabel(unit)
     return canvas
 
 

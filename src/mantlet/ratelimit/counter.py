@@ -1,5 +1,6 @@
 """Asking the store, whatever it is and in whatever state, and making a decision of its answer."""
 
+import logging
 from collections.abc import Awaitable, Sequence
 from typing import NamedTuple
 
@@ -17,6 +18,8 @@ from mantlet.ratelimit.stores.store import Claim, Place, Rooms, Store
 from mantlet.ratelimit.windows import Standing, WindowDecision, Windows
 
 __all__ = ["Counter", "Outcome"]
+
+log = logging.getLogger("mantlet.ratelimit")
 
 
 class Outcome(NamedTuple):
@@ -36,6 +39,12 @@ class Outcome(NamedTuple):
     def limits(self) -> list[Limit | Bound]:
         """The limits that were decided about."""
         return [ask.limit for ask in self.asks]
+
+    def report(self) -> None:
+        """Say in the log what would have been refused, by the names in the configuration alone."""
+        for one in self.decision.each:
+            if one.shadow and not one.within:
+                log.info("The quota %s would have refused a request", one.name)
 
     def took(self, ask: Ask) -> bool:
         """Return whether what was asked for has been taken."""

@@ -14,7 +14,7 @@ from mantlet.ratelimit.rules import Cost, Count, QuotaFunction, static_quotas
 from mantlet.ratelimit.stores.store import Claim, Place
 from mantlet.request import Request
 
-__all__ = ["Ask", "Bound", "Charge", "Limit", "Plan"]
+__all__ = ["Ask", "Bound", "Charge", "Limit", "Plan", "only_tried"]
 
 #: How many different answers of a quota function are kept at the ready.
 _KNOWN_QUOTAS = 1024
@@ -90,6 +90,11 @@ class Ask(NamedTuple):
     claim: Claim | Place
     counts: Count | None = None
     close: Close | None = None
+
+
+def only_tried(asks: Sequence[Ask]) -> bool:
+    """Return whether nothing that is asked for may be refused."""
+    return all(ask.claim.shadow for ask in asks)
 
 
 class Charge:

@@ -17,14 +17,13 @@ What it does not stop: a flood that exhausts the connections, the bandwidth or t
 a request gets here; and clients that have many addresses or many keys.
 """
 
-import logging
 from asyncio import get_running_loop
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, Final
+from typing import Any
 
 from mantlet.exceptions import ClientDisconnected, StoreOutage
 from mantlet.headers import TextHeaders
-from mantlet.policy import Close, Message, Policy, Reply, Response
+from mantlet.policy import Policy, Reply, Response
 from mantlet.problem import Problem
 from mantlet.ratelimit.book import Book
 from mantlet.ratelimit.checks import Checks
@@ -34,8 +33,9 @@ from mantlet.ratelimit.decision import BucketDecision
 from mantlet.ratelimit.fields import HEADERS, Fields, add_fields, refuse, refuse_for_outage
 from mantlet.ratelimit.keys import client_address
 from mantlet.ratelimit.keys.key import KeyFunction, as_key
+from mantlet.ratelimit.messages import Messages
 from mantlet.ratelimit.opening import Outage, StoreOptions, open_counter
-from mantlet.ratelimit.plan import Ask, Charge, Limit
+from mantlet.ratelimit.plan import Ask, Charge, Limit, only_tried
 from mantlet.ratelimit.rules import (
     Cost,
     Count,
@@ -53,13 +53,8 @@ from mantlet.steps import begin
 
 __all__ = ["RateLimiter"]
 
-log = logging.getLogger("mantlet.ratelimit")
 
-#: The service is overloaded for a while (IANA, WebSocket Close Code Number Registry).
-_TRY_AGAIN_LATER: Final = 1013
-
-
-class RateLimiter(Checks, Policy):
+class RateLimiter(Checks, Messages, Policy):
     """Refuse requests of a client that exceed its quota, with 429 and a ``Retry-After``.
 
     The decision is in ``mantlet.state(...)["ratelimit"]``, a `Decision`. Outside of HTTP the same
@@ -234,11 +229,11 @@ class RateLimiter(Checks, Policy):
         except StoreOutage:
             if visit is not None:
                 self._visits(request).remove(visit)
-            return None if _only_tried(asks) else self._pass_unasked()
+            return None if only_tried(asks) else self._pass_unasked()
         decision = request.state["ratelimit"] = outcome.decision
         if visit is not None:
             visit.outcome = outcome
-        _report(outcome)
+        outcome.report()
         if not decision.allowed or visit is None or not visit.counts:
             add_fields(request, self._headers, outcome.limits, decision)
         return None if decision.allowed else refuse(request, decision)
@@ -277,32 +272,6 @@ class RateLimiter(Checks, Policy):
         visits: list[Visit] = request.notes.setdefault(self, [])
         return visits
 
-    def on_message(
-        self, request: Request, message: Message
-    ) -> Message | Close | Awaitable[Message | Close | None] | None:
-        """Take what a client's message asks for; else close the connection, or drop it."""
-        return message if message.direction == "out" else begin(self._weigh(request, message))
-
-    async def _weigh(self, request: Request, message: Message) -> Message | Close | None:
-        asks: Sequence[Ask] | None = request.notes.get((self, "messages"))
-        if asks is None:
-            plan = self._book.find_messages(request)
-            asks = () if plan is None else await plan.asks(request)
-            request.notes[self, "messages"] = asks
-        if not asks:
-            return message
-        try:
-            outcome = await self._counter.take(asks, request.waits)
-        except StoreOutage:
-            passes = self._on_outage == "allow" or _only_tried(asks)
-            return message if passes else Close(_TRY_AGAIN_LATER)
-        _report(outcome)
-        if outcome.decision.allowed:
-            return message
-        pairs = zip(outcome.asks, outcome.decision.each, strict=True)
-        closes = (ask.close for ask, one in pairs if not one.allowed)
-        return next(filter(None, closes), None)
-
     def startup(self) -> Awaitable[None] | None:
         """Open the store."""
         return self._counter.bound(_on_event_loop()).open()
@@ -310,18 +279,6 @@ class RateLimiter(Checks, Policy):
     def shutdown(self) -> Awaitable[None] | None:
         """Close the store."""
         return self._counter.bound(_on_event_loop()).close()
-
-
-def _only_tried(asks: Sequence[Ask]) -> bool:
-    """Return whether nothing that is asked for may be refused."""
-    return all(ask.claim.shadow for ask in asks)
-
-
-def _report(outcome: Outcome) -> None:
-    """Say in the log what would have been refused, by the names in the configuration alone."""
-    for one in outcome.decision.each:
-        if one.shadow and not one.within:
-            log.info("The quota %s would have refused a request", one.name)
 
 
 def _on_event_loop() -> bool:
