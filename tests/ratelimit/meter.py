@@ -9,24 +9,13 @@ from typing import TYPE_CHECKING, Any
 import mantlet
 from mantlet import Quota, RateLimiter
 from tests.drive import CLIENT, WsgiFace, drive_wsgi, hello
+from tests.ratelimit.stores.model import HOUR, MINUTE, SECOND, Clock
 from tests.ratelimit.structured import limits_of
+
+__all__ = ["HOUR", "MINUTE", "SECOND", "Clock", "Meter"]
 
 if TYPE_CHECKING:
     from tests.drive import Answer
-
-SECOND = 1_000_000_000
-MINUTE = 60 * SECOND
-HOUR = 60 * MINUTE
-
-
-class Clock:
-    """Nanoseconds that pass when they are told to."""
-
-    def __init__(self, now: int = 0) -> None:
-        self.now = now
-
-    def __call__(self) -> int:
-        return self.now
 
 
 class Meter:

@@ -16,6 +16,7 @@ from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.stores.lmdb import LmdbStore, environment
 from mantlet.ratelimit.stores.lmdb.records import name_of, write
 from mantlet.ratelimit.stores.store import Claim, Place
+from tests.ratelimit.processes import say, wait
 from tests.ratelimit.stores.model import MINUTE, SECOND, Clock
 
 if TYPE_CHECKING:
@@ -27,18 +28,6 @@ if TYPE_CHECKING:
 NOW = 1_000_000 * SECOND
 BURST = 2000
 YEARLY = Quota("1/year", burst=BURST)
-
-
-def say(what: object) -> None:
-    """Say something to whoever started this process."""
-    sys.stdout.write(f"{what}\n")
-    sys.stdout.flush()
-
-
-def wait() -> None:
-    """Say that it is ready, and wait to be told to go on."""
-    say("ready")
-    sys.stdin.readline()
 
 
 def admitted(store: LmdbStore, keys: range, times: int = 1, quota: Quota = YEARLY) -> int:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from mantlet import Quota, steps
 from mantlet.ratelimit.stores.redis.store import RedisStore
 from mantlet.ratelimit.stores.store import Claim, Place, Rooms
+from tests.ratelimit.processes import say, wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,18 +24,6 @@ MINUTE = 60_000_000_000
 PATIENT = 30.0
 #: Tasks that ask at once.
 TASKS = 50
-
-
-def say(what: object) -> None:
-    """Say something to whoever started this process."""
-    sys.stdout.write(f"{what}\n")
-    sys.stdout.flush()
-
-
-def wait() -> None:
-    """Say that it is ready, and wait to be told to go on."""
-    say("ready")
-    sys.stdin.readline()
 
 
 async def take(store: RedisStore, *wanted: Claim | Place) -> Rooms:
