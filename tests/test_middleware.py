@@ -41,15 +41,15 @@ def test_a_middleware_takes_the_app_first_and_the_policys_own_arguments(face: Fa
 
 
 @both_faces
-def test_the_envelopes_middleware_takes_the_app_alone(face: Face) -> None:
-    """It has no options."""
+def test_the_envelopes_middleware_takes_its_options(face: Face) -> None:
+    """The app comes first, then what the policy takes."""
     module: Any = face.module
-    stack = module.ErrorEnvelopeMiddleware(face.app(failing))
+    stack = module.ErrorEnvelopeMiddleware(face.app(failing), map={ValueError: 409})
     answer = face.drive(stack)
-    assert answer.status == 500
+    assert answer.status == 409
     assert b"s3cr3t" not in answer.body
     with pytest.raises(TypeError):
-        module.ErrorEnvelopeMiddleware(face.app(hello), debug=True)
+        module.ErrorEnvelopeMiddleware(face.app(hello), verbose=True)
 
 
 @both_faces

@@ -72,6 +72,17 @@ class Body(Policy):
                 raise
 
 
+class FilterAndBody(Policy):
+    """Filters the body, and then waits for it."""
+
+    def __init__(self) -> None:
+        self.seen: list[bytes] = []
+
+    async def on_response(self, request: Request, response: Response) -> None:
+        response.transform(shout)
+        self.seen.append(await response.body(1000))
+
+
 def names(outcome: Outcome) -> list[str]:
     return [name for name, _ in outcome.headers]
 
@@ -106,6 +117,17 @@ def test_a_length_of_zero_is_corrected_when_a_filter_adds_bytes(
     outcome = play(Script(chunks=(), declares_length=True), Filter(shout))
     assert outcome.body == b"!"
     assert ("content-length", "1") in outcome.headers
+
+
+@pytest.mark.parametrize("chunks", [(b"a", b"b"), (b"ab",), ()], ids=len)
+def test_a_hook_that_filters_and_then_waits_sees_what_is_filtered_once_behind_it(
+    play: Callable[..., Outcome], chunks: tuple[bytes, ...]
+) -> None:
+    """The body that a hook waits for is the one that its own filter is given."""
+    policy = FilterAndBody()
+    outcome = play(Script(chunks=chunks), policy)
+    assert policy.seen == [b"".join(chunks)]
+    assert outcome.body == b"".join(chunks).upper() + b"!"
 
 
 def test_validators_are_dropped_when_bytes_change(play: Callable[..., Outcome]) -> None:

@@ -9,7 +9,9 @@ it, the WSGI face steps it to its end with `run()`.
 from abc import abstractmethod
 from typing import Any, Final
 
-from mantlet.exceptions import ClientDisconnected, MantletError, NoAnswer, ResponseTooLarge
+from mantlet.causes import chain
+from mantlet.disconnects import is_disconnect
+from mantlet.exceptions import MantletError, NoAnswer, ResponseTooLarge
 from mantlet.logs import log_error
 from mantlet.outward import (
     CLOSED,
@@ -95,6 +97,7 @@ class Exchange(OutwardPass):
         self._held = None
         self._size = 0
         self._fitted = 0
+        self._flushed = False
 
     # -- what a face gives ------------------------------------------------------------------------
 
@@ -134,7 +137,7 @@ class Exchange(OutwardPass):
     def _collect(self, chunk: bytes, more: bool) -> Steps | None:
         """Take a chunk of a body that a policy waits for the end of."""
         response = self.response
-        if response is not None and response.filters:
+        if response is not None and self._fitted:
             try:
                 chunk = self._filter(response, chunk, more)
             except BaseException as error:  # noqa: BLE001  # as if the app had raised it
@@ -188,14 +191,24 @@ class Exchange(OutwardPass):
                 await waiting
         elif self.phase in (HOLDING, COLLECTING):
             await self._resume(error)
-        elif _follows(error, AnswerEnded):
+        elif any(isinstance(one, AnswerEnded) for one in chain(error)):
             return
-        elif isinstance(error, Exception) and not isinstance(error, ClientDisconnected):
+        elif isinstance(error, Exception) and not is_disconnect(error):
             log_error(self.request, error, "after the answer had begun")
+            self._say_last_words(error)
         # An app whose answer a policy has replaced may end as it likes.
         replaced = self.response is not None and self.response.reply
         if not replaced or not isinstance(error, Exception):
             self.failure = self.failure or error
+
+    def _say_last_words(self, error: Exception) -> None:
+        """Send what a policy has to say at the end of an answer that breaks off."""
+        response = self.response
+        if response is None or response.last_words is None or self.phase != STREAMING:
+            return
+        words = response.last_words(error)
+        if words:
+            self.put(None, [_through(response.filters, words, True)], True)
 
     # -- what is sent -----------------------------------------------------------------------------
 
@@ -243,8 +256,9 @@ class Exchange(OutwardPass):
                 response.whole = b"".join(filtered)
 
     def _filter(self, response: Response, chunk: bytes, more: bool) -> bytes:
+        """Send a chunk through the filters that what came before it has gone through."""
         if not self._flushed:
-            return _through(response.filters, chunk, more)
+            return _through(response.filters[: self._fitted], chunk, more)
         if chunk:
             raise MantletError("the app sent more than its Content-Length")
         return chunk
@@ -279,20 +293,3 @@ def _through(filters: tuple[Filter, ...], chunk: bytes, more: bool) -> bytes:
     for fn in filters:
         chunk = fn(chunk, more)
     return chunk
-
-
-def _follows(error: BaseException, kind: type[BaseException]) -> bool:
-    """Return whether ``error`` is one of ``kind``, or came of one."""
-    seen: set[int] = set()
-    line: list[BaseException | None] = [error]
-    while line:
-        one = line.pop()
-        if one is None or id(one) in seen:
-            continue
-        if isinstance(one, kind):
-            return True
-        seen.add(id(one))
-        line += [one.__cause__, one.__context__]
-        if isinstance(one, BaseExceptionGroup):
-            line += one.exceptions
-    return False

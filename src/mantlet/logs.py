@@ -1,10 +1,14 @@
 """The one way in which an unhandled exception is logged."""
 
 import logging
+from typing import TYPE_CHECKING
 
-from mantlet.request import Request
+from mantlet.request import ENVELOPE, Request
 
-__all__ = ["log_error"]
+if TYPE_CHECKING:
+    from mantlet.problem import Envelope
+
+__all__ = ["log", "log_error", "unreported"]
 
 log = logging.getLogger("mantlet.errors")
 
@@ -21,11 +25,13 @@ def log_error(request: Request, error: BaseException, outcome: str) -> None:
         error: the exception.
         outcome: what became of it, in words.
     """
-    state = request.state
-    if state.get(_LOGGED) is error:
+    if not unreported(request, error):
         return
-    state[_LOGGED] = error
-    request_id = state.get("request_id", "-")
+    envelope: Envelope | None = request.carrier.get(ENVELOPE)
+    if envelope is not None:
+        envelope.report(request, error, outcome)
+        return
+    request_id = request.state.get("request_id", "-")
     log.error(
         "Unhandled %s in request %s, %s",
         type(error).__qualname__,
@@ -34,3 +40,12 @@ def log_error(request: Request, error: BaseException, outcome: str) -> None:
         exc_info=error,
         extra={"request_id": request_id},
     )
+
+
+def unreported(request: Request, error: BaseException) -> bool:
+    """Return whether an exchange has not reported an exception yet; from now on it has."""
+    state = request.state
+    if state.get(_LOGGED) is error:
+        return False
+    state[_LOGGED] = error
+    return True

@@ -169,7 +169,7 @@ class OutwardPass:
         """
         request = self.request
         for pair in self._pending:
-            on_response, on_error = pair
+            on_response, on_error, lowest = pair
             reply = None
             response = self.response
             error = self._error
@@ -182,7 +182,7 @@ class OutwardPass:
             try:
                 if error is not None and on_error is not None:
                     reply = on_error(request, error)
-                elif on_response is not None and response is not None:
+                elif on_response is not None and response is not None and response.status >= lowest:
                     reply = on_response(request, response)
                     if response.filters:
                         self._fit(response)

@@ -67,9 +67,21 @@ class Response:
 
     Attributes:
         status: may be changed.
+        last_words: None, or what is asked for a last chunk to send if the app raises the given
+            exception once the head has gone. The connection is ended behind it all the same.
     """
 
-    __slots__ = ("_bodiless", "_headers", "_make", "_raw", "filters", "reply", "status", "whole")
+    __slots__ = (
+        "_bodiless",
+        "_headers",
+        "_make",
+        "_raw",
+        "filters",
+        "last_words",
+        "reply",
+        "status",
+        "whole",
+    )
 
     # Any: the native pairs, of bytes under ASGI and of str under WSGI.
     def __init__(self, status: int, raw: Any, make: Callable[[Any], MutableHeaders]) -> None:
@@ -80,6 +92,7 @@ class Response:
         self.filters: tuple[Filter, ...] = ()
         self.whole: bytes | None = None
         self.reply = False
+        self.last_words: Callable[[BaseException], bytes] | None = None
         self._bodiless = False
 
     @property
@@ -207,6 +220,9 @@ class Policy:
     #: Hooks that the class overrides and this instance, as configured, has no use for. They cost
     #: nothing either.
     idle_hooks: frozenset[str] = frozenset()
+
+    #: The lowest status of an answer that `on_response` is called for; those below cost nothing.
+    responses_from: int = 0
 
     def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
         """Judge a request, or a WebSocket handshake, on its way in; the outermost policy first.

@@ -5,18 +5,17 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from json.encoder import encode_basestring_ascii
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from mantlet.exceptions import MantletError
 from mantlet.fields import check_name, check_value
 from mantlet.policy import Reply
-from mantlet.request import Request
+from mantlet.request import ENVELOPE, Request
 
-__all__ = ["BodyTooLarge", "MalformedRequest", "Problem"]
+__all__ = ["BodyTooLarge", "Envelope", "MalformedRequest", "Problem"]
 
 MEDIA_TYPE = "application/problem+json"
-_DEFAULTS = {"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store"}
 
 # Phrases of RFC 9110 that the standard library has in their older words before Python 3.13.
 _PHRASES = {
@@ -88,10 +87,37 @@ class Problem(MantletError):
         return _restore, (type(self), self.args, state)
 
     def reply(self, request: Request) -> Reply:
-        """Return the answer that states this problem.
+        """Return the answer that states this problem, in a form that the client accepts.
 
-        It names the request by the id that the exchange has, if it has one.
+        It names the request by the id that the exchange has, if it has one. Outside of an
+        `ErrorEnvelope` the form is always ``application/problem+json``.
         """
+        envelope: Envelope | None = request.carrier.get(ENVELOPE)
+        if envelope is not None:
+            return envelope.render(self, request)
+        return self.answer(MEDIA_TYPE, self.as_json(request))
+
+    def answer(self, media_type: str, body: bytes) -> Reply:
+        """Return an answer with the fields of this problem, and a body that states it.
+
+        Args:
+            media_type: what the body is, if the problem's own fields do not say so.
+            body: the body.
+        """
+        headers = {"Content-Type": media_type, "Cache-Control": "no-store"}
+        if self.headers:
+            own = {name.lower() for name in self.headers}
+            headers = {name: value for name, value in headers.items() if name.lower() not in own}
+            headers |= self.headers
+        return Reply(self.status, headers, body)
+
+    def members(self, request: Request) -> dict[str, Any]:
+        """Return the members of the problem's document (RFC 9457, 3.1)."""
+        members: dict[str, Any] = json.loads(self.as_json(request))
+        return members
+
+    def as_json(self, request: Request) -> bytes:
+        """Return the problem's document."""
         request_id: str | None = request.state.get("request_id")
         # Put together by hand: what is refused in a flood is to be refused quickly.
         body = f'{{"type": {_text(self.type)}, "title": {_text(self.title)}, '
@@ -105,10 +131,19 @@ class Problem(MantletError):
             body += f', "request_id": {_text(request_id)}'
         if self.extensions:
             body += f", {self._members[1:-1]}"
-        own = {name.lower() for name in self.headers}
-        headers = {name: value for name, value in _DEFAULTS.items() if name.lower() not in own}
-        headers |= self.headers
-        return Reply(self.status, headers, f"{body}}}".encode("ascii"))
+        return f"{body}}}".encode("ascii")
+
+
+class Envelope(Protocol):
+    """What a policy that answers for all errors of an exchange leaves in it."""
+
+    def render(self, problem: Problem, request: Request) -> Reply:
+        """Return the answer that states a problem, in a form that the client accepts."""
+        ...
+
+    def report(self, request: Request, error: BaseException, outcome: str) -> None:
+        """Report an exception that the exchange has not reported before."""
+        ...
 
 
 def _restore(kind: type[Problem], args: tuple[Any, ...], state: dict[str, Any]) -> Problem:

@@ -21,6 +21,9 @@ FIELDS = "mantlet.fields"
 #: Where a framework's signal leaves the exception that the framework turned into an answer.
 REPORTED = "mantlet.error"
 
+#: Where a policy that answers for all errors of an exchange has its `problem.Envelope`.
+ENVELOPE = "mantlet.envelope"
+
 #: What `Request.pick_headers()` returns where none is there.
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, Generic, NamedTuple, Self, TypeVar, cast
 
+from mantlet.integrations.apps import hear
 from mantlet.integrations.signals import listen
 from mantlet.policy import Policy, Reply, Response
 from mantlet.problem import Problem
@@ -16,6 +17,7 @@ FinishHook = Callable[[Request], Awaitable[None] | None]
 OutwardPair = tuple[
     Callable[[Request, Response], Reply | Waiting | None] | None,
     Callable[[Request, BaseException], Reply | Waiting | None] | None,
+    int,
 ]
 
 
@@ -23,7 +25,7 @@ class Outward(NamedTuple):
     """What policies do on the way out.
 
     Attributes:
-        hooks: theirs, the innermost policy's first.
+        hooks: theirs, the innermost policy's first, with the lowest status it is told of.
         hears_errors: whether one of them hears errors.
         plain_below: an answer with a status below this interests none of them.
     """
@@ -104,6 +106,7 @@ class BaseStack(Generic[App]):
         self.idle = self.inward_only and not (self.on_request or self.startup or self.shutdown)
         if self.outward[-1].hears_errors:
             listen()
+            hear(self.app)
 
     def __repr__(self) -> str:
         names = ", ".join(type(policy).__name__ for policy in self.policies)
@@ -232,11 +235,13 @@ def _outward(policies: tuple[Policy, ...]) -> Outward:
         (
             policy.on_response if _overrides(policy, "on_response") else None,
             policy.on_error if _overrides(policy, "on_error") else None,
+            policy.responses_from,
         )
         for policy in reversed(policies)
     )
-    pairs = tuple(pair for pair in every if any(pair))
-    hears_errors = any(on_error for _, on_error in pairs)
-    if any(on_response for on_response, _ in pairs):
-        return Outward(pairs, hears_errors, 0)
-    return Outward(pairs, hears_errors, 400 if hears_errors else 1000)
+    hooks = tuple(hook for hook in every if hook[0] or hook[1])
+    hears_errors = any(on_error for _, on_error, _ in hooks)
+    lowest = [status for on_response, _, status in hooks if on_response]
+    if hears_errors:
+        lowest.append(400)  # held, for the app may still raise
+    return Outward(hooks, hears_errors, min(lowest, default=1000))

@@ -598,7 +598,7 @@ def test_a_request_that_is_served_again_keeps_its_id_and_gets_its_fields(face: F
     )
 
 
-def test_the_envelope_takes_no_options() -> None:
+def test_the_envelope_takes_no_other_options() -> None:
     """An option that does not exist is not ignored."""
     with pytest.raises(TypeError):
-        ErrorEnvelope(debug=True)  # type: ignore[call-arg]  # what is tested
+        ErrorEnvelope(verbose=True)  # type: ignore[call-arg]  # what is tested

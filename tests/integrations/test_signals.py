@@ -295,7 +295,7 @@ def test_an_exception_in_a_quart_websocket_is_told_to_the_client(
     asyncio.run(connect())
     if accepts:
         assert [message["type"] for message in sent] == ["websocket.accept", "websocket.close"]
-        assert sent[1] == {"type": "websocket.close", "code": 1011, "reason": ""}
+        assert sent[1] == {"type": "websocket.close", "code": 1011, "reason": "mine"}
     else:
         assert sent[0]["status"] == 500
         assert (b"content-type", b"application/problem+json") in sent[0]["headers"]

@@ -19,6 +19,8 @@ __all__ = ["WebSocketExchange", "WebSocketRequest"]
 _DENIAL = "websocket.http.response"
 #: RFC 6455, 7.4.1: the server met an unexpected condition.
 _INTERNAL_ERROR = 1011
+#: RFC 6455, 5.5: bytes of a control frame's payload, without the two of the code.
+_LONGEST_REASON = 123
 
 
 class WebSocketRequest(AsgiRequest):
@@ -158,7 +160,7 @@ class WebSocketExchange(AsgiExchange):
                 await self._emit(_event("websocket.send", judged.data))
         elif kind == "websocket.close" and REPORTED in self.request.carrier:
             log_error(self.request, self.request.carrier[REPORTED], "after the answer had begun")
-            await self._close(Close(_INTERNAL_ERROR))
+            await self._close(self._failed())
         else:
             self._closed = kind == "websocket.close"
             await self._emit(message)
@@ -186,7 +188,12 @@ class WebSocketExchange(AsgiExchange):
     async def abort(self, failure: BaseException) -> None:
         """Close a connection whose app has failed."""
         if self._open and not self._closed and isinstance(failure, Exception):
-            await self._close(Close(_INTERNAL_ERROR))
+            await self._close(self._failed())
+
+    def _failed(self) -> Close:
+        """Return the end of a connection whose app has failed: its reason is the request's id."""
+        request_id: str = self.request.state.get("request_id", "")
+        return Close(_INTERNAL_ERROR, request_id if len(request_id) <= _LONGEST_REASON else "")
 
 
 def _data(event: AsgiMessage) -> str | bytes:

@@ -6,7 +6,7 @@ from os import register_at_fork, urandom
 from mantlet.fields import FieldNames
 from mantlet.request import Request
 
-__all__ = ["request_id"]
+__all__ = ["request_id", "trace_id"]
 
 _CARRIERS = FieldNames("x-request-id", "traceparent")
 # What an id may be made of, so that it may stand in a log line and in a header field unescaped.
@@ -30,14 +30,25 @@ def request_id(request: Request) -> str:
         own = given.get("x-request-id", "")
         if _VALID.fullmatch(own):
             return own
-        trace = given.get("traceparent", "")
-        match = _TRACEPARENT.fullmatch(trace)
-        if match is not None and (match[2] is None or not trace.startswith("00")):
-            return match[1]
+        trace = _trace(given.get("traceparent", ""))
+        if trace is not None:
+            return trace
     try:
         return _ahead.pop()
     except IndexError:
         return _new_id()
+
+
+def trace_id(request: Request) -> str | None:
+    """Return the id of the trace that the request belongs to, if it names one."""
+    return _trace(request.pick_headers(_CARRIERS).get("traceparent", ""))
+
+
+def _trace(parent: str) -> str | None:
+    match = _TRACEPARENT.fullmatch(parent)
+    if match is None or (match[2] is not None and parent.startswith("00")):
+        return None
+    return match[1]
 
 
 def _new_id() -> str:

@@ -1,28 +1,61 @@
 """`ErrorEnvelope`: whatever goes wrong inside, nothing internal leaves.
 
-It answers an exception that the app, or a policy further in, raised before the head was sent: with
-the problem that was raised, if it is a `Problem`, else with a bare 500. The client sees what the
-problem states and the id of the request; the exception is logged once under that id, with its
-traceback, on the logger ``mantlet.errors``.
+It answers an exception that the app, or a policy further in, raised before the head was sent, with
+a problem (RFC 9457): the one that was raised, if it is a `Problem`; the one that its map, a
+framework's HTTP exception or a database's code makes of it; else a bare 500. The client sees what
+the problem states and the id of the request, in a form that it accepts. The exception is logged
+once under that id, with its traceback, on the logger ``mantlet.errors``.
+
+Flask, Quart and Django turn an exception into their own 500 page, Litestar and Falcon into a
+document, and Starlette sends a 500 before it raises. The envelope hears of those too and answers in
+their place, so that a debug page, or a handler that puts ``str(exc)`` into its answer, does not get
+out. Error answers that a framework makes of a request that it can't serve (404, 405, ...) become
+problems for clients that ask for JSON. What the app itself says stays.
 
 An exception raised after the head was sent can't be answered: it is logged with the id, and goes on
 to the server, which ends the connection so that the client can tell.
 
-Flask, Quart and Django turn an exception into their own 500 page, and Starlette sends one before it
-raises. The envelope hears of those too and answers in their place, so that a debug page or a
-handler that puts ``str(exc)`` into its answer does not get out.
+What it does not stop: what the app itself puts into an answer, also of an exception that it caught;
+the words of HTTP exceptions in the JSON that FastAPI and Litestar make of them.
+
+What it costs: an id for each request, and a look at the status of each answer. Error answers of the
+app are held until the app has ended, up to 64 KiB of them.
 """
 
+import warnings
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from time import perf_counter
+from typing import Final, Literal, get_args
+
+from mantlet.disconnects import is_disconnect
+from mantlet.errors.catalogue import Catalogue
+from mantlet.errors.context import CURRENT
+from mantlet.errors.debug import debug_reply, production
+from mantlet.errors.foreign import LARGEST, MEDIA_TYPES, framework_problem
+from mantlet.errors.frameworks import Fields, kept_fields
 from mantlet.errors.ids import request_id
-from mantlet.exceptions import ClientDisconnected
-from mantlet.logs import log_error
-from mantlet.policy import Policy, Reply
+from mantlet.errors.mapping import INTERNAL, UNKNOWN, ErrorMap, Target, Verdict
+from mantlet.errors.negotiation import PROBLEM_JSON, PROBLEM_XML, asks_for_json
+from mantlet.errors.rendering import ACCEPT, Page, render
+from mantlet.errors.reporting import Reporting
+from mantlet.errors.streams import FORMATS, Ending
+from mantlet.exceptions import ResponseTooLarge
+from mantlet.logs import log, unreported
+from mantlet.policy import Policy, Reply, Response
 from mantlet.problem import Problem
-from mantlet.request import Request
+from mantlet.request import ENVELOPE, Request
 
 __all__ = ["ErrorEnvelope"]
 
-HEADER = "X-Request-ID"
+HEADER: Final = "X-Request-ID"
+#: Where an exchange's state has the problem that it is answered with.
+PROBLEM: Final = "problem"
+#: Where the outermost envelope keeps how to end an exchange, and when it began.
+BEGAN: Final = "mantlet.began"
+
+Listener = Callable[[BaseException, Request], object]
+Reenvelope = Literal["auto", "always", "never"]
 
 
 class ErrorEnvelope(Policy):
@@ -31,20 +64,229 @@ class ErrorEnvelope(Policy):
     Every answer carries the request's id in ``X-Request-ID``: a valid one that the request came
     with, else the trace id of its ``traceparent``, else a new one. The app finds it in
     ``mantlet.state(...)["request_id"]``.
+
+    Args:
+        map: what exceptions are answered with: by class, or by dotted name, which is not imported,
+            a status, a `Problem`, or a function that takes the exception and returns one of these,
+            or None where it has no answer. Of several the one for the most derived class counts.
+        details: let clients see the words of frameworks' HTTP exceptions below 500, as in
+            ``abort(404, "No such order")``, in the problems made of them.
+        reenvelope: which error answers of the app become problems: with ``"auto"`` those that a
+            framework made by itself, for clients that ask for JSON; with ``"always"`` all that are
+            no problems already; with ``"never"`` none.
+        page: makes the HTML page of a problem, in place of the plain one.
+        stream_errors: say an error that comes late as the last event of an event stream, or the
+            last line of NDJSON.
+        on_exception: called with each exception that was not made for the client, and its request,
+            for services that collect them. What it raises is logged.
+        debug: show the traceback, as a page, to browsers on this machine. It warns, and is refused
+            where the environment says that this is production.
+        catalogue: problem types whose pages are answered for the app.
+
+    Raises:
+        ValueError: an option that can't be; the message says which.
     """
 
-    def on_request(self, request: Request) -> None:
+    def __init__(
+        self,
+        *,
+        map: Mapping[type[BaseException] | str, Target] | None = None,
+        details: bool = False,
+        reenvelope: Reenvelope = "auto",
+        page: Page | None = None,
+        stream_errors: bool = False,
+        on_exception: Listener | Sequence[Listener] = (),
+        debug: bool = False,
+        catalogue: Catalogue | None = None,
+    ) -> None:
+        if reenvelope not in get_args(Reenvelope):
+            raise ValueError(f'reenvelope must be "auto", "always" or "never", not {reenvelope!r}')
+        listeners = (on_exception,) if callable(on_exception) else tuple(on_exception)
+        if not all(callable(listener) for listener in listeners):
+            raise ValueError(f"on_exception must be a function or several, not {on_exception!r}")
+        if page is not None and not callable(page):
+            raise ValueError(f"page must be a function, not {page!r}")
+        if debug:
+            live = production()
+            if live is not None:
+                raise ValueError(f"debug must not be True: {live} says that this is production")
+            warnings.warn("ErrorEnvelope(debug=True) shows tracebacks", stacklevel=2)
+        self.reenvelope = reenvelope
+        self.stream_errors = stream_errors
+        self.debug = debug
+        self.page = page
+        self.catalogue = catalogue
+        self.listeners = listeners
+        self.reporting = Reporting()
+        self._map = ErrorMap(map or {}, details=details)
+        if stream_errors:
+            self.responses_from = 0
+        else:
+            self.responses_from = 400
+            if reenvelope == "never":
+                self.idle_hooks = frozenset({"on_response"})
+
+    def on_request(self, request: Request) -> Reply | None:
         """Give the exchange its id."""
         state = request.state
-        if "request_id" not in state:  # else it is another envelope's, further out
-            state["request_id"] = request_id(request)
-        request.add_answer_field(HEADER, state["request_id"])
+        own = state.get("request_id")
+        if own is None:  # else it is another envelope's, further out
+            own = state["request_id"] = request_id(request)
+        request.add_answer_field(HEADER, own)
+        carrier = request.carrier
+        if ENVELOPE not in carrier:
+            carrier[ENVELOPE] = self
+            carrier[BEGAN] = CURRENT.set(own), perf_counter()
+        catalogue = self.catalogue
+        if catalogue is not None and request.method in ("GET", "HEAD"):
+            return catalogue.answer(request.route_path)
+        return None
+
+    def on_finish(self, request: Request) -> None:
+        """Take the exchange's id out of the context."""
+        carrier = request.carrier
+        if carrier.get(ENVELOPE) is self:
+            del carrier[ENVELOPE]
+            token, _ = carrier.pop(BEGAN)
+            try:  # noqa: SIM105  # suppress() costs more than all of this hook
+                CURRENT.reset(token)
+            except ValueError:
+                pass  # a server may end an exchange in another context, and that one is over
 
     def on_error(self, request: Request, error: BaseException) -> Reply | None:
-        """Answer the error, and log it unless it is a problem that the client is at fault for."""
-        if not isinstance(error, Exception) or isinstance(error, ClientDisconnected):
+        """Answer the error, and report it."""
+        if not isinstance(error, Exception) or is_disconnect(error):
             return None
-        problem = error if isinstance(error, Problem) else Problem(500)
-        if problem.status >= 500:
-            log_error(request, error, f"answered with {problem.status}")
-        return problem.reply(request)
+        verdict = self.judge(error)
+        if unreported(request, error):
+            self.report(request, error, f"answered with {verdict.status}", verdict)
+        if self.debug and verdict.status >= 500:
+            shown = debug_reply(request, error, verdict.status)
+            if shown is not None:
+                return shown
+        if verdict.problem is None:
+            return Reply(verdict.status, verdict.fields)
+        return _with_fields(verdict.problem.reply(request), verdict.fields)
+
+    def on_response(self, request: Request, response: Response) -> Awaitable[Reply | None] | None:
+        """Look for an error answer that a framework made, and for a stream that may break off."""
+        if response.status < 400:
+            self._watch_stream(request, response)
+            return None
+        if (
+            self.reenvelope == "never"
+            or response.status > 599
+            or request.protocol != "http"
+            or request.method == "HEAD"
+            or PROBLEM in request.state
+        ):
+            return None
+        media_type = _media_type(response)
+        always = self.reenvelope == "always"
+        if not always and (
+            media_type not in MEDIA_TYPES
+            or "Content-Encoding" in response.headers
+            or not asks_for_json(request.pick_headers(ACCEPT).get("accept"))
+        ):
+            return None
+        if media_type in (PROBLEM_JSON, PROBLEM_XML):
+            return None
+        return _in_place(request, response, media_type, always=always)
+
+    def _watch_stream(self, request: Request, response: Response) -> None:
+        """See to it that a stream that breaks off says so."""
+        media_type = _media_type(response)
+        headers = response.headers
+        if (
+            media_type not in FORMATS
+            or "Content-Length" in headers
+            or "Content-Encoding" in headers
+        ):
+            return
+        ending = Ending(response, media_type)
+        response.last_words = lambda error: ending.words(
+            self.judge(error).problem or INTERNAL, request
+        )
+
+    def judge(self, error: BaseException) -> Verdict:
+        """Return the answer that an exception gets; a bare 500 where finding it fails."""
+        try:
+            return self._map.judge(error)
+        except Exception as failure:  # noqa: BLE001  # of a function of the map, most likely
+            _log_failure("map", failure)
+            return UNKNOWN
+
+    def render(self, problem: Problem, request: Request) -> Reply:
+        """Return the answer that states a problem, in a form that the client accepts."""
+        request.state[PROBLEM] = problem
+        try:
+            return render(problem, request, self.page)
+        except Exception as failure:  # noqa: BLE001  # of a page, or of a text made late
+            _log_failure("page", failure)
+            return INTERNAL.answer(PROBLEM_JSON, INTERNAL.as_json(request))
+
+    def report(
+        self, request: Request, error: BaseException, outcome: str, verdict: Verdict | None = None
+    ) -> None:
+        """Log an exception, and tell those who listen.
+
+        Args:
+            request: the request it belongs to.
+            error: the exception.
+            outcome: what became of it, in words.
+            verdict: what it is answered with; None where it came too late to be answered.
+        """
+        meant = verdict is not None and verdict.meant and verdict.status < 500
+        status = None if verdict is None else verdict.status
+        _, began = request.carrier.get(BEGAN, (None, perf_counter()))
+        seconds = perf_counter() - began
+        try:
+            self.reporting.report(
+                request, error, outcome, status=status, meant=meant, seconds=seconds
+            )
+        except Exception as failure:  # noqa: BLE001  # of a handler or a filter
+            _log_failure("log", failure)
+        if meant:
+            return
+        for listener in self.listeners:
+            try:
+                listener(error, request)
+            except Exception as failure:  # noqa: BLE001  # the answer does not depend on it
+                _log_failure("on_exception", failure)
+
+
+async def _in_place(
+    request: Request, response: Response, media_type: str, *, always: bool
+) -> Reply | None:
+    """Return a problem in place of an error answer, if it is one that a framework made."""
+    problem = None
+    if media_type in MEDIA_TYPES:
+        with suppress(ResponseTooLarge):
+            body = await response.body(LARGEST)
+            problem = framework_problem(response.status, media_type, body)
+    if problem is None and always:
+        problem = Problem(response.status)
+    if problem is None:
+        return None
+    fields = list(kept_fields(response.headers))
+    fields.append(("Vary", "Accept"))
+    return _with_fields(problem.reply(request), tuple(fields))
+
+
+def _with_fields(reply: Reply, fields: Fields) -> Reply:
+    """Return a reply with further fields, which take the place of its own."""
+    if not fields:
+        return reply
+    names = {name.lower() for name, _ in fields}
+    own = [pair for pair in reply.headers if pair[0].lower() not in names]
+    return Reply(reply.status, [*own, *fields], reply.body)
+
+
+def _media_type(response: Response) -> str:
+    """Return an answer's media type without its parameters, "" where it has none."""
+    return (response.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
+
+
+def _log_failure(option: str, failure: Exception) -> None:
+    """Log that what a user has given for an option has failed."""
+    log.error("ErrorEnvelope(%s=...) failed", option, exc_info=failure)

@@ -11,6 +11,8 @@ import sys
 from collections.abc import MutableMapping
 from typing import Any
 
+from mantlet.causes import attribute
+from mantlet.integrations.routes import ROUTE
 from mantlet.request import REPORTED
 
 __all__ = ["listen"]
@@ -29,23 +31,27 @@ def listen() -> None:
 
 # Any: the frameworks' own classes, which are not imported here.
 def _from_flask(_sender: Any, exception: BaseException, **_: Any) -> None:
-    _leave(sys.modules["flask"].request.environ, exception)
+    request = sys.modules["flask"].request
+    _leave(request.environ, exception, attribute(request.url_rule, "rule"))
 
 
 async def _from_quart(_sender: Any, exception: BaseException, **_: Any) -> None:
-    _leave(sys.modules["quart"].request.scope, exception)
+    request = sys.modules["quart"].request
+    _leave(request.scope, exception, attribute(request.url_rule, "rule"))
 
 
 async def _from_quart_websocket(_sender: Any, exception: BaseException, **_: Any) -> None:
-    _leave(sys.modules["quart"].websocket.scope, exception)
+    websocket = sys.modules["quart"].websocket
+    _leave(websocket.scope, exception, attribute(websocket.url_rule, "rule"))
 
 
 def _from_django(request: Any = None, **_: Any) -> None:
     carrier = getattr(request, "scope", None) or getattr(request, "environ", None)
     exception = sys.exception()
     if carrier is not None and exception is not None:
-        _leave(carrier, exception)
+        _leave(carrier, exception, attribute(request.resolver_match, "route"))
 
 
-def _leave(carrier: MutableMapping[str, Any], exception: BaseException) -> None:
+def _leave(carrier: MutableMapping[str, Any], exception: BaseException, route: str | None) -> None:
     carrier[REPORTED] = exception
+    carrier[ROUTE] = route

@@ -1,0 +1,46 @@
+"""The request's id in log records: of whatever is logged while a request is being answered."""
+
+import logging
+from collections.abc import MutableMapping
+from contextvars import ContextVar
+from typing import Any
+
+__all__ = ["CURRENT", "RequestIdFilter", "add_request_id", "current_request_id"]
+
+CURRENT: ContextVar[str | None] = ContextVar("mantlet_request_id", default=None)
+
+
+def current_request_id() -> str | None:
+    """Return the id of the request that is being answered in this context, or None outside of one.
+
+    It is there from `ErrorEnvelope` inwards: in the app, in the tasks that it starts, and in
+    threads that are given its context, as those of `asyncio.to_thread()` are.
+    """
+    return CURRENT.get()
+
+
+class RequestIdFilter(logging.Filter):
+    """Give every log record a ``request_id``, "-" outside of a request; it drops none.
+
+    Add it to handlers, so that it sees the records of all loggers::
+
+        handler.addFilter(RequestIdFilter())
+        handler.setFormatter(logging.Formatter("%(levelname)s %(request_id)s %(message)s"))
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Set ``record.request_id``, unless the record has one."""
+        if not hasattr(record, "request_id"):
+            record.request_id = CURRENT.get() or "-"
+        return True
+
+
+# Any: the shape that structlog gives its processors.
+def add_request_id(
+    _logger: Any, _method: str, event_dict: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Add ``request_id`` to an event, unless it has one: a structlog processor."""
+    request_id = CURRENT.get()
+    if request_id is not None:
+        event_dict.setdefault("request_id", request_id)
+    return event_dict

@@ -1,0 +1,114 @@
+"""Frameworks' own HTTP exceptions: their status, and the header fields that they declare.
+
+They are known by the dotted names of their classes; no framework is imported.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from mantlet.causes import attribute
+from mantlet.fields import text_field
+from mantlet.problem import phrase
+
+__all__ = ["HTTP_EXCEPTIONS", "Fields", "declared", "kept_fields"]
+
+Fields = tuple[tuple[str, str], ...]
+
+#: The names of their classes, with the attribute that has the status, or with the status.
+HTTP_EXCEPTIONS: Final[Mapping[str, str | int]] = {
+    "aiohttp.web_exceptions.HTTPException": "status",
+    "django.core.exceptions.BadRequest": 400,
+    "django.core.exceptions.PermissionDenied": 403,
+    "django.core.exceptions.SuspiciousOperation": 400,
+    "django.http.multipartparser.MultiPartParserError": 400,
+    "django.http.response.Http404": 404,
+    "falcon.http_error.HTTPError": "status_code",
+    "litestar.exceptions.http_exceptions.HTTPException": "status_code",
+    "rest_framework.exceptions.APIException": "status_code",
+    "starlette.exceptions.HTTPException": "status_code",
+    "werkzeug.exceptions.HTTPException": "code",
+}
+
+#: Fields that are true of a body that is not sent, or of the connection.
+_LOST: Final = frozenset(
+    {
+        "accept-ranges",
+        "connection",
+        "content-digest",
+        "content-disposition",
+        "content-encoding",
+        "content-language",
+        "content-length",
+        "content-location",
+        "content-md5",
+        "content-range",
+        "content-type",
+        "digest",
+        "etag",
+        "keep-alive",
+        "last-modified",
+        "repr-digest",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+_MOST_FIELDS: Final = 64
+
+
+def declared(error: BaseException, status: str | int) -> tuple[int, Fields]:
+    """Return the status and the header fields that a framework's HTTP exception declares.
+
+    Args:
+        error: the exception.
+        status: what `HTTP_EXCEPTIONS` has for its class.
+    """
+    given = attribute(error, status) if isinstance(status, str) else status
+    response = attribute(error, "response")  # Werkzeug's abort() takes a whole response
+    if given is None and response is not None:
+        given = attribute(response, "status_code")
+    code = given if isinstance(given, int) and 300 <= given <= 599 else 500
+    headers = attribute(error, "headers")
+    own: Callable[[], Any] | None = attribute(error, "get_headers")
+    if response is not None:
+        headers = attribute(response, "headers")
+    elif headers is None and own is not None:
+        headers = own()
+    return int(code), kept_fields(_pairs(headers), lost=_LOST - {"content-range"})
+
+
+def _pairs(headers: Any) -> Iterable[tuple[Any, Any]]:
+    """Return header fields as pairs, from the forms that frameworks have them in."""
+    if not headers or isinstance(headers, (str, bytes)):
+        return ()
+    items = attribute(headers, "items")
+    pairs: Iterable[tuple[Any, Any]] = headers if items is None else items()
+    return pairs
+
+
+def kept_fields(pairs: Iterable[tuple[Any, Any]], lost: frozenset[str] = _LOST) -> Fields:
+    """Return the fields that stay true when a problem takes the place of the body.
+
+    Those that must not stand in a header (RFC 9110, 5) are left out.
+    """
+    kept: list[tuple[str, str]] = []
+    for name, value in pairs:
+        for one in value if isinstance(value, (list, tuple)) else (value,):
+            try:
+                field = text_field(str(name), str(one))
+            except ValueError:
+                continue
+            if field[0].lower() not in lost and len(kept) < _MOST_FIELDS:
+                kept.append(field)
+    return tuple(kept)
+
+
+def words(error: BaseException, status: int) -> str | None:
+    """Return what an HTTP exception says to the client beyond its status, if anything."""
+    if status >= 500:
+        return None
+    for name in ("detail", "description", "text"):
+        said = attribute(error, name)
+        if isinstance(said, str) and said.strip() and said != phrase(status):
+            return said
+    return None

@@ -1,0 +1,140 @@
+"""A problem in the forms that clients take: JSON, XML, a page, plain text."""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from markupsafe import Markup, escape
+
+from mantlet.errors.negotiation import HTML, JSON, PROBLEM_JSON, PROBLEM_XML, TEXT, form
+from mantlet.fields import FieldNames
+from mantlet.policy import Reply
+from mantlet.problem import Problem
+from mantlet.request import Request
+
+__all__ = ["ACCEPT", "Page", "page", "render"]
+
+#: A page of one's own for a problem.
+Page = Callable[[Problem, Request], str]
+
+ACCEPT: Final = FieldNames("accept")
+
+#: XML 1.0, 2.2: characters that a document must not have; `str.translate` drops them.
+_NOT_XML: Final = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF])
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
+#: XML names, as far as an extension's name is likely to be one (RFC 9457, 3.2 and appendix B).
+_XML_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_XML_HEAD: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
+#: How deep extensions are told in XML.
+_DEEPEST: Final = 16
+
+
+def render(problem: Problem, request: Request, own_page: Page | None = None) -> Reply:
+    """Return the answer that states a problem, in the form that the client likes best.
+
+    Args:
+        problem: what it states.
+        request: what it answers.
+        own_page: makes the page in place of `page()`.
+    """
+    given = request.pick_headers(ACCEPT)
+    chosen = form(given["accept"]) if given else PROBLEM_JSON
+    if chosen in (PROBLEM_JSON, JSON):
+        return problem.answer(chosen, problem.as_json(request))
+    if chosen == HTML:
+        made = own_page(problem, request) if own_page else page(problem, request)
+        return problem.answer(f"{HTML}; charset=utf-8", _encoded(made))
+    members = problem.members(request)
+    if chosen == TEXT:
+        return problem.answer(f"{TEXT}; charset=utf-8", _encoded(_text(members)))
+    return problem.answer(PROBLEM_XML, _encoded(_xml(members)))
+
+
+def _encoded(text: str) -> bytes:
+    return _SURROGATES.sub("\ufffd", text).encode()
+
+
+def _text(members: dict[str, Any]) -> str:
+    lines = [f"{members['status']} {members['title']}"]
+    if "detail" in members:
+        lines += ["", members["detail"]]
+    if "request_id" in members:
+        lines += ["", f"Request id: {members['request_id']}"]
+    return "\n".join(lines) + "\n"
+
+
+# -- XML ------------------------------------------------------------------------------------------
+
+
+def _xml(members: dict[str, Any]) -> str:
+    """Return the XML form (RFC 9457, appendix B, whose namespace is that of RFC 7807)."""
+    inner = _elements(members, _DEEPEST)
+    return f'{_XML_HEAD}<problem xmlns="urn:ietf:rfc:7807">{inner}</problem>\n'
+
+
+def _elements(value: Any, deepest: int) -> str:
+    if deepest and isinstance(value, dict):
+        return "".join(
+            f"<{name}>{_elements(member, deepest - 1)}</{name}>"
+            for name, member in value.items()
+            if _XML_NAME.fullmatch(name)
+        )
+    if deepest and isinstance(value, list):
+        return "".join(f"<i>{_elements(member, deepest - 1)}</i>" for member in value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None or isinstance(value, (dict, list)):
+        return ""
+    return str(escape(str(value).translate(_NOT_XML)))
+
+
+# -- the page -------------------------------------------------------------------------------------
+
+_PAGE: Final = Markup(
+    """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{
+  font: 1.0625rem/1.6 system-ui, sans-serif;
+  max-width: 44rem; margin: 0 auto; padding: 12vh 1.5rem 3rem;
+}}
+h1 {{ font-size: 1.75rem; line-height: 1.25; margin: 0 0 1rem; }}
+.status, .id {{ opacity: .75; }}
+.id {{ font-size: .875rem; margin-top: 2.5rem; overflow-wrap: anywhere; }}
+dt {{ font-weight: 600; }}
+pre {{ font-size: .8125rem; line-height: 1.5; white-space: pre-wrap; overflow-wrap: anywhere; }}
+</style>
+</head>
+<body>
+<main>
+{content}
+</main>
+</body>
+</html>
+"""
+)
+
+
+def document(title: str, content: Markup) -> str:
+    """Return a plain, accessible page: one landmark, readable in any scheme and width."""
+    return str(_PAGE.format(title=title, content=content))
+
+
+def page(problem: Problem, request: Request) -> str:
+    """Return the page for a problem."""
+    members = problem.members(request)
+    title = members["title"]
+    parts = [Markup('<p class="status">{}</p>\n<h1>{}</h1>').format(problem.status, title)]
+    if "detail" in members:
+        parts.append(Markup("<p>{}</p>").format(members["detail"]))
+    if "request_id" in members:
+        parts.append(
+            Markup('<p class="id">Request id: <code>{}</code></p>').format(members["request_id"])
+        )
+    return document(f"{problem.status} {title}", Markup("\n").join(parts))

@@ -1,0 +1,140 @@
+"""What the log says of an exception: one record, and of a storm a few with a count."""
+
+import logging
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2s
+from threading import Lock
+from time import monotonic
+from traceback import walk_tb
+from typing import Any, Final
+
+from mantlet.causes import chain
+from mantlet.errors.ids import trace_id
+from mantlet.integrations.routes import route_template
+from mantlet.logs import log
+from mantlet.request import Request
+
+__all__ = ["Reporting", "fingerprint"]
+
+#: Records of one kind of error in full, within `_WINDOW` seconds; then each tenfold count.
+_IN_FULL: Final = 5
+_WINDOW: Final = 60.0
+#: Kinds of errors that are counted at a time; the one not seen for longest is forgotten.
+_MOST_KINDS: Final = 1024
+#: Frames of an exception that count for its fingerprint: the innermost.
+_FRAMES: Final = 32
+#: Methods that are written as they came (RFC 9110, 9; RFC 5789).
+_METHODS: Final = frozenset(
+    {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}
+)
+
+
+@dataclass(slots=True)
+class Storm:
+    """One kind of error, as often as it has come lately."""
+
+    began: float
+    count: int = 0
+    untold: int = 0
+
+
+class Reporting:
+    """Log exceptions on ``mantlet.errors``.
+
+    Args:
+        clock: seconds, from any beginning.
+    """
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._lock = Lock()
+        self._storms: OrderedDict[str, Storm] = OrderedDict()
+
+    def report(
+        self,
+        request: Request,
+        error: BaseException,
+        outcome: str,
+        *,
+        status: int | None,
+        meant: bool,
+        seconds: float,
+    ) -> None:
+        """Log an exception, unless nobody listens, or it is one more of a storm.
+
+        Args:
+            request: the request it belongs to.
+            error: the exception.
+            outcome: what became of it, in words.
+            status: the one that it was answered with, or would have been.
+            meant: whether it was made for the client.
+            seconds: since the request came.
+        """
+        level = logging.ERROR
+        if status is not None and status < 500:
+            level = logging.INFO if meant else logging.WARNING
+        if not log.isEnabledFor(level):
+            return
+        kind = fingerprint(error)
+        untold = self._untold(kind)
+        if untold is None:
+            return
+        request_id = request.state.get("request_id", "-")
+        words = "%s in request %s, %s" if meant else "Unhandled %s in request %s, %s"
+        values: tuple[Any, ...] = (type(error).__qualname__, request_id, outcome)
+        if untold:
+            words, values = f"{words} (and %d more like it)", (*values, untold)
+        log.log(
+            level,
+            words,
+            *values,
+            exc_info=error,
+            extra={
+                "request_id": request_id,
+                "trace_id": trace_id(request),
+                "method": request.method if request.method in _METHODS else "-",
+                "route": route_template(request.carrier),
+                "status": status,
+                "duration": seconds,
+                "fingerprint": kind,
+                "repeats": untold,
+            },
+        )
+
+    def _untold(self, kind: str) -> int | None:
+        """Return how many of this kind were not logged since the last; None if nor is this one."""
+        now = self._clock()
+        with self._lock:
+            storm = self._storms.get(kind)
+            if storm is None:
+                storm = self._storms[kind] = Storm(now)
+                if len(self._storms) > _MOST_KINDS:
+                    self._storms.popitem(last=False)
+            else:
+                self._storms.move_to_end(kind)
+            if now - storm.began >= _WINDOW:
+                storm.began, storm.count = now, 0
+            storm.count += 1
+            if storm.count > _IN_FULL and storm.count not in (10, 100) and storm.count % 1000:
+                storm.untold += 1
+                return None
+            untold, storm.untold = storm.untold, 0
+            return untold
+
+
+def fingerprint(error: BaseException) -> str:
+    """Return what all exceptions of one kind have in common: 12 hexadecimal digits.
+
+    It is made of the types of the exception and of what it came of, and of the functions and the
+    lines within them that it came through; of no value, and of no path of the machine.
+    """
+    kinds = [f"{type(one).__module__}.{type(one).__qualname__}" for one in chain(error)]
+    frames = [
+        f"{frame.f_globals.get('__name__')}:{frame.f_code.co_qualname}:"
+        f"{line - frame.f_code.co_firstlineno}"
+        for frame, line in deque(walk_tb(error.__traceback__), _FRAMES)
+    ]
+    text = "\n".join(kinds + frames)
+    return blake2s(text.encode("utf-8", "replace"), digest_size=6).hexdigest()

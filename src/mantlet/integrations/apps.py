@@ -1,0 +1,60 @@
+"""Hear exceptions of frameworks without signals, from the app object that is wrapped.
+
+Litestar calls the app's ``after_exception`` hooks, and then answers. Falcon has a handler of its
+own for what no handler of the app's is for, which answers with a bare 500: one that raises takes
+its place, unless the app has registered another.
+
+An app of theirs that is wrapped in something else first is not found, and answers for itself.
+"""
+
+import sys
+from collections.abc import Mapping
+from inspect import iscoroutinefunction
+from typing import Any
+
+from mantlet.causes import attribute
+from mantlet.integrations.routes import ROUTE
+from mantlet.problem import Problem
+from mantlet.request import REPORTED
+
+__all__ = ["hear"]
+
+
+# Any: the frameworks' own classes, which are not imported here.
+def hear(app: Any) -> None:
+    """Have an app of Litestar's or Falcon's tell of its exceptions. Twice changes nothing."""
+    if (litestar := sys.modules.get("litestar")) and isinstance(app, litestar.Litestar):
+        if _from_litestar not in app.after_exception:
+            app.after_exception.append(_from_litestar)
+    elif (falcon := sys.modules.get("falcon")) and isinstance(app, falcon.App):
+        handlers = attribute(app, "_error_handlers")
+        own = handlers.get(Exception) if isinstance(handlers, Mapping) else None
+        if str(attribute(own, "__module__")).startswith("falcon."):
+            waits = iscoroutinefunction(own)
+            app.add_error_handler(Exception, _from_falcon_asgi if waits else _from_falcon)
+
+
+async def _from_litestar(exception: Exception, scope: Any) -> None:
+    """Leave an exception that Litestar would answer with its own 500."""
+    handler = scope.get("route_handler")
+    known = (
+        scope["litestar_app"].exception_handlers
+        if handler is None
+        else handler.resolve_exception_handlers()
+    )
+    status = attribute(exception, "status_code")
+    if status in known or any(kind in known for kind in type(exception).__mro__):
+        return  # the app's own handler answers
+    if isinstance(exception, Problem) or not isinstance(status, int) or status >= 500:
+        scope[REPORTED] = exception
+
+
+def _from_falcon(request: Any, _response: Any, error: Exception, _params: Any) -> None:
+    """Raise what Falcon would answer with its own 500."""
+    request.env[ROUTE] = request.uri_template
+    raise error
+
+
+async def _from_falcon_asgi(request: Any, _response: Any, error: Exception, _params: Any) -> None:
+    request.scope[ROUTE] = request.uri_template
+    raise error
