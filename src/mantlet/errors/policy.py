@@ -101,8 +101,8 @@ class ErrorEnvelope(Policy):
     ) -> None:
         if reenvelope not in get_args(Reenvelope):
             raise ValueError(f'reenvelope must be "auto", "always" or "never", not {reenvelope!r}')
-        listeners = (on_exception,) if callable(on_exception) else tuple(on_exception)
-        if not all(callable(listener) for listener in listeners):
+        listeners: object = [on_exception] if callable(on_exception) else on_exception
+        if not isinstance(listeners, Sequence) or not all(callable(one) for one in listeners):
             raise ValueError(f"on_exception must be a function or several, not {on_exception!r}")
         if page is not None and not callable(page):
             raise ValueError(f"page must be a function, not {page!r}")
@@ -116,8 +116,9 @@ class ErrorEnvelope(Policy):
         self.debug = debug
         self.page = page
         self.catalogue = catalogue
-        self.listeners = listeners
+        self.listeners = tuple(listeners)
         self.reporting = Reporting()
+        self.details = details
         self._map = ErrorMap(map or {}, details=details)
         if stream_errors:
             self.responses_from = 0
@@ -182,8 +183,7 @@ class ErrorEnvelope(Policy):
         ):
             return None
         media_type = _media_type(response)
-        always = self.reenvelope == "always"
-        if not always and (
+        if self.reenvelope == "auto" and (
             media_type not in MEDIA_TYPES
             or "Content-Encoding" in response.headers
             or not asks_for_json(request.pick_headers(ACCEPT).get("accept"))
@@ -191,7 +191,23 @@ class ErrorEnvelope(Policy):
             return None
         if media_type in (PROBLEM_JSON, PROBLEM_XML):
             return None
-        return _in_place(request, response, media_type, always=always)
+        return self._in_place(request, response, media_type)
+
+    async def _in_place(
+        self, request: Request, response: Response, media_type: str
+    ) -> Reply | None:
+        """Return a problem in place of an error answer, if it is to be one."""
+        problem = None
+        if media_type in MEDIA_TYPES:
+            with suppress(ResponseTooLarge):
+                body = await response.body(LARGEST)
+                problem = framework_problem(response.status, media_type, body, details=self.details)
+        if problem is None:
+            if self.reenvelope != "always":
+                return None
+            problem = Problem(response.status)
+        fields = (*kept_fields(response.headers), ("Vary", "Accept"))
+        return _with_fields(problem.reply(request), fields)
 
     def _watch_stream(self, request: Request, response: Response) -> None:
         """See to it that a stream that breaks off says so."""
@@ -253,24 +269,6 @@ class ErrorEnvelope(Policy):
                 listener(error, request)
             except Exception as failure:  # noqa: BLE001  # the answer does not depend on it
                 _log_failure("on_exception", failure)
-
-
-async def _in_place(
-    request: Request, response: Response, media_type: str, *, always: bool
-) -> Reply | None:
-    """Return a problem in place of an error answer, if it is one that a framework made."""
-    problem = None
-    if media_type in MEDIA_TYPES:
-        with suppress(ResponseTooLarge):
-            body = await response.body(LARGEST)
-            problem = framework_problem(response.status, media_type, body)
-    if problem is None and always:
-        problem = Problem(response.status)
-    if problem is None:
-        return None
-    fields = list(kept_fields(response.headers))
-    fields.append(("Vary", "Accept"))
-    return _with_fields(problem.reply(request), tuple(fields))
 
 
 def _with_fields(reply: Reply, fields: Fields) -> Reply:

@@ -1,4 +1,6 @@
-"""Input that pydantic has refused: what is wrong where, without a word of the input.
+"""Input that pydantic has refused: what is wrong where, and no value of the input.
+
+A member that the client should not have sent is named, since it is the place of the error.
 
 Sources: pydantic 2 "Validation Errors"; JSON Pointer, RFC 6901.
 """
@@ -56,14 +58,15 @@ def validation_problem(error: BaseException) -> Problem:
     return invalid_input(found)
 
 
-def invalid_input(errors: Iterable[Any]) -> Problem:
+def invalid_input(errors: Iterable[Any], status: int = 422) -> Problem:
     """Return the problem that a list of pydantic's errors is.
 
     Args:
         errors: pydantic's, with ``loc``, ``msg`` and ``type``. At most 100 are listed.
+        status: the problem's.
     """
     listed = [_entry(error) for error, _ in zip(errors, range(_MOST), strict=False)]
-    return Problem(422, extensions={"errors": listed})
+    return Problem(status, extensions={"errors": listed})
 
 
 def _entry(error: Mapping[str, Any]) -> dict[str, str]:

@@ -31,8 +31,7 @@ def listen() -> None:
 
 # Any: the frameworks' own classes, which are not imported here.
 def _from_flask(_sender: Any, exception: BaseException, **_: Any) -> None:
-    request = sys.modules["flask"].request
-    _leave(request.environ, exception, attribute(request.url_rule, "rule"))
+    _leave(sys.modules["flask"].request.environ, exception)
 
 
 async def _from_quart(_sender: Any, exception: BaseException, **_: Any) -> None:
@@ -52,6 +51,9 @@ def _from_django(request: Any = None, **_: Any) -> None:
         _leave(carrier, exception, attribute(request.resolver_match, "route"))
 
 
-def _leave(carrier: MutableMapping[str, Any], exception: BaseException, route: str | None) -> None:
+def _leave(
+    carrier: MutableMapping[str, Any], exception: BaseException, route: str | None = None
+) -> None:
     carrier[REPORTED] = exception
-    carrier[ROUTE] = route
+    if route is not None:
+        carrier[ROUTE] = route

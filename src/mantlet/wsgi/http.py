@@ -5,9 +5,11 @@ from types import TracebackType
 from typing import Any
 from wsgiref.types import StartResponse
 
+from mantlet.disconnects import is_disconnect
 from mantlet.exchange import Exchange
 from mantlet.fields import with_fields
 from mantlet.headers import TextHeaders
+from mantlet.logs import log_error
 from mantlet.outward import CLOSED, HOLDING, STREAMING, WAITING
 from mantlet.policy import Reply, Response
 from mantlet.problem import phrase
@@ -278,6 +280,8 @@ class HttpExchange(Exchange):
                 close()
         except BaseException as error:
             self.failure = self.failure or error
+            if isinstance(error, Exception) and not is_disconnect(error):
+                log_error(self.request, error, "after the answer had begun")
             raise
         finally:
             self.finish()

@@ -1,0 +1,249 @@
+"""Which answer an exception gets: by the user's map, and by what it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mantlet import ErrorEnvelope, Problem
+from tests.drive import Face, both_faces
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+class ShopError(Exception):
+    """The root of an app's own errors."""
+
+
+class MissingError(ShopError):
+    """One of them."""
+
+
+class SoldError(MissingError):
+    """One of those."""
+
+
+def raising(error: BaseException) -> Callable[[Any], Any]:
+    def handler(carrier: Any) -> Any:
+        raise error
+
+    return handler
+
+
+def status(face: Face, error: BaseException, entries: Mapping[Any, Any]) -> int | None:
+    """Return what an exception is answered with, under a map."""
+    answer = face.drive(face.wrap(raising(error), ErrorEnvelope(map=entries)))
+    if answer.status is not None:
+        assert answer.json()["status"] == answer.status
+    return answer.status
+
+
+@both_faces
+def test_an_entry_holds_for_its_class_and_those_derived(face: Face) -> None:
+    """The one for the most derived class counts, in whatever order they are written."""
+    entries = {ShopError: 400, SoldError: 410, MissingError: 404}
+    assert status(face, ShopError(), entries) == 400
+    assert status(face, MissingError(), entries) == 404
+    assert status(face, SoldError(), entries) == 410
+    assert status(face, LookupError(), entries) == 500
+
+
+@both_faces
+def test_a_class_is_named_without_being_imported(face: Face) -> None:
+    """By where it is defined, or by where it is imported from."""
+    assert status(face, SoldError(), {f"{__name__}.MissingError": 404}) == 404
+    assert status(face, ZeroDivisionError(), {"ZeroDivisionError": 422}) == 422
+    assert status(face, OSError(), {"builtins.OSError": 503}) == 503
+    import json  # noqa: PLC0415  # its decoder defines the class that it exports
+
+    assert status(face, json.JSONDecodeError("", "", 0), {"json.JSONDecodeError": 400}) == 400
+
+
+@both_faces
+def test_an_entry_may_be_a_problem(face: Face) -> None:
+    """The client sees what it states, and nothing of the exception."""
+    sold = Problem(
+        409,
+        type="https://example.com/problems/sold",
+        title="Sold",
+        detail="Somebody was faster.",
+        headers={"Retry-After": "60"},
+        extensions={"again": True},
+    )
+    stack = face.wrap(raising(SoldError("lamp 4711")), ErrorEnvelope(map={SoldError: sold}))
+    answer = face.drive(stack)
+    assert answer.json() == answer.json() | {
+        "type": "https://example.com/problems/sold",
+        "title": "Sold",
+        "status": 409,
+        "detail": "Somebody was faster.",
+        "again": True,
+    }
+    assert answer.get("Retry-After") == "60"
+    assert "4711" not in answer.text()
+
+
+@both_faces
+def test_an_entry_may_be_a_function(face: Face) -> None:
+    """It is given the exception; with None it leaves it to the next entry."""
+
+    def by_text(error: ShopError) -> Problem | int | None:
+        known: dict[str, Problem | int] = {"gone": 410, "busy": Problem(503, detail="Busy.")}
+        return known.get(str(error))
+
+    entries = {SoldError: by_text, ShopError: 400}
+    assert status(face, SoldError("gone"), entries) == 410
+    assert status(face, SoldError("busy"), entries) == 503
+    assert status(face, SoldError("else"), entries) == 400
+
+
+@both_faces
+@pytest.mark.parametrize(
+    "target",
+    [lambda _: 1 / 0, lambda _: 200, lambda _: "text", lambda: 404],
+    ids=["raises", "no error", "no answer", "takes nothing"],
+)
+def test_a_function_that_fails_gives_a_clean_500(
+    face: Face, target: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Both what the app raised and what the function did are in the log."""
+    assert status(face, SoldError("the cause"), {SoldError: target}) == 500
+    failed, unhandled = caplog.records
+    assert failed.getMessage() == "ErrorEnvelope(map=...) failed"
+    assert failed.exc_info
+    assert unhandled.getMessage().startswith("Unhandled SoldError")
+
+
+@both_faces
+def test_an_entry_for_exception_holds_where_nothing_else_does(face: Face) -> None:
+    """Not for problems, nor for what frameworks and databases say."""
+    from sqlite3 import IntegrityError  # noqa: PLC0415  # named where it is used
+
+    from starlette.exceptions import HTTPException  # noqa: PLC0415
+
+    entries = {Exception: 418}
+    assert status(face, LookupError(), entries) == 418
+    assert status(face, Problem(409), entries) == 409
+    assert status(face, HTTPException(403), entries) == 403
+    assert status(face, IntegrityError(), entries) == 409
+
+
+@both_faces
+def test_an_entry_for_a_problem_or_a_frameworks_exception_takes_its_place(face: Face) -> None:
+    """What is more derived counts, whoever has said it."""
+    from starlette.exceptions import HTTPException  # noqa: PLC0415
+
+    class Teapot(Problem):
+        pass
+
+    assert status(face, Teapot(409), {Teapot: 418}) == 418
+    assert status(face, HTTPException(403), {HTTPException: 404}) == 404
+
+
+@both_faces
+def test_what_an_exception_came_of_counts_where_it_says_nothing_itself(face: Face) -> None:
+    """By cause and context, but not where the context is suppressed."""
+
+    def chained(how: str) -> Exception:
+        try:
+            try:
+                raise SoldError
+            except SoldError as error:
+                if how == "handling":
+                    raise RuntimeError  # noqa: B904  # its context is what is tested
+                raise RuntimeError from (error if how == "cause" else None)
+        except RuntimeError as outer:
+            return outer
+
+    entries = {SoldError: 410}
+    assert status(face, chained("cause"), entries) == 410
+    assert status(face, chained("suppressed"), entries) == 500
+
+    assert status(face, chained("handling"), entries) == 410
+
+
+@both_faces
+def test_only_the_outermost_exception_is_a_message_to_the_client(face: Face) -> None:
+    """An app that fails over a problem has failed."""
+    error = RuntimeError()
+    error.__cause__ = Problem(404)
+    assert status(face, error, {}) == 500
+
+
+@both_faces
+def test_a_group_is_as_bad_as_its_worst_member(face: Face) -> None:
+    """One that nobody knows makes it a 500."""
+    entries = {SoldError: 410, MissingError: 404, ConnectionError: 503}
+
+    def group(*members: Exception) -> ExceptionGroup[Exception]:
+        return ExceptionGroup("", members)
+
+    assert status(face, group(SoldError()), entries) == 410
+    assert status(face, group(MissingError(), SoldError()), entries) == 410
+    assert status(face, group(MissingError(), group(ConnectionError())), entries) == 503
+    assert status(face, group(ConnectionError(), LookupError()), entries) == 500
+    assert status(face, group(Problem(409, detail="one")), entries) == 409
+    assert status(face, group(SoldError()), {ExceptionGroup: 400}) == 400
+
+
+@both_faces
+def test_a_group_with_an_exit_passes(face: Face) -> None:
+    """It asks for the process's end, and so is no error of the app's."""
+    error = BaseExceptionGroup("", [SystemExit(), ValueError()])
+    answer = face.drive(face.wrap(raising(error), ErrorEnvelope()))
+    assert answer.error is error
+
+
+@pytest.mark.parametrize(
+    ("entries", "told"),
+    [
+        ({"no such.thing": 404}, "'no such.thing'"),
+        ({"": 404}, "''"),
+        ({"NoSuchError": 404}, "'NoSuchError'"),
+        ({"int": 404}, "'int'"),
+        ({"no_such_package.Error": 404}, "'no_such_package'"),
+        ({"json.NoSuchError": 404}, "json has no exception of that name"),
+        ({"json.dumps": 404}, "json has no exception of that name"),
+        ({int: 404}, "<class 'int'>"),
+        ({42: 404}, "42"),
+        ({SoldError: 200}, "SoldError.*200"),
+        ({SoldError: 1000}, "SoldError.*1000"),
+        ({SoldError: True}, "SoldError.*True"),
+        ({SoldError: "404"}, "SoldError.*'404'"),
+        ({SoldError: None}, "SoldError.*None"),
+        ({SoldError: Problem}, "SoldError.*Problem"),
+    ],
+    ids=str,
+)
+def test_an_entry_that_cannot_be_is_an_error_that_names_it(entries: Any, told: str) -> None:
+    """At construction, not at the first exception."""
+    with pytest.raises(ValueError, match=told):
+        ErrorEnvelope(map=entries)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"reenvelope": "sometimes"}, "reenvelope.*'sometimes'"),
+        ({"on_exception": 42}, "on_exception.*42"),
+        ({"on_exception": [print, 42]}, "on_exception.*42"),
+        ({"page": "<h1>"}, "page.*<h1>"),
+    ],
+    ids=str,
+)
+def test_an_option_that_cannot_be_is_an_error_that_names_it(
+    options: dict[str, Any], told: str
+) -> None:
+    """At construction."""
+    with pytest.raises((ValueError, TypeError), match=told):
+        ErrorEnvelope(**options)
+
+
+def test_a_map_that_is_changed_later_changes_nothing() -> None:
+    """A policy is immutable once made."""
+    entries: dict[type[BaseException] | str, Any] = {SoldError: 410}
+    envelope = ErrorEnvelope(map=entries)
+    entries[SoldError] = 404
+    assert envelope.judge(SoldError()).status == 410
