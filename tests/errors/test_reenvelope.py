@@ -133,7 +133,7 @@ def litestar_app() -> Any:
     async def get() -> str:
         return "fine"
 
-    return litestar.Litestar([words, large, own, own_json, get])
+    return litestar.Litestar([words, large, own, own_json, get], logging_config=None)
 
 
 class FalconPath:
@@ -403,7 +403,7 @@ def test_input_that_litestar_refuses_is_listed_without_a_value() -> None:
     async def account(data: Annotated[Account, Body()], page: int) -> None:
         pass
 
-    app = litestar.Litestar([account])
+    app = litestar.Litestar([account], logging_config=None)
     sent = json.dumps({"name": "taken", "age": 1, "password": "hunter2"}).encode()
     headers = [*JSON, ("Content-Type", "application/json")]
     scope = {"query_string": b"page=hunter2"}

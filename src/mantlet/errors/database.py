@@ -7,6 +7,7 @@ is imported. That a number is read out of an ODBC message is the one exception: 
 
 import re
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any, Final
 
 from mantlet.causes import attribute
@@ -28,6 +29,7 @@ _PROBLEMS: Final = {
 #: How many exceptions within each other are unwrapped.
 _DEEPEST: Final = 8
 _SQLSTATE: Final = re.compile(r"[0-9A-Z]{5}")
+_CAPITAL: Final = re.compile("(?<!^)(?=[A-Z])")
 _ODBC_NUMBER: Final = re.compile(r"\((-?\d{1,9})\)")
 #: How much of an ODBC message is read.
 _ODBC_TEXT: Final = 4096
@@ -144,6 +146,16 @@ def _mongodb(error: BaseException) -> int | None:
     return known if isinstance(code, int) else None
 
 
+def _psycopg2(error: BaseException) -> int | None:
+    """Read the SQLSTATE; where the server did not send the error, that of its class's condition."""
+    code = attribute(error, "pgcode")
+    if code is None:
+        condition = _CAPITAL.sub("_", type(error).__name__).upper()
+        # Of a package that is loaded, this is its table of constants.
+        code = attribute(import_module("psycopg2.errorcodes"), condition)
+    return _by_sqlstate(code)
+
+
 def _redis(_error: BaseException) -> int | None:
     return None  # its errors differ by their class alone
 
@@ -157,6 +169,7 @@ _READERS: Final[Mapping[str, Callable[[BaseException], int | None]]] = {
     "mssql": _sql_server,
     "mysql": _mysql,
     "oracledb": _oracle,
+    "psycopg2": _psycopg2,
     "pymongo": _mongodb,
     "pymssql": _sql_server,
     "pymysql": _mysql,
@@ -169,7 +182,7 @@ _READERS: Final[Mapping[str, Callable[[BaseException], int | None]]] = {
 #: What raises an exception of its own in place of a driver's.
 _WRAPPERS: Final = frozenset({"sqlalchemy", "django", "peewee"})
 #: Drivers whose exceptions have a SQLSTATE.
-_PLAIN: Final = frozenset({"asyncpg", "psycopg", "psycopg2", "psycopg2cffi", "pg8000"})
+_PLAIN: Final = frozenset({"asyncpg", "psycopg", "pg8000"})
 
 
 # -- by class -------------------------------------------------------------------------------------
@@ -192,6 +205,7 @@ _CLASSES: Final[Mapping[str, int]] = {
     "InvalidDocument": INVALID,
     "WTimeoutError": TIMEOUT,
     # Redis and Valkey
+    "AuthenticationError": FAULT,  # which is a ConnectionError there
     "BusyLoadingError": UNAVAILABLE,
     "ClusterDownError": UNAVAILABLE,
     "ConnectionError": UNAVAILABLE,
