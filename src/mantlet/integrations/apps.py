@@ -15,7 +15,7 @@ from typing import Any
 from mantlet.causes import attribute
 from mantlet.integrations.routes import ROUTE
 from mantlet.problem import Problem
-from mantlet.request import REPORTED
+from mantlet.request import ENVELOPE, REPORTED
 
 __all__ = ["hear"]
 
@@ -30,8 +30,7 @@ def hear(app: Any) -> None:
         handlers = attribute(app, "_error_handlers")
         own = handlers.get(Exception) if isinstance(handlers, Mapping) else None
         if str(attribute(own, "__module__")).startswith("falcon."):
-            waits = iscoroutinefunction(own)
-            app.add_error_handler(Exception, _from_falcon_asgi if waits else _from_falcon)
+            app.add_error_handler(Exception, _falcon_handler(own))
 
 
 async def _from_litestar(exception: Exception, scope: Any) -> None:
@@ -43,18 +42,25 @@ async def _from_litestar(exception: Exception, scope: Any) -> None:
         else handler.resolve_exception_handlers()
     )
     status = attribute(exception, "status_code")
-    if status in known or any(kind in known for kind in type(exception).__mro__):
+    is_http = isinstance(exception, sys.modules["litestar.exceptions"].HTTPException)
+    if not known.keys().isdisjoint({status if is_http else 500, *type(exception).__mro__}):
         return  # the app's own handler answers
     if isinstance(exception, Problem) or not isinstance(status, int) or status >= 500:
         scope[REPORTED] = exception
 
 
-def _from_falcon(request: Any, _response: Any, error: Exception, _params: Any) -> None:
-    """Raise what Falcon would answer with its own 500."""
-    request.env[ROUTE] = request.uri_template
-    raise error
+def _falcon_handler(own: Any) -> Any:
+    """Return a handler that raises, inside an envelope, what Falcon's own answers with a 500."""
 
+    def handler(request: Any, response: Any, error: Exception, params: Any) -> Any:
+        carrier = request.scope if waits else request.env
+        if ENVELOPE not in carrier:
+            return own(request, response, error, params)
+        carrier[ROUTE] = request.uri_template
+        raise error
 
-async def _from_falcon_asgi(request: Any, _response: Any, error: Exception, _params: Any) -> None:
-    request.scope[ROUTE] = request.uri_template
-    raise error
+    async def waiting(request: Any, response: Any, error: Exception, params: Any) -> None:
+        await handler(request, response, error, params)
+
+    waits = iscoroutinefunction(own)
+    return waiting if waits else handler
