@@ -261,7 +261,7 @@ class ErrorEnvelope(Policy):
                 request, error, outcome, status=status, meant=meant, seconds=seconds
             )
         except Exception as failure:  # noqa: BLE001  # of a handler or a filter
-            _log_failure("log", failure)
+            _log_failure(f"the log of {type(error).__qualname__}", failure)
         if meant:
             return
         for listener in self.listeners:
@@ -286,5 +286,13 @@ def _media_type(response: Response) -> str:
 
 
 def _log_failure(option: str, failure: Exception) -> None:
-    """Log that what a user has given for an option has failed."""
-    log.error("ErrorEnvelope(%s=...) failed", option, exc_info=failure)
+    """Log that what a user has given for an option, or the log itself, has failed."""
+    for told in (failure, None):  # a failure may be one that no handler can write
+        with suppress(Exception):
+            log.error(
+                "ErrorEnvelope: %s failed with %s",
+                option,
+                type(failure).__qualname__,
+                exc_info=told,
+            )
+            return
