@@ -3,10 +3,11 @@
 Exceptions may form cycles, be nested without end, and have attributes that raise when looked at.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, Final
 
-__all__ = ["attribute", "chain", "leaves"]
+__all__ = ["attribute", "chain", "class_names", "leaves"]
 
 #: How many exceptions are looked at. What lies behind them is as if it were not there.
 LIMIT: Final = 64
@@ -56,6 +57,14 @@ def leaves(error: BaseException) -> list[BaseException]:
         for one in groups.pop(0).exceptions:  # type: ignore[attr-defined]  # they are groups
             (groups if isinstance(one, BaseExceptionGroup) else found).append(one)
     return found + groups
+
+
+def _class_names(kind: type) -> tuple[str, ...]:
+    return tuple(f"{one.__module__}.{one.__qualname__}" for one in kind.__mro__)
+
+
+#: Returns the dotted names of a class and of those that it is derived from, as in its MRO.
+class_names: Callable[[type], tuple[str, ...]] = lru_cache(maxsize=1024)(_class_names)
 
 
 def attribute(error: object, name: str) -> Any:

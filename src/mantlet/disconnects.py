@@ -5,7 +5,7 @@ It is no fault of the app's, so it is neither answered nor logged as an error.
 
 from typing import Final
 
-from mantlet.causes import leaves
+from mantlet.causes import class_names, leaves
 from mantlet.exceptions import ClientDisconnected
 
 __all__ = ["is_disconnect"]
@@ -33,6 +33,4 @@ def is_disconnect(error: BaseException) -> bool:
 
 
 def _says_so(kind: type) -> bool:
-    return issubclass(kind, ClientDisconnected) or any(
-        f"{one.__module__}.{one.__qualname__}" in _NAMES for one in kind.__mro__
-    )
+    return issubclass(kind, ClientDisconnected) or not _NAMES.isdisjoint(class_names(kind))

@@ -1,6 +1,6 @@
 """The concept that everything here is made of: a policy, and what its hooks are given."""
 
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import coroutine
 from typing import Any, Final, Literal
@@ -48,7 +48,11 @@ class Reply:
     ) -> None:
         if not 200 <= status <= 599:
             raise ValueError(f"status must be between 200 and 599, not {status}")
-        pairs = headers.items() if isinstance(headers, Mapping) else headers
+        pairs: Iterable[tuple[str, str]]
+        if isinstance(headers, list):  # a look at an abstract class takes longer
+            pairs = headers
+        else:
+            pairs = headers.items() if isinstance(headers, Mapping) else headers
         fields = [text_field(name, value) for name, value in pairs]
         if status not in (204, 304) and not any(n.lower() == "content-type" for n, _ in fields):
             fields.append(("Content-Type", _TEXT if isinstance(body, str) else _BYTES))

@@ -1,6 +1,7 @@
 """Problem details for HTTP APIs (RFC 9457): the value that every policy answers with."""
 
 import json
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from json.encoder import encode_basestring_ascii
@@ -26,6 +27,7 @@ _PHRASES = {
 }
 # RFC 9110, 15: a status that is not known is treated as the x00 of its class.
 _CLASSES = {1: "Continue", 2: "OK", 3: "Redirect", 4: "Client Error", 5: "Server Error"}
+_UUID = re.compile("([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})")
 _STANDARD = frozenset({"type", "title", "status", "detail", "instance", "request_id"})
 
 
@@ -104,11 +106,11 @@ class Problem(MantletError):
             media_type: what the body is, if the problem's own fields do not say so.
             body: the body.
         """
-        headers = {"Content-Type": media_type, "Cache-Control": "no-store"}
+        headers = [("Content-Type", media_type), ("Cache-Control", "no-store")]
         if self.headers:
             own = {name.lower() for name in self.headers}
-            headers = {name: value for name, value in headers.items() if name.lower() not in own}
-            headers |= self.headers
+            headers = [pair for pair in headers if pair[0].lower() not in own]
+            headers += self.headers.items()
         return Reply(self.status, headers, body)
 
     def members(self, request: Request) -> dict[str, Any]:
@@ -193,9 +195,12 @@ def phrase(status: int) -> str:
         return _CLASSES[status // 100]
 
 
-def as_uuid(request_id: str) -> UUID:
+def as_uuid(request_id: str) -> str:
     """Return the UUID that a request id is, or one that always belongs to it (RFC 9562, 5.5)."""
+    match = _UUID.fullmatch(request_id)
+    if match is not None:  # as nearly all are, and a UUID object takes its time
+        return "-".join(match.groups())
     try:
-        return UUID(request_id)
+        return str(UUID(request_id))
     except ValueError:
-        return uuid5(NAMESPACE_URL, request_id)
+        return str(uuid5(NAMESPACE_URL, request_id))

@@ -7,10 +7,11 @@ is imported. That a number is read out of an ODBC message is the one exception: 
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from importlib import import_module
 from typing import Any, Final
 
-from mantlet.causes import attribute
+from mantlet.causes import attribute, class_names
 from mantlet.errors import dbcodes
 from mantlet.errors.dbcodes import CONFLICT, FAULT, INVALID, RETRY, TIMEOUT, UNAVAILABLE
 from mantlet.problem import Problem
@@ -46,7 +47,7 @@ def database_problem(error: BaseException) -> Problem | None:
 
 
 def _meaning(error: BaseException, deepest: int) -> int | None:
-    module = _module(error)
+    module = _module(type(error))
     if module in _WRAPPERS:
         inner = attribute(error, "orig") or attribute(error, "__cause__")
         inner = inner or attribute(error, "__context__")
@@ -65,16 +66,18 @@ def _meaning(error: BaseException, deepest: int) -> int | None:
     return meaning
 
 
-def _module(error: BaseException) -> str:
-    """Return the driver or wrapper that an exception's class, or one that it came of, is from."""
-    for kind in type(error).__mro__:
-        module = str(kind.__module__)
-        root = module.partition(".")[0].lstrip("_")
-        if root == "django" and not module.startswith("django.db.utils"):
+def _find_module(kind: type) -> str:
+    for name in class_names(kind):
+        root = name.partition(".")[0].lstrip("_")
+        if root == "django" and not name.startswith("django.db.utils."):
             continue
         if root in _READERS or root in _WRAPPERS or root in _PLAIN:
             return root
     return ""
+
+
+#: Returns the driver or wrapper that a class, or one that it is derived from, is of; else "".
+_module: Callable[[type], str] = lru_cache(maxsize=1024)(_find_module)
 
 
 # -- by code --------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import Any, Final, NamedTuple
 
-from mantlet.causes import chain, leaves
+from mantlet.causes import chain, class_names, leaves
 from mantlet.errors.database import database_problem
 from mantlet.errors.frameworks import HTTP_EXCEPTIONS, Fields, declared, words
 from mantlet.errors.validation import INVALID_INPUT, validation_problem
@@ -107,13 +107,14 @@ class ErrorMap:
         """Return what the user's entries say, up to the class that a built-in entry is for."""
         if not self._classes and not self._names:
             return None
-        for kind in type(error).__mro__:
+        kinds = type(error).__mro__
+        for kind, name in zip(kinds, class_names(type(error)), strict=True):
             if kind is Exception:
                 return None
             verdict = self._said_for(kind, error)
             if verdict is not None:
                 return verdict
-            if kind is Problem or _name(kind) in HTTP_EXCEPTIONS or _name(kind) in INVALID_INPUT:
+            if kind is Problem or name in HTTP_EXCEPTIONS or name in INVALID_INPUT:
                 return None
         return None
 
@@ -130,7 +131,7 @@ class ErrorMap:
     def _target(self, kind: type) -> Problem | Callable[[Any], Any] | None:
         found = self._classes.get(kind)
         if found is None and self._names:
-            found = self._names.get(_name(kind))
+            found = self._names.get(class_names(kind)[0])
             if found is None:  # a name may be that of an import, not of the definition
                 aliases = (name for name in self._names if _loaded(name) is kind)
                 found = self._names.get(next(aliases, ""))
@@ -139,8 +140,7 @@ class ErrorMap:
     def _made_for_clients(self, error: BaseException) -> Verdict | None:
         if isinstance(error, Problem):
             return Verdict(error.status, error, meant=True)
-        for kind in type(error).__mro__:
-            name = _name(kind)
+        for name in class_names(type(error)):
             if name in INVALID_INPUT:
                 return Verdict(422, validation_problem(error))
             if name in HTTP_EXCEPTIONS:
@@ -171,10 +171,6 @@ def _checked_target(key: object, target: object) -> Problem | Callable[[Any], An
     if isinstance(target, Problem) or (callable(target) and not isinstance(target, type)):
         return target
     raise ValueError(f"map[{key!r}] must be a status, a Problem or a function, not {target!r}")
-
-
-def _name(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _check_name(name: str) -> None:
