@@ -159,6 +159,9 @@ class BaseStack(Generic[App]):
             None when all of them know, or what is left to do where one has to wait.
         """
         hooks = self.on_finish[-1 if refusal is None else refusal.index + 1]
+        if len(hooks) == 1:  # as it mostly is
+            waiting = hooks[0](request)
+            return None if waiting is None else _tell_later(waiting, iter(()), request, None)
         return _tell(iter(hooks), request) if hooks else None
 
 
