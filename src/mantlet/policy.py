@@ -215,7 +215,8 @@ class Policy:
     by a RuntimeError.
 
     If a policy's `on_request` let a request pass, it sees exactly one of `on_response` and
-    `on_error`; if it ran at all, it sees `on_finish` once. A hook that raises a `Problem` answers
+    `on_error`, but for an answer below its `responses_from`, which it does not see; if it ran at
+    all, it sees `on_finish` once. A hook that raises a `Problem` answers
     with it; any other exception goes to the policies further out, and then to the server.
     """
 

@@ -1,0 +1,113 @@
+"""A policy that is only interested in answers from some status on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mantlet import ErrorEnvelope, Policy, Problem, Reply, Request, Response
+from tests.drive import Face, Said, both_faces
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Failures(Policy):
+    """Notes the server errors."""
+
+    responses_from = 500
+
+    def __init__(self, reply: Reply | None = None) -> None:
+        self.reply = reply
+        self.seen: list[int | str] = []
+
+    def on_response(self, request: Request, response: Response) -> Reply | None:
+        self.seen.append(response.status)
+        return self.reply
+
+    def on_finish(self, request: Request) -> None:
+        self.seen.append("finish")
+
+
+class Everything(Policy):
+    """Notes all answers, and may change their status."""
+
+    def __init__(self, status: int | None = None) -> None:
+        self.status = status
+        self.seen: list[int] = []
+
+    def on_response(self, request: Request, response: Response) -> None:
+        self.seen.append(response.status)
+        response.status = self.status or response.status
+
+
+def answering(status: int) -> Callable[[Any], Said]:
+    return lambda _: (status, [("content-type", "text/plain")], b"body")
+
+
+@both_faces
+@pytest.mark.parametrize("status", [200, 404, 499, 500, 503])
+def test_it_is_told_of_answers_from_that_status_on(face: Face, status: int) -> None:
+    """Alone, and beside a policy that is told of all."""
+    for others in ((), (Everything(),), (ErrorEnvelope(),)):
+        failures = Failures()
+        answer = face.drive(face.wrap(answering(status), *others, failures))
+        assert (answer.status, answer.body) == (status, b"body")
+        assert failures.seen == ([status] if status >= 500 else []) + ["finish"]
+
+
+@both_faces
+def test_what_counts_is_the_status_that_it_would_see(face: Face) -> None:
+    """Policies further in may change it."""
+    failures = Failures()
+    assert face.drive(face.wrap(answering(200), failures, Everything(502))).status == 502
+    assert failures.seen == [502, "finish"]
+    failures = Failures()
+    assert face.drive(face.wrap(answering(500), failures, Everything(200))).status == 200
+    assert failures.seen == ["finish"]
+
+
+@both_faces
+def test_it_may_replace_what_it_is_told_of(face: Face) -> None:
+    """And nothing else."""
+    stack = face.wrap(answering(500), Failures(Reply(502, {}, b"replaced")))
+    assert face.drive(stack).body == b"replaced"
+    stack = face.wrap(answering(200), Failures(Reply(502, {}, b"replaced")))
+    assert face.drive(stack).body == b"body"
+
+
+@both_faces
+def test_refusals_of_policies_further_in_are_answers_like_others(face: Face) -> None:
+    """By their status as well."""
+
+    class Refuses(Policy):
+        def __init__(self, status: int) -> None:
+            self.status = status
+
+        def on_request(self, request: Request) -> Reply:
+            return Problem(self.status).reply(request)
+
+    for status, seen in ((429, ["finish"]), (503, [503, "finish"])):
+        failures = Failures()
+        assert face.drive(face.wrap(answering(200), failures, Refuses(status))).status == status
+        assert failures.seen == seen
+
+
+@both_faces
+@pytest.mark.parametrize(
+    ("policies", "status"),
+    [
+        ((Failures(),), 500),
+        ((ErrorEnvelope(),), 400),
+        ((ErrorEnvelope(), Failures()), 400),
+        ((ErrorEnvelope(), Everything()), 0),
+    ],
+    ids=["one", "the envelope", "both", "one that is told of all"],
+)
+def test_other_answers_are_the_servers_at_once(
+    face: Face, policies: tuple[Policy, ...], status: int
+) -> None:
+    """They take the way of an answer that interests no policy."""
+    stack: Any = face.wrap(answering(200), *policies)
+    assert stack.outward[-1].plain_below == status
