@@ -154,6 +154,23 @@ def test_types_may_be_named_by_a_url(face: Face) -> None:
     assert face.drive(stack, path="/api/problems/closed").get("content-type") != "text/plain"
 
 
+def test_the_path_is_that_of_the_client_and_not_of_a_mount(problems: Catalogue) -> None:
+    """A type's URI names one page, wherever the app is mounted."""
+    mounted = Catalogue("/api/problems/")
+    mounted.add("closed", 503)
+    asgi, wsgi = FACES
+    for catalogue, found in ((mounted, True), (problems, False)):
+        envelope = ErrorEnvelope(catalogue=catalogue)
+        scope = {"root_path": "/api"}
+        answers = (
+            asgi.drive(asgi.wrap(hello, envelope), path="/api/problems/closed", scope=scope),
+            wsgi.drive(
+                wsgi.wrap(hello, envelope), path="/problems/closed", environ={"SCRIPT_NAME": "/api"}
+            ),
+        )
+        assert [b"<h1>" in answer.body for answer in answers] == [found, found]
+
+
 def test_the_openapi_fragment_describes_what_is_answered(problems: Catalogue) -> None:
     """Its schemas hold for the problems of the types, and for no others."""
     fragment = json.loads(json.dumps(problems.openapi()))

@@ -207,6 +207,8 @@ def test_a_group_with_an_exit_passes(face: Face) -> None:
         ({"json.NoSuchError": 404}, "json has no exception of that name"),
         ({"json.dumps": 404}, "json has no exception of that name"),
         ({int: 404}, "<class 'int'>"),
+        ({SystemExit: 404}, "SystemExit"),
+        ({"KeyboardInterrupt": 404}, "KeyboardInterrupt"),
         ({42: 404}, "42"),
         ({SoldError: 200}, "SoldError.*200"),
         ({SoldError: 1000}, "SoldError.*1000"),
@@ -243,7 +245,7 @@ def test_an_option_that_cannot_be_is_an_error_that_names_it(
 
 def test_a_map_that_is_changed_later_changes_nothing() -> None:
     """A policy is immutable once made."""
-    entries: dict[type[BaseException] | str, Any] = {SoldError: 410}
+    entries: dict[type[Exception] | str, Any] = {SoldError: 410}
     envelope = ErrorEnvelope(map=entries)
     entries[SoldError] = 404
     assert envelope.judge(SoldError()).status == 410

@@ -177,7 +177,7 @@ class Catalogue:
         """Return the page that describes a type, or all of them, or None for another path.
 
         Args:
-            path: within the app, decoded.
+            path: the request's, decoded, with the part that the app is mounted under.
         """
         if path == self.path:
             content = Markup("\n").join(

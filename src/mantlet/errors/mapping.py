@@ -57,10 +57,8 @@ class ErrorMap:
         ValueError: a key names no exception, or a value is no answer to one.
     """
 
-    def __init__(
-        self, entries: Mapping[type[BaseException] | str, Target], *, details: bool
-    ) -> None:
-        self._classes: dict[type[BaseException], Problem | Callable[[Any], Any]] = {}
+    def __init__(self, entries: Mapping[type[Exception] | str, Target], *, details: bool) -> None:
+        self._classes: dict[type, Problem | Callable[[Any], Any]] = {}
         self._names: dict[str, Problem | Callable[[Any], Any]] = {}
         self._details = details
         for key, target in entries.items():
@@ -191,7 +189,8 @@ def _check_name(name: str) -> None:
 
 
 def _is_exception(found: object) -> bool:
-    return isinstance(found, type) and issubclass(found, BaseException)
+    """Return whether this is a class of exceptions that are answered; an exit is not."""
+    return isinstance(found, type) and issubclass(found, Exception)
 
 
 def _loaded(name: str) -> object:

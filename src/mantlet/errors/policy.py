@@ -90,7 +90,7 @@ class ErrorEnvelope(Policy):
     def __init__(
         self,
         *,
-        map: Mapping[type[BaseException] | str, Target] | None = None,
+        map: Mapping[type[Exception] | str, Target] | None = None,
         details: bool = False,
         reenvelope: Reenvelope = "auto",
         page: Page | None = None,
@@ -140,7 +140,7 @@ class ErrorEnvelope(Policy):
             carrier[BEGAN] = CURRENT.set(own), perf_counter()
         catalogue = self.catalogue
         if catalogue is not None and request.method in ("GET", "HEAD"):
-            return catalogue.answer(request.route_path)
+            return catalogue.answer(request.path)
         return None
 
     def on_finish(self, request: Request) -> None:
