@@ -101,10 +101,10 @@ def get(path: str, *fields: str) -> bytes:
     return "\r\n".join(lines).encode()
 
 
-def post(path: str, body: str, length: str = "") -> bytes:
+def post(path: str, body: str, *, length: str = "", fields: tuple[str, ...] = ()) -> bytes:
     """Return a POST request of what may be JSON."""
-    fields = ("Content-Type: application/json", f"Content-Length: {length or len(body)}")
-    return get(path, *fields).replace(b"GET", b"POST", 1) + body.encode()
+    own = ("Content-Type: application/json", f"Content-Length: {length or len(body)}")
+    return get(path, *own, *fields).replace(b"GET", b"POST", 1) + body.encode()
 
 
 # -- what a wrapped app should answer -------------------------------------------------------------
@@ -127,6 +127,13 @@ def refused_by_the_server(answers: Sequence[Answer], _: str) -> bool:
     return all(answer.status == 400 for answer in answers)
 
 
+def told(*statuses: int) -> Expectation:
+    """Expect a problem that says what the client has done wrong."""
+    return lambda answers, _: all(
+        answer.status in statuses and answer.is_problem for answer in answers
+    )
+
+
 def clean_problem(answers: Sequence[Answer], log: str) -> bool:
     """Expect a problem with nothing internal, and the exception in the log under its id."""
     return all(
@@ -146,7 +153,7 @@ def held_to_the_quota(answers: Sequence[Answer], _: str) -> bool:
     passed = [answer for answer in answers if answer.status == 200]
     refused = [answer for answer in answers if answer.status == 429]
     told = all(answer.is_problem and answer.fields["retry-after"] == "1" for answer in refused)
-    return told and 10 <= len(passed) <= 30 and len(passed) + len(refused) == EXCESS
+    return told and 5 <= len(passed) <= 30 and len(passed) + len(refused) == EXCESS
 
 
 @dataclass(frozen=True)
@@ -160,19 +167,22 @@ class Case:
 
 
 JUNK = "X-Request-ID: <script>"
+JSON = "Accept: application/problem+json"
 CASES = {
     "ordinary": (
         Case("GET /", get("/"), the_apps_own(200)),
         Case("POST /items", post("/items", '{"name":"lamp"}'), the_apps_own(201)),
     ),
     "malformed": (
-        Case("POST /items, cut JSON", post("/items", '{"name'), the_apps_own(400, 422)),
+        Case("POST /items, cut JSON", post("/items", '{"name', fields=(JSON,)), told(400, 422)),
         Case(JUNK, get("/", JUNK), the_apps_own(200)),
         Case("GET /%ff%00", get("/%ff%00"), the_apps_own(404)),
-        Case("Content-Length: many", post("/items", "", "many"), refused_by_the_server),
+        Case("the same, for JSON", get("/%ff%00", JSON), told(404)),
+        Case("Content-Length: many", post("/items", "", length="many"), refused_by_the_server),
     ),
     "crashing": (
         Case("GET /crash", get("/crash"), clean_problem),
+        Case("a name that is taken", get("/taken"), told(409)),
         Case("stream failing at once", get("/stream/0"), clean_problem),
         Case("stream failing midway", get("/stream/2"), broken_off),
     ),
@@ -204,7 +214,7 @@ def describe(answers: Sequence[Answer]) -> Text:
         said = said if len(said) <= 50 else f"{said[:16]}..."
         words.append(said, "red" if SECRET in said else "")
     if answer.request_id:
-        failed = answer.broken or answer.is_problem
+        failed = answer.broken or (answer.is_problem and answer.status >= 500)
         left = answer.fields.get("ratelimit", "r=?").partition("r=")[2].partition(";")[0]
         more = "in the log" if failed else f"{left} left"
         words.append(f"\nid {answer.request_id[:8]}, {more}", "dim")

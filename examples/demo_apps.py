@@ -3,7 +3,9 @@
 They do what is often done: they catch every error in one place, and tell the client what it says.
 """
 
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -45,6 +47,11 @@ async def fastapi_crash() -> None:
     raise ConnectionError(FAILURE)
 
 
+@fastapi_bare.get("/taken")
+async def fastapi_taken() -> None:
+    sign_up_twice()
+
+
 async def async_ticks(fails_at: int) -> AsyncIterator[str]:
     """Yield lines, and fail at one of them."""
     for line in ticks(fails_at):
@@ -74,6 +81,20 @@ def flask_item() -> ResponseReturnValue:
 @flask_bare.get("/crash")
 def flask_crash() -> ResponseReturnValue:
     raise ConnectionError(FAILURE)
+
+
+@flask_bare.get("/taken")
+def flask_taken() -> ResponseReturnValue:
+    sign_up_twice()
+    return "never"
+
+
+def sign_up_twice() -> None:
+    """Break a rule of the database's."""
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute("CREATE TABLE users (email TEXT UNIQUE)")
+        for _ in range(2):
+            database.execute("INSERT INTO users VALUES ('ann@example.com')")
 
 
 def ticks(fails_at: int) -> Iterator[str]:
