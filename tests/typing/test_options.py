@@ -74,7 +74,7 @@ api.add_middleware(mantlet.asgi.RateLimiterMiddleware, quota=5)  # wrong: arg-ty
 api.add_middleware(mantlet.asgi.RateLimiterMiddleware, quotas="5/second")  # wrong: call-arg
 api.add_middleware(mantlet.asgi.RateLimiterMiddleware, quota="5/day", burst="3")  # wrong: arg-type
 star.add_middleware(mantlet.asgi.RateLimiterMiddleware, quota="5/day", bursts=3)  # wrong: call-arg
-star.add_middleware(mantlet.asgi.ErrorEnvelopeMiddleware, debug=True)  # wrong: call-arg
+star.add_middleware(mantlet.asgi.ErrorEnvelopeMiddleware, verbose=True)  # wrong: call-arg
 Middleware(mantlet.asgi.RateLimiterMiddleware, quota="5/second", bursts=3)  # wrong: call-arg
 
 # the middlewares themselves
@@ -85,7 +85,7 @@ mantlet.wsgi.RateLimiterMiddleware(wsgi, quota="5/second", burst=1.5)  # wrong: 
 mantlet.wsgi.RateLimiterMiddleware(wsgi, concurrency=10)  # wrong: arg-type
 mantlet.wsgi.RateLimiterMiddleware(asgi, "5/second")  # wrong: arg-type
 mantlet.asgi.RateLimiterMiddleware(wsgi, "5/second")  # wrong: arg-type
-mantlet.wsgi.ErrorEnvelopeMiddleware(wsgi, debug=True)  # wrong: call-arg
+mantlet.wsgi.ErrorEnvelopeMiddleware(wsgi, verbose=True)  # wrong: call-arg
 
 # wrap
 assert_type(mantlet.wrap(asgi), mantlet.asgi.Stack)

@@ -18,7 +18,7 @@ from mantlet.request import Request
 
 __all__ = ["Reporting", "fingerprint"]
 
-#: Records of one kind of error in full, within `_WINDOW` seconds; then each tenfold count.
+#: So many errors of a kind are logged within `_WINDOW` seconds; then the 10th, the 100th, ...
 _IN_FULL: Final = 5
 _WINDOW: Final = 60.0
 #: Kinds of errors that are counted at a time; the one not seen for longest is forgotten.
@@ -117,11 +117,16 @@ class Reporting:
             if now - storm.began >= _WINDOW:
                 storm.began, storm.count = now, 0
             storm.count += 1
-            if storm.count > _IN_FULL and storm.count not in (10, 100) and storm.count % 1000:
+            if storm.count > _IN_FULL and not _is_power_of_ten(storm.count):
                 storm.untold += 1
                 return None
             untold, storm.untold = storm.untold, 0
             return untold
+
+
+def _is_power_of_ten(count: int) -> bool:
+    text = str(count)
+    return text == "1".ljust(len(text), "0")
 
 
 def fingerprint(error: BaseException) -> str:
