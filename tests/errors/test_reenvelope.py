@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
+from werkzeug.exceptions import BadGateway
 
 import mantlet
 from mantlet import ErrorEnvelope, RateLimiter
@@ -559,3 +560,74 @@ def test_an_answer_below_400_is_not_looked_at(face: Face) -> None:
         ErrorEnvelope(reenvelope="always"),
     )
     assert face.drive(stack, headers=JSON).body == b"Not Found"
+
+
+# -- words with 500 and above ---------------------------------------------------------------------
+
+TELLING: list[tuple[str, bytes]] = [
+    ("application/json", b'{"detail": "db-7 refused"}'),  # FastAPI
+    ("application/json", b'{"status_code": 502, "detail": "db-7 refused"}'),  # Litestar
+    ("text/plain", b'{"status_code": 502, "detail": "db-7 refused", "extra": {"host": "db-7"}}'),
+    ("application/json", b'{"title": "502 Bad Gateway", "description": "db-7 refused"}'),  # Falcon
+    ("text/html; charset=utf-8", WERKZEUG % (b"502 Bad Gateway", b"<p>db-7 refused</p>\n")),
+]
+
+
+@both_faces
+@pytest.mark.parametrize("accept", [None, "application/json", "text/html"], ids=str)
+@pytest.mark.parametrize(("kind", "body"), TELLING, ids=lambda value: repr(value)[:50])
+def test_what_an_http_exception_says_with_500_and_above_is_left_out(
+    face: Face, kind: str, body: bytes, accept: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """For every client: it is most often another exception's text. The log has it."""
+    fields = [("content-type", kind), ("retry-after", "7")]
+    stack = face.wrap(lambda _: (502, fields, body), ErrorEnvelope(details=True))
+    headers = [] if accept is None else [("Accept", accept)]
+    answer = face.drive(stack, headers=headers)
+    assert (answer.status, answer.get("retry-after")) == (502, "7")
+    assert "db-7" not in answer.text()
+    (record,) = caplog.records
+    assert record.levelname == "ERROR"
+    assert "'db-7 refused'" in record.getMessage()
+    assert record.__dict__["request_id"] == answer.get("x-request-id")
+
+
+@both_faces
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/json", b'{"detail": "Bad Gateway"}'),
+        ("application/json", b'{"error": "db-7 refused"}'),
+        ("application/json", b'{"detail": "db-7 refused", "code": 7}'),
+        ("text/plain", b"db-7 refused"),
+        ("text/html", WERKZEUG % (b"502 Bad Gateway", b"")),
+        (
+            "text/html",
+            WERKZEUG % (b"502 Bad Gateway", f"<p>{BadGateway.description}</p>\n".encode()),
+        ),
+    ],
+    ids=lambda value: repr(value)[:50],
+)
+def test_other_answers_with_500_and_above_stay_for_who_does_not_ask_for_json(
+    face: Face, kind: str, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They say nothing, or are the app's own."""
+    stack = face.wrap(lambda _: (502, [("content-type", kind)], body), ErrorEnvelope())
+    answer = face.drive(stack)
+    assert (answer.status, answer.get("content-type"), answer.body) == (502, kind, body)
+    assert not caplog.records
+
+
+def test_words_that_fastapi_sends_with_a_500_are_left_out() -> None:
+    """For real."""
+    app = fastapi.FastAPI()
+
+    @app.get("/")
+    async def failing() -> None:
+        raise fastapi.HTTPException(500, "db-7 refused", {"X-Own": "yes"})
+
+    assert b"db-7" in drive_asgi(app).body
+    answer = drive_asgi(mantlet.wrap(app, ErrorEnvelope()))
+    assert (answer.status, answer.get("x-own")) == (500, "yes")
+    assert b"db-7" not in answer.body
+    assert b"db-7" in drive_asgi(mantlet.wrap(app, ErrorEnvelope(reenvelope="never"))).body

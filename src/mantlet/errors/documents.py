@@ -7,7 +7,7 @@ from typing import Any, Final
 from mantlet.errors.validation import invalid_input
 from mantlet.problem import Problem, phrase
 
-__all__ = ["document_problem", "is_phrase"]
+__all__ = ["document_problem", "document_words", "is_phrase"]
 
 #: Phrases that frameworks have beside those of today's RFC 9110, and of the standard library.
 _PHRASES: Final = {
@@ -27,10 +27,7 @@ def document_problem(status: int, body: bytes, *, details: bool) -> Problem | No
         body: the document.
         details: keep the words that an app has given a framework's HTTP exception below 500.
     """
-    try:
-        found: Any = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
+    found = _parsed(body)
     match found:
         case {"detail": str(said), **rest} if rest.keys() <= {"status_code"}:
             return _stated(status, said, details=details)  # FastAPI, Litestar, REST framework
@@ -41,6 +38,23 @@ def document_problem(status: int, body: bytes, *, details: bool) -> Problem | No
         case {"title": str(said), **rest} if not rest and is_phrase(status, said):
             return Problem(status)  # Falcon
     return None
+
+
+def document_words(body: bytes) -> str | None:
+    """Return what an HTTP exception says in a framework's own JSON document, if it is one."""
+    match _parsed(body):
+        case {"detail": str(said), **rest} if rest.keys() <= {"status_code", "extra"}:
+            return said  # FastAPI, Litestar, REST framework
+        case {"title": str(), "description": str(said), **rest} if rest.keys() <= {"code", "link"}:
+            return said  # Falcon
+    return None
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def is_phrase(status: int, text: str) -> bool:

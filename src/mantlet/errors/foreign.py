@@ -6,13 +6,15 @@ framework's built-in page or document. Everything else is the app's.
 """
 
 import re
+import sys
 from html import unescape
 from typing import Final
 
-from mantlet.errors.documents import document_problem, is_phrase
+from mantlet.causes import attribute
+from mantlet.errors.documents import document_problem, document_words, is_phrase
 from mantlet.problem import Problem
 
-__all__ = ["LARGEST", "MEDIA_TYPES", "framework_problem"]
+__all__ = ["LARGEST", "MEDIA_TYPES", "failure_words", "framework_problem"]
 
 #: The largest body that is looked at, in bytes; frameworks' own are a few hundred.
 LARGEST: Final = 16 * 1024
@@ -62,6 +64,23 @@ def framework_problem(
     if django or all(mark in body for mark in _DJANGO_CSRF):
         return Problem(status)
     return None
+
+
+def failure_words(status: int, body: bytes) -> str | None:
+    """Return what an HTTP exception says in a framework's own answer of 500 and above.
+
+    Such words are most often another exception's: ``abort(500, str(error))``. None where there are
+    none beside what the framework itself says of the status, or the answer is the app's own.
+    """
+    found = _WERKZEUG.fullmatch(body)
+    if found is None:
+        said = document_words(body) if body.startswith(b"{") else None
+    else:
+        said = _unescaped(found["words"] or b"")
+    if said is None or not said.strip() or is_phrase(status, said):
+        return None
+    known = attribute(sys.modules.get("werkzeug.exceptions"), "default_exceptions") or {}
+    return None if said == attribute(known.get(status), "description") else said
 
 
 def _unescaped(words: bytes) -> str:

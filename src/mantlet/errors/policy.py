@@ -10,13 +10,14 @@ Flask, Quart and Django turn an exception into their own 500 page, Litestar and 
 document, and Starlette sends a 500 before it raises. The envelope hears of those too and answers in
 their place, so that a debug page, or a handler that puts ``str(exc)`` into its answer, does not get
 out. Error answers that a framework makes of a request that it can't serve (404, 405, ...) become
-problems for clients that ask for JSON. What the app itself says stays.
+problems for clients that ask for JSON, and what it makes of an HTTP exception of 500 and above with
+words becomes one without them for all. What the app itself says stays.
 
 An exception raised after the head was sent can't be answered: it is logged with the id, and goes on
 to the server, which ends the connection so that the client can tell.
 
 What it does not stop: what the app itself puts into an answer, also of an exception that it caught;
-the words of HTTP exceptions in the JSON that FastAPI and Litestar make of them.
+the words of HTTP exceptions below 500 in the JSON that FastAPI and Litestar make of them.
 
 What it costs: an id for each request, and a look at the status of each answer. Error answers of the
 app are held until the app has ended, up to 64 KiB of them.
@@ -26,21 +27,19 @@ import warnings
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from time import perf_counter
-from typing import Final, Literal, get_args
+from typing import Final, get_args
 
 from mantlet.disconnects import is_disconnect
 from mantlet.errors.catalogue import Catalogue
 from mantlet.errors.context import CURRENT
 from mantlet.errors.debug import debug_reply, production
-from mantlet.errors.foreign import LARGEST, MEDIA_TYPES, framework_problem
-from mantlet.errors.frameworks import Fields, kept_fields
 from mantlet.errors.ids import request_id
 from mantlet.errors.mapping import INTERNAL, UNKNOWN, ErrorMap, Target, Verdict
-from mantlet.errors.negotiation import PROBLEM_JSON, PROBLEM_XML, asks_for_json
-from mantlet.errors.rendering import ACCEPT, Page, render
+from mantlet.errors.negotiation import PROBLEM_JSON
+from mantlet.errors.reenvelope import Mode, Reenvelope, media_type, with_fields
+from mantlet.errors.rendering import Page, render
 from mantlet.errors.reporting import Reporting
 from mantlet.errors.streams import FORMATS, Ending
-from mantlet.exceptions import ResponseTooLarge
 from mantlet.logs import log, unreported
 from mantlet.policy import Policy, Reply, Response
 from mantlet.problem import Problem
@@ -55,7 +54,6 @@ PROBLEM: Final = "problem"
 BEGAN: Final = "mantlet.began"
 
 Listener = Callable[[BaseException, Request], object]
-Reenvelope = Literal["auto", "always", "never"]
 
 
 class ErrorEnvelope(Policy):
@@ -92,14 +90,14 @@ class ErrorEnvelope(Policy):
         *,
         map: Mapping[type[Exception] | str, Target] | None = None,
         details: bool = False,
-        reenvelope: Reenvelope = "auto",
+        reenvelope: Mode = "auto",
         page: Page | None = None,
         stream_errors: bool = False,
         on_exception: Listener | Sequence[Listener] = (),
         debug: bool = False,
         catalogue: Catalogue | None = None,
     ) -> None:
-        if reenvelope not in get_args(Reenvelope):
+        if reenvelope not in get_args(Mode):
             raise ValueError(f'reenvelope must be "auto", "always" or "never", not {reenvelope!r}')
         listeners: object = [on_exception] if callable(on_exception) else on_exception
         if not isinstance(listeners, Sequence) or not all(callable(one) for one in listeners):
@@ -111,14 +109,15 @@ class ErrorEnvelope(Policy):
             if live is not None:
                 raise ValueError(f"debug must not be True: {live} says that this is production")
             warnings.warn("ErrorEnvelope(debug=True) shows tracebacks", stacklevel=2)
-        self.reenvelope = reenvelope
         self.stream_errors = stream_errors
         self.debug = debug
         self.page = page
         self.catalogue = catalogue
         self.listeners = tuple(listeners)
         self.reporting = Reporting()
-        self.details = details
+        self._reenvelope = (
+            Reenvelope(reenvelope, details=details) if reenvelope != "never" else None
+        )
         self._map = ErrorMap(map or {}, details=details)
         if stream_errors:
             self.responses_from = 0
@@ -167,59 +166,24 @@ class ErrorEnvelope(Policy):
                 return shown
         if verdict.problem is None:
             return Reply(verdict.status, verdict.fields)
-        return _with_fields(verdict.problem.reply(request), verdict.fields)
+        return with_fields(verdict.problem.reply(request), verdict.fields)
 
     def on_response(self, request: Request, response: Response) -> Awaitable[Reply | None] | None:
         """Look for an error answer that a framework made, and for a stream that may break off."""
         if response.status < 400:
             self._watch_stream(request, response)
             return None
-        if (
-            self.reenvelope == "never"
-            or response.status > 599
-            or request.protocol != "http"
-            or request.method == "HEAD"
-            or PROBLEM in request.state
-        ):
+        if self._reenvelope is None or PROBLEM in request.state:
             return None
-        media_type = _media_type(response)
-        if self.reenvelope == "auto" and (
-            media_type not in MEDIA_TYPES
-            or "Content-Encoding" in response.headers
-            or not asks_for_json(request.pick_headers(ACCEPT).get("accept"))
-        ):
-            return None
-        if media_type in (PROBLEM_JSON, PROBLEM_XML):
-            return None
-        return self._in_place(request, response, media_type)
-
-    async def _in_place(
-        self, request: Request, response: Response, media_type: str
-    ) -> Reply | None:
-        """Return a problem in place of an error answer, if it is to be one."""
-        problem = None
-        if media_type in MEDIA_TYPES:
-            with suppress(ResponseTooLarge):
-                body = await response.body(LARGEST)
-                problem = framework_problem(response.status, media_type, body, details=self.details)
-        if problem is None:
-            if self.reenvelope != "always":
-                return None
-            problem = Problem(response.status)
-        fields = (*kept_fields(response.headers), ("Vary", "Accept"))
-        return _with_fields(problem.reply(request), fields)
+        return self._reenvelope.look_at(request, response)
 
     def _watch_stream(self, request: Request, response: Response) -> None:
         """See to it that a stream that breaks off says so."""
-        media_type = _media_type(response)
+        kind = media_type(response)
         headers = response.headers
-        if (
-            media_type not in FORMATS
-            or "Content-Length" in headers
-            or "Content-Encoding" in headers
-        ):
+        if kind not in FORMATS or "Content-Length" in headers or "Content-Encoding" in headers:
             return
-        ending = Ending(response, media_type)
+        ending = Ending(response, kind)
         response.last_words = lambda error: ending.words(
             self.judge(error).problem or INTERNAL, request
         )
@@ -269,20 +233,6 @@ class ErrorEnvelope(Policy):
                 listener(error, request)
             except Exception as failure:  # noqa: BLE001  # the answer does not depend on it
                 _log_failure("on_exception", failure)
-
-
-def _with_fields(reply: Reply, fields: Fields) -> Reply:
-    """Return a reply with further fields, which take the place of its own."""
-    if not fields:
-        return reply
-    names = {name.lower() for name, _ in fields}
-    own = [pair for pair in reply.headers if pair[0].lower() not in names]
-    return Reply(reply.status, [*own, *fields], reply.body)
-
-
-def _media_type(response: Response) -> str:
-    """Return an answer's media type without its parameters, "" where it has none."""
-    return (response.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
 
 
 def _log_failure(option: str, failure: Exception) -> None:
