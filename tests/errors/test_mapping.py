@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -231,9 +232,10 @@ def test_an_entry_that_cannot_be_is_an_error_that_names_it(entries: Any, told: s
         ({"reenvelope": "sometimes"}, "reenvelope.*'sometimes'"),
         ({"on_exception": 42}, "on_exception.*42"),
         ({"on_exception": [print, 42]}, "on_exception.*42"),
+        ({"on_exception": asyncio.sleep}, "on_exception.*sleep"),
         ({"page": "<h1>"}, "page.*<h1>"),
     ],
-    ids=str,
+    ids=["reenvelope", "on_exception", "one of several", "a coroutine function", "page"],
 )
 def test_an_option_that_cannot_be_is_an_error_that_names_it(
     options: dict[str, Any], told: str

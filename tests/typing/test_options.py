@@ -36,6 +36,7 @@ import mantlet
 from mantlet import (
     ErrorEnvelope,
     Policy,
+    Problem,
     Quota,
     RateLimiter,
     Reply,
@@ -45,6 +46,7 @@ from mantlet import (
     keys,
     on_status,
 )
+from mantlet.errors import Catalogue
 
 api = FastAPI()
 star = Starlette()
@@ -107,6 +109,17 @@ mantlet.wrap(neither)  # wrong: arg-type
 mantlet.asgi.wrap(wsgi)  # wrong: arg-type
 
 # policies
+api.add_middleware(mantlet.asgi.ErrorEnvelopeMiddleware, map={KeyError: 404}, debug=True)
+ErrorEnvelope(map={KeyError: 404, "a.b.Error": Problem(409), ValueError: lambda error: None})
+ErrorEnvelope(map={OSError: lambda error: Problem(503, detail=str(error.errno))}, details=True)
+ErrorEnvelope(reenvelope="always", page=lambda problem, request: problem.title)
+ErrorEnvelope(on_exception=[lambda error, request: print(error)], catalogue=Catalogue("/p/"))
+ErrorEnvelope(map={KeyError: "404"})  # wrong: dict-item
+ErrorEnvelope(map={404: KeyError})  # wrong: dict-item
+ErrorEnvelope(reenvelope="sometimes")  # wrong: arg-type
+ErrorEnvelope(page=lambda problem: "")  # wrong: misc
+out_of_stock = Catalogue().add("out-of-stock", 409)
+assert_type(out_of_stock("Only 2 are left.", extensions={"left": 2}), Problem)
 RateLimiter("5/second", burst=3)
 RateLimiter("5/second", 3)  # wrong: call-arg
 RateLimiter("5/second", bursts=3)  # wrong: call-arg

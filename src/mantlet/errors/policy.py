@@ -26,6 +26,7 @@ app are held until the app has ended, up to 64 KiB of them.
 import warnings
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from inspect import iscoroutinefunction
 from time import perf_counter
 from typing import Final, get_args
 
@@ -100,8 +101,8 @@ class ErrorEnvelope(Policy):
         if reenvelope not in get_args(Mode):
             raise ValueError(f'reenvelope must be "auto", "always" or "never", not {reenvelope!r}')
         listeners: object = [on_exception] if callable(on_exception) else on_exception
-        if not isinstance(listeners, Sequence) or not all(callable(one) for one in listeners):
-            raise ValueError(f"on_exception must be a function or several, not {on_exception!r}")
+        if not isinstance(listeners, Sequence) or not all(_is_plain(one) for one in listeners):
+            raise ValueError(f"on_exception must be a plain function or several: {on_exception!r}")
         if page is not None and not callable(page):
             raise ValueError(f"page must be a function, not {page!r}")
         if debug:
@@ -233,6 +234,11 @@ class ErrorEnvelope(Policy):
                 listener(error, request)
             except Exception as failure:  # noqa: BLE001  # the answer does not depend on it
                 _log_failure("on_exception", failure)
+
+
+def _is_plain(listener: object) -> bool:
+    """Return whether this can be called; what a coroutine function does nobody would wait for."""
+    return callable(listener) and not iscoroutinefunction(listener)
 
 
 def _log_failure(option: str, failure: Exception) -> None:
