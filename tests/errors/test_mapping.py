@@ -87,6 +87,17 @@ def test_an_entry_may_be_a_problem(face: Face) -> None:
 
 
 @both_faces
+def test_a_problem_that_caches_may_keep_says_what_its_form_depends_on(face: Face) -> None:
+    """Others are not kept (RFC 9110, 12.5.5)."""
+    gone = Problem(410, headers={"cache-control": "max-age=60"})
+    stack = face.wrap(raising(SoldError()), ErrorEnvelope(map={SoldError: gone}))
+    answer = face.drive(stack)
+    assert (answer.get("cache-control"), answer.get("vary")) == ("max-age=60", "Accept")
+    answer = face.drive(face.wrap(raising(SoldError()), ErrorEnvelope()))
+    assert (answer.get("cache-control"), answer.get("vary")) == ("no-store", None)
+
+
+@both_faces
 def test_an_entry_may_be_a_function(face: Face) -> None:
     """It is given the exception; with None it leaves it to the next entry."""
 

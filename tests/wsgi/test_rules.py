@@ -367,3 +367,22 @@ def test_a_request_body_is_replayed_to_the_app(tmp_path: Path) -> None:
     extra = {"wsgi.input": io.BytesIO(data + b"next request"), "CONTENT_LENGTH": str(len(data))}
     list(call(mantlet.wsgi.Stack(app, Reads()), **extra)[1])
     assert seen == [b"first\n", b"sec", b"ond\n", b"third\n", b"fourth"]
+
+
+def test_an_answer_to_an_app_that_raises_is_no_call_of_write() -> None:
+    """Uvicorn's server has none that works, for all that PEP 3333 says."""
+    heads: list[str] = []
+
+    def start_response(status: str, headers: Any, exc_info: Any = None) -> Any:
+        heads.append(status)
+
+    def failing(environ: Any, start_response: Any) -> Any:
+        raise ValueError
+
+    environ: dict[str, Any] = {}
+    setup_testing_defaults(environ)
+    stack: Any = mantlet.wsgi.Stack(failing, ErrorEnvelope())
+    result = stack(environ, start_response)
+    assert heads == ["500 Internal Server Error"]
+    assert b'"status": 500' in b"".join(result)
+    result.close()

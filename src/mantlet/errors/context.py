@@ -14,7 +14,8 @@ def current_request_id() -> str | None:
     """Return the id of the request that is being answered in this context, or None outside of one.
 
     It is there from `ErrorEnvelope` inwards: in the app, in the tasks that it starts, and in
-    threads that are given its context, as those of `asyncio.to_thread()` are.
+    threads that are given its context, as those of `asyncio.to_thread()` are. A task that goes on
+    behind the answer keeps it.
     """
     return CURRENT.get()
 

@@ -1,7 +1,6 @@
 """Which form of an answer a client takes (RFC 9110, 12.5.1)."""
 
 import re
-from collections.abc import Iterator
 from typing import Final
 
 __all__ = ["FORMS", "HTML", "JSON", "PROBLEM_JSON", "PROBLEM_XML", "TEXT", "asks_for_json", "form"]
@@ -17,6 +16,11 @@ FORMS: Final = (PROBLEM_JSON, JSON, PROBLEM_XML, HTML, TEXT)
 
 #: A longer field is not read; nothing that a client sends by itself is as long.
 _LONGEST: Final = 4096
+#: What lies between separators, quoted strings and all.
+_PIECES: Final = {
+    separator: re.compile(rf'(?:[^{separator}"]|"(?:[^"\\]|\\.)*")+', re.DOTALL)
+    for separator in ",;"
+}
 # RFC 9110, 12.4.2: a weight has at most three digits behind its point.
 _WEIGHT: Final = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 
@@ -31,7 +35,9 @@ def form(accept: str | None) -> str:
     """
     if accept is None or accept == "*/*" or len(accept) > _LONGEST:
         return PROBLEM_JSON
-    ranges = dict(_ranges(accept))
+    if accept in FORMS:  # the one thing that it takes
+        return accept
+    ranges = _ranges(accept)
     best = max(FORMS, key=lambda offered: _weight(ranges, offered))  # the first of equals
     return best if _weight(ranges, best) > 0 else PROBLEM_JSON
 
@@ -40,23 +46,38 @@ def asks_for_json(accept: str | None) -> bool:
     """Return whether a client names a form of JSON, and likes none of the others better."""
     if accept is None or "json" not in accept.lower() or len(accept) > _LONGEST:
         return False
-    ranges = dict(_ranges(accept))
+    ranges = _ranges(accept)
     named = [weight for name, weight in ranges.items() if name == JSON or name.endswith("+json")]
     json = max(named, default=0.0)
     return json > 0 and json >= max(_weight(ranges, HTML), _weight(ranges, TEXT))
 
 
-def _ranges(accept: str) -> Iterator[tuple[str, float]]:
-    """Yield each media range with its weight. Parameters of a media type are not told apart."""
-    for part in accept.lower().split(","):
-        media, *parameters = (piece.strip(" \t") for piece in part.split(";"))
-        weight = "1"
-        for parameter in parameters:
-            name, _, value = parameter.partition("=")
-            if name.rstrip() == "q":
-                weight = value.strip()
+def _ranges(accept: str) -> Ranges:
+    """Return each media range's weight.
+
+    One with parameters speaks of a variant that is not offered (RFC 9110, 12.5.1). It counts where
+    the type is not named without them, since clients write ``application/json;charset=utf-8``.
+    """
+    bare: Ranges = {}
+    variants: Ranges = {}
+    for part in _split(accept.lower(), ","):
+        media, *pieces = (piece.strip(" \t") for piece in _split(part, ";"))
+        parameters = {
+            name.rstrip(): value.strip()
+            for name, _, value in (piece.partition("=") for piece in pieces if piece)
+        }
+        weight = parameters.pop("q", "1")
         if media and _WEIGHT.fullmatch(weight):
-            yield media, float(weight)
+            ranges = variants if parameters else bare
+            ranges[media] = max(float(weight), ranges.get(media, 0.0))
+    return variants | bare
+
+
+def _split(text: str, separator: str) -> list[str]:
+    """Split a text at a separator, but not within quoted strings (RFC 9110, 5.6.4)."""
+    if '"' not in text:
+        return text.split(separator)
+    return _PIECES[separator].findall(text)
 
 
 def _weight(ranges: Ranges, offered: str) -> float:

@@ -160,7 +160,8 @@ class ErrorEnvelope(Policy):
             return None
         verdict = self.judge(error)
         if unreported(request, error):
-            self.report(request, error, f"answered with {verdict.status}", verdict)
+            outermost: ErrorEnvelope = request.carrier.get(ENVELOPE, self)
+            outermost.report(request, error, f"answered with {verdict.status}", verdict)
         if self.debug and verdict.status >= 500:
             shown = debug_reply(request, error, verdict.status)
             if shown is not None:
@@ -202,8 +203,12 @@ class ErrorEnvelope(Policy):
         request.state[PROBLEM] = problem
         try:
             return render(problem, request, self.page)
-        except Exception as failure:  # noqa: BLE001  # of a page, or of a text made late
+        except Exception as failure:  # noqa: BLE001  # of a page of the user's, most likely
             _log_failure("page", failure)
+        try:
+            return problem.answer(PROBLEM_JSON, problem.as_json(request))
+        except Exception as failure:  # noqa: BLE001  # of a text that is made as late as this
+            _log_failure("problem", failure)
             return INTERNAL.answer(PROBLEM_JSON, INTERNAL.as_json(request))
 
     def report(

@@ -29,6 +29,14 @@ _XML_HEAD: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _DEEPEST: Final = 16
 
 
+def _answer(problem: Problem, media_type: str, body: bytes) -> Reply:
+    """Return the answer; one that caches may keep tells them what its form depends on."""
+    reply = problem.answer(media_type, body)
+    if any(name.lower() == "cache-control" for name in problem.headers):
+        return Reply(reply.status, [*reply.headers, ("Vary", "Accept")], reply.body)
+    return reply
+
+
 def render(problem: Problem, request: Request, own_page: Page | None = None) -> Reply:
     """Return the answer that states a problem, in the form that the client likes best.
 
@@ -38,16 +46,17 @@ def render(problem: Problem, request: Request, own_page: Page | None = None) -> 
         own_page: makes the page in place of `page()`.
     """
     given = request.pick_headers(ACCEPT)
-    chosen = form(given["accept"]) if given else PROBLEM_JSON
+    own = any(name.lower() == "content-type" for name in problem.headers)  # it is of JSON, then
+    chosen = form(given["accept"]) if given and not own else PROBLEM_JSON
     if chosen in (PROBLEM_JSON, JSON):
-        return problem.answer(chosen, problem.as_json(request))
+        return _answer(problem, chosen, problem.as_json(request))
     if chosen == HTML:
         made = own_page(problem, request) if own_page else page(problem, request)
-        return problem.answer(f"{HTML}; charset=utf-8", _encoded(made))
+        return _answer(problem, f"{HTML}; charset=utf-8", _encoded(made))
     members = problem.members(request)
     if chosen == TEXT:
-        return problem.answer(f"{TEXT}; charset=utf-8", _encoded(_text(members)))
-    return problem.answer(PROBLEM_XML, _encoded(_xml(members)))
+        return _answer(problem, f"{TEXT}; charset=utf-8", _encoded(_text(members)))
+    return _answer(problem, PROBLEM_XML, _encoded(_xml(members)))
 
 
 def _encoded(text: str) -> bytes:

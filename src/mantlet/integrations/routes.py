@@ -18,12 +18,10 @@ def route_template(carrier: Mapping[str, Any]) -> str | None:
         carrier: the environ or the scope.
     """
     route = carrier.get("route")  # Starlette, FastAPI
-    rule = attribute(carrier.get("werkzeug.request"), "url_rule")  # Flask
     found = (
         carrier.get(ROUTE)
         or carrier.get("path_template")  # Litestar
         or attribute(route, "path_format")
         or attribute(route, "path")
-        or attribute(rule, "rule")
     )
     return found if isinstance(found, str) else None

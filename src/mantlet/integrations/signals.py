@@ -31,7 +31,8 @@ def listen() -> None:
 
 # Any: the frameworks' own classes, which are not imported here.
 def _from_flask(_sender: Any, exception: BaseException, **_: Any) -> None:
-    _leave(sys.modules["flask"].request.environ, exception)
+    request = sys.modules["flask"].request
+    _leave(request.environ, exception, attribute(request.url_rule, "rule"))
 
 
 async def _from_quart(_sender: Any, exception: BaseException, **_: Any) -> None:

@@ -86,7 +86,6 @@ class HttpExchange(Exchange):
             self._result = self.stack.app(environ, self.start_response)
         except BaseException as error:  # noqa: BLE001  # run() raises what is not answered
             run(self.fail(error))
-            self._write_out()
         else:
             if self.phase == WAITING and self._status is not None:
                 result = self._result
