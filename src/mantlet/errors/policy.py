@@ -205,11 +205,9 @@ class ErrorEnvelope(Policy):
             return render(problem, request, self.page)
         except Exception as failure:  # noqa: BLE001  # of a page of the user's, most likely
             _log_failure("page", failure)
-        try:
+        with suppress(Exception):  # the same, where a text of the problem's own fails
             return problem.answer(PROBLEM_JSON, problem.as_json(request))
-        except Exception as failure:  # noqa: BLE001  # of a text that is made as late as this
-            _log_failure("problem", failure)
-            return INTERNAL.answer(PROBLEM_JSON, INTERNAL.as_json(request))
+        return INTERNAL.answer(PROBLEM_JSON, INTERNAL.as_json(request))
 
     def report(
         self, request: Request, error: BaseException, outcome: str, verdict: Verdict | None = None
