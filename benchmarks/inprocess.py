@@ -10,7 +10,7 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from benchmarks import limiting, names, peers, stacks
+from benchmarks import failing, limiting, names, peers, stacks
 from benchmarks.method import measure
 from benchmarks.traffic import MEDIUM, SMALL, STREAMED
 
@@ -30,6 +30,9 @@ async def groups(rounds: int, slice_ms: float) -> list[dict[str, Any]]:
         measured.append(await measure(title, contenders, rounds, slice_ms))
     print("beside the peers, one check", file=sys.stderr)
     measured.append(await measure(names.CHECKS, await peers.checks(), rounds, slice_ms))
+    for title in names.FAILURES:
+        print(title, file=sys.stderr)
+        measured.append(await measure(title, await failing.contenders(title), rounds, slice_ms))
     print("stores, rules, clients", file=sys.stderr)
     with limiting.decisions() as decisions:
         measured.append(await measure(names.DECISIONS, decisions, rounds, slice_ms))

@@ -21,6 +21,12 @@ SLOWAPI_ASGI: Final = "slowapi: ASGI middleware"
 SLOWAPI: Final = "slowapi: decorator"
 FLASK_LIMITER: Final = "flask-limiter"
 
+STARLETTE_PROBLEM: Final = "starlette-problem"
+FASTAPI_PROBLEM: Final = "fastapi-problem"
+SILENT: Final = "Mantlet: no log record"
+STORM: Final = "Mantlet: the log records of a storm"
+RECORD: Final = "Mantlet: a log record each"
+
 #: Titles of the groups: contenders of one group share a baseline, and are measured side by side.
 SIZES: Final = ("small", "medium", "streamed")
 STARLETTE: Final = "Starlette"
@@ -29,3 +35,7 @@ CHECKS: Final = "one check"
 DECISIONS: Final = "one decision of a store"
 RULES: Final = "rules"
 CLIENTS: Final = "live clients"
+FAILING: Final = "an error answered, Starlette"
+FAILING_ASGI: Final = "an error answered, ASGI"
+FAILING_WSGI: Final = "an error answered, WSGI"
+FAILURES: Final = (FAILING, FAILING_ASGI, FAILING_WSGI)

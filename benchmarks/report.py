@@ -35,6 +35,9 @@ def report(results: Results) -> str:
         *(_peer_ratios(results, title) for title in (names.STARLETTE, names.FLASK)),
         "One check of a rate limit alone, without an app:",
         _peer_ratios(results, names.CHECKS),
+        "### An error answered",
+        _ERRORS,
+        _error_ratios(results),
         "### The stores of the limiter",
         _STORES,
         "![Decisions of each store and of several processes, requests with a Valkey](stores.svg)",
@@ -47,6 +50,8 @@ def report(results: Results) -> str:
         "Medians, with the quartiles in brackets.",
         "### Added beside the peers, in µs",
         *(_peer_times(results, title) for title in (names.STARLETTE, names.FLASK, names.CHECKS)),
+        "### Added by an error, in µs",
+        *(_peer_times(results, title) for title in names.FAILURES),
         "### The limiter alone",
         *(_peer_times(results, title) for title in (names.DECISIONS, names.RULES, names.CLIENTS)),
         _host_rates(results),
@@ -96,6 +101,12 @@ what is left of the quota in every answer. A peer without "header fields" tells 
 framework everything adds more than around the plain apps further down, whose few lines leave the
 processor's caches to it."""
 
+_ERRORS = """An endpoint raises, and what goes on to the server is caught. The bare app answers with
+Starlette's own page of a few words, all others with a problem. In a storm of one error Mantlet logs
+a few records and counts the rest; "each" is as if a minute lay between two errors. A record is
+formatted with its traceback, and written nowhere. starlette-problem logs nothing. What else each
+[lets out](../error-leaks.md) is another question."""
+
 _STORES = """One host's workers share a file, here over one process and two, which decide as fast as
 they can; pyrate-limiter's SQLite bucket does so as well. "Wrong" is how many of all their decisions
 were not what one process would have made of them. Hosts share a Valkey, which is on the same
@@ -113,8 +124,8 @@ contender is called for about %(slice_ms)g ms, in shuffled order, with the garba
 What one adds is the median over the rounds of its processor time less the bare app's of the same
 round. Requests carry nine header fields and a JSON body: small ones 100 bytes, medium ones 10 KiB,
 with an answer of the same size; streamed ones 64 chunks of 1 KiB both ways. Every contender has
-first been seen to give the bare app's answer, and every limiter beside the peers to refuse under a
-limit of one a minute.
+first been seen to give the bare app's answer, every limiter beside the peers to refuse under a
+limit of one a minute, and what answers an error to do so with a problem, and to log what it says.
 
 Over HTTP, a bare and a wrapped server of one worker each are put under load in turns:
 %(http_rounds)d rounds of %(http_seconds)g s, over 8 connections that stay open. The share that is
@@ -157,10 +168,23 @@ def _peer_ratios(results: Results, title: str) -> str:
     )
 
 
+def _error_ratios(results: Results) -> str:
+    bare = Figure.of(contenders(results, names.FAILING)[names.BARE]).median
+    return _table(
+        (names.FAILING, "over bare"),
+        [
+            (name, _times(1 + figure.median / bare))
+            for name, figure in added(results, names.FAILING).items()
+        ],
+    )
+
+
 def _peer_times(results: Results, title: str) -> str:
     bare = Figure.of(contenders(results, title)[names.BARE])
     is_framework = title in (names.STARLETTE, names.FLASK)
-    head = f"around {title}; bare: {_us(bare.median)}" if is_framework else title
+    head = f"around {title}" if is_framework else title
+    if is_framework or title in names.FAILURES:
+        head += f"; bare: {_us(bare.median)}"
     rows = [(name, _spread(figure)) for name, figure in added(results, title).items()]
     return _table((head, "µs"), rows)
 

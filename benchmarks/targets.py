@@ -42,7 +42,7 @@ class Target:
 
 def targets(results: Results) -> list[Target]:
     """Return the project's targets beside what this run has measured."""
-    return [*_two_policies(results), *_limiter(results), *_stores(results)]
+    return [*_two_policies(results), *_envelope(results), *_limiter(results), *_stores(results)]
 
 
 def _two_policies(results: Results) -> list[Target]:
@@ -74,6 +74,25 @@ def _two_policies(results: Results) -> list[Target]:
         if pair["framework"] == "FastAPI":
             text = f"Wrapped FastAPI under {pair['server']} keeps of the requests a second"
             found.append(Target(text, 0.9, kept(pair).median, "%", least=True))
+    return found
+
+
+def _envelope(results: Results) -> list[Target]:
+    found = []
+    for protocol, most, failing in (
+        ("ASGI", 1.2, names.FAILING_ASGI),
+        ("WSGI", 1, names.FAILING_WSGI),
+    ):
+        passing = added(results, f"{protocol}, small")[names.ENVELOPE].median
+        answered = added(results, failing)[names.SILENT].median
+        found += [
+            Target(
+                f"The envelope adds to {protocol} exchanges without an error", most, passing, "us"
+            ),
+            Target(
+                f"An error is answered under {protocol}, without the log record", 40, answered, "us"
+            ),
+        ]
     return found
 
 

@@ -175,16 +175,17 @@ class WsgiServer:
     async def answer(self) -> Answer:
         """Return the answer to one request: its status and body."""
         heads: list[str] = []
+        body: list[bytes] = []
 
         def start_response(
             status: str, _headers: list[tuple[str, str]], _exc_info: Any = None
         ) -> Callable[[bytes], object]:
             heads.append(status)
-            return len
+            return body.append
 
         result = self.app(self.environ(), start_response)
         try:
-            body = b"".join(result)
+            body += result
         finally:
             getattr(result, "close", lambda: None)()
-        return int(heads[-1][:3]), body
+        return int(heads[-1][:3]), b"".join(body)

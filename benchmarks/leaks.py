@@ -1,0 +1,291 @@
+"""What errors let out: the same ones, sent through bare FastAPI, the peers and Mantlet.
+
+It runs in the environment of the peers, writes what it found to standard output, and the page to
+``docs/error-leaks.md``: ``python -m benchmarks --leaks``.
+
+Every stack is around the same app, behind slowapi's middleware, and is set up as its documentation
+says, with nothing set that has a default. An error comes with needles: what its text, its traceback
+or the request holds and a client is not to see. They are looked for in the whole answer, header
+fields included.
+
+Nothing is taken on trust. A control, which answers with the traceback, has to let out each needle,
+so where a stack lets out nothing there was something to find. And all is sent twice, with another
+secret each time, which has to come to the same.
+"""
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from importlib.metadata import version
+from itertools import chain
+from secrets import token_hex
+from traceback import format_exception
+from typing import Any, Final
+
+import fastapi_problem.handler
+import starlette_problem.handler
+from fastapi import FastAPI
+
+import mantlet
+from benchmarks import names
+from benchmarks.environment import ROOT
+from benchmarks.shop import Error, Shop, errors
+from benchmarks.shop import app as shop_app
+from benchmarks.traffic import AsgiServer, Traffic
+from mantlet import ErrorEnvelope
+
+PAGE: Final = ROOT / "docs" / "error-leaks.md"
+PROBLEM: Final = "application/problem+json"
+JSON: Final = "application/json"
+#: What clients send as ``Accept``: what a careful one does, and what most do by themselves.
+CLIENTS: Final = (JSON, "*/*")
+PACKAGES: Final = (
+    "mantlet", "starlette", "fastapi", "pydantic", "sqlalchemy",
+    names.STARLETTE_PROBLEM, names.FASTAPI_PROBLEM, "slowapi",
+)  # fmt: skip
+
+Found = dict[str, Any]
+
+
+# -- the stacks -----------------------------------------------------------------------------------
+
+
+def _starlette_problem(app: FastAPI) -> Any:
+    starlette_problem.handler.add_exception_handler(app)
+    return app
+
+
+def _fastapi_problem(app: FastAPI) -> Any:
+    handler = fastapi_problem.handler.new_exception_handler()
+    fastapi_problem.handler.add_exception_handler(app, handler)
+    return app
+
+
+STACKS: Final[dict[str, Callable[[FastAPI], Any]]] = {
+    names.BARE: lambda app: app,
+    names.STARLETTE_PROBLEM: _starlette_problem,
+    names.FASTAPI_PROBLEM: _fastapi_problem,
+    names.ENVELOPE: lambda app: mantlet.wrap(app, ErrorEnvelope()),
+}
+
+
+def _telling(app: Any) -> Any:
+    """Return the control: the app, which adds the traceback to its answer."""
+
+    async def telling(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await app(scope, receive, send)
+        except Exception as error:  # noqa: BLE001  # any
+            words = "".join(format_exception(error)).encode()
+            await send({"type": "http.response.body", "body": words})
+
+    return telling
+
+
+# -- what gets out --------------------------------------------------------------------------------
+
+
+async def _answer(app: Any, error: Error, number: int, accept: str) -> Found:
+    """Return what an app answers a client, and which needles are in it."""
+    server = AsgiServer(app, Traffic("small", (json.dumps(error.body).encode(),)))
+    path = f"/{number}"
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = server.scope() | {"path": path, "raw_path": path.encode()}
+    headers = dict(scope["headers"]) | {b"accept": accept.encode()}
+    scope["headers"] = list(headers.items())
+    with suppress(Exception):  # a server would log it
+        await app(scope, server.receive(), send)
+    heads = [message for message in sent if message["type"] == "http.response.start"]
+    bodies = [message for message in sent if message["type"] == "http.response.body"]
+    body = b"".join(message.get("body", b"") for message in bodies)
+    pairs = [pair for head in heads for pair in head["headers"]]
+    fields = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in pairs}
+    status = heads[0]["status"] if heads else None
+    media_type = fields.get("content-type", "").partition(";")[0]
+    everything = b"\n".join(chain(*pairs, [body])).decode("utf-8", "replace")
+    return {
+        "status": status,
+        "media_type": media_type,
+        "problem": is_problem(status, media_type, body),
+        "ended": bool(bodies) and not bodies[-1].get("more_body", False),
+        "heads": len(heads),
+        "field": error.keeps,
+        "kept": error.keeps is not None and error.keeps.lower() in fields,
+        "out": {
+            kind: excerpts
+            for kind, needles in error.needles.items()
+            if (excerpts := [_excerpt(everything, one) for one in needles if one in everything])
+        },
+    }
+
+
+def _excerpt(everything: str, needle: str) -> str:
+    """Return what is around a needle, as evidence."""
+    place = everything.index(needle)
+    return everything[max(0, place - 40) : place + len(needle) + 40]
+
+
+def is_problem(status: int | None, media_type: str, body: bytes) -> bool:
+    """Return whether an answer is a problem as RFC 9457, 3 wants it, its members by their types.
+
+    Under ``application/json`` any object could be one, so there it has to have the members that
+    tell.
+    """
+    if media_type not in (PROBLEM, JSON):
+        return False
+    try:
+        problem = json.loads(body)
+    except ValueError:
+        return False
+    if not isinstance(problem, dict) or (media_type == JSON and not problem.keys() >= _TELLING):
+        return False
+    texts = {name: problem.get(name, "") for name in ("type", "title", "detail", "instance")}
+    return (
+        all(isinstance(text, str) for text in texts.values())
+        and all(_URI_REFERENCE.fullmatch(texts[name]) for name in ("type", "instance"))
+        and problem.get("status", status) == status
+    )
+
+
+_TELLING: Final = {"type", "title", "status"}
+#: Of characters that a URI may have (RFC 3986, 2).
+_URI_REFERENCE: Final = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*")
+
+
+async def _once(accept: str) -> list[Found]:
+    """Send every error through every stack, with a secret that was never there before."""
+    shop = Shop(token_hex(8))
+    control = _telling(shop_app(shop))
+    apps = {name: wrap(shop_app(shop)) for name, wrap in STACKS.items()}
+    rows: list[Found] = []
+    for number, error in enumerate(errors(shop)):
+        told = (await _answer(control, error, number, accept))["out"]
+        there = {kind: len(needles) for kind, needles in error.needles.items()}
+        assert {kind: len(found) for kind, found in told.items()} == there, error.text
+        answers = {name: await _answer(app, error, number, accept) for name, app in apps.items()}
+        rows.append({"error": error.text, "needles": list(there), "answers": answers})
+    return rows
+
+
+async def measure() -> Found:
+    """Return what every stack lets out of every error, having seen it twice."""
+    clients = {}
+    for accept in CLIENTS:
+        first, clients[accept] = [await _once(accept) for _ in range(2)]
+        assert _cells(first) == _cells(clients[accept]), "two runs come to the same"
+    return {"versions": {name: version(name) for name in PACKAGES}, "clients": clients}
+
+
+# -- the page -------------------------------------------------------------------------------------
+
+
+def page(found: Found) -> str:
+    """Return the page that shows what was found."""
+    careful, usual = (found["clients"][accept] for accept in CLIENTS)
+    others = [
+        row
+        for row, other in zip(usual, careful, strict=True)
+        if any(
+            row["answers"][name]["out"].keys() != other["answers"][name]["out"].keys()
+            for name in STACKS
+        )
+    ]
+    versions = ", ".join(f"{name} {number}" for name, number in found["versions"].items())
+    sections = [_HEAD, _table(_cells(careful) + _sums(careful))]
+    sections += [_OTHERS, _table(_cells(others))] if others else [_NO_OTHERS]
+    return "\n\n".join([*sections, _LEGEND, f"Versions: {versions}."]) + "\n"
+
+
+def _table(lines: list[list[str]]) -> str:
+    head = ["the error", *(_TITLES.get(name, name) for name in STACKS)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *lines))
+
+
+def _sums(rows: list[Found]) -> list[list[str]]:
+    lines = []
+    for words, counts in (
+        ("**something got out**", lambda answer: bool(answer["out"])),
+        ("**the answer is a problem**", lambda answer: answer["problem"]),
+    ):
+        sums = (sum(counts(row["answers"][name]) for row in rows) for name in STACKS)
+        lines.append([words, *(f"{count} of {len(rows)}" for count in sums)])
+    return lines
+
+
+def _cells(rows: list[Found]) -> list[list[str]]:
+    return [[row["error"], *map(_cell, row["answers"].values())] for row in rows]
+
+
+def _cell(answer: Found) -> str:
+    """Return in short words what one answer is, and what it lets out."""
+    if answer["status"] is None:
+        return "no answer"
+    form = (_PROBLEMS if answer["problem"] else _FORMS)[answer["media_type"]]
+    words = [f"{answer['status']} {form}", f"**{', '.join(answer['out'])}**"]
+    if not answer["out"]:
+        words[1] = "nothing"
+    if answer["field"]:
+        words.append(("with " if answer["kept"] else "without ") + answer["field"])
+    if not answer["ended"]:
+        words.append("cut off")
+    if answer["heads"] > 1:
+        words.append(f"{answer['heads']} heads")
+    return ", ".join(words)
+
+
+_TITLES: Final = {names.BARE: "FastAPI"}
+_PROBLEMS: Final = {PROBLEM: "problem", JSON: "problem as JSON"}
+_FORMS: Final = {
+    PROBLEM: "invalid problem",
+    JSON: "JSON",
+    "text/plain": "text",
+    "text/html": "HTML",
+    "text/csv": "CSV",
+    "": "empty",
+}
+
+_HEAD: Final = """# What errors let out
+
+The same errors, sent through the same FastAPI app: as it is, under the handlers of two packages
+that make problem details (RFC 9457), and in Mantlet's `ErrorEnvelope`. This page is written by
+`python -m benchmarks --leaks`.
+
+The client sends `Accept: application/json`:"""
+
+_OTHERS: Final = """To a client that sends `Accept: */*` the same gets out, but here:"""
+_NO_OTHERS: Final = """No more and no less gets out to a client that sends `Accept: */*`."""
+
+_LEGEND: Final = """A cell has the status, the form of the answer, and what got out: a **secret** in
+an exception or in its cause, the **text** of one, **SQL**, a **path**, the name of a **class** or
+of a **field** inside the app, the **password** that the client had sent.
+
+- A problem has the media type `application/problem+json`, and the members that RFC 9457 wants by
+  their types; "as JSON", it has the media type that the client asked for.
+- An answer that the app makes of words of its own, as of the 404's `detail`, Mantlet leaves as it
+  is. Of input that was refused it names the field, and not the value.
+- An answer that is cut off has no end, so that the client can tell.
+- Where there is no answer, an exception reached the server, and nothing had been sent.
+
+Everything runs in process, with the defaults, behind slowapi's ASGI middleware. starlette-problem
+is set up on the FastAPI app, and leaves it FastAPI's own handler for refused input. Nothing here is
+written down: each answer is searched, header fields included, for what the error was made with. A
+control that answers with the traceback has to let out all of it, and a second run with another
+secret has to come to the same."""
+
+
+def main() -> None:
+    logging.disable(logging.CRITICAL)
+    found = asyncio.run(measure())
+    PAGE.write_text(page(found))
+    print(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()
