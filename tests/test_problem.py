@@ -148,8 +148,8 @@ def test_a_problems_own_field_takes_the_default_ones_place_in_any_case(
     face: Face, name: str
 ) -> None:
     """A field is never sent twice because its name was written in another case."""
-    answer = stated(face, Problem(400, headers={name: "own"}))
-    assert answer.getall(name) == ["own"]
+    answer = stated(face, Problem(400, headers={name: "application/own+json"}))
+    assert answer.getall(name) == ["application/own+json"]
 
 
 def test_what_was_given_can_be_changed_without_changing_the_problem() -> None:

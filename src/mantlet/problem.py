@@ -27,6 +27,7 @@ _PHRASES = {
 }
 # RFC 9110, 15: a status that is not known is treated as the x00 of its class.
 _CLASSES = {1: "Continue", 2: "OK", 3: "Redirect", 4: "Client Error", 5: "Server Error"}
+_JSON = re.compile(r"application/(?:[^\s;]+\+)?json(?:\s*;|$)", re.IGNORECASE)
 _UUID = re.compile("([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})")
 _STANDARD = frozenset({"type", "title", "status", "detail", "instance", "request_id"})
 
@@ -43,12 +44,13 @@ class Problem(MantletError):
         title: a short text for this type, by default the status's own phrase.
         detail: what is special about this occurrence, for the client to read.
         instance: a URI of this occurrence; by default a ``urn:uuid:`` of the request id.
-        headers: further fields of the answer, such as ``Retry-After``.
+        headers: further fields of the answer, such as ``Retry-After``. A ``Content-Type`` is that
+            of the document in JSON, which then is the only form of the answer.
         extensions: further members. Their names are the problem type's to define (RFC 9457, 3.2).
 
     Raises:
-        ValueError: the status is no error, or an extension has the name of a standard member or a
-            value that JSON has not.
+        ValueError: the status is no error, an extension has the name of a standard member or a
+            value that JSON has not, or the ``Content-Type`` is of something else than JSON.
     """
 
     def __init__(
@@ -75,6 +77,11 @@ class Problem(MantletError):
         self.headers: Mapping[str, str] = MappingProxyType(
             {check_name(name): check_value(name, value) for name, value in (headers or {}).items()}
         )
+        for name, value in self.headers.items():
+            if name.lower() == "content-type" and not _JSON.match(value):
+                raise ValueError(
+                    f"the Content-Type of a problem must be one of JSON, not {value!r}"
+                )
         #: The extensions' members as text, which answering can't fail with.
         self._members = _as_json(extensions) if extensions else "{}"
         self.extensions: Mapping[str, Any] = MappingProxyType(json.loads(self._members))

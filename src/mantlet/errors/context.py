@@ -2,12 +2,15 @@
 
 import logging
 from collections.abc import MutableMapping
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import Any
 
-__all__ = ["CURRENT", "RequestIdFilter", "add_request_id", "current_request_id"]
+__all__ = ["CURRENT", "RequestIdFilter", "add_request_id", "current_request_id", "leave"]
 
-CURRENT: ContextVar[str | None] = ContextVar("mantlet_request_id", default=None)
+#: The request that is being answered: its id, and whether its exchange has ended.
+Current = list[Any]
+
+CURRENT: ContextVar[Current | None] = ContextVar("mantlet_request", default=None)
 
 
 def current_request_id() -> str | None:
@@ -17,7 +20,21 @@ def current_request_id() -> str | None:
     threads that are given its context, as those of `asyncio.to_thread()` are. A task that goes on
     behind the answer keeps it.
     """
-    return CURRENT.get()
+    current = CURRENT.get()
+    request_id: str | None = None if current is None else current[0]
+    return request_id
+
+
+def leave(current: Current, token: Token[Current | None]) -> None:
+    """Take a request whose exchange has ended out of the context."""
+    current[1] = True
+    try:
+        CURRENT.reset(token)
+    except ValueError:
+        return  # a server may end an exchange in another context than it began it in
+    outer = CURRENT.get()
+    if outer is not None and outer[1]:  # exchanges may end in any order
+        CURRENT.set(None)
 
 
 class RequestIdFilter(logging.Filter):
@@ -32,7 +49,7 @@ class RequestIdFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Set ``record.request_id``, unless the record has one."""
         if not hasattr(record, "request_id"):
-            record.request_id = CURRENT.get() or "-"
+            record.request_id = current_request_id() or "-"
         return True
 
 
@@ -41,7 +58,7 @@ def add_request_id(
     _logger: Any, _method: str, event_dict: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
     """Add ``request_id`` to an event, unless it has one: a structlog processor."""
-    request_id = CURRENT.get()
+    request_id = current_request_id()
     if request_id is not None:
         event_dict.setdefault("request_id", request_id)
     return event_dict

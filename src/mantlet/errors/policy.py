@@ -32,7 +32,7 @@ from typing import Final, get_args
 
 from mantlet.disconnects import is_disconnect
 from mantlet.errors.catalogue import Catalogue
-from mantlet.errors.context import CURRENT
+from mantlet.errors.context import CURRENT, leave
 from mantlet.errors.debug import debug_reply, production
 from mantlet.errors.ids import request_id
 from mantlet.errors.mapping import INTERNAL, UNKNOWN, ErrorMap, Target, Verdict
@@ -137,7 +137,8 @@ class ErrorEnvelope(Policy):
         carrier = request.carrier
         if ENVELOPE not in carrier:
             carrier[ENVELOPE] = self
-            carrier[BEGAN] = CURRENT.set(own), perf_counter()
+            current = [own, False]
+            carrier[BEGAN] = perf_counter(), current, CURRENT.set(current)
         catalogue = self.catalogue
         if catalogue is not None and request.method in ("GET", "HEAD"):
             return catalogue.answer(request.path)
@@ -148,11 +149,8 @@ class ErrorEnvelope(Policy):
         carrier = request.carrier
         if carrier.get(ENVELOPE) is self:
             del carrier[ENVELOPE]
-            token, _ = carrier.pop(BEGAN)
-            try:  # noqa: SIM105  # suppress() costs more than all of this hook
-                CURRENT.reset(token)
-            except ValueError:
-                pass  # a server may end an exchange in another context, and that one is over
+            _, current, token = carrier.pop(BEGAN)
+            leave(current, token)
 
     def on_error(self, request: Request, error: BaseException) -> Reply | None:
         """Answer the error, and report it."""
@@ -222,7 +220,7 @@ class ErrorEnvelope(Policy):
         """
         meant = verdict is not None and verdict.meant and verdict.status < 500
         status = None if verdict is None else verdict.status
-        _, began = request.carrier.get(BEGAN, (None, perf_counter()))
+        began, *_ = request.carrier.get(BEGAN, (perf_counter(),))
         seconds = perf_counter() - began
         try:
             self.reporting.report(
