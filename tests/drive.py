@@ -199,6 +199,7 @@ def make_environ(
         "SCRIPT_NAME": "",
         "PATH_INFO": path.encode("utf-8", "replace").decode("latin-1"),
         "QUERY_STRING": "",
+        "SERVER_PROTOCOL": "HTTP/1.1",
         "wsgi.input": io.BytesIO(body),
         "wsgi.errors": io.StringIO(),
     }

@@ -245,8 +245,16 @@ def test_an_entry_that_cannot_be_is_an_error_that_names_it(entries: Any, told: s
         ({"on_exception": [print, 42]}, "on_exception.*42"),
         ({"on_exception": asyncio.sleep}, "on_exception.*sleep"),
         ({"page": "<h1>"}, "page.*<h1>"),
+        ({"page": asyncio.sleep}, "page.*sleep"),
     ],
-    ids=["reenvelope", "on_exception", "one of several", "a coroutine function", "page"],
+    ids=[
+        "reenvelope",
+        "on_exception",
+        "one of several",
+        "a coroutine function",
+        "page",
+        "an async page",
+    ],
 )
 def test_an_option_that_cannot_be_is_an_error_that_names_it(
     options: dict[str, Any], told: str

@@ -2,15 +2,20 @@
 
 import logging
 from collections.abc import MutableMapping
-from contextvars import ContextVar, Token
-from typing import Any
+from contextvars import ContextVar
+from typing import Any, Final
 
-__all__ = ["CURRENT", "RequestIdFilter", "add_request_id", "current_request_id", "leave"]
+__all__ = ["RequestIdFilter", "add_request_id", "current_request_id", "enter", "leave"]
 
-#: The request that is being answered: its id, and whether its exchange has ended.
+#: A request that is being answered: its id, whether its exchange has ended, the request around it
+#: that was being answered when it came, for an app may call another, and how many there are around.
 Current = list[Any]
 
-CURRENT: ContextVar[Current | None] = ContextVar("mantlet_request", default=None)
+#: How many requests within each other are remembered. Servers that never end their exchanges would
+#: make it any number of them.
+_DEEPEST: Final = 8
+
+_current: ContextVar[Current | None] = ContextVar("mantlet_request", default=None)
 
 
 def current_request_id() -> str | None:
@@ -20,21 +25,39 @@ def current_request_id() -> str | None:
     threads that are given its context, as those of `asyncio.to_thread()` are. A task that goes on
     behind the answer keeps it.
     """
-    current = CURRENT.get()
+    current = _current.get()
     request_id: str | None = None if current is None else current[0]
     return request_id
 
 
-def leave(current: Current, token: Token[Current | None]) -> None:
-    """Take a request whose exchange has ended out of the context."""
+def enter(request_id: str) -> Current:
+    """Make a request the one that is being answered; return what `leave()` takes."""
+    outer = _living(_current.get())
+    if outer is None or outer[3] >= _DEEPEST:
+        current: Current = [request_id, False, None, 0]
+    else:
+        current = [request_id, False, outer, outer[3] + 1]
+    _current.set(current)
+    return current
+
+
+def leave(current: Current) -> None:
+    """Take a request whose exchange has ended out of the context.
+
+    Exchanges may end in any order, and in another context than they began in.
+    """
     current[1] = True
-    try:
-        CURRENT.reset(token)
-    except ValueError:
-        return  # a server may end an exchange in another context than it began it in
-    outer = CURRENT.get()
-    if outer is not None and outer[1]:  # exchanges may end in any order
-        CURRENT.set(None)
+    now = _current.get()
+    living = _living(now)
+    if living is not now:
+        _current.set(living)
+
+
+def _living(current: Current | None) -> Current | None:
+    """Return the innermost request that has not ended."""
+    while current is not None and current[1]:
+        current = current[2]
+    return current
 
 
 class RequestIdFilter(logging.Filter):

@@ -19,10 +19,10 @@ from mantlet.fields import FieldNames
 from mantlet.policy import Reply
 from mantlet.request import Request
 
-__all__ = ["debug_reply", "production"]
+__all__ = ["VARIABLES", "debug_reply", "production"]
 
 #: Environment variables that name the environment, and what they call the one that is live.
-_VARIABLES: Final = (
+VARIABLES: Final = (
     "MANTLET_ENV",
     "APP_ENV",
     "APPLICATION_ENV",
@@ -46,7 +46,17 @@ _LIVE: Final = frozenset({"production", "prod", "live"})
 
 #: What proxies add to the requests that they hand on.
 _FORWARDED: Final = FieldNames(
-    "forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"
+    "cf-connecting-ip",
+    "forwarded",
+    "true-client-ip",
+    "via",
+    "x-client-ip",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-forwarded-server",
+    "x-real-ip",
 )
 _HOST: Final = FieldNames("host")
 #: What a browser on the same machine asks for. Any other name may have been pointed at it by
@@ -60,7 +70,7 @@ _LONGEST: Final = 200_000
 
 def production() -> str | None:
     """Return the environment variable that says that this is production, or None."""
-    for name in _VARIABLES:
+    for name in VARIABLES:
         if os.environ.get(name, "").strip().lower() in _LIVE:
             return name
     return None
@@ -92,9 +102,12 @@ def _is_local(request: Request) -> bool:
     except ValueError:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
+    carrier = request.carrier
+    version = carrier.get("http_version") or carrier.get("SERVER_PROTOCOL") or ""
     host = request.pick_headers(_HOST).get("host", "")
     return (
         (mapped or address).is_loopback
         and _LOCAL_HOST.fullmatch(host) is not None
         and not request.pick_headers(_FORWARDED)
+        and not version.endswith("1.0")  # which no browser speaks, and nginx does by default
     )

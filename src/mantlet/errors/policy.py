@@ -32,7 +32,7 @@ from typing import Final, get_args
 
 from mantlet.disconnects import is_disconnect
 from mantlet.errors.catalogue import Catalogue
-from mantlet.errors.context import CURRENT, leave
+from mantlet.errors.context import enter, leave
 from mantlet.errors.debug import debug_reply, production
 from mantlet.errors.ids import request_id
 from mantlet.errors.mapping import INTERNAL, UNKNOWN, ErrorMap, Target, Verdict
@@ -103,8 +103,8 @@ class ErrorEnvelope(Policy):
         listeners: object = [on_exception] if callable(on_exception) else on_exception
         if not isinstance(listeners, Sequence) or not all(_is_plain(one) for one in listeners):
             raise ValueError(f"on_exception must be a plain function or several: {on_exception!r}")
-        if page is not None and not callable(page):
-            raise ValueError(f"page must be a function, not {page!r}")
+        if page is not None and not _is_plain(page):
+            raise ValueError(f"page must be a plain function, not {page!r}")
         if debug:
             live = production()
             if live is not None:
@@ -137,8 +137,7 @@ class ErrorEnvelope(Policy):
         carrier = request.carrier
         if ENVELOPE not in carrier:
             carrier[ENVELOPE] = self
-            current = [own, False]
-            carrier[BEGAN] = perf_counter(), current, CURRENT.set(current)
+            carrier[BEGAN] = perf_counter(), enter(own)
         catalogue = self.catalogue
         if catalogue is not None and request.method in ("GET", "HEAD"):
             return catalogue.answer(request.path)
@@ -149,8 +148,8 @@ class ErrorEnvelope(Policy):
         carrier = request.carrier
         if carrier.get(ENVELOPE) is self:
             del carrier[ENVELOPE]
-            _, current, token = carrier.pop(BEGAN)
-            leave(current, token)
+            _, current = carrier.pop(BEGAN)
+            leave(current)
 
     def on_error(self, request: Request, error: BaseException) -> Reply | None:
         """Answer the error, and report it."""
@@ -161,12 +160,19 @@ class ErrorEnvelope(Policy):
             outermost: ErrorEnvelope = request.carrier.get(ENVELOPE, self)
             outermost.report(request, error, f"answered with {verdict.status}", verdict)
         if self.debug and verdict.status >= 500:
-            shown = debug_reply(request, error, verdict.status)
+            shown = self._debug(request, error, verdict.status)
             if shown is not None:
                 return shown
         if verdict.problem is None:
             return Reply(verdict.status, verdict.fields)
         return with_fields(verdict.problem.reply(request), verdict.fields)
+
+    def _debug(self, request: Request, error: Exception, status: int) -> Reply | None:
+        try:
+            return debug_reply(request, error, status)
+        except Exception as failure:  # noqa: BLE001  # of an exception that has no traceback's text
+            _log_failure("debug", failure)
+            return None
 
     def on_response(self, request: Request, response: Response) -> Awaitable[Reply | None] | None:
         """Look for an error answer that a framework made, and for a stream that may break off."""
@@ -220,7 +226,7 @@ class ErrorEnvelope(Policy):
         """
         meant = verdict is not None and verdict.meant and verdict.status < 500
         status = None if verdict is None else verdict.status
-        began, *_ = request.carrier.get(BEGAN, (perf_counter(),))
+        began, _ = request.carrier.get(BEGAN, (perf_counter(), None))
         seconds = perf_counter() - began
         try:
             self.reporting.report(
@@ -237,9 +243,9 @@ class ErrorEnvelope(Policy):
                 _log_failure("on_exception", failure)
 
 
-def _is_plain(listener: object) -> bool:
+def _is_plain(function: object) -> bool:
     """Return whether this can be called; what a coroutine function does nobody would wait for."""
-    return callable(listener) and not iscoroutinefunction(listener)
+    return callable(function) and not iscoroutinefunction(function)
 
 
 def _log_failure(option: str, failure: Exception) -> None:
