@@ -137,7 +137,7 @@ async def _mantlet(server: type[AsgiServer] | type[WsgiServer], app: Any) -> lis
     timed = []
     for name, envelope, level, records in (
         (names.SILENT, ErrorEnvelope(), _SILENT, 0),
-        (names.STORM, ErrorEnvelope(), logging.NOTSET, 6),
+        (names.STORM, ErrorEnvelope(), logging.NOTSET, 10),
         (names.RECORD, _rarely(), logging.NOTSET, 20),
     ):
         answering = server(caught(mantlet.wrap(app, envelope)), SMALL)

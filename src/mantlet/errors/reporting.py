@@ -18,8 +18,8 @@ from mantlet.request import Request
 
 __all__ = ["Reporting", "fingerprint"]
 
-#: So many errors of a kind are logged within `_WINDOW` seconds; then the 10th, the 100th, ...
-_IN_FULL: Final = 5
+#: So many errors of a kind are logged within `_WINDOW` seconds; then the 100th, the 1,000th, ...
+_IN_FULL: Final = 10
 _WINDOW: Final = 60.0
 #: Kinds of errors that are counted at a time; the one not seen for longest is forgotten.
 _MOST_KINDS: Final = 1024
