@@ -78,7 +78,7 @@ def _telling(app: Any) -> Any:
     async def telling(scope: Any, receive: Any, send: Any) -> None:
         try:
             await app(scope, receive, send)
-        except Exception as error:  # noqa: BLE001  # any
+        except Exception as error:  # noqa: BLE001  # whatever was raised is told
             words = "".join(format_exception(error)).encode()
             await send({"type": "http.response.body", "body": words})
 

@@ -10,7 +10,7 @@ from mantlet.causes import attribute
 from mantlet.fields import text_field
 from mantlet.problem import phrase
 
-__all__ = ["HTTP_EXCEPTIONS", "Fields", "declared", "kept_fields"]
+__all__ = ["HTTP_EXCEPTIONS", "Fields", "declared", "kept_fields", "words"]
 
 Fields = tuple[tuple[str, str], ...]
 
