@@ -115,6 +115,8 @@ class Exchange(OutwardPass):
             AnswerEnded: a policy has ended the answer, and the app goes on and on. One that comes
                 to its own end in reasonable time is left to it, for it may have to clean up.
         """
+        if type(chunk) is not bytes:
+            chunk = _as_bytes(chunk)
         phase = self.phase
         if phase == WAITING:
             if self._held is None and not more:  # most answers are one chunk
@@ -232,28 +234,36 @@ class Exchange(OutwardPass):
         if not new:
             return
         self._fitted = len(response.filters)
+        held = self._held or [b""]
+        if self.complete and len(held[-1]) == self._size:  # as it mostly is
+            body = _through(new, held[-1], False)
+            self._flushed = True
+            if body is not held[-1] and body != held[-1]:
+                self._fit_whole(response, body)
+            return
+        whole = response.whole
+        if whole is not None and len(whole) == self._size:
+            self._flushed = True
+            body = _through(new, whole, False)
+            if body != whole:
+                self._fit_whole(response, body)
+            return
+        self._flushed = False
+        last = len(held) - 1 if self.complete else None
+        held = [_through(new, chunk, index != last) for index, chunk in enumerate(held)]
+        self._held, self._size = held, sum(map(len, held))
+        response.first, response.sole = next(filter(None, held), b""), False
+        if not response.keeps_length:
+            response.headers.remove(*VALIDATORS, "Content-Length")
+
+    def _fit_whole(self, response: Response, body: bytes) -> None:
+        """Make the head true to a body that is known to be whole."""
         headers = response.headers
-        held = self._held or []
-        # Judged by the first bytes alone, for a stack further out would have no more than those.
-        first = next((index for index, chunk in enumerate(held) if chunk), len(held) - 1)
-        size = len(held[first]) if held else 0
-        end = len(held) - 1 if self.complete else None
-        whole = size == self._size and (first == end or headers.get("Content-Length") == str(size))
-        last = first if whole else end
-        count = first + 1 if whole else len(held)
-        filtered = [_through(new, chunk, index != last) for index, chunk in enumerate(held[:count])]
-        filtered += held[count:]
-        self._flushed = whole
-        if not whole or b"".join(filtered) != b"".join(held):
-            headers.remove(*VALIDATORS)
-            size = sum(map(len, filtered))
-            if not whole:
-                headers.remove("Content-Length")
-            elif "Content-Length" in headers:
-                headers.set("Content-Length", str(size))
-            self._held, self._size = filtered, size
-            if response.whole is not None:
-                response.whole = b"".join(filtered)
+        headers.remove(*VALIDATORS)
+        if "Content-Length" in headers:
+            headers.set("Content-Length", str(len(body)))
+        self._held, self._size = [body], len(body)
+        response.whole = body
 
     def _filter(self, response: Response, chunk: bytes, more: bool) -> bytes:
         """Send a chunk through the filters that what came before it has gone through."""
@@ -277,6 +287,11 @@ class Exchange(OutwardPass):
         if not more:
             self.complete = True
             self.phase = CLOSED
+
+
+# Any: ASGI servers take what is like bytes as well.
+def _as_bytes(chunk: Any) -> bytes:
+    return bytes(chunk) if isinstance(chunk, (bytearray, memoryview)) else chunk
 
 
 def _append(held: list[Any], chunk: bytes) -> None:

@@ -146,9 +146,11 @@ class OutwardPass:
     def open(self, error: BaseException | None = None) -> Steps | None:
         """Let the policies see the app's head, or the error that came in its place."""
         if error is None and self.response is None:
-            self.response = self.app_response()
-            if self.response is None:
+            response = self.response = self.app_response()
+            if response is None:
                 error = self.no_answer()
+            elif self._held:
+                self._show_body(response, self._held)
         self._error: BaseException | None = error
         self._pending: Iterator[OutwardPair] = iter(self._hooks)
         waiting = self._carry()
@@ -157,6 +159,19 @@ class OutwardPass:
             return None
         self._pass: Coroutine[Any, Any, None] = self._finish_pass(waiting)
         return self._resume(None)
+
+    def _show_body(self, response: Response, held: list[bytes]) -> None:
+        """Let the policies see what is there of the body."""
+        if self.request.method == "HEAD":
+            return  # there is none, whatever the app sends
+        if len(held) == 1:
+            response.first = held[0]
+            response.sole = True
+            if self.complete:
+                response.whole = held[0]
+        else:
+            response.first = next(filter(None, held), b"")
+            response.sole = len(response.first) == self._size
 
     def _carry(self) -> Waiting | object | None:
         """Take the answer, or an error, past the policies that have not seen it yet.

@@ -13,6 +13,8 @@ from mantlet.request import Request
 __all__ = ["Close", "Message", "Policy", "Reply", "Response"]
 
 Filter = Callable[[bytes, bool], bytes]
+# Any: the native pairs, of bytes under ASGI and of str under WSGI.
+TrailerFilter = Callable[[Any], Any]
 
 #: Fields that are true of the very bytes that they came with.
 VALIDATORS: Final = ("ETag", "Digest", "Content-Digest", "Repr-Digest", "Content-MD5")
@@ -71,6 +73,11 @@ class Response:
 
     Attributes:
         status: may be changed.
+        sole: whether `first` is all that has come of the body.
+        first: the first bytes of the body, as far as they are there with the head.
+        has_trailers: whether the app has said that fields will follow the body (ASGI).
+        is_file: whether the body is a file that the server is to send by itself
+            (``wsgi.file_wrapper``, ``http.response.pathsend``, ``http.response.zerocopysend``).
         last_words: None, or what is asked for a last chunk to send if the app raises the given
             exception once the head has gone. The connection is ended behind it all the same.
     """
@@ -80,11 +87,17 @@ class Response:
         "_headers",
         "_make",
         "_raw",
+        "_whole",
         "filters",
+        "first",
+        "has_trailers",
+        "is_file",
+        "keeps_length",
         "last_words",
         "reply",
+        "sole",
         "status",
-        "whole",
+        "trailer_filters",
     )
 
     # Any: the native pairs, of bytes under ASGI and of str under WSGI.
@@ -94,7 +107,12 @@ class Response:
         self._make = make
         self._headers: MutableHeaders | None = None
         self.filters: tuple[Filter, ...] = ()
-        self.whole: bytes | None = None
+        self.trailer_filters: tuple[TrailerFilter, ...] = ()
+        self.keeps_length = True
+        self.first = b""
+        self.sole = False
+        self._whole: bytes | None = None
+        self.is_file = self.has_trailers = False
         self.reply = False
         self.last_words: Callable[[BaseException], bytes] | None = None
         self._bodiless = False
@@ -112,12 +130,33 @@ class Response:
         """The native pairs: the app's own object as long as nothing was edited."""
         return self._raw if self._headers is None else self._headers.raw
 
+    @raw.setter
+    def raw(self, fields: Any) -> None:
+        self._raw = fields
+        self._headers = None
+
+    @property
+    def whole(self) -> bytes | None:
+        """The whole body, where that is there with the head; else None.
+
+        A first chunk that is as long as ``Content-Length`` says is all of it.
+        """
+        if self._whole is None and self.sole and self.first:
+            length = self.headers.get("Content-Length")
+            if length == str(len(self.first)):
+                self._whole = self.first
+        return self._whole
+
+    @whole.setter
+    def whole(self, body: bytes) -> None:
+        self._whole = self.first = body
+
     def has_no_body(self) -> None:
         """Say that this is the answer to HEAD, or that it is a head alone."""
         self.whole = b""
         self._bodiless = True
 
-    def transform(self, fn: Filter) -> None:
+    def transform(self, fn: Filter, *, keeps_length: bool = False) -> None:
         """Register a filter over the streamed body.
 
         Filters run in the order of their registration: those of policies further in first.
@@ -128,9 +167,15 @@ class Response:
 
         Args:
             fn: called with each ``chunk`` and whether ``more`` will follow; returns what is sent in
-                its place. The last call has ``more=False``, and may have an empty chunk.
+                its place. The last call has ``more=False``, and may have an empty chunk. A chunk
+                that it leaves as it is, it returns as the same object.
+            keeps_length: whether ``fn`` puts as many bytes in the place of those that it changes,
+                and changes those only that must not get out. Then nothing is dropped before it has
+                changed any.
         """
         if self.status == 206:
+            return
+        if keeps_length and (self._bodiless or self.status in (204, 304)):
             return
         if self._bodiless or self.status in (204, 304):
             # What the head says of a body is true of the unfiltered one. A 304 names, by its ETag,
@@ -141,6 +186,15 @@ class Response:
                 self.headers.remove(*VALIDATORS)
             fn = _no_body
         self.filters += (fn,)
+        self.keeps_length = self.keeps_length and keeps_length
+
+    def transform_trailers(self, fn: TrailerFilter) -> None:
+        """Register a filter over the fields that follow the body, where there are any (ASGI).
+
+        Args:
+            fn: called with the native pairs; returns those that are sent in their place.
+        """
+        self.trailer_filters += (fn,)
 
     async def body(self, limit: int) -> bytes:
         """Wait for the whole body, as the policies further in made it, and return it.

@@ -18,6 +18,7 @@ from mantlet.types import AsgiMessage, Receive, Send
 __all__ = ["AsgiExchange", "HttpExchange", "sending_fields"]
 
 _FILE_CHUNK = 64 * 1024
+_TRAILERS = "http.response.trailers"
 _FILES = ("http.response.pathsend", "http.response.zerocopysend")
 
 
@@ -78,12 +79,12 @@ class AsgiExchange(Exchange):
 class HttpExchange(AsgiExchange):
     """One HTTP request through a stack."""
 
-    __slots__ = ("_gone",)
+    __slots__ = ("_file", "_gone")
 
     def hand_over(self) -> Receive:
         """Hand the request over to the app; return what it receives from."""
         self._head: AsgiMessage | None = None
-        self._gone = False
+        self._file = self._gone = False
         request = self.request
         request.handed_over = True
         self._pull: Receive = request.receive
@@ -137,7 +138,9 @@ class HttpExchange(AsgiExchange):
                 waiting = self.feed(message.get("body", b""), more)
                 if waiting is not None:
                     await waiting
-                await self.flush()
+                out, self._out = self._out, []
+                for message in out:
+                    await self._emit(message)
                 return
             self.phase = STREAMING if more else CLOSED
             self.complete = not more
@@ -166,6 +169,8 @@ class HttpExchange(AsgiExchange):
         if head is None:
             return None
         response = Response(head["status"], head.get("headers", ()), BytesHeaders)
+        response.is_file = self._file
+        response.has_trailers = head.get("trailers", False)
         if self.request.method == "HEAD":
             response.has_no_body()
         return response
@@ -177,6 +182,7 @@ class HttpExchange(AsgiExchange):
                 await self._emit(message)  # informational: it comes before the head
             return
         if self.phase == WAITING:
+            self._file = kind in _FILES
             waiting = self.open()
             if waiting is not None:
                 await waiting
@@ -186,7 +192,13 @@ class HttpExchange(AsgiExchange):
                 await self.send({"type": "http.response.body", "body": chunk, "more_body": True})
             await self.send({**message, "type": "http.response.body"})
         elif self.response is None or not self.response.reply:
-            await self._emit(message)
+            await self._emit(self._with_trailers(message) if kind == _TRAILERS else message)
+
+    def _with_trailers(self, message: AsgiMessage) -> AsgiMessage:
+        fields = original = message.get("headers", ())
+        for fn in self.response.trailer_filters if self.response else ():
+            fields = fn(fields)
+        return message if fields is original else {**message, "headers": fields}
 
     async def _send_held(self) -> None:
         """Send an error answer that is held, since there is nothing to wait for any more."""

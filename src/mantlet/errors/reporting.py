@@ -1,11 +1,9 @@
 """What the log says of an exception: one record, and of a storm a few with a count."""
 
 import logging
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from hashlib import blake2s
-from threading import Lock
 from time import monotonic
 from traceback import walk_tb
 from typing import Any, Final
@@ -15,29 +13,16 @@ from mantlet.errors.ids import trace_id
 from mantlet.integrations.routes import route_template
 from mantlet.logs import log
 from mantlet.request import Request
+from mantlet.storms import Storms
 
 __all__ = ["Reporting", "fingerprint"]
 
-#: So many errors of a kind are logged within `_WINDOW` seconds; then the 100th, the 1,000th, ...
-_IN_FULL: Final = 10
-_WINDOW: Final = 60.0
-#: Kinds of errors that are counted at a time; the one not seen for longest is forgotten.
-_MOST_KINDS: Final = 1024
 #: Frames of an exception that count for its fingerprint: the innermost.
 _FRAMES: Final = 32
 #: Methods that are written as they came (RFC 9110, 9; RFC 5789).
 _METHODS: Final = frozenset(
     {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}
 )
-
-
-@dataclass(slots=True)
-class Storm:
-    """One kind of error, as often as it has come lately."""
-
-    began: float
-    count: int = 0
-    untold: int = 0
 
 
 class Reporting:
@@ -48,9 +33,7 @@ class Reporting:
     """
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
-        self._clock = clock
-        self._lock = Lock()
-        self._storms: OrderedDict[str, Storm] = OrderedDict()
+        self._storms = Storms(clock)
 
     def report(
         self,
@@ -78,7 +61,7 @@ class Reporting:
         if not log.isEnabledFor(level):
             return
         kind = fingerprint(error)
-        untold = self._untold(kind)
+        untold = self._storms.untold(kind)
         if untold is None:
             return
         request_id = request.state.get("request_id", "-")
@@ -102,31 +85,6 @@ class Reporting:
                 "repeats": untold,
             },
         )
-
-    def _untold(self, kind: str) -> int | None:
-        """Return how many of this kind were not logged since the last; None if nor is this one."""
-        now = self._clock()
-        with self._lock:
-            storm = self._storms.get(kind)
-            if storm is None:
-                storm = self._storms[kind] = Storm(now)
-                if len(self._storms) > _MOST_KINDS:
-                    self._storms.popitem(last=False)
-            else:
-                self._storms.move_to_end(kind)
-            if now - storm.began >= _WINDOW:
-                storm.began, storm.count = now, 0
-            storm.count += 1
-            if storm.count > _IN_FULL and not _is_power_of_ten(storm.count):
-                storm.untold += 1
-                return None
-            untold, storm.untold = storm.untold, 0
-            return untold
-
-
-def _is_power_of_ten(count: int) -> bool:
-    text = str(count)
-    return text == "1".ljust(len(text), "0")
 
 
 def fingerprint(error: BaseException) -> str:

@@ -133,6 +133,7 @@ class HttpExchange(Exchange):
         if self._status is None:
             return None
         response = Response(int(self._status[:3]), self._fields, TextHeaders)
+        response.is_file = self._file is not None and self._result is self._file
         if self.request.method == "HEAD":
             response.has_no_body()
         return response

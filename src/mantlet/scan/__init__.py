@@ -1,0 +1,1 @@
+"""Search for many byte strings at once."""

@@ -1,0 +1,113 @@
+"""The values that must not get out: those of now, and for a while those of before."""
+
+import hmac
+import os
+import warnings
+from collections.abc import Callable, Iterable
+from hashlib import blake2b
+from threading import Lock
+from time import monotonic
+from typing import Final
+
+from mantlet.scan.needles import Needle, forms, weakness
+
+__all__ = ["Registry"]
+
+_FINGERPRINT_BYTES: Final = 6
+
+
+class Registry:
+    """Secret values, in all the forms that they are searched for in.
+
+    Args:
+        values: text or bytes. One that is shorter than 8 bytes, or easy to guess, is left out
+            with a warning, since masking it would destroy answers that have it by chance.
+        overlap: seconds that a value is still searched for after it was replaced.
+        clock: gives the time in seconds.
+
+    Raises:
+        TypeError: a value is neither text nor bytes.
+        ValueError: ``overlap`` is negative.
+
+    Attributes:
+        needles: what to search for now, each form once; another object after each change.
+    """
+
+    def __init__(
+        self,
+        values: Iterable[str | bytes] = (),
+        *,
+        overlap: float = 300,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        if overlap < 0:
+            raise ValueError(f"overlap must be 0 seconds or more, not {overlap}")
+        self._overlap = overlap
+        self._clock = clock
+        self._key = os.urandom(32)
+        self._lock = Lock()
+        self._values: tuple[bytes, ...] = ()
+        self._old: dict[bytes, float] = {}
+        self.needles: tuple[Needle, ...] = ()
+        self.replace(values)
+
+    def replace(self, values: Iterable[str | bytes]) -> None:
+        """Make these the values of now. Those that were, and are not any more, stay for a while.
+
+        Args:
+            values: as in the constructor.
+        """
+        checked = tuple(dict.fromkeys(_checked(values)))
+        with self._lock:
+            now = self._clock()
+            self._old |= dict.fromkeys(self._values, now + self._overlap)
+            self._values = checked
+            self._rebuild(now)
+
+    def expire(self) -> None:
+        """Forget old values whose time is over; it costs nothing where there are none."""
+        if self._old:
+            with self._lock:
+                now = self._clock()
+                if any(until <= now for until in self._old.values()):
+                    self._rebuild(now)
+
+    def _rebuild(self, now: float) -> None:
+        self._old = {
+            value: until
+            for value, until in self._old.items()
+            if until > now and value not in self._values
+        }
+        by_form = {
+            form: Needle(form, self.fingerprint(value))
+            for value in (*self._old, *self._values)
+            for form in forms(value)
+        }
+        self.needles = tuple(by_form.values())
+
+    def fingerprint(self, value: bytes) -> str:
+        """Return a short keyed hash of a value: alike for like values, in this process alone."""
+        return blake2b(value, digest_size=_FINGERPRINT_BYTES, key=self._key).hexdigest()
+
+    def __contains__(self, value: object) -> bool:
+        if isinstance(value, str):
+            value = value.encode()
+        values = (*self._values, *self._old)
+        return isinstance(value, bytes) and any(hmac.compare_digest(value, v) for v in values)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self._values)} values, {len(self._old)} old)"
+
+
+def _checked(values: Iterable[str | bytes]) -> Iterable[bytes]:
+    if isinstance(values, (str, bytes)):
+        raise TypeError("secrets must be several values in a list or the like, not one of them")
+    for index, value in enumerate(values):
+        if not isinstance(value, (str, bytes)):
+            raise TypeError(f"secrets[{index}] must be text or bytes, not {type(value).__name__}")
+        needle = value.encode(errors="surrogateescape") if isinstance(value, str) else value
+        weak = weakness(needle)
+        if weak is None:
+            yield needle
+        else:
+            warnings.warn(f"secrets[{index}] is not searched for: {weak}", stacklevel=4)

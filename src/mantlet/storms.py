@@ -1,0 +1,63 @@
+"""How often a thing is logged that happens again and again: some times, then with a count."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+from time import monotonic
+from typing import Final
+
+__all__ = ["Storm", "Storms"]
+
+#: So many of a kind are logged within `_WINDOW` seconds; then the 100th, the 1,000th, ...
+_IN_FULL: Final = 10
+_WINDOW: Final = 60.0
+#: Kinds that are counted at a time; the one not seen for longest is forgotten.
+_MOST_KINDS: Final = 1024
+
+
+@dataclass(slots=True)
+class Storm:
+    """One kind, as often as it has come lately."""
+
+    began: float
+    count: int = 0
+    untold: int = 0
+
+
+class Storms:
+    """Counts what happens, by kind, for a log.
+
+    Args:
+        clock: seconds, from any beginning.
+    """
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._lock = Lock()
+        self._storms: OrderedDict[str, Storm] = OrderedDict()
+
+    def untold(self, kind: str) -> int | None:
+        """Return how many of this kind were not logged since the last; None if nor is this one."""
+        now = self._clock()
+        with self._lock:
+            storm = self._storms.get(kind)
+            if storm is None:
+                storm = self._storms[kind] = Storm(now)
+                if len(self._storms) > _MOST_KINDS:
+                    self._storms.popitem(last=False)
+            else:
+                self._storms.move_to_end(kind)
+            if now - storm.began >= _WINDOW:
+                storm.began, storm.count = now, 0
+            storm.count += 1
+            if storm.count > _IN_FULL and not _is_power_of_ten(storm.count):
+                storm.untold += 1
+                return None
+            untold, storm.untold = storm.untold, 0
+            return untold
+
+
+def _is_power_of_ten(count: int) -> bool:
+    text = str(count)
+    return text == "1".ljust(len(text), "0")
