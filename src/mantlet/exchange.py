@@ -62,17 +62,10 @@ class Exchange(OutwardPass):
             unless a framework has told of an error by its signal.
     """
 
-    __slots__ = (
-        "_dropped",
-        "_emit",
-        "_flushed",
-        "_out",
-        "_refusal",
-        "failure",
-        "hears_errors",
-        "plain_below",
-        "stack",
-    )
+    failure: BaseException | None = None
+    _dropped = 0
+    # Whether the body was whole when it went through the filters.
+    _flushed = False
 
     # Any: the face's own form of what the server gave to send with, and of what is to be sent.
     def __init__(
@@ -87,17 +80,6 @@ class Exchange(OutwardPass):
         self._emit = emit
         self._refusal = refusal
         self._out: list[Any] = []
-        self.phase = WAITING
-        self.response = None
-        self.failure: BaseException | None = None
-        self.complete = False
-        self._dropped = 0
-        self._ended = False
-        self._patient = True
-        self._held = None
-        self._size = 0
-        self._fitted = 0
-        self._flushed = False
 
     # -- what a face gives ------------------------------------------------------------------------
 
@@ -260,8 +242,9 @@ class Exchange(OutwardPass):
         """Make the head true to a body that is known to be whole."""
         headers = response.headers
         headers.remove(*VALIDATORS)
-        if "Content-Length" in headers:
-            headers.set("Content-Length", str(len(body)))
+        size = str(len(body))
+        if headers.get("Content-Length", size) != size:
+            headers.set("Content-Length", size)
         self._held, self._size = [body], len(body)
         response.whole = body
 

@@ -88,36 +88,20 @@ class OutwardPass:
         complete: whether all of the app's body has come.
     """
 
-    __slots__ = (
-        "_ended",
-        "_error",
-        "_fitted",
-        "_held",
-        "_hooks",
-        "_limit",
-        "_pass",
-        "_patient",
-        "_pending",
-        "_size",
-        "complete",
-        "phase",
-        "request",
-        "response",
-    )
-
-    phase: int
+    # As an answer begins; what differs in few is set only then.
+    phase = WAITING
+    response: Response | None = None
+    complete = False
     request: Request
-    response: Response | None
-    complete: bool
     # What the app has sent of the body so far, and how many bytes of it.
-    _held: list[bytes] | None
-    _size: int
+    _held: list[bytes] | None = None
+    _size = 0
     # How many of the response's filters that has gone through.
-    _fitted: int
+    _fitted = 0
     _hooks: tuple[OutwardPair, ...]
     # Whether the app has ended, and whether an error answer may be held until it does.
-    _ended: bool
-    _patient: bool
+    _ended = False
+    _patient = True
 
     @abstractmethod
     def make_response(self, reply: Reply) -> Response:
@@ -149,8 +133,8 @@ class OutwardPass:
             response = self.response = self.app_response()
             if response is None:
                 error = self.no_answer()
-            elif self._held:
-                self._show_body(response, self._held)
+            elif self._held and not response.bodiless:
+                response.begin(self._held, self._size, self.complete)
         self._error: BaseException | None = error
         self._pending: Iterator[OutwardPair] = iter(self._hooks)
         waiting = self._carry()
@@ -159,19 +143,6 @@ class OutwardPass:
             return None
         self._pass: Coroutine[Any, Any, None] = self._finish_pass(waiting)
         return self._resume(None)
-
-    def _show_body(self, response: Response, held: list[bytes]) -> None:
-        """Let the policies see what is there of the body."""
-        if self.request.method == "HEAD":
-            return  # there is none, whatever the app sends
-        if len(held) == 1:
-            response.first = held[0]
-            response.sole = True
-            if self.complete:
-                response.whole = held[0]
-        else:
-            response.first = next(filter(None, held), b"")
-            response.sole = len(response.first) == self._size
 
     def _carry(self) -> Waiting | object | None:
         """Take the answer, or an error, past the policies that have not seen it yet.

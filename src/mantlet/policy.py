@@ -73,6 +73,7 @@ class Response:
 
     Attributes:
         status: may be changed.
+        bodiless: whether this is the answer to HEAD, or a head alone.
         sole: whether `first` is all that has come of the body.
         first: the first bytes of the body, as far as they are there with the head.
         has_trailers: whether the app has said that fields will follow the body (ASGI).
@@ -82,40 +83,25 @@ class Response:
             exception once the head has gone. The connection is ended behind it all the same.
     """
 
-    __slots__ = (
-        "_bodiless",
-        "_headers",
-        "_make",
-        "_raw",
-        "_whole",
-        "filters",
-        "first",
-        "has_trailers",
-        "is_file",
-        "keeps_length",
-        "last_words",
-        "reply",
-        "sole",
-        "status",
-        "trailer_filters",
-    )
+    # What differs in few answers is said here: each attribute that is set takes time.
+    filters: tuple[Filter, ...] = ()
+    trailer_filters: tuple[TrailerFilter, ...] = ()
+    keeps_length = True
+    first = b""
+    sole = False
+    reply = False
+    is_file = False
+    has_trailers = False
+    last_words: Callable[[BaseException], bytes] | None = None
+    _headers: MutableHeaders | None = None
+    _whole: bytes | None = None
+    bodiless = False
 
     # Any: the native pairs, of bytes under ASGI and of str under WSGI.
     def __init__(self, status: int, raw: Any, make: Callable[[Any], MutableHeaders]) -> None:
         self.status = status
         self._raw = raw
         self._make = make
-        self._headers: MutableHeaders | None = None
-        self.filters: tuple[Filter, ...] = ()
-        self.trailer_filters: tuple[TrailerFilter, ...] = ()
-        self.keeps_length = True
-        self.first = b""
-        self.sole = False
-        self._whole: bytes | None = None
-        self.is_file = self.has_trailers = False
-        self.reply = False
-        self.last_words: Callable[[BaseException], bytes] | None = None
-        self._bodiless = False
 
     @property
     def headers(self) -> MutableHeaders:
@@ -154,7 +140,24 @@ class Response:
     def has_no_body(self) -> None:
         """Say that this is the answer to HEAD, or that it is a head alone."""
         self.whole = b""
-        self._bodiless = True
+        self.bodiless = True
+
+    def begin(self, held: list[bytes], size: int, complete: bool) -> None:
+        """Say what is there of the body.
+
+        Args:
+            held: the chunks.
+            size: how many bytes they are.
+            complete: whether they are all.
+        """
+        if len(held) == 1:
+            self.first = held[0]
+            self.sole = True
+            if complete:
+                self._whole = held[0]
+        else:
+            self.first = next(filter(None, held), b"")
+            self.sole = len(self.first) == size
 
     def transform(self, fn: Filter, *, keeps_length: bool = False) -> None:
         """Register a filter over the streamed body.
@@ -175,14 +178,14 @@ class Response:
         """
         if self.status == 206:
             return
-        if keeps_length and (self._bodiless or self.status in (204, 304)):
+        if keeps_length and (self.bodiless or self.status in (204, 304)):
             return
-        if self._bodiless or self.status in (204, 304):
+        if self.bodiless or self.status in (204, 304):
             # What the head says of a body is true of the unfiltered one. A 304 names, by its ETag,
             # what the client has already (RFC 9110, 15.4.5).
             if self.status != 204:
                 self.headers.remove("Content-Length")
-            if self._bodiless:
+            if self.bodiless:
                 self.headers.remove(*VALIDATORS)
             fn = _no_body
         self.filters += (fn,)

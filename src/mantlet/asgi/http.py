@@ -25,9 +25,9 @@ _FILES = ("http.response.pathsend", "http.response.zerocopysend")
 class AsgiExchange(Exchange):
     """What HTTP and WebSocket exchanges have in common."""
 
-    __slots__ = ("_head", "_pull")
-
     request: AsgiRequest
+    _head: AsgiMessage | None = None
+    _pull: Receive
     _emit: Send
     _out: list[AsgiMessage]
 
@@ -79,15 +79,14 @@ class AsgiExchange(Exchange):
 class HttpExchange(AsgiExchange):
     """One HTTP request through a stack."""
 
-    __slots__ = ("_file", "_gone")
+    # Whether the body is a file, and whether the client has gone.
+    _file = _gone = False
 
     def hand_over(self) -> Receive:
         """Hand the request over to the app; return what it receives from."""
-        self._head: AsgiMessage | None = None
-        self._file = self._gone = False
         request = self.request
         request.handed_over = True
-        self._pull: Receive = request.receive
+        self._pull = request.receive
         return self.receive if self.hears_errors else request.receive
 
     async def receive(self) -> AsgiMessage:
@@ -139,8 +138,8 @@ class HttpExchange(AsgiExchange):
                 if waiting is not None:
                     await waiting
                 out, self._out = self._out, []
-                for message in out:
-                    await self._emit(message)
+                for one in out:
+                    await self._emit(one)
                 return
             self.phase = STREAMING if more else CLOSED
             self.complete = not more
@@ -169,9 +168,11 @@ class HttpExchange(AsgiExchange):
         if head is None:
             return None
         response = Response(head["status"], head.get("headers", ()), BytesHeaders)
-        response.is_file = self._file
-        response.has_trailers = head.get("trailers", False)
-        if self.request.method == "HEAD":
+        if self._file:
+            response.is_file = True
+        if "trailers" in head:
+            response.has_trailers = head["trailers"]
+        if self.request.carrier["method"] == "HEAD":
             response.has_no_body()
         return response
 
@@ -220,7 +221,10 @@ class HttpExchange(AsgiExchange):
                 start = {"type": "http.response.start", "status": head.status, "headers": raw}
             elif raw is not start.get("headers") or head.status != start["status"]:
                 start = {**start, "status": head.status, "headers": raw}
-            out.append(self._with_fields(start))
+            request = self.request
+            if request.owns_fields and request.answer_fields:
+                start = self._with_fields(start)
+            out.append(start)
         for chunk in chunks:
             out.append({"type": "http.response.body", "body": chunk, "more_body": True})
         if not more and chunks:

@@ -1,7 +1,5 @@
 """One WebSocket connection under ASGI: the handshake is a request, then messages pass by."""
 
-from typing import Any
-
 from mantlet.asgi.http import AsgiExchange
 from mantlet.asgi.request import AsgiRequest
 from mantlet.exchange import AnswerEnded
@@ -11,8 +9,7 @@ from mantlet.logs import log_error
 from mantlet.outward import CLOSED
 from mantlet.policy import Close, Message, Response
 from mantlet.request import REPORTED
-from mantlet.stack import BaseStack, Refusal
-from mantlet.types import AsgiMessage, Receive, Send
+from mantlet.types import AsgiMessage, Receive
 
 __all__ = ["WebSocketExchange", "WebSocketRequest"]
 
@@ -38,20 +35,15 @@ class WebSocketRequest(AsgiRequest):
 class WebSocketExchange(AsgiExchange):
     """One WebSocket connection through a stack."""
 
-    # _closed: whether the app, a policy or the client has ended the connection.
-    # _cut: whether it was a policy, so that the app must be told.
-    __slots__ = ("_closed", "_connected", "_cut", "_denied", "_open")
-
-    def __init__(
-        self, stack: BaseStack[Any], request: AsgiRequest, send: Send, refusal: Refusal | None
-    ) -> None:
-        super().__init__(stack, request, send, refusal)
-        self._head: AsgiMessage | None = None
-        self._open = self._closed = self._cut = self._denied = self._connected = False
+    _open = _denied = _connected = False
+    #: Whether the app, a policy or the client has ended the connection.
+    _closed = False
+    #: Whether it was a policy, so that the app must be told.
+    _cut = False
 
     def hand_over(self) -> Receive:
         """Hand the request over to the app; return what it receives from."""
-        self._pull: Receive = self.request.receive
+        self._pull = self.request.receive
         return self.receive
 
     # -- the handshake ----------------------------------------------------------------------------

@@ -32,28 +32,20 @@ class HttpExchange(Exchange):
     request: WsgiRequest
     _emit: StartResponse
     _out: list[bytes]
-    __slots__ = (
-        "_exc_info",
-        "_fields",
-        "_file",
-        "_finished",
-        "_iterator",
-        "_result",
-        "_server_wrapper",
-        "_server_write",
-        "_status",
-        "_whole",
-    )
+    # What the app gave to start_response(), and what it returned.
+    _status: str | None = None
+    _fields: list[tuple[str, str]]
+    _exc_info: ExcInfo | None = None
+    _result: Iterable[bytes] = ()
+    _iterator: Iterator[bytes] | None = None
+    # What the app has had wrapped by the server, to be sent by it.
+    _file: Iterable[bytes] | None = None
+    _finished = _whole = False
+    _server_wrapper: Any
+    _server_write: Write
 
     def run(self) -> Iterable[bytes]:
         """Answer the request, by the app or in its place; return what the server iterates over."""
-        self._status: str | None = None
-        self._fields: list[tuple[str, str]] = []
-        self._exc_info: ExcInfo | None = None
-        self._result: Iterable[bytes] = ()
-        self._iterator: Iterator[bytes] | None = None
-        self._file: Iterable[bytes] | None = None
-        self._finished = self._whole = False
         try:
             if self._refusal is None:
                 self._call()
@@ -79,7 +71,7 @@ class HttpExchange(Exchange):
 
     def _call(self) -> None:
         environ = self.request.hand_over()
-        self._server_wrapper: Any = environ.get(_FILE_WRAPPER)
+        self._server_wrapper = environ.get(_FILE_WRAPPER)
         if self._server_wrapper is not None:
             environ[_FILE_WRAPPER] = self._wrap_file
         try:
@@ -133,7 +125,8 @@ class HttpExchange(Exchange):
         if self._status is None:
             return None
         response = Response(int(self._status[:3]), self._fields, TextHeaders)
-        response.is_file = self._file is not None and self._result is self._file
+        if self._file is not None:
+            response.is_file = self._result is self._file
         if self.request.method == "HEAD":
             response.has_no_body()
         return response
@@ -177,7 +170,7 @@ class HttpExchange(Exchange):
         elif not isinstance(fields, list):
             fields = list(fields)
         if self._exc_info is None:
-            self._server_write: Write = self._emit(status, fields)
+            self._server_write = self._emit(status, fields)
         else:
             self._server_write = self._emit(status, fields, self._exc_info)
             self._exc_info = None
