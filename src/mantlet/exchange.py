@@ -62,7 +62,6 @@ class Exchange(OutwardPass):
             unless a framework has told of an error by its signal.
     """
 
-    failure: BaseException | None = None
     _dropped = 0
     # Whether the body was whole when it went through the filters.
     _flushed = False
@@ -80,6 +79,12 @@ class Exchange(OutwardPass):
         self._emit = emit
         self._refusal = refusal
         self._out: list[Any] = []
+        self.phase = WAITING
+        self.response = None
+        self.failure: BaseException | None = None
+        self.complete = False
+        self._held = None
+        self._size = 0
 
     # -- what a face gives ------------------------------------------------------------------------
 

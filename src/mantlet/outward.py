@@ -88,14 +88,13 @@ class OutwardPass:
         complete: whether all of the app's body has come.
     """
 
-    # As an answer begins; what differs in few is set only then.
-    phase = WAITING
-    response: Response | None = None
-    complete = False
+    phase: int
     request: Request
+    response: Response | None
+    complete: bool
     # What the app has sent of the body so far, and how many bytes of it.
-    _held: list[bytes] | None = None
-    _size = 0
+    _held: list[bytes] | None
+    _size: int
     # How many of the response's filters that has gone through.
     _fitted = 0
     _hooks: tuple[OutwardPair, ...]

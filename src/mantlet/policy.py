@@ -83,25 +83,26 @@ class Response:
             exception once the head has gone. The connection is ended behind it all the same.
     """
 
-    # What differs in few answers is said here: each attribute that is set takes time.
-    filters: tuple[Filter, ...] = ()
+    # What is seldom looked at is said here, the rest where one is made: each attribute that is set
+    # takes time, and so does each look for one that isn't.
     trailer_filters: tuple[TrailerFilter, ...] = ()
     keeps_length = True
-    first = b""
     sole = False
-    reply = False
     is_file = False
     has_trailers = False
     last_words: Callable[[BaseException], bytes] | None = None
-    _headers: MutableHeaders | None = None
-    _whole: bytes | None = None
-    bodiless = False
 
     # Any: the native pairs, of bytes under ASGI and of str under WSGI.
     def __init__(self, status: int, raw: Any, make: Callable[[Any], MutableHeaders]) -> None:
         self.status = status
         self._raw = raw
         self._make = make
+        self._headers: MutableHeaders | None = None
+        self._whole: bytes | None = None
+        self.filters: tuple[Filter, ...] = ()
+        self.first = b""
+        self.reply = False
+        self.bodiless = False
 
     @property
     def headers(self) -> MutableHeaders:

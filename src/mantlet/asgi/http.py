@@ -26,7 +26,7 @@ class AsgiExchange(Exchange):
     """What HTTP and WebSocket exchanges have in common."""
 
     request: AsgiRequest
-    _head: AsgiMessage | None = None
+    _head: AsgiMessage | None
     _pull: Receive
     _emit: Send
     _out: list[AsgiMessage]
@@ -79,11 +79,12 @@ class AsgiExchange(Exchange):
 class HttpExchange(AsgiExchange):
     """One HTTP request through a stack."""
 
-    # Whether the body is a file, and whether the client has gone.
-    _file = _gone = False
+    _gone = False  # the client, that is
 
     def hand_over(self) -> Receive:
         """Hand the request over to the app; return what it receives from."""
+        self._head = None
+        self._file = False
         request = self.request
         request.handed_over = True
         self._pull = request.receive

@@ -43,6 +43,7 @@ class WebSocketExchange(AsgiExchange):
 
     def hand_over(self) -> Receive:
         """Hand the request over to the app; return what it receives from."""
+        self._head = None
         self._pull = self.request.receive
         return self.receive
 

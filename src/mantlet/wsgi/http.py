@@ -32,20 +32,18 @@ class HttpExchange(Exchange):
     request: WsgiRequest
     _emit: StartResponse
     _out: list[bytes]
-    # What the app gave to start_response(), and what it returned.
-    _status: str | None = None
-    _fields: list[tuple[str, str]]
-    _exc_info: ExcInfo | None = None
-    _result: Iterable[bytes] = ()
-    _iterator: Iterator[bytes] | None = None
-    # What the app has had wrapped by the server, to be sent by it.
-    _file: Iterable[bytes] | None = None
-    _finished = _whole = False
     _server_wrapper: Any
     _server_write: Write
 
     def run(self) -> Iterable[bytes]:
         """Answer the request, by the app or in its place; return what the server iterates over."""
+        self._status: str | None = None
+        self._fields: list[tuple[str, str]] = []
+        self._exc_info: ExcInfo | None = None
+        self._result: Iterable[bytes] = ()
+        self._iterator: Iterator[bytes] | None = None
+        self._file: Iterable[bytes] | None = None
+        self._finished = self._whole = False
         try:
             if self._refusal is None:
                 self._call()
