@@ -27,6 +27,12 @@ SILENT: Final = "Mantlet: no log record"
 STORM: Final = "Mantlet: the log records of a storm"
 RECORD: Final = "Mantlet: a log record each"
 
+ALTERNATION: Final = "re: 60 patterns in alternation"
+LOOPS: Final = "in: 60 patterns, one after the other"
+HEAD: Final = "Mantlet: OutputSanitizer, its head alone"
+SECURE: Final = "secure: ASGI middleware"
+TALISMAN: Final = "flask-talisman"
+
 #: Titles of the groups: contenders of one group share a baseline, and are measured side by side.
 SIZES: Final = ("small", "medium", "streamed")
 STARLETTE: Final = "Starlette"
@@ -39,3 +45,23 @@ FAILING: Final = "an error answered, Starlette"
 FAILING_ASGI: Final = "an error answered, ASGI"
 FAILING_WSGI: Final = "an error answered, WSGI"
 FAILURES: Final = (FAILING, FAILING_ASGI, FAILING_WSGI)
+SEARCHES: Final = "a search through 64 KiB"
+HEADS_STARLETTE: Final = "security fields, Starlette"
+HEADS_FLASK: Final = "security fields, Flask"
+HEADS: Final = (HEADS_STARLETTE, HEADS_FLASK)
+#: Answers that are sanitized: the protocol, how large they are, and the title.
+ANSWERS: Final = tuple(
+    (protocol, kib, f"an answer of {kib} KiB, {protocol}")
+    for protocol in ("ASGI", "WSGI")
+    for kib in (1, 64)
+)
+
+
+def searched(patterns: int) -> str:
+    """Return what a search for so many patterns is called."""
+    return f"Mantlet: {patterns:,} patterns"
+
+
+def sanitized(patterns: int) -> str:
+    """Return what the policy with so many patterns is called."""
+    return f"Mantlet: OutputSanitizer, {patterns} patterns"

@@ -17,7 +17,7 @@ from litestar import Litestar
 from starlette.applications import Starlette
 
 import mantlet
-from mantlet import ErrorEnvelope, Policy, RateLimiter
+from mantlet import ErrorEnvelope, OutputSanitizer, Policy, RateLimiter
 from tests.drive import FACES, Face, both_faces, drive_asgi, drive_wsgi, hello
 from tests.integrations.django_site import django_site
 
@@ -244,9 +244,9 @@ def test_an_app_that_could_be_both_is_taken_as_what_is_said() -> None:
 
 @both_faces
 def test_without_policies_the_app_gets_the_baseline(face: Face) -> None:
-    """An error envelope, and no rate: that would be a decision."""
+    """A sanitizer and an error envelope, and no rate: that would be a decision."""
     for stack in (mantlet.wrap(face.app(hello)), face.module.wrap(face.app(hello))):
-        assert [type(policy) for policy in stack.policies] == [ErrorEnvelope]
+        assert [type(policy) for policy in stack.policies] == [OutputSanitizer, ErrorEnvelope]
         assert "x-request-id" in face.drive(stack).names
 
 

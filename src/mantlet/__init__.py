@@ -15,6 +15,7 @@ from mantlet.policy import Close, Message, Policy, Reply, Response
 from mantlet.problem import BodyTooLarge, MalformedRequest, Problem
 from mantlet.ratelimit import Concurrency, Quota, RateLimiter, Rule, keys, on_status
 from mantlet.request import Request, state
+from mantlet.sanitize import OutputSanitizer
 from mantlet.wrapping import wrap
 
 __version__ = "0.1.0"
@@ -31,6 +32,7 @@ __all__ = [
     "Message",
     "MutableHeaders",
     "NoAnswer",
+    "OutputSanitizer",
     "Policy",
     "Problem",
     "Quota",

@@ -2,6 +2,7 @@
 
 from mantlet.errors import ErrorEnvelope
 from mantlet.policy import Policy
+from mantlet.sanitize import OutputSanitizer
 
 __all__ = ["baseline"]
 
@@ -11,4 +12,4 @@ def baseline() -> tuple[Policy, ...]:
 
     A rate or a schema is a decision, so it is never among them.
     """
-    return (ErrorEnvelope(),)
+    return (OutputSanitizer(), ErrorEnvelope())

@@ -74,8 +74,9 @@ class Response:
     Attributes:
         status: may be changed.
         bodiless: whether this is the answer to HEAD, or a head alone.
-        sole: whether `first` is all that has come of the body.
         first: the first bytes of the body, as far as they are there with the head.
+        complete: whether `first` is all of the body, the app having said so.
+        sole: whether `first` is all that has come of it.
         has_trailers: whether the app has said that fields will follow the body (ASGI).
         is_file: whether the body is a file that the server is to send by itself
             (``wsgi.file_wrapper``, ``http.response.pathsend``, ``http.response.zerocopysend``).
@@ -87,6 +88,7 @@ class Response:
     # takes time, and so does each look for one that isn't.
     trailer_filters: tuple[TrailerFilter, ...] = ()
     keeps_length = True
+    complete = False
     sole = False
     is_file = False
     has_trailers = False
@@ -155,6 +157,7 @@ class Response:
             self.first = held[0]
             self.sole = True
             if complete:
+                self.complete = True
                 self._whole = held[0]
         else:
             self.first = next(filter(None, held), b"")

@@ -1,6 +1,17 @@
 """The ASGI face: `wrap()`, `Stack`, and each policy as a middleware."""
 
-from mantlet.asgi.middleware import ErrorEnvelopeMiddleware, RateLimiterMiddleware, wrap
+from mantlet.asgi.middleware import (
+    ErrorEnvelopeMiddleware,
+    OutputSanitizerMiddleware,
+    RateLimiterMiddleware,
+    wrap,
+)
 from mantlet.asgi.stack import Stack
 
-__all__ = ["ErrorEnvelopeMiddleware", "RateLimiterMiddleware", "Stack", "wrap"]
+__all__ = [
+    "ErrorEnvelopeMiddleware",
+    "OutputSanitizerMiddleware",
+    "RateLimiterMiddleware",
+    "Stack",
+    "wrap",
+]

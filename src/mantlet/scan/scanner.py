@@ -17,8 +17,8 @@ __all__ = ["Scan", "Scanner", "Tell"]
 #: there, and how many bytes of the stream come before it.
 Tell = Callable[[str, str | None, bytes, int], None]
 
-#: Begin and end, in the data that is looked at.
-Span = tuple[int, int]
+#: Begin and end, in the data that is looked at, and whether all of it may be a number.
+Span = tuple[int, int, bool]
 
 #: How much of what was sent is kept for judges that look behind them.
 _BEHIND: Final = 16
@@ -111,7 +111,7 @@ class Scan:
         spans, certain = self._look(data, base, more)
         out = data[base:certain]
         if self._masks and spans:
-            out = self._mask(out, [(begin - base, end - base) for begin, end in spans])
+            out = self._mask(out, base, spans)
         self._kept = data[max(0, certain - _BEHIND) : certain]
         self._held = data[certain:]
         self._sent += certain - base
@@ -140,7 +140,7 @@ class Scan:
             end = _end(until, data, base)
             if end is None:
                 certain = max(base, len(data) - until.size + 1) if more else len(data)
-                return [(base, certain)], certain
+                return [(base, certain, False)], certain
             masked = end
         leaks, certain = self._judge(data, base, masked, more)
         if more:
@@ -149,13 +149,13 @@ class Scan:
                 certain -= 1
             certain = _before_cut(leaks, certain)
         if until is not None:
-            spans.append((base, min(masked, certain)))
+            spans.append((base, min(masked, certain), False))
             if masked <= certain:
                 self._open = None
         for leak in leaks:
             if leak.begin < certain:
                 end = min(leak.end, certain)
-                spans.append((leak.begin, end))
+                spans.append((leak.begin, end, leak.short))
                 self._open = leak.until or self._open
                 place = self._sent + leak.begin - base
                 self._tell(leak.id, leak.fingerprint, data[leak.begin : end], place)
@@ -197,7 +197,7 @@ class Scan:
             until, end = (until, len(data)) if ended is None else (None, ended)
         if self._json and _escaped(data, begin) and begin > base:
             begin -= 1
-        return _Leak(judge.id, begin, end, judge.fingerprint, until)
+        return _Leak(judge.id, begin, end, judge.fingerprint, until, found.until is None)
 
     def _settled(self, data: bytes, leaks: list["_Leak"]) -> int:
         """Return how much of the data can't become a leak, or the end of one, any more."""
@@ -206,11 +206,12 @@ class Scan:
             return len(data) - self._tail(data)
         return max(going_on.begin + 1, len(data) - going_on.until.size + 1)
 
-    def _mask(self, out: bytes, spans: list[Span]) -> bytes:
+    def _mask(self, out: bytes, base: int, spans: list[Span]) -> bytes:
         masked = bytearray(out)
-        for begin, end in spans:
-            digits = self._json and out[begin:end].isdigit()
-            masked[begin:end] = (_DIGIT if digits else _MASK) * (end - begin)
+        for begin, end, short in spans:
+            place = slice(begin - base, end - base)
+            number = short and self._json and out[place].isdigit()
+            masked[place] = (_DIGIT if number else _MASK) * (end - begin)
         return bytes(masked)
 
 
@@ -221,6 +222,8 @@ class _Leak(NamedTuple):
     fingerprint: str | None = None
     #: What ends it, where that is not there yet.
     until: Until | None = None
+    #: Whether it is none of those that go on.
+    short: bool = True
 
 
 def _before_cut(leaks: list[_Leak], certain: int) -> int:

@@ -1,6 +1,17 @@
 """The WSGI face: `wrap()`, `Stack`, and each policy as a middleware."""
 
-from mantlet.wsgi.middleware import ErrorEnvelopeMiddleware, RateLimiterMiddleware, wrap
+from mantlet.wsgi.middleware import (
+    ErrorEnvelopeMiddleware,
+    OutputSanitizerMiddleware,
+    RateLimiterMiddleware,
+    wrap,
+)
 from mantlet.wsgi.stack import Stack
 
-__all__ = ["ErrorEnvelopeMiddleware", "RateLimiterMiddleware", "Stack", "wrap"]
+__all__ = [
+    "ErrorEnvelopeMiddleware",
+    "OutputSanitizerMiddleware",
+    "RateLimiterMiddleware",
+    "Stack",
+    "wrap",
+]

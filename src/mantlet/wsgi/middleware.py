@@ -12,9 +12,15 @@ from mantlet.baseline import baseline
 from mantlet.errors import ErrorEnvelope
 from mantlet.policy import Policy
 from mantlet.ratelimit import RateLimiter
+from mantlet.sanitize import OutputSanitizer
 from mantlet.wsgi.stack import Stack
 
-__all__ = ["ErrorEnvelopeMiddleware", "RateLimiterMiddleware", "wrap"]
+__all__ = [
+    "ErrorEnvelopeMiddleware",
+    "OutputSanitizerMiddleware",
+    "RateLimiterMiddleware",
+    "wrap",
+]
 
 P = ParamSpec("P")
 
@@ -36,4 +42,5 @@ def _middleware(policy: Callable[P, Policy]) -> Callable[Concatenate[WSGIApplica
 
 
 ErrorEnvelopeMiddleware = _middleware(ErrorEnvelope)
+OutputSanitizerMiddleware = _middleware(OutputSanitizer)
 RateLimiterMiddleware = _middleware(RateLimiter)

@@ -1,0 +1,245 @@
+"""Answers made safe: the search for many byte strings, the whole policy, its head beside peers.
+
+Patterns are counted after encoding: the forms of secrets, and the literals of the rules. To have
+just so many, a policy is given secrets until there are, and single texts for the rest.
+"""
+
+import json
+import re
+import resource
+from collections.abc import Callable, Sequence
+from random import Random
+from time import process_time_ns
+from typing import Any
+
+import flask_talisman
+import secure
+from secure.middleware import SecureASGIMiddleware
+
+import mantlet
+from benchmarks import names
+from benchmarks.apps import flask_app, starlette_app
+from benchmarks.method import Contender
+from benchmarks.traffic import KIB, SMALL, AsgiServer, Traffic, WsgiServer
+from mantlet import OutputSanitizer
+from mantlet.sanitize import Leaks
+from mantlet.scan.needles import Needle, forms
+from mantlet.scan.scanner import Scanner
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+_STREAMED_MIB = 100
+_CHUNK = 64 * KIB
+
+
+def _texts(count: int) -> list[str]:
+    """Return made-up keys of 24 characters."""
+    chance = Random(7)  # noqa: S311  # for patterns, not for secrets
+    return ["".join(chance.choices(_LETTERS, k=24)) for _ in range(count)]
+
+
+def document(size: int) -> bytes:
+    """Return a JSON document of just so many bytes, as an API would answer."""
+    rows = [
+        {"id": number, "name": f"Item {number}", "price": number * 1.25, "tags": ["red", "large"]}
+        for number in range(size // 60 + 1)
+    ]
+    text = json.dumps({"items": rows, "next": "https://api.example.com/items?page=2"})
+    frame = '{"note": "", "page": }'
+    while len(text) + len(frame) > size:
+        rows.pop()
+        text = json.dumps({"items": rows, "next": "https://api.example.com/items?page=2"})
+    return f'{{"note": "{"x" * (size - len(text) - len(frame))}", "page": {text}}}'.encode()
+
+
+# -- the search alone -----------------------------------------------------------------------------
+
+
+def _searching(search: Callable[[bytes], object], body: bytes) -> Callable[[int], Any]:
+    async def serve(count: int) -> None:
+        for _ in range(count):
+            search(body)
+
+    return serve
+
+
+def _nothing(_body: bytes) -> None:
+    """Search for nothing: the baseline is the call."""
+
+
+def _scanner(patterns: Sequence[bytes]) -> Callable[[bytes], bool]:
+    return Scanner((pattern, Needle(pattern)) for pattern in patterns).clean
+
+
+def _loops(patterns: Sequence[bytes]) -> Callable[[bytes], bool]:
+    def search(body: bytes) -> bool:
+        return any(pattern in body for pattern in patterns)
+
+    return search
+
+
+def searches() -> list[Contender]:
+    """Return searches through 64 KiB of JSON, shown to find, and to find nothing."""
+    body = document(64 * KIB)
+    patterns = [text.encode() for text in _texts(6000)]
+    alternation = re.compile(b"|".join(map(re.escape, patterns[:60])))
+    timed: list[tuple[str, Callable[[bytes], object], bool]] = [
+        (names.searched(count), _scanner(patterns[:count]), True) for count in (60, 240, 600, 6000)
+    ]
+    timed.append((names.ALTERNATION, alternation.search, False))
+    timed.append((names.LOOPS, _loops(patterns[:60]), False))
+    with_one = body + patterns[59]
+    for name, search, clean in timed:
+        assert bool(search(body)) is clean, name
+        assert bool(search(with_one)) is not clean, name
+    return [
+        Contender(names.BARE, _searching(_nothing, body)),
+        *(Contender(name, _searching(search, body)) for name, search, _ in timed),
+    ]
+
+
+# -- the whole policy -----------------------------------------------------------------------------
+
+
+def sanitizer(patterns: int) -> OutputSanitizer:
+    """Return a policy with everything on, that searches for just so many patterns."""
+    detect = ("errors", "keys") if patterns > 200 else ()
+    rules = len(Leaks(detect=detect).judges)
+    secrets, left = [], patterns - rules
+    for text in _texts(100):
+        size = len(forms(text.encode()))
+        if size > left:
+            break
+        secrets.append(text)
+        left -= size
+    texts = {f"text-{number}": text for number, text in enumerate(_texts(200)[100 : 100 + left])}
+    return OutputSanitizer(
+        headers="api",
+        leaks=Leaks(detect=detect, texts=texts),
+        secrets=secrets,
+        fields=["password", "ssn", "*_token"],
+    )
+
+
+def _answering(protocol: str, body: bytes) -> Any:
+    head = [("content-type", "application/json"), ("content-length", str(len(body)))]
+    raw = [(name.encode(), value.encode()) for name, value in head]
+
+    async def asgi(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": raw.copy()})
+        await send({"type": "http.response.body", "body": body})
+
+    def wsgi(_environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", head.copy())
+        return [body]
+
+    return asgi if protocol == "ASGI" else wsgi
+
+
+async def answers(protocol: str, size: int) -> list[Contender]:
+    """Return the policy around an app that answers so many bytes, shown to leave them alone."""
+    body = document(size)
+    app, server = _answering(protocol, body), AsgiServer if protocol == "ASGI" else WsgiServer
+    traffic = Traffic("small", SMALL.chunks)
+    timed = [Contender(names.BARE, server(app, traffic).serve)]
+    for patterns in (60, 240):
+        answering = server(mantlet.wrap(app, sanitizer(patterns)), traffic)
+        assert await answering.answer() == (200, body)
+        timed.append(Contender(names.sanitized(patterns), answering.serve))
+    return timed
+
+
+# -- the head beside peers ------------------------------------------------------------------------
+
+
+def _head_alone() -> OutputSanitizer:
+    return OutputSanitizer(headers="web", leaks=None, cookies=None, escape_json=False)
+
+
+class _Headers:
+    """A server's side that keeps the names of the fields that it is given."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+        self.names: set[str] = set()
+
+    async def asgi(self, scope: Any, receive: Any, send: Any) -> None:
+        async def keeping(message: Any) -> None:
+            for name, _ in message.get("headers", ()):
+                self.names.add(name.decode().lower())
+            await send(message)
+
+        await self.app(scope, receive, keeping)
+
+    def wsgi(self, environ: Any, start_response: Any) -> Any:
+        def keeping(status: str, fields: Any, *exc_info: Any) -> Any:
+            self.names |= {name.lower() for name, _ in fields}
+            return start_response(status, fields, *exc_info)
+
+        return self.app(environ, keeping)
+
+
+async def heads(title: str) -> list[Contender]:
+    """Return what sets security fields, around a framework's app, each shown to set them."""
+    if title == names.HEADS_STARLETTE:
+        app = starlette_app()
+        peer = starlette_app()
+        peer.add_middleware(
+            SecureASGIMiddleware, secure=secure.Secure.from_preset(secure.Preset.BASIC)
+        )
+        apps = {names.BARE: app, names.SECURE: peer, names.HEAD: mantlet.wrap(app, _head_alone())}
+        server, face = AsgiServer, "asgi"
+    else:
+        flask, peer = flask_app(), flask_app()
+        flask_talisman.Talisman(peer, force_https=False)
+        apps = {
+            names.BARE: flask,
+            names.TALISMAN: peer,
+            names.HEAD: mantlet.wrap(flask.wsgi_app, _head_alone()),
+        }
+        server, face = WsgiServer, "wsgi"
+    for name, app in apps.items():
+        kept = _Headers(app)
+        status, _ = await server(getattr(kept, face), SMALL).answer()
+        assert status == 200, name
+        assert ("content-security-policy" in kept.names) is (name != names.BARE), name
+    return [Contender(name, server(app, SMALL).serve) for name, app in apps.items()]
+
+
+# -- a stream -------------------------------------------------------------------------------------
+
+
+async def streams(rounds: int) -> list[dict[str, Any]]:
+    """Measure streams of 100 MiB of JSON through the policy, and what memory they take.
+
+    Returns:
+        For each number of patterns the bytes a second of each round, and by how many bytes the
+        process grew from the first stream to the last.
+    """
+    found = []
+    for patterns in (60, 240):
+        app = mantlet.asgi.wrap(_streaming, sanitizer(patterns))
+        server = AsgiServer(app, SMALL)
+        await server.serve(1)
+        before, rates = _peak(), []
+        for _ in range(rounds):
+            start = process_time_ns()
+            await server.serve(1)
+            rates.append(_STREAMED_MIB * KIB * KIB * 1e9 / (process_time_ns() - start))
+        found.append({"patterns": patterns, "rates": rates, "grown": _peak() - before})
+    return found
+
+
+async def _streaming(_scope: Any, _receive: Any, send: Any) -> None:
+    raw = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": 200, "headers": raw})
+    await send({"type": "http.response.body", "body": b"[", "more_body": True})
+    for _ in range(_STREAMED_MIB * KIB * KIB // _CHUNK):
+        await send({"type": "http.response.body", "body": _PIECE, "more_body": True})
+    await send({"type": "http.response.body", "body": b"{}]"})
+
+
+_PIECE = document(_CHUNK - 1) + b","
+
+
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB

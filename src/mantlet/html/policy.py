@@ -1,0 +1,187 @@
+"""An allow-list of HTML, and what none may have in it."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from markupsafe import Markup, escape
+
+from mantlet.html.strain import calm_references, strains
+
+if TYPE_CHECKING:
+    import nh3
+
+__all__ = ["HtmlPolicy", "words"]
+
+
+def words(words: str) -> frozenset[str]:
+    """Return what stands between blanks."""
+    return frozenset(words.split())
+
+
+_REL: Final = "noopener noreferrer nofollow ugc"
+_SCHEMES: Final = frozenset({"http", "https", "mailto"})
+
+
+#: Elements that run scripts, load documents, restyle or redirect the page, or whose content is
+#: parsed by rules of its own, so that what was cleaned may be read as something else.
+_NEVER_TAGS: Final = words(
+    "applet base body embed frame frameset head html iframe link math meta noembed noframes "
+    "noscript object param plaintext portal script style svg template textarea title xmp"
+)
+#: What goes with all that is in it; of other elements that are not allowed, the content stays.
+_WITH_CONTENT: Final = words(
+    "applet embed frameset iframe math noembed noframes noscript object plaintext script style svg "
+    "template textarea title xmp"
+)
+_NEVER_ATTRIBUTES: Final = frozenset({"srcdoc", "style"})
+_NEVER_SCHEMES: Final = frozenset(
+    {"blob", "data", "filesystem", "javascript", "livescript", "mocha", "vbscript", "view-source"}
+)
+_TAG: Final = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+_ATTRIBUTE: Final = re.compile(r"[a-z][a-z0-9]*(?:[-:_][a-z0-9]+)*")
+# RFC 3986, 3.1.
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class HtmlPolicy:
+    """An allow-list of HTML. What it does not name is left out; the text in it stays.
+
+    Comments are left out, and so is all that is in ``<script>``, ``<style>`` and their like.
+
+    Attributes:
+        tags: the elements, in lower case.
+        attributes: the attributes of each element, and under ``"*"`` those of all.
+        url_schemes: what URLs may begin with.
+        relative_urls: whether URLs may be relative.
+        link_rel: what every link has for ``rel``; None: nothing.
+
+    Raises:
+        ImportError: nh3 is not installed.
+        TypeError: an option is of a wrong type.
+        ValueError: an option names what can't be made safe, or no element, attribute or scheme.
+    """
+
+    tags: Iterable[str] = frozenset()
+    attributes: Mapping[str, Iterable[str]] = field(default_factory=dict)
+    url_schemes: Iterable[str] = _SCHEMES
+    relative_urls: bool = True
+    link_rel: str | None = _REL
+    _cleaner: "nh3.Cleaner" = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        tags = _names("tags", self.tags, _TAG, "b")
+        schemes = _names("url_schemes", self.url_schemes, _SCHEME, "https")
+        if not isinstance(self.attributes, Mapping):
+            raise TypeError(f'attributes must be like {{"a": {{"href"}}}}, not {self.attributes!r}')
+        attributes = {
+            tag: _names(f"attributes[{tag!r}]", names, _ATTRIBUTE, "title")
+            for tag, names in self.attributes.items()
+        }
+        if not (self.link_rel is None or isinstance(self.link_rel, str)):
+            raise TypeError(f'link_rel must be text such as "nofollow", not {self.link_rel!r}')
+        _check_tags(tags)
+        _check_attributes(tags, attributes, self.link_rel)
+        _check_schemes(schemes)
+        put = object.__setattr__
+        put(self, "tags", tags)
+        put(self, "attributes", MappingProxyType(attributes))
+        put(self, "url_schemes", schemes)
+        put(self, "_cleaner", self._made(tags, attributes, schemes))
+
+    def __hash__(self) -> int:
+        return hash((self.tags, self.url_schemes, self.relative_urls, self.link_rel))
+
+    def clean(self, fragment: str) -> Markup:
+        """Return a fragment of HTML without what is not allowed.
+
+        One that would take a parser far longer than others of its size is returned as text.
+        """
+        if strains(fragment):
+            return escape(fragment)
+        try:
+            made = self._cleaner.clean(calm_references(fragment))
+        except UnicodeEncodeError:  # half of a surrogate pair, which no encoding can say
+            return self.clean(fragment.encode("utf-8", "replace").decode())
+        return Markup(made)  # noqa: S704  # to say that this is safe is what it is for
+
+    def _made(
+        self,
+        tags: frozenset[str],
+        attributes: Mapping[str, frozenset[str]],
+        schemes: frozenset[str],
+    ) -> "nh3.Cleaner":
+        try:
+            import nh3  # noqa: PLC0415  # an extra, which only this needs
+        except ImportError as error:
+            raise ImportError(
+                'HTML is cleaned by nh3, which is not installed: pip install "mantlet[html]"'
+            ) from error
+        return nh3.Cleaner(
+            tags=tags,
+            clean_content_tags=_WITH_CONTENT,
+            attributes=attributes,
+            url_schemes=schemes,
+            link_rel=self.link_rel,
+            generic_attribute_prefixes=frozenset(),
+            url_relative="pass_through" if self.relative_urls else "deny",
+        )
+
+
+# -- checks ---------------------------------------------------------------------------------------
+
+
+def _names(option: str, names: Iterable[str], form: re.Pattern[str], right: str) -> frozenset[str]:
+    if isinstance(names, str | bytes) or not isinstance(names, Iterable):
+        raise TypeError(f"{option} must be several names, such as {{{right!r}}}, not {names!r}")
+    made = list(names)
+    for name in made:
+        if not isinstance(name, str):
+            raise TypeError(f"{option} must have names such as {right!r}, not {name!r}")
+        if not form.fullmatch(name):
+            raise ValueError(
+                f"{option} has {name!r}, which is no name; write one such as {right!r}"
+            )
+    return frozenset(made)
+
+
+def _check_tags(tags: Iterable[str]) -> None:
+    never = sorted(_NEVER_TAGS.intersection(tags))
+    if never:
+        raise ValueError(
+            f"tags has {never[0]!r}, which can't be made safe: it runs scripts, loads documents or "
+            f'is parsed by rules of its own; leave it out, or write elements such as "p" and "b"'
+        )
+
+
+def _check_attributes(
+    tags: Iterable[str], attributes: Mapping[str, Iterable[str]], link_rel: str | None
+) -> None:
+    for tag, names in attributes.items():
+        if tag != "*" and tag not in tags:
+            raise ValueError(
+                f'attributes names {tag!r}, which is not in tags; add it there, or write "*"'
+            )
+        for name in sorted(names):
+            if name.startswith("on") or name in _NEVER_ATTRIBUTES:
+                raise ValueError(
+                    f"attributes[{tag!r}] has {name!r}, which runs scripts or restyles the page; "
+                    f'leave it out, or write attributes such as "title"'
+                )
+            if name == "rel" and tag in ("a", "*") and link_rel is not None:
+                raise ValueError(
+                    f'attributes[{tag!r}] has "rel", which link_rel sets; leave it out, or give '
+                    f"link_rel=None"
+                )
+
+
+def _check_schemes(schemes: Iterable[str]) -> None:
+    never = sorted(_NEVER_SCHEMES.intersection(schemes))
+    if never:
+        raise ValueError(
+            f"url_schemes has {never[0]!r}, by which a link can run a script; leave it out, or "
+            f'write schemes such as "https"'
+        )

@@ -1,0 +1,18 @@
+"""What leaves is safe, whatever the app wrote."""
+
+from mantlet.sanitize.findings import Finding
+from mantlet.sanitize.head import Cookies, Csp, SecurityHeaders, clear_site_data
+from mantlet.sanitize.leaks import Leaks
+from mantlet.sanitize.members import Field
+from mantlet.sanitize.policy import OutputSanitizer
+
+__all__ = [
+    "Cookies",
+    "Csp",
+    "Field",
+    "Finding",
+    "Leaks",
+    "OutputSanitizer",
+    "SecurityHeaders",
+    "clear_site_data",
+]

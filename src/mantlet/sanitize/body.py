@@ -1,0 +1,150 @@
+"""One answer's body on its way through everything that looks at it."""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from mantlet.policy import Response
+from mantlet.request import Request
+from mantlet.sanitize.escape import EventEscape, JsonEscape, escape_json
+from mantlet.sanitize.members import Members
+from mantlet.sanitize.search import Search
+from mantlet.scan.scanner import Scanner
+
+__all__ = ["Answer", "Body", "Kind", "Stage", "is_clean", "kind_of"]
+
+Stage = Callable[[bytes, bool], bytes]
+
+_EVENTS: Final = "text/event-stream"
+_JSON_LINES: Final = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
+#: What no one can read a leak in before it is unpacked or drawn: it is left alone.
+_OPAQUE_TYPES: Final = frozenset({"image", "video", "audio", "font"})
+_TEXT_IMAGES: Final = frozenset({"image/svg+xml"})
+_OPAQUE: Final = frozenset(
+    {
+        "application/gzip",
+        "application/java-archive",
+        "application/pdf",
+        "application/vnd.rar",
+        "application/wasm",
+        "application/x-7z-compressed",
+        "application/x-bzip2",
+        "application/x-gzip",
+        "application/x-rar-compressed",
+        "application/x-tar",
+        "application/x-xz",
+        "application/zip",
+        "application/zstd",
+        "multipart/byteranges",
+    }
+)
+_BINARY: Final = "application/octet-stream"
+
+
+class Kind(NamedTuple):
+    """What a media type means for a body.
+
+    Attributes:
+        media: the media type, or None where the answer names none.
+        looked_at: whether it is looked at at all.
+        json: whether it is JSON, or several documents of it.
+        events: whether it is an event stream.
+        html: whether it is HTML.
+    """
+
+    media: str | None
+    looked_at: bool
+    json: bool
+    events: bool
+    html: bool
+
+
+def kind_of(media: str | None, *, scan_binary: bool) -> Kind:
+    """Return what a media type means for a body.
+
+    Args:
+        media: in lower case, without parameters.
+        scan_binary: whether ``application/octet-stream`` is looked at.
+    """
+    if media is None:
+        return Kind(None, looked_at=True, json=False, events=False, html=False)
+    opaque = media in _OPAQUE or (
+        media.partition("/")[0] in _OPAQUE_TYPES and media not in _TEXT_IMAGES
+    )
+    looked_at = not opaque and (scan_binary or media != _BINARY)
+    json = media == "application/json" or media.endswith("+json") or media in _JSON_LINES
+    html = media in ("text/html", "application/xhtml+xml")
+    return Kind(media, looked_at, json, media == _EVENTS, html)
+
+
+def is_clean(body: bytes, scanner: Scanner | None, members: Members | None, kind: Kind) -> bool:
+    """Return whether there is no leak and no member to mask in a body that is there whole."""
+    return (scanner is None or scanner.clean(body, kind.media)) and (
+        members is None or not members.betrayed(body)
+    )
+
+
+class Answer(NamedTuple):
+    """An answer on its way out, and what is known of its body.
+
+    Attributes:
+        request: which is answered.
+        response: the answer.
+        scanner: what the body is searched with, if it is.
+        kind: what the body is.
+        coding: what it is said to be encoded in.
+    """
+
+    request: Request
+    response: Response
+    scanner: Scanner | None
+    kind: Kind
+    coding: str | None
+
+
+class Body:
+    """The way of one decoded body: a filter.
+
+    Args:
+        answer: which has the body.
+        search: the search for leaks, or None.
+        members: what masks members of JSON, or None.
+        escapes: whether JSON in it is made safe inside of HTML.
+    """
+
+    __slots__ = ("_escapes", "_kind", "_members", "_request", "_scanner", "_search", "_stages")
+
+    def __init__(
+        self, answer: Answer, search: Search | None, members: Members | None, *, escapes: bool
+    ) -> None:
+        self._request, _, self._scanner, self._kind, _ = answer
+        self._search = search
+        self._members = members
+        self._escapes = escapes
+        self._stages: list[Stage] | None = None
+
+    def __call__(self, chunk: bytes, more: bool) -> bytes:
+        """Take a chunk; return what is sent in its place."""
+        stages = self._stages
+        if stages is None:
+            if not more and is_clean(chunk, self._scanner, self._members, self._kind):
+                if not self._escapes:
+                    return chunk
+                if self._kind.json:
+                    return escape_json(chunk)
+            stages = self._stages = self._make()
+        for stage in stages:
+            chunk = stage(chunk, more)
+        return chunk
+
+    def _make(self) -> list[Stage]:
+        stages: list[Stage] = []
+        events = self._kind.events
+        if self._members is not None:
+            members = self._members.stage(self._request, events=events)
+            if members is not None:
+                stages.append(members)
+        if self._search is not None and self._scanner is not None:
+            stages.append(self._search.body(self._request, self._scanner, self._kind.media))
+        if self._escapes:
+            stages.append(EventEscape() if events else JsonEscape())
+        return stages

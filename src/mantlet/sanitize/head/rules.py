@@ -1,0 +1,142 @@
+"""What is done for answers whose fields have certain names: planned once for each set of names."""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from mantlet.fields import bytes_field, text_field
+from mantlet.sanitize.head.csp import Csp
+from mantlet.sanitize.head.security import SecurityHeaders
+
+__all__ = ["MOST", "NO_STORE", "Pair", "Plan", "Rules", "as_text"]
+
+# Any: a name and a value, of bytes under ASGI and of str under WSGI.
+Pair = tuple[Any, Any]
+
+#: Fields that tell what the app runs on, and which version of it: those that the OWASP Secure
+#: Headers Project lists, as far as they only tell.
+_TELLING: Final = frozenset(
+    {
+        "liferay-portal",
+        "server",
+        "x-aspnet-version",
+        "x-aspnetmvc-version",
+        "x-cf-powered-by",
+        "x-cms",
+        "x-content-encoded-by",
+        "x-framework",
+        "x-generated-by",
+        "x-generator",
+        "x-php-version",
+        "x-powered-by",
+        "x-powered-by-plesk",
+        "x-powered-cms",
+        "x-redirect-by",
+        "x-server-powered-by",
+        "x-turbo-charged-by",
+        "x-version",
+    }
+)
+# RFC 9110, 5.6.2.
+_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+#: What says that an app has decided what caches do.
+_CACHING: Final = frozenset({"cache-control", "expires", "pragma"})
+NO_STORE: Final = ("Cache-Control", "no-store")
+_HSTS: Final = "strict-transport-security"
+#: How many plans are remembered.
+MOST: Final = 256
+
+
+class Plan(NamedTuple):
+    """What is done for answers whose fields have certain names.
+
+    Attributes:
+        unsafe: the indexes of fields whose names must not be sent.
+        dropped: the indexes of fields that are taken out.
+        added: the pairs that are put behind them.
+        added_secure: those over https.
+        nonced: those that have the request's nonce in them.
+        no_store: whether to look if caches have to be told to store nothing.
+        content_type: the index of that field, or -1.
+        coding: the index of ``Content-Encoding``, or -1.
+        cookies: the indexes of ``Set-Cookie``.
+    """
+
+    unsafe: tuple[int, ...]
+    dropped: frozenset[int]
+    added: tuple[Pair, ...]
+    added_secure: tuple[Pair, ...]
+    nonced: tuple[tuple[str, Csp], ...]
+    no_store: bool
+    content_type: int
+    coding: int
+    cookies: tuple[int, ...]
+
+
+class Rules:
+    """Security fields, made ready.
+
+    Args:
+        headers: the fields.
+    """
+
+    def __init__(self, headers: SecurityHeaders) -> None:
+        self._headers = headers
+        self._override = frozenset(headers.override)
+        self._values = [(name, name.lower(), value) for name, value in headers.values()]
+        self.has_nonce = any(isinstance(v, Csp) and v.nonce for _, _, v in self._values)
+        # For WSGI and for ASGI: the same policy may be around apps of both.
+        self._plans: tuple[dict[Any, Plan], dict[Any, Plan]] = ({}, {})
+
+    def plan(self, names: tuple[Any, ...], *, in_bytes: bool) -> Plan:
+        """Return what is done for answers whose fields have these names."""
+        plans = self._plans[in_bytes]
+        plan = plans.get(names)
+        if plan is None:
+            plan = self._make(names, bytes_field if in_bytes else text_field)
+            if len(plans) < MOST:
+                plans[names] = plan
+        return plan
+
+    def _make(self, names: tuple[Any, ...], native: Callable[[str, str], Pair]) -> Plan:
+        lower = [as_text(name).lower() for name in names]
+        overridden = self._override
+        kept = {name for name in lower if name not in overridden}
+        added: list[Pair] = []
+        secure: list[Pair] = []
+        nonced: list[tuple[str, Csp]] = []
+        for name, key, value in self._values:
+            if key in kept:
+                continue
+            if isinstance(value, Csp) and value.nonce:
+                nonced.append((name, value))
+            else:
+                text = value.value() if isinstance(value, Csp) else value
+                (secure if key == _HSTS else added).append(native(name, text))
+        no_store = self._headers.no_store if not kept & _CACHING else None
+        if no_store == "always" or (no_store and "set-cookie" in kept):
+            added.append(native(*NO_STORE))
+            no_store = None
+        return Plan(
+            unsafe=tuple(i for i, name in enumerate(lower) if not _TOKEN.fullmatch(name)),
+            dropped=frozenset(
+                i for i, name in enumerate(lower) if name in _TELLING or name in overridden
+            ),
+            added=tuple(added),
+            added_secure=tuple(secure),
+            nonced=tuple(nonced),
+            no_store=no_store is not None,
+            content_type=_index(lower, "content-type"),
+            coding=_index(lower, "content-encoding"),
+            cookies=tuple(i for i, name in enumerate(lower) if name == "set-cookie"),
+        )
+
+
+def as_text(native: Any) -> str:
+    """Return a name or a value as text."""
+    text: str = native if isinstance(native, str) else native.decode("latin-1")
+    return text
+
+
+def _index(names: list[str], wanted: str) -> int:
+    return names.index(wanted) if wanted in names else -1

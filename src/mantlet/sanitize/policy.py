@@ -1,0 +1,271 @@
+"""`OutputSanitizer`: what leaves is safe, whatever the app wrote."""
+
+from collections.abc import Awaitable, Iterable, Mapping
+from functools import partial
+from typing import Final, Literal
+
+from mantlet.exceptions import ResponseTooLarge
+from mantlet.html import HtmlPolicy
+from mantlet.policy import Close, Message, Policy, Reply, Response
+from mantlet.problem import Problem
+from mantlet.request import Request
+from mantlet.sanitize.body import Answer, Body, Kind, Stage, is_clean, kind_of
+from mantlet.sanitize.codings import CODINGS
+from mantlet.sanitize.encoded import Encoded
+from mantlet.sanitize.escape import escape_json
+from mantlet.sanitize.findings import Finding, Findings, Listener
+from mantlet.sanitize.head import Cookies, Head, Preset, SecurityHeaders, looks_like_json
+from mantlet.sanitize.leaks import Leaks
+from mantlet.sanitize.markup import CleanBody, HtmlRoutes, charset_of
+from mantlet.sanitize.members import Field, Members
+from mantlet.sanitize.search import Search
+from mantlet.scan.registry import Registry
+
+__all__ = ["OutputSanitizer"]
+
+Secrets = Registry | Iterable[str | bytes]
+
+#: Stands for a content coding that can't be looked into.
+_UNKNOWN: Final = "?"
+_JSON: Final = "application/json"
+#: RFC 6455, 7.4.1: the endpoint has seen a message that violates its policy.
+_POLICY_VIOLATION: Final = 1008
+_LEAKS: Final = Leaks()
+_COOKIES: Final = Cookies()
+#: How many media types are remembered with what they mean. An app has a handful.
+_KINDS: Final = 256
+
+
+class OutputSanitizer(Policy):
+    """See to it that every answer is safe to send: its head, its body, and what must not be in it.
+
+    Without arguments it changes nothing that an app depends on: it removes what names the server,
+    drops header fields that would break the protocol, adds the security fields that no app minds,
+    makes JSON safe inside of HTML, and masks private keys, providers' keys, tracebacks and database
+    errors.
+
+    Args:
+        headers: the security fields: ``"safe"``, ``"api"``, ``"web"`` or one's own; None for none.
+        escape_json: write ``<``, ``>``, ``&``, U+2028 and U+2029 in JSON as escapes, which is the
+            same document to a parser, and harmless where a page has it inside.
+        leaks: what must not get out, and what is done about it; None to look for nothing but
+            ``secrets``.
+        secrets: values that must not get out in any form: a `SecretLoader`, or several of text or
+            bytes. Those of less than 8 bytes, or easy to guess, are left out with a warning.
+        fields: members of JSON to mask, at any depth: names, globs or JSON Pointers, or a `Field`
+            to drop one, or for a route.
+        html: routes whose HTML is cleaned, with a preset of `mantlet.html` or an allow-list.
+        cookies: what is added to cookies; None to leave them.
+        routes: security fields by route, in the place of ``headers``.
+        unsafe_fields: ``"drop"`` a header field that must not be sent as it is, or ``"refuse"``
+            the answer with a 500.
+        mistyped_json: JSON that is sent as HTML: ``"report"`` it, or ``"mend"`` its type.
+        unreadable: a body in a coding that can't be looked into: ``"report"`` or ``"block"`` it.
+        scan_binary: look into ``application/octet-stream`` too.
+        largest_html: the most bytes of HTML that are cleaned; a larger page is a 500.
+        largest_decoded: the most bytes that a compressed body may have when decoded; one that has
+            more is unreadable.
+        on_finding: called with each `Finding`, and its request.
+
+    Raises:
+        ValueError: an option that can't be; the message says which.
+        TypeError: an option of another type than those above.
+    """
+
+    def __init__(
+        self,
+        *,
+        headers: Preset | SecurityHeaders | None = "safe",
+        escape_json: bool = True,
+        leaks: Leaks | None = _LEAKS,
+        secrets: Secrets = (),
+        fields: Iterable[str | Field] = (),
+        html: Mapping[str, str | HtmlPolicy] | None = None,
+        cookies: Cookies | None = _COOKIES,
+        routes: Mapping[str, Preset | SecurityHeaders | None] | None = None,
+        unsafe_fields: Literal["drop", "refuse"] = "drop",
+        mistyped_json: Literal["report", "mend"] = "report",
+        unreadable: Literal["report", "block"] = "report",
+        scan_binary: bool = False,
+        largest_html: int = 1024 * 1024,
+        largest_decoded: int = 256 * 1024 * 1024,
+        on_finding: Listener | None = None,
+    ) -> None:
+        _check("mistyped_json", mistyped_json, "report", "mend")
+        _check("unreadable", unreadable, "report", "block")
+        for name, size in (("largest_html", largest_html), ("largest_decoded", largest_decoded)):
+            if size < 1:
+                raise ValueError(f"{name} must be at least 1 byte, not {size}")
+        self._findings = Findings(on_finding)
+        self._head = Head(
+            headers=headers,
+            cookies=cookies,
+            unsafe_fields=unsafe_fields,
+            routes=routes or {},
+            report=self._report,
+        )
+        registry = _registry(secrets)
+        self._search = None
+        if leaks is not None or registry is not None:
+            leaks = Leaks(detect=()) if leaks is None else leaks
+            self._search = Search(leaks, registry, self._findings)
+        fields = tuple(fields)
+        self._members = Members(fields) if fields else None
+        self._html = HtmlRoutes(html) if html else None
+        self._escapes = escape_json
+        self._mends = mistyped_json == "mend"
+        self._blocks_unreadable = unreadable == "block"
+        self._scan_binary = scan_binary
+        self._largest_html = largest_html
+        self._largest_decoded = largest_decoded
+        self._kinds: dict[str | None, Kind] = {}
+        idle = set()
+        if not self._head.needs_request:
+            idle.add("on_request")
+        if self._search is None:
+            idle.add("on_message")
+        self.idle_hooks = frozenset(idle)
+
+    def on_request(self, request: Request) -> None:
+        """Hand the app its nonce, where a policy of content needs one."""
+        self._head.on_request(request)
+
+    def on_response(self, request: Request, response: Response) -> Awaitable[Reply | None] | None:
+        """Make the head safe, and register what looks at the body."""
+        seen = self._head.apply(request, response)
+        search = self._search
+        scanner = None
+        if search is not None:
+            scanner = search.scanner()
+            if not scanner.clean(seen.values):
+                response.raw = search.fields(request, scanner, response.raw)
+            if response.has_trailers:
+                response.transform_trailers(partial(search.trailers, request, scanner))
+        media = seen.media
+        kind = self._kinds.get(media)
+        if kind is None:
+            kind = self._kind_of(media)
+        if not kind.looked_at or response.is_file or response.status == 206:
+            return None
+        answer = Answer(request, response, scanner, kind, seen.coding)
+        if kind.html:
+            cleaner = None if self._html is None else self._html.for_request(request)
+            if cleaner is not None:
+                return self._clean(answer, cleaner)
+            if looks_like_json(response.first, complete=response.whole is not None):
+                answer = self._mistyped(answer)
+        self._watch(answer)
+        return None
+
+    def _mistyped(self, answer: Answer) -> Answer:
+        """Deal with JSON that is sent as HTML."""
+        self._report(answer.request, "json-as-html", "header content-type")
+        if not self._mends:
+            return answer
+        answer.response.headers.set("Content-Type", _JSON)
+        return answer._replace(kind=self._kind_of(_JSON))
+
+    async def _clean(self, answer: Answer, cleaner: CleanBody) -> None:
+        """Clean HTML, which takes all of it."""
+        request, response = answer.request, answer.response
+        try:
+            await response.body(self._largest_html)
+        except ResponseTooLarge:
+            self._report(request, "html-too-large", "body")
+            raise Problem(500) from None
+        charset = charset_of(response.headers.get("Content-Type"))
+
+        def cleaned(page: bytes, _more: bool) -> bytes:
+            return cleaner(page, charset)
+
+        coding = self._coding(answer, blocks=True)
+        response.transform(
+            cleaned
+            if coding is None
+            else self._encoded(answer, coding, cleaned, self._largest_html, blocks=True)
+        )
+        response.headers.set("Content-Type", f"{answer.kind.media}; charset=utf-8")
+        self._watch(answer)
+
+    def _watch(self, answer: Answer) -> None:
+        """Register what looks at the body."""
+        _, response, scanner, kind, _ = answer
+        structured = kind.json or kind.events
+        escapes = self._escapes and structured
+        members = self._members if structured else None
+        if scanner is None and members is None and not escapes:
+            return
+        coding = self._coding(answer, blocks=self._blocks_unreadable)
+        if coding is None and response.complete and not kind.events:  # as it mostly is
+            whole = response.first
+            if is_clean(whole, scanner, members, kind):
+                escaped = escape_json(whole) if escapes else whole
+                if escaped is not whole:
+                    response.transform(lambda _chunk, _more: escaped)
+                return
+        body = Body(answer, self._search, members, escapes=escapes)
+        if coding is None:
+            response.transform(body, keeps_length=not escapes and members is None)
+        elif coding is not _UNKNOWN:
+            blocks, largest = self._blocks_unreadable, self._largest_decoded
+            response.transform(self._encoded(answer, coding, body, largest, blocks=blocks))
+
+    def _encoded(
+        self, answer: Answer, coding: str, inner: Stage, largest: int, *, blocks: bool
+    ) -> Encoded:
+        unreadable = partial(self._report, answer.request, "undecodable-body", "body")
+        return Encoded(coding, inner, largest, unreadable, blocks=blocks)
+
+    def _coding(self, answer: Answer, *, blocks: bool) -> str | None:
+        """Return the coding of a body: None for none, `_UNKNOWN` for one that can't be decoded.
+
+        Raises:
+            Problem: it can't be decoded, and is to be blocked.
+        """
+        coding = answer.coding
+        if not coding or coding == "identity":
+            return None
+        if coding in CODINGS:
+            return coding
+        self._report(answer.request, "unknown-encoding", "header content-encoding")
+        if blocks:
+            raise Problem(502)
+        return _UNKNOWN
+
+    def on_message(self, request: Request, message: Message) -> Message | Close:
+        """Look at what the app sends over a WebSocket."""
+        search = self._search
+        if search is None or message.direction == "in":
+            return message
+        try:
+            data = search.message(request, search.scanner(), message.data)
+        except Problem:
+            return Close(_POLICY_VIOLATION)
+        return message if data is message.data else Message(data, "out")
+
+    def _kind_of(self, media: str | None) -> Kind:
+        kind = kind_of(media, scan_binary=self._scan_binary)
+        if len(self._kinds) < _KINDS:
+            self._kinds[media] = kind
+        return kind
+
+    def _report(self, request: Request, rule: str, place: str) -> None:
+        self._findings.tell(request, Finding(rule, place))
+
+
+def _check(option: str, value: object, *choices: str) -> None:
+    if value not in choices:
+        raise ValueError(f"{option} must be one of {choices}, not {value!r}")
+
+
+def _registry(secrets: Secrets) -> Registry | None:
+    """Return the registry of a loader, or one of the values given; None where there are none."""
+    registry = getattr(secrets, "registry", secrets)
+    if isinstance(registry, Registry):
+        return registry
+    if not isinstance(secrets, Iterable) or isinstance(secrets, (str, bytes)):
+        raise TypeError(
+            f"secrets must be a SecretLoader or several values, not {type(secrets).__name__}"
+        )
+    values = tuple(secrets)
+    return Registry(values) if values else None

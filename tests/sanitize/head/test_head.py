@@ -1,0 +1,450 @@
+"""The head of every answer: what is taken out, what is added, and that nothing else is harmed."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import mantlet
+from mantlet import OutputSanitizer
+from mantlet.sanitize import Cookies, Csp, SecurityHeaders
+from tests.drive import FACES, Answer, Face, both_faces, drive_asgi
+from tests.sanitize.test_policy import Told, answering, ask
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+    from mantlet.types import Receive, Scope, Send
+
+pytestmark = pytest.mark.breaks_rules("apps send fields in any case, and such that must not be")
+
+HTTPS: dict[str, dict[str, Any]] = {
+    "asgi": {"scope": {"scheme": "https"}},
+    "wsgi": {"environ": {"wsgi.url_scheme": "https"}},
+}
+
+
+def bare(**options: Any) -> OutputSanitizer:
+    """Return a policy that adds nothing."""
+    return OutputSanitizer(headers=None, cookies=None, leaks=None, **options)
+
+
+def said(
+    face: Face, fields: list[tuple[str, str]], policy: OutputSanitizer, **options: Any
+) -> Answer:
+    """Return the answer of an app with just these fields."""
+
+    def app(_carrier: MutableMapping[str, Any]) -> Any:
+        return 200, fields, b"hello"
+
+    return face.drive(face.wrap(app, policy), **options)
+
+
+# -- safe fields ----------------------------------------------------------------------------------
+
+BAD_VALUES = [
+    "a\r\nset-cookie: x=1",
+    "a\nb",
+    "a\rb",
+    "a\x00b",
+    "a\x7fb",
+    "\x01",
+    "a\x0bb",
+    "a\x1b[2J",
+]
+
+
+@both_faces
+@pytest.mark.parametrize("value", BAD_VALUES, ids=range(len(BAD_VALUES)))
+def test_a_value_that_must_not_be_sent_is_dropped(face: Face, value: str) -> None:
+    """And reported, by its name; the fields around it stay (RFC 9110, 5.5)."""
+    told = Told()
+    fields = [("x-a", "1"), ("location", value), ("x-b", "2")]
+    answer = said(face, fields, bare(on_finding=told))
+    assert answer.headers == [("x-a", "1"), ("x-b", "2")]
+    assert [(one.rule, one.place) for one in told] == [("header-injection", "header location")]
+
+
+@both_faces
+@pytest.mark.parametrize("name", ["x a", "x:a", "", "x\r\ny", "x\x00", "(x)", "x\x7f", "é"])
+def test_a_name_that_is_none_is_dropped(face: Face, name: str) -> None:
+    """And reported by its place, for the name itself must not stand in a log (RFC 9110, 5.6.2)."""
+    told = Told()
+    policy = bare(on_finding=told)
+    answer = said(face, [("x-a", "1"), (name, "2"), ("x-b", "3")], policy)
+    assert answer.headers == [("x-a", "1"), ("x-b", "3")]
+    assert [(one.rule, one.place) for one in told] == [("header-injection", "header 1")]
+
+
+@both_faces
+def test_an_answer_with_an_unsafe_field_can_be_refused(face: Face) -> None:
+    """A clean 500, without the field."""
+    policy = OutputSanitizer(unsafe_fields="refuse")
+    answer = said(face, [("location", "a\r\nb: c")], policy)
+    assert (answer.status, answer.get("location")) == (500, None)
+
+
+@both_faces
+@pytest.mark.parametrize("value", ["a\tb", "caf\xe9", "\xa0", "\xad", "", " a ", 'a,b;c="d"'])
+def test_a_value_that_may_be_sent_stays(face: Face, value: str) -> None:
+    """Tabs and bytes beyond ASCII are allowed (RFC 9110, 5.5)."""
+    answer = said(face, [("x-a", value)], bare())
+    assert answer.headers == [("x-a", value)]
+
+
+def test_text_beyond_latin_1_is_dropped_under_wsgi() -> None:
+    """No server can send it (PEP 3333)."""
+    face = FACES[1]
+    answer = said(face, [("x-a", "\u2028"), ("x-b", "1")], bare())
+    assert answer.headers == [("x-b", "1")]
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [(b"x-a",), (b"x-a", b"1", b"2"), (b"x-a", 5), (b"x-a", None), "x-a: 1", None, (5, b"x")],
+    ids=range(7),
+)
+def test_what_is_no_field_is_dropped(pair: Any) -> None:
+    """And reported; the rest is sent."""
+    told = Told()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"x-b", b"1"), pair, (b"x-c", bytearray(b"2"))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"hello"})
+
+    answer = drive_asgi(mantlet.asgi.wrap(app, bare(on_finding=told)))
+    assert answer.headers == [("x-b", "1"), ("x-c", "2")]
+    assert told.rules == ["malformed-field"]
+
+
+@both_faces
+@pytest.mark.parametrize(
+    "name", ["Server", "X-Powered-By", "X-AspNet-Version", "x-aspnetmvc-version", "X-Generator"]
+)
+def test_what_tells_of_the_software_is_taken_out(face: Face, name: str) -> None:
+    """Wherever it stands."""
+    for fields in itertools.permutations([(name, "x/1.2"), ("x-a", "1"), ("x-b", "2")]):
+        answer = said(face, list(fields), bare())
+        assert sorted(answer.headers) == [("x-a", "1"), ("x-b", "2")]
+
+
+# -- security fields ------------------------------------------------------------------------------
+
+NAMES = [
+    "strict-transport-security", "content-security-policy", "x-content-type-options",
+    "x-frame-options", "referrer-policy", "permissions-policy", "cross-origin-opener-policy",
+    "cross-origin-embedder-policy", "cross-origin-resource-policy",
+]  # fmt: skip
+
+
+@both_faces
+@pytest.mark.parametrize("preset", ["api", "web"])
+def test_a_preset_sets_the_fields_of_owasp(face: Face, preset: Any) -> None:
+    """Each once, with the transport's over https alone."""
+    policy = OutputSanitizer(headers=preset)
+    answer = said(face, [], policy, **HTTPS[face.name])
+    assert [name for name in NAMES if answer.get(name) is None] == []
+    answer = said(face, [], policy)
+    assert [name for name in NAMES if answer.get(name) is None] == ["strict-transport-security"]
+
+
+@both_faces
+def test_the_default_is_what_breaks_no_app(face: Face) -> None:
+    """No policy of content, of frames or of transport."""
+    answer = said(face, [], OutputSanitizer(), **HTTPS[face.name])
+    assert [(name.lower(), value) for name, value in answer.headers] == [
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "strict-origin-when-cross-origin"),
+    ]
+
+
+@both_faces
+@pytest.mark.parametrize("name", NAMES)
+def test_the_app_s_own_value_wins(face: Face, name: str) -> None:
+    """Whatever it is, in any case of its name, and it is not sent twice."""
+    answer = said(face, [(name.title(), "own")], OutputSanitizer(headers="api"), **HTTPS[face.name])
+    assert answer.get(name) == "own"
+
+
+@both_faces
+def test_the_app_s_own_value_can_be_overridden(face: Face) -> None:
+    """Field by field."""
+    headers = SecurityHeaders(
+        x_frame_options="DENY", referrer_policy="no-referrer", override=["X-Frame-Options"]
+    )
+    own = [("X-Frame-Options", "ALLOWALL"), ("x-frame-options", "x"), ("Referrer-Policy", "origin")]
+    answer = said(face, own, OutputSanitizer(headers=headers))
+    assert answer.get("x-frame-options") == "DENY"
+    assert answer.get("referrer-policy") == "origin"
+
+
+@both_faces
+def test_no_other_field_is_harmed_in_any_order(face: Face) -> None:
+    """One widely used package drops Content-Type if certain fields come before it."""
+    own = [
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("X-Frame-Options", "DENY"),
+        ("Server", "x"),
+        ("ETag", '"1"'),
+        ("Set-Cookie", "a=1"),
+    ]
+    for fields in itertools.permutations(own):
+        answer = said(face, list(fields), OutputSanitizer(headers="api"))
+        kept = [pair for pair in answer.headers if pair[0].lower() in ("content-type", "etag",
+                "x-frame-options", "set-cookie")]  # fmt: skip
+        expected = [pair for pair in fields if pair[0] != "Server"]
+        assert [(n.lower(), v) for n, v in kept] == [(n.lower(), v) for n, v in expected]
+
+
+@given(st.lists(st.tuples(
+    st.sampled_from([*NAMES, "content-type", "etag", "x-a", "server", "vary", "cache-control"]),
+    st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=8),
+), max_size=8))  # fmt: skip
+def test_any_fields_keep_their_order_and_values(fields: list[tuple[str, str]]) -> None:
+    """What the app sent comes first, as it was; what is added comes behind, once each."""
+    policy = OutputSanitizer(headers="api", leaks=None)
+    for face in FACES:
+        answer = said(face, fields, policy)
+        own = [pair for pair in fields if pair[0] not in ("server", "content-type")]
+        kept = [(n.lower(), v) for n, v in answer.headers if n.lower() != "content-type"]
+        assert kept[: len(own)] == own
+        added = [name for name, _ in kept[len(own) :]]
+        assert len(added) == len(set(added))
+        assert not set(added) & {name for name, _ in own}
+
+
+@both_faces
+def test_fields_by_route(face: Face) -> None:
+    """A rule for a path, or for a method and a path."""
+    policy = OutputSanitizer(
+        headers="api", routes={"/docs/*": "safe", "GET /raw": None, "POST /raw": "web"}
+    )
+    assert said(face, [], policy, path="/x").get("x-frame-options") == "DENY"
+    assert said(face, [], policy, path="/docs/a").get("x-frame-options") is None
+    assert said(face, [], policy, path="/docs/a").get("x-content-type-options") == "nosniff"
+    assert said(face, [], policy, path="/raw").headers == []
+    answer = said(face, [], policy, path="/raw", method="POST")
+    assert answer.get("x-frame-options") == "SAMEORIGIN"
+
+
+@both_faces
+def test_a_nonce_is_handed_to_the_app_and_to_the_browser(face: Face) -> None:
+    """Another one for each request, of 128 bits."""
+    seen = []
+
+    def app(carrier: MutableMapping[str, Any]) -> Any:
+        seen.append(mantlet.state(carrier)["csp_nonce"])
+        return 200, [], b"hello"
+
+    wrapped = face.wrap(app, OutputSanitizer(headers="web"))
+    for _ in range(2):
+        policy = face.drive(wrapped).get("content-security-policy") or ""
+        assert policy.count(f"'nonce-{seen[-1]}'") == 2
+    assert seen[0] != seen[1]
+    assert len(seen[0]) == 24
+
+
+@both_faces
+def test_a_policy_can_be_reported_only(face: Face) -> None:
+    """Beside one that holds."""
+    headers = SecurityHeaders(
+        content_security_policy="default-src 'self'",
+        content_security_policy_report_only=Csp(default_src="'none'", report_to="main"),
+    )
+    answer = said(face, [], OutputSanitizer(headers=headers))
+    assert answer.get("content-security-policy") == "default-src 'self'"
+    assert answer.get("content-security-policy-report-only") == (
+        "default-src 'none'; report-to main"
+    )
+
+
+@both_faces
+@pytest.mark.parametrize(
+    ("sent", "own", "stored"),
+    [
+        ([], [], None),
+        ([("authorization", "Bearer x")], [], "no-store"),
+        ([("cookie", "a=1")], [], "no-store"),
+        ([], [("set-cookie", "a=1")], "no-store"),
+        ([("cookie", "a=1")], [("cache-control", "private")], "private"),
+        ([("cookie", "a=1")], [("expires", "0")], None),
+    ],
+    ids=range(6),
+)
+def test_answers_to_credentials_are_not_stored(
+    face: Face, sent: list[tuple[str, str]], own: list[tuple[str, str]], stored: str | None
+) -> None:
+    """Unless the app says what caches may do."""
+    answer = said(face, own, OutputSanitizer(), headers=sent)
+    assert answer.get("cache-control") == stored
+
+
+@both_faces
+def test_an_api_s_answers_are_never_stored(face: Face) -> None:
+    """Without credentials too."""
+    assert said(face, [], OutputSanitizer(headers="api")).get("cache-control") == "no-store"
+
+
+# -- content types --------------------------------------------------------------------------------
+
+
+@both_faces
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ("text/html", "text/html; charset=utf-8"),
+        ("Text/Plain;", "Text/Plain; charset=utf-8"),
+        ("text/css; x=1", "text/css; x=1; charset=utf-8"),
+        ("text/html; charset=latin-1", "text/html; charset=latin-1"),
+        ('text/html;CHARSET="x"', 'text/html;CHARSET="x"'),
+        ("text/event-stream", "text/event-stream"),
+        ("application/json", "application/json"),
+        ("image/png", "image/png"),
+        ("nonsense", "nonsense"),
+        ("", ""),
+    ],
+)
+def test_text_gets_the_charset_that_it_lacks(face: Face, own: str, expected: str) -> None:
+    """A browser would guess; and nothing else changes."""
+    policy = OutputSanitizer(headers=None, leaks=None)
+    assert said(face, [("content-type", own)], policy).headers == [("content-type", expected)]
+
+
+# -- cookies --------------------------------------------------------------------------------------
+
+
+@both_faces
+@pytest.mark.parametrize(
+    ("own", "plain", "secure"),
+    [
+        ("sessionid=1", "sessionid=1; HttpOnly; SameSite=Lax",
+         "sessionid=1; Secure; HttpOnly; SameSite=Lax"),
+        ("session=1; Path=/; secure; HTTPONLY; samesite=strict",) * 3,
+        ("csrftoken=1", "csrftoken=1; SameSite=Lax", "csrftoken=1; Secure; SameSite=Lax"),
+        ("theme=dark",) * 3,
+        ("__Secure-a=1; Secure; HttpOnly; SameSite=Lax",) * 3,
+        ("sid=; Max-Age=0", "sid=; Max-Age=0; HttpOnly; SameSite=Lax",
+         "sid=; Max-Age=0; Secure; HttpOnly; SameSite=Lax"),
+        ("a=1; SameSite=None", "a=1; SameSite=None", "a=1; SameSite=None; Secure"),
+        ("",) * 3,
+        ("nonsense;;;=",) * 3,
+    ],
+    ids=range(9),
+)  # fmt: skip
+def test_session_cookies_get_what_they_lack(face: Face, own: str, plain: str, secure: str) -> None:
+    """Others are left alone, and what is there stays byte for byte."""
+    fields = [("set-cookie", own), ("x-a", "1"), ("set-cookie", "other=1")]
+    policy = OutputSanitizer(headers=None)
+    assert said(face, fields, policy).getall("set-cookie") == [plain, "other=1"]
+    answer = said(face, fields, policy, **HTTPS[face.name])
+    assert answer.getall("set-cookie") == [secure, "other=1"]
+
+
+@both_faces
+@pytest.mark.parametrize(
+    ("own", "https", "fault"),
+    [
+        ("__Host-a=1; Path=/", True, None),
+        ("__Host-a=1; Path=/; Secure", False, None),
+        ("__Host-a=1; Secure", True, "cookie-prefix"),
+        ("__Host-a=1; Path=/a; Secure", True, "cookie-prefix"),
+        ("__Host-a=1; Path=/; Domain=a.example; Secure", True, "cookie-prefix"),
+        ("__Secure-a=1", False, "cookie-prefix"),
+        ("__secure-a=1", True, None),
+        ("a=1; SameSite=None", False, "cookie-samesite"),
+        ("a=1; SameSite=None", True, None),
+    ],
+    ids=range(9),
+)
+def test_what_browsers_refuse_is_reported(
+    face: Face, own: str, https: bool, fault: str | None
+) -> None:
+    """The rules of the prefixes and of SameSite (RFC 6265bis, 5.7)."""
+    told = Told()
+    policy = OutputSanitizer(on_finding=told)
+    said(face, [("set-cookie", own)], policy, **(HTTPS[face.name] if https else {}))
+    assert told.rules == ([fault] if fault else [])
+
+
+@both_faces
+def test_cookies_are_left_alone_by_option(face: Face) -> None:
+    """Or others are taken for sessions."""
+    own = [("set-cookie", "sessionid=1"), ("set-cookie", "basket=1")]
+    answer = said(face, own, OutputSanitizer(cookies=None))
+    assert answer.getall("set-cookie") == ["sessionid=1", "basket=1"]
+    cookies = Cookies(session_like=["basket"], same_site="Strict", http_only=False)
+    answer = said(face, own, OutputSanitizer(cookies=cookies))
+    assert answer.getall("set-cookie") == ["sessionid=1", "basket=1; SameSite=Strict"]
+
+
+# -- options --------------------------------------------------------------------------------------
+
+
+def test_plans_are_bounded() -> None:
+    """Though an app makes up names of fields."""
+    policy = OutputSanitizer()
+    face = FACES[0]
+    for number in range(600):
+        app = answering("hello", f"x/{number}", **{f"x_{number}": "1"})  # type: ignore[arg-type]  # a name made up
+        assert ask(face, app, policy).get("x-content-type-options") == "nosniff"
+    head = policy._head  # nothing shows it from outside
+    assert len(head._types) <= 256  # the same
+    assert len(head._rules._plans[True]) <= 256  # the same
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"x_frame_options": "ALLOWALL"}, "x_frame_options must be one of"),
+        ({"x_content_type_options": "sniff"}, "x_content_type_options"),
+        ({"referrer_policy": "never"}, "referrer_policy"),
+        ({"strict_transport_security": "includeSubDomains"}, "max-age"),
+        ({"strict_transport_security": "max-age=31536000; preload"}, "to be preloaded"),
+        ({"strict_transport_security": "max-age=5; includeSubDomains; preload"}, "to be preloaded"),
+        ({"permissions_policy": "camera=()\r\n"}, "Permissions-Policy"),
+        ({"permissions_policy": ""}, "must not be empty"),
+        ({"cross_origin_opener_policy": "none"}, "cross_origin_opener_policy"),
+        ({"no_store": "never"}, "no_store"),
+        ({"override": ["X-Frame-Options"]}, "override"),
+    ],
+    ids=range(11),
+)
+def test_a_field_that_browsers_do_not_take_is_refused(options: Any, words: str) -> None:
+    """At construction, by name."""
+    with pytest.raises(ValueError, match=words):
+        SecurityHeaders(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"same_site": "lax"}, "same_site"),
+        ({"same_site": "None", "secure": False}, "without secure"),
+    ],
+    ids=range(2),
+)
+def test_cookies_that_can_t_be_are_refused(options: Any, words: str) -> None:
+    """At construction, by name."""
+    with pytest.raises(ValueError, match=words):
+        Cookies(**options)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Cookies(readable="csrf"),
+        lambda: SecurityHeaders(override="x"),
+        lambda: OutputSanitizer(headers=5),  # type: ignore[arg-type]  # what is tested
+        lambda: OutputSanitizer(cookies="x"),  # type: ignore[arg-type]  # the same
+    ],
+    ids=range(4),
+)
+def test_options_of_another_type_are_refused(make: Any) -> None:
+    """At construction."""
+    with pytest.raises(TypeError):
+        make()

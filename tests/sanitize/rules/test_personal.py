@@ -1,0 +1,118 @@
+"""Personal data: numbers that their issuers publish as examples, and their neighbours."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mantlet.sanitize import Leaks
+from mantlet.scan.scanner import Scan
+from tests.sanitize.rules.test_rules import Told, scanned, streamed
+
+#: Numbers that stand as examples with the payment networks, the SWIFT registry, the NHS data
+#: dictionary and the like; none of them is anybody's.
+SAMPLES: dict[str, dict[str, list[str]]] = {
+    "cards": {
+        "payment-card": [
+            "4111111111111111", "4111 1111 1111 1111", "4111-1111-1111-1111", "5555555555554444",
+            "378282246310005", "3782 822463 10005", "6011111111111117", "30569309025904",
+            "3530111333300000", "4222222222222", "2223003122003222", "6200000000000005",
+        ],
+    },
+    "iban": {
+        "iban": [
+            "DE89370400440532013000", "DE89 3704 0044 0532 0130 00", "GB29NWBK60161331926819",
+            "FR1420041010050500013M02606", "NO9386011117947", "MT84MALT011000012345MTLCAST001S",
+        ],
+    },
+    "email": {
+        "email-address": ["a@example.com", "first.last+tag@mail.example.co.uk", "x_y@a-b.example"],
+    },
+    "national": {
+        "us-ssn": ["078-05-1120"],
+        "uk-nhs-number": ["943 476 5919", "943-476-5919"],
+        "fr-nir": ["255081416802538", "2 55 08 14 168 025 38"],
+        "es-dni": ["12345678Z", "X1234567L"],
+        "it-codice-fiscale": ["RSSMRA85T10A562S"],
+        "pl-pesel": ["44051401359"],
+        "br-cpf": ["111.444.777-35"],
+        "ca-sin": ["130 692 007"],
+        "in-aadhaar": ["2341 2341 2346"],
+    },
+}  # fmt: skip
+CASES = [
+    (group, rule, text)
+    for group, rules in SAMPLES.items()
+    for rule, texts in rules.items()
+    for text in texts
+]
+cases = pytest.mark.parametrize(("group", "rule", "text"), CASES, ids=range(len(CASES)))
+
+
+@cases
+@pytest.mark.parametrize("frame", ["%s", '{"a": "%s"}', "it is %s, or so", "<b>%s</b>"])
+def test_a_number_is_masked_over_any_cut(group: str, rule: str, text: str, frame: str) -> None:
+    """And nothing around it."""
+    scanner = Leaks(detect=group).scanner(())
+    body = (frame % text).encode()
+    expected = (frame % ("*" * len(text))).encode()
+    assert scanned(body, None, scanner) == (expected, [rule])
+    for at in range(len(body)):
+        assert streamed([body[:at], body[at:]], None, scanner) == expected
+    assert streamed([body[at : at + 1] for at in range(len(body))], None, scanner) == expected
+
+
+@cases
+def test_a_wrong_digit_makes_it_another_number(group: str, rule: str, text: str) -> None:
+    """Of those that have check digits."""
+    if rule in ("email-address", "us-ssn"):
+        return
+    at = max(place for place, char in enumerate(text) if char.isdigit())
+    for step in range(1, 10):
+        digit = (int(text[at]) + step) % 10
+        wrong = f"{text[:at]}{digit}{text[at + 1 :]}"
+        assert scanned(wrong.encode(), None, Leaks(detect=group).scanner(()))[1] in ([], [rule])
+    found = [
+        scanned(
+            f"{text[:at]}{digit}{text[at + 1 :]}".encode(), None, Leaks(detect=group).scanner(())
+        )[1]
+        for digit in range(10)
+    ]
+    assert sum(told == [rule] for told in found) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "41111111111111110", "04111111111111111", "x4111111111111111", "4111111111111111.5",
+        "0.4111111111111111", "4111 1111-1111 1111", "0000000000000000", "1699999999999",
+        "c0ffee41-1111-1111-1111-111111111111", "000-12-3456", "666-12-3456", "900-12-3456",
+        "DE8937040044053201300", "XX89370400440532013000", "a@b", "@example.com", "a@-.",
+        "943-476 5919", "99999999999", "111.111.111-11", "20231315123", "2024-11-23",
+    ],
+)  # fmt: skip
+def test_what_is_no_such_number_is_left_alone(text: str) -> None:
+    """Longer ones, parts of others, and those that are never given out."""
+    scanner = Leaks(detect=list(SAMPLES)).scanner(())
+    assert scanned(text.encode(), None, scanner) == (text.encode(), [])
+    assert streamed([text[at : at + 1].encode() for at in range(len(text))], None, scanner) == (
+        text.encode()
+    )
+
+
+def test_a_number_in_json_becomes_a_number() -> None:
+    """Where no asterisk may stand."""
+    scanner = Leaks(detect="cards").scanner(())
+    body = b'{"card": 4111111111111111}'
+    assert scanned(body, "application/json", scanner)[0] == b'{"card": 9999999999999999}'
+
+
+@given(
+    st.lists(st.sampled_from([b"4111", b" ", b"1111", b"11", b"-", b"x", b"@", b"a.de", b"DE89"]))
+)
+def test_any_text_is_masked_alike_over_any_cut(parts: list[bytes]) -> None:
+    """What is found depends on the text alone."""
+    scanner = Leaks(detect=list(SAMPLES)).scanner(())
+    whole = Scan(scanner, Told())(b"".join(parts), False)
+    assert streamed(parts, None, scanner) == whole

@@ -1,0 +1,191 @@
+"""What the rules find, over any cut, and what they leave alone."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from random import Random
+
+import pytest
+
+from mantlet.sanitize import Leaks
+from mantlet.sanitize.rules import DETECTORS, RULES
+from mantlet.scan.scanner import Scan, Scanner
+from tests.sanitize.rules.samples import (
+    INNER,
+    errors,
+    in_json,
+    jwt,
+    keys,
+    letters,
+    private_key,
+)
+
+SCANNER = Leaks().scanner(())
+ERRORS = errors()
+KEYS = keys()
+
+
+class Told(list[str]):
+    def __call__(self, rule: str, _fingerprint: str | None, _leak: bytes, _at: int) -> None:
+        self.append(rule)
+
+
+def scanned(
+    body: bytes, media: str | None = "text/plain", scanner: Scanner = SCANNER
+) -> tuple[bytes, Told]:
+    """Return what comes of a body that is there whole, and what was told."""
+    told = Told()
+    return Scan(scanner, told, media)(body, False), told
+
+
+def streamed(chunks: list[bytes], media: str | None, scanner: Scanner = SCANNER) -> bytes:
+    scan = Scan(scanner, Told(), media)
+    out = [scan(chunk, True) for chunk in chunks]
+    return b"".join(out) + scan(b"", False)
+
+
+def test_the_default_rules_are_few_enough() -> None:
+    """They share four automatons of sixty with the forms of some fifteen secrets."""
+    literals = [literal for rules in ("errors", "keys") for rule in RULES[rules]
+                for literal in rule.literals]  # fmt: skip
+    assert len(literals) == len(set(literals)) <= 90
+    assert not [literal for literal in literals if literal[:1].isspace()]
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_an_error_is_found_and_nothing_internal_is_left(name: str) -> None:
+    """Whatever wrote it; all of its message is masked."""
+    rule, media, body = ERRORS[name]
+    assert rule == "sqlite-error" or INNER in body
+    out, told = scanned(body.encode(), media)
+    assert rule in told
+    assert INNER.encode() not in out
+    assert b"inner_detail_4711" not in out
+    assert len(out) == len(body.encode())
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_an_error_is_masked_alike_over_any_cut(name: str) -> None:
+    """In single bytes, and at random."""
+    _, media, text = ERRORS[name]
+    body = text.encode()
+    whole, _ = scanned(body, media)
+    if len(body) < 3000:
+        assert streamed([body[at : at + 1] for at in range(len(body))], media) == whole
+    chance = Random(3)  # noqa: S311  # for a test's cuts
+    for _ in range(10):
+        edges = [0, *sorted(chance.choices(range(len(body)), k=12)), len(body)]
+        assert streamed([body[a:b] for a, b in pairwise(edges)], media) == whole
+
+
+@pytest.mark.parametrize("name", ["plain-json", "sqlalchemy-json"])
+def test_json_around_an_error_stays_json(name: str) -> None:
+    """The string that it stands in is masked to its end, and what follows stays."""
+    _, media, body = ERRORS[name]
+    out, _ = scanned(body.encode(), media)
+    assert out.endswith(b'", "b": 2}')
+
+
+@pytest.mark.parametrize("name", KEYS)
+@pytest.mark.parametrize("frame", ["%s", '{"key": "%s"}', "key=%s&x=1", "<td>%s</td>", "a %s b"])
+def test_a_key_is_masked_and_nothing_around_it(name: str, frame: str) -> None:
+    """Over any two cuts."""
+    rule, key = KEYS[name]
+    body = (frame % key).encode()
+    expected = (frame % ("*" * len(key))).encode()
+    out, told = scanned(body)
+    if rule == "slack-webhook":  # of a URL
+        expected = (frame % key.replace(key, "*" * len(key))).encode()
+    assert (out, told) == (expected, [rule])
+    for at in range(len(body)):
+        assert streamed([body[:at], body[at:]], None) == expected
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "OPENSSH PRIVATE KEY",
+     "ENCRYPTED PRIVATE KEY", "PGP PRIVATE KEY BLOCK"],
+)  # fmt: skip
+def test_a_private_key_is_masked(kind: str) -> None:
+    """To its last line; in JSON to the end of its string."""
+    key = private_key(kind)
+    out, told = scanned(f"a\n{key}b\n".encode())
+    assert told == ["private-key"]
+    assert out.startswith(b"a\n***")
+    assert out.endswith(b"b\n")
+    assert not any(line in out for line in key.encode().split(b"\n")[1:9])
+    out, told = scanned(in_json(key).encode(), "application/json")
+    assert told == ["private-key"]
+    assert out.endswith(b'", "b": 2}')
+    assert not any(line in out for line in key.encode().split(b"\n")[1:9])
+
+
+def test_a_private_key_that_never_ends_is_masked_to_the_end() -> None:
+    """Cut off, or longer than any key."""
+    body = private_key("PRIVATE KEY").partition("-----END")[0].encode()
+    assert scanned(body)[0] == b"*" * len(body)
+    body += b"A" * 100_000
+    assert streamed([body[at : at + 7000] for at in range(0, len(body), 7000)], None) == (
+        b"*" * len(body)
+    )
+
+
+def test_a_json_web_token_is_masked_by_option() -> None:
+    """Apps send them on purpose."""
+    body = f'{{"token": "{jwt()}"}}'.encode()
+    assert scanned(body) == (body, [])
+    scanner = Leaks(detect=["jwt"]).scanner(())
+    assert scanned(body, None, scanner) == (b'{"token": "' + b"*" * len(jwt()) + b'"}', ["jwt"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Python prints Traceback (most recent call last) above the frames.",
+        "Traceback (most recent call last):\n  ...\nValueError: x",
+        'Traceback (most recent call last):\n  File "<stdin>", line 1, in <module>\n',
+        '>>> 1/0\nTraceback (most recent call last):\n  File "<console>", line 1, in <module>\n',
+        "AKIAIOSFODNN7EXAMPLE is the example of the documentation",
+        "sk_live_xxxxxxxxxxxxxxxxxxxxxxxx",
+        "ghp_" + "a" * 36,
+        "AKIA" + "A" * 16,
+        "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A\n-----END PUBLIC KEY-----",
+        "-----BEGIN CERTIFICATE-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A\n-----END CERTIFICATE-----",
+        "java.lang.NullPointerException is thrown when null is used",
+        "see java.lang.Object and javax.servlet.http.HttpServlet",
+        "the goroutine 1 is running",
+        "ORA-00942 means that a table is missing; FLORA-12345: a plant",
+        "[SQL: the language]",
+        "SQLSTATE codes are five characters long",
+        "hvs.short, AIzaShort, npm_config_registry, sk-ant-colony, ya29.no",
+        "<title>Page not found at last</title>",
+        "Request Method: GET is what the log says",
+        "skghp_" + letters(36),
+        "const xoxb = require('xoxb-parser')",
+    ],
+    ids=range(21),
+)
+def test_what_only_looks_like_a_leak_is_left_alone(text: str) -> None:
+    """Words about leaks, examples and placeholders."""
+    assert scanned(text.encode()) == (text.encode(), [])
+    assert streamed([text[at : at + 1].encode() for at in range(len(text))], None) == text.encode()
+
+
+def test_an_event_is_not_held_back_for_what_can_t_become_a_leak() -> None:
+    """As soon as the bytes behind a literal say that it is none."""
+    scan = Scan(SCANNER, Told(), "text/event-stream")
+    for text in ("AKIA", "Traceback (most recent call last)", "ghp_abc", "java.lang.Error"):
+        event = f"data: {text}\n\n".encode()
+        assert scan(event, True) == event
+
+
+def test_a_rule_can_be_ignored() -> None:
+    """By its id."""
+    key = KEYS["github"][1].encode()
+    assert scanned(key, None, Leaks(ignore=["github-token"]).scanner(()))[0] == key
+
+
+@pytest.mark.parametrize("group", [*RULES, *DETECTORS])
+def test_every_group_can_be_asked_for_alone(group: str) -> None:
+    """And none finds anything in nothing."""
+    assert scanned(b"", None, Leaks(detect=group).scanner(())) == (b"", [])

@@ -1,0 +1,222 @@
+"""Bodies that the app has encoded: what is looked at is what a client would decode."""
+
+import gzip
+import io
+import zlib
+from collections.abc import Callable, Iterator
+
+import brotli
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mantlet.sanitize.codings import CODINGS, Recoded, Undecodable
+
+PLAIN = b"a word, and another word; " * 400
+
+
+def raw_deflate(data: bytes) -> bytes:
+    deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return deflate.compress(data) + deflate.flush()
+
+
+def two_members(data: bytes) -> bytes:
+    half = len(data) // 2
+    return gzip.compress(data[:half]) + gzip.compress(data[half:])
+
+
+ENCODERS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
+    "gzip": ("gzip", gzip.compress),
+    "x-gzip": ("x-gzip", gzip.compress),
+    "gzip-members": ("gzip", two_members),
+    "zlib": ("deflate", zlib.compress),
+    "raw-deflate": ("deflate", raw_deflate),
+    "br": ("br", brotli.compress),
+}
+DECODERS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.decompress,
+    "x-gzip": gzip.decompress,
+    "deflate": zlib.decompress,
+    "br": brotli.decompress,
+}
+
+
+@pytest.fixture(params=ENCODERS)
+def encoded(request: pytest.FixtureRequest) -> tuple[str, bytes]:
+    """A coding, and a body in it."""
+    coding, encode = ENCODERS[request.param]
+    return coding, encode(PLAIN)
+
+
+class Heard:
+    """A stage that keeps what it is given, and replaces a word by a longer one."""
+
+    def __init__(self, old: bytes = b"", new: bytes = b"") -> None:
+        self.data = b""
+        self.calls: list[bool] = []
+        self.old, self.new = old, new
+
+    def __call__(self, chunk: bytes, more: bool) -> bytes:
+        self.data += chunk
+        self.calls.append(more)
+        return chunk.replace(self.old, self.new) if self.old else chunk
+
+
+def test_a_whole_body_that_stays_is_sent_as_it_was(encoded: tuple[str, bytes]) -> None:
+    """The same object: nothing is encoded again."""
+    coding, body = encoded
+    heard = Heard()
+    assert Recoded(coding, heard, 10**6)(body, False) is body
+    assert heard.data == PLAIN
+
+
+def test_a_whole_body_that_changes_is_encoded_anew(encoded: tuple[str, bytes]) -> None:
+    """In its coding."""
+    coding, body = encoded
+    out = Recoded(coding, Heard(b"another", b"one more"), 10**6)(body, False)
+    assert DECODERS[coding](out) == PLAIN.replace(b"another", b"one more")
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+def test_a_stream_says_the_same_in_any_pieces(encoded: tuple[str, bytes], size: int) -> None:
+    """Down to single bytes, with the end in a chunk of its own or not."""
+    coding, body = encoded
+    heard = Heard()
+    recoded = Recoded(coding, heard, 10**6)
+    pieces = [body[at : at + size] for at in range(0, len(body), size)]
+    out = b"".join(recoded(piece, True) for piece in pieces) + recoded(b"", False)
+    assert heard.data == PLAIN
+    assert heard.calls[-1] is False
+    assert DECODERS[coding](out) == PLAIN
+    if len(pieces) > 1:
+        ended = Recoded(coding, Heard(), 10**6)
+        out = b"".join(ended(piece, True) for piece in pieces[:-1]) + ended(pieces[-1], False)
+        assert DECODERS[coding](out) == PLAIN
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
+def test_what_the_app_has_flushed_leaves_at_once(coding: str) -> None:
+    """An event stream that is compressed stays one."""
+    sent, got = flushing(coding), decoding(coding)
+    recoded = Recoded(coding, Heard(), 10**6)
+    for number in range(5):
+        event = f"data: {number}\n\n".encode()
+        assert got(recoded(sent(event), True)) == event
+
+
+def flushing(coding: str) -> Callable[[bytes], bytes]:
+    """Return an encoder that flushes after each piece, as an app does for an event stream."""
+    if coding == "br":
+        compressor = brotli.Compressor()
+        return lambda data: compressor.process(data) + compressor.flush()
+    deflate = zlib.compressobj(wbits=31 if coding == "gzip" else 15)
+    return lambda data: deflate.compress(data) + deflate.flush(zlib.Z_SYNC_FLUSH)
+
+
+def decoding(coding: str) -> Callable[[bytes], bytes]:
+    if coding == "br":
+        process: Callable[[bytes], bytes] = brotli.Decompressor().process
+        return process
+    return zlib.decompressobj(31 if coding == "gzip" else 15).decompress
+
+
+def bomb(coding: str, size: int) -> bytes:
+    encode = ENCODERS["zlib" if coding == "deflate" else coding][1]
+    return encode(bytes(size))
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "stream"])
+def test_a_body_that_is_far_larger_decoded_is_undecodable(coding: str, whole: bool) -> None:
+    """By its ratio, long before the limit."""
+    heard = Heard()
+    body = bomb(coding, 64 * 2**20)
+    with pytest.raises(Undecodable, match="more than 250 times larger"):
+        Recoded(coding, heard, 10**9)(body, not whole)
+    assert len(heard.data) <= max(2**20, 250 * len(body))
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
+def test_a_body_over_the_limit_is_undecodable(coding: str) -> None:
+    """Counted over all of its chunks."""
+    recoded = Recoded(coding, Heard(), 10_000)
+    body = ENCODERS["zlib" if coding == "deflate" else coding][1](PLAIN)
+    with pytest.raises(Undecodable, match="larger than 10000 bytes"):
+        recoded(body, False)
+
+
+def test_a_body_too_large_to_be_held_is_encoded_anew_piece_by_piece() -> None:
+    """Though it is there whole: what is held decoded is bounded."""
+    data = bytes(range(256)) * 80_000  # 20 MB
+    heard = Heard()
+    out = Recoded("gzip", heard, 10**9)(gzip.compress(data, 1), False)
+    assert gzip.decompress(out) == data
+    assert heard.data == data
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
+@pytest.mark.parametrize("body", [b"no such coding", b"\x00" * 50, b"\xff" * 50], ids=range(3))
+def test_a_body_in_another_coding_is_undecodable(coding: str, body: bytes) -> None:
+    """Also where it is noticed at its end only; it may be sent as it is."""
+    with pytest.raises(Undecodable) as raised:
+        Recoded(coding, Heard(), 10**6)(body, False)
+    assert raised.value.untouched
+
+
+def test_a_body_that_ends_early_is_undecodable(encoded: tuple[str, bytes]) -> None:
+    """What could be decoded has been looked at."""
+    coding, body = encoded
+    heard = Heard()
+    with pytest.raises(Undecodable, match="ends early") as raised:
+        Recoded(coding, heard, 10**6)(body[:-20] if coding != "br" else body[:-2], False)
+    assert raised.value.untouched
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_what_a_client_can_decode_of_a_broken_body_is_looked_at(coding: str) -> None:
+    """It shows as much as it can, so the body must not be sent as it is."""
+    deflate = zlib.compressobj(wbits=31 if coding == "gzip" else 15)
+    body = deflate.compress(b"a secret word") + deflate.flush(zlib.Z_SYNC_FLUSH)
+    with pytest.raises(Undecodable) as raised:
+        Recoded(coding, Heard(b"secret", b"******"), 10**6)(body, False)
+    assert not raised.value.untouched
+
+
+def test_a_stream_that_breaks_later_can_t_go_on_as_it_is() -> None:
+    """Its beginning went out encoded anew."""
+    body = gzip.compress(PLAIN * 100, 0)
+    recoded = Recoded("gzip", Heard(), 10**9)
+    recoded(body[:50_000], True)
+    with pytest.raises(Undecodable) as raised:
+        recoded(b"\xff" * 200_000, True)
+    assert not raised.value.untouched
+
+
+def test_padding_behind_gzip_is_ignored() -> None:
+    """As clients do."""
+    body = gzip.compress(PLAIN) + bytes(100)
+    heard = Heard()
+    assert Recoded("gzip", heard, 10**6)(body, False) is body
+    assert heard.data == PLAIN
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+def test_an_empty_body_is_in_any_coding(coding: str) -> None:
+    """Some servers send none at all."""
+    assert Recoded(coding, Heard(), 10)(b"", False) == b""
+
+
+@given(st.binary(max_size=200), st.lists(st.integers(1, 50)), st.sampled_from(["gzip", "br"]))
+def test_any_bytes_in_any_chunks(data: bytes, cuts: list[int], coding: str) -> None:
+    """Decode to what was encoded."""
+    body = io.BytesIO(ENCODERS[coding][1](data))
+    heard = Heard()
+    recoded = Recoded(coding, heard, 10**6)
+
+    def pieces() -> Iterator[bytes]:
+        for cut in cuts:
+            yield recoded(body.read(cut), True)
+        yield recoded(body.read(), False)
+
+    assert DECODERS[coding](b"".join(pieces())) == data
+    assert heard.data == data
