@@ -5,12 +5,12 @@ from typing import Final, NamedTuple
 
 from mantlet.policy import Response
 from mantlet.request import Request
-from mantlet.sanitize.escape import EventEscape, JsonEscape, escape_json
+from mantlet.sanitize.escape import EventEscape, JsonEscape
 from mantlet.sanitize.members import Members
 from mantlet.sanitize.search import Search
 from mantlet.scan.scanner import Scanner
 
-__all__ = ["Answer", "Body", "Kind", "Stage", "is_clean", "kind_of"]
+__all__ = ["Answer", "Body", "Kind", "Stage", "kind_of"]
 
 Stage = Callable[[bytes, bool], bytes]
 
@@ -49,6 +49,7 @@ class Kind(NamedTuple):
         json: whether it is JSON, or several documents of it.
         events: whether it is an event stream.
         html: whether it is HTML.
+        plain: whether it is looked at, and as it is: without a structure, or as one document.
     """
 
     media: str | None
@@ -56,6 +57,7 @@ class Kind(NamedTuple):
     json: bool
     events: bool
     html: bool
+    plain: bool
 
 
 def kind_of(media: str | None, *, scan_binary: bool) -> Kind:
@@ -66,21 +68,15 @@ def kind_of(media: str | None, *, scan_binary: bool) -> Kind:
         scan_binary: whether ``application/octet-stream`` is looked at.
     """
     if media is None:
-        return Kind(None, looked_at=True, json=False, events=False, html=False)
+        return Kind(None, looked_at=True, json=False, events=False, html=False, plain=True)
     opaque = media in _OPAQUE or (
         media.partition("/")[0] in _OPAQUE_TYPES and media not in _TEXT_IMAGES
     )
     looked_at = not opaque and (scan_binary or media != _BINARY)
     json = media == "application/json" or media.endswith("+json") or media in _JSON_LINES
     html = media in ("text/html", "application/xhtml+xml")
-    return Kind(media, looked_at, json, media == _EVENTS, html)
-
-
-def is_clean(body: bytes, scanner: Scanner | None, members: Members | None, kind: Kind) -> bool:
-    """Return whether there is no leak and no member to mask in a body that is there whole."""
-    return (scanner is None or scanner.clean(body, kind.media)) and (
-        members is None or not members.betrayed(body)
-    )
+    events = media == _EVENTS
+    return Kind(media, looked_at, json, events, html, looked_at and not (events or html))
 
 
 class Answer(NamedTuple):
@@ -126,11 +122,6 @@ class Body:
         """Take a chunk; return what is sent in its place."""
         stages = self._stages
         if stages is None:
-            if not more and is_clean(chunk, self._scanner, self._members, self._kind):
-                if not self._escapes:
-                    return chunk
-                if self._kind.json:
-                    return escape_json(chunk)
             stages = self._stages = self._make()
         for stage in stages:
             chunk = stage(chunk, more)

@@ -9,7 +9,7 @@ from mantlet.html import HtmlPolicy
 from mantlet.policy import Close, Message, Policy, Reply, Response
 from mantlet.problem import Problem
 from mantlet.request import Request
-from mantlet.sanitize.body import Answer, Body, Kind, Stage, is_clean, kind_of
+from mantlet.sanitize.body import Answer, Body, Kind, Stage, kind_of
 from mantlet.sanitize.codings import CODINGS
 from mantlet.sanitize.encoded import Encoded
 from mantlet.sanitize.escape import escape_json
@@ -20,6 +20,7 @@ from mantlet.sanitize.markup import CleanBody, HtmlRoutes, charset_of
 from mantlet.sanitize.members import Field, Members
 from mantlet.sanitize.search import Search
 from mantlet.scan.registry import Registry
+from mantlet.scan.scanner import Scanner
 
 __all__ = ["OutputSanitizer"]
 
@@ -32,6 +33,8 @@ _JSON: Final = "application/json"
 _POLICY_VIOLATION: Final = 1008
 _LEAKS: Final = Leaks()
 _COOKIES: Final = Cookies()
+#: Bodies of so many bytes are copied behind the fields, to be searched with them.
+_SMALL: Final = 8 * 1024
 #: How many media types are remembered with what they mean. An app has a handful.
 _KINDS: Final = 256
 
@@ -132,22 +135,37 @@ class OutputSanitizer(Policy):
 
     def on_response(self, request: Request, response: Response) -> Awaitable[Reply | None] | None:
         """Make the head safe, and register what looks at the body."""
-        seen = self._head.apply(request, response)
-        search = self._search
-        scanner = None
-        if search is not None:
-            scanner = search.scanner()
-            if not scanner.clean(seen.values):
-                response.raw = search.fields(request, scanner, response.raw)
-            if response.has_trailers:
-                response.transform_trailers(partial(search.trailers, request, scanner))
-        media = seen.media
-        kind = self._kinds.get(media)
-        if kind is None:
-            kind = self._kind_of(media)
+        media, coding, values = self._head.apply(request, response)
+        kind = self._kinds.get(media) or self._kind_of(media)
+        scanner = None if self._search is None else self._search.scanner()
+        if response.has_trailers:
+            self._watch_trailers(request, response, scanner)
+        if response.complete and coding is None and kind.plain:  # as it mostly is
+            body = response.first
+            if self._is_clean(values, body, scanner, kind):
+                escaped = escape_json(body) if kind.json and self._escapes else body
+                if escaped is not body:
+                    response.transform(lambda _chunk, _more: escaped)
+                return None
+        return self._look_at(Answer(request, response, scanner, kind, coding), values)
+
+    def _is_clean(self, values: bytes, body: bytes, scanner: Scanner | None, kind: Kind) -> bool:
+        """Return whether there is no leak in an answer, and no member to mask."""
+        if scanner is not None:
+            if len(body) <= _SMALL:  # one search takes less than two
+                if not scanner.clean(b"%b\n%b" % (values, body), kind.media):
+                    return False
+            elif not (scanner.clean(values) and scanner.clean(body, kind.media)):
+                return False
+        return not (kind.json and self._members is not None and self._members.betrayed(body))
+
+    def _look_at(self, answer: Answer, values: bytes) -> Awaitable[Reply | None] | None:
+        """Look at the fields of an answer, and see to it that its body is looked at."""
+        request, response, scanner, kind, _ = answer
+        if self._search is not None and scanner is not None and not scanner.clean(values):
+            response.raw = self._search.fields(request, scanner, response.raw)
         if not kind.looked_at or response.is_file or response.status == 206:
             return None
-        answer = Answer(request, response, scanner, kind, seen.coding)
         if kind.html:
             cleaner = None if self._html is None else self._html.for_request(request)
             if cleaner is not None:
@@ -156,6 +174,12 @@ class OutputSanitizer(Policy):
                 answer = self._mistyped(answer)
         self._watch(answer)
         return None
+
+    def _watch_trailers(
+        self, request: Request, response: Response, scanner: Scanner | None
+    ) -> None:
+        if self._search is not None and scanner is not None:
+            response.transform_trailers(partial(self._search.trailers, request, scanner))
 
     def _mistyped(self, answer: Answer) -> Answer:
         """Deal with JSON that is sent as HTML."""
@@ -196,13 +220,6 @@ class OutputSanitizer(Policy):
         if scanner is None and members is None and not escapes:
             return
         coding = self._coding(answer, blocks=self._blocks_unreadable)
-        if coding is None and response.complete and not kind.events:  # as it mostly is
-            whole = response.first
-            if is_clean(whole, scanner, members, kind):
-                escaped = escape_json(whole) if escapes else whole
-                if escaped is not whole:
-                    response.transform(lambda _chunk, _more: escaped)
-                return
         body = Body(answer, self._search, members, escapes=escapes)
         if coding is None:
             response.transform(body, keeps_length=not escapes and members is None)

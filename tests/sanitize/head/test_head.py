@@ -394,7 +394,7 @@ def test_plans_are_bounded() -> None:
         assert ask(face, app, policy).get("x-content-type-options") == "nosniff"
     head = policy._head  # nothing shows it from outside
     assert len(head._types) <= 256  # the same
-    assert len(head._rules._plans[True]) <= 256  # the same
+    assert len(head._rules.plans[True]) <= 256  # the same
 
 
 @pytest.mark.parametrize(

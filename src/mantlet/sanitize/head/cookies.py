@@ -78,7 +78,7 @@ class Cookies:
         for attribute in added:
             key, _, worth = attribute.lower().partition("=")
             known[key] = worth
-        return "; ".join([value, *added]), _fault(name, known)
+        return "; ".join([value, *added]) if added else value, _fault(name, known)
 
     def _lacking(self, name: str, known: Mapping[str, str], *, https: bool) -> list[str]:
         """Return the attributes that a cookie lacks."""

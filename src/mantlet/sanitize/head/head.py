@@ -7,8 +7,8 @@ of fields is the same, so it is planned once: an app has a few dozen of these.
 import os
 import re
 from base64 import b64encode
-from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Literal
 
 from mantlet.fields import FieldNames, bytes_field, text_field
 from mantlet.policy import Response
@@ -34,18 +34,9 @@ _SECURE: Final = ("https", "wss")
 Report = Callable[[Request, str, str], None]
 
 
-class Seen(NamedTuple):
-    """What the head says of the body, and what was in it.
-
-    Attributes:
-        media: the media type in lower case, without parameters, or None.
-        coding: the value of ``Content-Encoding`` in lower case, or None.
-        values: those of the app's fields, one after the other, to be searched for leaks.
-    """
-
-    media: str | None
-    coding: str | None
-    values: bytes
+#: What the head says of the body: its media type in lower case, without parameters, and its coding,
+#: each None where it is not said; and the values of the app's fields, to be searched for leaks.
+Seen = tuple[str | None, str | None, bytes]
 
 
 class Head:
@@ -109,37 +100,33 @@ class Head:
         raw = response.raw
         rules = self._rules if self._routes is None else self._rules_for(request)
         try:
-            plan = rules.plan(tuple([name for name, _ in raw]), in_bytes=request.waits)
-            text, values = _joined(raw)
+            plan, text, values = _read(raw, rules, in_bytes=request.waits)
         except (TypeError, ValueError, AttributeError):
             raw = self._well_formed(request, raw)
-            plan = rules.plan(tuple([name for name, _ in raw]), in_bytes=request.waits)
-            text, values = _joined(raw)
+            plan, text, values = _read(raw, rules, in_bytes=request.waits)
         dropped: frozenset[int] | set[int] = plan.dropped
         if plan.unsafe or not text.isprintable():
             dropped = self._unsafe(request, raw, plan)
-        media = None
-        replaced: dict[int, str] | None = None
+        media = coding = None
         if plan.content_type >= 0:
             value = raw[plan.content_type][1]
             read = self._types.get(value)
             if read is None:
                 read = self._read_type(value)
-            media = read.media
-            if read.mended is not None:
-                replaced = {plan.content_type: read.mended}
-        if plan.cookies and self._cookies is not None:
-            mended = self._mend(request, raw, plan.cookies, self._cookies)
-            replaced = {**(replaced or {}), **mended}
-        if replaced:
-            raw = [_with(pair, replaced.get(i)) for i, pair in enumerate(raw)]
+            media, mended = read
+            if mended is not None or plan.cookies:
+                raw = self._mend(request, raw, plan, mended)
+        elif plan.cookies:
+            raw = self._mend(request, raw, plan, None)
+        if plan.coding >= 0:
+            coding = as_text(raw[plan.coding][1]).strip().lower()
+        kept: list[Pair] = [*raw] if not dropped else _without(raw, dropped)
         if response.status != 101:
-            kept = raw if not dropped else _without(raw, dropped)
-            response.raw = [*kept, *plan.added, *self._more(request, plan)]
-        elif dropped or replaced:
-            response.raw = _without(raw, dropped)
-        coding = None if plan.coding < 0 else as_text(raw[plan.coding][1]).strip().lower()
-        return Seen(media, coding, values)
+            kept += plan.added
+            if plan.varies:
+                kept += self._more(request, plan)
+        response.raw = kept
+        return media, coding, values
 
     def _rules_for(self, request: Request) -> Rules:
         found = self._routes.match(request.method, request.route_path) if self._routes else ()
@@ -163,19 +150,21 @@ class Head:
             self._types[value] = read
         return read
 
-    def _mend(
-        self, request: Request, raw: Any, indexes: tuple[int, ...], cookies: Cookies
-    ) -> dict[int, str]:
-        """Return the cookies that lack something, with it, by their indexes."""
-        mended = {}
+    def _mend(self, request: Request, raw: Any, plan: Plan, media: str | None) -> list[Pair]:
+        """Return the fields, with a charset, and with what cookies lack."""
+        mended = list(raw)
+        if media is not None:
+            mended[plan.content_type] = _with(raw[plan.content_type], media)
+        if self._cookies is None:
+            return mended
         https = request.scheme in _SECURE
-        for index in indexes:
+        for index in plan.cookies:
             value = as_text(raw[index][1])
-            better, fault = cookies.mend(value, https=https)
+            better, fault = self._cookies.mend(value, https=https)
             if fault is not None:
                 self._report(request, fault, "header set-cookie")
-            if better != value:
-                mended[index] = better
+            if better is not value:
+                mended[index] = _with(raw[index], better)
         return mended
 
     def _unsafe(self, request: Request, raw: Any, plan: Plan) -> set[int]:
@@ -209,31 +198,38 @@ class Head:
 
 def joined_values(raw: Any) -> bytes:
     """Return the values of fields, one after the other, to be searched."""
-    return _joined(raw)[1]
+    return _joined([value for _, value in raw])[1]
 
 
-def _joined(raw: Any) -> tuple[str, bytes]:
-    """Return the values of fields, joined, as text and as bytes.
+def _read(raw: Any, rules: Rules, *, in_bytes: bool) -> tuple[Plan, str, bytes]:
+    """Return what is done about fields, and their values as text and as bytes.
 
     Raises:
-        TypeError: they are not all bytes, nor all text.
+        TypeError: the values are not all bytes, nor all text.
         ValueError: a field is no pair.
+        AttributeError: a name is neither.
     """
-    values = [value for _, value in raw]
-    if not values:
-        return "", b""
-    if isinstance(values[0], str):
+    names: tuple[Any, ...]
+    values: tuple[Any, ...]
+    names, values = zip(*raw, strict=True) if raw else ((), ())
+    plan = rules.plans[in_bytes].get(names)
+    if plan is None:
+        plan = rules.plan(names, in_bytes=in_bytes)
+    return plan, *_joined(values)
+
+
+def _joined(values: Sequence[Any]) -> tuple[str, bytes]:
+    """Return values, joined, as text and as bytes."""
+    if values and isinstance(values[0], str):
         text = ",".join(values)
         return text, text.encode("latin-1", "replace")
     data = b",".join(values)
     return data.decode("latin-1"), data
 
 
-def _with(pair: Pair, value: str | None) -> Pair:
+def _with(pair: Pair, value: str) -> Pair:
     """Return a pair with another value, in its own form."""
     name = pair[0]
-    if value is None:
-        return pair
     return name, value if isinstance(name, str) else value.encode("latin-1")
 
 

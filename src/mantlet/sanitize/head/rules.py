@@ -57,6 +57,7 @@ class Plan(NamedTuple):
         added_secure: those over https.
         nonced: those that have the request's nonce in them.
         no_store: whether to look if caches have to be told to store nothing.
+        varies: whether any of the three has to be looked at.
         content_type: the index of that field, or -1.
         coding: the index of ``Content-Encoding``, or -1.
         cookies: the indexes of ``Set-Cookie``.
@@ -68,6 +69,7 @@ class Plan(NamedTuple):
     added_secure: tuple[Pair, ...]
     nonced: tuple[tuple[str, Csp], ...]
     no_store: bool
+    varies: bool
     content_type: int
     coding: int
     cookies: tuple[int, ...]
@@ -78,6 +80,10 @@ class Rules:
 
     Args:
         headers: the fields.
+
+    Attributes:
+        plans: those that are remembered, by the names of fields: of WSGI, and of ASGI, for the same
+            policy may be around apps of both.
     """
 
     def __init__(self, headers: SecurityHeaders) -> None:
@@ -85,17 +91,14 @@ class Rules:
         self._override = frozenset(headers.override)
         self._values = [(name, name.lower(), value) for name, value in headers.values()]
         self.has_nonce = any(isinstance(v, Csp) and v.nonce for _, _, v in self._values)
-        # For WSGI and for ASGI: the same policy may be around apps of both.
-        self._plans: tuple[dict[Any, Plan], dict[Any, Plan]] = ({}, {})
+        self.plans: tuple[dict[Any, Plan], dict[Any, Plan]] = ({}, {})
 
     def plan(self, names: tuple[Any, ...], *, in_bytes: bool) -> Plan:
-        """Return what is done for answers whose fields have these names."""
-        plans = self._plans[in_bytes]
-        plan = plans.get(names)
-        if plan is None:
-            plan = self._make(names, bytes_field if in_bytes else text_field)
-            if len(plans) < MOST:
-                plans[names] = plan
+        """Make a plan for answers whose fields have these names, and remember it."""
+        plan = self._make(names, bytes_field if in_bytes else text_field)
+        plans = self.plans[in_bytes]
+        if len(plans) < MOST:
+            plans[names] = plan
         return plan
 
     def _make(self, names: tuple[Any, ...], native: Callable[[str, str], Pair]) -> Plan:
@@ -126,6 +129,7 @@ class Rules:
             added_secure=tuple(secure),
             nonced=tuple(nonced),
             no_store=no_store is not None,
+            varies=bool(secure or nonced or no_store),
             content_type=_index(lower, "content-type"),
             coding=_index(lower, "content-encoding"),
             cookies=tuple(i for i, name in enumerate(lower) if name == "set-cookie"),
