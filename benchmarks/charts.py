@@ -32,6 +32,7 @@ def draw(results: Results, directory: Path) -> None:
     with rc_context(_STYLE):
         _save(_peers(results), directory / "peers.svg")
         _save(_stores(results), directory / "stores.svg")
+        _save(_sanitizer(results), directory / "sanitizer.svg")
         _save(_in_process(results), directory / "in-process.svg")
         _save(_over_http(results), directory / "over-http.svg")
 
@@ -99,6 +100,19 @@ def _peers(results: Results) -> Canvas:
             if alone
             else f"Around the same {title} app"
         )
+    return canvas
+
+
+def _sanitizer(results: Results) -> Canvas:
+    titles = (names.SEARCHES, *(title for _, _, title in names.ANSWERS[:2]), *names.HEADS)
+    groups = [added(results, title) for title in titles]
+    canvas = Canvas(figsize=(9, 9.6), layout="constrained")
+    panels = canvas.subplots(len(groups), 1, height_ratios=[len(group) + 1.2 for group in groups])
+    for axes, title, group in zip(panels, titles, groups, strict=True):
+        labels = [f"{_microseconds(figure.median)} µs" for figure in group.values()]
+        _bars(axes, group, [_color(name) for name in group], labels)
+        _scale(axes, group, "µs" if title == names.SEARCHES else "µs added")
+        axes.set_title(title[0].upper() + title[1:])
     return canvas
 
 

@@ -87,6 +87,16 @@ def astray(case: dict[str, Any]) -> int:
     return sum(abs(round_["admitted"] - round_["right"]) for round_ in case["rounds"])
 
 
+def streamed(results: Results, patterns: int) -> dict[str, Any]:
+    """Return what was measured of streams through a policy with so many patterns."""
+    return next(case for case in results["streams"] if case["patterns"] == patterns)
+
+
+def rate(case: dict[str, Any]) -> Figure:
+    """Return the megabytes a second of a stream."""
+    return Figure.of(value / 1e6 for value in case["rates"])
+
+
 def growth(results: Results, title: str) -> float:
     """Return what the dearest of a group costs, as a multiple of the first."""
     first, *others = (figure.median for figure in added(results, title).values())

@@ -10,9 +10,9 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from benchmarks import failing, limiting, names, peers, stacks
+from benchmarks import failing, limiting, names, peers, sanitizing, stacks
 from benchmarks.method import measure
-from benchmarks.traffic import MEDIUM, SMALL, STREAMED
+from benchmarks.traffic import KIB, MEDIUM, SMALL, STREAMED
 
 
 async def groups(rounds: int, slice_ms: float) -> list[dict[str, Any]]:
@@ -38,6 +38,14 @@ async def groups(rounds: int, slice_ms: float) -> list[dict[str, Any]]:
         measured.append(await measure(names.DECISIONS, decisions, rounds, slice_ms))
     measured.append(await measure(names.RULES, limiting.rules(), rounds, slice_ms))
     measured.append(await measure(names.CLIENTS, limiting.clients(), rounds, slice_ms))
+    print("searches, answers, security fields", file=sys.stderr)
+    measured.append(await measure(names.SEARCHES, sanitizing.searches(), rounds, slice_ms))
+    for protocol, kib, title in names.ANSWERS:
+        contenders = await sanitizing.answers(protocol, kib * KIB)
+        measured.append(await measure(title, contenders, rounds, slice_ms))
+    for title in names.HEADS:
+        heads = await sanitizing.heads(title)
+        measured.append(await measure(title, heads, rounds, slice_ms))
     return measured
 
 

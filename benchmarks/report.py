@@ -12,6 +12,7 @@ from benchmarks.figures import (
     decisions,
     http,
     kept,
+    rate,
     round_trips,
     served,
 )
@@ -38,6 +39,11 @@ def report(results: Results) -> str:
         "### An error answered",
         _ERRORS,
         _error_ratios(results),
+        "### Answers sanitized",
+        _SANITIZED,
+        "![The search beside others, and what the policy adds to an answer](sanitizer.svg)",
+        _search_ratios(results),
+        *(_head_ratios(results, title) for title in names.HEADS),
         "### The stores of the limiter",
         _STORES,
         "![Decisions of each store and of several processes, requests with a Valkey](stores.svg)",
@@ -52,6 +58,10 @@ def report(results: Results) -> str:
         *(_peer_times(results, title) for title in (names.STARLETTE, names.FLASK, names.CHECKS)),
         "### Added by an error, in µs",
         *(_peer_times(results, title) for title in names.FAILURES),
+        "### Added by the sanitizer, in µs",
+        *(_peer_times(results, title) for _, _, title in names.ANSWERS),
+        *(_peer_times(results, title) for title in (names.SEARCHES, *names.HEADS)),
+        _stream_rates(results),
         "### The limiter alone",
         *(_peer_times(results, title) for title in (names.DECISIONS, names.RULES, names.CLIENTS)),
         _host_rates(results),
@@ -106,6 +116,11 @@ Starlette's own page of a few words, all others with a problem. In a storm of on
 a few records and counts the rest; "each" is as if a minute lay between two errors. A record is
 formatted with its traceback, and written nowhere. starlette-problem logs nothing. What else each
 [lets out](../error-leaks.md) is another question."""
+
+_SANITIZED = """Everything on: security fields, cookies, JSON made safe, members masked, and a
+search for so many patterns, which are secrets in all their forms and the literals of rules. The
+search alone is beside what one would write without it. The peers set security fields, and nothing
+else; what is beside them does just that, with the preset `"web"`."""
 
 _STORES = """One host's workers share a file, here over one process and two, which decide as fast as
 they can; pyrate-limiter's SQLite bucket does so as well. "Wrong" is how many of all their decisions
@@ -168,6 +183,33 @@ def _peer_ratios(results: Results, title: str) -> str:
     )
 
 
+def _search_ratios(results: Results) -> str:
+    figures = added(results, names.SEARCHES)
+    ours = figures[names.searched(60)].median
+    rows = [(name, _times(figure.median / ours)) for name, figure in figures.items()]
+    return _table((names.SEARCHES, "takes"), rows)
+
+
+def _head_ratios(results: Results, title: str) -> str:
+    figures = added(results, title)
+    ours = figures[names.HEAD].median
+    return _table(
+        (title, "adds"), [(name, _times(figure.median / ours)) for name, figure in figures.items()]
+    )
+
+
+def _stream_rates(results: Results) -> str:
+    rows = [
+        (
+            f"{case['patterns']} patterns",
+            f"{rate(case).median:,.0f}",
+            f"{case['grown'] / 2**20:.1f}",
+        )
+        for case in results["streams"]
+    ]
+    return _table(("a stream of 100 MiB of JSON, ASGI", "MB a second", "MiB grown"), rows)
+
+
 def _error_ratios(results: Results) -> str:
     bare = Figure.of(contenders(results, names.FAILING)[names.BARE]).median
     return _table(
@@ -183,7 +225,8 @@ def _peer_times(results: Results, title: str) -> str:
     bare = Figure.of(contenders(results, title)[names.BARE])
     is_framework = title in (names.STARLETTE, names.FLASK)
     head = f"around {title}" if is_framework else title
-    if is_framework or title in names.FAILURES:
+    answers = [answer for _, _, answer in names.ANSWERS]
+    if is_framework or title in (*names.FAILURES, *names.HEADS, *answers):
         head += f"; bare: {_us(bare.median)}"
     rows = [(name, _spread(figure)) for name, figure in added(results, title).items()]
     return _table((head, "µs"), rows)

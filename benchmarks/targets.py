@@ -12,8 +12,10 @@ from benchmarks.figures import (
     growth,
     host,
     kept,
+    rate,
     round_trips,
     served,
+    streamed,
 )
 
 
@@ -42,7 +44,13 @@ class Target:
 
 def targets(results: Results) -> list[Target]:
     """Return the project's targets beside what this run has measured."""
-    return [*_two_policies(results), *_envelope(results), *_limiter(results), *_stores(results)]
+    return [
+        *_two_policies(results),
+        *_envelope(results),
+        *_sanitizer(results),
+        *_limiter(results),
+        *_stores(results),
+    ]
 
 
 def _two_policies(results: Results) -> list[Target]:
@@ -93,6 +101,30 @@ def _envelope(results: Results) -> list[Target]:
                 f"An error is answered under {protocol}, without the log record", 40, answered, "us"
             ),
         ]
+    return found
+
+
+def _sanitizer(results: Results) -> list[Target]:
+    found = []
+    for protocol, kib, title in names.ANSWERS:
+        for patterns, most in ((60, {1: 4, 64: 60}), (240, {1: 7, 64: 110})):
+            text = f"The sanitizer adds to {kib} KiB of JSON under {protocol}, {patterns} patterns"
+            measured = added(results, title)[names.sanitized(patterns)].median
+            found.append(Target(text, most[kib], measured, "us"))
+    for patterns, least in ((60, 1000), (240, 500)):
+        case = streamed(results, patterns)
+        text = f"MB a second of a stream of 100 MiB, {patterns} patterns"
+        found.append(Target(text, least, rate(case).median, "", least=True))
+        text = f"MiB that it grows by meanwhile, {patterns} patterns"
+        found.append(Target(text, 1, case["grown"] / 2**20, ""))
+    searches = added(results, names.SEARCHES)
+    sixty = searches[names.searched(60)].median
+    most = searches[names.searched(6000)].median / sixty
+    found.append(Target("A search for 6,000 patterns, over one for 60", 20, most, "x"))
+    for title, peer in zip(names.HEADS, (names.SECURE, names.TALISMAN), strict=True):
+        heads = added(results, title)
+        times = heads[names.HEAD].median / heads[peer].median
+        found.append(Target(f"The head alone adds, of what {peer} adds", 1, times, "%"))
     return found
 
 

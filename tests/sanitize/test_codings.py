@@ -160,7 +160,30 @@ def test_a_body_in_another_coding_is_undecodable(coding: str, body: bytes) -> No
     """Also where it is noticed at its end only; it may be sent as it is."""
     with pytest.raises(Undecodable) as raised:
         Recoded(coding, Heard(), 10**6)(body, False)
-    assert raised.value.untouched
+    assert raised.value.untouched == body
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
+def test_a_stream_in_another_coding_can_be_sent_as_it_is(coding: str) -> None:
+    """All of it that has come, though it was noticed late."""
+    recoded = Recoded(coding, Heard(), 10**6)
+    body = b"\x1f\x8b\x08 and so on" if coding == "gzip" else b"\xff" * 20
+    with pytest.raises(Undecodable) as raised:
+        for at in range(len(body)):
+            sent = body[: at + 1]
+            assert recoded(body[at : at + 1], True) == b""
+        sent = body
+        recoded(b"", False)
+    assert raised.value.untouched == sent
+
+
+def test_a_stream_that_has_no_content_is_not_held_without_bounds() -> None:
+    """A name in gzip's header may be of any length (RFC 1952, 2.3.1)."""
+    recoded = Recoded("gzip", Heard(), 10**6)
+    recoded(b"\x1f\x8b\x08\x08" + bytes(6), True)
+    with pytest.raises(Undecodable, match="no content within"):
+        for _ in range(100):
+            recoded(b"x" * 1000, True)
 
 
 def test_a_body_that_ends_early_is_undecodable(encoded: tuple[str, bytes]) -> None:
@@ -169,7 +192,7 @@ def test_a_body_that_ends_early_is_undecodable(encoded: tuple[str, bytes]) -> No
     heard = Heard()
     with pytest.raises(Undecodable, match="ends early") as raised:
         Recoded(coding, heard, 10**6)(body[:-20] if coding != "br" else body[:-2], False)
-    assert raised.value.untouched
+    assert raised.value.untouched is not None
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
@@ -179,7 +202,7 @@ def test_what_a_client_can_decode_of_a_broken_body_is_looked_at(coding: str) -> 
     body = deflate.compress(b"a secret word") + deflate.flush(zlib.Z_SYNC_FLUSH)
     with pytest.raises(Undecodable) as raised:
         Recoded(coding, Heard(b"secret", b"******"), 10**6)(body, False)
-    assert not raised.value.untouched
+    assert raised.value.untouched is None
 
 
 def test_a_stream_that_breaks_later_can_t_go_on_as_it_is() -> None:
@@ -189,7 +212,7 @@ def test_a_stream_that_breaks_later_can_t_go_on_as_it_is() -> None:
     recoded(body[:50_000], True)
     with pytest.raises(Undecodable) as raised:
         recoded(b"\xff" * 200_000, True)
-    assert not raised.value.untouched
+    assert raised.value.untouched is None
 
 
 def test_padding_behind_gzip_is_ignored() -> None:

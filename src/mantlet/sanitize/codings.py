@@ -29,11 +29,11 @@ class Undecodable(MantletError):
     """A body is not in the coding that it is said to be in, or is far larger decoded.
 
     Attributes:
-        untouched: whether nothing of the body has gone, and nothing was found in what could be
-            decoded, so that it may be sent as it is.
+        untouched: the body as it has come so far, where nothing of it has gone, and nothing was
+            found in what could be decoded, so that it may be sent as it is; else None.
     """
 
-    untouched = False
+    untouched: bytes | None = None
 
 
 class _Decoder(Protocol):
@@ -185,7 +185,16 @@ class Recoded:
     A call raises `Undecodable` where the body is.
     """
 
-    __slots__ = ("_coding", "_decoded", "_decoder", "_encode", "_encoded", "_inner", "_limit")
+    __slots__ = (
+        "_coding",
+        "_decoded",
+        "_decoder",
+        "_encode",
+        "_encoded",
+        "_inner",
+        "_limit",
+        "_raw",
+    )
 
     def __init__(self, coding: str, inner: Stage, limit: int) -> None:
         self._coding = CODINGS[coding]
@@ -194,16 +203,20 @@ class Recoded:
         self._decoder = self._coding.decoder()
         self._encode: Stage | None = None
         self._encoded = self._decoded = 0
+        self._raw = b""  # what has come, as long as nothing of it could be decoded
 
     def __call__(self, chunk: bytes, more: bool) -> bytes:
         """Take a chunk of the encoded body; return what is sent in its place."""
         pieces = self._decode(chunk, more)
         if not self._encoded and not more:
             return self._whole(chunk, pieces)
+        self._raw = self._raw + chunk if not self._decoded else b""
         try:
             out = b"".join([self._inner(piece, True) for piece in pieces])
+            if len(self._raw) > _PIECE and not self._decoded:
+                raise Undecodable(f"it has no content within {_PIECE} bytes")
         except Undecodable as error:
-            error.untouched = not self._decoded
+            error.untouched = None if self._decoded else self._raw
             raise
         if not more:
             out += self._inner(b"", False)
@@ -222,7 +235,8 @@ class Recoded:
                     return self._anew(bytes(decoded), pieces)
         except Undecodable as error:
             # Clients show as much as they can decode.
-            error.untouched = len(decoded) <= _WHOLE and self._is_clean(bytes(decoded))
+            if len(decoded) <= _WHOLE and self._is_clean(bytes(decoded)):
+                error.untouched = body
             raise
         before = bytes(decoded)
         after = self._inner(before, False)

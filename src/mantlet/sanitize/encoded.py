@@ -47,7 +47,7 @@ class Encoded:
             return self._recoded(chunk, more)
         except Undecodable as error:
             self._unreadable()
-            if self._blocks or not error.untouched:
+            if self._blocks or error.untouched is None:
                 raise Problem(502) from error
             self._recoded = None
-            return chunk
+            return error.untouched
