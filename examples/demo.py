@@ -6,6 +6,7 @@ back. Ends with 1 if a wrapped app gave an answer that it should not. Run it wit
 ``python examples/demo.py``.
 """
 
+import json
 import os
 import re
 import signal
@@ -30,6 +31,7 @@ from rich.text import Text
 
 HOST = "127.0.0.1"
 SECRET = "hunter2"
+KEY = "demo-key-0cS9fjQmZ"
 EXCESS = 40
 #: The signals that end the demo.
 ENDS = {signal.SIGINT, signal.SIGTERM}
@@ -122,6 +124,22 @@ def the_apps_own(*statuses: int) -> Expectation:
     )
 
 
+def masked(answers: Sequence[Answer], _: str) -> bool:
+    """Expect the app's answer, without its key, and no byte shorter."""
+    return all(
+        answer.status == 200 and KEY not in answer.body and "*" * len(KEY) in answer.body
+        for answer in answers
+    )
+
+
+def escaped(answers: Sequence[Answer], _: str) -> bool:
+    """Expect the same document, with nothing that a page would take for an element."""
+    return all(
+        "<" not in answer.body and json.loads(answer.body) == {"found": "nothing for </script>"}
+        for answer in answers
+    )
+
+
 def refused_by_the_server(answers: Sequence[Answer], _: str) -> bool:
     """Expect the server to refuse what is no HTTP, before any app sees it."""
     return all(answer.status == 400 for answer in answers)
@@ -186,6 +204,10 @@ CASES = {
         Case("stream failing at once", get("/stream/0"), clean_problem),
         Case("stream failing midway", get("/stream/2"), broken_off),
     ),
+    "leaking": (
+        Case("GET /settings", get("/settings"), masked),
+        Case("GET /search?q=</script>", get("/search?q=%3C/script%3E"), escaped),
+    ),
     "excessive": (Case(f"GET /, {EXCESS} times", get("/"), held_to_the_quota, EXCESS),),
 }
 
@@ -210,9 +232,10 @@ def describe(answers: Sequence[Answer]) -> Text:
     elif title := re.search(r"<title>(?:\d+ )?(.*)</title>", answer.body):
         words.append(f"page: {title[1]}")
     else:
-        said = answer.body.strip()
-        said = said if len(said) <= 50 else f"{said[:16]}..."
-        words.append(said, "red" if SECRET in said else "")
+        said = " ".join(answer.body.split())
+        said = said if len(said) <= 60 else f"{said[:16]}..."
+        leaks = any(bad in said for bad in (SECRET, KEY, "<"))
+        words.append(said, "red" if leaks else "")
     if answer.request_id:
         failed = answer.broken or (answer.is_problem and answer.status >= 500)
         left = answer.fields.get("ratelimit", "r=?").partition("r=")[2].partition(";")[0]

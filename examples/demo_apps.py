@@ -1,6 +1,7 @@
 """Two careless apps for the demo, each bare and wrapped.
 
-They do what is often done: they catch every error in one place, and tell the client what it says.
+They do what is often done: they catch every error in one place and tell the client what it says,
+show their settings, and echo what they are given.
 """
 
 import sqlite3
@@ -15,15 +16,22 @@ from flask.typing import ResponseReturnValue
 from pydantic import BaseModel
 
 import mantlet
-from mantlet import ErrorEnvelope, RateLimiter
+from mantlet import ErrorEnvelope, OutputSanitizer, RateLimiter
 
 FAILURE = "db refused password=hunter2"
+SETTINGS = {"region": "eu", "signing_key": "demo-key-0cS9fjQmZ"}
+
+policies = (
+    OutputSanitizer(secrets=[SETTINGS["signing_key"]]),
+    ErrorEnvelope(),
+    RateLimiter("100/minute", burst=20),
+)
 
 fastapi_bare = FastAPI()
-fastapi_wrapped = mantlet.wrap(fastapi_bare, ErrorEnvelope(), RateLimiter("100/minute", burst=20))
+fastapi_wrapped = mantlet.wrap(fastapi_bare, *policies)
 
 flask_bare = Flask(__name__)
-flask_wrapped = mantlet.wrap(flask_bare, ErrorEnvelope(), RateLimiter("100/minute", burst=20))
+flask_wrapped = mantlet.wrap(flask_bare, *policies)
 
 
 class Item(BaseModel):
@@ -40,6 +48,16 @@ async def fastapi_hello() -> dict[str, str]:
 @fastapi_bare.post("/items", status_code=201)
 async def fastapi_item(item: Item) -> Item:
     return item
+
+
+@fastapi_bare.get("/settings")
+async def fastapi_settings() -> dict[str, str]:
+    return SETTINGS
+
+
+@fastapi_bare.get("/search")
+async def fastapi_search(q: str) -> dict[str, str]:
+    return {"found": f"nothing for {q}"}
 
 
 @fastapi_bare.get("/crash")
@@ -76,6 +94,16 @@ def flask_hello() -> ResponseReturnValue:
 @flask_bare.post("/items")
 def flask_item() -> ResponseReturnValue:
     return {"name": request.get_json()["name"]}, 201
+
+
+@flask_bare.get("/settings")
+def flask_settings() -> ResponseReturnValue:
+    return SETTINGS
+
+
+@flask_bare.get("/search")
+def flask_search() -> ResponseReturnValue:
+    return {"found": f"nothing for {request.args['q']}"}
 
 
 @flask_bare.get("/crash")

@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponseBase, JsonResponse, StreamingHt
 from django.urls import path
 
 import mantlet
-from mantlet import ErrorEnvelope, Problem, RateLimiter
+from mantlet import ErrorEnvelope, OutputSanitizer, Problem, RateLimiter
 
 settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["127.0.0.1", "localhost"])
 
@@ -69,6 +69,6 @@ urlpatterns = [
     path("stream/fails-early", stream, {"fails_at": 0}),
     path("stream/fails-late", stream, {"fails_at": 2}),
 ]
-policies = ErrorEnvelope(), RateLimiter("100/minute", burst=20)
+policies = OutputSanitizer(), ErrorEnvelope(), RateLimiter("100/minute", burst=20)
 application = mantlet.wrap(get_wsgi_application(), *policies)
 asgi_application = mantlet.wrap(get_asgi_application(), *policies)

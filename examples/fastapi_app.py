@@ -11,10 +11,11 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 import mantlet
-from mantlet import ErrorEnvelope, RateLimiter
+from mantlet import ErrorEnvelope, OutputSanitizer, RateLimiter
 
 api = FastAPI()
-app = mantlet.wrap(api, ErrorEnvelope(), RateLimiter("100/minute", burst=20))
+policies = OutputSanitizer(), ErrorEnvelope(), RateLimiter("100/minute", burst=20)
+app = mantlet.wrap(api, *policies)
 
 
 class Item(BaseModel):

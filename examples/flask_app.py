@@ -9,10 +9,11 @@ from flask import Flask, request
 from flask.typing import ResponseReturnValue
 
 import mantlet
-from mantlet import ErrorEnvelope, Problem, RateLimiter
+from mantlet import ErrorEnvelope, OutputSanitizer, Problem, RateLimiter
 
 app = Flask(__name__)
-app.wsgi_app = mantlet.wrap(app.wsgi_app, ErrorEnvelope(), RateLimiter("100/minute", burst=20))  # type: ignore[method-assign]  # Flask's own way
+policies = OutputSanitizer(), ErrorEnvelope(), RateLimiter("100/minute", burst=20)
+app.wsgi_app = mantlet.wrap(app.wsgi_app, *policies)  # type: ignore[method-assign]  # Flask's own way
 
 
 @app.get("/")

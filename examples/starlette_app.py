@@ -13,7 +13,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 import mantlet
-from mantlet import ErrorEnvelope, Problem, RateLimiter
+from mantlet import ErrorEnvelope, OutputSanitizer, Problem, RateLimiter
 
 
 async def hello(request: Request) -> Response:
@@ -69,4 +69,5 @@ routes = [
     WebSocketRoute("/echo", echo),
 ]
 starlette = Starlette(routes=routes)
-app = mantlet.wrap(starlette, ErrorEnvelope(), RateLimiter("100/minute", burst=20))
+policies = OutputSanitizer(), ErrorEnvelope(), RateLimiter("100/minute", burst=20)
+app = mantlet.wrap(starlette, *policies)
