@@ -120,7 +120,7 @@ formatted with its traceback, and written nowhere. starlette-problem logs nothin
 _SANITIZED = """Everything on: security fields, cookies, JSON made safe, members masked, and a
 search for so many patterns, which are secrets in all their forms and the literals of rules. The
 search alone is beside what one would write without it. The peers set security fields, and nothing
-else; what is beside them does just that, with the preset `"web"`."""
+else; what is beside them does just that, with the preset `"api"`."""
 
 _STORES = """One host's workers share a file, here over one process and two, which decide as fast as
 they can; pyrate-limiter's SQLite bucket does so as well. "Wrong" is how many of all their decisions

@@ -152,7 +152,7 @@ async def answers(protocol: str, size: int) -> list[Contender]:
 
 
 def _head_alone() -> OutputSanitizer:
-    return OutputSanitizer(headers="web", leaks=None, cookies=None, escape_json=False)
+    return OutputSanitizer(headers="api", leaks=None, cookies=None, escape_json=False)
 
 
 class _Headers:
