@@ -37,6 +37,11 @@ _WITH_CONTENT: Final = words(
     "template textarea title xmp"
 )
 _NEVER_ATTRIBUTES: Final = frozenset({"srcdoc", "style"})
+#: They have URLs, and nh3 does not look at these.
+_UNCHECKED: Final = words(
+    "archive attributionsrc background cite classid codebase data dynsrc icon imagesrcset longdesc "
+    "lowsrc manifest profile srcset usemap"
+)
 _NEVER_SCHEMES: Final = frozenset(
     {"blob", "data", "filesystem", "javascript", "livescript", "mocha", "vbscript", "view-source"}
 )
@@ -170,6 +175,11 @@ def _check_attributes(
                 raise ValueError(
                     f"attributes[{tag!r}] has {name!r}, which runs scripts or restyles the page; "
                     f'leave it out, or write attributes such as "title"'
+                )
+            if name in _UNCHECKED:
+                raise ValueError(
+                    f"attributes[{tag!r}] has {name!r}, whose URLs are not held to url_schemes; "
+                    f'leave it out, or write attributes such as "href" or "src"'
                 )
             if name == "rel" and tag in ("a", "*") and link_rel is not None:
                 raise ValueError(

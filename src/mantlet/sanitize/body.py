@@ -15,7 +15,18 @@ __all__ = ["Answer", "Body", "Kind", "Stage", "kind_of"]
 Stage = Callable[[bytes, bool], bytes]
 
 _EVENTS: Final = "text/event-stream"
-_JSON_LINES: Final = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
+#: JSON without "+json" in its type: by its older name, and in lines and sequences (RFC 7464).
+_JSON: Final = frozenset(
+    {
+        "application/json",
+        "application/json-seq",
+        "application/jsonl",
+        "application/jsonlines",
+        "application/ndjson",
+        "application/x-ndjson",
+        "text/json",
+    }
+)
 #: What no one can read a leak in before it is unpacked or drawn: it is left alone.
 _OPAQUE_TYPES: Final = frozenset({"image", "video", "audio", "font"})
 _TEXT_IMAGES: Final = frozenset({"image/svg+xml"})
@@ -60,12 +71,13 @@ class Kind(NamedTuple):
     plain: bool
 
 
-def kind_of(media: str | None, *, scan_binary: bool) -> Kind:
+def kind_of(media: str | None, *, scan_binary: bool, cleans: bool) -> Kind:
     """Return what a media type means for a body.
 
     Args:
         media: in lower case, without parameters.
         scan_binary: whether ``application/octet-stream`` is looked at.
+        cleans: whether HTML of some routes is cleaned.
     """
     if media is None:
         return Kind(None, looked_at=True, json=False, events=False, html=False, plain=True)
@@ -73,10 +85,12 @@ def kind_of(media: str | None, *, scan_binary: bool) -> Kind:
         media.partition("/")[0] in _OPAQUE_TYPES and media not in _TEXT_IMAGES
     )
     looked_at = not opaque and (scan_binary or media != _BINARY)
-    json = media == "application/json" or media.endswith("+json") or media in _JSON_LINES
+    json = media.endswith("+json") or media in _JSON
     html = media in ("text/html", "application/xhtml+xml")
     events = media == _EVENTS
-    return Kind(media, looked_at, json, events, html, looked_at and not (events or html))
+    return Kind(
+        media, looked_at, json, events, html, looked_at and not (events or (html and cleans))
+    )
 
 
 class Answer(NamedTuple):

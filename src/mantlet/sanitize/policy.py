@@ -150,13 +150,15 @@ class OutputSanitizer(Policy):
         return self._look_at(Answer(request, response, scanner, kind, coding), values)
 
     def _is_clean(self, values: bytes, body: bytes, scanner: Scanner | None, kind: Kind) -> bool:
-        """Return whether there is no leak in an answer, and no member to mask."""
+        """Return whether there is nothing to do about an answer but to escape its JSON."""
         if scanner is not None:
             if len(body) <= _SMALL:  # one search takes less than two
                 if not scanner.clean(b"%b\n%b" % (values, body), kind.media):
                     return False
             elif not (scanner.clean(values) and scanner.clean(body, kind.media)):
                 return False
+        if kind.html:
+            return not looks_like_json(body, complete=True)
         return not (kind.json and self._members is not None and self._members.betrayed(body))
 
     def _look_at(self, answer: Answer, values: bytes) -> Awaitable[Reply | None] | None:
@@ -178,6 +180,8 @@ class OutputSanitizer(Policy):
     def _watch_trailers(
         self, request: Request, response: Response, scanner: Scanner | None
     ) -> None:
+        """See to it that the fields behind the body are looked at."""
+        response.transform_trailers(partial(self._head.trailers, request))
         if self._search is not None and scanner is not None:
             response.transform_trailers(partial(self._search.trailers, request, scanner))
 
@@ -261,7 +265,8 @@ class OutputSanitizer(Policy):
         return message if data is message.data else Message(data, "out")
 
     def _kind_of(self, media: str | None) -> Kind:
-        kind = kind_of(media, scan_binary=self._scan_binary)
+        cleans = self._html is not None
+        kind = kind_of(media, scan_binary=self._scan_binary, cleans=cleans)
         if len(self._kinds) < _KINDS:
             self._kinds[media] = kind
         return kind

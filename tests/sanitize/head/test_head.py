@@ -448,3 +448,52 @@ def test_options_of_another_type_are_refused(make: Any) -> None:
     """At construction."""
     with pytest.raises(TypeError):
         make()
+
+
+# -- what browsers may read in two ways -----------------------------------------------------------
+
+
+@both_faces
+def test_two_types_do_not_hide_a_leak(face: Face) -> None:
+    """Browsers may take the one or the other."""
+    fields = [("content-type", "image/png"), ("content-type", "text/html")]
+
+    def app(_carrier: MutableMapping[str, Any]) -> Any:
+        return 200, fields, b"Xk29fjQmZ0-secret"
+
+    policy = OutputSanitizer(secrets=["Xk29fjQmZ0-secret"])
+    assert face.drive(face.wrap(app, policy)).body == b"*" * 17
+
+
+@both_faces
+def test_two_codings_are_none_that_is_known(face: Face) -> None:
+    """Each may be in a field of its own (RFC 9110, 8.4)."""
+    told = Told()
+    fields = [("content-encoding", "gzip"), ("content-encoding", "br")]
+    said(face, fields, OutputSanitizer(on_finding=told))
+    assert told.rules == ["unknown-encoding"]
+
+
+def test_an_injected_trailer_is_dropped() -> None:
+    """The fields behind the body go the same way as those before it."""
+    told = Told()
+    sent = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        start = {"type": "http.response.start", "status": 200, "headers": [], "trailers": True}
+        await send(start)
+        await send({"type": "http.response.body", "body": b"hello"})
+        trailers = [(b"x-a", b"1"), (b"x-b", b"2\r\nx-c: 3"), (b"x d", b"4")]
+        await send({"type": "http.response.trailers", "headers": trailers})
+
+    async def outside(scope: Scope, receive: Receive, send: Send) -> None:
+        async def keep(message: Any) -> None:
+            sent.append(message)
+            if message["type"] != "http.response.trailers":
+                await send(message)
+
+        await mantlet.asgi.wrap(app, OutputSanitizer(on_finding=told))(scope, receive, keep)
+
+    drive_asgi(outside)
+    assert sent[-1]["headers"] == [(b"x-a", b"1")]
+    assert told.rules == ["header-injection"]

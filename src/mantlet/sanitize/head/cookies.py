@@ -1,8 +1,9 @@
 """Cookies that other sites and scripts can't get at (draft-ietf-httpbis-rfc6265bis)."""
 
+import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from dataclasses import dataclass, field
+from fnmatch import translate
 from typing import Final, Literal
 
 __all__ = ["Cookies"]
@@ -44,6 +45,8 @@ class Cookies:
     same_site: SameSite | None = "Lax"
     session_like: Collection[str] = SESSION_LIKE
     readable: Collection[str] = READABLE
+    _is_session: re.Pattern[str] = field(init=False, repr=False, compare=False)
+    _is_readable: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.same_site not in ("Lax", "Strict", "None", None):
@@ -52,11 +55,8 @@ class Cookies:
             )
         if self.same_site == "None" and not self.secure:
             raise ValueError('same_site must not be "None" without secure: browsers refuse it')
-        for option in ("session_like", "readable"):
-            names = getattr(self, option)
-            if isinstance(names, str):
-                raise TypeError(f"{option} must be several names, not {names!r}")
-            object.__setattr__(self, option, tuple(name.lower() for name in names))
+        object.__setattr__(self, "_is_session", _matcher("session_like", self.session_like))
+        object.__setattr__(self, "_is_readable", _matcher("readable", self.readable))
 
     def mend(self, value: str, *, https: bool) -> tuple[str, str | None]:
         """Return a ``Set-Cookie`` with what it lacks, and what is wrong with it, if anything.
@@ -83,8 +83,8 @@ class Cookies:
     def _lacking(self, name: str, known: Mapping[str, str], *, https: bool) -> list[str]:
         """Return the attributes that a cookie lacks."""
         lacking = []
-        readable = _matches(name, self.readable)
-        session = readable or _matches(name, self.session_like)
+        readable = self._is_readable.fullmatch(name) is not None
+        session = readable or self._is_session.fullmatch(name) is not None
         # Browsers refuse these without it, whatever they stand for.
         needs_secure = name.startswith(_PREFIXES) or known.get("samesite") == "none"
         if https and "secure" not in known and (needs_secure or (session and self.secure)):
@@ -108,5 +108,8 @@ def _fault(name: str, known: Mapping[str, str]) -> str | None:
     return None
 
 
-def _matches(name: str, globs: Collection[str]) -> bool:
-    return any(fnmatchcase(name, glob) for glob in globs)
+def _matcher(option: str, globs: Collection[str]) -> re.Pattern[str]:
+    """Return what matches names, in lower case, that one of several globs does."""
+    if isinstance(globs, str):
+        raise TypeError(f"{option} must be several names, not {globs!r}")
+    return re.compile("|".join(translate(glob.lower()) for glob in globs) or r"(?!)")

@@ -17,7 +17,7 @@ from mantlet.request import Request
 from mantlet.routing import Routes
 from mantlet.sanitize.head.content import ContentType, content_type
 from mantlet.sanitize.head.cookies import Cookies
-from mantlet.sanitize.head.rules import MOST, NO_STORE, Pair, Plan, Rules, as_text
+from mantlet.sanitize.head.rules import MOST, NO_STORE, TOKEN, Pair, Plan, Rules, as_text
 from mantlet.sanitize.head.security import Preset, SecurityHeaders, security_headers
 
 __all__ = ["NONCE", "Head", "Seen", "joined_values"]
@@ -118,8 +118,8 @@ class Head:
                 raw = self._mend(request, raw, plan, mended)
         elif plan.cookies:
             raw = self._mend(request, raw, plan, None)
-        if plan.coding >= 0:
-            coding = as_text(raw[plan.coding][1]).strip().lower()
+        if plan.codings:
+            coding = ", ".join(as_text(raw[index][1]).strip().lower() for index in plan.codings)
         kept: list[Pair] = [*raw] if not dropped else _without(raw, dropped)
         if response.status != 101:
             kept += plan.added
@@ -166,6 +166,21 @@ class Head:
             if better is not value:
                 mended[index] = _with(raw[index], better)
         return mended
+
+    def trailers(self, request: Request, raw: Any) -> Any:
+        """Return the fields behind a body without those that must not be sent."""
+        try:
+            safe = [
+                pair
+                for pair in raw
+                if TOKEN.fullmatch(as_text(pair[0])) and not _FORBIDDEN.search(as_text(pair[1]))
+            ]
+        except (TypeError, LookupError, AttributeError):
+            safe = []
+        if len(safe) != len(raw):
+            self._report(request, "header-injection", "trailer")
+            return safe
+        return raw
 
     def _unsafe(self, request: Request, raw: Any, plan: Plan) -> set[int]:
         """Return the indexes of fields that must not be sent, and of those dropped anyway."""

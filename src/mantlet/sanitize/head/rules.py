@@ -8,7 +8,7 @@ from mantlet.fields import bytes_field, text_field
 from mantlet.sanitize.head.csp import Csp
 from mantlet.sanitize.head.security import SecurityHeaders
 
-__all__ = ["MOST", "NO_STORE", "Pair", "Plan", "Rules", "as_text"]
+__all__ = ["MOST", "NO_STORE", "TOKEN", "Pair", "Plan", "Rules", "as_text"]
 
 # Any: a name and a value, of bytes under ASGI and of str under WSGI.
 Pair = tuple[Any, Any]
@@ -38,7 +38,7 @@ _TELLING: Final = frozenset(
     }
 )
 # RFC 9110, 5.6.2.
-_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 #: What says that an app has decided what caches do.
 _CACHING: Final = frozenset({"cache-control", "expires", "pragma"})
 NO_STORE: Final = ("Cache-Control", "no-store")
@@ -58,8 +58,9 @@ class Plan(NamedTuple):
         nonced: those that have the request's nonce in them.
         no_store: whether to look if caches have to be told to store nothing.
         varies: whether any of the three has to be looked at.
-        content_type: the index of that field, or -1.
-        coding: the index of ``Content-Encoding``, or -1.
+        content_type: the index of that field; -1 where there is none, or more than one, of which
+            browsers may take either.
+        codings: the indexes of ``Content-Encoding``.
         cookies: the indexes of ``Set-Cookie``.
     """
 
@@ -71,7 +72,7 @@ class Plan(NamedTuple):
     no_store: bool
     varies: bool
     content_type: int
-    coding: int
+    codings: tuple[int, ...]
     cookies: tuple[int, ...]
 
 
@@ -120,8 +121,9 @@ class Rules:
         if no_store == "always" or (no_store and "set-cookie" in kept):
             added.append(native(*NO_STORE))
             no_store = None
+        types = _indexes(lower, "content-type")
         return Plan(
-            unsafe=tuple(i for i, name in enumerate(lower) if not _TOKEN.fullmatch(name)),
+            unsafe=tuple(i for i, name in enumerate(lower) if not TOKEN.fullmatch(name)),
             dropped=frozenset(
                 i for i, name in enumerate(lower) if name in _TELLING or name in overridden
             ),
@@ -130,9 +132,9 @@ class Rules:
             nonced=tuple(nonced),
             no_store=no_store is not None,
             varies=bool(secure or nonced or no_store),
-            content_type=_index(lower, "content-type"),
-            coding=_index(lower, "content-encoding"),
-            cookies=tuple(i for i, name in enumerate(lower) if name == "set-cookie"),
+            content_type=types[0] if len(types) == 1 else -1,
+            codings=_indexes(lower, "content-encoding"),
+            cookies=_indexes(lower, "set-cookie"),
         )
 
 
@@ -142,5 +144,5 @@ def as_text(native: Any) -> str:
     return text
 
 
-def _index(names: list[str], wanted: str) -> int:
-    return names.index(wanted) if wanted in names else -1
+def _indexes(names: list[str], wanted: str) -> tuple[int, ...]:
+    return tuple(index for index, name in enumerate(names) if name == wanted)
