@@ -38,7 +38,7 @@ def evaluator(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def judge(evaluator: Path, policy: str) -> list[tuple[int, str, str]]:
     """Return what is wrong with a policy, the worst first."""
     made = subprocess.run(
-        ["node", SCRIPT],
+        [shutil.which("node") or "node", SCRIPT],
         input=policy.encode(),
         capture_output=True,
         check=True,
