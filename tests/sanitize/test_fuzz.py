@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from mantlet import OutputSanitizer
 from mantlet.sanitize import Field
+from tests.sanitize.flood import flood
 from tests.sanitize.streams import play_asgi, play_wsgi
 
 if TYPE_CHECKING:
@@ -138,3 +139,8 @@ def test_a_clean_answer_stays_as_it_is(words: list[str], media: str, whole: bool
             fields[0],
             fields[2],
         ]
+
+
+def test_a_flood_of_answers_harms_none() -> None:
+    """A small one of those that ``python -m tests.sanitize.flood`` sends by the million."""
+    flood(20_000, seed=1)

@@ -15,7 +15,7 @@ from mantlet import ErrorEnvelope, OutputSanitizer, Policy, Problem, Reply, Requ
 from mantlet.sanitize import Field, Finding, Leaks
 from mantlet.scan import Registry
 from tests.drive import Answer, Face, Said, both_faces, make_scope
-from tests.sanitize.streams import play_asgi, play_wsgi
+from tests.sanitize.streams import play_asgi, play_wsgi, two_cuts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, MutableMapping
@@ -336,6 +336,25 @@ def test_a_body_that_is_not_in_its_coding_is_reported_or_blocked(face: Face) -> 
     assert (answer.status, answer.body) == (200, b"no gzip")
     assert told.rules == ["undecodable-body"]
     assert ask(face, app, OutputSanitizer(unreadable="block")).status == 502
+
+
+@both_faces
+@pytest.mark.parametrize("coding", ["gzip", "zstd", "nonsense"])
+def test_a_lie_about_the_coding_hides_no_leak(face: Face, coding: str) -> None:
+    """What is sent as it is, is searched as it is."""
+    policy = OutputSanitizer(secrets=[SECRET], fields=["a"])
+    body = f'{{"a": "<{SECRET}>"}}'
+    answer = ask(face, answering(body, "application/json", content_encoding=coding), policy)
+    assert answer.body.decode() == f'{{"a": "<{MASKED}>"}}'
+
+
+@faces
+def test_a_lie_about_the_coding_of_a_stream_hides_no_leak(play: Callable[..., Any]) -> None:
+    """Over any cut."""
+    policy = OutputSanitizer(secrets=[SECRET])
+    for chunks in two_cuts(f"a {SECRET} b".encode()):
+        _, sent = play(policy, [("content-encoding", "deflate")], chunks)
+        assert b"".join(sent).decode() == f"a {MASKED} b"
 
 
 @both_faces

@@ -20,9 +20,9 @@ When it is unsafe: a cleaned fragment is safe where an element's content stands,
 ``<math>``, nor if it is changed afterwards. Images may be of any site, which learns of each
 visitor, and relative ones send a GET to this one: a GET must change nothing.
 
-What it costs: the whole fragment in memory several times, and some 10 us for 80 bytes, 20 ms for 80
-KB. A fragment that would take a parser far longer than others of its size, such as thousands of
-elements within each other, is returned as text.
+What it costs: the whole fragment in memory several times, and some 10 us for 80 bytes and 20 ms for
+80 kilobytes. A fragment that would take a parser far longer than others of its size, such as
+thousands of elements within each other, is returned as text.
 """
 
 import json

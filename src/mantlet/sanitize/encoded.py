@@ -17,10 +17,10 @@ class Encoded:
         inner: the filter of the decoded body.
         limit: the most bytes that the decoded body may have.
         unreadable: is told that the body can't be decoded.
-        blocks: whether such a body is blocked.
+        otherwise: the filter of such a body; None if it is blocked.
     """
 
-    __slots__ = ("_blocks", "_recoded", "_unreadable")
+    __slots__ = ("_otherwise", "_recoded", "_unreadable")
 
     def __init__(
         self,
@@ -29,11 +29,11 @@ class Encoded:
         limit: int,
         unreadable: Callable[[], None],
         *,
-        blocks: bool,
+        otherwise: Stage | None,
     ) -> None:
         self._recoded: Recoded | None = Recoded(coding, inner, limit)
         self._unreadable = unreadable
-        self._blocks = blocks
+        self._otherwise = otherwise
 
     def __call__(self, chunk: bytes, more: bool) -> bytes:
         """Take a chunk of the encoded body; return what is sent in its place.
@@ -41,13 +41,14 @@ class Encoded:
         Raises:
             Problem: it can't be decoded, and is to be blocked or can't be sent as it is.
         """
+        otherwise = self._otherwise
         if self._recoded is None:
-            return chunk
+            return otherwise(chunk, more) if otherwise is not None else chunk
         try:
             return self._recoded(chunk, more)
         except Undecodable as error:
             self._unreadable()
-            if self._blocks or error.untouched is None:
+            if otherwise is None or error.untouched is None:
                 raise Problem(502) from error
             self._recoded = None
-            return error.untouched
+            return otherwise(error.untouched, more)

@@ -18,19 +18,18 @@ from mantlet.sanitize.head import Cookies, Head, Preset, SecurityHeaders, looks_
 from mantlet.sanitize.leaks import Leaks
 from mantlet.sanitize.markup import CleanBody, HtmlRoutes, charset_of
 from mantlet.sanitize.members import Field, Members
-from mantlet.sanitize.search import Search
-from mantlet.scan.registry import Registry
+from mantlet.sanitize.search import Search, Secrets, registry_of
 from mantlet.scan.scanner import Scanner
 
 __all__ = ["OutputSanitizer"]
-
-Secrets = Registry | Iterable[str | bytes]
 
 #: Stands for a content coding that can't be looked into.
 _UNKNOWN: Final = "?"
 _JSON: Final = "application/json"
 #: RFC 6455, 7.4.1: the endpoint has seen a message that violates its policy.
 _POLICY_VIOLATION: Final = 1008
+#: What a body is that can't be decoded.
+_UNREAD: Final = kind_of(None, scan_binary=True, cleans=False)
 _LEAKS: Final = Leaks()
 _COOKIES: Final = Cookies()
 #: Bodies of so many bytes are copied behind the fields, to be searched with them.
@@ -107,7 +106,7 @@ class OutputSanitizer(Policy):
             routes=routes or {},
             report=self._report,
         )
-        registry = _registry(secrets)
+        registry = registry_of(secrets)
         self._search = None
         if leaks is not None or registry is not None:
             leaks = Leaks(detect=()) if leaks is None else leaks
@@ -210,7 +209,7 @@ class OutputSanitizer(Policy):
         response.transform(
             cleaned
             if coding is None
-            else self._encoded(answer, coding, cleaned, self._largest_html, blocks=True)
+            else self._encoded(answer, coding, cleaned, self._largest_html, otherwise=None)
         )
         response.headers.set("Content-Type", f"{answer.kind.media}; charset=utf-8")
         self._watch(answer)
@@ -227,15 +226,22 @@ class OutputSanitizer(Policy):
         body = Body(answer, self._search, members, escapes=escapes)
         if coding is None:
             response.transform(body, keeps_length=not escapes and members is None)
-        elif coding is not _UNKNOWN:
-            blocks, largest = self._blocks_unreadable, self._largest_decoded
-            response.transform(self._encoded(answer, coding, body, largest, blocks=blocks))
+            return
+        # What can't be decoded may be no more than what it is: it is searched for leaks as such.
+        undecoded = Body(answer._replace(kind=_UNREAD), self._search, None, escapes=False)
+        if coding is _UNKNOWN:
+            response.transform(undecoded, keeps_length=True)
+            return
+        otherwise = None if self._blocks_unreadable else undecoded
+        response.transform(
+            self._encoded(answer, coding, body, self._largest_decoded, otherwise=otherwise)
+        )
 
     def _encoded(
-        self, answer: Answer, coding: str, inner: Stage, largest: int, *, blocks: bool
+        self, answer: Answer, coding: str, inner: Stage, largest: int, *, otherwise: Stage | None
     ) -> Encoded:
         unreadable = partial(self._report, answer.request, "undecodable-body", "body")
-        return Encoded(coding, inner, largest, unreadable, blocks=blocks)
+        return Encoded(coding, inner, largest, unreadable, otherwise=otherwise)
 
     def _coding(self, answer: Answer, *, blocks: bool) -> str | None:
         """Return the coding of a body: None for none, `_UNKNOWN` for one that can't be decoded.
@@ -278,16 +284,3 @@ class OutputSanitizer(Policy):
 def _check(option: str, value: object, *choices: str) -> None:
     if value not in choices:
         raise ValueError(f"{option} must be one of {choices}, not {value!r}")
-
-
-def _registry(secrets: Secrets) -> Registry | None:
-    """Return the registry of a loader, or one of the values given; None where there are none."""
-    registry = getattr(secrets, "registry", secrets)
-    if isinstance(registry, Registry):
-        return registry
-    if not isinstance(secrets, Iterable) or isinstance(secrets, (str, bytes)):
-        raise TypeError(
-            f"secrets must be a SecretLoader or several values, not {type(secrets).__name__}"
-        )
-    values = tuple(secrets)
-    return Registry(values) if values else None

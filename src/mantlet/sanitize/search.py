@@ -1,5 +1,6 @@
 """The search for leaks in all that an app sends, and what is done about one."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from mantlet.problem import Problem
@@ -13,7 +14,10 @@ from mantlet.scan.scanner import Scan, Scanner, Tell
 if TYPE_CHECKING:
     from mantlet.scan.needles import Needle
 
-__all__ = ["Search"]
+__all__ = ["Search", "Secrets", "registry_of"]
+
+#: A registry, or the values of one.
+Secrets = Registry | Iterable[str | bytes]
 
 
 class Search:
@@ -95,3 +99,16 @@ class Search:
                 raise Problem(500)
 
         return tell
+
+
+def registry_of(secrets: Secrets) -> Registry | None:
+    """Return the registry of a loader, or one of the values given; None where there are none."""
+    registry = getattr(secrets, "registry", secrets)
+    if isinstance(registry, Registry):
+        return registry
+    if not isinstance(secrets, Iterable) or isinstance(secrets, (str, bytes)):
+        raise TypeError(
+            f"secrets must be a SecretLoader or several values, not {type(secrets).__name__}"
+        )
+    values = tuple(secrets)
+    return Registry(values) if values else None

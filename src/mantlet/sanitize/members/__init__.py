@@ -20,8 +20,9 @@ In NDJSON and JSON text sequences, each document has a root of its own; among Se
 each event has.
 
 What it costs: a search for bytes that betray the names, and nothing else where none is found.
-Pointers, and names that may also stand between two strings, such as ``:``, have a streamed body
-read from its begin.
+Pointers, and names that may also stand between two strings, such as ``:``, have a body read
+from its begin, if it is streamed or what betrays them is in it: at some 30 MB/s, and at a tenth of
+that where they are all over it.
 
 What it does not do: it finds what has a name, and not what a value looks like. Bodies that are no
 JSON are masked as well as can be, never an error. A name of more than 4,096 bytes in the document

@@ -78,10 +78,9 @@ class Value:
             pos += 1
         quote = data.find(b'"', pos, size)
         end = size if quote < 0 else quote
-        if data.find(b"\\", pos, end) < 0:
-            pos = end  # a search for one byte is far faster than an expression
-        else:
-            pos = _match_end(_IN_STRING, data, pos, size)
+        # A search for one byte is far faster than an expression.
+        has_escapes = data.find(b"\\", pos, end) >= 0
+        pos = _match_end(_IN_STRING, data, pos, size) if has_escapes else end
         if pos < size:
             if data[pos] == _BACKSLASH:
                 self._cut = True  # it is the last byte
