@@ -94,6 +94,11 @@ def test_bytes_that_are_no_text_have_forms_too() -> None:
     assert any(form in b64encode(b"." + key) for form in forms(key))
 
 
+def test_a_value_is_found_in_latin_1() -> None:
+    """As header fields have it, and older pages."""
+    assert is_found("<b>pässwörd-1</b>".encode("latin-1"), "pässwörd-1")
+
+
 def test_an_ordinary_key_has_few_forms() -> None:
     """Six patterns for a value that nothing escapes, so that 15 of them are 90."""
     assert len(forms(b"abcdefgh12345678k")) == 6

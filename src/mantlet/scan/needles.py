@@ -104,6 +104,8 @@ def _forms(value: bytes) -> Iterator[bytes]:
     yield value
     with suppress(UnicodeDecodeError):
         text = value.decode()
+        with suppress(UnicodeEncodeError):
+            yield text.encode("latin-1")  # as header fields have it
         yield from _in_json(text)
         yield from _in_html(text)
     yield from _in_urls(value)
