@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mantlet.sanitize.codings import CODINGS, Recoded, Undecodable
+from mantlet.sanitize.codings import CODINGS, Recoded, Undecodable, codings
 
 PLAIN = b"a word, and another word; " * 400
 
@@ -243,3 +244,9 @@ def test_any_bytes_in_any_chunks(data: bytes, cuts: list[int], coding: str) -> N
 
     assert DECODERS[coding](b"".join(pieces())) == data
     assert heard.data == data
+
+
+def test_without_brotli_its_coding_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an extra."""
+    monkeypatch.setitem(sys.modules, "brotli", None)
+    assert "br" not in codings()

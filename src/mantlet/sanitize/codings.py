@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from mantlet.exceptions import MantletError
 
-__all__ = ["CODINGS", "Recoded", "Undecodable"]
+__all__ = ["CODINGS", "Recoded", "Undecodable", "codings"]
 
 #: The most bytes that are decoded in one go.
 _PIECE: Final = 64 * 1024
@@ -160,7 +160,8 @@ def _brotli() -> _Coding | None:
     return _Coding(lambda: _Brotli(brotli), make)
 
 
-def _codings() -> dict[str, _Coding]:
+def codings() -> dict[str, _Coding]:
+    """Return the codings that can be looked into here, by their names (RFC 9110, 16.6.1)."""
     gzip = _Coding(lambda: _Zlib(_GZIP), _deflating(_GZIP))
     deflate = _Coding(lambda: _Zlib(zlib.MAX_WBITS), _deflating(zlib.MAX_WBITS))
     codings = {"gzip": gzip, "x-gzip": gzip, "deflate": deflate}
@@ -170,8 +171,8 @@ def _codings() -> dict[str, _Coding]:
     return codings
 
 
-#: The codings that can be looked into, by their names (RFC 9110, 16.6.1).
-CODINGS: Final = _codings()
+#: Looked for once.
+CODINGS: Final = codings()
 
 
 class Recoded:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -50,6 +51,13 @@ def test_the_default_rules_are_few_enough() -> None:
                 for literal in rule.literals]  # fmt: skip
     assert len(literals) == len(set(literals)) <= 90
     assert not [literal for literal in literals if literal[:1].isspace()]
+
+
+def test_every_id_is_in_the_docs() -> None:
+    """Findings are looked up by it, and rules are ignored by it."""
+    page = (Path(__file__).resolve().parents[3] / "docs/output-sanitizer.md").read_text()
+    ids = {rule.id for rules in RULES.values() for rule in rules}
+    assert [name for name in sorted(ids) if f"`{name}`" not in page] == []
 
 
 @pytest.mark.parametrize("name", ERRORS)
