@@ -52,11 +52,14 @@ class Leaks:
                 raise ValueError(f"detect must be some of {sorted(known)}, not {group!r}")
         ignored = {ignore} if isinstance(ignore, str) else set(ignore)
         ids = {rule.id for rules in RULES.values() for rule in rules}
+        ids = ids.union(*(detector.ids for detector in DETECTORS.values()))
         if not ignored <= ids:
             raise ValueError(f"ignore must be ids of rules, not {sorted(ignored - ids)}")
         self.action: Action = action
         self.detectors: tuple[Detector, ...] = tuple(
-            DETECTORS[group] for group in groups if group in DETECTORS
+            DETECTORS[group].without(ignored)
+            for group in groups
+            if group in DETECTORS and not DETECTORS[group].ids <= ignored
         )
         self.judges: tuple[tuple[bytes, Judge], ...] = (
             *(

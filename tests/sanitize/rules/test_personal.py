@@ -116,3 +116,11 @@ def test_any_text_is_masked_alike_over_any_cut(parts: list[bytes]) -> None:
     scanner = Leaks(detect=list(SAMPLES)).scanner(())
     whole = Scan(scanner, Told())(b"".join(parts), False)
     assert streamed(parts, None, scanner) == whole
+
+
+def test_a_number_of_one_country_can_be_ignored() -> None:
+    """By its id, and a group whose ids are all ignored is not looked for."""
+    text = b"078-05-1120, 111.444.777-35"
+    scanner = Leaks(detect="national", ignore=["us-ssn"]).scanner(())
+    assert scanned(text, None, scanner) == (b"078-05-1120, **************", ["br-cpf"])
+    assert Leaks(detect="cards", ignore=["payment-card"]).detectors == ()

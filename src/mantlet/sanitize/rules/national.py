@@ -1,0 +1,163 @@
+"""National numbers of persons that have check digits, and that of the US, which has a form alone.
+
+Numbers that could as well be a time or a row's id are looked for in the groups alone that they are
+written in.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Final
+
+from mantlet.sanitize.rules.detector import (
+    BEFORE,
+    BEHIND,
+    PatternDetector,
+    always,
+    digits_of,
+    luhn,
+)
+
+__all__ = ["NATIONAL"]
+
+
+def _weighted(digits: list[int], weights: Iterable[int]) -> int:
+    return sum(digit * weight for digit, weight in zip(digits, weights, strict=False))
+
+
+def _is_nhs(matched: bytes) -> bool:
+    """NHS Data Dictionary, "NHS NUMBER": weights 10 to 2, modulo 11."""
+    digits = digits_of(matched)
+    return 11 - _weighted(digits, range(10, 1, -1)) % 11 == (digits[9] or 11)
+
+
+def _is_nir(matched: bytes) -> bool:
+    """The French number: 97 less the remainder by 97."""
+    text = matched.decode().replace(" ", "").replace("2A", "19").replace("2B", "18")
+    return 97 - int(text[:13]) % 97 == int(text[13:])
+
+
+_DNI_LETTERS: Final = "TRWAGMYFPDXBNJZSQVHLCKE"
+
+
+def _is_dni(matched: bytes) -> bool:
+    """The Spanish DNI and NIE: a letter by the remainder by 23."""
+    text = matched.decode().replace("-", "")
+    number = text[:-1].translate(str.maketrans("XYZ", "012"))
+    return _DNI_LETTERS[int(number) % 23] == text[-1]
+
+
+def _is_codice_fiscale(matched: bytes) -> bool:
+    """The Italian tax code: its last letter, by the decree of 23 December 1976."""
+    odd = [
+        1,
+        0,
+        5,
+        7,
+        9,
+        13,
+        15,
+        17,
+        19,
+        21,
+        2,
+        4,
+        18,
+        20,
+        11,
+        3,
+        6,
+        8,
+        12,
+        14,
+        16,
+        10,
+        22,
+        25,
+        24,
+        23,
+    ]
+    values = [int(char, 36) - (10 if char.isalpha() else 0) for char in matched.decode()]
+    total = sum(odd[value] for value in values[0:15:2]) + sum(values[1:15:2])
+    return chr(65 + total % 26) == chr(matched[15])
+
+
+def _is_pesel(matched: bytes) -> bool:
+    """The Polish number: weights 1, 3, 7, 9, and a date of birth."""
+    digits = digits_of(matched)
+    year, month, day = (int(matched[at : at + 2]) for at in (0, 2, 4))
+    century = {0: 1900, 1: 2000, 2: 2100, 3: 2200, 4: 1800}[month // 20]
+    try:
+        date(century + year, month % 20, day)
+    except ValueError:
+        return False
+    return _weighted(digits, (1, 3, 7, 9) * 2 + (1, 3, 1)) % 10 == 0
+
+
+def _is_cpf(matched: bytes) -> bool:
+    """The Brazilian number: two digits modulo 11."""
+    digits = digits_of(matched)
+    for count in (9, 10):
+        expected = _weighted(digits[:count], range(count + 1, 1, -1)) * 10 % 11 % 10
+        if expected != digits[count]:
+            return False
+    return len(set(digits)) > 1
+
+
+def _is_sin(matched: bytes) -> bool:
+    """The Canadian number: Luhn's digit."""
+    return luhn(digits_of(matched))
+
+
+#: Verhoeff's tables, of the dihedral group of ten elements.
+_PERMUTED: Final = (
+    "0123456789", "1576283094", "5803796142", "8916043527",
+    "9453126870", "4286573901", "2793806415", "7046913258",
+)  # fmt: skip
+
+
+def _is_aadhaar(matched: bytes) -> bool:
+    """The Indian number: Verhoeff's digit."""
+    check = 0
+    for place, digit in enumerate(reversed(digits_of(matched))):
+        check = _product(check, int(_PERMUTED[place % 8][digit]))
+    return check == 0
+
+
+def _product(one: int, other: int) -> int:
+    """Multiply in the dihedral group of ten elements."""
+    if one < 5:
+        return (one + other) % 5 + (5 if other >= 5 else 0)
+    return (one - other) % 5 + (0 if other >= 5 else 5)
+
+
+def _number(pattern: bytes) -> bytes:
+    return BEFORE + pattern + BEHIND
+
+
+NATIONAL: Final = PatternDetector(
+    [
+        # Social Security Administration: never 000, 666 or 900 to 999; it has no check digit.
+        ("us-ssn", _number(rb"(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}"), always),
+        ("uk-nhs-number", _number(rb"[0-9]{3}([ -])[0-9]{3}\1[0-9]{4}"), _is_nhs),
+        (
+            "fr-nir",
+            _number(
+                rb"[12] ?[0-9]{2} ?(?:0[1-9]|1[0-2]|[2-9][0-9]) ?[0-9][0-9AB] ?[0-9]{3} ?[0-9]{3}"
+                rb" ?[0-9]{2}"
+            ),
+            _is_nir,
+        ),
+        ("es-dni", _number(rb"(?:[0-9]{8}|[XYZ][0-9]{7})-?[A-HJ-NP-TV-Z]"), _is_dni),
+        (
+            "it-codice-fiscale",
+            _number(rb"[A-Z]{6}[0-9LMNP-V]{2}[A-EHLMPRST][0-9LMNP-V]{2}[A-Z][0-9LMNP-V]{3}[A-Z]"),
+            _is_codice_fiscale,
+        ),
+        ("pl-pesel", _number(rb"[0-9]{4}[0-3][0-9]{6}"), _is_pesel),
+        ("br-cpf", _number(rb"[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}"), _is_cpf),
+        ("ca-sin", _number(rb"[1-79][0-9]{2}([ -])[0-9]{3}\1[0-9]{3}"), _is_sin),
+        ("in-aadhaar", _number(rb"[2-9][0-9]{3} [0-9]{4} [0-9]{4}"), _is_aadhaar),
+    ],
+    tail=rb"[0-9A-Z][0-9A-Z .\-]{0,24}",
+    reach=26,
+)
