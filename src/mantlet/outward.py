@@ -224,6 +224,7 @@ class OutwardPass:
         if reply.status not in (204, 304):
             response.whole = reply.body
             response.headers.set("Content-Length", str(len(reply.body)))
+        response.complete = True
         if self.request.method == "HEAD":
             response.has_no_body()
         whole = response.whole or b""

@@ -144,6 +144,7 @@ class Response:
         """Say that this is the answer to HEAD, or that it is a head alone."""
         self.whole = b""
         self.bodiless = True
+        self.complete = False
 
     def begin(self, held: list[bytes], size: int, complete: bool) -> None:
         """Say what is there of the body.

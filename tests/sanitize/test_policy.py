@@ -609,6 +609,12 @@ def test_secrets_that_are_none_are_refused(secrets: Any) -> None:
         OutputSanitizer(secrets=secrets)
 
 
+def test_one_name_is_not_several() -> None:
+    """Text iterates over its characters, which nobody means."""
+    with pytest.raises(TypeError, match="fields must be several"):
+        OutputSanitizer(fields="password")
+
+
 def test_what_is_not_asked_for_costs_nothing() -> None:
     """Hooks without use are left out."""
     assert OutputSanitizer().idle_hooks == {"on_request"}

@@ -111,7 +111,6 @@ class OutputSanitizer(Policy):
         if leaks is not None or registry is not None:
             leaks = Leaks(detect=()) if leaks is None else leaks
             self._search = Search(leaks, registry, self._findings)
-        fields = tuple(fields)
         self._members = Members(fields) if fields else None
         self._html = HtmlRoutes(html) if html else None
         self._escapes = escape_json
