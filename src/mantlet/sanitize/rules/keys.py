@@ -27,7 +27,7 @@ def _token(id: str, literals: list[bytes], chars: bytes, least: int, most: int) 
     return Rule(
         id,
         literals,
-        run(chars, least, most),
+        run(chars, least, most, whole=True),
         not_before=_WORD,
         not_behind=chars,
         check=is_random,
