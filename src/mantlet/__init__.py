@@ -11,10 +11,11 @@ from mantlet.exceptions import (
     StoreOutage,
 )
 from mantlet.headers import Headers, MutableHeaders
-from mantlet.policy import Close, Message, Policy, Reply, Response
+from mantlet.policy import Close, Message, Policy, Reply
 from mantlet.problem import BodyTooLarge, MalformedRequest, Problem
 from mantlet.ratelimit import Concurrency, Quota, RateLimiter, Rule, keys, on_status
 from mantlet.request import Request, state
+from mantlet.response import Response
 from mantlet.sanitize import OutputSanitizer
 from mantlet.wrapping import wrap
 

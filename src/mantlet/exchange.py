@@ -22,8 +22,8 @@ from mantlet.outward import (
     OutwardPass,
     Steps,
 )
-from mantlet.policy import VALIDATORS, Filter, Response
 from mantlet.request import FIELDS, Request
+from mantlet.response import VALIDATORS, Filter, Response
 from mantlet.stack import BaseStack, Refusal
 
 __all__ = ["AnswerEnded", "Exchange"]

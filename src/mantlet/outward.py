@@ -11,9 +11,10 @@ from types import coroutine
 from typing import Any, Final
 
 from mantlet.exceptions import MantletError, NoAnswer, ResponseTooLarge
-from mantlet.policy import WANTS_BODY, Reply, Response
+from mantlet.policy import Reply
 from mantlet.problem import Problem
 from mantlet.request import REPORTED, Request
+from mantlet.response import WANTS_BODY, Response
 from mantlet.stack import OutwardPair, Waiting, settled
 
 __all__ = [

@@ -5,9 +5,10 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar, cast
 
 from mantlet.integrations.apps import hear
 from mantlet.integrations.signals import listen
-from mantlet.policy import Policy, Reply, Response
+from mantlet.policy import Policy, Reply
 from mantlet.problem import Problem
 from mantlet.request import Request
+from mantlet.response import Response
 
 __all__ = ["BaseStack", "OutwardPair", "Refusal", "Waiting", "settled"]
 

@@ -11,8 +11,9 @@ from mantlet.exchange import Exchange
 from mantlet.fields import bytes_field, with_fields
 from mantlet.headers import BytesHeaders
 from mantlet.outward import CLOSED, COLLECTING, HOLDING, STREAMING, WAITING, Steps
-from mantlet.policy import Reply, Response
+from mantlet.policy import Reply
 from mantlet.request import REPORTED
+from mantlet.response import Response
 from mantlet.types import AsgiMessage, Receive, Send
 
 __all__ = ["AsgiExchange", "HttpExchange", "sending_fields"]

@@ -7,8 +7,9 @@ from mantlet.fields import with_fields
 from mantlet.headers import BytesHeaders
 from mantlet.logs import log_error
 from mantlet.outward import CLOSED
-from mantlet.policy import Close, Message, Response
+from mantlet.policy import Close, Message
 from mantlet.request import REPORTED
+from mantlet.response import Response
 from mantlet.types import AsgiMessage, Receive
 
 __all__ = ["WebSocketExchange", "WebSocketRequest"]

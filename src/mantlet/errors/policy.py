@@ -42,9 +42,10 @@ from mantlet.errors.rendering import Page, render
 from mantlet.errors.reporting import Reporting
 from mantlet.errors.streams import FORMATS, Ending
 from mantlet.logs import log, unreported
-from mantlet.policy import Policy, Reply, Response
+from mantlet.policy import Policy, Reply
 from mantlet.problem import Problem
 from mantlet.request import ENVELOPE, Request
+from mantlet.response import Response
 
 __all__ = ["ErrorEnvelope"]
 

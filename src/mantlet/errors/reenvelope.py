@@ -10,9 +10,10 @@ from mantlet.errors.negotiation import PROBLEM_JSON, PROBLEM_XML, asks_for_json
 from mantlet.errors.rendering import ACCEPT
 from mantlet.exceptions import ResponseTooLarge
 from mantlet.logs import log
-from mantlet.policy import Reply, Response
+from mantlet.policy import Reply
 from mantlet.problem import Problem
 from mantlet.request import Request
+from mantlet.response import Response
 
 __all__ = ["Mode", "Reenvelope", "media_type", "with_fields"]
 

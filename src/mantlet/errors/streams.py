@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from mantlet.policy import Response
 from mantlet.problem import Problem
 from mantlet.request import Request
+from mantlet.response import Response
 
 __all__ = ["FORMATS", "Ending"]
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from mantlet.exceptions import ClientDisconnected, StoreOutage
 from mantlet.headers import TextHeaders
-from mantlet.policy import Policy, Reply, Response
+from mantlet.policy import Policy, Reply
 from mantlet.problem import Problem
 from mantlet.ratelimit.book import Book
 from mantlet.ratelimit.checks import Checks
@@ -49,6 +49,7 @@ from mantlet.ratelimit.rules import (
 from mantlet.ratelimit.stores.store import LocalStore, Store
 from mantlet.ratelimit.visit import Visit
 from mantlet.request import Request
+from mantlet.response import Response
 from mantlet.steps import begin
 
 __all__ = ["RateLimiter"]

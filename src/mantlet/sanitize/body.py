@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from mantlet.policy import Response
 from mantlet.request import Request
+from mantlet.response import Response
 from mantlet.sanitize.escape import EventEscape, JsonEscape
 from mantlet.sanitize.members import Members
 from mantlet.sanitize.search import Search

@@ -6,9 +6,10 @@ from typing import Final, Literal
 
 from mantlet.exceptions import ResponseTooLarge
 from mantlet.html import HtmlPolicy
-from mantlet.policy import Close, Message, Policy, Reply, Response
+from mantlet.policy import Close, Message, Policy, Reply
 from mantlet.problem import Problem
 from mantlet.request import Request
+from mantlet.response import Response
 from mantlet.sanitize.body import Answer, Body, Kind, Stage, kind_of
 from mantlet.sanitize.codings import CODINGS
 from mantlet.sanitize.encoded import Encoded

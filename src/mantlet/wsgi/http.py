@@ -11,9 +11,10 @@ from mantlet.fields import with_fields
 from mantlet.headers import TextHeaders
 from mantlet.logs import log_error
 from mantlet.outward import CLOSED, HOLDING, STREAMING, WAITING
-from mantlet.policy import Reply, Response
+from mantlet.policy import Reply
 from mantlet.problem import phrase
 from mantlet.request import FIELDS, REPORTED
+from mantlet.response import Response
 from mantlet.steps import run
 from mantlet.wsgi.files import WatchedFile
 from mantlet.wsgi.request import WsgiRequest

@@ -12,6 +12,46 @@ def test_a_policy_is_written_as_browsers_read_it() -> None:
     assert Csp(upgrade_insecure_requests=[]).value() == "upgrade-insecure-requests"
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "script-src https: data: wss://a.example *.a.example https://*.a.example:8443/js/ *:* *",
+        "script-src localhost:* http://127.0.0.1:8000 a_b.example. https://a.example/%20.js",
+        "script-src 'nonce-YWJj' 'sha256-abc=' 'strict-dynamic' 'report-sample'",
+        "sandbox",
+        "sandbox allow-forms allow-scripts",
+        "trusted-types",
+        "trusted-types 'none'",
+        "trusted-types default 'allow-duplicates'",
+        "require-trusted-types-for 'script'",
+        "report-uri /csp?x=1",
+        "webrtc 'block'",
+        "block-all-mixed-content",
+    ],
+    ids=range(12),
+)
+def test_what_browsers_take_is_taken(written: str) -> None:
+    """As it is."""
+    name, *sources = written.split()
+    assert Csp({name: sources}).value() == written
+
+
+def test_a_nonce_opens_nothing_that_is_closed() -> None:
+    """Browsers pass over a 'none' that stands beside something."""
+    policy = Csp(script_src="'none'", style_src="'self'", nonce=True)
+    assert policy.value("abc") == "script-src 'none'; style-src 'nonce-abc' 'self'"
+    with pytest.raises(ValueError, match="nonce must not be True"):
+        Csp(script_src="'none'", nonce=True)
+
+
+def test_a_policy_of_nothing_is_refused() -> None:
+    """And so is a directive that is there twice."""
+    with pytest.raises(ValueError, match="directives must not be empty"):
+        Csp()
+    with pytest.raises(ValueError, match="img-src must not be given twice"):
+        Csp({"img-src": "'self'"}, img_src="*")
+
+
 def test_a_nonce_stands_in_scripts_and_styles() -> None:
     """Where it is asked for."""
     policy = Csp(script_src=["'strict-dynamic'"], style_src=["'self'"], nonce=True)
@@ -43,6 +83,13 @@ def test_policies_that_say_the_same_are_equal() -> None:
         ({"script-src": ["unsafe-inline"]}, "write it in quotes"),
         ({"script-src": ["sha256-abc="]}, "write it in quotes"),
         ({"script-src": ["'selfish'"]}, "no keyword"),
+        ({"script-src": ["'unsafe-inlin'"]}, "no keyword"),
+        ({"script-src": ["'self"]}, "no keyword"),
+        ({"script-src": ["Self"]}, "write it in quotes"),
+        ({"script-src": ["<script>"]}, "no source"),
+        ({"script-src": ["https://a.example/a?b"]}, "no source"),
+        ({"sandbox": ["allow-script"]}, "sandbox must have some of"),
+        ({"require-trusted-types-for": ["script"]}, "'script'"),
         ({"script-src": ["https://a.example;"]}, "must not stand"),
         ({"script-src": ["a,b"]}, "must not stand"),
         ({"script-src": ["a\nb"]}, "must not stand"),
@@ -51,7 +98,7 @@ def test_policies_that_say_the_same_are_equal() -> None:
         ({"script-src": ["'none'", "'self'"]}, "'none' beside"),
         ({"upgrade-insecure-requests": ["1"]}, "no value"),
     ],
-    ids=range(12),
+    ids=range(19),
 )
 def test_what_browsers_would_ignore_is_refused(
     directives: dict[str, list[str]], words: str
@@ -71,6 +118,10 @@ def test_sources_are_text() -> None:
     """Nothing else."""
     with pytest.raises(TypeError, match="script-src must have texts"):
         Csp({"script-src": [5]})  # type: ignore[list-item]  # what is tested
+    with pytest.raises(TypeError, match="script-src must have texts"):
+        Csp(script_src=None)  # type: ignore[arg-type]  # the same
+    with pytest.raises(TypeError, match="directives must be"):
+        Csp("default-src 'self'")  # type: ignore[arg-type]  # the same
 
 
 def test_a_site_s_data_can_be_cleared() -> None:

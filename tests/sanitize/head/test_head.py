@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import mantlet
 from mantlet import OutputSanitizer
 from mantlet.sanitize import Cookies, Csp, SecurityHeaders
+from mantlet.sanitize.head import Head
 from tests.drive import FACES, Answer, Face, both_faces, drive_asgi
 from tests.sanitize.test_policy import Told, answering, ask
 
@@ -122,6 +123,37 @@ def test_what_is_no_field_is_dropped(pair: Any) -> None:
     assert told.rules == ["malformed-field"]
 
 
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (b"content-type", b"text/html; charset=utf-8"),
+        (b"content-encoding", b"identity"),
+        (b"set-cookie", b"theme=dark"),
+        (b"x-a", b"caf\xe9"),
+    ],
+    ids=["content-type", "content-encoding", "set-cookie", "latin-1"],
+)
+def test_values_like_bytes_are_read(kind: Any, name: bytes, value: bytes) -> None:
+    """Servers take them."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(name, kind(value))]})
+        await send({"type": "http.response.body", "body": b"hello"})
+
+    sent: list[Any] = []
+
+    async def outside(scope: Scope, receive: Receive, send: Send) -> None:
+        async def keep(message: Any) -> None:
+            sent.append(message)
+            await send(message | ({"headers": []} if "headers" in message else {}))
+
+        await mantlet.asgi.wrap(app, OutputSanitizer())(scope, receive, keep)
+
+    assert drive_asgi(outside).error is None
+    assert next((n, bytes(v)) for n, v in sent[0]["headers"]) == (name, value)
+
+
 @both_faces
 @pytest.mark.parametrize(
     "name", ["Server", "X-Powered-By", "X-AspNet-Version", "x-aspnetmvc-version", "X-Generator"]
@@ -201,6 +233,10 @@ def test_no_other_field_is_harmed_in_any_order(face: Face) -> None:
         assert [(n.lower(), v) for n, v in kept] == [(n.lower(), v) for n, v in expected]
 
 
+#: Those of which an answer has one.
+ONCE = [NAMES[0], NAMES[2], NAMES[3], *NAMES[6:]]
+
+
 @given(st.lists(st.tuples(
     st.sampled_from([*NAMES, "content-type", "etag", "x-a", "server", "vary", "cache-control"]),
     st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=8),
@@ -210,12 +246,60 @@ def test_any_fields_keep_their_order_and_values(fields: list[tuple[str, str]]) -
     policy = OutputSanitizer(headers="api", leaks=None)
     for face in FACES:
         answer = said(face, fields, policy)
-        own = [pair for pair in fields if pair[0] not in ("server", "content-type")]
+        own = [
+            pair
+            for index, pair in enumerate(fields)
+            if pair[0] not in ("server", "content-type")
+            and not (pair[0] in ONCE and pair[0] in [name for name, _ in fields[:index]])
+        ]
         kept = [(n.lower(), v) for n, v in answer.headers if n.lower() != "content-type"]
         assert kept[: len(own)] == own
         added = [name for name, _ in kept[len(own) :]]
         assert len(added) == len(set(added))
         assert not set(added) & {name for name, _ in own}
+
+
+@both_faces
+@pytest.mark.parametrize(
+    ("own", "kept"),
+    [
+        (["DENY", "DENY"], "DENY"),
+        (["SAMEORIGIN", "nonsense"], "SAMEORIGIN"),
+        (["SAMEORIGIN", "deny"], "deny"),
+        (["SAME\nORIGIN", "SAMEORIGIN"], "SAMEORIGIN"),
+        (["SAME\nORIGIN", "x\n"], "DENY"),
+    ],
+    ids=range(5),
+)
+def test_a_field_of_one_value_comes_once(face: Face, own: list[str], kept: str) -> None:
+    """The first, or the strictest; one that must not be sent counts for none."""
+    fields = [("x-frame-options", value) for value in own]
+    fields += [("content-type", "text/plain; charset=utf-8"), ("x-a", "1"), ("x-a", "2")]
+    answer = said(face, fields, OutputSanitizer(headers="api"))
+    assert answer.get("x-frame-options") == kept
+    assert answer.getall("x-a") == ["1", "2"]
+    assert answer.get("content-type") == "text/plain; charset=utf-8"
+
+
+@both_faces
+@pytest.mark.parametrize("name", NAMES)
+def test_a_field_that_is_dropped_is_not_the_app_s_own(face: Face, name: str) -> None:
+    """Else a policy written over several lines would leave the answer without any."""
+    policy = OutputSanitizer(headers="api")
+    ours = said(face, [], policy, **HTTPS[face.name]).get(name)
+    fields = [("x-a", "1"), (name, "default-src 'self';\n img-src *"), ("etag", '"1"')]
+    answer = said(face, fields, policy, **HTTPS[face.name])
+    assert answer.get(name) == ours
+    assert answer.headers[:2] == [("x-a", "1"), ("etag", '"1"')]
+
+
+@both_faces
+def test_what_is_dropped_says_nothing_of_caches(face: Face) -> None:
+    """An answer to credentials is not stored for it."""
+    answer = said(
+        face, [("cache-control", "public\n")], OutputSanitizer(), headers=[("cookie", "a=1")]
+    )
+    assert answer.get("cache-control") == "no-store"
 
 
 @both_faces
@@ -247,6 +331,31 @@ def test_a_nonce_is_handed_to_the_app_and_to_the_browser(face: Face) -> None:
         assert policy.count(f"'nonce-{seen[-1]}'") == 2
     assert seen[0] != seen[1]
     assert len(seen[0]) == 24
+
+
+@both_faces
+def test_a_cached_page_keeps_its_nonce(face: Face) -> None:
+    """What a 304 says, caches take over (RFC 9111, 3.2): it would not be that of their page."""
+
+    def app(_carrier: MutableMapping[str, Any]) -> Any:
+        return 304, [], b""
+
+    answer = face.drive(face.wrap(app, OutputSanitizer(headers="web")))
+    assert answer.get("content-security-policy") is None
+    assert answer.get("x-frame-options") == "SAMEORIGIN"
+
+
+@both_faces
+def test_an_app_may_empty_the_state(face: Face) -> None:
+    """The answer goes out all the same."""
+
+    def app(carrier: MutableMapping[str, Any]) -> Any:
+        mantlet.state(carrier).clear()
+        return 200, [], b"hello"
+
+    answer = face.drive(face.wrap(app, OutputSanitizer(headers="web")))
+    assert (answer.status, answer.error) == (200, None)
+    assert "'nonce-" in (answer.get("content-security-policy") or "")
 
 
 @both_faces
@@ -285,6 +394,28 @@ def test_answers_to_credentials_are_not_stored(
 
 
 @both_faces
+@pytest.mark.parametrize(
+    ("sent", "own", "stored"),
+    [
+        ([], [("Cache-Control", "public")], "public"),
+        ([("cookie", "a=1")], [("Cache-Control", "public")], "no-store"),
+        ([("cookie", "a=1")], [("Cache-Control", "public"), ("expires", "0")], "no-store"),
+        ([("cookie", "a=1")], [("expires", "0")], "no-store"),
+        ([], [("cache-control", "public"), ("set-cookie", "a=1")], "no-store"),
+    ],
+    ids=range(5),
+)
+def test_what_the_app_says_of_caches_can_be_overridden(
+    face: Face, sent: list[tuple[str, str]], own: list[tuple[str, str]], stored: str
+) -> None:
+    """Where the answer is private, and nowhere else."""
+    policy = OutputSanitizer(headers=SecurityHeaders(override=["Cache-Control"]))
+    answer = said(face, own, policy, headers=sent)
+    assert answer.get("cache-control") == stored
+    assert answer.get("expires") == dict(own).get("expires")
+
+
+@both_faces
 def test_an_api_s_answers_are_never_stored(face: Face) -> None:
     """Without credentials too."""
     assert said(face, [], OutputSanitizer(headers="api")).get("cache-control") == "no-store"
@@ -302,6 +433,7 @@ def test_an_api_s_answers_are_never_stored(face: Face) -> None:
         ("text/css; x=1", "text/css; x=1; charset=utf-8"),
         ("text/html; charset=latin-1", "text/html; charset=latin-1"),
         ('text/html;CHARSET="x"', 'text/html;CHARSET="x"'),
+        ("text/html; charset=", "text/html; charset=; charset=utf-8"),
         ("text/event-stream", "text/event-stream"),
         ("application/json", "application/json"),
         ("image/png", "image/png"),
@@ -333,8 +465,12 @@ def test_text_gets_the_charset_that_it_lacks(face: Face, own: str, expected: str
         ("a=1; SameSite=None", "a=1; SameSite=None", "a=1; SameSite=None; Secure"),
         ("",) * 3,
         ("nonsense;;;=",) * 3,
+        ("_session_id=1; Secure\xa0; HttpOnly; SameSite=Lax",
+         "_session_id=1; Secure\xa0; HttpOnly; SameSite=Lax",
+         "_session_id=1; Secure\xa0; HttpOnly; SameSite=Lax; Secure"),
+        ("author=1",) * 3,
     ],
-    ids=range(9),
+    ids=range(11),
 )  # fmt: skip
 def test_session_cookies_get_what_they_lack(face: Face, own: str, plain: str, secure: str) -> None:
     """Others are left alone, and what is there stays byte for byte."""
@@ -408,11 +544,14 @@ def test_plans_are_bounded() -> None:
         ({"strict_transport_security": "max-age=5; includeSubDomains; preload"}, "to be preloaded"),
         ({"permissions_policy": "camera=()\r\n"}, "Permissions-Policy"),
         ({"permissions_policy": ""}, "must not be empty"),
+        ({"permissions_policy": "camera 'none'; usb 'self'"}, "permissions_policy must be such as"),
+        ({"permissions_policy": "camera=(),"}, "permissions_policy must be such as"),
+        ({"no_store": None, "override": ["Cache-Control"]}, "override"),
         ({"cross_origin_opener_policy": "none"}, "cross_origin_opener_policy"),
         ({"no_store": "never"}, "no_store"),
         ({"override": ["X-Frame-Options"]}, "override"),
     ],
-    ids=range(11),
+    ids=range(14),
 )
 def test_a_field_that_browsers_do_not_take_is_refused(options: Any, words: str) -> None:
     """At construction, by name."""
@@ -441,8 +580,16 @@ def test_cookies_that_can_t_be_are_refused(options: Any, words: str) -> None:
         lambda: SecurityHeaders(override="x"),
         lambda: OutputSanitizer(headers=5),  # type: ignore[arg-type]  # what is tested
         lambda: OutputSanitizer(cookies="x"),  # type: ignore[arg-type]  # the same
+        lambda: OutputSanitizer(routes=["/x"]),  # type: ignore[arg-type]  # the same
+        lambda: OutputSanitizer(routes={5: "api"}),  # type: ignore[dict-item]  # the same
+        lambda: Cookies(readable=[5]),  # type: ignore[list-item]  # the same
+        lambda: Cookies(secure="no"),  # type: ignore[arg-type]  # the same
+        lambda: SecurityHeaders(override=[5]),  # type: ignore[list-item]  # the same
+        lambda: SecurityHeaders(strict_transport_security=5),  # type: ignore[arg-type]  # the same
+        lambda: SecurityHeaders(content_security_policy={"a": 1}),  # type: ignore[arg-type]  # the same
+        lambda: SecurityHeaders(referrer_policy=Csp(default_src="'none'")),  # type: ignore[arg-type]  # the same
     ],
-    ids=range(4),
+    ids=range(12),
 )
 def test_options_of_another_type_are_refused(make: Any) -> None:
     """At construction."""
@@ -472,6 +619,24 @@ def test_two_codings_are_none_that_is_known(face: Face) -> None:
     fields = [("content-encoding", "gzip"), ("content-encoding", "br")]
     said(face, fields, OutputSanitizer(on_finding=told))
     assert told.rules == ["unknown-encoding"]
+
+
+@pytest.mark.parametrize(
+    "trailers", [[(b"x-a", 5)], [None], 5, None, iter([(b"x", b"a\nb")])], ids=range(5)
+)
+def test_trailers_that_are_none_are_dropped(trailers: Any) -> None:
+    """And reported; nothing is raised."""
+    told: list[tuple[str, str]] = []
+    head = Head(
+        headers=None,
+        cookies=None,
+        unsafe_fields="drop",
+        routes={},
+        report=lambda _request, rule, place: told.append((rule, place)),
+    )
+    # None stands for the request, which is only handed on.
+    assert head.trailers(None, trailers) == []  # type: ignore[arg-type]  # as said
+    assert told == [("header-injection", "trailer")]
 
 
 def test_an_injected_trailer_is_dropped() -> None:

@@ -8,13 +8,15 @@ __all__ = ["ContentType", "content_type", "looks_like_json"]
 
 #: RFC 9110, 8.3.1, with the blanks that apps put around it.
 _MEDIA_TYPE: Final = re.compile(r"\s*([!#$%&'*+\-.^_`|~0-9A-Za-z]+/[!#$%&'*+\-.^_`|~0-9A-Za-z]+)")
-_CHARSET: Final = re.compile(r";\s*charset\s*=", re.IGNORECASE)
+#: One that names something: browsers pass over an empty one (WHATWG MIME Sniffing, 4.4).
+_CHARSET: Final = re.compile(r";[ \t]*charset=\"?[^\";, \t]", re.IGNORECASE)
 #: Types of text that browsers guess the charset of where none is stated (WHATWG Encoding, HTML).
 #: JSON and event streams are UTF-8 by definition, and XML says it itself.
 _WITHOUT_CHARSET: Final = frozenset({"text/event-stream", "text/xml"})
 _UTF_8: Final = "; charset=utf-8"
-#: How much of a body is looked at, where it is not there whole.
+#: Within so many bytes JSON begins, behind its blanks and the mark that some put before it.
 _BEGINNING: Final = 64
+_MARK: Final = b"\xef\xbb\xbf"
 _JSON_BEGINNING: Final = re.compile(
     rb'\s*(?:\{\s*(?:\}|"(?:[^"\\\x00-\x1f]|\\.)*"\s*:)|\[\s*[\[{"\d\]])'
 )
@@ -51,8 +53,9 @@ def looks_like_json(first: bytes, *, complete: bool) -> bool:
         first: the first bytes of the body.
         complete: whether they are all.
     """
-    if first[:64].lstrip()[:1] not in (b"{", b"["):
+    if first[:_BEGINNING].removeprefix(_MARK).lstrip()[:1] not in (b"{", b"["):
         return False
+    first = first.removeprefix(_MARK)
     if not complete:
         return _JSON_BEGINNING.match(first) is not None
     try:

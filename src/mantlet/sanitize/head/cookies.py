@@ -12,14 +12,17 @@ SameSite = Literal["Lax", "Strict", "None"]
 
 #: Names of cookies that stand for a login or a session: those of frameworks, and what is usual.
 SESSION_LIKE: Final = (
-    "session*", "*session", "*sess", "*sessid", "*sessionid", "sid", "*.sid", "*_sid", "auth*",
-    "*_auth", "*-auth", "*token*", "jwt*", "remember*", "*_remember", "login*", "identity*",
-    ".aspnet*", "asp.net*", "phpsessid", "jsessionid", "laravel_session", "__host-*", "__secure-*",
+    "*session*", "sess*", "ssess*", "*sess", "*sessid*", "sid", "*.sid", "*_sid", "*-sid", "auth",
+    "auth_*", "auth-*", "auth.*", "authn*", "authori[sz]*", "*_auth", "*-auth", "*oauth*",
+    "*token*", "jwt*", "*_jwt", "*-jwt", "remember*", "*_remember*", "login*", "identity*",
+    "wordpress_logged_in*", "wordpress_sec*", ".aspnet*", "asp.net*", "__host-*", "__secure-*",
 )  # fmt: skip
 #: Those that a site's own scripts have to read: tokens against forged requests.
-READABLE: Final = ("csrf*", "*csrftoken", "xsrf*", "_csrf*", "*xsrf-token")
+READABLE: Final = ("*csrf*", "*xsrf*")
 
 _PREFIXES: Final = ("__host-", "__secure-")
+#: What browsers strip off, and nothing else (RFC 6265bis, 5.6).
+_BLANKS: Final = " \t"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +40,7 @@ class Cookies:
 
     Raises:
         ValueError: ``same_site`` is none that browsers know, or None without ``secure``.
-        TypeError: the names are one text.
+        TypeError: ``secure`` or ``http_only`` is no bool, or the names are not several texts.
     """
 
     secure: bool = True
@@ -49,6 +52,9 @@ class Cookies:
     _is_readable: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        for option, value in (("secure", self.secure), ("http_only", self.http_only)):
+            if not isinstance(value, bool):
+                raise TypeError(f"{option} must be True or False, not {value!r}")
         if self.same_site not in ("Lax", "Strict", "None", None):
             raise ValueError(
                 f'same_site must be "Lax", "Strict", "None" or None, not {self.same_site!r}'
@@ -68,10 +74,10 @@ class Cookies:
             https: whether the answer goes over https.
         """
         pair, *attributes = value.split(";")
-        name = pair.partition("=")[0].strip().lower()
+        name = pair.partition("=")[0].strip(_BLANKS).lower()
         # The last one of a name holds (RFC 6265bis, 5.7).
         known = {
-            key.strip().lower(): worth.strip().lower()
+            key.strip(_BLANKS).lower(): worth.strip(_BLANKS).lower()
             for key, _, worth in (attribute.partition("=") for attribute in attributes)
         }
         added = self._lacking(name, known, https=https)
@@ -110,6 +116,6 @@ def _fault(name: str, known: Mapping[str, str]) -> str | None:
 
 def _matcher(option: str, globs: Collection[str]) -> re.Pattern[str]:
     """Return what matches names, in lower case, that one of several globs does."""
-    if isinstance(globs, str):
+    if isinstance(globs, str) or not all(isinstance(glob, str) for glob in globs):
         raise TypeError(f"{option} must be several names, not {globs!r}")
     return re.compile("|".join(translate(glob.lower()) for glob in globs) or r"(?!)")

@@ -6,11 +6,12 @@ from typing import Final
 
 __all__ = ["Csp"]
 
-#: CSP Level 3, 6; upgrade-insecure-requests, require-trusted-types-for and trusted-types are of
-#: specifications of their own, plugin-types and block-all-mixed-content are not taken any more.
+#: CSP Level 3, 6, and what else IANA's registry of Content Security Policy Directives has, with two
+#: that browsers do not take any more, and no harm is in: many a site's policy still has them.
 _DIRECTIVES: Final = frozenset(
     [
         "base-uri",
+        "block-all-mixed-content",
         "child-src",
         "connect-src",
         "default-src",
@@ -23,6 +24,7 @@ _DIRECTIVES: Final = frozenset(
         "manifest-src",
         "media-src",
         "object-src",
+        "plugin-types",
         "report-to",
         "report-uri",
         "require-trusted-types-for",
@@ -39,11 +41,23 @@ _DIRECTIVES: Final = frozenset(
         "worker-src",
     ]
 )
-_WITHOUT_VALUE: Final = frozenset({"upgrade-insecure-requests"})
+_WITHOUT_VALUE: Final = frozenset({"block-all-mixed-content", "upgrade-insecure-requests"})
+#: Those that are the strictest without any.
+_MAY_BE_EMPTY: Final = _WITHOUT_VALUE | {"sandbox", "trusted-types"}
 #: Directives whose values are no sources.
-_NO_SOURCES: Final = frozenset(
-    ["report-to", "report-uri", "require-trusted-types-for", "sandbox", "trusted-types", "webrtc"]
-)
+_NO_SOURCES: Final = frozenset({"plugin-types", "report-to", "report-uri", "trusted-types"})
+#: Directives with values of their own: Trusted Types, 4; WebRTC in CSP Level 3, 6.3.2; HTML, 7.1.5.
+_CHOICES: Final = {
+    "require-trusted-types-for": ("'script'",),
+    "webrtc": ("'allow'", "'block'"),
+    "sandbox": (
+        "allow-downloads", "allow-forms", "allow-modals", "allow-orientation-lock",
+        "allow-pointer-lock", "allow-popups", "allow-popups-to-escape-sandbox",
+        "allow-presentation", "allow-same-origin", "allow-scripts",
+        "allow-storage-access-by-user-activation", "allow-top-navigation",
+        "allow-top-navigation-by-user-activation", "allow-top-navigation-to-custom-protocols",
+    ),
+}  # fmt: skip
 _KEYWORDS: Final = frozenset(
     [
         "self",
@@ -53,17 +67,29 @@ _KEYWORDS: Final = frozenset(
         "strict-dynamic",
         "unsafe-hashes",
         "report-sample",
+        "report-sha256",
+        "report-sha384",
+        "report-sha512",
+        "trusted-types-eval",
         "wasm-unsafe-eval",
         "inline-speculation-rules",
         "unsafe-allow-redirects",
+        "unsafe-webtransport-hashes",
     ]
 )
+_QUOTED: Final = frozenset(f"'{keyword}'" for keyword in _KEYWORDS)
 _WITH_NONCE: Final = ("script-src", "style-src")
 #: Stands for the nonce of a request. It is no value that a source may have.
 _PLACE: Final = "\x00"
 # CSP Level 3, 2.3.1: no semicolon, comma, control or anything beyond ASCII.
 _VALUE: Final = re.compile(r"[!-+\--:<-~]+")
-_QUOTED: Final = re.compile(r"'(?:(?:nonce-|sha(?:256|384|512)-)[A-Za-z0-9+/_-]+={0,2}|[a-z-]+)'")
+_HASH_OR_NONCE: Final = re.compile(r"'(?:nonce|sha(?:256|384|512))-[A-Za-z0-9+/_-]+={0,2}'")
+_UNQUOTED: Final = re.compile(r"(?:nonce|sha(?:256|384|512))-.*", re.IGNORECASE)
+#: A scheme, or a host with what may be around it. Browsers take no query and no address of IPv6.
+_PLACES: Final = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.-]*:"
+    r"|(?:[A-Za-z][A-Za-z0-9+.-]*://)?(?:\*|(?:\*\.)?[\w-]+(?:\.[\w-]+)*\.?)(?::(?:[0-9]+|\*))?(?:/[^?#]*)?"
+)
 
 
 class Csp:
@@ -72,12 +98,13 @@ class Csp:
     Args:
         directives: what may be loaded, by directive: ``{"default-src": ["'self'"]}``.
         nonce: give the scripts and styles of each answer a nonce, which the app finds in
-            ``mantlet.state(...)["csp_nonce"]`` and puts into ``<script nonce="...">``.
+            ``mantlet.state(...)["csp_nonce"]`` and puts into ``<script nonce="...">``. A directive
+            that is ``'none'`` stays so.
         **more: directives as keywords: ``default_src=["'self'"]``.
 
     Raises:
         TypeError: a directive's value is not text, and not several.
-        ValueError: there is no such directive, or a source is malformed.
+        ValueError: there is no such directive, a source is malformed, or there is none at all.
     """
 
     __slots__ = ("_directives", "_parts", "nonce")
@@ -89,11 +116,19 @@ class Csp:
         nonce: bool = False,
         **more: str | Iterable[str],
     ) -> None:
+        if not isinstance(directives, Mapping | None):
+            raise TypeError(f"directives must be sources by directive, not {directives!r}")
         given = dict(directives or {})
-        given |= {name.replace("_", "-"): sources for name, sources in more.items()}
+        for keyword, sources in more.items():
+            name = keyword.replace("_", "-")
+            if name in given:
+                raise ValueError(f"{name} must not be given twice")
+            given[name] = sources
+        if not given:
+            raise ValueError("directives must not be empty, for that would be no policy")
         self._directives = {name: _sources(name, sources) for name, sources in given.items()}
         self.nonce = nonce
-        if nonce and not any(name in self._directives for name in _WITH_NONCE):
+        if nonce and not any(self._has_nonce(name) for name in self._directives):
             raise ValueError("nonce must not be True without a script-src or a style-src")
         self._parts = self._written().split(_PLACE)
 
@@ -121,10 +156,13 @@ class Csp:
         written = []
         for name, sources in self._directives.items():
             values = [name, *sources]
-            if self.nonce and name in _WITH_NONCE:
+            if self.nonce and self._has_nonce(name):
                 values.insert(1, f"'nonce-{_PLACE}'")
             written.append(" ".join(values))
         return "; ".join(written)
+
+    def _has_nonce(self, name: str) -> bool:
+        return name in _WITH_NONCE and self._directives[name] != ["'none'"]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Csp) and self._parts == other._parts
@@ -139,6 +177,8 @@ class Csp:
 def _sources(name: str, sources: str | Iterable[str]) -> list[str]:
     if name not in _DIRECTIVES:
         raise ValueError(f'a directive must be one of CSP, such as "script-src", not {name!r}')
+    if not isinstance(sources, Iterable):
+        raise TypeError(f"{name} must have texts as sources, not {sources!r}")
     values = sources.split() if isinstance(sources, str) else list(sources)
     if not all(isinstance(value, str) for value in values):
         raise TypeError(f"{name} must have texts as sources, not {sources!r}")
@@ -147,7 +187,7 @@ def _sources(name: str, sources: str | Iterable[str]) -> list[str]:
             raise ValueError(f"{name} has the source {value!r}, which must not stand in a policy")
         if name not in _NO_SOURCES:
             _check_source(name, value)
-    if bool(values) == (name in _WITHOUT_VALUE):
+    if (name in _WITHOUT_VALUE) if values else (name not in _MAY_BE_EMPTY):
         wanted = "no value" if values else "at least one source, such as \"'none'\""
         raise ValueError(f"{name} must have {wanted}")
     if "'none'" in values and len(values) > 1:
@@ -156,9 +196,14 @@ def _sources(name: str, sources: str | Iterable[str]) -> list[str]:
 
 
 def _check_source(name: str, value: str) -> None:
-    if value in _KEYWORDS or value.startswith(("nonce-", "sha256-", "sha384-", "sha512-")):
+    choices = _CHOICES.get(name)
+    if choices is not None:
+        if value not in choices:
+            raise ValueError(f"{name} must have some of {choices}, not {value!r}")
+    elif value.lower() in _KEYWORDS or _UNQUOTED.fullmatch(value):
         raise ValueError(f"{name} has {value!r}, a keyword: write it in quotes, \"'{value}'\"")
-    if "'" in value and (
-        not _QUOTED.fullmatch(value) or ("-" not in value and value[1:-1] not in _KEYWORDS)
-    ):
-        raise ValueError(f"{name} has {value!r}, which is no keyword of CSP")
+    elif "'" in value:
+        if value not in _QUOTED and not _HASH_OR_NONCE.fullmatch(value):
+            raise ValueError(f"{name} has {value!r}, which is no keyword of CSP")
+    elif not _PLACES.fullmatch(value):
+        raise ValueError(f"{name} has {value!r}, which is no source such as https://cdn.example")

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from mantlet.fields import FieldNames, bytes_field, text_field
-from mantlet.policy import Response
 from mantlet.problem import Problem
 from mantlet.request import Request
+from mantlet.response import Response
 from mantlet.routing import Routes
 from mantlet.sanitize.head.content import ContentType, content_type
 from mantlet.sanitize.head.cookies import Cookies
@@ -70,6 +70,10 @@ class Head:
             raise ValueError(f'unsafe_fields must be "drop" or "refuse", not {unsafe_fields!r}')
         if not (cookies is None or isinstance(cookies, Cookies)):
             raise TypeError(f"cookies must be Cookies(...) or None, not {cookies!r}")
+        if not isinstance(routes, Mapping):
+            raise TypeError(f"routes must be fields by pattern, not {routes!r}")
+        if not all(isinstance(route, str) for route in routes):
+            raise TypeError(f"routes must have patterns of text, not {[*routes]!r}")
         self._rules = Rules(security_headers("headers", headers))
         by_route = [
             (
@@ -89,7 +93,7 @@ class Head:
 
     def on_request(self, request: Request) -> None:
         """Hand the app a nonce of 128 bits (CSP Level 3, 7.1)."""
-        request.state[NONCE] = b64encode(os.urandom(16)).decode()
+        request.state[NONCE] = _nonce()
 
     def apply(self, request: Request, response: Response) -> Seen:
         """Make the head of an answer safe; return what it says of the body.
@@ -104,27 +108,27 @@ class Head:
         except (TypeError, ValueError, AttributeError):
             raw = self._well_formed(request, raw)
             plan, text, values = _read(raw, rules, in_bytes=request.waits)
-        dropped: frozenset[int] | set[int] = plan.dropped
-        if plan.unsafe or not text.isprintable():
-            dropped = self._unsafe(request, raw, plan)
-        media = coding = None
+        if not (plan.sound and text.isprintable()):
+            gone = self._gone(request, raw, plan)
+            if gone:  # what the app said in a field that goes is not said: it is planned anew
+                raw = _without(raw, gone)
+                plan, _, values = _read(raw, rules, in_bytes=request.waits)
+        media = mended = coding = None
         if plan.content_type >= 0:
             value = raw[plan.content_type][1]
-            read = self._types.get(value)
-            if read is None:
-                read = self._read_type(value)
-            media, mended = read
-            if mended is not None or plan.cookies:
-                raw = self._mend(request, raw, plan, mended)
-        elif plan.cookies:
-            raw = self._mend(request, raw, plan, None)
+            try:
+                media, mended = self._types.get(value) or self._read_type(value)
+            except TypeError:  # a bytearray, which servers take, is no key
+                media, mended = content_type(as_text(value))
+        if mended is not None or plan.cookies:
+            raw = self._mend(request, raw, plan, mended)
         if plan.codings:
             coding = ", ".join(as_text(raw[index][1]).strip().lower() for index in plan.codings)
-        kept: list[Pair] = [*raw] if not dropped else _without(raw, dropped)
+        kept: list[Pair] = [*raw] if not plan.dropped else _without(raw, plan.dropped)
         if response.status != 101:
             kept += plan.added
             if plan.varies:
-                kept += self._more(request, plan)
+                kept = self._varied(request, plan, kept, response.status)
         response.raw = kept
         return media, coding, values
 
@@ -132,17 +136,22 @@ class Head:
         found = self._routes.match(request.method, request.route_path) if self._routes else ()
         return found[0][0] if found else self._rules
 
-    def _more(self, request: Request, plan: Plan) -> list[Pair]:
-        """Return the fields that depend on the request."""
-        more: list[Pair] = []
+    def _varied(self, request: Request, plan: Plan, kept: list[Pair], status: int) -> list[Pair]:
+        """Return the fields with those that depend on the request."""
         native = bytes_field if request.waits else text_field
         if plan.added_secure and request.scheme in _SECURE:
-            more += plan.added_secure
-        for name, policy in plan.nonced:
-            more.append(native(name, policy.value(request.state[NONCE])))
+            kept += plan.added_secure
+        # A cache takes over what a 304 says (RFC 9111, 3.2): the page that it has would be left
+        # with a nonce that is not the one in its scripts.
+        if plan.nonced and status != 304:
+            nonce = request.state.get(NONCE) or _nonce()
+            for name, policy in plan.nonced:
+                kept.append(native(name, policy.value(nonce)))
         if plan.no_store and request.pick_headers(_CREDENTIALS):
-            more.append(native(*NO_STORE))
-        return more
+            if plan.caching:
+                kept = [pair for pair in kept if pair[0] not in plan.caching]
+            kept.append(native(*NO_STORE))
+        return kept
 
     def _read_type(self, value: Any) -> ContentType:
         read = content_type(as_text(value))
@@ -170,28 +179,38 @@ class Head:
     def trailers(self, request: Request, raw: Any) -> Any:
         """Return the fields behind a body without those that must not be sent."""
         try:
+            raw = raw if isinstance(raw, list | tuple) else list(raw)
             safe = [
                 pair
                 for pair in raw
                 if TOKEN.fullmatch(as_text(pair[0])) and not _FORBIDDEN.search(as_text(pair[1]))
             ]
         except (TypeError, LookupError, AttributeError):
-            safe = []
+            raw, safe = (None,), []
         if len(safe) != len(raw):
             self._report(request, "header-injection", "trailer")
             return safe
         return raw
 
-    def _unsafe(self, request: Request, raw: Any, plan: Plan) -> set[int]:
-        """Return the indexes of fields that must not be sent, and of those dropped anyway."""
-        unsafe = set(plan.unsafe)
-        unsafe |= {i for i, (_, value) in enumerate(raw) if _FORBIDDEN.search(as_text(value))}
-        for index in sorted(unsafe):
+    def _gone(self, request: Request, raw: Any, plan: Plan) -> set[int]:
+        """Return the indexes of fields that must not be sent, or not again.
+
+        Raises:
+            Problem: one must not, and the answer is to be refused for it.
+        """
+        gone = set(plan.unsafe)
+        gone |= {i for i, (_, value) in enumerate(raw) if _FORBIDDEN.search(as_text(value))}
+        for index in sorted(gone):
             name = "" if index in plan.unsafe else f" {as_text(raw[index][0]).lower()}"
             self._report(request, "header-injection", f"header{name or f' {index}'}")
-        if unsafe and self._refuses:
+        if gone and self._refuses:
             raise Problem(500)
-        return unsafe | plan.dropped
+        for indexes in plan.repeated:
+            usable = [index for index in indexes if index not in gone]
+            # Browsers frame nothing if one X-Frame-Options allows what another doesn't.
+            denying = (i for i in usable if as_text(raw[i][1]).strip().upper() == "DENY")
+            gone |= {*usable} - {next(denying, usable[0] if usable else -1)}
+        return gone
 
     def _well_formed(self, request: Request, raw: Any) -> list[Pair]:
         """Return the pairs that are some, in the protocol's form."""
@@ -209,6 +228,11 @@ class Head:
             if self._refuses:
                 raise Problem(500)
         return kept
+
+
+def _nonce() -> str:
+    """Return 128 bits that can't be guessed (CSP Level 3, 7.1)."""
+    return b64encode(os.urandom(16)).decode()
 
 
 def joined_values(raw: Any) -> bytes:

@@ -43,6 +43,18 @@ TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CACHING: Final = frozenset({"cache-control", "expires", "pragma"})
 NO_STORE: Final = ("Cache-Control", "no-store")
 _HSTS: Final = "strict-transport-security"
+#: Fields of one value. Browsers take the first of some, and of others none where there are several
+#: (RFC 6797, 8.1; HTML, 7.1.3 and 7.1.4; Fetch, 3.7).
+_SINGLE: Final = frozenset(
+    [
+        _HSTS,
+        "x-content-type-options",
+        "x-frame-options",
+        "cross-origin-opener-policy",
+        "cross-origin-embedder-policy",
+        "cross-origin-resource-policy",
+    ]
+)
 #: How many plans are remembered.
 MOST: Final = 256
 
@@ -52,11 +64,14 @@ class Plan(NamedTuple):
 
     Attributes:
         unsafe: the indexes of fields whose names must not be sent.
+        repeated: the indexes of fields that must come once and do not, those of one name together.
+        sound: whether there are none of either.
         dropped: the indexes of fields that are taken out.
         added: the pairs that are put behind them.
         added_secure: those over https.
         nonced: those that have the request's nonce in them.
         no_store: whether to look if caches have to be told to store nothing.
+        caching: the app's own names for what caches are told, which then give way.
         varies: whether any of the three has to be looked at.
         content_type: the index of that field; -1 where there is none, or more than one, of which
             browsers may take either.
@@ -65,11 +80,14 @@ class Plan(NamedTuple):
     """
 
     unsafe: tuple[int, ...]
+    repeated: tuple[tuple[int, ...], ...]
+    sound: bool
     dropped: frozenset[int]
     added: tuple[Pair, ...]
     added_secure: tuple[Pair, ...]
     nonced: tuple[tuple[str, Csp], ...]
     no_store: bool
+    caching: frozenset[Any]
     varies: bool
     content_type: int
     codings: tuple[int, ...]
@@ -117,13 +135,20 @@ class Rules:
             else:
                 text = value.value() if isinstance(value, Csp) else value
                 (secure if key == _HSTS else added).append(native(name, text))
-        no_store = self._headers.no_store if not kept & _CACHING else None
+        replaces = "cache-control" in overridden
+        no_store = self._headers.no_store if replaces or not kept & _CACHING else None
         if no_store == "always" or (no_store and "set-cookie" in kept):
             added.append(native(*NO_STORE))
             no_store = None
+        elif replaces:  # what the app says holds until it is known that the answer is private
+            overridden -= {"cache-control"}
         types = _indexes(lower, "content-type")
+        unsafe = tuple(i for i, name in enumerate(lower) if not TOKEN.fullmatch(name))
+        repeated = tuple(_indexes(lower, name) for name in sorted(_SINGLE) if lower.count(name) > 1)
         return Plan(
-            unsafe=tuple(i for i, name in enumerate(lower) if not TOKEN.fullmatch(name)),
+            unsafe=unsafe,
+            repeated=repeated,
+            sound=not unsafe and not repeated,
             dropped=frozenset(
                 i for i, name in enumerate(lower) if name in _TELLING or name in overridden
             ),
@@ -131,6 +156,9 @@ class Rules:
             added_secure=tuple(secure),
             nonced=tuple(nonced),
             no_store=no_store is not None,
+            caching=frozenset(
+                name for name in names if replaces and as_text(name).lower() == "cache-control"
+            ),
             varies=bool(secure or nonced or no_store),
             content_type=types[0] if len(types) == 1 else -1,
             codings=_indexes(lower, "content-encoding"),
@@ -140,6 +168,8 @@ class Rules:
 
 def as_text(native: Any) -> str:
     """Return a name or a value as text."""
+    if isinstance(native, memoryview):
+        native = native.tobytes()
     text: str = native if isinstance(native, str) else native.decode("latin-1")
     return text
 

@@ -72,6 +72,12 @@ _CHOICES: Final = {
     "no_store": get_args(NoStore),
 }  # fmt: skip
 _NOT_FIELDS: Final = ("no_store", "override")
+_POLICIES: Final = ("Content-Security-Policy", "Content-Security-Policy-Report-Only")
+#: A member of the dictionary that a Permissions-Policy is (W3C Permissions Policy, 5.2; RFC 9651).
+_PERMISSION: Final = re.compile(
+    r'[a-z][a-z0-9-]*=(?:\*|self|src|"[^"]*"|\((?:self|src|\*|"[^"]*"| +)*\))(?:;[a-z-]+=\S+)?'
+)
+_BETWEEN: Final = re.compile(r',(?=[^"]*(?:"[^"]*"[^"]*)*$)')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,10 +99,12 @@ class SecurityHeaders:
         cross_origin_resource_policy: the field's value.
         no_store: set ``Cache-Control: no-store`` where the app says nothing of caches: in answers
             to requests with ``"credentials"`` and in those that set cookies, or ``"always"``.
-        override: names of fields whose value here replaces the app's.
+        override: names of fields whose value here replaces the app's; ``Cache-Control`` for what
+            ``no_store`` sets.
 
     Raises:
         ValueError: a value that browsers do not take; the message names the field.
+        TypeError: a value that is no text, nor, for a policy of content, a `Csp`.
     """
 
     strict_transport_security: str | None = None
@@ -118,17 +126,22 @@ class SecurityHeaders:
             if value is not None and value not in choices:
                 raise ValueError(f"{option} must be one of {choices}, not {value!r}")
         for name, value in self.values():
+            if not isinstance(value, (str, Csp) if name in _POLICIES else str):
+                raise TypeError(f"{name} must be text, not {value!r}")
             if not value:
                 raise ValueError(f"{name} must not be empty; None leaves it out")
             check_value(name, value if isinstance(value, str) else value.value())
         _check_hsts(self.strict_transport_security)
+        _check_permissions(self.permissions_policy)
         policies = (self.referrer_policy or "origin").replace(",", " ").split()
         if not _REFERRER_POLICIES.issuperset(policies):
             raise ValueError(f"referrer_policy must be known, not {self.referrer_policy!r}")
-        if isinstance(self.override, str):
-            raise TypeError(f"override must be several names, not {self.override!r}")
-        lower = frozenset(name.lower() for name in self.override)
-        unknown = lower - {name.lower() for name, _ in self.values()} - {"cache-control"}
+        names = self.override
+        if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+            raise TypeError(f"override must be several names, not {names!r}")
+        lower = frozenset(name.lower() for name in names)
+        known = {name.lower() for name, _ in self.values()}
+        unknown = lower - (known | {"cache-control"} if self.no_store else known)
         if unknown:
             raise ValueError(f"override must be names of fields set here, not {sorted(unknown)}")
         object.__setattr__(self, "override", lower)
@@ -158,6 +171,16 @@ def _check_hsts(value: str | None) -> None:
             f"strict_transport_security must have a max-age of at least {_PRELOAD_AGE} and "
             f"includeSubDomains to be preloaded, not {value!r}"
         )
+
+
+def _check_permissions(value: str | None) -> None:
+    """Refuse what browsers pass over, such as the words of the Feature-Policy of old."""
+    for member in _BETWEEN.split(value) if value else ():
+        if not _PERMISSION.fullmatch(member.strip()):
+            raise ValueError(
+                f"permissions_policy must be such as 'camera=(), fullscreen=(self)', "
+                f"which {member.strip()!r} is not"
+            )
 
 
 _NONCED: Final = Csp(
