@@ -228,7 +228,8 @@ class Exchange(OutwardPass):
             if body is not held[-1] and body != held[-1]:
                 self._fit_whole(response, body)
             return
-        whole = response.whole
+        # To HEAD the app may send a body all the same, in any number of chunks.
+        whole = None if response.bodiless else response.whole
         if whole is not None and len(whole) == self._size:
             self._flushed = True
             body = _through(new, whole, False)

@@ -102,6 +102,8 @@ class OutwardPass:
     # Whether the app has ended, and whether an error answer may be held until it does.
     _ended = False
     _patient = True
+    # Whether the app raised the error behind an answer of its own, which was held.
+    _late = False
 
     @abstractmethod
     def make_response(self, reply: Reply) -> Response:
@@ -157,16 +159,13 @@ class OutwardPass:
         for pair in self._pending:
             on_response, on_error, lowest = pair
             reply = None
+            error = None if on_error is None else self._to_hear()
+            if error is HOLD:
+                self._pending = chain((pair,), self._pending)
+                return HOLD
             response = self.response
-            error = self._error
-            if on_error is not None and error is None and response is not None:
-                # A framework that told of an error by its signal has raised it already.
-                error = self._error = request.carrier.get(REPORTED) if not response.reply else None
-                if error is None and response.status >= 400 and self._must_hold(response):
-                    self._pending = chain((pair,), self._pending)
-                    return HOLD
             try:
-                if error is not None and on_error is not None:
+                if on_error is not None and error is not None:
                     reply = on_error(request, error)
                 elif on_response is not None and response is not None and response.status >= lowest:
                     reply = on_response(request, response)
@@ -179,6 +178,22 @@ class OutwardPass:
                     return reply
                 self._replied(reply)
         return None
+
+    # Any: an exception, or `HOLD`.
+    def _to_hear(self) -> Any:
+        """Return the error that a policy is told of, None, or `HOLD` if that isn't known yet."""
+        response = self.response
+        error = self._error
+        if response is None:
+            return error
+        if error is None and not response.reply:
+            # A framework that told of an error by its signal has raised it already.
+            error = self._error = self.request.carrier.get(REPORTED)
+        if error is None:
+            return HOLD if response.status >= 400 and self._must_hold(response) else None
+        # Where a policy further in has made the answer one that is not held, what the app raises
+        # behind it comes too late.
+        return None if self._late and response.status < 400 else error
 
     def _must_hold(self, response: Response) -> bool:
         """Return whether the app may still raise the error that it has answered."""
@@ -194,6 +209,7 @@ class OutwardPass:
                     await _want(WANTS_END, PATIENCE)
                 except BaseException as error:  # noqa: BLE001  # what the app raised
                     self._error = error
+                    self._late = True
             else:
                 await self._wait_for(waiting)
             waiting = self._carry()
@@ -246,6 +262,8 @@ class OutwardPass:
         """Make what is held one chunk, since a policy asks for the whole; return it."""
         body = b"".join(self._held or ())
         self._held = [body]
+        if self.response is not None and not self.response.bodiless:
+            self.response.begin(self._held, self._size, self.complete)
         return body
 
     async def _resume(self, result: bytes | BaseException | None) -> None:

@@ -6,7 +6,7 @@ import gc
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 import mantlet
@@ -138,7 +138,20 @@ def test_every_policy_sees_one_outcome_and_one_end(
                 assert len(outcomes) <= 1
 
 
+#: An error answer that its app then raises behind, and that a policy makes none of.
+RECANTED = Script(status=400, chunks=(b"a",), raises_at=1, wsgi_style="list", ends_with_last=False)
+
+#: Two chunks, neither of which is said to be the last.
+CHUNKED = Script(chunks=(b"a", b"Hello"), declares_length=True, ends_with_last=False)
+
+
 @checked
+@example(
+    RECANTED, [Plan(on_error="reply"), Plan(on_response="status"), Plan(on_error="pass")], "GET"
+)
+@example(RECANTED, [Plan(on_error="reply"), Plan(on_error="pass")], "GET")
+@example(CHUNKED, [Plan(on_response="transform"), Plan(on_response="small body")], "GET")
+@example(CHUNKED, [Plan(on_response="transform"), Plan(on_response="transform")], "HEAD")
 @given(scripts, stacks, methods)
 def test_a_fused_stack_behaves_like_its_policies_nested_one_by_one(
     script: Script, chosen: list[Plan], method: str
