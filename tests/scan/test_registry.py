@@ -1,7 +1,11 @@
 """The values that must not get out, now and for a while after they were replaced."""
 
+import gc
+import weakref
+
 import pytest
 
+from mantlet.scan.needles import Needle
 from mantlet.scan.registry import Registry
 
 OLD, NEW = "old-secret-value-1", "new-secret-value-2"
@@ -92,3 +96,44 @@ def test_a_registry_shows_no_value() -> None:
     assert repr(registry) == "Registry(1 values, 0 old)"
     assert OLD in registry
     assert NEW not in registry
+
+
+class Searcher:
+    """What is told of the needles, and by what the registry went when it was told."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self.told: list[tuple[bool, bool]] = []
+
+    def rebuild(self, needles: tuple[Needle, ...]) -> None:
+        forms = {needle.form for needle in needles}
+        counted = {needle.form for needle in self._registry.needles}
+        self.told.append((NEW.encode() in forms, NEW.encode() in counted))
+
+
+def test_who_searches_is_ready_before_a_change_counts() -> None:
+    """So nobody has a value that is not searched for yet, and no answer waits for a search."""
+    registry = Registry([OLD])
+    searcher = Searcher(registry)
+    registry.attach(searcher)
+    registry.replace([NEW])
+    assert searcher.told == [(False, False), (True, False)]
+    assert NEW in registry
+
+
+def test_who_searches_no_more_is_not_kept() -> None:
+    """A stack that is made anew leaves nothing behind in the registry that it shares."""
+    registry = Registry([OLD])
+    searcher = Searcher(registry)
+    registry.attach(searcher)
+    gone = weakref.ref(searcher)
+    del searcher
+    gc.collect()
+    assert gone() is None
+
+
+def test_fingerprints_of_one_key_are_alike() -> None:
+    """In every process that has it."""
+    key = b"the-key-of-all-workers"
+    prints = {Registry([OLD], key=key).fingerprint(OLD.encode()) for _ in range(2)}
+    assert len(prints) == 1

@@ -19,7 +19,8 @@ from mantlet.sanitize.head import Cookies, Head, Preset, SecurityHeaders, looks_
 from mantlet.sanitize.leaks import Leaks
 from mantlet.sanitize.markup import CleanBody, HtmlRoutes, charset_of
 from mantlet.sanitize.members import Field, Members
-from mantlet.sanitize.search import Search, Secrets, registry_of
+from mantlet.sanitize.search import Search
+from mantlet.scan.registry import Values, registry_of
 from mantlet.scan.scanner import Scanner
 
 __all__ = ["OutputSanitizer"]
@@ -81,7 +82,7 @@ class OutputSanitizer(Policy):
         headers: Preset | SecurityHeaders | None = "safe",
         escape_json: bool = True,
         leaks: Leaks | None = _LEAKS,
-        secrets: Secrets = (),
+        secrets: Values = (),
         fields: Iterable[str | Field] = (),
         html: Mapping[str, str | HtmlPolicy] | None = None,
         cookies: Cookies | None = _COOKIES,

@@ -1,23 +1,17 @@
 """The search for leaks in all that an app sends, and what is done about one."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mantlet.problem import Problem
 from mantlet.request import Request
 from mantlet.sanitize.findings import Finding, Findings
 from mantlet.sanitize.head import joined_values
 from mantlet.sanitize.leaks import Leaks
+from mantlet.scan.needles import Needle
 from mantlet.scan.registry import Registry
 from mantlet.scan.scanner import Scan, Scanner, Tell
 
-if TYPE_CHECKING:
-    from mantlet.scan.needles import Needle
-
-__all__ = ["Search", "Secrets", "registry_of"]
-
-#: A registry, or the values of one.
-Secrets = Registry | Iterable[str | bytes]
+__all__ = ["Search"]
 
 
 class Search:
@@ -34,19 +28,20 @@ class Search:
         self._registry = registry
         self._findings = findings
         self._masks = leaks.action == "redact"
-        # With the needles that it was built for: swapped as one, so that any thread sees a pair.
-        needles: tuple[Needle, ...] = () if registry is None else registry.needles
-        self._built = needles, leaks.scanner(needles)
+        if registry is None:
+            self._scanner = leaks.scanner(())
+        else:
+            registry.attach(self)
+
+    def rebuild(self, needles: tuple[Needle, ...]) -> None:
+        """Search for these secrets from now on."""
+        self._scanner = self._leaks.scanner(needles)
 
     def scanner(self) -> Scanner:
-        """Return what to search with now; it is made anew when secrets have changed."""
-        registry = self._registry
-        if registry is not None:
-            registry.expire()
-            needles = registry.needles
-            if needles is not self._built[0]:
-                self._built = needles, self._leaks.scanner(needles)
-        return self._built[1]
+        """Return what to search with now."""
+        if self._registry is not None:
+            self._registry.expire()
+        return self._scanner
 
     def body(self, request: Request, scanner: Scanner, media: str | None) -> Scan:
         """Return the search through a body: a filter."""
@@ -99,16 +94,3 @@ class Search:
                 raise Problem(500)
 
         return tell
-
-
-def registry_of(secrets: Secrets) -> Registry | None:
-    """Return the registry of a loader, or one of the values given; None where there are none."""
-    registry = getattr(secrets, "registry", secrets)
-    if isinstance(registry, Registry):
-        return registry
-    if not isinstance(secrets, Iterable) or isinstance(secrets, (str, bytes)):
-        raise TypeError(
-            f"secrets must be a SecretLoader or several values, not {type(secrets).__name__}"
-        )
-    values = tuple(secrets)
-    return Registry(values) if values else None

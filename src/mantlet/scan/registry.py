@@ -7,13 +7,18 @@ from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from threading import Lock
 from time import monotonic
-from typing import Final
+from typing import Final, Protocol
+from weakref import WeakSet
 
 from mantlet.scan.needles import Needle, forms, weakness
 
-__all__ = ["Registry"]
+__all__ = ["Registry", "Values", "registry_of"]
 
 _FINGERPRINT_BYTES: Final = 6
+
+
+class _Searcher(Protocol):
+    def rebuild(self, needles: tuple[Needle, ...]) -> None: ...
 
 
 class Registry:
@@ -23,11 +28,12 @@ class Registry:
         values: text or bytes. One that is shorter than 8 bytes, or easy to guess, is left out
             with a warning, since masking it would destroy answers that have it by chance.
         overlap: seconds that a value is still searched for after it was replaced.
+        key: what fingerprints are made with, up to 64 bytes; by default one of this process alone.
         clock: gives the time in seconds.
 
     Raises:
         TypeError: a value is neither text nor bytes.
-        ValueError: ``overlap`` is negative.
+        ValueError: ``overlap`` is negative, or the key too long.
 
     Attributes:
         needles: what to search for now, each form once; another object after each change.
@@ -38,16 +44,18 @@ class Registry:
         values: Iterable[str | bytes] = (),
         *,
         overlap: float = 300,
+        key: bytes | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         if overlap < 0:
             raise ValueError(f"overlap must be 0 seconds or more, not {overlap}")
         self._overlap = overlap
         self._clock = clock
-        self._key = os.urandom(32)
+        self._key = os.urandom(32) if key is None else key
         self._lock = Lock()
         self._values: tuple[bytes, ...] = ()
         self._old: dict[bytes, float] = {}
+        self._searchers: WeakSet[_Searcher] = WeakSet()
         self.needles: tuple[Needle, ...] = ()
         self.replace(values)
 
@@ -66,11 +74,13 @@ class Registry:
 
     def expire(self) -> None:
         """Forget old values whose time is over; it costs nothing where there are none."""
-        if self._old:
-            with self._lock:
+        if self._old and self._lock.acquire(blocking=False):
+            try:
                 now = self._clock()
                 if any(until <= now for until in self._old.values()):
                     self._rebuild(now)
+            finally:
+                self._lock.release()
 
     def _rebuild(self, now: float) -> None:
         self._old = {
@@ -83,10 +93,23 @@ class Registry:
             for value in (*self._old, *self._values)
             for form in forms(value)
         }
-        self.needles = tuple(by_form.values())
+        needles = tuple(by_form.values())
+        for searcher in tuple(self._searchers):
+            searcher.rebuild(needles)
+        self.needles = needles
+
+    def attach(self, searcher: _Searcher) -> None:
+        """Have a searcher told of the needles: those of now, and of each change before it counts.
+
+        So no answer waits for a search to be made ready but that which brought the change. It is
+        not kept alive.
+        """
+        with self._lock:
+            searcher.rebuild(self.needles)
+            self._searchers.add(searcher)
 
     def fingerprint(self, value: bytes) -> str:
-        """Return a short keyed hash of a value: alike for like values, in this process alone."""
+        """Return a short keyed hash of a value: alike for like values and like keys."""
         return blake2b(value, digest_size=_FINGERPRINT_BYTES, key=self._key).hexdigest()
 
     def __contains__(self, value: object) -> bool:
@@ -111,3 +134,20 @@ def _checked(values: Iterable[str | bytes]) -> Iterable[bytes]:
             yield needle
         else:
             warnings.warn(f"secrets[{index}] is not searched for: {weak}", stacklevel=4)
+
+
+#: A registry, what has one, or the values for one.
+Values = Registry | Iterable[str | bytes]
+
+
+def registry_of(secrets: Values) -> Registry | None:
+    """Return the registry of a loader, or one of the values given; None where there are none."""
+    registry = getattr(secrets, "registry", secrets)
+    if isinstance(registry, Registry):
+        return registry
+    if not isinstance(secrets, Iterable) or isinstance(secrets, (str, bytes)):
+        raise TypeError(
+            f"secrets must be a SecretLoader or several values, not {type(secrets).__name__}"
+        )
+    values = tuple(secrets)
+    return Registry(values) if values else None
