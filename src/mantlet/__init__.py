@@ -17,6 +17,7 @@ from mantlet.ratelimit import Concurrency, Quota, RateLimiter, Rule, keys, on_st
 from mantlet.request import Request, state
 from mantlet.response import Response
 from mantlet.sanitize import OutputSanitizer
+from mantlet.secrets import Secret, SecretLoader, Secrets, SecretsError, secret
 from mantlet.wrapping import wrap
 
 __version__ = "0.1.0"
@@ -43,11 +44,16 @@ __all__ = [
     "Response",
     "ResponseTooLarge",
     "Rule",
+    "Secret",
+    "SecretLoader",
+    "Secrets",
+    "SecretsError",
     "StoreError",
     "StoreOutage",
     "asgi",
     "keys",
     "on_status",
+    "secret",
     "state",
     "wrap",
     "wsgi",

@@ -1,14 +1,16 @@
 """The one way in which an unhandled exception is logged."""
 
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from mantlet.request import ENVELOPE, Request
+from mantlet.request import ENVELOPE, MASK, Request
 
 if TYPE_CHECKING:
     from mantlet.problem import Envelope
+    from mantlet.scan.masking import Masker
 
-__all__ = ["log", "log_error", "unreported"]
+__all__ = ["log", "log_error", "maskers", "unreported", "write"]
 
 log = logging.getLogger("mantlet.errors")
 
@@ -32,14 +34,52 @@ def log_error(request: Request, error: BaseException, outcome: str) -> None:
         envelope.report(request, error, outcome)
         return
     request_id = request.state.get("request_id", "-")
-    log.error(
-        "Unhandled %s in request %s, %s",
-        type(error).__qualname__,
-        request_id,
-        outcome,
-        exc_info=error,
+    write(
+        log,
+        logging.ERROR,
+        ("Unhandled %s in request %s, %s", type(error).__qualname__, request_id, outcome),
+        error,
         extra={"request_id": request_id},
+        masks=maskers(request),
     )
+
+
+def maskers(request: Request) -> Iterable["Masker"]:
+    """Return what masks the app's secrets, where a policy knows them."""
+    found: tuple[Masker, ...] = request.carrier.get(MASK, ())
+    return found
+
+
+def write(
+    logger: logging.Logger,
+    level: int,
+    words: tuple[Any, ...],
+    error: BaseException,
+    *,
+    extra: Mapping[str, object],
+    masks: Iterable["Masker"],
+) -> None:
+    """Log an exception, without the secrets that are known.
+
+    Args:
+        logger: where.
+        level: as ``logging`` has it.
+        words: the message, and its arguments.
+        error: the exception.
+        extra: what the record has besides.
+        masks: what masks secrets.
+    """
+    if not logger.isEnabledFor(level):
+        return
+    file, line, function, _ = logger.findCaller(stacklevel=2)
+    message, *args = words
+    raised = (type(error), error, error.__traceback__)
+    record = logger.makeRecord(
+        logger.name, level, file, line, message, tuple(args), raised, function, extra
+    )
+    for masker in masks:
+        masker.record(record)
+    logger.handle(record)
 
 
 def unreported(request: Request, error: BaseException) -> bool:

@@ -24,6 +24,9 @@ REPORTED = "mantlet.error"
 #: Where a policy that answers for all errors of an exchange has its `problem.Envelope`.
 ENVELOPE = "mantlet.envelope"
 
+#: Where a policy that knows the app's secrets has its `scan.Masker`, in a tuple.
+MASK = "mantlet.mask"
+
 #: What `Request.pick_headers()` returns where none is there.
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 

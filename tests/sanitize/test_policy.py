@@ -182,7 +182,7 @@ def test_secrets_of_a_loader_are_followed_as_they_rotate(face: Face) -> None:
     registry = Registry([SECRET])
     for secrets in (registry, Loader(registry)):
         registry.replace([SECRET])
-        app = face.wrap(answering(f"{SECRET} {new}"), OutputSanitizer(secrets=secrets))  # type: ignore[arg-type]  # a loader's likeness
+        app = face.wrap(answering(f"{SECRET} {new}"), OutputSanitizer(secrets=secrets))
         assert face.drive(app).body.decode() == f"{MASKED} {new}" or secrets is not registry
         registry.replace([new])
         assert face.drive(app).body.decode() == f"{MASKED} {'*' * len(new)}"

@@ -13,12 +13,14 @@ from mantlet.errors import ErrorEnvelope
 from mantlet.policy import Policy
 from mantlet.ratelimit import RateLimiter
 from mantlet.sanitize import OutputSanitizer
+from mantlet.secrets import SecretLoader
 from mantlet.types import AsgiApp
 
 __all__ = [
     "ErrorEnvelopeMiddleware",
     "OutputSanitizerMiddleware",
     "RateLimiterMiddleware",
+    "SecretLoaderMiddleware",
     "wrap",
 ]
 
@@ -44,3 +46,4 @@ def _middleware(policy: Callable[P, Policy]) -> Callable[Concatenate[AsgiApp, P]
 ErrorEnvelopeMiddleware = _middleware(ErrorEnvelope)
 OutputSanitizerMiddleware = _middleware(OutputSanitizer)
 RateLimiterMiddleware = _middleware(RateLimiter)
+SecretLoaderMiddleware = _middleware(SecretLoader)

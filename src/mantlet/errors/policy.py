@@ -36,6 +36,7 @@ from mantlet.errors.context import enter, leave
 from mantlet.errors.debug import debug_reply, production
 from mantlet.errors.ids import request_id
 from mantlet.errors.mapping import INTERNAL, UNKNOWN, ErrorMap, Target, Verdict
+from mantlet.errors.masking import masked
 from mantlet.errors.negotiation import PROBLEM_JSON
 from mantlet.errors.reenvelope import Mode, Reenvelope, media_type, with_fields
 from mantlet.errors.rendering import Page, render
@@ -163,7 +164,7 @@ class ErrorEnvelope(Policy):
         if self.debug and verdict.status >= 500:
             shown = self._debug(request, error, verdict.status)
             if shown is not None:
-                return shown
+                return masked(request, shown)
         if verdict.problem is None:
             return Reply(verdict.status, verdict.fields)
         return with_fields(verdict.problem.reply(request), verdict.fields)
@@ -206,6 +207,9 @@ class ErrorEnvelope(Policy):
     def render(self, problem: Problem, request: Request) -> Reply:
         """Return the answer that states a problem, in a form that the client accepts."""
         request.state[PROBLEM] = problem
+        return masked(request, self._render(problem, request))
+
+    def _render(self, problem: Problem, request: Request) -> Reply:
         try:
             return render(problem, request, self.page)
         except Exception as failure:  # noqa: BLE001  # of a page of the user's, most likely

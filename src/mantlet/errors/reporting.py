@@ -11,7 +11,7 @@ from typing import Any, Final
 from mantlet.causes import chain
 from mantlet.errors.ids import trace_id
 from mantlet.integrations.routes import route_template
-from mantlet.logs import log
+from mantlet.logs import log, maskers, write
 from mantlet.request import Request
 from mantlet.storms import Storms
 
@@ -69,11 +69,11 @@ class Reporting:
         values: tuple[Any, ...] = (type(error).__qualname__, request_id, outcome)
         if untold:
             words, values = f"{words} (and %d more like it)", (*values, untold)
-        log.log(
+        write(
+            log,
             level,
-            words,
-            *values,
-            exc_info=error,
+            (words, *values),
+            error,
             extra={
                 "request_id": request_id,
                 "trace_id": trace_id(request),
@@ -84,6 +84,7 @@ class Reporting:
                 "fingerprint": kind,
                 "repeats": untold,
             },
+            masks=maskers(request),
         )
 
 

@@ -1,9 +1,9 @@
 """Needles: a secret value in each of the forms that it gets into an answer or a log in.
 
-A value is looked for raw; escaped for JSON, for HTML and for URLs, once and twice; in hexadecimal;
-and in base64 and base64url at each of the three places that it can begin at in a group of three
-bytes. The last covers ``Basic`` credentials (RFC 7617), whatever the user is, and tokens that
-the value is a part of. Of a URL, the password is a secret as well.
+A value is looked for raw; escaped for JSON, for HTML, by Python's ``repr()`` and for URLs, once and
+twice; in hexadecimal; and in base64 and base64url at each of the three places that it can begin at
+in a group of three bytes. The last covers ``Basic`` credentials (RFC 7617), whatever the user is,
+and tokens that the value is a part of. Of a URL, the password is a secret as well.
 
 A value that is short or easy to guess is no needle: a search for ``admin`` would mask the word
 wherever an answer has it.
@@ -108,6 +108,8 @@ def _forms(value: bytes) -> Iterator[bytes]:
             yield text.encode("latin-1")  # as header fields have it
         yield from _in_json(text)
         yield from _in_html(text)
+        yield from _in_repr(repr(text)[1:-1])
+    yield from _in_repr(repr(value)[2:-1])
     yield from _in_urls(value)
     yield value.hex().encode()
     yield value.hex().upper().encode()
@@ -125,6 +127,12 @@ def _in_json(text: str) -> Iterator[bytes]:
         }
         variants |= {_JSON_ESCAPE.sub(_upper_hex, variant) for variant in variants}
         yield from (variant.encode() for variant in sorted(variants))
+
+
+def _in_repr(shown: str) -> Iterator[bytes]:
+    """Yield what Python shows of a value, and that within JSON, as logs have it."""
+    yield shown.encode(errors="surrogatepass")
+    yield json.dumps(shown)[1:-1].encode()
 
 
 def _upper_hex(match: re.Match[str]) -> str:

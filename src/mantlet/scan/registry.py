@@ -12,7 +12,7 @@ from weakref import WeakSet
 
 from mantlet.scan.needles import Needle, forms, weakness
 
-__all__ = ["Registry", "Values", "registry_of"]
+__all__ = ["Known", "Registry", "Values", "registry_of"]
 
 _FINGERPRINT_BYTES: Final = 6
 
@@ -136,8 +136,17 @@ def _checked(values: Iterable[str | bytes]) -> Iterable[bytes]:
             warnings.warn(f"secrets[{index}] is not searched for: {weak}", stacklevel=4)
 
 
+class Known(Protocol):
+    """What has a registry, as a `SecretLoader` does."""
+
+    @property
+    def registry(self) -> Registry:
+        """Return the secrets that it knows."""
+        ...
+
+
 #: A registry, what has one, or the values for one.
-Values = Registry | Iterable[str | bytes]
+Values = Registry | Known | Iterable[str | bytes]
 
 
 def registry_of(secrets: Values) -> Registry | None:

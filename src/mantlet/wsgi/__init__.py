@@ -4,6 +4,7 @@ from mantlet.wsgi.middleware import (
     ErrorEnvelopeMiddleware,
     OutputSanitizerMiddleware,
     RateLimiterMiddleware,
+    SecretLoaderMiddleware,
     wrap,
 )
 from mantlet.wsgi.stack import Stack
@@ -12,6 +13,7 @@ __all__ = [
     "ErrorEnvelopeMiddleware",
     "OutputSanitizerMiddleware",
     "RateLimiterMiddleware",
+    "SecretLoaderMiddleware",
     "Stack",
     "wrap",
 ]

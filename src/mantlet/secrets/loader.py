@@ -1,0 +1,293 @@
+"""`SecretLoader`: secrets that are checked at start, rotate while running, and cannot get out."""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from hashlib import blake2b
+from inspect import iscoroutinefunction
+from math import inf, isfinite
+from threading import Lock
+from time import monotonic
+from typing import Any, Final, Generic, TypeVar
+
+from mantlet.logs import write
+from mantlet.policy import Policy
+from mantlet.request import MASK, Request
+from mantlet.scan.masking import Masker
+from mantlet.scan.registry import Registry
+from mantlet.secrets.dependency import dependency
+from mantlet.secrets.examples import values_of
+from mantlet.secrets.model import Secrets, specs
+from mantlet.secrets.reading import Asked, Terms, read_all
+from mantlet.secrets.report import Entry, SecretsError
+from mantlet.secrets.sources.environment import Environment
+from mantlet.secrets.sources.source import Source
+from mantlet.storms import Storms
+
+__all__ = ["SecretLoader"]
+
+M = TypeVar("M", bound=Secrets)
+Listener = Callable[[frozenset[str]], object]
+
+log = logging.getLogger("mantlet.secrets")
+
+#: The variable that has the key of fingerprints, where the loader is not given it.
+_KEY_VARIABLE: Final = "MANTLET_FINGERPRINT_KEY"
+_LEAST_KEY: Final = 16
+#: Of a lifetime, after which values are too old to be used without asking first.
+_OVERDUE: Final = 1.25
+
+
+class SecretLoader(Policy, Generic[M]):
+    """Load an app's secrets, keep them current, and keep them in.
+
+    Every problem with any of them is told at once, when the loader is made. `current` then is one
+    state of all of them; a change is taken over as a whole or not at all. As a policy it gives each
+    exchange the state of its beginning, as ``mantlet.state(...)["secrets"]``, and has problems,
+    debug pages and the log of `ErrorEnvelope` masked.
+
+    Files are looked at when a secret is wanted, at most every ``poll`` seconds: there is no thread,
+    and no timer. Remote sources are asked again after their lifetime, behind an answer that is
+    complete; under ASGI in one of the event loop's own threads, so that no other answer waits.
+
+    Args:
+        model: what the app needs.
+        sources: where the secrets are, in the order in which they are asked: the first that has
+            one wins. The environment alone by default.
+        poll: seconds between two looks at local sources.
+        overlap: seconds that a replaced value is still kept from getting out.
+        example: a file whose values are no secrets. ``.env.example`` beside a ``.env`` counts too.
+        on_change: called with the names of the secrets that have changed, once they have; one
+            function or several. What they raise is logged.
+        sighup: read everything anew after a ``SIGHUP``.
+        fingerprint_key: what fingerprints are made with, 16 bytes or more; else the environment's
+            ``MANTLET_FINGERPRINT_KEY``; else one of this process alone.
+        ignore_names: names of variables and files that resemble a secret's, and are meant so.
+        clock: seconds, from any beginning.
+
+    Attributes:
+        registry: the values in all forms, for who keeps them from getting out.
+
+    Raises:
+        SecretsError: a secret is missing, or can't be taken; it says all that is wrong.
+        TypeError: the model, or a source, is none.
+        ValueError: an option that can't be; the message says which.
+    """
+
+    def __init__(
+        self,
+        model: type[M],
+        *,
+        sources: Iterable[Source] | None = None,
+        poll: float = 10.0,
+        overlap: float = 300.0,
+        example: str | os.PathLike[str] | None = ".env.example",
+        on_change: Listener | Sequence[Listener] = (),
+        sighup: bool = False,
+        fingerprint_key: str | bytes | None = None,
+        ignore_names: Iterable[str] = (),
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        if not (poll >= 0 and isfinite(poll)):
+            raise ValueError(f"poll must be 0 seconds or more, not {poll}")
+        listeners: Any = (on_change,) if callable(on_change) else on_change
+        if not isinstance(listeners, Sequence) or not all(
+            callable(one) and not iscoroutinefunction(one) for one in listeners
+        ):
+            raise ValueError(f"on_change must be a plain function or several: {on_change!r}")
+        given = (Environment(),) if sources is None else tuple(sources)
+        for source in given:
+            if not isinstance(source, Source):
+                raise TypeError(f"sources must be sources, not {type(source).__name__}")
+        if not given:
+            raise ValueError("sources must be one or more")
+        self._model = model
+        self._specs = specs(model)
+        self._asked = tuple(Asked(source, clock) for source in given)
+        self._examples = (*([example] if example else []), *(e for s in given for e in s.examples))
+        self._ignored = frozenset(ignore_names)
+        self._listeners: tuple[Listener, ...] = tuple(listeners)
+        self._clock = clock
+        self._interval = poll
+        self._storms = Storms(clock)
+        self._lock = Lock()
+        self._hung_up = False
+        self.registry = Registry(overlap=overlap, key=_key(fingerprint_key), clock=clock)
+        self._masker = Masker(self.registry)
+        self._load(lambda _: True)
+        if not any(source.remote for source in given):
+            self.idle_hooks = frozenset({"on_finish"})
+        if sighup:
+            self._listen()
+
+    def _load(self, anew: Callable[[Asked], bool]) -> frozenset[str]:
+        """Read all that is to be read anew, and take over what is there; return what changed."""
+        try:
+            terms = Terms(
+                self._specs, values_of(self._examples), self._ignored, self.registry.fingerprint
+            )
+            reading = read_all(terms, self._asked, anew)
+        finally:
+            self._plan()
+        if reading.problems:
+            raise SecretsError(self._model.__name__, reading.problems, reading.report)
+        old = getattr(self, "_snapshot", None)
+        new = reading.values
+        changed = frozenset(name for name in new if old is None or getattr(old, name) != new[name])
+        self._report = tuple(reading.report)
+        if changed:
+            # What is searched for first: nobody has a value that could still get out.
+            self.registry.replace(reading.needles)
+            self._snapshot = self._model(**new)
+        return changed
+
+    def _plan(self) -> None:
+        """Say when the sources are looked at next."""
+        self._look_at = self._clock() + self._interval
+        self._refresh_at = min((one.due_at for one in self._asked), default=inf)
+
+    @property
+    def current(self) -> M:
+        """The secrets as they are now: one state of all of them."""
+        if self._clock() >= self._look_at:
+            self._look(_OVERDUE)
+        return self._snapshot
+
+    @property
+    def report(self) -> tuple[Entry, ...]:
+        """What was found of each secret, and where. No value is in it."""
+        return self._report
+
+    def fingerprint(self, name: str) -> str | None:
+        """Return a keyed hash of a secret, which tells its versions apart, and nothing else.
+
+        Args:
+            name: the attribute's.
+
+        Returns:
+            12 hexadecimal digits; None where the app does without the secret.
+
+        Raises:
+            KeyError: there is no such secret.
+        """
+        return {entry.name: entry.fingerprint for entry in self._report}[name]
+
+    def reload(self) -> frozenset[str]:
+        """Read all sources anew.
+
+        Returns:
+            The names of the secrets that have changed.
+
+        Raises:
+            SecretsError: something is wrong; the last good state stays.
+        """
+        with self._lock:
+            self._hung_up = False
+            changed = self._load(lambda _: True)
+        self._tell(changed)
+        return changed
+
+    def on_request(self, request: Request) -> None:
+        """Give the exchange the secrets of now."""
+        if self._clock() >= self._look_at:
+            self._look(inf)
+        request.state["secrets"] = self._snapshot
+        carrier = request.carrier
+        maskers = carrier.get(MASK, ())
+        if self._masker not in maskers:
+            carrier[MASK] = (*maskers, self._masker)
+
+    def on_finish(self, request: Request) -> Awaitable[None] | None:
+        """Ask remote sources again whose time has come."""
+        if self._clock() < self._refresh_at:
+            return None
+        if request.waits:
+            return asyncio.to_thread(self._look, 1.0)
+        self._look(1.0)
+        return None
+
+    def _look(self, overdue: float) -> None:
+        """Take over what has changed, unless somebody is at it.
+
+        Args:
+            overdue: the share of their lifetime after which remote sources are asked.
+        """
+        if not self._lock.acquire(blocking=False):
+            return
+        changed: frozenset[str] = frozenset()
+        try:
+            hung_up = self._hung_up and overdue < inf
+            wanted = {one for one in self._asked if hung_up or one.changed() or one.due(overdue)}
+            if wanted or self._hung_up:
+                self._hung_up = self._hung_up and not hung_up
+                changed = self._load(wanted.__contains__)
+            else:
+                self._plan()
+        except SecretsError as error:
+            self._log(error)
+        finally:
+            if self._hung_up:
+                self._refresh_at = -inf
+            self._lock.release()
+        self._tell(changed)
+
+    def _log(self, error: SecretsError) -> None:
+        untold = self._storms.untold(str(error))
+        if untold is not None:
+            log.error("Secrets stay as they were: %s", error)
+
+    def _tell(self, changed: frozenset[str]) -> None:
+        """Tell who listens what has changed."""
+        if not changed:
+            return
+        log.info("Secrets changed: %s", ", ".join(sorted(changed)))
+        for listener in self._listeners:
+            try:
+                listener(changed)
+            except Exception as failure:  # noqa: BLE001  # the secrets have changed all the same
+                self._log_failure(failure)
+
+    def _log_failure(self, failure: Exception) -> None:
+        words = ("SecretLoader: on_change failed with %s", type(failure).__qualname__)
+        with suppress(Exception):  # of a handler or a filter
+            write(log, logging.ERROR, words, failure, extra={}, masks=(self._masker,))
+
+    def init_app(self, app: Any) -> None:
+        """Have a Flask or Quart app's ``extensions`` know this loader, as ``mantlet_secrets``."""
+        app.extensions["mantlet_secrets"] = self
+
+    @property
+    def dependency(self) -> Callable[..., M]:
+        """What FastAPI's ``Depends()`` takes: the secrets that the exchange began with.
+
+        Raises:
+            ImportError: Starlette is not installed.
+        """
+        return dependency(self)
+
+    def _listen(self) -> None:
+        before = signal.getsignal(signal.SIGHUP)
+
+        def hang_up(number: int, frame: Any) -> None:
+            self._hung_up = True
+            self._look_at = -inf
+            if callable(before):
+                before(number, frame)
+
+        signal.signal(signal.SIGHUP, hang_up)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._model.__name__})"
+
+
+def _key(given: str | bytes | None) -> bytes | None:
+    key = os.environ.get(_KEY_VARIABLE) if given is None else given
+    if key is None:
+        return None
+    data = key.encode() if isinstance(key, str) else key
+    if len(data) < _LEAST_KEY:
+        raise ValueError(f"fingerprint_key must have {_LEAST_KEY} bytes or more")
+    return blake2b(data, digest_size=32).digest()

@@ -1,0 +1,189 @@
+"""What a found text or file is made into, and all that may be wrong with it."""
+
+import base64
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any, Final, get_args
+from urllib.parse import unquote, urlsplit
+
+from mantlet.scan.needles import LEAST_BYTES, weakness
+from mantlet.secrets.model import Spec
+from mantlet.secrets.needed import needed
+from mantlet.secrets.placeholders import is_placeholder
+from mantlet.secrets.secret import as_bytes
+
+__all__ = ["Unusable", "make", "nested", "searchable"]
+
+_BLANK: Final = re.compile(r"\s+")
+_DECODERS: Final = {
+    "base64": lambda text: base64.b64decode(_padded(text), validate=True),
+    "base64url": lambda text: base64.b64decode(_padded(text), b"-_", validate=True),
+    "hex": bytes.fromhex,
+}
+
+
+class Unusable(Exception):
+    """A value can't be taken. The message is a line of the report."""
+
+
+def make(spec: Spec, raw: str | bytes, examples: Iterable[str]) -> Any:
+    """Return the value that a text or the bytes of a file stand for.
+
+    Args:
+        spec: what is asked of it.
+        raw: what a source has.
+        examples: values of example files, which are none.
+
+    Raises:
+        Unusable: it is not what is asked for. Nothing of the value is in the message.
+    """
+    if not raw.strip():
+        raise Unusable("is empty")
+    value = _converted(spec, raw)
+    problem = _problem(spec, raw, value, examples)
+    if problem is not None:
+        raise Unusable(problem)
+    return value
+
+
+def _problem(spec: Spec, raw: str | bytes, value: object, examples: Iterable[str]) -> str | None:
+    """Return what is wrong with a value that could be made, or None."""
+    text = as_bytes(raw).decode("utf-8", "surrogateescape")
+    stands_for = None if spec.allow_weak else _stands_for(text, examples)
+    if stands_for is not None:
+        return stands_for
+    if spec.pattern is not None and not spec.pattern.fullmatch(text):
+        return "does not match its pattern"
+    measured = value if isinstance(value, (str, bytes)) else text
+    if len(measured) < spec.min_length:
+        unit = "bytes" if isinstance(measured, bytes) else "characters"
+        return f"is shorter than {spec.min_length} {unit}"
+    # A value of less bytes is that short by the app's own word, and can be no better.
+    data = as_bytes(value)
+    judged = spec.type in (str, bytes) and not spec.allow_weak and len(data) >= LEAST_BYTES
+    return "is easy to guess" if judged and weakness(data) is not None else None
+
+
+def _stands_for(text: str, examples: Iterable[str]) -> str | None:
+    """Return why a value is no secret but stands for one, or None."""
+    if text in examples:
+        return "is the value that the example file has"
+    if is_placeholder(text):
+        return "is a placeholder"
+    password = _password(text)
+    if password is not None and is_placeholder(password):
+        return "has a placeholder for a password"
+    return None
+
+
+def _converted(spec: Spec, raw: str | bytes) -> Any:
+    if spec.type is bytes:
+        return _bytes(spec, raw)
+    text = _decoded(raw)
+    if spec.type is str:
+        return text
+    value = _by_pydantic(spec, text)
+    if isinstance(value, Exception):
+        # Raised here, out of every handler: pydantic's error shows the value.
+        raise Unusable(f"is malformed ({value})")
+    return value
+
+
+def _decoded(raw: str | bytes) -> str:
+    data = as_bytes(raw)
+    text = data.decode("utf-8", "replace")
+    if text.encode() != data:
+        raise Unusable("is not UTF-8 text")
+    return text
+
+
+def _bytes(spec: Spec, raw: str | bytes) -> bytes:
+    if spec.encoding is None:
+        return as_bytes(raw)
+    decoded = None
+    text = _BLANK.sub("", _decoded(raw))
+    with suppress(ValueError):  # whose text shows a part of the value
+        decoded = _DECODERS[spec.encoding](text)
+    if decoded is None:
+        raise Unusable(f"is not {spec.encoding}")
+    return decoded
+
+
+def _padded(text: str) -> str:
+    return text + "=" * (-len(text) % 4)
+
+
+class _Told(Exception):
+    """What pydantic says of a value, without the value."""
+
+
+def _by_pydantic(spec: Spec, text: str) -> Any:
+    """Return what pydantic makes of a text, or an exception that tells why it can't."""
+    adapter = _adapter(spec.type)
+    pydantic = needed("pydantic", "secrets")
+    try:
+        return adapter.validate_python(text)
+    except pydantic.ValidationError as error:
+        told = _told(error)
+    except Exception as error:  # noqa: BLE001  # of a validator of the user's: its words may tell
+        told = _Told(type(error).__qualname__)
+    if text.lstrip()[:1] not in ("{", "["):
+        return told
+    try:
+        return adapter.validate_json(text)
+    except pydantic.ValidationError as error:
+        return _told(error)
+    except Exception as error:  # noqa: BLE001  # as above
+        return _Told(type(error).__qualname__)
+
+
+def _told(error: Any) -> _Told:
+    """Return the codes of the errors, as far as they are pydantic's own."""
+    known = get_args(needed("pydantic_core.core_schema", "secrets").ErrorType)
+    codes = dict.fromkeys(one["type"] for one in error.errors(include_url=False))
+    return _Told(", ".join(code if code in known else "value_error" for code in codes))
+
+
+@lru_cache(maxsize=256)
+def _adapter(kind: Any) -> Any:
+    return needed("pydantic", "secrets").TypeAdapter(kind)
+
+
+def _password(text: str) -> str | None:
+    if "://" not in text:
+        return None
+    try:
+        password = urlsplit(text).password
+    except ValueError:
+        return None
+    return password and unquote(password)
+
+
+def searchable(raw: str | bytes, value: object) -> tuple[list[bytes], str | None]:
+    """Return the values that must not get out, and why the first of them is not among them.
+
+    They are the text as it was found, what it was made into, and the texts within that.
+    """
+    first = as_bytes(raw).strip()
+    wanted = dict.fromkeys((first, *map(as_bytes, nested(value))))
+    return [one for one in wanted if weakness(one) is None], weakness(first)
+
+
+def nested(value: object) -> Iterator[str | bytes]:
+    """Yield the texts that a value consists of."""
+    if isinstance(value, (str, bytes)):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from nested(inner)
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        for inner in value:
+            yield from nested(inner)
+    elif hasattr(value, "get_secret_value"):  # pydantic's own
+        yield from nested(value.get_secret_value())
+    elif hasattr(value, "model_dump"):
+        yield from nested(dict(value))  # type: ignore[call-overload]  # as every model of pydantic's can
+    elif value is not None and not isinstance(value, (bool, int, float)):
+        yield str(value)

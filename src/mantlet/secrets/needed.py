@@ -1,0 +1,23 @@
+"""The libraries of extras."""
+
+from importlib import import_module
+from typing import Any
+
+__all__ = ["needed"]
+
+
+def needed(module: str, extra: str) -> Any:
+    """Import what an extra brings.
+
+    Args:
+        module: the module.
+        extra: the name of the extra.
+
+    Raises:
+        ImportError: it is not installed; the message names the extra.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        missing = f'{module} is needed for this: pip install "mantlet[{extra}]"'
+        raise ImportError(missing) from error

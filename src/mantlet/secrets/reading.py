@@ -1,0 +1,231 @@
+"""One reading of all sources: what every secret is, or all that is wrong."""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any, Final
+
+from mantlet.secrets.making import Unusable, make, searchable
+from mantlet.secrets.model import Spec
+from mantlet.secrets.report import Entry
+from mantlet.secrets.secret import Secret, as_bytes
+from mantlet.secrets.sources.source import Fault, Field, Source, SourceError, Value
+
+__all__ = ["Asked", "Reading", "Terms", "read_all"]
+
+#: Seconds after which a remote source that could not be asked is asked again.
+_RETRY: Final = 15.0
+
+
+class Asked:
+    """A source, and what it said last.
+
+    Args:
+        source: the source.
+        clock: seconds, from any beginning.
+    """
+
+    def __init__(self, source: Source, clock: Callable[[], float]) -> None:
+        self.source = source
+        self._clock = clock
+        self._fields: Sequence[Field] = ()
+        self._found: Mapping[str, Value | Fault] | None = None
+        self._read_at = 0.0
+        self._failed_at: float | None = None
+        self._stamp: Hashable = None
+
+    def read(self, fields: Sequence[Field], *, anew: bool) -> Mapping[str, Value | Fault]:
+        """Return what the source has; it is asked only for what it did not say before.
+
+        Args:
+            fields: the secrets that no source before this one has.
+            anew: whether what it said before does not count any more.
+
+        Raises:
+            SourceError: it can't be asked.
+        """
+        known = self._found is not None and set(fields) <= set(self._fields)
+        if known and self.source.remote and not anew:
+            return self._found or {}
+        stamp = None if self.source.remote else self.source.stamp(fields)
+        # Until it has answered, what it said before counts, if that is enough.
+        self._failed_at = self._clock()
+        found = self.source.read(fields) if fields else {}
+        self._failed_at = None
+        self._read_at = self._clock()
+        self._found, self._fields, self._stamp = found, tuple(fields), stamp
+        return found
+
+    def changed(self) -> bool:
+        """Return whether a local source looks another than when it was read."""
+        if self.source.remote:
+            return False
+        try:
+            return self._failed_at is not None or self.source.stamp(self._fields) != self._stamp
+        except SourceError:
+            return True  # which reading it will tell
+
+    @property
+    def due_at(self) -> float:
+        """When what a remote source said has to be read again."""
+        if not self.source.remote:
+            return inf
+        if self._failed_at is not None:
+            return self._failed_at + _RETRY
+        lifetime = self.source.lifetime
+        return inf if lifetime is None or not self._fields else self._read_at + lifetime
+
+    def due(self, share: float) -> bool:
+        """Return whether it is time for that.
+
+        Args:
+            share: of its lifetime.
+        """
+        late = (share - 1) * (self.source.lifetime or 0)
+        return self._clock() >= self.due_at + late
+
+
+@dataclass
+class Reading:
+    """What became of a reading.
+
+    Attributes:
+        values: the secrets by their names; None for one that the app can do without.
+        report: a line for each secret.
+        problems: all that is wrong.
+        needles: the values that must not get out.
+    """
+
+    values: dict[str, Secret[Any] | None] = field(default_factory=dict)
+    report: list[Entry] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    needles: list[bytes] = field(default_factory=list, repr=False)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a reading goes by.
+
+    Attributes:
+        specs: the secrets.
+        examples: values that are none.
+        ignored: names in sources that are no misspelt ones.
+        fingerprint: makes a short keyed hash.
+    """
+
+    specs: Sequence[Spec]
+    examples: frozenset[str] = field(repr=False)
+    ignored: frozenset[str]
+    fingerprint: Callable[[bytes], str]
+
+
+def read_all(terms: Terms, asked: Sequence[Asked], anew: Callable[[Asked], bool]) -> Reading:
+    """Ask the sources in their order for what none before has, and make the secrets.
+
+    Args:
+        terms: what is asked of the secrets.
+        asked: the sources.
+        anew: whether a source has to be asked again.
+    """
+    reading = Reading()
+    found: dict[str, tuple[Source, Value | Fault]] = {}
+    for one in asked:
+        wanted = [spec.field for spec in terms.specs if spec.field.name not in found]
+        said = _said(one, wanted, reading.problems, anew=anew(one))
+        for name, value in said.items():
+            found.setdefault(name, (one.source, value))
+    sources = [one.source for one in asked]
+    misspelt = _misspelt(terms, sources)
+    for spec in terms.specs:
+        if spec.field.name in found:
+            _take(reading, terms, spec, *found[spec.field.name])
+        else:
+            _miss(reading, spec, sources, misspelt)
+    prefix = terms.specs[0].field.prefix
+    reading.problems += (
+        f"{place} {name}: is no secret of the app: is {known} meant?"
+        for (place, name), known in misspelt.items()
+        if prefix and name.upper().startswith(prefix.upper())
+    )
+    return reading
+
+
+def _said(
+    one: Asked, wanted: Sequence[Field], problems: list[str], *, anew: bool
+) -> Mapping[str, Value | Fault]:
+    """Ask a source; what keeps it from answering is a problem."""
+    try:
+        return one.read(wanted, anew=anew)
+    except SourceError as error:
+        why = str(error)
+    except Exception as error:  # noqa: BLE001  # of a source of the user's, whose words may tell
+        why = f"failed with {type(error).__qualname__}"
+    problems.append(f"{one.source.name}: {why}")
+    return {}
+
+
+def _take(reading: Reading, terms: Terms, spec: Spec, source: Source, found: Value | Fault) -> None:
+    """Make a secret of what was found."""
+    name = spec.field.name
+    place = found.place if source.name in found.place else f"{source.name} {found.place}"
+    if isinstance(found, Fault):
+        reading.problems.append(f"{name}: {found.why} ({place})")
+        reading.report.append(Entry(name, "unfit", place, note=found.why))
+        return
+    try:
+        value = make(spec, found.raw, terms.examples)
+    except Unusable as unusable:
+        why = str(unusable)
+        reading.problems.append(f"{name}: {why} ({place})")
+        reading.report.append(Entry(name, "unfit", place, found.since, note=why))
+        return
+    reading.values[name] = Secret(value)
+    needles, weakness = searchable(found.raw, value)
+    reading.needles += needles
+    notes = [found.note] if found.note else []
+    if weakness is not None:
+        notes.append(f"can't be masked: {weakness}")
+    note = "; ".join(notes) or None
+    known_by = terms.fingerprint(as_bytes(found.raw).strip())
+    reading.report.append(Entry(name, "ok", place, found.since, known_by, note))
+
+
+def _miss(
+    reading: Reading,
+    spec: Spec,
+    sources: Sequence[Source],
+    misspelt: Mapping[tuple[str, str], str],
+) -> None:
+    """Say where a secret was looked for that none of the sources has."""
+    name = spec.field.name
+    tried = ", ".join(_place(source, spec.field) for source in sources)
+    hints = [
+        f"; is {where} {other} meant?"
+        for (where, other), known in misspelt.items()
+        if known in (spec.field.env, spec.field.key, f"{spec.field.env}_FILE")
+    ]
+    if spec.required:
+        reading.problems.append(f"{name}: is missing (tried {tried}{''.join(hints)})")
+    else:
+        reading.values[name] = None
+    reading.report.append(Entry(name, "missing" if spec.required else "unset", tried))
+
+
+def _place(source: Source, wanted: Field) -> str:
+    place = source.place(wanted)
+    return place if source.name in place else f"{source.name} {place}"
+
+
+def _misspelt(terms: Terms, sources: Sequence[Source]) -> dict[tuple[str, str], str]:
+    """Return names that resemble a secret's, by the source that has them."""
+    fields = [spec.field for spec in terms.specs]
+    found: dict[tuple[str, str], str] = {}
+    for source in sources:
+        try:
+            pairs = tuple(source.misspelt(fields))
+        except Exception:  # noqa: BLE001, S112  # it was said when it was read
+            continue
+        for name, known in pairs:
+            if name not in terms.ignored and not name.startswith(f"{known}_"):
+                found[source.name, name] = known
+    return found

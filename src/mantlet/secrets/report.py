@@ -1,0 +1,49 @@
+"""What was found of each secret, and the one error that says all that is wrong with them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from mantlet.exceptions import MantletError
+
+__all__ = ["Entry", "SecretsError", "State"]
+
+State = Literal["ok", "unset", "missing", "unfit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What was found of one secret. No value is in it, nor a part of one, nor its length.
+
+    Attributes:
+        name: the attribute's.
+        state: ``"ok"``; ``"unset"``: no source has it, and the app can do without; ``"missing"``:
+            no source has it; ``"unfit"``: it can't be taken.
+        place: the source that has it and where in there, or all that were tried.
+        since: when it was last changed, in seconds since 1970, where that is known.
+        fingerprint: a keyed hash of the value, where there is one.
+        note: what is worth knowing of it.
+    """
+
+    name: str
+    state: State
+    place: str
+    since: float | None = None
+    fingerprint: str | None = None
+    note: str | None = None
+
+
+class SecretsError(MantletError):
+    """Some secrets are missing, or can't be taken. It says all that is wrong, and shows no value.
+
+    Attributes:
+        problems: a line for each.
+        report: what was found of each secret.
+    """
+
+    def __init__(self, model: str, problems: Sequence[str], report: Sequence[Entry]) -> None:
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        lines = "".join(f"\n  - {problem}" for problem in problems)
+        super().__init__(f"{model}: {count} with the secrets{lines}")
+        self.problems = tuple(problems)
+        self.report = tuple(report)

@@ -1,0 +1,101 @@
+"""A ``.env`` file."""
+
+import io
+import os
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+
+from mantlet.secrets.needed import needed
+from mantlet.secrets.sources.files import Unfit, identity, opened_file, read_file
+from mantlet.secrets.sources.source import Fault, Field, Source, SourceError, Value, typos
+
+__all__ = ["DotEnv", "bindings"]
+
+
+class DotEnv(Source):
+    """A ``.env`` file, as python-dotenv reads it, without interpolation: a ``$`` is a ``$``.
+
+    Args:
+        path: the file. One that isn't there has no secrets.
+        world_readable: take a file that every user of the machine may read.
+
+    Raises:
+        ImportError: python-dotenv is not installed; the message names the extra.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str] = ".env", *, world_readable: bool = False
+    ) -> None:
+        needed("dotenv.parser", "secrets")
+        self.name = os.fspath(path)
+        self.examples = (f"{self.name}.example",)
+        self._world_readable = world_readable
+
+    def read(self, fields: Sequence[Field]) -> Mapping[str, Value | Fault]:
+        """Return what there is in the file."""
+        values, since = self._values()
+        return {
+            field.name: _value(field.env, values[field.env], since)
+            for field in fields
+            if field.env in values
+        }
+
+    def _values(self) -> tuple[dict[str, str | None], float | None]:
+        try:
+            with opened_file(self.name) as file:
+                whole = read_file(file, self.name, world_readable=self._world_readable)
+        except FileNotFoundError:
+            return {}, None
+        except Unfit as unfit:
+            raise SourceError(str(unfit)) from None
+        return bindings(whole.raw), whole.since
+
+    def place(self, field: Field) -> str:
+        """Return the variable."""
+        return field.env
+
+    def stamp(self, fields: Sequence[Field]) -> Hashable:
+        """Return what tells the file."""
+        try:
+            with opened_file(self.name) as file:
+                return identity(file)
+        except (FileNotFoundError, Unfit) as unfit:
+            return str(unfit)
+
+    def misspelt(self, fields: Sequence[Field]) -> Iterable[tuple[str, str]]:
+        """Return variables that resemble a secret's."""
+        return typos(self._values()[0], [field.env for field in fields])
+
+
+def _value(name: str, text: str | None, since: float | None) -> Value | Fault:
+    return Fault(name, "has no value") if text is None else Value(text, name, since)
+
+
+def bindings(raw: str | bytes) -> dict[str, str | None]:
+    """Return the variables of a ``.env`` file; of one that is there twice, the last.
+
+    Raises:
+        SourceError: it is not one; the lines are named, and not what is in them.
+    """
+    data = raw.encode() if isinstance(raw, str) else raw
+    lines = [at for at, line in enumerate(data.split(b"\n"), 1) if not _is_text(line)]
+    if lines:
+        raise SourceError(f"is not UTF-8 text in {_named(lines)}")
+    parse = needed("dotenv.parser", "secrets").parse_stream
+    found = tuple(parse(io.StringIO(data.decode())))
+    wrong = [one.original.line + _blank_lines(one.original.string) for one in found if one.error]
+    if wrong:
+        raise SourceError(f"can't be read in {_named(wrong)}")
+    return {one.key: one.value for one in found if one.key is not None}
+
+
+def _is_text(line: bytes) -> bool:
+    return line.decode(errors="replace").encode() == line and b"\0" not in line
+
+
+def _blank_lines(text: str) -> int:
+    """Return how many lines of a part of the file come before what is in it."""
+    return text[: len(text) - len(text.lstrip())].count("\n")
+
+
+def _named(lines: Sequence[int]) -> str:
+    return f"line{'s' * (len(lines) > 1)} {', '.join(map(str, lines))}"

@@ -1,0 +1,73 @@
+"""Environment variables, and the files that they name."""
+
+import os
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Final
+
+from mantlet.secrets.sources.files import Unfit, identity, opened_file, read_file
+from mantlet.secrets.sources.source import Fault, Field, Source, Value, typos
+
+__all__ = ["Environment"]
+
+_FILE: Final = "_FILE"
+
+
+class Environment(Source):
+    """The environment: ``NAME``, or in ``NAME_FILE`` the path of a file that has the value.
+
+    Args:
+        environ: another mapping in place of ``os.environ``.
+        world_readable: take files that every user of the machine may read.
+    """
+
+    name = "environment"
+
+    def __init__(
+        self, environ: Mapping[str, str] | None = None, *, world_readable: bool = False
+    ) -> None:
+        self._environ = os.environ if environ is None else environ
+        self._world_readable = world_readable
+
+    def read(self, fields: Sequence[Field]) -> Mapping[str, Value | Fault]:
+        """Return what there is in the environment."""
+        found = ((field.name, self._value(field.env)) for field in fields)
+        return {name: value for name, value in found if value is not None}
+
+    def _value(self, env: str) -> Value | Fault | None:
+        path = self._environ.get(env + _FILE)
+        raw = self._environ.get(env)
+        if path is None:
+            return None if raw is None else Value(raw, env)
+        if raw is not None:
+            return Fault(env, f"is there, and {env}{_FILE} is too: which one counts?")
+        try:
+            with opened_file(path) as file:
+                # The path comes from whoever runs the app, and is no secret.
+                return read_file(file, f"{env}{_FILE}", world_readable=self._world_readable)
+        except FileNotFoundError:
+            return Fault(f"{env}{_FILE}", "names a file that is not there")
+        except Unfit as unfit:
+            return Fault(f"{env}{_FILE}", f"names a file that {unfit}")
+
+    def place(self, field: Field) -> str:
+        """Return the variable."""
+        return field.env
+
+    def stamp(self, fields: Sequence[Field]) -> Hashable:
+        """Return what tells the values, by hashes alone, and the files."""
+        return tuple(self._stamp(field.env) for field in fields)
+
+    def _stamp(self, env: str) -> Hashable:
+        path = self._environ.get(env + _FILE)
+        if path is None:
+            return hash(self._environ.get(env))
+        try:
+            with opened_file(path) as file:
+                return path, identity(file)
+        except (FileNotFoundError, Unfit) as unfit:
+            return path, str(unfit)
+
+    def misspelt(self, fields: Sequence[Field]) -> Iterable[tuple[str, str]]:
+        """Return variables that resemble a secret's."""
+        known = [name for field in fields for name in (field.env, field.env + _FILE)]
+        return typos(self._environ, known)

@@ -1,0 +1,319 @@
+"""Files with secrets: read within bounds, and never outside of the directory that they are in."""
+
+import errno
+import os
+import stat
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from mantlet.secrets.sources.source import Fault, Field, Source, SourceError, Value, typos
+
+__all__ = [
+    "MOST_BYTES",
+    "SecretFiles",
+    "SystemdCredentials",
+    "Unfit",
+    "identity",
+    "opened_file",
+    "read_file",
+]
+
+#: The largest file that is read: systemd's own limit is 1 MiB, Kubernetes' too.
+MOST_BYTES: Final = 1024 * 1024
+#: How many links are followed for one name.
+_MOST_LINKS: Final = 8
+#: How often a directory is read again that was exchanged meanwhile.
+_TRIES: Final = 5
+#: Kubernetes exchanges this link when it exchanges the secrets.
+_DATA: Final = "..data"
+_MARKS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_FILE: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+class Unfit(Exception):
+    """A file can't be taken. The message is a line of the report."""
+
+
+class SecretFiles(Source):
+    """A directory with a file for each secret, as Docker and Kubernetes mount them.
+
+    All are read from one state of the directory: where Kubernetes exchanges it meanwhile, all are
+    from before or all from after. Links are followed within the directory alone.
+
+    Args:
+        directory: where they are. One that isn't there has no secrets.
+        separator: what stands for the slash in names of secrets in directories further in: with
+            ``"__"``, ``db__password`` is the file ``db/password``.
+        world_readable: take files that every user of the machine may read. Docker makes such ones,
+            and so does Kubernetes without a ``defaultMode``.
+
+    Raises:
+        ValueError: ``separator`` is empty.
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        separator: str | None = None,
+        world_readable: bool = False,
+    ) -> None:
+        if separator == "":
+            raise ValueError("separator must not be empty; None stands for no directories")
+        self.name = os.fspath(directory)
+        self._separator = separator
+        self._world_readable = world_readable
+
+    def read(self, fields: Sequence[Field]) -> Mapping[str, Value | Fault]:
+        """Return what there is in the directory."""
+        for _ in range(_TRIES):
+            before = self.stamp(fields)
+            found = self._read(fields)
+            if self.stamp(fields) == before:
+                return found
+        raise SourceError("is exchanged faster than it can be read")
+
+    def _read(self, fields: Sequence[Field]) -> Mapping[str, Value | Fault]:
+        found: dict[str, Value | Fault] = {}
+        with _opened(self.name) as root:
+            if root is None:
+                return found
+            for wanted in fields:
+                for name in dict.fromkeys((wanted.key, wanted.env)):
+                    value = self._value(root, name)
+                    if value is not None:
+                        found[wanted.name] = value
+                        break
+        return found
+
+    def _value(self, root: int, name: str) -> Value | Fault | None:
+        shown = self._shown(name)
+        try:
+            with _found(root, self._parts(name)) as file:
+                if file is None:
+                    return None
+                return read_file(file, shown, world_readable=self._world_readable)
+        except Unfit as unfit:
+            return Fault(shown, str(unfit))
+
+    def _parts(self, name: str) -> list[str]:
+        parts = name.split(self._separator) if self._separator else [name]
+        if not all(parts) or any(
+            "/" in part or "\0" in part or part.startswith("..") or part == "." for part in parts
+        ):
+            raise Unfit("has a name that no file in the directory can have")
+        return parts
+
+    def _shown(self, name: str) -> str:
+        return str(Path(self.name, *(name.split(self._separator) if self._separator else [name])))
+
+    def place(self, field: Field) -> str:
+        """Return where the file would be."""
+        return self._shown(field.key)
+
+    def stamp(self, fields: Sequence[Field]) -> Hashable:
+        """Return what tells the directory, Kubernetes' link and the files."""
+        with _opened(self.name) as root:
+            if root is None:
+                return None
+            return (identity(root), *(self._file_stamp(root, field) for field in fields))
+
+    def _file_stamp(self, root: int, field: Field) -> Hashable:
+        for name in (field.key, field.env):
+            with suppress(Unfit), _found(root, self._parts(name)) as file:
+                if file is not None:
+                    return name, identity(file)
+        return None
+
+    def misspelt(self, fields: Sequence[Field]) -> Iterable[tuple[str, str]]:
+        """Return names of files that resemble a secret's."""
+        with _opened(self.name) as root:
+            names = [] if root is None else _names(root)
+        known = [name for field in fields for name in (field.key, field.env)]
+        return typos(names, known)
+
+
+class SystemdCredentials(SecretFiles):
+    """The credentials of a systemd service: ``LoadCredential=`` and its like (systemd.exec(5)).
+
+    Args:
+        directory: where they are; ``$CREDENTIALS_DIRECTORY`` by default. Without it there are none.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str] | None = None) -> None:
+        found = os.environ.get("CREDENTIALS_DIRECTORY") if directory is None else directory
+        super().__init__(found or os.devnull)
+        self._is_there = bool(found)
+        self.name = self.name if found else "$CREDENTIALS_DIRECTORY"
+
+    def read(self, fields: Sequence[Field]) -> Mapping[str, Value | Fault]:
+        """Return what there is in the directory, if there is one."""
+        return super().read(fields) if self._is_there else {}
+
+    def stamp(self, fields: Sequence[Field]) -> Hashable:
+        """Return what tells the directory and its files."""
+        return super().stamp(fields) if self._is_there else None
+
+    def misspelt(self, fields: Sequence[Field]) -> Iterable[tuple[str, str]]:
+        """Return names of credentials that resemble a secret's."""
+        return super().misspelt(fields) if self._is_there else ()
+
+
+@contextmanager
+def _opened(directory: str) -> Iterator[int | None]:
+    """Open a directory, or, where Kubernetes exchanges what is in it, that which holds now."""
+    try:
+        root = os.open(directory, _DIRECTORY)
+    except FileNotFoundError:
+        yield None
+        return
+    except OSError as error:
+        raise SourceError(f"can't be opened: {_words(error)}") from None
+    try:
+        yield root
+    finally:
+        os.close(root)
+
+
+@contextmanager
+def _found(root: int, parts: Sequence[str]) -> Iterator[int | None]:
+    """Open a file below a directory, which no link leads out of; None where there is none.
+
+    Raises:
+        Unfit: it is not to be had.
+    """
+    here = os.dup(root)
+    try:
+        pending = list(reversed(parts))
+        links = 0
+        while pending:
+            here = _into_data(here)
+            part = pending.pop()
+            try:
+                flags = (_DIRECTORY if pending else _FILE) | os.O_NOFOLLOW
+                inner = os.open(part, flags, dir_fd=here)
+            except FileNotFoundError:
+                yield None
+                return
+            except OSError as error:
+                if error.errno not in (errno.ELOOP, errno.ENOTDIR) or not _is_link(part, here):
+                    raise Unfit(f"can't be opened: {_words(error)}") from None
+                links += 1
+                pending += reversed(_target(part, here, links))
+                continue
+            here = _exchange(here, inner)
+        yield here
+    finally:
+        os.close(here)
+
+
+def _into_data(here: int) -> int:
+    """Go on to what Kubernetes' link names, if there is one."""
+    target = None
+    with suppress(OSError):
+        target = os.readlink(_DATA, dir_fd=here)
+    if target is None or "/" in target or target in (".", ".."):
+        return here
+    try:
+        return _exchange(here, os.open(target, _DIRECTORY | os.O_NOFOLLOW, dir_fd=here))
+    except OSError:
+        return here
+
+
+def _names(root: int) -> list[str]:
+    with os.scandir(root) as entries:
+        return [entry.name for entry in entries if not entry.name.startswith(".")]
+
+
+def _exchange(old: int, new: int) -> int:
+    os.close(old)
+    return new
+
+
+def _is_link(name: str, here: int) -> bool:
+    return stat.S_ISLNK(os.stat(name, dir_fd=here, follow_symlinks=False).st_mode)
+
+
+def _target(name: str, here: int, links: int) -> list[str]:
+    target = os.readlink(name, dir_fd=here)
+    parts = [part for part in target.split("/") if part not in ("", ".")]
+    if target.startswith("/") or ".." in parts:
+        raise Unfit("is a link that leads out of the directory")
+    if links > _MOST_LINKS:
+        raise Unfit("is a link that leads on to too many others, or to itself")
+    return parts
+
+
+def read_file(file: int, shown: str, *, world_readable: bool) -> Value:
+    """Read an open file, without the line's end that most have at their end.
+
+    Args:
+        file: its descriptor, which stays open.
+        shown: its path.
+        world_readable: whether every user of the machine may read it.
+
+    Raises:
+        Unfit: it can't be a secret's file.
+    """
+    status = os.fstat(file)
+    if stat.S_ISDIR(status.st_mode):
+        raise Unfit("is a directory")
+    if not stat.S_ISREG(status.st_mode):
+        raise Unfit("is no regular file")
+    if status.st_mode & stat.S_IROTH and not world_readable:
+        raise Unfit(
+            "can be read by every user of this machine: chmod 600, or say world_readable=True"
+        )
+    with closing(os.fdopen(os.dup(file), "rb")) as stream:
+        raw = stream.read(MOST_BYTES + 1)
+    if len(raw) > MOST_BYTES:
+        raise Unfit(f"is larger than {MOST_BYTES // 1024} KiB")
+    if raw.startswith(_MARKS):
+        raise Unfit("begins with a byte order mark, which would be a part of the secret")
+    note = None
+    if raw.endswith(b"\r\n"):
+        raw = raw[:-2]
+        note = "its line ends with CR LF, which is taken off"
+    elif raw.endswith(b"\n"):
+        raw = raw[:-1]
+    return Value(raw, shown, status.st_mtime, note)
+
+
+@contextmanager
+def opened_file(path: str) -> Iterator[int]:
+    """Open a file by a path that whoever runs the app has given; links are followed.
+
+    Raises:
+        FileNotFoundError: it isn't there.
+        Unfit: it can't be opened.
+    """
+    try:
+        file = os.open(path, _FILE)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        raise Unfit(f"can't be opened: {_words(error)}") from None
+    try:
+        yield file
+    finally:
+        os.close(file)
+
+
+def identity(file: int) -> Hashable:
+    """Return what tells an open file or directory from others, and from itself once changed."""
+    status = os.fstat(file)
+    return (
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )
+
+
+def _words(error: OSError | ValueError) -> str:
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number else "it is no path"

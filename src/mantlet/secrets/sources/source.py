@@ -1,0 +1,150 @@
+"""What a source of secrets is, and what it finds.
+
+A source of one's own is a class with a ``name`` and a `Source.read`, in one file::
+
+    class Keyring(Source):
+        name = "keyring"
+
+        def read(self, fields):
+            found = {field.name: keyring.get_password("app", field.key) for field in fields}
+            return {name: Value(text, name) for name, text in found.items() if text is not None}
+"""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from mantlet.exceptions import MantletError
+
+__all__ = ["Fault", "Field", "Source", "SourceError", "Value", "pick", "typos"]
+
+#: How alike two names are where one is most likely meant to be the other, of 1.
+_ALIKE = 0.85
+
+
+class SourceError(MantletError):
+    """A source can't be asked at all. The message is a line of the report: no value is in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A secret that is looked for.
+
+    Attributes:
+        name: the attribute's.
+        env: the environment variable's, in ``.env`` too.
+        key: what it is called in directories and stores.
+        prefix: what the names of all the app's variables begin with; empty if with nothing.
+    """
+
+    name: str
+    env: str
+    key: str
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A secret as it was found.
+
+    Attributes:
+        raw: text, or the bytes of a file.
+        place: where in the source: the variable, the file, the key.
+        since: when it was last changed, in seconds since 1970; None where that isn't known.
+        note: what the report says of it, if anything.
+    """
+
+    raw: str | bytes = field(repr=False)
+    place: str
+    since: float | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A secret that is there, and can't be taken. Sources behind this one are not asked for it.
+
+    Attributes:
+        place: where in the source.
+        why: a line of the report, such as ``"is larger than 64 KiB"``; no value is in it.
+    """
+
+    place: str
+    why: str
+
+
+class Source(ABC):
+    """Where secrets come from.
+
+    Attributes:
+        name: what the report calls it.
+        lifetime: after `read`, the seconds after which the values have to be read again; None where
+            they are good until `stamp` changes.
+        remote: whether reading takes time, as over a network.
+        examples: files whose values are no secrets, where a developer may have copied one from.
+    """
+
+    name: str
+    lifetime: float | None = None
+    remote: bool = False
+    examples: Sequence[str] = ()
+
+    @abstractmethod
+    def read(self, fields: Sequence[Field]) -> Mapping[str, Value | Fault]:
+        """Return what there is, by the fields' names; what isn't there is left out.
+
+        Args:
+            fields: the secrets of the app.
+
+        Raises:
+            SourceError: it can't be asked.
+        """
+
+    def place(self, field: Field) -> str:
+        """Return where a secret would be, for the report of what is missing."""
+        return field.key
+
+    def stamp(self, fields: Sequence[Field]) -> Hashable:
+        """Return what is another value when what `read` returns may have changed.
+
+        It is asked for often, and so must be cheap: nothing that goes over a network.
+        """
+        return None
+
+    def misspelt(self, fields: Sequence[Field]) -> Iterable[tuple[str, str]]:
+        """Return names in the source that no field has, each with the one that it resembles."""
+        return ()
+
+
+def pick(
+    fields: Sequence[Field],
+    values: Mapping[str, object],
+    place: str,
+    since: float | None = None,
+) -> dict[str, Value | Fault]:
+    """Return what a store has for each field, by its key, or by the name of its variable.
+
+    Args:
+        fields: the secrets of the app.
+        values: what a store holds. What is no text is written as JSON.
+        place: where that is.
+        since: when it was last changed.
+    """
+    found: dict[str, Value | Fault] = {}
+    for wanted in fields:
+        name = wanted.key if wanted.key in values else wanted.env
+        raw = values.get(name)
+        if raw is not None:
+            text = raw if isinstance(raw, str | bytes) else json.dumps(raw)
+            found[wanted.name] = Value(text, f"{place} {name}", since)
+    return found
+
+
+def typos(names: Iterable[str], known: Sequence[str]) -> Iterable[tuple[str, str]]:
+    """Return names that are none of the known ones and resemble one, each with that."""
+    for name in sorted(set(names) - set(known)):
+        close = get_close_matches(name, known, n=1, cutoff=_ALIKE)
+        if close:
+            yield name, close[0]

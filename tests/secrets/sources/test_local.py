@@ -1,0 +1,519 @@
+"""The environment, `.env` files and directories of files, as they are on real machines."""
+
+import os
+import socket
+import stat
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mantlet.secrets import (
+    DotEnv,
+    Environment,
+    Fault,
+    Field,
+    SecretFiles,
+    Source,
+    SourceError,
+    SystemdCredentials,
+    Value,
+)
+
+VALUE = "kR7-vT2_qX9.mB4w"
+WANTED = Field("token", "APP_TOKEN", "token", "APP_")
+
+
+def write(path: Path, data: str | bytes = VALUE, mode: int = 0o600) -> Path:
+    """Write a file as a secret's file should be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data.encode() if isinstance(data, str) else data)
+    path.chmod(mode)
+    return path
+
+
+def found(source: Source, field: Field = WANTED) -> Value | Fault | None:
+    """Return what a source has for the one field."""
+    return source.read([field]).get(field.name)
+
+
+def value(source: Source, field: Field = WANTED) -> str | bytes | None:
+    """Return the value that a source has, if it has one."""
+    one = found(source, field)
+    assert not isinstance(one, Fault), one
+    return None if one is None else one.raw
+
+
+def fault(source: Source, field: Field = WANTED) -> str:
+    """Return why a source's value can't be taken."""
+    one = found(source, field)
+    assert isinstance(one, Fault), "there is nothing wrong"
+    assert VALUE not in repr(one)
+    return one.why
+
+
+# -- the environment ------------------------------------------------------------------------------
+
+
+def test_the_environment_has_values_and_paths_of_files(tmp_path: Path) -> None:
+    """``NAME``, or ``NAME_FILE`` as Docker's images have it."""
+    path = write(tmp_path / "token", f"{VALUE}\n")
+    assert value(Environment({"APP_TOKEN": VALUE})) == VALUE
+    assert value(Environment({"APP_TOKEN_FILE": str(path)})) == VALUE.encode()
+    assert value(Environment({"token": VALUE})) is None
+
+
+def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is when it is read."""
+    source = Environment()
+    monkeypatch.setenv("APP_TOKEN", VALUE)
+    assert value(source) == VALUE
+
+
+def test_a_name_and_its_file_are_one_too_many(tmp_path: Path) -> None:
+    """Which one counts nobody can tell."""
+    environ = {"APP_TOKEN": VALUE, "APP_TOKEN_FILE": str(write(tmp_path / "token"))}
+    assert fault(Environment(environ)) == "is there, and APP_TOKEN_FILE is too: which one counts?"
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("missing", "names a file that is not there"),
+        ("", "names a file that is not there"),
+        (".", "names a file that is a directory"),
+        ("nul\0byte", "names a file that can't be opened: it is no path"),
+        ("open", "names a file that can be read by every user of this machine"),
+    ],
+    ids=["missing", "empty", "directory", "nul", "world-readable"],
+)
+def test_a_named_file_that_can_not_be_read_is_told(tmp_path: Path, name: str, why: str) -> None:
+    """It is never as if there were none."""
+    write(tmp_path / "open", mode=0o644)
+    path = str(tmp_path / name) if name else ""
+    assert fault(Environment({"APP_TOKEN_FILE": path})).startswith(why)
+
+
+def test_the_environment_tells_by_its_stamp_that_it_changed(tmp_path: Path) -> None:
+    """A variable, or the file that one names; and the stamp has no value in it."""
+    path = write(tmp_path / "token")
+    environ = {"APP_TOKEN_FILE": str(path)}
+    source = Environment(environ)
+    stamps = [source.stamp([WANTED])]
+    write(path, VALUE[::-1])
+    stamps.append(source.stamp([WANTED]))
+    del environ["APP_TOKEN_FILE"]
+    environ["APP_TOKEN"] = VALUE
+    stamps.append(source.stamp([WANTED]))
+    assert len(set(stamps)) == 3
+    assert VALUE not in repr(stamps)
+    assert source.stamp([WANTED]) == stamps[-1]
+
+
+def test_variables_that_resemble_a_secrets_are_told() -> None:
+    """A typo, and the file's; not one that merely begins alike."""
+    names = ["APP_TOKNE", "APP_TOKEN_FLIE", "APP_TOKEN", "PATH", "APP_SOMETHING"]
+    source = Environment(dict.fromkeys(names, VALUE))
+    assert list(source.misspelt([WANTED])) == [
+        ("APP_TOKEN_FLIE", "APP_TOKEN_FILE"),
+        ("APP_TOKNE", "APP_TOKEN"),
+    ]
+
+
+# -- .env -----------------------------------------------------------------------------------------
+
+#: python-dotenv's own grammar: https://saurabh-kumar.com/python-dotenv/#file-format, and the
+#: behaviours that its test suite names.
+LINES: dict[str, tuple[str, str | None]] = {
+    "plain": ("APP_TOKEN=kR7", "kR7"),
+    "export": ("export APP_TOKEN=kR7", "kR7"),
+    "blanks": ("  APP_TOKEN = kR7  ", "kR7"),
+    "single-quoted": ("APP_TOKEN='k R\"7'", 'k R"7'),
+    "double-quoted": ('APP_TOKEN="k R\'7"', "k R'7"),
+    "escaped": (r'APP_TOKEN="k\tR\"7\\"', 'k\tR"7\\'),
+    "not-escaped": (r"APP_TOKEN='k\tR7'", r"k\tR7"),
+    "in-lines": ('APP_TOKEN="k\nR7"', "k\nR7"),
+    "comment": ("APP_TOKEN=kR7 # not it", "kR7"),
+    "hash": ("APP_TOKEN=k#R7", "k#R7"),
+    "quoted-hash": ("APP_TOKEN='k # R7'", "k # R7"),
+    "equals": ("APP_TOKEN=k=R=7==", "k=R=7=="),
+    "dollar": ("APP_TOKEN=k${PATH}R$7$$", "k${PATH}R$7$$"),
+    "quoted-dollar": ('APP_TOKEN="k${PATH}"', "k${PATH}"),
+    "crlf": ("APP_TOKEN=kR7\r\nOTHER=1\r\n", "kR7"),
+    "old-mac": ("APP_TOKEN=kR7\rOTHER=1\r", "kR7"),
+    "not-ascii": ("APP_TOKEN=pässwört", "pässwört"),
+    "empty": ("APP_TOKEN=", ""),
+    "twice": ("APP_TOKEN=old\nAPP_TOKEN=kR7", "kR7"),
+    "commented-out": ("#APP_TOKEN=kR7", None),
+    "other-case": ("app_token=kR7", None),
+    "no-end-of-line": ("OTHER=1\nAPP_TOKEN=kR7", "kR7"),
+    "after-blank-lines": ("\n\n\nAPP_TOKEN=kR7\n\n", "kR7"),
+    "quoted-name": ("'APP_TOKEN'=kR7", "kR7"),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), LINES.values(), ids=LINES)
+def test_a_dotenv_file_is_read_as_its_parser_does(
+    tmp_path: Path, text: str, expected: str | None
+) -> None:
+    """But for interpolation: a ``$`` in a password is no variable."""
+    assert value(DotEnv(write(tmp_path / ".env", text))) == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (f"GOOD=1\nAPP_TOKEN='{VALUE}\nX=2\n", "can't be read in line 2"),
+        (f"\n\nGOOD=1\n\nAPP TOKEN={VALUE}\n= 3\n", "can't be read in lines 5, 6"),
+        (b"GOOD=1\nAPP_TOKEN=" + VALUE.encode() + b"\xff\n", "is not UTF-8 text in line 2"),
+        (b"A=1\nB=\0\n", "is not UTF-8 text in line 2"),
+        (b"\xef\xbb\xbfAPP_TOKEN=" + VALUE.encode(), "begins with a byte order mark"),
+        (("APP_TOKEN=" + VALUE).encode("utf-16"), "begins with a byte order mark"),
+        (b"#" * (1024 * 1024 + 1), "is larger than 1024 KiB"),
+    ],
+    ids=["quote", "lines", "latin-1", "nul", "bom", "utf-16", "huge"],
+)
+def test_a_dotenv_file_that_is_none_is_told_by_its_lines(
+    tmp_path: Path, data: str | bytes, why: str
+) -> None:
+    """And not by what is in them."""
+    with pytest.raises(SourceError) as told:
+        found(DotEnv(write(tmp_path / ".env", data)))
+    assert str(told.value).startswith(why)
+    assert VALUE not in "".join(traceback.format_exception(told.value))
+
+
+def test_a_name_without_a_value_is_told(tmp_path: Path) -> None:
+    """Which the parser takes for a variable of the shell."""
+    assert fault(DotEnv(write(tmp_path / ".env", "APP_TOKEN\n"))) == "has no value"
+
+
+def test_a_dotenv_file_that_is_not_there_has_nothing(tmp_path: Path) -> None:
+    """As in production."""
+    source = DotEnv(tmp_path / ".env")
+    assert found(source) is None
+    before = source.stamp([WANTED])
+    write(tmp_path / ".env", f"APP_TOKEN={VALUE}")
+    assert source.stamp([WANTED]) != before
+    assert value(source) == VALUE
+
+
+def test_a_dotenv_file_that_all_may_read_is_refused(tmp_path: Path) -> None:
+    """Unless it is meant so."""
+    path = write(tmp_path / ".env", f"APP_TOKEN={VALUE}", 0o644)
+    with pytest.raises(SourceError, match="can be read by every user of this machine: chmod 600"):
+        found(DotEnv(path))
+    assert value(DotEnv(path, world_readable=True)) == VALUE
+
+
+def test_a_dotenv_directory_is_told(tmp_path: Path) -> None:
+    """Docker makes one where a mounted file was missing."""
+    with pytest.raises(SourceError, match="is a directory"):
+        found(DotEnv(tmp_path))
+
+
+def test_names_in_a_dotenv_file_that_resemble_a_secrets_are_told(tmp_path: Path) -> None:
+    """As those of the environment are."""
+    path = write(tmp_path / ".env", "APP_TOKNE=1\nOTHER=2\n")
+    assert list(DotEnv(path).misspelt([WANTED])) == [("APP_TOKNE", "APP_TOKEN")]
+
+
+# -- files ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "expected", "note"),
+    [
+        (b"kR7", b"kR7", None),
+        (b"kR7\n", b"kR7", None),
+        (b"kR7\n\n", b"kR7\n", None),
+        (b"kR7\r\n", b"kR7", "its line ends with CR LF, which is taken off"),
+        (b" kR7 ", b" kR7 ", None),
+        (b"k\xff\x00R7", b"k\xff\x00R7", None),
+        (b"", b"", None),
+    ],
+    ids=["plain", "newline", "two-newlines", "crlf", "blanks", "binary", "empty"],
+)
+def test_a_file_is_its_bytes_without_the_end_of_its_line(
+    tmp_path: Path, data: bytes, expected: bytes, note: str | None
+) -> None:
+    """One, which editors and ``echo`` put there."""
+    write(tmp_path / "token", data)
+    one = found(SecretFiles(tmp_path))
+    assert isinstance(one, Value)
+    assert (one.raw, one.note) == (expected, note)
+    assert one.place == str(tmp_path / "token")
+    assert one.since == (tmp_path / "token").stat().st_mtime
+
+
+def test_a_file_may_have_the_name_of_the_variable(tmp_path: Path) -> None:
+    """Where that of the attribute isn't there."""
+    write(tmp_path / "APP_TOKEN")
+    assert value(SecretFiles(tmp_path)) == VALUE.encode()
+    write(tmp_path / "token", "first")
+    assert value(SecretFiles(tmp_path)) == b"first"
+
+
+def test_a_directory_that_is_not_there_has_nothing(tmp_path: Path) -> None:
+    """On a developer's machine."""
+    source = SecretFiles(tmp_path / "none")
+    assert found(source) is None
+    assert source.stamp([WANTED]) is None
+    assert list(source.misspelt([WANTED])) == []
+
+
+def _outside(folder: Path) -> None:
+    write(folder / "outside")
+    (folder / "in").mkdir()
+    (folder / "in" / "token").symlink_to(folder / "outside")
+
+
+def _up(folder: Path) -> None:
+    write(folder / "outside")
+    (folder / "in").mkdir()
+    (folder / "in" / "token").symlink_to("../outside")
+
+
+def _up_and_back(folder: Path) -> None:
+    write(folder / "in" / "other")
+    (folder / "in" / "token").symlink_to("../in/other")
+
+
+def _loop(folder: Path) -> None:
+    (folder / "in").mkdir()
+    (folder / "in" / "token").symlink_to("other")
+    (folder / "in" / "other").symlink_to("token")
+
+
+def _directory(folder: Path) -> None:
+    (folder / "in" / "token").mkdir(parents=True)
+
+
+def _fifo(folder: Path) -> None:
+    (folder / "in").mkdir()
+    os.mkfifo(folder / "in" / "token", 0o600)
+
+
+def _socket(folder: Path) -> None:
+    (folder / "in").mkdir()
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(folder / "in" / "token"))
+
+
+def _large(folder: Path) -> None:
+    write(folder / "in" / "token", b"x" * (1024 * 1024 + 1))
+
+
+def _bom(folder: Path) -> None:
+    write(folder / "in" / "token", b"\xef\xbb\xbf" + VALUE.encode())
+
+
+def _open(folder: Path) -> None:
+    write(folder / "in" / "token", mode=0o604)
+
+
+def _dangling_out(folder: Path) -> None:
+    (folder / "in").mkdir()
+    (folder / "in" / "token").symlink_to("/nonexistent/token")
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (_outside, "is a link that leads out of the directory"),
+        (_up, "is a link that leads out of the directory"),
+        (_up_and_back, "is a link that leads out of the directory"),
+        (_dangling_out, "is a link that leads out of the directory"),
+        (_loop, "is a link that leads on to too many others, or to itself"),
+        (_directory, "is a directory"),
+        (_fifo, "is no regular file"),
+        (_socket, "can't be opened: No such device or address"),
+        (_large, "is larger than 1024 KiB"),
+        (_bom, "begins with a byte order mark, which would be a part of the secret"),
+        (_open, "can be read by every user of this machine: chmod 600, or say world_readable=True"),
+    ],
+    ids=[
+        "link-out",
+        "link-up",
+        "link-up-and-back",
+        "dangling-link-out",
+        "looping-link",
+        "directory",
+        "fifo",
+        "socket",
+        "huge",
+        "bom",
+        "world-readable",
+    ],
+)
+def test_a_file_that_can_not_be_a_secrets_is_told(
+    tmp_path: Path, make: Callable[[Path], None], why: str
+) -> None:
+    """It is never followed out, nor waited for."""
+    make(tmp_path)
+    assert fault(SecretFiles(tmp_path / "in")) == why
+
+
+def test_a_file_that_all_may_read_is_taken_where_that_is_meant(tmp_path: Path) -> None:
+    """As Docker and Kubernetes make them by default."""
+    write(tmp_path / "token", mode=0o444)
+    assert value(SecretFiles(tmp_path, world_readable=True)) == VALUE.encode()
+
+
+def test_links_within_the_directory_are_followed(tmp_path: Path) -> None:
+    """Of files and of directories."""
+    write(tmp_path / "deep" / "er" / "real")
+    (tmp_path / "alias").symlink_to("deep/er")
+    (tmp_path / "token").symlink_to("alias/real")
+    assert value(SecretFiles(tmp_path)) == VALUE.encode()
+
+
+@pytest.mark.parametrize(
+    ("key", "separator", "path"),
+    [
+        ("db__password", "__", "db/password"),
+        ("a.b.c", ".", "a/b/c"),
+        ("db__password", None, "db__password"),
+    ],
+    ids=["double-underscore", "dots", "none"],
+)
+def test_directories_further_in_are_named_with_a_separator(
+    tmp_path: Path, key: str, separator: str | None, path: str
+) -> None:
+    """As the app's configuration is."""
+    write(tmp_path / path)
+    field = Field("x", "X", key)
+    source = SecretFiles(tmp_path, separator=separator)
+    assert value(source, field) == VALUE.encode()
+    assert source.place(field) == str(tmp_path / path)
+
+
+@pytest.mark.parametrize(
+    "key", ["../token", "/etc/hostname", "..", ".", "a/b", "..data", "a\0b"], ids=ascii
+)
+def test_no_name_leads_out_of_the_directory(tmp_path: Path, key: str) -> None:
+    """Though it is the app's own that asks."""
+    write(tmp_path / "token")
+    write(tmp_path / "in" / "a" / "b")
+    assert fault(SecretFiles(tmp_path / "in"), Field("x", "X", key)).startswith("has a name")
+    source = SecretFiles(tmp_path / "in", separator="__")
+    assert fault(source, Field("x", "X", f"a__{key}")).startswith("has a name")
+
+
+def test_a_separator_is_not_empty(tmp_path: Path) -> None:
+    """It would part every letter."""
+    with pytest.raises(ValueError, match="separator must not be empty"):
+        SecretFiles(tmp_path, separator="")
+
+
+def test_a_file_in_place_of_the_directory_is_told(tmp_path: Path) -> None:
+    """By the system's own words."""
+    with pytest.raises(SourceError, match="can't be opened: Not a directory"):
+        found(SecretFiles(write(tmp_path / "file")))
+
+
+def test_names_of_files_that_resemble_a_secrets_are_told(tmp_path: Path) -> None:
+    """But for hidden ones."""
+    for name in ("api_tokne", ".api_tokem", "other", "api_token"):
+        write(tmp_path / name)
+    wanted = Field("api_token", "API_TOKEN", "api_token")
+    assert list(SecretFiles(tmp_path).misspelt([wanted])) == [("api_tokne", "api_token")]
+
+
+def mount(folder: Path, version: str, **values: str) -> None:
+    """Exchange a directory's secrets as Kubernetes' kubelet does.
+
+    See AtomicWriter in its source: a directory with a date for a name, the link ``..data`` renamed
+    over the one before, and a link for each file through that.
+    """
+    inner = folder / f"..{version}"
+    for name, text in values.items():
+        write(inner / name, text)
+        if not (folder / name).is_symlink():
+            (folder / name).symlink_to(f"..data/{name}")
+    (folder / "..data_tmp").symlink_to(inner.name)
+    (folder / "..data_tmp").rename(folder / "..data")
+
+
+def test_kubernetes_directories_are_read_and_tell_a_change(tmp_path: Path) -> None:
+    """Through the link that names the current state."""
+    source = SecretFiles(tmp_path)
+    mount(tmp_path, "2026_01_01", token="old")
+    before = source.stamp([WANTED])
+    assert value(source) == b"old"
+    assert source.stamp([WANTED]) == before
+    mount(tmp_path, "2026_01_02", token="new")
+    assert source.stamp([WANTED]) != before
+    assert value(source) == b"new"
+
+
+def test_an_exchange_at_any_moment_gives_old_or_new_and_never_a_mix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The link is exchanged before each single call to the system that a reading makes."""
+    names = [f"part_{index}" for index in range(6)]
+    fields = [Field(name, name.upper(), name) for name in names]
+    real_open, real_readlink = os.open, os.readlink
+    calls = exchange_at = 0
+    seen: set[str] = set()
+
+    def tick() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == exchange_at:
+            with monkeypatch.context() as usual:
+                usual.setattr(os, "open", real_open)
+                usual.setattr(os, "readlink", real_readlink)
+                mount(folder, "new", **dict.fromkeys(names, "new"))
+
+    def open_(*args: object, **kwargs: object) -> int:
+        tick()
+        return real_open(*args, **kwargs)  # type: ignore[arg-type]  # as they were given
+
+    def readlink(path: str, *, dir_fd: int | None = None) -> str:
+        tick()
+        return real_readlink(path, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", open_)
+    monkeypatch.setattr(os, "readlink", readlink)
+    while calls >= exchange_at:
+        exchange_at += 1
+        folder = tmp_path / f"try_{exchange_at}"
+        folder.mkdir()
+        calls = -1000  # none of the mount's own
+        mount(folder, "old", **dict.fromkeys(names, "old"))
+        calls = 0
+        read = SecretFiles(folder).read(fields)
+        states = {one.raw for one in read.values() if isinstance(one, Value)}
+        assert len(read) == len(names)
+        assert len(states) == 1, f"a mix, when exchanged before call {exchange_at}"
+        seen.add(str(states.pop()))
+    assert seen == {"b'old'", "b'new'"}
+    assert exchange_at > 20
+
+
+# -- systemd --------------------------------------------------------------------------------------
+
+
+def test_systemd_credentials_are_where_its_variable_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A directory of mode 0500 with files of mode 0400 (systemd.exec(5), CREDENTIALS)."""
+    write(tmp_path / "app.service" / "token", mode=0o400)
+    (tmp_path / "app.service").chmod(0o500)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "app.service"))
+    source = SystemdCredentials()
+    assert value(source) == VALUE.encode()
+    assert stat.S_IMODE((tmp_path / "app.service").stat().st_mode) == 0o500
+    (tmp_path / "app.service").chmod(0o700)
+
+
+def test_without_systemd_there_are_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the report says what was looked for."""
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    source = SystemdCredentials()
+    assert found(source) is None
+    assert source.stamp([WANTED]) is None
+    assert list(source.misspelt([WANTED])) == []
+    assert source.place(WANTED) == "$CREDENTIALS_DIRECTORY/token"

@@ -1,0 +1,563 @@
+"""One error for all problems, one state for each exchange, and changes taken over whole."""
+
+import logging
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mantlet
+from mantlet.secrets import (
+    DotEnv,
+    Environment,
+    Fault,
+    Field,
+    Secret,
+    SecretFiles,
+    SecretLoader,
+    Secrets,
+    SecretsError,
+    Source,
+    SourceError,
+    SystemdCredentials,
+    Value,
+    secret,
+)
+from tests.drive import Face, both_faces
+from tests.secrets.sources.test_local import mount, write
+
+OLD, NEW = "old-kR7-vT2_qX9.mB4w", "new-kR7-vT2_qX9.mB4w"
+
+
+class App(Secrets):
+    token: Secret[str]
+    password: Secret[str]
+    spare: Secret[str] | None = None
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Store(Source):
+    """A remote source of a test's own."""
+
+    name = "store"
+    remote = True
+    lifetime: float | None = 100.0
+
+    def __init__(self, **values: str) -> None:
+        self.values: dict[str, str] = values
+        self.error: Exception | None = None
+        self.asked: list[list[str]] = []
+
+    def read(self, fields: Sequence[Field]) -> Mapping[str, Value | Fault]:
+        """Return what was put here."""
+        self.asked.append([field.name for field in fields])
+        if self.error is not None:
+            raise self.error
+        return {f.name: Value(self.values[f.name], f.name) for f in fields if f.name in self.values}
+
+
+# -- at the start ---------------------------------------------------------------------------------
+
+
+class Everything(Secrets, prefix="APP_"):
+    missing: Secret[str]
+    empty: Secret[str]
+    short: Secret[bytes] = secret(min_length=32)
+    guessable: Secret[str]
+    malformed: Secret[int]
+    unmatched: Secret[str] = secret(pattern=r"sk_\w+")
+    placeholder: Secret[str]
+    copied: Secret[str]
+    readable: Secret[str]
+    twice: Secret[str]
+    good: Secret[str]
+
+
+def test_all_problems_are_told_at_once_and_no_value(tmp_path: Path) -> None:
+    """Each with where it was found, or with all places that were tried."""
+    values = {
+        "EMPTY": "",
+        "SHORT": "s7-kR7-vT2",
+        "GUESSABLE": "kkkkkkkkkkkk",
+        "MALFORMED": "n0t-a-number-4Kx",
+        "UNMATCHED": "pk_7Hg5Kd8Lw2",
+        "PLACEHOLDER": "changeme-9",
+        "COPIED": "dev-v4Kx8Lw2qX9",
+        "TWICE": "t7-vT2_qX9.mB4w",
+        "TWICE_FILE": "/nonexistent",
+        "GOOD": "g7-vT2_qX9.mB4w",
+        "MISING": "m7-vT2_qX9.mB4w",
+    }
+    environ = {f"APP_{name}": value for name, value in values.items()}
+    example = write(tmp_path / ".env.example", f"APP_COPIED={values['COPIED']}\nAPP_GOOD=\n", 0o644)
+    write(tmp_path / "files" / "readable", "r7-vT2_qX9.mB4w", 0o644)
+    broken = write(tmp_path / ".env", f"APP_MISSING='{OLD}\n")
+    files = str(tmp_path / "files")
+    sources = [Environment(environ), SecretFiles(files), DotEnv(broken)]
+    with pytest.raises(SecretsError) as told:
+        SecretLoader(Everything, sources=sources, example=example)
+    everybody = "can be read by every user of this machine: chmod 600, or say world_readable=True"
+    tried = f"environment APP_MISSING, {files}/missing, {broken} APP_MISSING"
+    assert set(told.value.problems) == {
+        f"{broken}: can't be read in line 1",
+        f"missing: is missing (tried {tried}; is environment APP_MISING meant?)",
+        "empty: is empty (environment APP_EMPTY)",
+        "short: is shorter than 32 bytes (environment APP_SHORT)",
+        "guessable: is a placeholder (environment APP_GUESSABLE)",
+        "malformed: is malformed (int_parsing) (environment APP_MALFORMED)",
+        "unmatched: does not match its pattern (environment APP_UNMATCHED)",
+        "placeholder: is a placeholder (environment APP_PLACEHOLDER)",
+        "copied: is the value that the example file has (environment APP_COPIED)",
+        f"readable: {everybody} ({files}/readable)",
+        "twice: is there, and APP_TWICE_FILE is too: which one counts? (environment APP_TWICE)",
+        "environment APP_MISING: is no secret of the app: is APP_MISSING meant?",
+    }
+    text = str(told.value)
+    assert text.startswith("Everything: 12 problems with the secrets\n  - ")
+    assert not any(value and value in text for value in values.values())
+    states = {entry.name: entry.state for entry in told.value.report}
+    assert states == dict.fromkeys(states, "unfit") | {"missing": "missing", "good": "ok"}
+
+
+def test_the_first_source_that_has_a_value_wins_and_the_report_says_which(tmp_path: Path) -> None:
+    """In the order in which they are given."""
+    write(tmp_path / "files" / "token", OLD)
+    write(tmp_path / "files" / "password", OLD)
+    dotenv = write(tmp_path / ".env", f"PASSWORD={NEW}\n")
+    sources = [
+        Environment({"TOKEN": NEW}),
+        DotEnv(dotenv),
+        SecretFiles(tmp_path / "files"),
+        SystemdCredentials(),
+    ]
+    loader = SecretLoader(App, sources=sources)
+    assert loader.current.token.reveal() == NEW
+    assert loader.current.password.reveal() == NEW
+    assert loader.current.spare is None
+    token, password, spare = loader.report
+    assert (token.state, token.place, token.since) == ("ok", "environment TOKEN", None)
+    assert (password.place, password.since) == (f"{dotenv} PASSWORD", dotenv.stat().st_mtime)
+    assert (spare.state, spare.fingerprint) == ("unset", None)
+    assert spare.place.count(", ") == 3
+
+
+def test_a_source_is_asked_only_for_what_no_other_has() -> None:
+    """A developer with a ``.env`` needs no vault."""
+    store = Store(password=OLD)
+    SecretLoader(App, sources=[Environment({"TOKEN": OLD}), store])
+    assert store.asked == [["password", "spare"]]
+    store.error = SourceError("is away")
+    everything = {"TOKEN": OLD, "PASSWORD": OLD, "SPARE": OLD}
+    SecretLoader(App, sources=[Environment(everything), store])
+
+
+class Broken(Store):
+    def read(self, fields: Sequence[Field]) -> Mapping[str, Value | Fault]:
+        """Fail as a library may."""
+        raise LookupError(OLD)
+
+
+def test_a_source_that_fails_is_a_line_and_the_others_are_asked() -> None:
+    """By its own words if they are meant for this, else by its exception's name."""
+    away = Store()
+    away.error = SourceError("403: the token may not read app")
+    with pytest.raises(SecretsError) as told:
+        SecretLoader(App, sources=[away, Broken(), Environment({"TOKEN": OLD})])
+    assert told.value.problems == (
+        "store: 403: the token may not read app",
+        "store: failed with LookupError",
+        "password: is missing (tried store password, store password, environment PASSWORD)",
+    )
+    assert told.value.__context__ is None
+
+
+def test_what_can_not_be_masked_is_noted() -> None:
+    """As a value that was let through though it is short."""
+
+    class Weak(Secrets):
+        pin: Secret[str] = secret(min_length=4)
+
+    loader = SecretLoader(Weak, sources=[Environment({"PIN": "7391"})])
+    (pin,) = loader.report
+    assert pin.note == "can't be masked: it is shorter than 8 bytes"
+    assert loader.registry.needles == ()
+
+
+def test_a_name_that_is_meant_so_is_no_typo() -> None:
+    """Told by the option, or by its going on."""
+
+    class Prefixed(Secrets, prefix="APP_"):
+        database_url: Secret[str]
+
+    environ = {"APP_DATABASE_URL": OLD, "APP_DATABASE_URI": NEW, "APP_DATABASE_URL_RO": NEW}
+    with pytest.raises(SecretsError) as told:
+        SecretLoader(Prefixed, sources=[Environment(environ)])
+    assert told.value.problems == (
+        "environment APP_DATABASE_URI: is no secret of the app: is APP_DATABASE_URL meant?",
+    )
+    SecretLoader(Prefixed, sources=[Environment(environ)], ignore_names=["APP_DATABASE_URI"])
+
+
+# -- fingerprints ---------------------------------------------------------------------------------
+
+
+def test_a_fingerprint_tells_versions_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one process, or in all that have the key."""
+    environ = {"TOKEN": OLD, "PASSWORD": NEW}
+    key = "a-key-that-all-workers-have"
+
+    def prints(**options: Any) -> tuple[str | None, str | None, str | None]:
+        loader = SecretLoader(App, sources=[Environment(environ)], **options)
+        return tuple(map(loader.fingerprint, ("token", "password", "spare")))  # type: ignore[return-value]  # three
+
+    assert prints() != prints()
+    assert prints(fingerprint_key=key) == prints(fingerprint_key=key.encode())
+    token, password, spare = prints(fingerprint_key=key)
+    assert token != password
+    assert spare is None
+    monkeypatch.setenv("MANTLET_FINGERPRINT_KEY", key)
+    assert prints() == (token, password, spare)
+    with pytest.raises(KeyError):
+        SecretLoader(App, sources=[Environment(environ)]).fingerprint("other")
+
+
+# -- rotation -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    mount(tmp_path, "1", token=OLD, password=OLD)
+    return tmp_path
+
+
+def test_a_change_is_seen_at_the_next_poll_and_not_before(folder: Path, clock: Clock) -> None:
+    """As a whole, and told to who listens."""
+    told: list[tuple[frozenset[str], str]] = []
+    loader: SecretLoader[App] = SecretLoader(
+        App,
+        sources=[SecretFiles(folder)],
+        poll=10,
+        clock=clock,
+        on_change=[
+            lambda names: told.append((names, loader.current.token.reveal())),
+            lambda names: told.append((names, "second")),
+        ],
+    )
+    before = loader.current
+    mount(folder, "2", token=NEW, password=OLD)
+    clock.now = 9.9
+    assert loader.current is before
+    clock.now = 10
+    assert loader.current.token.reveal() == NEW
+    assert before.token.reveal() == OLD
+    assert told == [(frozenset({"token"}), NEW), (frozenset({"token"}), "second")]
+
+
+def test_nothing_changes_where_nothing_did(folder: Path, clock: Clock) -> None:
+    """Files that are written anew with what they had are no change."""
+    loader = SecretLoader(App, sources=[SecretFiles(folder)], poll=0, clock=clock)
+    before, needles = loader.current, loader.registry.needles
+    mount(folder, "2", token=OLD, password=OLD)
+    assert loader.current is before
+    assert loader.registry.needles is needles
+
+
+def test_a_failed_reload_keeps_the_last_good_state_and_says_so(
+    folder: Path, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And is mended by the next good one."""
+    loader = SecretLoader(App, sources=[SecretFiles(folder)], poll=0, clock=clock)
+    before = loader.current
+    mount(folder, "2", token="changeme", password=NEW)
+    assert loader.current is before
+    assert "Secrets stay as they were: App: 1 problem" in caplog.text
+    assert "token: is a placeholder" in caplog.text
+    assert NEW not in caplog.text
+    with pytest.raises(SecretsError, match="token: is a placeholder"):
+        loader.reload()
+    mount(folder, "3", token=NEW, password=NEW)
+    assert loader.current.token.reveal() == NEW
+
+
+def test_a_directory_that_vanishes_keeps_the_last_good_state(folder: Path, clock: Clock) -> None:
+    """And comes back."""
+    loader = SecretLoader(App, sources=[SecretFiles(folder)], poll=0, clock=clock)
+    before = loader.current
+    folder.rename(folder.with_name("away"))
+    assert loader.current is before
+    folder.with_name("away").rename(folder)
+    mount(folder, "2", token=NEW, password=OLD)
+    assert loader.current.token.reveal() == NEW
+
+
+def test_reload_says_what_changed(folder: Path, clock: Clock) -> None:
+    """At once, whenever the last look was."""
+    loader = SecretLoader(App, sources=[SecretFiles(folder)], poll=1000, clock=clock)
+    assert loader.reload() == frozenset()
+    mount(folder, "2", token=NEW, password=NEW, spare=NEW)
+    assert loader.reload() == {"token", "password", "spare"}
+    mount(folder, "3", token=NEW, password=NEW)
+    assert loader.reload() == {"spare"}
+    assert loader.current.spare is None
+
+
+def test_a_listener_that_fails_is_logged_masked_and_keeps_nothing_from_changing(
+    folder: Path, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its words may be the new password."""
+    loader: SecretLoader[App]
+
+    def fail(_names: frozenset[str]) -> None:
+        raise RuntimeError(loader.current.token.reveal())
+
+    loader = SecretLoader(App, sources=[SecretFiles(folder)], poll=0, clock=clock, on_change=fail)
+    mount(folder, "2", token=NEW, password=OLD)
+    assert loader.current.token.reveal() == NEW
+    assert "on_change failed with RuntimeError" in caplog.text
+    assert "RuntimeError: ***" in caplog.text
+    assert NEW not in caplog.text
+
+
+def test_old_values_are_kept_in_for_the_overlap(folder: Path, clock: Clock) -> None:
+    """Answers that were made with them may be on their way."""
+    loader = SecretLoader(App, sources=[SecretFiles(folder)], poll=0, overlap=60, clock=clock)
+    mount(folder, "2", token=NEW, password=NEW)
+    assert loader.current.token.reveal() == NEW
+    assert OLD in loader.registry
+    clock.now = 60
+    loader.registry.expire()
+    assert OLD not in loader.registry
+    assert NEW in loader.registry
+
+
+def test_a_remote_source_is_asked_again_after_its_lifetime(clock: Clock) -> None:
+    """And not because a local one changed."""
+    store = Store(password=OLD)
+    environ = {"TOKEN": OLD}
+    loader = SecretLoader(App, sources=[Environment(environ), store], poll=1, clock=clock)
+    store.values["password"] = NEW
+    environ["TOKEN"] = NEW
+    clock.now = 99
+    assert loader.current.token.reveal() == NEW
+    assert loader.current.password.reveal() == OLD
+    assert len(store.asked) == 1
+    clock.now = 125  # a quarter more, where no answer was given that it could be asked behind
+    assert loader.current.password.reveal() == NEW
+    assert len(store.asked) == 2
+
+
+def test_a_remote_source_that_is_away_keeps_the_last_good_state(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is asked again after a while, and local changes are taken over meanwhile."""
+    store = Store(password=OLD)
+    environ = {"TOKEN": OLD}
+    loader = SecretLoader(App, sources=[Environment(environ), store], poll=1, clock=clock)
+    store.error = SourceError("is away")
+    clock.now = 125
+    assert loader.current.password.reveal() == OLD
+    assert "store: is away" in caplog.text
+    environ["TOKEN"] = NEW
+    clock.now = 127
+    assert loader.current.token.reveal() == NEW
+    assert len(store.asked) == 2
+    store.error = None
+    store.values["password"] = NEW
+    clock.now = 166
+    assert loader.current.password.reveal() == NEW
+    assert len(store.asked) == 3
+
+
+def test_a_hang_up_reads_everything_anew(clock: Clock) -> None:
+    """Where that is asked for; who listened to the signal before still does."""
+    heard: list[int] = []
+    before = signal.signal(signal.SIGHUP, lambda number, _frame: heard.append(number))
+    try:
+        store = Store(password=OLD, token=OLD)
+        loader = SecretLoader(App, sources=[store], sighup=True, poll=1000, clock=clock)
+        store.values["token"] = NEW
+        assert loader.current.token.reveal() == OLD
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert loader.current.token.reveal() == NEW
+        assert heard == [signal.SIGHUP]
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+# -- as a policy ----------------------------------------------------------------------------------
+
+
+@both_faces
+def test_an_exchange_has_the_secrets_of_its_beginning(
+    face: Face, folder: Path, clock: Clock
+) -> None:
+    """Also where they change meanwhile; the next one has the new."""
+    seen: list[str] = []
+    loader = SecretLoader(App, sources=[SecretFiles(folder)], poll=0, clock=clock)
+
+    def handler(carrier: Any) -> tuple[int, list[tuple[str, str]], bytes]:
+        kept = mantlet.state(carrier)["secrets"]
+        seen.append(kept.token.reveal())
+        if len(seen) == 1:
+            mount(folder, "2", token=NEW, password=NEW)
+            loader.reload()
+        seen.append(kept.password.reveal())
+        return 200, [("content-type", "text/plain")], b"ok"
+
+    app = face.wrap(handler, loader)
+    assert face.drive(app).status == 200
+    assert face.drive(app).status == 200
+    assert seen == [OLD, OLD, NEW, NEW]
+
+
+@both_faces
+def test_a_remote_source_is_asked_behind_an_answer(face: Face, clock: Clock) -> None:
+    """At its lifetime, by the first exchange that ends then."""
+    store = Store(password=OLD, token=OLD)
+    loader = SecretLoader(App, sources=[store], clock=clock)
+    seen: list[str] = []
+
+    def handler(carrier: Any) -> tuple[int, list[tuple[str, str]], bytes]:
+        seen.append(mantlet.state(carrier)["secrets"].token.reveal())
+        return 200, [("content-type", "text/plain")], b"ok"
+
+    app = face.wrap(handler, loader)
+    store.values["token"] = NEW
+    for now in (50, 100, 101, 102):
+        clock.now = now
+        assert face.drive(app).body == b"ok"
+    assert seen == [OLD, OLD, NEW, NEW]
+    assert len(store.asked) == 2
+
+
+def test_without_remote_sources_the_end_of_an_exchange_costs_nothing() -> None:
+    """The hook is idle."""
+    environ = {"TOKEN": OLD, "PASSWORD": NEW}
+    assert "on_finish" in SecretLoader(App, sources=[Environment(environ)]).idle_hooks
+    assert "on_finish" not in SecretLoader(App, sources=[Store(token=OLD, password=OLD)]).idle_hooks
+
+
+@pytest.fixture
+def known() -> SecretLoader[App]:
+    return SecretLoader(App, sources=[Environment({"TOKEN": OLD, "PASSWORD": NEW})])
+
+
+@both_faces
+def test_problems_hold_no_secret(face: Face, known: SecretLoader[App]) -> None:
+    """In their words, in their fields, and in what they are extended by."""
+
+    def handler(_carrier: Any) -> tuple[int, list[tuple[str, str]], bytes]:
+        raise mantlet.Problem(
+            409,
+            detail=f"Could not log in with {OLD}.",
+            headers={"X-Tried": NEW},
+            extensions={"tried": [OLD]},
+        )
+
+    answer = face.drive(face.wrap(handler, mantlet.ErrorEnvelope(), known))
+    assert answer.status == 409
+    assert OLD not in answer.text()
+    assert NEW not in answer.text()
+    assert answer.json()["detail"] == f"Could not log in with {'*' * len(OLD)}."
+    assert answer.get("x-tried") == "***"
+
+
+@both_faces
+def test_the_log_of_the_envelope_holds_no_secret(
+    face: Face, known: SecretLoader[App], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The traceback is there, masked; and one without a secret is as it was."""
+
+    def handler(carrier: Any) -> tuple[int, list[tuple[str, str]], bytes]:
+        raise RuntimeError(f"no login with {OLD}" if "x" in str(carrier) else "")
+
+    app = face.wrap(handler, mantlet.ErrorEnvelope(), known)
+    assert face.drive(app).status == 500
+    (record,) = caplog.records
+    assert record.exc_info is None
+    assert "RuntimeError: no login with ***" in (record.exc_text or "")
+    assert OLD not in caplog.text
+
+
+@both_faces
+def test_an_exception_without_a_secret_stays_an_exception(
+    face: Face, known: SecretLoader[App], caplog: pytest.LogCaptureFixture
+) -> None:
+    """For services that collect them."""
+
+    def handler(_carrier: Any) -> tuple[int, list[tuple[str, str]], bytes]:
+        raise RuntimeError("other words")
+
+    face.drive(face.wrap(handler, mantlet.ErrorEnvelope(), known))
+    (record,) = caplog.records
+    assert record.exc_info is not None
+    assert record.exc_info[0] is RuntimeError
+    assert record.levelno == logging.ERROR
+    assert Path(record.pathname).name == "reporting.py"
+
+
+@both_faces
+def test_the_debug_page_holds_no_secret(face: Face, known: SecretLoader[App]) -> None:
+    """Though it shows the traceback."""
+
+    def handler(_carrier: Any) -> tuple[int, list[tuple[str, str]], bytes]:
+        raise RuntimeError(f"no login with <{OLD}>")
+
+    with pytest.warns(UserWarning, match="shows tracebacks"):
+        envelope = mantlet.ErrorEnvelope(debug=True)
+    answer = face.drive(
+        face.wrap(handler, envelope, known),
+        headers=[("accept", "text/html"), ("host", "localhost")],
+        client="127.0.0.1",
+    )
+    assert "RuntimeError" in answer.text()
+    assert "no login with &lt;" in answer.text()
+    assert OLD not in answer.text()
+
+
+@both_faces
+def test_the_sanitizer_searches_for_the_loaders_values(
+    face: Face, folder: Path, clock: Clock
+) -> None:
+    """Those of now, and those of before."""
+    loader = SecretLoader(App, sources=[SecretFiles(folder)], poll=0, clock=clock)
+
+    def handler(carrier: Any) -> tuple[int, list[tuple[str, str]], bytes]:
+        found = mantlet.state(carrier)["secrets"].token.reveal()
+        return 200, [("content-type", "text/plain")], f"{OLD} {found}".encode()
+
+    app = face.wrap(handler, mantlet.OutputSanitizer(secrets=loader), loader)
+    assert face.drive(app).body == b"*" * len(OLD) + b" " + b"*" * len(OLD)
+    mount(folder, "2", token=NEW, password=NEW)
+    assert face.drive(app).body == b"*" * len(OLD) + b" " + b"*" * len(NEW)
+
+
+@both_faces
+def test_two_loaders_stand_side_by_side(face: Face, known: SecretLoader[App]) -> None:
+    """As where one part of an app has its own: the inner one's are the state's, both are masked."""
+
+    class Other(Secrets):
+        key: Secret[str]
+
+    other = SecretLoader(Other, sources=[Environment({"KEY": "other-kR7-vT2_qX9"})])
+
+    def handler(carrier: Any) -> tuple[int, list[tuple[str, str]], bytes]:
+        key = mantlet.state(carrier)["secrets"].key.reveal()
+        raise mantlet.Problem(400, detail=f"{OLD} {key}")
+
+    answer = face.drive(face.wrap(handler, mantlet.ErrorEnvelope(), known, other))
+    assert answer.json()["detail"] == f"{'*' * len(OLD)} {'*' * 17}"

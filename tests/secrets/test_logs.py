@@ -1,0 +1,304 @@
+"""No log shows a secret, however it is written."""
+
+import io
+import json
+import logging
+import logging.config
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import rich.console
+import rich.logging
+import structlog
+
+from mantlet.scan.needles import forms
+from mantlet.secrets import (
+    Environment,
+    MaskingFilter,
+    MaskingFormatter,
+    MaskingProcessor,
+    Secret,
+    SecretLoader,
+    Secrets,
+)
+
+TOKEN, KEY = "kR7-vT2_qX9.mB4w", b"\x00\xffkey-\xc3\x28-4Kx8"
+NEEDLES = [*forms(TOKEN.encode()), *forms(KEY)]
+
+
+class App(Secrets):
+    token: Secret[str]
+    key: Secret[bytes]
+
+
+def _loader() -> SecretLoader[App]:
+    class Bytes(App):
+        pass
+
+    environ = {"TOKEN": TOKEN, "KEY": KEY.decode("utf-8", "surrogateescape")}
+    return SecretLoader(Bytes, sources=[Environment(environ)])
+
+
+@pytest.fixture
+def loader() -> SecretLoader[App]:
+    return _loader()
+
+
+class JsonFormatter(logging.Formatter):
+    """What many write: every attribute of the record, and the exception by itself."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a line of JSON."""
+        parts = {name: value for name, value in vars(record).items() if name != "exc_info"}
+        if record.exc_info:
+            parts["exception"] = self.formatException(record.exc_info)
+        return json.dumps(parts, default=repr)
+
+
+class LocalsFormatter(logging.Formatter):
+    """What services that collect exceptions do: every variable of every frame."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  # its name there
+        """Return the frames with their variables."""
+        console = rich.console.Console(file=io.StringIO(), width=200)
+        console.print(rich.traceback.Traceback.from_exception(*ei, show_locals=True))
+        file = console.file
+        assert isinstance(file, io.StringIO)
+        return file.getvalue()
+
+
+FORMATTERS: dict[str, Callable[[], logging.Formatter]] = {
+    "default": logging.Formatter,
+    "percent": lambda: logging.Formatter("%(asctime)s %(name)s %(message)s %(args)s"),
+    "brace": lambda: logging.Formatter("{levelname} {message} {args}", style="{"),
+    "dollar": lambda: logging.Formatter("$levelname $message", style="$"),
+    "json": JsonFormatter,
+    "locals": LocalsFormatter,
+    "structlog": lambda: structlog.stdlib.ProcessorFormatter(
+        processors=[
+            structlog.stdlib.ExtraAdder(),
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.JSONRenderer(default=repr),
+        ]
+    ),
+}
+
+
+def _with_exception(log: logging.Logger, loader: SecretLoader[App]) -> None:
+    try:
+        raise LookupError(f"no {loader.current.token.reveal()}")
+    except LookupError:
+        log.exception("failed")
+
+
+def _with_locals(log: logging.Logger, loader: SecretLoader[App]) -> None:
+    password = {"deep": [loader.current.token.reveal()]}
+    try:
+        password["missing"]
+    except KeyError:
+        log.exception("failed")
+
+
+def _with_chain(log: logging.Logger, loader: SecretLoader[App]) -> None:
+    try:
+        try:
+            raise LookupError(loader.current.key.reveal())
+        except LookupError as error:
+            raise RuntimeError("harmless") from error
+    except RuntimeError:
+        log.exception("failed")
+
+
+def _with_group(log: logging.Logger, loader: SecretLoader[App]) -> None:
+    one = LookupError(loader.current.token.reveal())
+    log.error("failed", exc_info=ExceptionGroup("several", [one, ValueError("other")]))
+
+
+def _with_stack(log: logging.Logger, loader: SecretLoader[App]) -> None:
+    log.error("here", stack_info=True, extra={"x": loader.current.token.reveal()})
+
+
+class Holder:
+    def __init__(self, value: str) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return f"Holder({self.value})"
+
+
+RECORDS: dict[str, Callable[[logging.Logger, SecretLoader[App]], object]] = {
+    "message": lambda log, it: log.error(f"is {it.current.token.reveal()}"),  # tested
+    "argument": lambda log, it: log.error("is %s", it.current.token.reveal()),
+    "bytes": lambda log, it: log.error("is %s", it.current.key.reveal()),
+    "hex": lambda log, it: log.error("is %s", it.current.key.reveal().hex()),
+    "mapping": lambda log, it: log.error("is %(x)s", {"x": it.current.token.reveal()}),
+    "object": lambda log, it: log.error("is %r", Holder(it.current.token.reveal())),
+    "unused": lambda log, it: log.error("is %.3s", it.current.token.reveal()),
+    "misfit": lambda log, it: log.error("is %d", it.current.token.reveal()),
+    "extra": lambda log, it: log.error("x", extra={"it": it.current.token.reveal()}),
+    "extra-deep": lambda log, it: log.error(
+        "x", extra={"it": {"a": [(it.current.token.reveal(), {it.current.key.reveal()})]}}
+    ),
+    "extra-object": lambda log, it: log.error("x", extra={"it": Holder(it.current.token.reveal())}),
+    "extra-key": lambda log, it: log.error("x", extra={"it": {it.current.token.reveal(): 1}}),
+    "exception": _with_exception,
+    "locals": _with_locals,
+    "chain": _with_chain,
+    "group": _with_group,
+    "stack": _with_stack,
+}
+
+
+def written(
+    log: Callable[[logging.Logger, SecretLoader[App]], object],
+    loader: SecretLoader[App],
+    formatter: logging.Formatter,
+    *filters: logging.Filter,
+) -> str:
+    """Return what a handler writes."""
+    out = io.StringIO()
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(formatter)
+    for one in filters:
+        handler.addFilter(one)
+    logger = logging.Logger("app")  # noqa: LOG001  # of no other test's
+    logger.addHandler(handler)
+    log(logger, loader)
+    return out.getvalue()
+
+
+def clean(text: str) -> bool:
+    """Return whether no form of a secret is in a text."""
+    data = text.encode("utf-8", "surrogateescape")
+    return not any(needle in data for needle in NEEDLES) and r"\x00\xffkey" not in text
+
+
+@pytest.mark.parametrize("log", RECORDS.values(), ids=RECORDS)
+@pytest.mark.parametrize("formatter", FORMATTERS.values(), ids=FORMATTERS)
+def test_the_filter_masks_what_any_formatter_writes(
+    loader: SecretLoader[App],
+    log: Callable[[logging.Logger, SecretLoader[App]], object],
+    formatter: Callable[[], logging.Formatter],
+) -> None:
+    """And what is no secret is still there."""
+    text = written(log, loader, formatter(), MaskingFilter(loader))
+    assert text.strip()
+    assert clean(text)
+
+
+@pytest.mark.parametrize("log", RECORDS.values(), ids=RECORDS)
+@pytest.mark.parametrize("formatter", FORMATTERS.values(), ids=FORMATTERS)
+def test_the_formatter_masks_what_another_one_writes(
+    loader: SecretLoader[App],
+    log: Callable[[logging.Logger, SecretLoader[App]], object],
+    formatter: Callable[[], logging.Formatter],
+) -> None:
+    """Where a handler has no filter."""
+    assert clean(written(log, loader, MaskingFormatter(loader, formatter())))
+
+
+def test_these_records_would_show_secrets(loader: SecretLoader[App]) -> None:
+    """Without which the tests above would say nothing."""
+    shown = [not clean(written(log, loader, JsonFormatter())) for log in RECORDS.values()]
+    assert shown.count(False) == list(RECORDS).index("chain") - list(RECORDS).index("locals")
+
+
+def test_a_record_without_secrets_stays_as_it_is(loader: SecretLoader[App]) -> None:
+    """Its arguments, its exception, and the objects that were added."""
+    thing = Holder("nothing")
+    error = ValueError("other")
+    record = logging.makeLogRecord(
+        {"msg": "is %s", "args": (thing,), "exc_info": (ValueError, error, None), "thing": thing}
+    )
+    assert MaskingFilter(loader).filter(record)
+    assert record.args == (thing,)
+    assert record.exc_info == (ValueError, error, None)
+    assert record.thing is thing  # type: ignore[attr-defined]  # as it was added
+
+
+def test_the_filter_follows_a_rotation(loader: SecretLoader[App]) -> None:
+    """What is a secret now is masked, and what was one before too."""
+    environ = {"TOKEN": TOKEN, "KEY": "first-4Kx8-Lw2q"}
+    loader = SecretLoader(App, sources=[Environment(environ)])
+    formatter = MaskingFormatter(loader)
+    environ["TOKEN"] = "next-4Kx8-Lw2q"
+    loader.reload()
+    record = logging.makeLogRecord({"msg": f"{TOKEN} and next-4Kx8-Lw2q"})
+    assert formatter.format(record) == "*** and ***"
+
+
+def test_a_configuration_can_name_the_filter() -> None:
+    """As ``logging.config.dictConfig()`` makes it, by ``()``."""
+    out = io.StringIO()
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "filters": {"secrets": {"()": MaskingFilter, "secrets": [TOKEN]}},
+            "handlers": {
+                "out": {"class": "logging.StreamHandler", "stream": out, "filters": ["secrets"]}
+            },
+            "loggers": {"mantlet.tests.configured": {"handlers": ["out"], "propagate": False}},
+        }
+    )
+    logging.getLogger("mantlet.tests.configured").error("is %s", TOKEN)
+    assert out.getvalue() == "is ***\n"
+
+
+RENDERERS: dict[str, Callable[[], list[Any]]] = {
+    "json": lambda: [
+        structlog.processors.format_exc_info,
+        structlog.processors.JSONRenderer(default=repr),
+    ],
+    "dict-tracebacks": lambda: [
+        structlog.processors.dict_tracebacks,
+        structlog.processors.JSONRenderer(default=repr),
+    ],
+    "logfmt": lambda: [structlog.processors.LogfmtRenderer()],
+    "console": lambda: [structlog.dev.ConsoleRenderer(colors=False)],
+    "console-locals": lambda: [
+        structlog.dev.ConsoleRenderer(
+            colors=False,
+            exception_formatter=structlog.dev.RichTracebackFormatter(show_locals=True),
+        )
+    ],
+}
+
+
+@pytest.mark.parametrize("place", ["before", "behind"])
+@pytest.mark.parametrize("render", RENDERERS.values(), ids=RENDERERS)
+def test_structlog_shows_none(
+    loader: SecretLoader[App], render: Callable[[], list[Any]], place: str
+) -> None:
+    """With the processor before the renderers, or behind them."""
+    out = io.StringIO()
+    mask = MaskingProcessor(loader)
+    processors = [mask, *render()] if place == "before" else [*render(), mask]
+    log = structlog.wrap_logger(structlog.PrintLogger(out), processors=processors)
+    token = loader.current.token.reveal()
+    log.info(f"is {token}", deep={"a": [token, loader.current.key.reveal()]}, it=Holder(token))
+    try:
+        raise LookupError(token)
+    except LookupError:
+        log.exception("failed")
+    assert clean(out.getvalue())
+    assert "failed" in out.getvalue()
+    assert "***" in out.getvalue()
+
+
+def test_structlog_keeps_an_exception_without_secrets(loader: SecretLoader[App]) -> None:
+    """For the renderer, or for services that collect them."""
+    event = {"event": "x", "exc_info": ValueError("other")}
+    assert MaskingProcessor(loader)(None, "error", event) == {
+        "event": "x",
+        "exc_info": event["exc_info"],
+    }
+    assert MaskingProcessor(loader)(None, "error", b"is " + KEY) == b"is ***"
+    try:
+        raise LookupError(TOKEN)
+    except LookupError:
+        masked = MaskingProcessor(loader)(None, "error", {"event": "x", "exc_info": True})
+        assert sys.exc_info()[0] is LookupError
+    assert masked["exception"].endswith("LookupError: ***")

@@ -1,0 +1,141 @@
+"""What an app may ask of its secrets, and how wrong classes are told."""
+
+from collections.abc import Callable
+from typing import Any, Optional
+
+import pytest
+
+from mantlet.secrets import Environment, Secret, SecretLoader, Secrets, secret
+from mantlet.secrets.model import specs
+
+VALUE = "kR7-vT2_qX9.mB4w"
+
+
+class App(Secrets, prefix="APP_"):
+    database_url: Secret[str]
+    api_key: Secret[str] = secret(env="PROVIDER_KEY", key="provider-key")
+    smtp_password: Secret[str] | None = None
+    old_style: Optional[Secret[str]] = None  # noqa: UP045  # what is tested
+    plain: Secret  # type: ignore[type-arg]  # what is tested
+    _internal: int = 3
+
+
+def test_names_come_from_the_attribute_and_the_prefix() -> None:
+    """But for those that are stated."""
+    fields = {spec.field.name: spec.field for spec in specs(App)}
+    assert list(fields) == ["database_url", "api_key", "smtp_password", "old_style", "plain"]
+    assert fields["database_url"].env == "APP_DATABASE_URL"
+    assert fields["database_url"].key == "database_url"
+    assert (fields["api_key"].env, fields["api_key"].key) == ("PROVIDER_KEY", "provider-key")
+    assert [s.field.name for s in specs(App) if not s.required] == ["smtp_password", "old_style"]
+
+
+class Child(App):
+    token: Secret[bytes] = secret(encoding="hex")
+
+
+def test_a_class_has_the_secrets_and_the_prefix_of_its_parent() -> None:
+    """So that services share what they have in common."""
+    assert {spec.field.env for spec in specs(Child)} > {"APP_TOKEN", "APP_DATABASE_URL"}
+
+
+def test_a_snapshot_can_be_made_for_a_test() -> None:
+    """Of plain values, without any source."""
+    made = App(database_url=VALUE, api_key=VALUE, plain=Secret(VALUE))
+    assert made.database_url.reveal() == VALUE
+    assert made.smtp_password is None
+    assert repr(made) == (
+        "App(database_url=Secret('***'), api_key=Secret('***'), smtp_password=None, "
+        "old_style=None, plain=Secret('***'))"
+    )
+    with pytest.raises(TypeError, match="needs the secret 'api_key'"):
+        App(database_url=VALUE, plain=VALUE)
+    with pytest.raises(TypeError, match="has no secret 'other'"):
+        App(database_url=VALUE, api_key=VALUE, plain=VALUE, other=VALUE)
+
+
+def _model(annotation: object, default: object = ...) -> type[Secrets]:
+    given = {} if default is ... else {"x": default}
+    return type("Wrong", (Secrets,), {"__annotations__": {"x": annotation}, **given})
+
+
+WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
+    "plain-type": (lambda: specs(_model(str)), TypeError, r"Wrong\.x must be Secret\[\.\.\.\]"),
+    "union": (
+        lambda: specs(_model(Secret[str] | Secret[int])),
+        TypeError,
+        r"Wrong\.x must be Secret\[\.\.\.\], or",
+    ),
+    "value-in-code": (
+        lambda: specs(_model(Secret[str], VALUE)),
+        TypeError,
+        r"Wrong\.x must have no default but None",
+    ),
+    "default-of-required": (
+        lambda: specs(_model(Secret[str], None)),
+        TypeError,
+        "must have no default but None",
+    ),
+    "encoded-text": (
+        lambda: specs(_model(Secret[str], secret(encoding="hex"))),
+        TypeError,
+        r"must be Secret\[bytes\]",
+    ),
+    "no-secrets": (lambda: specs(type("Empty", (Secrets,), {})), TypeError, "has no secrets"),
+    "the-base": (lambda: specs(Secrets), TypeError, "model must be a class made of Secrets"),
+    "no-class": (
+        lambda: SecretLoader(App(database_url=VALUE, api_key=VALUE, plain=VALUE)),  # type: ignore[arg-type]  # what is tested
+        TypeError,
+        "model must be a class",
+    ),
+    "one-variable-twice": (
+        lambda: specs(
+            type(
+                "Twice",
+                (Secrets,),
+                {"__annotations__": {"x": Secret[str], "y": Secret[str]}, "y": secret(env="X")},
+            )
+        ),
+        ValueError,
+        "several secrets with the env 'X'",
+    ),
+    "prefix": (
+        lambda: type("P", (Secrets,), {}, prefix="A-"),
+        ValueError,
+        "prefix must be what a variable may begin with",
+    ),
+    "default": (lambda: secret(VALUE), ValueError, "a secret in the code is none"),
+    "env": (lambda: secret(env="A=B"), ValueError, "env must be the name of a variable"),
+    "key": (lambda: secret(key=""), ValueError, "key must not be empty"),
+    "min-length": (lambda: secret(min_length=0), ValueError, "min_length must be 1 or more"),
+    "pattern": (lambda: secret(pattern="("), ValueError, "pattern must be a regular expression"),
+    "encoding": (lambda: secret(encoding="rot13"), ValueError, "encoding must be one of"),  # type: ignore[arg-type]  # what is tested
+    "poll": (lambda: SecretLoader(App, poll=-1), ValueError, "poll must be 0 seconds or more"),
+    "overlap": (lambda: SecretLoader(App, overlap=-1), ValueError, "overlap must be 0 seconds"),
+    "no-sources": (lambda: SecretLoader(App, sources=[]), ValueError, "one or more"),
+    "source": (
+        lambda: SecretLoader(App, sources=["env"]),  # type: ignore[list-item]  # what is tested
+        TypeError,
+        "sources must be sources, not str",
+    ),
+    "listener": (
+        lambda: SecretLoader(App, on_change=3),  # type: ignore[arg-type]  # what is tested
+        ValueError,
+        "on_change must be",
+    ),
+    "short-key": (
+        lambda: SecretLoader(App, sources=[Environment({})], fingerprint_key="short"),
+        ValueError,
+        "fingerprint_key must have 16 bytes",
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "kind", "words"), WRONG.values(), ids=WRONG)
+def test_what_can_not_be_is_told_at_once(
+    make: Callable[[], object], kind: type[Exception], words: str
+) -> None:
+    """Where it is written, and without the value that was written there."""
+    with pytest.raises(kind, match=words) as told:
+        make()
+    assert VALUE not in str(told.value)

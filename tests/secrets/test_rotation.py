@@ -1,0 +1,73 @@
+"""Secrets rotate under load: every request has one state, none fails, none lets a value out."""
+
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import mantlet
+from mantlet.secrets import Secret, SecretFiles, SecretLoader, Secrets
+from tests.drive import Face, both_faces
+from tests.secrets.sources.test_local import mount
+
+REQUESTS, ROTATIONS, WORKERS = 10_000, 20, 4
+
+
+class App(Secrets):
+    first: Secret[str]
+    second: Secret[str]
+    third: Secret[str]
+
+
+def values(rotation: int) -> dict[str, str]:
+    """Return the values of one state, each of which tells the state."""
+    return {name: f"v{rotation:03}-{name}-kR7vT2qX9mB4w" for name in ("first", "second", "third")}
+
+
+@both_faces
+def test_rotation_under_load(face: Face, tmp_path: Path) -> None:
+    """10,000 requests by several threads, while Kubernetes exchanges the secrets 20 times."""
+    mount(tmp_path, "0", **values(0))
+    loader = SecretLoader(App, sources=[SecretFiles(tmp_path)], poll=0, overlap=3600)
+    states: list[str] = []
+
+    def handler(carrier: Any) -> tuple[int, list[tuple[str, str]], bytes]:
+        kept = mantlet.state(carrier)["secrets"]
+        found = [kept.first.reveal(), kept.second.reveal(), kept.third.reveal()]
+        state = {one[:4] for one in found}
+        states.append(",".join(sorted(state)))
+        return (
+            200,
+            [("content-type", "text/plain"), ("x-found", found[0])],
+            " ".join(found).encode(),
+        )
+
+    app = face.wrap(handler, mantlet.OutputSanitizer(secrets=loader), loader)
+    lock = threading.Lock()
+    asked = 0
+
+    def work(_worker: int) -> list[str]:
+        nonlocal asked
+        wrong: list[str] = []
+        while True:
+            with lock:
+                if asked >= REQUESTS:
+                    return wrong
+                asked += 1
+                step, rest = divmod(asked, REQUESTS // ROTATIONS)
+                if rest == 0:
+                    mount(tmp_path, str(step), **values(step))
+            answer = face.drive(app)
+            if answer.status != 200 or not re.fullmatch(rb"[* ]+", answer.body):
+                wrong.append(answer.text())
+            if answer.get("x-found") != "*" * 24:
+                wrong.append(str(answer.headers))
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        wrong = [text for found in pool.map(work, range(WORKERS)) for text in found]
+    assert wrong == []
+    assert len(states) == REQUESTS
+    assert all(re.fullmatch("v[0-9]{3}", state) for state in states), "a mix of two states"
+    assert len(set(states)) >= ROTATIONS
+    assert loader.current.first.reveal() == values(ROTATIONS)["first"]
