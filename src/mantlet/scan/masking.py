@@ -4,12 +4,14 @@ import logging
 import sys
 from collections.abc import Iterator, Mapping
 from traceback import walk_tb
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mantlet.causes import chain
-from mantlet.scan.needles import Needle
 from mantlet.scan.registry import Registry
 from mantlet.scan.scanner import Scan, Scanner
+
+if TYPE_CHECKING:
+    from mantlet.scan.needles import Needle
 
 __all__ = ["Masker"]
 
@@ -31,12 +33,7 @@ class Masker:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._scanner = Scanner(())
-        registry.attach(self)
-
-    def rebuild(self, needles: tuple[Needle, ...]) -> None:
-        """Mask these secrets from now on."""
-        self._scanner = Scanner((needle.form, needle) for needle in needles)
+        self._scanner: tuple[tuple[Needle, ...], Scanner] | None = None
 
     def text(self, text: str) -> str:
         """Return a text with ``***`` for each secret; the same object where there is none."""
@@ -128,8 +125,13 @@ class Masker:
         )
 
     def _current(self) -> Scanner:
+        """Return what to search with now; made when it is wanted, since errors are rare."""
         self._registry.expire()
-        return self._scanner
+        needles, built = self._registry.needles, self._scanner
+        if built is None or built[0] is not needles:
+            scanner = Scanner((needle.form, needle) for needle in needles)
+            built = self._scanner = needles, scanner
+        return built[1]
 
     def _masked(self, data: bytes) -> bytes:
         scanner = self._current()

@@ -55,6 +55,7 @@ class Registry:
         self._lock = Lock()
         self._values: tuple[bytes, ...] = ()
         self._old: dict[bytes, float] = {}
+        self._made: dict[bytes, tuple[Needle, ...]] = {}
         self._searchers: WeakSet[_Searcher] = WeakSet()
         self.needles: tuple[Needle, ...] = ()
         self.replace(values)
@@ -88,15 +89,19 @@ class Registry:
             for value, until in self._old.items()
             if until > now and value not in self._values
         }
-        by_form = {
-            form: Needle(form, self.fingerprint(value))
+        self._made = {
+            value: self._made.get(value) or self._needles(value)
             for value in (*self._old, *self._values)
-            for form in forms(value)
         }
+        by_form = {needle.form: needle for made in self._made.values() for needle in made}
         needles = tuple(by_form.values())
         for searcher in tuple(self._searchers):
             searcher.rebuild(needles)
         self.needles = needles
+
+    def _needles(self, value: bytes) -> tuple[Needle, ...]:
+        fingerprint = self.fingerprint(value)
+        return tuple(Needle(form, fingerprint) for form in forms(value))
 
     def attach(self, searcher: _Searcher) -> None:
         """Have a searcher told of the needles: those of now, and of each change before it counts.
