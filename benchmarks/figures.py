@@ -97,6 +97,16 @@ def rate(case: dict[str, Any]) -> Figure:
     return Figure.of(value / 1e6 for value in case["rates"])
 
 
+def secret_reads(results: Results) -> dict[str, Figure]:
+    """Return the nanoseconds that a read of a secret takes, over a loop that reads none."""
+    rounds = dict(results["secrets"]["read"])
+    bare = rounds.pop(names.BARE)
+    return {
+        name: Figure.of(time - base for time, base in zip(times, bare, strict=True))
+        for name, times in rounds.items()
+    }
+
+
 def growth(results: Results, title: str) -> float:
     """Return what the dearest of a group costs, as a multiple of the first."""
     first, *others = (figure.median for figure in added(results, title).values())

@@ -33,6 +33,11 @@ HEAD: Final = "Mantlet: OutputSanitizer, its head alone"
 SECURE: Final = "secure: ASGI middleware"
 TALISMAN: Final = "flask-talisman"
 
+SNAPSHOT: Final = "Mantlet: an exchange's secrets"
+CURRENT: Final = "Mantlet: SecretLoader.current"
+LOADER: Final = "Mantlet: SecretLoader"
+PYDANTIC_SETTINGS: Final = "pydantic-settings"
+
 #: Titles of the groups: contenders of one group share a baseline, and are measured side by side.
 SIZES: Final = ("small", "medium", "streamed")
 STARLETTE: Final = "Starlette"

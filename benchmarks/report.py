@@ -14,6 +14,7 @@ from benchmarks.figures import (
     kept,
     rate,
     round_trips,
+    secret_reads,
     served,
 )
 from benchmarks.targets import targets
@@ -62,6 +63,9 @@ def report(results: Results) -> str:
         *(_peer_times(results, title) for _, _, title in names.ANSWERS),
         *(_peer_times(results, title) for title in (names.SEARCHES, *names.HEADS)),
         _stream_rates(results),
+        "### Secrets",
+        _SECRETS,
+        _secret_times(results),
         "### The limiter alone",
         *(_peer_times(results, title) for title in (names.DECISIONS, names.RULES, names.CLIENTS)),
         _host_rates(results),
@@ -121,6 +125,11 @@ _SANITIZED = """Everything on: security fields, cookies, JSON made safe, members
 search for so many patterns, which are secrets in all their forms and the literals of rules. The
 search alone is beside what one would write without it. The peers set security fields, and nothing
 else; what is beside them does just that, with the preset `"api"`."""
+
+_SECRETS = """50 secrets in a directory of files. A start reads, checks and makes them, and all the
+forms that they are searched for in. A rotation exchanges them all, and makes a sanitizer ready that
+searches for them beside its own rules. `SecretLoader.current` looks at the clock, to see whether
+the files are due to be looked at; the secrets of an exchange are there already."""
 
 _STORES = """One host's workers share a file, here over one process and two, which decide as fast as
 they can; pyrate-limiter's SQLite bucket does so as well. "Wrong" is how many of all their decisions
@@ -218,6 +227,23 @@ def _error_ratios(results: Results) -> str:
             (name, _times(1 + figure.median / bare))
             for name, figure in added(results, names.FAILING).items()
         ],
+    )
+
+
+def _secret_times(results: Results) -> str:
+    measured = results["secrets"]
+    reads = secret_reads(results)
+    starts = {name: Figure.of(times) for name, times in measured["start"].items()}
+    rotation = Figure.of(measured["rotation"])
+    return "\n\n".join(
+        [
+            _table(("a read", "ns"), [(name, _spread(reads[name])) for name in reads]),
+            _table(("a start", "ms"), [(name, _spread(starts[name])) for name in starts]),
+            _table(
+                ("a rotation", "ms"),
+                [(f"{names.LOADER}, {measured['needles']} forms", _spread(rotation))],
+            ),
+        ]
     )
 
 
@@ -340,6 +366,8 @@ def _machine(results: Results) -> str:
 def _amount(value: float, unit: str) -> str:
     if unit == "us":
         return _us(value)
+    if unit in ("ns", "ms"):
+        return f"{_number(value)} {unit}"
     if unit == "%":
         return f"{value:.1%}"
     if unit == "x":

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from benchmarks import names
 from benchmarks.figures import (
+    Figure,
     Results,
     added,
     astray,
@@ -14,6 +15,7 @@ from benchmarks.figures import (
     kept,
     rate,
     round_trips,
+    secret_reads,
     served,
     streamed,
 )
@@ -27,7 +29,8 @@ class Target:
         text: what is measured.
         limit: how much of it there may be, or has to be.
         measured: how much there is.
-        unit: of both: ``"us"``, ``"%"`` for a share, ``"x"`` for a multiple, or none.
+        unit: of both: ``"ns"``, ``"us"``, ``"ms"``, ``"%"`` for a share, ``"x"`` for a multiple,
+            or none.
         least: whether the limit is the least, not the most.
     """
 
@@ -48,6 +51,7 @@ def targets(results: Results) -> list[Target]:
         *_two_policies(results),
         *_envelope(results),
         *_sanitizer(results),
+        *_loader(results),
         *_limiter(results),
         *_stores(results),
     ]
@@ -126,6 +130,20 @@ def _sanitizer(results: Results) -> list[Target]:
         times = heads[names.HEAD].median / heads[peer].median
         found.append(Target(f"The head alone adds, of what {peer} adds", 1, times, "%"))
     return found
+
+
+def _loader(results: Results) -> list[Target]:
+    reads, measured = secret_reads(results), results["secrets"]
+    start = Figure.of(measured["start"][names.LOADER]).median
+    rotation = Figure.of(measured["rotation"]).median
+    needles = measured["needles"]
+    text = f"A rotation of 50 secrets, {needles} forms of them, behind a sanitizer"
+    return [
+        Target("A secret of the exchange is read", 100, reads[names.SNAPSHOT].median, "ns"),
+        Target("A secret is read by SecretLoader.current", 100, reads[names.CURRENT].median, "ns"),
+        Target("A start with 50 secrets from files", 50, start, "ms"),
+        Target(text, 50, rotation, "ms"),
+    ]
 
 
 def _limiter(results: Results) -> list[Target]:

@@ -16,15 +16,25 @@ from flask.typing import ResponseReturnValue
 from pydantic import BaseModel
 
 import mantlet
-from mantlet import ErrorEnvelope, OutputSanitizer, RateLimiter
+from mantlet import ErrorEnvelope, OutputSanitizer, RateLimiter, Secret, SecretLoader, Secrets
+from mantlet.secrets import Environment
 
 FAILURE = "db refused password=hunter2"
 SETTINGS = {"region": "eu", "signing_key": "demo-key-0cS9fjQmZ"}
 
+
+class DemoSecrets(Secrets):
+    """What the apps need; in earnest it comes from the environment, or from files."""
+
+    signing_key: Secret[str]
+
+
+secrets = SecretLoader(DemoSecrets, sources=[Environment({"SIGNING_KEY": SETTINGS["signing_key"]})])
 policies = (
-    OutputSanitizer(secrets=[SETTINGS["signing_key"]]),
+    OutputSanitizer(secrets=secrets),
     ErrorEnvelope(),
     RateLimiter("100/minute", burst=20),
+    secrets,
 )
 
 fastapi_bare = FastAPI()

@@ -1,0 +1,202 @@
+"""Apps that do everything wrong with their secrets: none gets out of answers, logs or prints."""
+
+import io
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+from flask import Flask, abort, jsonify, make_response
+from starlette.testclient import TestClient
+from werkzeug.test import Client
+
+import mantlet
+from mantlet import ErrorEnvelope, OutputSanitizer
+from mantlet.scan.needles import forms
+from mantlet.secrets import Environment, MaskingFilter, Secret, SecretLoader, Secrets, secret
+from tests.secrets.test_logs import FORMATTERS
+
+TOKEN = "kR7-vT2_qX9<m&B4>w"
+URL = "postgresql://app:pW9-uY3_rZ8.nC5x@db.internal/shop"
+NEEDLES = {form for value in (TOKEN, "pW9-uY3_rZ8.nC5x") for form in forms(value.encode())}
+
+
+class App(Secrets):
+    token: Secret[str]
+    database_url: Secret[str]
+    spare: Secret[bytes] | None = secret(None, encoding="hex")
+
+
+def shown(kept: App) -> dict[str, Any]:
+    """Return what a careless view tells of itself."""
+    return {
+        "token": kept.token.reveal(),
+        "dsn": {"of": ["the", kept.database_url.reveal()]},
+        "settings": repr(kept) + str(vars(kept)),
+    }
+
+
+def say(kept: App, log: logging.Logger) -> None:
+    """Log all of it, in each way."""
+    token = kept.token.reveal()
+    log.warning("using %s", token)
+    log.warning("using", extra={"settings": shown(kept)})
+    try:
+        raise RuntimeError(kept.database_url.reveal())
+    except RuntimeError:
+        log.exception("no database")
+
+
+def flask_app(log: logging.Logger) -> Any:
+    """Return a Flask app."""
+    app = Flask(__name__)
+
+    def kept() -> App:
+        from flask import request  # noqa: PLC0415  # the proxy of this request
+
+        found: App = mantlet.state(request)["secrets"]
+        say(found, log)
+        return found
+
+    @app.get("/body")
+    def body() -> Any:
+        return jsonify(shown(kept()))
+
+    @app.get("/head")
+    def head() -> Any:
+        answer = make_response("ok")
+        answer.headers["X-Token"] = kept().token.reveal()
+        answer.set_cookie("token", kept().token.reveal())
+        return answer
+
+    @app.get("/page")
+    def page() -> str:
+        return f"<p>{kept().token.reveal()}</p>"
+
+    @app.get("/crash")
+    def crash() -> str:
+        raise LookupError(f"{kept().token.reveal()} at {kept().database_url.reveal()}")
+
+    @app.get("/abort")
+    def give_up() -> str:
+        abort(409, f"not with {kept().token.reveal()}")
+
+    @app.get("/problem")
+    def problem() -> str:
+        raise mantlet.Problem(409, detail=kept().token.reveal(), extensions=shown(kept()))
+
+    @app.get("/stream")
+    def stream() -> Iterator[str]:
+        found = kept()
+        return iter(found.token.reveal() + found.database_url.reveal())
+
+    return app
+
+
+def fastapi_app(log: logging.Logger) -> Any:
+    """Return a FastAPI app."""
+    app = FastAPI(debug=True)
+
+    def kept(request: Request) -> App:
+        found: App = mantlet.state(request)["secrets"]
+        say(found, log)
+        return found
+
+    @app.get("/body")
+    def body(request: Request) -> JSONResponse:
+        return JSONResponse(shown(kept(request)))
+
+    @app.get("/head")
+    def head(request: Request) -> Response:
+        answer = Response("ok", headers={"X-Token": kept(request).token.reveal()})
+        answer.set_cookie("token", kept(request).token.reveal())
+        return answer
+
+    @app.get("/page")
+    def page(request: Request) -> Response:
+        return Response(f"<p>{kept(request).token.reveal()}</p>", media_type="text/html")
+
+    @app.get("/crash")
+    def crash(request: Request) -> None:
+        raise LookupError(
+            f"{kept(request).token.reveal()} at {kept(request).database_url.reveal()}"
+        )
+
+    @app.get("/abort")
+    def give_up(request: Request) -> None:
+        raise HTTPException(409, {"not": kept(request).token.reveal()})
+
+    @app.get("/problem")
+    def problem(request: Request) -> None:
+        found = kept(request)
+        raise mantlet.Problem(409, detail=found.token.reveal(), extensions=shown(found))
+
+    @app.get("/stream")
+    def stream(request: Request) -> StreamingResponse:
+        found = kept(request)
+        return StreamingResponse(iter(found.token.reveal() + found.database_url.reveal()))
+
+    return app
+
+
+def answers(app: Any, paths: list[str], accept: str) -> Iterator[str]:
+    """Ask for each path; yield every byte of the answers, as text."""
+    if isinstance(app, mantlet.asgi.Stack):
+        client = TestClient(app, raise_server_exceptions=False)
+        for path in paths:
+            answer = client.get(path, headers={"Accept": accept})
+            yield f"{answer.status_code} {answer.headers} {answer.text}"
+    else:
+        for path in paths:
+            got = Client(app).get(path, headers={"Accept": accept})
+            yield f"{got.status} {got.headers} {got.text}"
+
+
+PATHS = ["/body", "/head", "/page", "/crash", "/abort", "/problem", "/stream"]
+
+
+@pytest.mark.parametrize("formatter", FORMATTERS.values(), ids=FORMATTERS)
+@pytest.mark.parametrize("accept", ["application/json", "text/html"], ids=["json", "html"])
+@pytest.mark.parametrize("make", [flask_app, fastapi_app], ids=["flask", "fastapi"])
+def test_no_form_of_a_secret_gets_out(
+    make: Callable[[logging.Logger], Any],
+    accept: str,
+    formatter: Callable[[], logging.Formatter],
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Not by an answer, nor by a log under any formatter, nor by what is printed."""
+    out = io.StringIO()
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(formatter())
+    log = logging.Logger("app")  # noqa: LOG001  # of no other test's
+    log.addHandler(handler)
+    roots = [logging.getLogger(name) for name in ("mantlet", "tests.secrets.test_seeded")]
+    environ = {"TOKEN": TOKEN, "DATABASE_URL": URL}
+    loader = SecretLoader(App, sources=[Environment(environ)])
+    handler.addFilter(MaskingFilter(loader))
+    policies = (OutputSanitizer(secrets=loader), ErrorEnvelope(), loader)
+    for root in roots:
+        root.addHandler(handler)
+    try:
+        got = list(answers(mantlet.wrap(make(log), *policies), PATHS, accept))
+    finally:
+        for root in roots:
+            root.removeHandler(handler)
+    printed = capfd.readouterr()
+    for text in [*got, out.getvalue(), printed.out, printed.err]:
+        assert not any(needle in text.encode() for needle in NEEDLES)
+    assert [text[:3] for text in got] == ["200", "200", "200", "500", "409", "409", "200"]
+    assert out.getvalue().count("***") >= len(PATHS) * 2
+
+
+def test_these_apps_would_let_them_out() -> None:
+    """Without which the test above would say nothing."""
+    loader = SecretLoader(App, sources=[Environment({"TOKEN": TOKEN, "DATABASE_URL": URL})])
+    for make in (flask_app, fastapi_app):
+        app = mantlet.wrap(make(logging.Logger("app")), loader)  # noqa: LOG001  # as above
+        # Without an envelope, frameworks answer the others with pages of their own.
+        paths = [path for path in PATHS if path not in ("/crash", "/problem")]
+        got = list(answers(app, paths, "text/html"))
+        assert all(any(needle in text.encode() for needle in NEEDLES) for text in got)
