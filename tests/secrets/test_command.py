@@ -1,0 +1,250 @@
+"""The command, run as a user runs it: what it prints, how it ends, and that it shows no value."""
+
+import base64
+import gzip
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mantlet.scan.needles import forms
+from tests.secrets.sources.test_local import write
+
+TOKEN = "kR7-vT2_qX9.mB4w"
+PASSWORD = "pW9-uY3_rZ8.nC5x"
+URL = f"postgresql://app:{PASSWORD}@db.internal/shop"
+NEEDLES = {form for value in (TOKEN, PASSWORD) for form in forms(value.encode())}
+
+MODULE = """
+from pydantic import PostgresDsn
+from mantlet.secrets import Environment, Secret, SecretLoader, Secrets, secret
+
+class AppSecrets(Secrets, prefix="APP_"):
+    token: Secret[str] = secret(description="What clients are told apart by.", pattern=r"kR7.*")
+    database_url: Secret[PostgresDsn]
+    key: Secret[bytes] | None = secret(None, encoding="hex", min_length=32)
+
+class Config:
+    secrets = AppSecrets
+"""
+BROKEN = "raise LookupError('kR7-vT2_qX9.mB4w')"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project's folder, with its module of secrets."""
+    (tmp_path / "shop.py").write_text(MODULE)
+    (tmp_path / "made.py").write_text(f"{MODULE}\nloader = SecretLoader(AppSecrets)\n")
+    (tmp_path / "broken.py").write_text(BROKEN)
+    return tmp_path
+
+
+def run(
+    project: Path, *words: str, environ: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the command in a project's folder, with its secrets in the environment."""
+    given = {"APP_TOKEN": TOKEN, "APP_DATABASE_URL": URL} if environ is None else environ
+    done = subprocess.run(
+        [sys.executable, "-m", "mantlet.secrets", *words],
+        cwd=project,
+        env={"PATH": os.environ["PATH"], "HOME": str(project), **given},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert not any(needle in (done.stdout + done.stderr).encode() for needle in NEEDLES)
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.mark.parametrize("target", ["shop:AppSecrets", "shop:Config.secrets", "made:loader"])
+def test_check_shows_each_secret(project: Path, target: str) -> None:
+    """Name, state, source and fingerprint, in a pipe without a cut."""
+    done = run(project, "check", target)
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines() if line.strip()]
+    assert lines[0] == ["name", "state", "source", "age", "fingerprint", "note"]
+    rows = {line[0]: line[1:] for line in lines[2:]}
+    assert rows["token"][:3] == ["ok", "environment", "APP_TOKEN"]
+    assert len(rows["token"][3]) == 12
+    assert rows["key"][0] == "unset"
+
+
+def test_check_shows_all_problems_and_ends_with_1(project: Path) -> None:
+    """Also where the module's own loader raises them as it is imported."""
+    environ = {"APP_TOKEN": f"x{TOKEN}", "APP_DATABASE_ULR": URL}
+    for target in ("shop:AppSecrets", "made:loader"):
+        done = run(project, "check", target, environ=environ)
+        assert done.returncode == 1
+        assert "token: does not match its pattern (environment APP_TOKEN)" in done.stdout
+        assert "is environment APP_DATABASE_ULR meant?" in done.stdout
+        assert "missing" in done.stdout
+
+
+def test_check_takes_sources_and_tells_ages(project: Path) -> None:
+    """In the order of the options."""
+    write(project / "run" / "token", f"{TOKEN}\n", 0o644)
+    write(project / "my.env", f"APP_DATABASE_URL={URL}\n", 0o644)
+    words = ("check", "shop:AppSecrets", "--source", "files:run", "--source", "dotenv:my.env")
+    done = run(project, *words, environ={})
+    assert done.returncode == 1
+    assert "can be read by every user" in done.stdout
+    done = run(project, *words, "--source", "systemd", "--world-readable", "--json", environ={})
+    assert done.returncode == 0, done.stdout
+    told = json.loads(done.stdout)
+    assert told["problems"] == []
+    assert [entry["place"] for entry in told["secrets"][:2]] == [
+        "run/token",
+        "my.env APP_DATABASE_URL",
+    ]
+    assert told["secrets"][0]["since"] > 1e9
+    text = run(project, *words, "--world-readable", environ={}).stdout
+    assert any(f"{seconds} s" in text for seconds in range(60))
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("check", "shop"), "'shop' is not of the form module:name"),
+        (("check", "none:AppSecrets"), "there is no module none"),
+        (("check", "shop:Other"), "shop has no Other"),
+        (("check", "shop:Config"), "neither a class made of Secrets nor a SecretLoader"),
+        (("check", "broken:x"), "broken can't be imported: LookupError"),
+        (("check", "shop:AppSecrets", "--source", "vault"), "'vault' is none of env"),
+        (("check", "made:loader", "--source", "env"), "is a loader, which has its sources"),
+        (("example", "made:loader"), "made:loader is no class made of Secrets"),
+        (("example", "shop:AppSecrets", "--output", "no/such"), "no/such can't be written"),
+        (("check",), "Missing argument"),
+        (("other",), "No such command"),
+    ],
+    ids=[
+        "form",
+        "module",
+        "name",
+        "kind",
+        "broken",
+        "source",
+        "sources-twice",
+        "no-class",
+        "output",
+        "nothing",
+        "command",
+    ],
+)
+def test_what_can_not_be_done_is_said_in_a_line(
+    project: Path, words: tuple[str, ...], why: str
+) -> None:
+    """And ends with 2."""
+    done = run(project, *words)
+    assert done.returncode == 2
+    assert why in " ".join(done.stderr.split())
+
+
+def test_example_writes_names_and_what_is_asked_of_them(project: Path) -> None:
+    """No value, and over no file that is there."""
+    done = run(project, "example", "shop:AppSecrets", environ={})
+    assert done.returncode == 0, done.stderr
+    assert (project / ".env.example").read_text() == (
+        "# What clients are told apart by.\n"
+        "# Required: text, 8 characters or more.\n"
+        "# Matches 'kR7.*'.\n"
+        "APP_TOKEN=\n\n"
+        "# Required: PostgresDsn.\n"
+        "APP_DATABASE_URL=\n\n"
+        "# Optional: bytes in hex, 32 bytes or more.\n"
+        "APP_KEY=\n"
+    )
+    done = run(project, "example", "shop:AppSecrets")
+    assert done.returncode == 2
+    assert ".env.example is there; --force takes its place" in done.stderr
+    assert run(project, "example", "shop:AppSecrets", "--force").returncode == 0
+    assert run(project, "example", "shop:AppSecrets", "--output", "-").stdout.startswith("# What")
+
+
+def test_scan_finds_values_in_all_forms(project: Path) -> None:
+    """Across the borders of chunks, in compressed logs, and not behind links."""
+    logs = project / "logs"
+    logs.mkdir()
+    (logs / "raw.log").write_bytes(b"x" * (1024 * 1024 - 5) + TOKEN.encode() + b"\0")
+    (logs / "url.txt").write_text("at " + "".join(f"%{byte:02x}" for byte in PASSWORD.encode()))
+    (logs / "base64").write_bytes(base64.b64encode(f"app:{PASSWORD}".encode()))
+    (logs / "old.log.gz").write_bytes(gzip.compress(f"1\n2\n{TOKEN}".encode()))
+    (logs / "clean.bin").write_bytes(bytes(range(256)) * 100)
+    (project / "outside").write_text(TOKEN)
+    (logs / "link").symlink_to(project / "outside")
+    (logs / "loop").symlink_to(logs)
+    os.mkfifo(logs / "fifo")
+    done = run(project, "scan", "shop:AppSecrets", "logs")
+    assert done.returncode == 1, done.stderr
+    places = [line.partition(" (")[0] for line in done.stdout.splitlines()]
+    assert "logs/raw.log:1048571: token" in places
+    assert "logs/old.log.gz:4: token" in places
+    assert any(place.startswith("logs/base64:") for place in places)
+    assert {place.partition(":")[0] for place in places} == {
+        "logs/raw.log",
+        "logs/base64",
+        "logs/old.log.gz",
+    }
+    assert "5 files searched, 3 found" in done.stderr
+
+
+def test_scan_of_clean_files_ends_with_0(project: Path) -> None:
+    """And of those that could not be read with 2."""
+    (project / "clean").write_text("nothing")
+    done = run(project, "scan", "made:loader", "clean")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "1 files searched, nothing found\n"
+    (project / "not.gz").write_text("nothing")
+    done = run(project, "scan", "made:loader", "clean", "missing", "not.gz")
+    assert done.returncode == 2
+    assert "missing: can't be read: No such file or directory" in done.stderr
+    assert "not.gz: can't be read: it is no gzip file" in done.stderr
+    assert run(project, "scan", "made:loader", "clean", environ={}).returncode == 2
+
+
+def test_names_of_files_are_no_commands_to_a_terminal(project: Path) -> None:
+    """A log may be named by whom nobody trusts."""
+    (project / "a\x1b[31m\nb").write_text(TOKEN)
+    done = run(project, "scan", "shop:AppSecrets", ".")
+    assert done.returncode == 1
+    assert "\x1b" not in done.stdout
+    assert r"a\x1b[31m\nb:0: token" in done.stdout
+
+
+def test_a_bar_is_shown_on_a_terminal(project: Path) -> None:
+    """And only there."""
+    (project / "clean").write_bytes(b"x" * 100_000)
+    parent, child = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "mantlet.secrets", "scan", "shop:AppSecrets", "clean"],
+        cwd=project,
+        env={
+            "PATH": os.environ["PATH"],
+            "APP_TOKEN": TOKEN,
+            "APP_DATABASE_URL": URL,
+            "TERM": "xterm",
+        },
+        stdout=subprocess.PIPE,
+        stderr=child,
+        timeout=60,
+        check=False,
+    )
+    os.close(child)
+    shown = os.read(parent, 100_000)
+    os.close(parent)
+    assert done.returncode == 0
+    assert b"searching" in shown
+    assert b"1 files searched" in shown
+
+
+def test_without_its_extra_the_command_names_it(project: Path) -> None:
+    """In one line."""
+    (project / "typer.py").write_text("raise ModuleNotFoundError('none', name='typer')")
+    done = run(project, "check", "shop:AppSecrets")
+    assert done.returncode == 2
+    assert done.stderr == 'typer is needed for this: pip install "mantlet[cli]"\n'
