@@ -26,7 +26,7 @@ from mantlet.secrets import (
     Value,
     secret,
 )
-from tests.drive import Face, both_faces
+from tests.drive import FACES, Face, both_faces, hello
 from tests.secrets.sources.test_local import mount, write
 
 OLD, NEW = "old-kR7-vT2_qX9.mB4w", "new-kR7-vT2_qX9.mB4w"
@@ -394,6 +394,29 @@ def test_a_hang_up_reads_everything_anew(clock: Clock) -> None:
         os.kill(os.getpid(), signal.SIGHUP)
         assert loader.current.token.reveal() == NEW
         assert heard == [signal.SIGHUP]
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_hang_up_is_over_with_one_reading(folder: Path, clock: Clock) -> None:
+    """Also where no remote source is there to be asked behind an answer."""
+    readings: list[Sequence[Field]] = []
+
+    class Counted(SecretFiles):
+        def read(self, fields: Sequence[Field]) -> Mapping[str, Value | Fault]:
+            """Count the readings."""
+            readings.append(fields)
+            return super().read(fields)
+
+    before = signal.getsignal(signal.SIGHUP)
+    try:
+        loader = SecretLoader(App, sources=[Counted(folder)], sighup=True, poll=1, clock=clock)
+        app = mantlet.wrap(FACES[0].app(hello), loader)
+        os.kill(os.getpid(), signal.SIGHUP)
+        for now in range(5):
+            clock.now = now
+            FACES[0].drive(app)
+        assert len(readings) == 2
     finally:
         signal.signal(signal.SIGHUP, before)
 

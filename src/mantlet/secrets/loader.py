@@ -115,10 +115,11 @@ class SecretLoader(Policy, Generic[M]):
         self._storms = Storms(clock)
         self._lock = Lock()
         self._hung_up = False
+        self._is_remote = any(source.remote for source in given)
         self.registry = Registry(overlap=overlap, key=_key(fingerprint_key), clock=clock)
         self._masker = Masker(self.registry)
         self._load(lambda _: True)
-        if not any(source.remote for source in given):
+        if not self._is_remote:
             self.idle_hooks = frozenset({"on_finish"})
         if sighup:
             self._listen()
@@ -219,7 +220,7 @@ class SecretLoader(Policy, Generic[M]):
             return
         changed: frozenset[str] = frozenset()
         try:
-            hung_up = self._hung_up and overdue < inf
+            hung_up = self._hung_up and (overdue < inf or not self._is_remote)
             wanted = {one for one in self._asked if hung_up or one.changed() or one.due(overdue)}
             if wanted or self._hung_up:
                 self._hung_up = self._hung_up and not hung_up

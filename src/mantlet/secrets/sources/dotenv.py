@@ -5,7 +5,7 @@ import os
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 from mantlet.secrets.needed import needed
-from mantlet.secrets.sources.files import Unfit, identity, opened_file, read_file
+from mantlet.secrets.sources.file import Unfit, identity, opened_file, read_file
 from mantlet.secrets.sources.source import Fault, Field, Source, SourceError, Value, typos
 
 __all__ = ["DotEnv", "bindings"]

@@ -4,37 +4,22 @@ import errno
 import os
 import stat
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from mantlet.secrets.sources.file import FLAGS, Unfit, identity, read_file, words
 from mantlet.secrets.sources.source import Fault, Field, Source, SourceError, Value, typos
 
-__all__ = [
-    "MOST_BYTES",
-    "SecretFiles",
-    "SystemdCredentials",
-    "Unfit",
-    "identity",
-    "opened_file",
-    "read_file",
-]
+__all__ = ["SecretFiles", "SystemdCredentials"]
 
-#: The largest file that is read: systemd's own limit is 1 MiB, Kubernetes' too.
-MOST_BYTES: Final = 1024 * 1024
 #: How many links are followed for one name.
 _MOST_LINKS: Final = 8
 #: How often a directory is read again that was exchanged meanwhile.
 _TRIES: Final = 5
 #: Kubernetes exchanges this link when it exchanges the secrets.
 _DATA: Final = "..data"
-_MARKS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_FILE: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-
-
-class Unfit(Exception):
-    """A file can't be taken. The message is a line of the report."""
 
 
 class SecretFiles(Source):
@@ -171,7 +156,7 @@ def _opened(directory: str) -> Iterator[int | None]:
         yield None
         return
     except OSError as error:
-        raise SourceError(f"can't be opened: {_words(error)}") from None
+        raise SourceError(f"can't be opened: {words(error)}") from None
     try:
         yield root
     finally:
@@ -193,14 +178,14 @@ def _found(root: int, parts: Sequence[str]) -> Iterator[int | None]:
             here = _into_data(here)
             part = pending.pop()
             try:
-                flags = (_DIRECTORY if pending else _FILE) | os.O_NOFOLLOW
+                flags = (_DIRECTORY if pending else FLAGS) | os.O_NOFOLLOW
                 inner = os.open(part, flags, dir_fd=here)
             except FileNotFoundError:
                 yield None
                 return
             except OSError as error:
                 if error.errno not in (errno.ELOOP, errno.ENOTDIR) or not _is_link(part, here):
-                    raise Unfit(f"can't be opened: {_words(error)}") from None
+                    raise Unfit(f"can't be opened: {words(error)}") from None
                 links += 1
                 pending += reversed(_target(part, here, links))
                 continue
@@ -245,75 +230,3 @@ def _target(name: str, here: int, links: int) -> list[str]:
     if links > _MOST_LINKS:
         raise Unfit("is a link that leads on to too many others, or to itself")
     return parts
-
-
-def read_file(file: int, shown: str, *, world_readable: bool) -> Value:
-    """Read an open file, without the line's end that most have at their end.
-
-    Args:
-        file: its descriptor, which stays open.
-        shown: its path.
-        world_readable: whether every user of the machine may read it.
-
-    Raises:
-        Unfit: it can't be a secret's file.
-    """
-    status = os.fstat(file)
-    if stat.S_ISDIR(status.st_mode):
-        raise Unfit("is a directory")
-    if not stat.S_ISREG(status.st_mode):
-        raise Unfit("is no regular file")
-    if status.st_mode & stat.S_IROTH and not world_readable:
-        raise Unfit(
-            "can be read by every user of this machine: chmod 600, or say world_readable=True"
-        )
-    with closing(os.fdopen(os.dup(file), "rb")) as stream:
-        raw = stream.read(MOST_BYTES + 1)
-    if len(raw) > MOST_BYTES:
-        raise Unfit(f"is larger than {MOST_BYTES // 1024} KiB")
-    if raw.startswith(_MARKS):
-        raise Unfit("begins with a byte order mark, which would be a part of the secret")
-    note = None
-    if raw.endswith(b"\r\n"):
-        raw = raw[:-2]
-        note = "its line ends with CR LF, which is taken off"
-    elif raw.endswith(b"\n"):
-        raw = raw[:-1]
-    return Value(raw, shown, status.st_mtime, note)
-
-
-@contextmanager
-def opened_file(path: str) -> Iterator[int]:
-    """Open a file by a path that whoever runs the app has given; links are followed.
-
-    Raises:
-        FileNotFoundError: it isn't there.
-        Unfit: it can't be opened.
-    """
-    try:
-        file = os.open(path, _FILE)
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError) as error:
-        raise Unfit(f"can't be opened: {_words(error)}") from None
-    try:
-        yield file
-    finally:
-        os.close(file)
-
-
-def identity(file: int) -> Hashable:
-    """Return what tells an open file or directory from others, and from itself once changed."""
-    status = os.fstat(file)
-    return (
-        status.st_dev,
-        status.st_ino,
-        status.st_size,
-        status.st_mtime_ns,
-        status.st_ctime_ns,
-    )
-
-
-def _words(error: OSError | ValueError) -> str:
-    number = getattr(error, "errno", None)
-    return os.strerror(number) if number else "it is no path"
