@@ -10,10 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from coverage import Coverage
 
 from mantlet.scan.needles import forms
 from tests.secrets.sources.test_local import write
 
+ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "kR7-vT2_qX9.mB4w"
 PASSWORD = "pW9-uY3_rZ8.nC5x"
 URL = f"postgresql://app:{PASSWORD}@db.internal/shop"
@@ -43,13 +45,21 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def _measured() -> list[str]:
+    """Return what has the command's own process measured, where this one is."""
+    if Coverage.current() is None:
+        return []
+    options = [f"--rcfile={ROOT / 'pyproject.toml'}", f"--data-file={ROOT / '.coverage'}"]
+    return ["-m", "coverage", "run", "--parallel-mode", *options]
+
+
 def run(
     project: Path, *words: str, environ: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run the command in a project's folder, with its secrets in the environment."""
     given = {"APP_TOKEN": TOKEN, "APP_DATABASE_URL": URL} if environ is None else environ
     done = subprocess.run(
-        [sys.executable, "-m", "mantlet.secrets", *words],
+        [sys.executable, *_measured(), "-m", "mantlet.secrets", *words],
         cwd=project,
         env={"PATH": os.environ["PATH"], "HOME": str(project), **given},
         capture_output=True,
