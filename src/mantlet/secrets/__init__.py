@@ -6,23 +6,29 @@ from mantlet.secrets.model import Secrets, secret
 from mantlet.secrets.report import Entry, SecretsError
 from mantlet.secrets.secret import Secret, SecretMalformed
 from mantlet.secrets.sources import (
+    AppRole,
     DotEnv,
     Environment,
     Fault,
     Field,
+    Kubernetes,
     SecretFiles,
     Source,
     SourceError,
     SystemdCredentials,
+    Token,
     Value,
+    Vault,
 )
 
 __all__ = [
+    "AppRole",
     "DotEnv",
     "Entry",
     "Environment",
     "Fault",
     "Field",
+    "Kubernetes",
     "MaskingFilter",
     "MaskingFormatter",
     "MaskingProcessor",
@@ -35,6 +41,8 @@ __all__ = [
     "Source",
     "SourceError",
     "SystemdCredentials",
+    "Token",
     "Value",
+    "Vault",
     "secret",
 ]

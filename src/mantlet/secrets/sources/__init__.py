@@ -4,15 +4,20 @@ from mantlet.secrets.sources.dotenv import DotEnv
 from mantlet.secrets.sources.environment import Environment
 from mantlet.secrets.sources.files import SecretFiles, SystemdCredentials
 from mantlet.secrets.sources.source import Fault, Field, Source, SourceError, Value
+from mantlet.secrets.sources.vault import AppRole, Kubernetes, Token, Vault
 
 __all__ = [
+    "AppRole",
     "DotEnv",
     "Environment",
     "Fault",
     "Field",
+    "Kubernetes",
     "SecretFiles",
     "Source",
     "SourceError",
     "SystemdCredentials",
+    "Token",
     "Value",
+    "Vault",
 ]

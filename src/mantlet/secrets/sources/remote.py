@@ -1,0 +1,84 @@
+"""What all sources have in common that go over a network."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from time import monotonic, sleep
+from typing import Final
+
+from mantlet.secrets.sources.source import Fault, Field, Source, SourceError, Value
+
+__all__ = ["Remote", "Unavailable"]
+
+#: Seconds before the first retry; twice that before each one after it.
+_PAUSE: Final = 0.1
+
+
+class Unavailable(SourceError):
+    """A source can't be asked just now: it may help to try again.
+
+    Args:
+        why: a line of the report.
+        after: seconds that it asks to be left alone for.
+    """
+
+    def __init__(self, why: str, after: float = 0.0) -> None:
+        super().__init__(why)
+        self.after = after
+
+
+class Remote(Source):
+    """A source that takes time.
+
+    Args:
+        name: what the report calls it.
+        deadline: seconds that reading all of it may take, retries and their pauses included.
+        retries: how often it is tried again where that may help.
+        refresh: seconds after which it is read again; None for only once, or when leases end.
+
+    Raises:
+        ValueError: an option that can't be; the message says which.
+    """
+
+    remote = True
+
+    def __init__(self, name: str, *, deadline: float, retries: int, refresh: float | None) -> None:
+        if deadline <= 0:
+            raise ValueError(f"deadline must be more than 0 seconds, not {deadline}")
+        if retries < 0:
+            raise ValueError(f"retries must be 0 or more, not {retries}")
+        if refresh is not None and refresh <= 0:
+            raise ValueError(f"refresh must be more than 0 seconds, or None, not {refresh}")
+        self.name = name
+        self.lifetime = refresh
+        self._refresh = refresh
+        self._deadline = deadline
+        self._retries = retries
+
+    def read(self, fields: Sequence[Field]) -> Mapping[str, Value | Fault]:
+        """Return what there is, after some tries if need be."""
+        until = monotonic() + self._deadline
+        pause = _PAUSE
+        left = self._retries
+        while True:
+            try:
+                return self.ask(fields, until)
+            except Unavailable as unavailable:
+                wait = max(pause, unavailable.after)
+                if not left or monotonic() + wait >= until:
+                    raise
+            sleep(wait)
+            left -= 1
+            pause *= 2
+
+    @abstractmethod
+    def ask(self, fields: Sequence[Field], until: float) -> Mapping[str, Value | Fault]:
+        """Read all of it, once.
+
+        Args:
+            fields: the secrets of the app.
+            until: when it has to be over, by ``time.monotonic()``.
+
+        Raises:
+            Unavailable: it may help to try again.
+            SourceError: it will not.
+        """

@@ -1,0 +1,789 @@
+"""Vault, as its documentation says that it answers, and as it and what is before it may fail."""
+
+import contextlib
+import gzip
+import logging
+import socket
+import subprocess
+import sys
+import time
+import traceback
+import tracemalloc
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from mantlet.secrets import Field, Secret, SecretLoader, Secrets, SecretsError, SourceError, Value
+from mantlet.secrets.sources.remote import Unavailable
+from mantlet.secrets.sources.vault import AppRole, Kubernetes, Token, Vault
+from tests.secrets.sources.vault_server import (
+    Clock,
+    VaultServer,
+    Way,
+    breaks_off,
+    drops,
+    says,
+    sends,
+)
+
+VALUE, NEW = "kR7-vT2_qX9.mB4w", "new-kR7-vT2_qX9.mB4w"
+TOKEN = "hvs.given-8Uj4Rf"
+SECRET_ID = "secret-id-5tGb7Yhn"
+JWT = "jwt-9mB4wkR7"
+HIDDEN = (VALUE, NEW, TOKEN, SECRET_ID, JWT, "hvs.login")
+FIELD = Field("password", "APP_PASSWORD", "password", "APP_")
+
+LOGIN = "POST /v1/auth/approle/login"
+RENEWAL = "POST /v1/auth/token/renew-self"
+LOOK_UP = "GET /v1/auth/token/lookup-self"
+READING = "GET /v1/secret/data/app"
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Have nothing in the environment, nor in a home, that the sources look at."""
+    for name in ("ADDR", "TOKEN", "NAMESPACE", "CACERT"):
+        monkeypatch.delenv(f"VAULT_{name}", raising=False)
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+@pytest.fixture(autouse=True)
+def log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """See that no test has a library log what must not get out."""
+    caplog.set_level(logging.DEBUG)
+    yield
+    records = caplog.get_records("call")
+    text = "".join(f"{one.getMessage()}{one.args}{one.exc_info}" for one in records)
+    assert not [one for one in HIDDEN if one in text]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def server(clock: Clock) -> Iterator[VaultServer]:
+    with VaultServer(clock) as running:
+        running.secret = {"password": VALUE}
+        running.grant(TOKEN)
+        yield running
+
+
+def vault(server: VaultServer, path: str = "app", **options: Any) -> Vault:
+    """Return a source that asks the server, once, with the token that it knows."""
+    return Vault(path, **{"url": server.url, "auth": Token(TOKEN), "retries": 0, **options})
+
+
+def by_role(server: VaultServer, clock: Clock, **options: Any) -> Vault:
+    """Return a source that logs in by AppRole."""
+    auth = AppRole("role-id-1", SECRET_ID)
+    return vault(server, **{"auth": auth, "clock": clock, **options})
+
+
+def value(source: Vault, field: Field = FIELD) -> Value:
+    """Return what the source has."""
+    found = source.read([field])[field.name]
+    assert isinstance(found, Value)
+    return found
+
+
+def refusal(source: Vault) -> SourceError:
+    """Return why the source can't be asked, having seen that the error shows nothing else."""
+    with pytest.raises(SourceError) as caught:
+        source.read([FIELD])
+    error = caught.value
+    assert error.__cause__ is None
+    assert error.__context__ is None
+    shown = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
+    assert not [one for one in HIDDEN if one in shown]
+    assert "\n" not in str(error)
+    return error
+
+
+# -- what is read ---------------------------------------------------------------------------------
+
+
+def test_version_2_has_values_and_the_time_of_the_version(server: VaultServer) -> None:
+    """The API's ``data.data`` and ``metadata.created_time``, to the microsecond."""
+    found = value(vault(server))
+    assert found.raw == VALUE
+    assert found.place == "vault secret/app password"
+    assert found.since == datetime(2018, 3, 22, 2, 24, 6, 945319, UTC).timestamp()
+    assert READING in server.lines
+
+
+def test_version_1_has_values_alone(server: VaultServer) -> None:
+    """The API tells no time there."""
+    found = value(vault(server, version=1, mount="kv"))
+    assert (found.raw, found.place, found.since) == (VALUE, "vault kv/app password", None)
+
+
+def test_a_key_may_be_the_name_of_the_variable(server: VaultServer) -> None:
+    """And what is no text is given as JSON; what is not there is left out."""
+    server.secret = {"APP_PASSWORD": {"a": 1}}
+    assert value(vault(server)).raw == '{"a": 1}'
+    assert vault(server).read([Field("other", "OTHER", "other")]) == {}
+
+
+def test_a_key_that_resembles_a_secrets_is_told(server: VaultServer) -> None:
+    """By its name alone."""
+    server.secret = {"pasword": VALUE}
+    source = vault(server)
+    assert source.read([FIELD]) == {}
+    assert list(source.misspelt([FIELD])) == [("pasword", "password")]
+
+
+@pytest.mark.parametrize("time_", [None, 7, "yesterday", "2018-03-22T02:24:06"], ids=str)
+def test_a_time_that_is_none_is_not_known(server: VaultServer, time_: object) -> None:
+    """The value is good all the same."""
+    data = {"data": {"password": VALUE}, "metadata": {"created_time": time_}}
+    server.next = [None, says(200, {"data": data})]
+    found = value(vault(server))
+    assert (found.raw, found.since) == (VALUE, None)
+
+
+def test_address_namespace_and_token_are_found_in_the_environment(
+    server: VaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Vault's own command finds them."""
+    monkeypatch.setenv("VAULT_ADDR", f"{server.url}/")
+    monkeypatch.setenv("VAULT_NAMESPACE", "team/a/")
+    monkeypatch.setenv("VAULT_TOKEN", TOKEN)
+    assert value(Vault("/app/")).raw == VALUE
+    assert server.asked[-1].headers["x-vault-namespace"] == "team/a"
+    assert server.asked[-1].headers["x-vault-token"] == TOKEN
+    assert server.asked[-1].headers["x-vault-request"] == "true"
+
+
+def test_a_token_in_the_home_directory_is_read_at_every_reading(
+    server: VaultServer, tmp_path: Path
+) -> None:
+    """Vault's agent exchanges it."""
+    source = vault(server, auth=None)
+    assert str(refusal(source)).startswith("there is no token: ")
+    path = tmp_path / ".vault-token"
+    path.write_text(f"{TOKEN}\n")
+    assert value(source).raw == VALUE
+    server.grant("hvs.other")
+    path.write_text("hvs.other")
+    assert value(source).raw == VALUE
+    assert server.asked[-1].headers["x-vault-token"] == "hvs.other"
+    path.unlink()
+    path.mkdir()
+    assert str(refusal(source)) == f"{path} is a directory"
+
+
+def test_who_has_no_home_has_no_token_there(
+    server: VaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which is said as if the file were not there."""
+
+    def nobody(_path: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", nobody)
+    assert str(refusal(vault(server, auth=None))).startswith("there is no token: ")
+
+
+@pytest.mark.parametrize("token", ["", f"{TOKEN}\n", f"{TOKEN} x", f"{TOKEN}\xe9"], ids=ascii)
+def test_a_token_that_no_header_field_can_have_is_none(server: VaultServer, token: str) -> None:
+    """And nothing is asked with it."""
+    assert str(refusal(vault(server, auth=Token(Secret(token))))).startswith("token is no token")
+    assert server.asked == []
+
+
+# -- logins and leases ----------------------------------------------------------------------------
+
+
+def test_a_login_is_made_once_for_many_readings(server: VaultServer, clock: Clock) -> None:
+    """Its token is good until its lease ends."""
+    source = by_role(server, clock)
+    assert [value(source).raw, value(source).raw] == [VALUE, VALUE]
+    assert server.lines == [LOGIN, READING, READING]
+    assert "x-vault-token" not in server.asked[0].headers
+
+
+def test_the_token_of_a_service_account_is_read_at_every_login(
+    server: VaultServer, clock: Clock, tmp_path: Path
+) -> None:
+    """Kubernetes exchanges it."""
+    path = tmp_path / "token"
+    source = vault(server, auth=Kubernetes("demo", token_path=path), clock=clock)
+    assert str(refusal(source)) == f"{path} is not there, or empty: is this a pod?"
+    path.write_text(JWT)
+    assert str(refusal(source)) == (
+        "403: auth/kubernetes/login is refused: is the role bound to this service account?"
+    )
+    server.jwt = f"{JWT}-2"
+    path.write_text(f"{JWT}-2\n")
+    assert value(source).raw == VALUE
+
+
+def test_a_refused_login_says_what_to_look_at(server: VaultServer, clock: Clock) -> None:
+    """And the SecretID is in no error."""
+    wrong = AppRole("role-id-2", Secret(SECRET_ID))
+    assert str(refusal(vault(server, auth=wrong))) == (
+        "400: auth/approle/login is refused: are role_id and secret_id right, and good still?"
+    )
+    elsewhere = AppRole("role-id-1", SECRET_ID, mount="other/role")
+    server.next = [says(404, {"errors": []})]
+    assert str(refusal(vault(server, auth=elsewhere))) == (
+        "404: there is no auth/other/role/login: is the mount another?"
+    )
+
+
+def test_a_token_is_renewed_at_two_thirds_of_its_lease(server: VaultServer, clock: Clock) -> None:
+    """And reading comes again in time for it."""
+    source = by_role(server, clock, refresh=300.0)
+    value(source)
+    assert source.lifetime == 300
+    clock.now += 799
+    value(source)
+    assert source.lifetime == 1
+    clock.now += 1
+    value(source)
+    assert server.lines == [LOGIN, READING, READING, RENEWAL, READING]
+    assert source.lifetime == 300
+
+
+@pytest.mark.parametrize(
+    ("refresh", "lease", "lifetime"),
+    [(300.0, 90, 60.0), (10.0, 90, 10.0), (None, 90, 60.0), (300.0, 1, 1.0), (None, 0, None)],
+    ids=["lease", "refresh", "lease-alone", "least", "for-ever"],
+)
+def test_a_lifetime_ends_with_what_ends_first(
+    server: VaultServer,
+    clock: Clock,
+    refresh: float | None,
+    lease: int,
+    lifetime: float | None,
+) -> None:
+    """Two thirds of the token's lease, or ``refresh``; but never less than a second."""
+    server.lease = lease
+    source = by_role(server, clock, refresh=refresh)
+    value(source)
+    assert source.lifetime == lifetime
+
+
+def test_a_lifetime_ends_with_the_secrets_own_lease(server: VaultServer) -> None:
+    """Which version 1 of the engine has."""
+    server.kv_lease = 30
+    source = vault(server, version=1, mount="kv")
+    value(source)
+    assert source.lifetime == 20
+
+
+@pytest.mark.parametrize("renewable", [False, True], ids=["not-renewable", "worn"])
+def test_a_token_that_is_not_to_be_renewed_is_had_anew(
+    server: VaultServer, clock: Clock, renewable: bool
+) -> None:
+    """Neither one that can't be, nor one whose renewals near its last end."""
+    server.renewable = renewable
+    server.renewed_lease = 500
+    source = by_role(server, clock)
+    value(source)
+    clock.now += 800
+    value(source)
+    assert server.lines == [LOGIN, READING, *([RENEWAL] * renewable), LOGIN, READING]
+
+
+def test_a_refused_renewal_is_followed_by_a_login(server: VaultServer, clock: Clock) -> None:
+    """As where the token was revoked."""
+    source = by_role(server, clock)
+    value(source)
+    server.revoke()
+    clock.now += 800
+    assert value(source).raw == VALUE
+    assert server.lines == [LOGIN, READING, RENEWAL, LOGIN, READING]
+
+
+def test_a_token_that_has_ended_is_had_anew_at_once(server: VaultServer, clock: Clock) -> None:
+    """It is not even asked with."""
+    source = by_role(server, clock)
+    value(source)
+    clock.now += 1200
+    value(source)
+    assert server.lines == [LOGIN, READING, LOGIN, READING]
+
+
+def test_a_revoked_token_is_had_anew_once(server: VaultServer, clock: Clock) -> None:
+    """Then the reading is tried again; where that is refused too, it is over."""
+    source = by_role(server, clock)
+    value(source)
+    server.revoke()
+    assert value(source).raw == VALUE
+    assert server.lines[2:] == [READING, LOGIN, READING]
+    denied = by_role(server, clock, path="denied")
+    server.asked.clear()
+    assert str(refusal(denied)).startswith("403: the token may not read secret/data/denied")
+    assert server.lines == [LOGIN, "GET /v1/secret/data/denied"]
+    assert str(refusal(denied)).startswith("403: ")
+    assert len(server.lines) == 5
+
+
+def test_a_given_token_is_renewed_while_it_can_be(server: VaultServer, clock: Clock) -> None:
+    """As the page of tokens has it for periodic ones."""
+    server.grant(TOKEN, 90, renewable=True)
+    source = vault(server, clock=clock)
+    value(source)
+    assert source.lifetime == 60
+    clock.now += 60
+    value(source)
+    assert server.lines == [LOOK_UP, READING, RENEWAL, READING]
+    assert source.lifetime == 60
+
+
+def test_a_given_token_that_can_not_be_renewed_is_used_until_it_ends(
+    server: VaultServer, clock: Clock
+) -> None:
+    """One renewal that is refused is enough; and there is nothing to log in with."""
+    server.grant(TOKEN, 90, renewable=True)
+    source = vault(server, clock=clock)
+    value(source)
+    server.grant(TOKEN, 90, renewable=False)
+    clock.now += 60
+    value(source)
+    value(source)
+    assert server.lines == [LOOK_UP, READING, RENEWAL, READING, READING]
+    assert source.lifetime == 300
+    clock.now += 90
+    assert str(refusal(source)) == "403: the token may not read secret/data/app, or has ended"
+    assert server.lines[5:] == [READING]
+
+
+def test_a_token_that_may_not_look_itself_up_is_used(server: VaultServer) -> None:
+    """What it may do otherwise, reading tells."""
+    server.next = [says(403, {"errors": ["permission denied"]})]
+    assert value(vault(server)).raw == VALUE
+
+
+# -- what is wrong --------------------------------------------------------------------------------
+
+ERRORS: Any = {"errors": ["token hvs.given-8Uj4Rf is bad"]}
+HTML = says(200, f"<html>{VALUE}</html>".encode(), content_type="text/html")
+ELSEWHERE = says(307, b"", location="http://192.0.2.1/v1/secret/data/app")
+TOO_MUCH = "answers with more than 1024 KiB"
+STRANGE = "answers with something else than its API's pages say"
+NO_JSON = "200: answers with no JSON object: is url that of a Vault?"
+
+FINAL: dict[str, tuple[Way, str]] = {
+    "bad-request": (says(400, ERRORS), "400: refuses to read secret/data/app"),
+    "uninitialized": (says(501, ERRORS), "501: the server is not initialized"),
+    "html": (HTML, "200: answers with a page of HTML: is url that of a Vault?"),
+    "html-forbidden": (
+        says(403, b" <!doctype html>"),
+        "403: answers with a page of HTML: is url that of a Vault?",
+    ),
+    "redirect": (
+        ELSEWHERE,
+        (
+            "307: it sends on to another address, which is not followed: "
+            "url must be that of the active server"
+        ),
+    ),
+    "list": (says(200, [VALUE]), NO_JSON),
+    "text": (says(200, b"\xff\xfe" + VALUE.encode()), NO_JSON),
+    "empty": (says(200, b""), NO_JSON),
+    "nested": (says(200, b"[" * 200_000), NO_JSON),
+    "no-data": (says(200, {}), STRANGE),
+    "data-list": (says(200, {"data": [VALUE]}), STRANGE),
+    "inner-list": (says(200, {"data": {"data": [VALUE], "metadata": {}}}), STRANGE),
+    "no-metadata": (says(200, {"data": {"data": {"password": VALUE}}}), STRANGE),
+    "null": (
+        says(200, {"data": {"data": None, "metadata": {}}}),
+        "200: the newest version of secret/data/app is deleted",
+    ),
+    "huge": (says(200, b'"' + b"x" * 2**20 + b'"'), TOO_MUCH),
+    "endless": (sends(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65536, 0), TOO_MUCH),
+    "endless-head": (sends(b"HTTP/1.1 200 OK\r\n", b"X: " + b"x" * 60000 + b"\r\n", 0), TOO_MUCH),
+    "compressed": (
+        says(200, gzip.compress(b" " * 2**20), content_encoding="gzip"),
+        "answers with a compressed body, which it was not asked for",
+    ),
+}
+
+
+@pytest.mark.parametrize(("way", "why"), FINAL.values(), ids=FINAL)
+def test_what_will_not_pass_is_a_line_and_not_tried_again(
+    server: VaultServer, way: Way, why: str
+) -> None:
+    """It says what is wrong, and repeats nothing of the answer."""
+    server.next = [None, way]
+    error = refusal(vault(server, retries=2))
+    assert str(error) == why
+    assert not isinstance(error, Unavailable)
+    assert server.lines == [LOOK_UP, READING]
+
+
+LATER: dict[str, tuple[Way, str]] = {
+    "limited": (says(429, ERRORS), "429: too many requests"),
+    "limited-html": (says(429, b"<html>"), "429: too many requests"),
+    "sealed": (
+        says(503, {"errors": ["Vault is sealed"]}),
+        "503: the server is sealed, or down for maintenance",
+    ),
+    "proxy": (says(503, b"<html>"), "503: the server has trouble"),
+    "internal": (says(500, ERRORS), "500: the server has trouble"),
+    "behind": (says(412, ERRORS), "412: the server has trouble"),
+    "drops": (drops, "can't be reached, or broke off its answer"),
+    "breaks-off": (breaks_off, "can't be reached, or broke off its answer"),
+    "endless-chunk-size": (
+        sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0" * 65536, 0),
+        "can't be reached, or broke off its answer",
+    ),
+}
+
+
+@pytest.mark.parametrize(("way", "why"), LATER.values(), ids=LATER)
+def test_what_may_pass_is_tried_again(server: VaultServer, way: Way, why: str) -> None:
+    """As often as is said; then it is a line."""
+    source = vault(server, retries=1)
+    server.next = [way]
+    assert value(source).raw == VALUE
+    server.next = [way, way]
+    error = refusal(source)
+    assert str(error) == why
+    assert isinstance(error, Unavailable)
+    assert server.next == []
+
+
+def test_a_server_that_asks_for_patience_gets_it(server: VaultServer) -> None:
+    """For as long as ``Retry-After`` says, where that ends in time; else it is over at once."""
+    source = vault(server, retries=1)
+    server.next = [says(429, ERRORS, retry_after="1")]
+    began = time.monotonic()
+    assert value(source).raw == VALUE
+    assert time.monotonic() - began >= 1
+    server.next = [says(429, ERRORS, retry_after="3600")]
+    began = time.monotonic()
+    assert str(refusal(source)) == "429: too many requests"
+    assert time.monotonic() - began < 1
+    server.next = [says(429, ERRORS, retry_after="Fri, 31 Dec 1999 23:59:59 GMT")]
+    assert value(source).raw == VALUE
+
+
+DRIPS: dict[str, Way] = {
+    "head": sends(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x", 0.02),
+    "body": sends(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{", b" ", 0.02),
+    "chunks": sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n", 0.02),
+    "interim": sends(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.02),
+    "silence": sends(b"", b"", 0.02),
+}
+
+
+@pytest.mark.parametrize("way", DRIPS.values(), ids=DRIPS)
+def test_the_deadline_holds_however_steadily_bytes_come(server: VaultServer, way: Way) -> None:
+    """All the tries together."""
+    source = vault(server, deadline=0.4, retries=2)
+    server.next = [way] * 5
+    began = time.monotonic()
+    error = refusal(source)
+    assert 0.3 < time.monotonic() - began < 1.5
+    assert str(error) == "did not answer in time"
+    assert isinstance(error, Unavailable)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"Content-Length: 1000000000\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n3b9aca00\r\n{"],
+    ids=["length", "chunk"],
+)
+def test_memory_is_not_what_the_server_says_it_will_send(server: VaultServer, head: bytes) -> None:
+    """A gigabyte is announced, and a few bytes come."""
+    source = vault(server, deadline=0.3)
+    value(source)
+    server.next = [sends(b"HTTP/1.1 200 OK\r\n" + head, b" ", 0.02)]
+    tracemalloc.start()
+    try:
+        assert str(refusal(source)) == "did not answer in time"
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * 2**20
+
+
+def test_addresses_of_which_none_answers_share_the_deadline(
+    server: VaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name may have many."""
+    with socket.socket() as deaf, contextlib.ExitStack() as stack:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        # Its queue is full, so that nobody else is connected.
+        for _ in range(4):
+            caller = stack.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(deaf.getsockname())
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", deaf.getsockname())]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found * 30)
+        source = vault(server, url="http://vault.test", deadline=0.4)
+        began = time.monotonic()
+        assert str(refusal(source)) == "did not answer in time"
+        assert time.monotonic() - began < 2
+
+
+def test_nothing_is_asked_once_the_time_is_over(server: VaultServer) -> None:
+    """As where a login took all of it."""
+    with pytest.raises(Unavailable, match="did not answer in time"):
+        vault(server).ask([FIELD], time.monotonic() - 1)
+    assert server.asked == []
+
+
+def test_a_secret_that_is_not_there_is_not_one_that_is_forbidden(server: VaultServer) -> None:
+    """And neither counts as a store without keys."""
+    assert str(refusal(vault(server, path="none", mount="team/kv"))) == (
+        "404: there is no team/kv/data/none (KV version 2): "
+        "is the mount, the path or the version another?"
+    )
+    assert str(refusal(vault(server, version=1))) == (
+        "404: there is no secret/app (KV version 1): is the mount, the path or the version another?"
+    )
+    assert str(refusal(vault(server, path="denied"))) == (
+        "403: the token may not read secret/data/denied, or has ended"
+    )
+
+
+def test_a_version_that_is_gone_is_not_a_secret_that_is_not_there(server: VaultServer) -> None:
+    """The API answers 404 to both, here with the metadata."""
+    server.deleted = "2018-03-22T02:36:43.986212308Z"
+    assert str(refusal(vault(server))) == "404: the newest version of secret/data/app is deleted"
+    server.destroyed = True
+    assert str(refusal(vault(server))) == "404: the newest version of secret/data/app is destroyed"
+
+
+STRANGE_LOGINS: dict[str, Any] = {
+    "no-auth": {"auth": None},
+    "no-token": {"auth": {"lease_duration": 1}},
+    "token-number": {"auth": {"client_token": 1}},
+    "lease-text": {"auth": {"client_token": "hvs.login", "lease_duration": "1h"}},
+    "lease-bool": {"auth": {"client_token": "hvs.login", "lease_duration": True}},
+    "lease-negative": {"auth": {"client_token": "hvs.login", "lease_duration": -1}},
+    "lease-infinite": {"auth": {"client_token": "hvs.login", "lease_duration": float("inf")}},
+    "lease-huge": {"auth": {"client_token": "hvs.login", "lease_duration": 10**400}},
+}
+
+
+@pytest.mark.parametrize("answer", STRANGE_LOGINS.values(), ids=STRANGE_LOGINS)
+def test_a_login_that_is_none_of_vaults_is_a_line(
+    server: VaultServer, clock: Clock, answer: Any
+) -> None:
+    """Whatever it has in which place."""
+    server.next = [says(200, answer)]
+    assert str(refusal(by_role(server, clock))) == STRANGE
+
+
+def test_a_token_of_a_login_can_not_be_another_header_field(
+    server: VaultServer, clock: Clock
+) -> None:
+    """It is not even tried."""
+    server.next = [says(200, {"auth": {"client_token": "hvs.login\r\nX: y"}})]
+    assert str(refusal(by_role(server, clock))).startswith("what the login gave is no token")
+
+
+def test_nobody_there_is_a_line(server: VaultServer) -> None:
+    """As where the address is wrong."""
+    error = refusal(vault(server, url="http://127.0.0.1:1"))
+    assert str(error) == "can't be reached, or broke off its answer"
+    assert isinstance(error, Unavailable)
+
+
+def test_a_proxy_that_is_not_there_is_a_line(
+    server: VaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The environment's proxies are used."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "")
+    assert str(refusal(vault(server))) == "can't be reached through the proxy"
+
+
+def test_a_name_that_no_host_can_have_is_a_line(server: VaultServer) -> None:
+    """And tried once."""
+    error = refusal(vault(server, url="http://a..b:1"))
+    assert str(error) == "can't be reached, or broke off its answer"
+
+
+def test_what_the_libraries_raise_otherwise_is_told_by_its_type_alone(
+    server: VaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its words may have anything."""
+    source = vault(server)
+
+    def fails(*_: object, **_options: object) -> None:
+        raise LookupError(TOKEN)
+
+    monkeypatch.setattr("requests.Session.request", fails)
+    assert str(refusal(source)) == "can't be asked: LookupError"
+
+
+# -- TLS ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """Return the files of a certificate for 127.0.0.1 that nobody else has signed, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "vault")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    paths = tmp_path / "cert.pem", tmp_path / "key.pem"
+    paths[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    paths[1].write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return paths
+
+
+def test_a_server_is_trusted_by_its_ca_alone(
+    clock: Clock, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which is given, or in ``$VAULT_CACERT``; and the deadline holds there too."""
+    with VaultServer(clock, certificate) as server:
+        server.secret = {"password": VALUE}
+        server.grant(TOKEN)
+        assert value(vault(server, verify=certificate[0])).raw == VALUE
+        error = refusal(vault(server))
+        assert str(error) == "its certificate can't be verified: give that of its CA as verify"
+        assert not isinstance(error, Unavailable)
+        monkeypatch.setenv("VAULT_CACERT", str(certificate[0]))
+        source = vault(server, deadline=0.5)
+        assert value(source).raw == VALUE
+        server.next = [DRIPS["body"]]
+        began = time.monotonic()
+        assert str(refusal(source)) == "did not answer in time"
+        assert time.monotonic() - began < 1.5
+
+
+# -- the loader -----------------------------------------------------------------------------------
+
+
+class App(Secrets, prefix="APP_"):
+    password: Secret[str]
+
+
+def test_a_new_version_is_taken_over_once_its_time_has_come(
+    server: VaultServer, clock: Clock
+) -> None:
+    """And where the server is away then, the last good one stays."""
+    source = by_role(server, clock, refresh=100.0)
+    loader = SecretLoader(App, sources=[source], clock=clock)
+    assert loader.current.password.reveal() == VALUE
+    server.secret, server.version = {"password": NEW}, 2
+    clock.now += 99
+    assert loader.current.password.reveal() == VALUE
+    server.next = [says(503, ERRORS)]
+    clock.now += 30
+    assert loader.current.password.reveal() == VALUE
+    clock.now += 45
+    assert loader.current.password.reveal() == NEW
+
+
+def test_a_start_that_fails_says_why_in_the_one_error(server: VaultServer) -> None:
+    """With the line of the source, and that of each secret."""
+    with pytest.raises(SecretsError) as caught:
+        SecretLoader(App, sources=[vault(server, path="denied")])
+    assert caught.value.problems == (
+        "vault secret/denied: 403: the token may not read secret/data/denied, or has ended",
+        "password: is missing (tried vault secret/denied password)",
+    )
+
+
+# -- options --------------------------------------------------------------------------------------
+
+
+def test_reprs_show_no_secret(server: VaultServer, clock: Clock) -> None:
+    """Neither the ways to log in, nor the source after its login."""
+    source = by_role(server, clock)
+    value(source)
+    ways = [Token(TOKEN), AppRole("role-id-1", SECRET_ID), Kubernetes("demo")]
+    shown = repr([source, vars(source), *map(vars, ways), vars(source._tokens), *ways])
+    assert not [one for one in HIDDEN if one in shown]
+    assert [repr(way) for way in ways] == [
+        "Token()",
+        "AppRole(mount='approle')",
+        "Kubernetes(mount='kubernetes')",
+    ]
+
+
+OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
+    "version": ({"version": 3}, "version must be 1 or 2, not 3"),
+    "path": ({"path": ""}, "path must be a path"),
+    "path-dots": ({"path": "a/../b"}, "path must be a path"),
+    "path-line": ({"path": "a\nb"}, "path must be a path"),
+    "mount": ({"mount": "a//b"}, "mount must be a path"),
+    "namespace": ({"namespace": "a/./b"}, "namespace must be a path"),
+    "deadline": ({"deadline": 0.0}, "deadline must be more than 0"),
+    "no-url": ({"url": None}, "url, or .VAULT_ADDR, must be"),
+    "url-scheme": ({"url": "ftp://vault"}, "url, or .VAULT_ADDR, must be"),
+    "url-user": ({"url": f"https://user:{SECRET_ID}@vault"}, "url, or .VAULT_ADDR, must be"),
+    "url-port": ({"url": f"https://vault:{SECRET_ID}"}, "url, or .VAULT_ADDR, must be"),
+    "verify": ({"verify": False}, "verify must be True, or the path"),
+    "verify-path": ({"verify": "none.pem"}, "verify must be the path"),
+}
+
+
+@pytest.mark.parametrize(("options", "why"), OPTIONS.values(), ids=OPTIONS)
+def test_an_option_that_can_not_be_is_refused_where_it_is_written(
+    options: dict[str, Any], why: str
+) -> None:
+    """The error says which one, and shows no password."""
+    given = {"path": "app", "url": "http://127.0.0.1:1", **options}
+    with pytest.raises(ValueError, match=why) as caught:
+        Vault(given.pop("path"), **given)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert SECRET_ID not in shown.split("ValueError: ", 1)[1]
+    assert caught.value.__context__ is None
+
+
+def test_ways_to_log_in_are_checked_too() -> None:
+    """Also that they are ones."""
+    wrong: Any = "hvs.token"
+    with pytest.raises(TypeError, match="auth must be a Token or a Login, not str"):
+        Vault("app", url="http://127.0.0.1:1", auth=wrong)
+    with pytest.raises(ValueError, match="mount must be a path"):
+        AppRole("role", "id", mount="..")
+    with pytest.raises(ValueError, match="role must not be empty"):
+        Kubernetes("")
+
+
+def test_libraries_are_imported_where_there_is_a_vault() -> None:
+    """Not by the module; and without them the error names the extra."""
+    code = (
+        "import sys\n"
+        "from mantlet.secrets.sources.vault import Vault\n"
+        "assert not {'hvac', 'requests', 'urllib3'} & set(sys.modules)\n"
+        "sys.modules['hvac'] = None\n"
+        "try:\n"
+        "    Vault('app', url='http://127.0.0.1:1')\n"
+        "except ImportError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == 'hvac is needed for this: pip install "mantlet[vault]"\n'
