@@ -377,7 +377,9 @@ def test_a_remote_source_that_is_away_keeps_the_last_good_state(
     assert len(store.asked) == 2
     store.error = None
     store.values["password"] = NEW
-    clock.now = 166
+    clock.now = 139
+    assert loader.current.password.reveal() == OLD
+    clock.now = 140
     assert loader.current.password.reveal() == NEW
     assert len(store.asked) == 3
 
@@ -584,3 +586,25 @@ def test_two_loaders_stand_side_by_side(face: Face, known: SecretLoader[App]) ->
 
     answer = face.drive(face.wrap(handler, mantlet.ErrorEnvelope(), known, other))
     assert answer.json()["detail"] == f"{'*' * len(OLD)} {'*' * 17}"
+
+
+@both_faces
+def test_a_remote_source_that_is_away_is_asked_behind_answers_alone(
+    face: Face, clock: Clock
+) -> None:
+    """A request does not wait for it, though the one that failed was long ago."""
+    store = Store(password=OLD, token=OLD)
+    loader = SecretLoader(App, sources=[store], poll=0, clock=clock)
+    store.error = SourceError("is away")
+    during: list[int] = []
+
+    def handler(_carrier: Any) -> tuple[int, list[tuple[str, str]], bytes]:
+        during.append(len(store.asked))
+        return 200, [("content-type", "text/plain")], b"ok"
+
+    app = face.wrap(handler, loader)
+    for now in (100, 110, 120):
+        clock.now = now
+        assert face.drive(app).status == 200
+    assert during == [1, 2, 2]
+    assert len(store.asked) == 3

@@ -79,8 +79,10 @@ class Asked:
         """Return whether it is time for that.
 
         Args:
-            share: of its lifetime.
+            share: of its lifetime; infinite where nobody can wait for it.
         """
+        if self._failed_at is not None:
+            return share < inf and self._clock() >= self.due_at
         late = (share - 1) * (self.source.lifetime or 0)
         return self._clock() >= self.due_at + late
 
