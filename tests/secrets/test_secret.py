@@ -161,10 +161,22 @@ def test_logs_show_none(caplog: pytest.LogCaptureFixture) -> None:
         (Secret("a"), Secret(b"a"), False),
         (Secret("1"), Secret(1), False),
         (Secret("\udcff"), Secret("\udcff"), True),
+        (Secret("x\ud800"), Secret("x\ud800"), True),
+        (Secret("\ud800\udcff"), Secret("\ud800\udcfe"), False),
         (Secret({"a": 1}), Secret({"a": 1}), True),
         (Secret("a"), "a", False),
     ],
-    ids=["same", "other", "bytes", "number", "surrogate", "mapping", "plain"],
+    ids=[
+        "same",
+        "other",
+        "bytes",
+        "number",
+        "surrogate",
+        "lone",
+        "lone-others",
+        "mapping",
+        "plain",
+    ],
 )
 def test_secrets_are_equal_by_type_and_value(one: Secret[Any], other: object, equal: bool) -> None:
     """A plain value is never equal to a secret one."""

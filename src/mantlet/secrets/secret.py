@@ -114,4 +114,7 @@ def as_bytes(value: object) -> bytes:
     """Return a value as bytes, to be compared, hashed or searched for."""
     if isinstance(value, bytes):
         return value
-    return str(value).encode("utf-8", "surrogateescape")
+    text = str(value)
+    if any("\ud800" <= char < "\udc80" or "\udcff" < char <= "\udfff" for char in text):
+        return text.encode("utf-8", "surrogatepass")  # no bytes that once were decoded
+    return text.encode("utf-8", "surrogateescape")

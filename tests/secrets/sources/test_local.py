@@ -20,6 +20,7 @@ from mantlet.secrets import (
     SystemdCredentials,
     Value,
 )
+from mantlet.secrets.sources.source import pick
 
 VALUE = "kR7-vT2_qX9.mB4w"
 WANTED = Field("token", "APP_TOKEN", "token", "APP_")
@@ -517,3 +518,12 @@ def test_without_systemd_there_are_no_credentials(monkeypatch: pytest.MonkeyPatc
     assert source.stamp([WANTED]) is None
     assert list(source.misspelt([WANTED])) == []
     assert source.place(WANTED) == "$CREDENTIALS_DIRECTORY/token"
+
+
+def test_a_stores_text_that_is_no_text_is_told() -> None:
+    """JSON may have half of a character; an error about it would have the value."""
+    found = pick([WANTED], {"token": f"\ud800{VALUE}"}, "store")
+    assert found == {"token": Fault("store token", "is not Unicode text")}
+    assert pick([WANTED], {"token": {"a": 1}}, "store") == {
+        "token": Value('{"a": 1}', "store token")
+    }

@@ -138,7 +138,11 @@ def pick(
         raw = values.get(name)
         if raw is not None:
             text = raw if isinstance(raw, str | bytes) else json.dumps(raw)
-            found[wanted.name] = Value(text, f"{place} {name}", since)
+            whole = isinstance(text, bytes) or text.encode(errors="ignore").decode() == text
+            where = f"{place} {name}"
+            found[wanted.name] = (
+                Value(text, where, since) if whole else Fault(where, "is not Unicode text")
+            )
     return found
 
 
