@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import NoneType, UnionType
-from typing import Any, Final, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
+from mantlet.secrets.sealed import Sealed
 from mantlet.secrets.secret import Secret
 from mantlet.secrets.sources.source import Field
 
@@ -111,7 +112,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
         raise ValueError(f"pattern must be a regular expression: {error}") from None
 
 
-class Secrets:
+class Secrets(Sealed):
     """The secrets of an app: a class of one's own, with an annotation for each.
 
     For example::
@@ -158,21 +159,6 @@ class Secrets:
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
         return f"{type(self).__name__}({shown})"
-
-    def __copy__(self) -> "Secrets":
-        return self
-
-    def __deepcopy__(self, _memo: object) -> "Secrets":
-        return self
-
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError("secrets can't be changed: they are read anew by SecretLoader")
-
-    def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError("secrets can't be changed: they are read anew by SecretLoader")
-
-    def __reduce_ex__(self, _protocol: object) -> NoReturn:
-        raise TypeError("secrets can't be pickled")
 
 
 def specs(model: type[Secrets]) -> tuple[Spec, ...]:

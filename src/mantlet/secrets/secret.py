@@ -7,6 +7,7 @@ from hashlib import blake2b
 from typing import Any, Final, Generic, NoReturn, TypeVar, final, get_args
 
 from mantlet.exceptions import MantletError
+from mantlet.secrets.sealed import Sealed
 
 __all__ = ["Secret", "SecretMalformed", "as_bytes"]
 
@@ -22,7 +23,7 @@ class SecretMalformed(MantletError):
 
 
 @final
-class Secret(Generic[T]):
+class Secret(Sealed, Generic[T]):
     """A value that `reveal` alone gives out.
 
     Text made of it, in whatever way, is ``Secret('***')``. It can't be pickled, nor written as JSON
@@ -59,21 +60,6 @@ class Secret(Generic[T]):
 
     def __hash__(self) -> int:
         return hash(blake2b(as_bytes(self.reveal()), digest_size=8, key=_KEY).digest())
-
-    def __copy__(self) -> "Secret[T]":
-        return self
-
-    def __deepcopy__(self, _memo: object) -> "Secret[T]":
-        return self
-
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError("a secret can't be changed")
-
-    def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError("a secret can't be changed")
-
-    def __reduce_ex__(self, _protocol: object) -> NoReturn:
-        raise TypeError("a secret can't be pickled")
 
     def __getstate__(self) -> NoReturn:
         raise TypeError("a secret has no state to be saved")

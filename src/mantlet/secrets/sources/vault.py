@@ -80,7 +80,7 @@ class Vault(Remote):
             raise TypeError(f"auth must be a Token or a Login, not {type(auth).__name__}")
         self._hvac = needed("hvac", "vault")
         # It needs what hvac brings.
-        from mantlet.secrets.sources import vault_wire  # noqa: PLC0415
+        from mantlet.secrets.sources import vault_wire  # noqa: PLC0415  # it needs an extra
 
         self._wire = vault_wire
         self._version = version
