@@ -7,10 +7,14 @@ from mantlet.secrets.report import Entry, SecretsError
 from mantlet.secrets.secret import Secret, SecretMalformed
 from mantlet.secrets.sources import (
     AppRole,
+    AwsParameters,
+    AwsSecretsManager,
+    AzureKeyVault,
     DotEnv,
     Environment,
     Fault,
     Field,
+    GoogleSecretManager,
     Kubernetes,
     SecretFiles,
     Source,
@@ -23,11 +27,15 @@ from mantlet.secrets.sources import (
 
 __all__ = [
     "AppRole",
+    "AwsParameters",
+    "AwsSecretsManager",
+    "AzureKeyVault",
     "DotEnv",
     "Entry",
     "Environment",
     "Fault",
     "Field",
+    "GoogleSecretManager",
     "Kubernetes",
     "MaskingFilter",
     "MaskingFormatter",

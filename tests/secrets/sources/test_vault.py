@@ -10,35 +10,25 @@ import time
 import traceback
 import tracemalloc
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from mantlet.secrets import Field, Secret, SecretLoader, Secrets, SecretsError, SourceError, Value
+from mantlet.secrets import Field, Secret, SecretLoader, Secrets, SecretsError, SourceError
 from mantlet.secrets.sources.remote import Unavailable
 from mantlet.secrets.sources.vault import AppRole, Kubernetes, Token, Vault
-from tests.secrets.sources.vault_server import (
-    Clock,
-    VaultServer,
-    Way,
-    breaks_off,
-    drops,
-    says,
-    sends,
-)
+from tests.secrets.sources import unshown
+from tests.secrets.sources.server import Way, breaks_off, drops, says, sends
+from tests.secrets.sources.unshown import FIELD, assert_unlogged, value
+from tests.secrets.sources.vault_server import Clock, VaultServer
 
 VALUE, NEW = "kR7-vT2_qX9.mB4w", "new-kR7-vT2_qX9.mB4w"
 TOKEN = "hvs.given-8Uj4Rf"
 SECRET_ID = "secret-id-5tGb7Yhn"
 JWT = "jwt-9mB4wkR7"
 HIDDEN = (VALUE, NEW, TOKEN, SECRET_ID, JWT, "hvs.login")
-FIELD = Field("password", "APP_PASSWORD", "password", "APP_")
 
 LOGIN = "POST /v1/auth/approle/login"
 RENEWAL = "POST /v1/auth/token/renew-self"
@@ -62,9 +52,7 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """See that no test has a library log what must not get out."""
     caplog.set_level(logging.DEBUG)
     yield
-    records = caplog.get_records("call")
-    text = "".join(f"{one.getMessage()}{one.args}{one.exc_info}" for one in records)
-    assert not [one for one in HIDDEN if one in text]
+    assert_unlogged(caplog, HIDDEN)
 
 
 @pytest.fixture
@@ -91,24 +79,9 @@ def by_role(server: VaultServer, clock: Clock, **options: Any) -> Vault:
     return vault(server, **{"auth": auth, "clock": clock, **options})
 
 
-def value(source: Vault, field: Field = FIELD) -> Value:
-    """Return what the source has."""
-    found = source.read([field])[field.name]
-    assert isinstance(found, Value)
-    return found
-
-
 def refusal(source: Vault) -> SourceError:
-    """Return why the source can't be asked, having seen that the error shows nothing else."""
-    with pytest.raises(SourceError) as caught:
-        source.read([FIELD])
-    error = caught.value
-    assert error.__cause__ is None
-    assert error.__context__ is None
-    shown = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
-    assert not [one for one in HIDDEN if one in shown]
-    assert "\n" not in str(error)
-    return error
+    """Return why the source can't be asked."""
+    return unshown.refusal(source, HIDDEN)
 
 
 # -- what is read ---------------------------------------------------------------------------------
@@ -627,38 +600,6 @@ def test_what_the_libraries_raise_otherwise_is_told_by_its_type_alone(
 
 
 # -- TLS ------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def certificate(tmp_path: Path) -> tuple[Path, Path]:
-    """Return the files of a certificate for 127.0.0.1 that nobody else has signed, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "vault")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    paths = tmp_path / "cert.pem", tmp_path / "key.pem"
-    paths[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    paths[1].write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return paths
 
 
 def test_a_server_is_trusted_by_its_ca_alone(

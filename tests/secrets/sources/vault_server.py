@@ -5,17 +5,13 @@ The pages are those below https://developer.hashicorp.com/vault/api-docs: ``secr
 ``#http-status-codes``.
 """
 
-import json
-import ssl
-import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-__all__ = ["Asked", "Clock", "VaultServer", "Way"]
+from tests.secrets.sources.server import Asked, Server
+
+__all__ = ["Clock", "VaultServer"]
 
 CREATED = "2018-03-22T02:24:06.945319214Z"
 
@@ -30,21 +26,6 @@ class Clock:
         return self.now
 
 
-@dataclass(frozen=True)
-class Asked:
-    """One request that was made.
-
-    Attributes:
-        line: its method and path.
-        headers: its header fields, by their names in lower case.
-        body: what it sent as JSON.
-    """
-
-    line: str
-    headers: Mapping[str, str]
-    body: Any
-
-
 @dataclass
 class _Granted:
     """A token that the server knows."""
@@ -54,7 +35,7 @@ class _Granted:
     renewable: bool
 
 
-class VaultServer:
+class VaultServer(Server):
     """A server with both versions of the KV engine, and three ways to show who asks.
 
     Args:
@@ -69,11 +50,10 @@ class VaultServer:
         renewable: whether they can be renewed.
         renewed_lease: seconds that a renewal grants; as many as a login by default.
         jwt: the token of the service account that may log in.
-        asked: all requests.
-        next: what becomes of the next requests, one after the other.
     """
 
     def __init__(self, clock: Clock, certificate: tuple[Path, Path] | None = None) -> None:
+        super().__init__(certificate)
         self.secret: Any = {}
         self.version = 1
         self.deleted = ""
@@ -83,39 +63,9 @@ class VaultServer:
         self.renewable = True
         self.renewed_lease: int | None = None
         self.jwt = "none yet"
-        self.asked: list[Asked] = []
-        self.next: list[Way | None] = []
-        self.stopping = threading.Event()
         self._clock = clock
         self._tokens: dict[str, _Granted] = {}
         self._role = ("role-id-1", "secret-id-5tGb7Yhn")
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        if certificate is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*certificate)
-            # The handshake is left to the thread of the connection, which may fail at it.
-            self._server.socket = context.wrap_socket(
-                self._server.socket, server_side=True, do_handshake_on_connect=False
-            )
-        scheme = "http" if certificate is None else "https"
-        self.url = f"{scheme}://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stopping.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    @property
-    def lines(self) -> list[str]:
-        """The methods and paths of all requests."""
-        return [one.line for one in self.asked]
 
     def grant(self, token: str, seconds: int = 0, *, renewable: bool = False) -> None:
         """Know a token; one of 0 seconds does not end."""
@@ -216,89 +166,3 @@ class VaultServer:
         seconds = found.seconds if self.renewed_lease is None else self.renewed_lease
         self.grant(token, seconds, renewable=True)
         return 200, {"auth": self._auth(token, seconds) | {"renewable": True}}
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            timeout = 5
-
-            def handle(self) -> None:
-                # Clients hang up, and distrust certificates, as they should.
-                with suppress(OSError):
-                    super().handle()
-
-            def finish(self) -> None:
-                with suppress(OSError):
-                    super().finish()
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-            def do_GET(self) -> None:
-                size = int(self.headers.get("Content-Length") or 0)
-                body = json.loads(self.rfile.read(size) or b"null")
-                fields = {name.lower(): value for name, value in self.headers.items()}
-                asked = Asked(f"{self.command} {self.path}", fields, body)
-                server.asked.append(asked)
-                way = server.next.pop(0) if server.next else None
-                if way is not None:
-                    way(self, server)
-                    return
-                status, answer = server.answer(asked)
-                reply(self, status, json.dumps(answer).encode())
-
-            def do_POST(self) -> None:
-                self.do_GET()
-
-        return Handler
-
-
-#: How a request is answered in place of what the documentation says.
-Way = Callable[[BaseHTTPRequestHandler, VaultServer], None]
-
-
-def reply(to: BaseHTTPRequestHandler, status: int, body: bytes, **fields: str) -> None:
-    """Answer with a body and, by their names with underscores, header fields."""
-    to.send_response(status)
-    for name, value in {"content_type": "application/json", **fields}.items():
-        to.send_header(name.replace("_", "-"), value)
-    to.send_header("Content-Length", str(len(body)))
-    to.end_headers()
-    to.wfile.write(body)
-
-
-def says(status: int, body: Any, **fields: str) -> Way:
-    """Return the way that answers with something."""
-    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return lambda to, _server: reply(to, status, raw, **fields)
-
-
-def drops(to: BaseHTTPRequestHandler, _server: VaultServer) -> None:
-    """Hang up without an answer."""
-    to.close_connection = True
-
-
-def breaks_off(to: BaseHTTPRequestHandler, _server: VaultServer) -> None:
-    """Hang up within the body."""
-    to.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"data":')
-    to.close_connection = True
-
-
-def sends(head: bytes, again: bytes, pause: float) -> Way:
-    """Return the way that sends something over and over, until the client hangs up.
-
-    Args:
-        head: what comes first.
-        again: what comes then.
-        pause: the seconds between two of those.
-    """
-
-    def way(to: BaseHTTPRequestHandler, server: VaultServer) -> None:
-        to.close_connection = True
-        to.wfile.write(head)
-        while not server.stopping.wait(pause):
-            to.wfile.write(again)
-
-    return way

@@ -1,5 +1,11 @@
 """Where secrets come from."""
 
+from mantlet.secrets.sources.cloud import (
+    AwsParameters,
+    AwsSecretsManager,
+    AzureKeyVault,
+    GoogleSecretManager,
+)
 from mantlet.secrets.sources.dotenv import DotEnv
 from mantlet.secrets.sources.environment import Environment
 from mantlet.secrets.sources.files import SecretFiles, SystemdCredentials
@@ -8,10 +14,14 @@ from mantlet.secrets.sources.vault import AppRole, Kubernetes, Token, Vault
 
 __all__ = [
     "AppRole",
+    "AwsParameters",
+    "AwsSecretsManager",
+    "AzureKeyVault",
     "DotEnv",
     "Environment",
     "Fault",
     "Field",
+    "GoogleSecretManager",
     "Kubernetes",
     "SecretFiles",
     "Source",

@@ -1,16 +1,23 @@
 """What all sources have in common that go over a network."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic, sleep
-from typing import Final
+from typing import Final, TypeAlias, TypeVar
 
 from mantlet.secrets.sources.source import Fault, Field, Source, SourceError, Value
 
-__all__ = ["Remote", "Unavailable"]
+__all__ = ["LATE", "Remote", "Unavailable", "Words", "attempt", "remaining", "worded"]
+
+#: What a source says that took too long.
+LATE: Final = "did not answer in time"
 
 #: Seconds before the first retry; twice that before each one after it.
 _PAUSE: Final = 0.1
+
+T = TypeVar("T")
+#: Errors of a library's, each with what to raise and to say for it; the first that fits counts.
+Words: TypeAlias = Sequence[tuple[type[Exception], type[SourceError], str]]
 
 
 class Unavailable(SourceError):
@@ -82,3 +89,44 @@ class Remote(Source):
             Unavailable: it may help to try again.
             SourceError: it will not.
         """
+
+
+def attempt(call: Callable[[], T], failure: Callable[[Exception], SourceError]) -> T:
+    """Return what a library returns, or raise an error that has nothing of the library's own.
+
+    Args:
+        call: asks it.
+        failure: makes the error, in the source's own words.
+
+    Raises:
+        SourceError: what ``failure`` made.
+    """
+    try:
+        return call()
+    except Exception as error:  # noqa: BLE001  # of a library, whose words may tell
+        failed = failure(error)
+    # Outside of the handler, so that what the request was is not the context of this.
+    raise failed
+
+
+def worded(error: Exception, words: Words) -> SourceError:
+    """Return what to say of a library's error."""
+    for kind, ours, why in words:
+        if isinstance(error, kind):
+            return ours(why)
+    return SourceError(f"can't be asked: {type(error).__qualname__}")
+
+
+def remaining(until: float) -> float:
+    """Return the seconds that are left.
+
+    Args:
+        until: when all has to be over, by ``time.monotonic()``.
+
+    Raises:
+        Unavailable: none are.
+    """
+    seconds = until - monotonic()
+    if seconds <= 0:
+        raise Unavailable(LATE)
+    return seconds

@@ -122,7 +122,7 @@ def pick(
     fields: Sequence[Field],
     values: Mapping[str, object],
     place: str,
-    since: float | None = None,
+    since: Mapping[str, float | None] | float | None = None,
 ) -> dict[str, Value | Fault]:
     """Return what a store has for each field, by its key, or by the name of its variable.
 
@@ -130,7 +130,7 @@ def pick(
         fields: the secrets of the app.
         values: what a store holds. What is no text is written as JSON.
         place: where that is.
-        since: when it was last changed.
+        since: when it was last changed, or each of the values.
     """
     found: dict[str, Value | Fault] = {}
     for wanted in fields:
@@ -140,8 +140,9 @@ def pick(
             text = raw if isinstance(raw, str | bytes) else json.dumps(raw)
             whole = isinstance(text, bytes) or text.encode(errors="ignore").decode() == text
             where = f"{place} {name}"
+            time = since.get(name) if isinstance(since, Mapping) else since
             found[wanted.name] = (
-                Value(text, where, since) if whole else Fault(where, "is not Unicode text")
+                Value(text, where, time) if whole else Fault(where, "is not Unicode text")
             )
     return found
 

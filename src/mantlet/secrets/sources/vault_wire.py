@@ -21,7 +21,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 from mantlet.causes import chain
-from mantlet.secrets.sources.remote import Unavailable
+from mantlet.secrets.sources.remote import LATE, Unavailable, attempt, remaining
 from mantlet.secrets.sources.source import SourceError
 
 __all__ = ["Answer", "answered", "session"]
@@ -35,7 +35,6 @@ _PART: Final = 64 * 1024
 _CONNECT: Final = 1 / 3
 #: The longest that a server may ask for patience, in seconds.
 _MOST_PATIENCE: Final = 300.0
-_LATE: Final = "did not answer in time"
 _TOO_MUCH: Final = f"answers with more than {_MOST // 1024} KiB"
 
 
@@ -81,15 +80,7 @@ def answered(call: Callable[[], Response]) -> Answer:
         Unavailable: there was no answer, or none in time, or one of a server that has trouble.
         SourceError: it is not Vault that answers.
     """
-    failure: SourceError
-    try:
-        response = call()
-    except Exception as error:  # noqa: BLE001  # of two libraries, whose words may tell
-        failure = _failure(error)
-    else:
-        return _answer(response)
-    # Outside of the handler, so that what the request was is not the context of this.
-    raise failure
+    return _answer(attempt(call, _failure))
 
 
 def _failure(error: Exception) -> SourceError:
@@ -100,7 +91,7 @@ def _failure(error: Exception) -> SourceError:
     if any(isinstance(one, ssl.SSLCertVerificationError) for one in causes):
         return SourceError("its certificate can't be verified: give that of its CA as verify")
     if any(isinstance(one, Timeout | TimeoutError) for one in causes):
-        return Unavailable(_LATE)
+        return Unavailable(LATE)
     if isinstance(error, ProxyError):
         return Unavailable("can't be reached through the proxy")
     if isinstance(error, RequestException | HTTPError | OSError):
@@ -164,10 +155,8 @@ class _Adapter(HTTPAdapter):
         cert: Any = None,
         proxies: Any = None,
     ) -> Response:
-        left = self._until - monotonic()
-        if left <= 0:
-            raise Unavailable(_LATE)
-        times = (left * _CONNECT, left)
+        seconds = remaining(self._until)
+        times = (seconds * _CONNECT, seconds)
         response = super().send(request, True, times, verify, cert, proxies)
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":
             # A few bytes of it may stand for any amount of memory.
@@ -255,10 +244,7 @@ class _Stream(RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        left = self._until - monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self._sock.settimeout(left)
+        self._sock.settimeout(remaining(self._until))
         count = self._raw.readinto(buffer)
         self._room -= count or 0
         if self._room < 0:

@@ -1,0 +1,406 @@
+"""AWS's stores, by moto's server, and by one that answers as their pages show errors."""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.request import Request, urlopen
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from mantlet.secrets import AwsParameters, AwsSecretsManager, Fault, Field, SourceError, Value
+from mantlet.secrets.sources.remote import Remote, Unavailable
+from tests.secrets.sources import unshown
+from tests.secrets.sources.server import Asked, Server, Way, breaks_off, drops, says, sends
+from tests.secrets.sources.unshown import FIELD, assert_unlogged, value
+
+REGION = "eu-central-1"
+VALUE, NEW, KEY = "kR7-vT2_qX9.mB4w", "new-kR7-vT2_qX9.mB4w", "key-of-a-test-8Uj4Rf"
+HIDDEN = (VALUE, NEW, KEY)
+MANY = [Field(f"key_{at}", f"APP_KEY_{at}", f"key_{at}", "APP_") for at in range(45)]
+
+
+@pytest.fixture(autouse=True)
+def log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """See that no test has a library log what must not get out."""
+    caplog.set_level(logging.DEBUG)
+    yield
+    assert_unlogged(caplog, HIDDEN)
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no account that is found by chance."""
+    for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "PROFILE", "REGION", "DEFAULT_REGION"):
+        monkeypatch.delenv(f"AWS_{name}", raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[str]:
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def session() -> boto3.Session:
+    return boto3.Session("id-of-a-test", KEY, region_name=REGION)
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch, moto: str, session: boto3.Session) -> boto3.Session:
+    """Have AWS's services be moto's, with nothing in them."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto)
+    with urlopen(Request(f"{moto}/moto-api/reset", method="POST")):  # noqa: S310  # moto's own
+        return session
+
+
+class Failing(Server):
+    """A server of AWS's JSON protocol, https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html."""
+
+    def answer(self, asked: Asked) -> tuple[int, Any]:
+        """Answer as if for one secret."""
+        return 200, {"Name": "shop", "SecretString": json.dumps({"password": VALUE})}
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Failing]:
+    with Failing() as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        yield server
+
+
+def keep(aws: boto3.Session, name: str, secret: object) -> Any:
+    """Put a secret into the Secrets Manager."""
+    kind = "SecretBinary" if isinstance(secret, bytes) else "SecretString"
+    raw = secret if isinstance(secret, str | bytes) else json.dumps(secret)
+    with unheard():
+        return aws.client("secretsmanager").create_secret(Name=name, **{kind: raw})
+
+
+def put(aws: boto3.Session, name: str, value: str, kind: str = "SecureString") -> None:
+    """Put a parameter."""
+    with unheard():
+        aws.client("ssm").put_parameter(Name=name, Value=value, Type=kind)
+
+
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Have nothing logged of what a test does itself."""
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
+
+
+def refusal(source: Remote) -> SourceError:
+    """Return why the source can't be asked."""
+    return unshown.refusal(source, HIDDEN)
+
+
+def values(found: Mapping[str, Value | Fault]) -> dict[str, str | bytes]:
+    """Return the values of what is found."""
+    return {name: one.raw for name, one in found.items() if isinstance(one, Value)}
+
+
+# -- Secrets Manager: one secret ------------------------------------------------------------------
+
+
+def test_the_members_of_a_secret_are_the_apps(aws: boto3.Session) -> None:
+    before = time.time()
+    made = keep(aws, "shop", {"password": VALUE, "APP_TOKEN": NEW, "port": 5432, "other": "x"})
+    token = Field("token", "APP_TOKEN", "token", "APP_")
+    port = Field("port", "APP_PORT", "port", "APP_")
+    for source in (
+        AwsSecretsManager("shop", session=aws),
+        AwsSecretsManager(made["ARN"], session=aws),
+    ):
+        found = source.read([FIELD, token, port])
+        assert values(found) == {"password": VALUE, "token": NEW, "port": "5432"}
+        one = found["password"]
+        assert isinstance(one, Value)
+        assert one.since is not None
+        assert before - 2 < one.since < time.time() + 2
+        assert one.place == f"{source.name} password"
+
+
+def test_a_new_version_is_read_by_the_next_reading(aws: boto3.Session) -> None:
+    keep(aws, "shop", {"password": VALUE})
+    source = AwsSecretsManager("shop", session=aws)
+    assert value(source).raw == VALUE
+    text = json.dumps({"password": NEW})
+    with unheard():
+        aws.client("secretsmanager").put_secret_value(SecretId="shop", SecretString=text)
+    assert value(source).raw == NEW
+
+
+def test_a_binary_secret_can_be_json_too(aws: boto3.Session) -> None:
+    keep(aws, "shop", json.dumps({"password": VALUE}).encode())
+    assert value(AwsSecretsManager("shop", session=aws)).raw == VALUE
+
+
+def test_a_misspelt_member_is_told(aws: boto3.Session) -> None:
+    keep(aws, "shop", {"pasword": VALUE})
+    source = AwsSecretsManager("shop", session=aws)
+    assert source.read([FIELD]) == {}
+    assert list(source.misspelt([FIELD])) == [("pasword", "password")]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (VALUE, "is no JSON object, as the pairs of the console are"),
+        (f'["{VALUE}"]', "is no JSON object"),
+        (f'{{"password": "{VALUE}", "password": "{NEW}"}}', "a name that is there twice"),
+        (f'{{"a": {{"b": "{VALUE}", "b": "{NEW}"}}}}', "a name that is there twice"),
+        (f'{{"password": "{VALUE}", "a": NaN}}', "is no JSON object"),
+        (f'{{"password": "{VALUE}"', "is no JSON object"),
+        ("[" * 30_000, "is no JSON object"),
+        (b"\xff\xfe" + VALUE.encode(), "is no JSON object"),
+    ],
+    ids=["text", "array", "twice", "twice-inside", "nan", "broken", "deep", "binary"],
+)
+def test_another_text_is_told_without_it(aws: boto3.Session, text: str | bytes, why: str) -> None:
+    keep(aws, "shop", text)
+    assert why in str(refusal(AwsSecretsManager("shop", session=aws)))
+
+
+def test_a_secret_that_is_not_there_is_an_error(aws: boto3.Session) -> None:
+    error = refusal(AwsSecretsManager("shop", session=aws))
+    assert "there is no such secret in this region and account" in str(error)
+    assert not isinstance(error, Unavailable)
+
+
+def test_a_deleted_secret_is_an_error(aws: boto3.Session) -> None:
+    keep(aws, "shop", {"password": VALUE})
+    aws.client("secretsmanager").delete_secret(SecretId="shop", RecoveryWindowInDays=7)
+    assert "InvalidRequestException" in str(refusal(AwsSecretsManager("shop", session=aws)))
+
+
+# -- Secrets Manager: a secret for each -----------------------------------------------------------
+
+
+def test_each_secret_has_its_own(aws: boto3.Session) -> None:
+    """More than the 20 that one call may ask for."""
+    for field in MANY:
+        keep(aws, f"shop/{field.key}", f"{VALUE}-{field.key}")
+    keep(aws, "other/key_1", NEW)
+    source = AwsSecretsManager(prefix="shop/", session=aws)
+    found = source.read(MANY)
+    assert values(found) == {field.name: f"{VALUE}-{field.key}" for field in MANY}
+    assert {one.place for one in found.values()} == {f"shop/{field.key}" for field in MANY}
+
+
+def test_a_secret_of_bytes_is_bytes(aws: boto3.Session) -> None:
+    raw = b"\xff\x00" + VALUE.encode()
+    keep(aws, "shop/password", raw)
+    assert value(AwsSecretsManager(prefix="shop/", session=aws)).raw == raw
+
+
+def test_secrets_that_are_not_there_are_left_out(aws: boto3.Session) -> None:
+    keep(aws, "password", VALUE)
+    assert AwsSecretsManager(prefix="shop/", session=aws).read([FIELD, *MANY]) == {}
+    assert values(AwsSecretsManager(prefix="", session=aws).read([FIELD, *MANY])) == {
+        "password": VALUE
+    }
+
+
+def test_a_secret_that_may_not_be_read_is_no_missing_one(
+    failing: Failing, session: boto3.Session
+) -> None:
+    """As API_BatchGetSecretValue's page shows the list of errors."""
+    message = f"User: me is not authorized, {VALUE}"
+    failing.next = [
+        says(
+            200,
+            {
+                "SecretValues": [],
+                "Errors": [
+                    {
+                        "SecretId": "shop/password",
+                        "ErrorCode": "AccessDeniedException",
+                        "Message": message,
+                    }
+                ],
+            },
+        )
+    ]
+    found = AwsSecretsManager(prefix="shop/", session=session).read([FIELD])
+    assert found == {"password": Fault("shop/password", "is refused: AccessDeniedException")}
+
+
+def test_an_answer_for_what_nobody_asked_is_left_out(
+    failing: Failing, session: boto3.Session
+) -> None:
+    other = {"Name": "other", "SecretString": VALUE}
+    unasked = {"SecretId": "another", "ErrorCode": "AccessDeniedException"}
+    failing.next = [says(200, {"SecretValues": [other], "Errors": [unasked]})]
+    assert AwsSecretsManager(prefix="shop/", session=session).read([FIELD]) == {}
+
+
+# -- parameters -----------------------------------------------------------------------------------
+
+
+def test_the_parameters_below_a_path_are_the_apps(aws: boto3.Session) -> None:
+    """More than the ten of one page, in plain text and encrypted, and none of a path below."""
+    for field in MANY:
+        put(aws, f"/shop/{field.key}", f"{VALUE}-{field.key}")
+    put(aws, "/shop/APP_PASSWORD", VALUE, "String")
+    put(aws, "/shop/below/password", NEW)
+    for path in ("/shop", "/shop/"):
+        found = AwsParameters(path, session=aws).read([FIELD, *MANY])
+        wanted = {field.name: f"{VALUE}-{field.key}" for field in MANY}
+        assert values(found) == {"password": VALUE, **wanted}
+        one = found["password"]
+        assert isinstance(one, Value)
+        assert one.since is not None
+        assert abs(one.since - time.time()) < 60
+        assert one.place == f"aws parameters {path} APP_PASSWORD"
+
+
+def test_a_misspelt_parameter_is_told(aws: boto3.Session) -> None:
+    put(aws, "/shop/pasword", VALUE)
+    source = AwsParameters("/shop", session=aws)
+    assert source.read([FIELD]) == {}
+    assert list(source.misspelt([FIELD])) == [("pasword", "password")]
+    assert source.place(FIELD) == "/shop/password"
+
+
+# -- trouble --------------------------------------------------------------------------------------
+
+
+def error(code: str, status: int = 400) -> Way:
+    """Return the way that AWS's JSON protocol tells an error, with a value in its words."""
+    return says(status, {"__type": code, "message": f"because of {VALUE}", "Message": VALUE})
+
+
+@pytest.mark.parametrize(
+    ("way", "why"),
+    [
+        (error("ThrottlingException"), "400: ThrottlingException"),
+        (error("InternalServiceError", 500), "500: InternalServiceError"),
+        (error("InternalServerError", 400), "400: InternalServerError"),
+        (says(503, b"<html>busy"), "503: "),
+        (says(429, b""), "429: "),
+        (drops, "can't be reached, or broke off its answer"),
+        (breaks_off, "broke off its answer, or something else"),
+        (says(200, b"<html>"), "broke off its answer, or something else"),
+    ],
+    ids=["throttled", "internal", "internal-400", "html-503", "429", "drops", "breaks-off", "html"],
+)
+def test_passing_trouble_is_tried_again(
+    failing: Failing, session: boto3.Session, way: Way, why: str
+) -> None:
+    failing.next = [way]
+    assert value(AwsSecretsManager("shop", session=session, retries=1)).raw == VALUE
+    assert len(failing.asked) == 2
+    failing.next = [way]
+    refused = refusal(AwsSecretsManager("shop", session=session, retries=0))
+    assert isinstance(refused, Unavailable)
+    assert str(refused).startswith(why)
+
+
+@pytest.mark.parametrize(
+    ("way", "why"),
+    [
+        (error("AccessDeniedException"), "400: is refused: AccessDeniedException"),
+        (error("ExpiredTokenException"), "400: is refused: ExpiredTokenException"),
+        (error("DecryptionFailure"), "400: is refused: DecryptionFailure"),
+        (error(f"{VALUE} strange"), "400: is refused: for an unknown reason"),
+        (says(200, {"Name": "shop"}), "is no JSON object"),
+    ],
+    ids=["denied", "expired", "undecrypted", "strange-code", "no-value"],
+)
+def test_other_trouble_is_told_once(
+    failing: Failing, session: boto3.Session, way: Way, why: str
+) -> None:
+    failing.next = [way]
+    refused = refusal(AwsSecretsManager("shop", session=session, retries=5))
+    assert str(refused).startswith(why)
+    assert not isinstance(refused, Unavailable)
+    assert len(failing.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "make", [lambda **o: AwsParameters("/shop", **o), lambda **o: AwsSecretsManager(prefix="", **o)]
+)
+def test_an_answer_without_a_list_is_told(
+    failing: Failing, session: boto3.Session, make: Any
+) -> None:
+    failing.next = [says(200, b"<html>")]
+    assert "something else answers in its place" in str(refusal(make(session=session, retries=0)))
+
+
+def test_a_server_that_says_nothing_is_given_up(failing: Failing, session: boto3.Session) -> None:
+    failing.next = [sends(b"", b"", 0.05)] * 5
+    begun = time.monotonic()
+    refused = refusal(AwsSecretsManager("shop", session=session, deadline=0.6, retries=4))
+    assert str(refused) == "did not answer in time"
+    assert time.monotonic() - begun < 5
+
+
+def test_pages_without_an_end_come_to_one(failing: Failing, session: boto3.Session) -> None:
+    page = {"Parameters": [{"Name": "/shop/password", "Value": VALUE}], "NextToken": "more"}
+    failing.next = [says(200, page)] * 100_000
+    refused = refusal(AwsParameters("/shop", session=session, deadline=0.5, retries=0))
+    assert str(refused) == "did not answer in time"
+
+
+def test_nobody_there(monkeypatch: pytest.MonkeyPatch, session: boto3.Session) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    refused = refusal(AwsParameters("/shop", session=session, retries=0))
+    assert isinstance(refused, Unavailable)
+
+
+def test_no_region_and_no_credentials_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the session that is made where none is given, too."""
+    assert "there is no region" in str(refusal(AwsSecretsManager("shop")))
+    assert "there are no credentials" in str(refusal(AwsSecretsManager("shop", region=REGION)))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id-of-a-test")
+    assert "only a part" in str(refusal(AwsParameters("/shop", region=REGION)))
+
+
+def test_the_log_of_other_threads_goes_on(
+    failing: Failing, session: boto3.Session, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Botocore's parser logs all answers; only that of the secret must not be."""
+    logged = threading.Event()
+
+    def way(to: Any, _server: Server) -> None:
+        logging.getLogger("botocore.parsers").debug("of another thread")
+        logged.set()
+        says(200, {"SecretString": json.dumps({"password": VALUE})})(to, _server)
+
+    failing.next = [way]
+    assert value(AwsSecretsManager("shop", session=session)).raw == VALUE
+    assert logged.is_set()
+    logging.getLogger("botocore.parsers").debug("of this thread, later")
+    texts = [one.getMessage() for one in caplog.records if one.name == "botocore.parsers"]
+    assert texts == ["of another thread", "of this thread, later"]
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (AwsSecretsManager, "either secret or prefix"),
+        (lambda: AwsSecretsManager("shop", prefix="shop/"), "either secret or prefix"),
+        (lambda: AwsSecretsManager(""), "secret must not be empty"),
+        (lambda: AwsParameters("shop"), "path must begin with /"),
+        (lambda: AwsParameters("/shop", deadline=0), "deadline must be"),
+    ],
+)
+def test_options_that_can_not_be(make: Any, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        make()

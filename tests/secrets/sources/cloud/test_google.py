@@ -1,0 +1,259 @@
+"""Google's store, by a real gRPC server that answers as its reference says.
+
+https://cloud.google.com/secret-manager/docs/reference/rpc/google.cloud.secretmanager.v1
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import pytest
+from google.auth import exceptions as auth
+from google.cloud import secretmanager
+from google.cloud.secretmanager_v1.services.secret_manager_service.transports import (
+    SecretManagerServiceGrpcTransport,
+)
+
+from mantlet.secrets import Fault, Field, GoogleSecretManager, Secret, SecretLoader, Secrets, Value
+from mantlet.secrets.sources.remote import Unavailable
+from mantlet.secrets.sources.source import SourceError
+from tests.secrets.sources import unshown
+from tests.secrets.sources.unshown import FIELD, assert_unlogged, value
+
+VALUE, NEW = "kR7-vT2_qX9.mB4w", "new-kR7-vT2_qX9.mB4w"
+HIDDEN = (VALUE, NEW)
+OTHER = Field("token", "APP_TOKEN", "token", "APP_")
+
+
+@pytest.fixture(autouse=True)
+def log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """See that no test has a library log what must not get out."""
+    google = logging.getLogger("google")
+    before = google.propagate
+    google.propagate = True
+    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "google")
+    yield
+    google.propagate = before
+    assert_unlogged(caplog, HIDDEN)
+
+
+class Store:
+    """A project's secrets, served.
+
+    Attributes:
+        secrets: the newest versions, by the secrets' names.
+        failing: what becomes of the next calls: a code, or something that is called.
+        asked: the names of all versions that were asked for.
+        clients: all clients that were made.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.secrets: dict[str, bytes] = {}
+        self.failing: list[grpc.StatusCode | Callable[[], None]] = []
+        self.asked: list[str] = []
+        self.clients: list[Any] = []
+        self.port = port
+
+    def access(self, request: Any, context: grpc.ServicerContext) -> Any:
+        """Answer as ``AccessSecretVersion`` does."""
+        self.asked.append(request.name)
+        failure = self.failing.pop(0) if self.failing else None
+        if isinstance(failure, grpc.StatusCode):
+            context.abort(failure, f"because of {VALUE}")
+        elif failure is not None:
+            failure()
+        data = self.secrets.get(request.name.split("/")[3])
+        if data is None or not request.name.startswith("projects/shop/secrets/"):
+            context.abort(grpc.StatusCode.NOT_FOUND, f"Secret [{request.name}] not found.")
+        return secretmanager.AccessSecretVersionResponse(
+            name=request.name, payload=secretmanager.SecretPayload(data=data)
+        )
+
+    def client(self) -> Any:
+        """Return a client that asks this."""
+        channel = grpc.insecure_channel(f"127.0.0.1:{self.port}")
+        made = secretmanager.SecretManagerServiceClient(
+            transport=SecretManagerServiceGrpcTransport(channel=channel)
+        )
+        self.clients.append(made)
+        return made
+
+    def source(self, **options: Any) -> GoogleSecretManager:
+        """Return a source that asks this, once."""
+        return GoogleSecretManager("shop", **{"client": self.client, "retries": 0, **options})
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    server = grpc.server(ThreadPoolExecutor(4))
+    running = Store(server.add_insecure_port("127.0.0.1:0"))
+    handler = grpc.unary_unary_rpc_method_handler(
+        running.access,
+        secretmanager.AccessSecretVersionRequest.deserialize,
+        secretmanager.AccessSecretVersionResponse.serialize,
+    )
+    service = "google.cloud.secretmanager.v1.SecretManagerService"
+    handlers = grpc.method_handlers_generic_handler(service, {"AccessSecretVersion": handler})
+    server.add_generic_rpc_handlers((handlers,))
+    server.start()
+    yield running
+    server.stop(None).wait()
+
+
+def refusal(source: GoogleSecretManager) -> SourceError:
+    """Return why the source can't be asked."""
+    return unshown.refusal(source, HIDDEN)
+
+
+def test_each_secret_is_read_in_its_newest_version(store: Store) -> None:
+    store.secrets = {"shop-password": VALUE.encode()}
+    found = store.source(prefix="shop-").read([FIELD, OTHER])
+    assert found == {"password": Value(VALUE.encode(), "shop-password")}
+    assert store.asked == [
+        "projects/shop/secrets/shop-password/versions/latest",
+        "projects/shop/secrets/shop-token/versions/latest",
+    ]
+    store.secrets["shop-password"] = NEW.encode()
+    assert value(store.source(prefix="shop-")).raw == NEW.encode()
+
+
+def test_bytes_stay_bytes(store: Store) -> None:
+    raw = b"\xff\x00" + VALUE.encode()
+    store.secrets = {"password": raw}
+    assert value(store.source()).raw == raw
+
+
+def test_an_app_has_them(store: Store) -> None:
+    class App(Secrets):
+        password: Secret[str]
+        token: Secret[str] | None = None
+
+    store.secrets = {"password": VALUE.encode()}
+    loader = SecretLoader(App, sources=[store.source()])
+    assert loader.current.password.reveal() == VALUE
+    assert loader.current.token is None
+    assert [(one.state, one.place) for one in loader.report] == [
+        ("ok", "google secrets shop password"),
+        ("unset", "google secrets shop token"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        (grpc.StatusCode.PERMISSION_DENIED, "the account may not read it, without roles/"),
+        (grpc.StatusCode.FAILED_PRECONDITION, "its newest version is disabled, or destroyed"),
+    ],
+    ids=["denied", "disabled"],
+)
+def test_a_secret_that_is_refused_is_no_missing_one(
+    store: Store, code: grpc.StatusCode, why: str
+) -> None:
+    """And those after it are asked for all the same."""
+    store.failing = [code]
+    store.secrets = {"token": VALUE.encode()}
+    found = store.source().read([FIELD, OTHER])
+    fault = found["password"]
+    assert isinstance(fault, Fault)
+    assert fault.place == "password"
+    assert fault.why.startswith(why)
+    assert VALUE not in fault.why
+    assert found["token"] == Value(VALUE.encode(), "token")
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "too many requests"),
+        (grpc.StatusCode.UNAVAILABLE, "can't be reached, or has trouble"),
+        (grpc.StatusCode.INTERNAL, "can't be reached, or has trouble"),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, "did not answer in time"),
+    ],
+    ids=["exhausted", "unavailable", "internal", "deadline"],
+)
+def test_passing_trouble_is_tried_again(store: Store, code: grpc.StatusCode, why: str) -> None:
+    store.secrets = {"password": VALUE.encode()}
+    store.failing = [code]
+    assert value(store.source(retries=1)).raw == VALUE.encode()
+    store.failing = [code]
+    refused = refusal(store.source())
+    assert isinstance(refused, Unavailable)
+    assert str(refused).startswith(why)
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        (grpc.StatusCode.UNAUTHENTICATED, "the credentials are not accepted"),
+        (grpc.StatusCode.INVALID_ARGUMENT, "can't be asked: InvalidArgument"),
+    ],
+    ids=["unauthenticated", "invalid"],
+)
+def test_other_trouble_is_told_once(store: Store, code: grpc.StatusCode, why: str) -> None:
+    store.failing = [code]
+    refused = refusal(store.source(retries=5))
+    assert str(refused) == why
+    assert not isinstance(refused, Unavailable)
+    assert len(store.asked) == 1
+
+
+def test_a_server_that_says_nothing_is_given_up(store: Store) -> None:
+    """Each secret has what the ones before it have left, and all retries."""
+    store.secrets = {"password": VALUE.encode(), "token": VALUE.encode()}
+    store.failing = [lambda: time.sleep(0.4), lambda: time.sleep(2)]
+    begun = time.monotonic()
+    with pytest.raises(Unavailable, match="did not answer in time"):
+        store.source(deadline=0.6, retries=9).read([FIELD, OTHER])
+    assert time.monotonic() - begun < 1.9
+
+
+def test_nobody_there() -> None:
+    refused = refusal(Store(1).source(deadline=1))
+    assert isinstance(refused, Unavailable)
+
+
+def test_clients_are_not_kept(store: Store) -> None:
+    """A worker that is forked would share what gRPC does not let be shared."""
+    source = store.source()
+    for _ in range(2):
+        assert source.read([FIELD]) == {}
+    assert len(store.clients) == 2
+    for client in store.clients:
+        with pytest.raises(ValueError, match="closed channel"):
+            client.access_secret_version(name="projects/shop/secrets/a/versions/latest")
+
+
+def test_no_account_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    """By the library's own client."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    refused = refusal(GoogleSecretManager("shop"))
+    assert str(refused) == "there are no credentials, or none that are good"
+
+
+def test_the_account_can_not_be_asked_for() -> None:
+    def client() -> Any:
+        raise auth.TransportError(VALUE)  # type: ignore[no-untyped-call]  # it has no types
+
+    refused = refusal(GoogleSecretManager("shop", client=client, retries=0))
+    assert isinstance(refused, Unavailable)
+    assert str(refused) == "the server of the credentials can't be reached"
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda: GoogleSecretManager(""), "project must be"),
+        (lambda: GoogleSecretManager("a/b"), "project must be"),
+        (lambda: GoogleSecretManager("shop", prefix="a/"), "prefix must be"),
+        (lambda: GoogleSecretManager("shop", retries=-1), "retries must be"),
+    ],
+)
+def test_options_that_can_not_be(make: Any, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        make()

@@ -1,0 +1,44 @@
+"""What must not be shown of secrets, nor of what a store is asked with."""
+
+import traceback
+from collections.abc import Sequence
+
+import pytest
+
+from mantlet.secrets import Field, Source, SourceError, Value
+
+__all__ = ["FIELD", "assert_unlogged", "refusal", "value"]
+
+FIELD = Field("password", "APP_PASSWORD", "password", "APP_")
+
+
+def value(source: Source, field: Field = FIELD) -> Value:
+    """Return what the source has."""
+    found = source.read([field])[field.name]
+    assert isinstance(found, Value)
+    return found
+
+
+def refusal(source: Source, hidden: Sequence[str]) -> SourceError:
+    """Return why the source can't be asked, having seen that the error shows nothing else.
+
+    Args:
+        source: the source.
+        hidden: what must not be shown.
+    """
+    with pytest.raises(SourceError) as caught:
+        source.read([FIELD])
+    error = caught.value
+    assert error.__cause__ is None
+    assert error.__context__ is None
+    shown = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
+    assert not [one for one in hidden if one in shown]
+    assert "\n" not in str(error)
+    return error
+
+
+def assert_unlogged(caplog: pytest.LogCaptureFixture, hidden: Sequence[str]) -> None:
+    """See that nothing of it was logged while a test ran."""
+    records = caplog.get_records("call")
+    text = "".join(f"{one.getMessage()}{one.args}{one.exc_info}" for one in records)
+    assert not [one for one in hidden if one in text]
