@@ -6,6 +6,7 @@ from mantlet.secrets.model import Secrets, secret
 from mantlet.secrets.report import Entry, SecretsError
 from mantlet.secrets.secret import Secret, SecretMalformed
 from mantlet.secrets.sources import (
+    AgeFile,
     AppRole,
     AwsParameters,
     AwsSecretsManager,
@@ -17,6 +18,7 @@ from mantlet.secrets.sources import (
     GoogleSecretManager,
     Kubernetes,
     SecretFiles,
+    SopsFile,
     Source,
     SourceError,
     SystemdCredentials,
@@ -26,6 +28,7 @@ from mantlet.secrets.sources import (
 )
 
 __all__ = [
+    "AgeFile",
     "AppRole",
     "AwsParameters",
     "AwsSecretsManager",
@@ -46,6 +49,7 @@ __all__ = [
     "SecretMalformed",
     "Secrets",
     "SecretsError",
+    "SopsFile",
     "Source",
     "SourceError",
     "SystemdCredentials",

@@ -7,12 +7,14 @@ from mantlet.secrets.sources.cloud import (
     GoogleSecretManager,
 )
 from mantlet.secrets.sources.dotenv import DotEnv
+from mantlet.secrets.sources.encrypted import AgeFile, SopsFile
 from mantlet.secrets.sources.environment import Environment
 from mantlet.secrets.sources.files import SecretFiles, SystemdCredentials
 from mantlet.secrets.sources.source import Fault, Field, Source, SourceError, Value
 from mantlet.secrets.sources.vault import AppRole, Kubernetes, Token, Vault
 
 __all__ = [
+    "AgeFile",
     "AppRole",
     "AwsParameters",
     "AwsSecretsManager",
@@ -24,6 +26,7 @@ __all__ = [
     "GoogleSecretManager",
     "Kubernetes",
     "SecretFiles",
+    "SopsFile",
     "Source",
     "SourceError",
     "SystemdCredentials",
