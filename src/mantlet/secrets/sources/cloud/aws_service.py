@@ -84,14 +84,14 @@ class Service(Remote):
     def call(self, operation: str, until: float, what: str, **parameters: Any) -> dict[str, Any]:
         """Call an operation, once.
 
+        Each call has a client of its own: its timeouts are what is left, and a worker that is
+        forked meanwhile shares no connection.
+
         Args:
             operation: its name, as a client of boto3's has it.
             until: when it has to be over.
             what: a member that its answer has: the library takes whatever comes with a status 200.
             parameters: of the operation's.
-
-        Each call has a client of its own: its timeouts are what is left, and a worker that is
-        forked meanwhile shares no connection.
         """
         seconds = remaining(until)
 
