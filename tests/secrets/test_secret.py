@@ -199,6 +199,16 @@ def test_pydantic_makes_secrets_and_does_not_show_what_it_refuses() -> None:
     assert hidden(str(other.value))
 
 
+def test_the_frames_of_a_refusal_hold_no_value() -> None:
+    """Those of the package: who writes tracebacks with their variables finds nothing there."""
+    with pytest.raises(Exception, match="not of the type") as refused:
+        TypeAdapter(Secret[int]).validate_python(VALUE)
+    told = traceback.TracebackException.from_exception(refused.value, capture_locals=True)
+    own = [frame for frame in told.stack if frame.filename.endswith("mantlet/secrets/secret.py")]
+    assert own
+    assert hidden(str([frame.locals for frame in own]))
+
+
 def test_a_schema_says_that_it_is_a_password() -> None:
     """And neither a default nor an example of one."""
     schema = Model.model_json_schema()["properties"]["password"]

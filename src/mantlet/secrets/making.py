@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final, get_args
@@ -11,10 +11,11 @@ from urllib.parse import unquote, urlsplit
 from mantlet.scan.needles import LEAST_BYTES, weakness
 from mantlet.secrets.model import Spec
 from mantlet.secrets.needed import needed
+from mantlet.secrets.parts import nested
 from mantlet.secrets.placeholders import is_placeholder
 from mantlet.secrets.secret import as_bytes
 
-__all__ = ["Unusable", "make", "nested", "searchable"]
+__all__ = ["Unusable", "make", "searchable"]
 
 _BLANK: Final = re.compile(r"\s+")
 _DECODERS: Final = {
@@ -169,21 +170,3 @@ def searchable(raw: str | bytes, value: object) -> tuple[list[bytes], str | None
     first = as_bytes(raw).strip()
     wanted = dict.fromkeys((first, *map(as_bytes, nested(value))))
     return [one for one in wanted if weakness(one) is None], weakness(first)
-
-
-def nested(value: object) -> Iterator[str | bytes]:
-    """Yield the texts that a value consists of."""
-    if isinstance(value, (str, bytes)):
-        yield value
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from nested(inner)
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        for inner in value:
-            yield from nested(inner)
-    elif hasattr(value, "get_secret_value"):  # pydantic's own
-        yield from nested(value.get_secret_value())
-    elif hasattr(value, "model_dump"):
-        yield from nested(dict(value))  # type: ignore[call-overload]  # as every model of pydantic's can
-    elif value is not None and not isinstance(value, (bool, int, float)):
-        yield str(value)

@@ -7,6 +7,7 @@ from hashlib import blake2b
 from typing import Any, Final, Generic, NoReturn, TypeVar, final, get_args
 
 from mantlet.exceptions import MantletError
+from mantlet.secrets.parts import identified
 from mantlet.secrets.sealed import Sealed
 
 __all__ = ["Secret", "SecretMalformed", "as_bytes"]
@@ -56,10 +57,10 @@ class Secret(Sealed, Generic[T]):
         if not isinstance(other, Secret):
             return NotImplemented
         own, others = self.reveal(), other.reveal()
-        return type(own) is type(others) and hmac.compare_digest(as_bytes(own), as_bytes(others))
+        return type(own) is type(others) and hmac.compare_digest(_compared(own), _compared(others))
 
     def __hash__(self) -> int:
-        return hash(blake2b(as_bytes(self.reveal()), digest_size=8, key=_KEY).digest())
+        return hash(blake2b(_compared(self.reveal()), digest_size=8, key=_KEY).digest())
 
     def __getstate__(self) -> NoReturn:
         raise TypeError("a secret has no state to be saved")
@@ -78,8 +79,10 @@ class Secret(Sealed, Generic[T]):
                 checked = validator(value)
             except ValueError:
                 checked = _REFUSED
-            # Outside of the handler, so that the error which shows the value is not its context.
+            # Outside of the handler, so that the error which shows the value is not its context;
+            # and without the value among the variables of this frame.
             if checked is _REFUSED:
+                del value
                 raise SecretMalformed("a secret is not of the type that its model asks for")
             return Secret(checked)
 
@@ -94,6 +97,10 @@ class Secret(Sealed, Generic[T]):
 
 
 _REFUSED: Final = object()
+
+
+def _compared(value: object) -> bytes:
+    return as_bytes(value if isinstance(value, (str, bytes)) else identified(value))
 
 
 def as_bytes(value: object) -> bytes:

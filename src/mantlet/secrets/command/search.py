@@ -14,7 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from mantlet.scan.scanner import Scan, Scanner
 from mantlet.secrets.loader import SecretLoader
-from mantlet.secrets.making import nested
+from mantlet.secrets.parts import nested
 from mantlet.secrets.secret import as_bytes
 
 __all__ = ["Finding", "Findings", "search"]
