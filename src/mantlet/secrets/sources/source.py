@@ -148,8 +148,29 @@ def pick(
 
 
 def typos(names: Iterable[str], known: Sequence[str]) -> Iterable[tuple[str, str]]:
-    """Return names that are none of the known ones and resemble one, each with that."""
+    """Return names that are none of the known ones and resemble one, each with that.
+
+    A pod has thousands of variables where its cluster has many services, so most names must be told
+    apart without being compared.
+    """
+    marks = [(one, len(one), _characters(one)) for one in known]
     for name in sorted(set(names) - set(known)):
-        close = get_close_matches(name, known, n=1, cutoff=_ALIKE)
+        size, characters = len(name), _characters(name)
+        # What only one of two names has is not alike in them: a bound for how alike they can be.
+        near = [
+            one
+            for one, other_size, others in marks
+            if max(abs(size - other_size), (characters ^ others).bit_count())
+            <= (size + other_size) * (1 - _ALIKE)
+        ]
+        close = near and get_close_matches(name, near, n=1, cutoff=_ALIKE)
         if close:
             yield name, close[0]
+
+
+def _characters(name: str) -> int:
+    """Return the characters of a name as bits."""
+    found = 0
+    for char in set(name):
+        found |= 1 << ord(char) % 64
+    return found
