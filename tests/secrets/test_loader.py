@@ -1,10 +1,13 @@
 """One error for all problems, one state for each exchange, and changes taken over whole."""
 
+import asyncio
 import logging
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from base64 import b64encode
+from collections.abc import Awaitable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -178,6 +181,51 @@ def test_a_source_that_fails_is_a_line_and_the_others_are_asked() -> None:
         "password: is missing (tried store password, store password, environment PASSWORD)",
     )
     assert told.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [None, [], {"token": OLD}, {"token": Value(None, "x")}, {"token": Value(7, "x")}],  # type: ignore[arg-type]  # what is tested
+    ids=["nothing", "list", "text", "no-value", "number"],
+)
+def test_a_source_that_gives_something_else_is_a_line(said: Any) -> None:
+    """It is one of the user's, who wants to know which."""
+
+    class Strange(Source):
+        name = "strange"
+
+        def read(self, fields: Sequence[Field]) -> Mapping[str, Value | Fault]:
+            """Give what no source may."""
+            return said  # type: ignore[no-any-return]  # what is tested
+
+    with pytest.raises(SecretsError) as told:
+        SecretLoader(App, sources=[Strange(), Environment({"PASSWORD": OLD})])
+    first, *rest = told.value.problems
+    assert first.startswith(("strange: gives something else than a Value", "strange: failed with"))
+    assert rest == ["token: is missing (tried strange token, environment TOKEN)"]
+    assert OLD not in str(told.value)
+
+
+def test_names_are_compared_only_where_a_resemblance_is_told() -> None:
+    """A rotation among thousands of variables would take long otherwise."""
+
+    class Compared(Environment):
+        asked: list[list[str]] = []  # noqa: RUF012  # for this test
+
+        def misspelt(self, fields: Sequence[Field]) -> Iterable[tuple[str, str]]:
+            """Note what is looked for."""
+            self.asked.append([field.name for field in fields])
+            return super().misspelt(fields)
+
+    environ = {"TOKEN": OLD, "PASSWORD": OLD}
+    SecretLoader(App, sources=[Compared(environ)])
+    assert Compared.asked == [["spare"]]
+    with pytest.raises(SecretsError) as told:
+        SecretLoader(App, sources=[Compared({"TOKEN": OLD, "TOKEN2": OLD, "PASWORD": OLD})])
+    assert Compared.asked[1:] == [["password", "spare"]]
+    assert told.value.problems == (
+        "password: is missing (tried environment PASSWORD; is environment PASWORD meant?)",
+    )
 
 
 def test_what_can_not_be_masked_is_noted() -> None:
@@ -377,11 +425,52 @@ def test_a_remote_source_that_is_away_keeps_the_last_good_state(
     assert len(store.asked) == 2
     store.error = None
     store.values["password"] = NEW
-    clock.now = 139
+    clock.now = 143  # nobody who reads waits for it where it can be asked behind an answer, at 140
     assert loader.current.password.reveal() == OLD
-    clock.now = 140
+    clock.now = 144
     assert loader.current.password.reveal() == NEW
     assert len(store.asked) == 3
+
+
+def test_a_source_whose_state_can_not_be_told_is_read(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It may fail in any way: that is no error of who reads a secret."""
+
+    class Failing(Environment):
+        fails = False
+
+        def stamp(self, fields: Sequence[Field]) -> Hashable:
+            """Fail, as where no more files can be opened."""
+            if self.fails:
+                raise OSError(OLD)
+            return super().stamp(fields)
+
+    source = Failing({"TOKEN": OLD, "PASSWORD": OLD})
+    loader = SecretLoader(App, sources=[source], poll=0, clock=clock)
+    before = loader.current
+    source.fails = True
+    assert loader.current is before
+    assert "environment: failed with OSError" in caplog.text
+    assert OLD not in caplog.text
+
+
+def test_another_writing_of_a_value_is_searched_for_too() -> None:
+    """Though the secret is what it was, and so nobody is told of a change."""
+
+    class Key(Secrets):
+        key: Secret[bytes] = secret(encoding="base64")
+
+    raw = bytes(range(100, 131))
+    environ = {"KEY": b64encode(raw).decode()}
+    told: list[frozenset[str]] = []
+    loader = SecretLoader(Key, sources=[Environment(environ)], on_change=told.append)
+    before = loader.current
+    other = environ["KEY"] = f"{environ['KEY'][:20]} {environ['KEY'][20:]}"
+    assert loader.reload() == frozenset()
+    assert loader.current is before
+    assert other in loader.registry
+    assert told == []
 
 
 def test_a_hang_up_reads_everything_anew(clock: Clock) -> None:
@@ -608,3 +697,26 @@ def test_a_remote_source_that_is_away_is_asked_behind_answers_alone(
         assert face.drive(app).status == 200
     assert during == [1, 2, 2]
     assert len(store.asked) == 3
+
+
+def test_an_exchange_does_not_wait_for_who_asks_already(clock: Clock) -> None:
+    """Neither for a thread, nor in one."""
+    request: Any = SimpleNamespace(waits=True)
+    during: list[object] = []
+
+    class Watched(Store):
+        def read(self, fields: Sequence[Field]) -> Mapping[str, Value | Fault]:
+            """End another exchange meanwhile."""
+            if clock.now:
+                during.append(loader.on_finish(request))
+            return super().read(fields)
+
+    loader = SecretLoader(App, sources=[Watched(password=OLD, token=OLD)], poll=0, clock=clock)
+    clock.now = 100
+    asyncio.run(_awaited(loader.on_finish(request)))
+    assert during == [None]
+
+
+async def _awaited(waiting: Awaitable[None] | None) -> None:
+    assert waiting is not None
+    await waiting

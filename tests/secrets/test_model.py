@@ -1,6 +1,7 @@
 """What an app may ask of its secrets, and how wrong classes are told."""
 
 from collections.abc import Callable
+from math import nan
 from typing import Any, Optional
 
 import pytest
@@ -57,6 +58,13 @@ def test_a_snapshot_can_be_made_for_a_test() -> None:
 def _model(annotation: object, default: object = ...) -> type[Secrets]:
     given = {} if default is ... else {"x": default}
     return type("Wrong", (Secrets,), {"__annotations__": {"x": annotation}, **given})
+
+
+class Waiting:
+    """A listener that nobody would wait for."""
+
+    async def __call__(self, names: frozenset[str]) -> None:
+        """Be called, and never run."""
 
 
 WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
@@ -122,6 +130,26 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         lambda: SecretLoader(App, on_change=3),  # type: ignore[arg-type]  # what is tested
         ValueError,
         "on_change must be",
+    ),
+    "waiting-listener": (
+        lambda: SecretLoader(App, on_change=Waiting()),
+        ValueError,
+        "on_change must be a plain function",
+    ),
+    "overlap-no-number": (
+        lambda: SecretLoader(App, sources=[Environment({})], overlap=nan),
+        ValueError,
+        "overlap must be 0 seconds or more",
+    ),
+    "ignored-name": (
+        lambda: SecretLoader(App, ignore_names="A_NAME"),
+        TypeError,
+        "ignore_names must be several names",
+    ),
+    "short-key-no-text": (
+        lambda: SecretLoader(App, sources=[Environment({})], fingerprint_key="\udcff"),
+        ValueError,
+        "fingerprint_key must have 16 bytes",
     ),
     "short-key": (
         lambda: SecretLoader(App, sources=[Environment({})], fingerprint_key="short"),

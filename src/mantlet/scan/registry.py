@@ -33,7 +33,7 @@ class Registry:
 
     Raises:
         TypeError: a value is neither text nor bytes.
-        ValueError: ``overlap`` is negative, or the key too long.
+        ValueError: ``overlap`` is negative or no number, or the key too long.
 
     Attributes:
         needles: what to search for now, each form once; another object after each change.
@@ -47,7 +47,7 @@ class Registry:
         key: bytes | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        if overlap < 0:
+        if not overlap >= 0:  # nor what is no number
             raise ValueError(f"overlap must be 0 seconds or more, not {overlap}")
         self._overlap = overlap
         self._clock = clock

@@ -17,7 +17,7 @@ def values_of(paths: Iterable[str | os.PathLike[str]]) -> frozenset[str]:
     for path in paths:
         # One that isn't there, or can't be read, keeps no value from being taken.
         with (
-            suppress(FileNotFoundError, ImportError, SourceError, Unfit),
+            suppress(OSError, ImportError, SourceError, Unfit),
             opened_file(os.fspath(path)) as file,
         ):
             raw = read_file(file, "", world_readable=True).raw

@@ -23,6 +23,7 @@ from mantlet.secrets.examples import values_of
 from mantlet.secrets.model import Secrets, specs
 from mantlet.secrets.reading import Asked, Terms, read_all
 from mantlet.secrets.report import Entry, SecretsError
+from mantlet.secrets.secret import as_bytes
 from mantlet.secrets.sources.environment import Environment
 from mantlet.secrets.sources.source import Source
 from mantlet.storms import Storms
@@ -94,9 +95,7 @@ class SecretLoader(Policy, Generic[M]):
         if not (poll >= 0 and isfinite(poll)):
             raise ValueError(f"poll must be 0 seconds or more, not {poll}")
         listeners: Any = (on_change,) if callable(on_change) else on_change
-        if not isinstance(listeners, Sequence) or not all(
-            callable(one) and not iscoroutinefunction(one) for one in listeners
-        ):
+        if not isinstance(listeners, Sequence) or not all(map(_is_plain, listeners)):
             raise ValueError(f"on_change must be a plain function or several: {on_change!r}")
         given = (Environment(),) if sources is None else tuple(sources)
         for source in given:
@@ -104,6 +103,8 @@ class SecretLoader(Policy, Generic[M]):
                 raise TypeError(f"sources must be sources, not {type(source).__name__}")
         if not given:
             raise ValueError("sources must be one or more")
+        if isinstance(ignore_names, str):
+            raise TypeError("ignore_names must be several names in a list or the like, not text")
         self._model = model
         self._specs = specs(model)
         self._asked = tuple(Asked(source, clock) for source in given)
@@ -115,6 +116,7 @@ class SecretLoader(Policy, Generic[M]):
         self._storms = Storms(clock)
         self._lock = Lock()
         self._hung_up = False
+        self._report: tuple[Entry, ...] = ()
         self._is_remote = any(source.remote for source in given)
         self.registry = Registry(overlap=overlap, key=_key(fingerprint_key), clock=clock)
         self._masker = Masker(self.registry)
@@ -138,10 +140,12 @@ class SecretLoader(Policy, Generic[M]):
         old = getattr(self, "_snapshot", None)
         new = reading.values
         changed = frozenset(name for name in new if old is None or getattr(old, name) != new[name])
-        self._report = tuple(reading.report)
-        if changed:
+        # One value may be written in several ways, each of which is searched for.
+        if changed or _prints(reading.report) != _prints(self._report):
             # What is searched for first: nobody has a value that could still get out.
             self.registry.replace(reading.needles)
+        self._report = tuple(reading.report)
+        if changed:
             self._snapshot = self._model(**new)
         return changed
 
@@ -203,7 +207,7 @@ class SecretLoader(Policy, Generic[M]):
 
     def on_finish(self, request: Request) -> Awaitable[None] | None:
         """Ask remote sources again whose time has come."""
-        if self._clock() < self._refresh_at:
+        if self._clock() < self._refresh_at or self._lock.locked():  # somebody asks already
             return None
         if request.waits:
             return asyncio.to_thread(self._look, 1.0)
@@ -284,11 +288,20 @@ class SecretLoader(Policy, Generic[M]):
         return f"{type(self).__name__}({self._model.__name__})"
 
 
+def _is_plain(listener: object) -> bool:
+    waits = any(map(iscoroutinefunction, (listener, getattr(listener, "__call__", None))))  # noqa: B004  # what it is
+    return callable(listener) and not waits
+
+
+def _prints(report: Iterable[Entry]) -> list[str | None]:
+    return [entry.fingerprint for entry in report]
+
+
 def _key(given: str | bytes | None) -> bytes | None:
     key = os.environ.get(_KEY_VARIABLE) if given is None else given
     if key is None:
         return None
-    data = key.encode() if isinstance(key, str) else key
+    data = as_bytes(key)
     if len(data) < _LEAST_KEY:
         raise ValueError(f"fingerprint_key must have {_LEAST_KEY} bytes or more")
     return blake2b(data, digest_size=32).digest()

@@ -62,8 +62,8 @@ class Asked:
             return False
         try:
             return self._failed_at is not None or self.source.stamp(self._fields) != self._stamp
-        except SourceError:
-            return True  # which reading it will tell
+        except Exception:  # noqa: BLE001  # of whatever kind: reading it will tell
+            return True
 
     @property
     def due_at(self) -> float:
@@ -81,10 +81,9 @@ class Asked:
         Args:
             share: of its lifetime; infinite where nobody can wait for it.
         """
-        if self._failed_at is not None:
-            return share < inf and self._clock() >= self.due_at
-        late = (share - 1) * (self.source.lifetime or 0)
-        return self._clock() >= self.due_at + late
+        # Behind an answer comes first: where one is away, everybody would wait for it otherwise.
+        patience = self.source.lifetime if self._failed_at is None else _RETRY
+        return patience is not None and self._clock() >= self.due_at + (share - 1) * patience
 
 
 @dataclass
@@ -137,7 +136,8 @@ def read_all(terms: Terms, asked: Sequence[Asked], anew: Callable[[Asked], bool]
         for name, value in said.items():
             found.setdefault(name, (one.source, value))
     sources = [one.source for one in asked]
-    misspelt = _misspelt(terms, sources)
+    missing = [spec.field for spec in terms.specs if spec.field.name not in found]
+    misspelt = _misspelt(terms, sources, missing)
     for spec in terms.specs:
         if spec.field.name in found:
             _take(reading, terms, spec, *found[spec.field.name])
@@ -157,13 +157,22 @@ def _said(
 ) -> Mapping[str, Value | Fault]:
     """Ask a source; what keeps it from answering is a problem."""
     try:
-        return one.read(wanted, anew=anew)
+        said = one.read(wanted, anew=anew)
+        if all(_is_answer(value) for value in said.values()):
+            return said
+        why = "gives something else than a Value with text or bytes, or a Fault"
     except SourceError as error:
         why = str(error)
     except Exception as error:  # noqa: BLE001  # of a source of the user's, whose words may tell
         why = f"failed with {type(error).__qualname__}"
     problems.append(f"{one.source.name}: {why}")
     return {}
+
+
+def _is_answer(found: object) -> bool:
+    return isinstance(found, Fault) or (
+        isinstance(found, Value) and isinstance(found.raw, str | bytes)
+    )
 
 
 def _take(reading: Reading, terms: Terms, spec: Spec, source: Source, found: Value | Fault) -> None:
@@ -218,16 +227,25 @@ def _place(source: Source, wanted: Field) -> str:
     return place if source.name in place else f"{source.name} {place}"
 
 
-def _misspelt(terms: Terms, sources: Sequence[Source]) -> dict[tuple[str, str], str]:
-    """Return names that resemble a secret's, by the source that has them."""
+def _misspelt(
+    terms: Terms, sources: Sequence[Source], missing: Sequence[Field]
+) -> dict[tuple[str, str], str]:
+    """Return names that resemble a secret's, by the source that has them.
+
+    They are looked for where they are told: of all secrets with a prefix, else of those that are
+    missing. A rotation in an environment of thousands of variables would take long otherwise.
+    """
     fields = [spec.field for spec in terms.specs]
+    wanted = fields if fields[0].prefix else missing
+    own = {name for one in fields for name in (one.env, f"{one.env}_FILE", one.key)}
     found: dict[tuple[str, str], str] = {}
-    for source in sources:
+    for source in sources if wanted else ():
         try:
-            pairs = tuple(source.misspelt(fields))
+            pairs = tuple(source.misspelt(wanted))
         except Exception:  # noqa: BLE001, S112  # it was said when it was read
             continue
         for name, known in pairs:
-            if name not in terms.ignored and not name.startswith(f"{known}_"):
+            meant = name in own or name in terms.ignored or name.startswith(f"{known}_")
+            if not meant:
                 found[source.name, name] = known
     return found
