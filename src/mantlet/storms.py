@@ -3,9 +3,10 @@
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Lock
 from time import monotonic
 from typing import Final
+
+from mantlet.locks import ForkedLock
 
 __all__ = ["Storm", "Storms"]
 
@@ -34,13 +35,13 @@ class Storms:
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
-        self._lock = Lock()
+        self._lock = ForkedLock()
         self._storms: OrderedDict[str, Storm] = OrderedDict()
 
     def untold(self, kind: str) -> int | None:
         """Return how many of this kind were not logged since the last; None if nor is this one."""
         now = self._clock()
-        with self._lock:
+        with self._lock.held():
             storm = self._storms.get(kind)
             if storm is None:
                 storm = self._storms[kind] = Storm(now)

@@ -7,6 +7,7 @@ import signal
 from base64 import b64encode
 from collections.abc import Awaitable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
+from threading import Event, Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,6 +32,7 @@ from mantlet.secrets import (
 )
 from tests.drive import FACES, Face, both_faces, hello
 from tests.secrets.sources.test_local import mount, write
+from tests.test_locks import in_child
 
 OLD, NEW = "old-kR7-vT2_qX9.mB4w", "new-kR7-vT2_qX9.mB4w"
 
@@ -471,6 +473,38 @@ def test_another_writing_of_a_value_is_searched_for_too() -> None:
     assert loader.current is before
     assert other in loader.registry
     assert told == []
+
+
+def test_a_worker_that_is_forked_during_a_reading_has_its_own(clock: Clock) -> None:
+    """The thread that reads is not in it, nor what that was about to take over."""
+    reading, go_on = Event(), Event()
+
+    class Slow(Environment):
+        def read(self, fields: Sequence[Field]) -> Mapping[str, Value | Fault]:
+            """Take long once, with the values in hand."""
+            found = super().read(fields)
+            if clock.now == 1:
+                reading.set()
+                go_on.wait()
+            return found
+
+    environ = {"TOKEN": OLD, "PASSWORD": OLD}
+    loader = SecretLoader(App, sources=[Slow(environ)], poll=1, clock=clock)
+    clock.now = 1
+    environ["TOKEN"] = NEW
+    reader = Thread(target=lambda: loader.current)
+    reader.start()
+    reading.wait()
+
+    def work() -> bool:
+        clock.now = 1.5  # sooner than the next poll
+        return loader.current.token.reveal() == NEW and NEW in loader.registry
+
+    try:
+        assert in_child(work)
+    finally:
+        go_on.set()
+        reader.join()
 
 
 def test_a_hang_up_reads_everything_anew(clock: Clock) -> None:

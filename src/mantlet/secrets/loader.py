@@ -9,10 +9,10 @@ from contextlib import suppress
 from hashlib import blake2b
 from inspect import iscoroutinefunction
 from math import inf, isfinite
-from threading import Lock
 from time import monotonic
 from typing import Any, Final, Generic, TypeVar
 
+from mantlet.locks import ForkedLock
 from mantlet.logs import write
 from mantlet.policy import Policy
 from mantlet.request import MASK, Request
@@ -114,7 +114,7 @@ class SecretLoader(Policy, Generic[M]):
         self._clock = clock
         self._interval = poll
         self._storms = Storms(clock)
-        self._lock = Lock()
+        self._lock = ForkedLock(self._hang_up)
         self._hung_up = False
         self._report: tuple[Entry, ...] = ()
         self._is_remote = any(source.remote for source in given)
@@ -189,7 +189,7 @@ class SecretLoader(Policy, Generic[M]):
         Raises:
             SecretsError: something is wrong; the last good state stays.
         """
-        with self._lock:
+        with self._lock.held():
             self._hung_up = False
             changed = self._load(lambda _: True)
         self._tell(changed)
@@ -220,24 +220,28 @@ class SecretLoader(Policy, Generic[M]):
         Args:
             overdue: the share of their lifetime after which remote sources are asked.
         """
-        if not self._lock.acquire(blocking=False):
-            return
         changed: frozenset[str] = frozenset()
+        with self._lock.held(waits=False) as is_held:
+            if is_held:
+                changed = self._look_again(overdue)
+        self._tell(changed)
+
+    def _look_again(self, overdue: float) -> frozenset[str]:
         try:
             hung_up = self._hung_up and (overdue < inf or not self._is_remote)
             wanted = {one for one in self._asked if hung_up or one.changed() or one.due(overdue)}
             if wanted or self._hung_up:
                 self._hung_up = self._hung_up and not hung_up
-                changed = self._load(wanted.__contains__)
-            else:
-                self._plan()
+                return self._load(wanted.__contains__)
+            self._plan()
         except SecretsError as error:
             self._log(error)
         finally:
             if self._hung_up:
                 self._refresh_at = -inf
-            self._lock.release()
-        self._tell(changed)
+                if overdue < inf or not self._is_remote:
+                    self._look_at = -inf  # it came while that before was done
+        return frozenset()
 
     def _log(self, error: SecretsError) -> None:
         untold = self._storms.untold(str(error))
@@ -273,12 +277,16 @@ class SecretLoader(Policy, Generic[M]):
         """
         return dependency(self)
 
+    def _hang_up(self) -> None:
+        """Have everything read anew by who looks next."""
+        self._hung_up = True
+        self._look_at = -inf
+
     def _listen(self) -> None:
         before = signal.getsignal(signal.SIGHUP)
 
         def hang_up(number: int, frame: Any) -> None:
-            self._hung_up = True
-            self._look_at = -inf
+            self._hang_up()
             if callable(before):
                 before(number, frame)
 
