@@ -1,10 +1,11 @@
 """The environment, `.env` files and directories of files, as they are on real machines."""
 
+import errno
 import os
 import socket
 import stat
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 
 import pytest
@@ -449,8 +450,13 @@ def test_kubernetes_directories_are_read_and_tell_a_change(tmp_path: Path) -> No
     assert value(source) == b"new"
 
 
+def _named_files(folder: Path) -> Source:
+    return Environment({f"PART_{index}_FILE": f"{folder}/part_{index}" for index in range(6)})
+
+
+@pytest.mark.parametrize("made", [SecretFiles, _named_files], ids=["directory", "named-files"])
 def test_an_exchange_at_any_moment_gives_old_or_new_and_never_a_mix(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: Callable[[Path], Source]
 ) -> None:
     """The link is exchanged before each single call to the system that a reading makes."""
     names = [f"part_{index}" for index in range(6)]
@@ -485,13 +491,62 @@ def test_an_exchange_at_any_moment_gives_old_or_new_and_never_a_mix(
         calls = -1000  # none of the mount's own
         mount(folder, "old", **dict.fromkeys(names, "old"))
         calls = 0
-        read = SecretFiles(folder).read(fields)
+        read = made(folder).read(fields)
         states = {one.raw for one in read.values() if isinstance(one, Value)}
         assert len(read) == len(names)
         assert len(states) == 1, f"a mix, when exchanged before call {exchange_at}"
         seen.add(str(states.pop()))
     assert seen == {"b'old'", "b'new'"}
-    assert exchange_at > 20
+    assert exchange_at > 3 * len(names)  # before, while and after they were read
+
+
+def test_what_is_exchanged_without_end_is_told(tmp_path: Path) -> None:
+    """It is read some times, and then given up."""
+    path = write(tmp_path / ".env", f"APP_TOKEN={VALUE}")
+    times = iter(range(1, 100))
+
+    class Restless(DotEnv):
+        def stamp(self, fields: Sequence[Field]) -> Hashable:
+            """Be another each time."""
+            return next(times)
+
+    with pytest.raises(SourceError, match="is exchanged faster than it can be read"):
+        Restless(path).read([WANTED])
+    assert next(times) == 11
+
+
+@pytest.mark.parametrize("call", ["dup", "stat", "readlink"])
+def test_a_link_that_is_taken_away_meanwhile_is_no_other_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Whichever call to the system finds it gone, or no descriptor left."""
+    write(tmp_path / "real")
+    (tmp_path / "token").symlink_to("real")
+
+    def fail(*_args: object, **_kwargs: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), VALUE)
+
+    source = SecretFiles(tmp_path)
+    monkeypatch.setattr(os, call, fail)
+    stamped, why = source.stamp([WANTED]), fault(source)
+    monkeypatch.undo()
+    assert why.startswith("can't be opened: ")
+    assert source.stamp([WANTED]) != stamped
+
+
+def test_a_file_that_can_be_opened_and_not_read_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a disk that fails, or a server of files that is away."""
+
+    def fail(*_args: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), VALUE)
+
+    path = write(tmp_path / "token")
+    monkeypatch.setattr(os, "fdopen", fail)
+    assert fault(SecretFiles(tmp_path)) == "can't be read: Input/output error"
+    named = Environment({"APP_TOKEN_FILE": str(path)})
+    assert fault(named) == "names a file that can't be read: Input/output error"
 
 
 # -- systemd --------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from mantlet.secrets.needed import needed
 from mantlet.secrets.sources.file import Unfit, identity, opened_file, read_file
 from mantlet.secrets.sources.source import Fault, Field, Source, SourceError, Value, typos
+from mantlet.secrets.sources.steady import steady
 
 __all__ = ["DotEnv", "bindings"]
 
@@ -32,7 +33,7 @@ class DotEnv(Source):
 
     def read(self, fields: Sequence[Field]) -> Mapping[str, Value | Fault]:
         """Return what there is in the file."""
-        values, since = self._values()
+        values, since = steady(self._values, lambda: self.stamp(fields))
         return {
             field.name: _value(field.env, values[field.env], since)
             for field in fields

@@ -6,6 +6,7 @@ from typing import Final
 
 from mantlet.secrets.sources.file import Unfit, identity, opened_file, read_file
 from mantlet.secrets.sources.source import Fault, Field, Source, Value, typos
+from mantlet.secrets.sources.steady import steady
 
 __all__ = ["Environment"]
 
@@ -29,7 +30,10 @@ class Environment(Source):
         self._world_readable = world_readable
 
     def read(self, fields: Sequence[Field]) -> Mapping[str, Value | Fault]:
-        """Return what there is in the environment."""
+        """Return what there is in the environment, and the files of one state."""
+        return steady(lambda: self._read(fields), lambda: self.stamp(fields))
+
+    def _read(self, fields: Sequence[Field]) -> Mapping[str, Value | Fault]:
         found = ((field.name, self._value(field.env)) for field in fields)
         return {name: value for name, value in found if value is not None}
 

@@ -41,8 +41,11 @@ def read_file(file: int, shown: str, *, world_readable: bool) -> Value:
         raise Unfit(
             "can be read by every user of this machine: chmod 600, or say world_readable=True"
         )
-    with closing(os.fdopen(os.dup(file), "rb")) as stream:
-        raw = stream.read(MOST_BYTES + 1)
+    try:
+        with closing(os.fdopen(os.dup(file), "rb")) as stream:
+            raw = stream.read(MOST_BYTES + 1)
+    except OSError as error:  # of a disk, or a server of files
+        raise Unfit(f"can't be read: {words(error)}") from None
     if len(raw) > MOST_BYTES:
         raise Unfit(f"is larger than {MOST_BYTES // 1024} KiB")
     if raw.startswith(_MARKS):

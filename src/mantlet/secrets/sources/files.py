@@ -10,13 +10,12 @@ from typing import Final
 
 from mantlet.secrets.sources.file import FLAGS, Unfit, identity, read_file, words
 from mantlet.secrets.sources.source import Fault, Field, Source, SourceError, Value, typos
+from mantlet.secrets.sources.steady import steady
 
 __all__ = ["SecretFiles", "SystemdCredentials"]
 
 #: How many links are followed for one name.
 _MOST_LINKS: Final = 8
-#: How often a directory is read again that was exchanged meanwhile.
-_TRIES: Final = 5
 #: Kubernetes exchanges this link when it exchanges the secrets.
 _DATA: Final = "..data"
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -54,12 +53,7 @@ class SecretFiles(Source):
 
     def read(self, fields: Sequence[Field]) -> Mapping[str, Value | Fault]:
         """Return what there is in the directory."""
-        for _ in range(_TRIES):
-            before = self.stamp(fields)
-            found = self._read(fields)
-            if self.stamp(fields) == before:
-                return found
-        raise SourceError("is exchanged faster than it can be read")
+        return steady(lambda: self._read(fields), lambda: self.stamp(fields))
 
     def _read(self, fields: Sequence[Field]) -> Mapping[str, Value | Fault]:
         found: dict[str, Value | Fault] = {}
@@ -170,7 +164,10 @@ def _found(root: int, parts: Sequence[str]) -> Iterator[int | None]:
     Raises:
         Unfit: it is not to be had.
     """
-    here = os.dup(root)
+    try:
+        here = os.dup(root)
+    except OSError as error:
+        raise Unfit(f"can't be opened: {words(error)}") from None
     try:
         pending = list(reversed(parts))
         links = 0
@@ -219,11 +216,16 @@ def _exchange(old: int, new: int) -> int:
 
 
 def _is_link(name: str, here: int) -> bool:
-    return stat.S_ISLNK(os.stat(name, dir_fd=here, follow_symlinks=False).st_mode)
+    with suppress(OSError):  # it may have been taken away meanwhile
+        return stat.S_ISLNK(os.stat(name, dir_fd=here, follow_symlinks=False).st_mode)
+    return False
 
 
 def _target(name: str, here: int, links: int) -> list[str]:
-    target = os.readlink(name, dir_fd=here)
+    try:
+        target = os.readlink(name, dir_fd=here)
+    except OSError as error:
+        raise Unfit(f"can't be opened: {words(error)}") from None
     parts = [part for part in target.split("/") if part not in ("", ".")]
     if target.startswith("/") or ".." in parts:
         raise Unfit("is a link that leads out of the directory")
