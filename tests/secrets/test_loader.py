@@ -242,6 +242,47 @@ def test_what_can_not_be_masked_is_noted() -> None:
     assert loader.registry.needles == ()
 
 
+def test_a_password_that_can_not_be_masked_by_itself_is_noted() -> None:
+    """That of a URL, all of which can be."""
+
+    class Database(Secrets):
+        url: Secret[str]
+
+    def note(url: str) -> str | None:
+        (entry,) = SecretLoader(Database, sources=[Environment({"URL": url})]).report
+        return entry.note
+
+    weak = "its password can't be masked by itself: it is shorter than 8 bytes"
+    assert note("postgres://shop:k7Rv2@db.internal/shop") == weak
+    assert note(f"postgres://shop:{OLD}@db.internal/shop") is None
+    assert note("postgres://shop@db.internal/shop") is None
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        f"TOKEN={OLD}",
+        f"TOKEN={OLD}\n= what is this\n",
+        f"\xff\nTOKEN={OLD}".encode("latin-1"),
+        f"TOKEN='{OLD} '",
+    ],
+    ids=["good", "syntax", "encoding", "blank-at-its-end"],
+)
+def test_an_example_that_is_no_perfect_file_counts(tmp_path: Path, example: str | bytes) -> None:
+    """As far as it can be read: nobody is told of what is wrong with it."""
+    path = write(tmp_path / ".env.example", example, 0o644)
+    environ = {"TOKEN": OLD + " " * ("'" in str(example)), "PASSWORD": NEW}
+    with pytest.raises(SecretsError, match="token: is the value that the example file has"):
+        SecretLoader(App, sources=[Environment(environ)], example=path)
+
+
+def test_an_example_that_can_not_be_read_keeps_nothing_from_being_taken(tmp_path: Path) -> None:
+    """A directory, or a disk that fails."""
+    environ = {"TOKEN": OLD, "PASSWORD": NEW}
+    loader = SecretLoader(App, sources=[Environment(environ)], example=tmp_path)
+    assert loader.current.token.reveal() == OLD
+
+
 def test_a_name_that_is_meant_so_is_no_typo() -> None:
     """Told by the option, or by its going on."""
 

@@ -208,11 +208,33 @@ def test_what_a_value_is_not_is_said_without_the_value(
         "abcdefgh",
         "placeholder",
         "'changeme'",
+        "Password1!",
+        "P@ssw0rd!",
+        "Pa$$w0rd",
+        "admin123!",
+        "changeme123!",
+        "mysecretpassword",
+        "dummy-value",
+        "example-password",
+        "please-change-me",
+        "PLEASE_CHANGE",
+        "not-a-real-key",
+        "to-be-filled",
+        "TODO: ask the operators",
+        "0123456789abcdef0123456789abcdef",
     ],
 )
 def test_a_placeholder_is_no_secret(text: str) -> None:
     """Whatever its length is."""
     assert problem(str, text) == "is a placeholder"
+
+
+@pytest.mark.parametrize("annotation", [str, int, dict[str, str]], ids=["text", "int", "json"])
+def test_utf_16_is_not_taken_for_text(annotation: Any) -> None:
+    """Without a mark of its byte order it would be UTF-8 that has a NUL for each other byte."""
+    raw = GOOD.encode("utf-16-le").decode()
+    assert problem(annotation, raw) == "is no text: it has a NUL in it"
+    assert load(bytes, raw) == raw.encode()
 
 
 @pytest.mark.parametrize(
@@ -226,6 +248,9 @@ def test_a_placeholder_is_no_secret(text: str) -> None:
         "setmeup4K8v2",
         "AIzaSyD-k7Rv2mB4wqX9vT2qX9mB4wkR7vT2q",
         '{"a": "k7Rv2mB4wqX9"}',
+        "to-be-or-not-to-be-that-is",
+        "please-mind-the-gap-7",
+        "$3cr4t-0f-5even-w0rds",
     ],
 )
 def test_what_only_looks_like_one_passes(text: str) -> None:

@@ -21,5 +21,5 @@ def values_of(paths: Iterable[str | os.PathLike[str]]) -> frozenset[str]:
             opened_file(os.fspath(path)) as file,
         ):
             raw = read_file(file, "", world_readable=True).raw
-            found.update(value for value in bindings(raw).values() if value)
+            found.update(filter(None, bindings(raw, strict=False).values()))
     return frozenset(found)

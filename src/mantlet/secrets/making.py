@@ -69,7 +69,7 @@ def _problem(spec: Spec, raw: str | bytes, value: object, examples: Iterable[str
 
 def _stands_for(text: str, examples: Iterable[str]) -> str | None:
     """Return why a value is no secret but stands for one, or None."""
-    if text in examples:
+    if text in examples or text.strip() in examples:
         return "is the value that the example file has"
     if is_placeholder(text):
         return "is a placeholder"
@@ -97,6 +97,8 @@ def _decoded(raw: str | bytes) -> str:
     text = data.decode("utf-8", "replace")
     if text.encode() != data:
         raise Unusable("is not UTF-8 text")
+    if "\0" in text:  # UTF-16, as some editors write it, would be taken for UTF-8 otherwise
+        raise Unusable("is no text: it has a NUL in it")
     return text
 
 
@@ -163,10 +165,19 @@ def _password(text: str) -> str | None:
 
 
 def searchable(raw: str | bytes, value: object) -> tuple[list[bytes], str | None]:
-    """Return the values that must not get out, and why the first of them is not among them.
+    """Return the values that must not get out, and what is to be known of those left out, if any.
 
     They are the text as it was found, what it was made into, and the texts within that.
     """
     first = as_bytes(raw).strip()
     wanted = dict.fromkeys((first, *map(as_bytes, nested(value))))
-    return [one for one in wanted if weakness(one) is None], weakness(first)
+    return [one for one in wanted if weakness(one) is None], _left_out(first)
+
+
+def _left_out(first: bytes) -> str | None:
+    weak = weakness(first)
+    if weak is not None:
+        return f"can't be masked: {weak}"
+    password = _password(first.decode("utf-8", "surrogateescape"))
+    weak = weakness(as_bytes(password)) if password else None
+    return None if weak is None else f"its password can't be masked by itself: {weak}"

@@ -191,12 +191,9 @@ def _take(reading: Reading, terms: Terms, spec: Spec, source: Source, found: Val
         reading.report.append(Entry(name, "unfit", place, found.since, note=why))
         return
     reading.values[name] = Secret(value)
-    needles, weakness = searchable(found.raw, value)
+    needles, left_out = searchable(found.raw, value)
     reading.needles += needles
-    notes = [found.note] if found.note else []
-    if weakness is not None:
-        notes.append(f"can't be masked: {weakness}")
-    note = "; ".join(notes) or None
+    note = "; ".join(filter(None, (found.note, left_out))) or None
     known_by = terms.fingerprint(as_bytes(found.raw).strip())
     reading.report.append(Entry(name, "ok", place, found.since, known_by, note))
 

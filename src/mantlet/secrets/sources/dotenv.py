@@ -71,20 +71,24 @@ def _value(name: str, text: str | None, since: float | None) -> Value | Fault:
     return Fault(name, "has no value") if text is None else Value(text, name, since)
 
 
-def bindings(raw: str | bytes) -> dict[str, str | None]:
+def bindings(raw: str | bytes, *, strict: bool = True) -> dict[str, str | None]:
     """Return the variables of a ``.env`` file; of one that is there twice, the last.
+
+    Args:
+        raw: what is in it.
+        strict: refuse what can't be read; else leave it out.
 
     Raises:
         SourceError: it is not one; the lines are named, and not what is in them.
     """
     data = raw.encode() if isinstance(raw, str) else raw
     lines = [at for at, line in enumerate(data.split(b"\n"), 1) if not _is_text(line)]
-    if lines:
+    if lines and strict:
         raise SourceError(f"is not UTF-8 text in {_named(lines)}")
     parse = needed("dotenv.parser", "secrets").parse_stream
-    found = tuple(parse(io.StringIO(data.decode())))
+    found = tuple(parse(io.StringIO(data.decode(errors="replace"))))
     wrong = [one.original.line + _blank_lines(one.original.string) for one in found if one.error]
-    if wrong:
+    if wrong and strict:
         raise SourceError(f"can't be read in {_named(wrong)}")
     return {one.key: one.value for one in found if one.key is not None}
 
