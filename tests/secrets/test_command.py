@@ -1,6 +1,7 @@
 """The command, run as a user runs it: what it prints, how it ends, and that it shows no value."""
 
 import base64
+import errno
 import gzip
 import json
 import os
@@ -13,6 +14,8 @@ import pytest
 from coverage import Coverage
 
 from mantlet.scan.needles import forms
+from mantlet.secrets import Environment, Secret, SecretLoader, Secrets
+from mantlet.secrets.command.search import search
 from tests.secrets.sources.test_local import write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -215,6 +218,47 @@ def test_scan_of_clean_files_ends_with_0(project: Path) -> None:
     assert "missing: can't be read: No such file or directory" in done.stderr
     assert "not.gz: can't be read: it is no gzip file" in done.stderr
     assert run(project, "scan", "made:loader", "clean", environ={}).returncode == 2
+
+
+def test_scan_says_what_it_can_not_search(project: Path) -> None:
+    """Whoever is told that there is nothing relies on that."""
+    (project / "target").write_text(f"a {TOKEN}")
+    (project / "link").symlink_to("target")
+    os.mkfifo(project / "fifo")
+    done = run(project, "scan", "made:loader", "link")
+    assert (done.returncode, done.stdout.partition(" (")[0]) == (1, "link:2: token")
+    done = run(project, "scan", "made:loader", "fifo")
+    assert done.returncode == 2
+    assert "fifo: can't be read: it is no regular file" in done.stderr
+    weak = {"APP_TOKEN": "kR7", "APP_DATABASE_URL": URL}
+    (project / "weak.py").write_text(MODULE.replace('kR7.*"', 'kR7.*", allow_weak=True'))
+    (project / "clean").write_text("nothing")
+    done = run(project, "scan", "weak:AppSecrets", "clean", environ=weak)
+    assert done.returncode == 0
+    assert "token: is not searched for: it is short, or easy to guess" in done.stderr
+
+
+def test_a_directory_that_can_not_be_read_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be where the value is."""
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "clean").write_text("nothing")
+    real = os.scandir
+
+    def scandir(path: str) -> object:
+        if path.endswith("inner"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return real(path)
+
+    class Some(Secrets):
+        token: Secret[str]
+
+    loader = SecretLoader(Some, sources=[Environment({"TOKEN": TOKEN})])
+    monkeypatch.setattr(os, "scandir", scandir)
+    found = search(loader, [tmp_path], shows_progress=False)
+    assert found.unread == [(tmp_path / "inner", "Permission denied")]
+    assert (found.files, found.findings, found.unsearched) == (1, [], [])
 
 
 def test_names_of_files_are_no_commands_to_a_terminal(project: Path) -> None:

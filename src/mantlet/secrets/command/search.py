@@ -41,24 +41,39 @@ class Finding:
 
 @dataclass
 class Findings:
-    """What was found, in how many files, and those that could not be read, each with why."""
+    """What was found, in how many files, and what could not be done.
+
+    Attributes:
+        findings: the values that are in files.
+        files: how many were searched.
+        unread: those that could not be, each with why.
+        unsearched: the names of secrets that can't be searched for.
+    """
 
     findings: list[Finding] = field(default_factory=list)
     files: int = 0
     unread: list[tuple[Path, str]] = field(default_factory=list)
+    unsearched: list[str] = field(default_factory=list)
 
 
 def search(loader: SecretLoader[Any], paths: Iterable[Path], *, shows_progress: bool) -> Findings:
     """Search files, and those in directories, for the secrets of a loader.
 
-    Links are not followed, and what is no regular file is left out.
+    In directories links are not followed, and what is no regular file is left out.
 
     Args:
         loader: who knows the secrets.
         paths: where to search.
         shows_progress: whether a bar on standard error shows how far it is.
     """
-    found = Findings()
+    searched = {needle.fingerprint for needle in loader.registry.needles}
+    found = Findings(
+        unsearched=[
+            entry.name
+            for entry in loader.report
+            if entry.state == "ok" and entry.fingerprint not in searched
+        ]
+    )
     scanner = Scanner((needle.form, needle) for needle in loader.registry.needles)
     names = _names(loader)
     files = list(_files(paths, found))
@@ -83,23 +98,37 @@ def _names(loader: SecretLoader[Any]) -> dict[str, str]:
 
 
 def _files(paths: Iterable[Path], found: Findings) -> Iterator[tuple[Path, int]]:
+    def unread(error: OSError) -> None:
+        found.unread.append((Path(os.fsdecode(error.filename)), _words(error)))
+
     for path in paths:
-        if path.is_dir():
-            for directory, _, names in os.walk(path):
-                for name in sorted(names):
-                    yield from _file(Path(directory, name), found)
-        else:
-            yield from _file(path, found)
+        size = _size(path, found, is_named=True)
+        if size is not None:
+            yield path, size
+            continue
+        for directory, _, names in os.walk(path, onerror=unread):
+            for inner in (Path(directory, name) for name in sorted(names)):
+                size = _size(inner, found, is_named=False)
+                if size is not None:
+                    yield inner, size
 
 
-def _file(path: Path, found: Findings) -> Iterator[tuple[Path, int]]:
+def _size(path: Path, found: Findings, *, is_named: bool) -> int | None:
+    """Return the size of a regular file; None of anything else."""
     try:
-        status = path.lstat()
+        status = path.stat() if is_named else path.lstat()
     except OSError as error:
-        found.unread.append((path, error.strerror or type(error).__name__))
-    else:
-        if stat.S_ISREG(status.st_mode):
-            yield path, status.st_size
+        found.unread.append((path, _words(error)))
+        return None
+    if stat.S_ISREG(status.st_mode):
+        return status.st_size
+    if is_named and not stat.S_ISDIR(status.st_mode):
+        found.unread.append((path, "it is no regular file"))
+    return None
+
+
+def _words(error: OSError) -> str:
+    return error.strerror or type(error).__name__
 
 
 def _search_file(path: Path, scanner: Scanner, names: dict[str, str], found: Findings) -> None:

@@ -58,12 +58,14 @@ def show_report(report: Sequence[Entry], problems: Sequence[str], *, err: bool =
 
 
 def show_findings(found: Findings) -> None:
-    """Print where values are, and what could not be read."""
+    """Print where values are, and what could not be searched."""
     console = _console()
     for one in found.findings:
         place = f"{plain(str(one.path))}:{one.offset}"
         console.print(Text(f"{place}: {one.name} ({one.fingerprint})"), soft_wrap=True)
     errors = _console(err=True)
+    for name in found.unsearched:
+        errors.print(Text(f"{name}: is not searched for: it is short, or easy to guess"))
     for path, why in found.unread:
         errors.print(Text(f"{plain(str(path))}: can't be read: {why}"), soft_wrap=True)
     errors.print(Text(f"{found.files} files searched, {len(found.findings) or 'nothing'} found"))
