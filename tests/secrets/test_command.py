@@ -302,3 +302,12 @@ def test_without_its_extra_the_command_names_it(project: Path) -> None:
     done = run(project, "check", "shop:AppSecrets")
     assert done.returncode == 2
     assert done.stderr == 'typer is needed for this: pip install "mantlet[cli]"\n'
+
+
+def test_without_the_extra_of_a_source_the_command_names_it(project: Path) -> None:
+    """As the source itself would."""
+    (project / "dotenv").mkdir()
+    (project / "dotenv" / "__init__.py").write_text("raise ImportError('none')")
+    done = run(project, "check", "shop:AppSecrets", "--source", "dotenv")
+    assert done.returncode == 2
+    assert done.stderr == 'dotenv.parser is needed for this: pip install "mantlet[secrets]"\n'

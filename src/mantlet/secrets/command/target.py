@@ -50,11 +50,10 @@ def loader_of(target: str, sources: Sequence[str], *, world_readable: bool) -> S
         return found
     if not isinstance(found, type) or not issubclass(found, Secrets):
         raise UsageError(f"{target} is neither a class made of Secrets nor a SecretLoader")
-    named = [_source(name, world_readable=world_readable) for name in sources]
-    made = named or _usual(world_readable=world_readable)
     try:
-        return SecretLoader(found, sources=made)
-    except (TypeError, ValueError) as error:
+        named = [_source(name, world_readable=world_readable) for name in sources]
+        return SecretLoader(found, sources=named or _usual(world_readable=world_readable))
+    except (ImportError, TypeError, ValueError) as error:
         raise UsageError(str(error)) from None
 
 
