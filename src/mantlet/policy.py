@@ -2,11 +2,14 @@
 
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from mantlet.fields import text_field
 from mantlet.request import Request
 from mantlet.response import Response
+
+if TYPE_CHECKING:
+    from mantlet.scan.masking import Masker
 
 __all__ = ["Close", "Message", "Policy", "Reply"]
 
@@ -106,6 +109,9 @@ class Policy:
     #: Hooks that the class overrides and this instance, as configured, has no use for. They cost
     #: nothing either.
     idle_hooks: frozenset[str] = frozenset()
+
+    #: What masks the app's secrets, where it knows them, in all that is said of an exchange.
+    masker: "Masker | None" = None
 
     #: The lowest status of an answer that `on_response` is called for; those below cost nothing.
     responses_from: int = 0

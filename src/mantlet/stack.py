@@ -7,7 +7,7 @@ from mantlet.integrations.apps import hear
 from mantlet.integrations.signals import listen
 from mantlet.policy import Policy, Reply
 from mantlet.problem import Problem
-from mantlet.request import Request
+from mantlet.request import MASK, Request
 from mantlet.response import Response
 
 __all__ = ["BaseStack", "OutwardPair", "Refusal", "Waiting", "settled"]
@@ -101,6 +101,8 @@ class BaseStack(Generic[App]):
         )
         self.startup = tuple(p.startup for p in policies if _overrides(p, "startup"))
         self.shutdown = tuple(p.shutdown for p in reversed(policies) if _overrides(p, "shutdown"))
+        #: What masks the app's secrets: those of an error of a policy further out as well.
+        self.maskers = tuple(p.masker for p in policies if p.masker is not None)
         #: Whether every policy is done with the request once it has let it pass.
         self.inward_only = not (self.outward[-1].hooks or self.on_finish[-1] or self.on_message)
         #: Whether no policy wants to see anything.
@@ -130,6 +132,9 @@ class BaseStack(Generic[App]):
         hooks = self.on_request
         if start:
             hooks = tuple(pair for pair in hooks if pair[0] >= start)
+        elif self.maskers:
+            known = request.carrier.get(MASK, ())
+            request.carrier[MASK] = tuple(dict.fromkeys(known + self.maskers))
         index = start
         try:
             for index, hook in hooks:

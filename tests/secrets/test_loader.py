@@ -682,6 +682,40 @@ def test_the_log_of_the_envelope_holds_no_secret(
     assert OLD not in caplog.text
 
 
+class Careless(mantlet.Policy):
+    """A policy whose errors have a secret in them, as that of a store's URL."""
+
+    def on_request(self, request: mantlet.Request) -> None:
+        """Fail on the way in."""
+        if request.path == "/in":
+            raise RuntimeError(OLD)
+
+    def on_response(self, request: mantlet.Request, response: mantlet.Response) -> None:
+        """Fail on the way out."""
+        raise RuntimeError(OLD)
+
+
+class Refusing(mantlet.Policy):
+    """A policy that lets nothing pass."""
+
+    def on_request(self, request: mantlet.Request) -> mantlet.Reply:
+        """Refuse."""
+        return mantlet.Reply(200)
+
+
+@both_faces
+@pytest.mark.parametrize("path", ["/in", "/out"])
+def test_errors_of_policies_further_out_hold_no_secret(
+    face: Face, known: SecretLoader[App], path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The loader itself, which is asked last, has not seen the request by then."""
+    app = face.wrap(hello, mantlet.ErrorEnvelope(), Careless(), Refusing(), known)
+    assert face.drive(app, path=path).status == 500
+    (record,) = caplog.records
+    assert "RuntimeError: ***" in (record.exc_text or "")
+    assert OLD not in caplog.text
+
+
 @both_faces
 def test_an_exception_without_a_secret_stays_an_exception(
     face: Face, known: SecretLoader[App], caplog: pytest.LogCaptureFixture

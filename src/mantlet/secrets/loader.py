@@ -15,7 +15,7 @@ from typing import Any, Final, Generic, TypeVar
 from mantlet.locks import ForkedLock
 from mantlet.logs import write
 from mantlet.policy import Policy
-from mantlet.request import MASK, Request
+from mantlet.request import Request
 from mantlet.scan.masking import Masker
 from mantlet.scan.registry import Registry
 from mantlet.secrets.dependency import dependency
@@ -71,12 +71,15 @@ class SecretLoader(Policy, Generic[M]):
 
     Attributes:
         registry: the values in all forms, for who keeps them from getting out.
+        masker: masks them in texts.
 
     Raises:
         SecretsError: a secret is missing, or can't be taken; it says all that is wrong.
         TypeError: the model, or a source, is none.
         ValueError: an option that can't be; the message says which.
     """
+
+    masker: Masker
 
     def __init__(
         self,
@@ -119,7 +122,7 @@ class SecretLoader(Policy, Generic[M]):
         self._report: tuple[Entry, ...] = ()
         self._is_remote = any(source.remote for source in given)
         self.registry = Registry(overlap=overlap, key=_key(fingerprint_key), clock=clock)
-        self._masker = Masker(self.registry)
+        self.masker = Masker(self.registry)
         self._load(lambda _: True)
         if not self._is_remote:
             self.idle_hooks = frozenset({"on_finish"})
@@ -200,10 +203,6 @@ class SecretLoader(Policy, Generic[M]):
         if self._clock() >= self._look_at:
             self._look(inf)
         request.state["secrets"] = self._snapshot
-        carrier = request.carrier
-        maskers = carrier.get(MASK, ())
-        if self._masker not in maskers:
-            carrier[MASK] = (*maskers, self._masker)
 
     def on_finish(self, request: Request) -> Awaitable[None] | None:
         """Ask remote sources again whose time has come."""
@@ -262,7 +261,7 @@ class SecretLoader(Policy, Generic[M]):
     def _log_failure(self, failure: Exception) -> None:
         words = ("SecretLoader: on_change failed with %s", type(failure).__qualname__)
         with suppress(Exception):  # of a handler or a filter
-            write(log, logging.ERROR, words, failure, extra={}, masks=(self._masker,))
+            write(log, logging.ERROR, words, failure, extra={}, masks=(self.masker,))
 
     def init_app(self, app: Any) -> None:
         """Have a Flask or Quart app's ``extensions`` know this loader, as ``mantlet_secrets``."""
