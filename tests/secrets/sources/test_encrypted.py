@@ -16,7 +16,7 @@ from mantlet.secrets import AgeFile, Field, Secret, SecretLoader, Secrets, SopsF
 from mantlet.secrets.sources.remote import Unavailable
 from tests.secrets.sources import unshown
 from tests.secrets.sources.unshown import FIELD, value
-from tests.secrets.sources.vault_server import Clock
+from tests.secrets.sources.vault.vault_server import Clock
 
 VALUE, NEW = "kR7-vT2_qX9.mB4w", "new-kR7-vT2_qX9.mB4w"
 HIDDEN = (VALUE, NEW)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from mantlet.secrets.secret import Secret
 from mantlet.secrets.sources.file import Unfit, opened_file, read_file
 from mantlet.secrets.sources.source import SourceError
-from mantlet.secrets.sources.vault_options import segments
+from mantlet.secrets.sources.vault.options import segments
 
 __all__ = ["AppRole", "Kubernetes", "Login", "Token", "usable"]
 

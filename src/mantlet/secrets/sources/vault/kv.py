@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, Final
 from mantlet.secrets.needed import needed
 from mantlet.secrets.sources.remote import Remote, Unavailable
 from mantlet.secrets.sources.source import Fault, Field, SourceError, Value, pick, typos
-from mantlet.secrets.sources.vault_auth import AppRole, Kubernetes, Login, Token
-from mantlet.secrets.sources.vault_options import address, segments, trusted
-from mantlet.secrets.sources.vault_token import SHARE, Tokens, json_object, number
+from mantlet.secrets.sources.vault.auth import Login, Token
+from mantlet.secrets.sources.vault.options import address, segments, trusted
+from mantlet.secrets.sources.vault.tokens import SHARE, Tokens, json_object, number
 
 if TYPE_CHECKING:
-    from mantlet.secrets.sources.vault_wire import Answer
+    from mantlet.secrets.sources.vault.wire import Answer
 
-__all__ = ["AppRole", "Kubernetes", "Login", "Token", "Vault"]
+__all__ = ["Vault"]
 
 #: The shortest lifetime, in seconds, whatever a lease says.
 _LEAST: Final = 1.0
@@ -80,9 +80,9 @@ class Vault(Remote):
             raise TypeError(f"auth must be a Token or a Login, not {type(auth).__name__}")
         self._hvac = needed("hvac", "vault")
         # It needs what hvac brings.
-        from mantlet.secrets.sources import vault_wire  # noqa: PLC0415  # it needs an extra
+        from mantlet.secrets.sources.vault import wire  # noqa: PLC0415  # it needs an extra
 
-        self._wire = vault_wire
+        self._wire = wire
         self._version = version
         inner = "data/" if version == 2 else ""
         self._shown = f"{self._mount}/{inner}{self._path}"

@@ -6,10 +6,10 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from mantlet.secrets.sources.source import SourceError
-from mantlet.secrets.sources.vault_auth import Login, Token, usable
+from mantlet.secrets.sources.vault.auth import Login, Token, usable
 
 if TYPE_CHECKING:
-    from mantlet.secrets.sources.vault_wire import Answer
+    from mantlet.secrets.sources.vault.wire import Answer
 
 __all__ = ["SHARE", "Lease", "Tokens", "json_object", "number"]
 

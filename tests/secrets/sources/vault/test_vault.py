@@ -22,7 +22,7 @@ from mantlet.secrets.sources.vault import AppRole, Kubernetes, Token, Vault
 from tests.secrets.sources import unshown
 from tests.secrets.sources.server import Way, breaks_off, drops, says, sends
 from tests.secrets.sources.unshown import FIELD, assert_unlogged, value
-from tests.secrets.sources.vault_server import Clock, VaultServer
+from tests.secrets.sources.vault.vault_server import Clock, VaultServer
 
 VALUE, NEW = "kR7-vT2_qX9.mB4w", "new-kR7-vT2_qX9.mB4w"
 TOKEN = "hvs.given-8Uj4Rf"
