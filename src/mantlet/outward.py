@@ -14,7 +14,7 @@ from mantlet.exceptions import MantletError, NoAnswer, ResponseTooLarge
 from mantlet.policy import Reply
 from mantlet.problem import Problem
 from mantlet.request import REPORTED, Request
-from mantlet.response import WANTS_BODY, Response
+from mantlet.response import REPLIED, WANTS_BODY, Response
 from mantlet.stack import OutwardPair, Waiting, settled
 
 __all__ = [
@@ -237,6 +237,7 @@ class OutwardPass:
         """Make a reply the response that the policies further out see."""
         response = self.make_response(reply)
         response.reply = True
+        self.request.carrier[REPLIED] = True
         response.whole = b""
         if reply.status not in (204, 304):
             response.whole = reply.body

@@ -1,8 +1,8 @@
 """The request as policies see it, and the exchange's state as the app sees it."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, MutableMapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
+from contextlib import ExitStack, suppress
 from types import MappingProxyType
 from typing import Any, Literal
 from urllib.parse import urlparse
@@ -37,11 +37,21 @@ class Request:
     Attributes:
         carrier: the environ or the scope itself, for what this view does not show.
         state: the exchange's dict, shared by all policies and readable by the app.
+        handed_over: whether the app has the request, so that its body is no longer ours.
+        endings: what `at_end()` was given; None where that is nothing, as it mostly is.
         protocol: ``"http"``, or ``"websocket"`` for a WebSocket and its handshake.
         waits: whether a hook may wait on an event loop, as it may under ASGI.
     """
 
-    __slots__ = ("_notes", "answer_fields", "carrier", "owns_fields", "state")
+    __slots__ = (
+        "_notes",
+        "answer_fields",
+        "carrier",
+        "endings",
+        "handed_over",
+        "owns_fields",
+        "state",
+    )
 
     protocol: Literal["http", "websocket"] = "http"
     waits: bool = False
@@ -52,6 +62,8 @@ class Request:
     answer_fields: dict[Any, tuple[Any, Any]]
     #: Whether it is this request's stack that sets them, and not one further out.
     owns_fields: bool
+    handed_over: bool
+    endings: list[Callable[[], object]] | None
 
     _notes: dict[Any, Any]
 
@@ -66,6 +78,30 @@ class Request:
         except AttributeError:
             self._notes = {}
         return self._notes
+
+    def at_end(self, ending: Callable[[], object]) -> None:
+        """Have something called once the exchange has ended in whatever way, behind `on_finish`.
+
+        For what a hook has opened for this request alone, such as a file: it costs nothing where
+        there is none. May be called in `Policy.on_request`.
+
+        Args:
+            ending: what is to be called; the last one that came is called first.
+        """
+        if self.endings is None:
+            self.endings = []
+        self.endings.append(ending)
+
+    def end(self) -> None:
+        """Call what is to be called at the end, each also behind one that raises.
+
+        Raises:
+            BaseException: what one of them has raised.
+        """
+        endings, self.endings = self.endings, None
+        with ExitStack() as stack:
+            for ending in endings or ():
+                stack.callback(ending)
 
     @abstractmethod
     def add_answer_field(self, name: str, value: str, *, alone: bool = False) -> None:
@@ -144,18 +180,75 @@ class Request:
         """The peer's address as the server says it; None where there is none (a Unix socket)."""
 
     @abstractmethod
-    async def body(self, limit: int) -> bytes:
+    async def body(self, limit: int, fields: Mapping[str, str] | None = None) -> bytes:
         """Read the whole body, at most ``limit`` bytes of it; the app still gets every byte.
 
         May be awaited in `Policy.on_request`, any number of times. Under WSGI it never suspends.
 
         Args:
             limit: in bytes.
+            fields: what `pick_headers()` has found of names with ``Content-Length`` among them,
+                where that has been asked for already: they need not be gone through again.
 
         Raises:
             BodyTooLarge: the body is larger (a `Problem` with status 413).
             MalformedRequest: its Content-Length is no number, or it ended early (a 400).
             ClientDisconnected: the client went away before it was complete.
+            RuntimeError: the request has been handed to the app already.
+        """
+
+    @abstractmethod
+    def chunks(self, limit: int, *, memory: int) -> AsyncIterator[bytes]:
+        """Read the body piece by piece as it comes, at most ``limit`` bytes of it.
+
+        The app still gets every byte, wherever a policy stops. What has been read is kept for it:
+        ``memory`` bytes in memory, the rest in a temporary file that is gone when the exchange has
+        ended. The file is written to without a thread, so a slow disk is waited for.
+
+        May be iterated over in `Policy.on_request`, any number of times, from the body's beginning
+        each time, before and after `body()`. Under WSGI it never suspends.
+
+        Args:
+            limit: in bytes.
+            memory: in bytes.
+
+        Raises:
+            BodyTooLarge: the body is larger (a `Problem` with status 413): before anything is read
+                if its Content-Length says so, else as soon as more has come.
+            MalformedRequest: its Content-Length is no number, or it ended early (a 400).
+            ClientDisconnected: the client went away before it was complete.
+            RuntimeError: the request has been handed to the app already.
+            OSError: the temporary file can't be written. Nobody gets the body then.
+        """
+
+    @abstractmethod
+    def replace_body(self, body: bytes, *, content_type: str | None = None) -> None:
+        """Have the app, and the policies further in, get another body in place of what came.
+
+        ``Content-Length`` is set, and what was true of the bytes that came is dropped:
+        ``Content-Encoding``, ``Transfer-Encoding``, ``Trailer`` and the digests. May be called in
+        `Policy.on_request`, whether the body has been read or not; what has not been read of it
+        never reaches the app.
+
+        Args:
+            body: the other one.
+            content_type: takes the place of ``Content-Type``.
+
+        Raises:
+            ValueError: ``content_type`` must not stand in a header field (RFC 9110, 5.5).
+            RuntimeError: the request has been handed to the app already, or it is a handshake.
+        """
+
+    @abstractmethod
+    def replace_path(self, path: str) -> None:
+        """Have the app, and the policies further in, get another path within the app.
+
+        The part that the app is mounted under stays. May be called in `Policy.on_request`.
+
+        Args:
+            path: decoded, as `route_path` has it.
+
+        Raises:
             RuntimeError: the request has been handed to the app already.
         """
 

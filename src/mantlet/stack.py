@@ -103,10 +103,12 @@ class BaseStack(Generic[App]):
         self.shutdown = tuple(p.shutdown for p in reversed(policies) if _overrides(p, "shutdown"))
         #: What masks the app's secrets: those of an error of a policy further out as well.
         self.maskers = tuple(p.masker for p in policies if p.masker is not None)
-        #: Whether every policy is done with the request once it has let it pass.
-        self.inward_only = not (self.outward[-1].hooks or self.on_finish[-1] or self.on_message)
+        #: Whether every policy is done with a request of HTTP once it has let it pass.
+        self.inward_only = not (self.outward[-1].hooks or self.on_finish[-1])
         #: Whether no policy wants to see anything.
-        self.idle = self.inward_only and not (self.on_request or self.startup or self.shutdown)
+        self.idle = self.inward_only and not (
+            self.on_request or self.on_message or self.startup or self.shutdown
+        )
         if self.outward[-1].hears_errors:
             listen()
             hear(self.app)
@@ -159,12 +161,14 @@ class BaseStack(Generic[App]):
         return refusal
 
     def finish(self, request: Request, refusal: Refusal | None) -> Coroutine[Any, Any, None] | None:
-        """Tell every policy that ran that the exchange has ended.
+        """Tell every policy that ran that the exchange has ended, then what `at_end()` was given.
 
         Returns:
             None when all of them know, or what is left to do where one has to wait.
         """
         hooks = self.on_finish[-1 if refusal is None else refusal.index + 1]
+        if request.endings is not None:
+            hooks = (*hooks, _end)
         if len(hooks) == 1:  # as it mostly is
             waiting = hooks[0](request)
             return None if waiting is None else _tell_later(waiting, iter(()), request, None)
@@ -180,6 +184,10 @@ def settled(reply: Reply | None) -> Reply | None:
     if reply is not None and not isinstance(reply, Reply):
         raise TypeError(f"a hook must return a Reply or None, not {type(reply).__name__}")
     return reply
+
+
+def _end(request: Request) -> None:
+    request.end()
 
 
 def _raised(index: int, error: BaseException, request: Request) -> Refusal:

@@ -80,7 +80,7 @@ def nested_asgi(script: Script, chosen: Sequence[Plan], method: str) -> tuple[Ou
 
     def make(app: ASGIApp) -> ASGIApp:
         for policy in reversed(recorder.policies(chosen)):
-            app = _apart_asgi(mantlet.asgi.Stack(app, policy))
+            app = apart_asgi(mantlet.asgi.Stack(app, policy))
         return app
 
     return play_asgi(make, script, method), recorder
@@ -91,20 +91,24 @@ def nested_wsgi(script: Script, chosen: Sequence[Plan], method: str) -> tuple[Ou
 
     def make(app: Any) -> Any:
         for policy in reversed(recorder.policies(chosen)):
-            app = _apart_wsgi(mantlet.wsgi.Stack(app, policy))
+            app = apart_wsgi(mantlet.wsgi.Stack(app, policy))
         return app
 
     return play_wsgi(make, script, method), recorder
 
 
-def _apart_asgi(app: ASGIApp) -> ASGIApp:
+def apart_asgi(app: ASGIApp) -> ASGIApp:
+    """Return an app around a stack, so that it does not fuse with the next one."""
+
     async def layer(scope: Scope, receive: Receive, send: Send) -> None:
         await app(scope, receive, send)
 
     return layer
 
 
-def _apart_wsgi(app: Any) -> Any:
+def apart_wsgi(app: Any) -> Any:
+    """Return an app around a stack, so that it does not fuse with the next one."""
+
     def layer(environ: dict[str, Any], start_response: Any) -> Any:
         return app(environ, start_response)
 

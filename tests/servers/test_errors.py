@@ -15,7 +15,9 @@ def test_no_byte_of_an_exception_gets_out(server: Server, source: str) -> None:
     for path in ("/crash", "/stream/fails-early", "/stream/fails-late"):
         request = f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n"
         answer = server.exchange(source, request.encode())
-        assert answer.startswith(b"HTTP/1.1 ")
+        # Granian may end a connection that fails late before it has sent the head.
+        may_be_cut = server.name == "granian-wsgi" and path == "/stream/fails-late"
+        assert answer.startswith(b"HTTP/1.1 ") or (may_be_cut and not answer)
         for internal in (b"hunter2", b"db.internal", b"ConnectionError", b"Traceback", b".py"):
             assert internal not in answer
 
@@ -45,23 +47,23 @@ def test_crash_is_a_clean_problem(server: Server, client: httpx.Client, path: st
     assert SECRET in entry
 
 
-def test_failing_stream_breaks_off(
-    request: pytest.FixtureRequest, server: Server, client: httpx.Client
-) -> None:
+def test_failing_stream_breaks_off(server: Server, client: httpx.Client) -> None:
     """An app that raises under way breaks the connection, so that the client can tell."""
-    if server.name == "granian-wsgi":
-        request.applymarker(
-            pytest.mark.xfail(reason="Granian ends a failed body as if it were whole, bare or not")
-        )
     received = bytearray()
+    named = ""
 
-    with client.stream("GET", "/stream/fails-late") as answer:
+    with (
+        pytest.raises(httpx.RemoteProtocolError),
+        client.stream("GET", "/stream/fails-late") as answer,
+    ):
+        # Granian may end the connection before it has sent the head that it was given.
         assert answer.status_code == 200
-        with pytest.raises(httpx.RemoteProtocolError):
-            received.extend(byte for chunk in answer.iter_raw() for byte in chunk)
+        named = f"request {answer.headers['x-request-id']}, "
+        received.extend(byte for chunk in answer.iter_raw() for byte in chunk)
 
+    assert named or server.name == "granian-wsgi"
     assert b"tick 0\ntick 1\n".startswith(received)
-    log = server.wait_for_log(f"request {answer.headers['x-request-id']}, after the answer had")
+    log = server.wait_for_log(f"{named}after the answer had")
     assert SECRET in log
 
 

@@ -333,6 +333,7 @@ def test_an_app_without_an_answer_is_an_error(said: list[bytes]) -> None:
     stack = mantlet.wsgi.Stack(app, ErrorEnvelope())
     heads, body = call(stack)
     assert b"".join(body).startswith(b'{"type": "about:blank"')
+    body.close()  # type: ignore[attr-defined]
     assert heads[0][0] == "500 Internal Server Error"
 
 

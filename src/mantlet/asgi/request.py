@@ -1,10 +1,19 @@
 """The request over an ASGI scope."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any, Final
 from urllib.parse import quote
 
-from mantlet.body import HANDED_OVER, check_length
+from mantlet.body import (
+    CONTENT_LENGTH,
+    HANDED_OVER,
+    NO_FIELDS,
+    PIECE,
+    Chunks,
+    Incoming,
+    check_length,
+)
 from mantlet.exceptions import ClientDisconnected
 from mantlet.fields import LOWER_BYTES, FieldNames, bytes_field
 from mantlet.headers import Headers
@@ -45,10 +54,9 @@ class AsgiRequest(Request):
 
     Attributes:
         receive: what the app receives from: the server's own as long as nothing was read.
-        handed_over: whether the app has it.
     """
 
-    __slots__ = ("_body", "_headers", "handed_over", "receive")
+    __slots__ = ("_body", "_headers", "receive")
 
     waits = True
 
@@ -65,8 +73,9 @@ class AsgiRequest(Request):
         self.answer_fields = {} if fields is None else fields
         self.receive = receive
         self.handed_over = False
+        self.endings = None
         self._headers: ScopeHeaders | None = None
-        self._body: _Body | None = None
+        self._body: AsgiBody | None = None
 
     @property
     def method(self) -> str:
@@ -127,11 +136,15 @@ class AsgiRequest(Request):
     def pick_headers(self, names: FieldNames) -> Mapping[str, str]:
         """Return the values of those header fields of ``names`` that are there."""
         wanted = names.lower
-        for field in self.carrier["headers"]:
-            if field[0] in wanted:
-                found = {name: self.headers.get(name) for name in wanted.values()}
-                return {name: value for name, value in found.items() if value is not None}
-        return NO_HEADERS
+        found: dict[str, str] | None = None
+        for key, value in self.carrier["headers"]:
+            if key in wanted:
+                name, text = wanted[key], value.decode("latin-1")
+                if found is None:
+                    found = {name: text}
+                else:
+                    found[name] = f"{found[name]}, {text}" if name in found else text
+        return NO_HEADERS if found is None else found
 
     @property
     def scheme(self) -> str:
@@ -145,41 +158,176 @@ class AsgiRequest(Request):
         client = self.carrier.get("client")
         return (client[0] or None) if client else None
 
-    async def body(self, limit: int) -> bytes:
+    async def body(self, limit: int, fields: Mapping[str, str] | None = None) -> bytes:
         """Read the whole body, at most ``limit`` bytes of it; see `Request.body()`."""
+        body = self.incoming(limit, fields)
+        while not body.complete:
+            message = await body.receive()
+            chunk = message.get("body")
+            if type(chunk) is bytes and not (body.size or message.get("more_body")):
+                body.all_in_one(chunk)  # as it mostly is, and quicker
+            else:
+                body.take(message, sys.maxsize)
+            if body.size > limit:
+                raise BodyTooLarge(limit)
+        return body.whole()
+
+    def chunks(self, limit: int, *, memory: int) -> AsyncIterator[bytes]:
+        """Read the body piece by piece; see `Request.chunks()`."""
+        return Chunks(self, limit, memory)
+
+    def incoming(self, limit: int, fields: Mapping[str, str] | None = None) -> "AsgiBody":
+        """Return the body, which begins to be read here.
+
+        Args:
+            limit: in bytes.
+            fields: as `body()` has them.
+
+        Raises:
+            BodyTooLarge: it is larger than ``limit``, as far as that is known.
+            MalformedRequest: its Content-Length is no number.
+            RuntimeError: the request has been handed to the app already.
+        """
         if self.handed_over:
             raise RuntimeError(HANDED_OVER)
-        if self._body is None:
-            check_length(self.headers.get("content-length"), limit)
-            self._body = _Body(self.receive)
-            self.receive = self._body.replay
-        return await self._body.read(limit)
+        body = self._body
+        if body is None:
+            body = self._body = AsgiBody(self.receive, self._declared(limit, fields))
+            self.receive = body.replay
+        else:
+            body.expect(limit)
+        return body
+
+    def _declared(self, limit: int, fields: Mapping[str, str] | None) -> int | None:
+        declared: str | None = None
+        if fields is not None:
+            declared = fields.get(CONTENT_LENGTH)
+        else:
+            for name, value in self.carrier["headers"]:
+                if name == b"content-length":
+                    declared = value.decode("latin-1") if declared is None else "twice"
+        if declared is None:
+            return None
+        if len(declared) < 20 and declared.isdecimal() and declared.isascii():
+            length = int(declared)  # nearly always, and a call less
+            if length <= limit:
+                return length
+        return check_length(declared, limit)
+
+    def replace_body(self, body: bytes, *, content_type: str | None = None) -> None:
+        """Have the app get another body; see `Request.replace_body()`."""
+        if self.handed_over:
+            raise RuntimeError(HANDED_OVER)
+        new = [bytes_field("content-length", str(len(body)))]
+        dropped = _REPLACED
+        if content_type is not None:
+            new.append(bytes_field("content-type", content_type))
+            dropped = _REPLACED_TYPED
+        self.carrier["headers"] = [
+            *(pair for pair in self.carrier["headers"] if pair[0] not in dropped),
+            *new,
+        ]
+        self._headers = None
+        receive = self.receive
+        if self._body is not None:
+            receive = self._body.receive
+            self._body.close()
+        self._body = AsgiBody(_behind(receive))
+        self._body.add(body, len(body))
+        self._body.complete = True
+        self.receive = self._body.replay
+
+    def replace_path(self, path: str) -> None:
+        """Have the app get another path; see `Request.replace_path()`."""
+        if self.handed_over:
+            raise RuntimeError(HANDED_OVER)
+        carrier = self.carrier
+        root = (carrier.get("root_path") or "").rstrip("/")
+        # An app takes it off whatever begins with it, a path from a server without it included.
+        if any(f"{whole}/".startswith(f"{root}/") for whole in (carrier["path"], path)):
+            path = root + path
+        carrier["path"] = path
+        if "raw_path" in carrier:
+            carrier["raw_path"] = quote(path).encode("ascii")
 
 
-class _Body:
-    """A body on its way from the server to the policies, and again to the app."""
+_REPLACED: Final = frozenset(LOWER_BYTES[name] for name in NO_FIELDS)
+_REPLACED_TYPED: Final = _REPLACED | {b"content-type"}
 
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
-        self._read = bytearray()
-        self._complete = self._replayed = False
 
-    async def read(self, limit: int) -> bytes:
-        read = self._read
-        while not self._complete and len(read) <= limit:
-            message = await self._receive()
+def _behind(receive: Receive) -> Receive:
+    """Return a ``receive`` that leaves out what is still to come of a body that was replaced."""
+
+    async def behind() -> AsgiMessage:
+        while True:
+            message = await receive()
             if message["type"] != "http.request":
-                raise ClientDisconnected("the client went away while its body was read")
-            read += message.get("body", b"")
-            self._complete = not message.get("more_body", False)
-        if len(read) > limit:
-            raise BodyTooLarge(limit)
-        return bytes(read)
+                return message
+
+    return behind
+
+
+class AsgiBody(Incoming):
+    """A body on its way from the server to the policies, and again to the app.
+
+    Attributes:
+        receive: what the server receives.
+    """
+
+    _replayed: int | None = 0
+
+    def __init__(self, receive: Receive, declared: int | None = None) -> None:
+        self.receive = receive
+        self.declared = declared
+
+    async def pull(self, limit: int, memory: int) -> bytes:
+        """Receive the next piece, and keep it; see `Incoming.pull()`."""
+        return self.take(await self.receive(), memory)
+
+    def all_in_one(self, chunk: bytes) -> None:
+        """Keep a piece that is the whole body."""
+        self._head = chunk
+        self.size = len(chunk)
+        self.complete = True
+
+    def take(self, message: AsgiMessage, memory: int) -> bytes:
+        """Keep a piece, and return it.
+
+        Raises:
+            ClientDisconnected: it is none.
+        """
+        if message["type"] != "http.request":
+            raise ClientDisconnected("the client went away while its body was read")
+        chunk = message.get("body", b"")
+        if type(chunk) is not bytes:
+            chunk = bytes(chunk)
+        if not self.size and len(chunk) <= memory:  # as it mostly is, and a call less
+            self._head = chunk
+            self.size = len(chunk)
+        else:
+            self.add(chunk, memory)
+        if not message.get("more_body", False):
+            self.complete = True
+        return chunk
 
     async def replay(self) -> AsgiMessage:
-        """Hand the app first what was read, in one message, then what the server receives."""
-        if self._replayed:
-            return await self._receive()
-        self._replayed = True
-        body, self._read = bytes(self._read), bytearray()
-        return {"type": "http.request", "body": body, "more_body": not self._complete}
+        """Hand the app first what was read, in pieces, then what the server receives."""
+        start = self._replayed
+        if start is None:
+            return await self.receive()
+        if self.closed:  # the exchange has ended
+            return {"type": "http.disconnect"}
+        piece = self._head
+        if self._file is None and type(piece) is bytes:  # in one, as it mostly is
+            self._replayed = None
+            self._head = b""
+            return {"type": "http.request", "body": piece, "more_body": not self.complete}
+        piece = self.read(start, PIECE)
+        start += len(piece)
+        more = start < self.size
+        if more:
+            self._replayed = start
+        else:
+            self._replayed = None
+            self.close()
+        return {"type": "http.request", "body": piece, "more_body": more or not self.complete}

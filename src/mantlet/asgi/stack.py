@@ -59,16 +59,23 @@ class Stack(BaseStack[AsgiApp]):
         if refusal is not None and refusal.waiting is not None:
             refusal = await self.judge(request, refusal)
         fields = request.answer_fields if request.owns_fields else None
-        if refusal is None and self.inward_only and (not fields or kind == "http"):
+        if (
+            refusal is None
+            and self.inward_only
+            and (kind == "http" or not (fields or self.on_message))
+        ):
             request.handed_over = True
-            if not fields:
-                await self.app(scope, request.receive, send)
-                return
-            scope[FIELDS] = fields
             try:
+                if not fields:
+                    await self.app(scope, request.receive, send)
+                    return
+                scope[FIELDS] = fields
                 await self.app(scope, request.receive, sending_fields(send, fields))
             finally:
-                scope.pop(FIELDS, None)
+                if fields:
+                    scope.pop(FIELDS, None)
+                if request.endings is not None:
+                    request.end()
             return
 
         exchange = (HttpExchange if kind == "http" else WebSocketExchange)(
@@ -86,7 +93,7 @@ class Stack(BaseStack[AsgiApp]):
         finally:
             if request.owns_fields:
                 scope.pop(FIELDS, None)
-            if self.on_finish[-1]:
+            if self.on_finish[-1] or request.endings is not None:
                 waiting = self.finish(request, refusal)
                 if waiting is not None:
                     await waiting

@@ -1,7 +1,9 @@
 """One WebSocket connection under ASGI: the handshake is a request, then messages pass by."""
 
+from collections.abc import Mapping
+
 from mantlet.asgi.http import AsgiExchange
-from mantlet.asgi.request import AsgiRequest
+from mantlet.asgi.request import AsgiBody, AsgiRequest
 from mantlet.exchange import AnswerEnded
 from mantlet.fields import with_fields
 from mantlet.headers import BytesHeaders
@@ -28,9 +30,15 @@ class WebSocketRequest(AsgiRequest):
 
     protocol = "websocket"
 
-    async def body(self, limit: int) -> bytes:
+    def incoming(self, limit: int, fields: Mapping[str, str] | None = None) -> AsgiBody:
         """Return nothing: a handshake has no body (RFC 6455, 4.1)."""
-        return b""
+        nothing = AsgiBody(self.receive)
+        nothing.complete = True
+        return nothing
+
+    def replace_body(self, body: bytes, *, content_type: str | None = None) -> None:
+        """Raise a RuntimeError, since there is nothing to replace."""
+        raise RuntimeError("the handshake of a WebSocket has no body to replace")
 
 
 class WebSocketExchange(AsgiExchange):

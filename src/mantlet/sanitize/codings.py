@@ -8,14 +8,13 @@ is flushed, so that nothing waits for the next one.
 import zlib
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
+from mantlet.codings import PIECE, Decoder, Miscoded, decoders
 from mantlet.exceptions import MantletError
 
 __all__ = ["CODINGS", "Recoded", "Undecodable", "codings"]
 
-#: The most bytes that are decoded in one go.
-_PIECE: Final = 64 * 1024
 #: How often a body may be larger decoded than encoded, once it is larger than `_UNSUSPICIOUS`.
 _RATIO: Final = 250
 _UNSUSPICIOUS: Final = 1024 * 1024
@@ -36,85 +35,6 @@ class Undecodable(MantletError):
     untouched: bytes | None = None
 
 
-class _Decoder(Protocol):
-    def pieces(self, data: bytes) -> Iterator[bytes]:
-        """Decode more of the body."""
-        ...
-
-    @property
-    def ended(self) -> bool:
-        """Whether the body may end here."""
-        ...
-
-
-class _Zlib:
-    """Gzip, also of several members (RFC 1952, 2.2), and deflate, with or without zlib's frame.
-
-    Args:
-        wbits: as zlib has it.
-    """
-
-    def __init__(self, wbits: int) -> None:
-        self._wbits = wbits
-        self._inflate: Any = None  # the type has no public name
-
-    @property
-    def ended(self) -> bool:
-        return self._inflate is None or self._inflate.eof
-
-    def pieces(self, data: bytes) -> Iterator[bytes]:
-        while data:
-            if self.ended:
-                if self._inflate is not None and self._wbits != _GZIP:
-                    return
-                self._inflate = zlib.decompressobj(self._bits(data))
-            piece = self._inflate.decompress(data, _PIECE)
-            data = self._inflate.unconsumed_tail or self._inflate.unused_data
-            if self._inflate.eof and data and not data.startswith(b"\x1f"):
-                data = b""  # padding behind the last member, which clients ignore too
-            if piece:
-                yield piece
-        # What zlib keeps inside itself though it has taken all of the input.
-        while self._inflate is not None and not self._inflate.eof:
-            piece = self._inflate.decompress(b"", _PIECE)
-            if not piece:
-                return
-            yield piece
-
-    def _bits(self, data: bytes) -> int:
-        if self._wbits == _GZIP:
-            return _GZIP
-        # RFC 9110, 8.4.1.2: some send it without the frame. RFC 1950, 2.2 has a check of the first
-        # two bytes.
-        framed = data[0] & 0x0F == 8 and (len(data) < 2 or int.from_bytes(data[:2]) % 31 == 0)
-        return zlib.MAX_WBITS if framed else -zlib.MAX_WBITS
-
-
-_GZIP: Final = 16 + zlib.MAX_WBITS
-
-
-class _Brotli:
-    """Brotli (RFC 7932)."""
-
-    def __init__(self, brotli: Any) -> None:
-        self._inflate = brotli.Decompressor()
-
-    @property
-    def ended(self) -> bool:
-        return bool(self._inflate.is_finished())
-
-    def pieces(self, data: bytes) -> Iterator[bytes]:
-        inflate = self._inflate
-        if inflate.is_finished():
-            return
-        piece = inflate.process(data, output_buffer_limit=_PIECE)
-        while piece:
-            yield piece
-            if inflate.is_finished():
-                return
-            piece = inflate.process(b"", output_buffer_limit=_PIECE)
-
-
 class _Coding:
     """One content coding.
 
@@ -123,7 +43,7 @@ class _Coding:
         encoder: makes an encoder: an object with ``compress()`` or ``process()``, and ``flush()``.
     """
 
-    def __init__(self, decoder: Callable[[], _Decoder], encoder: Callable[[], Stage]) -> None:
+    def __init__(self, decoder: Callable[[], Decoder], encoder: Callable[[], Stage]) -> None:
         self.decoder = decoder
         self.encoder = encoder
 
@@ -141,34 +61,33 @@ def _deflating(wbits: int) -> Callable[[], Stage]:
     return make
 
 
-def _brotli() -> _Coding | None:
-    try:
-        brotli: Any = import_module("brotli")
-    except ImportError:  # then it is an unknown coding
-        return None
+def _brotli() -> Stage:
+    brotli: Any = import_module("brotli")
+    compressor = brotli.Compressor(quality=5)
 
-    def make() -> Stage:
-        compressor = brotli.Compressor(quality=5)
+    def encode(piece: bytes, more: bool) -> bytes:
+        encoded: bytes = compressor.process(piece)
+        encoded += compressor.flush() if more else compressor.finish()
+        return encoded
 
-        def encode(piece: bytes, more: bool) -> bytes:
-            encoded: bytes = compressor.process(piece)
-            encoded += compressor.flush() if more else compressor.finish()
-            return encoded
+    return encode
 
-        return encode
 
-    return _Coding(lambda: _Brotli(brotli), make)
+_ENCODERS: Final[dict[str, Callable[[], Stage]]] = {
+    "gzip": _deflating(16 + zlib.MAX_WBITS),
+    "x-gzip": _deflating(16 + zlib.MAX_WBITS),
+    "deflate": _deflating(zlib.MAX_WBITS),
+    "br": _brotli,
+}
 
 
 def codings() -> dict[str, _Coding]:
     """Return the codings that can be looked into here, by their names (RFC 9110, 16.6.1)."""
-    gzip = _Coding(lambda: _Zlib(_GZIP), _deflating(_GZIP))
-    deflate = _Coding(lambda: _Zlib(zlib.MAX_WBITS), _deflating(zlib.MAX_WBITS))
-    codings = {"gzip": gzip, "x-gzip": gzip, "deflate": deflate}
-    brotli = _brotli()
-    if brotli is not None:
-        codings["br"] = brotli
-    return codings
+    return {
+        name: _Coding(decoder, _ENCODERS[name])
+        for name, decoder in decoders().items()
+        if name in _ENCODERS
+    }
 
 
 #: Looked for once.
@@ -214,8 +133,8 @@ class Recoded:
         self._raw = self._raw + chunk if not self._decoded else b""
         try:
             out = b"".join([self._inner(piece, True) for piece in pieces])
-            if len(self._raw) > _PIECE and not self._decoded:
-                raise Undecodable(f"it has no content within {_PIECE} bytes")
+            if len(self._raw) > PIECE and not self._decoded:
+                raise Undecodable(f"it has no content within {PIECE} bytes")
         except Undecodable as error:
             error.untouched = None if self._decoded else self._raw
             raise
@@ -264,9 +183,7 @@ class Recoded:
                 if self._decoded > max(_UNSUSPICIOUS, self._encoded * _RATIO):
                     raise Undecodable(f"it is more than {_RATIO} times larger than encoded")
                 yield piece
-        except Undecodable:
-            raise
-        except Exception as error:  # zlib.error, brotli.error
+        except Miscoded as error:
             raise Undecodable("it is not in the coding that it is said to be in") from error
         if not more and self._encoded and not self._decoder.ended:
             raise Undecodable("it ends early")

@@ -64,7 +64,12 @@ class HttpExchange(Exchange):
                 self.request.environ.pop(FIELDS, None)
         if self._untouched():
             return self._result
-        if self.phase == CLOSED and self._whole and not self.stack.on_finish[-1]:
+        if (
+            self.phase == CLOSED
+            and self._whole
+            and not self.stack.on_finish[-1]
+            and self.request.endings is None
+        ):
             return self._out  # all is there, and nobody waits for the end
         return self
 

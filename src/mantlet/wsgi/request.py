@@ -1,11 +1,12 @@
 """The request over a WSGI environ (PEP 3333)."""
 
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
 from io import BufferedReader, BytesIO, RawIOBase
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import quote
 
-from mantlet.body import HANDED_OVER, check_length
+from mantlet.body import HANDED_OVER, NO_FIELDS, PIECE, Chunks, Incoming, check_length
 from mantlet.fields import LOWER_TEXT, UNPREFIXED, FieldNames, check_value, environ_key
 from mantlet.headers import Headers
 from mantlet.problem import BodyTooLarge, MalformedRequest
@@ -14,8 +15,6 @@ from mantlet.request import FIELDS, NO_HEADERS, STATE, Request, origin_path
 __all__ = ["WsgiRequest"]
 
 Environ = dict[str, Any]
-
-_READ = 64 * 1024
 
 
 class Readable(Protocol):
@@ -57,7 +56,7 @@ class EnvironHeaders(Headers):
 class WsgiRequest(Request):
     """A lazy view over an environ."""
 
-    __slots__ = ("_body", "_handed_over", "environ")
+    __slots__ = ("_body", "environ")
 
     def __init__(self, environ: Environ) -> None:
         self.carrier = self.environ = environ
@@ -70,8 +69,9 @@ class WsgiRequest(Request):
         self.state = state
         self.owns_fields = fields is None
         self.answer_fields = {} if fields is None else fields
-        self._body: _Body | None = None
-        self._handed_over = False
+        self._body: WsgiBody | None = None
+        self.endings = None
+        self.handed_over = False
 
     @property
     def method(self) -> str:
@@ -145,75 +145,151 @@ class WsgiRequest(Request):
         """The peer's address, or None."""
         return self.environ.get("REMOTE_ADDR") or None
 
-    async def body(self, limit: int) -> bytes:
+    async def body(self, limit: int, fields: Mapping[str, str] | None = None) -> bytes:
         """Read the whole body, at most ``limit`` bytes of it; see `Request.body()`."""
-        if self._handed_over:
+        body = self.incoming(limit)
+        while not body.complete:
+            body.read_piece(limit, sys.maxsize)
+            if body.size > limit:
+                raise BodyTooLarge(limit)
+        return body.whole()
+
+    def chunks(self, limit: int, *, memory: int) -> AsyncIterator[bytes]:
+        """Read the body piece by piece; see `Request.chunks()`."""
+        return Chunks(self, limit, memory)
+
+    def incoming(self, limit: int) -> "WsgiBody":
+        """Return the body, which begins to be read here.
+
+        Raises:
+            BodyTooLarge: it is larger than ``limit``, as far as that is known.
+            MalformedRequest: its Content-Length is no number.
+            RuntimeError: the request has been handed to the app already.
+        """
+        if self.handed_over:
             raise RuntimeError(HANDED_OVER)
-        if self._body is None:
-            length = check_length(self.headers.get("content-length"), limit)
-            if length is None and not self.environ.get("wsgi.input_terminated"):
-                length = (
-                    0  # without either, nothing may be read (PEP 3333, "Input and Error Streams")
-                )
-            self._body = _Body(self.environ["wsgi.input"], length)
-        return self._body.read(limit)
+        body = self._body
+        if body is None:
+            environ = self.environ
+            length = check_length(environ.get("CONTENT_LENGTH") or None, limit)
+            if length is None and not environ.get("wsgi.input_terminated"):
+                # Without either, nothing may be read (PEP 3333, "Input and Error Streams").
+                length = 0
+            body = self._body = WsgiBody(environ["wsgi.input"], length)
+        else:
+            body.expect(limit)
+        return body
+
+    def replace_body(self, body: bytes, *, content_type: str | None = None) -> None:
+        """Have the app get another body; see `Request.replace_body()`."""
+        if self.handed_over:
+            raise RuntimeError(HANDED_OVER)
+        environ = self.environ
+        if content_type is not None:
+            environ["CONTENT_TYPE"] = check_value("Content-Type", content_type)
+            environ.pop("HTTP_CONTENT_TYPE", None)
+        for key in _REPLACED:
+            environ.pop(key, None)
+        environ["CONTENT_LENGTH"] = str(len(body))
+        if self._body is not None:
+            self._body.close()
+        self._body = WsgiBody(BytesIO(), 0)
+        self._body.add(body, len(body))
+
+    def replace_path(self, path: str) -> None:
+        """Have the app get another path; see `Request.replace_path()`."""
+        if self.handed_over:
+            raise RuntimeError(HANDED_OVER)
+        environ = self.environ
+        environ["PATH_INFO"] = path.encode().decode("latin-1")
+        target = quote(self._path())
+        if environ.get("QUERY_STRING"):
+            target += f"?{environ['QUERY_STRING']}"
+        for key in ("RAW_URI", "REQUEST_URI"):
+            if key in environ:
+                environ[key] = target
 
     def hand_over(self) -> Environ:
         """Return the environ that the app is called with, its input as if nothing were read."""
-        self._handed_over = True
+        self.handed_over = True
         if self._body is not None:
             self.environ["wsgi.input"] = self._body.replay()
         return self.environ
 
 
-class _Body:
-    """A body on its way from ``wsgi.input`` to the policies, and again to the app."""
+# Some servers set the length under a name of its own as well.
+_REPLACED: Final = ("HTTP_CONTENT_LENGTH", *(environ_key(name) for name in NO_FIELDS))
+
+
+class WsgiBody(Incoming):
+    """A body on its way from ``wsgi.input`` to the policies, and again to the app.
+
+    Attributes:
+        left: how many bytes are still to be read, where that is known.
+    """
 
     def __init__(self, stream: Readable, length: int | None) -> None:
         self._stream = stream
-        self._left = length
-        self._read = bytearray()
-        self._complete = length == 0
+        self.declared = self.left = length
+        self.complete = length == 0
 
-    def read(self, limit: int) -> bytes:
-        while not self._complete and len(self._read) <= limit:
-            left = self._left
-            chunk = self._stream.read(_READ if left is None else min(_READ, left))
-            self._read += chunk
-            if left is None:
-                self._complete = not chunk
-            elif not chunk:
-                raise MalformedRequest("The request body is shorter than its Content-Length.")
-            else:
-                self._left = left - len(chunk)
-                self._complete = self._left == 0
-        if len(self._read) > limit:
-            raise BodyTooLarge(limit)
-        return bytes(self._read)
+    async def pull(self, limit: int, memory: int) -> bytes:
+        """Read the next piece, and keep it; see `Incoming.pull()`."""
+        return self.read_piece(limit, memory)
+
+    def read_piece(self, limit: int, memory: int) -> bytes:
+        """Read the next piece, and keep it; see `Incoming.pull()`."""
+        left = self.left
+        most = min(PIECE, limit + 1 - self.size if left is None else left)
+        chunk = self._stream.read(most)
+        if left is None:
+            self.complete = not chunk
+        elif not chunk:
+            raise MalformedRequest("The request body is shorter than its Content-Length.")
+        else:
+            self.left = left = left - len(chunk)
+            self.complete = left == 0
+        if not self.size and len(chunk) <= memory:  # as it mostly is, and a call less
+            self._head = chunk
+            self.size = len(chunk)
+        else:
+            self.add(chunk, memory)
+        return chunk
 
     def replay(self) -> Readable:
-        if self._complete:
-            return BytesIO(self._read)
-        return BufferedReader(_Rejoined(bytes(self._read), self._stream, self._left))
+        """Return what the app reads from: first what was read, then the rest."""
+        if self.complete and self._file is None:
+            return BytesIO(self.whole())
+        return BufferedReader(_Rejoined(self))
+
+    def read_rest(self, most: int) -> bytes:
+        """Read what has not been read, never past the body's length."""
+        left = self.left
+        chunk = self._stream.read(most if left is None else min(most, left))
+        if left is not None:
+            self.left = left - len(chunk)
+        return chunk
 
 
 class _Rejoined(RawIOBase):
-    """What was read of a stream, then the rest of it, never past its length."""
+    """What was read of a body, then the rest of it."""
 
-    def __init__(self, start: bytes, stream: Readable, left: int | None) -> None:
-        self._start = BytesIO(start)
-        self._stream = stream
-        self._left = left
+    def __init__(self, body: WsgiBody) -> None:
+        self._body = body
+        self._position: int | None = 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        size = len(buffer)
-        chunk = self._start.read(size)
-        if not chunk and self._left != 0:
-            chunk = self._stream.read(size if self._left is None else min(size, self._left))
-            if self._left is not None:
-                self._left -= len(chunk)
+        body, chunk = self._body, b""
+        if self._position is not None:
+            chunk = body.read(self._position, len(buffer))
+            self._position += len(chunk)
+            if self._position >= body.size:
+                self._position = None
+                body.close()
+        if not chunk and not body.complete and body.left != 0:
+            chunk = body.read_rest(len(buffer))
         buffer[: len(chunk)] = chunk
         return len(chunk)

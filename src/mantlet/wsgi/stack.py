@@ -38,10 +38,18 @@ class Stack(BaseStack[WSGIApplication]):
             self.start()
         request = WsgiRequest(environ)
         refusal = self.inward(request)
-        if refusal is not None:
-            if refusal.waiting is not None:
+        if refusal is not None and refusal.waiting is not None:
+            try:
                 refusal = run(self.judge(request, refusal))
-        elif self.inward_only and not (request.owns_fields and request.answer_fields):
+            except BaseException:
+                request.end()
+                raise
+        if (
+            refusal is None
+            and self.inward_only
+            and request.endings is None
+            and not (request.owns_fields and request.answer_fields)
+        ):
             return self.app(request.hand_over(), start_response)
         return HttpExchange(self, request, start_response, refusal).run()
 

@@ -1,0 +1,223 @@
+"""Content codings undone piece by piece, never more than a bounded piece at once (RFC 9110, 8.4.1).
+
+What clients make of what stands behind the end of coded data differs: many ignore it. Where two
+readers of one body must not differ, a decoder is made strict.
+"""
+
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import Any, Final, Protocol
+
+from mantlet.exceptions import MantletError
+
+__all__ = ["PIECE", "Decoder", "Miscoded", "decoders"]
+
+#: The most bytes that are decoded in one go; Brotli's library may give half as many more.
+PIECE: Final = 64 * 1024
+#: How many members of gzip a strict decoder takes: each costs time, though it may be empty.
+_MEMBERS: Final = 10_000
+#: RFC 9659, 3: no frame may need a window of more than 8 MiB, which is 2^23 bytes.
+_WINDOW_LOG: Final = 23
+_GZIP: Final = 16 + zlib.MAX_WBITS
+
+
+class Miscoded(MantletError):
+    """A body is not in the coding that it is said to be in."""
+
+
+class Decoder(Protocol):
+    """Undoes a content coding of one body."""
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        """Decode more of the body; what is returned must be read to its end.
+
+        Raises:
+            Miscoded: it is not in this coding.
+        """
+        ...
+
+    @property
+    def ended(self) -> bool:
+        """Whether the body may end here."""
+        ...
+
+
+class _Zlib:
+    """Gzip, also of several members (RFC 1952, 2.2), and deflate, with or without zlib's frame.
+
+    Args:
+        wbits: as zlib has it.
+        strict: whether what stands behind the end is an error, as are too many members.
+    """
+
+    def __init__(self, wbits: int, strict: bool) -> None:
+        self._wbits = wbits
+        self._strict = strict
+        self._members = 0
+        self._inflate: Any = None  # the type has no public name
+
+    @property
+    def ended(self) -> bool:
+        if self._inflate is None:
+            return not self._strict
+        return bool(self._inflate.eof)
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        try:
+            yield from self._pieces(data)
+        except zlib.error:
+            raise Miscoded("it is not in zlib's form") from None
+
+    def _pieces(self, data: bytes) -> Iterator[bytes]:
+        while data:
+            if (self._inflate is None or self._inflate.eof) and not self._begin(data):
+                return
+            piece = self._inflate.decompress(data, PIECE)
+            data = self._inflate.unconsumed_tail or self._inflate.unused_data
+            if self._inflate.eof and not self._strict and not data.startswith(b"\x1f"):
+                data = b""  # padding behind the last member, which clients ignore too
+            if piece:
+                yield piece
+        # What zlib keeps inside itself though it has taken all of the input.
+        while self._inflate is not None and not self._inflate.eof:
+            piece = self._inflate.decompress(b"", PIECE)
+            if not piece:
+                return
+            yield piece
+
+    def _begin(self, data: bytes) -> bool:
+        """Begin a member, and return whether one may begin here."""
+        self._members += 1
+        if self._members > 1:
+            if self._wbits != _GZIP:
+                if self._strict:
+                    raise Miscoded("there is more behind its end")
+                return False
+            if self._strict and self._members > _MEMBERS:
+                raise Miscoded(f"it has more than {_MEMBERS} members")
+        self._inflate = zlib.decompressobj(self._bits(data))
+        return True
+
+    def _bits(self, data: bytes) -> int:
+        if self._wbits == _GZIP:
+            return _GZIP
+        # RFC 9110, 8.4.1.2: some send it without the frame. RFC 1950, 2.2 has a check of the first
+        # two bytes.
+        framed = data[0] & 0x0F == 8 and (len(data) < 2 or int.from_bytes(data[:2]) % 31 == 0)
+        return zlib.MAX_WBITS if framed else -zlib.MAX_WBITS
+
+
+class _Brotli:
+    """Brotli (RFC 7932).
+
+    Args:
+        brotli: the module.
+        strict: whether what stands behind the end is an error.
+    """
+
+    def __init__(self, brotli: Any, strict: bool) -> None:
+        self._inflate = brotli.Decompressor()
+        self._error = brotli.error
+        self._strict = strict
+
+    @property
+    def ended(self) -> bool:
+        return bool(self._inflate.is_finished())
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        inflate = self._inflate
+        if inflate.is_finished():
+            if data and self._strict:
+                raise Miscoded("there is more behind its end")
+            return
+        try:
+            piece = inflate.process(data, output_buffer_limit=PIECE)
+            while piece:
+                yield piece
+                if inflate.is_finished():
+                    return
+                piece = inflate.process(b"", output_buffer_limit=PIECE)
+        except self._error:
+            raise Miscoded("it is not in Brotli's form") from None
+
+
+class _Zstd:
+    """Zstandard (RFC 8878), with windows of at most 8 MiB (RFC 9659).
+
+    Args:
+        zstd: the module.
+        strict: whether what stands behind the first frame is an error; else there may be several.
+    """
+
+    def __init__(self, zstd: Any, strict: bool) -> None:
+        self._zstd = zstd
+        self._strict = strict
+        self._inflate = self._frame()
+
+    def _frame(self) -> Any:
+        options = {self._zstd.DecompressionParameter.window_log_max: _WINDOW_LOG}
+        return self._zstd.ZstdDecompressor(options=options)
+
+    @property
+    def ended(self) -> bool:
+        return bool(self._inflate.eof)
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        try:
+            while data:
+                if self._inflate.eof:
+                    if self._strict:
+                        raise Miscoded("there is more behind its end")
+                    self._inflate = self._frame()
+                yield from self._frame_pieces(data)
+                data = self._inflate.unused_data
+        except self._zstd.ZstdError:
+            raise Miscoded("it is not in Zstandard's form") from None
+
+    def _frame_pieces(self, data: bytes) -> Iterator[bytes]:
+        inflate = self._inflate
+        piece = inflate.decompress(data, PIECE)
+        while piece:
+            yield piece
+            if inflate.eof or inflate.needs_input:
+                return
+            piece = inflate.decompress(b"", PIECE)
+
+
+def _zlib(wbits: int, strict: bool) -> Callable[[], Decoder]:
+    return lambda: _Zlib(wbits, strict)
+
+
+def decoders(*, strict: bool = False) -> dict[str, Callable[[], Decoder]]:
+    """Return what makes a decoder for each coding that can be undone here, by the coding's name.
+
+    Those are gzip, deflate, and br and zstd where their libraries are there (RFC 9110, 16.6.1, with
+    RFC 7932 and RFC 8878).
+
+    Args:
+        strict: have everything be an error that readers may take in two ways: data behind the end,
+            a body of nothing at all. A stream that is not finished is told by `Decoder.ended`.
+    """
+    gzip = _zlib(_GZIP, strict)
+    found: dict[str, Callable[[], Decoder]] = {
+        "gzip": gzip,
+        "x-gzip": gzip,  # RFC 9110, 8.4.1.3
+        "deflate": _zlib(zlib.MAX_WBITS, strict),
+    }
+    brotli = _module("brotli")
+    if brotli is not None:
+        found["br"] = lambda: _Brotli(brotli, strict)
+    zstd = _module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
+    if zstd is not None:
+        found["zstd"] = lambda: _Zstd(zstd, strict)
+    return found
+
+
+def _module(name: str) -> Any:
+    """Return a module, or None where it is not installed, so that its coding is an unknown one."""
+    try:
+        return import_module(name)
+    except ImportError:
+        return None
