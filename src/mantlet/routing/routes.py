@@ -1,43 +1,12 @@
-"""Which of the values given for path templates hold for a request, found in bounded time.
-
-A pattern is a method, a space and a path template::
-
-    POST /login                 one path
-    GET,POST /users/{id}        several methods; {id} is one segment
-    GET /files/{name:path}      the rest, which is a character or more, with any slashes in it
-    * /static/*                 every method; the rest without a name, which may be empty
-
-Methods are in upper case, and ``*`` is every one. ``HEAD`` follows ``GET`` where no pattern of the
-template names it (RFC 9110, 9.3.2). A request's method is compared without regard to case: it has
-a case (RFC 9110, 9.1), but Django, Flask and Quart take ``post`` for ``POST``.
-
-Templates are in decoded form, as apps see paths: ``/a b`` and never ``/a%20b``; an encoded slash is
-a slash. They begin where the app is mounted (`Request.route_path`). A name is an identifier.
-
-The most specific template wins, decided segment by segment from the left: a literal goes before
-``{name}``, and that before the rest. Of its patterns, those that name the method go before those of
-``*``. If it has neither, the next less specific template is asked. Patterns of the same method
-whose templates differ only in how parameters are named hold together.
-
-Frameworks disagree on which paths are one, and a path that the app takes for ``/login`` and this
-module does not would be a way around a rule. So repeated slashes, slashes at the end, and newlines
-at the end (Starlette routes ``/login%0A`` to ``/login``) are ignored, in templates as in paths, and
-are not in parameters: ``//login`` and ``/login/`` match ``/login``. Only ``/static/*`` tells
-``/static/``, which it matches, from ``/static``. Case, ``.`` and ``..`` are left as they are.
-
-When it is unsafe: a pattern that exempts does so for all these spellings, even where the app routes
-one of them elsewhere. A parameter is what the client has written: ``1`` and ``01`` are two. Falcon
-routes an empty segment to a parameter (``/users//reset``), and ``{name}`` does not match it.
-
-What it costs: one look-up for a template of literals, however many there are; else at most one
-visit to each node of the trie, as one way leads to each, none deeper than the longest template.
-"""
+"""Values by patterns: what `mantlet.routing` tells of."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Generic, TypeVar
 from urllib.parse import unquote
+
+from mantlet.routing.trie import ONE, REST, Node, Segment, plant, walk
 
 __all__ = ["Routes"]
 
@@ -52,9 +21,7 @@ _METHOD: Final = r"[!#$%&'+\-.^_`|~0-9A-Z]+"
 _PATTERN: Final = re.compile(rf"(\*|{_METHOD}(?:,{_METHOD})*) (/.*)(?<!\s)", re.DOTALL)
 _PARAMETER: Final = re.compile(r"\{([^{}:]*)(:path)?\}")
 _NOT_LITERAL: Final = re.compile(r"[{}*<>\x00-\x1f\x7f]")
-# How parameters stand in a template's shape, where no literal looks like them.
-_ONE: Final = "{}"
-_REST: Final = "{:path}"
+#: How a rest without a name stands in a template's shape, where no literal looks like it.
 _NAMELESS_REST: Final = "*"
 _NO_PARAMETERS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -75,31 +42,31 @@ class Routes(Generic[T]):
     def __init__(self, routes: Iterable[tuple[str, T]]) -> None:
         # Nothing is more specific than literals alone, so templates of these need no walk.
         self._static: dict[str, _Methods[tuple[T, Mapping[str, str]]]] = {}
-        self._root: _Node[T] = _Node()
+        self._root: Node[_Ends[T]] = Node()
         self._depth = 0  # the segments of the longest template in the trie
         for pattern, value in routes:
             methods, shape, places = _read(pattern)
             if places or _NAMELESS_REST in shape:
                 self._plant(methods, shape, (value, places))
             else:
-                here = self._static.setdefault("/".join(shape), _Methods())
+                here = self._static.setdefault("/".join(map(str, shape)), _Methods())
                 here.add(methods, (value, _NO_PARAMETERS))
 
-    def _plant(self, methods: set[str], shape: list[str], entry: tuple[T, Places]) -> None:
-        node = self._root
-        for depth, segment in enumerate(shape):
-            if segment == _ONE:
-                node.parameter = node.parameter or _Node()
-                node = node.parameter
-            elif segment in (_REST, _NAMELESS_REST):
-                if segment == _NAMELESS_REST:
-                    node.slash.add(methods, entry)
-                node.rest = node.rest or _Node(depth)
-                node = node.rest
-            else:
-                node = node.literals.setdefault(segment, _Node())
-        node.here.add(methods, entry)
+    def _plant(self, methods: set[str], shape: list[Segment], entry: tuple[T, Places]) -> None:
+        rest_from = None
+        if shape[-1] in (REST, _NAMELESS_REST):
+            rest_from = len(shape) - 1
+        if shape[-1] == _NAMELESS_REST:
+            shape[-1] = REST
+            self._ends(shape[:-1], None).slash.add(methods, entry)
+        self._ends(shape, rest_from).here.add(methods, entry)
         self._depth = max(self._depth, len(shape))
+
+    def _ends(self, shape: list[Segment], rest_from: int | None) -> "_Ends[T]":
+        node = plant(self._root, shape)
+        if node.value is None:
+            node.value = _Ends(rest_from)
+        return node.value
 
     def match(self, method: str, path: str) -> Sequence[tuple[T, Mapping[str, str]]]:
         """Return the values that hold for a request, each with the parameters of its pattern.
@@ -124,37 +91,21 @@ class Routes(Generic[T]):
             yield from (tuple(value for value, _ in found) for found in methods.values())
         while nodes:
             node = nodes.pop()
-            for planted in (node.here, node.slash):
+            for planted in () if node.value is None else (node.value.here, node.value.slash):
                 yield from (tuple(value for value, _ in found) for found in planted.values())
-            nodes += filter(None, (*node.literals.values(), node.parameter, node.rest))
+            nodes += node
 
     def _walk(self, method: str, path: str, core: str) -> Sequence[tuple[T, Mapping[str, str]]]:
         parts = core.split("/", self._depth) if core else []
-        node, depth, end = self._root, 0, len(parts)
-        later: list[tuple[_Node[T], int]] = []  # what is less specific, the last of it first
-        while True:
-            if depth < end:
-                if node.rest is not None:
-                    later.append((node.rest, end))
-                literal, parameter = node.literals.get(parts[depth]), node.parameter
-                depth += 1
-                if literal is not None:
-                    if parameter is not None:
-                        later.append((parameter, depth))
-                    node = literal
-                    continue
-                if parameter is not None:
-                    node = parameter
-                    continue
-            else:
-                entries = node.here[method]
-                if not entries and node.slash and (not core or path.rstrip("\n")[-1] == "/"):
-                    entries = node.slash[method]
-                if entries:
-                    return _named(entries, parts, node.rest_from)
-            if not later:
-                return ()
-            node, depth = later.pop()
+        end = len(parts)
+        later = [(self._root, 0)]
+        while (ends := walk(later, parts, end)) is not None:
+            entries = ends.here[method]
+            if not entries and ends.slash and (not core or path.rstrip("\n")[-1] == "/"):
+                entries = ends.slash[method]
+            if entries:
+                return _named(entries, parts, ends.rest_from)
+        return ()
 
 
 class _Methods(dict[str, tuple[Entry, ...]], Generic[Entry]):
@@ -174,21 +125,17 @@ class _Methods(dict[str, tuple[Entry, ...]], Generic[Entry]):
         return found or self.get("*", ())
 
 
-class _Node(Generic[T]):
-    """Where templates part that begin alike.
+class _Ends(Generic[T]):
+    """What holds where a path ends at a node, and what does where it ends there with a slash.
 
     Args:
-        rest_from: the index of the segment that the rest begins with, where a rest leads here.
+        rest_from: the index of the segment that the rest begins with, where a rest leads there.
     """
 
-    __slots__ = ("here", "literals", "parameter", "rest", "rest_from", "slash")
+    __slots__ = ("here", "rest_from", "slash")
 
-    def __init__(self, rest_from: int | None = None) -> None:
+    def __init__(self, rest_from: int | None) -> None:
         self.rest_from = rest_from
-        self.literals: dict[str, _Node[T]] = {}
-        self.parameter: _Node[T] | None = None
-        self.rest: _Node[T] | None = None
-        #: What holds where a path ends here, and what does where it ends here with a slash.
         self.here: _Methods[tuple[T, Places]] = _Methods()
         self.slash: _Methods[tuple[T, Places]] = _Methods()
 
@@ -210,17 +157,17 @@ def _named(
 # -- patterns -------------------------------------------------------------------------------------
 
 
-def _read(pattern: str) -> tuple[set[str], list[str], Places]:
+def _read(pattern: str) -> tuple[set[str], list[Segment], Places]:
     """Return a pattern's methods, its template's segments without names, and the names."""
     if not isinstance(pattern, str):
         raise TypeError(f'a pattern must be text such as "GET /users/{{id}}", not {pattern!r}')
     read = _PATTERN.fullmatch(pattern)
     if read is None:
         raise _malformed(pattern, "is not a method in upper case, a space and a path")
-    shape: list[str] = []
+    shape: list[Segment] = []
     places: dict[str, int] = {}
     for segment in filter(None, read[2].split("/")):
-        if shape and shape[-1] in (_REST, _NAMELESS_REST):
+        if shape and shape[-1] in (REST, _NAMELESS_REST):
             raise _malformed(pattern, "has something behind its rest")
         parameter = _PARAMETER.fullmatch(segment)
         if parameter is None:
@@ -231,7 +178,7 @@ def _read(pattern: str) -> tuple[set[str], list[str], Places]:
         if not name.isidentifier() or name in places:
             raise _malformed(pattern, f"has the name {name!r} twice, or it is no identifier")
         places[name] = len(shape)
-        shape.append(_REST if parameter[2] else _ONE)
+        shape.append(REST if parameter[2] else ONE)
     return set(read[1].split(",")), shape, tuple(places.items())
 
 
