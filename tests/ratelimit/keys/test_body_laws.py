@@ -16,6 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from werkzeug.wrappers import Request as WerkzeugRequest
 
+from mantlet.forms import is_field_name
 from mantlet.ratelimit.keys.bodies import form_field, json_member
 from mantlet.ratelimit.keys.texts import Ambiguous, folded
 from tests.drive import Face, both_faces, make_environ
@@ -136,12 +137,12 @@ def test_every_value_is_found_however_it_is_sent(name: str, value: str) -> None:
     """Urlencoded, multipart and as JSON it is the same account."""
     document = json.dumps({"a": 1, name: value}).encode()
     assert json_member(document, (name,)) == value
-    if not (name + value).isprintable() or '"' in name or "\\" in name or name != name.strip():
+    if not (name + value).isprintable() or not is_field_name(name):
         return
     form = f"{quote_plus(name)}={quote_plus(value)}".encode()
     assert form_field(form, URLENCODED, name) == value
     body = multipart(part(value, f'form-data; name="{name}"'))
-    if b"--b" in value.encode() or "%" in name:
+    if "--b" in value or "--b" in name:
         return
     assert form_field(body, MULTIPART, name) == value
 

@@ -14,6 +14,7 @@ of a bucket by it, nor into a fresh one.
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
+from mantlet.forms import is_field_name
 from mantlet.ratelimit.keys.bodies import form_field, json_member, parse_pointer
 from mantlet.ratelimit.keys.credentials import SingleField, bearer_token, cookie_value, token_text
 from mantlet.ratelimit.keys.key import Found, Key, KeyFunction, as_key, check_number, described
@@ -180,9 +181,10 @@ def form(name: str, limit: int = _LIMIT, *, normalize: Normalize | None = folded
             comes.
 
     Raises:
-        ValueError: ``name`` has a quote or a backslash, or white space around it.
+        ValueError: ``name`` is one that parsers read differently: it has a quote, a backslash, a
+            semicolon or a percent-encoded quote, or a slash or white space at its beginning.
     """
-    if _check_text("name", name, "username").strip() != name or set(name) & set('"\\'):
+    if not is_field_name(_check_text("name", name, "username")):
         raise ValueError(
             f'name must be one that all forms spell alike, such as "username", not {name!r}'
         )

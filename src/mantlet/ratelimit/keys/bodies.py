@@ -2,20 +2,15 @@
 
 Parsers disagree about unusual bodies: which of two fields of one name counts, what an odd charset
 or a part behind the end means. A client could use that to have one account seen here and another
-one by the app. So what is not known to be read alike by all of them is `Ambiguous`.
+one by the app. So what is not known to be read alike by all of them is `Ambiguous`. Of forms, that
+is what `mantlet.forms` says is malformed, and what depends on which field is wanted.
 """
 
 import json
 import re
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
-from multipart import (  # type: ignore[import-untyped]  # it comes without types
-    MultipartError,
-    MultipartSegment,
-    PushMultipartParser,
-)
-
+from mantlet.forms import Malformed, PartHead, Parts, read_pairs, read_text
 from mantlet.ratelimit.keys.texts import Ambiguous, parameters
 
 __all__ = ["form_field", "json_member", "parse_pointer"]
@@ -24,11 +19,12 @@ _URLENCODED = "application/x-www-form-urlencoded"
 _MULTIPART = "multipart/form-data"
 #: As many as Django and Starlette read.
 _MOST_FIELDS = 1000
-#: RFC 2046, 5.1.1.
-_LONGEST_BOUNDARY = 70
-_UTF8 = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
-_AS_IT_IS = frozenset({"7bit", "8bit", "binary"})
-_DISPOSITION = frozenset({"name", "filename", "filename*"})
+#: Bytes of the header fields of one part.
+_LONGEST_HEAD = 8192
+#: Of a form. Of others, one quoted with a semicolon in it may look like several.
+_PARAMETERS = frozenset({"boundary", "charset"})
+_UTF8 = frozenset({"utf-8", "utf8"})
+_ASCII = frozenset({"us-ascii", "ascii"})
 # What may come before the first bracket of a JSON text, in any of its encodings.
 _BEFORE_JSON = b" \t\r\n\0\xef\xbb\xbf\xfe\xff"
 _INDEX = re.compile(r"0|[1-9][0-9]{0,9}")
@@ -42,7 +38,7 @@ def form_field(body: bytes, content_type: str, name: str) -> str | None:
     Args:
         body: of the request.
         content_type: of the body.
-        name: of the field.
+        name: of the field, of which `mantlet.forms.is_field_name()` is true.
 
     Raises:
         Ambiguous: the form is malformed, not UTF-8, has more than 1,000 fields, or this one more
@@ -52,89 +48,69 @@ def form_field(body: bytes, content_type: str, name: str) -> str | None:
     kind = kind.strip().lower()
     if kind not in (_URLENCODED, _MULTIPART):
         return None
-    options = _utf8_options(rest)
-    values = (
-        _urlencoded(body, name)
-        if kind == _URLENCODED
-        else _multipart(body, options.get("boundary", ""), name)
-    )
+    options = parameters(rest)
+    if options is None or not options.keys() <= _PARAMETERS:
+        raise Ambiguous
+    try:
+        value = (
+            _urlencoded(body, name)
+            if kind == _URLENCODED
+            else _multipart(body, options.get("boundary"), name)
+        )
+    except Malformed:
+        raise Ambiguous from None
+    _check_charset(options.get("charset"), name + (value or ""))
+    return value
+
+
+def _check_charset(charset: str | None, text: str) -> None:
+    """Check that a text is the same in the charset that is stated, which some don't look at."""
+    if charset is None or charset.lower() in _UTF8:
+        return
+    if charset.lower() not in _ASCII or not text.isascii():
+        raise Ambiguous
+
+
+def _urlencoded(body: bytes, name: str) -> str | None:
+    most = len(body)
+    pairs = read_pairs(body, most=_MOST_FIELDS, longest=most, longest_name=most)
+    values = [value for field, value in pairs if field == name]
     if len(values) > 1:
         raise Ambiguous
     return values[0] if values else None
 
 
-def _utf8_options(text: str) -> dict[str, str]:
-    """Return the parameters of a media type whose charset, if it has one, is UTF-8."""
-    options = parameters(text)
-    if options is None or options.get("charset", "utf-8").lower() not in _UTF8:
-        raise Ambiguous
-    return options
-
-
-def _urlencoded(body: bytes, name: str) -> list[str]:
-    # Some parsers take a semicolon for an ampersand, and bytes as latin-1. A serializer that
-    # follows the URL standard (WHATWG, 5.2) leaves neither of them as it is.
-    if b";" in body or not body.isascii():
-        raise Ambiguous
-    try:
-        pairs = parse_qsl(
-            body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS
-        )
-    except ValueError:
-        raise Ambiguous from None
-    return [value for field, value in pairs if field == name]
-
-
-def _multipart(body: bytes, boundary: str, name: str) -> list[str]:
-    delimiter = f"--{boundary}".encode()
-    end = delimiter + b"--"
-    # Django reads parts before the first delimiter and behind the last one.
-    if (
-        not 0 < len(boundary) <= _LONGEST_BOUNDARY
-        or not body.lstrip(b"\r\n").startswith(delimiter)
-        or body.find(end) + len(end) != len(body.rstrip(b"\r\n"))
-    ):
-        raise Ambiguous
-    parts = 0
+def _multipart(body: bytes, boundary: str | None, name: str) -> str | None:
+    parts = Parts(boundary, longest_head=_LONGEST_HEAD, longest_name=_LONGEST_HEAD, lenient=True)
+    count = 0
+    found: PartHead | None = None
     wanted = False
-    values: list[bytearray] = []
-    try:
-        with PushMultipartParser(boundary, max_segment_count=_MOST_FIELDS, strict=True) as parser:
-            for event in parser.parse(body):
-                if isinstance(event, MultipartSegment):
-                    parts += 1
-                    wanted = _is_field(event.headerlist, name)
-                    if wanted:
-                        values.append(bytearray())
-                elif event and wanted:
-                    values[-1] += event
-        texts = [value.decode() for value in values]
-    except (MultipartError, UnicodeDecodeError):
-        raise Ambiguous from None
-    # Some parsers find delimiters in other places than between two line ends.
-    if body.count(delimiter) != parts + 1:
-        raise Ambiguous
-    return texts
+    content = bytearray()
+    for event in parts.feed(body):
+        if isinstance(event, PartHead):
+            count += 1
+            wanted = event.name == name
+            if count > _MOST_FIELDS or (wanted and found is not None):
+                raise Ambiguous
+            if wanted:
+                found = event
+        elif event and wanted:
+            content += event
+    parts.finish()
+    return None if found is None else _text(found, content)
 
 
-def _is_field(headers: list[tuple[str, str]], name: str) -> bool:
-    """Return whether a part is the field of that name, as its header fields say."""
-    fields = dict(headers)
-    options = parameters(fields.get("Content-Disposition", "").partition(";")[2])
-    if (
-        len(fields) < len(headers)
-        or options is None
-        or "name" not in options
-        or not options.keys() <= _DISPOSITION
-    ):
+def _text(head: PartHead, content: bytearray) -> str:
+    """Return the text of a part that is a field, and no file, to all."""
+    text = read_text(content)
+    if text is None or head.filename is not None:
         raise Ambiguous
-    if options["name"].strip() != name:
-        return False
-    _utf8_options(fields.get("Content-Type", "").partition(";")[2])
-    encoding = fields.get("Content-Transfer-Encoding", "binary").strip().lower()
-    if len(options) > 1 or encoding not in _AS_IT_IS:
-        raise Ambiguous
-    return True
+    if head.media is not None:
+        # aiohttp leaves all but text as bytes.
+        if not head.media.kind.startswith("text/"):
+            raise Ambiguous
+        _check_charset(head.media.get("charset"), text)
+    return text
 
 
 def json_member(body: bytes, path: tuple[str, ...]) -> str | None:
