@@ -10,6 +10,7 @@ from mantlet.exceptions import (
     StoreError,
     StoreOutage,
 )
+from mantlet.guard import Contract, File, GraphQL, Handling, JsonRpc, Limits, SchemaGuard
 from mantlet.headers import Headers, MutableHeaders
 from mantlet.policy import Close, Message, Policy, Reply
 from mantlet.problem import BodyTooLarge, MalformedRequest, Problem
@@ -27,8 +28,14 @@ __all__ = [
     "ClientDisconnected",
     "Close",
     "Concurrency",
+    "Contract",
     "ErrorEnvelope",
+    "File",
+    "GraphQL",
+    "Handling",
     "Headers",
+    "JsonRpc",
+    "Limits",
     "MalformedRequest",
     "MantletError",
     "Message",
@@ -44,6 +51,7 @@ __all__ = [
     "Response",
     "ResponseTooLarge",
     "Rule",
+    "SchemaGuard",
     "Secret",
     "SecretLoader",
     "Secrets",

@@ -186,7 +186,7 @@ def test_scan_finds_values_in_all_forms(project: Path) -> None:
     (logs / "raw.log").write_bytes(b"x" * (1024 * 1024 - 5) + TOKEN.encode() + b"\0")
     (logs / "url.txt").write_text("at " + "".join(f"%{byte:02x}" for byte in PASSWORD.encode()))
     (logs / "base64").write_bytes(base64.b64encode(f"app:{PASSWORD}".encode()))
-    (logs / "old.log.gz").write_bytes(gzip.compress(f"1\n2\n{TOKEN}".encode()))
+    (logs / "old.log.gz").write_bytes(gzip.compress(f"1\n2\n{TOKEN}".encode(), mtime=0))
     (logs / "clean.bin").write_bytes(bytes(range(256)) * 100)
     (project / "outside").write_text(TOKEN)
     (logs / "link").symlink_to(project / "outside")

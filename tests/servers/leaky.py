@@ -33,7 +33,10 @@ ANSWERS: dict[str, tuple[Fields, list[bytes]]] = {
     ),
     "/gzip": (
         [("content-type", "text/plain"), ("content-encoding", "gzip")],
-        [gzip.compress(SECRET.encode() * 3)[:20], gzip.compress(SECRET.encode() * 3)[20:]],
+        [
+            gzip.compress(SECRET.encode() * 3, mtime=0)[:20],
+            gzip.compress(SECRET.encode() * 3, mtime=0)[20:],
+        ],
     ),
     "/json": (
         [("content-type", "application/json")],

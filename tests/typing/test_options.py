@@ -28,13 +28,20 @@ from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from fastapi import FastAPI
 from litestar import Litestar
+from pydantic import BaseModel
 from quart import Quart
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 import mantlet
 from mantlet import (
+    Contract,
     ErrorEnvelope,
+    File,
+    GraphQL,
+    Handling,
+    JsonRpc,
+    Limits,
     Policy,
     Problem,
     Quota,
@@ -43,10 +50,12 @@ from mantlet import (
     Request,
     Response,
     Rule,
+    SchemaGuard,
     keys,
     on_status,
 )
 from mantlet.errors import Catalogue
+from mantlet.guard import Coverage, Credential
 
 api = FastAPI()
 star = Starlette()
@@ -131,6 +140,55 @@ assert_type(RateLimiter("5/second").check("key").retry_after, float)
 Rule("* /a", "5/second", count=on_status(401), cost=lambda request: 5)
 Rule("* /a", "5/second", per="connection")  # wrong: arg-type
 Quota("5/second").burst = 3  # wrong: misc
+
+
+# the guard
+class Item(BaseModel):
+    name: str
+
+
+async def check(request: Request, shown: Credential) -> bool:
+    return shown.value == "a"
+
+
+declared = {"POST /items": Item}
+mixed: dict[str, type[BaseModel] | Contract] = {"POST /items": Item}
+SchemaGuard(declared)
+SchemaGuard(mixed)
+SchemaGuard(
+    {
+        "POST /items": Item,
+        "POST /lists": list[Item] | None,
+        "GET /items/{item_id}": Contract(path=Item, query=Item, response={200: Item, "4XX": None}),
+        "POST /upload": Contract(form=Item, files={"photo": File(max_size="5 MB")}),
+        "WS /live": Contract(message=Item),
+        "POST /rpc": JsonRpc({"subtract": Item, "ping": None}),
+        "POST /graphql": GraphQL(schema="type Query {a: Int}", max_depth=10),
+    }
+)
+assert_type(SchemaGuard.of(api, mode="report"), SchemaGuard)
+SchemaGuard(openapi="a.yaml", security={"a": check, "b": lambda request, shown: True})
+SchemaGuard(openapi={}, formats={"iban": lambda text: True}, allow=["path", "method"])
+SchemaGuard(openapi={}, routes={"* /old/*": Handling(mode="report", limits=Limits(body="5 MB"))})
+guard = SchemaGuard(openapi={})
+assert_type(guard.reload("a.yaml"), tuple[str, ...])
+assert_type(guard.coverage, Coverage)
+assert_type(guard.counts["GET /items", "missing"], int)
+api.add_middleware(mantlet.asgi.SchemaGuardMiddleware, declared, mode="report")
+api.add_middleware(mantlet.asgi.SchemaGuardMiddleware, openapi="a.yaml", allow=["query"])
+assert_type(mantlet.wsgi.SchemaGuardMiddleware(wsgi, declared), mantlet.wsgi.Stack)
+SchemaGuard(declared, mode="observe")  # wrong: arg-type
+SchemaGuard(declared, allow=["everything"])  # wrong: list-item
+SchemaGuard(declared, forwards="canonical")  # wrong: call-arg
+SchemaGuard(declared, limits={"body": 5})  # wrong: arg-type
+SchemaGuard(openapi=5)  # wrong: arg-type
+SchemaGuard(openapi={}, security={"a": lambda request: True})  # wrong: dict-item
+Handling(mode="off")  # wrong: arg-type
+Limits(body=1.5)  # wrong: arg-type
+Limits(5)  # wrong: call-arg
+Contract(Item)  # wrong: call-arg
+File(max_sizes=5)  # wrong: call-arg
+api.add_middleware(mantlet.asgi.SchemaGuardMiddleware, declared, modes="a")  # wrong: call-arg
 
 
 class Plain(Policy):

@@ -4,6 +4,7 @@ from mantlet.asgi.middleware import (
     ErrorEnvelopeMiddleware,
     OutputSanitizerMiddleware,
     RateLimiterMiddleware,
+    SchemaGuardMiddleware,
     SecretLoaderMiddleware,
     wrap,
 )
@@ -13,6 +14,7 @@ __all__ = [
     "ErrorEnvelopeMiddleware",
     "OutputSanitizerMiddleware",
     "RateLimiterMiddleware",
+    "SchemaGuardMiddleware",
     "SecretLoaderMiddleware",
     "Stack",
     "wrap",

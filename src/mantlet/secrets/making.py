@@ -8,9 +8,9 @@ from functools import lru_cache
 from typing import Any, Final, get_args
 from urllib.parse import unquote, urlsplit
 
+from mantlet.needed import needed
 from mantlet.scan.needles import LEAST_BYTES, weakness
 from mantlet.secrets.model import Spec
-from mantlet.secrets.needed import needed
 from mantlet.secrets.parts import nested
 from mantlet.secrets.placeholders import is_placeholder
 from mantlet.secrets.secret import as_bytes

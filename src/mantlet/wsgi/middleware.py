@@ -10,6 +10,7 @@ from wsgiref.types import WSGIApplication
 
 from mantlet.baseline import baseline
 from mantlet.errors import ErrorEnvelope
+from mantlet.guard import SchemaGuard
 from mantlet.policy import Policy
 from mantlet.ratelimit import RateLimiter
 from mantlet.sanitize import OutputSanitizer
@@ -20,6 +21,7 @@ __all__ = [
     "ErrorEnvelopeMiddleware",
     "OutputSanitizerMiddleware",
     "RateLimiterMiddleware",
+    "SchemaGuardMiddleware",
     "SecretLoaderMiddleware",
     "wrap",
 ]
@@ -47,3 +49,4 @@ ErrorEnvelopeMiddleware = _middleware(ErrorEnvelope)
 OutputSanitizerMiddleware = _middleware(OutputSanitizer)
 RateLimiterMiddleware = _middleware(RateLimiter)
 SecretLoaderMiddleware = _middleware(SecretLoader)
+SchemaGuardMiddleware = _middleware(SchemaGuard)

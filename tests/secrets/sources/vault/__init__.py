@@ -1,1 +1,1 @@
-"""Vault and OpenBao."""
+"""The stores of the clouds."""

@@ -1,0 +1,28 @@
+"""`SchemaGuard`: nothing reaches the app that its schema does not allow."""
+
+from mantlet.guard.contract import Contract
+from mantlet.guard.coverage import Coverage
+from mantlet.guard.credentials import Credential
+from mantlet.guard.forms.file import File
+from mantlet.guard.forms.uploads import UploadedFile
+from mantlet.guard.graphql import GraphQL
+from mantlet.guard.handling import Handling
+from mantlet.guard.jsonrpc import JsonRpc, RpcCall
+from mantlet.guard.limits import Limits
+from mantlet.guard.policy import SchemaGuard
+from mantlet.guard.validated import Validated
+
+__all__ = [
+    "Contract",
+    "Coverage",
+    "Credential",
+    "File",
+    "GraphQL",
+    "Handling",
+    "JsonRpc",
+    "Limits",
+    "RpcCall",
+    "SchemaGuard",
+    "UploadedFile",
+    "Validated",
+]

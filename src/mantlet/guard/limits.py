@@ -1,0 +1,164 @@
+"""How much of everything a request may bring, before any of it is understood."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["Limits", "Size", "read_size"]
+
+#: Bytes as a number, or as text with a decimal or binary unit: ``"5 MB"``, ``"64 KiB"``.
+Size = int | str
+
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?) ?(B|[kK]B|MB|GB|[kK]iB|MiB|GiB)")
+_UNITS: Final = {
+    "B": 1,
+    "KB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "KIB": 2**10,
+    "MIB": 2**20,
+    "GIB": 2**30,
+}
+#: jiter and pydantic nest no deeper.
+DEEPEST: Final = 200
+#: CPython reads no longer integers (`sys.int_info.default_max_str_digits`).
+LONGEST_NUMBER: Final = 4300
+
+
+def read_size(option: str, value: Size) -> int:
+    """Return a size in bytes.
+
+    Args:
+        option: the name of the option, for the error.
+        value: bytes, or text such as ``"5 MB"`` (10^6) or ``"5 MiB"`` (2^20).
+
+    Raises:
+        ValueError: it is no size of at least one byte.
+    """
+    size: float | None = None
+    if isinstance(value, str):
+        read = _SIZE.fullmatch(value)
+        if read is not None:
+            size = float(read[1]) * _UNITS[read[2].upper()]
+    elif type(value) is int:
+        size = value
+    if size is None or size < 1:
+        raise ValueError(f'{option} must be bytes, or a size such as "5 MB", not {value!r}')
+    return int(size)
+
+
+@dataclass(frozen=True, init=False)
+class Limits:
+    """Bounds on the structure of a request, each checked while it is read.
+
+    Args:
+        body: bytes of a body as it comes.
+        decoded: bytes of a body once its content coding is undone.
+        ratio: how many times larger a decoded body may be, once it is over 64 KiB.
+        memory: bytes of a streamed body, such as a form with files, that are kept in memory; the
+            rest lies in a temporary file until the exchange ends.
+        depth: how deep arrays and objects of JSON may be nested; at most 200.
+        members: of one object of JSON.
+        items: of one array of JSON.
+        string: characters of one string of JSON, names of members included.
+        digits: characters of one number of JSON; at most 4,300.
+        lines: items of a sequence of JSON texts.
+        line: bytes of one of them.
+        query: bytes of the query.
+        parameters: fields of the query, or cookies.
+        fields: fields of a form that are no files.
+        field: bytes of one of them.
+        name: bytes of a form field's or a file's name.
+        part_headers: bytes of the header fields of one part of a multipart form.
+        files: files of a form.
+        file: bytes of one of them; a `File` may say its own.
+        errors: how many errors an answer lists.
+
+    Raises:
+        ValueError: one of them is less than 1, or more than can be held.
+    """
+
+    body: int
+    decoded: int
+    ratio: int
+    memory: int
+    depth: int
+    members: int
+    items: int
+    string: int
+    digits: int
+    lines: int
+    line: int
+    query: int
+    parameters: int
+    fields: int
+    field: int
+    name: int
+    part_headers: int
+    files: int
+    file: int
+    errors: int
+
+    def __init__(
+        self,
+        *,
+        body: Size = 1_000_000,
+        decoded: Size = 10_000_000,
+        ratio: int = 100,
+        memory: Size = 1_000_000,
+        depth: int = 32,
+        members: int = 1_000,
+        items: int = 10_000,
+        string: int = 1_000_000,
+        digits: int = 100,
+        lines: int = 10_000,
+        line: Size = 1_000_000,
+        query: Size = 8_192,
+        parameters: int = 100,
+        fields: int = 1_000,
+        field: Size = 1_000_000,
+        name: int = 200,
+        part_headers: int = 8_192,
+        files: int = 10,
+        file: Size = 10_000_000,
+        errors: int = 20,
+    ) -> None:
+        sizes = {
+            "body": body,
+            "decoded": decoded,
+            "memory": memory,
+            "line": line,
+            "query": query,
+            "field": field,
+            "file": file,
+        }
+        numbers = {
+            "ratio": ratio,
+            "depth": depth,
+            "members": members,
+            "items": items,
+            "string": string,
+            "digits": digits,
+            "lines": lines,
+            "parameters": parameters,
+            "fields": fields,
+            "name": name,
+            "part_headers": part_headers,
+            "files": files,
+            "errors": errors,
+        }
+        for option, number in numbers.items():
+            if type(number) is not int or number < 1:
+                raise ValueError(f"{option} must be at least 1, not {number!r}")
+        for option, most in (("depth", DEEPEST), ("digits", LONGEST_NUMBER)):
+            if numbers[option] > most:
+                raise ValueError(f"{option} must be at most {most}, not {numbers[option]}")
+        for option, size in sizes.items():
+            numbers[option] = read_size(option, size)
+        for option, number in numbers.items():
+            object.__setattr__(self, option, number)
+
+    @classmethod
+    def of(cls, limits: "Limits", **others: Size) -> "Limits":
+        """Return other limits with some of them changed."""
+        return cls(**{**vars(limits), **others})

@@ -1,0 +1,1 @@
+"""Operations declared by pydantic models."""

@@ -1,0 +1,102 @@
+"""The bodies that an operation of a document takes: a reader for each media type."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from mantlet.guard.bodies import BodyReader
+from mantlet.guard.handling import Settings
+from mantlet.guard.jsonbody import JsonBody
+from mantlet.guard.lines import Framing, JsonLines
+from mantlet.guard.openapi.description import BodyDescription, MediaDescription
+from mantlet.guard.openapi.multipart import multipart_form
+from mantlet.guard.openapi.parts import Parts
+from mantlet.guard.openapi.urlencoded import urlencoded_form
+from mantlet.guard.operation import Body
+from mantlet.guard.raw import RawBody
+from mantlet.guard.schemas import Schema
+from mantlet.media import MediaType, read_media_type
+
+__all__ = ["body_of"]
+
+_LINES: Final = frozenset({"application/x-ndjson", "application/jsonl", "application/x-jsonlines"})
+_FORMS: Final = {
+    "application/x-www-form-urlencoded": urlencoded_form,
+    "multipart/form-data": multipart_form,
+}
+
+
+def body_of(parts: Parts, described: BodyDescription, settings: Settings) -> Body:
+    """Return the body that an operation takes."""
+    readers: dict[str, BodyReader] = {}
+    for media in described.content:
+        for kind, reader in _readers(parts, media, settings):
+            if kind in readers:
+                parts.problems[media.pointer, f"the media type {kind!r} is there twice"] = None
+            readers[kind] = reader
+    return Body(readers, required=described.required)
+
+
+def _readers(
+    parts: Parts, described: MediaDescription, settings: Settings
+) -> Iterator[tuple[str, BodyReader]]:
+    media = read_media_type(described.media)
+    if media is None:
+        parts.problems[described.pointer, f"{described.media!r} is no media type"] = None
+        return
+    if media.parameters:
+        parts.note(described.pointer, "the parameters of the media type are not looked at")
+    kind = media.kind
+    if kind in _FORMS:
+        form = _FORMS[kind](parts, described, settings)
+        if form is None:
+            parts.note(described.pointer, "a form without a schema is bounded in size alone")
+        yield kind, form or RawBody()
+    elif kind in _LINES or kind == "application/json-seq":
+        item = _schema(parts, described, described.item_schema)
+        framing: Framing = "lines" if kind in _LINES else "sequence"
+        yield kind, JsonLines(item, settings.limits, framing)
+        if described.schema is not None and described.item_schema is None:
+            parts.note(
+                described.pointer,
+                "of a sequence of JSON texts only itemSchema is checked",
+            )
+    elif media.is_json:
+        schema = _schema(parts, described, described.schema)
+        yield kind, JsonBody(schema, settings.limits)
+    elif "*" in kind:
+        schema = _schema(parts, described, described.schema)
+        yield kind, _RangeBody(JsonBody(schema, settings.limits))
+    else:
+        parts.note(described.pointer, f"{kind} is bounded in size, and not looked into")
+        yield kind, RawBody()
+
+
+def _schema(parts: Parts, described: MediaDescription, schema: Any) -> Schema:
+    """Return a schema; that of anything where there is none, or where it is a problem."""
+    found = None if schema is None else parts.schema(schema)
+    if found is None:
+        found = parts.anything(described.pointer)
+    return found
+
+
+class _RangeBody:
+    """Reads a body of any type of a range: JSON as such, others in size alone; a `WholeReader`."""
+
+    __slots__ = ("_json", "_raw")
+
+    def __init__(self, json: JsonBody) -> None:
+        self._json = json
+        self._raw = RawBody()
+
+    # Any: the interface's.
+    def read(self, body: bytes, media: MediaType) -> Any:
+        """Return what the app gets.
+
+        Raises:
+            Invalid: it is JSON that the schema does not allow.
+        """
+        return (self._json if media.is_json else self._raw).read(body, media)
+
+    def dump(self, value: Any) -> bytes:
+        """Return it in its canonical form."""
+        return value if isinstance(value, bytes) else self._json.dump(value)

@@ -1,0 +1,22 @@
+"""Parameters of paths, queries, header fields and cookies, whoever has declared them.
+
+A `Group` has the parameters of one place. Each is a `Parameter`, whose `Shape` says what its text
+may become.
+"""
+
+from mantlet.guard.parameters.group import Group
+from mantlet.guard.parameters.parameter import Parameter, ParameterPlace, Style
+from mantlet.guard.parameters.schema_shape import shape_of
+from mantlet.guard.parameters.shape import TEXT, TEXTS, Shape, coerce
+
+__all__ = [
+    "TEXT",
+    "TEXTS",
+    "Group",
+    "Parameter",
+    "ParameterPlace",
+    "Shape",
+    "Style",
+    "coerce",
+    "shape_of",
+]

@@ -1,0 +1,142 @@
+"""One parameter, as it is declared, whoever has declared it."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from mantlet.guard.parameters.shape import TEXT, Shape
+
+__all__ = ["Parameter", "ParameterPlace", "Style"]
+
+ParameterPlace = Literal["path", "query", "header", "cookie", "querystring"]
+Style = Literal[
+    "simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject", "cookie"
+]
+
+# OpenAPI 3.2.0, "Style Values"; the first of each place is its default.
+_STYLES: Final[dict[str, tuple[Style, ...]]] = {
+    "path": ("simple", "label", "matrix"),
+    "query": ("form", "spaceDelimited", "pipeDelimited", "deepObject"),
+    "header": ("simple",),
+    "cookie": ("form", "cookie"),
+    "querystring": ("form",),
+}
+_DELIMITED: Final = ("spaceDelimited", "pipeDelimited")
+_EXPLODED: Final = ("form", "cookie")
+# RFC 9110, 5.6.2, and RFC 6265, 4.1.1.
+_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """One parameter of a request (OpenAPI 3.2.0, "Parameter Object").
+
+    Args:
+        name: as it stands in the request; case matters but in header fields.
+        place: where it stands. ``"querystring"`` is the whole query as one value.
+        style: how its value is written; by default ``"form"`` in queries and cookies, else
+            ``"simple"``. What is said of cookies: ``"form"`` undoes percent-encoding, which
+            frameworks don't; ``"cookie"`` takes the value as it is.
+        explode: whether items and members are written each by itself; by default for the styles
+            ``"form"`` and ``"cookie"``.
+        required: whether it must be there; true for all parameters of a path.
+        allow_reserved: take a raw ``;`` in a query's value, which readers of old take for ``&``.
+            Other reserved characters are taken in any case, since all readers agree on them.
+        allow_empty: a parameter of a query that has no value counts as one that is not there, also
+            where it is required.
+        shape: what its text may become.
+        decode: makes the value of the decoded text, such as JSON, for a parameter with ``content``.
+            Its style is that there is none. It raises `Invalid`, with pointers into the value.
+        raw: for ``"querystring"``: hand ``decode`` the query with its percent-encoding, for a media
+            type that has one itself, such as ``application/x-www-form-urlencoded``.
+
+    Raises:
+        ValueError: the combination is none, or is undefined by the specification.
+    """
+
+    name: str
+    place: ParameterPlace
+    style: Style | None = None
+    explode: bool | None = None
+    required: bool = False
+    allow_reserved: bool = False
+    allow_empty: bool = False
+    shape: Shape = TEXT
+    # Any: a value of JSON.
+    decode: Callable[[str], Any] | None = None
+    raw: bool = False
+
+    def __post_init__(self) -> None:
+        if self.place not in _STYLES:
+            self._refuse(f"place must be one of {', '.join(_STYLES)}", self.place)
+        if self.style is None:
+            object.__setattr__(self, "style", _STYLES[self.place][0])
+        if self.explode is None:
+            object.__setattr__(self, "explode", self.style in _EXPLODED)
+        self._check_name()
+        self._check_options()
+        if self.decode is None:
+            self._check_style()
+        elif self.style not in _STYLES[self.place]:
+            object.__setattr__(self, "style", _STYLES[self.place][0])
+
+    @property
+    def nested(self) -> bool:
+        """Whether its shape nests deeper than any style can say, so that such values are refused.
+
+        "Style Examples" has arrays and objects of scalars only.
+        """
+        return self.decode is None and any(
+            not child.types or child.types <= {"array", "object"} for child in self.shape.children()
+        )
+
+    def _check_name(self) -> None:
+        if not self.name:
+            self._refuse("name must not be empty", self.name)
+        if self.place in ("header", "cookie") and not _TOKEN.fullmatch(self.name):
+            self._refuse("name must be a token (RFC 9110, 5.6.2)", self.name)
+
+    def _check_options(self) -> None:
+        if self.place == "path" and not self.required:
+            self._refuse("required must be True in a path", self.required)
+        if self.allow_empty and self.place != "query":
+            self._refuse("allow_empty must be False outside of queries", self.allow_empty)
+        if self.place == "querystring" and self.decode is None:
+            self._refuse("decode must be a function for a whole query", self.decode)
+        if self.raw and self.place != "querystring":
+            self._refuse("raw must be False for all but a whole query", self.raw)
+
+    def _check_style(self) -> None:
+        """Refuse what "Style Values" has not, and what is n/a in "Style Examples"."""
+        allowed = _STYLES[self.place]
+        types = self.shape.types
+        if self.style not in allowed:
+            self._refuse(f"style must be one of {', '.join(allowed)} there", self.style)
+        if self.style == "deepObject":
+            if "object" not in types:
+                self._refuse("type must be object for style deepObject", sorted(types))
+            if set("[]") & set(self.name):
+                self._refuse("name must have no brackets for style deepObject", self.name)
+        elif types >= {"array", "object"}:
+            self._refuse(
+                "type must not be both array and object, whose texts are alike", sorted(types)
+            )
+        if self.style in _DELIMITED:
+            if self.explode:
+                self._refuse(f"explode must be False for style {self.style}", self.explode)
+            if not self.shape.structured:
+                self._refuse(f"type must be array or object for style {self.style}", sorted(types))
+        if self.place == "cookie" and self.explode and "object" in types:
+            self._check_members()
+
+    def _check_members(self) -> None:
+        names = list(self.shape.properties)
+        if not names:
+            self._refuse("properties must be named, as other cookies are not its own", names)
+        for name in names:
+            if not _TOKEN.fullmatch(name):
+                self._refuse("properties must be tokens (RFC 6265, 4.1.1)", name)
+
+    def _refuse(self, rule: str, value: object) -> None:
+        raise ValueError(f"{self.place} parameter {self.name!r}: {rule}, not {value!r}")

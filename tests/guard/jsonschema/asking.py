@@ -1,0 +1,54 @@
+"""How the tests of schemas ask: what a value is wrong by, in few words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mantlet.guard.faults import Invalid
+from mantlet.guard.jsonschema import Compiler
+
+if TYPE_CHECKING:
+    from mantlet.guard.faults import Fault
+    from mantlet.guard.jsonschema import JsonSchema
+    from mantlet.guard.jsonschema.dialects import Version
+    from mantlet.guard.jsonschema.directions import Direction
+
+VERSIONS: tuple[Version, ...] = ("3.0", "3.1", "3.2")
+
+
+def document(**schemas: Any) -> dict[str, Any]:
+    """Return a document of OpenAPI with these schemas."""
+    return {"components": {"schemas": schemas}}
+
+
+def named(name: str) -> dict[str, str]:
+    """Return a reference to a schema of `document()`."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def compiled(
+    schema: Any,
+    version: Version = "3.1",
+    direction: Direction = "request",
+    **schemas: Any,
+) -> JsonSchema:
+    """Return a schema compiled, beside others that it refers to by their names."""
+    return Compiler(document(**schemas), version=version).compile(schema, direction=direction)
+
+
+def faults(schema: JsonSchema, value: Any) -> list[Fault]:
+    """Return what is wrong with a value."""
+    try:
+        schema.load(b"", value, "body")
+    except Invalid as invalid:
+        told = invalid
+    else:
+        return []
+    assert told.status == 422
+    assert told.__context__ is None or told.__suppress_context__
+    return list(told.faults)
+
+
+def wrong(schema: JsonSchema, value: Any) -> list[tuple[str, str]]:
+    """Return the pointers and codes of what is wrong with a value."""
+    return [(fault.pointer, fault.code) for fault in faults(schema, value)]

@@ -1,0 +1,73 @@
+"""Small documents, with what a test is about put in."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from mantlet.guard.openapi.document import Document
+from mantlet.guard.openapi.problems import DocumentError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mantlet.guard.openapi.description import OperationDescription
+
+#: The responses that 3.0 asks of each operation.
+DONE: dict[str, Any] = {"responses": {"200": {"description": "done"}}}
+TEXT: dict[str, Any] = {"type": "string"}
+
+
+def document(paths: Any = None, version: str = "3.1.1", **more: Any) -> dict[str, Any]:
+    """Return a document of some paths."""
+    info = {"title": "An API", "version": "1"}
+    return {"openapi": version, "info": info, "paths": {} if paths is None else paths, **more}
+
+
+def of_operation(operation: Any, template: str = "/x", **more: Any) -> dict[str, Any]:
+    """Return a document of one operation, ``GET /x``."""
+    return document({template: {"get": {**DONE, **operation}}}, **more)
+
+
+def with_parameter(parameter: Any, template: str = "/x", **more: Any) -> dict[str, Any]:
+    """Return a document of one operation with one parameter."""
+    return of_operation({"parameters": [parameter]}, template, **more)
+
+
+def described(source: Any, **options: Any) -> OperationDescription:
+    """Return the description of a document's only operation."""
+    (operation,) = Document(source, **options).operations
+    return operation
+
+
+def problems(source: Any, **options: Any) -> dict[str, str]:
+    """Return what is wrong with a document: words by where."""
+    try:
+        Document(source, **options)
+    except DocumentError as error:
+        found: dict[str, str] = {}
+        for pointer, words in error.problems:
+            found[pointer] = f"{found[pointer]}; {words}" if pointer in found else words
+        return found
+    return {}
+
+
+def with_schema(schema: Any, version: str = "3.1.1", **components: Any) -> dict[str, Any]:
+    """Return a document of one operation, ``POST /x``, whose body is of a schema."""
+    body = {"content": {"application/json": {"schema": schema}}}
+    return document(
+        {"/x": {"post": {**DONE, "requestBody": body}}},
+        version,
+        components={"schemas": components},
+    )
+
+
+#: Where that schema stands.
+SCHEMA = "/paths/~1x/post/requestBody/content/application~1json/schema"
+
+
+def write(path: Path, value: Any) -> Path:
+    """Write a file, as JSON unless it is a text."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(value if isinstance(value, str) else json.dumps(value))
+    return path

@@ -1,0 +1,154 @@
+"""Guards made of the documents that apps have of themselves, in front of these apps."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import fastapi
+import litestar
+import pytest
+from litestar.params import FromPath, JSONBody
+from pydantic import BaseModel
+
+import mantlet
+from mantlet.guard import SchemaGuard
+from tests.drive import Face, both_faces, drive_asgi
+from tests.guard.asking import JSON, Guarded, faults
+
+DATA = Path(__file__).with_name("data")
+
+
+class Item(BaseModel):
+    name: str
+    price: float = 1.0
+
+
+def fastapi_app() -> fastapi.FastAPI:
+    app = fastapi.FastAPI()
+    router = fastapi.APIRouter(prefix="/shop")
+    mounted = fastapi.FastAPI()
+
+    @app.get("/files/{name:path}")
+    def file(name: str) -> str:
+        return name
+
+    @app.get("/items/{number}")
+    def item(number: int, limit: int = 3) -> list[int]:
+        return [number, limit]
+
+    @router.post("/items")
+    def add(item: Item) -> Item:
+        return item
+
+    @mounted.get("/inside")
+    def inside() -> str:
+        return "inside"
+
+    app.include_router(router)
+    app.mount("/mounted", mounted)
+    return app
+
+
+@litestar.get("/files/{name:path}")
+async def litestar_file(name: FromPath[str]) -> str:
+    return name
+
+
+@litestar.post("/items")
+async def litestar_add(data: JSONBody[Item]) -> Item:
+    return data
+
+
+def asked(app: Any, method: str, target: str, **more: Any) -> Any:
+    path, _, query = target.partition("?")
+    body = more.pop("body", b"")
+    headers = [*more.pop("headers", ()), ("Content-Length", str(len(body)))] if body else []
+    return drive_asgi(
+        app, method, path, body=body, headers=headers, scope={"query_string": query.encode()}
+    )
+
+
+def test_a_guard_of_a_fastapi_app_stands_in_front_of_it() -> None:
+    """Routes of routers and the rest of a path included; what is not in its document is closed."""
+    app = fastapi_app()
+    guard = SchemaGuard.of(app)
+    stack = mantlet.asgi.wrap(app, guard)
+    assert asked(stack, "GET", "/files/a/b/c.txt").json() == "a/b/c.txt"
+    assert asked(stack, "GET", "/items/5?limit=2").json() == [5, 2]
+    assert (
+        faults(asked(stack, "GET", "/items/x?limit=y&more=z"))
+        == [
+            ("path", "/number", "type"),
+            ("query", "/more", "undeclared_parameter"),
+            ("query", "/limit", "type"),
+        ]
+        or asked(stack, "GET", "/items/x").status == 422
+    )
+    answer = asked(stack, "POST", "/shop/items", body=b'{"name": "a"}', headers=JSON)
+    assert answer.json() == {"name": "a", "price": 1.0}
+    refused = asked(stack, "POST", "/shop/items", body=b'{"name": 5}', headers=JSON)
+    assert faults(refused) == [("body", "/name", "type")]
+    for target in ("/mounted/inside", "/docs", "/openapi.json"):
+        assert asked(stack, "GET", target).status == 404
+        assert asked(app, "GET", target).status == 200
+    told = str(guard.coverage)
+    assert "the mounted app '/mounted' of the app is not in its document, so it is closed" in told
+    assert "the route '/docs' of the app" in told
+
+
+def test_a_guard_of_a_litestar_app_stands_in_front_of_it() -> None:
+    """As it does for FastAPI."""
+    app = litestar.Litestar([litestar_file, litestar_add])
+    guard = SchemaGuard.of(app)
+    stack = mantlet.asgi.wrap(app, guard)
+    assert asked(stack, "GET", "/files/a/b.txt").status == 200
+    answer = asked(stack, "POST", "/items", body=b'{"name": "a"}', headers=JSON)
+    assert answer.json() == {"name": "a", "price": 1.0}
+    refused = asked(stack, "POST", "/items", body=b'{"name": 5}', headers=JSON)
+    assert faults(refused) == [("body", "/name", "type")]
+    assert asked(stack, "GET", "/schema").status == 404
+
+
+def test_options_of_the_guard_hold_for_apps_too() -> None:
+    """And those that do not go with a document are refused."""
+    guard = SchemaGuard.of(fastapi_app(), allow=["query"], mode="report")
+    assert guard.coverage.operations
+    with pytest.raises(TypeError, match="needs contracts or openapi"):
+        SchemaGuard.of(fastapi_app(), contracts={})
+    with pytest.raises(TypeError, match="of\\(\\) needs an app of FastAPI's or Litestar's"):
+        SchemaGuard.of(object())
+
+
+def test_a_rest_that_is_not_the_last_is_an_error_that_names_the_path() -> None:
+    """No router could say what belongs to it."""
+    app = fastapi.FastAPI()
+
+    @app.get("/{rest:path}/end")
+    def end(rest: str) -> None: ...
+
+    with pytest.raises(ValueError, match=r"'/\{rest:path\}/end' has something beside its rest"):
+        SchemaGuard.of(app)
+
+
+@both_faces
+def test_a_document_of_flask_smorest_and_apispec_loads_as_it_is(face: Face) -> None:
+    """As apispec's dict, whose statuses may be numbers, as well as from its file."""
+    path = DATA / "flask-smorest.json"
+    root = json.loads(path.read_bytes())
+    for item in root["paths"].values():
+        for operation in item.values():
+            if isinstance(operation, dict) and "responses" in operation:
+                responses = operation["responses"]
+                operation["responses"] = {
+                    int(status) if status.isdigit() else status: said
+                    for status, said in responses.items()
+                }
+    for source in (path, root):
+        app = Guarded(face, openapi=source)
+        assert app.guard.coverage.operations
+        for name, _ in app.guard.coverage.operations:
+            method, _, template = name.partition(" ")
+            target = template.replace("{", "").replace("}", "")
+            answer = app.ask(method, target)
+            assert answer.error is None
+            assert answer.status in (200, 400, 415, 422), answer.text()

@@ -1,0 +1,114 @@
+"""Paths that begin with those of a document's servers, on both faces."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mantlet.guard import SchemaGuard
+from mantlet.guard.openapi.problems import DocumentError
+from tests.drive import Face, both_faces
+from tests.guard.asking import Guarded
+from tests.guard.openapi.building import document
+from tests.guard.openapi.documents import OK, each_version
+
+INTEGER = {"type": "integer"}
+
+
+def served(version: str, *servers: Any, item: Any = (), operation: Any = ()) -> dict[str, Any]:
+    root = document({"/a": {"get": {"responses": OK}}, "/b": {"get": {"responses": OK}}}, version)
+    if servers:
+        root["servers"] = list(servers)
+    if item:
+        root["paths"]["/a"]["servers"] = list(item)
+    if operation:
+        root["paths"]["/a"]["get"]["servers"] = list(operation)
+    return root
+
+
+VARIABLES = {"v": {"default": "v1", "enum": ["v1", "v2"]}, "region": {"default": "eu"}}
+
+
+@each_version
+@both_faces
+@pytest.mark.parametrize(
+    ("servers", "bases"),
+    [
+        ((), [""]),
+        (({"url": "/"},), [""]),
+        (({"url": "https://keep.test"},), [""]),
+        (({"url": "https://keep.test/v1/"},), ["/v1"]),
+        (({"url": "/v1"}, {"url": "https://keep.test:8080/v2"}), ["/v1", "/v2"]),
+        (({"url": "v1"},), ["/v1"]),
+        (({"url": "./v1/../"},), None),
+        (({"url": "//keep.test/v1"},), ["/v1"]),
+        (({"url": "https://{region}.keep.test/{v}", "variables": VARIABLES},), ["/v1", "/v2"]),
+        (({"url": "/{v}/{region}", "variables": VARIABLES},), ["/v1/eu", "/v2/eu"]),
+        (({"url": "{whole}", "variables": {"whole": {"default": "https://k.test/v1"}}},), ["/v1"]),
+        (({"url": "/{v}/{v}", "variables": VARIABLES},), ["/v1/v1", "/v2/v2"]),
+    ],
+)
+def test_paths_begin_with_those_of_the_servers(
+    face: Face, version: str, servers: Any, bases: list[str] | None
+) -> None:
+    """With each value that a variable may have, and with its default where any goes."""
+    if bases is None:
+        with pytest.raises(ValueError, match=r"must not have '\.\.' in its path"):
+            Guarded(face, openapi=served(version, *servers))
+        return
+    app = Guarded(face, openapi=served(version, *servers))
+    for base in ("", "/v1", "/v2", "/v1/eu", "/v2/eu", "/v1/v1", "/v2/v2", "/v1/v2"):
+        assert (app.ask("GET", f"{base}/a").status == 200) is (base in bases), base
+    opened = Guarded(face, openapi=served(version, *servers), servers=False)
+    assert opened.ask("GET", "/a").status == 200
+    assert opened.ask("GET", "/v1/a").status == 404
+
+
+@both_faces
+def test_servers_nearer_to_the_operation_count(face: Face) -> None:
+    """Those of the operation before the path item's, and these before the document's."""
+    root = served("3.1.1", {"url": "/v1"}, item=[{"url": "/v2"}], operation=[{"url": "/v3"}])
+    app = Guarded(face, openapi=root)
+    taken = [base for base in ("/v1", "/v2", "/v3") if app.ask("GET", f"{base}/a").status == 200]
+    assert taken == ["/v3"]
+    assert app.ask("GET", "/v1/b").status == 200
+    item = Guarded(face, openapi=served("3.1.1", {"url": "/v1"}, item=[{"url": "/v2"}]))
+    assert item.ask("GET", "/v2/a").status == 200
+
+
+@pytest.mark.parametrize(
+    ("server", "words"),
+    [
+        ({"url": "https://[/"}, "is no URL"),
+        ({"url": "/%FF"}, "is no URL"),
+        ({"url": "/{a}", "variables": {"a": {"default": "../x"}}}, "must not have '..'"),
+        ({"url": "/{a}", "variables": {"a": {"default": "{id}"}}}, "must have no braces"),
+        ({"url": "/a{b"}, "must have no braces"),
+        ({"url": "/{a}", "variables": {"a": {"default": "?x"}}}, "must have no query"),
+        ({"url": "/{a}/{b}/{c}", "variables": {name: {
+            "default": "0", "enum": [str(index) for index in range(7)]} for name in "abc"}},
+         "more than 256 paths"),
+    ],
+)  # fmt: skip
+def test_servers_that_make_no_path_are_problems(server: Any, words: str) -> None:
+    """At construction, with where they stand."""
+    with pytest.raises(DocumentError, match=words) as caught:
+        SchemaGuard(openapi=served("3.1.1", server))
+    assert caught.value.problems[0][0] == "/servers/0/url"
+
+
+@both_faces
+def test_servers_hold_the_part_that_the_app_is_mounted_under(face: Face) -> None:
+    """It is a part of the path that a server offers; without ``servers`` it is none."""
+    mounted: Any = (
+        {"SCRIPT_NAME": "/v1", "PATH_INFO": "/a"}
+        if face.name == "wsgi"
+        else {"root_path": "/v1", "path": "/v1/a", "raw_path": b"/v1/a"}
+    )
+    root = served("3.1.1", {"url": "/v1"})
+    assert Guarded(face, openapi=root).ask("GET", "/a", **mounted).status == 200
+    assert Guarded(face, openapi=root, servers=False).ask("GET", "/a", **mounted).status == 200
+    other = served("3.1.1", {"url": "/v2"})
+    assert Guarded(face, openapi=other).ask("GET", "/a", **mounted).status == 404
+    assert Guarded(face, openapi=served("3.1.1")).ask("GET", "/a", **mounted).status == 200

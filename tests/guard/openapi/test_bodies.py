@@ -1,0 +1,184 @@
+"""Bodies of requests, held against a document on both faces: JSON, sequences of it, and others."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.drive import Face, both_faces
+from tests.guard.asking import JSON, Guarded, faults
+from tests.guard.openapi.documents import api, each_version, json_body
+
+if TYPE_CHECKING:
+    from tests.drive import Answer
+
+INTEGER = {"type": "integer"}
+POINT = {"type": "object", "properties": {"x": INTEGER, "y": INTEGER}}
+
+
+def codes(answer: Answer) -> list[tuple[str, str, str]]:
+    """Return the faults, none where the request was taken."""
+    return [] if answer.status == 200 else faults(answer)
+
+
+@each_version
+@both_faces
+def test_json_of_each_media_type_is_checked(face: Face, version: str) -> None:
+    """Of its own, of ``+json``, and of ranges; the most specific one counts."""
+    content = {
+        "application/json": {"schema": {"const": 1} if version != "3.0.4" else {"enum": [1]}},
+        "application/vnd.keep+json": {"schema": {"enum": [2]}},
+        "application/*": {"schema": {"enum": [3]}},
+        "*/*": {"schema": {"enum": [4]}},
+    }
+    app = Guarded(face, openapi=api(version, requestBody={"content": content}))
+
+    def taken(media: str) -> list[int]:
+        headers = [("Content-Type", media)]
+        return [
+            value
+            for value in (1, 2, 3, 4)
+            if app.ask("POST", "/a", body=str(value), headers=headers).status == 200
+        ]
+
+    assert taken("application/json") == [1]
+    assert taken("Application/JSON; charset=utf-8") == [1]
+    assert taken("application/vnd.keep+json") == [2]
+    assert taken("application/problem+json") == [3]
+    assert taken("application/octet-stream") == [1, 2, 3, 4]
+    assert taken("text/plain") == [1, 2, 3, 4]
+    assert taken("model/gltf+json") == [4]
+    assert app.ask("POST", "/a", body=b"1").status == 415
+
+
+@each_version
+@both_faces
+def test_bodies_that_are_not_json_are_bounded_in_size_alone(face: Face, version: str) -> None:
+    """And the report says so."""
+    content: Any = {"image/*": {}, "text/csv": {"schema": {"type": "string"}}}
+    app = Guarded(face, openapi=api(version, requestBody={"content": content}))
+    for media, body in (("image/png", b"\xff"), ("image/svg+xml", b"<"), ("text/csv", b"a,b")):
+        assert app.ask("POST", "/a", body=body, headers=[("Content-Type", media)]).status == 200
+    assert [seen.body for seen in app.seen] == [b"\xff", b"<", b"a,b"]
+    answer = app.ask("POST", "/a", body=b"{}", headers=JSON)
+    assert answer.status == 415
+    assert answer.get("accept") == "text/csv, image/*"
+    at = "/paths/~1a/post/requestBody/content/text~1csv"
+    assert (at, "text/csv is bounded in size, and not looked into") in app.guard.coverage.notes
+
+
+@each_version
+@both_faces
+def test_a_body_is_required_where_the_document_says_so(face: Face, version: str) -> None:
+    """By default it is not (OpenAPI, "Request Body Object")."""
+    optional = json_body({}) | {"required": False}
+    app = Guarded(face, openapi=api(version, requestBody=optional))
+    assert app.ask("POST", "/a").status == 200
+    assert app.seen[0].body is None
+    assert (
+        Guarded(face, openapi=api(version, requestBody=json_body({}))).ask("POST", "/a").status
+        == 422
+    )
+
+
+@each_version
+@both_faces
+def test_read_only_members_do_not_come_in(face: Face, version: str) -> None:
+    """Write-only ones do, and do not go out; what is required is so in its direction alone."""
+    user = {
+        "type": "object",
+        "required": ["id", "password", "name"],
+        "properties": {
+            "id": {"type": "integer", "readOnly": True},
+            "password": {"type": "string", "writeOnly": True},
+            "name": {"type": "string"},
+        },
+    }
+    responses = {"200": {"description": "", "content": {"application/json": {"schema": user}}}}
+    root = api(version, requestBody=json_body(user), responses=responses)
+
+    def told(sent: Any, answered: Any) -> Any:
+        said: Any = (200, JSON, json.dumps(answered).encode())
+        app = Guarded(face, openapi=root, responses="enforce", answer=said)
+        answer = app.post("/a", sent)
+        return answer.status if answer.status != 422 else faults(answer)
+
+    good, back = {"password": "p", "name": "n"}, {"id": 1, "name": "n"}
+    assert told(good, back) == 200
+    assert told({**good, "id": 1}, back) == [("body", "/id", "read_only")]
+    assert told(good, {**back, "password": "p"}) == 500
+    assert told({"name": "n"}, back) == [("body", "/password", "required")]
+    assert told(good, {"name": "n"}) == 500
+
+
+@both_faces
+def test_null_is_taken_where_the_version_says_so(face: Face) -> None:
+    """``nullable`` in 3.0, a type of its own later on."""
+    for version, schema, taken in [
+        ("3.0.4", {"type": "string", "nullable": True}, True),
+        ("3.0.4", {"type": "string"}, False),
+        ("3.1.1", {"type": "string", "nullable": True}, False),
+        ("3.1.1", {"type": ["string", "null"]}, True),
+        ("3.2.0", {"type": ["string", "null"]}, True),
+    ]:
+        app = Guarded(face, openapi=api(version, requestBody=json_body(schema)))
+        assert (app.post("/a", None).status == 200) is taken, (version, schema)
+
+
+@each_version
+@both_faces
+def test_a_discriminator_picks_the_schema(face: Face, version: str) -> None:
+    """Faults are those of the one that is picked; a value that picks none is a fault."""
+
+    def pet(name: str, **properties: Any) -> dict[str, Any]:
+        kind = {"type": "string"}
+        return {"type": "object", "required": ["kind", name], "properties": {
+            "kind": kind, **properties}}  # fmt: skip
+
+    schema = {
+        "oneOf": [{"$ref": "#/components/schemas/Cat"}, {"$ref": "#/components/schemas/Dog"}],
+        "discriminator": {
+            "propertyName": "kind", "mapping": {"hound": "#/components/schemas/Dog", "cat": "Cat"},
+        },
+    }  # fmt: skip
+    schemas = {"Cat": pet("lives", lives=INTEGER), "Dog": pet("bark", bark={"type": "boolean"})}
+    root = api(version, requestBody=json_body(schema), more={"components": {"schemas": schemas}})
+    app = Guarded(face, openapi=root)
+    assert codes(app.post("/a", {"kind": "cat", "lives": 9})) == []
+    assert codes(app.post("/a", {"kind": "hound", "bark": True})) == []
+    assert codes(app.post("/a", {"kind": "hound", "bark": 5})) == [("body", "/bark", "type")]
+    assert [at for _, at, _ in codes(app.post("/a", {"kind": "fish"}))] == ["/kind"]
+
+
+# -- sequences of JSON texts ----------------------------------------------------------------------
+
+
+@both_faces
+@pytest.mark.parametrize(
+    ("media", "begin"),
+    [("application/x-ndjson", ""), ("application/jsonl", ""), ("application/json-seq", "\x1e")],
+)
+def test_items_of_sequences_are_checked(face: Face, media: str, begin: str) -> None:
+    """OpenAPI 3.2.0, "Sequential Media Types"; RFC 7464 for JSON text sequences."""
+    content = {media: {"itemSchema": {"$ref": "#/components/schemas/P"}}}
+    root = api("3.2.0", requestBody={"content": content}, more={"components": {"schemas": {
+        "P": POINT}}})  # fmt: skip
+    app = Guarded(face, openapi=root)
+    headers = [("Content-Type", media)]
+    good, bad = f'{begin}{{"x":1}}\n{begin}{{"y":2}}\n', f'{begin}{{"x":1}}\n{begin}{{"y":"2"}}\n'
+    assert codes(app.ask("POST", "/a", body=good, headers=headers)) == []
+    assert app.seen[0].body == [{"x": 1}, {"y": 2}]
+    assert codes(app.ask("POST", "/a", body=bad, headers=headers)) == [("body", "/1/y", "type")]
+
+
+@both_faces
+def test_a_sequence_without_an_item_schema_is_read_and_noted(face: Face) -> None:
+    """Each of its texts must be JSON."""
+    root = api("3.1.1", requestBody=json_body({"type": "array"}, "application/x-ndjson"))
+    app = Guarded(face, openapi=root)
+    headers = [("Content-Type", "application/x-ndjson")]
+    assert app.ask("POST", "/a", body="1\n{}\n", headers=headers).status == 200
+    assert app.ask("POST", "/a", body="1\n{\n", headers=headers).status == 400
+    assert any("only itemSchema is checked" in words for _, words in app.guard.coverage.notes)

@@ -1,0 +1,95 @@
+"""What is wrong across a document's paths."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.guard.openapi.building import DONE, TEXT, document, of_operation, problems
+
+
+def path_parameter(name: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": TEXT, **more}
+
+
+@pytest.mark.parametrize(
+    ("template", "parameters", "where", "words"),
+    [
+        ("x", [], "", "must begin with a slash"),
+        ("/{a", [], "", "has a lone brace"),
+        ("/a}", [], "", "has a lone brace"),
+        ("/x?a=b", [], "", "a query or a fragment"),
+        ("/x#a", [], "", "a query or a fragment"),
+        ("/{}", [path_parameter("")], "", "has the name '' twice, or it is empty"),
+        ("/{a}/{a}", [path_parameter("a")], "", "has the name 'a' twice"),
+        ("/{a}", [], "/get", "must have a path parameter for {a}"),
+        ("/x", [path_parameter("a")], "/get", "has the path parameter 'a', which is not in '/x'"),
+        ("/{a}", [path_parameter("A")], "/get", "must have a path parameter for {a}"),
+        (
+            "/{a}",
+            [path_parameter("a", required=False)],
+            "/get/parameters/0",
+            "must have required: true",
+        ),
+        (
+            "/{a}",
+            [{"name": "a", "in": "path", "schema": TEXT}],
+            "/get/parameters/0",
+            "must have required: true",
+        ),
+        (
+            "/{a}",
+            [path_parameter("a", style="form")],
+            "/get/parameters/0/style",
+            "must be one of simple, label, matrix",
+        ),
+    ],
+)
+def test_a_template_and_its_parameters_agree(
+    template: str, parameters: list[Any], where: str, words: str
+) -> None:
+    """Each name once, each declared, none besides."""
+    found = problems(of_operation({"parameters": parameters}, template))
+    pointer = f"/paths/{template.replace('/', '~1')}{where}"
+    assert words in found[pointer]
+
+
+def test_templates_that_collide_are_both_named() -> None:
+    """By the letter any two that match the same; by what can be told apart, of one method."""
+    one = {"parameters": [path_parameter("a")], "get": DONE, "head": DONE}
+    two = {"parameters": [path_parameter("b")], "get": DONE, "post": DONE}
+    assert problems(document({"/x/{a}": one, "/x/{b}": two})) == {
+        "/paths/~1x~1{b}/get": "GET '/x/{b}' matches the same paths as '/x/{a}'"
+    }
+    del two["get"]
+    assert not problems(document({"/x/{a}": one, "/x/{b}": two}))
+    assert not problems(document({"/x/{a}": one, "/x/b": {"get": DONE}}))
+
+
+def test_names_of_operations_are_unique() -> None:
+    """One that is there again is named with the first; a path item may be shared."""
+    named = {**DONE, "operationId": "a"}
+    found = problems(document({"/x": {"get": named}, "/y": {"get": named}}))
+    assert found == {"/paths/~1y/get/operationId": "is also that of /paths/~1x/get"}
+    assert not problems(document({"/x": {"get": named}, "/y": {"$ref": "#/paths/~1x"}}))
+
+
+def test_what_follows_from_another_problem_is_not_told() -> None:
+    """A parameter that is not there may be the one that the template asks for."""
+    source = of_operation({"parameters": [{"$ref": "#/components/parameters/a"}]}, "/{a}")
+    assert set(problems(source)) == {"/paths/~1{a}/get/parameters/0/$ref"}
+    source = document({"/{a}": {"parameters": [{"$ref": "#/nowhere"}], "get": DONE}})
+    assert set(problems(source)) == {"/paths/~1{a}/parameters/0/$ref"}
+
+
+def test_what_is_no_object_is_told_of_once() -> None:
+    """Nothing is looked for in it."""
+    source = document({"/x": {"additionalOperations": [], "get": DONE}}, "3.2.0")
+    assert problems(source) == {"/paths/~1x/additionalOperations": "must be an object"}
+    assert set(problems(of_operation({"parameters": [3]}))) == {"/paths/~1x/get/parameters/0"}
+    source = of_operation({"parameters": [{"name": [], "in": "path", "schema": TEXT}]})
+    assert "/paths/~1x/get/parameters/0/name" in problems(source)
+    assert set(problems(document({"/x": {"get": {**DONE, "operationId": 3}}}))) == {
+        "/paths/~1x/get/operationId"
+    }

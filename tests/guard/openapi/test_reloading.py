@@ -1,0 +1,251 @@
+"""Another document in the place of the first: what it accepts less is said, and all is swapped."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mantlet.guard import Handling, SchemaGuard
+from mantlet.guard.openapi.problems import DocumentError
+from tests.drive import Face, both_faces
+from tests.guard.asking import Guarded
+from tests.guard.openapi.building import document
+from tests.guard.openapi.documents import OK, api, json_body, parameter
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+INTEGER = {"type": "integer"}
+TEXT = {"type": "string"}
+POINT = {"type": "object", "properties": {"x": INTEGER}}
+WORDS = {"type": "object", "properties": {"w": {"type": "array", "items": TEXT}}}
+FORM = "application/x-www-form-urlencoded"
+
+
+def get(*parameters: Any, path: str = "/a", **operation: Any) -> dict[str, Any]:
+    return {path: {"get": {"parameters": list(parameters), "responses": OK, **operation}}}
+
+
+def post(body: Any) -> dict[str, Any]:
+    return {"/a": {"post": {"requestBody": body, "responses": OK}}}
+
+
+def content(**kinds: Any) -> dict[str, Any]:
+    named = {"json": "application/json", "form": FORM, "csv": "text/csv", "all": "*/*",
+             "texts": "text/*", "lines": "application/x-ndjson"}  # fmt: skip
+    return {"content": {named[kind]: value for kind, value in kinds.items()}}
+
+
+def query(schema: Any = None, **more: Any) -> dict[str, Any]:
+    return parameter("query", "x", schema, **more)
+
+
+#: The old paths, the new ones, and what the new ones accept less.
+CHANGES: list[tuple[str, Any, Any, list[str]]] = [
+    ("nothing", get(query()), get(query()), []),
+    ("an operation", {**get(), **get(path="/b")}, get(), ["GET /b is gone"]),
+    ("another one", get(), {**get(), **get(path="/b")}, []),
+    ("a name in the path", get(parameter("path", "x", INTEGER), path="/a/{x}"),
+     get(parameter("path", "y", INTEGER), path="/a/{y}"), []),
+    ("a schema in the path", get(parameter("path", "x"), path="/a/{x}"),
+     get(parameter("path", "y", INTEGER), path="/a/{y}"),
+     ["GET /a/{x}: the path parameter 'x' accepts less"]),
+    ("a path within", get(parameter("path", "x"), path="/a/{x}"),
+     {**get(parameter("path", "x"), path="/a/{x}"), **get(path="/a/mine")},
+     ["GET /a/{x}: some of its paths are those of '/a/mine' now"]),
+    ("a path beside", get(parameter("path", "x"), path="/a/{x}"),
+     {**get(parameter("path", "x"), path="/a/{x}"), **get(path="/b/mine")}, []),
+    # parameters
+    ("wider", get(query(INTEGER)), get(query({"type": "number"})), []),
+    ("narrower", get(query({"maxLength": 5})), get(query({"maxLength": 4})),
+     ["GET /a: the query parameter 'x' accepts less"]),
+    ("not to be compared", get(query({"pattern": "^a*$"})), get(query({"pattern": "^a+b*$"})),
+     ["GET /a: the query parameter 'x' "]),
+    ("gone", get(query()), get(), ["GET /a: the query parameter 'x' is gone"]),
+    ("no header", get(parameter("header", "X-A", INTEGER)), get(), []),
+    ("no cookie", get(parameter("cookie", "c", INTEGER)), get(), []),
+    ("required", get(query()), get(query(required=True)),
+     ["GET /a: the query parameter 'x' is required now"]),
+    ("not required", get(query(required=True)), get(query()), []),
+    ("one more", get(), get(query()), []),
+    ("one more that must be", get(), get(query(required=True)),
+     ["GET /a: requires the query parameter 'x'"]),
+    ("a header more", get(), get(parameter("header", "X-A", INTEGER)),
+     ["GET /a: the header parameter 'X-A' is checked now"]),
+    ("a style", get(query({"type": "array", "items": TEXT})),
+     get(query({"type": "array", "items": TEXT}, explode=False)),
+     ["GET /a: the query parameter 'x' is written in another way"]),
+    ("no empty one", get(query(allowEmptyValue=True)), get(query()),
+     ["GET /a: the query parameter 'x' may not be empty, or have reserved characters, any more"]),
+    ("a media type", get(query(content={"application/json": {"schema": {}}})), get(query({})),
+     ["GET /a: the query parameter 'x' is written in another way"]),
+    # bodies
+    ("a body", get(), get(requestBody=content(json={})), []),
+    ("a body that must be", get(), get(requestBody=json_body({})), ["GET /a: requires a body"]),
+    ("no body", get(requestBody=content(json={})), get(), ["GET /a: the body is gone"]),
+    ("a body required", post(content(json={})), post(json_body({})),
+     ["POST /a: the body is required now"]),
+    ("a body narrower", post(content(json={"schema": POINT})),
+     post(content(json={"schema": {**POINT, "required": ["x"]}})),
+     ["POST /a: the body as application/json accepts less"]),
+    ("a body wider", post(content(json={"schema": {**POINT, "required": ["x"]}})),
+     post(content(json={"schema": POINT})), []),
+    ("a schema at all", post(content(json={})), post(content(json={"schema": POINT})),
+     ["POST /a: the body as application/json accepts less"]),
+    ("a type", post(content(json={}, csv={})), post(content(json={})),
+     ["POST /a: the body may not be text/csv any more"]),
+    ("a range", post(content(csv={})), post(content(texts={})), []),
+    ("a range of ranges", post(content(texts={})), post(content(all={})), []),
+    ("no range", post(content(texts={})), post(content(csv={})),
+     ["POST /a: the body may not be text/* any more"]),
+    ("a type of a range", post(content(all={})), post(content(all={}, json={"schema": POINT})),
+     ["POST /a: the body as application/json accepts less"]),
+    ("what is not looked at", post(content(csv={"schema": TEXT})),
+     post(content(csv={"schema": INTEGER})), []),
+    ("an encoding", post(content(form={"schema": WORDS})),
+     post(content(form={"schema": WORDS, "encoding": {"w": {"style": "pipeDelimited"}}})),
+     [f"POST /a: the body as {FORM} is written in another way"]),
+    ("an item", post(content(lines={"itemSchema": POINT})),
+     post(content(lines={"itemSchema": {**POINT, "required": ["x"]}})),
+     ["POST /a: an item of the body as application/x-ndjson accepts less"]),
+    ("an item wider", post(content(lines={"itemSchema": INTEGER})),
+     post(content(lines={"itemSchema": {"type": "number"}})), []),
+    # security
+    ("a credential", get(), get(security=[{"a": []}]), ["GET /a: requires other credentials"]),
+    ("no credential", get(security=[{"a": []}]), get(), []),
+    ("one at will", get(security=[{"a": []}]), get(security=[{"a": []}, {}]), []),
+    ("one must be", get(security=[{"a": []}, {}]), get(security=[{"a": []}]),
+     ["GET /a: requires other credentials"]),
+    ("another way", get(security=[{"a": []}]), get(security=[{"b": []}, {"a": []}]), []),
+    ("fewer ways", get(security=[{"a": []}, {"b": []}]), get(security=[{"a": []}]),
+     ["GET /a: requires other credentials"]),
+    ("one besides", get(security=[{"a": []}]), get(security=[{"a": [], "b": []}]),
+     ["GET /a: requires other credentials"]),
+    ("not that one", get(security=[{"a": [], "b": []}]), get(security=[{"b": []}]), []),
+    ("a scope", get(security=[{"a": ["r"]}]), get(security=[{"a": ["r", "w"]}]),
+     ["GET /a: requires other credentials"]),
+]  # fmt: skip
+SCHEMES = {"a": {"type": "http", "scheme": "bearer"},
+           "b": {"type": "apiKey", "in": "header", "name": "X-Key"}}  # fmt: skip
+
+
+def good(*_: Any) -> bool:
+    return True
+
+
+CHECKERS = dict.fromkeys(SCHEMES, good)
+
+
+def guarding(root: Any, **options: Any) -> SchemaGuard:
+    """Return a guard with callables for the schemes that a document requires."""
+    required = [
+        name
+        for item in root["paths"].values()
+        for operation in item.values()
+        for requirement in operation.get("security", ())
+        for name in requirement
+    ]
+    return SchemaGuard(openapi=root, security=dict.fromkeys(required, good), **options)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"), [case[1:] for case in CHANGES], ids=[case[0] for case in CHANGES]
+)
+def test_what_is_accepted_less_is_said(old: Any, new: Any, words: list[str]) -> None:
+    """Each with the name of the operation; nothing where all that was accepted is."""
+    roots = [
+        document(paths, "3.2.0", components={"securitySchemes": SCHEMES}) for paths in (old, new)
+    ]
+    told = guarding(roots[0]).reload(roots[1], security=CHECKERS)
+    assert len(told) == len(words)
+    assert all(said.startswith(wanted) for said, wanted in zip(told, words, strict=True)), told
+
+
+def test_a_scheme_of_another_form_is_another_credential() -> None:
+    """Its name alone says nothing."""
+    old = api(target="GET /a", security=[{"b": []}], more={
+        "components": {"securitySchemes": SCHEMES}})  # fmt: skip
+    new = deepcopy(old)
+    new["components"]["securitySchemes"]["b"]["in"] = "query"
+    assert guarding(old).reload(new) == ("GET /a: requires other credentials",)
+
+
+def test_servers_count_where_paths_begin_with_theirs() -> None:
+    """And do not where they don't."""
+    old = api(more={"servers": [{"url": "/v1"}, {"url": "/v2"}]})
+    new = api(more={"servers": [{"url": "/v2"}, {"url": "/v3"}]})
+    assert SchemaGuard(openapi=old).reload(new) == ("POST /a: some of the servers' paths are gone",)
+    assert SchemaGuard(openapi=old, servers=False).reload(new) == ()
+
+
+@both_faces
+def test_a_reload_swaps_all_at_once(face: Face, tmp_path: Path) -> None:
+    """Of a path as well as of a dict; an exchange that has begun keeps what it began with."""
+    path = tmp_path / "a.yaml"
+    path.write_text("""\
+openapi: 3.1.1
+info: {title: a, version: 1.0.0}
+paths:
+  /b: {get: {responses: {200: {description: fine}}}}
+""")
+    app = Guarded(face, openapi=api(target="GET /a"))
+    assert [app.ask("GET", target).status for target in ("/a", "/b")] == [200, 404]
+    assert app.guard.reload(path) == ("GET /a is gone",)
+    assert [app.ask("GET", target).status for target in ("/a", "/b")] == [404, 200]
+    assert app.guard.coverage.operations[0][0] == "GET /b"
+    assert app.guard.reload(str(path)) == ()
+
+
+@both_faces
+@pytest.mark.parametrize(
+    "new",
+    [
+        {},
+        "none.yaml",
+        document({"a": {}}),
+        document(get(query({"type": "wrong"}))),
+        document(get(security=[{"a": []}]), components={"securitySchemes": SCHEMES}),
+        document({"/b": {"get": {"responses": OK}}}),
+    ],
+    ids=["nothing", "no file", "wrong", "not compiled", "no callable", "a route of none"],
+)
+def test_a_document_that_is_wrong_leaves_the_old_one(face: Face, new: Any) -> None:
+    """Whatever is wrong with it, also together with the guard's options."""
+    app = Guarded(
+        face, openapi=api(target="GET /a"), routes={"GET /a": Handling(allow=["query"])}
+    )  # fmt: skip
+    coverage = app.guard.coverage
+    with pytest.raises(ValueError, match=r"openapi|OpenAPI|security|routes"):
+        app.guard.reload(new)
+    assert app.guard.coverage == coverage
+    assert app.ask("GET", "/a?any=1").status == 200
+    assert app.ask("GET", "/b").status == 404
+
+
+def test_a_reload_says_all_that_is_wrong() -> None:
+    """As construction does."""
+    guard = SchemaGuard(openapi=api())
+    with pytest.raises(DocumentError) as caught:
+        guard.reload(document({"a": {}, "b": {}}))
+    assert len(caught.value.problems) == 2
+
+
+@both_faces
+def test_callables_come_with_a_document_and_stay(face: Face) -> None:
+    """A new scheme has its own; those that are not required any more wait for a document again."""
+    open_ = api(target="GET /a")
+    closed = api(target="GET /a", security=[{"b": []}], more={
+        "components": {"securitySchemes": SCHEMES}})  # fmt: skip
+    app = Guarded(face, openapi=open_)
+    with pytest.raises(ValueError, match="there is none for b"):
+        app.guard.reload(closed)
+    with pytest.raises(TypeError, match="must hold a callable for 'b'"):
+        app.guard.reload(closed, security={"b": 5})  # type: ignore[dict-item]  # it is refused
+    assert app.guard.reload(closed, security={"b": good}) == ("GET /a: requires other credentials",)
+    assert app.ask("GET", "/a").status == 401
+    assert app.ask("GET", "/a", headers=[("X-Key", "x")]).status == 200
+    assert app.guard.reload(open_) == ()
+    assert app.ask("GET", "/a").status == 200
+    assert app.guard.reload(closed) == ("GET /a: requires other credentials",)

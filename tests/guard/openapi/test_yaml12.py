@@ -1,0 +1,115 @@
+"""YAML as OpenAPI has it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from mantlet.guard.openapi.yaml12 import read_yaml
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        # YAML 1.2.2, 10.3.2 and example 10.3; what YAML 1.1 reads otherwise.
+        ("on", "on"),
+        ("yes", "yes"),
+        ("No", "No"),
+        ("2026-11-26", "2026-11-26"),
+        ("12:30:45", "12:30:45"),
+        ("0b11", "0b11"),
+        ("1_000", "1_000"),
+        ("017", 17),
+        ("0o17", 15),
+        ("0x1F", 31),
+        ("-12", -12),
+        ("+3", 3),
+        ("0.5", 0.5),
+        (".5", 0.5),
+        ("1e3", 1000.0),
+        ("1.", 1.0),
+        ("true", True),
+        ("FALSE", False),
+        ("~", None),
+        ("null", None),
+        ("Null", None),
+        ("nul", "nul"),
+        ("'true'", "true"),
+        ('"12"', "12"),
+        ("!!str 12", "12"),
+        ("!!int '12'", 12),
+        ("[]", []),
+        ("{a: }", {"a": None}),
+        ("- 1\n- [2]", [1, [2]]),
+    ],
+)
+def test_scalars_are_those_of_the_core_schema(text: str, value: Any) -> None:
+    """Nothing is a date, and only ``true`` and ``false`` are booleans."""
+    read = read_yaml(text)
+    assert read == value
+    assert type(read) is type(value)
+
+
+def test_keys_are_texts_as_they_are_written() -> None:
+    """A status is a key like any other."""
+    read = read_yaml("200: a\non: b\ntrue: c\n1.50: d\n2026-01-01: e")
+    assert list(read) == ["200", "on", "true", "1.50", "2026-01-01"]
+
+
+def test_a_quoted_key_is_no_merge() -> None:
+    """A member may be called that."""
+    assert read_yaml("'<<': 1") == {"<<": 1}
+
+
+def test_an_alias_is_what_it_stands_for() -> None:
+    """An anchor's value is used again, and not copied."""
+    read = read_yaml("a: &x {b: 1}\nc: *x")
+    assert read == {"a": {"b": 1}, "c": {"b": 1}}
+    assert read["a"] is read["c"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: 1\nb: 2\na: 3", r"line 3, column 1 has the key 'a' twice"),
+        ("200: 1\n'200': 3", r"line 2, column 1 has the key '200' twice"),
+        ("a: {b: 1, b: 2}", "has the key 'b' twice"),
+        ("a: &x {b: 1}\nc:\n  <<: *x", "line 3, column 3 has a merge"),
+        ("a: .nan", "line 1, column 4 has the float '.nan', which JSON can't say"),
+        ("a: -.INF", "JSON can't say"),
+        ("a: !!int twelve", "has the int 'twelve'"),
+        ("a: !!int '" + "1" * 5000 + "'", "has the int '1111"),
+        ("a: !!bool maybe", "has the bool 'maybe'"),
+        ("a: !!timestamp 2026-11-26", "has the timestamp"),
+        ("a: !!python/object/apply:os.system ['true']", "has the tag 'tag:yaml.org,2002:python"),
+        ("a: !!python/name:os.system x", "has the python/name"),
+        ("a: !!set {b}", "has the tag"),
+        ("a: !!omap [b: 1]", "has the tag"),
+        ("{[1]: 2}", "has a key that is no text"),
+        ("~: 2", "has a key that is no text"),
+        ("? {a: 1}\n: 2", "has a key that is no text"),
+        ("a: <<: b", "not allowed"),
+        ("&a [*a]", "has an alias of itself in it"),
+        ("[" * 202 + "]" * 202, "is nested deeper than 200"),
+        ("[" * 100_000, "nest|depth"),
+        ("a: [", "line 2|expected"),
+        ("--- a\n--- b", "single document"),
+        ("", "is empty"),
+        ("a: \x00", "not allowed|special|control"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_what_json_can_not_say_is_refused_with_its_line(text: str, words: str) -> None:
+    """What is refused is told of, and nothing of it is run or made."""
+    with pytest.raises(ValueError, match=words):
+        read_yaml(text)
+
+
+def test_aliases_stand_for_a_bounded_number_of_values() -> None:
+    """Nine levels of nine aliases each are a few lines, and half a thousand million values."""
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
+    with pytest.raises(ValueError, match=re.escape("makes more than 2000000 values")):
+        read_yaml("\n".join(lines))

@@ -1,0 +1,204 @@
+"""What is read is what Werkzeug, Starlette and Django read; else it is refused."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.http import QueryDict
+from django.http.cookie import parse_cookie as django_cookies
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from starlette.datastructures import QueryParams
+from starlette.requests import Request as StarletteRequest
+from werkzeug.wrappers import Request as WerkzeugRequest
+
+from mantlet.guard import Limits
+from mantlet.guard.faults import Fault, Invalid
+from mantlet.guard.parameters import TEXT, Group
+from tests.guard.parameters.support import array, asgi, members, of, one, query, wsgi
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Every name is taken, so that what is refused is refused for how it is written.
+REST = members(additional=TEXT)
+LIMITS = Limits(query=500, parameters=20)
+
+PIECES = st.sampled_from(
+    ["a", "b", "&", "=", "+", "%61", "%20", "%26", "%3D", "%2B", "%00", "%C3%BC", "%c0%af", "%zz",
+     "%", ";", "[", "]", "#", "\x00", "\xfc", " ", "\t", '"', "\\", ",", "|", "1", "true", "\r\n"]
+)  # fmt: skip
+NAMES = st.sampled_from(["a", "b", "%61", "c+d", "%C3%BC", "e%26f", "", "g[h]", "%5B"])
+VALUES = st.lists(
+    st.sampled_from(["1", "x", "=", "+", "%20", "%26", "%3D", "%2B", "%f0%9f%98%80", ",", "%2541"]),
+    max_size=4,
+).map("".join)
+PAIRS = st.tuples(NAMES, st.sampled_from(["=", "=", "=", ""]), VALUES).map("".join)
+QUERIES = st.one_of(
+    st.lists(PAIRS, max_size=4).map(lambda pairs: "&".join(pairs).encode()),
+    st.lists(PAIRS, max_size=4, unique=True).map(lambda pairs: "&&".join(pairs).encode()),
+    st.lists(PIECES, max_size=12).map(lambda parts: "".join(parts).encode("latin-1")),
+    st.binary(max_size=30),
+)
+
+
+def _django(text: bytes) -> list[tuple[str, str]]:
+    if not django_settings.configured:
+        django_settings.configure(SECRET_KEY="of a test", USE_TZ=True)
+    found = QueryDict(text, encoding="utf-8")
+    return [(name, value) for name, values in found.lists() for value in values]
+
+
+def _starlette(text: bytes) -> list[tuple[str, str]]:
+    return QueryParams(text).multi_items()
+
+
+def _werkzeug(text: bytes) -> list[tuple[str, str]]:
+    found = WerkzeugRequest({"QUERY_STRING": text.decode("latin-1")}).args
+    return list(found.items(multi=True))
+
+
+READERS: list[Callable[[bytes], list[tuple[str, str]]]] = [_django, _starlette, _werkzeug]
+
+
+@given(QUERIES)
+@example(b"%61=1")
+@example(b"a=+%2B%20")
+@example(b"=&a&b=c=d")
+@example(b"a=1;b=2")
+@settings(max_examples=300)
+def test_queries(text: bytes) -> None:
+    """Names and values of a query are what all three frameworks read."""
+    read = query(one("rest", REST), limits=LIMITS)
+    try:
+        found = read(text).get("rest", {})
+    except Invalid:
+        return
+    for reader in READERS:
+        assert sorted(reader(text)) == sorted(found.items())
+
+
+@given(QUERIES)
+@settings(max_examples=200)
+def test_scalars_of_queries(text: bytes) -> None:
+    """A scalar that is read is the only one of its name that the frameworks find."""
+    read = query(*map(one, ("a", "b", "c d", "\u00fc", "e&f", "g[h]", "[")), limits=LIMITS)
+    with suppress(Invalid):
+        found = read(text)
+        for reader in READERS:
+            assert sorted(reader(text)) == sorted(found.items())
+
+
+COOKIE_PAIRS = st.tuples(
+    st.sampled_from(["a", "b", " a", "A", "a "]),
+    st.sampled_from(["=", "= ", ""]),
+    st.sampled_from(["", "1", "%41", ",", "=", '"x"', '"', "x y", "\\"]),
+).map("".join)
+COOKIES = st.lists(COOKIE_PAIRS, max_size=4).map("; ".join) | st.lists(
+    st.sampled_from(
+        ["a", "b", "=", ";", "; ", '"', "\\", "\\073", "1", " ", "\t", ",", "%41", "\xfc", "\xa0",
+         "\x0b", "{", "a=1", "; a=2", 'b="', '";']
+    ),
+    max_size=12,
+).map("".join)  # fmt: skip
+
+
+@given(COOKIES)
+@example('b="x; a=1; c="')
+@example('b="\\"; a=1"')
+@example("a")
+@settings(max_examples=400)
+def test_cookies(text: str) -> None:
+    """A cookie that is read is what all three frameworks read."""
+    group = Group("cookie", [one("a", place="cookie", style="cookie")], None, LIMITS)
+    try:
+        found = group.read_cookies(wsgi([("Cookie", text)]))
+    except Invalid:
+        return
+    assert group.read_cookies(asgi([("Cookie", text)])) == found
+    raw = text.encode("latin-1")
+    scope = {"type": "http", "headers": [(b"cookie", raw)]}
+    assert StarletteRequest(scope).cookies.get("a") == found.get("a")
+    assert django_cookies(raw.decode("utf-8", "replace")).get("a") == found.get("a")
+    assert WerkzeugRequest({"HTTP_COOKIE": text}).cookies.get("a") == found.get("a")
+
+
+def _decode(text: str) -> Any:
+    if len(text) % 2:
+        raise Invalid(400, [Fault("body", "", "odd", "It is odd.")])
+    return text
+
+
+DECLARED: list[Any] = [
+    [one("a"), one("b", of("integer"))],
+    [one("a", array(of("integer"), "null")), one("b", array(), explode=False)],
+    [one("a", members(a=TEXT, b=of("boolean"))), one("c", REST)],
+    [one("a", members(), style="deepObject"), one("b", members("null"), explode=False)],
+    [one("a", array(), style="spaceDelimited"), one("b", members(), style="pipeDelimited")],
+    [one("a", decode=_decode), one("b", allow_reserved=True, allow_empty=True)],
+    [one("a", place="querystring", decode=_decode)],
+]
+
+
+@pytest.mark.parametrize("declared", DECLARED, ids=range(len(DECLARED)))
+@given(text=QUERIES, closed=st.booleans(), unique=st.booleans())
+@settings(max_examples=60)
+def test_only_invalid_leaves_queries(
+    declared: Any, text: bytes, closed: bool, unique: bool
+) -> None:
+    """Whatever a query is, it is read or it is `Invalid` with bounded faults of that place."""
+    read = query(*declared, limits=LIMITS, closed=closed, unique=unique)
+    caught: Invalid | None = None
+    found: dict[str, Any] = {}
+    try:
+        found = read(text)
+    except Invalid as error:
+        caught = error
+    assert set(found) <= {parameter.name for parameter in declared}
+    if caught is not None:
+        assert caught.status in (400, 414, 422)
+        assert 0 < len(caught.faults) <= LIMITS.errors
+        assert all(fault.place == "query" for fault in caught.faults)
+
+
+STYLES = [
+    (style, explode, shape)
+    for style in ("simple", "label", "matrix")
+    for explode in (False, True)
+    for shape in (TEXT, array(of("integer"), "null"), members("integer", a=of("boolean")))
+]
+
+
+@given(text=st.one_of(st.text(max_size=20), COOKIES), cell=st.sampled_from(STYLES))
+@settings(max_examples=200)
+def test_only_invalid_leaves_paths(text: str, cell: Any) -> None:
+    """Whatever a segment of a path is, it is read or it is `Invalid`."""
+    style, explode, shape = cell
+    declared = one("a", shape, place="path", required=True, style=style, explode=explode)
+    with suppress(Invalid):
+        Group("path", [declared], None, LIMITS).read_path({"a": text})
+
+
+@given(text=st.one_of(st.text(st.characters(max_codepoint=255), max_size=20), COOKIES))
+@settings(max_examples=100)
+def test_only_invalid_leaves_header_fields(text: str) -> None:
+    """Whatever a field is, both protocols read the same, or it is `Invalid` under both."""
+    a, b = array(of("integer"), "null"), members("integer", a=of("boolean"))
+    headers = [one("cookie", place="header"), one("X", a, place="header")]
+    cookies = [one("a", a, place="cookie"), one("c", members(b=TEXT), place="cookie"),
+               one("d", b, place="cookie", style="cookie", explode=False)]  # fmt: skip
+    results = []
+    for request_of in (asgi, wsgi):
+        made = request_of([("cookie", text), ("x", text)])
+        for read in (
+            Group("header", headers, None, LIMITS).read_headers,
+            Group("cookie", cookies, None, LIMITS).read_cookies,
+        ):
+            try:
+                results.append(read(made))
+            except Invalid as error:
+                results.append((error.status, error.faults))
+    assert results[:2] == results[2:]

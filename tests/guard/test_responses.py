@@ -1,0 +1,149 @@
+"""Answers of the app: what is found wrong with them, and what becomes of it."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import BaseModel
+
+from mantlet import Problem
+from mantlet.guard import Contract, Limits
+from tests.drive import Face, both_faces
+from tests.guard.asking import Guarded
+
+if TYPE_CHECKING:
+    from tests.drive import Said
+
+
+class Item(BaseModel):
+    name: str
+
+
+CONTRACTS: dict[str, Any] = {
+    "GET /items": Contract(response={200: list[Item], "4XX": Item, 204: None}),
+    "GET /free": Contract(),
+}
+JSON = ("Content-Type", "application/json")
+GOOD = b'[{"name": "a"}]'
+
+WRONG: list[tuple[Said, str]] = [
+    ((200, [JSON], b'[{"name": 5}]'), "string_type"),
+    ((200, [JSON], b'[{"name": "a", "hash": "x"}]'), "extra_forbidden"),
+    ((200, [JSON], b"[NaN]"), "json_"),
+    ((200, [JSON], b"not json"), "json_"),
+    ((201, [JSON], GOOD), "undeclared_status"),
+    ((200, [("Content-Type", "text/html")], b"<p>"), "media_type"),
+    ((200, [], GOOD), "media_type"),
+    ((200, [JSON, ("X-Debug", "1")], GOOD), "undeclared_header"),
+    ((404, [JSON], b"{}"), "missing"),
+    (
+        (200, [JSON, ("Content-Encoding", "gzip")], gzip.compress(b'[{"name": 5}]', mtime=0)),
+        "string_type",
+    ),
+    ((200, [JSON, ("Content-Encoding", "gzip")], b"no gzip"), "undecodable"),
+]
+RIGHT: list[Said] = [
+    (200, [JSON], GOOD),
+    (200, [JSON, ("Cache-Control", "no-store"), ("Set-Cookie", "a=b")], GOOD),
+    (404, [JSON], b'{"name": "nothing"}'),
+    (204, [], b""),
+    (200, [JSON, ("Content-Encoding", "gzip")], gzip.compress(GOOD, mtime=0)),
+    (500, [("Content-Type", "text/plain")], b"an error is the envelope's"),
+]
+
+
+@both_faces
+@pytest.mark.parametrize(("said", "code"), WRONG)
+def test_a_wrong_answer_becomes_a_clean_500(
+    face: Face, said: Said, code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was wrong with it is in the log alone, without a value."""
+    app = Guarded(face, CONTRACTS, responses="enforce", answer=said)
+    answer = app.ask("GET", "/items")
+    assert answer.status == 500
+    assert answer.get("content-type") == "application/problem+json"
+    assert set(answer.json()) == {"type", "title", "status"}
+    (record,) = caplog.records
+    assert record.levelno == logging.ERROR
+    assert code in record.getMessage()
+    ((operation, counted),) = app.guard.counts
+    assert operation == "GET /items"
+    assert counted.startswith(code)
+
+
+@both_faces
+@pytest.mark.parametrize(("said", "code"), WRONG)
+def test_a_wrong_answer_is_reported(
+    face: Face, said: Said, code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And goes out as it is."""
+    app = Guarded(face, CONTRACTS, responses="report", answer=said)
+    answer = app.ask("GET", "/items")
+    assert (answer.status, answer.body) == (said[0], said[2])
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert code in record.getMessage()
+
+
+@both_faces
+@pytest.mark.parametrize("said", RIGHT)
+def test_a_right_answer_goes_out_as_it_is(
+    face: Face, said: Said, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Byte for byte."""
+    app = Guarded(face, CONTRACTS, responses="enforce", answer=said)
+    answer = app.ask("GET", "/items")
+    assert (answer.status, answer.body) == (said[0], said[2])
+    assert not caplog.records
+
+
+@both_faces
+def test_answers_are_not_looked_at_unless_that_is_wanted(face: Face) -> None:
+    """Nor those of operations that declare none."""
+    assert Guarded(face, CONTRACTS, answer=WRONG[0][0]).ask("GET", "/items").status == 200
+    app = Guarded(face, CONTRACTS, responses="enforce", answer=WRONG[0][0])
+    assert app.ask("GET", "/free").status == 200
+
+
+@both_faces
+def test_an_answer_that_is_longer_than_is_looked_at_goes_out(
+    face: Face, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It streams on, and the log says that it was not looked at."""
+    long = b'[{"name": 5}]' + b" " * 100
+    app = Guarded(
+        face, CONTRACTS, responses="enforce", answer=(200, [JSON], long), limits=Limits(decoded=50)
+    )
+    answer = app.ask("GET", "/items")
+    assert (answer.status, answer.body) == (200, long)
+    assert "unchecked" in caplog.text
+
+
+@both_faces
+def test_the_answer_to_head_is_judged_by_its_head(face: Face) -> None:
+    """It has no body to look at."""
+    app = Guarded(face, CONTRACTS, responses="enforce", answer=(200, [JSON], b""))
+    assert app.ask("HEAD", "/items").status == 200
+    app = Guarded(face, CONTRACTS, responses="enforce", answer=(201, [JSON], b""))
+    assert app.ask("HEAD", "/items").status == 500
+
+
+@both_faces
+def test_a_problem_of_the_guards_is_not_judged(face: Face) -> None:
+    """It is no answer of the app's."""
+    app = Guarded(face, CONTRACTS, responses="enforce")
+    assert app.ask("GET", "/items?page=1").status == 422
+    assert Problem(422).status == 422
+
+
+@both_faces
+def test_a_share_of_answers_is_looked_at(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the requests that are."""
+    app = Guarded(face, CONTRACTS, responses="enforce", sample=0.5, answer=WRONG[0][0])
+    monkeypatch.setattr("mantlet.guard.entry.random", lambda: 0.7)
+    assert app.ask("GET", "/items").status == 200
+    monkeypatch.setattr("mantlet.guard.entry.random", lambda: 0.3)
+    assert app.ask("GET", "/items").status == 500
