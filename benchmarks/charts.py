@@ -33,6 +33,7 @@ def draw(results: Results, directory: Path) -> None:
         _save(_peers(results), directory / "peers.svg")
         _save(_stores(results), directory / "stores.svg")
         _save(_sanitizer(results), directory / "sanitizer.svg")
+        _save(_guard(results), directory / "guard.svg")
         _save(_in_process(results), directory / "in-process.svg")
         _save(_over_http(results), directory / "over-http.svg")
 
@@ -112,6 +113,20 @@ def _sanitizer(results: Results) -> Canvas:
         labels = [f"{_microseconds(figure.median)} µs" for figure in group.values()]
         _bars(axes, group, [_color(name) for name in group], labels)
         _scale(axes, group, "µs" if title == names.SEARCHES else "µs added")
+        axes.set_title(title[0].upper() + title[1:])
+    return canvas
+
+
+def _guard(results: Results) -> Canvas:
+    groups = {title: added(results, title) for title in names.VALIDATED}
+    canvas = Canvas(figsize=(9, 10.5), layout="constrained")
+    panels = canvas.subplots(
+        len(groups), 1, height_ratios=[len(group) + 1.2 for group in groups.values()]
+    )
+    for axes, (title, group) in zip(panels, groups.items(), strict=True):
+        labels = [f"{_microseconds(figure.median)} µs" for figure in group.values()]
+        _bars(axes, group, [_color(name) for name in group], labels)
+        _scale(axes, group, "µs added")
         axes.set_title(title[0].upper() + title[1:])
     return canvas
 

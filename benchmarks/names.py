@@ -38,6 +38,21 @@ CURRENT: Final = "Mantlet: SecretLoader.current"
 LOADER: Final = "Mantlet: SecretLoader"
 PYDANTIC_SETTINGS: Final = "pydantic-settings"
 
+MODEL: Final = "Mantlet: SchemaGuard, a model"
+TAKEN: Final = "Mantlet: the same, whose model the app takes"
+OPENAPI: Final = "Mantlet: SchemaGuard, OpenAPI"
+PYDANTIC: Final = "pydantic: validate_json alone"
+FASTAPI: Final = "FastAPI: its own validation"
+CONNEXION: Final = "connexion"
+OPENAPI_CORE: Final = "openapi-core"
+SPECTREE: Final = "spectree"
+FLASK_OPENAPI3: Final = "flask-openapi3"
+
+#: A document that is measured as it is loaded.
+GITHUB: Final = "GitHub's OpenAPI document"
+#: A pair of servers: FastAPI, and the same behind a guard that checks what FastAPI checks again.
+GUARDED: Final = "FastAPI, behind SchemaGuard"
+
 #: Titles of the groups: contenders of one group share a baseline, and are measured side by side.
 SIZES: Final = ("small", "medium", "streamed")
 STARLETTE: Final = "Starlette"
@@ -54,6 +69,21 @@ SEARCHES: Final = "a search through 64 KiB"
 HEADS_STARLETTE: Final = "security fields, Starlette"
 HEADS_FLASK: Final = "security fields, Flask"
 HEADS: Final = (HEADS_STARLETTE, HEADS_FLASK)
+VALIDATED_ASGI: Final = "a POST validated, ASGI"
+VALIDATED_WSGI: Final = "a POST validated, WSGI"
+VALIDATED_QUERY: Final = "a GET with three parameters validated, ASGI"
+VALIDATED_STARLETTE: Final = "a POST validated, Starlette"
+VALIDATED_FLASK: Final = "a POST validated, Flask"
+VALIDATED_ROUTES: Final = "a POST validated, among so many routes"
+VALIDATED: Final = (
+    VALIDATED_ASGI,
+    VALIDATED_WSGI,
+    VALIDATED_QUERY,
+    VALIDATED_STARLETTE,
+    VALIDATED_FLASK,
+    VALIDATED_ROUTES,
+)
+ROUTES: Final = (10, 100, 1000, 10000)
 #: Answers that are sanitized: the protocol, how large they are, and the title.
 ANSWERS: Final = tuple(
     (protocol, kib, f"an answer of {kib} KiB, {protocol}")
@@ -70,3 +100,8 @@ def searched(patterns: int) -> str:
 def sanitized(patterns: int) -> str:
     """Return what the policy with so many patterns is called."""
     return f"Mantlet: OutputSanitizer, {patterns} patterns"
+
+
+def routed(routes: int) -> str:
+    """Return what a guard of so many routes is called."""
+    return f"Mantlet: SchemaGuard, {routes:,} routes"

@@ -9,12 +9,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks import names
 from benchmarks.load import K9, Wrk
 from benchmarks.serving import GUNICORN, UVICORN, serve
 
 PAIRS = {
     ("FastAPI", "uvicorn"): UVICORN,
     ("FastAPI", "gunicorn"): [*GUNICORN, "--worker-class", "asgi"],
+    (names.GUARDED, "uvicorn"): UVICORN,
     ("Flask", "gunicorn"): [*GUNICORN, "--worker-class", "gthread", "--threads", "2"],
     ("Flask", "uvicorn"): [*UVICORN, "--interface", "wsgi"],
 }
@@ -32,10 +34,13 @@ def measure(python: Path, load: Wrk | K9, rounds: int, seconds: float) -> list[d
     measured = []
     for (framework, server), command in PAIRS.items():
         print(f"{framework} under {server}", file=sys.stderr)
-        app = framework.lower()
+        guarded = framework == names.GUARDED
+        app = framework.partition(",")[0].lower()
+        around = f"served:{app}_{'guarded' if guarded else 'wrapped'}"
+        field = None if guarded else "RateLimit"
         with (
             serve(python, command, f"served:{app}_bare") as bare,
-            serve(python, command, f"served:{app}_wrapped", field="RateLimit") as wrapped,
+            serve(python, command, around, field=field) as wrapped,
         ):
             urls = {"bare": bare, "wrapped": wrapped}
             alternated = _alternate(load, urls, rounds, seconds)

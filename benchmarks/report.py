@@ -45,6 +45,13 @@ def report(results: Results) -> str:
         "![The search beside others, and what the policy adds to an answer](sanitizer.svg)",
         _search_ratios(results),
         *(_head_ratios(results, title) for title in names.HEADS),
+        "### Requests validated",
+        _VALIDATED,
+        "![What validation adds to a request, beside the peers](guard.svg)",
+        *(
+            _validation_ratios(results, title)
+            for title in (names.VALIDATED_STARLETTE, names.VALIDATED_FLASK)
+        ),
         "### The stores of the limiter",
         _STORES,
         "![Decisions of each store and of several processes, requests with a Valkey](stores.svg)",
@@ -66,6 +73,10 @@ def report(results: Results) -> str:
         "### Secrets",
         _SECRETS,
         _secret_times(results),
+        "### Added by validation, in µs",
+        *(_peer_times(results, title) for title in names.VALIDATED),
+        _large_times(results),
+        _document_times(results),
         "### The limiter alone",
         *(_peer_times(results, title) for title in (names.DECISIONS, names.RULES, names.CLIENTS)),
         _host_rates(results),
@@ -131,6 +142,12 @@ forms that they are searched for in. A rotation exchanges them all, and makes a 
 searches for them beside its own rules. `SecretLoader.current` looks at the clock, to see whether
 the files are due to be looked at; the secrets of an exchange are there already."""
 
+_VALIDATED = """The same 100-byte body against the same schema. Around a bare app, and around one of
+a framework, which parses the body again but where it takes the model that was validated. FastAPI,
+spectree, connexion and flask-openapi3 hand their apps what they have parsed, and so save what the
+bare app spends on that. connexion and openapi-core read OpenAPI, the other peers models. What each
+of them [lets through](../validation-holes.md) is another question."""
+
 _STORES = """One host's workers share a file, here over one process and two, which decide as fast as
 they can; pyrate-limiter's SQLite bucket does so as well. "Wrong" is how many of all their decisions
 were not what one process would have made of them. Hosts share a Valkey, which is on the same
@@ -159,13 +176,13 @@ kept is the median of each round's own.
 
 ```console
 $ pip install -e '.[bench]'
-$ make bench                         # about eight minutes
+$ make bench                         # about twelve minutes
 $ python -m benchmarks --quick       # about two minutes; writes to .bench/quick/
 ```
 
-The peers are installed into an environment of their own, `.bench/peers`; delete it to have their
-newest versions. Load comes from `wrk` where it is installed, else from `k9-load`. The machine
-should have nothing else to do."""
+The peers are installed into environments of their own, `.bench/peers` and `.bench/validators`;
+delete them to have their newest versions. Load comes from `wrk` where it is installed, else from
+`k9-load`; GitHub's document from npm. The machine should have nothing else to do."""
 
 
 # -- tables ---------------------------------------------------------------------------------------
@@ -205,6 +222,36 @@ def _head_ratios(results: Results, title: str) -> str:
     return _table(
         (title, "adds"), [(name, _times(figure.median / ours)) for name, figure in figures.items()]
     )
+
+
+def _validation_ratios(results: Results, title: str) -> str:
+    figures = added(results, title)
+    bare = Figure.of(contenders(results, title)[names.BARE]).median
+    ours = figures[names.OPENAPI].median
+    rows = [
+        (name, _times(figure.median / ours), _times(1 + figure.median / bare))
+        for name, figure in figures.items()
+    ]
+    return _table((title, "adds", "request, over bare"), rows)
+
+
+def _large_times(results: Results) -> str:
+    rows = [(name, _spread(Figure.of(times))) for name, times in results["large"].items()]
+    return _table(("a body of 10 MB, WSGI", "ms"), rows)
+
+
+def _document_times(results: Results) -> str:
+    rows = [
+        (
+            document["name"],
+            f"{document['operations']:,}",
+            f"{document['size'] / 1e6:.1f}",
+            _spread(Figure.of(seconds * 1000 for seconds in document["seconds"])),
+            f"{document['bytes'] / 1e6:.0f}",
+        )
+        for document in results["documents"]
+    ]
+    return _table(("a document loaded", "operations", "MB of JSON", "ms", "MB of memory"), rows)
 
 
 def _stream_rates(results: Results) -> str:
@@ -252,7 +299,7 @@ def _peer_times(results: Results, title: str) -> str:
     is_framework = title in (names.STARLETTE, names.FLASK)
     head = f"around {title}" if is_framework else title
     answers = [answer for _, _, answer in names.ANSWERS]
-    if is_framework or title in (*names.FAILURES, *names.HEADS, *answers):
+    if is_framework or title in (*names.FAILURES, *names.HEADS, *names.VALIDATED, *answers):
         head += f"; bare: {_us(bare.median)}"
     rows = [(name, _spread(figure)) for name, figure in added(results, title).items()]
     return _table((head, "µs"), rows)

@@ -1,11 +1,13 @@
 """The apps that the servers load: each framework's, bare and wrapped."""
 
 import mantlet
-from benchmarks.apps import fastapi_app, flask_app
+from benchmarks.apps import Order, fastapi_app, flask_app
 from benchmarks.stacks import two
+from mantlet import SchemaGuard
 
 fastapi_bare = fastapi_app()
 fastapi_wrapped = mantlet.wrap(fastapi_app(), *two())
+fastapi_guarded = mantlet.wrap(fastapi_app(), SchemaGuard({"POST /orders": Order}))
 
 flask_bare = flask_app()
 flask_wrapped = mantlet.wsgi.wrap(flask_app(), *two())

@@ -52,6 +52,7 @@ def targets(results: Results) -> list[Target]:
         *_envelope(results),
         *_sanitizer(results),
         *_loader(results),
+        *_guard(results),
         *_limiter(results),
         *_stores(results),
     ]
@@ -144,6 +145,55 @@ def _loader(results: Results) -> list[Target]:
         Target("A start with 50 secrets from files", 50, start, "ms"),
         Target(text, 50, rotation, "ms"),
     ]
+
+
+def _guard(results: Results) -> list[Target]:
+    asgi, query = added(results, names.VALIDATED_ASGI), added(results, names.VALIDATED_QUERY)
+    beside = added(results, names.VALIDATED_STARLETTE)
+    openapi = beside[names.OPENAPI].median
+    found = [
+        Target("A POST of 100 bytes against a model, ASGI", 7, asgi[names.MODEL].median, "us"),
+        Target("The same against OpenAPI", 8, asgi[names.OPENAPI].median, "us"),
+        Target("A GET with three parameters against a model", 6, query[names.MODEL].median, "us"),
+        Target(
+            "The guard with OpenAPI adds, of what connexion adds",
+            1 / 40,
+            openapi / beside[names.CONNEXION].median,
+            "%",
+        ),
+        Target(
+            "The guard with OpenAPI adds, of what openapi-core adds",
+            1 / 400,
+            openapi / beside[names.OPENAPI_CORE].median,
+            "%",
+        ),
+        Target(
+            "A POST among 10 to 10,000 routes, the dearest over the first",
+            1.2,
+            growth(results, names.VALIDATED_ROUTES),
+            "x",
+        ),
+        Target(
+            "A body of 10 MB, over pydantic alone",
+            2.2,
+            Figure.of(results["large"][names.MODEL]).median
+            / Figure.of(results["large"][names.PYDANTIC]).median,
+            "x",
+        ),
+    ]
+    for document in results["documents"]:
+        name = document["name"]
+        if name == names.GITHUB:
+            seconds = Figure.of(document["seconds"]).median
+            found += [
+                Target(f"{name} is loaded in", 1500, seconds * 1000, "ms"),
+                Target(f"MB that {name} takes", 250, document["bytes"] / 1e6, ""),
+            ]
+    for pair in results["http"]["pairs"]:
+        if pair["framework"] == names.GUARDED:
+            text = f"{names.GUARDED} under {pair['server']}, keeps of the requests a second"
+            found.append(Target(text, 0.92, kept(pair).median, "%", least=True))
+    return found
 
 
 def _limiter(results: Results) -> list[Target]:

@@ -19,12 +19,16 @@ class Traffic:
     """One request, sent in one piece or in chunks.
 
     Attributes:
-        size: ``"small"``, ``"medium"`` or ``"streamed"``.
+        size: ``"small"``, ``"medium"``, ``"streamed"`` or ``"query"``.
         chunks: its body.
+        method: of the request.
+        query: of the request.
     """
 
     size: str
     chunks: tuple[bytes, ...]
+    method: str = "POST"
+    query: str = ""
 
     @property
     def body(self) -> bytes:
@@ -32,7 +36,8 @@ class Traffic:
 
     @property
     def headers(self) -> list[tuple[str, str]]:
-        return [
+        body = self.body
+        fields = [
             ("host", "api.example.com"),
             (
                 "user-agent",
@@ -42,10 +47,12 @@ class Traffic:
             ("accept-encoding", "gzip, deflate, br"),
             ("accept-language", "en-GB,en;q=0.8"),
             ("authorization", "Bearer 0d6f2f5c9a7b4e1f8c3d2a1b0e9f8d7c"),
-            ("content-type", "application/json"),
-            ("content-length", str(len(self.body))),
             ("connection", "keep-alive"),
         ]
+        if not body:
+            return fields
+        entity = [("content-type", "application/json"), ("content-length", str(len(body)))]
+        return [*fields[:-1], *entity, fields[-1]]
 
 
 def _json(length: int) -> bytes:
@@ -56,6 +63,7 @@ def _json(length: int) -> bytes:
 SMALL = Traffic("small", (_json(100),))
 MEDIUM = Traffic("medium", (_json(10 * KIB),))
 STREAMED = Traffic("streamed", (b"x" * KIB,) * 64)
+QUERY = Traffic("query", (b"",), "GET", "item=mantlet&amount=3&sold=true")
 
 Serve = Callable[[int], Awaitable[None]]
 Answer = tuple[int, bytes]
@@ -66,12 +74,20 @@ class AsgiServer:
 
     def __init__(self, app: Any, traffic: Traffic) -> None:
         self.app = app
+        self._traffic = traffic
+        self._path = "/orders"
+        self._query = traffic.query.encode()
         self._headers = [(name.encode(), value.encode()) for name, value in traffic.headers]
         last = len(traffic.chunks) - 1
         self._messages = tuple(
             {"type": "http.request", "body": chunk, "more_body": index < last}
             for index, chunk in enumerate(traffic.chunks)
         )
+
+    def resend(self, path: str, headers: list[tuple[str, str]]) -> None:
+        """Send the same to another path, with other header fields."""
+        self._path = path
+        self._headers = [(name.encode(), value.encode()) for name, value in headers]
 
     def scope(self) -> dict[str, Any]:
         return {
@@ -81,11 +97,11 @@ class AsgiServer:
             "server": ("127.0.0.1", 8000),
             "client": CLIENT,
             "scheme": "http",
-            "method": "POST",
+            "method": self._traffic.method,
             "root_path": "",
-            "path": "/orders",
-            "raw_path": b"/orders",
-            "query_string": b"",
+            "path": self._path,
+            "raw_path": self._path.encode(),
+            "query_string": self._query,
             "headers": self._headers.copy(),
             "state": {},
         }
@@ -129,11 +145,11 @@ class WsgiServer:
         self.app = app
         self._body = traffic.body
         self._environ: dict[str, Any] = {
-            "REQUEST_METHOD": "POST",
+            "REQUEST_METHOD": traffic.method,
             "SCRIPT_NAME": "",
             "PATH_INFO": "/orders",
             "RAW_URI": "/orders",
-            "QUERY_STRING": "",
+            "QUERY_STRING": traffic.query,
             "SERVER_NAME": "127.0.0.1",
             "SERVER_PORT": "8000",
             "SERVER_PROTOCOL": "HTTP/1.1",
@@ -148,7 +164,14 @@ class WsgiServer:
             "wsgi.run_once": False,
             "wsgi.input_terminated": True,
         }
-        for name, value in traffic.headers:
+        self.resend("/orders", traffic.headers)
+
+    def resend(self, path: str, headers: list[tuple[str, str]]) -> None:
+        """Send the same to another path, with other header fields."""
+        self._environ |= {"PATH_INFO": path, "RAW_URI": path}
+        for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            self._environ.pop(name, None)
+        for name, value in headers:
             key = name.upper().replace("-", "_")
             plain = key in ("CONTENT_TYPE", "CONTENT_LENGTH")
             self._environ[key if plain else f"HTTP_{key}"] = value

@@ -186,6 +186,8 @@ class Case:
 
 JUNK = "X-Request-ID: <script>"
 JSON = "Accept: application/problem+json"
+TWICE = '{"name":"lamp","name":"sofa"}'
+MORE = '{"name":"lamp","admin":true}'
 CASES = {
     "ordinary": (
         Case("GET /", get("/"), the_apps_own(200)),
@@ -194,9 +196,14 @@ CASES = {
     "malformed": (
         Case("POST /items, cut JSON", post("/items", '{"name', fields=(JSON,)), told(400, 422)),
         Case(JUNK, get("/", JUNK), the_apps_own(200)),
-        Case("GET /%ff%00", get("/%ff%00"), the_apps_own(404)),
-        Case("the same, for JSON", get("/%ff%00", JSON), told(404)),
+        Case("GET /nothing", get("/nothing"), the_apps_own(404)),
+        Case("GET /%ff%00", get("/%ff%00", JSON), told(400)),
         Case("Content-Length: many", post("/items", "", length="many"), refused_by_the_server),
+    ),
+    "undeclared": (
+        Case('{"name":5}', post("/items", '{"name":5}', fields=(JSON,)), told(422)),
+        Case("a name twice", post("/items", TWICE, fields=(JSON,)), told(400)),
+        Case("a member too many", post("/items", MORE, fields=(JSON,)), told(422)),
     ),
     "crashing": (
         Case("GET /crash", get("/crash"), clean_problem),
@@ -248,8 +255,8 @@ def compare(title: str, bare: App, wrapped: App, console: Console) -> list[str]:
     """Send every case to both apps, print what came back; return what was wrong."""
     wrong = []
     table = Table(title=title, title_justify="left", title_style="bold", box=box.ROUNDED)
-    table.add_column("", style="cyan", width=9)
-    table.add_column("sent", width=22, overflow="fold")
+    table.add_column("", style="cyan", width=10)
+    table.add_column("sent", width=21, overflow="fold")
     table.add_column("the bare app answers", width=24, overflow="fold")
     table.add_column("the wrapped app answers", width=26, overflow="fold")
     table.add_column("", width=2)

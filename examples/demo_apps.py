@@ -16,7 +16,15 @@ from flask.typing import ResponseReturnValue
 from pydantic import BaseModel
 
 import mantlet
-from mantlet import ErrorEnvelope, OutputSanitizer, RateLimiter, Secret, SecretLoader, Secrets
+from mantlet import (
+    ErrorEnvelope,
+    OutputSanitizer,
+    RateLimiter,
+    SchemaGuard,
+    Secret,
+    SecretLoader,
+    Secrets,
+)
 from mantlet.secrets import Environment
 
 FAILURE = "db refused password=hunter2"
@@ -29,12 +37,19 @@ class DemoSecrets(Secrets):
     signing_key: Secret[str]
 
 
+class Item(BaseModel):
+    """What is posted to ``/items``."""
+
+    name: str
+
+
 secrets = SecretLoader(DemoSecrets, sources=[Environment({"SIGNING_KEY": SETTINGS["signing_key"]})])
 policies = (
     OutputSanitizer(secrets=secrets),
     ErrorEnvelope(),
     RateLimiter("100/minute", burst=20),
     secrets,
+    SchemaGuard({"POST /items": Item}, allow=["path"]),  # the other paths are left as they are
 )
 
 fastapi_bare = FastAPI()
@@ -42,12 +57,6 @@ fastapi_wrapped = mantlet.wrap(fastapi_bare, *policies)
 
 flask_bare = Flask(__name__)
 flask_wrapped = mantlet.wrap(flask_bare, *policies)
-
-
-class Item(BaseModel):
-    """What is posted to ``/items``."""
-
-    name: str
 
 
 @fastapi_bare.get("/")

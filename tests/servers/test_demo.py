@@ -26,7 +26,7 @@ def test_demo_shows_what_it_should() -> None:
     assert done.returncode == 0, done.stdout
     assert "All answers of the wrapped apps are what they should be" in done.stdout
     assert done.stdout.count("500 problem, no internals") == 4
-    assert done.stdout.count(" ok │") == 28
+    assert done.stdout.count(" ok │") == 34
     assert "******************" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 100
 
