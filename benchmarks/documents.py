@@ -5,7 +5,6 @@ measured before and after.
 """
 
 import json
-import resource
 import subprocess
 import sys
 from argparse import ArgumentParser
@@ -15,6 +14,7 @@ from typing import Any
 
 from benchmarks import names
 from benchmarks.environment import HOME, ROOT
+from benchmarks.machine import most_memory
 from mantlet import SchemaGuard
 
 #: By their names: the package of npm, and the file in it.
@@ -44,21 +44,15 @@ def fetched(package: str, file: str) -> Path | None:
 def load(path: Path) -> dict[str, Any]:
     """Load a document; return what that took."""
     SchemaGuard(openapi=_SMALL)  # what is imported for any document is none of its own
-    before = _memory()
+    before = most_memory()
     start = perf_counter()
     guard = SchemaGuard(openapi=path, lookaround="bounded")
     return {
         "seconds": perf_counter() - start,
-        "bytes": _memory() - before,
+        "bytes": most_memory() - before,
         "operations": len(guard.coverage.operations),
         "size": path.stat().st_size,
     }
-
-
-def _memory() -> int:
-    """Return the most memory that the process has had, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def measure(rounds: int) -> list[dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 import os
 import platform
+import resource
+import sys
 from pathlib import Path
 
 
@@ -13,6 +15,20 @@ def machine() -> dict[str, str | int]:
         "system": _system(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
     }
+
+
+def most_memory() -> int:
+    """Return the most bytes that this process has had in memory since its program began.
+
+    Linux's ``ru_maxrss`` goes on from the process that started it.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _cpu() -> str:

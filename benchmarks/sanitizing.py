@@ -6,7 +6,6 @@ just so many, a policy is given secrets until there are, and single texts for th
 
 import json
 import re
-import resource
 from collections.abc import Callable, Sequence
 from random import Random
 from time import process_time_ns
@@ -19,6 +18,7 @@ from secure.middleware import SecureASGIMiddleware
 import mantlet
 from benchmarks import names
 from benchmarks.apps import flask_app, starlette_app
+from benchmarks.machine import most_memory
 from benchmarks.method import Contender
 from benchmarks.traffic import KIB, SMALL, AsgiServer, Traffic, WsgiServer
 from mantlet import OutputSanitizer
@@ -220,12 +220,12 @@ async def streams(rounds: int) -> list[dict[str, Any]]:
         app = mantlet.asgi.wrap(_streaming, sanitizer(patterns))
         server = AsgiServer(app, SMALL)
         await server.serve(1)
-        before, rates = _peak(), []
+        before, rates = most_memory(), []
         for _ in range(rounds):
             start = process_time_ns()
             await server.serve(1)
             rates.append(_STREAMED_MIB * KIB * KIB * 1e9 / (process_time_ns() - start))
-        found.append({"patterns": patterns, "rates": rates, "grown": _peak() - before})
+        found.append({"patterns": patterns, "rates": rates, "grown": most_memory() - before})
     return found
 
 
@@ -239,7 +239,3 @@ async def _streaming(_scope: Any, _receive: Any, send: Any) -> None:
 
 
 _PIECE = document(_CHUNK - 1) + b","
-
-
-def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB

@@ -220,20 +220,18 @@ def test_the_work_is_linear(limits: dict[str, int], monkeypatch: pytest.MonkeyPa
 
 
 MEASURED = """
-import resource, sys
+import sys
+from benchmarks.machine import most_memory
 from mantlet.guard.faults import Invalid
 from mantlet.guard.limits import Limits
 from mantlet.guard.structure import Structure
 
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-before = peak()
+before = most_memory()
 text = eval(sys.argv[1])
 try:
     Structure(Limits(body=10**9)).read(text)
 except Invalid as invalid:
-    print(invalid.faults[0].code, (peak() - before) * 1024 / len(text))
+    print(invalid.faults[0].code, (most_memory() - before) / len(text))
 """
 
 

@@ -6,19 +6,14 @@ whether a client that was in debt before it is admitted after it.
 
 from __future__ import annotations
 
-import resource
 import sys
+
+from benchmarks.machine import most_memory
 
 from mantlet import Quota
 from mantlet.ratelimit.stores.memory import MemoryStore
 
 LIMIT = "0123456789ab:"
-
-
-def largest() -> int:
-    """Return the most bytes that the process has had in memory."""
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return kilobytes * (1 if sys.platform == "darwin" else 1024)
 
 
 def main(addresses: int, max_keys: int) -> None:
@@ -27,12 +22,12 @@ def main(addresses: int, max_keys: int) -> None:
     debtor = LIMIT + "203.0.113.7"
     while store.take_one(debtor, quota, 1) >= 0:
         pass
-    before, admitted = largest(), 0
+    before, admitted = most_memory(), 0
     for number in range(addresses):
         key = f"{LIMIT}10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
         admitted += store.take_one(key, quota, 1) >= 0
     is_admitted = store.take_one(debtor, quota, 1) >= 0
-    sys.stdout.write(f"{largest() - before} {admitted} {is_admitted:d}")
+    sys.stdout.write(f"{most_memory() - before} {admitted} {is_admitted:d}")
 
 
 if __name__ == "__main__":
