@@ -1,6 +1,10 @@
 """Mantlet wraps any WSGI or ASGI app in composable protections."""
 
 from mantlet import asgi, wsgi
+from mantlet.core.policy import Close, Message, Policy, Reply
+from mantlet.core.problem import BodyTooLarge, MalformedRequest, Problem
+from mantlet.core.request import Request, state
+from mantlet.core.response import Response
 from mantlet.errors import ErrorEnvelope
 from mantlet.exceptions import (
     ClientDisconnected,
@@ -12,11 +16,7 @@ from mantlet.exceptions import (
 )
 from mantlet.guard import Contract, File, GraphQL, Handling, JsonRpc, Limits, SchemaGuard
 from mantlet.headers import Headers, MutableHeaders
-from mantlet.policy import Close, Message, Policy, Reply
-from mantlet.problem import BodyTooLarge, MalformedRequest, Problem
 from mantlet.ratelimit import Concurrency, Quota, RateLimiter, Rule, keys, on_status
-from mantlet.request import Request, state
-from mantlet.response import Response
 from mantlet.sanitize import OutputSanitizer
 from mantlet.secrets import Secret, SecretLoader, Secrets, SecretsError, secret
 from mantlet.wrapping import wrap

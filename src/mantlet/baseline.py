@@ -1,7 +1,7 @@
 """What is safe for every app and needs no decision."""
 
+from mantlet.core.policy import Policy
 from mantlet.errors import ErrorEnvelope
-from mantlet.policy import Policy
 from mantlet.sanitize import OutputSanitizer
 
 __all__ = ["baseline"]

@@ -6,7 +6,7 @@ from typing import Any, overload
 from wsgiref.types import WSGIApplication
 
 from mantlet import asgi, wsgi
-from mantlet.policy import Policy
+from mantlet.core.policy import Policy
 from mantlet.types import AsgiApp
 
 __all__ = ["wrap"]

@@ -18,8 +18,8 @@ from tests.guard.openapi.documents import api, json_body, parameter
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mantlet.core.request import Request
     from mantlet.guard.credentials import Credential
-    from mantlet.request import Request
 
 SCHEMES: dict[str, Any] = {
     "header": {"type": "apiKey", "in": "header", "name": "X-Key"},

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from mantlet.asgi.request import AsgiRequest
+from mantlet.core.exchange import Exchange
+from mantlet.core.policy import Reply
+from mantlet.core.request import REPORTED
+from mantlet.core.response import Response
+from mantlet.core.response_pipeline import CLOSED, COLLECTING, HOLDING, STREAMING, WAITING, Steps
 from mantlet.exceptions import ClientDisconnected, MantletError, NoAnswer
-from mantlet.exchange import Exchange
 from mantlet.fields import bytes_field, with_fields
 from mantlet.headers import BytesHeaders
-from mantlet.outward import CLOSED, COLLECTING, HOLDING, STREAMING, WAITING, Steps
-from mantlet.policy import Reply
-from mantlet.request import REPORTED
-from mantlet.response import Response
 from mantlet.types import AsgiMessage, Receive, Send
 
 __all__ = ["AsgiExchange", "HttpExchange", "sending_fields"]

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from mantlet.body import (
+from mantlet.core.body import (
     CONTENT_LENGTH,
     HANDED_OVER,
     NO_FIELDS,
@@ -14,11 +14,11 @@ from mantlet.body import (
     Incoming,
     check_length,
 )
+from mantlet.core.problem import BodyTooLarge
+from mantlet.core.request import FIELDS, NO_HEADERS, STATE, Request, origin_path
 from mantlet.exceptions import ClientDisconnected
 from mantlet.fields import LOWER_BYTES, FieldNames, bytes_field
 from mantlet.headers import Headers
-from mantlet.problem import BodyTooLarge
-from mantlet.request import FIELDS, NO_HEADERS, STATE, Request, origin_path
 from mantlet.types import AsgiMessage, Receive, Scope
 
 __all__ = ["AsgiRequest"]

@@ -6,10 +6,10 @@ from mantlet.asgi.http import HttpExchange, sending_fields
 from mantlet.asgi.lifespan import Lifespan
 from mantlet.asgi.request import AsgiRequest
 from mantlet.asgi.websocket import WebSocketExchange, WebSocketRequest
-from mantlet.outward import CLOSED
-from mantlet.policy import Policy
-from mantlet.request import FIELDS
-from mantlet.stack import BaseStack
+from mantlet.core.policy import Policy
+from mantlet.core.request import FIELDS
+from mantlet.core.response_pipeline import CLOSED
+from mantlet.core.stack import BaseStack
 from mantlet.types import AsgiApp, Receive, Scope, Send
 
 __all__ = ["Stack"]

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 
 from mantlet.asgi.http import AsgiExchange
 from mantlet.asgi.request import AsgiBody, AsgiRequest
-from mantlet.exchange import AnswerEnded
+from mantlet.core.error_log import log_error
+from mantlet.core.exchange import AnswerEnded
+from mantlet.core.policy import Close, Message
+from mantlet.core.request import REPORTED
+from mantlet.core.response import Response
+from mantlet.core.response_pipeline import CLOSED
 from mantlet.fields import with_fields
 from mantlet.headers import BytesHeaders
-from mantlet.logs import log_error
-from mantlet.outward import CLOSED
-from mantlet.policy import Close, Message
-from mantlet.request import REPORTED
-from mantlet.response import Response
 from mantlet.types import AsgiMessage, Receive
 
 __all__ = ["WebSocketExchange", "WebSocketRequest"]

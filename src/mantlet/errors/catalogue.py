@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from markupsafe import Markup
 
+from mantlet.core.policy import Reply
+from mantlet.core.problem import MEDIA_TYPE, Problem, phrase
 from mantlet.errors.rendering import document
-from mantlet.policy import Reply
-from mantlet.problem import MEDIA_TYPE, Problem, phrase
 
 __all__ = ["Catalogue", "ProblemType"]
 

@@ -12,9 +12,9 @@ from importlib import import_module
 from typing import Any, Final
 
 from mantlet.causes import attribute, class_names
+from mantlet.core.problem import Problem
 from mantlet.errors import dbcodes
 from mantlet.errors.dbcodes import CONFLICT, FAULT, INVALID, RETRY, TIMEOUT, UNAVAILABLE
-from mantlet.problem import Problem
 
 __all__ = ["database_problem"]
 

@@ -13,11 +13,11 @@ from typing import Final
 
 from markupsafe import Markup
 
+from mantlet.core.policy import Reply
+from mantlet.core.request import Request
 from mantlet.errors.negotiation import HTML, form
 from mantlet.errors.rendering import ACCEPT, document
 from mantlet.fields import FieldNames
-from mantlet.policy import Reply
-from mantlet.request import Request
 
 __all__ = ["VARIABLES", "debug_reply", "production"]
 

@@ -4,8 +4,8 @@ import json
 from http import HTTPStatus
 from typing import Any, Final
 
+from mantlet.core.problem import Problem, phrase
 from mantlet.errors.validation import invalid_input
-from mantlet.problem import Problem, phrase
 
 __all__ = ["document_problem", "document_words", "is_phrase"]
 

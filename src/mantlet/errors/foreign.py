@@ -11,8 +11,8 @@ from html import unescape
 from typing import Final
 
 from mantlet.causes import attribute
+from mantlet.core.problem import Problem
 from mantlet.errors.documents import document_problem, document_words, is_phrase
-from mantlet.problem import Problem
 
 __all__ = ["LARGEST", "MEDIA_TYPES", "failure_words", "framework_problem"]
 

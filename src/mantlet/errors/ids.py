@@ -3,8 +3,8 @@
 import re
 from os import register_at_fork, urandom
 
+from mantlet.core.request import Request
 from mantlet.fields import FieldNames
-from mantlet.request import Request
 
 __all__ = ["request_id", "trace_id"]
 

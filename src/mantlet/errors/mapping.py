@@ -7,10 +7,10 @@ from importlib.util import find_spec
 from typing import Any, Final, NamedTuple
 
 from mantlet.causes import chain, class_names, leaves
+from mantlet.core.problem import Problem
 from mantlet.errors.database import database_problem
 from mantlet.errors.frameworks import HTTP_EXCEPTIONS, Fields, declared, words
 from mantlet.errors.validation import INVALID_INPUT, validation_problem
-from mantlet.problem import Problem
 
 __all__ = ["ErrorMap", "Target", "Verdict"]
 

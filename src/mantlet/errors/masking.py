@@ -1,8 +1,8 @@
 """Answers without the app's secrets, where a policy further in knows them."""
 
-from mantlet.logs import maskers
-from mantlet.policy import Reply
-from mantlet.request import Request
+from mantlet.core.error_log import maskers
+from mantlet.core.policy import Reply
+from mantlet.core.request import Request
 
 __all__ = ["masked"]
 

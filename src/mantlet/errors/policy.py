@@ -30,6 +30,11 @@ from inspect import iscoroutinefunction
 from time import perf_counter
 from typing import Final, get_args
 
+from mantlet.core.error_log import log, unreported
+from mantlet.core.policy import Policy, Reply
+from mantlet.core.problem import Problem
+from mantlet.core.request import ENVELOPE, Request
+from mantlet.core.response import Response
 from mantlet.disconnects import is_disconnect
 from mantlet.errors.catalogue import Catalogue
 from mantlet.errors.context import enter, leave
@@ -42,11 +47,6 @@ from mantlet.errors.reenvelope import Mode, Reenvelope, media_type, with_fields
 from mantlet.errors.rendering import Page, render
 from mantlet.errors.reporting import Reporting
 from mantlet.errors.streams import FORMATS, Ending
-from mantlet.logs import log, unreported
-from mantlet.policy import Policy, Reply
-from mantlet.problem import Problem
-from mantlet.request import ENVELOPE, Request
-from mantlet.response import Response
 
 __all__ = ["ErrorEnvelope"]
 

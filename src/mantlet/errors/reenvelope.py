@@ -4,16 +4,16 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Literal
 
+from mantlet.core.error_log import log
+from mantlet.core.policy import Reply
+from mantlet.core.problem import Problem
+from mantlet.core.request import Request
+from mantlet.core.response import Response
 from mantlet.errors.foreign import LARGEST, MEDIA_TYPES, failure_words, framework_problem
 from mantlet.errors.frameworks import Fields, kept_fields
 from mantlet.errors.negotiation import PROBLEM_JSON, PROBLEM_XML, asks_for_json
 from mantlet.errors.rendering import ACCEPT
 from mantlet.exceptions import ResponseTooLarge
-from mantlet.logs import log
-from mantlet.policy import Reply
-from mantlet.problem import Problem
-from mantlet.request import Request
-from mantlet.response import Response
 
 __all__ = ["Mode", "Reenvelope", "media_type", "with_fields"]
 

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from markupsafe import Markup, escape
 
+from mantlet.core.policy import Reply
+from mantlet.core.problem import Problem
+from mantlet.core.request import Request
 from mantlet.errors.negotiation import HTML, JSON, PROBLEM_JSON, PROBLEM_XML, TEXT, form
 from mantlet.fields import FieldNames
-from mantlet.policy import Reply
-from mantlet.problem import Problem
-from mantlet.request import Request
 
 __all__ = ["ACCEPT", "Page", "page", "render"]
 

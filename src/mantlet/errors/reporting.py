@@ -9,10 +9,10 @@ from traceback import walk_tb
 from typing import Any, Final
 
 from mantlet.causes import chain
+from mantlet.core.error_log import log, maskers, write
+from mantlet.core.request import Request
 from mantlet.errors.ids import trace_id
 from mantlet.integrations.routes import route_template
-from mantlet.logs import log, maskers, write
-from mantlet.request import Request
 from mantlet.storms import Storms
 
 __all__ = ["Reporting", "fingerprint"]

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from mantlet.problem import Problem
-from mantlet.request import Request
-from mantlet.response import Response
+from mantlet.core.problem import Problem
+from mantlet.core.request import Request
+from mantlet.core.response import Response
 
 __all__ = ["FORMATS", "Ending"]
 

@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from mantlet.core.problem import Problem
 from mantlet.guard.faults import Invalid
-from mantlet.problem import Problem
 
 __all__ = ["problem_of"]
 

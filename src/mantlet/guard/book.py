@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Literal
 
+from mantlet.core.policy import Reply
+from mantlet.core.request import Request
 from mantlet.guard.entry import Entry
 from mantlet.guard.faults import Fault, Invalid
 from mantlet.guard.paths import PathForm, sent_as
 from mantlet.guard.table import Methods, Table
-from mantlet.policy import Reply
-from mantlet.request import Request
 
 __all__ = ["WEBSOCKET", "Book", "Options"]
 

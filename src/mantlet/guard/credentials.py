@@ -13,10 +13,10 @@ from inspect import isawaitable
 from typing import Final
 from urllib.parse import parse_qsl
 
+from mantlet.core.request import Request
 from mantlet.guard.faults import Fault, Invalid, Place, pointer
 from mantlet.guard.operation import Requirement, Scheme
 from mantlet.guard.parameters.cookies import joined_cookies
-from mantlet.request import Request
 
 __all__ = ["Checker", "Credential", "Credentials", "check_checkers"]
 

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from typing import Any, Final, Self
 
 from mantlet.codings import Miscoded, decoders
+from mantlet.core.request import Request
 from mantlet.fields import FieldNames
 from mantlet.guard.faults import Fault, Invalid
 from mantlet.guard.limits import Limits
-from mantlet.request import Request
 
 __all__ = ["CONTENT_ENCODING", "decoded", "decoded_chunks", "read_codings", "undo"]
 

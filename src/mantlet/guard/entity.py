@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Mapping
 from typing import Final
 
-from mantlet.body import CONTENT_LENGTH
+from mantlet.core.body import CONTENT_LENGTH
+from mantlet.core.request import Request
 from mantlet.fields import FieldNames
 from mantlet.guard.bodies import BodyReader, StreamReader, WholeReader
 from mantlet.guard.decoding import CONTENT_ENCODING, decoded, decoded_chunks
@@ -13,7 +14,6 @@ from mantlet.guard.handling import Settings
 from mantlet.guard.operation import Body
 from mantlet.guard.validated import Validated
 from mantlet.media import MediaType, read_media_type
-from mantlet.request import Request
 from mantlet.steps import begin
 
 __all__ = ["Entity"]

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from random import random
 from typing import Any
 
+from mantlet.core.request import Request
 from mantlet.guard.credentials import Credentials
 from mantlet.guard.entity import Entity
 from mantlet.guard.faults import Fault, Invalid
@@ -12,7 +13,6 @@ from mantlet.guard.messages import Messages
 from mantlet.guard.operation import Operation
 from mantlet.guard.responses import Responses
 from mantlet.guard.validated import Validated
-from mantlet.request import Request
 from mantlet.steps import begin
 
 __all__ = ["Entry"]

@@ -2,11 +2,11 @@
 
 from typing import Final
 
+from mantlet.core.policy import Close, Message
 from mantlet.guard.faults import Fault, Invalid
 from mantlet.guard.handling import Settings
 from mantlet.guard.operation import Operation
 from mantlet.guard.structure import Structure
-from mantlet.policy import Close, Message
 
 __all__ = ["Messages", "closing"]
 

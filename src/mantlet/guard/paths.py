@@ -34,8 +34,8 @@ Sources: RFC 3986, 2.1, 3.3 and 6.2.2; RFC 9112, 3.2; what the servers were seen
 import re
 from typing import Final, Literal, get_args
 
+from mantlet.core.request import Request
 from mantlet.guard.faults import Fault, Invalid
-from mantlet.request import Request
 
 __all__ = ["PathForm", "Paths", "is_plain", "sent_as"]
 

@@ -23,6 +23,9 @@ from importlib import import_module
 from os import PathLike
 from typing import Any, Final, Literal, Self
 
+from mantlet.core.policy import Policy, Reply
+from mantlet.core.problem import Problem
+from mantlet.core.request import Request
 from mantlet.guard.answers import problem_of
 from mantlet.guard.book import Book, Options
 from mantlet.guard.coverage import Coverage
@@ -36,9 +39,6 @@ from mantlet.guard.paths import PathForm
 from mantlet.guard.reports import Reports
 from mantlet.guard.watching import Watching
 from mantlet.needed import needed
-from mantlet.policy import Policy, Reply
-from mantlet.problem import Problem
-from mantlet.request import Request
 
 __all__ = ["SchemaGuard"]
 

@@ -6,8 +6,8 @@ from threading import Lock
 from types import MappingProxyType
 from typing import Final
 
+from mantlet.core.request import Request
 from mantlet.guard.faults import Fault
-from mantlet.request import Request
 from mantlet.storms import Storms
 
 __all__ = ["Reports"]

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Iterator, Mapping
 from typing import Final
 
+from mantlet.core.response import Response
 from mantlet.exceptions import ResponseTooLarge
 from mantlet.guard.decoding import read_codings, undo
 from mantlet.guard.faults import Fault, Invalid
@@ -11,7 +12,6 @@ from mantlet.guard.operation import ResponseShape
 from mantlet.guard.schemas import Schema
 from mantlet.guard.structure import Structure
 from mantlet.media import read_media_type
-from mantlet.response import Response
 
 __all__ = ["UNCHECKED", "Responses"]
 

@@ -3,15 +3,15 @@
 import logging
 from collections.abc import Awaitable
 
+from mantlet.core.policy import Close, Message, Policy, Reply
+from mantlet.core.problem import Problem
+from mantlet.core.request import Request
+from mantlet.core.response import REPLIED, Response
 from mantlet.guard.entry import Entry
 from mantlet.guard.faults import Fault, Invalid
 from mantlet.guard.messages import closing
 from mantlet.guard.reports import Reports
 from mantlet.guard.responses import UNCHECKED
-from mantlet.policy import Close, Message, Policy, Reply
-from mantlet.problem import Problem
-from mantlet.request import Request
-from mantlet.response import REPLIED, Response
 
 __all__ = ["Watching"]
 

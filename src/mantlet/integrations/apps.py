@@ -13,9 +13,9 @@ from inspect import iscoroutinefunction
 from typing import Any
 
 from mantlet.causes import attribute
+from mantlet.core.problem import Problem
+from mantlet.core.request import ENVELOPE, REPORTED
 from mantlet.integrations.routes import ROUTE
-from mantlet.problem import Problem
-from mantlet.request import ENVELOPE, REPORTED
 
 __all__ = ["hear"]
 

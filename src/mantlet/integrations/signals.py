@@ -12,8 +12,8 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from mantlet.causes import attribute
+from mantlet.core.request import REPORTED
 from mantlet.integrations.routes import ROUTE
-from mantlet.request import REPORTED
 
 __all__ = ["listen"]
 

@@ -16,12 +16,12 @@ from math import ceil, inf
 from time import time
 from typing import Literal
 
-from mantlet.policy import Reply
-from mantlet.problem import Problem
+from mantlet.core.policy import Reply
+from mantlet.core.problem import Problem
+from mantlet.core.request import Request
 from mantlet.ratelimit.concurrency import Concurrency
 from mantlet.ratelimit.decision import Decision, joint
 from mantlet.ratelimit.plan import Bound, Limit
-from mantlet.request import Request
 
 __all__ = ["HEADERS", "Fields", "add_fields", "refuse", "refuse_for_outage"]
 

@@ -3,12 +3,12 @@
 from collections.abc import Awaitable, Sequence
 from typing import Final
 
+from mantlet.core.policy import Close, Message
+from mantlet.core.request import Request
 from mantlet.exceptions import StoreOutage
-from mantlet.policy import Close, Message
 from mantlet.ratelimit.book import Book
 from mantlet.ratelimit.counter import Counter
 from mantlet.ratelimit.plan import Ask, only_tried
-from mantlet.request import Request
 from mantlet.steps import begin
 
 __all__ = ["Messages"]

@@ -6,13 +6,13 @@ from os import urandom
 from typing import NamedTuple
 from urllib.parse import quote
 
-from mantlet.policy import Close
+from mantlet.core.policy import Close
+from mantlet.core.request import Request
 from mantlet.ratelimit.concurrency import Concurrency
 from mantlet.ratelimit.keys.key import KeyFunction, as_key
 from mantlet.ratelimit.quota import Quota
 from mantlet.ratelimit.rules import Cost, Count, QuotaFunction, static_quotas
 from mantlet.ratelimit.stores.store import Claim, Place
-from mantlet.request import Request
 
 __all__ = ["Ask", "Bound", "Charge", "Limit", "Plan", "only_tried"]
 

@@ -21,10 +21,12 @@ from asyncio import get_running_loop
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
+from mantlet.core.policy import Policy, Reply
+from mantlet.core.problem import Problem
+from mantlet.core.request import Request
+from mantlet.core.response import Response
 from mantlet.exceptions import ClientDisconnected, StoreOutage
 from mantlet.headers import TextHeaders
-from mantlet.policy import Policy, Reply
-from mantlet.problem import Problem
 from mantlet.ratelimit.book import Book
 from mantlet.ratelimit.checks import Checks
 from mantlet.ratelimit.concurrency import Concurrency
@@ -48,8 +50,6 @@ from mantlet.ratelimit.rules import (
 )
 from mantlet.ratelimit.stores.store import LocalStore, Store
 from mantlet.ratelimit.visit import Visit
-from mantlet.request import Request
-from mantlet.response import Response
 from mantlet.steps import begin
 
 __all__ = ["RateLimiter"]

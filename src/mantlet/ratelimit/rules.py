@@ -5,12 +5,12 @@ from inspect import iscoroutinefunction, isfunction
 from typing import Literal
 from warnings import warn
 
-from mantlet.policy import Close
+from mantlet.core.policy import Close
+from mantlet.core.request import Request
+from mantlet.core.response import Response
 from mantlet.ratelimit.concurrency import Concurrency
 from mantlet.ratelimit.keys.key import KeyFunction, as_key
 from mantlet.ratelimit.quota import Quota, parse_quotas
-from mantlet.request import Request
-from mantlet.response import Response
 
 __all__ = ["Cost", "Count", "QuotaFunction", "QuotaOption", "Rule", "on_status"]
 

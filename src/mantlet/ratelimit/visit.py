@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
+from mantlet.core.response import Response
 from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.counter import Counter, Outcome
 from mantlet.ratelimit.decision import Decision, joint
 from mantlet.ratelimit.plan import Ask
 from mantlet.ratelimit.stores.store import Claim, Place, Store
-from mantlet.response import Response
 
 __all__ = ["Visit"]
 

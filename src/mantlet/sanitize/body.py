@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from mantlet.request import Request
-from mantlet.response import Response
+from mantlet.core.request import Request
+from mantlet.core.response import Response
 from mantlet.sanitize.escape import EventEscape, JsonEscape
 from mantlet.sanitize.members import Members
 from mantlet.sanitize.search import Search

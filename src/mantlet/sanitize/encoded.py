@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from mantlet.problem import Problem
+from mantlet.core.problem import Problem
 from mantlet.sanitize.body import Stage
 from mantlet.sanitize.codings import Recoded, Undecodable
 

@@ -9,7 +9,7 @@ from hashlib import blake2b
 from inspect import iscoroutinefunction
 from typing import Final
 
-from mantlet.request import Request
+from mantlet.core.request import Request
 from mantlet.storms import Storms
 
 __all__ = ["Finding", "Findings", "Listener"]

@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping
 from email.message import Message
 from typing import Final
 
+from mantlet.core.request import Request
 from mantlet.html import HtmlPolicy, html_policy
-from mantlet.request import Request
 from mantlet.routing import Routes
 
 __all__ = ["CleanBody", "HtmlRoutes", "charset_of"]

@@ -4,12 +4,12 @@ from collections.abc import Awaitable, Iterable, Mapping
 from functools import partial
 from typing import Final, Literal
 
+from mantlet.core.policy import Close, Message, Policy, Reply
+from mantlet.core.problem import Problem
+from mantlet.core.request import Request
+from mantlet.core.response import Response
 from mantlet.exceptions import ResponseTooLarge
 from mantlet.html import HtmlPolicy
-from mantlet.policy import Close, Message, Policy, Reply
-from mantlet.problem import Problem
-from mantlet.request import Request
-from mantlet.response import Response
 from mantlet.sanitize.body import Answer, Body, Kind, Stage, kind_of
 from mantlet.sanitize.codings import CODINGS
 from mantlet.sanitize.encoded import Encoded

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from mantlet.problem import Problem
-from mantlet.request import Request
+from mantlet.core.problem import Problem
+from mantlet.core.request import Request
 from mantlet.sanitize.findings import Finding, Findings
 from mantlet.sanitize.head import joined_values
 from mantlet.sanitize.leaks import Leaks

@@ -5,7 +5,7 @@ from importlib import import_module
 from inspect import Parameter, Signature
 from typing import Any, Protocol, TypeVar
 
-from mantlet.request import STATE
+from mantlet.core.request import STATE
 
 __all__ = ["dependency"]
 

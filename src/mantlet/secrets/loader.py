@@ -12,10 +12,10 @@ from math import inf, isfinite
 from time import monotonic
 from typing import Any, Final, Generic, TypeVar
 
+from mantlet.core.error_log import write
+from mantlet.core.policy import Policy
+from mantlet.core.request import Request
 from mantlet.locks import ForkedLock
-from mantlet.logs import write
-from mantlet.policy import Policy
-from mantlet.request import Request
 from mantlet.scan.masking import Masker
 from mantlet.scan.registry import Registry
 from mantlet.secrets.dependency import dependency

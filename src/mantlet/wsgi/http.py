@@ -5,16 +5,16 @@ from types import TracebackType
 from typing import Any
 from wsgiref.types import StartResponse
 
+from mantlet.core.error_log import log_error
+from mantlet.core.exchange import Exchange
+from mantlet.core.policy import Reply
+from mantlet.core.problem import phrase
+from mantlet.core.request import FIELDS, REPORTED
+from mantlet.core.response import Response
+from mantlet.core.response_pipeline import CLOSED, HOLDING, STREAMING, WAITING
 from mantlet.disconnects import is_disconnect
-from mantlet.exchange import Exchange
 from mantlet.fields import with_fields
 from mantlet.headers import TextHeaders
-from mantlet.logs import log_error
-from mantlet.outward import CLOSED, HOLDING, STREAMING, WAITING
-from mantlet.policy import Reply
-from mantlet.problem import phrase
-from mantlet.request import FIELDS, REPORTED
-from mantlet.response import Response
 from mantlet.steps import run
 from mantlet.wsgi.files import WatchedFile
 from mantlet.wsgi.request import WsgiRequest

@@ -9,9 +9,9 @@ from typing import Concatenate, ParamSpec
 from wsgiref.types import WSGIApplication
 
 from mantlet.baseline import baseline
+from mantlet.core.policy import Policy
 from mantlet.errors import ErrorEnvelope
 from mantlet.guard import SchemaGuard
-from mantlet.policy import Policy
 from mantlet.ratelimit import RateLimiter
 from mantlet.sanitize import OutputSanitizer
 from mantlet.secrets import SecretLoader

@@ -6,11 +6,11 @@ from io import BufferedReader, BytesIO, RawIOBase
 from typing import Any, Final, Protocol
 from urllib.parse import quote
 
-from mantlet.body import HANDED_OVER, NO_FIELDS, PIECE, Chunks, Incoming, check_length
+from mantlet.core.body import HANDED_OVER, NO_FIELDS, PIECE, Chunks, Incoming, check_length
+from mantlet.core.problem import BodyTooLarge, MalformedRequest
+from mantlet.core.request import FIELDS, NO_HEADERS, STATE, Request, origin_path
 from mantlet.fields import LOWER_TEXT, UNPREFIXED, FieldNames, check_value, environ_key
 from mantlet.headers import Headers
-from mantlet.problem import BodyTooLarge, MalformedRequest
-from mantlet.request import FIELDS, NO_HEADERS, STATE, Request, origin_path
 
 __all__ = ["WsgiRequest"]
 

@@ -16,8 +16,8 @@ from mantlet.wsgi.request import WsgiRequest
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from mantlet.core.request import Request
     from mantlet.guard.faults import Place
-    from mantlet.request import Request
     from mantlet.types import AsgiMessage
 
 LIMITS = Limits()

@@ -23,8 +23,8 @@ from tests.guard.parameters.support import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mantlet.core.request import Request
     from mantlet.guard.parameters import Parameter
-    from mantlet.request import Request
 
 INTEGER = of("integer")
 

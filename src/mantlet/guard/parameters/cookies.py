@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
+from mantlet.core.request import Request
 from mantlet.fields import FieldNames
 from mantlet.guard.faults import Fault, Invalid
 from mantlet.guard.limits import Limits
@@ -13,7 +14,6 @@ from mantlet.guard.parameters.findings import Findings
 from mantlet.guard.parameters.gathering import Gathering
 from mantlet.guard.parameters.parameter import Parameter
 from mantlet.guard.parameters.texts import Unreadable, cookie_text, percent_decoded
-from mantlet.request import Request
 
 __all__ = ["CookieReader", "joined_cookies"]
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from mantlet.core.request import Request
 from mantlet.guard.faults import Invalid, Place
 from mantlet.guard.limits import Limits
 from mantlet.guard.parameters.cookies import CookieReader
@@ -12,7 +13,6 @@ from mantlet.guard.parameters.parameter import Parameter
 from mantlet.guard.parameters.path import PathReader
 from mantlet.guard.parameters.query import QueryReader, WholeQueryReader
 from mantlet.guard.schemas import Schema
-from mantlet.request import Request
 
 __all__ = ["Group"]
 

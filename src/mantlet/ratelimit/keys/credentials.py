@@ -8,9 +8,9 @@ from base64 import urlsafe_b64decode
 from collections.abc import Iterable
 from urllib.parse import unquote
 
+from mantlet.core.request import Request
 from mantlet.fields import FieldNames
 from mantlet.ratelimit.keys.texts import Ambiguous
-from mantlet.request import Request
 
 __all__ = ["SingleField", "bearer_token", "cookie_value", "token_text"]
 

@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
+from mantlet.core.request import Request
 from mantlet.ratelimit.keys.texts import bounded
-from mantlet.request import Request
 
 __all__ = ["Found", "Key", "KeyFunction", "as_key", "check_number", "described"]
 

@@ -7,11 +7,11 @@ proxies have written it. They append to its right end, which is where it is read
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from mantlet.core.request import Request
 from mantlet.fields import FieldNames
 from mantlet.ratelimit.keys.addresses import Hop, Networks, forwarded_node, hop_reader
 from mantlet.ratelimit.keys.key import Key, check_number, described
 from mantlet.ratelimit.keys.texts import digest
-from mantlet.request import Request
 
 __all__ = ["NOBODY", "Proxies", "client_address"]
 

@@ -10,10 +10,10 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal
 
+from mantlet.core.problem import Problem
+from mantlet.core.request import Request
+from mantlet.core.response import Response
 from mantlet.fields import FieldNames, bytes_field, text_field
-from mantlet.problem import Problem
-from mantlet.request import Request
-from mantlet.response import Response
 from mantlet.routing import Routes
 from mantlet.sanitize.head.content import ContentType, content_type
 from mantlet.sanitize.head.cookies import Cookies

@@ -35,7 +35,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from mantlet.request import Request
+from mantlet.core.request import Request
 from mantlet.routing import Routes
 from mantlet.sanitize.members.chain import Chain, EventMembers, Make
 from mantlet.sanitize.members.finding import Finder

@@ -10,12 +10,12 @@ from itertools import chain
 from types import coroutine
 from typing import Any, Final
 
+from mantlet.core.policy import Reply
+from mantlet.core.problem import Problem
+from mantlet.core.request import REPORTED, Request
+from mantlet.core.response import REPLIED, WANTS_BODY, Response
+from mantlet.core.stack import OutwardPair, Waiting, settled
 from mantlet.exceptions import MantletError, NoAnswer, ResponseTooLarge
-from mantlet.policy import Reply
-from mantlet.problem import Problem
-from mantlet.request import REPORTED, Request
-from mantlet.response import REPLIED, WANTS_BODY, Response
-from mantlet.stack import OutwardPair, Waiting, settled
 
 __all__ = [
     "CLOSED",

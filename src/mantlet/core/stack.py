@@ -3,12 +3,12 @@
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, Generic, NamedTuple, Self, TypeVar, cast
 
+from mantlet.core.policy import Policy, Reply
+from mantlet.core.problem import Problem
+from mantlet.core.request import MASK, Request
+from mantlet.core.response import Response
 from mantlet.integrations.apps import hear
 from mantlet.integrations.signals import listen
-from mantlet.policy import Policy, Reply
-from mantlet.problem import Problem
-from mantlet.request import MASK, Request
-from mantlet.response import Response
 
 __all__ = ["BaseStack", "OutwardPair", "Refusal", "Waiting", "settled"]
 

@@ -4,10 +4,10 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mantlet.request import ENVELOPE, MASK, Request
+from mantlet.core.request import ENVELOPE, MASK, Request
 
 if TYPE_CHECKING:
-    from mantlet.problem import Envelope
+    from mantlet.core.problem import Envelope
     from mantlet.scan.masking import Masker
 
 __all__ = ["log", "log_error", "maskers", "unreported", "write"]

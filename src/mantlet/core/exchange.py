@@ -10,10 +10,10 @@ from abc import abstractmethod
 from typing import Any, Final
 
 from mantlet.causes import chain
-from mantlet.disconnects import is_disconnect
-from mantlet.exceptions import MantletError, NoAnswer, ResponseTooLarge
-from mantlet.logs import log_error
-from mantlet.outward import (
+from mantlet.core.error_log import log_error
+from mantlet.core.request import FIELDS, Request
+from mantlet.core.response import VALIDATORS, Filter, Response
+from mantlet.core.response_pipeline import (
     CLOSED,
     COLLECTING,
     HOLDING,
@@ -22,9 +22,9 @@ from mantlet.outward import (
     OutwardPass,
     Steps,
 )
-from mantlet.request import FIELDS, Request
-from mantlet.response import VALIDATORS, Filter, Response
-from mantlet.stack import BaseStack, Refusal
+from mantlet.core.stack import BaseStack, Refusal
+from mantlet.disconnects import is_disconnect
+from mantlet.exceptions import MantletError, NoAnswer, ResponseTooLarge
 
 __all__ = ["AnswerEnded", "Exchange"]
 

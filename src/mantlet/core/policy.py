@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from mantlet.core.request import Request
+from mantlet.core.response import Response
 from mantlet.fields import text_field
-from mantlet.request import Request
-from mantlet.response import Response
 
 if TYPE_CHECKING:
     from mantlet.scan.masking import Masker

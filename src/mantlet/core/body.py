@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Final, Protocol, Self
 
-from mantlet.problem import BodyTooLarge, MalformedRequest
+from mantlet.core.problem import BodyTooLarge, MalformedRequest
 from mantlet.spool import Spool
 
 __all__ = [

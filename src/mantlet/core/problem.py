@@ -9,10 +9,10 @@ from types import MappingProxyType
 from typing import Any, Protocol
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from mantlet.core.policy import Reply
+from mantlet.core.request import ENVELOPE, Request
 from mantlet.exceptions import MantletError
 from mantlet.fields import check_name, check_value
-from mantlet.policy import Reply
-from mantlet.request import ENVELOPE, Request
 
 __all__ = ["BodyTooLarge", "Envelope", "MalformedRequest", "Problem"]
 
