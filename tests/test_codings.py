@@ -14,7 +14,7 @@ from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mantlet.codings import PIECE, Miscoded, decoders
+from mantlet.http.content_encoding import PIECE, Miscoded, decoders
 
 if TYPE_CHECKING:
     from collections.abc import Callable

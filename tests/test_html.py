@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from mantlet.html import HtmlPolicy, clean, escape, json_script
-from mantlet.html.strain import DEEPEST, calm_references, strains
+from mantlet.http.html import HtmlPolicy, clean, escape, json_script
+from mantlet.http.html.strain import DEEPEST, calm_references, strains
 
 REL = 'rel="noopener noreferrer nofollow ugc"'
 FIVE = ("<", ">", "&", "\u2028", "\u2029")
@@ -162,7 +162,7 @@ def test_without_nh3_the_error_names_the_extra() -> None:
     """Where a cleaner is made; the other helpers need none."""
     code = (
         "import sys; sys.modules['nh3'] = None\n"
-        "from mantlet.html import HtmlPolicy, clean, escape, json_script\n"
+        "from mantlet.http.html import HtmlPolicy, clean, escape, json_script\n"
         "from mantlet.sanitize.markup import HtmlRoutes\n"
         "escape('<'); json_script(1); HtmlRoutes({})\n"
         "for make in (lambda: clean('x'), HtmlPolicy, lambda: HtmlRoutes({'/': 'ugc'})):\n"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mantlet.media import MediaType, read_media_type
+from mantlet.http.media_types import MediaType, read_media_type
 
 JSON = "application/json"
 

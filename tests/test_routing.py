@@ -26,7 +26,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
 from mantlet import Policy, Request
-from mantlet.routing import Routes
+from mantlet.http.routing import Routes
 from tests.drive import FACES, Face, both_faces, hello
 from tests.integrations.django_site import django_site
 

@@ -15,7 +15,7 @@ from mantlet.exceptions import (
     StoreOutage,
 )
 from mantlet.guard import Contract, File, GraphQL, Handling, JsonRpc, Limits, SchemaGuard
-from mantlet.headers import Headers, MutableHeaders
+from mantlet.http.headers import Headers, MutableHeaders
 from mantlet.ratelimit import Concurrency, Quota, RateLimiter, Rule, keys, on_status
 from mantlet.sanitize import OutputSanitizer
 from mantlet.secrets import Secret, SecretLoader, Secrets, SecretsError, secret

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import mantlet
 from mantlet import BodyTooLarge, ClientDisconnected, MalformedRequest, Policy, Request
-from mantlet.fields import FieldNames
+from mantlet.http.fields import FieldNames
 from tests.drive import Answer, drive_asgi
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mantlet.forms import Malformed, PartHead, is_field_name
-from mantlet.forms.heads import read_head
-from mantlet.media import MediaType
+from mantlet.http.forms import Malformed, PartHead, is_field_name
+from mantlet.http.forms.heads import read_head
+from mantlet.http.media_types import MediaType
 
 DISPOSITION = 'Content-Disposition: form-data; name="a"'
 

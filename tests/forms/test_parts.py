@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mantlet.forms import Malformed, PartHead, Parts
+from mantlet.http.forms import Malformed, PartHead, Parts
 
 FIELD = b'--b\r\nContent-Disposition: form-data; name="a"'
 BODY = (

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mantlet.forms import Malformed, Pairs, read_pairs, read_text
+from mantlet.http.forms import Malformed, Pairs, read_pairs, read_text
 
 
 def read(body: bytes) -> Pairs:

@@ -14,10 +14,10 @@ from backports import zstd
 
 import mantlet
 from mantlet import BodyTooLarge, ClientDisconnected, MalformedRequest, Policy, Request
-from mantlet.fields import FieldNames
 from mantlet.guard.decoding import CONTENT_ENCODING, decoded, decoded_chunks, read_codings
 from mantlet.guard.faults import Invalid
 from mantlet.guard.limits import Limits
+from mantlet.http.fields import FieldNames
 from tests.drive import Face, both_faces
 from tests.uploads import PIECE, App, Body, upload
 

@@ -11,7 +11,7 @@ from mantlet.guard import Limits
 from mantlet.guard.faults import Fault, Invalid
 from mantlet.guard.jsonbody import JsonBody
 from mantlet.guard.models.schema import ModelSchema
-from mantlet.media import read_media_type
+from mantlet.http.media_types import read_media_type
 
 
 class Item(BaseModel):

@@ -14,7 +14,7 @@ from mantlet.guard import Limits
 from mantlet.guard.faults import Invalid
 from mantlet.guard.lines import Framing, JsonLines, _Lines
 from mantlet.guard.models.schema import ModelSchema
-from mantlet.media import MediaType
+from mantlet.http.media_types import MediaType
 from tests.guard.jsontexts import SOUP
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import pytest
 
 from mantlet.guard.faults import Fault, Invalid
 from mantlet.guard.raw import RawBody
-from mantlet.media import MediaType, read_media_type
+from mantlet.http.media_types import MediaType, read_media_type
 
 BODY = RawBody()
 

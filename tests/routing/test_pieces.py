@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mantlet.routing.pieces import Fork, Pieces
+from mantlet.http.routing.pieces import Fork, Pieces
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from mantlet.html import HtmlPolicy
+from mantlet.http.html import HtmlPolicy
 from mantlet.sanitize.markup import HtmlRoutes, charset_of
 from tests.sanitize.test_members import request
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import mantlet
 from mantlet import BodyTooLarge, MalformedRequest, Policy, Request
-from mantlet.fields import FieldNames
+from mantlet.http.fields import FieldNames
 from tests.asgi.test_request import NO_PATHS, Late, Looks, Reads
 from tests.asgi.test_request import see as see_scope
 from tests.drive import Answer, drive_wsgi

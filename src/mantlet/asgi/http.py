@@ -12,8 +12,8 @@ from mantlet.core.request import REPORTED
 from mantlet.core.response import Response
 from mantlet.core.response_pipeline import CLOSED, COLLECTING, HOLDING, STREAMING, WAITING, Steps
 from mantlet.exceptions import ClientDisconnected, MantletError, NoAnswer
-from mantlet.fields import bytes_field, with_fields
-from mantlet.headers import BytesHeaders
+from mantlet.http.fields import bytes_field, with_fields
+from mantlet.http.headers import BytesHeaders
 from mantlet.types import AsgiMessage, Receive, Send
 
 __all__ = ["AsgiExchange", "HttpExchange", "sending_fields"]

@@ -17,8 +17,8 @@ from mantlet.core.body import (
 from mantlet.core.problem import BodyTooLarge
 from mantlet.core.request import FIELDS, NO_HEADERS, STATE, Request, origin_path
 from mantlet.exceptions import ClientDisconnected
-from mantlet.fields import LOWER_BYTES, FieldNames, bytes_field
-from mantlet.headers import Headers
+from mantlet.http.fields import LOWER_BYTES, FieldNames, bytes_field
+from mantlet.http.headers import Headers
 from mantlet.types import AsgiMessage, Receive, Scope
 
 __all__ = ["AsgiRequest"]

@@ -10,8 +10,8 @@ from mantlet.core.policy import Close, Message
 from mantlet.core.request import REPORTED
 from mantlet.core.response import Response
 from mantlet.core.response_pipeline import CLOSED
-from mantlet.fields import with_fields
-from mantlet.headers import BytesHeaders
+from mantlet.http.fields import with_fields
+from mantlet.http.headers import BytesHeaders
 from mantlet.types import AsgiMessage, Receive
 
 __all__ = ["WebSocketExchange", "WebSocketRequest"]

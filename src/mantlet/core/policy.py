@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from mantlet.core.request import Request
 from mantlet.core.response import Response
-from mantlet.fields import text_field
+from mantlet.http.fields import text_field
 
 if TYPE_CHECKING:
     from mantlet.scan.masking import Masker

@@ -12,7 +12,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from mantlet.core.policy import Reply
 from mantlet.core.request import ENVELOPE, Request
 from mantlet.exceptions import MantletError
-from mantlet.fields import check_name, check_value
+from mantlet.http.fields import check_name, check_value
 
 __all__ = ["BodyTooLarge", "Envelope", "MalformedRequest", "Problem"]
 

@@ -7,8 +7,8 @@ from types import MappingProxyType
 from typing import Any, Literal
 from urllib.parse import urlparse
 
-from mantlet.fields import FieldNames
-from mantlet.headers import Headers
+from mantlet.http.fields import FieldNames
+from mantlet.http.headers import Headers
 
 __all__ = ["Request", "state"]
 
@@ -16,7 +16,7 @@ __all__ = ["Request", "state"]
 STATE = "mantlet.state"
 
 #: Where the outermost stack that touches the answer keeps the fields that it will set in it.
-FIELDS = "mantlet.fields"
+FIELDS = "mantlet.http.fields"
 
 #: Where a framework's signal leaves the exception that the framework turned into an answer.
 REPORTED = "mantlet.error"

@@ -5,7 +5,7 @@ from types import coroutine
 from typing import Any, Final
 
 from mantlet.exceptions import ResponseTooLarge
-from mantlet.headers import MutableHeaders
+from mantlet.http.headers import MutableHeaders
 
 __all__ = ["Response"]
 

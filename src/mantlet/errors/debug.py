@@ -17,7 +17,7 @@ from mantlet.core.policy import Reply
 from mantlet.core.request import Request
 from mantlet.errors.negotiation import HTML, form
 from mantlet.errors.rendering import ACCEPT, document
-from mantlet.fields import FieldNames
+from mantlet.http.fields import FieldNames
 
 __all__ = ["VARIABLES", "debug_reply", "production"]
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from mantlet.causes import attribute
 from mantlet.core.problem import phrase
-from mantlet.fields import text_field
+from mantlet.http.fields import text_field
 
 __all__ = ["HTTP_EXCEPTIONS", "Fields", "declared", "kept_fields", "words"]
 

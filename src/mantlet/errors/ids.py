@@ -4,7 +4,7 @@ import re
 from os import register_at_fork, urandom
 
 from mantlet.core.request import Request
-from mantlet.fields import FieldNames
+from mantlet.http.fields import FieldNames
 
 __all__ = ["request_id", "trace_id"]
 

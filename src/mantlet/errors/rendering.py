@@ -10,7 +10,7 @@ from mantlet.core.policy import Reply
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.errors.negotiation import HTML, JSON, PROBLEM_JSON, PROBLEM_XML, TEXT, form
-from mantlet.fields import FieldNames
+from mantlet.http.fields import FieldNames
 
 __all__ = ["ACCEPT", "Page", "page", "render"]
 

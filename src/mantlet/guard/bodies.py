@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol, runtime_checkable
 
-from mantlet.media import MediaType
+from mantlet.http.media_types import MediaType
 
 __all__ = ["BodyReader", "Parse", "StreamReader", "WholeReader"]
 

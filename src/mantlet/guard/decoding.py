@@ -7,11 +7,11 @@ not finished, one of no bytes at all, and more codings than anybody needs.
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from typing import Any, Final, Self
 
-from mantlet.codings import Miscoded, decoders
 from mantlet.core.request import Request
-from mantlet.fields import FieldNames
 from mantlet.guard.faults import Fault, Invalid
 from mantlet.guard.limits import Limits
+from mantlet.http.content_encoding import Miscoded, decoders
+from mantlet.http.fields import FieldNames
 
 __all__ = ["CONTENT_ENCODING", "decoded", "decoded_chunks", "read_codings", "undo"]
 

@@ -5,7 +5,6 @@ from typing import Final
 
 from mantlet.core.body import CONTENT_LENGTH
 from mantlet.core.request import Request
-from mantlet.fields import FieldNames
 from mantlet.guard.bodies import BodyReader, StreamReader, WholeReader
 from mantlet.guard.decoding import CONTENT_ENCODING, decoded, decoded_chunks
 from mantlet.guard.faults import Fault, Invalid
@@ -13,7 +12,8 @@ from mantlet.guard.forms.fields import Form
 from mantlet.guard.handling import Settings
 from mantlet.guard.operation import Body
 from mantlet.guard.validated import Validated
-from mantlet.media import MediaType, read_media_type
+from mantlet.http.fields import FieldNames
+from mantlet.http.media_types import MediaType, read_media_type
 from mantlet.steps import begin
 
 __all__ = ["Entity"]

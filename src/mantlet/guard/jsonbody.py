@@ -6,7 +6,7 @@ from mantlet.guard.faults import Fault, Invalid
 from mantlet.guard.limits import Limits
 from mantlet.guard.schemas import Schema
 from mantlet.guard.structure import Structure
-from mantlet.media import UTF_8, MediaType
+from mantlet.http.media_types import UTF_8, MediaType
 
 __all__ = ["JsonBody", "check_parameters"]
 

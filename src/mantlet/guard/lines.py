@@ -14,7 +14,7 @@ from mantlet.guard.jsonbody import check_parameters
 from mantlet.guard.limits import Limits
 from mantlet.guard.schemas import Schema
 from mantlet.guard.structure import Structure
-from mantlet.media import MediaType
+from mantlet.http.media_types import MediaType
 
 __all__ = ["Framing", "JsonLines"]
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from mantlet.guard.faults import Fault, Invalid
-from mantlet.media import UTF_8, MediaType
+from mantlet.http.media_types import UTF_8, MediaType
 
 __all__ = ["RawBody"]
 

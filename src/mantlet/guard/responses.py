@@ -11,7 +11,7 @@ from mantlet.guard.limits import Limits
 from mantlet.guard.operation import ResponseShape
 from mantlet.guard.schemas import Schema
 from mantlet.guard.structure import Structure
-from mantlet.media import read_media_type
+from mantlet.http.media_types import read_media_type
 
 __all__ = ["UNCHECKED", "Responses"]
 

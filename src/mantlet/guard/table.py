@@ -1,6 +1,6 @@
 """Which operation a path is for: exactly, and in bounded time.
 
-Unlike the patterns of rules (`mantlet.routing`), which forgive spellings so that none is a way
+Unlike the patterns of rules (`mantlet.http.routing`), which forgive spellings so that none is a way
 around a rule, an operation has one path: slashes and case count. The most specific template wins,
 decided segment by segment from the left: a literal goes before several pieces, these before a
 parameter, and that before the rest. It wins for all methods (OpenAPI 3.2.0, "Path Templating
@@ -17,7 +17,7 @@ from typing import Final, Generic, TypeVar
 
 from mantlet.guard.paths import is_plain
 from mantlet.guard.templates import Template, read_template
-from mantlet.routing.trie import Node, plant, walk
+from mantlet.http.routing.trie import Node, plant, walk
 
 __all__ = ["Methods", "Table"]
 

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from mantlet.routing.pieces import Pieces
-from mantlet.routing.trie import ONE, REST, Segment
+from mantlet.http.routing.pieces import Pieces
+from mantlet.http.routing.trie import ONE, REST, Segment
 
 __all__ = ["Template", "read_template"]
 

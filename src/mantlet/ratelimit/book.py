@@ -7,12 +7,12 @@ from itertools import count
 from typing import Any
 
 from mantlet.core.request import Request
+from mantlet.http.routing import Routes
 from mantlet.ratelimit.concurrency import Concurrency
 from mantlet.ratelimit.keys import ROUTE
 from mantlet.ratelimit.keys.key import KeyFunction
 from mantlet.ratelimit.plan import Bound, Charge, Plan
 from mantlet.ratelimit.rules import Rule
-from mantlet.routing import Routes
 
 __all__ = ["Book"]
 

@@ -26,7 +26,7 @@ from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.core.response import Response
 from mantlet.exceptions import ClientDisconnected, StoreOutage
-from mantlet.headers import TextHeaders
+from mantlet.http.headers import TextHeaders
 from mantlet.ratelimit.book import Book
 from mantlet.ratelimit.checks import Checks
 from mantlet.ratelimit.concurrency import Concurrency

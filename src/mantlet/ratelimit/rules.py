@@ -32,7 +32,7 @@ class Rule:
 
     Args:
         pattern: such as ``"POST /login"``, ``"GET /export/{kind}"``, ``"* /static/*"``, within the
-            wrapped app, whatever that is mounted under. See `mantlet.routing`.
+            wrapped app, whatever that is mounted under. See `mantlet.http.routing`.
         quota: a rate, several of them joined by ``;``, a `Quota`, a sequence of these, or a
             function (``def`` or ``async def``) of the request that returns one of them, or None for
             no limit.

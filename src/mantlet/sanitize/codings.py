@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any, Final
 
-from mantlet.codings import PIECE, Decoder, Miscoded, decoders
 from mantlet.exceptions import MantletError
+from mantlet.http.content_encoding import PIECE, Decoder, Miscoded, decoders
 
 __all__ = ["CODINGS", "Recoded", "Undecodable", "codings"]
 

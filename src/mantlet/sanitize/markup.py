@@ -1,4 +1,4 @@
-"""HTML of routes that serve what users wrote, cleaned by `mantlet.html`.
+"""HTML of routes that serve what users wrote, cleaned by `mantlet.http.html`.
 
 Such a body is a fragment, put into a page by a script or a frame's content: of a whole page, the
 cleaner would leave the text. It is cleaned as a whole, since how its end is read depends on its
@@ -16,8 +16,8 @@ from email.message import Message
 from typing import Final
 
 from mantlet.core.request import Request
-from mantlet.html import HtmlPolicy, html_policy
-from mantlet.routing import Routes
+from mantlet.http.html import HtmlPolicy, html_policy
+from mantlet.http.routing import Routes
 
 __all__ = ["CleanBody", "HtmlRoutes", "charset_of"]
 
@@ -37,7 +37,7 @@ class HtmlRoutes:
     """Which requests are answered with HTML to be cleaned, and by which allow-list.
 
     Args:
-        routes: a preset's name or a policy for each pattern, as `mantlet.routing` has them; a path
+        routes: a preset's name or a policy for each pattern, as `mantlet.http.routing` has them; a path
             alone, such as ``"/comments/*"``, is for every method.
 
     Raises:

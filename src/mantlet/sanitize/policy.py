@@ -9,7 +9,7 @@ from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.core.response import Response
 from mantlet.exceptions import ResponseTooLarge
-from mantlet.html import HtmlPolicy
+from mantlet.http.html import HtmlPolicy
 from mantlet.sanitize.body import Answer, Body, Kind, Stage, kind_of
 from mantlet.sanitize.codings import CODINGS
 from mantlet.sanitize.encoded import Encoded
@@ -58,7 +58,7 @@ class OutputSanitizer(Policy):
             bytes. Those of less than 8 bytes, or easy to guess, are left out with a warning.
         fields: members of JSON to mask, at any depth: names, globs or JSON Pointers, or a `Field`
             to drop one, or for a route.
-        html: routes whose HTML is cleaned, with a preset of `mantlet.html` or an allow-list.
+        html: routes whose HTML is cleaned, with a preset of `mantlet.http.html` or an allow-list.
         cookies: what is added to cookies; None to leave them.
         routes: security fields by route, in the place of ``headers``.
         unsafe_fields: ``"drop"`` a header field that must not be sent as it is, or ``"refuse"``

@@ -13,8 +13,8 @@ from mantlet.core.request import FIELDS, REPORTED
 from mantlet.core.response import Response
 from mantlet.core.response_pipeline import CLOSED, HOLDING, STREAMING, WAITING
 from mantlet.disconnects import is_disconnect
-from mantlet.fields import with_fields
-from mantlet.headers import TextHeaders
+from mantlet.http.fields import with_fields
+from mantlet.http.headers import TextHeaders
 from mantlet.steps import run
 from mantlet.wsgi.files import WatchedFile
 from mantlet.wsgi.request import WsgiRequest

@@ -9,8 +9,8 @@ from urllib.parse import quote
 from mantlet.core.body import HANDED_OVER, NO_FIELDS, PIECE, Chunks, Incoming, check_length
 from mantlet.core.problem import BodyTooLarge, MalformedRequest
 from mantlet.core.request import FIELDS, NO_HEADERS, STATE, Request, origin_path
-from mantlet.fields import LOWER_TEXT, UNPREFIXED, FieldNames, check_value, environ_key
-from mantlet.headers import Headers
+from mantlet.http.fields import LOWER_TEXT, UNPREFIXED, FieldNames, check_value, environ_key
+from mantlet.http.headers import Headers
 
 __all__ = ["WsgiRequest"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mantlet.guard.faults import Fault, Invalid
 from mantlet.guard.forms import File, Form, FormFields, MultipartForm, UrlencodedForm
 from mantlet.guard.limits import Limits
-from mantlet.media import MediaType, read_media_type
+from mantlet.http.media_types import MediaType, read_media_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mantlet.asgi.request import AsgiRequest
-from mantlet.fields import environ_key
 from mantlet.guard import Limits
 from mantlet.guard.faults import Fault, Invalid
 from mantlet.guard.parameters import TEXT, Group, Parameter, Shape
+from mantlet.http.fields import environ_key
 from mantlet.wsgi.request import WsgiRequest
 
 if TYPE_CHECKING:

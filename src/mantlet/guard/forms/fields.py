@@ -5,11 +5,11 @@ from json import dumps
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from mantlet.forms import Pairs
 from mantlet.guard.faults import Fault, Invalid, pointer
 from mantlet.guard.forms.refusals import fault, refusal
 from mantlet.guard.forms.uploads import UploadedFile
 from mantlet.guard.schemas import Schema
+from mantlet.http.forms import Pairs
 
 __all__ = ["Form", "FormFields"]
 

@@ -1,7 +1,7 @@
 """``multipart/form-data`` (RFC 7578), read as it comes and only where all parsers read the same.
 
 Fields are kept in memory, at most `Limits.memory` bytes of them in all; files in memory up to as
-much again, and on disk beyond. What is refused, and why, stands in `mantlet.forms`: `parts` (how a
+much again, and on disk beyond. What is refused, and why, stands in `mantlet.http.forms`: `parts` (how a
 body is cut) and `heads` (what a part says of itself), and here in `names` (what a file is called)
 and `file` (what it is).
 """
@@ -9,7 +9,6 @@ and `file` (what it is).
 from collections.abc import Mapping
 from typing import Final
 
-from mantlet.forms import Pairs, PartHead, Parts
 from mantlet.guard.faults import Fault, Invalid
 from mantlet.guard.forms.fields import Form, FormFields
 from mantlet.guard.forms.file import File
@@ -19,7 +18,8 @@ from mantlet.guard.forms.refusals import check_parameters, fault, outcome, refus
 from mantlet.guard.forms.uploads import Spool, UploadedFile
 from mantlet.guard.limits import Limits
 from mantlet.guard.schemas import Schema
-from mantlet.media import MediaType
+from mantlet.http.forms import Pairs, PartHead, Parts
+from mantlet.http.media_types import MediaType
 
 __all__ = ["MultipartForm", "MultipartParse"]
 

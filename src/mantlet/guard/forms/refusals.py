@@ -3,9 +3,9 @@
 from collections.abc import Callable, Container
 from typing import TypeVar
 
-from mantlet.forms import Malformed
 from mantlet.guard.faults import Fault, Invalid, pointer
-from mantlet.media import MediaType
+from mantlet.http.forms import Malformed
+from mantlet.http.media_types import MediaType
 
 __all__ = ["check_parameters", "fault", "outcome", "refusal"]
 

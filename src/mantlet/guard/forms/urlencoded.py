@@ -1,15 +1,15 @@
-"""``application/x-www-form-urlencoded`` (WHATWG URL, 5), as `mantlet.forms.urlencoded` reads it."""
+"""``application/x-www-form-urlencoded`` (WHATWG URL, 5), as `mantlet.http.forms.urlencoded` reads it."""
 
 import json
 from typing import Any
 from urllib.parse import urlencode
 
-from mantlet.forms import read_pairs
 from mantlet.guard.forms.fields import Form, FormFields
 from mantlet.guard.forms.refusals import check_parameters, outcome
 from mantlet.guard.limits import Limits
 from mantlet.guard.schemas import Schema
-from mantlet.media import MediaType
+from mantlet.http.forms import read_pairs
+from mantlet.http.media_types import MediaType
 
 __all__ = ["UrlencodedForm"]
 

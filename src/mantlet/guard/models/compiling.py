@@ -19,7 +19,7 @@ from mantlet.guard.models.schema import ModelSchema
 from mantlet.guard.operation import Body, Operation, ResponseShape
 from mantlet.guard.raw import RawBody
 from mantlet.guard.schemas import Schema
-from mantlet.media import read_media_type
+from mantlet.http.media_types import read_media_type
 
 __all__ = ["compile_contract", "read_name"]
 

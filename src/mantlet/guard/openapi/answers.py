@@ -13,7 +13,7 @@ from mantlet.guard.parameters.entries import Entry
 from mantlet.guard.parameters.texts import Unreadable, field_text
 from mantlet.guard.schemas import Schema
 from mantlet.guard.structure import Structure
-from mantlet.media import read_media_type
+from mantlet.http.media_types import read_media_type
 
 __all__ = ["answers_of"]
 

@@ -14,7 +14,7 @@ from mantlet.guard.openapi.urlencoded import urlencoded_form
 from mantlet.guard.operation import Body
 from mantlet.guard.raw import RawBody
 from mantlet.guard.schemas import Schema
-from mantlet.media import MediaType, read_media_type
+from mantlet.http.media_types import MediaType, read_media_type
 
 __all__ = ["body_of"]
 

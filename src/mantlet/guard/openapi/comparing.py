@@ -17,7 +17,7 @@ from mantlet.guard.openapi.document import Document
 from mantlet.guard.openapi.locations import Located
 from mantlet.guard.openapi.parts import Parts
 from mantlet.guard.openapi.paths import names_in
-from mantlet.media import read_media_type
+from mantlet.http.media_types import read_media_type
 
 __all__ = ["narrower"]
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from mantlet.guard.openapi.subject import Found, Subject
-from mantlet.media import read_media_type
+from mantlet.http.media_types import read_media_type
 
 __all__ = ["content_faults"]
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from mantlet.forms import Pairs
 from mantlet.guard.bodies import BodyReader
 from mantlet.guard.faults import Fault
 from mantlet.guard.forms import File, FormFields, MultipartForm
@@ -14,7 +13,8 @@ from mantlet.guard.openapi.parts import Parts
 from mantlet.guard.parameters import TEXT, Shape
 from mantlet.guard.schemas import Schema
 from mantlet.guard.structure import Structure
-from mantlet.media import read_media_type
+from mantlet.http.forms import Pairs
+from mantlet.http.media_types import read_media_type
 
 __all__ = ["is_json", "multipart_form"]
 

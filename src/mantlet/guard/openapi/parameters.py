@@ -16,7 +16,7 @@ from mantlet.guard.openapi.parts import Parts, style_of
 from mantlet.guard.parameters import Group, Parameter
 from mantlet.guard.parameters.shape import TEXT
 from mantlet.guard.structure import Structure
-from mantlet.media import read_media_type
+from mantlet.http.media_types import read_media_type
 
 __all__ = ["Parameters"]
 

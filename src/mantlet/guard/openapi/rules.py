@@ -8,7 +8,7 @@ from mantlet.guard.openapi.content_rules import content_faults
 from mantlet.guard.openapi.parameter_rules import header_faults, parameter_faults
 from mantlet.guard.openapi.structure import FIXED_METHODS
 from mantlet.guard.openapi.subject import Found, Subject
-from mantlet.media import read_media_type
+from mantlet.http.media_types import read_media_type
 
 __all__ = ["RULES"]
 

@@ -13,7 +13,7 @@ from mantlet.guard.openapi.description import MediaDescription
 from mantlet.guard.openapi.fields import fields_of_form
 from mantlet.guard.openapi.parts import Parts
 from mantlet.guard.parameters import Group
-from mantlet.media import MediaType
+from mantlet.http.media_types import MediaType
 
 __all__ = ["urlencoded_form"]
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from mantlet.core.request import Request
-from mantlet.fields import FieldNames
 from mantlet.guard.faults import Fault, Invalid
 from mantlet.guard.limits import Limits
 from mantlet.guard.parameters.claims import Claims
@@ -14,6 +13,7 @@ from mantlet.guard.parameters.findings import Findings
 from mantlet.guard.parameters.gathering import Gathering
 from mantlet.guard.parameters.parameter import Parameter
 from mantlet.guard.parameters.texts import Unreadable, cookie_text, percent_decoded
+from mantlet.http.fields import FieldNames
 
 __all__ = ["CookieReader", "joined_cookies"]
 

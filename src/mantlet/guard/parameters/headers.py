@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from mantlet.core.request import Request
-from mantlet.fields import UNPREFIXED, FieldNames
 from mantlet.guard.faults import Invalid
 from mantlet.guard.limits import Limits
 from mantlet.guard.parameters.entries import Entry
 from mantlet.guard.parameters.findings import Findings
 from mantlet.guard.parameters.parameter import Parameter
 from mantlet.guard.parameters.texts import Unreadable, field_text
+from mantlet.http.fields import UNPREFIXED, FieldNames
 
 __all__ = ["HeaderReader"]
 

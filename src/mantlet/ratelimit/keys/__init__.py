@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from mantlet.core.request import Request
-from mantlet.forms import is_field_name
+from mantlet.http.forms import is_field_name
 from mantlet.ratelimit.keys.bodies import form_field, json_member, parse_pointer
 from mantlet.ratelimit.keys.credentials import SingleField, bearer_token, cookie_value, token_text
 from mantlet.ratelimit.keys.key import Found, Key, KeyFunction, as_key, check_number, described

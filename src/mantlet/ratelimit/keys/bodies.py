@@ -3,14 +3,14 @@
 Parsers disagree about unusual bodies: which of two fields of one name counts, what an odd charset
 or a part behind the end means. A client could use that to have one account seen here and another
 one by the app. So what is not known to be read alike by all of them is `Ambiguous`. Of forms, that
-is what `mantlet.forms` says is malformed, and what depends on which field is wanted.
+is what `mantlet.http.forms` says is malformed, and what depends on which field is wanted.
 """
 
 import json
 import re
 from typing import Any, Final
 
-from mantlet.forms import Malformed, PartHead, Parts, read_pairs, read_text
+from mantlet.http.forms import Malformed, PartHead, Parts, read_pairs, read_text
 from mantlet.ratelimit.keys.texts import Ambiguous, parameters
 
 __all__ = ["form_field", "json_member", "parse_pointer"]
@@ -38,7 +38,7 @@ def form_field(body: bytes, content_type: str, name: str) -> str | None:
     Args:
         body: of the request.
         content_type: of the body.
-        name: of the field, of which `mantlet.forms.is_field_name()` is true.
+        name: of the field, of which `mantlet.http.forms.is_field_name()` is true.
 
     Raises:
         Ambiguous: the form is malformed, not UTF-8, has more than 1,000 fields, or this one more

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from urllib.parse import unquote
 
 from mantlet.core.request import Request
-from mantlet.fields import FieldNames
+from mantlet.http.fields import FieldNames
 from mantlet.ratelimit.keys.texts import Ambiguous
 
 __all__ = ["SingleField", "bearer_token", "cookie_value", "token_text"]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from mantlet.core.request import Request
-from mantlet.fields import FieldNames
+from mantlet.http.fields import FieldNames
 from mantlet.ratelimit.keys.addresses import Hop, Networks, forwarded_node, hop_reader
 from mantlet.ratelimit.keys.key import Key, check_number, described
 from mantlet.ratelimit.keys.texts import digest

@@ -13,8 +13,8 @@ from typing import Any, Final, Literal
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.core.response import Response
-from mantlet.fields import FieldNames, bytes_field, text_field
-from mantlet.routing import Routes
+from mantlet.http.fields import FieldNames, bytes_field, text_field
+from mantlet.http.routing import Routes
 from mantlet.sanitize.head.content import ContentType, content_type
 from mantlet.sanitize.head.cookies import Cookies
 from mantlet.sanitize.head.rules import MOST, NO_STORE, TOKEN, Pair, Plan, Rules, as_text

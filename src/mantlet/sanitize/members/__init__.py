@@ -36,7 +36,7 @@ from functools import partial
 from typing import Final
 
 from mantlet.core.request import Request
-from mantlet.routing import Routes
+from mantlet.http.routing import Routes
 from mantlet.sanitize.members.chain import Chain, EventMembers, Make
 from mantlet.sanitize.members.finding import Finder
 from mantlet.sanitize.members.names import (
@@ -68,7 +68,7 @@ class Field:
     Attributes:
         name: a name, a glob or a JSON Pointer.
         action: ``"mask"`` or ``"drop"``.
-        route: the requests whose answers it is for, as `mantlet.routing` has them.
+        route: the requests whose answers it is for, as `mantlet.http.routing` has them.
 
     Raises:
         TypeError: the name is not text.

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 from typing import Final, Literal
 
-from mantlet.forms.heads import PartHead, read_head
-from mantlet.forms.malformed import Malformed
+from mantlet.http.forms.heads import PartHead, read_head
+from mantlet.http.forms.malformed import Malformed
 
 __all__ = ["Event", "Parts"]
 

@@ -1,4 +1,4 @@
-"""Values by patterns: what `mantlet.routing` tells of."""
+"""Values by patterns: what `mantlet.http.routing` tells of."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final, Generic, TypeVar
 from urllib.parse import unquote
 
-from mantlet.routing.trie import ONE, REST, Node, Segment, plant, walk
+from mantlet.http.routing.trie import ONE, REST, Node, Segment, plant, walk
 
 __all__ = ["Routes"]
 

@@ -9,9 +9,9 @@ data"), others put a backslash before it.
 import re
 from typing import Final, NamedTuple
 
-from mantlet.forms.malformed import Malformed
-from mantlet.forms.texts import read_text
-from mantlet.media import MediaType, read_media_type
+from mantlet.http.forms.malformed import Malformed
+from mantlet.http.forms.texts import read_text
+from mantlet.http.media_types import MediaType, read_media_type
 
 __all__ = ["PartHead", "is_field_name", "read_head"]
 

@@ -32,7 +32,7 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
-from mantlet.html.policy import HtmlPolicy, words
+from mantlet.http.html.policy import HtmlPolicy, words
 
 __all__ = ["HtmlPolicy", "clean", "escape", "html_policy", "json_script"]
 

@@ -33,6 +33,6 @@ What it costs: one look-up for a template of literals, however many there are; e
 visit to each node of the trie, as one way leads to each, none deeper than the longest template.
 """
 
-from mantlet.routing.routes import Routes
+from mantlet.http.routing.routes import Routes
 
 __all__ = ["Routes"]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from operator import itemgetter
 from typing import Any
 
-from mantlet.fields import bytes_field, text_field
+from mantlet.http.fields import bytes_field, text_field
 
 __all__ = ["Headers", "MutableHeaders"]
 

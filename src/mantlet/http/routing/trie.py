@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final, Generic, TypeVar
 
-from mantlet.routing.pieces import Fork, Pieces
+from mantlet.http.routing.pieces import Fork, Pieces
 
 __all__ = ["ONE", "REST", "Node", "Segment", "plant", "walk"]
 

@@ -10,8 +10,8 @@ import re
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from mantlet.forms.malformed import Malformed
-from mantlet.forms.texts import read_text
+from mantlet.http.forms.malformed import Malformed
+from mantlet.http.forms.texts import read_text
 
 __all__ = ["Pairs", "read_pairs"]
 

@@ -6,11 +6,11 @@ app. What any of Werkzeug, Django, Starlette, Litestar and aiohttp is known to r
 parts go out, and each policy makes its own answer of what is malformed.
 """
 
-from mantlet.forms.heads import PartHead, is_field_name
-from mantlet.forms.malformed import Malformed
-from mantlet.forms.parts import Event, Parts
-from mantlet.forms.texts import read_text
-from mantlet.forms.urlencoded import Pairs, read_pairs
+from mantlet.http.forms.heads import PartHead, is_field_name
+from mantlet.http.forms.malformed import Malformed
+from mantlet.http.forms.parts import Event, Parts
+from mantlet.http.forms.texts import read_text
+from mantlet.http.forms.urlencoded import Pairs, read_pairs
 
 __all__ = [
     "Event",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from markupsafe import Markup, escape
 
-from mantlet.html.strain import calm_references, strains
+from mantlet.http.html.strain import calm_references, strains
 
 if TYPE_CHECKING:
     import nh3
