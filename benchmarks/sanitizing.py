@@ -22,9 +22,9 @@ from benchmarks.machine import most_memory
 from benchmarks.method import Contender
 from benchmarks.traffic import KIB, SMALL, AsgiServer, Traffic, WsgiServer
 from mantlet import OutputSanitizer
+from mantlet.redact.needles import Needle, forms
+from mantlet.redact.scanner import Scanner
 from mantlet.sanitize import Leaks
-from mantlet.scan.needles import Needle, forms
-from mantlet.scan.scanner import Scanner
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _STREAMED_MIB = 100

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from mantlet.redact.scanner import Scan
 from mantlet.sanitize import Leaks
-from mantlet.scan.scanner import Scan
 from tests.sanitize.rules.test_rules import Told
 
 ROOT = Path(__file__).resolve().parents[2]

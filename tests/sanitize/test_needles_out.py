@@ -11,8 +11,8 @@ import pytest
 
 import mantlet
 from mantlet import OutputSanitizer
+from mantlet.redact.needles import forms
 from mantlet.sanitize import Leaks
-from mantlet.scan.needles import forms
 from tests.drive import make_scope
 from tests.sanitize.streams import gunzip, play_asgi, play_wsgi, step, two_cuts
 

@@ -12,8 +12,8 @@ import pytest
 
 import mantlet
 from mantlet import ErrorEnvelope, OutputSanitizer, Policy, Problem, Reply, Request
+from mantlet.redact import Registry
 from mantlet.sanitize import Field, Finding, Leaks
-from mantlet.scan import Registry
 from tests.drive import Answer, Face, Said, both_faces, make_scope
 from tests.sanitize.streams import play_asgi, play_wsgi, two_cuts
 

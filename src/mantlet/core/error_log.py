@@ -8,7 +8,7 @@ from mantlet.core.request import ENVELOPE, MASK, Request
 
 if TYPE_CHECKING:
     from mantlet.core.problem import Envelope
-    from mantlet.scan.masking import Masker
+    from mantlet.redact.masking import Masker
 
 __all__ = ["log", "log_error", "maskers", "unreported", "write"]
 

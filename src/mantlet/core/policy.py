@@ -9,7 +9,7 @@ from mantlet.core.response import Response
 from mantlet.http.fields import text_field
 
 if TYPE_CHECKING:
-    from mantlet.scan.masking import Masker
+    from mantlet.redact.masking import Masker
 
 __all__ = ["Close", "Message", "Policy", "Reply"]
 

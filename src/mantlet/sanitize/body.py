@@ -5,10 +5,10 @@ from typing import Final, NamedTuple
 
 from mantlet.core.request import Request
 from mantlet.core.response import Response
+from mantlet.redact.scanner import Scanner
 from mantlet.sanitize.escape import EventEscape, JsonEscape
 from mantlet.sanitize.members import Members
 from mantlet.sanitize.search import Search
-from mantlet.scan.scanner import Scanner
 
 __all__ = ["Answer", "Body", "Kind", "Stage", "kind_of"]
 

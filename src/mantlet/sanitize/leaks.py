@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal, get_args
 
+from mantlet.redact.needles import LEAST_BYTES, Needle
+from mantlet.redact.scanner import Scanner
+from mantlet.redact.verdicts import Detector, Judge
 from mantlet.sanitize.rules import DEFAULT_GROUPS, DETECTORS, RULES
-from mantlet.scan.needles import LEAST_BYTES, Needle
-from mantlet.scan.scanner import Scanner
-from mantlet.scan.verdicts import Detector, Judge
 
 __all__ = ["Action", "Leaks"]
 

@@ -10,6 +10,8 @@ from mantlet.core.request import Request
 from mantlet.core.response import Response
 from mantlet.exceptions import ResponseTooLarge
 from mantlet.http.html import HtmlPolicy
+from mantlet.redact.registry import Values, registry_of
+from mantlet.redact.scanner import Scanner
 from mantlet.sanitize.body import Answer, Body, Kind, Stage, kind_of
 from mantlet.sanitize.codings import CODINGS
 from mantlet.sanitize.encoded import Encoded
@@ -20,8 +22,6 @@ from mantlet.sanitize.leaks import Leaks
 from mantlet.sanitize.markup import CleanBody, HtmlRoutes, charset_of
 from mantlet.sanitize.members import Field, Members
 from mantlet.sanitize.search import Search
-from mantlet.scan.registry import Values, registry_of
-from mantlet.scan.scanner import Scanner
 
 __all__ = ["OutputSanitizer"]
 

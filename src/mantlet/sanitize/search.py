@@ -4,12 +4,12 @@ from typing import Any
 
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
+from mantlet.redact.needles import Needle
+from mantlet.redact.registry import Registry
+from mantlet.redact.scanner import Scan, Scanner, Tell
 from mantlet.sanitize.findings import Finding, Findings
 from mantlet.sanitize.head import joined_values
 from mantlet.sanitize.leaks import Leaks
-from mantlet.scan.needles import Needle
-from mantlet.scan.registry import Registry
-from mantlet.scan.scanner import Scan, Scanner, Tell
 
 __all__ = ["Search"]
 

@@ -16,8 +16,8 @@ from mantlet.core.error_log import write
 from mantlet.core.policy import Policy
 from mantlet.core.request import Request
 from mantlet.locks import ForkedLock
-from mantlet.scan.masking import Masker
-from mantlet.scan.registry import Registry
+from mantlet.redact.masking import Masker
+from mantlet.redact.registry import Registry
 from mantlet.secrets.dependency import dependency
 from mantlet.secrets.examples import values_of
 from mantlet.secrets.model import Secrets, specs

@@ -14,8 +14,8 @@ import logging
 from collections.abc import MutableMapping
 from typing import Any
 
-from mantlet.scan.masking import Masker
-from mantlet.scan.registry import Registry, Values, registry_of
+from mantlet.redact.masking import Masker
+from mantlet.redact.registry import Registry, Values, registry_of
 
 __all__ = ["MaskingFilter", "MaskingFormatter", "MaskingProcessor"]
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mantlet.redact.scanner import Scan
 from mantlet.sanitize import Leaks
-from mantlet.scan.scanner import Scan
 from tests.sanitize.rules.test_rules import Told, scanned, streamed
 
 #: Numbers that stand as examples with the payment networks, the SWIFT registry, the NHS data

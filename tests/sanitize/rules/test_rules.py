@@ -8,9 +8,9 @@ from random import Random
 
 import pytest
 
+from mantlet.redact.scanner import Scan, Scanner
 from mantlet.sanitize import Leaks
 from mantlet.sanitize.rules import DETECTORS, RULES
-from mantlet.scan.scanner import Scan, Scanner
 from tests.sanitize.rules.samples import (
     INNER,
     errors,

@@ -7,9 +7,9 @@ as an example (``AKIAIOSFODNN7EXAMPLE``) or is no random text is none.
 import re
 from typing import Final
 
+from mantlet.redact.verdicts import Until
 from mantlet.sanitize.rules.rule import Rule, is_random
 from mantlet.sanitize.rules.shape import any_of, run, text
-from mantlet.scan.verdicts import Until
 
 __all__ = ["JWT", "KEYS"]
 

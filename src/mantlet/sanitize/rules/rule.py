@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from mantlet.redact.verdicts import MORE, NO, Found, Until, Verdict
 from mantlet.sanitize.rules.shape import Piece, Shape
-from mantlet.scan.verdicts import MORE, NO, Found, Until, Verdict
 
 __all__ = ["PAGE", "Extent", "Rule", "is_random", "to_end_of_text"]
 

@@ -12,7 +12,7 @@ from typing import IO, Any, Final
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mantlet.scan.scanner import Scan, Scanner
+from mantlet.redact.scanner import Scan, Scanner
 from mantlet.secrets.loader import SecretLoader
 from mantlet.secrets.parts import nested
 from mantlet.secrets.secret import as_bytes

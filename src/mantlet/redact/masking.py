@@ -7,11 +7,11 @@ from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Final
 
 from mantlet.causes import chain
-from mantlet.scan.registry import Registry
-from mantlet.scan.scanner import Scan, Scanner
+from mantlet.redact.registry import Registry
+from mantlet.redact.scanner import Scan, Scanner
 
 if TYPE_CHECKING:
-    from mantlet.scan.needles import Needle
+    from mantlet.redact.needles import Needle
 
 __all__ = ["Masker"]
 

@@ -8,8 +8,8 @@ clock.
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
-from mantlet.scan.matcher import Matcher
-from mantlet.scan.verdicts import MORE, Detector, Found, Judge, Until
+from mantlet.redact.matcher import Matcher
+from mantlet.redact.verdicts import MORE, Detector, Found, Judge, Until
 
 __all__ = ["Scan", "Scanner", "Tell"]
 

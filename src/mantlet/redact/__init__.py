@@ -1,5 +1,5 @@
 """Search for many byte strings at once: secrets in their many forms, and whatever else may leak."""
 
-from mantlet.scan.registry import Registry
+from mantlet.redact.registry import Registry
 
 __all__ = ["Registry"]
