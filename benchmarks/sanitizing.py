@@ -22,8 +22,8 @@ from benchmarks.machine import most_memory
 from benchmarks.method import Contender
 from benchmarks.traffic import KIB, SMALL, AsgiServer, Traffic, WsgiServer
 from mantlet import OutputSanitizer
-from mantlet.redact.needles import Needle, forms
 from mantlet.redact.scanner import Scanner
+from mantlet.redact.variants import Needle, forms
 from mantlet.sanitize import Leaks
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"

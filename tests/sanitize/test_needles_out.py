@@ -11,7 +11,7 @@ import pytest
 
 import mantlet
 from mantlet import OutputSanitizer
-from mantlet.redact.needles import forms
+from mantlet.redact.variants import forms
 from mantlet.sanitize import Leaks
 from tests.drive import make_scope
 from tests.sanitize.streams import gunzip, play_asgi, play_wsgi, step, two_cuts

@@ -13,7 +13,7 @@ from django.utils.html import escape as django_escape
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mantlet.redact.needles import forms, weakness
+from mantlet.redact.variants import forms, weakness
 
 SECRET = "p@ss/w\"o<r&d 'x+ý=Z9"
 

@@ -5,8 +5,8 @@ import weakref
 
 import pytest
 
-from mantlet.redact.needles import Needle
 from mantlet.redact.registry import Registry
+from mantlet.redact.variants import Needle
 
 OLD, NEW = "old-secret-value-1", "new-secret-value-2"
 

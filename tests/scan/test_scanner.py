@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mantlet.redact.needles import Needle
+from mantlet.redact.matches import MORE, NO, Found, Until, Verdict
 from mantlet.redact.scanner import Scan, Scanner
-from mantlet.redact.verdicts import MORE, NO, Found, Until, Verdict
+from mantlet.redact.variants import Needle
 
 SECRET = b"sk_abcabcx"
 BLANK_LINE = Until(re.compile(rb"\n\n"), 2)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from coverage import Coverage
 
-from mantlet.redact.needles import forms
+from mantlet.redact.variants import forms
 from mantlet.secrets import Environment, Secret, SecretLoader, Secrets
 from mantlet.secrets.command.search import search
 from tests.secrets.sources.test_local import write

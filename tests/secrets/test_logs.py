@@ -13,7 +13,7 @@ import rich.console
 import rich.logging
 import structlog
 
-from mantlet.redact.needles import forms
+from mantlet.redact.variants import forms
 from mantlet.secrets import (
     Environment,
     MaskingFilter,

@@ -8,7 +8,7 @@ import pytest
 from pydantic import AfterValidator, BaseModel, PostgresDsn, SecretStr
 from pydantic_core import PydanticCustomError
 
-from mantlet.redact.needles import forms
+from mantlet.redact.variants import forms
 from mantlet.secrets import Environment, Secret, SecretLoader, Secrets, SecretsError, secret
 
 GOOD = "kR7-vT2_qX9.mB4w"

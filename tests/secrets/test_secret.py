@@ -20,7 +20,7 @@ import rich.traceback
 import structlog
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from mantlet.redact.needles import forms
+from mantlet.redact.variants import forms
 from mantlet.secrets import Secret, Secrets
 
 VALUE = "kR7-vT2_qX9.mB4w"

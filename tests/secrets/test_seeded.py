@@ -14,7 +14,7 @@ from werkzeug.test import Client
 
 import mantlet
 from mantlet import ErrorEnvelope, OutputSanitizer
-from mantlet.redact.needles import forms
+from mantlet.redact.variants import forms
 from mantlet.secrets import Environment, MaskingFilter, Secret, SecretLoader, Secrets, secret
 from tests.secrets.test_logs import FORMATTERS
 

@@ -11,7 +11,7 @@ from mantlet.redact.registry import Registry
 from mantlet.redact.scanner import Scan, Scanner
 
 if TYPE_CHECKING:
-    from mantlet.redact.needles import Needle
+    from mantlet.redact.variants import Needle
 
 __all__ = ["Masker"]
 

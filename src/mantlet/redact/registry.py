@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from weakref import WeakSet
 
 from mantlet.locks import ForkedLock
-from mantlet.redact.needles import Needle, forms, weakness
+from mantlet.redact.variants import Needle, forms, weakness
 
 __all__ = ["Known", "Registry", "Values", "registry_of"]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from mantlet.redact.matcher import Matcher
-from mantlet.redact.verdicts import MORE, Detector, Found, Judge, Until
+from mantlet.redact.matches import MORE, Detector, Found, Judge, Until
 
 __all__ = ["Scan", "Scanner", "Tell"]
 

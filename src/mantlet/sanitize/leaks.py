@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal, get_args
 
-from mantlet.redact.needles import LEAST_BYTES, Needle
+from mantlet.redact.matches import Detector, Judge
 from mantlet.redact.scanner import Scanner
-from mantlet.redact.verdicts import Detector, Judge
+from mantlet.redact.variants import LEAST_BYTES, Needle
 from mantlet.sanitize.rules import DEFAULT_GROUPS, DETECTORS, RULES
 
 __all__ = ["Action", "Leaks"]

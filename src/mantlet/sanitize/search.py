@@ -4,9 +4,9 @@ from typing import Any
 
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
-from mantlet.redact.needles import Needle
 from mantlet.redact.registry import Registry
 from mantlet.redact.scanner import Scan, Scanner, Tell
+from mantlet.redact.variants import Needle
 from mantlet.sanitize.findings import Finding, Findings
 from mantlet.sanitize.head import joined_values
 from mantlet.sanitize.leaks import Leaks

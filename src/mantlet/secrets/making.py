@@ -9,7 +9,7 @@ from typing import Any, Final, get_args
 from urllib.parse import unquote, urlsplit
 
 from mantlet.needed import needed
-from mantlet.redact.needles import LEAST_BYTES, weakness
+from mantlet.redact.variants import LEAST_BYTES, weakness
 from mantlet.secrets.model import Spec
 from mantlet.secrets.parts import nested
 from mantlet.secrets.placeholders import is_placeholder

@@ -7,7 +7,7 @@ as an example (``AKIAIOSFODNN7EXAMPLE``) or is no random text is none.
 import re
 from typing import Final
 
-from mantlet.redact.verdicts import Until
+from mantlet.redact.matches import Until
 from mantlet.sanitize.rules.rule import Rule, is_random
 from mantlet.sanitize.rules.shape import any_of, run, text
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from mantlet.redact.verdicts import MORE, NO, Found, Until, Verdict
+from mantlet.redact.matches import MORE, NO, Found, Until, Verdict
 from mantlet.sanitize.rules.shape import Piece, Shape
 
 __all__ = ["PAGE", "Extent", "Rule", "is_random", "to_end_of_text"]

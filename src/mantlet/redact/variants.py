@@ -21,7 +21,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
 
 import markupsafe
 
-from mantlet.redact.verdicts import MORE, NO, Found, Verdict
+from mantlet.redact.matches import MORE, NO, Found, Verdict
 
 __all__ = ["LEAST_BITS", "LEAST_BYTES", "Needle", "forms", "weakness"]
 
