@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
     from mantlet import Policy
-    from mantlet.types import AsgiApp, AsgiMessage, Receive, Scope, Send
+    from mantlet._internal.asgi_types import AsgiApp, AsgiMessage, Receive, Scope, Send
 
 Fields = Sequence[tuple[str, str]]
 #: What an app answers: status, header fields, body.

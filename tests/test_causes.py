@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mantlet import ClientDisconnected
-from mantlet.causes import LIMIT, chain, leaves
-from mantlet.disconnects import is_disconnect
+from mantlet._internal.disconnects import is_disconnect
+from mantlet._internal.exception_chain import LIMIT, chain, leaves
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

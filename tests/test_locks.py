@@ -7,7 +7,7 @@ from threading import Event, Thread
 
 import pytest
 
-from mantlet.locks import ForkedLock
+from mantlet._internal.locks import ForkedLock
 
 
 def in_child(work: Callable[[], bool]) -> bool:

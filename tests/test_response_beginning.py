@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mantlet.types import AsgiMessage, Receive, Scope, Send
+    from mantlet._internal.asgi_types import AsgiMessage, Receive, Scope, Send
 
 __all__ = ["play"]  # the fixture
 

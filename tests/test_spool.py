@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mantlet.spool import Spool
+from mantlet._internal.body_buffer import Spool
 
 
 @given(

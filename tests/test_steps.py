@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mantlet.steps import begin, run
+from mantlet._internal.coroutines import begin, run
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

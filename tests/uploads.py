@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from mantlet import Policy
-    from mantlet.types import AsgiMessage, Receive, Scope, Send
+    from mantlet._internal.asgi_types import AsgiMessage, Receive, Scope, Send
 
 PIECE = 64 * 1024
 

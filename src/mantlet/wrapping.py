@@ -6,8 +6,8 @@ from typing import Any, overload
 from wsgiref.types import WSGIApplication
 
 from mantlet import asgi, wsgi
+from mantlet._internal.asgi_types import AsgiApp
 from mantlet.core.policy import Policy
-from mantlet.types import AsgiApp
 
 __all__ = ["wrap"]
 

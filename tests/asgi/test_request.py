@@ -16,7 +16,7 @@ from tests.drive import Answer, drive_asgi
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mantlet.types import AsgiMessage, Receive, Scope, Send
+    from mantlet._internal.asgi_types import AsgiMessage, Receive, Scope, Send
 
 
 class Looks(Policy):

@@ -16,7 +16,7 @@ from tests.drive import make_scope
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from mantlet.types import AsgiApp, AsgiMessage, Receive, Scope, Send
+    from mantlet._internal.asgi_types import AsgiApp, AsgiMessage, Receive, Scope, Send
 
 #: Set by an app, to be seen by hooks in the same task.
 TENANT: ContextVar[str] = ContextVar("TENANT", default="nobody")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIApplication
 
-    from mantlet.types import AsgiApp
+    from mantlet._internal.asgi_types import AsgiApp
 
 __all__ = ["check_asgi", "check_wsgi"]
 

@@ -21,8 +21,8 @@ from starlette.routing import Route
 
 import mantlet
 from mantlet import ClientDisconnected, ErrorEnvelope, Problem, RateLimiter
+from mantlet._internal.log_throttle import Storm
 from mantlet.errors.reporting import Reporting, fingerprint
-from mantlet.storms import Storm
 from tests.conformance.exchanges import Script, play_asgi, play_wsgi
 from tests.drive import AsgiFace, Face, Said, WsgiFace, both_faces, drive_asgi, drive_wsgi, hello
 from tests.errors.test_mapping import raising

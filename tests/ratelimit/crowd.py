@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mantlet import Policy
-    from mantlet.types import Receive, Scope, Send
+    from mantlet._internal.asgi_types import Receive, Scope, Send
     from tests.drive import Handler
 
 #: In seconds; nothing waits so long unless it is broken.

@@ -24,7 +24,7 @@ from tests.ratelimit.structured import limits_of
 
 if TYPE_CHECKING:
     from mantlet import Request, Response
-    from mantlet.types import Receive, Scope, Send
+    from mantlet._internal.asgi_types import Receive, Scope, Send
 
 
 def wrong(carrier: Any) -> Said:

@@ -18,7 +18,7 @@ from tests.drive import CLIENT, make_scope
 if TYPE_CHECKING:
     from starlette.websockets import WebSocket
 
-    from mantlet.types import AsgiMessage
+    from mantlet._internal.asgi_types import AsgiMessage
 
 
 async def echo(websocket: WebSocket) -> None:

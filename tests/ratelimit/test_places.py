@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from starlette.websockets import WebSocket
 
     from mantlet import Request
+    from mantlet._internal.asgi_types import Receive, Scope, Send
     from mantlet.ratelimit.stores.store import Store
-    from mantlet.types import Receive, Scope, Send
 
 
 def bound() -> RateLimiter:

@@ -16,8 +16,8 @@ from tests.sanitize.documents import FIELDS, Writer, bytewise, cut, edited, read
 
 if TYPE_CHECKING:
     from mantlet import Request
+    from mantlet._internal.asgi_types import AsgiMessage
     from mantlet.sanitize.members import Stage
-    from mantlet.types import AsgiMessage
 
 fields = st.lists(
     st.builds(Field, st.sampled_from(FIELDS), st.sampled_from(["mask", "drop"])),

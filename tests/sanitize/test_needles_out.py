@@ -19,7 +19,7 @@ from tests.sanitize.streams import gunzip, play_asgi, play_wsgi, step, two_cuts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mantlet.types import AsgiMessage, Receive, Scope, Send
+    from mantlet._internal.asgi_types import AsgiMessage, Receive, Scope, Send
 
 SECRET = "p@ss/w\"o<r&d 'x+ý=Z9"
 PLAIN_SECRET = "Xk29fjQmZ0-plain"

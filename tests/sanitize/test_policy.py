@@ -20,7 +20,7 @@ from tests.sanitize.streams import play_asgi, play_wsgi, two_cuts
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, MutableMapping
 
-    from mantlet.types import AsgiMessage, Receive, Scope, Send
+    from mantlet._internal.asgi_types import AsgiMessage, Receive, Scope, Send
 
 SECRET = "Xk29fjQmZ0-secret"
 MASKED = "*" * len(SECRET)

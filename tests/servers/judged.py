@@ -11,7 +11,7 @@ from mantlet.guard import SchemaGuard
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse
 
-    from mantlet.types import Receive, Scope, Send
+    from mantlet._internal.asgi_types import Receive, Scope, Send
 
 _SEGMENTS = ("first", "second")
 _DOCUMENT: dict[str, Any] = {

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import StartResponse
 
-    from mantlet.types import Receive, Scope, Send
+    from mantlet._internal.asgi_types import Receive, Scope, Send
 
 #: In seconds.
 BUSY = 0.002

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mantlet._internal.asgi_types import AsgiMessage, Receive, Send
 from mantlet.asgi.request import AsgiRequest
 from mantlet.core.exchange import Exchange
 from mantlet.core.policy import Reply
@@ -14,7 +15,6 @@ from mantlet.core.response_pipeline import CLOSED, COLLECTING, HOLDING, STREAMIN
 from mantlet.exceptions import ClientDisconnected, MantletError, NoAnswer
 from mantlet.http.fields import bytes_field, with_fields
 from mantlet.http.headers import BytesHeaders
-from mantlet.types import AsgiMessage, Receive, Send
 
 __all__ = ["AsgiExchange", "HttpExchange", "sending_fields"]
 

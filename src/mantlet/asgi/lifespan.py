@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mantlet._internal.asgi_types import AsgiMessage, Receive, Scope, Send
     from mantlet.asgi.stack import Stack
-    from mantlet.types import AsgiMessage, Receive, Scope, Send
 
 __all__ = ["Lifespan"]
 

@@ -7,6 +7,7 @@ and FastAPI's ``add_middleware`` takes it and a type checker checks its options.
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec
 
+from mantlet._internal.asgi_types import AsgiApp
 from mantlet.asgi.stack import Stack
 from mantlet.baseline import baseline
 from mantlet.core.policy import Policy
@@ -15,7 +16,6 @@ from mantlet.guard import SchemaGuard
 from mantlet.ratelimit import RateLimiter
 from mantlet.sanitize import OutputSanitizer
 from mantlet.secrets import SecretLoader
-from mantlet.types import AsgiApp
 
 __all__ = [
     "ErrorEnvelopeMiddleware",

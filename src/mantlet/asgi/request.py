@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
+from mantlet._internal.asgi_types import AsgiMessage, Receive, Scope
 from mantlet.core.body import (
     CONTENT_LENGTH,
     HANDED_OVER,
@@ -19,7 +20,6 @@ from mantlet.core.request import FIELDS, NO_HEADERS, STATE, Request, origin_path
 from mantlet.exceptions import ClientDisconnected
 from mantlet.http.fields import LOWER_BYTES, FieldNames, bytes_field
 from mantlet.http.headers import Headers
-from mantlet.types import AsgiMessage, Receive, Scope
 
 __all__ = ["AsgiRequest"]
 

@@ -2,6 +2,7 @@
 
 from asyncio import Lock
 
+from mantlet._internal.asgi_types import AsgiApp, Receive, Scope, Send
 from mantlet.asgi.http import HttpExchange, sending_fields
 from mantlet.asgi.lifespan import Lifespan
 from mantlet.asgi.request import AsgiRequest
@@ -10,7 +11,6 @@ from mantlet.core.policy import Policy
 from mantlet.core.request import FIELDS
 from mantlet.core.response_pipeline import CLOSED
 from mantlet.core.stack import BaseStack
-from mantlet.types import AsgiApp, Receive, Scope, Send
 
 __all__ = ["Stack"]
 

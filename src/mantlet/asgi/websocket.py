@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from mantlet._internal.asgi_types import AsgiMessage, Receive
 from mantlet.asgi.http import AsgiExchange
 from mantlet.asgi.request import AsgiBody, AsgiRequest
 from mantlet.core.error_log import log_error
@@ -12,7 +13,6 @@ from mantlet.core.response import Response
 from mantlet.core.response_pipeline import CLOSED
 from mantlet.http.fields import with_fields
 from mantlet.http.headers import BytesHeaders
-from mantlet.types import AsgiMessage, Receive
 
 __all__ = ["WebSocketExchange", "WebSocketRequest"]
 

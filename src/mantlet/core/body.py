@@ -7,8 +7,8 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Final, Protocol, Self
 
+from mantlet._internal.body_buffer import Spool
 from mantlet.core.problem import BodyTooLarge, MalformedRequest
-from mantlet.spool import Spool
 
 __all__ = [
     "CONTENT_LENGTH",

@@ -9,7 +9,8 @@ it, the WSGI face steps it to its end with `run()`.
 from abc import abstractmethod
 from typing import Any, Final
 
-from mantlet.causes import chain
+from mantlet._internal.disconnects import is_disconnect
+from mantlet._internal.exception_chain import chain
 from mantlet.core.error_log import log_error
 from mantlet.core.request import FIELDS, Request
 from mantlet.core.response import VALIDATORS, Filter, Response
@@ -23,7 +24,6 @@ from mantlet.core.response_pipeline import (
     Steps,
 )
 from mantlet.core.stack import BaseStack, Refusal
-from mantlet.disconnects import is_disconnect
 from mantlet.exceptions import MantletError, NoAnswer, ResponseTooLarge
 
 __all__ = ["AnswerEnded", "Exchange"]

@@ -11,7 +11,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any, Final
 
-from mantlet.causes import attribute, class_names
+from mantlet._internal.exception_chain import attribute, class_names
 from mantlet.core.problem import Problem
 from mantlet.errors import dbcodes
 from mantlet.errors.dbcodes import CONFLICT, FAULT, INVALID, RETRY, TIMEOUT, UNAVAILABLE

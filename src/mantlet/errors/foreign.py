@@ -10,7 +10,7 @@ import sys
 from html import unescape
 from typing import Final
 
-from mantlet.causes import attribute
+from mantlet._internal.exception_chain import attribute
 from mantlet.core.problem import Problem
 from mantlet.errors.documents import document_problem, document_words, is_phrase
 

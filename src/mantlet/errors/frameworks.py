@@ -6,7 +6,7 @@ They are known by the dotted names of their classes; no framework is imported.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from mantlet.causes import attribute
+from mantlet._internal.exception_chain import attribute
 from mantlet.core.problem import phrase
 from mantlet.http.fields import text_field
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import Any, Final, NamedTuple
 
-from mantlet.causes import chain, class_names, leaves
+from mantlet._internal.exception_chain import chain, class_names, leaves
 from mantlet.core.problem import Problem
 from mantlet.errors.database import database_problem
 from mantlet.errors.frameworks import HTTP_EXCEPTIONS, Fields, declared, words

@@ -30,12 +30,12 @@ from inspect import iscoroutinefunction
 from time import perf_counter
 from typing import Final, get_args
 
+from mantlet._internal.disconnects import is_disconnect
 from mantlet.core.error_log import log, unreported
 from mantlet.core.policy import Policy, Reply
 from mantlet.core.problem import Problem
 from mantlet.core.request import ENVELOPE, Request
 from mantlet.core.response import Response
-from mantlet.disconnects import is_disconnect
 from mantlet.errors.catalogue import Catalogue
 from mantlet.errors.context import enter, leave
 from mantlet.errors.debug import debug_reply, production

@@ -8,12 +8,12 @@ from time import monotonic
 from traceback import walk_tb
 from typing import Any, Final
 
-from mantlet.causes import chain
+from mantlet._internal.exception_chain import chain
+from mantlet._internal.log_throttle import Storms
 from mantlet.core.error_log import log, maskers, write
 from mantlet.core.request import Request
 from mantlet.errors.ids import trace_id
 from mantlet.integrations.routes import route_template
-from mantlet.storms import Storms
 
 __all__ = ["Reporting", "fingerprint"]
 

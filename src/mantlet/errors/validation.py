@@ -8,8 +8,8 @@ Sources: pydantic 2 "Validation Errors"; JSON Pointer, RFC 6901.
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from mantlet._internal.pydantic_errors import code_and_words
 from mantlet.core.problem import Problem
-from mantlet.modelerrors import code_and_words
 
 __all__ = ["INVALID_INPUT", "invalid_input", "validation_problem"]
 

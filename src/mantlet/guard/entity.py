@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Mapping
 from typing import Final
 
+from mantlet._internal.coroutines import begin
 from mantlet.core.body import CONTENT_LENGTH
 from mantlet.core.request import Request
 from mantlet.guard.bodies import BodyReader, StreamReader, WholeReader
@@ -14,7 +15,6 @@ from mantlet.guard.operation import Body
 from mantlet.guard.validated import Validated
 from mantlet.http.fields import FieldNames
 from mantlet.http.media_types import MediaType, read_media_type
-from mantlet.steps import begin
 
 __all__ = ["Entity"]
 

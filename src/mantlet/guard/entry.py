@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from random import random
 from typing import Any
 
+from mantlet._internal.coroutines import begin
 from mantlet.core.request import Request
 from mantlet.guard.credentials import Credentials
 from mantlet.guard.entity import Entity
@@ -13,7 +14,6 @@ from mantlet.guard.messages import Messages
 from mantlet.guard.operation import Operation
 from mantlet.guard.responses import Responses
 from mantlet.guard.validated import Validated
-from mantlet.steps import begin
 
 __all__ = ["Entry"]
 

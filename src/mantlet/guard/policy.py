@@ -23,6 +23,7 @@ from importlib import import_module
 from os import PathLike
 from typing import Any, Final, Literal, Self
 
+from mantlet._internal.extras import needed
 from mantlet.core.policy import Policy, Reply
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
@@ -38,7 +39,6 @@ from mantlet.guard.limits import Limits
 from mantlet.guard.paths import PathForm
 from mantlet.guard.reports import Reports
 from mantlet.guard.watching import Watching
-from mantlet.needed import needed
 
 __all__ = ["SchemaGuard"]
 

@@ -6,9 +6,9 @@ from threading import Lock
 from types import MappingProxyType
 from typing import Final
 
+from mantlet._internal.log_throttle import Storms
 from mantlet.core.request import Request
 from mantlet.guard.faults import Fault
-from mantlet.storms import Storms
 
 __all__ = ["Reports"]
 

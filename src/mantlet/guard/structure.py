@@ -9,9 +9,9 @@ half a surrogate pair; and anything behind the value.
 import re
 from typing import Any, Final
 
+from mantlet._internal.extras import needed
 from mantlet.guard.faults import Fault, Invalid, Place
 from mantlet.guard.limits import Limits
-from mantlet.needed import needed
 
 __all__ = ["Structure"]
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from inspect import iscoroutinefunction
 from typing import Any
 
-from mantlet.causes import attribute
+from mantlet._internal.exception_chain import attribute
 from mantlet.core.problem import Problem
 from mantlet.core.request import ENVELOPE, REPORTED
 from mantlet.integrations.routes import ROUTE

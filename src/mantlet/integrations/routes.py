@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from mantlet.causes import attribute
+from mantlet._internal.exception_chain import attribute
 
 __all__ = ["ROUTE", "route_template"]
 

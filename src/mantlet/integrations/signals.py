@@ -11,7 +11,7 @@ import sys
 from collections.abc import MutableMapping
 from typing import Any
 
-from mantlet.causes import attribute
+from mantlet._internal.exception_chain import attribute
 from mantlet.core.request import REPORTED
 from mantlet.integrations.routes import ROUTE
 

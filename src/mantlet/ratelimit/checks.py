@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from mantlet._internal.coroutines import run
 from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.book import Book
 from mantlet.ratelimit.counter import Counter
@@ -10,7 +11,6 @@ from mantlet.ratelimit.keys.texts import bounded, is_digest
 from mantlet.ratelimit.plan import Ask
 from mantlet.ratelimit.rules import check_cost
 from mantlet.ratelimit.stores.store import Claim
-from mantlet.steps import run
 
 __all__ = ["Checks"]
 

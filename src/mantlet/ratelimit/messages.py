@@ -3,13 +3,13 @@
 from collections.abc import Awaitable, Sequence
 from typing import Final
 
+from mantlet._internal.coroutines import begin
 from mantlet.core.policy import Close, Message
 from mantlet.core.request import Request
 from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.book import Book
 from mantlet.ratelimit.counter import Counter
 from mantlet.ratelimit.plan import Ask, only_tried
-from mantlet.steps import begin
 
 __all__ = ["Messages"]
 

@@ -21,6 +21,7 @@ from asyncio import get_running_loop
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
+from mantlet._internal.coroutines import begin
 from mantlet.core.policy import Policy, Reply
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
@@ -50,7 +51,6 @@ from mantlet.ratelimit.rules import (
 )
 from mantlet.ratelimit.stores.store import LocalStore, Store
 from mantlet.ratelimit.visit import Visit
-from mantlet.steps import begin
 
 __all__ = ["RateLimiter"]
 

@@ -24,12 +24,12 @@ from limits import RateLimitItemPerSecond
 from limits.errors import ConcurrentUpdateError, ConfigurationError, StorageError
 from limits.storage import storage_from_string
 
+from mantlet._internal.coroutines import begin
 from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.decision import SECOND, Decision, seconds
 from mantlet.ratelimit.quota import Quota
 from mantlet.ratelimit.stores.store import Claim, hidden
 from mantlet.ratelimit.stores.windows import WindowMemory
-from mantlet.steps import begin
 
 __all__ = ["Standing", "WindowDecision", "Windows"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Final
 
-from mantlet.causes import chain
+from mantlet._internal.exception_chain import chain
 from mantlet.redact.registry import Registry
 from mantlet.redact.scanner import Scan, Scanner
 

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Final, Protocol
 from weakref import WeakSet
 
-from mantlet.locks import ForkedLock
+from mantlet._internal.locks import ForkedLock
 from mantlet.redact.variants import Needle, forms, weakness
 
 __all__ = ["Known", "Registry", "Values", "registry_of"]

@@ -9,8 +9,8 @@ from hashlib import blake2b
 from inspect import iscoroutinefunction
 from typing import Final
 
+from mantlet._internal.log_throttle import Storms
 from mantlet.core.request import Request
-from mantlet.storms import Storms
 
 __all__ = ["Finding", "Findings", "Listener"]
 

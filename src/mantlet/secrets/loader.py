@@ -12,10 +12,11 @@ from math import inf, isfinite
 from time import monotonic
 from typing import Any, Final, Generic, TypeVar
 
+from mantlet._internal.locks import ForkedLock
+from mantlet._internal.log_throttle import Storms
 from mantlet.core.error_log import write
 from mantlet.core.policy import Policy
 from mantlet.core.request import Request
-from mantlet.locks import ForkedLock
 from mantlet.redact.masking import Masker
 from mantlet.redact.registry import Registry
 from mantlet.secrets.dependency import dependency
@@ -26,7 +27,6 @@ from mantlet.secrets.report import Entry, SecretsError
 from mantlet.secrets.secret import as_bytes
 from mantlet.secrets.sources.environment import Environment
 from mantlet.secrets.sources.source import Source
-from mantlet.storms import Storms
 
 __all__ = ["SecretLoader"]
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Final, get_args
 from urllib.parse import unquote, urlsplit
 
-from mantlet.needed import needed
+from mantlet._internal.extras import needed
 from mantlet.redact.variants import LEAST_BYTES, weakness
 from mantlet.secrets.model import Spec
 from mantlet.secrets.parts import nested

@@ -5,6 +5,8 @@ from types import TracebackType
 from typing import Any
 from wsgiref.types import StartResponse
 
+from mantlet._internal.coroutines import run
+from mantlet._internal.disconnects import is_disconnect
 from mantlet.core.error_log import log_error
 from mantlet.core.exchange import Exchange
 from mantlet.core.policy import Reply
@@ -12,10 +14,8 @@ from mantlet.core.problem import phrase
 from mantlet.core.request import FIELDS, REPORTED
 from mantlet.core.response import Response
 from mantlet.core.response_pipeline import CLOSED, HOLDING, STREAMING, WAITING
-from mantlet.disconnects import is_disconnect
 from mantlet.http.fields import with_fields
 from mantlet.http.headers import TextHeaders
-from mantlet.steps import run
 from mantlet.wsgi.files import WatchedFile
 from mantlet.wsgi.request import WsgiRequest
 

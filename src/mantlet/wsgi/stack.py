@@ -5,9 +5,9 @@ from threading import Lock
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication
 
+from mantlet._internal.coroutines import run
 from mantlet.core.policy import Policy
 from mantlet.core.stack import BaseStack
-from mantlet.steps import run
 from mantlet.wsgi.http import HttpExchange
 from mantlet.wsgi.request import WsgiRequest
 

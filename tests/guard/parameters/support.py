@@ -16,9 +16,9 @@ from mantlet.wsgi.request import WsgiRequest
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from mantlet._internal.asgi_types import AsgiMessage
     from mantlet.core.request import Request
     from mantlet.guard.faults import Place
-    from mantlet.types import AsgiMessage
 
 LIMITS = Limits()
 

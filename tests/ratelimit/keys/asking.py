@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mantlet import Request
+    from mantlet._internal.asgi_types import AsgiMessage
     from mantlet.ratelimit.keys import KeyFunction
-    from mantlet.types import AsgiMessage
     from tests.drive import Fields
 
 

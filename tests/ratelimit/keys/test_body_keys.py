@@ -14,7 +14,7 @@ from tests.drive import FACES, Face, both_faces, drive_asgi, drive_wsgi
 from tests.ratelimit.keys.asking import Asks, ask
 
 if TYPE_CHECKING:
-    from mantlet.types import Receive, Scope, Send
+    from mantlet._internal.asgi_types import Receive, Scope, Send
 
 ASGI, _ = FACES
 URLENCODED = "application/x-www-form-urlencoded"

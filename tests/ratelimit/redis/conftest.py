@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import uvloop
 
-from mantlet import steps
+from mantlet._internal import coroutines as steps
 from mantlet.ratelimit.stores.redis.client import Remote
 from tests.ratelimit.redis.servers import Cluster, Valkey, openssl
 

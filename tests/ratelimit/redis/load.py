@@ -13,7 +13,7 @@ from tests.drive import Answer, AsgiFace, Face, ask_asgi, drive_wsgi, make_scope
 from tests.servers.server import poll
 
 if TYPE_CHECKING:
-    from mantlet.types import Scope
+    from mantlet._internal.asgi_types import Scope
 
 __all__ = ["HOT", "Load", "Seen"]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import uvloop
 
-from mantlet import steps
+from mantlet._internal import coroutines as steps
 from mantlet.ratelimit.stores.redis.client import Remote
 from mantlet.ratelimit.stores.redis.client.errors import CommandError, Outage
 from tests.ratelimit.redis.conftest import AMPLE

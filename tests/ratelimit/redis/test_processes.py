@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mantlet import steps
+from mantlet._internal import coroutines as steps
 from mantlet.ratelimit.stores.redis.store import RedisStore
 from tests.ratelimit.redis.processes import together, workers
 from tests.ratelimit.redis.worker import PATIENT, admits, claims

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mantlet import Quota, steps
+from mantlet import Quota
+from mantlet._internal import coroutines as steps
 from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.stores.redis.asking import server_key
 from mantlet.ratelimit.stores.redis.client.topology import slot_of

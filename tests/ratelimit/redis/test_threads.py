@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mantlet import steps
+from mantlet._internal import coroutines as steps
 from mantlet.ratelimit.stores.redis.client import Remote
 from tests.ratelimit.redis.conftest import AMPLE
 

@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mantlet import Quota, steps
+from mantlet import Quota
+from mantlet._internal import coroutines as steps
 from mantlet.ratelimit.stores.redis.store import RedisStore
 from mantlet.ratelimit.stores.store import Claim, Place, Rooms
 from tests.ratelimit.processes import say, wait

@@ -19,7 +19,7 @@ from tests.sanitize.test_policy import Told, answering, ask
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
-    from mantlet.types import Receive, Scope, Send
+    from mantlet._internal.asgi_types import Receive, Scope, Send
 
 pytestmark = pytest.mark.breaks_rules("apps send fields in any case, and such that must not be")
 

@@ -17,7 +17,7 @@ from tests.servers.matrix.seed import CORE, seeded
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 
-    from mantlet.types import AsgiApp
+    from mantlet._internal.asgi_types import AsgiApp
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from mantlet.needed import needed
+from mantlet._internal.extras import needed
 
 if TYPE_CHECKING:
     from graphql import GraphQLSchema

@@ -12,10 +12,10 @@ from typing import Any, Final
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
+from mantlet._internal.pydantic_errors import code_and_words
 from mantlet.guard.faults import Fault, Invalid, Place, pointer
 from mantlet.guard.models.unions import check_unions
 from mantlet.guard.models.writing import check_written
-from mantlet.modelerrors import code_and_words
 
 __all__ = ["ModelSchema"]
 

@@ -4,7 +4,7 @@ import io
 import os
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
-from mantlet.needed import needed
+from mantlet._internal.extras import needed
 from mantlet.secrets.sources.file import Unfit, identity, opened_file, read_file
 from mantlet.secrets.sources.source import Fault, Field, Source, SourceError, Value, typos
 from mantlet.secrets.sources.steady import steady

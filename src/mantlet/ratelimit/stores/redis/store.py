@@ -22,6 +22,7 @@ from contextlib import suppress
 from copy import copy
 from itertools import compress
 
+from mantlet._internal.coroutines import begin
 from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.stores.redis.asking import Asker, server_key
 from mantlet.ratelimit.stores.redis.breaker import Breakers
@@ -29,7 +30,6 @@ from mantlet.ratelimit.stores.redis.client import Remote
 from mantlet.ratelimit.stores.redis.leases import Leases
 from mantlet.ratelimit.stores.redis.refusals import Refusals
 from mantlet.ratelimit.stores.store import Claim, Place, Rooms, Store, taken
-from mantlet.steps import begin
 
 __all__ = ["RedisStore"]
 

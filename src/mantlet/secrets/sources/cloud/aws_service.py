@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, Final
 
-from mantlet.needed import needed
+from mantlet._internal.extras import needed
 from mantlet.secrets.sources.cloud.unlogged import unlogged
 from mantlet.secrets.sources.remote import (
     LATE,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from mantlet.needed import needed
+from mantlet._internal.extras import needed
 from mantlet.secrets.sources.cloud.each import Absent, Each, Refused
 from mantlet.secrets.sources.remote import LATE, Unavailable, Words, worded
 from mantlet.secrets.sources.source import Field, SourceError

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from mantlet.needed import needed
+from mantlet._internal.extras import needed
 from mantlet.secrets.sources.cloud.each import Absent, Each, Refused
 from mantlet.secrets.sources.cloud.unlogged import unlogged
 from mantlet.secrets.sources.remote import LATE, Unavailable, Words, worded

@@ -11,7 +11,7 @@ from math import inf, isfinite
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from mantlet.needed import needed
+from mantlet._internal.extras import needed
 from mantlet.secrets.sources.remote import Remote, Unavailable
 from mantlet.secrets.sources.source import Fault, Field, SourceError, Value, pick, typos
 from mantlet.secrets.sources.vault.auth import Login, Token

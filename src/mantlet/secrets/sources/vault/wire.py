@@ -20,7 +20,7 @@ from requests.exceptions import ProxyError, RequestException, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
-from mantlet.causes import chain
+from mantlet._internal.exception_chain import chain
 from mantlet.secrets.sources.remote import LATE, Unavailable, attempt, remaining
 from mantlet.secrets.sources.source import SourceError
 

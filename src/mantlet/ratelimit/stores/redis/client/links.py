@@ -1,7 +1,7 @@
 """What is above a transport, and what a transport is: the seam between the two.
 
 All above is ``async def``. With the blocking transport none of it ever suspends, so that
-`mantlet.steps.run()` takes it to its end.
+`mantlet._internal.coroutines.run()` takes it to its end.
 """
 
 from abc import abstractmethod

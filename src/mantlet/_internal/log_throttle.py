@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Final
 
-from mantlet.locks import ForkedLock
+from mantlet._internal.locks import ForkedLock
 
 __all__ = ["Storm", "Storms"]
 

@@ -5,7 +5,7 @@ It is no fault of the app's, so it is neither answered nor logged as an error.
 
 from typing import Final
 
-from mantlet.causes import class_names, leaves
+from mantlet._internal.exception_chain import class_names, leaves
 from mantlet.exceptions import ClientDisconnected
 
 __all__ = ["is_disconnect"]

@@ -1,0 +1,1 @@
+"""Plumbing that no policy author needs."""
