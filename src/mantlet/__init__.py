@@ -1,6 +1,7 @@
 """Mantlet wraps any WSGI or ASGI app in composable protections."""
 
 from mantlet import asgi, wsgi
+from mantlet._wrap import wrap
 from mantlet.core.policy import Close, Message, Policy, Reply
 from mantlet.core.problem import BodyTooLarge, MalformedRequest, Problem
 from mantlet.core.request import Request, state
@@ -19,7 +20,6 @@ from mantlet.http.headers import Headers, MutableHeaders
 from mantlet.ratelimit import Concurrency, Quota, RateLimiter, Rule, keys, on_status
 from mantlet.sanitize import OutputSanitizer
 from mantlet.secrets import Secret, SecretLoader, Secrets, SecretsError, secret
-from mantlet.wrapping import wrap
 
 __version__ = "0.1.0"
 

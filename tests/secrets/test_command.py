@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from coverage import Coverage
 
+from mantlet.cli.search import search
 from mantlet.redact.variants import forms
 from mantlet.secrets import Environment, Secret, SecretLoader, Secrets
-from mantlet.secrets.command.search import search
 from tests.secrets.sources.test_local import write
 
 ROOT = Path(__file__).resolve().parents[2]

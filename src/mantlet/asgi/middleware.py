@@ -9,8 +9,8 @@ from typing import Concatenate, ParamSpec
 
 from mantlet._internal.asgi_types import AsgiApp
 from mantlet.asgi.stack import Stack
-from mantlet.baseline import baseline
 from mantlet.core.policy import Policy
+from mantlet.defaults import baseline
 from mantlet.errors import ErrorEnvelope
 from mantlet.guard import SchemaGuard
 from mantlet.ratelimit import RateLimiter

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Concatenate, ParamSpec
 from wsgiref.types import WSGIApplication
 
-from mantlet.baseline import baseline
 from mantlet.core.policy import Policy
+from mantlet.defaults import baseline
 from mantlet.errors import ErrorEnvelope
 from mantlet.guard import SchemaGuard
 from mantlet.ratelimit import RateLimiter

@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from mantlet.secrets.command.example import example_file
-from mantlet.secrets.command.search import search
-from mantlet.secrets.command.shown import plain, show_findings, show_report
-from mantlet.secrets.command.target import UsageError, loader_of, model_of
+from mantlet.cli.example import example_file
+from mantlet.cli.search import search
+from mantlet.cli.shown import plain, show_findings, show_report
+from mantlet.cli.target import UsageError, loader_of, model_of
 from mantlet.secrets.report import SecretsError
 
 __all__ = ["app"]

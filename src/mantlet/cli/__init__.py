@@ -12,7 +12,7 @@ __all__ = ["main"]
 def main() -> None:
     """Run the command with the process's arguments."""
     try:
-        from mantlet.secrets.command.app import app  # noqa: PLC0415  # it needs an extra
+        from mantlet.cli.app import app  # noqa: PLC0415  # it needs an extra
     except ModuleNotFoundError as error:
         if error.name not in ("typer", "rich"):
             raise

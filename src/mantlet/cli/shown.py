@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mantlet.secrets.command.search import Findings
+from mantlet.cli.search import Findings
 from mantlet.secrets.report import Entry
 
 __all__ = ["age", "plain", "show_findings", "show_report"]
