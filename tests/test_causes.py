@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from mantlet import ClientDisconnected
 from mantlet._internal.disconnects import is_disconnect
-from mantlet._internal.exception_chain import LIMIT, chain, leaves
+from mantlet._internal.exception_chain import LIMIT, flatten_group, walk_chain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,16 +32,16 @@ def test_a_chain_is_walked_nearest_first() -> None:
     error.__suppress_context__ = False
     error.__context__ = context
     error.orig = orig  # type: ignore[attr-defined]  # as SQLAlchemy has it
-    assert list(chain(error)) == [error, orig, cause, context]
+    assert list(walk_chain(error)) == [error, orig, cause, context]
     error.__suppress_context__ = True
-    assert list(chain(error)) == [error, orig, cause]
+    assert list(walk_chain(error)) == [error, orig, cause]
 
 
 def test_a_circle_is_walked_once() -> None:
     """Causes may lead back."""
     first, second = ValueError(), ValueError()
     first.__cause__, second.__cause__ = second, first
-    assert list(chain(first)) == [first, second]
+    assert list(walk_chain(first)) == [first, second]
 
 
 def test_a_long_chain_is_walked_within_bounds() -> None:
@@ -50,7 +50,7 @@ def test_a_long_chain_is_walked_within_bounds() -> None:
     for _ in range(100_000):
         last.__cause__ = ValueError()
         last = last.__cause__
-    assert len(list(chain(error))) == LIMIT
+    assert len(list(walk_chain(error))) == LIMIT
     while error is not last:  # freed one by one, or the interpreter's own stack may not do
         error.__cause__, error = None, error.__cause__  # type: ignore[assignment]  # it has one
 
@@ -68,15 +68,15 @@ def test_attributes_that_raise_say_nothing() -> None:
             raise ZeroDivisionError
 
     error = BrokenError()
-    assert list(chain(error)) == [error]
+    assert list(walk_chain(error)) == [error]
 
 
 def test_a_group_is_taken_apart() -> None:
     """However it is nested."""
     one, two, three = ValueError(), KeyError(), OSError()
     group = ExceptionGroup("", [one, ExceptionGroup("", [two, ExceptionGroup("", [three])])])
-    assert leaves(group) == [one, two, three]
-    assert leaves(one) == [one]
+    assert flatten_group(group) == [one, two, three]
+    assert flatten_group(one) == [one]
 
 
 def nested(depth: int) -> Exception:
@@ -88,10 +88,10 @@ def nested(depth: int) -> Exception:
 
 def test_groups_that_are_nested_deeper_than_one_looks_stay() -> None:
     """They are among what is found, as something that nobody knows."""
-    (left,) = leaves(nested(sys.getrecursionlimit() // 4))
+    (left,) = flatten_group(nested(sys.getrecursionlimit() // 4))
     assert isinstance(left, ExceptionGroup)
     wide = ExceptionGroup("", [ExceptionGroup("", [ValueError()] * 3)] * 1000)
-    assert any(isinstance(one, ExceptionGroup) for one in leaves(wide))
+    assert any(isinstance(one, ExceptionGroup) for one in flatten_group(wide))
 
 
 exceptions = st.recursive(
@@ -114,7 +114,7 @@ def test_no_member_of_a_group_is_lost(error: Exception) -> None:
         else:
             yield one
 
-    found = {id(one) for leaf in leaves(error) for one in members(leaf)}
+    found = {id(one) for leaf in flatten_group(error) for one in members(leaf)}
     assert found == {id(one) for one in members(error)}
 
 

@@ -468,7 +468,7 @@ class Names(Reads):
     """Has a field set in the answer."""
 
     async def on_request(self, request: Request) -> None:
-        request.add_answer_field("x-a", "1")
+        request.add_response_header("x-a", "1")
         await super().on_request(request)
 
 

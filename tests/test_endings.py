@@ -19,8 +19,8 @@ class Opens(Policy):
         self.heard: list[str] = []
 
     def on_request(self, request: Request) -> Reply | None:
-        request.at_end(lambda: self.heard.append("first"))
-        request.at_end(lambda: self.heard.append("second"))
+        request.add_cleanup(lambda: self.heard.append("first"))
+        request.add_cleanup(lambda: self.heard.append("second"))
         if isinstance(self.then, Exception):
             raise self.then
         return self.then
@@ -62,7 +62,7 @@ def test_it_is_called_where_a_field_is_set_in_the_answer(face: Face) -> None:
 
     class Names(Opens):
         def on_request(self, request: Request) -> Reply | None:
-            request.add_answer_field("x-a", "b")
+            request.add_response_header("x-a", "b")
             return super().on_request(request)
 
     policy = Names()
@@ -81,7 +81,7 @@ def test_each_is_called_also_behind_one_that_raises(face: Face) -> None:
             def fail() -> None:
                 raise LookupError("at the end")
 
-            request.at_end(fail)
+            request.add_cleanup(fail)
             return None
 
     policy = Fails()
@@ -96,7 +96,7 @@ def test_the_answer_has_gone_by_then(face: Face) -> None:
 
     class Ends(Policy):
         def on_request(self, request: Request) -> None:
-            request.at_end(lambda: heard.append("end"))
+            request.add_cleanup(lambda: heard.append("end"))
 
     def chunks() -> Any:
         for number in range(3):
@@ -111,7 +111,7 @@ def test_a_list_that_is_all_of_the_answer_does_not_go_out_alone() -> None:
     """A server has nothing to close in it, and so nobody would hear of the end."""
 
     class Answers(Opens):
-        responses_from = 400
+        min_status = 400
 
         def on_response(self, request: Request, response: mantlet.Response) -> None:
             raise AssertionError

@@ -374,7 +374,7 @@ def test_an_answer_field_with_a_name_that_is_no_token_is_never_sent(face: Face, 
 
     class Split(Policy):
         def on_request(self, request: Request) -> None:
-            request.add_answer_field(name, "value")
+            request.add_response_header(name, "value")
 
     answer = face.drive(face.wrap(hello, Split()))
     assert isinstance(answer.error, ValueError)
@@ -388,7 +388,7 @@ def test_an_answer_field_with_a_bad_value_is_never_sent(face: Face, value: str) 
 
     class Split(Policy):
         def on_request(self, request: Request) -> None:
-            request.add_answer_field("x-new", value)
+            request.add_response_header("x-new", value)
 
     answer = face.drive(face.wrap(hello, Split()))
     assert isinstance(answer.error, ValueError)
@@ -402,8 +402,8 @@ def test_answer_fields_replace_the_apps_in_any_case_and_keep_its_others(face: Fa
 
     class Sets(Policy):
         def on_request(self, request: Request) -> None:
-            request.add_answer_field("X-One", "n\u00e9e")
-            request.add_answer_field("X-Tab", "a\tb")
+            request.add_response_header("X-One", "n\u00e9e")
+            request.add_response_header("X-Tab", "a\tb")
 
     def handler(carrier: Any) -> Said:
         return 200, SOME, b""
@@ -424,8 +424,8 @@ def test_an_answer_field_that_is_added_twice_is_one_field_with_a_list(face: Face
 
     class Adds(Policy):
         def on_request(self, request: Request) -> None:
-            request.add_answer_field("X-List", "a")
-            request.add_answer_field("x-list", "b")
+            request.add_response_header("X-List", "a")
+            request.add_response_header("x-list", "b")
 
     answer = face.drive(face.wrap(hello, Adds(), Adds()))
     assert answer.error is None

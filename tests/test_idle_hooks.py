@@ -28,7 +28,7 @@ class Notes(Policy):
     """
 
     def __init__(self, *idle: str) -> None:
-        self.idle_hooks = frozenset(idle)
+        self.disabled_hooks = frozenset(idle)
         self.called: list[str] = []
 
     def on_request(self, request: Request) -> None:

@@ -7,7 +7,7 @@ from threading import Event, Thread
 
 import pytest
 
-from mantlet._internal.locks import ForkedLock
+from mantlet._internal.locks import ForkSafeLock
 
 
 def in_child(work: Callable[[], bool]) -> bool:
@@ -32,8 +32,8 @@ def in_child(work: Callable[[], bool]) -> bool:
 
 def test_one_thread_holds_it_at_a_time() -> None:
     """Others wait, or do without."""
-    lock = ForkedLock()
-    with lock.held() as first, lock.held(waits=False) as second:
+    lock = ForkSafeLock()
+    with lock.hold() as first, lock.hold(waits=False) as second:
         assert (first, second, lock.locked()) == (True, False, True)
     assert not lock.locked()
 
@@ -42,16 +42,16 @@ def test_one_thread_holds_it_at_a_time() -> None:
 def test_it_is_free_in_a_child(is_held: bool) -> None:
     """Who is to know is told, if a thread held it that is not there any more."""
     told: list[str] = []
-    lock = ForkedLock(lambda: told.append("forked"))
+    lock = ForkSafeLock(lambda: told.append("forked"))
     release, holding = Event(), Event()
 
     def hold() -> None:
-        with lock.held():
+        with lock.hold():
             holding.set()
             release.wait()
 
     def free() -> bool:
-        with lock.held() as held:
+        with lock.hold() as held:
             return held and told == ["forked"] * is_held
 
     thread = Thread(target=hold)
@@ -70,11 +70,11 @@ def test_it_is_free_in_a_child(is_held: bool) -> None:
 
 def test_who_forks_while_holding_it_goes_on_in_the_child() -> None:
     """It lets go of the one that it held, and others can be had."""
-    lock = ForkedLock()
+    lock = ForkSafeLock()
 
     def again() -> bool:
-        with lock.held(waits=False) as held:
+        with lock.hold(waits=False) as held:
             return held
 
-    with lock.held():
+    with lock.hold():
         assert in_child(again)

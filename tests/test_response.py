@@ -345,7 +345,7 @@ def test_an_answer_field_is_on_whatever_answer_goes_out(play: Callable[..., Outc
             self.value = value
 
         def on_request(self, request: Request) -> None:
-            request.add_answer_field("X-Mark", self.value)
+            request.add_response_header("X-Mark", self.value)
 
     class Answer(Policy):
         def on_error(self, request: Request, error: BaseException) -> Reply:
@@ -377,7 +377,7 @@ def test_an_answer_field_can_not_break_the_head(play: Callable[..., Outcome], va
 
     class Field(Policy):
         def on_request(self, request: Request) -> None:
-            request.add_answer_field("X-Mark", value)
+            request.add_response_header("X-Mark", value)
 
     outcome = play(Script(), Field())
     assert (outcome.status, outcome.calls) == (None, 0)

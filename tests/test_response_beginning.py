@@ -32,7 +32,7 @@ class Beginning(Policy):
         self.seen: list[tuple[bytes, bytes | None]] = []
 
     def on_response(self, request: Request, response: Response) -> None:
-        self.seen.append((response.first, response.whole))
+        self.seen.append((response.first_chunk, response.full_body))
 
 
 class Mask(Policy):
@@ -134,7 +134,7 @@ def test_a_filter_is_given_bytes(kind: Callable[[bytes], Any]) -> None:
                 seen.append(type(chunk))
                 return chunk
 
-            seen.append(type(response.first))
+            seen.append(type(response.first_chunk))
             response.transform(look)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Failures(Policy):
     """Notes the server errors."""
 
-    responses_from = 500
+    min_status = 500
 
     def __init__(self, reply: Reply | None = None) -> None:
         self.reply = reply

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mantlet._internal.body_buffer import Spool
+from mantlet._internal.body_buffer import BodyBuffer
 
 
 @given(
@@ -22,7 +22,7 @@ from mantlet._internal.body_buffer import Spool
 )
 def test_what_was_added_can_be_read_anywhere_at_any_time(steps: list[tuple[Any, int]]) -> None:
     """However adding and reading take turns, and wherever memory ends."""
-    spool, kept = Spool(), b""
+    spool, kept = BodyBuffer(), b""
     try:
         for step, number in steps:
             if isinstance(step, bytes):
@@ -40,7 +40,7 @@ def test_what_was_added_can_be_read_anywhere_at_any_time(steps: list[tuple[Any, 
 
 def test_a_file_is_made_only_for_what_does_not_fit() -> None:
     """And everything behind that goes there, so that the order stays."""
-    spool = Spool()
+    spool = BodyBuffer()
     spool.add(b"12345", 5)
     before = spool.spilled
     spool.add(b"6", 5)
@@ -54,7 +54,7 @@ def test_a_file_is_made_only_for_what_does_not_fit() -> None:
 def test_nothing_is_given_back_once_it_is_closed() -> None:
     """Neither from memory nor from the file, and never as if there were nothing."""
     for memory in (0, 100):
-        spool = Spool()
+        spool = BodyBuffer()
         spool.add(b"12345", memory)
         spool.close()
         spool.close()
@@ -66,7 +66,7 @@ def test_nothing_is_given_back_once_it_is_closed() -> None:
 
 def test_a_whole_that_is_in_memory_is_there_once() -> None:
     """The same object each time, and the very object where one piece was all."""
-    spool, piece = Spool(), b"x" * 1000
+    spool, piece = BodyBuffer(), b"x" * 1000
     spool.add(piece, 10_000)
     assert spool.whole() is piece
     spool.add(b"y", 10_000)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mantlet._internal.coroutines import begin, run
+from mantlet._internal.coroutines import run_sync, start_eagerly
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -44,7 +44,7 @@ async def turns(count: int, result: Any = None) -> Any:
 
 def kept(steps: Coroutine[Any, Any, Any]) -> Any:
     """Begin a coroutine that has to wait, and return what is to be awaited."""
-    waiting = begin(steps)
+    waiting = start_eagerly(steps)
     assert isawaitable(waiting)
     return waiting
 
@@ -55,18 +55,18 @@ def kept(steps: Coroutine[Any, Any, Any]) -> Any:
 @pytest.mark.parametrize("result", [5, None, "text", (1, 2)], ids=repr)
 def test_run_returns_what_the_coroutine_does(result: Any) -> None:
     """Without an event loop."""
-    assert run(value(result)) == result
+    assert run_sync(value(result)) == result
 
 
 def test_run_of_nothing_is_nothing() -> None:
     """Where nothing is left to do."""
-    assert run(None) is None
+    assert run_sync(None) is None
 
 
 def test_run_raises_what_the_coroutine_does() -> None:
     """As it is."""
     with pytest.raises(Failure, match="at once"):
-        run(failing())
+        run_sync(failing())
 
 
 def test_run_refuses_to_wait_and_lets_the_coroutine_clean_up() -> None:
@@ -81,7 +81,7 @@ def test_run_refuses_to_wait_and_lets_the_coroutine_clean_up() -> None:
 
     steps = waits()  # kept here, so that it does not end for want of a reader
     with pytest.raises(RuntimeError, match="policy awaited async I/O under WSGI"):
-        run(steps)
+        run_sync(steps)
     assert cleaned == ["yes"]
 
 
@@ -91,7 +91,7 @@ def test_run_has_the_context_of_its_caller() -> None:
     async def sets() -> None:
         WHO.set("ann")
 
-    run(sets())
+    run_sync(sets())
     assert WHO.get() == "ann"
 
 
@@ -101,13 +101,13 @@ def test_run_has_the_context_of_its_caller() -> None:
 @pytest.mark.parametrize("result", [5, None, "text"], ids=repr)
 def test_begin_returns_the_result_where_nothing_waits(result: Any) -> None:
     """Itself, and no awaitable of it."""
-    assert begin(value(result)) == result
+    assert start_eagerly(value(result)) == result
 
 
 def test_begin_raises_at_once_where_nothing_waits() -> None:
     """The caller need not await anything to hear of it."""
     with pytest.raises(Failure, match="at once"):
-        begin(failing())
+        start_eagerly(failing())
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])

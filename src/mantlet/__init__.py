@@ -10,7 +10,7 @@ from mantlet.errors import ErrorEnvelope
 from mantlet.exceptions import (
     ClientDisconnected,
     MantletError,
-    NoAnswer,
+    NoResponse,
     ResponseTooLarge,
     StoreError,
     StoreOutage,
@@ -40,7 +40,7 @@ __all__ = [
     "MantletError",
     "Message",
     "MutableHeaders",
-    "NoAnswer",
+    "NoResponse",
     "OutputSanitizer",
     "Policy",
     "Problem",

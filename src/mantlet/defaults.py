@@ -4,10 +4,10 @@ from mantlet.core.policy import Policy
 from mantlet.errors import ErrorEnvelope
 from mantlet.sanitize import OutputSanitizer
 
-__all__ = ["baseline"]
+__all__ = ["default_policies"]
 
 
-def baseline() -> tuple[Policy, ...]:
+def default_policies() -> tuple[Policy, ...]:
     """Return the policies that an app is wrapped in when none are named, the outermost first.
 
     A rate or a schema is a decision, so it is never among them.

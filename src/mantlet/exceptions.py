@@ -3,7 +3,7 @@
 __all__ = [
     "ClientDisconnected",
     "MantletError",
-    "NoAnswer",
+    "NoResponse",
     "ResponseTooLarge",
     "StoreError",
     "StoreOutage",
@@ -18,7 +18,7 @@ class ClientDisconnected(MantletError):
     """The client went away before its request was read, or before the app answered it."""
 
 
-class NoAnswer(MantletError):
+class NoResponse(MantletError):
     """The app ended without having answered the request."""
 
 

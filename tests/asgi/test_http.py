@@ -14,7 +14,7 @@ import mantlet
 from mantlet import (
     ClientDisconnected,
     ErrorEnvelope,
-    NoAnswer,
+    NoResponse,
     Policy,
     RateLimiter,
     Reply,
@@ -319,7 +319,7 @@ def test_an_app_without_an_answer_is_an_error_to_the_policies() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None: ...
 
     assert play(app, None, looks, checked=False) == []
-    assert looks.events == [f"error {NoAnswer.__name__}", "finish"]
+    assert looks.events == [f"error {NoResponse.__name__}", "finish"]
     assert play(app, None, ErrorEnvelope(), checked=False)[0]["status"] == 500
 
 
@@ -332,7 +332,7 @@ def test_an_app_that_ends_before_its_body_does_fails_who_waits_for_it() -> None:
 
     looks = Looks()
     assert play(app, None, looks, Reads(), checked=False) == []
-    assert looks.events == ["error NoAnswer", "finish"]
+    assert looks.events == ["error NoResponse", "finish"]
 
 
 @pytest.mark.parametrize("when", ["before the head", "after the head"])

@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 import mantlet
 from mantlet import ClientDisconnected, ErrorEnvelope, Problem, RateLimiter
-from mantlet._internal.log_throttle import Storm
+from mantlet._internal.log_throttle import _Burst
 from mantlet.errors.reporting import Reporting, fingerprint
 from tests.conformance.exchanges import Script, play_asgi, play_wsgi
 from tests.drive import AsgiFace, Face, Said, WsgiFace, both_faces, drive_asgi, drive_wsgi, hello
@@ -612,7 +612,7 @@ def test_the_kinds_that_are_counted_are_bounded(log: logging.Logger) -> None:
 
     def storms() -> int:
         gc.collect()
-        return sum(type(one) is Storm for one in gc.get_objects())
+        return sum(type(one) is _Burst for one in gc.get_objects())
 
     before = storms()
     for number in range(100_000):

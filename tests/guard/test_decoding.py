@@ -17,7 +17,7 @@ from mantlet import BodyTooLarge, ClientDisconnected, MalformedRequest, Policy, 
 from mantlet.guard.decoding import CONTENT_ENCODING, decoded, decoded_chunks, read_codings
 from mantlet.guard.faults import Invalid
 from mantlet.guard.limits import Limits
-from mantlet.http.fields import FieldNames
+from mantlet.http.headers import FieldNames
 from tests.drive import Face, both_faces
 from tests.uploads import PIECE, App, Body, upload
 
@@ -366,7 +366,7 @@ def test_fields_that_were_looked_up_already_are_not_looked_up_again(
 
     class Picks(Policy):
         async def on_request(self, request: Request) -> None:
-            limits, fields = Limits(), request.pick_headers(names)
+            limits, fields = Limits(), request.get_headers(names)
             if streamed:
                 got.extend([piece async for piece in decoded_chunks(request, limits, fields)])
             else:

@@ -27,7 +27,7 @@ class Broken(Store):
         self.kept = MemoryStore(clock=lambda: 0)
         self.out: set[str] = {"take", "peek", "give", "hold", "forget"}
         self.called: list[str] = []
-        self.waits = False
+        self.is_async = False
 
     def bind(self, waits: bool) -> Store:
         """Return the store as a face uses it, which is another object."""
@@ -58,7 +58,7 @@ class Broken(Store):
 
     def _do(self, method: str, *arguments: Any) -> Any:
         self.called.append(method)
-        if self.waits:
+        if self.is_async:
             return self._later(method, arguments)
         return self._now(method, arguments)
 

@@ -55,7 +55,7 @@ def test_the_key_of_a_bound_may_have_to_be_waited_for(face: Face) -> None:
     """As that of a quota."""
 
     async def account(request: Request) -> str | None:
-        if request.waits:
+        if request.is_async:
             await asyncio.sleep(0)
         return request.headers.get("x-account")
 

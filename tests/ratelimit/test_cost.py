@@ -24,7 +24,7 @@ def size(request: Request) -> int:
 
 async def size_later(request: Request) -> int:
     """Tell the same from where it may have to be waited for."""
-    if request.waits:
+    if request.is_async:
         await asyncio.sleep(0)
     return size(request)
 

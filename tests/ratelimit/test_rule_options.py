@@ -31,7 +31,7 @@ def plan(request: Request) -> str | None:
 
 async def plan_later(request: Request) -> str | None:
     """Tell the same from where it may have to be waited for."""
-    if request.waits:
+    if request.is_async:
         await asyncio.sleep(0)
     return plan(request)
 

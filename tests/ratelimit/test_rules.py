@@ -203,7 +203,7 @@ def test_a_key_may_have_to_be_waited_for(face: Face) -> None:
     """And where it is None the rule does not hold."""
 
     async def account(request: Request) -> str | None:
-        if request.waits:
+        if request.is_async:
             await asyncio.sleep(0)
         return request.headers.get("x-account")
 

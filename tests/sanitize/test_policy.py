@@ -617,9 +617,9 @@ def test_one_name_is_not_several() -> None:
 
 def test_what_is_not_asked_for_costs_nothing() -> None:
     """Hooks without use are left out."""
-    assert OutputSanitizer().idle_hooks == {"on_request"}
-    assert OutputSanitizer(leaks=None).idle_hooks == {"on_request", "on_message"}
-    assert OutputSanitizer(headers="web").idle_hooks == frozenset()
+    assert OutputSanitizer().disabled_hooks == {"on_request"}
+    assert OutputSanitizer(leaks=None).disabled_hooks == {"on_request", "on_message"}
+    assert OutputSanitizer(headers="web").disabled_hooks == frozenset()
 
 
 # -- frameworks send what they like ---------------------------------------------------------------

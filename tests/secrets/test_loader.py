@@ -636,8 +636,11 @@ def test_a_remote_source_is_asked_behind_an_answer(face: Face, clock: Clock) -> 
 def test_without_remote_sources_the_end_of_an_exchange_costs_nothing() -> None:
     """The hook is idle."""
     environ = {"TOKEN": OLD, "PASSWORD": NEW}
-    assert "on_finish" in SecretLoader(App, sources=[Environment(environ)]).idle_hooks
-    assert "on_finish" not in SecretLoader(App, sources=[Store(token=OLD, password=OLD)]).idle_hooks
+    assert "on_finish" in SecretLoader(App, sources=[Environment(environ)]).disabled_hooks
+    assert (
+        "on_finish"
+        not in SecretLoader(App, sources=[Store(token=OLD, password=OLD)]).disabled_hooks
+    )
 
 
 @pytest.fixture

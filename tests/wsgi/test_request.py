@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import mantlet
 from mantlet import BodyTooLarge, MalformedRequest, Policy, Request
-from mantlet.http.fields import FieldNames
+from mantlet.http.headers import FieldNames
 from tests.asgi.test_request import NO_PATHS, Late, Looks, Reads
 from tests.asgi.test_request import see as see_scope
 from tests.drive import Answer, drive_wsgi
@@ -211,7 +211,7 @@ def test_the_client_is_the_address_or_nothing(environ: dict[str, Any], address: 
         (lambda r: r.scheme, {"wsgi_url_scheme": ...}, "http"),
         (lambda r: r.method, {"REQUEST_METHOD": "BREW"}, "BREW"),
         (lambda r: r.protocol, {}, "http"),
-        (lambda r: r.carrier["marker"], {"marker": 5}, 5),
+        (lambda r: r.raw["marker"], {"marker": 5}, 5),
     ],
 )
 @pytest.mark.breaks_rules("what must be there is left out as well")
@@ -265,7 +265,7 @@ def test_some_fields_can_be_picked_at_once() -> None:
     """What is not there is left out."""
     names = FieldNames("X-One", "x-none", "Content-Type")
     environ = {"HTTP_X_ONE": "1", "CONTENT_TYPE": "a/b"}
-    picked = see(lambda request: dict(request.pick_headers(names)), **environ)
+    picked = see(lambda request: dict(request.get_headers(names)), **environ)
     assert picked == {"X-One": "1", "Content-Type": "a/b"}
 
 

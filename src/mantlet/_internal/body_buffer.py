@@ -4,10 +4,10 @@ from contextlib import suppress
 from tempfile import TemporaryFile
 from typing import IO
 
-__all__ = ["Spool"]
+__all__ = ["BodyBuffer"]
 
 
-class Spool:
+class BodyBuffer:
     """Keeps bytes in their order, and gives any of them back.
 
     What does not fit into memory goes into a temporary file that has no name. It is written and

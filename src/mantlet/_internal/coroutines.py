@@ -7,16 +7,16 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from types import coroutine
 from typing import Any, TypeVar, overload
 
-__all__ = ["begin", "run"]
+__all__ = ["run_sync", "start_eagerly"]
 
 T = TypeVar("T")
 
 
 @overload
-def run(steps: Coroutine[Any, Any, T]) -> T: ...
+def run_sync(steps: Coroutine[Any, Any, T]) -> T: ...
 @overload
-def run(steps: Coroutine[Any, Any, T] | None) -> T | None: ...
-def run(steps: Coroutine[Any, Any, T] | None) -> T | None:
+def run_sync(steps: Coroutine[Any, Any, T] | None) -> T | None: ...
+def run_sync(steps: Coroutine[Any, Any, T] | None) -> T | None:
     """Run what is left to do, if anything is, to its end without an event loop.
 
     Raises:
@@ -33,7 +33,7 @@ def run(steps: Coroutine[Any, Any, T] | None) -> T | None:
     raise RuntimeError("policy awaited async I/O under WSGI")
 
 
-def begin(steps: Coroutine[Any, Any, T]) -> T | Awaitable[T]:
+def start_eagerly(steps: Coroutine[Any, Any, T]) -> T | Awaitable[T]:
     """Run a coroutine until it has to wait.
 
     Returns:

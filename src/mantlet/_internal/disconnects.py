@@ -5,7 +5,7 @@ It is no fault of the app's, so it is neither answered nor logged as an error.
 
 from typing import Final
 
-from mantlet._internal.exception_chain import class_names, leaves
+from mantlet._internal.exception_chain import class_names, flatten_group
 from mantlet.exceptions import ClientDisconnected
 
 __all__ = ["is_disconnect"]
@@ -29,7 +29,7 @@ def is_disconnect(error: BaseException) -> bool:
     """Return whether an exception, or each member of a group, says that the client went away."""
     if not isinstance(error, BaseExceptionGroup):
         return _says_so(type(error))
-    return all(_says_so(type(one)) for one in leaves(error))
+    return all(_says_so(type(one)) for one in flatten_group(error))
 
 
 def _says_so(kind: type) -> bool:

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, Final
 
-__all__ = ["attribute", "chain", "class_names", "leaves"]
+__all__ = ["class_names", "flatten_group", "safe_getattr", "walk_chain"]
 
 #: How many exceptions are looked at. What lies behind them is as if it were not there.
 LIMIT: Final = 64
 
 
-def chain(error: BaseException) -> Iterator[BaseException]:
+def walk_chain(error: BaseException) -> Iterator[BaseException]:
     """Yield an exception, then what it wraps and came of, the nearest first, and no one twice.
 
     That is what a database wrapper has in ``orig``, the cause that it was raised ``from``, else its
@@ -33,15 +33,15 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _next(error: BaseException) -> Iterator[BaseException]:
-    near = [attribute(error, "orig"), attribute(error, "__cause__")]
-    if not attribute(error, "__suppress_context__"):
-        near.append(attribute(error, "__context__"))
+    near = [safe_getattr(error, "orig"), safe_getattr(error, "__cause__")]
+    if not safe_getattr(error, "__suppress_context__"):
+        near.append(safe_getattr(error, "__context__"))
     if isinstance(error, BaseExceptionGroup):
         near += error.exceptions[:LIMIT]
     return (one for one in near if isinstance(one, BaseException))
 
 
-def leaves(error: BaseException) -> list[BaseException]:
+def flatten_group(error: BaseException) -> list[BaseException]:
     """Return the members of a group that are none themselves; of any other exception, itself.
 
     Where there are more than `LIMIT`, or groups nested as deep, those beyond are left in their
@@ -67,7 +67,7 @@ def _class_names(kind: type) -> tuple[str, ...]:
 class_names: Callable[[type], tuple[str, ...]] = lru_cache(maxsize=1024)(_class_names)
 
 
-def attribute(error: object, name: str) -> Any:
+def safe_getattr(error: object, name: str) -> Any:
     """Return an attribute of a foreign object, or None where it has none, or raises over it."""
     try:
         return getattr(error, name, None)

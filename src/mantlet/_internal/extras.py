@@ -3,10 +3,10 @@
 from importlib import import_module
 from typing import Any
 
-__all__ = ["needed"]
+__all__ = ["import_extra"]
 
 
-def needed(module: str, extra: str) -> Any:
+def import_extra(module: str, extra: str) -> Any:
     """Import what an extra brings.
 
     Args:

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from threading import Lock
 from weakref import WeakSet
 
-__all__ = ["ForkedLock"]
+__all__ = ["ForkSafeLock"]
 
 
-class ForkedLock:
+class ForkSafeLock:
     """A lock that is free in a child process, whoever held it when that was forked.
 
     The thread that held it is not in the child, where nobody would ever release it.
@@ -24,7 +24,7 @@ class ForkedLock:
         _all.add(self)
 
     @contextmanager
-    def held(self, *, waits: bool = True) -> Iterator[bool]:
+    def hold(self, *, waits: bool = True) -> Iterator[bool]:
         """Hold the lock, and say whether that is so.
 
         Args:
@@ -42,7 +42,7 @@ class ForkedLock:
         """Return whether a thread holds it."""
         return self._lock.locked()
 
-    def renew(self) -> None:
+    def reset(self) -> None:
         """Begin anew, in a child."""
         if self._lock.locked():
             self._lock = Lock()
@@ -50,12 +50,12 @@ class ForkedLock:
                 self._forked()
 
 
-_all: WeakSet[ForkedLock] = WeakSet()
+_all: WeakSet[ForkSafeLock] = WeakSet()
 
 
 def _renew_all() -> None:
     for lock in tuple(_all):
-        lock.renew()
+        lock.reset()
 
 
 os.register_at_fork(after_in_child=_renew_all)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Final
 
-from mantlet._internal.locks import ForkedLock
+from mantlet._internal.locks import ForkSafeLock
 
-__all__ = ["Storm", "Storms"]
+__all__ = ["LogThrottle", "_Burst"]
 
 #: So many of a kind are logged within `_WINDOW` seconds; then the 100th, the 1,000th, ...
 _IN_FULL: Final = 10
@@ -18,15 +18,15 @@ _MOST_KINDS: Final = 1024
 
 
 @dataclass(slots=True)
-class Storm:
+class _Burst:
     """One kind, as often as it has come lately."""
 
     began: float
     count: int = 0
-    untold: int = 0
+    suppressed: int = 0
 
 
-class Storms:
+class LogThrottle:
     """Counts what happens, by kind, for a log.
 
     Args:
@@ -35,16 +35,16 @@ class Storms:
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
-        self._lock = ForkedLock()
-        self._storms: OrderedDict[str, Storm] = OrderedDict()
+        self._lock = ForkSafeLock()
+        self._storms: OrderedDict[str, _Burst] = OrderedDict()
 
-    def untold(self, kind: str) -> int | None:
+    def suppressed(self, kind: str) -> int | None:
         """Return how many of this kind were not logged since the last; None if nor is this one."""
         now = self._clock()
-        with self._lock.held():
+        with self._lock.hold():
             storm = self._storms.get(kind)
             if storm is None:
-                storm = self._storms[kind] = Storm(now)
+                storm = self._storms[kind] = _Burst(now)
                 if len(self._storms) > _MOST_KINDS:
                     self._storms.popitem(last=False)
             else:
@@ -53,10 +53,10 @@ class Storms:
                 storm.began, storm.count = now, 0
             storm.count += 1
             if storm.count > _IN_FULL and not _is_power_of_ten(storm.count):
-                storm.untold += 1
+                storm.suppressed += 1
                 return None
-            untold, storm.untold = storm.untold, 0
-            return untold
+            suppressed, storm.suppressed = storm.suppressed, 0
+            return suppressed
 
 
 def _is_power_of_ten(count: int) -> bool:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-__all__ = ["code_and_words"]
+__all__ = ["public_error"]
 
 _CODE: Final = re.compile(r"[A-Za-z0-9_.]{1,64}")
 #: Codes whose messages pydantic makes of the schema alone. Others hold what a parser, a validator
@@ -31,7 +31,7 @@ _TELLING_CODES: Final = frozenset(_TELLING.split())
 
 
 # Any: pydantic's own, of several versions, and FastAPI's.
-def code_and_words(error: Mapping[str, Any]) -> tuple[str, str | None]:
+def public_error(error: Mapping[str, Any]) -> tuple[str, str | None]:
     """Return the code of an error, and its message where that is made of the schema alone.
 
     Args:

@@ -12,9 +12,8 @@ from mantlet.core.policy import Reply
 from mantlet.core.request import REPORTED
 from mantlet.core.response import Response
 from mantlet.core.response_pipeline import CLOSED, COLLECTING, HOLDING, STREAMING, WAITING, Steps
-from mantlet.exceptions import ClientDisconnected, MantletError, NoAnswer
-from mantlet.http.fields import bytes_field, with_fields
-from mantlet.http.headers import BytesHeaders
+from mantlet.exceptions import ClientDisconnected, MantletError, NoResponse
+from mantlet.http.headers import BytesHeaders, bytes_field, with_fields
 
 __all__ = ["AsgiExchange", "HttpExchange", "sending_fields"]
 
@@ -56,7 +55,7 @@ class AsgiExchange(Exchange):
         failure = self.failure
         if failure is not None:
             await self.abort(failure)
-            if not isinstance(failure, (NoAnswer, ClientDisconnected)):
+            if not isinstance(failure, (NoResponse, ClientDisconnected)):
                 raise failure
 
     def hand_over(self) -> Receive:
@@ -87,7 +86,7 @@ class HttpExchange(AsgiExchange):
         self._head = None
         self._file = False
         request = self.request
-        request.handed_over = True
+        request._handed_over = True
         self._pull = request.receive
         return self.receive if self.hears_errors else request.receive
 
@@ -134,7 +133,7 @@ class HttpExchange(AsgiExchange):
                 or self._held is not None
                 or (more and not message.get("body"))
                 or head["status"] >= self.plain_below
-                or REPORTED in self.request.carrier
+                or REPORTED in self.request.raw
             ):
                 waiting = self.feed(message.get("body", b""), more)
                 if waiting is not None:
@@ -158,8 +157,8 @@ class HttpExchange(AsgiExchange):
 
     def _with_fields(self, head: AsgiMessage) -> AsgiMessage:
         request = self.request
-        if request.owns_fields and request.answer_fields:
-            raw = with_fields(head.get("headers", ()), request.answer_fields)
+        if request._owns_response_headers and request._response_headers:
+            raw = with_fields(head.get("headers", ()), request._response_headers)
             head = dict(head)
             head["headers"] = raw
         return head
@@ -174,8 +173,8 @@ class HttpExchange(AsgiExchange):
             response.is_file = True
         if "trailers" in head:
             response.has_trailers = head["trailers"]
-        if self.request.carrier["method"] == "HEAD":
-            response.has_no_body()
+        if self.request.raw["method"] == "HEAD":
+            response._set_no_body()
         return response
 
     async def _send_other(self, message: AsgiMessage, kind: str) -> None:
@@ -224,7 +223,7 @@ class HttpExchange(AsgiExchange):
             elif raw is not start.get("headers") or head.status != start["status"]:
                 start = {**start, "status": head.status, "headers": raw}
             request = self.request
-            if request.owns_fields and request.answer_fields:
+            if request._owns_response_headers and request._response_headers:
                 start = self._with_fields(start)
             out.append(start)
         for chunk in chunks:

@@ -18,8 +18,7 @@ from mantlet.core.body import (
 from mantlet.core.problem import BodyTooLarge
 from mantlet.core.request import FIELDS, NO_HEADERS, STATE, Request, origin_path
 from mantlet.exceptions import ClientDisconnected
-from mantlet.http.fields import LOWER_BYTES, FieldNames, bytes_field
-from mantlet.http.headers import Headers
+from mantlet.http.headers import LOWER_BYTES, FieldNames, Headers, bytes_field
 
 __all__ = ["AsgiRequest"]
 
@@ -58,10 +57,10 @@ class AsgiRequest(Request):
 
     __slots__ = ("_body", "_headers", "receive")
 
-    waits = True
+    is_async = True
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
-        self.carrier = scope
+        self.raw = scope
         state = scope.get(STATE)
         if state is None:
             state = scope[STATE] = {}
@@ -69,33 +68,33 @@ class AsgiRequest(Request):
         else:
             fields = scope.get(FIELDS)
         self.state = state
-        self.owns_fields = fields is None
-        self.answer_fields = {} if fields is None else fields
+        self._owns_response_headers = fields is None
+        self._response_headers = {} if fields is None else fields
         self.receive = receive
-        self.handed_over = False
-        self.endings = None
+        self._handed_over = False
+        self._cleanups = None
         self._headers: ScopeHeaders | None = None
         self._body: AsgiBody | None = None
 
     @property
     def method(self) -> str:
         """The method as sent, ``"GET"`` for a WebSocket handshake."""
-        method: str = self.carrier.get("method", "GET")
+        method: str = self.raw.get("method", "GET")
         return method
 
     @property
     def path(self) -> str:
         """The whole path, decoded."""
-        path: str = self.carrier["path"]
+        path: str = self.raw["path"]
         return path
 
     @property
     def route_path(self) -> str:
         """The decoded path within the wrapped app."""
-        path: str = self.carrier["path"]
+        path: str = self.raw["path"]
         if not path.startswith("/"):
             path = origin_path(path)
-        root: str | None = self.carrier.get("root_path")
+        root: str | None = self.raw.get("root_path")
         if root:
             root = root.rstrip("/")
             if path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):
@@ -105,13 +104,13 @@ class AsgiRequest(Request):
     @property
     def raw_path(self) -> bytes:
         """The path as sent, percent-encoded, without the query."""
-        raw: bytes | None = self.carrier.get("raw_path")
+        raw: bytes | None = self.raw.get("raw_path")
         return quote(self.path, errors="replace").encode("ascii") if raw is None else raw
 
     @property
     def query(self) -> bytes:
         """The query as sent."""
-        query: bytes = self.carrier.get("query_string", b"")
+        query: bytes = self.raw.get("query_string", b"")
         return query
 
     @property
@@ -119,25 +118,25 @@ class AsgiRequest(Request):
         """The request's header fields."""
         headers = self._headers
         if headers is None:
-            headers = self._headers = ScopeHeaders(self.carrier["headers"])
+            headers = self._headers = ScopeHeaders(self.raw["headers"])
         return headers
 
-    def add_answer_field(self, name: str, value: str, *, alone: bool = False) -> None:
+    def add_response_header(self, name: str, value: str, *, alone: bool = False) -> None:
         """Add a header field to the answer, whoever will make it."""
         if value.isascii() and value.isprintable():  # nearly always, and a call less
             key, native = LOWER_BYTES[name], value.encode()
         else:
             key, native = bytes_field(name, value)
-        fields = self.answer_fields
+        fields = self._response_headers
         if key in fields and not alone and fields[key][1] != native:
             native = fields[key][1] + b", " + native
         fields[key] = key, native
 
-    def pick_headers(self, names: FieldNames) -> Mapping[str, str]:
+    def get_headers(self, names: FieldNames) -> Mapping[str, str]:
         """Return the values of those header fields of ``names`` that are there."""
         wanted = names.lower
         found: dict[str, str] | None = None
-        for key, value in self.carrier["headers"]:
+        for key, value in self.raw["headers"]:
             if key in wanted:
                 name, text = wanted[key], value.decode("latin-1")
                 if found is None:
@@ -149,13 +148,13 @@ class AsgiRequest(Request):
     @property
     def scheme(self) -> str:
         """The scheme as the server says it."""
-        scheme: str = self.carrier.get("scheme", "http")
+        scheme: str = self.raw.get("scheme", "http")
         return scheme
 
     @property
     def client(self) -> str | None:
         """The peer's address, or None."""
-        client = self.carrier.get("client")
+        client = self.raw.get("client")
         return (client[0] or None) if client else None
 
     async def body(self, limit: int, fields: Mapping[str, str] | None = None) -> bytes:
@@ -188,7 +187,7 @@ class AsgiRequest(Request):
             MalformedRequest: its Content-Length is no number.
             RuntimeError: the request has been handed to the app already.
         """
-        if self.handed_over:
+        if self._handed_over:
             raise RuntimeError(HANDED_OVER)
         body = self._body
         if body is None:
@@ -203,7 +202,7 @@ class AsgiRequest(Request):
         if fields is not None:
             declared = fields.get(CONTENT_LENGTH)
         else:
-            for name, value in self.carrier["headers"]:
+            for name, value in self.raw["headers"]:
                 if name == b"content-length":
                     declared = value.decode("latin-1") if declared is None else "twice"
         if declared is None:
@@ -216,15 +215,15 @@ class AsgiRequest(Request):
 
     def replace_body(self, body: bytes, *, content_type: str | None = None) -> None:
         """Have the app get another body; see `Request.replace_body()`."""
-        if self.handed_over:
+        if self._handed_over:
             raise RuntimeError(HANDED_OVER)
         new = [bytes_field("content-length", str(len(body)))]
         dropped = _REPLACED
         if content_type is not None:
             new.append(bytes_field("content-type", content_type))
             dropped = _REPLACED_TYPED
-        self.carrier["headers"] = [
-            *(pair for pair in self.carrier["headers"] if pair[0] not in dropped),
+        self.raw["headers"] = [
+            *(pair for pair in self.raw["headers"] if pair[0] not in dropped),
             *new,
         ]
         self._headers = None
@@ -239,9 +238,9 @@ class AsgiRequest(Request):
 
     def replace_path(self, path: str) -> None:
         """Have the app get another path; see `Request.replace_path()`."""
-        if self.handed_over:
+        if self._handed_over:
             raise RuntimeError(HANDED_OVER)
-        carrier = self.carrier
+        carrier = self.raw
         root = (carrier.get("root_path") or "").rstrip("/")
         # An app takes it off whatever begins with it, a path from a server without it included.
         if any(f"{whole}/".startswith(f"{root}/") for whole in (carrier["path"], path)):

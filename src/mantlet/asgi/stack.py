@@ -58,13 +58,13 @@ class Stack(BaseStack[AsgiApp]):
         refusal = self.inward(request)
         if refusal is not None and refusal.waiting is not None:
             refusal = await self.judge(request, refusal)
-        fields = request.answer_fields if request.owns_fields else None
+        fields = request._response_headers if request._owns_response_headers else None
         if (
             refusal is None
             and self.inward_only
             and (kind == "http" or not (fields or self.on_message))
         ):
-            request.handed_over = True
+            request._handed_over = True
             try:
                 if not fields:
                     await self.app(scope, request.receive, send)
@@ -74,8 +74,8 @@ class Stack(BaseStack[AsgiApp]):
             finally:
                 if fields:
                     scope.pop(FIELDS, None)
-                if request.endings is not None:
-                    request.end()
+                if request._cleanups is not None:
+                    request._run_cleanups()
             return
 
         exchange = (HttpExchange if kind == "http" else WebSocketExchange)(
@@ -91,9 +91,9 @@ class Stack(BaseStack[AsgiApp]):
             if error is not None or exchange.phase != CLOSED or exchange.failure is not None:
                 await exchange.conclude(error)
         finally:
-            if request.owns_fields:
+            if request._owns_response_headers:
                 scope.pop(FIELDS, None)
-            if self.on_finish[-1] or request.endings is not None:
+            if self.on_finish[-1] or request._cleanups is not None:
                 waiting = self.finish(request, refusal)
                 if waiting is not None:
                     await waiting

@@ -6,13 +6,12 @@ from mantlet._internal.asgi_types import AsgiMessage, Receive
 from mantlet.asgi.http import AsgiExchange
 from mantlet.asgi.request import AsgiBody, AsgiRequest
 from mantlet.core.error_log import log_error
-from mantlet.core.exchange import AnswerEnded
+from mantlet.core.exchange import ResponseClosed
 from mantlet.core.policy import Close, Message
 from mantlet.core.request import REPORTED
 from mantlet.core.response import Response
 from mantlet.core.response_pipeline import CLOSED
-from mantlet.http.fields import with_fields
-from mantlet.http.headers import BytesHeaders
+from mantlet.http.headers import BytesHeaders, with_fields
 
 __all__ = ["WebSocketExchange", "WebSocketRequest"]
 
@@ -77,11 +76,11 @@ class WebSocketExchange(AsgiExchange):
         """Return the answer to the handshake: the app's, or a refusal."""
         answer = None if response.reply else self._head
         raw = response.raw
-        if self.request.owns_fields and self.request.answer_fields:
-            raw = with_fields(raw, self.request.answer_fields)
+        if self.request._owns_response_headers and self.request._response_headers:
+            raw = with_fields(raw, self.request._response_headers)
         if answer is None:
             answer = {"type": "websocket.close", "code": Close().code, "reason": ""}
-            if _DENIAL in self.request.carrier.get("extensions", ()):
+            if _DENIAL in self.request.raw.get("extensions", ()):
                 answer = {"type": f"{_DENIAL}.start", "headers": raw}
         elif raw and answer["type"] != "websocket.close":
             answer = {**answer, "headers": raw}
@@ -102,7 +101,7 @@ class WebSocketExchange(AsgiExchange):
                 return
             status = 101 if kind == "websocket.accept" else 403
             self.response = Response(status, fields, BytesHeaders)
-            self.response.has_no_body()
+            self.response._set_no_body()
             self.complete = True
             waiting = self.open()
         if waiting is not None:
@@ -148,7 +147,7 @@ class WebSocketExchange(AsgiExchange):
         kind = message["type"]
         if self._cut or (not self._open and self.phase == CLOSED):
             if kind == "websocket.send":
-                raise AnswerEnded("the connection has been closed")
+                raise ResponseClosed("the connection has been closed")
         elif not self._open:
             await self._answer(message)
         elif kind == "websocket.send" and self.stack.on_message:
@@ -160,8 +159,8 @@ class WebSocketExchange(AsgiExchange):
                 await self._close(judged)
             elif judged is not None:
                 await self._emit(_event("websocket.send", judged.data))
-        elif kind == "websocket.close" and REPORTED in self.request.carrier:
-            log_error(self.request, self.request.carrier[REPORTED], "after the answer had begun")
+        elif kind == "websocket.close" and REPORTED in self.request.raw:
+            log_error(self.request, self.request.raw[REPORTED], "after the answer had begun")
             await self._close(self._failed())
         else:
             self._closed = kind == "websocket.close"

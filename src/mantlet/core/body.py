@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Final, Protocol, Self
 
-from mantlet._internal.body_buffer import Spool
+from mantlet._internal.body_buffer import BodyBuffer
 from mantlet.core.problem import BodyTooLarge, MalformedRequest
 
 __all__ = [
@@ -68,7 +68,7 @@ def check_length(declared: str | None, limit: int) -> int | None:
     return length
 
 
-class Incoming(Spool):
+class Incoming(BodyBuffer):
     """A body, as far as it has come.
 
     Attributes:
@@ -108,7 +108,7 @@ class Incoming(Spool):
 class Source(Protocol):
     """A request, as far as its body asks something of it."""
 
-    def at_end(self, ending: Callable[[], object]) -> None:
+    def add_cleanup(self, ending: Callable[[], object]) -> None:
         """Have something called at the end of the exchange."""
         ...
 
@@ -153,7 +153,7 @@ class Chunks:
             chunk = await body.pull(limit, self._memory)
             if body.spilled:
                 body.spilled = False
-                self._source.at_end(body.close)
+                self._source.add_cleanup(body.close)
             body.expect(limit)
             if chunk:
                 self._position = start + len(chunk)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from mantlet.core.problem import Envelope
     from mantlet.redact.masking import Masker
 
-__all__ = ["log", "log_error", "maskers", "unreported", "write"]
+__all__ = ["log", "log_error", "log_exception", "mark_reported", "maskers"]
 
 log = logging.getLogger("mantlet.errors")
 
@@ -27,14 +27,14 @@ def log_error(request: Request, error: BaseException, outcome: str) -> None:
         error: the exception.
         outcome: what became of it, in words.
     """
-    if not unreported(request, error):
+    if not mark_reported(request, error):
         return
-    envelope: Envelope | None = request.carrier.get(ENVELOPE)
+    envelope: Envelope | None = request.raw.get(ENVELOPE)
     if envelope is not None:
         envelope.report(request, error, outcome)
         return
     request_id = request.state.get("request_id", "-")
-    write(
+    log_exception(
         log,
         logging.ERROR,
         ("Unhandled %s in request %s, %s", type(error).__qualname__, request_id, outcome),
@@ -46,11 +46,11 @@ def log_error(request: Request, error: BaseException, outcome: str) -> None:
 
 def maskers(request: Request) -> Iterable["Masker"]:
     """Return what masks the app's secrets, where a policy knows them."""
-    found: tuple[Masker, ...] = request.carrier.get(MASK, ())
+    found: tuple[Masker, ...] = request.raw.get(MASK, ())
     return found
 
 
-def write(
+def log_exception(
     logger: logging.Logger,
     level: int,
     words: tuple[Any, ...],
@@ -82,7 +82,7 @@ def write(
     logger.handle(record)
 
 
-def unreported(request: Request, error: BaseException) -> bool:
+def mark_reported(request: Request, error: BaseException) -> bool:
     """Return whether an exchange has not reported an exception yet; from now on it has."""
     state = request.state
     if state.get(_LOGGED) is error:

@@ -10,7 +10,7 @@ from abc import abstractmethod
 from typing import Any, Final
 
 from mantlet._internal.disconnects import is_disconnect
-from mantlet._internal.exception_chain import chain
+from mantlet._internal.exception_chain import walk_chain
 from mantlet.core.error_log import log_error
 from mantlet.core.request import FIELDS, Request
 from mantlet.core.response import VALIDATORS, Filter, Response
@@ -24,9 +24,9 @@ from mantlet.core.response_pipeline import (
     Steps,
 )
 from mantlet.core.stack import BaseStack, Refusal
-from mantlet.exceptions import MantletError, NoAnswer, ResponseTooLarge
+from mantlet.exceptions import MantletError, NoResponse, ResponseTooLarge
 
-__all__ = ["AnswerEnded", "Exchange"]
+__all__ = ["Exchange", "ResponseClosed"]
 
 #: Chunks of an app whose answer has ended that are dropped before it is stopped.
 DROPPED_CHUNKS: Final = 1024
@@ -34,7 +34,7 @@ DROPPED_CHUNKS: Final = 1024
 HELD_CHUNKS: Final = 1024
 
 
-class AnswerEnded(OSError):
+class ResponseClosed(OSError):
     """Raised into an app that goes on sending after a policy has ended its answer.
 
     An OSError, since that is what an ASGI app expects from ``send`` when nobody reads any more.
@@ -70,8 +70,8 @@ class Exchange(OutwardPass):
     def __init__(
         self, stack: BaseStack[Any], request: Request, emit: Any, refusal: Refusal | None
     ) -> None:
-        if request.owns_fields:
-            request.carrier[FIELDS] = request.answer_fields
+        if request._owns_response_headers:
+            request.raw[FIELDS] = request._response_headers
         outward = stack.outward[-1 if refusal is None else refusal.index]
         self._hooks, self.hears_errors, self.plain_below = outward
         self.stack = stack
@@ -99,8 +99,8 @@ class Exchange(OutwardPass):
         """Take a chunk of the app's body.
 
         Raises:
-            AnswerEnded: a policy has ended the answer, and the app goes on and on. One that comes
-                to its own end in reasonable time is left to it, for it may have to clean up.
+            ResponseClosed: a policy has ended the response, and the app sends without end. An app
+                that finishes in reasonable time is left to it, since it may have to clean up.
         """
         if type(chunk) is not bytes:
             chunk = _as_bytes(chunk)
@@ -120,7 +120,7 @@ class Exchange(OutwardPass):
         elif more:
             self._dropped += 1
             if self._dropped > DROPPED_CHUNKS:
-                raise AnswerEnded("the answer has ended")
+                raise ResponseClosed("the answer has ended")
         return None
 
     def _collect(self, chunk: bytes, more: bool) -> Steps | None:
@@ -162,7 +162,7 @@ class Exchange(OutwardPass):
         if self.phase == HOLDING:
             return self._resume(None)
         if self.phase == COLLECTING:
-            return self._resume(NoAnswer("the app ended before its response was complete"))
+            return self._resume(NoResponse("the app ended before its response was complete"))
         return None
 
     async def release(self) -> None:
@@ -180,7 +180,7 @@ class Exchange(OutwardPass):
                 await waiting
         elif self.phase in (HOLDING, COLLECTING):
             await self._resume(error)
-        elif any(isinstance(one, AnswerEnded) for one in chain(error)):
+        elif any(isinstance(one, ResponseClosed) for one in walk_chain(error)):
             return
         elif isinstance(error, Exception) and not is_disconnect(error):
             log_error(self.request, error, "after the answer had begun")
@@ -193,9 +193,9 @@ class Exchange(OutwardPass):
     def _say_last_words(self, error: Exception) -> None:
         """Send what a policy has to say at the end of an answer that breaks off."""
         response = self.response
-        if response is None or response.last_words is None or self.phase != STREAMING:
+        if response is None or response.on_late_error is None or self.phase != STREAMING:
             return
-        words = response.last_words(error)
+        words = response.on_late_error(error)
         if words:
             self.put(None, [_through(response.filters, words, True)], True)
 
@@ -229,7 +229,7 @@ class Exchange(OutwardPass):
                 self._fit_whole(response, body)
             return
         # To HEAD the app may send a body all the same, in any number of chunks.
-        whole = None if response.bodiless else response.whole
+        whole = None if response.no_body else response.full_body
         if whole is not None and len(whole) == self._size:
             self._flushed = True
             body = _through(new, whole, False)
@@ -240,7 +240,7 @@ class Exchange(OutwardPass):
         last = len(held) - 1 if self.complete else None
         held = [_through(new, chunk, index != last) for index, chunk in enumerate(held)]
         self._held, self._size = held, sum(map(len, held))
-        response.first, response.sole = next(filter(None, held), b""), False
+        response.first_chunk, response.is_single_chunk = next(filter(None, held), b""), False
         if not response.keeps_length:
             response.headers.remove(*VALIDATORS, "Content-Length")
 
@@ -252,7 +252,7 @@ class Exchange(OutwardPass):
         if headers.get("Content-Length", size) != size:
             headers.set("Content-Length", size)
         self._held, self._size = [body], len(body)
-        response.whole = body
+        response.full_body = body
 
     def _filter(self, response: Response, chunk: bytes, more: bool) -> bytes:
         """Send a chunk through the filters that what came before it has gone through."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from mantlet.core.request import Request
 from mantlet.core.response import Response
-from mantlet.http.fields import text_field
+from mantlet.http.headers import text_field
 
 if TYPE_CHECKING:
     from mantlet.redact.masking import Masker
@@ -99,7 +99,7 @@ class Policy:
     by a RuntimeError.
 
     If a policy's `on_request` let a request pass, it sees exactly one of `on_response` and
-    `on_error`, but for an answer below its `responses_from`, which it does not see; if it ran at
+    `on_error`, but for an answer below its `min_status`, which it does not see; if it ran at
     all, it sees `on_finish` once. A hook that raises a `Problem` answers
     with it; any other exception goes to the policies further out, and then to the server.
     """
@@ -108,13 +108,13 @@ class Policy:
 
     #: Hooks that the class overrides and this instance, as configured, has no use for. They cost
     #: nothing either.
-    idle_hooks: frozenset[str] = frozenset()
+    disabled_hooks: frozenset[str] = frozenset()
 
     #: What masks the app's secrets, where it knows them, in all that is said of an exchange.
-    masker: "Masker | None" = None
+    secret_masker: "Masker | None" = None
 
     #: The lowest status of an answer that `on_response` is called for; those below cost nothing.
-    responses_from: int = 0
+    min_status: int = 0
 
     def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
         """Judge a request, or a WebSocket handshake, on its way in; the outermost policy first.

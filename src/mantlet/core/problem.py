@@ -12,7 +12,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from mantlet.core.policy import Reply
 from mantlet.core.request import ENVELOPE, Request
 from mantlet.exceptions import MantletError
-from mantlet.http.fields import check_name, check_value
+from mantlet.http.headers import check_name, check_value
 
 __all__ = ["BodyTooLarge", "Envelope", "MalformedRequest", "Problem"]
 
@@ -101,7 +101,7 @@ class Problem(MantletError):
         It names the request by the id that the exchange has, if it has one. Outside of an
         `ErrorEnvelope` the form is always ``application/problem+json``.
         """
-        envelope: Envelope | None = request.carrier.get(ENVELOPE)
+        envelope: Envelope | None = request.raw.get(ENVELOPE)
         if envelope is not None:
             return envelope.render(self, request)
         return self.answer(MEDIA_TYPE, self.as_json(request))

@@ -7,8 +7,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 from urllib.parse import urlparse
 
-from mantlet.http.fields import FieldNames
-from mantlet.http.headers import Headers
+from mantlet.http.headers import FieldNames, Headers
 
 __all__ = ["Request", "state"]
 
@@ -16,7 +15,7 @@ __all__ = ["Request", "state"]
 STATE = "mantlet.state"
 
 #: Where the outermost stack that touches the answer keeps the fields that it will set in it.
-FIELDS = "mantlet.http.fields"
+FIELDS = "mantlet.response_headers"
 
 #: Where a framework's signal leaves the exception that the framework turned into an answer.
 REPORTED = "mantlet.error"
@@ -27,7 +26,7 @@ ENVELOPE = "mantlet.envelope"
 #: Where a policy that knows the app's secrets has its `scan.Masker`, in a tuple.
 MASK = "mantlet.mask"
 
-#: What `Request.pick_headers()` returns where none is there.
+#: What `Request.get_headers()` returns where none is there.
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -35,51 +34,54 @@ class Request:
     """A lazy, read-only view over a WSGI environ or an ASGI scope.
 
     Attributes:
-        carrier: the environ or the scope itself, for what this view does not show.
+        raw: the environ or the scope itself, for what this view does not show.
         state: the exchange's dict, shared by all policies and readable by the app.
-        handed_over: whether the app has the request, so that its body is no longer ours.
-        endings: what `at_end()` was given; None where that is nothing, as it mostly is.
         protocol: ``"http"``, or ``"websocket"`` for a WebSocket and its handshake.
-        waits: whether a hook may wait on an event loop, as it may under ASGI.
+        is_async: whether a hook may wait on an event loop, as it may under ASGI.
     """
 
     __slots__ = (
-        "_notes",
-        "answer_fields",
-        "carrier",
-        "endings",
-        "handed_over",
-        "owns_fields",
+        "_cleanups",
+        "_handed_over",
+        "_local",
+        "_owns_response_headers",
+        "_response_headers",
+        "raw",
         "state",
     )
 
     protocol: Literal["http", "websocket"] = "http"
-    waits: bool = False
+    is_async: bool = False
 
-    carrier: MutableMapping[str, Any]
+    raw: MutableMapping[str, Any]
     state: dict[str, Any]
     #: The fields to be set, in the protocol's own form, by their names in lower case.
-    answer_fields: dict[Any, tuple[Any, Any]]
+    _response_headers: dict[Any, tuple[Any, Any]]
     #: Whether it is this request's stack that sets them, and not one further out.
-    owns_fields: bool
-    handed_over: bool
-    endings: list[Callable[[], object]] | None
+    _owns_response_headers: bool
+    _handed_over: bool
+    _cleanups: list[Callable[[], object]] | None
 
-    _notes: dict[Any, Any]
+    _local: dict[object, dict[str, Any]]
 
-    @property
-    def notes(self) -> dict[Any, Any]:
-        """What a policy keeps for its later hooks: the dict of this pass through this stack alone.
+    def local(self, policy: object) -> dict[str, Any]:
+        """Return what one policy keeps of this exchange for its own later hooks: a dict of its own.
 
-        `state` is shared by all stacks that a request passes through, and by the app.
+        No other policy and no other stack sees it; `state` is what all of them, and the app, share.
+
+        Args:
+            policy: the policy that asks, ``self`` in a hook.
         """
         try:
-            return self._notes
+            return self._local[policy]
         except AttributeError:
-            self._notes = {}
-        return self._notes
+            self._local = {}
+        except KeyError:
+            pass
+        own = self._local[policy] = {}
+        return own
 
-    def at_end(self, ending: Callable[[], object]) -> None:
+    def add_cleanup(self, ending: Callable[[], object]) -> None:
         """Have something called once the exchange has ended in whatever way, behind `on_finish`.
 
         For what a hook has opened for this request alone, such as a file: it costs nothing where
@@ -88,23 +90,23 @@ class Request:
         Args:
             ending: what is to be called; the last one that came is called first.
         """
-        if self.endings is None:
-            self.endings = []
-        self.endings.append(ending)
+        if self._cleanups is None:
+            self._cleanups = []
+        self._cleanups.append(ending)
 
-    def end(self) -> None:
+    def _run_cleanups(self) -> None:
         """Call what is to be called at the end, each also behind one that raises.
 
         Raises:
             BaseException: what one of them has raised.
         """
-        endings, self.endings = self.endings, None
+        endings, self._cleanups = self._cleanups, None
         with ExitStack() as stack:
             for ending in endings or ():
                 stack.callback(ending)
 
     @abstractmethod
-    def add_answer_field(self, name: str, value: str, *, alone: bool = False) -> None:
+    def add_response_header(self, name: str, value: str, *, alone: bool = False) -> None:
         """Add a header field to the answer, whoever will make it: the app, or any policy.
 
         It takes the place of a field of that name that the answer has. A second value for one name
@@ -163,7 +165,7 @@ class Request:
         """The request's header fields."""
 
     @abstractmethod
-    def pick_headers(self, names: FieldNames) -> Mapping[str, str]:
+    def get_headers(self, names: FieldNames) -> Mapping[str, str]:
         """Return the values of those header fields of ``names`` that are there.
 
         For a policy that wants one or two fields of a request: it costs less than `headers`.
@@ -187,7 +189,7 @@ class Request:
 
         Args:
             limit: in bytes.
-            fields: what `pick_headers()` has found of names with ``Content-Length`` among them,
+            fields: what `get_headers()` has found of names with ``Content-Length`` among them,
                 where that has been asked for already: they need not be gone through again.
 
         Raises:

@@ -31,14 +31,14 @@ class Response:
 
     Attributes:
         status: may be changed.
-        bodiless: whether this is the answer to HEAD, or a head alone.
-        first: the first bytes of the body, as far as they are there with the head.
-        complete: whether `first` is all of the body, the app having said so.
-        sole: whether `first` is all that has come of it.
+        no_body: whether this is the answer to HEAD, or a head alone.
+        first_chunk: the first bytes of the body, as far as they are there with the head.
+        complete: whether `first_chunk` is all of the body, the app having said so.
+        is_single_chunk: whether `first_chunk` is all that has come of it.
         has_trailers: whether the app has said that fields will follow the body (ASGI).
         is_file: whether the body is a file that the server is to send by itself
             (``wsgi.file_wrapper``, ``http.response.pathsend``, ``http.response.zerocopysend``).
-        last_words: None, or what is asked for a last chunk to send if the app raises the given
+        on_late_error: None, or what is asked for a last chunk to send if the app raises the given
             exception once the head has gone. The connection is ended behind it all the same.
     """
 
@@ -47,10 +47,10 @@ class Response:
     trailer_filters: tuple[TrailerFilter, ...] = ()
     keeps_length = True
     complete = False
-    sole = False
+    is_single_chunk = False
     is_file = False
     has_trailers = False
-    last_words: Callable[[BaseException], bytes] | None = None
+    on_late_error: Callable[[BaseException], bytes] | None = None
 
     # Any: the native pairs, of bytes under ASGI and of str under WSGI.
     def __init__(self, status: int, raw: Any, make: Callable[[Any], MutableHeaders]) -> None:
@@ -60,9 +60,9 @@ class Response:
         self._headers: MutableHeaders | None = None
         self._whole: bytes | None = None
         self.filters: tuple[Filter, ...] = ()
-        self.first = b""
+        self.first_chunk = b""
         self.reply = False
-        self.bodiless = False
+        self.no_body = False
 
     @property
     def headers(self) -> MutableHeaders:
@@ -83,28 +83,28 @@ class Response:
         self._headers = None
 
     @property
-    def whole(self) -> bytes | None:
+    def full_body(self) -> bytes | None:
         """The whole body, where that is there with the head; else None.
 
         A first chunk that is as long as ``Content-Length`` says is all of it.
         """
-        if self._whole is None and self.sole and self.first:
+        if self._whole is None and self.is_single_chunk and self.first_chunk:
             length = self.headers.get("Content-Length")
-            if length == str(len(self.first)):
-                self._whole = self.first
+            if length == str(len(self.first_chunk)):
+                self._whole = self.first_chunk
         return self._whole
 
-    @whole.setter
-    def whole(self, body: bytes) -> None:
-        self._whole = self.first = body
+    @full_body.setter
+    def full_body(self, body: bytes) -> None:
+        self._whole = self.first_chunk = body
 
-    def has_no_body(self) -> None:
+    def _set_no_body(self) -> None:
         """Say that this is the answer to HEAD, or that it is a head alone."""
-        self.whole = b""
-        self.bodiless = True
+        self.full_body = b""
+        self.no_body = True
         self.complete = False
 
-    def begin(self, held: list[bytes], size: int, complete: bool) -> None:
+    def _begin(self, held: list[bytes], size: int, complete: bool) -> None:
         """Say what is there of the body.
 
         Args:
@@ -113,14 +113,14 @@ class Response:
             complete: whether they are all.
         """
         if len(held) == 1:
-            self.first = held[0]
-            self.sole = True
+            self.first_chunk = held[0]
+            self.is_single_chunk = True
             if complete:
                 self.complete = True
                 self._whole = held[0]
         else:
-            self.first = next(filter(None, held), b"")
-            self.sole = len(self.first) == size
+            self.first_chunk = next(filter(None, held), b"")
+            self.is_single_chunk = len(self.first_chunk) == size
 
     def transform(self, fn: Filter, *, keeps_length: bool = False) -> None:
         """Register a filter over the streamed body.
@@ -141,14 +141,14 @@ class Response:
         """
         if self.status == 206:
             return
-        if keeps_length and (self.bodiless or self.status in (204, 304)):
+        if keeps_length and (self.no_body or self.status in (204, 304)):
             return
-        if self.bodiless or self.status in (204, 304):
+        if self.no_body or self.status in (204, 304):
             # What the head says of a body is true of the unfiltered one. A 304 names, by its ETag,
             # what the client has already (RFC 9110, 15.4.5).
             if self.status != 204:
                 self.headers.remove("Content-Length")
-            if self.bodiless:
+            if self.no_body:
                 self.headers.remove(*VALIDATORS)
             fn = _no_body
         self.filters += (fn,)
@@ -174,9 +174,9 @@ class Response:
             ResponseTooLarge: the body is larger. A policy that catches this lets it stream.
             Exception: the app's own, where it raises before the body is complete.
         """
-        whole = self.whole
+        whole = self.full_body
         if whole is None:
-            whole = self.whole = await _whole_body(limit)
+            whole = self.full_body = await _whole_body(limit)
         if len(whole) > limit:
             raise ResponseTooLarge(limit)
         return whole

@@ -15,7 +15,7 @@ from mantlet.core.problem import Problem
 from mantlet.core.request import REPORTED, Request
 from mantlet.core.response import REPLIED, WANTS_BODY, Response
 from mantlet.core.stack import OutwardPair, Waiting, settled
-from mantlet.exceptions import MantletError, NoAnswer, ResponseTooLarge
+from mantlet.exceptions import MantletError, NoResponse, ResponseTooLarge
 
 __all__ = [
     "CLOSED",
@@ -117,7 +117,7 @@ class OutwardPass:
 
     def no_answer(self) -> MantletError:
         """Return the error that it is when the app ends without an answer."""
-        return NoAnswer("the app sent no response")
+        return NoResponse("the app sent no response")
 
     @abstractmethod
     def _fit(self, response: Response) -> None:
@@ -135,8 +135,8 @@ class OutwardPass:
             response = self.response = self.app_response()
             if response is None:
                 error = self.no_answer()
-            elif self._held and not response.bodiless:
-                response.begin(self._held, self._size, self.complete)
+            elif self._held and not response.no_body:
+                response._begin(self._held, self._size, self.complete)
         self._error: BaseException | None = error
         self._pending: Iterator[OutwardPair] = iter(self._hooks)
         waiting = self._carry()
@@ -188,7 +188,7 @@ class OutwardPass:
             return error
         if error is None and not response.reply:
             # A framework that told of an error by its signal has raised it already.
-            error = self._error = self.request.carrier.get(REPORTED)
+            error = self._error = self.request.raw.get(REPORTED)
         if error is None:
             return HOLD if response.status >= 400 and self._must_hold(response) else None
         # Where a policy further in has made the answer one that is not held, what the app raises
@@ -229,7 +229,7 @@ class OutwardPass:
         if self._error is not None:
             if not isinstance(self._error, Exception):
                 return  # cancellation and the like can't be answered
-            self.request.carrier.pop(REPORTED, None)
+            self.request.raw.pop(REPORTED, None)
         self._error = None
         self._adopt(reply)
 
@@ -237,15 +237,15 @@ class OutwardPass:
         """Make a reply the response that the policies further out see."""
         response = self.make_response(reply)
         response.reply = True
-        self.request.carrier[REPLIED] = True
-        response.whole = b""
+        self.request.raw[REPLIED] = True
+        response.full_body = b""
         if reply.status not in (204, 304):
-            response.whole = reply.body
+            response.full_body = reply.body
             response.headers.set("Content-Length", str(len(reply.body)))
         response.complete = True
         if self.request.method == "HEAD":
-            response.has_no_body()
-        whole = response.whole or b""
+            response._set_no_body()
+        whole = response.full_body or b""
         self.response = response
         self.complete = True
         self._held, self._size, self._fitted = [whole], len(whole), 0
@@ -263,8 +263,8 @@ class OutwardPass:
         """Make what is held one chunk, since a policy asks for the whole; return it."""
         body = b"".join(self._held or ())
         self._held = [body]
-        if self.response is not None and not self.response.bodiless:
-            self.response.begin(self._held, self._size, self.complete)
+        if self.response is not None and not self.response.no_body:
+            self.response._begin(self._held, self._size, self.complete)
         return body
 
     async def _resume(self, result: bytes | BaseException | None) -> None:
@@ -279,7 +279,7 @@ class OutwardPass:
             elif self.phase == COLLECTING and self.complete:
                 result = body
             elif self._ended:
-                result = self._error or NoAnswer("the app ended before its response was complete")
+                result = self._error or NoResponse("the app ended before its response was complete")
             else:
                 return
             wanted = await _until_wanted(self._pass, result)

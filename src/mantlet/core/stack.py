@@ -7,8 +7,8 @@ from mantlet.core.policy import Policy, Reply
 from mantlet.core.problem import Problem
 from mantlet.core.request import MASK, Request
 from mantlet.core.response import Response
-from mantlet.integrations.apps import hear
-from mantlet.integrations.signals import listen
+from mantlet.integrations.apps import install_exception_hook
+from mantlet.integrations.signals import connect_signals
 
 __all__ = ["BaseStack", "OutwardPair", "Refusal", "Waiting", "settled"]
 
@@ -102,7 +102,7 @@ class BaseStack(Generic[App]):
         self.startup = tuple(p.startup for p in policies if _overrides(p, "startup"))
         self.shutdown = tuple(p.shutdown for p in reversed(policies) if _overrides(p, "shutdown"))
         #: What masks the app's secrets: those of an error of a policy further out as well.
-        self.maskers = tuple(p.masker for p in policies if p.masker is not None)
+        self.maskers = tuple(p.secret_masker for p in policies if p.secret_masker is not None)
         #: Whether every policy is done with a request of HTTP once it has let it pass.
         self.inward_only = not (self.outward[-1].hooks or self.on_finish[-1])
         #: Whether no policy wants to see anything.
@@ -110,8 +110,8 @@ class BaseStack(Generic[App]):
             self.on_request or self.on_message or self.startup or self.shutdown
         )
         if self.outward[-1].hears_errors:
-            listen()
-            hear(self.app)
+            connect_signals()
+            install_exception_hook(self.app)
 
     def __repr__(self) -> str:
         names = ", ".join(type(policy).__name__ for policy in self.policies)
@@ -135,8 +135,8 @@ class BaseStack(Generic[App]):
         if start:
             hooks = tuple(pair for pair in hooks if pair[0] >= start)
         elif self.maskers:
-            known = request.carrier.get(MASK, ())
-            request.carrier[MASK] = tuple(dict.fromkeys(known + self.maskers))
+            known = request.raw.get(MASK, ())
+            request.raw[MASK] = tuple(dict.fromkeys(known + self.maskers))
         index = start
         try:
             for index, hook in hooks:
@@ -161,13 +161,13 @@ class BaseStack(Generic[App]):
         return refusal
 
     def finish(self, request: Request, refusal: Refusal | None) -> Coroutine[Any, Any, None] | None:
-        """Tell every policy that ran that the exchange has ended, then what `at_end()` was given.
+        """Tell every policy that ran that the exchange has ended, then run the cleanups.
 
         Returns:
             None when all of them know, or what is left to do where one has to wait.
         """
         hooks = self.on_finish[-1 if refusal is None else refusal.index + 1]
-        if request.endings is not None:
+        if request._cleanups is not None:
             hooks = (*hooks, _end)
         if len(hooks) == 1:  # as it mostly is
             waiting = hooks[0](request)
@@ -187,7 +187,7 @@ def settled(reply: Reply | None) -> Reply | None:
 
 
 def _end(request: Request) -> None:
-    request.end()
+    request._run_cleanups()
 
 
 def _raised(index: int, error: BaseException, request: Request) -> Refusal:
@@ -241,7 +241,7 @@ async def _each(hooks: tuple[Callable[[], Awaitable[None] | None], ...]) -> None
 
 
 def _overrides(policy: Policy, hook: str) -> bool:
-    if hook in policy.idle_hooks:
+    if hook in policy.disabled_hooks:
         return False
     own = getattr(policy, hook)
     return getattr(own, "__func__", own) is not getattr(Policy, hook)
@@ -252,7 +252,7 @@ def _outward(policies: tuple[Policy, ...]) -> Outward:
         (
             policy.on_response if _overrides(policy, "on_response") else None,
             policy.on_error if _overrides(policy, "on_error") else None,
-            policy.responses_from,
+            policy.min_status,
         )
         for policy in reversed(policies)
     )

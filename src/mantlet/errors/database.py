@@ -11,7 +11,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any, Final
 
-from mantlet._internal.exception_chain import attribute, class_names
+from mantlet._internal.exception_chain import class_names, safe_getattr
 from mantlet.core.problem import Problem
 from mantlet.errors import dbcodes
 from mantlet.errors.dbcodes import CONFLICT, FAULT, INVALID, RETRY, TIMEOUT, UNAVAILABLE
@@ -49,18 +49,18 @@ def database_problem(error: BaseException) -> Problem | None:
 def _meaning(error: BaseException, deepest: int) -> int | None:
     module = _module(type(error))
     if module in _WRAPPERS:
-        inner = attribute(error, "orig") or attribute(error, "__cause__")
-        inner = inner or attribute(error, "__context__")
+        inner = safe_getattr(error, "orig") or safe_getattr(error, "__cause__")
+        inner = inner or safe_getattr(error, "__context__")
         if isinstance(inner, BaseException) and deepest:
             meaning = _meaning(inner, deepest - 1)
             if meaning is not None:
                 return meaning
-        if attribute(error, "connection_invalidated") is True:
+        if safe_getattr(error, "connection_invalidated") is True:
             return UNAVAILABLE
     reader = _READERS.get(module)
     meaning = reader(error) if reader else None
     if meaning is None:
-        meaning = _by_sqlstate(attribute(error, "sqlstate") or attribute(error, "pgcode"))
+        meaning = _by_sqlstate(safe_getattr(error, "sqlstate") or safe_getattr(error, "pgcode"))
     if meaning is None and (reader or module in _WRAPPERS or module in _PLAIN):
         meaning = _by_class(error)
     return meaning
@@ -96,14 +96,14 @@ def _by_number(table: Mapping[str, int], code: object) -> int | None:
 
 def _first_argument(error: BaseException) -> Any:
     """Return the first of an exception's arguments, where drivers keep the code."""
-    arguments = attribute(error, "args")
+    arguments = safe_getattr(error, "args")
     while isinstance(arguments, (tuple, list)) and arguments:
         arguments = arguments[0]
     return arguments
 
 
 def _sqlite(error: BaseException) -> int | None:
-    code = attribute(error, "sqlite_errorcode")
+    code = safe_getattr(error, "sqlite_errorcode")
     if not isinstance(code, int):
         return None
     table = dbcodes.SQLITE
@@ -111,13 +111,13 @@ def _sqlite(error: BaseException) -> int | None:
 
 
 def _mysql(error: BaseException) -> int | None:
-    number = attribute(error, "errno")
+    number = safe_getattr(error, "errno")
     number = number if isinstance(number, int) and number > 0 else _first_argument(error)
     return _by_number(dbcodes.MYSQL, number)
 
 
 def _sql_server(error: BaseException) -> int | None:
-    return _by_number(dbcodes.SQL_SERVER, attribute(error, "number") or _first_argument(error))
+    return _by_number(dbcodes.SQL_SERVER, safe_getattr(error, "number") or _first_argument(error))
 
 
 def _odbc(error: BaseException) -> int | None:
@@ -132,15 +132,15 @@ def _odbc(error: BaseException) -> int | None:
 
 def _oracle(error: BaseException) -> int | None:
     said = _first_argument(error)
-    driver = attribute(said, "full_code")
+    driver = safe_getattr(said, "full_code")
     if isinstance(driver, str) and driver in dbcodes.ORACLE_DRIVER:
         return dbcodes.ORACLE_DRIVER[driver]
-    return _by_number(dbcodes.ORACLE, attribute(said, "code"))
+    return _by_number(dbcodes.ORACLE, safe_getattr(said, "code"))
 
 
 def _mongodb(error: BaseException) -> int | None:
-    code = attribute(error, "code")
-    details = attribute(error, "details")
+    code = safe_getattr(error, "code")
+    details = safe_getattr(error, "details")
     if isinstance(details, Mapping):  # a bulk write keeps the codes one by one
         failed = details.get("writeErrors")
         if isinstance(failed, list) and failed and isinstance(failed[0], Mapping):
@@ -151,11 +151,11 @@ def _mongodb(error: BaseException) -> int | None:
 
 def _psycopg2(error: BaseException) -> int | None:
     """Read the SQLSTATE; where the server did not send the error, that of its class's condition."""
-    code = attribute(error, "pgcode")
+    code = safe_getattr(error, "pgcode")
     if code is None:
         condition = _CAPITAL.sub("_", type(error).__name__).upper()
         # Of a package that is loaded, this is its table of constants.
-        code = attribute(import_module("psycopg2.errorcodes"), condition)
+        code = safe_getattr(import_module("psycopg2.errorcodes"), condition)
     return _by_sqlstate(code)
 
 

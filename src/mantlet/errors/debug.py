@@ -17,7 +17,7 @@ from mantlet.core.policy import Reply
 from mantlet.core.request import Request
 from mantlet.errors.negotiation import HTML, form
 from mantlet.errors.rendering import ACCEPT, document
-from mantlet.http.fields import FieldNames
+from mantlet.http.headers import FieldNames
 
 __all__ = ["VARIABLES", "debug_reply", "production"]
 
@@ -78,7 +78,7 @@ def production() -> str | None:
 
 def debug_reply(request: Request, error: BaseException, status: int) -> Reply | None:
     """Return the traceback as a page, or None where this client must not, or need not, see it."""
-    given = request.pick_headers(ACCEPT)
+    given = request.get_headers(ACCEPT)
     if not _is_local(request) or form(given.get("accept")) != HTML:
         return None
     title = f"{status} {type(error).__qualname__}"
@@ -102,12 +102,12 @@ def _is_local(request: Request) -> bool:
     except ValueError:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
-    carrier = request.carrier
+    carrier = request.raw
     version = carrier.get("http_version") or carrier.get("SERVER_PROTOCOL") or ""
-    host = request.pick_headers(_HOST).get("host", "")
+    host = request.get_headers(_HOST).get("host", "")
     return (
         (mapped or address).is_loopback
         and _LOCAL_HOST.fullmatch(host) is not None
-        and not request.pick_headers(_FORWARDED)
+        and not request.get_headers(_FORWARDED)
         and not version.endswith("1.0")  # which no browser speaks, and nginx does by default
     )

@@ -10,7 +10,7 @@ import sys
 from html import unescape
 from typing import Final
 
-from mantlet._internal.exception_chain import attribute
+from mantlet._internal.exception_chain import safe_getattr
 from mantlet.core.problem import Problem
 from mantlet.errors.documents import document_problem, document_words, is_phrase
 
@@ -79,8 +79,8 @@ def failure_words(status: int, body: bytes) -> str | None:
         said = _unescaped(found["words"] or b"")
     if said is None or not said.strip() or is_phrase(status, said):
         return None
-    known = attribute(sys.modules.get("werkzeug.exceptions"), "default_exceptions") or {}
-    return None if said == attribute(known.get(status), "description") else said
+    known = safe_getattr(sys.modules.get("werkzeug.exceptions"), "default_exceptions") or {}
+    return None if said == safe_getattr(known.get(status), "description") else said
 
 
 def _unescaped(words: bytes) -> str:

@@ -6,9 +6,9 @@ They are known by the dotted names of their classes; no framework is imported.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from mantlet._internal.exception_chain import attribute
+from mantlet._internal.exception_chain import safe_getattr
 from mantlet.core.problem import phrase
-from mantlet.http.fields import text_field
+from mantlet.http.headers import text_field
 
 __all__ = ["HTTP_EXCEPTIONS", "Fields", "declared", "kept_fields", "words"]
 
@@ -63,15 +63,15 @@ def declared(error: BaseException, status: str | int) -> tuple[int, Fields]:
         error: the exception.
         status: what `HTTP_EXCEPTIONS` has for its class.
     """
-    given = attribute(error, status) if isinstance(status, str) else status
-    response = attribute(error, "response")  # Werkzeug's abort() takes a whole response
+    given = safe_getattr(error, status) if isinstance(status, str) else status
+    response = safe_getattr(error, "response")  # Werkzeug's abort() takes a whole response
     if given is None and response is not None:
-        given = attribute(response, "status_code")
+        given = safe_getattr(response, "status_code")
     code = given if isinstance(given, int) and 300 <= given <= 599 else 500
-    headers = attribute(error, "headers")
-    own: Callable[[], Any] | None = attribute(error, "get_headers")
+    headers = safe_getattr(error, "headers")
+    own: Callable[[], Any] | None = safe_getattr(error, "get_headers")
     if response is not None:
-        headers = attribute(response, "headers")
+        headers = safe_getattr(response, "headers")
     elif headers is None and own is not None:
         headers = own()
     return int(code), kept_fields(_pairs(headers), lost=_LOST - {"content-range"})
@@ -81,7 +81,7 @@ def _pairs(headers: Any) -> Iterable[tuple[Any, Any]]:
     """Return header fields as pairs, from the forms that frameworks have them in."""
     if not headers or isinstance(headers, (str, bytes)):
         return ()
-    items = attribute(headers, "items")
+    items = safe_getattr(headers, "items")
     pairs: Iterable[tuple[Any, Any]] = headers if items is None else items()
     return pairs
 
@@ -108,7 +108,7 @@ def words(error: BaseException, status: int) -> str | None:
     if status >= 500:
         return None
     for name in ("detail", "description", "text"):
-        said = attribute(error, name)
+        said = safe_getattr(error, name)
         if isinstance(said, str) and said.strip() and said != phrase(status):
             return said
     return None

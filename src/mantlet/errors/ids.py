@@ -4,7 +4,7 @@ import re
 from os import register_at_fork, urandom
 
 from mantlet.core.request import Request
-from mantlet.http.fields import FieldNames
+from mantlet.http.headers import FieldNames
 
 __all__ = ["request_id", "trace_id"]
 
@@ -25,7 +25,7 @@ register_at_fork(after_in_child=_ahead.clear)
 
 def request_id(request: Request) -> str:
     """Return the id that the request came with, else its trace's, else a new random one."""
-    given = request.pick_headers(_CARRIERS)
+    given = request.get_headers(_CARRIERS)
     if given:
         own = given.get("x-request-id", "")
         if _VALID.fullmatch(own):
@@ -41,7 +41,7 @@ def request_id(request: Request) -> str:
 
 def trace_id(request: Request) -> str | None:
     """Return the id of the trace that the request belongs to, if it names one."""
-    return _trace(request.pick_headers(_CARRIERS).get("traceparent", ""))
+    return _trace(request.get_headers(_CARRIERS).get("traceparent", ""))
 
 
 def _trace(parent: str) -> str | None:

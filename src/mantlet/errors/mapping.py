@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import Any, Final, NamedTuple
 
-from mantlet._internal.exception_chain import chain, class_names, leaves
+from mantlet._internal.exception_chain import class_names, flatten_group, walk_chain
 from mantlet.core.problem import Problem
 from mantlet.errors.database import database_problem
 from mantlet.errors.frameworks import HTTP_EXCEPTIONS, Fields, declared, words
@@ -84,13 +84,13 @@ class ErrorMap:
         own = self._look_up(error)
         if own is not None:
             return own
-        verdicts = [self._judge(one) or UNKNOWN for one in leaves(error)]
+        verdicts = [self._judge(one) or UNKNOWN for one in flatten_group(error)]
         if UNKNOWN in verdicts:
             return UNKNOWN
         return max(verdicts, key=lambda verdict: verdict.status)
 
     def _judge(self, error: BaseException) -> Verdict | None:
-        for one in chain(error):
+        for one in walk_chain(error):
             verdict = self._look_up(one)
             if verdict is None and one is error:
                 verdict = self._made_for_clients(error)

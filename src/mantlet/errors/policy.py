@@ -31,7 +31,7 @@ from time import perf_counter
 from typing import Final, get_args
 
 from mantlet._internal.disconnects import is_disconnect
-from mantlet.core.error_log import log, unreported
+from mantlet.core.error_log import log, mark_reported
 from mantlet.core.policy import Policy, Reply
 from mantlet.core.problem import Problem
 from mantlet.core.request import ENVELOPE, Request
@@ -123,11 +123,11 @@ class ErrorEnvelope(Policy):
         )
         self._map = ErrorMap(map or {}, details=details)
         if stream_errors:
-            self.responses_from = 0
+            self.min_status = 0
         else:
-            self.responses_from = 400
+            self.min_status = 400
             if reenvelope == "never":
-                self.idle_hooks = frozenset({"on_response"})
+                self.disabled_hooks = frozenset({"on_response"})
 
     def on_request(self, request: Request) -> Reply | None:
         """Give the exchange its id."""
@@ -135,8 +135,8 @@ class ErrorEnvelope(Policy):
         own = state.get("request_id")
         if own is None:  # else it is another envelope's, further out
             own = state["request_id"] = request_id(request)
-        request.add_answer_field(HEADER, own)
-        carrier = request.carrier
+        request.add_response_header(HEADER, own)
+        carrier = request.raw
         if ENVELOPE not in carrier:
             carrier[ENVELOPE] = self
             carrier[BEGAN] = perf_counter(), enter(own)
@@ -147,7 +147,7 @@ class ErrorEnvelope(Policy):
 
     def on_finish(self, request: Request) -> None:
         """Take the exchange's id out of the context."""
-        carrier = request.carrier
+        carrier = request.raw
         if carrier.get(ENVELOPE) is self:
             del carrier[ENVELOPE]
             _, current = carrier.pop(BEGAN)
@@ -158,8 +158,8 @@ class ErrorEnvelope(Policy):
         if not isinstance(error, Exception) or is_disconnect(error):
             return None
         verdict = self.judge(error)
-        if unreported(request, error):
-            outermost: ErrorEnvelope = request.carrier.get(ENVELOPE, self)
+        if mark_reported(request, error):
+            outermost: ErrorEnvelope = request.raw.get(ENVELOPE, self)
             outermost.report(request, error, f"answered with {verdict.status}", verdict)
         if self.debug and verdict.status >= 500:
             shown = self._debug(request, error, verdict.status)
@@ -192,7 +192,7 @@ class ErrorEnvelope(Policy):
         if kind not in FORMATS or "Content-Length" in headers or "Content-Encoding" in headers:
             return
         ending = Ending(response, kind)
-        response.last_words = lambda error: ending.words(
+        response.on_late_error = lambda error: ending.words(
             self.judge(error).problem or INTERNAL, request
         )
 
@@ -231,7 +231,7 @@ class ErrorEnvelope(Policy):
         """
         meant = verdict is not None and verdict.meant and verdict.status < 500
         status = None if verdict is None else verdict.status
-        began, _ = request.carrier.get(BEGAN, (perf_counter(), None))
+        began, _ = request.raw.get(BEGAN, (perf_counter(), None))
         seconds = perf_counter() - began
         try:
             self.reporting.report(

@@ -79,7 +79,7 @@ class Reenvelope:
 
 
 def _asks_for_json(request: Request) -> bool:
-    return asks_for_json(request.pick_headers(ACCEPT).get("accept"))
+    return asks_for_json(request.get_headers(ACCEPT).get("accept"))
 
 
 def with_fields(reply: Reply, fields: Fields) -> Reply:

@@ -10,7 +10,7 @@ from mantlet.core.policy import Reply
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.errors.negotiation import HTML, JSON, PROBLEM_JSON, PROBLEM_XML, TEXT, form
-from mantlet.http.fields import FieldNames
+from mantlet.http.headers import FieldNames
 
 __all__ = ["ACCEPT", "Page", "page", "render"]
 
@@ -45,7 +45,7 @@ def render(problem: Problem, request: Request, own_page: Page | None = None) -> 
         request: what it answers.
         own_page: makes the page in place of `page()`.
     """
-    given = request.pick_headers(ACCEPT)
+    given = request.get_headers(ACCEPT)
     own = any(name.lower() == "content-type" for name in problem.headers)  # it is of JSON, then
     chosen = form(given["accept"]) if given and not own else PROBLEM_JSON
     if chosen in (PROBLEM_JSON, JSON):

@@ -8,9 +8,9 @@ from time import monotonic
 from traceback import walk_tb
 from typing import Any, Final
 
-from mantlet._internal.exception_chain import chain
-from mantlet._internal.log_throttle import Storms
-from mantlet.core.error_log import log, maskers, write
+from mantlet._internal.exception_chain import walk_chain
+from mantlet._internal.log_throttle import LogThrottle
+from mantlet.core.error_log import log, log_exception, maskers
 from mantlet.core.request import Request
 from mantlet.errors.ids import trace_id
 from mantlet.integrations.routes import route_template
@@ -33,7 +33,7 @@ class Reporting:
     """
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
-        self._storms = Storms(clock)
+        self._storms = LogThrottle(clock)
 
     def report(
         self,
@@ -61,7 +61,7 @@ class Reporting:
         if not log.isEnabledFor(level):
             return
         kind = fingerprint(error)
-        untold = self._storms.untold(kind)
+        untold = self._storms.suppressed(kind)
         if untold is None:
             return
         request_id = request.state.get("request_id", "-")
@@ -69,7 +69,7 @@ class Reporting:
         values: tuple[Any, ...] = (type(error).__qualname__, request_id, outcome)
         if untold:
             words, values = f"{words} (and %d more like it)", (*values, untold)
-        write(
+        log_exception(
             log,
             level,
             (words, *values),
@@ -78,7 +78,7 @@ class Reporting:
                 "request_id": request_id,
                 "trace_id": trace_id(request),
                 "method": request.method if request.method in _METHODS else "-",
-                "route": route_template(request.carrier),
+                "route": route_template(request.raw),
                 "status": status,
                 "duration": seconds,
                 "fingerprint": kind,
@@ -94,7 +94,7 @@ def fingerprint(error: BaseException) -> str:
     It is made of the types of the exception and of what it came of, and of the functions and the
     lines within them that it came through; of no value, and of no path of the machine.
     """
-    kinds = [f"{type(one).__module__}.{type(one).__qualname__}" for one in chain(error)]
+    kinds = [f"{type(one).__module__}.{type(one).__qualname__}" for one in walk_chain(error)]
     frames = [
         f"{frame.f_globals.get('__name__')}:{frame.f_code.co_qualname}:"
         f"{line - frame.f_code.co_firstlineno}"

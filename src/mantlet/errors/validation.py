@@ -8,7 +8,7 @@ Sources: pydantic 2 "Validation Errors"; JSON Pointer, RFC 6901.
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from mantlet._internal.pydantic_errors import code_and_words
+from mantlet._internal.pydantic_errors import public_error
 from mantlet.core.problem import Problem
 
 __all__ = ["INVALID_INPUT", "invalid_input", "validation_problem"]
@@ -51,7 +51,7 @@ def invalid_input(errors: Iterable[Any], status: int = 422) -> Problem:
 
 
 def _entry(error: Mapping[str, Any]) -> dict[str, str]:
-    code, words = code_and_words(error)
+    code, words = public_error(error)
     where = [str(part) for part in error.get("loc", ())]
     entry = {}
     if where and where[0] in _PLACES:

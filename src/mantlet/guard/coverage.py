@@ -53,8 +53,8 @@ def checked_parts(operation: Operation) -> Iterator[str]:
         if group is not None:
             yield f"{place}: {', '.join(group.names) or 'nothing may come'}"
     if operation.body is not None:
-        needed = "" if operation.body.required else ", if there is one"
-        yield f"body: {', '.join(operation.body.readers)}{needed}"
+        presence = "" if operation.body.required else ", if there is one"
+        yield f"body: {', '.join(operation.body.readers)}{presence}"
     if operation.message is not None:
         yield "messages from the client"
     if operation.outgoing is not None:

@@ -10,8 +10,8 @@ from typing import Any, Final, Self
 from mantlet.core.request import Request
 from mantlet.guard.faults import Fault, Invalid
 from mantlet.guard.limits import Limits
-from mantlet.http.content_encoding import Miscoded, decoders
-from mantlet.http.fields import FieldNames
+from mantlet.http.content_encoding import DecodeError, decoders
+from mantlet.http.headers import FieldNames
 
 __all__ = ["CONTENT_ENCODING", "decoded", "decoded_chunks", "read_codings", "undo"]
 
@@ -38,7 +38,7 @@ def decoded(
     Args:
         request: the request.
         limits: its ``body``, ``decoded`` and ``ratio`` are held.
-        fields: what `Request.pick_headers()` has found of names with `CONTENT_ENCODING` and
+        fields: what `Request.get_headers()` has found of names with `CONTENT_ENCODING` and
             ``Content-Length`` among them, where that has been asked for already.
 
     Raises:
@@ -47,7 +47,7 @@ def decoded(
         Problem: what `Request.body()` raises.
         ClientDisconnected: as `Request.body()` raises it.
     """
-    found = request.pick_headers(_FIELDS) if fields is None else fields
+    found = request.get_headers(_FIELDS) if fields is None else fields
     if CONTENT_ENCODING not in found:
         return request.body(limits.body, fields)
     codings = read_codings(found[CONTENT_ENCODING])
@@ -71,7 +71,7 @@ def decoded_chunks(
         Problem: what `Request.chunks()` raises.
         ClientDisconnected: as `Request.chunks()` raises it.
     """
-    found = request.pick_headers(_FIELDS) if fields is None else fields
+    found = request.get_headers(_FIELDS) if fields is None else fields
     codings = read_codings(found[CONTENT_ENCODING]) if CONTENT_ENCODING in found else ()
     chunks = request.chunks(limits.body, memory=limits.memory)
     return _Pieces(chunks, _Decoding(codings, limits)) if codings else chunks
@@ -122,7 +122,7 @@ class _Decoding:
         self._raw += len(chunk)
         try:
             yield from self._through(0, chunk)
-        except Miscoded:
+        except DecodeError:
             raise _undecodable() from None
 
     def _through(self, stage: int, data: bytes) -> Iterator[bytes]:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Mapping
 from typing import Final
 
-from mantlet._internal.coroutines import begin
+from mantlet._internal.coroutines import start_eagerly
 from mantlet.core.body import CONTENT_LENGTH
 from mantlet.core.request import Request
 from mantlet.guard.bodies import BodyReader, StreamReader, WholeReader
@@ -13,7 +13,7 @@ from mantlet.guard.forms.fields import Form
 from mantlet.guard.handling import Settings
 from mantlet.guard.operation import Body
 from mantlet.guard.validated import Validated
-from mantlet.http.fields import FieldNames
+from mantlet.http.headers import FieldNames
 from mantlet.http.media_types import MediaType, read_media_type
 
 __all__ = ["Entity"]
@@ -78,16 +78,16 @@ class Entity:
             Invalid: there should be none, or another one.
             Problem: it can't be read.
         """
-        fields = request.pick_headers(_FIELDS)
+        fields = request.get_headers(_FIELDS)
         if not fields and _ends_with_its_head(request):
             self._take_none()
-            if not (self._declared and request.waits):
+            if not (self._declared and request.is_async):
                 return None
             # Gateways that hand events over as ASGI may tell of a body by the event alone; the
             # app would read it.
         if not self._declared:
             return None if self._open else self._refuse(request, fields)
-        return begin(self._read(request, fields, validated))
+        return start_eagerly(self._read(request, fields, validated))
 
     def _take_none(self) -> None:
         if self._required:
@@ -99,7 +99,7 @@ class Entity:
         if "Transfer-Encoding" in fields or (length or "").strip("0"):
             raise Invalid(400, [_UNDECLARED])
         if not length and not _ends_with_its_head(request):
-            return begin(self._find_none(request))
+            return start_eagerly(self._find_none(request))
         return None
 
     async def _find_none(self, request: Request) -> None:
@@ -121,7 +121,7 @@ class Entity:
                 request.replace_body(whole.dump(value))
         elif stream is not None and media is not None:
             parse = stream.start(media)
-            request.at_end(parse.close)
+            request.add_cleanup(parse.close)
             async for chunk in decoded_chunks(request, self._limits, fields):
                 parse.feed(chunk)
             value = parse.finish()
@@ -181,6 +181,6 @@ def _ends_with_its_head(request: Request) -> bool:
     In HTTP/1 it has none (RFC 9112, 6.3). In HTTP/2 and 3 a body may be told of by nothing in the
     head (RFC 9113, 8.1.1).
     """
-    carrier = request.carrier
+    carrier = request.raw
     version: str = carrier.get("http_version") or carrier.get("SERVER_PROTOCOL", "")[5:]
     return version.startswith("1")

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from random import random
 from typing import Any
 
-from mantlet._internal.coroutines import begin
+from mantlet._internal.coroutines import start_eagerly
 from mantlet.core.request import Request
 from mantlet.guard.credentials import Credentials
 from mantlet.guard.entity import Entity
@@ -86,7 +86,9 @@ class Entry:
             Invalid: they are missing or refused.
             Problem: a checker's own answer.
         """
-        return None if self._credentials is None else begin(self._credentials.check(request))
+        return (
+            None if self._credentials is None else start_eagerly(self._credentials.check(request))
+        )
 
     def admit(self, request: Request, captured: Mapping[str, str]) -> Awaitable[None] | None:
         """Judge a request for this operation.
@@ -103,7 +105,7 @@ class Entry:
             Problem: its body can't be read.
         """
         if self._credentials is not None:
-            return begin(self._admit_known(request, captured, self._credentials))
+            return start_eagerly(self._admit_known(request, captured, self._credentials))
         return self._admit(request, captured)
 
     async def _admit_known(

@@ -139,7 +139,7 @@ def sent_as(request: Request, path: str) -> bool:
         request: the request.
         path: as the app sees it, and such that `is_plain()`.
     """
-    carrier = request.carrier
+    carrier = request.raw
     raw: bytes | None = carrier.get("raw_path")
     if raw is not None:
         return raw == path.encode()
@@ -151,7 +151,7 @@ def sent_as(request: Request, path: str) -> bool:
 
 def _sent(request: Request) -> bytes | None:
     """Return the target as it was sent, without its query; None where that is not known."""
-    carrier = request.carrier
+    carrier = request.raw
     raw: bytes | None = carrier.get("raw_path")
     if raw is None:
         uri: str | None = carrier.get("RAW_URI") or carrier.get("REQUEST_URI")

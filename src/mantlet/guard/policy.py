@@ -23,7 +23,7 @@ from importlib import import_module
 from os import PathLike
 from typing import Any, Final, Literal, Self
 
-from mantlet._internal.extras import needed
+from mantlet._internal.extras import import_extra
 from mantlet.core.policy import Policy, Reply
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
@@ -139,7 +139,7 @@ class SchemaGuard(Watching, Policy):
         every = [self._settings.responses, *(said.responses for said in self._routes.values())]
         if not {"report", "enforce"} & set(every):
             idle.add("on_response")
-        self.idle_hooks = frozenset(idle)
+        self.disabled_hooks = frozenset(idle)
 
     @classmethod
     # Any: an app's class is the framework's; the options are those of the constructor.
@@ -154,12 +154,12 @@ class SchemaGuard(Watching, Policy):
             TypeError: the app has no document.
             ValueError: see `SchemaGuard`.
         """
-        needed("jsonschema_rs", "openapi")
+        import_extra("jsonschema_rs", "openapi")
         document = import_module("mantlet.guard.openapi.sources").document_of(app)
         return cls(openapi=document, **options)
 
     def _read(self, document: Any) -> Declaration:
-        needed("jsonschema_rs", "openapi")
+        import_extra("jsonschema_rs", "openapi")
         made: Declaration = import_module("mantlet.guard.openapi.declaration").DocumentDeclaration(
             document, self._reading, self._settings.limits
         )
@@ -245,7 +245,7 @@ class SchemaGuard(Watching, Policy):
                 waiting = entry.admit_unseen(request)
             else:
                 if entry.noted:
-                    request.notes[self] = entry
+                    request.local(self)["entry"] = entry
                 waiting = entry.admit(request, captured)
         except (Invalid, Problem) as error:
             return self._refuse(request, entry, error)
@@ -280,7 +280,7 @@ def _unread(problem: Problem) -> Fault:
 
 
 def _modeled(contracts: Contracts) -> Declaration:
-    needed("pydantic", "guard")
+    import_extra("pydantic", "guard")
     made: Declaration = import_module("mantlet.guard.models.declaration").ModelDeclaration(
         contracts
     )

@@ -6,7 +6,7 @@ from threading import Lock
 from types import MappingProxyType
 from typing import Final
 
-from mantlet._internal.log_throttle import Storms
+from mantlet._internal.log_throttle import LogThrottle
 from mantlet.core.request import Request
 from mantlet.guard.faults import Fault
 
@@ -25,7 +25,7 @@ class Reports:
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()
-        self._storms = Storms()
+        self._storms = LogThrottle()
         self._lock = Lock()
 
     @property
@@ -49,7 +49,7 @@ class Reports:
         with self._lock:
             self._counts.update({(operation, fault.code) for fault in faults})
         listed = ", ".join(f"{fault.code} in {fault.place}" for fault in faults[:_LISTED])
-        untold = self._storms.untold(f"{operation} {what} {listed}")
+        untold = self._storms.suppressed(f"{operation} {what} {listed}")
         if untold is None:
             return
         request_id = request.state.get("request_id", "-")

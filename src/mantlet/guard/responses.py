@@ -78,11 +78,11 @@ class Responses:
         if shape is None:
             return [Fault("body", "", "undeclared_status", "The status is not declared")]
         faults = list(_header_faults(response, shape))
-        if response.bodiless or status in (204, 304):
+        if response.no_body or status in (204, 304):
             return faults
         stated = response.headers.get("content-type")
         if stated is None:
-            if shape.content and response.first:
+            if shape.content and response.first_chunk:
                 faults.append(Fault("body", "", "media_type", "The body has no type"))
             return faults
         media = read_media_type(stated)

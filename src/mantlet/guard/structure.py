@@ -9,7 +9,7 @@ half a surrogate pair; and anything behind the value.
 import re
 from typing import Any, Final
 
-from mantlet._internal.extras import needed
+from mantlet._internal.extras import import_extra
 from mantlet.guard.faults import Fault, Invalid, Place
 from mantlet.guard.limits import Limits
 
@@ -57,7 +57,7 @@ class Structure:
     __slots__ = ("_bounds", "_certain", "_depth", "_forms", "_huge", "_parse", "_run", "_short")
 
     def __init__(self, limits: Limits) -> None:
-        self._parse = needed("jiter", "guard").from_json
+        self._parse = import_extra("jiter", "guard").from_json
         # It needs jiter too.
         from mantlet.guard import jsonbounds  # noqa: PLC0415
 

@@ -29,11 +29,11 @@ class Watching(Policy):
         self, request: Request, response: Response
     ) -> Reply | Awaitable[Reply | None] | None:
         """Look at an answer of the app's, where that is wanted."""
-        entry: Entry | None = request.notes.get(self)
+        entry: Entry | None = request.local(self).get("entry")
         if entry is None or entry.responses is None or response.status >= 500:
             return None
         # What a policy further in answers is not the app's.
-        if response.reply or REPLIED in request.carrier:
+        if response.reply or REPLIED in request.raw:
             return None
         found = entry.responses.judge(response)
         if isinstance(found, list):
@@ -63,7 +63,7 @@ class Watching(Policy):
 
     def on_message(self, request: Request, message: Message) -> Message | Close:
         """Judge a WebSocket message."""
-        entry: Entry | None = request.notes.get(self)
+        entry: Entry | None = request.local(self).get("entry")
         if entry is None or entry.messages is None:
             return message  # of a connection that was let through undeclared
         try:

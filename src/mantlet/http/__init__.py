@@ -1,1 +1,1 @@
-"""Pure parsing of what HTTP defines: headers, media types, encodings, forms, paths, HTML. No I/O."""
+"""Pure parsing of HTTP: headers, media types, encodings, forms, paths and HTML. No I/O."""

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from mantlet.exceptions import MantletError
 
-__all__ = ["PIECE", "Decoder", "Miscoded", "decoders"]
+__all__ = ["PIECE", "DecodeError", "Decoder", "decoders"]
 
 #: The most bytes that are decoded in one go; Brotli's library may give half as many more.
 PIECE: Final = 64 * 1024
@@ -23,7 +23,7 @@ _WINDOW_LOG: Final = 23
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
-class Miscoded(MantletError):
+class DecodeError(MantletError):
     """A body is not in the coding that it is said to be in."""
 
 
@@ -34,7 +34,7 @@ class Decoder(Protocol):
         """Decode more of the body; what is returned must be read to its end.
 
         Raises:
-            Miscoded: it is not in this coding.
+            DecodeError: it is not in this coding.
         """
         ...
 
@@ -68,7 +68,7 @@ class _Zlib:
         try:
             yield from self._pieces(data)
         except zlib.error:
-            raise Miscoded("it is not in zlib's form") from None
+            raise DecodeError("it is not in zlib's form") from None
 
     def _pieces(self, data: bytes) -> Iterator[bytes]:
         while data:
@@ -93,10 +93,10 @@ class _Zlib:
         if self._members > 1:
             if self._wbits != _GZIP:
                 if self._strict:
-                    raise Miscoded("there is more behind its end")
+                    raise DecodeError("there is more behind its end")
                 return False
             if self._strict and self._members > _MEMBERS:
-                raise Miscoded(f"it has more than {_MEMBERS} members")
+                raise DecodeError(f"it has more than {_MEMBERS} members")
         self._inflate = zlib.decompressobj(self._bits(data))
         return True
 
@@ -130,7 +130,7 @@ class _Brotli:
         inflate = self._inflate
         if inflate.is_finished():
             if data and self._strict:
-                raise Miscoded("there is more behind its end")
+                raise DecodeError("there is more behind its end")
             return
         try:
             piece = inflate.process(data, output_buffer_limit=PIECE)
@@ -140,7 +140,7 @@ class _Brotli:
                     return
                 piece = inflate.process(b"", output_buffer_limit=PIECE)
         except self._error:
-            raise Miscoded("it is not in Brotli's form") from None
+            raise DecodeError("it is not in Brotli's form") from None
 
 
 class _Zstd:
@@ -169,12 +169,12 @@ class _Zstd:
             while data:
                 if self._inflate.eof:
                     if self._strict:
-                        raise Miscoded("there is more behind its end")
+                        raise DecodeError("there is more behind its end")
                     self._inflate = self._frame()
                 yield from self._frame_pieces(data)
                 data = self._inflate.unused_data
         except self._zstd.ZstdError:
-            raise Miscoded("it is not in Zstandard's form") from None
+            raise DecodeError("it is not in Zstandard's form") from None
 
     def _frame_pieces(self, data: bytes) -> Iterator[bytes]:
         inflate = self._inflate

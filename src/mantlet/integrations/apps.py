@@ -12,24 +12,24 @@ from collections.abc import Mapping
 from inspect import iscoroutinefunction
 from typing import Any
 
-from mantlet._internal.exception_chain import attribute
+from mantlet._internal.exception_chain import safe_getattr
 from mantlet.core.problem import Problem
 from mantlet.core.request import ENVELOPE, REPORTED
 from mantlet.integrations.routes import ROUTE
 
-__all__ = ["hear"]
+__all__ = ["install_exception_hook"]
 
 
 # Any: the frameworks' own classes, which are not imported here.
-def hear(app: Any) -> None:
+def install_exception_hook(app: Any) -> None:
     """Have an app of Litestar's or Falcon's tell of its exceptions. Twice changes nothing."""
     if (litestar := sys.modules.get("litestar")) and isinstance(app, litestar.Litestar):
         if _from_litestar not in app.after_exception:
             app.after_exception.append(_from_litestar)
     elif (falcon := sys.modules.get("falcon")) and isinstance(app, falcon.App):
-        handlers = attribute(app, "_error_handlers")
+        handlers = safe_getattr(app, "_error_handlers")
         own = handlers.get(Exception) if isinstance(handlers, Mapping) else None
-        if str(attribute(own, "__module__")).startswith("falcon."):
+        if str(safe_getattr(own, "__module__")).startswith("falcon."):
             app.add_error_handler(Exception, _falcon_handler(own))
 
 
@@ -41,7 +41,7 @@ async def _from_litestar(exception: Exception, scope: Any) -> None:
         if handler is None
         else handler.resolve_exception_handlers()
     )
-    status = attribute(exception, "status_code")
+    status = safe_getattr(exception, "status_code")
     is_http = isinstance(exception, sys.modules["litestar.exceptions"].HTTPException)
     if not known.keys().isdisjoint({status if is_http else 500, *type(exception).__mro__}):
         return  # the app's own handler answers

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from mantlet._internal.exception_chain import attribute
+from mantlet._internal.exception_chain import safe_getattr
 
 __all__ = ["ROUTE", "route_template"]
 
@@ -21,7 +21,7 @@ def route_template(carrier: Mapping[str, Any]) -> str | None:
     found = (
         carrier.get(ROUTE)
         or carrier.get("path_template")  # Litestar
-        or attribute(route, "path_format")
-        or attribute(route, "path")
+        or safe_getattr(route, "path_format")
+        or safe_getattr(route, "path")
     )
     return found if isinstance(found, str) else None

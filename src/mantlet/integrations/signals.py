@@ -11,14 +11,14 @@ import sys
 from collections.abc import MutableMapping
 from typing import Any
 
-from mantlet._internal.exception_chain import attribute
+from mantlet._internal.exception_chain import safe_getattr
 from mantlet.core.request import REPORTED
 from mantlet.integrations.routes import ROUTE
 
-__all__ = ["listen"]
+__all__ = ["connect_signals"]
 
 
-def listen() -> None:
+def connect_signals() -> None:
     """Connect to the signal of every framework that is loaded. Connecting twice changes nothing."""
     if flask := sys.modules.get("flask.signals"):
         flask.got_request_exception.connect(_from_flask, weak=False)
@@ -32,24 +32,24 @@ def listen() -> None:
 # Any: the frameworks' own classes, which are not imported here.
 def _from_flask(_sender: Any, exception: BaseException, **_: Any) -> None:
     request = sys.modules["flask"].request
-    _leave(request.environ, exception, attribute(request.url_rule, "rule"))
+    _leave(request.environ, exception, safe_getattr(request.url_rule, "rule"))
 
 
 async def _from_quart(_sender: Any, exception: BaseException, **_: Any) -> None:
     request = sys.modules["quart"].request
-    _leave(request.scope, exception, attribute(request.url_rule, "rule"))
+    _leave(request.scope, exception, safe_getattr(request.url_rule, "rule"))
 
 
 async def _from_quart_websocket(_sender: Any, exception: BaseException, **_: Any) -> None:
     websocket = sys.modules["quart"].websocket
-    _leave(websocket.scope, exception, attribute(websocket.url_rule, "rule"))
+    _leave(websocket.scope, exception, safe_getattr(websocket.url_rule, "rule"))
 
 
 def _from_django(request: Any = None, **_: Any) -> None:
     carrier = getattr(request, "scope", None) or getattr(request, "environ", None)
     exception = sys.exception()
     if carrier is not None and exception is not None:
-        _leave(carrier, exception, attribute(request.resolver_match, "route"))
+        _leave(carrier, exception, safe_getattr(request.resolver_match, "route"))
 
 
 def _leave(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mantlet._internal.coroutines import run
+from mantlet._internal.coroutines import run_sync
 from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.book import Book
 from mantlet.ratelimit.counter import Counter
@@ -43,7 +43,7 @@ class Checks:
             TypeError: the quota is a function of the request, and there is none here.
             StoreOutage: the store can't be used at the moment, and ``on_outage`` is ``"refuse"``.
         """
-        return run(self._take(key, cost, rule, waits=False))
+        return run_sync(self._take(key, cost, rule, waits=False))
 
     async def acheck(self, key: str, *, cost: int = 1, rule: str | None = None) -> Decision:
         """Take tokens on an event loop; see `check()`."""
@@ -51,7 +51,7 @@ class Checks:
 
     def peek(self, key: str, *, cost: int = 1, rule: str | None = None) -> Decision:
         """Return what `check()` would decide, and take nothing."""
-        return run(self._take(key, cost, rule, waits=False, peek=True))
+        return run_sync(self._take(key, cost, rule, waits=False, peek=True))
 
     async def apeek(self, key: str, *, cost: int = 1, rule: str | None = None) -> Decision:
         """Return on an event loop what `acheck()` would decide, and take nothing."""
@@ -64,7 +64,7 @@ class Checks:
             TypeError: one of the quotas is a window, which takes nothing back.
             StoreOutage: the store can't be used at the moment.
         """
-        run(self._refund(key, cost, rule, waits=False))
+        run_sync(self._refund(key, cost, rule, waits=False))
 
     async def arefund(self, key: str, *, cost: int = 1, rule: str | None = None) -> None:
         """Give tokens back on an event loop; see `refund()`."""
@@ -76,7 +76,7 @@ class Checks:
         Raises:
             StoreOutage: the store can't be used at the moment.
         """
-        run(self._reset(key, rule, waits=False))
+        run_sync(self._reset(key, rule, waits=False))
 
     async def areset(self, key: str, *, rule: str | None = None) -> None:
         """Make a key's buckets full on an event loop; see `reset()`."""
@@ -90,7 +90,7 @@ class Checks:
             ValueError: ``seconds`` is not positive, or more than ten years.
             StoreOutage: the store can't be used at the moment.
         """
-        run(self._ban(key, seconds, rule, waits=False))
+        run_sync(self._ban(key, seconds, rule, waits=False))
 
     async def aban(self, key: str, seconds: float, *, rule: str | None = None) -> None:
         """Refuse everything of a key on an event loop; see `ban()`."""

@@ -57,8 +57,8 @@ def add_fields(
         latest = None if decision.allowed else _whole(decision.retry_after)
         policies = [limit.policy for limit, _ in told]
         items = [limit.item + one.parameters(latest) for limit, one in told]
-        request.add_answer_field("RateLimit-Policy", ", ".join(policies))
-        request.add_answer_field("RateLimit", ", ".join(items))
+        request.add_response_header("RateLimit-Policy", ", ".join(policies))
+        request.add_response_header("RateLimit", ", ".join(items))
     if headers != "draft":
         _add_legacy_fields(request, joint([one for _, one in told]))
 
@@ -76,7 +76,7 @@ def _add_legacy_fields(request: Request, decision: Decision) -> None:
         ("X-RateLimit-Remaining", remaining),
         ("X-RateLimit-Reset", ceil(time()) + decision.reset),
     ):
-        request.add_answer_field(name, str(number), alone=True)
+        request.add_response_header(name, str(number), alone=True)
 
 
 def refuse(request: Request, decision: Decision) -> Reply:

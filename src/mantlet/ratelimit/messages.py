@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Sequence
 from typing import Final
 
-from mantlet._internal.coroutines import begin
+from mantlet._internal.coroutines import start_eagerly
 from mantlet.core.policy import Close, Message
 from mantlet.core.request import Request
 from mantlet.exceptions import StoreOutage
@@ -28,19 +28,22 @@ class Messages:
         self, request: Request, message: Message
     ) -> Message | Close | Awaitable[Message | Close | None] | None:
         """Take what a client's message asks for; else close the connection, or drop it."""
-        return message if message.direction == "out" else begin(self._weigh(request, message))
+        return (
+            message if message.direction == "out" else start_eagerly(self._weigh(request, message))
+        )
 
     async def _weigh(self, request: Request, message: Message) -> Message | Close | None:
         # What it asks for is found out by the first one.
-        asks: Sequence[Ask] | None = request.notes.get((self, "messages"))
+        own = request.local(self)
+        asks: Sequence[Ask] | None = own.get("messages")
         if asks is None:
             plan = self._book.find_messages(request)
             asks = () if plan is None else await plan.asks(request)
-            request.notes[self, "messages"] = asks
+            own["messages"] = asks
         if not asks:
             return message
         try:
-            outcome = await self._counter.take(asks, request.waits)
+            outcome = await self._counter.take(asks, request.is_async)
         except StoreOutage:
             passes = self._on_outage == "allow" or only_tried(asks)
             return message if passes else Close(_TRY_AGAIN_LATER)

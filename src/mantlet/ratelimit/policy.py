@@ -21,7 +21,7 @@ from asyncio import get_running_loop
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
-from mantlet._internal.coroutines import begin
+from mantlet._internal.coroutines import start_eagerly
 from mantlet.core.policy import Policy, Reply
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
@@ -166,7 +166,7 @@ class RateLimiter(Checks, Messages, Policy):
             idle.add("on_message")
         if isinstance(self._counter.store, LocalStore):
             idle |= {"startup", "shutdown"}
-        self.idle_hooks = frozenset(idle)
+        self.disabled_hooks = frozenset(idle)
 
     # -- the hooks --------------------------------------------------------------------------------
 
@@ -175,27 +175,27 @@ class RateLimiter(Checks, Messages, Policy):
         plan = self._book.find(request) if self._routed else self._book.plan
         simple = plan.simple
         if simple is None:
-            return begin(self._judge(request, plan.asks(request)))
+            return start_eagerly(self._judge(request, plan.asks(request)))
         # What nearly all limiters do, without the general way.
         limit, key_of = simple
         key = key_of(request)
         if key.__class__ is not str:
-            return begin(self._judge(request, plan.charges[0].asks(request, key)))
+            return start_eagerly(self._judge(request, plan.charges[0].asks(request, key)))
         try:
-            room = self._counter.take_one(limit.prefix + key, limit.quota, request.waits)
+            room = self._counter.take_one(limit.prefix + key, limit.quota, request.is_async)
         except StoreOutage:
             return self._pass_unasked()
         if isinstance(room, int):
             return self._tell(request, limit, room)
-        return begin(self._tell_later(request, limit, room))
+        return start_eagerly(self._tell_later(request, limit, room))
 
     def _tell(self, request: Request, limit: Limit, room: int) -> Reply | None:
         """Say what is left of the only limit; refuse where nothing is."""
         decision = BucketDecision(limit.name, limit.quota, room)
         request.state["ratelimit"] = decision
         if self._headers == "draft":
-            request.add_answer_field("RateLimit-Policy", limit.policy)
-            request.add_answer_field("RateLimit", limit.item + decision.parameters())
+            request.add_response_header("RateLimit-Policy", limit.policy)
+            request.add_response_header("RateLimit", limit.item + decision.parameters())
         elif self._headers is not None:
             add_fields(request, self._headers, (limit,), decision)
         return None if room >= 0 else refuse(request, decision)
@@ -226,7 +226,7 @@ class RateLimiter(Checks, Messages, Policy):
             visit = Visit(asks)
             self._visits(request).append(visit)  # before waiting: it may be cancelled
         try:
-            outcome = await self._counter.take(asks, request.waits)
+            outcome = await self._counter.take(asks, request.is_async)
         except StoreOutage:
             if visit is not None:
                 self._visits(request).remove(visit)
@@ -244,7 +244,7 @@ class RateLimiter(Checks, Messages, Policy):
         for visit in reversed(self._visits(request)):
             if visit.counts and visit.outcome is not None:
                 visit.counts = False
-                return begin(self._settle(request, visit, visit.outcome, response))
+                return start_eagerly(self._settle(request, visit, visit.outcome, response))
         return None
 
     def on_error(self, request: Request, error: BaseException) -> Awaitable[None] | None:
@@ -266,11 +266,13 @@ class RateLimiter(Checks, Messages, Policy):
     def on_finish(self, request: Request) -> Awaitable[None] | None:
         """Free the places that the request held."""
         visits = self._visits(request)
-        return begin(visits.pop().leave(self._counter, request.waits)) if visits else None
+        return (
+            start_eagerly(visits.pop().leave(self._counter, request.is_async)) if visits else None
+        )
 
     def _visits(self, request: Request) -> list[Visit]:
         """Return the visits of a request: more than one where this is around the app twice."""
-        visits: list[Visit] = request.notes.setdefault(self, [])
+        visits: list[Visit] = request.local(self).setdefault("visits", [])
         return visits
 
     def startup(self) -> Awaitable[None] | None:

@@ -24,7 +24,7 @@ from limits import RateLimitItemPerSecond
 from limits.errors import ConcurrentUpdateError, ConfigurationError, StorageError
 from limits.storage import storage_from_string
 
-from mantlet._internal.coroutines import begin
+from mantlet._internal.coroutines import start_eagerly
 from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.decision import SECOND, Decision, seconds
 from mantlet.ratelimit.quota import Quota
@@ -180,17 +180,17 @@ class Windows:
             StoreOutage: the storage can't be used at the moment.
             ImportError: its client is not installed.
         """
-        return begin(self._judge(claims, waits, hit=True))
+        return start_eagerly(self._judge(claims, waits, hit=True))
 
     def peek(
         self, claims: Sequence[Claim], waits: bool
     ) -> list[Standing] | Awaitable[list[Standing]]:
         """Return what `take()` would return, and count nothing."""
-        return begin(self._judge(claims, waits, hit=False))
+        return start_eagerly(self._judge(claims, waits, hit=False))
 
     def forget(self, claims: Sequence[Claim], waits: bool) -> Awaitable[None] | None:
         """Make windows empty again."""
-        return begin(self._clear(claims, waits))
+        return start_eagerly(self._clear(claims, waits))
 
     async def _judge(self, claims: Sequence[Claim], waits: bool, *, hit: bool) -> list[Standing]:
         strategies = self._strategies(waits)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Final
 
-from mantlet._internal.exception_chain import chain
+from mantlet._internal.exception_chain import walk_chain
 from mantlet.redact.registry import Registry
 from mantlet.redact.scanner import Scan, Scanner
 
@@ -174,7 +174,7 @@ def _message(record: logging.LogRecord) -> str:
 
 def _variables(error: BaseException | None) -> Iterator[object]:
     """Return the variables of the frames that an exception, and what it came of, came through."""
-    for one in () if error is None else chain(error):
+    for one in () if error is None else walk_chain(error):
         for frame, _ in walk_tb(one.__traceback__):
             yield from tuple(frame.f_locals.values())
 

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Final, Protocol
 from weakref import WeakSet
 
-from mantlet._internal.locks import ForkedLock
+from mantlet._internal.locks import ForkSafeLock
 from mantlet.redact.variants import Needle, forms, weakness
 
 __all__ = ["Known", "Registry", "Values", "registry_of"]
@@ -52,7 +52,7 @@ class Registry:
         self._overlap = overlap
         self._clock = clock
         self._key = os.urandom(32) if key is None else key
-        self._lock = ForkedLock()
+        self._lock = ForkSafeLock()
         self._values: tuple[bytes, ...] = ()
         self._old: dict[bytes, float] = {}
         self._made: dict[bytes, tuple[Needle, ...]] = {}
@@ -67,7 +67,7 @@ class Registry:
             values: as in the constructor.
         """
         checked = tuple(dict.fromkeys(_checked(values)))
-        with self._lock.held():
+        with self._lock.hold():
             now = self._clock()
             self._old |= dict.fromkeys(self._values, now + self._overlap)
             self._values = checked
@@ -77,7 +77,7 @@ class Registry:
         """Forget old values whose time is over; it costs nothing where there are none."""
         if not self._old:
             return
-        with self._lock.held(waits=False) as is_held:
+        with self._lock.hold(waits=False) as is_held:
             now = self._clock()
             if is_held and any(until <= now for until in self._old.values()):
                 self._rebuild(now)
@@ -108,7 +108,7 @@ class Registry:
         So no answer waits for a search to be made ready but that which brought the change. It is
         not kept alive.
         """
-        with self._lock.held():
+        with self._lock.hold():
             searcher.rebuild(self.needles)
             self._searchers.add(searcher)
 

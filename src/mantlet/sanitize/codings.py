@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from mantlet.exceptions import MantletError
-from mantlet.http.content_encoding import PIECE, Decoder, Miscoded, decoders
+from mantlet.http.content_encoding import PIECE, DecodeError, Decoder, decoders
 
 __all__ = ["CODINGS", "Recoded", "Undecodable", "codings"]
 
@@ -183,7 +183,7 @@ class Recoded:
                 if self._decoded > max(_UNSUSPICIOUS, self._encoded * _RATIO):
                     raise Undecodable(f"it is more than {_RATIO} times larger than encoded")
                 yield piece
-        except Miscoded as error:
+        except DecodeError as error:
             raise Undecodable("it is not in the coding that it is said to be in") from error
         if not more and self._encoded and not self._decoder.ended:
             raise Undecodable("it ends early")

@@ -9,7 +9,7 @@ from hashlib import blake2b
 from inspect import iscoroutinefunction
 from typing import Final
 
-from mantlet._internal.log_throttle import Storms
+from mantlet._internal.log_throttle import LogThrottle
 from mantlet.core.request import Request
 
 __all__ = ["Finding", "Findings", "Listener"]
@@ -58,7 +58,7 @@ class Findings:
         if checked is not None and (not callable(checked) or iscoroutinefunction(checked)):
             raise ValueError(f"on_finding must be a plain function, not {checked!r}")
         self._listener = listener
-        self._storms = Storms()
+        self._storms = LogThrottle()
         self._key = os.urandom(32)
 
     def fingerprint(self, value: bytes) -> str:
@@ -67,8 +67,8 @@ class Findings:
 
     def tell(self, request: Request, finding: Finding) -> None:
         """Tell of one finding."""
-        notes = request.notes
-        count = notes[self] = notes.get(self, 0) + 1
+        own = request.local(self)
+        count = own["findings"] = own.get("findings", 0) + 1
         if count > _MOST:
             return
         if log.isEnabledFor(logging.WARNING):
@@ -80,7 +80,7 @@ class Findings:
                 log.exception("OutputSanitizer: on_finding failed")
 
     def _log(self, request: Request, finding: Finding) -> None:
-        untold = self._storms.untold(f"{finding.rule} {finding.fingerprint}")
+        untold = self._storms.suppressed(f"{finding.rule} {finding.fingerprint}")
         if untold is None:
             return
         request_id = request.state.get("request_id", "-")

@@ -37,8 +37,8 @@ class HtmlRoutes:
     """Which requests are answered with HTML to be cleaned, and by which allow-list.
 
     Args:
-        routes: a preset's name or a policy for each pattern, as `mantlet.http.routing` has them; a path
-            alone, such as ``"/comments/*"``, is for every method.
+        routes: a preset's name or a policy for each pattern, as `mantlet.http.routing` has
+            them. A path alone, such as ``"/comments/*"``, is for every method.
 
     Raises:
         ImportError: nh3 is not installed, and there is a route.

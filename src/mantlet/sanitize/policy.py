@@ -127,7 +127,7 @@ class OutputSanitizer(Policy):
             idle.add("on_request")
         if self._search is None:
             idle.add("on_message")
-        self.idle_hooks = frozenset(idle)
+        self.disabled_hooks = frozenset(idle)
 
     def on_request(self, request: Request) -> None:
         """Hand the app its nonce, where a policy of content needs one."""
@@ -141,7 +141,7 @@ class OutputSanitizer(Policy):
         if response.has_trailers:
             self._watch_trailers(request, response, scanner)
         if response.complete and coding is None and kind.plain:  # as it mostly is
-            body = response.first
+            body = response.first_chunk
             if self._is_clean(values, body, scanner, kind):
                 escaped = escape_json(body) if kind.json and self._escapes else body
                 if escaped is not body:
@@ -172,7 +172,7 @@ class OutputSanitizer(Policy):
             cleaner = None if self._html is None else self._html.for_request(request)
             if cleaner is not None:
                 return self._clean(answer, cleaner)
-            if looks_like_json(response.first, complete=response.whole is not None):
+            if looks_like_json(response.first_chunk, complete=response.full_body is not None):
                 answer = self._mistyped(answer)
         self._watch(answer)
         return None

@@ -12,9 +12,9 @@ from math import inf, isfinite
 from time import monotonic
 from typing import Any, Final, Generic, TypeVar
 
-from mantlet._internal.locks import ForkedLock
-from mantlet._internal.log_throttle import Storms
-from mantlet.core.error_log import write
+from mantlet._internal.locks import ForkSafeLock
+from mantlet._internal.log_throttle import LogThrottle
+from mantlet.core.error_log import log_exception
 from mantlet.core.policy import Policy
 from mantlet.core.request import Request
 from mantlet.redact.masking import Masker
@@ -71,7 +71,7 @@ class SecretLoader(Policy, Generic[M]):
 
     Attributes:
         registry: the values in all forms, for who keeps them from getting out.
-        masker: masks them in texts.
+        secret_masker: masks them in texts.
 
     Raises:
         SecretsError: a secret is missing, or can't be taken; it says all that is wrong.
@@ -79,7 +79,7 @@ class SecretLoader(Policy, Generic[M]):
         ValueError: an option that can't be; the message says which.
     """
 
-    masker: Masker
+    secret_masker: Masker
 
     def __init__(
         self,
@@ -116,16 +116,16 @@ class SecretLoader(Policy, Generic[M]):
         self._listeners: tuple[Listener, ...] = tuple(listeners)
         self._clock = clock
         self._interval = poll
-        self._storms = Storms(clock)
-        self._lock = ForkedLock(self._hang_up)
+        self._storms = LogThrottle(clock)
+        self._lock = ForkSafeLock(self._hang_up)
         self._hung_up = False
         self._report: tuple[Entry, ...] = ()
         self._is_remote = any(source.remote for source in given)
         self.registry = Registry(overlap=overlap, key=_key(fingerprint_key), clock=clock)
-        self.masker = Masker(self.registry)
+        self.secret_masker = Masker(self.registry)
         self._load(lambda _: True)
         if not self._is_remote:
-            self.idle_hooks = frozenset({"on_finish"})
+            self.disabled_hooks = frozenset({"on_finish"})
         if sighup:
             self._listen()
 
@@ -192,7 +192,7 @@ class SecretLoader(Policy, Generic[M]):
         Raises:
             SecretsError: something is wrong; the last good state stays.
         """
-        with self._lock.held():
+        with self._lock.hold():
             self._hung_up = False
             changed = self._load(lambda _: True)
         self._tell(changed)
@@ -208,7 +208,7 @@ class SecretLoader(Policy, Generic[M]):
         """Ask remote sources again whose time has come."""
         if self._clock() < self._refresh_at or self._lock.locked():  # somebody asks already
             return None
-        if request.waits:
+        if request.is_async:
             return asyncio.to_thread(self._look, 1.0)
         self._look(1.0)
         return None
@@ -220,7 +220,7 @@ class SecretLoader(Policy, Generic[M]):
             overdue: the share of their lifetime after which remote sources are asked.
         """
         changed: frozenset[str] = frozenset()
-        with self._lock.held(waits=False) as is_held:
+        with self._lock.hold(waits=False) as is_held:
             if is_held:
                 changed = self._look_again(overdue)
         self._tell(changed)
@@ -243,7 +243,7 @@ class SecretLoader(Policy, Generic[M]):
         return frozenset()
 
     def _log(self, error: SecretsError) -> None:
-        untold = self._storms.untold(str(error))
+        untold = self._storms.suppressed(str(error))
         if untold is not None:
             log.error("Secrets stay as they were: %s", error)
 
@@ -261,7 +261,7 @@ class SecretLoader(Policy, Generic[M]):
     def _log_failure(self, failure: Exception) -> None:
         words = ("SecretLoader: on_change failed with %s", type(failure).__qualname__)
         with suppress(Exception):  # of a handler or a filter
-            write(log, logging.ERROR, words, failure, extra={}, masks=(self.masker,))
+            log_exception(log, logging.ERROR, words, failure, extra={}, masks=(self.secret_masker,))
 
     def init_app(self, app: Any) -> None:
         """Have a Flask or Quart app's ``extensions`` know this loader, as ``mantlet_secrets``."""

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Final, get_args
 from urllib.parse import unquote, urlsplit
 
-from mantlet._internal.extras import needed
+from mantlet._internal.extras import import_extra
 from mantlet.redact.variants import LEAST_BYTES, weakness
 from mantlet.secrets.model import Spec
 from mantlet.secrets.parts import nested
@@ -125,7 +125,7 @@ class _Told(Exception):
 def _by_pydantic(spec: Spec, text: str) -> Any:
     """Return what pydantic makes of a text, or an exception that tells why it can't."""
     adapter = _adapter(spec.type)
-    pydantic = needed("pydantic", "secrets")
+    pydantic = import_extra("pydantic", "secrets")
     try:
         return adapter.validate_python(text)
     except pydantic.ValidationError as error:
@@ -144,14 +144,14 @@ def _by_pydantic(spec: Spec, text: str) -> Any:
 
 def _told(error: Any) -> _Told:
     """Return the codes of the errors, as far as they are pydantic's own."""
-    known = get_args(needed("pydantic_core.core_schema", "secrets").ErrorType)
+    known = get_args(import_extra("pydantic_core.core_schema", "secrets").ErrorType)
     codes = dict.fromkeys(one["type"] for one in error.errors(include_url=False))
     return _Told(", ".join(code if code in known else "value_error" for code in codes))
 
 
 @lru_cache(maxsize=256)
 def _adapter(kind: Any) -> Any:
-    return needed("pydantic", "secrets").TypeAdapter(kind)
+    return import_extra("pydantic", "secrets").TypeAdapter(kind)
 
 
 def _password(text: str) -> str | None:

@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Any
 from wsgiref.types import StartResponse
 
-from mantlet._internal.coroutines import run
+from mantlet._internal.coroutines import run_sync
 from mantlet._internal.disconnects import is_disconnect
 from mantlet.core.error_log import log_error
 from mantlet.core.exchange import Exchange
@@ -14,8 +14,7 @@ from mantlet.core.problem import phrase
 from mantlet.core.request import FIELDS, REPORTED
 from mantlet.core.response import Response
 from mantlet.core.response_pipeline import CLOSED, HOLDING, STREAMING, WAITING
-from mantlet.http.fields import with_fields
-from mantlet.http.headers import TextHeaders
+from mantlet.http.headers import TextHeaders, with_fields
 from mantlet.wsgi.files import WatchedFile
 from mantlet.wsgi.request import WsgiRequest
 
@@ -49,7 +48,7 @@ class HttpExchange(Exchange):
             if self._refusal is None:
                 self._call()
             else:
-                run(self.refuse(self._refusal))
+                run_sync(self.refuse(self._refusal))
             # The head goes before this returns, since some servers look for it then.
             while self.phase < STREAMING and not self._out:
                 self._pull()
@@ -60,7 +59,7 @@ class HttpExchange(Exchange):
             self.close()
             raise
         finally:
-            if self.request.owns_fields:
+            if self.request._owns_response_headers:
                 self.request.environ.pop(FIELDS, None)
         if self._untouched():
             return self._result
@@ -68,7 +67,7 @@ class HttpExchange(Exchange):
             self.phase == CLOSED
             and self._whole
             and not self.stack.on_finish[-1]
-            and self.request.endings is None
+            and self.request._cleanups is None
         ):
             return self._out  # all is there, and nobody waits for the end
         return self
@@ -81,7 +80,7 @@ class HttpExchange(Exchange):
         try:
             self._result = self.stack.app(environ, self.start_response)
         except BaseException as error:  # noqa: BLE001  # run() raises what is not answered
-            run(self.fail(error))
+            run_sync(self.fail(error))
         else:
             if self.phase == WAITING and self._status is not None:
                 result = self._result
@@ -92,11 +91,11 @@ class HttpExchange(Exchange):
                         self._out = result
                         self._start(self._status, self._fields)
                         return
-                    run(self.feed(result[0], False))
+                    run_sync(self.feed(result[0], False))
                     if self.phase == HOLDING:
-                        run(self.end())
+                        run_sync(self.end())
                 elif result is self._file:
-                    run(self.open())
+                    run_sync(self.open())
         finally:
             if self._server_wrapper is not None:
                 environ[_FILE_WRAPPER] = self._server_wrapper
@@ -132,11 +131,11 @@ class HttpExchange(Exchange):
         if self._file is not None:
             response.is_file = self._result is self._file
         if self.request.method == "HEAD":
-            response.has_no_body()
+            response._set_no_body()
         return response
 
     def _write(self, data: bytes) -> None:
-        run(self.feed(data, True))
+        run_sync(self.feed(data, True))
         self._write_out()
         if self.failure is not None:
             raise self.failure
@@ -169,8 +168,8 @@ class HttpExchange(Exchange):
 
     def _start(self, status: str, fields: Any) -> None:
         request = self.request
-        if request.owns_fields and request.answer_fields:
-            fields = with_fields(fields, request.answer_fields)
+        if request._owns_response_headers and request._response_headers:
+            fields = with_fields(fields, request._response_headers)
         elif not isinstance(fields, list):
             fields = list(fields)
         if self._exc_info is None:
@@ -202,7 +201,7 @@ class HttpExchange(Exchange):
         except GeneratorExit:
             raise
         except BaseException as error:
-            run(self.fail(error))
+            run_sync(self.fail(error))
             raise
         self.phase = CLOSED
 
@@ -211,17 +210,17 @@ class HttpExchange(Exchange):
         try:
             chunk = next(self._chunks())
         except StopIteration:
-            run(self.feed(b"", False))
+            run_sync(self.feed(b"", False))
             if self.phase == HOLDING:
-                run(self.end())
+                run_sync(self.end())
         except BaseException as error:  # noqa: BLE001  # raised later if not answered
-            run(self.fail(error))
+            run_sync(self.fail(error))
             self.phase = CLOSED
         else:
             if self._is_first_of_plain(chunk):
                 self._out.append(chunk)
             else:
-                run(self.feed(chunk, True))
+                run_sync(self.feed(chunk, True))
 
     def _chunks(self) -> Iterator[bytes]:
         if self._iterator is None:
@@ -240,7 +239,7 @@ class HttpExchange(Exchange):
         return (
             status is not None
             and int(status[:3]) < self.plain_below
-            and REPORTED not in self.request.carrier
+            and REPORTED not in self.request.raw
         )
 
     def _is_first_of_plain(self, chunk: bytes) -> bool:
@@ -287,7 +286,7 @@ class HttpExchange(Exchange):
         """Tell the policies, once, that the exchange has ended."""
         if not self._finished:
             self._finished = True
-            run(self.stack.finish(self.request, self._refusal))
+            run_sync(self.stack.finish(self.request, self._refusal))
 
     def file_closed(self) -> None:
         """Hear that the server has closed the file it was given to send."""

@@ -9,7 +9,7 @@ from typing import Concatenate, ParamSpec
 from wsgiref.types import WSGIApplication
 
 from mantlet.core.policy import Policy
-from mantlet.defaults import baseline
+from mantlet.defaults import default_policies
 from mantlet.errors import ErrorEnvelope
 from mantlet.guard import SchemaGuard
 from mantlet.ratelimit import RateLimiter
@@ -35,7 +35,7 @@ def wrap(app: WSGIApplication, *policies: Policy) -> Stack:
     Raises:
         TypeError: one of the policies is none.
     """
-    return Stack(app, *(policies or baseline()))
+    return Stack(app, *(policies or default_policies()))
 
 
 def _middleware(policy: Callable[P, Policy]) -> Callable[Concatenate[WSGIApplication, P], Stack]:

@@ -9,8 +9,14 @@ from urllib.parse import quote
 from mantlet.core.body import HANDED_OVER, NO_FIELDS, PIECE, Chunks, Incoming, check_length
 from mantlet.core.problem import BodyTooLarge, MalformedRequest
 from mantlet.core.request import FIELDS, NO_HEADERS, STATE, Request, origin_path
-from mantlet.http.fields import LOWER_TEXT, UNPREFIXED, FieldNames, check_value, environ_key
-from mantlet.http.headers import Headers
+from mantlet.http.headers import (
+    LOWER_TEXT,
+    UNPREFIXED,
+    FieldNames,
+    Headers,
+    check_value,
+    environ_key,
+)
 
 __all__ = ["WsgiRequest"]
 
@@ -59,7 +65,7 @@ class WsgiRequest(Request):
     __slots__ = ("_body", "environ")
 
     def __init__(self, environ: Environ) -> None:
-        self.carrier = self.environ = environ
+        self.raw = self.environ = environ
         state = environ.get(STATE)
         if state is None:
             state = environ[STATE] = {}
@@ -67,11 +73,11 @@ class WsgiRequest(Request):
         else:
             fields = environ.get(FIELDS)
         self.state = state
-        self.owns_fields = fields is None
-        self.answer_fields = {} if fields is None else fields
+        self._owns_response_headers = fields is None
+        self._response_headers = {} if fields is None else fields
         self._body: WsgiBody | None = None
-        self.endings = None
-        self.handed_over = False
+        self._cleanups = None
+        self._handed_over = False
 
     @property
     def method(self) -> str:
@@ -117,16 +123,16 @@ class WsgiRequest(Request):
         """The request's header fields."""
         return EnvironHeaders(self.environ)
 
-    def add_answer_field(self, name: str, value: str, *, alone: bool = False) -> None:
+    def add_response_header(self, name: str, value: str, *, alone: bool = False) -> None:
         """Add a header field to the answer, whoever will make it."""
         if not (value.isascii() and value.isprintable()):
             check_value(name, value)
-        key, fields = LOWER_TEXT[name], self.answer_fields
+        key, fields = LOWER_TEXT[name], self._response_headers
         if key in fields and not alone and fields[key][1] != value:
             value = f"{fields[key][1]}, {value}"
         fields[key] = name, value
 
-    def pick_headers(self, names: FieldNames) -> Mapping[str, str]:
+    def get_headers(self, names: FieldNames) -> Mapping[str, str]:
         """Return the values of those header fields of ``names`` that are there."""
         environ = self.environ
         for key, _ in names.keys:
@@ -166,7 +172,7 @@ class WsgiRequest(Request):
             MalformedRequest: its Content-Length is no number.
             RuntimeError: the request has been handed to the app already.
         """
-        if self.handed_over:
+        if self._handed_over:
             raise RuntimeError(HANDED_OVER)
         body = self._body
         if body is None:
@@ -182,7 +188,7 @@ class WsgiRequest(Request):
 
     def replace_body(self, body: bytes, *, content_type: str | None = None) -> None:
         """Have the app get another body; see `Request.replace_body()`."""
-        if self.handed_over:
+        if self._handed_over:
             raise RuntimeError(HANDED_OVER)
         environ = self.environ
         if content_type is not None:
@@ -198,7 +204,7 @@ class WsgiRequest(Request):
 
     def replace_path(self, path: str) -> None:
         """Have the app get another path; see `Request.replace_path()`."""
-        if self.handed_over:
+        if self._handed_over:
             raise RuntimeError(HANDED_OVER)
         environ = self.environ
         environ["PATH_INFO"] = path.encode().decode("latin-1")
@@ -211,7 +217,7 @@ class WsgiRequest(Request):
 
     def hand_over(self) -> Environ:
         """Return the environ that the app is called with, its input as if nothing were read."""
-        self.handed_over = True
+        self._handed_over = True
         if self._body is not None:
             self.environ["wsgi.input"] = self._body.replay()
         return self.environ

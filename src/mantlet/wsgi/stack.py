@@ -5,7 +5,7 @@ from threading import Lock
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication
 
-from mantlet._internal.coroutines import run
+from mantlet._internal.coroutines import run_sync
 from mantlet.core.policy import Policy
 from mantlet.core.stack import BaseStack
 from mantlet.wsgi.http import HttpExchange
@@ -40,15 +40,15 @@ class Stack(BaseStack[WSGIApplication]):
         refusal = self.inward(request)
         if refusal is not None and refusal.waiting is not None:
             try:
-                refusal = run(self.judge(request, refusal))
+                refusal = run_sync(self.judge(request, refusal))
             except BaseException:
-                request.end()
+                request._run_cleanups()
                 raise
         if (
             refusal is None
             and self.inward_only
-            and request.endings is None
-            and not (request.owns_fields and request.answer_fields)
+            and request._cleanups is None
+            and not (request._owns_response_headers and request._response_headers)
         ):
             return self.app(request.hand_over(), start_response)
         return HttpExchange(self, request, start_response, refusal).run()
@@ -57,5 +57,5 @@ class Stack(BaseStack[WSGIApplication]):
         """Run the policies' `startup`, once; other threads wait for it."""
         with self._starting:
             if not self._started:
-                run(self.start_policies())
+                run_sync(self.start_policies())
                 self._started = True

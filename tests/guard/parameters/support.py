@@ -10,7 +10,7 @@ from mantlet.asgi.request import AsgiRequest
 from mantlet.guard import Limits
 from mantlet.guard.faults import Fault, Invalid
 from mantlet.guard.parameters import TEXT, Group, Parameter, Shape
-from mantlet.http.fields import environ_key
+from mantlet.http.headers import environ_key
 from mantlet.wsgi.request import WsgiRequest
 
 if TYPE_CHECKING:

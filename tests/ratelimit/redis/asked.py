@@ -28,7 +28,7 @@ class Asked:
 
     def __init__(self, way: Way, store: RedisStore) -> None:
         self.way = way
-        self.store = store.bind(way.waits)
+        self.store = store.bind(way.is_async)
 
     def do(self, call: Callable[[], T | Awaitable[T]]) -> T:
         """Call; wait for the answer if it has to be waited for."""

@@ -34,17 +34,17 @@ class Way:
 
     def __init__(self, name: str, runner: asyncio.Runner | None) -> None:
         self.name = name
-        self.waits = runner is not None
+        self.is_async = runner is not None
         self._runner = runner
         self._used: list[Client] = []
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine to its end."""
-        return steps.run(work) if self._runner is None else self._runner.run(work)
+        return steps.run_sync(work) if self._runner is None else self._runner.run(work)
 
     def client(self, remote: Remote) -> Client:
         """Return the client for this way."""
-        client = remote.bind(self.waits)
+        client = remote.bind(self.is_async)
         self._used.append(client)
         return client
 

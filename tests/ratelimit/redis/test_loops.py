@@ -187,7 +187,7 @@ def test_a_call_that_was_begun_without_a_task_goes_on_in_one(
 
     async def main() -> None:
         for _ in range(2):
-            begun = steps.begin(ask(remote, "PING"))
+            begun = steps.start_eagerly(ask(remote, "PING"))
             assert not isinstance(begun, bytes)
             assert await begun == b"PONG"
 

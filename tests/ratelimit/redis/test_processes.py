@@ -44,7 +44,7 @@ def more(uri: str, keys: int, burst: int) -> int:
     """Return how many requests are still admitted, over all keys, each asked for twice."""
     store = RedisStore(uri, deadline=PATIENT)
     try:
-        return sum(steps.run(admits(store, claim)) for claim in claims(keys, 2, burst))
+        return sum(steps.run_sync(admits(store, claim)) for claim in claims(keys, 2, burst))
     finally:
         store.close()
 

@@ -183,7 +183,7 @@ def test_one_store_serves_several_loops_and_threads_at_once(valkey: Valkey) -> N
 
     def on_none() -> None:
         start.wait(10)
-        rooms = [steps.run(settled(store, claim)) for _ in range(60)]
+        rooms = [steps.run_sync(settled(store, claim)) for _ in range(60)]
         counts.append(sum(room >= 0 for (room,) in rooms if room is not None))
 
     threads = [Thread(target=work) for work in (on_a_loop, on_none) * 2]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def ask(remote: Remote, *parts: str | int) -> Any:
     """Call, and return the reply."""
-    return steps.run(remote.bind(waits=False).call(*parts, expires=time.monotonic() + AMPLE))
+    return steps.run_sync(remote.bind(waits=False).call(*parts, expires=time.monotonic() + AMPLE))
 
 
 def in_threads(count: int, work: Any) -> None:
@@ -116,7 +116,7 @@ def test_a_closed_client_can_be_used_again(remote: Remote, valkey: Valkey) -> No
     """It makes new connections."""
     for _ in range(3):
         assert ask(remote, "PING") == b"PONG"
-        steps.run(remote.bind(waits=False).close())
+        steps.run_sync(remote.bind(waits=False).close())
         valkey.wait_for_clients(0)
 
 

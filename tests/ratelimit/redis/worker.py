@@ -50,7 +50,7 @@ def spend(uri: str, keys: str, times: str, burst: str, lease: str = "0") -> int:
     store.open()
     wait()
     wanted = claims(int(keys), int(times), int(burst))
-    return sum(steps.run(admits(store, claim)) for claim in wanted)
+    return sum(steps.run_sync(admits(store, claim)) for claim in wanted)
 
 
 def spend_on_a_loop(uri: str, keys: str, times: str, burst: str, lease: str = "0") -> int:
@@ -83,7 +83,7 @@ def sit(uri: str, directory: str, times: str, burst: str) -> int:
     taken = 0
     for time in range(int(times)):
         place = Place("seats:0", 1, MINUTE, f"{os.getpid():08x}{time:08x}")
-        if steps.run(admits(store, claim, place)):
+        if steps.run_sync(admits(store, claim, place)):
             taken += 1
             seat.touch(exist_ok=False)  # which fails if somebody sits there
             seat.unlink()
@@ -98,7 +98,7 @@ def fork(uri: str, children: str, times: str, burst: str) -> int:
 
     def some() -> int:
         wanted = claims(1, int(times), int(burst))
-        return sum(steps.run(admits(store, claim)) for claim in wanted)
+        return sum(steps.run_sync(admits(store, claim)) for claim in wanted)
 
     got = some()
     forked = [_in_child(some) for _ in range(int(children))]
@@ -127,7 +127,7 @@ def _in_child(work: Callable[[], int]) -> tuple[int, int]:
 def hold_some(uri: str, times: str, burst: str, lease: str) -> int:
     """Take from a hot key, and stay with what is at hand."""
     store = RedisStore(uri, deadline=PATIENT, lease=int(lease))
-    got = sum(steps.run(admits(store, claim)) for claim in claims(1, int(times), int(burst)))
+    got = sum(steps.run_sync(admits(store, claim)) for claim in claims(1, int(times), int(burst)))
     wait()
     return got
 

@@ -1,9 +1,9 @@
 """``multipart/form-data`` (RFC 7578), read as it comes and only where all parsers read the same.
 
 Fields are kept in memory, at most `Limits.memory` bytes of them in all; files in memory up to as
-much again, and on disk beyond. What is refused, and why, stands in `mantlet.http.forms`: `parts` (how a
-body is cut) and `heads` (what a part says of itself), and here in `names` (what a file is called)
-and `file` (what it is).
+much again, and on disk beyond. What is refused, and why, stands in `mantlet.http.forms`: `parts`
+(how a body is cut) and `heads` (what a part says of itself), and here in `names` (what a file is
+called) and `file` (what it is).
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""``application/x-www-form-urlencoded`` (WHATWG URL, 5), as `mantlet.http.forms.urlencoded` reads it."""
+"""``application/x-www-form-urlencoded`` (WHATWG URL, 5) as a body."""
 
 import json
 from typing import Any

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from mantlet._internal.extras import needed
+from mantlet._internal.extras import import_extra
 
 if TYPE_CHECKING:
     from graphql import GraphQLSchema
@@ -51,7 +51,7 @@ class GraphQL:
         for name, bound in bounds.items():
             if bound < 1:
                 raise ValueError(f"{name} must be at least 1, not {bound}")
-        graphql = needed("graphql", "graphql")
+        graphql = import_extra("graphql", "graphql")
         if isinstance(schema, str):
             try:
                 schema = graphql.build_schema(schema)

@@ -54,14 +54,14 @@ class Validators:
         """Return a schema together with all that it refers to."""
         if isinstance(schema, bool):
             return schema
-        needed = dict.fromkeys(_references(schema))
-        waiting = list(needed)
+        import_extra = dict.fromkeys(_references(schema))
+        waiting = list(import_extra)
         while waiting:
             for number in self._led(waiting.pop()):
-                if number not in needed:
-                    needed[number] = None
+                if number not in import_extra:
+                    import_extra[number] = None
                     waiting.append(number)
-        definitions = {number: self._definitions[number] for number in needed}
+        definitions = {number: self._definitions[number] for number in import_extra}
         return {"$schema": DRAFT, **schema, "$defs": definitions}
 
     def matches(self, pattern: str, name: str) -> bool:

@@ -127,7 +127,7 @@ def drop_required(made: dict[str, Any], names: frozenset[str]) -> None:
     dependent = made.get("dependentRequired")
     if isinstance(dependent, Mapping):
         made["dependentRequired"] = {
-            name: _without(needed, names) for name, needed in dependent.items()
+            name: _without(import_extra, names) for name, import_extra in dependent.items()
         }
 
 

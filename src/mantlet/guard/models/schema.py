@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
-from mantlet._internal.pydantic_errors import code_and_words
+from mantlet._internal.pydantic_errors import public_error
 from mantlet.guard.faults import Fault, Invalid, Place, pointer
 from mantlet.guard.models.unions import check_unions
 from mantlet.guard.models.writing import check_written
@@ -114,7 +114,7 @@ class ModelSchema:
 
 
 def _fault(entry: Mapping[str, Any], value: Any, place: Place) -> Fault:
-    code, words = code_and_words(entry)
+    code, words = public_error(entry)
     tokens = _tokens(entry["loc"], value, missing=code == "missing")
     return Fault(place, pointer(tokens), code, words or _OWN_WORDS.get(code, _NO_WORDS))
 

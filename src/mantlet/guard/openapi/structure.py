@@ -94,8 +94,8 @@ def _kind(
             until or "4",
             (SCALARS[kind],) if kind in SCALARS and not shape else (),
         )
-    needed = tuple(field for field in made if made[field].required)
-    return Kind(name, made, needed, patterned, referable, extensible)
+    import_extra = tuple(field for field in made if made[field].required)
+    return Kind(name, made, import_extra, patterned, referable, extensible)
 
 
 _OPERATIONS: Final = " ".join(f"{method}:operation" for method in FIXED_METHODS[:-1])

@@ -13,7 +13,7 @@ from mantlet.guard.parameters.findings import Findings
 from mantlet.guard.parameters.gathering import Gathering
 from mantlet.guard.parameters.parameter import Parameter
 from mantlet.guard.parameters.texts import Unreadable, cookie_text, percent_decoded
-from mantlet.http.fields import FieldNames
+from mantlet.http.headers import FieldNames
 
 __all__ = ["CookieReader", "joined_cookies"]
 
@@ -93,7 +93,7 @@ class CookieReader:
 
 def joined_cookies(request: Request) -> str | None:
     """Return the cookies of all fields, of which HTTP/2 allows several (RFC 9113, 8.2.3)."""
-    text = request.pick_headers(_FIELD).get("cookie")
+    text = request.get_headers(_FIELD).get("cookie")
     # Where there are several they have been joined by a comma, which is no delimiter of cookies.
     if text is not None and "," in text:
         lines = [value for name, value in request.headers if name == "cookie"]

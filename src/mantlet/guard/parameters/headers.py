@@ -10,7 +10,7 @@ from mantlet.guard.parameters.entries import Entry
 from mantlet.guard.parameters.findings import Findings
 from mantlet.guard.parameters.parameter import Parameter
 from mantlet.guard.parameters.texts import Unreadable, field_text
-from mantlet.http.fields import UNPREFIXED, FieldNames
+from mantlet.http.headers import UNPREFIXED, FieldNames
 
 __all__ = ["HeaderReader"]
 
@@ -40,7 +40,7 @@ class HeaderReader:
         """Return the values, and what is wrong, if anything is."""
         values: dict[str, Any] = {}
         findings: Findings | None = None
-        for name, text in request.pick_headers(self._names).items():
+        for name, text in request.get_headers(self._names).items():
             entry = self._entries[name]
             if not text and name.lower() in UNPREFIXED.values():
                 continue  # some servers set the two to "" where the client sent none

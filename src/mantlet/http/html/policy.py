@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from markupsafe import Markup, escape
 
-from mantlet.http.html.strain import calm_references, strains
+from mantlet.http.html.strain import escape_bare_ampersands, is_too_complex
 
 if TYPE_CHECKING:
     import nh3
@@ -105,10 +105,10 @@ class HtmlPolicy:
 
         One that would take a parser far longer than others of its size is returned as text.
         """
-        if strains(fragment):
+        if is_too_complex(fragment):
             return escape(fragment)
         try:
-            made = self._cleaner.clean(calm_references(fragment))
+            made = self._cleaner.clean(escape_bare_ampersands(fragment))
         except UnicodeEncodeError:  # half of a surrogate pair, which no encoding can say
             return self.clean(fragment.encode("utf-8", "replace").decode())
         return Markup(made)  # noqa: S704  # to say that this is safe is what it is for

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from html.entities import html5
 from typing import Final
 
-__all__ = ["calm_references", "strains"]
+__all__ = ["escape_bare_ampersands", "is_too_complex"]
 
 #: Fragments of fewer characters take some 20 ms at the worst, and are not looked at.
 SMALL: Final = 4096
@@ -60,7 +60,7 @@ _RAW: Final = {
 _FOREIGN: Final = frozenset(("math", "svg"))
 
 
-def strains(fragment: str) -> bool:
+def is_too_complex(fragment: str) -> bool:
     """Return whether a parser would take far more for a fragment than for others of its size."""
     if len(fragment) < SMALL:
         return False
@@ -110,7 +110,7 @@ def _is_crowded(attributes: str) -> bool:
     return len(attributes) > 2 * MOST_ATTRIBUTES and len(attributes.split()) > MOST_ATTRIBUTES
 
 
-def calm_references(fragment: str) -> str:
+def escape_bare_ampersands(fragment: str) -> str:
     """Return a fragment in which no ampersand is the begin of what is no character reference.
 
     Only where there are many; a reference without its semicolon is text then, too.

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from urllib.parse import unquote
 
 from mantlet.core.request import Request
-from mantlet.http.fields import FieldNames
+from mantlet.http.headers import FieldNames
 from mantlet.ratelimit.keys.texts import Ambiguous
 
 __all__ = ["SingleField", "bearer_token", "cookie_value", "token_text"]
@@ -45,7 +45,7 @@ class SingleField:
         Raises:
             Ambiguous: it came with several values, of which frameworks take the first or the last.
         """
-        value = request.pick_headers(self._names).get(self._name)
+        value = request.get_headers(self._names).get(self._name)
         if value and "," in value:
             lines = set(self.lines(request))
             if len(lines) > 1:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from mantlet.core.request import Request
-from mantlet.http.fields import FieldNames
+from mantlet.http.headers import FieldNames
 from mantlet.ratelimit.keys.addresses import Hop, Networks, forwarded_node, hop_reader
 from mantlet.ratelimit.keys.key import Key, check_number, described
 from mantlet.ratelimit.keys.texts import digest
@@ -122,7 +122,7 @@ def _client(proxies: "Proxies", peer: Callable[[Request], str]) -> Callable[[Req
 
     def key(request: Request) -> str:
         if proxies.trust(request.client):
-            field = request.pick_headers(names).get(name)
+            field = request.get_headers(names).get(name)
             if field:
                 return proxies.client(field) or peer(request)
         return peer(request)

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.core.response import Response
-from mantlet.http.fields import FieldNames, bytes_field, text_field
+from mantlet.http.headers import FieldNames, bytes_field, text_field
 from mantlet.http.routing import Routes
 from mantlet.sanitize.head.content import ContentType, content_type
 from mantlet.sanitize.head.cookies import Cookies
@@ -104,15 +104,15 @@ class Head:
         raw = response.raw
         rules = self._rules if self._routes is None else self._rules_for(request)
         try:
-            plan, text, values = _read(raw, rules, in_bytes=request.waits)
+            plan, text, values = _read(raw, rules, in_bytes=request.is_async)
         except (TypeError, ValueError, AttributeError):
             raw = self._well_formed(request, raw)
-            plan, text, values = _read(raw, rules, in_bytes=request.waits)
+            plan, text, values = _read(raw, rules, in_bytes=request.is_async)
         if not (plan.sound and text.isprintable()):
             gone = self._gone(request, raw, plan)
             if gone:  # what the app said in a field that goes is not said: it is planned anew
                 raw = _without(raw, gone)
-                plan, _, values = _read(raw, rules, in_bytes=request.waits)
+                plan, _, values = _read(raw, rules, in_bytes=request.is_async)
         media = mended = coding = None
         if plan.content_type >= 0:
             value = raw[plan.content_type][1]
@@ -138,7 +138,7 @@ class Head:
 
     def _varied(self, request: Request, plan: Plan, kept: list[Pair], status: int) -> list[Pair]:
         """Return the fields with those that depend on the request."""
-        native = bytes_field if request.waits else text_field
+        native = bytes_field if request.is_async else text_field
         if plan.added_secure and request.scheme in _SECURE:
             kept += plan.added_secure
         # A cache takes over what a 304 says (RFC 9111, 3.2): the page that it has would be left
@@ -147,7 +147,7 @@ class Head:
             nonce = request.state.get(NONCE) or _nonce()
             for name, policy in plan.nonced:
                 kept.append(native(name, policy.value(nonce)))
-        if plan.no_store and request.pick_headers(_CREDENTIALS):
+        if plan.no_store and request.get_headers(_CREDENTIALS):
             if plan.caching:
                 kept = [pair for pair in kept if pair[0] not in plan.caching]
             kept.append(native(*NO_STORE))
@@ -214,7 +214,7 @@ class Head:
 
     def _well_formed(self, request: Request, raw: Any) -> list[Pair]:
         """Return the pairs that are some, in the protocol's form."""
-        wanted = bytes if request.waits else str
+        wanted = bytes if request.is_async else str
         kept = []
         for index, pair in enumerate(raw):
             if isinstance(pair, (tuple, list)) and len(pair) == 2:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from mantlet.http.fields import bytes_field, text_field
+from mantlet.http.headers import bytes_field, text_field
 from mantlet.sanitize.head.csp import Csp
 from mantlet.sanitize.head.security import SecurityHeaders
 

@@ -29,7 +29,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, fields
 from typing import Final, Literal, get_args
 
-from mantlet.http.fields import check_value
+from mantlet.http.headers import check_value
 from mantlet.sanitize.head.csp import Csp
 
 __all__ = ["PRESETS", "Preset", "SecurityHeaders", "security_headers"]

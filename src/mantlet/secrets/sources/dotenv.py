@@ -4,7 +4,7 @@ import io
 import os
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
-from mantlet._internal.extras import needed
+from mantlet._internal.extras import import_extra
 from mantlet.secrets.sources.file import Unfit, identity, opened_file, read_file
 from mantlet.secrets.sources.source import Fault, Field, Source, SourceError, Value, typos
 from mantlet.secrets.sources.steady import steady
@@ -26,7 +26,7 @@ class DotEnv(Source):
     def __init__(
         self, path: str | os.PathLike[str] = ".env", *, world_readable: bool = False
     ) -> None:
-        needed("dotenv.parser", "secrets")
+        import_extra("dotenv.parser", "secrets")
         self.name = os.fspath(path)
         self.examples = (f"{self.name}.example",)
         self._world_readable = world_readable
@@ -85,7 +85,7 @@ def bindings(raw: str | bytes, *, strict: bool = True) -> dict[str, str | None]:
     lines = [at for at, line in enumerate(data.split(b"\n"), 1) if not _is_text(line)]
     if lines and strict:
         raise SourceError(f"is not UTF-8 text in {_named(lines)}")
-    parse = needed("dotenv.parser", "secrets").parse_stream
+    parse = import_extra("dotenv.parser", "secrets").parse_stream
     found = tuple(parse(io.StringIO(data.decode(errors="replace"))))
     wrong = [one.original.line + _blank_lines(one.original.string) for one in found if one.error]
     if wrong and strict:

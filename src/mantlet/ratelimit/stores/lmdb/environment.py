@@ -151,8 +151,8 @@ class Environment:
             max_readers=_PROCESSES,
         )
         try:
-            needed = (opened.info()["last_pgno"] + 1) * opened.stat()["psize"]
-            if 0 < size < needed:
+            import_extra = (opened.info()["last_pgno"] + 1) * opened.stat()["psize"]
+            if 0 < size < import_extra:
                 raise lmdb.CorruptedError(f"{path} is cut off")
             opened.reader_check()
             if size < SMALLEST:

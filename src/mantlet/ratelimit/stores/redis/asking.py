@@ -61,7 +61,7 @@ class Asker:
         self, client: Client, uri: str, deadline: float, breakers: Breakers, *, waits: bool
     ) -> None:
         self.client = client
-        self.waits = waits
+        self.is_async = waits
         self._uri = uri
         self._deadline = deadline
         self._breakers = breakers

@@ -101,13 +101,13 @@ class Leases:
             StoreOutage: the server can't be asked.
         """
         expires = asker.expires()
-        if asker.waits and self._arrivals(wanted):
+        if asker.is_async and self._arrivals(wanted):
             spent = await self._wait(wanted, expires)
             if spent is not None:
                 return spent
         with self._lock:
             asked = [self._ahead(one) for one in wanted]
-        arrival = _announce(asked) if asker.waits else None
+        arrival = _announce(asked) if asker.is_async else None
         have_come = False
         try:
             answers = await asker.ask("take", wanted, [ahead for _, ahead in asked], expires)

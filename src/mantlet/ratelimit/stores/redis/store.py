@@ -22,7 +22,7 @@ from contextlib import suppress
 from copy import copy
 from itertools import compress
 
-from mantlet._internal.coroutines import begin
+from mantlet._internal.coroutines import start_eagerly
 from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.stores.redis.asking import Asker, server_key
 from mantlet.ratelimit.stores.redis.breaker import Breakers
@@ -85,11 +85,11 @@ class RedisStore(Store):
         Raises:
             StoreError: it answers, and refuses: a wrong password, a missing right.
         """
-        return begin(self._asker.open())
+        return start_eagerly(self._asker.open())
 
     def close(self) -> Awaitable[None] | None:
         """Close the connections."""
-        return begin(self._asker.client.close())
+        return start_eagerly(self._asker.client.close())
 
     # -- the protocol -----------------------------------------------------------------------------
 
@@ -101,31 +101,31 @@ class RedisStore(Store):
         if known is not None:
             return known
         if len(wanted) > 1 and self._remote.is_cluster:
-            return begin(self._take_groups(wanted))
-        return begin(self._take_group(wanted))
+            return start_eagerly(self._take_groups(wanted))
+        return start_eagerly(self._take_group(wanted))
 
     def peek(self, wanted: Wanted) -> Rooms | Awaitable[Rooms]:
         """Return what `take()` would return, and take nothing."""
-        return begin(self._peek(wanted))
+        return start_eagerly(self._peek(wanted))
 
     def give(self, given: Wanted) -> Awaitable[None] | None:
         """Give tokens and places back that were taken."""
         for one in given:
             self._refusals.forget(one.key)
-        return begin(self._give(given))
+        return start_eagerly(self._give(given))
 
     def hold(self, claims: Sequence[Claim], nanoseconds: int) -> Awaitable[None] | None:
         """Empty buckets so that the next token of each comes in so many ``nanoseconds``."""
         for claim in claims:
             self._forget_leased(claim.key)
-        return begin(self._hold(claims, nanoseconds))
+        return start_eagerly(self._hold(claims, nanoseconds))
 
     def forget(self, keys: Sequence[str]) -> Awaitable[None] | None:
         """Make buckets full, and places free, again; others may refuse for a minute longer."""
         for key in keys:
             self._refusals.forget(key)
             self._forget_leased(key)
-        return begin(self._forget(keys))
+        return start_eagerly(self._forget(keys))
 
     def _forget_leased(self, key: str) -> None:
         if self._leases is not None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, Final
 
-from mantlet._internal.extras import needed
+from mantlet._internal.extras import import_extra
 from mantlet.secrets.sources.cloud.unlogged import unlogged
 from mantlet.secrets.sources.remote import (
     LATE,
@@ -69,9 +69,9 @@ class Service(Remote):
         refresh: float | None,
     ) -> None:
         super().__init__(name, deadline=deadline, retries=retries, refresh=refresh)
-        self._session = session or needed("boto3", "aws").Session()
-        self._config = needed("botocore.config", "aws").Config
-        self._client_error = needed("botocore.exceptions", "aws").ClientError
+        self._session = session or import_extra("boto3", "aws").Session()
+        self._config = import_extra("botocore.config", "aws").Config
+        self._client_error = import_extra("botocore.exceptions", "aws").ClientError
         self._words = _words()
         self._service = service
         self._region = region
@@ -136,7 +136,7 @@ class Service(Remote):
 
 
 def _words() -> Words:
-    of = needed("botocore.exceptions", "aws")
+    of = import_extra("botocore.exceptions", "aws")
     return (
         (of.ConnectTimeoutError, Unavailable, LATE),
         (of.ReadTimeoutError, Unavailable, LATE),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from mantlet._internal.extras import needed
+from mantlet._internal.extras import import_extra
 from mantlet.secrets.sources.cloud.each import Absent, Each, Refused
 from mantlet.secrets.sources.remote import LATE, Unavailable, Words, worded
 from mantlet.secrets.sources.source import Field, SourceError
@@ -61,8 +61,8 @@ class AzureKeyVault(Each):
         self._words = _words()
         self._prefix = prefix
         if client is None:
-            known = credential or needed("azure.identity", "azure").DefaultAzureCredential()
-            make = needed("azure.keyvault.secrets", "azure").SecretClient
+            known = credential or import_extra("azure.identity", "azure").DefaultAzureCredential()
+            make = import_extra("azure.keyvault.secrets", "azure").SecretClient
             self._connect: Callable[[], Any] = lambda: make(url, known)
         else:
             self._connect = client
@@ -104,7 +104,7 @@ class AzureKeyVault(Each):
 
 
 def _words() -> Words:
-    of = needed("azure.core.exceptions", "azure")
+    of = import_extra("azure.core.exceptions", "azure")
     return (
         (of.ServiceRequestTimeoutError, Unavailable, LATE),
         (of.ServiceResponseTimeoutError, Unavailable, LATE),

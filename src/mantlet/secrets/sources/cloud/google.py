@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from mantlet._internal.extras import needed
+from mantlet._internal.extras import import_extra
 from mantlet.secrets.sources.cloud.each import Absent, Each, Refused
 from mantlet.secrets.sources.cloud.unlogged import unlogged
 from mantlet.secrets.sources.remote import LATE, Unavailable, Words, worded
@@ -59,7 +59,7 @@ class GoogleSecretManager(Each):
             raise ValueError(f"prefix must be letters, digits, - and _, not {prefix!r}")
         name = f"google secrets {project}"
         super().__init__(name, deadline=deadline, retries=retries, refresh=refresh)
-        library = needed("google.cloud.secretmanager", "google")
+        library = import_extra("google.cloud.secretmanager", "google")
         self._connect = library.SecretManagerServiceClient if client is None else client
         self._words = _words()
         self._path = f"projects/{project}/secrets"
@@ -93,7 +93,7 @@ class GoogleSecretManager(Each):
 
 def _words() -> Words:
     """Return what to say of which code: https://cloud.google.com/apis/design/errors."""
-    of, auth = (needed(f"google.{one}.exceptions", "google") for one in ("api_core", "auth"))
+    of, auth = (import_extra(f"google.{one}.exceptions", "google") for one in ("api_core", "auth"))
     role = "roles/secretmanager.secretAccessor"
     return (
         (of.NotFound, Absent, "is not there"),

@@ -11,7 +11,7 @@ from math import inf, isfinite
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from mantlet._internal.extras import needed
+from mantlet._internal.extras import import_extra
 from mantlet.secrets.sources.remote import Remote, Unavailable
 from mantlet.secrets.sources.source import Fault, Field, SourceError, Value, pick, typos
 from mantlet.secrets.sources.vault.auth import Login, Token
@@ -78,7 +78,7 @@ class Vault(Remote):
             raise ValueError(f"version must be 1 or 2, not {version!r}")
         if not isinstance(auth, Token | Login | None):
             raise TypeError(f"auth must be a Token or a Login, not {type(auth).__name__}")
-        self._hvac = needed("hvac", "vault")
+        self._hvac = import_extra("hvac", "vault")
         # It needs what hvac brings.
         from mantlet.secrets.sources.vault import wire  # noqa: PLC0415  # it needs an extra
 

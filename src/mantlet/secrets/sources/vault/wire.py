@@ -20,7 +20,7 @@ from requests.exceptions import ProxyError, RequestException, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
-from mantlet._internal.exception_chain import chain
+from mantlet._internal.exception_chain import walk_chain
 from mantlet.secrets.sources.remote import LATE, Unavailable, attempt, remaining
 from mantlet.secrets.sources.source import SourceError
 
@@ -87,7 +87,7 @@ def _failure(error: Exception) -> SourceError:
     """Return what to say of a request that had no answer."""
     if isinstance(error, SourceError):
         return type(error)(str(error))
-    causes = [one for cause in chain(error) for one in (cause, *cause.args)]
+    causes = [one for cause in walk_chain(error) for one in (cause, *cause.args)]
     if any(isinstance(one, ssl.SSLCertVerificationError) for one in causes):
         return SourceError("its certificate can't be verified: give that of its CA as verify")
     if any(isinstance(one, Timeout | TimeoutError) for one in causes):
