@@ -94,12 +94,12 @@ def documented() -> SchemaGuard:
 
 
 async def _starlette_taking(request: Request) -> JSONResponse:
-    order = mantlet.state(request)["validated"].body
+    order = mantlet.state(request).validated.body
     return JSONResponse({"item": order.item, "amount": order.amount, "accepted": True})
 
 
 def _flask_taking() -> Any:
-    order = mantlet.state(flask.request)["validated"].body
+    order = mantlet.state(flask.request).validated.body
     return _flask_answer({"item": order.item, "amount": order.amount})
 
 

@@ -22,10 +22,8 @@ settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["127.0.0.1", "localhost
 def hello(request: HttpRequest) -> HttpResponseBase:
     """Answer with what the policies know of this exchange."""
     state = mantlet.state(request)
-    remaining = state["ratelimit"].remaining
-    return JsonResponse(
-        {"hello": "world", "request_id": state["request_id"], "remaining": remaining}
-    )
+    remaining = state.rate_limit.remaining
+    return JsonResponse({"hello": "world", "request_id": state.request_id, "remaining": remaining})
 
 
 def create_item(request: HttpRequest) -> HttpResponseBase:

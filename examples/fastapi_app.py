@@ -30,8 +30,8 @@ async def hello(request: Request) -> dict[str, Any]:
     state = mantlet.state(request)
     return {
         "hello": "world",
-        "request_id": state["request_id"],
-        "remaining": state["ratelimit"].remaining,
+        "request_id": state.request_id,
+        "remaining": state.rate_limit.remaining,
     }
 
 

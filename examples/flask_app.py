@@ -22,8 +22,8 @@ def hello() -> ResponseReturnValue:
     state = mantlet.state(request)
     return {
         "hello": "world",
-        "request_id": state["request_id"],
-        "remaining": state["ratelimit"].remaining,
+        "request_id": state.request_id,
+        "remaining": state.rate_limit.remaining,
     }
 
 

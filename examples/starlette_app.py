@@ -19,10 +19,8 @@ from mantlet import ErrorEnvelope, OutputSanitizer, Problem, RateLimiter
 async def hello(request: Request) -> Response:
     """Answer with what the policies know of this exchange."""
     state = mantlet.state(request)
-    remaining = state["ratelimit"].remaining
-    return JSONResponse(
-        {"hello": "world", "request_id": state["request_id"], "remaining": remaining}
-    )
+    remaining = state.rate_limit.remaining
+    return JSONResponse({"hello": "world", "request_id": state.request_id, "remaining": remaining})
 
 
 async def create_item(request: Request) -> Response:

@@ -98,7 +98,7 @@ def test_a_wrong_option_is_refused_when_the_middleware_is_made(
 
 
 async def page(request: Request) -> PlainTextResponse:
-    return PlainTextResponse(str(mantlet.state(request)["ratelimit"].remaining))
+    return PlainTextResponse(str(mantlet.state(request).rate_limit.remaining))
 
 
 async def failing_page(request: Request) -> PlainTextResponse:

@@ -29,7 +29,7 @@ REQUEST_ID = "from-the-client"
 def told(source: Any) -> str:
     """Return what an app's handler learns from the state."""
     state = mantlet.state(source)
-    return f"{state['request_id']} {state['ratelimit'].remaining}"
+    return f"{state.request_id} {state.rate_limit.remaining}"
 
 
 def flask_app() -> Any:
@@ -146,11 +146,11 @@ def test_djangos_request_gives_the_state(face: Any) -> None:
     [make_environ(), make_scope(), make_scope(scope={"type": "websocket"})],
     ids=["environ", "scope", "websocket scope"],
 )
-def test_outside_a_stack_the_state_is_empty_and_stays_the_same_dict(carrier: Any) -> None:
+def test_outside_a_stack_the_state_is_empty_and_stays_the_same_object(carrier: Any) -> None:
     """An app that runs unwrapped, in a test for instance, finds nothing and does not fail."""
     state = mantlet.state(carrier)
-    assert state == {}
-    state["mine"] = 1
+    assert vars(state) == {}
+    state.extra["mine"] = 1
     assert mantlet.state(carrier) is state
     assert mantlet.state(SimpleNamespace(scope=carrier)) is state
     assert mantlet.state(SimpleNamespace(environ=carrier)) is state
@@ -176,17 +176,59 @@ def test_what_has_no_environ_and_no_scope_is_a_type_error(source: Any) -> None:
 
 
 def test_what_the_app_leaves_in_the_state_reaches_the_policies() -> None:
-    """It is one dict, for both directions."""
+    """It is one object, for both directions."""
     seen: list[Any] = []
 
     class Looks(Policy):
         def on_response(self, request: mantlet.Request, response: mantlet.Response) -> None:
-            seen.append(request.state["mine"])
+            seen.append(request.state.extra["mine"])
 
     def handler(carrier: Any) -> Any:
-        mantlet.state(carrier)["mine"] = carrier
+        mantlet.state(carrier).extra["mine"] = carrier
         return 200, [], b""
 
     for face in FACES:
         assert face.drive(face.wrap(handler, Looks())).status == 200
     assert len(seen) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "policy"),
+    [
+        ("request_id", "ErrorEnvelope"),
+        ("rate_limit", "RateLimiter"),
+        ("validated", "SchemaGuard"),
+        ("secrets", "SecretLoader"),
+        ("csp_nonce", "OutputSanitizer"),
+    ],
+)
+def test_an_attribute_that_no_policy_has_set_names_the_policy(name: str, policy: str) -> None:
+    """A user who forgot a policy learns which; ``getattr()`` with a default asks quietly."""
+    state = mantlet.state(make_environ())
+    with pytest.raises(AttributeError, match=rf"no {name}: no {policy}"):
+        getattr(state, name)
+    assert getattr(state, name, None) is None
+    with pytest.raises(AttributeError, match="no attribute 'other'"):
+        getattr(state, "other")  # noqa: B009  # a type checker refuses the plain form
+    assert (state.identity, state.problem) == (None, None)
+
+
+def test_one_policys_entries_are_its_own() -> None:
+    """`Request.local()` gives each policy a dict that no other policy sees."""
+    seen: list[tuple[str, Any]] = []
+
+    class Keeps(Policy):
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def on_request(self, request: mantlet.Request) -> None:
+            assert request.local(self) == {}
+            request.local(self)["name"] = self.name
+
+        def on_finish(self, request: mantlet.Request) -> None:
+            seen.append((self.name, request.local(self)))
+
+    for face in FACES:
+        seen.clear()
+        assert face.drive(face.wrap(lambda _: (200, [], b""), Keeps("a"), Keeps("b"))).status == 200
+        assert sorted(seen) == [("a", {"name": "a"}), ("b", {"name": "b"})]

@@ -4,8 +4,9 @@ from mantlet import asgi, wsgi
 from mantlet._wrap import wrap
 from mantlet.core.policy import Close, Message, Policy, Reply
 from mantlet.core.problem import BodyTooLarge, MalformedRequest, Problem
-from mantlet.core.request import Request, state
+from mantlet.core.request import Request
 from mantlet.core.response import Response
+from mantlet.core.state import State, state
 from mantlet.errors import ErrorEnvelope
 from mantlet.exceptions import (
     ClientDisconnected,
@@ -56,6 +57,7 @@ __all__ = [
     "SecretLoader",
     "Secrets",
     "SecretsError",
+    "State",
     "StoreError",
     "StoreOutage",
     "asgi",

@@ -328,7 +328,7 @@ def test_requests_under_one_loop_are_not_mixed() -> None:
     """Each keeps its own, however they take turns."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        own = mantlet.state(scope)["request_id"]
+        own = mantlet.state(scope).request_id
         for _ in range(20):
             await asyncio.sleep(0)
             assert current_request_id() == own
@@ -353,7 +353,7 @@ def test_requests_in_threads_are_not_mixed() -> None:
     mixed: list[object] = []
 
     def handler(carrier: Any) -> Said:
-        own = mantlet.state(carrier)["request_id"]
+        own = mantlet.state(carrier).request_id
         before = current_request_id()
         barrier.wait(60)
         if not before == current_request_id() == own:

@@ -33,7 +33,7 @@ class Seen:
         self.app = face.wrap(self.handler, ErrorEnvelope())
 
     def handler(self, carrier: Any) -> Said:
-        self.inside.append(mantlet.state(carrier)["request_id"])
+        self.inside.append(mantlet.state(carrier).request_id)
         return hello(carrier)
 
     def ask(self, *fields: tuple[str, str]) -> str:
@@ -232,7 +232,7 @@ def _ids(count: int) -> list[str]:
     seen: list[str] = []
 
     def handler(carrier: Any) -> Said:
-        seen.append(mantlet.state(carrier)["request_id"])
+        seen.append(mantlet.state(carrier).request_id)
         return hello(carrier)
 
     app = WsgiFace().wrap(handler, ErrorEnvelope())
@@ -276,7 +276,7 @@ import sys
 from mantlet import ErrorEnvelope, state, wsgi
 
 def app(environ, start_response):
-    os.write(1, state(environ)["request_id"].encode() + b"\\n")  # at once, so never torn
+    os.write(1, state(environ).request_id.encode() + b"\\n")  # at once, so never torn
     start_response("200 OK", [])
     return []
 

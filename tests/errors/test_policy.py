@@ -549,7 +549,7 @@ def test_header_body_log_and_state_have_one_id(
     seen: list[str] = []
 
     def handler(carrier: Any) -> Said:
-        seen.append(mantlet.state(carrier)["request_id"])
+        seen.append(mantlet.state(carrier).request_id)
         raise CanaryError(SECRET)
 
     answer = face.drive(face.wrap(handler, ErrorEnvelope()), headers=fields)
@@ -569,7 +569,7 @@ def test_policies_further_in_see_the_id(face: Face) -> None:
 
     class Naming(Policy):
         def on_request(self, request: Request) -> Reply:
-            return Reply(418, body=request.state["request_id"])
+            return Reply(418, body=request.state.request_id)
 
     answer = face.drive(
         face.wrap(hello, ErrorEnvelope(), Naming()), headers=[("X-Request-ID", "mine")]

@@ -870,7 +870,7 @@ def test_who_listens_is_told_the_exception_and_its_request(face: Face, *, severa
     assert error.__traceback__ is not None
     assert (request.method, request.path) == ("POST", "/orders")
     assert request.headers.get("X-A") == "1"
-    assert request.state["request_id"] == answer.get("X-Request-ID")
+    assert request.state.request_id == answer.get("X-Request-ID")
     assert second.heard == (first.heard if several else [])
 
 
@@ -1029,7 +1029,7 @@ def test_what_they_do_to_the_request_does_not_change_the_answer(face: Face) -> N
     """They come too late for its id, and see its state."""
 
     def meddle(error: BaseException, request: Request) -> None:
-        request.state.clear()
+        vars(request.state).clear()
         error.args = ("changed",)
 
     answer = face.drive(face.wrap(raising(OrderError()), enveloped(on_exception=meddle)))

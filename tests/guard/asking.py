@@ -53,7 +53,7 @@ class Guarded:
         self.stack = wrap(self._wsgi if face.name == "wsgi" else self._asgi, *policies, self.guard)
 
     def _see(self, carrier: MutableMapping[str, Any], body: bytes) -> None:
-        self.seen.append(mantlet.state(carrier).get("validated"))
+        self.seen.append(getattr(mantlet.state(carrier), "validated", None))
         self.bodies.append(body)
         self.carriers.append(carrier)
 

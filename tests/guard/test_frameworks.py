@@ -38,7 +38,7 @@ class Item(BaseModel):
 
 def told(request: Any) -> dict[str, Any]:
     """Return what an app makes of what was validated."""
-    item = mantlet.state(request)["validated"].body
+    item = mantlet.state(request).validated.body
     assert isinstance(item, Item)
     return {"name": item.name, "count": item.count}
 

@@ -245,7 +245,7 @@ def test_files_are_checked_and_handed_over(face: Face) -> None:
     stack, app.stack = app.stack, None
 
     def reading(carrier: Any) -> None:
-        read.append(mantlet.state(carrier)["validated"].files["photo"].read())
+        read.append(mantlet.state(carrier).validated.files["photo"].read())
 
     app._see = lambda carrier, body: (reading(carrier), Guarded._see(app, carrier, body))  # type: ignore[method-assign, assignment, func-returns-value]  # a spy
     app.stack = stack

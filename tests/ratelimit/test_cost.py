@@ -187,7 +187,7 @@ def test_the_decision_of_a_dear_request_counts_tokens(face: Face) -> None:
     seen: list[Any] = []
 
     def looking(carrier: Any) -> Said:
-        seen.append(mantlet.state(carrier)["ratelimit"])
+        seen.append(mantlet.state(carrier).rate_limit)
         return hello(carrier)
 
     app = face.wrap(looking, RateLimiter("10/hour", cost=4, clock=lambda: 0))

@@ -1,4 +1,4 @@
-"""What the app reads in ``mantlet.state(x)["ratelimit"]``."""
+"""What the app reads in ``mantlet.state(x).rate_limit``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def seen_by_app(face: Face, limiter: RateLimiter, *paths: str) -> list[Any]:
     seen: list[Any] = []
 
     def looking(carrier: Any) -> Said:
-        seen.append(mantlet.state(carrier).get("ratelimit"))
+        seen.append(getattr(mantlet.state(carrier), "rate_limit", None))
         return hello(carrier)
 
     app = face.wrap(looking, limiter)

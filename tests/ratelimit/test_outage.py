@@ -163,7 +163,7 @@ def test_the_app_finds_no_decision_where_none_was_made(face: Face, on_outage: An
     seen: list[Any] = []
 
     def looking(carrier: Any) -> Said:
-        seen.append("ratelimit" in mantlet.state(carrier))
+        seen.append(hasattr(mantlet.state(carrier), "rate_limit"))
         return hello(carrier)
 
     limiter = RateLimiter("2/hour", store=Broken(), on_outage=on_outage)

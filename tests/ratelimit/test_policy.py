@@ -165,7 +165,7 @@ def test_the_app_finds_the_decision_in_its_state(face: Face) -> None:
     seen: list[Any] = []
 
     def looking(carrier: Any) -> Said:
-        seen.append(mantlet.state(carrier)["ratelimit"])
+        seen.append(mantlet.state(carrier).rate_limit)
         return hello(carrier)
 
     app = face.wrap(looking, RateLimiter("10/minute", burst=3, clock=lambda: 0))

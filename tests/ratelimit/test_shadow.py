@@ -27,7 +27,7 @@ def ask(face: Face, limiter: RateLimiter, count: int = 1) -> tuple[list[Answer],
     seen: list[Any] = []
 
     def looking(carrier: Any) -> Said:
-        seen.append(mantlet.state(carrier)["ratelimit"])
+        seen.append(mantlet.state(carrier).rate_limit)
         return hello(carrier)
 
     app = face.wrap(looking, limiter)

@@ -62,7 +62,7 @@ def run(
     """Run the command in a project's folder, with its secrets in the environment."""
     given = {"APP_TOKEN": TOKEN, "APP_DATABASE_URL": URL} if environ is None else environ
     done = subprocess.run(
-        [sys.executable, *_measured(), "-m", "mantlet.secrets", *words],
+        [sys.executable, *_measured(), "-m", "mantlet.cli", *words],
         cwd=project,
         env={"PATH": os.environ["PATH"], "HOME": str(project), **given},
         capture_output=True,
@@ -275,7 +275,7 @@ def test_a_bar_is_shown_on_a_terminal(project: Path) -> None:
     (project / "clean").write_bytes(b"x" * 100_000)
     parent, child = pty.openpty()
     done = subprocess.run(
-        [sys.executable, "-m", "mantlet.secrets", "scan", "shop:AppSecrets", "clean"],
+        [sys.executable, "-m", "mantlet.cli", "scan", "shop:AppSecrets", "clean"],
         cwd=project,
         env={
             "PATH": os.environ["PATH"],

@@ -76,7 +76,7 @@ def test_a_flask_view_finds_the_secrets(loader: SecretLoader[App]) -> None:
     def read() -> dict[str, bool]:
         from flask import request  # noqa: PLC0415  # the proxy of this request
 
-        kept = mantlet.state(request)["secrets"]
+        kept = mantlet.state(request).secrets
         return {"same": kept is current_app.extensions["mantlet_secrets"].current}
 
     app.wsgi_app = mantlet.wrap(app.wsgi_app, loader)  # type: ignore[method-assign]  # Flask's own way
@@ -88,7 +88,7 @@ def test_the_middleware_takes_the_policys_options(environ: dict[str, str]) -> No
     seen: list[str] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        seen.append(mantlet.state(scope)["secrets"].token.reveal())
+        seen.append(mantlet.state(scope).secrets.token.reveal())
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 

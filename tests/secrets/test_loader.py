@@ -599,7 +599,7 @@ def test_an_exchange_has_the_secrets_of_its_beginning(
     loader = SecretLoader(App, sources=[SecretFiles(folder)], poll=0, clock=clock)
 
     def handler(carrier: Any) -> tuple[int, list[tuple[str, str]], bytes]:
-        kept = mantlet.state(carrier)["secrets"]
+        kept = mantlet.state(carrier).secrets
         seen.append(kept.token.reveal())
         if len(seen) == 1:
             mount(folder, "2", token=NEW, password=NEW)
@@ -621,7 +621,7 @@ def test_a_remote_source_is_asked_behind_an_answer(face: Face, clock: Clock) -> 
     seen: list[str] = []
 
     def handler(carrier: Any) -> tuple[int, list[tuple[str, str]], bytes]:
-        seen.append(mantlet.state(carrier)["secrets"].token.reveal())
+        seen.append(mantlet.state(carrier).secrets.token.reveal())
         return 200, [("content-type", "text/plain")], b"ok"
 
     app = face.wrap(handler, loader)
@@ -763,7 +763,7 @@ def test_the_sanitizer_searches_for_the_loaders_values(
     loader = SecretLoader(App, sources=[SecretFiles(folder)], poll=0, clock=clock)
 
     def handler(carrier: Any) -> tuple[int, list[tuple[str, str]], bytes]:
-        found = mantlet.state(carrier)["secrets"].token.reveal()
+        found = mantlet.state(carrier).secrets.token.reveal()
         return 200, [("content-type", "text/plain")], f"{OLD} {found}".encode()
 
     app = face.wrap(handler, mantlet.OutputSanitizer(secrets=loader), loader)
@@ -782,7 +782,7 @@ def test_two_loaders_stand_side_by_side(face: Face, known: SecretLoader[App]) ->
     other = SecretLoader(Other, sources=[Environment({"KEY": "other-kR7-vT2_qX9"})])
 
     def handler(carrier: Any) -> tuple[int, list[tuple[str, str]], bytes]:
-        key = mantlet.state(carrier)["secrets"].key.reveal()
+        key = mantlet.state(carrier).secrets.key.reveal()
         raise mantlet.Problem(400, detail=f"{OLD} {key}")
 
     answer = face.drive(face.wrap(handler, mantlet.ErrorEnvelope(), known, other))

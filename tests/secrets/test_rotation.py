@@ -33,7 +33,7 @@ def test_rotation_under_load(face: Face, tmp_path: Path) -> None:
     states: list[str] = []
 
     def handler(carrier: Any) -> tuple[int, list[tuple[str, str]], bytes]:
-        kept = mantlet.state(carrier)["secrets"]
+        kept = mantlet.state(carrier).secrets
         found = [kept.first.reveal(), kept.second.reveal(), kept.third.reveal()]
         state = {one[:4] for one in found}
         states.append(",".join(sorted(state)))

@@ -56,7 +56,7 @@ def flask_app(log: logging.Logger) -> Any:
     def kept() -> App:
         from flask import request  # noqa: PLC0415  # the proxy of this request
 
-        found: App = mantlet.state(request)["secrets"]
+        found: App = mantlet.state(request).secrets
         say(found, log)
         return found
 
@@ -100,7 +100,7 @@ def fastapi_app(log: logging.Logger) -> Any:
     app = FastAPI(debug=True)
 
     def kept(request: Request) -> App:
-        found: App = mantlet.state(request)["secrets"]
+        found: App = mantlet.state(request).secrets
         say(found, log)
         return found
 

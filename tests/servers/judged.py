@@ -31,7 +31,7 @@ _DOCUMENT: dict[str, Any] = {
 
 
 def _answer(carrier: Any, path: str) -> bytes:
-    validated = mantlet.state(carrier)["validated"]
+    validated = mantlet.state(carrier).validated
     return json.dumps([path, list((validated.path or {}).values())]).encode()
 
 

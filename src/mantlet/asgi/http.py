@@ -9,7 +9,6 @@ from mantlet._internal.asgi_types import AsgiMessage, Receive, Send
 from mantlet.asgi.request import AsgiRequest
 from mantlet.core.exchange import Exchange
 from mantlet.core.policy import Reply
-from mantlet.core.request import REPORTED
 from mantlet.core.response import Response
 from mantlet.core.response_pipeline import CLOSED, COLLECTING, HOLDING, STREAMING, WAITING, Steps
 from mantlet.exceptions import ClientDisconnected, MantletError, NoResponse
@@ -133,7 +132,7 @@ class HttpExchange(AsgiExchange):
                 or self._held is not None
                 or (more and not message.get("body"))
                 or head["status"] >= self.plain_below
-                or REPORTED in self.request.raw
+                or self.request.state._raised is not None
             ):
                 waiting = self.feed(message.get("body", b""), more)
                 if waiting is not None:

@@ -16,7 +16,8 @@ from mantlet.core.body import (
     check_length,
 )
 from mantlet.core.problem import BodyTooLarge
-from mantlet.core.request import FIELDS, NO_HEADERS, STATE, Request, origin_path
+from mantlet.core.request import NO_HEADERS, Request, origin_path
+from mantlet.core.state import KEY, State
 from mantlet.exceptions import ClientDisconnected
 from mantlet.http.headers import LOWER_BYTES, FieldNames, Headers, bytes_field
 
@@ -61,15 +62,15 @@ class AsgiRequest(Request):
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.raw = scope
-        state = scope.get(STATE)
+        state = scope.get(KEY)
         if state is None:
-            state = scope[STATE] = {}
-            fields = None
+            state = scope[KEY] = State()
+            headers = None
         else:
-            fields = scope.get(FIELDS)
+            headers = state._response_headers
         self.state = state
-        self._owns_response_headers = fields is None
-        self._response_headers = {} if fields is None else fields
+        self._owns_response_headers = headers is None
+        self._response_headers = {} if headers is None else headers
         self.receive = receive
         self._handed_over = False
         self._cleanups = None

@@ -8,9 +8,9 @@ from mantlet.asgi.lifespan import Lifespan
 from mantlet.asgi.request import AsgiRequest
 from mantlet.asgi.websocket import WebSocketExchange, WebSocketRequest
 from mantlet.core.policy import Policy
-from mantlet.core.request import FIELDS
 from mantlet.core.response_pipeline import CLOSED
 from mantlet.core.stack import BaseStack
+from mantlet.integrations import observe_exceptions
 
 __all__ = ["Stack"]
 
@@ -30,6 +30,8 @@ class Stack(BaseStack[AsgiApp]):
 
     def __init__(self, app: AsgiApp, *policies: Policy) -> None:
         super().__init__(app, *policies)
+        if self.outward[-1].hears_errors:
+            observe_exceptions(self.app)
         self._started = not self.startup
         self._starting = Lock()
 
@@ -69,11 +71,11 @@ class Stack(BaseStack[AsgiApp]):
                 if not fields:
                     await self.app(scope, request.receive, send)
                     return
-                scope[FIELDS] = fields
+                request.state._response_headers = fields
                 await self.app(scope, request.receive, sending_fields(send, fields))
             finally:
                 if fields:
-                    scope.pop(FIELDS, None)
+                    request.state._response_headers = None
                 if request._cleanups is not None:
                     request._run_cleanups()
             return
@@ -92,7 +94,7 @@ class Stack(BaseStack[AsgiApp]):
                 await exchange.conclude(error)
         finally:
             if request._owns_response_headers:
-                scope.pop(FIELDS, None)
+                request.state._response_headers = None
             if self.on_finish[-1] or request._cleanups is not None:
                 waiting = self.finish(request, refusal)
                 if waiting is not None:

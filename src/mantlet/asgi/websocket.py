@@ -8,7 +8,6 @@ from mantlet.asgi.request import AsgiBody, AsgiRequest
 from mantlet.core.error_log import log_error
 from mantlet.core.exchange import ResponseClosed
 from mantlet.core.policy import Close, Message
-from mantlet.core.request import REPORTED
 from mantlet.core.response import Response
 from mantlet.core.response_pipeline import CLOSED
 from mantlet.http.headers import BytesHeaders, with_fields
@@ -159,8 +158,8 @@ class WebSocketExchange(AsgiExchange):
                 await self._close(judged)
             elif judged is not None:
                 await self._emit(_event("websocket.send", judged.data))
-        elif kind == "websocket.close" and REPORTED in self.request.raw:
-            log_error(self.request, self.request.raw[REPORTED], "after the answer had begun")
+        elif kind == "websocket.close" and (raised := self.request.state._raised) is not None:
+            log_error(self.request, raised, "after the answer had begun")
             await self._close(self._failed())
         else:
             self._closed = kind == "websocket.close"
@@ -193,7 +192,7 @@ class WebSocketExchange(AsgiExchange):
 
     def _failed(self) -> Close:
         """Return the end of a connection whose app has failed: its reason is the request's id."""
-        request_id: str = self.request.state.get("request_id", "")
+        request_id: str = self.request.state._request_id or ""
         return Close(_INTERNAL_ERROR, request_id if len(request_id) <= _LONGEST_REASON else "")
 
 

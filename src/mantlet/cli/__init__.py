@@ -1,4 +1,4 @@
-"""The command: ``python -m mantlet.secrets check | example | scan``.
+"""The command: ``python -m mantlet.cli check | example | scan``.
 
 It never shows a value, nor a traceback, which might have one. It ends with 0 where all is well, 1
 where something is wrong or was found, and 2 where it could not do what it was asked for.

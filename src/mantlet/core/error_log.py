@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mantlet.core.request import ENVELOPE, MASK, Request
+from mantlet.core.request import Request
 
 if TYPE_CHECKING:
     from mantlet.core.problem import Envelope
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 __all__ = ["log", "log_error", "log_exception", "mark_reported", "maskers"]
 
 log = logging.getLogger("mantlet.errors")
-
-_LOGGED = "error_logged"
 
 
 def log_error(request: Request, error: BaseException, outcome: str) -> None:
@@ -29,11 +27,11 @@ def log_error(request: Request, error: BaseException, outcome: str) -> None:
     """
     if not mark_reported(request, error):
         return
-    envelope: Envelope | None = request.raw.get(ENVELOPE)
+    envelope: Envelope | None = request.state._envelope
     if envelope is not None:
         envelope.report(request, error, outcome)
         return
-    request_id = request.state.get("request_id", "-")
+    request_id = request.state._request_id or "-"
     log_exception(
         log,
         logging.ERROR,
@@ -46,7 +44,7 @@ def log_error(request: Request, error: BaseException, outcome: str) -> None:
 
 def maskers(request: Request) -> Iterable["Masker"]:
     """Return what masks the app's secrets, where a policy knows them."""
-    found: tuple[Masker, ...] = request.raw.get(MASK, ())
+    found: tuple[Masker, ...] = request.state._maskers
     return found
 
 
@@ -85,7 +83,7 @@ def log_exception(
 def mark_reported(request: Request, error: BaseException) -> bool:
     """Return whether an exchange has not reported an exception yet; from now on it has."""
     state = request.state
-    if state.get(_LOGGED) is error:
+    if state._logged is error:
         return False
-    state[_LOGGED] = error
+    state._logged = error
     return True

@@ -12,7 +12,7 @@ from typing import Any, Final
 from mantlet._internal.disconnects import is_disconnect
 from mantlet._internal.exception_chain import walk_chain
 from mantlet.core.error_log import log_error
-from mantlet.core.request import FIELDS, Request
+from mantlet.core.request import Request
 from mantlet.core.response import VALIDATORS, Filter, Response
 from mantlet.core.response_pipeline import (
     CLOSED,
@@ -71,7 +71,7 @@ class Exchange(OutwardPass):
         self, stack: BaseStack[Any], request: Request, emit: Any, refusal: Refusal | None
     ) -> None:
         if request._owns_response_headers:
-            request.raw[FIELDS] = request._response_headers
+            request.state._response_headers = request._response_headers
         outward = stack.outward[-1 if refusal is None else refusal.index]
         self._hooks, self.hears_errors, self.plain_below = outward
         self.stack = stack

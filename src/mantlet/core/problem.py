@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from mantlet.core.policy import Reply
-from mantlet.core.request import ENVELOPE, Request
+from mantlet.core.request import Request
 from mantlet.exceptions import MantletError
 from mantlet.http.headers import check_name, check_value
 
@@ -101,7 +101,7 @@ class Problem(MantletError):
         It names the request by the id that the exchange has, if it has one. Outside of an
         `ErrorEnvelope` the form is always ``application/problem+json``.
         """
-        envelope: Envelope | None = request.raw.get(ENVELOPE)
+        envelope: Envelope | None = request.state._envelope
         if envelope is not None:
             return envelope.render(self, request)
         return self.answer(MEDIA_TYPE, self.as_json(request))
@@ -127,7 +127,7 @@ class Problem(MantletError):
 
     def as_json(self, request: Request) -> bytes:
         """Return the problem's document."""
-        request_id: str | None = request.state.get("request_id")
+        request_id: str | None = request.state._request_id
         # Put together by hand: what is refused in a flood is to be refused quickly.
         body = f'{{"type": {_text(self.type)}, "title": {_text(self.title)}, '
         body += f'"status": {self.status}'

@@ -7,24 +7,10 @@ from types import MappingProxyType
 from typing import Any, Literal
 from urllib.parse import urlparse
 
+from mantlet.core.state import State
 from mantlet.http.headers import FieldNames, Headers
 
-__all__ = ["Request", "state"]
-
-#: Where an exchange keeps its state, in the environ or the scope.
-STATE = "mantlet.state"
-
-#: Where the outermost stack that touches the answer keeps the fields that it will set in it.
-FIELDS = "mantlet.response_headers"
-
-#: Where a framework's signal leaves the exception that the framework turned into an answer.
-REPORTED = "mantlet.error"
-
-#: Where a policy that answers for all errors of an exchange has its `problem.Envelope`.
-ENVELOPE = "mantlet.envelope"
-
-#: Where a policy that knows the app's secrets has its `scan.Masker`, in a tuple.
-MASK = "mantlet.mask"
+__all__ = ["NO_HEADERS", "Request", "origin_path"]
 
 #: What `Request.get_headers()` returns where none is there.
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -35,7 +21,7 @@ class Request:
 
     Attributes:
         raw: the environ or the scope itself, for what this view does not show.
-        state: the exchange's dict, shared by all policies and readable by the app.
+        state: the exchange's `State`, shared by all policies and readable by the app.
         protocol: ``"http"``, or ``"websocket"`` for a WebSocket and its handshake.
         is_async: whether a hook may wait on an event loop, as it may under ASGI.
     """
@@ -54,7 +40,7 @@ class Request:
     is_async: bool = False
 
     raw: MutableMapping[str, Any]
-    state: dict[str, Any]
+    state: State
     #: The fields to be set, in the protocol's own form, by their names in lower case.
     _response_headers: dict[Any, tuple[Any, Any]]
     #: Whether it is this request's stack that sets them, and not one further out.
@@ -264,38 +250,3 @@ def origin_path(path: str) -> str:
     with suppress(ValueError):  # "http://[::1" is no URL, and no path of any app
         path = urlparse(path).path
     return path if path.startswith("/") else f"/{path}"
-
-
-def exchange_state(carrier: MutableMapping[str, Any]) -> dict[str, Any]:
-    """Return the state dict of an environ or a scope, made at its first use."""
-    found: dict[str, Any] | None = carrier.get(STATE)
-    if found is None:
-        found = carrier[STATE] = {}
-    return found
-
-
-# Any: each framework's request is a class of its own, and none of them is imported here.
-def state(source: Any) -> dict[str, Any]:
-    """Return the exchange's state, where policies leave what the app may want to know.
-
-    Args:
-        source: a WSGI environ, an ASGI scope, or the request object of Flask, Starlette, FastAPI,
-            Django, Quart, Litestar or Falcon.
-
-    Returns:
-        The dict that the exchange's policies share: ``["request_id"]``, ``["ratelimit"]``, ...
-        It is empty where no policy has put anything in it.
-
-    Raises:
-        TypeError: ``source`` has no environ and no scope.
-    """
-    for attribute in ("scope", "environ", "env"):
-        carrier = getattr(source, attribute, None)
-        if isinstance(carrier, MutableMapping):
-            return exchange_state(carrier)
-    if isinstance(source, MutableMapping):
-        return exchange_state(source)
-    raise TypeError(
-        f"mantlet.state() takes a WSGI environ, an ASGI scope or a framework's request, "
-        f"not {type(source).__name__}"
-    )

@@ -19,10 +19,6 @@ VALIDATORS: Final = ("ETag", "Digest", "Content-Digest", "Repr-Digest", "Content
 #: What a pass yields to be suspended until the whole body is there, with a limit in bytes.
 WANTS_BODY: Final = "body"
 
-#: Where a stack leaves word in the environ or the scope that one of its policies has answered, for
-#: stacks that do not touch it.
-REPLIED: Final = "mantlet.replied"
-
 
 class Response:
     """The head of an answer, before any byte of it is sent.

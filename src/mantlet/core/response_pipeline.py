@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from mantlet.core.policy import Reply
 from mantlet.core.problem import Problem
-from mantlet.core.request import REPORTED, Request
-from mantlet.core.response import REPLIED, WANTS_BODY, Response
+from mantlet.core.request import Request
+from mantlet.core.response import WANTS_BODY, Response
 from mantlet.core.stack import OutwardPair, Waiting, settled
 from mantlet.exceptions import MantletError, NoResponse, ResponseTooLarge
 
@@ -188,7 +188,7 @@ class OutwardPass:
             return error
         if error is None and not response.reply:
             # A framework that told of an error by its signal has raised it already.
-            error = self._error = self.request.raw.get(REPORTED)
+            error = self._error = self.request.state._raised
         if error is None:
             return HOLD if response.status >= 400 and self._must_hold(response) else None
         # Where a policy further in has made the answer one that is not held, what the app raises
@@ -229,7 +229,7 @@ class OutwardPass:
         if self._error is not None:
             if not isinstance(self._error, Exception):
                 return  # cancellation and the like can't be answered
-            self.request.raw.pop(REPORTED, None)
+            self.request.state._raised = None
         self._error = None
         self._adopt(reply)
 
@@ -237,7 +237,7 @@ class OutwardPass:
         """Make a reply the response that the policies further out see."""
         response = self.make_response(reply)
         response.reply = True
-        self.request.raw[REPLIED] = True
+        self.request.state._replied = True
         response.full_body = b""
         if reply.status not in (204, 304):
             response.full_body = reply.body

@@ -5,10 +5,8 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar, cast
 
 from mantlet.core.policy import Policy, Reply
 from mantlet.core.problem import Problem
-from mantlet.core.request import MASK, Request
+from mantlet.core.request import Request
 from mantlet.core.response import Response
-from mantlet.integrations.apps import install_exception_hook
-from mantlet.integrations.signals import connect_signals
 
 __all__ = ["BaseStack", "OutwardPair", "Refusal", "Waiting", "settled"]
 
@@ -109,9 +107,6 @@ class BaseStack(Generic[App]):
         self.idle = self.inward_only and not (
             self.on_request or self.on_message or self.startup or self.shutdown
         )
-        if self.outward[-1].hears_errors:
-            connect_signals()
-            install_exception_hook(self.app)
 
     def __repr__(self) -> str:
         names = ", ".join(type(policy).__name__ for policy in self.policies)
@@ -135,8 +130,8 @@ class BaseStack(Generic[App]):
         if start:
             hooks = tuple(pair for pair in hooks if pair[0] >= start)
         elif self.maskers:
-            known = request.raw.get(MASK, ())
-            request.raw[MASK] = tuple(dict.fromkeys(known + self.maskers))
+            state = request.state
+            state._maskers = tuple(dict.fromkeys(state._maskers + self.maskers))
         index = start
         try:
             for index, hook in hooks:

@@ -34,7 +34,7 @@ from mantlet._internal.disconnects import is_disconnect
 from mantlet.core.error_log import log, mark_reported
 from mantlet.core.policy import Policy, Reply
 from mantlet.core.problem import Problem
-from mantlet.core.request import ENVELOPE, Request
+from mantlet.core.request import Request
 from mantlet.core.response import Response
 from mantlet.errors.catalogue import Catalogue
 from mantlet.errors.context import enter, leave
@@ -51,10 +51,6 @@ from mantlet.errors.streams import FORMATS, Ending
 __all__ = ["ErrorEnvelope"]
 
 HEADER: Final = "X-Request-ID"
-#: Where an exchange's state has the problem that it is answered with.
-PROBLEM: Final = "problem"
-#: Where the outermost envelope keeps how to end an exchange, and when it began.
-BEGAN: Final = "mantlet.began"
 
 Listener = Callable[[BaseException, Request], object]
 
@@ -64,7 +60,7 @@ class ErrorEnvelope(Policy):
 
     Every answer carries the request's id in ``X-Request-ID``: a valid one that the request came
     with, else the trace id of its ``traceparent``, else a new one. The app finds it in
-    ``mantlet.state(...)["request_id"]``.
+    ``mantlet.state(...).request_id``.
 
     Args:
         map: what exceptions are answered with: by class, or by dotted name, which is not imported,
@@ -132,14 +128,14 @@ class ErrorEnvelope(Policy):
     def on_request(self, request: Request) -> Reply | None:
         """Give the exchange its id."""
         state = request.state
-        own = state.get("request_id")
-        if own is None:  # else it is another envelope's, further out
-            own = state["request_id"] = request_id(request)
+        own = state._request_id
+        if own is None:  # else an outer envelope gave it
+            own = state._request_id = request_id(request)
         request.add_response_header(HEADER, own)
-        carrier = request.raw
-        if ENVELOPE not in carrier:
-            carrier[ENVELOPE] = self
-            carrier[BEGAN] = perf_counter(), enter(own)
+        if state._envelope is None:
+            state._envelope = self
+            state._began = perf_counter()
+            request.local(self)["context"] = enter(own)
         catalogue = self.catalogue
         if catalogue is not None and request.method in ("GET", "HEAD"):
             return catalogue.answer(request.path)
@@ -147,11 +143,10 @@ class ErrorEnvelope(Policy):
 
     def on_finish(self, request: Request) -> None:
         """Take the exchange's id out of the context."""
-        carrier = request.raw
-        if carrier.get(ENVELOPE) is self:
-            del carrier[ENVELOPE]
-            _, current = carrier.pop(BEGAN)
-            leave(current)
+        context = request.local(self).pop("context", None)
+        if context is not None:
+            request.state._envelope = None
+            leave(context)
 
     def on_error(self, request: Request, error: BaseException) -> Reply | None:
         """Answer the error, and report it."""
@@ -159,7 +154,7 @@ class ErrorEnvelope(Policy):
             return None
         verdict = self.judge(error)
         if mark_reported(request, error):
-            outermost: ErrorEnvelope = request.raw.get(ENVELOPE, self)
+            outermost: ErrorEnvelope = request.state._envelope or self
             outermost.report(request, error, f"answered with {verdict.status}", verdict)
         if self.debug and verdict.status >= 500:
             shown = self._debug(request, error, verdict.status)
@@ -181,7 +176,7 @@ class ErrorEnvelope(Policy):
         if response.status < 400:
             self._watch_stream(request, response)
             return None
-        if self._reenvelope is None or PROBLEM in request.state:
+        if self._reenvelope is None or request.state.problem is not None:
             return None
         return self._reenvelope.look_at(request, response)
 
@@ -206,7 +201,7 @@ class ErrorEnvelope(Policy):
 
     def render(self, problem: Problem, request: Request) -> Reply:
         """Return the answer that states a problem, in a form that the client accepts."""
-        request.state[PROBLEM] = problem
+        request.state.problem = problem
         return masked(request, self._render(problem, request))
 
     def _render(self, problem: Problem, request: Request) -> Reply:
@@ -231,8 +226,8 @@ class ErrorEnvelope(Policy):
         """
         meant = verdict is not None and verdict.meant and verdict.status < 500
         status = None if verdict is None else verdict.status
-        began, _ = request.raw.get(BEGAN, (perf_counter(), None))
-        seconds = perf_counter() - began
+        began = request.state._began
+        seconds = 0.0 if began is None else perf_counter() - began
         try:
             self.reporting.report(
                 request, error, outcome, status=status, meant=meant, seconds=seconds

@@ -64,7 +64,7 @@ class Reenvelope:
         """Return the problem that a framework's own error answer is to become, if any."""
         words = failure_words(status, body) if status >= 500 else None
         if words is not None:
-            request_id = request.state.get("request_id", "-")
+            request_id = request.state._request_id or "-"
             log.error(
                 "What the app says with %d in request %s is left out: %.1000r",
                 status,

@@ -8,12 +8,11 @@ from time import monotonic
 from traceback import walk_tb
 from typing import Any, Final
 
-from mantlet._internal.exception_chain import walk_chain
+from mantlet._internal.exception_chain import safe_getattr, walk_chain
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet.core.error_log import log, log_exception, maskers
 from mantlet.core.request import Request
 from mantlet.errors.ids import trace_id
-from mantlet.integrations.routes import route_template
 
 __all__ = ["Reporting", "fingerprint"]
 
@@ -64,7 +63,7 @@ class Reporting:
         untold = self._storms.suppressed(kind)
         if untold is None:
             return
-        request_id = request.state.get("request_id", "-")
+        request_id = request.state._request_id or "-"
         words = "%s in request %s, %s" if meant else "Unhandled %s in request %s, %s"
         values: tuple[Any, ...] = (type(error).__qualname__, request_id, outcome)
         if untold:
@@ -78,7 +77,7 @@ class Reporting:
                 "request_id": request_id,
                 "trace_id": trace_id(request),
                 "method": request.method if request.method in _METHODS else "-",
-                "route": route_template(request.raw),
+                "route": route_template(request),
                 "status": status,
                 "duration": seconds,
                 "fingerprint": kind,
@@ -102,3 +101,16 @@ def fingerprint(error: BaseException) -> str:
     ]
     text = "\n".join(kinds + frames)
     return blake2s(text.encode("utf-8", "replace"), digest_size=6).hexdigest()
+
+
+def route_template(request: Request) -> str | None:
+    """Return the template of the framework's route, such as ``/users/{id}``, where it left one."""
+    raw = request.raw
+    route = raw.get("route")  # Starlette, FastAPI
+    found = (
+        request.state._route
+        or raw.get("path_template")  # Litestar
+        or safe_getattr(route, "path_format")
+        or safe_getattr(route, "path")
+    )
+    return found if isinstance(found, str) else None

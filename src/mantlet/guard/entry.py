@@ -153,7 +153,7 @@ class Entry:
     def _conclude(self, request: Request, validated: Validated, found: list[Invalid]) -> None:
         if found:
             raise _together(found, self.settings.limits.errors)
-        request.state["validated"] = validated
+        request.state.validated = validated
 
 
 def _readings(operation: Operation, settings: Settings) -> Iterable[tuple[str, Reading]]:

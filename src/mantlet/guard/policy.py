@@ -12,7 +12,7 @@ schema that allows too much.
 
 When it is unsafe: with ``forward="original"``, the default, the app parses the body again. What
 parsers are known to read differently is refused, but only ``forward="canonical"``, or an app that
-takes ``mantlet.state(...)["validated"]``, rules out that it reads something else.
+takes ``mantlet.state(...).validated``, rules out that it reads something else.
 
 What it costs: a few microseconds for a small body, most of them the schema library's own.
 """
@@ -51,7 +51,7 @@ _UNDECLARED: Final = "undeclared"
 class SchemaGuard(Watching, Policy):
     """Refuse requests that the API does not declare, with all that is wrong in one problem.
 
-    What has been validated is in ``mantlet.state(...)["validated"]``, a `Validated`.
+    What has been validated is in ``mantlet.state(...).validated``, a `Validated`.
 
     Args:
         contracts: what each operation takes, by names such as ``"POST /items"`` or ``"WS /live"``:

@@ -52,7 +52,7 @@ class Reports:
         untold = self._storms.suppressed(f"{operation} {what} {listed}")
         if untold is None:
             return
-        request_id = request.state.get("request_id", "-")
+        request_id = request.state._request_id or "-"
         more = f", and {untold} like it" if untold else ""
         _log.log(
             level,

@@ -8,7 +8,7 @@ __all__ = ["Validated"]
 class Validated:
     """The values of a request, each a model or a plain value, as its schema has it.
 
-    The app finds it as ``mantlet.state(...)["validated"]``.
+    The app finds it as ``mantlet.state(...).validated``.
 
     Attributes:
         operation: the name of the operation, such as ``"GET /items/{item_id}"``.

@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from mantlet.core.policy import Close, Message, Policy, Reply
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
-from mantlet.core.response import REPLIED, Response
+from mantlet.core.response import Response
 from mantlet.guard.entry import Entry
 from mantlet.guard.faults import Fault, Invalid
 from mantlet.guard.messages import closing
@@ -33,7 +33,7 @@ class Watching(Policy):
         if entry is None or entry.responses is None or response.status >= 500:
             return None
         # What a policy further in answers is not the app's.
-        if response.reply or REPLIED in request.raw:
+        if response.reply or request.state._replied:
             return None
         found = entry.responses.judge(response)
         if isinstance(found, list):

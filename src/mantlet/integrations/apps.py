@@ -14,8 +14,7 @@ from typing import Any
 
 from mantlet._internal.exception_chain import safe_getattr
 from mantlet.core.problem import Problem
-from mantlet.core.request import ENVELOPE, REPORTED
-from mantlet.integrations.routes import ROUTE
+from mantlet.core.state import state_of
 
 __all__ = ["install_exception_hook"]
 
@@ -46,17 +45,17 @@ async def _from_litestar(exception: Exception, scope: Any) -> None:
     if not known.keys().isdisjoint({status if is_http else 500, *type(exception).__mro__}):
         return  # the app's own handler answers
     if isinstance(exception, Problem) or not isinstance(status, int) or status >= 500:
-        scope[REPORTED] = exception
+        state_of(scope)._raised = exception
 
 
 def _falcon_handler(own: Any) -> Any:
     """Return a handler that raises, inside an envelope, what Falcon's own answers with a 500."""
 
     def handler(request: Any, response: Any, error: Exception, params: Any) -> Any:
-        carrier = request.scope if waits else request.env
-        if ENVELOPE not in carrier:
+        state = state_of(request.scope if waits else request.env)
+        if state._envelope is None:
             return own(request, response, error, params)
-        carrier[ROUTE] = request.uri_template
+        state._route = request.uri_template
         raise error
 
     async def waiting(request: Any, response: Any, error: Exception, params: Any) -> None:

@@ -12,8 +12,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from mantlet._internal.exception_chain import safe_getattr
-from mantlet.core.request import REPORTED
-from mantlet.integrations.routes import ROUTE
+from mantlet.core.state import state_of
 
 __all__ = ["connect_signals"]
 
@@ -55,6 +54,7 @@ def _from_django(request: Any = None, **_: Any) -> None:
 def _leave(
     carrier: MutableMapping[str, Any], exception: BaseException, route: str | None = None
 ) -> None:
-    carrier[REPORTED] = exception
+    state = state_of(carrier)
+    state._raised = exception
     if route is not None:
-        carrier[ROUTE] = route
+        state._route = route

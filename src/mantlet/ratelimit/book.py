@@ -9,7 +9,6 @@ from typing import Any
 from mantlet.core.request import Request
 from mantlet.http.routing import Routes
 from mantlet.ratelimit.concurrency import Concurrency
-from mantlet.ratelimit.keys import ROUTE
 from mantlet.ratelimit.keys.key import KeyFunction
 from mantlet.ratelimit.plan import Bound, Charge, Plan
 from mantlet.ratelimit.rules import Rule
@@ -84,9 +83,9 @@ class Book:
         """Return what holds for a request."""
         found = self._requests.match(request.method, request.route_path)
         if not found:
-            request.state.pop(ROUTE, None)  # what a limiter further out has found
+            request.state._path_parameters = None  # what a limiter further out has found
             return self.plan
-        request.state[ROUTE] = found[0][1]
+        request.state._path_parameters = found[0][1]
         return self._plans[tuple(rule for rule, _ in found)]
 
     def find_messages(self, request: Request) -> Plan | None:
@@ -94,7 +93,7 @@ class Book:
         found = self._messages.match(request.method, request.route_path)
         if not found:
             return None
-        request.state[ROUTE] = found[0][1]
+        request.state._path_parameters = found[0][1]
         return self._plans[tuple(rule for rule, _ in found)]
 
     def charges(self, pattern: str | None = None) -> list[Charge]:

@@ -30,7 +30,6 @@ HEADERS = ("draft", "legacy", "both")
 
 _TYPES = "https://iana.org/assignments/http-problem-types#"
 #: Where an exchange's state has what the older fields say is left.
-_LEAST = "mantlet.ratelimit.least"
 QUOTA_EXCEEDED = f"{_TYPES}quota-exceeded"
 REDUCED_CAPACITY = f"{_TYPES}temporary-reduced-capacity"
 
@@ -66,9 +65,10 @@ def add_fields(
 def _add_legacy_fields(request: Request, decision: Decision) -> None:
     """Say what is left of one quota: of several limiters', the one that has least left."""
     remaining = decision.remaining
-    if request.state.get(_LEAST, remaining) < remaining:
+    state = request.state
+    if state._least_remaining is not None and state._least_remaining < remaining:
         return
-    request.state[_LEAST] = remaining
+    state._least_remaining = remaining
     quota = decision.quota
     amount = quota.limit if isinstance(quota, Concurrency) else quota.amount
     for name, number in (

@@ -58,7 +58,7 @@ __all__ = ["RateLimiter"]
 class RateLimiter(Checks, Messages, Policy):
     """Refuse requests of a client that exceed its quota, with 429 and a ``Retry-After``.
 
-    The decision is in ``mantlet.state(...)["ratelimit"]``, a `Decision`. Outside of HTTP the same
+    The decision is in ``mantlet.state(...).rate_limit``, a `Decision`. Outside of HTTP the same
     buckets are asked by `check()`, `peek()`, `refund()`, `reset()` and `ban()`; each has an asyncio
     form, such as `acheck()`. Where the store is in this process they are the same; with one on the
     network the plain form blocks.
@@ -192,7 +192,7 @@ class RateLimiter(Checks, Messages, Policy):
     def _tell(self, request: Request, limit: Limit, room: int) -> Reply | None:
         """Say what is left of the only limit; refuse where nothing is."""
         decision = BucketDecision(limit.name, limit.quota, room)
-        request.state["ratelimit"] = decision
+        request.state.rate_limit = decision
         if self._headers == "draft":
             request.add_response_header("RateLimit-Policy", limit.policy)
             request.add_response_header("RateLimit", limit.item + decision.parameters())
@@ -231,7 +231,7 @@ class RateLimiter(Checks, Messages, Policy):
             if visit is not None:
                 self._visits(request).remove(visit)
             return None if only_tried(asks) else self._pass_unasked()
-        decision = request.state["ratelimit"] = outcome.decision
+        decision = request.state.rate_limit = outcome.decision
         if visit is not None:
             visit.outcome = outcome
         outcome.report()

@@ -83,7 +83,7 @@ class Findings:
         untold = self._storms.suppressed(f"{finding.rule} {finding.fingerprint}")
         if untold is None:
             return
-        request_id = request.state.get("request_id", "-")
+        request_id = request.state._request_id or "-"
         with suppress(Exception):  # of a handler or a filter
             log.warning(
                 "Found %s in an answer (%s), request %s%s",

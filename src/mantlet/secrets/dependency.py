@@ -5,7 +5,7 @@ from importlib import import_module
 from inspect import Parameter, Signature
 from typing import Any, Protocol, TypeVar
 
-from mantlet.core.request import STATE
+from mantlet.core.state import state
 
 __all__ = ["dependency"]
 
@@ -27,7 +27,7 @@ def dependency(loader: _Loader[T_co]) -> Callable[..., T_co]:
     """
 
     def secrets(connection: Any) -> Any:
-        kept = connection.scope.get(STATE, {}).get("secrets")
+        kept = state(connection).secrets
         return loader.current if kept is None else kept
 
     # FastAPI hands over what a parameter's annotation says.

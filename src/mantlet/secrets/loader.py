@@ -47,7 +47,7 @@ class SecretLoader(Policy, Generic[M]):
 
     Every problem with any of them is told at once, when the loader is made. `current` then is one
     state of all of them; a change is taken over as a whole or not at all. As a policy it gives each
-    exchange the state of its beginning, as ``mantlet.state(...)["secrets"]``, and has problems,
+    exchange the state of its beginning, as ``mantlet.state(...).secrets``, and has problems,
     debug pages and the log of `ErrorEnvelope` masked.
 
     Files are looked at when a secret is wanted, at most every ``poll`` seconds: there is no thread,
@@ -202,7 +202,7 @@ class SecretLoader(Policy, Generic[M]):
         """Give the exchange the secrets of now."""
         if self._clock() >= self._look_at:
             self._look(inf)
-        request.state["secrets"] = self._snapshot
+        request.state.secrets = self._snapshot
 
     def on_finish(self, request: Request) -> Awaitable[None] | None:
         """Ask remote sources again whose time has come."""

@@ -11,7 +11,6 @@ from mantlet.core.error_log import log_error
 from mantlet.core.exchange import Exchange
 from mantlet.core.policy import Reply
 from mantlet.core.problem import phrase
-from mantlet.core.request import FIELDS, REPORTED
 from mantlet.core.response import Response
 from mantlet.core.response_pipeline import CLOSED, HOLDING, STREAMING, WAITING
 from mantlet.http.headers import TextHeaders, with_fields
@@ -60,7 +59,7 @@ class HttpExchange(Exchange):
             raise
         finally:
             if self.request._owns_response_headers:
-                self.request.environ.pop(FIELDS, None)
+                self.request.state._response_headers = None
         if self._untouched():
             return self._result
         if (
@@ -239,7 +238,7 @@ class HttpExchange(Exchange):
         return (
             status is not None
             and int(status[:3]) < self.plain_below
-            and REPORTED not in self.request.raw
+            and self.request.state._raised is None
         )
 
     def _is_first_of_plain(self, chunk: bytes) -> bool:

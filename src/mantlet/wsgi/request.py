@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 from mantlet.core.body import HANDED_OVER, NO_FIELDS, PIECE, Chunks, Incoming, check_length
 from mantlet.core.problem import BodyTooLarge, MalformedRequest
-from mantlet.core.request import FIELDS, NO_HEADERS, STATE, Request, origin_path
+from mantlet.core.request import NO_HEADERS, Request, origin_path
+from mantlet.core.state import KEY, State
 from mantlet.http.headers import (
     LOWER_TEXT,
     UNPREFIXED,
@@ -66,15 +67,15 @@ class WsgiRequest(Request):
 
     def __init__(self, environ: Environ) -> None:
         self.raw = self.environ = environ
-        state = environ.get(STATE)
+        state = environ.get(KEY)
         if state is None:
-            state = environ[STATE] = {}
-            fields = None
+            state = environ[KEY] = State()
+            headers = None
         else:
-            fields = environ.get(FIELDS)
+            headers = state._response_headers
         self.state = state
-        self._owns_response_headers = fields is None
-        self._response_headers = {} if fields is None else fields
+        self._owns_response_headers = headers is None
+        self._response_headers = {} if headers is None else headers
         self._body: WsgiBody | None = None
         self._cleanups = None
         self._handed_over = False

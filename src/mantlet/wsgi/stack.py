@@ -8,6 +8,7 @@ from wsgiref.types import StartResponse, WSGIApplication
 from mantlet._internal.coroutines import run_sync
 from mantlet.core.policy import Policy
 from mantlet.core.stack import BaseStack
+from mantlet.integrations import observe_exceptions
 from mantlet.wsgi.http import HttpExchange
 from mantlet.wsgi.request import WsgiRequest
 
@@ -27,6 +28,8 @@ class Stack(BaseStack[WSGIApplication]):
 
     def __init__(self, app: WSGIApplication, *policies: Policy) -> None:
         super().__init__(app, *policies)
+        if self.outward[-1].hears_errors:
+            observe_exceptions(self.app)
         self._started = not self.startup
         self._starting = Lock()
 

@@ -52,7 +52,7 @@ class Form(Guarded):
         super().__init__(face, openapi=root, **options)
 
     def _see(self, carrier: Any, body: bytes) -> None:
-        validated: Any = mantlet.state(carrier)["validated"]
+        validated: Any = mantlet.state(carrier).validated
         self.files.append(
             {
                 name: [one.read() for one in found] if isinstance(found, list) else found.read()

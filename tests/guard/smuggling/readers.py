@@ -156,7 +156,7 @@ def flask_reader(templates: Sequence[str]) -> Iterator[Reader]:
                         (name, file.filename or "", file.read())
                         for name, file in request.files.items(multi=True)
                     ],
-                    mantlet.state(request).get("validated"),
+                    getattr(mantlet.state(request), "validated", None),
                 )
             )
             return "read"
@@ -192,7 +192,7 @@ def starlette_reader(templates: Sequence[str]) -> Iterator[Reader]:
                             reading.files.append(file)
                         else:
                             reading.form.append((name, value))
-            reading.validated = mantlet.state(request).get("validated")
+            reading.validated = getattr(mantlet.state(request), "validated", None)
             readings.append(reading)
             return PlainTextResponse("read")
 
@@ -224,7 +224,7 @@ def django_reader(templates: Sequence[str], face: Face = FACES[1]) -> Iterator[R
                         for name, files in request.FILES.lists()
                         for file in files
                     ],
-                    mantlet.state(request).get("validated"),
+                    getattr(mantlet.state(request), "validated", None),
                 )
             )
             return HttpResponse("read")

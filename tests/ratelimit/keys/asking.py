@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import mantlet
 from mantlet import Policy
 from mantlet.asgi.request import AsgiRequest
-from mantlet.ratelimit.keys import ROUTE
 from mantlet.wsgi.request import WsgiRequest
 from tests.drive import CLIENT, Face, hello, make_environ, make_scope
 
@@ -41,7 +40,7 @@ class Asks(Policy):
 
     async def on_request(self, request: Request) -> None:
         if self.route is not None:
-            request.state[ROUTE] = dict(self.route)
+            request.state._path_parameters = dict(self.route)
         found = self.key(request)
         if found is not None and not isinstance(found, str):
             found = await found

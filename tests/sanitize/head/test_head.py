@@ -322,7 +322,7 @@ def test_a_nonce_is_handed_to_the_app_and_to_the_browser(face: Face) -> None:
     seen = []
 
     def app(carrier: MutableMapping[str, Any]) -> Any:
-        seen.append(mantlet.state(carrier)["csp_nonce"])
+        seen.append(mantlet.state(carrier).csp_nonce)
         return 200, [], b"hello"
 
     wrapped = face.wrap(app, OutputSanitizer(headers="web"))
@@ -350,7 +350,7 @@ def test_an_app_may_empty_the_state(face: Face) -> None:
     """The answer goes out all the same."""
 
     def app(carrier: MutableMapping[str, Any]) -> Any:
-        mantlet.state(carrier).clear()
+        vars(mantlet.state(carrier)).clear()
         return 200, [], b"hello"
 
     answer = face.drive(face.wrap(app, OutputSanitizer(headers="web")))

@@ -12,7 +12,7 @@ of a bucket by it, nor into a fresh one.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from mantlet.core.request import Request
 from mantlet.http.forms import is_field_name
@@ -37,8 +37,6 @@ __all__ = [
     "path_parameter",
 ]
 
-#: Where the exchange's state has the parameters of the path, by the names in the rule's template.
-ROUTE: Final = "mantlet.route"
 #: How many bytes of a body are read, unless another limit is given.
 _LIMIT = 65_536
 #: The largest such limit.
@@ -67,7 +65,7 @@ def path_parameter(name: str) -> Key:
     _check_text("name", name, "kind")
 
     def key(request: Request) -> str | None:
-        value = request.state.get(ROUTE, {}).get(name)
+        value = (request.state._path_parameters or {}).get(name)
         return None if value is None else bounded(value)
 
     return Key(key, described("path_parameter", name))

@@ -98,7 +98,7 @@ class Csp:
     Args:
         directives: what may be loaded, by directive: ``{"default-src": ["'self'"]}``.
         nonce: give the scripts and styles of each answer a nonce, which the app finds in
-            ``mantlet.state(...)["csp_nonce"]`` and puts into ``<script nonce="...">``. A directive
+            ``mantlet.state(...).csp_nonce`` and puts into ``<script nonce="...">``. A directive
             that is ``'none'`` stays so.
         **more: directives as keywords: ``default_src=["'self'"]``.
 

@@ -20,10 +20,9 @@ from mantlet.sanitize.head.cookies import Cookies
 from mantlet.sanitize.head.rules import MOST, NO_STORE, TOKEN, Pair, Plan, Rules, as_text
 from mantlet.sanitize.head.security import Preset, SecurityHeaders, security_headers
 
-__all__ = ["NONCE", "Head", "Seen", "joined_values"]
+__all__ = ["Head", "Seen", "joined_values"]
 
 #: Where an exchange's state has the nonce of its scripts and styles.
-NONCE: Final = "csp_nonce"
 
 # RFC 9110, 5.5.
 _FORBIDDEN: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
@@ -93,7 +92,7 @@ class Head:
 
     def on_request(self, request: Request) -> None:
         """Hand the app a nonce of 128 bits (CSP Level 3, 7.1)."""
-        request.state[NONCE] = _nonce()
+        request.state._csp_nonce = _nonce()
 
     def apply(self, request: Request, response: Response) -> Seen:
         """Make the head of an answer safe; return what it says of the body.
@@ -144,7 +143,7 @@ class Head:
         # A cache takes over what a 304 says (RFC 9111, 3.2): the page that it has would be left
         # with a nonce that is not the one in its scripts.
         if plan.nonced and status != 304:
-            nonce = request.state.get(NONCE) or _nonce()
+            nonce = request.state._csp_nonce or _nonce()
             for name, policy in plan.nonced:
                 kept.append(native(name, policy.value(nonce)))
         if plan.no_store and request.get_headers(_CREDENTIALS):

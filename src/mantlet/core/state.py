@@ -1,0 +1,228 @@
+"""What the policies of an exchange share with each other and with the app: `state()` and `State`.
+
+One object per exchange, under one key of the environ or the scope. It is mutable and never
+replaced, so that a middleware that copies the scope, as the ASGI specification tells it to, hands
+on the same one.
+"""
+
+from collections.abc import Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+__all__ = ["KEY", "RateLimitState", "State", "ValidatedState", "state", "state_of"]
+
+#: The key of the environ or the scope.
+KEY: Final = "mantlet.state"
+
+
+class RateLimitState(Protocol):
+    """What a rate limiter decided about the request."""
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the request may pass."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """The name of the quota that decided: the one that refuses longest, or has least left."""
+        ...
+
+    @property
+    def remaining(self) -> int:
+        """How many whole requests may follow at once."""
+        ...
+
+    @property
+    def reset(self) -> int:
+        """Whole seconds, rounded up, until one more request may follow than now."""
+        ...
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds until a refused request would be admitted; 0 for one that was admitted."""
+        ...
+
+
+# Any: what a schema makes of a value is the user's to know.
+class ValidatedState(Protocol):
+    """The values of the request as they were validated."""
+
+    @property
+    def operation(self) -> str:
+        """The name of the operation, such as ``"GET /items/{item_id}"``."""
+        ...
+
+    @property
+    def body(self) -> Any:
+        """The body, parsed; None where there is none."""
+        ...
+
+    @property
+    def path(self) -> Any:
+        """The parameters of the path."""
+        ...
+
+    @property
+    def query(self) -> Any:
+        """The parameters of the query."""
+        ...
+
+    @property
+    def headers(self) -> Any:
+        """The declared headers."""
+        ...
+
+    @property
+    def cookies(self) -> Any:
+        """The declared cookies."""
+        ...
+
+    @property
+    def files(self) -> Any:
+        """The uploaded files, by the names of their form fields."""
+        ...
+
+
+class ProblemState(Protocol):
+    """The problem that the exchange is answered with (RFC 9457)."""
+
+    status: int
+    type: str
+    title: str
+    detail: str | None
+
+
+class State:
+    """What policies leave for the app and for each other.
+
+    An attribute that no policy has set raises an AttributeError that names the policy, so
+    ``getattr(state, "rate_limit", None)`` asks whether it is there.
+
+    Attributes:
+        request_id: the request's id; set by `ErrorEnvelope`.
+        rate_limit: what was decided about the request; set by `RateLimiter`.
+        validated: the request's values; set by `SchemaGuard`.
+        secrets: the secrets as they were when the exchange began; set by `SecretLoader`.
+        csp_nonce: the nonce of the response's Content-Security-Policy; set by `OutputSanitizer`.
+        identity: who is asking, where a policy has found out, else None.
+        problem: the problem that the exchange is answered with, else None.
+        extra: entries of your own policies: a dict, made at its first use.
+    """
+
+    # Any: an instance of the app's own SecretModel.
+    secrets: Any
+    rate_limit: RateLimitState
+    validated: ValidatedState
+    # Any: whatever the policy that authenticates makes of a user.
+    identity: Any = None
+    problem: ProblemState | None = None
+
+    _request_id: str | None = None
+    _csp_nonce: str | None = None
+
+    # What stacks and policies of one exchange tell each other.
+    #: Headers that the outermost stack will set in the response; None where no stack has begun.
+    _response_headers: dict[Any, tuple[Any, Any]] | None = None
+    #: The exception that a framework turned into a response.
+    _raised: BaseException | None = None
+    #: The exception that was logged last.
+    _logged: BaseException | None = None
+    # Any: a `problem.Envelope`, whose module imports this one.
+    #: The policy that answers for all errors of the exchange.
+    _envelope: Any = None
+    #: When that policy saw the request, by `time.perf_counter()`.
+    _began: float | None = None
+    # Any: a `redact.Masker` each.
+    #: What masks the app's secrets.
+    _maskers: tuple[Any, ...] = ()
+    #: Whether a policy has answered in the app's place.
+    _replied: bool = False
+    #: The template of the framework's route, where a signal told it.
+    _route: str | None = None
+    #: The parameters of the path, as the innermost limiter's rule names them.
+    _path_parameters: Mapping[str, str] | None = None
+    #: The fewest requests that any limiter's headers have said remain.
+    _least_remaining: int | None = None
+
+    @property
+    def request_id(self) -> str:
+        """The request's id."""
+        if self._request_id is None:
+            raise _missing("request_id")
+        return self._request_id
+
+    @property
+    def csp_nonce(self) -> str:
+        """The nonce of the response's Content-Security-Policy."""
+        if self._csp_nonce is None:
+            raise _missing("csp_nonce")
+        return self._csp_nonce
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """Entries of policies that are not Mantlet's own."""
+        try:
+            return self._extra
+        except AttributeError:
+            self._extra: dict[str, Any] = {}
+        return self._extra
+
+    if not TYPE_CHECKING:  # a type checker would take it for any name
+
+        def __getattr__(self, name: str) -> Any:
+            raise _missing(name)
+
+    def __repr__(self) -> str:
+        # Values may be secrets: names only.
+        public = [name for name in vars(self) if not name.startswith("_")]
+        return f"State({', '.join(public)})"
+
+
+_SOURCES: Final = {
+    "csp_nonce": "OutputSanitizer(headers=...) with a Csp(nonce=True)",
+    "rate_limit": "RateLimiter",
+    "request_id": "ErrorEnvelope",
+    "secrets": "SecretLoader",
+    "validated": "SchemaGuard",
+}
+
+
+def _missing(name: str) -> AttributeError:
+    source = _SOURCES.get(name)
+    if source is None:
+        return AttributeError(f"State has no attribute {name!r}")
+    return AttributeError(f"state has no {name}: no {source} has set it for this request")
+
+
+def state_of(raw: MutableMapping[str, Any]) -> State:
+    """Return the state of an environ or a scope, made at its first use."""
+    found: State | None = raw.get(KEY)
+    if found is None:
+        found = raw[KEY] = State()
+    return found
+
+
+# Any: each framework's request is a class of its own, and none of them is imported here.
+def state(source: Any) -> State:
+    """Return the exchange's state, where policies leave what the app may want to know.
+
+    Args:
+        source: a WSGI environ, an ASGI scope, or the request object of Flask, Starlette, FastAPI,
+            Django, Quart, Litestar or Falcon.
+
+    Returns:
+        The exchange's `State`.
+
+    Raises:
+        TypeError: ``source`` has neither an environ nor a scope.
+    """
+    for attribute in ("scope", "environ", "env"):
+        raw = getattr(source, attribute, None)
+        if isinstance(raw, MutableMapping):
+            return state_of(raw)
+    if isinstance(source, MutableMapping):
+        return state_of(source)
+    raise TypeError(
+        f"mantlet.state() takes a WSGI environ, an ASGI scope or a framework's request, "
+        f"not {type(source).__name__}"
+    )
