@@ -11,6 +11,8 @@ from mantlet.http.headers import text_field
 if TYPE_CHECKING:
     from mantlet.redact.masking import Masker
 
+from mantlet.core.modes import Mode, RouteModes
+
 __all__ = ["Close", "Message", "Policy", "Reply"]
 
 
@@ -105,6 +107,10 @@ class Policy:
     """
 
     __slots__ = ()
+
+    #: Whether the policy enforces its decisions, only reports them, or is off; for all requests or
+    #: by route. A policy that takes the option sets it with `check_mode()`.
+    mode: Mode | RouteModes = "enforce"
 
     #: Hooks that the class overrides and this instance, as configured, has no use for. They cost
     #: nothing either.
