@@ -18,11 +18,11 @@ ETAG = (("content-type", "text/plain"), ("etag", '"abc"'), ("content-digest", "s
 
 
 def _asgi(script: Script, *policies: Policy, method: str = "GET") -> Outcome:
-    return play_asgi(lambda app: mantlet.asgi.Stack(app, *policies), script, method)
+    return play_asgi(lambda app: mantlet.asgi.Stack(app, policies), script, method)
 
 
 def _wsgi(script: Script, *policies: Policy, method: str = "GET") -> Outcome:
-    return play_wsgi(lambda app: mantlet.wsgi.Stack(app, *policies), script, method)
+    return play_wsgi(lambda app: mantlet.wsgi.Stack(app, policies), script, method)
 
 
 @pytest.fixture(params=[_asgi, _wsgi], ids=["asgi", "wsgi"])

@@ -265,7 +265,7 @@ def test_wrapping_twice_makes_one_stack_with_the_policies_in_their_order(face: F
     app: Any = face.app(hello)
     one, two, three = ErrorEnvelope(), RateLimiter("5/hour"), Policy()
     module: Any = face.module
-    stack = module.wrap(mantlet.wrap(module.Stack(app, three), two), one)
+    stack = module.wrap(mantlet.wrap(module.Stack(app, [three]), two), one)
     assert type(stack) is module.Stack
     assert stack.policies == (one, two, three)
     assert stack.app is app

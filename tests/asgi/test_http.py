@@ -75,7 +75,7 @@ def play(
 
     async def run() -> None:
         inner = AsgiChecker(app) if checked else app
-        stack = mantlet.asgi.Stack(inner, *policies)
+        stack = mantlet.asgi.Stack(inner, policies)
         await (AsgiChecker(stack) if checked else stack)(scope(), receive, send)
 
     asyncio.run(run())
@@ -364,7 +364,7 @@ def test_cancellation_is_told_and_not_answered(when: str) -> None:
         async def send(message: Message) -> None:
             sent.append(message)
 
-        stack = mantlet.asgi.Stack(app, answers)
+        stack = mantlet.asgi.Stack(app, [answers])
 
         async def serve() -> None:
             await stack(scope(), receive, send)
@@ -399,7 +399,7 @@ def test_context_variables_and_the_task_are_the_apps_own() -> None:
 
         async def send(message: Message) -> None: ...
 
-        stack = mantlet.asgi.Stack(app, ErrorEnvelope(), RateLimiter("9/minute"), Looks())
+        stack = mantlet.asgi.Stack(app, [ErrorEnvelope(), RateLimiter("9/minute"), Looks()])
         await stack(scope(), receive, send)
         assert mark.get() == "set by the app"
         assert tasks == [asyncio.current_task()]
@@ -491,7 +491,7 @@ def test_an_error_of_the_apps_that_it_answers_itself_keeps_its_answer() -> None:
         sent.append(message)
 
     async def run() -> None:
-        await mantlet.asgi.Stack(app, looks)(scope(), receive, send)
+        await mantlet.asgi.Stack(app, [looks])(scope(), receive, send)
 
     with pytest.raises(ValueError, match="and then raises"):
         asyncio.run(run())

@@ -61,7 +61,7 @@ async def ok(scope: Scope, receive: Receive, send: Send) -> None:
 def test_policies_start_before_the_app_and_stop_after_it() -> None:
     """The outermost policy is the first to start and the last to stop."""
     notes: list[str] = []
-    stack = mantlet.asgi.Stack(app(notes), Started(notes, "outer"), Started(notes, "inner"))
+    stack = mantlet.asgi.Stack(app(notes), [Started(notes, "outer"), Started(notes, "inner")])
     with TestClient(AsgiChecker(stack)) as client:
         client.get("/")
     assert notes == [
@@ -79,7 +79,7 @@ def test_policies_start_before_the_app_and_stop_after_it() -> None:
 def test_a_second_lifespan_starts_the_policies_anew() -> None:
     """A test run makes one lifespan after another over one app."""
     notes: list[str] = []
-    stack = mantlet.asgi.Stack(app(notes), Started(notes, "a"))
+    stack = mantlet.asgi.Stack(app(notes), [Started(notes, "a")])
     for _ in range(2):
         with TestClient(stack):
             pass
@@ -89,7 +89,7 @@ def test_a_second_lifespan_starts_the_policies_anew() -> None:
 def test_an_app_without_lifespan_has_its_policies_started_on_first_use() -> None:
     """Once, however many requests come at a time."""
     notes: list[str] = []
-    stack = mantlet.asgi.Stack(ok, Started(notes, "a"))
+    stack = mantlet.asgi.Stack(ok, [Started(notes, "a")])
 
     async def play() -> None:
         with pytest.raises(AssertionError, match="no lifespan"):
@@ -103,7 +103,7 @@ def test_an_app_without_lifespan_has_its_policies_started_on_first_use() -> None
 def test_a_policy_that_cannot_start_fails_the_startup() -> None:
     """The server is told, and the app is not started."""
     notes: list[str] = []
-    stack = mantlet.asgi.Stack(app(notes), Started(notes, "a", fails="startup"))
+    stack = mantlet.asgi.Stack(app(notes), [Started(notes, "a", fails="startup")])
     with pytest.raises(RuntimeError, match="can't start"), TestClient(stack):
         pass
     assert notes == ["a up"]
@@ -121,7 +121,7 @@ def test_cancellation_is_not_lost_behind_a_policy_that_cannot_start() -> None:
     async def start() -> Any:
         return {"type": "lifespan.startup"}
 
-    stack = mantlet.asgi.Stack(cancelled, Started([], "a", fails="startup"))
+    stack = mantlet.asgi.Stack(cancelled, [Started([], "a", fails="startup")])
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(stack({"type": "lifespan"}, start, _nowhere))
 
@@ -129,7 +129,7 @@ def test_cancellation_is_not_lost_behind_a_policy_that_cannot_start() -> None:
 def test_a_policy_that_cannot_start_on_first_use_lets_no_request_pass() -> None:
     """Each request tries again, and fails while the policy does."""
     notes: list[str] = []
-    stack = mantlet.asgi.Stack(ok, Started(notes, "a", fails="startup"))
+    stack = mantlet.asgi.Stack(ok, [Started(notes, "a", fails="startup")])
     for _ in range(2):
         with pytest.raises(RuntimeError, match="can't start"):
             asyncio.run(_call(stack))
@@ -139,7 +139,7 @@ def test_a_policy_that_cannot_start_on_first_use_lets_no_request_pass() -> None:
 def test_a_policy_that_cannot_stop_fails_the_shutdown() -> None:
     """The server is told that the shutdown failed."""
     notes: list[str] = []
-    stack = mantlet.asgi.Stack(app(notes), Started(notes, "a", fails="shutdown"))
+    stack = mantlet.asgi.Stack(app(notes), [Started(notes, "a", fails="shutdown")])
     with pytest.raises(RuntimeError, match="can't stop"), TestClient(stack):
         pass
 
@@ -147,7 +147,7 @@ def test_a_policy_that_cannot_stop_fails_the_shutdown() -> None:
 def test_the_lifespan_state_of_the_app_passes_through() -> None:
     """What the app's lifespan yields is there in its requests."""
     notes: list[str] = []
-    stack = mantlet.asgi.Stack(app(notes), Started(notes, "a"))
+    stack = mantlet.asgi.Stack(app(notes), [Started(notes, "a")])
     with TestClient(stack) as client:
         assert client.app_state == {"shared": "yes"}
 
@@ -160,7 +160,7 @@ def test_a_lifespan_without_startup_is_the_apps_own_business() -> None:
         seen.extend((scope, receive, send))
 
     scope = {"type": "lifespan"}
-    asyncio.run(_run(mantlet.asgi.Stack(note, mantlet.ErrorEnvelope()), scope))
+    asyncio.run(_run(mantlet.asgi.Stack(note, [mantlet.ErrorEnvelope()]), scope))
     assert seen == [scope, _never, _nowhere]
 
 
@@ -172,7 +172,7 @@ def test_scope_types_not_known_today_pass_through() -> None:
         seen.extend((scope, receive, send))
 
     scope = {"type": "webtransport"}
-    asyncio.run(_run(mantlet.asgi.Stack(note, mantlet.ErrorEnvelope()), scope))
+    asyncio.run(_run(mantlet.asgi.Stack(note, [mantlet.ErrorEnvelope()]), scope))
     assert seen == [scope, _never, _nowhere]
 
 

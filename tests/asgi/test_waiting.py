@@ -49,7 +49,7 @@ async def ask(inner: AsgiApp, *policies: Policy) -> tuple[int, bytes]:
         await asyncio.sleep(0)
         sent.append(message)
 
-    stack = check_asgi(mantlet.asgi.Stack(check_asgi(inner), *policies))
+    stack = check_asgi(mantlet.asgi.Stack(check_asgi(inner), policies))
     await stack(make_scope(), receive, send)
     return sent[0]["status"], b"".join(message.get("body", b"") for message in sent)
 

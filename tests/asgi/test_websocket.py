@@ -33,7 +33,7 @@ async def echo(websocket: WebSocket) -> None:
 
 def client(*policies: Policy, endpoint: Callable[[WebSocket], Any] = echo) -> TestClient:
     app = Starlette(routes=[WebSocketRoute("/ws", endpoint)])
-    stack = mantlet.asgi.Stack(AsgiChecker(app), *policies)
+    stack = mantlet.asgi.Stack(AsgiChecker(app), policies)
     return TestClient(AsgiChecker(stack))
 
 
@@ -151,7 +151,7 @@ def test_what_an_app_does_after_the_client_has_gone_is_the_servers_to_judge() ->
     gone = {"type": "websocket.disconnect", "code": 1005}
     for policies in ([], [Judge()], [ErrorEnvelope()]):
         events: list[dict[str, Any]] = [{"type": "websocket.connect"}, gone, gone]
-        stack = mantlet.asgi.Stack(late, *policies)
+        stack = mantlet.asgi.Stack(late, policies)
         sent, _ = asyncio.run(play(stack, events, denial=True))
         assert [message["type"].rpartition(".")[2] for message in sent] == ["start", "body"]
         assert sent[1]["body"] == b"no"
@@ -170,7 +170,7 @@ def test_messages_that_no_policy_changes_are_the_very_ones_that_came() -> None:
         await send(said)
 
     events: list[dict[str, Any]] = [{"type": "websocket.connect"}, came]
-    sent, _ = asyncio.run(play(mantlet.asgi.Stack(app, Judge()), events))
+    sent, _ = asyncio.run(play(mantlet.asgi.Stack(app, [Judge()]), events))
     assert heard[0] is came
     assert sent[1] == said
 
@@ -205,7 +205,7 @@ def test_text_and_bytes_stay_what_they_are(data: str | bytes) -> None:
         await send({"type": "websocket.close", "code": 1000})
 
     kind = "text" if isinstance(data, str) else "bytes"
-    stack = mantlet.asgi.Stack(app, Judge())
+    stack = mantlet.asgi.Stack(app, [Judge()])
     events: list[dict[str, Any]] = [
         {"type": "websocket.connect"},
         {"type": "websocket.receive", kind: data},
@@ -233,7 +233,7 @@ def test_a_refused_handshake_is_an_http_answer_where_the_server_can() -> None:
 
 def test_a_refused_handshake_is_a_close_elsewhere() -> None:
     """Without the extension the connection is closed before it is accepted."""
-    stack = mantlet.asgi.Stack(echo_app, Refuse())
+    stack = mantlet.asgi.Stack(echo_app, [Refuse()])
     sent, error = asyncio.run(play(stack, [{"type": "websocket.connect"}]))
     assert error is None
     assert [message["type"] for message in sent] == ["websocket.close"]
@@ -309,7 +309,7 @@ def test_the_apps_own_denial_passes_with_the_policies_fields() -> None:
         await send({"type": "websocket.http.response.start", "status": 401, "headers": []})
         await send({"type": "websocket.http.response.body", "body": b"who?"})
 
-    stack = mantlet.asgi.Stack(deny, Edit())
+    stack = mantlet.asgi.Stack(deny, [Edit()])
     sent, error = asyncio.run(play(stack, [{"type": "websocket.connect"}], denial=True))
     assert error is None
     assert sent[0]["status"] == 401
@@ -340,7 +340,7 @@ def test_an_uncaught_error_closes_with_1011_and_reaches_the_server() -> None:
         await send({"type": "websocket.accept"})
         raise AppFailure("internal detail")
 
-    stack = mantlet.asgi.Stack(crash, ErrorEnvelope())
+    stack = mantlet.asgi.Stack(crash, [ErrorEnvelope()])
     sent, error = asyncio.run(play(stack, [{"type": "websocket.connect"}]))
     (close,) = sent[1:]
     assert (close["type"], close["code"]) == ("websocket.close", 1011)
@@ -380,7 +380,7 @@ def test_a_failing_message_hook_closes_with_1011() -> None:
             heard.append((await receive())["text"])
 
     events = [{"type": "websocket.connect"}, {"type": "websocket.receive", "text": "x"}]
-    sent, error = asyncio.run(play(mantlet.asgi.Stack(listen, Broken()), events))
+    sent, error = asyncio.run(play(mantlet.asgi.Stack(listen, [Broken()]), events))
     assert heard == []
     assert sent[1:] == [{"type": "websocket.close", "code": 1011, "reason": ""}]
     assert isinstance(error, AppFailure)

@@ -129,11 +129,11 @@ def _bare(app: Any) -> Any:
 
 
 def _asgi(policies: Sequence[Policy]) -> Callable[[Any], Any]:
-    return lambda app: mantlet.asgi.Stack(app, *policies)
+    return lambda app: mantlet.asgi.Stack(app, policies)
 
 
 def _wsgi(policies: Sequence[Policy]) -> Callable[[Any], Any]:
-    return lambda app: mantlet.wsgi.Stack(app, *policies)
+    return lambda app: mantlet.wsgi.Stack(app, policies)
 
 
 @checked

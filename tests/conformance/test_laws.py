@@ -66,13 +66,13 @@ checked = settings(deadline=None, max_examples=400)
 def fused_asgi(script: Script, chosen: Sequence[Plan], method: str) -> tuple[Outcome, Recorder]:
     recorder = Recorder()
     policies = recorder.policies(chosen)
-    return play_asgi(lambda app: mantlet.asgi.Stack(app, *policies), script, method), recorder
+    return play_asgi(lambda app: mantlet.asgi.Stack(app, policies), script, method), recorder
 
 
 def fused_wsgi(script: Script, chosen: Sequence[Plan], method: str) -> tuple[Outcome, Recorder]:
     recorder = Recorder()
     policies = recorder.policies(chosen)
-    return play_wsgi(lambda app: mantlet.wsgi.Stack(app, *policies), script, method), recorder
+    return play_wsgi(lambda app: mantlet.wsgi.Stack(app, policies), script, method), recorder
 
 
 def nested_asgi(script: Script, chosen: Sequence[Plan], method: str) -> tuple[Outcome, Recorder]:
@@ -80,7 +80,7 @@ def nested_asgi(script: Script, chosen: Sequence[Plan], method: str) -> tuple[Ou
 
     def make(app: ASGIApp) -> ASGIApp:
         for policy in reversed(recorder.policies(chosen)):
-            app = apart_asgi(mantlet.asgi.Stack(app, policy))
+            app = apart_asgi(mantlet.asgi.Stack(app, [policy]))
         return app
 
     return play_asgi(make, script, method), recorder
@@ -91,7 +91,7 @@ def nested_wsgi(script: Script, chosen: Sequence[Plan], method: str) -> tuple[Ou
 
     def make(app: Any) -> Any:
         for policy in reversed(recorder.policies(chosen)):
-            app = apart_wsgi(mantlet.wsgi.Stack(app, policy))
+            app = apart_wsgi(mantlet.wsgi.Stack(app, [policy]))
         return app
 
     return play_wsgi(make, script, method), recorder
@@ -201,11 +201,11 @@ def test_policies_that_do_nothing_change_nothing(script: Script, count: int, met
     pairs = (
         (
             play_asgi(lambda app: app, script, method),
-            play_asgi(lambda app: mantlet.asgi.Stack(app, *policies), script, method),
+            play_asgi(lambda app: mantlet.asgi.Stack(app, policies), script, method),
         ),
         (
             play_wsgi(lambda app: app, script, method),
-            play_wsgi(lambda app: mantlet.wsgi.Stack(app, *policies), script, method),
+            play_wsgi(lambda app: mantlet.wsgi.Stack(app, policies), script, method),
         ),
     )
     for bare, wrapped in pairs:
@@ -254,6 +254,6 @@ def test_an_exchange_leaves_no_cycle_behind(play: Any, quota: Quota) -> None:
     kind = mantlet.asgi.Stack if play is play_asgi else mantlet.wsgi.Stack
     gc.disable()
     try:
-        assert garbage(lambda app: kind(app, *policies)) <= garbage(lambda app: app)
+        assert garbage(lambda app: kind(app, policies)) <= garbage(lambda app: app)
     finally:
         gc.enable()

@@ -108,8 +108,8 @@ def late(face: Face, *policies: mantlet.Policy, **options: Any) -> Any:
     """Return what becomes of an app that raises behind its first chunk."""
     script = Script(chunks=(b"a", b"b"), raises_at=1, **options)
     if face.name == "asgi":
-        return play_asgi(lambda app: mantlet.asgi.Stack(app, *policies), script, "GET")
-    return play_wsgi(lambda app: mantlet.wsgi.Stack(app, *policies), script, "GET")
+        return play_asgi(lambda app: mantlet.asgi.Stack(app, policies), script, "GET")
+    return play_wsgi(lambda app: mantlet.wsgi.Stack(app, policies), script, "GET")
 
 
 # -- one record -----------------------------------------------------------------------------------

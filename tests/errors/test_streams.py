@@ -21,11 +21,11 @@ SEQUENCE = (("content-type", "application/json-seq"),)
 
 
 def _asgi(script: Script, *policies: Policy) -> Outcome:
-    return play_asgi(lambda app: mantlet.asgi.Stack(app, *policies), script, "GET")
+    return play_asgi(lambda app: mantlet.asgi.Stack(app, policies), script, "GET")
 
 
 def _wsgi(script: Script, *policies: Policy) -> Outcome:
-    return play_wsgi(lambda app: mantlet.wsgi.Stack(app, *policies), script, "GET")
+    return play_wsgi(lambda app: mantlet.wsgi.Stack(app, policies), script, "GET")
 
 
 @pytest.fixture(params=[_asgi, _wsgi], ids=["asgi", "wsgi"])

@@ -94,7 +94,7 @@ def test_no_rule_is_broken_on_either_side(
     method: str,
 ) -> None:
     """A checker around the stack and one around the app inside it both have nothing to say."""
-    app = checker(mantlet.wsgi.Stack(checker(wsgi_app(script)), *policies()))
+    app = checker(mantlet.wsgi.Stack(checker(wsgi_app(script)), policies()))
     environ = EnvironBuilder("/items", method=method, data=b"x" if method == "POST" else None)
     body, _, _ = run_wsgi_app(app, environ.get_environ())
     list(body)
@@ -128,7 +128,7 @@ def test_a_file_goes_to_the_servers_own_wrapper_untouched() -> None:
         start_response("200 OK", [("Content-Type", "text/plain")])
         return environ["wsgi.file_wrapper"](file)
 
-    stack = mantlet.wsgi.Stack(app, ends, ErrorEnvelope())
+    stack = mantlet.wsgi.Stack(app, [ends, ErrorEnvelope()])
     heads, body = call(stack, **{"wsgi.file_wrapper": FileWrapper})
     assert type(body) is FileWrapper
     assert heads[0][0] == "200 OK"
@@ -151,7 +151,7 @@ def test_a_file_that_was_sent_is_free_at_once() -> None:
 
     gc.disable()
     try:
-        _, body = call(mantlet.wsgi.Stack(app, Ends()), **{"wsgi.file_wrapper": FileWrapper})
+        _, body = call(mantlet.wsgi.Stack(app, [Ends()]), **{"wsgi.file_wrapper": FileWrapper})
         body.close()  # type: ignore[attr-defined]  # as servers look for it
         del body
         assert files[0]() is None
@@ -164,7 +164,7 @@ def test_the_servers_wrapper_is_back_in_the_environ_when_the_server_looks() -> N
     environ: dict[str, Any] = {}
     setup_testing_defaults(environ)
     environ["wsgi.file_wrapper"] = FileWrapper
-    mantlet.wsgi.Stack(wsgi_app(Script()), Ends())(environ, lambda *_: _nowhere)
+    mantlet.wsgi.Stack(wsgi_app(Script()), [Ends()])(environ, lambda *_: _nowhere)
     assert environ["wsgi.file_wrapper"] is FileWrapper
 
 
@@ -176,7 +176,7 @@ def test_a_file_that_is_filtered_is_sent_as_bytes() -> None:
         return environ["wsgi.file_wrapper"](io.BytesIO(b"content"))
 
     ends = Ends()
-    stack = mantlet.wsgi.Stack(app, ends, Shouts())
+    stack = mantlet.wsgi.Stack(app, [ends, Shouts()])
     _, body = call(stack, **{"wsgi.file_wrapper": FileWrapper})
     assert b"".join(body) == b"CONTENT"
     assert ends.ends == 0
@@ -205,7 +205,7 @@ def test_the_apps_iterable_is_closed_once() -> None:
 
     for policies in ([Ends()], [Replaces()], [Shouts()]):
         closed.clear()
-        _, body = call(mantlet.wsgi.Stack(app, *policies))
+        _, body = call(mantlet.wsgi.Stack(app, policies))
         list(body)
         body.close()  # type: ignore[attr-defined]
         assert closed == ["app"]
@@ -214,7 +214,7 @@ def test_the_apps_iterable_is_closed_once() -> None:
 def test_a_client_that_goes_while_the_body_streams_ends_the_exchange_once() -> None:
     """The head had gone, so it is no error."""
     ends = Ends()
-    _, body = call(mantlet.wsgi.Stack(wsgi_app(Script(chunks=(b"a", b"b"))), ends))
+    _, body = call(mantlet.wsgi.Stack(wsgi_app(Script(chunks=(b"a", b"b"))), [ends]))
     assert next(iter(body)) == b"a"
     body.close()  # type: ignore[attr-defined]
     assert (ends.ends, ends.errors) == (1, [])
@@ -232,7 +232,7 @@ def test_a_head_can_be_taken_back_until_its_first_byte() -> None:
             start_response("500 Broken", [("X-Second", "2")], info)
         yield b"sorry"
 
-    heads, body = call(mantlet.wsgi.Stack(app, Ends()))
+    heads, body = call(mantlet.wsgi.Stack(app, [Ends()]))
     assert list(body) == [b"sorry"]
     assert [head[:2] for head in heads] == [("500 Broken", [("X-Second", "2")])]
 
@@ -248,7 +248,7 @@ def test_a_head_that_has_gone_can_not_be_taken_back() -> None:
         except ValueError as error:
             start_response("500 Broken", [], (type(error), error, error.__traceback__))
 
-    _, body = call(mantlet.wsgi.Stack(app, Ends()))
+    _, body = call(mantlet.wsgi.Stack(app, [Ends()]))
     chunks = iter(body)
     assert next(chunks) == b"begun"
     with pytest.raises(ValueError, match="late"):
@@ -266,7 +266,7 @@ def test_a_second_head_without_a_reason_is_an_error_of_the_apps() -> None:
         return [b""]
 
     with pytest.raises(RuntimeError, match="second time"):
-        call(mantlet.wsgi.Stack(app, Ends()))
+        call(mantlet.wsgi.Stack(app, [Ends()]))
 
 
 def test_the_apps_own_reason_phrase_stays() -> None:
@@ -276,7 +276,7 @@ def test_the_apps_own_reason_phrase_stays() -> None:
         start_response("200 Fine by me", [])
         return [b"x"]
 
-    heads, body = call(mantlet.wsgi.Stack(app, Ends()))
+    heads, body = call(mantlet.wsgi.Stack(app, [Ends()]))
     list(body)
     assert heads[0][0] == "200 Fine by me"
 
@@ -297,7 +297,7 @@ def test_a_client_that_goes_before_the_end_is_no_error_of_the_apps() -> None:
         return Chunks()
 
     ends = Ends()
-    _, body = call(mantlet.wsgi.Stack(app, ErrorEnvelope(), ends))
+    _, body = call(mantlet.wsgi.Stack(app, [ErrorEnvelope(), ends]))
     chunks: Any = iter(body)
     assert [next(chunks), next(chunks)] == [b"a", b"b"]
     body.close()  # type: ignore[attr-defined]  # as servers look for it
@@ -309,16 +309,18 @@ def test_a_client_that_goes_before_the_end_is_no_error_of_the_apps() -> None:
 def test_the_number_of_chunks_is_not_told_when_a_policy_changes_it(policy: Policy) -> None:
     """A server must not take the length of the app's only chunk for that of what is sent."""
     app = wsgi_app(Script(chunks=(b"a",), wsgi_style="list"))
-    _, body = call(mantlet.wsgi.Stack(app, Ends(), policy))
+    _, body = call(mantlet.wsgi.Stack(app, [Ends(), policy]))
     with pytest.raises(TypeError, match="not known"):
         len(body)  # type: ignore[arg-type]  # what is tested
 
 
 def test_the_number_of_chunks_is_told_as_the_app_tells_it() -> None:
     """A server may take the length of a single chunk for the Content-Length."""
-    _, body = call(mantlet.wsgi.Stack(wsgi_app(Script(chunks=(b"a",), wsgi_style="list")), Ends()))
+    _, body = call(
+        mantlet.wsgi.Stack(wsgi_app(Script(chunks=(b"a",), wsgi_style="list")), [Ends()])
+    )
     assert len(body) == 1  # type: ignore[arg-type]
-    _, body = call(mantlet.wsgi.Stack(wsgi_app(Script(chunks=(b"a",))), Ends()))
+    _, body = call(mantlet.wsgi.Stack(wsgi_app(Script(chunks=(b"a",))), [Ends()]))
     with pytest.raises(TypeError):
         len(body)  # type: ignore[arg-type]
 
@@ -330,7 +332,7 @@ def test_an_app_without_an_answer_is_an_error(said: list[bytes]) -> None:
     def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         return said
 
-    stack = mantlet.wsgi.Stack(app, ErrorEnvelope())
+    stack = mantlet.wsgi.Stack(app, [ErrorEnvelope()])
     heads, body = call(stack)
     assert b"".join(body).startswith(b'{"type": "about:blank"')
     body.close()  # type: ignore[attr-defined]
@@ -348,7 +350,7 @@ def test_startup_runs_once_before_the_first_request() -> None:
         def on_request(self, request: Request) -> None:
             notes.append("request")
 
-    stack = mantlet.wsgi.Stack(wsgi_app(Script()), Started())
+    stack = mantlet.wsgi.Stack(wsgi_app(Script()), [Started()])
     for _ in range(2):
         list(call(stack)[1])
     assert notes == ["up", "request", "request"]
@@ -366,7 +368,7 @@ def test_a_request_body_is_replayed_to_the_app(tmp_path: Path) -> None:
 
     data = b"first\nsecond\nthird\nfourth"
     extra = {"wsgi.input": io.BytesIO(data + b"next request"), "CONTENT_LENGTH": str(len(data))}
-    list(call(mantlet.wsgi.Stack(app, Reads()), **extra)[1])
+    list(call(mantlet.wsgi.Stack(app, [Reads()]), **extra)[1])
     assert seen == [b"first\n", b"sec", b"ond\n", b"third\n", b"fourth"]
 
 
@@ -382,7 +384,7 @@ def test_an_answer_to_an_app_that_raises_is_no_call_of_write() -> None:
 
     environ: dict[str, Any] = {}
     setup_testing_defaults(environ)
-    stack: Any = mantlet.wsgi.Stack(failing, ErrorEnvelope())
+    stack: Any = mantlet.wsgi.Stack(failing, [ErrorEnvelope()])
     result = stack(environ, start_response)
     assert heads == ["500 Internal Server Error"]
     assert b'"status": 500' in b"".join(result)

@@ -8,13 +8,13 @@ from typing import Any
 from mantlet._internal.asgi_types import AsgiMessage, Receive, Send
 from mantlet.asgi.request import AsgiRequest
 from mantlet.core.exchange import Exchange
+from mantlet.core.phases import Event, Phase
 from mantlet.core.policy import Reply
 from mantlet.core.response import Response
-from mantlet.core.response_pipeline import CLOSED, COLLECTING, HOLDING, STREAMING, WAITING, Steps
 from mantlet.exceptions import ClientDisconnected, MantletError, NoResponse
 from mantlet.http.headers import BytesHeaders, bytes_field, with_fields
 
-__all__ = ["AsgiExchange", "HttpExchange", "sending_fields"]
+__all__ = ["AsgiExchange", "HttpExchange", "sending_headers"]
 
 _FILE_CHUNK = 64 * 1024
 _TRAILERS = "http.response.trailers"
@@ -22,32 +22,31 @@ _FILES = ("http.response.pathsend", "http.response.zerocopysend")
 
 
 class AsgiExchange(Exchange):
-    """What HTTP and WebSocket exchanges have in common."""
+    """The common part of HTTP and WebSocket exchanges."""
 
     request: AsgiRequest
-    _head: AsgiMessage | None
-    _pull: Receive
     _emit: Send
     _out: list[AsgiMessage]
+    #: The app's message with the status and headers, where it has sent one.
+    _head: AsgiMessage | None = None
 
     def make_response(self, reply: Reply) -> Response:
-        """Return a reply as the response that the policies further out see."""
+        """Return a reply as the response that the outer policies see."""
         raw = [bytes_field(name, value) for name, value in reply.headers]
         return Response(reply.status, raw, BytesHeaders)
 
     async def conclude(self, error: BaseException | None) -> None:
-        """Answer what is not answered yet: a refusal, or the ``error`` that the app has raised.
+        """Send an early reply, or answer the ``error`` that the app has raised, or its silence.
 
         Raises:
-            BaseException: what nobody answered.
+            BaseException: an error that no policy answered.
         """
-        waiting: Steps | None
-        if self._refusal is not None:
-            waiting = self.refuse(self._refusal)
+        if self._inward is not None:
+            waiting = self.reply_early(self._inward)
         elif error is not None:
-            waiting = self.fail(error)
+            waiting = self.app_raised(error)
         else:
-            waiting = self.end()
+            waiting = self.app_ended()
         if waiting is not None:
             await waiting
         await self.flush()
@@ -58,18 +57,18 @@ class AsgiExchange(Exchange):
                 raise failure
 
     def hand_over(self) -> Receive:
-        """Hand the request over to the app; return what it receives from."""
+        """Hand the request over to the app; return its ``receive``."""
         raise NotImplementedError
 
     async def send(self, message: AsgiMessage) -> None:
-        """Take what the app sends."""
+        """Take a message that the app sends."""
         raise NotImplementedError
 
     async def abort(self, failure: BaseException) -> None:
-        """End what has begun, since it has failed."""
+        """End a response or connection that has begun and failed."""
 
     async def flush(self) -> None:
-        """Send what has been left to be sent."""
+        """Send the queued messages."""
         out, self._out = self._out, []
         for message in out:
             await self._emit(message)
@@ -78,83 +77,92 @@ class AsgiExchange(Exchange):
 class HttpExchange(AsgiExchange):
     """One HTTP request through a stack."""
 
-    _gone = False  # the client, that is
+    #: Whether the client has disconnected.
+    _disconnected = False
+    #: Whether the app sends a file for the server to read.
+    _is_file = False
+    _server_receive: Receive
 
     def hand_over(self) -> Receive:
-        """Hand the request over to the app; return what it receives from."""
-        self._head = None
-        self._file = False
+        """Hand the request over to the app; return its ``receive``."""
         request = self.request
         request._handed_over = True
-        self._pull = request.receive
-        return self.receive if self.hears_errors else request.receive
+        self._server_receive = request.receive
+        return self.receive if self.has_error_hooks else request.receive
 
     async def receive(self) -> AsgiMessage:
-        """Hand the app what the server has received."""
-        if self.phase == HOLDING and self.complete:
-            # The app has sent an error answer whole, and may be waiting for the client to go.
+        """Return the server's next message to the app."""
+        if self.phase == Phase.ERROR_BUFFERED and self.complete:
+            # The app has sent its error response, and may be waiting for the client to disconnect.
             await self._send_held()
-        message = await self._pull()
+        message = await self._server_receive()
         if message["type"] == "http.disconnect":
-            self._gone = True
+            self._disconnected = True
         return message
 
-    async def fail(self, error: BaseException) -> None:
-        """Hear that the app has raised; `failure` then says whether that is to be raised on."""
-        if not self._gone or self.phase >= STREAMING or not isinstance(error, Exception):
-            await super().fail(error)
+    async def app_raised(self, error: BaseException) -> None:
+        """Take note that the app has raised; `failure` is then what is to be raised on, if any."""
+        begun = self.phase >= Phase.STREAMING
+        if not self._disconnected or begun or not isinstance(error, Exception):
+            await super().app_raised(error)
             return
-        # Most likely the framework's way to say that the client went away. The server gets it as it
-        # is; the policies need not answer, nor log, what nobody waits for.
-        gone = ClientDisconnected("the client went away before the app answered")
+        # Most likely the framework's way to say that the client has disconnected. The server gets
+        # the exception as it is; nobody waits for policies to answer or log it.
+        gone = ClientDisconnected("the client disconnected before the app responded")
         gone.__cause__ = error
-        await super().fail(gone)
+        await super().app_raised(gone)
         if self.failure is gone:
             self.failure = error
 
-    def no_answer(self) -> MantletError:
-        """Return the error that it is when the app ends without an answer."""
-        if self._gone:
-            return ClientDisconnected("the client went away before the app answered")
-        return super().no_answer()
+    def no_response(self) -> MantletError:
+        """Return the error for an app that ended without a response."""
+        if self._disconnected:
+            return ClientDisconnected("the client disconnected before the app responded")
+        return super().no_response()
 
     async def send(self, message: AsgiMessage) -> None:
-        """Take what the app sends."""
+        """Take a message that the app sends."""
         kind = message["type"]
         if kind == "http.response.body":
             more = message.get("more_body", False)
             head = self._head
-            if self.phase == STREAMING and (self.response is None or not self.response.filters):
+            if self.phase == Phase.STREAMING and not self._has_filters():
                 head = None
-            elif (
-                self.phase != WAITING
-                or head is None
-                or self._held is not None
-                or (more and not message.get("body"))
-                or head["status"] >= self.plain_below
-                or self.request.state._raised is not None
-            ):
-                waiting = self.feed(message.get("body", b""), more)
+            elif self._is_observed(head, more and not message.get("body")):
+                waiting = self.receive_chunk(message.get("body", b""), more)
                 if waiting is not None:
                     await waiting
                 out, self._out = self._out, []
                 for one in out:
                     await self._emit(one)
                 return
-            self.phase = STREAMING if more else CLOSED
-            self.complete = not more
+            # No policy looks at this response: the app's own messages are sent.
+            if not more:
+                self.complete = True
+                self.advance(Event.SEND_END)
+            elif head is not None:
+                self.advance(Event.SEND_HEAD)
             if head is not None:
-                await self._emit(self._with_fields(head))
+                await self._emit(self._with_headers(head))
             await self._emit(message)
-        elif kind == "http.response.start" and self.phase == WAITING and self._head is None:
-            fields = message.get("headers", ())
-            if not isinstance(fields, (list, tuple)):
-                message = {**message, "headers": list(fields)}  # it may be read only once
-            self._head = message
+        elif kind == "http.response.start" and self._head is None:
+            self._head = _with_readable_headers(message)
         else:
             await self._send_other(message, kind)
 
-    def _with_fields(self, head: AsgiMessage) -> AsgiMessage:
+    def _is_observed(self, head: AsgiMessage | None, is_empty: bool) -> bool:
+        """Return whether a body chunk has to go through the hooks, or wait for another one."""
+        return (
+            self.phase != Phase.AWAITING_BODY
+            or head is None
+            or self._buffered is not None
+            or is_empty
+            or head["status"] >= self.min_status
+            or self.request.state._raised is not None
+        )
+
+    def _with_headers(self, head: AsgiMessage) -> AsgiMessage:
+        """Return the status and headers with the headers that policies have added."""
         request = self.request
         if request._owns_response_headers and request._response_headers:
             raw = with_fields(head.get("headers", ()), request._response_headers)
@@ -163,12 +171,12 @@ class HttpExchange(AsgiExchange):
         return head
 
     def app_response(self) -> Response | None:
-        """Return the app's head as the policies see it, or None where the app has sent none."""
+        """Return the app's status and headers as a response; None where it has sent none."""
         head = self._head
         if head is None:
             return None
         response = Response(head["status"], head.get("headers", ()), BytesHeaders)
-        if self._file:
+        if self._is_file:
             response.is_file = True
         if "trailers" in head:
             response.has_trailers = head["trailers"]
@@ -177,18 +185,18 @@ class HttpExchange(AsgiExchange):
         return response
 
     async def _send_other(self, message: AsgiMessage, kind: str) -> None:
-        """Send a file, a trailer, or what a later specification brings, in its order."""
+        """Send a file, trailers, or a message of a later specification, in its order."""
         if self._head is None:
-            if self.phase != CLOSED:
-                await self._emit(message)  # informational: it comes before the head
+            if self.phase != Phase.CLOSED:
+                await self._emit(message)  # informational, so before the response
             return
-        if self.phase == WAITING:
-            self._file = kind in _FILES
-            waiting = self.open()
+        if self.phase == Phase.AWAITING_BODY:
+            self._is_file = kind in _FILES
+            waiting = self.run_hooks()
             if waiting is not None:
                 await waiting
         await self._send_held()
-        if kind in _FILES and (self.phase == COLLECTING or self.filters()):
+        if kind in _FILES and (self.phase == Phase.BUFFERING or self._has_filters()):
             for chunk in _file_chunks(message):
                 await self.send({"type": "http.response.body", "body": chunk, "more_body": True})
             await self.send({**message, "type": "http.response.body"})
@@ -196,23 +204,22 @@ class HttpExchange(AsgiExchange):
             await self._emit(self._with_trailers(message) if kind == _TRAILERS else message)
 
     def _with_trailers(self, message: AsgiMessage) -> AsgiMessage:
-        fields = original = message.get("headers", ())
+        pairs = original = message.get("headers", ())
         for fn in self.response.trailer_filters if self.response else ():
-            fields = fn(fields)
-        return message if fields is original else {**message, "headers": fields}
+            pairs = fn(pairs)
+        return message if pairs is original else {**message, "headers": pairs}
 
     async def _send_held(self) -> None:
-        """Send an error answer that is held, since there is nothing to wait for any more."""
-        if self.phase == HOLDING:
+        """Send an error response that is held, since there is nothing left to wait for."""
+        if self.phase == Phase.ERROR_BUFFERED:
             await self.release()
         await self.flush()
 
-    def filters(self) -> bool:
-        """Return whether a policy filters the body."""
+    def _has_filters(self) -> bool:
         return self.response is not None and bool(self.response.filters)
 
-    def put(self, head: Response | None, chunks: list[bytes], more: bool) -> None:
-        """Leave the head of the answer, chunks of its body, or both, to be sent."""
+    def queue(self, head: Response | None, chunks: list[bytes], more: bool) -> None:
+        """Queue the response's status and headers, chunks of its body, or both, to be sent."""
         out = self._out
         if head is not None:
             raw = head.raw
@@ -223,7 +230,7 @@ class HttpExchange(AsgiExchange):
                 start = {**start, "status": head.status, "headers": raw}
             request = self.request
             if request._owns_response_headers and request._response_headers:
-                start = self._with_fields(start)
+                start = self._with_headers(start)
             out.append(start)
         for chunk in chunks:
             out.append({"type": "http.response.body", "body": chunk, "more_body": True})
@@ -231,19 +238,25 @@ class HttpExchange(AsgiExchange):
             out[-1]["more_body"] = False
 
 
-def sending_fields(send: Send, fields: Mapping[bytes, tuple[bytes, bytes]]) -> Send:
-    """Return a ``send`` that sets fields in the head of an answer, and changes nothing else."""
+def _with_readable_headers(head: AsgiMessage) -> AsgiMessage:
+    """Return the status and headers with headers that can be iterated over more than once."""
+    headers = head.get("headers", ())
+    return head if isinstance(headers, (list, tuple)) else {**head, "headers": list(headers)}
+
+
+def sending_headers(send: Send, headers: Mapping[bytes, tuple[bytes, bytes]]) -> Send:
+    """Return a ``send`` that sets headers in the response, and changes nothing else."""
 
     async def sending(message: AsgiMessage) -> None:
         if message["type"] == "http.response.start":
-            message = {**message, "headers": with_fields(message.get("headers", ()), fields)}
+            message = {**message, "headers": with_fields(message.get("headers", ()), headers)}
         await send(message)
 
     return sending
 
 
 def _file_chunks(message: AsgiMessage) -> Iterator[bytes]:
-    """Read the file of a pathsend or zerocopysend message, for the policies that filter bodies."""
+    """Read the file of a pathsend or zerocopysend message, for policies that filter the body."""
     if message["type"] == "http.response.pathsend":
         with Path(message["path"]).open("rb") as file:
             while chunk := file.read(_FILE_CHUNK):

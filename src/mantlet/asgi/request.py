@@ -7,12 +7,12 @@ from urllib.parse import quote
 
 from mantlet._internal.asgi_types import AsgiMessage, Receive, Scope
 from mantlet.core.body import (
+    BODY_HEADERS,
+    CHUNK_SIZE,
     CONTENT_LENGTH,
     HANDED_OVER,
-    NO_FIELDS,
-    PIECE,
-    Chunks,
-    Incoming,
+    BodyChunks,
+    IncomingBody,
     check_length,
 )
 from mantlet.core.problem import BodyTooLarge
@@ -25,35 +25,35 @@ __all__ = ["AsgiRequest"]
 
 
 class ScopeHeaders(Headers):
-    """The scope's header fields, looked up in a dict that is built at the first look.
+    """The scope's headers, indexed at first use.
 
     Args:
-        fields: pairs of bytes with names in lower case, as the specification has them.
+        pairs: pairs of bytes with names in lower case, as the specification requires.
     """
 
-    __slots__ = ("_fields", "_joined")
+    __slots__ = ("_joined", "_pairs")
 
-    def __init__(self, fields: Any) -> None:
-        self._fields = fields
+    def __init__(self, pairs: Any) -> None:
+        self._pairs = pairs
         self._joined: dict[bytes, bytes] = {}
         joined = self._joined
-        for name, value in fields:
+        for name, value in pairs:
             joined[name] = joined[name] + b", " + value if name in joined else value
 
     def get(self, name: str, default: str | None = None) -> str | None:
-        """Return a field's value, several values joined by a comma, or ``default``."""
+        """Return a header's value, several values joined by a comma, or ``default``."""
         value = self._joined.get(name.lower().encode("latin-1", "replace"))
         return default if value is None else value.decode("latin-1")
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        return ((name.decode("latin-1"), value.decode("latin-1")) for name, value in self._fields)
+        return ((name.decode("latin-1"), value.decode("latin-1")) for name, value in self._pairs)
 
 
 class AsgiRequest(Request):
     """A lazy view over a scope.
 
     Attributes:
-        receive: what the app receives from: the server's own as long as nothing was read.
+        receive: the app's ``receive``: the server's own as long as nothing was read.
     """
 
     __slots__ = ("_body", "_headers", "receive")
@@ -116,25 +116,25 @@ class AsgiRequest(Request):
 
     @property
     def headers(self) -> ScopeHeaders:
-        """The request's header fields."""
+        """The request's headers."""
         headers = self._headers
         if headers is None:
             headers = self._headers = ScopeHeaders(self.raw["headers"])
         return headers
 
-    def add_response_header(self, name: str, value: str, *, alone: bool = False) -> None:
-        """Add a header field to the answer, whoever will make it."""
-        if value.isascii() and value.isprintable():  # nearly always, and a call less
+    def add_response_header(self, name: str, value: str, *, replace: bool = False) -> None:
+        """Add a header to the response; see `Request.add_response_header()`."""
+        if value.isascii() and value.isprintable():  # the usual case, without a call
             key, native = LOWER_BYTES[name], value.encode()
         else:
             key, native = bytes_field(name, value)
-        fields = self._response_headers
-        if key in fields and not alone and fields[key][1] != native:
-            native = fields[key][1] + b", " + native
-        fields[key] = key, native
+        headers = self._response_headers
+        if key in headers and not replace and headers[key][1] != native:
+            native = headers[key][1] + b", " + native
+        headers[key] = key, native
 
     def get_headers(self, names: FieldNames) -> Mapping[str, str]:
-        """Return the values of those header fields of ``names`` that are there."""
+        """Return the values of those headers of ``names`` that are present."""
         wanted = names.lower
         found: dict[str, str] | None = None
         for key, value in self.raw["headers"]:
@@ -148,7 +148,7 @@ class AsgiRequest(Request):
 
     @property
     def scheme(self) -> str:
-        """The scheme as the server says it."""
+        """The scheme as the server reports it."""
         scheme: str = self.raw.get("scheme", "http")
         return scheme
 
@@ -165,7 +165,7 @@ class AsgiRequest(Request):
             message = await body.receive()
             chunk = message.get("body")
             if type(chunk) is bytes and not (body.size or message.get("more_body")):
-                body.all_in_one(chunk)  # as it mostly is, and quicker
+                body.take_whole(chunk)  # the usual case
             else:
                 body.take(message, sys.maxsize)
             if body.size > limit:
@@ -173,20 +173,20 @@ class AsgiRequest(Request):
         return body.whole()
 
     def chunks(self, limit: int, *, memory: int) -> AsyncIterator[bytes]:
-        """Read the body piece by piece; see `Request.chunks()`."""
-        return Chunks(self, limit, memory)
+        """Read the body in chunks; see `Request.chunks()`."""
+        return BodyChunks(self, limit, memory)
 
     def incoming(self, limit: int, fields: Mapping[str, str] | None = None) -> "AsgiBody":
-        """Return the body, which begins to be read here.
+        """Return the body, to be read.
 
         Args:
             limit: in bytes.
-            fields: as `body()` has them.
+            fields: as for `body()`.
 
         Raises:
-            BodyTooLarge: it is larger than ``limit``, as far as that is known.
-            MalformedRequest: its Content-Length is no number.
-            RuntimeError: the request has been handed to the app already.
+            BodyTooLarge: it is known to be larger than ``limit``.
+            MalformedRequest: its Content-Length is not a number.
+            RuntimeError: the app has the request already.
         """
         if self._handed_over:
             raise RuntimeError(HANDED_OVER)
@@ -209,7 +209,7 @@ class AsgiRequest(Request):
         if declared is None:
             return None
         if len(declared) < 20 and declared.isdecimal() and declared.isascii():
-            length = int(declared)  # nearly always, and a call less
+            length = int(declared)  # the usual case, without a call
             if length <= limit:
                 return length
         return check_length(declared, limit)
@@ -222,7 +222,7 @@ class AsgiRequest(Request):
         dropped = _REPLACED
         if content_type is not None:
             new.append(bytes_field("content-type", content_type))
-            dropped = _REPLACED_TYPED
+            dropped = _REPLACED_WITH_TYPE
         self.raw["headers"] = [
             *(pair for pair in self.raw["headers"] if pair[0] not in dropped),
             *new,
@@ -232,7 +232,7 @@ class AsgiRequest(Request):
         if self._body is not None:
             receive = self._body.receive
             self._body.close()
-        self._body = AsgiBody(_behind(receive))
+        self._body = AsgiBody(_skip_body(receive))
         self._body.add(body, len(body))
         self._body.complete = True
         self.receive = self._body.replay
@@ -241,37 +241,37 @@ class AsgiRequest(Request):
         """Have the app get another path; see `Request.replace_path()`."""
         if self._handed_over:
             raise RuntimeError(HANDED_OVER)
-        carrier = self.raw
-        root = (carrier.get("root_path") or "").rstrip("/")
-        # An app takes it off whatever begins with it, a path from a server without it included.
-        if any(f"{whole}/".startswith(f"{root}/") for whole in (carrier["path"], path)):
+        scope = self.raw
+        root = (scope.get("root_path") or "").rstrip("/")
+        # Apps remove it from any path that begins with it, also where the server left it out.
+        if any(f"{whole}/".startswith(f"{root}/") for whole in (scope["path"], path)):
             path = root + path
-        carrier["path"] = path
-        if "raw_path" in carrier:
-            carrier["raw_path"] = quote(path).encode("ascii")
+        scope["path"] = path
+        if "raw_path" in scope:
+            scope["raw_path"] = quote(path).encode("ascii")
 
 
-_REPLACED: Final = frozenset(LOWER_BYTES[name] for name in NO_FIELDS)
-_REPLACED_TYPED: Final = _REPLACED | {b"content-type"}
+_REPLACED: Final = frozenset(LOWER_BYTES[name] for name in BODY_HEADERS)
+_REPLACED_WITH_TYPE: Final = _REPLACED | {b"content-type"}
 
 
-def _behind(receive: Receive) -> Receive:
-    """Return a ``receive`` that leaves out what is still to come of a body that was replaced."""
+def _skip_body(receive: Receive) -> Receive:
+    """Return a ``receive`` that skips the rest of a body that was replaced."""
 
-    async def behind() -> AsgiMessage:
+    async def skipping() -> AsgiMessage:
         while True:
             message = await receive()
             if message["type"] != "http.request":
                 return message
 
-    return behind
+    return skipping
 
 
-class AsgiBody(Incoming):
+class AsgiBody(IncomingBody):
     """A body on its way from the server to the policies, and again to the app.
 
     Attributes:
-        receive: what the server receives.
+        receive: the server's ``receive``.
     """
 
     _replayed: int | None = 0
@@ -281,27 +281,27 @@ class AsgiBody(Incoming):
         self.declared = declared
 
     async def pull(self, limit: int, memory: int) -> bytes:
-        """Receive the next piece, and keep it; see `Incoming.pull()`."""
+        """Receive the next chunk, and keep it; see `IncomingBody.pull()`."""
         return self.take(await self.receive(), memory)
 
-    def all_in_one(self, chunk: bytes) -> None:
-        """Keep a piece that is the whole body."""
+    def take_whole(self, chunk: bytes) -> None:
+        """Keep a chunk that is the whole body."""
         self._head = chunk
         self.size = len(chunk)
         self.complete = True
 
     def take(self, message: AsgiMessage, memory: int) -> bytes:
-        """Keep a piece, and return it.
+        """Keep a chunk, and return it.
 
         Raises:
-            ClientDisconnected: it is none.
+            ClientDisconnected: the message is not a part of the body.
         """
         if message["type"] != "http.request":
-            raise ClientDisconnected("the client went away while its body was read")
+            raise ClientDisconnected("the client disconnected while its body was read")
         chunk = message.get("body", b"")
         if type(chunk) is not bytes:
             chunk = bytes(chunk)
-        if not self.size and len(chunk) <= memory:  # as it mostly is, and a call less
+        if not self.size and len(chunk) <= memory:  # the usual case, without a call
             self._head = chunk
             self.size = len(chunk)
         else:
@@ -311,23 +311,23 @@ class AsgiBody(Incoming):
         return chunk
 
     async def replay(self) -> AsgiMessage:
-        """Hand the app first what was read, in pieces, then what the server receives."""
+        """Return the bytes that were read, in chunks, then the server's messages."""
         start = self._replayed
         if start is None:
             return await self.receive()
         if self.closed:  # the exchange has ended
             return {"type": "http.disconnect"}
-        piece = self._head
-        if self._file is None and type(piece) is bytes:  # in one, as it mostly is
+        chunk = self._head
+        if self._file is None and type(chunk) is bytes:  # the usual case: in one chunk
             self._replayed = None
             self._head = b""
-            return {"type": "http.request", "body": piece, "more_body": not self.complete}
-        piece = self.read(start, PIECE)
-        start += len(piece)
+            return {"type": "http.request", "body": chunk, "more_body": not self.complete}
+        chunk = self.read(start, CHUNK_SIZE)
+        start += len(chunk)
         more = start < self.size
         if more:
             self._replayed = start
         else:
             self._replayed = None
             self.close()
-        return {"type": "http.request", "body": piece, "more_body": more or not self.complete}
+        return {"type": "http.request", "body": chunk, "more_body": more or not self.complete}

@@ -1,14 +1,14 @@
-"""The ASGI face: the app with its policies around it, itself an ASGI app."""
+"""The ASGI adapter: an app with its policies around it, itself an ASGI app."""
 
 from asyncio import Lock
+from collections.abc import Sequence
 
-from mantlet._internal.asgi_types import AsgiApp, Receive, Scope, Send
-from mantlet.asgi.http import HttpExchange, sending_fields
-from mantlet.asgi.lifespan import Lifespan
+from mantlet._internal.asgi_types import AsgiApp, AsgiMessage, Receive, Scope, Send
+from mantlet.asgi.http import HttpExchange, sending_headers
 from mantlet.asgi.request import AsgiRequest
 from mantlet.asgi.websocket import WebSocketExchange, WebSocketRequest
+from mantlet.core.phases import Phase
 from mantlet.core.policy import Policy
-from mantlet.core.response_pipeline import CLOSED
 from mantlet.core.stack import BaseStack
 from mantlet.integrations import observe_exceptions
 
@@ -18,21 +18,24 @@ __all__ = ["Stack"]
 class Stack(BaseStack[AsgiApp]):
     """An ASGI app with its policies around it; the outermost policy comes first.
 
-    Scope types other than ``http``, ``websocket`` and ``lifespan`` pass through untouched.
+    Scope types other than ``http``, ``websocket`` and ``lifespan`` pass through untouched. It is
+    also a middleware class in Starlette's style::
+
+        app.add_middleware(mantlet.asgi.Stack, policies=[RateLimiter("100/minute")])
 
     Args:
         app: the app. Another stack fuses with this one.
-        policies: what goes around it.
+        policies: the policies around it.
 
     Raises:
-        TypeError: one of the policies is none.
+        TypeError: a policy is not a `Policy`.
     """
 
-    def __init__(self, app: AsgiApp, *policies: Policy) -> None:
-        super().__init__(app, *policies)
-        if self.outward[-1].hears_errors:
+    def __init__(self, app: AsgiApp, policies: Sequence[Policy] = ()) -> None:
+        super().__init__(app, policies)
+        if self._response_hooks[-1].has_error_hooks:
             observe_exceptions(self.app)
-        self._started = not self.startup
+        self._started = not self._startup_hooks
         self._starting = Lock()
 
     # In one piece, since each further coroutine costs every request more than the branches here.
@@ -41,73 +44,122 @@ class Stack(BaseStack[AsgiApp]):
     ) -> None:
         """Serve one scope."""
         kind = scope["type"]
-        if self.idle:
+        if self._is_idle:
             await self.app(scope, receive, send)
             return
         if kind == "http":
             request = AsgiRequest(scope, receive)
         elif kind == "websocket":
             request = WebSocketRequest(scope, receive)
-        elif kind == "lifespan" and (self.startup or self.shutdown):
-            await Lifespan(self, receive, send).run(scope)
+        elif kind == "lifespan" and (self._startup_hooks or self._shutdown_hooks):
+            await _Lifespan(self, receive, send).run(scope)
             return
         else:
             await self.app(scope, receive, send)
             return
 
         if not self._started:
-            await self.start()
-        refusal = self.inward(request)
-        if refusal is not None and refusal.waiting is not None:
-            refusal = await self.judge(request, refusal)
-        fields = request._response_headers if request._owns_response_headers else None
+            await self._start()
+        result = self._run_request_hooks(request)
+        if result is not None and result.waiting is not None:
+            result = await self._resume_request_hooks(request, result)
+        headers = request._response_headers if request._owns_response_headers else None
         if (
-            refusal is None
-            and self.inward_only
-            and (kind == "http" or not (fields or self.on_message))
+            result is None
+            and self._is_inward_only
+            and (kind == "http" or not (headers or self._message_hooks))
         ):
             request._handed_over = True
             try:
-                if not fields:
+                if not headers:
                     await self.app(scope, request.receive, send)
                     return
-                request.state._response_headers = fields
-                await self.app(scope, request.receive, sending_fields(send, fields))
+                request.state._response_headers = headers
+                await self.app(scope, request.receive, sending_headers(send, headers))
             finally:
-                if fields:
+                if headers:
                     request.state._response_headers = None
                 if request._cleanups is not None:
                     request._run_cleanups()
             return
 
         exchange = (HttpExchange if kind == "http" else WebSocketExchange)(
-            self, request, send, refusal
+            self, request, send, result
         )
         error = None
         try:
-            if refusal is None:
+            if result is None:
                 try:
                     await self.app(scope, exchange.hand_over(), exchange.send)
                 except BaseException as raised:  # noqa: BLE001  # raised below if not answered
                     error = raised
-            if error is not None or exchange.phase != CLOSED or exchange.failure is not None:
+            if error is not None or exchange.phase != Phase.CLOSED or exchange.failure is not None:
                 await exchange.conclude(error)
         finally:
             if request._owns_response_headers:
                 request.state._response_headers = None
-            if self.on_finish[-1] or request._cleanups is not None:
-                waiting = self.finish(request, refusal)
+            if self._finish_hooks[-1] or request._cleanups is not None:
+                waiting = self._finish(request, result)
                 if waiting is not None:
                     await waiting
 
-    async def start(self) -> None:
-        """Run the policies' `startup`, once; others wait for it."""
+    async def _start(self) -> None:
+        """Run `startup` of the policies, once; other callers wait for it."""
         async with self._starting:
             if not self._started:
-                await self.start_policies()
+                await self._start_policies()
                 self._started = True
 
-    async def stop(self) -> None:
-        """Run the policies' `shutdown`; a later lifespan starts them anew."""
-        self._started = not self.startup
-        await self.stop_policies()
+    async def _stop(self) -> None:
+        """Run `shutdown` of the policies; a later lifespan starts them again."""
+        self._started = not self._startup_hooks
+        await self._stop_policies()
+
+
+class _Lifespan:
+    """The app's lifespan with the policies' own startup and shutdown.
+
+    The policies start before the app's startup, and stop after its shutdown. A policy that cannot
+    start fails the startup, as the app itself would.
+    """
+
+    def __init__(self, stack: Stack, receive: Receive, send: Send) -> None:
+        self._stack = stack
+        self._server_receive = receive
+        self._server_send = send
+        self._failure: Exception | None = None
+
+    async def run(self, scope: Scope) -> None:
+        """Run the app's lifespan; raise the exception of a policy."""
+        try:
+            await self._stack.app(scope, self.receive, self.send)
+        except Exception:
+            if self._failure is None:
+                raise
+        if self._failure is not None:
+            raise self._failure
+
+    async def receive(self) -> AsgiMessage:
+        """Return the server's next event to the app."""
+        event = await self._server_receive()
+        if event["type"] == "lifespan.startup":
+            try:
+                await self._stack._start()
+            except Exception as error:
+                self._failure = error
+                await self._server_send({"type": "lifespan.startup.failed", "message": ""})
+                raise
+        return event
+
+    async def send(self, message: AsgiMessage) -> None:
+        """Take the app's response to an event."""
+        if self._failure is not None:
+            return
+        if message["type"].startswith("lifespan.shutdown."):
+            try:
+                await self._stack._stop()
+            except Exception as error:
+                self._failure = error
+                await self._server_send({"type": "lifespan.shutdown.failed", "message": ""})
+                raise
+        await self._server_send(message)

@@ -1,7 +1,4 @@
-"""The request body on its way to the policies and again to the app, alike in both faces.
-
-It is bounded while it is read, and what has been read is kept, since the app gets every byte.
-"""
+"""The request body: read by policies within a limit, and replayed to the app, byte for byte."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -11,29 +8,27 @@ from mantlet._internal.body_buffer import BodyBuffer
 from mantlet.core.problem import BodyTooLarge, MalformedRequest
 
 __all__ = [
+    "BODY_HEADERS",
+    "CHUNK_SIZE",
     "CONTENT_LENGTH",
     "HANDED_OVER",
-    "NO_FIELDS",
-    "PIECE",
     "REPLACED",
-    "Chunks",
-    "Incoming",
+    "BodyChunks",
+    "IncomingBody",
     "check_length",
 ]
 
-HANDED_OVER: Final = (
-    "the request's body must be read or replaced in on_request, before the app has the request"
-)
+HANDED_OVER: Final = "the request must be read or changed in on_request, before the app has it"
 REPLACED: Final = "the request's body has been replaced since this began to read it"
 
-#: The field that says how long a body is.
+#: The header with the length of the body.
 CONTENT_LENGTH: Final = "Content-Length"
 
-#: How many bytes are read, or handed on, at once where it is ours to say.
-PIECE: Final = 64 * 1024
+#: Bytes that are read, or handed on, at once.
+CHUNK_SIZE: Final = 64 * 1024
 
-#: Fields that are true of the bytes that came, or of the way they came, and of no other body.
-NO_FIELDS: Final = (
+#: Headers that describe the original body, or how it was sent, and no other body.
+BODY_HEADERS: Final = (
     "Content-Encoding",
     "Content-Length",
     "Transfer-Encoding",
@@ -46,14 +41,14 @@ NO_FIELDS: Final = (
 
 
 def check_length(declared: str | None, limit: int) -> int | None:
-    """Return the declared length in bytes, or None where there is none.
+    """Return the declared length in bytes, or None where none is declared.
 
     Args:
         declared: the value of ``Content-Length``.
         limit: in bytes.
 
     Raises:
-        BodyTooLarge: it says more than ``limit``.
+        BodyTooLarge: it is more than ``limit``.
         MalformedRequest: it is not a number (RFC 9110, 8.6).
     """
     if declared is None:
@@ -62,40 +57,39 @@ def check_length(declared: str | None, limit: int) -> int | None:
         raise MalformedRequest("Content-Length is not a number.")
     if len(declared) > 20:
         declared = declared.lstrip("0") or "0"
-    # Python refuses to read very long numbers; any of over 20 digits exceeds every limit.
+    # Python refuses to parse very long numbers; any of over 20 digits exceeds every limit.
     if len(declared) > 20 or (length := int(declared)) > limit:
         raise BodyTooLarge(limit)
     return length
 
 
-class Incoming(BodyBuffer):
-    """A body, as far as it has come.
+class IncomingBody(BodyBuffer):
+    """A body as far as it has arrived.
 
     Attributes:
-        complete: whether that is all of it.
+        complete: whether that is the whole body.
+        declared: its Content-Length, or None.
     """
 
     complete = False
-    #: What its Content-Length says.
     declared: int | None = None
 
     @abstractmethod
     async def pull(self, limit: int, memory: int) -> bytes:
-        """Read the next piece, keep it, and return it; it may be empty.
+        """Read the next chunk, keep it, and return it; it may be empty.
 
         Args:
-            limit: the most bytes that the body may have, so that no more is read than shows that it
-                has more.
+            limit: the most bytes that the body may have; at most one byte more is read.
             memory: the most bytes that are kept in memory.
 
         Raises:
-            MalformedRequest: it ended early.
-            ClientDisconnected: the client went away.
+            MalformedRequest: the body ended early.
+            ClientDisconnected: the client disconnected.
         """
         raise NotImplementedError
 
     def expect(self, limit: int) -> None:
-        """Check what is known of the body's size.
+        """Check the body's size as far as it is known.
 
         Raises:
             BodyTooLarge: it is more than ``limit``.
@@ -105,22 +99,22 @@ class Incoming(BodyBuffer):
             raise BodyTooLarge(limit)
 
 
-class Source(Protocol):
-    """A request, as far as its body asks something of it."""
+class BodySource(Protocol):
+    """A request, as `BodyChunks` uses it."""
 
-    def add_cleanup(self, ending: Callable[[], object]) -> None:
-        """Have something called at the end of the exchange."""
+    def add_cleanup(self, cleanup: Callable[[], object]) -> None:
+        """Call something at the end of the exchange."""
         ...
 
-    def incoming(self, limit: int) -> Incoming:
+    def incoming(self, limit: int) -> IncomingBody:
         """Return the body."""
         ...
 
 
-class Chunks:
-    """A body, piece by piece as it comes.
+class BodyChunks:
+    """Iterates over a body in chunks as they arrive.
 
-    No async generator, since an event loop ends one that is left in its middle by a task.
+    Not an async generator, since an event loop closes an abandoned one in a task.
 
     Args:
         source: the request.
@@ -130,12 +124,12 @@ class Chunks:
 
     __slots__ = ("_body", "_limit", "_memory", "_position", "_source")
 
-    def __init__(self, source: Source, limit: int, memory: int) -> None:
+    def __init__(self, source: BodySource, limit: int, memory: int) -> None:
         self._source = source
         self._limit = limit
         self._memory = memory
         self._position = 0
-        self._body: Incoming | None = None
+        self._body: IncomingBody | None = None
 
     def __aiter__(self) -> Self:
         return self
@@ -158,6 +152,6 @@ class Chunks:
             if chunk:
                 self._position = start + len(chunk)
                 return chunk
-        chunk = body.read(start, PIECE)
+        chunk = body.read(start, CHUNK_SIZE)
         self._position = start + len(chunk)
         return chunk

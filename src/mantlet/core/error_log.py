@@ -1,4 +1,4 @@
-"""The one way in which an unhandled exception is logged."""
+"""Log an unhandled exception, once for each exchange and without secrets."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -18,12 +18,12 @@ log = logging.getLogger("mantlet.errors")
 def log_error(request: Request, error: BaseException, outcome: str) -> None:
     """Log an exception with its traceback and the request's id, once for each exchange.
 
-    Nothing that the client sent is in the message but an id that was found valid.
+    The only text of the client in the message is a validated request id.
 
     Args:
         request: the request it belongs to.
         error: the exception.
-        outcome: what became of it, in words.
+        outcome: the end of the message, such as "answered with 500".
     """
     if not mark_reported(request, error):
         return
@@ -43,7 +43,7 @@ def log_error(request: Request, error: BaseException, outcome: str) -> None:
 
 
 def maskers(request: Request) -> Iterable["Masker"]:
-    """Return what masks the app's secrets, where a policy knows them."""
+    """Return the maskers of the app's secrets, where a policy knows these."""
     found: tuple[Masker, ...] = request.state._maskers
     return found
 
@@ -51,29 +51,29 @@ def maskers(request: Request) -> Iterable["Masker"]:
 def log_exception(
     logger: logging.Logger,
     level: int,
-    words: tuple[Any, ...],
+    message: tuple[Any, ...],
     error: BaseException,
     *,
     extra: Mapping[str, object],
     masks: Iterable["Masker"],
 ) -> None:
-    """Log an exception, without the secrets that are known.
+    """Log an exception with known secrets masked.
 
     Args:
-        logger: where.
-        level: as ``logging`` has it.
-        words: the message, and its arguments.
+        logger: the logger.
+        level: a level of ``logging``.
+        message: the message, and its arguments.
         error: the exception.
-        extra: what the record has besides.
-        masks: what masks secrets.
+        extra: further attributes of the record.
+        masks: the maskers to apply.
     """
     if not logger.isEnabledFor(level):
         return
     file, line, function, _ = logger.findCaller(stacklevel=2)
-    message, *args = words
+    text, *args = message
     raised = (type(error), error, error.__traceback__)
     record = logger.makeRecord(
-        logger.name, level, file, line, message, tuple(args), raised, function, extra
+        logger.name, level, file, line, text, tuple(args), raised, function, extra
     )
     for masker in masks:
         masker.record(record)
@@ -81,7 +81,7 @@ def log_exception(
 
 
 def mark_reported(request: Request, error: BaseException) -> bool:
-    """Return whether an exchange has not reported an exception yet; from now on it has."""
+    """Mark an exception as reported for an exchange; return False where it was already."""
     state = request.state
     if state._logged is error:
         return False

@@ -1,9 +1,9 @@
-"""One exchange through a stack, the same under both protocols, with no I/O of its own.
+"""One exchange through a stack, the same under both protocols, without I/O.
 
-The face tells the exchange what the app does; the exchange takes it past the policies, and leaves
-what is to be sent with `put_head()` and `put_chunk()`. Nearly always that is done when the call
-returns. Where a hook has to wait, the call returns a coroutine in its place: the ASGI face awaits
-it, the WSGI face steps it to its end with `run()`.
+An adapter tells the exchange what the app does; the exchange runs the response hooks and hands the
+adapter what is to be sent, by `queue()`. Nearly always that is done when a call returns. Where a
+hook has to wait, the call returns a coroutine instead: the ASGI adapter awaits it, and the WSGI
+adapter runs it to its end with `run_sync()`.
 """
 
 from abc import abstractmethod
@@ -12,285 +12,275 @@ from typing import Any, Final
 from mantlet._internal.disconnects import is_disconnect
 from mantlet._internal.exception_chain import walk_chain
 from mantlet.core.error_log import log_error
+from mantlet.core.phases import Event, Phase
 from mantlet.core.request import Request
 from mantlet.core.response import VALIDATORS, Filter, Response
-from mantlet.core.response_pipeline import (
-    CLOSED,
-    COLLECTING,
-    HOLDING,
-    STREAMING,
-    WAITING,
-    OutwardPass,
-    Steps,
-)
-from mantlet.core.stack import BaseStack, Refusal
+from mantlet.core.response_pipeline import ResponsePipeline, Steps
+from mantlet.core.stack import BaseStack, InwardResult
 from mantlet.exceptions import MantletError, NoResponse, ResponseTooLarge
 
 __all__ = ["Exchange", "ResponseClosed"]
 
-#: Chunks of an app whose answer has ended that are dropped before it is stopped.
-DROPPED_CHUNKS: Final = 1024
-#: Chunks that are held one by one; those that follow are held as one.
-HELD_CHUNKS: Final = 1024
+#: Chunks of an app whose response was closed that are dropped before it is stopped.
+MAX_DROPPED_CHUNKS: Final = 1024
+#: Chunks that are buffered one by one; later ones are joined.
+MAX_BUFFERED_CHUNKS: Final = 1024
 
 
 class ResponseClosed(OSError):
-    """Raised into an app that goes on sending after a policy has ended its answer.
+    """Raised into an app that keeps sending after a policy has closed its response.
 
-    An OSError, since that is what an ASGI app expects from ``send`` when nobody reads any more.
+    An OSError, since that is what an ASGI app expects from ``send`` when the client has gone.
     """
 
 
-class Exchange(OutwardPass):
-    """One request's answer on its way out.
+class Exchange(ResponsePipeline):
+    """One request's response on its way out.
 
-    The app's head waits here for the first bytes of its body, since until then the app may still
-    raise: WSGI lets it take the head back, and an ASGI server sends nothing before them either.
-    Then the policies see the head, innermost first. If one of them asks for the body, its coroutine
-    is kept while the body is collected, and resumed at the body's end.
+    The app's status and headers wait for the first bytes of its body, since until then the app may
+    still raise: WSGI lets it take them back, and an ASGI server sends nothing before the body
+    either. Then the response hooks run, the innermost policy's first. If one of them asks for the
+    whole body, its coroutine is suspended while the body is buffered, and resumed at its end.
 
     Args:
         stack: the policies, and the app.
         request: the request.
-        emit: what the server gave to send the answer with.
-        refusal: how the inward pass ended where it did not reach the app, else None.
+        emit: the server's callable to send the response with.
+        result: how the request hooks ended where they did not reach the app, else None.
 
     Attributes:
-        failure: what nobody answered, to be raised to the server.
-        hears_errors: whether a policy hears errors.
-        plain_below: an answer with a status below this interests no policy, as is so for most,
-            unless a framework has told of an error by its signal.
+        failure: an exception that no policy answered, to be raised to the server.
+        has_error_hooks: whether a policy hears errors.
+        min_status: no policy looks at a response with a status below this, as is so for most,
+            unless a framework has signalled an exception.
     """
 
     _dropped = 0
-    # Whether the body was whole when it went through the filters.
-    _flushed = False
+    # Whether the body went through the filters as a whole.
+    _filtered_whole = False
 
-    # Any: the face's own form of what the server gave to send with, and of what is to be sent.
+    # Any: the adapter's own form of the server's callable, and of what it queues.
     def __init__(
-        self, stack: BaseStack[Any], request: Request, emit: Any, refusal: Refusal | None
+        self, stack: BaseStack[Any], request: Request, emit: Any, result: InwardResult | None
     ) -> None:
+        hooks, self.has_error_hooks, self.min_status = stack._response_hooks[
+            -1 if result is None else result.index
+        ]
+        super().__init__(request, hooks)
         if request._owns_response_headers:
             request.state._response_headers = request._response_headers
-        outward = stack.outward[-1 if refusal is None else refusal.index]
-        self._hooks, self.hears_errors, self.plain_below = outward
         self.stack = stack
-        self.request = request
-        self._emit = emit
-        self._refusal = refusal
-        self._out: list[Any] = []
-        self.phase = WAITING
-        self.response = None
         self.failure: BaseException | None = None
-        self.complete = False
-        self._held = None
-        self._size = 0
+        self._emit = emit
+        self._inward = result
+        self._out: list[Any] = []
 
-    # -- what a face gives ------------------------------------------------------------------------
+    # -- what an adapter provides -----------------------------------------------------------------
 
     @abstractmethod
-    def put(self, head: Response | None, chunks: list[bytes], more: bool) -> None:
-        """Leave the head of the answer, chunks of its body, or both, to be sent."""
+    def queue(self, head: Response | None, chunks: list[bytes], more: bool) -> None:
+        """Queue the response's status and headers, chunks of its body, or both, to be sent."""
         raise NotImplementedError
 
     # -- what the app does ------------------------------------------------------------------------
 
-    def feed(self, chunk: bytes, more: bool) -> Steps | None:
+    def receive_chunk(self, chunk: bytes, more: bool) -> Steps | None:
         """Take a chunk of the app's body.
 
         Raises:
-            ResponseClosed: a policy has ended the response, and the app sends without end. An app
+            ResponseClosed: a policy has closed the response, and the app sends without end. An app
                 that finishes in reasonable time is left to it, since it may have to clean up.
         """
         if type(chunk) is not bytes:
             chunk = _as_bytes(chunk)
         phase = self.phase
-        if phase == WAITING:
-            if self._held is None and not more:  # most answers are one chunk
-                self._held = [chunk]
+        if phase == Phase.AWAITING_BODY:
+            if self._buffered is None and not more:  # most responses are one chunk
+                self._buffered = [chunk]
                 self._size = len(chunk)
                 self.complete = True
-                return self.open()
-            self._hold(chunk, more)
-            return self.open() if chunk or not more else None
-        if phase == STREAMING:
+                return self.run_hooks()
+            self._buffer(chunk, more)
+            return self.run_hooks() if chunk or not more else None
+        if phase == Phase.STREAMING:
             self._forward(chunk, more)
-        elif phase != CLOSED:
-            return self._collect(chunk, more)
+        elif phase != Phase.CLOSED:
+            return self._receive_while_suspended(chunk, more)
         elif more:
             self._dropped += 1
-            if self._dropped > DROPPED_CHUNKS:
-                raise ResponseClosed("the answer has ended")
+            if self._dropped > MAX_DROPPED_CHUNKS:
+                raise ResponseClosed("the response has been closed")
         return None
 
-    def _collect(self, chunk: bytes, more: bool) -> Steps | None:
-        """Take a chunk of a body that a policy waits for the end of."""
+    def _receive_while_suspended(self, chunk: bytes, more: bool) -> Steps | None:
+        """Take a chunk of a body whose end a hook, or the pipeline, waits for."""
         response = self.response
-        if response is not None and self._fitted:
+        if response is not None and self._filtered_by:
             try:
                 chunk = self._filter(response, chunk, more)
             except BaseException as error:  # noqa: BLE001  # as if the app had raised it
                 return self._resume(error)
-        self._hold(chunk, more)
-        if self.phase == HOLDING:
+        self._buffer(chunk, more)
+        if self.phase == Phase.ERROR_BUFFERED:
             return self._resume(None) if more and self._size > self._limit else None
         if self._size > self._limit:
-            self._join()
+            self._join_buffered()
             return self._resume(ResponseTooLarge(self._limit))
-        return None if more else self._resume(self._join())
+        return None if more else self._resume(self._join_buffered())
 
-    def _hold(self, chunk: bytes, more: bool) -> None:
-        held = self._held
-        if held is None:
-            self._held = [chunk]
+    def _buffer(self, chunk: bytes, more: bool) -> None:
+        buffered = self._buffered
+        if buffered is None:
+            self._buffered = [chunk]
         else:
-            _append(held, chunk)
+            _append(buffered, chunk)
         self._size += len(chunk)
         self.complete = not more
 
-    def refuse(self, refusal: Refusal) -> Steps | None:
-        """Answer in the app's place, or let the policies further out do so."""
-        if refusal.reply is not None:
-            self._adopt(refusal.reply)
-        return self.open(refusal.error)
+    def reply_early(self, result: InwardResult) -> Steps | None:
+        """Answer in the app's place, or let the outer policies answer the error."""
+        if result.reply is not None:
+            self._replace_with(result.reply)
+        return self.run_hooks(result.error)
 
-    def end(self) -> Steps | None:
-        """Hear that the app has ended."""
-        self._ended = True
-        if self.phase == WAITING:
-            return self.open()
-        if self.phase == HOLDING:
+    def app_ended(self) -> Steps | None:
+        """Take note that the app has returned."""
+        self._app_ended = True
+        if self.phase == Phase.AWAITING_BODY:
+            return self.run_hooks()
+        if self.phase == Phase.ERROR_BUFFERED:
             return self._resume(None)
-        if self.phase == COLLECTING:
+        if self.phase == Phase.BUFFERING:
             return self._resume(NoResponse("the app ended before its response was complete"))
         return None
 
     async def release(self) -> None:
-        """Let an answer that is held go, and hold it no more."""
-        self._patient = False
+        """Send an error response that is held, and hold none any more."""
+        self._may_hold = False
         await self._resume(None)
 
-    async def fail(self, error: BaseException) -> None:
-        """Hear that the app has raised; `failure` then says whether that is to be raised on."""
-        self._ended = True
-        if self.phase == WAITING:
-            self.response = None  # a head without a body is no answer yet
-            waiting = self.open(error)
+    async def app_raised(self, error: BaseException) -> None:
+        """Take note that the app has raised; `failure` is then what is to be raised on, if any."""
+        self._app_ended = True
+        if self.phase == Phase.AWAITING_BODY:
+            self.response = None  # a head without a body is not a response yet
+            waiting = self.run_hooks(error)
             if waiting is not None:
                 await waiting
-        elif self.phase in (HOLDING, COLLECTING):
+        elif self.phase in (Phase.ERROR_BUFFERED, Phase.BUFFERING):
             await self._resume(error)
         elif any(isinstance(one, ResponseClosed) for one in walk_chain(error)):
             return
         elif isinstance(error, Exception) and not is_disconnect(error):
-            log_error(self.request, error, "after the answer had begun")
-            self._say_last_words(error)
-        # An app whose answer a policy has replaced may end as it likes.
+            log_error(self.request, error, "after the response had begun")
+            self._send_late_error(error)
+        # An app whose response a policy has replaced may end as it likes.
         replaced = self.response is not None and self.response.reply
         if not replaced or not isinstance(error, Exception):
             self.failure = self.failure or error
 
-    def _say_last_words(self, error: Exception) -> None:
-        """Send what a policy has to say at the end of an answer that breaks off."""
+    def _send_late_error(self, error: Exception) -> None:
+        """Send a policy's last chunk for a response that breaks off."""
         response = self.response
-        if response is None or response.on_late_error is None or self.phase != STREAMING:
+        if response is None or response.on_late_error is None or self.phase != Phase.STREAMING:
             return
-        words = response.on_late_error(error)
-        if words:
-            self.put(None, [_through(response.filters, words, True)], True)
+        chunk = response.on_late_error(error)
+        if chunk:
+            self.queue(None, [_through(response.filters, chunk, True)], True)
 
     # -- what is sent -----------------------------------------------------------------------------
 
-    def _settle(self) -> None:
-        """Send the head that came out of the pass, and what has come of the body."""
+    def _send_head(self) -> None:
+        """Send the response that came out of the hooks, and the body as far as it has come."""
         response = self.response
         error = self._error
         if response is None or (error is not None and not isinstance(error, Exception)):
-            self.phase = CLOSED
+            self.advance(Event.FAIL)
             self.failure = error
             return
-        held, self._held = self._held or [], None
-        if len(held) == HELD_CHUNKS:
-            held[-1] = bytes(held[-1])
-        self.phase = CLOSED if self.complete else STREAMING
-        self.put(response, held, not self.complete)
+        buffered, self._buffered = self._buffered or [], None
+        if len(buffered) == MAX_BUFFERED_CHUNKS:
+            buffered[-1] = bytes(buffered[-1])
+        self.advance(Event.SEND_END if self.complete else Event.SEND_HEAD)
+        self.queue(response, buffered, not self.complete)
 
-    def _fit(self, response: Response) -> None:
-        """Send what is held through new filters, and make the head true to what comes out."""
-        new = response.filters[self._fitted :]
+    def _apply_filters(self, response: Response) -> None:
+        """Send the buffered body through new filters, and correct the headers."""
+        new = response.filters[self._filtered_by :]
         if not new:
             return
-        self._fitted = len(response.filters)
-        held = self._held or [b""]
-        if self.complete and len(held[-1]) == self._size:  # as it mostly is
-            body = _through(new, held[-1], False)
-            self._flushed = True
-            if body is not held[-1] and body != held[-1]:
-                self._fit_whole(response, body)
+        self._filtered_by = len(response.filters)
+        buffered = self._buffered or [b""]
+        if self.complete and len(buffered[-1]) == self._size:  # most responses are one chunk
+            body = _through(new, buffered[-1], False)
+            self._filtered_whole = True
+            if body is not buffered[-1] and body != buffered[-1]:
+                self._replace_whole_body(response, body)
             return
-        # To HEAD the app may send a body all the same, in any number of chunks.
+        # An app may answer HEAD with a body all the same, in any number of chunks.
         whole = None if response.no_body else response.full_body
         if whole is not None and len(whole) == self._size:
-            self._flushed = True
+            self._filtered_whole = True
             body = _through(new, whole, False)
             if body != whole:
-                self._fit_whole(response, body)
+                self._replace_whole_body(response, body)
             return
-        self._flushed = False
-        last = len(held) - 1 if self.complete else None
-        held = [_through(new, chunk, index != last) for index, chunk in enumerate(held)]
-        self._held, self._size = held, sum(map(len, held))
-        response.first_chunk, response.is_single_chunk = next(filter(None, held), b""), False
+        self._filtered_whole = False
+        last = len(buffered) - 1 if self.complete else None
+        buffered = [_through(new, chunk, index != last) for index, chunk in enumerate(buffered)]
+        self._buffered, self._size = buffered, sum(map(len, buffered))
+        response.first_chunk = next(filter(None, buffered), b"")
+        response.is_single_chunk = False
         if not response.keeps_length:
             response.headers.remove(*VALIDATORS, "Content-Length")
 
-    def _fit_whole(self, response: Response, body: bytes) -> None:
-        """Make the head true to a body that is known to be whole."""
+    def _replace_whole_body(self, response: Response, body: bytes) -> None:
+        """Replace a body that is known to be whole, and correct the headers."""
         headers = response.headers
         headers.remove(*VALIDATORS)
         size = str(len(body))
         if headers.get("Content-Length", size) != size:
             headers.set("Content-Length", size)
-        self._held, self._size = [body], len(body)
+        self._buffered, self._size = [body], len(body)
         response.full_body = body
 
     def _filter(self, response: Response, chunk: bytes, more: bool) -> bytes:
-        """Send a chunk through the filters that what came before it has gone through."""
-        if not self._flushed:
-            return _through(response.filters[: self._fitted], chunk, more)
+        """Send a chunk through the filters that the chunks before it have gone through."""
+        if not self._filtered_whole:
+            return _through(response.filters[: self._filtered_by], chunk, more)
         if chunk:
             raise MantletError("the app sent more than its Content-Length")
         return chunk
 
     def _forward(self, chunk: bytes, more: bool) -> None:
-        """Send a chunk of the app's on, the head having gone."""
+        """Send a chunk of the app's after the head has been sent."""
         response = self.response
         if response and response.filters:
             try:
                 chunk = self._filter(response, chunk, more)
             except BaseException as error:
-                self.phase = CLOSED
+                self.advance(Event.FAIL)
                 self.failure = error
                 raise
-        self.put(None, [chunk], more)
+        self.queue(None, [chunk], more)
         if not more:
             self.complete = True
-            self.phase = CLOSED
+            self.advance(Event.SEND_END)
 
 
-# Any: ASGI servers take what is like bytes as well.
+# Any: ASGI servers accept any bytes-like object.
 def _as_bytes(chunk: Any) -> bytes:
     return bytes(chunk) if isinstance(chunk, (bytearray, memoryview)) else chunk
 
 
-def _append(held: list[Any], chunk: bytes) -> None:
-    """Hold a chunk as it is, but not so that many tiny ones take more memory than their bytes."""
-    if len(held) < HELD_CHUNKS:
-        held.append(chunk)
+def _append(buffered: list[Any], chunk: bytes) -> None:
+    """Buffer a chunk; many tiny chunks are joined, so that they take no more than their bytes."""
+    if len(buffered) < MAX_BUFFERED_CHUNKS:
+        buffered.append(chunk)
         return
-    if not isinstance(held[-1], bytearray):
-        held[-1] = bytearray(held[-1])
-    held[-1] += chunk
+    if not isinstance(buffered[-1], bytearray):
+        buffered[-1] = bytearray(buffered[-1])
+    buffered[-1] += chunk
 
 
 def _through(filters: tuple[Filter, ...], chunk: bytes, more: bool) -> bytes:

@@ -58,9 +58,7 @@ TRANSITIONS: Final[Mapping[Phase, Mapping[Event, Phase]]] = MappingProxyType(
         Phase.AWAITING_BODY: _UNSENT,
         Phase.ERROR_BUFFERED: _UNSENT,
         Phase.BUFFERING: _UNSENT,
-        Phase.STREAMING: MappingProxyType(
-            {Event.SEND_END: Phase.CLOSED, Event.FAIL: Phase.CLOSED}
-        ),
+        Phase.STREAMING: MappingProxyType({Event.SEND_END: Phase.CLOSED, Event.FAIL: Phase.CLOSED}),
         Phase.CLOSED: MappingProxyType({Event.FAIL: Phase.CLOSED}),
     }
 )

@@ -1,4 +1,4 @@
-"""The concept that everything here is made of: a policy, and what its hooks are given."""
+"""`Policy`, and the values that its hooks return: `Reply`, `Message` and `Close`."""
 
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,16 +21,17 @@ _BYTES: Final = "application/octet-stream"
 
 
 class Reply:
-    """A whole answer, given by a policy instead of the app's.
+    """A whole response, given by a policy in the app's place.
 
     Args:
         status: 200 to 599.
-        headers: fields as a mapping or as pairs. ``Content-Length`` is added, and where there is no
-            ``Content-Type``, that of plain text, or of bytes of no known type.
+        headers: a mapping or pairs. ``Content-Length`` is added, and a missing ``Content-Type`` is
+            that of plain text, or ``application/octet-stream`` for bytes.
         body: text is sent as UTF-8.
 
     Raises:
-        ValueError: the status is none, or a field's name or value must not stand in a header.
+        ValueError: the status is out of range, or a header's name or value is not allowed
+            (RFC 9110, 5).
     """
 
     __slots__ = ("body", "headers", "status")
@@ -44,7 +45,7 @@ class Reply:
         if not 200 <= status <= 599:
             raise ValueError(f"status must be between 200 and 599, not {status}")
         pairs: Iterable[tuple[str, str]]
-        if isinstance(headers, list):  # a look at an abstract class takes longer
+        if isinstance(headers, list):  # quicker than the check against an abstract class
             pairs = headers
         else:
             pairs = headers.items() if isinstance(headers, Mapping) else headers
@@ -74,10 +75,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """An end to a WebSocket connection, given by a policy in place of a message.
+    """The end of a WebSocket connection, given by a policy in place of a message.
 
     Attributes:
-        code: RFC 6455, 7.4: 1000 to 1014 as registered there, or 3000 to 4999.
+        code: a close code (RFC 6455, 7.4): 1000 to 1014 as registered, or 3000 to 4999.
         reason: at most 123 bytes of UTF-8.
     """
 
@@ -87,7 +88,9 @@ class Close:
     def __post_init__(self) -> None:
         usable = 1000 <= self.code <= 1014 and self.code not in (1004, 1005, 1006)
         if not usable and not 3000 <= self.code <= 4999:
-            raise ValueError(f"code must be one that an endpoint may send, not {self.code}")
+            raise ValueError(
+                f"code must be a close code that an endpoint may send, not {self.code}"
+            )
         if len(self.reason.encode()) > 123:
             raise ValueError("reason must be at most 123 bytes long in UTF-8")
 
@@ -97,13 +100,12 @@ class Policy:
 
     A policy overrides the hooks it needs; a hook that is not overridden costs nothing. A hook is a
     ``def``, or an ``async def`` where it must wait for a body or for I/O; both run under WSGI and
-    under ASGI alike. Under WSGI there is no event loop to wait on, and a hook that tries is told so
-    by a RuntimeError.
+    ASGI. Under WSGI there is no event loop to wait on, and a hook that tries gets a RuntimeError.
 
-    If a policy's `on_request` let a request pass, it sees exactly one of `on_response` and
-    `on_error`, but for an answer below its `min_status`, which it does not see; if it ran at
-    all, it sees `on_finish` once. A hook that raises a `Problem` answers
-    with it; any other exception goes to the policies further out, and then to the server.
+    If a policy's `on_request` let a request pass, exactly one of its `on_response` and `on_error`
+    is called, except for a response below its `min_status`; if it ran at all, its `on_finish` is
+    called once. A hook that raises a `Problem` answers with it; any other exception goes to the
+    outer policies, and then to the server.
     """
 
     __slots__ = ()
@@ -112,18 +114,18 @@ class Policy:
     #: by route. A policy that takes the option sets it with `check_mode()`.
     mode: Mode | RouteModes = "enforce"
 
-    #: Hooks that the class overrides and this instance, as configured, has no use for. They cost
-    #: nothing either.
+    #: Hooks that the class overrides and this instance, as configured, does not need. They cost
+    #: nothing.
     disabled_hooks: frozenset[str] = frozenset()
 
-    #: What masks the app's secrets, where it knows them, in all that is said of an exchange.
+    #: Masks the app's secrets in logs and errors of the exchange, where the policy knows them.
     secret_masker: "Masker | None" = None
 
-    #: The lowest status of an answer that `on_response` is called for; those below cost nothing.
+    #: The lowest status code that `on_response` is called for; responses below it cost nothing.
     min_status: int = 0
 
     def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
-        """Judge a request, or a WebSocket handshake, on its way in; the outermost policy first.
+        """Decide about a request, or a WebSocket handshake; the outermost policy is called first.
 
         Returns:
             A `Reply` to answer in the app's place, or None to let the request pass.
@@ -132,27 +134,28 @@ class Policy:
     def on_response(
         self, request: Request, response: Response
     ) -> Reply | Awaitable[Reply | None] | None:
-        """Look at the head of an answer before any byte of it is sent; the innermost policy first.
+        """Inspect or edit a response before any byte of it is sent; the innermost policy first.
 
         Returns:
-            A `Reply` to replace the answer, whose body is then discarded, or None to let it pass.
+            A `Reply` to replace the response, whose body is then discarded, or None to let it pass.
         """
 
     def on_error(
         self, request: Request, error: BaseException
     ) -> Reply | Awaitable[Reply | None] | None:
-        """Hear that the app, or a policy further in, raised before the head was sent.
+        """Handle an exception of the app or an inner policy, raised before the response was sent.
 
-        Cancellation, ``SystemExit`` and ``KeyboardInterrupt`` are told too, but can't be answered.
+        Called for cancellation, ``SystemExit`` and ``KeyboardInterrupt`` too; a reply to these is
+        ignored.
 
         Returns:
-            A `Reply` to answer the error, or None to leave it to the next policy out.
+            A `Reply` to answer the error, or None to leave it to the next outer policy.
         """
 
     def on_message(
         self, request: Request, message: Message
     ) -> Message | Close | Awaitable[Message | Close | None] | None:
-        """Judge one WebSocket message: from outside on its way in, from inside on its way out.
+        """Decide about a WebSocket message; the outermost policy first on its way in, last out.
 
         Returns:
             The message, or another one, to send it on; a `Close` to end the connection; None to
@@ -161,14 +164,14 @@ class Policy:
         return message
 
     def on_finish(self, request: Request) -> Awaitable[None] | None:
-        """Clean up, once, after the exchange has ended in whatever way."""
+        """Clean up, once, after the exchange has ended in any way."""
 
     def startup(self) -> Awaitable[None] | None:
         """Prepare, once, before the first request.
 
-        Awaited in the lifespan under ASGI; on first use under WSGI, and under a server or an app
-        without lifespan.
+        Awaited in the lifespan under ASGI; on first use under WSGI, and under ASGI where the server
+        or the app has no lifespan.
         """
 
     def shutdown(self) -> Awaitable[None] | None:
-        """Let go of what `startup` took. Awaited in the lifespan; without one it is not called."""
+        """Release what `startup` acquired. Awaited in the lifespan; not called without one."""

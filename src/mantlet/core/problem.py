@@ -1,4 +1,4 @@
-"""Problem details for HTTP APIs (RFC 9457): the value that every policy answers with."""
+"""Problem details for HTTP APIs (RFC 9457): the errors that policies and apps answer with."""
 
 import json
 import re
@@ -18,14 +18,14 @@ __all__ = ["BodyTooLarge", "Envelope", "MalformedRequest", "Problem"]
 
 MEDIA_TYPE = "application/problem+json"
 
-# Phrases of RFC 9110 that the standard library has in their older words before Python 3.13.
+# Reason phrases of RFC 9110; the standard library has older ones before Python 3.13.
 _PHRASES = {
     413: "Content Too Large",
     414: "URI Too Long",
     416: "Range Not Satisfiable",
     422: "Unprocessable Content",
 }
-# RFC 9110, 15: a status that is not known is treated as the x00 of its class.
+# RFC 9110, 15: an unknown status code is treated as the x00 of its class.
 _CLASSES = {1: "Continue", 2: "OK", 3: "Redirect", 4: "Client Error", 5: "Server Error"}
 _JSON = re.compile(r"application/(?:[^\s;]+\+)?json(?:\s*;|$)", re.IGNORECASE)
 _UUID = re.compile("([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})")
@@ -33,31 +33,31 @@ _STANDARD = frozenset({"type", "title", "status", "detail", "instance", "request
 
 
 class Problem(MantletError):
-    """What went wrong, in the words meant for the client, and nothing else.
+    """An error response as problem details: only text that is meant for the client.
 
-    It is an exception as well: `ErrorEnvelope` answers a raised Problem with just what it states,
+    It is an exception as well: `ErrorEnvelope` answers a raised Problem with exactly its contents,
     and a policy's hook that raises one answers with it.
 
     Args:
         status: the HTTP status, 400 to 599.
-        type: a URI that names the kind of problem; ``about:blank`` means that the status says all.
-        title: a short text for this type, by default the status's own phrase.
-        detail: what is special about this occurrence, for the client to read.
+        type: a URI that identifies the kind of problem; ``about:blank`` adds nothing to the status.
+        title: a short text for this type; by default the status code's reason phrase.
+        detail: an explanation of this occurrence, for the client to read.
         instance: a URI of this occurrence; by default a ``urn:uuid:`` of the request id.
-        headers: further fields of the answer, such as ``Retry-After``. A ``Content-Type`` is that
-            of the document in JSON, which then is the only form of the answer.
-        extensions: further members. Their names are the problem type's to define (RFC 9457, 3.2).
+        headers: further headers, such as ``Retry-After``. A ``Content-Type`` is that of the
+            document in JSON, which then is the only form of the response.
+        extensions: further members, as the problem type defines them (RFC 9457, 3.2).
 
     Raises:
-        ValueError: the status is no error, an extension has the name of a standard member or a
-            value that JSON has not, or the ``Content-Type`` is of something else than JSON.
+        ValueError: the status is not an error, an extension has the name of a standard member or
+            a value that JSON cannot hold, or the ``Content-Type`` is not a JSON type.
     """
 
     def __init__(
         self,
         status: int,
         *,
-        type: str = "about:blank",  # RFC 9457's own name for it
+        type: str = "about:blank",  # RFC 9457's own name
         title: str | None = None,
         detail: str | None = None,
         instance: str | None = None,
@@ -68,7 +68,7 @@ class Problem(MantletError):
             raise ValueError(f"status must be between 400 and 599, not {status}")
         taken = _STANDARD.intersection(extensions or ())
         if taken:
-            raise ValueError(f"extensions must not be named as a standard member: {sorted(taken)}")
+            raise ValueError(f"extensions must not be named as standard members: {sorted(taken)}")
         self.status = status
         self.type = type
         self.title = title or phrase(status)
@@ -80,15 +80,15 @@ class Problem(MantletError):
         for name, value in self.headers.items():
             if name.lower() == "content-type" and not _JSON.match(value):
                 raise ValueError(
-                    f"the Content-Type of a problem must be one of JSON, not {value!r}"
+                    f"the Content-Type of a problem must be a JSON type, not {value!r}"
                 )
-        #: The extensions' members as text, which answering can't fail with.
+        #: The extensions as JSON text, so that answering cannot fail on them.
         self._members = _as_json(extensions) if extensions else "{}"
         self.extensions: Mapping[str, Any] = MappingProxyType(json.loads(self._members))
         super().__init__(f"{status} {self.title}")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A mapping proxy can't be pickled, and the arguments are not those of the constructor.
+        # A mapping proxy cannot be pickled, and `args` are not the constructor's arguments.
         state = self.__dict__ | {
             "headers": dict(self.headers),
             "extensions": dict(self.extensions),
@@ -96,21 +96,21 @@ class Problem(MantletError):
         return _restore, (type(self), self.args, state)
 
     def reply(self, request: Request) -> Reply:
-        """Return the answer that states this problem, in a form that the client accepts.
+        """Return a response with this problem, in a form that the client accepts.
 
-        It names the request by the id that the exchange has, if it has one. Outside of an
+        It has the request's id, where there is one. Outside of an
         `ErrorEnvelope` the form is always ``application/problem+json``.
         """
         envelope: Envelope | None = request.state._envelope
         if envelope is not None:
             return envelope.render(self, request)
-        return self.answer(MEDIA_TYPE, self.as_json(request))
+        return self.with_body(MEDIA_TYPE, self.as_json(request))
 
-    def answer(self, media_type: str, body: bytes) -> Reply:
-        """Return an answer with the fields of this problem, and a body that states it.
+    def with_body(self, media_type: str, body: bytes) -> Reply:
+        """Return a response with the headers of this problem and the given body.
 
         Args:
-            media_type: what the body is, if the problem's own fields do not say so.
+            media_type: of the body, unless the problem's own headers have a ``Content-Type``.
             body: the body.
         """
         headers = [("Content-Type", media_type), ("Cache-Control", "no-store")]
@@ -128,7 +128,7 @@ class Problem(MantletError):
     def as_json(self, request: Request) -> bytes:
         """Return the problem's document."""
         request_id: str | None = request.state._request_id
-        # Put together by hand: what is refused in a flood is to be refused quickly.
+        # Written by hand: refusals in a flood have to be quick.
         body = f'{{"type": {_text(self.type)}, "title": {_text(self.title)}, '
         body += f'"status": {self.status}'
         if self.detail is not None:
@@ -144,10 +144,10 @@ class Problem(MantletError):
 
 
 class Envelope(Protocol):
-    """What a policy that answers for all errors of an exchange leaves in it."""
+    """The policy that answers for all errors of an exchange, as the other policies see it."""
 
     def render(self, problem: Problem, request: Request) -> Reply:
-        """Return the answer that states a problem, in a form that the client accepts."""
+        """Return a response with a problem, in a form that the client accepts."""
         ...
 
     def report(self, request: Request, error: BaseException, outcome: str) -> None:
@@ -156,7 +156,7 @@ class Envelope(Protocol):
 
 
 def _restore(kind: type[Problem], args: tuple[Any, ...], state: dict[str, Any]) -> Problem:
-    """Return a problem as it was copied or pickled."""
+    """Return a problem from its copied or pickled state."""
     problem = kind.__new__(kind, *args)
     problem.__dict__.update(state)
     problem.headers = MappingProxyType(state["headers"])
@@ -165,7 +165,7 @@ def _restore(kind: type[Problem], args: tuple[Any, ...], state: dict[str, Any]) 
 
 
 def _text(value: object) -> str:
-    """Return a text as JSON; also one that is translated as late as this."""
+    """Return a text as JSON; lazily translated texts are translated here."""
     return encode_basestring_ascii(str(value))
 
 
@@ -178,7 +178,7 @@ def _as_json(extensions: Mapping[str, Any]) -> str:
 
 
 class BodyTooLarge(Problem):
-    """The request's body is larger than the limit that a policy reads (RFC 9110, 15.5.14)."""
+    """The request's body is larger than a policy's limit (RFC 9110, 15.5.14)."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(413, detail=f"The request body is larger than {limit} bytes.")
@@ -186,14 +186,14 @@ class BodyTooLarge(Problem):
 
 
 class MalformedRequest(Problem):
-    """The request breaks the rules of HTTP (RFC 9110, 15.5.1)."""
+    """The request violates HTTP (RFC 9110, 15.5.1)."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(400, detail=detail)
 
 
 def phrase(status: int) -> str:
-    """Return the phrase that IANA has registered for ``status``, or a general one."""
+    """Return the reason phrase registered with IANA for ``status``, or a general one."""
     if status in _PHRASES:
         return _PHRASES[status]
     try:
@@ -203,9 +203,9 @@ def phrase(status: int) -> str:
 
 
 def as_uuid(request_id: str) -> str:
-    """Return the UUID that a request id is, or one that always belongs to it (RFC 9562, 5.5)."""
+    """Return a request id as a UUID, or a UUID derived from it (RFC 9562, 5.5)."""
     match = _UUID.fullmatch(request_id)
-    if match is not None:  # as nearly all are, and a UUID object takes its time
+    if match is not None:  # the usual case, quicker than a UUID object
         return "-".join(match.groups())
     try:
         return str(UUID(request_id))

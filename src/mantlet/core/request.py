@@ -1,4 +1,4 @@
-"""The request as policies see it, and the exchange's state as the app sees it."""
+"""The request as policies see it, the same under both protocols."""
 
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
@@ -12,7 +12,7 @@ from mantlet.http.headers import FieldNames, Headers
 
 __all__ = ["NO_HEADERS", "Request", "origin_path"]
 
-#: What `Request.get_headers()` returns where none is there.
+#: Returned by `Request.get_headers()` where none of the headers is present.
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -20,10 +20,10 @@ class Request:
     """A lazy, read-only view over a WSGI environ or an ASGI scope.
 
     Attributes:
-        raw: the environ or the scope itself, for what this view does not show.
+        raw: the environ or the scope itself, for anything that this view does not show.
         state: the exchange's `State`, shared by all policies and readable by the app.
         protocol: ``"http"``, or ``"websocket"`` for a WebSocket and its handshake.
-        is_async: whether a hook may wait on an event loop, as it may under ASGI.
+        is_async: whether a hook may wait on an event loop, as under ASGI.
     """
 
     __slots__ = (
@@ -41,17 +41,19 @@ class Request:
 
     raw: MutableMapping[str, Any]
     state: State
-    #: The fields to be set, in the protocol's own form, by their names in lower case.
-    _response_headers: dict[Any, tuple[Any, Any]]
-    #: Whether it is this request's stack that sets them, and not one further out.
-    _owns_response_headers: bool
-    _handed_over: bool
-    _cleanups: list[Callable[[], object]] | None
 
+    #: Headers to set in the response, in the protocol's own form, by their names in lower case.
+    _response_headers: dict[Any, tuple[Any, Any]]
+    #: Whether this request's stack sets them, and not an outer one.
+    _owns_response_headers: bool
+    #: Whether the app has the request, so that its body can no longer be read here.
+    _handed_over: bool
+    #: The callables of `add_cleanup()`; None where there are none, the usual case.
+    _cleanups: list[Callable[[], object]] | None
     _local: dict[object, dict[str, Any]]
 
     def local(self, policy: object) -> dict[str, Any]:
-        """Return what one policy keeps of this exchange for its own later hooks: a dict of its own.
+        """Return a policy's own dict for this exchange, to keep entries for its later hooks.
 
         No other policy and no other stack sees it; `state` is what all of them, and the app, share.
 
@@ -67,44 +69,44 @@ class Request:
         own = self._local[policy] = {}
         return own
 
-    def add_cleanup(self, ending: Callable[[], object]) -> None:
-        """Have something called once the exchange has ended in whatever way, behind `on_finish`.
+    def add_cleanup(self, cleanup: Callable[[], object]) -> None:
+        """Call something once the exchange has ended in any way, after `Policy.on_finish`.
 
-        For what a hook has opened for this request alone, such as a file: it costs nothing where
-        there is none. May be called in `Policy.on_request`.
+        For a resource that a hook has opened for this request alone, such as a file: it costs
+        nothing where there is none. May be called in `Policy.on_request`.
 
         Args:
-            ending: what is to be called; the last one that came is called first.
+            cleanup: called without arguments; the one added last is called first.
         """
         if self._cleanups is None:
             self._cleanups = []
-        self._cleanups.append(ending)
+        self._cleanups.append(cleanup)
 
     def _run_cleanups(self) -> None:
-        """Call what is to be called at the end, each also behind one that raises.
+        """Run every cleanup, also after one that raises.
 
         Raises:
-            BaseException: what one of them has raised.
+            BaseException: a cleanup's own.
         """
-        endings, self._cleanups = self._cleanups, None
+        cleanups, self._cleanups = self._cleanups, None
         with ExitStack() as stack:
-            for ending in endings or ():
-                stack.callback(ending)
+            for cleanup in cleanups or ():
+                stack.callback(cleanup)
 
     @abstractmethod
-    def add_response_header(self, name: str, value: str, *, alone: bool = False) -> None:
-        """Add a header field to the answer, whoever will make it: the app, or any policy.
+    def add_response_header(self, name: str, value: str, *, replace: bool = False) -> None:
+        """Add a header to the response, whichever of the app or a policy will make it.
 
-        It takes the place of a field of that name that the answer has. A second value for one name
-        joins the first in a list, unless it is the same.
+        It replaces a header of that name in the response. A second value for one name joins the
+        first in a list, unless it is the same.
 
         Args:
-            name: the field's.
-            value: the field's.
-            alone: take the place of what policies have added before as well.
+            name: the header's name.
+            value: the header's value.
+            replace: also replace the values that policies have added before.
 
         Raises:
-            ValueError: the name or the value must not stand in a header field (RFC 9110, 5).
+            ValueError: the name or the value is not allowed in a header (RFC 9110, 5).
         """
 
     @property
@@ -115,7 +117,7 @@ class Request:
     @property
     @abstractmethod
     def path(self) -> str:
-        """The whole path, decoded, with the part that the app is mounted under.
+        """The whole path, decoded, including the prefix that the app is mounted under.
 
         Bytes that are not UTF-8 appear as U+FFFD; `raw_path` has them.
         """
@@ -123,13 +125,13 @@ class Request:
     @property
     @abstractmethod
     def route_path(self) -> str:
-        """The path within the wrapped app, decoded: without the part that it is mounted under.
+        """The path within the wrapped app, decoded, without the prefix that it is mounted under.
 
-        It begins with a slash. The origin's part of a target in absolute form (RFC 9112, 3.2.2) is
-        not in it, since some apps route such a target by its path.
+        It begins with a slash. A target in absolute form (RFC 9112, 3.2.2) is reduced to its path,
+        since some apps route such a target by its path.
 
-        Under ASGI, ``root_path`` is taken off where the path begins with it, as the specification
-        has it; a server that leaves it out of paths is understood too.
+        Under ASGI, ``root_path`` is removed where the path begins with it, as the specification
+        says; servers that leave it out of paths are understood too.
         """
 
     @property
@@ -137,7 +139,7 @@ class Request:
     def raw_path(self) -> bytes:
         """The path as sent, percent-encoded, without the query.
 
-        Where the server does not hand it over it is encoded anew from the decoded path.
+        Where the server does not provide it, it is encoded again from the decoded path.
         """
 
     @property
@@ -148,24 +150,24 @@ class Request:
     @property
     @abstractmethod
     def headers(self) -> Headers:
-        """The request's header fields."""
+        """The request's headers."""
 
     @abstractmethod
     def get_headers(self, names: FieldNames) -> Mapping[str, str]:
-        """Return the values of those header fields of ``names`` that are there.
+        """Return the values of those headers of ``names`` that are present.
 
-        For a policy that wants one or two fields of a request: it costs less than `headers`.
+        For a policy that needs one or two headers: it costs less than `headers`.
         """
 
     @property
     @abstractmethod
     def scheme(self) -> str:
-        """``"http"``, ``"https"``, ``"ws"`` or ``"wss"``, as the server says it."""
+        """``"http"``, ``"https"``, ``"ws"`` or ``"wss"``, as the server reports it."""
 
     @property
     @abstractmethod
     def client(self) -> str | None:
-        """The peer's address as the server says it; None where there is none (a Unix socket)."""
+        """The peer's address as the server reports it; None for a Unix socket."""
 
     @abstractmethod
     async def body(self, limit: int, fields: Mapping[str, str] | None = None) -> bytes:
@@ -175,23 +177,23 @@ class Request:
 
         Args:
             limit: in bytes.
-            fields: what `get_headers()` has found of names with ``Content-Length`` among them,
-                where that has been asked for already: they need not be gone through again.
+            fields: the result of `get_headers()` for names that include ``Content-Length``, where
+                the policy has called it already.
 
         Raises:
             BodyTooLarge: the body is larger (a `Problem` with status 413).
-            MalformedRequest: its Content-Length is no number, or it ended early (a 400).
-            ClientDisconnected: the client went away before it was complete.
-            RuntimeError: the request has been handed to the app already.
+            MalformedRequest: its Content-Length is not a number, or it ended early (a 400).
+            ClientDisconnected: the client disconnected before it was complete.
+            RuntimeError: the app has the request already.
         """
 
     @abstractmethod
     def chunks(self, limit: int, *, memory: int) -> AsyncIterator[bytes]:
-        """Read the body piece by piece as it comes, at most ``limit`` bytes of it.
+        """Read the body in chunks as they arrive, at most ``limit`` bytes of it.
 
-        The app still gets every byte, wherever a policy stops. What has been read is kept for it:
-        ``memory`` bytes in memory, the rest in a temporary file that is gone when the exchange has
-        ended. The file is written to without a thread, so a slow disk is waited for.
+        The app still gets every byte, wherever a policy stops. The bytes read are kept for it:
+        ``memory`` bytes in memory, the rest in a temporary file that is removed when the exchange
+        ends. The file is written without a thread, so a slow disk is waited for.
 
         May be iterated over in `Policy.on_request`, any number of times, from the body's beginning
         each time, before and after `body()`. Under WSGI it never suspends.
@@ -202,51 +204,51 @@ class Request:
 
         Raises:
             BodyTooLarge: the body is larger (a `Problem` with status 413): before anything is read
-                if its Content-Length says so, else as soon as more has come.
-            MalformedRequest: its Content-Length is no number, or it ended early (a 400).
-            ClientDisconnected: the client went away before it was complete.
-            RuntimeError: the request has been handed to the app already.
-            OSError: the temporary file can't be written. Nobody gets the body then.
+                if its Content-Length exceeds the limit, else as soon as more has arrived.
+            MalformedRequest: its Content-Length is not a number, or it ended early (a 400).
+            ClientDisconnected: the client disconnected before it was complete.
+            RuntimeError: the app has the request already.
+            OSError: the temporary file cannot be written. Nobody gets the body then.
         """
 
     @abstractmethod
     def replace_body(self, body: bytes, *, content_type: str | None = None) -> None:
-        """Have the app, and the policies further in, get another body in place of what came.
+        """Give the app, and the inner policies, another body.
 
-        ``Content-Length`` is set, and what was true of the bytes that came is dropped:
+        ``Content-Length`` is set, and headers that describe the original bytes are dropped:
         ``Content-Encoding``, ``Transfer-Encoding``, ``Trailer`` and the digests. May be called in
-        `Policy.on_request`, whether the body has been read or not; what has not been read of it
+        `Policy.on_request`, whether the body has been read or not; the part that has not been read
         never reaches the app.
 
         Args:
-            body: the other one.
-            content_type: takes the place of ``Content-Type``.
+            body: the new body.
+            content_type: replaces ``Content-Type``.
 
         Raises:
-            ValueError: ``content_type`` must not stand in a header field (RFC 9110, 5.5).
-            RuntimeError: the request has been handed to the app already, or it is a handshake.
+            ValueError: ``content_type`` is not allowed in a header (RFC 9110, 5.5).
+            RuntimeError: the app has the request already, or it is a handshake.
         """
 
     @abstractmethod
     def replace_path(self, path: str) -> None:
-        """Have the app, and the policies further in, get another path within the app.
+        """Give the app, and the inner policies, another path within the app.
 
-        The part that the app is mounted under stays. May be called in `Policy.on_request`.
+        The prefix that the app is mounted under stays. May be called in `Policy.on_request`.
 
         Args:
-            path: decoded, as `route_path` has it.
+            path: decoded, in the form of `route_path`.
 
         Raises:
-            RuntimeError: the request has been handed to the app already.
+            RuntimeError: the app has the request already.
         """
 
 
 def origin_path(path: str) -> str:
-    """Return a decoded path, or that of a target in another form, with a slash before it.
+    """Return the path of a target in any form, beginning with a slash.
 
-    Servers hand on what a client wrote in its place (RFC 9112, 3.2), and apps differ in what they
-    make of that: Quart takes ``http://host/login`` for ``/login``, and several do with ``login``.
+    Servers pass on the client's target as it is (RFC 9112, 3.2), and apps differ in how they read
+    it: Quart takes ``http://host/login`` for ``/login``, and several take ``login`` for it.
     """
-    with suppress(ValueError):  # "http://[::1" is no URL, and no path of any app
+    with suppress(ValueError):  # "http://[::1" is not a URL, and not a path of any app
         path = urlparse(path).path
     return path if path.startswith("/") else f"/{path}"

@@ -1,4 +1,4 @@
-"""The head of an answer, and what is known of its body with it."""
+"""The status and headers of a response, and as much of its body as is known with them."""
 
 from collections.abc import Callable, Generator
 from types import coroutine
@@ -13,33 +13,33 @@ Filter = Callable[[bytes, bool], bytes]
 # Any: the native pairs, of bytes under ASGI and of str under WSGI.
 TrailerFilter = Callable[[Any], Any]
 
-#: Fields that are true of the very bytes that they came with.
+#: Headers that describe the exact bytes of the body.
 VALIDATORS: Final = ("ETag", "Digest", "Content-Digest", "Repr-Digest", "Content-MD5")
 
-#: What a pass yields to be suspended until the whole body is there, with a limit in bytes.
+#: Yielded by `Response.body()`, with a limit in bytes, to wait for the whole body.
 WANTS_BODY: Final = "body"
 
 
 class Response:
-    """The head of an answer, before any byte of it is sent.
+    """A response before any byte of it is sent.
 
-    It is the app's answer, or the `Reply` of a policy further in: a policy need not know which.
+    It is the app's, or the `Reply` of an inner policy: a policy need not know which.
 
     Attributes:
-        status: may be changed.
-        no_body: whether this is the answer to HEAD, or a head alone.
-        first_chunk: the first bytes of the body, as far as they are there with the head.
-        complete: whether `first_chunk` is all of the body, the app having said so.
-        is_single_chunk: whether `first_chunk` is all that has come of it.
-        has_trailers: whether the app has said that fields will follow the body (ASGI).
+        status: the status code; may be changed.
+        reply: whether a policy gave it in the app's place.
+        no_body: whether it has no body: it answers HEAD, or is a WebSocket handshake.
+        first_chunk: the first bytes of the body, as far as they arrived with the headers.
+        complete: whether `first_chunk` is the whole body, as the app has told.
+        is_single_chunk: whether `first_chunk` is all that has arrived of the body.
+        has_trailers: whether the app has announced trailers after the body (ASGI).
         is_file: whether the body is a file that the server is to send by itself
             (``wsgi.file_wrapper``, ``http.response.pathsend``, ``http.response.zerocopysend``).
-        on_late_error: None, or what is asked for a last chunk to send if the app raises the given
-            exception once the head has gone. The connection is ended behind it all the same.
+        on_late_error: None, or a callable that returns a last chunk to send if the app raises the
+            given exception after the headers were sent. The connection ends after it all the same.
     """
 
-    # What is seldom looked at is said here, the rest where one is made: each attribute that is set
-    # takes time, and so does each look for one that isn't.
+    # Defaults of seldom set attributes stand in the class: setting one takes time.
     trailer_filters: tuple[TrailerFilter, ...] = ()
     keeps_length = True
     complete = False
@@ -54,7 +54,7 @@ class Response:
         self._raw = raw
         self._make = make
         self._headers: MutableHeaders | None = None
-        self._whole: bytes | None = None
+        self._full_body: bytes | None = None
         self.filters: tuple[Filter, ...] = ()
         self.first_chunk = b""
         self.reply = False
@@ -62,7 +62,7 @@ class Response:
 
     @property
     def headers(self) -> MutableHeaders:
-        """The answer's header fields, editable."""
+        """The response's headers, editable."""
         headers = self._headers
         if headers is None:
             headers = self._headers = self._make(self._raw)
@@ -74,74 +74,80 @@ class Response:
         return self._raw if self._headers is None else self._headers.raw
 
     @raw.setter
-    def raw(self, fields: Any) -> None:
-        self._raw = fields
+    def raw(self, pairs: Any) -> None:
+        self._raw = pairs
         self._headers = None
 
     @property
     def full_body(self) -> bytes | None:
-        """The whole body, where that is there with the head; else None.
+        """The whole body, where it arrived with the headers; else None.
 
-        A first chunk that is as long as ``Content-Length`` says is all of it.
+        A first chunk that is as long as ``Content-Length`` says is the whole body.
         """
-        if self._whole is None and self.is_single_chunk and self.first_chunk:
+        if self._full_body is None and self.is_single_chunk and self.first_chunk:
             length = self.headers.get("Content-Length")
             if length == str(len(self.first_chunk)):
-                self._whole = self.first_chunk
-        return self._whole
+                self._full_body = self.first_chunk
+        return self._full_body
 
     @full_body.setter
     def full_body(self, body: bytes) -> None:
-        self._whole = self.first_chunk = body
+        self._full_body = self.first_chunk = body
 
     def _set_no_body(self) -> None:
-        """Say that this is the answer to HEAD, or that it is a head alone."""
+        """Take note that this is the response to HEAD, or has no body at all."""
         self.full_body = b""
         self.no_body = True
         self.complete = False
 
-    def _begin(self, held: list[bytes], size: int, complete: bool) -> None:
-        """Say what is there of the body.
+    def _begin(self, buffered: list[bytes], size: int, complete: bool) -> None:
+        """Take note of the body as far as it has arrived.
 
         Args:
-            held: the chunks.
-            size: how many bytes they are.
-            complete: whether they are all.
+            buffered: its chunks.
+            size: their bytes in all.
+            complete: whether they are the whole body.
         """
-        if len(held) == 1:
-            self.first_chunk = held[0]
+        if len(buffered) == 1:
+            self.first_chunk = buffered[0]
             self.is_single_chunk = True
             if complete:
                 self.complete = True
-                self._whole = held[0]
+                self._full_body = buffered[0]
         else:
-            self.first_chunk = next(filter(None, held), b"")
+            self.first_chunk = next(filter(None, buffered), b"")
             self.is_single_chunk = len(self.first_chunk) == size
+
+    def _copy(self) -> "Response":
+        """Return a response that can be edited without changing this one."""
+        copy = Response(self.status, list(self.raw), self._make)
+        attributes = vars(self) | {"_raw": copy._raw, "_headers": None}
+        vars(copy).update(attributes)
+        return copy
 
     def transform(self, fn: Filter, *, keeps_length: bool = False) -> None:
         """Register a filter over the streamed body.
 
-        Filters run in the order of their registration: those of policies further in first.
+        Filters run in the order of their registration: those of inner policies first.
         ``Content-Length`` is corrected or dropped, and ``ETag``, ``Digest``, ``Content-Digest``,
-        ``Repr-Digest`` and ``Content-MD5`` are dropped, when bytes may change. An answer without a
-        body (to HEAD, or with status 204 or 304) is not filtered, nor is a part of one (206): its
+        ``Repr-Digest`` and ``Content-MD5`` are dropped, when bytes may change. A response without a
+        body (to HEAD, or with status 204 or 304) is not filtered, nor is a partial one (206), whose
         bytes mean nothing without the rest.
 
         Args:
-            fn: called with each ``chunk`` and whether ``more`` will follow; returns what is sent in
-                its place. The last call has ``more=False``, and may have an empty chunk. A chunk
-                that it leaves as it is, it returns as the same object.
-            keeps_length: whether ``fn`` puts as many bytes in the place of those that it changes,
-                and changes those only that must not get out. Then nothing is dropped before it has
-                changed any.
+            fn: called with each ``chunk`` and whether ``more`` will follow; returns the chunk to
+                send. The last call has ``more=False``, and may have an empty chunk. An unchanged
+                chunk is returned as the same object.
+            keeps_length: ``fn`` never changes the number of bytes, and changes only bytes that must
+                not be sent. Then no header is dropped before it has changed any.
         """
         if self.status == 206:
             return
         if keeps_length and (self.no_body or self.status in (204, 304)):
             return
         if self.no_body or self.status in (204, 304):
-            # What the head says of a body is true of the unfiltered one. A 304 names, by its ETag,
-            # what the client has already (RFC 9110, 15.4.5).
+            # The headers describe the unfiltered body. A 304 names, by its ETag, the response that
+            # the client has already (RFC 9110, 15.4.5).
             if self.status != 204:
                 self.headers.remove("Content-Length")
             if self.no_body:
@@ -151,15 +157,15 @@ class Response:
         self.keeps_length = self.keeps_length and keeps_length
 
     def transform_trailers(self, fn: TrailerFilter) -> None:
-        """Register a filter over the fields that follow the body, where there are any (ASGI).
+        """Register a filter over the trailers after the body, where there are any (ASGI).
 
         Args:
-            fn: called with the native pairs; returns those that are sent in their place.
+            fn: called with the native pairs; returns the pairs to send.
         """
         self.trailer_filters += (fn,)
 
     async def body(self, limit: int) -> bytes:
-        """Wait for the whole body, as the policies further in made it, and return it.
+        """Wait for the whole body, as the inner policies made it, and return it.
 
         Nothing is sent before it is there, so use it only where a policy must see all of it.
 
@@ -170,12 +176,12 @@ class Response:
             ResponseTooLarge: the body is larger. A policy that catches this lets it stream.
             Exception: the app's own, where it raises before the body is complete.
         """
-        whole = self.full_body
-        if whole is None:
-            whole = self.full_body = await _whole_body(limit)
-        if len(whole) > limit:
+        body = self.full_body
+        if body is None:
+            body = self.full_body = await _whole_body(limit)
+        if len(body) > limit:
             raise ResponseTooLarge(limit)
-        return whole
+        return body
 
 
 def _no_body(_chunk: bytes, _more: bool) -> bytes:
@@ -184,6 +190,6 @@ def _no_body(_chunk: bytes, _more: bool) -> bytes:
 
 @coroutine
 def _whole_body(limit: int) -> Generator[Any, Any, bytes]:
-    # The face catches what is yielded here, and sends the body back in.
+    # The response pipeline catches the yielded pair, and sends the body back in.
     body: bytes = yield WANTS_BODY, limit
     return body

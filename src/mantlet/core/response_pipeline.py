@@ -1,7 +1,7 @@
-"""The way out: an answer, or an error, past the policies, innermost first.
+"""Run response and error hooks over a response, the innermost policy first.
 
-The pass can be suspended: while a hook waits for I/O, while one waits for the whole body, and while
-an error answer is held for the error that may follow it.
+The pipeline can be suspended: while a hook waits for I/O, while one waits for the whole body, and
+while an error response is held for the exception that may follow it.
 """
 
 from abc import abstractmethod
@@ -10,45 +10,25 @@ from itertools import chain
 from types import coroutine
 from typing import Any, Final
 
+from mantlet.core.phases import Event, Phase, PhaseMachine
 from mantlet.core.policy import Reply
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.core.response import WANTS_BODY, Response
-from mantlet.core.stack import OutwardPair, Waiting, settled
+from mantlet.core.stack import PendingReply, ResponseHook, check_reply
 from mantlet.exceptions import MantletError, NoResponse, ResponseTooLarge
 
-__all__ = [
-    "CLOSED",
-    "COLLECTING",
-    "HOLDING",
-    "PATIENCE",
-    "STREAMING",
-    "WAITING",
-    "OutwardPass",
-    "Steps",
-]
+__all__ = ["MAX_HELD_ERROR", "ResponsePipeline", "Steps"]
 
 Steps = Coroutine[Any, Any, None]
 
-# The phases of an answer, in their order.
-#: No byte has gone, and the policies have not seen the head.
-WAITING: Final = 0
-#: A policy that hears errors is next to see an error answer, so it waits for the app to end.
-HOLDING: Final = 1
-#: A policy has seen the head, and wants the whole body.
-COLLECTING: Final = 2
-#: The head has gone, and the app's body follows.
-STREAMING: Final = 3
-#: Nothing of what the app still sends goes any further.
-CLOSED: Final = 4
-
-#: What a pass yields to be suspended until the app ends or raises, with a limit in bytes.
+#: Yielded by the pipeline, with a limit in bytes, to wait until the app ends or raises.
 WANTS_END: Final = "end"
-#: What `Exchange._carry()` returns for that.
+#: Returned by `_run_pending()` where an error response has to be held.
 HOLD: Final = object()
 
-#: An answer of 400 and above waits for the app to end, or to raise, up to this many bytes.
-PATIENCE: Final = 64 * 1024
+#: Bytes of an error response (400 and above) that are held until the app ends or raises.
+MAX_HELD_ERROR: Final = 64 * 1024
 
 
 @coroutine
@@ -57,184 +37,193 @@ def _want(what: str, limit: int) -> Generator[Any, Any, None]:
 
 
 @coroutine
-def _until_wanted(
+def _run_until_suspended(
     steps: Coroutine[Any, Any, None], result: bytes | BaseException | None
 ) -> Generator[Any, Any, tuple[str, int] | None]:
-    """Run ``steps`` until they end, or want to be suspended, for what is returned then.
+    """Run ``steps`` until they end (None) or ask to be suspended (what for, and a limit in bytes).
 
-    Whatever else they wait for is for the event loop, and handed through to it.
+    Anything else that they yield is for the event loop, and is passed through to it.
     """
     try:
         wanted = steps.throw(result) if isinstance(result, BaseException) else steps.send(result)
         while not (isinstance(wanted, tuple) and wanted[0] in (WANTS_BODY, WANTS_END)):
             try:
-                happened = yield wanted
-            except BaseException as error:  # noqa: BLE001  # it is the steps' to handle
+                sent = yield wanted
+            except BaseException as error:  # noqa: BLE001  # the steps handle it
                 wanted = steps.throw(error)
             else:
-                wanted = steps.send(happened)
+                wanted = steps.send(sent)
     except StopIteration:
         return None
-    asked: tuple[str, int] = wanted
-    return asked
+    request: tuple[str, int] = wanted
+    return request
 
 
-class OutwardPass:
-    """An answer on its way past the policies.
+class ResponsePipeline(PhaseMachine):
+    """A response on its way through the response and error hooks.
+
+    Args:
+        request: the request that it answers.
+        hooks: the hooks to run, the innermost policy's first.
 
     Attributes:
-        phase: how far the answer has come.
         request: the request that it answers.
-        response: the app's answer while it waits, then the answer that is sent.
+        response: the app's response until a policy replaces it; then the response that is sent.
         complete: whether all of the app's body has come.
     """
 
-    phase: int
-    request: Request
-    response: Response | None
-    complete: bool
-    # What the app has sent of the body so far, and how many bytes of it.
-    _held: list[bytes] | None
-    _size: int
-    # How many of the response's filters that has gone through.
-    _fitted = 0
-    _hooks: tuple[OutwardPair, ...]
-    # Whether the app has ended, and whether an error answer may be held until it does.
-    _ended = False
-    _patient = True
-    # Whether the app raised the error behind an answer of its own, which was held.
-    _late = False
+    # Defaults of attributes that most exchanges never set stand in the class.
+    #: How many of the response's filters the buffered body has gone through.
+    _filtered_by = 0
+    #: Whether the app has ended.
+    _app_ended = False
+    #: Whether an error response may still be held until the app ends.
+    _may_hold = True
+    #: Whether the app raised the error after an error response of its own, which was held.
+    _raised_late = False
+
+    def __init__(self, request: Request, hooks: tuple[ResponseHook, ...]) -> None:
+        self.request = request
+        self.response: Response | None = None
+        self.complete = False
+        self._hooks = hooks
+        self._buffered: list[bytes] | None = None
+        self._size = 0
 
     @abstractmethod
     def make_response(self, reply: Reply) -> Response:
-        """Return a reply as the response that the policies further out see."""
+        """Return a reply as the response that the outer policies see."""
         raise NotImplementedError
 
     @abstractmethod
     def app_response(self) -> Response | None:
-        """Return the app's head as the policies see it, or None where the app has sent none."""
+        """Return the app's status and headers as a response; None where it has sent none."""
         raise NotImplementedError
 
-    def no_answer(self) -> MantletError:
-        """Return the error that it is when the app ends without an answer."""
+    def no_response(self) -> MantletError:
+        """Return the error for an app that ended without a response."""
         return NoResponse("the app sent no response")
 
     @abstractmethod
-    def _fit(self, response: Response) -> None:
-        """Send what is held through new filters, and make the head true to what comes out."""
+    def _apply_filters(self, response: Response) -> None:
+        """Send the buffered body through new filters, and correct the headers."""
         raise NotImplementedError
 
     @abstractmethod
-    def _settle(self) -> None:
-        """Send what came out of the pass."""
+    def _send_head(self) -> None:
+        """Send the response that came out of the hooks."""
         raise NotImplementedError
 
-    def open(self, error: BaseException | None = None) -> Steps | None:
-        """Let the policies see the app's head, or the error that came in its place."""
+    def run_hooks(self, error: BaseException | None = None) -> Steps | None:
+        """Run the hooks over the app's response, or over the error raised in its place."""
         if error is None and self.response is None:
             response = self.response = self.app_response()
             if response is None:
-                error = self.no_answer()
-            elif self._held and not response.no_body:
-                response._begin(self._held, self._size, self.complete)
+                error = self.no_response()
+            elif self._buffered and not response.no_body:
+                response._begin(self._buffered, self._size, self.complete)
         self._error: BaseException | None = error
-        self._pending: Iterator[OutwardPair] = iter(self._hooks)
-        waiting = self._carry()
+        self._pending: Iterator[ResponseHook] = iter(self._hooks)
+        waiting = self._run_pending()
         if waiting is None:
-            self._settle()
+            self._send_head()
             return None
-        self._pass: Coroutine[Any, Any, None] = self._finish_pass(waiting)
+        self._suspended: Coroutine[Any, Any, None] = self._run_rest(waiting)
         return self._resume(None)
 
-    def _carry(self) -> Waiting | object | None:
-        """Take the answer, or an error, past the policies that have not seen it yet.
+    def _run_pending(self) -> PendingReply | object | None:
+        """Run the hooks that have not run yet.
 
-        An error that the app has answered itself comes with that answer: it goes to the policies
-        that hear errors, until one of them has a better answer, and the answer to the others.
+        An error that the app has answered itself comes with that response: the error goes to the
+        policies that hear errors until one of them answers it, the response to the others.
 
         Returns:
-            What a hook has to wait for, `HOLD`, or None when all have seen it.
+            What a hook waits for, `HOLD`, or None when all hooks have run.
         """
         request = self.request
-        for pair in self._pending:
-            on_response, on_error, lowest = pair
+        for hook in self._pending:
+            on_response, on_error, min_status = hook
             reply = None
-            error = None if on_error is None else self._to_hear()
+            error = None if on_error is None else self._error_to_report()
             if error is HOLD:
-                self._pending = chain((pair,), self._pending)
+                self._pending = chain((hook,), self._pending)
                 return HOLD
             response = self.response
             try:
                 if on_error is not None and error is not None:
                     reply = on_error(request, error)
-                elif on_response is not None and response is not None and response.status >= lowest:
+                elif (
+                    on_response is not None
+                    and response is not None
+                    and response.status >= min_status
+                ):
                     reply = on_response(request, response)
                     if response.filters:
-                        self._fit(response)
-            except BaseException as raised:  # noqa: BLE001  # handed to the policies further out
-                self._raised(raised)
+                        self._apply_filters(response)
+            except BaseException as raised:  # noqa: BLE001  # handed to the outer policies
+                self._hook_raised(raised)
             if reply is not None:
                 if not isinstance(reply, Reply):
                     return reply
-                self._replied(reply)
+                self._hook_replied(reply)
         return None
 
     # Any: an exception, or `HOLD`.
-    def _to_hear(self) -> Any:
-        """Return the error that a policy is told of, None, or `HOLD` if that isn't known yet."""
+    def _error_to_report(self) -> Any:
+        """Return the error for a policy that hears errors, None, or `HOLD` if it may yet come."""
         response = self.response
         error = self._error
         if response is None:
             return error
         if error is None and not response.reply:
-            # A framework that told of an error by its signal has raised it already.
+            # A framework that signalled an exception has raised it already.
             error = self._error = self.request.state._raised
         if error is None:
             return HOLD if response.status >= 400 and self._must_hold(response) else None
-        # Where a policy further in has made the answer one that is not held, what the app raises
-        # behind it comes too late.
-        return None if self._late and response.status < 400 else error
+        # Where an inner policy has replaced the response with one that is not held, the app's
+        # exception comes too late.
+        return None if self._raised_late and response.status < 400 else error
 
     def _must_hold(self, response: Response) -> bool:
         """Return whether the app may still raise the error that it has answered."""
-        if response.reply or self._ended or not self._patient:
+        if response.reply or self._app_ended or not self._may_hold:
             return False
-        return self.complete or self._size <= PATIENCE
+        return self.complete or self._size <= MAX_HELD_ERROR
 
-    async def _finish_pass(self, waiting: Any) -> None:
-        """Go on with a pass in which a hook, or the pass itself, has to wait."""
+    async def _run_rest(self, waiting: Any) -> None:
+        """Run the remaining hooks where one of them, or the pipeline itself, has to wait."""
         while waiting is not None:
             if waiting is HOLD:
                 try:
-                    await _want(WANTS_END, PATIENCE)
-                except BaseException as error:  # noqa: BLE001  # what the app raised
+                    await _want(WANTS_END, MAX_HELD_ERROR)
+                except BaseException as error:  # noqa: BLE001  # the app's own
                     self._error = error
-                    self._late = True
+                    self._raised_late = True
             else:
                 await self._wait_for(waiting)
-            waiting = self._carry()
+            waiting = self._run_pending()
 
-    async def _wait_for(self, waiting: Waiting) -> None:
+    async def _wait_for(self, waiting: PendingReply) -> None:
         try:
-            reply = settled(await waiting)
+            reply = check_reply(await waiting)
             if self.response is not None and self.response.filters:
-                self._fit(self.response)
-        except BaseException as raised:  # noqa: BLE001  # handed to the policies further out
-            self._raised(raised)
+                self._apply_filters(self.response)
+        except BaseException as raised:  # noqa: BLE001  # handed to the outer policies
+            self._hook_raised(raised)
         else:
             if reply is not None:
-                self._replied(reply)
+                self._hook_replied(reply)
 
-    def _replied(self, reply: Reply) -> None:
+    def _hook_replied(self, reply: Reply) -> None:
         if self._error is not None:
             if not isinstance(self._error, Exception):
-                return  # cancellation and the like can't be answered
+                return  # cancellation and the like cannot be answered
             self.request.state._raised = None
         self._error = None
-        self._adopt(reply)
+        self._replace_with(reply)
 
-    def _adopt(self, reply: Reply) -> None:
-        """Make a reply the response that the policies further out see."""
+    def _replace_with(self, reply: Reply) -> None:
+        """Make a reply the response that the outer policies see."""
         response = self.make_response(reply)
         response.reply = True
         self.request.state._replied = True
@@ -245,42 +234,43 @@ class OutwardPass:
         response.complete = True
         if self.request.method == "HEAD":
             response._set_no_body()
-        whole = response.full_body or b""
+        body = response.full_body or b""
         self.response = response
         self.complete = True
-        self._held, self._size, self._fitted = [whole], len(whole), 0
+        self._buffered, self._size, self._filtered_by = [body], len(body), 0
 
-    def _raised(self, raised: BaseException) -> None:
+    def _hook_raised(self, raised: BaseException) -> None:
         if isinstance(raised, Problem) and raised is not self._error:
-            self._replied(raised.reply(self.request))
+            self._hook_replied(raised.reply(self.request))
             return
         if raised is not self._error:
             raised.__context__ = raised.__context__ or self._error
         self._error = raised
         self.response = None
 
-    def _join(self) -> bytes:
-        """Make what is held one chunk, since a policy asks for the whole; return it."""
-        body = b"".join(self._held or ())
-        self._held = [body]
+    def _join_buffered(self) -> bytes:
+        """Make the buffered chunks one, for a policy that asks for the whole body; return it."""
+        body = b"".join(self._buffered or ())
+        self._buffered = [body]
         if self.response is not None and not self.response.no_body:
-            self.response._begin(self._held, self._size, self.complete)
+            self.response._begin(self._buffered, self._size, self.complete)
         return body
 
     async def _resume(self, result: bytes | BaseException | None) -> None:
-        """Run the pass on from where it is suspended, until it is again, or ends."""
-        wanted = await _until_wanted(self._pass, result)
+        """Resume the suspended hooks, until they are suspended again or end."""
+        wanted = await _run_until_suspended(self._suspended, result)
         while wanted is not None:
-            what, limit = wanted
-            self.phase, self._limit = (HOLDING if what is WANTS_END else COLLECTING), limit
-            body = self._join() if self.phase == COLLECTING else b""
-            if len(body) > limit:
-                result = ResponseTooLarge(limit)
-            elif self.phase == COLLECTING and self.complete:
+            what, self._limit = wanted
+            self.advance(Event.HOLD_ERROR if what is WANTS_END else Event.BUFFER_BODY)
+            buffering = self.phase == Phase.BUFFERING
+            body = self._join_buffered() if buffering else b""
+            if len(body) > self._limit:
+                result = ResponseTooLarge(self._limit)
+            elif buffering and self.complete:
                 result = body
-            elif self._ended:
+            elif self._app_ended:
                 result = self._error or NoResponse("the app ended before its response was complete")
             else:
                 return
-            wanted = await _until_wanted(self._pass, result)
-        self._settle()
+            wanted = await _run_until_suspended(self._suspended, result)
+        self._send_head()

@@ -1,46 +1,48 @@
-"""What the two faces share: an app with its policies around it, and the way in through them."""
+"""An app with its policies around it: which hooks run when, and the way in through them."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from typing import Any, Generic, NamedTuple, Self, TypeVar, cast
 
+from mantlet.core.dry_run import with_mode
 from mantlet.core.policy import Policy, Reply
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.core.response import Response
 
-__all__ = ["BaseStack", "OutwardPair", "Refusal", "Waiting", "settled"]
+__all__ = ["BaseStack", "InwardResult", "PendingReply", "ResponseHook", "check_reply"]
 
 App = TypeVar("App")
-Waiting = Awaitable[Reply | None]
+PendingReply = Awaitable[Reply | None]
 FinishHook = Callable[[Request], Awaitable[None] | None]
-OutwardPair = tuple[
-    Callable[[Request, Response], Reply | Waiting | None] | None,
-    Callable[[Request, BaseException], Reply | Waiting | None] | None,
+#: A policy's `on_response` and `on_error`, each where it has one, and its `min_status`.
+ResponseHook = tuple[
+    Callable[[Request, Response], Reply | PendingReply | None] | None,
+    Callable[[Request, BaseException], Reply | PendingReply | None] | None,
     int,
 ]
 
 
-class Outward(NamedTuple):
-    """What policies do on the way out.
+class ResponseHooks(NamedTuple):
+    """The hooks that run over a response.
 
     Attributes:
-        hooks: theirs, the innermost policy's first, with the lowest status it is told of.
-        hears_errors: whether one of them hears errors.
-        plain_below: an answer with a status below this interests none of them.
+        hooks: those of each policy, the innermost first.
+        has_error_hooks: whether one of them hears errors.
+        min_status: no hook looks at a response with a status below this.
     """
 
-    hooks: tuple[OutwardPair, ...]
-    hears_errors: bool
-    plain_below: int
+    hooks: tuple[ResponseHook, ...]
+    has_error_hooks: bool
+    min_status: int
 
 
-class Refusal:
-    """Why the inward pass has not reached the app: just one of its attributes but the first is set.
+class InwardResult:
+    """How the request hooks ended without reaching the app: one of reply, error, waiting is set.
 
     Attributes:
-        index: the policy that it stopped at.
-        reply: that policy's answer.
-        error: what it raised.
+        index: the policy that they stopped at.
+        reply: that policy's reply.
+        error: the exception that it raised.
         waiting: what it waits for before it knows.
     """
 
@@ -51,7 +53,7 @@ class Refusal:
         index: int,
         reply: Reply | None = None,
         error: BaseException | None = None,
-        waiting: Waiting | None = None,
+        waiting: PendingReply | None = None,
     ) -> None:
         self.index = index
         self.reply = reply
@@ -62,153 +64,177 @@ class Refusal:
 class BaseStack(Generic[App]):
     """An app with its policies around it; the outermost policy comes first.
 
+    Attributes that a stack does not have are read from the app, so that ``app.routes`` or
+    ``app.test_client()`` work on a wrapped app.
+
     Args:
-        app: the app. A stack of the same face fuses with this one.
-        policies: what goes around it.
+        app: the app. A stack of the same protocol fuses with this one.
+        policies: the policies around it.
 
     Attributes:
-        app: the wrapped app, never a stack of the same face.
+        app: the wrapped app, never a stack of the same protocol.
         policies: all policies around it, the outermost first.
 
     Raises:
-        TypeError: one of the policies is none.
+        TypeError: a policy is not a `Policy`.
     """
 
-    def __init__(self, app: App | Self, *policies: Policy) -> None:
-        for policy in policies:
+    def __init__(self, app: App | Self, policies: Sequence[Policy] = ()) -> None:
+        own = tuple(policies)
+        for policy in own:
             checked: object = policy
             if not isinstance(checked, Policy):
                 hint = f"; did you mean {policy.__name__}()?" if isinstance(policy, type) else ""
                 raise TypeError(f"a policy must be a mantlet.Policy, not {policy!r}{hint}")
         inner = app if isinstance(app, type(self)) else None
         self.app: App = cast("App", app) if inner is None else inner.app
-        self.policies: tuple[Policy, ...] = policies if inner is None else policies + inner.policies
-        policies = self.policies
-        self.on_request = tuple(
+        self.policies: tuple[Policy, ...] = own if inner is None else own + inner.policies
+        active = tuple(one for one in map(with_mode, self.policies) if one is not None)
+        self._request_hooks = tuple(
             (index, policy.on_request)
-            for index, policy in enumerate(policies)
+            for index, policy in enumerate(active)
             if _overrides(policy, "on_request")
         )
-        self.on_message = tuple(p.on_message for p in policies if _overrides(p, "on_message"))
-        #: By how many policies let the request pass: what those do on the way out.
-        self.outward = tuple(_outward(policies[:count]) for count in range(len(policies) + 1))
-        #: By how many policies ran: what those do at the end, innermost first.
-        self.on_finish = tuple(
-            tuple(p.on_finish for p in reversed(policies[:count]) if _overrides(p, "on_finish"))
-            for count in range(len(policies) + 1)
+        self._message_hooks = tuple(p.on_message for p in active if _overrides(p, "on_message"))
+        #: By how many policies let the request pass: their response hooks.
+        self._response_hooks = tuple(
+            _response_hooks(active[:count]) for count in range(len(active) + 1)
         )
-        self.startup = tuple(p.startup for p in policies if _overrides(p, "startup"))
-        self.shutdown = tuple(p.shutdown for p in reversed(policies) if _overrides(p, "shutdown"))
-        #: What masks the app's secrets: those of an error of a policy further out as well.
-        self.maskers = tuple(p.secret_masker for p in policies if p.secret_masker is not None)
-        #: Whether every policy is done with a request of HTTP once it has let it pass.
-        self.inward_only = not (self.outward[-1].hooks or self.on_finish[-1])
-        #: Whether no policy wants to see anything.
-        self.idle = self.inward_only and not (
-            self.on_request or self.on_message or self.startup or self.shutdown
+        #: By how many policies ran: their finish hooks, the innermost first.
+        self._finish_hooks = tuple(
+            tuple(p.on_finish for p in reversed(active[:count]) if _overrides(p, "on_finish"))
+            for count in range(len(active) + 1)
         )
+        self._startup_hooks = tuple(p.startup for p in active if _overrides(p, "startup"))
+        self._shutdown_hooks = tuple(
+            p.shutdown for p in reversed(active) if _overrides(p, "shutdown")
+        )
+        #: What masks the app's secrets, in errors of outer policies as well.
+        self._maskers = tuple(p.secret_masker for p in active if p.secret_masker is not None)
+        #: Whether no policy has a hook left once it has let a request pass.
+        self._is_inward_only = not (self._response_hooks[-1].hooks or self._finish_hooks[-1])
+        #: Whether no policy has any hook.
+        self._is_idle = self._is_inward_only and not (
+            self._request_hooks
+            or self._message_hooks
+            or self._startup_hooks
+            or self._shutdown_hooks
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        # Special methods are looked up on the class, and copying asks before there is an app.
+        if name.startswith("__") or name == "app":
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self.app, name)
 
     def __repr__(self) -> str:
         names = ", ".join(type(policy).__name__ for policy in self.policies)
         return f"<{type(self).__module__}.{type(self).__name__} [{names}] around {self.app!r}>"
 
-    async def start_policies(self) -> None:
-        """Run the policies' `startup`, the outermost first."""
-        await _each(self.startup)
+    async def _start_policies(self) -> None:
+        """Run `startup` of each policy, the outermost first."""
+        await _run_each(self._startup_hooks)
 
-    async def stop_policies(self) -> None:
-        """Run the policies' `shutdown`, the innermost first."""
-        await _each(self.shutdown)
+    async def _stop_policies(self) -> None:
+        """Run `shutdown` of each policy, the innermost first."""
+        await _run_each(self._shutdown_hooks)
 
-    def inward(self, request: Request, start: int = 0) -> Refusal | None:
-        """Take a request past the policies from ``start`` on.
+    def _run_request_hooks(self, request: Request, start: int = 0) -> InwardResult | None:
+        """Run the request hooks, from policy ``start`` on.
 
         Returns:
-            None if all of them let it pass. A refusal that waits goes through `judge()`.
+            None if all of them let the request pass. A result that waits goes through
+            `_resume_request_hooks()`.
         """
-        hooks = self.on_request
+        hooks = self._request_hooks
         if start:
-            hooks = tuple(pair for pair in hooks if pair[0] >= start)
-        elif self.maskers:
+            hooks = tuple(hook for hook in hooks if hook[0] >= start)
+        elif self._maskers:
             state = request.state
-            state._maskers = tuple(dict.fromkeys(state._maskers + self.maskers))
+            state._maskers = tuple(dict.fromkeys(state._maskers + self._maskers))
         index = start
         try:
             for index, hook in hooks:
                 reply = hook(request)
                 if reply is not None:
                     if isinstance(reply, Reply):
-                        return Refusal(index, reply)
-                    return Refusal(index, waiting=reply)
-        except BaseException as error:  # noqa: BLE001  # handed to the policies further out
+                        return InwardResult(index, reply)
+                    return InwardResult(index, waiting=reply)
+        except BaseException as error:  # noqa: BLE001  # handed to the outer policies
             return _raised(index, error, request)
         return None
 
-    async def judge(self, request: Request, refusal: Refusal | None) -> Refusal | None:
-        """Go on with an inward pass that stopped at a hook which has to wait."""
-        while refusal is not None and refusal.waiting is not None:
-            index = refusal.index
+    async def _resume_request_hooks(
+        self, request: Request, result: InwardResult | None
+    ) -> InwardResult | None:
+        """Go on with request hooks that stopped at one which has to wait."""
+        while result is not None and result.waiting is not None:
+            index = result.index
             try:
-                reply = settled(await refusal.waiting)
-            except BaseException as error:  # noqa: BLE001  # handed to the policies further out
+                reply = check_reply(await result.waiting)
+            except BaseException as error:  # noqa: BLE001  # handed to the outer policies
                 return _raised(index, error, request)
-            refusal = Refusal(index, reply) if reply else self.inward(request, index + 1)
-        return refusal
+            result = (
+                InwardResult(index, reply) if reply else self._run_request_hooks(request, index + 1)
+            )
+        return result
 
-    def finish(self, request: Request, refusal: Refusal | None) -> Coroutine[Any, Any, None] | None:
-        """Tell every policy that ran that the exchange has ended, then run the cleanups.
+    def _finish(
+        self, request: Request, result: InwardResult | None
+    ) -> Coroutine[Any, Any, None] | None:
+        """Run `on_finish` of every policy that ran, then the request's cleanups.
 
         Returns:
-            None when all of them know, or what is left to do where one has to wait.
+            None when all of them are done, or the rest where one has to wait.
         """
-        hooks = self.on_finish[-1 if refusal is None else refusal.index + 1]
+        hooks = self._finish_hooks[-1 if result is None else result.index + 1]
         if request._cleanups is not None:
-            hooks = (*hooks, _end)
-        if len(hooks) == 1:  # as it mostly is
+            hooks = (*hooks, _clean_up)
+        if len(hooks) == 1:  # the usual case
             waiting = hooks[0](request)
-            return None if waiting is None else _tell_later(waiting, iter(()), request, None)
-        return _tell(iter(hooks), request) if hooks else None
+            return None if waiting is None else _finish_later(waiting, iter(()), request, None)
+        return _finish_each(iter(hooks), request) if hooks else None
 
 
-def settled(reply: Reply | None) -> Reply | None:
-    """Return what a hook answered.
+def check_reply(reply: Reply | None) -> Reply | None:
+    """Return a hook's result.
 
     Raises:
-        TypeError: it is something else than an answer.
+        TypeError: it is neither a `Reply` nor None.
     """
     if reply is not None and not isinstance(reply, Reply):
         raise TypeError(f"a hook must return a Reply or None, not {type(reply).__name__}")
     return reply
 
 
-def _end(request: Request) -> None:
+def _clean_up(request: Request) -> None:
     request._run_cleanups()
 
 
-def _raised(index: int, error: BaseException, request: Request) -> Refusal:
+def _raised(index: int, error: BaseException, request: Request) -> InwardResult:
     if isinstance(error, Problem):
-        return Refusal(index, error.reply(request))
-    return Refusal(index, error=error)
+        return InwardResult(index, error.reply(request))
+    return InwardResult(index, error=error)
 
 
-def _tell(
+def _finish_each(
     hooks: Iterator[FinishHook], request: Request, raised: BaseException | None = None
 ) -> Coroutine[Any, Any, None] | None:
-    """Call each hook, also behind one that raises; then raise what they did."""
+    """Call each hook, also after one that raises; then raise the exception."""
     for hook in hooks:
         try:
             waiting = hook(request)
-        except BaseException as error:  # noqa: BLE001  # the others still have to hear
+        except BaseException as error:  # noqa: BLE001  # the other hooks still have to run
             raised = _chained(error, raised)
         else:
             if waiting is not None:
-                return _tell_later(waiting, hooks, request, raised)
+                return _finish_later(waiting, hooks, request, raised)
     if raised is not None:
         raise raised
     return None
 
 
-async def _tell_later(
+async def _finish_later(
     waiting: Awaitable[None],
     hooks: Iterator[FinishHook],
     request: Request,
@@ -216,9 +242,9 @@ async def _tell_later(
 ) -> None:
     try:
         await waiting
-    except BaseException as error:  # noqa: BLE001  # the others still have to hear
+    except BaseException as error:  # noqa: BLE001  # the other hooks still have to run
         raised = _chained(error, raised)
-    rest = _tell(hooks, request, raised)
+    rest = _finish_each(hooks, request, raised)
     if rest is not None:
         await rest
 
@@ -228,7 +254,7 @@ def _chained(error: BaseException, earlier: BaseException | None) -> BaseExcepti
     return error
 
 
-async def _each(hooks: tuple[Callable[[], Awaitable[None] | None], ...]) -> None:
+async def _run_each(hooks: tuple[Callable[[], Awaitable[None] | None], ...]) -> None:
     for hook in hooks:
         waiting = hook()
         if waiting is not None:
@@ -242,7 +268,7 @@ def _overrides(policy: Policy, hook: str) -> bool:
     return getattr(own, "__func__", own) is not getattr(Policy, hook)
 
 
-def _outward(policies: tuple[Policy, ...]) -> Outward:
+def _response_hooks(policies: tuple[Policy, ...]) -> ResponseHooks:
     every = (
         (
             policy.on_response if _overrides(policy, "on_response") else None,
@@ -252,8 +278,8 @@ def _outward(policies: tuple[Policy, ...]) -> Outward:
         for policy in reversed(policies)
     )
     hooks = tuple(hook for hook in every if hook[0] or hook[1])
-    hears_errors = any(on_error for _, on_error, _ in hooks)
-    lowest = [status for on_response, _, status in hooks if on_response]
-    if hears_errors:
-        lowest.append(400)  # held, for the app may still raise
-    return Outward(hooks, hears_errors, min(lowest, default=1000))
+    has_error_hooks = any(on_error for _, on_error, _ in hooks)
+    statuses = [min_status for on_response, _, min_status in hooks if on_response]
+    if has_error_hooks:
+        statuses.append(400)  # held, since the app may still raise
+    return ResponseHooks(hooks, has_error_hooks, min(statuses, default=1000))

@@ -210,8 +210,8 @@ class ErrorEnvelope(Policy):
         except Exception as failure:  # noqa: BLE001  # of a page of the user's, most likely
             _log_failure("page", failure)
         with suppress(Exception):  # the same, where a text of the problem's own fails
-            return problem.answer(PROBLEM_JSON, problem.as_json(request))
-        return INTERNAL.answer(PROBLEM_JSON, INTERNAL.as_json(request))
+            return problem.with_body(PROBLEM_JSON, problem.as_json(request))
+        return INTERNAL.with_body(PROBLEM_JSON, INTERNAL.as_json(request))
 
     def report(
         self, request: Request, error: BaseException, outcome: str, verdict: Verdict | None = None

@@ -31,7 +31,7 @@ _DEEPEST: Final = 16
 
 def _answer(problem: Problem, media_type: str, body: bytes) -> Reply:
     """Return the answer; one that caches may keep tells them what its form depends on."""
-    reply = problem.answer(media_type, body)
+    reply = problem.with_body(media_type, body)
     if any(name.lower() == "cache-control" for name in problem.headers):
         return Reply(reply.status, [*reply.headers, ("Vary", "Accept")], reply.body)
     return reply

@@ -76,7 +76,7 @@ def _add_legacy_fields(request: Request, decision: Decision) -> None:
         ("X-RateLimit-Remaining", remaining),
         ("X-RateLimit-Reset", ceil(time()) + decision.reset),
     ):
-        request.add_response_header(name, str(number), alone=True)
+        request.add_response_header(name, str(number), replace=True)
 
 
 def refuse(request: Request, decision: Decision) -> Reply:

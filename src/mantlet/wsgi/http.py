@@ -9,12 +9,11 @@ from mantlet._internal.coroutines import run_sync
 from mantlet._internal.disconnects import is_disconnect
 from mantlet.core.error_log import log_error
 from mantlet.core.exchange import Exchange
+from mantlet.core.phases import Event, Phase
 from mantlet.core.policy import Reply
 from mantlet.core.problem import phrase
 from mantlet.core.response import Response
-from mantlet.core.response_pipeline import CLOSED, HOLDING, STREAMING, WAITING
 from mantlet.http.headers import TextHeaders, with_fields
-from mantlet.wsgi.files import WatchedFile
 from mantlet.wsgi.request import WsgiRequest
 
 __all__ = ["HttpExchange"]
@@ -26,7 +25,7 @@ _FILE_WRAPPER = "wsgi.file_wrapper"
 
 
 class HttpExchange(Exchange):
-    """One HTTP request through a stack, and the iterable that the server sends its answer from."""
+    """One HTTP request through a stack, and the iterable that the server reads the body from."""
 
     request: WsgiRequest
     _emit: StartResponse
@@ -34,22 +33,28 @@ class HttpExchange(Exchange):
     _server_wrapper: Any
     _server_write: Write
 
+    # Defaults of attributes that many exchanges never set stand in the class.
+    #: The app's status line and headers.
+    _status: str | None = None
+    _headers: list[tuple[str, str]]
+    _exc_info: ExcInfo | None = None
+    #: What the app returned, its iterator once it was asked for, and the file it wrapped.
+    _iterable: Iterable[bytes] = ()
+    _iterator: Iterator[bytes] | None = None
+    _file: Iterable[bytes] | None = None
+    _finished = False
+    #: Whether the app returned its whole body as a list of one chunk.
+    _is_list = False
+
     def run(self) -> Iterable[bytes]:
-        """Answer the request, by the app or in its place; return what the server iterates over."""
-        self._status: str | None = None
-        self._fields: list[tuple[str, str]] = []
-        self._exc_info: ExcInfo | None = None
-        self._result: Iterable[bytes] = ()
-        self._iterator: Iterator[bytes] | None = None
-        self._file: Iterable[bytes] | None = None
-        self._finished = self._whole = False
+        """Answer the request, by the app or in its place; return the server's iterable."""
         try:
-            if self._refusal is None:
+            if self._inward is None:
                 self._call()
             else:
-                run_sync(self.refuse(self._refusal))
-            # The head goes before this returns, since some servers look for it then.
-            while self.phase < STREAMING and not self._out:
+                run_sync(self.reply_early(self._inward))
+            # Some servers expect start_response() to have been called when this returns.
+            while self.phase < Phase.STREAMING and not self._out:
                 self._pull()
             if self.failure is not None and not self._out:
                 raise self.failure
@@ -61,14 +66,14 @@ class HttpExchange(Exchange):
             if self.request._owns_response_headers:
                 self.request.state._response_headers = None
         if self._untouched():
-            return self._result
+            return self._iterable
         if (
-            self.phase == CLOSED
-            and self._whole
-            and not self.stack.on_finish[-1]
+            self.phase == Phase.CLOSED
+            and self._is_list
+            and not self.stack._finish_hooks[-1]
             and self.request._cleanups is None
         ):
-            return self._out  # all is there, and nobody waits for the end
+            return self._out  # the whole body, and no policy waits for its end
         return self
 
     def _call(self) -> None:
@@ -77,27 +82,31 @@ class HttpExchange(Exchange):
         if self._server_wrapper is not None:
             environ[_FILE_WRAPPER] = self._wrap_file
         try:
-            self._result = self.stack.app(environ, self.start_response)
-        except BaseException as error:  # noqa: BLE001  # run() raises what is not answered
-            run_sync(self.fail(error))
+            self._iterable = self.stack.app(environ, self.start_response)
+        except BaseException as error:  # noqa: BLE001  # run() raises it if it is not answered
+            run_sync(self.app_raised(error))
         else:
-            if self.phase == WAITING and self._status is not None:
-                result = self._result
+            if self.phase == Phase.AWAITING_BODY and self._status is not None:
+                result = self._iterable
                 if type(result) is list and len(result) == 1 and result[0]:
-                    self._whole = True
-                    if self._held is None and self._is_plain():
-                        self.phase = CLOSED
+                    self._is_list = True
+                    if self._buffered is None and self._is_unobserved():
+                        self.advance(Event.SEND_END)
                         self._out = result
-                        self._start(self._status, self._fields)
+                        self._start(self._status, self._headers)
                         return
-                    run_sync(self.feed(result[0], False))
-                    if self.phase == HOLDING:
-                        run_sync(self.end())
+                    self._receive_last(result[0])
                 elif result is self._file:
-                    run_sync(self.open())
+                    run_sync(self.run_hooks())
         finally:
             if self._server_wrapper is not None:
                 environ[_FILE_WRAPPER] = self._server_wrapper
+
+    def _receive_last(self, chunk: bytes) -> None:
+        """Take the last chunk of a body that ends with it, and so the end of the app."""
+        run_sync(self.receive_chunk(chunk, False))
+        if self.phase == Phase.ERROR_BUFFERED:
+            run_sync(self.app_ended())
 
     # -- what the app calls -----------------------------------------------------------------------
 
@@ -108,10 +117,10 @@ class HttpExchange(Exchange):
         exc_info: ExcInfo | tuple[None, None, None] | None = None,
         /,
     ) -> Write:
-        """Take the app's head; with ``exc_info``, in place of one that has not gone yet."""
+        """Take the app's status and headers; with ``exc_info``, in place of unsent ones."""
         if exc_info is not None and exc_info[1] is not None:
             try:
-                if self.phase != WAITING or self._size:
+                if self.phase != Phase.AWAITING_BODY or self._size:
                     raise exc_info[1].with_traceback(exc_info[2])
                 self._exc_info = exc_info
             finally:
@@ -119,22 +128,22 @@ class HttpExchange(Exchange):
         elif self._status is not None:
             raise RuntimeError("start_response was called a second time without exc_info")
         self._status = status
-        self._fields = headers
+        self._headers = headers
         return self._write
 
     def app_response(self) -> Response | None:
-        """Return the app's head as the policies see it, or None where the app has sent none."""
+        """Return the app's status and headers as a response; None where it has sent none."""
         if self._status is None:
             return None
-        response = Response(int(self._status[:3]), self._fields, TextHeaders)
+        response = Response(int(self._status[:3]), self._headers, TextHeaders)
         if self._file is not None:
-            response.is_file = self._result is self._file
+            response.is_file = self._iterable is self._file
         if self.request.method == "HEAD":
             response._set_no_body()
         return response
 
     def _write(self, data: bytes) -> None:
-        run_sync(self.feed(data, True))
+        run_sync(self.receive_chunk(data, True))
         self._write_out()
         if self.failure is not None:
             raise self.failure
@@ -148,33 +157,33 @@ class HttpExchange(Exchange):
         self._file = wrapper(WatchedFile(file, self.file_closed), block_size)
         return self._file
 
-    # -- what the exchange sends ------------------------------------------------------------------
+    # -- what is sent -----------------------------------------------------------------------------
 
     def make_response(self, reply: Reply) -> Response:
-        """Return a reply as the response that the policies further out see."""
+        """Return a reply as the response that the outer policies see."""
         return Response(reply.status, reply.headers, TextHeaders)
 
-    def put(self, head: Response | None, chunks: list[bytes], more: bool) -> None:
-        """Give the head of the answer to the server, and leave chunks of its body for it."""
+    def queue(self, head: Response | None, chunks: list[bytes], more: bool) -> None:
+        """Give the server the status and headers, and queue chunks of the body for it."""
         if head is not None:
             status = self._status
             if head.reply or status is None or head.status != int(status[:3]):
                 status = f"{head.status} {phrase(head.status)}"
             self._start(status, head.raw)
         if not more and chunks and not chunks[-1]:
-            chunks.pop()  # the end, which WSGI says by ending
+            chunks.pop()  # the end, which WSGI tells by the end of the iterable
         self._out += chunks
 
-    def _start(self, status: str, fields: Any) -> None:
+    def _start(self, status: str, headers: Any) -> None:
         request = self.request
         if request._owns_response_headers and request._response_headers:
-            fields = with_fields(fields, request._response_headers)
-        elif not isinstance(fields, list):
-            fields = list(fields)
+            headers = with_fields(headers, request._response_headers)
+        elif not isinstance(headers, list):
+            headers = list(headers)
         if self._exc_info is None:
-            self._server_write = self._emit(status, fields)
+            self._server_write = self._emit(status, headers)
         else:
-            self._server_write = self._emit(status, fields, self._exc_info)
+            self._server_write = self._emit(status, headers, self._exc_info)
             self._exc_info = None
 
     # -- what the server calls --------------------------------------------------------------------
@@ -185,109 +194,143 @@ class HttpExchange(Exchange):
                 yield self._out.pop(0)
             if self.failure is not None:
                 raise self.failure
-            if self.phase == CLOSED:
+            if self.phase == Phase.CLOSED:
                 return
-            if self.phase == STREAMING and not self._filters():
+            if self.phase == Phase.STREAMING and not self._has_filters():
                 yield from self._stream()
             else:
                 self._pull()
 
     def _stream(self) -> Iterator[bytes]:
-        """Hand on the app's chunks, which no policy wants to see."""
+        """Pass on the app's chunks, which no policy looks at."""
         try:
             for chunk in self._chunks():  # noqa: UP028  # `yield from` would close them as well
                 yield chunk
         except GeneratorExit:
             raise
         except BaseException as error:
-            run_sync(self.fail(error))
+            run_sync(self.app_raised(error))
             raise
-        self.phase = CLOSED
+        self.advance(Event.SEND_END)
 
     def _pull(self) -> None:
-        """Take the app's next chunk, or its end."""
+        """Take the app's next chunk, or the end of its body."""
         try:
             chunk = next(self._chunks())
         except StopIteration:
-            run_sync(self.feed(b"", False))
-            if self.phase == HOLDING:
-                run_sync(self.end())
-        except BaseException as error:  # noqa: BLE001  # raised later if not answered
-            run_sync(self.fail(error))
-            self.phase = CLOSED
+            self._receive_last(b"")
+        except BaseException as error:  # noqa: BLE001  # raised later if it is not answered
+            run_sync(self.app_raised(error))
+            self.advance(Event.FAIL)
         else:
-            if self._is_first_of_plain(chunk):
+            if self._starts_unobserved(chunk):
                 self._out.append(chunk)
             else:
-                run_sync(self.feed(chunk, True))
+                run_sync(self.receive_chunk(chunk, True))
 
     def _chunks(self) -> Iterator[bytes]:
         if self._iterator is None:
-            self._iterator = iter(self._result)
+            self._iterator = iter(self._iterable)
         return self._iterator
 
     def __len__(self) -> int:
-        """Return the number of chunks where the app's iterable tells it, as servers may ask."""
-        if self._filters() or self._refusal or (self.response and self.response.reply):
+        """Return the number of chunks where the app's iterable knows it, as servers may ask."""
+        if self._has_filters() or self._inward or (self.response and self.response.reply):
             raise TypeError("the number of chunks is not known")
-        return len(self._result)  # type: ignore[arg-type]  # a TypeError is the answer as well
+        return len(self._iterable)  # type: ignore[arg-type]  # servers expect the TypeError
 
-    def _is_plain(self) -> bool:
-        """Return whether the app's answer interests no policy."""
+    def _is_unobserved(self) -> bool:
+        """Return whether no policy looks at the app's response."""
         status = self._status
         return (
             status is not None
-            and int(status[:3]) < self.plain_below
+            and int(status[:3]) < self.min_status
             and self.request.state._raised is None
         )
 
-    def _is_first_of_plain(self, chunk: bytes) -> bool:
-        """Send the head, if this is the first chunk of an answer that no policy wants to see."""
+    def _starts_unobserved(self, chunk: bytes) -> bool:
+        """Start the response if this is the first chunk of one that no policy looks at."""
         status = self._status
         if (
             not chunk
-            or self.phase != WAITING
+            or self.phase != Phase.AWAITING_BODY
             or status is None
-            or self._held is not None
-            or not self._is_plain()
+            or self._buffered is not None
+            or not self._is_unobserved()
         ):
             return False
-        self.phase = STREAMING
-        self._start(status, self._fields)
+        self.advance(Event.SEND_HEAD)
+        self._start(status, self._headers)
         return True
 
-    def _filters(self) -> bool:
+    def _has_filters(self) -> bool:
         return bool(self.response and self.response.filters)
 
     def _untouched(self) -> bool:
         return (
-            self._result is self._file
-            and self.phase == STREAMING
-            and not self._filters()
+            self._iterable is self._file
+            and self.phase == Phase.STREAMING
+            and not self._has_filters()
             and not self._out
         )
 
     def close(self) -> None:
-        """Close the app's iterable, and tell the policies that the exchange has ended."""
-        close = getattr(self._result, "close", None)
+        """Close the app's iterable, and run the finish hooks."""
+        close = getattr(self._iterable, "close", None)
         try:
             if close is not None and not self._finished:
                 close()
         except BaseException as error:
             self.failure = self.failure or error
             if isinstance(error, Exception) and not is_disconnect(error):
-                log_error(self.request, error, "after the answer had begun")
+                log_error(self.request, error, "after the response had begun")
             raise
         finally:
             self.finish()
 
     def finish(self) -> None:
-        """Tell the policies, once, that the exchange has ended."""
+        """Run the finish hooks, once."""
         if not self._finished:
             self._finished = True
-            run_sync(self.stack.finish(self.request, self._refusal))
+            run_sync(self.stack._finish(self.request, self._inward))
 
     def file_closed(self) -> None:
-        """Hear that the server has closed the file it was given to send."""
+        """Take note that the server has closed the file that it sent."""
         if self._untouched():
             self.finish()
+
+
+class WatchedFile:
+    """A file for the server to send in its own way, with a callback when it is closed.
+
+    Args:
+        file: the app's file.
+        closed: called when the server has closed it.
+    """
+
+    __slots__ = ("_closed", "_watched")
+
+    def __init__(self, file: Any, closed: Callable[[], None]) -> None:
+        self._watched = file
+        self._closed = closed
+
+    # fileno(), read(), seek() and anything else that the server looks for are the file's own.
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._watched, name)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._watched)
+
+    def close(self) -> None:
+        """Close the file, then call back."""
+        close = getattr(self._watched, "close", None)
+        try:
+            if close is not None:
+                close()
+        finally:
+            # Called once, and then released: the callback most likely refers to this file.
+            closed, self._closed = self._closed, _nothing
+            closed()
+
+
+def _nothing() -> None: ...

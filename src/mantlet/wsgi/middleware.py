@@ -35,12 +35,12 @@ def wrap(app: WSGIApplication, *policies: Policy) -> Stack:
     Raises:
         TypeError: one of the policies is none.
     """
-    return Stack(app, *(policies or default_policies()))
+    return Stack(app, policies or default_policies())
 
 
 def _middleware(policy: Callable[P, Policy]) -> Callable[Concatenate[WSGIApplication, P], Stack]:
     def middleware(app: WSGIApplication, /, *args: P.args, **kwargs: P.kwargs) -> Stack:
-        return Stack(app, policy(*args, **kwargs))
+        return Stack(app, [policy(*args, **kwargs)])
 
     return middleware
 

@@ -6,7 +6,14 @@ from io import BufferedReader, BytesIO, RawIOBase
 from typing import Any, Final, Protocol
 from urllib.parse import quote
 
-from mantlet.core.body import HANDED_OVER, NO_FIELDS, PIECE, Chunks, Incoming, check_length
+from mantlet.core.body import (
+    BODY_HEADERS,
+    CHUNK_SIZE,
+    HANDED_OVER,
+    BodyChunks,
+    IncomingBody,
+    check_length,
+)
 from mantlet.core.problem import BodyTooLarge, MalformedRequest
 from mantlet.core.request import NO_HEADERS, Request, origin_path
 from mantlet.core.state import KEY, State
@@ -25,7 +32,7 @@ Environ = dict[str, Any]
 
 
 class Readable(Protocol):
-    """What is needed of ``wsgi.input``."""
+    """The part of ``wsgi.input`` that is used here."""
 
     def read(self, size: int = -1, /) -> bytes:
         """Read up to ``size`` bytes."""
@@ -33,10 +40,10 @@ class Readable(Protocol):
 
 
 class EnvironHeaders(Headers):
-    """The environ's header fields.
+    """The environ's headers.
 
-    A server joins fields that came several times by a comma, and most drop names with an
-    underscore, which could not be told from those with a hyphen.
+    Servers join repeated headers by a comma, and most drop names with an underscore, which look
+    like those with a hyphen.
     """
 
     __slots__ = ("_environ",)
@@ -45,10 +52,10 @@ class EnvironHeaders(Headers):
         self._environ = environ
 
     def get(self, name: str, default: str | None = None) -> str | None:
-        """Return a field's value, or ``default``."""
+        """Return a header's value, or ``default``."""
         key = environ_key(name)
         if key in UNPREFIXED:
-            # Some servers set the two to "" where the client sent none.
+            # Some servers set these two to "" where the client sent none.
             return self._environ.get(key) or default
         return self._environ.get(key, default)
 
@@ -121,20 +128,20 @@ class WsgiRequest(Request):
 
     @property
     def headers(self) -> EnvironHeaders:
-        """The request's header fields."""
+        """The request's headers."""
         return EnvironHeaders(self.environ)
 
-    def add_response_header(self, name: str, value: str, *, alone: bool = False) -> None:
-        """Add a header field to the answer, whoever will make it."""
+    def add_response_header(self, name: str, value: str, *, replace: bool = False) -> None:
+        """Add a header to the response; see `Request.add_response_header()`."""
         if not (value.isascii() and value.isprintable()):
             check_value(name, value)
-        key, fields = LOWER_TEXT[name], self._response_headers
-        if key in fields and not alone and fields[key][1] != value:
-            value = f"{fields[key][1]}, {value}"
-        fields[key] = name, value
+        key, headers = LOWER_TEXT[name], self._response_headers
+        if key in headers and not replace and headers[key][1] != value:
+            value = f"{headers[key][1]}, {value}"
+        headers[key] = name, value
 
     def get_headers(self, names: FieldNames) -> Mapping[str, str]:
-        """Return the values of those header fields of ``names`` that are there."""
+        """Return the values of those headers of ``names`` that are present."""
         environ = self.environ
         for key, _ in names.keys:
             if key in environ:
@@ -143,7 +150,7 @@ class WsgiRequest(Request):
 
     @property
     def scheme(self) -> str:
-        """The scheme as the server says it."""
+        """The scheme as the server reports it."""
         scheme: str = self.environ.get("wsgi.url_scheme", "http")
         return scheme
 
@@ -156,22 +163,22 @@ class WsgiRequest(Request):
         """Read the whole body, at most ``limit`` bytes of it; see `Request.body()`."""
         body = self.incoming(limit)
         while not body.complete:
-            body.read_piece(limit, sys.maxsize)
+            body.read_chunk(limit, sys.maxsize)
             if body.size > limit:
                 raise BodyTooLarge(limit)
         return body.whole()
 
     def chunks(self, limit: int, *, memory: int) -> AsyncIterator[bytes]:
-        """Read the body piece by piece; see `Request.chunks()`."""
-        return Chunks(self, limit, memory)
+        """Read the body in chunks; see `Request.chunks()`."""
+        return BodyChunks(self, limit, memory)
 
     def incoming(self, limit: int) -> "WsgiBody":
-        """Return the body, which begins to be read here.
+        """Return the body, to be read.
 
         Raises:
-            BodyTooLarge: it is larger than ``limit``, as far as that is known.
-            MalformedRequest: its Content-Length is no number.
-            RuntimeError: the request has been handed to the app already.
+            BodyTooLarge: it is known to be larger than ``limit``.
+            MalformedRequest: its Content-Length is not a number.
+            RuntimeError: the app has the request already.
         """
         if self._handed_over:
             raise RuntimeError(HANDED_OVER)
@@ -217,22 +224,22 @@ class WsgiRequest(Request):
                 environ[key] = target
 
     def hand_over(self) -> Environ:
-        """Return the environ that the app is called with, its input as if nothing were read."""
+        """Return the environ for the app, with the body as if nothing had been read."""
         self._handed_over = True
         if self._body is not None:
             self.environ["wsgi.input"] = self._body.replay()
         return self.environ
 
 
-# Some servers set the length under a name of its own as well.
-_REPLACED: Final = ("HTTP_CONTENT_LENGTH", *(environ_key(name) for name in NO_FIELDS))
+# Some servers set the length under a second name.
+_REPLACED: Final = ("HTTP_CONTENT_LENGTH", *(environ_key(name) for name in BODY_HEADERS))
 
 
-class WsgiBody(Incoming):
+class WsgiBody(IncomingBody):
     """A body on its way from ``wsgi.input`` to the policies, and again to the app.
 
     Attributes:
-        left: how many bytes are still to be read, where that is known.
+        left: bytes that are still to be read, where known.
     """
 
     def __init__(self, stream: Readable, length: int | None) -> None:
@@ -241,13 +248,13 @@ class WsgiBody(Incoming):
         self.complete = length == 0
 
     async def pull(self, limit: int, memory: int) -> bytes:
-        """Read the next piece, and keep it; see `Incoming.pull()`."""
-        return self.read_piece(limit, memory)
+        """Read the next chunk, and keep it; see `IncomingBody.pull()`."""
+        return self.read_chunk(limit, memory)
 
-    def read_piece(self, limit: int, memory: int) -> bytes:
-        """Read the next piece, and keep it; see `Incoming.pull()`."""
+    def read_chunk(self, limit: int, memory: int) -> bytes:
+        """Read the next chunk, and keep it; see `IncomingBody.pull()`."""
         left = self.left
-        most = min(PIECE, limit + 1 - self.size if left is None else left)
+        most = min(CHUNK_SIZE, limit + 1 - self.size if left is None else left)
         chunk = self._stream.read(most)
         if left is None:
             self.complete = not chunk
@@ -256,7 +263,7 @@ class WsgiBody(Incoming):
         else:
             self.left = left = left - len(chunk)
             self.complete = left == 0
-        if not self.size and len(chunk) <= memory:  # as it mostly is, and a call less
+        if not self.size and len(chunk) <= memory:  # the usual case, without a call
             self._head = chunk
             self.size = len(chunk)
         else:
@@ -264,13 +271,13 @@ class WsgiBody(Incoming):
         return chunk
 
     def replay(self) -> Readable:
-        """Return what the app reads from: first what was read, then the rest."""
+        """Return the app's ``wsgi.input``: first the bytes that were read, then the rest."""
         if self.complete and self._file is None:
             return BytesIO(self.whole())
-        return BufferedReader(_Rejoined(self))
+        return BufferedReader(_ReplayedInput(self))
 
     def read_rest(self, most: int) -> bytes:
-        """Read what has not been read, never past the body's length."""
+        """Read the unread part, never past the body's length."""
         left = self.left
         chunk = self._stream.read(most if left is None else min(most, left))
         if left is not None:
@@ -278,8 +285,8 @@ class WsgiBody(Incoming):
         return chunk
 
 
-class _Rejoined(RawIOBase):
-    """What was read of a body, then the rest of it."""
+class _ReplayedInput(RawIOBase):
+    """Reads the part of a body that was read already, then the rest of it."""
 
     def __init__(self, body: WsgiBody) -> None:
         self._body = body

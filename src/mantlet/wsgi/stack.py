@@ -1,6 +1,6 @@
-"""The WSGI face: the app with its policies around it, itself a WSGI app."""
+"""The WSGI adapter: an app with its policies around it, itself a WSGI app."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from threading import Lock
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication
@@ -20,45 +20,45 @@ class Stack(BaseStack[WSGIApplication]):
 
     Args:
         app: the app. Another stack fuses with this one.
-        policies: what goes around it.
+        policies: the policies around it.
 
     Raises:
-        TypeError: one of the policies is none.
+        TypeError: a policy is not a `Policy`.
     """
 
-    def __init__(self, app: WSGIApplication, *policies: Policy) -> None:
-        super().__init__(app, *policies)
-        if self.outward[-1].hears_errors:
+    def __init__(self, app: WSGIApplication, policies: Sequence[Policy] = ()) -> None:
+        super().__init__(app, policies)
+        if self._response_hooks[-1].has_error_hooks:
             observe_exceptions(self.app)
-        self._started = not self.startup
+        self._started = not self._startup_hooks
         self._starting = Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        if self.idle:
+        if self._is_idle:
             return self.app(environ, start_response)
         if not self._started:
-            self.start()
+            self._start()
         request = WsgiRequest(environ)
-        refusal = self.inward(request)
-        if refusal is not None and refusal.waiting is not None:
+        result = self._run_request_hooks(request)
+        if result is not None and result.waiting is not None:
             try:
-                refusal = run_sync(self.judge(request, refusal))
+                result = run_sync(self._resume_request_hooks(request, result))
             except BaseException:
                 request._run_cleanups()
                 raise
         if (
-            refusal is None
-            and self.inward_only
+            result is None
+            and self._is_inward_only
             and request._cleanups is None
             and not (request._owns_response_headers and request._response_headers)
         ):
             return self.app(request.hand_over(), start_response)
-        return HttpExchange(self, request, start_response, refusal).run()
+        return HttpExchange(self, request, start_response, result).run()
 
-    def start(self) -> None:
-        """Run the policies' `startup`, once; other threads wait for it."""
+    def _start(self) -> None:
+        """Run `startup` of the policies, once; other threads wait for it."""
         with self._starting:
             if not self._started:
-                run_sync(self.start_policies())
+                run_sync(self._start_policies())
                 self._started = True

@@ -110,4 +110,4 @@ def test_other_answers_are_the_servers_at_once(
 ) -> None:
     """They take the way of an answer that interests no policy."""
     stack: Any = face.wrap(answering(200), *policies)
-    assert stack.outward[-1].plain_below == status
+    assert stack._response_hooks[-1].min_status == status

@@ -231,5 +231,5 @@ def test_a_plain_limiter_is_done_with_a_request_on_its_way_in() -> None:
     """The app's own messages go out as they are, but for the fields."""
     limited = AsgiFace().wrap(hello, RateLimiter("9/hour"))
     counting = AsgiFace().wrap(hello, RateLimiter("9/hour", count=on_status(200)))
-    assert limited.inward_only  # type: ignore[attr-defined]  # a stack's own
-    assert not counting.inward_only  # type: ignore[attr-defined]  # a stack's own
+    assert limited._is_inward_only  # type: ignore[attr-defined]  # a stack's own
+    assert not counting._is_inward_only  # type: ignore[attr-defined]  # a stack's own

@@ -1,0 +1,378 @@
+"""Policies in another mode than enforce: left out, only reporting, or chosen by route.
+
+A policy that only reports runs all of its hooks, on views of the request and the response that
+discard every change: its replies are logged instead of sent, its body filters see the body and
+their output is thrown away. So the client and the app get exactly the bytes that they would get
+without it.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from mantlet._internal.log_throttle import LogThrottle
+from mantlet.core.modes import Mode, RouteModes
+from mantlet.core.policy import Close, Message, Policy, Reply
+from mantlet.core.problem import Problem
+from mantlet.core.request import Request
+from mantlet.core.response import Response
+from mantlet.core.state import State
+from mantlet.http.headers import FieldNames, Headers
+
+__all__ = ["with_mode"]
+
+_log = logging.getLogger("mantlet.report")
+
+#: Public attributes of the state that the app may read whichever mode a policy is in.
+_SHARED: Final = ("_request_id", "_csp_nonce", "rate_limit", "validated", "secrets")
+#: Methods that are logged; any other is the client's own text.
+_METHODS: Final = frozenset(
+    ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY")
+)
+
+
+def with_mode(policy: Policy) -> Policy | None:
+    """Return a policy as its mode has it run; None where it is off."""
+    mode = policy.mode
+    if isinstance(mode, RouteModes):
+        return ByRoute(policy, mode)
+    if mode == "enforce":
+        return policy
+    return ReportOnly(policy) if mode == "report" else None
+
+
+class _Wrapped(Policy):
+    """A policy that runs another one; it has the hooks that the other one has.
+
+    Args:
+        policy: the other policy.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self.min_status = policy.min_status
+        self.secret_masker = policy.secret_masker
+        self.disabled_hooks = policy.disabled_hooks | {
+            name
+            for name in (
+                "on_request",
+                "on_response",
+                "on_error",
+                "on_message",
+                "on_finish",
+                "startup",
+                "shutdown",
+            )
+            if getattr(type(policy), name) is getattr(Policy, name)
+        }
+
+    def startup(self) -> Awaitable[None] | None:
+        """Start the policy."""
+        return self._policy.startup()
+
+    def shutdown(self) -> Awaitable[None] | None:
+        """Stop the policy."""
+        return self._policy.shutdown()
+
+
+class ReportOnly(_Wrapped):
+    """Runs a policy without letting it change anything, and logs each reply that it would give."""
+
+    def __init__(self, policy: Policy) -> None:
+        super().__init__(policy)
+        self._name = type(policy).__name__
+        self._throttle = LogThrottle()
+
+    def on_request(self, request: Request) -> Awaitable[None] | None:
+        """Run the policy's hook on a view of the request."""
+        view = self._view(request)
+        return self._run(view, self._policy.on_request, view)
+
+    def on_response(self, request: Request, response: Response) -> Awaitable[None] | None:
+        """Run the policy's hook on a copy of the response, and its filters without their output."""
+        view = self._view(request)
+        copy = response._copy()
+        waiting = self._run(view, self._policy.on_response, view, copy)
+        if waiting is None:
+            self._watch(view, response, copy)
+            return None
+        return self._watch_later(waiting, view, response, copy)
+
+    def on_error(self, request: Request, error: BaseException) -> Awaitable[None] | None:
+        """Run the policy's hook, and leave the error to the outer policies."""
+        view = self._view(request)
+        return self._run(view, self._policy.on_error, view, error)
+
+    def on_message(self, request: Request, message: Message) -> Message | Awaitable[Message]:
+        """Run the policy's hook, and pass the message on as it is."""
+        view = self._view(request)
+        try:
+            result = self._policy.on_message(view, message)
+        except Exception as error:  # noqa: BLE001  # a policy that only reports fails nothing
+            self._log_failure(error)
+            return message
+        if result is None or isinstance(result, (Message, Close)):
+            self._report_message(view, message, result)
+            return message
+        return self._message_later(view, message, result)
+
+    async def _message_later(
+        self, view: "RequestView", message: Message, waiting: Awaitable[Message | Close | None]
+    ) -> Message:
+        try:
+            self._report_message(view, message, await waiting)
+        except Exception as error:  # noqa: BLE001  # a policy that only reports fails nothing
+            self._log_failure(error)
+        return message
+
+    def _report_message(
+        self, view: "RequestView", message: Message, result: Message | Close | None
+    ) -> None:
+        if isinstance(result, Close):
+            self._report(view, f"closed the connection with {result.code}")
+        elif result is None:
+            self._report(view, "dropped a message")
+        elif result is not message:
+            self._report(view, "changed a message")
+
+    def on_finish(self, request: Request) -> Awaitable[None] | None:
+        """Let the policy clean up."""
+        return self._policy.on_finish(self._view(request))
+
+    def _view(self, request: Request) -> "RequestView":
+        own = request.local(self)
+        view: RequestView | None = own.get("view")
+        if view is None:
+            view = own["view"] = RequestView(request)
+        return view
+
+    def _run(
+        self, view: "RequestView", hook: Callable[..., Any], *args: object
+    ) -> Awaitable[None] | None:
+        """Run a hook that may reply, and report the reply."""
+        try:
+            reply = hook(*args)
+        except Problem as problem:
+            reply = problem.reply(view)
+        except Exception as error:  # noqa: BLE001  # a policy that only reports fails nothing
+            self._log_failure(error)
+            reply = None
+        if reply is None or isinstance(reply, Reply):
+            self._replied(view, reply)
+            return None
+        return self._run_later(view, reply)
+
+    async def _run_later(self, view: "RequestView", waiting: Awaitable[Reply | None]) -> None:
+        try:
+            reply = await waiting
+        except Problem as problem:
+            reply = problem.reply(view)
+        except Exception as error:  # noqa: BLE001  # a policy that only reports fails nothing
+            self._log_failure(error)
+            reply = None
+        self._replied(view, reply)
+
+    def _replied(self, view: "RequestView", reply: Reply | None) -> None:
+        view.share()
+        if reply is not None:
+            self._report(view, f"answered with {reply.status}")
+
+    def _watch(self, view: "RequestView", response: Response, copy: Response) -> None:
+        """Have the policy's filters see the response's body, and report whether they change it."""
+        new = copy.filters[len(response.filters) :]
+        if not new:
+            return
+        changed = False
+
+        def watch(chunk: bytes, more: bool) -> bytes:
+            nonlocal new, changed
+            try:
+                result = chunk
+                for fn in new:
+                    result = fn(result, more)
+            except Exception as error:  # noqa: BLE001  # a policy that only reports fails nothing
+                self._log_failure(error)
+                new = ()
+                return chunk
+            if result != chunk and not changed:
+                changed = True
+                self._report(view, "changed the response body")
+            return chunk
+
+        response.transform(watch, keeps_length=True)
+
+    async def _watch_later(
+        self, waiting: Awaitable[None], view: "RequestView", response: Response, copy: Response
+    ) -> None:
+        await waiting
+        self._watch(view, response, copy)
+
+    def _report(self, request: Request, action: str) -> None:
+        """Log what the policy would have done, throttled."""
+        suppressed = self._throttle.suppressed(action)
+        if suppressed is None:
+            return
+        method = request.method if request.method in _METHODS else "-"
+        request_id = request.state._request_id or "-"
+        _log.warning(
+            "%s would have %s (%s request %s)%s",
+            self._name,
+            action,
+            method,
+            request_id,
+            f" (and {suppressed} more like it)" if suppressed else "",
+            extra={"policy": self._name, "request_id": request_id, "method": method},
+        )
+
+    def _log_failure(self, error: Exception) -> None:
+        if self._throttle.suppressed(type(error).__qualname__) is not None:
+            _log.error(
+                "%s failed in report mode with %s",
+                self._name,
+                type(error).__qualname__,
+                exc_info=error,
+            )
+
+
+class ByRoute(_Wrapped):
+    """Runs a policy in the mode of each request's route.
+
+    Args:
+        policy: the policy.
+        modes: the modes by route patterns.
+    """
+
+    def __init__(self, policy: Policy, modes: RouteModes) -> None:
+        super().__init__(policy)
+        self._modes = modes
+        self._runs: dict[Mode, Policy] = {
+            "enforce": policy,
+            "report": ReportOnly(policy),
+            "off": Policy(),
+        }
+
+    def _chosen(self, request: Request) -> Policy:
+        own = request.local(self)
+        chosen: Policy | None = own.get("policy")
+        if chosen is None:
+            chosen = own["policy"] = self._runs[self._modes.find(request)]
+        return chosen
+
+    def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
+        """Run the hook in the route's mode."""
+        return self._chosen(request).on_request(request)
+
+    def on_response(
+        self, request: Request, response: Response
+    ) -> Reply | Awaitable[Reply | None] | None:
+        """Run the hook in the route's mode."""
+        return self._chosen(request).on_response(request, response)
+
+    def on_error(
+        self, request: Request, error: BaseException
+    ) -> Reply | Awaitable[Reply | None] | None:
+        """Run the hook in the route's mode."""
+        return self._chosen(request).on_error(request, error)
+
+    def on_message(
+        self, request: Request, message: Message
+    ) -> Message | Close | Awaitable[Message | Close | None] | None:
+        """Run the hook in the route's mode."""
+        return self._chosen(request).on_message(request, message)
+
+    def on_finish(self, request: Request) -> Awaitable[None] | None:
+        """Run the hook in the route's mode."""
+        return self._chosen(request).on_finish(request)
+
+
+class RequestView(Request):
+    """A request that a policy can read and not change.
+
+    Its state is a copy; `share()` hands on the public attributes that the app reads.
+    """
+
+    __slots__ = ("_request", "is_async", "protocol")
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self.raw = request.raw
+        self.state = State()
+        vars(self.state).update(vars(request.state))
+        self.protocol = request.protocol
+        self.is_async = request.is_async
+        self._cleanups = None
+        self._handed_over = False
+        self._owns_response_headers = False
+        self._response_headers = {}
+
+    def share(self) -> None:
+        """Hand on the attributes of the state that the app may read."""
+        own, shared = vars(self.state), vars(self._request.state)
+        for name in _SHARED:
+            if name in own:
+                shared.setdefault(name, own[name])
+
+    def add_cleanup(self, cleanup: Callable[[], object]) -> None:
+        """Call something once the exchange has ended."""
+        self._request.add_cleanup(cleanup)
+
+    def add_response_header(self, name: str, value: str, *, replace: bool = False) -> None:
+        """Discard the header."""
+
+    def replace_body(self, body: bytes, *, content_type: str | None = None) -> None:
+        """Discard the body."""
+
+    def replace_path(self, path: str) -> None:
+        """Discard the path."""
+
+    @property
+    def method(self) -> str:
+        """The method as sent."""
+        return self._request.method
+
+    @property
+    def path(self) -> str:
+        """The whole path, decoded."""
+        return self._request.path
+
+    @property
+    def route_path(self) -> str:
+        """The decoded path within the wrapped app."""
+        return self._request.route_path
+
+    @property
+    def raw_path(self) -> bytes:
+        """The path as sent."""
+        return self._request.raw_path
+
+    @property
+    def query(self) -> bytes:
+        """The query as sent."""
+        return self._request.query
+
+    @property
+    def headers(self) -> Headers:
+        """The request's headers."""
+        return self._request.headers
+
+    def get_headers(self, names: FieldNames) -> Mapping[str, str]:
+        """Return the values of those headers of ``names`` that are present."""
+        return self._request.get_headers(names)
+
+    @property
+    def scheme(self) -> str:
+        """The scheme as the server reports it."""
+        return self._request.scheme
+
+    @property
+    def client(self) -> str | None:
+        """The peer's address, or None."""
+        return self._request.client
+
+    async def body(self, limit: int, fields: Mapping[str, str] | None = None) -> bytes:
+        """Read the whole body; see `Request.body()`."""
+        return await self._request.body(limit, fields)
+
+    def chunks(self, limit: int, *, memory: int) -> AsyncIterator[bytes]:
+        """Read the body in chunks; see `Request.chunks()`."""
+        return self._request.chunks(limit, memory=memory)
