@@ -86,6 +86,20 @@ class Walk(Policy):
         """Be a policy that hears errors."""
 
 
+@pytest.fixture
+def events(monkeypatch: pytest.MonkeyPatch) -> list[Event]:
+    """Return the events of the exchanges that follow."""
+    seen: list[Event] = []
+    advance = PhaseMachine.advance
+
+    def watched(self: PhaseMachine, event: Event) -> None:
+        seen.append(event)
+        advance(self, event)
+
+    monkeypatch.setattr(PhaseMachine, "advance", watched)
+    return seen
+
+
 PROTOCOLS = pytest.mark.parametrize(
     "protocol",
     [(play_asgi, mantlet.asgi.Stack), (play_wsgi, mantlet.wsgi.Stack)],
@@ -97,7 +111,6 @@ PROTOCOLS = pytest.mark.parametrize(
 @pytest.mark.parametrize(
     ("way", "script", "expected"),
     [
-        ("", Script(chunks=(b"a",), wsgi_style="list"), [Event.SEND_END]),
         ("", Script(chunks=(b"a", b"b")), [Event.SEND_HEAD, Event.SEND_END]),
         ("buffer", Script(chunks=(b"a", b"b")), [Event.BUFFER_BODY, Event.SEND_END]),
         ("", Script(status=500, chunks=(b"a", b"b")), [Event.HOLD_ERROR, Event.SEND_END]),
@@ -115,19 +128,20 @@ def test_an_exchange_goes_its_way(
     way: str,
     script: Script,
     expected: list[Event],
-    monkeypatch: pytest.MonkeyPatch,
+    events: list[Event],
 ) -> None:
     """Real exchanges use the transitions of the table, the same under both protocols."""
-    seen: list[Event] = []
-    advance = PhaseMachine.advance
-
-    def watched(self: PhaseMachine, event: Event) -> None:
-        seen.append(event)
-        advance(self, event)
-
-    monkeypatch.setattr(PhaseMachine, "advance", watched)
     play, stack = protocol
     play(lambda app: stack(app, [Walk(way)]), script, "GET")
     # A WSGI app that raises is done with at once, and fails again where its end is looked for.
-    assert seen[: len(expected)] == expected
-    assert set(seen[len(expected) :]) <= {Event.FAIL}
+    assert events[: len(expected)] == expected
+    assert set(events[len(expected) :]) <= {Event.FAIL}
+
+
+def test_a_body_of_one_chunk_is_over_at_once(events: list[Event]) -> None:
+    """ASGI tells that with the chunk; under WSGI only the end of the iterable does."""
+    play_asgi(lambda app: mantlet.asgi.Stack(app, [Walk("")]), Script(chunks=(b"a",)))
+    assert events == [Event.SEND_END]
+    events.clear()
+    play_wsgi(lambda app: mantlet.wsgi.Stack(app, [Walk("")]), Script(chunks=(b"a",)))
+    assert events == [Event.SEND_HEAD, Event.SEND_END]

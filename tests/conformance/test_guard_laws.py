@@ -64,7 +64,7 @@ def fused(
 ) -> tuple[Outcome, Recorder]:
     recorder = Recorder()
     policies = make_policies(chosen, recorder)
-    return play(lambda app: kind(app, *policies), script, method), recorder
+    return play(lambda app: kind(app, policies), script, method), recorder
 
 
 def nested(
@@ -77,7 +77,7 @@ def nested(
 
     def make(app: Any) -> Any:
         for policy in reversed(policies):
-            app = apart(kind(app, policy))
+            app = apart(kind(app, [policy]))
         return app
 
     return play(make, script, method), recorder

@@ -249,7 +249,7 @@ def test_what_comes_late_is_an_error_without_a_status(face: Face, heard: Collect
     assert record.status is None
     assert record.exc_info[1] is outcome.error
     assert record.request_id == dict(outcome.headers)["x-request-id"]
-    assert record.getMessage().endswith(", after the answer had begun")
+    assert record.getMessage().endswith(", after the response had begun")
 
 
 @both_faces
