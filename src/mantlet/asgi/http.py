@@ -8,7 +8,15 @@ from typing import Any
 from mantlet._internal.asgi_types import AsgiMessage, Receive, Send
 from mantlet.asgi.request import AsgiRequest
 from mantlet.core.exchange import Exchange
-from mantlet.core.phases import Event, Phase
+from mantlet.core.phases import (
+    AWAITING_BODY,
+    BUFFERING,
+    CLOSED,
+    ERROR_BUFFERED,
+    SEND_END,
+    SEND_HEAD,
+    STREAMING,
+)
 from mantlet.core.policy import Reply
 from mantlet.core.response import Response
 from mantlet.exceptions import ClientDisconnected, MantletError, NoResponse
@@ -92,7 +100,7 @@ class HttpExchange(AsgiExchange):
 
     async def receive(self) -> AsgiMessage:
         """Return the server's next message to the app."""
-        if self.phase == Phase.ERROR_BUFFERED and self.complete:
+        if self.phase == ERROR_BUFFERED and self.complete:
             # The app has sent its error response, and may be waiting for the client to disconnect.
             await self._send_held()
         message = await self._server_receive()
@@ -102,7 +110,7 @@ class HttpExchange(AsgiExchange):
 
     async def app_raised(self, error: BaseException) -> None:
         """Take note that the app has raised; `failure` is then what is to be raised on, if any."""
-        begun = self.phase >= Phase.STREAMING
+        begun = self.phase >= STREAMING
         if not self._disconnected or begun or not isinstance(error, Exception):
             await super().app_raised(error)
             return
@@ -126,9 +134,16 @@ class HttpExchange(AsgiExchange):
         if kind == "http.response.body":
             more = message.get("more_body", False)
             head = self._head
-            if self.phase == Phase.STREAMING and not self._has_filters():
+            if self.phase == STREAMING and not self._has_filters():
                 head = None
-            elif self._is_observed(head, more and not message.get("body")):
+            elif (
+                self.phase != AWAITING_BODY
+                or head is None
+                or self._buffered is not None
+                or (more and not message.get("body"))
+                or head["status"] >= self.min_status
+                or self.request.state._raised is not None
+            ):
                 waiting = self.receive_chunk(message.get("body", b""), more)
                 if waiting is not None:
                     await waiting
@@ -139,27 +154,17 @@ class HttpExchange(AsgiExchange):
             # No policy looks at this response: the app's own messages are sent.
             if not more:
                 self.complete = True
-                self.advance(Event.SEND_END)
+                self.advance(SEND_END)
             elif head is not None:
-                self.advance(Event.SEND_HEAD)
+                self.advance(SEND_HEAD)
             if head is not None:
                 await self._emit(self._with_headers(head))
             await self._emit(message)
         elif kind == "http.response.start" and self._head is None:
-            self._head = _with_readable_headers(message)
+            is_list = type(message.get("headers")) is list
+            self._head = message if is_list else _with_readable_headers(message)
         else:
             await self._send_other(message, kind)
-
-    def _is_observed(self, head: AsgiMessage | None, is_empty: bool) -> bool:
-        """Return whether a body chunk has to go through the hooks, or wait for another one."""
-        return (
-            self.phase != Phase.AWAITING_BODY
-            or head is None
-            or self._buffered is not None
-            or is_empty
-            or head["status"] >= self.min_status
-            or self.request.state._raised is not None
-        )
 
     def _with_headers(self, head: AsgiMessage) -> AsgiMessage:
         """Return the status and headers with the headers that policies have added."""
@@ -187,16 +192,16 @@ class HttpExchange(AsgiExchange):
     async def _send_other(self, message: AsgiMessage, kind: str) -> None:
         """Send a file, trailers, or a message of a later specification, in its order."""
         if self._head is None:
-            if self.phase != Phase.CLOSED:
+            if self.phase != CLOSED:
                 await self._emit(message)  # informational, so before the response
             return
-        if self.phase == Phase.AWAITING_BODY:
+        if self.phase == AWAITING_BODY:
             self._is_file = kind in _FILES
             waiting = self.run_hooks()
             if waiting is not None:
                 await waiting
         await self._send_held()
-        if kind in _FILES and (self.phase == Phase.BUFFERING or self._has_filters()):
+        if kind in _FILES and (self.phase == BUFFERING or self._has_filters()):
             for chunk in _file_chunks(message):
                 await self.send({"type": "http.response.body", "body": chunk, "more_body": True})
             await self.send({**message, "type": "http.response.body"})
@@ -211,7 +216,7 @@ class HttpExchange(AsgiExchange):
 
     async def _send_held(self) -> None:
         """Send an error response that is held, since there is nothing left to wait for."""
-        if self.phase == Phase.ERROR_BUFFERED:
+        if self.phase == ERROR_BUFFERED:
             await self.release()
         await self.flush()
 

@@ -73,7 +73,7 @@ class AsgiRequest(Request):
         self._response_headers = {} if headers is None else headers
         self.receive = receive
         self._handed_over = False
-        self._cleanups = None
+        self._cleanups = self._local = None
         self._headers: ScopeHeaders | None = None
         self._body: AsgiBody | None = None
 

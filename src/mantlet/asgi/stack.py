@@ -7,7 +7,7 @@ from mantlet._internal.asgi_types import AsgiApp, AsgiMessage, Receive, Scope, S
 from mantlet.asgi.http import HttpExchange, sending_headers
 from mantlet.asgi.request import AsgiRequest
 from mantlet.asgi.websocket import WebSocketExchange, WebSocketRequest
-from mantlet.core.phases import Phase
+from mantlet.core.phases import CLOSED
 from mantlet.core.policy import Policy
 from mantlet.core.stack import BaseStack
 from mantlet.integrations import observe_exceptions
@@ -93,7 +93,7 @@ class Stack(BaseStack[AsgiApp]):
                     await self.app(scope, exchange.hand_over(), exchange.send)
                 except BaseException as raised:  # noqa: BLE001  # raised below if not answered
                     error = raised
-            if error is not None or exchange.phase != Phase.CLOSED or exchange.failure is not None:
+            if error is not None or exchange.phase != CLOSED or exchange.failure is not None:
                 await exchange.conclude(error)
         finally:
             if request._owns_response_headers:

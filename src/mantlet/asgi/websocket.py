@@ -7,7 +7,7 @@ from mantlet.asgi.http import AsgiExchange
 from mantlet.asgi.request import AsgiBody, AsgiRequest
 from mantlet.core.error_log import log_error
 from mantlet.core.exchange import ResponseClosed
-from mantlet.core.phases import Phase
+from mantlet.core.phases import CLOSED
 from mantlet.core.policy import Close, Message
 from mantlet.core.response import Response
 from mantlet.http.headers import BytesHeaders, with_fields
@@ -147,7 +147,7 @@ class WebSocketExchange(AsgiExchange):
     async def send(self, message: AsgiMessage) -> None:
         """Take a message that the app sends."""
         kind = message["type"]
-        if self._closed_by_policy or (not self._open and self.phase == Phase.CLOSED):
+        if self._closed_by_policy or (not self._open and self.phase == CLOSED):
             if kind == "websocket.send":
                 raise ResponseClosed("the connection has been closed")
         elif not self._open:

@@ -300,7 +300,7 @@ class RequestView(Request):
         vars(self.state).update(vars(request.state))
         self.protocol = request.protocol
         self.is_async = request.is_async
-        self._cleanups = None
+        self._cleanups = self._local = None
         self._handed_over = False
         self._owns_response_headers = False
         self._response_headers = {}

@@ -12,7 +12,16 @@ from typing import Any, Final
 from mantlet._internal.disconnects import is_disconnect
 from mantlet._internal.exception_chain import walk_chain
 from mantlet.core.error_log import log_error
-from mantlet.core.phases import Event, Phase
+from mantlet.core.phases import (
+    AWAITING_BODY,
+    BUFFERING,
+    CLOSED,
+    ERROR_BUFFERED,
+    FAIL,
+    SEND_END,
+    SEND_HEAD,
+    STREAMING,
+)
 from mantlet.core.request import Request
 from mantlet.core.response import VALIDATORS, Filter, Response
 from mantlet.core.response_pipeline import ResponsePipeline, Steps
@@ -94,7 +103,7 @@ class Exchange(ResponsePipeline):
         if type(chunk) is not bytes:
             chunk = _as_bytes(chunk)
         phase = self.phase
-        if phase == Phase.AWAITING_BODY:
+        if phase == AWAITING_BODY:
             if self._buffered is None and not more:  # most responses are one chunk
                 self._buffered = [chunk]
                 self._size = len(chunk)
@@ -102,9 +111,9 @@ class Exchange(ResponsePipeline):
                 return self.run_hooks()
             self._buffer(chunk, more)
             return self.run_hooks() if chunk or not more else None
-        if phase == Phase.STREAMING:
+        if phase == STREAMING:
             self._forward(chunk, more)
-        elif phase != Phase.CLOSED:
+        elif phase != CLOSED:
             return self._receive_while_suspended(chunk, more)
         elif more:
             self._dropped += 1
@@ -121,7 +130,7 @@ class Exchange(ResponsePipeline):
             except BaseException as error:  # noqa: BLE001  # as if the app had raised it
                 return self._resume(error)
         self._buffer(chunk, more)
-        if self.phase == Phase.ERROR_BUFFERED:
+        if self.phase == ERROR_BUFFERED:
             return self._resume(None) if more and self._size > self._limit else None
         if self._size > self._limit:
             self._join_buffered()
@@ -146,11 +155,11 @@ class Exchange(ResponsePipeline):
     def app_ended(self) -> Steps | None:
         """Take note that the app has returned."""
         self._app_ended = True
-        if self.phase == Phase.AWAITING_BODY:
+        if self.phase == AWAITING_BODY:
             return self.run_hooks()
-        if self.phase == Phase.ERROR_BUFFERED:
+        if self.phase == ERROR_BUFFERED:
             return self._resume(None)
-        if self.phase == Phase.BUFFERING:
+        if self.phase == BUFFERING:
             return self._resume(NoResponse("the app ended before its response was complete"))
         return None
 
@@ -162,12 +171,12 @@ class Exchange(ResponsePipeline):
     async def app_raised(self, error: BaseException) -> None:
         """Take note that the app has raised; `failure` is then what is to be raised on, if any."""
         self._app_ended = True
-        if self.phase == Phase.AWAITING_BODY:
+        if self.phase == AWAITING_BODY:
             self.response = None  # a head without a body is not a response yet
             waiting = self.run_hooks(error)
             if waiting is not None:
                 await waiting
-        elif self.phase in (Phase.ERROR_BUFFERED, Phase.BUFFERING):
+        elif self.phase in (ERROR_BUFFERED, BUFFERING):
             await self._resume(error)
         elif any(isinstance(one, ResponseClosed) for one in walk_chain(error)):
             return
@@ -182,7 +191,7 @@ class Exchange(ResponsePipeline):
     def _send_late_error(self, error: Exception) -> None:
         """Send a policy's last chunk for a response that breaks off."""
         response = self.response
-        if response is None or response.on_late_error is None or self.phase != Phase.STREAMING:
+        if response is None or response.on_late_error is None or self.phase != STREAMING:
             return
         chunk = response.on_late_error(error)
         if chunk:
@@ -195,13 +204,13 @@ class Exchange(ResponsePipeline):
         response = self.response
         error = self._error
         if response is None or (error is not None and not isinstance(error, Exception)):
-            self.advance(Event.FAIL)
+            self.advance(FAIL)
             self.failure = error
             return
         buffered, self._buffered = self._buffered or [], None
         if len(buffered) == MAX_BUFFERED_CHUNKS:
             buffered[-1] = bytes(buffered[-1])
-        self.advance(Event.SEND_END if self.complete else Event.SEND_HEAD)
+        self.advance(SEND_END if self.complete else SEND_HEAD)
         self.queue(response, buffered, not self.complete)
 
     def _apply_filters(self, response: Response) -> None:
@@ -259,13 +268,13 @@ class Exchange(ResponsePipeline):
             try:
                 chunk = self._filter(response, chunk, more)
             except BaseException as error:
-                self.advance(Event.FAIL)
+                self.advance(FAIL)
                 self.failure = error
                 raise
         self.queue(None, [chunk], more)
         if not more:
             self.complete = True
-            self.advance(Event.SEND_END)
+            self.advance(SEND_END)
 
 
 # Any: ASGI servers accept any bytes-like object.

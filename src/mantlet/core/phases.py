@@ -9,7 +9,22 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["TRANSITIONS", "Event", "Phase", "PhaseMachine"]
+__all__ = [
+    "AWAITING_BODY",
+    "BUFFERING",
+    "BUFFER_BODY",
+    "CLOSED",
+    "ERROR_BUFFERED",
+    "FAIL",
+    "HOLD_ERROR",
+    "SEND_END",
+    "SEND_HEAD",
+    "STREAMING",
+    "TRANSITIONS",
+    "Event",
+    "Phase",
+    "PhaseMachine",
+]
 
 
 # Integers, since these are compared and looked up several times for each response.
@@ -43,23 +58,35 @@ class Event(IntEnum):
     FAIL = 4
 
 
+# Members as constants, since looking one up on its class is a Python call before 3.12.
+AWAITING_BODY: Final = Phase.AWAITING_BODY
+ERROR_BUFFERED: Final = Phase.ERROR_BUFFERED
+BUFFERING: Final = Phase.BUFFERING
+STREAMING: Final = Phase.STREAMING
+CLOSED: Final = Phase.CLOSED
+HOLD_ERROR: Final = Event.HOLD_ERROR
+BUFFER_BODY: Final = Event.BUFFER_BODY
+SEND_HEAD: Final = Event.SEND_HEAD
+SEND_END: Final = Event.SEND_END
+FAIL: Final = Event.FAIL
+
 _UNSENT: Final[Mapping[Event, Phase]] = MappingProxyType(
     {
-        Event.HOLD_ERROR: Phase.ERROR_BUFFERED,
-        Event.BUFFER_BODY: Phase.BUFFERING,
-        Event.SEND_HEAD: Phase.STREAMING,
-        Event.SEND_END: Phase.CLOSED,
-        Event.FAIL: Phase.CLOSED,
+        HOLD_ERROR: ERROR_BUFFERED,
+        BUFFER_BODY: BUFFERING,
+        SEND_HEAD: STREAMING,
+        SEND_END: CLOSED,
+        FAIL: CLOSED,
     }
 )
 
 TRANSITIONS: Final[Mapping[Phase, Mapping[Event, Phase]]] = MappingProxyType(
     {
-        Phase.AWAITING_BODY: _UNSENT,
-        Phase.ERROR_BUFFERED: _UNSENT,
-        Phase.BUFFERING: _UNSENT,
-        Phase.STREAMING: MappingProxyType({Event.SEND_END: Phase.CLOSED, Event.FAIL: Phase.CLOSED}),
-        Phase.CLOSED: MappingProxyType({Event.FAIL: Phase.CLOSED}),
+        AWAITING_BODY: _UNSENT,
+        ERROR_BUFFERED: _UNSENT,
+        BUFFERING: _UNSENT,
+        STREAMING: MappingProxyType({SEND_END: CLOSED, FAIL: CLOSED}),
+        CLOSED: MappingProxyType({FAIL: CLOSED}),
     }
 )
 
@@ -71,7 +98,7 @@ class PhaseMachine:
         phase: how far the response has come.
     """
 
-    phase: Phase = Phase.AWAITING_BODY
+    phase: Phase = AWAITING_BODY
 
     def advance(self, event: Event) -> None:
         """Move to the phase that an event leads to.

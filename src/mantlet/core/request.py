@@ -50,7 +50,8 @@ class Request:
     _handed_over: bool
     #: The callables of `add_cleanup()`; None where there are none, the usual case.
     _cleanups: list[Callable[[], object]] | None
-    _local: dict[object, dict[str, Any]]
+    #: The dicts of `local()`; None where there are none.
+    _local: dict[object, dict[str, Any]] | None
 
     def local(self, policy: object) -> dict[str, Any]:
         """Return a policy's own dict for this exchange, to keep entries for its later hooks.
@@ -60,13 +61,12 @@ class Request:
         Args:
             policy: the policy that asks, ``self`` in a hook.
         """
-        try:
-            return self._local[policy]
-        except AttributeError:
-            self._local = {}
-        except KeyError:
-            pass
-        own = self._local[policy] = {}
+        local = self._local
+        if local is None:
+            local = self._local = {}
+        own = local.get(policy)
+        if own is None:
+            own = local[policy] = {}
         return own
 
     def add_cleanup(self, cleanup: Callable[[], object]) -> None:

@@ -10,7 +10,7 @@ from itertools import chain
 from types import coroutine
 from typing import Any, Final
 
-from mantlet.core.phases import Event, Phase, PhaseMachine
+from mantlet.core.phases import BUFFER_BODY, BUFFERING, HOLD_ERROR, PhaseMachine
 from mantlet.core.policy import Reply
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
@@ -261,8 +261,8 @@ class ResponsePipeline(PhaseMachine):
         wanted = await _run_until_suspended(self._suspended, result)
         while wanted is not None:
             what, self._limit = wanted
-            self.advance(Event.HOLD_ERROR if what is WANTS_END else Event.BUFFER_BODY)
-            buffering = self.phase == Phase.BUFFERING
+            self.advance(HOLD_ERROR if what is WANTS_END else BUFFER_BODY)
+            buffering = self.phase == BUFFERING
             body = self._join_buffered() if buffering else b""
             if len(body) > self._limit:
                 result = ResponseTooLarge(self._limit)

@@ -132,6 +132,9 @@ class State:
     _envelope: Any = None
     #: When that policy saw the request, by `time.perf_counter()`.
     _began: float | None = None
+    # Any: an entry of that policy's context variable.
+    #: The request in that policy's context.
+    _context: Any = None
     # Any: a `redact.Masker` each.
     #: What masks the app's secrets.
     _maskers: tuple[Any, ...] = ()

@@ -135,7 +135,7 @@ class ErrorEnvelope(Policy):
         if state._envelope is None:
             state._envelope = self
             state._began = perf_counter()
-            request.local(self)["context"] = enter(own)
+            state._context = enter(own)
         catalogue = self.catalogue
         if catalogue is not None and request.method in ("GET", "HEAD"):
             return catalogue.answer(request.path)
@@ -143,10 +143,10 @@ class ErrorEnvelope(Policy):
 
     def on_finish(self, request: Request) -> None:
         """Take the exchange's id out of the context."""
-        context = request.local(self).pop("context", None)
-        if context is not None:
-            request.state._envelope = None
-            leave(context)
+        state = request.state
+        if state._envelope is self:
+            state._envelope = None
+            leave(state._context)
 
     def on_error(self, request: Request, error: BaseException) -> Reply | None:
         """Answer the error, and report it."""

@@ -9,7 +9,15 @@ from mantlet._internal.coroutines import run_sync
 from mantlet._internal.disconnects import is_disconnect
 from mantlet.core.error_log import log_error
 from mantlet.core.exchange import Exchange
-from mantlet.core.phases import Event, Phase
+from mantlet.core.phases import (
+    AWAITING_BODY,
+    CLOSED,
+    ERROR_BUFFERED,
+    FAIL,
+    SEND_END,
+    SEND_HEAD,
+    STREAMING,
+)
 from mantlet.core.policy import Reply
 from mantlet.core.problem import phrase
 from mantlet.core.response import Response
@@ -54,7 +62,7 @@ class HttpExchange(Exchange):
             else:
                 run_sync(self.reply_early(self._inward))
             # Some servers expect start_response() to have been called when this returns.
-            while self.phase < Phase.STREAMING and not self._out:
+            while self.phase < STREAMING and not self._out:
                 self._pull()
             if self.failure is not None and not self._out:
                 raise self.failure
@@ -68,7 +76,7 @@ class HttpExchange(Exchange):
         if self._untouched():
             return self._iterable
         if (
-            self.phase == Phase.CLOSED
+            self.phase == CLOSED
             and self._is_list
             and not self.stack._finish_hooks[-1]
             and self.request._cleanups is None
@@ -86,12 +94,12 @@ class HttpExchange(Exchange):
         except BaseException as error:  # noqa: BLE001  # run() raises it if it is not answered
             run_sync(self.app_raised(error))
         else:
-            if self.phase == Phase.AWAITING_BODY and self._status is not None:
+            if self.phase == AWAITING_BODY and self._status is not None:
                 result = self._iterable
                 if type(result) is list and len(result) == 1 and result[0]:
                     self._is_list = True
                     if self._buffered is None and self._is_unobserved():
-                        self.advance(Event.SEND_END)
+                        self.advance(SEND_END)
                         self._out = result
                         self._start(self._status, self._headers)
                         return
@@ -105,7 +113,7 @@ class HttpExchange(Exchange):
     def _receive_last(self, chunk: bytes) -> None:
         """Take the last chunk of a body that ends with it, and so the end of the app."""
         run_sync(self.receive_chunk(chunk, False))
-        if self.phase == Phase.ERROR_BUFFERED:
+        if self.phase == ERROR_BUFFERED:
             run_sync(self.app_ended())
 
     # -- what the app calls -----------------------------------------------------------------------
@@ -120,7 +128,7 @@ class HttpExchange(Exchange):
         """Take the app's status and headers; with ``exc_info``, in place of unsent ones."""
         if exc_info is not None and exc_info[1] is not None:
             try:
-                if self.phase != Phase.AWAITING_BODY or self._size:
+                if self.phase != AWAITING_BODY or self._size:
                     raise exc_info[1].with_traceback(exc_info[2])
                 self._exc_info = exc_info
             finally:
@@ -194,9 +202,9 @@ class HttpExchange(Exchange):
                 yield self._out.pop(0)
             if self.failure is not None:
                 raise self.failure
-            if self.phase == Phase.CLOSED:
+            if self.phase == CLOSED:
                 return
-            if self.phase == Phase.STREAMING and not self._has_filters():
+            if self.phase == STREAMING and not self._has_filters():
                 yield from self._stream()
             else:
                 self._pull()
@@ -211,7 +219,7 @@ class HttpExchange(Exchange):
         except BaseException as error:
             run_sync(self.app_raised(error))
             raise
-        self.advance(Event.SEND_END)
+        self.advance(SEND_END)
 
     def _pull(self) -> None:
         """Take the app's next chunk, or the end of its body."""
@@ -221,7 +229,7 @@ class HttpExchange(Exchange):
             self._receive_last(b"")
         except BaseException as error:  # noqa: BLE001  # raised later if it is not answered
             run_sync(self.app_raised(error))
-            self.advance(Event.FAIL)
+            self.advance(FAIL)
         else:
             if self._starts_unobserved(chunk):
                 self._out.append(chunk)
@@ -253,13 +261,13 @@ class HttpExchange(Exchange):
         status = self._status
         if (
             not chunk
-            or self.phase != Phase.AWAITING_BODY
+            or self.phase != AWAITING_BODY
             or status is None
             or self._buffered is not None
             or not self._is_unobserved()
         ):
             return False
-        self.advance(Event.SEND_HEAD)
+        self.advance(SEND_HEAD)
         self._start(status, self._headers)
         return True
 
@@ -269,7 +277,7 @@ class HttpExchange(Exchange):
     def _untouched(self) -> bool:
         return (
             self._iterable is self._file
-            and self.phase == Phase.STREAMING
+            and self.phase == STREAMING
             and not self._has_filters()
             and not self._out
         )

@@ -84,7 +84,7 @@ class WsgiRequest(Request):
         self._owns_response_headers = headers is None
         self._response_headers = {} if headers is None else headers
         self._body: WsgiBody | None = None
-        self._cleanups = None
+        self._cleanups = self._local = None
         self._handed_over = False
 
     @property
