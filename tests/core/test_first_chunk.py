@@ -12,7 +12,7 @@ import mantlet
 from mantlet import Policy, Reply, Request, Response
 from tests.conformance.exchanges import Outcome, Script
 from tests.drive import make_environ, make_scope
-from tests.test_response import play
+from tests.core.test_response import play
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from mantlet import Policy, Reply, Request, Response
 from mantlet.core.phases import TRANSITIONS, Event, Phase, PhaseMachine
 from tests.conformance.exchanges import Script, play_asgi, play_wsgi
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def machine(phase: Phase) -> PhaseMachine:
