@@ -158,9 +158,9 @@ class AsgiRequest(Request):
         client = self.raw.get("client")
         return (client[0] or None) if client else None
 
-    async def body(self, limit: int, fields: Mapping[str, str] | None = None) -> bytes:
+    async def body(self, limit: int, headers: Mapping[str, str] | None = None) -> bytes:
         """Read the whole body, at most ``limit`` bytes of it; see `Request.body()`."""
-        body = self.incoming(limit, fields)
+        body = self.incoming(limit, headers)
         while not body.complete:
             message = await body.receive()
             chunk = message.get("body")
@@ -176,12 +176,12 @@ class AsgiRequest(Request):
         """Read the body in chunks; see `Request.chunks()`."""
         return BodyChunks(self, limit, memory)
 
-    def incoming(self, limit: int, fields: Mapping[str, str] | None = None) -> "AsgiBody":
+    def incoming(self, limit: int, headers: Mapping[str, str] | None = None) -> "AsgiBody":
         """Return the body, to be read.
 
         Args:
             limit: in bytes.
-            fields: as for `body()`.
+            headers: as for `body()`.
 
         Raises:
             BodyTooLarge: it is known to be larger than ``limit``.
@@ -192,16 +192,16 @@ class AsgiRequest(Request):
             raise RuntimeError(HANDED_OVER)
         body = self._body
         if body is None:
-            body = self._body = AsgiBody(self.receive, self._declared(limit, fields))
+            body = self._body = AsgiBody(self.receive, self._declared(limit, headers))
             self.receive = body.replay
         else:
             body.expect(limit)
         return body
 
-    def _declared(self, limit: int, fields: Mapping[str, str] | None) -> int | None:
+    def _declared(self, limit: int, headers: Mapping[str, str] | None) -> int | None:
         declared: str | None = None
-        if fields is not None:
-            declared = fields.get(CONTENT_LENGTH)
+        if headers is not None:
+            declared = headers.get(CONTENT_LENGTH)
         else:
             for name, value in self.raw["headers"]:
                 if name == b"content-length":

@@ -28,7 +28,7 @@ class WebSocketRequest(AsgiRequest):
 
     protocol = "websocket"
 
-    def incoming(self, limit: int, fields: Mapping[str, str] | None = None) -> AsgiBody:
+    def incoming(self, limit: int, headers: Mapping[str, str] | None = None) -> AsgiBody:
         """Return an empty body: a handshake has none (RFC 6455, 4.1)."""
         body = AsgiBody(self.receive)
         body.complete = True

@@ -369,9 +369,9 @@ class RequestView(Request):
         """The peer's address, or None."""
         return self._request.client
 
-    async def body(self, limit: int, fields: Mapping[str, str] | None = None) -> bytes:
+    async def body(self, limit: int, headers: Mapping[str, str] | None = None) -> bytes:
         """Read the whole body; see `Request.body()`."""
-        return await self._request.body(limit, fields)
+        return await self._request.body(limit, headers)
 
     def chunks(self, limit: int, *, memory: int) -> AsyncIterator[bytes]:
         """Read the body in chunks; see `Request.chunks()`."""

@@ -170,14 +170,14 @@ class Request:
         """The peer's address as the server reports it; None for a Unix socket."""
 
     @abstractmethod
-    async def body(self, limit: int, fields: Mapping[str, str] | None = None) -> bytes:
+    async def body(self, limit: int, headers: Mapping[str, str] | None = None) -> bytes:
         """Read the whole body, at most ``limit`` bytes of it; the app still gets every byte.
 
         May be awaited in `Policy.on_request`, any number of times. Under WSGI it never suspends.
 
         Args:
             limit: in bytes.
-            fields: the result of `get_headers()` for names that include ``Content-Length``, where
+            headers: the result of `get_headers()` for names that include ``Content-Length``, where
                 the policy has called it already.
 
         Raises:

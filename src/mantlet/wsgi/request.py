@@ -159,7 +159,7 @@ class WsgiRequest(Request):
         """The peer's address, or None."""
         return self.environ.get("REMOTE_ADDR") or None
 
-    async def body(self, limit: int, fields: Mapping[str, str] | None = None) -> bytes:
+    async def body(self, limit: int, headers: Mapping[str, str] | None = None) -> bytes:
         """Read the whole body, at most ``limit`` bytes of it; see `Request.body()`."""
         body = self.incoming(limit)
         while not body.complete:
