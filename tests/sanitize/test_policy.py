@@ -298,7 +298,7 @@ def test_an_error_that_is_answered_inside_is_sanitized(face: Face) -> None:
     def app(_carrier: MutableMapping[str, Any]) -> Said:
         raise RuntimeError("inside")
 
-    envelope = ErrorEnvelope(map={RuntimeError: Problem(503, detail=f"not at {SECRET}")})
+    envelope = ErrorEnvelope(exceptions={RuntimeError: Problem(503, detail=f"not at {SECRET}")})
     answer = ask(face, app, OutputSanitizer(secrets=[SECRET]), envelope)
     assert (answer.status, answer.json()["detail"]) == (503, f"not at {MASKED}")
 
