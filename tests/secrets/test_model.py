@@ -119,7 +119,11 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "pattern": (lambda: secret(pattern="("), ValueError, "pattern must be a regular expression"),
     "encoding": (lambda: secret(encoding="rot13"), ValueError, "encoding must be one of"),  # type: ignore[arg-type]  # what is tested
     "poll": (lambda: SecretLoader(App, poll=-1), ValueError, "poll must be 0 seconds or more"),
-    "overlap": (lambda: SecretLoader(App, overlap=-1), ValueError, "overlap must be 0 seconds"),
+    "overlap": (
+        lambda: SecretLoader(App, overlap=-1),
+        ValueError,
+        "overlap must be at least 0 seconds",
+    ),
     "no-sources": (lambda: SecretLoader(App, sources=[]), ValueError, "one or more"),
     "source": (
         lambda: SecretLoader(App, sources=["env"]),  # type: ignore[list-item]  # what is tested
@@ -139,7 +143,7 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "overlap-no-number": (
         lambda: SecretLoader(App, sources=[Environment({})], overlap=nan),
         ValueError,
-        "overlap must be 0 seconds or more",
+        "overlap must be at least 0 seconds",
     ),
     "ignored-name": (
         lambda: SecretLoader(App, ignore_names="A_NAME"),
