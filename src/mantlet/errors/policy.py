@@ -159,13 +159,10 @@ class ErrorEnvelope(Policy):
         if not isinstance(error, Exception) or is_disconnect(error):
             return None
         verdict = self.judge(error)
-        reports_only = self._reports_only(request)
         if mark_reported(request, error):
             outermost: ErrorEnvelope = request.state._envelope or self
-            outcome = f"{'would be ' if reports_only else ''}answered with {verdict.status}"
+            outcome = f"{'would be ' if self._reports_only(request) else ''}answered with {verdict.status}"
             outermost.report(request, error, outcome, verdict)
-        if reports_only:
-            return None
         if self.debug and verdict.status >= 500:
             shown = self._debug(request, error, verdict.status)
             if shown is not None:
@@ -199,7 +196,7 @@ class ErrorEnvelope(Policy):
         """See to it that a stream that breaks off says so."""
         kind = media_type(response)
         headers = response.headers
-        if kind not in FORMATS or self._reports_only(request):
+        if kind not in FORMATS:
             return
         if "Content-Length" in headers or "Content-Encoding" in headers:
             return
@@ -218,8 +215,6 @@ class ErrorEnvelope(Policy):
 
     def render(self, problem: Problem, request: Request) -> Reply:
         """Return the answer that states a problem, in a form that the client accepts."""
-        if self.mode != "enforce" and self._reports_only(request):
-            return _render_without_envelope(problem, request)
         request.state.problem = problem
         return masked(request, self._render(problem, request))
 
@@ -260,16 +255,6 @@ class ErrorEnvelope(Policy):
                 listener(error, request)
             except Exception as failure:  # noqa: BLE001  # the answer does not depend on it
                 _log_failure("on_exception", failure)
-
-
-def _render_without_envelope(problem: Problem, request: Request) -> Reply:
-    """Return the response to a problem as it is outside of an envelope, without a request id."""
-    state = request.state
-    own, state._request_id = state._request_id, None
-    try:
-        return problem.answer(PROBLEM_JSON, problem.as_json(request))
-    finally:
-        state._request_id = own
 
 
 def _is_plain(function: object) -> bool:
