@@ -44,7 +44,7 @@ def test_a_middleware_takes_the_app_first_and_the_policys_own_arguments(face: Fa
 def test_the_envelopes_middleware_takes_its_options(face: Face) -> None:
     """The app comes first, then what the policy takes."""
     module: Any = face.module
-    stack = module.ErrorEnvelopeMiddleware(face.app(failing), map={ValueError: 409})
+    stack = module.ErrorEnvelopeMiddleware(face.app(failing), exceptions={ValueError: 409})
     answer = face.drive(stack)
     assert answer.status == 409
     assert b"s3cr3t" not in answer.body

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tracemalloc
 from collections import Counter
@@ -26,7 +27,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
 from mantlet import Policy, Request
-from mantlet.http.routing import Routes
+from mantlet.http.routing import Routes, parse_pattern
 from tests.drive import FACES, Face, both_faces, hello
 from tests.integrations.django_site import django_site
 
@@ -172,7 +173,8 @@ def test_the_most_specific_template_is_found_from_the_left(
         (["POST /x", "* /x"], "HEAD", "* /x"),
         (["HEAD /x"], "GET", None),
         (["HEAD /{x}", "GET /x"], "HEAD", "GET /x"),
-        (["M-SEARCH /x"], "M-SEARCH", "M-SEARCH /x"),
+        (["VERSION-CONTROL /x"], "VERSION-CONTROL", "VERSION-CONTROL /x"),
+        (["POST /x", "* /x"], "PURGE", "* /x"),
         (["POST /x", "* /x"], "post", "POST /x"),
         (["GET /x", "* /x"], "Head", "GET /x"),
         (["POST /x", "* /x"], "", "* /x"),
@@ -238,62 +240,123 @@ def test_what_was_found_for_one_request_is_not_changed_by_the_next() -> None:
 @pytest.mark.parametrize(
     ("pattern", "fault"),
     [
-        ("", "a method in upper case, a space and a path"),
-        ("/login", "a method in upper case, a space and a path"),
-        ("GET", "a method in upper case, a space and a path"),
-        ("GET login", "a method in upper case, a space and a path"),
-        ("get /login", "a method in upper case, a space and a path"),
-        ("Get /login", "a method in upper case, a space and a path"),
-        ("GE(T /login", "a method in upper case, a space and a path"),
-        ("GET, POST /login", "a method in upper case, a space and a path"),
-        ("GET,* /login", "a method in upper case, a space and a path"),
-        ("GET, /login", "a method in upper case, a space and a path"),
-        ("GET  /login", "a method in upper case, a space and a path"),
-        (" GET /login", "a method in upper case, a space and a path"),
-        ("GET /login ", "a method in upper case, a space and a path"),
-        ("GET /login\n", "a method in upper case, a space and a path"),
-        ("GET\t/login", "a method in upper case, a space and a path"),
-        ("GET http://host/login", "a method in upper case, a space and a path"),
-        ("GET /a{b}", "'a{b}', which is no literal"),
-        ("GET /{a}b", "'{a}b', which is no literal"),
-        ("GET /{a}{b}", "'{a}{b}', which is no literal"),
-        ("GET /{a", "'{a', which is no literal"),
-        ("GET /a}", "'a}', which is no literal"),
-        ("GET /{a/b}", "'{a', which is no literal"),
-        ("GET /{{a}}", "'{{a}}', which is no literal"),
-        ("GET /{a:int}", "'{a:int}', which is no literal"),
-        ("GET /{a:}", "'{a:}', which is no literal"),
-        ("GET /<a>", "'<a>', which is no literal"),
-        ("GET /*.css", "'*.css', which is no literal"),
-        ("GET /**", "'**', which is no literal"),
-        ("GET /a\x00b", "'a\\x00b', which is no literal"),
-        ("GET /a\nb", "'a\\nb', which is no literal"),
-        ("GET /{}", "the name ''"),
-        ("GET /{:path}", "the name ''"),
-        ("GET /{1a}", "the name '1a'"),
-        ("GET /{a-b}", "the name 'a-b'"),
-        ("GET /{ a}", "the name ' a'"),
-        ("GET /{a}/{a}", "the name 'a' twice"),
-        ("GET /{a}/{a:path}", "the name 'a' twice"),
-        ("GET /*/a", "behind its rest"),
-        ("GET /*/*", "behind its rest"),
-        ("GET /{a:path}/b", "behind its rest"),
-        ("GET /{a:path}/*", "behind its rest"),
+        ("", "no path"),
+        ("/login", "no method"),
+        ("GET", "no path"),
+        ("GET login", "no path"),
+        ("get /login", "'get', which must be in upper case"),
+        ("Get /login", "'Get', which must be in upper case"),
+        ("GE(T /login", "'GE(T', which is not registered"),
+        ("GET, POST /login", "commas, without spaces"),
+        ("GET,* /login", 'beside "*"'),
+        ("GET, /login", "methods, one space and a path"),
+        ("GET  /login", "methods, one space and a path"),
+        (" GET /login", "methods, one space and a path"),
+        ("GET /login ", "methods, one space and a path"),
+        ("GET /login\n", "methods, one space and a path"),
+        ("GET\t/login", "methods, one space and a path"),
+        ("GET http://host/login", "a URL"),
+        ("GET /a{b}", "'a{b}', which is neither a literal nor"),
+        ("GET /{a}b", "'{a}b', which is neither a literal nor"),
+        ("GET /{a}{b}", "'{a}{b}', which is neither a literal nor"),
+        ("GET /{a", "'{a', which is neither a literal nor"),
+        ("GET /a}", "'a}', which is neither a literal nor"),
+        ("GET /{a/b}", "'{a', which is neither a literal nor"),
+        ("GET /{{a}}", "'{{a}}', which is neither a literal nor"),
+        ("GET /{a:int}", "'{a:int}', which is neither a literal nor"),
+        ("GET /{a:}", "'{a:}', which is neither a literal nor"),
+        ("GET /<a>", "'<a>' in the syntax of Flask and Django"),
+        ("GET /a<b", "'a<b', which is neither a literal nor"),
+        ("GET /*.css", "'*.css', which is neither a literal nor"),
+        ("GET /**", "'**', which is neither a literal nor"),
+        ("GET /a\x00b", "'a\\x00b', which is neither a literal nor"),
+        ("GET /a\nb", "'a\\nb', which is neither a literal nor"),
+        ("GET /{}", "the parameter name ''"),
+        ("GET /{:path}", "the parameter name ''"),
+        ("GET /{1a}", "the parameter name '1a'"),
+        ("GET /{a-b}", "the parameter name 'a-b'"),
+        ("GET /{ a}", "the parameter name ' a'"),
+        ("GET /{a}/{a}", "the parameter name 'a' twice"),
+        ("GET /{a}/{a:path}", "the parameter name 'a' twice"),
+        ("GET /*/a", "after its rest"),
+        ("GET /*/*", "after its rest"),
+        ("GET /{a:path}/b", "after its rest"),
+        ("GET /{a:path}/*", "after its rest"),
         ("GET /a?b=c", "a query"),
-        ("GET /a%20b/%C3%BC", 'such as "GET /a b/\u00fc"'),
+        ("GET /a%20b/%C3%BC", 'write "GET /a b/\u00fc"'),
         ("GET /100%", "decoded form"),
         ("GET /100%25", "decoded form"),
     ],
     ids=ascii,
 )
 def test_a_malformed_pattern_is_named_beside_a_right_one(pattern: str, fault: str) -> None:
-    """What the message shows in its place is one that is taken."""
-    with pytest.raises(ValueError, match="write one such as") as refused:
+    """The message ends with a pattern that is accepted."""
+    with pytest.raises(ValueError, match='write "') as refused:
         Routes([("* /", 1), (pattern, 2)])
     message = str(refused.value)
     assert repr(pattern) in message
     assert fault in message
-    Routes([(message.rpartition('such as "')[2].rstrip('"'), 1)])
+    Routes([(message.rpartition('write "')[2].removesuffix('"'), 1)])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "right"),
+    [
+        ("GET|POST /x", "GET,POST /x"),
+        ("GET, POST /x", "GET,POST /x"),
+        ("get;post /x", "GET,POST /x"),
+        ("GET,* /x", "* /x"),
+        ("ANY /x", "* /x"),
+        ("ALL /x", "* /x"),
+        ("/x", "* /x"),
+        ("GTE /x", "GET /x"),
+        ("PSOT /x", "POST /x"),
+        ("GET,DELET /x", "GET,DELETE /x"),
+        ("WS /x", "GET /x"),
+        ("PURGE /x", "* /x"),
+        ("GET http://localhost:8000/x", "GET /x"),
+        ("GET /users/<int:id>", "GET /users/{id}"),
+        ("GET /users/<id>/posts/<uuid(strict=True):post>", "GET /users/{id}/posts/{post}"),
+        ("GET /files/<path:name>", "GET /files/{name:path}"),
+        ("GET /users/:id", "GET /users/{id}"),
+        ("GET /users/{id:int}", "GET /users/{id}"),
+        ("get|post /users/<int:id>", "GET,POST /users/{id}"),
+        ("GET /static/**", "GET /static/*"),
+        ("GET /x?y=z", "GET /x"),
+        ("GET /{a}{b}", "GET /users/{id}/files/{name:path}"),
+    ],
+)
+def test_the_message_shows_how_to_write_it(pattern: str, right: str) -> None:
+    """The syntax of other tools, misspelt methods and URLs are translated."""
+    with pytest.raises(ValueError, match=f'write "{re.escape(right)}"$'):
+        Routes([(pattern, 1)])
+
+
+def test_a_parsed_pattern_has_its_methods_and_its_path() -> None:
+    """In the order given, each once; the path as it was written."""
+    assert parse_pattern("POST,GET,POST /a//{b}/") == (
+        "POST,GET,POST /a//{b}/",
+        ("POST", "GET"),
+        "/a//{b}/",
+    )
+    assert not parse_pattern("GET /").any_method
+    assert parse_pattern("* /").any_method
+
+
+def test_a_policy_may_allow_methods_of_its_own() -> None:
+    """They are corrected like registered ones."""
+    assert parse_pattern("WS,GET /chat", extra_methods=["WS"]).methods == ("WS", "GET")
+    with pytest.raises(ValueError, match=r'write "WS /chat"$'):
+        parse_pattern("ws /chat", extra_methods=["WS"])
+
+
+@given(st.text(max_size=40) | st.from_regex(r"[A-Z|,* ]{0,9}/[a-z{}<>:*%/]{0,20}", fullmatch=True))
+def test_a_pattern_is_parsed_or_refused_with_one_that_is_accepted(text: str) -> None:
+    """Any text."""
+    try:
+        Routes([(text, 1)])
+    except ValueError as error:
+        Routes([(str(error).rpartition('write "')[2].removesuffix('"'), 1)])
 
 
 @pytest.mark.parametrize("pattern", [None, 5, b"GET /", ("GET", "/")], ids=repr)

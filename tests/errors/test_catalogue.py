@@ -57,7 +57,9 @@ def test_a_problem_of_a_type_is_raised_by_calling_it(face: Face, problems: Catal
 def test_a_type_may_be_mapped_to(problems: Catalogue) -> None:
     """By a function, for it takes the exception."""
     _, closed = problems
-    envelope = ErrorEnvelope(map={KeyError: lambda error: closed(f"{len(error.args)} missing")})
+    envelope = ErrorEnvelope(
+        exceptions={KeyError: lambda error: closed(f"{len(error.args)} missing")}
+    )
     verdict = envelope.judge(KeyError("x"))
     assert verdict.problem is not None
     assert (verdict.problem.type, verdict.problem.detail) == ("/problems/closed", "1 missing")

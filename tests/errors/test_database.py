@@ -531,7 +531,7 @@ def test_no_value_of_a_database_gets_out(
     face: Face, make: Callable[[], BaseException], details: bool
 ) -> None:
     """Not in any form of answer, nor with any option."""
-    stack = face.wrap(raising(make()), ErrorEnvelope(details=details, reenvelope="always"))
+    stack = face.wrap(raising(make()), ErrorEnvelope(expose_details=details, convert="always"))
     for accept in ("application/json", "application/problem+xml", "text/html", "text/plain"):
         answer = face.drive(stack, headers=[("Accept", accept)])
         assert answer.status in (409, 503)

@@ -242,7 +242,7 @@ def test_what_is_no_failure_of_the_server_has_no_traceback(
     face: Face, handler: Any, status: int
 ) -> None:
     """A 404 looks as it will look in production."""
-    answer = ask(face, handler, envelope=debugging(map={LookupError: 409}))
+    answer = ask(face, handler, envelope=debugging(exceptions={LookupError: 409}))
     assert answer.status == status
     assert "Traceback" not in answer.text()
     assert SECRET not in answer.text()
@@ -251,7 +251,7 @@ def test_what_is_no_failure_of_the_server_has_no_traceback(
 @both_faces
 def test_a_failure_that_is_mapped_to_a_5xx_keeps_its_status(face: Face) -> None:
     """The page says both."""
-    answer = ask(face, envelope=debugging(map={CanaryError: 503}))
+    answer = ask(face, envelope=debugging(exceptions={CanaryError: 503}))
     assert answer.status == 503
     assert page_of(answer).texts["h1"] == ["503 CanaryError"]
 

@@ -152,7 +152,7 @@ def test_a_redirection_that_is_raised_redirects(face: Face) -> None:
 )
 def test_details_lets_the_words_of_http_exceptions_out(face: Face, error: Exception) -> None:
     """Where the app is known to write them for clients."""
-    assert answered(face, error, details=True).json()["detail"] == "No such order"
+    assert answered(face, error, expose_details=True).json()["detail"] == "No such order"
 
 
 @both_faces
@@ -169,7 +169,7 @@ def test_details_lets_the_words_of_http_exceptions_out(face: Face, error: Except
 )
 def test_details_lets_nothing_else_out(face: Face, error: Exception) -> None:
     """Not of server errors, which are made of exceptions, nor of exceptions without HTTP."""
-    assert WORDS not in answered(face, error, details=True).text()
+    assert WORDS not in answered(face, error, expose_details=True).text()
 
 
 @both_faces

@@ -97,9 +97,11 @@ def graphs(draw: st.DrawFn) -> Exception:
 
 
 ENVELOPES = [
-    ErrorEnvelope(reenvelope="always"),
-    ErrorEnvelope(map={LookupError: 404, "sqlalchemy.exc.DBAPIError": lambda error: error.code}),
-    ErrorEnvelope(map={Exception: lambda _: Problem(503)}, on_exception=[lambda *_: 1 / 0]),
+    ErrorEnvelope(convert="always"),
+    ErrorEnvelope(
+        exceptions={LookupError: 404, "sqlalchemy.exc.DBAPIError": lambda error: error.code}
+    ),
+    ErrorEnvelope(exceptions={Exception: lambda _: Problem(503)}, on_exception=[lambda *_: 1 / 0]),
 ]
 
 

@@ -35,7 +35,7 @@ def raising(error: BaseException) -> Callable[[Any], Any]:
 
 def status(face: Face, error: BaseException, entries: Mapping[Any, Any]) -> int | None:
     """Return what an exception is answered with, under a map."""
-    answer = face.drive(face.wrap(raising(error), ErrorEnvelope(map=entries)))
+    answer = face.drive(face.wrap(raising(error), ErrorEnvelope(exceptions=entries)))
     if answer.status is not None:
         assert answer.json()["status"] == answer.status
     return answer.status
@@ -73,7 +73,7 @@ def test_an_entry_may_be_a_problem(face: Face) -> None:
         headers={"Retry-After": "60"},
         extensions={"again": True},
     )
-    stack = face.wrap(raising(SoldError("lamp 4711")), ErrorEnvelope(map={SoldError: sold}))
+    stack = face.wrap(raising(SoldError("lamp 4711")), ErrorEnvelope(exceptions={SoldError: sold}))
     answer = face.drive(stack)
     assert answer.json() == answer.json() | {
         "type": "https://example.com/problems/sold",
@@ -90,7 +90,7 @@ def test_an_entry_may_be_a_problem(face: Face) -> None:
 def test_a_problem_that_caches_may_keep_says_what_its_form_depends_on(face: Face) -> None:
     """Others are not kept (RFC 9110, 12.5.5)."""
     gone = Problem(410, headers={"cache-control": "max-age=60"})
-    stack = face.wrap(raising(SoldError()), ErrorEnvelope(map={SoldError: gone}))
+    stack = face.wrap(raising(SoldError()), ErrorEnvelope(exceptions={SoldError: gone}))
     answer = face.drive(stack)
     assert (answer.get("cache-control"), answer.get("vary")) == ("max-age=60", "Accept")
     answer = face.drive(face.wrap(raising(SoldError()), ErrorEnvelope()))
@@ -123,7 +123,7 @@ def test_a_function_that_fails_gives_a_clean_500(
     """Both what the app raised and what the function did are in the log."""
     assert status(face, SoldError("the cause"), {SoldError: target}) == 500
     failed, unhandled = caplog.records
-    assert failed.getMessage().startswith("ErrorEnvelope: map failed with ")
+    assert failed.getMessage().startswith("ErrorEnvelope: exceptions failed with ")
     assert failed.exc_info
     assert unhandled.getMessage().startswith("Unhandled SoldError")
 
@@ -234,13 +234,13 @@ def test_a_group_with_an_exit_passes(face: Face) -> None:
 def test_an_entry_that_cannot_be_is_an_error_that_names_it(entries: Any, told: str) -> None:
     """At construction, not at the first exception."""
     with pytest.raises(ValueError, match=told):
-        ErrorEnvelope(map=entries)
+        ErrorEnvelope(exceptions=entries)
 
 
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"reenvelope": "sometimes"}, "reenvelope.*'sometimes'"),
+        ({"convert": "sometimes"}, "convert.*'sometimes'"),
         ({"on_exception": 42}, "on_exception.*42"),
         ({"on_exception": [print, 42]}, "on_exception.*42"),
         ({"on_exception": asyncio.sleep}, "on_exception.*sleep"),
@@ -248,7 +248,7 @@ def test_an_entry_that_cannot_be_is_an_error_that_names_it(entries: Any, told: s
         ({"page": asyncio.sleep}, "page.*sleep"),
     ],
     ids=[
-        "reenvelope",
+        "convert",
         "on_exception",
         "one of several",
         "a coroutine function",
@@ -267,6 +267,6 @@ def test_an_option_that_cannot_be_is_an_error_that_names_it(
 def test_a_map_that_is_changed_later_changes_nothing() -> None:
     """A policy is immutable once made."""
     entries: dict[type[Exception] | str, Any] = {SoldError: 410}
-    envelope = ErrorEnvelope(map=entries)
+    envelope = ErrorEnvelope(exceptions=entries)
     entries[SoldError] = 404
     assert envelope.judge(SoldError()).status == 410

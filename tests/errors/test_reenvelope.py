@@ -269,7 +269,7 @@ def test_who_does_not_ask_for_json_gets_what_the_app_answers(
 @frameworks
 def test_never_leaves_all_as_it_is(name: str) -> None:
     """Exceptions are answered all the same."""
-    bare, wrapped = ask(name, "/nowhere", accept="application/json", reenvelope="never")
+    bare, wrapped = ask(name, "/nowhere", accept="application/json", convert="never")
     assert (wrapped.status, wrapped.chunks) == (bare.status, bare.chunks)
     assert own_fields(wrapped) == own_fields(bare)
 
@@ -281,7 +281,7 @@ def test_always_makes_each_a_problem_in_the_form_that_is_accepted(
 ) -> None:
     """Also of what the app said."""
     for path in ("/nowhere", "/own", "/own-json"):
-        _, wrapped = ask(name, path, accept=accept, reenvelope="always")
+        _, wrapped = ask(name, path, accept=accept, convert="always")
         assert wrapped.status == 404
         expected = (accept or "application/problem+json").split(",")[0]
         assert wrapped.get("content-type").partition(";")[0] == expected  # type: ignore[union-attr]  # it is there, or the test fails
@@ -304,16 +304,16 @@ def test_words_of_an_abort_are_kept_with_details_alone(name: str) -> None:
     _, without = ask(name, "/words", accept="application/json")
     assert WORDS not in without.text()
     check_problem(without, 404)
-    _, with_them = ask(name, "/words", accept="application/json", details=True)
+    _, with_them = ask(name, "/words", accept="application/json", expose_details=True)
     assert check_problem(with_them, 404)["detail"] == WORDS
 
 
 @pytest.mark.parametrize("name", ["fastapi", "litestar"])
 def test_words_in_a_document_stay_in_it_or_become_the_detail(name: str) -> None:
-    """It is the app's own document, until details says what to do with its words."""
+    """It is the app's own document, until expose_details says what to do with its words."""
     bare, without = ask(name, "/words", accept="application/json")
     assert without.body == bare.body
-    _, with_them = ask(name, "/words", accept="application/json", details=True)
+    _, with_them = ask(name, "/words", accept="application/json", expose_details=True)
     assert check_problem(with_them, 404)["detail"] == WORDS
 
 
@@ -537,12 +537,10 @@ def test_a_problem_stays_as_it_is(face: Face, mode: Any) -> None:
     """The app's own, and those of policies further in, also as a page."""
     document = b'{"type": "https://example.com/x", "title": "X", "status": 404}'
     fields = [("content-type", "application/problem+json; charset=utf-8")]
-    stack = face.wrap(lambda _: (404, fields, document), ErrorEnvelope(reenvelope=mode))
+    stack = face.wrap(lambda _: (404, fields, document), ErrorEnvelope(convert=mode))
     assert face.drive(stack, headers=JSON).body == document
 
-    limited = face.wrap(
-        lambda _: (200, [], b""), ErrorEnvelope(reenvelope=mode), RateLimiter("1/h")
-    )
+    limited = face.wrap(lambda _: (200, [], b""), ErrorEnvelope(convert=mode), RateLimiter("1/h"))
     for accept in ("application/json", "text/html", "text/plain"):
         face.drive(limited, headers=[("Accept", accept)])
         refused = face.drive(limited, headers=[("Accept", accept)])
@@ -557,7 +555,7 @@ def test_an_answer_below_400_is_not_looked_at(face: Face) -> None:
     """Whatever it says."""
     stack = face.wrap(
         lambda _: (200, [("content-type", "text/plain")], b"Not Found"),
-        ErrorEnvelope(reenvelope="always"),
+        ErrorEnvelope(convert="always"),
     )
     assert face.drive(stack, headers=JSON).body == b"Not Found"
 
@@ -581,7 +579,7 @@ def test_what_an_http_exception_says_with_500_and_above_is_left_out(
 ) -> None:
     """For every client: it is most often another exception's text. The log has it."""
     fields = [("content-type", kind), ("retry-after", "7")]
-    stack = face.wrap(lambda _: (502, fields, body), ErrorEnvelope(details=True))
+    stack = face.wrap(lambda _: (502, fields, body), ErrorEnvelope(expose_details=True))
     headers = [] if accept is None else [("Accept", accept)]
     answer = face.drive(stack, headers=headers)
     assert (answer.status, answer.get("retry-after")) == (502, "7")
@@ -630,4 +628,4 @@ def test_words_that_fastapi_sends_with_a_500_are_left_out() -> None:
     answer = drive_asgi(mantlet.wrap(app, ErrorEnvelope()))
     assert (answer.status, answer.get("x-own")) == (500, "yes")
     assert b"db-7" not in answer.body
-    assert b"db-7" in drive_asgi(mantlet.wrap(app, ErrorEnvelope(reenvelope="never"))).body
+    assert b"db-7" in drive_asgi(mantlet.wrap(app, ErrorEnvelope(convert="never"))).body

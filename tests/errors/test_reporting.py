@@ -222,7 +222,7 @@ def test_the_level_says_whose_business_it_is(
     face: Face, error: BaseException, status: int, level: int, heard: Collector
 ) -> None:
     """ERROR for the server's failures, WARNING for what was not foreseen, INFO for answers."""
-    answer = face.drive(face.wrap(raising(error), enveloped(map=MAP)))
+    answer = face.drive(face.wrap(raising(error), enveloped(exceptions=MAP)))
     assert answer.status == status
     record = heard.only
     assert (record.levelno, record.status) == (level, status)
@@ -882,7 +882,7 @@ def test_they_are_told_of_whatever_was_not_made_for_the_client(
 ) -> None:
     """What is logged as INFO is not for them."""
     listener = Listener()
-    face.drive(face.wrap(raising(error), enveloped(map=MAP, on_exception=listener)))
+    face.drive(face.wrap(raising(error), enveloped(exceptions=MAP, on_exception=listener)))
     assert listener.errors == ([error] if level > logging.INFO else [])
 
 

@@ -70,7 +70,7 @@ def test_the_error_is_the_one_that_the_map_makes_of_it(play: Callable[..., Outco
     """As it would be before the head."""
     late = Problem(409, detail="Taken.")
     outcome = play(
-        breaking(LINES, b"1\n"), ErrorEnvelope(stream_errors=True, map={Exception: late})
+        breaking(LINES, b"1\n"), ErrorEnvelope(stream_errors=True, exceptions={Exception: late})
     )
     assert json.loads(outcome.body[2:])["detail"] == "Taken."
 
@@ -132,7 +132,7 @@ def test_words_that_cannot_be_found_are_not_said(play: Callable[..., Outcome]) -
         raise ValueError(SECRET)
 
     outcome = play(
-        breaking(LINES, b"a\n"), ErrorEnvelope(stream_errors=True, map={Exception: fails})
+        breaking(LINES, b"a\n"), ErrorEnvelope(stream_errors=True, exceptions={Exception: fails})
     )
     assert json.loads(outcome.body[2:])["status"] == 500
     assert SECRET.encode() not in outcome.body

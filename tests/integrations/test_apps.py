@@ -128,7 +128,7 @@ def test_a_problem_is_answered_as_stated(name: str) -> None:
 def test_the_map_holds_for_what_the_app_has_no_handler_for(name: str) -> None:
     """As in any other framework."""
     make, drive = APPS[name]
-    stack = mantlet.wrap(make(), ErrorEnvelope(map={CanaryError: 409}))
+    stack = mantlet.wrap(make(), ErrorEnvelope(exceptions={CanaryError: 409}))
     assert drive(stack, path="/canary", headers=MINE).status == 409
 
 

@@ -154,7 +154,7 @@ def test_a_bound_in_shadow_refuses_nobody(face: Face, caplog: pytest.LogCaptureF
         ({"limit": 0}, ValueError, "limit must be at least 1, not 0"),
         ({"limit": 1.5}, TypeError, "limit must be a whole number of requests, not 1.5"),
         ({"limit": True}, TypeError, "not True"),
-        ({"limit": 1, "lease": 0}, ValueError, "lease must be between"),
+        ({"limit": 1, "lease": 0}, ValueError, "lease must be from 0.001 to 31536000 seconds"),
         ({"limit": 1, "lease": float("nan")}, ValueError, "nan"),
         ({"limit": 1, "lease": float("inf")}, ValueError, "inf"),
         ({"limit": 1, "lease": "5"}, TypeError, "'5'"),

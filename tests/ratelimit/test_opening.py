@@ -189,7 +189,7 @@ def test_memory_needs_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ({"on_outage": "block"}, ValueError, '"local", "allow" or "refuse", not \'block\''),
         ({"on_outage": None}, ValueError, "not None"),
-        ({"deadline": 0}, ValueError, "between 0.001 and 60 seconds, not 0"),
+        ({"deadline": 0}, ValueError, "from 0.001 to 60 seconds, not 0"),
         ({"deadline": 61}, ValueError, "not 61"),
         ({"deadline": float("nan")}, ValueError, "not nan"),
         ({"deadline": "1"}, TypeError, "deadline must be a number of seconds, not '1'"),

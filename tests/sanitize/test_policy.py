@@ -298,7 +298,7 @@ def test_an_error_that_is_answered_inside_is_sanitized(face: Face) -> None:
     def app(_carrier: MutableMapping[str, Any]) -> Said:
         raise RuntimeError("inside")
 
-    envelope = ErrorEnvelope(map={RuntimeError: Problem(503, detail=f"not at {SECRET}")})
+    envelope = ErrorEnvelope(exceptions={RuntimeError: Problem(503, detail=f"not at {SECRET}")})
     answer = ask(face, app, OutputSanitizer(secrets=[SECRET]), envelope)
     assert (answer.status, answer.json()["detail"]) == (503, f"not at {MASKED}")
 
@@ -568,8 +568,8 @@ def test_a_message_that_is_blocked_ends_the_connection() -> None:
         ({"mistyped_json": "drop"}, "mistyped_json must be one of"),
         ({"unreadable": "redact"}, "unreadable must be one of"),
         ({"unsafe_fields": "keep"}, "unsafe_fields"),
-        ({"largest_html": 0}, "largest_html must be at least 1 byte"),
-        ({"largest_decoded": -1}, "largest_decoded must be at least 1 byte"),
+        ({"largest_html": 0}, "largest_html must be at least 1, not"),
+        ({"largest_decoded": -1}, "largest_decoded must be at least 1, not"),
         ({"fields": ["/a/~2"]}, "~2"),
         ({"fields": [""]}, "empty name"),
         ({"html": {"/x": "loose"}}, "loose"),

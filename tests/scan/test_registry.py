@@ -86,7 +86,7 @@ def test_other_values_are_refused() -> None:
     """Nothing but text and bytes, and no negative time."""
     with pytest.raises(TypeError, match=r"secrets\[0\] must be text or bytes, not int"):
         Registry([1])  # type: ignore[list-item]  # what is tested
-    with pytest.raises(ValueError, match="overlap must be 0 seconds or more"):
+    with pytest.raises(ValueError, match="overlap must be at least 0 seconds"):
         Registry(overlap=-1)
 
 

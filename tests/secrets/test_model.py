@@ -115,11 +115,15 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "default": (lambda: secret(VALUE), ValueError, "a secret in the code is none"),
     "env": (lambda: secret(env="A=B"), ValueError, "env must be the name of a variable"),
     "key": (lambda: secret(key=""), ValueError, "key must not be empty"),
-    "min-length": (lambda: secret(min_length=0), ValueError, "min_length must be 1 or more"),
+    "min-length": (lambda: secret(min_length=0), ValueError, "min_length must be at least 1"),
     "pattern": (lambda: secret(pattern="("), ValueError, "pattern must be a regular expression"),
     "encoding": (lambda: secret(encoding="rot13"), ValueError, "encoding must be one of"),  # type: ignore[arg-type]  # what is tested
     "poll": (lambda: SecretLoader(App, poll=-1), ValueError, "poll must be 0 seconds or more"),
-    "overlap": (lambda: SecretLoader(App, overlap=-1), ValueError, "overlap must be 0 seconds"),
+    "overlap": (
+        lambda: SecretLoader(App, overlap=-1),
+        ValueError,
+        "overlap must be at least 0 seconds",
+    ),
     "no-sources": (lambda: SecretLoader(App, sources=[]), ValueError, "one or more"),
     "source": (
         lambda: SecretLoader(App, sources=["env"]),  # type: ignore[list-item]  # what is tested
@@ -139,7 +143,7 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "overlap-no-number": (
         lambda: SecretLoader(App, sources=[Environment({})], overlap=nan),
         ValueError,
-        "overlap must be 0 seconds or more",
+        "overlap must be at least 0 seconds",
     ),
     "ignored-name": (
         lambda: SecretLoader(App, ignore_names="A_NAME"),

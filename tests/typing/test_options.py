@@ -118,14 +118,15 @@ mantlet.wrap(neither)  # wrong: arg-type
 mantlet.asgi.wrap(wsgi)  # wrong: arg-type
 
 # policies
-api.add_middleware(mantlet.asgi.ErrorEnvelopeMiddleware, map={KeyError: 404}, debug=True)
-ErrorEnvelope(map={KeyError: 404, "a.b.Error": Problem(409), ValueError: lambda error: None})
-ErrorEnvelope(map={OSError: lambda error: Problem(503, detail=str(error.errno))}, details=True)
-ErrorEnvelope(reenvelope="always", page=lambda problem, request: problem.title)
+api.add_middleware(mantlet.asgi.ErrorEnvelopeMiddleware, exceptions={KeyError: 404}, debug=True)
+ErrorEnvelope(exceptions={KeyError: 404, "a.b.Error": Problem(409), ValueError: lambda error: None})
+ErrorEnvelope(exceptions={OSError: lambda error: Problem(503, detail=str(error.errno))})
+ErrorEnvelope(expose_details=True, mode={"* /api/*": "report"})
+ErrorEnvelope(convert="always", page=lambda problem, request: problem.title)
 ErrorEnvelope(on_exception=[lambda error, request: print(error)], catalogue=Catalogue("/p/"))
-ErrorEnvelope(map={KeyError: "404"})  # wrong: dict-item
-ErrorEnvelope(map={404: KeyError})  # wrong: dict-item
-ErrorEnvelope(reenvelope="sometimes")  # wrong: arg-type
+ErrorEnvelope(exceptions={KeyError: "404"})  # wrong: dict-item
+ErrorEnvelope(exceptions={404: KeyError})  # wrong: dict-item
+ErrorEnvelope(convert="sometimes")  # wrong: arg-type
 ErrorEnvelope(page=lambda problem: "")  # wrong: misc
 out_of_stock = Catalogue().add("out-of-stock", 409)
 assert_type(out_of_stock("Only 2 are left.", extensions={"left": 2}), Problem)

@@ -19,18 +19,20 @@ _PHRASES: Final = {
 }
 
 
-def document_problem(status: int, body: bytes, *, details: bool) -> Problem | None:
+def document_problem(status: int, body: bytes, *, expose_details: bool) -> Problem | None:
     """Return the problem that a framework's own JSON document is, or None for an app's.
 
     Args:
         status: 400 to 599.
         body: the document.
-        details: keep the words that an app has given a framework's HTTP exception below 500.
+        expose_details: keep the words that an app has given a framework's HTTP exception below 500.
     """
     found = _parsed(body)
     match found:
         case {"detail": str(said), **rest} if rest.keys() <= {"status_code"}:
-            return _stated(status, said, details=details)  # FastAPI, Litestar, REST framework
+            return _stated(
+                status, said, expose_details=expose_details
+            )  # FastAPI, Litestar, REST framework
         case {"detail": list(errors), **rest} if status == 422 and not rest:
             return _refused_by_fastapi(errors)
         case {"detail": str(said), "extra": list(errors)} if status == 400:
@@ -66,10 +68,10 @@ def is_phrase(status: int, text: str) -> bool:
     return text in {one.casefold() for one in known}
 
 
-def _stated(status: int, detail: str, *, details: bool) -> Problem | None:
+def _stated(status: int, detail: str, *, expose_details: bool) -> Problem | None:
     if is_phrase(status, detail):
         return Problem(status)
-    return Problem(status, detail=detail) if details and status < 500 else None
+    return Problem(status, detail=detail) if expose_details and status < 500 else None
 
 
 def _refused_by_fastapi(errors: list[Any]) -> Problem | None:

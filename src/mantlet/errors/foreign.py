@@ -40,7 +40,7 @@ _DJANGO_DEBUG: Final = b"<code>DEBUG = True</code>"
 
 
 def framework_problem(
-    status: int, media_type: str, body: bytes, *, details: bool = False
+    status: int, media_type: str, body: bytes, *, expose_details: bool = False
 ) -> Problem | None:
     """Return the problem that a framework's own error answer is, or None for an app's.
 
@@ -48,17 +48,17 @@ def framework_problem(
         status: 400 to 599.
         media_type: without its parameters, in lower case; "" where there is none.
         body: the whole body.
-        details: keep the words that an app has given a framework's HTTP exception below 500.
+        expose_details: keep the words that an app has given a framework's HTTP exception below 500.
     """
     if body.startswith(b"{"):  # Litestar calls its document what the route would have answered
-        return document_problem(status, body, details=details)
+        return document_problem(status, body, expose_details=expose_details)
     if media_type == "application/json":
         return None if body else Problem(status)
     if not body.strip() or is_phrase(status, body.decode("utf-8", "replace")):
         return Problem(status)
     found = _WERKZEUG.fullmatch(body)
     if found is not None and int(found["status"]) == status:
-        words = found["words"] if details and status < 500 else None
+        words = found["words"] if expose_details and status < 500 else None
         return Problem(status, detail=_unescaped(words) if words else None)
     django = _DJANGO.fullmatch(body) or _DJANGO_DEBUG in body
     if django or all(mark in body for mark in _DJANGO_CSRF):

@@ -51,16 +51,18 @@ class ErrorMap:
         entries: by exception class, or by its dotted name, which is not imported: a status, a
             `Problem`, or a function that takes the exception and returns one of these, or None to
             leave it to the next entry.
-        details: keep the words of frameworks' HTTP exceptions below 500.
+        expose_details: keep the words of frameworks' HTTP exceptions below 500.
 
     Raises:
         ValueError: a key names no exception, or a value is no answer to one.
     """
 
-    def __init__(self, entries: Mapping[type[Exception] | str, Target], *, details: bool) -> None:
+    def __init__(
+        self, entries: Mapping[type[Exception] | str, Target], *, expose_details: bool
+    ) -> None:
         self._classes: dict[type, Problem | Callable[[Any], Any]] = {}
         self._names: dict[str, Problem | Callable[[Any], Any]] = {}
-        self._details = details
+        self._expose_details = expose_details
         for key, target in entries.items():
             checked = _checked_target(key, target)
             if isinstance(key, str):
@@ -70,7 +72,7 @@ class ErrorMap:
                 self._classes[key] = checked
             else:
                 raise ValueError(
-                    f"a key of map must be an exception class or its name, not {key!r}"
+                    f"a key of exceptions must be an exception class or its name, not {key!r}"
                 )
 
     def judge(self, error: BaseException) -> Verdict:
@@ -145,7 +147,7 @@ class ErrorMap:
                 status, fields = declared(error, HTTP_EXCEPTIONS[name])
                 if status < 400:
                     return Verdict(status, None, fields, meant=True)
-                detail = words(error, status) if self._details else None
+                detail = words(error, status) if self._expose_details else None
                 return Verdict(status, Problem(status, detail=detail), fields, meant=True)
         return None
 
@@ -157,7 +159,9 @@ def _called(target: Callable[[Any], Any], error: BaseException) -> Problem | Non
         return made
     if isinstance(made, int):
         return Problem(made)
-    raise TypeError(f"a function of map must return a Problem, a status or None, not {made!r}")
+    raise TypeError(
+        f"a function in exceptions must return a Problem, a status or None, not {made!r}"
+    )
 
 
 def _checked_target(key: object, target: object) -> Problem | Callable[[Any], Any]:
@@ -165,27 +169,29 @@ def _checked_target(key: object, target: object) -> Problem | Callable[[Any], An
         try:
             return Problem(target)
         except ValueError as error:
-            raise ValueError(f"map[{key!r}]: {error}") from None
+            raise ValueError(f"exceptions[{key!r}]: {error}") from None
     if isinstance(target, Problem) or (callable(target) and not isinstance(target, type)):
         return target
-    raise ValueError(f"map[{key!r}] must be a status, a Problem or a function, not {target!r}")
+    raise ValueError(
+        f"exceptions[{key!r}] must be a status, a Problem or a function, not {target!r}"
+    )
 
 
 def _check_name(name: str) -> None:
     """Raise a ValueError if a dotted name is known to name no exception; import nothing new."""
     parts = name.split(".")
     if not all(part.isidentifier() for part in parts):
-        raise ValueError(f"a key of map must be a dotted name, not {name!r}")
+        raise ValueError(f"a key of exceptions must be a dotted name, not {name!r}")
     if len(parts) == 1:
         found: object = getattr(builtins, name, None)
         if not _is_exception(found):
-            raise ValueError(f"map names {name!r}, which is no exception of Python's own")
+            raise ValueError(f"exceptions names {name!r}, which is no exception of Python's own")
         return
     if find_spec(parts[0]) is None:
-        raise ValueError(f"map names {name!r}, but no package {parts[0]!r} is installed")
+        raise ValueError(f"exceptions names {name!r}, but no package {parts[0]!r} is installed")
     module = ".".join(parts[:-1])
     if module in sys.modules and not _is_exception(_loaded(name)):
-        raise ValueError(f"map names {name!r}, but {module} has no exception of that name")
+        raise ValueError(f"exceptions names {name!r}, but {module} has no exception of that name")
 
 
 def _is_exception(found: object) -> bool:

@@ -32,6 +32,7 @@ from typing import Final, get_args
 
 from mantlet._internal.disconnects import is_disconnect
 from mantlet.core.error_log import log, mark_reported
+from mantlet.core.modes import ModeOption, check_mode
 from mantlet.core.policy import Policy, Reply
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
@@ -43,7 +44,7 @@ from mantlet.errors.ids import request_id
 from mantlet.errors.mapping import INTERNAL, UNKNOWN, ErrorMap, Target, Verdict
 from mantlet.errors.masking import masked
 from mantlet.errors.negotiation import PROBLEM_JSON
-from mantlet.errors.reenvelope import Mode, Reenvelope, media_type, with_fields
+from mantlet.errors.reenvelope import Conversion, ConvertOption, media_type, with_fields
 from mantlet.errors.rendering import Page, render
 from mantlet.errors.reporting import Reporting
 from mantlet.errors.streams import FORMATS, Ending
@@ -63,12 +64,13 @@ class ErrorEnvelope(Policy):
     ``mantlet.state(...).request_id``.
 
     Args:
-        map: what exceptions are answered with: by class, or by dotted name, which is not imported,
-            a status, a `Problem`, or a function that takes the exception and returns one of these,
-            or None where it has no answer. Of several the one for the most derived class counts.
-        details: let clients see the words of frameworks' HTTP exceptions below 500, as in
+        exceptions: the response to each exception, by its class or its dotted name, which is not
+            imported: a status, a `Problem`, or a function that takes the exception and returns one
+            of these, or None to leave it to the next entry. The entry for the most derived class
+            applies.
+        expose_details: let clients see the words of frameworks' HTTP exceptions below 500, as in
             ``abort(404, "No such order")``, in the problems made of them.
-        reenvelope: which error answers of the app become problems: with ``"auto"`` those that a
+        convert: which error answers of the app become problems: with ``"auto"`` those that a
             framework made by itself, for clients that ask for JSON; with ``"always"`` all that are
             no problems already; with ``"never"`` none.
         page: makes the HTML page of a problem, in place of the plain one.
@@ -79,6 +81,8 @@ class ErrorEnvelope(Policy):
         debug: show the traceback, as a page, to browsers on this machine. It warns, and is refused
             where the environment says that this is production.
         catalogue: problem types whose pages are answered for the app.
+        mode: ``"enforce"``; ``"report"``, which logs exceptions and changes no response;
+            ``"off"``; or a mapping of route patterns to these.
 
     Raises:
         ValueError: an option that can't be; the message says which.
@@ -87,17 +91,19 @@ class ErrorEnvelope(Policy):
     def __init__(
         self,
         *,
-        map: Mapping[type[Exception] | str, Target] | None = None,
-        details: bool = False,
-        reenvelope: Mode = "auto",
+        exceptions: Mapping[type[Exception] | str, Target] | None = None,
+        expose_details: bool = False,
+        convert: ConvertOption = "auto",
         page: Page | None = None,
         stream_errors: bool = False,
         on_exception: Listener | Sequence[Listener] = (),
         debug: bool = False,
         catalogue: Catalogue | None = None,
+        mode: ModeOption = "enforce",
     ) -> None:
-        if reenvelope not in get_args(Mode):
-            raise ValueError(f'reenvelope must be "auto", "always" or "never", not {reenvelope!r}')
+        self.mode = check_mode(mode)
+        if convert not in get_args(ConvertOption):
+            raise ValueError(f'convert must be "auto", "always" or "never", not {convert!r}')
         listeners: object = [on_exception] if callable(on_exception) else on_exception
         if not isinstance(listeners, Sequence) or not all(_is_plain(one) for one in listeners):
             raise ValueError(f"on_exception must be a plain function or several: {on_exception!r}")
@@ -114,15 +120,15 @@ class ErrorEnvelope(Policy):
         self.catalogue = catalogue
         self.listeners = tuple(listeners)
         self.reporting = Reporting()
-        self._reenvelope = (
-            Reenvelope(reenvelope, details=details) if reenvelope != "never" else None
+        self._conversion = (
+            None if convert == "never" else Conversion(convert, expose_details=expose_details)
         )
-        self._map = ErrorMap(map or {}, details=details)
+        self._map = ErrorMap(exceptions or {}, expose_details=expose_details)
         if stream_errors:
             self.min_status = 0
         else:
             self.min_status = 400
-            if reenvelope == "never":
+            if convert == "never":
                 self.disabled_hooks = frozenset({"on_response"})
 
     def on_request(self, request: Request) -> Reply | None:
@@ -155,7 +161,8 @@ class ErrorEnvelope(Policy):
         verdict = self.judge(error)
         if mark_reported(request, error):
             outermost: ErrorEnvelope = request.state._envelope or self
-            outermost.report(request, error, f"answered with {verdict.status}", verdict)
+            outcome = f"{'would be ' if self._reports_only(request) else ''}answered with {verdict.status}"
+            outermost.report(request, error, outcome, verdict)
         if self.debug and verdict.status >= 500:
             shown = self._debug(request, error, verdict.status)
             if shown is not None:
@@ -163,6 +170,11 @@ class ErrorEnvelope(Policy):
         if verdict.problem is None:
             return Reply(verdict.status, verdict.fields)
         return with_fields(verdict.problem.reply(request), verdict.fields)
+
+    def _reports_only(self, request: Request) -> bool:
+        """Return whether no response to this request may change."""
+        mode = self.mode
+        return (mode if isinstance(mode, str) else mode.find(request)) == "report"
 
     def _debug(self, request: Request, error: Exception, status: int) -> Reply | None:
         try:
@@ -176,15 +188,17 @@ class ErrorEnvelope(Policy):
         if response.status < 400:
             self._watch_stream(request, response)
             return None
-        if self._reenvelope is None or request.state.problem is not None:
+        if self._conversion is None or request.state.problem is not None:
             return None
-        return self._reenvelope.look_at(request, response)
+        return self._conversion.look_at(request, response)
 
     def _watch_stream(self, request: Request, response: Response) -> None:
         """See to it that a stream that breaks off says so."""
         kind = media_type(response)
         headers = response.headers
-        if kind not in FORMATS or "Content-Length" in headers or "Content-Encoding" in headers:
+        if kind not in FORMATS:
+            return
+        if "Content-Length" in headers or "Content-Encoding" in headers:
             return
         ending = Ending(response, kind)
         response.on_late_error = lambda error: ending.words(
@@ -196,7 +210,7 @@ class ErrorEnvelope(Policy):
         try:
             return self._map.judge(error)
         except Exception as failure:  # noqa: BLE001  # of a function of the map, most likely
-            _log_failure("map", failure)
+            _log_failure("exceptions", failure)
             return UNKNOWN
 
     def render(self, problem: Problem, request: Request) -> Reply:

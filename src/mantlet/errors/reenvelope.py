@@ -15,24 +15,24 @@ from mantlet.errors.negotiation import PROBLEM_JSON, PROBLEM_XML, asks_for_json
 from mantlet.errors.rendering import ACCEPT
 from mantlet.exceptions import ResponseTooLarge
 
-__all__ = ["Mode", "Reenvelope", "media_type", "with_fields"]
+__all__ = ["Conversion", "ConvertOption", "media_type", "with_fields"]
 
-Mode = Literal["auto", "always", "never"]
+ConvertOption = Literal["auto", "always", "never"]
 
 
-class Reenvelope:
+class Conversion:
     """Puts a problem in the place of an error answer of the app.
 
     Args:
-        mode: ``"auto"``: of what a framework made by itself, for clients that ask for JSON, and of
-            what it made of an HTTP exception of 500 and above with words, for all; ``"always"``: of
-            everything that is no problem.
-        details: keep the words of HTTP exceptions below 500.
+        option: ``"auto"`` converts a framework's own error pages for clients that ask for JSON, and
+            its pages for HTTP exceptions of 500 and above with a message for every client;
+            ``"always"`` converts every error response that is not a problem yet.
+        expose_details: keep the words of HTTP exceptions below 500.
     """
 
-    def __init__(self, mode: Mode, *, details: bool) -> None:
-        self._always = mode == "always"
-        self._details = details
+    def __init__(self, option: ConvertOption, *, expose_details: bool) -> None:
+        self._always = option == "always"
+        self._expose_details = expose_details
 
     def look_at(self, request: Request, response: Response) -> Awaitable[Reply | None] | None:
         """Return what is to take the place of an error answer, if anything may have to."""
@@ -75,7 +75,7 @@ class Reenvelope:
             return Problem(status)
         if not self._always and not _asks_for_json(request):
             return None
-        return framework_problem(status, kind, body, details=self._details)
+        return framework_problem(status, kind, body, expose_details=self._expose_details)
 
 
 def _asks_for_json(request: Request) -> bool:

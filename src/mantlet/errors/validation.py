@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from mantlet._internal.pydantic_errors import public_error
 from mantlet.core.problem import Problem
+from mantlet.http.json_pointer import join_pointer
 
 __all__ = ["INVALID_INPUT", "invalid_input", "validation_problem"]
 
@@ -58,12 +59,8 @@ def _entry(error: Mapping[str, Any]) -> dict[str, str]:
         entry["in"] = where.pop(0)
     if code == "json_invalid":
         where = []  # pydantic and FastAPI give the place in the text
-    entry["pointer"] = "".join(f"/{_escaped(part)}" for part in where)
+    entry["pointer"] = join_pointer(where)
     entry["code"] = code
     if words is not None:
         entry["detail"] = words
     return entry
-
-
-def _escaped(part: str) -> str:
-    return part.replace("~", "~0").replace("/", "~1")

@@ -1,9 +1,10 @@
 """What is wrong with an input, told so that a client can act on it and without its values."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from mantlet.exceptions import MantletError
+from mantlet.http.json_pointer import join_pointer as pointer
 
 __all__ = ["Fault", "Invalid", "Place", "pointer"]
 
@@ -62,15 +63,6 @@ class Invalid(MantletError):
         self.faults = tuple(faults)
         self.headers = headers or {}
         super().__init__(f"{status}: {', '.join(fault.code for fault in self.faults)}")
-
-
-# Any: tokens are names of members and indices of items.
-def pointer(tokens: Iterable[Any]) -> str:
-    """Return the JSON Pointer of a path of names and indices (RFC 6901)."""
-    return "".join(
-        f"/{token.replace('~', '~0').replace('/', '~1')}" if isinstance(token, str) else f"/{token}"
-        for token in tokens
-    )
 
 
 def _told(token: str) -> str:

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from mantlet._internal.options import check_int
+
 __all__ = ["Limits", "Size", "read_size"]
 
 #: Bytes as a number, or as text with a decimal or binary unit: ``"5 MB"``, ``"64 KiB"``.
@@ -23,6 +25,7 @@ _UNITS: Final = {
 DEEPEST: Final = 200
 #: CPython reads no longer integers (`sys.int_info.default_max_str_digits`).
 LONGEST_NUMBER: Final = 4300
+_HIGHEST: Final = {"depth": DEEPEST, "digits": LONGEST_NUMBER}
 
 
 def read_size(option: str, value: Size) -> int:
@@ -148,11 +151,7 @@ class Limits:
             "errors": errors,
         }
         for option, number in numbers.items():
-            if type(number) is not int or number < 1:
-                raise ValueError(f"{option} must be at least 1, not {number!r}")
-        for option, most in (("depth", DEEPEST), ("digits", LONGEST_NUMBER)):
-            if numbers[option] > most:
-                raise ValueError(f"{option} must be at most {most}, not {numbers[option]}")
+            check_int(option, number, most=_HIGHEST.get(option))
         for option, size in sizes.items():
             numbers[option] = read_size(option, size)
         for option, number in numbers.items():

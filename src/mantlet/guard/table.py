@@ -11,20 +11,18 @@ What it costs: one look-up for a path without parameters, however many there are
 visit to each node of the trie that the path leads to.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Final, Generic, TypeVar
 
 from mantlet.guard.paths import is_plain
 from mantlet.guard.templates import Template, read_template
+from mantlet.http.headers import is_token
 from mantlet.http.routing.trie import Node, plant, walk
 
 __all__ = ["Methods", "Table"]
 
 T = TypeVar("T")
 
-# RFC 9110, 5.6.2: token.
-_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 #: Those that apps take in any case (RFC 9110, 9.3; RFC 5789; QUERY is a draft).
 _STANDARD: Final = frozenset(
     ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE")
@@ -52,9 +50,7 @@ class Methods(Generic[T]):
             ValueError: it is there already, or is none.
         """
         text = template.text
-        if not _TOKEN.fullmatch(method) or (
-            method not in _STANDARD and method.upper() in _STANDARD
-        ):
+        if not is_token(method) or (method not in _STANDARD and method.upper() in _STANDARD):
             raise ValueError(f'the method of {text!r} must be such as "GET", not {method!r}')
         for known, (_, other) in self.by_name.items():
             if known.upper() != method.upper():

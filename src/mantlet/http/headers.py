@@ -8,18 +8,22 @@ import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import itemgetter
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 __all__ = [
+    "TOKEN",
     "FieldNames",
     "Headers",
     "MutableHeaders",
+    "is_token",
 ]
 
 Native = TypeVar("Native", str, bytes)
 
-# RFC 9110, 5.6.2: token; 5.5: field values hold no CR, LF or NUL, and no other control but HTAB.
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+#: A token (RFC 9110, 5.6.2), for regular expressions.
+TOKEN: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # noqa: S105  # not a secret
+_TOKEN: Final = re.compile(TOKEN)
+# RFC 9110, 5.5: values have no CR, LF or NUL, and no other control character but HTAB.
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
 #: The two fields that CGI names without a prefix (RFC 3875, 4.1).
 UNPREFIXED = {"CONTENT_TYPE": "content-type", "CONTENT_LENGTH": "content-length"}
@@ -49,6 +53,11 @@ class _LowerNames(dict[str, Native], Generic[Native]):
 
 LOWER_TEXT = _LowerNames(str)
 LOWER_BYTES = _LowerNames(str.encode)
+
+
+def is_token(text: str) -> bool:
+    """Return whether a text is a token (RFC 9110, 5.6.2)."""
+    return _TOKEN.fullmatch(text) is not None
 
 
 def check_name(name: str) -> str:

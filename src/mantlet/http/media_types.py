@@ -4,16 +4,17 @@ import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from mantlet.http.headers import TOKEN
+
 __all__ = ["UTF_8", "MediaType", "read_media_type"]
 
 #: What UTF-8 is called as a charset, in lower case (the Encoding Standard's common names of it).
 UTF_8: Final = frozenset({"utf-8", "utf8"})
 
-_WORD: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_TYPE: Final = re.compile(rf"({_WORD})/({_WORD})")
+_TYPE: Final = re.compile(rf"({TOKEN})/({TOKEN})")
 # RFC 9110, 5.6.6. A quoted value with a backslash is read differently by different parsers.
 _PARAMETER: Final = re.compile(
-    rf"[ \t]*;[ \t]*({_WORD})=(?:({_WORD})|\"([^\"\\\x00-\x08\x0a-\x1f\x7f]*)\")"
+    rf"[ \t]*;[ \t]*({TOKEN})=(?:({TOKEN})|\"([^\"\\\x00-\x08\x0a-\x1f\x7f]*)\")"
 )
 _LONGEST: Final = 512
 

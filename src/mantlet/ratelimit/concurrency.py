@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from mantlet._internal.options import check_int, check_number
 from mantlet.ratelimit.keys.key import Key, KeyFunction, as_key
 from mantlet.ratelimit.quota import check_name
 
@@ -43,14 +44,8 @@ class Concurrency:
         name: str = "concurrency",
         shadow: bool = False,
     ) -> None:
-        if isinstance(limit, bool) or not isinstance(limit, int):
-            raise TypeError(f"limit must be a whole number of requests, not {limit!r}")
-        if limit < 1:
-            raise ValueError(f"limit must be at least 1, not {limit}")
-        if isinstance(lease, bool) or not isinstance(lease, int | float):
-            raise TypeError(f"lease must be a number of seconds, not {lease!r}")
-        if not 0.001 <= lease <= 31_536_000:
-            raise ValueError(f"lease must be between a millisecond and a year, not {lease} seconds")
+        check_int("limit", limit, unit="requests")
+        check_number("lease", lease, least=0.001, most=31_536_000)
         values = {
             "limit": limit,
             "key": None if key is None else as_key(key),

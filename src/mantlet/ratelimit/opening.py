@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from time import monotonic_ns
 from typing import Any, Literal
 
+from mantlet._internal.options import check_int, check_number
 from mantlet.ratelimit.book import Book
 from mantlet.ratelimit.counter import Counter
 from mantlet.ratelimit.fallback import Fallback
@@ -39,14 +40,12 @@ class StoreOptions:
             raise ValueError(
                 f'on_outage must be "local", "allow" or "refuse", not {self.on_outage!r}'
             )
-        _check_whole("max_keys", self.max_keys, "clients")
-        _check_whole("lease", self.lease, "tokens")
-        _check_whole("workers", self.workers, "processes")
-        deadline: object = self.deadline
-        if isinstance(deadline, bool) or not isinstance(deadline, int | float):
-            raise TypeError(f"deadline must be a number of seconds, not {deadline!r}")
-        if not 0.001 <= deadline <= 60:
-            raise ValueError(f"deadline must be between 0.001 and 60 seconds, not {deadline}")
+        counts = (("max_keys", "clients"), ("lease", "tokens"), ("workers", "processes"))
+        for option, unit in counts:
+            value = getattr(self, option)
+            if value is not None:
+                check_int(option, value, unit=unit)
+        check_number("deadline", self.deadline, least=0.001, most=60)
         if self.clock is not None and not callable(self.clock):
             raise TypeError(
                 f"clock must be a function that returns nanoseconds, not {self.clock!r}"
@@ -100,15 +99,6 @@ def _open(uri: str, options: StoreOptions) -> Store | None:
     if uri == "memory://":
         return MemoryStore(limit, options.clock or monotonic_ns)
     return None
-
-
-def _check_whole(option: str, number: object, what: str) -> None:
-    if number is None:
-        return
-    if isinstance(number, bool) or not isinstance(number, int):
-        raise TypeError(f"{option} must be a whole number of {what}, not {number!r}")
-    if number < 1:
-        raise ValueError(f"{option} must be at least 1, not {number}")
 
 
 def _configured_workers() -> int:

@@ -7,6 +7,8 @@ from typing import Literal
 
 from limits import parse_many
 
+from mantlet._internal.options import check_int
+
 __all__ = ["Quota", "Window", "check_name", "parse_quotas"]
 
 #: How requests are counted where not by a token bucket; each is a strategy of `limits`.
@@ -134,11 +136,7 @@ def _burst(amount: int, said: int | None, burst: int | None) -> int:
         burst = amount if said is None else said
     elif said is not None:
         raise ValueError(f"burst is in the rate already, so it can't be {burst!r} besides")
-    elif isinstance(burst, bool) or not isinstance(burst, int):
-        raise TypeError(f"burst must be a whole number of requests, not {burst!r}")
-    if burst < 1:
-        raise ValueError(f"burst must be at least 1, not {burst}")
-    return burst
+    return check_int("burst", burst, unit="requests")
 
 
 def _read(rate: str) -> tuple[int, int, int | None]:

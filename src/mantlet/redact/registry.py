@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from weakref import WeakSet
 
 from mantlet._internal.locks import ForkSafeLock
+from mantlet._internal.options import check_number
 from mantlet.redact.variants import Needle, forms, weakness
 
 __all__ = ["Known", "Registry", "Values", "registry_of"]
@@ -47,9 +48,7 @@ class Registry:
         key: bytes | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        if not overlap >= 0:  # nor what is no number
-            raise ValueError(f"overlap must be 0 seconds or more, not {overlap}")
-        self._overlap = overlap
+        self._overlap = check_number("overlap", overlap, least=0)
         self._clock = clock
         self._key = os.urandom(32) if key is None else key
         self._lock = ForkSafeLock()

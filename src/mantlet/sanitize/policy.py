@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Iterable, Mapping
 from functools import partial
 from typing import Final, Literal
 
+from mantlet._internal.options import check_int
 from mantlet.core.policy import Close, Message, Policy, Reply
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
@@ -98,8 +99,7 @@ class OutputSanitizer(Policy):
         _check("mistyped_json", mistyped_json, "report", "mend")
         _check("unreadable", unreadable, "report", "block")
         for name, size in (("largest_html", largest_html), ("largest_decoded", largest_decoded)):
-            if size < 1:
-                raise ValueError(f"{name} must be at least 1 byte, not {size}")
+            check_int(name, size, unit="bytes")
         self._findings = Findings(on_finding)
         self._head = Head(
             headers=headers,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
+from mantlet._internal.options import check_int
 from mantlet.secrets.sealed import Sealed
 from mantlet.secrets.secret import Secret
 from mantlet.secrets.sources.source import Field
@@ -97,8 +98,8 @@ def secret(
         raise ValueError(f"env must be the name of a variable, not {env!r}")
     if key is not None and not key:
         raise ValueError("key must not be empty")
-    if min_length is not None and min_length < 1:
-        raise ValueError(f"min_length must be 1 or more, not {min_length}")
+    if min_length is not None:
+        check_int("min_length", min_length, unit="characters")
     if encoding not in (None, *get_args(Encoding)):
         raise ValueError(f"encoding must be one of {get_args(Encoding)}, not {encoding!r}")
     compiled = None if pattern is None else _compiled(pattern)

@@ -68,7 +68,7 @@ def test_what_is_declared_and_what_is_there_must_be_one_of_the_types(
         ({"max_size": "5 apples"}, ValueError, "max_size"),
         ({"max_size": 0}, ValueError, "max_size"),
         ({"min_size": -1}, ValueError, "min_size"),
-        ({"min_size": True}, ValueError, "min_size"),
+        ({"min_size": True}, TypeError, "min_size"),
         ({"min_size": 10, "max_size": 5}, ValueError, "min_size"),
         ({"max_count": 0, "many": True}, ValueError, "max_count"),
         ({"max_count": 2}, ValueError, "many=True"),

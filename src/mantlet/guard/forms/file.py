@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from mantlet._internal.options import check_int
 from mantlet.guard.forms.magic import MARKUP, canonical, magic_of
 from mantlet.guard.limits import Size, read_size
 
@@ -121,14 +122,12 @@ class File:
 
 
 def _check_numbers(file: File) -> None:
-    if type(file.min_size) is not int or file.min_size < 0:
-        raise ValueError(f"min_size must be 0 or more bytes, not {file.min_size!r}")
+    check_int("min_size", file.min_size, least=0, unit="bytes")
     if file.max_size is not None and file.min_size > int(file.max_size):
         raise ValueError(f"min_size must be at most max_size, not {file.min_size}")
     if file.max_count is None:
         return
-    if type(file.max_count) is not int or file.max_count < 1:
-        raise ValueError(f"max_count must be at least 1, not {file.max_count!r}")
+    check_int("max_count", file.max_count, unit="files")
     if not file.many:
         raise ValueError(f"max_count needs many=True, so it can't be {file.max_count}")
 

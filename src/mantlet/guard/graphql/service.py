@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from mantlet._internal.extras import import_extra
+from mantlet._internal.options import check_int
 
 if TYPE_CHECKING:
     from graphql import GraphQLSchema
@@ -49,8 +50,7 @@ class GraphQL:
             "max_tokens": max_tokens,
         }
         for name, bound in bounds.items():
-            if bound < 1:
-                raise ValueError(f"{name} must be at least 1, not {bound}")
+            check_int(name, bound)
         graphql = import_extra("graphql", "graphql")
         if isinstance(schema, str):
             try:

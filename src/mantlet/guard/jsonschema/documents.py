@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
 from mantlet.guard.faults import pointer
+from mantlet.http.json_pointer import split_pointer
 
 __all__ = ["Documents", "Spot", "objects"]
 
@@ -70,8 +71,8 @@ class Documents:
                 raise LookupError(f"{reference!r} refers to an anchor that is not there")
             uri, fragment = spot
         found = self._documents[uri]
-        for token in fragment.split("/")[1:]:
-            found = _step(found, token.replace("~1", "/").replace("~0", "~"), reference)
+        for token in split_pointer(fragment):
+            found = _step(found, token, reference)
         return Spot(uri, fragment), found
 
     def only(self, anchor: str) -> Spot | None:

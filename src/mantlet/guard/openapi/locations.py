@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+from mantlet.http.json_pointer import escape_token
+
 __all__ = ["Located", "Location"]
 
 
@@ -20,10 +22,7 @@ class Location(NamedTuple):
         """Return the place of a member or an item, or of one further down."""
         document, pointer = self
         for token in tokens:
-            if isinstance(token, str) and ("/" in token or "~" in token):
-                pointer = f"{pointer}/{token.replace('~', '~0').replace('/', '~1')}"
-            else:
-                pointer = f"{pointer}/{token}"
+            pointer = f"{pointer}/{escape_token(token) if isinstance(token, str) else token}"
         return Location(document, pointer)
 
     def __str__(self) -> str:

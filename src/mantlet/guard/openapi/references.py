@@ -7,7 +7,7 @@ schema with an ``$id`` references are resolved against that first (JSON Schema 2
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import quote, unquote, urldefrag, urljoin
@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote, urldefrag, urljoin
 from mantlet.guard.openapi.files import relative_path
 from mantlet.guard.openapi.loading import Loaded, read_content
 from mantlet.guard.openapi.locations import Located, Location
+from mantlet.http.json_pointer import has_bad_escape, split_pointer
 
 __all__ = ["References"]
 
@@ -23,7 +24,6 @@ _FILE: Final = "directory:/"
 #: What stays as it is in a fragment (RFC 3986, 3.5).
 _SAFE: Final = "/~!$&'()*+,;=:@?"
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,9}")
-_ESCAPE: Final = re.compile(r"~(?![01])")
 
 
 class References:
@@ -194,8 +194,7 @@ def _point(resource: Located, pointer: str) -> Located:
     return Located(value, location)
 
 
-def _tokens(pointer: str) -> Iterator[str]:
-    if _ESCAPE.search(pointer):
+def _tokens(pointer: str) -> Sequence[str]:
+    if has_bad_escape(pointer):
         raise ValueError("has a ~ that is neither ~0 nor ~1")
-    for token in pointer.split("/")[1:]:
-        yield token.replace("~1", "/").replace("~0", "~")
+    return split_pointer(pointer)

@@ -8,12 +8,12 @@ from mantlet.guard.openapi.content_rules import content_faults
 from mantlet.guard.openapi.parameter_rules import header_faults, parameter_faults
 from mantlet.guard.openapi.structure import FIXED_METHODS
 from mantlet.guard.openapi.subject import Found, Subject
+from mantlet.http.headers import is_token
 from mantlet.http.media_types import read_media_type
 
 __all__ = ["RULES"]
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9._-]+")
-_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _STATUS: Final = re.compile(r"default|[1-5](?:[0-9]{2}|XX)")
 _VARIABLE: Final = re.compile(r"\{([^{}]*)\}")
 _FORM_STYLES: Final = ("form", "spaceDelimited", "pipeDelimited", "deepObject")
@@ -81,7 +81,7 @@ def _variable(subject: Subject) -> Found:
 def _item(subject: Subject) -> Found:
     methods = subject.value.get("additionalOperations")
     for method in methods if isinstance(methods, dict) else ():
-        if not _TOKEN.fullmatch(method):
+        if not is_token(method):
             yield ("additionalOperations", method), "is no method (RFC 9110, 9.1)"
         elif method.lower() in FIXED_METHODS:
             words = f"is the method of the field {method.lower()!r}"

@@ -1,11 +1,11 @@
 """One parameter, as it is declared, whoever has declared it."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from mantlet.guard.parameters.shape import TEXT, Shape
+from mantlet.http.headers import is_token
 
 __all__ = ["Parameter", "ParameterPlace", "Style"]
 
@@ -24,8 +24,6 @@ _STYLES: Final[dict[str, tuple[Style, ...]]] = {
 }
 _DELIMITED: Final = ("spaceDelimited", "pipeDelimited")
 _EXPLODED: Final = ("form", "cookie")
-# RFC 9110, 5.6.2, and RFC 6265, 4.1.1.
-_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +92,7 @@ class Parameter:
     def _check_name(self) -> None:
         if not self.name:
             self._refuse("name must not be empty", self.name)
-        if self.place in ("header", "cookie") and not _TOKEN.fullmatch(self.name):
+        if self.place in ("header", "cookie") and not is_token(self.name):
             self._refuse("name must be a token (RFC 9110, 5.6.2)", self.name)
 
     def _check_options(self) -> None:
@@ -135,7 +133,7 @@ class Parameter:
         if not names:
             self._refuse("properties must be named, as other cookies are not its own", names)
         for name in names:
-            if not _TOKEN.fullmatch(name):
+            if not is_token(name):
                 self._refuse("properties must be tokens (RFC 6265, 4.1.1)", name)
 
     def _refuse(self, rule: str, value: object) -> None:

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from mantlet.http.forms.malformed import Malformed
 from mantlet.http.forms.texts import read_text
+from mantlet.http.headers import TOKEN
 from mantlet.http.media_types import MediaType, read_media_type
 
 __all__ = ["PartHead", "is_field_name", "read_head"]
@@ -21,19 +22,18 @@ _KNOWN: Final = frozenset(
 _AS_IT_IS: Final = frozenset({"7bit", "8bit", "binary"})
 # C1 among them; tabs not, which are looked at where they matter.
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
-_TOKEN: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # noqa: S105  # RFC 9110, 5.6.2
-_VALUE: Final = rf'({_TOKEN}|"[^"]*")'
+_VALUE: Final = rf'({TOKEN}|"[^"]*")'
 # Spaces, since there are parsers that read no parameter behind a tab.
 _DISPOSITION: Final = re.compile(
     rf"form-data; *name={_VALUE}(?:; *filename={_VALUE})?", re.IGNORECASE | re.ASCII
 )
 # RFC 6266, 4.3 has it last, or alone.
 _LENIENT: Final = re.compile(
-    rf"{_DISPOSITION.pattern}(?:; *filename\*=({_TOKEN}))?", re.IGNORECASE | re.ASCII
+    rf"{_DISPOSITION.pattern}(?:; *filename\*=({TOKEN}))?", re.IGNORECASE | re.ASCII
 )
 _EXTENDED: Final = re.compile(r"; *(?:file)?name\*", re.IGNORECASE | re.ASCII)
 # What is no content field has no meaning in a part (RFC 2046, 5.1).
-_MEANINGLESS: Final = re.compile(rf"(?!content-){_TOKEN}")
+_MEANINGLESS: Final = re.compile(rf"(?!content-){TOKEN}")
 # Percent-encoded quotes and line ends.
 _ESCAPE: Final = re.compile("%(?:22|0[AaDd])")
 # Django strips white space, aiohttp slashes at the beginning, and cuts at semicolons.

@@ -1,12 +1,11 @@
 """Values by patterns: what `mantlet.http.routing` tells of."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Generic, TypeVar
-from urllib.parse import unquote
 
-from mantlet.http.routing.trie import ONE, REST, Node, Segment, plant, walk
+from mantlet.http.routing.patterns import NAMELESS_REST, parse_pattern, parse_template
+from mantlet.http.routing.trie import REST, Node, Segment, plant, walk
 
 __all__ = ["Routes"]
 
@@ -16,13 +15,6 @@ Entry = TypeVar("Entry")
 #: The parameters of a template: each name, with the index of its segment.
 Places = tuple[tuple[str, int], ...]
 
-# RFC 9110, 5.6.2: token; here without "*" and lower case.
-_METHOD: Final = r"[!#$%&'+\-.^_`|~0-9A-Z]+"
-_PATTERN: Final = re.compile(rf"(\*|{_METHOD}(?:,{_METHOD})*) (/.*)(?<!\s)", re.DOTALL)
-_PARAMETER: Final = re.compile(r"\{([^{}:]*)(:path)?\}")
-_NOT_LITERAL: Final = re.compile(r"[{}*<>\x00-\x1f\x7f]")
-#: How a rest without a name stands in a template's shape, where no literal looks like it.
-_NAMELESS_REST: Final = "*"
 _NO_PARAMETERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -44,19 +36,20 @@ class Routes(Generic[T]):
         self._static: dict[str, _Methods[tuple[T, Mapping[str, str]]]] = {}
         self._root: Node[_Ends[T]] = Node()
         self._depth = 0  # the segments of the longest template in the trie
-        for pattern, value in routes:
-            methods, shape, places = _read(pattern)
-            if places or _NAMELESS_REST in shape:
-                self._plant(methods, shape, (value, places))
+        for text, value in routes:
+            pattern = parse_pattern(text)
+            shape, places = parse_template(pattern)
+            if places or NAMELESS_REST in shape:
+                self._plant(pattern.methods, shape, (value, places))
             else:
                 here = self._static.setdefault("/".join(map(str, shape)), _Methods())
-                here.add(methods, (value, _NO_PARAMETERS))
+                here.add(pattern.methods, (value, _NO_PARAMETERS))
 
-    def _plant(self, methods: set[str], shape: list[Segment], entry: tuple[T, Places]) -> None:
+    def _plant(self, methods: Iterable[str], shape: list[Segment], entry: tuple[T, Places]) -> None:
         rest_from = None
-        if shape[-1] in (REST, _NAMELESS_REST):
+        if shape[-1] in (REST, NAMELESS_REST):
             rest_from = len(shape) - 1
-        if shape[-1] == _NAMELESS_REST:
+        if shape[-1] == NAMELESS_REST:
             shape[-1] = REST
             self._ends(shape[:-1], None).slash.add(methods, entry)
         self._ends(shape, rest_from).here.add(methods, entry)
@@ -113,7 +106,7 @@ class _Methods(dict[str, tuple[Entry, ...]], Generic[Entry]):
 
     __slots__ = ()
 
-    def add(self, methods: set[str], entry: Entry) -> None:
+    def add(self, methods: Iterable[str], entry: Entry) -> None:
         for method in methods:
             self[method] = (*self.get(method, ()), entry)
 
@@ -152,46 +145,3 @@ def _named(
             parameters[name] = parts[index]
         found.append((value, parameters))
     return found
-
-
-# -- patterns -------------------------------------------------------------------------------------
-
-
-def _read(pattern: str) -> tuple[set[str], list[Segment], Places]:
-    """Return a pattern's methods, its template's segments without names, and the names."""
-    if not isinstance(pattern, str):
-        raise TypeError(f'a pattern must be text such as "GET /users/{{id}}", not {pattern!r}')
-    read = _PATTERN.fullmatch(pattern)
-    if read is None:
-        raise _malformed(pattern, "is not a method in upper case, a space and a path")
-    shape: list[Segment] = []
-    places: dict[str, int] = {}
-    for segment in filter(None, read[2].split("/")):
-        if shape and shape[-1] in (REST, _NAMELESS_REST):
-            raise _malformed(pattern, "has something behind its rest")
-        parameter = _PARAMETER.fullmatch(segment)
-        if parameter is None:
-            _check_literal(pattern, segment)
-            shape.append(segment)
-            continue
-        name = parameter[1]
-        if not name.isidentifier() or name in places:
-            raise _malformed(pattern, f"has the name {name!r} twice, or it is no identifier")
-        places[name] = len(shape)
-        shape.append(REST if parameter[2] else ONE)
-    return set(read[1].split(",")), shape, tuple(places.items())
-
-
-def _check_literal(pattern: str, segment: str) -> None:
-    if "?" in segment:
-        raise _malformed(pattern, "has a query, which is no part of a path")
-    if "%" in segment:
-        raise _malformed(pattern, "is not in decoded form", unquote(pattern))
-    if segment != _NAMELESS_REST and _NOT_LITERAL.search(segment):
-        raise _malformed(pattern, f"has the segment {segment!r}, which is no literal")
-
-
-def _malformed(pattern: str, fault: str, right: str = "%") -> ValueError:
-    if "%" in right:
-        right = "GET /users/{id}/files/{name:path}"
-    return ValueError(f'the pattern {pattern!r} {fault}; write one such as "{right}"')

@@ -14,13 +14,15 @@ of a bucket by it, nor into a fresh one.
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from mantlet._internal.options import check_int
 from mantlet.core.request import Request
 from mantlet.http.forms import is_field_name
+from mantlet.http.headers import is_token
 from mantlet.ratelimit.keys.bodies import form_field, json_member, parse_pointer
 from mantlet.ratelimit.keys.credentials import SingleField, bearer_token, cookie_value, token_text
-from mantlet.ratelimit.keys.key import Found, Key, KeyFunction, as_key, check_number, described
+from mantlet.ratelimit.keys.key import Found, Key, KeyFunction, as_key, described
 from mantlet.ratelimit.keys.proxies import client_address
-from mantlet.ratelimit.keys.texts import AMBIGUOUS, Ambiguous, bounded, digest, folded, is_token
+from mantlet.ratelimit.keys.texts import AMBIGUOUS, Ambiguous, bounded, digest, folded
 
 __all__ = [
     "Key",
@@ -224,7 +226,7 @@ def _of_body(
     normalize: Normalize | None,
     read: Callable[[Request, bytes], str | None],
 ) -> Key:
-    check_number("limit", limit, _LARGEST, _LIMIT)
+    check_int("limit", limit, most=_LARGEST, unit="bytes")
     if normalize is not None and not callable(normalize):
         raise TypeError(f"normalize must be a function of the text, or None, not {normalize!r}")
     encoding = SingleField("Content-Encoding")

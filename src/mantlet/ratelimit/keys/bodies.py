@@ -11,6 +11,7 @@ import re
 from typing import Any, Final
 
 from mantlet.http.forms import Malformed, PartHead, Parts, read_pairs, read_text
+from mantlet.http.json_pointer import has_bad_escape, split_pointer
 from mantlet.ratelimit.keys.texts import Ambiguous, parameters
 
 __all__ = ["form_field", "json_member", "parse_pointer"]
@@ -169,9 +170,9 @@ def parse_pointer(text: str) -> tuple[str, ...]:
     """
     if not text.startswith("/"):
         return (text,)
-    if re.search(r"~(?![01])", text):
+    if has_bad_escape(text):
         raise ValueError(
             f'name must be a member such as "username" or a JSON Pointer such as '
             f'"/user/name~1alias" (RFC 6901), not {text!r}'
         )
-    return tuple(part.replace("~1", "/").replace("~0", "~") for part in text[1:].split("/"))
+    return split_pointer(text)

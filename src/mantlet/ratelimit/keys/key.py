@@ -6,7 +6,7 @@ from typing import Any
 from mantlet.core.request import Request
 from mantlet.ratelimit.keys.texts import bounded
 
-__all__ = ["Found", "Key", "KeyFunction", "as_key", "check_number", "described"]
+__all__ = ["Found", "Key", "KeyFunction", "as_key", "described"]
 
 #: A key's text, or None for a request that is not limited; or what has to be awaited for these.
 Found = str | Awaitable[str | None] | None
@@ -86,14 +86,6 @@ async def _awaited(waiting: Awaitable[str | None], name: str) -> str | None:
     if text is None or isinstance(text, str):
         return text and bounded(text)
     raise TypeError(f"the key {name} must return text or None, not {type(text).__name__}")
-
-
-def check_number(option: str, value: int, most: int, example: int) -> None:
-    """Raise if an option is no whole number from 1 to ``most``."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{option} must be a whole number such as {example}, not {value!r}")
-    if not 1 <= value <= most:
-        raise ValueError(f"{option} must be from 1 to {most}, such as {example}, not {value}")
 
 
 def described(factory: str, *arguments: object, **options: object) -> str:

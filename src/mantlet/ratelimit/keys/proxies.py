@@ -7,10 +7,11 @@ proxies have written it. They append to its right end, which is where it is read
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from mantlet._internal.options import check_int
 from mantlet.core.request import Request
 from mantlet.http.headers import FieldNames
 from mantlet.ratelimit.keys.addresses import Hop, Networks, forwarded_node, hop_reader
-from mantlet.ratelimit.keys.key import Key, check_number, described
+from mantlet.ratelimit.keys.key import Key, described
 from mantlet.ratelimit.keys.texts import digest
 
 __all__ = ["NOBODY", "Proxies", "client_address"]
@@ -68,11 +69,11 @@ def client_address(
     """
     networks = Networks(trusted_proxies)
     if hops is not None:
-        check_number("hops", hops, _MOST_HOPS, 1)
+        check_int("hops", hops, most=_MOST_HOPS, unit="proxies")
         if networks.texts:
             raise TypeError(f"trusted_proxies does not go with hops; give one, such as hops={hops}")
-    check_number("ipv6_prefix", ipv6_prefix, 128, 64)
-    check_number("ipv4_prefix", ipv4_prefix, 32, 32)
+    check_int("ipv6_prefix", ipv6_prefix, most=128, unit="bits")
+    check_int("ipv4_prefix", ipv4_prefix, most=32, unit="bits")
     name = next((name for name in _HEADERS if name.lower() == str(header).lower()), None)
     if name is None:
         known = ", ".join(f'"{name}"' for name in _HEADERS)

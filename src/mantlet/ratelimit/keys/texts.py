@@ -5,6 +5,8 @@ from hashlib import blake2b
 from typing import Final
 from unicodedata import normalize
 
+from mantlet.http.headers import TOKEN
+
 __all__ = [
     "AMBIGUOUS",
     "Ambiguous",
@@ -12,7 +14,6 @@ __all__ = [
     "digest",
     "folded",
     "is_digest",
-    "is_token",
     "parameters",
 ]
 
@@ -24,13 +25,11 @@ _LONGEST = 64
 _LONGEST_NAME = 1024
 _HASHED = "#"
 _DIGEST = re.compile(rf"{_HASHED}[0-9a-f]{{32}}")
-# RFC 9110, 5.6.2.
-_WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-# 5.6.6, without the backslash, of which no two readers think the same. The value is
+# RFC 9110, 5.6.6, without the backslash, of which no two readers think the same. The value is
 # cut at the next semicolon or the end, so whatever else stands there is an error.
 _PARAMETER = re.compile(
-    rf"[ \t;]*({_WORD})="
-    rf"(?:({_WORD})|\"([^\"\\\x00-\x08\x0a-\x1f\x7f]*)\")[ \t]*(?=;|\Z)"
+    rf"[ \t;]*({TOKEN})="
+    rf"(?:({TOKEN})|\"([^\"\\\x00-\x08\x0a-\x1f\x7f]*)\")[ \t]*(?=;|\Z)"
 )
 
 
@@ -78,11 +77,6 @@ def folded(text: str) -> str:
     if len(text) <= _LONGEST_NAME:
         text = normalize("NFKC", text).strip()
     return text.casefold()
-
-
-def is_token(text: str) -> bool:
-    """Return whether a text is a token (RFC 9110, 5.6.2)."""
-    return re.fullmatch(_WORD, text) is not None
 
 
 def parameters(text: str) -> dict[str, str] | None:

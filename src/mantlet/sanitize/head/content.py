@@ -4,10 +4,12 @@ import json
 import re
 from typing import Final, NamedTuple
 
+from mantlet.http.headers import TOKEN
+
 __all__ = ["ContentType", "content_type", "looks_like_json"]
 
 #: RFC 9110, 8.3.1, with the blanks that apps put around it.
-_MEDIA_TYPE: Final = re.compile(r"\s*([!#$%&'*+\-.^_`|~0-9A-Za-z]+/[!#$%&'*+\-.^_`|~0-9A-Za-z]+)")
+_MEDIA_TYPE: Final = re.compile(rf"\s*({TOKEN}/{TOKEN})")
 #: One that names something: browsers pass over an empty one (WHATWG MIME Sniffing, 4.4).
 _CHARSET: Final = re.compile(r";[ \t]*charset=\"?[^\";, \t]", re.IGNORECASE)
 #: Types of text that browsers guess the charset of where none is stated (WHATWG Encoding, HTML).

@@ -13,11 +13,11 @@ from typing import Any, Final, Literal
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.core.response import Response
-from mantlet.http.headers import FieldNames, bytes_field, text_field
+from mantlet.http.headers import FieldNames, bytes_field, is_token, text_field
 from mantlet.http.routing import Routes
 from mantlet.sanitize.head.content import ContentType, content_type
 from mantlet.sanitize.head.cookies import Cookies
-from mantlet.sanitize.head.rules import MOST, NO_STORE, TOKEN, Pair, Plan, Rules, as_text
+from mantlet.sanitize.head.rules import MOST, NO_STORE, Pair, Plan, Rules, as_text
 from mantlet.sanitize.head.security import Preset, SecurityHeaders, security_headers
 
 __all__ = ["Head", "Seen", "joined_values"]
@@ -182,7 +182,7 @@ class Head:
             safe = [
                 pair
                 for pair in raw
-                if TOKEN.fullmatch(as_text(pair[0])) and not _FORBIDDEN.search(as_text(pair[1]))
+                if is_token(as_text(pair[0])) and not _FORBIDDEN.search(as_text(pair[1]))
             ]
         except (TypeError, LookupError, AttributeError):
             raw, safe = (None,), []

@@ -1,14 +1,13 @@
 """What is done for answers whose fields have certain names: planned once for each set of names."""
 
-import re
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from mantlet.http.headers import bytes_field, text_field
+from mantlet.http.headers import bytes_field, is_token, text_field
 from mantlet.sanitize.head.csp import Csp
 from mantlet.sanitize.head.security import SecurityHeaders
 
-__all__ = ["MOST", "NO_STORE", "TOKEN", "Pair", "Plan", "Rules", "as_text"]
+__all__ = ["MOST", "NO_STORE", "Pair", "Plan", "Rules", "as_text"]
 
 # Any: a name and a value, of bytes under ASGI and of str under WSGI.
 Pair = tuple[Any, Any]
@@ -37,8 +36,6 @@ _TELLING: Final = frozenset(
         "x-version",
     }
 )
-# RFC 9110, 5.6.2.
-TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 #: What says that an app has decided what caches do.
 _CACHING: Final = frozenset({"cache-control", "expires", "pragma"})
 NO_STORE: Final = ("Cache-Control", "no-store")
@@ -143,7 +140,7 @@ class Rules:
         elif replaces:  # what the app says holds until it is known that the answer is private
             overridden -= {"cache-control"}
         types = _indexes(lower, "content-type")
-        unsafe = tuple(i for i, name in enumerate(lower) if not TOKEN.fullmatch(name))
+        unsafe = tuple(i for i, name in enumerate(lower) if not is_token(name))
         repeated = tuple(_indexes(lower, name) for name in sorted(_SINGLE) if lower.count(name) > 1)
         return Plan(
             unsafe=unsafe,

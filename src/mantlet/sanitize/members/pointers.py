@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from mantlet.sanitize.members.names import Action
+from mantlet.http.json_pointer import has_bad_escape, split_pointer
 
 __all__ = ["Node", "Step", "betrayals", "children", "names_in", "pointer_tokens", "tree"]
 
-_BAD_ESCAPE: Final = re.compile(r"~(?![01])")
 _INDEX: Final = re.compile(r"0|[1-9][0-9]*")
 _ANY: Final = "*"
 _PAST_END: Final = "-"
@@ -49,13 +49,12 @@ def pointer_tokens(pointer: str) -> list[str]:
     Raises:
         ValueError: it is malformed, or ends behind an array's last item.
     """
-    bad = _BAD_ESCAPE.search(pointer)
-    if bad is not None:
+    if has_bad_escape(pointer):
         raise ValueError(
             f"fields has the JSON Pointer {pointer!r}, where a ~ is followed by neither 0 nor 1; "
             f'write "~0" for "~" and "~1" for "/" (RFC 6901, 3)'
         )
-    tokens = pointer[1:].split("/")
+    tokens = split_pointer(pointer)
     for token in tokens:
         if token == _PAST_END:
             raise ValueError(
@@ -67,7 +66,7 @@ def pointer_tokens(pointer: str) -> list[str]:
                 f"fields has a JSON Pointer with a token of {len(token)} characters; "
                 f"write at most {LONGEST}"
             )
-    return [token.replace("~1", "/").replace("~0", "~") for token in tokens]
+    return list(tokens)
 
 
 def tree(pointers: Mapping[str, Action]) -> Node:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from time import monotonic, sleep
 from typing import Final, TypeAlias, TypeVar
 
+from mantlet._internal.options import check_int, check_number
 from mantlet.secrets.sources.source import Fault, Field, Source, SourceError, Value
 
 __all__ = ["LATE", "Remote", "Unavailable", "Words", "attempt", "remaining", "worded"]
@@ -49,12 +50,10 @@ class Remote(Source):
     remote = True
 
     def __init__(self, name: str, *, deadline: float, retries: int, refresh: float | None) -> None:
-        if deadline <= 0:
-            raise ValueError(f"deadline must be more than 0 seconds, not {deadline}")
-        if retries < 0:
-            raise ValueError(f"retries must be 0 or more, not {retries}")
-        if refresh is not None and refresh <= 0:
-            raise ValueError(f"refresh must be more than 0 seconds, or None, not {refresh}")
+        check_number("deadline", deadline)
+        check_int("retries", retries, least=0)
+        if refresh is not None:
+            check_number("refresh", refresh)
         self.name = name
         self.lifetime = refresh
         self._refresh = refresh

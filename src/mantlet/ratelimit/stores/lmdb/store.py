@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import lmdb
 
+from mantlet._internal.options import check_int
 from mantlet.exceptions import StoreError
 from mantlet.ratelimit import bucket
 from mantlet.ratelimit.quota import Quota
@@ -71,11 +72,7 @@ class LmdbStore(LocalStore):
             raise ValueError(
                 f'path must be absolute, such as "/var/lib/app/limits", not {fspath(path)!r}'
             )
-        if isinstance(max_keys, bool) or not isinstance(max_keys, int):
-            raise TypeError(f"max_keys must be a whole number of clients, not {max_keys!r}")
-        if max_keys < 1:
-            raise ValueError(f"max_keys must be at least 1, not {max_keys}")
-        self.max_keys = max_keys
+        self.max_keys = check_int("max_keys", max_keys, unit="clients")
         self._clock = clock or monotonic_ns
         #: When to make sure that the file is still in its place.
         self._look_at = self._clock()

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from mantlet._internal.options import check_number
 from mantlet.ratelimit.stores.redis.client.aio import AsyncioTransport
 from mantlet.ratelimit.stores.redis.client.blocking import BlockingTransport
 from mantlet.ratelimit.stores.redis.client.cluster import ClusterClient
@@ -39,10 +40,7 @@ class Remote:
     """
 
     def __init__(self, uri: str, *, deadline: float = 0.05) -> None:
-        if isinstance(deadline, bool) or not isinstance(deadline, int | float):
-            raise TypeError(f"deadline must be in seconds, such as 0.05, not {deadline!r}")
-        if not 0.001 <= deadline <= 3600:
-            raise ValueError(f"deadline must be from 0.001 to 3600 seconds, not {deadline}")
+        check_number("deadline", deadline, least=0.001, most=3600)
         self._location = parse(uri)
         self.deadline = float(deadline)
         self.safe_uri = self._location.safe_uri

@@ -1,0 +1,63 @@
+"""Check options that are numbers."""
+
+__all__ = ["check_int", "check_number"]
+
+
+def check_int(
+    option: str, value: object, *, least: int = 1, most: int | None = None, unit: str = ""
+) -> int:
+    """Return an option that is a whole number.
+
+    Args:
+        option: its name.
+        value: its value.
+        least: the smallest value that is allowed.
+        most: the largest value that is allowed, if there is one.
+        unit: what it counts, such as ``"bytes"``, for the message of the TypeError.
+
+    Raises:
+        TypeError: the value is not an int; a bool is not one here.
+        ValueError: it is out of range.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        counted = f" of {unit}" if unit else ""
+        raise TypeError(f"{option} must be a whole number{counted}, not {value!r}")
+    if value < least or (most is not None and value > most):
+        raise ValueError(f"{option} must be {_range(least, most)}, not {value}")
+    return value
+
+
+def check_number(
+    option: str,
+    value: object,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    unit: str = "seconds",
+) -> float:
+    """Return an option that is a number, whole or not.
+
+    Args:
+        option: its name.
+        value: its value.
+        least: the smallest value that is allowed; None: it must be more than 0.
+        most: the largest value that is allowed, if there is one.
+        unit: its unit, for the message.
+
+    Raises:
+        TypeError: the value is neither an int nor a float; a bool is not a number here.
+        ValueError: it is out of range, or not a number (NaN).
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{option} must be a number of {unit}, not {value!r}")
+    in_range = value > 0 if least is None else value >= least
+    if not in_range or (most is not None and value > most):
+        raise ValueError(f"{option} must be {_range(least, most, unit)}, not {value}")
+    return value
+
+
+def _range(least: float | None, most: float | None, unit: str = "") -> str:
+    unit = f" {unit}" if unit else ""
+    if least is None:
+        return f"more than 0{unit}" + ("" if most is None else f" and at most {most}")
+    return f"at least {least}{unit}" if most is None else f"from {least} to {most}{unit}"
