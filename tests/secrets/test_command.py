@@ -15,9 +15,11 @@ from coverage import Coverage
 
 from mantlet.cli.search import search
 from mantlet.redact.variants import forms
-from mantlet.secrets import Environment, Secret, SecretLoader, Secrets
+from mantlet.secrets import Environment, Secret, SecretLoader, SecretModel
 from tests.secrets.sources.test_local import write
 
+#: The interpreter's own paths.
+PATHS = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "kR7-vT2_qX9.mB4w"
 PASSWORD = "pW9-uY3_rZ8.nC5x"
@@ -26,12 +28,14 @@ NEEDLES = {form for value in (TOKEN, PASSWORD) for form in forms(value.encode())
 
 MODULE = """
 from pydantic import PostgresDsn
-from mantlet.secrets import Environment, Secret, SecretLoader, Secrets, secret
+from mantlet.secrets import Environment, Secret, SecretLoader, SecretModel, secret_field
 
-class AppSecrets(Secrets, prefix="APP_"):
-    token: Secret[str] = secret(description="What clients are told apart by.", pattern=r"kR7.*")
+class AppSecrets(SecretModel, prefix="APP_"):
+    token: Secret[str] = secret_field(
+        description="What clients are told apart by.", pattern=r"kR7.*"
+    )
     database_url: Secret[PostgresDsn]
-    key: Secret[bytes] | None = secret(None, encoding="hex", min_length=32)
+    key: Secret[bytes] | None = secret_field(None, encoding="hex", min_length=32)
 
 class Config:
     secrets = AppSecrets
@@ -64,7 +68,7 @@ def run(
     done = subprocess.run(
         [sys.executable, *_measured(), "-m", "mantlet.cli", *words],
         cwd=project,
-        env={"PATH": os.environ["PATH"], "HOME": str(project), **given},
+        env={**PATHS, "HOME": str(project), **given},
         capture_output=True,
         text=True,
         timeout=60,
@@ -107,16 +111,18 @@ def test_check_takes_sources_and_tells_ages(project: Path) -> None:
     done = run(project, *words, environ={})
     assert done.returncode == 1
     assert "can be read by every user" in done.stdout
-    done = run(project, *words, "--source", "systemd", "--world-readable", "--json", environ={})
+    done = run(
+        project, *words, "--source", "systemd", "--allow-world-readable", "--json", environ={}
+    )
     assert done.returncode == 0, done.stdout
     told = json.loads(done.stdout)
     assert told["problems"] == []
-    assert [entry["place"] for entry in told["secrets"][:2]] == [
+    assert [entry["location"] for entry in told["secrets"][:2]] == [
         "run/token",
         "my.env APP_DATABASE_URL",
     ]
-    assert told["secrets"][0]["since"] > 1e9
-    text = run(project, *words, "--world-readable", environ={}).stdout
+    assert told["secrets"][0]["changed_at"] > 1e9
+    text = run(project, *words, "--allow-world-readable", environ={}).stdout
     assert any(f"{seconds} s" in text for seconds in range(60))
 
 
@@ -126,11 +132,11 @@ def test_check_takes_sources_and_tells_ages(project: Path) -> None:
         (("check", "shop"), "'shop' is not of the form module:name"),
         (("check", "none:AppSecrets"), "there is no module none"),
         (("check", "shop:Other"), "shop has no Other"),
-        (("check", "shop:Config"), "neither a class made of Secrets nor a SecretLoader"),
+        (("check", "shop:Config"), "neither a class made of SecretModel nor a SecretLoader"),
         (("check", "broken:x"), "broken can't be imported: LookupError"),
         (("check", "shop:AppSecrets", "--source", "vault"), "'vault' is none of env"),
         (("check", "made:loader", "--source", "env"), "is a loader, which has its sources"),
-        (("example", "made:loader"), "made:loader is no class made of Secrets"),
+        (("example", "made:loader"), "made:loader is no class made of SecretModel"),
         (("example", "shop:AppSecrets", "--output", "no/such"), "no/such can't be written"),
         (("check",), "Missing argument"),
         (("other",), "No such command"),
@@ -251,7 +257,7 @@ def test_a_directory_that_can_not_be_read_is_told(
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
         return real(path)
 
-    class Some(Secrets):
+    class Some(SecretModel):
         token: Secret[str]
 
     loader = SecretLoader(Some, sources=[Environment({"TOKEN": TOKEN})])
@@ -278,7 +284,7 @@ def test_a_bar_is_shown_on_a_terminal(project: Path) -> None:
         [sys.executable, "-m", "mantlet.cli", "scan", "shop:AppSecrets", "clean"],
         cwd=project,
         env={
-            "PATH": os.environ["PATH"],
+            **PATHS,
             "APP_TOKEN": TOKEN,
             "APP_DATABASE_URL": URL,
             "TERM": "xterm",

@@ -25,7 +25,7 @@ app = typer.Typer(
     help="Check an app's secrets, write an example of them, find them in files.",
 )
 
-Target = Annotated[str, typer.Argument(help="A class made of Secrets, or a SecretLoader.")]
+Target = Annotated[str, typer.Argument(help="A class made of SecretModel, or a SecretLoader.")]
 Sources = Annotated[
     list[str] | None,
     typer.Option("--source", help="env, dotenv:PATH, files:DIRECTORY or systemd; in their order."),
@@ -53,13 +53,13 @@ def _told(command: Callable[..., int]) -> Callable[..., None]:
 def check(
     target: Target,
     source: Sources = None,
-    world_readable: Readable = False,
+    allow_world_readable: Readable = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Load the secrets, and show what was found of each; 1 if something is wrong."""
     problems: tuple[str, ...] = ()
     try:
-        report = loader_of(target, source or (), world_readable=world_readable).report
+        report = loader_of(target, source or (), allow_world_readable=allow_world_readable).report
     except SecretsError as error:
         problems, report = error.problems, error.report
     if as_json:
@@ -101,11 +101,11 @@ def scan(
     target: Target,
     paths: Annotated[list[Path], typer.Argument(help="Files, and directories of files.")],
     source: Sources = None,
-    world_readable: Readable = False,
+    allow_world_readable: Readable = False,
 ) -> int:
     """Find the loaded values, in any form, in files; 1 if one is there."""
     try:
-        loader = loader_of(target, source or (), world_readable=world_readable)
+        loader = loader_of(target, source or (), allow_world_readable=allow_world_readable)
     except SecretsError as error:
         show_report(error.report, error.problems, err=True)
         return 2

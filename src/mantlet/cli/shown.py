@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mantlet.cli.search import Findings
-from mantlet.secrets.report import Entry
+from mantlet.secrets.report import SecretStatus
 
 __all__ = ["age", "plain", "show_findings", "show_report"]
 
@@ -38,7 +38,9 @@ def _console(*, err: bool = False) -> Console:
     return console if console.is_terminal else Console(stderr=err, highlight=False, width=_WIDE)
 
 
-def show_report(report: Sequence[Entry], problems: Sequence[str], *, err: bool = False) -> None:
+def show_report(
+    report: Sequence[SecretStatus], problems: Sequence[str], *, err: bool = False
+) -> None:
     """Print a report as a table, and the problems behind it."""
     table = Table("name", "state", "source", "age", "fingerprint", "note", box=SIMPLE)
     now = time.time()
@@ -46,8 +48,8 @@ def show_report(report: Sequence[Entry], problems: Sequence[str], *, err: bool =
         table.add_row(
             Text(entry.name, overflow="fold"),
             Text(entry.state, _COLOURS[entry.state]),
-            Text(plain(entry.place), overflow="fold"),
-            "" if entry.since is None else age(now - entry.since),
+            Text(plain(entry.location), overflow="fold"),
+            "" if entry.changed_at is None else age(now - entry.changed_at),
             entry.fingerprint or "",
             Text(plain(entry.note or ""), overflow="fold"),
         )

@@ -8,9 +8,15 @@ from importlib.util import find_spec
 from typing import Any
 
 from mantlet.secrets.loader import SecretLoader
-from mantlet.secrets.model import Secrets
+from mantlet.secrets.model import SecretModel
 from mantlet.secrets.report import SecretsError
-from mantlet.secrets.sources import DotEnv, Environment, SecretFiles, Source, SystemdCredentials
+from mantlet.secrets.sources import (
+    DotEnv,
+    Environment,
+    SecretFiles,
+    SecretSource,
+    SystemdCredentials,
+)
 
 __all__ = ["UsageError", "loader_of", "model_of"]
 
@@ -19,25 +25,27 @@ class UsageError(Exception):
     """The command can't do what it was asked for. The message is for the user, without a value."""
 
 
-def model_of(target: str) -> type[Secrets]:
+def model_of(target: str) -> type[SecretModel]:
     """Return a class of secrets.
 
     Raises:
         UsageError: it is not there, or something else.
     """
     found = _found(target)
-    if isinstance(found, type) and issubclass(found, Secrets):
+    if isinstance(found, type) and issubclass(found, SecretModel):
         return found
-    raise UsageError(f"{target} is no class made of Secrets")
+    raise UsageError(f"{target} is no class made of SecretModel")
 
 
-def loader_of(target: str, sources: Sequence[str], *, world_readable: bool) -> SecretLoader[Any]:
+def loader_of(
+    target: str, sources: Sequence[str], *, allow_world_readable: bool
+) -> SecretLoader[Any]:
     """Return a loader: the one that is named, or one for the class that is.
 
     Args:
         target: as ``module:name``.
         sources: as the user names them; those for a developer's machine where there are none.
-        world_readable: take files that every user of the machine may read.
+        allow_world_readable: take files that every user of the machine may read.
 
     Raises:
         SecretsError: something is wrong with the secrets.
@@ -48,11 +56,13 @@ def loader_of(target: str, sources: Sequence[str], *, world_readable: bool) -> S
         if sources:
             raise UsageError(f"{target} is a loader, which has its sources")
         return found
-    if not isinstance(found, type) or not issubclass(found, Secrets):
-        raise UsageError(f"{target} is neither a class made of Secrets nor a SecretLoader")
+    if not isinstance(found, type) or not issubclass(found, SecretModel):
+        raise UsageError(f"{target} is neither a class made of SecretModel nor a SecretLoader")
     try:
-        named = [_source(name, world_readable=world_readable) for name in sources]
-        return SecretLoader(found, sources=named or _usual(world_readable=world_readable))
+        named = [_source(name, allow_world_readable=allow_world_readable) for name in sources]
+        return SecretLoader(
+            found, sources=named or _usual(allow_world_readable=allow_world_readable)
+        )
     except (ImportError, TypeError, ValueError) as error:
         raise UsageError(str(error)) from None
 
@@ -81,21 +91,21 @@ def _found(target: str) -> Any:
     return found
 
 
-def _usual(*, world_readable: bool) -> list[Source]:
-    sources: list[Source] = [Environment(world_readable=world_readable)]
+def _usual(*, allow_world_readable: bool) -> list[SecretSource]:
+    sources: list[SecretSource] = [Environment(allow_world_readable=allow_world_readable)]
     if find_spec("dotenv") is not None:
-        sources.append(DotEnv(world_readable=world_readable))
+        sources.append(DotEnv(allow_world_readable=allow_world_readable))
     return sources
 
 
-def _source(name: str, *, world_readable: bool) -> Source:
+def _source(name: str, *, allow_world_readable: bool) -> SecretSource:
     kind, _, place = name.partition(":")
     if kind == "env" and not place:
-        return Environment(world_readable=world_readable)
+        return Environment(allow_world_readable=allow_world_readable)
     if kind == "dotenv":
-        return DotEnv(place or ".env", world_readable=world_readable)
+        return DotEnv(place or ".env", allow_world_readable=allow_world_readable)
     if kind == "files" and place:
-        return SecretFiles(place, world_readable=world_readable)
+        return SecretFiles(place, allow_world_readable=allow_world_readable)
     if kind == "systemd":
         return SystemdCredentials(place or None)
     raise UsageError(f"{name!r} is none of env, dotenv:PATH, files:DIRECTORY and systemd")

@@ -27,7 +27,7 @@ def dependency(loader: _Loader[T_co]) -> Callable[..., T_co]:
     """
 
     def secrets(connection: Any) -> Any:
-        kept = state(connection).secrets
+        kept = getattr(state(connection), "secrets", None)
         return loader.current if kept is None else kept
 
     # FastAPI hands over what a parameter's annotation says.

@@ -20,6 +20,6 @@ def values_of(paths: Iterable[str | os.PathLike[str]]) -> frozenset[str]:
             suppress(OSError, ImportError, SourceError, Unfit),
             opened_file(os.fspath(path)) as file,
         ):
-            raw = read_file(file, "", world_readable=True).raw
+            raw = read_file(file, "", allow_world_readable=True).raw
             found.update(filter(None, bindings(raw, strict=False).values()))
     return frozenset(found)

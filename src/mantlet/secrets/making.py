@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from mantlet._internal.extras import import_extra
 from mantlet.redact.variants import LEAST_BYTES, weakness
-from mantlet.secrets.model import Spec
+from mantlet.secrets.model import SecretSpec
 from mantlet.secrets.parts import nested
 from mantlet.secrets.placeholders import is_placeholder
 from mantlet.secrets.secret import as_bytes
@@ -29,7 +29,7 @@ class Unusable(Exception):
     """A value can't be taken. The message is a line of the report."""
 
 
-def make(spec: Spec, raw: str | bytes, examples: Iterable[str]) -> Any:
+def make(spec: SecretSpec, raw: str | bytes, examples: Iterable[str]) -> Any:
     """Return the value that a text or the bytes of a file stand for.
 
     Args:
@@ -49,7 +49,9 @@ def make(spec: Spec, raw: str | bytes, examples: Iterable[str]) -> Any:
     return value
 
 
-def _problem(spec: Spec, raw: str | bytes, value: object, examples: Iterable[str]) -> str | None:
+def _problem(
+    spec: SecretSpec, raw: str | bytes, value: object, examples: Iterable[str]
+) -> str | None:
     """Return what is wrong with a value that could be made, or None."""
     text = as_bytes(raw).decode("utf-8", "surrogateescape")
     stands_for = None if spec.allow_weak else _stands_for(text, examples)
@@ -79,7 +81,7 @@ def _stands_for(text: str, examples: Iterable[str]) -> str | None:
     return None
 
 
-def _converted(spec: Spec, raw: str | bytes) -> Any:
+def _converted(spec: SecretSpec, raw: str | bytes) -> Any:
     if spec.type is bytes:
         return _bytes(spec, raw)
     text = _decoded(raw)
@@ -102,7 +104,7 @@ def _decoded(raw: str | bytes) -> str:
     return text
 
 
-def _bytes(spec: Spec, raw: str | bytes) -> bytes:
+def _bytes(spec: SecretSpec, raw: str | bytes) -> bytes:
     if spec.encoding is None:
         return as_bytes(raw)
     decoded = None
@@ -122,7 +124,7 @@ class _Told(Exception):
     """What pydantic says of a value, without the value."""
 
 
-def _by_pydantic(spec: Spec, text: str) -> Any:
+def _by_pydantic(spec: SecretSpec, text: str) -> Any:
     """Return what pydantic makes of a text, or an exception that tells why it can't."""
     adapter = _adapter(spec.type)
     pydantic = import_extra("pydantic", "secrets")

@@ -6,10 +6,17 @@ from math import inf
 from typing import Any, Final
 
 from mantlet.secrets.making import Unusable, make, searchable
-from mantlet.secrets.model import Spec
-from mantlet.secrets.report import Entry
+from mantlet.secrets.model import SecretSpec
+from mantlet.secrets.report import SecretStatus
 from mantlet.secrets.secret import Secret, as_bytes
-from mantlet.secrets.sources.source import Fault, Field, Source, SourceError, Value
+from mantlet.secrets.sources.source import (
+    RejectedValue,
+    SecretField,
+    SecretSource,
+    SourceError,
+    SourceResult,
+    SourceValue,
+)
 
 __all__ = ["Asked", "Reading", "Terms", "read_all"]
 
@@ -25,16 +32,16 @@ class Asked:
         clock: seconds, from any beginning.
     """
 
-    def __init__(self, source: Source, clock: Callable[[], float]) -> None:
+    def __init__(self, source: SecretSource, clock: Callable[[], float]) -> None:
         self.source = source
         self._clock = clock
-        self._fields: Sequence[Field] = ()
-        self._found: Mapping[str, Value | Fault] | None = None
+        self._fields: Sequence[SecretField] = ()
+        self._found: Mapping[str, SourceResult] | None = None
         self._read_at = 0.0
         self._failed_at: float | None = None
         self._stamp: Hashable = None
 
-    def read(self, fields: Sequence[Field], *, anew: bool) -> Mapping[str, Value | Fault]:
+    def read(self, fields: Sequence[SecretField], *, anew: bool) -> Mapping[str, SourceResult]:
         """Return what the source has; it is asked only for what it did not say before.
 
         Args:
@@ -45,9 +52,9 @@ class Asked:
             SourceError: it can't be asked.
         """
         known = self._found is not None and set(fields) <= set(self._fields)
-        if known and self.source.remote and not anew:
+        if known and self.source.is_remote and not anew:
             return self._found or {}
-        stamp = None if self.source.remote else self.source.stamp(fields)
+        stamp = None if self.source.is_remote else self.source.change_token(fields)
         # Until it has answered, what it said before counts, if that is enough.
         self._failed_at = self._clock()
         found = self.source.read(fields) if fields else {}
@@ -58,17 +65,19 @@ class Asked:
 
     def changed(self) -> bool:
         """Return whether a local source looks another than when it was read."""
-        if self.source.remote:
+        if self.source.is_remote:
             return False
         try:
-            return self._failed_at is not None or self.source.stamp(self._fields) != self._stamp
+            return (
+                self._failed_at is not None or self.source.change_token(self._fields) != self._stamp
+            )
         except Exception:  # noqa: BLE001  # of whatever kind: reading it will tell
             return True
 
     @property
     def due_at(self) -> float:
         """When what a remote source said has to be read again."""
-        if not self.source.remote:
+        if not self.source.is_remote:
             return inf
         if self._failed_at is not None:
             return self._failed_at + _RETRY
@@ -98,7 +107,7 @@ class Reading:
     """
 
     values: dict[str, Secret[Any] | None] = field(default_factory=dict)
-    report: list[Entry] = field(default_factory=list)
+    report: list[SecretStatus] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     needles: list[bytes] = field(default_factory=list, repr=False)
 
@@ -114,7 +123,7 @@ class Terms:
         fingerprint: makes a short keyed hash.
     """
 
-    specs: Sequence[Spec]
+    specs: Sequence[SecretSpec]
     examples: frozenset[str] = field(repr=False)
     ignored: frozenset[str]
     fingerprint: Callable[[bytes], str]
@@ -129,7 +138,7 @@ def read_all(terms: Terms, asked: Sequence[Asked], anew: Callable[[Asked], bool]
         anew: whether a source has to be asked again.
     """
     reading = Reading()
-    found: dict[str, tuple[Source, Value | Fault]] = {}
+    found: dict[str, tuple[SecretSource, SourceResult]] = {}
     for one in asked:
         wanted = [spec.field for spec in terms.specs if spec.field.name not in found]
         said = _said(one, wanted, reading.problems, anew=anew(one))
@@ -153,8 +162,8 @@ def read_all(terms: Terms, asked: Sequence[Asked], anew: Callable[[Asked], bool]
 
 
 def _said(
-    one: Asked, wanted: Sequence[Field], problems: list[str], *, anew: bool
-) -> Mapping[str, Value | Fault]:
+    one: Asked, wanted: Sequence[SecretField], problems: list[str], *, anew: bool
+) -> Mapping[str, SourceResult]:
     """Ask a source; what keeps it from answering is a problem."""
     try:
         said = one.read(wanted, anew=anew)
@@ -170,38 +179,44 @@ def _said(
 
 
 def _is_answer(found: object) -> bool:
-    return isinstance(found, Fault) or (
-        isinstance(found, Value) and isinstance(found.raw, str | bytes)
+    return isinstance(found, RejectedValue) or (
+        isinstance(found, SourceValue) and isinstance(found.raw, str | bytes)
     )
 
 
-def _take(reading: Reading, terms: Terms, spec: Spec, source: Source, found: Value | Fault) -> None:
+def _take(
+    reading: Reading,
+    terms: Terms,
+    spec: SecretSpec,
+    source: SecretSource,
+    found: SourceResult,
+) -> None:
     """Make a secret of what was found."""
     name = spec.field.name
-    place = found.place if source.name in found.place else f"{source.name} {found.place}"
-    if isinstance(found, Fault):
-        reading.problems.append(f"{name}: {found.why} ({place})")
-        reading.report.append(Entry(name, "unfit", place, note=found.why))
+    place = found.location if source.name in found.location else f"{source.name} {found.location}"
+    if isinstance(found, RejectedValue):
+        reading.problems.append(f"{name}: {found.reason} ({place})")
+        reading.report.append(SecretStatus(name, "unfit", place, note=found.reason))
         return
     try:
         value = make(spec, found.raw, terms.examples)
     except Unusable as unusable:
         why = str(unusable)
         reading.problems.append(f"{name}: {why} ({place})")
-        reading.report.append(Entry(name, "unfit", place, found.since, note=why))
+        reading.report.append(SecretStatus(name, "unfit", place, found.changed_at, note=why))
         return
     reading.values[name] = Secret(value)
     needles, left_out = searchable(found.raw, value)
     reading.needles += needles
     note = "; ".join(filter(None, (found.note, left_out))) or None
     known_by = terms.fingerprint(as_bytes(found.raw).strip())
-    reading.report.append(Entry(name, "ok", place, found.since, known_by, note))
+    reading.report.append(SecretStatus(name, "ok", place, found.changed_at, known_by, note))
 
 
 def _miss(
     reading: Reading,
-    spec: Spec,
-    sources: Sequence[Source],
+    spec: SecretSpec,
+    sources: Sequence[SecretSource],
     misspelt: Mapping[tuple[str, str], str],
 ) -> None:
     """Say where a secret was looked for that none of the sources has."""
@@ -216,16 +231,16 @@ def _miss(
         reading.problems.append(f"{name}: is missing (tried {tried}{''.join(hints)})")
     else:
         reading.values[name] = None
-    reading.report.append(Entry(name, "missing" if spec.required else "unset", tried))
+    reading.report.append(SecretStatus(name, "missing" if spec.required else "unset", tried))
 
 
-def _place(source: Source, wanted: Field) -> str:
-    place = source.place(wanted)
+def _place(source: SecretSource, wanted: SecretField) -> str:
+    place = source.location(wanted)
     return place if source.name in place else f"{source.name} {place}"
 
 
 def _misspelt(
-    terms: Terms, sources: Sequence[Source], missing: Sequence[Field]
+    terms: Terms, sources: Sequence[SecretSource], missing: Sequence[SecretField]
 ) -> dict[tuple[str, str], str]:
     """Return names that resemble a secret's, by the source that has them.
 
@@ -238,7 +253,7 @@ def _misspelt(
     found: dict[tuple[str, str], str] = {}
     for source in sources if wanted else ():
         try:
-            pairs = tuple(source.misspelt(wanted))
+            pairs = tuple(source.similar_names(wanted))
         except Exception:  # noqa: BLE001, S112  # it was said when it was read
             continue
         for name, known in pairs:
