@@ -99,7 +99,7 @@ def test_check_shows_all_problems_and_ends_with_1(project: Path) -> None:
         done = run(project, "check", target, environ=environ)
         assert done.returncode == 1
         assert "token: does not match its pattern (environment APP_TOKEN)" in done.stdout
-        assert "is environment APP_DATABASE_ULR meant?" in done.stdout
+        assert "did you mean environment APP_DATABASE_ULR?" in done.stdout
         assert "missing" in done.stdout
 
 

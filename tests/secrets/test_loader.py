@@ -120,7 +120,7 @@ def test_all_problems_are_told_at_once_and_no_value(tmp_path: Path) -> None:
     tried = f"environment APP_MISSING, {files}/missing, {broken} APP_MISSING"
     assert set(told.value.problems) == {
         f"{broken}: can't be read in line 1",
-        f"missing: is missing (tried {tried}; is environment APP_MISING meant?)",
+        f"missing: is missing (tried {tried}; did you mean environment APP_MISING?)",
         "empty: is empty (environment APP_EMPTY)",
         "short: is shorter than 32 bytes (environment APP_SHORT)",
         "guessable: is a placeholder (environment APP_GUESSABLE)",
@@ -130,13 +130,13 @@ def test_all_problems_are_told_at_once_and_no_value(tmp_path: Path) -> None:
         "copied: is the value that the example file has (environment APP_COPIED)",
         f"readable: {everybody} ({files}/readable)",
         "twice: is there, and APP_TWICE_FILE is too: which one counts? (environment APP_TWICE)",
-        "environment APP_MISING: is no secret of the app: is APP_MISSING meant?",
+        "environment APP_MISING: is not a secret of the app: did you mean APP_MISSING?",
     }
     text = str(told.value)
     assert text.startswith("Everything: 12 problems with the secrets\n  - ")
     assert not any(value and value in text for value in values.values())
     states = {entry.name: entry.state for entry in told.value.report}
-    assert states == dict.fromkeys(states, "unfit") | {"missing": "missing", "good": "ok"}
+    assert states == dict.fromkeys(states, "invalid") | {"missing": "missing", "good": "ok"}
 
 
 def test_the_first_source_that_has_a_value_wins_and_the_report_says_which(tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ def test_names_are_compared_only_where_a_resemblance_is_told() -> None:
         SecretLoader(App, sources=[Compared({"TOKEN": OLD, "TOKEN2": OLD, "PASWORD": OLD})])
     assert Compared.asked[1:] == [["password", "spare"]]
     assert told.value.problems == (
-        "password: is missing (tried environment PASSWORD; is environment PASWORD meant?)",
+        "password: is missing (tried environment PASSWORD; did you mean environment PASWORD?)",
     )
 
 
@@ -302,7 +302,7 @@ def test_a_name_that_is_meant_so_is_no_typo() -> None:
     with pytest.raises(SecretsError) as told:
         SecretLoader(Prefixed, sources=[Environment(environ)])
     assert told.value.problems == (
-        "environment APP_DATABASE_URI: is no secret of the app: is APP_DATABASE_URL meant?",
+        "environment APP_DATABASE_URI: is not a secret of the app: did you mean APP_DATABASE_URL?",
     )
     SecretLoader(Prefixed, sources=[Environment(environ)], ignore_names=["APP_DATABASE_URI"])
 

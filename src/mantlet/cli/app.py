@@ -59,7 +59,8 @@ def check(
     """Load the secrets, and show what was found of each; 1 if something is wrong."""
     problems: tuple[str, ...] = ()
     try:
-        report = loader_of(target, source or (), allow_world_readable=allow_world_readable).report
+        loader = loader_of(target, source or (), allow_world_readable=allow_world_readable)
+        problems, report = loader.problems, loader.report
     except SecretsError as error:
         problems, report = error.problems, error.report
     if as_json:

@@ -14,7 +14,13 @@ from mantlet.secrets.report import SecretStatus
 
 __all__ = ["age", "plain", "show_findings", "show_report"]
 
-_COLOURS: Final = {"ok": "green", "unset": "dim", "missing": "red", "unfit": "red"}
+_COLOURS: Final = {
+    "ok": "green",
+    "reported": "yellow",
+    "unset": "dim",
+    "missing": "red",
+    "invalid": "red",
+}
 _UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"))
 #: Where nobody looks at it on a terminal nothing is folded.
 _WIDE: Final = 10_000

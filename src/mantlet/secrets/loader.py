@@ -15,6 +15,7 @@ from typing import Any, Final, Generic, TypeVar
 from mantlet._internal.locks import ForkSafeLock
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet.core.error_log import log_exception
+from mantlet.core.modes import Mode, check_mode
 from mantlet.core.policy import Policy
 from mantlet.core.request import Request
 from mantlet.redact.masking import Masker
@@ -69,9 +70,13 @@ class SecretLoader(Policy, Generic[M]):
         fingerprint_key: what fingerprints are made with, 16 bytes or more; else the environment's
             ``MANTLET_FINGERPRINT_KEY``; else one of this process alone.
         ignore_names: names of variables and files that resemble a secret's, and are meant so.
+        mode: whether values are checked: ``"enforce"`` rejects a value that breaks a rule;
+            ``"report"`` logs and uses it; ``"off"`` only parses values. In each mode the app gets
+            its secrets, and a secret without a usable value is an error.
         clock: seconds, from any beginning.
 
     Attributes:
+        problems: the rules that the current values break; empty unless the mode is ``"report"``.
         registry: the values in all forms, for who keeps them from getting out.
         secret_masker: masks them in texts.
 
@@ -95,6 +100,7 @@ class SecretLoader(Policy, Generic[M]):
         reload_on_sighup: bool = False,
         fingerprint_key: str | bytes | None = None,
         ignore_names: Iterable[str] = (),
+        mode: Mode = "enforce",
         clock: Callable[[], float] = monotonic,
     ) -> None:
         if not (poll_interval >= 0 and isfinite(poll_interval)):
@@ -110,6 +116,14 @@ class SecretLoader(Policy, Generic[M]):
             raise ValueError("sources must be one or more")
         if isinstance(ignore_names, str):
             raise TypeError("ignore_names must be several names in a list or the like, not text")
+        if not isinstance(mode, str):
+            raise TypeError(
+                f'mode must be "enforce", "report" or "off": secrets have no routes, not {mode!r}'
+            )
+        checks = check_mode(mode)
+        # `Policy.mode` stays "enforce": a policy that is off has no hooks, and the app needs its
+        # secrets in every mode.
+        self._checks: Mode = checks if isinstance(checks, str) else "enforce"
         self._model = model
         self._specs = specs(model)
         self._asked = tuple(Asked(source, clock) for source in given)
@@ -125,6 +139,7 @@ class SecretLoader(Policy, Generic[M]):
         self._lock = ForkSafeLock(self._hang_up)
         self._hung_up = False
         self._report: tuple[SecretStatus, ...] = ()
+        self.problems: tuple[str, ...] = ()
         self._is_remote = any(source.is_remote for source in given)
         self.registry = Registry(overlap=overlap, key=_key(fingerprint_key), clock=clock)
         self.secret_masker = Masker(self.registry)
@@ -138,7 +153,11 @@ class SecretLoader(Policy, Generic[M]):
         """Read all that is to be read anew, and take over what is there; return what changed."""
         try:
             terms = Terms(
-                self._specs, values_of(self._examples), self._ignored, self.registry.fingerprint
+                self._specs,
+                frozenset() if self._checks == "off" else values_of(self._examples),
+                self._ignored,
+                self.registry.fingerprint,
+                self._checks,
             )
             reading = read_all(terms, self._asked, anew)
         finally:
@@ -155,6 +174,10 @@ class SecretLoader(Policy, Generic[M]):
         self._report = tuple(reading.report)
         if changed:
             self._snapshot = self._model(**new)
+        known, self.problems = self.problems, tuple(reading.warnings)
+        for problem in reading.warnings:
+            if problem not in known:
+                log.warning("Secret used in report mode: %s", problem)
         return changed
 
     def _plan(self) -> None:
@@ -248,8 +271,7 @@ class SecretLoader(Policy, Generic[M]):
         return frozenset()
 
     def _log(self, error: SecretsError) -> None:
-        untold = self._storms.suppressed(str(error))
-        if untold is not None:
+        if self._storms.suppressed(str(error)) is not None:
             log.error("Secrets stay as they were: %s", error)
 
     def _tell(self, changed: frozenset[str]) -> None:

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Final
 
-from mantlet.secrets.making import Unusable, make, searchable
+from mantlet.core.modes import Mode
+from mantlet.secrets.making import Unusable, broken_rule, make, searchable
 from mantlet.secrets.model import SecretSpec
-from mantlet.secrets.report import SecretStatus
+from mantlet.secrets.report import SecretState, SecretStatus
 from mantlet.secrets.secret import Secret, as_bytes
 from mantlet.secrets.sources.source import (
     RejectedValue,
@@ -102,13 +103,15 @@ class Reading:
     Attributes:
         values: the secrets by their names; None for one that the app can do without.
         report: a line for each secret.
-        problems: all that is wrong.
+        problems: all that keeps the secrets from being used.
+        warnings: broken rules that the mode tolerates.
         needles: the values that must not get out.
     """
 
     values: dict[str, Secret[Any] | None] = field(default_factory=dict)
     report: list[SecretStatus] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     needles: list[bytes] = field(default_factory=list, repr=False)
 
 
@@ -121,12 +124,14 @@ class Terms:
         examples: values that are none.
         ignored: names in sources that are no misspelt ones.
         fingerprint: makes a short keyed hash.
+        mode: whether a broken rule is a problem, a warning or ignored.
     """
 
     specs: Sequence[SecretSpec]
     examples: frozenset[str] = field(repr=False)
     ignored: frozenset[str]
     fingerprint: Callable[[bytes], str]
+    mode: Mode
 
 
 def read_all(terms: Terms, asked: Sequence[Asked], anew: Callable[[Asked], bool]) -> Reading:
@@ -153,11 +158,13 @@ def read_all(terms: Terms, asked: Sequence[Asked], anew: Callable[[Asked], bool]
         else:
             _miss(reading, spec, sources, misspelt)
     prefix = terms.specs[0].field.prefix
-    reading.problems += (
-        f"{place} {name}: is no secret of the app: is {known} meant?"
-        for (place, name), known in misspelt.items()
-        if prefix and name.upper().startswith(prefix.upper())
-    )
+    if prefix and terms.mode != "off":
+        complaints = reading.problems if terms.mode == "enforce" else reading.warnings
+        complaints += (
+            f"{place} {name}: is not a secret of the app: did you mean {known}?"
+            for (place, name), known in misspelt.items()
+            if name.upper().startswith(prefix.upper())
+        )
     return reading
 
 
@@ -196,21 +203,34 @@ def _take(
     place = found.location if source.name in found.location else f"{source.name} {found.location}"
     if isinstance(found, RejectedValue):
         reading.problems.append(f"{name}: {found.reason} ({place})")
-        reading.report.append(SecretStatus(name, "unfit", place, note=found.reason))
+        reading.report.append(SecretStatus(name, "invalid", place, note=found.reason))
         return
     try:
-        value = make(spec, found.raw, terms.examples)
+        value = make(spec, found.raw)
     except Unusable as unusable:
         why = str(unusable)
         reading.problems.append(f"{name}: {why} ({place})")
-        reading.report.append(SecretStatus(name, "unfit", place, found.changed_at, note=why))
+        reading.report.append(SecretStatus(name, "invalid", place, found.changed_at, note=why))
         return
+    broken = None
+    if terms.mode != "off":
+        broken = broken_rule(spec, found.raw, value, terms.examples)
+    if broken is not None:
+        complaint = f"{name}: {broken} ({place})"
+        if terms.mode == "enforce":
+            reading.problems.append(complaint)
+            reading.report.append(
+                SecretStatus(name, "invalid", place, found.changed_at, note=broken)
+            )
+            return
+        reading.warnings.append(complaint)
     reading.values[name] = Secret(value)
     needles, left_out = searchable(found.raw, value)
     reading.needles += needles
-    note = "; ".join(filter(None, (found.note, left_out))) or None
+    note = "; ".join(filter(None, (broken, found.note, left_out))) or None
     known_by = terms.fingerprint(as_bytes(found.raw).strip())
-    reading.report.append(SecretStatus(name, "ok", place, found.changed_at, known_by, note))
+    state: SecretState = "ok" if broken is None else "reported"
+    reading.report.append(SecretStatus(name, state, place, found.changed_at, known_by, note))
 
 
 def _miss(
@@ -223,7 +243,7 @@ def _miss(
     name = spec.field.name
     tried = ", ".join(_place(source, spec.field) for source in sources)
     hints = [
-        f"; is {where} {other} meant?"
+        f"; did you mean {where} {other}?"
         for (where, other), known in misspelt.items()
         if known in (spec.field.env, spec.field.key, f"{spec.field.env}_FILE")
     ]

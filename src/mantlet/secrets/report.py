@@ -6,9 +6,9 @@ from typing import Literal
 
 from mantlet.exceptions import MantletError
 
-__all__ = ["SecretStatus", "SecretsError", "State"]
+__all__ = ["SecretState", "SecretStatus", "SecretsError"]
 
-State = Literal["ok", "unset", "missing", "unfit"]
+SecretState = Literal["ok", "reported", "unset", "missing", "invalid"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +17,9 @@ class SecretStatus:
 
     Attributes:
         name: the attribute's.
-        state: ``"ok"``; ``"unset"``: no source has it, and the app can do without; ``"missing"``:
-            no source has it; ``"unfit"``: it can't be taken.
+        state: ``"ok"``; ``"reported"``: the value breaks a rule and is used because the loader's
+            mode is ``"report"``; ``"unset"``: optional, and no source has it; ``"missing"``:
+            required, and no source has it; ``"invalid"``: rejected.
         location: the source that has it and where in there, or all that were tried.
         changed_at: when it was last changed, in seconds since 1970, where that is known.
         fingerprint: a keyed hash of the value, where there is one.
@@ -26,7 +27,7 @@ class SecretStatus:
     """
 
     name: str
-    state: State
+    state: SecretState
     location: str
     changed_at: float | None = None
     fingerprint: str | None = None
