@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from coverage import Coverage
 
-from mantlet.cli.search import search
+from mantlet.cli.scan import scan_files
 from mantlet.redact.variants import forms
 from mantlet.secrets import Environment, Secret, SecretLoader, SecretModel
 from tests.secrets.sources.test_local import write
@@ -32,7 +32,7 @@ from mantlet.secrets import Environment, Secret, SecretLoader, SecretModel, secr
 
 class AppSecrets(SecretModel, prefix="APP_"):
     token: Secret[str] = secret_field(
-        description="What clients are told apart by.", pattern=r"kR7.*"
+        description="Identifies the client.", pattern=r"kR7.*"
     )
     database_url: Secret[PostgresDsn]
     key: Secret[bytes] | None = secret_field(None, encoding="hex", min_length=32)
@@ -66,7 +66,7 @@ def run(
     """Run the command in a project's folder, with its secrets in the environment."""
     given = {"APP_TOKEN": TOKEN, "APP_DATABASE_URL": URL} if environ is None else environ
     done = subprocess.run(
-        [sys.executable, *_measured(), "-m", "mantlet.cli", *words],
+        [sys.executable, *_measured(), "-m", "mantlet", "secrets", *words],
         cwd=project,
         env={**PATHS, "HOME": str(project), **given},
         capture_output=True,
@@ -129,14 +129,17 @@ def test_check_takes_sources_and_tells_ages(project: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (("check", "shop"), "'shop' is not of the form module:name"),
-        (("check", "none:AppSecrets"), "there is no module none"),
-        (("check", "shop:Other"), "shop has no Other"),
-        (("check", "shop:Config"), "neither a class made of SecretModel nor a SecretLoader"),
+        (("check", "shop"), "the target must be of the form module:name, not 'shop'"),
+        (("check", "none:AppSecrets"), "no module named none"),
+        (("check", "shop:Other"), "shop has no attribute Other"),
+        (("check", "shop:Config"), "neither a SecretModel class nor a SecretLoader"),
         (("check", "broken:x"), "broken can't be imported: LookupError"),
-        (("check", "shop:AppSecrets", "--source", "vault"), "'vault' is none of env"),
-        (("check", "made:loader", "--source", "env"), "is a loader, which has its sources"),
-        (("example", "made:loader"), "made:loader is no class made of SecretModel"),
+        (("check", "shop:AppSecrets", "--source", "vault"), "systemd, not 'vault'"),
+        (
+            ("check", "made:loader", "--source", "env"),
+            "is a SecretLoader with its own sources: remove --source",
+        ),
+        (("example", "made:loader"), "made:loader is not a SecretModel class"),
         (("example", "shop:AppSecrets", "--output", "no/such"), "no/such can't be written"),
         (("check",), "Missing argument"),
         (("other",), "No such command"),
@@ -169,7 +172,7 @@ def test_example_writes_names_and_what_is_asked_of_them(project: Path) -> None:
     done = run(project, "example", "shop:AppSecrets", environ={})
     assert done.returncode == 0, done.stderr
     assert (project / ".env.example").read_text() == (
-        "# What clients are told apart by.\n"
+        "# Identifies the client.\n"
         "# Required: text, 8 characters or more.\n"
         "# Matches 'kR7.*'.\n"
         "APP_TOKEN=\n\n"
@@ -180,9 +183,11 @@ def test_example_writes_names_and_what_is_asked_of_them(project: Path) -> None:
     )
     done = run(project, "example", "shop:AppSecrets")
     assert done.returncode == 2
-    assert ".env.example is there; --force takes its place" in done.stderr
+    assert ".env.example exists; use --force to overwrite it" in done.stderr
     assert run(project, "example", "shop:AppSecrets", "--force").returncode == 0
-    assert run(project, "example", "shop:AppSecrets", "--output", "-").stdout.startswith("# What")
+    assert run(project, "example", "shop:AppSecrets", "--output", "-").stdout.startswith(
+        "# Identifies"
+    )
 
 
 def test_scan_finds_values_in_all_forms(project: Path) -> None:
@@ -217,12 +222,12 @@ def test_scan_of_clean_files_ends_with_0(project: Path) -> None:
     (project / "clean").write_text("nothing")
     done = run(project, "scan", "made:loader", "clean")
     assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr == "1 files searched, nothing found\n"
+    assert done.stderr == "1 file searched, nothing found\n"
     (project / "not.gz").write_text("nothing")
     done = run(project, "scan", "made:loader", "clean", "missing", "not.gz")
     assert done.returncode == 2
     assert "missing: can't be read: No such file or directory" in done.stderr
-    assert "not.gz: can't be read: it is no gzip file" in done.stderr
+    assert "not.gz: can't be read: not a gzip file" in done.stderr
     assert run(project, "scan", "made:loader", "clean", environ={}).returncode == 2
 
 
@@ -235,13 +240,13 @@ def test_scan_says_what_it_can_not_search(project: Path) -> None:
     assert (done.returncode, done.stdout.partition(" (")[0]) == (1, "link:2: token")
     done = run(project, "scan", "made:loader", "fifo")
     assert done.returncode == 2
-    assert "fifo: can't be read: it is no regular file" in done.stderr
+    assert "fifo: can't be read: not a regular file" in done.stderr
     weak = {"APP_TOKEN": "kR7", "APP_DATABASE_URL": URL}
     (project / "weak.py").write_text(MODULE.replace('kR7.*"', 'kR7.*", allow_weak=True'))
     (project / "clean").write_text("nothing")
     done = run(project, "scan", "weak:AppSecrets", "clean", environ=weak)
     assert done.returncode == 0
-    assert "token: is not searched for: it is short, or easy to guess" in done.stderr
+    assert "token: not searched for: the value is too short or easy to guess" in done.stderr
 
 
 def test_a_directory_that_can_not_be_read_is_told(
@@ -262,9 +267,9 @@ def test_a_directory_that_can_not_be_read_is_told(
 
     loader = SecretLoader(Some, sources=[Environment({"TOKEN": TOKEN})])
     monkeypatch.setattr(os, "scandir", scandir)
-    found = search(loader, [tmp_path], shows_progress=False)
-    assert found.unread == [(tmp_path / "inner", "Permission denied")]
-    assert (found.files, found.findings, found.unsearched) == (1, [], [])
+    found = scan_files(loader, [tmp_path], show_progress=False)
+    assert found.unreadable == [(tmp_path / "inner", "Permission denied")]
+    assert (found.files, found.leaks, found.unsearched) == (1, [], [])
 
 
 def test_names_of_files_are_no_commands_to_a_terminal(project: Path) -> None:
@@ -281,7 +286,7 @@ def test_a_bar_is_shown_on_a_terminal(project: Path) -> None:
     (project / "clean").write_bytes(b"x" * 100_000)
     parent, child = pty.openpty()
     done = subprocess.run(
-        [sys.executable, "-m", "mantlet.cli", "scan", "shop:AppSecrets", "clean"],
+        [sys.executable, "-m", "mantlet", "secrets", "scan", "shop:AppSecrets", "clean"],
         cwd=project,
         env={
             **PATHS,
@@ -299,7 +304,7 @@ def test_a_bar_is_shown_on_a_terminal(project: Path) -> None:
     os.close(parent)
     assert done.returncode == 0
     assert b"searching" in shown
-    assert b"1 files searched" in shown
+    assert b"1 file searched" in shown
 
 
 def test_without_its_extra_the_command_names_it(project: Path) -> None:
