@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from mantlet.secrets.sources.dotenv import bindings
-from mantlet.secrets.sources.file import Unfit, opened_file, read_file
+from mantlet.secrets.sources.read import Unfit, opened_file, read_file
 from mantlet.secrets.sources.source import SourceError
 
 __all__ = ["values_of"]

@@ -23,8 +23,8 @@ from mantlet.redact.registry import Registry
 from mantlet.secrets.dependency import dependency
 from mantlet.secrets.examples import values_of
 from mantlet.secrets.model import SecretModel, specs
-from mantlet.secrets.reading import Asked, Terms, read_all
 from mantlet.secrets.report import SecretsError, SecretStatus
+from mantlet.secrets.resolve import Asked, Terms, read_all
 from mantlet.secrets.secret import as_bytes
 from mantlet.secrets.sources.environment import Environment
 from mantlet.secrets.sources.source import SecretSource

@@ -6,10 +6,10 @@ from mantlet.secrets.sources.cloud import (
     AzureKeyVault,
     GoogleSecretManager,
 )
+from mantlet.secrets.sources.directory import SecretFiles, SystemdCredentials
 from mantlet.secrets.sources.dotenv import DotEnv
 from mantlet.secrets.sources.encrypted import AgeFile, SopsFile
 from mantlet.secrets.sources.environment import Environment
-from mantlet.secrets.sources.files import SecretFiles, SystemdCredentials
 from mantlet.secrets.sources.source import (
     RejectedValue,
     SecretField,

@@ -5,7 +5,7 @@ import os
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 from mantlet._internal.extras import import_extra
-from mantlet.secrets.sources.file import Unfit, identity, opened_file, read_file
+from mantlet.secrets.sources.read import Unfit, identity, opened_file, read_file
 from mantlet.secrets.sources.source import (
     RejectedValue,
     SecretField,

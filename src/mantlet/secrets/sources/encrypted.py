@@ -10,8 +10,8 @@ from typing import Final
 
 from mantlet.secrets.secret import Secret
 from mantlet.secrets.sources.dotenv import bindings
-from mantlet.secrets.sources.file import Unfit, identity, opened_file, read_file
 from mantlet.secrets.sources.members import members
+from mantlet.secrets.sources.read import Unfit, identity, opened_file, read_file
 from mantlet.secrets.sources.remote import Remote
 from mantlet.secrets.sources.running import printed
 from mantlet.secrets.sources.source import (

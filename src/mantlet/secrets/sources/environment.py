@@ -4,7 +4,7 @@ import os
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Final
 
-from mantlet.secrets.sources.file import Unfit, identity, opened_file, read_file
+from mantlet.secrets.sources.read import Unfit, identity, opened_file, read_file
 from mantlet.secrets.sources.source import (
     RejectedValue,
     SecretField,

@@ -5,7 +5,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from mantlet._internal.extras import import_extra
-from mantlet.secrets.sources.cloud.each import Absent, Each, Refused
+from mantlet.secrets.sources.cloud.per_secret import Absent, Each, Refused
 from mantlet.secrets.sources.remote import LATE, Unavailable, Words, worded
 from mantlet.secrets.sources.source import SecretField, SourceError
 

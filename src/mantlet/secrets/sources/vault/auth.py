@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mantlet.secrets.secret import Secret
-from mantlet.secrets.sources.file import Unfit, opened_file, read_file
+from mantlet.secrets.sources.read import Unfit, opened_file, read_file
 from mantlet.secrets.sources.source import SourceError
 from mantlet.secrets.sources.vault.options import segments
 

@@ -25,7 +25,7 @@ from mantlet.secrets.sources.vault.options import address, segments, trusted
 from mantlet.secrets.sources.vault.tokens import SHARE, Tokens, json_object, number
 
 if TYPE_CHECKING:
-    from mantlet.secrets.sources.vault.wire import Answer
+    from mantlet.secrets.sources.vault.http import Answer
 
 __all__ = ["Vault"]
 
@@ -86,7 +86,9 @@ class Vault(Remote):
             raise TypeError(f"auth must be a Token or a Login, not {type(auth).__name__}")
         self._hvac = import_extra("hvac", "vault")
         # It needs what hvac brings.
-        from mantlet.secrets.sources.vault import wire  # noqa: PLC0415  # it needs an extra
+        from mantlet.secrets.sources.vault import (  # noqa: PLC0415  # needs an extra
+            http as wire,
+        )
 
         self._wire = wire
         self._version = version

@@ -9,7 +9,7 @@ from mantlet.secrets.sources.source import SourceError
 from mantlet.secrets.sources.vault.auth import TokenAuth, VaultLogin, usable
 
 if TYPE_CHECKING:
-    from mantlet.secrets.sources.vault.wire import Answer
+    from mantlet.secrets.sources.vault.http import Answer
 
 __all__ = ["SHARE", "Lease", "Tokens", "json_object", "number"]
 

@@ -6,8 +6,8 @@ from math import inf
 from typing import Any, Final
 
 from mantlet.core.modes import Mode
-from mantlet.secrets.making import Unusable, broken_rule, make, searchable
 from mantlet.secrets.model import SecretSpec
+from mantlet.secrets.parsing import Unusable, broken_rule, make, searchable
 from mantlet.secrets.report import SecretState, SecretStatus
 from mantlet.secrets.secret import Secret, as_bytes
 from mantlet.secrets.sources.source import (

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from mantlet.secrets.sources.file import FLAGS, Unfit, identity, read_file, words
+from mantlet.secrets.sources.read import FLAGS, Unfit, identity, read_file, words
 from mantlet.secrets.sources.source import (
     RejectedValue,
     SecretField,
