@@ -17,14 +17,14 @@ from pydantic import SecretStr, create_model
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from benchmarks import names
-from mantlet import OutputSanitizer, Secret, SecretLoader, Secrets
+from mantlet import OutputSanitizer, Secret, SecretLoader, SecretModel
 from mantlet.secrets import SecretFiles
 
 COUNT = 50
 READS = 20_000
 NAMES = [f"secret_{index}" for index in range(COUNT)]
 
-App: Any = type("App", (Secrets,), {"__annotations__": dict.fromkeys(NAMES, Secret[str])})
+App: Any = type("App", (SecretModel,), {"__annotations__": dict.fromkeys(NAMES, Secret[str])})
 
 
 class _FromFiles(BaseSettings):

@@ -23,7 +23,7 @@ from mantlet import (
     SchemaGuard,
     Secret,
     SecretLoader,
-    Secrets,
+    SecretModel,
 )
 from mantlet.secrets import Environment
 
@@ -31,7 +31,7 @@ FAILURE = "db refused password=hunter2"
 SETTINGS = {"region": "eu", "signing_key": "demo-key-0cS9fjQmZ"}
 
 
-class DemoSecrets(Secrets):
+class DemoSecrets(SecretModel):
     """What the apps need; in earnest it comes from the environment, or from files."""
 
     signing_key: Secret[str]

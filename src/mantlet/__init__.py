@@ -20,7 +20,7 @@ from mantlet.guard import Contract, File, GraphQL, Handling, JsonRpc, Limits, Sc
 from mantlet.http.headers import Headers, MutableHeaders
 from mantlet.ratelimit import Concurrency, Quota, RateLimiter, Rule, keys, on_status
 from mantlet.sanitize import OutputSanitizer
-from mantlet.secrets import Secret, SecretLoader, Secrets, SecretsError, secret
+from mantlet.secrets import Secret, SecretLoader, SecretModel, SecretsError, secret_field
 
 __version__ = "0.1.0"
 
@@ -55,7 +55,7 @@ __all__ = [
     "SchemaGuard",
     "Secret",
     "SecretLoader",
-    "Secrets",
+    "SecretModel",
     "SecretsError",
     "State",
     "StoreError",
@@ -63,7 +63,7 @@ __all__ = [
     "asgi",
     "keys",
     "on_status",
-    "secret",
+    "secret_field",
     "state",
     "wrap",
     "wsgi",

@@ -9,12 +9,12 @@ from quart import Quart
 from starlette.testclient import TestClient
 
 import mantlet
-from mantlet.secrets import Environment, Secret, SecretLoader, Secrets
+from mantlet.secrets import Environment, Secret, SecretLoader, SecretModel
 
 OLD, NEW = "old-kR7-vT2_qX9.mB4w", "new-kR7-vT2_qX9.mB4w"
 
 
-class App(Secrets):
+class App(SecretModel):
     token: Secret[str]
 
 

@@ -17,18 +17,18 @@ import mantlet
 from mantlet.secrets import (
     DotEnv,
     Environment,
-    Fault,
-    Field,
+    RejectedValue,
     Secret,
+    SecretField,
     SecretFiles,
     SecretLoader,
-    Secrets,
+    SecretModel,
     SecretsError,
-    Source,
+    SecretSource,
     SourceError,
+    SourceValue,
     SystemdCredentials,
-    Value,
-    secret,
+    secret_field,
 )
 from tests.drive import FACES, Face, both_faces, hello
 from tests.secrets.sources.test_local import mount, write
@@ -37,7 +37,7 @@ from tests.test_locks import in_child
 OLD, NEW = "old-kR7-vT2_qX9.mB4w", "new-kR7-vT2_qX9.mB4w"
 
 
-class App(Secrets):
+class App(SecretModel):
     token: Secret[str]
     password: Secret[str]
     spare: Secret[str] | None = None
@@ -50,11 +50,11 @@ class Clock:
         return self.now
 
 
-class Store(Source):
+class Store(SecretSource):
     """A remote source of a test's own."""
 
     name = "store"
-    remote = True
+    is_remote = True
     lifetime: float | None = 100.0
 
     def __init__(self, **values: str) -> None:
@@ -62,24 +62,28 @@ class Store(Source):
         self.error: Exception | None = None
         self.asked: list[list[str]] = []
 
-    def read(self, fields: Sequence[Field]) -> Mapping[str, Value | Fault]:
+    def read(self, fields: Sequence[SecretField]) -> Mapping[str, SourceValue | RejectedValue]:
         """Return what was put here."""
         self.asked.append([field.name for field in fields])
         if self.error is not None:
             raise self.error
-        return {f.name: Value(self.values[f.name], f.name) for f in fields if f.name in self.values}
+        return {
+            f.name: SourceValue(self.values[f.name], f.name)
+            for f in fields
+            if f.name in self.values
+        }
 
 
 # -- at the start ---------------------------------------------------------------------------------
 
 
-class Everything(Secrets, prefix="APP_"):
+class Everything(SecretModel, prefix="APP_"):
     missing: Secret[str]
     empty: Secret[str]
-    short: Secret[bytes] = secret(min_length=32)
+    short: Secret[bytes] = secret_field(min_length=32)
     guessable: Secret[str]
     malformed: Secret[int]
-    unmatched: Secret[str] = secret(pattern=r"sk_\w+")
+    unmatched: Secret[str] = secret_field(pattern=r"sk_\w+")
     placeholder: Secret[str]
     copied: Secret[str]
     readable: Secret[str]
@@ -109,12 +113,14 @@ def test_all_problems_are_told_at_once_and_no_value(tmp_path: Path) -> None:
     files = str(tmp_path / "files")
     sources = [Environment(environ), SecretFiles(files), DotEnv(broken)]
     with pytest.raises(SecretsError) as told:
-        SecretLoader(Everything, sources=sources, example=example)
-    everybody = "can be read by every user of this machine: chmod 600, or say world_readable=True"
+        SecretLoader(Everything, sources=sources, example_file=example)
+    everybody = (
+        "can be read by every user of this machine: chmod 600, or say allow_world_readable=True"
+    )
     tried = f"environment APP_MISSING, {files}/missing, {broken} APP_MISSING"
     assert set(told.value.problems) == {
         f"{broken}: can't be read in line 1",
-        f"missing: is missing (tried {tried}; is environment APP_MISING meant?)",
+        f"missing: is missing (tried {tried}; did you mean environment APP_MISING?)",
         "empty: is empty (environment APP_EMPTY)",
         "short: is shorter than 32 bytes (environment APP_SHORT)",
         "guessable: is a placeholder (environment APP_GUESSABLE)",
@@ -124,13 +130,13 @@ def test_all_problems_are_told_at_once_and_no_value(tmp_path: Path) -> None:
         "copied: is the value that the example file has (environment APP_COPIED)",
         f"readable: {everybody} ({files}/readable)",
         "twice: is there, and APP_TWICE_FILE is too: which one counts? (environment APP_TWICE)",
-        "environment APP_MISING: is no secret of the app: is APP_MISSING meant?",
+        "environment APP_MISING: is not a secret of the app: did you mean APP_MISSING?",
     }
     text = str(told.value)
     assert text.startswith("Everything: 12 problems with the secrets\n  - ")
     assert not any(value and value in text for value in values.values())
     states = {entry.name: entry.state for entry in told.value.report}
-    assert states == dict.fromkeys(states, "unfit") | {"missing": "missing", "good": "ok"}
+    assert states == dict.fromkeys(states, "invalid") | {"missing": "missing", "good": "ok"}
 
 
 def test_the_first_source_that_has_a_value_wins_and_the_report_says_which(tmp_path: Path) -> None:
@@ -149,10 +155,13 @@ def test_the_first_source_that_has_a_value_wins_and_the_report_says_which(tmp_pa
     assert loader.current.password.reveal() == NEW
     assert loader.current.spare is None
     token, password, spare = loader.report
-    assert (token.state, token.place, token.since) == ("ok", "environment TOKEN", None)
-    assert (password.place, password.since) == (f"{dotenv} PASSWORD", dotenv.stat().st_mtime)
+    assert (token.state, token.location, token.changed_at) == ("ok", "environment TOKEN", None)
+    assert (password.location, password.changed_at) == (
+        f"{dotenv} PASSWORD",
+        dotenv.stat().st_mtime,
+    )
     assert (spare.state, spare.fingerprint) == ("unset", None)
-    assert spare.place.count(", ") == 3
+    assert spare.location.count(", ") == 3
 
 
 def test_a_source_is_asked_only_for_what_no_other_has() -> None:
@@ -166,7 +175,7 @@ def test_a_source_is_asked_only_for_what_no_other_has() -> None:
 
 
 class Broken(Store):
-    def read(self, fields: Sequence[Field]) -> Mapping[str, Value | Fault]:
+    def read(self, fields: Sequence[SecretField]) -> Mapping[str, SourceValue | RejectedValue]:
         """Fail as a library may."""
         raise LookupError(OLD)
 
@@ -187,16 +196,16 @@ def test_a_source_that_fails_is_a_line_and_the_others_are_asked() -> None:
 
 @pytest.mark.parametrize(
     "said",
-    [None, [], {"token": OLD}, {"token": Value(None, "x")}, {"token": Value(7, "x")}],  # type: ignore[arg-type]  # what is tested
+    [None, [], {"token": OLD}, {"token": SourceValue(None, "x")}, {"token": SourceValue(7, "x")}],  # type: ignore[arg-type]  # what is tested
     ids=["nothing", "list", "text", "no-value", "number"],
 )
 def test_a_source_that_gives_something_else_is_a_line(said: Any) -> None:
     """It is one of the user's, who wants to know which."""
 
-    class Strange(Source):
+    class Strange(SecretSource):
         name = "strange"
 
-        def read(self, fields: Sequence[Field]) -> Mapping[str, Value | Fault]:
+        def read(self, fields: Sequence[SecretField]) -> Mapping[str, SourceValue | RejectedValue]:
             """Give what no source may."""
             return said  # type: ignore[no-any-return]  # what is tested
 
@@ -214,10 +223,10 @@ def test_names_are_compared_only_where_a_resemblance_is_told() -> None:
     class Compared(Environment):
         asked: list[list[str]] = []  # noqa: RUF012  # for this test
 
-        def misspelt(self, fields: Sequence[Field]) -> Iterable[tuple[str, str]]:
+        def similar_names(self, fields: Sequence[SecretField]) -> Iterable[tuple[str, str]]:
             """Note what is looked for."""
             self.asked.append([field.name for field in fields])
-            return super().misspelt(fields)
+            return super().similar_names(fields)
 
     environ = {"TOKEN": OLD, "PASSWORD": OLD}
     SecretLoader(App, sources=[Compared(environ)])
@@ -226,15 +235,15 @@ def test_names_are_compared_only_where_a_resemblance_is_told() -> None:
         SecretLoader(App, sources=[Compared({"TOKEN": OLD, "TOKEN2": OLD, "PASWORD": OLD})])
     assert Compared.asked[1:] == [["password", "spare"]]
     assert told.value.problems == (
-        "password: is missing (tried environment PASSWORD; is environment PASWORD meant?)",
+        "password: is missing (tried environment PASSWORD; did you mean environment PASWORD?)",
     )
 
 
 def test_what_can_not_be_masked_is_noted() -> None:
     """As a value that was let through though it is short."""
 
-    class Weak(Secrets):
-        pin: Secret[str] = secret(min_length=4)
+    class Weak(SecretModel):
+        pin: Secret[str] = secret_field(min_length=4)
 
     loader = SecretLoader(Weak, sources=[Environment({"PIN": "7391"})])
     (pin,) = loader.report
@@ -245,7 +254,7 @@ def test_what_can_not_be_masked_is_noted() -> None:
 def test_a_password_that_can_not_be_masked_by_itself_is_noted() -> None:
     """That of a URL, all of which can be."""
 
-    class Database(Secrets):
+    class Database(SecretModel):
         url: Secret[str]
 
     def note(url: str) -> str | None:
@@ -273,27 +282,27 @@ def test_an_example_that_is_no_perfect_file_counts(tmp_path: Path, example: str 
     path = write(tmp_path / ".env.example", example, 0o644)
     environ = {"TOKEN": OLD + " " * ("'" in str(example)), "PASSWORD": NEW}
     with pytest.raises(SecretsError, match="token: is the value that the example file has"):
-        SecretLoader(App, sources=[Environment(environ)], example=path)
+        SecretLoader(App, sources=[Environment(environ)], example_file=path)
 
 
 def test_an_example_that_can_not_be_read_keeps_nothing_from_being_taken(tmp_path: Path) -> None:
     """A directory, or a disk that fails."""
     environ = {"TOKEN": OLD, "PASSWORD": NEW}
-    loader = SecretLoader(App, sources=[Environment(environ)], example=tmp_path)
+    loader = SecretLoader(App, sources=[Environment(environ)], example_file=tmp_path)
     assert loader.current.token.reveal() == OLD
 
 
 def test_a_name_that_is_meant_so_is_no_typo() -> None:
     """Told by the option, or by its going on."""
 
-    class Prefixed(Secrets, prefix="APP_"):
+    class Prefixed(SecretModel, prefix="APP_"):
         database_url: Secret[str]
 
     environ = {"APP_DATABASE_URL": OLD, "APP_DATABASE_URI": NEW, "APP_DATABASE_URL_RO": NEW}
     with pytest.raises(SecretsError) as told:
         SecretLoader(Prefixed, sources=[Environment(environ)])
     assert told.value.problems == (
-        "environment APP_DATABASE_URI: is no secret of the app: is APP_DATABASE_URL meant?",
+        "environment APP_DATABASE_URI: is not a secret of the app: did you mean APP_DATABASE_URL?",
     )
     SecretLoader(Prefixed, sources=[Environment(environ)], ignore_names=["APP_DATABASE_URI"])
 
@@ -341,7 +350,7 @@ def test_a_change_is_seen_at_the_next_poll_and_not_before(folder: Path, clock: C
     loader: SecretLoader[App] = SecretLoader(
         App,
         sources=[SecretFiles(folder)],
-        poll=10,
+        poll_interval=10,
         clock=clock,
         on_change=[
             lambda names: told.append((names, loader.current.token.reveal())),
@@ -360,7 +369,7 @@ def test_a_change_is_seen_at_the_next_poll_and_not_before(folder: Path, clock: C
 
 def test_nothing_changes_where_nothing_did(folder: Path, clock: Clock) -> None:
     """Files that are written anew with what they had are no change."""
-    loader = SecretLoader(App, sources=[SecretFiles(folder)], poll=0, clock=clock)
+    loader = SecretLoader(App, sources=[SecretFiles(folder)], poll_interval=0, clock=clock)
     before, needles = loader.current, loader.registry.needles
     mount(folder, "2", token=OLD, password=OLD)
     assert loader.current is before
@@ -371,7 +380,7 @@ def test_a_failed_reload_keeps_the_last_good_state_and_says_so(
     folder: Path, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """And is mended by the next good one."""
-    loader = SecretLoader(App, sources=[SecretFiles(folder)], poll=0, clock=clock)
+    loader = SecretLoader(App, sources=[SecretFiles(folder)], poll_interval=0, clock=clock)
     before = loader.current
     mount(folder, "2", token="changeme", password=NEW)
     assert loader.current is before
@@ -386,7 +395,7 @@ def test_a_failed_reload_keeps_the_last_good_state_and_says_so(
 
 def test_a_directory_that_vanishes_keeps_the_last_good_state(folder: Path, clock: Clock) -> None:
     """And comes back."""
-    loader = SecretLoader(App, sources=[SecretFiles(folder)], poll=0, clock=clock)
+    loader = SecretLoader(App, sources=[SecretFiles(folder)], poll_interval=0, clock=clock)
     before = loader.current
     folder.rename(folder.with_name("away"))
     assert loader.current is before
@@ -397,7 +406,7 @@ def test_a_directory_that_vanishes_keeps_the_last_good_state(folder: Path, clock
 
 def test_reload_says_what_changed(folder: Path, clock: Clock) -> None:
     """At once, whenever the last look was."""
-    loader = SecretLoader(App, sources=[SecretFiles(folder)], poll=1000, clock=clock)
+    loader = SecretLoader(App, sources=[SecretFiles(folder)], poll_interval=1000, clock=clock)
     assert loader.reload() == frozenset()
     mount(folder, "2", token=NEW, password=NEW, spare=NEW)
     assert loader.reload() == {"token", "password", "spare"}
@@ -415,7 +424,9 @@ def test_a_listener_that_fails_is_logged_masked_and_keeps_nothing_from_changing(
     def fail(_names: frozenset[str]) -> None:
         raise RuntimeError(loader.current.token.reveal())
 
-    loader = SecretLoader(App, sources=[SecretFiles(folder)], poll=0, clock=clock, on_change=fail)
+    loader = SecretLoader(
+        App, sources=[SecretFiles(folder)], poll_interval=0, clock=clock, on_change=fail
+    )
     mount(folder, "2", token=NEW, password=OLD)
     assert loader.current.token.reveal() == NEW
     assert "on_change failed with RuntimeError" in caplog.text
@@ -425,7 +436,9 @@ def test_a_listener_that_fails_is_logged_masked_and_keeps_nothing_from_changing(
 
 def test_old_values_are_kept_in_for_the_overlap(folder: Path, clock: Clock) -> None:
     """Answers that were made with them may be on their way."""
-    loader = SecretLoader(App, sources=[SecretFiles(folder)], poll=0, overlap=60, clock=clock)
+    loader = SecretLoader(
+        App, sources=[SecretFiles(folder)], poll_interval=0, overlap=60, clock=clock
+    )
     mount(folder, "2", token=NEW, password=NEW)
     assert loader.current.token.reveal() == NEW
     assert OLD in loader.registry
@@ -439,7 +452,7 @@ def test_a_remote_source_is_asked_again_after_its_lifetime(clock: Clock) -> None
     """And not because a local one changed."""
     store = Store(password=OLD)
     environ = {"TOKEN": OLD}
-    loader = SecretLoader(App, sources=[Environment(environ), store], poll=1, clock=clock)
+    loader = SecretLoader(App, sources=[Environment(environ), store], poll_interval=1, clock=clock)
     store.values["password"] = NEW
     environ["TOKEN"] = NEW
     clock.now = 99
@@ -457,7 +470,7 @@ def test_a_remote_source_that_is_away_keeps_the_last_good_state(
     """It is asked again after a while, and local changes are taken over meanwhile."""
     store = Store(password=OLD)
     environ = {"TOKEN": OLD}
-    loader = SecretLoader(App, sources=[Environment(environ), store], poll=1, clock=clock)
+    loader = SecretLoader(App, sources=[Environment(environ), store], poll_interval=1, clock=clock)
     store.error = SourceError("is away")
     clock.now = 125
     assert loader.current.password.reveal() == OLD
@@ -483,14 +496,14 @@ def test_a_source_whose_state_can_not_be_told_is_read(
     class Failing(Environment):
         fails = False
 
-        def stamp(self, fields: Sequence[Field]) -> Hashable:
+        def change_token(self, fields: Sequence[SecretField]) -> Hashable:
             """Fail, as where no more files can be opened."""
             if self.fails:
                 raise OSError(OLD)
-            return super().stamp(fields)
+            return super().change_token(fields)
 
     source = Failing({"TOKEN": OLD, "PASSWORD": OLD})
-    loader = SecretLoader(App, sources=[source], poll=0, clock=clock)
+    loader = SecretLoader(App, sources=[source], poll_interval=0, clock=clock)
     before = loader.current
     source.fails = True
     assert loader.current is before
@@ -501,8 +514,8 @@ def test_a_source_whose_state_can_not_be_told_is_read(
 def test_another_writing_of_a_value_is_searched_for_too() -> None:
     """Though the secret is what it was, and so nobody is told of a change."""
 
-    class Key(Secrets):
-        key: Secret[bytes] = secret(encoding="base64")
+    class Key(SecretModel):
+        key: Secret[bytes] = secret_field(encoding="base64")
 
     raw = bytes(range(100, 131))
     environ = {"KEY": b64encode(raw).decode()}
@@ -521,7 +534,7 @@ def test_a_worker_that_is_forked_during_a_reading_has_its_own(clock: Clock) -> N
     reading, go_on = Event(), Event()
 
     class Slow(Environment):
-        def read(self, fields: Sequence[Field]) -> Mapping[str, Value | Fault]:
+        def read(self, fields: Sequence[SecretField]) -> Mapping[str, SourceValue | RejectedValue]:
             """Take long once, with the values in hand."""
             found = super().read(fields)
             if clock.now == 1:
@@ -530,7 +543,7 @@ def test_a_worker_that_is_forked_during_a_reading_has_its_own(clock: Clock) -> N
             return found
 
     environ = {"TOKEN": OLD, "PASSWORD": OLD}
-    loader = SecretLoader(App, sources=[Slow(environ)], poll=1, clock=clock)
+    loader = SecretLoader(App, sources=[Slow(environ)], poll_interval=1, clock=clock)
     clock.now = 1
     environ["TOKEN"] = NEW
     reader = Thread(target=lambda: loader.current)
@@ -554,7 +567,9 @@ def test_a_hang_up_reads_everything_anew(clock: Clock) -> None:
     before = signal.signal(signal.SIGHUP, lambda number, _frame: heard.append(number))
     try:
         store = Store(password=OLD, token=OLD)
-        loader = SecretLoader(App, sources=[store], sighup=True, poll=1000, clock=clock)
+        loader = SecretLoader(
+            App, sources=[store], reload_on_sighup=True, poll_interval=1000, clock=clock
+        )
         store.values["token"] = NEW
         assert loader.current.token.reveal() == OLD
         os.kill(os.getpid(), signal.SIGHUP)
@@ -566,17 +581,19 @@ def test_a_hang_up_reads_everything_anew(clock: Clock) -> None:
 
 def test_a_hang_up_is_over_with_one_reading(folder: Path, clock: Clock) -> None:
     """Also where no remote source is there to be asked behind an answer."""
-    readings: list[Sequence[Field]] = []
+    readings: list[Sequence[SecretField]] = []
 
     class Counted(SecretFiles):
-        def read(self, fields: Sequence[Field]) -> Mapping[str, Value | Fault]:
+        def read(self, fields: Sequence[SecretField]) -> Mapping[str, SourceValue | RejectedValue]:
             """Count the readings."""
             readings.append(fields)
             return super().read(fields)
 
     before = signal.getsignal(signal.SIGHUP)
     try:
-        loader = SecretLoader(App, sources=[Counted(folder)], sighup=True, poll=1, clock=clock)
+        loader = SecretLoader(
+            App, sources=[Counted(folder)], reload_on_sighup=True, poll_interval=1, clock=clock
+        )
         app = mantlet.wrap(FACES[0].app(hello), loader)
         os.kill(os.getpid(), signal.SIGHUP)
         for now in range(5):
@@ -596,7 +613,7 @@ def test_an_exchange_has_the_secrets_of_its_beginning(
 ) -> None:
     """Also where they change meanwhile; the next one has the new."""
     seen: list[str] = []
-    loader = SecretLoader(App, sources=[SecretFiles(folder)], poll=0, clock=clock)
+    loader = SecretLoader(App, sources=[SecretFiles(folder)], poll_interval=0, clock=clock)
 
     def handler(carrier: Any) -> tuple[int, list[tuple[str, str]], bytes]:
         kept = mantlet.state(carrier).secrets
@@ -760,7 +777,7 @@ def test_the_sanitizer_searches_for_the_loaders_values(
     face: Face, folder: Path, clock: Clock
 ) -> None:
     """Those of now, and those of before."""
-    loader = SecretLoader(App, sources=[SecretFiles(folder)], poll=0, clock=clock)
+    loader = SecretLoader(App, sources=[SecretFiles(folder)], poll_interval=0, clock=clock)
 
     def handler(carrier: Any) -> tuple[int, list[tuple[str, str]], bytes]:
         found = mantlet.state(carrier).secrets.token.reveal()
@@ -776,7 +793,7 @@ def test_the_sanitizer_searches_for_the_loaders_values(
 def test_two_loaders_stand_side_by_side(face: Face, known: SecretLoader[App]) -> None:
     """As where one part of an app has its own: the inner one's are the state's, both are masked."""
 
-    class Other(Secrets):
+    class Other(SecretModel):
         key: Secret[str]
 
     other = SecretLoader(Other, sources=[Environment({"KEY": "other-kR7-vT2_qX9"})])
@@ -795,7 +812,7 @@ def test_a_remote_source_that_is_away_is_asked_behind_answers_alone(
 ) -> None:
     """A request does not wait for it, though the one that failed was long ago."""
     store = Store(password=OLD, token=OLD)
-    loader = SecretLoader(App, sources=[store], poll=0, clock=clock)
+    loader = SecretLoader(App, sources=[store], poll_interval=0, clock=clock)
     store.error = SourceError("is away")
     during: list[int] = []
 
@@ -813,17 +830,19 @@ def test_a_remote_source_that_is_away_is_asked_behind_answers_alone(
 
 def test_an_exchange_does_not_wait_for_who_asks_already(clock: Clock) -> None:
     """Neither for a thread, nor in one."""
-    request: Any = SimpleNamespace(waits=True)
+    request: Any = SimpleNamespace(is_async=True)
     during: list[object] = []
 
     class Watched(Store):
-        def read(self, fields: Sequence[Field]) -> Mapping[str, Value | Fault]:
+        def read(self, fields: Sequence[SecretField]) -> Mapping[str, SourceValue | RejectedValue]:
             """End another exchange meanwhile."""
             if clock.now:
                 during.append(loader.on_finish(request))
             return super().read(fields)
 
-    loader = SecretLoader(App, sources=[Watched(password=OLD, token=OLD)], poll=0, clock=clock)
+    loader = SecretLoader(
+        App, sources=[Watched(password=OLD, token=OLD)], poll_interval=0, clock=clock
+    )
     clock.now = 100
     asyncio.run(_awaited(loader.on_finish(request)))
     assert during == [None]

@@ -21,14 +21,14 @@ from mantlet.secrets import (
     MaskingProcessor,
     Secret,
     SecretLoader,
-    Secrets,
+    SecretModel,
 )
 
 TOKEN, KEY = "kR7-vT2_qX9.mB4w", b"\x00\xffkey-\xc3\x28-4Kx8"
 NEEDLES = [*forms(TOKEN.encode()), *forms(KEY)]
 
 
-class App(Secrets):
+class App(SecretModel):
     token: Secret[str]
     key: Secret[bytes]
 

@@ -6,15 +6,15 @@ from typing import Any, Optional
 
 import pytest
 
-from mantlet.secrets import Environment, Secret, SecretLoader, Secrets, secret
+from mantlet.secrets import Environment, Secret, SecretLoader, SecretModel, secret_field
 from mantlet.secrets.model import specs
 
 VALUE = "kR7-vT2_qX9.mB4w"
 
 
-class App(Secrets, prefix="APP_"):
+class App(SecretModel, prefix="APP_"):
     database_url: Secret[str]
-    api_key: Secret[str] = secret(env="PROVIDER_KEY", key="provider-key")
+    api_key: Secret[str] = secret_field(env="PROVIDER_KEY", key="provider-key")
     smtp_password: Secret[str] | None = None
     old_style: Optional[Secret[str]] = None  # noqa: UP045  # what is tested
     plain: Secret  # type: ignore[type-arg]  # what is tested
@@ -32,7 +32,7 @@ def test_names_come_from_the_attribute_and_the_prefix() -> None:
 
 
 class Child(App):
-    token: Secret[bytes] = secret(encoding="hex")
+    token: Secret[bytes] = secret_field(encoding="hex")
 
 
 def test_a_class_has_the_secrets_and_the_prefix_of_its_parent() -> None:
@@ -55,9 +55,9 @@ def test_a_snapshot_can_be_made_for_a_test() -> None:
         App(database_url=VALUE, api_key=VALUE, plain=VALUE, other=VALUE)
 
 
-def _model(annotation: object, default: object = ...) -> type[Secrets]:
+def _model(annotation: object, default: object = ...) -> type[SecretModel]:
     given = {} if default is ... else {"x": default}
-    return type("Wrong", (Secrets,), {"__annotations__": {"x": annotation}, **given})
+    return type("Wrong", (SecretModel,), {"__annotations__": {"x": annotation}, **given})
 
 
 class Waiting:
@@ -85,12 +85,16 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         "must have no default but None",
     ),
     "encoded-text": (
-        lambda: specs(_model(Secret[str], secret(encoding="hex"))),
+        lambda: specs(_model(Secret[str], secret_field(encoding="hex"))),
         TypeError,
         r"must be Secret\[bytes\]",
     ),
-    "no-secrets": (lambda: specs(type("Empty", (Secrets,), {})), TypeError, "has no secrets"),
-    "the-base": (lambda: specs(Secrets), TypeError, "model must be a class made of Secrets"),
+    "no-secrets": (lambda: specs(type("Empty", (SecretModel,), {})), TypeError, "has no secrets"),
+    "the-base": (
+        lambda: specs(SecretModel),
+        TypeError,
+        "model must be a class made of SecretModel",
+    ),
     "no-class": (
         lambda: SecretLoader(App(database_url=VALUE, api_key=VALUE, plain=VALUE)),  # type: ignore[arg-type]  # what is tested
         TypeError,
@@ -100,25 +104,36 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         lambda: specs(
             type(
                 "Twice",
-                (Secrets,),
-                {"__annotations__": {"x": Secret[str], "y": Secret[str]}, "y": secret(env="X")},
+                (SecretModel,),
+                {
+                    "__annotations__": {"x": Secret[str], "y": Secret[str]},
+                    "y": secret_field(env="X"),
+                },
             )
         ),
         ValueError,
         "several secrets with the env 'X'",
     ),
     "prefix": (
-        lambda: type("P", (Secrets,), {}, prefix="A-"),
+        lambda: type("P", (SecretModel,), {}, prefix="A-"),
         ValueError,
         "prefix must be what a variable may begin with",
     ),
-    "default": (lambda: secret(VALUE), ValueError, "a secret in the code is none"),
-    "env": (lambda: secret(env="A=B"), ValueError, "env must be the name of a variable"),
-    "key": (lambda: secret(key=""), ValueError, "key must not be empty"),
-    "min-length": (lambda: secret(min_length=0), ValueError, "min_length must be at least 1"),
-    "pattern": (lambda: secret(pattern="("), ValueError, "pattern must be a regular expression"),
-    "encoding": (lambda: secret(encoding="rot13"), ValueError, "encoding must be one of"),  # type: ignore[arg-type]  # what is tested
-    "poll": (lambda: SecretLoader(App, poll=-1), ValueError, "poll must be 0 seconds or more"),
+    "default": (lambda: secret_field(VALUE), ValueError, "a secret in the code is none"),
+    "env": (lambda: secret_field(env="A=B"), ValueError, "env must be the name of a variable"),
+    "key": (lambda: secret_field(key=""), ValueError, "key must not be empty"),
+    "min-length": (lambda: secret_field(min_length=0), ValueError, "min_length must be at least 1"),
+    "pattern": (
+        lambda: secret_field(pattern="("),
+        ValueError,
+        "pattern must be a regular expression",
+    ),
+    "encoding": (lambda: secret_field(encoding="rot13"), ValueError, "encoding must be one of"),  # type: ignore[arg-type]  # what is tested
+    "poll_interval": (
+        lambda: SecretLoader(App, poll_interval=-1),
+        ValueError,
+        "poll_interval must be 0 seconds or more",
+    ),
     "overlap": (
         lambda: SecretLoader(App, overlap=-1),
         ValueError,

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import mantlet
-from mantlet.secrets import Secret, SecretFiles, SecretLoader, Secrets
+from mantlet.secrets import Secret, SecretFiles, SecretLoader, SecretModel
 from tests.drive import Face, both_faces
 from tests.secrets.sources.test_local import mount
 
 REQUESTS, ROTATIONS, WORKERS = 10_000, 20, 4
 
 
-class App(Secrets):
+class App(SecretModel):
     first: Secret[str]
     second: Secret[str]
     third: Secret[str]
@@ -29,7 +29,7 @@ def values(rotation: int) -> dict[str, str]:
 def test_rotation_under_load(face: Face, tmp_path: Path) -> None:
     """10,000 requests by several threads, while Kubernetes exchanges the secrets 20 times."""
     mount(tmp_path, "0", **values(0))
-    loader = SecretLoader(App, sources=[SecretFiles(tmp_path)], poll=0, overlap=3600)
+    loader = SecretLoader(App, sources=[SecretFiles(tmp_path)], poll_interval=0, overlap=3600)
     states: list[str] = []
 
     def handler(carrier: Any) -> tuple[int, list[tuple[str, str]], bytes]:

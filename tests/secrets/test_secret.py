@@ -21,7 +21,7 @@ import structlog
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from mantlet.redact.variants import forms
-from mantlet.secrets import Secret, Secrets
+from mantlet.secrets import Secret, SecretModel
 
 VALUE = "kR7-vT2_qX9.mB4w"
 SHOWN = "Secret('***')"
@@ -37,7 +37,7 @@ class Model(BaseModel):
     port: int = 1
 
 
-class Kept(Secrets):
+class Kept(SecretModel):
     password: Secret[str]
 
 

@@ -15,7 +15,14 @@ from werkzeug.test import Client
 import mantlet
 from mantlet import ErrorEnvelope, OutputSanitizer
 from mantlet.redact.variants import forms
-from mantlet.secrets import Environment, MaskingFilter, Secret, SecretLoader, Secrets, secret
+from mantlet.secrets import (
+    Environment,
+    MaskingFilter,
+    Secret,
+    SecretLoader,
+    SecretModel,
+    secret_field,
+)
 from tests.secrets.test_logs import FORMATTERS
 
 TOKEN = "kR7-vT2_qX9<m&B4>w"
@@ -23,10 +30,10 @@ URL = "postgresql://app:pW9-uY3_rZ8.nC5x@db.internal/shop"
 NEEDLES = {form for value in (TOKEN, "pW9-uY3_rZ8.nC5x") for form in forms(value.encode())}
 
 
-class App(Secrets):
+class App(SecretModel):
     token: Secret[str]
     database_url: Secret[str]
-    spare: Secret[bytes] | None = secret(None, encoding="hex")
+    spare: Secret[bytes] | None = secret_field(None, encoding="hex")
 
 
 def shown(kept: App) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""The command: ``python -m mantlet.cli check | example | scan``.
+"""The command line: ``python -m mantlet secrets check | example | scan``.
 
-It never shows a value, nor a traceback, which might have one. It ends with 0 where all is well, 1
-where something is wrong or was found, and 2 where it could not do what it was asked for.
+No command prints a value, or a traceback that could contain one. The exit code is 0 if all is well,
+1 if a check fails or a scan finds something, and 2 if the command cannot do its work.
 """
 
 import sys
@@ -10,12 +10,12 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command with the process's arguments."""
+    """Run the command line with the arguments of the process."""
     try:
-        from mantlet.cli.app import app  # noqa: PLC0415  # it needs an extra
+        from mantlet.cli.app import app  # noqa: PLC0415  # requires an extra
     except ModuleNotFoundError as error:
         if error.name not in ("typer", "rich"):
             raise
-        print(f'{error.name} is needed for this: pip install "mantlet[cli]"', file=sys.stderr)  # noqa: T201  # a command's own answer
+        print(f'{error.name} is needed for this: pip install "mantlet[cli]"', file=sys.stderr)  # noqa: T201  # the output of a command
         sys.exit(2)
-    app()
+    app(prog_name="python -m mantlet")

@@ -1,4 +1,4 @@
-"""The commands, and their options."""
+"""The commands and their options."""
 
 import json
 import sys
@@ -10,10 +10,14 @@ from typing import Annotated, Any
 
 import typer
 
-from mantlet.cli.example import example_file
-from mantlet.cli.search import search
-from mantlet.cli.shown import plain, show_findings, show_report
-from mantlet.cli.target import UsageError, loader_of, model_of
+from mantlet.cli.loading import UsageError, load_model, load_secrets
+from mantlet.cli.output import (
+    escape_unprintable,
+    format_example_file,
+    print_scan_result,
+    print_statuses,
+)
+from mantlet.cli.scan import scan_files
 from mantlet.secrets.report import SecretsError
 
 __all__ = ["app"]
@@ -21,66 +25,81 @@ __all__ = ["app"]
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
-    pretty_exceptions_enable=False,  # which would show variables
-    help="Check an app's secrets, write an example of them, find them in files.",
+    pretty_exceptions_enable=False,  # they would show the values of variables
+    help="Mantlet's command line.",
 )
+secrets = typer.Typer(
+    no_args_is_help=True,
+    help="Check an app's secrets, write an example file, find leaked values in files.",
+)
+app.add_typer(secrets, name="secrets")
 
-Target = Annotated[str, typer.Argument(help="A class made of Secrets, or a SecretLoader.")]
+Target = Annotated[
+    str, typer.Argument(help="A SecretModel class or a SecretLoader, as module:name.")
+]
 Sources = Annotated[
     list[str] | None,
-    typer.Option("--source", help="env, dotenv:PATH, files:DIRECTORY or systemd; in their order."),
+    typer.Option(
+        "--source",
+        help="env, dotenv:PATH, files:DIRECTORY or systemd. Repeat it; the first match wins.",
+    ),
 ]
-Readable = Annotated[bool, typer.Option(help="Take files that every user may read.")]
+AllowWorldReadable = Annotated[
+    bool,
+    typer.Option(
+        "--allow-world-readable", help="Accept files that every user of the machine can read."
+    ),
+]
 
 
-def _told(command: Callable[..., int]) -> Callable[..., None]:
-    """Have a command end with what it returns, and say in a line what it can't do."""
+def _exit_with_code(command: Callable[..., int]) -> Callable[..., None]:
+    """Exit with the code that a command returns, or print a `UsageError` and exit with 2."""
 
     @wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
         try:
             code = command(*args, **kwargs)
         except UsageError as error:
-            typer.echo(plain(str(error)), err=True)
+            typer.echo(escape_unprintable(str(error)), err=True)
             code = 2
         raise typer.Exit(code)
 
     return run
 
 
-@app.command()
-@_told
+@secrets.command()
+@_exit_with_code
 def check(
     target: Target,
     source: Sources = None,
-    world_readable: Readable = False,
+    allow_world_readable: AllowWorldReadable = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
-    """Load the secrets, and show what was found of each; 1 if something is wrong."""
-    problems: tuple[str, ...] = ()
+    """Load the secrets and print their status; exit with 1 if there is a problem."""
     try:
-        report = loader_of(target, source or (), world_readable=world_readable).report
+        loader = load_secrets(target, source or (), allow_world_readable=allow_world_readable)
+        problems, report = loader.problems, loader.report
     except SecretsError as error:
         problems, report = error.problems, error.report
     if as_json:
-        entries = [asdict(entry) for entry in report]
-        typer.echo(json.dumps({"secrets": entries, "problems": problems}, indent=2))
+        statuses = [asdict(status) for status in report]
+        typer.echo(json.dumps({"secrets": statuses, "problems": problems}, indent=2))
     else:
-        show_report(report, problems)
+        print_statuses(report, problems)
     return 1 if problems else 0
 
 
-@app.command()
-@_told
+@secrets.command()
+@_exit_with_code
 def example(
     target: Target,
-    output: Annotated[Path, typer.Option(help="Where to; - for standard output.")] = Path(
+    output: Annotated[Path, typer.Option(help="The file to write; - for standard output.")] = Path(
         ".env.example"
     ),
-    force: Annotated[bool, typer.Option(help="Take the place of a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> int:
-    """Write a .env.example with a line for each secret, and no value."""
-    text = example_file(model_of(target))
+    """Write a .env.example with one line per secret, and no values."""
+    text = format_example_file(load_model(target))
     if str(output) == "-":
         typer.echo(text, nl=False)
         return 0
@@ -88,29 +107,29 @@ def example(
         with output.open("w" if force else "x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise UsageError(f"{output} is there; --force takes its place") from None
+        raise UsageError(f"{output} exists; use --force to overwrite it") from None
     except OSError as error:
         raise UsageError(f"{output} can't be written: {error.strerror}") from None
-    typer.echo(f"written to {plain(str(output))}")
+    typer.echo(f"written to {escape_unprintable(str(output))}")
     return 0
 
 
-@app.command()
-@_told
+@secrets.command()
+@_exit_with_code
 def scan(
     target: Target,
     paths: Annotated[list[Path], typer.Argument(help="Files, and directories of files.")],
     source: Sources = None,
-    world_readable: Readable = False,
+    allow_world_readable: AllowWorldReadable = False,
 ) -> int:
-    """Find the loaded values, in any form, in files; 1 if one is there."""
+    """Search files for the loaded values, in every encoding; exit with 1 if one is found."""
     try:
-        loader = loader_of(target, source or (), world_readable=world_readable)
+        loader = load_secrets(target, source or (), allow_world_readable=allow_world_readable)
     except SecretsError as error:
-        show_report(error.report, error.problems, err=True)
+        print_statuses(error.report, error.problems, err=True)
         return 2
-    found = search(loader, paths, shows_progress=sys.stderr.isatty())
-    show_findings(found)
-    if found.findings:
+    result = scan_files(loader, paths, show_progress=sys.stderr.isatty())
+    print_scan_result(result)
+    if result.leaks:
         return 1
-    return 2 if found.unread else 0
+    return 2 if result.unreadable else 0

@@ -161,7 +161,8 @@ class ErrorEnvelope(Policy):
         verdict = self.judge(error)
         if mark_reported(request, error):
             outermost: ErrorEnvelope = request.state._envelope or self
-            outcome = f"{'would be ' if self._reports_only(request) else ''}answered with {verdict.status}"
+            would = "would be " if self._reports_only(request) else ""
+            outcome = f"{would}answered with {verdict.status}"
             outermost.report(request, error, outcome, verdict)
         if self.debug and verdict.status >= 500:
             shown = self._debug(request, error, verdict.status)

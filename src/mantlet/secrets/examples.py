@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from mantlet.secrets.sources.dotenv import bindings
-from mantlet.secrets.sources.file import Unfit, opened_file, read_file
+from mantlet.secrets.sources.read import Unfit, opened_file, read_file
 from mantlet.secrets.sources.source import SourceError
 
 __all__ = ["values_of"]
@@ -20,6 +20,6 @@ def values_of(paths: Iterable[str | os.PathLike[str]]) -> frozenset[str]:
             suppress(OSError, ImportError, SourceError, Unfit),
             opened_file(os.fspath(path)) as file,
         ):
-            raw = read_file(file, "", world_readable=True).raw
+            raw = read_file(file, "", allow_world_readable=True).raw
             found.update(filter(None, bindings(raw, strict=False).values()))
     return frozenset(found)

@@ -15,22 +15,23 @@ from typing import Any, Final, Generic, TypeVar
 from mantlet._internal.locks import ForkSafeLock
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet.core.error_log import log_exception
+from mantlet.core.modes import Mode, check_mode
 from mantlet.core.policy import Policy
 from mantlet.core.request import Request
 from mantlet.redact.masking import Masker
 from mantlet.redact.registry import Registry
 from mantlet.secrets.dependency import dependency
 from mantlet.secrets.examples import values_of
-from mantlet.secrets.model import Secrets, specs
-from mantlet.secrets.reading import Asked, Terms, read_all
-from mantlet.secrets.report import Entry, SecretsError
+from mantlet.secrets.model import SecretModel, specs
+from mantlet.secrets.report import SecretsError, SecretStatus
+from mantlet.secrets.resolve import Asked, Terms, read_all
 from mantlet.secrets.secret import as_bytes
 from mantlet.secrets.sources.environment import Environment
-from mantlet.secrets.sources.source import Source
+from mantlet.secrets.sources.source import SecretSource
 
 __all__ = ["SecretLoader"]
 
-M = TypeVar("M", bound=Secrets)
+M = TypeVar("M", bound=SecretModel)
 Listener = Callable[[frozenset[str]], object]
 
 log = logging.getLogger("mantlet.secrets")
@@ -50,26 +51,32 @@ class SecretLoader(Policy, Generic[M]):
     exchange the state of its beginning, as ``mantlet.state(...).secrets``, and has problems,
     debug pages and the log of `ErrorEnvelope` masked.
 
-    Files are looked at when a secret is wanted, at most every ``poll`` seconds: there is no thread,
-    and no timer. Remote sources are asked again after their lifetime, behind an answer that is
-    complete; under ASGI in one of the event loop's own threads, so that no other answer waits.
+    Files are looked at when a secret is wanted, at most every ``poll_interval`` seconds: there is
+    no thread, and no timer. Remote sources are asked again after their lifetime, behind an
+    answer that is complete; under ASGI in one of the event loop's own threads, so that no other
+    answer waits.
 
     Args:
         model: what the app needs.
         sources: where the secrets are, in the order in which they are asked: the first that has
             one wins. The environment alone by default.
-        poll: seconds between two looks at local sources.
+        poll_interval: seconds between two looks at local sources.
         overlap: seconds that a replaced value is still kept from getting out.
-        example: a file whose values are no secrets. ``.env.example`` beside a ``.env`` counts too.
+        example_file: a file whose values are no secrets. ``.env.example`` beside a ``.env`` counts
+            too.
         on_change: called with the names of the secrets that have changed, once they have; one
             function or several. What they raise is logged.
-        sighup: read everything anew after a ``SIGHUP``.
+        reload_on_sighup: read everything anew after a ``SIGHUP``.
         fingerprint_key: what fingerprints are made with, 16 bytes or more; else the environment's
             ``MANTLET_FINGERPRINT_KEY``; else one of this process alone.
         ignore_names: names of variables and files that resemble a secret's, and are meant so.
+        mode: whether values are checked: ``"enforce"`` rejects a value that breaks a rule;
+            ``"report"`` logs and uses it; ``"off"`` only parses values. In each mode the app gets
+            its secrets, and a secret without a usable value is an error.
         clock: seconds, from any beginning.
 
     Attributes:
+        problems: the rules that the current values break; empty unless the mode is ``"report"``.
         registry: the values in all forms, for who keeps them from getting out.
         secret_masker: masks them in texts.
 
@@ -85,55 +92,72 @@ class SecretLoader(Policy, Generic[M]):
         self,
         model: type[M],
         *,
-        sources: Iterable[Source] | None = None,
-        poll: float = 10.0,
+        sources: Iterable[SecretSource] | None = None,
+        poll_interval: float = 10.0,
         overlap: float = 300.0,
-        example: str | os.PathLike[str] | None = ".env.example",
+        example_file: str | os.PathLike[str] | None = ".env.example",
         on_change: Listener | Sequence[Listener] = (),
-        sighup: bool = False,
+        reload_on_sighup: bool = False,
         fingerprint_key: str | bytes | None = None,
         ignore_names: Iterable[str] = (),
+        mode: Mode = "enforce",
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        if not (poll >= 0 and isfinite(poll)):
-            raise ValueError(f"poll must be 0 seconds or more, not {poll}")
+        if not (poll_interval >= 0 and isfinite(poll_interval)):
+            raise ValueError(f"poll_interval must be 0 seconds or more, not {poll_interval}")
         listeners: Any = (on_change,) if callable(on_change) else on_change
         if not isinstance(listeners, Sequence) or not all(map(_is_plain, listeners)):
             raise ValueError(f"on_change must be a plain function or several: {on_change!r}")
         given = (Environment(),) if sources is None else tuple(sources)
         for source in given:
-            if not isinstance(source, Source):
+            if not isinstance(source, SecretSource):
                 raise TypeError(f"sources must be sources, not {type(source).__name__}")
         if not given:
             raise ValueError("sources must be one or more")
         if isinstance(ignore_names, str):
             raise TypeError("ignore_names must be several names in a list or the like, not text")
+        if not isinstance(mode, str):
+            raise TypeError(
+                f'mode must be "enforce", "report" or "off": secrets have no routes, not {mode!r}'
+            )
+        checks = check_mode(mode)
+        # `Policy.mode` stays "enforce": a policy that is off has no hooks, and the app needs its
+        # secrets in every mode.
+        self._checks: Mode = checks if isinstance(checks, str) else "enforce"
         self._model = model
         self._specs = specs(model)
         self._asked = tuple(Asked(source, clock) for source in given)
-        self._examples = (*([example] if example else []), *(e for s in given for e in s.examples))
+        self._examples = (
+            *([example_file] if example_file else []),
+            *(e for s in given for e in s.example_files),
+        )
         self._ignored = frozenset(ignore_names)
         self._listeners: tuple[Listener, ...] = tuple(listeners)
         self._clock = clock
-        self._interval = poll
+        self._interval = poll_interval
         self._storms = LogThrottle(clock)
         self._lock = ForkSafeLock(self._hang_up)
         self._hung_up = False
-        self._report: tuple[Entry, ...] = ()
-        self._is_remote = any(source.remote for source in given)
+        self._report: tuple[SecretStatus, ...] = ()
+        self.problems: tuple[str, ...] = ()
+        self._is_remote = any(source.is_remote for source in given)
         self.registry = Registry(overlap=overlap, key=_key(fingerprint_key), clock=clock)
         self.secret_masker = Masker(self.registry)
         self._load(lambda _: True)
         if not self._is_remote:
             self.disabled_hooks = frozenset({"on_finish"})
-        if sighup:
+        if reload_on_sighup:
             self._listen()
 
     def _load(self, anew: Callable[[Asked], bool]) -> frozenset[str]:
         """Read all that is to be read anew, and take over what is there; return what changed."""
         try:
             terms = Terms(
-                self._specs, values_of(self._examples), self._ignored, self.registry.fingerprint
+                self._specs,
+                frozenset() if self._checks == "off" else values_of(self._examples),
+                self._ignored,
+                self.registry.fingerprint,
+                self._checks,
             )
             reading = read_all(terms, self._asked, anew)
         finally:
@@ -150,6 +174,10 @@ class SecretLoader(Policy, Generic[M]):
         self._report = tuple(reading.report)
         if changed:
             self._snapshot = self._model(**new)
+        known, self.problems = self.problems, tuple(reading.warnings)
+        for problem in reading.warnings:
+            if problem not in known:
+                log.warning("Secret used in report mode: %s", problem)
         return changed
 
     def _plan(self) -> None:
@@ -165,7 +193,7 @@ class SecretLoader(Policy, Generic[M]):
         return self._snapshot
 
     @property
-    def report(self) -> tuple[Entry, ...]:
+    def report(self) -> tuple[SecretStatus, ...]:
         """What was found of each secret, and where. No value is in it."""
         return self._report
 
@@ -243,8 +271,7 @@ class SecretLoader(Policy, Generic[M]):
         return frozenset()
 
     def _log(self, error: SecretsError) -> None:
-        untold = self._storms.suppressed(str(error))
-        if untold is not None:
+        if self._storms.suppressed(str(error)) is not None:
             log.error("Secrets stay as they were: %s", error)
 
     def _tell(self, changed: frozenset[str]) -> None:
@@ -300,7 +327,7 @@ def _is_plain(listener: object) -> bool:
     return callable(listener) and not waits
 
 
-def _prints(report: Iterable[Entry]) -> list[str | None]:
+def _prints(report: Iterable[SecretStatus]) -> list[str | None]:
     return [entry.fingerprint for entry in report]
 
 

@@ -9,9 +9,9 @@ from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hi
 from mantlet._internal.options import check_int
 from mantlet.secrets.sealed import Sealed
 from mantlet.secrets.secret import Secret
-from mantlet.secrets.sources.source import Field
+from mantlet.secrets.sources.source import SecretField
 
-__all__ = ["Encoding", "Secrets", "Spec", "secret", "specs"]
+__all__ = ["Encoding", "SecretModel", "SecretSpec", "secret_field", "specs"]
 
 Encoding = Literal["base64", "base64url", "hex"]
 
@@ -24,7 +24,7 @@ _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What `secret()` was told."""
+    """What `secret_field()` was told."""
 
     default: Any
     env: str | None
@@ -37,7 +37,7 @@ class _Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Spec:
+class SecretSpec:
     """One secret of an app.
 
     Attributes:
@@ -51,7 +51,7 @@ class Spec:
         description: what it is for.
     """
 
-    field: Field
+    field: SecretField
     type: Any
     required: bool
     min_length: int
@@ -61,7 +61,7 @@ class Spec:
     description: str
 
 
-def secret(
+def secret_field(
     default: Any = _REQUIRED,
     *,
     env: str | None = None,
@@ -87,7 +87,7 @@ def secret(
         description: what it is for, for the example file.
 
     Returns:
-        What `Secrets` reads; typed as the value of any annotation.
+        What `SecretModel` reads; typed as the value of any annotation.
 
     Raises:
         ValueError: an option that can't be; the message says which.
@@ -113,14 +113,14 @@ def _compiled(pattern: str) -> re.Pattern[str]:
         raise ValueError(f"pattern must be a regular expression: {error}") from None
 
 
-class Secrets(Sealed):
+class SecretModel(Sealed):
     """The secrets of an app: a class of one's own, with an annotation for each.
 
     For example::
 
-        class AppSecrets(Secrets, prefix="APP_"):
+        class AppSecrets(SecretModel, prefix="APP_"):
             database_url: Secret[PostgresDsn]
-            signing_key: Secret[bytes] = secret(min_length=32, encoding="base64")
+            signing_key: Secret[bytes] = secret_field(min_length=32, encoding="base64")
             smtp_password: Secret[str] | None = None
 
     ``Secret[str]`` and ``Secret[bytes]`` are taken as they are; every other type is pydantic's to
@@ -162,7 +162,7 @@ class Secrets(Sealed):
         return f"{type(self).__name__}({shown})"
 
 
-def specs(model: type[Secrets]) -> tuple[Spec, ...]:
+def specs(model: type[SecretModel]) -> tuple[SecretSpec, ...]:
     """Return what a model asks for, in the order in which it is written.
 
     Raises:
@@ -170,8 +170,10 @@ def specs(model: type[Secrets]) -> tuple[Spec, ...]:
         ValueError: two secrets have one variable, or one key.
     """
     given: object = model
-    if not (isinstance(given, type) and issubclass(given, Secrets) and given is not Secrets):
-        raise TypeError(f"model must be a class made of Secrets, not {model!r}")
+    if not (
+        isinstance(given, type) and issubclass(given, SecretModel) and given is not SecretModel
+    ):
+        raise TypeError(f"model must be a class made of SecretModel, not {model!r}")
     found = tuple(_specs(model))
     if not found:
         raise TypeError(f"{model.__name__} has no secrets: annotate some as Secret[str]")
@@ -183,7 +185,7 @@ def specs(model: type[Secrets]) -> tuple[Spec, ...]:
     return found
 
 
-def _specs(model: type[Secrets]) -> Iterator[Spec]:
+def _specs(model: type[SecretModel]) -> Iterator[SecretSpec]:
     for name, annotation in get_type_hints(model, include_extras=True).items():
         if name.startswith("_"):
             continue
@@ -199,8 +201,8 @@ def _specs(model: type[Secrets]) -> Iterator[Spec]:
         if least is None:
             least = _LEAST if kind in (str, bytes) and not given.allow_weak else 1
         env = given.env or f"{model._prefix}{name}".upper()  # the class's own
-        yield Spec(
-            Field(name, env, given.key or name, model._prefix),  # the class's own
+        yield SecretSpec(
+            SecretField(name, env, given.key or name, model._prefix),  # the class's own
             kind,
             not optional,
             least,
@@ -211,7 +213,7 @@ def _specs(model: type[Secrets]) -> Iterator[Spec]:
         )
 
 
-def _type(model: type[Secrets], name: str, annotation: Any) -> tuple[Any, bool]:
+def _type(model: type[SecretModel], name: str, annotation: Any) -> tuple[Any, bool]:
     """Return what a secret holds, and whether there may be none."""
     inner = annotation
     optional = False

@@ -6,29 +6,30 @@ from typing import Literal
 
 from mantlet.exceptions import MantletError
 
-__all__ = ["Entry", "SecretsError", "State"]
+__all__ = ["SecretState", "SecretStatus", "SecretsError"]
 
-State = Literal["ok", "unset", "missing", "unfit"]
+SecretState = Literal["ok", "reported", "unset", "missing", "invalid"]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class SecretStatus:
     """What was found of one secret. No value is in it, nor a part of one, nor its length.
 
     Attributes:
         name: the attribute's.
-        state: ``"ok"``; ``"unset"``: no source has it, and the app can do without; ``"missing"``:
-            no source has it; ``"unfit"``: it can't be taken.
-        place: the source that has it and where in there, or all that were tried.
-        since: when it was last changed, in seconds since 1970, where that is known.
+        state: ``"ok"``; ``"reported"``: the value breaks a rule and is used because the loader's
+            mode is ``"report"``; ``"unset"``: optional, and no source has it; ``"missing"``:
+            required, and no source has it; ``"invalid"``: rejected.
+        location: the source that has it and where in there, or all that were tried.
+        changed_at: when it was last changed, in seconds since 1970, where that is known.
         fingerprint: a keyed hash of the value, where there is one.
         note: what is worth knowing of it.
     """
 
     name: str
-    state: State
-    place: str
-    since: float | None = None
+    state: SecretState
+    location: str
+    changed_at: float | None = None
     fingerprint: str | None = None
     note: str | None = None
 
@@ -41,7 +42,7 @@ class SecretsError(MantletError):
         report: what was found of each secret.
     """
 
-    def __init__(self, model: str, problems: Sequence[str], report: Sequence[Entry]) -> None:
+    def __init__(self, model: str, problems: Sequence[str], report: Sequence[SecretStatus]) -> None:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         lines = "".join(f"\n  - {problem}" for problem in problems)
         super().__init__(f"{model}: {count} with the secrets{lines}")

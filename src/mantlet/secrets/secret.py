@@ -10,7 +10,7 @@ from mantlet.exceptions import MantletError
 from mantlet.secrets.parts import identified
 from mantlet.secrets.sealed import Sealed
 
-__all__ = ["Secret", "SecretMalformed", "as_bytes"]
+__all__ = ["InvalidSecret", "Secret", "as_bytes"]
 
 T = TypeVar("T")
 
@@ -19,7 +19,7 @@ _SHOWN: Final = "Secret('***')"
 _KEY: Final = os.urandom(16)
 
 
-class SecretMalformed(MantletError):
+class InvalidSecret(MantletError):
     """A value is not what its type asks for. Unlike pydantic's error, this one does not show it."""
 
 
@@ -83,7 +83,7 @@ class Secret(Sealed, Generic[T]):
             # and without the value among the variables of this frame.
             if checked is _REFUSED:
                 del value
-                raise SecretMalformed("a secret is not of the type that its model asks for")
+                raise InvalidSecret("a secret is not of the type that its model asks for")
             return Secret(checked)
 
         shown = core_schema.plain_serializer_function_ser_schema(

@@ -12,7 +12,15 @@ from typing import Any
 
 import pytest
 
-from mantlet.secrets import AgeFile, Field, Secret, SecretLoader, Secrets, SopsFile, SourceError
+from mantlet.secrets import (
+    AgeFile,
+    Secret,
+    SecretField,
+    SecretLoader,
+    SecretModel,
+    SopsFile,
+    SourceError,
+)
 from mantlet.secrets.sources.remote import Unavailable
 from tests.secrets.sources import unshown
 from tests.secrets.sources.unshown import FIELD, value
@@ -81,9 +89,9 @@ def test_age_opens_what_was_written_for_the_identity(age: Age, name: str, text: 
     source = age.source(text, name)
     found = value(source)
     assert found.raw == VALUE
-    assert found.since is not None
-    assert abs(found.since - before) < 60
-    assert source.place(FIELD) == "password"
+    assert found.changed_at is not None
+    assert abs(found.changed_at - before) < 60
+    assert source.location(FIELD) == "password"
     assert VALUE not in repr(vars(source))
 
 
@@ -91,7 +99,7 @@ def test_age_opens_what_was_written_for_the_identity(age: Age, name: str, text: 
 def test_a_misspelt_name_is_told(age: Age) -> None:
     source = age.source(f"APP_PASWORD={VALUE}\n")
     assert source.read([FIELD]) == {}
-    assert list(source.misspelt([FIELD])) == [("APP_PASWORD", "APP_PASSWORD")]
+    assert list(source.similar_names([FIELD])) == [("APP_PASWORD", "APP_PASSWORD")]
 
 
 @with_age
@@ -163,7 +171,7 @@ def test_what_is_no_file(age: Age, make: Any, why: str) -> None:
 
 @with_age
 def test_a_new_file_is_a_rotation(age: Age) -> None:
-    class App(Secrets, prefix="APP_"):
+    class App(SecretModel, prefix="APP_"):
         password: Secret[str]
 
     clock = Clock()
@@ -208,7 +216,7 @@ PRINTS = f"""echo '{{"password": "{VALUE}", "port": 5432}}'"""
 
 
 def test_sops_prints_the_members(sops: Sops) -> None:
-    port = Field("port", "APP_PORT", "port", "APP_")
+    port = SecretField("port", "APP_PORT", "port", "APP_")
     found = sops.source(PRINTS).read([FIELD, port])
     assert [one.raw for one in found.values() if hasattr(one, "raw")] == [VALUE, "5432"]
     assert sops.ran == [f"decrypt --output-type json {sops.path}"]
@@ -251,7 +259,7 @@ def test_trouble_is_told_without_what_the_command_says(sops: Sops, script: str, 
 )
 def test_a_command_that_does_not_end_is_killed(sops: Sops, script: str) -> None:
     begun = time.monotonic()
-    refused = refusal(sops.source(f"echo $$ > {sops.path}.pid\n{script}", deadline=0.5))
+    refused = refusal(sops.source(f"echo $$ > {sops.path}.pid\n{script}", timeout=0.5))
     assert isinstance(refused, Unavailable)
     assert time.monotonic() - begun < 5
     group = int(Path(f"{sops.path}.pid").read_text())
@@ -282,7 +290,7 @@ def test_a_command_that_can_not_be_run(sops: Sops) -> None:
 def test_options_that_can_not_be(sops: Sops, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nonesuch is not installed"):
         SopsFile("secrets.yaml", command="nonesuch")
-    with pytest.raises(ValueError, match="refresh must be"):
-        sops.source(PRINTS, poll=0)
+    with pytest.raises(ValueError, match="refresh_interval must be"):
+        sops.source(PRINTS, poll_interval=0)
     with pytest.raises(ValueError, match="path must end with"):
         AgeFile("secrets.age", identity=tmp_path, command="/bin/sh")

@@ -13,18 +13,18 @@ import pytest
 from mantlet.secrets import (
     DotEnv,
     Environment,
-    Fault,
-    Field,
+    RejectedValue,
+    SecretField,
     SecretFiles,
-    Source,
+    SecretSource,
     SourceError,
+    SourceValue,
     SystemdCredentials,
-    Value,
 )
 from mantlet.secrets.sources.source import pick
 
 VALUE = "kR7-vT2_qX9.mB4w"
-WANTED = Field("token", "APP_TOKEN", "token", "APP_")
+WANTED = SecretField("token", "APP_TOKEN", "token", "APP_")
 
 
 def write(path: Path, data: str | bytes = VALUE, mode: int = 0o600) -> Path:
@@ -35,24 +35,24 @@ def write(path: Path, data: str | bytes = VALUE, mode: int = 0o600) -> Path:
     return path
 
 
-def found(source: Source, field: Field = WANTED) -> Value | Fault | None:
+def found(source: SecretSource, field: SecretField = WANTED) -> SourceValue | RejectedValue | None:
     """Return what a source has for the one field."""
     return source.read([field]).get(field.name)
 
 
-def value(source: Source, field: Field = WANTED) -> str | bytes | None:
+def value(source: SecretSource, field: SecretField = WANTED) -> str | bytes | None:
     """Return the value that a source has, if it has one."""
     one = found(source, field)
-    assert not isinstance(one, Fault), one
+    assert not isinstance(one, RejectedValue), one
     return None if one is None else one.raw
 
 
-def fault(source: Source, field: Field = WANTED) -> str:
+def fault(source: SecretSource, field: SecretField = WANTED) -> str:
     """Return why a source's value can't be taken."""
     one = found(source, field)
-    assert isinstance(one, Fault), "there is nothing wrong"
+    assert isinstance(one, RejectedValue), "there is nothing wrong"
     assert VALUE not in repr(one)
-    return one.why
+    return one.reason
 
 
 # -- the environment ------------------------------------------------------------------------------
@@ -102,22 +102,22 @@ def test_the_environment_tells_by_its_stamp_that_it_changed(tmp_path: Path) -> N
     path = write(tmp_path / "token")
     environ = {"APP_TOKEN_FILE": str(path)}
     source = Environment(environ)
-    stamps = [source.stamp([WANTED])]
+    stamps = [source.change_token([WANTED])]
     write(path, VALUE[::-1])
-    stamps.append(source.stamp([WANTED]))
+    stamps.append(source.change_token([WANTED]))
     del environ["APP_TOKEN_FILE"]
     environ["APP_TOKEN"] = VALUE
-    stamps.append(source.stamp([WANTED]))
+    stamps.append(source.change_token([WANTED]))
     assert len(set(stamps)) == 3
     assert VALUE not in repr(stamps)
-    assert source.stamp([WANTED]) == stamps[-1]
+    assert source.change_token([WANTED]) == stamps[-1]
 
 
 def test_variables_that_resemble_a_secrets_are_told() -> None:
     """A typo, and the file's; not one that merely begins alike."""
     names = ["APP_TOKNE", "APP_TOKEN_FLIE", "APP_TOKEN", "PATH", "APP_SOMETHING"]
     source = Environment(dict.fromkeys(names, VALUE))
-    assert list(source.misspelt([WANTED])) == [
+    assert list(source.similar_names([WANTED])) == [
         ("APP_TOKEN_FLIE", "APP_TOKEN_FILE"),
         ("APP_TOKNE", "APP_TOKEN"),
     ]
@@ -195,9 +195,9 @@ def test_a_dotenv_file_that_is_not_there_has_nothing(tmp_path: Path) -> None:
     """As in production."""
     source = DotEnv(tmp_path / ".env")
     assert found(source) is None
-    before = source.stamp([WANTED])
+    before = source.change_token([WANTED])
     write(tmp_path / ".env", f"APP_TOKEN={VALUE}")
-    assert source.stamp([WANTED]) != before
+    assert source.change_token([WANTED]) != before
     assert value(source) == VALUE
 
 
@@ -206,7 +206,7 @@ def test_a_dotenv_file_that_all_may_read_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / ".env", f"APP_TOKEN={VALUE}", 0o644)
     with pytest.raises(SourceError, match="can be read by every user of this machine: chmod 600"):
         found(DotEnv(path))
-    assert value(DotEnv(path, world_readable=True)) == VALUE
+    assert value(DotEnv(path, allow_world_readable=True)) == VALUE
 
 
 def test_a_dotenv_directory_is_told(tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_a_dotenv_directory_is_told(tmp_path: Path) -> None:
 def test_names_in_a_dotenv_file_that_resemble_a_secrets_are_told(tmp_path: Path) -> None:
     """As those of the environment are."""
     path = write(tmp_path / ".env", "APP_TOKNE=1\nOTHER=2\n")
-    assert list(DotEnv(path).misspelt([WANTED])) == [("APP_TOKNE", "APP_TOKEN")]
+    assert list(DotEnv(path).similar_names([WANTED])) == [("APP_TOKNE", "APP_TOKEN")]
 
 
 # -- files ----------------------------------------------------------------------------------------
@@ -243,10 +243,10 @@ def test_a_file_is_its_bytes_without_the_end_of_its_line(
     """One, which editors and ``echo`` put there."""
     write(tmp_path / "token", data)
     one = found(SecretFiles(tmp_path))
-    assert isinstance(one, Value)
+    assert isinstance(one, SourceValue)
     assert (one.raw, one.note) == (expected, note)
-    assert one.place == str(tmp_path / "token")
-    assert one.since == (tmp_path / "token").stat().st_mtime
+    assert one.location == str(tmp_path / "token")
+    assert one.changed_at == (tmp_path / "token").stat().st_mtime
 
 
 def test_a_file_may_have_the_name_of_the_variable(tmp_path: Path) -> None:
@@ -261,8 +261,8 @@ def test_a_directory_that_is_not_there_has_nothing(tmp_path: Path) -> None:
     """On a developer's machine."""
     source = SecretFiles(tmp_path / "none")
     assert found(source) is None
-    assert source.stamp([WANTED]) is None
-    assert list(source.misspelt([WANTED])) == []
+    assert source.change_token([WANTED]) is None
+    assert list(source.similar_names([WANTED])) == []
 
 
 def _outside(folder: Path) -> None:
@@ -333,7 +333,13 @@ def _dangling_out(folder: Path) -> None:
         (_socket, "can't be opened: No such device or address"),
         (_large, "is larger than 1024 KiB"),
         (_bom, "begins with a byte order mark, which would be a part of the secret"),
-        (_open, "can be read by every user of this machine: chmod 600, or say world_readable=True"),
+        (
+            _open,
+            (
+                "can be read by every user of this machine: chmod 600, or say "
+                "allow_world_readable=True"
+            ),
+        ),
     ],
     ids=[
         "link-out",
@@ -360,7 +366,7 @@ def test_a_file_that_can_not_be_a_secrets_is_told(
 def test_a_file_that_all_may_read_is_taken_where_that_is_meant(tmp_path: Path) -> None:
     """As Docker and Kubernetes make them by default."""
     write(tmp_path / "token", mode=0o444)
-    assert value(SecretFiles(tmp_path, world_readable=True)) == VALUE.encode()
+    assert value(SecretFiles(tmp_path, allow_world_readable=True)) == VALUE.encode()
 
 
 def test_links_within_the_directory_are_followed(tmp_path: Path) -> None:
@@ -385,10 +391,10 @@ def test_directories_further_in_are_named_with_a_separator(
 ) -> None:
     """As the app's configuration is."""
     write(tmp_path / path)
-    field = Field("x", "X", key)
+    field = SecretField("x", "X", key)
     source = SecretFiles(tmp_path, separator=separator)
     assert value(source, field) == VALUE.encode()
-    assert source.place(field) == str(tmp_path / path)
+    assert source.location(field) == str(tmp_path / path)
 
 
 @pytest.mark.parametrize(
@@ -398,9 +404,9 @@ def test_no_name_leads_out_of_the_directory(tmp_path: Path, key: str) -> None:
     """Though it is the app's own that asks."""
     write(tmp_path / "token")
     write(tmp_path / "in" / "a" / "b")
-    assert fault(SecretFiles(tmp_path / "in"), Field("x", "X", key)).startswith("has a name")
+    assert fault(SecretFiles(tmp_path / "in"), SecretField("x", "X", key)).startswith("has a name")
     source = SecretFiles(tmp_path / "in", separator="__")
-    assert fault(source, Field("x", "X", f"a__{key}")).startswith("has a name")
+    assert fault(source, SecretField("x", "X", f"a__{key}")).startswith("has a name")
 
 
 def test_a_separator_is_not_empty(tmp_path: Path) -> None:
@@ -419,8 +425,8 @@ def test_names_of_files_that_resemble_a_secrets_are_told(tmp_path: Path) -> None
     """But for hidden ones."""
     for name in ("api_tokne", ".api_tokem", "other", "api_token"):
         write(tmp_path / name)
-    wanted = Field("api_token", "API_TOKEN", "api_token")
-    assert list(SecretFiles(tmp_path).misspelt([wanted])) == [("api_tokne", "api_token")]
+    wanted = SecretField("api_token", "API_TOKEN", "api_token")
+    assert list(SecretFiles(tmp_path).similar_names([wanted])) == [("api_tokne", "api_token")]
 
 
 def mount(folder: Path, version: str, **values: str) -> None:
@@ -442,25 +448,25 @@ def test_kubernetes_directories_are_read_and_tell_a_change(tmp_path: Path) -> No
     """Through the link that names the current state."""
     source = SecretFiles(tmp_path)
     mount(tmp_path, "2026_01_01", token="old")
-    before = source.stamp([WANTED])
+    before = source.change_token([WANTED])
     assert value(source) == b"old"
-    assert source.stamp([WANTED]) == before
+    assert source.change_token([WANTED]) == before
     mount(tmp_path, "2026_01_02", token="new")
-    assert source.stamp([WANTED]) != before
+    assert source.change_token([WANTED]) != before
     assert value(source) == b"new"
 
 
-def _named_files(folder: Path) -> Source:
+def _named_files(folder: Path) -> SecretSource:
     return Environment({f"PART_{index}_FILE": f"{folder}/part_{index}" for index in range(6)})
 
 
 @pytest.mark.parametrize("made", [SecretFiles, _named_files], ids=["directory", "named-files"])
 def test_an_exchange_at_any_moment_gives_old_or_new_and_never_a_mix(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: Callable[[Path], Source]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: Callable[[Path], SecretSource]
 ) -> None:
     """The link is exchanged before each single call to the system that a reading makes."""
     names = [f"part_{index}" for index in range(6)]
-    fields = [Field(name, name.upper(), name) for name in names]
+    fields = [SecretField(name, name.upper(), name) for name in names]
     real_open, real_readlink = os.open, os.readlink
     calls = exchange_at = 0
     seen: set[str] = set()
@@ -492,7 +498,7 @@ def test_an_exchange_at_any_moment_gives_old_or_new_and_never_a_mix(
         mount(folder, "old", **dict.fromkeys(names, "old"))
         calls = 0
         read = made(folder).read(fields)
-        states = {one.raw for one in read.values() if isinstance(one, Value)}
+        states = {one.raw for one in read.values() if isinstance(one, SourceValue)}
         assert len(read) == len(names)
         assert len(states) == 1, f"a mix, when exchanged before call {exchange_at}"
         seen.add(str(states.pop()))
@@ -506,7 +512,7 @@ def test_what_is_exchanged_without_end_is_told(tmp_path: Path) -> None:
     times = iter(range(1, 100))
 
     class Restless(DotEnv):
-        def stamp(self, fields: Sequence[Field]) -> Hashable:
+        def change_token(self, fields: Sequence[SecretField]) -> Hashable:
             """Be another each time."""
             return next(times)
 
@@ -528,10 +534,10 @@ def test_a_link_that_is_taken_away_meanwhile_is_no_other_error(
 
     source = SecretFiles(tmp_path)
     monkeypatch.setattr(os, call, fail)
-    stamped, why = source.stamp([WANTED]), fault(source)
+    stamped, why = source.change_token([WANTED]), fault(source)
     monkeypatch.undo()
     assert why.startswith("can't be opened: ")
-    assert source.stamp([WANTED]) != stamped
+    assert source.change_token([WANTED]) != stamped
 
 
 def test_a_file_that_can_be_opened_and_not_read_is_told(
@@ -570,15 +576,15 @@ def test_without_systemd_there_are_no_credentials(monkeypatch: pytest.MonkeyPatc
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     source = SystemdCredentials()
     assert found(source) is None
-    assert source.stamp([WANTED]) is None
-    assert list(source.misspelt([WANTED])) == []
-    assert source.place(WANTED) == "$CREDENTIALS_DIRECTORY/token"
+    assert source.change_token([WANTED]) is None
+    assert list(source.similar_names([WANTED])) == []
+    assert source.location(WANTED) == "$CREDENTIALS_DIRECTORY/token"
 
 
 def test_a_stores_text_that_is_no_text_is_told() -> None:
     """JSON may have half of a character; an error about it would have the value."""
     found = pick([WANTED], {"token": f"\ud800{VALUE}"}, "store")
-    assert found == {"token": Fault("store token", "is not Unicode text")}
+    assert found == {"token": RejectedValue("store token", "is not Unicode text")}
     assert pick([WANTED], {"token": {"a": 1}}, "store") == {
-        "token": Value('{"a": 1}', "store token")
+        "token": SourceValue('{"a": 1}', "store token")
     }

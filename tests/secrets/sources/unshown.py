@@ -5,21 +5,21 @@ from collections.abc import Sequence
 
 import pytest
 
-from mantlet.secrets import Field, Source, SourceError, Value
+from mantlet.secrets import SecretField, SecretSource, SourceError, SourceValue
 
 __all__ = ["FIELD", "assert_unlogged", "refusal", "value"]
 
-FIELD = Field("password", "APP_PASSWORD", "password", "APP_")
+FIELD = SecretField("password", "APP_PASSWORD", "password", "APP_")
 
 
-def value(source: Source, field: Field = FIELD) -> Value:
+def value(source: SecretSource, field: SecretField = FIELD) -> SourceValue:
     """Return what the source has."""
     found = source.read([field])[field.name]
-    assert isinstance(found, Value)
+    assert isinstance(found, SourceValue)
     return found
 
 
-def refusal(source: Source, hidden: Sequence[str]) -> SourceError:
+def refusal(source: SecretSource, hidden: Sequence[str]) -> SourceError:
     """Return why the source can't be asked, having seen that the error shows nothing else.
 
     Args:

@@ -6,31 +6,37 @@ from mantlet.secrets.sources.cloud import (
     AzureKeyVault,
     GoogleSecretManager,
 )
+from mantlet.secrets.sources.directory import SecretFiles, SystemdCredentials
 from mantlet.secrets.sources.dotenv import DotEnv
 from mantlet.secrets.sources.encrypted import AgeFile, SopsFile
 from mantlet.secrets.sources.environment import Environment
-from mantlet.secrets.sources.files import SecretFiles, SystemdCredentials
-from mantlet.secrets.sources.source import Fault, Field, Source, SourceError, Value
-from mantlet.secrets.sources.vault import AppRole, Kubernetes, Token, Vault
+from mantlet.secrets.sources.source import (
+    RejectedValue,
+    SecretField,
+    SecretSource,
+    SourceError,
+    SourceValue,
+)
+from mantlet.secrets.sources.vault import AppRoleAuth, KubernetesAuth, TokenAuth, Vault
 
 __all__ = [
     "AgeFile",
-    "AppRole",
+    "AppRoleAuth",
     "AwsParameters",
     "AwsSecretsManager",
     "AzureKeyVault",
     "DotEnv",
     "Environment",
-    "Fault",
-    "Field",
     "GoogleSecretManager",
-    "Kubernetes",
+    "KubernetesAuth",
+    "RejectedValue",
+    "SecretField",
     "SecretFiles",
+    "SecretSource",
     "SopsFile",
-    "Source",
     "SourceError",
+    "SourceValue",
     "SystemdCredentials",
-    "Token",
-    "Value",
+    "TokenAuth",
     "Vault",
 ]

@@ -5,35 +5,43 @@ import os
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 from mantlet._internal.extras import import_extra
-from mantlet.secrets.sources.file import Unfit, identity, opened_file, read_file
-from mantlet.secrets.sources.source import Fault, Field, Source, SourceError, Value, typos
+from mantlet.secrets.sources.read import Unfit, identity, opened_file, read_file
+from mantlet.secrets.sources.source import (
+    RejectedValue,
+    SecretField,
+    SecretSource,
+    SourceError,
+    SourceResult,
+    SourceValue,
+    typos,
+)
 from mantlet.secrets.sources.steady import steady
 
 __all__ = ["DotEnv", "bindings"]
 
 
-class DotEnv(Source):
+class DotEnv(SecretSource):
     """A ``.env`` file, as python-dotenv reads it, without interpolation: a ``$`` is a ``$``.
 
     Args:
         path: the file. One that isn't there has no secrets.
-        world_readable: take a file that every user of the machine may read.
+        allow_world_readable: take a file that every user of the machine may read.
 
     Raises:
         ImportError: python-dotenv is not installed; the message names the extra.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str] = ".env", *, world_readable: bool = False
+        self, path: str | os.PathLike[str] = ".env", *, allow_world_readable: bool = False
     ) -> None:
         import_extra("dotenv.parser", "secrets")
         self.name = os.fspath(path)
-        self.examples = (f"{self.name}.example",)
-        self._world_readable = world_readable
+        self.example_files = (f"{self.name}.example",)
+        self._allow_world_readable = allow_world_readable
 
-    def read(self, fields: Sequence[Field]) -> Mapping[str, Value | Fault]:
+    def read(self, fields: Sequence[SecretField]) -> Mapping[str, SourceResult]:
         """Return what there is in the file."""
-        values, since = steady(self._values, lambda: self.stamp(fields))
+        values, since = steady(self._values, lambda: self.change_token(fields))
         return {
             field.name: _value(field.env, values[field.env], since)
             for field in fields
@@ -43,18 +51,18 @@ class DotEnv(Source):
     def _values(self) -> tuple[dict[str, str | None], float | None]:
         try:
             with opened_file(self.name) as file:
-                whole = read_file(file, self.name, world_readable=self._world_readable)
+                whole = read_file(file, self.name, allow_world_readable=self._allow_world_readable)
         except FileNotFoundError:
             return {}, None
         except Unfit as unfit:
             raise SourceError(str(unfit)) from None
-        return bindings(whole.raw), whole.since
+        return bindings(whole.raw), whole.changed_at
 
-    def place(self, field: Field) -> str:
+    def location(self, field: SecretField) -> str:
         """Return the variable."""
         return field.env
 
-    def stamp(self, fields: Sequence[Field]) -> Hashable:
+    def change_token(self, fields: Sequence[SecretField]) -> Hashable:
         """Return what tells the file."""
         try:
             with opened_file(self.name) as file:
@@ -62,13 +70,13 @@ class DotEnv(Source):
         except (FileNotFoundError, Unfit) as unfit:
             return str(unfit)
 
-    def misspelt(self, fields: Sequence[Field]) -> Iterable[tuple[str, str]]:
+    def similar_names(self, fields: Sequence[SecretField]) -> Iterable[tuple[str, str]]:
         """Return variables that resemble a secret's."""
         return typos(self._values()[0], [field.env for field in fields])
 
 
-def _value(name: str, text: str | None, since: float | None) -> Value | Fault:
-    return Fault(name, "has no value") if text is None else Value(text, name, since)
+def _value(name: str, text: str | None, since: float | None) -> SourceResult:
+    return RejectedValue(name, "has no value") if text is None else SourceValue(text, name, since)
 
 
 def bindings(raw: str | bytes, *, strict: bool = True) -> dict[str, str | None]:

@@ -10,11 +10,17 @@ from typing import Final
 
 from mantlet.secrets.secret import Secret
 from mantlet.secrets.sources.dotenv import bindings
-from mantlet.secrets.sources.file import Unfit, identity, opened_file, read_file
 from mantlet.secrets.sources.members import members
+from mantlet.secrets.sources.read import Unfit, identity, opened_file, read_file
 from mantlet.secrets.sources.remote import Remote
 from mantlet.secrets.sources.running import printed
-from mantlet.secrets.sources.source import Fault, Field, SourceError, Value, pick, typos
+from mantlet.secrets.sources.source import (
+    SecretField,
+    SourceError,
+    SourceResult,
+    pick,
+    typos,
+)
 
 __all__ = ["AgeFile", "SopsFile"]
 
@@ -34,11 +40,13 @@ class _Encrypted(Remote):
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], command: str, *, deadline: float, poll: float
+        self, path: str | os.PathLike[str], command: str, *, timeout: float, poll_interval: float
     ) -> None:
         # Absolute: the command is run elsewhere, and a name that begins with "-" is no option.
         self._path = str(Path(path).absolute())
-        super().__init__(os.fspath(path), deadline=deadline, retries=0, refresh=poll)
+        super().__init__(
+            os.fspath(path), timeout=timeout, retries=0, refresh_interval=poll_interval
+        )
         found = shutil.which(command)
         if found is None:
             raise ValueError(f"the command {command} is not installed")
@@ -46,12 +54,12 @@ class _Encrypted(Remote):
         self._known: tuple[Hashable, Secret[bytes], float] | None = None
         self._names: Sequence[str] = ()
 
-    def ask(self, fields: Sequence[Field], until: float) -> Mapping[str, Value | Fault]:
+    def ask(self, fields: Sequence[SecretField], until: float) -> Mapping[str, SourceResult]:
         """Decrypt the file, unless it is the one of the last time."""
         why = ""
         try:
             with opened_file(self._path) as file:
-                since = read_file(file, self.name, world_readable=True).since
+                since = read_file(file, self.name, allow_world_readable=True).changed_at
                 state = identity(file)
                 if self._known is None or self._known[0] != state:
                     os.lseek(file, 0, os.SEEK_SET)
@@ -90,7 +98,7 @@ class _Encrypted(Remote):
         """Return what is in the decrypted file."""
         return members(raw)
 
-    def misspelt(self, fields: Sequence[Field]) -> Iterable[tuple[str, str]]:
+    def similar_names(self, fields: Sequence[SecretField]) -> Iterable[tuple[str, str]]:
         """Return names in the file that resemble those of the app."""
         return typos(self._names, [name for one in fields for name in (one.key, one.env)])
 
@@ -103,8 +111,8 @@ class AgeFile(_Encrypted):
             secrets.
         identity: the path of the file with the identity that opens it, which others must not be
             able to read. One with a passphrase can't be used: there is nobody to ask.
-        deadline: seconds that decrypting may take.
-        poll: seconds after which it is looked at again whether the file is another.
+        timeout: seconds that decrypting may take.
+        poll_interval: seconds after which it is looked at again whether the file is another.
         command: age's.
 
     Raises:
@@ -116,11 +124,11 @@ class AgeFile(_Encrypted):
         path: str | os.PathLike[str],
         *,
         identity: str | os.PathLike[str],
-        deadline: float = 10.0,
-        poll: float = 5.0,
+        timeout: float = 10.0,
+        poll_interval: float = 5.0,
         command: str = "age",
     ) -> None:
-        super().__init__(path, command, deadline=deadline, poll=poll)
+        super().__init__(path, command, timeout=timeout, poll_interval=poll_interval)
         kind = Path(path).suffixes[-2:]
         if kind not in ([".env", ".age"], [".json", ".age"]) and Path(path).name != ".env.age":
             raise ValueError(f"path must end with .env.age or .json.age, not {self.name!r}")
@@ -132,7 +140,7 @@ class AgeFile(_Encrypted):
         why = ""
         try:
             with opened_file(self._identity) as opened:
-                read_file(opened, self._identity, world_readable=False)
+                read_file(opened, self._identity, allow_world_readable=False)
         except FileNotFoundError:
             why = "isn't there"
         except Unfit as unfit:
@@ -157,8 +165,8 @@ class SopsFile(_Encrypted):
 
     Args:
         path: the file. One that isn't there has no secrets.
-        deadline: seconds that decrypting may take, key servers included.
-        poll: seconds after which it is looked at again whether the file is another.
+        timeout: seconds that decrypting may take, key servers included.
+        poll_interval: seconds after which it is looked at again whether the file is another.
         command: sops's.
 
     Raises:
@@ -169,11 +177,11 @@ class SopsFile(_Encrypted):
         self,
         path: str | os.PathLike[str],
         *,
-        deadline: float = 10.0,
-        poll: float = 5.0,
+        timeout: float = 10.0,
+        poll_interval: float = 5.0,
         command: str = "sops",
     ) -> None:
-        super().__init__(path, command, deadline=deadline, poll=poll)
+        super().__init__(path, command, timeout=timeout, poll_interval=poll_interval)
 
     def decrypt(self, file: int, until: float) -> tuple[int, bytes]:
         """Run ``sops decrypt``, which tells the kind of a file by its name."""

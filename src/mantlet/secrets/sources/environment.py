@@ -4,8 +4,15 @@ import os
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Final
 
-from mantlet.secrets.sources.file import Unfit, identity, opened_file, read_file
-from mantlet.secrets.sources.source import Fault, Field, Source, Value, typos
+from mantlet.secrets.sources.read import Unfit, identity, opened_file, read_file
+from mantlet.secrets.sources.source import (
+    RejectedValue,
+    SecretField,
+    SecretSource,
+    SourceResult,
+    SourceValue,
+    typos,
+)
 from mantlet.secrets.sources.steady import steady
 
 __all__ = ["Environment"]
@@ -13,51 +20,53 @@ __all__ = ["Environment"]
 _FILE: Final = "_FILE"
 
 
-class Environment(Source):
+class Environment(SecretSource):
     """The environment: ``NAME``, or in ``NAME_FILE`` the path of a file that has the value.
 
     Args:
         environ: another mapping in place of ``os.environ``.
-        world_readable: take files that every user of the machine may read.
+        allow_world_readable: take files that every user of the machine may read.
     """
 
     name = "environment"
 
     def __init__(
-        self, environ: Mapping[str, str] | None = None, *, world_readable: bool = False
+        self, environ: Mapping[str, str] | None = None, *, allow_world_readable: bool = False
     ) -> None:
         self._environ = os.environ if environ is None else environ
-        self._world_readable = world_readable
+        self._allow_world_readable = allow_world_readable
 
-    def read(self, fields: Sequence[Field]) -> Mapping[str, Value | Fault]:
+    def read(self, fields: Sequence[SecretField]) -> Mapping[str, SourceResult]:
         """Return what there is in the environment, and the files of one state."""
-        return steady(lambda: self._read(fields), lambda: self.stamp(fields))
+        return steady(lambda: self._read(fields), lambda: self.change_token(fields))
 
-    def _read(self, fields: Sequence[Field]) -> Mapping[str, Value | Fault]:
+    def _read(self, fields: Sequence[SecretField]) -> Mapping[str, SourceResult]:
         found = ((field.name, self._value(field.env)) for field in fields)
         return {name: value for name, value in found if value is not None}
 
-    def _value(self, env: str) -> Value | Fault | None:
+    def _value(self, env: str) -> SourceResult | None:
         path = self._environ.get(env + _FILE)
         raw = self._environ.get(env)
         if path is None:
-            return None if raw is None else Value(raw, env)
+            return None if raw is None else SourceValue(raw, env)
         if raw is not None:
-            return Fault(env, f"is there, and {env}{_FILE} is too: which one counts?")
+            return RejectedValue(env, f"is there, and {env}{_FILE} is too: which one counts?")
         try:
             with opened_file(path) as file:
                 # The path comes from whoever runs the app, and is no secret.
-                return read_file(file, f"{env}{_FILE}", world_readable=self._world_readable)
+                return read_file(
+                    file, f"{env}{_FILE}", allow_world_readable=self._allow_world_readable
+                )
         except FileNotFoundError:
-            return Fault(f"{env}{_FILE}", "names a file that is not there")
+            return RejectedValue(f"{env}{_FILE}", "names a file that is not there")
         except Unfit as unfit:
-            return Fault(f"{env}{_FILE}", f"names a file that {unfit}")
+            return RejectedValue(f"{env}{_FILE}", f"names a file that {unfit}")
 
-    def place(self, field: Field) -> str:
+    def location(self, field: SecretField) -> str:
         """Return the variable."""
         return field.env
 
-    def stamp(self, fields: Sequence[Field]) -> Hashable:
+    def change_token(self, fields: Sequence[SecretField]) -> Hashable:
         """Return what tells the values, by hashes alone, and the files."""
         return tuple(self._stamp(field.env) for field in fields)
 
@@ -71,7 +80,7 @@ class Environment(Source):
         except (FileNotFoundError, Unfit) as unfit:
             return path, str(unfit)
 
-    def misspelt(self, fields: Sequence[Field]) -> Iterable[tuple[str, str]]:
+    def similar_names(self, fields: Sequence[SecretField]) -> Iterable[tuple[str, str]]:
         """Return variables that resemble a secret's."""
         known = [name for field in fields for name in (field.env, field.env + _FILE)]
         return typos(self._environ, known)

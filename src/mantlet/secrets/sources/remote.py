@@ -6,7 +6,12 @@ from time import monotonic, sleep
 from typing import Final, TypeAlias, TypeVar
 
 from mantlet._internal.options import check_int, check_number
-from mantlet.secrets.sources.source import Fault, Field, Source, SourceError, Value
+from mantlet.secrets.sources.source import (
+    SecretField,
+    SecretSource,
+    SourceError,
+    SourceResult,
+)
 
 __all__ = ["LATE", "Remote", "Unavailable", "Words", "attempt", "remaining", "worded"]
 
@@ -34,35 +39,38 @@ class Unavailable(SourceError):
         self.after = after
 
 
-class Remote(Source):
+class Remote(SecretSource):
     """A source that takes time.
 
     Args:
         name: what the report calls it.
-        deadline: seconds that reading all of it may take, retries and their pauses included.
+        timeout: seconds that reading all of it may take, retries and their pauses included.
         retries: how often it is tried again where that may help.
-        refresh: seconds after which it is read again; None for only once, or when leases end.
+        refresh_interval: seconds after which it is read again; None for only once, or when
+            leases end.
 
     Raises:
         ValueError: an option that can't be; the message says which.
     """
 
-    remote = True
+    is_remote = True
 
-    def __init__(self, name: str, *, deadline: float, retries: int, refresh: float | None) -> None:
-        check_number("deadline", deadline)
+    def __init__(
+        self, name: str, *, timeout: float, retries: int, refresh_interval: float | None
+    ) -> None:
+        check_number("timeout", timeout)
         check_int("retries", retries, least=0)
-        if refresh is not None:
-            check_number("refresh", refresh)
+        if refresh_interval is not None:
+            check_number("refresh_interval", refresh_interval)
         self.name = name
-        self.lifetime = refresh
-        self._refresh = refresh
-        self._deadline = deadline
+        self.lifetime = refresh_interval
+        self._refresh_interval = refresh_interval
+        self._timeout = timeout
         self._retries = retries
 
-    def read(self, fields: Sequence[Field]) -> Mapping[str, Value | Fault]:
+    def read(self, fields: Sequence[SecretField]) -> Mapping[str, SourceResult]:
         """Return what there is, after some tries if need be."""
-        until = monotonic() + self._deadline
+        until = monotonic() + self._timeout
         pause = _PAUSE
         left = self._retries
         while True:
@@ -77,7 +85,7 @@ class Remote(Source):
             pause *= 2
 
     @abstractmethod
-    def ask(self, fields: Sequence[Field], until: float) -> Mapping[str, Value | Fault]:
+    def ask(self, fields: Sequence[SecretField], until: float) -> Mapping[str, SourceResult]:
         """Read all of it, once.
 
         Args:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from mantlet.secrets.sources.file import MOST_BYTES
+from mantlet.secrets.sources.read import MOST_BYTES
 from mantlet.secrets.sources.remote import LATE, Unavailable, remaining
 from mantlet.secrets.sources.source import SourceError
 

@@ -1,13 +1,13 @@
 """What a source of secrets is, and what it finds.
 
-A source of one's own is a class with a ``name`` and a `Source.read`, in one file::
+A source of one's own is a class with a ``name`` and a `SecretSource.read`, in one file::
 
-    class Keyring(Source):
+    class Keyring(SecretSource):
         name = "keyring"
 
         def read(self, fields):
             found = {field.name: keyring.get_password("app", field.key) for field in fields}
-            return {name: Value(text, name) for name, text in found.items() if text is not None}
+            return {name: SourceValue(text, name) for name, text in found.items() if text}
 """
 
 import json
@@ -15,10 +15,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from typing import TypeAlias
 
 from mantlet.exceptions import MantletError
 
-__all__ = ["Fault", "Field", "Source", "SourceError", "Value", "pick", "typos"]
+__all__ = [
+    "RejectedValue",
+    "SecretField",
+    "SecretSource",
+    "SourceError",
+    "SourceValue",
+    "pick",
+    "typos",
+]
 
 #: How alike two names are where one is most likely meant to be the other, of 1.
 _ALIKE = 0.85
@@ -29,7 +38,7 @@ class SourceError(MantletError):
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class SecretField:
     """A secret that is looked for.
 
     Attributes:
@@ -46,53 +55,58 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class SourceValue:
     """A secret as it was found.
 
     Attributes:
         raw: text, or the bytes of a file.
-        place: where in the source: the variable, the file, the key.
-        since: when it was last changed, in seconds since 1970; None where that isn't known.
+        location: where in the source: the variable, the file, the key.
+        changed_at: when it was last changed, in seconds since 1970; None where that isn't known.
         note: what the report says of it, if anything.
     """
 
     raw: str | bytes = field(repr=False)
-    place: str
-    since: float | None = None
+    location: str
+    changed_at: float | None = None
     note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class RejectedValue:
     """A secret that is there, and can't be taken. Sources behind this one are not asked for it.
 
     Attributes:
-        place: where in the source.
+        location: where in the source.
         why: a line of the report, such as ``"is larger than 64 KiB"``; no value is in it.
     """
 
-    place: str
-    why: str
+    location: str
+    reason: str
 
 
-class Source(ABC):
+#: What a source has of one secret.
+SourceResult: TypeAlias = SourceValue | RejectedValue
+
+
+class SecretSource(ABC):
     """Where secrets come from.
 
     Attributes:
         name: what the report calls it.
         lifetime: after `read`, the seconds after which the values have to be read again; None where
             they are good until `stamp` changes.
-        remote: whether reading takes time, as over a network.
-        examples: files whose values are no secrets, where a developer may have copied one from.
+        is_remote: whether reading takes time, as over a network.
+        example_files: files whose values are no secrets, where a developer may have copied one
+            from.
     """
 
     name: str
     lifetime: float | None = None
-    remote: bool = False
-    examples: Sequence[str] = ()
+    is_remote: bool = False
+    example_files: Sequence[str] = ()
 
     @abstractmethod
-    def read(self, fields: Sequence[Field]) -> Mapping[str, Value | Fault]:
+    def read(self, fields: Sequence[SecretField]) -> Mapping[str, SourceResult]:
         """Return what there is, by the fields' names; what isn't there is left out.
 
         Args:
@@ -102,28 +116,28 @@ class Source(ABC):
             SourceError: it can't be asked.
         """
 
-    def place(self, field: Field) -> str:
+    def location(self, field: SecretField) -> str:
         """Return where a secret would be, for the report of what is missing."""
         return field.key
 
-    def stamp(self, fields: Sequence[Field]) -> Hashable:
+    def change_token(self, fields: Sequence[SecretField]) -> Hashable:
         """Return what is another value when what `read` returns may have changed.
 
         It is asked for often, and so must be cheap: nothing that goes over a network.
         """
         return None
 
-    def misspelt(self, fields: Sequence[Field]) -> Iterable[tuple[str, str]]:
+    def similar_names(self, fields: Sequence[SecretField]) -> Iterable[tuple[str, str]]:
         """Return names in the source that no field has, each with the one that it resembles."""
         return ()
 
 
 def pick(
-    fields: Sequence[Field],
+    fields: Sequence[SecretField],
     values: Mapping[str, object],
     place: str,
     since: Mapping[str, float | None] | float | None = None,
-) -> dict[str, Value | Fault]:
+) -> dict[str, SourceResult]:
     """Return what a store has for each field, by its key, or by the name of its variable.
 
     Args:
@@ -132,7 +146,7 @@ def pick(
         place: where that is.
         since: when it was last changed, or each of the values.
     """
-    found: dict[str, Value | Fault] = {}
+    found: dict[str, SourceResult] = {}
     for wanted in fields:
         name = wanted.key if wanted.key in values else wanted.env
         raw = values.get(name)
@@ -142,7 +156,9 @@ def pick(
             where = f"{place} {name}"
             time = since.get(name) if isinstance(since, Mapping) else since
             found[wanted.name] = (
-                Value(text, where, time) if whole else Fault(where, "is not Unicode text")
+                SourceValue(text, where, time)
+                if whole
+                else RejectedValue(where, "is not Unicode text")
             )
     return found
 

@@ -13,7 +13,14 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from mantlet.secrets import AwsParameters, AwsSecretsManager, Fault, Field, SourceError, Value
+from mantlet.secrets import (
+    AwsParameters,
+    AwsSecretsManager,
+    RejectedValue,
+    SecretField,
+    SourceError,
+    SourceValue,
+)
 from mantlet.secrets.sources.remote import Remote, Unavailable
 from tests.secrets.sources import unshown
 from tests.secrets.sources.server import Asked, Server, Way, breaks_off, drops, says, sends
@@ -22,7 +29,7 @@ from tests.secrets.sources.unshown import FIELD, assert_unlogged, value
 REGION = "eu-central-1"
 VALUE, NEW, KEY = "kR7-vT2_qX9.mB4w", "new-kR7-vT2_qX9.mB4w", "key-of-a-test-8Uj4Rf"
 HIDDEN = (VALUE, NEW, KEY)
-MANY = [Field(f"key_{at}", f"APP_KEY_{at}", f"key_{at}", "APP_") for at in range(45)]
+MANY = [SecretField(f"key_{at}", f"APP_KEY_{at}", f"key_{at}", "APP_") for at in range(45)]
 
 
 @pytest.fixture(autouse=True)
@@ -110,9 +117,9 @@ def refusal(source: Remote) -> SourceError:
     return unshown.refusal(source, HIDDEN)
 
 
-def values(found: Mapping[str, Value | Fault]) -> dict[str, str | bytes]:
+def values(found: Mapping[str, SourceValue | RejectedValue]) -> dict[str, str | bytes]:
     """Return the values of what is found."""
-    return {name: one.raw for name, one in found.items() if isinstance(one, Value)}
+    return {name: one.raw for name, one in found.items() if isinstance(one, SourceValue)}
 
 
 # -- Secrets Manager: one secret ------------------------------------------------------------------
@@ -121,8 +128,8 @@ def values(found: Mapping[str, Value | Fault]) -> dict[str, str | bytes]:
 def test_the_members_of_a_secret_are_the_apps(aws: boto3.Session) -> None:
     before = time.time()
     made = keep(aws, "shop", {"password": VALUE, "APP_TOKEN": NEW, "port": 5432, "other": "x"})
-    token = Field("token", "APP_TOKEN", "token", "APP_")
-    port = Field("port", "APP_PORT", "port", "APP_")
+    token = SecretField("token", "APP_TOKEN", "token", "APP_")
+    port = SecretField("port", "APP_PORT", "port", "APP_")
     for source in (
         AwsSecretsManager("shop", session=aws),
         AwsSecretsManager(made["ARN"], session=aws),
@@ -130,10 +137,10 @@ def test_the_members_of_a_secret_are_the_apps(aws: boto3.Session) -> None:
         found = source.read([FIELD, token, port])
         assert values(found) == {"password": VALUE, "token": NEW, "port": "5432"}
         one = found["password"]
-        assert isinstance(one, Value)
-        assert one.since is not None
-        assert before - 2 < one.since < time.time() + 2
-        assert one.place == f"{source.name} password"
+        assert isinstance(one, SourceValue)
+        assert one.changed_at is not None
+        assert before - 2 < one.changed_at < time.time() + 2
+        assert one.location == f"{source.name} password"
 
 
 def test_a_new_version_is_read_by_the_next_reading(aws: boto3.Session) -> None:
@@ -155,7 +162,7 @@ def test_a_misspelt_member_is_told(aws: boto3.Session) -> None:
     keep(aws, "shop", {"pasword": VALUE})
     source = AwsSecretsManager("shop", session=aws)
     assert source.read([FIELD]) == {}
-    assert list(source.misspelt([FIELD])) == [("pasword", "password")]
+    assert list(source.similar_names([FIELD])) == [("pasword", "password")]
 
 
 @pytest.mark.parametrize(
@@ -200,7 +207,7 @@ def test_each_secret_has_its_own(aws: boto3.Session) -> None:
     source = AwsSecretsManager(prefix="shop/", session=aws)
     found = source.read(MANY)
     assert values(found) == {field.name: f"{VALUE}-{field.key}" for field in MANY}
-    assert {one.place for one in found.values()} == {f"shop/{field.key}" for field in MANY}
+    assert {one.location for one in found.values()} == {f"shop/{field.key}" for field in MANY}
 
 
 def test_a_secret_of_bytes_is_bytes(aws: boto3.Session) -> None:
@@ -238,7 +245,9 @@ def test_a_secret_that_may_not_be_read_is_no_missing_one(
         )
     ]
     found = AwsSecretsManager(prefix="shop/", session=session).read([FIELD])
-    assert found == {"password": Fault("shop/password", "is refused: AccessDeniedException")}
+    assert found == {
+        "password": RejectedValue("shop/password", "is refused: AccessDeniedException")
+    }
 
 
 def test_an_answer_for_what_nobody_asked_is_left_out(
@@ -264,18 +273,18 @@ def test_the_parameters_below_a_path_are_the_apps(aws: boto3.Session) -> None:
         wanted = {field.name: f"{VALUE}-{field.key}" for field in MANY}
         assert values(found) == {"password": VALUE, **wanted}
         one = found["password"]
-        assert isinstance(one, Value)
-        assert one.since is not None
-        assert abs(one.since - time.time()) < 60
-        assert one.place == f"aws parameters {path} APP_PASSWORD"
+        assert isinstance(one, SourceValue)
+        assert one.changed_at is not None
+        assert abs(one.changed_at - time.time()) < 60
+        assert one.location == f"aws parameters {path} APP_PASSWORD"
 
 
 def test_a_misspelt_parameter_is_told(aws: boto3.Session) -> None:
     put(aws, "/shop/pasword", VALUE)
     source = AwsParameters("/shop", session=aws)
     assert source.read([FIELD]) == {}
-    assert list(source.misspelt([FIELD])) == [("pasword", "password")]
-    assert source.place(FIELD) == "/shop/password"
+    assert list(source.similar_names([FIELD])) == [("pasword", "password")]
+    assert source.location(FIELD) == "/shop/password"
 
 
 # -- trouble --------------------------------------------------------------------------------------
@@ -346,7 +355,7 @@ def test_an_answer_without_a_list_is_told(
 def test_a_server_that_says_nothing_is_given_up(failing: Failing, session: boto3.Session) -> None:
     failing.next = [sends(b"", b"", 0.05)] * 5
     begun = time.monotonic()
-    refused = refusal(AwsSecretsManager("shop", session=session, deadline=0.6, retries=4))
+    refused = refusal(AwsSecretsManager("shop", session=session, timeout=0.6, retries=4))
     assert str(refused) == "did not answer in time"
     assert time.monotonic() - begun < 5
 
@@ -354,7 +363,7 @@ def test_a_server_that_says_nothing_is_given_up(failing: Failing, session: boto3
 def test_pages_without_an_end_come_to_one(failing: Failing, session: boto3.Session) -> None:
     page = {"Parameters": [{"Name": "/shop/password", "Value": VALUE}], "NextToken": "more"}
     failing.next = [says(200, page)] * 100_000
-    refused = refusal(AwsParameters("/shop", session=session, deadline=0.5, retries=0))
+    refused = refusal(AwsParameters("/shop", session=session, timeout=0.5, retries=0))
     assert str(refused) == "did not answer in time"
 
 
@@ -398,7 +407,7 @@ def test_the_log_of_other_threads_goes_on(
         (lambda: AwsSecretsManager("shop", prefix="shop/"), "either secret or prefix"),
         (lambda: AwsSecretsManager(""), "secret must not be empty"),
         (lambda: AwsParameters("shop"), "path must begin with /"),
-        (lambda: AwsParameters("/shop", deadline=0), "deadline must be"),
+        (lambda: AwsParameters("/shop", timeout=0), "timeout must be"),
     ],
 )
 def test_options_that_can_not_be(make: Any, why: str) -> None:

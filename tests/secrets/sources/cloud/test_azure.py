@@ -17,7 +17,7 @@ from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import ClientSecretCredential
 from azure.keyvault.secrets import SecretClient
 
-from mantlet.secrets import AzureKeyVault, Fault, Field, SourceError, Value
+from mantlet.secrets import AzureKeyVault, RejectedValue, SecretField, SourceError, SourceValue
 from mantlet.secrets.sources.remote import Unavailable
 from tests.secrets.sources import unshown
 from tests.secrets.sources.server import Asked, Server, Way, breaks_off, drops, says, sends
@@ -25,7 +25,7 @@ from tests.secrets.sources.unshown import assert_unlogged, value
 
 VALUE, NEW, TOKEN = "kR7-vT2_qX9.mB4w", "new-kR7-vT2_qX9.mB4w", "token-of-a-test-8Uj4Rf"
 HIDDEN = (VALUE, NEW, TOKEN)
-KEY = Field("signing_key", "APP_SIGNING_KEY", "signing_key", "APP_")
+KEY = SecretField("signing_key", "APP_SIGNING_KEY", "signing_key", "APP_")
 UPDATED = 1493938433
 
 
@@ -116,9 +116,9 @@ def refusal(source: AzureKeyVault) -> SourceError:
 def test_each_secret_is_read_in_its_newest_version(vault: KeyVault) -> None:
     """By a name without underscores, which there are none of there."""
     vault.secrets = {"shop-signing-key": VALUE}
-    other = Field("token", "APP_TOKEN", "token", "APP_")
+    other = SecretField("token", "APP_TOKEN", "token", "APP_")
     found = vault.source(prefix="shop-").read([KEY, other])
-    assert found == {"signing_key": Value(VALUE, "shop-signing-key", UPDATED)}
+    assert found == {"signing_key": SourceValue(VALUE, "shop-signing-key", UPDATED)}
     paths = [urlsplit(line.split(" ")[1]).path.rstrip("/") for line in vault.lines]
     assert paths == [
         "/secrets/shop-signing-key",
@@ -136,7 +136,7 @@ def test_a_secret_that_is_refused_is_no_missing_one(vault: KeyVault, code: str) 
     vault.next.append(says(403, {"error": inner}))
     found = vault.source().read([KEY])
     why = "403: may not be read, without Key Vault Secrets User, or is disabled"
-    assert found == {"signing_key": Fault("signing-key", why)}
+    assert found == {"signing_key": RejectedValue("signing-key", why)}
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_other_trouble_is_told_once(vault: KeyVault, way: Way, why: str) -> None
 def test_a_vault_that_says_nothing_is_given_up(vault: KeyVault) -> None:
     vault.next = [sends(b"", b"", 0.05)] * 5
     begun = time.monotonic()
-    assert str(refusal(vault.source(deadline=0.6, retries=4))) == "did not answer in time"
+    assert str(refusal(vault.source(timeout=0.6, retries=4))) == "did not answer in time"
     assert time.monotonic() - begun < 5
 
 
@@ -224,7 +224,10 @@ def test_the_default_credential_is_made_at_the_start() -> None:
         (lambda: AzureKeyVault("shop"), "url must be https"),
         (lambda: AzureKeyVault("https://me:secret@shop.vault.azure.net"), "url must be https"),
         (lambda: AzureKeyVault("https://shop.vault.azure.net", prefix="a_"), "prefix must be"),
-        (lambda: AzureKeyVault("https://shop.vault.azure.net", refresh=0), "refresh must be"),
+        (
+            lambda: AzureKeyVault("https://shop.vault.azure.net", refresh_interval=0),
+            "refresh_interval must be",
+        ),
     ],
 )
 def test_options_that_can_not_be(make: Any, why: str) -> None:

@@ -17,7 +17,15 @@ from google.cloud.secretmanager_v1.services.secret_manager_service.transports im
     SecretManagerServiceGrpcTransport,
 )
 
-from mantlet.secrets import Fault, Field, GoogleSecretManager, Secret, SecretLoader, Secrets, Value
+from mantlet.secrets import (
+    GoogleSecretManager,
+    RejectedValue,
+    Secret,
+    SecretField,
+    SecretLoader,
+    SecretModel,
+    SourceValue,
+)
 from mantlet.secrets.sources.remote import Unavailable
 from mantlet.secrets.sources.source import SourceError
 from tests.secrets.sources import unshown
@@ -25,7 +33,7 @@ from tests.secrets.sources.unshown import FIELD, assert_unlogged, value
 
 VALUE, NEW = "kR7-vT2_qX9.mB4w", "new-kR7-vT2_qX9.mB4w"
 HIDDEN = (VALUE, NEW)
-OTHER = Field("token", "APP_TOKEN", "token", "APP_")
+OTHER = SecretField("token", "APP_TOKEN", "token", "APP_")
 
 
 @pytest.fixture(autouse=True)
@@ -112,7 +120,7 @@ def refusal(source: GoogleSecretManager) -> SourceError:
 def test_each_secret_is_read_in_its_newest_version(store: Store) -> None:
     store.secrets = {"shop-password": VALUE.encode()}
     found = store.source(prefix="shop-").read([FIELD, OTHER])
-    assert found == {"password": Value(VALUE.encode(), "shop-password")}
+    assert found == {"password": SourceValue(VALUE.encode(), "shop-password")}
     assert store.asked == [
         "projects/shop/secrets/shop-password/versions/latest",
         "projects/shop/secrets/shop-token/versions/latest",
@@ -128,7 +136,7 @@ def test_bytes_stay_bytes(store: Store) -> None:
 
 
 def test_an_app_has_them(store: Store) -> None:
-    class App(Secrets):
+    class App(SecretModel):
         password: Secret[str]
         token: Secret[str] | None = None
 
@@ -136,7 +144,7 @@ def test_an_app_has_them(store: Store) -> None:
     loader = SecretLoader(App, sources=[store.source()])
     assert loader.current.password.reveal() == VALUE
     assert loader.current.token is None
-    assert [(one.state, one.place) for one in loader.report] == [
+    assert [(one.state, one.location) for one in loader.report] == [
         ("ok", "google secrets shop password"),
         ("unset", "google secrets shop token"),
     ]
@@ -158,11 +166,11 @@ def test_a_secret_that_is_refused_is_no_missing_one(
     store.secrets = {"token": VALUE.encode()}
     found = store.source().read([FIELD, OTHER])
     fault = found["password"]
-    assert isinstance(fault, Fault)
-    assert fault.place == "password"
-    assert fault.why.startswith(why)
-    assert VALUE not in fault.why
-    assert found["token"] == Value(VALUE.encode(), "token")
+    assert isinstance(fault, RejectedValue)
+    assert fault.location == "password"
+    assert fault.reason.startswith(why)
+    assert VALUE not in fault.reason
+    assert found["token"] == SourceValue(VALUE.encode(), "token")
 
 
 @pytest.mark.parametrize(
@@ -207,12 +215,12 @@ def test_a_server_that_says_nothing_is_given_up(store: Store) -> None:
     store.failing = [lambda: time.sleep(0.4), lambda: time.sleep(2)]
     begun = time.monotonic()
     with pytest.raises(Unavailable, match="did not answer in time"):
-        store.source(deadline=0.6, retries=9).read([FIELD, OTHER])
+        store.source(timeout=0.6, retries=9).read([FIELD, OTHER])
     assert time.monotonic() - begun < 1.9
 
 
 def test_nobody_there() -> None:
-    refused = refusal(Store(1).source(deadline=1))
+    refused = refusal(Store(1).source(timeout=1))
     assert isinstance(refused, Unavailable)
 
 

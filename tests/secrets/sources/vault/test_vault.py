@@ -16,9 +16,16 @@ from typing import Any
 
 import pytest
 
-from mantlet.secrets import Field, Secret, SecretLoader, Secrets, SecretsError, SourceError
+from mantlet.secrets import (
+    Secret,
+    SecretField,
+    SecretLoader,
+    SecretModel,
+    SecretsError,
+    SourceError,
+)
 from mantlet.secrets.sources.remote import Unavailable
-from mantlet.secrets.sources.vault import AppRole, Kubernetes, Token, Vault
+from mantlet.secrets.sources.vault import AppRoleAuth, KubernetesAuth, TokenAuth, Vault
 from tests.secrets.sources import unshown
 from tests.secrets.sources.server import Way, breaks_off, drops, says, sends
 from tests.secrets.sources.unshown import FIELD, assert_unlogged, value
@@ -70,12 +77,12 @@ def server(clock: Clock) -> Iterator[VaultServer]:
 
 def vault(server: VaultServer, path: str = "app", **options: Any) -> Vault:
     """Return a source that asks the server, once, with the token that it knows."""
-    return Vault(path, **{"url": server.url, "auth": Token(TOKEN), "retries": 0, **options})
+    return Vault(path, **{"url": server.url, "auth": TokenAuth(TOKEN), "retries": 0, **options})
 
 
 def by_role(server: VaultServer, clock: Clock, **options: Any) -> Vault:
     """Return a source that logs in by AppRole."""
-    auth = AppRole("role-id-1", SECRET_ID)
+    auth = AppRoleAuth("role-id-1", SECRET_ID)
     return vault(server, **{"auth": auth, "clock": clock, **options})
 
 
@@ -91,22 +98,22 @@ def test_version_2_has_values_and_the_time_of_the_version(server: VaultServer) -
     """The API's ``data.data`` and ``metadata.created_time``, to the microsecond."""
     found = value(vault(server))
     assert found.raw == VALUE
-    assert found.place == "vault secret/app password"
-    assert found.since == datetime(2018, 3, 22, 2, 24, 6, 945319, UTC).timestamp()
+    assert found.location == "vault secret/app password"
+    assert found.changed_at == datetime(2018, 3, 22, 2, 24, 6, 945319, UTC).timestamp()
     assert READING in server.lines
 
 
 def test_version_1_has_values_alone(server: VaultServer) -> None:
     """The API tells no time there."""
     found = value(vault(server, version=1, mount="kv"))
-    assert (found.raw, found.place, found.since) == (VALUE, "vault kv/app password", None)
+    assert (found.raw, found.location, found.changed_at) == (VALUE, "vault kv/app password", None)
 
 
 def test_a_key_may_be_the_name_of_the_variable(server: VaultServer) -> None:
     """And what is no text is given as JSON; what is not there is left out."""
     server.secret = {"APP_PASSWORD": {"a": 1}}
     assert value(vault(server)).raw == '{"a": 1}'
-    assert vault(server).read([Field("other", "OTHER", "other")]) == {}
+    assert vault(server).read([SecretField("other", "OTHER", "other")]) == {}
 
 
 def test_a_key_that_resembles_a_secrets_is_told(server: VaultServer) -> None:
@@ -114,7 +121,7 @@ def test_a_key_that_resembles_a_secrets_is_told(server: VaultServer) -> None:
     server.secret = {"pasword": VALUE}
     source = vault(server)
     assert source.read([FIELD]) == {}
-    assert list(source.misspelt([FIELD])) == [("pasword", "password")]
+    assert list(source.similar_names([FIELD])) == [("pasword", "password")]
 
 
 @pytest.mark.parametrize("time_", [None, 7, "yesterday", "2018-03-22T02:24:06"], ids=str)
@@ -123,7 +130,7 @@ def test_a_time_that_is_none_is_not_known(server: VaultServer, time_: object) ->
     data = {"data": {"password": VALUE}, "metadata": {"created_time": time_}}
     server.next = [None, says(200, {"data": data})]
     found = value(vault(server))
-    assert (found.raw, found.since) == (VALUE, None)
+    assert (found.raw, found.changed_at) == (VALUE, None)
 
 
 def test_address_namespace_and_token_are_found_in_the_environment(
@@ -172,7 +179,9 @@ def test_who_has_no_home_has_no_token_there(
 @pytest.mark.parametrize("token", ["", f"{TOKEN}\n", f"{TOKEN} x", f"{TOKEN}\xe9"], ids=ascii)
 def test_a_token_that_no_header_field_can_have_is_none(server: VaultServer, token: str) -> None:
     """And nothing is asked with it."""
-    assert str(refusal(vault(server, auth=Token(Secret(token))))).startswith("token is no token")
+    assert str(refusal(vault(server, auth=TokenAuth(Secret(token))))).startswith(
+        "token is no token"
+    )
     assert server.asked == []
 
 
@@ -192,7 +201,7 @@ def test_the_token_of_a_service_account_is_read_at_every_login(
 ) -> None:
     """Kubernetes exchanges it."""
     path = tmp_path / "token"
-    source = vault(server, auth=Kubernetes("demo", token_path=path), clock=clock)
+    source = vault(server, auth=KubernetesAuth("demo", token_path=path), clock=clock)
     assert str(refusal(source)) == f"{path} is not there, or empty: is this a pod?"
     path.write_text(JWT)
     assert str(refusal(source)) == (
@@ -205,11 +214,11 @@ def test_the_token_of_a_service_account_is_read_at_every_login(
 
 def test_a_refused_login_says_what_to_look_at(server: VaultServer, clock: Clock) -> None:
     """And the SecretID is in no error."""
-    wrong = AppRole("role-id-2", Secret(SECRET_ID))
+    wrong = AppRoleAuth("role-id-2", Secret(SECRET_ID))
     assert str(refusal(vault(server, auth=wrong))) == (
         "400: auth/approle/login is refused: are role_id and secret_id right, and good still?"
     )
-    elsewhere = AppRole("role-id-1", SECRET_ID, mount="other/role")
+    elsewhere = AppRoleAuth("role-id-1", SECRET_ID, mount="other/role")
     server.next = [says(404, {"errors": []})]
     assert str(refusal(vault(server, auth=elsewhere))) == (
         "404: there is no auth/other/role/login: is the mount another?"
@@ -218,7 +227,7 @@ def test_a_refused_login_says_what_to_look_at(server: VaultServer, clock: Clock)
 
 def test_a_token_is_renewed_at_two_thirds_of_its_lease(server: VaultServer, clock: Clock) -> None:
     """And reading comes again in time for it."""
-    source = by_role(server, clock, refresh=300.0)
+    source = by_role(server, clock, refresh_interval=300.0)
     value(source)
     assert source.lifetime == 300
     clock.now += 799
@@ -231,20 +240,20 @@ def test_a_token_is_renewed_at_two_thirds_of_its_lease(server: VaultServer, cloc
 
 
 @pytest.mark.parametrize(
-    ("refresh", "lease", "lifetime"),
+    ("refresh_interval", "lease", "lifetime"),
     [(300.0, 90, 60.0), (10.0, 90, 10.0), (None, 90, 60.0), (300.0, 1, 1.0), (None, 0, None)],
     ids=["lease", "refresh", "lease-alone", "least", "for-ever"],
 )
 def test_a_lifetime_ends_with_what_ends_first(
     server: VaultServer,
     clock: Clock,
-    refresh: float | None,
+    refresh_interval: float | None,
     lease: int,
     lifetime: float | None,
 ) -> None:
-    """Two thirds of the token's lease, or ``refresh``; but never less than a second."""
+    """Two thirds of the token's lease, or ``refresh_interval``; but never less than a second."""
     server.lease = lease
-    source = by_role(server, clock, refresh=refresh)
+    source = by_role(server, clock, refresh_interval=refresh_interval)
     value(source)
     assert source.lifetime == lifetime
 
@@ -458,7 +467,7 @@ DRIPS: dict[str, Way] = {
 @pytest.mark.parametrize("way", DRIPS.values(), ids=DRIPS)
 def test_the_deadline_holds_however_steadily_bytes_come(server: VaultServer, way: Way) -> None:
     """All the tries together."""
-    source = vault(server, deadline=0.4, retries=2)
+    source = vault(server, timeout=0.4, retries=2)
     server.next = [way] * 5
     began = time.monotonic()
     error = refusal(source)
@@ -474,7 +483,7 @@ def test_the_deadline_holds_however_steadily_bytes_come(server: VaultServer, way
 )
 def test_memory_is_not_what_the_server_says_it_will_send(server: VaultServer, head: bytes) -> None:
     """A gigabyte is announced, and a few bytes come."""
-    source = vault(server, deadline=0.3)
+    source = vault(server, timeout=0.3)
     value(source)
     server.next = [sends(b"HTTP/1.1 200 OK\r\n" + head, b" ", 0.02)]
     tracemalloc.start()
@@ -500,7 +509,7 @@ def test_addresses_of_which_none_answers_share_the_deadline(
             caller.connect_ex(deaf.getsockname())
         found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", deaf.getsockname())]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found * 30)
-        source = vault(server, url="http://vault.test", deadline=0.4)
+        source = vault(server, url="http://vault.test", timeout=0.4)
         began = time.monotonic()
         assert str(refusal(source)) == "did not answer in time"
         assert time.monotonic() - began < 5
@@ -605,7 +614,7 @@ def test_what_the_libraries_raise_otherwise_is_told_by_its_type_alone(
 def test_a_server_is_trusted_by_its_ca_alone(
     clock: Clock, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Which is given, or in ``$VAULT_CACERT``; and the deadline holds there too."""
+    """Which is given, or in ``$VAULT_CACERT``; and the timeout holds there too."""
     with VaultServer(clock, certificate) as server:
         server.secret = {"password": VALUE}
         server.grant(TOKEN)
@@ -614,7 +623,7 @@ def test_a_server_is_trusted_by_its_ca_alone(
         assert str(error) == "its certificate can't be verified: give that of its CA as verify"
         assert not isinstance(error, Unavailable)
         monkeypatch.setenv("VAULT_CACERT", str(certificate[0]))
-        source = vault(server, deadline=0.5)
+        source = vault(server, timeout=0.5)
         assert value(source).raw == VALUE
         server.next = [DRIPS["body"]]
         began = time.monotonic()
@@ -625,7 +634,7 @@ def test_a_server_is_trusted_by_its_ca_alone(
 # -- the loader -----------------------------------------------------------------------------------
 
 
-class App(Secrets, prefix="APP_"):
+class App(SecretModel, prefix="APP_"):
     password: Secret[str]
 
 
@@ -633,7 +642,7 @@ def test_a_new_version_is_taken_over_once_its_time_has_come(
     server: VaultServer, clock: Clock
 ) -> None:
     """And where the server is away then, the last good one stays."""
-    source = by_role(server, clock, refresh=100.0)
+    source = by_role(server, clock, refresh_interval=100.0)
     loader = SecretLoader(App, sources=[source], clock=clock)
     assert loader.current.password.reveal() == VALUE
     server.secret, server.version = {"password": NEW}, 2
@@ -663,13 +672,13 @@ def test_reprs_show_no_secret(server: VaultServer, clock: Clock) -> None:
     """Neither the ways to log in, nor the source after its login."""
     source = by_role(server, clock)
     value(source)
-    ways = [Token(TOKEN), AppRole("role-id-1", SECRET_ID), Kubernetes("demo")]
+    ways = [TokenAuth(TOKEN), AppRoleAuth("role-id-1", SECRET_ID), KubernetesAuth("demo")]
     shown = repr([source, vars(source), *map(vars, ways), vars(source._tokens), *ways])
     assert not [one for one in HIDDEN if one in shown]
     assert [repr(way) for way in ways] == [
-        "Token()",
-        "AppRole(mount='approle')",
-        "Kubernetes(mount='kubernetes')",
+        "TokenAuth()",
+        "AppRoleAuth(mount='approle')",
+        "KubernetesAuth(mount='kubernetes')",
     ]
 
 
@@ -680,7 +689,7 @@ OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "path-line": ({"path": "a\nb"}, "path must be a path"),
     "mount": ({"mount": "a//b"}, "mount must be a path"),
     "namespace": ({"namespace": "a/./b"}, "namespace must be a path"),
-    "deadline": ({"deadline": 0.0}, "deadline must be more than 0"),
+    "timeout": ({"timeout": 0.0}, "timeout must be more than 0"),
     "no-url": ({"url": None}, "url, or .VAULT_ADDR, must be"),
     "url-scheme": ({"url": "ftp://vault"}, "url, or .VAULT_ADDR, must be"),
     "url-user": ({"url": f"https://user:{SECRET_ID}@vault"}, "url, or .VAULT_ADDR, must be"),
@@ -709,9 +718,9 @@ def test_ways_to_log_in_are_checked_too() -> None:
     with pytest.raises(TypeError, match="auth must be a Token or a Login, not str"):
         Vault("app", url="http://127.0.0.1:1", auth=wrong)
     with pytest.raises(ValueError, match="mount must be a path"):
-        AppRole("role", "id", mount="..")
+        AppRoleAuth("role", "id", mount="..")
     with pytest.raises(ValueError, match="role must not be empty"):
-        Kubernetes("")
+        KubernetesAuth("")
 
 
 def test_libraries_are_imported_where_there_is_a_vault() -> None:

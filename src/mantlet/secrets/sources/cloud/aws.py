@@ -6,7 +6,13 @@ from typing import Any, Final
 
 from mantlet.secrets.sources.cloud.aws_service import ABSENT, Service, told
 from mantlet.secrets.sources.members import members
-from mantlet.secrets.sources.source import Fault, Field, Value, pick
+from mantlet.secrets.sources.source import (
+    RejectedValue,
+    SecretField,
+    SourceResult,
+    SourceValue,
+    pick,
+)
 
 __all__ = ["AwsParameters", "AwsSecretsManager"]
 
@@ -28,9 +34,9 @@ class AwsSecretsManager(Service):
         region: the region; by default that of the session.
         session: a ``boto3.Session``; by default one of the account that boto3 finds, by whose own
             timeouts it is found.
-        deadline: seconds that reading all of it may take, retries and their pauses included.
+        timeout: seconds that reading all of it may take, retries and their pauses included.
         retries: how often it is tried again where that may help.
-        refresh: seconds after which it is read again; None for only once.
+        refresh_interval: seconds after which it is read again; None for only once.
 
     Raises:
         ImportError: boto3 is not installed; the message names the extra.
@@ -44,9 +50,9 @@ class AwsSecretsManager(Service):
         prefix: str | None = None,
         region: str | None = None,
         session: Any = None,
-        deadline: float = 10.0,
+        timeout: float = 10.0,
         retries: int = 2,
-        refresh: float | None = 300.0,
+        refresh_interval: float | None = 300.0,
     ) -> None:
         if (secret is None) == (prefix is None):
             raise ValueError("give either secret or prefix")
@@ -57,31 +63,31 @@ class AwsSecretsManager(Service):
             "secretsmanager",
             region=region,
             session=session,
-            deadline=deadline,
+            timeout=timeout,
             retries=retries,
-            refresh=refresh,
+            refresh_interval=refresh_interval,
         )
         self._secret = secret
         self._prefix = prefix or ""
 
-    def place(self, field: Field) -> str:
+    def location(self, field: SecretField) -> str:
         """Return the secret's name, or that of the member."""
         return f"{self._prefix}{field.key}"
 
-    def ask(self, fields: Sequence[Field], until: float) -> Mapping[str, Value | Fault]:
+    def ask(self, fields: Sequence[SecretField], until: float) -> Mapping[str, SourceResult]:
         """Read the one secret, or all of them in as few calls as there can be."""
         return self._members(fields, until) if self._secret else self._each(fields, until)
 
-    def _members(self, fields: Sequence[Field], until: float) -> Mapping[str, Value | Fault]:
+    def _members(self, fields: Sequence[SecretField], until: float) -> Mapping[str, SourceResult]:
         answer = self.call("get_secret_value", until, "Name", SecretId=self._secret)
         hint = ", as the pairs of the console are: for secrets of one value each give prefix"
         found = members(_raw(answer), hint)
         self.names = tuple(found)
         return pick(fields, found, self.name, _time(answer.get("CreatedDate")))
 
-    def _each(self, fields: Sequence[Field], until: float) -> Mapping[str, Value | Fault]:
-        found: dict[str, Value | Fault] = {}
-        names = {self.place(one): one.name for one in fields}
+    def _each(self, fields: Sequence[SecretField], until: float) -> Mapping[str, SourceResult]:
+        found: dict[str, SourceResult] = {}
+        names = {self.location(one): one.name for one in fields}
         asked = list(names)
         for at in range(0, len(asked), _BATCH):
             part = asked[at : at + _BATCH]
@@ -103,9 +109,9 @@ class AwsParameters(Service):
         region: the region; by default that of the session.
         session: a ``boto3.Session``; by default one of the account that boto3 finds, by whose own
             timeouts it is found.
-        deadline: seconds that reading all of it may take, retries and their pauses included.
+        timeout: seconds that reading all of it may take, retries and their pauses included.
         retries: how often it is tried again where that may help.
-        refresh: seconds after which it is read again; None for only once.
+        refresh_interval: seconds after which it is read again; None for only once.
 
     Raises:
         ImportError: boto3 is not installed; the message names the extra.
@@ -118,9 +124,9 @@ class AwsParameters(Service):
         *,
         region: str | None = None,
         session: Any = None,
-        deadline: float = 10.0,
+        timeout: float = 10.0,
         retries: int = 2,
-        refresh: float | None = 300.0,
+        refresh_interval: float | None = 300.0,
     ) -> None:
         if not path.startswith("/"):
             raise ValueError(f"path must begin with /, not {path!r}")
@@ -130,16 +136,16 @@ class AwsParameters(Service):
             "ssm",
             region=region,
             session=session,
-            deadline=deadline,
+            timeout=timeout,
             retries=retries,
-            refresh=refresh,
+            refresh_interval=refresh_interval,
         )
 
-    def place(self, field: Field) -> str:
+    def location(self, field: SecretField) -> str:
         """Return the parameter's name."""
         return f"{self._path}{field.key}"
 
-    def ask(self, fields: Sequence[Field], until: float) -> Mapping[str, Value | Fault]:
+    def ask(self, fields: Sequence[SecretField], until: float) -> Mapping[str, SourceResult]:
         """Read all parameters below the path."""
         values: dict[str, str] = {}
         times: dict[str, float | None] = {}
@@ -154,17 +160,17 @@ class AwsParameters(Service):
         return pick(fields, values, self.name, times)
 
 
-def _batch(answer: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Value | Fault]:
+def _batch(answer: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, SourceResult]:
     """Return what a part of the secrets is, of those that have names in the app."""
-    found: dict[str, Value | Fault] = {}
+    found: dict[str, SourceResult] = {}
     for one in answer["SecretValues"]:
         place = one["Name"]
         if place in names:
-            found[names[place]] = Value(_raw(one), place, _time(one.get("CreatedDate")))
+            found[names[place]] = SourceValue(_raw(one), place, _time(one.get("CreatedDate")))
     for one in answer.get("Errors", ()):
         place, code = one["SecretId"], one.get("ErrorCode")
         if place in names and code not in ABSENT:
-            found[names[place]] = Fault(place, f"is refused: {told(code)}")
+            found[names[place]] = RejectedValue(place, f"is refused: {told(code)}")
     return found
 
 

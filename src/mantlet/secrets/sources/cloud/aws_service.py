@@ -16,7 +16,7 @@ from mantlet.secrets.sources.remote import (
     remaining,
     worded,
 )
-from mantlet.secrets.sources.source import Field, SourceError, typos
+from mantlet.secrets.sources.source import SecretField, SourceError, typos
 
 __all__ = ["ABSENT", "Service", "told"]
 
@@ -49,9 +49,9 @@ class Service(Remote):
         service: what boto3 calls the service.
         region: the region; by default that of the session.
         session: a ``boto3.Session``; by default a new one.
-        deadline: seconds that reading all of it may take.
+        timeout: seconds that reading all of it may take.
         retries: how often it is tried again.
-        refresh: seconds after which it is read again.
+        refresh_interval: seconds after which it is read again.
 
     Attributes:
         names: what the last reading found in the store.
@@ -64,11 +64,11 @@ class Service(Remote):
         *,
         region: str | None,
         session: Any,
-        deadline: float,
+        timeout: float,
         retries: int,
-        refresh: float | None,
+        refresh_interval: float | None,
     ) -> None:
-        super().__init__(name, deadline=deadline, retries=retries, refresh=refresh)
+        super().__init__(name, timeout=timeout, retries=retries, refresh_interval=refresh_interval)
         self._session = session or import_extra("boto3", "aws").Session()
         self._config = import_extra("botocore.config", "aws").Config
         self._client_error = import_extra("botocore.exceptions", "aws").ClientError
@@ -77,7 +77,7 @@ class Service(Remote):
         self._region = region
         self.names: Sequence[str] = ()
 
-    def misspelt(self, fields: Sequence[Field]) -> Iterable[tuple[str, str]]:
+    def similar_names(self, fields: Sequence[SecretField]) -> Iterable[tuple[str, str]]:
         """Return names in the store that resemble those of the app."""
         return typos(self.names, [name for one in fields for name in (one.key, one.env)])
 

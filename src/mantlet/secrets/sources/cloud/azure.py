@@ -5,9 +5,9 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from mantlet._internal.extras import import_extra
-from mantlet.secrets.sources.cloud.each import Absent, Each, Refused
+from mantlet.secrets.sources.cloud.per_secret import Absent, Each, Refused
 from mantlet.secrets.sources.remote import LATE, Unavailable, Words, worded
-from mantlet.secrets.sources.source import Field, SourceError
+from mantlet.secrets.sources.source import SecretField, SourceError
 
 __all__ = ["AzureKeyVault"]
 
@@ -34,9 +34,9 @@ class AzureKeyVault(Each):
             that it takes itself to get a token is its own.
         client: makes the ``SecretClient`` for a reading, which is closed behind it; by default one
             for the address and the credential.
-        deadline: seconds that reading all of it may take, retries and their pauses included.
+        timeout: seconds that reading all of it may take, retries and their pauses included.
         retries: how often it is tried again where that may help.
-        refresh: seconds after which it is read again; None for only once.
+        refresh_interval: seconds after which it is read again; None for only once.
 
     Raises:
         ImportError: the libraries are not installed; the message names the extra.
@@ -50,14 +50,16 @@ class AzureKeyVault(Each):
         prefix: str = "",
         credential: Any = None,
         client: Callable[[], Any] | None = None,
-        deadline: float = 10.0,
+        timeout: float = 10.0,
         retries: int = 2,
-        refresh: float | None = 300.0,
+        refresh_interval: float | None = 300.0,
     ) -> None:
         host = _host(url)
         if not prefix.replace("-", "a").isalnum() * prefix.isascii() and prefix:
             raise ValueError(f"prefix must be letters, digits and -, not {prefix!r}")
-        super().__init__(f"azure {host}", deadline=deadline, retries=retries, refresh=refresh)
+        super().__init__(
+            f"azure {host}", timeout=timeout, retries=retries, refresh_interval=refresh_interval
+        )
         self._words = _words()
         self._prefix = prefix
         if client is None:
@@ -67,7 +69,7 @@ class AzureKeyVault(Each):
         else:
             self._connect = client
 
-    def place(self, field: Field) -> str:
+    def location(self, field: SecretField) -> str:
         """Return the secret's name."""
         return f"{self._prefix}{field.key.replace('_', '-')}"
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from mantlet._internal.extras import import_extra
-from mantlet.secrets.sources.cloud.each import Absent, Each, Refused
+from mantlet.secrets.sources.cloud.per_secret import Absent, Each, Refused
 from mantlet.secrets.sources.cloud.unlogged import unlogged
 from mantlet.secrets.sources.remote import LATE, Unavailable, Words, worded
-from mantlet.secrets.sources.source import Field, SourceError
+from mantlet.secrets.sources.source import SecretField, SourceError
 
 __all__ = ["GoogleSecretManager"]
 
@@ -32,11 +32,11 @@ class GoogleSecretManager(Each):
             ``signing_key`` is ``shop-signing_key``.
         client: makes the ``SecretManagerServiceClient`` for a reading, which is closed behind it;
             by default that of the account that the library finds (Application Default Credentials).
-        deadline: seconds that reading all of it may take, retries and their pauses included.
+        timeout: seconds that reading all of it may take, retries and their pauses included.
             Finding the account, which is done at the first reading, is bounded by the library's
             own ``$GCE_METADATA_TIMEOUT``.
         retries: how often it is tried again where that may help.
-        refresh: seconds after which it is read again; None for only once.
+        refresh_interval: seconds after which it is read again; None for only once.
 
     Raises:
         ImportError: google-cloud-secret-manager is not installed; the message names the extra.
@@ -49,23 +49,23 @@ class GoogleSecretManager(Each):
         *,
         prefix: str = "",
         client: Callable[[], Any] | None = None,
-        deadline: float = 10.0,
+        timeout: float = 10.0,
         retries: int = 2,
-        refresh: float | None = 300.0,
+        refresh_interval: float | None = 300.0,
     ) -> None:
         if not _ID.fullmatch(project):
             raise ValueError(f"project must be the id or the number of a project, not {project!r}")
         if not _PREFIX.fullmatch(prefix):
             raise ValueError(f"prefix must be letters, digits, - and _, not {prefix!r}")
         name = f"google secrets {project}"
-        super().__init__(name, deadline=deadline, retries=retries, refresh=refresh)
+        super().__init__(name, timeout=timeout, retries=retries, refresh_interval=refresh_interval)
         library = import_extra("google.cloud.secretmanager", "google")
         self._connect = library.SecretManagerServiceClient if client is None else client
         self._words = _words()
         self._path = f"projects/{project}/secrets"
         self._prefix = prefix
 
-    def place(self, field: Field) -> str:
+    def location(self, field: SecretField) -> str:
         """Return the secret's id."""
         return f"{self._prefix}{field.key}"
 

@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from mantlet.secrets.secret import Secret
-from mantlet.secrets.sources.file import Unfit, opened_file, read_file
+from mantlet.secrets.sources.read import Unfit, opened_file, read_file
 from mantlet.secrets.sources.source import SourceError
 from mantlet.secrets.sources.vault.options import segments
 
-__all__ = ["AppRole", "Kubernetes", "Login", "Token", "usable"]
+__all__ = ["AppRoleAuth", "KubernetesAuth", "TokenAuth", "VaultLogin", "usable"]
 
 _SERVICE_ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 _TOKEN_FILE: Final = "~/.vault-token"  # noqa: S105  # a path
 
 
-class Token:
+class TokenAuth:
     """A token that somebody else has logged in for, and keeps from ending or has it renewed here.
 
     https://developer.hashicorp.com/vault/docs/auth/token
@@ -55,7 +55,7 @@ class Token:
         return f"{type(self).__name__}()"
 
 
-class Login(ABC):
+class VaultLogin(ABC):
     """A way to log in, by which a token is had anew whenever one ends.
 
     Attributes:
@@ -86,7 +86,7 @@ class Login(ABC):
         return f"{type(self).__name__}(mount={self.mount!r})"
 
 
-class AppRole(Login):
+class AppRoleAuth(VaultLogin):
     """Vault's way for machines.
 
     https://developer.hashicorp.com/vault/api-docs/auth/approle#login-with-approle
@@ -119,7 +119,7 @@ class AppRole(Login):
         )
 
 
-class Kubernetes(Login):
+class KubernetesAuth(VaultLogin):
     """The service account of a pod.
 
     https://developer.hashicorp.com/vault/api-docs/auth/kubernetes#login
@@ -188,7 +188,7 @@ def _file(path: str) -> str:
     why = ""
     try:
         with opened_file(path) as file:
-            raw = read_file(file, path, world_readable=True).raw
+            raw = read_file(file, path, allow_world_readable=True).raw
     except FileNotFoundError:
         pass
     except Unfit as unfit:

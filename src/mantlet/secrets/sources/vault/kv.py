@@ -13,13 +13,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mantlet._internal.extras import import_extra
 from mantlet.secrets.sources.remote import Remote, Unavailable
-from mantlet.secrets.sources.source import Fault, Field, SourceError, Value, pick, typos
-from mantlet.secrets.sources.vault.auth import Login, Token
+from mantlet.secrets.sources.source import (
+    SecretField,
+    SourceError,
+    SourceResult,
+    pick,
+    typos,
+)
+from mantlet.secrets.sources.vault.auth import TokenAuth, VaultLogin
 from mantlet.secrets.sources.vault.options import address, segments, trusted
 from mantlet.secrets.sources.vault.tokens import SHARE, Tokens, json_object, number
 
 if TYPE_CHECKING:
-    from mantlet.secrets.sources.vault.wire import Answer
+    from mantlet.secrets.sources.vault.http import Answer
 
 __all__ = ["Vault"]
 
@@ -39,14 +45,14 @@ class Vault(Remote):
         url: the server's address; ``$VAULT_ADDR`` by default. Redirects are not followed.
         mount: where the engine is mounted.
         version: of the engine, 1 or 2.
-        auth: `Token`, `AppRole` or `Kubernetes`; ``Token()`` by default.
+        auth: `TokenAuth`, `AppRole` or `Kubernetes`; ``TokenAuth()`` by default.
         namespace: the namespace; ``$VAULT_NAMESPACE`` by default, if any.
         verify: the path of the CA's certificate; or True for ``$VAULT_CACERT``, or else for those
             that requests trusts.
-        deadline: seconds that reading all of it may take, retries and their pauses included.
+        timeout: seconds that reading all of it may take, retries and their pauses included.
         retries: how often it is tried again where that may help.
-        refresh: seconds after which it is read again, or sooner, if a lease demands it; None for
-            the leases alone.
+        refresh_interval: seconds after which it is read again, or sooner, if a lease demands it;
+            None for the leases alone.
         clock: seconds, from any beginning, that leases go by.
 
     Raises:
@@ -62,25 +68,27 @@ class Vault(Remote):
         url: str | None = None,
         mount: str = "secret",
         version: int = 2,
-        auth: Token | Login | None = None,
+        auth: TokenAuth | VaultLogin | None = None,
         namespace: str | None = None,
         verify: bool | str | os.PathLike[str] = True,
-        deadline: float = 10.0,
+        timeout: float = 10.0,
         retries: int = 2,
-        refresh: float | None = 300.0,
+        refresh_interval: float | None = 300.0,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._path = segments("path", path)
         self._mount = segments("mount", mount)
         name = f"vault {self._mount}/{self._path}"
-        super().__init__(name, deadline=deadline, retries=retries, refresh=refresh)
+        super().__init__(name, timeout=timeout, retries=retries, refresh_interval=refresh_interval)
         if version not in (1, 2):
             raise ValueError(f"version must be 1 or 2, not {version!r}")
-        if not isinstance(auth, Token | Login | None):
+        if not isinstance(auth, TokenAuth | VaultLogin | None):
             raise TypeError(f"auth must be a Token or a Login, not {type(auth).__name__}")
         self._hvac = import_extra("hvac", "vault")
         # It needs what hvac brings.
-        from mantlet.secrets.sources.vault import wire  # noqa: PLC0415  # it needs an extra
+        from mantlet.secrets.sources.vault import (  # noqa: PLC0415  # needs an extra
+            http as wire,
+        )
 
         self._wire = wire
         self._version = version
@@ -90,10 +98,10 @@ class Vault(Remote):
         found = os.environ.get("VAULT_NAMESPACE") if namespace is None else namespace
         self._namespace = segments("namespace", found) if found else None
         self._verify = trusted(verify)
-        self._tokens = Tokens(auth or Token(), clock, self._answer)
+        self._tokens = Tokens(auth or TokenAuth(), clock, self._answer)
         self._names: Sequence[str] = ()
 
-    def ask(self, fields: Sequence[Field], until: float) -> Mapping[str, Value | Fault]:
+    def ask(self, fields: Sequence[SecretField], until: float) -> Mapping[str, SourceResult]:
         """Read the secret, with a token that is good."""
         with self._wire.session(until, self._verify) as http:
             client = self._hvac.Client(
@@ -116,7 +124,7 @@ class Vault(Remote):
         self._names = tuple(values)
         return pick(fields, values, self.name, since)
 
-    def misspelt(self, fields: Sequence[Field]) -> Iterable[tuple[str, str]]:
+    def similar_names(self, fields: Sequence[SecretField]) -> Iterable[tuple[str, str]]:
         """Return keys of the secret that resemble those of the app."""
         return typos(self._names, [name for one in fields for name in (one.key, one.env)])
 
@@ -178,7 +186,7 @@ class Vault(Remote):
             seconds: those of the secret's own lease; 0 if it has none.
         """
         soonest = min(
-            inf if self._refresh is None else self._refresh,
+            inf if self._refresh_interval is None else self._refresh_interval,
             seconds * SHARE or inf,
             self._tokens.until_due(),
         )

@@ -6,10 +6,10 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from mantlet.secrets.sources.source import SourceError
-from mantlet.secrets.sources.vault.auth import Login, Token, usable
+from mantlet.secrets.sources.vault.auth import TokenAuth, VaultLogin, usable
 
 if TYPE_CHECKING:
-    from mantlet.secrets.sources.vault.wire import Answer
+    from mantlet.secrets.sources.vault.http import Answer
 
 __all__ = ["SHARE", "Lease", "Tokens", "json_object", "number"]
 
@@ -65,7 +65,7 @@ class Tokens:
 
     def __init__(
         self,
-        auth: Token | Login,
+        auth: TokenAuth | VaultLogin,
         clock: Callable[[], float],
         ask: Callable[[Callable[[], Any]], "Answer"],
     ) -> None:
@@ -80,7 +80,7 @@ class Tokens:
         Raises:
             SourceError: none is to be had.
         """
-        if isinstance(self._auth, Token):
+        if isinstance(self._auth, TokenAuth):
             token = self._auth.token()
             client.token = token
             if self.lease is None or self.lease.token != token:
@@ -93,7 +93,7 @@ class Tokens:
         if self._clock() < lease.due:
             return False
         renewed = self._renewed(client, lease) if lease.renewable else None
-        if isinstance(self._auth, Login) and (
+        if isinstance(self._auth, VaultLogin) and (
             renewed is None or renewed.seconds < renewed.first * _WORN
         ):
             return self.log_in(client)
@@ -111,7 +111,7 @@ class Tokens:
             SourceError: the login is refused.
         """
         auth = self._auth
-        if isinstance(auth, Token):
+        if isinstance(auth, TokenAuth):
             return False
         self.lease = None
         client.token = ""
@@ -135,7 +135,7 @@ class Tokens:
     def until_due(self) -> float:
         """Return the seconds until the token has to be renewed, or had anew, if it can be."""
         lease = self.lease
-        if lease is None or not (lease.renewable or isinstance(self._auth, Login)):
+        if lease is None or not (lease.renewable or isinstance(self._auth, VaultLogin)):
             return inf
         return lease.due - self._clock()
 

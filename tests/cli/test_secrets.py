@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 from coverage import Coverage
 
-from mantlet.cli.search import search
+from mantlet.cli.scan import scan_files
 from mantlet.redact.variants import forms
-from mantlet.secrets import Environment, Secret, SecretLoader, Secrets
+from mantlet.secrets import Environment, Secret, SecretLoader, SecretModel
 from tests.secrets.sources.test_local import write
 
+#: The interpreter's own paths.
+PATHS = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "kR7-vT2_qX9.mB4w"
 PASSWORD = "pW9-uY3_rZ8.nC5x"
@@ -26,12 +28,14 @@ NEEDLES = {form for value in (TOKEN, PASSWORD) for form in forms(value.encode())
 
 MODULE = """
 from pydantic import PostgresDsn
-from mantlet.secrets import Environment, Secret, SecretLoader, Secrets, secret
+from mantlet.secrets import Environment, Secret, SecretLoader, SecretModel, secret_field
 
-class AppSecrets(Secrets, prefix="APP_"):
-    token: Secret[str] = secret(description="What clients are told apart by.", pattern=r"kR7.*")
+class AppSecrets(SecretModel, prefix="APP_"):
+    token: Secret[str] = secret_field(
+        description="Identifies the client.", pattern=r"kR7.*"
+    )
     database_url: Secret[PostgresDsn]
-    key: Secret[bytes] | None = secret(None, encoding="hex", min_length=32)
+    key: Secret[bytes] | None = secret_field(None, encoding="hex", min_length=32)
 
 class Config:
     secrets = AppSecrets
@@ -62,9 +66,9 @@ def run(
     """Run the command in a project's folder, with its secrets in the environment."""
     given = {"APP_TOKEN": TOKEN, "APP_DATABASE_URL": URL} if environ is None else environ
     done = subprocess.run(
-        [sys.executable, *_measured(), "-m", "mantlet.cli", *words],
+        [sys.executable, *_measured(), "-m", "mantlet", "secrets", *words],
         cwd=project,
-        env={"PATH": os.environ["PATH"], "HOME": str(project), **given},
+        env={**PATHS, "HOME": str(project), **given},
         capture_output=True,
         text=True,
         timeout=60,
@@ -95,7 +99,7 @@ def test_check_shows_all_problems_and_ends_with_1(project: Path) -> None:
         done = run(project, "check", target, environ=environ)
         assert done.returncode == 1
         assert "token: does not match its pattern (environment APP_TOKEN)" in done.stdout
-        assert "is environment APP_DATABASE_ULR meant?" in done.stdout
+        assert "did you mean environment APP_DATABASE_ULR?" in done.stdout
         assert "missing" in done.stdout
 
 
@@ -107,30 +111,35 @@ def test_check_takes_sources_and_tells_ages(project: Path) -> None:
     done = run(project, *words, environ={})
     assert done.returncode == 1
     assert "can be read by every user" in done.stdout
-    done = run(project, *words, "--source", "systemd", "--world-readable", "--json", environ={})
+    done = run(
+        project, *words, "--source", "systemd", "--allow-world-readable", "--json", environ={}
+    )
     assert done.returncode == 0, done.stdout
     told = json.loads(done.stdout)
     assert told["problems"] == []
-    assert [entry["place"] for entry in told["secrets"][:2]] == [
+    assert [entry["location"] for entry in told["secrets"][:2]] == [
         "run/token",
         "my.env APP_DATABASE_URL",
     ]
-    assert told["secrets"][0]["since"] > 1e9
-    text = run(project, *words, "--world-readable", environ={}).stdout
+    assert told["secrets"][0]["changed_at"] > 1e9
+    text = run(project, *words, "--allow-world-readable", environ={}).stdout
     assert any(f"{seconds} s" in text for seconds in range(60))
 
 
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (("check", "shop"), "'shop' is not of the form module:name"),
-        (("check", "none:AppSecrets"), "there is no module none"),
-        (("check", "shop:Other"), "shop has no Other"),
-        (("check", "shop:Config"), "neither a class made of Secrets nor a SecretLoader"),
+        (("check", "shop"), "the target must be of the form module:name, not 'shop'"),
+        (("check", "none:AppSecrets"), "no module named none"),
+        (("check", "shop:Other"), "shop has no attribute Other"),
+        (("check", "shop:Config"), "neither a SecretModel class nor a SecretLoader"),
         (("check", "broken:x"), "broken can't be imported: LookupError"),
-        (("check", "shop:AppSecrets", "--source", "vault"), "'vault' is none of env"),
-        (("check", "made:loader", "--source", "env"), "is a loader, which has its sources"),
-        (("example", "made:loader"), "made:loader is no class made of Secrets"),
+        (("check", "shop:AppSecrets", "--source", "vault"), "systemd, not 'vault'"),
+        (
+            ("check", "made:loader", "--source", "env"),
+            "is a SecretLoader with its own sources: remove --source",
+        ),
+        (("example", "made:loader"), "made:loader is not a SecretModel class"),
         (("example", "shop:AppSecrets", "--output", "no/such"), "no/such can't be written"),
         (("check",), "Missing argument"),
         (("other",), "No such command"),
@@ -163,7 +172,7 @@ def test_example_writes_names_and_what_is_asked_of_them(project: Path) -> None:
     done = run(project, "example", "shop:AppSecrets", environ={})
     assert done.returncode == 0, done.stderr
     assert (project / ".env.example").read_text() == (
-        "# What clients are told apart by.\n"
+        "# Identifies the client.\n"
         "# Required: text, 8 characters or more.\n"
         "# Matches 'kR7.*'.\n"
         "APP_TOKEN=\n\n"
@@ -174,9 +183,11 @@ def test_example_writes_names_and_what_is_asked_of_them(project: Path) -> None:
     )
     done = run(project, "example", "shop:AppSecrets")
     assert done.returncode == 2
-    assert ".env.example is there; --force takes its place" in done.stderr
+    assert ".env.example exists; use --force to overwrite it" in done.stderr
     assert run(project, "example", "shop:AppSecrets", "--force").returncode == 0
-    assert run(project, "example", "shop:AppSecrets", "--output", "-").stdout.startswith("# What")
+    assert run(project, "example", "shop:AppSecrets", "--output", "-").stdout.startswith(
+        "# Identifies"
+    )
 
 
 def test_scan_finds_values_in_all_forms(project: Path) -> None:
@@ -211,12 +222,12 @@ def test_scan_of_clean_files_ends_with_0(project: Path) -> None:
     (project / "clean").write_text("nothing")
     done = run(project, "scan", "made:loader", "clean")
     assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr == "1 files searched, nothing found\n"
+    assert done.stderr == "1 file searched, nothing found\n"
     (project / "not.gz").write_text("nothing")
     done = run(project, "scan", "made:loader", "clean", "missing", "not.gz")
     assert done.returncode == 2
     assert "missing: can't be read: No such file or directory" in done.stderr
-    assert "not.gz: can't be read: it is no gzip file" in done.stderr
+    assert "not.gz: can't be read: not a gzip file" in done.stderr
     assert run(project, "scan", "made:loader", "clean", environ={}).returncode == 2
 
 
@@ -229,13 +240,13 @@ def test_scan_says_what_it_can_not_search(project: Path) -> None:
     assert (done.returncode, done.stdout.partition(" (")[0]) == (1, "link:2: token")
     done = run(project, "scan", "made:loader", "fifo")
     assert done.returncode == 2
-    assert "fifo: can't be read: it is no regular file" in done.stderr
+    assert "fifo: can't be read: not a regular file" in done.stderr
     weak = {"APP_TOKEN": "kR7", "APP_DATABASE_URL": URL}
     (project / "weak.py").write_text(MODULE.replace('kR7.*"', 'kR7.*", allow_weak=True'))
     (project / "clean").write_text("nothing")
     done = run(project, "scan", "weak:AppSecrets", "clean", environ=weak)
     assert done.returncode == 0
-    assert "token: is not searched for: it is short, or easy to guess" in done.stderr
+    assert "token: not searched for: the value is too short or easy to guess" in done.stderr
 
 
 def test_a_directory_that_can_not_be_read_is_told(
@@ -251,14 +262,14 @@ def test_a_directory_that_can_not_be_read_is_told(
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
         return real(path)
 
-    class Some(Secrets):
+    class Some(SecretModel):
         token: Secret[str]
 
     loader = SecretLoader(Some, sources=[Environment({"TOKEN": TOKEN})])
     monkeypatch.setattr(os, "scandir", scandir)
-    found = search(loader, [tmp_path], shows_progress=False)
-    assert found.unread == [(tmp_path / "inner", "Permission denied")]
-    assert (found.files, found.findings, found.unsearched) == (1, [], [])
+    found = scan_files(loader, [tmp_path], show_progress=False)
+    assert found.unreadable == [(tmp_path / "inner", "Permission denied")]
+    assert (found.files, found.leaks, found.unsearched) == (1, [], [])
 
 
 def test_names_of_files_are_no_commands_to_a_terminal(project: Path) -> None:
@@ -275,10 +286,10 @@ def test_a_bar_is_shown_on_a_terminal(project: Path) -> None:
     (project / "clean").write_bytes(b"x" * 100_000)
     parent, child = pty.openpty()
     done = subprocess.run(
-        [sys.executable, "-m", "mantlet.cli", "scan", "shop:AppSecrets", "clean"],
+        [sys.executable, "-m", "mantlet", "secrets", "scan", "shop:AppSecrets", "clean"],
         cwd=project,
         env={
-            "PATH": os.environ["PATH"],
+            **PATHS,
             "APP_TOKEN": TOKEN,
             "APP_DATABASE_URL": URL,
             "TERM": "xterm",
@@ -293,7 +304,7 @@ def test_a_bar_is_shown_on_a_terminal(project: Path) -> None:
     os.close(parent)
     assert done.returncode == 0
     assert b"searching" in shown
-    assert b"1 files searched" in shown
+    assert b"1 file searched" in shown
 
 
 def test_without_its_extra_the_command_names_it(project: Path) -> None:

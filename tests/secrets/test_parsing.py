@@ -9,7 +9,14 @@ from pydantic import AfterValidator, BaseModel, PostgresDsn, SecretStr
 from pydantic_core import PydanticCustomError
 
 from mantlet.redact.variants import forms
-from mantlet.secrets import Environment, Secret, SecretLoader, Secrets, SecretsError, secret
+from mantlet.secrets import (
+    Environment,
+    Secret,
+    SecretLoader,
+    SecretModel,
+    SecretsError,
+    secret_field,
+)
 
 GOOD = "kR7-vT2_qX9.mB4w"
 KEY = base64.b64encode(bytes(range(100, 132))).decode()
@@ -18,9 +25,11 @@ KEY = base64.b64encode(bytes(range(100, 132))).decode()
 def load(annotation: Any, text: str, **asked: Any) -> Any:
     """Return what a variable's text is made into."""
     model = type(
-        "App", (Secrets,), {"__annotations__": {"x": Secret[annotation]}, "x": secret(**asked)}
+        "App",
+        (SecretModel,),
+        {"__annotations__": {"x": Secret[annotation]}, "x": secret_field(**asked)},
     )
-    loader: Any = SecretLoader(model, sources=[Environment({"X": text})], example=None)
+    loader: Any = SecretLoader(model, sources=[Environment({"X": text})], example_file=None)
     return loader.current.x.reveal()
 
 

@@ -5,11 +5,19 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Final
 
-from mantlet.secrets.making import Unusable, make, searchable
-from mantlet.secrets.model import Spec
-from mantlet.secrets.report import Entry
+from mantlet.core.modes import Mode
+from mantlet.secrets.model import SecretSpec
+from mantlet.secrets.parsing import Unusable, broken_rule, make, searchable
+from mantlet.secrets.report import SecretState, SecretStatus
 from mantlet.secrets.secret import Secret, as_bytes
-from mantlet.secrets.sources.source import Fault, Field, Source, SourceError, Value
+from mantlet.secrets.sources.source import (
+    RejectedValue,
+    SecretField,
+    SecretSource,
+    SourceError,
+    SourceResult,
+    SourceValue,
+)
 
 __all__ = ["Asked", "Reading", "Terms", "read_all"]
 
@@ -25,16 +33,16 @@ class Asked:
         clock: seconds, from any beginning.
     """
 
-    def __init__(self, source: Source, clock: Callable[[], float]) -> None:
+    def __init__(self, source: SecretSource, clock: Callable[[], float]) -> None:
         self.source = source
         self._clock = clock
-        self._fields: Sequence[Field] = ()
-        self._found: Mapping[str, Value | Fault] | None = None
+        self._fields: Sequence[SecretField] = ()
+        self._found: Mapping[str, SourceResult] | None = None
         self._read_at = 0.0
         self._failed_at: float | None = None
         self._stamp: Hashable = None
 
-    def read(self, fields: Sequence[Field], *, anew: bool) -> Mapping[str, Value | Fault]:
+    def read(self, fields: Sequence[SecretField], *, anew: bool) -> Mapping[str, SourceResult]:
         """Return what the source has; it is asked only for what it did not say before.
 
         Args:
@@ -45,9 +53,9 @@ class Asked:
             SourceError: it can't be asked.
         """
         known = self._found is not None and set(fields) <= set(self._fields)
-        if known and self.source.remote and not anew:
+        if known and self.source.is_remote and not anew:
             return self._found or {}
-        stamp = None if self.source.remote else self.source.stamp(fields)
+        stamp = None if self.source.is_remote else self.source.change_token(fields)
         # Until it has answered, what it said before counts, if that is enough.
         self._failed_at = self._clock()
         found = self.source.read(fields) if fields else {}
@@ -58,17 +66,19 @@ class Asked:
 
     def changed(self) -> bool:
         """Return whether a local source looks another than when it was read."""
-        if self.source.remote:
+        if self.source.is_remote:
             return False
         try:
-            return self._failed_at is not None or self.source.stamp(self._fields) != self._stamp
+            return (
+                self._failed_at is not None or self.source.change_token(self._fields) != self._stamp
+            )
         except Exception:  # noqa: BLE001  # of whatever kind: reading it will tell
             return True
 
     @property
     def due_at(self) -> float:
         """When what a remote source said has to be read again."""
-        if not self.source.remote:
+        if not self.source.is_remote:
             return inf
         if self._failed_at is not None:
             return self._failed_at + _RETRY
@@ -93,13 +103,15 @@ class Reading:
     Attributes:
         values: the secrets by their names; None for one that the app can do without.
         report: a line for each secret.
-        problems: all that is wrong.
+        problems: all that keeps the secrets from being used.
+        warnings: broken rules that the mode tolerates.
         needles: the values that must not get out.
     """
 
     values: dict[str, Secret[Any] | None] = field(default_factory=dict)
-    report: list[Entry] = field(default_factory=list)
+    report: list[SecretStatus] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     needles: list[bytes] = field(default_factory=list, repr=False)
 
 
@@ -112,12 +124,14 @@ class Terms:
         examples: values that are none.
         ignored: names in sources that are no misspelt ones.
         fingerprint: makes a short keyed hash.
+        mode: whether a broken rule is a problem, a warning or ignored.
     """
 
-    specs: Sequence[Spec]
+    specs: Sequence[SecretSpec]
     examples: frozenset[str] = field(repr=False)
     ignored: frozenset[str]
     fingerprint: Callable[[bytes], str]
+    mode: Mode
 
 
 def read_all(terms: Terms, asked: Sequence[Asked], anew: Callable[[Asked], bool]) -> Reading:
@@ -129,7 +143,7 @@ def read_all(terms: Terms, asked: Sequence[Asked], anew: Callable[[Asked], bool]
         anew: whether a source has to be asked again.
     """
     reading = Reading()
-    found: dict[str, tuple[Source, Value | Fault]] = {}
+    found: dict[str, tuple[SecretSource, SourceResult]] = {}
     for one in asked:
         wanted = [spec.field for spec in terms.specs if spec.field.name not in found]
         said = _said(one, wanted, reading.problems, anew=anew(one))
@@ -144,17 +158,19 @@ def read_all(terms: Terms, asked: Sequence[Asked], anew: Callable[[Asked], bool]
         else:
             _miss(reading, spec, sources, misspelt)
     prefix = terms.specs[0].field.prefix
-    reading.problems += (
-        f"{place} {name}: is no secret of the app: is {known} meant?"
-        for (place, name), known in misspelt.items()
-        if prefix and name.upper().startswith(prefix.upper())
-    )
+    if prefix and terms.mode != "off":
+        complaints = reading.problems if terms.mode == "enforce" else reading.warnings
+        complaints += (
+            f"{place} {name}: is not a secret of the app: did you mean {known}?"
+            for (place, name), known in misspelt.items()
+            if name.upper().startswith(prefix.upper())
+        )
     return reading
 
 
 def _said(
-    one: Asked, wanted: Sequence[Field], problems: list[str], *, anew: bool
-) -> Mapping[str, Value | Fault]:
+    one: Asked, wanted: Sequence[SecretField], problems: list[str], *, anew: bool
+) -> Mapping[str, SourceResult]:
     """Ask a source; what keeps it from answering is a problem."""
     try:
         said = one.read(wanted, anew=anew)
@@ -170,45 +186,64 @@ def _said(
 
 
 def _is_answer(found: object) -> bool:
-    return isinstance(found, Fault) or (
-        isinstance(found, Value) and isinstance(found.raw, str | bytes)
+    return isinstance(found, RejectedValue) or (
+        isinstance(found, SourceValue) and isinstance(found.raw, str | bytes)
     )
 
 
-def _take(reading: Reading, terms: Terms, spec: Spec, source: Source, found: Value | Fault) -> None:
+def _take(
+    reading: Reading,
+    terms: Terms,
+    spec: SecretSpec,
+    source: SecretSource,
+    found: SourceResult,
+) -> None:
     """Make a secret of what was found."""
     name = spec.field.name
-    place = found.place if source.name in found.place else f"{source.name} {found.place}"
-    if isinstance(found, Fault):
-        reading.problems.append(f"{name}: {found.why} ({place})")
-        reading.report.append(Entry(name, "unfit", place, note=found.why))
+    place = found.location if source.name in found.location else f"{source.name} {found.location}"
+    if isinstance(found, RejectedValue):
+        reading.problems.append(f"{name}: {found.reason} ({place})")
+        reading.report.append(SecretStatus(name, "invalid", place, note=found.reason))
         return
     try:
-        value = make(spec, found.raw, terms.examples)
+        value = make(spec, found.raw)
     except Unusable as unusable:
         why = str(unusable)
         reading.problems.append(f"{name}: {why} ({place})")
-        reading.report.append(Entry(name, "unfit", place, found.since, note=why))
+        reading.report.append(SecretStatus(name, "invalid", place, found.changed_at, note=why))
         return
+    broken = None
+    if terms.mode != "off":
+        broken = broken_rule(spec, found.raw, value, terms.examples)
+    if broken is not None:
+        complaint = f"{name}: {broken} ({place})"
+        if terms.mode == "enforce":
+            reading.problems.append(complaint)
+            reading.report.append(
+                SecretStatus(name, "invalid", place, found.changed_at, note=broken)
+            )
+            return
+        reading.warnings.append(complaint)
     reading.values[name] = Secret(value)
     needles, left_out = searchable(found.raw, value)
     reading.needles += needles
-    note = "; ".join(filter(None, (found.note, left_out))) or None
+    note = "; ".join(filter(None, (broken, found.note, left_out))) or None
     known_by = terms.fingerprint(as_bytes(found.raw).strip())
-    reading.report.append(Entry(name, "ok", place, found.since, known_by, note))
+    state: SecretState = "ok" if broken is None else "reported"
+    reading.report.append(SecretStatus(name, state, place, found.changed_at, known_by, note))
 
 
 def _miss(
     reading: Reading,
-    spec: Spec,
-    sources: Sequence[Source],
+    spec: SecretSpec,
+    sources: Sequence[SecretSource],
     misspelt: Mapping[tuple[str, str], str],
 ) -> None:
     """Say where a secret was looked for that none of the sources has."""
     name = spec.field.name
     tried = ", ".join(_place(source, spec.field) for source in sources)
     hints = [
-        f"; is {where} {other} meant?"
+        f"; did you mean {where} {other}?"
         for (where, other), known in misspelt.items()
         if known in (spec.field.env, spec.field.key, f"{spec.field.env}_FILE")
     ]
@@ -216,16 +251,16 @@ def _miss(
         reading.problems.append(f"{name}: is missing (tried {tried}{''.join(hints)})")
     else:
         reading.values[name] = None
-    reading.report.append(Entry(name, "missing" if spec.required else "unset", tried))
+    reading.report.append(SecretStatus(name, "missing" if spec.required else "unset", tried))
 
 
-def _place(source: Source, wanted: Field) -> str:
-    place = source.place(wanted)
+def _place(source: SecretSource, wanted: SecretField) -> str:
+    place = source.location(wanted)
     return place if source.name in place else f"{source.name} {place}"
 
 
 def _misspelt(
-    terms: Terms, sources: Sequence[Source], missing: Sequence[Field]
+    terms: Terms, sources: Sequence[SecretSource], missing: Sequence[SecretField]
 ) -> dict[tuple[str, str], str]:
     """Return names that resemble a secret's, by the source that has them.
 
@@ -238,7 +273,7 @@ def _misspelt(
     found: dict[tuple[str, str], str] = {}
     for source in sources if wanted else ():
         try:
-            pairs = tuple(source.misspelt(wanted))
+            pairs = tuple(source.similar_names(wanted))
         except Exception:  # noqa: BLE001, S112  # it was said when it was read
             continue
         for name, known in pairs:

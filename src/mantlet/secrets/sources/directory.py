@@ -8,8 +8,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from mantlet.secrets.sources.file import FLAGS, Unfit, identity, read_file, words
-from mantlet.secrets.sources.source import Fault, Field, Source, SourceError, Value, typos
+from mantlet.secrets.sources.read import FLAGS, Unfit, identity, read_file, words
+from mantlet.secrets.sources.source import (
+    RejectedValue,
+    SecretField,
+    SecretSource,
+    SourceError,
+    SourceResult,
+    typos,
+)
 from mantlet.secrets.sources.steady import steady
 
 __all__ = ["SecretFiles", "SystemdCredentials"]
@@ -21,7 +28,7 @@ _DATA: Final = "..data"
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
-class SecretFiles(Source):
+class SecretFiles(SecretSource):
     """A directory with a file for each secret, as Docker and Kubernetes mount them.
 
     All are read from one state of the directory: where Kubernetes exchanges it meanwhile, all are
@@ -31,8 +38,8 @@ class SecretFiles(Source):
         directory: where they are. One that isn't there has no secrets.
         separator: what stands for the slash in names of secrets in directories further in: with
             ``"__"``, ``db__password`` is the file ``db/password``.
-        world_readable: take files that every user of the machine may read. Docker makes such ones,
-            and so does Kubernetes without a ``defaultMode``.
+        allow_world_readable: take files that every user of the machine may read. Docker makes
+            such ones, and so does Kubernetes without a ``defaultMode``.
 
     Raises:
         ValueError: ``separator`` is empty.
@@ -43,20 +50,20 @@ class SecretFiles(Source):
         directory: str | os.PathLike[str],
         *,
         separator: str | None = None,
-        world_readable: bool = False,
+        allow_world_readable: bool = False,
     ) -> None:
         if separator == "":
             raise ValueError("separator must not be empty; None stands for no directories")
         self.name = os.fspath(directory)
         self._separator = separator
-        self._world_readable = world_readable
+        self._allow_world_readable = allow_world_readable
 
-    def read(self, fields: Sequence[Field]) -> Mapping[str, Value | Fault]:
+    def read(self, fields: Sequence[SecretField]) -> Mapping[str, SourceResult]:
         """Return what there is in the directory."""
-        return steady(lambda: self._read(fields), lambda: self.stamp(fields))
+        return steady(lambda: self._read(fields), lambda: self.change_token(fields))
 
-    def _read(self, fields: Sequence[Field]) -> Mapping[str, Value | Fault]:
-        found: dict[str, Value | Fault] = {}
+    def _read(self, fields: Sequence[SecretField]) -> Mapping[str, SourceResult]:
+        found: dict[str, SourceResult] = {}
         with _opened(self.name) as root:
             if root is None:
                 return found
@@ -68,15 +75,15 @@ class SecretFiles(Source):
                         break
         return found
 
-    def _value(self, root: int, name: str) -> Value | Fault | None:
+    def _value(self, root: int, name: str) -> SourceResult | None:
         shown = self._shown(name)
         try:
             with _found(root, self._parts(name)) as file:
                 if file is None:
                     return None
-                return read_file(file, shown, world_readable=self._world_readable)
+                return read_file(file, shown, allow_world_readable=self._allow_world_readable)
         except Unfit as unfit:
-            return Fault(shown, str(unfit))
+            return RejectedValue(shown, str(unfit))
 
     def _parts(self, name: str) -> list[str]:
         parts = name.split(self._separator) if self._separator else [name]
@@ -89,25 +96,25 @@ class SecretFiles(Source):
     def _shown(self, name: str) -> str:
         return str(Path(self.name, *(name.split(self._separator) if self._separator else [name])))
 
-    def place(self, field: Field) -> str:
+    def location(self, field: SecretField) -> str:
         """Return where the file would be."""
         return self._shown(field.key)
 
-    def stamp(self, fields: Sequence[Field]) -> Hashable:
+    def change_token(self, fields: Sequence[SecretField]) -> Hashable:
         """Return what tells the directory, Kubernetes' link and the files."""
         with _opened(self.name) as root:
             if root is None:
                 return None
             return (identity(root), *(self._file_stamp(root, field) for field in fields))
 
-    def _file_stamp(self, root: int, field: Field) -> Hashable:
+    def _file_stamp(self, root: int, field: SecretField) -> Hashable:
         for name in (field.key, field.env):
             with suppress(Unfit), _found(root, self._parts(name)) as file:
                 if file is not None:
                     return name, identity(file)
         return None
 
-    def misspelt(self, fields: Sequence[Field]) -> Iterable[tuple[str, str]]:
+    def similar_names(self, fields: Sequence[SecretField]) -> Iterable[tuple[str, str]]:
         """Return names of files that resemble a secret's."""
         with _opened(self.name) as root:
             names = [] if root is None else _names(root)
@@ -128,17 +135,17 @@ class SystemdCredentials(SecretFiles):
         self._is_there = bool(found)
         self.name = self.name if found else "$CREDENTIALS_DIRECTORY"
 
-    def read(self, fields: Sequence[Field]) -> Mapping[str, Value | Fault]:
+    def read(self, fields: Sequence[SecretField]) -> Mapping[str, SourceResult]:
         """Return what there is in the directory, if there is one."""
         return super().read(fields) if self._is_there else {}
 
-    def stamp(self, fields: Sequence[Field]) -> Hashable:
+    def change_token(self, fields: Sequence[SecretField]) -> Hashable:
         """Return what tells the directory and its files."""
-        return super().stamp(fields) if self._is_there else None
+        return super().change_token(fields) if self._is_there else None
 
-    def misspelt(self, fields: Sequence[Field]) -> Iterable[tuple[str, str]]:
+    def similar_names(self, fields: Sequence[SecretField]) -> Iterable[tuple[str, str]]:
         """Return names of credentials that resemble a secret's."""
-        return super().misspelt(fields) if self._is_there else ()
+        return super().similar_names(fields) if self._is_there else ()
 
 
 @contextmanager

@@ -5,7 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mantlet.secrets.sources.remote import Remote, attempt, remaining
-from mantlet.secrets.sources.source import Fault, Field, SourceError, Value
+from mantlet.secrets.sources.source import (
+    RejectedValue,
+    SecretField,
+    SourceError,
+    SourceResult,
+    SourceValue,
+)
 
 __all__ = ["Absent", "Each", "Refused"]
 
@@ -21,21 +27,21 @@ class Refused(SourceError):
 class Each(Remote):
     """A store that is asked for one secret after the other."""
 
-    def ask(self, fields: Sequence[Field], until: float) -> Mapping[str, Value | Fault]:
+    def ask(self, fields: Sequence[SecretField], until: float) -> Mapping[str, SourceResult]:
         """Ask for each secret, within the time that the ones before it have left."""
-        found: dict[str, Value | Fault] = {}
+        found: dict[str, SourceResult] = {}
         with attempt(self.connect, self.failure) as client:
             for wanted in fields:
-                place = self.place(wanted)
+                place = self.location(wanted)
                 get = self.getting(client, place, remaining(until))
                 try:
                     raw, since = attempt(get, self.failure)
                 except Absent:
                     continue
                 except Refused as refused:
-                    found[wanted.name] = Fault(place, str(refused))
+                    found[wanted.name] = RejectedValue(place, str(refused))
                 else:
-                    found[wanted.name] = Value(raw, place, since)
+                    found[wanted.name] = SourceValue(raw, place, since)
         return found
 
     @abstractmethod

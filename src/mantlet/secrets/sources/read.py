@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterator
 from contextlib import closing, contextmanager
 from typing import Final
 
-from mantlet.secrets.sources.source import Value
+from mantlet.secrets.sources.source import SourceValue
 
 __all__ = ["FLAGS", "MOST_BYTES", "Unfit", "identity", "opened_file", "read_file", "words"]
 
@@ -21,13 +21,13 @@ class Unfit(Exception):
     """A file can't be taken. The message is a line of the report."""
 
 
-def read_file(file: int, shown: str, *, world_readable: bool) -> Value:
+def read_file(file: int, shown: str, *, allow_world_readable: bool) -> SourceValue:
     """Read an open file, without the line's end that most have at their end.
 
     Args:
         file: its descriptor, which stays open.
         shown: its path.
-        world_readable: whether every user of the machine may read it.
+        allow_world_readable: whether every user of the machine may read it.
 
     Raises:
         Unfit: it can't be a secret's file.
@@ -37,9 +37,9 @@ def read_file(file: int, shown: str, *, world_readable: bool) -> Value:
         raise Unfit("is a directory")
     if not stat.S_ISREG(status.st_mode):
         raise Unfit("is no regular file")
-    if status.st_mode & stat.S_IROTH and not world_readable:
+    if status.st_mode & stat.S_IROTH and not allow_world_readable:
         raise Unfit(
-            "can be read by every user of this machine: chmod 600, or say world_readable=True"
+            "can be read by every user of this machine: chmod 600, or say allow_world_readable=True"
         )
     try:
         with closing(os.fdopen(os.dup(file), "rb")) as stream:
@@ -56,7 +56,7 @@ def read_file(file: int, shown: str, *, world_readable: bool) -> Value:
         note = "its line ends with CR LF, which is taken off"
     elif raw.endswith(b"\n"):
         raw = raw[:-1]
-    return Value(raw, shown, status.st_mtime, note)
+    return SourceValue(raw, shown, status.st_mtime, note)
 
 
 @contextmanager

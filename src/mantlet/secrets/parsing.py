@@ -10,12 +10,12 @@ from urllib.parse import unquote, urlsplit
 
 from mantlet._internal.extras import import_extra
 from mantlet.redact.variants import LEAST_BYTES, weakness
-from mantlet.secrets.model import Spec
+from mantlet.secrets.model import SecretSpec
 from mantlet.secrets.parts import nested
 from mantlet.secrets.placeholders import is_placeholder
 from mantlet.secrets.secret import as_bytes
 
-__all__ = ["Unusable", "make", "searchable"]
+__all__ = ["Unusable", "broken_rule", "make", "searchable"]
 
 _BLANK: Final = re.compile(r"\s+")
 _DECODERS: Final = {
@@ -29,28 +29,32 @@ class Unusable(Exception):
     """A value can't be taken. The message is a line of the report."""
 
 
-def make(spec: Spec, raw: str | bytes, examples: Iterable[str]) -> Any:
-    """Return the value that a text or the bytes of a file stand for.
+def make(spec: SecretSpec, raw: str | bytes) -> Any:
+    """Parse a value from a source into the type of its secret.
 
     Args:
-        spec: what is asked of it.
-        raw: what a source has.
-        examples: values of example files, which are none.
+        spec: the secret's type and rules.
+        raw: the value, as the source has it.
 
     Raises:
-        Unusable: it is not what is asked for. Nothing of the value is in the message.
+        Unusable: the value is empty or malformed. The message does not show it.
     """
     if not raw.strip():
         raise Unusable("is empty")
-    value = _converted(spec, raw)
-    problem = _problem(spec, raw, value, examples)
-    if problem is not None:
-        raise Unusable(problem)
-    return value
+    return _converted(spec, raw)
 
 
-def _problem(spec: Spec, raw: str | bytes, value: object, examples: Iterable[str]) -> str | None:
-    """Return what is wrong with a value that could be made, or None."""
+def broken_rule(
+    spec: SecretSpec, raw: str | bytes, value: object, examples: Iterable[str]
+) -> str | None:
+    """Return which rule of its secret a parsed value breaks, or None.
+
+    Args:
+        spec: the secret's type and rules.
+        raw: the value, as the source has it.
+        value: the parsed value.
+        examples: the values of example files.
+    """
     text = as_bytes(raw).decode("utf-8", "surrogateescape")
     stands_for = None if spec.allow_weak else _stands_for(text, examples)
     if stands_for is not None:
@@ -61,7 +65,7 @@ def _problem(spec: Spec, raw: str | bytes, value: object, examples: Iterable[str
     if len(measured) < spec.min_length:
         unit = "bytes" if isinstance(measured, bytes) else "characters"
         return f"is shorter than {spec.min_length} {unit}"
-    # A value of less bytes is that short by the app's own word, and can be no better.
+    # The app itself allows a shorter value by its min_length, and such a value is always weak.
     data = as_bytes(value)
     judged = spec.type in (str, bytes) and not spec.allow_weak and len(data) >= LEAST_BYTES
     return "is easy to guess" if judged and weakness(data) is not None else None
@@ -79,7 +83,7 @@ def _stands_for(text: str, examples: Iterable[str]) -> str | None:
     return None
 
 
-def _converted(spec: Spec, raw: str | bytes) -> Any:
+def _converted(spec: SecretSpec, raw: str | bytes) -> Any:
     if spec.type is bytes:
         return _bytes(spec, raw)
     text = _decoded(raw)
@@ -102,7 +106,7 @@ def _decoded(raw: str | bytes) -> str:
     return text
 
 
-def _bytes(spec: Spec, raw: str | bytes) -> bytes:
+def _bytes(spec: SecretSpec, raw: str | bytes) -> bytes:
     if spec.encoding is None:
         return as_bytes(raw)
     decoded = None
@@ -122,7 +126,7 @@ class _Told(Exception):
     """What pydantic says of a value, without the value."""
 
 
-def _by_pydantic(spec: Spec, text: str) -> Any:
+def _by_pydantic(spec: SecretSpec, text: str) -> Any:
     """Return what pydantic makes of a text, or an exception that tells why it can't."""
     adapter = _adapter(spec.type)
     pydantic = import_extra("pydantic", "secrets")

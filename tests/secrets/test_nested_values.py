@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel, SecretBytes, SecretStr, TypeAdapter
 
-from mantlet.secrets import Environment, Secret, SecretLoader, Secrets
+from mantlet.secrets import Environment, Secret, SecretLoader, SecretModel
 from mantlet.secrets.parts import identified, nested
 
 OLD, NEW = "old-kR7-vT2_qX9.mB4w", "new-kR7-vT2_qX9.mB4w"
@@ -79,9 +79,9 @@ def test_the_order_counts_where_there_is_one() -> None:
 @pytest.mark.parametrize("annotation", [Hidden, Sealed, Account], ids=lambda one: one.__name__)
 def test_a_new_password_within_a_value_is_a_change(annotation: Any) -> None:
     """Though the text of the whole is what it was; and it is kept from getting out."""
-    model = type("App", (Secrets,), {"__annotations__": {"account": Secret[annotation]}})
+    model = type("App", (SecretModel,), {"__annotations__": {"account": Secret[annotation]}})
     environ = {"ACCOUNT": json.dumps({"password": OLD})}
-    loader: Any = SecretLoader(model, sources=[Environment(environ)], example=None)
+    loader: Any = SecretLoader(model, sources=[Environment(environ)], example_file=None)
     assert OLD in loader.registry
     environ["ACCOUNT"] = json.dumps({"password": NEW})
     assert loader.reload() == {"account"}

@@ -1,0 +1,117 @@
+"""Format and print the output of the commands."""
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mantlet.cli.scan import ScanResult
+from mantlet.secrets.model import SecretModel, SecretSpec, specs
+from mantlet.secrets.report import SecretStatus
+
+__all__ = [
+    "escape_unprintable",
+    "format_age",
+    "format_example_file",
+    "print_scan_result",
+    "print_statuses",
+]
+
+_COLOURS: Final = {
+    "ok": "green",
+    "reported": "yellow",
+    "unset": "dim",
+    "missing": "red",
+    "invalid": "red",
+}
+_UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"))
+#: The width of output that does not go to a terminal: no line is folded.
+_UNFOLDED: Final = 10_000
+
+
+def escape_unprintable(text: str) -> str:
+    """Escape control characters: a file's name must not send commands to the terminal."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def format_age(seconds: float) -> str:
+    """Format a duration in its largest unit, such as ``"3 d"``."""
+    for size, unit in _UNITS:
+        if seconds >= size:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{max(0, seconds):.0f} s"
+
+
+def _console(*, err: bool = False) -> Console:
+    console = Console(stderr=err, highlight=False)
+    return console if console.is_terminal else Console(stderr=err, highlight=False, width=_UNFOLDED)
+
+
+def print_statuses(
+    report: Sequence[SecretStatus], problems: Sequence[str], *, err: bool = False
+) -> None:
+    """Print the status of each secret as a table, then the problems.
+
+    Args:
+        report: the status of each secret.
+        problems: one line per problem.
+        err: print to standard error.
+    """
+    table = Table("name", "state", "source", "age", "fingerprint", "note", box=SIMPLE)
+    now = time.time()
+    for status in report:
+        table.add_row(
+            Text(status.name, overflow="fold"),
+            Text(status.state, _COLOURS[status.state]),
+            Text(escape_unprintable(status.location), overflow="fold"),
+            "" if status.changed_at is None else format_age(now - status.changed_at),
+            status.fingerprint or "",
+            Text(escape_unprintable(status.note or ""), overflow="fold"),
+        )
+    console = _console(err=err)
+    console.print(table)
+    for problem in problems:
+        console.print(Text(escape_unprintable(problem)), style="red", soft_wrap=True)
+
+
+def print_scan_result(result: ScanResult) -> None:
+    """Print leaks to standard output; files and secrets not searched to standard error."""
+    console = _console()
+    for leak in result.leaks:
+        place = f"{escape_unprintable(str(leak.path))}:{leak.offset}"
+        console.print(Text(f"{place}: {leak.name} ({leak.fingerprint})"), soft_wrap=True)
+    errors = _console(err=True)
+    for name in result.unsearched:
+        errors.print(Text(f"{name}: not searched for: the value is too short or easy to guess"))
+    for path, reason in result.unreadable:
+        text = f"{escape_unprintable(str(path))}: can't be read: {reason}"
+        errors.print(Text(text), soft_wrap=True)
+    files = "1 file" if result.files == 1 else f"{result.files} files"
+    errors.print(Text(f"{files} searched, {len(result.leaks) or 'nothing'} found"))
+
+
+def format_example_file(model: type[SecretModel]) -> str:
+    """Return a ``.env`` file with the name and the rules of each secret, and no values."""
+    parts = ["\n".join([*_comments(spec), f"{spec.field.env}="]) for spec in specs(model)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _comments(spec: SecretSpec) -> Iterator[str]:
+    for line in spec.description.splitlines():
+        yield f"# {line}".rstrip()
+    yield f"# {'Required' if spec.required else 'Optional'}: {_type_name(spec)}."
+    if spec.pattern is not None:
+        yield f"# Matches {spec.pattern.pattern!r}."
+
+
+def _type_name(spec: SecretSpec) -> str:
+    unit = "bytes" if spec.type is bytes else "characters"
+    if spec.type in (str, bytes):
+        kind = "text" if spec.type is str else f"bytes in {spec.encoding or 'UTF-8'}"
+        return f"{kind}, {spec.min_length} {unit} or more"
+    name = getattr(spec.type, "__name__", None)
+    return name if isinstance(spec.type, type) and name else str(spec.type).replace("typing.", "")
