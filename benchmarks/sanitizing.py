@@ -116,7 +116,7 @@ def sanitizer(patterns: int) -> OutputSanitizer:
         headers="api",
         leaks=Leaks(detect=detect, texts=texts),
         secrets=secrets,
-        fields=["password", "ssn", "*_token"],
+        mask=["password", "ssn", "*_token"],
     )
 
 

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mantlet.asgi.request import AsgiRequest
-from mantlet.sanitize.members import Field, Members
+from mantlet.sanitize.members import JsonField, Members
 from tests.drive import make_scope
 from tests.sanitize.documents import FIELDS, Writer, bytewise, cut, edited, read, run, trees
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mantlet.sanitize.members import Stage
 
 fields = st.lists(
-    st.builds(Field, st.sampled_from(FIELDS), st.sampled_from(["mask", "drop"])),
+    st.builds(JsonField, st.sampled_from(FIELDS), st.sampled_from(["mask", "drop"])),
     min_size=1,
     max_size=4,
 )
@@ -35,14 +35,14 @@ def request(method: str = "GET", path: str = "/") -> Request:
     return AsgiRequest(make_scope(method, path), nothing)
 
 
-def stage(*asked: str | Field, events: bool = False) -> Stage:
+def stage(*asked: str | JsonField, events: bool = False) -> Stage:
     """Return a new filter."""
     made = Members(asked).stage(request(), events=events)
     assert made is not None
     return made
 
 
-def through(body: bytes, *asked: str | Field, events: bool = False) -> bytes:
+def through(body: bytes, *asked: str | JsonField, events: bool = False) -> bytes:
     """Return what becomes of a body, which must be the same in any two chunks and byte by byte."""
     whole = stage(*asked, events=events)(body, False)
     assert bytewise(stage(*asked, events=events), body) == whole
@@ -51,9 +51,9 @@ def through(body: bytes, *asked: str | Field, events: bool = False) -> bytes:
     return whole
 
 
-def drop(name: str) -> Field:
+def drop(name: str) -> JsonField:
     """Return a field to drop."""
-    return Field(name, "drop")
+    return JsonField(name, "drop")
 
 
 # -- laws -----------------------------------------------------------------------------------------
@@ -61,7 +61,7 @@ def drop(name: str) -> Field:
 
 @given(trees, fields, st.data())
 def test_any_document_loses_what_was_asked_for_and_nothing_else(
-    tree: Any, asked: list[Field], data: Any
+    tree: Any, asked: list[JsonField], data: Any
 ) -> None:
     """In any form and in any chunks it reads as a model has it."""
     text, _ = Writer(data.draw, asked).write(tree)
@@ -81,17 +81,17 @@ def test_any_document_loses_what_was_asked_for_and_nothing_else(
 
 @given(trees, fields, st.data())
 def test_all_bytes_but_those_of_masked_values_stay(
-    tree: Any, asked: list[Field], data: Any
+    tree: Any, asked: list[JsonField], data: Any
 ) -> None:
     """Numbers, order, names that come twice, escapes and whitespace."""
-    asked = [Field(one.name) for one in asked]
+    asked = [JsonField(one.name) for one in asked]
     text, masked = Writer(data.draw, asked).write(tree)
     assert run(Members(asked).stage(request()), cut(data.draw, text.encode())) == masked.encode()
 
 
 @given(st.lists(trees, max_size=4), fields, st.sampled_from(["\n", "\n\x1e", " "]), st.data())
 def test_each_document_of_several_is_one_of_its_own(
-    several: list[Any], asked: list[Field], between: str, data: Any
+    several: list[Any], asked: list[JsonField], between: str, data: Any
 ) -> None:
     """NDJSON and JSON text sequences (RFC 7464): pointers begin at each root."""
     texts = [Writer(data.draw, asked).write(tree)[0] for tree in several]
@@ -112,9 +112,9 @@ pieces = st.sampled_from(
 
 
 @given(st.lists(pieces, max_size=25).map(b"".join), fields, st.booleans(), st.data())
-@example(b'"\\"p\\u0061ssword\\u0022:"password":1\\"', [Field("password")], False, None)
+@example(b'"\\"p\\u0061ssword\\u0022:"password":1\\"', [JsonField("password")], False, None)
 def test_what_is_no_json_passes_without_an_error(
-    body: bytes, asked: list[Field], events: bool, data: Any
+    body: bytes, asked: list[JsonField], events: bool, data: Any
 ) -> None:
     """And comes out the same in any chunks."""
     whole = stage(*asked, events=events)(body, False)
@@ -237,7 +237,7 @@ def test_what_is_too_deep_to_be_read_is_masked() -> None:
     assert made == b"[" * 1000 + b'"***"' + b"]" * 1000
 
 
-def through_once(body: bytes, *asked: str | Field) -> bytes:
+def through_once(body: bytes, *asked: str | JsonField) -> bytes:
     """Return what becomes of a body, whole and in chunks of a few hundred bytes."""
     whole = stage(*asked)(body, False)
     chunks = [body[at : at + 300] for at in range(0, len(body), 300)]
@@ -330,7 +330,7 @@ def test_a_member_is_dropped_with_its_comma(name: str, body: bytes, left: bytes)
 
 def test_what_is_to_be_masked_and_to_be_dropped_is_dropped() -> None:
     """In whichever order it was said, and by whichever means."""
-    ways: list[list[str | Field]] = [
+    ways: list[list[str | JsonField]] = [
         ["x", drop("x")],
         [drop("x"), "x"],
         ["x", drop("/x")],
@@ -457,14 +457,14 @@ def test_a_document_that_is_cut_short_does_not_swallow_the_next() -> None:
     ],
 )
 def test_the_data_of_an_event_is_one_document(
-    asked: str | Field, stream: bytes, expected: bytes
+    asked: str | JsonField, stream: bytes, expected: bytes
 ) -> None:
     """Whatever lines it is on."""
     assert through(stream, asked, events=True) == expected
 
 
 @pytest.mark.parametrize("name", ["password", drop("*_token"), "/a", drop(":")])
-def test_an_event_leaves_when_it_is_complete(name: str | Field) -> None:
+def test_an_event_leaves_when_it_is_complete(name: str | JsonField) -> None:
     """In the call that its last byte comes with."""
     made = stage(name, events=True)
     begun = made(b'data: {"b":1,\ndata:"c', True)
@@ -487,7 +487,7 @@ def test_events_without_a_name_pass_as_the_same_object() -> None:
 def test_a_field_is_for_its_route_alone() -> None:
     """And what several patterns say holds together."""
     members = Members(
-        ["a", Field("b", route="GET /users/*"), Field("c", "drop", route="* /users/{id}")]
+        ["a", JsonField("b", route="GET /users/*"), JsonField("c", "drop", route="* /users/{id}")]
     )
     body = b'{"a":1,"b":2,"c":3}'
     ways = {
@@ -503,7 +503,7 @@ def test_a_field_is_for_its_route_alone() -> None:
 
 def test_where_no_field_is_for_a_request_there_is_no_filter() -> None:
     """Nor where there is no field."""
-    members = Members([Field("a", route="GET /users/*")])
+    members = Members([JsonField("a", route="GET /users/*")])
     assert members.stage(request("GET", "/")) is None
     assert members.stage(request("GET", "/users/1")) is not None
     assert Members([]).stage(request()) is None
@@ -523,20 +523,20 @@ def test_a_filter_is_for_one_body() -> None:
 @pytest.mark.parametrize(
     ("make", "error", "words"),
     [
-        (lambda: Field(""), ValueError, 'empty name; write "password"'),
-        (lambda: Field(cast("Any", 1)), TypeError, "not 1"),
-        (lambda: Field("a", cast("Any", "hide")), ValueError, '"mask" or "drop", not \'hide\''),
-        (lambda: Field("a", route="/users"), ValueError, "'/users'"),
-        (lambda: Field("a", route=cast("Any", 1)), TypeError, "not 1"),
-        (lambda: Field("/a/-"), ValueError, '"-" refers to an item that is not there'),
-        (lambda: Field("/-/a"), ValueError, "'/-/a'"),
-        (lambda: Field("/a~2"), ValueError, 'write "~0" for "~"'),
-        (lambda: Field("/a~"), ValueError, "'/a~'"),
-        (lambda: Field("x" * 257), ValueError, "257 characters; write at most 256"),
-        (lambda: Field("/" + "x" * 257), ValueError, "write at most 256"),
+        (lambda: JsonField(""), ValueError, 'empty name; write "password"'),
+        (lambda: JsonField(cast("Any", 1)), TypeError, "not 1"),
+        (lambda: JsonField("a", cast("Any", "hide")), ValueError, '"mask" or "drop", not \'hide\''),
+        (lambda: JsonField("a", route="/users"), ValueError, "'/users'"),
+        (lambda: JsonField("a", route=cast("Any", 1)), TypeError, "not 1"),
+        (lambda: JsonField("/a/-"), ValueError, '"-" refers to an item that is not there'),
+        (lambda: JsonField("/-/a"), ValueError, "'/-/a'"),
+        (lambda: JsonField("/a~2"), ValueError, 'write "~0" for "~"'),
+        (lambda: JsonField("/a~"), ValueError, "'/a~'"),
+        (lambda: JsonField("x" * 257), ValueError, "257 characters; write at most 256"),
+        (lambda: JsonField("/" + "x" * 257), ValueError, "write at most 256"),
         (lambda: Members("password"), TypeError, r'such as \["password"\]'),
-        (lambda: Members(cast("Any", Field("a"))), TypeError, "must be several"),
-        (lambda: Members(cast("Any", [1])), TypeError, "names and Field"),
+        (lambda: Members(cast("Any", JsonField("a"))), TypeError, "must be several"),
+        (lambda: Members(cast("Any", [1])), TypeError, "names and JsonField"),
         (lambda: Members(cast("Any", [b"a"])), TypeError, "not b'a'"),
         (lambda: Members(["a", ""]), ValueError, "empty name"),
     ],

@@ -3,14 +3,14 @@
 from mantlet.sanitize.findings import Finding
 from mantlet.sanitize.head import Cookies, Csp, SecurityHeaders, clear_site_data
 from mantlet.sanitize.leaks import Leaks
-from mantlet.sanitize.members import Field
+from mantlet.sanitize.members import JsonField
 from mantlet.sanitize.policy import OutputSanitizer
 
 __all__ = [
     "Cookies",
     "Csp",
-    "Field",
     "Finding",
+    "JsonField",
     "Leaks",
     "OutputSanitizer",
     "SecurityHeaders",

@@ -53,7 +53,7 @@ from mantlet.sanitize.members.near import Near
 from mantlet.sanitize.members.pointers import betrayals, names_in, pointer_tokens, tree
 from mantlet.sanitize.members.walk import Walk
 
-__all__ = ["Field", "Members", "Stage"]
+__all__ = ["JsonField", "Members", "Stage"]
 
 #: A filter of one body: takes each chunk, and whether more will follow; returns what is sent.
 Stage = Callable[[bytes, bool], bytes]
@@ -62,7 +62,7 @@ _EVERY: Final = "* /*"
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class JsonField:
     """Members of JSON answers to mask or to drop.
 
     Attributes:
@@ -81,10 +81,10 @@ class Field:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
-            raise TypeError(f'a name in fields must be text such as "password", not {self.name!r}')
+            raise TypeError(f'a name in mask must be text such as "password", not {self.name!r}')
         if not self.name:
             raise ValueError(
-                'fields has an empty name; write "password", "*_token" or "/user/ssn"; '
+                'mask has an empty name; write "password", "*_token" or "/user/ssn"; '
                 'the pointer "/" is the member whose name is empty'
             )
         if self.action not in ("mask", "drop"):
@@ -95,7 +95,7 @@ class Field:
             pointer_tokens(self.name)
         elif len(self.name) > LONGEST:
             raise ValueError(
-                f"fields has a name of {len(self.name)} characters; write at most {LONGEST}"
+                f"mask has a name of {len(self.name)} characters; write at most {LONGEST}"
             )
         Routes([(self.route, None)])
 
@@ -104,11 +104,11 @@ class Members:
     """Fields, made ready. Immutable; may be shared by threads.
 
     Args:
-        fields: names to mask, or `Field` for all else. What the fields of several routes say of a
+        mask: names to mask, or `JsonField` for all else. What the fields of several routes say of a
             request holds together.
 
     Raises:
-        TypeError: a field is neither, or ``fields`` is one text.
+        TypeError: a field is neither, or ``mask`` is one text.
         ValueError: a name, a glob or a pointer is malformed.
 
     Attributes:
@@ -117,14 +117,14 @@ class Members:
 
     __slots__ = ("_always", "_finder", "_plans", "literals")
 
-    def __init__(self, fields: Iterable[str | Field]) -> None:
-        if isinstance(fields, str | bytes | Field):
-            raise TypeError(f'fields must be several, such as ["password"], not {fields!r}')
-        routes: dict[str, list[Field]] = {}
-        for field in fields:
-            made = Field(field) if isinstance(field, str) else field
-            if not isinstance(made, Field):
-                raise TypeError(f"fields takes names and Field(...), not {field!r}")
+    def __init__(self, mask: Iterable[str | JsonField]) -> None:
+        if isinstance(mask, str | bytes | JsonField):
+            raise TypeError(f'mask must be several, such as ["password"], not {mask!r}')
+        routes: dict[str, list[JsonField]] = {}
+        for field in mask:
+            made = JsonField(field) if isinstance(field, str) else field
+            if not isinstance(made, JsonField):
+                raise TypeError(f"mask takes names and JsonField(...), not {field!r}")
             routes.setdefault(made.route, []).append(made)
         found: dict[Literal, None] = {}
         self._always: tuple[Make, ...] = ()
@@ -162,7 +162,7 @@ class Members:
         return Chain(editors)
 
 
-def _editors(fields: Iterable[Field], found: dict[Literal, None]) -> tuple[Make, ...]:
+def _editors(fields: Iterable[JsonField], found: dict[Literal, None]) -> tuple[Make, ...]:
     """Return what makes the filters for some fields, and add the literals that betray them."""
     near: list[tuple[str, Action]] = []
     far: list[tuple[str, Action]] = []

@@ -140,7 +140,8 @@ class Names:
     """Names and globs, each with what becomes of the members that they match.
 
     Args:
-        patterns: as `Field` has them; where several match a name, ``drop`` goes before ``mask``.
+        patterns: as `JsonField` has them. Of several that match a name,
+            ``drop`` goes before ``mask``.
     """
 
     __slots__ = ("_exact", "_globs", "drops", "longest")

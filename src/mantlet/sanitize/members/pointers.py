@@ -52,19 +52,19 @@ def pointer_tokens(pointer: str) -> list[str]:
     bad = _BAD_ESCAPE.search(pointer)
     if bad is not None:
         raise ValueError(
-            f"fields has the JSON Pointer {pointer!r}, where a ~ is followed by neither 0 nor 1; "
+            f"mask has the JSON Pointer {pointer!r}, where a ~ is followed by neither 0 nor 1; "
             f'write "~0" for "~" and "~1" for "/" (RFC 6901, 3)'
         )
     tokens = pointer[1:].split("/")
     for token in tokens:
         if token == _PAST_END:
             raise ValueError(
-                f'fields has the JSON Pointer {pointer!r}, whose token "-" refers to an item that '
+                f'mask has the JSON Pointer {pointer!r}, whose token "-" refers to an item that '
                 f'is not there (RFC 6901, 4); write an index, or "*" for every item'
             )
         if len(token) > LONGEST:
             raise ValueError(
-                f"fields has a JSON Pointer with a token of {len(token)} characters; "
+                f"mask has a JSON Pointer with a token of {len(token)} characters; "
                 f"write at most {LONGEST}"
             )
     return [token.replace("~1", "/").replace("~0", "~") for token in tokens]
