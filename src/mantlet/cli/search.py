@@ -12,7 +12,7 @@ from typing import IO, Any, Final
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mantlet.redact.scanner import Scan, Scanner
+from mantlet.redact.scanner import Scanner, StreamScan
 from mantlet.secrets.loader import SecretLoader
 from mantlet.secrets.parts import nested
 from mantlet.secrets.secret import as_bytes
@@ -66,7 +66,7 @@ def search(loader: SecretLoader[Any], paths: Iterable[Path], *, shows_progress: 
         paths: where to search.
         shows_progress: whether a bar on standard error shows how far it is.
     """
-    searched = {needle.fingerprint for needle in loader.registry.needles}
+    searched = {variant.fingerprint for variant in loader.registry.variants}
     found = Findings(
         unsearched=[
             entry.name
@@ -74,7 +74,7 @@ def search(loader: SecretLoader[Any], paths: Iterable[Path], *, shows_progress: 
             if entry.state == "ok" and entry.fingerprint not in searched
         ]
     )
-    scanner = Scanner((needle.form, needle) for needle in loader.registry.needles)
+    scanner = Scanner((variant.pattern, variant) for variant in loader.registry.variants)
     names = _names(loader)
     files = list(_files(paths, found))
     columns = TextColumn("searching"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
@@ -139,7 +139,7 @@ def _search_file(path: Path, scanner: Scanner, names: dict[str, str], found: Fin
     opener: Callable[..., IO[bytes]] = gzip.open if path.suffix == ".gz" else open  # type: ignore[assignment]  # both give bytes
     try:
         with opener(path, "rb") as file:
-            look = Scan(scanner, tell, masks=False)
+            look = StreamScan(scanner, tell, masks=False)
             while chunk := file.read(_CHUNK):
                 look(chunk, True)
             look(b"", False)

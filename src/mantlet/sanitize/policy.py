@@ -11,7 +11,7 @@ from mantlet.core.request import Request
 from mantlet.core.response import Response
 from mantlet.exceptions import ResponseTooLarge
 from mantlet.http.html import HtmlPolicy
-from mantlet.redact.registry import Values, registry_of
+from mantlet.redact.registry import SecretValues, registry_of
 from mantlet.redact.scanner import Scanner
 from mantlet.sanitize.body import Answer, Body, Kind, Stage, kind_of
 from mantlet.sanitize.codings import CODINGS
@@ -86,7 +86,7 @@ class OutputSanitizer(Policy):
         headers: Preset | SecurityHeaders | None = "safe",
         escape_json: bool = True,
         leaks: Leaks | None = _LEAKS,
-        secrets: Values = (),
+        secrets: SecretValues = (),
         mask: Iterable[str | JsonField] = (),
         html: Mapping[str, str | HtmlPolicy] | None = None,
         cookies: Cookies | None = _COOKIES,
@@ -162,9 +162,9 @@ class OutputSanitizer(Policy):
         """Return whether there is nothing to do about an answer but to escape its JSON."""
         if scanner is not None:
             if len(body) <= _SMALL:  # one search takes less than two
-                if not scanner.clean(b"%b\n%b" % (values, body), kind.media):
+                if not scanner.is_clean(b"%b\n%b" % (values, body), kind.media):
                     return False
-            elif not (scanner.clean(values) and scanner.clean(body, kind.media)):
+            elif not (scanner.is_clean(values) and scanner.is_clean(body, kind.media)):
                 return False
         if kind.html:
             return not looks_like_json(body, complete=True)
@@ -173,7 +173,7 @@ class OutputSanitizer(Policy):
     def _look_at(self, answer: Answer, values: bytes) -> Awaitable[Reply | None] | None:
         """Look at the fields of an answer, and see to it that its body is looked at."""
         request, response, scanner, kind, _ = answer
-        if self._search is not None and scanner is not None and not scanner.clean(values):
+        if self._search is not None and scanner is not None and not scanner.is_clean(values):
             response.raw = self._search.fields(request, scanner, response.raw)
         if not kind.looked_at or response.is_file or response.status == 206:
             return None
