@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 
 if TYPE_CHECKING:
-    from mantlet.sanitize.members import JsonField
+    from mantlet.sanitize.json_fields import JsonField
 
 #: An object as its members in order, with those that come twice.
 Members = list[tuple[str, Any]]

@@ -2,8 +2,8 @@
 
 from mantlet.sanitize.findings import Finding
 from mantlet.sanitize.head import Cookies, Csp, SecurityHeaders, clear_site_data
+from mantlet.sanitize.json_fields import JsonField
 from mantlet.sanitize.leaks import Leaks
-from mantlet.sanitize.members import JsonField
 from mantlet.sanitize.policy import OutputSanitizer
 
 __all__ = [

@@ -19,9 +19,9 @@ from mantlet.sanitize.encoded import Encoded
 from mantlet.sanitize.escape import escape_json
 from mantlet.sanitize.findings import Finding, Findings, Listener
 from mantlet.sanitize.head import Cookies, Head, Preset, SecurityHeaders, looks_like_json
+from mantlet.sanitize.json_fields import FieldMasker, JsonField
 from mantlet.sanitize.leaks import Leaks
 from mantlet.sanitize.markup import CleanBody, HtmlRoutes, charset_of
-from mantlet.sanitize.members import JsonField, Members
 from mantlet.sanitize.search import Search
 
 __all__ = ["OutputSanitizer"]
@@ -122,7 +122,7 @@ class OutputSanitizer(Policy):
         if leaks is not None or registry is not None:
             leaks = Leaks(detect=()) if leaks is None else leaks
             self._search = Search(leaks, registry, self._findings)
-        self._members = Members(mask) if mask else None
+        self._members = FieldMasker(mask) if mask else None
         self._html = HtmlRoutes(html) if html else None
         self._escapes = escape_json
         self._mends = json_as_html == "fix"
@@ -168,7 +168,7 @@ class OutputSanitizer(Policy):
                 return False
         if kind.html:
             return not looks_like_json(body, complete=True)
-        return not (kind.json and self._members is not None and self._members.betrayed(body))
+        return not (kind.json and self._members is not None and self._members.prefilter.find(body))
 
     def _look_at(self, answer: Answer, values: bytes) -> Awaitable[Reply | None] | None:
         """Look at the fields of an answer, and see to it that its body is looked at."""

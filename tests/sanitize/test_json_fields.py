@@ -1,4 +1,4 @@
-"""JSON members that are masked or dropped."""
+"""JSON fields that are masked or dropped."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mantlet.asgi.request import AsgiRequest
-from mantlet.sanitize.members import JsonField, Members
+from mantlet.sanitize.json_fields import FieldMasker, JsonField
 from tests.drive import make_scope
 from tests.sanitize.documents import FIELDS, Writer, bytewise, cut, edited, read, run, trees
 
 if TYPE_CHECKING:
     from mantlet import Request
     from mantlet._internal.asgi_types import AsgiMessage
-    from mantlet.sanitize.members import Stage
+    from mantlet.core.response import Filter
 
 fields = st.lists(
     st.builds(JsonField, st.sampled_from(FIELDS), st.sampled_from(["mask", "drop"])),
@@ -35,9 +35,9 @@ def request(method: str = "GET", path: str = "/") -> Request:
     return AsgiRequest(make_scope(method, path), nothing)
 
 
-def stage(*asked: str | JsonField, events: bool = False) -> Stage:
+def stage(*asked: str | JsonField, events: bool = False) -> Filter:
     """Return a new filter."""
-    made = Members(asked).stage(request(), events=events)
+    made = FieldMasker(asked).filter_for(request(), events=events)
     assert made is not None
     return made
 
@@ -66,17 +66,17 @@ def test_any_document_loses_what_was_asked_for_and_nothing_else(
     """In any form and in any chunks it reads as a model has it."""
     text, _ = Writer(data.draw, asked).write(tree)
     body = text.encode()
-    members = Members(asked)
-    whole = run(members.stage(request()), [body])
+    masker = FieldMasker(asked)
+    whole = run(masker.filter_for(request()), [body])
     expected = edited(read(body), asked)
     assert read(whole) == expected
-    assert run(members.stage(request()), cut(data.draw, body)) == whole
-    assert bytewise(members.stage(request()), body) == whole
+    assert run(masker.filter_for(request()), cut(data.draw, body)) == whole
+    assert bytewise(masker.filter_for(request()), body) == whole
     if expected == read(body):
         assert whole == body
     else:
-        assert any(literal in body for literal in members.literals)
-        assert members.betrayed(body)
+        assert any(literal in body for literal in masker.literals)
+        assert masker.prefilter.find(body)
 
 
 @given(trees, fields, st.data())
@@ -86,7 +86,10 @@ def test_all_bytes_but_those_of_masked_values_stay(
     """Numbers, order, names that come twice, escapes and whitespace."""
     asked = [JsonField(one.name) for one in asked]
     text, masked = Writer(data.draw, asked).write(tree)
-    assert run(Members(asked).stage(request()), cut(data.draw, text.encode())) == masked.encode()
+    assert (
+        run(FieldMasker(asked).filter_for(request()), cut(data.draw, text.encode()))
+        == masked.encode()
+    )
 
 
 @given(st.lists(trees, max_size=4), fields, st.sampled_from(["\n", "\n\x1e", " "]), st.data())
@@ -95,9 +98,9 @@ def test_each_document_of_several_is_one_of_its_own(
 ) -> None:
     """NDJSON and JSON text sequences (RFC 7464): pointers begin at each root."""
     texts = [Writer(data.draw, asked).write(tree)[0] for tree in several]
-    apart = [run(Members(asked).stage(request()), [text.encode()]) for text in texts]
+    apart = [run(FieldMasker(asked).filter_for(request()), [text.encode()]) for text in texts]
     body = between.join([*texts, ""]).encode()
-    made = run(Members(asked).stage(request()), cut(data.draw, body))
+    made = run(FieldMasker(asked).filter_for(request()), cut(data.draw, body))
     assert made == between.encode().join([*apart, b""])
 
 
@@ -186,7 +189,7 @@ def test_a_name_is_recognized_however_it_is_written(name: str, written: str) -> 
     """With escapes of any kind (RFC 8259, 7), in any case."""
     body = f'{{"{written}": "hunter2"}}'.encode()
     assert through(body, name) == f'{{"{written}": "***"}}'.encode()
-    assert any(literal in body for literal in Members([name]).literals)
+    assert any(literal in body for literal in FieldMasker([name]).literals)
 
 
 @pytest.mark.parametrize(
@@ -205,13 +208,13 @@ def test_a_name_is_recognized_however_it_is_written(name: str, written: str) -> 
         "likenesses with escapes",
     ],
 )
-def test_what_is_not_a_members_name_stays(body: bytes) -> None:
+def test_text_that_is_not_a_field_name_stays(body: bytes) -> None:
     """It comes out as the same object."""
     assert through(body, "password") == body
     assert stage("password")(body, False) is body
 
 
-def test_members_are_found_at_any_depth() -> None:
+def test_fields_are_found_at_any_depth() -> None:
     """And each time they come."""
     body = b'[{"a": [[{"password": 1}]], "password": 2}, {"password": 3, "password": {"x": 4}}]'
     assert read(through(body, "password")) == read(
@@ -354,7 +357,7 @@ def test_much_space_before_a_dropped_member_has_it_masked(name: str, spaces: int
 
 
 @pytest.mark.parametrize("spaces", [1023, 1024, 1025, 5000])
-def test_much_space_behind_a_dropped_members_name_has_it_masked(spaces: int) -> None:
+def test_much_space_after_a_dropped_fields_name_has_it_masked(spaces: int) -> None:
     """The same for the colon."""
     body = b'{"a":1,"secret"' + b" " * spaces + b':"hunter2","b":3}'
     left = b'{"a":1,"b":3}' if spaces <= 1024 else body.replace(b'"hunter2"', b'"***"')
@@ -486,7 +489,7 @@ def test_events_without_a_name_pass_as_the_same_object() -> None:
 
 def test_a_field_is_for_its_route_alone() -> None:
     """And what several patterns say holds together."""
-    members = Members(
+    masker = FieldMasker(
         ["a", JsonField("b", route="GET /users/*"), JsonField("c", "drop", route="* /users/{id}")]
     )
     body = b'{"a":1,"b":2,"c":3}'
@@ -497,24 +500,24 @@ def test_a_field_is_for_its_route_alone() -> None:
         ("GET", "/"): b'{"a":"***","b":2,"c":3}',
     }
     for (method, path), expected in ways.items():
-        assert run(members.stage(request(method, path)), [body]) == expected
-        assert bytewise(members.stage(request(method, path)), body) == expected
+        assert run(masker.filter_for(request(method, path)), [body]) == expected
+        assert bytewise(masker.filter_for(request(method, path)), body) == expected
 
 
 def test_where_no_field_is_for_a_request_there_is_no_filter() -> None:
     """Nor where there is no field."""
-    members = Members([JsonField("a", route="GET /users/*")])
-    assert members.stage(request("GET", "/")) is None
-    assert members.stage(request("GET", "/users/1")) is not None
-    assert Members([]).stage(request()) is None
-    assert not Members([]).betrayed(b'{"a": 1}')
+    masker = FieldMasker([JsonField("a", route="GET /users/*")])
+    assert masker.filter_for(request("GET", "/")) is None
+    assert masker.filter_for(request("GET", "/users/1")) is not None
+    assert FieldMasker([]).filter_for(request()) is None
+    assert not FieldMasker([]).prefilter.find(b'{"a": 1}')
 
 
 def test_a_filter_is_for_one_body() -> None:
     """What one has begun, another does not go on with."""
-    members = Members(["password"])
-    assert run(members.stage(request()), [b'{"password":']) == b'{"password":'
-    assert run(members.stage(request()), [b"1}"]) == b"1}"
+    masker = FieldMasker(["password"])
+    assert run(masker.filter_for(request()), [b'{"password":']) == b'{"password":'
+    assert run(masker.filter_for(request()), [b"1}"]) == b"1}"
 
 
 # -- bad options ----------------------------------------------------------------------------------
@@ -528,17 +531,17 @@ def test_a_filter_is_for_one_body() -> None:
         (lambda: JsonField("a", cast("Any", "hide")), ValueError, '"mask" or "drop", not \'hide\''),
         (lambda: JsonField("a", route="/users"), ValueError, "'/users'"),
         (lambda: JsonField("a", route=cast("Any", 1)), TypeError, "not 1"),
-        (lambda: JsonField("/a/-"), ValueError, '"-" refers to an item that is not there'),
+        (lambda: JsonField("/a/-"), ValueError, '"-" refers to an item that does not exist'),
         (lambda: JsonField("/-/a"), ValueError, "'/-/a'"),
         (lambda: JsonField("/a~2"), ValueError, 'write "~0" for "~"'),
         (lambda: JsonField("/a~"), ValueError, "'/a~'"),
         (lambda: JsonField("x" * 257), ValueError, "257 characters; write at most 256"),
         (lambda: JsonField("/" + "x" * 257), ValueError, "write at most 256"),
-        (lambda: Members("password"), TypeError, r'such as \["password"\]'),
-        (lambda: Members(cast("Any", JsonField("a"))), TypeError, "must be several"),
-        (lambda: Members(cast("Any", [1])), TypeError, "names and JsonField"),
-        (lambda: Members(cast("Any", [b"a"])), TypeError, "not b'a'"),
-        (lambda: Members(["a", ""]), ValueError, "empty name"),
+        (lambda: FieldMasker("password"), TypeError, r'such as \["password"\]'),
+        (lambda: FieldMasker(cast("Any", JsonField("a"))), TypeError, "must be several"),
+        (lambda: FieldMasker(cast("Any", [1])), TypeError, "names and JsonField"),
+        (lambda: FieldMasker(cast("Any", [b"a"])), TypeError, "not b'a'"),
+        (lambda: FieldMasker(["a", ""]), ValueError, "empty name"),
     ],
     ids=[
         *("no name", "a number", "another action", "no method", "no route", "past the end"),
@@ -552,6 +555,6 @@ def test_a_bad_field_is_refused_with_words(make: Any, error: type[Exception], wo
         make()
 
 
-def test_members_are_equal_in_whatever_order_they_were_given() -> None:
+def test_the_order_of_fields_does_not_matter() -> None:
     """The bytes to search for are the same in every process."""
-    assert Members(["a", "*b", "/c"]).literals == Members(["/c", "a", "*b"]).literals
+    assert FieldMasker(["a", "*b", "/c"]).literals == FieldMasker(["/c", "a", "*b"]).literals
