@@ -23,7 +23,7 @@ from benchmarks.method import Contender
 from benchmarks.traffic import KIB, SMALL, AsgiServer, Traffic, WsgiServer
 from mantlet import OutputSanitizer
 from mantlet.redact.scanner import Scanner
-from mantlet.redact.variants import Needle, forms
+from mantlet.redact.variants import SecretVariant, encoded_variants
 from mantlet.sanitize import Leaks
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -67,7 +67,7 @@ def _nothing(_body: bytes) -> None:
 
 
 def _scanner(patterns: Sequence[bytes]) -> Callable[[bytes], bool]:
-    return Scanner((pattern, Needle(pattern)) for pattern in patterns).clean
+    return Scanner((pattern, SecretVariant(pattern)) for pattern in patterns).is_clean
 
 
 def _loops(patterns: Sequence[bytes]) -> Callable[[bytes], bool]:
@@ -103,10 +103,10 @@ def searches() -> list[Contender]:
 def sanitizer(patterns: int) -> OutputSanitizer:
     """Return a policy with everything on, that searches for just so many patterns."""
     detect = ("errors", "keys") if patterns > 200 else ()
-    rules = len(Leaks(detect=detect).judges)
+    rules = len(Leaks(detect=detect).matchers)
     secrets, left = [], patterns - rules
     for text in _texts(100):
-        size = len(forms(text.encode()))
+        size = len(encoded_variants(text.encode()))
         if size > left:
             break
         secrets.append(text)
@@ -116,7 +116,7 @@ def sanitizer(patterns: int) -> OutputSanitizer:
         headers="api",
         leaks=Leaks(detect=detect, texts=texts),
         secrets=secrets,
-        fields=["password", "ssn", "*_token"],
+        mask=["password", "ssn", "*_token"],
     )
 
 

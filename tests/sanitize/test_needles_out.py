@@ -11,7 +11,7 @@ import pytest
 
 import mantlet
 from mantlet import OutputSanitizer
-from mantlet.redact.variants import forms
+from mantlet.redact.variants import encoded_variants
 from mantlet.sanitize import Leaks
 from tests.drive import make_scope
 from tests.sanitize.streams import gunzip, play_asgi, play_wsgi, step, two_cuts
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SECRET = "p@ss/w\"o<r&d 'x+ý=Z9"
 PLAIN_SECRET = "Xk29fjQmZ0-plain"
-FORMS = [*forms(SECRET.encode()), *forms(PLAIN_SECRET.encode())]
+FORMS = [*encoded_variants(SECRET.encode()), *encoded_variants(PLAIN_SECRET.encode())]
 SANITIZER = OutputSanitizer(secrets=[SECRET, PLAIN_SECRET], leaks=Leaks(), escape_json=False)
 
 PLACES = {

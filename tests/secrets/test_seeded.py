@@ -14,7 +14,7 @@ from werkzeug.test import Client
 
 import mantlet
 from mantlet import ErrorEnvelope, OutputSanitizer
-from mantlet.redact.variants import forms
+from mantlet.redact.variants import encoded_variants
 from mantlet.secrets import (
     Environment,
     MaskingFilter,
@@ -27,7 +27,9 @@ from tests.secrets.test_logs import FORMATTERS
 
 TOKEN = "kR7-vT2_qX9<m&B4>w"
 URL = "postgresql://app:pW9-uY3_rZ8.nC5x@db.internal/shop"
-NEEDLES = {form for value in (TOKEN, "pW9-uY3_rZ8.nC5x") for form in forms(value.encode())}
+NEEDLES = {
+    form for value in (TOKEN, "pW9-uY3_rZ8.nC5x") for form in encoded_variants(value.encode())
+}
 
 
 class App(SecretModel):

@@ -44,7 +44,7 @@ ANSWERS: dict[str, tuple[Fields, list[bytes]]] = {
     ),
 }
 POLICIES = (
-    OutputSanitizer(headers="api", secrets=[SECRET], fields=["password"]),
+    OutputSanitizer(headers="api", secrets=[SECRET], mask=["password"]),
     ErrorEnvelope(),
 )
 

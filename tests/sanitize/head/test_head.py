@@ -84,7 +84,7 @@ def test_a_name_that_is_none_is_dropped(face: Face, name: str) -> None:
 @both_faces
 def test_an_answer_with_an_unsafe_field_can_be_refused(face: Face) -> None:
     """A clean 500, without the field."""
-    policy = OutputSanitizer(unsafe_fields="refuse")
+    policy = OutputSanitizer(unsafe_headers="refuse")
     answer = said(face, [("location", "a\r\nb: c")], policy)
     assert (answer.status, answer.get("location")) == (500, None)
 
@@ -120,7 +120,7 @@ def test_what_is_no_field_is_dropped(pair: Any) -> None:
 
     answer = drive_asgi(mantlet.asgi.wrap(app, bare(on_finding=told)))
     assert answer.headers == [("x-b", "1"), ("x-c", "2")]
-    assert told.rules == ["malformed-field"]
+    assert told.rules == ["malformed-header"]
 
 
 @pytest.mark.parametrize("kind", [bytearray, memoryview])
@@ -630,7 +630,7 @@ def test_trailers_that_are_none_are_dropped(trailers: Any) -> None:
     head = Head(
         headers=None,
         cookies=None,
-        unsafe_fields="drop",
+        unsafe_headers="drop",
         routes={},
         report=lambda _request, rule, place: told.append((rule, place)),
     )

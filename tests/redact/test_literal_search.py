@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mantlet.redact.matcher import Matcher
+from mantlet.redact.scanner import LiteralSearch
 
 ALPHABET = st.sampled_from("ab")
 PATTERNS = st.lists(st.text(ALPHABET, min_size=1, max_size=6).map(str.encode), max_size=12)
@@ -23,7 +23,7 @@ def places(patterns: list[bytes], data: bytes) -> set[tuple[int, int, int]]:
 @given(PATTERNS, DATA)
 def test_every_place_of_every_pattern_is_found(patterns: list[bytes], data: bytes) -> None:
     """Also where patterns overlap, or are given twice."""
-    matcher = Matcher(patterns)
+    matcher = LiteralSearch(patterns)
     expected = places(patterns, data)
     found = matcher.find(data)
     assert set(found) == expected
@@ -46,14 +46,14 @@ def test_the_tail_is_the_longest_that_a_pattern_begins_with(
         ),
         default=0,
     )
-    assert Matcher(patterns).tail(data) == expected
+    assert LiteralSearch(patterns).tail(data) == expected
 
 
 @pytest.mark.parametrize("count", [1, 60, 61, 240, 600, 601, 2000])
 def test_any_number_of_patterns_is_found(count: int) -> None:
     """Whether they are in one automaton or in several."""
     patterns = [f"<pattern {number}>".encode() for number in range(count)]
-    matcher = Matcher(patterns)
+    matcher = LiteralSearch(patterns)
     assert len(matcher) == count
     data = b"x".join(patterns)
     assert [hit[0] for hit in matcher.find(data)] == list(range(count))
@@ -62,7 +62,7 @@ def test_any_number_of_patterns_is_found(count: int) -> None:
 
 def test_no_patterns_are_never_found() -> None:
     """An app without secrets, and with no rules."""
-    matcher = Matcher([])
+    matcher = LiteralSearch([])
     assert not matcher.hits(b"anything")
     assert matcher.find(b"anything") == []
     assert matcher.tail(b"anything") == 0

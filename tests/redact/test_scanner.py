@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mantlet.redact.matches import MORE, NO, Found, Until, Verdict
-from mantlet.redact.scanner import Scan, Scanner
-from mantlet.redact.variants import Needle
+from mantlet.redact.matches import NEED_MORE, NO_MATCH, MatchEnd, MatchFound, MatchResult
+from mantlet.redact.scanner import Scanner, StreamScan
+from mantlet.redact.variants import SecretVariant
 
 SECRET = b"sk_abcabcx"
-BLANK_LINE = Until(re.compile(rb"\n\n"), 2)
+BLANK_LINE = MatchEnd(re.compile(rb"\n\n"), 2)
 
 
 @dataclass
@@ -23,15 +23,17 @@ class Block:
     id: str = "block"
     fingerprint: None = None
 
-    def judge(self, data: bytes, start: int, end: int, more: bool, media: str | None) -> Verdict:
+    def match(
+        self, data: bytes, start: int, end: int, more: bool, media: str | None
+    ) -> MatchResult:
         if end == len(data):
-            return MORE if more else NO
-        return Found(start, end + 1, BLANK_LINE) if data[end : end + 1] == b"x" else NO
+            return NEED_MORE if more else NO_MATCH
+        return MatchFound(start, end + 1, BLANK_LINE) if data[end : end + 1] == b"x" else NO_MATCH
 
 
-def scanner(*needles: bytes, block: bool = False) -> Scanner:
-    judges = [(needle, Needle(needle)) for needle in needles]
-    return Scanner([*judges, (b"BEGIN", Block())] if block else judges)
+def scanner(*secrets: bytes, block: bool = False) -> Scanner:
+    matchers = [(secret, SecretVariant(secret)) for secret in secrets]
+    return Scanner([*matchers, (b"BEGIN", Block())] if block else matchers)
 
 
 class Told(list[tuple[str, bytes, int]]):
@@ -39,7 +41,7 @@ class Told(list[tuple[str, bytes, int]]):
         self.append((rule, leak, at))
 
 
-def streamed(scan: Scan, chunks: list[bytes]) -> bytes:
+def streamed(scan: StreamScan, chunks: list[bytes]) -> bytes:
     out = [scan(chunk, True) for chunk in chunks]
     return b"".join(out) + scan(b"", False)
 
@@ -64,29 +66,29 @@ def splits(data: bytes) -> Iterator[list[bytes]]:
 def test_a_needle_is_masked_over_any_two_cuts(data: bytes, expected: bytes) -> None:
     """Each byte of it, and none around it."""
     for chunks in splits(data):
-        assert streamed(Scan(scanner(SECRET), Told()), chunks) == expected
+        assert streamed(StreamScan(scanner(SECRET), Told()), chunks) == expected
 
 
 @given(
     st.lists(st.text("ab", min_size=2, max_size=5).map(str.encode), min_size=1, max_size=4),
     st.lists(st.text("abc", max_size=8).map(str.encode), max_size=8),
 )
-def test_any_needles_over_any_cuts(needles: list[bytes], chunks: list[bytes]) -> None:
+def test_any_secrets_over_any_cuts(secrets: list[bytes], chunks: list[bytes]) -> None:
     """The same as a plain search through the whole."""
     data = b"".join(chunks)
     expected = bytearray(data)
-    for needle in needles:
+    for secret in secrets:
         for at in range(len(data)):
-            if data.startswith(needle, at):
-                expected[at : at + len(needle)] = b"*" * len(needle)
-    assert streamed(Scan(scanner(*needles), Told()), chunks) == bytes(expected)
+            if data.startswith(secret, at):
+                expected[at : at + len(secret)] = b"*" * len(secret)
+    assert streamed(StreamScan(scanner(*secrets), Told()), chunks) == bytes(expected)
 
 
 @given(st.lists(st.sampled_from([b"BEGI", b"N", b"x", b"\n", b"a", b"sk_abc", b"abcx", b"BEGINx"])))
 def test_a_leak_that_goes_on_is_the_same_over_any_cuts(parts: list[bytes]) -> None:
     """Until its terminator, or the end of the body."""
-    whole = Scan(scanner(SECRET, block=True), Told())(b"".join(parts), False)
-    assert streamed(Scan(scanner(SECRET, block=True), Told()), parts) == whole
+    whole = StreamScan(scanner(SECRET, block=True), Told())(b"".join(parts), False)
+    assert streamed(StreamScan(scanner(SECRET, block=True), Told()), parts) == whole
     assert SECRET not in whole
     assert b"BEGINx" not in whole
 
@@ -95,22 +97,22 @@ def test_a_leak_that_goes_on_is_the_same_over_any_cuts(parts: list[bytes]) -> No
 def test_what_is_told_is_the_same_over_any_cuts(parts: list[bytes]) -> None:
     """Each leak once, at its place."""
     whole, cut = Told(), Told()
-    Scan(scanner(SECRET, block=True), whole)(b"".join(parts), False)
-    streamed(Scan(scanner(SECRET, block=True), cut), parts)
+    StreamScan(scanner(SECRET, block=True), whole)(b"".join(parts), False)
+    streamed(StreamScan(scanner(SECRET, block=True), cut), parts)
     assert [(rule, at) for rule, _, at in cut] == [(rule, at) for rule, _, at in whole]
 
 
 def test_a_clean_chunk_is_the_same_object() -> None:
     """Nothing is copied for it."""
     chunk = b"clean text" * 100
-    assert Scan(scanner(SECRET), Told())(chunk, False) is chunk
-    assert Scan(scanner(SECRET), Told())(chunk, True) is chunk
+    assert StreamScan(scanner(SECRET), Told())(chunk, False) is chunk
+    assert StreamScan(scanner(SECRET), Told())(chunk, True) is chunk
     assert scanner(SECRET).mask(chunk, Told()) is chunk
 
 
 def test_only_what_may_become_a_leak_is_held_back() -> None:
     """An event leaves with the chunk that it came in."""
-    scan = Scan(scanner(SECRET), Told())
+    scan = StreamScan(scanner(SECRET), Told())
     assert scan(b"data: 1\n\n", True) == b"data: 1\n\n"
     assert scan(b"data: sk_ab", True) == b"data: "
     assert scan(b"d\n\n", True) == b"sk_abd\n\n"
@@ -118,7 +120,7 @@ def test_only_what_may_become_a_leak_is_held_back() -> None:
 
 def test_what_is_held_back_is_bounded() -> None:
     """However long a body that nearly matches goes on."""
-    scan = Scan(scanner(SECRET, block=True), Told())
+    scan = StreamScan(scanner(SECRET, block=True), Told())
     sent = sum(len(scan(b"sk_abc" * 100, True)) for _ in range(100))
     assert sent >= 60_000 - len(SECRET)
 
@@ -126,7 +128,7 @@ def test_what_is_held_back_is_bounded() -> None:
 def test_a_report_changes_nothing() -> None:
     """With masks=False leaks are told, and go out."""
     told = Told()
-    scan = Scan(scanner(SECRET), told, masks=False)
+    scan = StreamScan(scanner(SECRET), told, masks=False)
     assert streamed(scan, [b"a" + SECRET[:4], SECRET[4:] + b"b"]) == b"a" + SECRET + b"b"
     assert told == [("secret", SECRET, 1)]
 
@@ -135,12 +137,12 @@ def test_a_long_needle_is_found_whole_or_not_at_all() -> None:
     """An automaton has its first 64 bytes; another value that begins with them is not it."""
     long = bytes(range(33, 127)) * 2
     for at in (1, 60, 64, 70, len(long) - 1):
-        scan = Scan(scanner(long), Told())
+        scan = StreamScan(scanner(long), Told())
         assert (
             streamed(scan, [b"a" + long[:at], long[at:] + b"b"]) == b"a" + b"*" * len(long) + b"b"
         )
         other = long[:-1] + b"?"
-        assert streamed(Scan(scanner(long), Told()), [other[:at], other[at:]]) == other
+        assert streamed(StreamScan(scanner(long), Told()), [other[:at], other[at:]]) == other
 
 
 def test_json_stays_json() -> None:
@@ -151,4 +153,4 @@ def test_json_stays_json() -> None:
     number = b'{"n": 4111111111111111}'
     assert scan.mask(number, Told(), "application/json") == b'{"n": 9999999999999999}'
     for chunks in splits(rb'"x\nabcdefg"'):
-        assert streamed(Scan(scan, Told(), "application/json"), chunks) == rb'"x*********"'
+        assert streamed(StreamScan(scan, Told(), "application/json"), chunks) == rb'"x*********"'

@@ -1,4 +1,4 @@
-"""JSON members that are masked or dropped."""
+"""JSON fields that are masked or dropped."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mantlet.asgi.request import AsgiRequest
-from mantlet.sanitize.members import Field, Members
+from mantlet.sanitize.json_fields import FieldMasker, JsonField
 from tests.drive import make_scope
 from tests.sanitize.documents import FIELDS, Writer, bytewise, cut, edited, read, run, trees
 
 if TYPE_CHECKING:
     from mantlet import Request
     from mantlet._internal.asgi_types import AsgiMessage
-    from mantlet.sanitize.members import Stage
+    from mantlet.core.response import Filter
 
 fields = st.lists(
-    st.builds(Field, st.sampled_from(FIELDS), st.sampled_from(["mask", "drop"])),
+    st.builds(JsonField, st.sampled_from(FIELDS), st.sampled_from(["mask", "drop"])),
     min_size=1,
     max_size=4,
 )
@@ -35,14 +35,14 @@ def request(method: str = "GET", path: str = "/") -> Request:
     return AsgiRequest(make_scope(method, path), nothing)
 
 
-def stage(*asked: str | Field, events: bool = False) -> Stage:
+def stage(*asked: str | JsonField, events: bool = False) -> Filter:
     """Return a new filter."""
-    made = Members(asked).stage(request(), events=events)
+    made = FieldMasker(asked).filter_for(request(), events=events)
     assert made is not None
     return made
 
 
-def through(body: bytes, *asked: str | Field, events: bool = False) -> bytes:
+def through(body: bytes, *asked: str | JsonField, events: bool = False) -> bytes:
     """Return what becomes of a body, which must be the same in any two chunks and byte by byte."""
     whole = stage(*asked, events=events)(body, False)
     assert bytewise(stage(*asked, events=events), body) == whole
@@ -51,9 +51,9 @@ def through(body: bytes, *asked: str | Field, events: bool = False) -> bytes:
     return whole
 
 
-def drop(name: str) -> Field:
+def drop(name: str) -> JsonField:
     """Return a field to drop."""
-    return Field(name, "drop")
+    return JsonField(name, "drop")
 
 
 # -- laws -----------------------------------------------------------------------------------------
@@ -61,43 +61,46 @@ def drop(name: str) -> Field:
 
 @given(trees, fields, st.data())
 def test_any_document_loses_what_was_asked_for_and_nothing_else(
-    tree: Any, asked: list[Field], data: Any
+    tree: Any, asked: list[JsonField], data: Any
 ) -> None:
     """In any form and in any chunks it reads as a model has it."""
     text, _ = Writer(data.draw, asked).write(tree)
     body = text.encode()
-    members = Members(asked)
-    whole = run(members.stage(request()), [body])
+    masker = FieldMasker(asked)
+    whole = run(masker.filter_for(request()), [body])
     expected = edited(read(body), asked)
     assert read(whole) == expected
-    assert run(members.stage(request()), cut(data.draw, body)) == whole
-    assert bytewise(members.stage(request()), body) == whole
+    assert run(masker.filter_for(request()), cut(data.draw, body)) == whole
+    assert bytewise(masker.filter_for(request()), body) == whole
     if expected == read(body):
         assert whole == body
     else:
-        assert any(literal in body for literal in members.literals)
-        assert members.betrayed(body)
+        assert any(literal in body for literal in masker.literals)
+        assert masker.prefilter.find(body)
 
 
 @given(trees, fields, st.data())
 def test_all_bytes_but_those_of_masked_values_stay(
-    tree: Any, asked: list[Field], data: Any
+    tree: Any, asked: list[JsonField], data: Any
 ) -> None:
     """Numbers, order, names that come twice, escapes and whitespace."""
-    asked = [Field(one.name) for one in asked]
+    asked = [JsonField(one.name) for one in asked]
     text, masked = Writer(data.draw, asked).write(tree)
-    assert run(Members(asked).stage(request()), cut(data.draw, text.encode())) == masked.encode()
+    assert (
+        run(FieldMasker(asked).filter_for(request()), cut(data.draw, text.encode()))
+        == masked.encode()
+    )
 
 
 @given(st.lists(trees, max_size=4), fields, st.sampled_from(["\n", "\n\x1e", " "]), st.data())
 def test_each_document_of_several_is_one_of_its_own(
-    several: list[Any], asked: list[Field], between: str, data: Any
+    several: list[Any], asked: list[JsonField], between: str, data: Any
 ) -> None:
     """NDJSON and JSON text sequences (RFC 7464): pointers begin at each root."""
     texts = [Writer(data.draw, asked).write(tree)[0] for tree in several]
-    apart = [run(Members(asked).stage(request()), [text.encode()]) for text in texts]
+    apart = [run(FieldMasker(asked).filter_for(request()), [text.encode()]) for text in texts]
     body = between.join([*texts, ""]).encode()
-    made = run(Members(asked).stage(request()), cut(data.draw, body))
+    made = run(FieldMasker(asked).filter_for(request()), cut(data.draw, body))
     assert made == between.encode().join([*apart, b""])
 
 
@@ -112,9 +115,9 @@ pieces = st.sampled_from(
 
 
 @given(st.lists(pieces, max_size=25).map(b"".join), fields, st.booleans(), st.data())
-@example(b'"\\"p\\u0061ssword\\u0022:"password":1\\"', [Field("password")], False, None)
+@example(b'"\\"p\\u0061ssword\\u0022:"password":1\\"', [JsonField("password")], False, None)
 def test_what_is_no_json_passes_without_an_error(
-    body: bytes, asked: list[Field], events: bool, data: Any
+    body: bytes, asked: list[JsonField], events: bool, data: Any
 ) -> None:
     """And comes out the same in any chunks."""
     whole = stage(*asked, events=events)(body, False)
@@ -186,7 +189,7 @@ def test_a_name_is_recognized_however_it_is_written(name: str, written: str) -> 
     """With escapes of any kind (RFC 8259, 7), in any case."""
     body = f'{{"{written}": "hunter2"}}'.encode()
     assert through(body, name) == f'{{"{written}": "***"}}'.encode()
-    assert any(literal in body for literal in Members([name]).literals)
+    assert any(literal in body for literal in FieldMasker([name]).literals)
 
 
 @pytest.mark.parametrize(
@@ -205,13 +208,13 @@ def test_a_name_is_recognized_however_it_is_written(name: str, written: str) -> 
         "likenesses with escapes",
     ],
 )
-def test_what_is_not_a_members_name_stays(body: bytes) -> None:
+def test_text_that_is_not_a_field_name_stays(body: bytes) -> None:
     """It comes out as the same object."""
     assert through(body, "password") == body
     assert stage("password")(body, False) is body
 
 
-def test_members_are_found_at_any_depth() -> None:
+def test_fields_are_found_at_any_depth() -> None:
     """And each time they come."""
     body = b'[{"a": [[{"password": 1}]], "password": 2}, {"password": 3, "password": {"x": 4}}]'
     assert read(through(body, "password")) == read(
@@ -237,7 +240,7 @@ def test_what_is_too_deep_to_be_read_is_masked() -> None:
     assert made == b"[" * 1000 + b'"***"' + b"]" * 1000
 
 
-def through_once(body: bytes, *asked: str | Field) -> bytes:
+def through_once(body: bytes, *asked: str | JsonField) -> bytes:
     """Return what becomes of a body, whole and in chunks of a few hundred bytes."""
     whole = stage(*asked)(body, False)
     chunks = [body[at : at + 300] for at in range(0, len(body), 300)]
@@ -330,7 +333,7 @@ def test_a_member_is_dropped_with_its_comma(name: str, body: bytes, left: bytes)
 
 def test_what_is_to_be_masked_and_to_be_dropped_is_dropped() -> None:
     """In whichever order it was said, and by whichever means."""
-    ways: list[list[str | Field]] = [
+    ways: list[list[str | JsonField]] = [
         ["x", drop("x")],
         [drop("x"), "x"],
         ["x", drop("/x")],
@@ -354,7 +357,7 @@ def test_much_space_before_a_dropped_member_has_it_masked(name: str, spaces: int
 
 
 @pytest.mark.parametrize("spaces", [1023, 1024, 1025, 5000])
-def test_much_space_behind_a_dropped_members_name_has_it_masked(spaces: int) -> None:
+def test_much_space_after_a_dropped_fields_name_has_it_masked(spaces: int) -> None:
     """The same for the colon."""
     body = b'{"a":1,"secret"' + b" " * spaces + b':"hunter2","b":3}'
     left = b'{"a":1,"b":3}' if spaces <= 1024 else body.replace(b'"hunter2"', b'"***"')
@@ -457,14 +460,14 @@ def test_a_document_that_is_cut_short_does_not_swallow_the_next() -> None:
     ],
 )
 def test_the_data_of_an_event_is_one_document(
-    asked: str | Field, stream: bytes, expected: bytes
+    asked: str | JsonField, stream: bytes, expected: bytes
 ) -> None:
     """Whatever lines it is on."""
     assert through(stream, asked, events=True) == expected
 
 
 @pytest.mark.parametrize("name", ["password", drop("*_token"), "/a", drop(":")])
-def test_an_event_leaves_when_it_is_complete(name: str | Field) -> None:
+def test_an_event_leaves_when_it_is_complete(name: str | JsonField) -> None:
     """In the call that its last byte comes with."""
     made = stage(name, events=True)
     begun = made(b'data: {"b":1,\ndata:"c', True)
@@ -486,8 +489,8 @@ def test_events_without_a_name_pass_as_the_same_object() -> None:
 
 def test_a_field_is_for_its_route_alone() -> None:
     """And what several patterns say holds together."""
-    members = Members(
-        ["a", Field("b", route="GET /users/*"), Field("c", "drop", route="* /users/{id}")]
+    masker = FieldMasker(
+        ["a", JsonField("b", route="GET /users/*"), JsonField("c", "drop", route="* /users/{id}")]
     )
     body = b'{"a":1,"b":2,"c":3}'
     ways = {
@@ -497,24 +500,24 @@ def test_a_field_is_for_its_route_alone() -> None:
         ("GET", "/"): b'{"a":"***","b":2,"c":3}',
     }
     for (method, path), expected in ways.items():
-        assert run(members.stage(request(method, path)), [body]) == expected
-        assert bytewise(members.stage(request(method, path)), body) == expected
+        assert run(masker.filter_for(request(method, path)), [body]) == expected
+        assert bytewise(masker.filter_for(request(method, path)), body) == expected
 
 
 def test_where_no_field_is_for_a_request_there_is_no_filter() -> None:
     """Nor where there is no field."""
-    members = Members([Field("a", route="GET /users/*")])
-    assert members.stage(request("GET", "/")) is None
-    assert members.stage(request("GET", "/users/1")) is not None
-    assert Members([]).stage(request()) is None
-    assert not Members([]).betrayed(b'{"a": 1}')
+    masker = FieldMasker([JsonField("a", route="GET /users/*")])
+    assert masker.filter_for(request("GET", "/")) is None
+    assert masker.filter_for(request("GET", "/users/1")) is not None
+    assert FieldMasker([]).filter_for(request()) is None
+    assert not FieldMasker([]).prefilter.find(b'{"a": 1}')
 
 
 def test_a_filter_is_for_one_body() -> None:
     """What one has begun, another does not go on with."""
-    members = Members(["password"])
-    assert run(members.stage(request()), [b'{"password":']) == b'{"password":'
-    assert run(members.stage(request()), [b"1}"]) == b"1}"
+    masker = FieldMasker(["password"])
+    assert run(masker.filter_for(request()), [b'{"password":']) == b'{"password":'
+    assert run(masker.filter_for(request()), [b"1}"]) == b"1}"
 
 
 # -- bad options ----------------------------------------------------------------------------------
@@ -523,22 +526,22 @@ def test_a_filter_is_for_one_body() -> None:
 @pytest.mark.parametrize(
     ("make", "error", "words"),
     [
-        (lambda: Field(""), ValueError, 'empty name; write "password"'),
-        (lambda: Field(cast("Any", 1)), TypeError, "not 1"),
-        (lambda: Field("a", cast("Any", "hide")), ValueError, '"mask" or "drop", not \'hide\''),
-        (lambda: Field("a", route="/users"), ValueError, "'/users'"),
-        (lambda: Field("a", route=cast("Any", 1)), TypeError, "not 1"),
-        (lambda: Field("/a/-"), ValueError, '"-" refers to an item that is not there'),
-        (lambda: Field("/-/a"), ValueError, "'/-/a'"),
-        (lambda: Field("/a~2"), ValueError, 'write "~0" for "~"'),
-        (lambda: Field("/a~"), ValueError, "'/a~'"),
-        (lambda: Field("x" * 257), ValueError, "257 characters; write at most 256"),
-        (lambda: Field("/" + "x" * 257), ValueError, "write at most 256"),
-        (lambda: Members("password"), TypeError, r'such as \["password"\]'),
-        (lambda: Members(cast("Any", Field("a"))), TypeError, "must be several"),
-        (lambda: Members(cast("Any", [1])), TypeError, "names and Field"),
-        (lambda: Members(cast("Any", [b"a"])), TypeError, "not b'a'"),
-        (lambda: Members(["a", ""]), ValueError, "empty name"),
+        (lambda: JsonField(""), ValueError, 'empty name; write "password"'),
+        (lambda: JsonField(cast("Any", 1)), TypeError, "not 1"),
+        (lambda: JsonField("a", cast("Any", "hide")), ValueError, '"mask" or "drop", not \'hide\''),
+        (lambda: JsonField("a", route="/users"), ValueError, "'/users'"),
+        (lambda: JsonField("a", route=cast("Any", 1)), TypeError, "not 1"),
+        (lambda: JsonField("/a/-"), ValueError, '"-" refers to an item that does not exist'),
+        (lambda: JsonField("/-/a"), ValueError, "'/-/a'"),
+        (lambda: JsonField("/a~2"), ValueError, 'write "~0" for "~"'),
+        (lambda: JsonField("/a~"), ValueError, "'/a~'"),
+        (lambda: JsonField("x" * 257), ValueError, "257 characters; write at most 256"),
+        (lambda: JsonField("/" + "x" * 257), ValueError, "write at most 256"),
+        (lambda: FieldMasker("password"), TypeError, r'such as \["password"\]'),
+        (lambda: FieldMasker(cast("Any", JsonField("a"))), TypeError, "must be several"),
+        (lambda: FieldMasker(cast("Any", [1])), TypeError, "names and JsonField"),
+        (lambda: FieldMasker(cast("Any", [b"a"])), TypeError, "not b'a'"),
+        (lambda: FieldMasker(["a", ""]), ValueError, "empty name"),
     ],
     ids=[
         *("no name", "a number", "another action", "no method", "no route", "past the end"),
@@ -552,6 +555,6 @@ def test_a_bad_field_is_refused_with_words(make: Any, error: type[Exception], wo
         make()
 
 
-def test_members_are_equal_in_whatever_order_they_were_given() -> None:
+def test_the_order_of_fields_does_not_matter() -> None:
     """The bytes to search for are the same in every process."""
-    assert Members(["a", "*b", "/c"]).literals == Members(["/c", "a", "*b"]).literals
+    assert FieldMasker(["a", "*b", "/c"]).literals == FieldMasker(["/c", "a", "*b"]).literals

@@ -6,7 +6,7 @@ import weakref
 import pytest
 
 from mantlet.redact.registry import Registry
-from mantlet.redact.variants import Needle
+from mantlet.redact.variants import SecretVariant
 
 OLD, NEW = "old-secret-value-1", "new-secret-value-2"
 
@@ -19,16 +19,20 @@ class Clock:
 
 
 def raw(registry: Registry) -> set[bytes]:
-    return {needle.form for needle in registry.needles if needle.form.startswith((b"old", b"new"))}
+    return {
+        variant.pattern
+        for variant in registry.variants
+        if variant.pattern.startswith((b"old", b"new"))
+    }
 
 
 def test_a_replaced_value_is_searched_for_until_its_time_is_over() -> None:
     """Answers that were made with the old value may still be on their way."""
     clock = Clock()
     registry = Registry([OLD], overlap=60, clock=clock)
-    before = registry.needles
+    before = registry.variants
     registry.replace([NEW])
-    assert registry.needles is not before
+    assert registry.variants is not before
     assert raw(registry) == {OLD.encode(), NEW.encode()}
     clock.now = 59
     registry.expire()
@@ -41,9 +45,9 @@ def test_a_replaced_value_is_searched_for_until_its_time_is_over() -> None:
 def test_nothing_is_rebuilt_while_nothing_changes() -> None:
     """A scanner is made anew when it sees another object."""
     registry = Registry([OLD])
-    before = registry.needles
+    before = registry.variants
     registry.expire()
-    assert registry.needles is before
+    assert registry.variants is before
 
 
 def test_a_value_that_comes_back_is_not_forgotten() -> None:
@@ -60,7 +64,7 @@ def test_a_value_that_comes_back_is_not_forgotten() -> None:
 def test_like_values_have_like_fingerprints_within_a_process() -> None:
     """And they tell nothing of the value without the process's key."""
     one = Registry([OLD])
-    assert {needle.fingerprint for needle in one.needles} == {one.fingerprint(OLD.encode())}
+    assert {variant.fingerprint for variant in one.variants} == {one.fingerprint(OLD.encode())}
     assert one.fingerprint(OLD.encode()) != Registry([OLD]).fingerprint(OLD.encode())
 
 
@@ -105,9 +109,9 @@ class Searcher:
         self._registry = registry
         self.told: list[tuple[bool, bool]] = []
 
-    def rebuild(self, needles: tuple[Needle, ...]) -> None:
-        forms = {needle.form for needle in needles}
-        counted = {needle.form for needle in self._registry.needles}
+    def rebuild(self, variants: tuple[SecretVariant, ...]) -> None:
+        forms = {variant.pattern for variant in variants}
+        counted = {variant.pattern for variant in self._registry.variants}
         self.told.append((NEW.encode() in forms, NEW.encode() in counted))
 
 
