@@ -360,7 +360,7 @@ def test_a_sample_does_not_open_what_asks_for_credentials(
         face,
         openapi=secured({"bearer": []}),
         security={"bearer": lambda _, credential: credential.value == "good"},
-        sample=0.5,
+        sample_rate=0.5,
     )
     assert app.ask("GET", "/a").status == 401
     assert app.ask("GET", "/a?more=1", headers=[("Authorization", "Bearer good")]).status == 200

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from mantlet.guard import Limits
+from mantlet.guard import BodyLimits
 from mantlet.guard.faults import Invalid
 from mantlet.guard.lines import Framing, JsonLines, _Lines
 from mantlet.guard.models.schema import ModelSchema
@@ -49,7 +49,7 @@ def begin(
     framing: Framing = "lines", schema: Any = None, media: MediaType | None = None, **limits: Any
 ) -> Parse:
     """Begin to read a body, through the interfaces that the guard has of it."""
-    reader: StreamReader = JsonLines(schema or Anything(), Limits(**limits), framing)
+    reader: StreamReader = JsonLines(schema or Anything(), BodyLimits(**limits), framing)
     return reader.start(media or TYPES[framing])
 
 

@@ -7,7 +7,7 @@ from mantlet.core.response import Response
 from mantlet.exceptions import ResponseTooLarge
 from mantlet.guard.decoding import read_codings, undo
 from mantlet.guard.faults import Fault, Invalid
-from mantlet.guard.limits import Limits
+from mantlet.guard.limits import BodyLimits
 from mantlet.guard.operation import ResponseShape
 from mantlet.guard.schemas import Schema
 from mantlet.guard.structure import Structure
@@ -60,7 +60,7 @@ class Responses:
 
     __slots__ = ("_limits", "_shapes", "_structure")
 
-    def __init__(self, shapes: Mapping[str, ResponseShape], limits: Limits) -> None:
+    def __init__(self, shapes: Mapping[str, ResponseShape], limits: BodyLimits) -> None:
         self._shapes = shapes
         self._limits = limits
         self._structure = Structure(limits)

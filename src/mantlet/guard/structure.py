@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from mantlet._internal.extras import import_extra
 from mantlet.guard.faults import Fault, Invalid, Place
-from mantlet.guard.limits import Limits
+from mantlet.guard.limits import BodyLimits
 
 __all__ = ["Structure"]
 
@@ -56,7 +56,7 @@ class Structure:
 
     __slots__ = ("_bounds", "_certain", "_depth", "_forms", "_huge", "_parse", "_run", "_short")
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: BodyLimits) -> None:
         self._parse = import_extra("jiter", "guard").from_json
         # It needs jiter too.
         from mantlet.guard import jsonbounds  # noqa: PLC0415

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mantlet.asgi.request import AsgiRequest
-from mantlet.guard import Limits
+from mantlet.guard import BodyLimits
 from mantlet.guard.faults import Fault, Invalid
 from mantlet.guard.parameters import TEXT, Group, Parameter, Shape
 from mantlet.http.headers import environ_key
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mantlet.core.request import Request
     from mantlet.guard.faults import Place
 
-LIMITS = Limits()
+LIMITS = BodyLimits()
 
 
 def of(*types: str) -> Shape:

@@ -44,7 +44,7 @@ class File:
     it, and no known type of other kind. What this can't stop is a file of two kinds at once.
 
     Args:
-        max_size: bytes, or text such as ``"5 MB"``; by default `Limits.file`.
+        max_size: bytes, or text such as ``"5 MB"``; by default `BodyLimits.file`.
         min_size: bytes. By default an empty file is refused.
         types: media types, such as ``"image/png"``, or ``"image/*"`` for all images that have no
             scripts. An older name of a type is as good. By default any file is taken, and only told

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from mantlet.guard.faults import Place
-from mantlet.guard.limits import Limits
+from mantlet.guard.limits import BodyLimits
 from mantlet.guard.openapi.description import MediaDescription
 from mantlet.guard.openapi.locations import Located
 from mantlet.guard.openapi.multipart import is_json
@@ -24,7 +24,7 @@ class Fields(NamedTuple):
 
 
 def fields_of_form(
-    parts: Parts, described: MediaDescription, limits: Limits, keys: Collection[Parameter] = ()
+    parts: Parts, described: MediaDescription, limits: BodyLimits, keys: Collection[Parameter] = ()
 ) -> Fields | None:
     """Return the fields of an urlencoded form; None where it has no schema, or a wrong one.
 

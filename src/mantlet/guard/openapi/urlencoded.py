@@ -8,7 +8,7 @@ from mantlet.guard.faults import Invalid
 from mantlet.guard.forms import Form
 from mantlet.guard.forms.refusals import check_parameters
 from mantlet.guard.handling import Settings
-from mantlet.guard.limits import Limits
+from mantlet.guard.limits import BodyLimits
 from mantlet.guard.openapi.description import MediaDescription
 from mantlet.guard.openapi.fields import fields_of_form
 from mantlet.guard.openapi.parts import Parts
@@ -29,7 +29,7 @@ def urlencoded_form(
     if fields is None:
         return None
     limits = settings.limits
-    whole = Limits.of(limits, query=limits.decoded, parameters=limits.fields)
+    whole = BodyLimits.of(limits, query=limits.decoded, parameters=limits.fields)
     try:
         group = Group(
             "query",

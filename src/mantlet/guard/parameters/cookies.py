@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from mantlet.core.request import Request
 from mantlet.guard.faults import Fault, Invalid
-from mantlet.guard.limits import Limits
+from mantlet.guard.limits import BodyLimits
 from mantlet.guard.parameters.claims import Claims
 from mantlet.guard.parameters.entries import Entry
 from mantlet.guard.parameters.findings import Findings
@@ -49,7 +49,9 @@ class CookieReader:
 
     __slots__ = ("_claims", "_entries", "_errors", "_most", "_unique")
 
-    def __init__(self, parameters: Sequence[Parameter], limits: Limits, *, unique: bool) -> None:
+    def __init__(
+        self, parameters: Sequence[Parameter], limits: BodyLimits, *, unique: bool
+    ) -> None:
         self._entries = [
             Entry(parameter, cookie_text if parameter.style == "cookie" else _form_text)
             for parameter in parameters
