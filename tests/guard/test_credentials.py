@@ -355,7 +355,7 @@ def test_a_sample_does_not_open_what_asks_for_credentials(
     face: Face, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Requests that are not looked at must have good ones all the same."""
-    monkeypatch.setattr("mantlet.guard.entry.random", lambda: 0.9)
+    monkeypatch.setattr("mantlet.guard.operation_validator.random", lambda: 0.9)
     app = Guarded(
         face,
         openapi=secured({"bearer": []}),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mantlet.guard import BodyLimits
-from mantlet.guard.faults import Invalid
-from mantlet.guard.structure import Structure
+from mantlet.guard.errors import Invalid
+from mantlet.guard.strict_json import Structure
 from tests.packages import source_of
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from mantlet.guard import BodyLimits
-from mantlet.guard.faults import Fault, Invalid
+from mantlet.guard.errors import Fault, Invalid
 from mantlet.guard.jsonbody import JsonBody
 from mantlet.guard.models.schema import ModelSchema
 from mantlet.http.media_types import read_media_type

@@ -344,9 +344,9 @@ def test_report_lets_through_logs_and_counts(face: Face, caplog: pytest.LogCaptu
 def test_a_sample_is_looked_at(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
     """The others pass unseen."""
     app = Guarded(face, CONTRACTS, routes={"POST /items": RouteOptions(sample_rate=0.25)})
-    monkeypatch.setattr("mantlet.guard.entry.random", lambda: 0.2)
+    monkeypatch.setattr("mantlet.guard.operation_validator.random", lambda: 0.2)
     assert app.post("/items", {}).status == 422
-    monkeypatch.setattr("mantlet.guard.entry.random", lambda: 0.3)
+    monkeypatch.setattr("mantlet.guard.operation_validator.random", lambda: 0.3)
     assert app.post("/items", {}).status == 200
 
 

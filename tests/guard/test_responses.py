@@ -147,7 +147,7 @@ def test_a_problem_of_the_guards_is_not_judged(face: Face) -> None:
 def test_a_share_of_answers_is_looked_at(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of the requests that are."""
     app = Guarded(face, CONTRACTS, responses="enforce", sample_rate=0.5, answer=WRONG[0][0])
-    monkeypatch.setattr("mantlet.guard.entry.random", lambda: 0.7)
+    monkeypatch.setattr("mantlet.guard.operation_validator.random", lambda: 0.7)
     assert app.ask("GET", "/items").status == 200
-    monkeypatch.setattr("mantlet.guard.entry.random", lambda: 0.3)
+    monkeypatch.setattr("mantlet.guard.operation_validator.random", lambda: 0.3)
     assert app.ask("GET", "/items").status == 500

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from mantlet.guard import BodyLimits
-from mantlet.guard.faults import Invalid
-from mantlet.guard.structure import Structure
+from mantlet.guard.errors import Invalid
+from mantlet.guard.strict_json import Structure
 from tests.guard.jsontexts import NUMBERS, TEXTS, mutated
 
 if TYPE_CHECKING:

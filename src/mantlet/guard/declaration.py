@@ -6,8 +6,8 @@ from os import PathLike
 from typing import Any, Literal, Protocol
 
 from mantlet.guard.coverage import Coverage
-from mantlet.guard.handling import Settings
 from mantlet.guard.operation import Operation
+from mantlet.guard.options import Settings
 
 __all__ = ["Declaration", "DocumentOptions"]
 

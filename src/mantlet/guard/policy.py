@@ -28,16 +28,16 @@ from mantlet.core.policy import Policy, Reply
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.guard.answers import problem_of
-from mantlet.guard.book import Book, Options
 from mantlet.guard.coverage import Coverage
 from mantlet.guard.credentials import Checker, Credentials, check_checkers
 from mantlet.guard.declaration import Declaration, DocumentOptions
-from mantlet.guard.entry import Entry
-from mantlet.guard.faults import Fault, Invalid
-from mantlet.guard.handling import Forward, Mode, Opening, RouteOptions, Settings, settings_of
+from mantlet.guard.errors import Fault, Invalid
 from mantlet.guard.limits import BodyLimits
+from mantlet.guard.operation_validator import Entry
+from mantlet.guard.options import Forward, Mode, Opening, RouteOptions, Settings, settings_of
 from mantlet.guard.paths import PathForm
 from mantlet.guard.reports import Reports
+from mantlet.guard.router import Book, Options
 from mantlet.guard.watching import Watching
 
 __all__ = ["SchemaGuard"]

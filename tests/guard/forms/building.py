@@ -6,7 +6,7 @@ import json
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from mantlet.guard.faults import Fault, Invalid
+from mantlet.guard.errors import Fault, Invalid
 from mantlet.guard.forms import File, Form, FormFields, MultipartForm, UrlencodedForm
 from mantlet.guard.limits import BodyLimits
 from mantlet.http.media_types import MediaType, read_media_type
@@ -14,7 +14,7 @@ from mantlet.http.media_types import MediaType, read_media_type
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from mantlet.guard.faults import Place
+    from mantlet.guard.errors import Place
     from mantlet.guard.forms import UploadedFile
 
 BOUNDARY = "AaB03x"

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mantlet.guard.faults import Invalid
+from mantlet.guard.errors import Invalid
 from mantlet.guard.forms import File, FormFields, MultipartForm, UploadedFile
 from mantlet.guard.limits import BodyLimits
 
@@ -35,7 +35,7 @@ from .building import (
 )
 
 if TYPE_CHECKING:
-    from mantlet.guard.bodies import StreamReader, WholeReader
+    from mantlet.guard.readers import StreamReader, WholeReader
 
 FORM = 'Content-Disposition: form-data; name="a"'
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mantlet.guard.faults import Fault, Invalid
+from mantlet.guard.errors import Fault, Invalid
 from mantlet.guard.jsonschema import Compiler
 from mantlet.guard.limits import BodyLimits
 from tests.guard.jsonschema.asking import compiled, faults, named, wrong

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mantlet.guard import BodyLimits
-from mantlet.guard.faults import Fault, Invalid
+from mantlet.guard.errors import Fault, Invalid
 from mantlet.guard.parameters import TEXT, Parameter, Shape
 from tests.guard.parameters.support import array, members, of, one, query, refused
 

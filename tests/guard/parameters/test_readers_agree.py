@@ -16,7 +16,7 @@ from starlette.requests import Request as StarletteRequest
 from werkzeug.wrappers import Request as WerkzeugRequest
 
 from mantlet.guard import BodyLimits
-from mantlet.guard.faults import Fault, Invalid
+from mantlet.guard.errors import Fault, Invalid
 from mantlet.guard.parameters import TEXT, Group
 from tests.guard.parameters.support import array, asgi, members, of, one, query, wsgi
 

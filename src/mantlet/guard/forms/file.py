@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from mantlet.guard.forms.magic import MARKUP, canonical, magic_of
+from mantlet.guard.forms.file_signatures import MARKUP, canonical, magic_of
 from mantlet.guard.limits import Size, read_size
 
 __all__ = ["File", "Verdict"]

@@ -9,12 +9,12 @@ called) and `file` (what it is).
 from collections.abc import Mapping
 from typing import Final
 
-from mantlet.guard.faults import Fault, Invalid
+from mantlet.guard.errors import Fault, Invalid
+from mantlet.guard.forms.errors import check_parameters, fault, outcome, refusal
 from mantlet.guard.forms.fields import Form, FormFields
 from mantlet.guard.forms.file import File
-from mantlet.guard.forms.names import is_safe
-from mantlet.guard.forms.receiving import Nothing, Receiver, Text, Upload
-from mantlet.guard.forms.refusals import check_parameters, fault, outcome, refusal
+from mantlet.guard.forms.filenames import is_safe
+from mantlet.guard.forms.part_sinks import Nothing, Receiver, Text, Upload
 from mantlet.guard.forms.uploads import Spool, UploadedFile
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.schemas import Schema

@@ -4,8 +4,8 @@ import json
 from typing import Any
 from urllib.parse import urlencode
 
+from mantlet.guard.forms.errors import check_parameters, outcome
 from mantlet.guard.forms.fields import Form, FormFields
-from mantlet.guard.forms.refusals import check_parameters, outcome
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.schemas import Schema
 from mantlet.http.forms import read_pairs

@@ -30,11 +30,11 @@ from graphql import (
 )
 from graphql.execution.values import get_variable_values
 
-from mantlet.guard.faults import Fault, Invalid, Place
+from mantlet.guard.errors import Fault, Invalid, Place
 from mantlet.guard.graphql.service import GraphQL
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.parameters import Group, Parameter, Shape
-from mantlet.guard.structure import Structure
+from mantlet.guard.strict_json import Structure
 
 __all__ = ["GraphQLRequest", "GraphQLRequestSchema", "graphql_query"]
 

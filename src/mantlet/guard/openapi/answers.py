@@ -3,16 +3,16 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mantlet.guard.faults import Fault, Invalid, Place, pointer
+from mantlet.guard.errors import Fault, Invalid, Place, pointer
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.openapi.description import HeaderDescription, ResponseDescription
 from mantlet.guard.openapi.parts import Parts
 from mantlet.guard.operation import ResponseShape
 from mantlet.guard.parameters import TEXT, Parameter
+from mantlet.guard.parameters.decoding import Unreadable, field_text
 from mantlet.guard.parameters.entries import Entry
-from mantlet.guard.parameters.texts import Unreadable, field_text
 from mantlet.guard.schemas import Schema
-from mantlet.guard.structure import Structure
+from mantlet.guard.strict_json import Structure
 from mantlet.http.media_types import read_media_type
 
 __all__ = ["answers_of"]

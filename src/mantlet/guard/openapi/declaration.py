@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from mantlet.guard.coverage import Coverage, checked_parts
 from mantlet.guard.declaration import DocumentOptions
-from mantlet.guard.handling import Settings
 from mantlet.guard.jsonschema import Compiler
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.openapi.comparing import narrower
@@ -17,6 +16,7 @@ from mantlet.guard.openapi.parts import Parts
 from mantlet.guard.openapi.problems import DocumentError
 from mantlet.guard.openapi.sources import AppDocument
 from mantlet.guard.operation import Operation
+from mantlet.guard.options import Settings
 
 if TYPE_CHECKING:
     from mantlet.guard.jsonschema.dialects import Version

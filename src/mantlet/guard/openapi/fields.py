@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
-from mantlet.guard.faults import Place
+from mantlet.guard.errors import Place
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.openapi.description import MediaDescription
 from mantlet.guard.openapi.locations import Located
@@ -11,7 +11,7 @@ from mantlet.guard.openapi.multipart import is_json
 from mantlet.guard.openapi.parts import Parts, style_of
 from mantlet.guard.parameters import Parameter, Shape
 from mantlet.guard.schemas import Schema
-from mantlet.guard.structure import Structure
+from mantlet.guard.strict_json import Structure
 
 __all__ = ["Fields", "fields_of_form", "parameter_of"]
 

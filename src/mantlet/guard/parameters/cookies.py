@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from mantlet.core.request import Request
-from mantlet.guard.faults import Fault, Invalid
+from mantlet.guard.errors import Fault, Invalid
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.parameters.claims import Claims
+from mantlet.guard.parameters.collector import Gathering
+from mantlet.guard.parameters.decoding import Unreadable, cookie_text, percent_decoded
 from mantlet.guard.parameters.entries import Entry
 from mantlet.guard.parameters.findings import Findings
-from mantlet.guard.parameters.gathering import Gathering
 from mantlet.guard.parameters.parameter import Parameter
-from mantlet.guard.parameters.texts import Unreadable, cookie_text, percent_decoded
 from mantlet.http.headers import FieldNames
 
 __all__ = ["CookieReader", "joined_cookies"]

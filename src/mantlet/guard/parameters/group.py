@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from mantlet.core.request import Request
-from mantlet.guard.faults import Invalid, Place
+from mantlet.guard.errors import Invalid, Place
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.parameters.cookies import CookieReader
 from mantlet.guard.parameters.findings import Findings

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from mantlet.guard.parameters.shape import TEXT, Shape
+from mantlet.guard.parameters.coercion import TEXT, Shape
 
 __all__ = ["Parameter", "ParameterPlace", "Style"]
 

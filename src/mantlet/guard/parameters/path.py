@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mantlet.guard.faults import Invalid
+from mantlet.guard.errors import Invalid
 from mantlet.guard.limits import BodyLimits
+from mantlet.guard.parameters.decoding import Unreadable, path_text
 from mantlet.guard.parameters.entries import Entry
 from mantlet.guard.parameters.findings import Findings
 from mantlet.guard.parameters.parameter import Parameter
-from mantlet.guard.parameters.texts import Unreadable, path_text
 
 __all__ = ["PathReader"]
 

@@ -4,19 +4,19 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from mantlet.guard.faults import Fault, Invalid
+from mantlet.guard.errors import Fault, Invalid
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.parameters.claims import Claims, Misplaced
-from mantlet.guard.parameters.entries import Entry
-from mantlet.guard.parameters.findings import Findings
-from mantlet.guard.parameters.gathering import Gathering
-from mantlet.guard.parameters.parameter import Parameter
-from mantlet.guard.parameters.texts import (
+from mantlet.guard.parameters.collector import Gathering
+from mantlet.guard.parameters.decoding import (
     Unreadable,
     form_text,
     percent_decoded,
     reserved_form_text,
 )
+from mantlet.guard.parameters.entries import Entry
+from mantlet.guard.parameters.findings import Findings
+from mantlet.guard.parameters.parameter import Parameter
 
 __all__ = ["QueryReader", "WholeQueryReader"]
 

@@ -6,14 +6,14 @@ from typing import Any
 
 from mantlet._internal.coroutines import start_eagerly
 from mantlet.core.request import Request
+from mantlet.guard.body_validator import Entity
 from mantlet.guard.credentials import Credentials
-from mantlet.guard.entity import Entity
-from mantlet.guard.faults import Fault, Invalid
-from mantlet.guard.handling import Settings
-from mantlet.guard.messages import Messages
+from mantlet.guard.errors import Fault, Invalid
 from mantlet.guard.operation import Operation
+from mantlet.guard.options import Settings
 from mantlet.guard.responses import Responses
 from mantlet.guard.validated import Validated
+from mantlet.guard.websocket import Messages
 
 __all__ = ["Entry"]
 

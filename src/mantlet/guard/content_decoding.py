@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from typing import Any, Final, Self
 
 from mantlet.core.request import Request
-from mantlet.guard.faults import Fault, Invalid
+from mantlet.guard.errors import Fault, Invalid
 from mantlet.guard.limits import BodyLimits
 from mantlet.http.content_encoding import DecodeError, decoders
 from mantlet.http.headers import FieldNames

@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mantlet.guard import BodyLimits
-from mantlet.guard.faults import Fault, Invalid
-from mantlet.guard.structure import Structure
+from mantlet.guard.errors import Fault, Invalid
+from mantlet.guard.strict_json import Structure
 from tests.guard.jsonmodel import broken
 from tests.guard.jsontexts import SOUP, TEXTS, mutated
 

@@ -14,8 +14,8 @@ from backports import zstd
 
 import mantlet
 from mantlet import BodyTooLarge, ClientDisconnected, MalformedRequest, Policy, Request
-from mantlet.guard.decoding import CONTENT_ENCODING, decoded, decoded_chunks, read_codings
-from mantlet.guard.faults import Invalid
+from mantlet.guard.content_decoding import CONTENT_ENCODING, decoded, decoded_chunks, read_codings
+from mantlet.guard.errors import Invalid
 from mantlet.guard.limits import BodyLimits
 from mantlet.http.headers import FieldNames
 from tests.drive import Face, both_faces

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mantlet.guard import BodyLimits, jsonbounds
-from mantlet.guard.jsonbounds import FORMS, Bounds, outside, plain
+from mantlet.guard import BodyLimits
+from mantlet.guard import json_limits as jsonbounds
+from mantlet.guard.json_limits import FORMS, Bounds, outside, plain
 from tests.guard.jsonmodel import broken
 from tests.guard.jsontexts import TEXTS
 
@@ -222,9 +223,9 @@ def test_the_work_is_linear(limits: dict[str, int], monkeypatch: pytest.MonkeyPa
 MEASURED = """
 import sys
 from benchmarks.machine import most_memory
-from mantlet.guard.faults import Invalid
+from mantlet.guard.errors import Invalid
 from mantlet.guard.limits import BodyLimits
-from mantlet.guard.structure import Structure
+from mantlet.guard.strict_json import Structure
 
 before = most_memory()
 text = eval(sys.argv[1])
