@@ -39,7 +39,7 @@ from benchmarks.apps import (
 )
 from benchmarks.method import Contender, measure
 from benchmarks.traffic import QUERY, SMALL, AsgiServer, Traffic, WsgiServer
-from mantlet.guard import Contract, Limits, SchemaGuard
+from mantlet.guard import BodyLimits, Contract, SchemaGuard
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -260,7 +260,7 @@ def large(rounds: int) -> dict[str, list[float]]:
     ).encode()
     guard = SchemaGuard(
         {"POST /orders": list[_Line]},
-        limits=Limits(body="20 MB", items=1_000_000, decoded="20 MB"),
+        limits=BodyLimits(body="20 MB", items=1_000_000, decoded="20 MB"),
     )
     alone = pydantic.TypeAdapter(list[_Line]).validate_json
     server = WsgiServer(mantlet.wrap(_nothing, guard), Traffic("large", (body,)))

@@ -16,7 +16,7 @@ from mantlet.exceptions import (
     StoreError,
     StoreOutage,
 )
-from mantlet.guard import Contract, File, GraphQL, Handling, JsonRpc, Limits, SchemaGuard
+from mantlet.guard import BodyLimits, Contract, File, GraphQL, JsonRpc, RouteOptions, SchemaGuard
 from mantlet.http.headers import Headers, MutableHeaders
 from mantlet.ratelimit import Concurrency, Quota, RateLimiter, Rule, keys, on_status
 from mantlet.sanitize import OutputSanitizer
@@ -25,6 +25,7 @@ from mantlet.secrets import Secret, SecretLoader, SecretModel, SecretsError, sec
 __version__ = "0.1.0"
 
 __all__ = [
+    "BodyLimits",
     "BodyTooLarge",
     "ClientDisconnected",
     "Close",
@@ -33,10 +34,8 @@ __all__ = [
     "ErrorEnvelope",
     "File",
     "GraphQL",
-    "Handling",
     "Headers",
     "JsonRpc",
-    "Limits",
     "MalformedRequest",
     "MantletError",
     "Message",
@@ -51,6 +50,7 @@ __all__ = [
     "Request",
     "Response",
     "ResponseTooLarge",
+    "RouteOptions",
     "Rule",
     "SchemaGuard",
     "Secret",

@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 import mantlet
-from mantlet.guard import Contract, JsonRpc, Limits, SchemaGuard
+from mantlet.guard import BodyLimits, Contract, JsonRpc, SchemaGuard
 from tests.conformance.test_laws import apart_asgi, apart_wsgi
 from tests.drive import AsgiFace, Face, WsgiFace, both_faces
 from tests.guard.asking import FORM, JSON, Guarded, faults
@@ -177,7 +177,7 @@ class Wide(BaseModel):
 @both_faces
 def test_more_errors_than_can_be_told_in_good_time_are_told_as_one(face: Face) -> None:
     """Of pydantic, which makes all of them or none, and a second passes for half a million."""
-    limits = Limits(items=20_000)
+    limits = BodyLimits(items=20_000)
     guarded = Guarded(face, {"POST /items": list[Wide]}, limits=limits)
     answer = guarded.post("/items", [{}] * 5_001)
     assert faults(answer) == [("body", "", "too_many_errors")]

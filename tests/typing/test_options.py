@@ -39,9 +39,9 @@ from mantlet import (
     ErrorEnvelope,
     File,
     GraphQL,
-    Handling,
+    RouteOptions,
     JsonRpc,
-    Limits,
+    BodyLimits,
     Policy,
     Problem,
     Quota,
@@ -167,10 +167,12 @@ SchemaGuard(
         "POST /graphql": GraphQL(schema="type Query {a: Int}", max_depth=10),
     }
 )
-assert_type(SchemaGuard.of(api, mode="report"), SchemaGuard)
+assert_type(SchemaGuard.from_app(api, mode="report"), SchemaGuard)
 SchemaGuard(openapi="a.yaml", security={"a": check, "b": lambda request, shown: True})
 SchemaGuard(openapi={}, formats={"iban": lambda text: True}, allow=["path", "method"])
-SchemaGuard(openapi={}, routes={"* /old/*": Handling(mode="report", limits=Limits(body="5 MB"))})
+SchemaGuard(
+    openapi={}, routes={"* /old/*": RouteOptions(mode="report", limits=BodyLimits(body="5 MB"))}
+)
 guard = SchemaGuard(openapi={})
 assert_type(guard.reload("a.yaml"), tuple[str, ...])
 assert_type(guard.coverage, Coverage)
@@ -184,9 +186,9 @@ SchemaGuard(declared, forwards="canonical")  # wrong: call-arg
 SchemaGuard(declared, limits={"body": 5})  # wrong: arg-type
 SchemaGuard(openapi=5)  # wrong: arg-type
 SchemaGuard(openapi={}, security={"a": lambda request: True})  # wrong: dict-item
-Handling(mode="off")  # wrong: arg-type
-Limits(body=1.5)  # wrong: arg-type
-Limits(5)  # wrong: call-arg
+RouteOptions(mode="skip")  # wrong: arg-type
+BodyLimits(body=1.5)  # wrong: arg-type
+BodyLimits(5)  # wrong: call-arg
 Contract(Item)  # wrong: call-arg
 File(max_sizes=5)  # wrong: call-arg
 api.add_middleware(mantlet.asgi.SchemaGuardMiddleware, declared, modes="a")  # wrong: call-arg

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mantlet.guard.faults import Fault, Invalid
+from mantlet.guard.errors import Fault, Invalid
 from mantlet.guard.jsonschema import Compiler
-from mantlet.guard.limits import Limits
+from mantlet.guard.limits import BodyLimits
 from tests.guard.jsonschema.asking import compiled, faults, named, wrong
 
 SECRET = "s3cr3t"
@@ -207,7 +207,7 @@ def test_all_faults_are_told_at_once_and_each_once() -> None:
 
 def test_no_more_faults_are_told_than_the_limit() -> None:
     """Of items, of names, and of what is required."""
-    compiler = Compiler({}, limits=Limits(errors=3))
+    compiler = Compiler({}, limits=BodyLimits(errors=3))
     for schema, value in (
         ({"items": {"type": "string"}}, list(range(10))),
         ({"items": {"type": "string"}}, list(range(100))),
@@ -237,7 +237,9 @@ def test_the_work_for_faults_has_a_bound() -> None:
 
 def test_a_large_array_is_left_at_the_limit() -> None:
     """What is behind is not looked at."""
-    made = Compiler({}, limits=Limits(errors=2)).compile({"items": {"properties": {"a": False}}})
+    made = Compiler({}, limits=BodyLimits(errors=2)).compile(
+        {"items": {"properties": {"a": False}}}
+    )
     assert wrong(made, [{"a": 1}] * 100_000) == [("/0/a", "false"), ("/1/a", "false")]
 
 

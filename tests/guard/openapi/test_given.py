@@ -160,11 +160,11 @@ def test_the_directory_must_be_one_and_hold_the_document(tmp_path: Path) -> None
     path = tmp_path / "a.json"
     path.write_text(json.dumps(api()))
     (tmp_path / "other").mkdir()
-    with pytest.raises(ValueError, match="directory must be a directory, not"):
-        SchemaGuard(openapi=path, directory=tmp_path / "none")
-    with pytest.raises(ValueError, match="directory must hold the document"):
-        SchemaGuard(openapi=path, directory=tmp_path / "other")
-    assert SchemaGuard(openapi=path, directory=tmp_path).coverage.operations
+    with pytest.raises(ValueError, match="ref_root must be a directory, not"):
+        SchemaGuard(openapi=path, ref_root=tmp_path / "none")
+    with pytest.raises(ValueError, match="ref_root must hold the document"):
+        SchemaGuard(openapi=path, ref_root=tmp_path / "other")
+    assert SchemaGuard(openapi=path, ref_root=tmp_path).coverage.operations
 
 
 class Word(str, Enum):  # noqa: UP042  # its text is not its value, which is the point

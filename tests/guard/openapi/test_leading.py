@@ -106,7 +106,7 @@ def test_what_is_no_schema_may_lie_in_files(face: Face, tmp_path: Path) -> None:
     )
     (tmp_path / "bodies.json").write_text(json.dumps(json_body(SHORT)))
     root = document({"/a": {"$ref": "items.json#/a"}})
-    app = Guarded(face, openapi=root, directory=tmp_path, responses="enforce")
+    app = Guarded(face, openapi=root, ref_root=tmp_path, responses="enforce")
     answer = app.post("/a?page=abcd", "abcd")
     assert faults(answer) == [
         ("query", "/page", "maxLength"),
@@ -176,7 +176,7 @@ def test_a_reference_leads_to_the_self_of_a_document(face: Face, tmp_path: Path)
     root["paths"]["/b"] = {
         "post": {"requestBody": json_body({"$ref": "other.json#/x-s"}), "responses": OK}
     }
-    other = Guarded(face, openapi=root, directory=tmp_path)
+    other = Guarded(face, openapi=root, ref_root=tmp_path)
     assert refused(other, "abcd") == [("", "maxLength")]
 
 
@@ -249,7 +249,7 @@ def test_a_reference_that_must_not_be_followed_is_a_problem(
     root = body_of(reference, components={"schemas": {"S": SHORT}})
     root["x-list"] = [1, 2]
     with pytest.raises(DocumentError, match=words) as caught:
-        SchemaGuard(openapi=root, directory=directory)
+        SchemaGuard(openapi=root, ref_root=directory)
     ((pointer, told),) = caught.value.problems
     assert pointer == AT
     assert told.startswith("the reference ")

@@ -16,7 +16,7 @@ from mantlet.guard.jsonschema.native import Build
 from mantlet.guard.jsonschema.patterns import Lookaround, Patterns
 from mantlet.guard.jsonschema.schema import JsonSchema
 from mantlet.guard.jsonschema.unbounded import find_unbounded
-from mantlet.guard.limits import Limits
+from mantlet.guard.limits import BodyLimits
 
 __all__ = ["Compiler"]
 
@@ -54,14 +54,14 @@ class Compiler:
         version: Version = None,
         formats: Formats = False,
         lookaround: Lookaround = "refuse",
-        limits: Limits | None = None,
+        limits: BodyLimits | None = None,
         others: Mapping[str, Any] = _NONE,
     ) -> None:
         if version not in _VERSIONS:
             raise ValueError(f'version must be "3.0", "3.1", "3.2" or None, not {version!r}')
         patterns = Patterns(lookaround)
         self._formats = held_formats(formats)
-        self._errors = (limits or Limits()).errors
+        self._errors = (limits or BodyLimits()).errors
         self._documents = Documents(document, others)
         self._others = others
         self._identified = version is None and is_identified(document, others)

@@ -7,7 +7,7 @@ documents is for one direction. Annotations are left out, except ``default``.
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from mantlet.guard.faults import pointer
+from mantlet.guard.errors import pointer
 from mantlet.guard.jsonschema.dialects import Dialect, Version, find_dialect, upgrade
 from mantlet.guard.jsonschema.directions import CODES, Direction, Directions, drop_required
 from mantlet.guard.jsonschema.discriminators import discriminate

@@ -10,7 +10,7 @@ asked whether they hold before any is looked into; and there is a bound on how m
 from collections.abc import Mapping
 from typing import Any, Final
 
-from mantlet.guard.faults import Fault, Place, pointer
+from mantlet.guard.errors import Fault, Place, pointer
 from mantlet.guard.jsonschema.closure import Validators
 from mantlet.guard.jsonschema.convert import CODE
 from mantlet.guard.jsonschema.discriminators import DISCRIMINATOR

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from mantlet.guard.faults import Fault
+    from mantlet.guard.errors import Fault
     from mantlet.guard.jsonschema.explain import Explanation, Path
 
 __all__ = ["explain_forms"]

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import jsonschema_rs
 
-from mantlet.guard.faults import Fault, Place
+from mantlet.guard.errors import Fault, Place
 from mantlet.guard.jsonschema.closure import Validators
 from mantlet.guard.jsonschema.dialects import Dialect
 from mantlet.guard.jsonschema.directions import Direction

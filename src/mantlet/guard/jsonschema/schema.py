@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
-from mantlet.guard.faults import Fault, Invalid, Place
+from mantlet.guard.errors import Fault, Invalid, Place
 from mantlet.guard.jsonschema.closure import Validators
 from mantlet.guard.jsonschema.defaults import find_defaults
 from mantlet.guard.jsonschema.directions import Direction

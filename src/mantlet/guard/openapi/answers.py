@@ -3,23 +3,23 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mantlet.guard.faults import Fault, Invalid, Place, pointer
-from mantlet.guard.limits import Limits
+from mantlet.guard.errors import Fault, Invalid, Place, pointer
+from mantlet.guard.limits import BodyLimits
 from mantlet.guard.openapi.description import HeaderDescription, ResponseDescription
 from mantlet.guard.openapi.parts import Parts
 from mantlet.guard.operation import ResponseShape
 from mantlet.guard.parameters import TEXT, Parameter
+from mantlet.guard.parameters.decoding import Unreadable, field_text
 from mantlet.guard.parameters.entries import Entry
-from mantlet.guard.parameters.texts import Unreadable, field_text
 from mantlet.guard.schemas import Schema
-from mantlet.guard.structure import Structure
+from mantlet.guard.strict_json import Structure
 from mantlet.http.media_types import read_media_type
 
 __all__ = ["answers_of"]
 
 
 def answers_of(
-    parts: Parts, described: Mapping[str, ResponseDescription], limits: Limits
+    parts: Parts, described: Mapping[str, ResponseDescription], limits: BodyLimits
 ) -> dict[str, ResponseShape]:
     """Return what the answers may be, by status.
 
@@ -31,7 +31,7 @@ def answers_of(
     return {status: _shape(parts, response, limits) for status, response in described.items()}
 
 
-def _shape(parts: Parts, response: ResponseDescription, limits: Limits) -> ResponseShape:
+def _shape(parts: Parts, response: ResponseDescription, limits: BodyLimits) -> ResponseShape:
     content: dict[str, Schema | None] = {}
     for media in response.content:
         read = read_media_type(media.media)
@@ -61,7 +61,7 @@ def _shape(parts: Parts, response: ResponseDescription, limits: Limits) -> Respo
     )
 
 
-def _entry(parts: Parts, name: str, header: HeaderDescription, limits: Limits) -> Entry | None:
+def _entry(parts: Parts, name: str, header: HeaderDescription, limits: BodyLimits) -> Entry | None:
     """Return what reads a header field; None for one that can't be read."""
     decode = None
     if header.content is not None:
@@ -83,7 +83,7 @@ def _entry(parts: Parts, name: str, header: HeaderDescription, limits: Limits) -
     return Entry(parameter, field_text)
 
 
-def _json(limits: Limits) -> Any:
+def _json(limits: BodyLimits) -> Any:
     read = Structure(limits).read
     return lambda text: read(text.encode(), "header")
 

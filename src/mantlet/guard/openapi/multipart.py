@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from mantlet.guard.bodies import BodyReader
-from mantlet.guard.faults import Fault
+from mantlet.guard.errors import Fault
 from mantlet.guard.forms import File, FormFields, MultipartForm
-from mantlet.guard.handling import Settings
 from mantlet.guard.openapi.description import EncodingDescription, MediaDescription
 from mantlet.guard.openapi.locations import Located
 from mantlet.guard.openapi.parts import Parts
+from mantlet.guard.options import Settings
 from mantlet.guard.parameters import TEXT, Shape
+from mantlet.guard.readers import BodyReader
 from mantlet.guard.schemas import Schema
-from mantlet.guard.structure import Structure
+from mantlet.guard.strict_json import Structure
 from mantlet.http.forms import Pairs
 from mantlet.http.media_types import read_media_type
 

@@ -14,7 +14,7 @@ from starlette.websockets import WebSocketDisconnect
 
 import mantlet
 from mantlet import SchemaGuard
-from mantlet.guard import Contract, JsonRpc, Limits
+from mantlet.guard import BodyLimits, Contract, JsonRpc
 from tests.conformance.asgi_checker import AsgiChecker
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def test_good_messages_pass_both_ways() -> None:
 )
 def test_a_bad_message_ends_the_connection(sent: str, code: int, reason: str) -> None:
     """With RFC 6455's code and what was wrong, and without reaching the app."""
-    with client(limits=Limits(body=100)).websocket_connect("/live?room=a") as socket:
+    with client(limits=BodyLimits(body=100)).websocket_connect("/live?room=a") as socket:
         socket.send_text(sent)
         with pytest.raises(WebSocketDisconnect) as caught:
             socket.receive_text()

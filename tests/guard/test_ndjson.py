@@ -10,17 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from mantlet.guard import Limits
-from mantlet.guard.faults import Invalid
-from mantlet.guard.lines import Framing, JsonLines, _Lines
+from mantlet.guard import BodyLimits
+from mantlet.guard.errors import Invalid
 from mantlet.guard.models.schema import ModelSchema
+from mantlet.guard.ndjson import Framing, JsonLines, _Lines
 from mantlet.http.media_types import MediaType
 from tests.guard.jsontexts import SOUP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mantlet.guard.bodies import Parse, StreamReader
+    from mantlet.guard.readers import Parse, StreamReader
 
 TYPES = {"lines": MediaType("application/x-ndjson"), "sequence": MediaType("application/json-seq")}
 
@@ -49,7 +49,7 @@ def begin(
     framing: Framing = "lines", schema: Any = None, media: MediaType | None = None, **limits: Any
 ) -> Parse:
     """Begin to read a body, through the interfaces that the guard has of it."""
-    reader: StreamReader = JsonLines(schema or Anything(), Limits(**limits), framing)
+    reader: StreamReader = JsonLines(schema or Anything(), BodyLimits(**limits), framing)
     return reader.start(media or TYPES[framing])
 
 
@@ -249,7 +249,7 @@ class Counted(bytearray):
 
 def test_a_long_line_byte_by_byte_takes_linear_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """What has come of it is kept, and looked at once more at its end."""
-    monkeypatch.setattr("mantlet.guard.lines.bytearray", Counted, raising=False)
+    monkeypatch.setattr("mantlet.guard.ndjson.bytearray", Counted, raising=False)
     Counted.gone = 0
     parse = begin(string=250_000, line=300_000)
     line = b'"' + b"a" * 250_000 + b'"\n'

@@ -16,7 +16,7 @@ from typing import Final
 
 from jiter import from_json
 
-from mantlet.guard.limits import Limits
+from mantlet.guard.limits import BodyLimits
 
 __all__ = ["FORMS", "HUGE", "Bounds", "outside", "plain"]
 
@@ -64,7 +64,7 @@ class Bounds:
         run: a text whose `FORMS` don't have it is within `digits`.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: BodyLimits) -> None:
         self._depth = limits.depth
         self._items = limits.items
         self._members = limits.members

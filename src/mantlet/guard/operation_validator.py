@@ -6,14 +6,14 @@ from typing import Any
 
 from mantlet._internal.coroutines import start_eagerly
 from mantlet.core.request import Request
+from mantlet.guard.body_validator import Entity
 from mantlet.guard.credentials import Credentials
-from mantlet.guard.entity import Entity
-from mantlet.guard.faults import Fault, Invalid
-from mantlet.guard.handling import Settings
-from mantlet.guard.messages import Messages
+from mantlet.guard.errors import Fault, Invalid
 from mantlet.guard.operation import Operation
+from mantlet.guard.options import Settings
 from mantlet.guard.responses import Responses
 from mantlet.guard.validated import Validated
+from mantlet.guard.websocket import Messages
 
 __all__ = ["Entry"]
 
@@ -61,7 +61,7 @@ class Entry:
         self._places = tuple(_readings(operation, settings))
         self._entity = Entity(operation.body, settings)
         #: Whether only a share of requests is looked at.
-        self.sampled = settings.sample < 1
+        self.sampled = settings.sample_rate < 1
         self.messages = None if operation.message is None else Messages(operation, settings)
         self.responses = (
             Responses(operation.responses, settings.limits)
@@ -77,7 +77,7 @@ class Entry:
 
     def passes_by(self) -> bool:
         """Return whether this time a request, and its answer, is not to be looked at."""
-        return random() >= self.settings.sample  # noqa: S311  # a sample, no secret
+        return random() >= self.settings.sample_rate  # noqa: S311  # a sample, no secret
 
     def admit_unseen(self, request: Request) -> Awaitable[None] | None:
         """Judge the credentials of a request alone, which samples do not open.

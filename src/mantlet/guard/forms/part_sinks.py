@@ -3,10 +3,10 @@
 from codecs import getincrementaldecoder
 from typing import Final, Protocol
 
-from mantlet.guard.faults import Fault
+from mantlet.guard.errors import Fault
+from mantlet.guard.forms.errors import fault, refusal
 from mantlet.guard.forms.file import File, Verdict
-from mantlet.guard.forms.magic import HEAD, detect
-from mantlet.guard.forms.refusals import fault, refusal
+from mantlet.guard.forms.file_signatures import HEAD, detect
 from mantlet.guard.forms.uploads import Spool, UploadedFile
 from mantlet.http.forms import Pairs, PartHead, read_text
 

@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal, get_args
 
-from mantlet.guard.limits import Limits
+from mantlet.guard.limits import BodyLimits
 
-__all__ = ["Forward", "Handling", "Mode", "Opening", "Settings", "settings_of"]
+__all__ = ["Forward", "Mode", "Opening", "RouteOptions", "Settings", "settings_of"]
 
 Mode = Literal["enforce", "report"]
 Forward = Literal["original", "canonical"]
@@ -19,14 +19,14 @@ OPENINGS: Final = frozenset(get_args(Opening))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Handling:
+class RouteOptions:
     """How strictly some operations are dealt with; what is None is as the guard has it for all.
 
     Args:
         mode: ``"enforce"``, or ``"report"``: what would be refused is logged, counted and let
             through.
-        sample: the share of requests that is looked at, with their answers, from 0 to 1. With less
-            than 1 the others reach the app unseen, but for their path, method and credentials.
+        sample_rate: the share of requests, and of their responses, to validate, from 0 to 1. Only
+            the path, method and credentials of the others are checked.
         allow: what is let through undeclared: ``"media_type"`` (bodies of other types, unread),
             ``"query"`` (names of the query), ``"duplicates"`` (repeated scalars in the query and in
             forms, of which the last counts), ``"body"`` (a body where none is declared),
@@ -43,26 +43,26 @@ class Handling:
     """
 
     mode: Mode | None = None
-    sample: float | None = None
+    sample_rate: float | None = None
     allow: Collection[Opening] | None = None
     forward: Forward | None = None
     responses: Literal["off", "report", "enforce"] | None = None
-    limits: Limits | None = None
+    limits: BodyLimits | None = None
 
     def __post_init__(self) -> None:
         _one_of("mode", self.mode, "enforce", "report")
         _one_of("forward", self.forward, "original", "canonical")
         _one_of("responses", self.responses, "off", "report", "enforce")
-        if self.sample is not None and not 0 <= self.sample <= 1:
-            raise ValueError(f"sample must be from 0 to 1, not {self.sample!r}")
+        if self.sample_rate is not None and not 0 <= self.sample_rate <= 1:
+            raise ValueError(f"sample_rate must be from 0 to 1, not {self.sample_rate!r}")
         if self.allow is not None:
             unknown = set(self.allow) - OPENINGS
             if isinstance(self.allow, str) or unknown:
                 raise ValueError(f"allow must be some of {sorted(OPENINGS)}, not {self.allow!r}")
             object.__setattr__(self, "allow", frozenset(self.allow))
         limits: object = self.limits
-        if limits is not None and not isinstance(limits, Limits):
-            raise TypeError(f"limits must be a Limits, not {limits!r}")
+        if limits is not None and not isinstance(limits, BodyLimits):
+            raise TypeError(f"limits must be a BodyLimits, not {limits!r}")
 
 
 def _one_of(option: str, value: object, *allowed: str) -> None:
@@ -72,16 +72,16 @@ def _one_of(option: str, value: object, *allowed: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """A `Handling` in which everything is decided."""
+    """A `RouteOptions` in which everything is decided."""
 
     mode: Mode = "enforce"
-    sample: float = 1.0
+    sample_rate: float = 1.0
     allow: frozenset[str] = frozenset()
     forward: Forward = "original"
     responses: Literal["off", "report", "enforce"] = "off"
-    limits: Limits
+    limits: BodyLimits
 
-    def under(self, handling: Handling) -> "Settings":
+    def under(self, handling: RouteOptions) -> "Settings":
         """Return these settings with what a handling says in their place."""
         said: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         said |= {
@@ -94,7 +94,7 @@ class Settings:
 
 def settings_of(
     settings: Settings,
-    routes: Mapping[str, Handling],
+    routes: Mapping[str, RouteOptions],
     operations: Iterable[tuple[str, str]],
 ) -> dict[tuple[str, str], Settings]:
     """Return the settings of each operation.
@@ -108,7 +108,7 @@ def settings_of(
         operations: methods and templates.
 
     Raises:
-        TypeError: a pattern has no `Handling`.
+        TypeError: a pattern has no `RouteOptions`.
         ValueError: a pattern is none, holds for no operation, or opens what only a whole guard can
             open.
     """
@@ -128,13 +128,13 @@ def settings_of(
 class _Pattern:
     """A pattern of operations, with what is said of them."""
 
-    def __init__(self, text: str, handling: Handling) -> None:
+    def __init__(self, text: str, handling: RouteOptions) -> None:
         read = _PATTERN.fullmatch(text)
         if read is None:
             raise ValueError(f'routes must have patterns such as "* /legacy/*", not {text!r}')
         checked: object = handling
-        if not isinstance(checked, Handling):
-            raise TypeError(f"routes must hold a Handling for {text!r}, not {handling!r}")
+        if not isinstance(checked, RouteOptions):
+            raise TypeError(f"routes must hold a RouteOptions for {text!r}, not {handling!r}")
         if handling.allow and {"path", "method"} & set(handling.allow):
             raise ValueError(
                 f'routes can\'t open "path" or "method" for {text!r}: that is for a whole guard'

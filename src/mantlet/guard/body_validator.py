@@ -6,12 +6,12 @@ from typing import Final
 from mantlet._internal.coroutines import start_eagerly
 from mantlet.core.body import CONTENT_LENGTH
 from mantlet.core.request import Request
-from mantlet.guard.bodies import BodyReader, StreamReader, WholeReader
-from mantlet.guard.decoding import CONTENT_ENCODING, decoded, decoded_chunks
-from mantlet.guard.faults import Fault, Invalid
+from mantlet.guard.content_decoding import CONTENT_ENCODING, decoded, decoded_chunks
+from mantlet.guard.errors import Fault, Invalid
 from mantlet.guard.forms.fields import Form
-from mantlet.guard.handling import Settings
 from mantlet.guard.operation import Body
+from mantlet.guard.options import Settings
+from mantlet.guard.readers import BodyReader, StreamReader, WholeReader
 from mantlet.guard.validated import Validated
 from mantlet.http.headers import FieldNames
 from mantlet.http.media_types import MediaType, read_media_type

@@ -1,6 +1,6 @@
 """JSON that every parser reads alike, and within its bounds (RFC 8259; RFC 7493, I-JSON).
 
-The bounds are held before a parser makes anything of a text (`jsonbounds`). Then it is parsed, and
+The bounds are held before a parser makes anything of a text (`json_limits`). Then it is parsed, and
 refused where parsers differ: a name that comes twice in one object, also once with an escape; NaN
 and Infinity; numbers that no double can hold; a byte-order mark, UTF-16 and UTF-32, invalid UTF-8,
 half a surrogate pair; and anything behind the value.
@@ -10,8 +10,8 @@ import re
 from typing import Any, Final
 
 from mantlet._internal.extras import import_extra
-from mantlet.guard.faults import Fault, Invalid, Place
-from mantlet.guard.limits import Limits
+from mantlet.guard.errors import Fault, Invalid, Place
+from mantlet.guard.limits import BodyLimits
 
 __all__ = ["Structure"]
 
@@ -56,13 +56,13 @@ class Structure:
 
     __slots__ = ("_bounds", "_certain", "_depth", "_forms", "_huge", "_parse", "_run", "_short")
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: BodyLimits) -> None:
         self._parse = import_extra("jiter", "guard").from_json
         # It needs jiter too.
-        from mantlet.guard import jsonbounds  # noqa: PLC0415
+        from mantlet.guard import json_limits  # noqa: PLC0415
 
-        self._bounds = bounds = jsonbounds.Bounds(limits)
-        self._forms, self._huge = jsonbounds.FORMS, jsonbounds.HUGE
+        self._bounds = bounds = json_limits.Bounds(limits)
+        self._forms, self._huge = json_limits.FORMS, json_limits.HUGE
         self._short, self._certain, self._run = bounds.short, bounds.certain, bounds.run
         self._depth = limits.depth
 

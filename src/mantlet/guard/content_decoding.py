@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from typing import Any, Final, Self
 
 from mantlet.core.request import Request
-from mantlet.guard.faults import Fault, Invalid
-from mantlet.guard.limits import Limits
+from mantlet.guard.errors import Fault, Invalid
+from mantlet.guard.limits import BodyLimits
 from mantlet.http.content_encoding import DecodeError, decoders
 from mantlet.http.headers import FieldNames
 
@@ -31,7 +31,7 @@ _SLICE: Final = 4 * 1024
 
 
 def decoded(
-    request: Request, limits: Limits, fields: Mapping[str, str] | None = None
+    request: Request, limits: BodyLimits, fields: Mapping[str, str] | None = None
 ) -> Coroutine[Any, Any, bytes]:
     """Return the whole body of a request with its content codings undone, to be awaited.
 
@@ -55,7 +55,7 @@ def decoded(
 
 
 def decoded_chunks(
-    request: Request, limits: Limits, fields: Mapping[str, str] | None = None
+    request: Request, limits: BodyLimits, fields: Mapping[str, str] | None = None
 ) -> AsyncIterator[bytes]:
     """Return the body of a request piece by piece, with its content codings undone.
 
@@ -110,7 +110,7 @@ class _Decoding:
 
     __slots__ = ("_decoders", "_limit", "_ratio", "_raw", "_sizes")
 
-    def __init__(self, codings: tuple[str, ...], limits: Limits) -> None:
+    def __init__(self, codings: tuple[str, ...], limits: BodyLimits) -> None:
         self._decoders = [_DECODERS[name]() for name in reversed(codings)]
         self._sizes = [0] * len(codings)
         self._limit = limits.decoded
@@ -160,11 +160,11 @@ def _undecodable() -> Invalid:
     return Invalid(400, [Fault("body", "", "undecodable", detail)])
 
 
-async def _whole(request: Request, limits: Limits, codings: tuple[str, ...]) -> bytes:
+async def _whole(request: Request, limits: BodyLimits, codings: tuple[str, ...]) -> bytes:
     return undo(await request.body(limits.body), codings, limits)
 
 
-def undo(body: bytes, codings: tuple[str, ...], limits: Limits) -> bytes:
+def undo(body: bytes, codings: tuple[str, ...], limits: BodyLimits) -> bytes:
     """Return a whole body with its codings undone.
 
     Args:

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from mantlet.guard.faults import Invalid
+from mantlet.guard.errors import Invalid
+from mantlet.guard.parameters.decoding import Unreadable
 from mantlet.guard.parameters.entries import Entry
 from mantlet.guard.parameters.findings import Findings
-from mantlet.guard.parameters.texts import Unreadable
 
 __all__ = ["Gathering"]
 

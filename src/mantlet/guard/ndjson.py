@@ -9,11 +9,11 @@ one without its line feed may have been cut off (2.4), so it is refused.
 import re
 from typing import Any, Final, Literal
 
-from mantlet.guard.faults import Fault, Invalid
+from mantlet.guard.errors import Fault, Invalid
 from mantlet.guard.jsonbody import check_parameters
-from mantlet.guard.limits import Limits
+from mantlet.guard.limits import BodyLimits
 from mantlet.guard.schemas import Schema
-from mantlet.guard.structure import Structure
+from mantlet.guard.strict_json import Structure
 from mantlet.http.media_types import MediaType
 
 __all__ = ["Framing", "JsonLines"]
@@ -34,7 +34,7 @@ class JsonLines:
 
     __slots__ = ("delimiter", "delimiters", "framing", "limits", "schema", "structure")
 
-    def __init__(self, schema: Schema, limits: Limits, framing: Framing) -> None:
+    def __init__(self, schema: Schema, limits: BodyLimits, framing: Framing) -> None:
         self.schema = schema
         self.limits = limits
         self.framing = framing

@@ -3,10 +3,10 @@
 from typing import Final
 
 from mantlet.core.policy import Close, Message
-from mantlet.guard.faults import Fault, Invalid
-from mantlet.guard.handling import Settings
+from mantlet.guard.errors import Fault, Invalid
 from mantlet.guard.operation import Operation
-from mantlet.guard.structure import Structure
+from mantlet.guard.options import Settings
+from mantlet.guard.strict_json import Structure
 
 __all__ = ["Messages", "closing"]
 

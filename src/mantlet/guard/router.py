@@ -6,8 +6,8 @@ from typing import Final, Literal
 
 from mantlet.core.policy import Reply
 from mantlet.core.request import Request
-from mantlet.guard.entry import Entry
-from mantlet.guard.faults import Fault, Invalid
+from mantlet.guard.errors import Fault, Invalid
+from mantlet.guard.operation_validator import Entry
 from mantlet.guard.paths import PathForm, sent_as
 from mantlet.guard.table import Methods, Table
 

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mantlet.guard import Limits
-from mantlet.guard.faults import Fault, Invalid
-from mantlet.guard.structure import Structure
+from mantlet.guard import BodyLimits
+from mantlet.guard.errors import Fault, Invalid
+from mantlet.guard.strict_json import Structure
 from tests.guard.jsonmodel import broken
 from tests.guard.jsontexts import SOUP, TEXTS, mutated
 
 BOUNDS = {"json_depth", "json_members", "json_items", "json_string", "json_digits", "json_number"}
 TIGHT = st.builds(
-    Limits,
+    BodyLimits,
     depth=st.sampled_from([1, 2, 3, 5, 200]),
     members=st.sampled_from([1, 2, 3, 1000]),
     items=st.sampled_from([1, 2, 3, 1000]),
@@ -27,10 +27,10 @@ TIGHT = st.builds(
 )
 
 
-def outcome(text: bytes, limits: Limits | None = None) -> Any:
+def outcome(text: bytes, limits: BodyLimits | None = None) -> Any:
     """Return the code that a text is refused with, or its value in a list."""
     try:
-        return [Structure(limits or Limits()).read(text)]
+        return [Structure(limits or BodyLimits()).read(text)]
     except Invalid as invalid:
         refusal = invalid
     assert refusal.status == 400
@@ -41,7 +41,7 @@ def outcome(text: bytes, limits: Limits | None = None) -> Any:
     return fault.code
 
 
-def check(text: bytes, limits: Limits) -> None:
+def check(text: bytes, limits: BodyLimits) -> None:
     """See that a text has the outcome that the model says."""
     found, codes = outcome(text, limits), broken(text, limits)
     if codes is None:
@@ -55,17 +55,17 @@ def check(text: bytes, limits: Limits) -> None:
 
 @settings(max_examples=120)
 @given(TEXTS, TIGHT)
-def test_json_is_accepted_if_it_is_within_its_bounds(text: bytes, limits: Limits) -> None:
+def test_json_is_accepted_if_it_is_within_its_bounds(text: bytes, limits: BodyLimits) -> None:
     """And else is refused for a bound that it breaks, whichever they are."""
     check(text, limits)
 
 
 @settings(max_examples=120)
-@given(mutated() | SOUP, TIGHT | st.just(Limits()))
-@example(b"[" * 40, Limits())
-@example(b"]" * 40 + b"," * 4000, Limits())
-@example(b"1e999999999999999999999", Limits())
-def test_what_is_nearly_json_is_accepted_if_it_is_json(text: bytes, limits: Limits) -> None:
+@given(mutated() | SOUP, TIGHT | st.just(BodyLimits()))
+@example(b"[" * 40, BodyLimits())
+@example(b"]" * 40 + b"," * 4000, BodyLimits())
+@example(b"1e999999999999999999999", BodyLimits())
+def test_what_is_nearly_json_is_accepted_if_it_is_json(text: bytes, limits: BodyLimits) -> None:
     """Whatever its bytes are: no other error leaves."""
     check(text, limits)
 
@@ -73,7 +73,7 @@ def test_what_is_nearly_json_is_accepted_if_it_is_json(text: bytes, limits: Limi
 @settings(max_examples=30)
 @given(TEXTS, TIGHT)
 def test_every_beginning_of_a_text_has_the_outcome_of_the_model(
-    text: bytes, limits: Limits
+    text: bytes, limits: BodyLimits
 ) -> None:
     """A text that has been cut off is never taken for a whole one."""
     for end in range(min(len(text), 60)):
@@ -98,12 +98,12 @@ def test_a_name_that_comes_twice_is_found_in_every_shape_of_text(
         b'[["a:b"],' + b",".join(pieces) + b"]",
         twice,
     ):
-        for limits in (Limits(), Limits(members=8, items=20), Limits(items=9)):
+        for limits in (BodyLimits(), BodyLimits(members=8, items=20), BodyLimits(items=9)):
             check(text, limits)
 
 
-def limit(**options: int) -> Limits:
-    return Limits(**options)
+def limit(**options: int) -> BodyLimits:
+    return BodyLimits(**options)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def limit(**options: int) -> Limits:
     ],
 )  # fmt: skip
 def test_a_text_that_breaks_one_bound_is_refused_for_it(
-    limits: Limits, allowed: bytes, refused: bytes, code: str
+    limits: BodyLimits, allowed: bytes, refused: bytes, code: str
 ) -> None:
     """Its neighbour that just keeps it is read as `json.loads()` reads it."""
     assert repr(outcome(allowed, limits)) == repr([json.loads(allowed)])
@@ -193,7 +193,7 @@ def test_a_text_that_breaks_one_bound_is_refused_for_it(
 def test_a_fault_says_where_and_never_what(text: bytes) -> None:
     """Names of objects too are the client's, and jiter's messages have them in."""
     with pytest.raises(Invalid) as caught:
-        Structure(Limits(string=1000)).read(text, "query")
+        Structure(BodyLimits(string=1000)).read(text, "query")
     assert caught.value.__context__ is None
     assert caught.value.faults[0].place == "query"
     assert "seeded" not in str(caught.value)
@@ -203,7 +203,7 @@ def test_a_fault_says_where_and_never_what(text: bytes) -> None:
 def test_a_fault_has_the_place_of_the_parser() -> None:
     """Line and column, in words."""
     with pytest.raises(Invalid) as caught:
-        Structure(Limits()).read(b'{"a":\n 1, x}')
+        Structure(BodyLimits()).read(b'{"a":\n 1, x}')
     (fault,) = caught.value.faults
     assert fault == Fault("body", "", "json_invalid", "Is no JSON, at line 2, column 5")
 
@@ -218,5 +218,5 @@ def test_a_message_of_the_parser_that_is_not_known_is_told_as_no_json(
 
     monkeypatch.setattr(jiter, "from_json", refuse)
     with pytest.raises(Invalid) as caught:
-        Structure(Limits()).read(b"{}")
+        Structure(BodyLimits()).read(b"{}")
     assert caught.value.faults == (Fault("body", "", "json_invalid", "Is no JSON"),)

@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mantlet.guard.forms.names import is_safe
+from mantlet.guard.forms.filenames import is_safe
 
 from . import peers as _peers  # for Django's settings
 

@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from mantlet.guard.parameters.coercion import Shape
+from mantlet.guard.parameters.decoding import Unreadable
 from mantlet.guard.parameters.parameter import Parameter
-from mantlet.guard.parameters.shape import Shape
-from mantlet.guard.parameters.texts import Unreadable
 
 __all__ = ["Layout", "items_of"]
 

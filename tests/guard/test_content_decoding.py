@@ -14,9 +14,9 @@ from backports import zstd
 
 import mantlet
 from mantlet import BodyTooLarge, ClientDisconnected, MalformedRequest, Policy, Request
-from mantlet.guard.decoding import CONTENT_ENCODING, decoded, decoded_chunks, read_codings
-from mantlet.guard.faults import Invalid
-from mantlet.guard.limits import Limits
+from mantlet.guard.content_decoding import CONTENT_ENCODING, decoded, decoded_chunks, read_codings
+from mantlet.guard.errors import Invalid
+from mantlet.guard.limits import BodyLimits
 from mantlet.http.headers import FieldNames
 from tests.drive import Face, both_faces
 from tests.uploads import PIECE, App, Body, upload
@@ -40,8 +40,8 @@ both_ways = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "st
 class Decodes(Policy):
     """Decodes the body, and keeps what it got or what was raised."""
 
-    def __init__(self, limits: Limits | None = None, *, streamed: bool = False) -> None:
-        self.limits = limits or Limits()
+    def __init__(self, limits: BodyLimits | None = None, *, streamed: bool = False) -> None:
+        self.limits = limits or BodyLimits()
         self.streamed = streamed
         self.pieces: list[bytes] = []
         self.error: Any = None
@@ -107,7 +107,7 @@ def test_a_coding_is_undone_and_the_app_gets_what_came(
 ) -> None:
     """In pieces of any size, down to single bytes, and with its name in any case."""
     body = ENCODERS[coding](PLAIN)
-    policy = Decodes(Limits(memory=10), streamed=streamed)
+    policy = Decodes(BodyLimits(memory=10), streamed=streamed)
     app = send(face, policy, [body[at : at + size] for at in range(0, len(body), size)], coding)
     assert policy.body == PLAIN
     assert app.body == body
@@ -216,9 +216,9 @@ def test_a_bomb_is_refused_while_it_is_decoded(
     body = bomb(coding)
     generous = {"body": 10 * MIB, "memory": PIECE}
     limits = (
-        Limits(decoded=MIB, ratio=10**9, **generous)
+        BodyLimits(decoded=MIB, ratio=10**9, **generous)
         if by == "decoded"
-        else Limits(decoded=10**9, ratio=10, **generous)
+        else BodyLimits(decoded=10**9, ratio=10, **generous)
     )
     policy = Decodes(limits, streamed=streamed)
     tracemalloc.start()
@@ -252,7 +252,7 @@ def test_a_bomb_inside_of_a_coding_is_refused_though_its_end_is_small(
 ) -> None:
     """What is large is what stands between the two."""
     body = repeated(b"\x00\x00\x00\xff\xff", 2_000_000)  # empty blocks (RFC 1951, 3.2.4): 10 MB
-    limits = Limits(decoded=MIB, ratio=10**9) if by == "decoded" else Limits(ratio=10)
+    limits = BodyLimits(decoded=MIB, ratio=10**9) if by == "decoded" else BodyLimits(ratio=10)
     policy = Decodes(limits, streamed=streamed)
     send(face, policy, body, "deflate, gzip")
     assert policy.body == b""
@@ -263,7 +263,7 @@ def test_a_bomb_inside_of_a_coding_is_refused_though_its_end_is_small(
 @both_ways
 def test_a_flood_of_empty_members_is_refused(face: Face, streamed: bool) -> None:
     """Each takes the time to begin one, and comes to nothing."""
-    policy = Decodes(Limits(ratio=10**9), streamed=streamed)
+    policy = Decodes(BodyLimits(ratio=10**9), streamed=streamed)
     send(face, policy, repeated(gzip.compress(b"", mtime=0), 400_000), "gzip, gzip")
     assert policy.told == (400, "undecodable")
 
@@ -284,10 +284,10 @@ def test_a_nested_bomb_is_refused(face: Face, streamed: bool) -> None:
 @every_coding
 def test_a_small_body_may_have_any_ratio(face: Face, streamed: bool, coding: str) -> None:
     """Up to 64 KiB it is no danger."""
-    policy = Decodes(Limits(ratio=1), streamed=streamed)
+    policy = Decodes(BodyLimits(ratio=1), streamed=streamed)
     send(face, policy, ENCODERS[coding](bytes(PIECE)), coding)
     assert policy.body == bytes(PIECE)
-    policy = Decodes(Limits(ratio=1), streamed=streamed)
+    policy = Decodes(BodyLimits(ratio=1), streamed=streamed)
     send(face, policy, ENCODERS[coding](bytes(PIECE + 1)), coding)
     assert policy.told == (413, "ratio_too_large")
 
@@ -300,7 +300,7 @@ def test_a_body_of_just_the_limit_is_decoded_and_one_byte_more_is_not(
     face: Face, streamed: bool, coding: str, limit: int, fits: bool
 ) -> None:
     """The limit of what is decoded is not that of what comes."""
-    policy = Decodes(Limits(decoded=limit), streamed=streamed)
+    policy = Decodes(BodyLimits(decoded=limit), streamed=streamed)
     send(face, policy, ENCODERS[coding](PLAIN), coding)
     if fits:
         assert policy.body == PLAIN
@@ -322,7 +322,7 @@ def test_a_body_is_held_to_its_limit_as_it_comes(
         for _ in range(10 * 2**30 // len(piece)):
             yield deflate.compress(piece) if deflate else piece
 
-    policy, body = Decodes(Limits(memory=1000), streamed=streamed), Body(endless())
+    policy, body = Decodes(BodyLimits(memory=1000), streamed=streamed), Body(endless())
     tracemalloc.start()
     try:
         send(face, policy, body, *codings)
@@ -366,7 +366,7 @@ def test_fields_that_were_looked_up_already_are_not_looked_up_again(
 
     class Picks(Policy):
         async def on_request(self, request: Request) -> None:
-            limits, fields = Limits(), request.get_headers(names)
+            limits, fields = BodyLimits(), request.get_headers(names)
             if streamed:
                 got.extend([piece async for piece in decoded_chunks(request, limits, fields)])
             else:

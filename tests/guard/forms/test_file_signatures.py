@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mantlet.guard.forms.magic import HEAD, detect, magic_of
+from mantlet.guard.forms.file_signatures import HEAD, detect, magic_of
 
 
 def _zip() -> bytes:

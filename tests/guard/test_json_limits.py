@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mantlet.guard import Limits, jsonbounds
-from mantlet.guard.jsonbounds import FORMS, Bounds, outside, plain
+from mantlet.guard import BodyLimits
+from mantlet.guard import json_limits as jsonbounds
+from mantlet.guard.json_limits import FORMS, Bounds, outside, plain
 from tests.guard.jsonmodel import broken
 from tests.guard.jsontexts import TEXTS
 
@@ -23,7 +24,7 @@ WIDE = 10**9
 
 
 def code(text: bytes, **options: Any) -> str | None:
-    return Bounds(Limits(**options)).broken(text, text.translate(FORMS, b"+"))
+    return Bounds(BodyLimits(**options)).broken(text, text.translate(FORMS, b"+"))
 
 
 # -- what a text is made of -----------------------------------------------------------------------
@@ -72,7 +73,7 @@ def test_containers_are_counted_alike_however_much_they_are_shortened(
     """Walking is slow and shortening is not; which is done must not show."""
     containers = {"json_depth", "json_members", "json_items"}
     limits = {"depth": depth, "members": members, "items": items}
-    expected = broken(text, Limits(**limits, digits=4300))
+    expected = broken(text, BodyLimits(**limits, digits=4300))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jsonbounds, "_EFFORT", effort)
         found = code(text, **limits, digits=4300)
@@ -100,7 +101,7 @@ def test_containers_of_every_shape_are_counted(
 ) -> None:
     """However deep they are, and wherever."""
     limits = {"depth": depth, "members": members, "items": items}
-    expected = broken(text, Limits(**limits))
+    expected = broken(text, BodyLimits(**limits))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jsonbounds, "_EFFORT", effort)
         patch.setattr(jsonbounds, "_START", 0)
@@ -212,7 +213,7 @@ def test_the_work_is_linear(limits: dict[str, int], monkeypatch: pytest.MonkeyPa
             return Counted(super().translate(table, delete))
 
     monkeypatch.setattr(jsonbounds, "outside", lambda text: Counted(outside(text)))
-    bounds = Bounds(Limits(**limits))
+    bounds = Bounds(BodyLimits(**limits))
     for text in worst(20_000):
         gone = 0
         bounds.broken(Counted(text), text.translate(FORMS, b"+"))
@@ -222,14 +223,14 @@ def test_the_work_is_linear(limits: dict[str, int], monkeypatch: pytest.MonkeyPa
 MEASURED = """
 import sys
 from benchmarks.machine import most_memory
-from mantlet.guard.faults import Invalid
-from mantlet.guard.limits import Limits
-from mantlet.guard.structure import Structure
+from mantlet.guard.errors import Invalid
+from mantlet.guard.limits import BodyLimits
+from mantlet.guard.strict_json import Structure
 
 before = most_memory()
 text = eval(sys.argv[1])
 try:
-    Structure(Limits(body=10**9)).read(text)
+    Structure(BodyLimits(body=10**9)).read(text)
 except Invalid as invalid:
     print(invalid.faults[0].code, (most_memory() - before) / len(text))
 """
