@@ -50,6 +50,6 @@ class Messages:
         outcome.report()
         if outcome.decision.allowed:
             return message
-        pairs = zip(outcome.asks, outcome.decision.each, strict=True)
+        pairs = zip(outcome.asks, outcome.decision.parts, strict=True)
         closes = (ask.close for ask, one in pairs if not one.allowed)
         return next(filter(None, closes), None)

@@ -30,8 +30,8 @@ class StoreOptions:
     max_keys: int | None
     clock: Callable[[], int] | None
     on_outage: Outage
-    deadline: float
-    lease: int | None
+    timeout: float
+    prefetch: int | None
     workers: int | None
 
     def __post_init__(self) -> None:
@@ -40,13 +40,13 @@ class StoreOptions:
                 f'on_outage must be "local", "allow" or "refuse", not {self.on_outage!r}'
             )
         _check_whole("max_keys", self.max_keys, "clients")
-        _check_whole("lease", self.lease, "tokens")
+        _check_whole("prefetch", self.prefetch, "tokens")
         _check_whole("workers", self.workers, "processes")
-        deadline: object = self.deadline
-        if isinstance(deadline, bool) or not isinstance(deadline, int | float):
-            raise TypeError(f"deadline must be a number of seconds, not {deadline!r}")
-        if not 0.001 <= deadline <= 60:
-            raise ValueError(f"deadline must be between 0.001 and 60 seconds, not {deadline}")
+        timeout: object = self.timeout
+        if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+            raise TypeError(f"timeout must be a number of seconds, not {timeout!r}")
+        if not 0.001 <= timeout <= 60:
+            raise ValueError(f"timeout must be between 0.001 and 60 seconds, not {timeout}")
         if self.clock is not None and not callable(self.clock):
             raise TypeError(
                 f"clock must be a function that returns nanoseconds, not {self.clock!r}"
@@ -65,18 +65,18 @@ def open_counter(store: str | Store, book: Book, options: StoreOptions) -> Count
     elif not isinstance(opened, Store):
         shown = hidden(opened) if isinstance(opened, bytes) else repr(store)
         raise TypeError(f"store must be a URI such as {_RIGHT}, or a Store, not {shown}")
-    elif (options.max_keys, options.clock, options.lease) != (None, None, None):
-        raise TypeError("max_keys, clock and lease belong to the store where one is given")
+    elif (options.max_keys, options.clock, options.prefetch) != (None, None, None):
+        raise TypeError("max_keys, clock and prefetch belong to the store where one is given")
     limit = options.max_keys or _MAX_KEYS
     windows = None
     if book.windows:
         uri = store if isinstance(store, str) else "memory://"
-        windows = Windows(uri, max_keys=limit, deadline=options.deadline)
+        windows = Windows(uri, max_keys=limit, deadline=options.timeout)
     if options.on_outage != "local":
         return Counter(opened, windows, None)
     workers = options.workers or _configured_workers()
     fallback = Fallback(workers, limit, options.clock or monotonic_ns)
-    spare = Windows("memory://", max_keys=limit, deadline=options.deadline)
+    spare = Windows("memory://", max_keys=limit, deadline=options.timeout)
     return Counter(opened, windows, (fallback, spare))
 
 
@@ -90,9 +90,9 @@ def _open(uri: str, options: StoreOptions) -> Store | None:
             raise TypeError("clock is for the stores of this host; a server has its own")
         from mantlet.ratelimit.stores.redis.store import RedisStore  # noqa: PLC0415  # an extra
 
-        return RedisStore(uri, deadline=options.deadline, lease=options.lease, max_keys=limit)
-    if options.lease is not None:
-        raise TypeError("lease is for a store on the network, such as redis:// or valkey://")
+        return RedisStore(uri, deadline=options.timeout, lease=options.prefetch, max_keys=limit)
+    if options.prefetch is not None:
+        raise TypeError("prefetch is for a store on the network, such as redis:// or valkey://")
     if scheme == "lmdb":
         from mantlet.ratelimit.stores.lmdb import open_lmdb  # noqa: PLC0415  # an extra
 
