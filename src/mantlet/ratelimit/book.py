@@ -8,9 +8,9 @@ from typing import Any
 
 from mantlet.core.request import Request
 from mantlet.http.routing import Routes
+from mantlet.ratelimit.compiled import Bound, Charge, Plan
 from mantlet.ratelimit.concurrency import Concurrency
 from mantlet.ratelimit.keys.key import KeyFunction
-from mantlet.ratelimit.plan import Bound, Charge, Plan
 from mantlet.ratelimit.rules import Rule
 
 __all__ = ["Book"]

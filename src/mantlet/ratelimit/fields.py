@@ -19,9 +19,9 @@ from typing import Literal
 from mantlet.core.policy import Reply
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
+from mantlet.ratelimit.compiled import Bound, Limit
 from mantlet.ratelimit.concurrency import Concurrency
 from mantlet.ratelimit.decision import Decision, joint
-from mantlet.ratelimit.plan import Bound, Limit
 
 __all__ = ["HEADERS", "Fields", "add_fields", "refuse", "refuse_for_outage"]
 

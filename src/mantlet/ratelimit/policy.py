@@ -31,15 +31,15 @@ from mantlet.exceptions import ClientDisconnected, StoreOutage
 from mantlet.http.headers import TextHeaders
 from mantlet.ratelimit.book import Book
 from mantlet.ratelimit.checks import Checks
+from mantlet.ratelimit.compiled import Ask, Charge, Limit, only_tried
 from mantlet.ratelimit.concurrency import Concurrency
-from mantlet.ratelimit.counter import Outcome
 from mantlet.ratelimit.decision import BucketDecision
+from mantlet.ratelimit.engine import Outcome
+from mantlet.ratelimit.factory import Outage, StoreOptions, open_counter
 from mantlet.ratelimit.fields import HEADERS, Fields, add_fields, refuse, refuse_for_outage
 from mantlet.ratelimit.keys import client_address
 from mantlet.ratelimit.keys.key import KeyFunction, as_key
 from mantlet.ratelimit.messages import Messages
-from mantlet.ratelimit.opening import Outage, StoreOptions, open_counter
-from mantlet.ratelimit.plan import Ask, Charge, Limit, only_tried
 from mantlet.ratelimit.rules import (
     Cost,
     CountIf,

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from mantlet.core.response import Response
 from mantlet.exceptions import StoreOutage
-from mantlet.ratelimit.counter import Counter, Outcome
+from mantlet.ratelimit.compiled import Ask
 from mantlet.ratelimit.decision import Decision, joint
-from mantlet.ratelimit.plan import Ask
+from mantlet.ratelimit.engine import Counter, Outcome
 from mantlet.ratelimit.stores.store import Claim, Place, Store
 
 __all__ = ["Visit"]

@@ -9,7 +9,7 @@ from typing import TypeVar
 import lmdb
 
 from mantlet.exceptions import StoreError
-from mantlet.ratelimit import bucket
+from mantlet.ratelimit import gcra
 from mantlet.ratelimit.quota import Quota
 from mantlet.ratelimit.stores.lmdb.directory import Directory
 from mantlet.ratelimit.stores.lmdb.environment import LOCK, Environment, Transaction
@@ -86,7 +86,7 @@ class LmdbStore(LocalStore):
             raise StoreError(f"lmdb://{fspath(path)} can't be used: {error}") from error
 
     def take_one(self, key: str, quota: Quota, cost: int) -> int:
-        """Take from one bucket; return the room left, see `bucket.take()`."""
+        """Take from one bucket; return the room left, see `gcra.consume()`."""
         name = name_of(key)
         with LOCK:
             opened = self._environment.opened
@@ -99,7 +99,7 @@ class LmdbStore(LocalStore):
                         if now < self._look_at:
                             if record is None:
                                 name, record = self._settle(transaction, name, key, now)
-                            # As read(), take() and write(), whose calls would take a quarter more.
+                            # As read(), consume() and write(), whose calls would take a quarter more.
                             scale = quota.scale
                             at = full_at = now * scale
                             if record is not None:
@@ -161,7 +161,7 @@ class LmdbStore(LocalStore):
                     record = transaction.get(name)
                     if record is not None:
                         full_at = read(record, quota, now * quota.scale)
-                        transaction.put(name, write(bucket.give(quota, full_at, one.cost), quota))
+                        transaction.put(name, write(gcra.refund(quota, full_at, one.cost), quota))
             transaction.commit()
 
         self._run(work)
@@ -175,7 +175,7 @@ class LmdbStore(LocalStore):
                 quota = claim.quota
                 at, wait = now * quota.scale, min(nanoseconds, LONGEST) * quota.scale
                 name, full_at = self._find(transaction, claim, now)
-                transaction.put(name, write(bucket.hold(quota, full_at, at, wait), quota))
+                transaction.put(name, write(gcra.block(quota, full_at, at, wait), quota))
             transaction.commit()
 
         self._run(work)
@@ -220,7 +220,7 @@ class LmdbStore(LocalStore):
             else:
                 name, full_at = self._find(transaction, one, now, len(wanted))
                 quota = one.quota
-                full_at, room = bucket.take(quota, full_at, now * quota.scale, one.cost)
+                full_at, room = gcra.consume(quota, full_at, now * quota.scale, one.cost)
                 looked.append((one, name, write(full_at, quota)))
             rooms.append(room)
         return rooms, looked

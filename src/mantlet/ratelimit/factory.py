@@ -7,11 +7,11 @@ from time import monotonic_ns
 from typing import Any, Literal
 
 from mantlet.ratelimit.book import Book
-from mantlet.ratelimit.counter import Counter
+from mantlet.ratelimit.engine import Counter
 from mantlet.ratelimit.fallback import Fallback
 from mantlet.ratelimit.stores.memory import MemoryStore
 from mantlet.ratelimit.stores.store import Store, hidden
-from mantlet.ratelimit.windows import Windows
+from mantlet.ratelimit.window_strategy import Windows
 
 __all__ = ["Outage", "StoreOptions", "open_counter"]
 

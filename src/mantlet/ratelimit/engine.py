@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Sequence
 from typing import NamedTuple
 
 from mantlet.exceptions import StoreOutage
+from mantlet.ratelimit.compiled import Ask, Bound, Limit
 from mantlet.ratelimit.decision import (
     BucketDecision,
     ConcurrencyDecision,
@@ -12,10 +13,9 @@ from mantlet.ratelimit.decision import (
     joint,
 )
 from mantlet.ratelimit.fallback import Fallback
-from mantlet.ratelimit.plan import Ask, Bound, Limit
 from mantlet.ratelimit.quota import Quota
 from mantlet.ratelimit.stores.store import Claim, Place, Rooms, Store
-from mantlet.ratelimit.windows import Standing, WindowDecision, Windows
+from mantlet.ratelimit.window_strategy import Standing, WindowDecision, Windows
 
 __all__ = ["Counter", "Outcome"]
 
