@@ -30,13 +30,15 @@ def memory(rate: str = GENEROUS) -> Any:
     return mantlet.wrap(starlette_app(), RateLimiter(rate))
 
 
-def valkey(rate: str = GENEROUS, lease: int | None = None) -> Any:
-    limiter = RateLimiter(rate, store=f"valkey://{os.environ['VALKEY']}", lease=lease, deadline=1)
+def valkey(rate: str = GENEROUS, prefetch: int | None = None) -> Any:
+    limiter = RateLimiter(
+        rate, store=f"valkey://{os.environ['VALKEY']}", prefetch=prefetch, timeout=1
+    )
     return mantlet.wrap(starlette_app(), limiter)
 
 
 def leased() -> Any:
-    return valkey(lease=50)
+    return valkey(prefetch=50)
 
 
 def memory_refusing() -> Any:

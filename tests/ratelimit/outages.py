@@ -32,7 +32,7 @@ class Broken(Store):
     def bind(self, waits: bool) -> Store:
         """Return the store as a face uses it, which is another object."""
         bound = Broken()
-        bound.__dict__ |= self.__dict__ | {"waits": waits}
+        bound.__dict__ |= self.__dict__ | {"is_async": waits}
         return bound
 
     def take(self, wanted: Sequence[Claim | Place]) -> Any:

@@ -79,7 +79,7 @@ api.add_middleware(mantlet.asgi.ErrorEnvelopeMiddleware)
 star.add_middleware(mantlet.asgi.RateLimiterMiddleware, quota="5/second", clock=lambda: 0)
 Middleware(mantlet.asgi.RateLimiterMiddleware, quota="5/second")
 api.add_middleware(mantlet.asgi.RateLimiterMiddleware, rules=[Rule("* /a", "5/s")])
-api.add_middleware(mantlet.asgi.RateLimiterMiddleware, "5/s", store="valkey://localhost", lease=9)
+api.add_middleware(mantlet.asgi.RateLimiterMiddleware, "5/s", store="valkey://h", prefetch=9)
 api.add_middleware(mantlet.asgi.RateLimiterMiddleware, rules=["* /a"])  # wrong: list-item
 api.add_middleware(mantlet.asgi.RateLimiterMiddleware, quota=5)  # wrong: arg-type
 api.add_middleware(mantlet.asgi.RateLimiterMiddleware, quotas="5/second")  # wrong: call-arg
@@ -138,7 +138,7 @@ RateLimiter(lambda request: "5/second", key=keys.client_address() & keys.form("u
 RateLimiter("5/second", key=lambda request: 5)  # wrong: arg-type
 RateLimiter("5/second", on_outage="ignore")  # wrong: arg-type
 assert_type(RateLimiter("5/second").check("key").retry_after, float)
-Rule("* /a", "5/second", count=on_status(401), cost=lambda request: 5)
+Rule("* /a", "5/second", count_if=on_status(401), cost=lambda request: 5)
 Rule("* /a", "5/second", per="connection")  # wrong: arg-type
 Quota("5/second").burst = 3  # wrong: misc
 

@@ -9,10 +9,13 @@ from limits import parse_many
 
 from mantlet._internal.options import check_int
 
-__all__ = ["Quota", "Window", "check_name", "parse_quotas"]
+__all__ = ["LimitMode", "Quota", "Window", "check_limit_mode", "check_name", "parse_quotas"]
 
 #: How requests are counted where not by a token bucket; each is a strategy of `limits`.
 Window = Literal["fixed", "moving", "sliding"]
+
+#: Whether a limit refuses requests, or only reports which ones it would have refused.
+LimitMode = Literal["enforce", "report"]
 
 _WINDOWS = ("fixed", "moving", "sliding")
 _SECOND = 1_000_000_000
@@ -108,6 +111,13 @@ def check_name(name: str) -> str:
     if not name or not name.isascii() or not name.isprintable():
         raise ValueError(f"name must be printable ASCII, not {name!r}")
     return name
+
+
+def check_limit_mode(mode: LimitMode) -> LimitMode:
+    """Return the mode of a single limit, or raise a ValueError."""
+    if mode not in ("enforce", "report"):
+        raise ValueError(f'mode must be "enforce" or "report", not {mode!r}')
+    return mode
 
 
 def parse_quotas(text: str) -> tuple[Quota, ...]:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from threading import Lock
 from time import monotonic_ns
 
-from mantlet.ratelimit import bucket
-from mantlet.ratelimit.bucket import take
+from mantlet.ratelimit import gcra
+from mantlet.ratelimit.gcra import consume
 from mantlet.ratelimit.quota import Quota
 from mantlet.ratelimit.stores.store import Claim, LocalStore, Place, Rooms
 
@@ -49,7 +49,7 @@ class MemoryStore(LocalStore):
         self._held: dict[str, set[str]] = {}
 
     def take_one(self, key: str, quota: Quota, cost: int) -> int:
-        """Take from one bucket; return the room left, see `bucket.take()`."""
+        """Take from one bucket; return the room left, see `gcra.consume()`."""
         buckets, lock = self._full_at, self._lock
         lock.acquire()  # `with` takes twice as long
         try:
@@ -60,7 +60,7 @@ class MemoryStore(LocalStore):
                 key = self._where(key, now)
                 full_at = buckets.get(key, at)
                 self._keep(key, full_at, quota)
-            # As bucket.take(), whose call would take a fifth of the time.
+            # As gcra.consume(), whose call would take a fifth of the time.
             if full_at < at:  # noqa: PLR1730  # max() takes twice as long
                 full_at = at
             taken = full_at + quota.interval * cost
@@ -103,7 +103,7 @@ class MemoryStore(LocalStore):
                     if not holders:
                         held.pop(key, None)
                 elif key in buckets:
-                    buckets[key] = bucket.give(one.quota, buckets[key], one.cost)
+                    buckets[key] = gcra.refund(one.quota, buckets[key], one.cost)
 
     def hold(self, claims: Sequence[Claim], nanoseconds: int) -> None:
         """Empty buckets so that the next token of each comes in so many ``nanoseconds``."""
@@ -114,7 +114,7 @@ class MemoryStore(LocalStore):
                 quota = claim.quota
                 at, wait = now * quota.scale, nanoseconds * quota.scale
                 key = claim.key if claim.key in buckets else self._where(claim.key, now)
-                self._keep(key, bucket.hold(quota, buckets.get(key, at), at, wait), quota)
+                self._keep(key, gcra.block(quota, buckets.get(key, at), at, wait), quota)
 
     def forget(self, keys: Sequence[str]) -> None:
         """Make buckets full, and places free, again."""
@@ -143,7 +143,7 @@ class MemoryStore(LocalStore):
                 if found is None:
                     key = self._where(key, now, len(wanted))
                     found = buckets.get(key, at)
-                full_at, room = take(quota, found, at, one.cost)
+                full_at, room = consume(quota, found, at, one.cost)
             looked.append((one, room, key, full_at))
         return looked
 

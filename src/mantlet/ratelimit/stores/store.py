@@ -1,7 +1,7 @@
 """What every store of buckets does: the protocol that a new one implements, in one file.
 
 A store keeps two kinds of things. A **bucket** is one number: the time at which it is full again
-(see `mantlet.ratelimit.bucket`); a missing one is full. The **places** of a key say who is in
+(see `mantlet.ratelimit.gcra`); a missing one is full. The **places** of a key say who is in
 flight at the moment, and until when each of them is believed.
 
 All that a request wants is taken in one call, all of it or nothing, and so that no other caller can

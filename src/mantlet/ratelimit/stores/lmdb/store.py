@@ -10,7 +10,7 @@ import lmdb
 
 from mantlet._internal.options import check_int
 from mantlet.exceptions import StoreError
-from mantlet.ratelimit import bucket
+from mantlet.ratelimit import gcra
 from mantlet.ratelimit.quota import Quota
 from mantlet.ratelimit.stores.lmdb.directory import Directory
 from mantlet.ratelimit.stores.lmdb.environment import LOCK, Environment, Transaction
@@ -83,7 +83,7 @@ class LmdbStore(LocalStore):
             raise StoreError(f"lmdb://{fspath(path)} can't be used: {error}") from error
 
     def take_one(self, key: str, quota: Quota, cost: int) -> int:
-        """Take from one bucket; return the room left, see `bucket.take()`."""
+        """Take from one bucket; return the room left, see `gcra.consume()`."""
         name = name_of(key)
         with LOCK:
             opened = self._environment.opened
@@ -96,7 +96,7 @@ class LmdbStore(LocalStore):
                         if now < self._look_at:
                             if record is None:
                                 name, record = self._settle(transaction, name, key, now)
-                            # As read(), take() and write(), whose calls would take a quarter more.
+                            # As read(), consume() and write(), whose calls would take a quarter more.
                             scale = quota.scale
                             at = full_at = now * scale
                             if record is not None:
@@ -158,7 +158,7 @@ class LmdbStore(LocalStore):
                     record = transaction.get(name)
                     if record is not None:
                         full_at = read(record, quota, now * quota.scale)
-                        transaction.put(name, write(bucket.give(quota, full_at, one.cost), quota))
+                        transaction.put(name, write(gcra.refund(quota, full_at, one.cost), quota))
             transaction.commit()
 
         self._run(work)
@@ -172,7 +172,7 @@ class LmdbStore(LocalStore):
                 quota = claim.quota
                 at, wait = now * quota.scale, min(nanoseconds, LONGEST) * quota.scale
                 name, full_at = self._find(transaction, claim, now)
-                transaction.put(name, write(bucket.hold(quota, full_at, at, wait), quota))
+                transaction.put(name, write(gcra.block(quota, full_at, at, wait), quota))
             transaction.commit()
 
         self._run(work)
@@ -217,7 +217,7 @@ class LmdbStore(LocalStore):
             else:
                 name, full_at = self._find(transaction, one, now, len(wanted))
                 quota = one.quota
-                full_at, room = bucket.take(quota, full_at, now * quota.scale, one.cost)
+                full_at, room = gcra.consume(quota, full_at, now * quota.scale, one.cost)
                 looked.append((one, name, write(full_at, quota)))
             rooms.append(room)
         return rooms, looked

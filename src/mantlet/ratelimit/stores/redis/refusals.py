@@ -5,7 +5,7 @@ from threading import Lock
 from time import monotonic_ns
 from typing import Final
 
-from mantlet.ratelimit.bucket import take
+from mantlet.ratelimit.gcra import consume
 from mantlet.ratelimit.stores.store import Claim, Place, Rooms
 
 __all__ = ["Refusals"]
@@ -49,7 +49,7 @@ class Refusals:
             if found is None or not isinstance(one, Claim) or one.shadow:
                 continue
             now, (asked, full_at) = self._clock(), found
-            _, room = take(one.quota, full_at, now * one.quota.scale, one.cost)
+            _, room = consume(one.quota, full_at, now * one.quota.scale, one.cost)
             if room >= 0 or now - asked >= _BELIEVED:
                 self.forget(one.key)
                 continue

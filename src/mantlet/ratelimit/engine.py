@@ -5,17 +5,17 @@ from collections.abc import Awaitable, Sequence
 from typing import NamedTuple
 
 from mantlet.exceptions import StoreOutage
+from mantlet.ratelimit.compiled import Ask, Bound, Limit
 from mantlet.ratelimit.decision import (
     BucketDecision,
+    ConcurrencyDecision,
     Decision,
-    PlaceDecision,
     joint,
 )
 from mantlet.ratelimit.fallback import Fallback
-from mantlet.ratelimit.plan import Ask, Bound, Limit
 from mantlet.ratelimit.quota import Quota
 from mantlet.ratelimit.stores.store import Claim, Place, Rooms, Store
-from mantlet.ratelimit.windows import Standing, WindowDecision, Windows
+from mantlet.ratelimit.window_strategy import Standing, WindowDecision, Windows
 
 __all__ = ["Counter", "Outcome"]
 
@@ -42,15 +42,17 @@ class Outcome(NamedTuple):
 
     def report(self) -> None:
         """Say in the log what would have been refused, by the names in the configuration alone."""
-        for one in self.decision.each:
-            if one.shadow and not one.within:
+        for one in self.decision.parts:
+            if one.is_report_only and not one.is_within_limit:
                 log.info("The quota %s would have refused a request", one.name)
 
     def took(self, ask: Ask) -> bool:
         """Return whether what was asked for has been taken."""
         if not self.decision.allowed:
             return False
-        return not ask.claim.shadow or all(one.within for one in self.decision.each if one.shadow)
+        return not ask.claim.shadow or all(
+            one.is_within_limit for one in self.decision.parts if one.is_report_only
+        )
 
 
 class Counter:
@@ -192,8 +194,8 @@ def _outcome(told: list[tuple[Ask, Decision]], store: Store) -> Outcome:
     asks = [ask for ask, _ in told]
     each = [one for _, one in told]
     for one in each:
-        if not (one.within or one.shadow):
-            each = [one.given_back() if one.within else one for one in each]
+        if not (one.is_within_limit or one.is_report_only):
+            each = [one.given_back() if one.is_within_limit else one for one in each]
             break
     return Outcome(asks, joint(each), store)
 
@@ -210,19 +212,19 @@ def _decided(asks: Sequence[Ask], rooms: Rooms) -> list[tuple[Ask, Decision]]:
 def _decision(ask: Ask, room: int) -> Decision:
     limit, claim = ask.limit, ask.claim
     if isinstance(claim, Place):
-        return PlaceDecision(limit.name, limit.quota, room, claim.shadow)
+        return ConcurrencyDecision(limit.name, limit.quota, room, claim.shadow)
     return BucketDecision(limit.name, claim.quota, room, claim.cost, claim.shadow)
 
 
 def _window_decision(name: str, claim: Claim, standing: Standing) -> Decision:
     # What is within is told as if it had been counted, as with buckets.
-    is_told = standing.counted or not standing.within
+    is_told = standing.counted or not standing.is_within_limit
     return WindowDecision(
         name,
         claim.quota,
-        within=standing.within,
+        is_within_limit=standing.is_within_limit,
         remaining=standing.remaining - (0 if is_told else claim.cost),
         wait=standing.wait,
         cost=claim.cost,
-        shadow=claim.shadow,
+        is_report_only=claim.shadow,
     )

@@ -14,7 +14,7 @@ import pytest
 from mantlet import Quota, RateLimiter, on_status
 from mantlet.ratelimit.stores.store import Claim
 from mantlet.ratelimit.stores.windows import WindowMemory
-from mantlet.ratelimit.windows import Standing, Windows
+from mantlet.ratelimit.window_strategy import Standing, Windows
 from tests.drive import CLIENT, Face, both_faces, hello
 from tests.ratelimit.redis.servers import Valkey
 from tests.ratelimit.structured import limits_of
@@ -96,7 +96,7 @@ def test_a_window_admits_its_amount_and_then_nothing(
 ) -> None:
     """What is left goes down to nothing, and stays there."""
     taken = [take(windows, claim(window))[0] for _ in range(4)]
-    assert [one.within for one in taken] == [True, True, True, False]
+    assert [one.is_within_limit for one in taken] == [True, True, True, False]
     assert [one.remaining for one in taken] == [2, 1, 0, 0]
 
 
@@ -110,18 +110,18 @@ def test_a_refused_request_is_admitted_when_its_wait_is_over(
     ((within, _, told, _),) = take(windows, claim(window, "1/minute"))
     assert (within, told) == (False, wait * SECOND)
     wall.now += wait - 0.001
-    assert not take(windows, claim(window, "1/minute"))[0].within
+    assert not take(windows, claim(window, "1/minute"))[0].is_within_limit
     wall.now += 0.002
-    assert take(windows, claim(window, "1/minute"))[0].within
+    assert take(windows, claim(window, "1/minute"))[0].is_within_limit
 
 
 def test_a_sliding_window_weighs_the_one_before(windows: Windows, wall: Wall) -> None:
     """In the middle of the next window half of what was in the last one still counts."""
     four = claim("sliding", "4/minute")
     for _ in range(4):
-        assert take(windows, four)[0].within
+        assert take(windows, four)[0].is_within_limit
     wall.now += 90
-    assert [take(windows, four)[0].within for _ in range(3)] == [True, True, False]
+    assert [take(windows, four)[0].is_within_limit for _ in range(3)] == [True, True, False]
 
 
 @each_window
@@ -142,8 +142,8 @@ def test_several_windows_are_counted_all_or_nothing(
 ) -> None:
     """What one refuses is not spent in another."""
     wide, narrow = claim(window, "9/minute", "wide:c"), claim(window, "1/minute", "narrow:c")
-    assert [one.within for one in take(windows, wide, narrow)] == [True, True]
-    assert [one.within for one in take(windows, wide, narrow)] == [True, False]
+    assert [one.is_within_limit for one in take(windows, wide, narrow)] == [True, True]
+    assert [one.is_within_limit for one in take(windows, wide, narrow)] == [True, False]
     assert peek(windows, wide)[0].remaining == 8
 
 
@@ -183,10 +183,11 @@ def test_memory_is_bounded_and_no_window_is_cut_short_for_it(wall: Wall) -> None
     windows = Windows("memory://", max_keys=10, deadline=1)
     take(windows, claim("fixed", "1/minute", "limit:first"))
     admitted = sum(
-        take(windows, claim("fixed", "1/minute", f"limit:{n}"))[0].within for n in range(1000)
+        take(windows, claim("fixed", "1/minute", f"limit:{n}"))[0].is_within_limit
+        for n in range(1000)
     )
     assert admitted == 10  # nine of their own, and one that the others share
-    assert not take(windows, claim("fixed", "1/minute", "limit:first"))[0].within
+    assert not take(windows, claim("fixed", "1/minute", "limit:first"))[0].is_within_limit
 
 
 def test_keys_leave_when_their_windows_have_passed(wall: Wall) -> None:
@@ -212,7 +213,7 @@ def test_a_limiter_counts_in_windows(
     server.ask("FLUSHALL")
     uri = "memory://" if store == "memory" else f"redis://{server.place}"
     quotas = [Quota("2/hour", window=window, name="window"), Quota("9/hour", name="bucket")]
-    app = face.wrap(hello, RateLimiter(quotas, store=uri, deadline=5))
+    app = face.wrap(hello, RateLimiter(quotas, store=uri, timeout=5))
     answers = [face.drive(app) for _ in range(4)]
     assert [answer.error for answer in answers] == [None] * 4
     assert [answer.status for answer in answers] == [200, 200, 429, 429]
@@ -266,7 +267,7 @@ def test_a_store_without_windows_is_a_value_error(uri: str) -> None:
 def test_counting_by_the_answer_needs_a_bucket() -> None:
     """A window takes nothing back."""
     with pytest.raises(TypeError, match="token bucket"):
-        RateLimiter(Quota("2/hour", window="fixed"), count=on_status(401))
+        RateLimiter(Quota("2/hour", window="fixed"), count_if=on_status(401))
     with pytest.raises(TypeError, match="token bucket"):
         RateLimiter(Quota("2/hour", window="fixed")).refund("client")
 

@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mantlet import Quota
-from mantlet.ratelimit.bucket import give, hold, take
 from mantlet.ratelimit.decision import BucketDecision
+from mantlet.ratelimit.gcra import block, consume, refund
 from tests.ratelimit.meter import Meter
 from tests.ratelimit.stores.model import HOUR, MINUTE, SECOND, Bucket
 from tests.ratelimit.structured import limits_of
@@ -46,7 +46,7 @@ class Counted:
 
     def take(self, cost: int = 1) -> int:
         """Take tokens; return the room."""
-        self.full_at, room = take(self.quota, self.full_at, self.now * self.quota.scale, cost)
+        self.full_at, room = consume(self.quota, self.full_at, self.now * self.quota.scale, cost)
         return room
 
     def admits(self, cost: int = 1) -> bool:
@@ -62,12 +62,12 @@ class Counted:
 
     def give(self, cost: int) -> None:
         """Give tokens back."""
-        self.full_at = give(self.quota, self.full_at, cost)
+        self.full_at = refund(self.quota, self.full_at, cost)
 
     def hold(self, nanoseconds: int) -> None:
         """Let the next token come in so many nanoseconds."""
         scale = self.quota.scale
-        self.full_at = hold(self.quota, self.full_at, self.now * scale, nanoseconds * scale)
+        self.full_at = block(self.quota, self.full_at, self.now * scale, nanoseconds * scale)
 
 
 # -- against the model ----------------------------------------------------------------------------
@@ -155,7 +155,7 @@ def test_what_is_given_back_and_what_is_held_follow_the_model(
             case _:
                 bucket.hold(number)
                 model.hold(number)
-        _, room = take(quota, bucket.full_at, bucket.now * quota.scale, 0)
+        _, room = consume(quota, bucket.full_at, bucket.now * quota.scale, 0)
         assert room == model.ticks(quota, 0)
 
 

@@ -39,13 +39,13 @@ def by_path(carrier: Any) -> Said:
 
 def failures(quota: str = "3/hour", *statuses: Any) -> RateLimiter:
     """Return a limiter of failures."""
-    return RateLimiter(quota, count=on_status(*statuses or (401, 403)), clock=lambda: 0)
+    return RateLimiter(quota, count_if=on_status(*statuses or (401, 403)), clock=lambda: 0)
 
 
 def left(limiter: RateLimiter) -> int:
     """Return how many requests may follow."""
     decision = limiter.peek(CLIENT)
-    return decision.remaining + decision.within
+    return decision.remaining + decision.is_within_limit
 
 
 @both_faces
@@ -60,7 +60,7 @@ def test_only_what_counts_is_spent(face: Face) -> None:
 @both_faces
 def test_a_rule_counts_by_answers_and_the_limiters_own_quota_does_not(face: Face) -> None:
     """What is given back is what the rule has taken."""
-    rule = Rule("* /200", "2/hour", count=on_status(401))
+    rule = Rule("* /200", "2/hour", count_if=on_status(401))
     limiter = RateLimiter("9/hour", rules=[rule], clock=lambda: 0)
     app = face.wrap(by_path, limiter)
     face.drive(app, path="/200")
@@ -95,7 +95,7 @@ def test_a_predicate_sees_the_head_of_the_answer(face: Face) -> None:
         path = carrier.get("path") or carrier["PATH_INFO"]
         return 200, [("x-cache", path[1:])], b""
 
-    limiter = RateLimiter("1/hour", count=missed, clock=lambda: 0)
+    limiter = RateLimiter("1/hour", count_if=missed, clock=lambda: 0)
     app = face.wrap(cached, limiter)
     found = [face.drive(app, path=path).status for path in ("/hit", "/hit", "/miss", "/hit")]
     assert found == [200, 200, 200, 429]
@@ -113,7 +113,7 @@ def test_an_async_predicate_is_an_error_at_construction() -> None:
 
     for count in (later, Later()):
         with pytest.raises(TypeError, match="count"):
-            RateLimiter("1/hour", count=count)  # type: ignore[arg-type]  # what is tested
+            RateLimiter("1/hour", count_if=count)  # type: ignore[arg-type]  # what is tested
 
 
 @both_faces
@@ -123,7 +123,7 @@ def test_a_predicate_that_raises_fails_closed(face: Face) -> None:
     def broken(response: Response) -> bool:
         raise LookupError("seeded-secret")
 
-    limiter = RateLimiter("3/hour", count=broken, clock=lambda: 0)
+    limiter = RateLimiter("3/hour", count_if=broken, clock=lambda: 0)
     answer = face.drive(face.wrap(hello, ErrorEnvelope(), limiter))
     assert answer.status == 500
     assert "seeded-secret" not in answer.text()
@@ -160,7 +160,7 @@ def test_what_was_given_back_is_not_given_back_again(face: Face) -> None:
     """An app outside hands one request in twice, the second time where nothing limits it."""
     found = iter([CLIENT, None])
     limiter = RateLimiter(
-        "9/hour", key=lambda _request: next(found), count=on_status(401), clock=lambda: 0
+        "9/hour", key=lambda _request: next(found), count_if=on_status(401), clock=lambda: 0
     )
     limiter.check(CLIENT, cost=3)
     answers = face.drive_twice(face.wrap(hello, limiter))

@@ -52,14 +52,14 @@ class Standing(NamedTuple):
     """How a request stands in one window.
 
     Attributes:
-        within: whether it is within the quota.
+        is_within_limit: whether it is within the quota.
         remaining: how many may follow at once.
         wait: nanoseconds until a refused one would be admitted, or else one more than now, as far
             as the strategy can tell.
         counted: whether it was counted, if it is within the quota.
     """
 
-    within: bool
+    is_within_limit: bool
     remaining: int
     wait: int
     counted: bool
@@ -71,11 +71,11 @@ class WindowDecision(Decision):
     Args:
         name: the quota's.
         quota: it was decided by.
-        within: whether the request is within it.
+        is_within_limit: whether the request is within it.
         remaining: whole requests that may follow at once.
         wait: nanoseconds until a refused request would be admitted, or else one more than now.
         cost: of the request.
-        shadow: whether it is only tried out.
+        is_report_only: whether it is only tried out.
     """
 
     __slots__ = ("_cost", "_remaining", "_wait")
@@ -87,16 +87,16 @@ class WindowDecision(Decision):
         name: str,
         quota: Quota,
         *,
-        within: bool,
+        is_within_limit: bool,
         remaining: int,
         wait: int,
         cost: int = 1,
-        shadow: bool = False,
+        is_report_only: bool = False,
     ) -> None:
         self.name = name
         self.quota = quota
-        self.shadow = shadow
-        self.within = within
+        self.is_report_only = is_report_only
+        self.is_within_limit = is_within_limit
         self._remaining = remaining
         self._wait = wait
         self._cost = cost
@@ -114,7 +114,7 @@ class WindowDecision(Decision):
     @property
     def retry_after(self) -> float:
         """Seconds after which a refused request would be admitted."""
-        if self.within:
+        if self.is_within_limit:
             return 0.0
         return inf if self._cost > self.quota.amount else seconds(self._wait)
 
@@ -123,11 +123,11 @@ class WindowDecision(Decision):
         return WindowDecision(
             self.name,
             self.quota,
-            within=True,
+            is_within_limit=True,
             remaining=self._remaining + self._cost,
             wait=self._wait,
             cost=0,
-            shadow=self.shadow,
+            is_report_only=self.is_report_only,
         )
 
 

@@ -226,8 +226,8 @@ def test_several_rules_for_messages_hold_together() -> None:
     with client(limiter).websocket_connect("/ws") as connection:
         say(connection)
         assert closed(connection) == (4000, "rate limit")
-    many, few = limiter.peek(CLIENT, rule="* /ws").each
-    assert (many.within, few.within) == (True, False)
+    many, few = limiter.peek(CLIENT, rule="* /ws").parts
+    assert (many.is_within_limit, few.is_within_limit) == (True, False)
     assert many.remaining == 8
 
 
@@ -243,10 +243,10 @@ def test_an_exempt_rule_for_messages_leaves_them_alone() -> None:
             say(connection)
 
 
-def test_messages_in_shadow_pass(caplog: pytest.LogCaptureFixture) -> None:
+def test_messages_in_report_mode_pass(caplog: pytest.LogCaptureFixture) -> None:
     """What would have been refused is in the log."""
     caplog.set_level("INFO", "mantlet.ratelimit")
-    with client(messages(shadow=True)).websocket_connect("/ws") as connection:
+    with client(messages(mode="report")).websocket_connect("/ws") as connection:
         for _ in range(3):
             say(connection)
     said = ["The quota * /ws would have refused a request"]

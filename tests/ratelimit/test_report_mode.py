@@ -35,17 +35,29 @@ def ask(face: Face, limiter: RateLimiter, count: int = 1) -> tuple[list[Answer],
 
 
 @both_faces
-def test_a_limiter_in_shadow_refuses_nobody(face: Face) -> None:
+def test_a_limiter_in_report_mode_refuses_nobody(face: Face) -> None:
     """However far a client is over its quota."""
-    answers, _ = ask(face, RateLimiter("2/hour", shadow=True, clock=lambda: 0), 5)
+    answers, _ = ask(face, RateLimiter("2/hour", mode="report", clock=lambda: 0), 5)
     assert [answer.status for answer in answers] == [200] * 5
 
 
 @both_faces
+def test_the_environment_sets_the_mode_of_a_limiter(
+    face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of its rules as well."""
+    monkeypatch.setenv("MANTLET_MODE", "report")
+    limiter = RateLimiter("2/hour", rules=[Rule("* /", "1/hour")], clock=lambda: 0)
+    answers, seen = ask(face, limiter, 3)
+    assert [answer.status for answer in answers] == [200] * 3
+    assert [decision.is_report_only for decision in seen] == [True] * 3
+
+
+@both_faces
 @pytest.mark.parametrize("headers", ["draft", "legacy", "both", None])
-def test_a_limiter_in_shadow_tells_clients_nothing(face: Face, headers: Any) -> None:
+def test_a_limiter_in_report_mode_tells_clients_nothing(face: Face, headers: Any) -> None:
     """A client must not be held off by a limit that does not hold."""
-    limiter = RateLimiter("2/hour", shadow=True, headers=headers, clock=lambda: 0)
+    limiter = RateLimiter("2/hour", mode="report", headers=headers, clock=lambda: 0)
     answers, _ = ask(face, limiter, 4)
     assert [name for answer in answers for name in answer.names if "ratelimit" in name] == []
 
@@ -53,11 +65,11 @@ def test_a_limiter_in_shadow_tells_clients_nothing(face: Face, headers: Any) -> 
 @both_faces
 def test_the_app_reads_what_would_have_been_decided(face: Face) -> None:
     """Allowed, and yet not within the quota."""
-    _, seen = ask(face, RateLimiter("2/hour", shadow=True, clock=lambda: 0), 4)
-    assert [decision.within for decision in seen] == [True, True, False, False]
+    _, seen = ask(face, RateLimiter("2/hour", mode="report", clock=lambda: 0), 4)
+    assert [decision.is_within_limit for decision in seen] == [True, True, False, False]
     assert [decision.allowed for decision in seen] == [True] * 4
     assert [decision.remaining for decision in seen] == [1, 0, 0, 0]
-    assert [decision.shadow for decision in seen] == [True] * 4
+    assert [decision.is_report_only for decision in seen] == [True] * 4
     assert [decision.retry_after for decision in seen] == [0, 0, 1800, 1800]
 
 
@@ -66,7 +78,7 @@ def test_each_request_that_would_have_been_refused_is_logged(
     face: Face, log: pytest.LogCaptureFixture
 ) -> None:
     """By the names in the configuration alone: no client's address gets into the log."""
-    ask(face, RateLimiter("2/hour", shadow=True, clock=lambda: 0), 4)
+    ask(face, RateLimiter("2/hour", mode="report", clock=lambda: 0), 4)
     assert [record.getMessage() for record in log.records] == [SAID] * 2
     assert CLIENT not in log.text
 
@@ -83,17 +95,17 @@ def test_a_refusal_that_holds_is_not_logged_as_one_that_would_have(
 
 
 @both_faces
-def test_a_limiter_in_shadow_has_all_its_rules_in_shadow(face: Face) -> None:
+def test_a_limiter_in_report_mode_has_all_its_rules_in_report_mode(face: Face) -> None:
     """It is tried out as a whole."""
     rule = Rule("* /", "1/hour")
-    answers, _ = ask(face, RateLimiter("9/hour", rules=[rule], shadow=True, clock=lambda: 0), 3)
+    answers, _ = ask(face, RateLimiter("9/hour", rules=[rule], mode="report", clock=lambda: 0), 3)
     assert [answer.status for answer in answers] == [200] * 3
 
 
 @both_faces
-def test_a_rule_in_shadow_leaves_what_holds_as_it_is(face: Face) -> None:
+def test_a_rule_in_report_mode_leaves_what_holds_as_it_is(face: Face) -> None:
     """The limiter's own quota refuses still, and is the only one that is told of."""
-    rule = Rule("* /", Quota("1/hour", name="tried"), shadow=True)
+    rule = Rule("* /", Quota("1/hour", name="tried"), mode="report")
     answers, _ = ask(face, RateLimiter("3/hour", rules=[rule], clock=lambda: 0), 5)
     assert [answer.status for answer in answers] == [200, 200, 200, 429, 429]
     for answer in answers:
@@ -104,8 +116,8 @@ def test_a_rule_in_shadow_leaves_what_holds_as_it_is(face: Face) -> None:
 
 @both_faces
 def test_legacy_fields_tell_of_what_holds_alone(face: Face) -> None:
-    """The quota in shadow has less left, and is nobody's business."""
-    rule = Rule("* /", "2/hour", shadow=True)
+    """The quota in report mode has less left, and is nobody's business."""
+    rule = Rule("* /", "2/hour", mode="report")
     limiter = RateLimiter("9/hour", rules=[rule], headers="legacy", clock=lambda: 0)
     (answer,), _ = ask(face, limiter)
     assert answer.get("X-RateLimit-Limit") == "9"
@@ -114,8 +126,8 @@ def test_legacy_fields_tell_of_what_holds_alone(face: Face) -> None:
 
 @both_faces
 def test_what_holds_refuses_without_spending_of_what_is_tried_out(face: Face) -> None:
-    """What is counted in shadow are the requests that came through."""
-    rule = Rule("* /", "9/hour", shadow=True)
+    """What is counted in report mode are the requests that came through."""
+    rule = Rule("* /", "9/hour", mode="report")
     limiter = RateLimiter("2/hour", rules=[rule], clock=lambda: 0)
     ask(face, limiter, 5)
     assert limiter.peek(CLIENT, rule="* /").remaining == 6
@@ -123,34 +135,34 @@ def test_what_holds_refuses_without_spending_of_what_is_tried_out(face: Face) ->
 
 @both_faces
 def test_what_is_tried_out_is_spent_once_it_fits_again(face: Face) -> None:
-    """A refusal in shadow takes nothing of its bucket, as a real one would not."""
+    """A refusal in report mode takes nothing of its bucket, as a real one would not."""
     now = 0
-    limiter = RateLimiter("2/minute", shadow=True, clock=lambda: now)
+    limiter = RateLimiter("2/minute", mode="report", clock=lambda: now)
     ask(face, limiter, 5)
     now = 30_000_000_000
     _, (decision, late) = ask(face, limiter, 2)
-    assert (decision.within, late.within) == (True, False)
+    assert (decision.is_within_limit, late.is_within_limit) == (True, False)
 
 
 @both_faces
-def test_what_was_not_taken_in_shadow_is_not_given_back(face: Face) -> None:
+def test_what_was_not_taken_in_report_mode_is_not_given_back(face: Face) -> None:
     """A request that would have been refused leaves the bucket as empty as it was."""
     status = 401
 
     def answering(carrier: Any) -> Said:
         return status, [], b""
 
-    rule = Rule("* /", "2/hour", count=on_status(401), shadow=True)
+    rule = Rule("* /", "2/hour", count_if=on_status(401), mode="report")
     limiter = RateLimiter("9/hour", rules=[rule], clock=lambda: 0)
     app = face.wrap(answering, limiter)
     for status in (401, 401, 200, 200):
         assert face.drive(app).status == status
-    assert not limiter.peek(CLIENT, rule="* /").within
+    assert not limiter.peek(CLIENT, rule="* /").is_within_limit
 
 
-def test_a_check_in_shadow_is_allowed_and_says_what_it_would_have_been() -> None:
+def test_a_check_in_report_mode_is_allowed_and_says_what_it_would_have_been() -> None:
     """Outside of HTTP as well."""
-    limiter = RateLimiter("1/hour", shadow=True, clock=lambda: 0)
+    limiter = RateLimiter("1/hour", mode="report", clock=lambda: 0)
     first, second = limiter.check("x"), limiter.check("x")
-    assert (first.allowed, first.within) == (True, True)
-    assert (second.allowed, second.within) == (True, False)
+    assert (first.allowed, first.is_within_limit) == (True, True)
+    assert (second.allowed, second.is_within_limit) == (True, False)

@@ -113,8 +113,8 @@ def test_several_quotas_are_taken_all_or_nothing(form: Form) -> None:
     asked = form(limiter("2/minute; 9/hour"))
     decisions = [asked.check() for _ in range(4)]
     assert [decision.allowed for decision in decisions] == [True, True, False, False]
-    assert [one.remaining for one in decisions[-1].each] == [0, 7]
-    assert [one.name for one in decisions[-1].each] == ["2/minute", "9/hour"]
+    assert [one.remaining for one in decisions[-1].parts] == [0, 7]
+    assert [one.name for one in decisions[-1].parts] == ["2/minute", "9/hour"]
 
 
 # -- whose buckets these are ----------------------------------------------------------------------
@@ -194,7 +194,7 @@ def test_all_rules_of_a_pattern_are_meant(form: Form) -> None:
         Rule("GET /a", Quota("9/hour", name="two")),
     ]
     decision = form(limiter(None, rules=rules)).check(rule="GET /a")
-    assert [(one.name, one.remaining) for one in decision.each] == [("one", 4), ("two", 8)]
+    assert [(one.name, one.remaining) for one in decision.parts] == [("one", 4), ("two", 8)]
 
 
 def test_a_long_wait_is_never_told_too_short() -> None:

@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 from mantlet._internal.options import check_int, check_number
 from mantlet.ratelimit.book import Book
-from mantlet.ratelimit.counter import Counter
+from mantlet.ratelimit.engine import Counter
 from mantlet.ratelimit.fallback import Fallback
 from mantlet.ratelimit.stores.memory import MemoryStore
 from mantlet.ratelimit.stores.store import Store, hidden
-from mantlet.ratelimit.windows import Windows
+from mantlet.ratelimit.window_strategy import Windows
 
 __all__ = ["Outage", "StoreOptions", "open_counter"]
 
@@ -31,8 +31,8 @@ class StoreOptions:
     max_keys: int | None
     clock: Callable[[], int] | None
     on_outage: Outage
-    deadline: float
-    lease: int | None
+    timeout: float
+    prefetch: int | None
     workers: int | None
 
     def __post_init__(self) -> None:
@@ -40,12 +40,12 @@ class StoreOptions:
             raise ValueError(
                 f'on_outage must be "local", "allow" or "refuse", not {self.on_outage!r}'
             )
-        counts = (("max_keys", "clients"), ("lease", "tokens"), ("workers", "processes"))
+        counts = (("max_keys", "clients"), ("prefetch", "tokens"), ("workers", "processes"))
         for option, unit in counts:
             value = getattr(self, option)
             if value is not None:
                 check_int(option, value, unit=unit)
-        check_number("deadline", self.deadline, least=0.001, most=60)
+        check_number("timeout", self.timeout, least=0.001, most=60)
         if self.clock is not None and not callable(self.clock):
             raise TypeError(
                 f"clock must be a function that returns nanoseconds, not {self.clock!r}"
@@ -64,18 +64,18 @@ def open_counter(store: str | Store, book: Book, options: StoreOptions) -> Count
     elif not isinstance(opened, Store):
         shown = hidden(opened) if isinstance(opened, bytes) else repr(store)
         raise TypeError(f"store must be a URI such as {_RIGHT}, or a Store, not {shown}")
-    elif (options.max_keys, options.clock, options.lease) != (None, None, None):
-        raise TypeError("max_keys, clock and lease belong to the store where one is given")
+    elif (options.max_keys, options.clock, options.prefetch) != (None, None, None):
+        raise TypeError("max_keys, clock and prefetch belong to the store where one is given")
     limit = options.max_keys or _MAX_KEYS
     windows = None
     if book.windows:
         uri = store if isinstance(store, str) else "memory://"
-        windows = Windows(uri, max_keys=limit, deadline=options.deadline)
+        windows = Windows(uri, max_keys=limit, deadline=options.timeout)
     if options.on_outage != "local":
         return Counter(opened, windows, None)
     workers = options.workers or _configured_workers()
     fallback = Fallback(workers, limit, options.clock or monotonic_ns)
-    spare = Windows("memory://", max_keys=limit, deadline=options.deadline)
+    spare = Windows("memory://", max_keys=limit, deadline=options.timeout)
     return Counter(opened, windows, (fallback, spare))
 
 
@@ -89,9 +89,9 @@ def _open(uri: str, options: StoreOptions) -> Store | None:
             raise TypeError("clock is for the stores of this host; a server has its own")
         from mantlet.ratelimit.stores.redis.store import RedisStore  # noqa: PLC0415  # an extra
 
-        return RedisStore(uri, deadline=options.deadline, lease=options.lease, max_keys=limit)
-    if options.lease is not None:
-        raise TypeError("lease is for a store on the network, such as redis:// or valkey://")
+        return RedisStore(uri, deadline=options.timeout, lease=options.prefetch, max_keys=limit)
+    if options.prefetch is not None:
+        raise TypeError("prefetch is for a store on the network, such as redis:// or valkey://")
     if scheme == "lmdb":
         from mantlet.ratelimit.stores.lmdb import open_lmdb  # noqa: PLC0415  # an extra
 

@@ -11,7 +11,7 @@ from mantlet.core.request import Request
 from mantlet.ratelimit.concurrency import Concurrency
 from mantlet.ratelimit.keys.key import KeyFunction, as_key
 from mantlet.ratelimit.quota import Quota
-from mantlet.ratelimit.rules import Cost, Count, QuotaFunction, static_quotas
+from mantlet.ratelimit.rules import Cost, CountIf, QuotaFunction, static_quotas
 from mantlet.ratelimit.stores.store import Claim, Place
 
 __all__ = ["Ask", "Bound", "Charge", "Limit", "Plan", "only_tried"]
@@ -67,7 +67,7 @@ class Bound(NamedTuple):
             item,
             f'{item};q={concurrency.limit};qu="concurrent-requests"',
             as_key(concurrency.key or key).function,
-            concurrency.shadow or shadow,
+            concurrency.mode == "report" or shadow,
         )
 
     async def asks(self, request: Request) -> "Sequence[Ask]":
@@ -88,7 +88,7 @@ class Ask(NamedTuple):
 
     limit: Limit | Bound
     claim: Claim | Place
-    counts: Count | None = None
+    count_if: CountIf | None = None
     close: Close | None = None
 
 
@@ -106,7 +106,7 @@ class Charge:
         quotas: or the function that tells them.
         key: whose buckets.
         cost: in tokens.
-        count: as in `Rule`.
+        count_if: as in `Rule`.
         shadow: as in `Rule`.
         close: as in `Rule`; None to drop messages.
 
@@ -124,14 +124,14 @@ class Charge:
         quotas: tuple[Quota, ...] | QuotaFunction,
         key: KeyFunction,
         cost: Cost = 1,
-        count: Count | None = None,
+        count_if: CountIf | None = None,
         shadow: bool = False,
         close: Close | None = None,
     ) -> None:
         self.name = quote(name, safe=_PRINTABLE)
         self.key = as_key(key).function
         self.cost = cost
-        self.count = count
+        self.count_if = count_if
         self.shadow = shadow
         self.close = close
         self._scope = scope
@@ -146,8 +146,8 @@ class Charge:
         if found is None:
             names = _distinct(self.name, quotas)
             found = tuple(map(self._limit, names, quotas))
-            if self.count is not None and any(quota.window for quota in quotas):
-                raise TypeError(f"{self.name}: count needs a token bucket, not a window")
+            if self.count_if is not None and any(quota.window for quota in quotas):
+                raise TypeError(f"{self.name}: count_if needs a token bucket, not a window")
             if len(self._known) < _KNOWN_QUOTAS:
                 self._known[quotas] = found
         return found
@@ -185,8 +185,10 @@ class Charge:
         return [
             Ask(
                 limit,
-                Claim(limit.prefix + key, limit.quota, cost, self.shadow, self.count is not None),
-                self.count,
+                Claim(
+                    limit.prefix + key, limit.quota, cost, self.shadow, self.count_if is not None
+                ),
+                self.count_if,
                 self.close,
             )
             for limit in limits
@@ -226,7 +228,7 @@ class Plan:
         if len(self.charges) == 1 and not self.bounds:
             (charge,) = self.charges
             limits = charge.limits or ()
-            plain = charge.cost == 1 and charge.count is None and not charge.shadow
+            plain = charge.cost == 1 and charge.count_if is None and not charge.shadow
             if plain and len(limits) == 1 and not charge.windowed:
                 self.simple = limits[0], charge.key
 

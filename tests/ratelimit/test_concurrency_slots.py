@@ -181,7 +181,7 @@ def test_a_place_is_free_after_a_cancellation_before_the_store_has_answered() ->
 
         def bind(self, waits: bool) -> Store:
             bound = Slow()
-            bound.__dict__ |= self.__dict__ | {"waits": waits}
+            bound.__dict__ |= self.__dict__ | {"is_async": waits}
             return bound
 
     async def run() -> int | None:
