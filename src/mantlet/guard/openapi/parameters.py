@@ -5,14 +5,14 @@ from typing import Any, Final
 
 from mantlet.guard.faults import Place
 from mantlet.guard.handling import Settings
-from mantlet.guard.openapi.description import (
+from mantlet.guard.openapi.fields import fields_of_form, parameter_of
+from mantlet.guard.openapi.locations import Located
+from mantlet.guard.openapi.model import (
     MediaDescription,
     ParameterDescription,
     SchemeDescription,
 )
-from mantlet.guard.openapi.fields import fields_of_form, parameter_of
-from mantlet.guard.openapi.locations import Located
-from mantlet.guard.openapi.parts import Parts, style_of
+from mantlet.guard.openapi.schema_registry import Parts, style_of
 from mantlet.guard.parameters import Group, Parameter
 from mantlet.guard.parameters.shape import TEXT
 from mantlet.guard.structure import Structure

@@ -9,9 +9,9 @@ from mantlet.guard.forms import Form
 from mantlet.guard.forms.refusals import check_parameters
 from mantlet.guard.handling import Settings
 from mantlet.guard.limits import Limits
-from mantlet.guard.openapi.description import MediaDescription
 from mantlet.guard.openapi.fields import fields_of_form
-from mantlet.guard.openapi.parts import Parts
+from mantlet.guard.openapi.model import MediaDescription
+from mantlet.guard.openapi.schema_registry import Parts
 from mantlet.guard.parameters import Group
 from mantlet.http.media_types import MediaType
 

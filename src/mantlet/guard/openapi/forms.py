@@ -7,9 +7,9 @@ from mantlet.guard.bodies import BodyReader
 from mantlet.guard.faults import Fault
 from mantlet.guard.forms import File, FormFields, MultipartForm
 from mantlet.guard.handling import Settings
-from mantlet.guard.openapi.description import EncodingDescription, MediaDescription
 from mantlet.guard.openapi.locations import Located
-from mantlet.guard.openapi.parts import Parts
+from mantlet.guard.openapi.model import EncodingDescription, MediaDescription
+from mantlet.guard.openapi.schema_registry import Parts
 from mantlet.guard.parameters import TEXT, Shape
 from mantlet.guard.schemas import Schema
 from mantlet.guard.structure import Structure
