@@ -160,7 +160,7 @@ class SchemaGuard(Watching, Policy):
             ValueError: see `SchemaGuard`.
         """
         import_extra("jsonschema_rs", "openapi")
-        document = import_module("mantlet.guard.openapi.sources").document_of(app)
+        document = import_module("mantlet.guard.openapi.from_app").document_of(app)
         return cls(openapi=document, **options)
 
     def _read(self, document: Any) -> Declaration:

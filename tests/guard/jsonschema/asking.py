@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from mantlet.guard.errors import Fault
     from mantlet.guard.jsonschema import JsonSchema
     from mantlet.guard.jsonschema.dialects import Version
-    from mantlet.guard.jsonschema.directions import Direction
+    from mantlet.guard.jsonschema.read_write_only import Direction
 
 VERSIONS: tuple[Version, ...] = ("3.0", "3.1", "3.2")
 

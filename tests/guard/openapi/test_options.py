@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mantlet.guard import RouteOptions, SchemaGuard
-from mantlet.guard.openapi.problems import DocumentError
+from mantlet.guard.openapi.diagnostics import DocumentError
 from tests.drive import Face, both_faces
 from tests.guard.asking import Guarded, faults
 from tests.guard.openapi.documents import api, each_version, json_body, parameter

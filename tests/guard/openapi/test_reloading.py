@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mantlet.guard import RouteOptions, SchemaGuard
-from mantlet.guard.openapi.problems import DocumentError
+from mantlet.guard.openapi.diagnostics import DocumentError
 from tests.drive import Face, both_faces
 from tests.guard.asking import Guarded
 from tests.guard.openapi.building import document

@@ -4,18 +4,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from mantlet.guard.jsonschema.closure import Validators
+from mantlet.guard.jsonschema.audit import Coverage, find_coverage
+from mantlet.guard.jsonschema.backend import Build
 from mantlet.guard.jsonschema.convert import Converter
-from mantlet.guard.jsonschema.coverage import Coverage, find_coverage
 from mantlet.guard.jsonschema.dialects import Version, default_dialect
-from mantlet.guard.jsonschema.directions import Direction
 from mantlet.guard.jsonschema.documents import Documents, Spot
 from mantlet.guard.jsonschema.formats import Formats, held_formats
 from mantlet.guard.jsonschema.identified import IdentifiedSchema, is_identified
-from mantlet.guard.jsonschema.native import Build
 from mantlet.guard.jsonschema.patterns import Lookaround, Patterns
+from mantlet.guard.jsonschema.read_write_only import Direction
 from mantlet.guard.jsonschema.schema import JsonSchema
 from mantlet.guard.jsonschema.unbounded import find_unbounded
+from mantlet.guard.jsonschema.validators import Validators
 from mantlet.guard.limits import BodyLimits
 
 __all__ = ["Compiler"]

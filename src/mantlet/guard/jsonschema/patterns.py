@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from mantlet.guard.jsonschema.native import Build
+from mantlet.guard.jsonschema.backend import Build
 
 __all__ = ["Lookaround", "Patterns"]
 

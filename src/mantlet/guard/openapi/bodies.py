@@ -5,9 +5,9 @@ from typing import Any, Final
 
 from mantlet.guard.jsonbody import JsonBody
 from mantlet.guard.ndjson import Framing, JsonLines
-from mantlet.guard.openapi.description import BodyDescription, MediaDescription
-from mantlet.guard.openapi.multipart import multipart_form
-from mantlet.guard.openapi.parts import Parts
+from mantlet.guard.openapi.forms import multipart_form
+from mantlet.guard.openapi.model import BodyDescription, MediaDescription
+from mantlet.guard.openapi.schema_registry import Parts
 from mantlet.guard.openapi.urlencoded import urlencoded_form
 from mantlet.guard.operation import Body
 from mantlet.guard.options import Settings

@@ -8,13 +8,13 @@ from mantlet.guard.coverage import Coverage, checked_parts
 from mantlet.guard.declaration import DocumentOptions
 from mantlet.guard.jsonschema import Compiler
 from mantlet.guard.limits import BodyLimits
-from mantlet.guard.openapi.comparing import narrower
-from mantlet.guard.openapi.compiling import compile_operation
+from mantlet.guard.openapi.diagnostics import DocumentError
+from mantlet.guard.openapi.diff import narrower
 from mantlet.guard.openapi.document import Document
+from mantlet.guard.openapi.from_app import AppDocument
 from mantlet.guard.openapi.notes import Notes
-from mantlet.guard.openapi.parts import Parts
-from mantlet.guard.openapi.problems import DocumentError
-from mantlet.guard.openapi.sources import AppDocument
+from mantlet.guard.openapi.operation_compiler import compile_operation
+from mantlet.guard.openapi.schema_registry import Parts
 from mantlet.guard.operation import Operation
 from mantlet.guard.options import Settings
 

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 from mantlet.guard.errors import Place
 from mantlet.guard.limits import BodyLimits
-from mantlet.guard.openapi.description import MediaDescription
+from mantlet.guard.openapi.forms import is_json
 from mantlet.guard.openapi.locations import Located
-from mantlet.guard.openapi.multipart import is_json
-from mantlet.guard.openapi.parts import Parts, style_of
+from mantlet.guard.openapi.model import MediaDescription
+from mantlet.guard.openapi.schema_registry import Parts, style_of
 from mantlet.guard.parameters import Parameter, Shape
 from mantlet.guard.schemas import Schema
 from mantlet.guard.strict_json import Structure

@@ -4,14 +4,14 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any, Final
 
 from mantlet.guard.errors import Place
-from mantlet.guard.openapi.description import (
+from mantlet.guard.openapi.fields import fields_of_form, parameter_of
+from mantlet.guard.openapi.locations import Located
+from mantlet.guard.openapi.model import (
     MediaDescription,
     ParameterDescription,
     SchemeDescription,
 )
-from mantlet.guard.openapi.fields import fields_of_form, parameter_of
-from mantlet.guard.openapi.locations import Located
-from mantlet.guard.openapi.parts import Parts, style_of
+from mantlet.guard.openapi.schema_registry import Parts, style_of
 from mantlet.guard.options import Settings
 from mantlet.guard.parameters import Group, Parameter
 from mantlet.guard.parameters.coercion import TEXT

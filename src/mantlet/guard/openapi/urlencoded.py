@@ -7,9 +7,9 @@ from mantlet.guard.errors import Invalid
 from mantlet.guard.forms import Form
 from mantlet.guard.forms.errors import check_parameters
 from mantlet.guard.limits import BodyLimits
-from mantlet.guard.openapi.description import MediaDescription
 from mantlet.guard.openapi.fields import fields_of_form
-from mantlet.guard.openapi.parts import Parts
+from mantlet.guard.openapi.model import MediaDescription
+from mantlet.guard.openapi.schema_registry import Parts
 from mantlet.guard.options import Settings
 from mantlet.guard.parameters import Group
 from mantlet.guard.readers import BodyReader

@@ -6,9 +6,9 @@ What their keywords mean is for the compiler.
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from mantlet.guard.openapi.diagnostics import Problems
 from mantlet.guard.openapi.locations import Located, Location
 from mantlet.guard.openapi.notes import Notes
-from mantlet.guard.openapi.problems import Problems
 from mantlet.guard.openapi.references import References
 from mantlet.guard.openapi.subschemas import subschemas
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from mantlet.exceptions import MantletError
+from mantlet.guard.openapi.diagnostics import DocumentError
 from mantlet.guard.openapi.document import Document
-from mantlet.guard.openapi.problems import DocumentError
 from tests.guard.openapi.building import (
     DONE,
     TEXT,

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from mantlet.guard.errors import Fault, Place, pointer
-from mantlet.guard.jsonschema.closure import Validators
 from mantlet.guard.jsonschema.convert import CODE
 from mantlet.guard.jsonschema.discriminators import DISCRIMINATOR
 from mantlet.guard.jsonschema.forms import explain_forms
 from mantlet.guard.jsonschema.members import explain_items, explain_members
-from mantlet.guard.jsonschema.numbers import CODE as RANGE
-from mantlet.guard.jsonschema.words import tell
+from mantlet.guard.jsonschema.messages import tell
+from mantlet.guard.jsonschema.number_formats import CODE as RANGE
+from mantlet.guard.jsonschema.validators import Validators
 
 __all__ = ["Explanation", "explain"]
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 
-from mantlet.guard.openapi.answers import answers_of
 from mantlet.guard.openapi.bodies import body_of
-from mantlet.guard.openapi.description import OperationDescription, SchemeDescription
+from mantlet.guard.openapi.model import OperationDescription, SchemeDescription
 from mantlet.guard.openapi.parameters import Parameters
-from mantlet.guard.openapi.parts import Parts
+from mantlet.guard.openapi.responses import answers_of
+from mantlet.guard.openapi.schema_registry import Parts
 from mantlet.guard.operation import Operation, Requirement, Scheme
 from mantlet.guard.options import Settings
 

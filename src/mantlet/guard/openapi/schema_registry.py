@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 
 from mantlet.guard.jsonschema import Compiler, JsonSchema, SchemaError
-from mantlet.guard.jsonschema.directions import Direction
+from mantlet.guard.jsonschema.read_write_only import Direction
 from mantlet.guard.openapi.document import Document
 from mantlet.guard.openapi.locations import Located, Location
 from mantlet.guard.parameters import Shape, Style, shape_of

@@ -319,7 +319,7 @@ def test_a_place_is_told_as_it_was_given() -> None:
 
 def test_validators_of_parts_are_kept_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that memory does not grow with all that clients are wrong by."""
-    monkeypatch.setattr("mantlet.guard.jsonschema.closure._KEPT", 4)
+    monkeypatch.setattr("mantlet.guard.jsonschema.validators._KEPT", 4)
     members = {f"m{number}": {"type": "string"} for number in range(20)}
     made = compiled({"properties": members, "anyOf": [{"required": [name]} for name in members]})
     for _ in range(2):
@@ -328,7 +328,7 @@ def test_validators_of_parts_are_kept_up_to_a_bound(monkeypatch: pytest.MonkeyPa
 
 def test_it_is_over_when_enough_has_been_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     """What has been found until then is told, or that the value is wrong."""
-    monkeypatch.setattr("mantlet.guard.jsonschema.explain._VISITS", 5)
+    monkeypatch.setattr("mantlet.guard.jsonschema.errors._VISITS", 5)
     members = {f"m{number}": {"anyOf": [{"type": "string"}, False]} for number in range(20)}
     schema = {"properties": members, "additionalProperties": {"not": {}}}
     assert 0 < len(wrong(compiled(schema), dict.fromkeys(members, 1))) < 8

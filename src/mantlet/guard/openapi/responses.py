@@ -5,8 +5,8 @@ from typing import Any
 
 from mantlet.guard.errors import Fault, Invalid, Place, pointer
 from mantlet.guard.limits import BodyLimits
-from mantlet.guard.openapi.description import HeaderDescription, ResponseDescription
-from mantlet.guard.openapi.parts import Parts
+from mantlet.guard.openapi.model import HeaderDescription, ResponseDescription
+from mantlet.guard.openapi.schema_registry import Parts
 from mantlet.guard.operation import ResponseShape
 from mantlet.guard.parameters import TEXT, Parameter
 from mantlet.guard.parameters.decoding import Unreadable, field_text

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from mantlet.guard.openapi.content_rules import content_faults
+from mantlet.guard.openapi.object_types import FIXED_METHODS
 from mantlet.guard.openapi.parameter_rules import header_faults, parameter_faults
-from mantlet.guard.openapi.structure import FIXED_METHODS
 from mantlet.guard.openapi.subject import Found, Subject
 from mantlet.http.headers import is_token
 from mantlet.http.media_types import read_media_type

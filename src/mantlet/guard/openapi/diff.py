@@ -6,17 +6,17 @@ from typing import Final
 
 from mantlet.guard.jsonschema import accepts_all
 from mantlet.guard.openapi.comparing_security import asks_more
-from mantlet.guard.openapi.description import (
+from mantlet.guard.openapi.document import Document
+from mantlet.guard.openapi.locations import Located
+from mantlet.guard.openapi.model import (
     BodyDescription,
     EncodingDescription,
     MediaDescription,
     OperationDescription,
     ParameterDescription,
 )
-from mantlet.guard.openapi.document import Document
-from mantlet.guard.openapi.locations import Located
-from mantlet.guard.openapi.parts import Parts
 from mantlet.guard.openapi.paths import names_in
+from mantlet.guard.openapi.schema_registry import Parts
 from mantlet.http.media_types import read_media_type
 
 __all__ = ["narrower"]

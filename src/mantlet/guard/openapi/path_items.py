@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from mantlet.guard.openapi.locations import Located
+from mantlet.guard.openapi.object_types import FIXED_METHODS
 from mantlet.guard.openapi.references import References
-from mantlet.guard.openapi.structure import FIXED_METHODS
 
 __all__ = ["Fields", "fields_of", "key_of", "listed_parameters", "operations_in"]
 

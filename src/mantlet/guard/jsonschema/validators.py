@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from mantlet.guard.jsonschema.backend import DRAFT, Build, Validator
 from mantlet.guard.jsonschema.keywords import LISTS, MAPS, SINGLES, children
-from mantlet.guard.jsonschema.native import DRAFT, Build, Validator
 
 __all__ = ["Validators"]
 

@@ -5,9 +5,9 @@ from typing import Any, Final
 
 from mantlet.guard.errors import Fault
 from mantlet.guard.forms import File, FormFields, MultipartForm
-from mantlet.guard.openapi.description import EncodingDescription, MediaDescription
 from mantlet.guard.openapi.locations import Located
-from mantlet.guard.openapi.parts import Parts
+from mantlet.guard.openapi.model import EncodingDescription, MediaDescription
+from mantlet.guard.openapi.schema_registry import Parts
 from mantlet.guard.options import Settings
 from mantlet.guard.parameters import TEXT, Shape
 from mantlet.guard.readers import BodyReader

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mantlet.guard.jsonschema import Compiler, SchemaError, native
+from mantlet.guard.jsonschema import Compiler, SchemaError, backend
 from tests.guard.jsonschema.asking import VERSIONS, compiled, named, wrong
 
 if TYPE_CHECKING:
@@ -102,6 +102,6 @@ def test_an_unknown_version_is_told_at_once() -> None:
 def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """As it is optional."""
     monkeypatch.setitem(sys.modules, "jsonschema_rs", None)
-    monkeypatch.delitem(sys.modules, native.__name__)
+    monkeypatch.delitem(sys.modules, backend.__name__)
     with pytest.raises(ImportError, match=re.escape("pip install 'mantlet[openapi]'")):
-        importlib.import_module(native.__name__)
+        importlib.import_module(backend.__name__)

@@ -7,14 +7,14 @@ parameters are as good as documents. Examples are not looked into: they are of n
 from collections.abc import Mapping
 from typing import Any, Final
 
+from mantlet.guard.openapi.diagnostics import Problems
 from mantlet.guard.openapi.locations import Location
 from mantlet.guard.openapi.notes import Notes
+from mantlet.guard.openapi.object_rules import RULES
+from mantlet.guard.openapi.object_types import KINDS, SCALARS, Field, Kind
 from mantlet.guard.openapi.paths import check_paths
-from mantlet.guard.openapi.problems import Problems
 from mantlet.guard.openapi.references import References
-from mantlet.guard.openapi.rules import RULES
-from mantlet.guard.openapi.schemas import SchemaWalk
-from mantlet.guard.openapi.structure import KINDS, SCALARS, Field, Kind
+from mantlet.guard.openapi.schema_objects import SchemaWalk
 from mantlet.guard.openapi.subject import Found, Subject
 
 __all__ = ["check"]

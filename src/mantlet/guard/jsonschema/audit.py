@@ -15,7 +15,7 @@ from mantlet.guard.jsonschema.keywords import (
     SINGLES,
     children,
 )
-from mantlet.guard.jsonschema.numbers import FORMATS
+from mantlet.guard.jsonschema.number_formats import FORMATS
 from mantlet.guard.jsonschema.problems import Problem
 
 __all__ = ["Coverage", "find_coverage"]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from mantlet.guard import SchemaGuard
+from mantlet.guard.openapi.diagnostics import DocumentError
 from mantlet.guard.openapi.document import Document
-from mantlet.guard.openapi.problems import DocumentError
 from tests.guard.openapi.building import document
 from tests.guard.openapi.documents import OK, VERSIONS, json_body, parameter, problems
 
