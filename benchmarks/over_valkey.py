@@ -22,9 +22,9 @@ from benchmarks import names
 from benchmarks.load import generator
 from benchmarks.serving import UVICORN, serve
 from mantlet import Quota
-from mantlet.ratelimit.stores.redis.asking import _SHA, _words, server_key
+from mantlet.ratelimit.stores.base import Claim
+from mantlet.ratelimit.stores.redis.script_client import _SHA, _words, server_key
 from mantlet.ratelimit.stores.redis.store import RedisStore
-from mantlet.ratelimit.stores.store import Claim
 
 CONNECTIONS = 16
 #: Buckets that are made to see what they take.

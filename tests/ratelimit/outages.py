@@ -6,13 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from mantlet import StoreOutage
+from mantlet.ratelimit.stores.base import LocalStore, Store
 from mantlet.ratelimit.stores.memory import MemoryStore
-from mantlet.ratelimit.stores.store import LocalStore, Store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mantlet.ratelimit.stores.store import Claim, Place, Rooms
+    from mantlet.ratelimit.stores.base import Claim, Place, Rooms
 
 
 class Broken(Store):

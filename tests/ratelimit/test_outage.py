@@ -22,7 +22,7 @@ from tests.ratelimit.outages import Broken, Full
 from tests.ratelimit.structured import limits_of
 
 if TYPE_CHECKING:
-    from mantlet.ratelimit.stores.store import Store
+    from mantlet.ratelimit.stores.base import Store
 
 REDUCED = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"
 

@@ -13,7 +13,7 @@ from tests.ids import shown
 from tests.ratelimit.outages import Broken
 
 if TYPE_CHECKING:
-    from mantlet.ratelimit.stores.store import Store
+    from mantlet.ratelimit.stores.base import Store
 
 every_outage = pytest.mark.parametrize("on_outage", ["local", "allow", "refuse"])
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from mantlet import Request
     from mantlet._internal.asgi_types import Receive, Scope, Send
-    from mantlet.ratelimit.stores.store import Store
+    from mantlet.ratelimit.stores.base import Store
 
 
 def bound() -> RateLimiter:

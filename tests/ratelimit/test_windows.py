@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mantlet import Quota, RateLimiter, on_status
-from mantlet.ratelimit.stores.store import Claim
-from mantlet.ratelimit.stores.windows import WindowMemory
-from mantlet.ratelimit.windows import Standing, Windows
+from mantlet.ratelimit.stores.base import Claim
+from mantlet.ratelimit.stores.window_storage import WindowMemory
+from mantlet.ratelimit.window_strategy import Standing, Windows
 from tests.drive import CLIENT, Face, both_faces, hello
 from tests.ratelimit.redis.servers import Valkey
 from tests.ratelimit.structured import limits_of

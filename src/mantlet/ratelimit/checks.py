@@ -10,7 +10,7 @@ from mantlet.ratelimit.decision import BucketDecision, Decision, joint
 from mantlet.ratelimit.keys.texts import bounded, is_digest
 from mantlet.ratelimit.plan import Ask
 from mantlet.ratelimit.rules import check_cost
-from mantlet.ratelimit.stores.store import Claim
+from mantlet.ratelimit.stores.base import Claim
 
 __all__ = ["Checks"]
 

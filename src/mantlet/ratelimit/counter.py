@@ -11,11 +11,11 @@ from mantlet.ratelimit.decision import (
     PlaceDecision,
     joint,
 )
-from mantlet.ratelimit.fallback import Fallback
 from mantlet.ratelimit.plan import Ask, Bound, Limit
 from mantlet.ratelimit.quota import Quota
-from mantlet.ratelimit.stores.store import Claim, Place, Rooms, Store
-from mantlet.ratelimit.windows import Standing, WindowDecision, Windows
+from mantlet.ratelimit.stores.base import Claim, Place, Rooms, Store
+from mantlet.ratelimit.stores.memory import Fallback
+from mantlet.ratelimit.window_strategy import Standing, WindowDecision, Windows
 
 __all__ = ["Counter", "Outcome"]
 

@@ -12,7 +12,7 @@ from mantlet.ratelimit.concurrency import Concurrency
 from mantlet.ratelimit.keys.key import KeyFunction, as_key
 from mantlet.ratelimit.quota import Quota
 from mantlet.ratelimit.rules import Cost, Count, QuotaFunction, static_quotas
-from mantlet.ratelimit.stores.store import Claim, Place
+from mantlet.ratelimit.stores.base import Claim, Place
 
 __all__ = ["Ask", "Bound", "Charge", "Limit", "Plan", "only_tried"]
 

@@ -33,11 +33,11 @@ from mantlet.ratelimit.checks import Checks
 from mantlet.ratelimit.concurrency import Concurrency
 from mantlet.ratelimit.counter import Outcome
 from mantlet.ratelimit.decision import BucketDecision
+from mantlet.ratelimit.factory import Outage, StoreOptions, open_counter
 from mantlet.ratelimit.fields import HEADERS, Fields, add_fields, refuse, refuse_for_outage
 from mantlet.ratelimit.keys import client_address
 from mantlet.ratelimit.keys.key import KeyFunction, as_key
 from mantlet.ratelimit.messages import Messages
-from mantlet.ratelimit.opening import Outage, StoreOptions, open_counter
 from mantlet.ratelimit.plan import Ask, Charge, Limit, only_tried
 from mantlet.ratelimit.rules import (
     Cost,
@@ -49,7 +49,7 @@ from mantlet.ratelimit.rules import (
     check_count,
     read_quotas,
 )
-from mantlet.ratelimit.stores.store import LocalStore, Store
+from mantlet.ratelimit.stores.base import LocalStore, Store
 from mantlet.ratelimit.visit import Visit
 
 __all__ = ["RateLimiter"]

@@ -7,7 +7,7 @@ from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.counter import Counter, Outcome
 from mantlet.ratelimit.decision import Decision, joint
 from mantlet.ratelimit.plan import Ask
-from mantlet.ratelimit.stores.store import Claim, Place, Store
+from mantlet.ratelimit.stores.base import Claim, Place, Store
 
 __all__ = ["Visit"]
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mantlet.exceptions import StoreOutage
+from mantlet.ratelimit.stores.base import Place
 from mantlet.ratelimit.stores.lmdb import environment
-from mantlet.ratelimit.stores.store import Place
 from tests.ratelimit.lmdb.processes import workers
 from tests.ratelimit.lmdb.worker import BURST, YEARLY, admitted
 from tests.ratelimit.stores.model import MINUTE

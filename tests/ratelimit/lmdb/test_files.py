@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mantlet.exceptions import StoreError, StoreOutage
-from mantlet.ratelimit.stores.lmdb import LmdbStore, directory, environment
+from mantlet.ratelimit.stores.lmdb import LmdbStore, environment
+from mantlet.ratelimit.stores.lmdb import environment as directory
 from tests.ratelimit.lmdb.processes import together, workers
 from tests.ratelimit.lmdb.worker import BURST, YEARLY, admitted
 from tests.ratelimit.stores.model import SECOND

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mantlet import Quota
+from mantlet.ratelimit.stores.base import Claim, Place
 from mantlet.ratelimit.stores.lmdb import LmdbStore, open_lmdb
-from mantlet.ratelimit.stores.lmdb.records import name_of, name_of_places
-from mantlet.ratelimit.stores.store import Claim, Place
+from mantlet.ratelimit.stores.lmdb.store import name_of, name_of_places
 from tests.ratelimit.lmdb.worker import NOW
 from tests.ratelimit.stores.model import DAY, HOUR, MINUTE, SECOND
 

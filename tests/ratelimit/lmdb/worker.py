@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from mantlet import Quota
 from mantlet.exceptions import StoreOutage
+from mantlet.ratelimit.stores.base import Claim, Place
 from mantlet.ratelimit.stores.lmdb import LmdbStore, environment
-from mantlet.ratelimit.stores.lmdb.records import name_of, write
-from mantlet.ratelimit.stores.store import Claim, Place
+from mantlet.ratelimit.stores.lmdb.store import name_of, write
 from tests.ratelimit.processes import say, wait
 from tests.ratelimit.stores.model import MINUTE, SECOND, Clock
 

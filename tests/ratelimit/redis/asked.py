@@ -12,7 +12,7 @@ from tests.ratelimit.redis.conftest import AMPLE
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from mantlet.ratelimit.stores.store import Claim, Place, Rooms
+    from mantlet.ratelimit.stores.base import Claim, Place, Rooms
     from tests.ratelimit.redis.conftest import Way
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ from threading import Barrier, Thread
 
 import pytest
 
-from mantlet.ratelimit.stores.redis.breaker import Breaker
+from mantlet.ratelimit.stores.redis.circuit_breaker import Breaker
 
 #: Seconds. The tests look as often.
 STEP = 1 / 1024

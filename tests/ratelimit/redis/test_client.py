@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mantlet.exceptions import StoreError, StoreOutage
-from mantlet.ratelimit.stores.redis.client import Remote, wire
-from mantlet.ratelimit.stores.redis.client.errors import CommandError, Lost, Outage
+from mantlet.ratelimit.stores.redis.client import Remote
+from mantlet.ratelimit.stores.redis.client import resp as wire
+from mantlet.ratelimit.stores.redis.client.resp import CommandError, Lost, Outage
 from tests.ratelimit.redis.servers import Valkey, tls_front
 from tests.servers.server import poll
 

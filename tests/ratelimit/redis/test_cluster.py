@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mantlet.ratelimit.stores.redis.client import Remote
-from mantlet.ratelimit.stores.redis.client.errors import CommandError, Outage
+from mantlet.ratelimit.stores.redis.client.resp import CommandError, Outage
 from tests.ratelimit.redis.conftest import AMPLE, timed
 from tests.ratelimit.redis.servers import SLOTS, Cluster, Valkey, listen, quiet_port
 from tests.servers.server import HOST

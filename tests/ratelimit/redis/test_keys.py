@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from mantlet import Quota
 from mantlet.exceptions import StoreOutage
-from mantlet.ratelimit.stores.redis.asking import server_key
-from mantlet.ratelimit.stores.redis.client.topology import slot_of
-from mantlet.ratelimit.stores.store import Claim, Place
+from mantlet.ratelimit.stores.base import Claim, Place
+from mantlet.ratelimit.stores.redis.client.clients import slot_of
+from mantlet.ratelimit.stores.redis.script_client import server_key
 from tests.ratelimit.redis.asked import Asked, asked
 from tests.ratelimit.redis.conftest import Way
 from tests.servers.server import poll

@@ -11,8 +11,8 @@ import pytest
 
 from mantlet import Quota
 from mantlet.exceptions import StoreOutage
+from mantlet.ratelimit.stores.base import Claim, Rooms
 from mantlet.ratelimit.stores.redis.store import RedisStore
-from mantlet.ratelimit.stores.store import Claim, Rooms
 from tests.ratelimit.redis.conftest import AMPLE, timed
 
 if TYPE_CHECKING:

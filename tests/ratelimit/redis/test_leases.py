@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mantlet import Quota
-from mantlet.ratelimit.stores.redis.leases import Leases
+from mantlet.ratelimit.stores.base import Claim, Place
+from mantlet.ratelimit.stores.redis.prefetch import Leases
 from mantlet.ratelimit.stores.redis.store import RedisStore
-from mantlet.ratelimit.stores.store import Claim, Place
 from tests.ratelimit.redis.asked import Asked, asked
 from tests.ratelimit.redis.conftest import AMPLE, Way
 from tests.ratelimit.stores.model import DAY, MINUTE, SECOND, Clock

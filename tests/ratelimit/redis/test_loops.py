@@ -16,7 +16,7 @@ import uvloop
 
 from mantlet._internal import coroutines as steps
 from mantlet.ratelimit.stores.redis.client import Remote
-from mantlet.ratelimit.stores.redis.client.errors import CommandError, Outage
+from mantlet.ratelimit.stores.redis.client.resp import CommandError, Outage
 from tests.ratelimit.redis.conftest import AMPLE
 
 if TYPE_CHECKING:

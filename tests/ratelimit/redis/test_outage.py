@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mantlet.ratelimit.stores.redis.client import Remote, connection
-from mantlet.ratelimit.stores.redis.client.errors import Outage
+from mantlet.ratelimit.stores.redis.client import Remote
+from mantlet.ratelimit.stores.redis.client import async_connection as connection
+from mantlet.ratelimit.stores.redis.client.resp import Outage
 from tests.ratelimit.redis.conftest import AMPLE, timed
 from tests.ratelimit.redis.servers import Valkey, listen, quiet_port, tls_front
 from tests.servers.server import HOST

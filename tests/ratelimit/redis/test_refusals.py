@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mantlet import Quota
-from mantlet.ratelimit.stores.redis.refusals import Refusals
+from mantlet.ratelimit.stores.base import Claim, Place
+from mantlet.ratelimit.stores.redis.denial_cache import Refusals
 from mantlet.ratelimit.stores.redis.store import RedisStore
-from mantlet.ratelimit.stores.store import Claim, Place
 from tests.ratelimit.redis.asked import Asked, asked
 from tests.ratelimit.stores.model import MINUTE, SECOND, Bucket, Clock
 

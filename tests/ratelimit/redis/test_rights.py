@@ -11,8 +11,8 @@ import pytest
 
 from mantlet import Quota
 from mantlet.exceptions import StoreError
+from mantlet.ratelimit.stores.base import Claim, Place
 from mantlet.ratelimit.stores.redis import store as page
-from mantlet.ratelimit.stores.store import Claim, Place
 from tests.ratelimit.redis.asked import asked
 from tests.ratelimit.redis.servers import quiet_port
 from tests.servers.server import HOST

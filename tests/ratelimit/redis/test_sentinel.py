@@ -11,7 +11,7 @@ import pytest
 import uvloop
 
 from mantlet.ratelimit.stores.redis.client import Remote
-from mantlet.ratelimit.stores.redis.client.errors import CommandError, Outage
+from mantlet.ratelimit.stores.redis.client.resp import CommandError, Outage
 from tests.ratelimit.redis.conftest import AMPLE, Way, timed
 from tests.ratelimit.redis.servers import Valkey, listen, quiet_port
 from tests.servers.server import HOST, poll

@@ -12,10 +12,10 @@ import pytest
 from mantlet import Quota
 from mantlet._internal import coroutines as steps
 from mantlet.exceptions import StoreOutage
-from mantlet.ratelimit.stores.redis.asking import server_key
-from mantlet.ratelimit.stores.redis.client.topology import slot_of
+from mantlet.ratelimit.stores.base import Claim, Place
+from mantlet.ratelimit.stores.redis.client.clients import slot_of
+from mantlet.ratelimit.stores.redis.script_client import server_key
 from mantlet.ratelimit.stores.redis.store import RedisStore
-from mantlet.ratelimit.stores.store import Claim, Place
 from tests.ratelimit.redis.asked import Asked, asked
 from tests.ratelimit.redis.conftest import AMPLE, Way, timed
 from tests.ratelimit.redis.servers import SLOTS
@@ -23,7 +23,7 @@ from tests.ratelimit.redis.servers import SLOTS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mantlet.ratelimit.stores.store import Rooms
+    from mantlet.ratelimit.stores.base import Rooms
     from tests.ratelimit.redis.servers import Cluster, Valkey
 
 YEARLY = Quota("1/year", burst=3)

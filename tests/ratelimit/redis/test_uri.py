@@ -12,8 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mantlet.ratelimit.stores.redis.client import Remote
-from mantlet.ratelimit.stores.redis.client.address import Address
-from mantlet.ratelimit.stores.redis.client.uri import Login, hide, parse
+from mantlet.ratelimit.stores.redis.client.uri import Address, Login, hide, parse
 from tests.ratelimit.redis.servers import openssl
 
 if TYPE_CHECKING:

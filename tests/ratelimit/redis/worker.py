@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from mantlet import Quota
 from mantlet._internal import coroutines as steps
+from mantlet.ratelimit.stores.base import Claim, Place, Rooms
 from mantlet.ratelimit.stores.redis.store import RedisStore
-from mantlet.ratelimit.stores.store import Claim, Place, Rooms
 from tests.ratelimit.processes import say, wait
 
 if TYPE_CHECKING:

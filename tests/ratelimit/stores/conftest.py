@@ -14,8 +14,8 @@ import pytest
 
 from mantlet.ratelimit.stores.lmdb import LmdbStore
 from mantlet.ratelimit.stores.memory import MemoryStore
-from mantlet.ratelimit.stores.redis import asking
-from mantlet.ratelimit.stores.redis.script import SCRIPT
+from mantlet.ratelimit.stores.redis import script_client as asking
+from mantlet.ratelimit.stores.redis.script_client import SCRIPT
 from mantlet.ratelimit.stores.redis.store import RedisStore
 from tests.ratelimit.redis.servers import Valkey
 from tests.ratelimit.stores.model import SECOND, Clock
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from mantlet.ratelimit.stores.store import Claim, Place, Rooms
+    from mantlet.ratelimit.stores.base import Claim, Place, Rooms
 
 #: A time of day, for stores that go by it.
 START = 1_750_000_000 * SECOND

@@ -10,7 +10,7 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import TYPE_CHECKING
 
-from mantlet.ratelimit.stores.store import Claim, Place
+from mantlet.ratelimit.stores.base import Claim, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

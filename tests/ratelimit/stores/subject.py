@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, TypeVar
 
-from mantlet.ratelimit.stores.store import Claim, LocalStore
+from mantlet.ratelimit.stores.base import Claim, LocalStore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from fractions import Fraction
 
     from mantlet import Quota
-    from mantlet.ratelimit.stores.store import Place, Rooms, Store
+    from mantlet.ratelimit.stores.base import Place, Rooms, Store
     from tests.ratelimit.stores.model import Clock
 
 T = TypeVar("T")

@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mantlet import Quota
+from mantlet.ratelimit.stores.base import Claim, Place
 from mantlet.ratelimit.stores.memory import MemoryStore
-from mantlet.ratelimit.stores.store import Claim, Place
 from tests.ratelimit.stores.model import HOUR, SECOND, Bucket, Clock
 from tests.ratelimit.stores.subject import Subject
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from mantlet import Quota
 from mantlet.ratelimit.decision import BucketDecision
-from mantlet.ratelimit.stores.store import Claim, Place
+from mantlet.ratelimit.stores.base import Claim, Place
 from tests.ratelimit.stores.conftest import START
 from tests.ratelimit.stores.model import DAY, SECOND, Bucket, Model
 from tests.ratelimit.stores.subject import Subject, agree

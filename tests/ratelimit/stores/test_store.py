@@ -8,7 +8,7 @@ from math import ceil
 import pytest
 
 from mantlet import Quota
-from mantlet.ratelimit.stores.store import Claim, Place
+from mantlet.ratelimit.stores.base import Claim, Place
 from tests.ratelimit.stores.model import DAY, HOUR, MINUTE, SECOND, Bucket
 from tests.ratelimit.stores.subject import Subject, agree
 

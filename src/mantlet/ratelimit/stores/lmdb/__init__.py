@@ -35,7 +35,7 @@ A bucket takes about 75 bytes. A flood of new clients does not get beyond ``max_
 from collections.abc import Callable
 
 try:
-    from mantlet.ratelimit.stores.lmdb.directory import read_path
+    from mantlet.ratelimit.stores.lmdb.environment import read_path
     from mantlet.ratelimit.stores.lmdb.store import LmdbStore
 except ModuleNotFoundError as error:
     if error.name == "lmdb":

@@ -24,12 +24,12 @@ from itertools import compress
 
 from mantlet._internal.coroutines import start_eagerly
 from mantlet.exceptions import StoreOutage
-from mantlet.ratelimit.stores.redis.asking import Asker, server_key
-from mantlet.ratelimit.stores.redis.breaker import Breakers
+from mantlet.ratelimit.stores.base import Claim, Place, Rooms, Store, taken
+from mantlet.ratelimit.stores.redis.circuit_breaker import Breakers
 from mantlet.ratelimit.stores.redis.client import Remote
-from mantlet.ratelimit.stores.redis.leases import Leases
-from mantlet.ratelimit.stores.redis.refusals import Refusals
-from mantlet.ratelimit.stores.store import Claim, Place, Rooms, Store, taken
+from mantlet.ratelimit.stores.redis.denial_cache import Refusals
+from mantlet.ratelimit.stores.redis.prefetch import Leases
+from mantlet.ratelimit.stores.redis.script_client import Asker, server_key
 
 __all__ = ["RedisStore"]
 

@@ -2,16 +2,127 @@
 
 import re
 import socket
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv6Address
 from ssl import SSLContext
-from typing import Final, Literal, cast
+from typing import Final, Literal, NamedTuple, cast
 from urllib.parse import unquote
 
-from mantlet.ratelimit.stores.redis.client.address import Address, read_address
-from mantlet.ratelimit.stores.redis.client.tls import TLS_OPTIONS, tls_context
+__all__ = [
+    "TLS_OPTIONS",
+    "Address",
+    "Location",
+    "Login",
+    "hide",
+    "host_address",
+    "parse",
+    "read_address",
+    "tls_context",
+]
 
-__all__ = ["Location", "Login", "hide", "parse"]
+
+# A label has at most 63 octets, a name 253 (RFC 1035, 2.3.4). Container networks use underscores.
+_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
+_WRITTEN = re.compile(r"(?:\[(?P<v6>[^\[\]]+)\]|(?P<name>[^\[\]:]+))(?::(?P<port>[0-9]{1,5}))?")
+
+
+class Address(NamedTuple):
+    """Where a server listens.
+
+    Attributes:
+        host: a name or an IP address; for a Unix socket, its path.
+        port: 0 for a Unix socket.
+    """
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        if not self.port:
+            return self.host
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def host_address(host: str, port: int) -> Address | None:
+    """Return the address of a host and a port, or None if there can be none."""
+    if not 1 <= port <= 65535:
+        return None
+    if ":" in host:
+        try:
+            IPv6Address(host)
+        except ValueError:
+            return None
+    elif not _NAME.fullmatch(host):
+        return None
+    return Address(host, port)
+
+
+def read_address(written: str, default_port: int) -> Address | None:
+    """Return the address that ``host``, ``host:port`` or ``[ipv6]:port`` says, or None."""
+    match = _WRITTEN.fullmatch(written)
+    if match is None or (match["v6"] and ":" not in match["v6"]):
+        return None
+    return host_address(match["v6"] or match["name"], int(match["port"] or default_port))
+
+
+TLS_OPTIONS: Final = (
+    "ssl_ca_certs",
+    "ssl_certfile",
+    "ssl_keyfile",
+    "ssl_cert_reqs",
+    "ssl_check_hostname",
+)
+
+
+def tls_context(options: Mapping[str, str]) -> ssl.SSLContext:
+    """Return what these options say: by default, the server must prove its name.
+
+    Args:
+        options: as in the URI. ``ssl_cert_reqs=none`` believes any server.
+
+    Raises:
+        ValueError: an option has no right value, or its file can't be read.
+    """
+    required = _choice(options, "ssl_cert_reqs", {"required": True, "none": False}, default=True)
+    check = _choice(options, "ssl_check_hostname", {"true": True, "false": False}, default=required)
+    if check and not required:
+        raise ValueError("ssl_check_hostname=true needs ssl_cert_reqs=required")
+    certfile, keyfile = options.get("ssl_certfile"), options.get("ssl_keyfile")
+    if keyfile is not None and certfile is None:
+        raise ValueError("ssl_keyfile needs ssl_certfile")
+    try:
+        context = ssl.create_default_context(cafile=options.get("ssl_ca_certs"))
+    except OSError as error:
+        raise ValueError(f"ssl_ca_certs can't be read: {_why(error)}") from None
+    context.check_hostname = check
+    context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_NONE
+    if certfile is not None:
+        try:
+            # Without a password at hand, OpenSSL would ask for one at the terminal.
+            context.load_cert_chain(certfile, keyfile, password="")
+        except OSError as error:
+            raise ValueError(
+                f"ssl_certfile, with ssl_keyfile, can't be read: {_why(error)}"
+            ) from None
+    return context
+
+
+def _choice(
+    options: Mapping[str, str], name: str, meanings: Mapping[str, bool], *, default: bool
+) -> bool:
+    chosen = options.get(name)
+    if chosen is None:
+        return default
+    if chosen not in meanings:
+        raise ValueError(f"{name} must be {' or '.join(meanings)}, not {chosen!r}")
+    return meanings[chosen]
+
+
+def _why(error: OSError) -> str:
+    return error.strerror or type(error).__name__
+
 
 Topology = Literal["single", "cluster", "sentinel"]
 

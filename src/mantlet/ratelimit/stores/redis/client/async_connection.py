@@ -6,10 +6,16 @@ from math import inf
 from time import monotonic
 from typing import Any
 
-from mantlet.ratelimit.stores.redis.client.address import Address
-from mantlet.ratelimit.stores.redis.client.errors import Lost, Outage
-from mantlet.ratelimit.stores.redis.client.links import Link
-from mantlet.ratelimit.stores.redis.client.wire import MORE, NONSENSE, PushNotification, make_reader
+from mantlet.ratelimit.stores.redis.client.resp import (
+    MORE,
+    NONSENSE,
+    Lost,
+    Outage,
+    PushNotification,
+    make_reader,
+)
+from mantlet.ratelimit.stores.redis.client.transport import Link
+from mantlet.ratelimit.stores.redis.client.uri import Address
 
 __all__ = ["Connection"]
 

@@ -8,8 +8,8 @@ from typing import Final
 
 from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.quota import Quota
-from mantlet.ratelimit.stores.redis.asking import Answer, Asker
-from mantlet.ratelimit.stores.store import Claim, Place, Rooms, taken
+from mantlet.ratelimit.stores.base import Claim, Place, Rooms, taken
+from mantlet.ratelimit.stores.redis.script_client import Answer, Asker
 
 __all__ = ["Leases"]
 

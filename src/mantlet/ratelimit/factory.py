@@ -9,10 +9,9 @@ from typing import Any, Literal
 from mantlet._internal.options import check_int, check_number
 from mantlet.ratelimit.book import Book
 from mantlet.ratelimit.counter import Counter
-from mantlet.ratelimit.fallback import Fallback
-from mantlet.ratelimit.stores.memory import MemoryStore
-from mantlet.ratelimit.stores.store import Store, hidden
-from mantlet.ratelimit.windows import Windows
+from mantlet.ratelimit.stores.base import Store, hidden
+from mantlet.ratelimit.stores.memory import Fallback, MemoryStore
+from mantlet.ratelimit.window_strategy import Windows
 
 __all__ = ["Outage", "StoreOptions", "open_counter"]
 

@@ -5,7 +5,7 @@ from random import uniform
 from threading import Lock
 from time import monotonic
 
-from mantlet.ratelimit.stores.redis.client.address import Address
+from mantlet.ratelimit.stores.redis.client.uri import Address
 
 __all__ = ["Breaker", "Breakers"]
 

@@ -9,10 +9,17 @@ from time import monotonic
 from typing import Any, TypeVar
 from weakref import finalize
 
-from mantlet.ratelimit.stores.redis.client.address import Address
-from mantlet.ratelimit.stores.redis.client.errors import Lost, Outage, time_left
-from mantlet.ratelimit.stores.redis.client.links import Greet, Link
-from mantlet.ratelimit.stores.redis.client.wire import MORE, NONSENSE, PushNotification, make_reader
+from mantlet.ratelimit.stores.redis.client.resp import (
+    MORE,
+    NONSENSE,
+    Lost,
+    Outage,
+    PushNotification,
+    make_reader,
+    time_left,
+)
+from mantlet.ratelimit.stores.redis.client.transport import Greet, Link
+from mantlet.ratelimit.stores.redis.client.uri import Address
 
 __all__ = ["BlockingTransport"]
 

@@ -1,13 +1,50 @@
-"""What can go wrong between here and the server, and whose fault it is."""
+"""The protocol's bytes (RESP2 and RESP3), which hiredis reads and writes."""
 
 import re
 import time
+from collections.abc import Callable
 
 from mantlet.exceptions import StoreError, StoreOutage
-from mantlet.ratelimit.stores.redis.client.address import Address
-from mantlet.ratelimit.stores.redis.client.wire import ReplyError
+from mantlet.ratelimit.stores.redis.client.uri import Address
 
-__all__ = ["CommandError", "Lost", "Outage", "error_code", "refusal", "time_left"]
+__all__ = [
+    "MORE",
+    "NONSENSE",
+    "CommandError",
+    "Lost",
+    "Outage",
+    "PushNotification",
+    "Reader",
+    "ReplyError",
+    "error_code",
+    "make_reader",
+    "pack",
+    "refusal",
+    "time_left",
+]
+
+try:
+    from hiredis import ProtocolError, PushNotification, Reader, ReplyError, pack_command
+except ImportError as error:
+    raise ImportError(
+        "a store in Redis or Valkey needs hiredis 3.2 or later: pip install mantlet[redis]"
+    ) from error
+
+
+#: What a reader has where no reply is complete. RESP3 knows None and False as replies.
+MORE = object()
+#: What a reader raises on bytes that are no reply; TypeError is for a map with odd keys.
+NONSENSE = (ProtocolError, TypeError)
+
+Pack = Callable[[tuple[bytes | str | int, ...]], bytes]
+#: Returns the bytes of a command. Text is UTF-8.
+pack: Pack = pack_command  # type: ignore[assignment]  # its stub knows commands of one word only
+
+
+def make_reader() -> Reader:
+    """Return a reader whose replies are bytes, numbers, lists, and errors not raised."""
+    return Reader(notEnoughData=MORE)
+
 
 #: Errors that say that the server, or this part of a cluster, can't serve anyone just now.
 _DOWN = frozenset(

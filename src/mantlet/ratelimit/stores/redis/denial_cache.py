@@ -6,7 +6,7 @@ from time import monotonic_ns
 from typing import Final
 
 from mantlet.ratelimit.bucket import take
-from mantlet.ratelimit.stores.store import Claim, Place, Rooms
+from mantlet.ratelimit.stores.base import Claim, Place, Rooms
 
 __all__ = ["Refusals"]
 

@@ -28,8 +28,8 @@ from mantlet._internal.coroutines import start_eagerly
 from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.decision import SECOND, Decision, seconds
 from mantlet.ratelimit.quota import Quota
-from mantlet.ratelimit.stores.store import Claim, hidden
-from mantlet.ratelimit.stores.windows import WindowMemory
+from mantlet.ratelimit.stores.base import Claim, hidden
+from mantlet.ratelimit.stores.window_storage import WindowMemory
 
 __all__ = ["Standing", "WindowDecision", "Windows"]
 
