@@ -179,9 +179,9 @@ def test_a_place_is_free_after_a_cancellation_before_the_store_has_answered() ->
                 await asyncio.Event().wait()
             return found
 
-        def bind(self, waits: bool) -> Store:
+        def bind(self, is_async: bool) -> Store:
             bound = Slow()
-            bound.__dict__ |= self.__dict__ | {"waits": waits}
+            bound.__dict__ |= self.__dict__ | {"is_async": is_async}
             return bound
 
     async def run() -> int | None:

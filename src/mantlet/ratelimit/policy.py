@@ -33,7 +33,7 @@ from mantlet.ratelimit.checks import Checks
 from mantlet.ratelimit.concurrency import Concurrency
 from mantlet.ratelimit.counter import Outcome
 from mantlet.ratelimit.decision import BucketDecision
-from mantlet.ratelimit.factory import Outage, StoreOptions, open_counter
+from mantlet.ratelimit.factory import OutageAction, StoreOptions, create_engine
 from mantlet.ratelimit.fields import HEADERS, Fields, add_fields, refuse, refuse_for_outage
 from mantlet.ratelimit.keys import client_address
 from mantlet.ratelimit.keys.key import KeyFunction, as_key
@@ -116,7 +116,7 @@ class RateLimiter(Checks, Messages, Policy):
         burst: int | None = None,
         namespace: str = "mantlet",
         max_keys: int | None = None,
-        on_outage: Outage = "local",
+        on_outage: OutageAction = "local",
         deadline: float = 0.05,
         lease: int | None = None,
         workers: int | None = None,
@@ -152,7 +152,7 @@ class RateLimiter(Checks, Messages, Policy):
             shadow=shadow,
         )
         options = StoreOptions(max_keys, clock, on_outage, deadline, lease, workers)
-        self._counter = open_counter(store, book, options)
+        self._counter = create_engine(store, book, options)
         self._headers = headers
         self._on_outage = on_outage
         self._routed = book.routed

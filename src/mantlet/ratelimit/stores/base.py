@@ -1,181 +1,198 @@
-"""What every store of buckets does: the protocol that a new one implements, in one file.
+"""The protocol that every store implements: requests for tokens and slots, and their results.
 
-A store keeps two kinds of things. A **bucket** is one number: the time at which it is full again
-(see `mantlet.ratelimit.bucket`); a missing one is full. The **places** of a key say who is in
-flight at the moment, and until when each of them is believed.
+A store keeps two kinds of state. A **bucket** is one number: the time at which it will be full
+again (see `mantlet.ratelimit.bucket`). A missing bucket is full. The **slots** of a key record
+which requests are in flight, and for how long each of them is trusted to be.
 
-All that a request wants is taken in one call, all of it or nothing, and so that no other caller can
-come between. A store whose answer has to be waited for returns an awaitable in the place of the
-answer; everything else about it is the same.
+Everything an HTTP request needs is taken in one atomic call: all of it or nothing. A store on the
+network returns an awaitable wherever a local store returns the result itself.
 """
 
 import re
 from abc import abstractmethod
 from collections.abc import Awaitable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from mantlet.ratelimit.quota import Quota
 
-__all__ = ["Claim", "LocalStore", "Place", "Rooms", "Store", "hidden", "taken"]
+__all__ = [
+    "LocalStore",
+    "Remaining",
+    "SlotRequest",
+    "Store",
+    "StoreRequest",
+    "TokenRequest",
+    "granted",
+    "redact_uri",
+]
 
-_SECRETIVE = re.compile(r"@|pass|pw|secret|token|auth", re.IGNORECASE)
+_SENSITIVE = re.compile(r"@|pass|pw|secret|token|auth", re.IGNORECASE)
 _SCHEME = re.compile(r"[a-z][a-z0-9+]{0,40}://", re.IGNORECASE)
-#: For each that was wanted, in their order: what is left. Ticks of its quota for a `Claim`, places
-#: for a `Place`. A negative number is what was missing, and then nothing at all was taken. None
-#: where a store that refuses at once has not looked.
-Rooms = list[int | None]
 
 
-class Claim(NamedTuple):
-    """Tokens wanted from one bucket.
+class TokenRequest(NamedTuple):
+    """A request for tokens from one bucket.
 
     Attributes:
-        key: names the bucket. The part up to the first colon is the limit's, the rest the client's.
-        quota: the bucket's size and refill. A key always comes with one and the same.
-        cost: how many tokens, at least 0.
-        shadow: whether it is only tried out: a refusal of it keeps nothing else from being taken.
-        refundable: whether the tokens may be given back, so that a refusal may not hold for long.
+        key: identifies the bucket: the limit before the first colon, the client after it.
+        quota: the bucket's size and refill rate. A key is always used with the same quota.
+        cost: number of tokens, at least 0.
+        is_report_only: whether a denial leaves the other requests of the same call unaffected.
+        is_refundable: whether the tokens may be given back later, so that a denial may not hold for
+            long.
     """
 
     key: str
     quota: Quota
     cost: int = 1
-    shadow: bool = False
-    refundable: bool = False
+    is_report_only: bool = False
+    is_refundable: bool = False
 
 
-class Place(NamedTuple):
-    """A place wanted among those that may be in flight for a key at once.
+class SlotRequest(NamedTuple):
+    """A request for one of the slots that bound how many requests of a key may be in flight.
 
     Attributes:
-        key: names the places, as that of a `Claim` names the bucket.
-        limit: how many there are.
-        lease: in nanoseconds; a place that was not given back by then is free again. Only in stores
-            that outlive the process that took it.
-        holder: an identifier of the request, 16 hexadecimal digits.
-        shadow: as that of a `Claim`.
+        key: identifies the set of slots, in the same form as `TokenRequest.key`.
+        limit: number of slots.
+        lease: in nanoseconds; a slot that has not been given back by then is free again. Only used
+            by stores that outlive the process.
+        holder: an identifier of the HTTP request: 16 hexadecimal digits.
+        is_report_only: see `TokenRequest`.
     """
 
     key: str
     limit: int
     lease: int
     holder: str
-    shadow: bool = False
+    is_report_only: bool = False
+
+
+StoreRequest: TypeAlias = TokenRequest | SlotRequest
+
+#: The remaining amount for each request, in order: ticks of its quota for a `TokenRequest`, slots
+#: for a `SlotRequest`. A negative number is the amount that was missing. None if the store denied
+#: another request of the call without looking at this one.
+Remaining: TypeAlias = list[int | None]
 
 
 class Store:
-    """Where buckets are kept."""
+    """A place where buckets and slots are kept."""
 
     @abstractmethod
-    def take(self, wanted: Sequence[Claim | Place]) -> Rooms | Awaitable[Rooms]:
-        """Take all that is wanted, or nothing.
+    def take(self, requests: Sequence[StoreRequest]) -> Remaining | Awaitable[Remaining]:
+        """Take everything that is requested, or nothing.
 
-        All of those without ``shadow`` are taken if none of them is refused. Those with it are
-        taken if, besides, none of themselves is refused.
+        The enforced requests are granted unless one of them is denied. The report-only requests are
+        granted unless any request is denied.
 
         Args:
-            wanted: at least one, no key twice.
+            requests: at least one; no key twice.
 
         Raises:
-            StoreOutage: the store can't be used at the moment.
+            StoreOutage: the store is unavailable.
         """
         raise NotImplementedError
 
     def take_one(self, key: str, quota: Quota, cost: int) -> int | Awaitable[int]:
-        """Take from one bucket: `take()` for what nearly every request wants.
+        """Take from one bucket: `take()` for the most common case.
 
         Returns:
-            The room left, or what is missing if negative.
+            The remaining ticks; if negative, the ticks that were missing.
 
         Raises:
-            StoreOutage: the store can't be used at the moment.
+            StoreOutage: the store is unavailable.
         """
-        rooms = self.take((Claim(key, quota, cost),))
-        return _only(rooms) if isinstance(rooms, list) else _only_later(rooms)
+        remaining = self.take((TokenRequest(key, quota, cost),))
+        return _only(remaining) if isinstance(remaining, list) else _await_only(remaining)
 
     @abstractmethod
-    def peek(self, wanted: Sequence[Claim | Place]) -> Rooms | Awaitable[Rooms]:
-        """Return what `take()` would return, and take nothing."""
+    def peek(self, requests: Sequence[StoreRequest]) -> Remaining | Awaitable[Remaining]:
+        """Return the result that `take()` would have, without taking anything."""
         raise NotImplementedError
 
     @abstractmethod
-    def give(self, given: Sequence[Claim | Place]) -> Awaitable[None] | None:
-        """Give tokens and places back that were taken. A bucket never holds more than its burst."""
+    def give_back(self, requests: Sequence[StoreRequest]) -> Awaitable[None] | None:
+        """Give back tokens and slots that were taken. A bucket never holds more than its burst."""
         raise NotImplementedError
 
     @abstractmethod
-    def hold(self, claims: Sequence[Claim], nanoseconds: int) -> Awaitable[None] | None:
-        """Empty buckets so that the next token of each comes in so many ``nanoseconds``.
+    def block(self, requests: Sequence[TokenRequest], nanoseconds: int) -> Awaitable[None] | None:
+        """Empty buckets so that each gets its next token after ``nanoseconds``.
 
-        One whose next token comes later than that anyway is left as it is.
+        A bucket whose next token would come even later is left as it is.
         """
         raise NotImplementedError
 
     @abstractmethod
-    def forget(self, keys: Sequence[str]) -> Awaitable[None] | None:
-        """Make buckets full, and places free, again."""
+    def reset(self, keys: Sequence[str]) -> Awaitable[None] | None:
+        """Refill the buckets, and free the slots, of these keys."""
         raise NotImplementedError
 
-    def bind(self, waits: bool) -> "Store":
-        """Return the store as a face uses it.
+    def bind(self, is_async: bool) -> "Store":
+        """Return the store as a protocol adapter uses it.
 
         Args:
-            waits: whether it may be waited for on an event loop, as under ASGI.
+            is_async: whether it is called on an event loop, as under ASGI.
         """
         return self
 
     def open(self) -> Awaitable[None] | None:
-        """Prepare, before the first request.
+        """Prepare the store before the first request.
 
         Raises:
-            StoreError: it can't be opened, and waiting would not mend that.
+            StoreError: it can't be opened, and retrying would not help.
         """
 
     def close(self) -> Awaitable[None] | None:
-        """Let go of what it holds open."""
+        """Release the resources that the store holds."""
 
 
 class LocalStore(Store):
-    """A store on this host: it answers at once, and there is nothing to be opened or bound."""
+    """A store on this host: it returns results at once and needs no opening or binding."""
 
     @abstractmethod
-    def take(self, wanted: Sequence[Claim | Place]) -> Rooms:
-        """Take all that is wanted, or nothing."""
+    def take(self, requests: Sequence[StoreRequest]) -> Remaining:
+        """Take everything that is requested, or nothing."""
         raise NotImplementedError
 
     def take_one(self, key: str, quota: Quota, cost: int) -> int:
-        """Take from one bucket; return the room left, or what is missing if negative."""
-        return _only(self.take((Claim(key, quota, cost),)))
+        """Take from one bucket; return the remaining ticks; if negative, the missing ones."""
+        return _only(self.take((TokenRequest(key, quota, cost),)))
 
     @abstractmethod
-    def peek(self, wanted: Sequence[Claim | Place]) -> Rooms:
-        """Return what `take()` would return, and take nothing."""
+    def peek(self, requests: Sequence[StoreRequest]) -> Remaining:
+        """Return the result that `take()` would have, without taking anything."""
         raise NotImplementedError
 
 
-def _only(rooms: Rooms) -> int:
-    (room,) = rooms
-    assert room is not None  # noqa: S101  # for the type checker: a single one is always looked at
-    return room
+def _only(remaining: Remaining) -> int:
+    (value,) = remaining
+    assert value is not None  # noqa: S101  # for the type checker: a single one is always looked at
+    return value
 
 
-async def _only_later(rooms: Awaitable[Rooms]) -> int:
-    return _only(await rooms)
+async def _await_only(remaining: Awaitable[Remaining]) -> int:
+    return _only(await remaining)
 
 
-def hidden(uri: str | bytes) -> str:
-    """Return what may be shown of a URI that nobody can read.
+def redact_uri(uri: str | bytes) -> str:
+    """Return a printable form of a URI that could not be parsed.
 
-    Where there may be a password in it, that is its scheme alone.
+    If the URI may contain a password, only its scheme is shown.
     """
     text = uri if isinstance(uri, str) else uri.decode("utf-8", "replace")
-    if not _SECRETIVE.search(text):
+    if not _SENSITIVE.search(text):
         return repr(uri)
     match = _SCHEME.match(text)
     return "***" if match is None else f"{match[0]}***"
 
 
-def taken(wanted: Sequence[Claim | Place], rooms: Sequence[int | None]) -> list[bool]:
-    """Return which of the wanted have been taken, by what `Store.take()` answered."""
-    refused = {one.shadow for one, room in zip(wanted, rooms, strict=True) if (room or 0) < 0}
-    return [False not in refused and not (refused and one.shadow) for one in wanted]
+def granted(requests: Sequence[StoreRequest], remaining: Sequence[int | None]) -> list[bool]:
+    """Return for each request whether it was granted, given the result of `Store.take()`."""
+    denied = {
+        request.is_report_only
+        for request, left in zip(requests, remaining, strict=True)
+        if (left or 0) < 0
+    }
+    return [False not in denied and not (denied and request.is_report_only) for request in requests]

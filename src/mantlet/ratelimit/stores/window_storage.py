@@ -1,8 +1,8 @@
-"""Windows in this process's memory: a storage for the strategies of `limits`, without a thread.
+"""An in-memory storage for the window strategies of `limits`, without a thread.
 
-The storage of that name in `limits` starts a timer thread to forget what has expired, and keeps as
-many keys as clients send. This one looks at the two oldest keys whenever a new one comes, and keeps
-a stated number of them. It is used under a lock of its owner's.
+The memory storage that comes with `limits` starts a timer thread to drop expired keys, and its
+number of keys is unbounded. This one checks the two oldest keys whenever a new key arrives and
+keeps a bounded number of them. It does no locking: its owner calls it under a lock.
 """
 
 import time
@@ -13,16 +13,16 @@ from typing import Final
 
 from limits.storage import MovingWindowSupport, SlidingWindowCounterSupport, Storage
 
-__all__ = ["WindowMemory"]
+__all__ = ["MemoryWindowStorage"]
 
-#: How many of the oldest keys a new one looks at for one that may leave.
+#: How many of the oldest keys are checked for removal whenever a new key is added.
 _SWEEP: Final = 2
-#: The key that all share for which there is no room.
+#: The key shared by all keys for which there is no room.
 _SHARED: Final = ""
 
 
-class _Entry:
-    """What is known of one key: a count, or the times of requests; until when."""
+class _Window:
+    """The state of one key: a count or the times of requests, and when it expires."""
 
     __slots__ = ("count", "expires", "times")
 
@@ -32,15 +32,16 @@ class _Entry:
         self.times: list[float] = []
 
 
-class WindowMemory(Storage, MovingWindowSupport, SlidingWindowCounterSupport):
-    """Counts, and times of requests, by key.
+class MemoryWindowStorage(Storage, MovingWindowSupport, SlidingWindowCounterSupport):
+    """Counts and request times, by key.
 
-    A key whose window has passed is the same as no key. One whose window has not is never dropped
-    to make room; when the storage is full of these, all further ones share one.
+    A key whose window has passed is equivalent to a missing key. A key whose window is still open
+    is never dropped to make room; once the storage is full of these, all further keys share one
+    window.
 
     Args:
-        max_keys: how many are kept, at about 400 bytes each, and for a moving window 32 more for
-            each request in it.
+        max_keys: maximum number of keys, at about 400 bytes each, plus 32 bytes for each request
+            in a moving window.
     """
 
     STORAGE_SCHEME = None
@@ -48,122 +49,123 @@ class WindowMemory(Storage, MovingWindowSupport, SlidingWindowCounterSupport):
     def __init__(self, max_keys: int) -> None:
         super().__init__()
         self._max_keys = max_keys
-        self._entries: dict[str, _Entry] = {}
+        self._windows: dict[str, _Window] = {}
         self._order: deque[str] = deque()
 
     @property
     def base_exceptions(self) -> type[Exception]:
-        """There is nothing here that fails."""
+        """Return the exceptions that `limits` wraps; this storage raises none."""
         return OSError
 
-    def _find(self, key: str) -> _Entry | None:
-        """Return what is known of a key, of those that share one if there is no room for it."""
-        entry = self._entries.get(key)
-        if entry is None and len(self._order) >= self._max_keys:
-            entry = self._entries.get(_SHARED)
-        return None if entry is None or entry.expires <= time.time() else entry
+    def _find(self, key: str) -> _Window | None:
+        """Return the open window of a key; the shared one if there is no room for the key."""
+        window = self._windows.get(key)
+        if window is None and len(self._order) >= self._max_keys:
+            window = self._windows.get(_SHARED)
+        return None if window is None or window.expires <= time.time() else window
 
-    def _admit(self, key: str, expires: float) -> _Entry:
-        """Return the entry of a key, made anew where there is none, or its window has passed."""
-        found = self._entries.get(key)
+    def _find_or_add(self, key: str, expires: float) -> _Window:
+        """Return the window of a key, a new one if there is none or it has expired."""
+        found = self._windows.get(key)
         if found is None:
             self._sweep()
             if len(self._order) >= self._max_keys:
                 key = _SHARED
-                found = self._entries.get(key)
+                found = self._windows.get(key)
             else:
                 self._order.append(key)
         if found is None or found.expires <= time.time():
-            found = self._entries[key] = _Entry(expires)
+            found = self._windows[key] = _Window(expires)
         return found
 
     def _sweep(self) -> None:
         order, now = self._order, time.time()
         for _ in range(min(_SWEEP, len(order))):
             oldest = order.popleft()
-            if self._entries[oldest].expires <= now:
-                del self._entries[oldest]
+            if self._windows[oldest].expires <= now:
+                del self._windows[oldest]
             else:
                 order.append(oldest)
 
-    # -- what the strategies ask for ---------------------------------------------------------------
+    # -- the interface that the strategies use -----------------------------------------------------
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Count so many more; the first one begins a window of ``expiry`` seconds."""
-        entry = self._admit(key, time.time() + expiry)
-        entry.count += amount
-        return entry.count
+        """Add ``amount`` to a count; the first hit opens a window of ``expiry`` seconds."""
+        window = self._find_or_add(key, time.time() + expiry)
+        window.count += amount
+        return window.count
 
     def get(self, key: str) -> int:
-        """Return the count."""
-        entry = self._find(key)
-        return 0 if entry is None else entry.count
+        """Return the count of a key."""
+        window = self._find(key)
+        return 0 if window is None else window.count
 
     def get_expiry(self, key: str) -> float:
-        """Return when the window ends, in seconds since 1970; now where there is none."""
-        entry = self._find(key)
-        return time.time() if entry is None else entry.expires
+        """Return the Unix time at which the window ends; now if there is no window."""
+        window = self._find(key)
+        return time.time() if window is None else window.expires
 
     def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        """Add requests to a moving window, if they fit in."""
+        """Add requests to a moving window if they fit; return whether they did."""
         now = time.time()
-        _, within = self.get_moving_window(key, limit, expiry)
-        if within + amount > limit:
+        _, count = self.get_moving_window(key, limit, expiry)
+        if count + amount > limit:
             return False
-        entry = self._admit(key, now + expiry)
-        del entry.times[: bisect_right(entry.times, now - expiry)]
-        entry.times += [now] * amount
-        entry.expires = now + expiry
+        window = self._find_or_add(key, now + expiry)
+        del window.times[: bisect_right(window.times, now - expiry)]
+        window.times += [now] * amount
+        window.expires = now + expiry
         return True
 
     def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
-        """Return when the oldest request of a moving window came, and how many are in it."""
+        """Return the time of the oldest request in a moving window, and the number of requests."""
         now = time.time()
-        entry = self._find(key)
-        times = [] if entry is None else entry.times
+        window = self._find(key)
+        times = [] if window is None else window.times
         first = bisect_right(times, now - expiry)
-        within = len(times) - first
-        return (times[first] if within else now), within
+        count = len(times) - first
+        return (times[first] if count else now), count
 
     def acquire_sliding_window_entry(
         self, key: str, limit: int, expiry: int, amount: int = 1
     ) -> bool:
-        """Count so many more in a sliding window, if they fit in."""
-        before, left, count, _ = self.get_sliding_window(key, expiry)
-        if floor(before * left / expiry + count) + amount > limit:
+        """Add ``amount`` to a sliding window if it fits; return whether it did."""
+        previous, left, count, _ = self.get_sliding_window(key, expiry)
+        if floor(previous * left / expiry + count) + amount > limit:
             return False
-        entry = self._admit(self._current(key, expiry), time.time() + 2 * expiry)
-        entry.count += amount
+        window = self._find_or_add(self._interval_key(key, expiry), time.time() + 2 * expiry)
+        window.count += amount
         return True
 
     def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
-        """Return the counts of the last window and of this one, each with its seconds to live."""
+        """Return the counts of the previous and the current window, each with its time to live."""
         left = expiry - time.time() % expiry
-        before = self.get(self._current(key, expiry, back=1))
-        return before, left if before else 0.0, self.get(self._current(key, expiry)), left + expiry
+        previous = self.get(self._interval_key(key, expiry, back=1))
+        current = self.get(self._interval_key(key, expiry))
+        return previous, left if previous else 0.0, current, left + expiry
 
     def clear_sliding_window(self, key: str, expiry: int) -> None:
-        """Forget a sliding window."""
-        self.clear(self._current(key, expiry))
-        self.clear(self._current(key, expiry, back=1))
+        """Clear a sliding window."""
+        self.clear(self._interval_key(key, expiry))
+        self.clear(self._interval_key(key, expiry, back=1))
 
     @staticmethod
-    def _current(key: str, expiry: int, back: int = 0) -> str:
+    def _interval_key(key: str, expiry: int, back: int = 0) -> str:
         return f"{key}/{int(time.time() // expiry) - back}"
 
     def clear(self, key: str) -> None:
-        """Forget a key."""
-        entry = self._entries.get(key)
-        if entry is not None:
-            entry.expires = 0.0  # it leaves with the next sweep
+        """Clear a key."""
+        window = self._windows.get(key)
+        if window is not None:
+            window.expires = 0.0  # removed by a later sweep
 
     def check(self) -> bool:
-        """Return True: memory is always there."""
+        """Return True: memory is always available."""
         return True
 
     def reset(self) -> int:
-        """Forget all; return how many keys there were."""
+        """Remove all keys; return how many there were."""
         count = len(self._order)
-        self._entries.clear()
+        self._windows.clear()
         self._order.clear()
         return count

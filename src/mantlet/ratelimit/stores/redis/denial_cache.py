@@ -1,4 +1,4 @@
-"""What the server has refused is refused here, without asking again, until it would be admitted."""
+"""A cache of denials: a request that the server would deny again is denied without asking it."""
 
 from collections.abc import Callable, Sequence
 from threading import Lock
@@ -6,82 +6,83 @@ from time import monotonic_ns
 from typing import Final
 
 from mantlet.ratelimit.bucket import take
-from mantlet.ratelimit.stores.base import Claim, Place, Rooms
+from mantlet.ratelimit.stores.base import Remaining, StoreRequest, TokenRequest
 
-__all__ = ["Refusals"]
+__all__ = ["DenialCache"]
 
-#: Nanoseconds for which a refusal is believed. A reset by another process is seen by then.
-_BELIEVED: Final = 60_000_000_000
+#: Nanoseconds for which a denial is trusted. A reset by another process takes effect by then.
+_MAX_AGE: Final = 60_000_000_000
 
 
-class Refusals:
-    """Buckets that were found too empty, each with the time at which it is full again.
+class DenialCache:
+    """The buckets that lacked tokens, each with the time at which it is full again.
 
-    Only the server makes a bucket fuller than that, by what is given back to it, and emptier it may
-    be; so what is refused here would be refused there. Time counts from before the server was
-    asked, so that nobody is refused here a moment longer than there. What others give back or
-    forget is not heard of here, so of a longer wait the server is asked once a minute.
+    A bucket on the server may be emptier than cached, but fuller only through tokens that are given
+    back, so a request that is denied here would be denied there. Time counts from before the
+    server was called, so no request is denied here for longer than it would be there. This cache
+    does not learn of tokens given back, or buckets reset, by other processes; during a longer wait
+    the server is therefore asked once a minute.
 
     Args:
-        max_keys: how many are kept; beyond that the oldest ones are asked for again.
-        clock: nanoseconds that never go back.
+        max_keys: maximum number of keys; the oldest are dropped, and the server is asked again.
+        clock: monotonic clock in nanoseconds.
     """
 
-    __slots__ = ("_clock", "_known", "_lock", "_max_keys")
+    __slots__ = ("_clock", "_denials", "_lock", "_max_keys")
 
     def __init__(self, max_keys: int, clock: Callable[[], int] = monotonic_ns) -> None:
         self._max_keys = max_keys
         self._clock = clock
         self._lock = Lock()
-        #: For each key when it was asked for, and when it is full again, in ticks.
-        self._known: dict[str, tuple[int, int]] = {}
+        #: For each key, when the server was asked, and the tick at which the bucket is full again.
+        self._denials: dict[str, tuple[int, int]] = {}
 
     def now(self) -> int:
-        """Return the time to hand to `add()`, in nanoseconds."""
+        """Return the time to pass to `add()`, in nanoseconds."""
         return self._clock()
 
-    def rooms(self, wanted: Sequence[Claim | Place]) -> Rooms | None:
-        """Return what is missing where something is known to be refused; None to ask for it."""
-        rooms: Rooms | None = None
-        known = self._known
-        for index, one in enumerate(wanted):
-            found = known.get(one.key)
-            if found is None or not isinstance(one, Claim) or one.shadow:
+    def find(self, requests: Sequence[StoreRequest]) -> Remaining | None:
+        """Return the missing amounts if a request is known to be denied; None to ask the server."""
+        remaining: Remaining | None = None
+        denials = self._denials
+        for index, request in enumerate(requests):
+            found = denials.get(request.key)
+            if found is None or not isinstance(request, TokenRequest) or request.is_report_only:
                 continue
-            now, (asked, full_at) = self._clock(), found
-            _, room = take(one.quota, full_at, now * one.quota.scale, one.cost)
-            if room >= 0 or now - asked >= _BELIEVED:
-                self.forget(one.key)
+            now, (asked_at, full_at) = self._clock(), found
+            _, left = take(request.quota, full_at, now * request.quota.scale, request.cost)
+            if left >= 0 or now - asked_at >= _MAX_AGE:
+                self.discard(request.key)
                 continue
-            rooms = rooms or [None] * len(wanted)
-            rooms[index] = room
-        return rooms
+            remaining = remaining or [None] * len(requests)
+            remaining[index] = left
+        return remaining
 
-    def add(self, wanted: Sequence[Claim | Place], rooms: Rooms, asked: int) -> None:
-        """Remember what is refused.
+    def add(self, requests: Sequence[StoreRequest], remaining: Remaining, asked_at: int) -> None:
+        """Add the requests that the server denied.
 
         Args:
-            wanted: what the server was asked for.
-            rooms: what it said.
-            asked: when it was asked, see `now()`.
+            requests: the requests sent to the server.
+            remaining: the server's reply.
+            asked_at: when the server was asked, see `now()`.
         """
-        for one, room in zip(wanted, rooms, strict=True):
+        for request, left in zip(requests, remaining, strict=True):
             if (
-                room is None
-                or room >= 0
-                or not isinstance(one, Claim)
-                or one.shadow
-                or one.refundable
+                left is None
+                or left >= 0
+                or not isinstance(request, TokenRequest)
+                or request.is_report_only
+                or request.is_refundable
             ):
                 continue
-            quota = one.quota
-            full_at = asked * quota.scale + quota.capacity - quota.interval * one.cost - room
+            quota = request.quota
+            full_at = asked_at * quota.scale + quota.capacity - quota.interval * request.cost - left
             with self._lock:
-                if len(self._known) >= self._max_keys and one.key not in self._known:
-                    del self._known[next(iter(self._known))]
-                self._known[one.key] = asked, full_at
+                if len(self._denials) >= self._max_keys and request.key not in self._denials:
+                    del self._denials[next(iter(self._denials))]
+                self._denials[request.key] = asked_at, full_at
 
-    def forget(self, key: str) -> None:
-        """Ask for a bucket again: it may be fuller than was known."""
+    def discard(self, key: str) -> None:
+        """Remove a key: its bucket may be fuller than cached."""
         with self._lock:
-            self._known.pop(key, None)
+            self._denials.pop(key, None)

@@ -1,4 +1,4 @@
-"""Tokens taken ahead of need, so that keys that are asked for all the time need no round trip."""
+"""Prefetched tokens: keys in constant use are served without a round trip for each request."""
 
 from asyncio import Future, get_running_loop, shield, timeout
 from collections.abc import Callable, Sequence
@@ -8,200 +8,205 @@ from typing import Final
 
 from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.quota import Quota
-from mantlet.ratelimit.stores.base import Claim, Place, Rooms, taken
-from mantlet.ratelimit.stores.redis.script_client import Answer, Asker
+from mantlet.ratelimit.stores.base import Remaining, StoreRequest, TokenRequest, granted
+from mantlet.ratelimit.stores.redis.script_client import ScriptClient, ScriptReply
 
-__all__ = ["Leases"]
+__all__ = ["PrefetchCache"]
 
-#: Nanoseconds. A key that is asked for less often than this needs no tokens ahead.
-_LULL: Final = 1_000_000_000
-
-Wanted = Sequence[Claim | Place]
+#: Nanoseconds. A key used less often than this needs no prefetched tokens.
+_IDLE: Final = 1_000_000_000
 
 
-class _Lease:
-    """What is known of one key."""
+class _PrefetchedTokens:
+    """The prefetched tokens of one key."""
 
-    __slots__ = ("arrival", "asked", "batch", "coming", "left", "room")
+    __slots__ = ("arrival", "asked_at", "available", "batch", "pending", "server_remaining")
 
     def __init__(self) -> None:
-        #: Whether tokens have come, once that is known: those of one event loop wait for one call.
+        #: Resolves to whether tokens arrived. The callers of one event loop wait for one call.
         self.arrival: Future[bool] | None = None
-        #: How many tokens are wanted ahead, and when the server was asked last.
-        self.batch = self.asked = 0
-        #: Tokens at hand, and those that the server is just asked for.
-        self.left = self.coming = 0
-        #: What the server had left, in ticks.
-        self.room = 0
+        #: The number of tokens to prefetch, and when the server was last asked.
+        self.batch = self.asked_at = 0
+        #: Tokens that may be spent now, and tokens that the server is being asked for.
+        self.available = self.pending = 0
+        #: The remaining ticks of the server's bucket.
+        self.server_remaining = 0
 
-    def seen(self, quota: Quota, tokens: int) -> int:
-        """Return the room that there is with tokens at hand, in ticks."""
-        return min(self.room + tokens * quota.interval, quota.capacity)
+    def remaining(self, quota: Quota, tokens: int) -> int:
+        """Return the remaining ticks, including a number of prefetched tokens."""
+        return min(self.server_remaining + tokens * quota.interval, quota.capacity)
 
 
-class Leases:
-    """Tokens of buckets on the server that this process has taken and not spent yet.
+class PrefetchCache:
+    """Tokens that this process has taken from buckets on the server and not spent yet.
 
-    They are paid for, so all processes together never spend more than was refilled. But those that
-    one holds back it may spend at any later time, so at once a key may spend its burst and,
-    besides, up to ``size`` tokens for each process; and as many after another process has banned
-    it.
+    They are paid for, so all processes together never spend more than was refilled. But a process
+    may spend its prefetched tokens at any later time. A key may therefore exceed its burst by up to
+    ``size`` tokens per process, and may spend as many after another process has blocked it.
 
-    On an event loop, who finds none at hand while some are coming waits for them.
+    On an event loop, a caller that finds no tokens waits for those that are on their way.
 
-    A key that is asked for once in a while gets none ahead. For one whose tokens ran out within a
-    second the next batch is twice the size, up to ``size``.
+    A key that is used only occasionally gets no tokens in advance. If a key's tokens run out within
+    a second, its next batch is twice as large, up to ``size``.
 
     Args:
-        size: the most tokens that are taken ahead.
-        max_keys: how many keys are kept; beyond that the tokens of the oldest are lost.
-        clock: nanoseconds that never go back.
+        size: maximum number of tokens taken in advance.
+        max_keys: maximum number of keys; beyond it, the tokens of the oldest key are lost.
+        clock: monotonic clock in nanoseconds.
     """
 
-    __slots__ = ("_clock", "_leases", "_lock", "_max_keys", "size")
+    __slots__ = ("_clock", "_lock", "_max_keys", "_tokens", "size")
 
     def __init__(self, size: int, max_keys: int, clock: Callable[[], int] = monotonic_ns) -> None:
         self.size = size
         self._max_keys = max_keys
         self._clock = clock
         self._lock = Lock()
-        self._leases: dict[str, _Lease] = {}
+        self._tokens: dict[str, _PrefetchedTokens] = {}
 
-    def spend(self, wanted: Wanted) -> Rooms | None:
-        """Spend what is wanted where all of it is at hand; return what is left, else None."""
-        leases = self._leases
-        spent: list[tuple[_Lease, Claim]] = []
-        rooms: Rooms = []
+    def spend(self, requests: Sequence[StoreRequest]) -> Remaining | None:
+        """Grant all requests from prefetched tokens; return the remaining amounts, or None."""
+        tokens = self._tokens
+        spent: list[tuple[_PrefetchedTokens, TokenRequest]] = []
+        remaining: Remaining = []
         with self._lock:
-            for one in wanted:
-                lease = leases.get(one.key)
-                # What costs nothing is asked for: there may be a ban.
-                if lease is None or not isinstance(one, Claim) or not 0 < one.cost <= lease.left:
+            for request in requests:
+                found = tokens.get(request.key)
+                # A cost of zero goes to the server, as the key may be blocked there.
+                if (
+                    found is None
+                    or not isinstance(request, TokenRequest)
+                    or not 0 < request.cost <= found.available
+                ):
                     return None
-                spent.append((lease, one))
-            for lease, one in spent:
-                lease.left -= one.cost
-                rooms.append(lease.seen(one.quota, lease.left))
-        return rooms
+                spent.append((found, request))
+            for found, request in spent:
+                found.available -= request.cost
+                remaining.append(found.remaining(request.quota, found.available))
+        return remaining
 
-    def room(self, one: Claim) -> int | None:
-        """Return what `spend()` would for a single claim."""
-        lease = self._leases.get(one.key)
-        if lease is None or not 0 < one.cost <= lease.left:
+    def peek(self, request: TokenRequest) -> int | None:
+        """Return the result that `spend()` would have for a single request."""
+        found = self._tokens.get(request.key)
+        if found is None or not 0 < request.cost <= found.available:
             return None
-        return lease.seen(one.quota, lease.left - one.cost)
+        return found.remaining(request.quota, found.available - request.cost)
 
-    async def take(self, asker: Asker, wanted: Wanted) -> Rooms:
-        """Take what lies on one node, with tokens ahead where that pays.
+    async def take(self, client: ScriptClient, requests: Sequence[StoreRequest]) -> Remaining:
+        """Take requests that belong to one node from the server, and prefetch where it pays.
 
         Returns:
-            For each what is left in ticks or places, with what is at hand; negative if refused.
+            The remaining ticks or slots for each request, including prefetched tokens; negative if
+            the request was denied.
 
         Raises:
-            StoreOutage: the server can't be asked.
+            StoreOutage: the server is unavailable.
         """
-        expires = asker.expires()
-        if asker.is_async and self._arrivals(wanted):
-            spent = await self._wait(wanted, expires)
+        deadline = client.deadline()
+        if client.is_async and self._arrivals(requests):
+            spent = await self._wait(requests, deadline)
             if spent is not None:
                 return spent
         with self._lock:
-            asked = [self._ahead(one) for one in wanted]
-        arrival = _announce(asked) if asker.is_async else None
-        have_come = False
+            asked = [self._plan(request) for request in requests]
+        arrival = _announce(asked) if client.is_async else None
+        have_arrived = False
         try:
-            answers = await asker.ask("take", wanted, [ahead for _, ahead in asked], expires)
-            rooms, have_come = self._receive(wanted, asked, answers)
-            return rooms
+            counts = [count for _, count in asked]
+            replies = await client.run("take", requests, counts, deadline)
+            remaining, have_arrived = self._receive(requests, asked, replies)
+            return remaining
         finally:
-            # Also of one that is cancelled, or whose server does not answer.
+            # Also if the call is cancelled or fails.
             with self._lock:
-                for lease, ahead in asked:
-                    lease.coming -= ahead
+                for tokens, count in asked:
+                    tokens.pending -= count
             if arrival is not None and not arrival.done():
-                arrival.set_result(have_come)
+                arrival.set_result(have_arrived)
 
     def _receive(
-        self, wanted: Wanted, asked: Sequence[tuple[_Lease, int]], answers: Sequence[Answer]
-    ) -> tuple[Rooms, bool]:
-        """Keep the tokens that have come.
+        self,
+        requests: Sequence[StoreRequest],
+        asked: Sequence[tuple[_PrefetchedTokens, int]],
+        replies: Sequence[ScriptReply],
+    ) -> tuple[Remaining, bool]:
+        """Store the tokens that have arrived.
 
         Returns:
-            What is left of each of the wanted with them; and whether there were any.
+            The remaining amounts, including these tokens; and whether any have arrived.
         """
-        rooms: Rooms = [answer.room for answer in answers]
-        have_come = False
+        remaining: Remaining = [reply.remaining for reply in replies]
+        have_arrived = False
         with self._lock:
-            for index, is_taken in enumerate(taken(wanted, rooms)):
-                one, (lease, ahead), answer = wanted[index], asked[index], answers[index]
-                if isinstance(one, Claim) and answer.room >= 0:
-                    quota = one.quota
-                    more = ahead if is_taken and answer.more else 0
-                    untaken = 0 if is_taken else one.cost * quota.interval
-                    lease.room = answer.room + untaken - more * quota.interval
-                    lease.left += more
-                    have_come = have_come or more > 0
-                    rooms[index] = lease.seen(quota, lease.left) - untaken
-        return rooms, have_come
+            for index, is_granted in enumerate(granted(requests, remaining)):
+                request, (tokens, count), reply = requests[index], asked[index], replies[index]
+                if isinstance(request, TokenRequest) and reply.remaining >= 0:
+                    quota = request.quota
+                    more = count if is_granted and reply.has_prefetch else 0
+                    not_taken = 0 if is_granted else request.cost * quota.interval
+                    tokens.server_remaining = reply.remaining + not_taken - more * quota.interval
+                    tokens.available += more
+                    have_arrived = have_arrived or more > 0
+                    remaining[index] = tokens.remaining(quota, tokens.available) - not_taken
+        return remaining, have_arrived
 
-    async def _wait(self, wanted: Wanted, expires: float) -> Rooms | None:
-        """Spend what is wanted as soon as all of it has come; return None where it won't."""
+    async def _wait(self, requests: Sequence[StoreRequest], deadline: float) -> Remaining | None:
+        """Spend pending tokens as soon as they arrive; return None if they do not suffice."""
         try:
-            async with timeout(expires - monotonic()):
-                while arrivals := self._arrivals(wanted):
-                    have_come = [await shield(arrival) for arrival in arrivals]
-                    spent = self.spend(wanted)
-                    if spent is not None or not all(have_come):
+            async with timeout(deadline - monotonic()):
+                while arrivals := self._arrivals(requests):
+                    have_arrived = [await shield(arrival) for arrival in arrivals]
+                    spent = self.spend(requests)
+                    if spent is not None or not all(have_arrived):
                         return spent
         except TimeoutError:
-            raise StoreOutage("tokens did not come in time") from None
+            raise StoreOutage("timed out waiting for prefetched tokens") from None
         return None
 
-    def _arrivals(self, wanted: Wanted) -> list[Future[bool]]:
-        """Return what to wait for, on this event loop, for all that is wanted to be at hand."""
+    def _arrivals(self, requests: Sequence[StoreRequest]) -> list[Future[bool]]:
+        """Return the arrivals, on this event loop, after which all requests could be granted."""
         arrivals = []
         loop = get_running_loop()
-        for one in wanted:
-            lease = self._leases.get(one.key)
-            if lease is None or not isinstance(one, Claim) or one.cost <= 0:
+        for request in requests:
+            tokens = self._tokens.get(request.key)
+            if tokens is None or not isinstance(request, TokenRequest) or request.cost <= 0:
                 return []
-            if lease.left < one.cost:
-                arrival = lease.arrival
+            if tokens.available < request.cost:
+                arrival = tokens.arrival
                 if arrival is None or arrival.done() or arrival.get_loop() is not loop:
                     return []
                 arrivals.append(arrival)
         return arrivals
 
-    def _ahead(self, one: Claim | Place) -> tuple[_Lease, int]:
-        """Return how many tokens to take besides, now that the server is asked for some."""
-        if isinstance(one, Place):
-            return _Lease(), 0
-        now, key = self._clock(), one.key
-        leases = self._leases
-        lease = leases.get(key)
-        if lease is None:
-            if len(leases) >= self._max_keys:
-                del leases[next(iter(leases))]
-            lease = leases[key] = _Lease()
-        elif now - lease.asked >= _LULL:
-            lease.batch = 0
-        elif not lease.coming:
-            lease.batch = min(2 * lease.batch + 1, self.size, one.quota.burst)
-        lease.asked = now
-        ahead = max(min(lease.batch, self.size - lease.left - lease.coming), 0)
-        lease.coming += ahead
-        return lease, ahead
+    def _plan(self, request: StoreRequest) -> tuple[_PrefetchedTokens, int]:
+        """Return how many tokens to prefetch, along with a request that goes to the server."""
+        if not isinstance(request, TokenRequest):
+            return _PrefetchedTokens(), 0
+        now, key = self._clock(), request.key
+        found = self._tokens.get(key)
+        if found is None:
+            if len(self._tokens) >= self._max_keys:
+                del self._tokens[next(iter(self._tokens))]
+            found = self._tokens[key] = _PrefetchedTokens()
+        elif now - found.asked_at >= _IDLE:
+            found.batch = 0
+        elif not found.pending:
+            found.batch = min(2 * found.batch + 1, self.size, request.quota.burst)
+        found.asked_at = now
+        count = max(min(found.batch, self.size - found.available - found.pending), 0)
+        found.pending += count
+        return found, count
 
-    def forget(self, key: str) -> None:
-        """Let go of what is at hand, and of what is coming."""
+    def discard(self, key: str) -> None:
+        """Drop the tokens of a key, including those that are on their way."""
         with self._lock:
-            self._leases.pop(key, None)
+            self._tokens.pop(key, None)
 
 
-def _announce(asked: Sequence[tuple[_Lease, int]]) -> Future[bool]:
-    """Have others of this event loop wait for the tokens that are asked for."""
+def _announce(asked: Sequence[tuple[_PrefetchedTokens, int]]) -> Future[bool]:
+    """Let other callers on this event loop wait for the tokens that are being fetched."""
     arrival: Future[bool] = get_running_loop().create_future()
-    for lease, ahead in asked:
-        if ahead:
-            lease.arrival = arrival
+    for tokens, count in asked:
+        if count:
+            tokens.arrival = arrival
     return arrival

@@ -1,4 +1,13 @@
-"""One call of the script: what is wanted in its words, and its answer in ours."""
+"""The Lua script that makes each decision in one round trip, and the client that calls it.
+
+A point in time, or a duration, is three whole numbers: seconds, microseconds, and a fraction of a
+microsecond in units that depend on the quota. Each of the three stays below 2^53 even for buckets
+that take up to 285 million years to fill, so nothing is ever rounded although Lua computes with
+floats. A bucket is stored as the point in time at which it is full again, and expires then. Slots
+are a sorted set of holders, scored by the microsecond at which their lease ends.
+
+All times are the server's own, so that clients with wrong clocks agree.
+"""
 
 import logging
 from base64 import urlsafe_b64encode
@@ -12,46 +21,38 @@ from typing import Any, Final, NamedTuple
 
 from mantlet.exceptions import StoreError, StoreOutage
 from mantlet.ratelimit.quota import Quota
-from mantlet.ratelimit.stores.base import Claim, Place
-from mantlet.ratelimit.stores.redis.circuit_breaker import Breakers
-from mantlet.ratelimit.stores.redis.client import Client
+from mantlet.ratelimit.stores.base import SlotRequest, StoreRequest, TokenRequest
+from mantlet.ratelimit.stores.redis.circuit_breaker import CircuitBreakers
+from mantlet.ratelimit.stores.redis.client import RedisClient
 from mantlet.ratelimit.stores.redis.client.resp import CommandError
 
-__all__ = [
-    "SCRIPT",
-    "Answer",
-    "Asker",
-    "Numbers",
-    "numbers",
-    "server_key",
-    "split",
-]
-_MICROSECONDS: Final = 1_000_000
+__all__ = ["SCRIPT", "ScriptClient", "ScriptQuota", "ScriptReply", "script_quota", "server_key"]
 
+log = logging.getLogger("mantlet.ratelimit")
 
-#: ``KEYS`` are those of the buckets and places. ``ARGV`` begins with what to do: ``take``,
-#: ``peek``, ``give``, ``hold``, or with two keys and nothing more, ``forget``. Then come two for
-#: each key: what it is, and its numbers, as doubles with the highest byte first.
+#: ``KEYS`` are the keys of the buckets and slots. ``ARGV`` starts with the mode: ``take``,
+#: ``peek``, ``give_back``, ``block``, or ``reset``, which takes two keys and no more arguments. Two
+#: arguments for each key follow: its kind, and its numbers as big-endian doubles.
 #:
-#: - For a bucket, ``b``, the parts of a microsecond; the cost, the capacity, and what more to take
-#:   if there is room, each of three numbers. For ``hold``, the parts and the time from now on at
-#:   which the bucket is to be full again.
-#: - For places, ``p``, the limit and the lease in microseconds; then the holder.
+#: - For a bucket, kind ``b``: the units per microsecond; the cost, the capacity, and how much to
+#:   prefetch if there is room, each as three numbers. For ``block``: the units, and the time from
+#:   now at which the bucket is to be full again.
+#: - For slots, kind ``s``: the limit, and the lease in microseconds; then the holder.
 #:
-#: In capitals, they are only tried out. The answer to ``take`` and ``peek`` is one string, which is
-#: quicker than a list, with four numbers for each key: what is left in three, of which the first is
-#: negative where it is missing, and whether there was more to take. Keys live a millisecond longer
-#: than they have to, as they expire by whole ones.
+#: Upper-case kinds are report-only. ``take`` and ``peek`` return one string, which is faster than a
+#: list, with four numbers for each key: the remaining amount, as three numbers of which the
+#: first is negative if the request is denied, and whether there was room to prefetch. Keys live a
+#: millisecond longer than necessary, as they expire with a resolution of a millisecond.
 SCRIPT = """
 local MILLION, LONGEST = 1000000, 9e15
 local call, pack, unpack = redis.call, struct.pack, struct.unpack
 local time = call('TIME')
 local now_s, now_u = tonumber(time[1]), tonumber(time[2])
 local mode = ARGV[1]
-local refused, tried = false, true
+local denied, report_granted = false, true
 local values, left = {}, {}
 
-local function keep(key, s, u, f)
+local function store(key, s, u, f)
   local microseconds = (s - now_s) * MILLION + u - now_u
   if microseconds < 0 or (microseconds == 0 and f == 0) then
     call('DEL', key)
@@ -61,54 +62,54 @@ local function keep(key, s, u, f)
   end
 end
 
-if mode == 'forget' then return call('DEL', KEYS[1], KEYS[2]) end
+if mode == 'reset' then return call('DEL', KEYS[1], KEYS[2]) end
 
 for index = 1, #KEYS do
   local key, kind, numbers = KEYS[index], ARGV[2 * index], ARGV[2 * index + 1]
-  local left_s, left_u, left_f, more = 0, 0, 0, 0
+  local left_s, left_u, left_f, has_extra = 0, 0, 0, 0
   if kind == 'b' or kind == 'B' then
-    local parts, cost_s, cost_u, cost_f, size_s, size_u, size_f, more_s, more_u, more_f
-    if mode == 'hold' then
-      parts, cost_s, cost_u, cost_f = unpack('>dddd', numbers)
+    local units, cost_s, cost_u, cost_f, size_s, size_u, size_f, extra_s, extra_u, extra_f
+    if mode == 'block' then
+      units, cost_s, cost_u, cost_f = unpack('>dddd', numbers)
     else
-      parts, cost_s, cost_u, cost_f, size_s, size_u, size_f, more_s, more_u, more_f
+      units, cost_s, cost_u, cost_f, size_s, size_u, size_f, extra_s, extra_u, extra_f
         = unpack('>dddddddddd', numbers)
     end
     local s, u, f = now_s, now_u, 0
-    local kept = call('GET', key)
-    if kept and #kept == 24 then
-      local kept_s, kept_u, kept_f = unpack('>ddd', kept)
-      if kept_s > s or (kept_s == s and (kept_u > u or (kept_u == u and kept_f > f))) then
-        s, u, f = kept_s, kept_u, kept_f
+    local stored = call('GET', key)
+    if stored and #stored == 24 then
+      local stored_s, stored_u, stored_f = unpack('>ddd', stored)
+      if stored_s > s or (stored_s == s and (stored_u > u or (stored_u == u and stored_f > f))) then
+        s, u, f = stored_s, stored_u, stored_f
       end
     end
-    if mode == 'give' then
+    if mode == 'give_back' then
       s, u, f = s - cost_s, u - cost_u, f - cost_f
-      if f < 0 then f, u = f + parts, u - 1 end
+      if f < 0 then f, u = f + units, u - 1 end
       if u < 0 then u, s = u + MILLION, s - 1 end
-      keep(key, s, u, f)
-    elseif mode == 'hold' then
-      local held_s, held_u = now_s + cost_s, now_u + cost_u
-      if held_u >= MILLION then held_u, held_s = held_u - MILLION, held_s + 1 end
-      if held_s > s or (held_s == s and (held_u > u or (held_u == u and cost_f > f))) then
-        keep(key, held_s, held_u, cost_f)
+      store(key, s, u, f)
+    elseif mode == 'block' then
+      local until_s, until_u = now_s + cost_s, now_u + cost_u
+      if until_u >= MILLION then until_u, until_s = until_u - MILLION, until_s + 1 end
+      if until_s > s or (until_s == s and (until_u > u or (until_u == u and cost_f > f))) then
+        store(key, until_s, until_u, cost_f)
       end
     else
       s, u, f = s + cost_s, u + cost_u, f + cost_f
-      if f >= parts then f, u = f - parts, u + 1 end
+      if f >= units then f, u = f - units, u + 1 end
       if u >= MILLION then u, s = u - MILLION, s + 1 end
       left_s, left_u, left_f = now_s + size_s - s, now_u + size_u - u, size_f - f
-      if left_f < 0 then left_f, left_u = left_f + parts, left_u - 1 end
+      if left_f < 0 then left_f, left_u = left_f + units, left_u - 1 end
       if left_u < 0 then left_u, left_s = left_u + MILLION, left_s - 1 end
       if left_u >= MILLION then left_u, left_s = left_u - MILLION, left_s + 1 end
-      if left_s >= 0 and more_s + more_u + more_f > 0 then
-        local less_s, less_u, less_f = left_s - more_s, left_u - more_u, left_f - more_f
-        if less_f < 0 then less_f, less_u = less_f + parts, less_u - 1 end
+      if left_s >= 0 and extra_s + extra_u + extra_f > 0 then
+        local less_s, less_u, less_f = left_s - extra_s, left_u - extra_u, left_f - extra_f
+        if less_f < 0 then less_f, less_u = less_f + units, less_u - 1 end
         if less_u < 0 then less_u, less_s = less_u + MILLION, less_s - 1 end
         if less_s >= 0 then
-          left_s, left_u, left_f, more = less_s, less_u, less_f, 1
-          s, u, f = s + more_s, u + more_u, f + more_f
-          if f >= parts then f, u = f - parts, u + 1 end
+          left_s, left_u, left_f, has_extra = less_s, less_u, less_f, 1
+          s, u, f = s + extra_s, u + extra_u, f + extra_f
+          if f >= units then f, u = f - units, u + 1 end
           if u >= MILLION then u, s = u - MILLION, s + 1 end
         end
       end
@@ -117,30 +118,30 @@ for index = 1, #KEYS do
   else
     local limit, lease, at = unpack('>dd', numbers)
     local holder, now = string.sub(numbers, at), now_s * MILLION + now_u
-    -- A call is made once more when its connection ends: its holder may be there already.
+    -- A call is repeated when its connection is lost: the holder may already be in the set.
     local mine = 0
     if mode ~= 'peek' then
       call('ZREM', key, holder)
     elseif tonumber(call('ZSCORE', key, holder) or 0) > now then
       mine = 1
     end
-    if mode ~= 'give' then
+    if mode ~= 'give_back' then
       left_s = limit - 1 + mine - call('ZCOUNT', key, string.format('(%.0f', now), '+inf')
       values[index] = {holder, now, lease}
     end
   end
   if left_s < 0 then
-    if kind == 'b' or kind == 'p' then refused = true else tried = false end
+    if kind == 'b' or kind == 's' then denied = true else report_granted = false end
   end
-  left[index] = pack('>dddd', left_s, left_u, left_f, more)
+  left[index] = pack('>dddd', left_s, left_u, left_f, has_extra)
 end
 
-if mode == 'take' and not refused then
+if mode == 'take' and not denied then
   for index = 1, #KEYS do
     local key, kind, value = KEYS[index], ARGV[2 * index], values[index]
-    if kind == 'b' or (kind == 'B' and tried) then
-      keep(key, value[1], value[2], value[3])
-    elseif kind == 'p' or (kind == 'P' and tried) then
+    if kind == 'b' or (kind == 'B' and report_granted) then
+      store(key, value[1], value[2], value[3])
+    elseif kind == 's' or (kind == 'S' and report_granted) then
       local holder, now, lease = value[1], value[2], value[3]
       call('ZREMRANGEBYSCORE', key, '-inf', now)
       call('ZADD', key, now + lease, holder)
@@ -153,224 +154,247 @@ return table.concat(left)
 """
 
 
-class Numbers(NamedTuple):
-    """A quota as the script counts.
+_SCRIPT_SHA = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
+_MICROSECONDS: Final = 1_000_000
+_BUCKET, _BLOCK, _SLOTS, _REMAINING = (
+    Struct(">10d"),
+    Struct(">4d"),
+    Struct(">2d"),
+    Struct(">4d"),
+)
+#: How many encoded keys and bucket parameters are cached.
+_CACHE_SIZE: Final = 4096
+#: The suffix of the server's key for slots.
+_SLOTS_SUFFIX: Final = b":slots"
+#: Seconds that the first connection may take, if the timeout is shorter.
+_OPEN_TIMEOUT: Final = 2.0
+#: The requests with which `ScriptClient.open()` tests the server.
+_TEST_REQUESTS = (
+    TokenRequest("open:", Quota("1/second", burst=10)),
+    SlotRequest("open:", 10, 1_000_000_000, "0" * 16),
+)
+
+
+class ScriptQuota(NamedTuple):
+    """A quota in the units of the script.
 
     Attributes:
-        parts: of a microsecond.
-        interval: that one token takes to come back, in these parts.
-        capacity: that a whole bucket takes.
-        ticks: of the quota that one part is.
+        units: units per microsecond.
+        interval: time in which one token is refilled, in units.
+        capacity: time in which an empty bucket is refilled, in units.
+        ticks: ticks of the `Quota` per unit.
     """
 
-    parts: int
+    units: int
     interval: int
     capacity: int
     ticks: int
 
 
-@lru_cache(maxsize=4096)
-def numbers(quota: Quota) -> Numbers:
-    """Return a quota as the script counts."""
+@lru_cache(maxsize=_CACHE_SIZE)
+def script_quota(quota: Quota) -> ScriptQuota:
+    """Return a quota in the units of the script."""
     microseconds = quota.period * _MICROSECONDS
     common = gcd(quota.amount, microseconds)
-    parts, interval = quota.amount // common, microseconds // common
-    return Numbers(parts, interval, interval * quota.burst, 1000 * quota.scale // parts)
+    units, interval = quota.amount // common, microseconds // common
+    return ScriptQuota(units, interval, interval * quota.burst, 1000 * quota.scale // units)
 
 
-def split(length: int, parts: int) -> tuple[int, int, int]:
-    """Return a length of time in parts of a microsecond as seconds, microseconds and parts."""
-    microseconds, fraction = divmod(length, parts)
+def _split(duration: int, units: int) -> tuple[int, int, int]:
+    """Return a duration in units as seconds, microseconds and units."""
+    microseconds, fraction = divmod(duration, units)
     seconds, microseconds = divmod(microseconds, _MICROSECONDS)
     return seconds, microseconds, fraction
 
 
-log = logging.getLogger("mantlet.ratelimit")
-
-_SHA = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
-_BUCKET, _HOLD, _PLACES, _LEFT = Struct(">10d"), Struct(">4d"), Struct(">2d"), Struct(">4d")
-#: How many keys, and how many buckets of a size, are kept in the server's words.
-_KNOWN: Final = 4096
-#: What the server's name of places ends with.
-_PLACES_END: Final = b":places"
-#: Seconds that a first connection may take, if the deadline is shorter.
-_PATIENCE: Final = 2.0
-#: What `Asker.open()` tries.
-_TRIED = (Claim("open:", Quota("1/second", burst=10)), Place("open:", 10, 1_000_000_000, "0" * 16))
-
-
-class Answer(NamedTuple):
-    """What the server says of one bucket or places.
+class ScriptReply(NamedTuple):
+    """The script's reply for one bucket or set of slots.
 
     Attributes:
-        room: as in `Rooms`, as if nothing were taken ahead.
-        more: whether there was room for the tokens ahead; they are taken if all else is.
+        remaining: as in `Remaining`, as if nothing were prefetched.
+        has_prefetch: whether there was room to prefetch. The prefetched tokens are taken if the
+            call as a whole is granted.
     """
 
-    room: int
-    more: bool
+    remaining: int
+    has_prefetch: bool
 
 
-class Asker:
-    """Calls the script, if the server is likely to answer.
+class ScriptClient:
+    """Calls the script, unless the circuit breaker expects the server to fail.
 
     Args:
         client: the connections to the server.
-        uri: the server's, without its password.
-        deadline: in seconds, for each call.
-        breakers: shared by all that ask the server.
-        waits: whether it asks on an event loop.
+        safe_uri: the server's URI without secrets.
+        timeout: in seconds, for each call.
+        breakers: shared by all clients of the server.
+        is_async: whether calls are made on an event loop.
     """
 
     def __init__(
-        self, client: Client, uri: str, deadline: float, breakers: Breakers, *, waits: bool
+        self,
+        client: RedisClient,
+        safe_uri: str,
+        timeout: float,
+        breakers: CircuitBreakers,
+        *,
+        is_async: bool,
     ) -> None:
         self.client = client
-        self.is_async = waits
-        self._uri = uri
-        self._deadline = deadline
+        self.is_async = is_async
+        self._safe_uri = safe_uri
+        self._timeout = timeout
         self._breakers = breakers
 
     async def open(self) -> None:
-        """See whether the server takes us, by all that we ever do there; it may do so later.
+        """Test every command that the store uses. An unreachable server may come up later.
 
         Raises:
-            StoreError: it answers, and refuses.
+            StoreError: the server responds with an error.
         """
-        keys = [server_key(one) for one in _TRIED]
-        words = [word for one in _TRIED for word in _words(one, 0)]
-        expires = monotonic() + max(self._deadline, _PATIENCE)
+        keys = [server_key(request) for request in _TEST_REQUESTS]
+        args = [arg for request in _TEST_REQUESTS for arg in _encode(request, 0)]
+        deadline = monotonic() + max(self._timeout, _OPEN_TIMEOUT)
         try:
-            await self._call("EVAL", SCRIPT, keys, ["take", *words], expires)
-            await self._call("EVALSHA", _SHA, keys, ["peek", *words], expires)
-            await self._call("EVALSHA", _SHA, keys, ["give", *words], expires)
+            await self._call("EVAL", SCRIPT, keys, ["take", *args], deadline)
+            await self._call("EVALSHA", _SCRIPT_SHA, keys, ["peek", *args], deadline)
+            await self._call("EVALSHA", _SCRIPT_SHA, keys, ["give_back", *args], deadline)
         except CommandError as error:
-            raise StoreError(f"the store {self._uri} can't be used: {error}") from None
+            raise StoreError(f"the store {self._safe_uri} can't be used: {error}") from None
         except StoreOutage as error:
-            log.warning("The store %s can't be reached yet: %s", self._uri, error)
+            log.warning("The store %s can't be reached yet: %s", self._safe_uri, error)
 
-    def expires(self) -> float:
-        """Return until when a call that is made now may take, by `monotonic()`."""
-        return monotonic() + self._deadline
+    def deadline(self) -> float:
+        """Return the deadline of a call made now, by `monotonic()`."""
+        return monotonic() + self._timeout
 
-    async def ask(
+    async def run(
         self,
         mode: str,
-        wanted: Sequence[Claim | Place],
-        ahead: Sequence[int] = (),
-        expires: float | None = None,
-    ) -> list[Answer]:
-        """Take, peek at or give back what lies on one node.
+        requests: Sequence[StoreRequest],
+        prefetch: Sequence[int] = (),
+        deadline: float | None = None,
+    ) -> list[ScriptReply]:
+        """Take, peek at, or give back requests that belong to one node.
 
         Args:
-            mode: ``"take"``, ``"peek"`` or ``"give"``.
-            wanted: claims and places.
-            ahead: for each, how many tokens to take besides; none at all if left out.
-            expires: see `expires()`, for one that has waited already.
+            mode: ``"take"``, ``"peek"`` or ``"give_back"``.
+            requests: for tokens and slots.
+            prefetch: how many tokens to take in advance for each; none if left out.
+            deadline: see `deadline()`; for a caller that has already waited.
 
         Raises:
-            StoreOutage: the server can't be asked.
+            StoreOutage: the server is unavailable.
         """
-        ahead = ahead or (0,) * len(wanted)
+        prefetch = prefetch or (0,) * len(requests)
         keys: list[bytes] = []
-        words: list[str | bytes] = [mode]
-        for one, more in zip(wanted, ahead, strict=True):
-            keys.append(server_key(one))
-            words += _words(one, more)
-        reply = await self._script(keys, words, expires)
-        if mode == "give":
+        args: list[str | bytes] = [mode]
+        for request, count in zip(requests, prefetch, strict=True):
+            keys.append(server_key(request))
+            args += _encode(request, count)
+        reply = await self._run_script(keys, args, deadline)
+        if mode == "give_back":
             return []
         try:
-            if len(reply) == _LEFT.size * len(wanted):
-                return list(map(_answer, wanted, ahead, _LEFT.iter_unpack(reply)))
+            if len(reply) == _REMAINING.size * len(requests):
+                return list(map(_decode, requests, prefetch, _REMAINING.iter_unpack(reply)))
         except (TypeError, ValueError, OverflowError):
-            pass  # something else has written to our keys, and numbers came of it that are none
-        raise StoreOutage(f"the store {self._uri} does not answer as it should")
+            pass  # another program has written to our keys, which led to values such as NaN
+        raise StoreOutage(f"the store {self._safe_uri} sent an invalid reply")
 
-    async def hold(self, claims: Sequence[Claim], nanoseconds: int) -> None:
-        """Empty buckets on one node so that the next token of each comes in so many nanoseconds."""
-        words: list[str | bytes] = ["hold"]
-        for claim in claims:
-            parts, interval, capacity, _ = numbers(claim.quota)
-            wait = -(-nanoseconds * parts // 1000)
-            words += ("b", _HOLD.pack(parts, *split(wait + capacity - interval, parts)))
-        await self._script([server_key(claim) for claim in claims], words)
+    async def block(self, requests: Sequence[TokenRequest], nanoseconds: int) -> None:
+        """Empty buckets on one node so that each gets its next token after ``nanoseconds``."""
+        args: list[str | bytes] = ["block"]
+        for request in requests:
+            units, interval, capacity, _ = script_quota(request.quota)
+            wait = -(-nanoseconds * units // 1000)
+            args += ("b", _BLOCK.pack(units, *_split(wait + capacity - interval, units)))
+        await self._run_script([server_key(request) for request in requests], args)
 
-    async def forget(self, key: str) -> None:
-        """Make a bucket full, and places free, again."""
-        await self._script([_server_key(key), _server_key(key, _PLACES_END)], ["forget"])
+    async def reset(self, key: str) -> None:
+        """Refill the bucket, and free the slots, of a key."""
+        await self._run_script([_server_key(key), _server_key(key, _SLOTS_SUFFIX)], ["reset"])
 
-    async def _script(
-        self, keys: list[bytes], words: list[str | bytes], expires: float | None = None
+    async def _run_script(
+        self, keys: list[bytes], args: list[str | bytes], deadline: float | None = None
     ) -> Any:
-        """Run the script, unless the server is not to be asked at the moment."""
-        breaker = self._breakers.of(self.client.node_of(keys[0]))
+        """Run the script, unless the circuit breaker is open."""
+        breaker = self._breakers.of(self.client.owner_of(keys[0]))
         if not breaker.admits():
-            raise StoreOutage(f"the store {self._uri} is not asked for the moment")
-        expires = expires or self.expires()
+            raise StoreOutage(f"the store {self._safe_uri} is unavailable: not calling it for now")
+        deadline = deadline or self.deadline()
         try:
             try:
-                reply = await self._call("EVALSHA", _SHA, keys, words, expires)
+                reply = await self._call("EVALSHA", _SCRIPT_SHA, keys, args, deadline)
             except CommandError as error:
                 if error.code != "NOSCRIPT":
                     raise
-                reply = await self._call("EVAL", SCRIPT, keys, words, expires)
+                reply = await self._call("EVAL", SCRIPT, keys, args, deadline)
         except (StoreOutage, CommandError) as error:
-            # Something else has written to that one key: it says nothing of the server.
-            is_wrong = isinstance(error, CommandError) and error.code == "WRONGTYPE"
-            if not is_wrong and breaker.failed():
-                log.warning("The store %s is not asked for a while: %s", self._uri, error)
+            # Another program has written to that one key: this is not a failure of the server.
+            is_wrong_type = isinstance(error, CommandError) and error.code == "WRONGTYPE"
+            if not is_wrong_type and breaker.record_failure():
+                log.warning("The store %s is not called for a while: %s", self._safe_uri, error)
             if isinstance(error, StoreOutage):
                 raise
-            raise StoreOutage(f"the store {self._uri}: {error}") from error
-        if breaker.succeeded():
-            log.warning("The store %s answers again", self._uri)
+            raise StoreOutage(f"the store {self._safe_uri}: {error}") from error
+        if breaker.record_success():
+            log.warning("The store %s is available again", self._safe_uri)
         return reply
 
     async def _call(
-        self, command: str, script: str, keys: list[bytes], words: list[str | bytes], expires: float
+        self,
+        command: str,
+        script: str,
+        keys: list[bytes],
+        args: list[str | bytes],
+        deadline: float,
     ) -> Any:
         return await self.client.call(
-            command, script, len(keys), *keys, *words, key=keys[0], expires=expires
+            command, script, len(keys), *keys, *args, key=keys[0], deadline=deadline
         )
 
 
-def server_key(one: Claim | Place) -> bytes:
-    """Return the server's name of a bucket or of places. What the client chose of it is hashed.
+def server_key(request: StoreRequest) -> bytes:
+    """Return the server's key of a bucket or of slots. The part that clients control is hashed.
 
-    The part in braces decides which node of a cluster it lies on (Redis cluster specification,
-    "Hash tags").
+    The part in braces decides which node of a cluster it is on (Redis cluster specification, "Hash
+    tags").
     """
-    return _server_key(one.key, _PLACES_END if isinstance(one, Place) else b"")
+    return _server_key(request.key, _SLOTS_SUFFIX if isinstance(request, SlotRequest) else b"")
 
 
-@lru_cache(maxsize=_KNOWN)
-def _server_key(key: str, end: bytes = b"") -> bytes:
+@lru_cache(maxsize=_CACHE_SIZE)
+def _server_key(key: str, suffix: bytes = b"") -> bytes:
     limit, _, client = key.partition(":")
     digest = blake2b(client.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-    return b"mantlet:%b:{%b}%b" % (limit.encode(), urlsafe_b64encode(digest)[:22], end)
+    return b"mantlet:%b:{%b}%b" % (limit.encode(), urlsafe_b64encode(digest)[:22], suffix)
 
 
-def _words(one: Claim | Place, ahead: int) -> tuple[str, bytes]:
-    """Return what the script is told of one key: what it is, and its numbers."""
-    if isinstance(one, Place):
-        lease = -(-one.lease // 1000)
-        return "P" if one.shadow else "p", _PLACES.pack(one.limit, lease) + one.holder.encode()
-    return "B" if one.shadow else "b", _bucket(one.quota, one.cost, ahead)
+def _encode(request: StoreRequest, prefetch: int) -> tuple[str, bytes]:
+    """Return the script's arguments for one request: the kind, and its numbers."""
+    if isinstance(request, SlotRequest):
+        kind = "S" if request.is_report_only else "s"
+        lease = -(-request.lease // 1000)
+        return kind, _SLOTS.pack(request.limit, lease) + request.holder.encode()
+    kind = "B" if request.is_report_only else "b"
+    return kind, _encode_bucket(request.quota, request.cost, prefetch)
 
 
-@lru_cache(maxsize=_KNOWN)
-def _bucket(quota: Quota, cost: int, ahead: int) -> bytes:
-    parts, interval, capacity, _ = numbers(quota)
-    lengths = (interval * cost, capacity, interval * ahead)
-    return _BUCKET.pack(parts, *(part for length in lengths for part in split(length, parts)))
+@lru_cache(maxsize=_CACHE_SIZE)
+def _encode_bucket(quota: Quota, cost: int, prefetch: int) -> bytes:
+    units, interval, capacity, _ = script_quota(quota)
+    durations = (interval * cost, capacity, interval * prefetch)
+    return _BUCKET.pack(units, *(part for one in durations for part in _split(one, units)))
 
 
-def _answer(one: Claim | Place, ahead: int, left: tuple[float, ...]) -> Answer:
-    """Return what the script says of one key."""
-    seconds, microseconds, fraction, more = map(int, left)
-    if isinstance(one, Place):
-        return Answer(seconds, more=False)
-    parts, _, _, ticks = numbers(one.quota)
-    room = ((seconds * _MICROSECONDS + microseconds) * parts + fraction) * ticks
-    return Answer(room + ahead * one.quota.interval if more else room, bool(more))
+def _decode(request: StoreRequest, prefetch: int, values: tuple[float, ...]) -> ScriptReply:
+    """Return the script's reply for one request."""
+    seconds, microseconds, fraction, has_prefetch = map(int, values)
+    if isinstance(request, SlotRequest):
+        return ScriptReply(seconds, has_prefetch=False)
+    units, _, _, ticks = script_quota(request.quota)
+    remaining = ((seconds * _MICROSECONDS + microseconds) * units + fraction) * ticks
+    if has_prefetch:
+        remaining += prefetch * request.quota.interval
+    return ScriptReply(remaining, bool(has_prefetch))

@@ -1,4 +1,4 @@
-"""One connection of an event loop, on which many calls are in flight at once."""
+"""An asyncio connection on which many calls are in flight at once."""
 
 import asyncio
 from collections import deque
@@ -7,94 +7,98 @@ from time import monotonic
 from typing import Any
 
 from mantlet.ratelimit.stores.redis.client.resp import (
-    MORE,
-    NONSENSE,
-    Lost,
-    Outage,
+    INCOMPLETE,
+    PROTOCOL_ERRORS,
+    ConnectionLost,
     PushNotification,
+    ServerUnavailable,
     make_reader,
 )
-from mantlet.ratelimit.stores.redis.client.transport import Link
-from mantlet.ratelimit.stores.redis.client.uri import Address
+from mantlet.ratelimit.stores.redis.client.transport import CommandChannel
+from mantlet.ratelimit.stores.redis.client.uri import ServerAddress
 
-__all__ = ["Connection"]
+__all__ = ["AsyncConnection"]
 
-#: Seconds. Less than this, uvloop takes for now.
-_TICK = 0.001
-#: Seconds by which the watch is late when something has held the loop up.
-_HELD_UP = 0.005
-#: Seconds that a server may be behind with what nobody waits for any more. It bounds the line.
-_BEHIND = 1.0
+#: Seconds. uvloop treats a shorter delay as zero.
+_MIN_DELAY = 0.001
+#: How many seconds late the timer fires if something has blocked the event loop.
+_BLOCKED = 0.005
+#: How many seconds a server may lag behind with replies that nobody waits for any more. This bounds
+#: the queue.
+_MAX_LAG = 1.0
 
 
-class Connection(asyncio.Protocol, Link):
-    """A line of calls, whose replies come in the order of the calls.
+class AsyncConnection(asyncio.Protocol, CommandChannel):
+    """A pipeline of calls, whose replies arrive in the order of the calls.
 
-    Commands of one turn of the loop go out in one write. A caller that gives up leaves its place in
-    the line, so that the order stays right. There is no timer for each call: one looks after the
-    line as long as somebody waits in it.
+    Commands sent in the same iteration of the event loop go out in one write. A caller that gives
+    up leaves its entry in the queue, so that replies are matched correctly. Calls have no timers of
+    their own: one timer serves the queue for as long as a caller waits.
 
     Args:
         address: the server.
-        loop: the loop that it belongs to.
+        loop: the event loop that the connection belongs to.
         patience: seconds after which a silent connection that owes a reply is given up, as soon as
-            a call's time is up.
+            a call times out.
 
     Attributes:
-        lost: whether it is of no use any more.
+        is_closed: whether the connection is unusable.
     """
 
-    def __init__(self, address: Address, loop: asyncio.AbstractEventLoop, patience: float) -> None:
+    def __init__(
+        self, address: ServerAddress, loop: asyncio.AbstractEventLoop, patience: float
+    ) -> None:
         self.address = address
-        self.lost = False
+        self.is_closed = False
         self._loop = loop
         self._patience = patience
         self._transport: asyncio.Transport | None = None
         self._reader = make_reader()
         self._unsent: list[bytes] = []
-        self._line: deque[tuple[asyncio.Future[Any], float]] = deque()
-        #: When something was received last, or the line was begun.
-        self._heard = 0.0
-        #: When the watch looks next, which is not after any call's time is up.
-        self._due = inf
-        self._watch: asyncio.TimerHandle | None = None
+        self._queue: deque[tuple[asyncio.Future[Any], float]] = deque()
+        #: When data was last received, or the queue was started.
+        self._last_received = 0.0
+        #: When the timer fires, which is not later than any call's deadline.
+        self._timer_at = inf
+        self._timer: asyncio.TimerHandle | None = None
 
-    async def ask(self, packed: bytes, expires: float) -> Any:
-        """See `Link.ask()`."""
-        reply = await self._send(packed, expires)
-        if isinstance(reply, Outage):
+    async def execute(self, packed: bytes, deadline: float) -> Any:
+        """See `CommandChannel.execute()`."""
+        reply = await self._send(packed, deadline)
+        if isinstance(reply, ServerUnavailable):
             raise reply
         return reply
 
-    async def ask_all(self, packed: bytes, count: int, expires: float) -> list[Any]:
-        """See `Link.ask_all()`."""
-        places = [self._send(packed, expires)]
-        places += [self._send(b"", expires) for _ in range(count - 1)]
-        replies = [await place for place in places]
+    async def execute_many(self, packed: bytes, count: int, deadline: float) -> list[Any]:
+        """See `CommandChannel.execute_many()`."""
+        futures = [self._send(packed, deadline)]
+        futures += [self._send(b"", deadline) for _ in range(count - 1)]
+        replies = [await future for future in futures]
         for reply in replies:
-            if isinstance(reply, Outage):
+            if isinstance(reply, ServerUnavailable):
                 raise reply
         return replies
 
-    def _send(self, packed: bytes, expires: float) -> asyncio.Future[Any]:
-        """Send what will be replied to; return the place in the line where the reply comes.
+    def _send(self, packed: bytes, deadline: float) -> asyncio.Future[Any]:
+        """Send a command; return the future of its reply.
 
-        An outage comes there as a result too: nobody may be left to see it as an exception.
+        An outage is set as a result, not as an exception: there may be no caller left to retrieve
+        it.
         """
         loop = self._loop
-        place: asyncio.Future[Any] = loop.create_future()
-        if self.lost:
-            place.set_result(Lost(f"{self.address} has closed the connection"))
-            return place
-        if not self._line:
-            self._heard = monotonic()
-        self._line.append((place, expires))
-        if expires < self._due:
-            self._look_at(expires)
+        future: asyncio.Future[Any] = loop.create_future()
+        if self.is_closed:
+            future.set_result(ConnectionLost(f"{self.address} has closed the connection"))
+            return future
+        if not self._queue:
+            self._last_received = monotonic()
+        self._queue.append((future, deadline))
+        if deadline < self._timer_at:
+            self._set_timer(deadline)
         if not self._unsent:
             loop.call_soon(self._flush)
         self._unsent.append(packed)
-        return place
+        return future
 
     def _flush(self) -> None:
         if self._transport is not None:
@@ -102,71 +106,71 @@ class Connection(asyncio.Protocol, Link):
             self._unsent.clear()
 
     def data_received(self, data: bytes) -> None:
-        """Hand replies to those that wait for them."""
-        self._heard = monotonic()
-        line, gets = self._line, self._reader.gets
+        """Pass replies to their callers."""
+        self._last_received = monotonic()
+        queue, gets = self._queue, self._reader.gets
         try:
             self._reader.feed(data)
-            while (reply := gets()) is not MORE:
+            while (reply := gets()) is not INCOMPLETE:
                 if isinstance(reply, PushNotification):
                     continue
-                place, _ = line.popleft()
-                if not place.done():
-                    place.set_result(reply)
-        except (*NONSENSE, IndexError):  # the last: a reply that nobody asked for
-            self._end(Outage, "does not speak the protocol")
+                future, _ = queue.popleft()
+                if not future.done():
+                    future.set_result(reply)
+        except (*PROTOCOL_ERRORS, IndexError):  # IndexError: a reply without a call
+            self._end(ServerUnavailable, "sent an invalid reply")
 
-    def _look_at(self, due: float) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-        self._due = due
-        self._watch = self._loop.call_later(max(due - monotonic(), _TICK), self._look)
+    def _set_timer(self, at: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = at
+        self._timer = self._loop.call_later(max(at - monotonic(), _MIN_DELAY), self._on_timer)
 
-    def _look(self, again: bool = False) -> None:
-        """End the waiting of those whose time is up."""
+    def _on_timer(self, is_retry: bool = False) -> None:
+        """Time out the calls whose deadlines have passed."""
         now = monotonic()
-        if now > self._due + _HELD_UP and not again:
-            # Their replies may be here, and nobody could read them yet.
-            self._watch = self._loop.call_later(_TICK, self._look, True)
+        if now > self._timer_at + _BLOCKED and not is_retry:
+            # Their replies may have arrived while the event loop had no chance to read them.
+            self._timer = self._loop.call_later(_MIN_DELAY, self._on_timer, True)
             return
-        up, due = False, inf
-        for place, expires in self._line:
-            if place.done():
+        timed_out, next_deadline = False, inf
+        for future, deadline in self._queue:
+            if future.done():
                 continue
-            if expires <= now:
-                up = True
-                place.set_result(Outage(f"{self.address} did not answer in time"))
-            elif expires < due:
-                due = expires
-        self._due, self._watch = inf, None
-        behind = now - self._line[0][1] if self._line else 0.0
-        if up and (now - self._heard >= self._patience or behind >= _BEHIND):
+            if deadline <= now:
+                timed_out = True
+                future.set_result(ServerUnavailable(f"{self.address} did not reply in time"))
+            elif deadline < next_deadline:
+                next_deadline = deadline
+        self._timer_at, self._timer = inf, None
+        lag = now - self._queue[0][1] if self._queue else 0.0
+        if timed_out and (now - self._last_received >= self._patience or lag >= _MAX_LAG):
             self.abort()
-        elif due < inf:
-            self._look_at(due)
+        elif next_deadline < inf:
+            self._set_timer(next_deadline)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
-        self._transport = transport  # type: ignore[assignment]  # a stream's is one
+        """Store the transport."""
+        self._transport = transport  # type: ignore[assignment]  # a stream's transport
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell all that wait."""
-        self._end(Lost, "closed the connection")
+        """Notify all callers."""
+        self._end(ConnectionLost, "closed the connection")
 
     def abort(self) -> None:
-        """End the connection now."""
-        self._end(Lost, "was too slow")
+        """Close the connection now."""
+        self._end(ConnectionLost, "was too slow")
 
-    def _end(self, kind: type[Outage], why: str) -> None:
-        self.lost = True
+    def _end(self, kind: type[ServerUnavailable], reason: str) -> None:
+        self.is_closed = True
         if self._transport is not None:
             self._transport.abort()
             self._transport = None
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
-        for place, _ in self._line:
-            if not place.done():
-                place.set_result(kind(f"{self.address} {why}"))
-        self._line.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for future, _ in self._queue:
+            if not future.done():
+                future.set_result(kind(f"{self.address} {reason}"))
+        self._queue.clear()
         self._unsent.clear()

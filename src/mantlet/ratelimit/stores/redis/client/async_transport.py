@@ -12,29 +12,28 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from mantlet.exceptions import StoreError
-from mantlet.ratelimit.stores.redis.client.async_connection import Connection
-from mantlet.ratelimit.stores.redis.client.resp import Lost, Outage, time_left
-from mantlet.ratelimit.stores.redis.client.transport import Greet, Link
-from mantlet.ratelimit.stores.redis.client.uri import Address
+from mantlet.ratelimit.stores.redis.client.async_connection import AsyncConnection
+from mantlet.ratelimit.stores.redis.client.resp import ConnectionLost, ServerUnavailable
+from mantlet.ratelimit.stores.redis.client.transport import (
+    CommandChannel,
+    HandshakeFunction,
+    time_left,
+)
+from mantlet.ratelimit.stores.redis.client.uri import ServerAddress
 
-__all__ = [
-    "AsyncioTransport",
-    "Node",
-    "Turn",
-]
-
+__all__ = ["AsyncChannel", "AsyncTransport", "SingleFlight"]
 
 T = TypeVar("T")
 
-#: The outcome of one that gave up: it says nothing about the work.
+#: The outcome of a caller that gave up; it says nothing about the work itself.
 _GAVE_UP = object()
 
 
-class Turn:
-    """Work that one coroutine at a time does, and the others wait for.
+class SingleFlight:
+    """Work done by one coroutine at a time, whose outcome concurrent callers share.
 
     Args:
-        name: of the work, for errors.
+        name: names the work in errors.
     """
 
     __slots__ = ("_name", "_outcome")
@@ -43,126 +42,126 @@ class Turn:
         self._name = name
         self._outcome: asyncio.Future[Any] | None = None
 
-    async def take(self, work: Callable[[float], Awaitable[T]], expires: float) -> T:
-        """Do the work, or wait for whoever is at it.
+    async def run(self, work: Callable[[float], Awaitable[T]], deadline: float) -> T:
+        """Do the work, or wait for the caller that is doing it.
 
-        The outcome is everyone's, also if it is an error. One that is cancelled, or whose own time
-        is up, leaves the work to the next.
+        All callers share its outcome, including an error. If that caller is cancelled, or reaches
+        its own deadline, the next caller does the work.
 
         Args:
-            work: is given ``expires``.
-            expires: until when, by `time.monotonic()`.
+            work: called with ``deadline``.
+            deadline: by `time.monotonic()`.
 
         Raises:
-            Outage: someone else is still at it.
+            ServerUnavailable: another caller was still doing the work at the deadline.
         """
         while self._outcome is not None:
             try:
-                async with asyncio.timeout(expires - monotonic()):
+                async with asyncio.timeout(deadline - monotonic()):
                     outcome = await asyncio.shield(self._outcome)
             except TimeoutError:
-                raise Outage(f"{self._name} took too long") from None
+                raise ServerUnavailable(f"{self._name} took too long") from None
             if isinstance(outcome, StoreError):
                 raise copy(outcome)
             if outcome is not _GAVE_UP:
-                return outcome  # type: ignore[no-any-return]  # what the other's work returned
-        self._outcome = told = asyncio.get_running_loop().create_future()
+                return outcome  # type: ignore[no-any-return]  # the other caller's T
+        self._outcome = shared = asyncio.get_running_loop().create_future()
         outcome = _GAVE_UP
         try:
-            result = outcome = await work(expires)
+            result = outcome = await work(deadline)
         except StoreError as error:
-            if monotonic() < expires:
+            if monotonic() < deadline:
                 outcome = error
             raise
         finally:
             self._outcome = None
-            told.set_result(outcome)
+            shared.set_result(outcome)
         return result
 
 
-class Node(Link):
-    """A connection to a server, made when it is needed.
+class AsyncChannel(CommandChannel):
+    """One event loop's connection to a server, opened as needed.
 
     Args:
         address: the server.
-        tls: None where there is none.
-        greet: says the first words on each connection.
-        patience: see `Connection`.
-        settle: awaited as soon as there is something to close.
+        tls: None for a plain connection.
+        handshake: performed on each new connection.
+        patience: see `AsyncConnection`.
+        on_connect: awaited as soon as there is a connection to close later.
     """
 
     def __init__(
         self,
-        address: Address,
+        address: ServerAddress,
         tls: SSLContext | None,
-        greet: Greet,
+        handshake: HandshakeFunction,
         patience: float,
-        settle: Callable[[], Awaitable[None]],
+        on_connect: Callable[[], Awaitable[None]],
     ) -> None:
         self.address = address
         self._tls = tls
-        self._greet = greet
+        self._handshake = handshake
         self._patience = patience
-        self._settle = settle
-        self._connection: Connection | None = None
-        self._turn = Turn(f"a connection to {address}")
-        self._found: asyncio.Future[list[Any]] | None = None
+        self._on_connect = on_connect
+        self._connection: AsyncConnection | None = None
+        self._connecting = SingleFlight(f"connecting to {address}")
+        self._lookup: asyncio.Future[list[Any]] | None = None
 
-    async def ask(self, packed: bytes, expires: float, *, again: bool = True) -> Any:
-        """See `Link.ask()`. One whose connection ends is asked once more, on another."""
+    async def execute(self, packed: bytes, deadline: float, *, retry: bool = True) -> Any:
+        """See `CommandChannel.execute()`. If the connection is lost, retry once on a new one."""
         connection = self._connection
-        if connection is None or connection.lost:
-            connection = await self._turn.take(self._connect, expires)
+        if connection is None or connection.is_closed:
+            connection = await self._connecting.run(self._connect, deadline)
         try:
-            return await connection.ask(packed, expires)
-        except Lost:
-            if not again:
+            return await connection.execute(packed, deadline)
+        except ConnectionLost:
+            if not retry:
                 raise
-        return await self.ask(packed, expires, again=False)
+        return await self.execute(packed, deadline, retry=False)
 
-    async def ask_all(self, packed: bytes, count: int, expires: float) -> list[Any]:
-        """See `Link.ask_all()`."""
+    async def execute_many(self, packed: bytes, count: int, deadline: float) -> list[Any]:
+        """See `CommandChannel.execute_many()`."""
         connection = self._connection
-        if connection is None or connection.lost:
-            connection = await self._turn.take(self._connect, expires)
-        return await connection.ask_all(packed, count, expires)
+        if connection is None or connection.is_closed:
+            connection = await self._connecting.run(self._connect, deadline)
+        return await connection.execute_many(packed, count, deadline)
 
     def close(self) -> None:
         """Close the connection, if there is one."""
         if self._connection is not None:
             self._connection.abort()
 
-    async def _connect(self, expires: float) -> Connection:
+    async def _connect(self, deadline: float) -> AsyncConnection:
         try:
-            connection = await self._open(expires)
+            connection = await self._open(deadline)
         except TimeoutError:
-            raise Outage(f"{self.address} did not take a connection in time") from None
+            raise ServerUnavailable(f"{self.address} did not accept a connection in time") from None
         except OSError as error:
-            raise Outage(f"{self.address} can't be reached: {error}") from None
+            raise ServerUnavailable(f"{self.address} can't be reached: {error}") from None
         try:
-            await self._greet(connection, expires)
+            await self._handshake(connection, deadline)
         except BaseException:
             connection.abort()
             raise
-        await self._settle()
+        await self._on_connect()
         self._connection = connection
         return connection
 
-    async def _open(self, expires: float) -> Connection:
+    async def _open(self, deadline: float) -> AsyncConnection:
         address = self.address
         loop = asyncio.get_running_loop()
-        make = partial(Connection, address, loop, self._patience)
-        async with asyncio.timeout(time_left(expires, address)):
+        make = partial(AsyncConnection, address, loop, self._patience)
+        async with asyncio.timeout(time_left(deadline, address)):
             if not address.port:
                 return (await loop.create_unix_connection(make, address.host))[1]
-            places = await self._places(loop)
+            found = await self._resolve(loop)
         name = address.host if self._tls else None
         for left, (family, _, _, _, (host, port, *_)) in zip(
-            range(len(places), 0, -1), places, strict=True
+            range(len(found), 0, -1), found, strict=True
         ):
             try:
-                # What one of several addresses takes must not be all the time that there is.
-                async with asyncio.timeout(time_left(expires, address) / left):
+                # One of several addresses must not use up all the time.
+                async with asyncio.timeout(time_left(deadline, address) / left):
                     return (
                         await loop.create_connection(
                             make, host, port, family=family, ssl=self._tls, server_hostname=name
@@ -171,114 +170,122 @@ class Node(Link):
             except OSError:
                 if left == 1:
                     raise
-        raise OSError("the name has no address")
+        raise OSError("the host name has no address")
 
-    async def _places(self, loop: asyncio.AbstractEventLoop) -> list[Any]:
+    async def _resolve(self, loop: asyncio.AbstractEventLoop) -> list[Any]:
         """Return the socket addresses of the server.
 
-        A name is looked up by the system, in a thread of the loop's. No deadline stops that, so
-        there is one look-up at a time: else those of an outage would take all of its threads.
+        The system looks a host name up in a thread of the loop's executor, and a look-up can't be
+        stopped at the deadline. So there is one at a time: otherwise the look-ups of an outage
+        would take up all threads.
         """
         look_up = partial(socket.getaddrinfo, *self.address, type=socket.SOCK_STREAM)
         try:
             return look_up(flags=socket.AI_NUMERICHOST)
         except socket.gaierror:
             pass
-        if self._found is None or self._found.done():
-            self._found = loop.run_in_executor(None, look_up)
-        return await asyncio.shield(self._found)
+        if self._lookup is None or self._lookup.done():
+            self._lookup = loop.run_in_executor(None, look_up)
+        return await asyncio.shield(self._lookup)
 
 
-class AsyncioTransport:
-    """Connections of each event loop to each server. Loops in several threads may share it.
+class AsyncTransport:
+    """The connections of each event loop to each server. Loops in several threads may share it.
 
-    After a fork nothing of the parent's is used in the child, and nothing ended either: to take a
-    socket out of an inherited loop could take it out of the parent's.
+    After a fork, the child neither uses nor closes the parent's connections: removing a socket from
+    an inherited event loop could remove it from the parent's.
 
     Args:
-        tls: None where there is none.
-        greet: says the first words on each connection.
-        patience: see `Connection`.
+        tls: None for plain connections.
+        handshake: performed on each new connection.
+        patience: see `AsyncConnection`.
     """
 
-    def __init__(self, tls: SSLContext | None, greet: Greet, patience: float) -> None:
+    def __init__(
+        self, tls: SSLContext | None, handshake: HandshakeFunction, patience: float
+    ) -> None:
         self.tls = tls
-        self.greet = greet
+        self.handshake = handshake
         self.patience = patience
-        self._homes: WeakKeyDictionary[asyncio.AbstractEventLoop, _Home] = WeakKeyDictionary()
+        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopState] = WeakKeyDictionary()
 
-    def node(self, address: Address) -> Node:
-        """Return the running loop's way to a server."""
-        home = self._home()
-        return home.nodes.get(address) or home.add(address)
+    def channel(self, address: ServerAddress) -> AsyncChannel:
+        """Return the running loop's channel to a server."""
+        state = self._loop_state()
+        return state.channels.get(address) or state.add_channel(address)
 
-    async def share(self, name: str, work: Callable[[float], Awaitable[T]], expires: float) -> T:
-        """Do the work, or wait for whoever in this loop is at it."""
-        return await self._home().turns.setdefault(name, Turn(name)).take(work, expires)
+    async def single_flight(
+        self, name: str, work: Callable[[float], Awaitable[T]], deadline: float
+    ) -> T:
+        """Do the work, or wait for the coroutine of this loop that is doing it."""
+        flights = self._loop_state().flights
+        return await flights.setdefault(name, SingleFlight(name)).run(work, deadline)
 
     async def close(self) -> None:
         """Close the connections of the running loop."""
-        await self._home().close()
+        await self._loop_state().close()
 
-    def leave(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Forget a loop."""
-        self._homes.pop(loop, None)
+    def forget_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Drop the state of an event loop."""
+        self._loops.pop(loop, None)
 
-    def _home(self) -> "_Home":
+    def _loop_state(self) -> "_LoopState":
         loop = asyncio.get_running_loop()
-        home = self._homes.get(loop)
-        if home is None or home.pid != os.getpid():
-            home = self._enter(loop)
-        return home
+        state = self._loops.get(loop)
+        if state is None or state.pid != os.getpid():
+            state = self._add_loop(loop)
+        return state
 
-    def _enter(self, loop: asyncio.AbstractEventLoop) -> "_Home":
-        # Connections refer to their loop, so one that was closed without a word would stay.
-        for known in self._homes.keyrefs():
-            other = known()
+    def _add_loop(self, loop: asyncio.AbstractEventLoop) -> "_LoopState":
+        # Connections refer to their loop, so a loop closed without notice would stay in memory.
+        for reference in self._loops.keyrefs():
+            other = reference()
             if other is not None and other.is_closed():
-                self.leave(other)
-        home = self._homes[loop] = _Home(self)
-        return home
+                self.forget_loop(other)
+        state = self._loops[loop] = _LoopState(self)
+        return state
 
 
-class _Home:
-    """What belongs to one event loop in one process."""
+class _LoopState:
+    """The channels and shared work of one event loop in one process."""
 
-    def __init__(self, transport: AsyncioTransport) -> None:
+    def __init__(self, transport: AsyncTransport) -> None:
         self.pid = os.getpid()
-        self.nodes: dict[Address, Node] = {}
-        self.turns: dict[str, Turn] = {}
+        self.channels: dict[ServerAddress, AsyncChannel] = {}
+        self.flights: dict[str, SingleFlight] = {}
         self._transport = transport
-        self._end: AsyncGenerator[None, None] | None = None
+        self._closer: AsyncGenerator[None, None] | None = None
 
-    def add(self, address: Address) -> Node:
-        """Return a way to a server."""
+    def add_channel(self, address: ServerAddress) -> AsyncChannel:
+        """Return a new channel to a server."""
         transport = self._transport
-        node = Node(address, transport.tls, transport.greet, transport.patience, self.settle)
-        self.nodes[address] = node
-        return node
+        channel = AsyncChannel(
+            address, transport.tls, transport.handshake, transport.patience, self.close_with_loop
+        )
+        self.channels[address] = channel
+        return channel
 
-    async def settle(self) -> None:
-        """See to it that the connections are closed when the loop ends.
+    async def close_with_loop(self) -> None:
+        """Ensure that the connections are closed when the event loop ends.
 
-        A loop that ends in order (`asyncio.run()`, `asyncio.Runner`, the servers) closes the
-        asynchronous generators that were begun in it, and that is the one end that it tells of.
+        A loop that ends properly (`asyncio.run()`, `asyncio.Runner`, the servers) closes the
+        asynchronous generators that were started in it; this is the only notification there is.
         """
-        if self._end is None:
-            self._end = self._until_the_end()
-            await anext(self._end)
+        if self._closer is None:
+            self._closer = self._close_on_exit()
+            await anext(self._closer)
 
-    async def _until_the_end(self) -> AsyncGenerator[None, None]:
+    async def _close_on_exit(self) -> AsyncGenerator[None, None]:
         try:
             yield
         finally:
             if self.pid == os.getpid():
-                for node in self.nodes.values():
-                    node.close()
-                self._transport.leave(asyncio.get_running_loop())
+                for channel in self.channels.values():
+                    channel.close()
+                self._transport.forget_loop(asyncio.get_running_loop())
 
     async def close(self) -> None:
         """Close the connections now."""
-        if self._end is not None:
-            end, self._end = self._end, None
-            await end.aclose()
+        if self._closer is not None:
+            closer, self._closer = self._closer, None
+            await closer.aclose()

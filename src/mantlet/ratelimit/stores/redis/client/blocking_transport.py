@@ -1,4 +1,4 @@
-"""Connections for threads: a pool of sockets a server."""
+"""Connections for threads: a pool of sockets for each server."""
 
 import os
 import socket
@@ -10,22 +10,25 @@ from typing import Any, TypeVar
 from weakref import finalize
 
 from mantlet.ratelimit.stores.redis.client.resp import (
-    MORE,
-    NONSENSE,
-    Lost,
-    Outage,
+    INCOMPLETE,
+    PROTOCOL_ERRORS,
+    ConnectionLost,
     PushNotification,
+    ServerUnavailable,
     make_reader,
+)
+from mantlet.ratelimit.stores.redis.client.transport import (
+    CommandChannel,
+    HandshakeFunction,
     time_left,
 )
-from mantlet.ratelimit.stores.redis.client.transport import Greet, Link
-from mantlet.ratelimit.stores.redis.client.uri import Address
+from mantlet.ratelimit.stores.redis.client.uri import ServerAddress
 
 __all__ = ["BlockingTransport"]
 
 T = TypeVar("T")
 
-#: What is read at once, in bytes.
+#: How many bytes are read at once.
 _CHUNK = 16384
 
 
@@ -33,67 +36,72 @@ class BlockingTransport:
     """Pools of sockets, one for each server. Threads may share it.
 
     Args:
-        tls: None where there is none.
-        greet: says the first words on each connection.
+        tls: None for plain connections.
+        handshake: performed on each new connection.
     """
 
-    def __init__(self, tls: SSLContext | None, greet: Greet) -> None:
+    def __init__(self, tls: SSLContext | None, handshake: HandshakeFunction) -> None:
         self._tls = tls
-        self._greet = greet
-        self._nodes: dict[Address, _Node] = {}
+        self._handshake = handshake
+        self._pools: dict[ServerAddress, _ConnectionPool] = {}
 
-    def node(self, address: Address) -> "_Node":
+    def channel(self, address: ServerAddress) -> "_ConnectionPool":
         """Return the pool of a server."""
-        node = self._nodes.get(address)
-        if node is None:
-            node = self._nodes.setdefault(address, _Node(address, self._tls, self._greet))
-        return node
+        pool = self._pools.get(address)
+        if pool is None:
+            new = _ConnectionPool(address, self._tls, self._handshake)
+            pool = self._pools.setdefault(address, new)
+        return pool
 
-    async def share(self, name: str, work: Callable[[float], Awaitable[T]], expires: float) -> T:
-        """Do the work. A thread does not wait for another one."""
-        return await work(expires)
+    async def single_flight(
+        self, name: str, work: Callable[[float], Awaitable[T]], deadline: float
+    ) -> T:
+        """Do the work. Threads do not wait for each other."""
+        return await work(deadline)
 
     async def close(self) -> None:
         """Close all connections that no thread is using."""
-        for node in list(self._nodes.values()):
-            _close_all(node.idle)
+        for pool in list(self._pools.values()):
+            _close_all(pool.idle)
 
 
-class _Node(Link):
-    """A pool: as many connections as threads ask at once, the last one used is used first."""
+class _ConnectionPool(CommandChannel):
+    """As many connections as there are concurrent callers; the last one used is reused first."""
 
-    def __init__(self, address: Address, tls: SSLContext | None, greet: Greet) -> None:
+    def __init__(
+        self, address: ServerAddress, tls: SSLContext | None, handshake: HandshakeFunction
+    ) -> None:
         self.address = address
-        self.idle: deque[_SocketLink] = deque()
+        self.idle: deque[_SocketConnection] = deque()
         self._tls = tls
-        self._greet = greet
+        self._handshake = handshake
         self._pid = os.getpid()
-        # Nobody tells a WSGI app that it ends.
+        # A WSGI app is not notified when it ends.
         finalize(self, _close_all, self.idle)
 
-    async def ask_all(self, packed: bytes, count: int, expires: float) -> list[Any]:
-        """See `Link.ask_all()`."""
+    async def execute_many(self, packed: bytes, count: int, deadline: float) -> list[Any]:
+        """See `CommandChannel.execute_many()`."""
         try:
-            return await self._ask_once(packed, count, expires)
-        except Lost:
-            return await self._ask_once(packed, count, expires)
+            return await self._try(packed, count, deadline)
+        except ConnectionLost:
+            return await self._try(packed, count, deadline)
 
-    async def _ask_once(self, packed: bytes, count: int, expires: float) -> list[Any]:
-        link = self._pick() or await self._connect(expires)
+    async def _try(self, packed: bytes, count: int, deadline: float) -> list[Any]:
+        connection = self._take_idle() or await self._connect(deadline)
         try:
-            replies = await link.ask_all(packed, count, expires)
+            replies = await connection.execute_many(packed, count, deadline)
         except BaseException as error:
-            link.close()
-            if isinstance(error, Lost):
-                _close_all(self.idle)  # the server has gone from these too
+            connection.close()
+            if isinstance(error, ConnectionLost):
+                _close_all(self.idle)  # the server has closed these too
             raise
-        self.idle.append(link)
+        self.idle.append(connection)
         return replies
 
-    def _pick(self) -> "_SocketLink | None":
+    def _take_idle(self) -> "_SocketConnection | None":
         pid = os.getpid()
         if pid != self._pid:
-            # They are the parent's. Closing one here takes only this process's hand off it.
+            # They belong to the parent process. Closing them here does not disconnect the parent.
             _close_all(self.idle)
             self._pid = pid
         try:
@@ -101,51 +109,51 @@ class _Node(Link):
         except IndexError:
             return None
 
-    async def _connect(self, expires: float) -> "_SocketLink":
+    async def _connect(self, deadline: float) -> "_SocketConnection":
         try:
-            opened = _open(self.address, self._tls, expires)
+            opened = _open(self.address, self._tls, deadline)
         except TimeoutError:
-            raise Outage(f"{self.address} did not take a connection in time") from None
+            raise ServerUnavailable(f"{self.address} did not accept a connection in time") from None
         except OSError as error:
-            raise Outage(f"{self.address} can't be reached: {error}") from None
-        link = _SocketLink(opened, self.address)
+            raise ServerUnavailable(f"{self.address} can't be reached: {error}") from None
+        connection = _SocketConnection(opened, self.address)
         try:
-            await self._greet(link, expires)
+            await self._handshake(connection, deadline)
         except BaseException:
-            link.close()
+            connection.close()
             raise
-        return link
+        return connection
 
 
-class _SocketLink(Link):
+class _SocketConnection(CommandChannel):
     """One connection, used by one thread at a time."""
 
-    def __init__(self, opened: socket.socket, address: Address) -> None:
+    def __init__(self, opened: socket.socket, address: ServerAddress) -> None:
         self.address = address
         self._socket = opened
         self._reader = make_reader()
 
-    async def ask_all(self, packed: bytes, count: int, expires: float) -> list[Any]:
-        """See `Link.ask_all()`."""
+    async def execute_many(self, packed: bytes, count: int, deadline: float) -> list[Any]:
+        """See `CommandChannel.execute_many()`."""
         try:
-            self._socket.settimeout(time_left(expires, self.address))
+            self._socket.settimeout(time_left(deadline, self.address))
             self._socket.sendall(packed)
-            return [self._reply(expires) for _ in range(count)]
+            return [self._read_reply(deadline) for _ in range(count)]
         except TimeoutError:
-            raise Outage(f"{self.address} did not answer in time") from None
+            raise ServerUnavailable(f"{self.address} did not reply in time") from None
         except OSError as error:
-            raise Lost(f"{self.address} closed the connection: {error}") from None
-        except NONSENSE as error:
-            raise Outage(f"{self.address} does not speak the protocol: {error}") from None
+            raise ConnectionLost(f"{self.address} closed the connection: {error}") from None
+        except PROTOCOL_ERRORS as error:
+            raise ServerUnavailable(f"{self.address} sent an invalid reply: {error}") from None
 
-    def _reply(self, expires: float) -> Any:
-        while (reply := self._reader.gets()) is MORE or isinstance(reply, PushNotification):
-            if reply is MORE:
-                # Anew each time, so that a server that drips does not get more of it.
-                self._socket.settimeout(time_left(expires, self.address))
+    def _read_reply(self, deadline: float) -> Any:
+        while (reply := self._reader.gets()) is INCOMPLETE or isinstance(reply, PushNotification):
+            if reply is INCOMPLETE:
+                # Set again for each read, so that a server that drips bytes gets no extra time.
+                self._socket.settimeout(time_left(deadline, self.address))
                 received = self._socket.recv(_CHUNK)
                 if not received:
-                    raise ConnectionResetError("no more comes")
+                    raise ConnectionResetError("end of stream")
                 self._reader.feed(received)
         return reply
 
@@ -153,49 +161,49 @@ class _SocketLink(Link):
         self._socket.close()
 
 
-def _close_all(links: deque[_SocketLink]) -> None:
+def _close_all(connections: deque[_SocketConnection]) -> None:
     while True:
         try:
-            links.pop().close()
+            connections.pop().close()
         except IndexError:
             return
 
 
-def _open(address: Address, tls: SSLContext | None, expires: float) -> socket.socket:
+def _open(address: ServerAddress, tls: SSLContext | None, deadline: float) -> socket.socket:
     """Return a connected socket.
 
-    A name is looked up by the system, which no deadline stops.
+    The system's look-up of a host name is not bounded by the deadline.
 
     Raises:
-        OSError: it can't be connected.
+        OSError: the connection failed.
     """
     if not address.port:
-        return _connected(socket.AF_UNIX, address.host, address, None, expires)
+        return _connected(socket.AF_UNIX, address.host, address, None, deadline)
     found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    for left, (family, _, _, _, place) in zip(range(len(found), 0, -1), found, strict=True):
-        # What one of several addresses takes must not be all the time that there is.
-        until = monotonic() + time_left(expires, address) / left
+    for left, (family, _, _, _, target) in zip(range(len(found), 0, -1), found, strict=True):
+        # One of several addresses must not use up all the time.
+        until = monotonic() + time_left(deadline, address) / left
         try:
-            return _connected(family, place, address, tls, until)
+            return _connected(family, target, address, tls, until)
         except OSError:
             if left == 1:
                 raise
-    raise OSError("the name has no address")
+    raise OSError("the host name has no address")
 
 
 def _connected(
-    family: int, place: Any, address: Address, tls: SSLContext | None, expires: float
+    family: int, target: Any, address: ServerAddress, tls: SSLContext | None, deadline: float
 ) -> socket.socket:
     opened = socket.socket(family)
     try:
-        opened.settimeout(time_left(expires, address))
-        opened.connect(place)
+        opened.settimeout(time_left(deadline, address))
+        opened.connect(target)
         if not address.port:
             return opened
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is None:
             return opened
-        opened.settimeout(time_left(expires, address))
+        opened.settimeout(time_left(deadline, address))
         return tls.wrap_socket(opened, server_hostname=address.host)
     except BaseException:
         opened.close()

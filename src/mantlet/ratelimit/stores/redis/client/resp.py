@@ -1,27 +1,10 @@
-"""The protocol's bytes (RESP2 and RESP3), which hiredis reads and writes."""
+"""The protocol (RESP2 and RESP3), as hiredis reads and writes it, and the errors of a server."""
 
 import re
-import time
 from collections.abc import Callable
 
 from mantlet.exceptions import StoreError, StoreOutage
-from mantlet.ratelimit.stores.redis.client.uri import Address
-
-__all__ = [
-    "MORE",
-    "NONSENSE",
-    "CommandError",
-    "Lost",
-    "Outage",
-    "PushNotification",
-    "Reader",
-    "ReplyError",
-    "error_code",
-    "make_reader",
-    "pack",
-    "refusal",
-    "time_left",
-]
+from mantlet.ratelimit.stores.redis.client.uri import ServerAddress
 
 try:
     from hiredis import ProtocolError, PushNotification, Reader, ReplyError, pack_command
@@ -30,24 +13,28 @@ except ImportError as error:
         "a store in Redis or Valkey needs hiredis 3.2 or later: pip install mantlet[redis]"
     ) from error
 
+__all__ = [
+    "INCOMPLETE",
+    "PROTOCOL_ERRORS",
+    "CommandError",
+    "ConnectionLost",
+    "PushNotification",
+    "Reader",
+    "ReplyError",
+    "ServerUnavailable",
+    "encode_command",
+    "error_code",
+    "error_from_reply",
+    "make_reader",
+]
 
-#: What a reader has where no reply is complete. RESP3 knows None and False as replies.
-MORE = object()
-#: What a reader raises on bytes that are no reply; TypeError is for a map with odd keys.
-NONSENSE = (ProtocolError, TypeError)
+#: Returned by a reader while no reply is complete. In RESP3, None and False are valid replies.
+INCOMPLETE = object()
+#: Raised by a reader for invalid bytes; a TypeError for a map with unhashable keys.
+PROTOCOL_ERRORS = (ProtocolError, TypeError)
 
-Pack = Callable[[tuple[bytes | str | int, ...]], bytes]
-#: Returns the bytes of a command. Text is UTF-8.
-pack: Pack = pack_command  # type: ignore[assignment]  # its stub knows commands of one word only
-
-
-def make_reader() -> Reader:
-    """Return a reader whose replies are bytes, numbers, lists, and errors not raised."""
-    return Reader(notEnoughData=MORE)
-
-
-#: Errors that say that the server, or this part of a cluster, can't serve anyone just now.
-_DOWN = frozenset(
+#: Error codes of a server, or a part of a cluster, that is temporarily unable to serve anyone.
+_UNAVAILABLE = frozenset(
     {
         "BUSY",
         "CLUSTERDOWN",
@@ -61,28 +48,37 @@ _DOWN = frozenset(
     }
 )
 _CODE = re.compile(r"([A-Z][A-Z0-9_]{0,31})(?= |$)")
-#: How much of an error's text is kept, in characters.
-_SHOWN = 200
+#: Maximum length of an error's text that is shown, in characters.
+_MAX_TEXT = 200
 _HINTS = {
-    "MOVED": "; it is a node of a cluster, so write redis+cluster://",
-    "NOAUTH": "; it wants a password, so write redis://:password@host",
+    "MOVED": "; it is a node of a cluster, so use redis+cluster://",
+    "NOAUTH": "; it requires a password, so use redis://:password@host",
 }
 
+#: Encodes a command, with text as UTF-8.
+encode_command: Callable[[tuple[bytes | str | int, ...]], bytes]
+encode_command = pack_command  # type: ignore[assignment]  # its stub expects one-word commands
 
-class Outage(StoreOutage):
-    """The server can't be used now: refused, timed out, closed, loading, without a master."""
+
+def make_reader() -> Reader:
+    """Return a reader whose replies are bytes, numbers, lists, and errors (which it returns)."""
+    return Reader(notEnoughData=INCOMPLETE)
 
 
-class Lost(Outage):
-    """The connection ended before the reply came. On another one there may come one."""
+class ServerUnavailable(StoreOutage):
+    """The server can't be used: unreachable, too slow, disconnected, loading, without a master."""
+
+
+class ConnectionLost(ServerUnavailable):
+    """The connection was closed before the reply arrived. A retry on another one may succeed."""
 
 
 class CommandError(StoreError):
-    """The server answered with an error, and asking again would not mend it.
+    """The server replied with an error that a retry would not fix.
 
     Args:
         code: the error's first word, such as ``"NOSCRIPT"`` or ``"WRONGPASS"``.
-        text: what to show.
+        text: the message to show.
     """
 
     def __init__(self, code: str, text: str) -> None:
@@ -94,35 +90,23 @@ class CommandError(StoreError):
 
 
 def error_code(error: ReplyError) -> str:
-    """Return an error's first word, or ``ERR`` where that is no code."""
+    """Return an error's first word; ``ERR`` if that is not a code."""
     found = _CODE.match(str(error))
     return found[1] if found else "ERR"
 
 
-def refusal(
-    error: ReplyError, address: Address, secret_step: str | None = None
-) -> Outage | CommandError:
-    """Return what to raise for a server's error.
+def error_from_reply(
+    error: ReplyError, address: ServerAddress, secret_command: str | None = None
+) -> ServerUnavailable | CommandError:
+    """Return the exception to raise for a server's error.
 
     Args:
-        error: what the server answered.
+        error: the server's reply.
         address: the server.
-        secret_step: the step that it answered where a password was sent. Some servers repeat an
-            unknown command's arguments, so their words are not shown then.
+        secret_command: the name of the command, if its arguments contained a password. Some servers
+            repeat the arguments of an unknown command, so the error's text is not shown then.
     """
     code = error_code(error)
-    said = f"{code} to {secret_step}" if secret_step else repr(str(error)[:_SHOWN])
-    text = f"{address} answered {said}{_HINTS.get(code, '')}"
-    return Outage(text) if code in _DOWN else CommandError(code, text)
-
-
-def time_left(expires: float, address: Address) -> float:
-    """Return the seconds until ``expires``.
-
-    Raises:
-        Outage: there are none.
-    """
-    left = expires - time.monotonic()
-    if left <= 0:
-        raise Outage(f"no time was left to ask {address}")
-    return left
+    shown = f"{code} to {secret_command}" if secret_command else repr(str(error)[:_MAX_TEXT])
+    text = f"{address} replied {shown}{_HINTS.get(code, '')}"
+    return ServerUnavailable(text) if code in _UNAVAILABLE else CommandError(code, text)

@@ -1,0 +1,280 @@
+"""Windows by the strategies of `limits`, in memory and on a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import time
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mantlet import Quota, RateLimiter, on_status
+from mantlet.ratelimit.stores.base import TokenRequest
+from mantlet.ratelimit.stores.window_storage import MemoryWindowStorage
+from mantlet.ratelimit.window_strategy import WindowLimiter, WindowResult
+from tests.drive import CLIENT, Face, both_faces, hello
+from tests.ratelimit.stores.redis.servers import Valkey
+from tests.ratelimit.structured import limits_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mantlet.ratelimit.quota import Window
+
+#: A moment at which windows of a minute begin.
+START = 1_750_000_020.0
+SECOND = 1_000_000_000
+WINDOWS: tuple[Window, ...] = ("fixed", "moving", "sliding")
+each_window = pytest.mark.parametrize("window", WINDOWS)
+
+
+class Wall:
+    """The clock on the wall, turned by hand."""
+
+    now = START
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def wall(monkeypatch: pytest.MonkeyPatch) -> Wall:
+    """The clock that `limits` looks at, in this test's hands."""
+    clock = Wall()
+    monkeypatch.setattr(time, "time", clock)
+    return clock
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    """A server of these tests' own."""
+    with Valkey(tmp_path_factory.mktemp("windows")) as started:
+        yield started
+
+
+@pytest.fixture
+def careless_client() -> Iterator[None]:
+    """Let what redis-py leaves open at a loop's end be collected within the test."""
+    yield
+    gc.collect()
+
+
+#: For the asyncio client of redis-py, which closes nothing when its loop ends.
+careless = pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"
+)
+
+
+def claim(
+    window: Window, rate: str = "3/minute", key: str = "limit:client", **more: Any
+) -> TokenRequest:
+    return TokenRequest(key, Quota(rate, window=window), **more)
+
+
+def take(windows: WindowLimiter, *claims: TokenRequest) -> list[WindowResult]:
+    standings = windows.take(claims, is_async=False)
+    assert isinstance(standings, list)
+    return standings
+
+
+def peek(windows: WindowLimiter, *claims: TokenRequest) -> list[WindowResult]:
+    standings = windows.peek(claims, is_async=False)
+    assert isinstance(standings, list)
+    return standings
+
+
+@pytest.fixture
+def windows() -> WindowLimiter:
+    """Windows in memory."""
+    return WindowLimiter("memory://", max_keys=1000, timeout=1)
+
+
+@each_window
+def test_a_window_admits_its_amount_and_then_nothing(
+    window: Window, windows: WindowLimiter, wall: Wall
+) -> None:
+    """What is left goes down to nothing, and stays there."""
+    taken = [take(windows, claim(window))[0] for _ in range(4)]
+    assert [one.is_within_limit for one in taken] == [True, True, True, False]
+    assert [one.remaining for one in taken] == [2, 1, 0, 0]
+
+
+@pytest.mark.parametrize(("window", "wait"), [("fixed", 60), ("moving", 50)])
+def test_a_refused_request_is_admitted_when_its_wait_is_over(
+    window: Window, wait: int, windows: WindowLimiter, wall: Wall
+) -> None:
+    """The wait is exact where the strategy knows it."""
+    take(windows, claim(window, "1/minute"))
+    wall.now += 60 - wait
+    ((within, _, told, _),) = take(windows, claim(window, "1/minute"))
+    assert (within, told) == (False, wait * SECOND)
+    wall.now += wait - 0.001
+    assert not take(windows, claim(window, "1/minute"))[0].is_within_limit
+    wall.now += 0.002
+    assert take(windows, claim(window, "1/minute"))[0].is_within_limit
+
+
+def test_a_sliding_window_weighs_the_one_before(windows: WindowLimiter, wall: Wall) -> None:
+    """In the middle of the next window half of what was in the last one still counts."""
+    four = claim("sliding", "4/minute")
+    for _ in range(4):
+        assert take(windows, four)[0].is_within_limit
+    wall.now += 90
+    assert [take(windows, four)[0].is_within_limit for _ in range(3)] == [True, True, False]
+
+
+@each_window
+def test_a_key_is_as_new_when_its_windows_have_passed(
+    window: Window, windows: WindowLimiter, wall: Wall
+) -> None:
+    """Two whole windows later nothing is known of it."""
+    for _ in range(3):
+        take(windows, claim(window))
+    wall.now += 121
+    ((within, remaining, _, _),) = take(windows, claim(window))
+    assert (within, remaining) == (True, 2)
+
+
+@each_window
+def test_several_windows_are_counted_all_or_nothing(
+    window: Window, windows: WindowLimiter, wall: Wall
+) -> None:
+    """What one refuses is not spent in another."""
+    wide, narrow = claim(window, "9/minute", "wide:c"), claim(window, "1/minute", "narrow:c")
+    assert [one.is_within_limit for one in take(windows, wide, narrow)] == [True, True]
+    assert [one.is_within_limit for one in take(windows, wide, narrow)] == [True, False]
+    assert peek(windows, wide)[0].remaining == 8
+
+
+@each_window
+def test_what_is_tried_out_keeps_nothing_from_being_counted(
+    window: Window, windows: WindowLimiter, wall: Wall
+) -> None:
+    """Nor is it counted itself where it would have refused."""
+    real = claim(window, "9/minute", "real:c")
+    tried = claim(window, "1/minute", "tried:c", is_report_only=True)
+    for _ in range(2):
+        take(windows, real, tried)
+    assert peek(windows, real)[0].remaining == 7
+
+
+@each_window
+def test_a_look_counts_nothing_and_a_reset_forgets(
+    window: Window, windows: WindowLimiter, wall: Wall
+) -> None:
+    """A peek is what it says, and so is a reset."""
+    take(windows, claim(window, cost=2))
+    assert [peek(windows, claim(window))[0].remaining for _ in range(3)] == [1, 1, 1]
+    assert windows.reset([claim(window)], is_async=False) is None
+    assert peek(windows, claim(window))[0].remaining == 3
+
+
+def test_no_thread_is_started(windows: WindowLimiter) -> None:
+    """The storage of `limits` itself starts one."""
+    before = threading.enumerate()
+    for window in WINDOWS:
+        take(windows, claim(window))
+    assert threading.enumerate() == before
+
+
+def test_memory_is_bounded_and_no_window_is_cut_short_for_it(wall: Wall) -> None:
+    """A flood of fresh keys shares one, and whoever is at the limit stays there."""
+    windows = WindowLimiter("memory://", max_keys=10, timeout=1)
+    take(windows, claim("fixed", "1/minute", "limit:first"))
+    admitted = sum(
+        take(windows, claim("fixed", "1/minute", f"limit:{n}"))[0].is_within_limit
+        for n in range(1000)
+    )
+    assert admitted == 10  # nine of their own, and one that the others share
+    assert not take(windows, claim("fixed", "1/minute", "limit:first"))[0].is_within_limit
+
+
+def test_keys_leave_when_their_windows_have_passed(wall: Wall) -> None:
+    """Memory follows the clients of late."""
+    storage = MemoryWindowStorage(max_keys=1_000_000)
+    for n in range(1000):
+        storage.incr(f"key{n}", 60)
+    wall.now += 61
+    for n in range(1000):
+        storage.incr(f"other{n}", 60)
+    assert storage.reset() <= 1001
+
+
+@careless
+@both_faces
+@each_window
+@pytest.mark.parametrize("store", ["memory", "valkey"])
+@pytest.mark.usefixtures("careless_client")
+def test_a_limiter_counts_in_windows(
+    store: str, window: Window, face: Face, server: Valkey
+) -> None:
+    """Beside a bucket, of which a request that the window refuses spends nothing."""
+    server.ask("FLUSHALL")
+    uri = "memory://" if store == "memory" else f"redis://{server.place}"
+    quotas = [Quota("2/hour", window=window, name="window"), Quota("9/hour", name="bucket")]
+    app = face.wrap(hello, RateLimiter(quotas, store=uri, deadline=5))
+    answers = [face.drive(app) for _ in range(4)]
+    assert [answer.error for answer in answers] == [None] * 4
+    assert [answer.status for answer in answers] == [200, 200, 429, 429]
+    refused = answers[-1]
+    assert refused.json()["violated-policies"] == ["window"]
+    told = {item.value: item.parameters for item in limits_of(refused)[1]}
+    assert told["bucket"]["r"] == 7
+    assert told["window"]["r"] == 0
+    assert all(item["t"] <= int(refused.get("Retry-After") or 0) for item in told.values())
+
+
+@careless
+@both_faces
+@pytest.mark.usefixtures("careless_client")
+def test_windows_are_counted_here_while_the_server_is_away(face: Face) -> None:
+    """As buckets are, by the same option."""
+    quota = Quota("2/hour", window="fixed")
+    app = face.wrap(hello, RateLimiter(quota, store="redis://127.0.0.1:1", workers=1))
+    answers = [face.drive(app) for _ in range(3)]
+    assert [answer.error for answer in answers] == [None] * 3
+    assert [answer.status for answer in answers] == [200, 200, 429]
+
+
+@careless
+@pytest.mark.usefixtures("careless_client")
+def test_several_event_loops_one_after_another_work(server: Valkey) -> None:
+    """A client for asyncio belongs to the loop that uses it."""
+    server.ask("FLUSHALL")
+    limiter = RateLimiter(Quota("2/hour", window="fixed"), store=f"redis://{server.place}")
+
+    async def check() -> bool:
+        return (await limiter.acheck("client")).allowed
+
+    assert [asyncio.run(check()) for _ in range(3)] == [True, True, False]
+
+
+def test_a_cost_above_the_amount_is_refused_for_ever() -> None:
+    """And says so."""
+    limiter = RateLimiter(Quota("2/hour", window="moving"))
+    assert limiter.check("client", cost=3).retry_after == inf
+    assert limiter.check(CLIENT, cost=2).allowed
+
+
+@pytest.mark.parametrize("uri", ["lmdb:///tmp/limits", "sqlite://", "nowhere"])
+def test_a_store_without_windows_is_a_value_error(uri: str) -> None:
+    """The message says which have them."""
+    with pytest.raises(ValueError, match="memory://"):
+        WindowLimiter(uri, max_keys=1, timeout=1)
+
+
+def test_counting_by_the_answer_needs_a_bucket() -> None:
+    """A window takes nothing back."""
+    with pytest.raises(TypeError, match="token bucket"):
+        RateLimiter(Quota("2/hour", window="fixed"), count=on_status(401))
+    with pytest.raises(TypeError, match="token bucket"):
+        RateLimiter(Quota("2/hour", window="fixed")).refund("client")
+
+
+def test_a_uri_that_the_storage_could_not_split_is_an_error_at_construction() -> None:
+    """Not at the first request; and it does not show the password."""
+    with pytest.raises(ValueError, match=r"must be such as .*not redis://\*\*\*"):
+        WindowLimiter("redis://:seeded-secret\u2100@h", max_keys=10, timeout=1)
