@@ -23,9 +23,9 @@ from benchmarks.stacks import GENEROUS
 from benchmarks.traffic import SMALL, AsgiServer, Serve
 from mantlet import Quota, RateLimiter, Rule
 from mantlet.ratelimit.decision import BucketDecision
+from mantlet.ratelimit.stores.base import LocalStore
 from mantlet.ratelimit.stores.lmdb import LmdbStore
 from mantlet.ratelimit.stores.memory import MemoryStore
-from mantlet.ratelimit.stores.store import LocalStore
 
 RULES = (1, 10, 1000)
 CLIENTS = (10, 1000, 100_000, 1_000_000)

@@ -22,9 +22,9 @@ from benchmarks import names
 from benchmarks.load import generator
 from benchmarks.serving import UVICORN, serve
 from mantlet import Quota
-from mantlet.ratelimit.stores.redis.asking import _SHA, _words, server_key
+from mantlet.ratelimit.stores.base import TokenRequest
+from mantlet.ratelimit.stores.redis.script_client import _SCRIPT_SHA, _encode, server_key
 from mantlet.ratelimit.stores.redis.store import RedisStore
-from mantlet.ratelimit.stores.store import Claim
 
 CONNECTIONS = 16
 #: Buckets that are made to see what they take.
@@ -106,12 +106,12 @@ def _capacity(valkey: ValkeyServer) -> dict[str, float]:
         answers with all of that, where one client sends 64 of them at a time.
     """
     quota = Quota("1/day", burst=1_000_000)
-    claims = [Claim(f"benchmark:{number}", quota) for number in range(_KEYS)]
+    claims = [TokenRequest(f"benchmark:{number}", quota) for number in range(_KEYS)]
     with Redis(port=valkey.port) as admin:
         admin.flushall()
         admin.config_resetstat()
         before = admin.info("memory")["used_memory"]
-        store = RedisStore(f"valkey://127.0.0.1:{valkey.port}", deadline=1).bind(waits=False)
+        store = RedisStore(f"valkey://127.0.0.1:{valkey.port}", timeout=1).bind(is_async=False)
         store.open()
         for claim in claims:
             store.take((claim,))
@@ -125,10 +125,10 @@ def _capacity(valkey: ValkeyServer) -> dict[str, float]:
     }
 
 
-def _rate(port: int, claims: list[Claim]) -> float:
+def _rate(port: int, claims: list[TokenRequest]) -> float:
     """Return how many calls a second the server answers."""
     calls = [
-        pack_command(("EVALSHA", _SHA, "1", server_key(claim), "take", *_words(claim, 0)))
+        pack_command(("EVALSHA", _SCRIPT_SHA, "1", server_key(claim), "take", *_encode(claim, 0)))
         for claim in claims
     ]
     writes = [b"".join(calls[start : start + 64]) for start in range(0, len(calls), 64)]

@@ -6,13 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from mantlet import StoreOutage
+from mantlet.ratelimit.stores.base import LocalStore, Store
 from mantlet.ratelimit.stores.memory import MemoryStore
-from mantlet.ratelimit.stores.store import LocalStore, Store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mantlet.ratelimit.stores.store import Claim, Place, Rooms
+    from mantlet.ratelimit.stores.base import Remaining, SlotRequest, TokenRequest
 
 
 class Broken(Store):
@@ -25,30 +25,30 @@ class Broken(Store):
 
     def __init__(self) -> None:
         self.kept = MemoryStore(clock=lambda: 0)
-        self.out: set[str] = {"take", "peek", "give", "hold", "forget"}
+        self.out: set[str] = {"take", "peek", "give_back", "block", "reset"}
         self.called: list[str] = []
         self.is_async = False
 
-    def bind(self, waits: bool) -> Store:
+    def bind(self, is_async: bool) -> Store:
         """Return the store as a face uses it, which is another object."""
         bound = Broken()
-        bound.__dict__ |= self.__dict__ | {"is_async": waits}
+        bound.__dict__ |= self.__dict__ | {"is_async": is_async}
         return bound
 
-    def take(self, wanted: Sequence[Claim | Place]) -> Any:
+    def take(self, wanted: Sequence[TokenRequest | SlotRequest]) -> Any:
         return self._do("take", wanted)
 
-    def peek(self, wanted: Sequence[Claim | Place]) -> Any:
+    def peek(self, wanted: Sequence[TokenRequest | SlotRequest]) -> Any:
         return self._do("peek", wanted)
 
-    def give(self, given: Sequence[Claim | Place]) -> Any:
-        return self._do("give", given)
+    def give_back(self, given: Sequence[TokenRequest | SlotRequest]) -> Any:
+        return self._do("give_back", given)
 
-    def hold(self, claims: Sequence[Claim], nanoseconds: int) -> Any:
-        return self._do("hold", claims, nanoseconds)
+    def block(self, claims: Sequence[TokenRequest], nanoseconds: int) -> Any:
+        return self._do("block", claims, nanoseconds)
 
-    def forget(self, keys: Sequence[str]) -> Any:
-        return self._do("forget", keys)
+    def reset(self, keys: Sequence[str]) -> Any:
+        return self._do("reset", keys)
 
     def open(self) -> None:
         self.called.append("open")
@@ -75,17 +75,17 @@ class Broken(Store):
 class Full(LocalStore):
     """Buckets on this host, where there is no room any more."""
 
-    def take(self, wanted: Sequence[Claim | Place]) -> Rooms:
+    def take(self, wanted: Sequence[TokenRequest | SlotRequest]) -> Remaining:
         raise StoreOutage("seeded-secret")
 
-    def peek(self, wanted: Sequence[Claim | Place]) -> Rooms:
+    def peek(self, wanted: Sequence[TokenRequest | SlotRequest]) -> Remaining:
         raise StoreOutage("seeded-secret")
 
-    def give(self, given: Sequence[Claim | Place]) -> None:
+    def give_back(self, given: Sequence[TokenRequest | SlotRequest]) -> None:
         raise StoreOutage("seeded-secret")
 
-    def hold(self, claims: Sequence[Claim], nanoseconds: int) -> None:
+    def block(self, claims: Sequence[TokenRequest], nanoseconds: int) -> None:
         raise StoreOutage("seeded-secret")
 
-    def forget(self, keys: Sequence[str]) -> None:
+    def reset(self, keys: Sequence[str]) -> None:
         raise StoreOutage("seeded-secret")

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from mantlet import Request
     from mantlet._internal.asgi_types import Receive, Scope, Send
-    from mantlet.ratelimit.stores.store import Store
+    from mantlet.ratelimit.stores.base import Store
 
 
 def bound() -> RateLimiter:
@@ -179,9 +179,9 @@ def test_a_place_is_free_after_a_cancellation_before_the_store_has_answered() ->
                 await asyncio.Event().wait()
             return found
 
-        def bind(self, waits: bool) -> Store:
+        def bind(self, is_async: bool) -> Store:
             bound = Slow()
-            bound.__dict__ |= self.__dict__ | {"is_async": waits}
+            bound.__dict__ |= self.__dict__ | {"is_async": is_async}
             return bound
 
     async def run() -> int | None:

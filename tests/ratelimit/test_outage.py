@@ -22,7 +22,7 @@ from tests.ratelimit.outages import Broken, Full
 from tests.ratelimit.structured import limits_of
 
 if TYPE_CHECKING:
-    from mantlet.ratelimit.stores.store import Store
+    from mantlet.ratelimit.stores.base import Store
 
 REDUCED = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"
 
@@ -179,7 +179,7 @@ def test_the_app_finds_no_decision_where_none_was_made(face: Face, on_outage: An
 def test_an_outage_before_the_end_of_a_request_harms_no_answer(face: Face, on_outage: Any) -> None:
     """What was taken stays taken, and places come free when their lease is over."""
     store = Broken()
-    store.out = {"give"}
+    store.out = {"give_back"}
     limiter = RateLimiter(
         "3/hour",
         store=store,
@@ -188,7 +188,7 @@ def test_an_outage_before_the_end_of_a_request_harms_no_answer(face: Face, on_ou
         concurrency=Concurrency(2),
     )
     assert [answer.status for answer in ask(face, limiter, 3)] == [200, 200, 429]
-    assert store.called.count("give") == 4  # tokens and a place of each that passed
+    assert store.called.count("give_back") == 4  # tokens and a place of each that passed
 
 
 @both_faces
@@ -209,7 +209,7 @@ def test_a_fault_that_is_no_outage_fails_closed(face: Face, on_outage: Any) -> N
         def take(self, wanted: Any) -> Any:
             raise StoreError("seeded-secret")
 
-        def bind(self, waits: bool) -> Store:
+        def bind(self, is_async: bool) -> Store:
             return self
 
     limiter = RateLimiter("3/hour", store=Wrong(), on_outage=on_outage)

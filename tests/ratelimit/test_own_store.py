@@ -13,7 +13,7 @@ from tests.ids import shown
 from tests.ratelimit.outages import Broken
 
 if TYPE_CHECKING:
-    from mantlet.ratelimit.stores.store import Store
+    from mantlet.ratelimit.stores.base import Store
 
 every_outage = pytest.mark.parametrize("on_outage", ["local", "allow", "refuse"])
 
@@ -121,7 +121,7 @@ def test_rules_and_the_limiter_do_not_share_a_bucket_by_their_names() -> None:
 )
 def test_options_of_a_store_belong_to_the_one_that_is_given(options: dict[str, Any]) -> None:
     """They are not silently ignored."""
-    with pytest.raises(TypeError, match="belong to the store"):
+    with pytest.raises(TypeError, match="must be given to the Store"):
         RateLimiter(Quota("2/hour"), store=Broken(), **options)
 
 
@@ -134,7 +134,7 @@ def test_a_store_of_ones_own_is_told_by_its_clients_address() -> None:
             seen.extend(one.key for one in wanted)
             return self.kept.take(wanted)
 
-        def bind(self, waits: bool) -> Store:
+        def bind(self, is_async: bool) -> Store:
             return self
 
     RateLimiter("2/hour", store=Keeps()).check(CLIENT)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mantlet import Quota, RateLimiter, on_status
-from mantlet.ratelimit.stores.store import Claim
-from mantlet.ratelimit.stores.windows import WindowMemory
-from mantlet.ratelimit.window_strategy import Standing, Windows
+from mantlet.ratelimit.stores.base import TokenRequest
+from mantlet.ratelimit.stores.window_storage import MemoryWindowStorage
+from mantlet.ratelimit.window_strategy import WindowLimiter, WindowResult
 from tests.drive import CLIENT, Face, both_faces, hello
-from tests.ratelimit.redis.servers import Valkey
+from tests.ratelimit.stores.redis.servers import Valkey
 from tests.ratelimit.structured import limits_of
 
 if TYPE_CHECKING:
@@ -68,31 +68,33 @@ careless = pytest.mark.filterwarnings(
 )
 
 
-def claim(window: Window, rate: str = "3/minute", key: str = "limit:client", **more: Any) -> Claim:
-    return Claim(key, Quota(rate, window=window), **more)
+def claim(
+    window: Window, rate: str = "3/minute", key: str = "limit:client", **more: Any
+) -> TokenRequest:
+    return TokenRequest(key, Quota(rate, window=window), **more)
 
 
-def take(windows: Windows, *claims: Claim) -> list[Standing]:
-    standings = windows.take(claims, waits=False)
+def take(windows: WindowLimiter, *claims: TokenRequest) -> list[WindowResult]:
+    standings = windows.take(claims, is_async=False)
     assert isinstance(standings, list)
     return standings
 
 
-def peek(windows: Windows, *claims: Claim) -> list[Standing]:
-    standings = windows.peek(claims, waits=False)
+def peek(windows: WindowLimiter, *claims: TokenRequest) -> list[WindowResult]:
+    standings = windows.peek(claims, is_async=False)
     assert isinstance(standings, list)
     return standings
 
 
 @pytest.fixture
-def windows() -> Windows:
+def windows() -> WindowLimiter:
     """Windows in memory."""
-    return Windows("memory://", max_keys=1000, deadline=1)
+    return WindowLimiter("memory://", max_keys=1000, timeout=1)
 
 
 @each_window
 def test_a_window_admits_its_amount_and_then_nothing(
-    window: Window, windows: Windows, wall: Wall
+    window: Window, windows: WindowLimiter, wall: Wall
 ) -> None:
     """What is left goes down to nothing, and stays there."""
     taken = [take(windows, claim(window))[0] for _ in range(4)]
@@ -102,7 +104,7 @@ def test_a_window_admits_its_amount_and_then_nothing(
 
 @pytest.mark.parametrize(("window", "wait"), [("fixed", 60), ("moving", 50)])
 def test_a_refused_request_is_admitted_when_its_wait_is_over(
-    window: Window, wait: int, windows: Windows, wall: Wall
+    window: Window, wait: int, windows: WindowLimiter, wall: Wall
 ) -> None:
     """The wait is exact where the strategy knows it."""
     take(windows, claim(window, "1/minute"))
@@ -115,7 +117,7 @@ def test_a_refused_request_is_admitted_when_its_wait_is_over(
     assert take(windows, claim(window, "1/minute"))[0].is_within_limit
 
 
-def test_a_sliding_window_weighs_the_one_before(windows: Windows, wall: Wall) -> None:
+def test_a_sliding_window_weighs_the_one_before(windows: WindowLimiter, wall: Wall) -> None:
     """In the middle of the next window half of what was in the last one still counts."""
     four = claim("sliding", "4/minute")
     for _ in range(4):
@@ -126,7 +128,7 @@ def test_a_sliding_window_weighs_the_one_before(windows: Windows, wall: Wall) ->
 
 @each_window
 def test_a_key_is_as_new_when_its_windows_have_passed(
-    window: Window, windows: Windows, wall: Wall
+    window: Window, windows: WindowLimiter, wall: Wall
 ) -> None:
     """Two whole windows later nothing is known of it."""
     for _ in range(3):
@@ -138,7 +140,7 @@ def test_a_key_is_as_new_when_its_windows_have_passed(
 
 @each_window
 def test_several_windows_are_counted_all_or_nothing(
-    window: Window, windows: Windows, wall: Wall
+    window: Window, windows: WindowLimiter, wall: Wall
 ) -> None:
     """What one refuses is not spent in another."""
     wide, narrow = claim(window, "9/minute", "wide:c"), claim(window, "1/minute", "narrow:c")
@@ -149,11 +151,11 @@ def test_several_windows_are_counted_all_or_nothing(
 
 @each_window
 def test_what_is_tried_out_keeps_nothing_from_being_counted(
-    window: Window, windows: Windows, wall: Wall
+    window: Window, windows: WindowLimiter, wall: Wall
 ) -> None:
     """Nor is it counted itself where it would have refused."""
     real = claim(window, "9/minute", "real:c")
-    tried = claim(window, "1/minute", "tried:c", shadow=True)
+    tried = claim(window, "1/minute", "tried:c", is_report_only=True)
     for _ in range(2):
         take(windows, real, tried)
     assert peek(windows, real)[0].remaining == 7
@@ -161,16 +163,16 @@ def test_what_is_tried_out_keeps_nothing_from_being_counted(
 
 @each_window
 def test_a_look_counts_nothing_and_a_reset_forgets(
-    window: Window, windows: Windows, wall: Wall
+    window: Window, windows: WindowLimiter, wall: Wall
 ) -> None:
     """A peek is what it says, and so is a reset."""
     take(windows, claim(window, cost=2))
     assert [peek(windows, claim(window))[0].remaining for _ in range(3)] == [1, 1, 1]
-    assert windows.forget([claim(window)], waits=False) is None
+    assert windows.reset([claim(window)], is_async=False) is None
     assert peek(windows, claim(window))[0].remaining == 3
 
 
-def test_no_thread_is_started(windows: Windows) -> None:
+def test_no_thread_is_started(windows: WindowLimiter) -> None:
     """The storage of `limits` itself starts one."""
     before = threading.enumerate()
     for window in WINDOWS:
@@ -180,7 +182,7 @@ def test_no_thread_is_started(windows: Windows) -> None:
 
 def test_memory_is_bounded_and_no_window_is_cut_short_for_it(wall: Wall) -> None:
     """A flood of fresh keys shares one, and whoever is at the limit stays there."""
-    windows = Windows("memory://", max_keys=10, deadline=1)
+    windows = WindowLimiter("memory://", max_keys=10, timeout=1)
     take(windows, claim("fixed", "1/minute", "limit:first"))
     admitted = sum(
         take(windows, claim("fixed", "1/minute", f"limit:{n}"))[0].is_within_limit
@@ -192,7 +194,7 @@ def test_memory_is_bounded_and_no_window_is_cut_short_for_it(wall: Wall) -> None
 
 def test_keys_leave_when_their_windows_have_passed(wall: Wall) -> None:
     """Memory follows the clients of late."""
-    storage = WindowMemory(max_keys=1_000_000)
+    storage = MemoryWindowStorage(max_keys=1_000_000)
     for n in range(1000):
         storage.incr(f"key{n}", 60)
     wall.now += 61
@@ -261,7 +263,7 @@ def test_a_cost_above_the_amount_is_refused_for_ever() -> None:
 def test_a_store_without_windows_is_a_value_error(uri: str) -> None:
     """The message says which have them."""
     with pytest.raises(ValueError, match="memory://"):
-        Windows(uri, max_keys=1, deadline=1)
+        WindowLimiter(uri, max_keys=1, timeout=1)
 
 
 def test_counting_by_the_answer_needs_a_bucket() -> None:
@@ -274,5 +276,5 @@ def test_counting_by_the_answer_needs_a_bucket() -> None:
 
 def test_a_uri_that_the_storage_could_not_split_is_an_error_at_construction() -> None:
     """Not at the first request; and it does not show the password."""
-    with pytest.raises(ValueError, match=r"windows are counted in .*not in redis://\*\*\*"):
-        Windows("redis://:seeded-secret\u2100@h", max_keys=10, deadline=1)
+    with pytest.raises(ValueError, match=r"must be such as .*not redis://\*\*\*"):
+        WindowLimiter("redis://:seeded-secret\u2100@h", max_keys=10, timeout=1)

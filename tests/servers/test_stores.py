@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.ratelimit.redis.servers import Valkey
+from tests.ratelimit.stores.redis.servers import Valkey
 from tests.servers.server import HOST, Server, serve
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from mantlet.ratelimit.decision import BucketDecision, Decision, joint
 from mantlet.ratelimit.engine import Counter
 from mantlet.ratelimit.keys.texts import bounded, is_digest
 from mantlet.ratelimit.rules import check_cost
-from mantlet.ratelimit.stores.store import Claim
+from mantlet.ratelimit.stores.base import TokenRequest
 
 __all__ = ["Checks"]
 
@@ -117,7 +117,7 @@ class Checks:
         claims = _claims(self._asks(key, cost, rule))
         if any(claim.quota.window for claim in claims):
             raise TypeError("a window takes nothing back; a token bucket does")
-        waiting = self._counter.bound(waits).give(claims)
+        waiting = self._counter.bound(waits).give_back(claims)
         if waiting is not None:
             await waiting
 
@@ -130,7 +130,7 @@ class Checks:
         claims = [one for one in _claims(self._asks(key, 1, rule)) if not one.quota.window]
         if not claims:
             raise TypeError("a ban needs a token bucket, and there are only windows")
-        waiting = self._counter.bound(waits).hold(claims, int(seconds * 1_000_000_000))
+        waiting = self._counter.bound(waits).block(claims, int(seconds * 1_000_000_000))
         if waiting is not None:
             await waiting
 
@@ -151,5 +151,5 @@ class Checks:
         return asks
 
 
-def _claims(asks: Sequence[Ask]) -> list[Claim]:
-    return [ask.claim for ask in asks if isinstance(ask.claim, Claim)]
+def _claims(asks: Sequence[Ask]) -> list[TokenRequest]:
+    return [ask.claim for ask in asks if isinstance(ask.claim, TokenRequest)]

@@ -12,7 +12,7 @@ from mantlet.ratelimit.concurrency import Concurrency
 from mantlet.ratelimit.keys.key import KeyFunction, as_key
 from mantlet.ratelimit.quota import Quota
 from mantlet.ratelimit.rules import Cost, CountIf, QuotaFunction, static_quotas
-from mantlet.ratelimit.stores.store import Claim, Place
+from mantlet.ratelimit.stores.base import SlotRequest, TokenRequest
 
 __all__ = ["Ask", "Bound", "Charge", "Limit", "Plan", "only_tried"]
 
@@ -80,21 +80,21 @@ class Bound(NamedTuple):
             return ()
         lease = int(concurrency.lease * 1_000_000_000)
         place, holder = self.prefix + key, urandom(8).hex()
-        return (Ask(self, Place(place, concurrency.limit, lease, holder, self.shadow)),)
+        return (Ask(self, SlotRequest(place, concurrency.limit, lease, holder, self.shadow)),)
 
 
 class Ask(NamedTuple):
     """What one request asks for under one limit."""
 
     limit: Limit | Bound
-    claim: Claim | Place
+    claim: TokenRequest | SlotRequest
     count_if: CountIf | None = None
     close: Close | None = None
 
 
 def only_tried(asks: Sequence[Ask]) -> bool:
     """Return whether nothing that is asked for may be refused."""
-    return all(ask.claim.shadow for ask in asks)
+    return all(ask.claim.is_report_only for ask in asks)
 
 
 class Charge:
@@ -185,7 +185,7 @@ class Charge:
         return [
             Ask(
                 limit,
-                Claim(
+                TokenRequest(
                     limit.prefix + key, limit.quota, cost, self.shadow, self.count_if is not None
                 ),
                 self.count_if,

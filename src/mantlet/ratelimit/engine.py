@@ -12,10 +12,10 @@ from mantlet.ratelimit.decision import (
     Decision,
     joint,
 )
-from mantlet.ratelimit.fallback import Fallback
 from mantlet.ratelimit.quota import Quota
-from mantlet.ratelimit.stores.store import Claim, Place, Rooms, Store
-from mantlet.ratelimit.window_strategy import Standing, WindowDecision, Windows
+from mantlet.ratelimit.stores.base import Remaining, SlotRequest, Store, TokenRequest
+from mantlet.ratelimit.stores.memory import FallbackStore
+from mantlet.ratelimit.window_strategy import WindowDecision, WindowLimiter, WindowResult
 
 __all__ = ["Counter", "Outcome"]
 
@@ -50,7 +50,7 @@ class Outcome(NamedTuple):
         """Return whether what was asked for has been taken."""
         if not self.decision.allowed:
             return False
-        return not ask.claim.shadow or all(
+        return not ask.claim.is_report_only or all(
             one.is_within_limit for one in self.decision.parts if one.is_report_only
         )
 
@@ -67,8 +67,8 @@ class Counter:
     def __init__(
         self,
         store: Store,
-        windows: Windows | None,
-        fallback: tuple[Fallback, Windows] | None,
+        windows: WindowLimiter | None,
+        fallback: tuple[FallbackStore, WindowLimiter] | None,
     ) -> None:
         self.store = store
         self._windows = windows
@@ -98,7 +98,7 @@ class Counter:
         windowed = [
             (ask, ask.claim)
             for ask in asks
-            if isinstance(ask.claim, Claim) and ask.claim.quota.window
+            if isinstance(ask.claim, TokenRequest) and ask.claim.quota.window
         ]
         counted = [ask for ask in asks if not any(ask is one for one, _ in windowed)]
         told: list[tuple[Ask, Decision]] = []
@@ -114,7 +114,7 @@ class Counter:
                 for (ask, claim), standing in zip(windowed, standings, strict=True)
             ]
             if counted and not peek and not all(one.allowed for _, one in judged):
-                given = store.give([ask.claim for ask in counted])
+                given = store.give_back([ask.claim for ask in counted])
                 if given is not None:
                     await given
             told += judged
@@ -145,7 +145,7 @@ class Counter:
                 raise
             return self._fallback[0].take_one(key, quota, 1)
 
-    async def forget(self, claims: Sequence[Claim], waits: bool) -> None:
+    async def forget(self, claims: Sequence[TokenRequest], waits: bool) -> None:
         """Make buckets full, and windows empty, again.
 
         Raises:
@@ -153,19 +153,19 @@ class Counter:
         """
         keys = [claim.key for claim in claims]
         if self._fallback is not None:
-            self._fallback[0].forget(keys)
-        waiting = self._bound[waits].forget(keys)
+            self._fallback[0].reset(keys)
+        waiting = self._bound[waits].reset(keys)
         if waiting is not None:
             await waiting
         windowed = [claim for claim in claims if claim.quota.window]
         if self._windows is not None and windowed:
-            forgetting = self._windows.forget(windowed, waits)
+            forgetting = self._windows.reset(windowed, waits)
             if forgetting is not None:
                 await forgetting
 
     async def _rooms(
-        self, store: Store, wanted: Sequence[Claim | Place], peek: bool
-    ) -> tuple[Store, Rooms]:
+        self, store: Store, wanted: Sequence[TokenRequest | SlotRequest], peek: bool
+    ) -> tuple[Store, Remaining]:
         try:
             rooms = store.peek(wanted) if peek else store.take(wanted)
             return store, rooms if isinstance(rooms, list) else await rooms
@@ -176,8 +176,8 @@ class Counter:
         return local, local.peek(wanted) if peek else local.take(wanted)
 
     async def _standings(
-        self, windows: Windows, claims: Sequence[Claim], waits: bool, peek: bool
-    ) -> Sequence[Standing]:
+        self, windows: WindowLimiter, claims: Sequence[TokenRequest], waits: bool, peek: bool
+    ) -> Sequence[WindowResult]:
         try:
             standings = (windows.peek if peek else windows.take)(claims, waits)
             return standings if isinstance(standings, list) else await standings
@@ -200,7 +200,7 @@ def _outcome(told: list[tuple[Ask, Decision]], store: Store) -> Outcome:
     return Outcome(asks, joint(each), store)
 
 
-def _decided(asks: Sequence[Ask], rooms: Rooms) -> list[tuple[Ask, Decision]]:
+def _decided(asks: Sequence[Ask], rooms: Remaining) -> list[tuple[Ask, Decision]]:
     """Return what was decided about each that was asked for, but for those not looked at."""
     return [
         (ask, _decision(ask, room))
@@ -211,14 +211,14 @@ def _decided(asks: Sequence[Ask], rooms: Rooms) -> list[tuple[Ask, Decision]]:
 
 def _decision(ask: Ask, room: int) -> Decision:
     limit, claim = ask.limit, ask.claim
-    if isinstance(claim, Place):
-        return ConcurrencyDecision(limit.name, limit.quota, room, claim.shadow)
-    return BucketDecision(limit.name, claim.quota, room, claim.cost, claim.shadow)
+    if isinstance(claim, SlotRequest):
+        return ConcurrencyDecision(limit.name, limit.quota, room, claim.is_report_only)
+    return BucketDecision(limit.name, claim.quota, room, claim.cost, claim.is_report_only)
 
 
-def _window_decision(name: str, claim: Claim, standing: Standing) -> Decision:
+def _window_decision(name: str, claim: TokenRequest, standing: WindowResult) -> Decision:
     # What is within is told as if it had been counted, as with buckets.
-    is_told = standing.counted or not standing.is_within_limit
+    is_told = standing.is_counted or not standing.is_within_limit
     return WindowDecision(
         name,
         claim.quota,
@@ -226,5 +226,5 @@ def _window_decision(name: str, claim: Claim, standing: Standing) -> Decision:
         remaining=standing.remaining - (0 if is_told else claim.cost),
         wait=standing.wait,
         cost=claim.cost,
-        is_report_only=claim.shadow,
+        is_report_only=claim.is_report_only,
     )

@@ -1,4 +1,4 @@
-"""From a store's URI to the store, and to what takes its place while it can't be used."""
+"""Create the store that a URI names, and the fallback that replaces it during an outage."""
 
 import os
 from collections.abc import Callable
@@ -9,28 +9,27 @@ from typing import Any, Literal
 from mantlet._internal.options import check_int, check_number
 from mantlet.ratelimit.book import Book
 from mantlet.ratelimit.engine import Counter
-from mantlet.ratelimit.fallback import Fallback
-from mantlet.ratelimit.stores.memory import MemoryStore
-from mantlet.ratelimit.stores.store import Store, hidden
-from mantlet.ratelimit.window_strategy import Windows
+from mantlet.ratelimit.stores.base import Store, redact_uri
+from mantlet.ratelimit.stores.memory import FallbackStore, MemoryStore
+from mantlet.ratelimit.window_strategy import WindowLimiter
 
-__all__ = ["Outage", "StoreOptions", "open_counter"]
+__all__ = ["OutageAction", "StoreOptions", "create_engine", "create_store"]
 
-Outage = Literal["local", "allow", "refuse"]
+OutageAction = Literal["local", "allow", "refuse"]
 
-#: How the schemes of Redis and Valkey begin; what may follow is ``s``, ``+unix``, ``+cluster``, ...
-_REMOTE = ("redis", "rediss", "valkey", "valkeys", "unix")
+#: The schemes of Redis and Valkey, without suffixes such as ``+unix`` or ``+cluster``.
+_NETWORK_SCHEMES = ("redis", "rediss", "valkey", "valkeys", "unix")
 _MAX_KEYS = 100_000
-_RIGHT = '"memory://", "lmdb:///var/lib/app/limits", "redis://localhost:6379" or "valkey://..."'
+_EXAMPLES = '"memory://", "lmdb:///var/lib/app/limits", "redis://localhost:6379" or "valkey://..."'
 
 
 @dataclass(frozen=True, slots=True)
 class StoreOptions:
-    """How a store is used; see `RateLimiter` for each."""
+    """The options of `RateLimiter` that are about its store; see there for each."""
 
     max_keys: int | None
     clock: Callable[[], int] | None
-    on_outage: Outage
+    on_outage: OutageAction
     timeout: float
     prefetch: int | None
     workers: int | None
@@ -52,56 +51,70 @@ class StoreOptions:
             )
 
 
-def open_counter(store: str | Store, book: Book, options: StoreOptions) -> Counter:
-    """Return the counter that asks a store for what a book's limits need."""
-    opened: Any = store
+def create_engine(store: str | Store, book: Book, options: StoreOptions) -> Counter:
+    """Create the engine that enforces limits, with its store, its windows and its fallback.
+
+    Raises:
+        TypeError: the store is neither a URI nor a `Store`, or an option does not apply to it.
+        ValueError: the URI is malformed, or its scheme is unknown.
+    """
+    created: Any = store
     if isinstance(store, str):
-        opened = _open(store, options)
-        if opened is None:
+        created = create_store(store, options)
+        if created is None:
             if book.buckets or not book.windows:
-                raise ValueError(f"store must be such as {_RIGHT}, not {hidden(store)}")
-            opened = MemoryStore()  # never asked: all there is are windows
-    elif not isinstance(opened, Store):
-        shown = hidden(opened) if isinstance(opened, bytes) else repr(store)
-        raise TypeError(f"store must be a URI such as {_RIGHT}, or a Store, not {shown}")
+                raise ValueError(
+                    f"store must be a URI such as {_EXAMPLES}, not {redact_uri(store)}"
+                )
+            created = MemoryStore()  # never used: all limits are windows
+    elif not isinstance(created, Store):
+        shown = redact_uri(created) if isinstance(created, bytes) else repr(store)
+        raise TypeError(f"store must be a URI such as {_EXAMPLES}, or a Store, not {shown}")
     elif (options.max_keys, options.clock, options.prefetch) != (None, None, None):
-        raise TypeError("max_keys, clock and prefetch belong to the store where one is given")
-    limit = options.max_keys or _MAX_KEYS
+        raise TypeError("max_keys, clock and prefetch must be given to the Store itself")
+    max_keys = options.max_keys or _MAX_KEYS
     windows = None
     if book.windows:
         uri = store if isinstance(store, str) else "memory://"
-        windows = Windows(uri, max_keys=limit, deadline=options.timeout)
+        windows = WindowLimiter(uri, max_keys=max_keys, timeout=options.timeout)
     if options.on_outage != "local":
-        return Counter(opened, windows, None)
+        return Counter(created, windows, None)
     workers = options.workers or _configured_workers()
-    fallback = Fallback(workers, limit, options.clock or monotonic_ns)
-    spare = Windows("memory://", max_keys=limit, deadline=options.timeout)
-    return Counter(opened, windows, (fallback, spare))
+    fallback = FallbackStore(workers, max_keys, options.clock or monotonic_ns)
+    fallback_windows = WindowLimiter("memory://", max_keys=max_keys, timeout=options.timeout)
+    return Counter(created, windows, (fallback, fallback_windows))
 
 
-def _open(uri: str, options: StoreOptions) -> Store | None:
-    """Return the store that a URI names; None where its scheme is none of ours."""
+def create_store(uri: str, options: StoreOptions) -> Store | None:
+    """Create the store that a URI names; return None if the scheme is unknown.
+
+    Raises:
+        ImportError: the store's library is not installed; the message names the extra.
+        TypeError: an option does not apply to this store.
+        ValueError: the URI is malformed.
+    """
     scheme = uri.partition("://")[0]
-    remote = scheme.partition("+")[0] in _REMOTE
-    limit = options.max_keys or _MAX_KEYS
-    if remote:
+    max_keys = options.max_keys or _MAX_KEYS
+    if scheme.partition("+")[0] in _NETWORK_SCHEMES:
         if options.clock is not None:
-            raise TypeError("clock is for the stores of this host; a server has its own")
+            raise TypeError("clock applies to stores on this host only; a server has its own clock")
         from mantlet.ratelimit.stores.redis.store import RedisStore  # noqa: PLC0415  # an extra
 
-        return RedisStore(uri, deadline=options.timeout, lease=options.prefetch, max_keys=limit)
+        return RedisStore(
+            uri, timeout=options.timeout, prefetch=options.prefetch, max_keys=max_keys
+        )
     if options.prefetch is not None:
-        raise TypeError("prefetch is for a store on the network, such as redis:// or valkey://")
+        raise TypeError("prefetch applies to stores on the network only, such as redis://")
     if scheme == "lmdb":
         from mantlet.ratelimit.stores.lmdb import open_lmdb  # noqa: PLC0415  # an extra
 
         return open_lmdb(uri, max_keys=options.max_keys, clock=options.clock)
     if uri == "memory://":
-        return MemoryStore(limit, options.clock or monotonic_ns)
+        return MemoryStore(max_keys, options.clock or monotonic_ns)
     return None
 
 
 def _configured_workers() -> int:
-    """Return the number of workers that gunicorn, uvicorn and hosting platforms are told."""
-    said = os.environ.get("WEB_CONCURRENCY", "")
-    return int(said) if said.isascii() and said.isdigit() and 0 < int(said[:6]) <= 10_000 else 1
+    """Return the number of workers that gunicorn, uvicorn and hosting platforms are given."""
+    value = os.environ.get("WEB_CONCURRENCY", "")
+    return int(value) if value.isascii() and value.isdigit() and 0 < int(value[:6]) <= 10_000 else 1

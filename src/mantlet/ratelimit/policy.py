@@ -35,7 +35,7 @@ from mantlet.ratelimit.compiled import Ask, Charge, Limit, only_tried
 from mantlet.ratelimit.concurrency import Concurrency
 from mantlet.ratelimit.decision import BucketDecision
 from mantlet.ratelimit.engine import Outcome
-from mantlet.ratelimit.factory import Outage, StoreOptions, open_counter
+from mantlet.ratelimit.factory import OutageAction, StoreOptions, create_engine
 from mantlet.ratelimit.fields import HEADERS, Fields, add_fields, refuse, refuse_for_outage
 from mantlet.ratelimit.keys import client_address
 from mantlet.ratelimit.keys.key import KeyFunction, as_key
@@ -50,7 +50,7 @@ from mantlet.ratelimit.rules import (
     check_count_if,
     read_quotas,
 )
-from mantlet.ratelimit.stores.store import LocalStore, Store
+from mantlet.ratelimit.stores.base import LocalStore, Store
 from mantlet.ratelimit.visit import Visit
 
 __all__ = ["RateLimiter"]
@@ -117,7 +117,7 @@ class RateLimiter(Checks, Messages, Policy):
         burst: int | None = None,
         namespace: str = "mantlet",
         max_keys: int | None = None,
-        on_outage: Outage = "local",
+        on_outage: OutageAction = "local",
         timeout: float = 0.05,
         prefetch: int | None = None,
         workers: int | None = None,
@@ -155,7 +155,7 @@ class RateLimiter(Checks, Messages, Policy):
             shadow=shadow,
         )
         options = StoreOptions(max_keys, clock, on_outage, timeout, prefetch, workers)
-        self._counter = open_counter(store, book, options)
+        self._counter = create_engine(store, book, options)
         self._headers = headers
         self._on_outage = on_outage
         self._routed = book.routed

@@ -7,7 +7,7 @@ from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.compiled import Ask
 from mantlet.ratelimit.decision import Decision, joint
 from mantlet.ratelimit.engine import Counter, Outcome
-from mantlet.ratelimit.stores.store import Claim, Place, Store
+from mantlet.ratelimit.stores.base import SlotRequest, Store, TokenRequest
 
 __all__ = ["Visit"]
 
@@ -32,7 +32,7 @@ class Visit:
 
     async def settle(self, outcome: Outcome, response: Response) -> Decision:
         """Give back what does not count by the ``response``; return the decision as it stands."""
-        given: list[Claim | Place] = []
+        given: list[TokenRequest | SlotRequest] = []
         each: list[Decision] = []
         for ask, one in zip(outcome.asks, outcome.decision.parts, strict=True):
             if ask.count_if is None or not outcome.took(ask) or ask.count_if(response):
@@ -46,19 +46,19 @@ class Visit:
     async def leave(self, counter: Counter, waits: bool) -> None:
         """Free the places that the request has held, or may have where it was cancelled."""
         outcome = self.outcome
-        places: list[Claim | Place] = [
+        places: list[TokenRequest | SlotRequest] = [
             ask.claim
             for ask in self.asks
-            if isinstance(ask.claim, Place) and (outcome is None or outcome.took(ask))
+            if isinstance(ask.claim, SlotRequest) and (outcome is None or outcome.took(ask))
         ]
         await _give(counter.bound(waits) if outcome is None else outcome.store, places)
 
 
-async def _give(store: Store, given: Sequence[Claim | Place]) -> None:
+async def _give(store: Store, given: Sequence[TokenRequest | SlotRequest]) -> None:
     if not given:
         return
     try:
-        waiting = store.give(given)
+        waiting = store.give_back(given)
         if waiting is not None:
             await waiting
     except StoreOutage:

@@ -1,10 +1,10 @@
-"""Windows, for those who must: the strategies of `limits`, on its storages.
+"""Fixed, moving and sliding windows, delegated to the `limits` package.
 
-Fixed, moving and sliding windows are counted by that package, in this process's memory or wherever
-it has a storage: Redis, Valkey, Memcached, MongoDB. What it can't do, this can't: several windows
-of one request are tested, and then hit, one after another, so that with a storage that processes
-share, requests at the same moment may each pass the test, and one that is refused then may have
-spent something of another window. In memory that is exact.
+Windows are counted in the memory of this process or in one of the storages that `limits` supports:
+Redis, Valkey, Memcached and MongoDB. Its limitations apply: several windows of one request are
+tested and then hit one after another. In a storage shared by several processes, simultaneous
+requests may therefore all pass the test, and a request that is then rejected may have been counted
+in another window. In memory, counting is exact.
 """
 
 import time
@@ -28,54 +28,57 @@ from mantlet._internal.coroutines import start_eagerly
 from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.decision import SECOND, Decision, seconds
 from mantlet.ratelimit.quota import Quota
-from mantlet.ratelimit.stores.store import Claim, hidden
-from mantlet.ratelimit.stores.windows import WindowMemory
+from mantlet.ratelimit.stores.base import TokenRequest, redact_uri
+from mantlet.ratelimit.stores.window_storage import MemoryWindowStorage
 
-__all__ = ["Standing", "WindowDecision", "Windows"]
+__all__ = ["WindowDecision", "WindowLimiter", "WindowResult"]
 
-_NAMES = {
+_CLASS_NAMES = {
     "fixed": "FixedWindowRateLimiter",
     "moving": "MovingWindowRateLimiter",
     "sliding": "SlidingWindowCounterRateLimiter",
 }
-#: The storages of `limits` that are of use, and what bounds the time that a call of each takes.
+#: The supported storages of `limits`.
 _STORAGES = ("redis", "rediss", "valkey", "valkeys", "memcached", "mongodb")
-#: Which client for asyncio is meant, where `limits` knows several.
-_CLIENTS = {
+#: Which asyncio client to use where `limits` supports several.
+_ASYNC_CLIENTS = {
     "redis": {"implementation": "redispy"},
     "rediss": {"implementation": "redispy"},
 }
-_RIGHT = '"memory://", "redis://localhost:6379", "memcached://localhost:11211" or "mongodb://..."'
+_EXAMPLES = (
+    '"memory://", "redis://localhost:6379", "memcached://localhost:11211" or "mongodb://..."'
+)
 
 
-class Standing(NamedTuple):
-    """How a request stands in one window.
+class WindowResult(NamedTuple):
+    """The state of one window with respect to a request.
 
     Attributes:
-        is_within_limit: whether it is within the quota.
-        remaining: how many may follow at once.
-        wait: nanoseconds until a refused one would be admitted, or else one more than now, as far
-            as the strategy can tell.
-        counted: whether it was counted, if it is within the quota.
+        is_within_limit: whether the request is within the quota.
+        remaining: number of requests that may follow at once.
+        wait: nanoseconds until a rejected request would be admitted, or until one more request
+            than now may follow, as far as the strategy can tell.
+        is_counted: whether the request was counted, if it is within the quota.
     """
 
     is_within_limit: bool
     remaining: int
     wait: int
-    counted: bool
+    is_counted: bool
 
 
 class WindowDecision(Decision):
-    """A window's, by a strategy of `limits`.
+    """A decision by a window strategy of `limits`.
 
     Args:
-        name: the quota's.
-        quota: it was decided by.
-        is_within_limit: whether the request is within it.
-        remaining: whole requests that may follow at once.
-        wait: nanoseconds until a refused request would be admitted, or else one more than now.
-        cost: of the request.
-        is_report_only: whether it is only tried out.
+        name: the quota's name.
+        quota: the quota that was applied.
+        is_within_limit: whether the request is within the quota.
+        remaining: number of requests that may follow at once.
+        wait: nanoseconds until a rejected request would be admitted, or until one more request
+            than now may follow.
+        cost: the request's cost.
+        is_report_only: whether the quota is only reported, not enforced.
     """
 
     __slots__ = ("_cost", "_remaining", "_wait")
@@ -103,7 +106,7 @@ class WindowDecision(Decision):
 
     @property
     def remaining(self) -> int:
-        """Whole requests that may follow at once."""
+        """Number of requests that may follow at once."""
         return self._remaining
 
     @property
@@ -113,13 +116,13 @@ class WindowDecision(Decision):
 
     @property
     def retry_after(self) -> float:
-        """Seconds after which a refused request would be admitted."""
+        """Seconds after which a rejected request would be admitted."""
         if self.is_within_limit:
             return 0.0
         return inf if self._cost > self.quota.amount else seconds(self._wait)
 
     def given_back(self) -> "WindowDecision":
-        """Return the decision as it stands when nothing was taken."""
+        """Return the decision as if the request had not been counted."""
         return WindowDecision(
             self.name,
             self.quota,
@@ -131,128 +134,138 @@ class WindowDecision(Decision):
         )
 
 
-#: Strategies by the names of windows. Any: the blocking ones and those for asyncio are unrelated.
-Strategies = dict[str, Any]
+#: Strategies by window type. Any: the blocking and the asyncio strategies share no base class.
+_Strategies = dict[str, Any]
 
 
-class Windows:
+class WindowLimiter:
     """Counts requests in windows.
 
     Args:
-        uri: of a storage, as `limits` has them.
-        max_keys: how many keys are kept in memory.
-        deadline: in seconds; the time-out of each of the storage's own socket operations, so that a
-            call that needs several may take longer.
+        uri: a storage of `limits`.
+        max_keys: maximum number of keys kept in memory.
+        timeout: in seconds, for each socket operation of the storage; a call that needs several
+            may take longer.
 
     Raises:
-        ValueError: the URI names no storage that has windows.
+        ValueError: the URI does not name a storage that supports windows.
     """
 
-    def __init__(self, uri: str, *, max_keys: int, deadline: float) -> None:
+    def __init__(self, uri: str, *, max_keys: int, timeout: float) -> None:
         scheme = uri.partition("://")[0]
-        if scheme != "memory" and scheme.partition("+")[0] not in _STORAGES:
-            raise ValueError(f"windows are counted in {_RIGHT}, not in {hidden(uri)}")
+        family = scheme.partition("+")[0]
+        is_supported = scheme == "memory" or family in _STORAGES
         try:
-            urlsplit(uri)  # as the storage will, once it is needed
+            urlsplit(uri)  # the storage will do the same on first use
         except ValueError:
-            raise ValueError(f"windows are counted in {_RIGHT}, not in {hidden(uri)}") from None
+            is_supported = False
+        if not is_supported:
+            raise ValueError(
+                f"the store of a window must be such as {_EXAMPLES}, not {redact_uri(uri)}"
+            )
         self._uri = uri
         self._scheme = scheme
-        self._family = scheme.partition("+")[0]
-        self._deadline = deadline
-        memory = scheme == "memory"
-        self._local = _strategies(limits.strategies, WindowMemory(max_keys)) if memory else None
-        self._lock = Lock() if memory else nullcontext()
-        self._blocking: Strategies | None = None
-        #: An asyncio client belongs to the loop that uses it.
-        self._by_loop: WeakKeyDictionary[AbstractEventLoop, Strategies] = WeakKeyDictionary()
+        self._family = family
+        self._timeout = timeout
+        is_local = scheme == "memory"
+        self._local = (
+            _create_strategies(limits.strategies, MemoryWindowStorage(max_keys))
+            if is_local
+            else None
+        )
+        self._lock = Lock() if is_local else nullcontext()
+        self._blocking: _Strategies | None = None
+        #: An asyncio client belongs to the event loop that uses it.
+        self._by_loop: WeakKeyDictionary[AbstractEventLoop, _Strategies] = WeakKeyDictionary()
 
     def take(
-        self, claims: Sequence[Claim], waits: bool
-    ) -> list[Standing] | Awaitable[list[Standing]]:
-        """Count all, or nothing; what is wanted in shadow keeps nothing else from being counted.
+        self, requests: Sequence[TokenRequest], is_async: bool
+    ) -> list[WindowResult] | Awaitable[list[WindowResult]]:
+        """Count all requests, or none; report-only requests don't keep the others from counting.
 
         Args:
-            claims: of quotas with a window.
-            waits: whether this is on an event loop.
+            requests: for quotas with a window.
+            is_async: whether this is called on an event loop.
 
         Raises:
-            StoreOutage: the storage can't be used at the moment.
-            ImportError: its client is not installed.
+            StoreOutage: the storage is unavailable.
+            ImportError: the storage's client is not installed.
         """
-        return start_eagerly(self._judge(claims, waits, hit=True))
+        return start_eagerly(self._evaluate(requests, is_async, hit=True))
 
     def peek(
-        self, claims: Sequence[Claim], waits: bool
-    ) -> list[Standing] | Awaitable[list[Standing]]:
-        """Return what `take()` would return, and count nothing."""
-        return start_eagerly(self._judge(claims, waits, hit=False))
+        self, requests: Sequence[TokenRequest], is_async: bool
+    ) -> list[WindowResult] | Awaitable[list[WindowResult]]:
+        """Return the result that `take()` would have, without counting anything."""
+        return start_eagerly(self._evaluate(requests, is_async, hit=False))
 
-    def forget(self, claims: Sequence[Claim], waits: bool) -> Awaitable[None] | None:
-        """Make windows empty again."""
-        return start_eagerly(self._clear(claims, waits))
+    def reset(self, requests: Sequence[TokenRequest], is_async: bool) -> Awaitable[None] | None:
+        """Clear the windows."""
+        return start_eagerly(self._clear(requests, is_async))
 
-    async def _judge(self, claims: Sequence[Claim], waits: bool, *, hit: bool) -> list[Standing]:
-        strategies = self._strategies(waits)
+    async def _evaluate(
+        self, requests: Sequence[TokenRequest], is_async: bool, *, hit: bool
+    ) -> list[WindowResult]:
+        strategies = self._strategies(is_async)
         try:
             with self._lock:
-                return await self._count(strategies, claims, hit=hit)
+                return await self._count(strategies, requests, hit=hit)
         except (StorageError, ConcurrentUpdateError) as error:
-            # Not its text, which may hold the URI.
+            # The error's text is left out, as it may contain the URI.
             raise StoreOutage(f"the {self._scheme} storage: {type(error).__name__}") from None
 
     async def _count(
-        self, strategies: Strategies, claims: Sequence[Claim], *, hit: bool
-    ) -> list[Standing]:
-        within = [await _ask(strategies, "test", claim) for claim in claims]
-        pairs = list(zip(claims, within, strict=True))
-        hits = [False] * len(claims)
-        if hit and all(fits or claim.shadow for claim, fits in pairs):
-            tried = all(fits for claim, fits in pairs if claim.shadow)
-            hits = [tried or not claim.shadow for claim in claims]
+        self, strategies: _Strategies, requests: Sequence[TokenRequest], *, hit: bool
+    ) -> list[WindowResult]:
+        within = [await _call(strategies, "test", request) for request in requests]
+        pairs = list(zip(requests, within, strict=True))
+        hits = [False] * len(requests)
+        if hit and all(fits or request.is_report_only for request, fits in pairs):
+            counts_reported = all(fits for request, fits in pairs if request.is_report_only)
+            hits = [counts_reported or not request.is_report_only for request in requests]
             within = [
-                await _ask(strategies, "hit", claim) if is_hit else fits
-                for (claim, fits), is_hit in zip(pairs, hits, strict=True)
+                await _call(strategies, "hit", request) if is_hit else fits
+                for (request, fits), is_hit in zip(pairs, hits, strict=True)
             ]
-        standings = []
-        for claim, fits, is_hit in zip(claims, within, hits, strict=True):
-            reset, remaining = await _ask(strategies, "get_window_stats", claim)
+        results = []
+        for request, fits, is_hit in zip(requests, within, hits, strict=True):
+            reset, remaining = await _call(strategies, "get_window_stats", request)
             wait = max(0, int((reset - time.time()) * SECOND))
-            standings.append(Standing(bool(fits), remaining, wait, is_hit))
-        return standings
+            results.append(WindowResult(bool(fits), remaining, wait, is_hit))
+        return results
 
-    async def _clear(self, claims: Sequence[Claim], waits: bool) -> None:
-        strategies = self._strategies(waits)
+    async def _clear(self, requests: Sequence[TokenRequest], is_async: bool) -> None:
+        strategies = self._strategies(is_async)
         try:
             with self._lock:
-                for claim in claims:
-                    await _ask(strategies, "clear", claim)
+                for request in requests:
+                    await _call(strategies, "clear", request)
         except (StorageError, ConcurrentUpdateError) as error:
             raise StoreOutage(f"the {self._scheme} storage: {type(error).__name__}") from None
 
-    def _strategies(self, waits: bool) -> Strategies:
+    def _strategies(self, is_async: bool) -> _Strategies:
         if self._local is not None:
             return self._local
-        if not waits:
+        if not is_async:
             if self._blocking is None:
-                self._blocking = _strategies(limits.strategies, self._storage(self._uri))
+                self._blocking = _create_strategies(limits.strategies, self._storage(self._uri))
             return self._blocking
         loop = get_running_loop()
         found = self._by_loop.get(loop)
         if found is None:
-            storage = self._storage(f"async+{self._uri}", **_CLIENTS.get(self._family, {}))
-            found = self._by_loop[loop] = _strategies(limits.aio.strategies, storage)
+            storage = self._storage(f"async+{self._uri}", **_ASYNC_CLIENTS.get(self._family, {}))
+            found = self._by_loop[loop] = _create_strategies(limits.aio.strategies, storage)
         return found
 
     def _storage(self, uri: str, **options: Any) -> Any:
-        times: tuple[str, ...] = ("socket_timeout", "socket_connect_timeout")
-        longest: float = self._deadline
+        names: tuple[str, ...] = ("socket_timeout", "socket_connect_timeout")
+        timeout: float = self._timeout
         if self._scheme.startswith("memcached"):
-            times = ("timeout", "connect_timeout")
+            names = ("timeout", "connect_timeout")
         elif self._scheme.startswith("mongodb"):
-            times = ("serverSelectionTimeoutMS", "connectTimeoutMS", "socketTimeoutMS")
-            longest = max(1, int(self._deadline * 1000))
-        options |= dict.fromkeys(times, longest)
+            names = ("serverSelectionTimeoutMS", "connectTimeoutMS", "socketTimeoutMS")
+            timeout = max(1, int(self._timeout * 1000))
+        options |= dict.fromkeys(names, timeout)
         try:
             return storage_from_string(uri, wrap_exceptions=True, **options)
         except ConfigurationError as error:
@@ -261,14 +274,14 @@ class Windows:
             ) from error
 
 
-def _strategies(module: Any, storage: Any) -> Strategies:
-    return {window: getattr(module, name)(storage) for window, name in _NAMES.items()}
+def _create_strategies(module: Any, storage: Any) -> _Strategies:
+    return {window: getattr(module, name)(storage) for window, name in _CLASS_NAMES.items()}
 
 
-async def _ask(strategies: Strategies, method: str, claim: Claim) -> Any:
-    """Ask a strategy of either kind."""
-    quota = claim.quota
+async def _call(strategies: _Strategies, method: str, request: TokenRequest) -> Any:
+    """Call a method of a blocking or an asyncio strategy."""
+    quota = request.quota
     item = RateLimitItemPerSecond(quota.amount, quota.period)
-    options = {"cost": claim.cost} if method in ("test", "hit") else {}
-    answer = getattr(strategies[str(quota.window)], method)(item, claim.key, **options)
-    return await answer if isawaitable(answer) else answer
+    options = {"cost": request.cost} if method in ("test", "hit") else {}
+    result = getattr(strategies[str(quota.window)], method)(item, request.key, **options)
+    return await result if isawaitable(result) else result

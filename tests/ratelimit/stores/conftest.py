@@ -14,18 +14,18 @@ import pytest
 
 from mantlet.ratelimit.stores.lmdb import LmdbStore
 from mantlet.ratelimit.stores.memory import MemoryStore
-from mantlet.ratelimit.stores.redis import asking
-from mantlet.ratelimit.stores.redis.script import SCRIPT
+from mantlet.ratelimit.stores.redis import script_client
+from mantlet.ratelimit.stores.redis.script_client import SCRIPT
 from mantlet.ratelimit.stores.redis.store import RedisStore
-from tests.ratelimit.redis.servers import Valkey
 from tests.ratelimit.stores.model import SECOND, Clock
+from tests.ratelimit.stores.redis.servers import Valkey
 from tests.ratelimit.stores.subject import Subject
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from mantlet.ratelimit.stores.store import Claim, Place, Rooms
+    from mantlet.ratelimit.stores.base import Remaining, SlotRequest, TokenRequest
 
 #: A time of day, for stores that go by it.
 START = 1_750_000_000 * SECOND
@@ -60,7 +60,7 @@ class TurnedStore(RedisStore):
     """
 
     def __init__(self, server: Valkey, clock: Clock) -> None:
-        super().__init__(f"redis://{server.place}", deadline=5)
+        super().__init__(f"redis://{server.place}", timeout=5)
         self._server = server
         self._clock = clock
 
@@ -68,27 +68,31 @@ class TurnedStore(RedisStore):
         seconds, nanoseconds = divmod(self._clock.now, SECOND)
         self._server.ask("HSET", "clock", "s", seconds, "u", nanoseconds // 1000)
         # Otherwise it would answer in the server's place, by a clock of its own.
-        self._refusals._known.clear()
+        self._denials._denials.clear()
 
-    def take(self, wanted: Sequence[Claim | Place]) -> Rooms | Awaitable[Rooms]:
+    def take(
+        self, wanted: Sequence[TokenRequest | SlotRequest]
+    ) -> Remaining | Awaitable[Remaining]:
         self._turn()
         return super().take(wanted)
 
-    def peek(self, wanted: Sequence[Claim | Place]) -> Rooms | Awaitable[Rooms]:
+    def peek(
+        self, wanted: Sequence[TokenRequest | SlotRequest]
+    ) -> Remaining | Awaitable[Remaining]:
         self._turn()
         return super().peek(wanted)
 
-    def give(self, given: Sequence[Claim | Place]) -> Awaitable[None] | None:
+    def give_back(self, given: Sequence[TokenRequest | SlotRequest]) -> Awaitable[None] | None:
         self._turn()
-        return super().give(given)
+        return super().give_back(given)
 
-    def hold(self, claims: Sequence[Claim], nanoseconds: int) -> Awaitable[None] | None:
+    def block(self, claims: Sequence[TokenRequest], nanoseconds: int) -> Awaitable[None] | None:
         self._turn()
-        return super().hold(claims, nanoseconds)
+        return super().block(claims, nanoseconds)
 
-    def forget(self, keys: Sequence[str]) -> Awaitable[None] | None:
+    def reset(self, keys: Sequence[str]) -> Awaitable[None] | None:
         self._turn()
-        return super().forget(keys)
+        return super().reset(keys)
 
 
 #: What ends with the session.
@@ -130,8 +134,10 @@ def valkey(folder: Path) -> Iterator[Subject]:
     server.ask("FLUSHALL")
     script = _turned(SCRIPT)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(asking, "SCRIPT", script)
-        patch.setattr(asking, "_SHA", sha1(script.encode(), usedforsecurity=False).hexdigest())
+        patch.setattr(script_client, "SCRIPT", script)
+        patch.setattr(
+            script_client, "_SCRIPT_SHA", sha1(script.encode(), usedforsecurity=False).hexdigest()
+        )
         subject = Subject(TurnedStore(server, clock), clock, grain=1000, leases=True)
         yield subject
         subject.close()

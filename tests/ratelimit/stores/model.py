@@ -10,7 +10,7 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import TYPE_CHECKING
 
-from mantlet.ratelimit.stores.store import Claim, Place
+from mantlet.ratelimit.stores.base import SlotRequest, TokenRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -90,7 +90,7 @@ class Model:
         #: For each key, who holds a place there, and until when.
         self.places: dict[str, dict[str, int]] = {}
 
-    def bucket(self, claim: Claim, now: int) -> Bucket:
+    def bucket(self, claim: TokenRequest, now: int) -> Bucket:
         """Return a claim's bucket as it is by now."""
         bucket = self.buckets.setdefault(claim.key, Bucket(claim.quota, now))
         bucket.refill(now)
@@ -102,49 +102,53 @@ class Model:
         self.places[key] = {holder: until for holder, until in holders.items() if until > now}
         return self.places[key]
 
-    def peek(self, wanted: Sequence[Claim | Place], now: int) -> list[Fraction]:
+    def peek(self, wanted: Sequence[TokenRequest | SlotRequest], now: int) -> list[Fraction]:
         """Return for each of the wanted what would be left, or what is missing."""
         return [
             Fraction(one.limit - len(self.holders(one.key, now)) - 1)
-            if isinstance(one, Place)
+            if isinstance(one, SlotRequest)
             else self.bucket(one, now).ticks(one.quota, one.cost)
             for one in wanted
         ]
 
-    def take(self, wanted: Sequence[Claim | Place], now: int, *, leases: bool) -> list[Fraction]:
+    def take(
+        self, wanted: Sequence[TokenRequest | SlotRequest], now: int, *, leases: bool
+    ) -> list[Fraction]:
         """Take what is wanted; return for each what is left, or what was missing."""
         rooms = self.peek(wanted, now)
         refused = [one for one, room in zip(wanted, rooms, strict=True) if room < 0]
-        real = [one for one in wanted if not one.shadow]
-        tried = [one for one in wanted if one.shadow]
+        real = [one for one in wanted if not one.is_report_only]
+        tried = [one for one in wanted if one.is_report_only]
         if not any(one in refused for one in real):
             self._spend(real, now, leases=leases)
             if not any(one in refused for one in tried):
                 self._spend(tried, now, leases=leases)
         return rooms
 
-    def _spend(self, taken: Iterable[Claim | Place], now: int, *, leases: bool) -> None:
+    def _spend(
+        self, taken: Iterable[TokenRequest | SlotRequest], now: int, *, leases: bool
+    ) -> None:
         for one in taken:
-            if isinstance(one, Place):
+            if isinstance(one, SlotRequest):
                 until = now + one.lease if leases else now + 10**30
                 self.holders(one.key, now)[one.holder] = until
             else:
                 assert self.bucket(one, now).take(now, one.cost)
 
-    def give(self, given: Iterable[Claim | Place], now: int) -> None:
+    def give_back(self, given: Iterable[TokenRequest | SlotRequest], now: int) -> None:
         """Give tokens and places back."""
         for one in given:
-            if isinstance(one, Place):
+            if isinstance(one, SlotRequest):
                 self.holders(one.key, now).pop(one.holder, None)
             else:
                 self.bucket(one, now).give(one.cost)
 
-    def hold(self, claims: Iterable[Claim], nanoseconds: int, now: int) -> None:
+    def block(self, claims: Iterable[TokenRequest], nanoseconds: int, now: int) -> None:
         """Have no token before so many nanoseconds are over."""
         for claim in claims:
             self.bucket(claim, now).hold(nanoseconds)
 
-    def forget(self, keys: Iterable[str]) -> None:
+    def reset(self, keys: Iterable[str]) -> None:
         """Make buckets full, and places free, again."""
         for key in keys:
             self.buckets.pop(key, None)

@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, TypeVar
 
-from mantlet.ratelimit.stores.store import Claim, LocalStore
+from mantlet.ratelimit.stores.base import LocalStore, TokenRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from fractions import Fraction
 
     from mantlet import Quota
-    from mantlet.ratelimit.stores.store import Place, Rooms, Store
+    from mantlet.ratelimit.stores.base import Remaining, SlotRequest, Store
     from tests.ratelimit.stores.model import Clock
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class Subject:
         settled: T = self._runner.run(_wait_for(answer))
         return settled
 
-    def take(self, *wanted: Claim | Place) -> Rooms:
+    def take(self, *wanted: TokenRequest | SlotRequest) -> Remaining:
         """Take all, or nothing."""
         return self.settle(self.store.take(wanted))
 
@@ -59,40 +59,40 @@ class Subject:
         """Take from one bucket, the quick way if there is one."""
         if isinstance(self.store, LocalStore):
             return self.store.take_one(key, quota, cost)
-        return self.take(Claim(key, quota, cost))[0]
+        return self.take(TokenRequest(key, quota, cost))[0]
 
-    def peek(self, *wanted: Claim | Place) -> Rooms:
+    def peek(self, *wanted: TokenRequest | SlotRequest) -> Remaining:
         """Return what `take()` would."""
         return self.settle(self.store.peek(wanted))
 
-    def give(self, *given: Claim | Place) -> None:
+    def give_back(self, *given: TokenRequest | SlotRequest) -> None:
         """Give back."""
-        self.settle(self.store.give(given))
+        self.settle(self.store.give_back(given))
 
-    def hold(self, nanoseconds: int, *claims: Claim) -> None:
+    def block(self, nanoseconds: int, *claims: TokenRequest) -> None:
         """Let no token come before."""
-        self.settle(self.store.hold(claims, nanoseconds))
+        self.settle(self.store.block(claims, nanoseconds))
 
-    def forget(self, *keys: str) -> None:
+    def reset(self, *keys: str) -> None:
         """Make full, and free, again."""
-        self.settle(self.store.forget(keys))
+        self.settle(self.store.reset(keys))
 
-    def admits(self, *wanted: Claim | Place) -> bool:
+    def admits(self, *wanted: TokenRequest | SlotRequest) -> bool:
         """Take all, or nothing; return which."""
         rooms = self.take(*wanted)
         return all(
-            one.shadow or (room is not None and room >= 0)
+            one.is_report_only or (room is not None and room >= 0)
             for one, room in zip(wanted, rooms, strict=True)
         )
 
-    def drain(self, *wanted: Claim | Place) -> int:
+    def drain(self, *wanted: TokenRequest | SlotRequest) -> int:
         """Take until it is refused; return how often it was not."""
         count = 0
         while self.admits(*wanted):
             count += 1
         return count
 
-    def left(self, claim: Claim) -> int:
+    def left(self, claim: TokenRequest) -> int:
         """Return how many whole tokens a bucket has; below zero, how many it lacks."""
         (room,) = self.peek(claim._replace(cost=0))
         assert room is not None
@@ -113,7 +113,7 @@ async def _wait_for(answer: Awaitable[T]) -> T:
     return await answer
 
 
-def agree(rooms: Rooms, expected: Sequence[int | Fraction]) -> bool:
+def agree(rooms: Remaining, expected: Sequence[int | Fraction]) -> bool:
     """Return whether a store answered as expected.
 
     Where it refused at once, None stands for what it did not look at.

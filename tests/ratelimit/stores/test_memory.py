@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mantlet import Quota
+from mantlet.ratelimit.stores.base import SlotRequest, TokenRequest
 from mantlet.ratelimit.stores.memory import MemoryStore
-from mantlet.ratelimit.stores.store import Claim, Place
 from tests.ratelimit.stores.model import HOUR, SECOND, Bucket, Clock
 from tests.ratelimit.stores.subject import Subject
 
@@ -44,8 +44,8 @@ def size(store: Subject) -> int:
     return len(store.store)
 
 
-def client(number: int | str, quota: Quota = HOURLY, limit: str = "api") -> Claim:
-    return Claim(f"{limit}:{number}", quota)
+def client(number: int | str, quota: Quota = HOURLY, limit: str = "api") -> TokenRequest:
+    return TokenRequest(f"{limit}:{number}", quota)
 
 
 def addresses(count: int) -> Iterator[str]:
@@ -67,9 +67,9 @@ def test_no_more_keys_are_kept_than_the_bound_and_one_for_each_limit() -> None:
         store.take_one(*other[:3])
         store.take(one, other)
         store.peek(client(f"looked at {number}"), other)
-        store.hold(HOUR, client(f"held {number}"), other)
-        store.give(client(f"given {number}"))
-        store.forget(f"forgotten:{number}")
+        store.block(HOUR, client(f"held {number}"), other)
+        store.give_back(client(f"given {number}"))
+        store.reset(f"forgotten:{number}")
         assert size(store) <= 10 + 2
 
 
@@ -164,7 +164,7 @@ def test_keys_that_are_full_leave_also_from_behind_those_that_are_not() -> None:
     store = bounded(10_000)
     debtors = [client(f"debtor {number}") for number in range(100)]
     for debtor in debtors:
-        store.hold(10_000 * HOUR, debtor)
+        store.block(10_000 * HOUR, debtor)
     for number in range(1000):
         store.take(client(number))
         store.clock.now += HOUR
@@ -187,13 +187,15 @@ def test_a_key_leaves_when_its_bucket_is_full_again_and_not_before() -> None:
 @pytest.mark.parametrize(
     "end",
     [
-        lambda store, claim: store.forget(claim.key),
-        lambda store, claim: store.give(claim._replace(cost=2)),
+        lambda store, claim: store.reset(claim.key),
+        lambda store, claim: store.give_back(claim._replace(cost=2)),
     ],
     ids=["forgotten", "given back"],
 )
 @pytest.mark.parametrize("now", [0, -(10**18), 10**18], ids=["zero", "below zero", "above zero"])
-def test_a_key_leaves_once_it_is_made_full(end: Callable[[Subject, Claim], None], now: int) -> None:
+def test_a_key_leaves_once_it_is_made_full(
+    end: Callable[[Subject, TokenRequest], None], now: int
+) -> None:
     """Whatever the clock says: `time.monotonic` has no defined zero."""
     store = bounded(1, now)
     store.drain(client(1))
@@ -208,7 +210,7 @@ def test_a_clock_may_begin_below_zero(now: int) -> None:
     store = bounded(10, now)
     quota = Quota("1/second", burst=2)
     assert store.drain(client(1, quota)) == 2
-    store.forget("api:1")
+    store.reset("api:1")
     assert store.drain(client(1, quota)) == 2
     store.clock.now += SECOND
     assert store.drain(client(1, quota)) == 1
@@ -256,7 +258,7 @@ def test_keys_beyond_the_bound_share_one_bucket() -> None:
 def test_the_shared_bucket_refills_like_any_other() -> None:
     """Those beyond the bound get one bucket's rate together."""
     store = bounded(1)
-    store.hold(9 * HOUR, client(1))
+    store.block(9 * HOUR, client(1))
     assert store.drain(client(2)) == 2
     store.clock.now += HOUR // 2
     assert [store.drain(client(number)) for number in (3, 4)] == [1, 0]
@@ -288,8 +290,8 @@ def test_what_came_out_of_the_shared_bucket_is_not_given_back() -> None:
     store.drain(client(1))
     assert store.drain(client(2)) == 2
     for number in range(10):
-        store.give(client(number))
-    store.forget("api:3")
+        store.give_back(client(number))
+    store.reset("api:3")
     assert store.drain(client(2)) == 0
 
 
@@ -297,10 +299,10 @@ def test_who_is_held_without_a_bucket_holds_all_that_share_one() -> None:
     """The one who is banned is not let in, and those with a bucket of their own are."""
     store = bounded(1)
     store.take(client(1))
-    store.hold(HOUR, client(2))
+    store.block(HOUR, client(2))
     assert [store.drain(client(number)) for number in (1, 2, 3)] == [1, 0, 0]
     store.clock.now += HOUR
-    store.hold(HOUR, client(1))
+    store.block(HOUR, client(1))
     assert store.drain(client(2)) == 1
 
 
@@ -348,7 +350,7 @@ def test_however_full_it_is_no_limit_gives_more_than_its_buckets(
     """
     store = bounded(max_keys)
     quota = Quota("1/second", burst=2)
-    own: dict[Claim, Bucket] = {}
+    own: dict[TokenRequest, Bucket] = {}
     shared = {limit: Bucket(quota, 0) for limit in ("api", "login")}
     for number, which, wait in asked:
         store.clock.now += wait
@@ -369,9 +371,9 @@ def test_places_take_no_memory_once_they_are_given_back() -> None:
     tracemalloc.start()
     try:
         for number, key in enumerate(addresses(5000)):
-            place = Place(key, 1, SECOND, f"{number:016x}")
+            place = SlotRequest(key, 1, SECOND, f"{number:016x}")
             assert store.take((place,)) == [0]
-            store.give((place,))
+            store.give_back((place,))
         taken, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -381,13 +383,13 @@ def test_places_take_no_memory_once_they_are_given_back() -> None:
 def test_refused_places_and_looks_at_places_take_no_memory() -> None:
     """Only who holds one is kept."""
     store = MemoryStore(10, Clock())
-    store.take((Place("seats:1", 1, SECOND, "0" * 16),))
+    store.take((SlotRequest("seats:1", 1, SECOND, "0" * 16),))
     tracemalloc.start()
     try:
         for number, key in enumerate(addresses(5000)):
-            assert store.take((Place("seats:1", 1, SECOND, f"{number:016x}"),)) == [-1]
-            assert store.peek((Place(key, 1, SECOND, f"{number:016x}"),)) == [0]
-            store.give((Place(key, 1, SECOND, f"{number:016x}"),))
+            assert store.take((SlotRequest("seats:1", 1, SECOND, f"{number:016x}"),)) == [-1]
+            assert store.peek((SlotRequest(key, 1, SECOND, f"{number:016x}"),)) == [0]
+            store.give_back((SlotRequest(key, 1, SECOND, f"{number:016x}"),))
         taken, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -426,7 +428,7 @@ def test_threads_admit_exactly_the_burst_of_each_client() -> None:
     """With a clock that stands still, no token is taken twice and none is lost."""
     buckets = MemoryStore(100, Clock())
     quota = Quota("500/hour")
-    admitted: list[Claim] = []
+    admitted: list[TokenRequest] = []
 
     def hammer(_thread: int) -> None:
         for count in range(630):
@@ -458,19 +460,19 @@ def test_threads_that_give_back_lose_no_token_and_no_place() -> None:
     """Eight of eight are always admitted, and after all is over everything is as at first."""
     store = bounded(100)
     claim = client(1, Quota("8/hour"))
-    refused: list[Place] = []
+    refused: list[SlotRequest] = []
 
     def come_and_go(thread: int) -> None:
         for count in range(1000):
-            place = Place("seats:1", 8, SECOND, f"{thread * 1000 + count:016x}")
+            place = SlotRequest("seats:1", 8, SECOND, f"{thread * 1000 + count:016x}")
             if not store.admits(claim, place):
                 refused.append(place)
-            store.give(claim, place)
+            store.give_back(claim, place)
 
     in_threads(come_and_go)
     assert not refused
     assert store.left(claim) == 8
-    assert store.peek(Place("seats:1", 8, SECOND, "f" * 16)) == [7]
+    assert store.peek(SlotRequest("seats:1", 8, SECOND, "f" * 16)) == [7]
 
 
 @pytest.mark.usefixtures("eager_switches")
@@ -495,4 +497,4 @@ def test_two_stores_in_one_process_share_nothing() -> None:
     one, other = bounded(10), bounded(10)
     for store in (one, other):
         assert store.drain(client(1)) == 2
-        assert store.admits(Place("seats:1", 1, SECOND, "0" * 16))
+        assert store.admits(SlotRequest("seats:1", 1, SECOND, "0" * 16))

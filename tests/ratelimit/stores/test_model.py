@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from mantlet import Quota
 from mantlet.ratelimit.decision import BucketDecision
-from mantlet.ratelimit.stores.store import Claim, Place
+from mantlet.ratelimit.stores.base import SlotRequest, TokenRequest
 from tests.ratelimit.stores.conftest import START
 from tests.ratelimit.stores.model import DAY, SECOND, Bucket, Model
 from tests.ratelimit.stores.subject import Subject, agree
@@ -64,7 +64,7 @@ class Tokens:
     client: int
     cost: int
     share: Fraction = Fraction(0)
-    shadow: bool = False
+    is_report_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Seat:
     """A place of a client."""
 
     client: int
-    shadow: bool = False
+    is_report_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -177,27 +177,27 @@ class Trial:
         self.store = store
         self.model = Model()
         self.pool = pool
-        self.seated: list[Place] = []
+        self.seated: list[SlotRequest] = []
         self.holders = count()
 
-    def claim(self, tokens: Tokens, *, shadow: bool = False) -> Claim:
+    def claim(self, tokens: Tokens, *, is_report_only: bool = False) -> TokenRequest:
         """Return the claim that is meant."""
         quota = self.pool[tokens.quota]
         cost = tokens.cost + int(tokens.share * quota.burst)
         key = f"limit{tokens.quota}:client{tokens.client}"
-        return Claim(key, quota, cost, shadow and tokens.shadow)
+        return TokenRequest(key, quota, cost, is_report_only and tokens.is_report_only)
 
-    def wanted(self, which: Sequence[Tokens | Seat]) -> list[Claim | Place]:
+    def wanted(self, which: Sequence[Tokens | Seat]) -> list[TokenRequest | SlotRequest]:
         """Return the claims and the places that are meant."""
         return [
-            self.claim(one, shadow=True)
+            self.claim(one, is_report_only=True)
             if isinstance(one, Tokens)
-            else Place(
+            else SlotRequest(
                 f"seats:client{one.client}",
                 one.client + 1,
                 20 * SECOND,
                 f"{next(self.holders):016x}",
-                one.shadow,
+                one.is_report_only,
             )
             for one in which
         ]
@@ -208,7 +208,7 @@ class Trial:
         match deed:
             case Take(which):
                 wanted = self.wanted(which)
-                self.seated += [one for one in wanted if isinstance(one, Place)]
+                self.seated += [one for one in wanted if isinstance(one, SlotRequest)]
                 rooms = model.take(wanted, now, leases=store.leases)
                 assert agree(store.take(*wanted), rooms)
             case Peek(which):
@@ -224,20 +224,20 @@ class Trial:
                 claim = self.claim(tokens)
                 self.wait(model.bucket(claim, now).wait(claim.quota.burst) + late)
             case Give(tokens):
-                store.give(self.claim(tokens))
-                model.give([self.claim(tokens)], now)
+                store.give_back(self.claim(tokens))
+                model.give_back([self.claim(tokens)], now)
             case Leave(which_one) if self.seated:
                 place = self.seated[which_one % len(self.seated)]
-                store.give(place)
-                model.give([place], now)
+                store.give_back(place)
+                model.give_back([place], now)
             case Hold(tokens, nanoseconds):
                 nanoseconds -= nanoseconds % store.grain
-                store.hold(nanoseconds, self.claim(tokens))
-                model.hold([self.claim(tokens)], nanoseconds, now)
+                store.block(nanoseconds, self.claim(tokens))
+                model.block([self.claim(tokens)], nanoseconds, now)
             case Forget(tokens):
                 keys = [self.claim(tokens).key, f"seats:client{tokens.client}"]
-                store.forget(*keys)
-                model.forget(keys)
+                store.reset(*keys)
+                model.reset(keys)
             case Pass(nanoseconds, number, intervals):
                 quota = self.pool[number]
                 self.wait(nanoseconds + intervals * quota.period * SECOND // quota.amount)
@@ -247,7 +247,7 @@ class Trial:
         clock = self.store.clock
         clock.now = max(clock.now, min(clock.now + nanoseconds, LATEST))
 
-    def wait_and_take(self, claim: Claim) -> None:
+    def wait_and_take(self, claim: TokenRequest) -> None:
         """Hold what a refused client is told against the instant at which it is admitted."""
         store, model = self.store, self.model
         (room,) = store.peek(claim)
@@ -303,7 +303,7 @@ def test_no_clock_that_steps_back_has_more_admitted_than_the_time_that_passed_gi
     fresh: Fresh, quota: Quota, done: Sequence[tuple[int, int, int]]
 ) -> None:
     """The model counts the steps forward only, so a step back and forth gives what it took."""
-    claim = Claim("api:1", quota)
+    claim = TokenRequest("api:1", quota)
     passed = admitted = possible = 0
     bound = Bucket(quota, passed)
     with fresh() as store:

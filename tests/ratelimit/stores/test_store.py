@@ -8,7 +8,7 @@ from math import ceil
 import pytest
 
 from mantlet import Quota
-from mantlet.ratelimit.stores.store import Claim, Place
+from mantlet.ratelimit.stores.base import SlotRequest, TokenRequest
 from tests.ratelimit.stores.model import DAY, HOUR, MINUTE, SECOND, Bucket
 from tests.ratelimit.stores.subject import Subject, agree
 
@@ -17,16 +17,16 @@ HOURLY = Quota("6/hour", burst=3)
 TOKEN = 10 * MINUTE
 YEAR = Quota("1/year").period * SECOND
 
-ALICE = Claim("api:192.0.2.1", HOURLY)
-BOB = Claim("api:192.0.2.2", HOURLY)
+ALICE = TokenRequest("api:192.0.2.1", HOURLY)
+BOB = TokenRequest("api:192.0.2.2", HOURLY)
 #: Alice under another limit.
-LOGIN = Claim("login:192.0.2.1", Quota("1/hour"))
+LOGIN = TokenRequest("login:192.0.2.1", Quota("1/hour"))
 
 
 def seat(
-    number: int, key: str = "seats:192.0.2.1", limit: int = 2, *, shadow: bool = False
-) -> Place:
-    return Place(key, limit, 30 * SECOND, f"{number:016x}", shadow)
+    number: int, key: str = "seats:192.0.2.1", limit: int = 2, *, is_report_only: bool = False
+) -> SlotRequest:
+    return SlotRequest(key, limit, 30 * SECOND, f"{number:016x}", is_report_only)
 
 
 # -- taking ---------------------------------------------------------------------------------------
@@ -37,7 +37,7 @@ def test_a_fresh_bucket_admits_its_burst_at_once_and_not_one_more(
     store: Subject, burst: int
 ) -> None:
     """The burst is what may come in one instant, whatever the rate."""
-    assert store.drain(Claim("api:1", Quota("3/hour", burst=burst))) == burst
+    assert store.drain(TokenRequest("api:1", Quota("3/hour", burst=burst))) == burst
 
 
 def test_the_next_token_comes_at_its_instant_and_not_before(store: Subject) -> None:
@@ -189,7 +189,7 @@ def test_looking_tells_what_taking_would_and_changes_nothing(store: Subject) -> 
 def test_tokens_that_are_given_back_can_be_taken_again(store: Subject) -> None:
     """As many as they were."""
     store.take(ALICE._replace(cost=3))
-    store.give(ALICE._replace(cost=2))
+    store.give_back(ALICE._replace(cost=2))
     assert store.drain(ALICE) == 2
 
 
@@ -197,7 +197,7 @@ def test_giving_back_keeps_what_has_come_back_of_the_next_token(store: Subject) 
     """A half refilled token is still half refilled."""
     store.drain(ALICE)
     store.clock.now += TOKEN // 2
-    store.give(ALICE)
+    store.give_back(ALICE)
     assert store.drain(ALICE) == 1
     store.clock.now += TOKEN // 2 - store.grain
     assert not store.admits(ALICE)
@@ -210,15 +210,15 @@ def test_a_bucket_never_holds_more_than_its_burst_by_what_is_given_back(store: S
     store.take(ALICE)
     store.clock.now += TOKEN
     for claim in (ALICE, BOB):
-        store.give(claim, LOGIN)
-        store.give(claim._replace(cost=3))
+        store.give_back(claim, LOGIN)
+        store.give_back(claim._replace(cost=3))
     assert (store.drain(ALICE), store.drain(BOB), store.drain(LOGIN)) == (3, 3, 1)
 
 
 def test_what_was_given_to_a_full_bucket_is_not_saved_up(store: Subject) -> None:
     """The tokens that it had no room for are gone when it has some."""
     store.take(ALICE)
-    store.give(ALICE._replace(cost=3))
+    store.give_back(ALICE._replace(cost=3))
     assert store.drain(ALICE) == 3
     store.clock.now += TOKEN - store.grain
     assert not store.admits(ALICE)
@@ -231,7 +231,7 @@ def test_what_was_given_to_a_full_bucket_is_not_saved_up(store: Subject) -> None
 def test_a_held_bucket_has_its_next_token_exactly_then(store: Subject, spent: int) -> None:
     """However many it had: none before, one at the instant, and from then on the usual rate."""
     store.take(ALICE._replace(cost=spent))
-    store.hold(HOUR, ALICE)
+    store.block(HOUR, ALICE)
     assert not store.admits(ALICE)
     store.clock.now += HOUR - store.grain
     assert not store.admits(ALICE)
@@ -245,27 +245,27 @@ def test_a_held_bucket_has_its_next_token_exactly_then(store: Subject, spent: in
 
 def test_a_held_bucket_refuses_even_what_costs_nothing(store: Subject) -> None:
     """It lacks more than the token that it waits for."""
-    store.hold(DAY, ALICE)
+    store.block(DAY, ALICE)
     assert not store.admits(ALICE._replace(cost=0))
     assert (store.take_one(ALICE.key, HOURLY, 0) or 0) < 0
 
 
 def test_a_later_token_is_not_made_to_come_earlier(store: Subject) -> None:
     """The longer of two bans holds, and a ban never shortens a debt."""
-    store.hold(2 * HOUR, ALICE)
-    store.hold(HOUR, ALICE)
+    store.block(2 * HOUR, ALICE)
+    store.block(HOUR, ALICE)
     store.clock.now += 2 * HOUR - store.grain
     assert not store.admits(ALICE)
     store.clock.now += store.grain
     assert store.drain(ALICE) == 1
-    store.hold(MINUTE, ALICE)
+    store.block(MINUTE, ALICE)
     store.clock.now += TOKEN - store.grain
     assert not store.admits(ALICE)
 
 
 def test_several_buckets_are_held_at_once_and_others_are_not(store: Subject) -> None:
     """Each by its own quota."""
-    store.hold(HOUR, ALICE, LOGIN)
+    store.block(HOUR, ALICE, LOGIN)
     assert (store.drain(ALICE), store.drain(LOGIN), store.drain(BOB)) == (0, 0, 3)
     store.clock.now += HOUR
     assert (store.drain(ALICE), store.drain(LOGIN)) == (1, 1)
@@ -274,8 +274,8 @@ def test_several_buckets_are_held_at_once_and_others_are_not(store: Subject) -> 
 def test_a_refund_shortens_a_hold_by_what_its_tokens_take(store: Subject) -> None:
     """What was taken before it is given back after it as at any other time."""
     store.take(ALICE)
-    store.hold(HOUR, ALICE)
-    store.give(ALICE)
+    store.block(HOUR, ALICE)
+    store.give_back(ALICE)
     store.clock.now += HOUR - TOKEN - store.grain
     assert not store.admits(ALICE)
     store.clock.now += store.grain
@@ -287,18 +287,18 @@ def test_a_refund_shortens_a_hold_by_what_its_tokens_take(store: Subject) -> Non
 
 def test_a_forgotten_bucket_is_full_and_others_are_as_they_were(store: Subject) -> None:
     """Also one that was held, and one that nobody knows."""
-    store.hold(DAY, ALICE)
+    store.block(DAY, ALICE)
     store.drain(BOB)
     store.drain(LOGIN)
-    store.forget(ALICE.key, LOGIN.key, "api:nobody")
+    store.reset(ALICE.key, LOGIN.key, "api:nobody")
     assert (store.drain(ALICE), store.drain(LOGIN), store.drain(BOB)) == (3, 1, 0)
 
 
 def test_a_forgotten_bucket_is_a_bucket_like_any_other(store: Subject) -> None:
     """It empties and refills, and takes back no more than it holds."""
     store.drain(ALICE)
-    store.forget(ALICE.key)
-    store.give(ALICE)
+    store.reset(ALICE.key)
+    store.give_back(ALICE)
     assert store.drain(ALICE) == 3
     store.clock.now += TOKEN
     assert store.drain(ALICE) == 1
@@ -310,7 +310,7 @@ def test_a_forgotten_bucket_is_a_bucket_like_any_other(store: Subject) -> None:
 @pytest.mark.parametrize("turn", [1, -1], ids=["shadow first", "shadow last"])
 def test_a_refused_shadow_keeps_nothing_else_from_being_taken(store: Subject, turn: int) -> None:
     """It is told of, and that is all."""
-    shadow = LOGIN._replace(shadow=True)
+    shadow = LOGIN._replace(is_report_only=True)
     store.drain(LOGIN)
     rooms = store.take(*(shadow, ALICE)[::turn])[::turn]
     assert rooms == [-LOGIN.quota.interval, 2 * HOURLY.interval]
@@ -319,7 +319,7 @@ def test_a_refused_shadow_keeps_nothing_else_from_being_taken(store: Subject, tu
 
 def test_an_admitted_shadow_is_taken(store: Subject) -> None:
     """It counts as it would count if it were real."""
-    assert store.admits(ALICE, BOB._replace(shadow=True))
+    assert store.admits(ALICE, BOB._replace(is_report_only=True))
     assert (store.left(ALICE), store.left(BOB)) == (2, 2)
 
 
@@ -327,14 +327,14 @@ def test_an_admitted_shadow_is_taken(store: Subject) -> None:
 def test_a_real_refusal_takes_no_shadow_tokens(store: Subject, turn: int) -> None:
     """A request that did not pass would not have been counted."""
     store.drain(LOGIN)
-    store.take(*(ALICE._replace(shadow=True), LOGIN)[::turn])
+    store.take(*(ALICE._replace(is_report_only=True), LOGIN)[::turn])
     assert store.left(ALICE) == 3
 
 
 def test_shadows_are_taken_all_or_none_of_them(store: Subject) -> None:
     """As they would be if they were real."""
     store.drain(LOGIN)
-    shadows = [LOGIN._replace(shadow=True), BOB._replace(shadow=True)]
+    shadows = [LOGIN._replace(is_report_only=True), BOB._replace(is_report_only=True)]
     assert store.admits(ALICE, *shadows)
     assert (store.left(ALICE), store.left(BOB)) == (2, 3)
 
@@ -342,18 +342,18 @@ def test_shadows_are_taken_all_or_none_of_them(store: Subject) -> None:
 def test_shadows_alone_are_taken_all_or_none_of_them(store: Subject) -> None:
     """Also where nothing real is asked for beside them."""
     store.drain(LOGIN)
-    assert store.admits(LOGIN._replace(shadow=True), BOB._replace(shadow=True))
+    assert store.admits(LOGIN._replace(is_report_only=True), BOB._replace(is_report_only=True))
     assert store.left(BOB) == 3
-    assert store.admits(ALICE._replace(shadow=True), BOB._replace(shadow=True))
+    assert store.admits(ALICE._replace(is_report_only=True), BOB._replace(is_report_only=True))
     assert (store.left(ALICE), store.left(BOB)) == (2, 2)
 
 
 def test_a_refused_shadow_place_keeps_nothing_else_from_being_taken(store: Subject) -> None:
     """Places are tried out as tokens are."""
     assert store.admits(seat(1, limit=1))
-    assert store.take(seat(2, limit=1, shadow=True), ALICE) == [-1, 2 * HOURLY.interval]
+    assert store.take(seat(2, limit=1, is_report_only=True), ALICE) == [-1, 2 * HOURLY.interval]
     assert store.left(ALICE) == 2
-    store.give(seat(1, limit=1))
+    store.give_back(seat(1, limit=1))
     assert store.admits(seat(3, limit=1)), "the refused shadow holds a place"
 
 
@@ -369,7 +369,7 @@ def test_a_place_that_is_given_back_can_be_taken_again(store: Subject) -> None:
     """By one, not by two."""
     store.take(seat(1))
     store.take(seat(2))
-    store.give(seat(1))
+    store.give_back(seat(1))
     assert [store.admits(seat(number)) for number in (3, 4)] == [True, False]
 
 
@@ -378,17 +378,17 @@ def test_a_place_is_given_back_once_only(store: Subject) -> None:
     for number in (1, 2):
         assert store.admits(seat(number))
     assert not store.admits(seat(3))
-    store.give(seat(3))
+    store.give_back(seat(3))
     assert not store.admits(seat(4))
-    store.give(seat(1))
-    store.give(seat(1))
+    store.give_back(seat(1))
+    store.give_back(seat(1))
     assert [store.admits(seat(number)) for number in (5, 6)] == [True, False]
 
 
 def test_there_are_never_more_places_than_the_limit(store: Subject) -> None:
     """Giving back what nobody took makes no room."""
     for number in range(5):
-        store.give(seat(number))
+        store.give_back(seat(number))
     assert sum(store.admits(seat(number)) for number in range(5, 10)) == 2
 
 
@@ -403,9 +403,9 @@ def test_forgotten_places_are_free_and_their_holders_free_nobody_elses(store: Su
     """Those who held them may still be in flight, and end later."""
     store.take(seat(1))
     store.take(seat(2))
-    store.forget(seat(1).key)
+    store.reset(seat(1).key)
     assert [store.admits(seat(number)) for number in (3, 4)] == [True, True]
-    store.give(seat(1), seat(2))
+    store.give_back(seat(1), seat(2))
     assert not store.admits(seat(5))
 
 
@@ -419,7 +419,7 @@ def test_a_place_is_free_again_when_its_lease_has_run_out(store: Subject) -> Non
     store.clock.now += store.grain
     assert store.peek(seat(3)) == [0 if store.leases else -1]
     assert [store.admits(seat(number)) for number in (3, 4)] == [store.leases, False]
-    store.give(seat(1))
+    store.give_back(seat(1))
     assert store.admits(seat(5)) is not store.leases, "an ended lease freed a place twice"
 
 
@@ -443,7 +443,7 @@ def test_a_refused_token_takes_no_place(store: Subject) -> None:
 def test_tokens_and_places_are_given_back_together(store: Subject) -> None:
     """In one call, each to where it came from."""
     assert store.admits(LOGIN, seat(1, limit=1))
-    store.give(LOGIN, seat(1, limit=1))
+    store.give_back(LOGIN, seat(1, limit=1))
     assert store.admits(LOGIN, seat(2, limit=1))
 
 
@@ -453,7 +453,7 @@ def test_a_bucket_and_places_of_one_key_are_different_things(store: Subject) -> 
     assert store.admits(place)
     assert store.drain(ALICE) == 3
     assert not store.admits(seat(2, ALICE.key, limit=1))
-    store.forget(ALICE.key)
+    store.reset(ALICE.key)
     assert store.admits(place)
     assert store.drain(ALICE) == 3
 
@@ -498,11 +498,11 @@ def test_two_keys_are_two_keys_whatever_they_are_made_of(
     store: Subject, one: str, other: str
 ) -> None:
     """No two are folded into one, and none is anything but a key."""
-    first, second = (Claim(f"api:{key}", HOURLY) for key in (one, other))
+    first, second = (TokenRequest(f"api:{key}", HOURLY) for key in (one, other))
     assert store.drain(first) == 3
     assert store.drain(second) == 3
     assert store.drain(first) == 0
-    store.forget(first.key)
+    store.reset(first.key)
     assert (store.left(first), store.left(second)) == (3, 0)
 
 
@@ -511,7 +511,7 @@ def test_two_keys_are_two_keys_whatever_they_are_made_of(
 
 def test_a_million_at_once_and_then_one_a_year(store: Subject) -> None:
     """The largest burst at the slowest rate keeps every token, and the year to the nanosecond."""
-    claim = Claim("api:1", Quota("1/year", burst=1_000_000))
+    claim = TokenRequest("api:1", Quota("1/year", burst=1_000_000))
     assert store.admits(claim._replace(cost=999_999))
     assert store.drain(claim) == 1
     store.clock.now += YEAR - store.grain
@@ -522,7 +522,7 @@ def test_a_million_at_once_and_then_one_a_year(store: Subject) -> None:
 
 def test_a_million_a_second_is_one_each_microsecond(store: Subject) -> None:
     """The fastest rate does not run into its own rounding."""
-    claim = Claim("api:1", Quota("1000000/second", burst=1))
+    claim = TokenRequest("api:1", Quota("1000000/second", burst=1))
     for _ in range(100):
         assert store.drain(claim) == 1
         store.clock.now += 1000
@@ -550,7 +550,7 @@ def test_no_fraction_is_lost_however_long_it_goes_on(
     With the larger costs this goes on for years.
     """
     quota = Quota(rate, burst=burst)
-    claim = Claim("api:1", quota, cost)
+    claim = TokenRequest("api:1", quota, cost)
     model = Bucket(quota, store.now)
     assert store.admits(claim._replace(cost=burst))
     assert model.take(store.now, burst)
@@ -580,7 +580,7 @@ def test_a_clock_that_steps_back_gives_nothing_to_anyone(store: Subject, step: i
     store.drain(ALICE)
     store.clock.now -= step
     assert not store.admits(ALICE)
-    store.give(BOB)
+    store.give_back(BOB)
     assert store.drain(BOB) == 3
     store.clock.now += step
     assert not store.admits(ALICE)

@@ -1,1 +1,1 @@
-"""Where buckets are kept."""
+"""Stores for the state of rate limits: memory, LMDB, and Redis or Valkey."""

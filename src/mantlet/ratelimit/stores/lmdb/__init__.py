@@ -1,46 +1,48 @@
-"""Buckets in a file that all processes of a host share: ``lmdb:///var/lib/app/limits``.
+"""Buckets in a file shared by all processes of a host: ``lmdb:///var/lib/app/limits``.
 
-Limits are exact across all workers of a host, with no server to run: each decision is one write
-transaction of LMDB, and there is one at a time. The URI names a directory that is this store's own.
-It is made, for the user who runs the app alone, where only its parent exists. Limiters with the
-same directory share its file, and its ``max_keys``. A directory in memory, such as one below
-``/run`` or ``/dev/shm``, spares the disk all writing, and loses nothing that would be kept.
+Limits are exact across all workers of a host, without a server to run. Each decision is one LMDB
+write transaction, and there is only one at a time. The URI names a directory that belongs to this
+store alone. If the directory does not exist, it is created with access for the current user only;
+its parent must exist. Limiters with the same directory share its file and its ``max_keys``. A
+directory in memory, such as one below ``/run`` or ``/dev/shm``, avoids disk writes, and loses
+nothing that would otherwise be kept.
 
-What holds when something fails:
+Behaviour on failures:
 
-- A worker that dies, of whatever and wherever, leaves all others as they were. What it had taken in
-  full is taken, and what it was about to take is not. Its places are free when their lease ends.
-  LMDB has this from robust mutexes, as Linux has them. On macOS and BSD a worker that is killed
-  within a decision stops all others.
-- When all workers have ended, buckets and bans are kept until they are back. When the system starts
-  again they are forgotten, since a crash may have left half of them on the disk. Where that can't
-  be noticed, outside of Linux, they are forgotten as soon as no worker is left.
-- A file that turns out to be damaged is set aside as ``limits.broken``, in place of the last such,
-  and counting starts anew; the log has a warning. LMDB finds most damage when it runs into it, not
-  all. To cut the file off while it is in use kills those who use it, as does a disk that fails.
-- A file that is removed is missed within a second. All workers then go on with a new one.
-- Space is taken from the file system when the file grows, from 16 MiB to at most 256 bytes for each
-  of ``max_keys``. When there is none left, known clients are counted as before. What can't be
-  counted is an outage, and ``on_outage`` says what holds then.
-- A step of the system's time changes nothing: times are those of the monotonic clock.
-- Processes that fork are fine, before the first request and after it.
-- A worker that is stopped within a decision (``SIGSTOP``, a debugger) makes all others wait, and so
-  does one whose threads keep it from going on with it.
-- Network file systems are unfit, as are directories that several hosts or virtual machines share.
+- A worker that dies, for whatever reason, does not affect the others. A decision it had committed
+  stands; one it was about to commit is discarded. Its slots are free when their lease ends. LMDB
+  relies on robust mutexes for this, which Linux has. On macOS and BSD, a worker that is killed
+  during a decision stops all others.
+- When all workers have stopped, buckets and bans are kept until workers start again. After a reboot
+  they are discarded, as a crash may have left them half-written. Outside of Linux, where a reboot
+  can't be detected, they are discarded as soon as no worker is left.
+- A file found to be damaged is moved to ``limits.broken``, replacing an earlier one, and counting
+  starts anew; a warning is logged. LMDB detects most damage when it reads it, but not all.
+  Truncating the file while it is in use kills the processes that use it, as does a failing disk.
+- If the file is removed, this is noticed within a second, and all workers go on with a new one.
+- The file grows as needed, from 16 MiB to at most 256 bytes for each of ``max_keys``. If the disk
+  is full, known clients are counted as before. A request that can't be counted is an outage, to
+  which ``on_outage`` applies.
+- Changes of the system time have no effect: times are those of the monotonic clock.
+- Processes may fork, before the first request and after it.
+- A worker that is stopped during a decision (``SIGSTOP``, a debugger) blocks all others, as does
+  one whose threads keep it from finishing the decision.
+- Network file systems are not supported, nor are directories shared by several hosts or virtual
+  machines.
 
-A bucket takes about 75 bytes. A flood of new clients does not get beyond ``max_keys``; see
-`LmdbStore`. Keys are stored as hashes, and other users of the host can't read or write the file.
+A bucket takes about 75 bytes. A flood of new clients never exceeds ``max_keys``; see `LmdbStore`.
+Keys are stored as hashes, and other users of the host cannot read or write the file.
 """
 
 from collections.abc import Callable
 
 try:
-    from mantlet.ratelimit.stores.lmdb.directory import read_path
+    from mantlet.ratelimit.stores.lmdb.environment import parse_path
     from mantlet.ratelimit.stores.lmdb.store import LmdbStore
 except ModuleNotFoundError as error:
     if error.name == "lmdb":
         raise ImportError('lmdb:// needs a library: pip install "mantlet[lmdb]"') from error
-    raise ImportError(f"lmdb:// needs Linux, or a system like it: {error}") from error
+    raise ImportError(f"lmdb:// needs Linux or another Unix: {error}") from error
 
 __all__ = ["LmdbStore", "open_lmdb"]
 
@@ -48,9 +50,9 @@ __all__ = ["LmdbStore", "open_lmdb"]
 def open_lmdb(
     uri: str, *, max_keys: int | None = None, clock: Callable[[], int] | None = None
 ) -> LmdbStore:
-    """Return the store that a URI such as ``lmdb:///var/lib/app/limits`` names; see `LmdbStore`.
+    """Open the store that a URI such as ``lmdb:///var/lib/app/limits`` names; see `LmdbStore`.
 
     Raises:
-        ValueError: it does not name the absolute path of a directory, or more than that.
+        ValueError: the URI is not ``lmdb://`` and the absolute path of a directory.
     """
-    return LmdbStore(read_path(uri), max_keys=max_keys or 1_000_000, clock=clock)
+    return LmdbStore(parse_path(uri), max_keys=max_keys or 1_000_000, clock=clock)

@@ -1,37 +1,54 @@
-"""A file of buckets as this process has it open: opened, enlarged, followed, mended, forked."""
+"""The LMDB file and its directory: permissions, opening, growing, repairing, forking."""
 
 import errno
+import fcntl
 import logging
 import os
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import TypeAlias, TypeVar
+from urllib.parse import unquote
 from weakref import WeakValueDictionary, finalize
 
 import lmdb
 
 from mantlet.exceptions import StoreOutage
-from mantlet.ratelimit.stores.lmdb.directory import Directory, hold, lock_file
 
-__all__ = ["LOCK", "Environment", "Transaction"]
+__all__ = [
+    "LOCK",
+    "LmdbEnvironment",
+    "StoreDirectory",
+    "Transaction",
+    "boot_id",
+    "lock_path",
+    "open_shared",
+    "parse_path",
+]
 
 log = logging.getLogger("mantlet.ratelimit")
 
 T = TypeVar("T")
 Transaction: TypeAlias = "lmdb.Transaction[bytes]"
 
-#: Held by whoever uses any environment of this process, so that no transaction is open while a file
-#: is mapped anew or closed, or while the process forks.
-LOCK = Lock()
-#: LMDB forbids a process to have a file open twice.
-_environments: WeakValueDictionary[Path, "Environment"] = WeakValueDictionary()
+_UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_OWN_FILE = re.compile(rf"limits(-{_UUID})?\.mdb")
+_EXAMPLE = '"lmdb:///var/lib/app/limits"'
 
-SMALLEST = 16 << 20
+#: Held by every user of any environment in this process, so that no transaction is open while a
+#: file is remapped or closed, or while the process forks.
+LOCK = Lock()
+#: One environment per directory: LMDB forbids a process to open a file twice.
+_environments: WeakValueDictionary[Path, "LmdbEnvironment"] = WeakValueDictionary()
+
+MIN_SIZE = 16 << 20
 #: How many processes may have a file open at once.
-_PROCESSES = 4096
-#: How often a transaction is tried. Between two tries a fault is mended, rarely more than one.
+_MAX_PROCESSES = 4096
+#: How often a transaction is tried. A fault is repaired before the next try; there is rarely more
+#: than one.
 _TRIES = 8
 _DAMAGE = (
     lmdb.CorruptedError,
@@ -44,64 +61,182 @@ _DAMAGE = (
 )
 
 
-class Environment:
-    """One file of buckets, opened where it is first used, and anew where it has to be.
+def parse_path(uri: str) -> str:
+    """Return the path that a URI such as ``lmdb:///var/lib/app/limits`` names.
+
+    Raises:
+        TypeError: the URI is not a string.
+        ValueError: it is not an absolute path, or has other parts. The message hides a password.
+    """
+    if not isinstance(uri, str):
+        raise TypeError(f"a store's URI must be a string such as {_EXAMPLE}, not {uri!r}")
+    match = re.fullmatch(r"lmdb://(/[^?#]*)", uri, re.DOTALL)
+    path = "" if match is None else unquote(match[1])
+    if not path.strip("/") or not path.isprintable():
+        shown = re.sub(r"//[^/]*@", "//***@", uri)
+        raise ValueError(
+            "store must be lmdb:// and the absolute path of a directory, with no host and no "
+            f"options, such as {_EXAMPLE}, not {shown!r}"
+        )
+    return path
+
+
+def boot_id() -> str | None:
+    """Return an identifier of the current boot of the system; None if it has no such identifier."""
+    try:
+        found = Path("/proc/sys/kernel/random/boot_id").read_text("utf-8").strip()
+    except (OSError, ValueError):
+        return None
+    return found if re.fullmatch(_UUID, found) else None
+
+
+def open_shared(path: Path) -> int:
+    """Open a file, creating it if missing, and hold a shared lock on it until it is closed."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    fcntl.flock(fd, fcntl.LOCK_SH)
+    return fd
+
+
+def _is_in_use(path: Path) -> bool:
+    """Return whether any process holds a lock on a file."""
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def lock_path(file: Path) -> Path:
+    """Return the path of LMDB's lock file for a file."""
+    return file.with_name(file.name + "-lock")
+
+
+class StoreDirectory:
+    """The directory of a store, writable only by the user who runs this process.
+
+    Args:
+        path: created with mode 0700 if it is missing; its parent must exist.
 
     Attributes:
-        opened: None as long as this process has not used it. Only while `LOCK` is held.
+        path: the path with all symbolic links resolved, once.
     """
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(os.path.realpath(path))
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Lock the directory: one thread of one process may hold it at a time.
+
+        Raises:
+            OSError: the directory can't be created or opened, or another user could change its
+                contents.
+        """
+        with suppress(FileExistsError):
+            self.path.mkdir(0o700)
+        fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            # LMDB trusts the data it reads, and follows links: nobody else may write here.
+            status = os.fstat(fd)
+            if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+                raise PermissionError(
+                    f"{self.path} must belong to the current user and be writable by nobody else; "
+                    "a directory that does not exist is created that way"
+                )
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(fd)
+
+    def current_file(self) -> Path:
+        """Return the file to use, and remove outdated ones. Only inside `exclusive()`.
+
+        Times are those of a clock that starts at boot, so each boot of the system has a file of its
+        own. Where boots can't be told apart, a file is valid for as long as a process uses it.
+        """
+        boot = boot_id()
+        file = self.path / ("limits.mdb" if boot is None else f"limits-{boot}.mdb")
+        for old in self.path.glob("limits*.mdb"):
+            if not _OWN_FILE.fullmatch(old.name) or old.is_symlink() or not old.is_file():
+                continue
+            if (old != file or boot is None) and not _is_in_use(old):
+                lock_path(old).unlink(missing_ok=True)
+                old.unlink()
+        return file
+
+    def set_aside(self, file: Path) -> Path:
+        """Move a damaged file away, replacing an earlier one. Only inside `exclusive()`.
+
+        Returns:
+            The file's new path.
+        """
+        moved = self.path / "limits.broken"
+        file.replace(moved)
+        lock_path(file).unlink(missing_ok=True)
+        return moved
+
+
+class LmdbEnvironment:
+    """The LMDB file of a directory, opened on first use and reopened when necessary.
+
+    Attributes:
+        opened: the open environment, or None. Only to be used while `LOCK` is held.
+    """
+
+    def __init__(self, directory: StoreDirectory) -> None:
         self.opened: lmdb.Environment | None = None
-        self._largest = SMALLEST
+        self._max_size = MIN_SIZE
         self._directory = directory
         self._path = directory.path
-        #: The file once more, for what LMDB does not do, and what closes that.
+        #: A second descriptor of the file, for operations that LMDB does not offer.
         self._fd = -1
         self._close_fd: Callable[[], object] = bool
-        self._aside: Path | None = None
+        self._set_aside: Path | None = None
 
     @classmethod
-    def of(cls, directory: Directory) -> "Environment":
-        """Return the environment that this process has for a directory."""
+    def of(cls, directory: StoreDirectory) -> "LmdbEnvironment":
+        """Return this process's environment for a directory."""
         with LOCK:
             return _environments.setdefault(directory.path, cls(directory))
 
-    def prove(self, largest: int) -> None:
-        """Find out whether the file can be used, and let it grow to a size in bytes.
+    def verify(self, max_size: int) -> None:
+        """Check that the file can be used, and allow it to grow to a size in bytes.
 
-        It does not stay open for that: this may be a process that only forks those who use it.
+        The file is closed again: this may be a process that only forks the workers that use it.
 
         Raises:
-            OSError: it can't.
-            lmdb.Error: it can't.
+            OSError: the file can't be used.
+            lmdb.Error: the file can't be used.
         """
         with LOCK:
-            self._largest = max(self._largest, largest)
+            self._max_size = max(self._max_size, max_size)
             if self.opened is None:
                 self._open()
-                self.rest()
-        self._report()
+                self.close()
+        self._log_damage()
 
     def run(self, work: Callable[[Transaction], T]) -> T:
-        """Return what ``work`` returns; it does it in one transaction, and commits what it writes.
+        """Run ``work`` in a write transaction, which it commits itself; return its result.
 
         Raises:
-            StoreOutage: the file can't be used at the moment.
+            StoreOutage: the file can't be used.
         """
         try:
             with LOCK:
-                return self._work(work)
+                return self._run(work)
         except (lmdb.Error, OSError) as error:
             raise StoreOutage(f"{self._path} can't be used: {error}") from error
         finally:
-            self._report()
+            self._log_damage()
 
-    def _work(self, work: Callable[[Transaction], T]) -> T:
+    def _run(self, work: Callable[[Transaction], T]) -> T:
         fault: lmdb.Error | None = None
         for _ in range(_TRIES):
             if fault is not None:
-                self._mend(fault)
+                self._repair(fault)
             transaction = None
             try:
                 transaction = lmdb.Transaction(self.opened or self._open(), write=True)
@@ -110,120 +245,121 @@ class Environment:
                 fault = error
             finally:
                 if transaction is not None:
-                    transaction.abort()  # unless it was committed. No frame may keep it open
-        raise fault or lmdb.Error("nothing was tried")
+                    # Does nothing after a commit. A frame must not keep the transaction open.
+                    transaction.abort()
+        raise fault or lmdb.Error("the transaction was not tried")
 
-    def look(self) -> None:
-        """Let go of a file that is no longer in its place: others use another one already."""
+    def close_if_replaced(self) -> None:
+        """Close a file that was removed or replaced: other processes already use another one."""
         with LOCK:
             if self.opened is not None and not self._is_in_place():
-                self.rest()
+                self.close()
 
-    def rest(self) -> None:
+    def close(self) -> None:
         """Close the file until it is used again. Only while `LOCK` is held."""
         opened, self.opened = self.opened, None
         if opened is not None:
             opened.close()
 
     def _open(self) -> lmdb.Environment:
-        with self._directory.gate():
-            path = self._directory.file()
+        with self._directory.exclusive():
+            path = self._directory.current_file()
             try:
                 return self._open_file(path)
             except _DAMAGE:
-                self._aside = self._directory.set_aside(path)
+                self._set_aside = self._directory.set_aside(path)
                 return self._open_file(path)
 
     def _open_file(self, path: Path) -> lmdb.Environment:
         self._close_fd()
-        self._fd, self._path = hold(path), path
+        self._fd, self._path = open_shared(path), path
         self._close_fd = finalize(self, os.close, self._fd)
         size = os.fstat(self._fd).st_size
-        # LMDB cuts the file to the size that it is told, under those who have mapped more of it.
+        # LMDB truncates the file to the given size, even while others have mapped more of it.
         opened = lmdb.open(
             str(path),
-            map_size=max(size, SMALLEST),
+            map_size=max(size, MIN_SIZE),
             subdir=False,
             mode=0o600,
             sync=False,
             metasync=False,
             writemap=True,
-            max_readers=_PROCESSES,
+            max_readers=_MAX_PROCESSES,
         )
         try:
-            import_extra = (opened.info()["last_pgno"] + 1) * opened.stat()["psize"]
-            if 0 < size < import_extra:
-                raise lmdb.CorruptedError(f"{path} is cut off")
+            used = (opened.info()["last_pgno"] + 1) * opened.stat()["psize"]
+            if 0 < size < used:
+                raise lmdb.CorruptedError(f"{path} is truncated")
             opened.reader_check()
-            if size < SMALLEST:
-                _allocate(self._fd, size, SMALLEST)
+            if size < MIN_SIZE:
+                _allocate(self._fd, size, MIN_SIZE)
         except Exception:
             opened.close()
             if size == 0:
-                lock_file(path).unlink(missing_ok=True)
+                lock_path(path).unlink(missing_ok=True)
                 path.unlink()
             raise
         self.opened = opened
         return opened
 
-    def _mend(self, fault: lmdb.Error) -> None:
+    def _repair(self, fault: lmdb.Error) -> None:
         opened = self.opened
         if opened is None:
             raise fault
         if isinstance(fault, lmdb.MapFullError):
-            # One that died while it read keeps all pages since then from being used again.
+            # A process that died while reading keeps all pages freed since then from being reused.
             if not opened.reader_check():
-                self._fit(opened, grow=True)
+                self._remap(opened, grow=True)
         elif isinstance(fault, lmdb.MapResizedError):
-            self._fit(opened, grow=False)
+            self._remap(opened, grow=False)
         else:
-            self.rest()
+            self.close()
             if isinstance(fault, _DAMAGE):
-                with self._directory.gate():
+                with self._directory.exclusive():
                     if self._is_in_place():
-                        self._aside = self._directory.set_aside(self._path)
+                        self._set_aside = self._directory.set_aside(self._path)
 
-    def _fit(self, opened: lmdb.Environment, *, grow: bool) -> None:
-        """Map all of the file, after having it made larger if need be."""
-        with self._directory.gate():
+    def _remap(self, opened: lmdb.Environment, *, grow: bool) -> None:
+        """Map the whole file, enlarging it first if necessary."""
+        with self._directory.exclusive():
             size = os.fstat(self._fd).st_size
             if grow and size <= opened.info()["map_size"]:
-                if size >= self._largest:
-                    raise OSError("it is as large as it may become")
+                if size >= self._max_size:
+                    raise OSError("it has reached its maximum size")
                 _allocate(self._fd, size, 2 * size)
                 size *= 2
             opened.set_mapsize(size)
 
     def _is_in_place(self) -> bool:
         try:
-            there = self._path.lstat()
+            status = self._path.lstat()
         except FileNotFoundError:
             return False
-        return os.path.samestat(there, os.fstat(self._fd))
+        return os.path.samestat(status, os.fstat(self._fd))
 
-    def _report(self) -> None:
-        aside, self._aside = self._aside, None
-        if aside is not None:
-            log.warning("Rate limits are counted anew: their file was damaged, and is %s", aside)
+    def _log_damage(self) -> None:
+        moved, self._set_aside = self._set_aside, None
+        if moved is not None:
+            log.warning("Rate limits were reset: their file was damaged and is now %s", moved)
 
 
 def _allocate(fd: int, size: int, wanted: int) -> None:
-    """Have the file system set space aside: to run out of it in a mapped file kills the process."""
+    """Reserve disk space: running out of it while writing to a mapped file kills the process."""
     if sys.platform != "darwin":
         try:
             os.posix_fallocate(fd, size, wanted - size)
         except OSError as error:
             if error.errno in (errno.EINVAL, errno.EOPNOTSUPP):
-                return  # this file system can't
+                return  # not supported by this file system
             os.ftruncate(fd, size)
             raise
 
 
 def _before_fork() -> None:
-    # What is open must not be used in another process, nor even be closed there.
+    # An open environment must not be used in another process, nor even be closed there.
     LOCK.acquire()
     for environment in list(_environments.values()):
-        environment.rest()
+        environment.close()
 
 
 os.register_at_fork(before=_before_fork, after_in_parent=LOCK.release, after_in_child=LOCK.release)

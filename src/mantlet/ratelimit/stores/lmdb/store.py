@@ -1,10 +1,12 @@
-"""Buckets and places as records of a file that all processes of a host share."""
+"""Buckets and slots as records of an LMDB file shared by all processes of a host."""
 
 from collections.abc import Callable, Sequence
+from hashlib import blake2b
 from os import PathLike, fspath
 from pathlib import Path
+from struct import Struct
 from time import monotonic_ns
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import lmdb
 
@@ -12,54 +14,65 @@ from mantlet._internal.options import check_int
 from mantlet.exceptions import StoreError
 from mantlet.ratelimit import gcra
 from mantlet.ratelimit.quota import Quota
-from mantlet.ratelimit.stores.lmdb.directory import Directory
-from mantlet.ratelimit.stores.lmdb.environment import LOCK, Environment, Transaction
-from mantlet.ratelimit.stores.lmdb.records import (
-    LONGEST,
-    TICKS,
-    is_over,
-    name_of,
-    name_of_places,
-    read,
-    read_places,
-    write,
-    write_places,
+from mantlet.ratelimit.stores.base import (
+    LocalStore,
+    Remaining,
+    SlotRequest,
+    StoreRequest,
+    TokenRequest,
 )
-from mantlet.ratelimit.stores.store import Claim, LocalStore, Place, Rooms
+from mantlet.ratelimit.stores.lmdb.environment import (
+    LOCK,
+    LmdbEnvironment,
+    StoreDirectory,
+    Transaction,
+)
 
-__all__ = ["LmdbStore"]
+__all__ = [
+    "MAX_WAIT",
+    "RECORD_SIZE",
+    "TICKS_SIZE",
+    "LmdbStore",
+    "bucket_key",
+    "decode_bucket",
+    "decode_slots",
+    "encode_bucket",
+    "encode_slots",
+    "is_expired",
+    "slots_key",
+]
 
 T = TypeVar("T")
 
 _SECOND = 1_000_000_000
 _from_bytes = int.from_bytes
-#: How many records each new one looks at for such as may leave.
+#: How many existing records are checked for removal whenever a new one is added.
 _SWEEP = 2
-#: For so long a record that says the same as none may stay while there is room: to come back to
-#: one takes a third of the time that a new one takes.
+#: Nanoseconds for which an expired record is kept while there is room: reusing a record takes a
+#: third of the time that adding one takes.
 _GRACE = 60 * _SECOND
-#: What the file may take for each record, in bytes, with all that LMDB needs besides.
-_BYTES = 256
+#: Bytes of the file per record, including everything else that LMDB stores.
+_BYTES_PER_KEY = 256
 
 
 class LmdbStore(LocalStore):
-    """Buckets in a file, exact across the threads and processes of a host.
+    """A store in a file, exact across the threads and processes of a host.
 
-    The manual of `mantlet.ratelimit.stores.lmdb` says what holds when something fails.
+    See `mantlet.ratelimit.stores.lmdb` for its behaviour on failures.
 
     Args:
-        path: of a directory that is this store's own, absolute. It is made if it is missing.
-        max_keys: how many buckets are kept, at about 75 bytes each. When there are as many that are
-            not full, all further ones of a limit share one, as in `MemoryStore`.
-        clock: nanoseconds that never go back, the same in every process.
+        path: absolute path of a directory that belongs to this store alone; created if missing.
+        max_keys: maximum number of buckets, at about 75 bytes each. When that many are not full,
+            all further keys of a limit share one bucket, as in `MemoryStore`.
+        clock: monotonic clock in nanoseconds, the same in every process.
 
     Raises:
-        TypeError: an option is of the wrong type.
-        ValueError: an option's value is wrong; the message names it and what would be right.
+        TypeError: an option has the wrong type.
+        ValueError: an option has an invalid value.
         StoreError: the file can't be used.
     """
 
-    __slots__ = ("_clock", "_environment", "_look_at", "max_keys")
+    __slots__ = ("_check_at", "_clock", "_environment", "max_keys")
 
     def __init__(
         self,
@@ -74,17 +87,17 @@ class LmdbStore(LocalStore):
             )
         self.max_keys = check_int("max_keys", max_keys, unit="clients")
         self._clock = clock or monotonic_ns
-        #: When to make sure that the file is still in its place.
-        self._look_at = self._clock()
+        #: When to check next that the file has not been replaced.
+        self._check_at = self._clock()
         try:
-            self._environment = Environment.of(Directory(path))
-            self._environment.prove(max_keys * _BYTES)
+            self._environment = LmdbEnvironment.of(StoreDirectory(path))
+            self._environment.verify(max_keys * _BYTES_PER_KEY)
         except (lmdb.Error, OSError) as error:
             raise StoreError(f"lmdb://{fspath(path)} can't be used: {error}") from error
 
     def take_one(self, key: str, quota: Quota, cost: int) -> int:
-        """Take from one bucket; return the room left, see `gcra.consume()`."""
-        name = name_of(key)
+        """Take from one bucket; return the remaining ticks, see `gcra.consume()`."""
+        name = bucket_key(key)
         with LOCK:
             opened = self._environment.opened
             if opened is not None:
@@ -93,97 +106,102 @@ class LmdbStore(LocalStore):
                     try:
                         record = transaction.get(name)
                         now = self._clock()
-                        if now < self._look_at:
+                        if now < self._check_at:
                             if record is None:
-                                name, record = self._settle(transaction, name, key, now)
-                            # As read(), consume() and write(), whose calls would take a quarter more.
+                                name, record = self._make_room(transaction, name, key, now)
+                            # Inlined from decode_bucket(), gcra.consume() and encode_bucket(): the
+                            # calls would take a quarter more time.
                             scale = quota.scale
                             at = full_at = now * scale
                             if record is not None:
-                                full_at = _from_bytes(record[:TICKS], "big", signed=True)
+                                full_at = _from_bytes(record[:TICKS_SIZE], "big", signed=True)
                                 if full_at < at:  # noqa: PLR1730  # max() takes twice as long
                                     full_at = at
                             taken = full_at + quota.interval * cost
-                            room = quota.capacity + at - taken
-                            if room >= 0:
-                                record = taken.to_bytes(TICKS, "big", signed=True)
+                            remaining = quota.capacity + at - taken
+                            if remaining >= 0:
+                                record = taken.to_bytes(TICKS_SIZE, "big", signed=True)
                                 transaction.put(name, record + scale.to_bytes(8, "big"))
                                 transaction.commit()
-                                return room
-                            if room > -LONGEST:
-                                return room
+                                return remaining
+                            if remaining > -MAX_WAIT:
+                                return remaining
                     finally:
-                        transaction.abort()  # unless it was committed
+                        transaction.abort()  # does nothing after a commit
                 except lmdb.Error:
-                    opened = None  # what follows finds out more
-        (left,) = self.take((Claim(key, quota, cost),))
-        assert left is not None  # noqa: S101  # for the type checker: all are looked at here
+                    opened = None  # the general path below finds out more
+        (left,) = self.take((TokenRequest(key, quota, cost),))
+        assert left is not None  # noqa: S101  # for the type checker: this store looks at all
         return left
 
-    def take(self, wanted: Sequence[Claim | Place]) -> Rooms:
-        """Take all that is wanted, or nothing."""
+    def take(self, requests: Sequence[StoreRequest]) -> Remaining:
+        """Take everything that is requested, or nothing."""
 
-        def work(transaction: Transaction) -> Rooms:
-            rooms, looked = self._look(transaction, wanted)
-            refused = [one for one, room in zip(wanted, rooms, strict=True) if room < 0]
-            if all(one.shadow for one in refused):
-                for one, name, record in looked:
-                    if not (refused and one.shadow):
+        def work(transaction: Transaction) -> Remaining:
+            remaining, found = self._evaluate(transaction, requests)
+            denied = [
+                request for request, left in zip(requests, remaining, strict=True) if left < 0
+            ]
+            if all(request.is_report_only for request in denied):
+                for request, name, record in found:
+                    if not (denied and request.is_report_only):
                         transaction.put(name, record)
                 transaction.commit()
-            return list(rooms)
+            return list(remaining)
 
         return self._run(work)
 
-    def peek(self, wanted: Sequence[Claim | Place]) -> Rooms:
-        """Return what `take()` would return, and take nothing."""
-        return self._run(lambda transaction: list(self._look(transaction, wanted)[0]))
+    def peek(self, requests: Sequence[StoreRequest]) -> Remaining:
+        """Return the result that `take()` would have, without taking anything."""
+        return self._run(lambda transaction: list(self._evaluate(transaction, requests)[0]))
 
-    def give(self, given: Sequence[Claim | Place]) -> None:
-        """Give tokens and places back that were taken."""
+    def give_back(self, requests: Sequence[StoreRequest]) -> None:
+        """Give back tokens and slots that were taken."""
 
         def work(transaction: Transaction) -> None:
             now = self._clock()
-            for one in given:
-                if isinstance(one, Place):
-                    name = name_of_places(one.key)
-                    held = read_places(transaction.get(name), now)
-                    held.pop(bytes.fromhex(one.holder), None)
-                    if held:
-                        transaction.put(name, write_places(held))
+            for request in requests:
+                if isinstance(request, SlotRequest):
+                    name = slots_key(request.key)
+                    slots = decode_slots(transaction.get(name), now)
+                    slots.pop(bytes.fromhex(request.holder), None)
+                    if slots:
+                        transaction.put(name, encode_slots(slots))
                     else:
                         transaction.delete(name)
                 else:
-                    name, quota = name_of(one.key), one.quota
+                    name, quota = bucket_key(request.key), request.quota
                     record = transaction.get(name)
                     if record is not None:
-                        full_at = read(record, quota, now * quota.scale)
-                        transaction.put(name, write(gcra.refund(quota, full_at, one.cost), quota))
+                        full_at = decode_bucket(record, quota, now * quota.scale)
+                        full_at = gcra.refund(quota, full_at, request.cost)
+                        transaction.put(name, encode_bucket(full_at, quota))
             transaction.commit()
 
         self._run(work)
 
-    def hold(self, claims: Sequence[Claim], nanoseconds: int) -> None:
-        """Empty buckets so that the next token of each comes in so many ``nanoseconds``."""
+    def block(self, requests: Sequence[TokenRequest], nanoseconds: int) -> None:
+        """Empty buckets so that each gets its next token after ``nanoseconds``."""
 
         def work(transaction: Transaction) -> None:
             now = self._clock()
-            for claim in claims:
-                quota = claim.quota
-                at, wait = now * quota.scale, min(nanoseconds, LONGEST) * quota.scale
-                name, full_at = self._find(transaction, claim, now)
-                transaction.put(name, write(gcra.block(quota, full_at, at, wait), quota))
+            for request in requests:
+                quota = request.quota
+                at, wait = now * quota.scale, min(nanoseconds, MAX_WAIT) * quota.scale
+                name, full_at = self._find(transaction, request, now)
+                full_at = gcra.block(quota, full_at, at, wait)
+                transaction.put(name, encode_bucket(full_at, quota))
             transaction.commit()
 
         self._run(work)
 
-    def forget(self, keys: Sequence[str]) -> None:
-        """Make buckets full, and places free, again."""
+    def reset(self, keys: Sequence[str]) -> None:
+        """Refill the buckets, and free the slots, of these keys."""
 
         def work(transaction: Transaction) -> None:
             for key in keys:
-                transaction.delete(name_of(key))
-                transaction.delete(name_of_places(key))
+                transaction.delete(bucket_key(key))
+                transaction.delete(slots_key(key))
             transaction.commit()
 
         self._run(work)
@@ -191,72 +209,136 @@ class LmdbStore(LocalStore):
     def close(self) -> None:
         """Close the file until it is used again."""
         with LOCK:
-            self._environment.rest()
+            self._environment.close()
 
     def _run(self, work: Callable[[Transaction], T]) -> T:
         now = self._clock()
-        if now >= self._look_at:
-            self._look_at = now + _SECOND
-            self._environment.look()
+        if now >= self._check_at:
+            self._check_at = now + _SECOND
+            self._environment.close_if_replaced()
         return self._environment.run(work)
 
-    def _look(
-        self, transaction: Transaction, wanted: Sequence[Claim | Place]
-    ) -> tuple[list[int], list[tuple[Claim | Place, bytes, bytes]]]:
-        """Return the rooms, and for each of the wanted its record as it is once that is taken."""
+    def _evaluate(
+        self, transaction: Transaction, requests: Sequence[StoreRequest]
+    ) -> tuple[list[int], list[tuple[StoreRequest, bytes, bytes]]]:
+        """Return the remaining amount for each request, and its record if it is granted."""
         now = self._clock()
-        rooms = []
-        looked: list[tuple[Claim | Place, bytes, bytes]] = []
-        for one in wanted:
-            if isinstance(one, Place):
-                name = name_of_places(one.key)
-                held = read_places(transaction.get(name), now)
-                room = one.limit - len(held) - 1
-                held[bytes.fromhex(one.holder)] = now + one.lease
-                looked.append((one, name, write_places(held)))
+        remaining = []
+        found: list[tuple[StoreRequest, bytes, bytes]] = []
+        for request in requests:
+            if isinstance(request, SlotRequest):
+                name = slots_key(request.key)
+                slots = decode_slots(transaction.get(name), now)
+                left = request.limit - len(slots) - 1
+                slots[bytes.fromhex(request.holder)] = now + request.lease
+                found.append((request, name, encode_slots(slots)))
             else:
-                name, full_at = self._find(transaction, one, now, len(wanted))
-                quota = one.quota
-                full_at, room = gcra.consume(quota, full_at, now * quota.scale, one.cost)
-                looked.append((one, name, write(full_at, quota)))
-            rooms.append(room)
-        return rooms, looked
+                name, full_at = self._find(transaction, request, now, len(requests))
+                quota = request.quota
+                full_at, left = gcra.consume(quota, full_at, now * quota.scale, request.cost)
+                found.append((request, name, encode_bucket(full_at, quota)))
+            remaining.append(left)
+        return remaining, found
 
     def _find(
-        self, transaction: Transaction, claim: Claim, now: int, wanted: int = 1
+        self, transaction: Transaction, request: TokenRequest, now: int, count: int = 1
     ) -> tuple[bytes, int]:
-        """Return what a bucket's record is called, and when the bucket is full again."""
-        name, quota = name_of(claim.key), claim.quota
+        """Return the key of a bucket's record, and when the bucket is full again."""
+        name, quota = bucket_key(request.key), request.quota
         record = transaction.get(name)
         if record is None:
-            name, record = self._settle(transaction, name, claim.key, now, wanted)
-        return name, read(record, quota, now * quota.scale)
+            name, record = self._make_room(transaction, name, request.key, now, count)
+        return name, decode_bucket(record, quota, now * quota.scale)
 
-    def _settle(
-        self, transaction: Transaction, name: bytes, key: str, now: int, wanted: int = 1
+    def _make_room(
+        self, transaction: Transaction, name: bytes, key: str, now: int, count: int = 1
     ) -> tuple[bytes, bytes | None]:
-        """Return what a new bucket's record is called, and the record.
+        """Return the key to store a new bucket under, and its record if there is one.
 
-        It is that of all further buckets of the limit if there is no room for ``wanted`` more.
+        If there is no room for ``count`` more records, it is the bucket shared by all further keys
+        of the limit.
 
-        The records that follow the new one are looked at, and those that say the same as none are
-        dropped. Names are spread evenly: in the long run all are looked at equally often.
+        The records that follow the new one are checked, and removed if they have expired. Keys are
+        evenly distributed, so in the long run all records are checked equally often.
         """
-        excess = transaction.stat()["entries"] + wanted - self.max_keys
+        excess = transaction.stat()["entries"] + count - self.max_keys
         end = now if excess > 0 else now - _GRACE
         cursor = transaction.cursor()
-        there = cursor.set_range(name) or cursor.first()
+        exists = cursor.set_range(name) or cursor.first()
         for _ in range(_SWEEP):
-            if there and is_over(cursor.value(), end):
+            if exists and is_expired(cursor.value(), end):
                 cursor.delete()
                 excess -= 1
-                there = cursor.key() != b"" or cursor.first()
+                exists = cursor.key() != b"" or cursor.first()
             else:
-                there = cursor.next() or cursor.first()
+                exists = cursor.next() or cursor.first()
         if excess <= 0:
             return name, None
-        name = name_of(key.partition(":")[0])
+        name = bucket_key(key.partition(":")[0])
         return name, transaction.get(name)
 
     def __len__(self) -> int:
         return self._run(lambda transaction: transaction.stat()["entries"])
+
+
+# -- records. Any of them may be damaged: an invalid record is treated as a missing one. -----------
+
+#: A bucket: the tick at which it is full again, in enough bytes for any quota, and the number of
+#: ticks per nanosecond, so that anyone can tell whether it is already full.
+TICKS_SIZE: Final = 17
+RECORD_SIZE: Final = TICKS_SIZE + 8
+#: One slot of a key: the nanosecond at which its lease ends, and its holder. The slots of a key are
+#: concatenated, which never results in the size of a bucket.
+_SLOT = Struct(">q8s")
+_MAX_TIME = (1 << 63) - 1
+#: In nanoseconds: no bucket is blocked for a thousand years.
+MAX_WAIT = 1000 * 366 * 86_400_000_000_000
+
+_digest: Final = blake2b(digest_size=16).copy
+
+
+def bucket_key(key: str) -> bytes:
+    """Return the key of a bucket's record: 16 evenly distributed bytes."""
+    digest = _digest()  # copying takes half the time of creating one
+    digest.update(key.encode("utf-8", "surrogatepass"))
+    return digest.digest()
+
+
+def slots_key(key: str) -> bytes:
+    """Return the key of the record of a key's slots."""
+    text = key.encode("utf-8", "surrogatepass")
+    return blake2b(text, digest_size=16, person=b"places").digest()
+
+
+def encode_bucket(full_at: int, quota: Quota) -> bytes:
+    """Return the record of a bucket that is full again at a tick."""
+    return full_at.to_bytes(TICKS_SIZE, signed=True) + quota.scale.to_bytes(8)
+
+
+def decode_bucket(record: bytes | None, quota: Quota, at: int) -> int:
+    """Return when a bucket is full again: ``at``, the current tick, if there is no valid record."""
+    if record is None or len(record) != RECORD_SIZE:
+        return at
+    full_at = int.from_bytes(record[:TICKS_SIZE], signed=True)
+    return full_at if full_at <= at + quota.capacity + MAX_WAIT * quota.scale else at
+
+
+def encode_slots(slots: dict[bytes, int]) -> bytes:
+    """Return the record of a key's slots."""
+    return b"".join(_SLOT.pack(min(until, _MAX_TIME), holder) for holder, until in slots.items())
+
+
+def decode_slots(record: bytes | None, now: int) -> dict[bytes, int]:
+    """Return the holders of a key's slots whose leases have not ended, with the end of each."""
+    if record is None or len(record) % _SLOT.size:
+        return {}
+    return {holder: until for until, holder in _SLOT.iter_unpack(record) if until > now}
+
+
+def is_expired(record: bytes, now: int) -> bool:
+    """Return whether a record is equivalent to a missing one: bucket full, or all slots free."""
+    if len(record) != RECORD_SIZE:
+        return not decode_slots(record, now)
+    full_at = int.from_bytes(record[:TICKS_SIZE], signed=True)
+    scale = int.from_bytes(record[TICKS_SIZE:])
+    return full_at <= now * scale

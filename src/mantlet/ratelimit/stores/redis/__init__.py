@@ -1,1 +1,1 @@
-"""Buckets in a Redis or a Valkey, shared by all that use it."""
+"""A store on Redis or Valkey servers."""

@@ -1,20 +1,22 @@
-"""Buckets on a Redis or Valkey server, or a cluster: exact across hosts.
+"""A store on a Redis or Valkey server, or a cluster: exact across hosts.
 
-All that a request wants is one call of one script (see `script`), with the server's own time. Every
-key of the server is ``mantlet:<limit>:{<client>}``, both parts hashed, so that what belongs to one
-client lies on one node of a cluster. Keys expire when they say no more than no key would.
+Everything an HTTP request needs is one call of one Lua script (see `script_client`), which uses the
+server's own time. A key on the server is ``mantlet:<limit>:{<client>}``, with ``:slots`` appended
+for slots. The client's part is hashed and in braces, so that everything that belongs to one client
+is on one node of a cluster. Keys expire as soon as they are equivalent to missing keys.
 
-**Rights.** An ACL user needs ``+@connection +evalsha +eval +time +get +set +del +zadd +zrem +zcount
-+zremrangebyscore +zscore +pttl +pexpire ~mantlet:*``; for a cluster also ``+cluster|slots``.
+**Permissions.** An ACL user needs ``+@connection +evalsha +eval +time +get +set +del +zadd +zrem
++zcount +zremrangebyscore +zscore +pttl +pexpire ~mantlet:*``; for a cluster also
+``+cluster|slots``.
 
-**What it promises.** No call takes longer than the deadline. When the server does not answer, that
-is a `StoreOutage`; after three in a row nobody waits for it any more, and now and then one call
-tries again. When the server loses its memory, buckets are full. Between a failing master and its
-replica the last moments may be lost: what was spent in them may be spent again.
+**Guarantees.** No call takes longer than the timeout. A server that does not respond is a
+`StoreOutage`; after three in a row, calls fail at once, and one call from time to time tries again.
+If the server loses its memory, buckets are full. When a replica takes over from a failed master,
+the most recent writes may be lost, and the tokens they took may be spent again.
 
-**In a cluster** what a request wants of several clients (an address and an account, say) may lie on
-several nodes, which can't be asked as one. Then they are asked in turn, and what was taken is given
-back when a later one refuses.
+**In a cluster,** the requests of one call may be for several clients (an address and an account,
+say) and thus for several nodes, which can't be changed atomically. The nodes are then called one
+after another, and tokens already taken are given back when a later node denies a request.
 """
 
 from collections.abc import Awaitable, Sequence
@@ -24,174 +26,182 @@ from itertools import compress
 
 from mantlet._internal.coroutines import start_eagerly
 from mantlet.exceptions import StoreOutage
-from mantlet.ratelimit.stores.redis.asking import Asker, server_key
-from mantlet.ratelimit.stores.redis.breaker import Breakers
-from mantlet.ratelimit.stores.redis.client import Remote
-from mantlet.ratelimit.stores.redis.leases import Leases
-from mantlet.ratelimit.stores.redis.refusals import Refusals
-from mantlet.ratelimit.stores.store import Claim, Place, Rooms, Store, taken
+from mantlet.ratelimit.stores.base import Remaining, Store, StoreRequest, TokenRequest, granted
+from mantlet.ratelimit.stores.redis.circuit_breaker import CircuitBreakers
+from mantlet.ratelimit.stores.redis.client import RedisBackend
+from mantlet.ratelimit.stores.redis.client.clients import hash_slot
+from mantlet.ratelimit.stores.redis.denial_cache import DenialCache
+from mantlet.ratelimit.stores.redis.prefetch import PrefetchCache
+from mantlet.ratelimit.stores.redis.script_client import ScriptClient, server_key
 
 __all__ = ["RedisStore"]
 
-Wanted = Sequence[Claim | Place]
-
 
 class RedisStore(Store):
-    """Buckets on a server, shared by all processes that name it.
+    """A store on a server, shared by all processes that use the same server.
 
     Args:
-        uri: of the server, see `client.uri`.
-        deadline: in seconds, for each call, connecting included.
-        lease: tokens that are taken ahead for keys that are asked for again and again; see
-            `leases` for what that lets through.
-        max_keys: how many refused and leased keys are remembered here, at about 300 bytes each.
+        uri: the server's URI, see `client.uri`.
+        timeout: in seconds, for each call, including connecting.
+        prefetch: maximum number of tokens taken in advance for keys in constant use; see
+            `PrefetchCache` for how far it lets a key exceed its burst.
+        max_keys: maximum number of denied and of prefetched keys that are cached in this process,
+            at about 300 bytes each.
 
     Raises:
         ImportError: hiredis is not installed; the message names the extra.
-        ValueError: the URI can't be read.
+        ValueError: the URI is malformed.
     """
 
     def __init__(
         self,
         uri: str,
         *,
-        deadline: float = 0.05,
-        lease: int | None = None,
+        timeout: float = 0.05,
+        prefetch: int | None = None,
         max_keys: int = 100_000,
     ) -> None:
-        self._remote = Remote(uri, deadline=deadline)
-        self._deadline = deadline
-        self._breakers = Breakers(deadline)
-        self._refusals = Refusals(max_keys)
-        self._leases = None if lease is None else Leases(lease, max_keys)
-        self._asker = self._make_asker(waits=False)
+        self._backend = RedisBackend(uri, timeout=timeout)
+        self._timeout = timeout
+        self._breakers = CircuitBreakers(timeout)
+        self._denials = DenialCache(max_keys)
+        self._prefetched = None if prefetch is None else PrefetchCache(prefetch, max_keys)
+        self._script = self._script_client(is_async=False)
 
     def __repr__(self) -> str:
-        return f"RedisStore({self._remote.safe_uri!r})"
+        return f"RedisStore({self._backend.safe_uri!r})"
 
-    def bind(self, waits: bool) -> "RedisStore":
-        """Return the store as a face uses it: with a client that blocks, or one for asyncio."""
+    def bind(self, is_async: bool) -> "RedisStore":
+        """Return the store with a client that blocks, or with one for asyncio."""
         bound = copy(self)
-        bound._asker = self._make_asker(waits)
+        bound._script = self._script_client(is_async)
         return bound
 
-    def _make_asker(self, waits: bool) -> Asker:
-        client = self._remote.bind(waits)
-        return Asker(client, self._remote.safe_uri, self._deadline, self._breakers, waits=waits)
+    def _script_client(self, is_async: bool) -> ScriptClient:
+        return ScriptClient(
+            self._backend.client(is_async),
+            self._backend.safe_uri,
+            self._timeout,
+            self._breakers,
+            is_async=is_async,
+        )
 
     def open(self) -> Awaitable[None] | None:
-        """Connect. A server that does not answer is no error yet: it may by the time it is needed.
+        """Connect. A server that is unreachable is not an error yet: it may come up later.
 
         Raises:
-            StoreError: it answers, and refuses: a wrong password, a missing right.
+            StoreError: the server responds with an error: a wrong password, a missing permission.
         """
-        return start_eagerly(self._asker.open())
+        return start_eagerly(self._script.open())
 
     def close(self) -> Awaitable[None] | None:
         """Close the connections."""
-        return start_eagerly(self._asker.client.close())
+        return start_eagerly(self._script.client.close())
 
-    # -- the protocol -----------------------------------------------------------------------------
+    # -- the store protocol -----------------------------------------------------------------------
 
-    def take(self, wanted: Wanted) -> Rooms | Awaitable[Rooms]:
-        """Take all that is wanted, or nothing."""
-        known = None if self._leases is None else self._leases.spend(wanted)
+    def take(self, requests: Sequence[StoreRequest]) -> Remaining | Awaitable[Remaining]:
+        """Take everything that is requested, or nothing."""
+        known = None if self._prefetched is None else self._prefetched.spend(requests)
         if known is None:
-            known = self._refusals.rooms(wanted)
+            known = self._denials.find(requests)
         if known is not None:
             return known
-        if len(wanted) > 1 and self._remote.is_cluster:
-            return start_eagerly(self._take_groups(wanted))
-        return start_eagerly(self._take_group(wanted))
+        if len(requests) > 1 and self._backend.is_cluster:
+            return start_eagerly(self._take_groups(requests))
+        return start_eagerly(self._take_group(requests))
 
-    def peek(self, wanted: Wanted) -> Rooms | Awaitable[Rooms]:
-        """Return what `take()` would return, and take nothing."""
-        return start_eagerly(self._peek(wanted))
+    def peek(self, requests: Sequence[StoreRequest]) -> Remaining | Awaitable[Remaining]:
+        """Return the result that `take()` would have, without taking anything."""
+        return start_eagerly(self._peek(requests))
 
-    def give(self, given: Wanted) -> Awaitable[None] | None:
-        """Give tokens and places back that were taken."""
-        for one in given:
-            self._refusals.forget(one.key)
-        return start_eagerly(self._give(given))
+    def give_back(self, requests: Sequence[StoreRequest]) -> Awaitable[None] | None:
+        """Give back tokens and slots that were taken."""
+        for request in requests:
+            self._denials.discard(request.key)
+        return start_eagerly(self._give_back(requests))
 
-    def hold(self, claims: Sequence[Claim], nanoseconds: int) -> Awaitable[None] | None:
-        """Empty buckets so that the next token of each comes in so many ``nanoseconds``."""
-        for claim in claims:
-            self._forget_leased(claim.key)
-        return start_eagerly(self._hold(claims, nanoseconds))
+    def block(self, requests: Sequence[TokenRequest], nanoseconds: int) -> Awaitable[None] | None:
+        """Empty buckets so that each gets its next token after ``nanoseconds``."""
+        for request in requests:
+            self._discard_prefetched(request.key)
+        return start_eagerly(self._block(requests, nanoseconds))
 
-    def forget(self, keys: Sequence[str]) -> Awaitable[None] | None:
-        """Make buckets full, and places free, again; others may refuse for a minute longer."""
+    def reset(self, keys: Sequence[str]) -> Awaitable[None] | None:
+        """Refill buckets and free slots; other processes may deny for up to a minute longer."""
         for key in keys:
-            self._refusals.forget(key)
-            self._forget_leased(key)
-        return start_eagerly(self._forget(keys))
+            self._denials.discard(key)
+            self._discard_prefetched(key)
+        return start_eagerly(self._reset(keys))
 
-    def _forget_leased(self, key: str) -> None:
-        if self._leases is not None:
-            self._leases.forget(key)
+    def _discard_prefetched(self, key: str) -> None:
+        if self._prefetched is not None:
+            self._prefetched.discard(key)
 
-    # -- asking -----------------------------------------------------------------------------------
+    # -- calling the server -----------------------------------------------------------------------
 
-    async def _take_group(self, wanted: Wanted) -> Rooms:
-        """Take what lies on one node, with tokens ahead where that pays."""
-        asked = self._refusals.now()
-        if self._leases is not None:
-            rooms = await self._leases.take(self._asker, wanted)
+    async def _take_group(self, requests: Sequence[StoreRequest]) -> Remaining:
+        """Take requests that belong to one node, and prefetch where it pays."""
+        asked_at = self._denials.now()
+        remaining: Remaining
+        if self._prefetched is not None:
+            remaining = await self._prefetched.take(self._script, requests)
         else:
-            rooms = [answer.room for answer in await self._asker.ask("take", wanted)]
-        self._refusals.add(wanted, rooms, asked)
-        return rooms
+            remaining = [reply.remaining for reply in await self._script.run("take", requests)]
+        self._denials.add(requests, remaining, asked_at)
+        return remaining
 
-    async def _take_groups(self, wanted: Wanted) -> Rooms:
-        """Take what may lie on several nodes, in turn; give back what a later one refuses."""
+    async def _take_groups(self, requests: Sequence[StoreRequest]) -> Remaining:
+        """Take from several nodes in turn; give everything back if a later node denies."""
         found: dict[str, int | None] = {}
-        mine: list[Claim | Place] = []
-        for group in self._groups(wanted):
+        taken: list[StoreRequest] = []
+        for group in self._groups(requests):
             try:
-                rooms = await self._take_group(group)
+                remaining = await self._take_group(group)
             except StoreOutage:
                 with suppress(StoreOutage):
-                    await self._give(mine)
+                    await self._give_back(taken)
                 raise
-            found.update((one.key, room) for one, room in zip(group, rooms, strict=True))
-            took = taken(group, rooms)
-            if not all(is_taken or one.shadow for one, is_taken in zip(group, took, strict=True)):
-                await self._give(mine)
+            found.update((one.key, left) for one, left in zip(group, remaining, strict=True))
+            grants = granted(group, remaining)
+            if not all(
+                is_granted or request.is_report_only
+                for request, is_granted in zip(group, grants, strict=True)
+            ):
+                await self._give_back(taken)
                 break
-            mine += compress(group, took)
-        return [found.get(one.key) for one in wanted]
+            taken += compress(group, grants)
+        return [found.get(request.key) for request in requests]
 
-    async def _peek(self, wanted: Wanted) -> Rooms:
+    async def _peek(self, requests: Sequence[StoreRequest]) -> Remaining:
         found: dict[str, int | None] = {}
-        for group in self._groups(wanted):
-            answers = await self._asker.ask("peek", group)
-            for one, answer in zip(group, answers, strict=True):
-                room = answer.room
-                if self._leases is not None and isinstance(one, Claim):
-                    room = max(room, self._leases.room(one) or room)
-                found[one.key] = room
-        return [found[one.key] for one in wanted]
+        for group in self._groups(requests):
+            replies = await self._script.run("peek", group)
+            for request, reply in zip(group, replies, strict=True):
+                left = reply.remaining
+                if self._prefetched is not None and isinstance(request, TokenRequest):
+                    left = max(left, self._prefetched.peek(request) or left)
+                found[request.key] = left
+        return [found[request.key] for request in requests]
 
-    async def _give(self, given: Wanted) -> None:
-        for group in self._groups(given):
-            await self._asker.ask("give", group)
+    async def _give_back(self, requests: Sequence[StoreRequest]) -> None:
+        for group in self._groups(requests):
+            await self._script.run("give_back", group)
 
-    async def _hold(self, claims: Sequence[Claim], nanoseconds: int) -> None:
-        for group in self._groups(claims):
-            held = [one for one in group if isinstance(one, Claim)]
-            await self._asker.hold(held, nanoseconds)
+    async def _block(self, requests: Sequence[TokenRequest], nanoseconds: int) -> None:
+        for group in self._groups(requests):
+            blocked = [request for request in group if isinstance(request, TokenRequest)]
+            await self._script.block(blocked, nanoseconds)
 
-    async def _forget(self, keys: Sequence[str]) -> None:
+    async def _reset(self, keys: Sequence[str]) -> None:
         for key in keys:
-            await self._asker.forget(key)
+            await self._script.reset(key)
 
-    def _groups(self, wanted: Wanted) -> list[Wanted]:
-        """Return what is wanted by the nodes of a cluster that it may lie on."""
-        if not wanted or not self._remote.is_cluster or len(wanted) == 1:
-            return [wanted] if wanted else []
-        groups: dict[int, list[Claim | Place]] = {}
-        for one in wanted:
-            slot = self._asker.client.slot_of(server_key(one))
-            groups.setdefault(slot, []).append(one)
+    def _groups(self, requests: Sequence[StoreRequest]) -> list[Sequence[StoreRequest]]:
+        """Return the requests grouped by hash slot, as each slot may be on another node."""
+        if not requests or not self._backend.is_cluster or len(requests) == 1:
+            return [requests] if requests else []
+        groups: dict[int, list[StoreRequest]] = {}
+        for request in requests:
+            groups.setdefault(hash_slot(server_key(request)), []).append(request)
         return list(groups.values())

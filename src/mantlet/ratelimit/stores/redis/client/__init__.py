@@ -1,5 +1,5 @@
-"""What asks a Redis or a Valkey: from a URI to the reply, with an event loop and without one."""
+"""A client for Redis and Valkey: from a URI to replies, with an event loop and without one."""
 
-from mantlet.ratelimit.stores.redis.client.remote import Client, Remote
+from mantlet.ratelimit.stores.redis.client.clients import RedisBackend, RedisClient
 
-__all__ = ["Client", "Remote"]
+__all__ = ["RedisBackend", "RedisClient"]

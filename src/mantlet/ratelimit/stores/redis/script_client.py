@@ -1,0 +1,400 @@
+"""The Lua script that makes each decision in one round trip, and the client that calls it.
+
+A point in time, or a duration, is three whole numbers: seconds, microseconds, and a fraction of a
+microsecond in units that depend on the quota. Each of the three stays below 2^53 even for buckets
+that take up to 285 million years to fill, so nothing is ever rounded although Lua computes with
+floats. A bucket is stored as the point in time at which it is full again, and expires then. Slots
+are a sorted set of holders, scored by the microsecond at which their lease ends.
+
+All times are the server's own, so that clients with wrong clocks agree.
+"""
+
+import logging
+from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+from functools import lru_cache
+from hashlib import blake2b, sha1
+from math import gcd
+from struct import Struct
+from time import monotonic
+from typing import Any, Final, NamedTuple
+
+from mantlet.exceptions import StoreError, StoreOutage
+from mantlet.ratelimit.quota import Quota
+from mantlet.ratelimit.stores.base import SlotRequest, StoreRequest, TokenRequest
+from mantlet.ratelimit.stores.redis.circuit_breaker import CircuitBreakers
+from mantlet.ratelimit.stores.redis.client import RedisClient
+from mantlet.ratelimit.stores.redis.client.resp import CommandError
+
+__all__ = ["SCRIPT", "ScriptClient", "ScriptQuota", "ScriptReply", "script_quota", "server_key"]
+
+log = logging.getLogger("mantlet.ratelimit")
+
+#: ``KEYS`` are the keys of the buckets and slots. ``ARGV`` starts with the mode: ``take``,
+#: ``peek``, ``give_back``, ``block``, or ``reset``, which takes two keys and no more arguments. Two
+#: arguments for each key follow: its kind, and its numbers as big-endian doubles.
+#:
+#: - For a bucket, kind ``b``: the units per microsecond; the cost, the capacity, and how much to
+#:   prefetch if there is room, each as three numbers. For ``block``: the units, and the time from
+#:   now at which the bucket is to be full again.
+#: - For slots, kind ``s``: the limit, and the lease in microseconds; then the holder.
+#:
+#: Upper-case kinds are report-only. ``take`` and ``peek`` return one string, which is faster than a
+#: list, with four numbers for each key: the remaining amount, as three numbers of which the
+#: first is negative if the request is denied, and whether there was room to prefetch. Keys live a
+#: millisecond longer than necessary, as they expire with a resolution of a millisecond.
+SCRIPT = """
+local MILLION, LONGEST = 1000000, 9e15
+local call, pack, unpack = redis.call, struct.pack, struct.unpack
+local time = call('TIME')
+local now_s, now_u = tonumber(time[1]), tonumber(time[2])
+local mode = ARGV[1]
+local denied, report_granted = false, true
+local values, left = {}, {}
+
+local function store(key, s, u, f)
+  local microseconds = (s - now_s) * MILLION + u - now_u
+  if microseconds < 0 or (microseconds == 0 and f == 0) then
+    call('DEL', key)
+  else
+    local milliseconds = math.min(math.ceil(microseconds / 1000) + 1, LONGEST)
+    call('SET', key, pack('>ddd', s, u, f), 'PX', milliseconds)
+  end
+end
+
+if mode == 'reset' then return call('DEL', KEYS[1], KEYS[2]) end
+
+for index = 1, #KEYS do
+  local key, kind, numbers = KEYS[index], ARGV[2 * index], ARGV[2 * index + 1]
+  local left_s, left_u, left_f, has_extra = 0, 0, 0, 0
+  if kind == 'b' or kind == 'B' then
+    local units, cost_s, cost_u, cost_f, size_s, size_u, size_f, extra_s, extra_u, extra_f
+    if mode == 'block' then
+      units, cost_s, cost_u, cost_f = unpack('>dddd', numbers)
+    else
+      units, cost_s, cost_u, cost_f, size_s, size_u, size_f, extra_s, extra_u, extra_f
+        = unpack('>dddddddddd', numbers)
+    end
+    local s, u, f = now_s, now_u, 0
+    local stored = call('GET', key)
+    if stored and #stored == 24 then
+      local stored_s, stored_u, stored_f = unpack('>ddd', stored)
+      if stored_s > s or (stored_s == s and (stored_u > u or (stored_u == u and stored_f > f))) then
+        s, u, f = stored_s, stored_u, stored_f
+      end
+    end
+    if mode == 'give_back' then
+      s, u, f = s - cost_s, u - cost_u, f - cost_f
+      if f < 0 then f, u = f + units, u - 1 end
+      if u < 0 then u, s = u + MILLION, s - 1 end
+      store(key, s, u, f)
+    elseif mode == 'block' then
+      local until_s, until_u = now_s + cost_s, now_u + cost_u
+      if until_u >= MILLION then until_u, until_s = until_u - MILLION, until_s + 1 end
+      if until_s > s or (until_s == s and (until_u > u or (until_u == u and cost_f > f))) then
+        store(key, until_s, until_u, cost_f)
+      end
+    else
+      s, u, f = s + cost_s, u + cost_u, f + cost_f
+      if f >= units then f, u = f - units, u + 1 end
+      if u >= MILLION then u, s = u - MILLION, s + 1 end
+      left_s, left_u, left_f = now_s + size_s - s, now_u + size_u - u, size_f - f
+      if left_f < 0 then left_f, left_u = left_f + units, left_u - 1 end
+      if left_u < 0 then left_u, left_s = left_u + MILLION, left_s - 1 end
+      if left_u >= MILLION then left_u, left_s = left_u - MILLION, left_s + 1 end
+      if left_s >= 0 and extra_s + extra_u + extra_f > 0 then
+        local less_s, less_u, less_f = left_s - extra_s, left_u - extra_u, left_f - extra_f
+        if less_f < 0 then less_f, less_u = less_f + units, less_u - 1 end
+        if less_u < 0 then less_u, less_s = less_u + MILLION, less_s - 1 end
+        if less_s >= 0 then
+          left_s, left_u, left_f, has_extra = less_s, less_u, less_f, 1
+          s, u, f = s + extra_s, u + extra_u, f + extra_f
+          if f >= units then f, u = f - units, u + 1 end
+          if u >= MILLION then u, s = u - MILLION, s + 1 end
+        end
+      end
+      values[index] = {s, u, f}
+    end
+  else
+    local limit, lease, at = unpack('>dd', numbers)
+    local holder, now = string.sub(numbers, at), now_s * MILLION + now_u
+    -- A call is repeated when its connection is lost: the holder may already be in the set.
+    local mine = 0
+    if mode ~= 'peek' then
+      call('ZREM', key, holder)
+    elseif tonumber(call('ZSCORE', key, holder) or 0) > now then
+      mine = 1
+    end
+    if mode ~= 'give_back' then
+      left_s = limit - 1 + mine - call('ZCOUNT', key, string.format('(%.0f', now), '+inf')
+      values[index] = {holder, now, lease}
+    end
+  end
+  if left_s < 0 then
+    if kind == 'b' or kind == 's' then denied = true else report_granted = false end
+  end
+  left[index] = pack('>dddd', left_s, left_u, left_f, has_extra)
+end
+
+if mode == 'take' and not denied then
+  for index = 1, #KEYS do
+    local key, kind, value = KEYS[index], ARGV[2 * index], values[index]
+    if kind == 'b' or (kind == 'B' and report_granted) then
+      store(key, value[1], value[2], value[3])
+    elseif kind == 's' or (kind == 'S' and report_granted) then
+      local holder, now, lease = value[1], value[2], value[3]
+      call('ZREMRANGEBYSCORE', key, '-inf', now)
+      call('ZADD', key, now + lease, holder)
+      local milliseconds = math.ceil(lease / 1000) + 1
+      if call('PTTL', key) < milliseconds then call('PEXPIRE', key, milliseconds) end
+    end
+  end
+end
+return table.concat(left)
+"""
+
+
+_SCRIPT_SHA = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
+_MICROSECONDS: Final = 1_000_000
+_BUCKET, _BLOCK, _SLOTS, _REMAINING = (
+    Struct(">10d"),
+    Struct(">4d"),
+    Struct(">2d"),
+    Struct(">4d"),
+)
+#: How many encoded keys and bucket parameters are cached.
+_CACHE_SIZE: Final = 4096
+#: The suffix of the server's key for slots.
+_SLOTS_SUFFIX: Final = b":slots"
+#: Seconds that the first connection may take, if the timeout is shorter.
+_OPEN_TIMEOUT: Final = 2.0
+#: The requests with which `ScriptClient.open()` tests the server.
+_TEST_REQUESTS = (
+    TokenRequest("open:", Quota("1/second", burst=10)),
+    SlotRequest("open:", 10, 1_000_000_000, "0" * 16),
+)
+
+
+class ScriptQuota(NamedTuple):
+    """A quota in the units of the script.
+
+    Attributes:
+        units: units per microsecond.
+        interval: time in which one token is refilled, in units.
+        capacity: time in which an empty bucket is refilled, in units.
+        ticks: ticks of the `Quota` per unit.
+    """
+
+    units: int
+    interval: int
+    capacity: int
+    ticks: int
+
+
+@lru_cache(maxsize=_CACHE_SIZE)
+def script_quota(quota: Quota) -> ScriptQuota:
+    """Return a quota in the units of the script."""
+    microseconds = quota.period * _MICROSECONDS
+    common = gcd(quota.amount, microseconds)
+    units, interval = quota.amount // common, microseconds // common
+    return ScriptQuota(units, interval, interval * quota.burst, 1000 * quota.scale // units)
+
+
+def _split(duration: int, units: int) -> tuple[int, int, int]:
+    """Return a duration in units as seconds, microseconds and units."""
+    microseconds, fraction = divmod(duration, units)
+    seconds, microseconds = divmod(microseconds, _MICROSECONDS)
+    return seconds, microseconds, fraction
+
+
+class ScriptReply(NamedTuple):
+    """The script's reply for one bucket or set of slots.
+
+    Attributes:
+        remaining: as in `Remaining`, as if nothing were prefetched.
+        has_prefetch: whether there was room to prefetch. The prefetched tokens are taken if the
+            call as a whole is granted.
+    """
+
+    remaining: int
+    has_prefetch: bool
+
+
+class ScriptClient:
+    """Calls the script, unless the circuit breaker expects the server to fail.
+
+    Args:
+        client: the connections to the server.
+        safe_uri: the server's URI without secrets.
+        timeout: in seconds, for each call.
+        breakers: shared by all clients of the server.
+        is_async: whether calls are made on an event loop.
+    """
+
+    def __init__(
+        self,
+        client: RedisClient,
+        safe_uri: str,
+        timeout: float,
+        breakers: CircuitBreakers,
+        *,
+        is_async: bool,
+    ) -> None:
+        self.client = client
+        self.is_async = is_async
+        self._safe_uri = safe_uri
+        self._timeout = timeout
+        self._breakers = breakers
+
+    async def open(self) -> None:
+        """Test every command that the store uses. An unreachable server may come up later.
+
+        Raises:
+            StoreError: the server responds with an error.
+        """
+        keys = [server_key(request) for request in _TEST_REQUESTS]
+        args = [arg for request in _TEST_REQUESTS for arg in _encode(request, 0)]
+        deadline = monotonic() + max(self._timeout, _OPEN_TIMEOUT)
+        try:
+            await self._call("EVAL", SCRIPT, keys, ["take", *args], deadline)
+            await self._call("EVALSHA", _SCRIPT_SHA, keys, ["peek", *args], deadline)
+            await self._call("EVALSHA", _SCRIPT_SHA, keys, ["give_back", *args], deadline)
+        except CommandError as error:
+            raise StoreError(f"the store {self._safe_uri} can't be used: {error}") from None
+        except StoreOutage as error:
+            log.warning("The store %s can't be reached yet: %s", self._safe_uri, error)
+
+    def deadline(self) -> float:
+        """Return the deadline of a call made now, by `monotonic()`."""
+        return monotonic() + self._timeout
+
+    async def run(
+        self,
+        mode: str,
+        requests: Sequence[StoreRequest],
+        prefetch: Sequence[int] = (),
+        deadline: float | None = None,
+    ) -> list[ScriptReply]:
+        """Take, peek at, or give back requests that belong to one node.
+
+        Args:
+            mode: ``"take"``, ``"peek"`` or ``"give_back"``.
+            requests: for tokens and slots.
+            prefetch: how many tokens to take in advance for each; none if left out.
+            deadline: see `deadline()`; for a caller that has already waited.
+
+        Raises:
+            StoreOutage: the server is unavailable.
+        """
+        prefetch = prefetch or (0,) * len(requests)
+        keys: list[bytes] = []
+        args: list[str | bytes] = [mode]
+        for request, count in zip(requests, prefetch, strict=True):
+            keys.append(server_key(request))
+            args += _encode(request, count)
+        reply = await self._run_script(keys, args, deadline)
+        if mode == "give_back":
+            return []
+        try:
+            if len(reply) == _REMAINING.size * len(requests):
+                return list(map(_decode, requests, prefetch, _REMAINING.iter_unpack(reply)))
+        except (TypeError, ValueError, OverflowError):
+            pass  # another program has written to our keys, which led to values such as NaN
+        raise StoreOutage(f"the store {self._safe_uri} sent an invalid reply")
+
+    async def block(self, requests: Sequence[TokenRequest], nanoseconds: int) -> None:
+        """Empty buckets on one node so that each gets its next token after ``nanoseconds``."""
+        args: list[str | bytes] = ["block"]
+        for request in requests:
+            units, interval, capacity, _ = script_quota(request.quota)
+            wait = -(-nanoseconds * units // 1000)
+            args += ("b", _BLOCK.pack(units, *_split(wait + capacity - interval, units)))
+        await self._run_script([server_key(request) for request in requests], args)
+
+    async def reset(self, key: str) -> None:
+        """Refill the bucket, and free the slots, of a key."""
+        await self._run_script([_server_key(key), _server_key(key, _SLOTS_SUFFIX)], ["reset"])
+
+    async def _run_script(
+        self, keys: list[bytes], args: list[str | bytes], deadline: float | None = None
+    ) -> Any:
+        """Run the script, unless the circuit breaker is open."""
+        breaker = self._breakers.of(self.client.owner_of(keys[0]))
+        if not breaker.admits():
+            raise StoreOutage(f"the store {self._safe_uri} is unavailable: not calling it for now")
+        deadline = deadline or self.deadline()
+        try:
+            try:
+                reply = await self._call("EVALSHA", _SCRIPT_SHA, keys, args, deadline)
+            except CommandError as error:
+                if error.code != "NOSCRIPT":
+                    raise
+                reply = await self._call("EVAL", SCRIPT, keys, args, deadline)
+        except (StoreOutage, CommandError) as error:
+            # Another program has written to that one key: this is not a failure of the server.
+            is_wrong_type = isinstance(error, CommandError) and error.code == "WRONGTYPE"
+            if not is_wrong_type and breaker.record_failure():
+                log.warning("The store %s is not called for a while: %s", self._safe_uri, error)
+            if isinstance(error, StoreOutage):
+                raise
+            raise StoreOutage(f"the store {self._safe_uri}: {error}") from error
+        if breaker.record_success():
+            log.warning("The store %s is available again", self._safe_uri)
+        return reply
+
+    async def _call(
+        self,
+        command: str,
+        script: str,
+        keys: list[bytes],
+        args: list[str | bytes],
+        deadline: float,
+    ) -> Any:
+        return await self.client.call(
+            command, script, len(keys), *keys, *args, key=keys[0], deadline=deadline
+        )
+
+
+def server_key(request: StoreRequest) -> bytes:
+    """Return the server's key of a bucket or of slots. The part that clients control is hashed.
+
+    The part in braces decides which node of a cluster it is on (Redis cluster specification, "Hash
+    tags").
+    """
+    return _server_key(request.key, _SLOTS_SUFFIX if isinstance(request, SlotRequest) else b"")
+
+
+@lru_cache(maxsize=_CACHE_SIZE)
+def _server_key(key: str, suffix: bytes = b"") -> bytes:
+    limit, _, client = key.partition(":")
+    digest = blake2b(client.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return b"mantlet:%b:{%b}%b" % (limit.encode(), urlsafe_b64encode(digest)[:22], suffix)
+
+
+def _encode(request: StoreRequest, prefetch: int) -> tuple[str, bytes]:
+    """Return the script's arguments for one request: the kind, and its numbers."""
+    if isinstance(request, SlotRequest):
+        kind = "S" if request.is_report_only else "s"
+        lease = -(-request.lease // 1000)
+        return kind, _SLOTS.pack(request.limit, lease) + request.holder.encode()
+    kind = "B" if request.is_report_only else "b"
+    return kind, _encode_bucket(request.quota, request.cost, prefetch)
+
+
+@lru_cache(maxsize=_CACHE_SIZE)
+def _encode_bucket(quota: Quota, cost: int, prefetch: int) -> bytes:
+    units, interval, capacity, _ = script_quota(quota)
+    durations = (interval * cost, capacity, interval * prefetch)
+    return _BUCKET.pack(units, *(part for one in durations for part in _split(one, units)))
+
+
+def _decode(request: StoreRequest, prefetch: int, values: tuple[float, ...]) -> ScriptReply:
+    """Return the script's reply for one request."""
+    seconds, microseconds, fraction, has_prefetch = map(int, values)
+    if isinstance(request, SlotRequest):
+        return ScriptReply(seconds, has_prefetch=False)
+    units, _, _, ticks = script_quota(request.quota)
+    remaining = ((seconds * _MICROSECONDS + microseconds) * units + fraction) * ticks
+    if has_prefetch:
+        remaining += prefetch * request.quota.interval
+    return ScriptReply(remaining, bool(has_prefetch))

@@ -1,0 +1,171 @@
+"""An in-memory storage for the window strategies of `limits`, without a thread.
+
+The memory storage that comes with `limits` starts a timer thread to drop expired keys, and its
+number of keys is unbounded. This one checks the two oldest keys whenever a new key arrives and
+keeps a bounded number of them. It does no locking: its owner calls it under a lock.
+"""
+
+import time
+from bisect import bisect_right
+from collections import deque
+from math import floor
+from typing import Final
+
+from limits.storage import MovingWindowSupport, SlidingWindowCounterSupport, Storage
+
+__all__ = ["MemoryWindowStorage"]
+
+#: How many of the oldest keys are checked for removal whenever a new key is added.
+_SWEEP: Final = 2
+#: The key shared by all keys for which there is no room.
+_SHARED: Final = ""
+
+
+class _Window:
+    """The state of one key: a count or the times of requests, and when it expires."""
+
+    __slots__ = ("count", "expires", "times")
+
+    def __init__(self, expires: float) -> None:
+        self.expires = expires
+        self.count = 0
+        self.times: list[float] = []
+
+
+class MemoryWindowStorage(Storage, MovingWindowSupport, SlidingWindowCounterSupport):
+    """Counts and request times, by key.
+
+    A key whose window has passed is equivalent to a missing key. A key whose window is still open
+    is never dropped to make room; once the storage is full of these, all further keys share one
+    window.
+
+    Args:
+        max_keys: maximum number of keys, at about 400 bytes each, plus 32 bytes for each request
+            in a moving window.
+    """
+
+    STORAGE_SCHEME = None
+
+    def __init__(self, max_keys: int) -> None:
+        super().__init__()
+        self._max_keys = max_keys
+        self._windows: dict[str, _Window] = {}
+        self._order: deque[str] = deque()
+
+    @property
+    def base_exceptions(self) -> type[Exception]:
+        """Return the exceptions that `limits` wraps; this storage raises none."""
+        return OSError
+
+    def _find(self, key: str) -> _Window | None:
+        """Return the open window of a key; the shared one if there is no room for the key."""
+        window = self._windows.get(key)
+        if window is None and len(self._order) >= self._max_keys:
+            window = self._windows.get(_SHARED)
+        return None if window is None or window.expires <= time.time() else window
+
+    def _find_or_add(self, key: str, expires: float) -> _Window:
+        """Return the window of a key, a new one if there is none or it has expired."""
+        found = self._windows.get(key)
+        if found is None:
+            self._sweep()
+            if len(self._order) >= self._max_keys:
+                key = _SHARED
+                found = self._windows.get(key)
+            else:
+                self._order.append(key)
+        if found is None or found.expires <= time.time():
+            found = self._windows[key] = _Window(expires)
+        return found
+
+    def _sweep(self) -> None:
+        order, now = self._order, time.time()
+        for _ in range(min(_SWEEP, len(order))):
+            oldest = order.popleft()
+            if self._windows[oldest].expires <= now:
+                del self._windows[oldest]
+            else:
+                order.append(oldest)
+
+    # -- the interface that the strategies use -----------------------------------------------------
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        """Add ``amount`` to a count; the first hit opens a window of ``expiry`` seconds."""
+        window = self._find_or_add(key, time.time() + expiry)
+        window.count += amount
+        return window.count
+
+    def get(self, key: str) -> int:
+        """Return the count of a key."""
+        window = self._find(key)
+        return 0 if window is None else window.count
+
+    def get_expiry(self, key: str) -> float:
+        """Return the Unix time at which the window ends; now if there is no window."""
+        window = self._find(key)
+        return time.time() if window is None else window.expires
+
+    def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        """Add requests to a moving window if they fit; return whether they did."""
+        now = time.time()
+        _, count = self.get_moving_window(key, limit, expiry)
+        if count + amount > limit:
+            return False
+        window = self._find_or_add(key, now + expiry)
+        del window.times[: bisect_right(window.times, now - expiry)]
+        window.times += [now] * amount
+        window.expires = now + expiry
+        return True
+
+    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
+        """Return the time of the oldest request in a moving window, and the number of requests."""
+        now = time.time()
+        window = self._find(key)
+        times = [] if window is None else window.times
+        first = bisect_right(times, now - expiry)
+        count = len(times) - first
+        return (times[first] if count else now), count
+
+    def acquire_sliding_window_entry(
+        self, key: str, limit: int, expiry: int, amount: int = 1
+    ) -> bool:
+        """Add ``amount`` to a sliding window if it fits; return whether it did."""
+        previous, left, count, _ = self.get_sliding_window(key, expiry)
+        if floor(previous * left / expiry + count) + amount > limit:
+            return False
+        window = self._find_or_add(self._interval_key(key, expiry), time.time() + 2 * expiry)
+        window.count += amount
+        return True
+
+    def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
+        """Return the counts of the previous and the current window, each with its time to live."""
+        left = expiry - time.time() % expiry
+        previous = self.get(self._interval_key(key, expiry, back=1))
+        current = self.get(self._interval_key(key, expiry))
+        return previous, left if previous else 0.0, current, left + expiry
+
+    def clear_sliding_window(self, key: str, expiry: int) -> None:
+        """Clear a sliding window."""
+        self.clear(self._interval_key(key, expiry))
+        self.clear(self._interval_key(key, expiry, back=1))
+
+    @staticmethod
+    def _interval_key(key: str, expiry: int, back: int = 0) -> str:
+        return f"{key}/{int(time.time() // expiry) - back}"
+
+    def clear(self, key: str) -> None:
+        """Clear a key."""
+        window = self._windows.get(key)
+        if window is not None:
+            window.expires = 0.0  # removed by a later sweep
+
+    def check(self) -> bool:
+        """Return True: memory is always available."""
+        return True
+
+    def reset(self) -> int:
+        """Remove all keys; return how many there were."""
+        count = len(self._order)
+        self._windows.clear()
+        self._order.clear()
+        return count

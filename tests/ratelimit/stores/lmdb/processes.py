@@ -1,0 +1,8 @@
+"""The processes that `worker` is run in."""
+
+from __future__ import annotations
+
+from tests.ratelimit.processes import Workers
+
+_workers = Workers("tests.ratelimit.stores.lmdb.worker")
+workers, together = _workers.ready, _workers.together

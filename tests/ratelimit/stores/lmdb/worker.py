@@ -1,0 +1,190 @@
+"""A process that uses a store in the way that its command line says; see `processes`.
+
+Each says "ready" when it is, goes on when it is told a line, and says at its end what came of it.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from mantlet import Quota
+from mantlet.exceptions import StoreOutage
+from mantlet.ratelimit.stores.base import SlotRequest, TokenRequest
+from mantlet.ratelimit.stores.lmdb import LmdbStore, environment
+from mantlet.ratelimit.stores.lmdb.store import bucket_key, encode_bucket
+from tests.ratelimit.processes import say, wait
+from tests.ratelimit.stores.model import MINUTE, SECOND, Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import lmdb
+
+#: When all clocks start, and where nearly all of them stay.
+NOW = 1_000_000 * SECOND
+BURST = 2000
+YEARLY = Quota("1/year", burst=BURST)
+
+
+def admitted(store: LmdbStore, keys: range, times: int = 1, quota: Quota = YEARLY) -> int:
+    """Take from each of the keys, so often; return how often it was admitted."""
+    return sum(store.take_one(f"api:{key}", quota, 1) >= 0 for _ in range(times) for key in keys)
+
+
+def spend(store: LmdbStore, keys: str, times: str, burst: str) -> int:
+    """Take from so many keys."""
+    wait()
+    return admitted(store, range(int(keys)), int(times), Quota("1/year", burst=int(burst)))
+
+
+def fill(store: LmdbStore, first: str, count: str) -> int:
+    """Take from keys that nobody else takes from."""
+    wait()
+    return admitted(store, range(int(first), int(first) + int(count)))
+
+
+def sit(store: LmdbStore, times: str) -> int:
+    """Take a token together with the only seat there is, and leave it again."""
+    seat = store._environment._directory.path.with_name("seat")
+    wait()
+    taken = 0
+    for time in range(int(times)):
+        place = SlotRequest("seats:0", 1, MINUTE, f"{os.getpid():08x}{time:08x}")
+        rooms = store.take((TokenRequest("api:0", YEARLY), place))
+        if min(room for room in rooms if room is not None) >= 0:
+            taken += 1
+            seat.touch(exist_ok=False)  # which fails if somebody sits there
+            seat.unlink()
+            store.give_back((place,))
+    return taken
+
+
+def fork(store: LmdbStore, threads: str, children: str) -> int:
+    """Take from one key in threads, in processes forked meanwhile, and in those forked there."""
+    wait()
+    counts: list[int] = []
+
+    def count() -> None:
+        counts.append(admitted(store, range(1), 400))
+
+    running = [Thread(target=count) for _ in range(int(threads))]
+    for thread in running:
+        thread.start()
+    count()
+    forked = [in_child(store, deeper=True) for _ in range(int(children))]
+    for thread in running:
+        thread.join()
+    return sum(counts) + sum(map(result_of, forked))
+
+
+def in_child(store: LmdbStore, *, deeper: bool) -> tuple[int, int]:
+    """Fork a process that takes from the key; return its id, and the pipe with what it got."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(writing)
+        return child, reading
+    status = 1
+    try:
+        got = admitted(store, range(1), 200)
+        if deeper:
+            got += result_of(in_child(store, deeper=False))
+            got += admitted(store, range(1), 200)
+        os.write(writing, str(got).encode())
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def result_of(forked: tuple[int, int]) -> int:
+    """Return what a child got."""
+    child, reading = forked
+    got = os.read(reading, 100)
+    os.close(reading)
+    assert os.waitpid(child, 0)[1] == 0
+    return int(got)
+
+
+def stay_inside(store: LmdbStore) -> None:
+    """Empty a bucket, add others, and stay in the transaction."""
+
+    def work(transaction: lmdb.Transaction[bytes]) -> None:
+        for key in range(1000):
+            transaction.put(bucket_key(f"api:{key}"), encode_bucket(2 * NOW, YEARLY))
+        wait()
+
+    store._environment.run(work)
+
+
+def stay_reading(store: LmdbStore) -> None:
+    """Read, as LMDB's own tools do, and keep others from using again what they free meanwhile."""
+    admitted(store, range(1))
+    opened = store._environment.opened
+    assert opened is not None
+    with opened.begin():
+        wait()
+
+
+def stay_at_the_gate(store: LmdbStore) -> None:
+    """Keep others from opening the file."""
+    with store._environment._directory.exclusive():
+        wait()
+
+
+def stay_seated(store: LmdbStore) -> None:
+    """Take the only place there is, and die with it."""
+    store.take((SlotRequest("seats:0", 1, MINUTE, "0" * 16),))
+    wait()
+
+
+def stay_open(store: LmdbStore, clock: Clock) -> int:
+    """Take from a key, and once more two seconds later."""
+    admitted(store, range(1))
+    wait()
+    clock.now += 2 * SECOND
+    return admitted(store, range(1))
+
+
+def run_out_of_space(store: LmdbStore) -> int:
+    """Take from new keys until there is no space for them; then from the first ones again."""
+    wait()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (environment.MIN_SIZE, resource.RLIM_INFINITY))
+    known = admitted(store, range(100))
+    try:
+        admitted(store, range(100, 1_000_000))
+    except StoreOutage:
+        return known + admitted(store, range(100))
+    return 0
+
+
+COMMANDS: dict[str, Callable[..., object]] = {
+    command.__name__: command
+    for command in (
+        fill,
+        fork,
+        run_out_of_space,
+        sit,
+        spend,
+        stay_at_the_gate,
+        stay_inside,
+        stay_open,
+        stay_reading,
+        stay_seated,
+    )
+}
+
+
+def main(path: str, command: str, *arguments: str) -> None:
+    """Do what the command line says."""
+    environment.MIN_SIZE = 1 << 20  # a file of this size is full the sooner
+    clock = Clock(NOW)
+    more = (clock,) if command == "stay_open" else ()
+    say(COMMANDS[command](LmdbStore(path, clock=clock), *arguments, *more))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

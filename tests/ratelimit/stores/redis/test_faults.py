@@ -1,0 +1,258 @@
+"""A whole app under load while its server fails: every request is answered, and in time."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mantlet import Concurrency, ErrorEnvelope, RateLimiter
+from tests.drive import Face, WsgiFace, both_faces, hello
+from tests.ratelimit.stores.redis.conftest import AMPLE
+from tests.ratelimit.stores.redis.load import HOT, Load
+from tests.servers.server import poll
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.ratelimit.stores.redis.servers import Valkey
+
+DEADLINE = 0.25
+BURST = 60
+#: Each hot client asks for more than twice its burst, so that it would show if it got it.
+TOTAL = 2400
+WORKERS = 4
+#: What a client gets from one process that counts for itself.
+SHARE = BURST // WORKERS
+REDUCED = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"
+
+
+class Site:
+    """An app with a limiter."""
+
+    def __init__(self, face: Face, server: Valkey, **options: Any) -> None:
+        self.face = face
+        self.server = server
+        options = {"timeout": DEADLINE, "workers": WORKERS, "burst": BURST, **options}
+        self.limiter = RateLimiter("1/year", store=f"redis://{server.place}", **options)
+        self.app = face.wrap(hello, ErrorEnvelope(), self.limiter)
+        self._clients = count()
+
+    def status(self) -> int | None:
+        """Ask as a client that was never there; return the status."""
+        high, low = divmod(next(self._clients), 250)
+        answer = self.face.drive(self.app, client=f"10.1.{high}.{low}")
+        assert answer.error is None
+        return answer.status
+
+    def load(self) -> Load:
+        """Return requests that are still to be made."""
+        return Load(self.face, self.app, TOTAL)
+
+    def check(self, load: Load, *statuses: int) -> None:
+        """See that all were answered as they should be, and that the server is asked again."""
+        assert not load.errors
+        assert set(load.statuses) <= set(statuses)
+        assert load.longest < DEADLINE + AMPLE
+
+        def asks_again() -> bool:
+            before = self.server.calls("evalsha")
+            return self.status() == 200 and self.server.calls("evalsha") > before
+
+        poll(asks_again, "the server to be asked again", seconds=30)
+        before = self.server.calls("evalsha") + self.server.calls("eval")
+        assert [self.status() for _ in range(20)] == [200] * 20
+        assert self.server.calls("evalsha") + self.server.calls("eval") >= before + 20
+
+
+@contextmanager
+def site(face: Face, server: Valkey, **options: Any) -> Iterator[Site]:
+    """Yield an app, whose connections are closed at its end."""
+    made = Site(face, server, **options)
+    assert made.status() == 200
+    yield made
+    if isinstance(face, WsgiFace):
+        made.limiter.shutdown()
+
+
+# -- the server hangs, or is gone -----------------------------------------------------------------
+
+
+def hang(server: Valkey, load: Load) -> None:
+    """Let it hang until there are enough answers without it."""
+    with server.paused():
+        load.reach(0.7)
+
+
+def die(server: Valkey, load: Load) -> None:
+    """Kill it, and start it again."""
+    server.kill()
+    load.reach(0.7)
+    server.start()
+
+
+#: And how often a bucket is full anew on the server.
+Fault = tuple["Callable[[Valkey, Load], None]", int]
+outages = pytest.mark.parametrize("fault", [(hang, 0), (die, 1)], ids=["hangs", "dies"])
+
+
+@both_faces
+@outages
+def test_local_counts_go_on_with_the_share_of_a_process(
+    face: Face, own_valkey: Valkey, fault: Fault
+) -> None:
+    """A client gets its burst, once more for each time the server lost it, and one share."""
+    with site(face, own_valkey, on_outage="local") as made, made.load() as load:
+        load.reach(0.1)
+        fault[0](own_valkey, load)
+    made.check(load, 200, 429)
+    assert set(load.admitted) == set(HOT)
+    for admitted in load.admitted.values():
+        assert SHARE <= admitted <= BURST * (1 + fault[1]) + SHARE
+
+
+@both_faces
+@outages
+def test_everything_passes_where_that_is_wanted(
+    face: Face, own_valkey: Valkey, fault: Fault
+) -> None:
+    """Nobody is refused whom the server did not refuse before."""
+    with site(face, own_valkey, on_outage="allow") as made, made.load() as load:
+        load.reach(0.1)
+        fault[0](own_valkey, load)
+    made.check(load, 200, 429)
+    others = {one.answer.status for one in load.seen if one.client not in HOT}
+    assert others == {200}
+    assert max(load.admitted.values()) > BURST * (1 + fault[1]) + SHARE
+
+
+@both_faces
+@outages
+def test_everything_is_refused_where_that_is_wanted(
+    face: Face, own_valkey: Valkey, fault: Fault
+) -> None:
+    """With 503, and not one client gets more than the server gives."""
+    with site(face, own_valkey, on_outage="refuse") as made, made.load() as load:
+        load.reach(0.1)
+        fault[0](own_valkey, load)
+    made.check(load, 200, 429, 503)
+    refused = [one.answer for one in load.seen if one.answer.status == 503]
+    assert len(refused) > TOTAL / 4
+    for answer in refused:
+        assert answer.get("Content-Type") == "application/problem+json"
+        assert answer.json()["type"] == REDUCED
+        assert (answer.get("Retry-After") or "").isdigit()
+    assert max(load.admitted.values()) <= BURST * (1 + fault[1])
+
+
+@both_faces
+@outages
+def test_tokens_taken_ahead_are_bounded_in_an_outage(
+    face: Face, own_valkey: Valkey, fault: Fault
+) -> None:
+    """They are spent at any later time; so a client may get a lease more than without them."""
+    lease = 10
+    with site(face, own_valkey, prefetch=lease, on_outage="local") as made, made.load() as load:
+        load.reach(0.1)
+        fault[0](own_valkey, load)
+    made.check(load, 200, 429)
+    for admitted in load.admitted.values():
+        assert SHARE <= admitted <= BURST * (1 + fault[1]) + SHARE + lease
+
+
+# -- the server stays, and loses what it knew -----------------------------------------------------
+
+
+def forget_scripts(server: Valkey) -> None:
+    server.ask("SCRIPT", "FLUSH")
+
+
+def forget_buckets(server: Valkey) -> None:
+    server.ask("FLUSHALL")
+
+
+def cut_off(server: Valkey) -> None:
+    server.ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+
+@both_faces
+def test_a_forgotten_script_makes_no_difference(face: Face, own_valkey: Valkey) -> None:
+    """Each hot client gets its burst, to the last token."""
+    with site(face, own_valkey, timeout=AMPLE) as made, made.load() as load:
+        for turn in range(1, 10):
+            load.reach(turn / 10)
+            forget_scripts(own_valkey)
+    made.check(load, 200, 429)
+    assert load.admitted == dict.fromkeys(HOT, BURST)
+    assert own_valkey.calls("eval") > 1
+
+
+@both_faces
+def test_lost_buckets_are_full(face: Face, own_valkey: Valkey) -> None:
+    """A client gets its burst once more for each time that they are lost, and no more."""
+    with site(face, own_valkey, timeout=AMPLE) as made, made.load() as load:
+        for part in (0.1, 0.2):
+            load.reach(part)
+            forget_buckets(own_valkey)
+    made.check(load, 200, 429)
+    for admitted in load.admitted.values():
+        assert BURST < admitted <= 3 * BURST
+
+
+@both_faces
+def test_connections_that_are_cut_are_made_anew(face: Face, own_valkey: Valkey) -> None:
+    """What was asked on them is asked again, so that a token may be lost, but none is won."""
+    with site(face, own_valkey, timeout=AMPLE, on_outage="refuse") as made, made.load() as load:
+        for turn in range(1, 10):
+            load.reach(turn / 10)
+            cut_off(own_valkey)
+    made.check(load, 200, 429, 503)
+    for admitted in load.admitted.values():
+        assert BURST / 2 < admitted <= BURST
+
+
+# -- outside of the load --------------------------------------------------------------------------
+
+
+@both_faces
+@pytest.mark.parametrize(("workers", "share"), [(1, 8), (4, 2), (100, 1)])
+def test_a_process_counts_its_share_while_the_server_is_gone(
+    face: Face, own_valkey: Valkey, workers: int, share: int
+) -> None:
+    """To the token; and at least one request of each client passes."""
+    with site(face, own_valkey, burst=8, workers=workers) as made:
+        own_valkey.kill()
+        statuses = [face.drive(made.app).status for _ in range(share + 2)]
+    assert statuses == [200] * share + [429] * 2
+
+
+@both_faces
+def test_places_and_refunds_survive_an_outage(face: Face, own_valkey: Valkey) -> None:
+    """What a request holds, or gives back, may have been taken from a server that is gone."""
+    options = {"concurrency": Concurrency(3), "count_if": lambda response: response.status == 404}
+    with site(face, own_valkey, on_outage="local", **options) as made, made.load() as load:
+        load.reach(0.1)
+        hang(own_valkey, load)
+        load.reach(0.8)
+        own_valkey.kill()
+        load.reach(0.9)
+        own_valkey.start()
+    made.check(load, 200, 429)
+
+
+@both_faces
+def test_the_log_says_once_that_the_server_is_gone_and_once_that_it_is_back(
+    face: Face, own_valkey: Valkey, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However many requests there are meanwhile."""
+    with site(face, own_valkey) as made:
+        own_valkey.kill()
+        assert {made.status() for _ in range(50)} == {200}
+        own_valkey.start()
+        poll(lambda: made.status() == 200 and own_valkey.calls("evalsha") > 0, "an answer")
+    said = [one.getMessage() for one in caplog.records if one.name.startswith("mantlet")]
+    assert [f"redis://{own_valkey.place}" in line for line in said] == [True, True]
+    assert "is not called for a while" in said[0]
+    assert "is available again" in said[1]

@@ -1,0 +1,144 @@
+"""What a store may do on its server: exactly what its manual page says, and what it says if not."""
+
+from __future__ import annotations
+
+import logging
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mantlet import Quota
+from mantlet.exceptions import StoreError
+from mantlet.ratelimit.stores.base import SlotRequest, TokenRequest
+from mantlet.ratelimit.stores.redis import store as page
+from tests.ratelimit.stores.redis.servers import quiet_port
+from tests.ratelimit.stores.redis.store_driver import drive_store
+from tests.servers.server import HOST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.ratelimit.stores.redis.conftest import Way
+    from tests.ratelimit.stores.redis.servers import Cluster, Valkey
+
+PASSWORD = "correct-horse"
+CLAIM = TokenRequest("api:192.0.2.1", Quota("1/year", burst=2))
+SEAT = SlotRequest("seats:192.0.2.1", 1, 60_000_000_000, "0" * 16)
+
+
+def said_rights() -> tuple[list[str], str]:
+    """Return the rights that the manual page of the store names, and that for a cluster."""
+    said = re.search(r"An ACL user needs ``(.+?)``; for a cluster also\s+``(.+?)``", *_page())
+    assert said is not None
+    return said[1].split(), said[2]
+
+
+def _page() -> tuple[str, re.RegexFlag]:
+    return page.__doc__ or "", re.DOTALL
+
+
+RIGHTS, CLUSTER_RIGHT = said_rights()
+
+
+@contextmanager
+def user(server: Valkey, rights: list[str]) -> Iterator[str]:
+    """Have a user with these rights, and no other; yield the URI of the server for it."""
+    server.ask("ACL", "SETUSER", "app", "reset", "on", f">{PASSWORD}", *rights)
+    try:
+        yield f"redis://app:{PASSWORD}@{server.place}/1"
+    finally:
+        server.ask("ACL", "DELUSER", "app")
+
+
+def test_the_manual_page_names_rights() -> None:
+    """Of which the tests below take one after the other away."""
+    assert {"+evalsha", "+time", "~mantlet:*"} <= set(RIGHTS)
+
+
+def test_a_user_with_the_rights_of_the_manual_page_can_do_everything(
+    way: Way, valkey: Valkey, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And nothing is tried that is refused."""
+    with user(valkey, RIGHTS) as uri, drive_store(way, uri) as store:
+        store.open()
+        valkey.ask("SCRIPT", "FLUSH")
+        assert store.admits(CLAIM, SEAT)
+        assert store.admits(CLAIM)
+        assert not store.admits(CLAIM, SEAT)
+        store.give_back(CLAIM, SEAT)
+        assert all((room or 0) >= 0 for room in store.peek(CLAIM, SEAT))
+        store.block(1_000_000_000, CLAIM)
+        store.reset(CLAIM.key, SEAT.key)
+        assert store.admits(CLAIM, SEAT)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    "right",
+    RIGHTS,
+)
+def test_a_missing_right_is_known_when_the_store_is_opened(
+    way: Way, valkey: Valkey, right: str
+) -> None:
+    """Not in the middle of the night when it is needed first; and the password is not told."""
+    rights = [one for one in RIGHTS if one != right]
+    with user(valkey, rights) as uri, drive_store(way, uri) as store:
+        with pytest.raises(StoreError) as caught:
+            store.open()
+        shown = f"{caught.value} {caught.value!r} {caught.value.__cause__!r} {store.store!r}"
+        assert PASSWORD not in shown
+        assert valkey.place in shown
+
+
+def test_a_user_of_a_cluster_needs_one_right_more(way: Way, cluster: Cluster) -> None:
+    """To ask who has what; and no other."""
+    rights = [*RIGHTS, CLUSTER_RIGHT]
+    for node in cluster.nodes:
+        node.ask("ACL", "SETUSER", "app", "reset", "on", f">{PASSWORD}", *rights)
+        node.ask("FLUSHALL")
+    uri = f"redis+cluster://app:{PASSWORD}@{cluster.nodes[0].place}"
+    clients = [TokenRequest(f"api:{number}", CLAIM.quota) for number in range(10)]
+    try:
+        with drive_store(way, uri) as store:
+            store.open()
+            assert store.admits(*clients)
+            for node in cluster.nodes:
+                node.ask("ACL", "SETUSER", "app", f"-{CLUSTER_RIGHT[1:]}")
+        with drive_store(way, uri) as store, pytest.raises(StoreError) as caught:
+            store.open()
+        assert PASSWORD not in str(caught.value)
+    finally:
+        for node in cluster.nodes:
+            node.ask("ACL", "DELUSER", "app")
+
+
+def test_a_wrong_password_is_an_error_that_hides_it(way: Way, valkey: Valkey) -> None:
+    """The text of the error may get into logs."""
+    wrong = "battery-staple"
+    with user(valkey, RIGHTS) as uri, drive_store(way, uri.replace(PASSWORD, wrong)) as store:
+        with pytest.raises(StoreError, match="WRONGPASS") as caught:
+            store.open()
+        assert wrong not in f"{caught.value} {caught.value!r} {caught.value.__cause__!r}"
+        assert wrong not in repr(store.store)
+
+
+def test_opening_leaves_nothing_behind(way: Way, valkey: Valkey) -> None:
+    """What it tries is gone in a moment, on its own."""
+    with drive_store(way, f"redis://{valkey.place}") as store:
+        store.open()
+    for key in valkey.ask("KEYS", "*"):
+        assert 0 <= valkey.ask("PTTL", key) <= 20_000 or not valkey.ask("EXISTS", key)
+
+
+def test_a_server_that_is_not_there_yet_is_no_error(
+    way: Way, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An app may start before its store does; it is said in the log, without the password."""
+    caplog.set_level(logging.WARNING)
+    with drive_store(way, f"redis://app:{PASSWORD}@{HOST}:{quiet_port()}") as store:
+        store.open()
+    (record,) = caplog.records
+    assert "can't be reached yet" in record.getMessage()
+    assert PASSWORD not in caplog.text

@@ -1,0 +1,217 @@
+"""A real master with a replica and a sentinel, and a failover."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import hiredis
+import pytest
+import uvloop
+
+from mantlet.ratelimit.stores.redis.client import RedisBackend
+from mantlet.ratelimit.stores.redis.client.resp import CommandError, ServerUnavailable
+from tests.ratelimit.stores.redis.conftest import AMPLE, Way, timed
+from tests.ratelimit.stores.redis.servers import Valkey, listen, quiet_port
+from tests.servers.server import HOST, poll
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SERVICE = "limits"
+SECRET = "Zq9x"
+
+
+class Watched:
+    """A master, its replica, and a sentinel that watches over them.
+
+    Attributes:
+        servers: the two; which of them is the master changes.
+        sentinel: the sentinel.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        places = [directory / name for name in ("one", "two", "sentinel")]
+        for place in places:
+            place.mkdir()
+        self.servers = [Valkey(place, "--repl-diskless-sync-delay", "0") for place in places[:2]]
+        self.sentinel = Valkey(places[2], sentinel=True)
+        (places[2] / "sentinel.conf").write_text(
+            f"sentinel monitor {SERVICE} {HOST} {self.servers[0].port} 1\n"
+            f"sentinel down-after-milliseconds {SERVICE} 60000\n"
+            f"requirepass {SECRET}\n"
+        )
+
+    @property
+    def master(self) -> Valkey:
+        """The one that the sentinel names."""
+        _, port = self.sentinel.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
+        return next(server for server in self.servers if server.port == int(port))
+
+    def start(self) -> None:
+        """Start all three, and wait until the sentinel knows the replica."""
+        one, two = self.servers
+        one.start()
+        two.start()
+        two.ask("REPLICAOF", HOST, one.port)
+        poll(lambda: two.info("replication")["master_link_status"] == "up", "a replica", seconds=20)
+        self.sentinel.start()
+        self.sentinel.ask("AUTH", SECRET)
+        poll(self._knows_replica, "a replica that the sentinel knows", seconds=20)
+
+    def heard(self) -> int:
+        """Return how many commands the sentinel has had, with this one."""
+        return int(self.sentinel.info("stats")["total_commands_processed"]) + 1
+
+    def fail_over(self) -> None:
+        """Make the replica the master."""
+        before = self.master
+
+        def begun() -> bool:
+            try:
+                self.sentinel.ask("SENTINEL", "FAILOVER", SERVICE)
+            except hiredis.ReplyError as error:
+                return "INPROG" in str(error)
+            return True
+
+        poll(begun, "a failover that begins", seconds=20)
+        poll(lambda: self.master is not before, "another master", seconds=20)
+        # The sentinel would do this too, in some ten seconds.
+        before.ask("REPLICAOF", HOST, self.master.port)
+
+    def stop(self) -> None:
+        """End all three."""
+        for server in (self.sentinel, *self.servers):
+            server.kill()
+
+    def _knows_replica(self) -> bool:
+        replicas = self.sentinel.ask("SENTINEL", "REPLICAS", SERVICE)
+        return any(b"ok" in replica for replica in replicas)
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    """The three of them."""
+    made = Watched(tmp_path_factory.mktemp("watched"))
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+
+
+def backend_of(watched: Watched, *before: str, service: str = SERVICE) -> RedisBackend:
+    """Return the master, by the addresses of other sentinels and of the real one."""
+    places = ",".join([*before, watched.sentinel.place])
+    return RedisBackend(f"redis+sentinel://{places}/{service}/1?sentinel_password={SECRET}")
+
+
+def test_the_master_is_asked(way: Way, watched: Watched) -> None:
+    """In the database of the URI, and the sentinel only once."""
+    backend = backend_of(watched)
+    way.call(backend, "INCR", "key")
+    heard = watched.heard()
+    for _ in range(2):
+        way.call(backend, "INCR", "key")
+    assert watched.heard() == heard + 1
+    assert way.call(RedisBackend(f"redis://{watched.master.place}/1"), "GETDEL", "key") == b"3"
+
+
+def test_a_sentinel_that_is_gone_is_passed_over(way: Way, watched: Watched) -> None:
+    """Also one that is silent, which has only its share of the time."""
+
+    def stay_silent(taken: socket.socket) -> None:
+        while taken.recv(65536):
+            pass
+
+    with listen(stay_silent) as silent:
+        backend = backend_of(watched, f"{HOST}:{quiet_port()}", silent)
+        assert way.call(backend, "PING", within=0.3) == b"PONG"
+        way.close()
+
+
+def test_a_service_that_no_sentinel_knows_is_an_outage(way: Way, watched: Watched) -> None:
+    """It may not have been told of it yet."""
+    with pytest.raises(ServerUnavailable, match="knows no master of nothing"):
+        way.call(backend_of(watched, service="nothing"), "PING")
+
+
+def test_without_a_sentinel_it_is_an_outage(way: Way) -> None:
+    """At once, where nobody listens."""
+
+    def fail() -> None:
+        with pytest.raises(ServerUnavailable):
+            way.call(RedisBackend(f"redis+sentinel://{HOST}:{quiet_port()}/{SERVICE}"), "PING")
+
+    assert timed(fail) < 1
+
+
+def test_the_servers_password_is_not_the_sentinels(way: Way, watched: Watched) -> None:
+    """Each is told its own, and an error shows none."""
+    uri = f"redis+sentinel://:{SECRET}@{watched.sentinel.place}/{SERVICE}"
+    with pytest.raises(CommandError) as raised:
+        way.call(RedisBackend(uri), "PING")
+    assert raised.value.code == "NOAUTH"
+    assert SECRET not in str(raised.value)
+
+
+def test_a_server_that_is_no_sentinel_is_an_error(way: Way, valkey: Valkey) -> None:
+    """It is a fault of the URI, so no outage."""
+    with pytest.raises(CommandError) as raised:
+        way.call(RedisBackend(f"redis+sentinel://{valkey.place}/{SERVICE}"), "PING")
+    assert raised.value.code == "ERR"
+
+
+def test_a_burst_looks_up_once(watched: Watched) -> None:
+    """Those that come meanwhile wait for it."""
+    client = backend_of(watched).client(is_async=True)
+    heard = watched.heard()
+
+    async def main() -> None:
+        deadline = time.monotonic() + AMPLE
+        calls = [client.call("PING", deadline=deadline) for _ in range(100)]
+        assert set(await asyncio.gather(*calls)) == {b"PONG"}
+
+    asyncio.run(main())
+    # Besides this question there are the greeting and the one look-up.
+    assert watched.heard() == heard + 3
+
+
+def test_a_master_that_hangs_is_waited_for_until_the_deadline(way: Way, watched: Watched) -> None:
+    """And the sentinel asked again the next time."""
+    backend = backend_of(watched)
+    assert way.call(backend, "PING") == b"PONG"
+
+    def fail() -> None:
+        with pytest.raises(ServerUnavailable):
+            way.call(backend, "PING", within=0.05)
+
+    with watched.master.paused():
+        heard = watched.heard()
+        assert timed(fail) < 0.5
+        assert watched.heard() == heard + 1
+        assert timed(fail) < 0.5
+        assert watched.heard() == heard + 3
+    assert way.call(backend, "PING") == b"PONG"
+
+
+def test_after_a_failover_the_new_master_is_asked(watched: Watched) -> None:
+    """The old one says that it is a replica, and one call fails of it."""
+    with asyncio.Runner() as plain, asyncio.Runner(loop_factory=uvloop.new_event_loop) as fast:
+        ways = [Way("blocking", None), Way("asyncio", plain), Way("uvloop", fast)]
+        backends = [backend_of(watched) for _ in ways]
+        for way, backend in zip(ways, backends, strict=True):
+            assert way.call(backend, "SET", "key", "old") == b"OK"
+        before = watched.master
+        watched.fail_over()
+        for way, backend in zip(ways, backends, strict=True):
+            with pytest.raises(ServerUnavailable, match="READONLY"):
+                way.call(backend, "SET", "key", "lost")
+            assert way.call(backend, "SET", "key", way.name) == b"OK"
+            found = RedisBackend(f"redis://{watched.master.place}/1")
+            assert way.call(found, "GET", "key") == way.name.encode()
+        assert watched.master is not before
+        ways[0].close()
