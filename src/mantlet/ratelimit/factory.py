@@ -7,8 +7,8 @@ from time import monotonic_ns
 from typing import Any, Literal
 
 from mantlet._internal.options import check_int, check_number
-from mantlet.ratelimit.book import Book
-from mantlet.ratelimit.engine import Counter
+from mantlet.ratelimit.engine import LimitEngine
+from mantlet.ratelimit.rules import RuleTable
 from mantlet.ratelimit.stores.base import Store, redact_uri
 from mantlet.ratelimit.stores.memory import FallbackStore, MemoryStore
 from mantlet.ratelimit.window_strategy import WindowLimiter
@@ -51,7 +51,7 @@ class StoreOptions:
             )
 
 
-def create_engine(store: str | Store, book: Book, options: StoreOptions) -> Counter:
+def create_engine(store: str | Store, table: RuleTable, options: StoreOptions) -> LimitEngine:
     """Create the engine that enforces limits, with its store, its windows and its fallback.
 
     Raises:
@@ -62,7 +62,7 @@ def create_engine(store: str | Store, book: Book, options: StoreOptions) -> Coun
     if isinstance(store, str):
         created = create_store(store, options)
         if created is None:
-            if book.buckets or not book.windows:
+            if table.has_buckets or not table.has_windows:
                 raise ValueError(
                     f"store must be a URI such as {_EXAMPLES}, not {redact_uri(store)}"
                 )
@@ -74,15 +74,15 @@ def create_engine(store: str | Store, book: Book, options: StoreOptions) -> Coun
         raise TypeError("max_keys, clock and prefetch must be given to the Store itself")
     max_keys = options.max_keys or _MAX_KEYS
     windows = None
-    if book.windows:
+    if table.has_windows:
         uri = store if isinstance(store, str) else "memory://"
         windows = WindowLimiter(uri, max_keys=max_keys, timeout=options.timeout)
     if options.on_outage != "local":
-        return Counter(created, windows, None)
+        return LimitEngine(created, windows, None)
     workers = options.workers or _configured_workers()
     fallback = FallbackStore(workers, max_keys, options.clock or monotonic_ns)
     fallback_windows = WindowLimiter("memory://", max_keys=max_keys, timeout=options.timeout)
-    return Counter(created, windows, (fallback, fallback_windows))
+    return LimitEngine(created, windows, (fallback, fallback_windows))
 
 
 def create_store(uri: str, options: StoreOptions) -> Store | None:

@@ -121,7 +121,7 @@ class WindowDecision(Decision):
             return 0.0
         return inf if self._cost > self.quota.amount else seconds(self._wait)
 
-    def given_back(self) -> "WindowDecision":
+    def refunded(self) -> "WindowDecision":
         """Return the decision as if the request had not been counted."""
         return WindowDecision(
             self.name,
