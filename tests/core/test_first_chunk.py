@@ -11,8 +11,8 @@ import pytest
 import mantlet
 from mantlet import Policy, Reply, Request, Response
 from tests.conformance.exchanges import Outcome, Script
-from tests.drive import make_environ, make_scope
 from tests.core.test_response import play
+from tests.drive import make_environ, make_scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable

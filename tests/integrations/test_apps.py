@@ -238,6 +238,7 @@ def test_a_litestar_websocket_that_fails_is_closed_with_1011(
     assert [record.exc_info is not None for record in caplog.records] == [True]
 
 
+@pytest.mark.filterwarnings("ignore:.* is inside ")
 @frameworks
 def test_wrapping_twice_tells_once(name: str, caplog: pytest.LogCaptureFixture) -> None:
     """As adding one policy after the other does."""

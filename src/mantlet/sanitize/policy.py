@@ -77,6 +77,9 @@ class OutputSanitizer(Policy):
         TypeError: an option of another type than those above.
     """
 
+    position = 10
+    position_reason = "the responses of {} are sent without being sanitized"
+
     def __init__(
         self,
         *,
