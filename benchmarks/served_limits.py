@@ -27,12 +27,12 @@ def bare() -> Any:
 
 
 def memory(rate: str = GENEROUS) -> Any:
-    return mantlet.wrap(starlette_app(), RateLimiter(rate))
+    return mantlet.wrap(starlette_app(), RateLimiter(rate), baseline=False)
 
 
 def valkey(rate: str = GENEROUS, lease: int | None = None) -> Any:
     limiter = RateLimiter(rate, store=f"valkey://{os.environ['VALKEY']}", lease=lease, deadline=1)
-    return mantlet.wrap(starlette_app(), limiter)
+    return mantlet.wrap(starlette_app(), limiter, baseline=False)
 
 
 def leased() -> Any:
