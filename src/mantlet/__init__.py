@@ -1,7 +1,7 @@
 """Mantlet wraps any WSGI or ASGI app in composable protections."""
 
 from mantlet import asgi, wsgi
-from mantlet._wrap import wrap
+from mantlet._wrap import install, wrap
 from mantlet.core.policy import Close, Message, Policy, Reply
 from mantlet.core.problem import BodyTooLarge, MalformedRequest, Problem
 from mantlet.core.request import Request
@@ -61,6 +61,7 @@ __all__ = [
     "StoreError",
     "StoreOutage",
     "asgi",
+    "install",
     "keys",
     "on_status",
     "secret",

@@ -1,15 +1,18 @@
-"""`wrap()`: from an app to a protected app."""
+"""`wrap()` and `install()`: from an app to a protected app."""
 
 from collections.abc import Callable
 from inspect import isclass, iscoroutinefunction, signature
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 from wsgiref.types import WSGIApplication
 
 from mantlet import asgi, wsgi
 from mantlet._internal.asgi_types import AsgiApp
 from mantlet.core.policy import Policy
+from mantlet.integrations.install import Wrappers, install_stack
 
-__all__ = ["wrap"]
+__all__ = ["install", "wrap"]
+
+FrameworkApp = TypeVar("FrameworkApp")
 
 
 @overload
@@ -39,6 +42,34 @@ def wrap(app: Any, *policies: Policy, baseline: bool = True) -> asgi.Stack | wsg
     if _is_asgi(app):
         return asgi.wrap(app, *policies, baseline=baseline)
     return wsgi.wrap(app, *policies, baseline=baseline)
+
+
+def install(app: FrameworkApp, *policies: Policy, baseline: bool = True) -> FrameworkApp:
+    """Put policies and the baseline into a framework's own app, and return that app.
+
+    The app stays what it is for ``flask run``, ``fastapi dev``, test clients and type checkers. The
+    policies are outermost, also around middleware that is added later. What is said of `wrap()`
+    about the baseline and the order of policies holds here as well; an app that `install()` is
+    called for again has one stack.
+
+    Args:
+        app: an app of Flask, Quart, Starlette or FastAPI.
+        policies: the policies to put around it, the outermost first.
+        baseline: False for these policies alone.
+
+    Raises:
+        RuntimeError: the Starlette or FastAPI app has started already.
+        TypeError: the app is of another framework; `wrap()` takes it. Or an argument is not a
+            `Policy`.
+    """
+    install_stack(
+        app,
+        Wrappers(
+            asgi=lambda inner: asgi.wrap(inner, *policies, baseline=baseline),
+            wsgi=lambda inner: wsgi.wrap(inner, *policies, baseline=baseline),
+        ),
+    )
+    return app
 
 
 def _is_asgi(app: Any) -> bool:
