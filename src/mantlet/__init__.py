@@ -1,26 +1,45 @@
-"""Mantlet wraps any WSGI or ASGI app in composable protections."""
+"""Mantlet wraps any WSGI or ASGI app in composable protections.
 
-from mantlet import asgi, wsgi
-from mantlet._wrap import install, wrap
-from mantlet.core.policy import Close, Message, Policy, Reply
-from mantlet.core.problem import BodyTooLarge, MalformedRequest, Problem
-from mantlet.core.request import Request
-from mantlet.core.response import Response
-from mantlet.core.state import State, state
-from mantlet.errors import ErrorEnvelope
-from mantlet.exceptions import (
-    ClientDisconnected,
-    MantletError,
-    NoResponse,
-    ResponseTooLarge,
-    StoreError,
-    StoreOutage,
-)
-from mantlet.guard import Contract, File, GraphQL, Handling, JsonRpc, Limits, SchemaGuard
-from mantlet.http.headers import Headers, MutableHeaders
-from mantlet.ratelimit import Concurrency, Quota, RateLimiter, Rule, keys, on_status
-from mantlet.sanitize import OutputSanitizer
-from mantlet.secrets import Secret, SecretLoader, Secrets, SecretsError, secret
+The public names are here. Each is imported when it is first used (PEP 562), so that an app loads
+only the policies that it has.
+"""
+
+TYPE_CHECKING = False  # as type checkers know it, without the import of typing
+if TYPE_CHECKING:
+    from mantlet import (
+        asgi,
+        core,
+        errors,
+        exceptions,
+        guard,
+        http,
+        ratelimit,
+        redact,
+        sanitize,
+        secrets,
+        wsgi,
+    )
+    from mantlet._wrap import install, wrap
+    from mantlet.core.policy import Close, Message, Policy, Reply
+    from mantlet.core.problem import BodyTooLarge, MalformedRequest, Problem
+    from mantlet.core.request import Request
+    from mantlet.core.response import Response
+    from mantlet.core.state import State, state
+    from mantlet.errors.policy import ErrorEnvelope
+    from mantlet.exceptions import (
+        ClientDisconnected,
+        MantletError,
+        NoResponse,
+        ResponseTooLarge,
+        StoreError,
+        StoreOutage,
+    )
+    from mantlet.guard import Contract, File, GraphQL, Handling, JsonRpc, Limits, SchemaGuard
+    from mantlet.http import html
+    from mantlet.http.headers import Headers, MutableHeaders
+    from mantlet.ratelimit import Concurrency, Quota, RateLimiter, Rule, keys, on_status
+    from mantlet.sanitize import OutputSanitizer
+    from mantlet.secrets import Secret, SecretLoader, Secrets, SecretsError, secret
 
 __version__ = "0.1.0"
 
@@ -61,11 +80,74 @@ __all__ = [
     "StoreError",
     "StoreOutage",
     "asgi",
+    "core",
+    "errors",
+    "exceptions",
+    "guard",
+    "html",
+    "http",
     "install",
     "keys",
     "on_status",
+    "ratelimit",
+    "redact",
+    "sanitize",
     "secret",
+    "secrets",
     "state",
     "wrap",
     "wsgi",
 ]
+
+#: The module of each public name.
+_ORIGINS = {
+    name: module
+    for module, names in {
+        "mantlet._wrap": ["install", "wrap"],
+        "mantlet.core.policy": ["Close", "Message", "Policy", "Reply"],
+        "mantlet.core.problem": ["BodyTooLarge", "MalformedRequest", "Problem"],
+        "mantlet.core.request": ["Request"],
+        "mantlet.core.response": ["Response"],
+        "mantlet.core.state": ["State", "state"],
+        "mantlet.errors.policy": ["ErrorEnvelope"],
+        "mantlet.exceptions": [
+            *("ClientDisconnected", "MantletError", "NoResponse", "ResponseTooLarge"),
+            *("StoreError", "StoreOutage"),
+        ],
+        "mantlet.guard": [
+            *("Contract", "File", "GraphQL", "Handling", "JsonRpc", "Limits", "SchemaGuard")
+        ],
+        "mantlet.http.headers": ["Headers", "MutableHeaders"],
+        "mantlet.ratelimit": ["Concurrency", "Quota", "RateLimiter", "Rule", "on_status"],
+        "mantlet.sanitize": ["OutputSanitizer"],
+        "mantlet.secrets": ["Secret", "SecretLoader", "Secrets", "SecretsError", "secret"],
+    }.items()
+    for name in names
+}
+#: The modules that are public names themselves.
+_MODULES = {"html": "mantlet.http.html", "keys": "mantlet.ratelimit.keys"} | {
+    name: f"mantlet.{name}"
+    for name in (
+        *("asgi", "core", "errors", "exceptions", "guard", "http", "ratelimit", "redact"),
+        *("sanitize", "secrets", "wsgi"),
+    )
+}
+
+if not TYPE_CHECKING:  # a type checker would take it for any name
+
+    def __getattr__(name: str) -> object:
+        """Import a public name when it is first used."""
+        from importlib import import_module  # noqa: PLC0415  # not loaded before it is needed
+
+        if name in _MODULES:
+            value = import_module(_MODULES[name])
+        elif name in _ORIGINS:
+            value = getattr(import_module(_ORIGINS[name]), name)
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from inspect import isclass, iscoroutinefunction, signature
-from typing import Any, TypeVar, overload
-from wsgiref.types import WSGIApplication
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from mantlet import asgi, wsgi
-from mantlet._internal.asgi_types import AsgiApp
 from mantlet.core.policy import Policy
-from mantlet.integrations.install import Wrappers, install_stack
+
+if TYPE_CHECKING:  # each adapter is loaded for the apps of its protocol
+    from wsgiref.types import WSGIApplication
+
+    from mantlet import asgi, wsgi
+    from mantlet._internal.asgi_types import AsgiApp
 
 __all__ = ["install", "wrap"]
 
@@ -16,10 +18,10 @@ FrameworkApp = TypeVar("FrameworkApp")
 
 
 @overload
-def wrap(app: WSGIApplication, *policies: Policy, baseline: bool = True) -> wsgi.Stack: ...
+def wrap(app: "WSGIApplication", *policies: Policy, baseline: bool = True) -> "wsgi.Stack": ...
 @overload
-def wrap(app: AsgiApp, *policies: Policy, baseline: bool = True) -> asgi.Stack: ...
-def wrap(app: Any, *policies: Policy, baseline: bool = True) -> asgi.Stack | wsgi.Stack:
+def wrap(app: "AsgiApp", *policies: Policy, baseline: bool = True) -> "asgi.Stack": ...
+def wrap(app: Any, *policies: Policy, baseline: bool = True) -> "asgi.Stack | wsgi.Stack":
     """Wrap a WSGI or ASGI app in policies and in the baseline, and return the new app.
 
     The baseline is what is safe for every app and needs no decision: an `OutputSanitizer` around an
@@ -40,8 +42,8 @@ def wrap(app: Any, *policies: Policy, baseline: bool = True) -> asgi.Stack | wsg
             `Policy`.
     """
     if _is_asgi(app):
-        return asgi.wrap(app, *policies, baseline=baseline)
-    return wsgi.wrap(app, *policies, baseline=baseline)
+        return _wrap_asgi(app, policies, baseline=baseline)
+    return _wrap_wsgi(app, policies, baseline=baseline)
 
 
 def install(app: FrameworkApp, *policies: Policy, baseline: bool = True) -> FrameworkApp:
@@ -62,14 +64,28 @@ def install(app: FrameworkApp, *policies: Policy, baseline: bool = True) -> Fram
         TypeError: the app is of another framework; `wrap()` takes it. Or an argument is not a
             `Policy`.
     """
+    from mantlet.integrations.install import Wrappers, install_stack  # noqa: PLC0415
+
     install_stack(
         app,
         Wrappers(
-            asgi=lambda inner: asgi.wrap(inner, *policies, baseline=baseline),
-            wsgi=lambda inner: wsgi.wrap(inner, *policies, baseline=baseline),
+            asgi=lambda inner: _wrap_asgi(inner, policies, baseline=baseline),
+            wsgi=lambda inner: _wrap_wsgi(inner, policies, baseline=baseline),
         ),
     )
     return app
+
+
+def _wrap_asgi(app: Any, policies: tuple[Policy, ...], *, baseline: bool) -> "asgi.Stack":
+    from mantlet import asgi  # noqa: PLC0415
+
+    return asgi.wrap(app, *policies, baseline=baseline)
+
+
+def _wrap_wsgi(app: Any, policies: tuple[Policy, ...], *, baseline: bool) -> "wsgi.Stack":
+    from mantlet import wsgi  # noqa: PLC0415
+
+    return wsgi.wrap(app, *policies, baseline=baseline)
 
 
 def _is_asgi(app: Any) -> bool:

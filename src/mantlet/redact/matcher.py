@@ -4,12 +4,11 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
-
 __all__ = ["Hit", "Matcher"]
 
 #: The index of a pattern, where it begins and where it ends.
 Hit = tuple[int, int, int]
+_Search = Callable[..., list[Hit]]
 
 #: An automaton of no more patterns than these has a prefilter that reads at memory speed; past some
 #: 80 it is left out, and the search takes ten times as long.
@@ -35,6 +34,18 @@ class Matcher:
         self._patterns = tuple(patterns)
         # Neighbours in an automaton begin alike, which the prefilter likes.
         self._sorted = sorted(set(self._patterns))
+        # Stands for the automatons until the first search needs them.
+        self._finders: tuple[_Search, ...] = (self._build,) if self._sorted else ()
+        self._every: _Search | None = None
+        self._starts = frozenset(pattern[:2] for pattern in self._sorted)
+        self._firsts = frozenset(pattern[:1] for pattern in self._sorted if len(pattern) > 1)
+        #: The length of the longest pattern.
+        self.longest = max(map(len, self._sorted), default=0)
+
+    def _build(self, data: bytes) -> list[Hit]:
+        """Build the automatons, and return the hits of the first of them that has any."""
+        from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind  # noqa: PLC0415
+
         count = len(self._sorted)
         if count <= _SHARD * _SHARDS:
             shards = [self._sorted[at : at + _SHARD] for at in range(0, count, _SHARD)]
@@ -42,12 +53,9 @@ class Matcher:
         else:
             kind = Implementation.DFA
             built = [BytesAhoCorasick(self._sorted, MatchKind.LeftmostLongest, kind)]
-        self._finders = tuple(automaton.find_matches_as_indexes for automaton in built)
-        self._every: Callable[..., list[Hit]] | None = None
-        self._starts = frozenset(pattern[:2] for pattern in self._sorted)
-        self._firsts = frozenset(pattern[:1] for pattern in self._sorted if len(pattern) > 1)
-        #: The length of the longest pattern.
-        self.longest = max(map(len, self._sorted), default=0)
+        finders = tuple(automaton.find_matches_as_indexes for automaton in built)
+        self._finders = finders
+        return next((hits for find in finders if (hits := find(data))), [])
 
     def __len__(self) -> int:
         return len(self._patterns)
@@ -65,6 +73,8 @@ class Matcher:
             return []
         every = self._every
         if every is None:  # built when first wanted, for answers nearly always are clean
+            from ahocorasick_rs import BytesAhoCorasick, MatchKind  # noqa: PLC0415
+
             every = self._every = BytesAhoCorasick(
                 self._patterns, MatchKind.Standard
             ).find_matches_as_indexes

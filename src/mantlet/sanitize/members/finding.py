@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from ahocorasick_rs import BytesAhoCorasick, MatchKind
-
 from mantlet.sanitize.members.names import Literal
 
 __all__ = ["Finder"]
@@ -30,6 +28,8 @@ class Finder:
     __slots__ = ("_bounds", "_every", "_find")
 
     def __init__(self, literals: Iterable[Literal]) -> None:
+        from ahocorasick_rs import BytesAhoCorasick, MatchKind  # noqa: PLC0415  # for masks alone
+
         bounds: dict[bytes, list[Literal]] = {}
         for literal in dict.fromkeys(literals):
             bounds.setdefault(literal.text, []).append(literal)
