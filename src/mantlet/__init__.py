@@ -17,9 +17,11 @@ if TYPE_CHECKING:
         redact,
         sanitize,
         secrets,
+        testing,
         wsgi,
     )
     from mantlet._wrap import install, wrap
+    from mantlet.core.modes import Mode, ModeOption, check_mode
     from mantlet.core.policy import Close, Message, Policy, Reply
     from mantlet.core.problem import BodyTooLarge, MalformedRequest, Problem
     from mantlet.core.request import Request
@@ -59,6 +61,8 @@ __all__ = [
     "MalformedRequest",
     "MantletError",
     "Message",
+    "Mode",
+    "ModeOption",
     "MutableHeaders",
     "NoResponse",
     "OutputSanitizer",
@@ -80,6 +84,7 @@ __all__ = [
     "StoreError",
     "StoreOutage",
     "asgi",
+    "check_mode",
     "core",
     "errors",
     "exceptions",
@@ -95,6 +100,7 @@ __all__ = [
     "secret",
     "secrets",
     "state",
+    "testing",
     "wrap",
     "wsgi",
 ]
@@ -104,6 +110,7 @@ _ORIGINS = {
     name: module
     for module, names in {
         "mantlet._wrap": ["install", "wrap"],
+        "mantlet.core.modes": ["Mode", "ModeOption", "check_mode"],
         "mantlet.core.policy": ["Close", "Message", "Policy", "Reply"],
         "mantlet.core.problem": ["BodyTooLarge", "MalformedRequest", "Problem"],
         "mantlet.core.request": ["Request"],
@@ -129,7 +136,7 @@ _MODULES = {"html": "mantlet.http.html", "keys": "mantlet.ratelimit.keys"} | {
     name: f"mantlet.{name}"
     for name in (
         *("asgi", "core", "errors", "exceptions", "guard", "http", "ratelimit", "redact"),
-        *("sanitize", "secrets", "wsgi"),
+        *("sanitize", "secrets", "testing", "wsgi"),
     )
 }
 
