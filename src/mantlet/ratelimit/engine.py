@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.compiled import Ask, Bound, Limit
@@ -12,10 +12,12 @@ from mantlet.ratelimit.decision import (
     Decision,
     joint,
 )
-from mantlet.ratelimit.fallback import Fallback
 from mantlet.ratelimit.quota import Quota
 from mantlet.ratelimit.stores.store import Claim, Place, Rooms, Store
-from mantlet.ratelimit.window_strategy import Standing, WindowDecision, Windows
+
+if TYPE_CHECKING:
+    from mantlet.ratelimit.fallback import Fallback
+    from mantlet.ratelimit.window_strategy import Standing, Windows
 
 __all__ = ["Counter", "Outcome"]
 
@@ -67,8 +69,8 @@ class Counter:
     def __init__(
         self,
         store: Store,
-        windows: Windows | None,
-        fallback: tuple[Fallback, Windows] | None,
+        windows: "Windows | None",
+        fallback: "tuple[Fallback, Windows] | None",
     ) -> None:
         self.store = store
         self._windows = windows
@@ -176,8 +178,8 @@ class Counter:
         return local, local.peek(wanted) if peek else local.take(wanted)
 
     async def _standings(
-        self, windows: Windows, claims: Sequence[Claim], waits: bool, peek: bool
-    ) -> Sequence[Standing]:
+        self, windows: "Windows", claims: Sequence[Claim], waits: bool, peek: bool
+    ) -> "Sequence[Standing]":
         try:
             standings = (windows.peek if peek else windows.take)(claims, waits)
             return standings if isinstance(standings, list) else await standings
@@ -216,7 +218,9 @@ def _decision(ask: Ask, room: int) -> Decision:
     return BucketDecision(limit.name, claim.quota, room, claim.cost, claim.shadow)
 
 
-def _window_decision(name: str, claim: Claim, standing: Standing) -> Decision:
+def _window_decision(name: str, claim: Claim, standing: "Standing") -> Decision:
+    from mantlet.ratelimit.window_strategy import WindowDecision  # noqa: PLC0415  # for windows alone
+
     # What is within is told as if it had been counted, as with buckets.
     is_told = standing.counted or not standing.is_within_limit
     return WindowDecision(

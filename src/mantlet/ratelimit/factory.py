@@ -12,7 +12,6 @@ from mantlet.ratelimit.engine import Counter
 from mantlet.ratelimit.fallback import Fallback
 from mantlet.ratelimit.stores.memory import MemoryStore
 from mantlet.ratelimit.stores.store import Store, hidden
-from mantlet.ratelimit.window_strategy import Windows
 
 __all__ = ["Outage", "StoreOptions", "open_counter"]
 
@@ -69,10 +68,14 @@ def open_counter(store: str | Store, book: Book, options: StoreOptions) -> Count
     limit = options.max_keys or _MAX_KEYS
     windows = None
     if book.windows:
+        from mantlet.ratelimit.window_strategy import Windows  # noqa: PLC0415  # for windows alone
+
         uri = store if isinstance(store, str) else "memory://"
         windows = Windows(uri, max_keys=limit, deadline=options.timeout)
     if options.on_outage != "local":
         return Counter(opened, windows, None)
+    from mantlet.ratelimit.window_strategy import Windows  # noqa: PLC0415  # for windows alone
+
     workers = options.workers or _configured_workers()
     fallback = Fallback(workers, limit, options.clock or monotonic_ns)
     spare = Windows("memory://", max_keys=limit, deadline=options.timeout)

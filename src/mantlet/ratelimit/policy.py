@@ -102,6 +102,8 @@ class RateLimiter(Checks, Messages, Policy):
         StoreError: the store can't be opened.
     """
 
+    position = 90
+
     def __init__(
         self,
         quota: QuotaOption | None = None,

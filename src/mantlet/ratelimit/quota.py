@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from math import gcd
 from typing import Literal
 
-from limits import parse_many
-
 from mantlet._internal.options import check_int
 
 __all__ = ["LimitMode", "Quota", "Window", "check_limit_mode", "check_name", "parse_quotas"]
@@ -153,6 +151,8 @@ def _read(rate: str) -> tuple[int, int, int | None]:
     """Return the amount, the period in seconds, and the burst if there is one, of a rate."""
     if not isinstance(rate, str):
         raise TypeError(f'rate must be a string such as "100/minute", not {rate!r}')
+    from limits import parse_many  # noqa: PLC0415  # slow to import
+
     match = _BURST.fullmatch(rate)
     plain, burst = (rate, None) if match is None else (match[1], int(match[2]))
     try:
