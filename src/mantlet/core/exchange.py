@@ -12,7 +12,9 @@ from typing import Any, Final
 from mantlet._internal.disconnects import is_disconnect
 from mantlet._internal.exception_chain import walk_chain
 from mantlet.core.error_log import log_error
-from mantlet.core.phases import (
+from mantlet.core.request import Request
+from mantlet.core.response import VALIDATORS, Filter, Response
+from mantlet.core.response_pipeline import (
     AWAITING_BODY,
     BUFFERING,
     CLOSED,
@@ -21,10 +23,9 @@ from mantlet.core.phases import (
     SEND_END,
     SEND_HEAD,
     STREAMING,
+    ResponsePipeline,
+    Steps,
 )
-from mantlet.core.request import Request
-from mantlet.core.response import VALIDATORS, Filter, Response
-from mantlet.core.response_pipeline import ResponsePipeline, Steps
 from mantlet.core.stack import BaseStack, InwardResult
 from mantlet.exceptions import MantletError, NoResponse, ResponseTooLarge
 

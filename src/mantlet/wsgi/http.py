@@ -9,7 +9,10 @@ from mantlet._internal.coroutines import run_sync
 from mantlet._internal.disconnects import is_disconnect
 from mantlet.core.error_log import log_error
 from mantlet.core.exchange import Exchange
-from mantlet.core.phases import (
+from mantlet.core.policy import Reply
+from mantlet.core.problem import phrase
+from mantlet.core.response import Response
+from mantlet.core.response_pipeline import (
     AWAITING_BODY,
     CLOSED,
     ERROR_BUFFERED,
@@ -18,9 +21,6 @@ from mantlet.core.phases import (
     SEND_HEAD,
     STREAMING,
 )
-from mantlet.core.policy import Reply
-from mantlet.core.problem import phrase
-from mantlet.core.response import Response
 from mantlet.http.headers import TextHeaders, with_fields
 from mantlet.wsgi.request import WsgiRequest
 
