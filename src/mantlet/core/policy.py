@@ -11,6 +11,7 @@ from mantlet.http.headers import text_field
 if TYPE_CHECKING:
     from mantlet.redact.masking import Masker
 
+from mantlet._internal.options import KnowsOptions
 from mantlet.core.modes import Mode, RouteModes
 
 __all__ = ["Close", "Message", "Policy", "Reply"]
@@ -95,7 +96,7 @@ class Close:
             raise ValueError("reason must be at most 123 bytes long in UTF-8")
 
 
-class Policy:
+class Policy(KnowsOptions):
     """One protection. Immutable once made; every option is a keyword, checked in ``__init__``.
 
     A policy overrides the hooks it needs; a hook that is not overridden costs nothing. A hook is a
