@@ -109,7 +109,7 @@ class HttpExchange(AsgiExchange):
         return message
 
     async def app_raised(self, error: BaseException) -> None:
-        """Take note that the app has raised; `failure` is then what is to be raised on, if any."""
+        """Take note that the app has raised; `failure` is then the error to raise, if any."""
         begun = self.phase >= STREAMING
         if not self._disconnected or begun or not isinstance(error, Exception):
             await super().app_raised(error)

@@ -53,7 +53,7 @@ class Phase(IntEnum):
     BUFFERING = 2
     #: The head has been sent, and the app's body follows.
     STREAMING = 3
-    #: The response is over; whatever the app still sends is dropped.
+    #: The response is over; anything that the app still sends is dropped.
     CLOSED = 4
 
 
@@ -148,7 +148,7 @@ def _want(what: str, limit: int) -> Generator[Any, Any, None]:
 def _run_until_suspended(
     steps: Coroutine[Any, Any, None], result: bytes | BaseException | None
 ) -> Generator[Any, Any, tuple[str, int] | None]:
-    """Run ``steps`` until they end (None) or ask to be suspended (what for, and a limit in bytes).
+    """Run ``steps`` until they end (None) or ask to be suspended (a reason, and a limit in bytes).
 
     Anything else that they yield is for the event loop, and is passed through to it.
     """
@@ -246,7 +246,7 @@ class ResponsePipeline(PhaseMachine):
         policies that hear errors until one of them answers it, the response to the others.
 
         Returns:
-            What a hook waits for, `HOLD`, or None when all hooks have run.
+            A hook's awaitable, `HOLD`, or None when all hooks have run.
         """
         request = self.request
         for hook in self._pending:

@@ -46,7 +46,7 @@ class HttpExchange(Exchange):
     _status: str | None = None
     _headers: list[tuple[str, str]]
     _exc_info: ExcInfo | None = None
-    #: What the app returned, its iterator once it was asked for, and the file it wrapped.
+    #: The app's iterable, its iterator once there is one, and the file that it wrapped.
     _iterable: Iterable[bytes] = ()
     _iterator: Iterator[bytes] | None = None
     _file: Iterable[bytes] | None = None
@@ -116,7 +116,7 @@ class HttpExchange(Exchange):
         if self.phase == ERROR_BUFFERED:
             run_sync(self.app_ended())
 
-    # -- what the app calls -----------------------------------------------------------------------
+    # -- called by the app ------------------------------------------------------------------------
 
     def start_response(
         self,
@@ -165,7 +165,7 @@ class HttpExchange(Exchange):
         self._file = wrapper(WatchedFile(file, self.file_closed), block_size)
         return self._file
 
-    # -- what is sent -----------------------------------------------------------------------------
+    # -- sending ----------------------------------------------------------------------------------
 
     def make_response(self, reply: Reply) -> Response:
         """Return a reply as the response that the outer policies see."""
@@ -194,7 +194,7 @@ class HttpExchange(Exchange):
             self._server_write = self._emit(status, headers, self._exc_info)
             self._exc_info = None
 
-    # -- what the server calls --------------------------------------------------------------------
+    # -- called by the server ---------------------------------------------------------------------
 
     def __iter__(self) -> Iterator[bytes]:
         while True:
