@@ -80,7 +80,7 @@ class ConcurrencyLimit(NamedTuple):
 
         Args:
             concurrency: the limit as configured.
-            scope: tells it from every other limit in the same store.
+            scope: distinguishes it from every other limit in the same store.
             key: used if the limit has no key of its own.
             is_report_only: whether it never refuses, whatever its own mode.
         """
@@ -135,7 +135,7 @@ class CompiledRule:
     """The quotas of the limiter or of one rule, with their key and cost.
 
     Args:
-        scope: tells it from every other compiled rule in the same store.
+        scope: distinguishes it from every other compiled rule in the same store.
         name: the name of quotas without a name of their own.
         quotas: the quotas, or the function that returns them.
         key: names the buckets.

@@ -6,7 +6,8 @@ ended.
 """
 
 import logging
-from collections.abc import Sequence
+from asyncio import get_running_loop
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from mantlet.core.response import Response
@@ -88,6 +89,14 @@ class LimitEngine:
         self.bound_stores = (store.bind(False), store.bind(True))
         self._windows = windows
         self._fallback = fallback
+
+    def open(self) -> Awaitable[None] | None:
+        """Open the store."""
+        return self.bound_stores[_is_on_event_loop()].open()
+
+    def close(self) -> Awaitable[None] | None:
+        """Close the store."""
+        return self.bound_stores[_is_on_event_loop()].close()
 
     async def take(self, hits: Sequence[Hit], is_async: bool, *, peek: bool = False) -> LimitResult:
         """Take everything that the hits need, or nothing.
@@ -286,3 +295,11 @@ def _decision(hit: Hit, left: int) -> Decision:
     if isinstance(needed, SlotRequest):
         return ConcurrencyDecision(limit.name, limit.quota, left, needed.is_report_only)
     return BucketDecision(limit.name, needed.quota, left, needed.cost, needed.is_report_only)
+
+
+def _is_on_event_loop() -> bool:
+    try:
+        get_running_loop()
+    except RuntimeError:
+        return False
+    return True

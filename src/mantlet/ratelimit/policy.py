@@ -2,8 +2,9 @@
 
 It keeps a token bucket for each client: a quota of 100 a minute with a burst of 20 admits 20
 requests at once and one more every 0.6 seconds, without ever losing a fraction. A request over the
-quota is refused with 429, a problem (RFC 9457) and ``Retry-After``. Every response shows what is
-left in ``RateLimit`` and ``RateLimit-Policy`` (draft-ietf-httpapi-ratelimit-headers-10).
+quota is refused with 429, a problem (RFC 9457) and ``Retry-After``. Every response shows the
+remaining requests in ``RateLimit`` and ``RateLimit-Policy``
+(draft-ietf-httpapi-ratelimit-headers-10).
 
 Buckets are kept in a store, given as a URI: in this process (``memory://``), exact across the
 workers of a host (``lmdb:///var/lib/app/limits``), or across hosts (``redis://``, ``valkey://``,
@@ -17,7 +18,6 @@ It does not stop a flood that exhausts connections, bandwidth or CPU before a re
 clients that have many addresses or many keys.
 """
 
-from asyncio import get_running_loop
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final
 
@@ -300,6 +300,14 @@ class RateLimiter(Policy):
         reservations: list[Reservation] = request.local(self).setdefault("reservations", [])
         return reservations
 
+    def startup(self) -> Awaitable[None] | None:
+        """Open the store."""
+        return self._engine.open()
+
+    def shutdown(self) -> Awaitable[None] | None:
+        """Close the store."""
+        return self._engine.close()
+
     # -- WebSocket messages -----------------------------------------------------------------------
 
     def on_message(
@@ -432,21 +440,3 @@ class RateLimiter(Policy):
     def _token_requests(self, key: str, cost: int, rule: str | None) -> list[TokenRequest]:
         hits = self._table.hits_of_key(rule, key, cost)
         return [hit.store_request for hit in hits if isinstance(hit.store_request, TokenRequest)]
-
-    # -- the store --------------------------------------------------------------------------------
-
-    def startup(self) -> Awaitable[None] | None:
-        """Open the store."""
-        return self._stores[_is_on_event_loop()].open()
-
-    def shutdown(self) -> Awaitable[None] | None:
-        """Close the store."""
-        return self._stores[_is_on_event_loop()].close()
-
-
-def _is_on_event_loop() -> bool:
-    try:
-        get_running_loop()
-    except RuntimeError:
-        return False
-    return True

@@ -145,7 +145,7 @@ class RuleTable:
         own: the limiter's own compiled rule, if it has a quota.
         concurrency: its own concurrency limit, if it has one.
         rules: its rules.
-        namespace: tells the limiter from others that use the same store.
+        namespace: distinguishes the limiter from others that use the same store.
         key: the key of rules without a key of their own.
         is_report_only: whether no rule ever refuses.
 

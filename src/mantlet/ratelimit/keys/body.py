@@ -1,10 +1,10 @@
 """Keys by one field of a form, or one member of a JSON body.
 
-Parsers disagree about unusual bodies: which of two fields of one name counts, what an unknown
-charset means, what a part after the closing boundary is. A client could exploit that to have one
-account seen here and another by the app. So a body is `AMBIGUOUS` unless all parsers are known to
-read it alike. For forms, that is every body that `mantlet.http.forms` calls malformed, and some
-that depend on the wanted field.
+Parsers disagree about unusual bodies: which of two fields of one name counts, how an unknown
+charset is decoded, whether a part after the closing boundary exists. A client could exploit that to
+have one account seen here and another by the app. So a body is `AMBIGUOUS` unless all parsers are
+known to read it alike. Ambiguous forms are those that `mantlet.http.forms` calls malformed, and
+some that depend on the wanted field.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Keys by what a client sends to identify itself: a header, a cookie or a bearer token.
+"""Keys by the credential that a client sends: a header, a cookie or a bearer token.
 
 A client with one credential must not be able to spell it in several ways, each with a bucket of its
 own. A credential that is sent twice with different values is `AMBIGUOUS`, since frameworks disagree

@@ -1,6 +1,6 @@
 """`Key`: a function of the request that names the bucket it counts for, and the text it returns.
 
-Clients choose much of what ends up in a key, so the functions here keep key texts short, read
+Clients choose much of the text of a key, so the functions here keep key texts short, read
 parameters strictly, and give one spelling to names that have several.
 """
 
