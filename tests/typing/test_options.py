@@ -126,7 +126,7 @@ ErrorEnvelope(convert="always", page=lambda problem, request: problem.title)
 ErrorEnvelope(exceptions={KeyError: 404}, debug=True)
 ErrorEnvelope(verbose=True)  # wrong: call-arg
 RateLimiter(rules=[Rule("* /a", "5/s")])
-RateLimiter("5/s", store="valkey://localhost", lease=9)
+RateLimiter("5/s", store="valkey://localhost", prefetch=9)
 RateLimiter("5/s", burst=3, max_keys=10, clock=lambda: 0)
 RateLimiter(rules=["* /a"])  # wrong: list-item
 RateLimiter("5/day", burst="3")  # wrong: arg-type
