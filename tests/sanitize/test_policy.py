@@ -117,7 +117,9 @@ def test_a_finding_tells_its_rule_and_place_and_never_the_value(
     assert told.rules == ["secret"] * 3
     assert told[0].fingerprint == told[1].fingerprint != told[2].fingerprint
     assert SECRET not in caplog.text + repr(told)
-    assert caplog.records[0].getMessage() == ("Found secret in an answer (body, byte 0), request -")
+    assert caplog.records[0].getMessage() == (
+        "OutputSanitizer: found secret in the response (body, byte 0), request -"
+    )
     assert caplog.records[0].fingerprint == told[0].fingerprint  # type: ignore[attr-defined]  # of extra
 
 

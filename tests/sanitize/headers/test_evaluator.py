@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mantlet.sanitize import Csp
-from mantlet.sanitize.head.security import PRESETS
+from mantlet.sanitize.headers.security import PRESETS
 
 SCRIPT = Path(__file__).with_name("evaluate.cjs")
 #: csp_evaluator's severities; those below are remarks, such as that older browsers lack a keyword.
