@@ -16,18 +16,30 @@ from mantlet.core.response import Response
 from mantlet.http.headers import TOKEN, FieldNames, bytes_field, is_token, text_field
 from mantlet.http.routing import Routes
 from mantlet.sanitize.headers.cookies import Cookies
-from mantlet.sanitize.headers.plan import (
-    MAX_CACHED,
-    NO_STORE,
-    CompiledHeaders,
-    HeaderPair,
-    HeaderPlan,
-    as_text,
+from mantlet.sanitize.headers.csp import Csp
+from mantlet.sanitize.headers.security import (
+    CACHING,
+    HSTS,
+    REVEALING,
+    SINGLE_VALUED,
+    Preset,
+    SecurityHeaders,
+    security_headers,
 )
-from mantlet.sanitize.headers.security import Preset, SecurityHeaders, security_headers
 
 __all__ = ["BodyHeaders", "HeaderPolicy", "joined_values"]
 
+# Any: a name and a value, as bytes under ASGI and as str under WSGI.
+HeaderPair = tuple[Any, Any]
+
+_NAME: Final = re.compile(TOKEN)
+#: As text and as bytes, like all pairs below.
+_NO_STORE: Final[tuple[HeaderPair, HeaderPair]] = (
+    text_field("Cache-Control", "no-store"),
+    bytes_field("Cache-Control", "no-store"),
+)
+#: Maximum number of plans that are cached.
+_MAX_CACHED: Final = 256
 # RFC 9110, 5.5.
 _FORBIDDEN: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
 #: RFC 9110, 8.3.1, with the whitespace that apps put around it.
@@ -59,6 +71,119 @@ class _ContentType(NamedTuple):
 
     media: str | None
     fixed: str | None
+
+
+class HeaderPlan(NamedTuple):
+    """The changes to the headers of responses with certain header names.
+
+    Attributes:
+        unsafe: indexes of headers whose names must not be sent.
+        repeated: indexes of headers that must not be repeated but are, grouped by name.
+        is_sound: whether both are empty.
+        dropped: indexes of headers to remove.
+        added: pairs to append.
+        added_secure: pairs to append over https.
+        nonced: policies to append with the nonce of the request.
+        no_store: whether requests with credentials get ``Cache-Control: no-store``.
+        caching: the app's own names of that header, which it replaces.
+        varies: whether ``added_secure``, ``nonced`` or ``no_store`` is set.
+        content_type: index of ``Content-Type``; -1 if it is missing or repeated, in which case
+            browsers may use either value.
+        codings: indexes of ``Content-Encoding``.
+        cookies: indexes of ``Set-Cookie``.
+    """
+
+    unsafe: tuple[int, ...]
+    repeated: tuple[tuple[int, ...], ...]
+    is_sound: bool
+    dropped: frozenset[int]
+    added: tuple[HeaderPair, ...]
+    added_secure: tuple[HeaderPair, ...]
+    nonced: tuple[tuple[str, Csp], ...]
+    no_store: bool
+    caching: frozenset[Any]
+    varies: bool
+    content_type: int
+    codings: tuple[int, ...]
+    cookies: tuple[int, ...]
+
+
+class CompiledHeaders:
+    """Security headers, with a cache of plans.
+
+    Args:
+        headers: the security headers.
+
+    Attributes:
+        has_nonce: whether a policy has a nonce.
+        plans: cached plans by header names: those of WSGI, and those of ASGI, since a policy may
+            wrap apps of both kinds.
+    """
+
+    def __init__(self, headers: SecurityHeaders) -> None:
+        self._no_store = headers.no_store
+        self._override = frozenset(headers.override)
+        self._nonced: list[tuple[str, str, Csp]] = []
+        self._fixed: list[tuple[str, tuple[HeaderPair, HeaderPair]]] = []
+        for name, value in headers.values():
+            if isinstance(value, Csp) and value.nonce:
+                self._nonced.append((name, name.lower(), value))
+            else:
+                text = value.value() if isinstance(value, Csp) else value
+                pairs = text_field(name, text), bytes_field(name, text)
+                self._fixed.append((name.lower(), pairs))
+        self.has_nonce = bool(self._nonced)
+        self.plans: tuple[dict[Any, HeaderPlan], dict[Any, HeaderPlan]] = ({}, {})
+
+    def plan(self, names: tuple[Any, ...], *, in_bytes: bool) -> HeaderPlan:
+        """Make and cache the plan for responses with these header names."""
+        plan = self._make(names, in_bytes)
+        plans = self.plans[in_bytes]
+        if len(plans) < _MAX_CACHED:
+            plans[names] = plan
+        return plan
+
+    def _make(self, names: tuple[Any, ...], in_bytes: bool) -> HeaderPlan:
+        lower = [_as_text(name).lower() for name in names]
+        overridden = self._override
+        kept = {name for name in lower if name not in overridden}
+        added: list[HeaderPair] = []
+        secure: list[HeaderPair] = []
+        for key, pairs in self._fixed:
+            if key not in kept:
+                (secure if key == HSTS else added).append(pairs[in_bytes])
+        nonced = tuple((name, policy) for name, key, policy in self._nonced if key not in kept)
+        replaces = "cache-control" in overridden
+        no_store = self._no_store if replaces or not kept & CACHING else None
+        if no_store == "always" or (no_store and "set-cookie" in kept):
+            added.append(_NO_STORE[in_bytes])
+            no_store = None
+        elif replaces:  # keep the app's value unless the response turns out to be private
+            overridden -= {"cache-control"}
+        types = _indexes(lower, "content-type")
+        unsafe = tuple(i for i, name in enumerate(lower) if not _NAME.fullmatch(name))
+        repeated = tuple(
+            _indexes(lower, name) for name in sorted(SINGLE_VALUED) if lower.count(name) > 1
+        )
+        return HeaderPlan(
+            unsafe=unsafe,
+            repeated=repeated,
+            is_sound=not unsafe and not repeated,
+            dropped=frozenset(
+                i for i, name in enumerate(lower) if name in REVEALING or name in overridden
+            ),
+            added=tuple(added),
+            added_secure=tuple(secure),
+            nonced=nonced,
+            no_store=no_store is not None,
+            caching=frozenset(
+                name for name in names if replaces and _as_text(name).lower() == "cache-control"
+            ),
+            varies=bool(secure or nonced or no_store),
+            content_type=types[0] if len(types) == 1 else -1,
+            codings=_indexes(lower, "content-encoding"),
+            cookies=_indexes(lower, "set-cookie"),
+        )
 
 
 class HeaderPolicy:
@@ -141,11 +266,11 @@ class HeaderPolicy:
             try:
                 media, fixed_type = self._types.get(value) or self._parse_type(value)
             except TypeError:  # a bytearray, which servers accept, is not hashable
-                media, fixed_type = _parse_content_type(as_text(value))
+                media, fixed_type = _parse_content_type(_as_text(value))
         if fixed_type is not None or plan.cookies:
             raw = self._fix(request, raw, plan, fixed_type)
         if plan.codings:
-            coding = ", ".join(as_text(raw[index][1]).strip().lower() for index in plan.codings)
+            coding = ", ".join(_as_text(raw[index][1]).strip().lower() for index in plan.codings)
         kept: list[HeaderPair] = [*raw] if not plan.dropped else _without(raw, plan.dropped)
         if response.status != 101:
             kept += plan.added
@@ -174,12 +299,12 @@ class HeaderPolicy:
         if plan.no_store and request.get_headers(_CREDENTIALS):
             if plan.caching:
                 kept = [pair for pair in kept if pair[0] not in plan.caching]
-            kept.append(NO_STORE[request.is_async])
+            kept.append(_NO_STORE[request.is_async])
         return kept
 
     def _parse_type(self, value: Any) -> _ContentType:
-        parsed = _parse_content_type(as_text(value))
-        if len(self._types) < MAX_CACHED:
+        parsed = _parse_content_type(_as_text(value))
+        if len(self._types) < _MAX_CACHED:
             self._types[value] = parsed
         return parsed
 
@@ -194,7 +319,7 @@ class HeaderPolicy:
             return fixed
         https = request.scheme in _SECURE_SCHEMES
         for index in plan.cookies:
-            value = as_text(raw[index][1])
+            value = _as_text(raw[index][1])
             better, fault = self._cookies.fix(value, https=https)
             if fault is not None:
                 self._report(request, fault, "header set-cookie")
@@ -209,7 +334,7 @@ class HeaderPolicy:
             safe = [
                 pair
                 for pair in raw
-                if is_token(as_text(pair[0])) and not _FORBIDDEN.search(as_text(pair[1]))
+                if is_token(_as_text(pair[0])) and not _FORBIDDEN.search(_as_text(pair[1]))
             ]
         except (TypeError, LookupError, AttributeError):
             raw, safe = (None,), []
@@ -225,16 +350,16 @@ class HeaderPolicy:
             Problem: a header must not be sent, and the response is refused for it.
         """
         removed = set(plan.unsafe)
-        removed |= {i for i, (_, value) in enumerate(raw) if _FORBIDDEN.search(as_text(value))}
+        removed |= {i for i, (_, value) in enumerate(raw) if _FORBIDDEN.search(_as_text(value))}
         for index in sorted(removed):
-            name = "" if index in plan.unsafe else f" {as_text(raw[index][0]).lower()}"
+            name = "" if index in plan.unsafe else f" {_as_text(raw[index][0]).lower()}"
             self._report(request, "header-injection", f"header{name or f' {index}'}")
         if removed and self._refuses:
             raise Problem(500)
         for indexes in plan.repeated:
             usable = [index for index in indexes if index not in removed]
             # If one X-Frame-Options allows framing and another denies it, browsers deny it.
-            denying = (i for i in usable if as_text(raw[i][1]).strip().upper() == "DENY")
+            denying = (i for i in usable if _as_text(raw[i][1]).strip().upper() == "DENY")
             removed |= {*usable} - {next(denying, usable[0] if usable else -1)}
         return removed
 
@@ -311,3 +436,15 @@ def _with(pair: HeaderPair, value: str) -> HeaderPair:
 
 def _without(raw: Any, dropped: frozenset[int] | set[int]) -> list[HeaderPair]:
     return [pair for index, pair in enumerate(raw) if index not in dropped]
+
+
+def _as_text(native: Any) -> str:
+    """Return a header name or value as text."""
+    if isinstance(native, memoryview):
+        native = native.tobytes()
+    text: str = native if isinstance(native, str) else native.decode("latin-1")
+    return text
+
+
+def _indexes(names: list[str], wanted: str) -> tuple[int, ...]:
+    return tuple(index for index, name in enumerate(names) if name == wanted)

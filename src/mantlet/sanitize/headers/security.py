@@ -32,7 +32,57 @@ from typing import Final, Literal, get_args
 from mantlet.http.headers import check_value
 from mantlet.sanitize.headers.csp import Csp
 
-__all__ = ["PRESETS", "Preset", "SecurityHeaders", "clear_site_data", "security_headers"]
+__all__ = [
+    "CACHING",
+    "HSTS",
+    "PRESETS",
+    "REVEALING",
+    "SINGLE_VALUED",
+    "Preset",
+    "SecurityHeaders",
+    "clear_site_data",
+    "security_headers",
+]
+
+#: Headers that reveal the server software or its version: those on the list of the OWASP Secure
+#: Headers Project that have no other purpose.
+REVEALING: Final = frozenset(
+    {
+        "liferay-portal",
+        "server",
+        "x-aspnet-version",
+        "x-aspnetmvc-version",
+        "x-cf-powered-by",
+        "x-cms",
+        "x-content-encoded-by",
+        "x-framework",
+        "x-generated-by",
+        "x-generator",
+        "x-php-version",
+        "x-powered-by",
+        "x-powered-by-plesk",
+        "x-powered-cms",
+        "x-redirect-by",
+        "x-server-powered-by",
+        "x-turbo-charged-by",
+        "x-version",
+    }
+)
+#: Headers that show that the app itself controls caching.
+CACHING: Final = frozenset({"cache-control", "expires", "pragma"})
+HSTS: Final = "strict-transport-security"
+#: Headers with a single value. If they are repeated, browsers use the first of some, and ignore
+#: others altogether (RFC 6797, 8.1; HTML, 7.1.3 and 7.1.4; Fetch, 3.7).
+SINGLE_VALUED: Final = frozenset(
+    [
+        HSTS,
+        "x-content-type-options",
+        "x-frame-options",
+        "cross-origin-opener-policy",
+        "cross-origin-embedder-policy",
+        "cross-origin-resource-policy",
+    ]
+)
 
 Preset = Literal["safe", "api", "web"]
 NoStore = Literal["credentials", "always"]
@@ -45,7 +95,7 @@ _DENIED: Final = (
     "picture-in-picture=(), publickey-credentials-get=(), screen-wake-lock=(), serial=(), usb=(), "
     "web-share=(), xr-spatial-tracking=()"
 )
-_HSTS: Final = "max-age=63072000; includeSubDomains"
+_HSTS_VALUE: Final = "max-age=63072000; includeSubDomains"
 _MAX_AGE: Final = re.compile(r'(?:^|;)\s*max-age\s*=\s*"?(\d+)"?\s*(?=;|$)', re.IGNORECASE)
 #: The minimum of hstspreload.org.
 _PRELOAD_AGE: Final = 31_536_000
@@ -204,7 +254,7 @@ PRESETS: Final[dict[str, SecurityHeaders]] = {
     "safe": SecurityHeaders(referrer_policy="strict-origin-when-cross-origin"),
     # Browsers never display, frame, run or store a response of an API.
     "api": SecurityHeaders(
-        strict_transport_security=_HSTS,
+        strict_transport_security=_HSTS_VALUE,
         content_security_policy=Csp(
             {"default-src": ["'none'"], "base-uri": ["'none'"], "form-action": ["'none'"],
              "frame-ancestors": ["'none'"]}
@@ -219,7 +269,7 @@ PRESETS: Final[dict[str, SecurityHeaders]] = {
     ),
     # Pages whose scripts carry the nonce, and whose resources come from the same site.
     "web": SecurityHeaders(
-        strict_transport_security=_HSTS,
+        strict_transport_security=_HSTS_VALUE,
         content_security_policy=_NONCED,
         x_frame_options="SAMEORIGIN",
         referrer_policy="strict-origin-when-cross-origin",
