@@ -1,4 +1,4 @@
-"""What the head says of a body, and what the body says of itself."""
+"""JSON that is sent as HTML is recognized by its body."""
 
 import pytest
 

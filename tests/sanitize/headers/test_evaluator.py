@@ -1,4 +1,4 @@
-"""The presets' policies of content, as Google's csp_evaluator judges them.
+"""The Content-Security-Policies of the presets, as Google's csp_evaluator rates them.
 
 It is a package of npm: where node and npm are, the test installs it for itself.
 """

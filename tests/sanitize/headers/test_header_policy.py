@@ -1,4 +1,4 @@
-"""The head of every answer: what is taken out, what is added, and that nothing else is harmed."""
+"""The headers of every response: some are removed, some are added, and no other is changed."""
 
 from __future__ import annotations
 

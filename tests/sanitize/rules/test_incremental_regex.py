@@ -1,4 +1,4 @@
-"""Shapes: what matches, and what may still come to, tried with every short text there is."""
+"""Incremental patterns: matches and beginnings of matches, tried with every short text."""
 
 from __future__ import annotations
 
