@@ -163,7 +163,7 @@ def test_without_nh3_the_error_names_the_extra() -> None:
     code = (
         "import sys; sys.modules['nh3'] = None\n"
         "from mantlet.http.html import HtmlPolicy, clean, escape, json_script\n"
-        "from mantlet.sanitize.markup import HtmlRoutes\n"
+        "from mantlet.sanitize.html_routes import HtmlRoutes\n"
         "escape('<'); json_script(1); HtmlRoutes({})\n"
         "for make in (lambda: clean('x'), HtmlPolicy, lambda: HtmlRoutes({'/': 'ugc'})):\n"
         "    try: make()\n"

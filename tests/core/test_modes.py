@@ -189,6 +189,17 @@ def test_report_passes_messages_on(
     assert any(record.name == "mantlet.report" for record in caplog.records)
 
 
+def test_report_lets_a_blocked_response_pass(caplog: pytest.LogCaptureFixture) -> None:
+    """A filter that would stop the response is reported as such."""
+    policy = mantlet.OutputSanitizer(
+        secrets=["kR7-vT2_qX9.mB4w"], leaks=mantlet.sanitize.Leaks("block"), mode="report"
+    )
+    chunks = (b"a", b"kR7-vT2_qX9.mB4w", b"b")
+    outcome = play_asgi(lambda app: mantlet.asgi.Stack(app, [policy]), Script(chunks=chunks))
+    assert (outcome.body, outcome.error) == (b"".join(chunks), None)
+    assert any("would have" in record.getMessage() for record in caplog.records)
+
+
 @pytest.mark.parametrize("play", ["asgi", "wsgi"])
 def test_report_streams_on(play: str) -> None:
     """Filters see each chunk, and their output is thrown away."""

@@ -103,7 +103,7 @@ def test_a_registry_shows_no_value() -> None:
 
 
 class Searcher:
-    """What is told of the needles, and by what the registry went when it was told."""
+    """Records the variants it is told of, and those the registry had at that moment."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry

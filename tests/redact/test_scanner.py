@@ -63,7 +63,7 @@ def splits(data: bytes) -> Iterator[list[bytes]]:
         (b"sk_abcabc", b"sk_abcabc"),
     ],
 )
-def test_a_needle_is_masked_over_any_two_cuts(data: bytes, expected: bytes) -> None:
+def test_a_secret_is_masked_over_any_two_cuts(data: bytes, expected: bytes) -> None:
     """Each byte of it, and none around it."""
     for chunks in splits(data):
         assert streamed(StreamScan(scanner(SECRET), Told()), chunks) == expected
@@ -133,7 +133,7 @@ def test_a_report_changes_nothing() -> None:
     assert told == [("secret", SECRET, 1)]
 
 
-def test_a_long_needle_is_found_whole_or_not_at_all() -> None:
+def test_a_long_secret_is_found_whole_or_not_at_all() -> None:
     """An automaton has its first 64 bytes; another value that begins with them is not it."""
     long = bytes(range(33, 127)) * 2
     for at in (1, 60, 64, 70, len(long) - 1):

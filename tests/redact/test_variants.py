@@ -118,7 +118,7 @@ def test_an_ordinary_key_has_few_forms() -> None:
         "12345678",
     ],
 )
-def test_what_answers_hold_by_chance_is_no_needle(value: str) -> None:
+def test_a_value_that_responses_contain_by_chance_is_weak(value: str) -> None:
     """Short values, and words."""
     why = weak_reason(value.encode())
     assert why is not None
@@ -129,6 +129,6 @@ def test_what_answers_hold_by_chance_is_no_needle(value: str) -> None:
     "value",
     ["a8Kd02kX", "hunter2-hunter2", "correcthorsebatterystaple", "f" * 2 + "0123456789abcdef"],
 )
-def test_what_is_hard_to_guess_is_a_needle(value: str) -> None:
+def test_a_value_that_is_hard_to_guess_is_not_weak(value: str) -> None:
     """From eight random characters on."""
     assert weak_reason(value.encode()) is None

@@ -1,4 +1,4 @@
-"""JSON documents of any form, with what becomes of them when members are masked or dropped."""
+"""JSON documents of any form, and the same with their fields masked or dropped."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 if TYPE_CHECKING:
     from mantlet.sanitize.json_fields import JsonField
 
-#: An object as its members in order, with those that come twice.
-Members = list[tuple[str, Any]]
+#: An object as its fields in order, duplicates included.
+Fields = list[tuple[str, Any]]
 
 NAMES = [
     *("password", "ssn", "access_token", "a", "salt", "", "0", "1", ",", ":", ":{", "]", " "),
@@ -33,7 +33,7 @@ FIELDS = [
 class Object:
     """An object, told from an array."""
 
-    members: Members = field(default_factory=list)
+    fields: Fields = field(default_factory=list)
 
 
 class Raw(str):
@@ -72,9 +72,9 @@ class Writer:
     fields: list[JsonField]
 
     def write(self, value: Any, path: tuple[str, ...] = ()) -> tuple[str, str]:
-        """Return a document, and the same with masked members as `Members` has it."""
+        """Return a document, and the same masked as `FieldMasker` does it."""
         if isinstance(value, Object):
-            return self._join("{}", [self._member(member, path) for member in value.members])
+            return self._join("{}", [self._member(member, path) for member in value.fields])
         if isinstance(value, list):
             items = []
             for index, item in enumerate(value):
@@ -129,7 +129,7 @@ def has_surrogates(text: str) -> bool:
 
 
 def action_for(fields: list[JsonField], name: str | None, path: tuple[str, ...]) -> str | None:
-    """Return what becomes of a member, or of an item, whose name is None."""
+    """Return the action for a field, or for an item, whose name is None."""
     found = None
     for asked in fields:
         if asked.name.startswith("/"):
@@ -148,7 +148,7 @@ def edited(value: Any, fields: list[JsonField], path: tuple[str, ...] = ()) -> A
     """Return what is expected of a document that was read by `read()`."""
     if not isinstance(value, (Object, list)):
         return value
-    entries = value.members if isinstance(value, Object) else [(None, item) for item in value]
+    entries = value.fields if isinstance(value, Object) else [(None, item) for item in value]
     kept: list[tuple[Any, Any]] = []
     for index, (name, inner) in enumerate(entries):
         here = (*path, str(index) if name is None else name)
@@ -161,7 +161,7 @@ def edited(value: Any, fields: list[JsonField], path: tuple[str, ...] = ()) -> A
 
 
 def read(data: bytes) -> Any:
-    """Return a document with the order of its members, and its numbers as they are written."""
+    """Return a document with the order of its fields, and its numbers as they are written."""
     return json.loads(data, object_pairs_hook=Object, parse_float=Raw, parse_int=Raw)
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mantlet.sanitize.escape import EventEscape, JsonEscape, escape_json
+from mantlet.sanitize.body import EventEscape, JsonEscape, escape_json
 from tests.sanitize.documents import bytewise, cut, run
 
 FIVE = ("<", ">", "&", "\u2028", "\u2029")

@@ -73,7 +73,7 @@ def test_a_leak_is_masked_by_as_many_bytes(face: Face) -> None:
 
 @both_faces
 def test_a_leak_that_is_blocked_makes_a_clean_problem(face: Face) -> None:
-    """As long as the head has not gone."""
+    """As long as the headers have not been sent."""
     policy = OutputSanitizer(secrets=[SECRET], leaks=Leaks("block"))
     for app in (answering(f"key {SECRET}"), answering("hello", x_key=SECRET)):
         answer = ask(face, app, policy)
@@ -84,7 +84,7 @@ def test_a_leak_that_is_blocked_makes_a_clean_problem(face: Face) -> None:
 
 @faces
 def test_a_leak_that_is_blocked_late_ends_the_connection(play: Callable[..., Any]) -> None:
-    """The head has gone, so the client is to see that the body is not whole."""
+    """The headers were sent, so the client has to see that the body is incomplete."""
     policy = OutputSanitizer(secrets=[SECRET], leaks=Leaks("block"))
     with pytest.raises(Problem):
         play(policy, [("content-type", "text/plain")], [b"hello ", SECRET.encode(), b" world"])
@@ -117,7 +117,9 @@ def test_a_finding_tells_its_rule_and_place_and_never_the_value(
     assert told.rules == ["secret"] * 3
     assert told[0].fingerprint == told[1].fingerprint != told[2].fingerprint
     assert SECRET not in caplog.text + repr(told)
-    assert caplog.records[0].getMessage() == ("Found secret in an answer (body, byte 0), request -")
+    assert caplog.records[0].getMessage() == (
+        "OutputSanitizer: found secret in the response (body, byte 0), request -"
+    )
     assert caplog.records[0].fingerprint == told[0].fingerprint  # type: ignore[attr-defined]  # of extra
 
 
@@ -431,7 +433,7 @@ def test_events_of_json_are_escaped_as_they_come(play: Callable[..., Any]) -> No
 
 
 @both_faces
-def test_members_are_masked_or_dropped(face: Face) -> None:
+def test_fields_are_masked_or_dropped(face: Face) -> None:
     """By name, glob or pointer, and by route."""
     fields: list[str | JsonField] = [
         "password",
@@ -449,7 +451,7 @@ def test_members_are_masked_or_dropped(face: Face) -> None:
 
 
 @both_faces
-def test_json_as_html_is_reported_or_mended(face: Face) -> None:
+def test_json_as_html_is_reported_or_fixed(face: Face) -> None:
     """A browser would run what is in it."""
     told = Told()
     app = answering('{"a": "<script>"}', "text/html; charset=utf-8")

@@ -190,6 +190,10 @@ class ReportOnly(_Wrapped):
                 result = chunk
                 for fn in new:
                     result = fn(result, more)
+            except Problem as problem:
+                self._report(view, f"stopped the response with {problem.status}")
+                new = ()
+                return chunk
             except Exception as error:  # noqa: BLE001  # a policy that only reports fails nothing
                 self._log_failure(error)
                 new = ()

@@ -1,10 +1,10 @@
-"""What leaves is safe, whatever the app wrote."""
+"""`OutputSanitizer`: make every response safe to send, whatever the app has written."""
 
-from mantlet.sanitize.findings import Finding
-from mantlet.sanitize.head import Cookies, Csp, SecurityHeaders, clear_site_data
+from mantlet.sanitize.headers import Cookies, Csp, SecurityHeaders, clear_site_data
 from mantlet.sanitize.json_fields import JsonField
 from mantlet.sanitize.leaks import Leaks
 from mantlet.sanitize.policy import OutputSanitizer
+from mantlet.sanitize.reporting import Finding
 
 __all__ = [
     "Cookies",

@@ -1,4 +1,4 @@
-"""What is looked for in answers, and what is done about it."""
+"""`Leaks`: the leaks to search for, and the action to take."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -9,53 +9,54 @@ from mantlet.redact.scanner import Scanner
 from mantlet.redact.variants import MIN_SECRET_BYTES, SecretVariant
 from mantlet.sanitize.rules import DEFAULT_GROUPS, DETECTORS, RULES
 
-__all__ = ["Action", "Leaks"]
+__all__ = ["LeakAction", "Leaks"]
 
-Action = Literal["redact", "block", "report"]
+LeakAction = Literal["redact", "block", "report"]
 
 _ID: Final = re.compile(r"[a-z][a-z0-9-]*")
 
 
 class Leaks:
-    """What must not get out, besides the app's own secrets, and what is done when it would.
+    """The leaks to search for, besides the app's own secrets, and the action to take.
 
     Args:
-        action: ``"redact"``: each byte of a leak is replaced by ``*``, so that lengths stay;
-            ``"block"``: the answer becomes a 500, or the connection is ended where the head has
-            gone; ``"report"``: it is only told.
-        detect: groups of rules: ``"errors"`` (tracebacks, error pages, database errors) and
-            ``"keys"`` (private keys, providers' keys), which are the default; ``"jwt"``,
-            ``"cards"``, ``"iban"``, ``"email"`` and ``"national"``.
-        ignore: ids of single rules that are not used.
-        texts: texts of your own, by the id that they are reported under: names of internal hosts,
-            markers of confidential documents. They are found as they stand.
+        action: ``"redact"`` to replace each byte of a leak by ``*``, which keeps the length;
+            ``"block"`` to replace the response by a 500, or to close the connection if the headers
+            were sent already; ``"report"`` to report leaks and send them. The last is about leaks
+            alone: the rest of the policy stays in force, unlike in its ``mode="report"``.
+        detect: groups of rules: by default ``"errors"`` (tracebacks, error pages, database errors)
+            and ``"keys"`` (private keys, keys of providers); also ``"jwt"``, ``"cards"``,
+            ``"iban"``, ``"email"`` and ``"national"``.
+        ignore: ids of single rules to disable.
+        texts: texts of your own by the id to report them under: names of internal hosts, markers of
+            confidential documents. They are searched for literally.
 
     Raises:
-        TypeError: a text is neither text nor bytes.
-        ValueError: there is no such action, group or rule, or a text has less than 8 bytes.
+        TypeError: a text is neither str nor bytes.
+        ValueError: an action, a group or a rule is unknown, or a text has less than 8 bytes.
     """
 
     def __init__(
         self,
-        action: Action = "redact",
+        action: LeakAction = "redact",
         *,
         detect: Iterable[str] = DEFAULT_GROUPS,
         ignore: Iterable[str] = (),
         texts: Mapping[str, str | bytes] | None = None,
     ) -> None:
-        if action not in get_args(Action):
+        if action not in get_args(LeakAction):
             raise ValueError(f'action must be "redact", "block" or "report", not {action!r}')
         groups = (detect,) if isinstance(detect, str) else tuple(detect)
         known = {*RULES, *DETECTORS}
         for group in groups:
             if group not in known:
-                raise ValueError(f"detect must be some of {sorted(known)}, not {group!r}")
+                raise ValueError(f"detect must be among {sorted(known)}, not {group!r}")
         ignored = {ignore} if isinstance(ignore, str) else set(ignore)
         ids = {rule.id for rules in RULES.values() for rule in rules}
         ids = ids.union(*(detector.ids for detector in DETECTORS.values()))
         if not ignored <= ids:
             raise ValueError(f"ignore must be ids of rules, not {sorted(ignored - ids)}")
-        self.action: Action = action
+        self.action: LeakAction = action
         self.detectors: tuple[Detector, ...] = tuple(
             DETECTORS[group].without(ignored)
             for group in groups
@@ -69,17 +70,16 @@ class Leaks:
                 for literal in rule.literals
                 if rule.id not in ignored
             ),
-            *_own(texts or {}),
+            *_text_matchers(texts or {}),
         )
 
-    def scanner(self, needles: Iterable[SecretVariant]) -> Scanner:
-        """Return what searches for all of this, and for needles."""
-        return Scanner(
-            (*((variant.pattern, variant) for variant in needles), *self.matchers), self.detectors
-        )
+    def scanner(self, variants: Iterable[SecretVariant]) -> Scanner:
+        """Return a scanner for these leaks, and for secrets."""
+        secrets = ((variant.pattern, variant) for variant in variants)
+        return Scanner((*secrets, *self.matchers), self.detectors)
 
 
-def _own(texts: Mapping[str, str | bytes]) -> Iterable[tuple[bytes, Matcher]]:
+def _text_matchers(texts: Mapping[str, str | bytes]) -> Iterable[tuple[bytes, Matcher]]:
     for name, text in texts.items():
         if not _ID.fullmatch(name):
             raise ValueError(f'texts must have ids such as "internal-host", not {name!r}')

@@ -1,4 +1,10 @@
-"""`OutputSanitizer`: what leaves is safe, whatever the app wrote."""
+"""`OutputSanitizer`: make every response safe to send, whatever the app has written.
+
+It makes the headers safe, escapes JSON, masks fields of JSON, and redacts secrets, keys, tracebacks
+and database errors, in responses and in WebSocket messages. Leaks without a recognizable form, such
+as another user's data, are not found, nor are those inside of images, archives and PDF files.
+Bodies are filtered as they stream; only data that may still become a leak is held back.
+"""
 
 from collections.abc import Awaitable, Iterable, Mapping
 from functools import partial
@@ -9,76 +15,83 @@ from mantlet.core.modes import ModeOption, check_mode
 from mantlet.core.policy import Close, Message, Policy, Reply
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
-from mantlet.core.response import Response
+from mantlet.core.response import Filter, Response
 from mantlet.exceptions import ResponseTooLarge
 from mantlet.http.html import HtmlPolicy
 from mantlet.redact.registry import SecretValues, registry_of
 from mantlet.redact.scanner import Scanner
-from mantlet.sanitize.body import Answer, Body, Kind, Stage, kind_of
-from mantlet.sanitize.codings import codings
-from mantlet.sanitize.encoded import Encoded
-from mantlet.sanitize.escape import escape_json
-from mantlet.sanitize.findings import Finding, Findings, Listener
-from mantlet.sanitize.head import Cookies, Head, Preset, SecurityHeaders, looks_like_json
+from mantlet.sanitize.body import (
+    BodyFilter,
+    BodyKind,
+    ResponseContext,
+    classify_body,
+    escape_json,
+    looks_like_json,
+)
+from mantlet.sanitize.compressed import CompressedFilter, supported_codings
+from mantlet.sanitize.headers import Cookies, HeaderPolicy, Preset, SecurityHeaders
+from mantlet.sanitize.html_routes import CleanHtml, HtmlRoutes, charset_of
 from mantlet.sanitize.json_fields import FieldMasker, JsonField
 from mantlet.sanitize.leaks import Leaks
-from mantlet.sanitize.markup import CleanBody, HtmlRoutes, charset_of
-from mantlet.sanitize.search import Search
+from mantlet.sanitize.redactor import Redactor
+from mantlet.sanitize.reporting import Finding, FindingListener, FindingReporter
 
 __all__ = ["OutputSanitizer"]
 
-#: Stands for a content coding that can't be looked into.
-_UNKNOWN: Final = "?"
+#: Represents a content coding that cannot be decompressed.
+_UNSUPPORTED: Final = "?"
 _JSON: Final = "application/json"
-#: RFC 6455, 7.4.1: the endpoint has seen a message that violates its policy.
+#: RFC 6455, 7.4.1: the endpoint received a message that violates its policy.
 _POLICY_VIOLATION: Final = 1008
-#: What a body is that can't be decoded.
-_UNREAD: Final = kind_of(None, scan_binary=True, cleans=False)
+#: The kind of a body that cannot be decompressed.
+_UNDECODED: Final = classify_body(None, scan_binary=True, cleans_html=False)
 _LEAKS: Final = Leaks()
 _COOKIES: Final = Cookies()
-#: Bodies of so many bytes are copied behind the fields, to be searched with them.
-_SMALL: Final = 8 * 1024
-#: How many media types are remembered with what they mean. An app has a handful.
-_KINDS: Final = 256
+#: Bodies up to this size are copied after the header values, to be scanned together with them.
+_SMALL_BODY: Final = 8 * 1024
+#: Maximum number of media types whose kind is cached. An app has a handful.
+_MAX_KINDS: Final = 256
 
 
 class OutputSanitizer(Policy):
-    """See to it that every answer is safe to send: its head, its body, and what must not be in it.
+    """Make every response safe to send: its headers, its body, and its WebSocket messages.
 
-    Without arguments it changes nothing that an app depends on: it removes what names the server,
-    drops header fields that would break the protocol, adds the security fields that no app minds,
-    makes JSON safe inside of HTML, and masks private keys, providers' keys, tracebacks and database
-    errors.
+    The defaults change nothing that an app depends on: they remove headers that reveal the server
+    software or would break the protocol, add security headers that cannot break an app, make JSON
+    safe inside HTML, and redact private keys, keys of providers, tracebacks and database errors.
 
     Args:
-        headers: the security fields: ``"safe"``, ``"api"``, ``"web"`` or one's own; None for none.
-        escape_json: write ``<``, ``>``, ``&``, U+2028 and U+2029 in JSON as escapes, which is the
-            same document to a parser, and harmless where a page has it inside.
-        leaks: what must not get out, and what is done about it; None to look for nothing but
+        headers: the security headers: ``"safe"``, ``"api"``, ``"web"`` or your own; None to add
+            none.
+        escape_json: write ``<``, ``>``, ``&``, U+2028 and U+2029 in JSON as escapes. The document
+            stays the same to a parser, and becomes harmless inside a page.
+        leaks: the leaks to search for, and the action to take; None to only search for
             ``secrets``.
-        secrets: values that must not get out in any form: a `SecretLoader`, or several of text or
-            bytes. Those of less than 8 bytes, or easy to guess, are left out with a warning.
-        mask: members of JSON to mask, at any depth: names, globs or JSON Pointers, or a `JsonField`
-            to drop one, or for a route.
-        html: routes whose HTML is cleaned, with a preset of `mantlet.http.html` or an allow-list.
-        cookies: what is added to cookies; None to leave them.
-        routes: security fields by route, in the place of ``headers``.
-        unsafe_headers: ``"drop"`` a header field that must not be sent as it is, or ``"refuse"``
-            the answer with a 500.
-        json_as_html: JSON that is sent as HTML: ``"report"`` it, or ``"fix"`` its type.
-        undecodable: a body in a coding that can't be looked into: ``"report"`` or ``"block"`` it.
-        scan_binary: look into ``application/octet-stream`` too.
-        max_html_size: the most bytes of HTML that are cleaned; a larger page is a 500.
-        max_decoded_size: the most bytes that a compressed body may have when decoded; one that has
-            more is unreadable.
-        on_finding: called with each `Finding`, and its request.
-        mode: ``"enforce"``; ``"report"`` to change nothing and report what would be changed; or
-            ``"off"``; for all requests, or by route. It is about the whole policy; whether leaks
-            alone are reported or redacted is up to ``leaks``.
+        secrets: values that must not be sent in any encoding: a `SecretLoader`, or several values
+            of text or bytes. Values of less than 8 bytes, or easy to guess, are left out with a
+            warning.
+        mask: fields of JSON to mask, at any depth: names, globs or JSON Pointers, or a `JsonField`
+            to drop one or to limit it to a route.
+        html: routes whose HTML is cleaned, each with a preset of `mantlet.http.html` or an
+            allow-list.
+        cookies: the attributes to add to cookies; None to leave them unchanged.
+        routes: security headers by route, in place of ``headers``.
+        unsafe_headers: ``"drop"`` headers that must not be sent as they are, or ``"refuse"`` the
+            response with a 500.
+        json_as_html: for JSON sent as HTML: ``"report"`` it, or ``"fix"`` its type.
+        undecodable: for a body that cannot be decompressed: ``"report"`` or ``"block"`` it.
+        scan_binary: scan ``application/octet-stream`` too.
+        max_html_size: maximum size of HTML that is cleaned, in bytes; a larger page is a 500.
+        max_decoded_size: maximum size of a compressed body when decompressed, in bytes; a larger
+            one is undecodable.
+        on_finding: called with each `Finding` and its request.
+        mode: ``"enforce"``, ``"report"`` to change nothing and report what would be changed, or
+            ``"off"``; for all requests, or by route. To only report leaks while the rest is
+            enforced, use ``Leaks("report")``.
 
     Raises:
-        ValueError: an option that can't be; the message says which.
-        TypeError: an option of another type than those above.
+        ValueError: an option has an invalid value; the message names it.
+        TypeError: an option has a wrong type.
     """
 
     position = 10
@@ -101,7 +114,7 @@ class OutputSanitizer(Policy):
         scan_binary: bool = False,
         max_html_size: int = 1024 * 1024,
         max_decoded_size: int = 256 * 1024 * 1024,
-        on_finding: Listener | None = None,
+        on_finding: FindingListener | None = None,
         mode: ModeOption = "enforce",
     ) -> None:
         self.mode = check_mode(mode)
@@ -109,102 +122,108 @@ class OutputSanitizer(Policy):
         _check("undecodable", undecodable, "report", "block")
         check_int("max_html_size", max_html_size, unit="bytes")
         check_int("max_decoded_size", max_decoded_size, unit="bytes")
-        self._findings = Findings(on_finding)
-        self._head = Head(
+        self._reporter = FindingReporter(on_finding)
+        self._headers = HeaderPolicy(
             headers=headers,
             cookies=cookies,
             unsafe_headers=unsafe_headers,
             routes=routes or {},
             report=self._report,
         )
-        registry = registry_of(secrets)
-        self._search = None
-        if leaks is not None or registry is not None:
+        self._registry = registry_of(secrets)
+        self._redactor = None
+        if leaks is not None or self._registry is not None:
             leaks = Leaks(detect=()) if leaks is None else leaks
-            self._search = Search(leaks, registry, self._findings)
-        self._members = FieldMasker(mask) if mask else None
+            self._redactor = Redactor(leaks, self._registry, self._reporter)
+        self._masker = FieldMasker(mask) if mask else None
         self._html = HtmlRoutes(html) if html else None
         self._escapes = escape_json
-        self._mends = json_as_html == "fix"
-        self._blocks_unreadable = undecodable == "block"
+        self._fixes_type = json_as_html == "fix"
+        self._blocks_undecodable = undecodable == "block"
         self._scan_binary = scan_binary
         self._max_html_size = max_html_size
         self._max_decoded_size = max_decoded_size
-        self._kinds: dict[str | None, Kind] = {}
-        idle = set()
-        if not self._head.needs_request:
-            idle.add("on_request")
-        if self._search is None:
-            idle.add("on_message")
-        self.disabled_hooks = frozenset(idle)
+        self._kinds: dict[str | None, BodyKind] = {}
+        disabled = set()
+        if not self._headers.needs_request:
+            disabled.add("on_request")
+        if self._redactor is None:
+            disabled.add("on_message")
+        self.disabled_hooks = frozenset(disabled)
 
     def on_request(self, request: Request) -> None:
-        """Hand the app its nonce, where a policy of content needs one."""
-        self._head.on_request(request)
+        """Create the nonce that the app puts into its scripts, if a policy needs one."""
+        self._headers.on_request(request)
 
     def on_response(self, request: Request, response: Response) -> Awaitable[Reply | None] | None:
-        """Make the head safe, and register what looks at the body."""
-        media, coding, values = self._head.apply(request, response)
-        kind = self._kinds.get(media) or self._kind_of(media)
-        scanner = None if self._search is None else self._search.scanner()
+        """Make the headers safe, and register the filters of the body."""
+        media, coding, values = self._headers.apply(request, response)
+        kind = self._kinds.get(media) or self._classify(media)
+        scanner = None
+        if self._redactor is not None:
+            if self._registry is not None and self._registry.has_replaced:
+                self._registry.expire()
+            scanner = self._redactor.scanner
         if response.has_trailers:
-            self._watch_trailers(request, response, scanner)
-        if response.complete and coding is None and kind.plain:  # as it mostly is
+            self._filter_trailers(request, response, scanner)
+        if response.complete and coding is None and kind.plain:  # the usual case
             body = response.first_chunk
             if self._is_clean(values, body, scanner, kind):
                 escaped = escape_json(body) if kind.json and self._escapes else body
                 if escaped is not body:
                     response.transform(lambda _chunk, _more: escaped)
                 return None
-        return self._look_at(Answer(request, response, scanner, kind, coding), values)
+        return self._inspect(ResponseContext(request, response, scanner, kind, coding), values)
 
-    def _is_clean(self, values: bytes, body: bytes, scanner: Scanner | None, kind: Kind) -> bool:
-        """Return whether there is nothing to do about an answer but to escape its JSON."""
+    def _is_clean(
+        self, values: bytes, body: bytes, scanner: Scanner | None, kind: BodyKind
+    ) -> bool:
+        """Return whether a response needs nothing but its JSON to be escaped."""
         if scanner is not None:
-            if len(body) <= _SMALL:  # one search takes less than two
+            if len(body) <= _SMALL_BODY:  # one search takes less time than two
                 if not scanner.is_clean(b"%b\n%b" % (values, body), kind.media):
                     return False
             elif not (scanner.is_clean(values) and scanner.is_clean(body, kind.media)):
                 return False
         if kind.html:
             return not looks_like_json(body, complete=True)
-        return not (kind.json and self._members is not None and self._members.prefilter.find(body))
+        return not (kind.json and self._masker is not None and self._masker.prefilter.find(body))
 
-    def _look_at(self, answer: Answer, values: bytes) -> Awaitable[Reply | None] | None:
-        """Look at the fields of an answer, and see to it that its body is looked at."""
-        request, response, scanner, kind, _ = answer
-        if self._search is not None and scanner is not None and not scanner.is_clean(values):
-            response.raw = self._search.fields(request, scanner, response.raw)
-        if not kind.looked_at or response.is_file or response.status == 206:
+    def _inspect(self, context: ResponseContext, values: bytes) -> Awaitable[Reply | None] | None:
+        """Redact leaks in the headers, and register the filters of the body."""
+        request, response, scanner, kind, _ = context
+        if self._redactor is not None and scanner is not None and not scanner.is_clean(values):
+            response.raw = self._redactor.redact_headers(request, scanner, response.raw)
+        if not kind.scanned or response.is_file or response.status == 206:
             return None
         if kind.html:
             cleaner = None if self._html is None else self._html.for_request(request)
             if cleaner is not None:
-                return self._clean(answer, cleaner)
+                return self._clean_html(context, cleaner)
             if looks_like_json(response.first_chunk, complete=response.full_body is not None):
-                answer = self._mistyped(answer)
-        self._watch(answer)
+                context = self._handle_json_as_html(context)
+        self._filter_body(context)
         return None
 
-    def _watch_trailers(
+    def _filter_trailers(
         self, request: Request, response: Response, scanner: Scanner | None
     ) -> None:
-        """See to it that the fields behind the body are looked at."""
-        response.transform_trailers(partial(self._head.trailers, request))
-        if self._search is not None and scanner is not None:
-            response.transform_trailers(partial(self._search.trailers, request, scanner))
+        """Register the filters of the trailers."""
+        response.transform_trailers(partial(self._headers.trailers, request))
+        if self._redactor is not None and scanner is not None:
+            response.transform_trailers(partial(self._redactor.redact_trailers, request, scanner))
 
-    def _mistyped(self, answer: Answer) -> Answer:
-        """Deal with JSON that is sent as HTML."""
-        self._report(answer.request, "json-as-html", "header content-type")
-        if not self._mends:
-            return answer
-        answer.response.headers.set("Content-Type", _JSON)
-        return answer._replace(kind=self._kind_of(_JSON))
+    def _handle_json_as_html(self, context: ResponseContext) -> ResponseContext:
+        """Report JSON that is sent as HTML, and fix its type if that is wanted."""
+        self._report(context.request, "json-as-html", "header content-type")
+        if not self._fixes_type:
+            return context
+        context.response.headers.set("Content-Type", _JSON)
+        return context._replace(kind=self._classify(_JSON))
 
-    async def _clean(self, answer: Answer, cleaner: CleanBody) -> None:
-        """Clean HTML, which takes all of it."""
-        request, response = answer.request, answer.response
+    async def _clean_html(self, context: ResponseContext, cleaner: CleanHtml) -> None:
+        """Clean HTML, which takes the whole body."""
+        request, response = context.request, context.response
         try:
             await response.body(self._max_html_size)
         except ResponseTooLarge:
@@ -212,83 +231,94 @@ class OutputSanitizer(Policy):
             raise Problem(500) from None
         charset = charset_of(response.headers.get("Content-Type"))
 
-        def cleaned(page: bytes, _more: bool) -> bytes:
+        def clean(page: bytes, _more: bool) -> bytes:
             return cleaner(page, charset)
 
-        coding = self._coding(answer, blocks=True)
+        coding = self._coding(context, blocks=True)
         response.transform(
-            cleaned
+            clean
             if coding is None
-            else self._encoded(answer, coding, cleaned, self._max_html_size, otherwise=None)
+            else self._compressed(context, coding, clean, self._max_html_size, fallback=None)
         )
-        response.headers.set("Content-Type", f"{answer.kind.media}; charset=utf-8")
-        self._watch(answer)
+        response.headers.set("Content-Type", f"{context.kind.media}; charset=utf-8")
+        self._filter_body(context)
 
-    def _watch(self, answer: Answer) -> None:
-        """Register what looks at the body."""
-        _, response, scanner, kind, _ = answer
+    def _filter_body(self, context: ResponseContext) -> None:
+        """Register the filters of the body."""
+        _, response, scanner, kind, _ = context
         structured = kind.json or kind.events
         escapes = self._escapes and structured
-        members = self._members if structured else None
-        if scanner is None and members is None and not escapes:
+        masker = self._masker if structured else None
+        if scanner is None and masker is None and not escapes:
             return
-        coding = self._coding(answer, blocks=self._blocks_unreadable)
-        body = Body(answer, self._search, members, escapes=escapes)
+        coding = self._coding(context, blocks=self._blocks_undecodable)
+        body_filter = BodyFilter(context, self._redactor, masker, escapes=escapes)
         if coding is None:
-            response.transform(body, keeps_length=not escapes and members is None)
+            response.transform(body_filter, keeps_length=not escapes and masker is None)
             return
-        # What can't be decoded may be no more than what it is: it is searched for leaks as such.
-        undecoded = Body(answer._replace(kind=_UNREAD), self._search, None, escapes=False)
-        if coding is _UNKNOWN:
+        # A body that cannot be decompressed may not be compressed at all: scan it as it is.
+        as_sent = context._replace(kind=_UNDECODED)
+        undecoded = BodyFilter(as_sent, self._redactor, None, escapes=False)
+        if coding is _UNSUPPORTED:
             response.transform(undecoded, keeps_length=True)
             return
-        otherwise = None if self._blocks_unreadable else undecoded
+        fallback = None if self._blocks_undecodable else undecoded
         response.transform(
-            self._encoded(answer, coding, body, self._max_decoded_size, otherwise=otherwise)
+            self._compressed(
+                context, coding, body_filter, self._max_decoded_size, fallback=fallback
+            )
         )
 
-    def _encoded(
-        self, answer: Answer, coding: str, inner: Stage, largest: int, *, otherwise: Stage | None
-    ) -> Encoded:
-        unreadable = partial(self._report, answer.request, "undecodable-body", "body")
-        return Encoded(coding, inner, largest, unreadable, otherwise=otherwise)
+    def _compressed(
+        self,
+        context: ResponseContext,
+        coding: str,
+        inner: Filter,
+        limit: int,
+        *,
+        fallback: Filter | None,
+    ) -> CompressedFilter:
+        on_undecodable = partial(self._report, context.request, "undecodable-body", "body")
+        return CompressedFilter(coding, inner, limit, on_undecodable, fallback=fallback)
 
-    def _coding(self, answer: Answer, *, blocks: bool) -> str | None:
-        """Return the coding of a body: None for none, `_UNKNOWN` for one that can't be decoded.
+    def _coding(self, context: ResponseContext, *, blocks: bool) -> str | None:
+        """Return the coding of a body; None if it has none, `_UNSUPPORTED` for an unknown one.
 
         Raises:
-            Problem: it can't be decoded, and is to be blocked.
+            Problem: the coding is unknown, and the body is to be blocked.
         """
-        coding = answer.coding
+        coding = context.coding
         if not coding or coding == "identity":
             return None
-        if coding in codings():
+        if coding in supported_codings():
             return coding
-        self._report(answer.request, "unknown-encoding", "header content-encoding")
+        self._report(context.request, "unknown-encoding", "header content-encoding")
         if blocks:
             raise Problem(502)
-        return _UNKNOWN
+        return _UNSUPPORTED
 
     def on_message(self, request: Request, message: Message) -> Message | Close:
-        """Look at what the app sends over a WebSocket."""
-        search = self._search
-        if search is None or message.direction == "in":
+        """Redact leaks in a WebSocket message of the app."""
+        redactor = self._redactor
+        if redactor is None or message.direction == "in":
             return message
+        if self._registry is not None:
+            self._registry.expire()
         try:
-            data = search.message(request, search.scanner(), message.data)
+            data = redactor.redact_message(request, redactor.scanner, message.data)
         except Problem:
             return Close(_POLICY_VIOLATION)
         return message if data is message.data else Message(data, "out")
 
-    def _kind_of(self, media: str | None) -> Kind:
-        cleans = self._html is not None
-        kind = kind_of(media, scan_binary=self._scan_binary, cleans=cleans)
-        if len(self._kinds) < _KINDS:
+    def _classify(self, media: str | None) -> BodyKind:
+        cleans_html = self._html is not None
+        kind = classify_body(media, scan_binary=self._scan_binary, cleans_html=cleans_html)
+        if len(self._kinds) < _MAX_KINDS:
             self._kinds[media] = kind
         return kind
 
     def _report(self, request: Request, rule: str, place: str) -> None:
-        self._findings.tell(request, Finding(rule, place))
+        self._reporter.report(request, Finding(rule, place))
 
 
 def _check(option: str, value: object, *choices: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mantlet.http.html import clean, json_script
-from mantlet.sanitize.escape import JsonEscape, escape_json
+from mantlet.sanitize.body import JsonEscape, escape_json
 from tests.sanitize.browser.pages import browser, framed, judge, page
 from tests.sanitize.browser.payloads import CONTROLS, PAYLOADS, from_package
 

@@ -11,7 +11,7 @@ from mantlet.http.routing import Routes
 from mantlet.sanitize.event_stream import EventStreamFilter
 from mantlet.sanitize.json_fields.editor import Editor
 from mantlet.sanitize.json_fields.name_scanner import NameScanner
-from mantlet.sanitize.json_fields.names import Action, FieldNames, merge_actions
+from mantlet.sanitize.json_fields.names import Action, NamePatterns, merge_actions
 from mantlet.sanitize.json_fields.pointer_scanner import (
     PointerScanner,
     build_tree,
@@ -164,11 +164,11 @@ def _compile(
     editors: list[MakeEditor] = []
     if pointers or unselective:  # before fields are dropped by name: a pointer may pass them
         drops = any(action == "drop" for _, action in (*pointers, *unselective))
-        names = FieldNames(merge_actions(unselective)) if unselective else None
+        names = NamePatterns(merge_actions(unselective)) if unselective else None
         root = build_tree(merge_actions(pointers))
         editors.append(partial(PointerScanner, root, names, Prefilter(pointer_found), drops=drops))
     if by_name:
-        names = FieldNames(merge_actions(by_name))
+        names = NamePatterns(merge_actions(by_name))
         editors.append(partial(NameScanner, names, Prefilter(name_found)))
     return tuple(editors)
 

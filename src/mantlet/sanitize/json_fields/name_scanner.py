@@ -8,7 +8,7 @@ the last quote before the match to the next quote. It is a field name if a colon
 from typing import Final
 
 from mantlet.sanitize.json_fields.editor import MAX_SPACE, NAME, WHITESPACE, Editor, skip_space
-from mantlet.sanitize.json_fields.names import Action, FieldNames, decode_string
+from mantlet.sanitize.json_fields.names import Action, NamePatterns, decode_string
 from mantlet.sanitize.json_fields.prefilter import Prefilter
 
 __all__ = ["NameScanner"]
@@ -28,7 +28,7 @@ class NameScanner(Editor):
 
     __slots__ = ("_after_comma", "_hits", "_names", "_next_hit", "_prefilter")
 
-    def __init__(self, names: FieldNames, prefilter: Prefilter) -> None:
+    def __init__(self, names: NamePatterns, prefilter: Prefilter) -> None:
         super().__init__()
         self._names = names
         self._prefilter = prefilter

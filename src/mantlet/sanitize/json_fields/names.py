@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from mantlet.sanitize.json_fields.prefilter import parse_pattern
 
-__all__ = ["MAX_RAW_NAME", "Action", "FieldNames", "decode_string", "merge_actions"]
+__all__ = ["MAX_RAW_NAME", "Action", "NamePatterns", "decode_string", "merge_actions"]
 
 Action = Literal["mask", "drop"]
 
@@ -21,7 +21,7 @@ _WHOLE_CHARACTERS: Final = re.compile(rb'(?:[^\\]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4
 _PARTIAL_ESCAPE: Final = re.compile(rb"(?:\\u?[0-9a-fA-F]{0,3})?")
 
 
-class FieldNames:
+class NamePatterns:
     """Names and globs, with the action for the fields that they match.
 
     Args:

@@ -30,7 +30,7 @@ from mantlet.sanitize.json_fields.prefilter import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from mantlet.sanitize.json_fields.names import Action, FieldNames
+    from mantlet.sanitize.json_fields.names import Action, NamePatterns
     from mantlet.sanitize.json_fields.prefilter import Prefilter
 
 __all__ = [
@@ -220,7 +220,7 @@ class PointerScanner(Editor):
     )
 
     def __init__(
-        self, root: PointerNode, names: FieldNames | None, prefilter: Prefilter, *, drops: bool
+        self, root: PointerNode, names: NamePatterns | None, prefilter: Prefilter, *, drops: bool
     ) -> None:
         super().__init__()
         self._top = (root,)

@@ -1,61 +1,78 @@
-"""A rule: literals to find a candidate by, a shape to confirm it, and how far the leak goes."""
+"""`LeakRule` and `PatternDetector`: the two ways to describe a leak."""
 
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final
 
 from mantlet.redact.matches import NEED_MORE, NO_MATCH, MatchEnd, MatchFound, MatchResult
-from mantlet.sanitize.rules.shape import Piece, Shape
+from mantlet.sanitize.rules.incremental_regex import IncrementalPattern, PatternPart
 
-__all__ = ["PAGE", "Extent", "Rule", "is_random", "to_end_of_text"]
+__all__ = [
+    "NUMBER_END",
+    "NUMBER_START",
+    "WORD_CHARS",
+    "Extent",
+    "LeakRule",
+    "PatternDetector",
+    "always",
+    "digits_of",
+    "is_random",
+    "luhn",
+    "to_end_of_body",
+    "to_end_of_text",
+]
 
-#: Says how a leak goes on, by the bytes that were matched and by the body's media type.
+#: Returns the end of an open-ended leak, from the matched bytes and the media type of the body.
 Extent = Callable[[bytes, str | None], MatchEnd | None]
 
-#: To the end of the body.
-_BODY: Final = MatchEnd(None, 1)
-#: To the end of a string in JSON: a quote that is not escaped.
-_STRING: Final = MatchEnd(re.compile(rb'(?<!\\)(?:\\\\)*"'), 2)
-#: To the end of an element's text.
-_ELEMENT: Final = MatchEnd(re.compile(rb"</"), 2)
-#: To a blank line.
-_PARAGRAPH: Final = MatchEnd(re.compile(rb"\r?\n[ \t]{0,8}\r?\n"), 12)
-#: Bits of entropy that a character of a random text has at least, on average.
-_LEAST_ENTROPY: Final = 2.8
+#: Characters that neither precede nor follow a number.
+WORD_CHARS: Final = rb"0-9A-Za-z_"
+NUMBER_START: Final = rb"(?<![%s.\-])" % WORD_CHARS
+NUMBER_END: Final = rb"(?![%s]|[.\-][0-9])" % WORD_CHARS
+
+_END_OF_BODY: Final = MatchEnd(None, 1)
+#: The end of a JSON string: an unescaped quote.
+_END_OF_STRING: Final = MatchEnd(re.compile(rb'(?<!\\)(?:\\\\)*"'), 2)
+#: The end of the text of an HTML element.
+_END_OF_ELEMENT: Final = MatchEnd(re.compile(rb"</"), 2)
+#: A blank line.
+_END_OF_PARAGRAPH: Final = MatchEnd(re.compile(rb"\r?\n[ \t]{0,8}\r?\n"), 12)
+#: Minimum entropy of random text, in bits per character.
+_MIN_ENTROPY: Final = 2.8
 
 
-def PAGE(_matched: bytes, _media: str | None) -> MatchEnd:  # noqa: N802  # it stands for one
-    """Say that a leak is all of a page."""
-    return _BODY
+def to_end_of_body(_matched: bytes, _media: str | None) -> MatchEnd:
+    """Extend a leak to the end of the body, as for a page."""
+    return _END_OF_BODY
 
 
 def to_end_of_text(matched: bytes, media: str | None) -> MatchEnd:
-    """Say that a leak goes on to the end of its text: its string, its element or its paragraph."""
+    """Extend a leak to the end of the surrounding string, element or paragraph."""
     if media is not None and (media.endswith("json") or media == "text/event-stream"):
-        return _STRING
+        return _END_OF_STRING
     if rb"\n" in matched or rb"\"" in matched:
-        return _STRING
+        return _END_OF_STRING
     if media in ("text/html", "application/xhtml+xml", "image/svg+xml"):
-        return _ELEMENT
-    return _PARAGRAPH
+        return _END_OF_ELEMENT
+    return _END_OF_PARAGRAPH
 
 
-class Rule:
-    """What tells a leak.
+class LeakRule:
+    """A leak that begins with a literal.
 
     Args:
-        id: what it is reported as.
-        literals: one of them begins every match.
-        pieces: what stands behind the literal.
-        not_before: a class of characters, none of which comes before the literal.
-        not_behind: a class of characters, none of which follows.
-        check: told the matched bytes; says whether it is one.
-        extent: how the leak goes on behind them; None: not at all.
+        id: the id that it is reported under.
+        literals: alternatives, one of which begins every match.
+        parts: the pattern after the literal.
+        not_preceded_by: a class of characters that must not precede the literal.
+        not_followed_by: a class of characters that must not follow the match.
+        check: called with the matched bytes; returns whether they are a leak.
+        extent: returns how far the leak extends after the match; None if it does not.
     """
 
-    __slots__ = ("_before", "_check", "_extent", "_shape", "id", "literals")
+    __slots__ = ("_check", "_extent", "_pattern", "_preceding", "id", "literals")
 
     fingerprint: Final = None
 
@@ -63,48 +80,119 @@ class Rule:
         self,
         id: str,
         literals: Sequence[bytes],
-        *pieces: Piece,
-        not_before: bytes = b"",
-        not_behind: bytes = b"",
+        *parts: PatternPart,
+        not_preceded_by: bytes = b"",
+        not_followed_by: bytes = b"",
         check: Callable[[bytes], bool] | None = None,
         extent: Extent | None = None,
     ) -> None:
         self.id = id
         self.literals = tuple(literals)
-        self._shape = Shape(pieces, not_behind=not_behind) if pieces or not_behind else None
-        self._before = re.compile(b"(?<![%s])" % not_before) if not_before else None
+        self._pattern = None
+        if parts or not_followed_by:
+            self._pattern = IncrementalPattern(parts, not_followed_by=not_followed_by)
+        self._preceding = re.compile(b"(?<![%s])" % not_preceded_by) if not_preceded_by else None
         self._check = check
         self._extent = extent
 
     def match(
         self, data: bytes, start: int, end: int, more: bool, media: str | None
     ) -> MatchResult:
-        """Say what the literal at a place belongs to."""
-        if self._before is not None and not self._before.match(data, start):
+        """Match the rule where its literal was found."""
+        if self._preceding is not None and not self._preceding.match(data, start):
             return NO_MATCH
         stop = end
-        if self._shape is not None:
-            found = self._shape.match(data, end)
+        if self._pattern is not None:
+            found = self._pattern.match(data, end)
             if found is None:
-                return NEED_MORE if more and self._shape.may_come(data, end) else NO_MATCH
+                return NEED_MORE if more and self._pattern.may_match(data, end) else NO_MATCH
             stop = found.end()
             if more and stop == len(data):
-                return NEED_MORE  # it may be longer, or something else
+                return NEED_MORE  # the match may become longer, or fail
         matched = data[start:stop]
         if self._check is not None and not self._check(matched):
             return NO_MATCH
         return MatchFound(start, stop, self._extent and self._extent(matched, media))
 
     def __repr__(self) -> str:
-        return f"Rule({self.id!r})"
+        return f"LeakRule({self.id!r})"
+
+
+class PatternDetector:
+    """Leaks that have no literal in common: found by regular expressions, confirmed by checks.
+
+    Args:
+        patterns: for each leak its id, its expression, and a check of the matched bytes.
+        tail: matches data, at the end of the body so far, that may still become a match.
+        reach: maximum length of that data in bytes.
+    """
+
+    def __init__(
+        self,
+        patterns: Iterable[tuple[str, bytes, Callable[[bytes], bool]]],
+        tail: bytes,
+        reach: int,
+    ) -> None:
+        self._sources = tuple(patterns)
+        self._patterns = [(id, re.compile(source), check) for id, source, check in self._sources]
+        self._tail = tail
+        self._end = re.compile(tail + rb"\Z")
+        self._reach = reach
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """The ids that leaks are reported under."""
+        return frozenset(id for id, _, _ in self._sources)
+
+    def without(self, ids: Collection[str]) -> "PatternDetector":
+        """Return a detector without some of the leaks."""
+        kept = [source for source in self._sources if source[0] not in ids]
+        return PatternDetector(kept, self._tail, self._reach)
+
+    def find(
+        self, data: bytes, start: int, more: bool, media: str | None
+    ) -> list[tuple[str, int, int]]:
+        """Return the leaks that begin at or after ``start``, each as its id, start and end."""
+        found = [
+            (id, match.start(), match.end())
+            for id, pattern, check in self._patterns
+            for match in pattern.finditer(data, start)
+            if check(match[0]) and not (more and match.end() == len(data))
+        ]
+        return sorted(found, key=_start)
+
+    def tail(self, data: bytes) -> int:
+        """Return how many bytes at the end of the data may become a leak when more follow."""
+        match = self._end.search(data, max(0, len(data) - self._reach))
+        return len(data) - match.start() if match else 0
+
+
+def _start(found: tuple[str, int, int]) -> int:
+    return found[1]
 
 
 def is_random(matched: bytes) -> bool:
-    """Return whether a key looks made at random, and not like an example or a placeholder."""
+    """Return whether a key looks random, and not like an example or a placeholder."""
     key = matched.rpartition(b"_" if b"_" in matched[:12] else b"-")[2] or matched
     key = key if len(key) >= 12 else matched
     if b"EXAMPLE" in matched or b"xxxx" in matched.lower():
         return False
     counts = Counter(key).values()
     bits = -sum(count / len(key) * math.log2(count / len(key)) for count in counts)
-    return bits >= _LEAST_ENTROPY
+    return bits >= _MIN_ENTROPY
+
+
+def digits_of(matched: bytes) -> list[int]:
+    """Return the digits in the matched bytes."""
+    return [byte - 48 for byte in matched if 48 <= byte <= 57]
+
+
+def always(_matched: bytes) -> bool:
+    """Confirm a match without check digits."""
+    return True
+
+
+def luhn(digits: list[int]) -> bool:
+    """Return whether the last digit is the Luhn check digit (ISO/IEC 7812-1, annex B)."""
+    total = sum(digits[-1::-2]) + sum(sum(divmod(2 * digit, 10)) for digit in digits[-2::-2])
+    return total % 10 == 0

@@ -1,4 +1,4 @@
-"""What was found in an answer, and how that is told."""
+"""Report findings: log them, and call the listener."""
 
 import logging
 import os
@@ -12,25 +12,25 @@ from typing import Final
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet.core.request import Request
 
-__all__ = ["Finding", "Findings", "Listener"]
+__all__ = ["Finding", "FindingListener", "FindingReporter"]
 
 log = logging.getLogger("mantlet.sanitize")
 
-#: So many findings of one exchange are told; the rest is dealt with in silence.
-_MOST: Final = 100
+#: Maximum findings reported per request; further ones are still redacted.
+_MAX_FINDINGS: Final = 100
 _FINGERPRINT_BYTES: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that should not have been in an answer.
+    """Content that should not have been in a response.
 
     Attributes:
-        rule: the id of what found it, such as ``"github-token"``.
-        place: where it was, in words: ``"body, byte 1024"``, ``"header location"``. It holds
-            nothing that the app or the client chose but the names of header fields.
-        fingerprint: tells like values from others, within this process; empty where there is no
-            value, as of a header field that was dropped.
+        rule: the id of the rule that found it, such as ``"github-token"``.
+        place: a description of its position: ``"body, byte 1024"``, ``"header location"``. Apart
+            from header names, it contains no data of the app or the client.
+        fingerprint: identifies equal values within this process; empty if there is no value, as
+            with a dropped header.
     """
 
     rule: str
@@ -38,64 +38,65 @@ class Finding:
     fingerprint: str = ""
 
 
-Listener = Callable[[Finding, Request], object]
+FindingListener = Callable[[Finding, Request], object]
 
 
-class Findings:
-    """Tells of findings: a log record on ``mantlet.sanitize``, and who listens.
+class FindingReporter:
+    """Report findings: as log records on ``mantlet.sanitize``, and to a listener.
 
-    Of one rule and value, ten records are written a minute, then the 100th, the 1,000th and so on.
+    Log records are throttled: for each rule and value, ten are written per minute, then the 100th,
+    the 1,000th and so on.
 
     Args:
-        listener: called with each finding. What it raises is logged.
+        listener: called with each finding. Exceptions that it raises are logged.
 
     Raises:
-        ValueError: the listener is no plain function.
+        ValueError: the listener is not a plain function.
     """
 
-    def __init__(self, listener: Listener | None = None) -> None:
+    def __init__(self, listener: FindingListener | None = None) -> None:
         checked: object = listener
         if checked is not None and (not callable(checked) or iscoroutinefunction(checked)):
             raise ValueError(f"on_finding must be a plain function, not {checked!r}")
         self._listener = listener
-        self._storms = LogThrottle()
+        self._throttle = LogThrottle()
         self._key = os.urandom(32)
 
     def fingerprint(self, value: bytes) -> str:
-        """Return a short keyed hash of what was found."""
+        """Return a short keyed hash of a value."""
         return blake2b(value, digest_size=_FINGERPRINT_BYTES, key=self._key).hexdigest()
 
-    def tell(self, request: Request, finding: Finding) -> None:
-        """Tell of one finding."""
+    def report(self, request: Request, finding: Finding) -> None:
+        """Report one finding."""
         own = request.local(self)
         count = own["findings"] = own.get("findings", 0) + 1
-        if count > _MOST:
+        if count > _MAX_FINDINGS:
             return
         if log.isEnabledFor(logging.WARNING):
             self._log(request, finding)
         if self._listener is not None:
             try:
                 self._listener(finding, request)
-            except Exception:  # the answer does not depend on it
+            except Exception:  # the response does not depend on it
                 log.exception("OutputSanitizer: on_finding failed")
 
     def _log(self, request: Request, finding: Finding) -> None:
-        untold = self._storms.suppressed(f"{finding.rule} {finding.fingerprint}")
-        if untold is None:
+        suppressed = self._throttle.suppressed(f"{finding.rule} {finding.fingerprint}")
+        if suppressed is None:
             return
         request_id = request.state._request_id or "-"
-        with suppress(Exception):  # of a handler or a filter
+        with suppress(Exception):  # raised by a handler or a filter
             log.warning(
-                "Found %s in an answer (%s), request %s%s",
+                "OutputSanitizer: found %s in the response (%s), request %s%s",
                 finding.rule,
                 finding.place,
                 request_id,
-                f" (and {untold} more like it)" if untold else "",
+                f" (and {suppressed} more like it)" if suppressed else "",
                 extra={
                     "request_id": request_id,
                     "rule": finding.rule,
                     "place": finding.place,
                     "fingerprint": finding.fingerprint,
-                    "repeats": untold,
+                    "repeats": suppressed,
                 },
             )

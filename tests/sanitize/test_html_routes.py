@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from mantlet.http.html import HtmlPolicy
-from mantlet.sanitize.markup import HtmlRoutes, charset_of
+from mantlet.sanitize.html_routes import HtmlRoutes, charset_of
 from tests.sanitize.test_json_fields import request
 
 if TYPE_CHECKING:
-    from mantlet.sanitize.markup import CleanBody
+    from mantlet.sanitize.html_routes import CleanHtml
 
 BODY = b"<p onclick=x>hi <a href=/y>you</a><script>1</script></p>"
 
 
-def cleaner(preset: str | HtmlPolicy = "ugc") -> CleanBody:
+def cleaner(preset: str | HtmlPolicy = "ugc") -> CleanHtml:
     """Return what cleans the bodies of one route."""
     found = HtmlRoutes({"/comments/*": preset}).for_request(request(path="/comments/1"))
     assert found is not None

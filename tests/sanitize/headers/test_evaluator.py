@@ -1,4 +1,4 @@
-"""The presets' policies of content, as Google's csp_evaluator judges them.
+"""The Content-Security-Policies of the presets, as Google's csp_evaluator rates them.
 
 It is a package of npm: where node and npm are, the test installs it for itself.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mantlet.sanitize import Csp
-from mantlet.sanitize.head.security import PRESETS
+from mantlet.sanitize.headers.security import PRESETS
 
 SCRIPT = Path(__file__).with_name("evaluate.cjs")
 #: csp_evaluator's severities; those below are remarks, such as that older browsers lack a keyword.

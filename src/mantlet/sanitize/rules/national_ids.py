@@ -1,23 +1,23 @@
-"""National numbers of persons that have check digits, and that of the US, which has a form alone.
+"""National identification numbers with check digits, and the US number, which only has a format.
 
-Numbers that could as well be a time or a row's id are looked for in the groups alone that they are
-written in.
+Numbers that could also be a timestamp or the id of a row are only found if they are written in
+their usual groups.
 """
 
 from collections.abc import Iterable
 from datetime import date
 from typing import Final
 
-from mantlet.sanitize.rules.detector import (
-    BEFORE,
-    BEHIND,
+from mantlet.sanitize.rules.rule import (
+    NUMBER_END,
+    NUMBER_START,
     PatternDetector,
     always,
     digits_of,
     luhn,
 )
 
-__all__ = ["NATIONAL"]
+__all__ = ["NATIONAL_IDS"]
 
 
 def _weighted(digits: list[int], weights: Iterable[int]) -> int:
@@ -25,13 +25,13 @@ def _weighted(digits: list[int], weights: Iterable[int]) -> int:
 
 
 def _is_nhs(matched: bytes) -> bool:
-    """NHS Data Dictionary, "NHS NUMBER": weights 10 to 2, modulo 11."""
+    """Check a UK NHS number (NHS Data Dictionary): weights 10 to 2, modulo 11."""
     digits = digits_of(matched)
     return 11 - _weighted(digits, range(10, 1, -1)) % 11 == (digits[9] or 11)
 
 
 def _is_nir(matched: bytes) -> bool:
-    """The French number: 97 less the remainder by 97."""
+    """Check a French NIR: 97 minus the remainder modulo 97."""
     text = matched.decode().replace(" ", "").replace("2A", "19").replace("2B", "18")
     return 97 - int(text[:13]) % 97 == int(text[13:])
 
@@ -40,14 +40,14 @@ _DNI_LETTERS: Final = "TRWAGMYFPDXBNJZSQVHLCKE"
 
 
 def _is_dni(matched: bytes) -> bool:
-    """The Spanish DNI and NIE: a letter by the remainder by 23."""
+    """Check a Spanish DNI or NIE: a letter for the remainder modulo 23."""
     text = matched.decode().replace("-", "")
     number = text[:-1].translate(str.maketrans("XYZ", "012"))
     return _DNI_LETTERS[int(number) % 23] == text[-1]
 
 
 def _is_codice_fiscale(matched: bytes) -> bool:
-    """The Italian tax code: its last letter, by the decree of 23 December 1976."""
+    """Check an Italian tax code: its last letter, by the decree of 23 December 1976."""
     odd = [
         1,
         0,
@@ -82,7 +82,7 @@ def _is_codice_fiscale(matched: bytes) -> bool:
 
 
 def _is_pesel(matched: bytes) -> bool:
-    """The Polish number: weights 1, 3, 7, 9, and a date of birth."""
+    """Check a Polish PESEL: weights 1, 3, 7, 9, and a date of birth."""
     digits = digits_of(matched)
     year, month, day = (int(matched[at : at + 2]) for at in (0, 2, 4))
     century = {0: 1900, 1: 2000, 2: 2100, 3: 2200, 4: 1800}[month // 20]
@@ -94,7 +94,7 @@ def _is_pesel(matched: bytes) -> bool:
 
 
 def _is_cpf(matched: bytes) -> bool:
-    """The Brazilian number: two digits modulo 11."""
+    """Check a Brazilian CPF: two digits modulo 11."""
     digits = digits_of(matched)
     for count in (9, 10):
         expected = _weighted(digits[:count], range(count + 1, 1, -1)) * 10 % 11 % 10
@@ -104,11 +104,11 @@ def _is_cpf(matched: bytes) -> bool:
 
 
 def _is_sin(matched: bytes) -> bool:
-    """The Canadian number: Luhn's digit."""
+    """Check a Canadian SIN: a Luhn digit."""
     return luhn(digits_of(matched))
 
 
-#: Verhoeff's tables, of the dihedral group of ten elements.
+#: Verhoeff's permutations.
 _PERMUTED: Final = (
     "0123456789", "1576283094", "5803796142", "8916043527",
     "9453126870", "4286573901", "2793806415", "7046913258",
@@ -116,7 +116,7 @@ _PERMUTED: Final = (
 
 
 def _is_aadhaar(matched: bytes) -> bool:
-    """The Indian number: Verhoeff's digit."""
+    """Check an Indian Aadhaar number: a Verhoeff digit."""
     check = 0
     for place, digit in enumerate(reversed(digits_of(matched))):
         check = _product(check, int(_PERMUTED[place % 8][digit]))
@@ -131,12 +131,12 @@ def _product(one: int, other: int) -> int:
 
 
 def _number(pattern: bytes) -> bytes:
-    return BEFORE + pattern + BEHIND
+    return NUMBER_START + pattern + NUMBER_END
 
 
-NATIONAL: Final = PatternDetector(
+NATIONAL_IDS: Final = PatternDetector(
     [
-        # Social Security Administration: never 000, 666 or 900 to 999; it has no check digit.
+        # Social Security Administration: never 000, 666 or 900 to 999; there is no check digit.
         ("us-ssn", _number(rb"(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}"), always),
         ("uk-nhs-number", _number(rb"[0-9]{3}([ -])[0-9]{3}\1[0-9]{4}"), _is_nhs),
         (

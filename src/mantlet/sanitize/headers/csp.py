@@ -1,4 +1,4 @@
-"""`Csp`: a Content-Security-Policy, checked where it is made (Content Security Policy Level 3)."""
+"""`Csp`: a Content-Security-Policy, validated at construction (CSP Level 3)."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -6,8 +6,8 @@ from typing import Final
 
 __all__ = ["Csp"]
 
-#: CSP Level 3, 6, and what else IANA's registry of Content Security Policy Directives has, with two
-#: that browsers do not take any more, and no harm is in: many a site's policy still has them.
+#: CSP Level 3, 6, and the other entries of IANA's registry of Content Security Policy Directives,
+#: with two harmless ones that browsers no longer support but many sites still send.
 _DIRECTIVES: Final = frozenset(
     [
         "base-uri",
@@ -42,9 +42,9 @@ _DIRECTIVES: Final = frozenset(
     ]
 )
 _WITHOUT_VALUE: Final = frozenset({"block-all-mixed-content", "upgrade-insecure-requests"})
-#: Those that are the strictest without any.
+#: Directives that are strictest without a value.
 _MAY_BE_EMPTY: Final = _WITHOUT_VALUE | {"sandbox", "trusted-types"}
-#: Directives whose values are no sources.
+#: Directives whose values are not sources.
 _NO_SOURCES: Final = frozenset({"plugin-types", "report-to", "report-uri", "trusted-types"})
 #: Directives with values of their own: Trusted Types, 4; WebRTC in CSP Level 3, 6.3.2; HTML, 7.1.5.
 _CHOICES: Final = {
@@ -79,13 +79,13 @@ _KEYWORDS: Final = frozenset(
 )
 _QUOTED: Final = frozenset(f"'{keyword}'" for keyword in _KEYWORDS)
 _WITH_NONCE: Final = ("script-src", "style-src")
-#: Stands for the nonce of a request. It is no value that a source may have.
+#: Placeholder for the nonce of a request; not allowed in a source.
 _PLACE: Final = "\x00"
-# CSP Level 3, 2.3.1: no semicolon, comma, control or anything beyond ASCII.
+# CSP Level 3, 2.3.1: printable ASCII except semicolon and comma.
 _VALUE: Final = re.compile(r"[!-+\--:<-~]+")
 _HASH_OR_NONCE: Final = re.compile(r"'(?:nonce|sha(?:256|384|512))-[A-Za-z0-9+/_-]+={0,2}'")
 _UNQUOTED: Final = re.compile(r"(?:nonce|sha(?:256|384|512))-.*", re.IGNORECASE)
-#: A scheme, or a host with what may be around it. Browsers take no query and no address of IPv6.
+#: A scheme, or a host with its scheme, port and path. Browsers accept neither queries nor IPv6.
 _PLACES: Final = re.compile(
     r"[A-Za-z][A-Za-z0-9+.-]*:"
     r"|(?:[A-Za-z][A-Za-z0-9+.-]*://)?(?:\*|(?:\*\.)?[\w-]+(?:\.[\w-]+)*\.?)(?::(?:[0-9]+|\*))?(?:/[^?#]*)?"
@@ -96,15 +96,15 @@ class Csp:
     """A Content-Security-Policy.
 
     Args:
-        directives: what may be loaded, by directive: ``{"default-src": ["'self'"]}``.
-        nonce: give the scripts and styles of each answer a nonce, which the app finds in
-            ``mantlet.state(...).csp_nonce`` and puts into ``<script nonce="...">``. A directive
-            that is ``'none'`` stays so.
+        directives: the allowed sources by directive: ``{"default-src": ["'self'"]}``.
+        nonce: allow scripts and styles with the nonce of the response, which the app reads from
+            ``mantlet.state(...).csp_nonce`` and writes as ``<script nonce="...">``. A directive
+            that is ``'none'`` is not changed.
         **more: directives as keywords: ``default_src=["'self'"]``.
 
     Raises:
-        TypeError: a directive's value is not text, and not several.
-        ValueError: there is no such directive, a source is malformed, or there is none at all.
+        TypeError: the sources of a directive are not text.
+        ValueError: a directive is unknown, a source is malformed, or there are no directives.
     """
 
     __slots__ = ("_directives", "_parts", "nonce")
@@ -117,7 +117,7 @@ class Csp:
         **more: str | Iterable[str],
     ) -> None:
         if not isinstance(directives, Mapping | None):
-            raise TypeError(f"directives must be sources by directive, not {directives!r}")
+            raise TypeError(f"directives must map directives to sources, not {directives!r}")
         given = dict(directives or {})
         for keyword, sources in more.items():
             name = keyword.replace("_", "-")
@@ -125,17 +125,17 @@ class Csp:
                 raise ValueError(f"{name} must not be given twice")
             given[name] = sources
         if not given:
-            raise ValueError("directives must not be empty, for that would be no policy")
+            raise ValueError("directives must not be empty: an empty policy allows everything")
         self._directives = {name: _sources(name, sources) for name, sources in given.items()}
         self.nonce = nonce
         if nonce and not any(self._has_nonce(name) for name in self._directives):
             raise ValueError("nonce must not be True without a script-src or a style-src")
-        self._parts = self._written().split(_PLACE)
+        self._parts = self._serialize().split(_PLACE)
 
     def extend(self, **more: str | Iterable[str]) -> "Csp":
-        """Return this policy with further sources: ``extend(img_src=["https://cdn.example"])``.
+        """Return this policy with more sources: ``extend(img_src=["https://cdn.example"])``.
 
-        A directive that it has not had begins with them; ``'none'`` gives way.
+        Missing directives are added, and ``'none'`` is replaced.
         """
         directives = {name: list(sources) for name, sources in self._directives.items()}
         for keyword, sources in more.items():
@@ -145,21 +145,21 @@ class Csp:
         return Csp(directives, nonce=self.nonce)
 
     def value(self, nonce: str = "") -> str:
-        """Return the field's value.
+        """Return the value of the header.
 
         Args:
-            nonce: of the answer, where the policy has one.
+            nonce: the nonce of the response, if the policy has one.
         """
         return nonce.join(self._parts)
 
-    def _written(self) -> str:
-        written = []
+    def _serialize(self) -> str:
+        parts = []
         for name, sources in self._directives.items():
             values = [name, *sources]
             if self.nonce and self._has_nonce(name):
                 values.insert(1, f"'nonce-{_PLACE}'")
-            written.append(" ".join(values))
-        return "; ".join(written)
+            parts.append(" ".join(values))
+        return "; ".join(parts)
 
     def _has_nonce(self, name: str) -> bool:
         return name in _WITH_NONCE and self._directives[name] != ["'none'"]
@@ -176,22 +176,22 @@ class Csp:
 
 def _sources(name: str, sources: str | Iterable[str]) -> list[str]:
     if name not in _DIRECTIVES:
-        raise ValueError(f'a directive must be one of CSP, such as "script-src", not {name!r}')
+        raise ValueError(f'directives must be those of CSP, such as "script-src", not {name!r}')
     if not isinstance(sources, Iterable):
-        raise TypeError(f"{name} must have texts as sources, not {sources!r}")
+        raise TypeError(f"{name} must have text as sources, not {sources!r}")
     values = sources.split() if isinstance(sources, str) else list(sources)
     if not all(isinstance(value, str) for value in values):
-        raise TypeError(f"{name} must have texts as sources, not {sources!r}")
+        raise TypeError(f"{name} must have text as sources, not {sources!r}")
     for value in values:
         if not _VALUE.fullmatch(value):
-            raise ValueError(f"{name} has the source {value!r}, which must not stand in a policy")
+            raise ValueError(f"{name} has the source {value!r}, with characters not allowed in CSP")
         if name not in _NO_SOURCES:
             _check_source(name, value)
     if (name in _WITHOUT_VALUE) if values else (name not in _MAY_BE_EMPTY):
         wanted = "no value" if values else "at least one source, such as \"'none'\""
         raise ValueError(f"{name} must have {wanted}")
     if "'none'" in values and len(values) > 1:
-        raise ValueError(f"{name} must not have 'none' beside other sources")
+        raise ValueError(f"{name} must not have 'none' together with other sources")
     return values
 
 
@@ -204,6 +204,8 @@ def _check_source(name: str, value: str) -> None:
         raise ValueError(f"{name} has {value!r}, a keyword: write it in quotes, \"'{value}'\"")
     elif "'" in value:
         if value not in _QUOTED and not _HASH_OR_NONCE.fullmatch(value):
-            raise ValueError(f"{name} has {value!r}, which is no keyword of CSP")
+            raise ValueError(f"{name} has {value!r}, which is not a keyword of CSP")
     elif not _PLACES.fullmatch(value):
-        raise ValueError(f"{name} has {value!r}, which is no source such as https://cdn.example")
+        raise ValueError(
+            f"{name} has {value!r}, which is not a valid source; write one such as https://cdn.example"
+        )

@@ -1,21 +1,21 @@
-"""Private keys, and keys of providers that have a form to tell them by.
+"""Private keys, and API keys of providers in a recognizable format.
 
-The forms are those that the providers document, or that their own scanners publish. What is shown
-as an example (``AKIAIOSFODNN7EXAMPLE``) or is no random text is none.
+The formats are those that the providers document or that their own scanners publish. Examples from
+documentation (``AKIAIOSFODNN7EXAMPLE``) and text that is not random do not match.
 """
 
 import re
 from typing import Final
 
 from mantlet.redact.matches import MatchEnd
-from mantlet.sanitize.rules.rule import Rule, is_random
-from mantlet.sanitize.rules.shape import any_of, run, text
+from mantlet.sanitize.rules.incremental_regex import literal, one_of, repeat
+from mantlet.sanitize.rules.rule import LeakRule, is_random
 
 __all__ = ["JWT", "KEYS"]
 
 _WORD: Final = rb"A-Za-z0-9_"
 _DASHED: Final = rb"A-Za-z0-9_\-"
-#: Where a private key's text ends: at its last line, or with what it stands in.
+#: A private key ends at its last line, or at the end of the surrounding string or element.
 _KEY_END: Final = MatchEnd(re.compile(rb'-----END |["<]'), 9)
 
 
@@ -23,24 +23,24 @@ def _key_text(_matched: bytes, _media: str | None) -> MatchEnd:
     return _KEY_END
 
 
-def _token(id: str, literals: list[bytes], chars: bytes, least: int, most: int) -> Rule:
-    return Rule(
+def _token(id: str, literals: list[bytes], chars: bytes, least: int, most: int) -> LeakRule:
+    return LeakRule(
         id,
         literals,
-        run(chars, least, most, whole=True),
-        not_before=_WORD,
-        not_behind=chars,
+        repeat(chars, least, most, possessive=True),
+        not_preceded_by=_WORD,
+        not_followed_by=chars,
         check=is_random,
     )
 
 
 KEYS: Final = (
-    Rule(
+    LeakRule(
         "private-key",
         [b"-----BEGIN "],
-        run(rb"A-Z0-9 ", 0, 30),
-        text(b"PRIVATE KEY"),
-        any_of(b"-----", b" BLOCK-----"),
+        repeat(rb"A-Z0-9 ", 0, 30),
+        literal(b"PRIVATE KEY"),
+        one_of(b"-----", b" BLOCK-----"),
         extent=_key_text,
     ),
     _token("aws-access-key", [b"AKIA", b"ASIA"], rb"A-Z0-9", 16, 16),
@@ -52,14 +52,14 @@ KEYS: Final = (
         "slack-token", [b"xoxb-", b"xoxp-", b"xoxs-", b"xapp-"],
         rb"A-Za-z0-9\-", 20, 255,
     ),
-    Rule(
+    LeakRule(
         "slack-webhook",
         [b"hooks.slack.com/services/"],
-        run(rb"A-Z0-9", 8, 16),
-        text(b"/"),
-        run(rb"A-Z0-9", 8, 16),
-        text(b"/"),
-        run(rb"A-Za-z0-9", 20, 40),
+        repeat(rb"A-Z0-9", 8, 16),
+        literal(b"/"),
+        repeat(rb"A-Z0-9", 8, 16),
+        literal(b"/"),
+        repeat(rb"A-Za-z0-9", 20, 40),
         check=is_random,
     ),
     _token("google-api-key", [b"AIza"], _DASHED, 35, 35),
@@ -72,36 +72,36 @@ KEYS: Final = (
     _token("shopify-token", [b"shpat_"], rb"a-fA-F0-9", 32, 32),
     _token("vault-token", [b"hvs."], _DASHED, 24, 255),
     _token("docker-token", [b"dckr_pat_"], _DASHED, 20, 64),
-    Rule(
+    LeakRule(
         "sendgrid-key",
         [b"SG."],
-        run(_DASHED, 22, 22),
-        text(b"."),
-        run(_DASHED, 43, 43),
-        not_before=_WORD,
-        not_behind=_DASHED,
+        repeat(_DASHED, 22, 22),
+        literal(b"."),
+        repeat(_DASHED, 43, 43),
+        not_preceded_by=_WORD,
+        not_followed_by=_DASHED,
         check=is_random,
     ),
-    Rule(
+    LeakRule(
         "azure-storage-key",
         [b"AccountKey="],
-        run(rb"A-Za-z0-9+/", 86, 86),
-        text(b"=="),
+        repeat(rb"A-Za-z0-9+/", 86, 86),
+        literal(b"=="),
         check=is_random,
     ),
 )  # fmt: skip
 
 #: JSON Web Tokens whose header begins with its algorithm, its type or its key (RFC 7519, 3).
 JWT: Final = (
-    Rule(
+    LeakRule(
         "jwt",
         [b"eyJhbGciOi", b"eyJ0eXAiOi", b"eyJraWQiOi"],
-        run(_DASHED, 4, 1000),
-        text(b"."),
-        run(_DASHED, 8, 3000),
-        text(b"."),
-        run(_DASHED, 20, 1000),
-        not_before=_DASHED,
-        not_behind=_DASHED,
+        repeat(_DASHED, 4, 1000),
+        literal(b"."),
+        repeat(_DASHED, 8, 3000),
+        literal(b"."),
+        repeat(_DASHED, 20, 1000),
+        not_preceded_by=_DASHED,
+        not_followed_by=_DASHED,
     ),
 )

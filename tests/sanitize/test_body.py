@@ -1,8 +1,8 @@
-"""What the head says of a body, and what the body says of itself."""
+"""JSON that is sent as HTML is recognized by its body."""
 
 import pytest
 
-from mantlet.sanitize.head import looks_like_json
+from mantlet.sanitize.body import looks_like_json
 
 
 @pytest.mark.parametrize(

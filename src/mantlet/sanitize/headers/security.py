@@ -1,26 +1,26 @@
-"""`SecurityHeaders`: the fields that tell a browser what a site never does, and the presets.
+"""`SecurityHeaders`: the security headers of responses, and presets of them.
 
-The fields and their values are those of the OWASP Secure Headers Project and of the OWASP REST
-Security Cheat Sheet. What each is for:
+The headers and values follow the OWASP Secure Headers Project and the OWASP REST Security Cheat
+Sheet. Their purposes:
 
 ===================================  =============================================================
-field                                why
+header                               purpose
 ===================================  =============================================================
-Strict-Transport-Security            the first plain request is the last one (RFC 6797); only sent
+Strict-Transport-Security            only the first request can be plain http (RFC 6797); only sent
                                      over https
-Content-Security-Policy              a script that got into a page does not run
-X-Content-Type-Options               what is no script is not run as one
-X-Frame-Options                      the page is not framed to have its buttons clicked; for
-                                     browsers without frame-ancestors
-Referrer-Policy                      URLs, with what is in them, are not told to other sites
-Permissions-Policy                   what got into a page can't use the camera and the like
-Cross-Origin-Opener-Policy           a page that opened this one can't reach into it
-Cross-Origin-Embedder-Policy         nothing is loaded that does not want to be
-Cross-Origin-Resource-Policy         other sites' pages can't load this into their process
-Cache-Control                        no cache keeps what was answered to one user
+Content-Security-Policy              an injected script does not run
+X-Content-Type-Options               a response that is not a script is not run as one
+X-Frame-Options                      the page cannot be framed for clickjacking; for browsers
+                                     without frame-ancestors
+Referrer-Policy                      URLs, which may contain secrets, are not sent to other sites
+Permissions-Policy                   injected content cannot use the camera and similar features
+Cross-Origin-Opener-Policy           a page that opened this one has no access to it
+Cross-Origin-Embedder-Policy         only resources that allow it are embedded
+Cross-Origin-Resource-Policy         pages of other sites cannot load this into their process
+Cache-Control                        no cache stores the response to a single user
 ===================================  =============================================================
 
-``X-XSS-Protection`` is not among them: browsers have dropped it, since it could be used against the
+``X-XSS-Protection`` is not among them: browsers have removed it, since it could be used against the
 pages that it was meant to protect.
 """
 
@@ -30,14 +30,64 @@ from dataclasses import dataclass, fields
 from typing import Final, Literal, get_args
 
 from mantlet.http.headers import check_value
-from mantlet.sanitize.head.csp import Csp
+from mantlet.sanitize.headers.csp import Csp
 
-__all__ = ["PRESETS", "Preset", "SecurityHeaders", "security_headers"]
+__all__ = [
+    "CACHING",
+    "HSTS",
+    "PRESETS",
+    "REVEALING",
+    "SINGLE_VALUED",
+    "Preset",
+    "SecurityHeaders",
+    "clear_site_data",
+    "security_headers",
+]
+
+#: Headers that reveal the server software or its version: those on the list of the OWASP Secure
+#: Headers Project that have no other purpose.
+REVEALING: Final = frozenset(
+    {
+        "liferay-portal",
+        "server",
+        "x-aspnet-version",
+        "x-aspnetmvc-version",
+        "x-cf-powered-by",
+        "x-cms",
+        "x-content-encoded-by",
+        "x-framework",
+        "x-generated-by",
+        "x-generator",
+        "x-php-version",
+        "x-powered-by",
+        "x-powered-by-plesk",
+        "x-powered-cms",
+        "x-redirect-by",
+        "x-server-powered-by",
+        "x-turbo-charged-by",
+        "x-version",
+    }
+)
+#: Headers that show that the app itself controls caching.
+CACHING: Final = frozenset({"cache-control", "expires", "pragma"})
+HSTS: Final = "strict-transport-security"
+#: Headers with a single value. If they are repeated, browsers use the first of some, and ignore
+#: others altogether (RFC 6797, 8.1; HTML, 7.1.3 and 7.1.4; Fetch, 3.7).
+SINGLE_VALUED: Final = frozenset(
+    [
+        HSTS,
+        "x-content-type-options",
+        "x-frame-options",
+        "cross-origin-opener-policy",
+        "cross-origin-embedder-policy",
+        "cross-origin-resource-policy",
+    ]
+)
 
 Preset = Literal["safe", "api", "web"]
 NoStore = Literal["credentials", "always"]
 
-#: Those that the cheat sheet and the Secure Headers Project name, as far as browsers know them.
+#: The features that the cheat sheet and the Secure Headers Project list and browsers know.
 _DENIED: Final = (
     "accelerometer=(), autoplay=(), camera=(), display-capture=(), encrypted-media=(), "
     "fullscreen=(), geolocation=(), gyroscope=(), hid=(), identity-credentials-get=(), "
@@ -45,9 +95,9 @@ _DENIED: Final = (
     "picture-in-picture=(), publickey-credentials-get=(), screen-wake-lock=(), serial=(), usb=(), "
     "web-share=(), xr-spatial-tracking=()"
 )
-_HSTS: Final = "max-age=63072000; includeSubDomains"
+_HSTS_VALUE: Final = "max-age=63072000; includeSubDomains"
 _MAX_AGE: Final = re.compile(r'(?:^|;)\s*max-age\s*=\s*"?(\d+)"?\s*(?=;|$)', re.IGNORECASE)
-#: What hstspreload.org asks for.
+#: The minimum of hstspreload.org.
 _PRELOAD_AGE: Final = 31_536_000
 _REFERRER_POLICIES: Final = frozenset(
     [
@@ -71,40 +121,41 @@ _CHOICES: Final = {
     "cross_origin_resource_policy": ("same-origin", "same-site", "cross-origin"),
     "no_store": get_args(NoStore),
 }  # fmt: skip
-_NOT_FIELDS: Final = ("no_store", "override")
+_NOT_HEADERS: Final = ("no_store", "override")
 _POLICIES: Final = ("Content-Security-Policy", "Content-Security-Policy-Report-Only")
-#: A member of the dictionary that a Permissions-Policy is (W3C Permissions Policy, 5.2; RFC 9651).
+#: A member of the dictionary in a Permissions-Policy (W3C Permissions Policy, 5.2; RFC 9651).
 _PERMISSION: Final = re.compile(
     r'[a-z][a-z0-9-]*=(?:\*|self|src|"[^"]*"|\((?:self|src|\*|"[^"]*"| +)*\))(?:;[a-z-]+=\S+)?'
 )
-_BETWEEN: Final = re.compile(r',(?=[^"]*(?:"[^"]*"[^"]*)*$)')
+_SEPARATOR: Final = re.compile(r',(?=[^"]*(?:"[^"]*"[^"]*)*$)')
 
 
 @dataclass(frozen=True, kw_only=True)
 class SecurityHeaders:
-    """Which security fields answers get. None leaves one out.
+    """The security headers to add to responses. None leaves a header out.
 
-    The app's own value of a field wins, unless the field is in ``override``.
+    A header set by the app is kept, unless it is in ``override``.
 
     Attributes:
-        strict_transport_security: the field's value; it is sent over https alone.
+        strict_transport_security: the value; only sent over https.
         content_security_policy: a `Csp`, or its value.
-        content_security_policy_report_only: the same, only reported by browsers.
+        content_security_policy_report_only: the same, for a policy that browsers only report.
         x_content_type_options: ``"nosniff"``.
         x_frame_options: ``"DENY"`` or ``"SAMEORIGIN"``.
-        referrer_policy: one or several, the last that a browser knows holds.
-        permissions_policy: the field's value.
-        cross_origin_opener_policy: the field's value.
-        cross_origin_embedder_policy: the field's value.
-        cross_origin_resource_policy: the field's value.
-        no_store: set ``Cache-Control: no-store`` where the app says nothing of caches: in answers
-            to requests with ``"credentials"`` and in those that set cookies, or ``"always"``.
-        override: names of fields whose value here replaces the app's; ``Cache-Control`` for what
-            ``no_store`` sets.
+        referrer_policy: one value or several, of which a browser uses the last that it knows.
+        permissions_policy: the value.
+        cross_origin_opener_policy: the value.
+        cross_origin_embedder_policy: the value.
+        cross_origin_resource_policy: the value.
+        no_store: set ``Cache-Control: no-store`` unless the app controls caching itself: in
+            responses to requests with ``"credentials"`` and in those that set cookies, or
+            ``"always"``.
+        override: names of headers whose value here replaces the app's; ``Cache-Control`` stands
+            for ``no_store``.
 
     Raises:
-        ValueError: a value that browsers do not take; the message names the field.
-        TypeError: a value that is no text, nor, for a policy of content, a `Csp`.
+        ValueError: browsers would ignore a value; the message names the header.
+        TypeError: a value is neither text nor, for a Content-Security-Policy, a `Csp`.
     """
 
     strict_transport_security: str | None = None
@@ -143,21 +194,21 @@ class SecurityHeaders:
         known = {name.lower() for name, _ in self.values()}
         unknown = lower - (known | {"cache-control"} if self.no_store else known)
         if unknown:
-            raise ValueError(f"override must be names of fields set here, not {sorted(unknown)}")
+            raise ValueError(f"override must be names of headers set here, not {sorted(unknown)}")
         object.__setattr__(self, "override", lower)
 
     def values(self) -> list[tuple[str, str | Csp]]:
-        """Return the names and the values of the fields that are set."""
+        """Return the names and values of the headers that are set."""
         found = []
         for option in fields(self):
             value = getattr(self, option.name)
-            if option.name not in _NOT_FIELDS and value is not None:
+            if option.name not in _NOT_HEADERS and value is not None:
                 found.append((option.name.replace("_", "-").title(), value))
         return found
 
 
 def _check_hsts(value: str | None) -> None:
-    """Refuse what browsers and their preload list refuse (RFC 6797, 6.1; hstspreload.org)."""
+    """Reject values that browsers or their preload list reject (RFC 6797, 6.1; hstspreload.org)."""
     if value is None:
         return
     age = _MAX_AGE.search(value)
@@ -174,12 +225,12 @@ def _check_hsts(value: str | None) -> None:
 
 
 def _check_permissions(value: str | None) -> None:
-    """Refuse what browsers pass over, such as the words of the Feature-Policy of old."""
-    for member in _BETWEEN.split(value) if value else ():
+    """Reject values that browsers ignore, such as the syntax of the former Feature-Policy."""
+    for member in _SEPARATOR.split(value) if value else ():
         if not _PERMISSION.fullmatch(member.strip()):
             raise ValueError(
-                f"permissions_policy must be such as 'camera=(), fullscreen=(self)', "
-                f"which {member.strip()!r} is not"
+                f"permissions_policy must be like 'camera=(), fullscreen=(self)', "
+                f"not {member.strip()!r}"
             )
 
 
@@ -197,13 +248,13 @@ _NONCED: Final = Csp(
     nonce=True,
 )
 
-#: By name.
+#: The presets by name.
 PRESETS: Final[dict[str, SecurityHeaders]] = {
-    # What no app depends on the lack of.
+    # Headers that cannot break an app.
     "safe": SecurityHeaders(referrer_policy="strict-origin-when-cross-origin"),
-    # Nothing of an API is ever shown, framed, run or kept by a browser.
+    # Browsers never display, frame, run or store a response of an API.
     "api": SecurityHeaders(
-        strict_transport_security=_HSTS,
+        strict_transport_security=_HSTS_VALUE,
         content_security_policy=Csp(
             {"default-src": ["'none'"], "base-uri": ["'none'"], "form-action": ["'none'"],
              "frame-ancestors": ["'none'"]}
@@ -216,9 +267,9 @@ PRESETS: Final[dict[str, SecurityHeaders]] = {
         cross_origin_resource_policy="same-origin",
         no_store="always",
     ),
-    # Pages of one's own, whose scripts carry the nonce and whose parts come from the site itself.
+    # Pages whose scripts carry the nonce, and whose resources come from the same site.
     "web": SecurityHeaders(
-        strict_transport_security=_HSTS,
+        strict_transport_security=_HSTS_VALUE,
         content_security_policy=_NONCED,
         x_frame_options="SAMEORIGIN",
         referrer_policy="strict-origin-when-cross-origin",
@@ -231,11 +282,11 @@ PRESETS: Final[dict[str, SecurityHeaders]] = {
 
 
 def security_headers(option: str, value: Preset | SecurityHeaders | None) -> SecurityHeaders:
-    """Return what an option stands for.
+    """Return the headers of a preset or of an option's value.
 
     Raises:
-        ValueError: there is no such preset.
-        TypeError: it is neither a preset's name nor `SecurityHeaders`.
+        ValueError: the preset is unknown.
+        TypeError: the value is neither the name of a preset nor `SecurityHeaders`.
     """
     if value is None:
         return SecurityHeaders(x_content_type_options=None, no_store=None)
@@ -246,3 +297,33 @@ def security_headers(option: str, value: Preset | SecurityHeaders | None) -> Sec
     if value not in PRESETS:
         raise ValueError(f"{option} must be one of {tuple(PRESETS)}, not {value!r}")
     return PRESETS[value]
+
+
+#: https://www.w3.org/TR/clear-site-data/
+_CLEARED_TYPES: Final = (
+    "*", "cache", "clientHints", "cookies", "executionContexts", "prefetchCache",
+    "prerenderCache", "storage",
+)  # fmt: skip
+
+
+def clear_site_data(*types: str) -> tuple[str, str]:
+    """Return the header that makes a browser delete the data of the site, as after a logout.
+
+    Browsers only accept it over https::
+
+        response.headers.append(*clear_site_data("cookies", "storage"))
+
+    Args:
+        *types: ``"cache"``, ``"cookies"``, ``"storage"``, ``"executionContexts"``,
+            ``"clientHints"``, ``"prefetchCache"``, ``"prerenderCache"``; by default all.
+
+    Returns:
+        The name and value of the header.
+
+    Raises:
+        ValueError: a type is unknown.
+    """
+    for name in types:
+        if name not in _CLEARED_TYPES:
+            raise ValueError(f"types must be among {_CLEARED_TYPES}, not {name!r}")
+    return "Clear-Site-Data", ", ".join(f'"{name}"' for name in types or ("*",))

@@ -1,4 +1,4 @@
-"""The head of every answer: what is taken out, what is added, and that nothing else is harmed."""
+"""The headers of every response: some are removed, some are added, and no other is changed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import mantlet
 from mantlet import OutputSanitizer
 from mantlet.sanitize import Cookies, Csp, SecurityHeaders
-from mantlet.sanitize.head import Head
+from mantlet.sanitize.headers import HeaderPolicy
 from tests.drive import FACES, Answer, Face, both_faces, drive_asgi
 from tests.sanitize.test_policy import Told, answering, ask
 
@@ -528,9 +528,9 @@ def test_plans_are_bounded() -> None:
     for number in range(600):
         app = answering("hello", f"x/{number}", **{f"x_{number}": "1"})  # type: ignore[arg-type]  # a name made up
         assert ask(face, app, policy).get("x-content-type-options") == "nosniff"
-    head = policy._head  # nothing shows it from outside
-    assert len(head._types) <= 256  # the same
-    assert len(head._rules.plans[True]) <= 256  # the same
+    header_policy = policy._headers  # nothing shows it from outside
+    assert len(header_policy._types) <= 256  # the same
+    assert len(header_policy._headers.plans[True]) <= 256  # the same
 
 
 @pytest.mark.parametrize(
@@ -544,8 +544,8 @@ def test_plans_are_bounded() -> None:
         ({"strict_transport_security": "max-age=5; includeSubDomains; preload"}, "to be preloaded"),
         ({"permissions_policy": "camera=()\r\n"}, "Permissions-Policy"),
         ({"permissions_policy": ""}, "must not be empty"),
-        ({"permissions_policy": "camera 'none'; usb 'self'"}, "permissions_policy must be such as"),
-        ({"permissions_policy": "camera=(),"}, "permissions_policy must be such as"),
+        ({"permissions_policy": "camera 'none'; usb 'self'"}, "permissions_policy must be like"),
+        ({"permissions_policy": "camera=(),"}, "permissions_policy must be like"),
         ({"no_store": None, "override": ["Cache-Control"]}, "override"),
         ({"cross_origin_opener_policy": "none"}, "cross_origin_opener_policy"),
         ({"no_store": "never"}, "no_store"),
@@ -553,7 +553,7 @@ def test_plans_are_bounded() -> None:
     ],
     ids=range(14),
 )
-def test_a_field_that_browsers_do_not_take_is_refused(options: Any, words: str) -> None:
+def test_a_header_that_browsers_do_not_take_is_refused(options: Any, words: str) -> None:
     """At construction, by name."""
     with pytest.raises(ValueError, match=words):
         SecurityHeaders(**options)
@@ -627,7 +627,7 @@ def test_two_codings_are_none_that_is_known(face: Face) -> None:
 def test_trailers_that_are_none_are_dropped(trailers: Any) -> None:
     """And reported; nothing is raised."""
     told: list[tuple[str, str]] = []
-    head = Head(
+    header_policy = HeaderPolicy(
         headers=None,
         cookies=None,
         unsafe_headers="drop",
@@ -635,7 +635,7 @@ def test_trailers_that_are_none_are_dropped(trailers: Any) -> None:
         report=lambda _request, rule, place: told.append((rule, place)),
     )
     # None stands for the request, which is only handed on.
-    assert head.trailers(None, trailers) == []  # type: ignore[arg-type]  # as said
+    assert header_policy.trailers(None, trailers) == []  # type: ignore[arg-type]  # as said
     assert told == [("header-injection", "trailer")]
 
 

@@ -1,15 +1,15 @@
-"""Personal data with a form: payment cards, IBANs, e-mail addresses.
+"""Personal data in a recognizable format: payment cards, IBANs, e-mail addresses.
 
-Each is found by an expression and confirmed by its check digits, where it has some.
+Each is found by a regular expression and confirmed by its check digits, if it has any.
 """
 
 import re
 from typing import Final
 
-from mantlet.sanitize.rules.detector import (
-    BEFORE,
-    BEHIND,
-    EDGE,
+from mantlet.sanitize.rules.rule import (
+    NUMBER_END,
+    NUMBER_START,
+    WORD_CHARS,
     PatternDetector,
     always,
     digits_of,
@@ -20,7 +20,7 @@ __all__ = ["CARDS", "EMAIL", "IBAN"]
 
 # -- payment cards --------------------------------------------------------------------------------
 
-#: ISO/IEC 7812, and the networks' own ranges: what a number begins with, and how long it is.
+#: The prefixes and lengths of card numbers: ISO/IEC 7812, and the ranges of the networks.
 _NETWORKS: Final = re.compile(
     rb"4(?:[0-9]{12}|[0-9]{15}|[0-9]{18})|3[47][0-9]{13}|5[1-5][0-9]{14}|2[2-7][0-9]{14}"
     rb"|6(?:011|4[4-9][0-9]|5[0-9]{2})[0-9]{12}|35(?:2[89]|[3-8][0-9])[0-9]{12}"
@@ -39,7 +39,7 @@ _GROUPED: Final = (
     rb"|[3-6][0-9]{11,18}"
 )
 CARDS: Final = PatternDetector(
-    [("payment-card", BEFORE + rb"(?:" + _GROUPED + rb")" + BEHIND, _is_card)],
+    [("payment-card", NUMBER_START + rb"(?:" + _GROUPED + rb")" + NUMBER_END, _is_card)],
     tail=rb"[2-6][0-9][0-9 -]{0,21}[0-9]?[.-]?|[2-6]",
     reach=25,
 )
@@ -145,7 +145,7 @@ _IBAN_LENGTHS: Final = {
 
 
 def _is_iban(matched: bytes) -> bool:
-    """ISO 13616: its remainder by 97 is 1, letters being 10 to 35."""
+    """Check an IBAN (ISO 13616): the remainder modulo 97 is 1, letters counting as 10 to 35."""
     text = matched.decode().replace(" ", "")
     if len(text) != _IBAN_LENGTHS.get(text[:2]):
         return False
@@ -154,7 +154,7 @@ def _is_iban(matched: bytes) -> bool:
 
 _IBAN_FORM: Final = rb"[A-Z]{2}[0-9]{2}(?:[A-Z0-9]{11,29}|(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?)"
 IBAN: Final = PatternDetector(
-    [("iban", rb"(?<![%s])%s(?![%s])" % (EDGE, _IBAN_FORM, EDGE), _is_iban)],
+    [("iban", rb"(?<![%s])%s(?![%s])" % (WORD_CHARS, _IBAN_FORM, WORD_CHARS), _is_iban)],
     tail=rb"[A-Z](?:[A-Z](?:[0-9](?:[0-9][A-Z0-9 ]{0,38})?)?)?",
     reach=42,
 )
@@ -162,7 +162,7 @@ IBAN: Final = PatternDetector(
 
 # -- e-mail ---------------------------------------------------------------------------------------
 
-#: RFC 5321, 4.5.3.1: 64 and 255 bytes at most; the forms that people have, and no quoted ones.
+#: RFC 5321, 4.5.3.1: at most 64 and 255 bytes. Quoted local parts are left out.
 _ADDRESS: Final = (
     rb"(?<![A-Za-z0-9._%+\-])[A-Za-z0-9._%+\-]{1,64}+@(?:[A-Za-z0-9\-]{1,63}+\.){1,8}"
     rb"[A-Za-z]{2,24}(?![A-Za-z0-9\-])"

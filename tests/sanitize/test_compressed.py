@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mantlet.sanitize.codings import Recoded, Undecodable, codings
+from mantlet.sanitize.compressed import Recompressor, UndecodableBody, supported_codings
 
 PLAIN = b"a word, and another word; " * 400
 
@@ -67,14 +67,14 @@ def test_a_whole_body_that_stays_is_sent_as_it_was(encoded: tuple[str, bytes]) -
     """The same object: nothing is encoded again."""
     coding, body = encoded
     heard = Heard()
-    assert Recoded(coding, heard, 10**6)(body, False) is body
+    assert Recompressor(coding, heard, 10**6)(body, False) is body
     assert heard.data == PLAIN
 
 
 def test_a_whole_body_that_changes_is_encoded_anew(encoded: tuple[str, bytes]) -> None:
     """In its coding."""
     coding, body = encoded
-    out = Recoded(coding, Heard(b"another", b"one more"), 10**6)(body, False)
+    out = Recompressor(coding, Heard(b"another", b"one more"), 10**6)(body, False)
     assert DECODERS[coding](out) == PLAIN.replace(b"another", b"one more")
 
 
@@ -83,14 +83,14 @@ def test_a_stream_says_the_same_in_any_pieces(encoded: tuple[str, bytes], size: 
     """Down to single bytes, with the end in a chunk of its own or not."""
     coding, body = encoded
     heard = Heard()
-    recoded = Recoded(coding, heard, 10**6)
+    recoded = Recompressor(coding, heard, 10**6)
     pieces = [body[at : at + size] for at in range(0, len(body), size)]
     out = b"".join(recoded(piece, True) for piece in pieces) + recoded(b"", False)
     assert heard.data == PLAIN
     assert heard.calls[-1] is False
     assert DECODERS[coding](out) == PLAIN
     if len(pieces) > 1:
-        ended = Recoded(coding, Heard(), 10**6)
+        ended = Recompressor(coding, Heard(), 10**6)
         out = b"".join(ended(piece, True) for piece in pieces[:-1]) + ended(pieces[-1], False)
         assert DECODERS[coding](out) == PLAIN
 
@@ -99,7 +99,7 @@ def test_a_stream_says_the_same_in_any_pieces(encoded: tuple[str, bytes], size: 
 def test_what_the_app_has_flushed_leaves_at_once(coding: str) -> None:
     """An event stream that is compressed stays one."""
     sent, got = flushing(coding), decoding(coding)
-    recoded = Recoded(coding, Heard(), 10**6)
+    recoded = Recompressor(coding, Heard(), 10**6)
     for number in range(5):
         event = f"data: {number}\n\n".encode()
         assert got(recoded(sent(event), True)) == event
@@ -132,17 +132,17 @@ def test_a_body_that_is_far_larger_decoded_is_undecodable(coding: str, whole: bo
     """By its ratio, long before the limit."""
     heard = Heard()
     body = bomb(coding, 64 * 2**20)
-    with pytest.raises(Undecodable, match="more than 250 times larger"):
-        Recoded(coding, heard, 10**9)(body, not whole)
+    with pytest.raises(UndecodableBody, match="more than 250 times larger"):
+        Recompressor(coding, heard, 10**9)(body, not whole)
     assert len(heard.data) <= max(2**20, 250 * len(body))
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
 def test_a_body_over_the_limit_is_undecodable(coding: str) -> None:
     """Counted over all of its chunks."""
-    recoded = Recoded(coding, Heard(), 10_000)
+    recoded = Recompressor(coding, Heard(), 10_000)
     body = ENCODERS["zlib" if coding == "deflate" else coding][1](PLAIN)
-    with pytest.raises(Undecodable, match="larger than 10000 bytes"):
+    with pytest.raises(UndecodableBody, match="larger than 10000 bytes"):
         recoded(body, False)
 
 
@@ -150,7 +150,7 @@ def test_a_body_too_large_to_be_held_is_encoded_anew_piece_by_piece() -> None:
     """Though it is there whole: what is held decoded is bounded."""
     data = bytes(range(256)) * 80_000  # 20 MB
     heard = Heard()
-    out = Recoded("gzip", heard, 10**9)(gzip.compress(data, 1, mtime=0), False)
+    out = Recompressor("gzip", heard, 10**9)(gzip.compress(data, 1, mtime=0), False)
     assert gzip.decompress(out) == data
     assert heard.data == data
 
@@ -159,17 +159,17 @@ def test_a_body_too_large_to_be_held_is_encoded_anew_piece_by_piece() -> None:
 @pytest.mark.parametrize("body", [b"no such coding", b"\x00" * 50, b"\xff" * 50], ids=range(3))
 def test_a_body_in_another_coding_is_undecodable(coding: str, body: bytes) -> None:
     """Also where it is noticed at its end only; it may be sent as it is."""
-    with pytest.raises(Undecodable) as raised:
-        Recoded(coding, Heard(), 10**6)(body, False)
+    with pytest.raises(UndecodableBody) as raised:
+        Recompressor(coding, Heard(), 10**6)(body, False)
     assert raised.value.untouched == body
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
 def test_a_stream_in_another_coding_can_be_sent_as_it_is(coding: str) -> None:
     """All of it that has come, though it was noticed late."""
-    recoded = Recoded(coding, Heard(), 10**6)
+    recoded = Recompressor(coding, Heard(), 10**6)
     body = b"\x1f\x8b\x08 and so on" if coding == "gzip" else b"\xff" * 20
-    with pytest.raises(Undecodable) as raised:
+    with pytest.raises(UndecodableBody) as raised:
         for at in range(len(body)):
             sent = body[: at + 1]
             assert recoded(body[at : at + 1], True) == b""
@@ -180,9 +180,9 @@ def test_a_stream_in_another_coding_can_be_sent_as_it_is(coding: str) -> None:
 
 def test_a_stream_that_has_no_content_is_not_held_without_bounds() -> None:
     """A name in gzip's header may be of any length (RFC 1952, 2.3.1)."""
-    recoded = Recoded("gzip", Heard(), 10**6)
+    recoded = Recompressor("gzip", Heard(), 10**6)
     recoded(b"\x1f\x8b\x08\x08" + bytes(6), True)
-    with pytest.raises(Undecodable, match="no content within"):
+    with pytest.raises(UndecodableBody, match="no content within"):
         for _ in range(100):
             recoded(b"x" * 1000, True)
 
@@ -191,8 +191,8 @@ def test_a_body_that_ends_early_is_undecodable(encoded: tuple[str, bytes]) -> No
     """What could be decoded has been looked at."""
     coding, body = encoded
     heard = Heard()
-    with pytest.raises(Undecodable, match="ends early") as raised:
-        Recoded(coding, heard, 10**6)(body[:-20] if coding != "br" else body[:-2], False)
+    with pytest.raises(UndecodableBody, match="ends early") as raised:
+        Recompressor(coding, heard, 10**6)(body[:-20] if coding != "br" else body[:-2], False)
     assert raised.value.untouched is not None
 
 
@@ -201,17 +201,17 @@ def test_what_a_client_can_decode_of_a_broken_body_is_looked_at(coding: str) -> 
     """It shows as much as it can, so the body must not be sent as it is."""
     deflate = zlib.compressobj(wbits=31 if coding == "gzip" else 15)
     body = deflate.compress(b"a secret word") + deflate.flush(zlib.Z_SYNC_FLUSH)
-    with pytest.raises(Undecodable) as raised:
-        Recoded(coding, Heard(b"secret", b"******"), 10**6)(body, False)
+    with pytest.raises(UndecodableBody) as raised:
+        Recompressor(coding, Heard(b"secret", b"******"), 10**6)(body, False)
     assert raised.value.untouched is None
 
 
 def test_a_stream_that_breaks_later_can_t_go_on_as_it_is() -> None:
     """Its beginning went out encoded anew."""
     body = gzip.compress(PLAIN * 100, 0, mtime=0)
-    recoded = Recoded("gzip", Heard(), 10**9)
+    recoded = Recompressor("gzip", Heard(), 10**9)
     recoded(body[:50_000], True)
-    with pytest.raises(Undecodable) as raised:
+    with pytest.raises(UndecodableBody) as raised:
         recoded(b"\xff" * 200_000, True)
     assert raised.value.untouched is None
 
@@ -220,14 +220,14 @@ def test_padding_behind_gzip_is_ignored() -> None:
     """As clients do."""
     body = gzip.compress(PLAIN, mtime=0) + bytes(100)
     heard = Heard()
-    assert Recoded("gzip", heard, 10**6)(body, False) is body
+    assert Recompressor("gzip", heard, 10**6)(body, False) is body
     assert heard.data == PLAIN
 
 
-@pytest.mark.parametrize("coding", codings())
+@pytest.mark.parametrize("coding", supported_codings())
 def test_an_empty_body_is_in_any_coding(coding: str) -> None:
     """Some servers send none at all."""
-    assert Recoded(coding, Heard(), 10)(b"", False) == b""
+    assert Recompressor(coding, Heard(), 10)(b"", False) == b""
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(1, 50)), st.sampled_from(["gzip", "br"]))
@@ -235,7 +235,7 @@ def test_any_bytes_in_any_chunks(data: bytes, cuts: list[int], coding: str) -> N
     """Decode to what was encoded."""
     body = io.BytesIO(ENCODERS[coding][1](data))
     heard = Heard()
-    recoded = Recoded(coding, heard, 10**6)
+    recoded = Recompressor(coding, heard, 10**6)
 
     def pieces() -> Iterator[bytes]:
         for cut in cuts:
@@ -249,4 +249,4 @@ def test_any_bytes_in_any_chunks(data: bytes, cuts: list[int], coding: str) -> N
 def test_without_brotli_its_coding_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is an extra."""
     monkeypatch.setitem(sys.modules, "brotli", None)
-    assert "br" not in codings.__wrapped__()  # without its cache
+    assert "br" not in supported_codings.__wrapped__()  # without its cache
