@@ -14,7 +14,7 @@ FIVE_NESTED: Final = "Mantlet: five that pass, nested"
 MEMORY: Final = "Mantlet: memory"
 LMDB: Final = "Mantlet: LMDB"
 VALKEY: Final = "Mantlet: Valkey"
-LEASED: Final = "Mantlet: Valkey, lease=50"
+LEASED: Final = "Mantlet: Valkey, prefetch=50"
 SQLITE: Final = "pyrate-limiter: SQLite"
 
 SLOWAPI_ASGI: Final = "slowapi: ASGI middleware"

@@ -23,7 +23,7 @@ from benchmarks.method import Contender
 from benchmarks.traffic import KIB, SMALL, AsgiServer, Traffic, WsgiServer
 from mantlet import OutputSanitizer
 from mantlet.redact.scanner import Scanner
-from mantlet.redact.variants import Needle, forms
+from mantlet.redact.variants import SecretVariant, encoded_variants
 from mantlet.sanitize import Leaks
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -67,7 +67,7 @@ def _nothing(_body: bytes) -> None:
 
 
 def _scanner(patterns: Sequence[bytes]) -> Callable[[bytes], bool]:
-    return Scanner((pattern, Needle(pattern)) for pattern in patterns).clean
+    return Scanner((pattern, SecretVariant(pattern)) for pattern in patterns).is_clean
 
 
 def _loops(patterns: Sequence[bytes]) -> Callable[[bytes], bool]:
@@ -103,10 +103,10 @@ def searches() -> list[Contender]:
 def sanitizer(patterns: int) -> OutputSanitizer:
     """Return a policy with everything on, that searches for just so many patterns."""
     detect = ("errors", "keys") if patterns > 200 else ()
-    rules = len(Leaks(detect=detect).judges)
+    rules = len(Leaks(detect=detect).matchers)
     secrets, left = [], patterns - rules
     for text in _texts(100):
-        size = len(forms(text.encode()))
+        size = len(encoded_variants(text.encode()))
         if size > left:
             break
         secrets.append(text)
@@ -116,7 +116,7 @@ def sanitizer(patterns: int) -> OutputSanitizer:
         headers="api",
         leaks=Leaks(detect=detect, texts=texts),
         secrets=secrets,
-        fields=["password", "ssn", "*_token"],
+        mask=["password", "ssn", "*_token"],
     )
 
 
@@ -142,7 +142,7 @@ async def answers(protocol: str, size: int) -> list[Contender]:
     traffic = Traffic("small", SMALL.chunks)
     timed = [Contender(names.BARE, server(app, traffic).serve)]
     for patterns in (60, 240):
-        answering = server(mantlet.wrap(app, sanitizer(patterns)), traffic)
+        answering = server(mantlet.wrap(app, sanitizer(patterns), baseline=False), traffic)
         assert await answering.answer() == (200, body)
         timed.append(Contender(names.sanitized(patterns), answering.serve))
     return timed
@@ -186,7 +186,11 @@ async def heads(title: str) -> list[Contender]:
         peer.add_middleware(
             SecureASGIMiddleware, secure=secure.Secure.from_preset(secure.Preset.BASIC)
         )
-        apps = {names.BARE: app, names.SECURE: peer, names.HEAD: mantlet.wrap(app, _head_alone())}
+        apps = {
+            names.BARE: app,
+            names.SECURE: peer,
+            names.HEAD: mantlet.wrap(app, _head_alone(), baseline=False),
+        }
         server, face = AsgiServer, "asgi"
     else:
         flask, peer = flask_app(), flask_app()
@@ -194,7 +198,7 @@ async def heads(title: str) -> list[Contender]:
         apps = {
             names.BARE: flask,
             names.TALISMAN: peer,
-            names.HEAD: mantlet.wrap(flask.wsgi_app, _head_alone()),
+            names.HEAD: mantlet.wrap(flask.wsgi_app, _head_alone(), baseline=False),
         }
         server, face = WsgiServer, "wsgi"
     for name, app in apps.items():
@@ -217,7 +221,7 @@ async def streams(rounds: int) -> list[dict[str, Any]]:
     """
     found = []
     for patterns in (60, 240):
-        app = mantlet.asgi.wrap(_streaming, sanitizer(patterns))
+        app = mantlet.asgi.wrap(_streaming, sanitizer(patterns), baseline=False)
         server = AsgiServer(app, SMALL)
         await server.serve(1)
         before, rates = most_memory(), []

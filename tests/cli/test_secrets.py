@@ -14,7 +14,7 @@ import pytest
 from coverage import Coverage
 
 from mantlet.cli.scan import scan_files
-from mantlet.redact.variants import forms
+from mantlet.redact.variants import encoded_variants
 from mantlet.secrets import Environment, Secret, SecretLoader, SecretModel
 from tests.secrets.sources.test_local import write
 
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "kR7-vT2_qX9.mB4w"
 PASSWORD = "pW9-uY3_rZ8.nC5x"
 URL = f"postgresql://app:{PASSWORD}@db.internal/shop"
-NEEDLES = {form for value in (TOKEN, PASSWORD) for form in forms(value.encode())}
+NEEDLES = {form for value in (TOKEN, PASSWORD) for form in encoded_variants(value.encode())}
 
 MODULE = """
 from pydantic import PostgresDsn

@@ -95,7 +95,7 @@ def live(policy: Policy) -> list[str]:
 
     connection = make_scope(path="/ws", scope={"type": "websocket", "method": ...})
     lifespan = {"type": "lifespan", "asgi": {"version": "3.0"}}
-    stack: Any = mantlet.asgi.wrap(app, policy)
+    stack: Any = mantlet.asgi.wrap(app, policy, baseline=False)
     asyncio.run(play(lifespan, "lifespan.startup", "lifespan.shutdown"))
     found: list[str] = policy.called  # type: ignore[attr-defined]  # a policy of these tests
     return found
@@ -181,10 +181,10 @@ CONFIGURED = pytest.mark.parametrize(
     ("options", "hooks"),
     [
         ({"quota": "9/hour"}, []),
-        ({"quota": "9/hour", "headers": "both", "shadow": True}, []),
+        ({"quota": "9/hour", "headers": "both", "mode": "report"}, []),
         ({"rules": [Rule("* /", "9/hour", cost=2)]}, []),
-        ({"quota": "9/hour", "count": on_status(401)}, ["on_response"]),
-        ({"rules": [Rule("* /elsewhere", "9/hour", count=on_status(401))]}, ["on_response"]),
+        ({"quota": "9/hour", "count_if": on_status(401)}, ["on_response"]),
+        ({"rules": [Rule("* /elsewhere", "9/hour", count_if=on_status(401))]}, ["on_response"]),
         ({"concurrency": Concurrency(5)}, ["on_finish"]),
         ({"rules": [Rule("* /elsewhere", concurrency=Concurrency(5))]}, ["on_finish"]),
         ({"quota": "9/hour", "store": Broken()}, ["startup"]),
@@ -230,6 +230,6 @@ def test_a_limiter_opens_and_closes_a_store_elsewhere_alone() -> None:
 def test_a_plain_limiter_is_done_with_a_request_on_its_way_in() -> None:
     """The app's own messages go out as they are, but for the fields."""
     limited = AsgiFace().wrap(hello, RateLimiter("9/hour"))
-    counting = AsgiFace().wrap(hello, RateLimiter("9/hour", count=on_status(200)))
+    counting = AsgiFace().wrap(hello, RateLimiter("9/hour", count_if=on_status(200)))
     assert limited._is_inward_only  # type: ignore[attr-defined]  # a stack's own
     assert not counting._is_inward_only  # type: ignore[attr-defined]  # a stack's own

@@ -376,5 +376,13 @@ def test_a_generator_app_streams_through_a_stack_chunk_by_chunk() -> None:
             )
 
     policies = mantlet.ErrorEnvelope(), mantlet.RateLimiter("9/hour")
-    assert drive_wsgi(mantlet.wsgi.wrap(wsgi, *policies)).chunks == [b"0", b"1", b"2"]
-    assert drive_asgi(mantlet.asgi.wrap(asgi, *policies)).chunks == [b"0", b"1", b"2"]
+    assert drive_wsgi(mantlet.wsgi.wrap(wsgi, *policies, baseline=False)).chunks == [
+        b"0",
+        b"1",
+        b"2",
+    ]
+    assert drive_asgi(mantlet.asgi.wrap(asgi, *policies, baseline=False)).chunks == [
+        b"0",
+        b"1",
+        b"2",
+    ]

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pydantic import BaseModel, Field
 
-from mantlet.guard import Contract, File, GraphQL, JsonRpc, Limits, SchemaGuard
+from mantlet.guard import BodyLimits, Contract, File, GraphQL, JsonRpc, SchemaGuard
 from tests.drive import FACES
 from tests.guard.asking import Guarded
 from tests.guard.flooding import DOCUMENT, SAMPLES, SCRAPS, SECRET, Sample
@@ -115,7 +115,7 @@ CONTRACTS: dict[str, Any] = {
     "POST /rpc": Contract(body=JsonRpc({"add": Owner, "ping": None})),
     "POST /graphql": Contract(body=GraphQL(schema="type Query { user(id: ID!): String }")),
 }
-LIMITS = Limits(body=5_000, decoded=10_000, depth=8, members=20, items=20, lines=20, digits=40)
+LIMITS = BodyLimits(body=5_000, decoded=10_000, depth=8, members=20, items=20, lines=20, digits=40)
 
 
 def guards() -> list[Guarded]:

@@ -10,7 +10,7 @@ from math import isinf
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mantlet.guard import Limits
+    from mantlet.guard import BodyLimits
 
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 SPACE = re.compile(r"[ \t\n\r]*")
@@ -23,7 +23,7 @@ class Malformed(Exception):
     """The text is no JSON."""
 
 
-def broken(text: bytes, limits: Limits) -> set[str] | None:
+def broken(text: bytes, limits: BodyLimits) -> set[str] | None:
     """Return what is wrong with a text: codes, of which there are none for one that is accepted.
 
     None is returned for what is no JSON.
@@ -37,7 +37,7 @@ def broken(text: bytes, limits: Limits) -> set[str] | None:
 class Model:
     """One text, and where in it the reader is."""
 
-    def __init__(self, text: str, limits: Limits) -> None:
+    def __init__(self, text: str, limits: BodyLimits) -> None:
         self.text = text
         self.limits = limits
         self.at = 0

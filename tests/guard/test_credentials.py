@@ -355,12 +355,12 @@ def test_a_sample_does_not_open_what_asks_for_credentials(
     face: Face, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Requests that are not looked at must have good ones all the same."""
-    monkeypatch.setattr("mantlet.guard.entry.random", lambda: 0.9)
+    monkeypatch.setattr("mantlet.guard.operation_validator.random", lambda: 0.9)
     app = Guarded(
         face,
         openapi=secured({"bearer": []}),
         security={"bearer": lambda _, credential: credential.value == "good"},
-        sample=0.5,
+        sample_rate=0.5,
     )
     assert app.ask("GET", "/a").status == 401
     assert app.ask("GET", "/a?more=1", headers=[("Authorization", "Bearer good")]).status == 200

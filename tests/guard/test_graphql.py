@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 
 from mantlet.guard import GraphQL
-from mantlet.guard.faults import Invalid
+from mantlet.guard.errors import Invalid
 from mantlet.guard.graphql.requests import GraphQLRequestSchema
 from tests.drive import Face, both_faces
 from tests.guard.asking import Guarded, faults

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mantlet.guard import Limits
-from mantlet.guard.faults import Invalid
-from mantlet.guard.structure import Structure
+from mantlet.guard import BodyLimits
+from mantlet.guard.errors import Invalid
+from mantlet.guard.strict_json import Structure
 from tests.packages import source_of
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def decisions(suite: Path, kind: str) -> dict[str, str]:
     """Return what each case of a kind is refused for, or "" where it is read."""
-    structure = Structure(Limits(depth=200))
+    structure = Structure(BodyLimits(depth=200))
     found = {}
     for path in suite.glob(f"{kind}_*.json"):
         text = path.read_bytes()

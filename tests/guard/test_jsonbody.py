@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from mantlet.guard import Limits
-from mantlet.guard.faults import Fault, Invalid
+from mantlet.guard import BodyLimits
+from mantlet.guard.errors import Fault, Invalid
 from mantlet.guard.jsonbody import JsonBody
 from mantlet.guard.models.schema import ModelSchema
 from mantlet.http.media_types import read_media_type
@@ -19,7 +19,7 @@ class Item(BaseModel):
     price: float = 0
 
 
-BODY = JsonBody(ModelSchema(Item, name="item", errors=20), Limits(depth=3))
+BODY = JsonBody(ModelSchema(Item, name="item", errors=20), BodyLimits(depth=3))
 
 
 def read(body: bytes, stated: str = "application/json") -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field
 
-from mantlet.guard.faults import Invalid
+from mantlet.guard.errors import Invalid
 from mantlet.guard.jsonrpc import JsonRpc, RpcCall, RpcSchema
 from mantlet.guard.models.schema import ModelSchema
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mantlet.guard import Limits
+from mantlet.guard import BodyLimits
 
 
 @pytest.mark.parametrize(
@@ -23,14 +23,14 @@ from mantlet.guard import Limits
 )
 def test_a_size_is_bytes_or_has_a_unit(size: Any, wanted: int) -> None:
     """Decimal units are powers of 1,000, binary ones of 1,024."""
-    assert Limits(body=size).body == wanted
+    assert BodyLimits(body=size).body == wanted
 
 
 @pytest.mark.parametrize("size", [0, -1, True, 1.5, "", "5", "5 megabytes", "-5 MB", "0 B", None])
 def test_what_is_no_size_is_refused(size: Any) -> None:
     """With the name of the option, and what would be right."""
     with pytest.raises(ValueError, match='decoded must be bytes, or a size such as "5 MB"'):
-        Limits(decoded=size)
+        BodyLimits(decoded=size)
 
 
 @pytest.mark.parametrize(
@@ -46,12 +46,12 @@ def test_what_is_no_size_is_refused(size: Any) -> None:
 def test_a_bound_that_can_not_be_held_is_refused(options: Any, words: str) -> None:
     """At construction."""
     with pytest.raises((TypeError, ValueError), match=words):
-        Limits(**options)
+        BodyLimits(**options)
 
 
 def test_limits_are_values() -> None:
     """They compare, hash and can't be changed."""
-    assert Limits(body="1 MB") == Limits(body=10**6)
-    assert len({Limits(), Limits()}) == 1
+    assert BodyLimits(body="1 MB") == BodyLimits(body=10**6)
+    assert len({BodyLimits(), BodyLimits()}) == 1
     with pytest.raises(AttributeError):
-        Limits().body = 5  # type: ignore[misc]  # what is tested
+        BodyLimits().body = 5  # type: ignore[misc]  # what is tested

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mantlet import Policy, Reply
 from mantlet.guard import Contract, SchemaGuard
-from mantlet.guard.faults import Invalid
+from mantlet.guard.errors import Invalid
 from mantlet.guard.paths import PathForm, Paths
 from tests.drive import FACES, Face, both_faces, hello
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 import mantlet
 from mantlet import ErrorEnvelope, SchemaGuard
-from mantlet.guard import Contract, File, Handling, Limits
+from mantlet.guard import BodyLimits, Contract, File, RouteOptions
 from tests.drive import Face, both_faces
 from tests.guard.asking import FORM, JSON, Guarded, faults
 
@@ -186,7 +186,7 @@ def test_all_that_is_wrong_is_told_at_once_and_no_value(face: Face) -> None:
 @both_faces
 def test_as_many_errors_are_told_as_the_limit_says(face: Face) -> None:
     """A client can't make an answer large."""
-    app = Guarded(face, {"POST /numbers": list[int]}, limits=Limits(errors=3))
+    app = Guarded(face, {"POST /numbers": list[int]}, limits=BodyLimits(errors=3))
     answer = app.post("/numbers", ["x"] * 100)
     assert len(faults(answer)) == 3
 
@@ -278,12 +278,14 @@ def test_head_follows_get_and_options_passes(face: Face) -> None:
 @both_faces
 def test_options_is_answered_or_refused_by_option(face: Face) -> None:
     """With the methods that there are."""
-    answering = Guarded(face, CONTRACTS, options="answer")
+    answering = Guarded(face, CONTRACTS, undeclared_options="answer")
     answer = answering.ask("OPTIONS", "/items/7")
     assert answer.status == 204
     assert answer.get("allow") == "GET, HEAD, PUT, OPTIONS"
     assert not answering.seen
-    assert Guarded(face, CONTRACTS, options="refuse").ask("OPTIONS", "/items").status == 405
+    assert (
+        Guarded(face, CONTRACTS, undeclared_options="refuse").ask("OPTIONS", "/items").status == 405
+    )
 
 
 @both_faces
@@ -313,7 +315,9 @@ def test_each_thing_can_be_opened(face: Face) -> None:
 def test_a_route_can_be_opened_alone(face: Face) -> None:
     """By a pattern; the others stay closed."""
     app = Guarded(
-        face, CONTRACTS, routes={"GET /items/{item_id}": Handling(allow=["query"], mode="enforce")}
+        face,
+        CONTRACTS,
+        routes={"GET /items/{item_id}": RouteOptions(allow=["query"], mode="enforce")},
     )
     assert app.ask("GET", "/items/7?page=1").status == 200
     assert app.ask("GET", "/items/mine?page=1", headers=[("Cookie", "session=abcd")]).status == 422
@@ -322,7 +326,7 @@ def test_a_route_can_be_opened_alone(face: Face) -> None:
 @both_faces
 def test_report_lets_through_logs_and_counts(face: Face, caplog: pytest.LogCaptureFixture) -> None:
     """Without a value of the client's in the log, and with the whole body for the app."""
-    app = Guarded(face, CONTRACTS, mode="report", limits=Limits(body=10))
+    app = Guarded(face, CONTRACTS, mode="report", limits=BodyLimits(body=10))
     sent = '{"name": "seeded", "price": -1}'
     with caplog.at_level(logging.WARNING, "mantlet.guard"):
         assert app.ask("POST", "/items", body=sent, headers=JSON).status == 200
@@ -339,10 +343,10 @@ def test_report_lets_through_logs_and_counts(face: Face, caplog: pytest.LogCaptu
 @both_faces
 def test_a_sample_is_looked_at(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
     """The others pass unseen."""
-    app = Guarded(face, CONTRACTS, routes={"POST /items": Handling(sample=0.25)})
-    monkeypatch.setattr("mantlet.guard.entry.random", lambda: 0.2)
+    app = Guarded(face, CONTRACTS, routes={"POST /items": RouteOptions(sample_rate=0.25)})
+    monkeypatch.setattr("mantlet.guard.operation_validator.random", lambda: 0.2)
     assert app.post("/items", {}).status == 422
-    monkeypatch.setattr("mantlet.guard.entry.random", lambda: 0.3)
+    monkeypatch.setattr("mantlet.guard.operation_validator.random", lambda: 0.3)
     assert app.post("/items", {}).status == 200
 
 
@@ -424,18 +428,18 @@ def test_wrong_contracts_are_refused_at_construction(contracts: Any, words: str)
         ({}, "needs contracts or openapi"),
         ({"contracts": CONTRACTS, "openapi": {}}, "needs contracts or openapi"),
         ({"contracts": CONTRACTS, "mode": "open"}, "mode must be 'enforce' or 'report'"),
-        ({"contracts": CONTRACTS, "sample": 2}, "sample must be from 0 to 1"),
+        ({"contracts": CONTRACTS, "sample_rate": 2}, "sample_rate must be from 0 to 1"),
         ({"contracts": CONTRACTS, "allow": "query"}, "allow must be some of"),
         ({"contracts": CONTRACTS, "allow": ["all"]}, "allow must be some of"),
         ({"contracts": CONTRACTS, "forward": "raw"}, "forward must be"),
         ({"contracts": CONTRACTS, "responses": "on"}, "responses must be"),
-        ({"contracts": CONTRACTS, "options": "yes"}, "options must be"),
+        ({"contracts": CONTRACTS, "undeclared_options": "yes"}, "undeclared_options must be"),
         ({"contracts": CONTRACTS, "paths": "any"}, "paths must be"),
-        ({"contracts": CONTRACTS, "limits": 5}, "limits must be a Limits"),
-        ({"contracts": CONTRACTS, "routes": {"GET /x": Handling()}}, "hold for no operation"),
-        ({"contracts": CONTRACTS, "routes": {"GET /items/mine": {}}}, "must hold a Handling"),
+        ({"contracts": CONTRACTS, "limits": 5}, "limits must be a BodyLimits"),
+        ({"contracts": CONTRACTS, "routes": {"GET /x": RouteOptions()}}, "hold for no operation"),
+        ({"contracts": CONTRACTS, "routes": {"GET /items/mine": {}}}, "must hold a RouteOptions"),
         (
-            {"contracts": CONTRACTS, "routes": {"POST /items": Handling(allow=["path"])}},
+            {"contracts": CONTRACTS, "routes": {"POST /items": RouteOptions(allow=["path"])}},
             "for a whole guard",
         ),
         ({"contracts": CONTRACTS, "security": {"key": print}}, "no operation requires"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mantlet.guard.faults import Fault, Invalid
+from mantlet.guard.errors import Fault, Invalid
 from mantlet.guard.raw import RawBody
 from mantlet.http.media_types import MediaType, read_media_type
 

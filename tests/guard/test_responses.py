@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from mantlet import Problem
-from mantlet.guard import Contract, Limits
+from mantlet.guard import BodyLimits, Contract
 from tests.drive import Face, both_faces
 from tests.guard.asking import Guarded
 
@@ -115,7 +115,11 @@ def test_an_answer_that_is_longer_than_is_looked_at_goes_out(
     """It streams on, and the log says that it was not looked at."""
     long = b'[{"name": 5}]' + b" " * 100
     app = Guarded(
-        face, CONTRACTS, responses="enforce", answer=(200, [JSON], long), limits=Limits(decoded=50)
+        face,
+        CONTRACTS,
+        responses="enforce",
+        answer=(200, [JSON], long),
+        limits=BodyLimits(decoded=50),
     )
     answer = app.ask("GET", "/items")
     assert (answer.status, answer.body) == (200, long)
@@ -142,8 +146,8 @@ def test_a_problem_of_the_guards_is_not_judged(face: Face) -> None:
 @both_faces
 def test_a_share_of_answers_is_looked_at(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of the requests that are."""
-    app = Guarded(face, CONTRACTS, responses="enforce", sample=0.5, answer=WRONG[0][0])
-    monkeypatch.setattr("mantlet.guard.entry.random", lambda: 0.7)
+    app = Guarded(face, CONTRACTS, responses="enforce", sample_rate=0.5, answer=WRONG[0][0])
+    monkeypatch.setattr("mantlet.guard.operation_validator.random", lambda: 0.7)
     assert app.ask("GET", "/items").status == 200
-    monkeypatch.setattr("mantlet.guard.entry.random", lambda: 0.3)
+    monkeypatch.setattr("mantlet.guard.operation_validator.random", lambda: 0.3)
     assert app.ask("GET", "/items").status == 500

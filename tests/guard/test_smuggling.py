@@ -16,9 +16,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from mantlet.guard import Limits
-from mantlet.guard.faults import Invalid
-from mantlet.guard.structure import Structure
+from mantlet.guard import BodyLimits
+from mantlet.guard.errors import Invalid
+from mantlet.guard.strict_json import Structure
 from tests.guard.jsontexts import NUMBERS, TEXTS, mutated
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 FLASK = flask.Flask(__name__)
 ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
-STRUCTURES = [Structure(Limits()), Structure(Limits(digits=4300))]
+STRUCTURES = [Structure(BodyLimits()), Structure(BodyLimits(digits=4300))]
 
 
 def by_flask(text: bytes) -> Any:

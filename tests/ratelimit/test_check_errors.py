@@ -98,4 +98,4 @@ def test_a_window_is_told_as_it_is_where_another_quota_refuses(refusing: Any) ->
     asked = RateLimiter([refusing, Quota("5/hour", window="moving", name="window")])
     for _ in range(3):
         decision = asked.check("x")
-    assert [one.remaining for one in decision.each] == [0, 4]
+    assert [one.remaining for one in decision.parts] == [0, 4]

@@ -135,10 +135,12 @@ def test_legacy_fields_tell_of_places(face: Face) -> None:
 
 
 @both_faces
-def test_a_bound_in_shadow_refuses_nobody(face: Face, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bound_in_report_mode_refuses_nobody(
+    face: Face, caplog: pytest.LogCaptureFixture
+) -> None:
     """It says in the log what it would have refused, and in no field."""
     caplog.set_level(logging.INFO, "mantlet.ratelimit")
-    answers = crowd(face, bound(1, shadow=True), [{}] * 4)
+    answers = crowd(face, bound(1, mode="report"), [{}] * 4)
     assert statuses(answers) == {200: 4}
     assert not [answer for answer in answers if "ratelimit" in answer.names]
     said = ["The quota concurrency would have refused a request"] * 3
@@ -161,6 +163,7 @@ def test_a_bound_in_shadow_refuses_nobody(face: Face, caplog: pytest.LogCaptureF
         ({"limit": 1, "lease": True}, TypeError, "True"),
         ({"limit": 1, "name": ""}, ValueError, "name must be printable ASCII"),
         ({"limit": 1, "name": 5}, TypeError, "name must be a string"),
+        ({"limit": 1, "mode": "off"}, ValueError, '"enforce" or "report", not \'off\''),
         ({"limit": 1, "key": "address"}, TypeError, "'address'"),
     ],
     ids=lambda value: repr(value) if isinstance(value, dict) else "",
@@ -188,11 +191,11 @@ def test_whose_places_they_are_is_what_the_limiter_or_the_rule_says(face: Face, 
 
 @both_faces
 @pytest.mark.parametrize("by", ["limiter", "rule"])
-def test_places_of_a_limiter_or_a_rule_in_shadow_refuse_nobody(face: Face, by: str) -> None:
+def test_places_of_a_limiter_or_a_rule_in_report_mode_refuse_nobody(face: Face, by: str) -> None:
     """Whatever the bound itself says."""
-    limiter = RateLimiter(concurrency=Concurrency(1), shadow=True)
+    limiter = RateLimiter(concurrency=Concurrency(1), mode="report")
     if by == "rule":
-        limiter = RateLimiter(rules=[Rule("* /", concurrency=Concurrency(1), shadow=True)])
+        limiter = RateLimiter(rules=[Rule("* /", concurrency=Concurrency(1), mode="report")])
     assert statuses(crowd(face, limiter, [{}] * 3)) == {200: 3}
 
 

@@ -197,7 +197,7 @@ def test_the_decision_of_a_dear_request_counts_tokens(face: Face) -> None:
 
 def test_a_cost_without_a_quota_is_a_type_error() -> None:
     """There is nothing to take it from."""
-    with pytest.raises(TypeError, match="belong to a quota, and there is none"):
+    with pytest.raises(TypeError, match="apply to a quota, but the limiter has none"):
         RateLimiter(rules=[Rule("* /", "1/hour")], cost=5)
 
 

@@ -44,10 +44,14 @@ def test_the_app_finds_every_member(face: Face, cost: Any) -> None:
     """Whichever way the limiter has gone to decide."""
     quota = Quota("10/minute", burst=3, name="api")
     _, decision = seen_by_app(face, limiter(quota, cost=cost), "/", "/")
-    assert (decision.allowed, decision.within, decision.shadow) == (True, True, False)
+    assert (decision.allowed, decision.is_within_limit, decision.is_report_only) == (
+        True,
+        True,
+        False,
+    )
     assert (decision.remaining, decision.reset, decision.retry_after) == (1, 6, 0)
     assert (decision.name, decision.quota) == ("api", quota)
-    assert [one.name for one in decision.each] == ["api"]
+    assert [one.name for one in decision.parts] == ["api"]
     assert repr(decision) == "<Decision of api: allowed, 1 remaining>"
 
 
@@ -70,7 +74,7 @@ def test_a_refusal_says_how_long() -> None:
     asked.check("x")
     decision = asked.check("x")
     assert not decision.allowed
-    assert not decision.within
+    assert not decision.is_within_limit
     assert decision.remaining == 0
     assert 1 / 7 <= decision.retry_after < 1 / 7 + 2 / SECOND
     assert decision.reset == 1
@@ -120,7 +124,7 @@ def test_of_several_quotas_the_one_with_least_left_speaks(face: Face) -> None:
     assert (decision.allowed, decision.name) == (True, "3/minute")
     assert (decision.remaining, decision.reset, decision.retry_after) == (2, 20, 0)
     assert decision.quota.rate == "3/minute"
-    assert [(one.name, one.remaining) for one in decision.each] == [
+    assert [(one.name, one.remaining) for one in decision.parts] == [
         ("9/hour", 8),
         ("3/minute", 2),
         ("5/second", 4),
@@ -150,7 +154,10 @@ def test_those_that_did_not_refuse_are_told_as_they_are() -> None:
     asked = limiter("1/minute; 9/hour")
     asked.check("x")
     decision = asked.check("x")
-    assert [(one.within, one.remaining) for one in decision.each] == [(False, 0), (True, 8)]
+    assert [(one.is_within_limit, one.remaining) for one in decision.parts] == [
+        (False, 0),
+        (True, 8),
+    ]
 
 
 def test_a_bucket_gets_back_what_a_window_has_refused() -> None:
@@ -158,7 +165,7 @@ def test_a_bucket_gets_back_what_a_window_has_refused() -> None:
     asked = limiter([Quota("9/hour"), Quota("1/hour", window="fixed", name="window")])
     found = [asked.check("x") for _ in range(4)]
     assert [decision.allowed for decision in found] == [True, False, False, False]
-    assert [one.remaining for one in found[-1].each] == [8, 0]
+    assert [one.remaining for one in found[-1].parts] == [8, 0]
 
 
 @both_faces
@@ -166,7 +173,7 @@ def test_a_rules_quota_and_the_limiters_own_are_one_decision(face: Face) -> None
     """The app need not know which is which."""
     asked = limiter("9/hour", rules=[Rule("GET /a", "5/hour")])
     with_rule, without = seen_by_app(face, asked, "/a", "/b")
-    assert [one.name for one in with_rule.each] == ["default", "GET /a"]
+    assert [one.name for one in with_rule.parts] == ["default", "GET /a"]
     assert (with_rule.name, with_rule.remaining) == ("GET /a", 4)
     assert (without.name, without.remaining) == ("default", 7)
 
@@ -178,17 +185,24 @@ def test_a_place_is_part_of_the_decision(face: Face) -> None:
     (decision,) = seen_by_app(face, limiter("9/hour", concurrency=bound), "/")
     assert (decision.name, decision.quota, decision.remaining) == ("slots", bound, 2)
     assert (decision.reset, decision.retry_after) == (0, 0)
-    assert [one.name for one in decision.each] == ["default", "slots"]
+    assert [one.name for one in decision.parts] == ["default", "slots"]
 
 
-def test_one_in_shadow_does_not_decide_for_those_that_hold() -> None:
+def test_one_in_report_mode_does_not_decide_for_those_that_hold() -> None:
     """Its refusal is its own; the whole is within what holds."""
     rules = [
         Rule("* /", Quota("9/hour", name="real")),
-        Rule("* /", Quota("1/hour", name="tried"), shadow=True),
+        Rule("* /", Quota("1/hour", name="tried"), mode="report"),
     ]
     asked = limiter(rules=rules)
     asked.check("x", rule="* /")
     decision = asked.check("x", rule="* /")
-    assert (decision.allowed, decision.within, decision.shadow) == (True, True, False)
-    assert [(one.name, one.within) for one in decision.each] == [("real", True), ("tried", False)]
+    assert (decision.allowed, decision.is_within_limit, decision.is_report_only) == (
+        True,
+        True,
+        False,
+    )
+    assert [(one.name, one.is_within_limit) for one in decision.parts] == [
+        ("real", True),
+        ("tried", False),
+    ]

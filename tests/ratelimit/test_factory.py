@@ -189,24 +189,26 @@ def test_memory_needs_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ({"on_outage": "block"}, ValueError, '"local", "allow" or "refuse", not \'block\''),
         ({"on_outage": None}, ValueError, "not None"),
-        ({"deadline": 0}, ValueError, "from 0.001 to 60 seconds, not 0"),
-        ({"deadline": 61}, ValueError, "not 61"),
-        ({"deadline": float("nan")}, ValueError, "not nan"),
-        ({"deadline": "1"}, TypeError, "timeout must be a number of seconds, not '1'"),
-        ({"deadline": True}, TypeError, "not True"),
-        ({"deadline": None}, TypeError, "not None"),
+        ({"mode": "shadow"}, ValueError, '"enforce", "report" or "off", not \'shadow\''),
+        ({"mode": True}, TypeError, "True"),
+        ({"timeout": 0}, ValueError, "from 0.001 to 60 seconds, not 0"),
+        ({"timeout": 61}, ValueError, "not 61"),
+        ({"timeout": float("nan")}, ValueError, "not nan"),
+        ({"timeout": "1"}, TypeError, "timeout must be a number of seconds, not '1'"),
+        ({"timeout": True}, TypeError, "not True"),
+        ({"timeout": None}, TypeError, "not None"),
         ({"workers": 0}, ValueError, "workers must be at least 1, not 0"),
         ({"workers": 2.0}, TypeError, "workers must be a whole number of processes, not 2.0"),
         ({"workers": True}, TypeError, "not True"),
-        ({"lease": 0, "store": "redis://h"}, ValueError, "prefetch must be at least 1, not 0"),
+        ({"prefetch": 0, "store": "redis://h"}, ValueError, "prefetch must be at least 1, not 0"),
         (
-            {"lease": 1.5, "store": "redis://h"},
+            {"prefetch": 1.5, "store": "redis://h"},
             TypeError,
             "prefetch must be a whole number",
         ),
-        ({"lease": 5}, TypeError, "prefetch applies to stores on"),
+        ({"prefetch": 5}, TypeError, "prefetch applies to stores on"),
         (
-            {"lease": 5, "store": "lmdb:///tmp/x"},
+            {"prefetch": 5, "store": "lmdb:///tmp/x"},
             TypeError,
             "prefetch applies to stores on",
         ),
@@ -214,7 +216,7 @@ def test_memory_needs_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"clock": 5}, TypeError, "clock must be a function that returns nanoseconds, not 5"),
         ({"key": "address"}, TypeError, "a key must be a function of the request, not 'address'"),
         ({"rules": ["POST /login"]}, TypeError, "not 'POST /login'"),
-        ({"count": 401}, TypeError, "count must be a predicate on the response"),
+        ({"count_if": 401}, TypeError, "count_if must be a plain function of the response"),
         ({"concurrency": 5}, TypeError, "concurrency must be a Concurrency, not 5"),
     ],
     ids=lambda value: shown(value) if isinstance(value, dict) else "",
@@ -229,13 +231,13 @@ def test_a_wrong_option_is_an_error_that_says_what_is_wrong(
 @pytest.mark.parametrize(
     "options",
     [
-        {"deadline": 0.001},
-        {"deadline": 60},
+        {"timeout": 0.001},
+        {"timeout": 60},
         {"workers": 1},
         {"workers": 10_000},
         {"max_keys": 1},
-        {"store": "redis://:password@localhost:6379/0", "lease": 1},
-        {"store": "valkey+sentinel://a,b/service", "lease": 50, "max_keys": 5},
+        {"store": "redis://:password@localhost:6379/0", "prefetch": 1},
+        {"store": "valkey+sentinel://a,b/service", "prefetch": 50, "max_keys": 5},
     ],
     ids=shown,
 )
@@ -251,12 +253,12 @@ def test_a_limiter_of_nothing_is_a_type_error_that_says_what_it_needs() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"burst": 5}, {"cost": 2}, {"count": lambda _response: True}], ids=shown
+    "options", [{"burst": 5}, {"cost": 2}, {"count_if": lambda _response: True}], ids=shown
 )
 def test_options_of_a_quota_need_one(options: dict[str, Any]) -> None:
     """They are not silently ignored."""
     for limited in ({"rules": [Rule("* /", "9/hour")]}, {"concurrency": Concurrency(1)}):
-        assert "there is none" in refused(TypeError, None, **options, **limited)
+        assert "the limiter has none" in refused(TypeError, None, **options, **limited)
 
 
 @pytest.mark.parametrize("quota", ["9/hour; 5/minute", "9/hour burst 5"])

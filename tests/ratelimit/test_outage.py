@@ -98,7 +98,7 @@ def test_a_process_has_its_share_of_places(face: Face) -> None:
 @both_faces
 def test_what_does_not_count_is_given_back_where_it_was_taken(face: Face) -> None:
     """In memory, while the store is gone."""
-    limiter = RateLimiter("2/hour", store=Broken(), count=on_status(401), workers=2)
+    limiter = RateLimiter("2/hour", store=Broken(), count_if=on_status(401), workers=2)
     assert [answer.status for answer in ask(face, limiter, 5)] == [200] * 5
 
 
@@ -184,7 +184,7 @@ def test_an_outage_before_the_end_of_a_request_harms_no_answer(face: Face, on_ou
         "3/hour",
         store=store,
         on_outage=on_outage,
-        count=on_status(401),
+        count_if=on_status(401),
         concurrency=Concurrency(2),
     )
     assert [answer.status for answer in ask(face, limiter, 3)] == [200, 200, 429]
@@ -219,26 +219,26 @@ def test_a_fault_that_is_no_outage_fails_closed(face: Face, on_outage: Any) -> N
 
 
 @both_faces
-def test_a_limiter_in_shadow_refuses_nobody_in_an_outage_either(face: Face) -> None:
+def test_a_limiter_in_report_mode_refuses_nobody_in_an_outage_either(face: Face) -> None:
     """Nor would a rule that is only tried out."""
-    limiter = RateLimiter("3/hour", store=Broken(), on_outage="refuse", shadow=True)
+    limiter = RateLimiter("3/hour", store=Broken(), on_outage="refuse", mode="report")
     assert [answer.status for answer in ask(face, limiter, 2)] == [200, 200]
 
 
 @pytest.mark.parametrize(
-    ("on_outage", "shadow", "heard", "code"),
+    ("on_outage", "mode", "heard", "code"),
     [
-        ("local", False, ["a"], 1008),
-        ("allow", False, ["a", "b", "c"], None),
-        ("refuse", False, [], 1013),
-        ("refuse", True, ["a", "b", "c"], None),
+        ("local", "enforce", ["a"], 1008),
+        ("allow", "enforce", ["a", "b", "c"], None),
+        ("refuse", "enforce", [], 1013),
+        ("refuse", "report", ["a", "b", "c"], None),
     ],
 )
 def test_messages_in_an_outage(
-    on_outage: Any, shadow: bool, heard: list[str], code: int | None
+    on_outage: Any, mode: Any, heard: list[str], code: int | None
 ) -> None:
     """They are counted in memory, pass, or close with "try again later" (1013)."""
-    rule = Rule("* /ws", "2/hour", per="message", shadow=shadow)
+    rule = Rule("* /ws", "2/hour", per="message", mode=mode)
     limiter = RateLimiter(rules=[rule], store=Broken(), on_outage=on_outage, workers=2)
     sent: list[Any] = []
     got: list[str] = []
@@ -261,7 +261,7 @@ def test_messages_in_an_outage(
                 got.append(event["text"])
 
         scope = make_scope(path="/ws", scope={"type": "websocket", "method": ...})
-        await mantlet.asgi.wrap(app, limiter)(scope, receive, send)
+        await mantlet.asgi.wrap(app, limiter, baseline=False)(scope, receive, send)
 
     asyncio.run(run())
     assert got == heard

@@ -34,7 +34,7 @@ def test_checks_in_an_outage_are_allowed_where_that_is_configured() -> None:
     for _ in range(4):
         decision = limiter.check("x")
         assert decision.allowed
-        assert [one.name for one in decision.each] == ["2/hour", "5/minute"]
+        assert [one.name for one in decision.parts] == ["2/hour", "5/minute"]
     assert asyncio.run(limiter.acheck("x")).allowed
 
 
@@ -117,7 +117,7 @@ def test_rules_and_the_limiter_do_not_share_a_bucket_by_their_names() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"max_keys": 5}, {"clock": lambda: 0}, {"lease": 5}], ids=shown
+    "options", [{"max_keys": 5}, {"clock": lambda: 0}, {"prefetch": 5}], ids=shown
 )
 def test_options_of_a_store_belong_to_the_one_that_is_given(options: dict[str, Any]) -> None:
     """They are not silently ignored."""

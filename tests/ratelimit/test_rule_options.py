@@ -177,16 +177,17 @@ def test_a_pattern_that_is_no_text_is_a_type_error(pattern: Any) -> None:
         ({"quota": "5/minute", "per": "message", "over": "ban"}, ValueError, "'ban'"),
         ({"quota": "5/minute", "per": "message", "close_code": 1006}, ValueError, "1006"),
         ({"quota": "5/minute", "per": "message", "close_code": 429}, ValueError, "429"),
-        ({"quota": "5/minute", "per": "message", "count": on_status(401)}, TypeError, "message"),
+        ({"quota": "5/minute", "per": "message", "count_if": on_status(401)}, TypeError, "message"),
         ({"concurrency": Concurrency(1), "per": "message"}, TypeError, "message"),
         ({"quota": "5/minute", "exempt": True}, TypeError, "exempt"),
         ({"concurrency": Concurrency(1), "exempt": True}, TypeError, "exempt"),
         ({"quota": "5/minute", "cost": 1.5}, TypeError, "cost must be a whole number"),
         ({"quota": "5/minute", "cost": True}, TypeError, "True"),
         ({"quota": "5/minute", "cost": -1}, ValueError, "cost must be at least 0, not -1"),
-        ({"quota": "5/minute", "count": 401}, TypeError, "401"),
+        ({"quota": "5/minute", "count_if": 401}, TypeError, "401"),
         ({"quota": "5/minute", "key": "address"}, TypeError, "'address'"),
         ({"concurrency": 5}, TypeError, "concurrency must be a Concurrency, not 5"),
+        ({"quota": "5/minute", "mode": "off"}, ValueError, '"enforce" or "report", not \'off\''),
         ({"quota": "5/minute", "burts": 5}, TypeError, "burts"),
     ],
     ids=lambda value: shown(value) if isinstance(value, dict) else "",
@@ -224,8 +225,8 @@ def test_quotas_that_hold_together_have_different_names() -> None:
 
 def test_a_window_takes_no_count() -> None:
     """What `limits` has counted it does not give back."""
-    with pytest.raises(TypeError, match="count needs a token bucket"):
-        RateLimiter(rules=[Rule("* /", Quota("1/hour", window="fixed"), count=on_status(401))])
+    with pytest.raises(TypeError, match="count_if needs a token bucket"):
+        RateLimiter(rules=[Rule("* /", Quota("1/hour", window="fixed"), count_if=on_status(401))])
 
 
 def test_a_rule_reads_as_its_pattern() -> None:

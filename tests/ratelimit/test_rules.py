@@ -166,7 +166,7 @@ def test_a_rule_has_one_bucket_whatever_else_holds_for_one_of_its_methods(face: 
 def test_a_rule_that_holds_in_several_company_is_asked_once_by_its_pattern() -> None:
     """`check()` takes one token of the one quota that the pattern has."""
     limited = limiter(Rule("GET,POST /a", "1/hour"), Rule("GET /a", "100/hour"))
-    assert len(limited.check("192.0.2.1", rule="GET,POST /a").each) == 1
+    assert len(limited.check("192.0.2.1", rule="GET,POST /a").parts) == 1
 
 
 # -- whose buckets --------------------------------------------------------------------------------

@@ -215,7 +215,7 @@ def test_a_limiter_counts_in_windows(
     server.ask("FLUSHALL")
     uri = "memory://" if store == "memory" else f"redis://{server.place}"
     quotas = [Quota("2/hour", window=window, name="window"), Quota("9/hour", name="bucket")]
-    app = face.wrap(hello, RateLimiter(quotas, store=uri, deadline=5))
+    app = face.wrap(hello, RateLimiter(quotas, store=uri, timeout=5))
     answers = [face.drive(app) for _ in range(4)]
     assert [answer.error for answer in answers] == [None] * 4
     assert [answer.status for answer in answers] == [200, 200, 429, 429]
@@ -269,7 +269,7 @@ def test_a_store_without_windows_is_a_value_error(uri: str) -> None:
 def test_counting_by_the_answer_needs_a_bucket() -> None:
     """A window can't give requests back."""
     with pytest.raises(TypeError, match="token bucket"):
-        RateLimiter(Quota("2/hour", window="fixed"), count=on_status(401))
+        RateLimiter(Quota("2/hour", window="fixed"), count_if=on_status(401))
     with pytest.raises(TypeError, match="token bucket"):
         RateLimiter(Quota("2/hour", window="fixed")).refund("client")
 

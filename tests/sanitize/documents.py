@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 
 if TYPE_CHECKING:
-    from mantlet.sanitize.members import Field
+    from mantlet.sanitize.json_fields import JsonField
 
 #: An object as its members in order, with those that come twice.
 Members = list[tuple[str, Any]]
@@ -69,7 +69,7 @@ class Writer:
     """
 
     draw: Any
-    fields: list[Field]
+    fields: list[JsonField]
 
     def write(self, value: Any, path: tuple[str, ...] = ()) -> tuple[str, str]:
         """Return a document, and the same with masked members as `Members` has it."""
@@ -128,7 +128,7 @@ def has_surrogates(text: str) -> bool:
     return any("\ud800" <= char <= "\udfff" for char in text)
 
 
-def action_for(fields: list[Field], name: str | None, path: tuple[str, ...]) -> str | None:
+def action_for(fields: list[JsonField], name: str | None, path: tuple[str, ...]) -> str | None:
     """Return what becomes of a member, or of an item, whose name is None."""
     found = None
     for asked in fields:
@@ -144,7 +144,7 @@ def action_for(fields: list[Field], name: str | None, path: tuple[str, ...]) -> 
     return found
 
 
-def edited(value: Any, fields: list[Field], path: tuple[str, ...] = ()) -> Any:
+def edited(value: Any, fields: list[JsonField], path: tuple[str, ...] = ()) -> Any:
     """Return what is expected of a document that was read by `read()`."""
     if not isinstance(value, (Object, list)):
         return value

@@ -18,7 +18,7 @@ from tests.sanitize.streams import play_asgi, play_wsgi
 SECRET = "Xk29fjQmZ0-secret"
 POLICIES = [
     OutputSanitizer(secrets=[SECRET]),
-    OutputSanitizer(headers="api", secrets=[SECRET], fields=["password", "/a/*/b"]),
+    OutputSanitizer(headers="api", secrets=[SECRET], mask=["password", "/a/*/b"]),
     OutputSanitizer(headers="web", secrets=[SECRET], leaks=Leaks("report"), scan_binary=True),
     OutputSanitizer(
         secrets=[SECRET], leaks=Leaks(detect=["errors", "keys", "jwt", "cards", "iban", "email"])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mantlet.redact.scanner import Scan
+from mantlet.redact.scanner import StreamScan
 from mantlet.sanitize import Leaks
 from tests.sanitize.rules.test_rules import Told
 
@@ -72,8 +72,8 @@ def test_nothing_is_found_in_clean_text() -> None:
         body = path.read_bytes()
         size += len(body)
         told = Told()
-        out = Scan(SCANNER, told, media(path))(body, False)
-        scan = Scan(SCANNER, Told(), media(path))
+        out = StreamScan(SCANNER, told, media(path))(body, False)
+        scan = StreamScan(SCANNER, Told(), media(path))
         pieces = [scan(body[at : at + 4096], True) for at in range(0, len(body), 4096)]
         if out != body or b"".join(pieces) + scan(b"", False) != body:
             found.append((path.name, told))
@@ -99,5 +99,5 @@ def test_nothing_is_found_in_large_json(size: int) -> None:
     body = json.dumps(rows).encode()
     told = Told()
     scanner = Leaks(detect=["errors", "keys", "jwt", "cards", "iban", "national"]).scanner(())
-    assert Scan(scanner, told, "application/json")(body, False) == body
+    assert StreamScan(scanner, told, "application/json")(body, False) == body
     assert told == []

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mantlet import OutputSanitizer
-from mantlet.sanitize import Field
+from mantlet.sanitize import JsonField
 from tests.sanitize.flood import flood
 from tests.sanitize.streams import play_asgi, play_wsgi
 
@@ -29,8 +29,8 @@ POLICIES = [
     OutputSanitizer(
         headers="web",
         secrets=SECRETS,
-        fields=["password", "*_token", Field("/a/b", action="drop")],
-        mistyped_json="mend",
+        mask=["password", "*_token", JsonField("/a/b", action="drop")],
+        json_as_html="fix",
         scan_binary=True,
     ),
 ]

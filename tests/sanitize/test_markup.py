@@ -8,7 +8,7 @@ import pytest
 
 from mantlet.http.html import HtmlPolicy
 from mantlet.sanitize.markup import HtmlRoutes, charset_of
-from tests.sanitize.test_members import request
+from tests.sanitize.test_json_fields import request
 
 if TYPE_CHECKING:
     from mantlet.sanitize.markup import CleanBody

@@ -13,7 +13,7 @@ import pytest
 import mantlet
 from mantlet import ErrorEnvelope, OutputSanitizer, Policy, Problem, Reply, Request
 from mantlet.redact import Registry
-from mantlet.sanitize import Field, Finding, Leaks
+from mantlet.sanitize import Finding, JsonField, Leaks
 from tests.drive import Answer, Face, Said, both_faces, make_scope
 from tests.sanitize.streams import play_asgi, play_wsgi, two_cuts
 
@@ -313,7 +313,7 @@ def test_an_unknown_coding_is_reported_or_blocked(face: Face) -> None:
     told = Told()
     assert ask(face, app, OutputSanitizer(on_finding=told)).status == 200
     assert told.rules == ["unknown-encoding"]
-    assert ask(face, app, OutputSanitizer(unreadable="block")).status == 502
+    assert ask(face, app, OutputSanitizer(undecodable="block")).status == 502
 
 
 @both_faces
@@ -335,14 +335,14 @@ def test_a_body_that_is_not_in_its_coding_is_reported_or_blocked(face: Face) -> 
     answer = ask(face, app, OutputSanitizer(on_finding=told))
     assert (answer.status, answer.body) == (200, b"no gzip")
     assert told.rules == ["undecodable-body"]
-    assert ask(face, app, OutputSanitizer(unreadable="block")).status == 502
+    assert ask(face, app, OutputSanitizer(undecodable="block")).status == 502
 
 
 @both_faces
 @pytest.mark.parametrize("coding", ["gzip", "zstd", "nonsense"])
 def test_a_lie_about_the_coding_hides_no_leak(face: Face, coding: str) -> None:
     """What is sent as it is, is searched as it is."""
-    policy = OutputSanitizer(secrets=[SECRET], fields=["a"])
+    policy = OutputSanitizer(secrets=[SECRET], mask=["a"])
     body = f'{{"a": "<{SECRET}>"}}'
     answer = ask(face, answering(body, "application/json", content_encoding=coding), policy)
     assert answer.body.decode() == f'{{"a": "<{MASKED}>"}}'
@@ -383,7 +383,7 @@ def test_json_in_a_coding_is_escaped_and_masked_inside(face: Face) -> None:
     app = answering(
         body, "application/json", content_encoding="gzip", content_length=str(len(body))
     )
-    answer = ask(face, app, OutputSanitizer(fields=["password"]))
+    answer = ask(face, app, OutputSanitizer(mask=["password"]))
     assert gzip.decompress(answer.body) == b'{"a": "\\u003cb\\u003e", "password": "***"}'
     assert answer.get("content-length") == str(len(answer.body))
 
@@ -433,18 +433,18 @@ def test_events_of_json_are_escaped_as_they_come(play: Callable[..., Any]) -> No
 @both_faces
 def test_members_are_masked_or_dropped(face: Face) -> None:
     """By name, glob or pointer, and by route."""
-    fields: list[str | Field] = [
+    fields: list[str | JsonField] = [
         "password",
         "*_token",
-        Field("/user/ssn", action="drop"),
-        Field("note", route="GET /other"),
+        JsonField("/user/ssn", action="drop"),
+        JsonField("note", route="GET /other"),
     ]
     body = '{"user": {"ssn": "1", "password": 5}, "api_token": [1], "note": 1.50}'
-    answer = ask(face, answering(body, "application/json"), OutputSanitizer(fields=fields))
+    answer = ask(face, answering(body, "application/json"), OutputSanitizer(mask=fields))
     assert answer.body.decode() == (
         '{"user": {"password": "***"}, "api_token": "***", "note": 1.50}'
     )
-    answer = ask(face, answering(body, "text/plain"), OutputSanitizer(fields=fields))
+    answer = ask(face, answering(body, "text/plain"), OutputSanitizer(mask=fields))
     assert answer.body.decode() == body
 
 
@@ -456,7 +456,7 @@ def test_json_as_html_is_reported_or_mended(face: Face) -> None:
     answer = ask(face, app, OutputSanitizer(on_finding=told))
     assert answer.get("content-type") == "text/html; charset=utf-8"
     assert told.rules == ["json-as-html"]
-    answer = ask(face, app, OutputSanitizer(mistyped_json="mend"))
+    answer = ask(face, app, OutputSanitizer(json_as_html="fix"))
     assert answer.get("content-type") == "application/json"
     assert answer.body == b'{"a": "\\u003cscript\\u003e"}'
     told.clear()
@@ -506,7 +506,7 @@ def test_html_in_a_coding_is_cleaned_inside(face: Face) -> None:
 def test_html_that_is_too_large_is_not_sent(face: Face) -> None:
     """It can't be cleaned within bounds."""
     told = Told()
-    policy = OutputSanitizer(html={"/": "ugc"}, largest_html=1000, on_finding=told)
+    policy = OutputSanitizer(html={"/": "ugc"}, max_html_size=1000, on_finding=told)
     assert ask(face, answering("x" * 1001, "text/html"), policy).status == 500
     assert told.rules == ["html-too-large"]
 
@@ -534,7 +534,7 @@ def talk(policy: Policy, said: list[Any]) -> list[AsgiMessage]:
         sent.append(message)
 
     scope = make_scope(scope={"type": "websocket", "method": ...})
-    asyncio.run(mantlet.asgi.wrap(app, policy)(scope, receive, send))
+    asyncio.run(mantlet.asgi.wrap(app, policy, baseline=False)(scope, receive, send))
     return sent
 
 
@@ -565,13 +565,13 @@ def test_a_message_that_is_blocked_ends_the_connection() -> None:
     ("options", "words"),
     [
         ({"headers": "strict"}, "strict"),
-        ({"mistyped_json": "drop"}, "mistyped_json must be one of"),
-        ({"unreadable": "redact"}, "unreadable must be one of"),
-        ({"unsafe_fields": "keep"}, "unsafe_fields"),
-        ({"largest_html": 0}, "largest_html must be at least 1, not"),
-        ({"largest_decoded": -1}, "largest_decoded must be at least 1, not"),
-        ({"fields": ["/a/~2"]}, "~2"),
-        ({"fields": [""]}, "empty name"),
+        ({"json_as_html": "drop"}, "json_as_html must be one of"),
+        ({"undecodable": "redact"}, "undecodable must be one of"),
+        ({"unsafe_headers": "keep"}, "unsafe_headers"),
+        ({"max_html_size": 0}, "max_html_size must be at least 1, not"),
+        ({"max_decoded_size": -1}, "max_decoded_size must be at least 1, not"),
+        ({"mask": ["/a/~2"]}, "~2"),
+        ({"mask": [""]}, "empty name"),
         ({"html": {"/x": "loose"}}, "loose"),
         ({"html": {"GET": "ugc"}}, "GET"),
         ({"routes": {"nowhere": "api"}}, "nowhere"),
@@ -611,8 +611,8 @@ def test_secrets_that_are_none_are_refused(secrets: Any) -> None:
 
 def test_one_name_is_not_several() -> None:
     """Text iterates over its characters, which nobody means."""
-    with pytest.raises(TypeError, match="fields must be several"):
-        OutputSanitizer(fields="password")
+    with pytest.raises(TypeError, match="mask must be several"):
+        OutputSanitizer(mask="password")
 
 
 def test_what_is_not_asked_for_costs_nothing() -> None:

@@ -248,7 +248,7 @@ def test_what_can_not_be_masked_is_noted() -> None:
     loader = SecretLoader(Weak, sources=[Environment({"PIN": "7391"})])
     (pin,) = loader.report
     assert pin.note == "can't be masked: it is shorter than 8 bytes"
-    assert loader.registry.needles == ()
+    assert loader.registry.variants == ()
 
 
 def test_a_password_that_can_not_be_masked_by_itself_is_noted() -> None:
@@ -370,10 +370,10 @@ def test_a_change_is_seen_at_the_next_poll_and_not_before(folder: Path, clock: C
 def test_nothing_changes_where_nothing_did(folder: Path, clock: Clock) -> None:
     """Files that are written anew with what they had are no change."""
     loader = SecretLoader(App, sources=[SecretFiles(folder)], poll_interval=0, clock=clock)
-    before, needles = loader.current, loader.registry.needles
+    before, variants = loader.current, loader.registry.variants
     mount(folder, "2", token=OLD, password=OLD)
     assert loader.current is before
-    assert loader.registry.needles is needles
+    assert loader.registry.variants is variants
 
 
 def test_a_failed_reload_keeps_the_last_good_state_and_says_so(
@@ -594,7 +594,7 @@ def test_a_hang_up_is_over_with_one_reading(folder: Path, clock: Clock) -> None:
         loader = SecretLoader(
             App, sources=[Counted(folder)], reload_on_sighup=True, poll_interval=1, clock=clock
         )
-        app = mantlet.wrap(FACES[0].app(hello), loader)
+        app = mantlet.wrap(FACES[0].app(hello), loader, baseline=False)
         os.kill(os.getpid(), signal.SIGHUP)
         for now in range(5):
             clock.now = now

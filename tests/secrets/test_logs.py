@@ -13,7 +13,7 @@ import rich.console
 import rich.logging
 import structlog
 
-from mantlet.redact.variants import forms
+from mantlet.redact.variants import encoded_variants
 from mantlet.secrets import (
     Environment,
     MaskingFilter,
@@ -25,7 +25,7 @@ from mantlet.secrets import (
 )
 
 TOKEN, KEY = "kR7-vT2_qX9.mB4w", b"\x00\xffkey-\xc3\x28-4Kx8"
-NEEDLES = [*forms(TOKEN.encode()), *forms(KEY)]
+NEEDLES = [*encoded_variants(TOKEN.encode()), *encoded_variants(KEY)]
 
 
 class App(SecretModel):

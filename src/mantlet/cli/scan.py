@@ -12,7 +12,7 @@ from typing import IO, Any, Final
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mantlet.redact.scanner import Scan, Scanner
+from mantlet.redact.scanner import Scanner, StreamScan
 from mantlet.secrets.loader import SecretLoader
 from mantlet.secrets.parts import nested
 from mantlet.secrets.secret import as_bytes
@@ -68,7 +68,7 @@ def scan_files(
         paths: files and directories.
         show_progress: show a progress bar on standard error.
     """
-    searched = {needle.fingerprint for needle in loader.registry.needles}
+    searched = {variant.fingerprint for variant in loader.registry.variants}
     result = ScanResult(
         unsearched=[
             status.name
@@ -76,7 +76,7 @@ def scan_files(
             if status.fingerprint is not None and status.fingerprint not in searched
         ]
     )
-    scanner = Scanner((needle.form, needle) for needle in loader.registry.needles)
+    scanner = Scanner((variant.pattern, variant) for variant in loader.registry.variants)
     names = _names_by_fingerprint(loader)
     files = list(_list_files(paths, result))
     columns = TextColumn("searching"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
@@ -143,7 +143,7 @@ def _scan_file(path: Path, scanner: Scanner, names: dict[str, str], result: Scan
     opener: Callable[..., IO[bytes]] = gzip.open if path.suffix == ".gz" else open  # type: ignore[assignment]  # both give bytes
     try:
         with opener(path, "rb") as file:
-            scan = Scan(scanner, add_leak, masks=False)
+            scan = StreamScan(scanner, add_leak, masks=False)
             while chunk := file.read(_CHUNK):
                 scan(chunk, True)
             scan(b"", False)

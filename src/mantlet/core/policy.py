@@ -124,6 +124,15 @@ class Policy:
     #: The lowest status code that `on_response` is called for; responses below it cost nothing.
     min_status: int = 0
 
+    #: Where the policy belongs in a stack: outside those with a higher number, inside those with a
+    #: lower one; None if it works anywhere. In the canonical order OutputSanitizer has 10,
+    #: ErrorEnvelope 20, RateLimiter 90 and SchemaGuard 100.
+    position: int | None = None
+
+    #: The consequence of having a policy outside this one that belongs inside: the middle of the
+    #: warning, with ``{}`` for that policy's name. Empty if both orders work.
+    position_reason: str = ""
+
     def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
         """Decide about a request, or a WebSocket handshake; the outermost policy is called first.
 

@@ -6,21 +6,21 @@ from mantlet.guard.credentials import Credential
 from mantlet.guard.forms.file import File
 from mantlet.guard.forms.uploads import UploadedFile
 from mantlet.guard.graphql import GraphQL
-from mantlet.guard.handling import Handling
 from mantlet.guard.jsonrpc import JsonRpc, RpcCall
-from mantlet.guard.limits import Limits
+from mantlet.guard.limits import BodyLimits
+from mantlet.guard.options import RouteOptions
 from mantlet.guard.policy import SchemaGuard
 from mantlet.guard.validated import Validated
 
 __all__ = [
+    "BodyLimits",
     "Contract",
     "Coverage",
     "Credential",
     "File",
     "GraphQL",
-    "Handling",
     "JsonRpc",
-    "Limits",
+    "RouteOptions",
     "RpcCall",
     "SchemaGuard",
     "UploadedFile",

@@ -3,7 +3,7 @@
 from typing import Final
 
 from mantlet.core.problem import Problem
-from mantlet.guard.faults import Invalid
+from mantlet.guard.errors import Invalid
 
 __all__ = ["problem_of"]
 

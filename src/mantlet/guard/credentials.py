@@ -14,7 +14,7 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 from mantlet.core.request import Request
-from mantlet.guard.faults import Fault, Invalid, Place, pointer
+from mantlet.guard.errors import Fault, Invalid, Place, pointer
 from mantlet.guard.operation import Requirement, Scheme
 from mantlet.guard.parameters.cookies import joined_cookies
 

@@ -6,21 +6,21 @@ from os import PathLike
 from typing import Any, Literal, Protocol
 
 from mantlet.guard.coverage import Coverage
-from mantlet.guard.handling import Settings
 from mantlet.guard.operation import Operation
+from mantlet.guard.options import Settings
 
-__all__ = ["Declaration", "Reading"]
+__all__ = ["Declaration", "DocumentOptions"]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class DocumentOptions:
     """How a document is read; see `SchemaGuard`."""
 
     formats: bool | Mapping[str, Callable[[str], bool]] = False
-    lookaround: Literal["refuse", "bounded"] = "refuse"
-    bounded: bool = False
-    servers: bool = True
-    directory: str | PathLike[str] | None = None
+    regex_lookaround: Literal["refuse", "bounded"] = "refuse"
+    require_bounds: bool = False
+    use_servers: bool = True
+    ref_root: str | PathLike[str] | None = None
 
 
 class Declaration(Protocol):

@@ -2,10 +2,10 @@
 
 from typing import Any, Final
 
-from mantlet.guard.faults import Fault, Invalid
-from mantlet.guard.limits import Limits
+from mantlet.guard.errors import Fault, Invalid
+from mantlet.guard.limits import BodyLimits
 from mantlet.guard.schemas import Schema
-from mantlet.guard.structure import Structure
+from mantlet.guard.strict_json import Structure
 from mantlet.http.media_types import UTF_8, MediaType
 
 __all__ = ["JsonBody", "check_parameters"]
@@ -25,7 +25,7 @@ class JsonBody:
 
     __slots__ = ("_read", "_schema")
 
-    def __init__(self, schema: Schema, limits: Limits) -> None:
+    def __init__(self, schema: Schema, limits: BodyLimits) -> None:
         self._schema = schema
         self._read = Structure(limits).read
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from mantlet.guard.faults import Fault, Invalid, Place
+from mantlet.guard.errors import Fault, Invalid, Place
 from mantlet.guard.schemas import Schema
 
 __all__ = ["JsonRpc", "RpcCall", "RpcSchema"]

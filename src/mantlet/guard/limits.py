@@ -6,7 +6,7 @@ from typing import Final
 
 from mantlet._internal.options import check_int
 
-__all__ = ["Limits", "Size", "read_size"]
+__all__ = ["BodyLimits", "Size", "read_size"]
 
 #: Bytes as a number, or as text with a decimal or binary unit: ``"5 MB"``, ``"64 KiB"``.
 Size = int | str
@@ -51,7 +51,7 @@ def read_size(option: str, value: Size) -> int:
 
 
 @dataclass(frozen=True, init=False)
-class Limits:
+class BodyLimits:
     """Bounds on the structure of a request, each checked while it is read.
 
     Args:
@@ -158,6 +158,6 @@ class Limits:
             object.__setattr__(self, option, number)
 
     @classmethod
-    def of(cls, limits: "Limits", **others: Size) -> "Limits":
+    def of(cls, limits: "BodyLimits", **others: Size) -> "BodyLimits":
         """Return other limits with some of them changed."""
         return cls(**{**vars(limits), **others})

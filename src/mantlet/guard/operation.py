@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from mantlet.guard.bodies import BodyReader
+from mantlet.guard.readers import BodyReader
 from mantlet.guard.schemas import Schema
 
 if TYPE_CHECKING:

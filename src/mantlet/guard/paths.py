@@ -35,7 +35,7 @@ import re
 from typing import Final, Literal, get_args
 
 from mantlet.core.request import Request
-from mantlet.guard.faults import Fault, Invalid
+from mantlet.guard.errors import Fault, Invalid
 
 __all__ = ["PathForm", "Paths", "is_plain", "sent_as"]
 

@@ -28,16 +28,16 @@ from mantlet.core.policy import Policy, Reply
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.guard.answers import problem_of
-from mantlet.guard.book import Book, Options
 from mantlet.guard.coverage import Coverage
 from mantlet.guard.credentials import Checker, Credentials, check_checkers
-from mantlet.guard.declaration import Declaration, Reading
-from mantlet.guard.entry import Entry
-from mantlet.guard.faults import Fault, Invalid
-from mantlet.guard.handling import Forward, Handling, Mode, Opening, Settings, settings_of
-from mantlet.guard.limits import Limits
+from mantlet.guard.declaration import Declaration, DocumentOptions
+from mantlet.guard.errors import Fault, Invalid
+from mantlet.guard.limits import BodyLimits
+from mantlet.guard.operation_validator import Entry
+from mantlet.guard.options import Forward, Mode, Opening, RouteOptions, Settings, settings_of
 from mantlet.guard.paths import PathForm
 from mantlet.guard.reports import Reports
+from mantlet.guard.router import Book, Options
 from mantlet.guard.watching import Watching
 
 __all__ = ["SchemaGuard"]
@@ -58,30 +58,30 @@ class SchemaGuard(Watching, Policy):
             a model of the JSON body, a `Contract`, a `JsonRpc` or a `GraphQL`.
         openapi: in place of that an OpenAPI document (3.0, 3.1, 3.2): its path, or what it says as
             a dict.
-        directory: where the files must lie that a document refers to; by default its own folder.
+        ref_root: where the files must lie that a document refers to; by default its own folder.
             Nothing is read from the network.
         mode: ``"enforce"``, or ``"report"``: log and count what would be refused, and let it pass.
-        sample: the share of requests that is looked at, from 0 to 1.
-        allow: what is let through undeclared; see `Handling`.
+        sample_rate: the share of requests that is looked at, from 0 to 1.
+        allow: what is let through undeclared; see `RouteOptions`.
         forward: what the app gets: the client's bytes (``"original"``), or the body written anew
             from what was validated (``"canonical"``). Streamed bodies, such as forms with files,
             are always the client's.
         responses: ``"report"`` or ``"enforce"`` to look at the app's answers too; an answer that is
             not as declared is then logged, or becomes a 500 as well.
         limits: bounds on the structure of requests.
-        routes: a `Handling` for some operations, by patterns such as ``"* /legacy/*"``.
+        routes: a `RouteOptions` for some operations, by patterns such as ``"* /legacy/*"``.
         paths: what becomes of a path that may be read in two ways: ``"refuse"``, ``"normalize"`` or
             ``"raw"``; see `mantlet.guard.paths`.
-        options: whether an OPTIONS request that is not declared may ``"pass"``, is told the methods
-            (``"answer"``), or is refused (``"refuse"``).
+        undeclared_options: what to do with an OPTIONS request that is not declared: let it
+            ``"pass"``, ``"answer"`` with the allowed methods, or ``"refuse"`` it.
         security: callables that check credentials, by the names of the document's schemes.
         formats: whether a document's ``format`` of strings is asserted: True for those that are
             known, or what checks each, by name.
-        lookaround: what becomes of a document's ``pattern`` that no linear-time engine takes:
-            ``"refuse"`` it at construction, or search with a ``"bounded"`` effort.
-        servers: whether paths begin with those of the document's ``servers``, the part that the app
-            is mounted under included; else they are those within the app.
-        bounded: whether a document's schema must bound its strings, arrays and objects.
+        regex_lookaround: what to do with a ``pattern`` of the document that no linear-time engine
+            supports: ``"refuse"`` it at construction, or match it with ``"bounded"`` effort.
+        use_servers: whether request paths include the base paths of the document's ``servers``,
+            and the path that the app is mounted under; else paths are relative to the app.
+        require_bounds: whether the document's schemas must bound every string, array and object.
 
     Raises:
         TypeError: neither or both of ``contracts`` and ``openapi`` are given, or a model can't be
@@ -91,45 +91,52 @@ class SchemaGuard(Watching, Policy):
         ImportError: a library is not installed; the message names the extra.
     """
 
+    position = 100
+
     def __init__(
         self,
         contracts: Contracts | None = None,
         *,
         openapi: str | PathLike[str] | Mapping[str, Any] | None = None,
-        directory: str | PathLike[str] | None = None,
+        ref_root: str | PathLike[str] | None = None,
         mode: Mode = "enforce",
-        sample: float = 1.0,
+        sample_rate: float = 1.0,
         allow: Collection[Opening] = (),
         forward: Forward = "original",
         responses: Literal["off", "report", "enforce"] = "off",
-        limits: Limits | None = None,
-        routes: Mapping[str, Handling] | None = None,
+        limits: BodyLimits | None = None,
+        routes: Mapping[str, RouteOptions] | None = None,
         paths: Literal["refuse", "normalize", "raw"] = "refuse",
-        options: Options = "pass",
+        undeclared_options: Options = "pass",
         security: Mapping[str, Checker] | None = None,
         formats: bool | Mapping[str, Callable[[str], bool]] = False,
-        lookaround: Literal["refuse", "bounded"] = "refuse",
-        servers: bool = True,
-        bounded: bool = False,
+        regex_lookaround: Literal["refuse", "bounded"] = "refuse",
+        use_servers: bool = True,
+        require_bounds: bool = False,
     ) -> None:
         if (contracts is None) is (openapi is None):
             raise TypeError("a SchemaGuard needs contracts or openapi, and not both")
-        if options not in ("pass", "answer", "refuse"):
-            raise ValueError(f'options must be "pass", "answer" or "refuse", not {options!r}')
-        said = Handling(
+        if undeclared_options not in ("pass", "answer", "refuse"):
+            raise ValueError(
+                'undeclared_options must be "pass", "answer" or "refuse", '
+                f"not {undeclared_options!r}"
+            )
+        said = RouteOptions(
             mode=mode,
-            sample=sample,
+            sample_rate=sample_rate,
             allow=allow,
             forward=forward,
             responses=responses,
             limits=limits,
         )
-        self._settings = Settings(limits=Limits()).under(said)
+        self._settings = Settings(limits=BodyLimits()).under(said)
         self._routes = dict(routes or {})
         self._paths = PathForm(paths)
-        self._options: Options = options
+        self._options: Options = undeclared_options
         self._security = dict(security or {})
-        self._reading = Reading(formats, lookaround, bounded, servers, directory)
+        self._reading = DocumentOptions(
+            formats, regex_lookaround, require_bounds, use_servers, ref_root
+        )
         self.reports = Reports()
         self._declaration = self._read(openapi) if contracts is None else _modeled(contracts)
         self._book = self._bind(self._declaration, self._security)
@@ -143,7 +150,7 @@ class SchemaGuard(Watching, Policy):
 
     @classmethod
     # Any: an app's class is the framework's; the options are those of the constructor.
-    def of(cls, app: Any, **options: Any) -> Self:
+    def from_app(cls, app: Any, **options: Any) -> Self:
         """Return a guard made of the OpenAPI document that an app has of itself.
 
         Args:
@@ -155,7 +162,7 @@ class SchemaGuard(Watching, Policy):
             ValueError: see `SchemaGuard`.
         """
         import_extra("jsonschema_rs", "openapi")
-        document = import_module("mantlet.guard.openapi.sources").document_of(app)
+        document = import_module("mantlet.guard.openapi.from_app").document_of(app)
         return cls(openapi=document, **options)
 
     def _read(self, document: Any) -> Declaration:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mantlet.guard.faults import Fault, Invalid
+from mantlet.guard.errors import Fault, Invalid
 from mantlet.http.media_types import UTF_8, MediaType
 
 __all__ = ["RawBody"]

@@ -8,7 +8,7 @@ from typing import Final
 
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet.core.request import Request
-from mantlet.guard.faults import Fault
+from mantlet.guard.errors import Fault
 
 __all__ = ["Reports"]
 

@@ -5,12 +5,12 @@ from typing import Final
 
 from mantlet.core.response import Response
 from mantlet.exceptions import ResponseTooLarge
-from mantlet.guard.decoding import read_codings, undo
-from mantlet.guard.faults import Fault, Invalid
-from mantlet.guard.limits import Limits
+from mantlet.guard.content_decoding import read_codings, undo
+from mantlet.guard.errors import Fault, Invalid
+from mantlet.guard.limits import BodyLimits
 from mantlet.guard.operation import ResponseShape
 from mantlet.guard.schemas import Schema
-from mantlet.guard.structure import Structure
+from mantlet.guard.strict_json import Structure
 from mantlet.http.media_types import read_media_type
 
 __all__ = ["UNCHECKED", "Responses"]
@@ -60,7 +60,7 @@ class Responses:
 
     __slots__ = ("_limits", "_shapes", "_structure")
 
-    def __init__(self, shapes: Mapping[str, ResponseShape], limits: Limits) -> None:
+    def __init__(self, shapes: Mapping[str, ResponseShape], limits: BodyLimits) -> None:
         self._shapes = shapes
         self._limits = limits
         self._structure = Structure(limits)

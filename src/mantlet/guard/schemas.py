@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol
 
-from mantlet.guard.faults import Place
+from mantlet.guard.errors import Place
 
 __all__ = ["Schema"]
 

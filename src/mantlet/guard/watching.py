@@ -7,11 +7,11 @@ from mantlet.core.policy import Close, Message, Policy, Reply
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.core.response import Response
-from mantlet.guard.entry import Entry
-from mantlet.guard.faults import Fault, Invalid
-from mantlet.guard.messages import closing
+from mantlet.guard.errors import Fault, Invalid
+from mantlet.guard.operation_validator import Entry
 from mantlet.guard.reports import Reports
 from mantlet.guard.responses import UNCHECKED
+from mantlet.guard.websocket import closing
 
 __all__ = ["Watching"]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from mantlet.core.request import Request
 from mantlet.http.routing import Routes
+from mantlet.ratelimit.compiled import Bound, Charge, Plan
 from mantlet.ratelimit.concurrency import Concurrency
 from mantlet.ratelimit.keys.key import KeyFunction
-from mantlet.ratelimit.plan import Bound, Charge, Plan
 from mantlet.ratelimit.rules import Rule
 
 __all__ = ["Book"]
@@ -72,7 +72,7 @@ class Book:
         self.routed = bool(requests)
         self.messages = bool(messages)
         plans = list(self.plans())
-        self.counts = any(charge.count for plan in plans for charge in plan.charges)
+        self.counts = any(charge.count_if for plan in plans for charge in plan.charges)
         self.bounds = any(plan.bounds for plan in plans)
         self.windows = any(charge.windowed for plan in plans for charge in plan.charges)
         self.buckets = self.bounds or any(
@@ -136,7 +136,7 @@ class Book:
             scope, key, shadow = self._namespace, None, self._shadow
         else:
             scope = f"{self._namespace}\0{rule.pattern}"
-            key, shadow = rule.key, rule.shadow or self._shadow
+            key, shadow = rule.key, rule.mode == "report" or self._shadow
         return Bound.of(concurrency, scope=scope, key=key or self._key, shadow=shadow)
 
     def _charge(self, rule: Rule, number: int | None) -> Charge | None:
@@ -154,8 +154,8 @@ class Book:
             quotas=rule.quotas,
             key=rule.key or self._key,
             cost=rule.cost,
-            count=rule.count,
-            shadow=rule.shadow or self._shadow,
+            count_if=rule.count_if,
+            shadow=rule.mode == "report" or self._shadow,
             close=rule.close,
         )
 

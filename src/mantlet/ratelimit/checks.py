@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from mantlet._internal.coroutines import run_sync
 from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.book import Book
-from mantlet.ratelimit.counter import Counter
+from mantlet.ratelimit.compiled import Ask
 from mantlet.ratelimit.decision import BucketDecision, Decision, joint
+from mantlet.ratelimit.engine import Counter
 from mantlet.ratelimit.keys.texts import bounded, is_digest
-from mantlet.ratelimit.plan import Ask
 from mantlet.ratelimit.rules import check_cost
 from mantlet.ratelimit.stores.base import TokenRequest
 

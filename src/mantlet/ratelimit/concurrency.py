@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from mantlet._internal.options import check_int, check_number
 from mantlet.ratelimit.keys.key import Key, KeyFunction, as_key
-from mantlet.ratelimit.quota import check_name
+from mantlet.ratelimit.quota import LimitMode, check_limit_mode, check_name
 
 __all__ = ["Concurrency"]
 
@@ -22,18 +22,19 @@ class Concurrency:
             then is free again, so that a killed worker frees its own. Longer than the longest
             request, or more than ``limit`` may run at once.
         name: what it is called in header fields and problems.
-        shadow: decide, count and report, and never refuse.
+        mode: ``"enforce"``, or ``"report"`` to decide, count and log without ever refusing.
 
     Raises:
         TypeError: an option is of the wrong type.
-        ValueError: ``limit`` or ``lease`` is not positive, or ``name`` is not printable ASCII.
+        ValueError: ``limit`` or ``lease`` is not positive, ``name`` is not printable ASCII, or
+            ``mode`` is unknown.
     """
 
     limit: int
     key: Key | None
     lease: float
     name: str
-    shadow: bool
+    mode: LimitMode
 
     def __init__(
         self,
@@ -42,7 +43,7 @@ class Concurrency:
         key: KeyFunction | None = None,
         lease: float = 300.0,
         name: str = "concurrency",
-        shadow: bool = False,
+        mode: LimitMode = "enforce",
     ) -> None:
         check_int("limit", limit, unit="requests")
         check_number("lease", lease, least=0.001, most=31_536_000)
@@ -51,7 +52,7 @@ class Concurrency:
             "key": None if key is None else as_key(key),
             "lease": lease,
             "name": check_name(name),
-            "shadow": bool(shadow),
+            "mode": check_limit_mode(mode),
         }
         for attribute, value in values.items():
             object.__setattr__(self, attribute, value)

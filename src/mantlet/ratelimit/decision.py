@@ -7,7 +7,7 @@ from math import inf, nextafter
 from mantlet.ratelimit.concurrency import Concurrency
 from mantlet.ratelimit.quota import Quota
 
-__all__ = ["SECOND", "BucketDecision", "Decision", "PlaceDecision", "joint", "seconds"]
+__all__ = ["SECOND", "BucketDecision", "ConcurrencyDecision", "Decision", "joint", "seconds"]
 
 #: In nanoseconds.
 SECOND = 1_000_000_000
@@ -17,25 +17,25 @@ class Decision:
     """What the limiter decided about one request.
 
     Attributes:
-        within: whether it is within the quota; in shadow mode one that is not may pass all the
-            same.
+        is_within_limit: whether it is within the quota; in report mode, one that is not may pass
+            all the same.
         name: of the quota that it was decided by: of several, the one that refused for longest, or
             that has least left.
         quota: that quota, or the `Concurrency`.
-        shadow: whether that is only tried out.
+        is_report_only: whether that is only tried out.
     """
 
-    __slots__ = ("name", "quota", "shadow", "within")
+    __slots__ = ("is_report_only", "is_within_limit", "name", "quota")
 
     name: str
     quota: Quota | Concurrency
-    shadow: bool
-    within: bool
+    is_report_only: bool
+    is_within_limit: bool
 
     @property
     def allowed(self) -> bool:
         """Whether the request may pass."""
-        return self.within or self.shadow
+        return self.is_within_limit or self.is_report_only
 
     @property
     @abstractmethod
@@ -59,7 +59,7 @@ class Decision:
         raise NotImplementedError
 
     @property
-    def each(self) -> "Sequence[Decision]":
+    def parts(self) -> "Sequence[Decision]":
         """The decisions of each quota that the request counts for."""
         return (self,)
 
@@ -92,7 +92,7 @@ class BucketDecision(Decision):
         quota: it was decided by.
         room: what is left in the bucket after the request, in ticks; what is missing, if negative.
         cost: of the request, in tokens.
-        shadow: whether it is only tried out.
+        is_report_only: whether it is only tried out.
     """
 
     __slots__ = ("_cost", "_room")
@@ -100,12 +100,12 @@ class BucketDecision(Decision):
     quota: Quota
 
     def __init__(
-        self, name: str, quota: Quota, room: int, cost: int = 1, shadow: bool = False
+        self, name: str, quota: Quota, room: int, cost: int = 1, is_report_only: bool = False
     ) -> None:
         self.name = name
         self.quota = quota
-        self.shadow = shadow
-        self.within = room >= 0
+        self.is_report_only = is_report_only
+        self.is_within_limit = room >= 0
         self._room = room
         self._cost = cost
 
@@ -126,7 +126,7 @@ class BucketDecision(Decision):
     @property
     def retry_after(self) -> float:
         """Seconds after which a refused request would be admitted."""
-        if self.within:
+        if self.is_within_limit:
             return 0.0
         if self._cost > self.quota.burst:
             return inf
@@ -144,28 +144,28 @@ class BucketDecision(Decision):
     def given_back(self) -> "BucketDecision":
         """Return the decision as it stands when nothing was taken, or all of it was given back."""
         room = min(self._room + self._cost * self.quota.interval, self.quota.capacity)
-        return BucketDecision(self.name, self.quota, room, 0, self.shadow)
+        return BucketDecision(self.name, self.quota, room, 0, self.is_report_only)
 
 
-class PlaceDecision(Decision):
+class ConcurrencyDecision(Decision):
     """Of a bound on what is in flight. When a place becomes free can't be known.
 
     Args:
         name: the bound's.
         quota: it was decided by.
         room: how many places are left.
-        shadow: whether it is only tried out.
+        is_report_only: whether it is only tried out.
     """
 
     __slots__ = ("_room",)
 
     def __init__(
-        self, name: str, quota: Quota | Concurrency, room: int, shadow: bool = False
+        self, name: str, quota: Quota | Concurrency, room: int, is_report_only: bool = False
     ) -> None:
         self.name = name
         self.quota = quota
-        self.shadow = shadow
-        self.within = room >= 0
+        self.is_report_only = is_report_only
+        self.is_within_limit = room >= 0
         self._room = room
 
     @property
@@ -183,16 +183,16 @@ class PlaceDecision(Decision):
         """Return 0: it can't be known."""
         return 0.0
 
-    def given_back(self) -> "PlaceDecision":
+    def given_back(self) -> "ConcurrencyDecision":
         """Return the decision as it stands when nothing was taken, or all of it was given back."""
-        return PlaceDecision(self.name, self.quota, self._room + 1, self.shadow)
+        return ConcurrencyDecision(self.name, self.quota, self._room + 1, self.is_report_only)
 
     def parameters(self, latest: int | None = None) -> str:
         """Return the parameters of a `RateLimit` item, as text."""
         return f";r={self.remaining}"
 
 
-class JointDecision(Decision):
+class CombinedDecision(Decision):
     """Of several quotas: that of the one that refuses for longest, else that has least left."""
 
     __slots__ = ("_decisive", "_each")
@@ -207,8 +207,10 @@ class JointDecision(Decision):
         )
         self.name = decisive.name
         self.quota = decisive.quota
-        self.shadow = all(one.shadow for one in each)
-        self.within = all(one.within for one in each if self.shadow or not one.shadow)
+        self.is_report_only = all(one.is_report_only for one in each)
+        self.is_within_limit = all(
+            one.is_within_limit for one in each if self.is_report_only or not one.is_report_only
+        )
 
     @property
     def remaining(self) -> int:
@@ -226,18 +228,18 @@ class JointDecision(Decision):
         return self._decisive.retry_after
 
     @property
-    def each(self) -> Sequence[Decision]:
+    def parts(self) -> Sequence[Decision]:
         """The decisions of each quota that the request counts for."""
         return self._each
 
-    def given_back(self) -> "JointDecision":
+    def given_back(self) -> "CombinedDecision":
         """Return the decision as it stands when nothing was taken, or all of it was given back."""
-        return JointDecision([one.given_back() for one in self._each])
+        return CombinedDecision([one.given_back() for one in self._each])
 
 
 def joint(each: Sequence[Decision]) -> Decision:
     """Return the decision that several make together, or the only one."""
-    return each[0] if len(each) == 1 else JointDecision(each)
+    return each[0] if len(each) == 1 else CombinedDecision(each)
 
 
 def seconds(nanoseconds: int) -> float:

@@ -8,10 +8,9 @@ from typing import Any, Literal
 
 from mantlet._internal.options import check_int, check_number
 from mantlet.ratelimit.book import Book
-from mantlet.ratelimit.counter import Counter
+from mantlet.ratelimit.engine import Counter
 from mantlet.ratelimit.stores.base import Store, redact_uri
 from mantlet.ratelimit.stores.memory import FallbackStore, MemoryStore
-from mantlet.ratelimit.window_strategy import WindowLimiter
 
 __all__ = ["OutageAction", "StoreOptions", "create_engine", "create_store"]
 
@@ -75,10 +74,14 @@ def create_engine(store: str | Store, book: Book, options: StoreOptions) -> Coun
     max_keys = options.max_keys or _MAX_KEYS
     windows = None
     if book.windows:
+        from mantlet.ratelimit.window_strategy import WindowLimiter  # noqa: PLC0415  # needs limits
+
         uri = store if isinstance(store, str) else "memory://"
         windows = WindowLimiter(uri, max_keys=max_keys, timeout=options.timeout)
     if options.on_outage != "local":
         return Counter(created, windows, None)
+    from mantlet.ratelimit.window_strategy import WindowLimiter  # noqa: PLC0415  # needs limits
+
     workers = options.workers or _configured_workers()
     fallback = FallbackStore(workers, max_keys, options.clock or monotonic_ns)
     fallback_windows = WindowLimiter("memory://", max_keys=max_keys, timeout=options.timeout)

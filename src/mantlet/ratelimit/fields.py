@@ -19,9 +19,9 @@ from typing import Literal
 from mantlet.core.policy import Reply
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
+from mantlet.ratelimit.compiled import Bound, Limit
 from mantlet.ratelimit.concurrency import Concurrency
 from mantlet.ratelimit.decision import Decision, joint
-from mantlet.ratelimit.plan import Bound, Limit
 
 __all__ = ["HEADERS", "Fields", "add_fields", "refuse", "refuse_for_outage"]
 
@@ -42,13 +42,15 @@ def add_fields(
     Args:
         request: the request.
         headers: which fields.
-        limits: those it was decided by, in the order of ``decision.each``.
+        limits: those it was decided by, in the order of ``decision.parts``.
         decision: about all of it.
     """
     if headers is None:
         return
     told = [
-        (limit, one) for limit, one in zip(limits, decision.each, strict=True) if not one.shadow
+        (limit, one)
+        for limit, one in zip(limits, decision.parts, strict=True)
+        if not one.is_report_only
     ]
     if not told:
         return
@@ -81,7 +83,7 @@ def _add_legacy_fields(request: Request, decision: Decision) -> None:
 
 def refuse(request: Request, decision: Decision) -> Reply:
     """Return the answer to a request that exceeds a quota."""
-    refusing = [one for one in decision.each if not one.allowed]
+    refusing = [one for one in decision.parts if not one.allowed]
     never = next((one.name for one in refusing if one.retry_after == inf), None)
     names = tuple(one.name for one in refusing)
     return _exceeded(names, never, _whole(decision.retry_after)).reply(request)

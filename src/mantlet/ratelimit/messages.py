@@ -8,8 +8,8 @@ from mantlet.core.policy import Close, Message
 from mantlet.core.request import Request
 from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.book import Book
-from mantlet.ratelimit.counter import Counter
-from mantlet.ratelimit.plan import Ask, only_tried
+from mantlet.ratelimit.compiled import Ask, only_tried
+from mantlet.ratelimit.engine import Counter
 
 __all__ = ["Messages"]
 
@@ -50,6 +50,6 @@ class Messages:
         outcome.report()
         if outcome.decision.allowed:
             return message
-        pairs = zip(outcome.asks, outcome.decision.each, strict=True)
+        pairs = zip(outcome.asks, outcome.decision.parts, strict=True)
         closes = (ask.close for ask, one in pairs if not one.allowed)
         return next(filter(None, closes), None)

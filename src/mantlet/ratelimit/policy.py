@@ -22,6 +22,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from mantlet._internal.coroutines import start_eagerly
+from mantlet.core.modes import ModeOption, check_mode
 from mantlet.core.policy import Policy, Reply
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
@@ -30,23 +31,23 @@ from mantlet.exceptions import ClientDisconnected, StoreOutage
 from mantlet.http.headers import TextHeaders
 from mantlet.ratelimit.book import Book
 from mantlet.ratelimit.checks import Checks
+from mantlet.ratelimit.compiled import Ask, Charge, Limit, only_tried
 from mantlet.ratelimit.concurrency import Concurrency
-from mantlet.ratelimit.counter import Outcome
 from mantlet.ratelimit.decision import BucketDecision
+from mantlet.ratelimit.engine import Outcome
 from mantlet.ratelimit.factory import OutageAction, StoreOptions, create_engine
 from mantlet.ratelimit.fields import HEADERS, Fields, add_fields, refuse, refuse_for_outage
 from mantlet.ratelimit.keys import client_address
 from mantlet.ratelimit.keys.key import KeyFunction, as_key
 from mantlet.ratelimit.messages import Messages
-from mantlet.ratelimit.plan import Ask, Charge, Limit, only_tried
 from mantlet.ratelimit.rules import (
     Cost,
-    Count,
+    CountIf,
     QuotaOption,
     Rule,
     check_concurrency,
     check_cost,
-    check_count,
+    check_count_if,
     read_quotas,
 )
 from mantlet.ratelimit.stores.base import LocalStore, Store
@@ -75,8 +76,9 @@ class RateLimiter(Checks, Messages, Policy):
         rules: limits that hold for some requests only.
         concurrency: how many requests may be in flight at once.
         cost: tokens a request takes, or a function of the request that tells. See `Rule`.
-        count: a predicate on the answer: whether the request counts after all. See `Rule`.
-        shadow: decide, count and report, and never refuse; of all rules as well.
+        count_if: a predicate on the response: whether the request counts after all. See `Rule`.
+        mode: ``"enforce"``; ``"report"`` to decide, count and log without ever refusing, by any of
+            the rules either; ``"off"``; or a mapping of route patterns to these.
         headers: ``"draft"`` for ``RateLimit`` and ``RateLimit-Policy``, ``"legacy"`` for
             ``X-RateLimit-*``, ``"both"``, or None.
         burst: how many requests may come at once; by default as many as the rate's amount. For a
@@ -86,10 +88,9 @@ class RateLimiter(Checks, Messages, Policy):
             See the store for what they take, and for what happens when it is full.
         on_outage: what holds while a store on the network can't be used: ``"local"``, each process
             counts its share in its own memory; ``"allow"``, everything passes; ``"refuse"``, 503.
-        deadline: in seconds; no request waits longer than this for a store on the network.
-        lease: tokens that a process may take at once, ahead of need, from a store on the network,
-            for keys that are asked for again and again. With it a key may exceed its burst, at
-            most by ``lease`` for each process.
+        timeout: in seconds; no request waits longer than this for a store on the network.
+        prefetch: how many tokens a process may take ahead of need from a store on the network, for
+            busy keys. A key may then exceed its burst by up to ``prefetch`` per process.
         workers: processes that share a quota, for their shares in an outage; by default what
             ``WEB_CONCURRENCY`` says, else 1.
         clock: nanoseconds that never go back, for the stores of this host.
@@ -101,6 +102,8 @@ class RateLimiter(Checks, Messages, Policy):
         StoreError: the store can't be opened.
     """
 
+    position = 90
+
     def __init__(
         self,
         quota: QuotaOption | None = None,
@@ -110,15 +113,15 @@ class RateLimiter(Checks, Messages, Policy):
         rules: Sequence[Rule] = (),
         concurrency: Concurrency | None = None,
         cost: Cost = 1,
-        count: Count | None = None,
-        shadow: bool = False,
+        count_if: CountIf | None = None,
+        mode: ModeOption = "enforce",
         headers: Fields | None = "draft",
         burst: int | None = None,
         namespace: str = "mantlet",
         max_keys: int | None = None,
         on_outage: OutageAction = "local",
-        deadline: float = 0.05,
-        lease: int | None = None,
+        timeout: float = 0.05,
+        prefetch: int | None = None,
         workers: int | None = None,
         clock: Callable[[], int] | None = None,
     ) -> None:
@@ -128,6 +131,8 @@ class RateLimiter(Checks, Messages, Policy):
             )
         if headers is not None and headers not in HEADERS:
             raise ValueError(f'headers must be "draft", "legacy", "both" or None, not {headers!r}')
+        self.mode = check_mode(mode)
+        shadow = self.mode == "report"
         key = as_key(key or client_address())
         own = None
         if quota is not None:
@@ -138,11 +143,11 @@ class RateLimiter(Checks, Messages, Policy):
                 quotas=quotas,
                 key=key,
                 cost=check_cost(cost, quotas),
-                count=check_count(count),
+                count_if=check_count_if(count_if),
                 shadow=shadow,
             )
-        elif burst is not None or count is not None or check_cost(cost, ()) != 1:
-            raise TypeError("burst, cost and count belong to a quota, and there is none")
+        elif burst is not None or count_if is not None or check_cost(cost, ()) != 1:
+            raise TypeError("burst, cost and count_if apply to a quota, but the limiter has none")
         self._book = book = Book(
             own,
             check_concurrency(concurrency),
@@ -151,7 +156,7 @@ class RateLimiter(Checks, Messages, Policy):
             key=key,
             shadow=shadow,
         )
-        options = StoreOptions(max_keys, clock, on_outage, deadline, lease, workers)
+        options = StoreOptions(max_keys, clock, on_outage, timeout, prefetch, workers)
         self._counter = create_engine(store, book, options)
         self._headers = headers
         self._on_outage = on_outage

@@ -5,14 +5,15 @@ from dataclasses import dataclass, field
 from math import gcd
 from typing import Literal
 
-from limits import parse_many
-
 from mantlet._internal.options import check_int
 
-__all__ = ["Quota", "Window", "check_name", "parse_quotas"]
+__all__ = ["LimitMode", "Quota", "Window", "check_limit_mode", "check_name", "parse_quotas"]
 
 #: How requests are counted where not by a token bucket; each is a strategy of `limits`.
 Window = Literal["fixed", "moving", "sliding"]
+
+#: Whether a limit refuses requests, or only reports which ones it would have refused.
+LimitMode = Literal["enforce", "report"]
 
 _WINDOWS = ("fixed", "moving", "sliding")
 _SECOND = 1_000_000_000
@@ -110,6 +111,13 @@ def check_name(name: str) -> str:
     return name
 
 
+def check_limit_mode(mode: LimitMode) -> LimitMode:
+    """Return the mode of a single limit, or raise a ValueError."""
+    if mode not in ("enforce", "report"):
+        raise ValueError(f'mode must be "enforce" or "report", not {mode!r}')
+    return mode
+
+
 def parse_quotas(text: str) -> tuple[Quota, ...]:
     """Return the quotas that a text says, one or several joined by ``;``, ``,`` or ``|``.
 
@@ -143,6 +151,8 @@ def _read(rate: str) -> tuple[int, int, int | None]:
     """Return the amount, the period in seconds, and the burst if there is one, of a rate."""
     if not isinstance(rate, str):
         raise TypeError(f'rate must be a string such as "100/minute", not {rate!r}')
+    from limits import parse_many  # noqa: PLC0415  # slow to import
+
     match = _BURST.fullmatch(rate)
     plain, burst = (rate, None) if match is None else (match[1], int(match[2]))
     try:

@@ -10,14 +10,14 @@ from mantlet.core.request import Request
 from mantlet.core.response import Response
 from mantlet.ratelimit.concurrency import Concurrency
 from mantlet.ratelimit.keys.key import KeyFunction, as_key
-from mantlet.ratelimit.quota import Quota, parse_quotas
+from mantlet.ratelimit.quota import LimitMode, Quota, check_limit_mode, parse_quotas
 
-__all__ = ["Cost", "Count", "QuotaFunction", "QuotaOption", "Rule", "on_status"]
+__all__ = ["Cost", "CountIf", "QuotaFunction", "QuotaOption", "Rule", "on_status"]
 
 #: How many tokens a request takes.
 Cost = int | Callable[[Request], int | Awaitable[int]]
 #: Whether a request, by its answer, counts after all.
-Count = Callable[[Response], bool]
+CountIf = Callable[[Response], bool]
 Told = str | Quota | Sequence[str | Quota] | None
 QuotaFunction = Callable[[Request], Told | Awaitable[Told]]
 QuotaOption = str | Quota | Sequence[str | Quota] | QuotaFunction
@@ -40,15 +40,15 @@ class Rule:
         cost: tokens a request takes, or a function (``def`` or ``async def``) of the request that
             tells. One above a quota's burst is refused for ever; there is a warning of it where it
             is a number.
-        count: a predicate on the answer. Tokens are reserved on the way in, so that requests at the
-            same time can't slip through, and given back where it says no. An exception counts by
-            the status that it states, or as 500.
+        count_if: a predicate on the response; the request counts only if it returns true. Tokens
+            are reserved before the app runs, so that concurrent requests can't slip through, and
+            refunded afterwards. An exception counts by its status, or as 500.
         per: ``"request"``, which includes WebSocket handshakes, or ``"message"``: each message that
             a client sends over a WebSocket.
         exempt: nothing limits these requests, neither does the limiter's own quota.
         override: the limiter's own quota does not hold for these requests.
         concurrency: how many of these requests may be in flight at once.
-        shadow: decide, count and report, and never refuse.
+        mode: ``"enforce"``, or ``"report"`` to decide, count and log without ever refusing.
         over: what becomes of a message over the quota: ``"close"`` ends the connection, ``"drop"``
             drops the message.
         close_code: the connection is closed with: 1008 (RFC 6455, 7.4.1), or such as 4429.
@@ -65,12 +65,12 @@ class Rule:
         *,
         key: KeyFunction | None = None,
         cost: Cost = 1,
-        count: Count | None = None,
+        count_if: CountIf | None = None,
         per: Literal["request", "message"] = "request",
         exempt: bool = False,
         override: bool = False,
         concurrency: Concurrency | None = None,
-        shadow: bool = False,
+        mode: LimitMode = "enforce",
         over: Literal["close", "drop"] = "close",
         close_code: int = 1008,
     ) -> None:
@@ -87,25 +87,25 @@ class Rule:
                 f"the rule {pattern!r} limits nothing: it needs a quota, a concurrency, override "
                 f"or exempt"
             )
-        if per == "message" and (count is not None or concurrency is not None):
-            raise TypeError("count and concurrency are of requests, not of messages")
+        if per == "message" and (count_if is not None or concurrency is not None):
+            raise TypeError("count_if and concurrency limit requests, not messages")
         self.pattern = pattern
         self.quotas: tuple[Quota, ...] | QuotaFunction = () if quota is None else read_quotas(quota)
         self.key = None if key is None else as_key(key)
         self.cost = check_cost(cost, self.quotas)
-        self.count = check_count(count)
+        self.count_if = check_count_if(count_if)
         self.per = per
         self.exempt = exempt
         self.override = override
         self.concurrency = check_concurrency(concurrency)
-        self.shadow = shadow
+        self.mode = check_limit_mode(mode)
         self.close: Close | None = Close(close_code, "rate limit") if over == "close" else None
 
     def __repr__(self) -> str:
         return f"Rule({self.pattern!r})"
 
 
-def on_status(*statuses: int | range) -> Count:
+def on_status(*statuses: int | range) -> CountIf:
     """Return a predicate that counts answers of these statuses, for `Rule` and `RateLimiter`.
 
     Args:
@@ -186,11 +186,11 @@ def check_cost(cost: Cost, quotas: tuple[Quota, ...] | QuotaFunction) -> Cost:
     return cost
 
 
-def check_count(count: Count | None) -> Count | None:
-    called = count if isfunction(count) else getattr(count, "__call__", None)  # noqa: B004
-    if count is not None and (called is None or iscoroutinefunction(called)):
-        raise TypeError(f"count must be a predicate on the response, and a def, not {count!r}")
-    return count
+def check_count_if(count_if: CountIf | None) -> CountIf | None:
+    called = count_if if isfunction(count_if) else getattr(count_if, "__call__", None)  # noqa: B004
+    if count_if is not None and (called is None or iscoroutinefunction(called)):
+        raise TypeError(f"count_if must be a plain function of the response, not {count_if!r}")
+    return count_if
 
 
 def check_concurrency(concurrency: Concurrency | None) -> Concurrency | None:

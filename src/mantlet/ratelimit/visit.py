@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from mantlet.core.response import Response
 from mantlet.exceptions import StoreOutage
-from mantlet.ratelimit.counter import Counter, Outcome
+from mantlet.ratelimit.compiled import Ask
 from mantlet.ratelimit.decision import Decision, joint
-from mantlet.ratelimit.plan import Ask
+from mantlet.ratelimit.engine import Counter, Outcome
 from mantlet.ratelimit.stores.base import SlotRequest, Store, TokenRequest
 
 __all__ = ["Visit"]
@@ -27,15 +27,15 @@ class Visit:
 
     def __init__(self, asks: Sequence[Ask]) -> None:
         self.asks = asks
-        self.counts = any(ask.counts is not None for ask in asks)
+        self.counts = any(ask.count_if is not None for ask in asks)
         self.outcome: Outcome | None = None
 
     async def settle(self, outcome: Outcome, response: Response) -> Decision:
         """Give back what does not count by the ``response``; return the decision as it stands."""
         given: list[TokenRequest | SlotRequest] = []
         each: list[Decision] = []
-        for ask, one in zip(outcome.asks, outcome.decision.each, strict=True):
-            if ask.counts is None or not outcome.took(ask) or ask.counts(response):
+        for ask, one in zip(outcome.asks, outcome.decision.parts, strict=True):
+            if ask.count_if is None or not outcome.took(ask) or ask.count_if(response):
                 each.append(one)
             else:
                 given.append(ask.claim)

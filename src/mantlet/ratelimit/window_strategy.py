@@ -73,12 +73,12 @@ class WindowDecision(Decision):
     Args:
         name: the quota's name.
         quota: the quota that was applied.
-        within: whether the request is within the quota.
+        is_within_limit: whether the request is within the quota.
         remaining: number of requests that may follow at once.
         wait: nanoseconds until a rejected request would be admitted, or until one more request
             than now may follow.
         cost: the request's cost.
-        shadow: whether the quota is only reported, not enforced.
+        is_report_only: whether the quota is only reported, not enforced.
     """
 
     __slots__ = ("_cost", "_remaining", "_wait")
@@ -90,16 +90,16 @@ class WindowDecision(Decision):
         name: str,
         quota: Quota,
         *,
-        within: bool,
+        is_within_limit: bool,
         remaining: int,
         wait: int,
         cost: int = 1,
-        shadow: bool = False,
+        is_report_only: bool = False,
     ) -> None:
         self.name = name
         self.quota = quota
-        self.shadow = shadow
-        self.within = within
+        self.is_report_only = is_report_only
+        self.is_within_limit = is_within_limit
         self._remaining = remaining
         self._wait = wait
         self._cost = cost
@@ -117,7 +117,7 @@ class WindowDecision(Decision):
     @property
     def retry_after(self) -> float:
         """Seconds after which a rejected request would be admitted."""
-        if self.within:
+        if self.is_within_limit:
             return 0.0
         return inf if self._cost > self.quota.amount else seconds(self._wait)
 
@@ -126,11 +126,11 @@ class WindowDecision(Decision):
         return WindowDecision(
             self.name,
             self.quota,
-            within=True,
+            is_within_limit=True,
             remaining=self._remaining + self._cost,
             wait=self._wait,
             cost=0,
-            shadow=self.shadow,
+            is_report_only=self.is_report_only,
         )
 
 

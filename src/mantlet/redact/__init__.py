@@ -1,4 +1,4 @@
-"""Search for many byte strings at once: secrets in their many forms, and whatever else may leak."""
+"""Find and mask secrets in text and streams, in every encoding in which they may appear."""
 
 from mantlet.redact.registry import Registry
 

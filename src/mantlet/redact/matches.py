@@ -1,31 +1,42 @@
-"""What is said of a place where something was found that may be a leak."""
+"""The protocols of matchers and detectors, and the results that a matcher returns."""
 
 import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Protocol
 
-__all__ = ["MORE", "NO", "Detector", "Found", "Judge", "Undecided", "Until", "Verdict"]
+__all__ = [
+    "NEED_MORE",
+    "NO_MATCH",
+    "Detector",
+    "MatchEnd",
+    "MatchFound",
+    "MatchResult",
+    "Matcher",
+    "NoMatchYet",
+]
 
 
-class Undecided(Enum):
-    """It is no leak, or can't be told before more bytes come."""
+class NoMatchYet(Enum):
+    """The result of a matcher that has not found a match."""
 
-    NO = "no"
-    MORE = "more"
+    #: There is no match at this position, whatever follows.
+    NO_MATCH = "no match"
+    #: More data is needed to decide.
+    NEED_MORE = "need more"
 
 
-NO: Final = Undecided.NO
-MORE: Final = Undecided.MORE
+NO_MATCH: Final = NoMatchYet.NO_MATCH
+NEED_MORE: Final = NoMatchYet.NEED_MORE
 
 
 @dataclass(frozen=True, slots=True)
-class Until:
-    """How far a leak goes on, perhaps over many chunks.
+class MatchEnd:
+    """The end of an open-ended match, which may span many chunks.
 
     Attributes:
-        pattern: the leak ends before this; None: with the body.
-        size: the most bytes that one match of it takes.
+        pattern: the match ends before this pattern; None if it lasts until the end of the body.
+        size: maximum length of a match of the pattern, in bytes.
     """
 
     pattern: re.Pattern[bytes] | None
@@ -33,61 +44,64 @@ class Until:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A leak.
+class MatchFound:
+    """A match.
 
     Attributes:
-        begin: where it begins in the data.
-        end: where what is known of it ends.
-        until: None if that is all.
+        start: offset of its first byte in the data.
+        end: offset of the end of the part matched so far.
+        until: where an open-ended match ends; None if it ends at ``end``.
     """
 
-    begin: int
+    start: int
     end: int
-    until: Until | None = None
+    until: MatchEnd | None = None
 
 
-Verdict = Found | Undecided
+MatchResult = MatchFound | NoMatchYet
 
 
-class Judge(Protocol):
-    """What tells whether a literal that was found is a leak."""
+class Matcher(Protocol):
+    """Decide whether a literal found in the data is part of a leak."""
 
     @property
     def id(self) -> str:
-        """What the leak is reported as."""
+        """The id that the leak is reported under."""
         ...
 
     @property
     def fingerprint(self) -> str | None:
-        """What tells like leaks from others; None where it is made of what is found."""
+        """Identify the leaked value; None to derive the fingerprint from the matched bytes."""
         ...
 
-    def judge(self, data: bytes, start: int, end: int, more: bool, media: str | None) -> Verdict:
-        """Say what ``data[start:end]``, the literal, belongs to.
+    def match(
+        self, data: bytes, start: int, end: int, more: bool, media: str | None
+    ) -> MatchResult:
+        """Match the data around a literal found at ``data[start:end]``.
 
         Args:
-            data: what is there of the body; some of it may have been sent.
-            start: where the literal begins.
-            end: where it ends.
-            more: whether more of the body will come.
-            media: the media type, if there is one.
+            data: the part of the body seen so far; the beginning may already have been sent.
+            start: offset of the literal.
+            end: offset of the end of the literal.
+            more: whether more of the body follows.
+            media: the media type, if known.
 
         Returns:
-            ``MORE`` only while what is there may still become a leak, and never if not ``more``.
+            ``NEED_MORE`` only while the data may still become a leak, and never if ``more`` is
+            False.
         """
         ...
 
 
 class Detector(Protocol):
-    """What finds leaks that have no literal in common."""
+    """Find leaks that have no literal in common."""
 
     def find(
         self, data: bytes, start: int, more: bool, media: str | None
     ) -> "list[tuple[str, int, int]]":
-        """Return each leak that begins at ``start`` or behind it: its id, its begin and its end."""
+        """Return the leaks that begin at or after ``start``, each as its id, start and end."""
         ...
 
     def tail(self, data: bytes) -> int:
-        """Return how many bytes at the end of the data may become a leak as more follow."""
+        """Return how many bytes at the end of the data may become a leak when more follow."""
         ...

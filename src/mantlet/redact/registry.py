@@ -1,4 +1,4 @@
-"""The values that must not get out: those of now, and for a while those of before."""
+"""Keep the secret values of an app: the current ones, and for a while the replaced ones."""
 
 import hmac
 import os
@@ -11,33 +11,34 @@ from weakref import WeakSet
 
 from mantlet._internal.locks import ForkSafeLock
 from mantlet._internal.options import check_number
-from mantlet.redact.variants import Needle, forms, weakness
+from mantlet.redact.variants import SecretVariant, encoded_variants, weak_reason
 
-__all__ = ["Known", "Registry", "Values", "registry_of"]
+__all__ = ["HasRegistry", "Registry", "SecretValues", "registry_of"]
 
 _FINGERPRINT_BYTES: Final = 6
 
 
-class _Searcher(Protocol):
-    def rebuild(self, needles: tuple[Needle, ...]) -> None: ...
+class _Subscriber(Protocol):
+    def rebuild(self, variants: tuple[SecretVariant, ...]) -> None: ...
 
 
 class Registry:
-    """Secret values, in all the forms that they are searched for in.
+    """Secret values, in every encoding that they are searched for in.
 
     Args:
-        values: text or bytes. One that is shorter than 8 bytes, or easy to guess, is left out
-            with a warning, since masking it would destroy answers that have it by chance.
-        overlap: seconds that a value is still searched for after it was replaced.
-        key: what fingerprints are made with, up to 64 bytes; by default one of this process alone.
-        clock: gives the time in seconds.
+        values: text or bytes. Values shorter than 8 bytes, or easy to guess, are left out with a
+            warning, since masking them would damage responses that contain them by chance.
+        overlap: seconds for which a value is still searched for after it was replaced.
+        key: the key of the fingerprints, at most 64 bytes; by default a random one per process.
+        clock: returns the time in seconds.
 
     Raises:
         TypeError: a value is neither text nor bytes.
-        ValueError: ``overlap`` is negative or no number, or the key too long.
+        ValueError: ``overlap`` is negative or not a number, or the key is too long.
 
     Attributes:
-        needles: what to search for now, each form once; another object after each change.
+        variants: the byte strings to search for, without duplicates; a new tuple on each change.
+        has_replaced: whether replaced values are still searched for.
     """
 
     def __init__(
@@ -53,14 +54,15 @@ class Registry:
         self._key = os.urandom(32) if key is None else key
         self._lock = ForkSafeLock()
         self._values: tuple[bytes, ...] = ()
-        self._old: dict[bytes, float] = {}
-        self._made: dict[bytes, tuple[Needle, ...]] = {}
-        self._searchers: WeakSet[_Searcher] = WeakSet()
-        self.needles: tuple[Needle, ...] = ()
+        self._replaced: dict[bytes, float] = {}
+        self._cache: dict[bytes, tuple[SecretVariant, ...]] = {}
+        self._subscribers: WeakSet[_Subscriber] = WeakSet()
+        self.has_replaced = False
+        self.variants: tuple[SecretVariant, ...] = ()
         self.replace(values)
 
     def replace(self, values: Iterable[str | bytes]) -> None:
-        """Make these the values of now. Those that were, and are not any more, stay for a while.
+        """Replace the current values. The previous ones stay for ``overlap`` seconds.
 
         Args:
             values: as in the constructor.
@@ -68,92 +70,93 @@ class Registry:
         checked = tuple(dict.fromkeys(_checked(values)))
         with self._lock.hold():
             now = self._clock()
-            self._old |= dict.fromkeys(self._values, now + self._overlap)
+            self._replaced |= dict.fromkeys(self._values, now + self._overlap)
             self._values = checked
             self._rebuild(now)
 
     def expire(self) -> None:
-        """Forget old values whose time is over; it costs nothing where there are none."""
-        if not self._old:
+        """Drop replaced values whose overlap is over. Cheap if there are none."""
+        if not self.has_replaced:
             return
         with self._lock.hold(waits=False) as is_held:
             now = self._clock()
-            if is_held and any(until <= now for until in self._old.values()):
+            if is_held and any(until <= now for until in self._replaced.values()):
                 self._rebuild(now)
 
     def _rebuild(self, now: float) -> None:
-        self._old = {
+        self._replaced = {
             value: until
-            for value, until in self._old.items()
+            for value, until in self._replaced.items()
             if until > now and value not in self._values
         }
-        self._made = {
-            value: self._made.get(value) or self._needles(value)
-            for value in (*self._old, *self._values)
+        self._cache = {
+            value: self._cache.get(value) or self._make_variants(value)
+            for value in (*self._replaced, *self._values)
         }
-        by_form = {needle.form: needle for made in self._made.values() for needle in made}
-        needles = tuple(by_form.values())
-        for searcher in tuple(self._searchers):
-            searcher.rebuild(needles)
-        self.needles = needles
+        by_pattern = {variant.pattern: variant for made in self._cache.values() for variant in made}
+        variants = tuple(by_pattern.values())
+        for subscriber in tuple(self._subscribers):
+            subscriber.rebuild(variants)
+        self.variants = variants
+        self.has_replaced = bool(self._replaced)
 
-    def _needles(self, value: bytes) -> tuple[Needle, ...]:
+    def _make_variants(self, value: bytes) -> tuple[SecretVariant, ...]:
         fingerprint = self.fingerprint(value)
-        return tuple(Needle(form, fingerprint) for form in forms(value))
+        return tuple(SecretVariant(pattern, fingerprint) for pattern in encoded_variants(value))
 
-    def attach(self, searcher: _Searcher) -> None:
-        """Have a searcher told of the needles: those of now, and of each change before it counts.
+    def attach(self, subscriber: _Subscriber) -> None:
+        """Subscribe an object to changes: it gets the variants now, and before each change applies.
 
-        So no answer waits for a search to be made ready but that which brought the change. It is
-        not kept alive.
+        So no response waits for a search to be built except the one that triggered the change. Only
+        a weak reference to the subscriber is kept.
         """
         with self._lock.hold():
-            searcher.rebuild(self.needles)
-            self._searchers.add(searcher)
+            subscriber.rebuild(self.variants)
+            self._subscribers.add(subscriber)
 
     def fingerprint(self, value: bytes) -> str:
-        """Return a short keyed hash of a value: alike for like values and like keys."""
+        """Return a short keyed hash of a value: the same for equal values and equal keys."""
         return blake2b(value, digest_size=_FINGERPRINT_BYTES, key=self._key).hexdigest()
 
     def __contains__(self, value: object) -> bool:
         if isinstance(value, str):
             value = value.encode()
-        values = (*self._values, *self._old)
+        values = (*self._values, *self._replaced)
         return isinstance(value, bytes) and any(hmac.compare_digest(value, v) for v in values)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self._values)} values, {len(self._old)} old)"
+        return f"{type(self).__name__}({len(self._values)} values, {len(self._replaced)} old)"
 
 
 def _checked(values: Iterable[str | bytes]) -> Iterable[bytes]:
     if isinstance(values, (str, bytes)):
-        raise TypeError("secrets must be several values in a list or the like, not one of them")
+        raise TypeError("secrets must be several values, such as a list, not a single one")
     for index, value in enumerate(values):
         if not isinstance(value, (str, bytes)):
             raise TypeError(f"secrets[{index}] must be text or bytes, not {type(value).__name__}")
-        needle = value.encode(errors="surrogateescape") if isinstance(value, str) else value
-        weak = weakness(needle)
-        if weak is None:
-            yield needle
+        data = value.encode(errors="surrogateescape") if isinstance(value, str) else value
+        reason = weak_reason(data)
+        if reason is None:
+            yield data
         else:
-            warnings.warn(f"secrets[{index}] is not searched for: {weak}", stacklevel=4)
+            warnings.warn(f"secrets[{index}] is not searched for: {reason}", stacklevel=4)
 
 
-class Known(Protocol):
-    """What has a registry, as a `SecretLoader` does."""
+class HasRegistry(Protocol):
+    """An object with a registry, such as a `SecretLoader`."""
 
     @property
     def registry(self) -> Registry:
-        """Return the secrets that it knows."""
+        """Return the registry of its secrets."""
         ...
 
 
-#: A registry, what has one, or the values for one.
-Values = Registry | Known | Iterable[str | bytes]
+#: A registry, an object that has one, or the values for one.
+SecretValues = Registry | HasRegistry | Iterable[str | bytes]
 
 
-def registry_of(secrets: Values) -> Registry | None:
-    """Return the registry of a loader, or one of the values given; None where there are none."""
+def registry_of(secrets: SecretValues) -> Registry | None:
+    """Return the registry of a loader, or a new one for values; None if there are no values."""
     registry = getattr(secrets, "registry", secrets)
     if isinstance(registry, Registry):
         return registry

@@ -1,12 +1,12 @@
-"""Needles: a secret value in each of the forms that it gets into an answer or a log in.
+"""Secret variants: a secret value in every encoding in which it may reach a response or a log.
 
-A value is looked for raw; escaped for JSON, for HTML, by Python's ``repr()`` and for URLs, once and
-twice; in hexadecimal; and in base64 and base64url at each of the three places that it can begin at
-in a group of three bytes. The last covers ``Basic`` credentials (RFC 7617), whatever the user is,
-and tokens that the value is a part of. Of a URL, the password is a secret as well.
+A value is searched for as it is; escaped for JSON, for HTML, by Python's ``repr()``, and for URLs
+(once and twice); in hexadecimal; and in base64 and base64url at each of the three possible offsets
+within a group of three bytes. The last covers ``Basic`` credentials (RFC 7617) of any user, and
+tokens that contain the value. The password in a URL is a secret of its own.
 
-A value that is short or easy to guess is no needle: a search for ``admin`` would mask the word
-wherever an answer has it.
+A value that is short or easy to guess is not searched for: a search for ``admin`` would mask the
+word in every response.
 """
 
 import json
@@ -19,80 +19,86 @@ from contextlib import suppress
 from typing import Final
 from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
 
-import markupsafe
+from mantlet.redact.matches import NEED_MORE, NO_MATCH, MatchFound, MatchResult
 
-from mantlet.redact.matches import MORE, NO, Found, Verdict
+__all__ = [
+    "MIN_SECRET_BITS",
+    "MIN_SECRET_BYTES",
+    "SecretVariant",
+    "encoded_variants",
+    "weak_reason",
+]
 
-__all__ = ["LEAST_BITS", "LEAST_BYTES", "Needle", "forms", "weakness"]
-
-#: A shorter value is refused.
-LEAST_BYTES: Final = 8
-#: A value that is easier to guess is refused.
-LEAST_BITS: Final = 20
+#: Minimum length of a secret in bytes.
+MIN_SECRET_BYTES: Final = 8
+#: Minimum entropy of a secret in bits.
+MIN_SECRET_BITS: Final = 20
 
 _PERCENT: Final = re.compile(rb"%[0-9A-F]{2}")
-#: What is most likely a word, or a date: it is easier to guess than its characters say.
+#: Probably a word or a date: easier to guess than its characters suggest.
 _PLAIN: Final = re.compile(rb"[0-9]+|[A-Z]?[a-z]+|[A-Z]+")
 _JSON_ESCAPE: Final = re.compile(r"\\u[0-9a-f]{4}")
-#: What is left as it is: by RFC 3986, in a path, by encodeURIComponent() and by encodeURI()
+#: Characters left unescaped by RFC 3986, in a path, by encodeURIComponent() and by encodeURI()
 #: (ECMA-262, 19.2.6).
 _UNRESERVED: Final = ("", "/", "!'()*~", ";/?:@&=+$,#!'()*~")
-#: Characters that are often escaped in JSON though it doesn't ask for it.
+#: Characters that are often escaped in JSON although the format does not require it.
 _HTML_IN_JSON: Final = {ord(char): f"\\u{ord(char):04x}" for char in "<>&'"}
 
 
-class Needle:
-    """A text that is a leak wherever it stands: one form of a secret value.
+class SecretVariant:
+    """One encoding of a secret value: a byte string that is a leak wherever it occurs.
 
     Args:
-        form: the text.
-        fingerprint: the value's.
-        id: what it is reported as.
+        pattern: the byte string.
+        fingerprint: the fingerprint of the value.
+        id: the id that it is reported under.
     """
 
-    __slots__ = ("fingerprint", "form", "id")
+    __slots__ = ("fingerprint", "id", "pattern")
 
-    def __init__(self, form: bytes, fingerprint: str | None = None, id: str = "secret") -> None:
-        self.form = form
+    def __init__(self, pattern: bytes, fingerprint: str | None = None, id: str = "secret") -> None:
+        self.pattern = pattern
         self.fingerprint = fingerprint
         self.id = id
 
-    def judge(self, data: bytes, start: int, end: int, more: bool, media: str | None) -> Verdict:
-        """Say whether all of the form is there; the literal may be the beginning of a long one."""
-        form = self.form
-        if data.startswith(form, start):
-            return Found(start, start + len(form))
-        return MORE if more and form.startswith(data[start:]) else NO
+    def match(
+        self, data: bytes, start: int, end: int, more: bool, media: str | None
+    ) -> MatchResult:
+        """Match the whole pattern; the literal that was found may be only the beginning of it."""
+        pattern = self.pattern
+        if data.startswith(pattern, start):
+            return MatchFound(start, start + len(pattern))
+        return NEED_MORE if more and pattern.startswith(data[start:]) else NO_MATCH
 
 
-def forms(value: bytes) -> tuple[bytes, ...]:
-    """Return a value's forms, each once, the raw one first.
+def encoded_variants(value: bytes) -> tuple[bytes, ...]:
+    """Return the encodings of a value without duplicates, the raw one first.
 
     Args:
         value: text as UTF-8, or any bytes.
     """
-    found = dict.fromkeys(_forms(value))
+    found = dict.fromkeys(_variants(value))
     password = _password(value)
-    if password is not None and weakness(password) is None:
-        found |= dict.fromkeys(_forms(password))
+    if password is not None and weak_reason(password) is None:
+        found |= dict.fromkeys(_variants(password))
     return tuple(found)
 
 
-def weakness(value: bytes) -> str | None:
-    """Return why a value is no needle, in words that do not tell it, or None where it is one."""
-    if len(value) < LEAST_BYTES:
-        return f"it is shorter than {LEAST_BYTES} bytes"
+def weak_reason(value: bytes) -> str | None:
+    """Return why a value is too weak to search for, without revealing it; None if it is not."""
+    if len(value) < MIN_SECRET_BYTES:
+        return f"it is shorter than {MIN_SECRET_BYTES} bytes"
     counts = Counter(value).values()
     bits = -sum(count * math.log2(count / len(value)) for count in counts)
     if _PLAIN.fullmatch(value):
         bits /= 2
-    if bits < LEAST_BITS:
-        return "it is a common word, or has few different characters"
+    if bits < MIN_SECRET_BITS:
+        return "it is a common word, or has too few different characters"
     return None
 
 
 def _password(value: bytes) -> bytes | None:
-    """Return the password in a URL, decoded."""
+    """Return the decoded password in a URL, if there is one."""
     if b"://" in value:
         with suppress(ValueError):
             password = urlsplit(value).password
@@ -100,12 +106,12 @@ def _password(value: bytes) -> bytes | None:
     return None
 
 
-def _forms(value: bytes) -> Iterator[bytes]:
+def _variants(value: bytes) -> Iterator[bytes]:
     yield value
     with suppress(UnicodeDecodeError):
         text = value.decode()
         with suppress(UnicodeEncodeError):
-            yield text.encode("latin-1")  # as header fields have it
+            yield text.encode("latin-1")  # as in headers
         yield from _in_json(text)
         yield from _in_html(text)
         yield from _in_repr(repr(text)[1:-1])
@@ -130,7 +136,7 @@ def _in_json(text: str) -> Iterator[bytes]:
 
 
 def _in_repr(shown: str) -> Iterator[bytes]:
-    """Yield what Python shows of a value, and that within JSON, as logs have it."""
+    """Yield the ``repr()`` of a value, and its JSON escape, as in structured logs."""
     yield shown.encode(errors="surrogatepass")
     yield json.dumps(shown)[1:-1].encode()
 
@@ -143,7 +149,9 @@ def _in_html(text: str) -> Iterator[bytes]:
     plain = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     for double, single in (('"', "'"), ("&quot;", "'"), ("&quot;", "&#x27;"), ("&quot;", "&#39;")):
         yield plain.replace('"', double).replace("'", single).encode()
-    yield str(markupsafe.escape(text)).encode()
+    from markupsafe import escape  # noqa: PLC0415  # not needed without secrets
+
+    yield str(escape(text)).encode()
 
 
 def _in_urls(value: bytes) -> Iterator[bytes]:
@@ -153,7 +161,7 @@ def _in_urls(value: bytes) -> Iterator[bytes]:
         for encoded in (once, once.replace(b"%20", b"+"), twice):
             yield encoded
             yield _PERCENT.sub(_lower, encoded)
-        # The inner encoding in lower case, and both.
+        # With the inner encoding, or both, in lower case.
         twice = quote_from_bytes(_PERCENT.sub(_lower, once), "").encode()
         yield twice
         yield _PERCENT.sub(_lower, twice)
@@ -165,9 +173,9 @@ def _lower(match: re.Match[bytes]) -> bytes:
 
 def _in_base64(value: bytes) -> Iterator[bytes]:
     for before in range(3):
-        # Only the characters that none of the neighbours' bits are in.
+        # Only the characters that depend on no bits of the neighboring bytes.
         encoded = b64encode(bytes(before) + value)
         first = -(-before * 8 // 6)
-        certain = encoded[first : (before + len(value)) * 8 // 6]
-        yield certain
-        yield certain.translate(bytes.maketrans(b"+/", b"-_"))
+        stable = encoded[first : (before + len(value)) * 8 // 6]
+        yield stable
+        yield stable.translate(bytes.maketrans(b"+/", b"-_"))

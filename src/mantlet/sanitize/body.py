@@ -7,7 +7,7 @@ from mantlet.core.request import Request
 from mantlet.core.response import Response
 from mantlet.redact.scanner import Scanner
 from mantlet.sanitize.escape import EventEscape, JsonEscape
-from mantlet.sanitize.members import Members
+from mantlet.sanitize.json_fields import FieldMasker
 from mantlet.sanitize.search import Search
 
 __all__ = ["Answer", "Body", "Kind", "Stage", "kind_of"]
@@ -124,7 +124,7 @@ class Body:
     __slots__ = ("_escapes", "_kind", "_members", "_request", "_scanner", "_search", "_stages")
 
     def __init__(
-        self, answer: Answer, search: Search | None, members: Members | None, *, escapes: bool
+        self, answer: Answer, search: Search | None, members: FieldMasker | None, *, escapes: bool
     ) -> None:
         self._request, _, self._scanner, self._kind, _ = answer
         self._search = search
@@ -145,7 +145,7 @@ class Body:
         stages: list[Stage] = []
         events = self._kind.events
         if self._members is not None:
-            members = self._members.stage(self._request, events=events)
+            members = self._members.filter_for(self._request, events=events)
             if members is not None:
                 stages.append(members)
         if self._search is not None and self._scanner is not None:

@@ -14,7 +14,7 @@ passes as it is.
 
 from typing import Final
 
-from mantlet.sanitize.events import Events
+from mantlet.sanitize.event_stream import EventStreamFilter
 
 __all__ = ["EventEscape", "JsonEscape", "escape_json"]
 
@@ -115,7 +115,7 @@ class JsonEscape:
         return _escaped(data)
 
 
-class EventEscape(Events):
+class EventEscape(EventStreamFilter):
     """`escape_json()` for the JSON that is in Server-Sent Events' data.
 
     An event's data is JSON if it begins, behind any blanks, with ``{``, ``[`` or ``"``; other data
@@ -140,7 +140,7 @@ class EventEscape(Events):
             or _SEPARATOR in chunk
         )
 
-    def data(self, piece: bytes, ends: bool) -> bytes:
+    def on_data(self, piece: bytes, ends: bool) -> bytes:
         """Return a piece of data, escaped if its event's is JSON."""
         if self._json is None:
             start = piece.lstrip(b" \t")[:1]
@@ -158,6 +158,6 @@ class EventEscape(Events):
             piece = piece[:-tail]
         return _escaped(piece)
 
-    def end(self) -> None:
+    def on_event_end(self) -> None:
         """Take note that an event ends."""
         self._json = None

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal, get_args
 
-from mantlet.redact.matches import Detector, Judge
+from mantlet.redact.matches import Detector, Matcher
 from mantlet.redact.scanner import Scanner
-from mantlet.redact.variants import LEAST_BYTES, Needle
+from mantlet.redact.variants import MIN_SECRET_BYTES, SecretVariant
 from mantlet.sanitize.rules import DEFAULT_GROUPS, DETECTORS, RULES
 
 __all__ = ["Action", "Leaks"]
@@ -61,7 +61,7 @@ class Leaks:
             for group in groups
             if group in DETECTORS and not DETECTORS[group].ids <= ignored
         )
-        self.judges: tuple[tuple[bytes, Judge], ...] = (
+        self.matchers: tuple[tuple[bytes, Matcher], ...] = (
             *(
                 (literal, rule)
                 for group in groups
@@ -72,20 +72,20 @@ class Leaks:
             *_own(texts or {}),
         )
 
-    def scanner(self, needles: Iterable[Needle]) -> Scanner:
+    def scanner(self, needles: Iterable[SecretVariant]) -> Scanner:
         """Return what searches for all of this, and for needles."""
         return Scanner(
-            (*((needle.form, needle) for needle in needles), *self.judges), self.detectors
+            (*((variant.pattern, variant) for variant in needles), *self.matchers), self.detectors
         )
 
 
-def _own(texts: Mapping[str, str | bytes]) -> Iterable[tuple[bytes, Judge]]:
+def _own(texts: Mapping[str, str | bytes]) -> Iterable[tuple[bytes, Matcher]]:
     for name, text in texts.items():
         if not _ID.fullmatch(name):
             raise ValueError(f'texts must have ids such as "internal-host", not {name!r}')
         if not isinstance(text, (str, bytes)):
             raise TypeError(f"texts[{name!r}] must be text or bytes, not {type(text).__name__}")
         literal = text.encode() if isinstance(text, str) else text
-        if len(literal) < LEAST_BYTES:
-            raise ValueError(f"texts[{name!r}] must have at least {LEAST_BYTES} bytes")
-        yield literal, Needle(literal, id=name)
+        if len(literal) < MIN_SECRET_BYTES:
+            raise ValueError(f"texts[{name!r}] must have at least {MIN_SECRET_BYTES} bytes")
+        yield literal, SecretVariant(literal, id=name)

@@ -5,23 +5,24 @@ from functools import partial
 from typing import Final, Literal
 
 from mantlet._internal.options import check_int
+from mantlet.core.modes import ModeOption, check_mode
 from mantlet.core.policy import Close, Message, Policy, Reply
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.core.response import Response
 from mantlet.exceptions import ResponseTooLarge
 from mantlet.http.html import HtmlPolicy
-from mantlet.redact.registry import Values, registry_of
+from mantlet.redact.registry import SecretValues, registry_of
 from mantlet.redact.scanner import Scanner
 from mantlet.sanitize.body import Answer, Body, Kind, Stage, kind_of
-from mantlet.sanitize.codings import CODINGS
+from mantlet.sanitize.codings import codings
 from mantlet.sanitize.encoded import Encoded
 from mantlet.sanitize.escape import escape_json
 from mantlet.sanitize.findings import Finding, Findings, Listener
 from mantlet.sanitize.head import Cookies, Head, Preset, SecurityHeaders, looks_like_json
+from mantlet.sanitize.json_fields import FieldMasker, JsonField
 from mantlet.sanitize.leaks import Leaks
 from mantlet.sanitize.markup import CleanBody, HtmlRoutes, charset_of
-from mantlet.sanitize.members import Field, Members
 from mantlet.sanitize.search import Search
 
 __all__ = ["OutputSanitizer"]
@@ -57,25 +58,31 @@ class OutputSanitizer(Policy):
             ``secrets``.
         secrets: values that must not get out in any form: a `SecretLoader`, or several of text or
             bytes. Those of less than 8 bytes, or easy to guess, are left out with a warning.
-        fields: members of JSON to mask, at any depth: names, globs or JSON Pointers, or a `Field`
+        mask: members of JSON to mask, at any depth: names, globs or JSON Pointers, or a `JsonField`
             to drop one, or for a route.
         html: routes whose HTML is cleaned, with a preset of `mantlet.http.html` or an allow-list.
         cookies: what is added to cookies; None to leave them.
         routes: security fields by route, in the place of ``headers``.
-        unsafe_fields: ``"drop"`` a header field that must not be sent as it is, or ``"refuse"``
+        unsafe_headers: ``"drop"`` a header field that must not be sent as it is, or ``"refuse"``
             the answer with a 500.
-        mistyped_json: JSON that is sent as HTML: ``"report"`` it, or ``"mend"`` its type.
-        unreadable: a body in a coding that can't be looked into: ``"report"`` or ``"block"`` it.
+        json_as_html: JSON that is sent as HTML: ``"report"`` it, or ``"fix"`` its type.
+        undecodable: a body in a coding that can't be looked into: ``"report"`` or ``"block"`` it.
         scan_binary: look into ``application/octet-stream`` too.
-        largest_html: the most bytes of HTML that are cleaned; a larger page is a 500.
-        largest_decoded: the most bytes that a compressed body may have when decoded; one that has
+        max_html_size: the most bytes of HTML that are cleaned; a larger page is a 500.
+        max_decoded_size: the most bytes that a compressed body may have when decoded; one that has
             more is unreadable.
         on_finding: called with each `Finding`, and its request.
+        mode: ``"enforce"``; ``"report"`` to change nothing and report what would be changed; or
+            ``"off"``; for all requests, or by route. It is about the whole policy; whether leaks
+            alone are reported or redacted is up to ``leaks``.
 
     Raises:
         ValueError: an option that can't be; the message says which.
         TypeError: an option of another type than those above.
     """
+
+    position = 10
+    position_reason = "the responses of {} are sent without being sanitized"
 
     def __init__(
         self,
@@ -83,28 +90,30 @@ class OutputSanitizer(Policy):
         headers: Preset | SecurityHeaders | None = "safe",
         escape_json: bool = True,
         leaks: Leaks | None = _LEAKS,
-        secrets: Values = (),
-        fields: Iterable[str | Field] = (),
+        secrets: SecretValues = (),
+        mask: Iterable[str | JsonField] = (),
         html: Mapping[str, str | HtmlPolicy] | None = None,
         cookies: Cookies | None = _COOKIES,
         routes: Mapping[str, Preset | SecurityHeaders | None] | None = None,
-        unsafe_fields: Literal["drop", "refuse"] = "drop",
-        mistyped_json: Literal["report", "mend"] = "report",
-        unreadable: Literal["report", "block"] = "report",
+        unsafe_headers: Literal["drop", "refuse"] = "drop",
+        json_as_html: Literal["report", "fix"] = "report",
+        undecodable: Literal["report", "block"] = "report",
         scan_binary: bool = False,
-        largest_html: int = 1024 * 1024,
-        largest_decoded: int = 256 * 1024 * 1024,
+        max_html_size: int = 1024 * 1024,
+        max_decoded_size: int = 256 * 1024 * 1024,
         on_finding: Listener | None = None,
+        mode: ModeOption = "enforce",
     ) -> None:
-        _check("mistyped_json", mistyped_json, "report", "mend")
-        _check("unreadable", unreadable, "report", "block")
-        for name, size in (("largest_html", largest_html), ("largest_decoded", largest_decoded)):
-            check_int(name, size, unit="bytes")
+        self.mode = check_mode(mode)
+        _check("json_as_html", json_as_html, "report", "fix")
+        _check("undecodable", undecodable, "report", "block")
+        check_int("max_html_size", max_html_size, unit="bytes")
+        check_int("max_decoded_size", max_decoded_size, unit="bytes")
         self._findings = Findings(on_finding)
         self._head = Head(
             headers=headers,
             cookies=cookies,
-            unsafe_fields=unsafe_fields,
+            unsafe_headers=unsafe_headers,
             routes=routes or {},
             report=self._report,
         )
@@ -113,14 +122,14 @@ class OutputSanitizer(Policy):
         if leaks is not None or registry is not None:
             leaks = Leaks(detect=()) if leaks is None else leaks
             self._search = Search(leaks, registry, self._findings)
-        self._members = Members(fields) if fields else None
+        self._members = FieldMasker(mask) if mask else None
         self._html = HtmlRoutes(html) if html else None
         self._escapes = escape_json
-        self._mends = mistyped_json == "mend"
-        self._blocks_unreadable = unreadable == "block"
+        self._mends = json_as_html == "fix"
+        self._blocks_unreadable = undecodable == "block"
         self._scan_binary = scan_binary
-        self._largest_html = largest_html
-        self._largest_decoded = largest_decoded
+        self._max_html_size = max_html_size
+        self._max_decoded_size = max_decoded_size
         self._kinds: dict[str | None, Kind] = {}
         idle = set()
         if not self._head.needs_request:
@@ -153,18 +162,18 @@ class OutputSanitizer(Policy):
         """Return whether there is nothing to do about an answer but to escape its JSON."""
         if scanner is not None:
             if len(body) <= _SMALL:  # one search takes less than two
-                if not scanner.clean(b"%b\n%b" % (values, body), kind.media):
+                if not scanner.is_clean(b"%b\n%b" % (values, body), kind.media):
                     return False
-            elif not (scanner.clean(values) and scanner.clean(body, kind.media)):
+            elif not (scanner.is_clean(values) and scanner.is_clean(body, kind.media)):
                 return False
         if kind.html:
             return not looks_like_json(body, complete=True)
-        return not (kind.json and self._members is not None and self._members.betrayed(body))
+        return not (kind.json and self._members is not None and self._members.prefilter.find(body))
 
     def _look_at(self, answer: Answer, values: bytes) -> Awaitable[Reply | None] | None:
         """Look at the fields of an answer, and see to it that its body is looked at."""
         request, response, scanner, kind, _ = answer
-        if self._search is not None and scanner is not None and not scanner.clean(values):
+        if self._search is not None and scanner is not None and not scanner.is_clean(values):
             response.raw = self._search.fields(request, scanner, response.raw)
         if not kind.looked_at or response.is_file or response.status == 206:
             return None
@@ -197,7 +206,7 @@ class OutputSanitizer(Policy):
         """Clean HTML, which takes all of it."""
         request, response = answer.request, answer.response
         try:
-            await response.body(self._largest_html)
+            await response.body(self._max_html_size)
         except ResponseTooLarge:
             self._report(request, "html-too-large", "body")
             raise Problem(500) from None
@@ -210,7 +219,7 @@ class OutputSanitizer(Policy):
         response.transform(
             cleaned
             if coding is None
-            else self._encoded(answer, coding, cleaned, self._largest_html, otherwise=None)
+            else self._encoded(answer, coding, cleaned, self._max_html_size, otherwise=None)
         )
         response.headers.set("Content-Type", f"{answer.kind.media}; charset=utf-8")
         self._watch(answer)
@@ -235,7 +244,7 @@ class OutputSanitizer(Policy):
             return
         otherwise = None if self._blocks_unreadable else undecoded
         response.transform(
-            self._encoded(answer, coding, body, self._largest_decoded, otherwise=otherwise)
+            self._encoded(answer, coding, body, self._max_decoded_size, otherwise=otherwise)
         )
 
     def _encoded(
@@ -253,7 +262,7 @@ class OutputSanitizer(Policy):
         coding = answer.coding
         if not coding or coding == "identity":
             return None
-        if coding in CODINGS:
+        if coding in codings():
             return coding
         self._report(answer.request, "unknown-encoding", "header content-encoding")
         if blocks:

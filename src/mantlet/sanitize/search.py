@@ -5,8 +5,8 @@ from typing import Any
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.redact.registry import Registry
-from mantlet.redact.scanner import Scan, Scanner, Tell
-from mantlet.redact.variants import Needle
+from mantlet.redact.scanner import OnMatch, Scanner, StreamScan
+from mantlet.redact.variants import SecretVariant
 from mantlet.sanitize.findings import Finding, Findings
 from mantlet.sanitize.head import joined_values
 from mantlet.sanitize.leaks import Leaks
@@ -33,7 +33,7 @@ class Search:
         else:
             registry.attach(self)
 
-    def rebuild(self, needles: tuple[Needle, ...]) -> None:
+    def rebuild(self, needles: tuple[SecretVariant, ...]) -> None:
         """Search for these secrets from now on."""
         self._scanner = self._leaks.scanner(needles)
 
@@ -43,9 +43,9 @@ class Search:
             self._registry.expire()
         return self._scanner
 
-    def body(self, request: Request, scanner: Scanner, media: str | None) -> Scan:
+    def body(self, request: Request, scanner: Scanner, media: str | None) -> StreamScan:
         """Return the search through a body: a filter."""
-        return Scan(scanner, self._tell(request, "body"), media, masks=self._masks)
+        return StreamScan(scanner, self._tell(request, "body"), media, masks=self._masks)
 
     # Any: native pairs, of bytes under ASGI and of str under WSGI.
     def fields(self, request: Request, scanner: Scanner, raw: Any) -> Any:
@@ -54,7 +54,7 @@ class Search:
 
     def trailers(self, request: Request, scanner: Scanner, raw: Any) -> Any:
         """Return the fields behind a body without leaks: the same object where there are none."""
-        if scanner.clean(joined_values(raw)):
+        if scanner.is_clean(joined_values(raw)):
             return raw
         return [self._field(request, scanner, pair, "trailer") for pair in raw]
 
@@ -80,11 +80,13 @@ class Search:
 
     def _mask(self, request: Request, scanner: Scanner, data: bytes, place: str) -> bytes:
         media = "application/json" if data[:1] in (b"{", b"[") else None
-        if scanner.clean(data, media):
+        if scanner.is_clean(data, media):
             return data
-        return Scan(scanner, self._tell(request, place), media, masks=self._masks)(data, False)
+        return StreamScan(scanner, self._tell(request, place), media, masks=self._masks)(
+            data, False
+        )
 
-    def _tell(self, request: Request, place: str) -> Tell:
+    def _tell(self, request: Request, place: str) -> OnMatch:
         """Return what is told of each leak; it raises a Problem where leaks are blocked."""
 
         def tell(rule: str, fingerprint: str | None, leak: bytes, at: int) -> None:

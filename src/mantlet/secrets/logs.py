@@ -15,7 +15,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from mantlet.redact.masking import Masker
-from mantlet.redact.registry import Registry, Values, registry_of
+from mantlet.redact.registry import Registry, SecretValues, registry_of
 
 __all__ = ["MaskingFilter", "MaskingFormatter", "MaskingProcessor"]
 
@@ -27,7 +27,7 @@ class MaskingFilter(logging.Filter):
         secrets: a `SecretLoader`, or several values.
     """
 
-    def __init__(self, secrets: Values) -> None:
+    def __init__(self, secrets: SecretValues) -> None:
         super().__init__()
         self._masker = _masker(secrets)
 
@@ -45,7 +45,7 @@ class MaskingFormatter(logging.Formatter):
         formatter: the other one; the standard library's by default.
     """
 
-    def __init__(self, secrets: Values, formatter: logging.Formatter | None = None) -> None:
+    def __init__(self, secrets: SecretValues, formatter: logging.Formatter | None = None) -> None:
         super().__init__()
         self._masker = _masker(secrets)
         self._formatter = formatter or logging.Formatter()
@@ -65,7 +65,7 @@ class MaskingProcessor:
         secrets: a `SecretLoader`, or several values.
     """
 
-    def __init__(self, secrets: Values) -> None:
+    def __init__(self, secrets: SecretValues) -> None:
         self._masker = _masker(secrets)
 
     def __call__(self, logger: Any, method: str, event: Any) -> Any:
@@ -91,5 +91,5 @@ class MaskingProcessor:
             event["exception"] = text
 
 
-def _masker(secrets: Values) -> Masker:
+def _masker(secrets: SecretValues) -> Masker:
     return Masker(registry_of(secrets) or Registry())

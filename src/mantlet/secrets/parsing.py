@@ -9,7 +9,7 @@ from typing import Any, Final, get_args
 from urllib.parse import unquote, urlsplit
 
 from mantlet._internal.extras import import_extra
-from mantlet.redact.variants import LEAST_BYTES, weakness
+from mantlet.redact.variants import MIN_SECRET_BYTES, weak_reason
 from mantlet.secrets.model import SecretSpec
 from mantlet.secrets.parts import nested
 from mantlet.secrets.placeholders import is_placeholder
@@ -67,8 +67,8 @@ def broken_rule(
         return f"is shorter than {spec.min_length} {unit}"
     # The app itself allows a shorter value by its min_length, and such a value is always weak.
     data = as_bytes(value)
-    judged = spec.type in (str, bytes) and not spec.allow_weak and len(data) >= LEAST_BYTES
-    return "is easy to guess" if judged and weakness(data) is not None else None
+    judged = spec.type in (str, bytes) and not spec.allow_weak and len(data) >= MIN_SECRET_BYTES
+    return "is easy to guess" if judged and weak_reason(data) is not None else None
 
 
 def _stands_for(text: str, examples: Iterable[str]) -> str | None:
@@ -175,13 +175,13 @@ def searchable(raw: str | bytes, value: object) -> tuple[list[bytes], str | None
     """
     first = as_bytes(raw).strip()
     wanted = dict.fromkeys((first, *map(as_bytes, nested(value))))
-    return [one for one in wanted if weakness(one) is None], _left_out(first)
+    return [one for one in wanted if weak_reason(one) is None], _left_out(first)
 
 
 def _left_out(first: bytes) -> str | None:
-    weak = weakness(first)
+    weak = weak_reason(first)
     if weak is not None:
         return f"can't be masked: {weak}"
     password = _password(first.decode("utf-8", "surrogateescape"))
-    weak = weakness(as_bytes(password)) if password else None
+    weak = weak_reason(as_bytes(password)) if password else None
     return None if weak is None else f"its password can't be masked by itself: {weak}"

@@ -6,15 +6,15 @@ import json
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from mantlet.guard.faults import Fault, Invalid
+from mantlet.guard.errors import Fault, Invalid
 from mantlet.guard.forms import File, Form, FormFields, MultipartForm, UrlencodedForm
-from mantlet.guard.limits import Limits
+from mantlet.guard.limits import BodyLimits
 from mantlet.http.media_types import MediaType, read_media_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from mantlet.guard.faults import Place
+    from mantlet.guard.errors import Place
     from mantlet.guard.forms import UploadedFile
 
 BOUNDARY = "AaB03x"
@@ -46,7 +46,7 @@ def media(text: str) -> MediaType:
 
 def urlencoded(declared: FormFields | None = None, **limits: Any) -> UrlencodedForm:
     """Return a form of any fields, or of those."""
-    return UrlencodedForm(declared or FormFields(closed=False), Plain(), Limits(**limits))
+    return UrlencodedForm(declared or FormFields(closed=False), Plain(), BodyLimits(**limits))
 
 
 def multipart(
@@ -56,7 +56,7 @@ def multipart(
 ) -> MultipartForm:
     """Return a form of any fields, or of those, and of those files."""
     return MultipartForm(
-        declared or FormFields(closed=False), uploads or {}, Plain(), Limits(**limits)
+        declared or FormFields(closed=False), uploads or {}, Plain(), BodyLimits(**limits)
     )
 
 

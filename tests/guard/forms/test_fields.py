@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mantlet.guard.faults import Fault, Invalid
+from mantlet.guard.errors import Fault, Invalid
 from mantlet.guard.forms import FormFields
 
 from .building import refused

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mantlet.guard.forms import File
-from mantlet.guard.limits import Limits
+from mantlet.guard.limits import BodyLimits
 
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 
@@ -114,4 +114,4 @@ def test_an_extension_is_the_end_of_a_name() -> None:
     assert not file.allows_name("a.png.php")
     assert not file.allows_name("a.gz")
     assert File().allows_name("a.php")
-    assert Limits().file == 10_000_000
+    assert BodyLimits().file == 10_000_000

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mantlet.guard.faults import Invalid
+from mantlet.guard.errors import Invalid
 from mantlet.guard.forms import File, FormFields, MultipartForm, UploadedFile
-from mantlet.guard.limits import Limits
+from mantlet.guard.limits import BodyLimits
 
 from .building import (
     BOUNDARY,
@@ -35,7 +35,7 @@ from .building import (
 )
 
 if TYPE_CHECKING:
-    from mantlet.guard.bodies import StreamReader, WholeReader
+    from mantlet.guard.readers import StreamReader, WholeReader
 
 FORM = 'Content-Disposition: form-data; name="a"'
 
@@ -662,7 +662,7 @@ def test_an_open_form_takes_any_field_and_file() -> None:
 
 def test_a_form_of_files_alone_needs_no_schema() -> None:
     """Without a schema the fields are what has been read."""
-    form = MultipartForm(FormFields(), {"f": File()}, None, Limits())
+    form = MultipartForm(FormFields(), {"f": File()}, None, BodyLimits())
     assert read(form, body(upload("f", b"1")))[0] == {}
 
 

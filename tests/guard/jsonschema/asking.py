@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mantlet.guard.faults import Invalid
+from mantlet.guard.errors import Invalid
 from mantlet.guard.jsonschema import Compiler
 
 if TYPE_CHECKING:
-    from mantlet.guard.faults import Fault
+    from mantlet.guard.errors import Fault
     from mantlet.guard.jsonschema import JsonSchema
     from mantlet.guard.jsonschema.dialects import Version
-    from mantlet.guard.jsonschema.directions import Direction
+    from mantlet.guard.jsonschema.read_write_only import Direction
 
 VERSIONS: tuple[Version, ...] = ("3.0", "3.1", "3.2")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mantlet.guard.faults import Invalid
+from mantlet.guard.errors import Invalid
 from mantlet.guard.jsonschema import Compiler
 from tests.guard.jsonschema.asking import VERSIONS, compiled, faults, wrong
 

@@ -60,7 +60,7 @@ def test_lookaround_and_back_references_are_refused_with_their_place(
         "/components/schemas/A/items/pattern",
         f"/components/schemas/B~1C/patternProperties/{escaped}",
     ]
-    assert 'lookaround="bounded"' in str(caught.value)
+    assert 'regex_lookaround="bounded"' in str(caught.value)
 
 
 def test_what_is_wrong_is_told_each_time() -> None:
@@ -139,5 +139,5 @@ def test_a_pattern_is_told_and_cut() -> None:
 
 def test_an_option_that_is_none_is_told() -> None:
     """With those that there are."""
-    with pytest.raises(ValueError, match='lookaround must be "refuse" or "bounded"'):
+    with pytest.raises(ValueError, match='regex_lookaround must be "refuse" or "bounded"'):
         Compiler({}, lookaround="allow")  # type: ignore[arg-type]  # what the test is about

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from mantlet.guard.openapi.diagnostics import DocumentError
 from mantlet.guard.openapi.document import Document
-from mantlet.guard.openapi.problems import DocumentError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mantlet.guard.openapi.description import OperationDescription
+    from mantlet.guard.openapi.model import OperationDescription
 
 #: The responses that 3.0 asks of each operation.
 DONE: dict[str, Any] = {"responses": {"200": {"description": "done"}}}

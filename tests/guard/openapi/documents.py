@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mantlet.guard.openapi.diagnostics import DocumentError
 from mantlet.guard.openapi.document import Document
-from mantlet.guard.openapi.problems import DocumentError
 from tests.guard.openapi.building import document
 
 if TYPE_CHECKING:

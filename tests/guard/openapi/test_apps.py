@@ -71,8 +71,8 @@ def asked(app: Any, method: str, target: str, **more: Any) -> Any:
 def test_a_guard_of_a_fastapi_app_stands_in_front_of_it() -> None:
     """Routes of routers and the rest of a path included; what is not in its document is closed."""
     app = fastapi_app()
-    guard = SchemaGuard.of(app)
-    stack = mantlet.asgi.wrap(app, guard)
+    guard = SchemaGuard.from_app(app)
+    stack = mantlet.asgi.wrap(app, guard, baseline=False)
     assert asked(stack, "GET", "/files/a/b/c.txt").json() == "a/b/c.txt"
     assert asked(stack, "GET", "/items/5?limit=2").json() == [5, 2]
     assert (
@@ -99,8 +99,8 @@ def test_a_guard_of_a_fastapi_app_stands_in_front_of_it() -> None:
 def test_a_guard_of_a_litestar_app_stands_in_front_of_it() -> None:
     """As it does for FastAPI."""
     app = litestar.Litestar([litestar_file, litestar_add])
-    guard = SchemaGuard.of(app)
-    stack = mantlet.asgi.wrap(app, guard)
+    guard = SchemaGuard.from_app(app)
+    stack = mantlet.asgi.wrap(app, guard, baseline=False)
     assert asked(stack, "GET", "/files/a/b.txt").status == 200
     answer = asked(stack, "POST", "/items", body=b'{"name": "a"}', headers=JSON)
     assert answer.json() == {"name": "a", "price": 1.0}
@@ -111,12 +111,12 @@ def test_a_guard_of_a_litestar_app_stands_in_front_of_it() -> None:
 
 def test_options_of_the_guard_hold_for_apps_too() -> None:
     """And those that do not go with a document are refused."""
-    guard = SchemaGuard.of(fastapi_app(), allow=["query"], mode="report")
+    guard = SchemaGuard.from_app(fastapi_app(), allow=["query"], mode="report")
     assert guard.coverage.operations
     with pytest.raises(TypeError, match="needs contracts or openapi"):
-        SchemaGuard.of(fastapi_app(), contracts={})
+        SchemaGuard.from_app(fastapi_app(), contracts={})
     with pytest.raises(TypeError, match="of\\(\\) needs an app of FastAPI's or Litestar's"):
-        SchemaGuard.of(object())
+        SchemaGuard.from_app(object())
 
 
 def test_a_rest_that_is_not_the_last_is_an_error_that_names_the_path() -> None:
@@ -127,7 +127,7 @@ def test_a_rest_that_is_not_the_last_is_an_error_that_names_the_path() -> None:
     def end(rest: str) -> None: ...
 
     with pytest.raises(ValueError, match=r"'/\{rest:path\}/end' has something beside its rest"):
-        SchemaGuard.of(app)
+        SchemaGuard.from_app(app)
 
 
 @both_faces

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mantlet.guard import SchemaGuard
-from mantlet.guard.openapi.problems import DocumentError
+from mantlet.guard.openapi.diagnostics import DocumentError
 from tests.drive import Face, both_faces
 from tests.guard.asking import Guarded
 from tests.guard.openapi.building import document
@@ -60,7 +60,7 @@ def test_paths_begin_with_those_of_the_servers(
     app = Guarded(face, openapi=served(version, *servers))
     for base in ("", "/v1", "/v2", "/v1/eu", "/v2/eu", "/v1/v1", "/v2/v2", "/v1/v2"):
         assert (app.ask("GET", f"{base}/a").status == 200) is (base in bases), base
-    opened = Guarded(face, openapi=served(version, *servers), servers=False)
+    opened = Guarded(face, openapi=served(version, *servers), use_servers=False)
     assert opened.ask("GET", "/a").status == 200
     assert opened.ask("GET", "/v1/a").status == 404
 
@@ -108,7 +108,7 @@ def test_servers_hold_the_part_that_the_app_is_mounted_under(face: Face) -> None
     )
     root = served("3.1.1", {"url": "/v1"})
     assert Guarded(face, openapi=root).ask("GET", "/a", **mounted).status == 200
-    assert Guarded(face, openapi=root, servers=False).ask("GET", "/a", **mounted).status == 200
+    assert Guarded(face, openapi=root, use_servers=False).ask("GET", "/a", **mounted).status == 200
     other = served("3.1.1", {"url": "/v2"})
     assert Guarded(face, openapi=other).ask("GET", "/a", **mounted).status == 404
     assert Guarded(face, openapi=served("3.1.1")).ask("GET", "/a", **mounted).status == 200

@@ -143,7 +143,7 @@ def test_the_directory_must_be_one_that_holds_the_document(tmp_path: Path) -> No
     path = tmp_path / "a.json"
     path.write_text(JSON)
     (tmp_path / "sub").mkdir()
-    with pytest.raises(ValueError, match="directory must hold the document"):
+    with pytest.raises(ValueError, match="ref_root must hold the document"):
         load(path, directory=tmp_path / "sub")
-    with pytest.raises(ValueError, match="directory must be a directory"):
+    with pytest.raises(ValueError, match="ref_root must be a directory"):
         load(path, directory=path)

@@ -110,7 +110,10 @@ def good(*_: Any) -> bool:
 def build(root: Any) -> None:
     """Make a guard with all that is made of a document."""
     guard = SchemaGuard(
-        openapi=root, responses="report", security={"key": good, "oauth": good}, bounded=False
+        openapi=root,
+        responses="report",
+        security={"key": good, "oauth": good},
+        require_bounds=False,
     )
     str(guard.coverage)
 

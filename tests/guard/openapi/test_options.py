@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from mantlet.guard import Handling, SchemaGuard
-from mantlet.guard.openapi.problems import DocumentError
+from mantlet.guard import RouteOptions, SchemaGuard
+from mantlet.guard.openapi.diagnostics import DocumentError
 from tests.drive import Face, both_faces
 from tests.guard.asking import Guarded, faults
 from tests.guard.openapi.documents import api, each_version, json_body, parameter
@@ -31,7 +31,7 @@ def test_a_pattern_with_lookaround_is_a_problem(version: str) -> None:
         "/paths/~1a/post/parameters/0/schema/pattern",
         "/paths/~1a/post/requestBody/content/application~1json/schema/pattern",
     }
-    assert all('lookaround="bounded"' in words for words in found.values()), found
+    assert all('regex_lookaround="bounded"' in words for words in found.values()), found
 
 
 @each_version
@@ -39,11 +39,11 @@ def test_a_pattern_with_lookaround_is_a_problem(version: str) -> None:
 def test_a_pattern_with_lookaround_may_be_searched_with_bounds(face: Face, version: str) -> None:
     """A value that takes too long is refused."""
     root = api(version, requestBody=json_body(LOOKING))
-    app = Guarded(face, openapi=root, lookaround="bounded")
+    app = Guarded(face, openapi=root, regex_lookaround="bounded")
     assert app.post("/a", "abc1").status == 200
     assert [code for _, _, code in faults(app.post("/a", "abc"))] == ["pattern"]
     slow = api(version, requestBody=json_body({"type": "string", "pattern": "^(?=a)(a+)+$"}))
-    app = Guarded(face, openapi=slow, lookaround="bounded")
+    app = Guarded(face, openapi=slow, regex_lookaround="bounded")
     assert app.post("/a", "a" * 40 + "!").status == 422
 
 
@@ -72,7 +72,7 @@ def test_schemas_may_have_to_have_bounds(root: Any, pointer: str) -> None:
     """Wherever a request has values, by option."""
     assert SchemaGuard(openapi=root).coverage.operations
     with pytest.raises(DocumentError) as caught:
-        SchemaGuard(openapi=root, bounded=True)
+        SchemaGuard(openapi=root, require_bounds=True)
     assert caught.value.problems == ((pointer, "has no bound"),)
 
 
@@ -81,7 +81,7 @@ def test_answers_need_no_bounds() -> None:
     responses = {"200": {"description": "", "headers": {"X-A": {"schema": TEXT}},
                          "content": {"application/json": {"schema": TEXT}}}}  # fmt: skip
     root = api(responses=responses)
-    guard = SchemaGuard(openapi=root, bounded=True, responses="enforce")
+    guard = SchemaGuard(openapi=root, require_bounds=True, responses="enforce")
     assert guard.coverage.operations
 
 
@@ -90,7 +90,7 @@ def test_files_need_no_bounds() -> None:
     schema = {"type": "object", "additionalProperties": False,
               "properties": {"file": {}, "files": {"type": "array", "items": {}}}}  # fmt: skip
     root = api(requestBody=json_body(schema, "multipart/form-data"))
-    assert SchemaGuard(openapi=root, bounded=True).coverage.operations
+    assert SchemaGuard(openapi=root, require_bounds=True).coverage.operations
 
 
 @each_version
@@ -126,11 +126,11 @@ def test_formats_are_held_by_option(face: Face, version: str) -> None:
     [
         ({"formats": "email"}, "formats must be"),
         ({"formats": {"castle": 5}}, "formats must"),
-        ({"lookaround": "allow"}, 'lookaround must be "refuse" or "bounded"'),
-        ({"routes": {"GET /none": Handling()}}, "hold for no operation"),
+        ({"regex_lookaround": "allow"}, 'regex_lookaround must be "refuse" or "bounded"'),
+        ({"routes": {"GET /none": RouteOptions()}}, "hold for no operation"),
         ({"security": {"key": print}}, "no operation requires"),
         ({"contracts": {}}, "needs contracts or openapi"),
-        ({"directory": "/nonexistent"}, "directory must be a directory"),
+        ({"ref_root": "/nonexistent"}, "ref_root must be a directory"),
     ],
 )
 def test_options_that_are_none_are_refused(options: Any, words: str) -> None:
@@ -143,7 +143,7 @@ def test_options_that_are_none_are_refused(options: Any, words: str) -> None:
 def test_a_route_is_named_as_the_document_has_it(face: Face) -> None:
     """Without the part that the servers have."""
     root = api(target="GET /a", more={"servers": [{"url": "/v1"}]})
-    app = Guarded(face, openapi=root, routes={"GET /a": Handling(allow=["query"])})
+    app = Guarded(face, openapi=root, routes={"GET /a": RouteOptions(allow=["query"])})
     assert app.ask("GET", "/v1/a?any=1").status == 200
 
 
@@ -160,11 +160,11 @@ def test_a_schema_that_can_be_read_in_too_many_ways_ends(keyword: str) -> None:
         more={"components": {"schemas": schemas}},
     )
     with pytest.raises(DocumentError) as caught:
-        SchemaGuard(openapi=root, bounded=True)
+        SchemaGuard(openapi=root, require_bounds=True)
     assert ("/components/schemas/A40", "has no bound") in caught.value.problems
     root["components"]["schemas"]["A40"] = {**TEXT, "maxLength": 5}
     if keyword == "allOf":
-        assert SchemaGuard(openapi=root, bounded=True).coverage.operations
+        assert SchemaGuard(openapi=root, require_bounds=True).coverage.operations
 
 
 @both_faces

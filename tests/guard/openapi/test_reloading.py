@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mantlet.guard import Handling, SchemaGuard
-from mantlet.guard.openapi.problems import DocumentError
+from mantlet.guard import RouteOptions, SchemaGuard
+from mantlet.guard.openapi.diagnostics import DocumentError
 from tests.drive import Face, both_faces
 from tests.guard.asking import Guarded
 from tests.guard.openapi.building import document
@@ -177,7 +177,7 @@ def test_servers_count_where_paths_begin_with_theirs() -> None:
     old = api(more={"servers": [{"url": "/v1"}, {"url": "/v2"}]})
     new = api(more={"servers": [{"url": "/v2"}, {"url": "/v3"}]})
     assert SchemaGuard(openapi=old).reload(new) == ("POST /a: some of the servers' paths are gone",)
-    assert SchemaGuard(openapi=old, servers=False).reload(new) == ()
+    assert SchemaGuard(openapi=old, use_servers=False).reload(new) == ()
 
 
 @both_faces
@@ -214,7 +214,7 @@ paths:
 def test_a_document_that_is_wrong_leaves_the_old_one(face: Face, new: Any) -> None:
     """Whatever is wrong with it, also together with the guard's options."""
     app = Guarded(
-        face, openapi=api(target="GET /a"), routes={"GET /a": Handling(allow=["query"])}
+        face, openapi=api(target="GET /a"), routes={"GET /a": RouteOptions(allow=["query"])}
     )  # fmt: skip
     coverage = app.guard.coverage
     with pytest.raises(ValueError, match=r"openapi|OpenAPI|security|routes"):

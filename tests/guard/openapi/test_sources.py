@@ -1,164 +1,232 @@
-"""Documents that apps make of themselves."""
+"""What a guard may be given as a document, and what it says of one that can't be read."""
+
+from __future__ import annotations
 
 import json
+import os
+from collections import OrderedDict
+from enum import Enum, IntEnum
 from pathlib import Path
 from typing import Any
 
-import fastapi
-import litestar
 import pytest
-from litestar.params import FromPath, JSONBody
-from pydantic import BaseModel
-from starlette.routing import Host
 
-from mantlet.guard.openapi.document import Document
-from mantlet.guard.openapi.sources import document_of
+from mantlet.guard import SchemaGuard
+from mantlet.guard.openapi.loading import load, read_content, version_of
+from mantlet.guard.openapi.yaml12 import read_yaml
+from tests.guard.openapi.building import document
+from tests.guard.openapi.documents import api
 
-DATA = Path(__file__).with_name("data")
-
-
-class Item(BaseModel):
-    name: str
-
-
-def fastapi_app() -> fastapi.FastAPI:
-    app = fastapi.FastAPI()
-    router = fastapi.APIRouter(prefix="/router")
-    inner = fastapi.APIRouter(prefix="/inner")
-
-    @app.get("/files/{name:path}")
-    def file(name: str) -> None: ...
-
-    @app.post("/items/{number:int}")
-    def item(number: int, item: Item, limit: int = 3) -> None: ...
-
-    @app.get("/hidden", include_in_schema=False)
-    def hidden() -> None: ...
-
-    @router.get("/{one}/{rest:path}")
-    def rest(one: int, rest: str) -> None: ...
-
-    @inner.get("/{rest:path}/{end:int}")
-    def end(rest: str, end: int) -> None: ...
-
-    @app.websocket("/live")
-    async def live(socket: fastapi.WebSocket) -> None: ...
-
-    router.include_router(inner)
-    app.include_router(router)
-    app.mount("/mounted", fastapi.FastAPI())
-    app.router.routes.append(Host("example.com", fastapi.FastAPI()))
-    return app
+YAML = """\
+openapi: 3.1.1
+info: {title: Keep, version: "1"}
+paths:
+  /gates/{id}:
+    get:
+      operationId: on
+      parameters:
+        - {name: id, in: path, required: yes_, schema: {type: integer}}
+      responses:
+        200: {description: no}
+"""
 
 
-def test_fastapi_tells_of_itself() -> None:
-    """Its routes tell which parameters take the rest of a path, and what is not described."""
-    made = document_of(fastapi_app())
-    assert made.templates == {
-        "/files/{name}": "/files/{name:path}",
-        "/router/{one}/{rest}": "/router/{one}/{rest:path}",
-        "/router/inner/{rest}/{end}": "/router/inner/{rest:path}/{end}",
-    }
-    words = " ".join(words for _, words in made.notes)
-    for closed in (
-        "the route '/hidden' of the app",
-        "the route '/docs'",
-        "the route '/openapi.json'",
-        "the WebSocket '/live'",
-        "the mounted app '/mounted'",
-        "the router 'Host'",
-    ):
-        assert closed in words
-    document = Document(made.root, templates=made.templates)
-    operations = {f"{one.method} {one.template}": one for one in document.operations}
-    assert set(operations) == {
-        "GET /files/{name:path}",
-        "POST /items/{number}",
-        "GET /router/{one}/{rest:path}",
-        "GET /router/inner/{rest:path}/{end}",
-    }
-    post = operations["POST /items/{number}"]
-    assert [(one.place, one.name) for one in post.parameters] == [
-        ("path", "number"),
-        ("query", "limit"),
-    ]
-    assert post.body is not None
-    assert [one.media for one in post.body.content] == ["application/json"]
+@pytest.mark.parametrize("name", ["a.json", "a.JSON", "document"])
+def test_a_file_of_json_is_read(tmp_path: Path, name: str) -> None:
+    """By its suffix, or by its first brace where it has none; a BOM is left out."""
+    path = tmp_path / name
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(api()).encode())
+    for given in (path, str(path)):
+        loaded = load(given)
+        assert loaded.root == api()
+        assert loaded.version == "3.1"
+        assert loaded.name == name
+    assert SchemaGuard(openapi=path).coverage.operations[0][0] == "POST /a"
 
 
-@litestar.get("/files/{name:path}", sync_to_thread=False)
-def litestar_file(name: FromPath[Path]) -> None: ...
+@pytest.mark.parametrize("name", ["a.yaml", "a.yml", "a.YAML", "document"])
+def test_a_file_of_yaml_is_read(tmp_path: Path, name: str) -> None:
+    """By its suffix, or where it does not begin with a brace."""
+    path = tmp_path / name
+    path.write_text(YAML)
+    root = load(path).root
+    operation = root["paths"]["/gates/{id}"]["get"]
+    assert operation["operationId"] == "on"
+    assert operation["responses"] == {"200": {"description": "no"}}
 
 
-@litestar.post("/items/{number:int}", sync_to_thread=False)
-def litestar_item(number: FromPath[int], data: JSONBody[Item]) -> None: ...
+def test_a_file_of_yaml_may_have_a_bom(tmp_path: Path) -> None:
+    """Some editors write one."""
+    path = tmp_path / "a.yaml"
+    path.write_bytes(b"\xef\xbb\xbf" + YAML.encode())
+    assert load(path).version == "3.1"
 
 
-@litestar.get("/hidden", include_in_schema=False, sync_to_thread=False)
-def litestar_hidden() -> None: ...
+@pytest.mark.parametrize("text", ["[" * 100_000, "- " * 100_000, "{a: " * 500 + "}" * 500])
+def test_deep_yaml_is_refused(text: str) -> None:
+    """Before any stack runs out."""
+    with pytest.raises(ValueError, match="nest"):
+        read_yaml(text)
 
 
-@litestar.websocket("/live")
-async def litestar_live(socket: litestar.WebSocket[Any, Any, Any]) -> None: ...
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b'{"a": 1, "a": 2}', "is not JSON: .*uplicate"),
+        (b'{"a": 1, "\\u0061": 2}', "is not JSON: .*uplicate"),
+        (b'{"a": NaN}', "is not JSON"),
+        (b'{"a": 1} x', "is not JSON"),
+        (b"[" * 100_000, "is not JSON: recursion"),
+        (b'{"a": "\xff"}', "is not UTF-8 at byte 7"),
+        ('{"a": 1}'.encode("utf-16"), "is not UTF-8 at byte 0"),
+        (b"", "is not JSON"),
+    ],
+)
+def test_json_that_is_none_is_refused(content: bytes, words: str) -> None:
+    """Duplicate keys included, however they are written."""
+    with pytest.raises(ValueError, match=words):
+        read_content("a.json", content)
 
 
-@litestar.asgi("/mounted", is_mount=True, copy_scope=True)
-async def litestar_mounted(scope: Any, receive: Any, send: Any) -> None: ...
+@pytest.mark.parametrize(
+    ("root", "words"),
+    [
+        ([], "is no object"),
+        ("3.1.1", "is no object"),
+        (None, "is no object"),
+        ({}, "does not say its version"),
+        ({"swagger": "2.0"}, "is of Swagger 2.0: convert it to OpenAPI 3"),
+        ({"openapi": "2.0"}, "is of OpenAPI '2.0': 3.0, 3.1 and 3.2 are known"),
+        ({"openapi": "3.3.0"}, "is of OpenAPI '3.3.0'"),
+        ({"openapi": "4.0.0"}, "is of OpenAPI '4.0.0'"),
+        ({"openapi": "3.1"}, "is of OpenAPI '3.1'"),
+        ({"openapi": 3.1}, "is of OpenAPI 3.1: 3.0, 3.1 and 3.2 are known"),
+        ({"openapi": ["3.1.1"]}, "is of OpenAPI"),
+    ],
+)
+def test_a_document_of_no_known_version_is_refused(tmp_path: Path, root: Any, words: str) -> None:
+    """With what it is, and what is known."""
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(root))
+    with pytest.raises(ValueError, match=f"openapi: .*a.json' {words}"):
+        SchemaGuard(openapi=path)
+    if isinstance(root, dict):
+        with pytest.raises(ValueError, match=f"openapi: the document {words}"):
+            SchemaGuard(openapi=root)
 
 
-def test_litestar_tells_of_itself() -> None:
-    """As FastAPI does."""
-    app = litestar.Litestar(
-        [litestar_file, litestar_item, litestar_hidden, litestar_live, litestar_mounted]
+@pytest.mark.parametrize(
+    ("version", "minor"), [("3.0.0", "3.0"), ("3.1.1", "3.1"), ("3.2.0-rc1", "3.2")]
+)
+def test_the_minor_version_counts(version: str, minor: str) -> None:
+    """Patches change no rule (OpenAPI 3.2.0, "Versions")."""
+    assert version_of({"openapi": version}) == minor
+
+
+@pytest.mark.parametrize("source", [5, b"a.yaml", ["a"], object()])
+def test_what_is_neither_a_path_nor_a_dict_is_refused(source: Any) -> None:
+    """It is a mistake in the code, not in a document."""
+    with pytest.raises(TypeError, match="openapi must be a path or a dict, not"):
+        SchemaGuard(openapi=source)
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    """A missing one, a folder, a pipe (without waiting for its other end), and a huge one."""
+    with pytest.raises(ValueError, match=r"none\.yaml' can't be read: No such file"):
+        load(tmp_path / "none.yaml")
+    with pytest.raises(ValueError, match="is no regular file"):
+        load(tmp_path)
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(ValueError, match=r"pipe\.yaml' is no regular file"):
+        load(tmp_path / "pipe.yaml")
+    huge = tmp_path / "huge.json"
+    with huge.open("wb") as file:
+        file.truncate(64_000_001)
+    with pytest.raises(ValueError, match="is larger than 64000000 bytes"):
+        load(huge)
+
+
+def test_reading_a_folder_leaves_nothing_open(tmp_path: Path) -> None:
+    """Or else a service that reloads runs out of descriptors."""
+    before = len(list(Path("/dev/fd").iterdir()))
+    for _ in range(5):
+        with pytest.raises(ValueError, match="is no regular file"):
+            load(tmp_path)
+    assert len(list(Path("/dev/fd").iterdir())) == before
+
+
+def test_the_directory_must_be_one_and_hold_the_document(tmp_path: Path) -> None:
+    """The option is named."""
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(api()))
+    (tmp_path / "other").mkdir()
+    with pytest.raises(ValueError, match="ref_root must be a directory, not"):
+        SchemaGuard(openapi=path, ref_root=tmp_path / "none")
+    with pytest.raises(ValueError, match="ref_root must hold the document"):
+        SchemaGuard(openapi=path, ref_root=tmp_path / "other")
+    assert SchemaGuard(openapi=path, ref_root=tmp_path).coverage.operations
+
+
+class Word(str, Enum):  # noqa: UP042  # its text is not its value, which is the point
+    OBJECT = "object"
+
+
+class Number(IntEnum):
+    OK = 200
+
+
+class Text(str):
+    __slots__ = ()
+
+
+def test_a_dict_is_copied_and_made_plain() -> None:
+    """Ordered dicts, tuples, enums and other strings' classes become JSON's; statuses texts."""
+    given: Any = OrderedDict(
+        document({"/a": {"get": {"tags": (Text("a"), Word.OBJECT), "responses": {
+            Number.OK: {"description": Word.OBJECT}, 404: {"description": ""}}}}})
+    )  # fmt: skip
+    root = load(given).root
+    operation = root["paths"]["/a"]["get"]
+    assert operation["tags"] == ["a", "object"]
+    assert [type(tag) for tag in operation["tags"]] == [str, str]
+    assert operation["responses"] == {"200": {"description": "object"}, "404": {"description": ""}}
+    assert type(operation["responses"]["200"]["description"]) is str
+    given["paths"]["/a"]["get"]["tags"] = None
+    assert operation["tags"] == ["a", "object"]
+
+
+def test_what_is_given_is_not_changed() -> None:
+    """A guard writes references anew in its own copy."""
+    given = document(
+        components={
+            "schemas": {
+                "A": {"$id": "https://a.test/a", "$anchor": "x", "type": "object"},
+                "B": {"$ref": "https://a.test/a"},
+            }
+        }
     )
-    made = document_of(app)
-    assert made.templates == {"/files/{name}": "/files/{name:path}"}
-    words = " ".join(words for _, words in made.notes)
-    for closed in ("the route '/hidden'", "the WebSocket '/live'", "the mounted app '/mounted'"):
-        assert closed in words
-    document = Document(made.root, templates=made.templates)
-    assert {f"{one.method} {one.template}" for one in document.operations} == {
-        "GET /files/{name:path}",
-        "POST /items/{number}",
-    }
+    before = json.dumps(given)
+    SchemaGuard(openapi=given)
+    assert json.dumps(given) == before
 
 
-def test_litestar_without_a_document_has_none() -> None:
-    """It can be turned off."""
-    with pytest.raises(ValueError, match="openapi_config=None"):
-        document_of(litestar.Litestar([litestar_item], openapi_config=None))
+ENDLESS: dict[str, Any] = document()
+ENDLESS["x-self"] = ENDLESS
 
 
-class Spec:
-    """What apispec's ``APISpec`` has."""
-
-    openapi_version = "3.0.3"
-
-    def to_dict(self) -> Any:
-        return json.loads((DATA / "flask-smorest.json").read_text())
-
-
-class Api:
-    """What flask-smorest's ``Api`` has."""
-
-    spec = Spec()
-
-
-@pytest.mark.parametrize("source", [Spec(), Api()])
-def test_documents_of_apispec_and_flask_smorest_load(source: Any) -> None:
-    """One that flask-smorest 0.47 has made."""
-    made = document_of(source)
-    document = Document(made.root)
-    assert {f"{one.method} {one.template}" for one in document.operations} == {
-        "GET /pets/",
-        "POST /pets/",
-        "GET /pets/{pet_id}/files/{name}",
-        "DELETE /pets/{pet_id}/files/{name}",
-    }
-
-
-@pytest.mark.parametrize("app", [None, {}, "app", lambda: None])
-def test_anything_else_is_no_app_with_a_document(app: Any) -> None:
-    """It is a `TypeError` that says what would be one."""
-    with pytest.raises(TypeError, match="needs an app of FastAPI's or Litestar's"):
-        document_of(app)
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (ENDLESS, "is nested deeper than 200, or in itself"),
+        (document(info={"title": {1, 2}}), "has a set in it, which JSON has not"),
+        (document(info={"title": b"x"}), "has a bytes in it"),
+        (document(info={"title": float("nan")}), "has a float in it"),
+        (document({None: {}}), "has the key None"),
+        (document({True: {}}), "has the key True"),
+        (document({"1": {}, 1: {}}), "has the key 1, which is no text, or twice"),
+    ],
+)
+def test_a_dict_that_is_no_json_is_refused(given: Any, words: str) -> None:
+    """With what is in it."""
+    with pytest.raises(ValueError, match=f"openapi: the document {words}"):
+        SchemaGuard(openapi=given)

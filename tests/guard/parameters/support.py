@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mantlet.asgi.request import AsgiRequest
-from mantlet.guard import Limits
-from mantlet.guard.faults import Fault, Invalid
+from mantlet.guard import BodyLimits
+from mantlet.guard.errors import Fault, Invalid
 from mantlet.guard.parameters import TEXT, Group, Parameter, Shape
 from mantlet.http.headers import environ_key
 from mantlet.wsgi.request import WsgiRequest
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from mantlet._internal.asgi_types import AsgiMessage
     from mantlet.core.request import Request
-    from mantlet.guard.faults import Place
+    from mantlet.guard.errors import Place
 
-LIMITS = Limits()
+LIMITS = BodyLimits()
 
 
 def of(*types: str) -> Shape:

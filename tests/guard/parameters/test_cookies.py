@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mantlet.guard import Limits
+from mantlet.guard import BodyLimits
 from mantlet.guard.parameters import Group
 from tests.guard.parameters.support import (
     LIMITS,
@@ -134,7 +134,7 @@ def test_missing(request_of: Any) -> None:
 @both
 def test_too_many(request_of: Any) -> None:
     """More cookies than the limits say are a 400."""
-    read = cookies(cookie(), limits=Limits(parameters=2))
+    read = cookies(cookie(), limits=BodyLimits(parameters=2))
     assert read(request_of([("Cookie", "b; a=1")])) == {"a": "1"}
     many = request_of([("Cookie", "b; c; a=1")])
     assert refused(read, many) == (400, [("", "too_many_parameters")])

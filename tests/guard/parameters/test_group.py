@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mantlet.guard.faults import Fault, Invalid
+from mantlet.guard.errors import Fault, Invalid
 from mantlet.guard.parameters import Group
 from tests.guard.parameters.support import LIMITS, Stub, asgi, of, one, query, refused, told
 

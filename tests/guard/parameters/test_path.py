@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mantlet.guard.faults import Fault, Invalid
+from mantlet.guard.errors import Fault, Invalid
 from mantlet.guard.parameters import Group, Shape
 from tests.guard.parameters.support import LIMITS, Stub, array, members, of, one, refused
 

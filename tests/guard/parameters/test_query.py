@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mantlet.guard import Limits
-from mantlet.guard.faults import Fault, Invalid
+from mantlet.guard import BodyLimits
+from mantlet.guard.errors import Fault, Invalid
 from mantlet.guard.parameters import TEXT, Parameter, Shape
 from tests.guard.parameters.support import array, members, of, one, query, refused
 
@@ -124,23 +124,23 @@ def test_integers_of_other_readers(text: bytes) -> None:
 
 def test_limits() -> None:
     """A long query is a 414, one of many fields a 400, before anything is read of it."""
-    small = query(one("q"), limits=Limits(query=10, parameters=2))
+    small = query(one("q"), limits=BodyLimits(query=10, parameters=2))
     assert small(b"q=12345678") == {"q": "12345678"}
     assert refused(small, b"q=123456789") == (414, [("", "query_too_long")])
     assert refused(small, b"q=\xff" + b"%" * 10) == (414, [("", "query_too_long")])
     assert small(b"&q=1") == {"q": "1"}
     assert refused(small, b"&&q=1") == (400, [("", "too_many_parameters")])
-    both = query(one("p"), one("q"), one("r"), limits=Limits(parameters=2))
+    both = query(one("p"), one("q"), one("r"), limits=BodyLimits(parameters=2))
     assert both(b"p=1&q=2") == {"p": "1", "q": "2"}
     assert refused(both, b"p=1&q=2&r=3") == (400, [("", "too_many_parameters")])
-    large = query(one("q"), limits=Limits(query=1_000_000))
+    large = query(one("q"), limits=BodyLimits(query=1_000_000))
     many = b"&".join(b"p%d=1" % number for number in range(10_000))
     assert refused(large, many) == (400, [("", "too_many_parameters")])
 
 
 def test_faults_are_bounded() -> None:
     """No more faults are told than the limits say."""
-    read = query(limits=Limits(errors=3))
+    read = query(limits=BodyLimits(errors=3))
     status, faults = refused(read, b"&".join(b"p%d" % number for number in range(90)))
     assert (status, len(faults)) == (422, 3)
     # a 400 stays one where the fault that makes it so has no place left

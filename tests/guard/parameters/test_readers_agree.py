@@ -15,8 +15,8 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request as StarletteRequest
 from werkzeug.wrappers import Request as WerkzeugRequest
 
-from mantlet.guard import Limits
-from mantlet.guard.faults import Fault, Invalid
+from mantlet.guard import BodyLimits
+from mantlet.guard.errors import Fault, Invalid
 from mantlet.guard.parameters import TEXT, Group
 from tests.guard.parameters.support import array, asgi, members, of, one, query, wsgi
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 #: Every name is taken, so that what is refused is refused for how it is written.
 REST = members(additional=TEXT)
-LIMITS = Limits(query=500, parameters=20)
+LIMITS = BodyLimits(query=500, parameters=20)
 
 PIECES = st.sampled_from(
     ["a", "b", "&", "=", "+", "%61", "%20", "%26", "%3D", "%2B", "%00", "%C3%BC", "%c0%af", "%zz",

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from werkzeug.wrappers import Request as WerkzeugRequest
 
 from mantlet.http.forms import is_field_name
-from mantlet.ratelimit.keys.bodies import form_field, json_member
+from mantlet.ratelimit.keys.body import form_field, json_member
 from mantlet.ratelimit.keys.texts import Ambiguous, folded
 from tests.drive import Face, both_faces, make_environ
 from tests.integrations.django_site import django_site

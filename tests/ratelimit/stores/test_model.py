@@ -254,7 +254,7 @@ class Trial:
         assert room is not None
         decision = BucketDecision("default", claim.quota, room, claim.cost)
         bucket = model.bucket(claim, store.now)
-        assert decision.within is bucket.has(claim.cost)
+        assert decision.is_within_limit is bucket.has(claim.cost)
         if claim.cost > claim.quota.burst:
             assert decision.retry_after == inf
             return

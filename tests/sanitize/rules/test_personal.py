@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mantlet.redact.scanner import Scan
+from mantlet.redact.scanner import StreamScan
 from mantlet.sanitize import Leaks
 from tests.sanitize.rules.test_rules import Told, scanned, streamed
 
@@ -114,7 +114,7 @@ def test_a_number_in_json_becomes_a_number() -> None:
 def test_any_text_is_masked_alike_over_any_cut(parts: list[bytes]) -> None:
     """What is found depends on the text alone."""
     scanner = Leaks(detect=list(SAMPLES)).scanner(())
-    whole = Scan(scanner, Told())(b"".join(parts), False)
+    whole = StreamScan(scanner, Told())(b"".join(parts), False)
     assert streamed(parts, None, scanner) == whole
 
 

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from mantlet.redact.scanner import Scan, Scanner
+from mantlet.redact.scanner import Scanner, StreamScan
 from mantlet.sanitize import Leaks
 from mantlet.sanitize.rules import DETECTORS, RULES
 from tests.sanitize.rules.samples import (
@@ -36,11 +36,11 @@ def scanned(
 ) -> tuple[bytes, Told]:
     """Return what comes of a body that is there whole, and what was told."""
     told = Told()
-    return Scan(scanner, told, media)(body, False), told
+    return StreamScan(scanner, told, media)(body, False), told
 
 
 def streamed(chunks: list[bytes], media: str | None, scanner: Scanner = SCANNER) -> bytes:
-    scan = Scan(scanner, Told(), media)
+    scan = StreamScan(scanner, Told(), media)
     out = [scan(chunk, True) for chunk in chunks]
     return b"".join(out) + scan(b"", False)
 
@@ -182,7 +182,7 @@ def test_what_only_looks_like_a_leak_is_left_alone(text: str) -> None:
 
 def test_an_event_is_not_held_back_for_what_can_t_become_a_leak() -> None:
     """As soon as the bytes behind a literal say that it is none."""
-    scan = Scan(SCANNER, Told(), "text/event-stream")
+    scan = StreamScan(SCANNER, Told(), "text/event-stream")
     for text in ("AKIA", "Traceback (most recent call last)", "ghp_abc", "java.lang.Error"):
         event = f"data: {text}\n\n".encode()
         assert scan(event, True) == event

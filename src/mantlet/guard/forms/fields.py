@@ -5,8 +5,8 @@ from json import dumps
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from mantlet.guard.faults import Fault, Invalid, pointer
-from mantlet.guard.forms.refusals import fault, refusal
+from mantlet.guard.errors import Fault, Invalid, pointer
+from mantlet.guard.forms.errors import fault, refusal
 from mantlet.guard.forms.uploads import UploadedFile
 from mantlet.guard.schemas import Schema
 from mantlet.http.forms import Pairs

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from mantlet._internal.options import check_int
-from mantlet.guard.forms.magic import MARKUP, canonical, magic_of
+from mantlet.guard.forms.file_signatures import MARKUP, canonical, magic_of
 from mantlet.guard.limits import Size, read_size
 
 __all__ = ["File", "Verdict"]
@@ -45,7 +45,7 @@ class File:
     it, and no known type of other kind. What this can't stop is a file of two kinds at once.
 
     Args:
-        max_size: bytes, or text such as ``"5 MB"``; by default `Limits.file`.
+        max_size: bytes, or text such as ``"5 MB"``; by default `BodyLimits.file`.
         min_size: bytes. By default an empty file is refused.
         types: media types, such as ``"image/png"``, or ``"image/*"`` for all images that have no
             scripts. An older name of a type is as good. By default any file is taken, and only told

@@ -1,6 +1,6 @@
 """``multipart/form-data`` (RFC 7578), read as it comes and only where all parsers read the same.
 
-Fields are kept in memory, at most `Limits.memory` bytes of them in all; files in memory up to as
+Fields are kept in memory, at most `BodyLimits.memory` bytes in total; files in memory up to as
 much again, and on disk beyond. What is refused, and why, stands in `mantlet.http.forms`: `parts`
 (how a body is cut) and `heads` (what a part says of itself), and here in `names` (what a file is
 called) and `file` (what it is).
@@ -9,14 +9,14 @@ called) and `file` (what it is).
 from collections.abc import Mapping
 from typing import Final
 
-from mantlet.guard.faults import Fault, Invalid
+from mantlet.guard.errors import Fault, Invalid
+from mantlet.guard.forms.errors import check_parameters, fault, outcome, refusal
 from mantlet.guard.forms.fields import Form, FormFields
 from mantlet.guard.forms.file import File
-from mantlet.guard.forms.names import is_safe
-from mantlet.guard.forms.receiving import Nothing, Receiver, Text, Upload
-from mantlet.guard.forms.refusals import check_parameters, fault, outcome, refusal
+from mantlet.guard.forms.filenames import is_safe
+from mantlet.guard.forms.part_sinks import Nothing, Receiver, Text, Upload
 from mantlet.guard.forms.uploads import Spool, UploadedFile
-from mantlet.guard.limits import Limits
+from mantlet.guard.limits import BodyLimits
 from mantlet.guard.schemas import Schema
 from mantlet.http.forms import Pairs, PartHead, Parts
 from mantlet.http.media_types import MediaType
@@ -47,7 +47,7 @@ class MultipartForm:
         fields: FormFields,
         files: Mapping[str, File],
         schema: Schema | None,
-        limits: Limits,
+        limits: BodyLimits,
     ) -> None:
         both = fields.names & files.keys()
         if both:

@@ -4,9 +4,9 @@ import json
 from typing import Any
 from urllib.parse import urlencode
 
+from mantlet.guard.forms.errors import check_parameters, outcome
 from mantlet.guard.forms.fields import Form, FormFields
-from mantlet.guard.forms.refusals import check_parameters, outcome
-from mantlet.guard.limits import Limits
+from mantlet.guard.limits import BodyLimits
 from mantlet.guard.schemas import Schema
 from mantlet.http.forms import read_pairs
 from mantlet.http.media_types import MediaType
@@ -23,7 +23,7 @@ class UrlencodedForm:
         limits: of fields, of one field, and of a name.
     """
 
-    def __init__(self, fields: FormFields, schema: Schema, limits: Limits) -> None:
+    def __init__(self, fields: FormFields, schema: Schema, limits: BodyLimits) -> None:
         self._fields = fields
         self._schema = schema
         self._most_fields = limits.fields

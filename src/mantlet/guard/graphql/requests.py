@@ -30,11 +30,11 @@ from graphql import (
 )
 from graphql.execution.values import get_variable_values
 
-from mantlet.guard.faults import Fault, Invalid, Place
+from mantlet.guard.errors import Fault, Invalid, Place
 from mantlet.guard.graphql.service import GraphQL
-from mantlet.guard.limits import Limits
+from mantlet.guard.limits import BodyLimits
 from mantlet.guard.parameters import Group, Parameter, Shape
-from mantlet.guard.structure import Structure
+from mantlet.guard.strict_json import Structure
 
 __all__ = ["GraphQLRequest", "GraphQLRequestSchema", "graphql_query"]
 
@@ -252,7 +252,7 @@ def _where(error: GraphQLError) -> str:
     return f", at line {line}, column {column}"
 
 
-def graphql_query(service: GraphQL, limits: Limits) -> Group:
+def graphql_query(service: GraphQL, limits: BodyLimits) -> Group:
     """Return the parameters that a GET has a request in ("GraphQL over HTTP", 5.3).
 
     Its variables are JSON.

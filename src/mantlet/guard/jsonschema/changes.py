@@ -5,7 +5,7 @@ from typing import Any, Final
 import jsonschema_rs
 
 from mantlet.guard.jsonschema.keywords import walk
-from mantlet.guard.jsonschema.numbers import FORMATS
+from mantlet.guard.jsonschema.number_formats import FORMATS
 from mantlet.guard.jsonschema.schema import JsonSchema
 
 __all__ = ["accepts_all"]

@@ -4,19 +4,19 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from mantlet.guard.jsonschema.closure import Validators
+from mantlet.guard.jsonschema.audit import Coverage, find_coverage
+from mantlet.guard.jsonschema.backend import Build
 from mantlet.guard.jsonschema.convert import Converter
-from mantlet.guard.jsonschema.coverage import Coverage, find_coverage
 from mantlet.guard.jsonschema.dialects import Version, default_dialect
-from mantlet.guard.jsonschema.directions import Direction
 from mantlet.guard.jsonschema.documents import Documents, Spot
 from mantlet.guard.jsonschema.formats import Formats, held_formats
 from mantlet.guard.jsonschema.identified import IdentifiedSchema, is_identified
-from mantlet.guard.jsonschema.native import Build
 from mantlet.guard.jsonschema.patterns import Lookaround, Patterns
+from mantlet.guard.jsonschema.read_write_only import Direction
 from mantlet.guard.jsonschema.schema import JsonSchema
 from mantlet.guard.jsonschema.unbounded import find_unbounded
-from mantlet.guard.limits import Limits
+from mantlet.guard.jsonschema.validators import Validators
+from mantlet.guard.limits import BodyLimits
 
 __all__ = ["Compiler"]
 
@@ -54,14 +54,14 @@ class Compiler:
         version: Version = None,
         formats: Formats = False,
         lookaround: Lookaround = "refuse",
-        limits: Limits | None = None,
+        limits: BodyLimits | None = None,
         others: Mapping[str, Any] = _NONE,
     ) -> None:
         if version not in _VERSIONS:
             raise ValueError(f'version must be "3.0", "3.1", "3.2" or None, not {version!r}')
         patterns = Patterns(lookaround)
         self._formats = held_formats(formats)
-        self._errors = (limits or Limits()).errors
+        self._errors = (limits or BodyLimits()).errors
         self._documents = Documents(document, others)
         self._others = others
         self._identified = version is None and is_identified(document, others)

@@ -7,17 +7,17 @@ documents is for one direction. Annotations are left out, except ``default``.
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from mantlet.guard.faults import pointer
+from mantlet.guard.errors import pointer
+from mantlet.guard.jsonschema.backend import meta_faults
 from mantlet.guard.jsonschema.dialects import Dialect, Version, find_dialect, upgrade
-from mantlet.guard.jsonschema.directions import CODES, Direction, Directions, drop_required
 from mantlet.guard.jsonschema.discriminators import discriminate
 from mantlet.guard.jsonschema.documents import Documents, Spot
 from mantlet.guard.jsonschema.keywords import ASSERTIONS
 from mantlet.guard.jsonschema.loops import find_loops
-from mantlet.guard.jsonschema.native import meta_faults
-from mantlet.guard.jsonschema.numbers import hold_format
+from mantlet.guard.jsonschema.number_formats import hold_format
 from mantlet.guard.jsonschema.patterns import Patterns
 from mantlet.guard.jsonschema.problems import Problem, SchemaError
+from mantlet.guard.jsonschema.read_write_only import CODES, Direction, Directions, drop_required
 
 __all__ = ["CODE", "Converter", "View"]
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from mantlet.guard.jsonschema.closure import Validators
 from mantlet.guard.jsonschema.convert import CODE
 from mantlet.guard.jsonschema.discriminators import DISCRIMINATOR
+from mantlet.guard.jsonschema.validators import Validators
 
 __all__ = ["find_defaults"]
 

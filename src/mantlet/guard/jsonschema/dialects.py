@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from mantlet.guard.jsonschema.native import DRAFT
-from mantlet.guard.jsonschema.numbers import lift_flags
+from mantlet.guard.jsonschema.backend import DRAFT
+from mantlet.guard.jsonschema.number_formats import lift_flags
 
 __all__ = ["OPENAPI_3_0", "Dialect", "Version", "default_dialect", "find_dialect", "upgrade"]
 

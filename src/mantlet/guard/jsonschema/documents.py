@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
-from mantlet.guard.faults import pointer
+from mantlet.guard.errors import pointer
 from mantlet.http.json_pointer import split_pointer
 
 __all__ = ["Documents", "Spot", "objects"]

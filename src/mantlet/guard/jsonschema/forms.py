@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from mantlet.guard.faults import Fault
-    from mantlet.guard.jsonschema.explain import Explanation, Path
+    from mantlet.guard.errors import Fault
+    from mantlet.guard.jsonschema.errors import Explanation, Path
 
 __all__ = ["explain_forms"]
 

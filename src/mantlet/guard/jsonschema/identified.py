@@ -9,17 +9,17 @@ from typing import Any, Final
 
 import jsonschema_rs
 
-from mantlet.guard.faults import Fault, Place
-from mantlet.guard.jsonschema.closure import Validators
+from mantlet.guard.errors import Fault, Place
+from mantlet.guard.jsonschema.backend import Build
 from mantlet.guard.jsonschema.dialects import Dialect
-from mantlet.guard.jsonschema.directions import Direction
 from mantlet.guard.jsonschema.documents import objects
 from mantlet.guard.jsonschema.keywords import walk
-from mantlet.guard.jsonschema.native import Build
+from mantlet.guard.jsonschema.messages import tell
 from mantlet.guard.jsonschema.patterns import Patterns
 from mantlet.guard.jsonschema.problems import Problem, SchemaError
+from mantlet.guard.jsonschema.read_write_only import Direction
 from mantlet.guard.jsonschema.schema import JsonSchema
-from mantlet.guard.jsonschema.words import tell
+from mantlet.guard.jsonschema.validators import Validators
 
 __all__ = ["IdentifiedSchema", "is_identified"]
 

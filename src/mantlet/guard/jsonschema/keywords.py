@@ -7,7 +7,7 @@ Objects of OpenAPI 3.0, 3.1 and 3.2.
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from mantlet.guard.faults import pointer
+from mantlet.guard.errors import pointer
 
 __all__ = [
     "ANNOTATIONS",

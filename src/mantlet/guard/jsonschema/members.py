@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from mantlet.guard.jsonschema.explain import Explanation, Path
+    from mantlet.guard.jsonschema.errors import Explanation, Path
 
 __all__ = ["explain_items", "explain_members"]
 

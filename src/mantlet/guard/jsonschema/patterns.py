@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from mantlet.guard.jsonschema.native import Build
+from mantlet.guard.jsonschema.backend import Build
 
 __all__ = ["Lookaround", "Patterns"]
 
@@ -18,7 +18,7 @@ class Patterns:
 
     def __init__(self, lookaround: Lookaround) -> None:
         if lookaround not in ("refuse", "bounded"):
-            raise ValueError(f'lookaround must be "refuse" or "bounded", not {lookaround!r}')
+            raise ValueError(f'regex_lookaround must be "refuse" or "bounded", not {lookaround!r}')
         self._bounded = lookaround == "bounded"
         self._linear, self._backtracking = Build(None, bounded=False), Build(None, bounded=True)
         self._kinds: dict[str, str] = {}
@@ -41,7 +41,7 @@ class Patterns:
         if not self._bounded:
             return (
                 f"the pattern {pattern!r} has lookaround or a back-reference, which is not matched "
-                'in linear time: write it without, or say lookaround="bounded"'
+                'in linear time: write it without, or set regex_lookaround="bounded"'
             )
         if exact:
             return (

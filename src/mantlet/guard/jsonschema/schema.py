@@ -5,13 +5,13 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
-from mantlet.guard.faults import Fault, Invalid, Place
-from mantlet.guard.jsonschema.closure import Validators
+from mantlet.guard.errors import Fault, Invalid, Place
 from mantlet.guard.jsonschema.defaults import find_defaults
-from mantlet.guard.jsonschema.directions import Direction
-from mantlet.guard.jsonschema.explain import explain
+from mantlet.guard.jsonschema.errors import explain
 from mantlet.guard.jsonschema.formats import FormatFailed
-from mantlet.guard.jsonschema.words import tell
+from mantlet.guard.jsonschema.messages import tell
+from mantlet.guard.jsonschema.read_write_only import Direction
+from mantlet.guard.jsonschema.validators import Validators
 
 __all__ = ["JsonSchema"]
 

@@ -4,20 +4,20 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from mantlet.guard.bodies import BodyReader
 from mantlet.guard.contract import Contract
 from mantlet.guard.forms.fields import FormFields
 from mantlet.guard.forms.multipart import MultipartForm
 from mantlet.guard.forms.urlencoded import UrlencodedForm
 from mantlet.guard.graphql import GraphQL
-from mantlet.guard.handling import Settings
 from mantlet.guard.jsonbody import JsonBody
 from mantlet.guard.jsonrpc import JsonRpc, RpcSchema
-from mantlet.guard.lines import JsonLines
 from mantlet.guard.models.fields import GroupPlace, group_of, names_of
 from mantlet.guard.models.schema import ModelSchema
+from mantlet.guard.ndjson import JsonLines
 from mantlet.guard.operation import Body, Operation, ResponseShape
+from mantlet.guard.options import Settings
 from mantlet.guard.raw import RawBody
+from mantlet.guard.readers import BodyReader
 from mantlet.guard.schemas import Schema
 from mantlet.http.media_types import read_media_type
 

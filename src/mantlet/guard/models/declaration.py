@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mantlet.guard.book import WEBSOCKET
 from mantlet.guard.contract import Contract
 from mantlet.guard.coverage import Coverage, checked_parts
-from mantlet.guard.handling import Settings
 from mantlet.guard.models.compiling import compile_contract, read_name
 from mantlet.guard.operation import Operation
+from mantlet.guard.options import Settings
 from mantlet.guard.raw import RawBody
+from mantlet.guard.router import WEBSOCKET
 
 __all__ = ["ModelDeclaration"]
 

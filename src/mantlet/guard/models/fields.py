@@ -5,9 +5,9 @@ from typing import Any, Literal
 
 from pydantic.errors import PydanticUserError
 
-from mantlet.guard.faults import Invalid, Place
-from mantlet.guard.handling import Settings
+from mantlet.guard.errors import Invalid, Place
 from mantlet.guard.models.schema import ModelSchema
+from mantlet.guard.options import Settings
 from mantlet.guard.parameters import Group, Parameter, shape_of
 
 __all__ = ["GroupPlace", "group_of", "names_of"]

@@ -13,9 +13,9 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
 from mantlet._internal.pydantic_errors import public_error
-from mantlet.guard.faults import Fault, Invalid, Place, pointer
+from mantlet.guard.errors import Fault, Invalid, Place, pointer
+from mantlet.guard.models.checks import check_written
 from mantlet.guard.models.unions import check_unions
-from mantlet.guard.models.writing import check_written
 
 __all__ = ["ModelSchema"]
 

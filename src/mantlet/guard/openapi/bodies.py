@@ -3,16 +3,16 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from mantlet.guard.bodies import BodyReader
-from mantlet.guard.handling import Settings
 from mantlet.guard.jsonbody import JsonBody
-from mantlet.guard.lines import Framing, JsonLines
-from mantlet.guard.openapi.description import BodyDescription, MediaDescription
-from mantlet.guard.openapi.multipart import multipart_form
-from mantlet.guard.openapi.parts import Parts
+from mantlet.guard.ndjson import Framing, JsonLines
+from mantlet.guard.openapi.forms import multipart_form
+from mantlet.guard.openapi.model import BodyDescription, MediaDescription
+from mantlet.guard.openapi.schema_registry import Parts
 from mantlet.guard.openapi.urlencoded import urlencoded_form
 from mantlet.guard.operation import Body
+from mantlet.guard.options import Settings
 from mantlet.guard.raw import RawBody
+from mantlet.guard.readers import BodyReader
 from mantlet.guard.schemas import Schema
 from mantlet.http.media_types import MediaType, read_media_type
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from mantlet.guard.openapi.description import Requirement, SchemeDescription
+from mantlet.guard.openapi.model import Requirement, SchemeDescription
 
 __all__ = ["asks_more"]
 

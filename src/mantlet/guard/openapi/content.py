@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from mantlet.guard.openapi.description import (
+from mantlet.guard.openapi.locations import Located, Location
+from mantlet.guard.openapi.model import (
     EncodingDescription,
     HeaderDescription,
     MediaDescription,
 )
-from mantlet.guard.openapi.locations import Located, Location
 from mantlet.guard.openapi.references import References
 
 __all__ = ["Contents"]

@@ -5,18 +5,18 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from mantlet.guard.coverage import Coverage, checked_parts
-from mantlet.guard.declaration import Reading
-from mantlet.guard.handling import Settings
+from mantlet.guard.declaration import DocumentOptions
 from mantlet.guard.jsonschema import Compiler
-from mantlet.guard.limits import Limits
-from mantlet.guard.openapi.comparing import narrower
-from mantlet.guard.openapi.compiling import compile_operation
+from mantlet.guard.limits import BodyLimits
+from mantlet.guard.openapi.diagnostics import DocumentError
+from mantlet.guard.openapi.diff import narrower
 from mantlet.guard.openapi.document import Document
+from mantlet.guard.openapi.from_app import AppDocument
 from mantlet.guard.openapi.notes import Notes
-from mantlet.guard.openapi.parts import Parts
-from mantlet.guard.openapi.problems import DocumentError
-from mantlet.guard.openapi.sources import AppDocument
+from mantlet.guard.openapi.operation_compiler import compile_operation
+from mantlet.guard.openapi.schema_registry import Parts
 from mantlet.guard.operation import Operation
+from mantlet.guard.options import Settings
 
 if TYPE_CHECKING:
     from mantlet.guard.jsonschema.dialects import Version
@@ -44,19 +44,19 @@ class DocumentDeclaration:
 
     reloads = True
 
-    def __init__(self, source: Any, reading: Reading, limits: Limits) -> None:
+    def __init__(self, source: Any, reading: DocumentOptions, limits: BodyLimits) -> None:
         templates: Mapping[str, str] = {}
         self._notes: list[tuple[str, str]] = []
         if isinstance(source, AppDocument):
             source, templates, notes = source
             self._notes += notes
-        self.document = Document(source, directory=reading.directory, templates=templates)
+        self.document = Document(source, directory=reading.ref_root, templates=templates)
         self._reading = reading
         self._compiler = Compiler(
             self.document.root,
             version=cast("Version", self.document.version),
             formats=reading.formats,
-            lookaround=reading.lookaround,
+            lookaround=reading.regex_lookaround,
             limits=limits,
             others=self.document.references.others,
         )
@@ -80,10 +80,10 @@ class DocumentDeclaration:
                 described,
                 self.document.schemes,
                 settings[described.method, described.template],
-                servers=self._reading.servers,
+                servers=self._reading.use_servers,
             )
         ]
-        if self._reading.bounded:
+        if self._reading.require_bounds:
             self.parts.find_unbounded()
         if self.parts.problems:
             raise DocumentError(self.parts.problems)
@@ -106,7 +106,7 @@ class DocumentDeclaration:
                 other.parts,
                 self.document,
                 self.parts,
-                servers=self._reading.servers,
+                servers=self._reading.use_servers,
             )
         )
 

@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from mantlet.guard.openapi.checking import check
+from mantlet.guard.openapi.diagnostics import Problems
 from mantlet.guard.openapi.loading import load
 from mantlet.guard.openapi.notes import Notes
 from mantlet.guard.openapi.operations import Descriptions
-from mantlet.guard.openapi.problems import Problems
 from mantlet.guard.openapi.references import References
+from mantlet.guard.openapi.validation import check
 
 if TYPE_CHECKING:
-    from mantlet.guard.openapi.description import OperationDescription, SchemeDescription
+    from mantlet.guard.openapi.model import OperationDescription, SchemeDescription
 
 __all__ = ["Document"]
 

@@ -3,15 +3,15 @@
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
-from mantlet.guard.faults import Place
-from mantlet.guard.limits import Limits
-from mantlet.guard.openapi.description import MediaDescription
+from mantlet.guard.errors import Place
+from mantlet.guard.limits import BodyLimits
+from mantlet.guard.openapi.forms import is_json
 from mantlet.guard.openapi.locations import Located
-from mantlet.guard.openapi.multipart import is_json
-from mantlet.guard.openapi.parts import Parts, style_of
+from mantlet.guard.openapi.model import MediaDescription
+from mantlet.guard.openapi.schema_registry import Parts, style_of
 from mantlet.guard.parameters import Parameter, Shape
 from mantlet.guard.schemas import Schema
-from mantlet.guard.structure import Structure
+from mantlet.guard.strict_json import Structure
 
 __all__ = ["Fields", "fields_of_form", "parameter_of"]
 
@@ -24,7 +24,7 @@ class Fields(NamedTuple):
 
 
 def fields_of_form(
-    parts: Parts, described: MediaDescription, limits: Limits, keys: Collection[Parameter] = ()
+    parts: Parts, described: MediaDescription, limits: BodyLimits, keys: Collection[Parameter] = ()
 ) -> Fields | None:
     """Return the fields of an urlencoded form; None where it has no schema, or a wrong one.
 

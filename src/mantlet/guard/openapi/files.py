@@ -84,7 +84,7 @@ class Directory:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._root = Path(path).resolve()
         if not self._root.is_dir():
-            raise ValueError(f"directory must be a directory, not {str(path)!r}")
+            raise ValueError(f"ref_root must be a directory, not {str(path)!r}")
 
     def name(self, path: Path) -> str:
         """Return a file's path relative to the directory.
@@ -94,7 +94,7 @@ class Directory:
         """
         path = path.resolve()
         if not path.is_relative_to(self._root):
-            raise ValueError(f"directory must hold the document {str(path)!r}: {str(self._root)!r}")
+            raise ValueError(f"ref_root must hold the document {str(path)!r}: {str(self._root)!r}")
         return path.relative_to(self._root).as_posix()
 
     def read(self, name: str) -> tuple[str, bytes]:

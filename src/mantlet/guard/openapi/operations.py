@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from mantlet.guard.openapi.content import Contents
-from mantlet.guard.openapi.description import (
+from mantlet.guard.openapi.diagnostics import Problems
+from mantlet.guard.openapi.locations import Located, Location
+from mantlet.guard.openapi.model import (
     BodyDescription,
     OperationDescription,
     ParameterDescription,
@@ -12,10 +14,14 @@ from mantlet.guard.openapi.description import (
     ResponseDescription,
     SchemeDescription,
 )
-from mantlet.guard.openapi.items import Fields, fields_of, key_of, listed_parameters, operations_in
-from mantlet.guard.openapi.locations import Located, Location
 from mantlet.guard.openapi.notes import Notes
-from mantlet.guard.openapi.problems import Problems
+from mantlet.guard.openapi.path_items import (
+    Fields,
+    fields_of,
+    key_of,
+    listed_parameters,
+    operations_in,
+)
 from mantlet.guard.openapi.references import References
 from mantlet.guard.openapi.servers import base_paths
 

@@ -3,19 +3,19 @@
 from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any, Final
 
-from mantlet.guard.faults import Place
-from mantlet.guard.handling import Settings
-from mantlet.guard.openapi.description import (
+from mantlet.guard.errors import Place
+from mantlet.guard.openapi.fields import fields_of_form, parameter_of
+from mantlet.guard.openapi.locations import Located
+from mantlet.guard.openapi.model import (
     MediaDescription,
     ParameterDescription,
     SchemeDescription,
 )
-from mantlet.guard.openapi.fields import fields_of_form, parameter_of
-from mantlet.guard.openapi.locations import Located
-from mantlet.guard.openapi.parts import Parts, style_of
+from mantlet.guard.openapi.schema_registry import Parts, style_of
+from mantlet.guard.options import Settings
 from mantlet.guard.parameters import Group, Parameter
-from mantlet.guard.parameters.shape import TEXT
-from mantlet.guard.structure import Structure
+from mantlet.guard.parameters.coercion import TEXT
+from mantlet.guard.strict_json import Structure
 from mantlet.http.media_types import read_media_type
 
 __all__ = ["Parameters"]

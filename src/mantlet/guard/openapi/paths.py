@@ -4,14 +4,14 @@ import re
 from collections import Counter
 from typing import Any, Final
 
-from mantlet.guard.openapi.items import (
+from mantlet.guard.openapi.diagnostics import Problems
+from mantlet.guard.openapi.locations import Located, Location
+from mantlet.guard.openapi.path_items import (
     fields_of,
     key_of,
     listed_parameters,
     operations_in,
 )
-from mantlet.guard.openapi.locations import Located, Location
-from mantlet.guard.openapi.problems import Problems
 from mantlet.guard.openapi.references import References
 
 __all__ = ["check_paths", "names_in"]

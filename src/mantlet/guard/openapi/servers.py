@@ -6,8 +6,8 @@ from itertools import product
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+from mantlet.guard.openapi.diagnostics import Problems
 from mantlet.guard.openapi.locations import Located
-from mantlet.guard.openapi.problems import Problems
 
 __all__ = ["base_paths"]
 

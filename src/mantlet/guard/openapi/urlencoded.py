@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
-from mantlet.guard.bodies import BodyReader
-from mantlet.guard.faults import Invalid
+from mantlet.guard.errors import Invalid
 from mantlet.guard.forms import Form
-from mantlet.guard.forms.refusals import check_parameters
-from mantlet.guard.handling import Settings
-from mantlet.guard.limits import Limits
-from mantlet.guard.openapi.description import MediaDescription
+from mantlet.guard.forms.errors import check_parameters
+from mantlet.guard.limits import BodyLimits
 from mantlet.guard.openapi.fields import fields_of_form
-from mantlet.guard.openapi.parts import Parts
+from mantlet.guard.openapi.model import MediaDescription
+from mantlet.guard.openapi.schema_registry import Parts
+from mantlet.guard.options import Settings
 from mantlet.guard.parameters import Group
+from mantlet.guard.readers import BodyReader
 from mantlet.http.media_types import MediaType
 
 __all__ = ["urlencoded_form"]
@@ -29,7 +29,7 @@ def urlencoded_form(
     if fields is None:
         return None
     limits = settings.limits
-    whole = Limits.of(limits, query=limits.decoded, parameters=limits.fields)
+    whole = BodyLimits.of(limits, query=limits.decoded, parameters=limits.fields)
     try:
         group = Group(
             "query",

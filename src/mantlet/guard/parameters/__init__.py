@@ -4,10 +4,10 @@ A `Group` has the parameters of one place. Each is a `Parameter`, whose `Shape` 
 may become.
 """
 
+from mantlet.guard.parameters.coercion import TEXT, TEXTS, Shape, coerce
 from mantlet.guard.parameters.group import Group
 from mantlet.guard.parameters.parameter import Parameter, ParameterPlace, Style
 from mantlet.guard.parameters.schema_shape import shape_of
-from mantlet.guard.parameters.shape import TEXT, TEXTS, Shape, coerce
 
 __all__ = [
     "TEXT",

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import NoReturn
 
+from mantlet.guard.parameters.decoding import Unreadable
 from mantlet.guard.parameters.entries import Entry
-from mantlet.guard.parameters.texts import Unreadable
 
 __all__ = ["Claims", "Misplaced"]
 

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from mantlet.core.request import Request
-from mantlet.guard.faults import Fault, Invalid
-from mantlet.guard.limits import Limits
+from mantlet.guard.errors import Fault, Invalid
+from mantlet.guard.limits import BodyLimits
 from mantlet.guard.parameters.claims import Claims
+from mantlet.guard.parameters.collector import Gathering
+from mantlet.guard.parameters.decoding import Unreadable, cookie_text, percent_decoded
 from mantlet.guard.parameters.entries import Entry
 from mantlet.guard.parameters.findings import Findings
-from mantlet.guard.parameters.gathering import Gathering
 from mantlet.guard.parameters.parameter import Parameter
-from mantlet.guard.parameters.texts import Unreadable, cookie_text, percent_decoded
 from mantlet.http.headers import FieldNames
 
 __all__ = ["CookieReader", "joined_cookies"]
@@ -49,7 +49,9 @@ class CookieReader:
 
     __slots__ = ("_claims", "_entries", "_errors", "_most", "_unique")
 
-    def __init__(self, parameters: Sequence[Parameter], limits: Limits, *, unique: bool) -> None:
+    def __init__(
+        self, parameters: Sequence[Parameter], limits: BodyLimits, *, unique: bool
+    ) -> None:
         self._entries = [
             Entry(parameter, cookie_text if parameter.style == "cookie" else _form_text)
             for parameter in parameters

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from mantlet.guard.parameters.layouts import Layout, items_of
 from mantlet.guard.parameters.parameter import Parameter
+from mantlet.guard.parameters.styles import Layout, items_of
 
 __all__ = ["Entry"]
 

@@ -1,7 +1,7 @@
 """What is wrong with the parameters of one place, collected."""
 
-from mantlet.guard.faults import Fault, Invalid, Place, pointer
-from mantlet.guard.parameters.texts import Unreadable
+from mantlet.guard.errors import Fault, Invalid, Place, pointer
+from mantlet.guard.parameters.decoding import Unreadable
 
 __all__ = ["Findings"]
 

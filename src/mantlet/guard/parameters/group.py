@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from mantlet.core.request import Request
-from mantlet.guard.faults import Invalid, Place
-from mantlet.guard.limits import Limits
+from mantlet.guard.errors import Invalid, Place
+from mantlet.guard.limits import BodyLimits
 from mantlet.guard.parameters.cookies import CookieReader
 from mantlet.guard.parameters.findings import Findings
 from mantlet.guard.parameters.headers import HeaderReader
@@ -59,7 +59,7 @@ class Group:
         place: Place,
         parameters: Sequence[Parameter],
         schema: Schema | None,
-        limits: Limits,
+        limits: BodyLimits,
         *,
         closed: bool = True,
         unique: bool = True,

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from mantlet.core.request import Request
-from mantlet.guard.faults import Invalid
-from mantlet.guard.limits import Limits
+from mantlet.guard.errors import Invalid
+from mantlet.guard.limits import BodyLimits
+from mantlet.guard.parameters.decoding import Unreadable, field_text
 from mantlet.guard.parameters.entries import Entry
 from mantlet.guard.parameters.findings import Findings
 from mantlet.guard.parameters.parameter import Parameter
-from mantlet.guard.parameters.texts import Unreadable, field_text
 from mantlet.http.headers import UNPREFIXED, FieldNames
 
 __all__ = ["HeaderReader"]
@@ -30,7 +30,9 @@ class HeaderReader:
 
     __slots__ = ("_entries", "_errors", "_names", "_unique")
 
-    def __init__(self, parameters: Sequence[Parameter], limits: Limits, *, unique: bool) -> None:
+    def __init__(
+        self, parameters: Sequence[Parameter], limits: BodyLimits, *, unique: bool
+    ) -> None:
         self._entries = {one.name: Entry(one, field_text) for one in parameters}
         self._names = FieldNames(*self._entries)
         self._unique = unique

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from mantlet.guard.parameters.shape import TEXT, Shape
+from mantlet.guard.parameters.coercion import TEXT, Shape
 from mantlet.http.headers import is_token
 
 __all__ = ["Parameter", "ParameterPlace", "Style"]

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mantlet.guard.faults import Invalid
-from mantlet.guard.limits import Limits
+from mantlet.guard.errors import Invalid
+from mantlet.guard.limits import BodyLimits
+from mantlet.guard.parameters.decoding import Unreadable, path_text
 from mantlet.guard.parameters.entries import Entry
 from mantlet.guard.parameters.findings import Findings
 from mantlet.guard.parameters.parameter import Parameter
-from mantlet.guard.parameters.texts import Unreadable, path_text
 
 __all__ = ["PathReader"]
 
@@ -26,7 +26,7 @@ class PathReader:
 
     __slots__ = ("_entries", "_errors")
 
-    def __init__(self, parameters: Sequence[Parameter], limits: Limits) -> None:
+    def __init__(self, parameters: Sequence[Parameter], limits: BodyLimits) -> None:
         self._entries = [Entry(parameter, path_text) for parameter in parameters]
         self._errors = limits.errors
 

@@ -4,19 +4,19 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from mantlet.guard.faults import Fault, Invalid
-from mantlet.guard.limits import Limits
+from mantlet.guard.errors import Fault, Invalid
+from mantlet.guard.limits import BodyLimits
 from mantlet.guard.parameters.claims import Claims, Misplaced
-from mantlet.guard.parameters.entries import Entry
-from mantlet.guard.parameters.findings import Findings
-from mantlet.guard.parameters.gathering import Gathering
-from mantlet.guard.parameters.parameter import Parameter
-from mantlet.guard.parameters.texts import (
+from mantlet.guard.parameters.collector import Gathering
+from mantlet.guard.parameters.decoding import (
     Unreadable,
     form_text,
     percent_decoded,
     reserved_form_text,
 )
+from mantlet.guard.parameters.entries import Entry
+from mantlet.guard.parameters.findings import Findings
+from mantlet.guard.parameters.parameter import Parameter
 
 __all__ = ["QueryReader", "WholeQueryReader"]
 
@@ -66,7 +66,7 @@ class QueryReader:
     )
 
     def __init__(
-        self, parameters: Sequence[Parameter], limits: Limits, *, closed: bool, unique: bool
+        self, parameters: Sequence[Parameter], limits: BodyLimits, *, closed: bool, unique: bool
     ) -> None:
         self._entries = [
             Entry(parameter, reserved_form_text if parameter.allow_reserved else form_text)
@@ -153,7 +153,7 @@ class WholeQueryReader:
 
     __slots__ = ("_errors", "_length", "_parameter")
 
-    def __init__(self, parameter: Parameter, limits: Limits) -> None:
+    def __init__(self, parameter: Parameter, limits: BodyLimits) -> None:
         self._parameter = parameter
         self._length = limits.query
         self._errors = limits.errors

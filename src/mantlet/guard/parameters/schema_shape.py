@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any, Final
 
-from mantlet.guard.parameters.shape import TEXT, TYPES, Shape
+from mantlet.guard.parameters.coercion import TEXT, TYPES, Shape
 
 __all__ = ["shape_of"]
 

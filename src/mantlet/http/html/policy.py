@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from markupsafe import Markup, escape
-
 from mantlet.http.html.strain import escape_bare_ampersands, is_too_complex
 
 if TYPE_CHECKING:
     import nh3
+    from markupsafe import Markup
 
 __all__ = ["HtmlPolicy", "words"]
 
@@ -100,11 +99,13 @@ class HtmlPolicy:
     def __hash__(self) -> int:
         return hash((self.tags, self.url_schemes, self.relative_urls, self.link_rel))
 
-    def clean(self, fragment: str) -> Markup:
+    def clean(self, fragment: str) -> "Markup":
         """Return a fragment of HTML without what is not allowed.
 
         One that would take a parser far longer than others of its size is returned as text.
         """
+        from markupsafe import Markup, escape  # noqa: PLC0415  # for HTML routes alone
+
         if is_too_complex(fragment):
             return escape(fragment)
         try:

@@ -18,10 +18,10 @@ from mantlet._internal.options import check_int
 from mantlet.core.request import Request
 from mantlet.http.forms import is_field_name
 from mantlet.http.headers import is_token
-from mantlet.ratelimit.keys.bodies import form_field, json_member, parse_pointer
+from mantlet.ratelimit.keys.body import form_field, json_member, parse_pointer
+from mantlet.ratelimit.keys.client_address import client_address
 from mantlet.ratelimit.keys.credentials import SingleField, bearer_token, cookie_value, token_text
 from mantlet.ratelimit.keys.key import Found, Key, KeyFunction, as_key, described
-from mantlet.ratelimit.keys.proxies import client_address
 from mantlet.ratelimit.keys.texts import AMBIGUOUS, Ambiguous, bounded, digest, folded
 
 __all__ = [

@@ -1,7 +1,7 @@
 """The protocol that every store implements: requests for tokens and slots, and their results.
 
 A store keeps two kinds of state. A **bucket** is one number: the time at which it will be full
-again (see `mantlet.ratelimit.bucket`). A missing bucket is full. The **slots** of a key record
+again (see `mantlet.ratelimit.gcra`). A missing bucket is full. The **slots** of a key record
 which requests are in flight, and for how long each of them is trusted to be.
 
 Everything an HTTP request needs is taken in one atomic call: all of it or nothing. A store on the

@@ -44,7 +44,7 @@ class Head:
     Args:
         headers: the security fields.
         cookies: what cookies get; None to leave them.
-        unsafe_fields: what becomes of fields that must not be sent.
+        unsafe_headers: what becomes of fields that must not be sent.
         routes: security fields by route, in the place of ``headers``.
         report: is told of what was found.
 
@@ -61,12 +61,12 @@ class Head:
         *,
         headers: Preset | SecurityHeaders | None,
         cookies: Cookies | None,
-        unsafe_fields: Literal["drop", "refuse"],
+        unsafe_headers: Literal["drop", "refuse"],
         routes: Mapping[str, Preset | SecurityHeaders | None],
         report: Report,
     ) -> None:
-        if unsafe_fields not in ("drop", "refuse"):
-            raise ValueError(f'unsafe_fields must be "drop" or "refuse", not {unsafe_fields!r}')
+        if unsafe_headers not in ("drop", "refuse"):
+            raise ValueError(f'unsafe_headers must be "drop" or "refuse", not {unsafe_headers!r}')
         if not (cookies is None or isinstance(cookies, Cookies)):
             raise TypeError(f"cookies must be Cookies(...) or None, not {cookies!r}")
         if not isinstance(routes, Mapping):
@@ -83,7 +83,7 @@ class Head:
         ]
         self._routes = Routes(by_route) if by_route else None
         self._cookies = cookies
-        self._refuses = unsafe_fields == "refuse"
+        self._refuses = unsafe_headers == "refuse"
         self._report = report
         self._types: dict[Any, ContentType] = {}
         self.needs_request = any(
@@ -223,7 +223,7 @@ class Head:
                 if isinstance(name, wanted) and isinstance(value, wanted):
                     kept.append((name, value))
                     continue
-            self._report(request, "malformed-field", f"header {index}")
+            self._report(request, "malformed-header", f"header {index}")
             if self._refuses:
                 raise Problem(500)
         return kept

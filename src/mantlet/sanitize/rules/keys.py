@@ -7,7 +7,7 @@ as an example (``AKIAIOSFODNN7EXAMPLE``) or is no random text is none.
 import re
 from typing import Final
 
-from mantlet.redact.matches import Until
+from mantlet.redact.matches import MatchEnd
 from mantlet.sanitize.rules.rule import Rule, is_random
 from mantlet.sanitize.rules.shape import any_of, run, text
 
@@ -16,10 +16,10 @@ __all__ = ["JWT", "KEYS"]
 _WORD: Final = rb"A-Za-z0-9_"
 _DASHED: Final = rb"A-Za-z0-9_\-"
 #: Where a private key's text ends: at its last line, or with what it stands in.
-_KEY_END: Final = Until(re.compile(rb'-----END |["<]'), 9)
+_KEY_END: Final = MatchEnd(re.compile(rb'-----END |["<]'), 9)
 
 
-def _key_text(_matched: bytes, _media: str | None) -> Until:
+def _key_text(_matched: bytes, _media: str | None) -> MatchEnd:
     return _KEY_END
 
 

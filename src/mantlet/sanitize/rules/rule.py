@@ -6,32 +6,32 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from mantlet.redact.matches import MORE, NO, Found, Until, Verdict
+from mantlet.redact.matches import NEED_MORE, NO_MATCH, MatchEnd, MatchFound, MatchResult
 from mantlet.sanitize.rules.shape import Piece, Shape
 
 __all__ = ["PAGE", "Extent", "Rule", "is_random", "to_end_of_text"]
 
 #: Says how a leak goes on, by the bytes that were matched and by the body's media type.
-Extent = Callable[[bytes, str | None], Until | None]
+Extent = Callable[[bytes, str | None], MatchEnd | None]
 
 #: To the end of the body.
-_BODY: Final = Until(None, 1)
+_BODY: Final = MatchEnd(None, 1)
 #: To the end of a string in JSON: a quote that is not escaped.
-_STRING: Final = Until(re.compile(rb'(?<!\\)(?:\\\\)*"'), 2)
+_STRING: Final = MatchEnd(re.compile(rb'(?<!\\)(?:\\\\)*"'), 2)
 #: To the end of an element's text.
-_ELEMENT: Final = Until(re.compile(rb"</"), 2)
+_ELEMENT: Final = MatchEnd(re.compile(rb"</"), 2)
 #: To a blank line.
-_PARAGRAPH: Final = Until(re.compile(rb"\r?\n[ \t]{0,8}\r?\n"), 12)
+_PARAGRAPH: Final = MatchEnd(re.compile(rb"\r?\n[ \t]{0,8}\r?\n"), 12)
 #: Bits of entropy that a character of a random text has at least, on average.
 _LEAST_ENTROPY: Final = 2.8
 
 
-def PAGE(_matched: bytes, _media: str | None) -> Until:  # noqa: N802  # it stands for one
+def PAGE(_matched: bytes, _media: str | None) -> MatchEnd:  # noqa: N802  # it stands for one
     """Say that a leak is all of a page."""
     return _BODY
 
 
-def to_end_of_text(matched: bytes, media: str | None) -> Until:
+def to_end_of_text(matched: bytes, media: str | None) -> MatchEnd:
     """Say that a leak goes on to the end of its text: its string, its element or its paragraph."""
     if media is not None and (media.endswith("json") or media == "text/event-stream"):
         return _STRING
@@ -76,22 +76,24 @@ class Rule:
         self._check = check
         self._extent = extent
 
-    def judge(self, data: bytes, start: int, end: int, more: bool, media: str | None) -> Verdict:
+    def match(
+        self, data: bytes, start: int, end: int, more: bool, media: str | None
+    ) -> MatchResult:
         """Say what the literal at a place belongs to."""
         if self._before is not None and not self._before.match(data, start):
-            return NO
+            return NO_MATCH
         stop = end
         if self._shape is not None:
             found = self._shape.match(data, end)
             if found is None:
-                return MORE if more and self._shape.may_come(data, end) else NO
+                return NEED_MORE if more and self._shape.may_come(data, end) else NO_MATCH
             stop = found.end()
             if more and stop == len(data):
-                return MORE  # it may be longer, or something else
+                return NEED_MORE  # it may be longer, or something else
         matched = data[start:stop]
         if self._check is not None and not self._check(matched):
-            return NO
-        return Found(start, stop, self._extent and self._extent(matched, media))
+            return NO_MATCH
+        return MatchFound(start, stop, self._extent and self._extent(matched, media))
 
     def __repr__(self) -> str:
         return f"Rule({self.id!r})"

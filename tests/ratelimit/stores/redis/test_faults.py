@@ -35,7 +35,7 @@ class Site:
     def __init__(self, face: Face, server: Valkey, **options: Any) -> None:
         self.face = face
         self.server = server
-        options = {"deadline": DEADLINE, "workers": WORKERS, "burst": BURST, **options}
+        options = {"timeout": DEADLINE, "workers": WORKERS, "burst": BURST, **options}
         self.limiter = RateLimiter("1/year", store=f"redis://{server.place}", **options)
         self.app = face.wrap(hello, ErrorEnvelope(), self.limiter)
         self._clients = count()
@@ -153,13 +153,13 @@ def test_prefetched_tokens_are_bounded_in_an_outage(
     face: Face, own_valkey: Valkey, fault: Fault
 ) -> None:
     """They may be spent at any later time, so a client may get one batch more than without them."""
-    lease = 10
-    with site(face, own_valkey, lease=lease, on_outage="local") as made, made.load() as load:
+    prefetch = 10
+    with site(face, own_valkey, prefetch=prefetch, on_outage="local") as made, made.load() as load:
         load.reach(0.1)
         fault[0](own_valkey, load)
     made.check(load, 200, 429)
     for admitted in load.admitted.values():
-        assert SHARE <= admitted <= BURST * (1 + fault[1]) + SHARE + lease
+        assert SHARE <= admitted <= BURST * (1 + fault[1]) + SHARE + prefetch
 
 
 # -- the server stays, and loses what it knew -----------------------------------------------------
@@ -180,7 +180,7 @@ def cut_off(server: Valkey) -> None:
 @both_faces
 def test_a_forgotten_script_makes_no_difference(face: Face, own_valkey: Valkey) -> None:
     """Each busy client gets its burst, to the last token."""
-    with site(face, own_valkey, deadline=AMPLE) as made, made.load() as load:
+    with site(face, own_valkey, timeout=AMPLE) as made, made.load() as load:
         for turn in range(1, 10):
             load.reach(turn / 10)
             forget_scripts(own_valkey)
@@ -192,7 +192,7 @@ def test_a_forgotten_script_makes_no_difference(face: Face, own_valkey: Valkey) 
 @both_faces
 def test_lost_buckets_are_full(face: Face, own_valkey: Valkey) -> None:
     """A client gets its burst once more for each time that its bucket is lost, and no more."""
-    with site(face, own_valkey, deadline=AMPLE) as made, made.load() as load:
+    with site(face, own_valkey, timeout=AMPLE) as made, made.load() as load:
         for part in (0.1, 0.2):
             load.reach(part)
             forget_buckets(own_valkey)
@@ -204,7 +204,7 @@ def test_lost_buckets_are_full(face: Face, own_valkey: Valkey) -> None:
 @both_faces
 def test_connections_that_are_cut_are_made_anew(face: Face, own_valkey: Valkey) -> None:
     """Their calls are repeated, so a token may be lost, but none is gained."""
-    with site(face, own_valkey, deadline=AMPLE, on_outage="refuse") as made, made.load() as load:
+    with site(face, own_valkey, timeout=AMPLE, on_outage="refuse") as made, made.load() as load:
         for turn in range(1, 10):
             load.reach(turn / 10)
             cut_off(own_valkey)
@@ -231,7 +231,7 @@ def test_a_process_counts_its_share_while_the_server_is_gone(
 @both_faces
 def test_slots_and_refunds_survive_an_outage(face: Face, own_valkey: Valkey) -> None:
     """A request may hold, or give back, something from a server that is gone."""
-    options = {"concurrency": Concurrency(3), "count": lambda response: response.status == 404}
+    options = {"concurrency": Concurrency(3), "count_if": lambda response: response.status == 404}
     with site(face, own_valkey, on_outage="local", **options) as made, made.load() as load:
         load.reach(0.1)
         hang(own_valkey, load)

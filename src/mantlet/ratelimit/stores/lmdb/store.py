@@ -12,7 +12,7 @@ import lmdb
 
 from mantlet._internal.options import check_int
 from mantlet.exceptions import StoreError
-from mantlet.ratelimit import bucket
+from mantlet.ratelimit import gcra
 from mantlet.ratelimit.quota import Quota
 from mantlet.ratelimit.stores.base import (
     LocalStore,
@@ -96,7 +96,7 @@ class LmdbStore(LocalStore):
             raise StoreError(f"lmdb://{fspath(path)} can't be used: {error}") from error
 
     def take_one(self, key: str, quota: Quota, cost: int) -> int:
-        """Take from one bucket; return the remaining ticks, see `bucket.take()`."""
+        """Take from one bucket; return the remaining ticks, see `gcra.consume()`."""
         name = bucket_key(key)
         with LOCK:
             opened = self._environment.opened
@@ -109,7 +109,7 @@ class LmdbStore(LocalStore):
                         if now < self._check_at:
                             if record is None:
                                 name, record = self._make_room(transaction, name, key, now)
-                            # Inlined from decode_bucket(), bucket.take() and encode_bucket(): the
+                            # Inlined from decode_bucket(), gcra.consume() and encode_bucket(): the
                             # calls would take a quarter more time.
                             scale = quota.scale
                             at = full_at = now * scale
@@ -174,7 +174,7 @@ class LmdbStore(LocalStore):
                     record = transaction.get(name)
                     if record is not None:
                         full_at = decode_bucket(record, quota, now * quota.scale)
-                        full_at = bucket.give(quota, full_at, request.cost)
+                        full_at = gcra.refund(quota, full_at, request.cost)
                         transaction.put(name, encode_bucket(full_at, quota))
             transaction.commit()
 
@@ -189,7 +189,7 @@ class LmdbStore(LocalStore):
                 quota = request.quota
                 at, wait = now * quota.scale, min(nanoseconds, MAX_WAIT) * quota.scale
                 name, full_at = self._find(transaction, request, now)
-                full_at = bucket.hold(quota, full_at, at, wait)
+                full_at = gcra.block(quota, full_at, at, wait)
                 transaction.put(name, encode_bucket(full_at, quota))
             transaction.commit()
 
@@ -235,7 +235,7 @@ class LmdbStore(LocalStore):
             else:
                 name, full_at = self._find(transaction, request, now, len(requests))
                 quota = request.quota
-                full_at, left = bucket.take(quota, full_at, now * quota.scale, request.cost)
+                full_at, left = gcra.consume(quota, full_at, now * quota.scale, request.cost)
                 found.append((request, name, encode_bucket(full_at, quota)))
             remaining.append(left)
         return remaining, found

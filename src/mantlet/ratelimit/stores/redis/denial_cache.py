@@ -5,7 +5,7 @@ from threading import Lock
 from time import monotonic_ns
 from typing import Final
 
-from mantlet.ratelimit.bucket import take
+from mantlet.ratelimit.gcra import consume
 from mantlet.ratelimit.stores.base import Remaining, StoreRequest, TokenRequest
 
 __all__ = ["DenialCache"]
@@ -50,7 +50,7 @@ class DenialCache:
             if found is None or not isinstance(request, TokenRequest) or request.is_report_only:
                 continue
             now, (asked_at, full_at) = self._clock(), found
-            _, left = take(request.quota, full_at, now * request.quota.scale, request.cost)
+            _, left = consume(request.quota, full_at, now * request.quota.scale, request.cost)
             if left >= 0 or now - asked_at >= _MAX_AGE:
                 self.discard(request.key)
                 continue

@@ -1,0 +1,344 @@
+"""Mask and drop JSON values in a stream.
+
+A masked value is skipped without being stored. A dropped field takes a comma with it: the one
+before it, or, if it is the first field, the one after it.
+"""
+
+import re
+from abc import abstractmethod
+from enum import Enum
+from typing import Final
+
+from mantlet.sanitize.json_fields.names import Action
+
+__all__ = ["MAX_SPACE", "NAME", "WHITESPACE", "Editor", "ValueReader", "skip_space"]
+
+#: Maximum length of whitespace held back together with a comma, in bytes.
+MAX_SPACE: Final = 1024
+#: Whitespace (RFC 8259, 2), and the separator of JSON text sequences (RFC 7464, 2.2).
+WHITESPACE: Final = b" \t\r\n\x1e"
+#: The content of a field name, as far as it is there.
+NAME: Final = re.compile(rb'[^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*', re.DOTALL)
+
+_MASK: Final = b'"***"'
+_NULL: Final = b"null"
+_ENDS: Final = b",]}"
+_SPACE: Final = re.compile(rb"[ \t\r\n\x1e]*+")
+_DOCUMENT_BREAK: Final = re.compile(rb"[\n\x1e]")
+# In invalid JSON, the garbage after a value is removed with the value.
+_GARBAGE: Final = re.compile(rb"[^ \t\r\n\x1e,\]}]*+")
+# The alternatives of these expressions begin with different bytes, so they take linear time.
+_STRING: Final = rb'[^"\\]*+(?:\\.[^"\\]*+)*'
+_IN_STRING: Final = re.compile(_STRING, re.DOTALL)
+# Most containers have no other containers in them, and are read at once.
+_FLAT: Final = rb'[^"\[\]{}]*+(?:"' + _STRING + rb'"[^"\[\]{}]*+)*'
+_NESTED: Final = re.compile(
+    rb'(?:[^"\[\]{}]++|"' + _STRING + rb'"|[\[{]' + _FLAT + rb"[\]}])*", re.DOTALL
+)
+# A number, true, false or null; or an invalid token.
+_SCALAR: Final = re.compile(rb'[^ \t\r\n\x1e,:"\[\]{}]*+')
+_COMMA: Final = 0x2C
+_COLON: Final = 0x3A
+_QUOTE: Final = 0x22
+_BACKSLASH: Final = 0x5C
+_OPEN: Final = b"[{"
+
+
+class ValueReader:
+    """Find the end of one JSON value, however its bytes are split into chunks.
+
+    Nothing of the value is stored, and no stack is needed: in JSON, it is enough to count brackets
+    of either kind.
+
+    Attributes:
+        ended: whether the whole value was read. A number or a literal name ends only where
+            something else begins.
+    """
+
+    __slots__ = ("_after_backslash", "_depth", "_has_begun", "_in_string", "ended")
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._has_begun = False
+        self._depth = 0
+        self._in_string = False
+        self._after_backslash = False
+
+    def read(self, data: bytes, pos: int, size: int | None = None) -> int:
+        """Continue at ``data[pos]``; return where the value ends, or the end of the data.
+
+        Args:
+            data: the data that contains the value.
+            pos: where to continue.
+            size: where to stop; by default at the end of the data.
+        """
+        if size is None:
+            size = len(data)
+        if not self._has_begun:
+            self._has_begun = True
+            first = data[pos]
+            if first == _QUOTE:
+                self._in_string = True
+                pos += 1
+            elif first in _OPEN:
+                self._depth = 1
+                pos += 1
+        while pos < size:
+            if self._in_string:
+                pos = self._read_string(data, pos, size)
+            elif self._depth:
+                pos = self._read_nested(data, pos, size)
+            else:
+                pos = _match_end(_SCALAR, data, pos, size)
+                self.ended = pos < size
+                return pos
+            if self.ended:
+                break
+        return pos
+
+    def _read_string(self, data: bytes, pos: int, size: int) -> int:
+        if self._after_backslash:
+            self._after_backslash = False
+            pos += 1
+        quote = data.find(b'"', pos, size)
+        end = size if quote < 0 else quote
+        # Searching for a single byte is far faster than a regular expression.
+        has_escapes = data.find(b"\\", pos, end) >= 0
+        pos = _match_end(_IN_STRING, data, pos, size) if has_escapes else end
+        if pos < size:
+            if data[pos] == _BACKSLASH:
+                self._after_backslash = True  # it is the last byte
+            else:
+                self._in_string = False
+                self.ended = not self._depth
+            pos += 1
+        return pos
+
+    def _read_nested(self, data: bytes, pos: int, size: int) -> int:
+        pos = _match_end(_NESTED, data, pos, size)
+        if pos < size:
+            byte = data[pos]
+            if byte == _QUOTE:
+                self._in_string = True
+            elif byte in _OPEN:
+                self._depth += 1
+            else:
+                self._depth -= 1
+                self.ended = not self._depth
+            pos += 1
+        return pos
+
+
+class _EditState(Enum):
+    """The part of the edited field that comes next."""
+
+    COLON = 1
+    BEFORE_VALUE = 2
+    VALUE = 3
+    AFTER_VALUE = 4
+    AFTER_COMMA = 5  # whitespace after the comma of a dropped first field
+
+
+class Editor:
+    """A filter that edits fields one by one; subclasses find them.
+
+    Data is held back only if a name, ``null`` or a comma may begin with it.
+    """
+
+    __slots__ = (
+        "_data",
+        "_drop",
+        "_edit_state",
+        "_ends_escaped",
+        "_first",
+        "_from",
+        "_held",
+        "_hold",
+        "_out",
+        "_value",
+    )
+
+    def __init__(self) -> None:
+        self._held = b""
+        self._ends_escaped = False  # the data sent ends in an unescaped backslash
+        self._data = b""
+        self._out: list[bytes] = []
+        self._from = 0  # data before this offset is in the output, or removed
+        self._hold = 0  # data from this offset on waits for the next chunk
+        self._edit_state: _EditState | None = None
+        self._drop = False
+        self._first = False
+        self._value = ValueReader()
+
+    @abstractmethod
+    def on_data(self, more: bool) -> int:
+        """Handle new data; return where to begin in it, or its end to leave it as it is."""
+
+    @abstractmethod
+    def find_next(self, pos: int, more: bool) -> int:
+        """Move to the next field to edit, from ``pos``; return where the search stopped."""
+
+    @abstractmethod
+    def on_edited(self, comma: bool) -> None:
+        """Handle the end of an edited field.
+
+        Args:
+            comma: whether the comma after it was removed.
+        """
+
+    @abstractmethod
+    def on_send(self, end: int) -> None:
+        """Handle that the data up to ``end`` is about to be sent."""
+
+    def __call__(self, chunk: bytes, more: bool) -> bytes:
+        """Take a chunk; return the data that may be sent now."""
+        data = self._data = self._held + chunk if self._held else chunk
+        self._from = 0
+        size = self._hold = len(data)
+        pos = self.on_data(more)
+        while pos < self._hold:
+            pos = self.find_next(pos, more) if self._edit_state is None else self._edit(pos, more)
+        end = self._hold
+        self.on_send(end)
+        if end:
+            ends_escaped = self.is_escaped(end)
+            self._ends_escaped = ends_escaped
+        self._held = data[end:]
+        self._data = b""
+        if not self._out and not self._from:
+            return data if end == size else data[:end]
+        self._out.append(data[self._from : end])
+        edited = b"".join(self._out)
+        self._out.clear()
+        return edited
+
+    def flush(self) -> bytes:
+        """Return the data held back, unchanged."""
+        held = self._data = self._held
+        if held:
+            self._from = 0
+            self.on_send(len(held))
+            self._ends_escaped = self.is_escaped(len(held))
+            self._held = self._data = b""
+        return held
+
+    def is_escaped(self, pos: int) -> bool:
+        """Return whether an odd number of backslashes precedes ``pos``."""
+        data, start = self._data, pos
+        while start and data[start - 1] == _BACKSLASH:
+            start -= 1
+        return ((pos - start) % 2 == 1) ^ (self._ends_escaped and not start)
+
+    def comma_before(self, pos: int) -> tuple[int, bool]:
+        """Return the offset of the comma before ``pos`` or -1, and whether it is too far away."""
+        data = self._data
+        start = max(self._from, pos - MAX_SPACE - 1)
+        kept = data[start:pos].rstrip(WHITESPACE)
+        if kept:
+            return (start + len(kept) - 1 if kept[-1] == _COMMA else -1), False
+        if start > self._from:
+            return -1, data[self._from : start].rstrip(WHITESPACE).endswith(b",")
+        return -1, False
+
+    def begin_edit(self, action: Action, pos: int, cut: int, *, first: bool, colon: bool) -> int:
+        """Begin to mask or to drop a field; return ``pos``.
+
+        Args:
+            action: ``"mask"`` or ``"drop"``.
+            pos: the offset after the name and the colon, as far as they have arrived.
+            cut: where the field begins if it is dropped.
+            first: whether no comma precedes the field that could be dropped with it.
+            colon: whether the colon has yet to arrive.
+        """
+        self._drop = action == "drop"
+        self._first = first
+        self._edit_state = _EditState.COLON if colon else _EditState.BEFORE_VALUE
+        self._value = ValueReader()
+        if self._drop:
+            self._out.append(self._data[self._from : cut])
+            self._from = pos
+        return pos
+
+    # -- states -----------------------------------------------------------------------------------
+
+    def _edit(self, pos: int, more: bool) -> int:
+        data, size, state = self._data, len(self._data), self._edit_state
+        if state is _EditState.VALUE:
+            pos = self._from = self._value.read(data, pos)
+            if self._value.ended:
+                self._edit_state = _EditState.AFTER_VALUE
+            return pos
+        end = skip_space(data, pos)
+        if state is _EditState.AFTER_VALUE:
+            return self._after_value(pos, end)
+        if self._drop:
+            self._from = end
+        if end == size:
+            return end
+        if state is _EditState.COLON:
+            return self._at_colon(end)
+        if state is _EditState.AFTER_COMMA:
+            return self._end_edit(end, comma=True)
+        return self._at_value(end, more)
+
+    def _at_colon(self, pos: int) -> int:
+        if self._data[pos] != _COLON:
+            return self._end_edit(pos)
+        self._edit_state = _EditState.BEFORE_VALUE
+        if self._drop:
+            self._from = pos + 1
+        return pos + 1
+
+    def _at_value(self, pos: int, more: bool) -> int:
+        data = self._data
+        if data[pos] in _ENDS:  # the value is missing
+            self._edit_state = _EditState.AFTER_VALUE
+            return pos
+        if not self._drop:
+            start = data[pos : pos + 5]
+            if start == _NULL[: len(start)] and more:
+                self._hold = pos
+                return pos
+            if start[:4] == _NULL and start[4:] in b",]} \t\r\n\x1e":
+                return self._end_edit(pos + 4)
+            self._out += (data[self._from : pos], _MASK)
+            self._from = pos
+        self._edit_state = _EditState.VALUE
+        return pos
+
+    def _after_value(self, pos: int, end: int) -> int:
+        data, size = self._data, len(self._data)
+        dropped_first = self._drop and self._first
+        if dropped_first:
+            self._from = end
+        if end < size and data[end] == _COMMA and dropped_first:
+            self._from = end + 1
+            self._edit_state = _EditState.AFTER_COMMA
+            return end + 1
+        if end < size and data[end] in _ENDS:
+            return self._end_edit(end)
+        if _DOCUMENT_BREAK.search(data, pos, end) and not dropped_first:
+            return self._end_edit(end)  # another document, most likely
+        if end == size:
+            return end
+        garbage = _GARBAGE.match(data, end)
+        stop = garbage.end() if garbage else end
+        self._out.append(data[self._from : end])
+        self._from = stop
+        return stop
+
+    def _end_edit(self, pos: int, *, comma: bool = False) -> int:
+        self._edit_state = None
+        self.on_edited(comma)
+        return pos
+
+
+def skip_space(data: bytes, pos: int) -> int:
+    """Return where the whitespace that begins at ``pos`` ends."""
+    found = _SPACE.match(data, pos)
+    return found.end() if found else pos
+
+
+def _match_end(pattern: re.Pattern[bytes], data: bytes, pos: int, size: int) -> int:
+    found = pattern.match(data, pos, size)
+    return found.end() if found else pos

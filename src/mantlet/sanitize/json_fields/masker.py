@@ -1,0 +1,238 @@
+"""`FieldMasker`: compile the fields to mask, and create the filter for each response."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from mantlet.core.request import Request
+from mantlet.core.response import Filter
+from mantlet.http.routing import Routes
+from mantlet.sanitize.event_stream import EventStreamFilter
+from mantlet.sanitize.json_fields.editor import Editor
+from mantlet.sanitize.json_fields.name_scanner import NameScanner
+from mantlet.sanitize.json_fields.names import Action, FieldNames, merge_actions
+from mantlet.sanitize.json_fields.pointer_scanner import (
+    PointerScanner,
+    build_tree,
+    name_literals,
+    pointer_literals,
+    pointer_tokens,
+)
+from mantlet.sanitize.json_fields.prefilter import (
+    MAX_PATTERN_LENGTH,
+    Prefilter,
+    SearchLiteral,
+    is_selective,
+    parse_pattern,
+    search_literals,
+)
+
+__all__ = ["FieldMasker", "JsonField"]
+
+#: Creates the editor for one document.
+MakeEditor = Callable[[], Editor]
+
+_ALL_ROUTES: Final = "* /*"
+
+
+@dataclass(frozen=True, slots=True)
+class JsonField:
+    """Fields of JSON responses to mask or to drop.
+
+    Attributes:
+        name: a name, a glob or a JSON Pointer.
+        action: ``"mask"`` or ``"drop"``.
+        route: a route pattern of `mantlet.http.routing`; by default every route.
+
+    Raises:
+        TypeError: the name is not text.
+        ValueError: an attribute is malformed.
+    """
+
+    name: str
+    action: Action = "mask"
+    route: str = _ALL_ROUTES
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise TypeError(f'a name in mask must be text such as "password", not {self.name!r}')
+        if not self.name:
+            raise ValueError(
+                'mask has an empty name; write "password", "*_token" or "/user/ssn"; '
+                'the pointer "/" selects the field whose name is empty'
+            )
+        if self.action not in ("mask", "drop"):
+            raise ValueError(
+                f'action of the field {self.name!r} must be "mask" or "drop", not {self.action!r}'
+            )
+        if self.name.startswith("/"):
+            pointer_tokens(self.name)
+        elif len(self.name) > MAX_PATTERN_LENGTH:
+            raise ValueError(
+                f"mask has a name of {len(self.name)} characters; "
+                f"write at most {MAX_PATTERN_LENGTH}"
+            )
+        Routes([(self.route, None)])
+
+
+class FieldMasker:
+    """A compiled set of fields. Immutable; may be shared by threads.
+
+    Args:
+        mask: names to mask, or `JsonField` for other actions and for single routes. If several
+            routes match a request, the fields of all of them apply.
+
+    Raises:
+        TypeError: an item is neither, or ``mask`` is a single text.
+        ValueError: a name, a glob or a pointer is malformed.
+
+    Attributes:
+        prefilter: finds something in every body that has a field to mask or to drop.
+        literals: the byte strings that the prefilter searches for.
+    """
+
+    __slots__ = ("_by_route", "_everywhere", "literals", "prefilter")
+
+    def __init__(self, mask: Iterable[str | JsonField]) -> None:
+        if isinstance(mask, str | bytes | JsonField):
+            raise TypeError(f'mask must be several names, such as ["password"], not {mask!r}')
+        routes: dict[str, list[JsonField]] = {}
+        for item in mask:
+            field = JsonField(item) if isinstance(item, str) else item
+            if not isinstance(field, JsonField):
+                raise TypeError(f"mask takes names and JsonField(...), not {item!r}")
+            routes.setdefault(field.route, []).append(field)
+        literals: dict[SearchLiteral, None] = {}
+        self._everywhere: tuple[MakeEditor, ...] = ()
+        self._by_route: list[tuple[Routes[None], tuple[MakeEditor, ...]]] = []
+        for route, fields in sorted(routes.items()):
+            editors = _compile(fields, literals)
+            if route == _ALL_ROUTES:
+                self._everywhere = editors
+            else:
+                self._by_route.append((Routes([(route, None)]), editors))
+        self.literals: tuple[bytes, ...] = tuple(sorted({literal.text for literal in literals}))
+        self.prefilter = Prefilter(literals)
+
+    def filter_for(self, request: Request, *, events: bool = False) -> Filter | None:
+        """Return a filter for the response to a request, or None if no field applies to it.
+
+        Args:
+            request: the request.
+            events: whether the body is a stream of Server-Sent Events with JSON data.
+        """
+        editors = self._everywhere
+        for routes, more in self._by_route:
+            if routes.match(request.method, request.route_path):
+                editors += more
+        if not editors:
+            return None
+        if events:
+            return EventFieldFilter(editors, self.prefilter)
+        if len(editors) == 1:
+            return editors[0]()
+        return EditorChain(editors)
+
+
+def _compile(
+    fields: Iterable[JsonField], literals: dict[SearchLiteral, None]
+) -> tuple[MakeEditor, ...]:
+    """Return the editors for some fields, and add the literals that they need the body to have."""
+    by_name: list[tuple[str, Action]] = []
+    unselective: list[tuple[str, Action]] = []
+    pointers: list[tuple[str, Action]] = []
+    name_found: dict[SearchLiteral, None] = {}
+    pointer_found: dict[SearchLiteral, None] = {}
+    for field in fields:
+        entry = field.name, field.action
+        if field.name.startswith("/"):
+            pointers.append(entry)
+            required = pointer_literals(field.name)
+            literals |= dict.fromkeys(required)
+            pointer_found |= dict.fromkeys(name_literals(field.name) or required)
+            continue
+        _, fixed = parse_pattern(field.name)
+        if is_selective(fixed):
+            by_name.append(entry)
+            name_found |= dict.fromkeys(search_literals(fixed))
+        else:
+            unselective.append(entry)
+            literals |= dict.fromkeys(search_literals(fixed))
+            pointer_found |= dict.fromkeys(search_literals(fixed))
+    literals |= name_found
+    editors: list[MakeEditor] = []
+    if pointers or unselective:  # before fields are dropped by name: a pointer may pass them
+        drops = any(action == "drop" for _, action in (*pointers, *unselective))
+        names = FieldNames(merge_actions(unselective)) if unselective else None
+        root = build_tree(merge_actions(pointers))
+        editors.append(partial(PointerScanner, root, names, Prefilter(pointer_found), drops=drops))
+    if by_name:
+        names = FieldNames(merge_actions(by_name))
+        editors.append(partial(NameScanner, names, Prefilter(name_found)))
+    return tuple(editors)
+
+
+class EditorChain:
+    """Editors that are applied one after the other."""
+
+    __slots__ = ("_editors",)
+
+    def __init__(self, editors: Iterable[MakeEditor]) -> None:
+        self._editors = [make() for make in editors]
+
+    def __call__(self, chunk: bytes, more: bool) -> bytes:
+        """Take a chunk; return the data that may be sent now."""
+        for editor in self._editors:
+            chunk = editor(chunk, more)
+        return chunk
+
+    def flush(self) -> bytes:
+        """Return the data held back."""
+        flushed = b""
+        for editor in self._editors:
+            # Data flushed by one editor still has to pass the next.
+            passed = editor(flushed, True) if flushed else b""
+            flushed = passed + editor.flush()
+        return flushed
+
+
+class EventFieldFilter(EventStreamFilter):
+    """Mask fields in the JSON data of Server-Sent Events.
+
+    The text between ``data:`` and the end of the line is JSON, or a part of it if the event has
+    several such lines. A field whose comma is on an earlier line is masked instead of dropped.
+
+    Args:
+        editors: create the editors for one document.
+        prefilter: finds byte strings that any masked field requires.
+    """
+
+    __slots__ = ("_chain", "_editors", "_is_fresh", "_prefilter")
+
+    def __init__(self, editors: tuple[MakeEditor, ...], prefilter: Prefilter) -> None:
+        super().__init__()
+        self._prefilter = prefilter
+        self._editors = editors
+        self._chain = EditorChain(editors)
+        self._is_fresh = True
+
+    def passes(self, chunk: bytes) -> bool:
+        """Return whether a chunk of complete events contains no field to mask."""
+        return self._is_fresh and not self._prefilter.find(chunk)
+
+    def on_data(self, piece: bytes, ends: bool) -> bytes:
+        """Return a piece of data with its fields masked and dropped."""
+        self._is_fresh = False
+        edited = self._chain(piece, True)
+        if ends:
+            held = self._chain.flush()
+            if held:
+                edited += held
+        return edited
+
+    def on_event_end(self) -> None:
+        """Begin a new document."""
+        if not self._is_fresh:
+            self._chain = EditorChain(self._editors)
+            self._is_fresh = True

@@ -1,0 +1,211 @@
+"""What is wrong with a document is said, all of it at once, and where."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mantlet.exceptions import MantletError
+from mantlet.guard.openapi.diagnostics import DocumentError
+from mantlet.guard.openapi.document import Document
+from tests.guard.openapi.building import (
+    DONE,
+    TEXT,
+    document,
+    of_operation,
+    problems,
+)
+
+OPERATION = "/paths/~1x/get"
+PARAMETER = f"{OPERATION}/parameters/0"
+
+
+def test_all_problems_are_told_at_once() -> None:
+    """In one error, which says each with its place."""
+    source = document(
+        {
+            "x": {"get": {**DONE, "parameters": [{"name": "a", "in": "body", "schema": TEXT}]}},
+            "/y": {"post": {"responses": {"99": {"description": "?"}}}},
+        }
+    )
+    with pytest.raises(DocumentError) as caught:
+        Document(source)
+    error = caught.value
+    assert isinstance(error, MantletError)
+    assert isinstance(error, ValueError)
+    assert [pointer for pointer, _ in error.problems] == [
+        "/paths/x/get/parameters/0/in",
+        "/paths/~1y/post/responses/99",
+        "/paths/x",
+    ]
+    assert str(error).startswith(
+        "the OpenAPI document has 3 faults:\n  /paths/x/get/parameters/0/in: "
+    )
+    assert str(DocumentError([("", "is wrong")])) == (
+        "the OpenAPI document has a fault:\n  (the document): is wrong"
+    )
+
+
+def test_the_message_of_many_problems_is_cut() -> None:
+    """The attribute has them all."""
+    source = document({f"x{number}": {} for number in range(60)})
+    with pytest.raises(DocumentError) as caught:
+        Document(source)
+    assert len(caught.value.problems) == 60
+    assert str(caught.value).endswith("\n  and 10 more")
+
+
+# -- objects and their fields ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "where", "words"),
+    [
+        (document(info=None), "/info", "must be an object, the Info Object"),
+        (document(info={"title": "A"}), "/info", "must have 'version' (Info Object)"),
+        (document([]), "/paths", "must be an object, the Paths Object"),
+        (document({"/x": []}), "/paths/~1x", "must be an object, the Path Item Object"),
+        (document({"/x": {"get": []}}), OPERATION, "must be an object, the Operation Object"),
+        (document(servers={}), "/servers", "must be an array"),
+        (document(components={"schemas": []}), "/components/schemas", "must be an object"),
+        (document(tags=[{"name": 3}]), "/tags/0/name", "must be a string"),
+        (document({"/x": {"GET": {}}}), "/paths/~1x/GET", "is no field of the Path Item Object"),
+        (of_operation({"deprecated": "no"}), f"{OPERATION}/deprecated", "must be true or false"),
+        (of_operation({"parameter": []}), f"{OPERATION}/parameter", "is no field of the Operation"),
+        (
+            of_operation({"security": [{"a": "b"}]}),
+            f"{OPERATION}/security/0/a",
+            "must be an array of strings",
+        ),
+        (of_operation({"tags": "a"}), f"{OPERATION}/tags", "must be an array"),
+        (of_operation({"requestBody": {}}), f"{OPERATION}/requestBody", "must have 'content'"),
+        (document({"/x": {"get": {}}}, "3.0.4"), OPERATION, "must have 'responses'"),
+        (of_operation({"responses": {}}), f"{OPERATION}/responses", "at least one response"),
+        (
+            of_operation({"responses": {"2xx": {"description": ""}}}),
+            f"{OPERATION}/responses/2xx",
+            'such as "200", "2XX"',
+        ),
+        (
+            of_operation({"responses": {"600": {"description": ""}}}),
+            f"{OPERATION}/responses/600",
+            "must be a status",
+        ),
+        (
+            of_operation({"responses": {"200": {}}}),
+            f"{OPERATION}/responses/200",
+            "must have 'description'",
+        ),
+        (
+            document(components={"schemas": {"a b": {}}}),
+            "/components/schemas/a b",
+            "must be named with letters",
+        ),
+        (
+            document(components={"schema": {}}),
+            "/components/schema",
+            "is no field of the Components",
+        ),
+        (
+            document(jsonSchemaDialect="https://example.com/"),
+            "/jsonSchemaDialect",
+            "no other is known",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_each_object_has_the_fields_of_the_specification(
+    source: Any, where: str, words: str
+) -> None:
+    """Of their kinds, those that must be there, and no others: a misspelt one would open a hole."""
+    found = problems(source)
+    assert words in found[where]
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "since"),
+    [
+        ("webhooks", {}, "3.1.1"),
+        ("jsonSchemaDialect", "https://spec.openapis.org/oas/3.1/dialect/base", "3.1.1"),
+        ("components", {"pathItems": {}}, "3.1.1"),
+        ("components", {"mediaTypes": {}}, "3.2.0"),
+        ("$self", "https://example.com/api", "3.2.0"),
+        ("info", {"title": "A", "version": "1", "summary": "An A"}, "3.1.1"),
+        ("tags", [{"name": "a", "kind": "nav"}], "3.2.0"),
+        ("paths", {"/x": {"query": DONE}}, "3.2.0"),
+        ("paths", {"/x": {"additionalOperations": {"COPY": DONE}}}, "3.2.0"),
+        (
+            "components",
+            {"requestBodies": {"a": {"content": {"application/jsonl": {"itemSchema": {}}}}}},
+            "3.2.0",
+        ),
+    ],
+)
+def test_a_field_is_of_its_version(field: str, value: Any, since: str) -> None:
+    """One of a later version would be ignored, so it is a problem."""
+    for version in ("3.0.4", "3.1.1", "3.2.0"):
+        found = problems(document(version=version, **{field: value}))
+        assert bool(found) is (version < since), version
+        assert all(f"since {since[:3]}" in words for words in found.values())
+
+
+def test_a_document_has_something_in_it() -> None:
+    """In 3.0 paths, from 3.1 on paths, webhooks or components."""
+    info = {"title": "A", "version": "1"}
+    assert problems({"openapi": "3.0.4", "info": info}) == {
+        "": "must have 'paths' (OpenAPI Object)"
+    }
+    assert "must have 'paths', 'components' or" in problems({"openapi": "3.1.1", "info": info})[""]
+    assert not problems({"openapi": "3.1.1", "info": info, "components": {}})
+
+
+def test_a_response_needs_no_description_in_3_2() -> None:
+    """It has become optional."""
+    assert not problems(of_operation({"responses": {"200": {}}}, version="3.2.0"))
+
+
+def test_extensions_are_noted() -> None:
+    """Wherever they may stand; with how often they do."""
+    source = of_operation(
+        {"x-a": 1, "responses": {"200": {"description": "", "x-a": {}}, "x-b": 1}}
+    )
+    source["x-a"] = []
+    assert Document(source).notes == (
+        (
+            "/paths/~1x/get/responses/200/x-a",
+            "the extension 'x-a' is not known (3 times, first here)",
+        ),
+        ("/paths/~1x/get/responses/x-b", "the extension 'x-b' is not known"),
+    )
+
+
+def test_what_is_of_no_consequence_is_noted() -> None:
+    """Callbacks, webhooks, links and examples say nothing of what comes in."""
+    source = of_operation(
+        {
+            "callbacks": {"a": {"{$request.body#/url}": {"post": DONE}}},
+            "responses": {"200": {"description": "", "links": {"a": {"operationId": "b"}}}},
+            "parameters": [{"name": "a", "in": "query", "schema": TEXT, "example": "x"}],
+        },
+        webhooks={"a": {"post": DONE}},
+    )
+    assert dict(Document(source).notes) == {
+        f"{PARAMETER}/example": "examples are not held against their schemas",
+        f"{OPERATION}/callbacks": "callbacks are requests that the app sends: they are not checked",
+        f"{OPERATION}/responses/200/links": "links say nothing that could be checked",
+        "/webhooks": "webhooks are requests that the app sends: they are not checked",
+    }
+
+
+def test_what_the_app_sends_is_checked_as_a_document() -> None:
+    """Callbacks and webhooks are objects of the document as well."""
+    source = of_operation(
+        {"callbacks": {"a": {"{$url}": {"post": {"parameters": 3}}}}},
+        webhooks={"a": {"gets": DONE}},
+    )
+    assert set(problems(source)) == {
+        f"{OPERATION}/callbacks/a/{{$url}}/post/parameters",
+        "/webhooks/a/gets",
+    }

@@ -1,0 +1,68 @@
+"""The search for many byte strings at once, against the plain way to do it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mantlet.redact.scanner import LiteralSearch
+
+ALPHABET = st.sampled_from("ab")
+PATTERNS = st.lists(st.text(ALPHABET, min_size=1, max_size=6).map(str.encode), max_size=12)
+DATA = st.text(ALPHABET, max_size=40).map(str.encode)
+
+
+def places(patterns: list[bytes], data: bytes) -> set[tuple[int, int, int]]:
+    return {
+        (index, at, at + len(pattern))
+        for index, pattern in enumerate(patterns)
+        for at in range(len(data))
+        if data.startswith(pattern, at)
+    }
+
+
+@given(PATTERNS, DATA)
+def test_every_place_of_every_pattern_is_found(patterns: list[bytes], data: bytes) -> None:
+    """Also where patterns overlap, or are given twice."""
+    matcher = LiteralSearch(patterns)
+    expected = places(patterns, data)
+    found = matcher.find(data)
+    assert set(found) == expected
+    assert len(found) == len(expected)
+    assert [hit[1] for hit in found] == sorted(hit[1] for hit in found)
+    assert matcher.hits(data) == bool(expected)
+
+
+@given(PATTERNS, DATA)
+def test_the_tail_is_the_longest_that_a_pattern_begins_with(
+    patterns: list[bytes], data: bytes
+) -> None:
+    """And not one byte more, for what is held back waits for the next chunk."""
+    expected = max(
+        (
+            size
+            for size in range(1, len(data) + 1)
+            for pattern in patterns
+            if len(pattern) > size and pattern.startswith(data[-size:])
+        ),
+        default=0,
+    )
+    assert LiteralSearch(patterns).tail(data) == expected
+
+
+@pytest.mark.parametrize("count", [1, 60, 61, 240, 600, 601, 2000])
+def test_any_number_of_patterns_is_found(count: int) -> None:
+    """Whether they are in one automaton or in several."""
+    patterns = [f"<pattern {number}>".encode() for number in range(count)]
+    matcher = LiteralSearch(patterns)
+    assert len(matcher) == count
+    data = b"x".join(patterns)
+    assert [hit[0] for hit in matcher.find(data)] == list(range(count))
+    assert not matcher.hits(b"<pattern>" * 100)
+
+
+def test_no_patterns_are_never_found() -> None:
+    """An app without secrets, and with no rules."""
+    matcher = LiteralSearch([])
+    assert not matcher.hits(b"anything")
+    assert matcher.find(b"anything") == []
+    assert matcher.tail(b"anything") == 0
