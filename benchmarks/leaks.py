@@ -68,7 +68,7 @@ STACKS: Final[dict[str, Callable[[FastAPI], Any]]] = {
     names.BARE: lambda app: app,
     names.STARLETTE_PROBLEM: _starlette_problem,
     names.FASTAPI_PROBLEM: _fastapi_problem,
-    names.ENVELOPE: lambda app: mantlet.wrap(app, ErrorEnvelope()),
+    names.ENVELOPE: lambda app: mantlet.wrap(app, ErrorEnvelope(), baseline=False),
 }
 
 

@@ -117,8 +117,10 @@ def _plain_throttled(rate: str) -> Any:
 
 
 STARLETTE: dict[str, Limited] = {
-    names.TWO: lambda rate: mantlet.wrap(starlette_app(), *two(rate)),
-    names.LIMITER: lambda rate: mantlet.wrap(starlette_app(), mantlet.RateLimiter(rate)),
+    names.TWO: lambda rate: mantlet.wrap(starlette_app(), *two(rate), baseline=False),
+    names.LIMITER: lambda rate: mantlet.wrap(
+        starlette_app(), mantlet.RateLimiter(rate), baseline=False
+    ),
     names.SLOWAPI_ASGI: _slowapi_asgi,
     f"{names.SLOWAPI_ASGI}, header fields": lambda rate: _slowapi_asgi(rate, fields=True),
     names.SLOWAPI: _slowapi_decorator,
@@ -167,8 +169,10 @@ def _flask_limits(rate: str) -> Any:
 
 
 FLASK: dict[str, Limited] = {
-    names.TWO: lambda rate: mantlet.wsgi.wrap(flask_app(), *two(rate)),
-    names.LIMITER: lambda rate: mantlet.wsgi.wrap(flask_app(), mantlet.RateLimiter(rate)),
+    names.TWO: lambda rate: mantlet.wsgi.wrap(flask_app(), *two(rate), baseline=False),
+    names.LIMITER: lambda rate: mantlet.wsgi.wrap(
+        flask_app(), mantlet.RateLimiter(rate), baseline=False
+    ),
     names.FLASK_LIMITER: _flask_limiter,
     f"{names.FLASK_LIMITER}, header fields": lambda rate: _flask_limiter(rate, fields=True),
     "throttled-py: Flask decorator": _throttled_flask,
@@ -210,7 +214,7 @@ class _Seen(mantlet.Policy):
 async def checks() -> list[Contender]:
     """Return one rate-limit check of each library: no app, no request, no answer."""
     seen = _Seen()
-    await AsgiServer(mantlet.wrap(asgi_app(SMALL), seen), SMALL).answer()
+    await AsgiServer(mantlet.wrap(asgi_app(SMALL), seen, baseline=False), SMALL).answer()
     address, item = CLIENT[0], limits.parse(GENEROUS)
     fixed = FixedWindowRateLimiter(MemoryStorage())
     sliding = SlidingWindowCounterRateLimiter(MemoryStorage())

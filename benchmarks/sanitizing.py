@@ -142,7 +142,7 @@ async def answers(protocol: str, size: int) -> list[Contender]:
     traffic = Traffic("small", SMALL.chunks)
     timed = [Contender(names.BARE, server(app, traffic).serve)]
     for patterns in (60, 240):
-        answering = server(mantlet.wrap(app, sanitizer(patterns)), traffic)
+        answering = server(mantlet.wrap(app, sanitizer(patterns), baseline=False), traffic)
         assert await answering.answer() == (200, body)
         timed.append(Contender(names.sanitized(patterns), answering.serve))
     return timed
@@ -186,7 +186,11 @@ async def heads(title: str) -> list[Contender]:
         peer.add_middleware(
             SecureASGIMiddleware, secure=secure.Secure.from_preset(secure.Preset.BASIC)
         )
-        apps = {names.BARE: app, names.SECURE: peer, names.HEAD: mantlet.wrap(app, _head_alone())}
+        apps = {
+            names.BARE: app,
+            names.SECURE: peer,
+            names.HEAD: mantlet.wrap(app, _head_alone(), baseline=False),
+        }
         server, face = AsgiServer, "asgi"
     else:
         flask, peer = flask_app(), flask_app()
@@ -194,7 +198,7 @@ async def heads(title: str) -> list[Contender]:
         apps = {
             names.BARE: flask,
             names.TALISMAN: peer,
-            names.HEAD: mantlet.wrap(flask.wsgi_app, _head_alone()),
+            names.HEAD: mantlet.wrap(flask.wsgi_app, _head_alone(), baseline=False),
         }
         server, face = WsgiServer, "wsgi"
     for name, app in apps.items():
@@ -217,7 +221,7 @@ async def streams(rounds: int) -> list[dict[str, Any]]:
     """
     found = []
     for patterns in (60, 240):
-        app = mantlet.asgi.wrap(_streaming, sanitizer(patterns))
+        app = mantlet.asgi.wrap(_streaming, sanitizer(patterns), baseline=False)
         server = AsgiServer(app, SMALL)
         await server.serve(1)
         before, rates = most_memory(), []

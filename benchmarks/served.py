@@ -6,8 +6,8 @@ from benchmarks.stacks import two
 from mantlet import SchemaGuard
 
 fastapi_bare = fastapi_app()
-fastapi_wrapped = mantlet.wrap(fastapi_app(), *two())
-fastapi_guarded = mantlet.wrap(fastapi_app(), SchemaGuard({"POST /orders": Order}))
+fastapi_wrapped = mantlet.wrap(fastapi_app(), *two(), baseline=False)
+fastapi_guarded = mantlet.wrap(fastapi_app(), SchemaGuard({"POST /orders": Order}), baseline=False)
 
 flask_bare = flask_app()
-flask_wrapped = mantlet.wsgi.wrap(flask_app(), *two())
+flask_wrapped = mantlet.wsgi.wrap(flask_app(), *two(), baseline=False)

@@ -27,14 +27,14 @@ def bare() -> Any:
 
 
 def memory(rate: str = GENEROUS) -> Any:
-    return mantlet.wrap(starlette_app(), RateLimiter(rate))
+    return mantlet.wrap(starlette_app(), RateLimiter(rate), baseline=False)
 
 
 def valkey(rate: str = GENEROUS, prefetch: int | None = None) -> Any:
     limiter = RateLimiter(
         rate, store=f"valkey://{os.environ['VALKEY']}", prefetch=prefetch, timeout=1
     )
-    return mantlet.wrap(starlette_app(), limiter)
+    return mantlet.wrap(starlette_app(), limiter, baseline=False)
 
 
 def leased() -> Any:

@@ -28,14 +28,14 @@ def two(rate: str = GENEROUS) -> list[Policy]:
 
 def _fused(app: Any, policies: Sequence[Policy]) -> Any:
     for policy in reversed(policies):
-        app = mantlet.wrap(app, policy)
+        app = mantlet.wrap(app, policy, baseline=False)
     return app
 
 
 def _nested(app: Any, policies: Sequence[Policy], apart: Callable[[Any], Any]) -> Any:
-    app = mantlet.wrap(app, policies[-1])
+    app = mantlet.wrap(app, policies[-1], baseline=False)
     for policy in reversed(policies[:-1]):
-        app = mantlet.wrap(apart(app), policy)
+        app = mantlet.wrap(apart(app), policy, baseline=False)
     return app
 
 

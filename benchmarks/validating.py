@@ -190,9 +190,9 @@ def _apps(title: str) -> dict[str, Any]:
     if title == names.VALIDATED_STARLETTE:
         return {
             names.BARE: starlette_app(),
-            names.MODEL: mantlet.wrap(starlette_app(), modeled()),
-            names.TAKEN: mantlet.wrap(starlette_app(_starlette_taking), modeled()),
-            names.OPENAPI: mantlet.wrap(starlette_app(), documented()),
+            names.MODEL: mantlet.wrap(starlette_app(), modeled(), baseline=False),
+            names.TAKEN: mantlet.wrap(starlette_app(_starlette_taking), modeled(), baseline=False),
+            names.OPENAPI: mantlet.wrap(starlette_app(), documented(), baseline=False),
             names.FASTAPI: fastapi_app(),
             names.SPECTREE: _spectree_starlette(),
             names.CONNEXION: _connexion(),
@@ -201,24 +201,25 @@ def _apps(title: str) -> dict[str, Any]:
     if title == names.VALIDATED_FLASK:
         return {
             names.BARE: flask_app(),
-            names.MODEL: mantlet.wsgi.wrap(flask_app(), modeled()),
-            names.TAKEN: mantlet.wsgi.wrap(flask_app(_flask_taking), modeled()),
-            names.OPENAPI: mantlet.wsgi.wrap(flask_app(), documented()),
+            names.MODEL: mantlet.wsgi.wrap(flask_app(), modeled(), baseline=False),
+            names.TAKEN: mantlet.wsgi.wrap(flask_app(_flask_taking), modeled(), baseline=False),
+            names.OPENAPI: mantlet.wsgi.wrap(flask_app(), documented(), baseline=False),
             names.FLASK_OPENAPI3: _flask_openapi3(),
             names.SPECTREE: _spectree_flask(),
             names.OPENAPI_CORE: _openapi_core_flask(),
         }
     if title == names.VALIDATED_ROUTES:
         guarded = {
-            names.routed(count): mantlet.wrap(plain, _others(count)) for count in names.ROUTES
+            names.routed(count): mantlet.wrap(plain, _others(count), baseline=False)
+            for count in names.ROUTES
         }
         return {names.BARE: plain, **guarded}
     if title == names.VALIDATED_QUERY:
         plain = asgi_app(QUERY)
     return {
         names.BARE: plain,
-        names.MODEL: mantlet.wrap(plain, modeled()),
-        names.OPENAPI: mantlet.wrap(plain, documented()),
+        names.MODEL: mantlet.wrap(plain, modeled(), baseline=False),
+        names.OPENAPI: mantlet.wrap(plain, documented(), baseline=False),
     }
 
 
@@ -263,7 +264,7 @@ def large(rounds: int) -> dict[str, list[float]]:
         limits=BodyLimits(body="20 MB", items=1_000_000, decoded="20 MB"),
     )
     alone = pydantic.TypeAdapter(list[_Line]).validate_json
-    server = WsgiServer(mantlet.wrap(_nothing, guard), Traffic("large", (body,)))
+    server = WsgiServer(mantlet.wrap(_nothing, guard, baseline=False), Traffic("large", (body,)))
     times: dict[str, list[float]] = {names.PYDANTIC: [], names.MODEL: []}
     for _ in range(rounds):
         start = process_time_ns()

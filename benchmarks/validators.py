@@ -102,7 +102,7 @@ def _starlette(reached: Reached) -> Starlette:
 
 
 def _mantlet(reached: Reached) -> Any:
-    return mantlet.wrap(_starlette(reached), SchemaGuard(openapi=DOCUMENT))
+    return mantlet.wrap(_starlette(reached), SchemaGuard(openapi=DOCUMENT), baseline=False)
 
 
 def _fastapi(reached: Reached) -> Any:

@@ -307,11 +307,11 @@ class AsgiFace:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
 
-        return mantlet.asgi.wrap(check_asgi(app), *policies)
+        return mantlet.asgi.wrap(check_asgi(app), *policies, baseline=not policies)
 
     def wrap(self, handler: Handler, *policies: Policy) -> AsgiApp:
         """Return a stack around an app of ``handler``."""
-        return mantlet.asgi.wrap(check_asgi(self.app(handler)), *policies)
+        return mantlet.asgi.wrap(check_asgi(self.app(handler)), *policies, baseline=not policies)
 
     def drive(self, app: Any, method: str = "GET", path: str = "/", **kwargs: Any) -> Answer:
         """Send one request."""
@@ -351,11 +351,11 @@ class WsgiFace:
             start_response("200 OK", [])
             return iter(chunks)
 
-        return mantlet.wsgi.wrap(check_wsgi(app), *policies)
+        return mantlet.wsgi.wrap(check_wsgi(app), *policies, baseline=not policies)
 
     def wrap(self, handler: Handler, *policies: Policy) -> WSGIApplication:
         """Return a stack around an app of ``handler``."""
-        return mantlet.wsgi.wrap(check_wsgi(self.app(handler)), *policies)
+        return mantlet.wsgi.wrap(check_wsgi(self.app(handler)), *policies, baseline=not policies)
 
     def drive(self, app: Any, method: str = "GET", path: str = "/", **kwargs: Any) -> Answer:
         """Send one request."""

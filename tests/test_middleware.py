@@ -1,4 +1,4 @@
-"""Each policy as a conventional middleware, in both faces and through frameworks' own ways."""
+"""`Stack` as a conventional middleware, in both protocols and through frameworks' own ways."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 import mantlet
-from mantlet import ErrorEnvelope, Quota, RateLimiter
+from mantlet import ErrorEnvelope, RateLimiter
 from tests.drive import Face, Said, both_faces, drive_asgi, drive_wsgi, hello
 
 if TYPE_CHECKING:
@@ -26,75 +26,44 @@ def failing(carrier: Any) -> Said:
 
 
 @both_faces
-def test_a_middleware_takes_the_app_first_and_the_policys_own_arguments(face: Face) -> None:
-    """Behind the app they are as the policy has them."""
+def test_a_stack_takes_its_policies_by_keyword(face: Face) -> None:
+    """The app comes first, as a framework passes it."""
     module: Any = face.module
-    app = face.app(hello)
-    for stack in (
-        module.RateLimiterMiddleware(app, "2/hour", clock=lambda: 0),
-        module.RateLimiterMiddleware(app, quota="2/hour", clock=lambda: 0),
-        module.RateLimiterMiddleware(app, quota=Quota("9/hour", burst=2), clock=lambda: 0),
-    ):
-        assert isinstance(stack, module.Stack)
-        assert [type(policy) for policy in stack.policies] == [RateLimiter]
-        assert [face.drive(stack).status for _ in range(3)] == [200, 200, 429]
+    limiter = RateLimiter("2/hour", clock=lambda: 0)
+    stack = module.Stack(face.app(hello), policies=[limiter])
+    assert stack.policies == (limiter,)
+    assert [face.drive(stack).status for _ in range(3)] == [200, 200, 429]
 
 
 @both_faces
-def test_the_envelopes_middleware_takes_its_options(face: Face) -> None:
-    """The app comes first, then what the policy takes."""
+def test_an_envelope_in_a_stack_takes_its_options(face: Face) -> None:
+    """Each policy is configured by its own constructor."""
     module: Any = face.module
-    stack = module.ErrorEnvelopeMiddleware(face.app(failing), exceptions={ValueError: 409})
+    stack = module.Stack(face.app(failing), policies=[ErrorEnvelope(exceptions={ValueError: 409})])
     answer = face.drive(stack)
     assert answer.status == 409
     assert b"s3cr3t" not in answer.body
-    with pytest.raises(TypeError):
-        module.ErrorEnvelopeMiddleware(face.app(hello), verbose=True)
 
 
 @both_faces
-def test_middlewares_around_each_other_fuse(face: Face) -> None:
-    """They are stacks."""
+def test_stacks_around_each_other_fuse(face: Face) -> None:
+    """As a framework builds them, from the inside out."""
     module: Any = face.module
     app = face.app(hello)
-    stack = module.ErrorEnvelopeMiddleware(module.RateLimiterMiddleware(app, "2/hour"))
+    stack = module.Stack(
+        module.Stack(app, policies=[RateLimiter("2/hour")]), policies=[ErrorEnvelope()]
+    )
     assert [type(policy) for policy in stack.policies] == [ErrorEnvelope, RateLimiter]
     assert stack.app is app
 
 
 @both_faces
-def test_every_policy_has_its_middleware_in_both_faces(face: Face) -> None:
-    """Named ``<Policy>Middleware``."""
-    policies = [
-        name
-        for name, value in vars(mantlet).items()
-        if isinstance(value, type) and issubclass(value, mantlet.Policy)
-    ]
-    assert set(policies) >= {"Policy", "ErrorEnvelope", "RateLimiter"}
-    for name in policies:
-        if name != "Policy":
-            assert f"{name}Middleware" in face.module.__all__
-            assert callable(getattr(face.module, f"{name}Middleware"))
-
-
-@both_faces
-@pytest.mark.parametrize(
-    ("options", "error"),
-    [
-        ({}, TypeError),
-        ({"quota": "100"}, ValueError),
-        ({"quota": "5/hour", "bursts": 1}, TypeError),
-        ({"quota": "5/hour", "max_keys": 0}, ValueError),
-    ],
-    ids=str,
-)
-def test_a_wrong_option_is_refused_when_the_middleware_is_made(
-    face: Face, options: dict[str, Any], error: type[Exception]
-) -> None:
-    """With the policy's own message."""
+@pytest.mark.parametrize("odd", [None, "ErrorEnvelope", ErrorEnvelope], ids=str)
+def test_a_wrong_policy_by_keyword_is_a_type_error(face: Face, odd: Any) -> None:
+    """At construction, as by position."""
     module: Any = face.module
-    with pytest.raises(error):
-        module.RateLimiterMiddleware(face.app(hello), **options)
+    with pytest.raises(TypeError, match="a policy must be a mantlet"):
+        module.Stack(face.app(hello), policies=[odd])
 
 
 async def page(request: Request) -> PlainTextResponse:
@@ -116,8 +85,8 @@ LIMITED = [(200, b"1"), (200, b"0"), (429, b"")]
 def test_starlettes_add_middleware_takes_them() -> None:
     """By keyword, as Starlette documents it."""
     app = Starlette(routes=[Route("/", page), Route("/fails", failing_page)])
-    app.add_middleware(mantlet.asgi.RateLimiterMiddleware, quota="2/hour", clock=lambda: 0)
-    app.add_middleware(mantlet.asgi.ErrorEnvelopeMiddleware)
+    app.add_middleware(mantlet.asgi.Stack, policies=[RateLimiter("2/hour", clock=lambda: 0)])
+    app.add_middleware(mantlet.asgi.Stack, policies=[ErrorEnvelope()])
     assert limited(app) == LIMITED
     answer = drive_asgi(app, path="/")
     assert answer.get("x-request-id") == answer.json()["request_id"]
@@ -128,8 +97,8 @@ def test_starlettes_list_of_middleware_takes_them() -> None:
     app = Starlette(
         routes=[Route("/", page)],
         middleware=[
-            Middleware(mantlet.asgi.ErrorEnvelopeMiddleware),
-            Middleware(mantlet.asgi.RateLimiterMiddleware, "2/hour", clock=lambda: 0),
+            Middleware(mantlet.asgi.Stack, policies=[ErrorEnvelope()]),
+            Middleware(mantlet.asgi.Stack, [RateLimiter("2/hour", clock=lambda: 0)]),
         ],
     )
     assert limited(app) == LIMITED
@@ -139,7 +108,7 @@ def test_starlettes_list_of_middleware_takes_them() -> None:
 def test_an_envelope_inside_starlette_answers_before_starlette_does(debug: bool) -> None:
     """Nothing reaches the server, and no debug page is made."""
     app = Starlette(routes=[Route("/", failing_page)], debug=debug)
-    app.add_middleware(mantlet.asgi.ErrorEnvelopeMiddleware)
+    app.add_middleware(mantlet.asgi.Stack, policies=[ErrorEnvelope()])
     answer = drive_asgi(app)
     assert answer.error is None
     assert answer.status == 500
@@ -150,15 +119,15 @@ def test_an_envelope_inside_starlette_answers_before_starlette_does(debug: bool)
 def test_fastapis_add_middleware_takes_them() -> None:
     """By keyword, as FastAPI documents it."""
     api = FastAPI(routes=[Route("/", page)])
-    api.add_middleware(mantlet.asgi.RateLimiterMiddleware, quota="2/hour", clock=lambda: 0)
-    api.add_middleware(mantlet.asgi.ErrorEnvelopeMiddleware)
+    api.add_middleware(mantlet.asgi.Stack, policies=[RateLimiter("2/hour", clock=lambda: 0)])
+    api.add_middleware(mantlet.asgi.Stack, policies=[ErrorEnvelope()])
     assert limited(api) == LIMITED
 
 
 def test_the_manuals_own_line_for_fastapi_works() -> None:
     """The one that a reader copies first."""
     api = FastAPI(routes=[Route("/", page)])
-    api.add_middleware(mantlet.asgi.RateLimiterMiddleware, quota="5/s")
+    api.add_middleware(mantlet.asgi.Stack, policies=[RateLimiter("5/s")])
     assert drive_asgi(api).status == 200
 
 
@@ -170,7 +139,7 @@ def test_litestars_middleware_list_takes_them() -> None:
         return "hello"
 
     def limiting(app: Any) -> Any:  # Any: Litestar's own types of ASGI
-        return mantlet.asgi.RateLimiterMiddleware(app, "2/hour", clock=lambda: 0)
+        return mantlet.asgi.Stack(app, policies=[RateLimiter("2/hour", clock=lambda: 0)])
 
     app = Litestar(
         [index],
@@ -185,7 +154,7 @@ def test_flasks_wsgi_app_takes_them() -> None:
     """As any WSGI middleware."""
     app = flask.Flask(__name__)
     app.get("/")(lambda: "hello")
-    app.wsgi_app = mantlet.wsgi.RateLimiterMiddleware(  # type: ignore[method-assign]  # Flask's way
-        app.wsgi_app, "2/hour", clock=lambda: 0
+    app.wsgi_app = mantlet.wsgi.Stack(  # type: ignore[method-assign]  # Flask's way
+        app.wsgi_app, policies=[RateLimiter("2/hour", clock=lambda: 0)]
     )
     assert [drive_wsgi(app).status for _ in range(3)] == [200, 200, 429]

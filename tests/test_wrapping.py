@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import subprocess
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import falcon
 import falcon.asgi
@@ -17,9 +17,12 @@ from litestar import Litestar
 from starlette.applications import Starlette
 
 import mantlet
-from mantlet import ErrorEnvelope, OutputSanitizer, Policy, RateLimiter
+from mantlet import Contract, ErrorEnvelope, OutputSanitizer, Policy, RateLimiter, SchemaGuard
 from tests.drive import FACES, Face, both_faces, drive_asgi, drive_wsgi, hello
 from tests.integrations.django_site import django_site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ASGI, WSGI = mantlet.asgi.Stack, mantlet.wsgi.Stack
 
@@ -251,12 +254,170 @@ def test_without_policies_the_app_gets_the_baseline(face: Face) -> None:
 
 
 @both_faces
-def test_named_policies_take_the_place_of_the_baseline(face: Face) -> None:
-    """What is said is what is there."""
+def test_named_policies_come_inside_the_baseline(face: Face) -> None:
+    """Protection is not lost by adding some."""
     limiter = RateLimiter("5/hour")
-    stack: Any = mantlet.wrap(face.app(hello), limiter)
+    ways: list[Any] = [mantlet.wrap, face.module.wrap]
+    for wrap in ways:
+        stack = wrap(face.app(hello), limiter)
+        assert [type(policy) for policy in stack.policies] == [
+            *(OutputSanitizer, ErrorEnvelope, RateLimiter)
+        ]
+        assert stack.policies[-1] is limiter
+        assert "x-request-id" in face.drive(stack).names
+
+
+@both_faces
+def test_without_the_baseline_there_are_the_named_policies_alone(face: Face) -> None:
+    """Also none at all."""
+    limiter = RateLimiter("5/hour")
+    stack: Any = mantlet.wrap(face.app(hello), limiter, baseline=False)
     assert stack.policies == (limiter,)
     assert "x-request-id" not in face.drive(stack).names
+    bare: Any = mantlet.wrap(face.app(hello), baseline=False)
+    assert bare.policies == ()
+    assert face.drive(bare).body == b"hello"
+
+
+class Envelope(ErrorEnvelope):
+    """A subclass, as an app may have one."""
+
+
+@both_faces
+@pytest.mark.parametrize("kind", [OutputSanitizer, ErrorEnvelope, Envelope])
+def test_a_policy_takes_the_place_of_the_baselines_of_its_class(
+    face: Face, kind: type[Policy]
+) -> None:
+    """The other one stays."""
+    own, limiter = kind(), RateLimiter("5/hour")
+    stack: Any = mantlet.wrap(face.app(hello), own, limiter)
+    sanitizer, envelope, inner = stack.policies
+    assert isinstance(sanitizer, OutputSanitizer)
+    assert isinstance(envelope, ErrorEnvelope)
+    assert own in (sanitizer, envelope)
+    assert inner is limiter
+
+
+@both_faces
+def test_the_baseline_is_merged_at_its_place(face: Face) -> None:
+    """The envelope comes inside the sanitizer that is passed, and outside the rest."""
+    one, own, two = Policy(), OutputSanitizer(), Policy()
+    stack: Any = mantlet.wrap(face.app(hello), one, own, two)
+    assert [type(policy) for policy in stack.policies] == [
+        *(Policy, OutputSanitizer, ErrorEnvelope, Policy)
+    ]
+    assert stack.policies[0] is one
+    assert stack.policies[-1] is two
+
+
+# -- an app that is wrapped already ---------------------------------------------------------------
+
+
+@both_faces
+def test_wrapping_a_wrapped_app_does_not_double_the_baseline(face: Face) -> None:
+    """It moves out to its place, so that it protects the new policies as well."""
+    app: Any = face.app(hello)
+    one, two = RateLimiter("5/hour"), Policy()
+    inner: Any = mantlet.wrap(app, one)
+    outer: Any = mantlet.wrap(inner, two)
+    assert outer.policies == (*inner.policies[:2], two, one)
+    assert outer.app is app
+    assert len(inner.policies) == 3
+    again: Any = mantlet.wrap(outer)
+    assert again.policies == outer.policies
+
+
+@both_faces
+def test_wrapping_again_replaces_the_baselines_policy_by_the_one_that_is_passed(
+    face: Face,
+) -> None:
+    """Also after more than one wrapping."""
+    own, limiter = ErrorEnvelope(), RateLimiter("5/hour")
+    twice: Any = mantlet.wrap(mantlet.wrap(face.app(hello), limiter))
+    again: Any = mantlet.wrap(twice, own)
+    assert [type(policy) for policy in again.policies] == [
+        *(OutputSanitizer, ErrorEnvelope, RateLimiter)
+    ]
+    assert again.policies[1] is own
+
+
+@both_faces
+def test_wrapping_again_keeps_policies_that_were_passed(face: Face) -> None:
+    """Two envelopes of the app's own are its decision."""
+    first, second = ErrorEnvelope(), ErrorEnvelope()
+    inner: Any = mantlet.wrap(face.app(hello), first)
+    stack: Any = mantlet.wrap(inner, second)
+    assert stack.policies[1:] == (second, first)
+    moved: Any = mantlet.wrap(inner, Policy())
+    assert moved.policies[1] is first
+
+
+# -- their order ----------------------------------------------------------------------------------
+
+
+@both_faces
+@pytest.mark.parametrize("way", ["wrap", "wrap alone", "stack", "fused"])
+def test_an_order_that_cannot_work_is_a_warning_that_names_both(face: Face, way: str) -> None:
+    """At construction, in the line of the app that makes the mistake."""
+    module: Any = face.module
+    app: Any = face.app(hello)
+    limiter, envelope = RateLimiter("5/hour"), ErrorEnvelope()
+    ways: dict[str, Callable[[], Any]] = {
+        "wrap": lambda: mantlet.wrap(app, limiter, envelope),
+        "wrap alone": lambda: module.wrap(app, limiter, envelope, baseline=False),
+        "stack": lambda: module.Stack(app, policies=[limiter, envelope]),
+        "fused": lambda: module.Stack(module.Stack(app, [envelope]), [limiter]),
+    }
+    with pytest.warns(UserWarning, match="ErrorEnvelope is inside RateLimiter, so") as caught:
+        ways[way]()
+    assert len(caught) == 1
+    assert "pass ErrorEnvelope before RateLimiter" in str(caught[0].message)
+    assert caught[0].filename == __file__
+
+
+@both_faces
+@pytest.mark.parametrize(
+    ("policies", "message"),
+    [
+        ([ErrorEnvelope, OutputSanitizer], "OutputSanitizer is inside ErrorEnvelope, so the resp"),
+        ([SchemaGuard, ErrorEnvelope], "ErrorEnvelope is inside SchemaGuard, so an exception"),
+        ([RateLimiter, OutputSanitizer], "OutputSanitizer is inside RateLimiter"),
+    ],
+)
+def test_each_misplaced_policy_says_what_goes_wrong(
+    face: Face, policies: list[Any], message: str
+) -> None:
+    """The reason is that of the policy which has to be outside."""
+    options: dict[Any, Any] = {RateLimiter: ["5/hour"], SchemaGuard: [{"GET /": Contract()}]}
+    app: Any = face.app(hello)
+    with pytest.warns(UserWarning, match=message):
+        mantlet.wrap(app, *(kind(*options.get(kind, ())) for kind in policies))
+
+
+@both_faces
+def test_an_order_that_works_is_not_warned_about(face: Face) -> None:
+    """Also unusual ones: a limiter inside a guard may count by validated values."""
+    app: Any = face.app(hello)
+    limiter, guard = RateLimiter("5/hour"), SchemaGuard({"GET /": Contract()})
+    mantlet.wrap(app, Policy(), limiter, guard)
+    mantlet.wrap(app, guard, limiter)
+    mantlet.wrap(app, limiter, limiter)
+
+
+@both_faces
+def test_a_policy_of_ones_own_has_a_place(face: Face) -> None:
+    """By the same two attributes."""
+
+    class Outside(Policy):
+        position = 15
+        position_reason = "{} is not seen"
+
+    own = Outside()
+    app: Any = face.app(hello)
+    with pytest.warns(UserWarning, match="Outside is inside RateLimiter, so RateLimiter is not se"):
+        mantlet.wrap(app, RateLimiter("5/hour"), own)
+    stack: Any = mantlet.wrap(app, own)
+    assert [type(policy) for policy in stack.policies] == [OutputSanitizer, Outside, ErrorEnvelope]
 
 
 @both_faces
@@ -265,7 +426,9 @@ def test_wrapping_twice_makes_one_stack_with_the_policies_in_their_order(face: F
     app: Any = face.app(hello)
     one, two, three = ErrorEnvelope(), RateLimiter("5/hour"), Policy()
     module: Any = face.module
-    stack = module.wrap(mantlet.wrap(module.Stack(app, [three]), two), one)
+    stack = module.wrap(
+        mantlet.wrap(module.Stack(app, [three]), two, baseline=False), one, baseline=False
+    )
     assert type(stack) is module.Stack
     assert stack.policies == (one, two, three)
     assert stack.app is app
@@ -276,8 +439,8 @@ def test_wrapping_twice_makes_one_stack_with_the_policies_in_their_order(face: F
 def test_the_wrapped_stack_itself_stays_as_it_was(face: Face) -> None:
     """A stack that is wrapped again can still be used by itself."""
     module: Any = face.module
-    inner = module.wrap(face.app(hello), Policy())
-    outer = module.wrap(inner, ErrorEnvelope())
+    inner = module.wrap(face.app(hello), Policy(), baseline=False)
+    outer = module.wrap(inner, ErrorEnvelope(), baseline=False)
     assert len(inner.policies) == 1
     assert len(outer.policies) == 2
     assert "x-request-id" not in face.drive(inner).names
@@ -298,6 +461,7 @@ def test_a_flask_app_stays_a_flask_app_when_its_wsgi_app_is_wrapped() -> None:
     app.get("/")(lambda: "hello")
     app.wsgi_app = mantlet.wrap(app.wsgi_app)  # type: ignore[method-assign]  # Flask's own way
     answer = app.test_client().get("/")
+    answer.close()
     assert answer.text == "hello"
     assert "X-Request-ID" in answer.headers
 

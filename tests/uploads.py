@@ -138,7 +138,9 @@ class App:
 
     def behind(self, face: Face, *policies: Policy) -> Any:
         """Return a stack of the policies around it."""
-        return face.module.wrap(self.asgi if face.name == "asgi" else self.wsgi, *policies)
+        return face.module.wrap(
+            self.asgi if face.name == "asgi" else self.wsgi, *policies, baseline=False
+        )
 
 
 def upload(

@@ -1,26 +1,55 @@
-"""Mantlet wraps any WSGI or ASGI app in composable protections."""
+"""Mantlet wraps any WSGI or ASGI app in composable protections.
 
-from mantlet import asgi, wsgi
-from mantlet._wrap import wrap
-from mantlet.core.policy import Close, Message, Policy, Reply
-from mantlet.core.problem import BodyTooLarge, MalformedRequest, Problem
-from mantlet.core.request import Request
-from mantlet.core.response import Response
-from mantlet.core.state import State, state
-from mantlet.errors import ErrorEnvelope
-from mantlet.exceptions import (
-    ClientDisconnected,
-    MantletError,
-    NoResponse,
-    ResponseTooLarge,
-    StoreError,
-    StoreOutage,
-)
-from mantlet.guard import BodyLimits, Contract, File, GraphQL, JsonRpc, RouteOptions, SchemaGuard
-from mantlet.http.headers import Headers, MutableHeaders
-from mantlet.ratelimit import Concurrency, Quota, RateLimiter, Rule, keys, on_status
-from mantlet.sanitize import OutputSanitizer
-from mantlet.secrets import Secret, SecretLoader, SecretModel, SecretsError, secret_field
+The public names are here. Each is imported when it is first used (PEP 562), so that an app loads
+only the policies that it has.
+"""
+
+TYPE_CHECKING = False  # as type checkers know it, without the import of typing
+if TYPE_CHECKING:
+    from mantlet import (
+        asgi,
+        core,
+        errors,
+        exceptions,
+        guard,
+        http,
+        ratelimit,
+        redact,
+        sanitize,
+        secrets,
+        testing,
+        wsgi,
+    )
+    from mantlet._wrap import install, wrap
+    from mantlet.core.modes import Mode, ModeOption, check_mode
+    from mantlet.core.policy import Close, Message, Policy, Reply
+    from mantlet.core.problem import BodyTooLarge, MalformedRequest, Problem
+    from mantlet.core.request import Request
+    from mantlet.core.response import Response
+    from mantlet.core.state import State, state
+    from mantlet.errors.policy import ErrorEnvelope
+    from mantlet.exceptions import (
+        ClientDisconnected,
+        MantletError,
+        NoResponse,
+        ResponseTooLarge,
+        StoreError,
+        StoreOutage,
+    )
+    from mantlet.guard import (
+        BodyLimits,
+        Contract,
+        File,
+        GraphQL,
+        JsonRpc,
+        RouteOptions,
+        SchemaGuard,
+    )
+    from mantlet.http import html
+    from mantlet.http.headers import Headers, MutableHeaders
+    from mantlet.ratelimit import Concurrency, Quota, RateLimiter, Rule, keys, on_status
+    from mantlet.sanitize import OutputSanitizer
+    from mantlet.secrets import Secret, SecretLoader, SecretModel, SecretsError, secret_field
 
 __version__ = "0.1.0"
 
@@ -39,6 +68,8 @@ __all__ = [
     "MalformedRequest",
     "MantletError",
     "Message",
+    "Mode",
+    "ModeOption",
     "MutableHeaders",
     "NoResponse",
     "OutputSanitizer",
@@ -61,10 +92,83 @@ __all__ = [
     "StoreError",
     "StoreOutage",
     "asgi",
+    "check_mode",
+    "core",
+    "errors",
+    "exceptions",
+    "guard",
+    "html",
+    "http",
+    "install",
     "keys",
     "on_status",
+    "ratelimit",
+    "redact",
+    "sanitize",
     "secret_field",
+    "secrets",
     "state",
+    "testing",
     "wrap",
     "wsgi",
 ]
+
+#: The module of each public name.
+_ORIGINS = {
+    name: module
+    for module, names in {
+        "mantlet._wrap": ["install", "wrap"],
+        "mantlet.core.modes": ["Mode", "ModeOption", "check_mode"],
+        "mantlet.core.policy": ["Close", "Message", "Policy", "Reply"],
+        "mantlet.core.problem": ["BodyTooLarge", "MalformedRequest", "Problem"],
+        "mantlet.core.request": ["Request"],
+        "mantlet.core.response": ["Response"],
+        "mantlet.core.state": ["State", "state"],
+        "mantlet.errors.policy": ["ErrorEnvelope"],
+        "mantlet.exceptions": [
+            *("ClientDisconnected", "MantletError", "NoResponse", "ResponseTooLarge"),
+            *("StoreError", "StoreOutage"),
+        ],
+        "mantlet.guard": [
+            *("BodyLimits", "Contract", "File", "GraphQL", "JsonRpc", "RouteOptions", "SchemaGuard")
+        ],
+        "mantlet.http.headers": ["Headers", "MutableHeaders"],
+        "mantlet.ratelimit": ["Concurrency", "Quota", "RateLimiter", "Rule", "on_status"],
+        "mantlet.sanitize": ["OutputSanitizer"],
+        "mantlet.secrets": [
+            "Secret",
+            "SecretLoader",
+            "SecretModel",
+            "SecretsError",
+            "secret_field",
+        ],
+    }.items()
+    for name in names
+}
+#: The modules that are public names themselves.
+_MODULES = {"html": "mantlet.http.html", "keys": "mantlet.ratelimit.keys"} | {
+    name: f"mantlet.{name}"
+    for name in (
+        *("asgi", "core", "errors", "exceptions", "guard", "http", "ratelimit", "redact"),
+        *("sanitize", "secrets", "testing", "wsgi"),
+    )
+}
+
+if not TYPE_CHECKING:  # a type checker would take it for any name
+
+    def __getattr__(name: str) -> object:
+        """Import a public name when it is first used."""
+        from importlib import import_module  # noqa: PLC0415  # not loaded before it is needed
+
+        if name in _MODULES:
+            value = import_module(_MODULES[name])
+        elif name in _ORIGINS:
+            value = getattr(import_module(_ORIGINS[name]), name)
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,38 +1,91 @@
-"""`wrap()`: find out an app's protocol, and put policies around it."""
+"""`wrap()` and `install()`: from an app to a protected app."""
 
 from collections.abc import Callable
 from inspect import isclass, iscoroutinefunction, signature
-from typing import Any, overload
-from wsgiref.types import WSGIApplication
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from mantlet import asgi, wsgi
-from mantlet._internal.asgi_types import AsgiApp
 from mantlet.core.policy import Policy
 
-__all__ = ["wrap"]
+if TYPE_CHECKING:  # each adapter is loaded for the apps of its protocol
+    from wsgiref.types import WSGIApplication
+
+    from mantlet import asgi, wsgi
+    from mantlet._internal.asgi_types import AsgiApp
+
+__all__ = ["install", "wrap"]
+
+FrameworkApp = TypeVar("FrameworkApp")
 
 
 @overload
-def wrap(app: WSGIApplication, *policies: Policy) -> wsgi.Stack: ...
+def wrap(app: "WSGIApplication", *policies: Policy, baseline: bool = True) -> "wsgi.Stack": ...
 @overload
-def wrap(app: AsgiApp, *policies: Policy) -> asgi.Stack: ...
-def wrap(app: Any, *policies: Policy) -> asgi.Stack | wsgi.Stack:
-    """Wrap a WSGI or ASGI app in policies, the outermost first.
+def wrap(app: "AsgiApp", *policies: Policy, baseline: bool = True) -> "asgi.Stack": ...
+def wrap(app: Any, *policies: Policy, baseline: bool = True) -> "asgi.Stack | wsgi.Stack":
+    """Wrap a WSGI or ASGI app in policies and in the baseline, and return the new app.
 
-    Without policies the app gets the baseline: what is safe for every app and needs no decision.
-    A wrapped app that is wrapped again has all its policies in one stack.
+    The baseline is safe for every app and needs no decision: an `OutputSanitizer` around an
+    `ErrorEnvelope`, outside of the other policies. A policy that you pass takes the place of the
+    baseline's of the same class. An app that is already wrapped keeps one stack and one baseline.
+
+    An order of policies in which one of them cannot work, such as an `ErrorEnvelope` inside a
+    `RateLimiter`, is a `UserWarning` that names both.
 
     Args:
-        app: the app. Its protocol is found by its signature; `mantlet.asgi.wrap` and
-            `mantlet.wsgi.wrap` say it.
-        policies: what goes around the app.
+        app: the app. Its protocol is detected by its signature; `mantlet.asgi.wrap` and
+            `mantlet.wsgi.wrap` take it as given.
+        policies: the policies to put around the app, the outermost first.
+        baseline: False for these policies alone.
 
     Raises:
-        TypeError: the app is neither WSGI nor ASGI, or could be both; or a policy is none.
+        TypeError: the app is neither WSGI nor ASGI, or could be both; or an argument is not a
+            `Policy`.
     """
     if _is_asgi(app):
-        return asgi.wrap(app, *policies)
-    return wsgi.wrap(app, *policies)
+        return _wrap_asgi(app, policies, baseline=baseline)
+    return _wrap_wsgi(app, policies, baseline=baseline)
+
+
+def install(app: FrameworkApp, *policies: Policy, baseline: bool = True) -> FrameworkApp:
+    """Put policies and the baseline into a framework's own app, and return that app.
+
+    The app keeps its type, so ``flask run``, ``fastapi dev``, test clients and type checkers still
+    work. The policies are outermost, also around middleware that is added later. The baseline and
+    the order of policies are those of `wrap()`. Calling it again for the same app extends its
+    stack.
+
+    Args:
+        app: an app of Flask, Quart, Starlette or FastAPI.
+        policies: the policies to put around it, the outermost first.
+        baseline: False for these policies alone.
+
+    Raises:
+        RuntimeError: the Starlette or FastAPI app has started already.
+        TypeError: the app is of another framework; `wrap()` takes it. Or an argument is not a
+            `Policy`.
+    """
+    from mantlet.integrations.install import Wrappers, install_stack  # noqa: PLC0415
+
+    install_stack(
+        app,
+        Wrappers(
+            asgi=lambda inner: _wrap_asgi(inner, policies, baseline=baseline),
+            wsgi=lambda inner: _wrap_wsgi(inner, policies, baseline=baseline),
+        ),
+    )
+    return app
+
+
+def _wrap_asgi(app: Any, policies: tuple[Policy, ...], *, baseline: bool) -> "asgi.Stack":
+    from mantlet import asgi  # noqa: PLC0415
+
+    return asgi.wrap(app, *policies, baseline=baseline)
+
+
+def _wrap_wsgi(app: Any, policies: tuple[Policy, ...], *, baseline: bool) -> "wsgi.Stack":
+    from mantlet import wsgi  # noqa: PLC0415
+
+    return wsgi.wrap(app, *policies, baseline=baseline)
 
 
 def _is_asgi(app: Any) -> bool:
@@ -43,17 +96,17 @@ def _is_asgi(app: Any) -> bool:
         return True
     if not three and _takes(app, 2):
         return False
-    nature = "could be WSGI or ASGI" if three else "is neither WSGI nor ASGI"
-    raise TypeError(f"{app!r} {nature} by its signature{_REMEDY}")
+    problem = "could be WSGI or ASGI" if three else "is neither WSGI nor ASGI"
+    raise TypeError(f"{app!r} {problem} by its signature{_REMEDY}")
 
 
-_REMEDY = "; mantlet.wsgi.wrap() and mantlet.asgi.wrap() take an app as what they say"
+_REMEDY = "; use mantlet.wsgi.wrap() or mantlet.asgi.wrap() to state its protocol"
 
 
 def _is_async(app: Callable[..., Any]) -> bool:
     while hasattr(app, "func"):  # functools.partial
         app = app.func
-    call = getattr(app, "__call__", None)  # noqa: B004  # its kind is asked for, not whether it is
+    call = getattr(app, "__call__", None)  # noqa: B004  # its kind, not whether it is callable
     return iscoroutinefunction(app) or iscoroutinefunction(call)
 
 

@@ -1,15 +1,79 @@
-"""What is safe for every app and needs no decision."""
+"""The baseline: the policies that are safe for every app and need no decision."""
 
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from mantlet.core.order import insert_in_order
 from mantlet.core.policy import Policy
-from mantlet.errors import ErrorEnvelope
-from mantlet.sanitize import OutputSanitizer
 
-__all__ = ["default_policies"]
+__all__ = ["default_policies", "make_stack"]
+
+
+class _Stack(Protocol):
+    app: Any
+    policies: tuple[Policy, ...]
+    _baseline: tuple[Policy, ...]
+
+
+StackT = TypeVar("StackT", bound=_Stack)
 
 
 def default_policies() -> tuple[Policy, ...]:
-    """Return the policies that an app is wrapped in when none are named, the outermost first.
+    """Return the baseline, the outermost first: an `OutputSanitizer` and an `ErrorEnvelope`.
 
-    A rate or a schema is a decision, so it is never among them.
+    A rate limit or a schema is a decision, so neither is part of it.
     """
-    return (OutputSanitizer(), ErrorEnvelope())
+    return tuple(kind() for kind in _default_classes())
+
+
+def make_stack(
+    stack_class: Callable[..., StackT], app: Any, policies: Sequence[Policy], *, baseline: bool
+) -> StackT:
+    """Return a stack around an app; with the baseline, unless the caller opts out of it.
+
+    A policy that is passed takes the place of the baseline's of the same class. Where the app is a
+    stack already, its sanitizer and its envelope move out to their place around the new policies,
+    so that the result has one baseline.
+
+    Args:
+        stack_class: `mantlet.asgi.Stack` or `mantlet.wsgi.Stack`.
+        app: the app, or a stack of that class.
+        policies: the policies to put around it, the outermost first.
+        baseline: whether to add the baseline.
+
+    Raises:
+        TypeError: one of the policies is not a `Policy`.
+    """
+    if not baseline:
+        return stack_class(app, policies)
+    inner: StackT | None = app if type(app) is stack_class else None
+    outer = list(policies)
+    rest = [] if inner is None else list(inner.policies)
+    replaceable = () if inner is None else inner._baseline
+    added: list[Policy] = []
+    for kind in _default_classes():
+        present = [policy for policy in rest if isinstance(policy, kind)]
+        if any(isinstance(policy, kind) for policy in policies):
+            replaced = _identities(present) & _identities(replaceable)
+            rest = [policy for policy in rest if id(policy) not in replaced]
+            continue
+        policy = present[0] if present else kind()
+        rest = [other for other in rest if other is not policy]
+        insert_in_order(outer, policy)
+        if not present or id(policy) in _identities(replaceable):
+            added.append(policy)
+    stack = stack_class(app if inner is None else inner.app, [*outer, *rest])
+    stack._baseline = tuple(added)
+    return stack
+
+
+def _identities(policies: Iterable[Policy]) -> set[int]:
+    return set(map(id, policies))
+
+
+def _default_classes() -> tuple[type[Policy], ...]:
+    # Imported here: an app that is wrapped without the baseline does not need them.
+    from mantlet.errors import ErrorEnvelope  # noqa: PLC0415
+    from mantlet.sanitize import OutputSanitizer  # noqa: PLC0415
+
+    return OutputSanitizer, ErrorEnvelope

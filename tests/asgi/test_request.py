@@ -71,7 +71,7 @@ class App:
 def see(look: Callable[[Request], object], **scope: Any) -> Any:
     """Return what a policy sees of a request."""
     policy = Looks(look)
-    answer = drive_asgi(mantlet.asgi.wrap(App(), policy), scope=scope)
+    answer = drive_asgi(mantlet.asgi.wrap(App(), policy, baseline=False), scope=scope)
     assert answer.error is None
     (seen,) = policy.seen
     return seen
@@ -269,7 +269,11 @@ def read(
     app = App()
     fields = [] if length is None else [("content-length", length)]
     answer = drive_asgi(
-        mantlet.asgi.wrap(app, policy), "POST", body=chunks, headers=fields, **options
+        mantlet.asgi.wrap(app, policy, baseline=False),
+        "POST",
+        body=chunks,
+        headers=fields,
+        **options,
     )
     return app, answer
 
@@ -325,12 +329,15 @@ def test_whatever_was_read_the_app_gets_the_body_byte_for_byte(
 def test_nested_stacks_each_read_the_body(chunks: list[bytes], limits: list[int]) -> None:
     """What an outer stack has read, an inner one reads again."""
     app, inner, outer = App(), Reads(40, *limits), Reads(*limits, 40)
-    stack: Any = mantlet.asgi.wrap(app, inner)
+    stack: Any = mantlet.asgi.wrap(app, inner, baseline=False)
 
     async def apart(scope: Scope, receive: Receive, send: Send) -> None:
         await stack(scope, receive, send)
 
-    assert drive_asgi(mantlet.asgi.wrap(apart, outer), "POST", body=chunks).status == 200
+    assert (
+        drive_asgi(mantlet.asgi.wrap(apart, outer, baseline=False), "POST", body=chunks).status
+        == 200
+    )
     body = b"".join(chunks)
     assert outer.seen[-1] == inner.seen[0] == body
     assert app.body == body
@@ -357,7 +364,9 @@ def test_a_content_length_that_came_twice_is_malformed() -> None:
     """Two lengths are a smuggling attempt's, also where they agree."""
     policy = Reads(100)
     fields = [("content-length", "5"), ("content-length", "5")]
-    answer = drive_asgi(mantlet.asgi.wrap(App(), policy), "POST", body=b"12345", headers=fields)
+    answer = drive_asgi(
+        mantlet.asgi.wrap(App(), policy, baseline=False), "POST", body=b"12345", headers=fields
+    )
     assert answer.status == 200
     assert policy.kinds() == [MalformedRequest]
 
@@ -391,7 +400,9 @@ def test_a_declared_length_over_the_limit_is_refused_before_anything_is_read() -
         await send({"type": "http.response.body"})
 
     fields = [("content-length", "5")]
-    drive_asgi(mantlet.asgi.wrap(deaf, policy), "POST", headers=fields, events=events())
+    drive_asgi(
+        mantlet.asgi.wrap(deaf, policy, baseline=False), "POST", headers=fields, events=events()
+    )
     assert policy.kinds() == [BodyTooLarge]
     assert pulled == []
     assert app.events == []
@@ -420,7 +431,7 @@ def test_no_more_is_read_than_shows_that_the_limit_is_exceeded() -> None:
             assert len(served) == 3
 
     policy, app = Counts(25), App()
-    answer = drive_asgi(mantlet.asgi.wrap(app, policy), "POST", events=events())
+    answer = drive_asgi(mantlet.asgi.wrap(app, policy, baseline=False), "POST", events=events())
     assert answer.status == 200
     assert app.body == b"x" * 100
 
@@ -438,7 +449,7 @@ def test_a_client_that_goes_while_its_body_is_read_is_a_disconnect(before: list[
             await request.body(100)
 
     app = App()
-    answer = drive_asgi(mantlet.asgi.wrap(app, Lets()), "POST", events=events)
+    answer = drive_asgi(mantlet.asgi.wrap(app, Lets(), baseline=False), "POST", events=events)
     assert app.events == []
     assert answer == Answer()
 
@@ -451,7 +462,7 @@ def test_a_policy_that_catches_the_disconnect_leaves_the_app_what_came() -> None
         {"type": "http.disconnect"},
     ]
     policy, app = Reads(100), App()
-    drive_asgi(mantlet.asgi.wrap(app, policy), "POST", events=events)
+    drive_asgi(mantlet.asgi.wrap(app, policy, baseline=False), "POST", events=events)
     assert policy.kinds() == [ClientDisconnected]
     assert app.body == b"12"
     assert app.events[0]["more_body"] is True
@@ -504,7 +515,7 @@ def test_a_body_that_was_handed_over_can_no_longer_be_read(early: bool, app_read
         await send({"type": "http.response.body"})
 
     policy = Late(early=early)
-    app = mantlet.asgi.wrap(App() if app_reads else deaf, policy)
+    app = mantlet.asgi.wrap(App() if app_reads else deaf, policy, baseline=False)
     assert drive_asgi(app, "POST", body=b"12345").status == 200
     (seen,) = policy.seen
     assert isinstance(seen, str)
@@ -520,7 +531,7 @@ def test_a_websocket_handshake_has_an_empty_body_and_the_app_its_connect_event()
         seen.append((await receive())["type"])
 
     drive_asgi(
-        mantlet.asgi.wrap(app, policy),
+        mantlet.asgi.wrap(app, policy, baseline=False),
         scope={"type": "websocket", "method": ..., "subprotocols": []},
         events=[{"type": "websocket.connect"}, {"type": "websocket.disconnect", "code": 1000}],
     )

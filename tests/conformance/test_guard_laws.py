@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
@@ -86,6 +87,7 @@ def nested(
 FACES = ((play_asgi, mantlet.asgi.Stack), (play_wsgi, mantlet.wsgi.Stack))
 
 
+@pytest.mark.filterwarnings("ignore:.* is inside ")
 @checked
 @example(Script(), [ENFORCING, ELSEWHERE], "GET")
 @example(Script(), [ENFORCING, Plan(on_response="status"), ELSEWHERE], "GET")

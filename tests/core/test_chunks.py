@@ -214,9 +214,9 @@ def test_what_is_kept_for_the_app_is_not_in_memory(face: Face, stop: int | None)
 
     piece = bytes(PIECE)
     stack: Any = (
-        mantlet.asgi.wrap(asgi, Counts())
+        mantlet.asgi.wrap(asgi, Counts(), baseline=False)
         if face.name == "asgi"
-        else mantlet.wsgi.wrap(wsgi, Counts())
+        else mantlet.wsgi.wrap(wsgi, Counts(), baseline=False)
     )
     tracemalloc.start()
     try:
@@ -366,7 +366,7 @@ def test_nested_stacks_each_read_the_body(face: Face) -> None:
     body = bytes(range(256)) * 1000
     app, inner, outer = App(), Reads(MIB, memory=10), Reads(MIB, memory=10, stop=100_000)
     stack = app.behind(face, inner)
-    apart: Any = face.module.wrap(stack.__call__, outer)  # which hides the stack
+    apart: Any = face.module.wrap(stack.__call__, outer, baseline=False)  # which hides the stack
     assert upload(face, apart, body).status == 200
     assert inner.body == app.body == body
 
@@ -393,7 +393,7 @@ def test_the_input_is_a_file_like_any_however_much_was_spooled(way: str, stop: i
         return []
 
     for memory in (0, 100, 1000):
-        stack = mantlet.wsgi.wrap(app, Reads(1000, memory=memory, stop=stop))
+        stack = mantlet.wsgi.wrap(app, Reads(1000, memory=memory, stop=stop), baseline=False)
         assert upload(FACES[1], stack, cut(body, 9), length=len(body)).status == 200
         assert got.pop() == body
 
@@ -570,7 +570,7 @@ def test_an_app_that_reads_while_it_answers_still_gets_the_file_under_wsgi() -> 
         while piece := environ["wsgi.input"].read(30):
             yield piece
 
-    stack = mantlet.wsgi.wrap(app, Reads(1000, memory=10))
+    stack = mantlet.wsgi.wrap(app, Reads(1000, memory=10), baseline=False)
     before = open_files()
     answer = upload(FACES[1], stack, cut(b"x" * 100, 20))
     assert answer.body == b"x" * 100
@@ -592,9 +592,9 @@ def test_an_app_that_reads_when_all_is_over_hears_that_the_client_has_gone() -> 
         return []
 
     policy = Reads(1000, memory=10)
-    asyncio.run(_ask(mantlet.asgi.wrap(asgi, policy), cut(b"x" * 100, 20)))
+    asyncio.run(_ask(mantlet.asgi.wrap(asgi, policy, baseline=False), cut(b"x" * 100, 20)))
     assert asyncio.run(kept.pop()()) == {"type": "http.disconnect"}
-    _call(mantlet.wsgi.wrap(wsgi, policy), cut(b"x" * 100, 20))
+    _call(mantlet.wsgi.wrap(wsgi, policy, baseline=False), cut(b"x" * 100, 20))
     with pytest.raises(ValueError, match="has ended"):
         kept.pop().read(10)
 
@@ -607,7 +607,7 @@ def test_a_disk_that_is_full_fails_closed(face: Face, monkeypatch: pytest.Monkey
         def write(self, data: Any) -> int:
             raise OSError("no space left")
 
-    monkeypatch.setattr("mantlet._internal.body_buffer.TemporaryFile", Full)
+    monkeypatch.setattr("tempfile.TemporaryFile", Full)
     app = App()
     answer = upload(face, app.behind(face, Reads(1000, memory=10)), cut(b"x" * 100, 20))
     assert isinstance(answer.error, OSError)
@@ -628,7 +628,6 @@ def test_no_file_is_made_where_memory_is_enough(monkeypatch: pytest.MonkeyPatch)
     """Most bodies never see a disk."""
     made: list[object] = []
     monkeypatch.setattr(tempfile, "TemporaryFile", made.append)
-    monkeypatch.setattr("mantlet._internal.body_buffer.TemporaryFile", made.append)
     for face in FACES:
         app = App()
         upload(face, app.behind(face, Reads(100, memory=100)), cut(b"x" * 100, 20))

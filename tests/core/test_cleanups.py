@@ -122,7 +122,7 @@ def test_a_list_that_is_all_of_the_answer_does_not_go_out_alone() -> None:
 
     policy = Answers()
     ignore: Any = lambda *_: None  # noqa: E731  # a start_response of any type
-    result: Any = mantlet.wsgi.wrap(app, policy)(make_environ(), ignore)
+    result: Any = mantlet.wsgi.wrap(app, policy, baseline=False)(make_environ(), ignore)
     assert list(result) == [b"hello"]
     assert policy.heard == []
     result.close()
@@ -141,6 +141,6 @@ def test_nothing_is_there_that_costs_anything_where_nobody_asks() -> None:
         async def on_request(self, request: Request) -> None:
             await request.body(10)
 
-    stack = mantlet.wsgi.wrap(app, Passes())
+    stack = mantlet.wsgi.wrap(app, Passes(), baseline=False)
     ignore: Any = lambda *_: None  # noqa: E731  # a start_response of any type
     assert stack(make_environ(), ignore) is answer

@@ -95,7 +95,7 @@ def live(policy: Policy) -> list[str]:
 
     connection = make_scope(path="/ws", scope={"type": "websocket", "method": ...})
     lifespan = {"type": "lifespan", "asgi": {"version": "3.0"}}
-    stack: Any = mantlet.asgi.wrap(app, policy)
+    stack: Any = mantlet.asgi.wrap(app, policy, baseline=False)
     asyncio.run(play(lifespan, "lifespan.startup", "lifespan.shutdown"))
     found: list[str] = policy.called  # type: ignore[attr-defined]  # a policy of these tests
     return found

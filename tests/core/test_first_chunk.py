@@ -142,7 +142,7 @@ def test_a_filter_is_given_bytes(kind: Callable[[bytes], Any]) -> None:
         await send({"type": "http.response.body", "body": kind(b"one"), "more_body": True})
         await send({"type": "http.response.body", "body": kind(b"two")})
 
-    sent = run_asgi(mantlet.asgi.wrap(app, Types()))
+    sent = run_asgi(mantlet.asgi.wrap(app, Types(), baseline=False))
     assert b"".join(message.get("body", b"") for message in sent) == b"onetwo"
     assert seen == [bytes, bytes, bytes]
 
@@ -184,7 +184,7 @@ def test_a_policy_sees_that_the_body_is_a_file_under_asgi(tmp_path: Path) -> Non
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.pathsend", "path": str(file)})
 
-    sent = run_asgi(mantlet.asgi.wrap(app, policy))
+    sent = run_asgi(mantlet.asgi.wrap(app, policy, baseline=False))
     assert [message["type"] for message in sent] == [
         "http.response.start",
         "http.response.pathsend",
@@ -212,7 +212,7 @@ def test_a_policy_sees_that_the_body_is_a_file_under_wsgi() -> None:
     policy = Files()
     for app in (files, no_files):
         environ = make_environ(environ={"wsgi.file_wrapper": Wrapper})
-        result = mantlet.wsgi.wrap(app, policy)(environ, lambda *_: list.append)  # type: ignore[arg-type]  # a server's write()
+        result = mantlet.wsgi.wrap(app, policy, baseline=False)(environ, lambda *_: list.append)  # type: ignore[arg-type]  # a server's write()
         assert b"".join(result) == b"hello"
     assert policy.seen == [True, False]
 
@@ -237,7 +237,7 @@ def test_trailers_can_be_changed(announced: bool) -> None:
             trailers = [(b"x-sum", b"secret")]
             await send({"type": "http.response.trailers", "headers": trailers})
 
-    sent = run_asgi(mantlet.asgi.wrap(app, Trailers()))
+    sent = run_asgi(mantlet.asgi.wrap(app, Trailers(), baseline=False))
     if announced:
         assert sent[-1] == {"type": "http.response.trailers", "headers": [(b"x-sum", b"***")]}
     else:

@@ -114,7 +114,7 @@ def policies() -> tuple[Policy, ...]:
 @pytest.mark.parametrize("make", [flask_app, falcon_app], ids=["flask", "falcon"])
 def test_a_wsgi_frameworks_request_gives_the_state(make: Any) -> None:
     """The handler's own request object is enough."""
-    app = mantlet.wsgi.wrap(make(), *policies())
+    app = mantlet.wsgi.wrap(make(), *policies(), baseline=False)
     answer = drive_wsgi(app, headers=[("X-Request-ID", REQUEST_ID)])
     assert (answer.status, answer.body) == (200, b"from-the-client 6")
 
@@ -126,7 +126,7 @@ def test_a_wsgi_frameworks_request_gives_the_state(make: Any) -> None:
 )
 def test_an_asgi_frameworks_request_gives_the_state(make: Any) -> None:
     """The handler's own request object is enough."""
-    app = mantlet.asgi.wrap(make(), *policies())
+    app = mantlet.asgi.wrap(make(), *policies(), baseline=False)
     answer = drive_asgi(app, headers=[("X-Request-ID", REQUEST_ID), ("Host", "localhost")])
     assert (answer.status, answer.body) == (200, b"from-the-client 6")
 
@@ -136,7 +136,7 @@ def test_an_asgi_frameworks_request_gives_the_state(make: Any) -> None:
 def test_djangos_request_gives_the_state(face: Any) -> None:
     """Under WSGI and under ASGI."""
     with django_site(face.name, index=told) as site:
-        app = face.module.wrap(site, *policies())
+        app = face.module.wrap(site, *policies(), baseline=False)
         answer = face.drive(app, headers=[("X-Request-ID", REQUEST_ID), ("Host", "localhost")])
     assert (answer.status, answer.body) == (200, b"from-the-client 6")
 

@@ -129,7 +129,7 @@ def test_the_body_of_a_stream_is_made_under_the_id(face: Face) -> None:
                 await send({"type": "http.response.body", "body": b"x", "more_body": more})
             seen.append(current_request_id())
 
-        app = mantlet.asgi.wrap(asgi, ErrorEnvelope())
+        app = mantlet.asgi.wrap(asgi, ErrorEnvelope(), baseline=False)
     else:
 
         def wsgi(environ: Any, start_response: Any) -> Iterator[bytes]:
@@ -141,7 +141,7 @@ def test_the_body_of_a_stream_is_made_under_the_id(face: Face) -> None:
             finally:
                 seen.append(current_request_id())
 
-        app = mantlet.wsgi.wrap(wsgi, ErrorEnvelope())
+        app = mantlet.wsgi.wrap(wsgi, ErrorEnvelope(), baseline=False)
     assert face.drive(app, **named("mine")).body == b"xxx"
     assert seen == ["mine"] * 4
 
@@ -166,7 +166,7 @@ def test_it_is_there_in_threads_and_tasks_that_get_the_context() -> None:
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body"})
 
-    answer = ASGI.drive(mantlet.asgi.wrap(app, ErrorEnvelope()), **named("mine"))
+    answer = ASGI.drive(mantlet.asgi.wrap(app, ErrorEnvelope(), baseline=False), **named("mine"))
     assert (answer.status, answer.error) == (204, None)
 
 
@@ -202,7 +202,7 @@ def test_a_task_that_outlives_the_request_keeps_its_id() -> None:
             await send({"type": "http.response.start", "status": 204, "headers": []})
             await send({"type": "http.response.body"})
 
-        stack = mantlet.asgi.wrap(app, ErrorEnvelope())
+        stack = mantlet.asgi.wrap(app, ErrorEnvelope(), baseline=False)
         await ask(stack, "one")
         await ask(stack, "two")
         go_on.set()
@@ -256,7 +256,7 @@ def test_it_is_gone_when_a_request_was_cancelled() -> None:
             started.set()
             await asyncio.Event().wait()
 
-        stack = mantlet.asgi.wrap(app, ErrorEnvelope())
+        stack = mantlet.asgi.wrap(app, ErrorEnvelope(), baseline=False)
         found: list[str | None] = []
 
         async def serve() -> None:
@@ -293,7 +293,7 @@ def test_a_request_to_another_app_from_inside_one_gives_the_id_back(face: Face) 
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await send({"type": "http.response.body"})
 
-        app = mantlet.asgi.wrap(asgi, ErrorEnvelope())
+        app = mantlet.asgi.wrap(asgi, ErrorEnvelope(), baseline=False)
     else:
 
         def wsgi(environ: Any, start_response: Any) -> list[bytes]:
@@ -305,7 +305,7 @@ def test_a_request_to_another_app_from_inside_one_gives_the_id_back(face: Face) 
             start_response("200 OK", [])
             return [b"x"]
 
-        app = mantlet.wsgi.wrap(wsgi, ErrorEnvelope())
+        app = mantlet.wsgi.wrap(wsgi, ErrorEnvelope(), baseline=False)
     answer = face.drive(app, **named("outer"))
     assert (answer.status, answer.error) == (200, None)
     assert answer.get("X-Request-ID") == "outer"
@@ -317,7 +317,7 @@ def test_nested_envelopes_have_one_id(face: Face) -> None:
     """The outermost gives it and takes it back."""
     seen: list[str | None] = []
     inner: Any = face.wrap(asking(seen), ErrorEnvelope(), ErrorEnvelope())
-    stack = face.module.wrap(inner, ErrorEnvelope())
+    stack = face.module.wrap(inner, ErrorEnvelope(), baseline=False)
     answer = face.drive(stack, **named("mine"))
     assert answer.get("X-Request-ID") == "mine"
     assert seen == ["mine"]
@@ -339,7 +339,7 @@ def test_requests_under_one_loop_are_not_mixed() -> None:
         assert current_request_id() == own
 
     async def main() -> list[Answer]:
-        stack = mantlet.asgi.wrap(app, ErrorEnvelope())
+        stack = mantlet.asgi.wrap(app, ErrorEnvelope(), baseline=False)
         return await asyncio.gather(*(ask(stack, f"id-{number}") for number in range(50)))
 
     answers = asyncio.run(main())

@@ -448,14 +448,14 @@ def test_an_exception_that_comes_with_the_body_but_before_the_head_is_enveloped(
             )
             raise CanaryError(SECRET)
 
-        answer = drive_asgi(mantlet.asgi.wrap(asgi, ErrorEnvelope()))
+        answer = drive_asgi(mantlet.asgi.wrap(asgi, ErrorEnvelope(), baseline=False))
     else:
 
         def wsgi(environ: Any, start_response: Any) -> Iterator[bytes]:
             start_response("200 OK", [("X-Own", "1")])
             yield from map(fail_with, [SECRET])
 
-        answer = drive_wsgi(mantlet.wsgi.wrap(wsgi, ErrorEnvelope()))
+        answer = drive_wsgi(mantlet.wsgi.wrap(wsgi, ErrorEnvelope(), baseline=False))
     assert answer.error is None
     assert answer.status == 500
     assert "x-own" not in answer.names
@@ -492,14 +492,14 @@ def broken_off(face: Face) -> Answer:
             await send({"type": "http.response.body", "body": b"begun", "more_body": True})
             raise CanaryError(SECRET)
 
-        return drive_asgi(mantlet.asgi.wrap(asgi, ErrorEnvelope()))
+        return drive_asgi(mantlet.asgi.wrap(asgi, ErrorEnvelope(), baseline=False))
 
     def wsgi(environ: Any, start_response: Any) -> Iterator[bytes]:
         start_response("200 OK", [])
         yield b"begun"
         raise CanaryError(SECRET)
 
-    return drive_wsgi(mantlet.wsgi.wrap(wsgi, ErrorEnvelope()))
+    return drive_wsgi(mantlet.wsgi.wrap(wsgi, ErrorEnvelope(), baseline=False))
 
 
 @both_faces

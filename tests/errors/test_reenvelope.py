@@ -192,7 +192,10 @@ def ask(
     headers = [("Host", "localhost")] + ([("Accept", accept)] if accept is not None else [])
     bare = drive(make(), method, path, headers=headers)
     return bare, drive(
-        mantlet.wrap(make(), ErrorEnvelope(**options)), method, path, headers=headers
+        mantlet.wrap(make(), ErrorEnvelope(**options), baseline=False),
+        method,
+        path,
+        headers=headers,
     )
 
 
@@ -350,7 +353,11 @@ def test_input_that_fastapi_refuses_is_listed_without_a_value() -> None:
     assert b"hunter2" in bare.body
 
     answer = drive_asgi(
-        mantlet.wrap(app, ErrorEnvelope()), "POST", "/accounts/x", headers=headers, body=sent
+        mantlet.wrap(app, ErrorEnvelope(), baseline=False),
+        "POST",
+        "/accounts/x",
+        headers=headers,
+        body=sent,
     )
     assert b"hunter2" not in answer.body
     assert b"db-7" not in answer.body
@@ -386,7 +393,7 @@ def test_json_that_fastapi_cannot_parse_is_said_so() -> None:
         pass
 
     answer = drive_asgi(
-        mantlet.wrap(app, ErrorEnvelope()),
+        mantlet.wrap(app, ErrorEnvelope(), baseline=False),
         "POST",
         headers=[*JSON, ("Content-Type", "application/json")],
         body=b'{"password": "hunter2',
@@ -412,7 +419,7 @@ def test_input_that_litestar_refuses_is_listed_without_a_value() -> None:
     assert bare.status == 400
     assert b"hunter2" in bare.body
 
-    wrapped = mantlet.wrap(app, ErrorEnvelope())
+    wrapped = mantlet.wrap(app, ErrorEnvelope(), baseline=False)
     answer = drive_asgi(wrapped, "POST", "/accounts", headers=headers, body=sent, scope=scope)
     assert b"hunter2" not in answer.body
     assert b"db-7" not in answer.body
@@ -625,7 +632,10 @@ def test_words_that_fastapi_sends_with_a_500_are_left_out() -> None:
         raise fastapi.HTTPException(500, "db-7 refused", {"X-Own": "yes"})
 
     assert b"db-7" in drive_asgi(app).body
-    answer = drive_asgi(mantlet.wrap(app, ErrorEnvelope()))
+    answer = drive_asgi(mantlet.wrap(app, ErrorEnvelope(), baseline=False))
     assert (answer.status, answer.get("x-own")) == (500, "yes")
     assert b"db-7" not in answer.body
-    assert b"db-7" in drive_asgi(mantlet.wrap(app, ErrorEnvelope(convert="never"))).body
+    assert (
+        b"db-7"
+        in drive_asgi(mantlet.wrap(app, ErrorEnvelope(convert="never"), baseline=False)).body
+    )

@@ -675,6 +675,7 @@ def test_a_problem_that_a_hook_raises_is_negotiated_too(face: Face, form: str) -
         assert sorted(answer.headers) == sorted(expected.headers)
 
 
+@pytest.mark.filterwarnings("ignore:.* is inside ")
 @both_faces
 @every_form
 def test_a_policy_outside_answers_in_its_own_form(face: Face, form: str) -> None:

@@ -50,7 +50,9 @@ class Guarded:
         self.carriers: list[MutableMapping[str, Any]] = []
         self._answer = answer
         wrap: Any = face.module.wrap
-        self.stack = wrap(self._wsgi if face.name == "wsgi" else self._asgi, *policies, self.guard)
+        self.stack = wrap(
+            self._wsgi if face.name == "wsgi" else self._asgi, *policies, self.guard, baseline=False
+        )
 
     def _see(self, carrier: MutableMapping[str, Any], body: bytes) -> None:
         self.seen.append(getattr(mantlet.state(carrier), "validated", None))

@@ -122,7 +122,7 @@ def test_an_app_takes_what_was_validated(make: Any, drive: Any) -> None:
     """As a model, from the framework's own request."""
     guard = SchemaGuard({"POST /items": Item})
     wrap: Any = mantlet.wsgi.wrap if drive is drive_wsgi else mantlet.asgi.wrap
-    stack = wrap(make(), guard)
+    stack = wrap(make(), guard, baseline=False)
     body = b'{"name": "a"}'
     headers = [*JSON, ("Content-Length", str(len(body)))] if drive is drive_asgi else JSON
     answer = drive(stack, "POST", "/items", headers=headers, body=body)

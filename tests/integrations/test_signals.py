@@ -105,7 +105,9 @@ def flask_app(view: Callable[[], Any], **config: Any) -> flask.Flask:
 
 
 def ask_flask(app: flask.Flask, path: str = "/", method: str = "GET") -> Answer:
-    return drive_wsgi(mantlet.wrap(app, ErrorEnvelope()), method, path, headers=LOCAL)
+    return drive_wsgi(
+        mantlet.wrap(app, ErrorEnvelope(), baseline=False), method, path, headers=LOCAL
+    )
 
 
 @pytest.mark.parametrize("raiser", [fail, fail_hugely, fail_deeply], ids=lambda f: f.__name__)
@@ -181,13 +183,13 @@ def test_one_failing_request_does_not_spoil_the_next() -> None:
             raise CanaryError(SECRET)
         return "hello"
 
-    app = mantlet.wrap(flask_app(view), ErrorEnvelope())
+    app = mantlet.wrap(flask_app(view), ErrorEnvelope(), baseline=False)
     assert [drive_wsgi(app).status for _ in range(2)] == [500, 200]
 
 
 def test_an_unwrapped_flask_app_beside_a_wrapped_one_keeps_its_page() -> None:
     """Listening to a signal changes nothing for whom no envelope protects."""
-    mantlet.wrap(flask_app(fail), ErrorEnvelope())
+    mantlet.wrap(flask_app(fail), ErrorEnvelope(), baseline=False)
     answer = drive_wsgi(flask_app(fail))
     assert answer.status == 500
     assert b"Internal Server Error" in answer.body
@@ -214,7 +216,7 @@ def quart_app(view: Callable[[], Any], **config: Any) -> quart.Quart:
 
 
 def ask_quart(app: Any, path: str = "/") -> Answer:
-    return drive_asgi(mantlet.wrap(app, ErrorEnvelope()), path=path, headers=LOCAL)
+    return drive_asgi(mantlet.wrap(app, ErrorEnvelope(), baseline=False), path=path, headers=LOCAL)
 
 
 @pytest.mark.parametrize("raiser", [fail, fail_hugely, fail_deeply], ids=lambda f: f.__name__)
@@ -291,7 +293,9 @@ def test_an_exception_in_a_quart_websocket_is_told_to_the_client(
     }
 
     async def connect() -> None:
-        await check_asgi(mantlet.asgi.wrap(app, ErrorEnvelope()))(scope, receive, send)
+        await check_asgi(mantlet.asgi.wrap(app, ErrorEnvelope(), baseline=False))(
+            scope, receive, send
+        )
 
     asyncio.run(connect())
     if accepts:
@@ -314,7 +318,7 @@ faces = pytest.mark.parametrize("face", FACES, ids=lambda face: face.name)
 
 def ask_django(face: Any, index: Callable[[Any], Any], path: str = "/", **options: Any) -> Answer:
     with django_site(face.name, index=index, **options) as site:
-        app = face.module.wrap(site, ErrorEnvelope())
+        app = face.module.wrap(site, ErrorEnvelope(), baseline=False)
         answer: Answer = face.drive(app, path=path, headers=LOCAL)
         return answer
 
@@ -375,7 +379,7 @@ def test_djangos_own_4xx_are_left_alone(face: Any, index: Any) -> None:
     """Whether raised or returned."""
     with django_site(face.name, index=index) as site:
         bare = face.drive(site, headers=LOCAL)
-        wrapped = face.drive(face.module.wrap(site, ErrorEnvelope()), headers=LOCAL)
+        wrapped = face.drive(face.module.wrap(site, ErrorEnvelope(), baseline=False), headers=LOCAL)
     assert bare.status in (400, 403, 404)
     assert (wrapped.status, wrapped.body) == (bare.status, bare.body)
     assert [(name.lower(), value) for name, value in wrapped.headers] == [
@@ -442,7 +446,9 @@ makes = pytest.mark.parametrize("make", [starlette_app, fastapi_app], ids=["star
 
 
 def ask(app: Any, path: str = "/", method: str = "GET") -> Answer:
-    return drive_asgi(mantlet.wrap(app, ErrorEnvelope()), method, path, headers=LOCAL)
+    return drive_asgi(
+        mantlet.wrap(app, ErrorEnvelope(), baseline=False), method, path, headers=LOCAL
+    )
 
 
 @makes

@@ -68,7 +68,7 @@ async def _tasks(
         await go.wait()
         await answer_app(scope, receive, send)
 
-    stack = check_asgi(mantlet.asgi.wrap(check_asgi(app), policy))
+    stack = check_asgi(mantlet.asgi.wrap(check_asgi(app), policy, baseline=False))
     answers = [Answer() for _ in requests]
 
     async def ask(request: dict[str, Any], answer: Answer) -> None:
@@ -96,7 +96,7 @@ def _threads(
         assert go.wait(PATIENCE)
         return handler(carrier)
 
-    stack = mantlet.wsgi.wrap(WsgiFace().app(waiting), policy)
+    stack = mantlet.wsgi.wrap(WsgiFace().app(waiting), policy, baseline=False)
 
     def ask(request: dict[str, Any]) -> Answer:
         answer = drive_wsgi(stack, **request)

@@ -31,7 +31,7 @@ class Meter:
     def __init__(self, quota: str | Quota, *, now: int = 12_345, **options: Any) -> None:
         self.clock = Clock(now)
         self.limiter = RateLimiter(quota, clock=self.clock, **options)
-        self.app = mantlet.wsgi.wrap(WsgiFace().app(hello), self.limiter)
+        self.app = mantlet.wsgi.wrap(WsgiFace().app(hello), self.limiter, baseline=False)
 
     def ask(self, client: str | None = CLIENT) -> Answer:
         """Send one request from an address."""

@@ -90,7 +90,7 @@ def test_a_streaming_answer_holds_its_place_until_it_is_closed_under_wsgi() -> N
         yield b"a"
         yield b"b"
 
-    stack = mantlet.wsgi.wrap(check_wsgi(app), bound())
+    stack = mantlet.wsgi.wrap(check_wsgi(app), bound(), baseline=False)
     body: Any = stack(make_environ(), lambda *_: lambda _: None)
     chunks = iter(body)
     assert next(chunks) == b"a"
@@ -111,7 +111,7 @@ def test_a_place_is_free_when_the_client_of_a_stream_is_gone_under_wsgi(read: in
         yield b"a"
         yield b"b"
 
-    stack = mantlet.wsgi.wrap(app, bound())
+    stack = mantlet.wsgi.wrap(app, bound(), baseline=False)
     body: Any = stack(make_environ(), lambda *_: lambda _: None)
     chunks = iter(body)
     assert [next(chunks) for _ in range(read)] == [b"a"] * read
@@ -125,7 +125,7 @@ class Stream:
     def __init__(self, limiter: RateLimiter) -> None:
         self.begun, self.go = asyncio.Event(), asyncio.Event()
         self.error: Exception | None = None
-        self.stack = check_asgi(mantlet.asgi.wrap(check_asgi(self.app), limiter))
+        self.stack = check_asgi(mantlet.asgi.wrap(check_asgi(self.app), limiter, baseline=False))
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer; on the path ``/stream`` slowly."""
@@ -188,7 +188,9 @@ def test_a_place_is_free_after_a_cancellation_before_the_store_has_answered() ->
         store = Slow()
         store.out.clear()
         stack = mantlet.asgi.wrap(
-            AsgiFace().app(hello), RateLimiter(concurrency=Concurrency(1), store=store)
+            AsgiFace().app(hello),
+            RateLimiter(concurrency=Concurrency(1), store=store),
+            baseline=False,
         )
         task = asyncio.create_task(ask_asgi(stack, make_scope(), [], Answer()))
         await asked.wait()
@@ -212,7 +214,7 @@ def test_a_websocket_holds_its_place_until_it_is_closed() -> None:
             await websocket.send_text(text)
 
     app = Starlette(routes=[WebSocketRoute("/ws", echo)])
-    client = TestClient(mantlet.asgi.wrap(app, bound()))
+    client = TestClient(mantlet.asgi.wrap(app, bound(), baseline=False))
     for _ in range(2):
         with client.websocket_connect("/ws") as connection:
             with (

@@ -252,7 +252,7 @@ def test_an_app_that_hears_its_client_go_keeps_the_token_spent() -> None:
             pass
 
     async def run() -> None:
-        stack = mantlet.asgi.wrap(app, limiter)
+        stack = mantlet.asgi.wrap(app, limiter, baseline=False)
         events: list[dict[str, Any]] = [
             {"type": "http.request", "body": b""},
             {"type": "http.disconnect"},
@@ -275,7 +275,7 @@ def test_a_cancelled_request_gets_nothing_back() -> None:
             reached.set()
             await asyncio.Event().wait()
 
-        stack = mantlet.asgi.wrap(app, limiter)
+        stack = mantlet.asgi.wrap(app, limiter, baseline=False)
         task = asyncio.create_task(ask_asgi(stack, make_scope(), [], Answer()))
         await reached.wait()
         task.cancel()

@@ -31,7 +31,7 @@ async def echo(websocket: WebSocket) -> None:
 def client(limiter: RateLimiter) -> TestClient:
     """Return a client of an app behind a limiter."""
     app = Starlette(routes=[WebSocketRoute(path, echo) for path in ("/ws", "/other")])
-    stack = mantlet.asgi.wrap(AsgiChecker(app), limiter)
+    stack = mantlet.asgi.wrap(AsgiChecker(app), limiter, baseline=False)
     return TestClient(AsgiChecker(stack), client=(CLIENT, 50000))
 
 
@@ -96,7 +96,7 @@ def test_a_refused_handshake_is_a_close_where_the_server_can_say_no_more() -> No
             raise AssertionError("the app must not see it")
 
         scope = make_scope(path="/ws", scope={"type": "websocket", "scheme": "ws", "method": ...})
-        await mantlet.asgi.wrap(app, limiter)(scope, receive, send)
+        await mantlet.asgi.wrap(app, limiter, baseline=False)(scope, receive, send)
         return sent
 
     limiter = RateLimiter("1/hour", clock=lambda: 0)

@@ -153,7 +153,9 @@ def test_several_limiters_in_nested_stacks_are_told_of_in_one_field(face: Face) 
             return inner(*arguments)
 
     module: Any = face.module
-    app = module.wrap(Apart(), RateLimiter(Quota("9/hour", name="outer"), clock=lambda: 0))
+    app = module.wrap(
+        Apart(), RateLimiter(Quota("9/hour", name="outer"), clock=lambda: 0), baseline=False
+    )
     policies, limits = limits_of(face.drive(app))
     assert [item.value for item in policies] == ["outer", "inner"]
     assert [item.parameters["r"] for item in limits] == [8, 1]

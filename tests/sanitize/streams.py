@@ -47,7 +47,7 @@ def play_asgi(
     async def send(message: AsgiMessage) -> None:
         sent.append(message)
 
-    step(mantlet.asgi.wrap(app, policy)(make_scope(), receive, send))
+    step(mantlet.asgi.wrap(app, policy, baseline=False)(make_scope(), receive, send))
     got = [(name.decode(), value.decode("latin-1")) for name, value in sent[0]["headers"]]
     assert sent[-1]["more_body"] is False
     return got, [message["body"] for message in sent[1:]]
@@ -66,7 +66,7 @@ def play_wsgi(
     def start_response(status: str, headers: Fields, exc_info: Any = None) -> Any:
         got[:] = headers
 
-    result = mantlet.wsgi.wrap(app, policy)(make_environ(), start_response)
+    result = mantlet.wsgi.wrap(app, policy, baseline=False)(make_environ(), start_response)
     sent = list(result)
     if hasattr(result, "close"):
         result.close()

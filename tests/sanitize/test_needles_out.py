@@ -130,7 +130,7 @@ def test_no_form_gets_out_of_a_websocket_message(kind: str, data: Any, form: byt
         sent.append(message)
 
     scope = make_scope(scope={"type": "websocket", "method": ...})
-    step(mantlet.asgi.wrap(app, SANITIZER)(scope, receive, send))
+    step(mantlet.asgi.wrap(app, SANITIZER, baseline=False)(scope, receive, send))
     expected = "a" + "*" * len(form) + "b" if kind == "text" else b"*" * len(form)
     assert sent[1][kind] == expected
 
@@ -169,5 +169,5 @@ def test_no_form_gets_out_of_trailers(form: bytes) -> None:
     async def send(message: AsgiMessage) -> None:
         sent.append(message)
 
-    step(mantlet.asgi.wrap(app, SANITIZER)(make_scope(), receive, send))
+    step(mantlet.asgi.wrap(app, SANITIZER, baseline=False)(make_scope(), receive, send))
     assert sent[-1]["headers"] == [(b"x-sum", b"1"), (b"x-debug", b"<" + b"*" * len(form) + b">")]

@@ -534,7 +534,7 @@ def talk(policy: Policy, said: list[Any]) -> list[AsgiMessage]:
         sent.append(message)
 
     scope = make_scope(scope={"type": "websocket", "method": ...})
-    asyncio.run(mantlet.asgi.wrap(app, policy)(scope, receive, send))
+    asyncio.run(mantlet.asgi.wrap(app, policy, baseline=False)(scope, receive, send))
     return sent
 
 

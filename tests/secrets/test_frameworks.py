@@ -49,7 +49,7 @@ def test_fastapi_injects_the_secrets_of_the_exchange(
         await websocket.send_json({"new": secrets.token.reveal() == NEW})
         await websocket.close()
 
-    app: Any = mantlet.wrap(api, loader) if wrapped else api
+    app: Any = mantlet.wrap(api, loader, baseline=False) if wrapped else api
     client = TestClient(app)
     assert client.get("/").json() == {"old": True, "same": False}
     with client.websocket_connect("/ws") as websocket:
@@ -79,7 +79,7 @@ def test_a_flask_view_finds_the_secrets(loader: SecretLoader[App]) -> None:
         kept = mantlet.state(request).secrets
         return {"same": kept is current_app.extensions["mantlet_secrets"].current}
 
-    app.wsgi_app = mantlet.wrap(app.wsgi_app, loader)  # type: ignore[method-assign]  # Flask's own way
+    app.wsgi_app = mantlet.wrap(app.wsgi_app, loader, baseline=False)  # type: ignore[method-assign]  # Flask's own way
     assert app.test_client().get("/").json == {"same": True}
 
 
@@ -92,6 +92,8 @@ def test_the_middleware_takes_the_policys_options(environ: dict[str, str]) -> No
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    wrapped: Any = mantlet.asgi.SecretLoaderMiddleware(app, App, sources=[Environment(environ)])
+    wrapped: Any = mantlet.asgi.Stack(
+        app, policies=[SecretLoader(App, sources=[Environment(environ)])]
+    )
     assert TestClient(wrapped).get("/").status_code == 204
     assert seen == [OLD]

@@ -594,7 +594,7 @@ def test_a_hang_up_is_over_with_one_reading(folder: Path, clock: Clock) -> None:
         loader = SecretLoader(
             App, sources=[Counted(folder)], reload_on_sighup=True, poll_interval=1, clock=clock
         )
-        app = mantlet.wrap(FACES[0].app(hello), loader)
+        app = mantlet.wrap(FACES[0].app(hello), loader, baseline=False)
         os.kill(os.getpid(), signal.SIGHUP)
         for now in range(5):
             clock.now = now

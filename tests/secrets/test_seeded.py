@@ -189,7 +189,7 @@ def test_no_form_of_a_secret_gets_out(
     for root in roots:
         root.addHandler(handler)
     try:
-        got = list(answers(mantlet.wrap(make(log), *policies), PATHS, accept))
+        got = list(answers(mantlet.wrap(make(log), *policies, baseline=False), PATHS, accept))
     finally:
         for root in roots:
             root.removeHandler(handler)
@@ -204,7 +204,7 @@ def test_these_apps_would_let_them_out() -> None:
     """Without which the test above would say nothing."""
     loader = SecretLoader(App, sources=[Environment({"TOKEN": TOKEN, "DATABASE_URL": URL})])
     for make in (flask_app, fastapi_app):
-        app = mantlet.wrap(make(logging.Logger("app")), loader)  # noqa: LOG001  # as above
+        app = mantlet.wrap(make(logging.Logger("app")), loader, baseline=False)  # noqa: LOG001  # as above
         # Without an envelope, frameworks answer the others with pages of their own.
         paths = [path for path in PATHS if path not in ("/crash", "/problem")]
         got = list(answers(app, paths, "text/html"))

@@ -48,7 +48,9 @@ def noting(app: WSGIApplication) -> WSGIApplication:
 
 
 flask = Flask(__name__)
-flask_files = noting(mantlet.wrap(flask.wsgi_app, ErrorEnvelope(), RateLimiter(GENEROUS)))
+flask_files = noting(
+    mantlet.wrap(flask.wsgi_app, ErrorEnvelope(), RateLimiter(GENEROUS), baseline=False)
+)
 
 
 @flask.get("/")
@@ -64,7 +66,9 @@ def django_file(_: HttpRequest) -> DjangoFileResponse:
 
 
 urlpatterns = [path("", django_file)]
-django_files = noting(mantlet.wrap(get_wsgi_application(), ErrorEnvelope(), RateLimiter(GENEROUS)))
+django_files = noting(
+    mantlet.wrap(get_wsgi_application(), ErrorEnvelope(), RateLimiter(GENEROUS), baseline=False)
+)
 
 
 async def starlette_file(_: Request) -> FileResponse:
@@ -72,12 +76,15 @@ async def starlette_file(_: Request) -> FileResponse:
 
 
 starlette_files = mantlet.wrap(
-    Starlette(routes=[Route("/", starlette_file)]), ErrorEnvelope(), RateLimiter(GENEROUS)
+    Starlette(routes=[Route("/", starlette_file)]),
+    ErrorEnvelope(),
+    RateLimiter(GENEROUS),
+    baseline=False,
 )
 
 fastapi = FastAPI()
-fastapi.add_middleware(mantlet.asgi.RateLimiterMiddleware, quota="100/minute", burst=20)
-fastapi.add_middleware(mantlet.asgi.ErrorEnvelopeMiddleware)
+fastapi.add_middleware(mantlet.asgi.Stack, policies=[RateLimiter("100/minute", burst=20)])
+fastapi.add_middleware(mantlet.asgi.Stack, policies=[ErrorEnvelope()])
 
 
 @fastapi.get("/", response_class=PlainTextResponse)

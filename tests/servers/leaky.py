@@ -66,5 +66,5 @@ async def _asgi(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-wsgi = mantlet.wsgi.wrap(_wsgi, *POLICIES)
-asgi = mantlet.asgi.wrap(_asgi, *POLICIES)
+wsgi = mantlet.wsgi.wrap(_wsgi, *POLICIES, baseline=False)
+asgi = mantlet.asgi.wrap(_asgi, *POLICIES, baseline=False)

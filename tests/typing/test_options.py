@@ -72,31 +72,29 @@ def wsgi(environ: Any, start_response: Any) -> list[bytes]:
 
 
 # add_middleware
-api.add_middleware(mantlet.asgi.RateLimiterMiddleware, quota="5/second")
-api.add_middleware(mantlet.asgi.RateLimiterMiddleware, "5/second", burst=3, max_keys=10)
-api.add_middleware(mantlet.asgi.RateLimiterMiddleware, quota=Quota("5/second"))
-api.add_middleware(mantlet.asgi.ErrorEnvelopeMiddleware)
-star.add_middleware(mantlet.asgi.RateLimiterMiddleware, quota="5/second", clock=lambda: 0)
-Middleware(mantlet.asgi.RateLimiterMiddleware, quota="5/second")
-api.add_middleware(mantlet.asgi.RateLimiterMiddleware, rules=[Rule("* /a", "5/s")])
-api.add_middleware(mantlet.asgi.RateLimiterMiddleware, "5/s", store="valkey://h", prefetch=9)
-api.add_middleware(mantlet.asgi.RateLimiterMiddleware, rules=["* /a"])  # wrong: list-item
-api.add_middleware(mantlet.asgi.RateLimiterMiddleware, quota=5)  # wrong: arg-type
-api.add_middleware(mantlet.asgi.RateLimiterMiddleware, quotas="5/second")  # wrong: call-arg
-api.add_middleware(mantlet.asgi.RateLimiterMiddleware, quota="5/day", burst="3")  # wrong: arg-type
-star.add_middleware(mantlet.asgi.RateLimiterMiddleware, quota="5/day", bursts=3)  # wrong: call-arg
-star.add_middleware(mantlet.asgi.ErrorEnvelopeMiddleware, verbose=True)  # wrong: call-arg
-Middleware(mantlet.asgi.RateLimiterMiddleware, quota="5/second", bursts=3)  # wrong: call-arg
+api.add_middleware(mantlet.asgi.Stack, policies=[RateLimiter("5/second", burst=3)])
+api.add_middleware(mantlet.asgi.Stack, policies=(ErrorEnvelope(), RateLimiter("5/second")))
+api.add_middleware(mantlet.asgi.Stack)
+star.add_middleware(mantlet.asgi.Stack, policies=[ErrorEnvelope()])
+Middleware(mantlet.asgi.Stack, policies=[RateLimiter("5/second")])
+Middleware(mantlet.asgi.Stack, [RateLimiter("5/second")])
+api.add_middleware(mantlet.asgi.Stack, policies=["5/second"])  # wrong: list-item
+api.add_middleware(mantlet.asgi.Stack, policies=[RateLimiter])  # wrong: list-item
+api.add_middleware(mantlet.asgi.Stack, policies=RateLimiter("5/second"))  # wrong: arg-type
+api.add_middleware(mantlet.asgi.Stack, policy=[RateLimiter("5/second")])  # wrong: call-arg
+api.add_middleware(mantlet.asgi.Stack, policies=[RateLimiter(quotas="5/s")])  # wrong: call-arg
+star.add_middleware(mantlet.asgi.Stack, quota="5/day")  # wrong: call-arg
+star.add_middleware(mantlet.wsgi.Stack, policies=[RateLimiter("5/second")])  # wrong: arg-type
+Middleware(mantlet.asgi.Stack, polices=[RateLimiter("5/second")])  # wrong: call-arg
 
-# the middlewares themselves
-assert_type(mantlet.asgi.RateLimiterMiddleware(asgi, "5/second"), mantlet.asgi.Stack)
-assert_type(mantlet.wsgi.RateLimiterMiddleware(wsgi, quota="5/second"), mantlet.wsgi.Stack)
-mantlet.wsgi.RateLimiterMiddleware(wsgi, quota="5/second", bursts=3)  # wrong: call-arg
-mantlet.wsgi.RateLimiterMiddleware(wsgi, quota="5/second", burst=1.5)  # wrong: arg-type
-mantlet.wsgi.RateLimiterMiddleware(wsgi, concurrency=10)  # wrong: arg-type
-mantlet.wsgi.RateLimiterMiddleware(asgi, "5/second")  # wrong: arg-type
-mantlet.asgi.RateLimiterMiddleware(wsgi, "5/second")  # wrong: arg-type
-mantlet.wsgi.ErrorEnvelopeMiddleware(wsgi, verbose=True)  # wrong: call-arg
+# stacks
+assert_type(mantlet.asgi.Stack(asgi, [RateLimiter("5/second")]), mantlet.asgi.Stack)
+assert_type(mantlet.wsgi.Stack(wsgi, policies=[RateLimiter("5/second")]), mantlet.wsgi.Stack)
+mantlet.wsgi.Stack(wsgi, policies=[RateLimiter("5/second", bursts=3)])  # wrong: call-arg
+mantlet.wsgi.Stack(wsgi, ErrorEnvelope)  # wrong: arg-type
+mantlet.wsgi.Stack(asgi, [RateLimiter("5/second")])  # wrong: arg-type
+mantlet.asgi.Stack(wsgi, [RateLimiter("5/second")])  # wrong: arg-type
+mantlet.wsgi.Stack(wsgi, baseline=False)  # wrong: call-arg
 
 # wrap
 assert_type(mantlet.wrap(asgi), mantlet.asgi.Stack)
@@ -114,15 +112,26 @@ assert_type(mantlet.wrap(Quart("app")), mantlet.asgi.Stack)
 assert_type(mantlet.wrap(Litestar()), mantlet.asgi.Stack)
 app: WSGIApplication = mantlet.wrap(wsgi, RateLimiter("5/second"))
 mantlet.wrap(wsgi, ErrorEnvelope)  # wrong: call-overload
+mantlet.wrap(wsgi, RateLimiter("5/second"), baseline=False)
+mantlet.wrap(wsgi, baseline="no")  # wrong: call-overload
+mantlet.wrap(wsgi, base=False)  # wrong: call-overload
 mantlet.wrap(neither)  # wrong: arg-type
 mantlet.asgi.wrap(wsgi)  # wrong: arg-type
 
 # policies
-api.add_middleware(mantlet.asgi.ErrorEnvelopeMiddleware, exceptions={KeyError: 404}, debug=True)
 ErrorEnvelope(exceptions={KeyError: 404, "a.b.Error": Problem(409), ValueError: lambda error: None})
 ErrorEnvelope(exceptions={OSError: lambda error: Problem(503, detail=str(error.errno))})
 ErrorEnvelope(expose_details=True, mode={"* /api/*": "report"})
 ErrorEnvelope(convert="always", page=lambda problem, request: problem.title)
+ErrorEnvelope(exceptions={KeyError: 404}, debug=True)
+ErrorEnvelope(verbose=True)  # wrong: call-arg
+RateLimiter(rules=[Rule("* /a", "5/s")])
+RateLimiter("5/s", store="valkey://localhost", lease=9)
+RateLimiter("5/s", burst=3, max_keys=10, clock=lambda: 0)
+RateLimiter(rules=["* /a"])  # wrong: list-item
+RateLimiter("5/day", burst="3")  # wrong: arg-type
+RateLimiter("5/day", burst=1.5)  # wrong: arg-type
+RateLimiter(concurrency=10)  # wrong: arg-type
 ErrorEnvelope(on_exception=[lambda error, request: print(error)], catalogue=Catalogue("/p/"))
 ErrorEnvelope(exceptions={KeyError: "404"})  # wrong: dict-item
 ErrorEnvelope(exceptions={404: KeyError})  # wrong: dict-item
@@ -177,9 +186,8 @@ guard = SchemaGuard(openapi={})
 assert_type(guard.reload("a.yaml"), tuple[str, ...])
 assert_type(guard.coverage, Coverage)
 assert_type(guard.counts["GET /items", "missing"], int)
-api.add_middleware(mantlet.asgi.SchemaGuardMiddleware, declared, mode="report")
-api.add_middleware(mantlet.asgi.SchemaGuardMiddleware, openapi="a.yaml", allow=["query"])
-assert_type(mantlet.wsgi.SchemaGuardMiddleware(wsgi, declared), mantlet.wsgi.Stack)
+api.add_middleware(mantlet.asgi.Stack, policies=[SchemaGuard(declared, mode="report")])
+SchemaGuard(openapi="a.yaml", allow=["query"])
 SchemaGuard(declared, mode="observe")  # wrong: arg-type
 SchemaGuard(declared, allow=["everything"])  # wrong: list-item
 SchemaGuard(declared, forwards="canonical")  # wrong: call-arg
@@ -191,7 +199,7 @@ BodyLimits(body=1.5)  # wrong: arg-type
 BodyLimits(5)  # wrong: call-arg
 Contract(Item)  # wrong: call-arg
 File(max_sizes=5)  # wrong: call-arg
-api.add_middleware(mantlet.asgi.SchemaGuardMiddleware, declared, modes="a")  # wrong: call-arg
+SchemaGuard(declared, modes="a")  # wrong: call-arg
 
 
 class Plain(Policy):
@@ -215,7 +223,7 @@ class Wrong(Policy):
         return 5
 
 
-assert_type(mantlet.state({}), dict[str, Any])
+assert_type(mantlet.state({}), mantlet.State)
 '''
 LINES = SNIPPET.splitlines()
 EXPECTED = {

@@ -64,7 +64,9 @@ def see(look: Callable[[Request], object], **environ: Any) -> Any:
     """Return what a policy sees of a request."""
     policy = Looks(look)
     environ = {key.replace("wsgi_", "wsgi."): value for key, value in environ.items()}
-    answer = drive_wsgi(mantlet.wsgi.wrap(App(lambda _: b""), policy), environ=environ)
+    answer = drive_wsgi(
+        mantlet.wsgi.wrap(App(lambda _: b""), policy, baseline=False), environ=environ
+    )
     assert answer.error is None
     (seen,) = policy.seen
     return seen
@@ -223,7 +225,7 @@ def test_what_pep_3333_lets_a_server_leave_out_has_its_default(
     renamed = {"wsgi_url_scheme": "wsgi.url_scheme"}
     policy = Looks(look)
     made = {renamed.get(key, key): item for key, item in environ.items()}
-    assert drive_wsgi(mantlet.wsgi.wrap(App(), policy), environ=made).error is None
+    assert drive_wsgi(mantlet.wsgi.wrap(App(), policy, baseline=False), environ=made).error is None
     assert policy.seen == [value]
 
 
@@ -287,7 +289,7 @@ def read(
         environ["CONTENT_LENGTH"] = length
     if terminated:
         environ["wsgi.input_terminated"] = True
-    return app, drive_wsgi(mantlet.wsgi.wrap(app, policy), "POST", environ=environ)
+    return app, drive_wsgi(mantlet.wsgi.wrap(app, policy, baseline=False), "POST", environ=environ)
 
 
 def exactly(size: int) -> App:
@@ -500,8 +502,10 @@ def test_an_error_of_the_input_itself_is_raised_on() -> None:
 def test_the_environ_gets_its_own_input_back_for_an_outer_middleware() -> None:
     """Nested stacks each read the body, whatever the other has read."""
     app, inner, outer = exactly(5), Reads(40, 3), Reads(3, 40)
-    stack = mantlet.wsgi.wrap(app, inner)
-    apart = mantlet.wsgi.wrap(stack.__call__, outer)  # which hides the stack, so nothing fuses
+    stack = mantlet.wsgi.wrap(app, inner, baseline=False)
+    apart = mantlet.wsgi.wrap(
+        stack.__call__, outer, baseline=False
+    )  # which hides the stack, so nothing fuses
     assert drive_wsgi(apart, "POST", body=b"12345").status == 200
     assert outer.kinds() == [BodyTooLarge, b"12345"]
     assert inner.kinds() == [b"12345", BodyTooLarge]

@@ -1,7 +1,6 @@
 """Bytes that are kept to be read again: the first of them in memory, the rest in a file."""
 
 from contextlib import suppress
-from tempfile import TemporaryFile
 from typing import IO
 
 __all__ = ["BodyBuffer"]
@@ -54,6 +53,8 @@ class BodyBuffer:
         try:
             file = self._file
             if file is None:
+                from tempfile import TemporaryFile  # noqa: PLC0415  # for large bodies alone
+
                 file = self._file = TemporaryFile()  # noqa: SIM115  # close() closes it
                 self.spilled = True
             if not self._at_end:

@@ -1,21 +1,22 @@
-"""The ASGI face: `wrap()`, `Stack`, and each policy as a middleware."""
+"""The ASGI adapter: `wrap()` and `Stack`."""
 
-from mantlet.asgi.middleware import (
-    ErrorEnvelopeMiddleware,
-    OutputSanitizerMiddleware,
-    RateLimiterMiddleware,
-    SchemaGuardMiddleware,
-    SecretLoaderMiddleware,
-    wrap,
-)
+from mantlet._internal.asgi_types import AsgiApp
 from mantlet.asgi.stack import Stack
+from mantlet.core.policy import Policy
+from mantlet.defaults import make_stack
 
-__all__ = [
-    "ErrorEnvelopeMiddleware",
-    "OutputSanitizerMiddleware",
-    "RateLimiterMiddleware",
-    "SchemaGuardMiddleware",
-    "SecretLoaderMiddleware",
-    "Stack",
-    "wrap",
-]
+__all__ = ["Stack", "wrap"]
+
+
+def wrap(app: AsgiApp, *policies: Policy, baseline: bool = True) -> Stack:
+    """Wrap an ASGI app in policies, as `mantlet.wrap()` does, without looking at its signature.
+
+    Args:
+        app: the app.
+        policies: the policies to put around it, the outermost first.
+        baseline: whether to add an `OutputSanitizer` and an `ErrorEnvelope`, where none is passed.
+
+    Raises:
+        TypeError: one of the policies is not a `Policy`.
+    """
+    return make_stack(Stack, app, policies, baseline=baseline)

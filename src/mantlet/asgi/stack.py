@@ -7,8 +7,9 @@ from mantlet._internal.asgi_types import AsgiApp, AsgiMessage, Receive, Scope, S
 from mantlet.asgi.http import HttpExchange, sending_headers
 from mantlet.asgi.request import AsgiRequest
 from mantlet.asgi.websocket import WebSocketExchange, WebSocketRequest
-from mantlet.core.phases import CLOSED
+from mantlet.core.order import check_order
 from mantlet.core.policy import Policy
+from mantlet.core.response_pipeline import CLOSED
 from mantlet.core.stack import BaseStack
 from mantlet.integrations import observe_exceptions
 
@@ -25,14 +26,18 @@ class Stack(BaseStack[AsgiApp]):
 
     Args:
         app: the app. Another stack fuses with this one.
-        policies: the policies around it.
+        policies: the policies around it, the outermost first.
 
     Raises:
         TypeError: a policy is not a `Policy`.
     """
 
+    #: The policies that `wrap()` added as the baseline.
+    _baseline: tuple[Policy, ...] = ()
+
     def __init__(self, app: AsgiApp, policies: Sequence[Policy] = ()) -> None:
         super().__init__(app, policies)
+        check_order(self.policies)
         if self._response_hooks[-1].has_error_hooks:
             observe_exceptions(self.app)
         self._started = not self._startup_hooks

@@ -11,6 +11,7 @@ from mantlet.http.headers import text_field
 if TYPE_CHECKING:
     from mantlet.redact.masking import Masker
 
+from mantlet._internal.options import KnowsOptions
 from mantlet.core.modes import Mode, RouteModes
 
 __all__ = ["Close", "Message", "Policy", "Reply"]
@@ -95,12 +96,12 @@ class Close:
             raise ValueError("reason must be at most 123 bytes long in UTF-8")
 
 
-class Policy:
+class Policy(KnowsOptions):
     """One protection. Immutable once made; every option is a keyword, checked in ``__init__``.
 
     A policy overrides the hooks it needs; a hook that is not overridden costs nothing. A hook is a
     ``def``, or an ``async def`` where it must wait for a body or for I/O; both run under WSGI and
-    ASGI. Under WSGI there is no event loop to wait on, and a hook that tries gets a RuntimeError.
+    ASGI. WSGI has no event loop to wait on, so a hook that tries gets a RuntimeError.
 
     If a policy's `on_request` let a request pass, exactly one of its `on_response` and `on_error`
     is called, except for a response below its `min_status`; if it ran at all, its `on_finish` is
@@ -123,6 +124,15 @@ class Policy:
 
     #: The lowest status code that `on_response` is called for; responses below it cost nothing.
     min_status: int = 0
+
+    #: Where the policy belongs in a stack: outside those with a higher number, inside those with a
+    #: lower one; None if it works anywhere. In the canonical order OutputSanitizer has 10,
+    #: ErrorEnvelope 20, RateLimiter 90 and SchemaGuard 100.
+    position: int | None = None
+
+    #: The consequence of having a policy outside this one that belongs inside: the middle of the
+    #: warning, with ``{}`` for that policy's name. Empty if both orders work.
+    position_reason: str = ""
 
     def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
         """Decide about a request, or a WebSocket handshake; the outermost policy is called first.
@@ -174,4 +184,4 @@ class Policy:
         """
 
     def shutdown(self) -> Awaitable[None] | None:
-        """Release what `startup` acquired. Awaited in the lifespan; not called without one."""
+        """Release the resources of `startup`. Awaited in the lifespan; not called without one."""

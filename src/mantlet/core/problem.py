@@ -7,7 +7,6 @@ from http import HTTPStatus
 from json.encoder import encode_basestring_ascii
 from types import MappingProxyType
 from typing import Any, Protocol
-from uuid import NAMESPACE_URL, UUID, uuid5
 
 from mantlet.core.policy import Reply
 from mantlet.core.request import Request
@@ -207,6 +206,8 @@ def as_uuid(request_id: str) -> str:
     match = _UUID.fullmatch(request_id)
     if match is not None:  # the usual case, quicker than a UUID object
         return "-".join(match.groups())
+    from uuid import NAMESPACE_URL, UUID, uuid5  # noqa: PLC0415  # for other ids alone
+
     try:
         return str(UUID(request_id))
     except ValueError:

@@ -3,14 +3,15 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
-
-from markupsafe import Markup
 
 from mantlet.core.policy import Reply
 from mantlet.core.problem import MEDIA_TYPE, Problem, phrase
 from mantlet.errors.rendering import document
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 __all__ = ["Catalogue", "ProblemType"]
 
@@ -180,6 +181,8 @@ class Catalogue:
             path: the request's, decoded, with the part that the app is mounted under.
         """
         if path == self.path:
+            from markupsafe import Markup  # noqa: PLC0415  # for pages alone
+
             content = Markup("\n").join(
                 Markup('<h2><a href="{}">{}</a></h2>\n{}').format(
                     kind.slug, kind.title, _about(kind)
@@ -200,7 +203,9 @@ def _response(kind: ProblemType) -> dict[str, Any]:
     return {"description": kind.title, "content": {MEDIA_TYPE: {"schema": schema}}}
 
 
-def _about(kind: ProblemType) -> Markup:
+def _about(kind: ProblemType) -> "Markup":
+    from markupsafe import Markup  # noqa: PLC0415  # for pages alone
+
     parts = [Markup("<p>{}</p>").format(kind.description)] if kind.description else []
     parts.append(
         Markup("<dl><dt>Status</dt><dd>{} {}</dd><dt>Type</dt><dd><code>{}</code></dd>").format(
@@ -214,6 +219,8 @@ def _about(kind: ProblemType) -> Markup:
     return Markup("\n").join(parts)
 
 
-def _page(title: str, content: Markup) -> Reply:
+def _page(title: str, content: "Markup") -> Reply:
+    from markupsafe import Markup  # noqa: PLC0415  # for pages alone
+
     body = document(title, Markup("<h1>{}</h1>\n{}").format(title, content))
     return Reply(200, {"Content-Type": "text/html; charset=utf-8"}, body)

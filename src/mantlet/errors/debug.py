@@ -11,8 +11,6 @@ from ipaddress import ip_address
 from traceback import format_exception
 from typing import Final
 
-from markupsafe import Markup
-
 from mantlet.core.policy import Reply
 from mantlet.core.request import Request
 from mantlet.errors.negotiation import HTML, form
@@ -81,6 +79,8 @@ def debug_reply(request: Request, error: BaseException, status: int) -> Reply | 
     given = request.get_headers(ACCEPT)
     if not _is_local(request) or form(given.get("accept")) != HTML:
         return None
+    from markupsafe import Markup  # noqa: PLC0415  # for pages alone
+
     title = f"{status} {type(error).__qualname__}"
     text = "".join(format_exception(error))[-_LONGEST:]
     content = Markup("<h1>{}</h1>\n<pre>{}</pre>").format(title, text)

@@ -88,6 +88,9 @@ class ErrorEnvelope(Policy):
         ValueError: an option that can't be; the message says which.
     """
 
+    position = 20
+    position_reason = "an exception in {} reaches the server instead of becoming a problem response"
+
     def __init__(
         self,
         *,

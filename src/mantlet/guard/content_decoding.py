@@ -4,13 +4,14 @@ What two readers may take in two ways is refused: data behind the end of a coded
 not finished, one of no bytes at all, and more codings than anybody needs.
 """
 
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from functools import cache
 from typing import Any, Final, Self
 
 from mantlet.core.request import Request
 from mantlet.guard.errors import Fault, Invalid
 from mantlet.guard.limits import BodyLimits
-from mantlet.http.content_encoding import DecodeError, decoders
+from mantlet.http.content_encoding import DecodeError, Decoder, decoders
 from mantlet.http.headers import FieldNames
 
 __all__ = ["CONTENT_ENCODING", "decoded", "decoded_chunks", "read_codings", "undo"]
@@ -19,8 +20,6 @@ __all__ = ["CONTENT_ENCODING", "decoded", "decoded_chunks", "read_codings", "und
 CONTENT_ENCODING: Final = "Content-Encoding"
 
 _FIELDS: Final = FieldNames(CONTENT_ENCODING)
-_DECODERS: Final = decoders(strict=True)
-_ACCEPTED: Final = ", ".join(name for name in _DECODERS if name != "x-gzip")
 #: How many codings a body may be in, one inside the other.
 _MOST: Final = 2
 _LONGEST: Final = 256
@@ -28,6 +27,15 @@ _LONGEST: Final = 256
 _UNSUSPICIOUS: Final = 64 * 1024
 #: A decoder is given so much at once: it copies what it has not used yet, piece by piece.
 _SLICE: Final = 4 * 1024
+
+
+@cache
+def _decoders() -> Mapping[str, Callable[[], Decoder]]:
+    return decoders(strict=True)
+
+
+def _accepted() -> str:
+    return ", ".join(name for name in _decoders() if name != "x-gzip")
 
 
 def decoded(
@@ -92,10 +100,10 @@ def read_codings(value: str) -> tuple[str, ...]:
     """
     names = value.lower().split(",") if len(value) <= _LONGEST else [""]
     codings = tuple(name for name in (name.strip(" \t") for name in names) if name != "identity")
-    if len(codings) > _MOST or not all(name in _DECODERS for name in codings):
-        detail = f"The content coding must be one of {_ACCEPTED}, or at most {_MOST} of them."
+    if len(codings) > _MOST or not all(name in _decoders() for name in codings):
+        detail = f"The content coding must be one of {_accepted()}, or at most {_MOST} of them."
         fault = Fault("header", f"/{CONTENT_ENCODING}", "unknown_coding", detail)
-        raise Invalid(415, [fault], {"Accept-Encoding": _ACCEPTED})
+        raise Invalid(415, [fault], {"Accept-Encoding": _accepted()})
     return codings
 
 
@@ -111,7 +119,7 @@ class _Decoding:
     __slots__ = ("_decoders", "_limit", "_ratio", "_raw", "_sizes")
 
     def __init__(self, codings: tuple[str, ...], limits: BodyLimits) -> None:
-        self._decoders = [_DECODERS[name]() for name in reversed(codings)]
+        self._decoders = [_decoders()[name]() for name in reversed(codings)]
         self._sizes = [0] * len(codings)
         self._limit = limits.decoded
         self._ratio = limits.ratio

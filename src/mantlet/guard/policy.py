@@ -91,6 +91,8 @@ class SchemaGuard(Watching, Policy):
         ImportError: a library is not installed; the message names the extra.
     """
 
+    position = 100
+
     def __init__(
         self,
         contracts: Contracts | None = None,

@@ -7,7 +7,7 @@ ended.
 
 import logging
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mantlet.core.response import Response
 from mantlet.exceptions import StoreOutage
@@ -21,8 +21,10 @@ from mantlet.ratelimit.stores.base import (
     StoreRequest,
     TokenRequest,
 )
-from mantlet.ratelimit.stores.memory import FallbackStore
-from mantlet.ratelimit.window_strategy import WindowDecision, WindowLimiter, WindowResult
+
+if TYPE_CHECKING:  # the windows are slow to import, and seldom needed
+    from mantlet.ratelimit.stores.memory import FallbackStore
+    from mantlet.ratelimit.window_strategy import WindowLimiter, WindowResult
 
 __all__ = ["LimitEngine", "LimitResult", "Reservation", "uncounted_decision"]
 
@@ -79,8 +81,8 @@ class LimitEngine:
     def __init__(
         self,
         store: Store,
-        windows: WindowLimiter | None,
-        fallback: tuple[FallbackStore, WindowLimiter] | None,
+        windows: "WindowLimiter | None",
+        fallback: "tuple[FallbackStore, WindowLimiter | None] | None",
     ) -> None:
         self.store = store
         self.bound_stores = (store.bind(False), store.bind(True))
@@ -123,7 +125,7 @@ class LimitEngine:
             peek = peek or not all(one.allowed for _, one in decided)
             results = await self._from_windows(self._windows, requests, is_async, peek)
             by_window = [
-                (hit, _window_decision(hit.limit.name, needed, result))
+                (hit, result.decision(hit.limit.name, needed))
                 for (hit, needed), result in zip(windowed, results, strict=True)
             ]
             if bucketed and not peek and not all(one.allowed for _, one in by_window):
@@ -173,8 +175,8 @@ class LimitEngine:
         return local, local.peek(requests) if peek else local.take(requests)
 
     async def _from_windows(
-        self, windows: WindowLimiter, requests: Sequence[TokenRequest], is_async: bool, peek: bool
-    ) -> Sequence[WindowResult]:
+        self, windows: "WindowLimiter", requests: Sequence[TokenRequest], is_async: bool, peek: bool
+    ) -> "Sequence[WindowResult]":
         try:
             results = (windows.peek if peek else windows.take)(requests, is_async)
             return results if isinstance(results, list) else await results
@@ -182,6 +184,7 @@ class LimitEngine:
             if self._fallback is None:
                 raise
         local, spare = self._fallback
+        assert spare is not None  # noqa: S101  # for the type checker: it comes with windows
         shares = [request._replace(cost=request.cost * local.workers) for request in requests]
         results = (spare.peek if peek else spare.take)(shares, is_async)
         return results if isinstance(results, list) else await results
@@ -283,17 +286,3 @@ def _decision(hit: Hit, left: int) -> Decision:
     if isinstance(needed, SlotRequest):
         return ConcurrencyDecision(limit.name, limit.quota, left, needed.is_report_only)
     return BucketDecision(limit.name, needed.quota, left, needed.cost, needed.is_report_only)
-
-
-def _window_decision(name: str, request: TokenRequest, result: WindowResult) -> Decision:
-    # A request within the limit is shown as if it had been counted, as with buckets.
-    is_final = result.is_counted or not result.is_within_limit
-    return WindowDecision(
-        name,
-        request.quota,
-        is_within_limit=result.is_within_limit,
-        remaining=result.remaining - (0 if is_final else request.cost),
-        wait=result.wait,
-        cost=request.cost,
-        is_report_only=request.is_report_only,
-    )

@@ -11,7 +11,6 @@ from mantlet.ratelimit.engine import LimitEngine
 from mantlet.ratelimit.rules import RuleTable
 from mantlet.ratelimit.stores.base import Store, redact_uri
 from mantlet.ratelimit.stores.memory import FallbackStore, MemoryStore
-from mantlet.ratelimit.window_strategy import WindowLimiter
 
 __all__ = ["OutageAction", "StoreOptions", "create_engine", "create_store"]
 
@@ -73,15 +72,17 @@ def create_engine(store: str | Store, table: RuleTable, options: StoreOptions) -
     elif (options.max_keys, options.clock, options.prefetch) != (None, None, None):
         raise TypeError("max_keys, clock and prefetch must be given to the Store itself")
     max_keys = options.max_keys or _MAX_KEYS
-    windows = None
+    windows = fallback_windows = None
     if table.has_windows:
+        from mantlet.ratelimit.window_strategy import WindowLimiter  # noqa: PLC0415  # slow
+
         uri = store if isinstance(store, str) else "memory://"
         windows = WindowLimiter(uri, max_keys=max_keys, timeout=options.timeout)
+        fallback_windows = WindowLimiter("memory://", max_keys=max_keys, timeout=options.timeout)
     if options.on_outage != "local":
         return LimitEngine(created, windows, None)
     workers = options.workers or _configured_workers()
     fallback = FallbackStore(workers, max_keys, options.clock or monotonic_ns)
-    fallback_windows = WindowLimiter("memory://", max_keys=max_keys, timeout=options.timeout)
     return LimitEngine(created, windows, (fallback, fallback_windows))
 
 

@@ -113,6 +113,8 @@ class RateLimiter(Policy):
         StoreError: the store can't be opened.
     """
 
+    position = 90
+
     def __init__(
         self,
         quota: QuotaOption | None = None,

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from math import gcd
 from typing import Literal
 
-from limits import parse_many
-
 from mantlet._internal.options import check_int, check_number
 from mantlet.ratelimit.keys.key import Key, KeyFunction, as_key
 
@@ -205,6 +203,8 @@ def _parse_rate(rate: str) -> tuple[int, int, int | None]:
     """Return the amount, the period in seconds, and the burst (None if it has none) of a rate."""
     if not isinstance(rate, str):
         raise TypeError(f'rate must be a string such as "100/minute", not {rate!r}')
+    from limits import parse_many  # noqa: PLC0415  # slow to import
+
     match = _BURST.fullmatch(rate)
     plain, burst = (rate, None) if match is None else (match[1], int(match[2]))
     try:

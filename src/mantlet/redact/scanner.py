@@ -9,8 +9,6 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
-from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
-
 from mantlet.redact.matches import NEED_MORE, Detector, MatchEnd, Matcher, MatchFound
 
 __all__ = ["LiteralSearch", "OnMatch", "Scanner", "StreamScan"]
@@ -21,6 +19,7 @@ OnMatch = Callable[[str, str | None, bytes, int], None]
 
 #: A match of a literal: its index, its start and its end.
 Hit = tuple[int, int, int]
+_Search = Callable[..., list[Hit]]
 
 #: A part of the data to mask: its start, its end, and whether it may be a complete JSON number.
 Span = tuple[int, int, bool]
@@ -56,6 +55,18 @@ class LiteralSearch:
         self._patterns = tuple(patterns)
         # The prefilter prefers patterns with a common prefix, so neighbors share an automaton.
         self._sorted = sorted(set(self._patterns))
+        # Stands in for the automatons until the first search needs them.
+        self._finders: tuple[_Search, ...] = (self._build,) if self._sorted else ()
+        self._find_all: _Search | None = None
+        self._starts = frozenset(pattern[:2] for pattern in self._sorted)
+        self._firsts = frozenset(pattern[:1] for pattern in self._sorted if len(pattern) > 1)
+        #: The length of the longest pattern.
+        self.longest = max(map(len, self._sorted), default=0)
+
+    def _build(self, data: bytes) -> list[Hit]:
+        """Build the automatons, and return the hits of the first one that has any."""
+        from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind  # noqa: PLC0415
+
         count = len(self._sorted)
         if count <= _SHARD_SIZE * _MAX_SHARDS:
             shards = [self._sorted[at : at + _SHARD_SIZE] for at in range(0, count, _SHARD_SIZE)]
@@ -63,12 +74,9 @@ class LiteralSearch:
         else:
             kind = Implementation.DFA
             automatons = [BytesAhoCorasick(self._sorted, MatchKind.LeftmostLongest, kind)]
-        self._finders = tuple(automaton.find_matches_as_indexes for automaton in automatons)
-        self._find_all: Callable[..., list[Hit]] | None = None
-        self._starts = frozenset(pattern[:2] for pattern in self._sorted)
-        self._firsts = frozenset(pattern[:1] for pattern in self._sorted if len(pattern) > 1)
-        #: The length of the longest pattern.
-        self.longest = max(map(len, self._sorted), default=0)
+        finders = tuple(automaton.find_matches_as_indexes for automaton in automatons)
+        self._finders = finders
+        return next((hits for find in finders if (hits := find(data))), [])
 
     def __len__(self) -> int:
         return len(self._patterns)
@@ -86,6 +94,8 @@ class LiteralSearch:
             return []
         find_all = self._find_all
         if find_all is None:  # built on first use, since nearly all responses are clean
+            from ahocorasick_rs import BytesAhoCorasick, MatchKind  # noqa: PLC0415
+
             find_all = self._find_all = BytesAhoCorasick(
                 self._patterns, MatchKind.Standard
             ).find_matches_as_indexes

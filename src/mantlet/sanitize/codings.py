@@ -7,13 +7,14 @@ is flushed, so that nothing waits for the next one.
 
 import zlib
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib import import_module
 from typing import Any, Final
 
 from mantlet.exceptions import MantletError
 from mantlet.http.content_encoding import PIECE, DecodeError, Decoder, decoders
 
-__all__ = ["CODINGS", "Recoded", "Undecodable", "codings"]
+__all__ = ["Recoded", "Undecodable", "codings"]
 
 #: How often a body may be larger decoded than encoded, once it is larger than `_UNSUSPICIOUS`.
 _RATIO: Final = 250
@@ -81,6 +82,7 @@ _ENCODERS: Final[dict[str, Callable[[], Stage]]] = {
 }
 
 
+@cache
 def codings() -> dict[str, _Coding]:
     """Return the codings that can be looked into here, by their names (RFC 9110, 16.6.1)."""
     return {
@@ -90,15 +92,11 @@ def codings() -> dict[str, _Coding]:
     }
 
 
-#: Looked for once.
-CODINGS: Final = codings()
-
-
 class Recoded:
     """Puts a stage inside of a body's coding: a filter of the encoded body.
 
     Args:
-        coding: a key of `CODINGS`.
+        coding: a key of `codings()`.
         inner: the stage, which is given the decoded body.
         limit: the most bytes that the decoded body may have.
 
@@ -117,7 +115,7 @@ class Recoded:
     )
 
     def __init__(self, coding: str, inner: Stage, limit: int) -> None:
-        self._coding = CODINGS[coding]
+        self._coding = codings()[coding]
         self._inner = inner
         self._limit = limit
         self._decoder = self._coding.decoder()

@@ -13,7 +13,7 @@ class Encoded:
     """Looks into an encoded body: a filter of it.
 
     Args:
-        coding: a key of `CODINGS`.
+        coding: a key of `codings()`.
         inner: the filter of the decoded body.
         limit: the most bytes that the decoded body may have.
         unreadable: is told that the body can't be decoded.

@@ -12,7 +12,6 @@ A charset that Python does not know is read as UTF-8. Bytes that mean nothing in
 
 import codecs
 from collections.abc import Callable, Mapping
-from email.message import Message
 from typing import Final
 
 from mantlet.core.request import Request
@@ -63,6 +62,8 @@ class HtmlRoutes:
 
 def charset_of(content_type: str | None) -> str:
     """Return the charset that a ``Content-Type`` states, or an empty text."""
+    from email.message import Message  # noqa: PLC0415  # slow to import
+
     message = Message()
     message["Content-Type"] = content_type or "text/html"
     return message.get_content_charset("")

@@ -15,7 +15,7 @@ from mantlet.http.html import HtmlPolicy
 from mantlet.redact.registry import SecretValues, registry_of
 from mantlet.redact.scanner import Scanner
 from mantlet.sanitize.body import Answer, Body, Kind, Stage, kind_of
-from mantlet.sanitize.codings import CODINGS
+from mantlet.sanitize.codings import codings
 from mantlet.sanitize.encoded import Encoded
 from mantlet.sanitize.escape import escape_json
 from mantlet.sanitize.findings import Finding, Findings, Listener
@@ -80,6 +80,9 @@ class OutputSanitizer(Policy):
         ValueError: an option that can't be; the message says which.
         TypeError: an option of another type than those above.
     """
+
+    position = 10
+    position_reason = "the responses of {} are sent without being sanitized"
 
     def __init__(
         self,
@@ -259,7 +262,7 @@ class OutputSanitizer(Policy):
         coding = answer.coding
         if not coding or coding == "identity":
             return None
-        if coding in CODINGS:
+        if coding in codings():
             return coding
         self._report(answer.request, "unknown-encoding", "header content-encoding")
         if blocks:

@@ -1,21 +1,23 @@
-"""The WSGI face: `wrap()`, `Stack`, and each policy as a middleware."""
+"""The WSGI adapter: `wrap()` and `Stack`."""
 
-from mantlet.wsgi.middleware import (
-    ErrorEnvelopeMiddleware,
-    OutputSanitizerMiddleware,
-    RateLimiterMiddleware,
-    SchemaGuardMiddleware,
-    SecretLoaderMiddleware,
-    wrap,
-)
+from wsgiref.types import WSGIApplication
+
+from mantlet.core.policy import Policy
+from mantlet.defaults import make_stack
 from mantlet.wsgi.stack import Stack
 
-__all__ = [
-    "ErrorEnvelopeMiddleware",
-    "OutputSanitizerMiddleware",
-    "RateLimiterMiddleware",
-    "SchemaGuardMiddleware",
-    "SecretLoaderMiddleware",
-    "Stack",
-    "wrap",
-]
+__all__ = ["Stack", "wrap"]
+
+
+def wrap(app: WSGIApplication, *policies: Policy, baseline: bool = True) -> Stack:
+    """Wrap a WSGI app in policies, as `mantlet.wrap()` does, without looking at its signature.
+
+    Args:
+        app: the app.
+        policies: the policies to put around it, the outermost first.
+        baseline: whether to add an `OutputSanitizer` and an `ErrorEnvelope`, where none is passed.
+
+    Raises:
+        TypeError: one of the policies is not a `Policy`.
+    """
+    return make_stack(Stack, app, policies, baseline=baseline)

@@ -6,6 +6,7 @@ from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication
 
 from mantlet._internal.coroutines import run_sync
+from mantlet.core.order import check_order
 from mantlet.core.policy import Policy
 from mantlet.core.stack import BaseStack
 from mantlet.integrations import observe_exceptions
@@ -20,14 +21,18 @@ class Stack(BaseStack[WSGIApplication]):
 
     Args:
         app: the app. Another stack fuses with this one.
-        policies: the policies around it.
+        policies: the policies around it, the outermost first.
 
     Raises:
         TypeError: a policy is not a `Policy`.
     """
 
+    #: The policies that `wrap()` added as the baseline.
+    _baseline: tuple[Policy, ...] = ()
+
     def __init__(self, app: WSGIApplication, policies: Sequence[Policy] = ()) -> None:
         super().__init__(app, policies)
+        check_order(self.policies)
         if self._response_hooks[-1].has_error_hooks:
             observe_exceptions(self.app)
         self._started = not self._startup_hooks

@@ -72,7 +72,7 @@ def test_a_guard_of_a_fastapi_app_stands_in_front_of_it() -> None:
     """Routes of routers and the rest of a path included; what is not in its document is closed."""
     app = fastapi_app()
     guard = SchemaGuard.from_app(app)
-    stack = mantlet.asgi.wrap(app, guard)
+    stack = mantlet.asgi.wrap(app, guard, baseline=False)
     assert asked(stack, "GET", "/files/a/b/c.txt").json() == "a/b/c.txt"
     assert asked(stack, "GET", "/items/5?limit=2").json() == [5, 2]
     assert (
@@ -100,7 +100,7 @@ def test_a_guard_of_a_litestar_app_stands_in_front_of_it() -> None:
     """As it does for FastAPI."""
     app = litestar.Litestar([litestar_file, litestar_add])
     guard = SchemaGuard.from_app(app)
-    stack = mantlet.asgi.wrap(app, guard)
+    stack = mantlet.asgi.wrap(app, guard, baseline=False)
     assert asked(stack, "GET", "/files/a/b.txt").status == 200
     answer = asked(stack, "POST", "/items", body=b'{"name": "a"}', headers=JSON)
     assert answer.json() == {"name": "a", "price": 1.0}

@@ -102,7 +102,7 @@ class Reader:
         if body and self.face.name == "asgi":  # without it Django reads no parts
             headers = [*headers, ("Content-Length", str(len(body)))]
         answer = self.face.drive(
-            wrap(self.app, *policies) if policies else self.app,
+            wrap(self.app, *policies, baseline=False) if policies else self.app,
             method,
             "/",
             headers=[("Host", "localhost"), *headers],

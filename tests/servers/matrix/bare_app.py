@@ -85,5 +85,5 @@ def _failing(app: WSGIApplication) -> WSGIApplication:
     return failing
 
 
-wsgi = mantlet.wrap(_failing(_wsgi), ErrorEnvelope())
-asgi = mantlet.wrap(faults.AsgiMiddleware(_asgi), ErrorEnvelope())
+wsgi = mantlet.wrap(_failing(_wsgi), ErrorEnvelope(), baseline=False)
+asgi = mantlet.wrap(faults.AsgiMiddleware(_asgi), ErrorEnvelope(), baseline=False)

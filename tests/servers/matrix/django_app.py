@@ -95,5 +95,5 @@ settings.configure(
     ALLOWED_HOSTS=["127.0.0.1"],
     MIDDLEWARE=[f"{__name__}.FailingMiddleware"],
 )
-wsgi = mantlet.wrap(get_wsgi_application(), ErrorEnvelope())
-asgi = mantlet.wrap(get_asgi_application(), ErrorEnvelope())
+wsgi = mantlet.wrap(get_wsgi_application(), ErrorEnvelope(), baseline=False)
+asgi = mantlet.wrap(get_asgi_application(), ErrorEnvelope(), baseline=False)

@@ -131,5 +131,5 @@ falcon_asgi = falcon.asgi.App(middleware=[FailingMiddleware()])
 route(falcon_wsgi, Resource())
 route(falcon_asgi, AsyncResource())
 
-wsgi = mantlet.wrap(falcon_wsgi, ErrorEnvelope())
-asgi = mantlet.wrap(falcon_asgi, ErrorEnvelope())
+wsgi = mantlet.wrap(falcon_wsgi, ErrorEnvelope(), baseline=False)
+asgi = mantlet.wrap(falcon_asgi, ErrorEnvelope(), baseline=False)

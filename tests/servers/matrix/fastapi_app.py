@@ -79,4 +79,4 @@ async def make_order(order: Order) -> str:
     return f"{order.quantity} ordered"
 
 
-app = mantlet.wrap(fastapi, ErrorEnvelope())
+app = mantlet.wrap(fastapi, ErrorEnvelope(), baseline=False)

@@ -76,4 +76,4 @@ litestar = Litestar(
     logging_config=None,
     openapi_config=None,
 )
-app = mantlet.wrap(litestar, ErrorEnvelope())
+app = mantlet.wrap(litestar, ErrorEnvelope(), baseline=False)

@@ -79,5 +79,5 @@ ROUTES = [
 plain = Starlette(routes=ROUTES, middleware=[Middleware(faults.AsgiMiddleware)])
 based = Starlette(routes=ROUTES, middleware=[Middleware(BaseMiddleware)])
 
-app = mantlet.wrap(plain, ErrorEnvelope())
-behind_base = mantlet.wrap(based, ErrorEnvelope())
+app = mantlet.wrap(plain, ErrorEnvelope(), baseline=False)
+behind_base = mantlet.wrap(based, ErrorEnvelope(), baseline=False)

@@ -28,11 +28,12 @@ thousands of elements within each other, is returned as text.
 import json
 import re
 from functools import cache
-from typing import Final
-
-from markupsafe import Markup, escape
+from typing import TYPE_CHECKING, Any, Final
 
 from mantlet.http.html.policy import HtmlPolicy, words
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 __all__ = ["HtmlPolicy", "clean", "escape", "html_policy", "json_script"]
 
@@ -91,7 +92,18 @@ def _preset(name: str) -> HtmlPolicy:
     return HtmlPolicy(tags=_INLINE | _BLOCKS, attributes=_UGC_ATTRIBUTES)
 
 
-def clean(fragment: str, preset: str | HtmlPolicy = "ugc") -> Markup:
+def escape(value: Any) -> "Markup":
+    """Return text as HTML that shows it; what is markup already, such as `Markup`, stays.
+
+    Args:
+        value: the text, or an object that ``str()`` or its ``__html__()`` makes text of.
+    """
+    from markupsafe import escape as made  # noqa: PLC0415  # not needed by the sanitizer
+
+    return made(value)
+
+
+def clean(fragment: str, preset: str | HtmlPolicy = "ugc") -> "Markup":
     """Return a fragment of HTML without what could do harm.
 
     Args:
@@ -111,7 +123,7 @@ def clean(fragment: str, preset: str | HtmlPolicy = "ugc") -> Markup:
     return html_policy(preset).clean(fragment)
 
 
-def json_script(value: object, id: str | None = None) -> Markup:
+def json_script(value: object, id: str | None = None) -> "Markup":
     """Return data for a page's scripts, as JSON in an element that is not run.
 
     A script reads it by ``JSON.parse(document.getElementById(id).textContent)``. Nothing in the
@@ -125,6 +137,8 @@ def json_script(value: object, id: str | None = None) -> Markup:
         TypeError: the value, or a part of it, has no form in JSON.
         ValueError: it is not finite or refers to itself; or the id is empty or has a blank in it.
     """
+    from markupsafe import Markup  # noqa: PLC0415  # not needed by the sanitizer
+
     attribute = ""
     if id is not None:
         if not isinstance(id, str):

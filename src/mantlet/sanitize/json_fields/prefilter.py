@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from typing import Final, NamedTuple
 
-from ahocorasick_rs import BytesAhoCorasick, MatchKind
-
 __all__ = [
     "MAX_PATTERN_LENGTH",
     "Prefilter",
@@ -150,6 +148,8 @@ class Prefilter:
     __slots__ = ("_bounds", "_find", "_find_all")
 
     def __init__(self, literals: Iterable[SearchLiteral]) -> None:
+        from ahocorasick_rs import BytesAhoCorasick, MatchKind  # noqa: PLC0415  # for masks alone
+
         bounds: dict[bytes, list[SearchLiteral]] = {}
         for literal in dict.fromkeys(literals):
             bounds.setdefault(literal.text, []).append(literal)

@@ -1,0 +1,64 @@
+"""The order of policies in a stack: where a policy belongs, and orders that cannot work."""
+
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from mantlet.core.policy import Policy
+
+__all__ = ["check_order", "insert_in_order"]
+
+_PACKAGE: Final = str(Path(__file__).parents[1])
+
+
+def check_order(policies: Sequence[Policy]) -> None:
+    """Warn about policies that cannot do their work where they are.
+
+    A policy is compared with those outside it by `Policy.position`; it is misplaced where one of
+    them belongs inside it and it has a `Policy.position_reason`.
+
+    Args:
+        policies: the policies of a stack, the outermost first.
+    """
+    for index, inner in enumerate(policies):
+        if inner.position is None or not inner.position_reason:
+            continue
+        for outer in reversed(policies[:index]):
+            if outer.position is not None and outer.position > inner.position:
+                inside, outside = type(inner).__name__, type(outer).__name__
+                warnings.warn(
+                    f"{inside} is inside {outside}, so {inner.position_reason.format(outside)}; "
+                    f"pass {inside} before {outside}",
+                    UserWarning,
+                    stacklevel=_caller(),
+                )
+                break
+
+
+def insert_in_order(policies: list[Policy], policy: Policy) -> None:
+    """Insert a policy outside all that belong inside it, and inside those that belong outside.
+
+    Where both cannot be, it is outside.
+    """
+    place = 0
+    for index, other in enumerate(policies):
+        # A stack refuses anything but policies, later.
+        position = getattr(other, "position", None)
+        if position is None or policy.position is None:
+            continue
+        if position > policy.position:
+            break
+        place = index + 1
+    policies.insert(place, policy)
+
+
+def _caller() -> int:
+    """Return the ``stacklevel`` of the first frame outside of Mantlet, seen from the caller."""
+    frame = sys._getframe(1)
+    level = 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+        level += 1
+    return level
