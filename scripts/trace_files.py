@@ -134,7 +134,7 @@ def serve_wsgi(case: Case) -> list[str]:
         start_response(f"{case.status} Status", [("Content-Type", "application/json")])
         return [ANSWER]
 
-    stack = mantlet.wsgi.Stack(app, case.policy)
+    stack = mantlet.wsgi.Stack(app, [case.policy])
     for _ in range(2):  # the first one warms up
         body = b"" if case.body is None else json.dumps(case.body).encode()
         environ = {
@@ -179,7 +179,7 @@ async def serve_asgi(case: Case) -> list[str]:
         await send({"type": "http.response.start", "status": case.status, "headers": headers})
         await send({"type": "http.response.body", "body": ANSWER})
 
-    stack = mantlet.asgi.Stack(app, case.policy)
+    stack = mantlet.asgi.Stack(app, [case.policy])
     for _ in range(2):
         body = b"" if case.body is None else json.dumps(case.body).encode()
         headers = [(b"host", b"localhost"), (b"x-tenant", b"acme"), (b"cookie", b"theme=dark")]

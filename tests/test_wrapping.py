@@ -461,6 +461,7 @@ def test_a_flask_app_stays_a_flask_app_when_its_wsgi_app_is_wrapped() -> None:
     app.get("/")(lambda: "hello")
     app.wsgi_app = mantlet.wrap(app.wsgi_app)  # type: ignore[method-assign]  # Flask's own way
     answer = app.test_client().get("/")
+    answer.close()
     assert answer.text == "hello"
     assert "X-Request-ID" in answer.headers
 

@@ -607,7 +607,7 @@ def test_a_disk_that_is_full_fails_closed(face: Face, monkeypatch: pytest.Monkey
         def write(self, data: Any) -> int:
             raise OSError("no space left")
 
-    monkeypatch.setattr("mantlet._internal.body_buffer.TemporaryFile", Full)
+    monkeypatch.setattr("tempfile.TemporaryFile", Full)
     app = App()
     answer = upload(face, app.behind(face, Reads(1000, memory=10)), cut(b"x" * 100, 20))
     assert isinstance(answer.error, OSError)
@@ -628,7 +628,6 @@ def test_no_file_is_made_where_memory_is_enough(monkeypatch: pytest.MonkeyPatch)
     """Most bodies never see a disk."""
     made: list[object] = []
     monkeypatch.setattr(tempfile, "TemporaryFile", made.append)
-    monkeypatch.setattr("mantlet._internal.body_buffer.TemporaryFile", made.append)
     for face in FACES:
         app = App()
         upload(face, app.behind(face, Reads(100, memory=100)), cut(b"x" * 100, 20))

@@ -89,7 +89,7 @@ def test_a_dear_request_is_told_when_it_can_be_paid(face: Face) -> None:
 
 
 @both_faces
-@pytest.mark.filterwarnings("ignore:a cost of 11 is refused for ever")
+@pytest.mark.filterwarnings("ignore:a cost of 11 is always refused")
 @pytest.mark.parametrize("told", [False, True], ids=["number", "function"])
 def test_a_cost_above_the_burst_is_refused_without_a_time_to_come_back(
     face: Face, told: bool
@@ -111,7 +111,7 @@ def test_a_cost_above_the_burst_is_refused_without_a_time_to_come_back(
 def test_a_cost_that_can_never_be_paid_is_warned_of(quota: str, own: bool) -> None:
     """Where it can be seen beforehand: hardly anybody means that."""
     made: Any = RateLimiter if own else partial(Rule, "* /")
-    with pytest.warns(UserWarning, match="a cost of 11 is refused for ever.*10"):
+    with pytest.warns(UserWarning, match="a cost of 11 is always refused.*10"):
         made(quota, cost=11)
 
 

@@ -204,13 +204,13 @@ def test_memory_needs_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
         (
             {"prefetch": 1.5, "store": "redis://h"},
             TypeError,
-            "prefetch must be a whole number",
+            "prefetch must be a whole number of tokens",
         ),
-        ({"prefetch": 5}, TypeError, "prefetch applies to stores on"),
+        ({"prefetch": 5}, TypeError, "prefetch applies to stores on the network"),
         (
             {"prefetch": 5, "store": "lmdb:///tmp/x"},
             TypeError,
-            "prefetch applies to stores on",
+            "prefetch applies to stores on the network",
         ),
         ({"clock": lambda: 0, "store": "redis://h"}, TypeError, "a server has its own"),
         ({"clock": 5}, TypeError, "clock must be a function that returns nanoseconds, not 5"),

@@ -279,7 +279,7 @@ def test_a_burst_that_is_no_whole_number_is_a_type_error(burst: Any) -> None:
 
 def test_a_burst_beside_a_quota_is_a_type_error_that_says_where_it_belongs() -> None:
     """Neither of the two is silently preferred."""
-    with pytest.raises(TypeError, match="burst belongs into the Quota"):
+    with pytest.raises(TypeError, match="burst needs a single rate"):
         RateLimiter(Quota("100/minute"), burst=5)
 
 

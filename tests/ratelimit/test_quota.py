@@ -75,7 +75,7 @@ def test_a_rate_may_say_its_burst(rate: str, amount: int, period: int, burst: in
 
 def test_a_burst_is_said_once_only() -> None:
     """Two of them could differ, so neither is silently preferred."""
-    with pytest.raises(ValueError, match="burst is in the rate already"):
+    with pytest.raises(ValueError, match="the rate has a burst already"):
         Quota("5/second burst 20", burst=20)
 
 
@@ -98,7 +98,7 @@ def test_a_burst_is_said_once_only() -> None:
 )
 def test_a_burst_that_cannot_be_read_is_refused_with_its_value_and_an_example(rate: str) -> None:
     """The message shows what was given, and what would be right."""
-    with pytest.raises(ValueError, match="rate must read like") as refused:
+    with pytest.raises(ValueError, match="rate must look like") as refused:
         Quota(rate)
     assert "burst 20" in str(refused.value)
 
@@ -162,7 +162,7 @@ def test_a_window_that_is_none_is_refused_with_what_would_be_right(window: Any) 
 )
 def test_a_window_has_no_burst(rate: str, options: dict[str, Any]) -> None:
     """A burst that would be ignored is refused."""
-    with pytest.raises(ValueError, match="burst is a token bucket's; a window has none"):
+    with pytest.raises(ValueError, match="burst needs a token bucket, not a window"):
         Quota(rate, window="fixed", **options)
 
 
@@ -233,7 +233,7 @@ def test_numbers_that_no_header_field_can_say_are_refused(
     option: str, rate: str, burst: int | None
 ) -> None:
     """An integer of RFC 9651, 3.3.1 has at most 15 digits."""
-    with pytest.raises(ValueError, match=f"{option} must not have a number above"):
+    with pytest.raises(ValueError, match=f"{option} must not contain a number above"):
         Quota(rate, burst=burst)
     assert Quota(f"1/second burst {10**15 - 1}").burst == 10**15 - 1
 
@@ -341,14 +341,14 @@ def test_a_single_quota_keeps_the_default_name() -> None:
 )
 def test_several_of_which_one_cannot_be_read_are_refused(text: str) -> None:
     """None is silently left out."""
-    with pytest.raises(ValueError, match="rate must read like"):
+    with pytest.raises(ValueError, match="rate must look like"):
         parse_quotas(text)
 
 
 @pytest.mark.parametrize("text", ["100/minute;100/minute", "5/s, 100/minute ,5/s"])
 def test_a_rate_that_comes_twice_is_refused(text: str) -> None:
     """It can only be a slip, and both would have one name."""
-    with pytest.raises(ValueError, match="a rate comes twice") as refused:
+    with pytest.raises(ValueError, match="a rate occurs twice") as refused:
         parse_quotas(text)
     assert repr(text) in str(refused.value)
 

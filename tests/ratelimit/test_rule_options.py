@@ -168,11 +168,11 @@ def test_a_pattern_that_is_no_text_is_a_type_error(pattern: Any) -> None:
 @pytest.mark.parametrize(
     ("options", "error", "said"),
     [
-        ({}, TypeError, "limits nothing: it needs a quota"),
+        ({}, TypeError, "has no effect: give it a quota"),
         ({"quota": "often"}, ValueError, "'often'"),
         ({"quota": 5}, TypeError, "100/minute"),
         ({"quota": [5]}, TypeError, "not 5"),
-        ({"quota": "5/minute; 5/minute"}, ValueError, "comes twice"),
+        ({"quota": "5/minute; 5/minute"}, ValueError, "occurs twice"),
         ({"quota": "5/minute", "per": "connection"}, ValueError, "'connection'"),
         ({"quota": "5/minute", "per": "message", "over": "ban"}, ValueError, "'ban'"),
         ({"quota": "5/minute", "per": "message", "close_code": 1006}, ValueError, "1006"),
@@ -211,7 +211,7 @@ def test_what_is_no_rule_is_a_type_error_that_shows_one(rule: Any) -> None:
 
 def test_rules_for_the_same_paths_name_parameters_alike() -> None:
     """Else the key of one of them would find no parameter of its name."""
-    with pytest.raises(ValueError, match="must name parameters alike") as refused:
+    with pytest.raises(ValueError, match="must use the same parameter names") as refused:
         RateLimiter(rules=[Rule("GET /a/{x}", "5/minute"), Rule("GET /a/{y}", "9/hour")])
     assert "{x}" in str(refused.value)
     assert "{y}" in str(refused.value)

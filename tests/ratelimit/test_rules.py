@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mantlet import Quota, RateLimiter, Rule, keys
+from mantlet import Concurrency, Quota, RateLimiter, Rule, keys
 from tests.drive import Face, both_faces, hello
 from tests.ratelimit.structured import limits_of
 
@@ -188,6 +188,22 @@ def test_path_parameters_make_buckets_where_the_key_says_so(face: Face) -> None:
     asked = [("/users/1", "192.0.2.1"), ("/users/2", "192.0.2.1"), ("/users/1", "192.0.2.2")]
     assert [face.drive(app, path=path, client=client).status for path, client in asked] == [200] * 3
     assert face.drive(app, path="/users/1").status == 429
+
+
+@both_faces
+@pytest.mark.parametrize("by", ["key", "joined key", "concurrency key"])
+def test_a_limiter_does_not_see_the_path_parameters_of_another(face: Face, by: str) -> None:
+    """Without a rule that names the parameter, its key is None."""
+    key = keys.path_parameter("id")
+    inner = {
+        "key": RateLimiter("1/hour", key=key, clock=lambda: 0),
+        "joined key": RateLimiter("1/hour", key=key & keys.constant(), clock=lambda: 0),
+        "concurrency key": RateLimiter("9/hour", concurrency=Concurrency(1, key=key)),
+    }[by]
+    app = face.wrap(hello, limiter(Rule("GET /users/{id}", "9/hour")), inner)
+    answers = [face.drive(app, path="/users/1") for _ in range(3)]
+    assert [answer.status for answer in answers] == [200] * 3
+    assert "concurrency" not in str(answers[0].headers)
 
 
 @both_faces

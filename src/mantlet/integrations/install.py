@@ -70,4 +70,4 @@ class _StackBuilder:
     def __call__(self) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # install() has given them
-            return type(self.stack)(self._build(), *self.stack.policies)
+            return type(self.stack)(self._build(), self.stack.policies)

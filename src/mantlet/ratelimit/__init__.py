@@ -1,10 +1,9 @@
 """Rate limits: a token bucket for each client."""
 
 from mantlet.ratelimit import keys
-from mantlet.ratelimit.concurrency import Concurrency
 from mantlet.ratelimit.decision import Decision
 from mantlet.ratelimit.policy import RateLimiter
-from mantlet.ratelimit.quota import Quota
+from mantlet.ratelimit.quota import Concurrency, Quota
 from mantlet.ratelimit.rules import Rule, on_status
 
 __all__ = ["Concurrency", "Decision", "Quota", "RateLimiter", "Rule", "keys", "on_status"]

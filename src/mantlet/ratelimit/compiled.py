@@ -1,4 +1,9 @@
-"""The limiter's options made ready: what a request of each kind has to ask of the store."""
+"""The limiter's options, compiled: the hits that a request makes on the store.
+
+A `CompiledRule` holds the quotas of the limiter or of one rule. `RequestLimits` holds all compiled
+rules and concurrency limits that apply to the requests of one kind. A `Hit` is one limit of one
+request, with the tokens or the slot that it needs from the store.
+"""
 
 from collections.abc import Awaitable, Iterable, Sequence
 from hashlib import blake2b
@@ -8,26 +13,34 @@ from urllib.parse import quote
 
 from mantlet.core.policy import Close
 from mantlet.core.request import Request
-from mantlet.ratelimit.concurrency import Concurrency
 from mantlet.ratelimit.keys.key import KeyFunction, as_key
-from mantlet.ratelimit.quota import Quota
-from mantlet.ratelimit.rules import Cost, CountIf, QuotaFunction, static_quotas
-from mantlet.ratelimit.stores.base import SlotRequest, TokenRequest
+from mantlet.ratelimit.options import Cost, CountIf, QuotaFunction, read_static_quotas
+from mantlet.ratelimit.quota import Concurrency, Quota
+from mantlet.ratelimit.stores.base import SlotRequest, StoreRequest, TokenRequest
 
-__all__ = ["Ask", "Bound", "Charge", "Limit", "Plan", "only_tried"]
+__all__ = [
+    "CompiledRule",
+    "ConcurrencyLimit",
+    "Hit",
+    "QuotaLimit",
+    "RequestLimits",
+    "are_report_only",
+]
 
-#: How many different answers of a quota function are kept at the ready.
-_KNOWN_QUOTAS = 1024
+#: How many different results of a quota function are kept compiled.
+_CACHED_QUOTAS = 1024
 _PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 
 
-class Limit(NamedTuple):
+class QuotaLimit(NamedTuple):
     """One quota of the limiter or of a rule.
 
     Attributes:
-        prefix: what the keys of its buckets begin with, up to the colon. It tells every limit from
-            every other, and from the same one with other numbers, in whatever store they meet.
-        item: the quota's name as a String of a header field.
+        name: its name in headers and problems.
+        quota: the quota.
+        prefix: the beginning of the keys of its buckets, up to the colon. It is unique to the
+            limit and its numbers, whatever else is kept in the same store.
+        item: the name as a String of a structured header.
         policy: its item in ``RateLimit-Policy``.
     """
 
@@ -38,8 +51,18 @@ class Limit(NamedTuple):
     policy: str
 
 
-class Bound(NamedTuple):
-    """A bound on what is in flight, likewise."""
+class ConcurrencyLimit(NamedTuple):
+    """One concurrency limit of the limiter or of a rule.
+
+    Attributes:
+        name: its name in headers and problems.
+        quota: the limit as configured.
+        prefix: the beginning of the keys of its slots, as in `QuotaLimit`.
+        item: the name as a String of a structured header.
+        policy: its item in ``RateLimit-Policy``.
+        key: returns the key whose requests are counted.
+        is_report_only: whether it never refuses.
+    """
 
     name: str
     quota: Concurrency
@@ -47,19 +70,21 @@ class Bound(NamedTuple):
     item: str
     policy: str
     key: KeyFunction
-    shadow: bool
+    is_report_only: bool
 
     @classmethod
-    def of(cls, concurrency: Concurrency, *, scope: str, key: KeyFunction, shadow: bool) -> "Bound":
-        """Return a bound made ready.
+    def compile(
+        cls, concurrency: Concurrency, *, scope: str, key: KeyFunction, is_report_only: bool
+    ) -> "ConcurrencyLimit":
+        """Compile a concurrency limit.
 
         Args:
-            concurrency: the bound.
-            scope: what tells it from every other of the same store.
-            key: whose requests they are, if the bound does not say so.
-            shadow: whether it is only tried out, whatever it says.
+            concurrency: the limit as configured.
+            scope: tells it from every other limit in the same store.
+            key: used if the limit has no key of its own.
+            is_report_only: whether it never refuses, whatever its own mode.
         """
-        item = quoted(concurrency.name)
+        item = _quoted(concurrency.name)
         return cls(
             concurrency.name,
             concurrency,
@@ -67,11 +92,11 @@ class Bound(NamedTuple):
             item,
             f'{item};q={concurrency.limit};qu="concurrent-requests"',
             as_key(concurrency.key or key).function,
-            concurrency.mode == "report" or shadow,
+            concurrency.mode == "report" or is_report_only,
         )
 
-    async def asks(self, request: Request) -> "Sequence[Ask]":
-        """Return the place that a request asks for; nothing where its key is None."""
+    async def hits(self, request: Request) -> "Sequence[Hit]":
+        """Return the hit of a request; empty if its key is None."""
         concurrency = self.quota
         key = self.key(request)
         if isinstance(key, Awaitable):
@@ -79,41 +104,50 @@ class Bound(NamedTuple):
         if key is None:
             return ()
         lease = int(concurrency.lease * 1_000_000_000)
-        place, holder = self.prefix + key, urandom(8).hex()
-        return (Ask(self, SlotRequest(place, concurrency.limit, lease, holder, self.shadow)),)
+        slot, holder = self.prefix + key, urandom(8).hex()
+        return (
+            Hit(self, SlotRequest(slot, concurrency.limit, lease, holder, self.is_report_only)),
+        )
 
 
-class Ask(NamedTuple):
-    """What one request asks for under one limit."""
+class Hit(NamedTuple):
+    """One limit of one request.
 
-    limit: Limit | Bound
-    claim: TokenRequest | SlotRequest
+    Attributes:
+        limit: the limit.
+        store_request: the tokens or the slot that the request needs.
+        count_if: as in `Rule`.
+        close: as in `CompiledRule`.
+    """
+
+    limit: QuotaLimit | ConcurrencyLimit
+    store_request: StoreRequest
     count_if: CountIf | None = None
     close: Close | None = None
 
 
-def only_tried(asks: Sequence[Ask]) -> bool:
-    """Return whether nothing that is asked for may be refused."""
-    return all(ask.claim.is_report_only for ask in asks)
+def are_report_only(hits: Sequence[Hit]) -> bool:
+    """Return whether none of the hits can lead to a refusal."""
+    return all(hit.store_request.is_report_only for hit in hits)
 
 
-class Charge:
-    """What requests have to pay: the limiter's own quotas, or those of one rule.
+class CompiledRule:
+    """The quotas of the limiter or of one rule, with their key and cost.
 
     Args:
-        scope: what tells this charge from every other of the same store.
-        name: what quotas without a name of their own are called.
-        quotas: or the function that tells them.
-        key: whose buckets.
+        scope: tells it from every other compiled rule in the same store.
+        name: the name of quotas without a name of their own.
+        quotas: the quotas, or the function that returns them.
+        key: names the buckets.
         cost: in tokens.
         count_if: as in `Rule`.
-        shadow: as in `Rule`.
-        close: as in `Rule`; None to drop messages.
+        is_report_only: whether it never refuses.
+        close: how a message over the quota closes the connection; None to drop the message.
 
     Attributes:
-        limits: its quotas made ready; None where a function tells them.
-        windowed: whether one of them is counted in windows.
-        bucketed: whether one of them is counted in a bucket.
+        limits: the compiled quotas; None if a function returns them.
+        has_windows: whether one of the quotas is counted in windows.
+        has_buckets: whether one of the quotas has a token bucket.
     """
 
     def __init__(
@@ -125,68 +159,64 @@ class Charge:
         key: KeyFunction,
         cost: Cost = 1,
         count_if: CountIf | None = None,
-        shadow: bool = False,
+        is_report_only: bool = False,
         close: Close | None = None,
     ) -> None:
         self.name = quote(name, safe=_PRINTABLE)
         self.key = as_key(key).function
         self.cost = cost
         self.count_if = count_if
-        self.shadow = shadow
+        self.is_report_only = is_report_only
         self.close = close
         self._scope = scope
         self._quotas = quotas
-        self._known: dict[tuple[Quota, ...], tuple[Limit, ...]] = {}
-        self.limits = None if callable(quotas) else self._ready(quotas)
-        self.windowed = not callable(quotas) and any(quota.window for quota in quotas)
-        self.bucketed = callable(quotas) or not all(quota.window for quota in quotas)
+        self._cache: dict[tuple[Quota, ...], tuple[QuotaLimit, ...]] = {}
+        self.limits = None if callable(quotas) else self._compile(quotas)
+        self.has_windows = not callable(quotas) and any(quota.window for quota in quotas)
+        self.has_buckets = callable(quotas) or not all(quota.window for quota in quotas)
 
-    def _ready(self, quotas: tuple[Quota, ...]) -> tuple[Limit, ...]:
-        found = self._known.get(quotas)
+    def _compile(self, quotas: tuple[Quota, ...]) -> tuple[QuotaLimit, ...]:
+        found = self._cache.get(quotas)
         if found is None:
-            names = _distinct(self.name, quotas)
-            found = tuple(map(self._limit, names, quotas))
+            names = _distinct_names(self.name, quotas)
+            found = tuple(map(self._compile_one, names, quotas))
             if self.count_if is not None and any(quota.window for quota in quotas):
                 raise TypeError(f"{self.name}: count_if needs a token bucket, not a window")
-            if len(self._known) < _KNOWN_QUOTAS:
-                self._known[quotas] = found
+            if len(self._cache) < _CACHED_QUOTAS:
+                self._cache[quotas] = found
         return found
 
-    def _limit(self, name: str, quota: Quota) -> Limit:
-        item = quoted(name)
+    def _compile_one(self, name: str, quota: Quota) -> QuotaLimit:
+        item = _quoted(name)
         numbers = (quota.amount, quota.period, quota.burst, quota.window)
         prefix = _prefix(*self._scope, name, *map(str, numbers))
-        return Limit(name, quota, prefix, item, f"{item};q={quota.amount};w={quota.period}")
+        return QuotaLimit(name, quota, prefix, item, f"{item};q={quota.amount};w={quota.period}")
 
-    async def asks(
+    async def hits(
         self, request: Request, key: str | Awaitable[str | None] | None
-    ) -> Sequence[Ask]:
-        """Return what a request asks for; nothing where its ``key`` is None."""
+    ) -> Sequence[Hit]:
+        """Return the hits of a request; none if its ``key`` is None."""
         if isinstance(key, Awaitable):
             key = await key
         if key is None:
             return ()
         limits = self.limits
         if limits is None:
-            limits = await self._dynamic(request)
+            limits = await self._limits_for(request)
         cost = self.cost
         if callable(cost):
-            told = cost(request)
-            cost = self._checked(await told if isinstance(told, Awaitable) else told)
-        return self.claims(limits, key, cost)
+            result = cost(request)
+            cost = self._checked_cost(await result if isinstance(result, Awaitable) else result)
+        return self.hits_of_key(limits, key, cost)
 
-    def _checked(self, cost: object) -> int:
-        if isinstance(cost, bool) or not isinstance(cost, int) or cost < 0:
-            raise TypeError(f"{self.name}: a cost must be a whole number, not {cost!r}")
-        return cost
-
-    def claims(self, limits: tuple[Limit, ...], key: str, cost: int) -> Sequence[Ask]:
-        """Return what a key asks for under limits of this charge."""
+    def hits_of_key(self, limits: tuple[QuotaLimit, ...], key: str, cost: int) -> Sequence[Hit]:
+        """Return the hits of a key on limits of this rule."""
+        is_refundable = self.count_if is not None
         return [
-            Ask(
+            Hit(
                 limit,
                 TokenRequest(
-                    limit.prefix + key, limit.quota, cost, self.shadow, self.count_if is not None
+                    limit.prefix + key, limit.quota, cost, self.is_report_only, is_refundable
                 ),
                 self.count_if,
                 self.close,
@@ -194,68 +224,82 @@ class Charge:
             for limit in limits
         ]
 
-    async def _dynamic(self, request: Request) -> tuple[Limit, ...]:
+    def _checked_cost(self, cost: object) -> int:
+        if isinstance(cost, bool) or not isinstance(cost, int) or cost < 0:
+            raise TypeError(f"{self.name}: a cost must be a whole number, not {cost!r}")
+        return cost
+
+    async def _limits_for(self, request: Request) -> tuple[QuotaLimit, ...]:
         function = self._quotas
-        assert callable(function)  # noqa: S101  # for the type checker: limits is None only then
-        told = function(request)
-        if isinstance(told, Awaitable):
-            told = await told
-        limits = () if told is None else self._ready(static_quotas(told))
+        assert callable(function)  # noqa: S101  # for the type checker: else limits is not None
+        result = function(request)
+        if isinstance(result, Awaitable):
+            result = await result
+        limits = () if result is None else self._compile(read_static_quotas(result))
         if any(limit.quota.window for limit in limits):
-            raise TypeError(f"{self.name}: a quota function tells token buckets, not windows")
+            raise TypeError(f"{self.name}: a quota function must return token buckets, not windows")
         return limits
 
 
-class Plan:
-    """All that requests of one kind have to ask for.
+class RequestLimits:
+    """All limits that apply to the requests of one kind.
+
+    Args:
+        rules: the limiter's own compiled rule, and those of the matching rules.
+        concurrency: the concurrency limits.
 
     Attributes:
-        charges: the limiter's own, and those of the rules that apply.
-        bounds: on what is in flight.
-        simple: the only limit, where there is just one, known beforehand, that costs one token and
-            is settled on the way in.
+        rules: see above.
+        concurrency: see above.
+        simple: the limit and its key function, if there is just one limit, which is static, costs
+            one token and is settled before the app runs.
     """
 
-    def __init__(self, charges: Iterable[Charge], bounds: Iterable[Bound] = ()) -> None:
-        self.charges = tuple(charges)
-        self.bounds = tuple(bounds)
-        names = [limit.name for charge in self.charges for limit in charge.limits or ()]
-        names += [bound.name for bound in self.bounds]
+    def __init__(
+        self, rules: Iterable[CompiledRule], concurrency: Iterable[ConcurrencyLimit] = ()
+    ) -> None:
+        self.rules = tuple(rules)
+        self.concurrency = tuple(concurrency)
+        names = [limit.name for rule in self.rules for limit in rule.limits or ()]
+        names += [limit.name for limit in self.concurrency]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"quotas that hold for the same requests share the name {name!r}")
-        self.simple: tuple[Limit, KeyFunction] | None = None
-        if len(self.charges) == 1 and not self.bounds:
-            (charge,) = self.charges
-            limits = charge.limits or ()
-            plain = charge.cost == 1 and charge.count_if is None and not charge.shadow
-            if plain and len(limits) == 1 and not charge.windowed:
-                self.simple = limits[0], charge.key
+                raise ValueError(
+                    f"quotas that apply to the same requests share the name {name!r}; "
+                    f"give them different names"
+                )
+        self.simple: tuple[QuotaLimit, KeyFunction] | None = None
+        if len(self.rules) == 1 and not self.concurrency:
+            (rule,) = self.rules
+            limits = rule.limits or ()
+            plain = rule.cost == 1 and rule.count_if is None and not rule.is_report_only
+            if plain and len(limits) == 1 and not rule.has_windows:
+                self.simple = limits[0], rule.key
 
-    async def asks(self, request: Request) -> list[Ask]:
-        """Return what a request asks for."""
-        asks: list[Ask] = []
-        for charge in self.charges:
-            asks += await charge.asks(request, charge.key(request))
-        for bound in self.bounds:
-            asks += await bound.asks(request)
-        return asks
+    async def hits(self, request: Request) -> list[Hit]:
+        """Return the hits of a request."""
+        hits: list[Hit] = []
+        for rule in self.rules:
+            hits += await rule.hits(request, rule.key(request))
+        for limit in self.concurrency:
+            hits += await limit.hits(request)
+        return hits
 
 
-def quoted(name: str) -> str:
-    """Return a name as a String of a structured field (RFC 9651, 3.3.3)."""
+def _quoted(name: str) -> str:
+    """Return a name as a String of a structured header (RFC 9651, 3.3.3)."""
     return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _distinct(default: str, quotas: Sequence[Quota]) -> list[str]:
-    """Return a name for each quota: its own, or that of its charge, told apart by their rates."""
-    apart = "" if default == "default" else f"{default} "
+def _distinct_names(default: str, quotas: Sequence[Quota]) -> list[str]:
+    """Return a name for each quota: its own, or its rule's name with its rate."""
+    qualifier = "" if default == "default" else f"{default} "
     nameless = sum(quota.name in ("default", quota.rate) for quota in quotas)
     names = []
     for quota in quotas:
         name = quota.name
         if name in ("default", quota.rate):
-            name = default if nameless == 1 else f"{apart}{quota.rate}"
+            name = default if nameless == 1 else f"{qualifier}{quota.rate}"
         names.append(name)
     return names
 

@@ -1,28 +1,64 @@
-"""What the limiter decided, for the app, the header fields and whoever asks outside of HTTP."""
+"""`Decision`: the outcome for one request, and how it is shown in headers and refusals.
+
+``RateLimit`` and ``RateLimit-Policy`` are those of draft-ietf-httpapi-ratelimit-headers-10, each a
+List of Strings with parameters (RFC 9651): ``q`` and ``w`` are a quota and its period in seconds,
+``r`` is the number of requests that may follow at once, and ``t`` the number of seconds until there
+is one more, which is the meaning of "reset" for a token bucket.
+
+``X-RateLimit-Limit``, ``X-RateLimit-Remaining`` and ``X-RateLimit-Reset`` are older headers without
+a specification. They show the quota with the fewest requests left; the last one is a time, in
+seconds since 1970, as on GitHub and in most libraries.
+"""
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from math import inf, nextafter
+from functools import lru_cache
+from math import ceil, inf, nextafter
+from time import time
+from typing import Literal
 
-from mantlet.ratelimit.concurrency import Concurrency
-from mantlet.ratelimit.quota import Quota
+from mantlet.core.policy import Reply
+from mantlet.core.problem import Problem
+from mantlet.core.request import Request
+from mantlet.ratelimit.compiled import ConcurrencyLimit, QuotaLimit
+from mantlet.ratelimit.quota import Concurrency, Quota
 
-__all__ = ["SECOND", "BucketDecision", "ConcurrencyDecision", "Decision", "joint", "seconds"]
+__all__ = [
+    "HEADER_STYLES",
+    "SECOND",
+    "BucketDecision",
+    "CombinedDecision",
+    "ConcurrencyDecision",
+    "Decision",
+    "HeaderStyle",
+    "add_headers",
+    "combine",
+    "outage_problem",
+    "refusal",
+    "seconds",
+]
 
 #: In nanoseconds.
 SECOND = 1_000_000_000
 
+HeaderStyle = Literal["draft", "legacy", "both"]
+HEADER_STYLES = ("draft", "legacy", "both")
+
+_TYPES = "https://iana.org/assignments/http-problem-types#"
+_QUOTA_EXCEEDED = f"{_TYPES}quota-exceeded"
+_REDUCED_CAPACITY = f"{_TYPES}temporary-reduced-capacity"
+
 
 class Decision:
-    """What the limiter decided about one request.
+    """The limiter's decision about one request.
 
     Attributes:
-        is_within_limit: whether it is within the quota; in report mode, one that is not may pass
-            all the same.
-        name: of the quota that it was decided by: of several, the one that refused for longest, or
-            that has least left.
-        quota: that quota, or the `Concurrency`.
-        is_report_only: whether that is only tried out.
+        is_within_limit: whether the request is within the limit; in report mode, one that is not
+            may pass all the same.
+        name: the name of the quota that decided: of several, the one that refused for longest, or
+            that has the fewest requests left.
+        quota: that `Quota` or `Concurrency`.
+        is_report_only: whether the quota is in report mode.
     """
 
     __slots__ = ("is_report_only", "is_within_limit", "name", "quota")
@@ -40,7 +76,7 @@ class Decision:
     @property
     @abstractmethod
     def remaining(self) -> int:
-        """Whole requests that may follow at once."""
+        """The number of whole requests that may follow at once."""
         raise NotImplementedError
 
     @property
@@ -52,27 +88,27 @@ class Decision:
     @property
     @abstractmethod
     def retry_after(self) -> float:
-        """Seconds after which a refused request would be admitted, exact and never too early.
+        """Seconds until a refused request would be admitted, exact and never too early.
 
-        0 for one that was admitted, and infinity where its cost is more than a full bucket holds.
+        0 if the request was admitted, and infinity if it costs more than a full bucket holds.
         """
         raise NotImplementedError
 
     @property
     def parts(self) -> "Sequence[Decision]":
-        """The decisions of each quota that the request counts for."""
+        """The decisions of all quotas that the request counts for."""
         return (self,)
 
     @abstractmethod
-    def given_back(self) -> "Decision":
-        """Return the decision as it stands when nothing was taken, or all of it was given back."""
+    def refunded(self) -> "Decision":
+        """Return the decision as if nothing had been taken, or all of it had been returned."""
         raise NotImplementedError
 
     def parameters(self, latest: int | None = None) -> str:
-        """Return the parameters of a `RateLimit` item, as text.
+        """Return the parameters of its item in ``RateLimit``.
 
         Args:
-            latest: ``t`` is not to be later than this, in seconds: the answer's ``Retry-After``.
+            latest: the largest value of ``t``, in seconds: the response's ``Retry-After``.
         """
         if self.retry_after == inf:
             return f";r={self.remaining}"
@@ -85,14 +121,14 @@ class Decision:
 
 
 class BucketDecision(Decision):
-    """A token bucket's.
+    """The decision of a token bucket.
 
     Args:
-        name: the quota's.
-        quota: it was decided by.
-        room: what is left in the bucket after the request, in ticks; what is missing, if negative.
-        cost: of the request, in tokens.
-        is_report_only: whether it is only tried out.
+        name: the quota's name.
+        quota: the quota.
+        room: the room left in the bucket after the request, in ticks; the missing room if negative.
+        cost: the cost of the request, in tokens.
+        is_report_only: whether the quota is in report mode.
     """
 
     __slots__ = ("_cost", "_room")
@@ -111,7 +147,7 @@ class BucketDecision(Decision):
 
     @property
     def remaining(self) -> int:
-        """Whole requests that may follow at once."""
+        """The number of whole requests that may follow at once."""
         interval = self.quota.interval
         room = self._room if self._room >= 0 else self._room + self._cost * interval
         return max(room // interval, 0)
@@ -125,7 +161,7 @@ class BucketDecision(Decision):
 
     @property
     def retry_after(self) -> float:
-        """Seconds after which a refused request would be admitted."""
+        """Seconds until a refused request would be admitted."""
         if self.is_within_limit:
             return 0.0
         if self._cost > self.quota.burst:
@@ -133,7 +169,7 @@ class BucketDecision(Decision):
         return seconds(-(self._room // self.quota.scale))
 
     def parameters(self, latest: int | None = None) -> str:
-        """Return the parameters of a `RateLimit` item, as text."""
+        """Return the parameters of its item in ``RateLimit``."""
         quota, room = self.quota, self._room
         if room < 0 or latest is not None:
             return super().parameters(latest)
@@ -141,20 +177,20 @@ class BucketDecision(Decision):
         remaining = room // interval
         return f";r={remaining};t={-((room - (remaining + 1) * interval) // quota.second)}"
 
-    def given_back(self) -> "BucketDecision":
-        """Return the decision as it stands when nothing was taken, or all of it was given back."""
+    def refunded(self) -> "BucketDecision":
+        """Return the decision as if nothing had been taken, or all of it had been returned."""
         room = min(self._room + self._cost * self.quota.interval, self.quota.capacity)
         return BucketDecision(self.name, self.quota, room, 0, self.is_report_only)
 
 
 class ConcurrencyDecision(Decision):
-    """Of a bound on what is in flight. When a place becomes free can't be known.
+    """The decision of a concurrency limit. When a slot becomes free is unknown.
 
     Args:
-        name: the bound's.
-        quota: it was decided by.
-        room: how many places are left.
-        is_report_only: whether it is only tried out.
+        name: the limit's name.
+        quota: the limit.
+        room: the number of slots left; negative if the request was refused.
+        is_report_only: whether the limit is in report mode.
     """
 
     __slots__ = ("_room",)
@@ -170,51 +206,51 @@ class ConcurrencyDecision(Decision):
 
     @property
     def remaining(self) -> int:
-        """Whole requests that may follow at once."""
+        """The number of whole requests that may follow at once."""
         return max(self._room, 0)
 
     @property
     def reset(self) -> int:
-        """Return 0: it can't be known."""
+        """Always 0: it is unknown."""
         return 0
 
     @property
     def retry_after(self) -> float:
-        """Return 0: it can't be known."""
+        """Always 0: it is unknown."""
         return 0.0
 
-    def given_back(self) -> "ConcurrencyDecision":
-        """Return the decision as it stands when nothing was taken, or all of it was given back."""
+    def refunded(self) -> "ConcurrencyDecision":
+        """Return the decision as if nothing had been taken, or all of it had been returned."""
         return ConcurrencyDecision(self.name, self.quota, self._room + 1, self.is_report_only)
 
     def parameters(self, latest: int | None = None) -> str:
-        """Return the parameters of a `RateLimit` item, as text."""
+        """Return the parameters of its item in ``RateLimit``."""
         return f";r={self.remaining}"
 
 
 class CombinedDecision(Decision):
-    """Of several quotas: that of the one that refuses for longest, else that has least left."""
+    """The decision of several quotas: of the one that refuses longest, or has the fewest left."""
 
-    __slots__ = ("_decisive", "_each")
+    __slots__ = ("_decisive", "_parts")
 
-    def __init__(self, each: Sequence[Decision]) -> None:
-        refusing = [one for one in each if not one.allowed]
-        self._each = each
+    def __init__(self, parts: Sequence[Decision]) -> None:
+        refusing = [one for one in parts if not one.allowed]
+        self._parts = parts
         self._decisive = decisive = (
             max(refusing, key=lambda one: one.retry_after)
             if refusing
-            else min(each, key=lambda one: one.remaining)
+            else min(parts, key=lambda one: one.remaining)
         )
         self.name = decisive.name
         self.quota = decisive.quota
-        self.is_report_only = all(one.is_report_only for one in each)
+        self.is_report_only = all(one.is_report_only for one in parts)
         self.is_within_limit = all(
-            one.is_within_limit for one in each if self.is_report_only or not one.is_report_only
+            one.is_within_limit for one in parts if self.is_report_only or not one.is_report_only
         )
 
     @property
     def remaining(self) -> int:
-        """Whole requests that may follow at once."""
+        """The number of whole requests that may follow at once."""
         return self._decisive.remaining
 
     @property
@@ -224,27 +260,119 @@ class CombinedDecision(Decision):
 
     @property
     def retry_after(self) -> float:
-        """Seconds after which a refused request would be admitted."""
+        """Seconds until a refused request would be admitted."""
         return self._decisive.retry_after
 
     @property
     def parts(self) -> Sequence[Decision]:
-        """The decisions of each quota that the request counts for."""
-        return self._each
+        """The decisions of all quotas that the request counts for."""
+        return self._parts
 
-    def given_back(self) -> "CombinedDecision":
-        """Return the decision as it stands when nothing was taken, or all of it was given back."""
-        return CombinedDecision([one.given_back() for one in self._each])
+    def refunded(self) -> "CombinedDecision":
+        """Return the decision as if nothing had been taken, or all of it had been returned."""
+        return CombinedDecision([one.refunded() for one in self._parts])
 
 
-def joint(each: Sequence[Decision]) -> Decision:
-    """Return the decision that several make together, or the only one."""
-    return each[0] if len(each) == 1 else CombinedDecision(each)
+def combine(parts: Sequence[Decision]) -> Decision:
+    """Combine several decisions into one; return a single one unchanged."""
+    return parts[0] if len(parts) == 1 else CombinedDecision(parts)
 
 
 def seconds(nanoseconds: int) -> float:
-    """Return nanoseconds as seconds, never fewer."""
+    """Convert nanoseconds to seconds, never rounding down."""
     nearest = nanoseconds / SECOND
     numerator, denominator = nearest.as_integer_ratio()
     short = numerator * SECOND < nanoseconds * denominator
     return nextafter(nearest, inf) if short else nearest
+
+
+# -- headers and refusals -------------------------------------------------------------------------
+
+
+def add_headers(
+    request: Request,
+    style: HeaderStyle | None,
+    limits: Sequence[QuotaLimit | ConcurrencyLimit],
+    decision: Decision,
+) -> None:
+    """Add the rate limit headers to the response; limits in report mode are left out.
+
+    Args:
+        request: the request.
+        style: which headers.
+        limits: the limits that decided, in the order of ``decision.parts``.
+        decision: the whole decision.
+    """
+    if style is None:
+        return
+    shown = [
+        (limit, one)
+        for limit, one in zip(limits, decision.parts, strict=True)
+        if not one.is_report_only
+    ]
+    if not shown:
+        return
+    if style != "legacy":
+        latest = None if decision.allowed else _whole_seconds(decision.retry_after)
+        policies = [limit.policy for limit, _ in shown]
+        items = [limit.item + one.parameters(latest) for limit, one in shown]
+        request.add_response_header("RateLimit-Policy", ", ".join(policies))
+        request.add_response_header("RateLimit", ", ".join(items))
+    if style != "draft":
+        _add_legacy_headers(request, combine([one for _, one in shown]))
+
+
+def _add_legacy_headers(request: Request, decision: Decision) -> None:
+    """Show a single quota: of several limiters', the one with the fewest requests left."""
+    remaining = decision.remaining
+    state = request.state
+    if state._least_remaining is not None and state._least_remaining < remaining:
+        return
+    state._least_remaining = remaining
+    quota = decision.quota
+    amount = quota.limit if isinstance(quota, Concurrency) else quota.amount
+    for name, number in (
+        ("X-RateLimit-Limit", amount),
+        ("X-RateLimit-Remaining", remaining),
+        ("X-RateLimit-Reset", ceil(time()) + decision.reset),
+    ):
+        request.add_response_header(name, str(number), replace=True)
+
+
+def refusal(request: Request, decision: Decision) -> Reply:
+    """Return the response to a request that exceeds a quota."""
+    refusing = [one for one in decision.parts if not one.allowed]
+    never = next((one.name for one in refusing if one.retry_after == inf), None)
+    names = tuple(one.name for one in refusing)
+    return _quota_exceeded(names, never, _whole_seconds(decision.retry_after)).reply(request)
+
+
+@lru_cache(maxsize=1024)
+def _quota_exceeded(names: tuple[str, ...], never: str | None, wait: int | None) -> Problem:
+    """Return the problem of an exceeded quota. A flood of refusals needs few different ones.
+
+    Its type and its member are those of draft-ietf-httpapi-ratelimit-headers-10, 6.1.
+    """
+    return Problem(
+        429,
+        type=_QUOTA_EXCEEDED,
+        title="Request cannot be satisfied as assigned quota has been exceeded",
+        detail=never and f"The request costs more than the quota {never!r} ever holds.",
+        headers={"Retry-After": str(wait)} if wait else {},
+        extensions={"violated-policies": list(names)},
+    )
+
+
+def outage_problem() -> Problem:
+    """Return the problem of a request that can't be counted, because the store is unavailable."""
+    return Problem(
+        503,
+        type=_REDUCED_CAPACITY,
+        title="Request cannot be satisfied due to temporary server capacity constraints",
+        headers={"Retry-After": "1"},
+    )
+
+
+def _whole_seconds(exact: float) -> int | None:
+    """Round seconds up; return None for 0 and for infinity."""
+    return ceil(exact) if 0 < exact < inf else None

@@ -1,234 +1,288 @@
-"""Asking the store, whatever it is and in whatever state, and making a decision of its answer."""
+"""The engine: takes the hits of a request from the store, and gives them back.
+
+`LimitEngine` turns hits into a decision, whichever store is configured and whether it is available.
+`Reservation` holds the tokens and slots of one request until its response is known and it has
+ended.
+"""
 
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from mantlet.core.response import Response
 from mantlet.exceptions import StoreOutage
-from mantlet.ratelimit.compiled import Ask, Bound, Limit
-from mantlet.ratelimit.decision import (
-    BucketDecision,
-    ConcurrencyDecision,
-    Decision,
-    joint,
-)
+from mantlet.ratelimit.compiled import ConcurrencyLimit, Hit, QuotaLimit
+from mantlet.ratelimit.decision import BucketDecision, ConcurrencyDecision, Decision, combine
 from mantlet.ratelimit.quota import Quota
-from mantlet.ratelimit.stores.base import Remaining, SlotRequest, Store, TokenRequest
+from mantlet.ratelimit.stores.base import (
+    Remaining,
+    SlotRequest,
+    Store,
+    StoreRequest,
+    TokenRequest,
+)
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the windows are slow to import, and seldom needed
     from mantlet.ratelimit.stores.memory import FallbackStore
     from mantlet.ratelimit.window_strategy import WindowLimiter, WindowResult
 
-__all__ = ["Counter", "Outcome"]
+__all__ = ["LimitEngine", "LimitResult", "Reservation", "uncounted_decision"]
 
-log = logging.getLogger("mantlet.ratelimit")
+_log = logging.getLogger("mantlet.ratelimit")
 
 
-class Outcome(NamedTuple):
-    """What became of what a request asked for.
+class LimitResult(NamedTuple):
+    """The outcome of the hits of one request.
 
     Attributes:
-        asks: those that were decided about; where the store refuses at once, the others are not.
-        decision: about all of them.
-        store: that it was taken from, which is also where to give it back.
+        hits: the hits that were decided; a store that denies at once leaves out the others.
+        decision: the decision on all of them.
+        store: the store that they were taken from, and must be given back to.
     """
 
-    asks: Sequence[Ask]
+    hits: Sequence[Hit]
     decision: Decision
     store: Store
 
     @property
-    def limits(self) -> list[Limit | Bound]:
-        """The limits that were decided about."""
-        return [ask.limit for ask in self.asks]
+    def limits(self) -> list[QuotaLimit | ConcurrencyLimit]:
+        """The limits that were decided."""
+        return [hit.limit for hit in self.hits]
 
-    def report(self) -> None:
-        """Say in the log what would have been refused, by the names in the configuration alone."""
+    def log_reported(self) -> None:
+        """Log refusals of quotas in report mode, by their configured names only."""
         for one in self.decision.parts:
             if one.is_report_only and not one.is_within_limit:
-                log.info("The quota %s would have refused a request", one.name)
+                _log.info("The quota %s would have refused a request", one.name)
 
-    def took(self, ask: Ask) -> bool:
-        """Return whether what was asked for has been taken."""
+    def was_taken(self, hit: Hit) -> bool:
+        """Return whether the tokens or the slot of a hit were taken."""
         if not self.decision.allowed:
             return False
-        return not ask.claim.is_report_only or all(
+        return not hit.store_request.is_report_only or all(
             one.is_within_limit for one in self.decision.parts if one.is_report_only
         )
 
 
-class Counter:
-    """The store, the windows, and what takes the place of both in an outage.
+class LimitEngine:
+    """The store, the windows, and the fallback for both during an outage.
 
     Args:
-        store: where buckets and places are.
-        windows: where windows are counted, if there are any.
-        fallback: what is asked where the store can't be, and where the windows can't be.
+        store: keeps buckets and slots.
+        windows: counts windows; None if no limit needs them.
+        fallback: replaces the store and the windows while they are unavailable; None if outages are
+            not bridged.
+
+    Attributes:
+        store: see above.
+        bound_stores: the store as used outside of an event loop (index 0), and on one (index 1).
     """
 
     def __init__(
         self,
         store: Store,
         windows: "WindowLimiter | None",
-        fallback: "tuple[FallbackStore, WindowLimiter] | None",
+        fallback: "tuple[FallbackStore, WindowLimiter | None] | None",
     ) -> None:
         self.store = store
+        self.bound_stores = (store.bind(False), store.bind(True))
         self._windows = windows
         self._fallback = fallback
-        #: The store as it is used by a face that waits, and by one that does not.
-        self._bound = {waits: store.bind(waits) for waits in (False, True)}
 
-    def bound(self, waits: bool) -> Store:
-        """Return the store as a face uses it."""
-        return self._bound[waits]
-
-    async def take(self, asks: Sequence[Ask], waits: bool, *, peek: bool = False) -> Outcome:
-        """Take all that is asked for, or nothing.
+    async def take(self, hits: Sequence[Hit], is_async: bool, *, peek: bool = False) -> LimitResult:
+        """Take everything that the hits need, or nothing.
 
         Args:
-            asks: at least one.
-            waits: whether this is on an event loop.
-            peek: whether nothing is to be taken after all.
+            hits: at least one.
+            is_async: whether this is called on an event loop.
+            peek: decide only, and take nothing.
 
         Raises:
-            StoreOutage: the store can't be asked, and nothing takes its place.
+            StoreOutage: the store is unavailable, and there is no fallback.
         """
-        store = self._bound[waits]
+        store = self.bound_stores[is_async]
         if self._windows is None:
-            store, rooms = await self._rooms(store, [ask.claim for ask in asks], peek)
-            return _outcome(_decided(asks, rooms), store)
-        windowed = [
-            (ask, ask.claim)
-            for ask in asks
-            if isinstance(ask.claim, TokenRequest) and ask.claim.quota.window
-        ]
-        counted = [ask for ask in asks if not any(ask is one for one, _ in windowed)]
-        told: list[tuple[Ask, Decision]] = []
-        if counted:
-            store, rooms = await self._rooms(store, [ask.claim for ask in counted], peek)
-            told = _decided(counted, rooms)
+            store, remaining = await self._from_store(
+                store, [hit.store_request for hit in hits], peek
+            )
+            return _result(_decide(hits, remaining), store)
+        windowed: list[tuple[Hit, TokenRequest]] = []
+        bucketed: list[Hit] = []
+        for hit in hits:
+            needed = hit.store_request
+            if isinstance(needed, TokenRequest) and needed.quota.window:
+                windowed.append((hit, needed))
+            else:
+                bucketed.append(hit)
+        decided: list[tuple[Hit, Decision]] = []
+        if bucketed:
+            store, remaining = await self._from_store(
+                store, [hit.store_request for hit in bucketed], peek
+            )
+            decided = _decide(bucketed, remaining)
         if windowed:
-            claims = [claim for _, claim in windowed]
-            peek = peek or not all(one.allowed for _, one in told)
-            standings = await self._standings(self._windows, claims, waits, peek)
-            judged = [
-                (ask, _window_decision(ask.limit.name, claim, standing))
-                for (ask, claim), standing in zip(windowed, standings, strict=True)
+            requests = [needed for _, needed in windowed]
+            peek = peek or not all(one.allowed for _, one in decided)
+            results = await self._from_windows(self._windows, requests, is_async, peek)
+            by_window = [
+                (hit, result.decision(hit.limit.name, needed))
+                for (hit, needed), result in zip(windowed, results, strict=True)
             ]
-            if counted and not peek and not all(one.allowed for _, one in judged):
-                given = store.give_back([ask.claim for ask in counted])
-                if given is not None:
-                    await given
-            told += judged
-        return _outcome(told, store)
+            if bucketed and not peek and not all(one.allowed for _, one in by_window):
+                waiting = store.give_back([hit.store_request for hit in bucketed])
+                if waiting is not None:
+                    await waiting
+            decided += by_window
+        return _result(decided, store)
 
-    def take_one(self, key: str, quota: Quota, waits: bool) -> int | Awaitable[int]:
-        """Take one token of one bucket: `take()` for what nearly every request wants.
+    def take_one_from_fallback(self, key: str, quota: Quota) -> int | None:
+        """Take one token from one bucket during an outage.
 
         Returns:
-            The room left, or what is missing if negative.
+            The remaining ticks; if negative, the ticks that were missing. None if there is no
+            fallback.
+        """
+        return None if self._fallback is None else self._fallback[0].take_one(key, quota, 1)
+
+    async def reset(self, requests: Sequence[TokenRequest], is_async: bool) -> None:
+        """Refill the buckets, and clear the windows.
 
         Raises:
-            StoreOutage: the store can't be asked, and nothing takes its place.
+            StoreOutage: the store is unavailable.
         """
-        try:
-            room = self._bound[waits].take_one(key, quota, 1)
-        except StoreOutage:
-            if self._fallback is None:
-                raise
-            return self._fallback[0].take_one(key, quota, 1)
-        return room if isinstance(room, int) else self._take_one(room, key, quota)
-
-    async def _take_one(self, waiting: Awaitable[int], key: str, quota: Quota) -> int:
-        try:
-            return await waiting
-        except StoreOutage:
-            if self._fallback is None:
-                raise
-            return self._fallback[0].take_one(key, quota, 1)
-
-    async def forget(self, claims: Sequence[TokenRequest], waits: bool) -> None:
-        """Make buckets full, and windows empty, again.
-
-        Raises:
-            StoreOutage: the store can't be asked.
-        """
-        keys = [claim.key for claim in claims]
+        keys = [request.key for request in requests]
         if self._fallback is not None:
             self._fallback[0].reset(keys)
-        waiting = self._bound[waits].reset(keys)
+        waiting = self.bound_stores[is_async].reset(keys)
         if waiting is not None:
             await waiting
-        windowed = [claim for claim in claims if claim.quota.window]
+        windowed = [request for request in requests if request.quota.window]
         if self._windows is not None and windowed:
-            forgetting = self._windows.reset(windowed, waits)
-            if forgetting is not None:
-                await forgetting
+            waiting = self._windows.reset(windowed, is_async)
+            if waiting is not None:
+                await waiting
 
-    async def _rooms(
-        self, store: Store, wanted: Sequence[TokenRequest | SlotRequest], peek: bool
+    async def _from_store(
+        self, store: Store, requests: Sequence[StoreRequest], peek: bool
     ) -> tuple[Store, Remaining]:
         try:
-            rooms = store.peek(wanted) if peek else store.take(wanted)
-            return store, rooms if isinstance(rooms, list) else await rooms
+            remaining = store.peek(requests) if peek else store.take(requests)
+            return store, remaining if isinstance(remaining, list) else await remaining
         except StoreOutage:
             if self._fallback is None:
                 raise
         local = self._fallback[0]
-        return local, local.peek(wanted) if peek else local.take(wanted)
+        return local, local.peek(requests) if peek else local.take(requests)
 
-    async def _standings(
-        self, windows: "WindowLimiter", claims: Sequence[TokenRequest], waits: bool, peek: bool
+    async def _from_windows(
+        self, windows: "WindowLimiter", requests: Sequence[TokenRequest], is_async: bool, peek: bool
     ) -> "Sequence[WindowResult]":
         try:
-            standings = (windows.peek if peek else windows.take)(claims, waits)
-            return standings if isinstance(standings, list) else await standings
+            results = (windows.peek if peek else windows.take)(requests, is_async)
+            return results if isinstance(results, list) else await results
         except StoreOutage:
             if self._fallback is None:
                 raise
         local, spare = self._fallback
-        shares = [claim._replace(cost=claim.cost * local.workers) for claim in claims]
-        standings = (spare.peek if peek else spare.take)(shares, waits)
-        return standings if isinstance(standings, list) else await standings
+        assert spare is not None  # noqa: S101  # for the type checker: it comes with windows
+        shares = [request._replace(cost=request.cost * local.workers) for request in requests]
+        results = (spare.peek if peek else spare.take)(shares, is_async)
+        return results if isinstance(results, list) else await results
 
 
-def _outcome(told: list[tuple[Ask, Decision]], store: Store) -> Outcome:
-    asks = [ask for ask, _ in told]
-    each = [one for _, one in told]
-    for one in each:
+class Reservation:
+    """The tokens and slots that one request holds.
+
+    Args:
+        hits: the hits of the request.
+
+    Attributes:
+        awaits_response: whether the response decides if the request counts; False once it has.
+        result: the outcome of the hits; None until the store has answered.
+    """
+
+    __slots__ = ("_hits", "awaits_response", "result")
+
+    def __init__(self, hits: Sequence[Hit]) -> None:
+        self._hits = hits
+        self.awaits_response = any(hit.count_if is not None for hit in hits)
+        self.result: LimitResult | None = None
+
+    async def commit(self, result: LimitResult, response: Response) -> Decision:
+        """Give back the tokens that don't count, given the response; return the new decision."""
+        returned: list[StoreRequest] = []
+        parts: list[Decision] = []
+        for hit, one in zip(result.hits, result.decision.parts, strict=True):
+            if hit.count_if is None or not result.was_taken(hit) or hit.count_if(response):
+                parts.append(one)
+            else:
+                returned.append(hit.store_request)
+                parts.append(one.refunded())
+        await _give_back(result.store, returned)
+        return combine(parts)
+
+    async def release(self, store: Store) -> None:
+        """Free the slots that the request holds, or may hold if it was cancelled.
+
+        Args:
+            store: used if the request was cancelled before the store answered.
+        """
+        result = self.result
+        slots: list[StoreRequest] = [
+            hit.store_request
+            for hit in self._hits
+            if isinstance(hit.store_request, SlotRequest)
+            and (result is None or result.was_taken(hit))
+        ]
+        await _give_back(store if result is None else result.store, slots)
+
+
+def uncounted_decision(hits: Sequence[Hit]) -> Decision:
+    """Return the decision on hits that are admitted uncounted: the first ones of full buckets."""
+    return combine(
+        [
+            BucketDecision(
+                hit.limit.name, needed.quota, needed.quota.capacity - needed.quota.interval
+            )
+            for hit in hits
+            if isinstance(needed := hit.store_request, TokenRequest)
+        ]
+    )
+
+
+async def _give_back(store: Store, requests: Sequence[StoreRequest]) -> None:
+    if not requests:
+        return
+    try:
+        waiting = store.give_back(requests)
+        if waiting is not None:
+            await waiting
+    except StoreOutage:
+        # That admits nobody: tokens stay spent, and slots become free when their lease expires.
+        return
+
+
+def _result(decided: list[tuple[Hit, Decision]], store: Store) -> LimitResult:
+    hits = [hit for hit, _ in decided]
+    parts = [one for _, one in decided]
+    for one in parts:
         if not (one.is_within_limit or one.is_report_only):
-            each = [one.given_back() if one.is_within_limit else one for one in each]
+            parts = [one.refunded() if one.is_within_limit else one for one in parts]
             break
-    return Outcome(asks, joint(each), store)
+    return LimitResult(hits, combine(parts), store)
 
 
-def _decided(asks: Sequence[Ask], rooms: Remaining) -> list[tuple[Ask, Decision]]:
-    """Return what was decided about each that was asked for, but for those not looked at."""
+def _decide(hits: Sequence[Hit], remaining: Remaining) -> list[tuple[Hit, Decision]]:
+    """Return the decision for each hit that the store looked at."""
     return [
-        (ask, _decision(ask, room))
-        for ask, room in zip(asks, rooms, strict=True)
-        if room is not None
+        (hit, _decision(hit, left))
+        for hit, left in zip(hits, remaining, strict=True)
+        if left is not None
     ]
 
 
-def _decision(ask: Ask, room: int) -> Decision:
-    limit, claim = ask.limit, ask.claim
-    if isinstance(claim, SlotRequest):
-        return ConcurrencyDecision(limit.name, limit.quota, room, claim.is_report_only)
-    return BucketDecision(limit.name, claim.quota, room, claim.cost, claim.is_report_only)
-
-
-def _window_decision(name: str, claim: TokenRequest, standing: "WindowResult") -> Decision:
-    from mantlet.ratelimit.window_strategy import WindowDecision  # noqa: PLC0415  # for windows alone
-
-    # What is within is told as if it had been counted, as with buckets.
-    is_told = standing.is_counted or not standing.is_within_limit
-    return WindowDecision(
-        name,
-        claim.quota,
-        is_within_limit=standing.is_within_limit,
-        remaining=standing.remaining - (0 if is_told else claim.cost),
-        wait=standing.wait,
-        cost=claim.cost,
-        is_report_only=claim.is_report_only,
-    )
+def _decision(hit: Hit, left: int) -> Decision:
+    limit, needed = hit.limit, hit.store_request
+    if isinstance(needed, SlotRequest):
+        return ConcurrencyDecision(limit.name, limit.quota, left, needed.is_report_only)
+    return BucketDecision(limit.name, needed.quota, left, needed.cost, needed.is_report_only)

@@ -7,8 +7,8 @@ from time import monotonic_ns
 from typing import Any, Literal
 
 from mantlet._internal.options import check_int, check_number
-from mantlet.ratelimit.book import Book
-from mantlet.ratelimit.engine import Counter
+from mantlet.ratelimit.engine import LimitEngine
+from mantlet.ratelimit.rules import RuleTable
 from mantlet.ratelimit.stores.base import Store, redact_uri
 from mantlet.ratelimit.stores.memory import FallbackStore, MemoryStore
 
@@ -50,7 +50,7 @@ class StoreOptions:
             )
 
 
-def create_engine(store: str | Store, book: Book, options: StoreOptions) -> Counter:
+def create_engine(store: str | Store, table: RuleTable, options: StoreOptions) -> LimitEngine:
     """Create the engine that enforces limits, with its store, its windows and its fallback.
 
     Raises:
@@ -61,7 +61,7 @@ def create_engine(store: str | Store, book: Book, options: StoreOptions) -> Coun
     if isinstance(store, str):
         created = create_store(store, options)
         if created is None:
-            if book.buckets or not book.windows:
+            if table.has_buckets or not table.has_windows:
                 raise ValueError(
                     f"store must be a URI such as {_EXAMPLES}, not {redact_uri(store)}"
                 )
@@ -72,20 +72,18 @@ def create_engine(store: str | Store, book: Book, options: StoreOptions) -> Coun
     elif (options.max_keys, options.clock, options.prefetch) != (None, None, None):
         raise TypeError("max_keys, clock and prefetch must be given to the Store itself")
     max_keys = options.max_keys or _MAX_KEYS
-    windows = None
-    if book.windows:
-        from mantlet.ratelimit.window_strategy import WindowLimiter  # noqa: PLC0415  # needs limits
+    windows = fallback_windows = None
+    if table.has_windows:
+        from mantlet.ratelimit.window_strategy import WindowLimiter  # noqa: PLC0415  # slow
 
         uri = store if isinstance(store, str) else "memory://"
         windows = WindowLimiter(uri, max_keys=max_keys, timeout=options.timeout)
+        fallback_windows = WindowLimiter("memory://", max_keys=max_keys, timeout=options.timeout)
     if options.on_outage != "local":
-        return Counter(created, windows, None)
-    from mantlet.ratelimit.window_strategy import WindowLimiter  # noqa: PLC0415  # needs limits
-
+        return LimitEngine(created, windows, None)
     workers = options.workers or _configured_workers()
     fallback = FallbackStore(workers, max_keys, options.clock or monotonic_ns)
-    fallback_windows = WindowLimiter("memory://", max_keys=max_keys, timeout=options.timeout)
-    return Counter(created, windows, (fallback, fallback_windows))
+    return LimitEngine(created, windows, (fallback, fallback_windows))
 
 
 def create_store(uri: str, options: StoreOptions) -> Store | None:

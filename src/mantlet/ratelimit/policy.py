@@ -1,103 +1,114 @@
 """`RateLimiter`: no client gets more than its share.
 
-It keeps a token bucket for each client: a quota of 100 a minute with a burst of 20 lets 20 requests
-pass at once and one more every 0.6 seconds, for ever and without losing a fraction. What exceeds it
-is answered with 429, a problem (RFC 9457) and ``Retry-After``. Every answer says what is left, in
-``RateLimit`` and ``RateLimit-Policy`` (draft-ietf-httpapi-ratelimit-headers-10).
+It keeps a token bucket for each client: a quota of 100 a minute with a burst of 20 admits 20
+requests at once and one more every 0.6 seconds, without ever losing a fraction. A request over the
+quota is refused with 429, a problem (RFC 9457) and ``Retry-After``. Every response shows what is
+left in ``RateLimit`` and ``RateLimit-Policy`` (draft-ietf-httpapi-ratelimit-headers-10).
 
-Where buckets are kept is a URI: in this process (``memory://``), exact across the workers of a host
-(``lmdb:///var/lib/app/limits``), or across hosts (``redis://``, ``valkey://``, with clusters and
-sentinels). In memory each of several workers counts for itself.
+Buckets are kept in a store, given as a URI: in this process (``memory://``), exact across the
+workers of a host (``lmdb:///var/lib/app/limits``), or across hosts (``redis://``, ``valkey://``,
+also with clusters and sentinels). In memory, each of several workers counts for itself.
 
-Who a client is, is a key: by default the address of the peer as the server says it. Behind a proxy
-that is the proxy's, and all clients share its bucket: name the proxy in
-``keys.client_address(trusted_proxies=...)``. No header field is believed of anyone else.
+Clients are told apart by a key: by default the peer's address, as the server reports it. Behind a
+proxy that is the proxy's own address, and all clients share one bucket: name the proxy in
+``keys.client_address(trusted_proxies=...)``. No other peer's forwarding headers are trusted.
 
-What it does not stop: a flood that exhausts the connections, the bandwidth or the processor before
-a request gets here; and clients that have many addresses or many keys.
+It does not stop a flood that exhausts connections, bandwidth or CPU before a request gets here, nor
+clients that have many addresses or many keys.
 """
 
 from asyncio import get_running_loop
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, Final
 
-from mantlet._internal.coroutines import start_eagerly
+from mantlet._internal.coroutines import run_sync, start_eagerly
 from mantlet.core.modes import ModeOption, check_mode
-from mantlet.core.policy import Policy, Reply
+from mantlet.core.policy import Close, Message, Policy, Reply
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.core.response import Response
 from mantlet.exceptions import ClientDisconnected, StoreOutage
 from mantlet.http.headers import TextHeaders
-from mantlet.ratelimit.book import Book
-from mantlet.ratelimit.checks import Checks
-from mantlet.ratelimit.compiled import Ask, Charge, Limit, only_tried
-from mantlet.ratelimit.concurrency import Concurrency
-from mantlet.ratelimit.decision import BucketDecision
-from mantlet.ratelimit.engine import Outcome
+from mantlet.ratelimit.compiled import CompiledRule, Hit, QuotaLimit, are_report_only
+from mantlet.ratelimit.decision import (
+    HEADER_STYLES,
+    BucketDecision,
+    Decision,
+    HeaderStyle,
+    add_headers,
+    outage_problem,
+    refusal,
+)
+from mantlet.ratelimit.engine import LimitResult, Reservation, uncounted_decision
 from mantlet.ratelimit.factory import OutageAction, StoreOptions, create_engine
-from mantlet.ratelimit.fields import HEADERS, Fields, add_fields, refuse, refuse_for_outage
 from mantlet.ratelimit.keys import client_address
 from mantlet.ratelimit.keys.key import KeyFunction, as_key
-from mantlet.ratelimit.messages import Messages
-from mantlet.ratelimit.rules import (
+from mantlet.ratelimit.options import (
     Cost,
     CountIf,
     QuotaOption,
-    Rule,
     check_concurrency,
     check_cost,
     check_count_if,
     read_quotas,
 )
-from mantlet.ratelimit.stores.base import LocalStore, Store
-from mantlet.ratelimit.visit import Visit
+from mantlet.ratelimit.quota import Concurrency
+from mantlet.ratelimit.rules import Rule, RuleTable
+from mantlet.ratelimit.stores.base import LocalStore, Store, TokenRequest
 
 __all__ = ["RateLimiter"]
 
+#: The service is temporarily overloaded (IANA, WebSocket Close Code Number Registry).
+_TRY_AGAIN_LATER: Final = 1013
+_MAX_BAN: Final = 10 * 365 * 86_400
 
-class RateLimiter(Checks, Messages, Policy):
+
+class RateLimiter(Policy):
     """Refuse requests of a client that exceed its quota, with 429 and a ``Retry-After``.
 
-    The decision is in ``mantlet.state(...).rate_limit``, a `Decision`. Outside of HTTP the same
-    buckets are asked by `check()`, `peek()`, `refund()`, `reset()` and `ban()`; each has an asyncio
-    form, such as `acheck()`. Where the store is in this process they are the same; with one on the
-    network the plain form blocks.
+    The app finds the `Decision` in ``mantlet.state(...).rate_limit``. Outside of HTTP, `check()`,
+    `peek()`, `refund()`, `reset()` and `ban()` use the same buckets, by the key that the limiter's
+    key function returns for a request: ``"192.0.2.1"`` or ``"2001:db8::/64"`` for the client
+    address. Each has an asyncio form, such as `acheck()`. With a store on the network the plain
+    forms block.
 
     Args:
         quota: a rate such as ``"100/minute"``, several joined by ``;``, a `Quota`, a sequence of
-            these, or a function of the request that returns one; None where only ``rules`` or
-            ``concurrency`` limit. Several are taken all or nothing.
-        key: whose bucket: a function (``def`` or ``async def``) of the request that returns text,
-            or None for whom nothing is limited; see `mantlet.keys`. By default the client address.
+            these, or a function of the request that returns one; None if only ``rules`` or
+            ``concurrency`` limit requests. Of several, all are taken or none.
+        key: names the bucket of a request: a function (``def`` or ``async def``) of the request
+            that returns text, or None for a request that is not limited; see `mantlet.keys`. By
+            default the client address.
         store: where buckets are kept: a URI (``"memory://"``, ``"lmdb:///var/lib/app/limits"``,
             ``"redis://..."``, ``"valkey://..."``, also ``+cluster`` and ``+sentinel``), or a
             `Store`.
-        rules: limits that hold for some requests only.
+        rules: limits that apply to some requests only.
         concurrency: how many requests may be in flight at once.
-        cost: tokens a request takes, or a function of the request that tells. See `Rule`.
-        count_if: a predicate on the response: whether the request counts after all. See `Rule`.
-        mode: ``"enforce"``; ``"report"`` to decide, count and log without ever refusing, by any of
-            the rules either; ``"off"``; or a mapping of route patterns to these.
+        cost: the number of tokens that a request takes, or a function of the request that returns
+            it. See `Rule`.
+        count_if: a predicate on the response: whether the request counts. See `Rule`.
+        mode: ``"enforce"``; ``"report"`` to decide, count and log without ever refusing, whatever
+            the modes of the rules; ``"off"``; or a mapping of route patterns to these.
         headers: ``"draft"`` for ``RateLimit`` and ``RateLimit-Policy``, ``"legacy"`` for
             ``X-RateLimit-*``, ``"both"``, or None.
-        burst: how many requests may come at once; by default as many as the rate's amount. For a
-            single rate.
+        burst: how many requests may come at once; by default the number of requests per period. For
+            a single rate.
         namespace: tells this limiter's buckets from those of others in the same store.
         max_keys: how many buckets are kept in memory or in LMDB; by default 100,000 and 1,000,000.
-            See the store for what they take, and for what happens when it is full.
-        on_outage: what holds while a store on the network can't be used: ``"local"``, each process
-            counts its share in its own memory; ``"allow"``, everything passes; ``"refuse"``, 503.
+            See the store for their size, and for the behavior of a full store.
+        on_outage: what happens while a store on the network is unavailable: with ``"local"``, each
+            process enforces its share in its own memory; ``"allow"`` admits every request;
+            ``"refuse"`` responds with 503.
         timeout: in seconds; no request waits longer than this for a store on the network.
         prefetch: how many tokens a process may take ahead of need from a store on the network, for
             busy keys. A key may then exceed its burst by up to ``prefetch`` per process.
-        workers: processes that share a quota, for their shares in an outage; by default what
-            ``WEB_CONCURRENCY`` says, else 1.
-        clock: nanoseconds that never go back, for the stores of this host.
+        workers: the number of processes that share a quota during an outage; by default the value
+            of ``WEB_CONCURRENCY``, else 1.
+        clock: a monotonic clock in nanoseconds, for the stores on this host.
 
     Raises:
-        TypeError: an option is of the wrong type, or does not go with another.
-        ValueError: an option's value is wrong; the message names it and what would be right.
+        TypeError: an option is of the wrong type, or can't be combined with another.
+        ValueError: an option has an invalid value; the message names it and says what is valid.
         ImportError: the store's client library is not installed; the message names the extra.
         StoreError: the store can't be opened.
     """
@@ -115,7 +126,7 @@ class RateLimiter(Checks, Messages, Policy):
         cost: Cost = 1,
         count_if: CountIf | None = None,
         mode: ModeOption = "enforce",
-        headers: Fields | None = "draft",
+        headers: HeaderStyle | None = "draft",
         burst: int | None = None,
         namespace: str = "mantlet",
         max_keys: int | None = None,
@@ -129,167 +140,311 @@ class RateLimiter(Checks, Messages, Policy):
             raise TypeError(
                 'a RateLimiter needs a quota such as "100/minute", rules or concurrency'
             )
-        if headers is not None and headers not in HEADERS:
+        if headers is not None and headers not in HEADER_STYLES:
             raise ValueError(f'headers must be "draft", "legacy", "both" or None, not {headers!r}')
         self.mode = check_mode(mode)
-        shadow = self.mode == "report"
+        is_report_only = self.mode == "report"
         key = as_key(key or client_address())
         own = None
         if quota is not None:
             quotas = read_quotas(quota, burst)
-            own = Charge(
+            own = CompiledRule(
                 scope=(namespace,),
                 name="default",
                 quotas=quotas,
                 key=key,
                 cost=check_cost(cost, quotas),
                 count_if=check_count_if(count_if),
-                shadow=shadow,
+                is_report_only=is_report_only,
             )
         elif burst is not None or count_if is not None or check_cost(cost, ()) != 1:
             raise TypeError("burst, cost and count_if apply to a quota, but the limiter has none")
-        self._book = book = Book(
+        self._table = table = RuleTable(
             own,
             check_concurrency(concurrency),
             rules,
             namespace=namespace,
             key=key,
-            shadow=shadow,
+            is_report_only=is_report_only,
         )
         options = StoreOptions(max_keys, clock, on_outage, timeout, prefetch, workers)
-        self._counter = create_engine(store, book, options)
+        self._engine = create_engine(store, table, options)
+        self._stores = self._engine.bound_stores
         self._headers = headers
         self._on_outage = on_outage
-        self._routed = book.routed
-        self._settles = book.counts or book.bounds
-        idle = set()
-        if not book.counts:
-            idle |= {"on_response", "on_error"}
-        if not book.bounds:
-            idle.add("on_finish")
-        if not book.messages:
-            idle.add("on_message")
-        if isinstance(self._counter.store, LocalStore):
-            idle |= {"startup", "shutdown"}
-        self.disabled_hooks = frozenset(idle)
+        self._is_routed = table.is_routed
+        self._reserves = table.has_count_if or table.has_concurrency
+        disabled = set()
+        if not table.has_count_if:
+            disabled |= {"on_response", "on_error"}
+        if not table.has_concurrency:
+            disabled.add("on_finish")
+        if not table.has_messages:
+            disabled.add("on_message")
+        if isinstance(self._engine.store, LocalStore):
+            disabled |= {"startup", "shutdown"}
+        self.disabled_hooks = frozenset(disabled)
 
-    # -- the hooks --------------------------------------------------------------------------------
+    # -- requests ---------------------------------------------------------------------------------
 
     def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
-        """Take what the request asks for, or refuse; say what is left in either case."""
-        plan = self._book.find(request) if self._routed else self._book.plan
-        simple = plan.simple
+        """Take the tokens and slots that a request needs, or refuse it."""
+        limits = self._table.find(request) if self._is_routed else self._table.default
+        simple = limits.simple
         if simple is None:
-            return start_eagerly(self._judge(request, plan.asks(request)))
-        # What nearly all limiters do, without the general way.
+            return start_eagerly(self._decide(request, limits.hits(request)))
+        # The most common case, without the steps that only the others need.
         limit, key_of = simple
         key = key_of(request)
         if key.__class__ is not str:
-            return start_eagerly(self._judge(request, plan.charges[0].asks(request, key)))
+            return start_eagerly(self._decide(request, limits.rules[0].hits(request, key)))
+        bucket = limit.prefix + key
         try:
-            room = self._counter.take_one(limit.prefix + key, limit.quota, request.is_async)
+            remaining = self._stores[request.is_async].take_one(bucket, limit.quota, 1)
         except StoreOutage:
-            return self._pass_unasked()
-        if isinstance(room, int):
-            return self._tell(request, limit, room)
-        return start_eagerly(self._tell_later(request, limit, room))
+            return self._apply_in_outage(request, limit, bucket)
+        if isinstance(remaining, int):
+            return self._apply(request, limit, remaining)
+        return start_eagerly(self._apply_later(request, limit, bucket, remaining))
 
-    def _tell(self, request: Request, limit: Limit, room: int) -> Reply | None:
-        """Say what is left of the only limit; refuse where nothing is."""
-        decision = BucketDecision(limit.name, limit.quota, room)
+    def _apply(self, request: Request, limit: QuotaLimit, remaining: int) -> Reply | None:
+        """Show the decision of the only limit; refuse the request if it exceeds that."""
+        decision = BucketDecision(limit.name, limit.quota, remaining)
         request.state.rate_limit = decision
         if self._headers == "draft":
             request.add_response_header("RateLimit-Policy", limit.policy)
             request.add_response_header("RateLimit", limit.item + decision.parameters())
         elif self._headers is not None:
-            add_fields(request, self._headers, (limit,), decision)
-        return None if room >= 0 else refuse(request, decision)
+            add_headers(request, self._headers, (limit,), decision)
+        return None if remaining >= 0 else refusal(request, decision)
 
-    async def _tell_later(
-        self, request: Request, limit: Limit, room: Awaitable[int]
+    async def _apply_later(
+        self, request: Request, limit: QuotaLimit, bucket: str, waiting: Awaitable[int]
     ) -> Reply | None:
         try:
-            told = await room
+            remaining = await waiting
         except StoreOutage:
-            return self._pass_unasked()
-        return self._tell(request, limit, told)
+            return self._apply_in_outage(request, limit, bucket)
+        return self._apply(request, limit, remaining)
 
-    def _pass_unasked(self) -> Reply | None:
-        """Let a request pass for which the store can't be asked, or raise what answers it."""
+    def _apply_in_outage(self, request: Request, limit: QuotaLimit, bucket: str) -> Reply | None:
+        remaining = self._engine.take_one_from_fallback(bucket, limit.quota)
+        if remaining is None:
+            return self._admit_uncounted()
+        return self._apply(request, limit, remaining)
+
+    def _admit_uncounted(self) -> Reply | None:
+        """Admit a request that can't be counted during an outage, or raise a problem."""
         if self._on_outage == "allow":
             return None
-        raise refuse_for_outage() from None
+        raise outage_problem() from None
 
-    async def _judge(
-        self, request: Request, asking: Coroutine[Any, Any, Sequence[Ask]]
+    async def _decide(
+        self, request: Request, finding: Coroutine[Any, Any, Sequence[Hit]]
     ) -> Reply | None:
-        asks = await asking
-        if not asks:
+        hits = await finding
+        if not hits:
             return None
-        visit = None
-        if self._settles:
-            visit = Visit(asks)
-            self._visits(request).append(visit)  # before waiting: it may be cancelled
+        reservation = None
+        if self._reserves:
+            reservation = Reservation(hits)
+            self._reservations(request).append(reservation)  # before a wait that may be cancelled
         try:
-            outcome = await self._counter.take(asks, request.is_async)
+            result = await self._engine.take(hits, request.is_async)
         except StoreOutage:
-            if visit is not None:
-                self._visits(request).remove(visit)
-            return None if only_tried(asks) else self._pass_unasked()
-        decision = request.state.rate_limit = outcome.decision
-        if visit is not None:
-            visit.outcome = outcome
-        outcome.report()
-        if not decision.allowed or visit is None or not visit.counts:
-            add_fields(request, self._headers, outcome.limits, decision)
-        return None if decision.allowed else refuse(request, decision)
+            if reservation is not None:
+                self._reservations(request).remove(reservation)
+            return None if are_report_only(hits) else self._admit_uncounted()
+        decision = request.state.rate_limit = result.decision
+        if reservation is not None:
+            reservation.result = result
+        result.log_reported()
+        if not decision.allowed or reservation is None or not reservation.awaits_response:
+            add_headers(request, self._headers, result.limits, decision)
+        return None if decision.allowed else refusal(request, decision)
 
     def on_response(self, request: Request, response: Response) -> Awaitable[None] | None:
-        """Give back what the answer says does not count."""
-        for visit in reversed(self._visits(request)):
-            if visit.counts and visit.outcome is not None:
-                visit.counts = False
-                return start_eagerly(self._settle(request, visit, visit.outcome, response))
+        """Give back the tokens of a request whose response does not count."""
+        for reservation in reversed(self._reservations(request)):
+            if reservation.awaits_response and reservation.result is not None:
+                reservation.awaits_response = False
+                committing = self._commit(request, reservation, reservation.result, response)
+                return start_eagerly(committing)
         return None
 
     def on_error(self, request: Request, error: BaseException) -> Awaitable[None] | None:
-        """Give back what does not count, by the status that the error states, or 500.
+        """Give back the tokens of an error that does not count, by its status, or as 500.
 
-        A client that goes away before its answer gets nothing back.
+        If the client disconnects before the response, nothing is given back.
         """
         if not isinstance(error, Exception) or isinstance(error, ClientDisconnected):
             return None
         status = error.status if isinstance(error, Problem) else 500
         return self.on_response(request, Response(status, (), TextHeaders))
 
-    async def _settle(
-        self, request: Request, visit: Visit, outcome: Outcome, response: Response
+    async def _commit(
+        self, request: Request, reservation: Reservation, result: LimitResult, response: Response
     ) -> None:
-        decision = await visit.settle(outcome, response)
-        add_fields(request, self._headers, outcome.limits, decision)
+        decision = await reservation.commit(result, response)
+        add_headers(request, self._headers, result.limits, decision)
 
     def on_finish(self, request: Request) -> Awaitable[None] | None:
-        """Free the places that the request held."""
-        visits = self._visits(request)
-        return (
-            start_eagerly(visits.pop().leave(self._counter, request.is_async)) if visits else None
-        )
+        """Free the slots that the request held."""
+        reservations = self._reservations(request)
+        if not reservations:
+            return None
+        return start_eagerly(reservations.pop().release(self._stores[request.is_async]))
 
-    def _visits(self, request: Request) -> list[Visit]:
-        """Return the visits of a request: more than one where this is around the app twice."""
-        visits: list[Visit] = request.local(self).setdefault("visits", [])
-        return visits
+    def _reservations(self, request: Request) -> list[Reservation]:
+        """Return the reservations of a request: several if this limiter wraps the app twice."""
+        reservations: list[Reservation] = request.local(self).setdefault("reservations", [])
+        return reservations
+
+    # -- WebSocket messages -----------------------------------------------------------------------
+
+    def on_message(
+        self, request: Request, message: Message
+    ) -> Message | Close | Awaitable[Message | Close | None] | None:
+        """Take the tokens that a client's message needs; else close the connection, or drop it."""
+        if message.direction == "out":
+            return message
+        return start_eagerly(self._decide_message(request, message))
+
+    async def _decide_message(self, request: Request, message: Message) -> Message | Close | None:
+        # The first message determines the limits of all of them.
+        own = request.local(self)
+        hits: Sequence[Hit] | None = own.get("message_hits")
+        if hits is None:
+            limits = self._table.find_for_messages(request)
+            hits = () if limits is None else await limits.hits(request)
+            own["message_hits"] = hits
+        if not hits:
+            return message
+        try:
+            result = await self._engine.take(hits, request.is_async)
+        except StoreOutage:
+            passes = self._on_outage == "allow" or are_report_only(hits)
+            return message if passes else Close(_TRY_AGAIN_LATER)
+        result.log_reported()
+        if result.decision.allowed:
+            return message
+        pairs = zip(result.hits, result.decision.parts, strict=True)
+        closes = (hit.close for hit, one in pairs if not one.allowed)
+        return next(filter(None, closes), None)
+
+    # -- outside of HTTP --------------------------------------------------------------------------
+
+    def check(self, key: str, *, cost: int = 1, rule: str | None = None) -> Decision:
+        """Take tokens if all quotas hold enough of them, and return the decision.
+
+        Args:
+            key: the key of the bucket.
+            cost: the number of tokens.
+            rule: the pattern of the rule whose quotas to use; by default the limiter's own.
+
+        Raises:
+            LookupError: there is no such rule, or the limiter has no quota of its own.
+            TypeError: the quota is a function of the request.
+            StoreOutage: the store is unavailable, and ``on_outage`` is ``"refuse"``.
+        """
+        return run_sync(self._check(key, cost, rule, is_async=False))
+
+    async def acheck(self, key: str, *, cost: int = 1, rule: str | None = None) -> Decision:
+        """Take tokens on an event loop; see `check()`."""
+        return await self._check(key, cost, rule, is_async=True)
+
+    def peek(self, key: str, *, cost: int = 1, rule: str | None = None) -> Decision:
+        """Return the decision that `check()` would make, and take nothing."""
+        return run_sync(self._check(key, cost, rule, is_async=False, peek=True))
+
+    async def apeek(self, key: str, *, cost: int = 1, rule: str | None = None) -> Decision:
+        """Return the decision that `acheck()` would make, and take nothing."""
+        return await self._check(key, cost, rule, is_async=True, peek=True)
+
+    def refund(self, key: str, *, cost: int = 1, rule: str | None = None) -> None:
+        """Give back tokens that were taken. A bucket never holds more than its burst.
+
+        Raises:
+            TypeError: one of the quotas is a window, which can't be refunded.
+            StoreOutage: the store is unavailable.
+        """
+        run_sync(self._refund(key, cost, rule, is_async=False))
+
+    async def arefund(self, key: str, *, cost: int = 1, rule: str | None = None) -> None:
+        """Give back tokens on an event loop; see `refund()`."""
+        await self._refund(key, cost, rule, is_async=True)
+
+    def reset(self, key: str, *, rule: str | None = None) -> None:
+        """Refill a key's buckets, clear its windows and lift its bans.
+
+        Raises:
+            StoreOutage: the store is unavailable.
+        """
+        run_sync(self._engine.reset(self._token_requests(key, 1, rule), is_async=False))
+
+    async def areset(self, key: str, *, rule: str | None = None) -> None:
+        """Refill a key's buckets on an event loop; see `reset()`."""
+        await self._engine.reset(self._token_requests(key, 1, rule), is_async=True)
+
+    def ban(self, key: str, seconds: float, *, rule: str | None = None) -> None:
+        """Refuse all requests of a key for some seconds, and then admit one.
+
+        Raises:
+            TypeError: none of the quotas is a token bucket.
+            ValueError: ``seconds`` is not positive, or more than ten years.
+            StoreOutage: the store is unavailable.
+        """
+        run_sync(self._ban(key, seconds, rule, is_async=False))
+
+    async def aban(self, key: str, seconds: float, *, rule: str | None = None) -> None:
+        """Refuse all requests of a key on an event loop; see `ban()`."""
+        await self._ban(key, seconds, rule, is_async=True)
+
+    async def _check(
+        self, key: str, cost: int, rule: str | None, *, is_async: bool, peek: bool = False
+    ) -> Decision:
+        hits = self._table.hits_of_key(rule, key, cost)
+        try:
+            return (await self._engine.take(hits, is_async, peek=peek)).decision
+        except StoreOutage:
+            if self._on_outage != "allow":
+                raise
+        return uncounted_decision(hits)
+
+    async def _refund(self, key: str, cost: int, rule: str | None, *, is_async: bool) -> None:
+        requests = self._token_requests(key, cost, rule)
+        if any(request.quota.window for request in requests):
+            raise TypeError("a window can't be refunded; use a token bucket")
+        waiting = self._stores[is_async].give_back(requests)
+        if waiting is not None:
+            await waiting
+
+    async def _ban(self, key: str, seconds: float, rule: str | None, *, is_async: bool) -> None:
+        if not 0 < seconds <= _MAX_BAN:
+            raise ValueError(f"seconds must be more than 0 and at most ten years, not {seconds}")
+        requests = [one for one in self._token_requests(key, 1, rule) if not one.quota.window]
+        if not requests:
+            raise TypeError("a ban needs a token bucket, but all quotas are windows")
+        waiting = self._stores[is_async].block(requests, int(seconds * 1_000_000_000))
+        if waiting is not None:
+            await waiting
+
+    def _token_requests(self, key: str, cost: int, rule: str | None) -> list[TokenRequest]:
+        hits = self._table.hits_of_key(rule, key, cost)
+        return [hit.store_request for hit in hits if isinstance(hit.store_request, TokenRequest)]
+
+    # -- the store --------------------------------------------------------------------------------
 
     def startup(self) -> Awaitable[None] | None:
         """Open the store."""
-        return self._counter.bound(_on_event_loop()).open()
+        return self._stores[_is_on_event_loop()].open()
 
     def shutdown(self) -> Awaitable[None] | None:
         """Close the store."""
-        return self._counter.bound(_on_event_loop()).close()
+        return self._stores[_is_on_event_loop()].close()
 
 
-def _on_event_loop() -> bool:
+def _is_on_event_loop() -> bool:
     try:
         get_running_loop()
     except RuntimeError:

@@ -1,61 +1,68 @@
-"""What holds for some requests only: a rule for a method and a path template."""
+"""`Rule`: limits for some requests only, and the table that finds the limits of a request."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from inspect import iscoroutinefunction, isfunction
-from typing import Literal
-from warnings import warn
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import count
+from typing import Any, Literal
 
 from mantlet.core.policy import Close
 from mantlet.core.request import Request
 from mantlet.core.response import Response
-from mantlet.ratelimit.concurrency import Concurrency
-from mantlet.ratelimit.keys.key import KeyFunction, as_key
-from mantlet.ratelimit.quota import LimitMode, Quota, check_limit_mode, parse_quotas
+from mantlet.http.routing import Routes
+from mantlet.ratelimit.compiled import CompiledRule, ConcurrencyLimit, Hit, RequestLimits
+from mantlet.ratelimit.keys.key import Key, KeyFunction, as_key, hash_if_long, is_digest
+from mantlet.ratelimit.options import (
+    Cost,
+    CountIf,
+    QuotaFunction,
+    QuotaOption,
+    check_concurrency,
+    check_cost,
+    check_count_if,
+    read_quotas,
+)
+from mantlet.ratelimit.quota import Concurrency, LimitMode, Quota, check_limit_mode
 
-__all__ = ["Cost", "CountIf", "QuotaFunction", "QuotaOption", "Rule", "on_status"]
+__all__ = ["Rule", "RuleTable", "on_status"]
 
-#: How many tokens a request takes.
-Cost = int | Callable[[Request], int | Awaitable[int]]
-#: Whether a request, by its answer, counts after all.
-CountIf = Callable[[Response], bool]
-Told = str | Quota | Sequence[str | Quota] | None
-QuotaFunction = Callable[[Request], Told | Awaitable[Told]]
-QuotaOption = str | Quota | Sequence[str | Quota] | QuotaFunction
+_PARAMETER = re.compile(r"\{(\w+)")
 
 
 class Rule:
     """Limits for the requests of one method and path template.
 
-    They hold besides the limiter's own. Of all rules, those of the most specific template that
-    matches apply, and of its methods the exact one before ``*``; several rules of one pattern apply
-    together. ``HEAD`` follows ``GET``.
+    They apply in addition to the limiter's own limits. Of all rules, those of the most specific
+    matching template apply, and of its methods the exact one before ``*``; several rules with the
+    same pattern apply together. A rule for ``GET`` also applies to ``HEAD``.
 
     Args:
-        pattern: such as ``"POST /login"``, ``"GET /export/{kind}"``, ``"* /static/*"``, within the
-            wrapped app, whatever that is mounted under. See `mantlet.http.routing`.
-        quota: a rate, several of them joined by ``;``, a `Quota`, a sequence of these, or a
-            function (``def`` or ``async def``) of the request that returns one of them, or None for
-            no limit.
-        key: whose bucket; by default the limiter's. See `mantlet.keys`.
-        cost: tokens a request takes, or a function (``def`` or ``async def``) of the request that
-            tells. One above a quota's burst is refused for ever; there is a warning of it where it
-            is a number.
+        pattern: such as ``"POST /login"``, ``"GET /export/{kind}"`` or ``"* /static/*"``, relative
+            to the path that the wrapped app is mounted at. See `mantlet.http.routing`.
+        quota: a rate, several rates joined by ``;``, a `Quota`, a sequence of these, or a function
+            (``def`` or ``async def``) of the request that returns one of them, or None for no
+            limit.
+        key: names the bucket of a request; by default the limiter's key. See `mantlet.keys`.
+        cost: the number of tokens that a request takes, or a function (``def`` or ``async def``) of
+            the request that returns it. A request that costs more than a quota's burst is always
+            refused; a constant cost of that kind is warned about.
         count_if: a predicate on the response; the request counts only if it returns true. Tokens
             are reserved before the app runs, so that concurrent requests can't slip through, and
             refunded afterwards. An exception counts by its status, or as 500.
         per: ``"request"``, which includes WebSocket handshakes, or ``"message"``: each message that
             a client sends over a WebSocket.
-        exempt: nothing limits these requests, neither does the limiter's own quota.
-        override: the limiter's own quota does not hold for these requests.
+        exempt: these requests are not limited at all, not even by the limiter's own quota.
+        override: the limiter's own quota does not apply to these requests.
         concurrency: how many of these requests may be in flight at once.
         mode: ``"enforce"``, or ``"report"`` to decide, count and log without ever refusing.
-        over: what becomes of a message over the quota: ``"close"`` ends the connection, ``"drop"``
-            drops the message.
-        close_code: the connection is closed with: 1008 (RFC 6455, 7.4.1), or such as 4429.
+        over: what happens to a message over the quota: ``"close"`` closes the connection,
+            ``"drop"`` drops the message.
+        close_code: the close code of the connection: 1008 (RFC 6455, 7.4.1), or one of your own,
+            such as 4429.
 
     Raises:
-        TypeError: an option is of the wrong type, or does not go with another.
-        ValueError: an option's value is wrong; the message names it and what would be right.
+        TypeError: an option is of the wrong type, or can't be combined with another.
+        ValueError: an option has an invalid value; the message names it and says what is valid.
     """
 
     def __init__(
@@ -81,14 +88,14 @@ class Rule:
         if over not in ("close", "drop"):
             raise ValueError(f'over must be "close" or "drop", not {over!r}')
         if exempt and (quota is not None or concurrency is not None):
-            raise TypeError(f"the rule {pattern!r} is exempt, so it takes no limit")
+            raise TypeError(f"the rule {pattern!r} is exempt, so it can't have a limit")
         if not exempt and not override and quota is None and concurrency is None:
             raise TypeError(
-                f"the rule {pattern!r} limits nothing: it needs a quota, a concurrency, override "
+                f"the rule {pattern!r} has no effect: give it a quota, a concurrency, override "
                 f"or exempt"
             )
         if per == "message" and (count_if is not None or concurrency is not None):
-            raise TypeError("count_if and concurrency limit requests, not messages")
+            raise TypeError('count_if and concurrency can\'t be used with per="message"')
         self.pattern = pattern
         self.quotas: tuple[Quota, ...] | QuotaFunction = () if quota is None else read_quotas(quota)
         self.key = None if key is None else as_key(key)
@@ -106,15 +113,15 @@ class Rule:
 
 
 def on_status(*statuses: int | range) -> CountIf:
-    """Return a predicate that counts answers of these statuses, for `Rule` and `RateLimiter`.
+    """Return a ``count_if`` predicate that counts responses with certain status codes.
 
     Args:
-        statuses: each a status, or a range of them: ``on_status(401, 403)``,
+        statuses: each a status code or a range of them: ``on_status(401, 403)``,
             ``on_status(range(400, 500))``.
 
     Raises:
-        TypeError: one of them is neither.
-        ValueError: there are none, or one is no HTTP status.
+        TypeError: one of them is neither a number nor a range.
+        ValueError: there are none, or one is not an HTTP status code.
     """
     every: set[int] = set()
     for one in statuses:
@@ -122,7 +129,7 @@ def on_status(*statuses: int | range) -> CountIf:
             raise TypeError(f"a status must be a number or a range of numbers, not {one!r}")
         every.update(one if isinstance(one, range) else (one,))
     if not every or not all(100 <= status <= 599 for status in every):
-        raise ValueError(f"statuses must be some between 100 and 599, not {statuses!r}")
+        raise ValueError(f"statuses must be between 100 and 599, not {statuses!r}")
     counted = frozenset(every)
 
     def counts(response: Response) -> bool:
@@ -131,69 +138,184 @@ def on_status(*statuses: int | range) -> CountIf:
     return counts
 
 
-# -- options that the limiter and its rules have in common ----------------------------------------
-
-
-def read_quotas(option: QuotaOption, burst: int | None = None) -> tuple[Quota, ...] | QuotaFunction:
-    """Return the quotas that an option says, or the function that tells them.
+class RuleTable:
+    """Finds the limits of a request: the limiter's own, and those of the rules that match it.
 
     Args:
-        option: the option.
-        burst: of a single rate.
+        own: the limiter's own compiled rule, if it has a quota.
+        concurrency: its own concurrency limit, if it has one.
+        rules: its rules.
+        namespace: tells the limiter from others that use the same store.
+        key: the key of rules without a key of their own.
+        is_report_only: whether no rule ever refuses.
+
+    Attributes:
+        default: the limits of a request that no rule matches.
+        is_routed: whether limits depend on the route of a request.
+        has_count_if: whether some requests count by their response.
+        has_concurrency: whether there are concurrency limits.
+        has_messages: whether there are rules for WebSocket messages.
+        has_windows: whether some quotas are counted in windows.
+        has_buckets: whether there are token buckets or concurrency limits.
     """
-    if burst is not None:
-        if not isinstance(option, str):
-            raise TypeError("burst belongs into the Quota where one is given")
-        return (Quota(option, burst=burst),)
-    if isinstance(option, Quota):
-        return (option,)
-    if isinstance(option, str):
-        return parse_quotas(option)
-    if callable(option):
-        return option
-    checked: object = option
-    if not isinstance(checked, Sequence) or isinstance(checked, bytes):
-        raise TypeError(
-            f'a quota must be a rate such as "100/minute", a Quota, a sequence of these, or a '
-            f"function of the request, not {option!r}"
+
+    def __init__(
+        self,
+        own: CompiledRule | None,
+        concurrency: Concurrency | None,
+        rules: Sequence[Rule],
+        *,
+        namespace: str,
+        key: Key,
+        is_report_only: bool,
+    ) -> None:
+        self._own = own
+        self._concurrency = concurrency
+        self._namespace = namespace
+        self._key = key
+        self._is_report_only = is_report_only
+        for rule in rules:
+            checked: object = rule
+            if not isinstance(checked, Rule):
+                raise TypeError(f'a rule must be a Rule("POST /login", ...), not {rule!r}')
+        self._compiled = dict(zip(rules, map(self._compile, rules, _numbers(rules)), strict=True))
+        self.default = self._request_limits(())
+        requests = [rule for rule in rules if rule.per == "request"]
+        messages = [rule for rule in rules if rule.per == "message"]
+        self._requests = Routes((rule.pattern, rule) for rule in requests)
+        self._messages = Routes((rule.pattern, rule) for rule in messages)
+        for group in (*self._requests.groups(), *self._messages.groups()):
+            _check_parameter_names(group)
+        #: The limits of each group of rules that apply together.
+        self._limits = {group: self._request_limits(group) for group in self._requests.groups()}
+        self._limits |= {group: self._message_limits(group) for group in self._messages.groups()}
+        keys = [key, concurrency.key] if concurrency is not None and concurrency.key else [key]
+        # A key that reads path parameters must not see those of another limiter.
+        self.is_routed = bool(requests) or any(one.reads_path for one in keys)
+        self.has_messages = bool(messages)
+        every = [self.default, *self._limits.values()]
+        compiled = [rule for limits in every for rule in limits.rules]
+        self.has_count_if = any(rule.count_if for rule in compiled)
+        self.has_concurrency = any(limits.concurrency for limits in every)
+        self.has_windows = any(rule.has_windows for rule in compiled)
+        self.has_buckets = self.has_concurrency or any(rule.has_buckets for rule in compiled)
+
+    def find(self, request: Request) -> RequestLimits:
+        """Return the limits of a request."""
+        found = self._requests.match(request.method, request.route_path)
+        if not found:
+            request.state._path_parameters = None  # an outer limiter may have left its own
+            return self.default
+        request.state._path_parameters = found[0][1]
+        return self._limits[tuple(rule for rule, _ in found)]
+
+    def find_for_messages(self, request: Request) -> RequestLimits | None:
+        """Return the limits of the messages of a WebSocket; None if no rule matches."""
+        found = self._messages.match(request.method, request.route_path)
+        if not found:
+            return None
+        request.state._path_parameters = found[0][1]
+        return self._limits[tuple(rule for rule, _ in found)]
+
+    def hits_of_key(self, pattern: str | None, key: str, cost: int) -> list[Hit]:
+        """Return the hits of a key, where there is no request.
+
+        Args:
+            pattern: the pattern of a rule; None for the limiter's own quotas.
+            key: the key.
+            cost: the number of tokens.
+
+        Raises:
+            LookupError: there is no such rule, or the limiter has no quota of its own.
+            TypeError: the quota is a function of the request.
+        """
+        if callable(check_cost(cost, ())):
+            raise TypeError("cost must be a number here, since there is no request")
+        if pattern is None:
+            rules = [] if self._own is None else [self._own]
+        else:
+            rules = [one for rule, one in self._compiled.items() if one and rule.pattern == pattern]
+        if not rules:
+            missing = "quota of its own" if pattern is None else f"rule {pattern!r} with a quota"
+            raise LookupError(f"the limiter has no {missing}")
+        # A hashed key is in its final form already.
+        key = key if is_digest(key) else hash_if_long(key)
+        hits: list[Hit] = []
+        for rule in rules:
+            if rule.limits is None:
+                raise TypeError(f"the quota of {rule.name!r} is a function of the request")
+            hits += rule.hits_of_key(rule.limits, key, cost)
+        return hits
+
+    def _request_limits(self, rules: Sequence[Rule]) -> RequestLimits:
+        """Return the limits of requests that these rules match, all of them with one pattern."""
+        if any(rule.exempt for rule in rules):
+            return RequestLimits(())
+        compiled = []
+        if self._own is not None and not any(rule.override for rule in rules):
+            compiled.append(self._own)
+        concurrency = []
+        if self._concurrency is not None:
+            concurrency.append(self._concurrency_limit(self._concurrency))
+        concurrency += [
+            self._concurrency_limit(rule.concurrency, rule)
+            for rule in rules
+            if rule.concurrency is not None
+        ]
+        return RequestLimits(compiled + self._compiled_of(rules), concurrency)
+
+    def _message_limits(self, rules: Sequence[Rule]) -> RequestLimits:
+        exempt = any(rule.exempt for rule in rules)
+        return RequestLimits(() if exempt else self._compiled_of(rules))
+
+    def _compiled_of(self, rules: Sequence[Rule]) -> list[CompiledRule]:
+        return [compiled for compiled in map(self._compiled.get, rules) if compiled]
+
+    def _concurrency_limit(
+        self, concurrency: Concurrency, rule: Rule | None = None
+    ) -> ConcurrencyLimit:
+        if rule is None:
+            scope, key, is_report_only = self._namespace, None, self._is_report_only
+        else:
+            scope, key = f"{self._namespace}\0{rule.pattern}", rule.key
+            is_report_only = rule.mode == "report" or self._is_report_only
+        return ConcurrencyLimit.compile(
+            concurrency, scope=scope, key=key or self._key, is_report_only=is_report_only
         )
-    return tuple(quota for one in option for quota in static_quotas(one))
+
+    def _compile(self, rule: Rule, number: int | None) -> CompiledRule | None:
+        """Compile the quotas of a rule; return None if it has none.
+
+        Args:
+            rule: the rule.
+            number: its number among the rules with quotas and the same pattern; None if it is the
+                only one.
+        """
+        if not rule.quotas:
+            return None
+        return CompiledRule(
+            scope=(self._namespace, rule.pattern, rule.per, str(number or 0)),
+            name=rule.pattern if number is None else f"{rule.pattern} #{number + 1}",
+            quotas=rule.quotas,
+            key=rule.key or self._key,
+            cost=rule.cost,
+            count_if=rule.count_if,
+            is_report_only=rule.mode == "report" or self._is_report_only,
+            close=rule.close,
+        )
 
 
-def static_quotas(option: str | Quota | Sequence[str | Quota]) -> tuple[Quota, ...]:
-    """Return the quotas that an option says, which must not be a function."""
-    quotas = read_quotas(option)
-    if callable(quotas):
-        raise TypeError(f"a quota must be a rate or a Quota here, not {option!r}")
-    return quotas
+def _numbers(rules: Sequence[Rule]) -> Iterator[int | None]:
+    """Number the rules with quotas and the same pattern; a single one has no number."""
+    kinds = [(rule.pattern, rule.per, bool(rule.quotas)) for rule in rules]
+    counts, numbers = Counter(kinds), defaultdict[Any, Iterator[int]](count)
+    for kind in kinds:
+        yield next(numbers[kind]) if counts[kind] > 1 else None
 
 
-def check_cost(cost: Cost, quotas: tuple[Quota, ...] | QuotaFunction) -> Cost:
-    """Return a cost if it is one; warn the caller's caller of one that none of the quotas holds."""
-    if callable(cost):
-        return cost
-    if isinstance(cost, bool) or not isinstance(cost, int):
-        raise TypeError(f"cost must be a whole number of tokens, or a function, not {cost!r}")
-    if cost < 0:
-        raise ValueError(f"cost must be at least 0, not {cost}")
-    for quota in () if callable(quotas) else quotas:
-        if cost > quota.burst:
-            warn(
-                f"a cost of {cost} is refused for ever: {quota.rate!r} never holds more than "
-                f"{quota.burst}",
-                stacklevel=3,
-            )
-    return cost
-
-
-def check_count_if(count_if: CountIf | None) -> CountIf | None:
-    called = count_if if isfunction(count_if) else getattr(count_if, "__call__", None)  # noqa: B004
-    if count_if is not None and (called is None or iscoroutinefunction(called)):
-        raise TypeError(f"count_if must be a plain function of the response, not {count_if!r}")
-    return count_if
-
-
-def check_concurrency(concurrency: Concurrency | None) -> Concurrency | None:
-    if concurrency is not None and not isinstance(concurrency, Concurrency):
-        raise TypeError(f"concurrency must be a Concurrency, not {concurrency!r}")
-    return concurrency
+def _check_parameter_names(rules: Sequence[Rule]) -> None:
+    """Reject rules for the same paths that give the path parameters different names."""
+    names = {tuple(_PARAMETER.findall(rule.pattern)) for rule in rules}
+    if len(names) > 1:
+        patterns = sorted({rule.pattern for rule in rules})
+        raise ValueError(f"rules for the same paths must use the same parameter names: {patterns}")

@@ -66,6 +66,22 @@ class WindowResult(NamedTuple):
     wait: int
     is_counted: bool
 
+    def decision(self, name: str, request: TokenRequest) -> "WindowDecision":
+        """Return the decision on the request.
+
+        One within the limit is shown as if it had been counted, as with buckets.
+        """
+        is_final = self.is_counted or not self.is_within_limit
+        return WindowDecision(
+            name,
+            request.quota,
+            is_within_limit=self.is_within_limit,
+            remaining=self.remaining - (0 if is_final else request.cost),
+            wait=self.wait,
+            cost=request.cost,
+            is_report_only=request.is_report_only,
+        )
+
 
 class WindowDecision(Decision):
     """A decision by a window strategy of `limits`.
@@ -121,7 +137,7 @@ class WindowDecision(Decision):
             return 0.0
         return inf if self._cost > self.quota.amount else seconds(self._wait)
 
-    def given_back(self) -> "WindowDecision":
+    def refunded(self) -> "WindowDecision":
         """Return the decision as if the request had not been counted."""
         return WindowDecision(
             self.name,

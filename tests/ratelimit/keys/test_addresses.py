@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mantlet.ratelimit.keys.addresses import (
-    Networks,
+from mantlet.ratelimit.keys.client_address import (
+    TrustedNetworks,
     forwarded_node,
     hop_reader,
     parse_address,
@@ -290,7 +290,7 @@ def test_host_bits_are_an_error_that_shows_the_network_without_them(text: str, r
 @pytest.mark.parametrize("text", ["0.0.0.0/0", "::/0", "::ffff:0:0/96"])
 def test_everybody_is_no_network_of_proxies(text: str) -> None:
     """Who trusts everybody lets everybody choose their key."""
-    with pytest.raises(ValueError, match="everybody") as refused:
+    with pytest.raises(ValueError, match="every address") as refused:
         parse_network(text)
     assert repr(text) in str(refused.value)
     assert "hops=1" in str(refused.value)
@@ -300,7 +300,7 @@ def test_everybody_is_no_network_of_proxies(text: str) -> None:
 def test_a_network_that_is_no_text_is_a_type_error(value: Any) -> None:
     """Numbers and bytes would be read as addresses."""
     with pytest.raises(TypeError, match="trusted_proxies must hold networks") as refused:
-        Networks([value])
+        TrustedNetworks([value])
     assert repr(value) in str(refused.value)
 
 
@@ -308,7 +308,7 @@ def test_a_network_that_is_no_text_is_a_type_error(value: Any) -> None:
 def test_networks_that_are_no_list_are_a_type_error(value: Any) -> None:
     """A single text would be taken letter by letter."""
     with pytest.raises(TypeError, match=r'such as \["10.0.0.0/8"\]') as refused:
-        Networks(value)
+        TrustedNetworks(value)
     assert repr(value) in str(refused.value)
 
 
@@ -327,12 +327,12 @@ def test_networks_that_are_no_list_are_a_type_error(value: Any) -> None:
 )
 def test_networks_hold_their_addresses(address: str, held: bool) -> None:
     """IPv4-mapped addresses count as IPv4; IPv4-compatible ones don't."""
-    networks = Networks(["10.0.0.0/8", "2001:db8::/32", "unix", "::ffff:192.0.2.7"])
+    networks = TrustedNetworks(["10.0.0.0/8", "2001:db8::/32", "unix", "::ffff:192.0.2.7"])
     parsed = parse_address(address)
     assert parsed is not None
     assert (parsed in networks) is held
     assert networks.unix
-    assert not Networks(["10.0.0.0/8"]).unix
+    assert not TrustedNetworks(["10.0.0.0/8"]).unix
 
 
 @pytest.mark.parametrize(
@@ -351,14 +351,14 @@ def test_networks_hold_their_addresses(address: str, held: bool) -> None:
 )
 def test_addresses_are_grouped_by_their_prefix(node: str, ipv4: int, ipv6: int, key: str) -> None:
     """A whole address is plain; a group is its network."""
-    hop = hop_reader(Networks([]), ipv4, ipv6)(node)
+    hop = hop_reader(TrustedNetworks([]), ipv4, ipv6)(node)
     assert hop == (key, False)
 
 
 @given(st.text(max_size=120) | st.text("0123456789abcdefABCDEF.:[]%_", max_size=120))
 def test_no_text_makes_the_reader_fail(text: str) -> None:
     """A text is an address of at most 80 characters, or it is none."""
-    hop = hop_reader(Networks(["10.0.0.0/8"]), 32, 64)(text)
+    hop = hop_reader(TrustedNetworks(["10.0.0.0/8"]), 32, 64)(text)
     assert (hop is None) == (parse_node(text) is None or len(text) > 80)
 
 
@@ -370,7 +370,7 @@ def test_no_text_makes_an_element_fail(text: str) -> None:
 
 def test_a_text_that_is_too_long_for_an_address_is_none() -> None:
     """What is remembered of addresses takes a bounded memory."""
-    read = hop_reader(Networks([]), 32, 64)
+    read = hop_reader(TrustedNetworks([]), 32, 64)
     assert read("fe80::1%" + "z" * 72) == ("fe80::/64", False)
     assert read("fe80::1%" + "z" * 73) is None
 

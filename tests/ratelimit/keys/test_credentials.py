@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mantlet.ratelimit import keys
-from mantlet.ratelimit.keys.texts import AMBIGUOUS
+from mantlet.ratelimit.keys.key import AMBIGUOUS
 from tests.drive import FACES, Face, both_faces
 from tests.ratelimit.keys.asking import ask, hashed, key_of
 

@@ -1,62 +1,175 @@
-"""One field of a form, or one member of a JSON body, as the app behind may read it.
+"""Keys by one field of a form, or one member of a JSON body.
 
-Parsers disagree about unusual bodies: which of two fields of one name counts, what an odd charset
-or a part behind the end means. A client could use that to have one account seen here and another
-one by the app. So what is not known to be read alike by all of them is `Ambiguous`. Of forms, that
-is what `mantlet.http.forms` says is malformed, and what depends on which field is wanted.
+Parsers disagree about unusual bodies: which of two fields of one name counts, what an unknown
+charset means, what a part after the closing boundary is. A client could exploit that to have one
+account seen here and another by the app. So a body is `AMBIGUOUS` unless all parsers are known to
+read it alike. For forms, that is every body that `mantlet.http.forms` calls malformed, and some
+that depend on the wanted field.
 """
 
-import json
 import re
+from collections.abc import Callable
+from json import loads
 from typing import Any, Final
 
-from mantlet.http.forms import Malformed, PartHead, Parts, read_pairs, read_text
+from mantlet._internal.options import check_int
+from mantlet.core.request import Request
+from mantlet.http.forms import Malformed, PartHead, Parts, is_field_name, read_pairs, read_text
 from mantlet.http.json_pointer import has_bad_escape, split_pointer
-from mantlet.ratelimit.keys.texts import Ambiguous, parameters
+from mantlet.ratelimit.keys.credentials import SingleHeader
+from mantlet.ratelimit.keys.key import (
+    AMBIGUOUS,
+    Ambiguous,
+    Key,
+    casefold_key,
+    check_text,
+    describe,
+    hash_if_long,
+    read_parameters,
+)
 
-__all__ = ["form_field", "json_member", "parse_pointer"]
+__all__ = ["form", "form_field", "json", "json_member"]
+
+Normalize = Callable[[str], str]
+
+#: The default limit on the body, in bytes.
+_LIMIT = 65_536
+#: The largest limit that can be set.
+_MAX_LIMIT = 2**31
 
 _URLENCODED = "application/x-www-form-urlencoded"
 _MULTIPART = "multipart/form-data"
 #: As many as Django and Starlette read.
-_MOST_FIELDS = 1000
-#: Bytes of the header fields of one part.
-_LONGEST_HEAD = 8192
-#: Of a form. Of others, one quoted with a semicolon in it may look like several.
+_MAX_FIELDS = 1000
+#: Bytes of the headers of one part.
+_MAX_PART_HEADERS = 8192
+#: Known parameters of a form's media type. Others, quoted and containing a semicolon, may look like
+#: several.
 _PARAMETERS = frozenset({"boundary", "charset"})
 _UTF8 = frozenset({"utf-8", "utf8"})
 _ASCII = frozenset({"us-ascii", "ascii"})
-# What may come before the first bracket of a JSON text, in any of its encodings.
+# Bytes that may come before the first bracket of a JSON text, in any of its encodings.
 _BEFORE_JSON = b" \t\r\n\0\xef\xbb\xbf\xfe\xff"
 _INDEX = re.compile(r"0|[1-9][0-9]{0,9}")
-#: What a member is that has come more than once.
+#: Stands for a member that occurs more than once.
 _REPEATED: Final = object()
 
 
-def form_field(body: bytes, content_type: str, name: str) -> str | None:
-    """Return a field of a form, or None where the body is no form or has no such field.
+def form(name: str, limit: int = _LIMIT, *, normalize: Normalize | None = casefold_key) -> Key:
+    """Return the key of a form field, urlencoded or multipart.
+
+    It is None if the body is not a form, or the form lacks the field. The media type says whether a
+    body is a form; an app that also parses other types as forms, as Bottle does, needs another key.
+    The body is read before the app gets it; one larger than ``limit`` is refused with 413.
 
     Args:
-        body: of the request.
-        content_type: of the body.
-        name: of the field, of which `mantlet.http.forms.is_field_name()` is true.
+        name: the field's name.
+        limit: the largest body, in bytes.
+        normalize: maps all spellings of an account to one text. By default, case, surrounding white
+            space and Unicode compatibility variants (NFKC) make no difference. None to use the
+            value as it is.
 
     Raises:
-        Ambiguous: the form is malformed, not UTF-8, has more than 1,000 fields, or this one more
-            than once.
+        ValueError: parsers read ``name`` differently: it contains a quote, a backslash, a semicolon
+            or a percent-encoded quote, or begins with a slash or white space.
+    """
+    if not is_field_name(check_text("name", name, "username")):
+        raise ValueError(
+            f'name must be one that all forms spell alike, such as "username", not {name!r}'
+        )
+    media_type = SingleHeader("Content-Type")
+
+    def read(request: Request, body: bytes) -> str | None:
+        return form_field(body, media_type.value(request) or "", name)
+
+    return _body_key("form", name, limit, normalize, read)
+
+
+def json(name: str, limit: int = _LIMIT, *, normalize: Normalize | None = casefold_key) -> Key:
+    """Return the key of a member of a JSON body: a string or an integer.
+
+    It is None if the body is not a JSON object, or lacks the member. The body is read before the
+    app gets it; one larger than ``limit`` is refused with 413. Like many apps, this ignores the
+    media type.
+
+    Args:
+        name: the name of a top-level member, or a JSON Pointer (RFC 6901) such as ``"/user/name"``.
+        limit: the largest body, in bytes.
+        normalize: as in `form()`.
+
+    Raises:
+        ValueError: ``name`` is a malformed pointer.
+    """
+    path = _parse_pointer(check_text("name", name, "username"))
+
+    def read(_request: Request, body: bytes) -> str | None:
+        return json_member(body, path)
+
+    return _body_key("json", name, limit, normalize, read)
+
+
+def _body_key(
+    factory: str,
+    name: str,
+    limit: int,
+    normalize: Normalize | None,
+    read: Callable[[Request, bytes], str | None],
+) -> Key:
+    check_int("limit", limit, most=_MAX_LIMIT, unit="bytes")
+    if normalize is not None and not callable(normalize):
+        raise TypeError(f"normalize must be a function of the text, or None, not {normalize!r}")
+    encoding = SingleHeader("Content-Encoding")
+
+    async def key(request: Request) -> str | None:
+        body = await request.body(limit)
+        if not body:
+            return None
+        try:
+            # A compressed body is not decoded here, though the app may decode it.
+            if (encoding.value(request) or "identity").lower() != "identity":
+                return AMBIGUOUS
+            value = read(request, body)
+        except Ambiguous:
+            return AMBIGUOUS
+        if value is None:
+            return None
+        return hash_if_long(value if normalize is None else normalize(value))
+
+    options: dict[str, object] = {}
+    if limit != _LIMIT:
+        options["limit"] = limit
+    if normalize is not casefold_key:
+        options["normalize"] = normalize
+    return Key(key, describe(factory, name, **options))
+
+
+# -- forms ----------------------------------------------------------------------------------------
+
+
+def form_field(body: bytes, content_type: str, name: str) -> str | None:
+    """Return the value of a form field, or None if the body is not a form or lacks the field.
+
+    Args:
+        body: the request body.
+        content_type: the body's media type.
+        name: the field's name, one that `mantlet.http.forms.is_field_name()` accepts.
+
+    Raises:
+        Ambiguous: the form is malformed, not UTF-8, or has more than 1,000 fields; or it has the
+            field more than once.
     """
     kind, _, rest = content_type.partition(";")
     kind = kind.strip().lower()
     if kind not in (_URLENCODED, _MULTIPART):
         return None
-    options = parameters(rest)
+    options = read_parameters(rest)
     if options is None or not options.keys() <= _PARAMETERS:
         raise Ambiguous
     try:
         value = (
-            _urlencoded(body, name)
+            _urlencoded_field(body, name)
             if kind == _URLENCODED
-            else _multipart(body, options.get("boundary"), name)
+            else _multipart_field(body, options.get("boundary"), name)
         )
     except Malformed:
         raise Ambiguous from None
@@ -65,24 +178,26 @@ def form_field(body: bytes, content_type: str, name: str) -> str | None:
 
 
 def _check_charset(charset: str | None, text: str) -> None:
-    """Check that a text is the same in the charset that is stated, which some don't look at."""
+    """Raise unless a text is the same in the declared charset, which some parsers ignore."""
     if charset is None or charset.lower() in _UTF8:
         return
     if charset.lower() not in _ASCII or not text.isascii():
         raise Ambiguous
 
 
-def _urlencoded(body: bytes, name: str) -> str | None:
+def _urlencoded_field(body: bytes, name: str) -> str | None:
     most = len(body)
-    pairs = read_pairs(body, most=_MOST_FIELDS, longest=most, longest_name=most)
+    pairs = read_pairs(body, most=_MAX_FIELDS, longest=most, longest_name=most)
     values = [value for field, value in pairs if field == name]
     if len(values) > 1:
         raise Ambiguous
     return values[0] if values else None
 
 
-def _multipart(body: bytes, boundary: str | None, name: str) -> str | None:
-    parts = Parts(boundary, longest_head=_LONGEST_HEAD, longest_name=_LONGEST_HEAD, lenient=True)
+def _multipart_field(body: bytes, boundary: str | None, name: str) -> str | None:
+    parts = Parts(
+        boundary, longest_head=_MAX_PART_HEADERS, longest_name=_MAX_PART_HEADERS, lenient=True
+    )
     count = 0
     found: PartHead | None = None
     wanted = False
@@ -91,50 +206,53 @@ def _multipart(body: bytes, boundary: str | None, name: str) -> str | None:
         if isinstance(event, PartHead):
             count += 1
             wanted = event.name == name
-            if count > _MOST_FIELDS or (wanted and found is not None):
+            if count > _MAX_FIELDS or (wanted and found is not None):
                 raise Ambiguous
             if wanted:
                 found = event
         elif event and wanted:
             content += event
     parts.finish()
-    return None if found is None else _text(found, content)
+    return None if found is None else _part_text(found, content)
 
 
-def _text(head: PartHead, content: bytearray) -> str:
-    """Return the text of a part that is a field, and no file, to all."""
+def _part_text(head: PartHead, content: bytearray) -> str:
+    """Return the text of a part that all parsers take for a field, not for a file."""
     text = read_text(content)
     if text is None or head.filename is not None:
         raise Ambiguous
     if head.media is not None:
-        # aiohttp leaves all but text as bytes.
+        # aiohttp decodes only text/*.
         if not head.media.kind.startswith("text/"):
             raise Ambiguous
         _check_charset(head.media.get("charset"), text)
     return text
 
 
-def json_member(body: bytes, path: tuple[str, ...]) -> str | None:
-    """Return a member of a JSON body, or None where the body is no JSON or has no such member.
+# -- JSON -----------------------------------------------------------------------------------------
 
-    The media type is not looked at, as many apps don't. A member that is ``null`` is missing.
+
+def json_member(body: bytes, path: tuple[str, ...]) -> str | None:
+    """Return a member of a JSON body, or None if the body is not JSON or lacks the member.
+
+    A member that is ``null`` counts as missing.
 
     Args:
-        body: of the request.
-        path: the names that lead to the member; a number leads into an array as well.
+        body: the request body.
+        path: the names that lead to the member; a number may index an array.
 
     Returns:
-        A string; of an integer its digits.
+        A string as it is; an integer as its digits.
 
     Raises:
-        Ambiguous: the JSON is malformed or nested too deeply, or the member is of another type, or
-            one on the path has come more than once.
+        Ambiguous: the JSON is malformed or nested too deeply; or the member is of another type, or
+            a member on the path occurs more than once.
     """
     if body.lstrip(_BEFORE_JSON)[:1] not in (b"{", b"["):
         return None
     try:
-        # Other parsers take control characters in strings, and integers of any length.
-        value: Any = json.loads(body, strict=False, parse_int=str, object_pairs_hook=_members)
+        # Other parsers accept control characters in strings, and integers of any length.
+        value: Any = loads(body, strict=False, parse_int=str, object_pairs_hook=_members)
     except (ValueError, RecursionError):
         raise Ambiguous from None
     for name in path:
@@ -162,11 +280,11 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def parse_pointer(text: str) -> tuple[str, ...]:
-    """Return the path that a JSON Pointer (RFC 6901) says, or the name of a top-level member.
+def _parse_pointer(text: str) -> tuple[str, ...]:
+    """Return the path of a JSON Pointer (RFC 6901), or of a top-level member.
 
     Raises:
-        ValueError: it begins with a slash and has a ``~`` that is followed by neither 0 nor 1.
+        ValueError: it begins with a slash and has a ``~`` that is not followed by 0 or 1.
     """
     if not text.startswith("/"):
         return (text,)

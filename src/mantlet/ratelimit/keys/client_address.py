@@ -1,33 +1,53 @@
-"""The client's address: the peer's, or the one that trusted proxies say.
+"""The key of the client's address: the peer's, or the address that trusted proxies forward.
 
-Whoever sends a request can write any header field, so a field is true only as far as trusted
-proxies have written it. They append to its right end, which is where it is read from.
+Anyone who sends a request can write any header, so a forwarding header is true only as far as
+trusted proxies have written it. They append to its right end, so it is read from the right.
 """
 
+import re
 from collections.abc import Callable, Iterable
-from typing import Final
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final, NamedTuple
 
 from mantlet._internal.options import check_int
 from mantlet.core.request import Request
 from mantlet.http.headers import FieldNames
-from mantlet.ratelimit.keys.addresses import Hop, Networks, forwarded_node, hop_reader
-from mantlet.ratelimit.keys.key import Key, described
-from mantlet.ratelimit.keys.texts import digest
+from mantlet.ratelimit.keys.key import Key, describe, digest, read_parameters
 
-__all__ = ["NOBODY", "Proxies", "client_address"]
+__all__ = [
+    "NO_ADDRESS",
+    "Hop",
+    "TrustedNetworks",
+    "client_address",
+    "forwarded_node",
+    "hop_reader",
+    "parse_address",
+    "parse_network",
+    "parse_node",
+]
 
-#: Whoever has no address, such as a peer on a Unix socket, shares this.
-NOBODY: Final = "-"
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+#: The key shared by all peers without an address, such as those on a Unix socket.
+NO_ADDRESS: Final = "-"
 #: How many proxies in a row are followed.
-_MOST_HOPS = 64
-_LONGEST_IPV4 = 15
-
-#: The fields that are understood, and how an element of each says its node.
-_HEADERS: Final[dict[str, Callable[[str], str]]] = {
-    "X-Forwarded-For": str,
-    "Forwarded": forwarded_node,
-    "X-Real-IP": str,
-}
+_MAX_HOPS = 64
+_MAX_IPV4_LENGTH = 15
+#: No address with a zone and a port is longer, in characters.
+_MAX_NODE_LENGTH = 80
+#: The same for an element of ``Forwarded`` that contains a host name.
+_MAX_ELEMENT_LENGTH = 512
+#: How many parsed addresses are cached, at about 300 bytes each.
+_CACHED_ADDRESSES = 4096
+#: Stands for peers on a Unix socket in ``trusted_proxies``.
+_UNIX = "unix"
+# RFC 7239, 6: an address with a port, or with an obfuscated one; IPv6 in brackets.
+_NODE = re.compile(
+    r"(?:\[([0-9A-Fa-f]*:[^\[\]]*)\]|([0-9.]+))(?::(?:[0-9]{1,5}|_[0-9A-Za-z._\-]+))?"
+)
+_MAPPED = IPv6Network("::ffff:0:0/96")
 
 
 def client_address(
@@ -40,36 +60,38 @@ def client_address(
 ) -> Key:
     """Return the key of the client's address.
 
-    That is the peer's, as the server says it, and no header field is looked at, unless proxies are
-    named or counted. Then one field is read, from the right: each proxy appends to it whom it has
-    the request from, and left of that stands what anybody may have written. Where a proxy has put
-    something else than an address, the request counts for that proxy.
+    By default that is the peer's address, as the server reports it, and no header is read. If
+    proxies are named or counted, one header is read from the right: each proxy appends the address
+    it received the request from, and anyone may have written the text to the left of that. If a
+    proxy appended something other than an address, the request counts for that proxy.
 
-    A server or a middleware that puts a forwarded address in the peer's place (uvicorn's
-    ``--proxy-headers``) must not do so as well. And a WSGI server must drop fields whose names have
-    an underscore, as most do: an app can't tell ``X_Forwarded_For`` from the one with hyphens.
+    A server or a middleware that replaces the peer's address with a forwarded one (uvicorn's
+    ``--proxy-headers``) must not be combined with these options. And a WSGI server must drop
+    headers whose names contain an underscore, as most do: an app can't tell ``X_Forwarded_For``
+    from the header with hyphens.
 
     Args:
         trusted_proxies: networks such as ``"10.0.0.0/8"``, ``"::1"``, ``"192.0.2.7"``, and
-            ``"unix"`` for a peer on a Unix socket. The client is the first from the right, and the
-            peer before them, that is in none of them.
-        hops: how many proxies every request comes through; the client is so many from the right. A
-            request with fewer has come another way, and the peer is the client. Use it only if the
-            app can't be reached around the proxies, since the peer is not asked who it is.
+            ``"unix"`` for a peer on a Unix socket. The client is the first address outside of all
+            of them, starting with the peer and going through the header from the right.
+        hops: how many proxies every request comes through; the client is that many addresses from
+            the right. A request with fewer addresses has bypassed the proxies, so its peer is the
+            client. Use it only if the app can't be reached around the proxies: the peer's own
+            address is not checked.
         header: ``"X-Forwarded-For"``, ``"Forwarded"`` (RFC 7239) or ``"X-Real-IP"``. The proxy next
             to the app must append to it, or replace it, in every request.
-        ipv6_prefix: how many bits of an IPv6 address tell a client from others. The default is what
-            a customer is given at least (RFC 6177).
-        ipv4_prefix: the same for IPv4, and for IPv4-mapped IPv6.
+        ipv6_prefix: how many bits of an IPv6 address identify a client. The default is the smallest
+            network that a customer is assigned (RFC 6177).
+        ipv4_prefix: the same for IPv4, and for IPv4-mapped IPv6 addresses.
 
     Raises:
         TypeError: an option is of the wrong type, or both ``trusted_proxies`` and ``hops`` are
             given.
-        ValueError: an option's value is wrong; the message names it and what would be right.
+        ValueError: an option has an invalid value; the message names it and says what is valid.
     """
-    networks = Networks(trusted_proxies)
+    networks = TrustedNetworks(trusted_proxies)
     if hops is not None:
-        check_int("hops", hops, most=_MOST_HOPS, unit="proxies")
+        check_int("hops", hops, most=_MAX_HOPS, unit="proxies")
         if networks.texts:
             raise TypeError(f"trusted_proxies does not go with hops; give one, such as hops={hops}")
     check_int("ipv6_prefix", ipv6_prefix, most=128, unit="bits")
@@ -84,31 +106,43 @@ def client_address(
     if hops is not None:
         options["hops"] = hops
     read = hop_reader(networks, ipv4_prefix, ipv6_prefix)
-    key = _peer(read, plain=ipv4_prefix == 32)
+    key = _peer_key(read, plain=ipv4_prefix == 32)
     if options:
         if name != "X-Forwarded-For":
             options["header"] = name
-        key = _client(Proxies(name, networks, hops, read), key)
+        key = _client_key(_ForwardingHeader(name, networks, hops, read), key)
     if ipv6_prefix != 64:
         options["ipv6_prefix"] = ipv6_prefix
     if ipv4_prefix != 32:
         options["ipv4_prefix"] = ipv4_prefix
-    return Key(key, described("client_address", **options))
+    return Key(key, describe("client_address", **options))
 
 
-def _peer(read: Callable[[str], Hop | None], *, plain: bool) -> Callable[[Request], str]:
+class Hop(NamedTuple):
+    """A host that a request came through.
+
+    Attributes:
+        key: its address, or the network that counts as one client.
+        trusted: whether it is a trusted proxy.
+    """
+
+    key: str
+    trusted: bool
+
+
+def _peer_key(read: Callable[[str], Hop | None], *, plain: bool) -> Callable[[Request], str]:
     """Return a function that returns the key of a request's peer.
 
     Args:
-        read: returns the host that a node is.
+        read: returns the host of a node.
         plain: whether an IPv4 address is its own key.
     """
 
     def key(request: Request) -> str:
         peer = request.client
         if peer is None:
-            return NOBODY
-        if plain and ":" not in peer and len(peer) <= _LONGEST_IPV4 and peer.isascii():
+            return NO_ADDRESS
+        if plain and ":" not in peer and len(peer) <= _MAX_IPV4_LENGTH and peer.isascii():
             return peer
         hop = read(peer)
         return digest(peer) if hop is None else hop.key
@@ -116,47 +150,53 @@ def _peer(read: Callable[[str], Hop | None], *, plain: bool) -> Callable[[Reques
     return key
 
 
-def _client(proxies: "Proxies", peer: Callable[[Request], str]) -> Callable[[Request], str]:
-    """Return a function that returns the key of a request's client, else of its peer."""
-    name = proxies.header
+def _client_key(
+    forwarding: "_ForwardingHeader", peer: Callable[[Request], str]
+) -> Callable[[Request], str]:
+    """Return a function that returns the key of a request's client, or else of its peer."""
+    name = forwarding.name
     names = FieldNames(name)
 
     def key(request: Request) -> str:
-        if proxies.trust(request.client):
-            field = request.get_headers(names).get(name)
-            if field:
-                return proxies.client(field) or peer(request)
+        if forwarding.is_trusted_from(request.client):
+            value = request.get_headers(names).get(name)
+            if value:
+                return forwarding.client(value) or peer(request)
         return peer(request)
 
     return key
 
 
-class Proxies:
-    """Reads in a header field which client a request came from.
+class _ForwardingHeader:
+    """Finds the client of a request in a header that proxies append to.
 
     Args:
-        header: the field's name.
-        networks: those of the trusted proxies.
-        hops: how many proxies stand in front; None to follow the networks.
-        read: returns the host that a node is.
+        name: the header's name.
+        networks: the networks of the trusted proxies.
+        hops: how many proxies there are; None to follow the networks.
+        read: returns the host of a node.
     """
 
-    __slots__ = ("_counts", "_hops", "_most", "_node", "_read", "_single", "_unix", "header")
+    __slots__ = ("_counts", "_hops", "_most", "_node", "_read", "_single", "_unix", "name")
 
     def __init__(
-        self, header: str, networks: Networks, hops: int | None, read: Callable[[str], Hop | None]
+        self,
+        name: str,
+        networks: "TrustedNetworks",
+        hops: int | None,
+        read: Callable[[str], Hop | None],
     ) -> None:
-        self.header = header
-        self._node = _HEADERS[header]
-        self._single = header == "X-Real-IP"
+        self.name = name
+        self._node = _HEADERS[name]
+        self._single = name == "X-Real-IP"
         self._hops = hops
         self._counts = hops is not None and not self._single
-        self._most = hops or _MOST_HOPS
+        self._most = hops or _MAX_HOPS
         self._unix = networks.unix
         self._read = read
 
-    def trust(self, peer: str | None) -> bool:
-        """Return whether the field is believed of a peer."""
+    def is_trusted_from(self, peer: str | None) -> bool:
+        """Return whether the header is trusted if it comes from a peer."""
         if self._hops is not None:
             return True
         if peer is None:
@@ -164,18 +204,18 @@ class Proxies:
         hop = self._read(peer)
         return hop is not None and hop.trusted
 
-    def client(self, field: str) -> str | None:
-        """Return the key of the client that a field names, or None where that is the peer.
+    def client(self, value: str) -> str | None:
+        """Return the key of the client that the header names, or None if that is the peer.
 
-        What can't be read where a trusted proxy should have put an address stands for the proxy
-        that it came through, so all of it shares one bucket.
+        An unreadable element where a trusted proxy should have put an address counts for that
+        proxy, so all requests of that kind share its bucket.
 
         Args:
-            field: the value, its lines joined by commas, that came from a trusted peer.
+            value: the header's value, its lines joined by commas, from a trusted peer.
         """
-        # A comma counts in quotes as well: what a client has left unbalanced must not swallow what
-        # a proxy has appended.
-        elements = [field] if self._single else field.rsplit(",", self._most)[-self._most :]
+        # A comma inside quotes separates as well: an unbalanced quote from a client must not hide
+        # the elements that proxies have appended.
+        elements = [value] if self._single else value.rsplit(",", self._most)[-self._most :]
         if self._counts and len(elements) < self._most:
             return None
         last = None
@@ -184,7 +224,155 @@ class Proxies:
             hop = self._read(node)
             if hop is not None:
                 last = hop.key
-            # What can't be read at all may be a piece of an element, and so may what is left of it.
+            # An unreadable text may be a fragment of an element, and so may the text left of it.
             if not node if self._counts else hop is None or not hop.trusted:
                 break
         return last
+
+
+# -- addresses ------------------------------------------------------------------------------------
+
+
+def parse_address(text: str) -> Address | None:
+    """Parse an address; return None if the text is not one.
+
+    A zone (RFC 4007, 11) is dropped, and an IPv4-mapped address (RFC 4291, 2.5.5.2) becomes the
+    IPv4 one.
+    """
+    try:
+        if ":" not in text:
+            return IPv4Address(text)
+        address = IPv6Address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return address.ipv4_mapped or address
+
+
+def parse_node(text: str) -> Address | None:
+    """Return the address of a node (RFC 7239, 6), or None if it has no readable one.
+
+    Args:
+        text: an address, with or without a port: ``192.0.2.1:8080``, ``[2001:db8::1]``,
+            ``[2001:db8::1]:443``. An IPv6 address without a port may come without brackets.
+    """
+    match = _NODE.fullmatch(text)
+    return parse_address(text if match is None else match[1] or match[2])
+
+
+def forwarded_node(element: str) -> str:
+    """Return the ``for`` node of an element of ``Forwarded``, or "" if it is unreadable.
+
+    Args:
+        element: the text between two commas, such as ``for=192.0.2.60;proto=http``. A quoted value
+            that contains ``=`` or ``;`` is rejected: the comma may have cut a client's own text in
+            two, for example in ``host``.
+    """
+    pairs = read_parameters(element) if len(element) <= _MAX_ELEMENT_LENGTH else None
+    if pairs is None or any("=" in value or ";" in value for value in pairs.values()):
+        return ""
+    return pairs.get("for", "")
+
+
+#: The supported headers, each with a function that returns the node of an element.
+_HEADERS: Final[dict[str, Callable[[str], str]]] = {
+    "X-Forwarded-For": str,
+    "Forwarded": forwarded_node,
+    "X-Real-IP": str,
+}
+
+
+def parse_network(text: str) -> Network:
+    """Parse a network; one of IPv4-mapped addresses becomes the IPv4 one.
+
+    Raises:
+        TypeError: it is not text.
+        ValueError: it is not a network, has host bits set, or contains every address.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f'trusted_proxies must hold networks such as "10.0.0.0/8", not {text!r}')
+    try:
+        network = ip_network(text, strict=False)
+        address = ip_address(text.partition("/")[0])
+    except ValueError:
+        network = None
+    if network is None or "%" in text:
+        raise ValueError(
+            f'trusted_proxies must hold networks such as "10.0.0.0/8", "2001:db8::/32" or '
+            f'"192.0.2.7", or "unix", not {text!r}'
+        )
+    if address != network.network_address:
+        raise ValueError(
+            f'trusted_proxies must hold networks without host bits, "{network}" instead of {text!r}'
+        )
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+        first = IPv4Address(int(network.network_address) & 0xFFFFFFFF)
+        network = IPv4Network((first, network.prefixlen - 96))
+    if network.prefixlen == 0:
+        raise ValueError(
+            f"trusted_proxies must not contain every address, as {text!r} does: give the number of "
+            f"proxies instead, such as hops=1"
+        )
+    return network
+
+
+class TrustedNetworks:
+    """The networks of the trusted proxies.
+
+    Args:
+        texts: such as ``"10.0.0.0/8"``, ``"::1"``, and ``"unix"`` for a peer on a Unix socket.
+
+    Attributes:
+        texts: the same.
+        unix: whether a peer on a Unix socket is trusted.
+
+    Raises:
+        TypeError: a network is not text, or ``texts`` is not a list of them.
+        ValueError: a text is not a network, has host bits set, or contains every address.
+    """
+
+    __slots__ = ("_networks", "texts", "unix")
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
+            raise TypeError(
+                f'trusted_proxies must be a list of networks such as ["10.0.0.0/8"], not {texts!r}'
+            )
+        self.texts = tuple(texts)
+        self.unix = _UNIX in self.texts
+        self._networks = tuple(parse_network(text) for text in self.texts if text != _UNIX)
+
+    def __contains__(self, address: Address) -> bool:
+        return any(address in network for network in self._networks)
+
+
+def hop_reader(
+    networks: TrustedNetworks, ipv4_prefix: int, ipv6_prefix: int
+) -> Callable[[str], Hop | None]:
+    """Return a function that returns the host of a node, or None if the node is unreadable.
+
+    Args:
+        networks: the networks of the trusted proxies.
+        ipv4_prefix: how many bits of an IPv4 address identify a client.
+        ipv6_prefix: the same for IPv6.
+    """
+
+    @lru_cache(maxsize=_CACHED_ADDRESSES)
+    def parse(text: str) -> Hop | None:
+        address = parse_node(text)
+        if address is None:
+            return None
+        prefix = ipv4_prefix if isinstance(address, IPv4Address) else ipv6_prefix
+        return Hop(_network_of(address, prefix), address in networks)
+
+    def read(text: str) -> Hop | None:
+        return parse(text) if len(text) <= _MAX_NODE_LENGTH else None
+
+    return read
+
+
+def _network_of(address: Address, prefix: int) -> str:
+    rest = address.max_prefixlen - prefix
+    if not rest:
+        return str(address)
+    # ip_network() takes several times as long.
+    return f"{type(address)(int(address) >> rest << rest)}/{prefix}"

@@ -1,31 +1,48 @@
-"""What a request carries to say who sent it: header fields, cookies and bearer tokens.
+"""Keys by what a client sends to identify itself: a header, a cookie or a bearer token.
 
-Whoever has one credential must not be able to spell it in many ways, each with a bucket of its own.
+A client with one credential must not be able to spell it in several ways, each with a bucket of its
+own. A credential that is sent twice with different values is `AMBIGUOUS`, since frameworks disagree
+on which of them counts.
 """
 
 import re
 from base64 import urlsafe_b64decode
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
 from urllib.parse import unquote
 
 from mantlet.core.request import Request
-from mantlet.http.headers import FieldNames
-from mantlet.ratelimit.keys.texts import Ambiguous
+from mantlet.http.headers import FieldNames, is_token
+from mantlet.ratelimit.keys.key import (
+    AMBIGUOUS,
+    Ambiguous,
+    Key,
+    KeyFunction,
+    KeyResult,
+    check_text,
+    describe,
+    digest,
+    hash_if_long,
+)
 
-__all__ = ["SingleField", "bearer_token", "cookie_value", "token_text"]
+__all__ = ["SingleHeader", "bearer_subject", "cookie", "header"]
+
+#: The result of verifying a token: its subject, all of its claims, or None if it is invalid.
+Verified = str | Mapping[str, Any] | None
+Verify = Callable[[str], Verified | Awaitable[Verified]]
 
 # RFC 6750, 2.1.
 _B64TOKEN = re.compile(r"[0-9A-Za-z\-._~+/]+=*")
 
 
-class SingleField:
-    """A header field that a request has at most once.
+class SingleHeader:
+    """Reads a header that a request should have at most once.
 
     Args:
-        name: in any case.
+        name: the header's name, in any case.
 
     Raises:
-        ValueError: the name is no token (RFC 9110, 5.6.2).
+        ValueError: the name is not a token (RFC 9110, 5.6.2).
     """
 
     __slots__ = ("_lower", "_name", "_names")
@@ -36,35 +53,124 @@ class SingleField:
         self._names = FieldNames(name)
 
     def lines(self, request: Request) -> list[str]:
-        """Return the value of each line of it. A WSGI server has joined them already."""
+        """Return the value of each line of the header. WSGI servers have joined them already."""
         return [value.strip() for name, value in request.headers if name == self._lower]
 
     def value(self, request: Request) -> str | None:
-        """Return its value, or None where it is missing or empty.
+        """Return the header's value, or None if it is missing or empty.
 
         Raises:
-            Ambiguous: it came with several values, of which frameworks take the first or the last.
+            Ambiguous: it has several values, of which some frameworks take the first and others the
+                last.
         """
         value = request.get_headers(self._names).get(self._name)
         if value and "," in value:
             lines = set(self.lines(request))
             if len(lines) > 1:
                 raise Ambiguous
-            # Under WSGI a name with an underscore reads with a hyphen there.
+            # Under WSGI, names with an underscore are indistinguishable from those with a hyphen.
             value = lines.pop() if lines else value
         return (value and value.strip()) or None
 
 
-def cookie_value(lines: Iterable[str], name: str) -> str | None:
-    """Return the value of a cookie, or None where it is missing.
+def header(name: str) -> Key:
+    """Return the key of a header's value, hashed.
+
+    It is None if the header is missing or empty. The value is not verified, so use it only if the
+    app rejects unknown values, as it does with API keys.
 
     Args:
-        lines: of the field ``Cookie``, of which HTTP/2 allows several (RFC 9113, 8.2.3).
-        name: of the cookie.
+        name: the header's name, in any case.
 
     Raises:
-        Ambiguous: it came with several values, of which frameworks take the first or the last; or
-            it is quoted with a backslash in it, which some of them decode.
+        ValueError: ``name`` is not a token (RFC 9110, 5.6.2).
+    """
+    reader = SingleHeader(check_text("name", name, "X-API-Key"))
+
+    def key(request: Request) -> str | None:
+        value = reader.value(request)
+        return None if value is None else digest(value)
+
+    return Key(_or_ambiguous(key), describe("header", name))
+
+
+def cookie(name: str) -> Key:
+    """Return the key of a cookie's value, hashed.
+
+    It is None if the cookie is missing. The value is not verified, so use it only if the app
+    rejects unknown values, as it does with session ids.
+
+    Args:
+        name: the cookie's name.
+
+    Raises:
+        ValueError: ``name`` is not a token (RFC 6265, 4.1.1).
+    """
+    if not is_token(check_text("name", name, "session")):
+        raise ValueError(f'name must be a token such as "session" (RFC 6265, 4.1.1), not {name!r}')
+    reader = SingleHeader("Cookie")
+
+    def key(request: Request) -> str | None:
+        value = _cookie_value(reader.lines(request), name)
+        return None if value is None else digest(value)
+
+    return Key(_or_ambiguous(key), describe("cookie", name))
+
+
+def bearer_subject(verify: Verify | None = None) -> Key:
+    """Return the key of the subject of a bearer token (RFC 6750, 2.1).
+
+    It is None if there is no such token, or an invalid one.
+
+    Args:
+        verify: a function (``def`` or ``async def``) of the token. It returns the token's subject;
+            its claims, of which ``sub`` is used; or None if the token is invalid. It must not raise
+            for an invalid token: exceptions are not caught. Without ``verify`` the hash of the
+            whole token stands for its subject, because unverified claims could name anyone; a
+            subject then has one bucket for each token that it can obtain.
+    """
+    if verify is not None and not callable(verify):
+        raise TypeError(f"verify must be a function of the token, not {verify!r}")
+    reader = SingleHeader("Authorization")
+
+    def key(request: Request) -> KeyResult:
+        value = reader.value(request)
+        token = value and _bearer_token(value)
+        if not token:
+            return None
+        if verify is None:
+            return digest(_canonical_token(token))
+        verified = verify(token)
+        if isinstance(verified, Awaitable):
+            return _await_subject(verified, token)
+        return _subject(verified, token)
+
+    name = describe("bearer_subject", **({} if verify is None else {"verify": verify}))
+    return Key(_or_ambiguous(key), name)
+
+
+def _or_ambiguous(key: KeyFunction) -> KeyFunction:
+    """Return a key that is `AMBIGUOUS` for requests that may be read in more than one way."""
+
+    def checked(request: Request) -> KeyResult:
+        try:
+            return key(request)
+        except Ambiguous:
+            return AMBIGUOUS
+
+    return checked
+
+
+def _cookie_value(lines: Iterable[str], name: str) -> str | None:
+    """Return the value of a cookie, or None if it is missing.
+
+    Args:
+        lines: the lines of the ``Cookie`` header, of which HTTP/2 allows several (RFC 9113, 8.2.3).
+        name: the cookie's name.
+
+    Raises:
+        Ambiguous: it has several values, of which some frameworks take the first and others the
+            last; or its quoted value contains a backslash, which some frameworks decode.
     """
     found: set[str] = set()
     for line in lines:
@@ -83,17 +189,17 @@ def cookie_value(lines: Iterable[str], name: str) -> str | None:
     return found.pop() if found else None
 
 
-def bearer_token(authorization: str) -> str | None:
-    """Return the token of a field ``Authorization`` (RFC 6750, 2.1).
+def _bearer_token(authorization: str) -> str | None:
+    """Return the token of an ``Authorization`` header (RFC 6750, 2.1).
 
     Args:
-        authorization: the field's value.
+        authorization: the header's value.
 
     Returns:
-        None where the scheme is another, or there is no token.
+        None if the scheme is another, or the token is missing.
 
     Raises:
-        Ambiguous: what follows the scheme is no token.
+        Ambiguous: the text after the scheme is not a token.
     """
     scheme, *rest = authorization.split(maxsplit=1)
     if scheme.lower() != "bearer" or not rest:
@@ -104,18 +210,35 @@ def bearer_token(authorization: str) -> str | None:
     return token
 
 
-def token_text(token: str) -> str:
-    """Return the one text for all spellings of a token.
+async def _await_subject(waiting: Awaitable[Verified], token: str) -> str | None:
+    return _subject(await waiting, token)
 
-    The signature of a JSON Web Token has many: Python's decoder of Base64 leaves out what does not
-    belong there, such as ``~``, and looks neither at padding nor at the last bits.
+
+def _subject(verified: Verified, token: str) -> str | None:
+    """Return the key of a token's subject. A valid token without a subject stands for itself."""
+    if verified is None:
+        return None
+    checked: object = verified
+    if not isinstance(checked, str | Mapping):
+        raise TypeError(
+            f"verify must return a subject, claims or None, not {type(checked).__name__}"
+        )
+    subject = verified if isinstance(verified, str) else verified.get("sub")
+    return digest(_canonical_token(token)) if subject is None else hash_if_long(str(subject))
+
+
+def _canonical_token(token: str) -> str:
+    """Return the one text that all spellings of a token share.
+
+    The signature of a JSON Web Token has many spellings: Python's Base64 decoder skips characters
+    such as ``~`` that are not in the alphabet, and checks neither the padding nor the last bits.
     """
     if "." not in token:
         return token
-    return ".".join(map(_decoded, token.split(".")))
+    return ".".join(map(_decode_segment, token.split(".")))
 
 
-def _decoded(segment: str) -> str:
+def _decode_segment(segment: str) -> str:
     try:
         return urlsafe_b64decode(segment + "==").hex()
     except ValueError:

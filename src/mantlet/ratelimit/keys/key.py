@@ -1,67 +1,120 @@
-"""What a key is, and how several make one."""
+"""`Key`: a function of the request that names the bucket it counts for, and the text it returns.
 
+Clients choose much of what ends up in a key, so the functions here keep key texts short, read
+parameters strictly, and give one spelling to names that have several.
+"""
+
+import re
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from hashlib import blake2b
+from typing import Any, Final
+from unicodedata import normalize
 
 from mantlet.core.request import Request
-from mantlet.ratelimit.keys.texts import bounded
+from mantlet.http.headers import TOKEN
 
-__all__ = ["Found", "Key", "KeyFunction", "as_key", "described"]
+__all__ = [
+    "AMBIGUOUS",
+    "Ambiguous",
+    "Key",
+    "KeyFunction",
+    "KeyResult",
+    "as_key",
+    "casefold_key",
+    "check_text",
+    "constant",
+    "describe",
+    "digest",
+    "hash_if_long",
+    "is_digest",
+    "path_parameter",
+    "read_parameters",
+]
 
-#: A key's text, or None for a request that is not limited; or what has to be awaited for these.
-Found = str | Awaitable[str | None] | None
-#: Tells whose bucket a request is taken from.
-KeyFunction = Callable[[Request], Found]
+#: A key's text, None for a request that is not limited, or an awaitable of either.
+KeyResult = str | Awaitable[str | None] | None
+#: Returns the text that names the bucket of a request.
+KeyFunction = Callable[[Request], KeyResult]
+
+#: The key of every request that two parsers may read differently. `hash_if_long()` never returns
+#: it.
+AMBIGUOUS: Final = "#ambiguous"
+
+_MAX_LENGTH = 64
+#: In characters. Unicode normalization takes quadratic time in the worst case.
+_MAX_NORMALIZED = 1024
+_DIGEST_MARK = "#"
+_DIGEST = re.compile(rf"{_DIGEST_MARK}[0-9a-f]{{32}}")
+# RFC 9110, 5.6.6, without the backslash, which parsers interpret differently. A value ends at the
+# next semicolon or at the end of the text, so any other character after it is an error.
+_PARAMETER = re.compile(
+    rf"[ \t;]*({TOKEN})="
+    rf"(?:({TOKEN})|\"([^\"\\\x00-\x08\x0a-\x1f\x7f]*)\")[ \t]*(?=;|\Z)"
+)
+
+
+class Ambiguous(ValueError):
+    """The app may read the request in another way than Mantlet does."""
 
 
 class Key:
-    """Tells whose bucket a request is taken from.
+    """Names the bucket that a request is taken from.
 
-    ``a & b`` is a key as well, of which each pair of texts is a bucket of its own. It is None where
-    one of the two is None, and ``b`` is asked only if ``a`` is not. One of them may be any function
-    that is a key.
+    ``a & b`` is a key too: each pair of texts has a bucket of its own. It is None if either of the
+    two is None, and ``b`` is called only if ``a`` is not None. One of the two may be a plain
+    function.
 
     Args:
-        function: returns the key's text, or None, or an awaitable of these.
-        name: what it is, for a reader.
-        parts: the keys that it joins; by default it is its own only part.
+        function: returns the key's text, None, or an awaitable of either.
+        name: how the key is shown to a reader.
+        parts: the keys that it joins; empty for a key that joins none.
+        reads_path: whether it depends on the path parameters of the matching rule.
 
     Attributes:
-        function: the same as calling the key, and a call less.
-        parts: the keys that it joins.
+        function: the same as calling the key, without one of the calls.
+        reads_path: see above.
     """
 
-    __slots__ = ("_name", "_parts", "function")
+    __slots__ = ("_name", "_parts", "function", "reads_path")
 
-    def __init__(self, function: KeyFunction, name: str, parts: tuple["Key", ...] = ()) -> None:
+    def __init__(
+        self,
+        function: KeyFunction,
+        name: str,
+        parts: tuple["Key", ...] = (),
+        *,
+        reads_path: bool = False,
+    ) -> None:
         self.function = function
+        self.reads_path = reads_path
         self._name = name
         self._parts = parts
 
-    def __call__(self, request: Request) -> Found:
+    def __call__(self, request: Request) -> KeyResult:
         """Return the key of a request."""
         return self.function(request)
 
     @property
     def parts(self) -> tuple["Key", ...]:
-        """The keys that it joins."""
+        """The keys that it joins; the key itself if it joins none."""
         return self._parts or (self,)
 
     def __and__(self, other: KeyFunction) -> "Key":
-        return _joined(self, as_key(other))
+        return _join(self, as_key(other))
 
     def __rand__(self, other: KeyFunction) -> "Key":
-        return _joined(as_key(other), self)
+        return _join(as_key(other), self)
 
     def __repr__(self) -> str:
         return self._name
 
 
 def as_key(function: KeyFunction) -> Key:
-    """Return a function as a `Key`, whose texts are bounded; a `Key` as it is.
+    """Return a function as a `Key` whose texts are short; return a `Key` unchanged.
 
     Raises:
-        TypeError: it is no function; and when it is called, that it returned no text.
+        TypeError: it is not callable; or, when the key is called, the function returned neither
+            text nor None.
     """
     if isinstance(function, Key):
         return function
@@ -69,55 +122,162 @@ def as_key(function: KeyFunction) -> Key:
         raise TypeError(f"a key must be a function of the request, not {function!r}")
     name = getattr(function, "__qualname__", None) or repr(function)
 
-    def key(request: Request) -> Found:
+    def key(request: Request) -> KeyResult:
         text = function(request)
         if text is None or isinstance(text, str):
-            return text and bounded(text)
+            return text and hash_if_long(text)
         if not isinstance(text, Awaitable):
             raise TypeError(f"the key {name} must return text or None, not {type(text).__name__}")
-        return _awaited(text, name)
+        return _await_text(text, name)
 
     return Key(key, name)
 
 
-async def _awaited(waiting: Awaitable[str | None], name: str) -> str | None:
-    # Any: it is somebody's function, whatever its annotations say.
-    text: Any = await waiting
-    if text is None or isinstance(text, str):
-        return text and bounded(text)
-    raise TypeError(f"the key {name} must return text or None, not {type(text).__name__}")
+def constant(text: str = "global") -> Key:
+    """Return a key that is the same for every request: one bucket for all clients."""
+    key = hash_if_long(check_text("text", text, "global"))
+    return Key(lambda _request: key, describe("constant", text))
 
 
-def described(factory: str, *arguments: object, **options: object) -> str:
-    """Return the call that makes a key, as it would be written."""
-    every = [_described(value) for value in arguments]
-    every += [f"{name}={_described(value)}" for name, value in options.items()]
+def path_parameter(name: str) -> Key:
+    """Return the key of a path parameter, as named in the rule's template.
+
+    It is None if no rule with that parameter matches.
+
+    Args:
+        name: for example ``"kind"`` for the rule ``"GET /export/{kind}"``.
+    """
+    check_text("name", name, "kind")
+
+    def key(request: Request) -> str | None:
+        value = (request.state._path_parameters or {}).get(name)
+        return None if value is None else hash_if_long(value)
+
+    return Key(key, describe("path_parameter", name), reads_path=True)
+
+
+# -- texts ----------------------------------------------------------------------------------------
+
+
+def digest(text: str) -> str:
+    """Return a hash of a text: 33 characters, of which the first is ``#``.
+
+    It does not reveal the text, though anyone who can guess the text can confirm the guess.
+    """
+    encoded = text.encode("utf-8", "surrogatepass")
+    return _DIGEST_MARK + blake2b(encoded, digest_size=16).hexdigest()
+
+
+def is_digest(text: str) -> bool:
+    """Return whether a text is a result of `digest()`, or the key of ambiguous requests."""
+    return text == AMBIGUOUS or _DIGEST.fullmatch(text) is not None
+
+
+def hash_if_long(text: str) -> str:
+    """Return a text that is safe to use in a key, whoever chose it.
+
+    A text of at most 64 characters, all of them printable ASCII, is returned unchanged; any other
+    is hashed. A text that looks like a hash is hashed too, so the two can't be confused.
+    """
+    if (
+        len(text) <= _MAX_LENGTH
+        and text.isascii()
+        and text.isprintable()
+        and not text.startswith(_DIGEST_MARK)
+    ):
+        return text
+    return digest(text)
+
+
+def casefold_key(text: str) -> str:
+    """Return the one form that all usual spellings of a name share.
+
+    That is its compatibility form (Unicode, UAX 15: NFKC), case-folded, without surrounding white
+    space. A name of more than 1,024 characters is not normalized.
+    """
+    text = text.strip()
+    if len(text) <= _MAX_NORMALIZED:
+        text = normalize("NFKC", text).strip()
+    return text.casefold()
+
+
+def read_parameters(text: str) -> dict[str, str] | None:
+    """Parse parameters such as ``for=192.0.2.1;proto="https"``.
+
+    Args:
+        text: the part of ``Content-Type`` and similar headers after the first semicolon (RFC 9110,
+            5.6.6), or a whole element of ``Forwarded`` (RFC 7239, 4).
+
+    Returns:
+        The values by their names in lower case; None if any parameter is malformed, contains a
+        backslash, or occurs twice.
+    """
+    found: dict[str, str] = {}
+    text = text.strip(" \t;")
+    position = 0
+    while position < len(text):
+        match = _PARAMETER.match(text, position)
+        if match is None or match[1].lower() in found:
+            return None
+        found[match[1].lower()] = match[3] if match[2] is None else match[2]
+        position = match.end()
+    return found
+
+
+# -- options of the key functions -----------------------------------------------------------------
+
+
+def check_text(option: str, value: str, example: str) -> str:
+    """Return an option if it is printable text, else raise."""
+    if not isinstance(value, str):
+        raise TypeError(f'{option} must be text such as "{example}", not {value!r}')
+    if not value or not value.isprintable():
+        raise ValueError(f'{option} must be printable text such as "{example}", not {value!r}')
+    return value
+
+
+def describe(factory: str, *arguments: object, **options: object) -> str:
+    """Return the source code of the call that makes a key."""
+    every = [_describe(value) for value in arguments]
+    every += [f"{name}={_describe(value)}" for name, value in options.items()]
     return f"{factory}({', '.join(every)})"
 
 
-def _described(value: object) -> str:
+def _describe(value: object) -> str:
     return getattr(value, "__qualname__", None) or repr(value)
 
 
-def _joined(one: Key, other: Key) -> Key:
+async def _await_text(waiting: Awaitable[str | None], name: str) -> str | None:
+    # Any: a user's function may return anything, whatever its annotations say.
+    text: Any = await waiting
+    if text is None or isinstance(text, str):
+        return text and hash_if_long(text)
+    raise TypeError(f"the key {name} must return text or None, not {type(text).__name__}")
+
+
+# -- joined keys ----------------------------------------------------------------------------------
+
+
+def _join(one: Key, other: Key) -> Key:
     parts = one.parts + other.parts
     functions = tuple(part.function for part in parts)
 
-    def key(request: Request) -> Found:
+    def key(request: Request) -> KeyResult:
         texts: list[str] = []
         for index, function in enumerate(functions):
             text = function(request)
             if text is None:
                 return None
             if not isinstance(text, str):
-                return _later(texts, text, functions[index + 1 :], request)
+                return _join_later(texts, text, functions[index + 1 :], request)
             texts.append(text)
         return _netstrings(texts)
 
-    return Key(key, " & ".join(map(repr, parts)), parts)
+    name = " & ".join(map(repr, parts))
+    return Key(key, name, parts, reads_path=any(part.reads_path for part in parts))
 
 
-async def _later(
+async def _join_later(
     texts: list[str],
     waiting: Awaitable[str | None],
     functions: Iterable[KeyFunction],
@@ -137,5 +297,5 @@ async def _later(
 
 
 def _netstrings(texts: list[str]) -> str:
-    """Return one text for several, each with its length, so that no two lists have the same."""
+    """Join texts, each preceded by its length, so that no two lists give the same text."""
     return "".join([f"{len(text)}:{text}" for text in texts])
