@@ -1,4 +1,4 @@
-"""What a limiter is not made of: options, and URIs of stores, of which every fault is told."""
+"""Errors in a limiter's options and in the URIs of stores."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 RIGHT = ("memory://", "lmdb:///var/lib/app/limits", "redis://localhost:6379")
 SECRET = "seeded-secret"
-#: Passwords of URIs that can't be read, in other places than before the host.
+#: Malformed URIs with passwords elsewhere than before the host.
 SHOWN = (f"redi://h?password={SECRET}", f"redis:/user:{SECRET}@h", f"user:{SECRET}@h:6379")
 
 
 def refused(error: type[Exception], quota: Any = "9/hour", **options: Any) -> str:
-    """Return what a limiter of these options says of them."""
+    """Return the message of the error that these options raise."""
     with pytest.raises(error) as raised:
         RateLimiter(quota, **options)
     assert raised.value.__context__ is None or raised.value.__suppress_context__
@@ -53,7 +53,7 @@ def refused(error: type[Exception], quota: Any = "9/hour", **options: Any) -> st
     ],
 )
 def test_a_uri_of_no_store_is_an_error_that_shows_it_and_right_ones(uri: str) -> None:
-    """No other store is taken in its place."""
+    """No other store is used instead."""
     said = refused(ValueError, store=uri)
     assert repr(uri) in said
     assert all(right in said for right in RIGHT)
@@ -75,7 +75,7 @@ def test_a_uri_of_no_store_is_an_error_that_shows_it_and_right_ones(uri: str) ->
 def test_a_malformed_uri_of_a_store_is_an_error_that_shows_it_and_a_right_one(
     uri: str, right: str
 ) -> None:
-    """At construction: no server is asked, and no directory made."""
+    """At construction: no server is called, and no directory created."""
     said = refused(ValueError, store=uri)
     assert uri in said
     assert right in said
@@ -101,7 +101,7 @@ def test_a_malformed_uri_of_a_store_is_an_error_that_shows_it_and_a_right_one(
     ],
 )
 def test_no_error_shows_a_password(uri: str) -> None:
-    """It would stand in the log of a failing deployment."""
+    """It would end up in the log of a failing deployment."""
     assert SECRET not in refused(ValueError, store=uri)
 
 
@@ -112,7 +112,7 @@ def test_a_uri_that_cannot_be_split_is_an_error_that_shows_a_right_one(uri: str)
 
 
 def test_no_error_shows_a_password_in_bytes() -> None:
-    """Which may come out of the environment like that."""
+    """It may be read from the environment like that."""
     assert SECRET not in refused(TypeError, store=f"redis://:{SECRET}@h".encode())
 
 
@@ -128,14 +128,14 @@ def test_what_is_no_store_is_a_type_error_that_shows_a_right_one(store: Any) -> 
     "uri", ["lmdb:///tmp/limits", f"foo://user:{SECRET}@h", "", "async+memory://"]
 )
 def test_windows_need_a_storage_of_limits(uri: str) -> None:
-    """What has none of them is refused, and those that have are named."""
+    """Other stores are rejected, and the message names the storages."""
     said = refused(ValueError, Quota("9/hour", window="fixed"), store=uri)
     assert SECRET not in said
     assert "memcached://localhost:11211" in said
 
 
 def test_a_directory_that_cannot_be_made_is_an_error_of_the_store(tmp_path: Path) -> None:
-    """Its parent is missing: it would hardly be the one that was meant."""
+    """Its parent is missing, so the path is probably misspelt."""
     said = refused(StoreError, store=f"lmdb://{tmp_path}/missing/limits")
     assert str(tmp_path) in said
 
@@ -144,7 +144,7 @@ def test_a_directory_that_cannot_be_made_is_an_error_of_the_store(tmp_path: Path
 
 
 def without(monkeypatch: pytest.MonkeyPatch, *libraries: str) -> None:
-    """Make the libraries, and what of the package has found them, unknown."""
+    """Make libraries, and the modules that import them, unavailable."""
     for name in ("lmdb", "redis"):
         monkeypatch.delattr(stores, name, raising=False)
     for name in list(sys.modules):
@@ -168,7 +168,7 @@ def without(monkeypatch: pytest.MonkeyPatch, *libraries: str) -> None:
 def test_a_missing_library_names_the_extra(
     monkeypatch: pytest.MonkeyPatch, library: str, uri: str, extra: str
 ) -> None:
-    """At construction, and not when the first client comes."""
+    """At construction, not when the first client arrives."""
     without(monkeypatch, library)
     with pytest.raises(ImportError) as raised:
         RateLimiter("9/hour", store=uri)
@@ -176,7 +176,7 @@ def test_a_missing_library_names_the_extra(
 
 
 def test_memory_needs_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the extras."""
+    """The memory store works without any extra."""
     without(monkeypatch, "lmdb", "hiredis", "redis")
     assert RateLimiter("9/hour").check("x").allowed
 
@@ -224,7 +224,7 @@ def test_memory_needs_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_wrong_option_is_an_error_that_says_what_is_wrong(
     options: dict[str, Any], error: type[Exception], said: str
 ) -> None:
-    """It names the option, its value, and what would be right."""
+    """The message names the option, its value, and a valid one."""
     assert said in refused(error, **options)
 
 
@@ -242,12 +242,12 @@ def test_a_wrong_option_is_an_error_that_says_what_is_wrong(
     ids=shown,
 )
 def test_what_is_right_at_the_edge_is_taken(options: dict[str, Any]) -> None:
-    """No server is asked before the first request."""
+    """No server is called before the first request."""
     RateLimiter("9/hour", **options)
 
 
 def test_a_limiter_of_nothing_is_a_type_error_that_says_what_it_needs() -> None:
-    """It would look like a protection, and be none."""
+    """It would look like a protection without being one."""
     assert "needs a quota" in refused(TypeError, None)
     assert "needs a quota" in refused(TypeError, None, rules=[])
 
@@ -263,5 +263,5 @@ def test_options_of_a_quota_need_one(options: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("quota", ["9/hour; 5/minute", "9/hour burst 5"])
 def test_a_burst_is_of_a_single_rate(quota: str) -> None:
-    """Which of them, or which number, is not to be guessed."""
+    """It would be ambiguous otherwise."""
     refused(ValueError, quota, burst=5)

@@ -1,4 +1,4 @@
-"""Windows by the strategies of `limits`, in memory and on a real server."""
+"""Windows, by the strategies of `limits`, in memory and on a real server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from mantlet.ratelimit.quota import Window
 
-#: A moment at which windows of a minute begin.
+#: The start of a window of a minute.
 START = 1_750_000_020.0
 SECOND = 1_000_000_000
 WINDOWS: tuple[Window, ...] = ("fixed", "moving", "sliding")
@@ -32,7 +32,7 @@ each_window = pytest.mark.parametrize("window", WINDOWS)
 
 
 class Wall:
-    """The clock on the wall, turned by hand."""
+    """A wall clock that the tests set."""
 
     now = START
 
@@ -42,7 +42,7 @@ class Wall:
 
 @pytest.fixture
 def wall(monkeypatch: pytest.MonkeyPatch) -> Wall:
-    """The clock that `limits` looks at, in this test's hands."""
+    """The clock that `limits` uses, under the test's control."""
     clock = Wall()
     monkeypatch.setattr(time, "time", clock)
     return clock
@@ -50,19 +50,19 @@ def wall(monkeypatch: pytest.MonkeyPatch) -> Wall:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
-    """A server of these tests' own."""
+    """A server for these tests alone."""
     with Valkey(tmp_path_factory.mktemp("windows")) as started:
         yield started
 
 
 @pytest.fixture
 def careless_client() -> Iterator[None]:
-    """Let what redis-py leaves open at a loop's end be collected within the test."""
+    """Let the connections that redis-py leaves open at a loop's end be collected in the test."""
     yield
     gc.collect()
 
 
-#: For the asyncio client of redis-py, which closes nothing when its loop ends.
+#: For redis-py's asyncio client, which closes nothing when its loop ends.
 careless = pytest.mark.filterwarnings(
     "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"
 )
@@ -96,7 +96,7 @@ def windows() -> WindowLimiter:
 def test_a_window_admits_its_amount_and_then_nothing(
     window: Window, windows: WindowLimiter, wall: Wall
 ) -> None:
-    """What is left goes down to nothing, and stays there."""
+    """The remaining number falls to zero, and stays there."""
     taken = [take(windows, claim(window))[0] for _ in range(4)]
     assert [one.is_within_limit for one in taken] == [True, True, True, False]
     assert [one.remaining for one in taken] == [2, 1, 0, 0]
@@ -118,7 +118,7 @@ def test_a_refused_request_is_admitted_when_its_wait_is_over(
 
 
 def test_a_sliding_window_weighs_the_one_before(windows: WindowLimiter, wall: Wall) -> None:
-    """In the middle of the next window half of what was in the last one still counts."""
+    """In the middle of a window, half of the previous window's requests still count."""
     four = claim("sliding", "4/minute")
     for _ in range(4):
         assert take(windows, four)[0].is_within_limit
@@ -130,7 +130,7 @@ def test_a_sliding_window_weighs_the_one_before(windows: WindowLimiter, wall: Wa
 def test_a_key_is_as_new_when_its_windows_have_passed(
     window: Window, windows: WindowLimiter, wall: Wall
 ) -> None:
-    """Two whole windows later nothing is known of it."""
+    """After two whole windows nothing is left of it."""
     for _ in range(3):
         take(windows, claim(window))
     wall.now += 121
@@ -142,7 +142,7 @@ def test_a_key_is_as_new_when_its_windows_have_passed(
 def test_several_windows_are_counted_all_or_nothing(
     window: Window, windows: WindowLimiter, wall: Wall
 ) -> None:
-    """What one refuses is not spent in another."""
+    """A request that one window denies is not counted in another."""
     wide, narrow = claim(window, "9/minute", "wide:c"), claim(window, "1/minute", "narrow:c")
     assert [one.is_within_limit for one in take(windows, wide, narrow)] == [True, True]
     assert [one.is_within_limit for one in take(windows, wide, narrow)] == [True, False]
@@ -150,10 +150,10 @@ def test_several_windows_are_counted_all_or_nothing(
 
 
 @each_window
-def test_what_is_tried_out_keeps_nothing_from_being_counted(
+def test_a_denied_report_only_request_keeps_nothing_from_being_counted(
     window: Window, windows: WindowLimiter, wall: Wall
 ) -> None:
-    """Nor is it counted itself where it would have refused."""
+    """Nor is it counted itself when it is denied."""
     real = claim(window, "9/minute", "real:c")
     tried = claim(window, "1/minute", "tried:c", is_report_only=True)
     for _ in range(2):
@@ -165,7 +165,7 @@ def test_what_is_tried_out_keeps_nothing_from_being_counted(
 def test_a_look_counts_nothing_and_a_reset_forgets(
     window: Window, windows: WindowLimiter, wall: Wall
 ) -> None:
-    """A peek is what it says, and so is a reset."""
+    """A peek only looks, and a reset clears the window."""
     take(windows, claim(window, cost=2))
     assert [peek(windows, claim(window))[0].remaining for _ in range(3)] == [1, 1, 1]
     assert windows.reset([claim(window)], is_async=False) is None
@@ -173,7 +173,7 @@ def test_a_look_counts_nothing_and_a_reset_forgets(
 
 
 def test_no_thread_is_started(windows: WindowLimiter) -> None:
-    """The storage of `limits` itself starts one."""
+    """The memory storage of `limits` starts one."""
     before = threading.enumerate()
     for window in WINDOWS:
         take(windows, claim(window))
@@ -181,19 +181,19 @@ def test_no_thread_is_started(windows: WindowLimiter) -> None:
 
 
 def test_memory_is_bounded_and_no_window_is_cut_short_for_it(wall: Wall) -> None:
-    """A flood of fresh keys shares one, and whoever is at the limit stays there."""
+    """A flood of new keys shares one window, and a client at its limit stays there."""
     windows = WindowLimiter("memory://", max_keys=10, timeout=1)
     take(windows, claim("fixed", "1/minute", "limit:first"))
     admitted = sum(
         take(windows, claim("fixed", "1/minute", f"limit:{n}"))[0].is_within_limit
         for n in range(1000)
     )
-    assert admitted == 10  # nine of their own, and one that the others share
+    assert admitted == 10  # nine windows of their own, and one shared by the others
     assert not take(windows, claim("fixed", "1/minute", "limit:first"))[0].is_within_limit
 
 
 def test_keys_leave_when_their_windows_have_passed(wall: Wall) -> None:
-    """Memory follows the clients of late."""
+    """Memory use follows the number of recent clients."""
     storage = MemoryWindowStorage(max_keys=1_000_000)
     for n in range(1000):
         storage.incr(f"key{n}", 60)
@@ -211,7 +211,7 @@ def test_keys_leave_when_their_windows_have_passed(wall: Wall) -> None:
 def test_a_limiter_counts_in_windows(
     store: str, window: Window, face: Face, server: Valkey
 ) -> None:
-    """Beside a bucket, of which a request that the window refuses spends nothing."""
+    """Beside a bucket, from which a request that the window denies takes nothing."""
     server.ask("FLUSHALL")
     uri = "memory://" if store == "memory" else f"redis://{server.place}"
     quotas = [Quota("2/hour", window=window, name="window"), Quota("9/hour", name="bucket")]
@@ -231,7 +231,7 @@ def test_a_limiter_counts_in_windows(
 @both_faces
 @pytest.mark.usefixtures("careless_client")
 def test_windows_are_counted_here_while_the_server_is_away(face: Face) -> None:
-    """As buckets are, by the same option."""
+    """The same option applies as for buckets."""
     quota = Quota("2/hour", window="fixed")
     app = face.wrap(hello, RateLimiter(quota, store="redis://127.0.0.1:1", workers=1))
     answers = [face.drive(app) for _ in range(3)]
@@ -242,7 +242,7 @@ def test_windows_are_counted_here_while_the_server_is_away(face: Face) -> None:
 @careless
 @pytest.mark.usefixtures("careless_client")
 def test_several_event_loops_one_after_another_work(server: Valkey) -> None:
-    """A client for asyncio belongs to the loop that uses it."""
+    """An asyncio client belongs to the loop that uses it."""
     server.ask("FLUSHALL")
     limiter = RateLimiter(Quota("2/hour", window="fixed"), store=f"redis://{server.place}")
 
@@ -253,7 +253,7 @@ def test_several_event_loops_one_after_another_work(server: Valkey) -> None:
 
 
 def test_a_cost_above_the_amount_is_refused_for_ever() -> None:
-    """And says so."""
+    """And the decision says so."""
     limiter = RateLimiter(Quota("2/hour", window="moving"))
     assert limiter.check("client", cost=3).retry_after == inf
     assert limiter.check(CLIENT, cost=2).allowed
@@ -261,13 +261,13 @@ def test_a_cost_above_the_amount_is_refused_for_ever() -> None:
 
 @pytest.mark.parametrize("uri", ["lmdb:///tmp/limits", "sqlite://", "nowhere"])
 def test_a_store_without_windows_is_a_value_error(uri: str) -> None:
-    """The message says which have them."""
+    """The message names the stores that have windows."""
     with pytest.raises(ValueError, match="memory://"):
         WindowLimiter(uri, max_keys=1, timeout=1)
 
 
 def test_counting_by_the_answer_needs_a_bucket() -> None:
-    """A window takes nothing back."""
+    """A window can't give requests back."""
     with pytest.raises(TypeError, match="token bucket"):
         RateLimiter(Quota("2/hour", window="fixed"), count_if=on_status(401))
     with pytest.raises(TypeError, match="token bucket"):
@@ -275,6 +275,6 @@ def test_counting_by_the_answer_needs_a_bucket() -> None:
 
 
 def test_a_uri_that_the_storage_could_not_split_is_an_error_at_construction() -> None:
-    """Not at the first request; and it does not show the password."""
+    """Not at the first request; and the message does not show the password."""
     with pytest.raises(ValueError, match=r"must be such as .*not redis://\*\*\*"):
         WindowLimiter("redis://:seeded-secret\u2100@h", max_keys=10, timeout=1)

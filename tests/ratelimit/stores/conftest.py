@@ -1,4 +1,4 @@
-"""The stores that there are, each as its users have it, with a clock that the tests turn."""
+"""All stores, as users create them, with a clock that the tests control."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
 
     from mantlet.ratelimit.stores.base import Remaining, SlotRequest, TokenRequest
 
-#: A time of day, for stores that go by it.
+#: The time of day at which the clocks start.
 START = 1_750_000_000 * SECOND
 
 
 @contextmanager
 def memory(folder: Path) -> Iterator[Subject]:
-    """In this process."""
+    """Yield a store in the memory of this process."""
     clock = Clock(START)
     yield Subject(MemoryStore(clock=clock), clock)
 
 
 @contextmanager
 def lmdb(folder: Path) -> Iterator[Subject]:
-    """In a file."""
+    """Yield a store in a file."""
     clock = Clock(START)
     subject = Subject(LmdbStore(folder / "limits", clock=clock), clock, leases=True)
     subject.open()
@@ -48,15 +48,15 @@ def lmdb(folder: Path) -> Iterator[Subject]:
         yield subject
     finally:
         subject.close()
-        rmtree(folder)  # the file is large, and there is one for each example
+        rmtree(folder)  # the file is large, and there is one per example
 
 
 class TurnedStore(RedisStore):
-    """A store on a server that is told the time before each call, and asked every time.
+    """A store on a server that is given the time before each call, and called every time.
 
     Args:
         server: the server.
-        clock: what time it is.
+        clock: the time.
     """
 
     def __init__(self, server: Valkey, clock: Clock) -> None:
@@ -67,7 +67,7 @@ class TurnedStore(RedisStore):
     def _turn(self) -> None:
         seconds, nanoseconds = divmod(self._clock.now, SECOND)
         self._server.ask("HSET", "clock", "s", seconds, "u", nanoseconds // 1000)
-        # Otherwise it would answer in the server's place, by a clock of its own.
+        # Otherwise it would deny in place of the server, by its own clock.
         self._denials._denials.clear()
 
     def take(
@@ -95,13 +95,13 @@ class TurnedStore(RedisStore):
         return super().reset(keys)
 
 
-#: What ends with the session.
+#: Closed at the end of the session.
 _started = ExitStack()
 
 
 @cache
 def _server() -> Valkey:
-    """Return a server, one for all examples."""
+    """Return a server, shared by all examples."""
     directory = _started.enter_context(TemporaryDirectory(ignore_cleanup_errors=True))
     return _started.enter_context(Valkey(Path(directory)))
 
@@ -113,14 +113,14 @@ def _end() -> Iterator[None]:
 
 
 def _turned(script: str) -> str:
-    """Return the script with the time that the test says, and no key gone by the server's own."""
+    """Return the script with the test's time, and with keys that outlast the test."""
     for own, ours in (("call('TIME')", "call('HMGET', 'clock', 's', 'u')"), *_LASTING):
         assert script.count(own) == 1, f"the script has no {own}"
         script = script.replace(own, ours)
     return script
 
 
-#: Keys have to outlast the test, whose years may be over in a second.
+#: Keys must outlast the test, in which years may pass within a second.
 _LASTING = (
     ("'PX', milliseconds", "'PX', '3600000'"),
     ("call('PEXPIRE', key, milliseconds)", "call('PEXPIRE', key, '3600000')"),
@@ -129,7 +129,7 @@ _LASTING = (
 
 @contextmanager
 def valkey(folder: Path) -> Iterator[Subject]:
-    """On a server."""
+    """Yield a store on a server."""
     clock, server = Clock(START), _server()
     server.ask("FLUSHALL")
     script = _turned(SCRIPT)
@@ -143,8 +143,8 @@ def valkey(folder: Path) -> Iterator[Subject]:
         subject.close()
 
 
-#: Every store there is. A new one is one more entry: it gets an empty folder, and yields a store
-#: that is open and empty.
+#: All stores. A new store needs one more entry: a function that gets an empty folder and yields an
+#: open and empty store.
 STORES: dict[str, Callable[[Path], AbstractContextManager[Subject]]] = {
     "memory": memory,
     "lmdb": lmdb,
@@ -163,5 +163,5 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
 def fresh(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[], AbstractContextManager[Subject]]:
-    """Return what makes each store in turn, an empty one for each example of a test."""
+    """Return a function that creates an empty store for each example of a test."""
     return lambda: request.param(tmp_path_factory.mktemp("store"))

@@ -1,7 +1,7 @@
-"""A flood of addresses into one store, in a process of its own; it is told how many, of how many.
+"""Send a flood of addresses to one store, in a process of its own, and print its effects.
 
-Prints how many bytes the process has grown by at most, how many of the flood were admitted, and
-whether a client that was in debt before it is admitted after it.
+Prints the peak growth of the process in bytes, the number of admitted requests of the flood, and
+whether a client over its limit before the flood is admitted after it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LIMIT = "0123456789ab:"
 
 
 def main(addresses: int, max_keys: int) -> None:
-    """Flood."""
+    """Send the flood."""
     store, quota = MemoryStore(max_keys), Quota("1/hour", burst=5)
     debtor = LIMIT + "203.0.113.7"
     while store.take_one(debtor, quota, 1) >= 0:

@@ -1,7 +1,7 @@
-"""Token buckets as a textbook has them, in rational numbers; what every store is held against.
+"""A textbook model of token buckets in rational numbers, which every store is compared with.
 
-Nothing here is borrowed from the code under test: a bucket is its tokens and the time at which it
-had them, and no number is ever rounded.
+It shares nothing with the code under test: a bucket is a number of tokens at a point in time, and
+no number is ever rounded.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DAY = 24 * HOUR
 
 
 class Clock:
-    """Nanoseconds that pass when they are told to."""
+    """A clock in nanoseconds that moves only when a test sets it."""
 
     def __init__(self, now: int = 0) -> None:
         self.now = now
@@ -34,25 +34,25 @@ class Clock:
 
 
 class Bucket:
-    """A bucket of tokens that is full at first."""
+    """A token bucket that is full at first."""
 
     def __init__(self, quota: Quota, now: int) -> None:
-        self.rate = Fraction(quota.amount, quota.period * SECOND)  # tokens a nanosecond
+        self.rate = Fraction(quota.amount, quota.period * SECOND)  # tokens per nanosecond
         self.burst = quota.burst
         self.tokens = Fraction(quota.burst)
         self.now = now
 
     def refill(self, now: int) -> None:
-        """Let the time pass until ``now``."""
+        """Advance the time to ``now``."""
         self.tokens = min(Fraction(self.burst), self.tokens + (now - self.now) * self.rate)
         self.now = now
 
     def has(self, cost: int) -> bool:
-        """Return whether it has so many tokens."""
+        """Return whether the bucket has this many tokens."""
         return self.tokens >= cost
 
     def take(self, now: int, cost: int = 1) -> bool:
-        """Take tokens, if there are as many."""
+        """Take tokens, if the bucket has them."""
         self.refill(now)
         if not self.has(cost):
             return False
@@ -64,46 +64,46 @@ class Bucket:
         self.tokens = min(Fraction(self.burst), self.tokens + cost)
 
     def hold(self, nanoseconds: int) -> None:
-        """Have less than one token for so long."""
+        """Leave less than one token for this long."""
         self.tokens = min(self.tokens, 1 - nanoseconds * self.rate)
 
     def wait(self, cost: int) -> int:
-        """Return after how many whole nanoseconds it will have so many tokens, of a full one."""
+        """Return the nanoseconds until the bucket has this many tokens."""
         assert cost <= self.burst
         return max(0, ceil((cost - self.tokens) / self.rate))
 
     def ticks(self, quota: Quota, cost: int) -> Fraction:
-        """Return what would be left of it, or missing, after ``cost``, in ticks of the quota."""
+        """Return the remaining or missing amount after ``cost``, in ticks of the quota."""
         return (self.tokens - cost) / self.rate * quota.scale
 
     @property
     def remaining(self) -> int:
-        """Whole tokens that are left."""
+        """Whole tokens that remain."""
         return max(0, floor(self.tokens))
 
 
 class Model:
-    """What every store does, as plainly as it can be said."""
+    """The behaviour of every store, in its simplest form."""
 
     def __init__(self) -> None:
         self.buckets: dict[str, Bucket] = {}
-        #: For each key, who holds a place there, and until when.
+        #: For each key, the holders of its slots, with the end of each lease.
         self.places: dict[str, dict[str, int]] = {}
 
     def bucket(self, claim: TokenRequest, now: int) -> Bucket:
-        """Return a claim's bucket as it is by now."""
+        """Return the current state of a request's bucket."""
         bucket = self.buckets.setdefault(claim.key, Bucket(claim.quota, now))
         bucket.refill(now)
         return bucket
 
     def holders(self, key: str, now: int) -> dict[str, int]:
-        """Return who holds a place by now."""
+        """Return the current holders of a key's slots."""
         holders = self.places.get(key, {})
         self.places[key] = {holder: until for holder, until in holders.items() if until > now}
         return self.places[key]
 
     def peek(self, wanted: Sequence[TokenRequest | SlotRequest], now: int) -> list[Fraction]:
-        """Return for each of the wanted what would be left, or what is missing."""
+        """Return the remaining or missing amount for each request."""
         return [
             Fraction(one.limit - len(self.holders(one.key, now)) - 1)
             if isinstance(one, SlotRequest)
@@ -114,7 +114,7 @@ class Model:
     def take(
         self, wanted: Sequence[TokenRequest | SlotRequest], now: int, *, leases: bool
     ) -> list[Fraction]:
-        """Take what is wanted; return for each what is left, or what was missing."""
+        """Take what is requested; return the remaining or missing amount for each request."""
         rooms = self.peek(wanted, now)
         refused = [one for one, room in zip(wanted, rooms, strict=True) if room < 0]
         real = [one for one in wanted if not one.is_report_only]
@@ -136,7 +136,7 @@ class Model:
                 assert self.bucket(one, now).take(now, one.cost)
 
     def give_back(self, given: Iterable[TokenRequest | SlotRequest], now: int) -> None:
-        """Give tokens and places back."""
+        """Give tokens and slots back."""
         for one in given:
             if isinstance(one, SlotRequest):
                 self.holders(one.key, now).pop(one.holder, None)
@@ -144,12 +144,12 @@ class Model:
                 self.bucket(one, now).give(one.cost)
 
     def block(self, claims: Iterable[TokenRequest], nanoseconds: int, now: int) -> None:
-        """Have no token before so many nanoseconds are over."""
+        """Allow no token before this many nanoseconds have passed."""
         for claim in claims:
             self.bucket(claim, now).hold(nanoseconds)
 
     def reset(self, keys: Iterable[str]) -> None:
-        """Make buckets full, and places free, again."""
+        """Refill buckets, and free slots."""
         for key in keys:
             self.buckets.pop(key, None)
             self.places.pop(key, None)

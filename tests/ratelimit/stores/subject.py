@@ -1,4 +1,4 @@
-"""A store in the hands of a test, whether it answers at once or has to be waited for."""
+"""A store under test, whether it returns results or awaitables."""
 
 from __future__ import annotations
 
@@ -20,14 +20,13 @@ T = TypeVar("T")
 
 
 class Subject:
-    """A store under test: what it answers is waited for, if it has to be.
+    """A store under test, whose awaitables are run to completion.
 
     Args:
         store: the store.
-        clock: that it goes by.
-        grain: the nanoseconds in one step of the store's own clock. It goes by ``clock`` rounded
-            down to whole steps.
-        leases: whether a place is free again when its lease has run out.
+        clock: the store's clock.
+        grain: the resolution of the store's own clock in nanoseconds; it rounds ``clock`` down.
+        leases: whether a slot is free again when its lease has ended.
     """
 
     def __init__(self, store: Store, clock: Clock, *, grain: int = 1, leases: bool = False) -> None:
@@ -39,46 +38,46 @@ class Subject:
 
     @property
     def now(self) -> int:
-        """The time as the store has it."""
+        """The time as the store sees it."""
         return self.clock.now // self.grain * self.grain
 
     def settle(self, answer: T | Awaitable[T]) -> T:
-        """Return an answer, after having waited for it where that is needed."""
+        """Return a result, running the event loop if necessary."""
         if not isinstance(answer, Awaitable):
             return answer
-        # One loop for all that a store is asked, as a server has it.
+        # One event loop for all calls to a store, as in a server.
         self._runner = self._runner or asyncio.Runner()
         settled: T = self._runner.run(_wait_for(answer))
         return settled
 
     def take(self, *wanted: TokenRequest | SlotRequest) -> Remaining:
-        """Take all, or nothing."""
+        """Take everything, or nothing."""
         return self.settle(self.store.take(wanted))
 
     def take_one(self, key: str, quota: Quota, cost: int = 1) -> int | None:
-        """Take from one bucket, the quick way if there is one."""
+        """Take from one bucket, by the fast path if there is one."""
         if isinstance(self.store, LocalStore):
             return self.store.take_one(key, quota, cost)
         return self.take(TokenRequest(key, quota, cost))[0]
 
     def peek(self, *wanted: TokenRequest | SlotRequest) -> Remaining:
-        """Return what `take()` would."""
+        """Return the result that `take()` would have."""
         return self.settle(self.store.peek(wanted))
 
     def give_back(self, *given: TokenRequest | SlotRequest) -> None:
-        """Give back."""
+        """Give tokens and slots back."""
         self.settle(self.store.give_back(given))
 
     def block(self, nanoseconds: int, *claims: TokenRequest) -> None:
-        """Let no token come before."""
+        """Allow no token before this many nanoseconds have passed."""
         self.settle(self.store.block(claims, nanoseconds))
 
     def reset(self, *keys: str) -> None:
-        """Make full, and free, again."""
+        """Refill buckets, and free slots."""
         self.settle(self.store.reset(keys))
 
     def admits(self, *wanted: TokenRequest | SlotRequest) -> bool:
-        """Take all, or nothing; return which."""
+        """Take everything, or nothing; return whether it was taken."""
         rooms = self.take(*wanted)
         return all(
             one.is_report_only or (room is not None and room >= 0)
@@ -86,24 +85,24 @@ class Subject:
         )
 
     def drain(self, *wanted: TokenRequest | SlotRequest) -> int:
-        """Take until it is refused; return how often it was not."""
+        """Take until a request is denied; return how many were granted."""
         count = 0
         while self.admits(*wanted):
             count += 1
         return count
 
     def left(self, claim: TokenRequest) -> int:
-        """Return how many whole tokens a bucket has; below zero, how many it lacks."""
+        """Return how many whole tokens a bucket has; if negative, how many it lacks."""
         (room,) = self.peek(claim._replace(cost=0))
         assert room is not None
         return room // claim.quota.interval
 
     def open(self) -> None:
-        """Prepare the store."""
+        """Open the store."""
         self.settle(self.store.open())
 
     def close(self) -> None:
-        """Let go of what it holds."""
+        """Release the store's resources."""
         self.settle(self.store.close())
         if self._runner is not None:
             self._runner.close()
@@ -114,9 +113,9 @@ async def _wait_for(answer: Awaitable[T]) -> T:
 
 
 def agree(rooms: Remaining, expected: Sequence[int | Fraction]) -> bool:
-    """Return whether a store answered as expected.
+    """Return whether a store's result is as expected.
 
-    Where it refused at once, None stands for what it did not look at.
+    None stands for requests that the store did not look at because it denied another one.
     """
     refused = any(room is not None and room < 0 for room in rooms)
     return len(rooms) == len(expected) and all(

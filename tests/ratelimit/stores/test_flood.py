@@ -1,4 +1,4 @@
-"""What five million addresses do to a store in memory."""
+"""The effects of five million addresses on the memory store."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 MAX_KEYS = 100_000
-#: What `MemoryStore` says that a key takes in a flood.
+#: The size of a key in a flood, as documented by `MemoryStore`.
 BYTES = 375
-#: What the interpreter itself may take meanwhile.
+#: The memory that the interpreter itself may allocate in the meantime.
 SLACK = 4 << 20
 
 
 def test_a_flood_of_five_million_addresses_takes_the_stated_memory_and_frees_nobody() -> None:
-    """Fresh keys fill the store; all others share a bucket, and the indebted client stays so."""
+    """New keys fill the store, all others share a bucket, and a denied client stays denied."""
     command = [sys.executable, "-m", "tests.ratelimit.stores.flood", "5000000", str(MAX_KEYS)]
     output = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     grown, admitted, debtor = map(int, output.split())

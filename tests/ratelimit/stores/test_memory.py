@@ -1,6 +1,6 @@
-"""How buckets are kept in memory: bounded, never forgotten while they matter, exact across threads.
+"""The memory store: bounded, exact across threads, and never dropping a bucket that matters.
 
-For the flood in full, with the memory of the process before and after it::
+To run the full flood, and print the memory of the process before and after it::
 
     MANTLET_FLOOD=5000000 pytest -s tests/ratelimit/stores/test_memory.py -k lot
 """
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 HOURLY = Quota("2/hour")
 SLOW = Quota("1/hour", burst=2)
 FLOOD = int(os.environ.get("MANTLET_FLOOD", "200000"))
-#: What the store's docstring says that a key takes, in bytes.
+#: The size of a key in bytes, as documented by the store.
 BYTES = 250
 
 
@@ -49,7 +49,7 @@ def client(number: int | str, quota: Quota = HOURLY, limit: str = "api") -> Toke
 
 
 def addresses(count: int) -> Iterator[str]:
-    """Yield that many keys of IPv4 addresses, none of them twice."""
+    """Yield this many different keys of IPv4 addresses."""
     for number in range(count):
         address = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
         yield f"a1b2c3d4e5f6:{address}"
@@ -59,7 +59,7 @@ def addresses(count: int) -> Iterator[str]:
 
 
 def test_no_more_keys_are_kept_than_the_bound_and_one_for_each_limit() -> None:
-    """Whatever is asked for, alone or together, looked at, held, given back or forgotten."""
+    """Whatever is requested: one or several, taken, peeked at, blocked, given back or reset."""
     store = bounded(10)
     for number in range(50):
         one, other = client(number), client(number, limit="login")
@@ -75,7 +75,7 @@ def test_no_more_keys_are_kept_than_the_bound_and_one_for_each_limit() -> None:
 
 @pytest.mark.parametrize("pause", [0, HOUR // 4, 2 * HOUR], ids=["at once", "slowly", "rarely"])
 def test_a_flood_of_fresh_addresses_takes_no_memory_beyond_the_bound(pause: int) -> None:
-    """Whether they come faster than their buckets fill up again, or not."""
+    """Whether or not they arrive faster than their buckets refill."""
     bound = FLOOD // 100
     clock = Clock()
     tracemalloc.start()
@@ -94,7 +94,7 @@ def test_a_flood_of_fresh_addresses_takes_no_memory_beyond_the_bound(pause: int)
 
 
 def test_a_flood_of_addresses_changes_neither_the_memory_nor_a_debtors_lot() -> None:
-    """Nobody is admitted but those who are kept, and those who share one bucket."""
+    """Only the clients that are kept, and those that share one bucket, are admitted."""
     bound = min(100_000, FLOOD // 2)
     clock = Clock()
     before = resident()
@@ -121,13 +121,13 @@ def test_a_flood_of_addresses_changes_neither_the_memory_nor_a_debtors_lot() -> 
 
 
 def resident() -> int:
-    """Return the bytes that this process takes, where the system tells."""
+    """Return the resident memory of this process, where the system reports it."""
     told = Path("/proc/self/statm")
     return int(told.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if told.exists() else 0
 
 
 def test_a_key_takes_about_what_the_docstring_says() -> None:
-    """For an IPv4 address, at the worst fill of the table that keeps it."""
+    """For an IPv4 address, at the worst fill level of the hash table."""
     for count in (5_462, 10_900):
         tracemalloc.start()
         try:
@@ -145,7 +145,7 @@ def test_a_key_takes_about_what_the_docstring_says() -> None:
 
 @pytest.mark.parametrize("quota", [HOURLY, Quota("7/hour")], ids=["whole", "fraction"])
 def test_keys_whose_buckets_are_full_again_leave_as_new_ones_come(quota: Quota) -> None:
-    """Two for each new one, so without a timer the store is as large as its live clients."""
+    """Two for each new one, so the store shrinks to its active clients without a timer."""
     store = bounded(10_000, HOUR)
     for number in range(1000):
         store.take(client(number, quota))
@@ -160,7 +160,7 @@ def test_keys_whose_buckets_are_full_again_leave_as_new_ones_come(quota: Quota) 
 
 
 def test_keys_that_are_full_leave_also_from_behind_those_that_are_not() -> None:
-    """Debtors at the head of the line do not keep the others: no more are kept than they are."""
+    """Clients over their limits at the head of the queue do not keep the others in the store."""
     store = bounded(10_000)
     debtors = [client(f"debtor {number}") for number in range(100)]
     for debtor in debtors:
@@ -173,7 +173,7 @@ def test_keys_that_are_full_leave_also_from_behind_those_that_are_not() -> None:
 
 
 def test_a_key_leaves_when_its_bucket_is_full_again_and_not_before() -> None:
-    """Room comes at the very nanosecond, and the fresh address then has a burst of its own."""
+    """Room is made at the exact nanosecond, and the new address then has a burst of its own."""
     quota = Quota("1/second", burst=2)
     store = bounded(1)
     assert store.admits(client(1, quota))
@@ -196,7 +196,7 @@ def test_a_key_leaves_when_its_bucket_is_full_again_and_not_before() -> None:
 def test_a_key_leaves_once_it_is_made_full(
     end: Callable[[Subject, TokenRequest], None], now: int
 ) -> None:
-    """Whatever the clock says: `time.monotonic` has no defined zero."""
+    """Whatever the clock reads: `time.monotonic` has no defined zero."""
     store = bounded(1, now)
     store.drain(client(1))
     end(store, client(1))
@@ -206,7 +206,7 @@ def test_a_key_leaves_once_it_is_made_full(
 
 @pytest.mark.parametrize("now", [0, -1, -5 * SECOND, -(10**18)], ids=str)
 def test_a_clock_may_begin_below_zero(now: int) -> None:
-    """Only differences count."""
+    """Only differences matter."""
     store = bounded(10, now)
     quota = Quota("1/second", burst=2)
     assert store.drain(client(1, quota)) == 2
@@ -217,7 +217,7 @@ def test_a_clock_may_begin_below_zero(now: int) -> None:
 
 
 def test_a_request_that_fails_leaves_nothing_behind_that_fails_others() -> None:
-    """A cost that is no number is its caller's fault, and stays it."""
+    """An invalid cost is an error of its caller, and affects nobody else."""
     store = bounded(2)
     for number in range(3):
         with pytest.raises(TypeError):
@@ -232,7 +232,7 @@ def test_a_request_that_fails_leaves_nothing_behind_that_fails_others() -> None:
 
 
 def test_a_debtor_stays_refused_through_a_flood_of_fresh_keys() -> None:
-    """No number of other clients gives a refused one its bucket back, at any limit."""
+    """No number of other clients refills the bucket of a denied client, for any limit."""
     store = bounded(100)
     debtor, other = client("debtor"), client("debtor", limit="login")
     assert (store.drain(debtor), store.drain(other)) == (2, 2)
@@ -248,7 +248,7 @@ def test_a_debtor_stays_refused_through_a_flood_of_fresh_keys() -> None:
 
 
 def test_keys_beyond_the_bound_share_one_bucket() -> None:
-    """Two are kept by themselves; all others have one burst between them."""
+    """Two are kept individually; all others have one burst between them."""
     store = bounded(2)
     assert [store.drain(client(number)) for number in (1, 2)] == [2, 2]
     assert [store.admits(client(number)) for number in (3, 4, 5)] == [True, True, False]
@@ -256,7 +256,7 @@ def test_keys_beyond_the_bound_share_one_bucket() -> None:
 
 
 def test_the_shared_bucket_refills_like_any_other() -> None:
-    """Those beyond the bound get one bucket's rate together."""
+    """The keys beyond the bound share the rate of one bucket."""
     store = bounded(1)
     store.block(9 * HOUR, client(1))
     assert store.drain(client(2)) == 2
@@ -265,7 +265,7 @@ def test_the_shared_bucket_refills_like_any_other() -> None:
 
 
 def test_each_limit_has_a_shared_bucket_of_its_own() -> None:
-    """So that one quota is never counted in another's tokens."""
+    """One quota is never counted in tokens of another."""
     store = bounded(1)
     store.drain(client(1))
     assert store.drain(client(2)) == 2
@@ -274,7 +274,7 @@ def test_each_limit_has_a_shared_bucket_of_its_own() -> None:
 
 
 def test_looking_tells_what_taking_would_also_where_there_is_no_room() -> None:
-    """The shared bucket's rest, which changes nothing."""
+    """It returns the state of the shared bucket, and changes nothing."""
     store = bounded(1)
     store.drain(client(1))
     store.take(client(2))
@@ -285,7 +285,7 @@ def test_looking_tells_what_taking_would_also_where_there_is_no_room() -> None:
 
 
 def test_what_came_out_of_the_shared_bucket_is_not_given_back() -> None:
-    """By then nobody knows whether it did, and tokens must not come from nowhere."""
+    """It is unknown where the tokens came from, and none may be created."""
     store = bounded(1)
     store.drain(client(1))
     assert store.drain(client(2)) == 2
@@ -295,8 +295,8 @@ def test_what_came_out_of_the_shared_bucket_is_not_given_back() -> None:
     assert store.drain(client(2)) == 0
 
 
-def test_who_is_held_without_a_bucket_holds_all_that_share_one() -> None:
-    """The one who is banned is not let in, and those with a bucket of their own are."""
+def test_a_blocked_key_without_a_bucket_blocks_all_that_share_one() -> None:
+    """A banned client is not admitted; clients with buckets of their own are."""
     store = bounded(1)
     store.take(client(1))
     store.block(HOUR, client(2))
@@ -307,7 +307,7 @@ def test_who_is_held_without_a_bucket_holds_all_that_share_one() -> None:
 
 
 def test_of_several_keys_all_have_room_or_all_share() -> None:
-    """A place that only one of two finds gives neither of them a free token."""
+    """Room for only one of two keys gives neither of them a free token."""
     store = bounded(3)
     login = [client(number, SLOW, "login") for number in range(99)]
     store.take(login[0])
@@ -318,13 +318,13 @@ def test_of_several_keys_all_have_room_or_all_share() -> None:
 
 
 def test_a_bound_of_one_still_counts_the_first_client_exactly() -> None:
-    """The smallest bound is a bound, not a broken store."""
+    """The smallest bound still gives a working store."""
     store = bounded(1)
     assert store.drain(client(1, Quota("5/minute"))) == 5
 
 
 def test_several_keys_under_a_bound_of_one_are_still_counted() -> None:
-    """They share, since there is no room for them."""
+    """They share a bucket, as there is no room for them."""
     store = bounded(1)
     assert store.drain(client(1), client(1, limit="login")) == 2
     assert not store.admits(client(2), client(2, limit="login"))
@@ -343,10 +343,10 @@ requests = st.lists(
 def test_however_full_it_is_no_limit_gives_more_than_its_buckets(
     asked: list[tuple[int, str, int]], max_keys: int
 ) -> None:
-    """A client gets at most its own bucket and the shared one, and those who share get one.
+    """A client gets at most its own bucket and the shared one, and those that share get one.
 
-    The model keeps a bucket for each client, and one for all; whoever was admitted beyond its own
-    must have paid out of the latter.
+    The model keeps a bucket for each client, and one for all; a request admitted beyond the
+    client's own bucket must have been paid from the latter.
     """
     store = bounded(max_keys)
     quota = Quota("1/second", burst=2)
@@ -365,8 +365,8 @@ def test_however_full_it_is_no_limit_gives_more_than_its_buckets(
 # -- places ---------------------------------------------------------------------------------------
 
 
-def test_places_take_no_memory_once_they_are_given_back() -> None:
-    """Of however many keys."""
+def test_slots_take_no_memory_once_they_are_given_back() -> None:
+    """However many keys there are."""
     store = MemoryStore(10, Clock())
     tracemalloc.start()
     try:
@@ -380,8 +380,8 @@ def test_places_take_no_memory_once_they_are_given_back() -> None:
     assert taken < 5000
 
 
-def test_refused_places_and_looks_at_places_take_no_memory() -> None:
-    """Only who holds one is kept."""
+def test_denied_slots_and_peeks_at_slots_take_no_memory() -> None:
+    """Only held slots are stored."""
     store = MemoryStore(10, Clock())
     store.take((SlotRequest("seats:1", 1, SECOND, "0" * 16),))
     tracemalloc.start()
@@ -401,7 +401,7 @@ def test_refused_places_and_looks_at_places_take_no_memory() -> None:
 
 @pytest.fixture
 def eager_switches() -> Iterator[None]:
-    """Have the interpreter change threads as often as it can."""
+    """Let the interpreter switch threads as often as possible."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -409,7 +409,7 @@ def eager_switches() -> Iterator[None]:
 
 
 def in_threads(do: Callable[[int], None], threads: int = 8) -> None:
-    """Do the same in several threads at once."""
+    """Run the same function in several threads at once."""
     start = Barrier(threads)
 
     def run(number: int) -> None:
@@ -425,7 +425,7 @@ def in_threads(do: Callable[[int], None], threads: int = 8) -> None:
 
 @pytest.mark.usefixtures("eager_switches")
 def test_threads_admit_exactly_the_burst_of_each_client() -> None:
-    """With a clock that stands still, no token is taken twice and none is lost."""
+    """With a stopped clock, no token is taken twice and none is lost."""
     buckets = MemoryStore(100, Clock())
     quota = Quota("500/hour")
     admitted: list[TokenRequest] = []
@@ -442,7 +442,7 @@ def test_threads_admit_exactly_the_burst_of_each_client() -> None:
 
 @pytest.mark.usefixtures("eager_switches")
 def test_threads_take_several_all_or_nothing() -> None:
-    """What one limit refuses is missing from no other, whoever else is asking."""
+    """A request that one limit denies takes no token of another, whatever other threads do."""
     store = bounded(100)
     tight, wide = client(1, Quota("100/hour"), "tight"), client(1, Quota("1000/hour"), "wide")
     admitted: list[int] = []
@@ -456,8 +456,8 @@ def test_threads_take_several_all_or_nothing() -> None:
 
 
 @pytest.mark.usefixtures("eager_switches")
-def test_threads_that_give_back_lose_no_token_and_no_place() -> None:
-    """Eight of eight are always admitted, and after all is over everything is as at first."""
+def test_threads_that_give_back_lose_no_token_and_no_slot() -> None:
+    """Eight of eight are always admitted, and in the end everything is as it was at first."""
     store = bounded(100)
     claim = client(1, Quota("8/hour"))
     refused: list[SlotRequest] = []
@@ -477,7 +477,7 @@ def test_threads_that_give_back_lose_no_token_and_no_place() -> None:
 
 @pytest.mark.usefixtures("eager_switches")
 def test_threads_of_fresh_addresses_stay_within_the_bound() -> None:
-    """Ten addresses are kept, all others share one bucket, whichever thread they come from."""
+    """Ten addresses are kept, and all others share one bucket, whichever thread they come from."""
     buckets = MemoryStore(10, Clock())
     admitted: list[str] = []
 
@@ -493,7 +493,7 @@ def test_threads_of_fresh_addresses_stay_within_the_bound() -> None:
 
 
 def test_two_stores_in_one_process_share_nothing() -> None:
-    """Each has buckets and places of its own."""
+    """Each has its own buckets and slots."""
     one, other = bounded(10), bounded(10)
     for store in (one, other):
         assert store.drain(client(1)) == 2

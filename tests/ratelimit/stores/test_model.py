@@ -1,6 +1,6 @@
-"""Every store against the exact model, with whatever is done to both.
+"""Every store compared with the exact model, after arbitrary operations on both.
 
-To look longer than the test command does, for example for an hour on one store::
+To run more examples than the test command does, for example for an hour on one store::
 
     MANTLET_EXAMPLES=100000 pytest tests/ratelimit/stores/test_model.py -k lmdb
 """
@@ -33,7 +33,7 @@ EXAMPLES = int(os.environ.get("MANTLET_EXAMPLES", "120"))
 thorough = settings(deadline=None, max_examples=EXAMPLES)
 short = settings(deadline=None, max_examples=EXAMPLES // 2)
 
-#: The latest that a clock may say: what a signed 64-bit number of nanoseconds has room for.
+#: The latest time of a clock: the maximum of a signed 64-bit number of nanoseconds.
 LATEST = START + 200 * YEAR
 Fresh = Callable[[], "AbstractContextManager[Subject]"]
 
@@ -58,7 +58,7 @@ quotas = st.builds(Quota, rates, burst=bursts)
 
 @dataclass(frozen=True)
 class Tokens:
-    """Tokens of a quota, by its number, for a client; their number, and a part of the burst."""
+    """Tokens of a quota, by its index, for a client: a number, and a fraction of the burst."""
 
     quota: int
     client: int
@@ -69,7 +69,7 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Seat:
-    """A place of a client."""
+    """A slot of a client."""
 
     client: int
     is_report_only: bool = False
@@ -92,7 +92,7 @@ class TakeOne:
 
 @dataclass(frozen=True)
 class WaitAndTake:
-    """Ask, wait for as long as told, and take."""
+    """Take, wait as long as told if denied, and take again."""
 
     tokens: Tokens
 
@@ -112,7 +112,7 @@ class Give:
 
 @dataclass(frozen=True)
 class Leave:
-    """Give back one of the places taken so far, perhaps for the second time."""
+    """Give back one of the slots taken so far, perhaps for the second time."""
 
     which: int
 
@@ -130,7 +130,7 @@ class Forget:
 
 @dataclass(frozen=True)
 class Pass:
-    """Let time pass: nanoseconds, and so many tokens' time of a quota, to the last one or not."""
+    """Let nanoseconds pass, plus the time of some tokens of a quota."""
 
     nanoseconds: int
     quota: int
@@ -166,12 +166,12 @@ deeds = st.one_of(
     st.builds(Pass, st.sampled_from([-1, 0, 0, 1]), numbers, st.integers(0, 3)),
     st.builds(Pass, times, numbers, st.just(0)),
 )
-# Lists of their own accord are short.
+# By default, generated lists are short.
 histories = st.integers(0, 40).flatmap(lambda size: st.lists(deeds, min_size=size, max_size=size))
 
 
 class Trial:
-    """A store and the model, to both of which the same is done."""
+    """A store and the model, to both of which the same operations are applied."""
 
     def __init__(self, store: Subject, pool: Sequence[Quota]) -> None:
         self.store = store
@@ -181,14 +181,14 @@ class Trial:
         self.holders = count()
 
     def claim(self, tokens: Tokens, *, is_report_only: bool = False) -> TokenRequest:
-        """Return the claim that is meant."""
+        """Return the token request that is meant."""
         quota = self.pool[tokens.quota]
         cost = tokens.cost + int(tokens.share * quota.burst)
         key = f"limit{tokens.quota}:client{tokens.client}"
         return TokenRequest(key, quota, cost, is_report_only and tokens.is_report_only)
 
     def wanted(self, which: Sequence[Tokens | Seat]) -> list[TokenRequest | SlotRequest]:
-        """Return the claims and the places that are meant."""
+        """Return the requests that are meant."""
         return [
             self.claim(one, is_report_only=True)
             if isinstance(one, Tokens)
@@ -203,7 +203,7 @@ class Trial:
         ]
 
     def do(self, deed: Deed) -> None:
-        """Do it to both, and compare what they answer."""
+        """Apply an operation to both, and compare the results."""
         store, model, now = self.store, self.model, self.store.now
         match deed:
             case Take(which):
@@ -243,12 +243,12 @@ class Trial:
                 self.wait(nanoseconds + intervals * quota.period * SECOND // quota.amount)
 
     def wait(self, nanoseconds: int) -> None:
-        """Let time pass, but none that a clock has no number for."""
+        """Let time pass, within the range of clocks."""
         clock = self.store.clock
         clock.now = max(clock.now, min(clock.now + nanoseconds, LATEST))
 
     def wait_and_take(self, claim: TokenRequest) -> None:
-        """Hold what a refused client is told against the instant at which it is admitted."""
+        """Compare the wait told to a denied client with the instant at which it is admitted."""
         store, model = self.store, self.model
         (room,) = store.peek(claim)
         assert room is not None
@@ -259,7 +259,7 @@ class Trial:
             assert decision.retry_after == inf
             return
         wait = bucket.wait(claim.cost)
-        # The shortest time in seconds that is not too short; a float can't say every nanosecond.
+        # The shortest sufficient time in seconds; a float can't represent every nanosecond.
         assert Fraction(decision.retry_after) * SECOND >= wait
         assert Fraction(nextafter(decision.retry_after, -1)) * SECOND < wait or not wait
         instant = -(-(store.now + wait) // store.grain) * store.grain
@@ -281,7 +281,7 @@ class Trial:
 def test_a_store_follows_the_model(
     fresh: Fresh, pool: Sequence[Quota], done: Sequence[Deed]
 ) -> None:
-    """Every answer is the model's, to the last tick, whatever was done before."""
+    """Every result equals the model's, to the last tick, whatever was done before."""
     everything = [Tokens(quota, client, 1) for quota in range(3) for client in range(2)]
     with fresh() as store:
         trial = Trial(store, pool)
@@ -302,7 +302,7 @@ def test_a_store_follows_the_model(
 def test_no_clock_that_steps_back_has_more_admitted_than_the_time_that_passed_gives(
     fresh: Fresh, quota: Quota, done: Sequence[tuple[int, int, int]]
 ) -> None:
-    """The model counts the steps forward only, so a step back and forth gives what it took."""
+    """The model counts only steps forward, so a step back takes away what the next one adds."""
     claim = TokenRequest("api:1", quota)
     passed = admitted = possible = 0
     bound = Bucket(quota, passed)

@@ -1,4 +1,4 @@
-"""What every store does, whatever it is made of."""
+"""Behaviour common to all stores."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.ratelimit.stores.model import DAY, HOUR, MINUTE, SECOND, Bucket
 from tests.ratelimit.stores.subject import Subject, agree
 
 HOURLY = Quota("6/hour", burst=3)
-#: Nanoseconds in which one token of it comes back.
+#: Nanoseconds in which one of its tokens is refilled.
 TOKEN = 10 * MINUTE
 YEAR = Quota("1/year").period * SECOND
 
@@ -36,7 +36,7 @@ def seat(
 def test_a_fresh_bucket_admits_its_burst_at_once_and_not_one_more(
     store: Subject, burst: int
 ) -> None:
-    """The burst is what may come in one instant, whatever the rate."""
+    """The burst may come in one instant, whatever the rate."""
     assert store.drain(TokenRequest("api:1", Quota("3/hour", burst=burst))) == burst
 
 
@@ -50,7 +50,7 @@ def test_the_next_token_comes_at_its_instant_and_not_before(store: Subject) -> N
 
 
 def test_an_idle_bucket_never_holds_more_than_its_burst(store: Subject) -> None:
-    """Years of silence save up nothing."""
+    """Years of inactivity save up nothing."""
     store.drain(ALICE)
     store.clock.now += 3 * YEAR
     assert store.drain(ALICE) == 3
@@ -58,7 +58,7 @@ def test_an_idle_bucket_never_holds_more_than_its_burst(store: Subject) -> None:
 
 @pytest.mark.parametrize("late", [-1, 0, 1])
 def test_a_bucket_fills_up_to_the_tick_and_not_beyond(store: Subject, late: int) -> None:
-    """A moment before it is full a little is missing; a moment after, nothing is too much."""
+    """It is a little short just before it is full, and not over-full just after."""
     store.drain(ALICE)
     store.drain(BOB)
     store.clock.now += 3 * TOKEN + late * store.grain
@@ -67,7 +67,7 @@ def test_a_bucket_fills_up_to_the_tick_and_not_beyond(store: Subject, late: int)
     assert store.take_one(*BOB[:3]) == 2 * HOURLY.interval - missing
 
 
-def test_the_answer_is_the_room_that_is_left_or_what_is_missing(store: Subject) -> None:
+def test_the_result_is_the_remaining_or_the_missing_amount(store: Subject) -> None:
     """In ticks of the quota, after the tokens were taken."""
     interval = HOURLY.interval
     assert [store.take(ALICE) for _ in range(4)] == [[2 * interval], [interval], [0], [-interval]]
@@ -76,7 +76,7 @@ def test_the_answer_is_the_room_that_is_left_or_what_is_missing(store: Subject) 
 
 
 def test_a_refusal_spends_nothing(store: Subject) -> None:
-    """A client that hammers is admitted at the same instant as one that waits."""
+    """A client that keeps retrying is admitted at the same instant as one that waits."""
     store.drain(ALICE)
     for _ in range(9):
         store.clock.now += TOKEN // 10
@@ -86,7 +86,7 @@ def test_a_refusal_spends_nothing(store: Subject) -> None:
 
 
 def test_taking_one_is_taking(store: Subject) -> None:
-    """The quick way does what the general one does, on the same bucket."""
+    """The fast path does the same as the general one, on the same bucket."""
     rooms = [
         store.take_one(*ALICE[:3]),
         *store.take(ALICE),
@@ -121,7 +121,7 @@ def test_a_cost_above_what_is_left_is_refused_and_leaves_what_is_left_to_others(
 
 
 def test_a_cost_above_the_burst_is_refused_for_ever(store: Subject) -> None:
-    """No bucket ever holds that much, and none is spent by who asks for it."""
+    """No bucket ever holds that much, and a denied request spends nothing."""
     dear = ALICE._replace(cost=4)
     assert not store.admits(dear)
     assert (store.take_one(*dear[:3]) or 0) < 0
@@ -131,7 +131,7 @@ def test_a_cost_above_the_burst_is_refused_for_ever(store: Subject) -> None:
 
 
 def test_a_cost_of_nothing_is_always_admitted_and_spends_nothing(store: Subject) -> None:
-    """Also by an empty bucket, and as often as you like."""
+    """Also by an empty bucket, and any number of times."""
     free = ALICE._replace(cost=0)
     assert [store.admits(free) for _ in range(5)] == [True] * 5
     assert store.drain(ALICE) == 3
@@ -145,7 +145,7 @@ def test_a_cost_of_nothing_is_always_admitted_and_spends_nothing(store: Subject)
 
 @pytest.mark.parametrize("turn", [1, -1], ids=["refused first", "refused last"])
 def test_a_refusal_of_one_spends_nothing_from_another(store: Subject, turn: int) -> None:
-    """All are taken or none, in whatever order they are asked for."""
+    """All are taken or none, in any order."""
     store.drain(LOGIN)
     both = (LOGIN, ALICE)[::turn]
     assert not store.admits(*both)
@@ -156,14 +156,14 @@ def test_a_refusal_of_one_spends_nothing_from_another(store: Subject, turn: int)
 
 
 def test_each_of_several_answers_for_itself_in_the_order_asked_for(store: Subject) -> None:
-    """Where one is refused, the others tell what would have been left to them."""
+    """If one is denied, the others return the amount that would have remained."""
     store.drain(LOGIN)
     rooms = store.take(ALICE, LOGIN, BOB._replace(cost=3))
     assert agree(rooms, [2 * HOURLY.interval, -LOGIN.quota.interval, 0])
 
 
 def test_several_refusals_at_once_spend_nothing(store: Subject) -> None:
-    """Each says what it lacks."""
+    """Each returns the amount that it lacks."""
     store.drain(LOGIN)
     store.drain(ALICE)
     rooms = store.take(ALICE, BOB, LOGIN)
@@ -175,7 +175,7 @@ def test_several_refusals_at_once_spend_nothing(store: Subject) -> None:
 
 
 def test_looking_tells_what_taking_would_and_changes_nothing(store: Subject) -> None:
-    """Of buckets and of places, of fresh ones and of empty ones."""
+    """For buckets and slots, new and empty ones."""
     wanted = (ALICE._replace(cost=2), LOGIN, seat(1))
     for _ in range(3):
         told = [store.peek(*wanted) for _ in range(3)]
@@ -187,7 +187,7 @@ def test_looking_tells_what_taking_would_and_changes_nothing(store: Subject) -> 
 
 
 def test_tokens_that_are_given_back_can_be_taken_again(store: Subject) -> None:
-    """As many as they were."""
+    """As many as were given back."""
     store.take(ALICE._replace(cost=3))
     store.give_back(ALICE._replace(cost=2))
     assert store.drain(ALICE) == 2
@@ -206,7 +206,7 @@ def test_giving_back_keeps_what_has_come_back_of_the_next_token(store: Subject) 
 
 
 def test_a_bucket_never_holds_more_than_its_burst_by_what_is_given_back(store: Subject) -> None:
-    """Neither a full one, nor one that has filled up since, nor one that nobody took from."""
+    """Neither a full bucket, nor one that has refilled since, nor one that was never used."""
     store.take(ALICE)
     store.clock.now += TOKEN
     for claim in (ALICE, BOB):
@@ -216,7 +216,7 @@ def test_a_bucket_never_holds_more_than_its_burst_by_what_is_given_back(store: S
 
 
 def test_what_was_given_to_a_full_bucket_is_not_saved_up(store: Subject) -> None:
-    """The tokens that it had no room for are gone when it has some."""
+    """Tokens that did not fit are lost."""
     store.take(ALICE)
     store.give_back(ALICE._replace(cost=3))
     assert store.drain(ALICE) == 3
@@ -228,8 +228,8 @@ def test_what_was_given_to_a_full_bucket_is_not_saved_up(store: Subject) -> None
 
 
 @pytest.mark.parametrize("spent", [0, 1, 3], ids=["full", "partly spent", "empty"])
-def test_a_held_bucket_has_its_next_token_exactly_then(store: Subject, spent: int) -> None:
-    """However many it had: none before, one at the instant, and from then on the usual rate."""
+def test_a_blocked_bucket_has_its_next_token_exactly_then(store: Subject, spent: int) -> None:
+    """However many it had: none before, one at the instant, and the usual rate from then on."""
     store.take(ALICE._replace(cost=spent))
     store.block(HOUR, ALICE)
     assert not store.admits(ALICE)
@@ -243,15 +243,15 @@ def test_a_held_bucket_has_its_next_token_exactly_then(store: Subject, spent: in
     assert store.drain(ALICE) == 1
 
 
-def test_a_held_bucket_refuses_even_what_costs_nothing(store: Subject) -> None:
-    """It lacks more than the token that it waits for."""
+def test_a_blocked_bucket_denies_even_a_cost_of_nothing(store: Subject) -> None:
+    """It lacks more than the next token."""
     store.block(DAY, ALICE)
     assert not store.admits(ALICE._replace(cost=0))
     assert (store.take_one(ALICE.key, HOURLY, 0) or 0) < 0
 
 
 def test_a_later_token_is_not_made_to_come_earlier(store: Subject) -> None:
-    """The longer of two bans holds, and a ban never shortens a debt."""
+    """The longer of two bans applies, and a ban never shortens a wait."""
     store.block(2 * HOUR, ALICE)
     store.block(HOUR, ALICE)
     store.clock.now += 2 * HOUR - store.grain
@@ -263,7 +263,7 @@ def test_a_later_token_is_not_made_to_come_earlier(store: Subject) -> None:
     assert not store.admits(ALICE)
 
 
-def test_several_buckets_are_held_at_once_and_others_are_not(store: Subject) -> None:
+def test_several_buckets_are_blocked_at_once_and_others_are_not(store: Subject) -> None:
     """Each by its own quota."""
     store.block(HOUR, ALICE, LOGIN)
     assert (store.drain(ALICE), store.drain(LOGIN), store.drain(BOB)) == (0, 0, 3)
@@ -271,8 +271,8 @@ def test_several_buckets_are_held_at_once_and_others_are_not(store: Subject) -> 
     assert (store.drain(ALICE), store.drain(LOGIN)) == (1, 1)
 
 
-def test_a_refund_shortens_a_hold_by_what_its_tokens_take(store: Subject) -> None:
-    """What was taken before it is given back after it as at any other time."""
+def test_a_refund_shortens_a_block_by_the_time_of_its_tokens(store: Subject) -> None:
+    """Tokens taken before the ban can be given back after it as at any other time."""
     store.take(ALICE)
     store.block(HOUR, ALICE)
     store.give_back(ALICE)
@@ -285,8 +285,8 @@ def test_a_refund_shortens_a_hold_by_what_its_tokens_take(store: Subject) -> Non
 # -- forgetting -----------------------------------------------------------------------------------
 
 
-def test_a_forgotten_bucket_is_full_and_others_are_as_they_were(store: Subject) -> None:
-    """Also one that was held, and one that nobody knows."""
+def test_a_reset_bucket_is_full_and_others_are_as_they_were(store: Subject) -> None:
+    """Also one that was blocked, and one that does not exist."""
     store.block(DAY, ALICE)
     store.drain(BOB)
     store.drain(LOGIN)
@@ -294,7 +294,7 @@ def test_a_forgotten_bucket_is_full_and_others_are_as_they_were(store: Subject) 
     assert (store.drain(ALICE), store.drain(LOGIN), store.drain(BOB)) == (3, 1, 0)
 
 
-def test_a_forgotten_bucket_is_a_bucket_like_any_other(store: Subject) -> None:
+def test_a_reset_bucket_is_a_bucket_like_any_other(store: Subject) -> None:
     """It empties and refills, and takes back no more than it holds."""
     store.drain(ALICE)
     store.reset(ALICE.key)
@@ -304,43 +304,45 @@ def test_a_forgotten_bucket_is_a_bucket_like_any_other(store: Subject) -> None:
     assert store.drain(ALICE) == 1
 
 
-# -- shadows --------------------------------------------------------------------------------------
+# -- report-only requests -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("turn", [1, -1], ids=["shadow first", "shadow last"])
-def test_a_refused_shadow_keeps_nothing_else_from_being_taken(store: Subject, turn: int) -> None:
-    """It is told of, and that is all."""
-    shadow = LOGIN._replace(is_report_only=True)
+@pytest.mark.parametrize("turn", [1, -1], ids=["report-only first", "report-only last"])
+def test_a_denied_report_only_request_keeps_nothing_else_from_being_taken(
+    store: Subject, turn: int
+) -> None:
+    """It is reported, and nothing more."""
+    report_only = LOGIN._replace(is_report_only=True)
     store.drain(LOGIN)
-    rooms = store.take(*(shadow, ALICE)[::turn])[::turn]
+    rooms = store.take(*(report_only, ALICE)[::turn])[::turn]
     assert rooms == [-LOGIN.quota.interval, 2 * HOURLY.interval]
     assert (store.left(ALICE), store.left(LOGIN)) == (2, 0)
 
 
-def test_an_admitted_shadow_is_taken(store: Subject) -> None:
-    """It counts as it would count if it were real."""
+def test_a_granted_report_only_request_is_taken(store: Subject) -> None:
+    """It counts as it would if it were enforced."""
     assert store.admits(ALICE, BOB._replace(is_report_only=True))
     assert (store.left(ALICE), store.left(BOB)) == (2, 2)
 
 
-@pytest.mark.parametrize("turn", [1, -1], ids=["shadow first", "shadow last"])
-def test_a_real_refusal_takes_no_shadow_tokens(store: Subject, turn: int) -> None:
+@pytest.mark.parametrize("turn", [1, -1], ids=["report-only first", "report-only last"])
+def test_an_enforced_denial_takes_no_report_only_tokens(store: Subject, turn: int) -> None:
     """A request that did not pass would not have been counted."""
     store.drain(LOGIN)
     store.take(*(ALICE._replace(is_report_only=True), LOGIN)[::turn])
     assert store.left(ALICE) == 3
 
 
-def test_shadows_are_taken_all_or_none_of_them(store: Subject) -> None:
-    """As they would be if they were real."""
+def test_report_only_requests_are_taken_all_or_none_of_them(store: Subject) -> None:
+    """As they would be if they were enforced."""
     store.drain(LOGIN)
-    shadows = [LOGIN._replace(is_report_only=True), BOB._replace(is_report_only=True)]
-    assert store.admits(ALICE, *shadows)
+    report_only = [LOGIN._replace(is_report_only=True), BOB._replace(is_report_only=True)]
+    assert store.admits(ALICE, *report_only)
     assert (store.left(ALICE), store.left(BOB)) == (2, 3)
 
 
-def test_shadows_alone_are_taken_all_or_none_of_them(store: Subject) -> None:
-    """Also where nothing real is asked for beside them."""
+def test_report_only_requests_alone_are_taken_all_or_none_of_them(store: Subject) -> None:
+    """Also without an enforced request among them."""
     store.drain(LOGIN)
     assert store.admits(LOGIN._replace(is_report_only=True), BOB._replace(is_report_only=True))
     assert store.left(BOB) == 3
@@ -348,24 +350,24 @@ def test_shadows_alone_are_taken_all_or_none_of_them(store: Subject) -> None:
     assert (store.left(ALICE), store.left(BOB)) == (2, 2)
 
 
-def test_a_refused_shadow_place_keeps_nothing_else_from_being_taken(store: Subject) -> None:
-    """Places are tried out as tokens are."""
+def test_a_denied_report_only_slot_keeps_nothing_else_from_being_taken(store: Subject) -> None:
+    """Slots behave as tokens do."""
     assert store.admits(seat(1, limit=1))
     assert store.take(seat(2, limit=1, is_report_only=True), ALICE) == [-1, 2 * HOURLY.interval]
     assert store.left(ALICE) == 2
     store.give_back(seat(1, limit=1))
-    assert store.admits(seat(3, limit=1)), "the refused shadow holds a place"
+    assert store.admits(seat(3, limit=1)), "the denied report-only request holds a slot"
 
 
 # -- places ---------------------------------------------------------------------------------------
 
 
-def test_no_more_places_are_taken_than_there_are(store: Subject) -> None:
-    """The answer says how many are left, or that one is missing."""
+def test_no_more_slots_are_taken_than_there_are(store: Subject) -> None:
+    """The result is the number of remaining slots, or that one is missing."""
     assert [store.take(seat(number)) for number in range(4)] == [[1], [0], [-1], [-1]]
 
 
-def test_a_place_that_is_given_back_can_be_taken_again(store: Subject) -> None:
+def test_a_slot_that_is_given_back_can_be_taken_again(store: Subject) -> None:
     """By one, not by two."""
     store.take(seat(1))
     store.take(seat(2))
@@ -373,8 +375,8 @@ def test_a_place_that_is_given_back_can_be_taken_again(store: Subject) -> None:
     assert [store.admits(seat(number)) for number in (3, 4)] == [True, False]
 
 
-def test_a_place_is_given_back_once_only(store: Subject) -> None:
-    """Who gives back twice, or what was refused, frees nobody else's place."""
+def test_a_slot_is_given_back_once_only(store: Subject) -> None:
+    """Giving back twice, or after a denial, frees nobody else's slot."""
     for number in (1, 2):
         assert store.admits(seat(number))
     assert not store.admits(seat(3))
@@ -385,22 +387,22 @@ def test_a_place_is_given_back_once_only(store: Subject) -> None:
     assert [store.admits(seat(number)) for number in (5, 6)] == [True, False]
 
 
-def test_there_are_never_more_places_than_the_limit(store: Subject) -> None:
-    """Giving back what nobody took makes no room."""
+def test_there_are_never_more_slots_than_the_limit(store: Subject) -> None:
+    """Giving back a slot that was not taken makes no room."""
     for number in range(5):
         store.give_back(seat(number))
     assert sum(store.admits(seat(number)) for number in range(5, 10)) == 2
 
 
-def test_places_of_different_keys_are_apart(store: Subject) -> None:
-    """A client that fills its own leaves those of others."""
+def test_slots_of_different_keys_are_separate(store: Subject) -> None:
+    """A client that uses all of its own leaves those of others."""
     assert sum(store.admits(seat(number)) for number in range(4)) == 2
     other = "seats:192.0.2.2"
     assert sum(store.admits(seat(number, other)) for number in range(4)) == 2
 
 
-def test_forgotten_places_are_free_and_their_holders_free_nobody_elses(store: Subject) -> None:
-    """Those who held them may still be in flight, and end later."""
+def test_reset_slots_are_free_and_their_holders_free_nobody_elses(store: Subject) -> None:
+    """Their former holders may still be in flight, and end later."""
     store.take(seat(1))
     store.take(seat(2))
     store.reset(seat(1).key)
@@ -409,8 +411,8 @@ def test_forgotten_places_are_free_and_their_holders_free_nobody_elses(store: Su
     assert not store.admits(seat(5))
 
 
-def test_a_place_is_free_again_when_its_lease_has_run_out(store: Subject) -> None:
-    """A killed worker frees its places in a store that outlives it, and takes any other along."""
+def test_a_slot_is_free_again_when_its_lease_has_ended(store: Subject) -> None:
+    """A killed worker frees its slots in a store that outlives it, and takes any other with it."""
     store.take(seat(1))
     store.clock.now += 10 * SECOND
     store.take(seat(2))
@@ -426,29 +428,29 @@ def test_a_place_is_free_again_when_its_lease_has_run_out(store: Subject) -> Non
 # -- places and tokens together -------------------------------------------------------------------
 
 
-def test_a_refused_place_spends_no_token(store: Subject) -> None:
-    """All or nothing holds across both."""
+def test_a_denied_slot_spends_no_token(store: Subject) -> None:
+    """All or nothing applies across both."""
     store.take(seat(1, limit=1))
     assert agree(store.take(ALICE, seat(2, limit=1)), [2 * HOURLY.interval, -1])
     assert store.left(ALICE) == 3
 
 
-def test_a_refused_token_takes_no_place(store: Subject) -> None:
-    """All or nothing holds across both."""
+def test_a_denied_token_takes_no_slot(store: Subject) -> None:
+    """All or nothing applies across both."""
     store.drain(LOGIN)
     assert not store.admits(seat(1, limit=1), LOGIN)
     assert store.admits(seat(2, limit=1))
 
 
-def test_tokens_and_places_are_given_back_together(store: Subject) -> None:
-    """In one call, each to where it came from."""
+def test_tokens_and_slots_are_given_back_together(store: Subject) -> None:
+    """In one call, each to its own key."""
     assert store.admits(LOGIN, seat(1, limit=1))
     store.give_back(LOGIN, seat(1, limit=1))
     assert store.admits(LOGIN, seat(2, limit=1))
 
 
-def test_a_bucket_and_places_of_one_key_are_different_things(store: Subject) -> None:
-    """Neither is taken for the other; a reset of the key is one of both."""
+def test_a_bucket_and_slots_of_one_key_are_different_things(store: Subject) -> None:
+    """Neither is mistaken for the other; a reset of the key applies to both."""
     place = seat(1, ALICE.key, limit=1)
     assert store.admits(place)
     assert store.drain(ALICE) == 3
@@ -462,13 +464,13 @@ def test_a_bucket_and_places_of_one_key_are_different_things(store: Subject) -> 
 
 
 def test_a_client_has_a_bucket_under_each_limit(store: Subject) -> None:
-    """Spending one leaves the other."""
+    """Spending from one leaves the other as it is."""
     store.drain(ALICE)
     assert store.drain(LOGIN) == 1
 
 
 def test_clients_spend_from_their_own_buckets_only(store: Subject) -> None:
-    """Under one limit as well."""
+    """Under the same limit as well."""
     store.drain(ALICE)
     assert store.drain(BOB) == 3
 
@@ -497,7 +499,7 @@ def test_clients_spend_from_their_own_buckets_only(store: Subject) -> None:
 def test_two_keys_are_two_keys_whatever_they_are_made_of(
     store: Subject, one: str, other: str
 ) -> None:
-    """No two are folded into one, and none is anything but a key."""
+    """No two keys collide, and any text is a key."""
     first, second = (TokenRequest(f"api:{key}", HOURLY) for key in (one, other))
     assert store.drain(first) == 3
     assert store.drain(second) == 3
@@ -510,7 +512,7 @@ def test_two_keys_are_two_keys_whatever_they_are_made_of(
 
 
 def test_a_million_at_once_and_then_one_a_year(store: Subject) -> None:
-    """The largest burst at the slowest rate keeps every token, and the year to the nanosecond."""
+    """The largest burst at the slowest rate loses no token, and keeps time to the nanosecond."""
     claim = TokenRequest("api:1", Quota("1/year", burst=1_000_000))
     assert store.admits(claim._replace(cost=999_999))
     assert store.drain(claim) == 1
@@ -521,7 +523,7 @@ def test_a_million_at_once_and_then_one_a_year(store: Subject) -> None:
 
 
 def test_a_million_a_second_is_one_each_microsecond(store: Subject) -> None:
-    """The fastest rate does not run into its own rounding."""
+    """The fastest rate suffers no rounding."""
     claim = TokenRequest("api:1", Quota("1000000/second", burst=1))
     for _ in range(100):
         assert store.drain(claim) == 1
@@ -545,9 +547,9 @@ def test_a_million_a_second_is_one_each_microsecond(store: Subject) -> None:
 def test_no_fraction_is_lost_however_long_it_goes_on(
     store: Subject, rate: str, burst: int, cost: int
 ) -> None:
-    """A client that always comes back at the first instant is admitted then, and never before.
+    """A client that always returns at the earliest instant is admitted then, and never before.
 
-    With the larger costs this goes on for years.
+    With the larger costs this covers years.
     """
     quota = Quota(rate, burst=burst)
     claim = TokenRequest("api:1", quota, cost)
@@ -568,7 +570,7 @@ def test_no_fraction_is_lost_however_long_it_goes_on(
 
 
 def test_requests_of_one_instant_share_its_tokens(store: Subject) -> None:
-    """A clock that stands still gives nothing to anyone."""
+    """A stopped clock adds no tokens."""
     store.drain(ALICE)
     store.clock.now += TOKEN
     assert [store.admits(ALICE) for _ in range(4)] == [True, False, False, False]
@@ -576,7 +578,7 @@ def test_requests_of_one_instant_share_its_tokens(store: Subject) -> None:
 
 @pytest.mark.parametrize("step", [1000, MINUTE, HOUR, 400 * DAY], ids=["us", "min", "h", "years"])
 def test_a_clock_that_steps_back_gives_nothing_to_anyone(store: Subject, step: int) -> None:
-    """Neither by the step, nor when it is once more as late as it was."""
+    """Neither by the step, nor when it reaches the former time again."""
     store.drain(ALICE)
     store.clock.now -= step
     assert not store.admits(ALICE)

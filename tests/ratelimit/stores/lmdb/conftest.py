@@ -1,4 +1,4 @@
-"""Where the stores of these tests are."""
+"""Fixtures: a directory for a store, and its clock."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Return the path of a directory that is not there yet."""
+    """Return the path of a directory that does not exist yet."""
     return tmp_path / "limits"
 
 
 @pytest.fixture
 def clock() -> Clock:
-    """Return a clock that says what those of the workers say."""
+    """Return a clock that shows the same time as those of the workers."""
     return Clock(NOW)
 
 

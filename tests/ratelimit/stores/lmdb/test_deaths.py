@@ -1,4 +1,4 @@
-"""A process that is stopped or killed, wherever it is, leaves the others as they were."""
+"""A process that is stopped or killed, at any point, leaves the others unaffected."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_what_a_process_had_not_committed_when_it_was_killed_is_not_there(
 def test_a_process_that_is_killed_again_and_again_does_no_harm(
     path: Path, open_store: OpenStore
 ) -> None:
-    """Each time the bucket goes on from what was committed."""
+    """Each time the bucket goes on from its last committed state."""
     for turn in range(1, 4):
         with workers(path, ("stay_inside",)) as (worker,):
             worker.kill()
@@ -61,7 +61,7 @@ def test_a_process_that_is_killed_again_and_again_does_no_harm(
 def test_others_wait_for_a_process_that_is_stopped_and_go_on_when_it_does(
     path: Path, open_store: OpenStore
 ) -> None:
-    """What it does after that counts as well."""
+    """Its operations after that count as well."""
     store = open_store()
     with workers(path, ("stay_inside",)) as (worker,):
         worker.process.send_signal(signal.SIGSTOP)
@@ -76,7 +76,7 @@ def test_others_wait_for_a_process_that_is_stopped_and_go_on_when_it_does(
         assert worker.result() == "None"
 
 
-def test_the_place_of_a_process_that_was_killed_is_free_when_its_lease_has_run_out(
+def test_the_slot_of_a_process_that_was_killed_is_free_when_its_lease_has_ended(
     path: Path, open_store: OpenStore, clock: Clock
 ) -> None:
     """And not before."""
@@ -89,11 +89,11 @@ def test_the_place_of_a_process_that_was_killed_is_free_when_its_lease_has_run_o
     assert store.take((place,)) == [0]
 
 
-def test_a_process_that_was_killed_at_the_gate_keeps_nobody_out(
+def test_a_process_that_was_killed_holding_the_directory_keeps_nobody_out(
     path: Path, open_store: OpenStore
 ) -> None:
-    """Others may be waiting there."""
-    with workers(path, ("stay_at_the_gate",)) as (worker,):
+    """Others may be waiting for the lock."""
+    with workers(path, ("stay_in_the_directory",)) as (worker,):
         waiting = Thread(target=open_store)
         waiting.start()
         waiting.join(0.1)
@@ -106,7 +106,7 @@ def test_a_process_that_was_killed_at_the_gate_keeps_nobody_out(
 def test_a_reader_that_was_killed_does_not_make_the_file_grow(
     path: Path, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it was reading is used again as soon as it is needed."""
+    """The pages that it was reading are reused as soon as they are needed."""
     monkeypatch.setattr(environment, "MIN_SIZE", 1 << 20)
     with workers(path, ("stay_reading",)) as (worker,):
         store = open_store()

@@ -1,4 +1,4 @@
-"""What becomes of the file, and of the directory that it is in."""
+"""The file, and its directory."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ FIRST, SECOND_BOOT = "0" * 8 + "-0000" * 3 + "-" + "0" * 12, "1" * 8 + "-1111" *
 
 
 def file_in(path: Path) -> Path:
-    """Return the file that buckets are in."""
+    """Return the file of a directory."""
     (file,) = path.glob("*.mdb")
     return file
 
 
 def boot_as(monkeypatch: pytest.MonkeyPatch, boot: str | None) -> None:
-    """Have this process see another run of the system."""
+    """Make this process see another boot of the system."""
     monkeypatch.setattr(directory, "boot_id", lambda: boot)
 
 
@@ -50,7 +50,7 @@ def boot_as(monkeypatch: pytest.MonkeyPatch, boot: str | None) -> None:
 def test_the_directory_and_what_is_in_it_are_the_users_alone(
     path: Path, open_store: OpenStore
 ) -> None:
-    """Whatever the process would give to others of what it makes."""
+    """Whatever the process's umask would allow others."""
     before = os.umask(0)
     try:
         admitted(open_store(), range(1))
@@ -62,7 +62,7 @@ def test_the_directory_and_what_is_in_it_are_the_users_alone(
 
 @pytest.mark.parametrize("mode", [0o770, 0o707, 0o1777], ids=oct)
 def test_a_directory_that_others_may_write_to_is_refused(path: Path, mode: int) -> None:
-    """They could put anything in the place of the file."""
+    """They could put anything in place of the file."""
     path.mkdir()
     path.chmod(mode)
     with pytest.raises(StoreError, match=f"^lmdb://{path} can't be used: .* writable by nobody"):
@@ -72,7 +72,7 @@ def test_a_directory_that_others_may_write_to_is_refused(path: Path, mode: int) 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
 def test_a_directory_of_another_user_is_refused(path: Path) -> None:
-    """Even if it is root who comes: what is in it could be a link to anywhere."""
+    """Even for root: its contents could be a link to anywhere."""
     path.mkdir(0o700)
     os.chown(path, NOBODY, NOBODY)
     with pytest.raises(StoreError, match="must belong to the current user"):
@@ -81,7 +81,7 @@ def test_a_directory_of_another_user_is_refused(path: Path) -> None:
 
 @contextmanager
 def unprivileged() -> Iterator[Path]:
-    """Be someone who has to heed permissions; yield a directory of theirs."""
+    """Drop root's privileges; yield a directory of the unprivileged user."""
     with TemporaryDirectory() as name:
         if root := os.geteuid() == 0:
             os.chown(name, NOBODY, NOBODY)
@@ -98,7 +98,7 @@ def unprivileged() -> Iterator[Path]:
 def test_a_directory_that_can_not_be_written_to_is_an_error_when_the_store_is_made(
     inside: bool,
 ) -> None:
-    """And says which it is, and why."""
+    """The message names the directory and the reason."""
     with unprivileged() as parent:
         path = parent / "limits"
         if inside:
@@ -110,7 +110,7 @@ def test_a_directory_that_can_not_be_written_to_is_an_error_when_the_store_is_ma
 
 
 def test_a_directory_whose_parent_is_missing_is_an_error(tmp_path: Path) -> None:
-    """A path with a typing error is not made to exist."""
+    """A misspelt path is not created."""
     with pytest.raises(StoreError, match="No such file or directory"):
         LmdbStore(tmp_path / "a" / "b")
     assert not (tmp_path / "a").exists()
@@ -127,7 +127,7 @@ def test_a_file_in_the_place_of_the_directory_is_an_error(path: Path) -> None:
 def test_two_ways_to_one_directory_are_one_store(
     path: Path, open_store: OpenStore, clock: Clock
 ) -> None:
-    """LMDB must not have a file open twice in one process."""
+    """LMDB must not open a file twice in one process."""
     path.with_name("link").symlink_to(path)
     store = open_store()
     other = LmdbStore(path.parent / "x" / ".." / "link", clock=clock)
@@ -157,10 +157,10 @@ def test_buckets_are_kept_while_no_process_has_them_open(path: Path, open_store:
     assert admitted(open_store(), range(1), BURST) == BURST - 800
 
 
-def test_another_run_of_the_system_starts_with_full_buckets(
+def test_another_boot_of_the_system_starts_with_full_buckets(
     path: Path, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its clock starts anew, too. What is left of the earlier one is removed, and nothing else."""
+    """Its clock starts anew, too. The files of the previous boot are removed, and nothing else."""
     boot_as(monkeypatch, FIRST)
     store = open_store()
     assert admitted(store, range(1), BURST) == BURST
@@ -178,10 +178,10 @@ def test_another_run_of_the_system_starts_with_full_buckets(
     assert left != new
 
 
-def test_a_file_that_is_in_use_is_not_removed_by_a_process_that_sees_another_run_of_the_system(
+def test_a_file_that_is_in_use_is_not_removed_by_a_process_that_sees_another_boot(
     path: Path, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two virtual machines on one directory share no buckets, but are not in each other's way."""
+    """Two virtual machines on one directory share no buckets, but do not interfere."""
     with workers(path, ("stay_open",)) as (worker,):
         boot_as(monkeypatch, SECOND_BOOT)
         assert admitted(open_store(), range(1)) == 1
@@ -190,10 +190,10 @@ def test_a_file_that_is_in_use_is_not_removed_by_a_process_that_sees_another_run
         assert worker.result() == "1"
 
 
-def test_where_runs_of_the_system_are_not_told_apart_buckets_are_kept_while_someone_has_them(
+def test_where_boots_are_not_told_apart_buckets_are_kept_while_a_process_has_them(
     path: Path, open_store: OpenStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody can have had them since before the system was started."""
+    """No process can have had them open since before the boot."""
     boot_as(monkeypatch, None)
     store = open_store()
     assert admitted(store, range(1), BURST) == BURST
@@ -205,10 +205,8 @@ def test_where_runs_of_the_system_are_not_told_apart_buckets_are_kept_while_some
     assert admitted(store, range(1)) == 1
 
 
-def test_what_tells_runs_of_the_system_apart_is_what_linux_says(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Where there is no such thing, or none of its form, none is made up."""
+def test_the_boot_id_is_that_of_linux(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """If the file is missing or malformed, there is no identifier."""
     if Path("/proc/sys/kernel/random/boot_id").exists():
         assert re.fullmatch("[0-9a-f-]{36}", directory.boot_id() or "")
     for said in (None, b"", b"../../x", b"\xff", FIRST.encode() + b"0"):
@@ -225,22 +223,22 @@ def test_what_tells_runs_of_the_system_apart_is_what_linux_says(
 
 
 def shake(size: int) -> bytes:
-    """Return so many bytes of noise, the same each time."""
+    """Return this many bytes of noise, the same each time."""
     return shake_128(b"noise").digest(size)
 
 
 def cut_off(data: bytes) -> bytes:
-    """Return what is left in the file of a store with 5000 keys."""
+    """Return a truncated file."""
     return data[: 20 * PAGE]
 
 
 def blank(data: bytes) -> bytes:
-    """Return the file with all pages blank that are not its heads."""
+    """Return the file with all pages zeroed except for the two meta pages."""
     return data[: 2 * PAGE] + bytes(len(data) - 2 * PAGE)
 
 
 def noise(data: bytes) -> bytes:
-    """Return the file with noise on all pages that are not its heads."""
+    """Return the file with noise in all pages except for the two meta pages."""
     return data[: 2 * PAGE] + shake(len(data) - 2 * PAGE)
 
 
@@ -263,7 +261,7 @@ def test_a_damaged_file_is_set_aside_and_reported_and_counting_starts_anew(
     caplog: pytest.LogCaptureFixture,
     damage: Callable[[bytes], bytes],
 ) -> None:
-    """Once, by a warning that says where it is."""
+    """Once, with a warning that names the file."""
     store = open_store()
     admitted(store, range(5000))
     store.close()
@@ -284,7 +282,7 @@ def test_a_damaged_file_is_set_aside_and_reported_and_counting_starts_anew(
 def test_a_file_that_is_damaged_while_it_is_used_is_set_aside_by_all_who_use_it(
     path: Path, open_store: OpenStore
 ) -> None:
-    """Only one of them does it; all go on with one and the same new file."""
+    """Only one of them moves it; all go on with the same new file."""
     with workers(path, ("stay_open",)) as (worker,):
         store = open_store()
         admitted(store, range(5000))
@@ -300,7 +298,7 @@ def test_a_file_that_is_damaged_while_it_is_used_is_set_aside_by_all_who_use_it(
 def test_an_empty_file_is_a_new_one(
     path: Path, open_store: OpenStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A process may have been killed when it had just made it."""
+    """A process may have been killed just after creating it."""
     open_store()
     file_in(path).write_bytes(b"")
     assert admitted(open_store(), range(1), BURST) == BURST
@@ -308,7 +306,7 @@ def test_an_empty_file_is_a_new_one(
 
 
 def test_noise_in_the_locks_of_a_file_is_not_heeded(path: Path, open_store: OpenStore) -> None:
-    """As long as nobody has the file open they mean nothing."""
+    """The lock file is meaningless while no process has the file open."""
     open_store()
     (locks,) = path.glob("*-lock")
     locks.write_bytes(shake(locks.stat().st_size))
@@ -319,7 +317,7 @@ def test_noise_in_the_locks_of_a_file_is_not_heeded(path: Path, open_store: Open
 def test_a_file_that_is_removed_while_it_is_used_is_missed_within_a_second(
     path: Path, open_store: OpenStore, clock: Clock, all_of_it: bool
 ) -> None:
-    """Of who uses it then, none counts for itself."""
+    """None of the processes that use it goes on counting by itself."""
     with workers(path, ("stay_open",)) as (worker,):
         store = open_store()
         admitted(store, range(1))
@@ -340,14 +338,14 @@ def test_a_file_that_is_removed_while_it_is_used_is_missed_within_a_second(
 def test_where_there_is_no_space_left_new_keys_are_an_outage_and_known_ones_are_counted(
     path: Path,
 ) -> None:
-    """To write to a page that has no space kills a process; that it has some is made sure of."""
+    """Writing to a page without disk space kills a process, so space is reserved first."""
     assert together(path, ("run_out_of_space",)) == [200]
 
 
 def test_where_there_is_no_space_for_a_file_there_is_no_store(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And nothing is left that takes space."""
+    """And no file is left behind."""
 
     def allocate(*_: object) -> None:
         raise OSError(28, os.strerror(28))
@@ -361,7 +359,7 @@ def test_where_there_is_no_space_for_a_file_there_is_no_store(
 def test_where_space_can_not_be_set_aside_it_is_taken_as_it_is_needed(
     open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not every file system can."""
+    """Not every file system can reserve space."""
 
     def allocate(*_: object) -> None:
         raise OSError(95, os.strerror(95))
@@ -372,7 +370,7 @@ def test_where_space_can_not_be_set_aside_it_is_taken_as_it_is_needed(
 
 
 def test_what_can_not_be_opened_later_is_an_outage(path: Path, open_store: OpenStore) -> None:
-    """It may be mended while the app runs."""
+    """It may be fixed while the app runs."""
     store = open_store()
     path.chmod(0o777)
     with pytest.raises(StoreOutage, match=r"can't be used: .* must belong"):

@@ -1,4 +1,4 @@
-"""There is one set of buckets, whatever process or thread asks for them."""
+"""All processes and threads share one set of buckets."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 def test_four_processes_on_one_key_admit_its_burst_and_not_one_more(
     path: Path, open_store: OpenStore
 ) -> None:
-    """With clocks that stand still the number is exact."""
+    """With stopped clocks the number is exact."""
     assert sum(together(path, *[("spend", 1, 700, BURST)] * 4)) == BURST
     assert admitted(open_store(), range(1)) == 0
 
 
 def test_four_processes_on_ten_thousand_keys_admit_the_burst_of_each(path: Path) -> None:
-    """Each of the processes asks for a token of each key; there are three for the four of them."""
+    """Each of the four processes requests one token of each key, which has three."""
     got = together(path, *[("spend", 10_000, 1, 3)] * 4)
     assert sum(got) == 30_000
 
@@ -38,14 +38,14 @@ def test_four_processes_on_ten_thousand_keys_admit_the_burst_of_each(path: Path)
 def test_what_is_taken_together_is_taken_by_one_process_at_a_time(
     path: Path, open_store: OpenStore
 ) -> None:
-    """A token that comes with the only seat is spent by whoever gets the seat, and by no other."""
+    """A token requested with the only seat is spent only by the process that gets the seat."""
     got = sum(together(path, *[("sit", 1000)] * 3))
     assert got > 0
     assert got + admitted(open_store(), range(1), BURST) == BURST
 
 
 def test_processes_follow_each_other_as_the_file_grows(path: Path, open_store: OpenStore) -> None:
-    """It is full again and again, now for this one and now for that one; no key gets lost."""
+    """Different processes find it full, again and again, and no key is lost."""
     assert together(path, ("fill", 0, 30_000), ("fill", 30_000, 30_000)) == [30_000, 30_000]
     (file,) = path.glob("*.mdb")
     assert file.stat().st_size >= 4 << 20
@@ -57,12 +57,12 @@ def test_processes_follow_each_other_as_the_file_grows(path: Path, open_store: O
 def test_a_process_with_a_larger_map_does_not_cut_the_file_off(
     path: Path, open_store: OpenStore
 ) -> None:
-    """Nor does one that opens it with a smaller one: those who have it mapped would die of it."""
+    """Nor does a process with a smaller map: the others would crash."""
     store = open_store()
     assert admitted(store, range(1000)) == 1000
     (file,) = path.glob("*.mdb")
     size = file.stat().st_size
-    with workers(path, ("spend", 1, 1, BURST)) as (worker,):  # whose smallest file is smaller
+    with workers(path, ("spend", 1, 1, BURST)) as (worker,):  # whose minimum file size is smaller
         worker.go()
         assert worker.result() == "1"
     assert file.stat().st_size == size == environment.MIN_SIZE
@@ -71,7 +71,7 @@ def test_a_process_with_a_larger_map_does_not_cut_the_file_off(
 
 
 def test_a_process_that_forks_shares_its_buckets_with_its_children(open_store: OpenStore) -> None:
-    """After it has used them itself; and its children with theirs."""
+    """After using them itself; and its children with theirs."""
     store = open_store()
     before = admitted(store, range(1), 100)
     children = [in_child(store, deeper=True) for _ in range(3)]
@@ -80,7 +80,7 @@ def test_a_process_that_forks_shares_its_buckets_with_its_children(open_store: O
 
 
 def test_what_is_open_is_closed_before_a_fork(open_store: OpenStore) -> None:
-    """A child that has its parent's file open could neither use it nor close it."""
+    """A child could neither use nor close a file that its parent had open."""
     store = open_store()
     admitted(store, range(1))
     opened = store._environment.opened
@@ -91,13 +91,13 @@ def test_what_is_open_is_closed_before_a_fork(open_store: OpenStore) -> None:
 
 @pytest.mark.parametrize("turn", range(3))
 def test_forks_in_the_middle_of_the_work_of_threads_are_exact(path: Path, turn: int) -> None:
-    """Wherever the others are at that time: no child waits for them, and none is in their way."""
+    """Whatever the threads are doing: no child waits for them, or is affected by them."""
     assert together(path, ("fork", 3, 4)) == [BURST]
 
 
 @pytest.fixture
 def eager_switches() -> Iterator[None]:
-    """Have the interpreter change threads as often as it can."""
+    """Let the interpreter switch threads as often as possible."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -106,7 +106,7 @@ def eager_switches() -> Iterator[None]:
 
 @pytest.mark.usefixtures("eager_switches")
 def test_eight_threads_admit_exactly_the_burst(open_store: OpenStore) -> None:
-    """Two stores in one process are one set of buckets, too."""
+    """Two stores in one process share their buckets, too."""
     stores = [open_store(), open_store()]
     counts: list[int] = []
     start = Barrier(8)
@@ -125,7 +125,7 @@ def test_eight_threads_admit_exactly_the_burst(open_store: OpenStore) -> None:
 
 @pytest.mark.usefixtures("eager_switches")
 def test_a_file_grows_under_threads(open_store: OpenStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is mapped anew while none of them is in it."""
+    """It is remapped while no thread is using it."""
     monkeypatch.setattr(environment, "MIN_SIZE", 1 << 20)
     store = open_store()
     threads = [

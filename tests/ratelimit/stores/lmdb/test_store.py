@@ -1,4 +1,4 @@
-"""What is particular about buckets and places that are records of a file."""
+"""Behaviour specific to buckets and slots that are records of a file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SEAT = SlotRequest("seats:alice", 2, MINUTE, "0123456789abcdef")
 
 
 def drain(store: LmdbStore, key: str, quota: Quota = HOURLY) -> int:
-    """Take until it is refused; return how often it was not."""
+    """Take until a request is denied; return how many were granted."""
     count = 0
     while store.take_one(key, quota, 1) >= 0:
         count += 1
@@ -40,7 +40,7 @@ def drain(store: LmdbStore, key: str, quota: Quota = HOURLY) -> int:
 
 
 def spoil(store: LmdbStore, name: bytes, record: bytes) -> None:
-    """Put something into the file."""
+    """Put a record into the file."""
 
     def work(transaction: object) -> None:
         transaction.put(name, record)  # type: ignore[attr-defined]  # the library's own
@@ -53,7 +53,7 @@ def spoil(store: LmdbStore, name: bytes, record: bytes) -> None:
 
 
 def test_all_that_is_done_is_in_the_file(open_store: OpenStore) -> None:
-    """A store that is opened later goes on from there, whatever was done."""
+    """A store opened later continues from there, whatever was done."""
     store = open_store()
     store.take((ALICE, BOB, SEAT))
     store.take((ALICE._replace(cost=9, is_report_only=True), BOB))
@@ -76,7 +76,7 @@ def test_all_that_is_done_is_in_the_file(open_store: OpenStore) -> None:
 
 
 def test_what_is_refused_is_not_written(open_store: OpenStore) -> None:
-    """Nor is what is only looked at: no key is added by it, and nothing is in the way of others."""
+    """Nor is a peek: it adds no key, and affects no other client."""
     store = open_store()
     store.take((ALICE._replace(cost=4), BOB, SEAT))
     store.take_one(ALICE.key, HOURLY, 4)
@@ -87,7 +87,7 @@ def test_what_is_refused_is_not_written(open_store: OpenStore) -> None:
 
 
 def test_keys_are_not_in_the_file(path: Path, open_store: OpenStore) -> None:
-    """Neither what clients send nor who they are: only hashes of it."""
+    """Neither data from clients nor their identities: only hashes."""
     store = open_store()
     store.take((ALICE, SEAT))
     store.close()
@@ -102,7 +102,7 @@ def test_keys_are_not_in_the_file(path: Path, open_store: OpenStore) -> None:
     "key", ["", ":", "\0", "\ud800", "\udcff:\udfff", "x" * 100_000], ids=ascii
 )
 def test_any_text_is_a_key(open_store: OpenStore, key: str) -> None:
-    """Also one that is no text in any encoding, or longer than LMDB's keys."""
+    """Also text that can't be encoded, or is longer than LMDB's keys."""
     store, place = open_store(), SEAT._replace(key=key)
     assert drain(store, key) == 3
     store.reset([key])
@@ -117,10 +117,8 @@ def test_any_text_is_a_key(open_store: OpenStore, key: str) -> None:
     [b"", b"x", b"\xff" * 23, b"\x7f" + b"\xff" * 23, b"\xff" * 25, b"\xff" * 1000],
     ids=lambda record: f"{record[:1]!r} {len(record)}",
 )
-def test_a_record_that_makes_no_sense_is_as_good_as_none(
-    open_store: OpenStore, record: bytes
-) -> None:
-    """Whoever comes upon it: nobody is locked out for ever, and nothing fails."""
+def test_an_invalid_record_is_treated_as_missing(open_store: OpenStore, record: bytes) -> None:
+    """Whichever operation reads it: nobody is locked out for ever, and nothing fails."""
     store = open_store()
     spoil(store, bucket_key(ALICE.key), record)
     assert drain(store, ALICE.key) == 3
@@ -134,8 +132,8 @@ def test_a_record_that_makes_no_sense_is_as_good_as_none(
     assert store.take((SEAT,)) == [1]
 
 
-def test_records_that_make_no_sense_leave_like_others(open_store: OpenStore, clock: Clock) -> None:
-    """They are come upon by new keys, too."""
+def test_invalid_records_are_removed_like_others(open_store: OpenStore, clock: Clock) -> None:
+    """New keys come across them, too."""
     store = open_store()
     for number in range(100):
         spoil(store, bucket_key(f"spoilt:{number}"), b"x" * (number % 50))
@@ -148,7 +146,7 @@ def test_records_that_make_no_sense_leave_like_others(open_store: OpenStore, clo
 
 
 def test_keys_leave_a_while_after_they_are_full_again(open_store: OpenStore, clock: Clock) -> None:
-    """With a hundred new ones a minute there are a few hundred at any time, not all there were."""
+    """With a hundred new keys a minute, a few hundred are kept at any time, not all of them."""
     store = open_store()
     most = 0
     for number in range(5000):
@@ -158,8 +156,10 @@ def test_keys_leave_a_while_after_they_are_full_again(open_store: OpenStore, clo
     assert 100 <= most < 400
 
 
-def test_places_that_nobody_gave_back_leave_as_well(open_store: OpenStore, clock: Clock) -> None:
-    """Those of workers that were killed."""
+def test_slots_that_nobody_gave_back_are_removed_as_well(
+    open_store: OpenStore, clock: Clock
+) -> None:
+    """Such as those of killed workers."""
     store = open_store()
     for number in range(500):
         store.take((SEAT._replace(key=f"seats:{number}"),))
@@ -170,7 +170,7 @@ def test_places_that_nobody_gave_back_leave_as_well(open_store: OpenStore, clock
 
 
 def test_a_client_that_owes_is_not_dropped_for_any_number_of_others(open_store: OpenStore) -> None:
-    """All that do not fit in share one bucket of their limit; those that are there keep theirs."""
+    """The keys that do not fit share one bucket per limit; those that are stored keep theirs."""
     store = open_store(max_keys=10)
     quota = Quota("2/year")
     assert drain(store, "api:alice", quota) == 2
@@ -188,7 +188,7 @@ def test_a_client_that_owes_is_not_dropped_for_any_number_of_others(open_store: 
 def test_where_there_is_room_again_a_new_client_has_a_bucket_of_its_own(
     open_store: OpenStore, clock: Clock
 ) -> None:
-    """As soon as others are full again, with no waiting."""
+    """As soon as others are full again, without a delay."""
     store = open_store(max_keys=10)
     for number in range(20):
         store.take_one(f"api:{number}", HOURLY, 3)
@@ -201,7 +201,7 @@ def test_where_there_is_room_again_a_new_client_has_a_bucket_of_its_own(
 def test_several_are_taken_from_the_shared_buckets_if_not_all_of_them_fit(
     open_store: OpenStore,
 ) -> None:
-    """The number of keys stays within the bound, but for the shared ones."""
+    """The number of keys stays within the bound, except for the shared ones."""
     store = open_store(max_keys=3)
     for number in range(10):
         store.take((TokenRequest(f"api:{number}", HOURLY), TokenRequest(f"login:{number}", HOURLY)))
@@ -218,7 +218,7 @@ MOST = 999_999_999_999_999
     "rate", [f"{MOST}/second", "1/year", f"{MOST} per 999999999999998 seconds"]
 )
 def test_the_largest_quotas_there_are_fit(open_store: OpenStore, rate: str) -> None:
-    """No token of any number is lost."""
+    """No token is lost, however many there are."""
     store, claim = open_store(), TokenRequest("api:1", Quota(rate, burst=MOST))
     assert store.take((claim._replace(cost=MOST - 2),)) == [2 * claim.quota.interval]
     assert drain(store, claim.key, claim.quota) == 2
@@ -229,7 +229,7 @@ def test_the_largest_quotas_there_are_fit(open_store: OpenStore, rate: str) -> N
 
 
 def test_numbers_that_do_not_fit_are_no_error(open_store: OpenStore) -> None:
-    """A billion million tokens, and each of them takes as many seconds."""
+    """Such as a billion million tokens, each of which takes as many seconds."""
     store, claim = open_store(), TokenRequest("api:1", Quota(f"1 per {MOST} seconds", burst=MOST))
     for cost in (MOST - 1, 1, 1):
         store.take_one(claim.key, claim.quota, cost)
@@ -239,7 +239,7 @@ def test_numbers_that_do_not_fit_are_no_error(open_store: OpenStore) -> None:
 
 
 def test_a_ban_is_for_a_thousand_years_at_most(open_store: OpenStore, clock: Clock) -> None:
-    """A number that says more is damaged."""
+    """A record with a later time is damaged."""
     store = open_store()
     store.block((ALICE,), 10**40)
     clock.now += 999 * 366 * DAY
@@ -251,7 +251,7 @@ def test_a_ban_is_for_a_thousand_years_at_most(open_store: OpenStore, clock: Clo
 def test_a_step_of_the_systems_time_changes_nothing(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The clock is the one that only ever goes on."""
+    """The clock is the monotonic one."""
     store = LmdbStore(path)
     assert drain(store, ALICE.key) == 3
     for step in (-DAY, DAY):
@@ -286,14 +286,14 @@ def test_a_step_of_the_systems_time_changes_nothing(
     ],
 )
 def test_a_uri_that_names_no_directory_is_an_error(uri: str) -> None:
-    """The message says which it is, and shows a right one."""
+    """The message shows the URI and a valid one."""
     with pytest.raises(ValueError, match='such as "lmdb:///var/lib/app/limits", not \'') as caught:
         open_lmdb(uri)
     assert repr(uri) in str(caught.value)
 
 
 def test_a_password_in_a_uri_is_not_shown() -> None:
-    """It has no place there, and comes there by mistake."""
+    """It is not expected there, but may be given by mistake."""
     with pytest.raises(ValueError, match="///var/lib") as caught:
         open_lmdb("lmdb://user:secret@host/0")
     assert "secret" not in str(caught.value)
@@ -334,7 +334,7 @@ def test_a_wrong_option_is_an_error(
 
 
 def test_a_missing_library_is_an_error_that_names_it() -> None:
-    """And what installs it."""
+    """And the extra that installs it."""
     code = "import sys; sys.modules['lmdb'] = None; import mantlet.ratelimit.stores.lmdb"
     ended = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False

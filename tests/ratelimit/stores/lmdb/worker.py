@@ -1,6 +1,6 @@
-"""A process that uses a store in the way that its command line says; see `processes`.
+"""A process that uses a store as its command line says; see `processes`.
 
-Each says "ready" when it is, goes on when it is told a line, and says at its end what came of it.
+Each prints "ready" when it is, continues when it reads a line, and prints its result at the end.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ if TYPE_CHECKING:
 
     import lmdb
 
-#: When all clocks start, and where nearly all of them stay.
+#: The time at which all clocks start, and nearly all of them stay.
 NOW = 1_000_000 * SECOND
 BURST = 2000
 YEARLY = Quota("1/year", burst=BURST)
 
 
 def admitted(store: LmdbStore, keys: range, times: int = 1, quota: Quota = YEARLY) -> int:
-    """Take from each of the keys, so often; return how often it was admitted."""
+    """Take from each of the keys several times; return how many requests were granted."""
     return sum(store.take_one(f"api:{key}", quota, 1) >= 0 for _ in range(times) for key in keys)
 
 
 def spend(store: LmdbStore, keys: str, times: str, burst: str) -> int:
-    """Take from so many keys."""
+    """Take from this many keys."""
     wait()
     return admitted(store, range(int(keys)), int(times), Quota("1/year", burst=int(burst)))
 
 
 def fill(store: LmdbStore, first: str, count: str) -> int:
-    """Take from keys that nobody else takes from."""
+    """Take from keys that no other process takes from."""
     wait()
     return admitted(store, range(int(first), int(first) + int(count)))
 
 
 def sit(store: LmdbStore, times: str) -> int:
-    """Take a token together with the only seat there is, and leave it again."""
+    """Take a token together with the only seat, and leave it again."""
     seat = store._environment._directory.path.with_name("seat")
     wait()
     taken = 0
@@ -57,7 +57,7 @@ def sit(store: LmdbStore, times: str) -> int:
         rooms = store.take((TokenRequest("api:0", YEARLY), place))
         if min(room for room in rooms if room is not None) >= 0:
             taken += 1
-            seat.touch(exist_ok=False)  # which fails if somebody sits there
+            seat.touch(exist_ok=False)  # fails if the seat is taken
             seat.unlink()
             store.give_back((place,))
     return taken
@@ -82,7 +82,7 @@ def fork(store: LmdbStore, threads: str, children: str) -> int:
 
 
 def in_child(store: LmdbStore, *, deeper: bool) -> tuple[int, int]:
-    """Fork a process that takes from the key; return its id, and the pipe with what it got."""
+    """Fork a process that takes from the key; return its id, and the pipe with its result."""
     reading, writing = os.pipe()
     child = os.fork()
     if child:
@@ -101,7 +101,7 @@ def in_child(store: LmdbStore, *, deeper: bool) -> tuple[int, int]:
 
 
 def result_of(forked: tuple[int, int]) -> int:
-    """Return what a child got."""
+    """Return a child's result."""
     child, reading = forked
     got = os.read(reading, 100)
     os.close(reading)
@@ -121,7 +121,7 @@ def stay_inside(store: LmdbStore) -> None:
 
 
 def stay_reading(store: LmdbStore) -> None:
-    """Read, as LMDB's own tools do, and keep others from using again what they free meanwhile."""
+    """Read, as LMDB's own tools do, which keeps others from reusing the pages they free."""
     admitted(store, range(1))
     opened = store._environment.opened
     assert opened is not None
@@ -129,14 +129,14 @@ def stay_reading(store: LmdbStore) -> None:
         wait()
 
 
-def stay_at_the_gate(store: LmdbStore) -> None:
+def stay_in_the_directory(store: LmdbStore) -> None:
     """Keep others from opening the file."""
     with store._environment._directory.exclusive():
         wait()
 
 
 def stay_seated(store: LmdbStore) -> None:
-    """Take the only place there is, and die with it."""
+    """Take the only slot, and die with it."""
     store.take((SlotRequest("seats:0", 1, MINUTE, "0" * 16),))
     wait()
 
@@ -150,7 +150,7 @@ def stay_open(store: LmdbStore, clock: Clock) -> int:
 
 
 def run_out_of_space(store: LmdbStore) -> int:
-    """Take from new keys until there is no space for them; then from the first ones again."""
+    """Take from new keys until the disk is full; then from the first ones again."""
     wait()
     resource.setrlimit(resource.RLIMIT_FSIZE, (environment.MIN_SIZE, resource.RLIM_INFINITY))
     known = admitted(store, range(100))
@@ -169,7 +169,7 @@ COMMANDS: dict[str, Callable[..., object]] = {
         run_out_of_space,
         sit,
         spend,
-        stay_at_the_gate,
+        stay_in_the_directory,
         stay_inside,
         stay_open,
         stay_reading,
@@ -179,8 +179,8 @@ COMMANDS: dict[str, Callable[..., object]] = {
 
 
 def main(path: str, command: str, *arguments: str) -> None:
-    """Do what the command line says."""
-    environment.MIN_SIZE = 1 << 20  # a file of this size is full the sooner
+    """Run the command."""
+    environment.MIN_SIZE = 1 << 20  # a file of this size is full sooner
     clock = Clock(NOW)
     more = (clock,) if command == "stay_open" else ()
     say(COMMANDS[command](LmdbStore(path, clock=clock), *arguments, *more))

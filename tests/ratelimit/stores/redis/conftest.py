@@ -1,4 +1,4 @@
-"""Both kinds of client, and the servers that they ask."""
+"""Fixtures: the kinds of client, and the servers that they call."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
     from mantlet.ratelimit.stores.redis.client import RedisClient
 
-#: Seconds. What must not take longer than a deadline is given this much more on a busy machine.
+#: Seconds that a call may exceed its deadline by on a busy machine.
 AMPLE = 5.0
 
 
 class Way:
-    """One way to run what is above the transports.
+    """A way to run the code above the transports.
 
     Attributes:
         name: ``blocking``, ``asyncio`` or ``uvloop``.
-        waits: whether it is an event loop.
+        is_async: whether it is an event loop.
     """
 
     def __init__(self, name: str, runner: asyncio.Runner | None) -> None:
@@ -39,7 +39,7 @@ class Way:
         self._used: list[RedisClient] = []
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Run a coroutine to its end."""
+        """Run a coroutine to completion."""
         return steps.run_sync(work) if self._runner is None else self._runner.run(work)
 
     def client(self, backend: RedisBackend) -> RedisClient:
@@ -63,9 +63,9 @@ class Way:
         """Send a command; return its reply.
 
         Args:
-            backend: whom to ask.
+            backend: the server or cluster.
             parts: the command.
-            key: decides who of a cluster is asked.
+            key: decides which node of a cluster is called.
             within: the deadline, in seconds from now.
         """
         return self.run(
@@ -74,7 +74,7 @@ class Way:
 
 
 def timed(work: Callable[[], Any]) -> float:
-    """Return the seconds that it takes."""
+    """Return the seconds that a function takes."""
     start = time.monotonic()
     work()
     return time.monotonic() - start
@@ -82,7 +82,7 @@ def timed(work: Callable[[], Any]) -> float:
 
 @pytest.fixture(params=["blocking", "asyncio", "uvloop"])
 def way(request: pytest.FixtureRequest) -> Iterator[Way]:
-    """Each way to run; what it leaves unclosed is an error."""
+    """Each way to run; connections left open are errors."""
     factories = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
     if request.param == "blocking":
         way = Way(request.param, None)
@@ -101,7 +101,7 @@ def _valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
 
 @pytest.fixture
 def valkey(_valkey: Valkey) -> Valkey:
-    """A server with nothing in it, and no one connected."""
+    """An empty server without connections."""
     _valkey.wait_for_clients(0)
     _valkey.ask("FLUSHALL")
     _valkey.ask("CONFIG", "RESETSTAT")
@@ -110,7 +110,7 @@ def valkey(_valkey: Valkey) -> Valkey:
 
 @pytest.fixture
 def own_valkey(tmp_path: Path) -> Iterator[Valkey]:
-    """A server of this test's own, to be killed and hung."""
+    """A server for this test alone, to be killed and paused."""
     with Valkey(tmp_path) as server:
         yield server
 
@@ -130,7 +130,7 @@ def backend(valkey: Valkey) -> RedisBackend:
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate of localhost, and its key."""
+    """A certificate for localhost, and its key."""
     directory = tmp_path_factory.mktemp("certificate")
     certificate, key = directory / "certificate.pem", directory / "key.pem"
     openssl(
@@ -143,7 +143,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture
 def server_context(certificate: tuple[Path, Path]) -> ssl.SSLContext:
-    """What the server's side of TLS is."""
+    """The server's TLS context."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(*certificate)
     return context

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = ["HOT", "Load", "Seen"]
 
-#: Clients that come all the time. In between come others, each of them once.
+#: Busy clients. Between their requests come those of others, one of each.
 HOT = [f"192.0.2.{number}" for number in range(1, 6)]
 WORKERS = 6
 
 
 class Seen(NamedTuple):
-    """What became of one request."""
+    """The outcome of one request."""
 
     client: str
     answer: Answer
@@ -31,12 +31,12 @@ class Seen(NamedTuple):
 
 
 class Load:
-    """So many requests, every other one of a hot client, as fast as they are answered.
+    """Requests sent as fast as they are answered, every other one by a busy client.
 
     Args:
-        face: the app's.
+        face: the app's protocol.
         app: the app.
-        total: how many requests.
+        total: number of requests.
     """
 
     def __init__(self, face: Face, app: Any, total: int) -> None:
@@ -59,7 +59,7 @@ class Load:
         assert len(self.seen) == self._total
 
     def reach(self, part: float) -> None:
-        """Wait until such a part of the requests has been answered."""
+        """Wait until this part of the requests has been answered."""
         wanted = int(part * self._total)
         poll(lambda: len(self.seen) >= wanted, f"answers to {wanted} requests", seconds=60)
 
@@ -95,12 +95,12 @@ class Load:
 
     @property
     def statuses(self) -> Counter[int | None]:
-        """How often each status was answered."""
+        """The number of responses by status code."""
         return Counter(one.answer.status for one in self.seen)
 
     @property
     def errors(self) -> list[BaseException]:
-        """What reached the server."""
+        """The exceptions that reached the server."""
         return [one.answer.error for one in self.seen if one.answer.error is not None]
 
     @property
@@ -110,7 +110,7 @@ class Load:
 
     @property
     def admitted(self) -> Counter[str]:
-        """How often each hot client was let through."""
+        """The number of admitted requests of each busy client."""
         return Counter(
             one.client for one in self.seen if one.answer.status == 200 and one.client in HOT
         )

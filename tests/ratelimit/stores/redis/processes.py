@@ -1,4 +1,4 @@
-"""The processes that `worker` is run in."""
+"""Processes that run `worker`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real Valkey servers, sentinels and clusters, each a process of its own on a free port."""
+"""Real Valkey servers, sentinels and clusters, each a process on a free port."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SLOTS = 16384
 
 
 def quiet_port() -> int:
-    """Return a port that nobody listens on, and that the system gives to no client either."""
+    """Return a free port that the system does not assign to clients either."""
     while True:
         port = random.randrange(10_000, 30_000)  # noqa: S311  # no secret
         with socket.socket() as probe, suppress(OSError):
@@ -42,8 +42,8 @@ class Valkey:
     """A server that can be stopped in every way that servers stop.
 
     Args:
-        directory: where it keeps its files, with its Unix socket.
-        options: as on the command line.
+        directory: for its files and its Unix socket.
+        options: command-line options.
         sentinel: whether it is a sentinel, whose configuration is in ``directory`` then.
     """
 
@@ -65,7 +65,7 @@ class Valkey:
 
     @property
     def place(self) -> str:
-        """Host and port, as a URI has them."""
+        """Host and port, as in a URI."""
         return f"{HOST}:{self.port}"
 
     def start(self) -> None:
@@ -93,16 +93,16 @@ class Valkey:
             self._process = None
 
     def pause(self) -> None:
-        """Let it hang: the system still takes connections and bytes for it."""
+        """Make it hang: the system still accepts connections and bytes for it."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Let it continue."""
         self._signal(signal.SIGCONT)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Let it hang for a while."""
+        """Make it hang within the context."""
         self.pause()
         try:
             yield
@@ -111,16 +111,16 @@ class Valkey:
             self.ask("PING")
 
     def ask(self, *parts: bytes | str | int) -> Any:
-        """Send a command on a connection of the tests' own; return its reply.
+        """Send a command on the tests' own connection; return its reply.
 
         Raises:
-            hiredis.ReplyError: it is an error.
-            OSError: the server does not answer.
+            hiredis.ReplyError: the reply is an error.
+            OSError: the server does not respond.
         """
         try:
             reply = self._ask(*parts)
         except ConnectionError:
-            # It was restarted, or has become a replica.
+            # The server was restarted, or has become a replica.
             self._forget_admin()
             reply = self._ask(*parts)
         if isinstance(reply, hiredis.ReplyError):
@@ -140,11 +140,11 @@ class Valkey:
         return reply
 
     def info(self, section: str) -> dict[str, str]:
-        """Return what ``INFO`` says."""
+        """Return the reply of ``INFO``."""
         return _fields(self.ask("INFO", section))
 
     def cluster_info(self) -> dict[str, str]:
-        """Return what ``CLUSTER INFO`` says."""
+        """Return the reply of ``CLUSTER INFO``."""
         return _fields(self.ask("CLUSTER", "INFO"))
 
     def calls(self, command: str) -> int:
@@ -153,7 +153,7 @@ class Valkey:
         return int(found[1]) if found else 0
 
     def clients(self) -> list[str]:
-        """Return the names of the connections that are not the tests' own."""
+        """Return the names of all connections except the tests' own."""
         own = str(self.ask("CLIENT", "ID"))
         listed = [
             dict(field.split("=", 1) for field in line.split())
@@ -162,10 +162,10 @@ class Valkey:
         return [client["name"] for client in listed if client["id"] != own]
 
     def wait_for_clients(self, count: int) -> None:
-        """Wait until so many connections, besides the tests' own, are left.
+        """Wait until this many connections, besides the tests' own, are left.
 
         Raises:
-            TimeoutError: there is another number of them, for five seconds.
+            TimeoutError: their number differs for five seconds.
         """
         deadline = time.monotonic() + 5
         while len(names := self.clients()) != count:
@@ -182,7 +182,7 @@ class Valkey:
             self._admin = None
 
     def is_up(self) -> bool:
-        """Return whether it serves."""
+        """Return whether it is serving."""
         assert self._process is not None
         if self._process.poll() is not None:
             raise RuntimeError((self.directory / "log").read_text())
@@ -239,10 +239,10 @@ class Cluster:
         poll(self._agrees, "a cluster that agrees", seconds=20)
 
     def restore(self) -> None:
-        """Give every slot that a node has not back to it."""
+        """Return every slot to its original node."""
 
         def put_back() -> bool:
-            # Again, if a node has heard meanwhile what was true before.
+            # Again, if a node has learned of an outdated state in the meantime.
             strayed = self._strayed()
             for slot in strayed:
                 self.move(
@@ -253,7 +253,7 @@ class Cluster:
         poll(put_back, "slots that are where they were")
 
     def _strayed(self) -> set[int]:
-        """Return the slots that some node takes for another's than in the beginning, or moves."""
+        """Return the slots that a node assigns to another than the original node, or is moving."""
         strayed: set[int] = set()
         for node in self.nodes:
             owners = [0] * SLOTS
@@ -267,17 +267,17 @@ class Cluster:
         return strayed
 
     def identity(self, node: Valkey) -> str:
-        """Return a node's name in the cluster."""
+        """Return a node's id in the cluster."""
         name: str = node.ask("CLUSTER", "MYID").decode()
         return name
 
     def move(self, slot: int, to: Valkey) -> None:
-        """Give a slot to another node."""
+        """Assign a slot to another node."""
         for node in (to, *(node for node in self.nodes if node is not to)):
             node.ask("CLUSTER", "SETSLOT", slot, "NODE", self.identity(to))
 
     def look_ups(self) -> int:
-        """Return how often the nodes have been asked who has what."""
+        """Return how often the nodes have been asked for the slots."""
         return sum(node.calls("cluster|slots") for node in self.nodes)
 
     def _agrees(self) -> bool:
@@ -291,7 +291,7 @@ class Cluster:
 
 @contextmanager
 def listen(talk: Callable[[socket.socket], None]) -> Iterator[str]:
-    """Listen on a free port and let ``talk`` have each connection, in a thread; yield its place."""
+    """Listen on a free port and run ``talk`` in a thread for each connection; yield the address."""
     threads: list[threading.Thread] = []
     connections: list[socket.socket] = []
     ended = threading.Event()
@@ -328,7 +328,7 @@ def listen(talk: Callable[[socket.socket], None]) -> Iterator[str]:
 
 @contextmanager
 def tls_front(valkey: Valkey, context: ssl.SSLContext) -> Iterator[str]:
-    """Take TLS connections for a server that knows no TLS; yield the place."""
+    """Accept TLS connections for a server without TLS; yield the address."""
 
     def copy(source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""A store on a server, asked in one of the ways that there are."""
+"""A store on a server, called in any of the ways."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ T = TypeVar("T")
 
 
 class StoreDriver:
-    """A store, asked from threads or on an event loop.
+    """A store, called from threads or on an event loop.
 
     Args:
-        way: how.
+        way: the way to call it.
         store: the store.
     """
 
@@ -31,7 +31,7 @@ class StoreDriver:
         self.store = store.bind(way.is_async)
 
     def do(self, call: Callable[[], T | Awaitable[T]]) -> T:
-        """Call; wait for the answer if it has to be waited for."""
+        """Call a function, and wait for the result if necessary."""
         result: T = self.way.run(_done(call))
         return result
 
@@ -57,7 +57,7 @@ class StoreDriver:
         self.do(lambda: self.store.reset(keys))
 
     def admits(self, *wanted: TokenRequest | SlotRequest) -> bool:
-        """Take all, or nothing; return which."""
+        """Take everything, or nothing; return whether it was taken."""
         return all(room is not None and room >= 0 for room in self.take(*wanted))
 
 
@@ -70,7 +70,7 @@ async def _done(call: Callable[[], T | Awaitable[T]]) -> T:
 def drive_store(
     way: Way, uri: str, *, timeout: float = AMPLE, prefetch: int | None = None, max_keys: int = 1000
 ) -> Iterator[StoreDriver]:
-    """Yield a store; close its connections."""
+    """Yield a store, and close its connections."""
     store = StoreDriver(way, RedisStore(uri, timeout=timeout, prefetch=prefetch, max_keys=max_keys))
     try:
         yield store

@@ -1,4 +1,4 @@
-"""A server that has failed is left alone, and asked now and then whether it is back."""
+"""A server that has failed is not called, except for a probe from time to time."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import pytest
 
 from mantlet.ratelimit.stores.redis.circuit_breaker import CircuitBreaker
 
-#: Seconds. The tests look as often.
+#: Seconds between two checks of a test.
 STEP = 1 / 1024
 
 
 class Clock:
-    """Seconds that pass when they are told to."""
+    """A clock in seconds that moves only when a test sets it."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -30,7 +30,7 @@ def opened(clock: Clock, timeout: float = 0.05) -> CircuitBreaker:
 
 
 def wait_for_probe(breaker: CircuitBreaker, clock: Clock) -> float:
-    """Let time pass until a probe is let through; return how long that took."""
+    """Let time pass until a probe is admitted; return how long that took."""
     started = clock.now
     while not breaker.admits():
         clock.now += STEP
@@ -39,7 +39,7 @@ def wait_for_probe(breaker: CircuitBreaker, clock: Clock) -> float:
 
 
 def test_it_opens_at_the_third_failure_in_a_row() -> None:
-    """And says so once, so that the log says so once."""
+    """It reports that once, so that it is logged once."""
     breaker = CircuitBreaker(0.05, Clock())
     told: list[bool] = []
     for _ in range(5):
@@ -50,7 +50,7 @@ def test_it_opens_at_the_third_failure_in_a_row() -> None:
 
 
 def test_failures_with_successes_between_them_do_not_open_it() -> None:
-    """A server that loses a connection now and then is a good server."""
+    """A server that loses a connection from time to time is healthy."""
     breaker = CircuitBreaker(0.05, Clock())
     for _ in range(10):
         breaker.record_failure()
@@ -61,7 +61,7 @@ def test_failures_with_successes_between_them_do_not_open_it() -> None:
 
 
 def test_nobody_is_let_through_until_a_while_is_over_and_then_one() -> None:
-    """The while is a tenth of a second, give or take a half of it."""
+    """The delay is a tenth of a second, plus or minus half of it."""
     clock = Clock()
     breaker = opened(clock)
     assert not any(breaker.admits() for _ in range(100))
@@ -72,7 +72,7 @@ def test_nobody_is_let_through_until_a_while_is_over_and_then_one() -> None:
 
 
 def test_each_while_is_twice_as_long_up_to_five_seconds() -> None:
-    """Give or take a half of it, as the processes of a fleet are to probe at different moments."""
+    """Plus or minus half, so that the processes of a fleet probe at different moments."""
     clock = Clock()
     breaker = opened(clock)
     for expected in (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5, 5, 5):
@@ -83,7 +83,7 @@ def test_each_while_is_twice_as_long_up_to_five_seconds() -> None:
 
 
 def test_the_moments_of_probes_are_spread() -> None:
-    """Over the whole of the jitter."""
+    """Over the whole range of the jitter."""
     waits = []
     for _ in range(200):
         clock = Clock()
@@ -123,7 +123,7 @@ def test_of_many_threads_one_probes() -> None:
 
 
 def test_a_probe_that_is_answered_closes_it() -> None:
-    """It says so once; from then on all are let through, and three failures open it again."""
+    """It reports that once; then all calls are admitted, and three failures open it again."""
     clock = Clock()
     breaker = opened(clock)
     for _ in range(4):
@@ -138,7 +138,7 @@ def test_a_probe_that_is_answered_closes_it() -> None:
 
 @pytest.mark.parametrize("late", [1, 50])
 def test_calls_that_fail_after_it_has_opened_change_nothing(late: int) -> None:
-    """They were made before; a hundred of them don't put the next probe off."""
+    """They were made before; a hundred of them do not delay the next probe."""
     clock = Clock()
     breaker = opened(clock)
     clock.now += 0.0499

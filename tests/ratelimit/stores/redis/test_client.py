@@ -1,4 +1,4 @@
-"""Calls to one server: the same for threads and for event loops."""
+"""Calls to one server, from threads and from event loops alike."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_reply_is_what_the_server_says(
 def test_an_error_of_the_server_has_its_code(
     way: Way, backend: RedisBackend, valkey: Valkey, command: tuple[Any, ...], code: str
 ) -> None:
-    """It is no outage, and the connection goes on."""
+    """It is not an outage, and the connection stays open."""
     valkey.ask("SET", "text", "a")
     with pytest.raises(CommandError) as raised:
         way.call(backend, *command)
@@ -97,7 +97,7 @@ def test_an_error_of_the_server_has_its_code(
 def test_a_server_that_cannot_serve_anyone_is_an_outage(
     way: Way, backend: RedisBackend, code: str
 ) -> None:
-    """Whoever asks, it is the server's state that is in the way."""
+    """The cause is the server's state, not the command."""
     with pytest.raises(ServerUnavailable, match=code):
         way.call(backend, "EVAL", f"return redis.error_reply('{code} some words')", 0)
 
@@ -105,7 +105,7 @@ def test_a_server_that_cannot_serve_anyone_is_an_outage(
 def test_a_server_that_runs_a_script_without_end_is_an_outage(
     way: Way, backend: RedisBackend, valkey: Valkey
 ) -> None:
-    """It answers BUSY to everyone."""
+    """It replies BUSY to everyone."""
     valkey.ask("CONFIG", "SET", "busy-reply-threshold", 1)
     with pytest.raises(ServerUnavailable):
         way.call(backend, "EVAL", "while true do end", 0, within=0.05)
@@ -117,7 +117,7 @@ def test_a_server_that_runs_a_script_without_end_is_an_outage(
 
 
 def test_a_long_error_is_shown_in_part_and_on_one_line(way: Way, backend: RedisBackend) -> None:
-    """It may end in a log."""
+    """It may end up in a log."""
     with pytest.raises(CommandError) as raised:
         way.call(backend, "EVAL", "return redis.error_reply('ODD ' .. ARGV[1])", 0, "\t\x1b" * 5000)
     assert len(str(raised.value)) < 1000
@@ -135,7 +135,7 @@ def test_errors_are_those_that_every_store_raises() -> None:
 
 
 def test_pushed_messages_are_no_replies(way: Way, backend: RedisBackend, valkey: Valkey) -> None:
-    """RESP3 lets a server say something unasked, before a reply or between two calls."""
+    """In RESP3, a server may push messages before a reply or between two calls."""
     way.call(backend, "CLIENT", "TRACKING", "ON", "BCAST")
     for number in range(3):
         valkey.ask("SET", "key", number)
@@ -144,14 +144,14 @@ def test_pushed_messages_are_no_replies(way: Way, backend: RedisBackend, valkey:
 
 
 def test_each_kind_has_one_client(backend: RedisBackend) -> None:
-    """What is bound twice shares its connections."""
+    """All users of a kind share its connections."""
     assert backend.client(is_async=True) is backend.client(is_async=True)
     assert backend.client(is_async=False) is backend.client(is_async=False)
     assert backend.client(is_async=True) is not backend.client(is_async=False)
 
 
-def test_a_remote_connects_to_nothing_before_a_call() -> None:
-    """It can be made where there is no server, and closed."""
+def test_a_backend_connects_to_nothing_before_a_call() -> None:
+    """It can be created without a server, and closed."""
     backend = RedisBackend("redis://127.0.0.1:1", timeout=1)
     asyncio.run(backend.client(is_async=True).close())
 
@@ -184,13 +184,13 @@ def test_keys_are_those_of_the_database(way: Way, valkey: Valkey) -> None:
 
 
 def test_a_database_that_is_not_there_is_an_error(way: Way, valkey: Valkey) -> None:
-    """It is a fault of the URI, so no outage, and not database 0."""
+    """It is an error of the URI, so not an outage, and not database 0."""
     with pytest.raises(CommandError, match="to SELECT"):
         way.call(RedisBackend(f"redis://{valkey.place}/9999"), "PING")
 
 
 def test_the_server_lists_the_connection_by_its_name(way: Way, valkey: Valkey) -> None:
-    """So that operators know whose it is."""
+    """So that operators can identify it."""
     backend = RedisBackend(f"redis://{valkey.place}?client_name=limits%3Aapi")
     way.call(backend, "PING")
     assert valkey.clients() == ["limits:api"]
@@ -198,7 +198,7 @@ def test_the_server_lists_the_connection_by_its_name(way: Way, valkey: Valkey) -
 
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A server that wants a password, with two users besides."""
+    """A server that requires a password, with two more users."""
     with Valkey(tmp_path_factory.mktemp("secured"), "--requirepass", PASSWORD) as server:
         server.ask("AUTH", PASSWORD)
         server.ask("ACL", "SETUSER", "narrow", "on", f">{PASSWORD}", "~*", "+get", "+ping")
@@ -207,7 +207,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture(scope="module")
 def ancient(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A server that does not know HELLO, as before Redis 6.0, and wants a password."""
+    """A server without HELLO, as before Redis 6.0, that requires a password."""
     options = ("--rename-command", "HELLO", "", "--requirepass", PASSWORD)
     with Valkey(tmp_path_factory.mktemp("ancient"), *options) as server:
         server.ask("AUTH", PASSWORD)
@@ -228,7 +228,7 @@ def ancient(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_a_password_opens_the_server(
     way: Way, kind: str, uri: str, request: pytest.FixtureRequest
 ) -> None:
-    """A server too that knows nothing of HELLO and RESP3."""
+    """Also a server without HELLO and RESP3."""
     server: Valkey = request.getfixturevalue(kind)
     written = uri.format(password=ENCODED, place=server.place, socket=server.socket)
     backend = RedisBackend(f"{written}{'&' if '?' in written else '?'}client_name=here")
@@ -262,7 +262,7 @@ def test_a_user_may_do_what_the_server_lets_it(way: Way, secured: Valkey) -> Non
 def test_a_wrong_password_is_an_error_that_does_not_show_it(
     way: Way, secured: Valkey, user_info: str, code: str
 ) -> None:
-    """It is a fault of the configuration, so no outage."""
+    """It is an error of the configuration, so not an outage."""
     backend = RedisBackend(f"redis://{user_info}{secured.place}")
     for _ in range(2):
         with pytest.raises(CommandError) as raised:
@@ -275,7 +275,7 @@ def test_a_wrong_password_is_an_error_that_does_not_show_it(
 def test_an_old_server_repeats_what_it_does_not_know_but_the_error_does_not(
     way: Way, ancient: Valkey
 ) -> None:
-    """Unknown commands are quoted with their arguments, of which one is the password."""
+    """It quotes unknown commands with their arguments, and one of those is the password."""
     with pytest.raises(CommandError) as raised:
         way.call(RedisBackend(f"redis://:Zq9x@{ancient.place}"), "PING")
     assert raised.value.code == "WRONGPASS"
@@ -286,7 +286,7 @@ def test_an_old_server_repeats_what_it_does_not_know_but_the_error_does_not(
 def test_a_server_that_does_not_know_auth_does_not_get_the_password_shown(
     way: Way, tmp_path: Path
 ) -> None:
-    """Its error to AUTH quotes the password too."""
+    """Its error for AUTH quotes the password too."""
     options = ("--rename-command", "HELLO", "", "--rename-command", "AUTH", "")
     with Valkey(tmp_path, *options) as server, pytest.raises(CommandError) as raised:
         way.call(RedisBackend(f"redis://:Zq9x@{server.place}"), "PING")
@@ -300,7 +300,7 @@ def test_a_server_that_does_not_know_auth_does_not_get_the_password_shown(
 def test_tls_reaches_a_server_whose_certificate_is_known(
     way: Way, valkey: Valkey, server_context: ssl.SSLContext, certificate: tuple[Path, Path]
 ) -> None:
-    """With the name in the certificate, or without a look at it."""
+    """With the name in the certificate, or without checking it."""
     with tls_front(valkey, server_context) as place:
         port = place.partition(":")[2]
         for uri in (
@@ -317,7 +317,7 @@ def test_tls_reaches_a_server_whose_certificate_is_known(
 def test_tls_shows_a_certificate_of_the_client(
     way: Way, valkey: Valkey, server_context: ssl.SSLContext, certificate: tuple[Path, Path]
 ) -> None:
-    """For servers that want one."""
+    """For servers that require one."""
     server_context.verify_mode = ssl.CERT_REQUIRED
     server_context.load_verify_locations(certificate[0])
     files = f"ssl_certfile={certificate[0]}&ssl_keyfile={certificate[1]}"
@@ -337,7 +337,7 @@ def test_tls_refuses_a_server_that_does_not_prove_its_name(
     certificate: tuple[Path, Path],
     options: str,
 ) -> None:
-    """Not even the greeting, which has the password, is sent to it."""
+    """Not even the handshake, with the password, is sent to it."""
     valkey.ask("CONFIG", "RESETSTAT")
     with tls_front(valkey, server_context) as place:
         backend = RedisBackend(f"rediss://:pw@{place}{options.format(certificate[0])}")
@@ -347,7 +347,7 @@ def test_tls_refuses_a_server_that_does_not_prove_its_name(
 
 
 def test_tls_to_a_server_without_it_is_an_outage(way: Way, valkey: Valkey) -> None:
-    """The server waits for the end of what it takes for a command."""
+    """The server takes the TLS handshake for an incomplete command, and waits for the rest."""
     with pytest.raises(ServerUnavailable, match="did not accept a connection in time"):
         way.call(RedisBackend(f"rediss://{valkey.place}"), "PING", within=0.2)
 

@@ -1,4 +1,4 @@
-"""A real cluster of three: slots, redirects, and a node that is gone."""
+"""A real cluster of three nodes: slots, redirects, and a node that is gone."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def whole(cluster: Cluster) -> Iterator[Cluster]:
-    """The cluster, with its slots and statistics as in the beginning."""
+    """The cluster, with its original slots, and its statistics reset."""
     for node in cluster.nodes:
         node.ask("FLUSHALL")
         node.ask("CONFIG", "RESETSTAT")
@@ -44,17 +44,17 @@ def backend(whole: Cluster) -> RedisBackend:
 
 
 def key_in(slot: int) -> bytes:
-    """Return some key of a slot."""
+    """Return a key of a slot."""
     return next(key for n in range(10**6) if hash_slot(key := b"%d" % n) == slot)
 
 
-#: One key for each node, in their order.
+#: One key for each node, in the order of the nodes.
 KEYS = [key_in(slot) for slot in (100, SLOTS // 2, SLOTS - 1)]
 
 
 @given(key=st.binary(max_size=20) | st.text("{}ab", max_size=12).map(str.encode))
-def test_a_slot_is_that_which_the_server_reckons(cluster: Cluster, key: bytes) -> None:
-    """With its hash tags."""
+def test_a_slot_is_the_same_as_the_servers(cluster: Cluster, key: bytes) -> None:
+    """With hash tags."""
     assert hash_slot(key) == cluster.nodes[0].ask("CLUSTER", "KEYSLOT", key)
 
 
@@ -70,12 +70,12 @@ def test_a_slot_is_that_which_the_server_reckons(cluster: Cluster, key: bytes) -
     ],
 )
 def test_a_hash_tag_decides_alone(key: bytes, same: bytes) -> None:
-    """Redis cluster specification, "Hash tags", whose examples these are."""
+    """The examples of the Redis cluster specification, "Hash tags"."""
     assert hash_slot(key) == crc_hqx(same, 0) % SLOTS
 
 
 def test_each_key_is_asked_for_where_it_is(way: Way, backend: RedisBackend, whole: Cluster) -> None:
-    """All the nodes are found from one, in one look-up, and no call goes astray."""
+    """All nodes are found through one, by one look-up, and no call goes to the wrong node."""
     for _ in range(3):
         for key in KEYS:
             way.call(backend, "INCR", key, key=key)
@@ -86,12 +86,12 @@ def test_each_key_is_asked_for_where_it_is(way: Way, backend: RedisBackend, whol
 
 
 def test_without_a_key_some_node_is_asked(way: Way, backend: RedisBackend) -> None:
-    """For what belongs to no key."""
+    """For commands without a key."""
     assert way.call(backend, "PING") == b"PONG"
 
 
 def test_a_seed_that_is_gone_is_passed_over(way: Way, whole: Cluster) -> None:
-    """Also one that is silent, which has only its share of the time."""
+    """Also one that is silent, which gets only its share of the time."""
 
     def stay_silent(taken: socket.socket) -> None:
         while taken.recv(65536):
@@ -106,7 +106,7 @@ def test_a_seed_that_is_gone_is_passed_over(way: Way, whole: Cluster) -> None:
 
 
 def test_where_no_seed_answers_it_is_an_outage(way: Way) -> None:
-    """More seeds than are asked at once are asked one after another."""
+    """Later calls reach the seeds beyond the first three."""
     seeds = ",".join(f"{HOST}:{quiet_port()}" for _ in range(5))
     backend = RedisBackend(f"redis+cluster://{seeds}")
     for _ in range(3):
@@ -115,7 +115,7 @@ def test_where_no_seed_answers_it_is_an_outage(way: Way) -> None:
 
 
 def test_the_only_seed_that_answers_is_found_in_the_end(way: Way, whole: Cluster) -> None:
-    """Those that did not answer are asked last the next time."""
+    """Those that failed are asked last the next time."""
     seeds = ",".join(f"{HOST}:{quiet_port()}" for _ in range(4))
     backend = RedisBackend(f"redis+cluster://{seeds},{whole.nodes[2].place}")
     with pytest.raises(ServerUnavailable):
@@ -124,7 +124,7 @@ def test_the_only_seed_that_answers_is_found_in_the_end(way: Way, whole: Cluster
 
 
 def test_a_server_without_a_cluster_is_an_error(way: Way, valkey: Valkey) -> None:
-    """It is a fault of the URI, so no outage."""
+    """It is an error of the URI, so not an outage."""
     with pytest.raises(CommandError, match="cluster support disabled"):
         way.call(RedisBackend(f"redis+cluster://{valkey.place}"), "PING", key=b"a")
 
@@ -132,7 +132,7 @@ def test_a_server_without_a_cluster_is_an_error(way: Way, valkey: Valkey) -> Non
 def test_a_node_that_is_asked_as_a_single_server_says_what_to_write(
     way: Way, whole: Cluster
 ) -> None:
-    """Its redirects lead nowhere there."""
+    """A single-server client can't follow its redirects."""
     backend = RedisBackend(f"redis://{whole.nodes[0].place}")
     with pytest.raises(CommandError, match=r"use redis\+cluster://") as raised:
         way.call(backend, "GET", KEYS[2], key=KEYS[2])
@@ -140,7 +140,7 @@ def test_a_node_that_is_asked_as_a_single_server_says_what_to_write(
 
 
 def test_a_slot_that_has_moved_is_followed(way: Way, backend: RedisBackend, whole: Cluster) -> None:
-    """The call is made where it is now, and the next ones too; the others are looked up again."""
+    """The call and later ones go to the new owner; other slots are looked up again."""
     slot = hash_slot(KEYS[0])
     assert way.call(backend, "INCR", KEYS[1], key=KEYS[1]) == 1
     whole.move(slot, whole.nodes[2])
@@ -157,7 +157,7 @@ def test_a_slot_that_has_moved_is_followed(way: Way, backend: RedisBackend, whol
 def test_a_slot_that_is_just_being_moved_is_followed_once(
     way: Way, backend: RedisBackend, whole: Cluster
 ) -> None:
-    """A key that is not there any more is asked for at the new place, with ASKING."""
+    """A key that has already moved is requested from the new node, with ASKING."""
     source, target = whole.nodes[0], whole.nodes[1]
     slot = hash_slot(KEYS[0])
     assert way.call(backend, "PING", key=KEYS[0]) == b"PONG"
@@ -174,7 +174,7 @@ def test_a_slot_that_is_just_being_moved_is_followed_once(
 def test_nodes_that_do_not_agree_are_an_outage(
     way: Way, backend: RedisBackend, whole: Cluster
 ) -> None:
-    """A slot that each says the other has is not chased for ever."""
+    """A slot that each assigns to the other is not pursued for ever."""
     way.call(backend, "PING", key=KEYS[0])
     slot = hash_slot(KEYS[0])
     whole.nodes[0].ask("CLUSTER", "SETSLOT", slot, "NODE", whole.identity(whole.nodes[1]))
@@ -185,7 +185,7 @@ def test_nodes_that_do_not_agree_are_an_outage(
 def test_a_slot_that_nobody_has_is_an_outage(
     way: Way, backend: RedisBackend, whole: Cluster
 ) -> None:
-    """Until somebody has it."""
+    """Until a node owns it."""
     slot = hash_slot(KEYS[0])
     for node in whole.nodes:
         node.ask("CLUSTER", "DELSLOTS", slot)
@@ -200,7 +200,7 @@ def test_a_slot_that_nobody_has_is_an_outage(
 def test_one_node_that_hangs_is_an_outage_for_its_keys_alone(
     way: Way, backend: RedisBackend, whole: Cluster
 ) -> None:
-    """The others are asked as before, without a look-up."""
+    """The others are called as before, without a look-up."""
     for key in KEYS:
         way.call(backend, "INCR", key, key=key)
     first, *others = whole.nodes
@@ -222,7 +222,7 @@ def test_one_node_that_hangs_is_an_outage_for_its_keys_alone(
 def test_an_error_is_the_callers_and_an_outage_is_looked_into(
     way: Way, backend: RedisBackend, whole: Cluster
 ) -> None:
-    """A node that says READONLY may not be the one to ask any more."""
+    """A node that replies READONLY may no longer be the owner."""
     way.call(backend, "SET", KEYS[0], "text", key=KEYS[0])
     with pytest.raises(CommandError, match="not an integer"):
         way.call(backend, "INCR", KEYS[0], key=KEYS[0])
@@ -235,7 +235,7 @@ def test_an_error_is_the_callers_and_an_outage_is_looked_into(
 
 
 def test_a_burst_looks_up_once(backend: RedisBackend, whole: Cluster) -> None:
-    """Those that come meanwhile wait for it."""
+    """The other callers wait for the look-up."""
     client = backend.client(is_async=True)
 
     async def main() -> None:
@@ -248,7 +248,7 @@ def test_a_burst_looks_up_once(backend: RedisBackend, whole: Cluster) -> None:
 
 
 def say(replies: Sequence[bytes]) -> Callable[[socket.socket], None]:
-    """Return what gives each command the next of these replies."""
+    """Return a server that replies to each command with the next of these replies."""
 
     def talk(taken: socket.socket) -> None:
         for index in range(9):
@@ -274,14 +274,14 @@ def say(replies: Sequence[bytes]) -> Callable[[socket.socket], None]:
     ids=repr,
 )
 def test_nonsense_about_slots_is_an_outage(way: Way, slots: bytes) -> None:
-    """Nobody is connected because of it."""
+    """It leads to no connection."""
     with listen(say([b"+OK\r\n", slots])) as place, pytest.raises(ServerUnavailable):
         way.call(RedisBackend(f"redis+cluster://{place}"), "PING", key=b"a")
 
 
 @pytest.mark.parametrize("error", [b"MOVED", b"MOVED 1 what", b"ASK 1 a/b:1", b"MOVED 1 :0"])
 def test_a_redirect_to_nowhere_is_an_outage(way: Way, error: bytes) -> None:
-    """Nobody is connected because of it."""
+    """It leads to no connection."""
     replies = [b"+OK\r\n", b"", b"-" + error + b"\r\n"]
     with listen(say(replies)) as place:
         port = place.partition(":")[2].encode()
@@ -293,7 +293,7 @@ def test_a_redirect_to_nowhere_is_an_outage(way: Way, error: bytes) -> None:
 
 @pytest.mark.parametrize("host", [b"$0\r\n\r\n", b"$-1\r\n", b"_\r\n", b"$1\r\n?\r\n"], ids=repr)
 def test_a_node_that_does_not_know_its_name_is_where_it_was_found(way: Way, host: bytes) -> None:
-    """``CLUSTER SLOTS`` leaves the host out then, as does ``MOVED``."""
+    """``CLUSTER SLOTS`` and ``MOVED`` leave the host out then."""
     replies = [b"+OK\r\n", b""]
     with listen(say(replies)) as place:
         port = place.partition(":")[2].encode()

@@ -1,4 +1,4 @@
-"""Who is refused is refused here, for as long as the server would refuse, and no longer."""
+"""A denied client is denied here, for as long as the server would deny it, and no longer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SEAT = SlotRequest("seats:192.0.2.1", 1, MINUTE, "0" * 16)
 
 
 def known(*claims: TokenRequest, max_keys: int = 100) -> tuple[DenialCache, Clock]:
-    """Return refusals that know of some claims that lack a whole token."""
+    """Return a cache with denials of requests that lack one token each."""
     clock = Clock(NOW)
     denials = DenialCache(max_keys, clock)
     for claim in claims:
@@ -51,7 +51,7 @@ quotas = st.builds(
 def test_it_lasts_to_the_last_nanosecond_and_says_what_is_missing(
     quota: Quota, data: st.DataObject
 ) -> None:
-    """As a bucket in rational numbers does: refused one nanosecond before, asked for at it."""
+    """Compared with a bucket in rational numbers."""
     bucket = Bucket(quota, NOW)
     assert bucket.take(NOW, data.draw(st.integers(0, quota.burst)))
     bucket.refill(NOW + data.draw(st.integers(0, SECOND)))
@@ -75,7 +75,7 @@ def test_it_lasts_to_the_last_nanosecond_and_says_what_is_missing(
 
 
 def test_what_costs_less_is_asked_for_sooner() -> None:
-    """One knows of the bucket, not only of the claim."""
+    """The cache knows the state of the bucket, not only the denied request."""
     quota = Quota("1/second", burst=5)
     denials, clock = known()
     claim = TokenRequest("api:1", quota, 3)
@@ -96,7 +96,7 @@ def test_it_is_believed_for_a_minute() -> None:
 
 
 def test_the_time_is_that_before_the_server_was_asked() -> None:
-    """However long the answer took, nobody waits the longer for it."""
+    """However long the reply took, nobody waits longer for it."""
     quota = Quota("1/second")
     claim = TokenRequest("api:1", quota)
     denials, clock = known()
@@ -113,7 +113,7 @@ def test_the_time_is_that_before_the_server_was_asked() -> None:
 
 
 def test_of_several_those_that_were_not_looked_at_say_nothing() -> None:
-    """The request is refused, whatever they are."""
+    """The call is denied, whatever they are."""
     denials, _ = known(ALICE)
     assert denials.find((BOB, ALICE, SEAT)) == [None, -YEARLY.interval, None]
     assert denials.find((BOB, SEAT)) is None
@@ -122,33 +122,33 @@ def test_of_several_those_that_were_not_looked_at_say_nothing() -> None:
 @pytest.mark.parametrize(
     "claim",
     [ALICE._replace(is_refundable=True), ALICE._replace(is_report_only=True), SEAT],
-    ids=["refundable", "shadow", "place"],
+    ids=["refundable", "report-only", "slot"],
 )
 def test_what_may_be_otherwise_in_a_moment_is_not_remembered(
     claim: TokenRequest | SlotRequest,
 ) -> None:
-    """Refunds and places come back at any time, and a shadow has to be counted."""
+    """Tokens and slots may be given back any time, and report-only requests must be counted."""
     denials, _ = known()
     denials.add((claim,), [-1], denials.now())
     assert denials.find((claim,)) is None
     assert denials.find((ALICE,)) is None
 
 
-def test_a_shadow_is_not_refused_by_what_is_known() -> None:
-    """Its neighbours may have to be taken."""
+def test_a_report_only_request_is_not_denied_by_the_cache() -> None:
+    """The other requests of the call may have to be taken."""
     denials, _ = known(ALICE)
     assert denials.find((ALICE._replace(is_report_only=True), BOB)) is None
 
 
 def test_what_was_admitted_is_not_remembered() -> None:
-    """Nor what was not looked at."""
+    """Nor is a request that was not looked at."""
     denials, _ = known()
     denials.add((ALICE, BOB), [0, None], denials.now())
     assert denials.find((ALICE, BOB)) is None
 
 
 def test_the_oldest_makes_room_for_the_newest() -> None:
-    """And one that is known already takes nobody's room."""
+    """And an update of a known key displaces no other."""
     claims = [TokenRequest(f"api:{number}", YEARLY) for number in range(4)]
     denials, _ = known(*claims[:3], max_keys=3)
     denials.add((claims[1],), [-1], denials.now())
@@ -158,7 +158,7 @@ def test_the_oldest_makes_room_for_the_newest() -> None:
 
 
 def test_threads_never_keep_more_than_there_is_room_for() -> None:
-    """Nor do they take what another has taken away."""
+    """Nor do they fail on entries that another thread has removed."""
     denials, _ = known(max_keys=10)
 
     def work(first: int) -> None:
@@ -181,7 +181,7 @@ def test_threads_never_keep_more_than_there_is_room_for() -> None:
 
 @pytest.fixture
 def store(way: Way, valkey: Valkey) -> Iterator[StoreDriver]:
-    """A store, with a server that has counted nothing yet."""
+    """A store, with a server that has counted no calls yet."""
     with drive_store(way, f"redis://{valkey.place}") as store:
         store.open()
         valkey.ask("CONFIG", "RESETSTAT")
@@ -189,14 +189,14 @@ def store(way: Way, valkey: Valkey) -> Iterator[StoreDriver]:
 
 
 def turned(store: StoreDriver) -> Clock:
-    """Return the clock of the store's refusals, which is still to be turned."""
+    """Replace the store's denial cache by one with a test clock; return the clock."""
     clock = Clock(NOW)
     store.store._denials = DenialCache(100, clock)
     return clock
 
 
 def test_a_refused_client_does_not_reach_the_server(store: StoreDriver, valkey: Valkey) -> None:
-    """A flood of it costs the server nothing; a minute later it is asked once."""
+    """Its flood costs the server nothing; a minute later it is asked once."""
     clock = turned(store)
     assert [store.admits(ALICE) for _ in range(4)] == [True] * 3 + [False]
     for _ in range(500):
@@ -210,7 +210,7 @@ def test_a_refused_client_does_not_reach_the_server(store: StoreDriver, valkey: 
 
 
 def test_what_is_missing_is_never_more_than_the_server_says(store: StoreDriver) -> None:
-    """The server's own answer, a moment before, is no better."""
+    """The server's own result, a moment before, is no better."""
     assert not store.admits(ALICE._replace(cost=4))
     assert store.admits(ALICE._replace(cost=3))
     assert not store.admits(ALICE)
@@ -219,12 +219,12 @@ def test_what_is_missing_is_never_more_than_the_server_says(store: StoreDriver) 
         assert there is not None
         assert here is not None
         assert there <= here < 0
-        # It is the same to a few seconds, however slow this machine is.
+        # They differ by a few seconds at most, however slow this machine is.
         assert Fraction(here - there, YEARLY.scale) < MINUTE
 
 
 def test_a_reset_and_a_refund_are_seen_at_once(store: StoreDriver) -> None:
-    """Where they are made; elsewhere within a minute."""
+    """In the same process; elsewhere within a minute."""
     store.take(ALICE._replace(cost=3))
     assert not store.admits(ALICE)
     store.give_back(ALICE)
@@ -234,7 +234,7 @@ def test_a_reset_and_a_refund_are_seen_at_once(store: StoreDriver) -> None:
 
 
 def test_a_reset_elsewhere_is_seen_after_a_minute(store: StoreDriver, valkey: Valkey) -> None:
-    """That is what remembering costs."""
+    """That is the price of caching."""
     clock = turned(store)
     store.take(ALICE._replace(cost=3))
     assert not store.admits(ALICE)
@@ -246,10 +246,10 @@ def test_a_reset_elsewhere_is_seen_after_a_minute(store: StoreDriver, valkey: Va
     assert [store.admits(ALICE) for _ in range(4)] == [True] * 3 + [False]
 
 
-def test_a_claim_that_may_be_refunded_is_asked_for_every_time(
+def test_a_refundable_request_reaches_the_server_every_time(
     store: StoreDriver, valkey: Valkey
 ) -> None:
-    """By another process it may have been."""
+    """Another process may have given the tokens back."""
     claim = ALICE._replace(is_refundable=True)
     other = RedisStore(f"redis://{valkey.place}", timeout=5)
     assert [store.admits(claim) for _ in range(5)] == [True] * 3 + [False] * 2

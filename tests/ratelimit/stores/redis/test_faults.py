@@ -1,4 +1,4 @@
-"""A whole app under load while its server fails: every request is answered, and in time."""
+"""An app under load while its server fails: every request gets a response, and in time."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 DEADLINE = 0.25
 BURST = 60
-#: Each hot client asks for more than twice its burst, so that it would show if it got it.
+#: Each busy client requests more than twice its burst, so that it would be noticed if it got it.
 TOTAL = 2400
 WORKERS = 4
-#: What a client gets from one process that counts for itself.
+#: The requests that a client gets from one process that counts by itself.
 SHARE = BURST // WORKERS
 REDUCED = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"
 
@@ -41,18 +41,18 @@ class Site:
         self._clients = count()
 
     def status(self) -> int | None:
-        """Ask as a client that was never there; return the status."""
+        """Send a request as a new client; return the status."""
         high, low = divmod(next(self._clients), 250)
         answer = self.face.drive(self.app, client=f"10.1.{high}.{low}")
         assert answer.error is None
         return answer.status
 
     def load(self) -> Load:
-        """Return requests that are still to be made."""
+        """Return requests that are yet to be sent."""
         return Load(self.face, self.app, TOTAL)
 
     def check(self, load: Load, *statuses: int) -> None:
-        """See that all were answered as they should be, and that the server is asked again."""
+        """Check that all were answered properly, and that the server is called again."""
         assert not load.errors
         assert set(load.statuses) <= set(statuses)
         assert load.longest < DEADLINE + AMPLE
@@ -69,7 +69,7 @@ class Site:
 
 @contextmanager
 def site(face: Face, server: Valkey, **options: Any) -> Iterator[Site]:
-    """Yield an app, whose connections are closed at its end."""
+    """Yield an app, and close its connections."""
     made = Site(face, server, **options)
     assert made.status() == 200
     yield made
@@ -81,19 +81,19 @@ def site(face: Face, server: Valkey, **options: Any) -> Iterator[Site]:
 
 
 def hang(server: Valkey, load: Load) -> None:
-    """Let it hang until there are enough answers without it."""
+    """Pause the server until enough requests have been answered without it."""
     with server.paused():
         load.reach(0.7)
 
 
 def die(server: Valkey, load: Load) -> None:
-    """Kill it, and start it again."""
+    """Kill the server, and start it again."""
     server.kill()
     load.reach(0.7)
     server.start()
 
 
-#: And how often a bucket is full anew on the server.
+#: And how often a bucket is lost on the server.
 Fault = tuple["Callable[[Valkey, Load], None]", int]
 outages = pytest.mark.parametrize("fault", [(hang, 0), (die, 1)], ids=["hangs", "dies"])
 
@@ -118,7 +118,7 @@ def test_local_counts_go_on_with_the_share_of_a_process(
 def test_everything_passes_where_that_is_wanted(
     face: Face, own_valkey: Valkey, fault: Fault
 ) -> None:
-    """Nobody is refused whom the server did not refuse before."""
+    """Only clients that the server denied before are rejected."""
     with site(face, own_valkey, on_outage="allow") as made, made.load() as load:
         load.reach(0.1)
         fault[0](own_valkey, load)
@@ -133,7 +133,7 @@ def test_everything_passes_where_that_is_wanted(
 def test_everything_is_refused_where_that_is_wanted(
     face: Face, own_valkey: Valkey, fault: Fault
 ) -> None:
-    """With 503, and not one client gets more than the server gives."""
+    """With 503, and no client gets more than the server grants."""
     with site(face, own_valkey, on_outage="refuse") as made, made.load() as load:
         load.reach(0.1)
         fault[0](own_valkey, load)
@@ -149,17 +149,17 @@ def test_everything_is_refused_where_that_is_wanted(
 
 @both_faces
 @outages
-def test_tokens_taken_ahead_are_bounded_in_an_outage(
+def test_prefetched_tokens_are_bounded_in_an_outage(
     face: Face, own_valkey: Valkey, fault: Fault
 ) -> None:
-    """They are spent at any later time; so a client may get a lease more than without them."""
-    lease = 10
-    with site(face, own_valkey, prefetch=lease, on_outage="local") as made, made.load() as load:
+    """They may be spent at any later time, so a client may get one batch more than without them."""
+    prefetch = 10
+    with site(face, own_valkey, prefetch=prefetch, on_outage="local") as made, made.load() as load:
         load.reach(0.1)
         fault[0](own_valkey, load)
     made.check(load, 200, 429)
     for admitted in load.admitted.values():
-        assert SHARE <= admitted <= BURST * (1 + fault[1]) + SHARE + lease
+        assert SHARE <= admitted <= BURST * (1 + fault[1]) + SHARE + prefetch
 
 
 # -- the server stays, and loses what it knew -----------------------------------------------------
@@ -179,7 +179,7 @@ def cut_off(server: Valkey) -> None:
 
 @both_faces
 def test_a_forgotten_script_makes_no_difference(face: Face, own_valkey: Valkey) -> None:
-    """Each hot client gets its burst, to the last token."""
+    """Each busy client gets its burst, to the last token."""
     with site(face, own_valkey, timeout=AMPLE) as made, made.load() as load:
         for turn in range(1, 10):
             load.reach(turn / 10)
@@ -191,7 +191,7 @@ def test_a_forgotten_script_makes_no_difference(face: Face, own_valkey: Valkey) 
 
 @both_faces
 def test_lost_buckets_are_full(face: Face, own_valkey: Valkey) -> None:
-    """A client gets its burst once more for each time that they are lost, and no more."""
+    """A client gets its burst once more for each time that its bucket is lost, and no more."""
     with site(face, own_valkey, timeout=AMPLE) as made, made.load() as load:
         for part in (0.1, 0.2):
             load.reach(part)
@@ -203,7 +203,7 @@ def test_lost_buckets_are_full(face: Face, own_valkey: Valkey) -> None:
 
 @both_faces
 def test_connections_that_are_cut_are_made_anew(face: Face, own_valkey: Valkey) -> None:
-    """What was asked on them is asked again, so that a token may be lost, but none is won."""
+    """Their calls are repeated, so a token may be lost, but none is gained."""
     with site(face, own_valkey, timeout=AMPLE, on_outage="refuse") as made, made.load() as load:
         for turn in range(1, 10):
             load.reach(turn / 10)
@@ -229,8 +229,8 @@ def test_a_process_counts_its_share_while_the_server_is_gone(
 
 
 @both_faces
-def test_places_and_refunds_survive_an_outage(face: Face, own_valkey: Valkey) -> None:
-    """What a request holds, or gives back, may have been taken from a server that is gone."""
+def test_slots_and_refunds_survive_an_outage(face: Face, own_valkey: Valkey) -> None:
+    """A request may hold, or give back, something from a server that is gone."""
     options = {"concurrency": Concurrency(3), "count_if": lambda response: response.status == 404}
     with site(face, own_valkey, on_outage="local", **options) as made, made.load() as load:
         load.reach(0.1)
@@ -246,7 +246,7 @@ def test_places_and_refunds_survive_an_outage(face: Face, own_valkey: Valkey) ->
 def test_the_log_says_once_that_the_server_is_gone_and_once_that_it_is_back(
     face: Face, own_valkey: Valkey, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """However many requests there are meanwhile."""
+    """However many requests there are in the meantime."""
     with site(face, own_valkey) as made:
         own_valkey.kill()
         assert {made.status() for _ in range(50)} == {200}

@@ -1,4 +1,4 @@
-"""What a store leaves on its server: names that nobody chose, nothing for longer than needed."""
+"""A store's keys on its server: named by hashes, and kept no longer than needed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def seat(key: str, lease: int = 60 * SECOND) -> SlotRequest:
 
 @pytest.fixture
 def store(way: Way, valkey: Valkey) -> Iterator[StoreDriver]:
-    """A store on a server with nothing in it."""
+    """A store on an empty server."""
     with drive_store(way, f"redis://{valkey.place}") as store:
         yield store
 
@@ -61,7 +61,7 @@ def store(way: Way, valkey: Valkey) -> Iterator[StoreDriver]:
 def test_a_name_holds_nothing_that_a_client_chose(
     store: StoreDriver, valkey: Valkey, client: str
 ) -> None:
-    """It is a digest, of the same length for all, and in braces."""
+    """It is a digest of fixed length, in braces."""
     assert store.admits(TokenRequest(f"api:{client}", Quota("1/hour")), seat(f"seats:{client}"))
     names = valkey.ask("KEYS", "*")
     assert len(names) == 2
@@ -87,7 +87,7 @@ def test_all_of_a_client_lies_in_one_slot_and_clients_are_spread(valkey: Valkey)
 
 
 def time_left(valkey: Valkey, one: TokenRequest | SlotRequest) -> int:
-    """Return the milliseconds that a key has left; negative where it has no end or is not there."""
+    """Return a key's time to live in milliseconds; negative if it has none or is missing."""
     left: int = valkey.ask("PTTL", server_key(one))
     return left
 
@@ -105,14 +105,14 @@ def time_left(valkey: Valkey, one: TokenRequest | SlotRequest) -> int:
 def test_a_bucket_is_gone_when_it_is_full_and_not_before(
     store: StoreDriver, valkey: Valkey, quota: Quota, cost: int
 ) -> None:
-    """The server forgets it on its own; there is no key without an end."""
+    """The server expires it; every key has an expiry."""
     claim = TokenRequest("api:1", quota, cost)
     started = time.monotonic()
     assert store.admits(claim)
     left = time_left(valkey, claim)
     passed = 1000 * (time.monotonic() - started)
     until_full = cost * quota.period * 1000 / quota.amount
-    # Redis has no later time than some 285 million years from now.
+    # The latest expiry in Redis is some 285 million years from now.
     assert min(until_full, 9e15) - passed - 1 <= left <= min(until_full, 9e15) + 2
 
 
@@ -124,7 +124,7 @@ rates = st.builds("{}/{}".format, st.integers(1, 1_000_000), st.sampled_from(["s
 def test_no_bucket_is_without_an_end(
     valkey: Valkey, rate: str, burst: int, data: st.DataObject
 ) -> None:
-    """Nor is it gone before it is full, however small the quota or large the cost."""
+    """Nor does it expire before it is full, however small the quota or large the cost."""
     valkey.ask("FLUSHALL")
     cost = data.draw(st.integers(0, burst))
     claim = TokenRequest("api:1", Quota(rate, burst=burst), cost)
@@ -133,11 +133,11 @@ def test_no_bucket_is_without_an_end(
         assert store.admits(claim)
     kept = valkey.ask("PTTL", server_key(claim))
     quick = cost * claim.quota.period < claim.quota.amount  # it may be full by now
-    assert kept > 0 or (kept == -2 and quick)
+    assert kept > 0 or (kept in (0, -2) and quick)  # 0: its last millisecond
 
 
 def test_keys_are_gone_when_they_say_nothing_more(store: StoreDriver, valkey: Valkey) -> None:
-    """Buckets that are full, and places whose leases have run out."""
+    """Buckets that are full, and slots whose leases have ended."""
     claims = [
         TokenRequest(f"api:{number}", Quota("100/second", burst=20), 20) for number in range(5)
     ]
@@ -147,7 +147,7 @@ def test_keys_are_gone_when_they_say_nothing_more(store: StoreDriver, valkey: Va
 
 
 def test_each_way_to_write_a_key_gives_it_an_end(store: StoreDriver, valkey: Valkey) -> None:
-    """Taking, giving back, holding, and taking places, the first one and the next."""
+    """Taking, giving back, blocking, and taking the first slot and the next."""
     claim = TokenRequest("api:1", Quota("1/hour", burst=3))
     ends = []
     for work in (
@@ -157,7 +157,7 @@ def test_each_way_to_write_a_key_gives_it_an_end(store: StoreDriver, valkey: Val
     ):
         work()
         ends.append(time_left(valkey, claim) / 3_600_000)
-    # A ban is over when there is one token; then there are still two to come.
+    # A ban ends when there is one token; then two are still to come.
     assert ends == pytest.approx([3, 2, 12], abs=0.01)
     for holder, lease in enumerate([10, 60, 20]):
         place = SlotRequest("seats:1", 9, lease * SECOND, f"{holder:016x}")
@@ -167,7 +167,7 @@ def test_each_way_to_write_a_key_gives_it_an_end(store: StoreDriver, valkey: Val
 
 
 def test_what_is_given_back_in_full_leaves_no_key(store: StoreDriver, valkey: Valkey) -> None:
-    """Nor does what is forgotten, or was refused, or only looked at."""
+    """Nor does a reset, a denial or a peek."""
     claim, place = TokenRequest("api:1", Quota("1/hour", burst=3)), seat("seats:1")
     store.take(claim, place)
     store.give_back(claim, place)
@@ -187,7 +187,7 @@ def test_what_is_given_back_in_full_leaves_no_key(store: StoreDriver, valkey: Va
 def test_a_key_of_another_kind_is_an_outage_of_the_store(
     store: StoreDriver, valkey: Valkey, kind: str
 ) -> None:
-    """Someone else has written there; the limiter has an answer to outages."""
+    """Another program has written there; the limiter handles it as an outage."""
     place = seat("seats:1")
     valkey.ask(kind, server_key(place), "nonsense")
     with pytest.raises(StoreOutage):
@@ -210,7 +210,7 @@ def test_a_list_where_a_bucket_should_be_is_an_outage_of_the_store(
 def test_one_wrong_key_keeps_nobody_from_asking_for_others(
     store: StoreDriver, valkey: Valkey
 ) -> None:
-    """The server answers, and that is what it says of this one."""
+    """The error is about this key, not about the server."""
     claim = TokenRequest("api:1", Quota("1/hour"))
     valkey.ask("RPUSH", server_key(claim), "nonsense")
     for _ in range(5):
@@ -225,7 +225,7 @@ def test_one_wrong_key_keeps_nobody_from_asking_for_others(
 def test_a_value_of_another_length_is_taken_for_none(
     store: StoreDriver, valkey: Valkey, value: bytes
 ) -> None:
-    """The bucket is full then, and is one like any other from then on."""
+    """The bucket is full then, and works like any other from then on."""
     claim = TokenRequest("api:1", Quota("1/hour", burst=2))
     valkey.ask("SET", server_key(claim), value)
     assert [store.admits(claim) for _ in range(3)] == [True, True, False]
@@ -250,7 +250,7 @@ NAN, INFINITE = float("nan"), float("inf")
 def test_numbers_that_are_no_time_raise_nothing_but_an_outage(
     store: StoreDriver, valkey: Valkey, numbers: tuple[float, ...]
 ) -> None:
-    """Whatever is there, a request is answered."""
+    """Whatever the value is, a request gets a response."""
     claim = TokenRequest("api:1", Quota("1/hour", burst=2))
     valkey.ask("SET", server_key(claim), struct.pack(">3d", *numbers))
     for ask in (store.take, store.peek, store.give_back, store.take):

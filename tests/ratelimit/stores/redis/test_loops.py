@@ -34,7 +34,7 @@ def factory(request: pytest.FixtureRequest) -> Factory:
 
 
 def run(factory: Factory, work: Any, *, debug: bool = False) -> Any:
-    """Run a coroutine in a loop of its own, and let nothing be left of it."""
+    """Run a coroutine in a loop of its own, and check that nothing is left of it."""
     with asyncio.Runner(loop_factory=factory, debug=debug) as runner:
         result = runner.run(work)
     gc.collect()
@@ -64,7 +64,7 @@ def test_calls_of_one_turn_are_one_write(
         assert replies == [str(number).encode() for number in range(50)]
         return reads() - before
 
-    # One more for the second question.
+    # One more for the second call to INFO.
     assert run(factory, main()) == 2
     assert int(valkey.info("stats")["total_connections_received"]) == 1
 
@@ -72,7 +72,7 @@ def test_calls_of_one_turn_are_one_write(
 def test_callers_that_come_while_one_connects_share_its_connection(
     factory: Factory, backend: RedisBackend, valkey: Valkey
 ) -> None:
-    """A burst after a start makes one connection, and greets once."""
+    """A burst after a start makes one connection, with one handshake."""
 
     async def main() -> Any:
         return await asyncio.gather(*(ask(backend, "INCR", "key") for _ in range(200)))
@@ -85,7 +85,7 @@ def test_callers_that_come_while_one_connects_share_its_connection(
 def test_callers_that_give_up_leave_the_others_their_own_replies(
     factory: Factory, backend: RedisBackend, valkey: Valkey
 ) -> None:
-    """A cancelled call keeps its place in the line."""
+    """A cancelled call keeps its entry in the queue."""
 
     async def main() -> None:
         await ask(backend, "PING")
@@ -109,14 +109,14 @@ def test_callers_that_give_up_leave_the_others_their_own_replies(
 def test_when_the_one_that_connects_gives_up_the_next_one_does(
     factory: Factory, own_valkey: Valkey, cancelled: int
 ) -> None:
-    """Nobody who waited for it is lost."""
+    """No caller that waited for it is lost."""
     backend = RedisBackend(f"redis://{own_valkey.place}")
 
     async def main() -> None:
         own_valkey.pause()
         calls = [asyncio.ensure_future(ask(backend, "ECHO", number)) for number in range(10)]
         for call in calls[:cancelled]:
-            # Time to begin: the server takes the connection, and is silent.
+            # Time to start: the server accepts the connection, and is silent.
             await asyncio.sleep(0.01)
             call.cancel()
         await asyncio.sleep(0)
@@ -131,7 +131,7 @@ def test_when_the_one_that_connects_gives_up_the_next_one_does(
 
 
 def test_one_whose_time_is_up_while_it_connects_fails_alone(own_valkey: Valkey) -> None:
-    """Those with more time connect themselves."""
+    """Callers with more time connect themselves."""
     backend = RedisBackend(f"redis://{own_valkey.place}")
     client = backend.client(is_async=True)
 
@@ -152,7 +152,7 @@ def test_one_whose_time_is_up_while_it_connects_fails_alone(own_valkey: Valkey) 
 def test_all_who_waited_for_a_connection_hear_why_there_is_none(
     backend: RedisBackend, valkey: Valkey
 ) -> None:
-    """It is tried once for all of them."""
+    """One attempt is made for all of them."""
     wrong = RedisBackend(f"redis://:wrong@{valkey.place}")
     valkey.ask("ACL", "SETUSER", "default", "resetpass", ">right")
     try:
@@ -171,7 +171,7 @@ def test_all_who_waited_for_a_connection_hear_why_there_is_none(
 
 
 def test_a_call_makes_no_task(factory: Factory, backend: RedisBackend) -> None:
-    """It runs in the caller's own."""
+    """It runs in the caller's task."""
 
     async def main() -> None:
         call = asyncio.ensure_future(ask(backend, "PING"))
@@ -185,7 +185,7 @@ def test_a_call_makes_no_task(factory: Factory, backend: RedisBackend) -> None:
 def test_a_call_that_was_begun_without_a_task_goes_on_in_one(
     factory: Factory, backend: RedisBackend
 ) -> None:
-    """As a policy's hook is run: as far as it goes, and then awaited."""
+    """As a policy's hook is run: eagerly at first, and then awaited."""
 
     async def main() -> None:
         for _ in range(2):
@@ -203,7 +203,7 @@ def test_a_call_that_was_begun_without_a_task_goes_on_in_one(
 def test_loops_one_after_another_leave_nothing_behind(
     factory: Factory, backend: RedisBackend, valkey: Valkey, debug: bool
 ) -> None:
-    """No one has to close anything: the end of the loop does."""
+    """Nobody has to close anything: the end of the loop does."""
     loops = []
 
     async def main() -> Any:
@@ -219,7 +219,7 @@ def test_loops_one_after_another_leave_nothing_behind(
 def test_a_loop_that_ends_in_the_middle_of_calls_leaves_nothing_behind(
     factory: Factory, own_valkey: Valkey
 ) -> None:
-    """Nor does one that ends in the middle of connecting."""
+    """Nor does one that ends while connecting."""
     backend = RedisBackend(f"redis://{own_valkey.place}")
 
     async def main(connected: bool) -> None:
@@ -239,7 +239,7 @@ def test_a_loop_that_ends_in_the_middle_of_calls_leaves_nothing_behind(
 def test_loops_in_several_threads_have_connections_of_their_own(
     factory: Factory, backend: RedisBackend, valkey: Valkey
 ) -> None:
-    """At the same time, with one and the same client."""
+    """At the same time, with the same client."""
     together = threading.Barrier(4)
 
     async def main() -> None:
@@ -279,7 +279,7 @@ def test_a_closed_client_closes_the_connections_of_its_loop_and_can_be_used_agai
             valkey.wait_for_clients(1)
             await client.close()
             await client.close()
-            await asyncio.sleep(0)  # the loop's turn
+            await asyncio.sleep(0)  # one iteration of the loop
             valkey.wait_for_clients(0)
         assert await ask(backend, "PING") == b"PONG"
 
@@ -290,7 +290,7 @@ def test_a_closed_client_closes_the_connections_of_its_loop_and_can_be_used_agai
 def test_a_loop_that_was_closed_without_a_word_is_forgotten(
     factory: Factory, backend: RedisBackend
 ) -> None:
-    """Its connection is reported by Python, not by us, and the next loop has a new one."""
+    """Python reports its open connection, and the next loop has a new one."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         for _ in range(3):

@@ -1,4 +1,4 @@
-"""Servers that are gone, hang, drip, talk nonsense or come back: no call waits past its time."""
+"""Servers that are gone, hang, drip, send garbage or come back: no call exceeds its deadline."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
     from tests.ratelimit.stores.redis.conftest import Way
 
-#: In seconds, and how much longer a call may take on a busy machine.
+#: In seconds; and the most that a call may take on a busy machine.
 DEADLINE = 0.05
 BOUND = 10 * DEADLINE
 
 
 def assert_outage(way: Way, backend: RedisBackend, *, soon: bool = False) -> None:
-    """Call, and expect an outage after the deadline; or at once, if it is to be ``soon``."""
+    """Call, and expect an outage at the deadline; or at once, if ``soon``."""
 
     def call() -> None:
         with pytest.raises(ServerUnavailable):
@@ -42,13 +42,13 @@ def assert_outage(way: Way, backend: RedisBackend, *, soon: bool = False) -> Non
 
 
 def test_where_nobody_listens_the_outage_is_immediate(way: Way, tmp_path: Path) -> None:
-    """A refused connection is not waited for."""
+    """A refused connection fails at once."""
     for uri in (f"redis://{HOST}:{quiet_port()}", f"unix://{tmp_path}/nothing"):
         assert_outage(way, RedisBackend(uri), soon=True)
 
 
 def test_a_name_that_is_not_known_is_an_outage(way: Way) -> None:
-    """The system says so, in its own time."""
+    """As soon as the system reports it."""
     with pytest.raises(ServerUnavailable, match=r"nowhere\.invalid"):
         way.call(RedisBackend("redis://nowhere.invalid"), "PING")
 
@@ -56,7 +56,7 @@ def test_a_name_that_is_not_known_is_an_outage(way: Way) -> None:
 def test_a_name_with_several_addresses_is_tried_at_each(
     way: Way, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that refuses, and one that is silent, which has only its share of the time."""
+    """One refuses, and one is silent and gets only its share of the time."""
     found = socket.getaddrinfo
 
     def look_up(host: str, port: int, **options: Any) -> list[Any]:
@@ -80,7 +80,7 @@ def test_a_name_with_several_addresses_is_tried_at_each(
 
 
 def test_a_server_that_hangs_is_waited_for_until_the_deadline(way: Way, own_valkey: Valkey) -> None:
-    """Connected or not, and every time again; when it goes on, so do the calls."""
+    """Connected or not, every time; when the server continues, calls work again."""
     backends = [
         RedisBackend(f"redis://{own_valkey.place}"),
         RedisBackend(f"unix://{own_valkey.socket}"),
@@ -94,7 +94,7 @@ def test_a_server_that_hangs_is_waited_for_until_the_deadline(way: Way, own_valk
 
 
 def test_a_reply_that_came_too_late_is_nobody_elses(way: Way, own_valkey: Valkey) -> None:
-    """What was asked in an outage is answered after it, on a connection that is gone."""
+    """A call that failed in an outage is answered later, on a connection that is gone."""
     backend = RedisBackend(f"redis://{own_valkey.place}")
     assert way.call(backend, "ECHO", "before") == b"before"
     with own_valkey.paused(), pytest.raises(ServerUnavailable):
@@ -104,7 +104,7 @@ def test_a_reply_that_came_too_late_is_nobody_elses(way: Way, own_valkey: Valkey
 
 
 def test_after_a_restart_no_call_fails(way: Way, own_valkey: Valkey) -> None:
-    """The old connection is noticed, and the call made again on a new one."""
+    """The lost connection is noticed, and the call repeated on a new one."""
     backend = RedisBackend(f"redis://{own_valkey.place}")
     for number in range(3):
         assert way.call(backend, "ECHO", number) == str(number).encode()
@@ -114,7 +114,7 @@ def test_after_a_restart_no_call_fails(way: Way, own_valkey: Valkey) -> None:
 
 
 def test_while_the_server_is_down_every_call_is_an_outage(way: Way, own_valkey: Valkey) -> None:
-    """It is tried each time, and works again once it is back."""
+    """Each call tries again, and works once the server is back."""
     backend = RedisBackend(f"redis://{own_valkey.place}")
     assert way.call(backend, "PING") == b"PONG"
     own_valkey.kill()
@@ -134,7 +134,7 @@ def test_a_connection_that_the_server_has_closed_is_not_missed(
 
 
 def drip(taken: socket.socket) -> None:
-    """Answer with a text that never ends, a byte now and then."""
+    """Send an endless text, one byte at a time."""
     taken.settimeout(0.01)
     taken.sendall(b"$100\r\n")
     for _ in range(500):
@@ -147,18 +147,18 @@ def drip(taken: socket.socket) -> None:
 
 
 def stay_silent(taken: socket.socket) -> None:
-    """Take all that comes and say nothing."""
+    """Accept all data and reply nothing."""
     while taken.recv(65536):
         pass
 
 
 def hang_up(taken: socket.socket) -> None:
-    """Take the command and close."""
+    """Accept the command and close."""
     taken.recv(65536)
 
 
 def reply_and_hang_up(reply: bytes) -> Callable[[socket.socket], None]:
-    """Return what answers each connection once."""
+    """Return a server that replies once on each connection."""
 
     def talk(taken: socket.socket) -> None:
         taken.recv(65536)
@@ -168,7 +168,7 @@ def reply_and_hang_up(reply: bytes) -> Callable[[socket.socket], None]:
 
 
 def test_a_server_that_drips_gets_no_more_time(way: Way) -> None:
-    """Each byte arrives before the deadline, and their end never does."""
+    """Each byte arrives before the deadline, but the end never does."""
     with listen(drip) as place:
         assert_outage(way, RedisBackend(f"redis://{place}"))
 
@@ -187,13 +187,13 @@ def test_a_server_that_drips_gets_no_more_time(way: Way) -> None:
 def test_a_server_that_is_none_is_an_outage(
     way: Way, talk: Callable[[socket.socket], None]
 ) -> None:
-    """At once, whatever it says."""
+    """At once, whatever it sends."""
     with listen(talk) as place:
         assert_outage(way, RedisBackend(f"redis://{place}"), soon=True)
 
 
 def test_a_server_that_lets_no_more_in_is_an_outage(way: Way, tmp_path: Path) -> None:
-    """It says so and closes."""
+    """It sends an error and closes."""
     with Valkey(tmp_path, "--maxclients", "1") as server:
         assert server.ask("PING") == b"PONG"
         assert_outage(way, RedisBackend(f"redis://{server.place}"), soon=True)
@@ -201,7 +201,7 @@ def test_a_server_that_lets_no_more_in_is_an_outage(way: Way, tmp_path: Path) ->
 
 @contextmanager
 def full_queue() -> Iterator[socket.socket]:
-    """Listen, and take no connection; the queue is full, so that the system drops what comes."""
+    """Listen with a full backlog, so that the system drops new connections."""
     waiting = []
     with socket.create_server((HOST, 0), backlog=0) as listener:
         try:
@@ -217,7 +217,7 @@ def full_queue() -> Iterator[socket.socket]:
 
 
 def test_a_server_that_does_not_take_the_connection_is_given_up(way: Way) -> None:
-    """Nothing comes back from it at all."""
+    """It does not respond at all."""
     with full_queue() as listener:
         assert_outage(way, RedisBackend(f"redis://{HOST}:{listener.getsockname()[1]}"))
 
@@ -241,7 +241,7 @@ def test_a_hanging_server_behind_tls_is_given_up(
 def test_a_call_whose_time_is_up_already_is_not_made(
     way: Way, backend: RedisBackend, valkey: Valkey
 ) -> None:
-    """Nor is a connection."""
+    """Nor is a connection opened."""
     with pytest.raises(ServerUnavailable):
         way.call(backend, "INCR", "key", within=-1)
     assert valkey.ask("GET", "key") is None
@@ -251,7 +251,7 @@ def test_a_call_whose_time_is_up_already_is_not_made(
 
 
 def test_everyone_who_waits_is_told_in_time(own_valkey: Valkey) -> None:
-    """A hundred calls of a hanging server take no longer than one."""
+    """A hundred calls to a hanging server take no longer than one."""
     backend = RedisBackend(f"redis://{own_valkey.place}")
     client = backend.client(is_async=True)
 
@@ -279,7 +279,7 @@ def test_everyone_who_waits_is_told_in_time(own_valkey: Valkey) -> None:
 
 
 def test_a_call_with_little_time_takes_no_other_with_it(own_valkey: Valkey) -> None:
-    """The connection is given up only if it has said nothing for a good part of a deadline."""
+    """A connection is given up only if it was silent for a good part of the timeout."""
     backend = RedisBackend(f"redis://{own_valkey.place}", timeout=AMPLE)
     client = backend.client(is_async=True)
 
@@ -299,7 +299,7 @@ def test_a_call_with_little_time_takes_no_other_with_it(own_valkey: Valkey) -> N
 
 @pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
 def test_a_loop_that_was_held_up_reads_before_it_gives_up(kind: str, valkey: Valkey) -> None:
-    """The reply came in time; it was the loop that had none."""
+    """The reply came in time; the event loop was blocked."""
     uvloop = pytest.importorskip("uvloop")
     factory = asyncio.new_event_loop if kind == "asyncio" else uvloop.new_event_loop
     client = RedisBackend(f"redis://{valkey.place}").client(is_async=True)
@@ -317,7 +317,7 @@ def test_a_loop_that_was_held_up_reads_before_it_gives_up(kind: str, valkey: Val
 
 
 def test_a_reply_that_nobody_asked_for_ends_the_connection() -> None:
-    """It could be taken for the next call's."""
+    """It could be taken for the reply to the next call."""
 
     async def main(place: str) -> None:
         client = RedisBackend(f"redis://{place}").client(is_async=True)
@@ -329,7 +329,7 @@ def test_a_reply_that_nobody_asked_for_ends_the_connection() -> None:
 
 
 def test_a_name_whose_look_up_hangs_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It takes one thread of the loop's, however many calls give up on it."""
+    """It takes one thread of the executor, however many calls give up on it."""
     released = threading.Event()
     asked = []
 
@@ -352,7 +352,7 @@ def test_a_name_whose_look_up_hangs_is_looked_up_once(monkeypatch: pytest.Monkey
 
 
 def test_a_server_that_falls_ever_further_behind_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it still owes would fill the memory otherwise, for it is never silent."""
+    """It is never silent, and its pending replies would otherwise fill the memory."""
     monkeypatch.setattr(async_connection, "_MAX_LAG", 0.1)
     taken_from = []
 

@@ -1,4 +1,4 @@
-"""Tokens that are taken ahead: what they save, what they let through, and that none is lost."""
+"""Prefetched tokens: the calls they save, the excess they allow, and that none is lost."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PREFETCH = 40
 BIG = Quota("1/year", burst=3000)
 HOT = TokenRequest("api:192.0.2.1", BIG)
-#: Longer than a token takes to come, so that not even what costs nothing passes.
+#: Longer than a token takes to refill, so that not even a request that costs nothing passes.
 BAN = 3 * 365 * DAY
 SEAT = SlotRequest("seats:192.0.2.1", 1, MINUTE, "0" * 16)
 
@@ -34,7 +34,7 @@ SEAT = SlotRequest("seats:192.0.2.1", 1, MINUTE, "0" * 16)
 def prefetching(
     way: Way, valkey: Valkey, size: int = PREFETCH
 ) -> Iterator[tuple[StoreDriver, Clock]]:
-    """Yield a store that is open, and the clock by which it tells hot keys from others."""
+    """Yield an open store, and the clock by which it recognizes busy keys."""
     clock = Clock()
     with drive_store(way, f"redis://{valkey.place}", prefetch=size) as store:
         store.store._prefetched = PrefetchCache(size, 100, clock)
@@ -44,7 +44,7 @@ def prefetching(
 
 @pytest.fixture
 def plain(valkey: Valkey) -> Iterator[RedisStore]:
-    """Another process, which takes nothing ahead: it sees what is on the server."""
+    """Another process, which does not prefetch: it sees the state of the server."""
     store = RedisStore(f"redis://{valkey.place}", timeout=AMPLE)
     yield store
     store.close()
@@ -58,15 +58,15 @@ def left(plain: RedisStore, claim: TokenRequest) -> int:
     return rooms[0] // claim.quota.interval
 
 
-def at_hand(store: StoreDriver, claim: TokenRequest) -> int:
-    """Return how many tokens a store has at hand."""
+def prefetched(store: StoreDriver, claim: TokenRequest) -> int:
+    """Return how many prefetched tokens a store has."""
     assert store.store._prefetched is not None
     prefetch = store.store._prefetched._tokens.get(claim.key)
     return 0 if prefetch is None else prefetch.available
 
 
 def drain(store: StoreDriver, claim: TokenRequest) -> int:
-    """Take until it is refused; return how often it was not."""
+    """Take until a request is denied; return how many were granted."""
     count = 0
     while store.admits(claim):
         count += 1
@@ -77,15 +77,15 @@ def drain(store: StoreDriver, claim: TokenRequest) -> int:
 
 
 def test_a_hot_key_seldom_asks_the_server(way: Way, valkey: Valkey) -> None:
-    """For less than one in twenty requests, the first ones included."""
+    """For less than one in twenty requests, including the first ones."""
     with prefetching(way, valkey) as (store, _):
         valkey.ask("CONFIG", "RESETSTAT")
         assert all(store.admits(HOT) for _ in range(2000))
         assert 0 < valkey.calls("evalsha") + valkey.calls("eval") < 2000 / 20
 
 
-def test_what_is_said_to_be_left_counts_what_is_at_hand(way: Way, valkey: Valkey) -> None:
-    """A client that is alone sees its tokens go down one by one, and so does who only looks."""
+def test_the_remaining_amount_includes_prefetched_tokens(way: Way, valkey: Valkey) -> None:
+    """A single client sees its tokens decrease one by one, also by peeking."""
     with prefetching(way, valkey) as (store, _):
         for spent in range(1, 300):
             (looked,), (room,) = store.peek(HOT), store.take(HOT)
@@ -94,10 +94,10 @@ def test_what_is_said_to_be_left_counts_what_is_at_hand(way: Way, valkey: Valkey
             assert room // BIG.interval == looked // BIG.interval == BIG.burst - spent
 
 
-def test_a_key_that_is_asked_for_once_in_a_while_gets_none_ahead(
+def test_a_key_that_is_used_occasionally_gets_no_prefetched_tokens(
     way: Way, valkey: Valkey, plain: RedisStore
 ) -> None:
-    """What a process holds for an idle key would be missing elsewhere."""
+    """Tokens that a process holds for an idle key would be missing elsewhere."""
     with prefetching(way, valkey) as (store, clock):
         for spent in range(1, 20):
             assert store.admits(HOT)
@@ -108,15 +108,15 @@ def test_a_key_that_is_asked_for_once_in_a_while_gets_none_ahead(
 def test_a_hot_key_that_cools_down_starts_from_none(
     way: Way, valkey: Valkey, plain: RedisStore
 ) -> None:
-    """What it had is spent, and then it is a key like any other."""
+    """Once its tokens are spent, it is a key like any other."""
     with prefetching(way, valkey) as (store, clock):
         assert all(store.admits(HOT) for _ in range(200))
         clock.now += 10 * SECOND
-        assert all(store.admits(HOT) for _ in range(at_hand(store, HOT)))
+        assert all(store.admits(HOT) for _ in range(prefetched(store, HOT)))
         before = left(plain, HOT)
         assert store.admits(HOT)
         assert left(plain, HOT) == before - 1
-        assert at_hand(store, HOT) == 0
+        assert prefetched(store, HOT) == 0
 
 
 # -- what they let through ------------------------------------------------------------------------
@@ -126,7 +126,7 @@ def test_a_hot_key_that_cools_down_starts_from_none(
 def test_processes_that_hammer_together_get_the_burst_to_the_last_token(
     way: Way, valkey: Valkey, burst: int
 ) -> None:
-    """What they take ahead is paid for."""
+    """Prefetched tokens are paid for."""
     claim = TokenRequest("api:1", Quota("1/year", burst=burst))
     with ExitStack() as stack:
         stores = [stack.enter_context(prefetching(way, valkey))[0] for _ in range(3)]
@@ -141,11 +141,11 @@ def test_processes_that_hammer_together_get_the_burst_to_the_last_token(
 def test_at_once_a_key_gets_its_burst_and_a_batch_for_each_process(
     way: Way, valkey: Valkey
 ) -> None:
-    """When they hold tokens, and the bucket is full again; not one more, and nearly as much."""
+    """If they hold tokens and the bucket is full again; not one more, and nearly as many."""
     with ExitStack() as stack:
         stores = [stack.enter_context(prefetching(way, valkey))[0] for _ in range(3)]
         for store in stores:
-            while at_hand(store, HOT) < PREFETCH:
+            while prefetched(store, HOT) < PREFETCH:
                 assert store.admits(HOT)
         valkey.ask("FLUSHALL")
         admitted = sum(drain(store, HOT) for store in stores)
@@ -153,11 +153,11 @@ def test_at_once_a_key_gets_its_burst_and_a_batch_for_each_process(
 
 
 def test_no_process_ever_holds_more_than_its_batch(way: Way, valkey: Valkey) -> None:
-    """Also where requests cost more than one, and where several ask at once."""
+    """Also if requests cost more than one, and if several are made at once."""
     with prefetching(way, valkey, 10) as (store, _):
         for cost in [1, 2, 3, 7, 9, 10, 11, 25] * 10:
             assert store.admits(HOT._replace(cost=cost))
-            assert at_hand(store, HOT) <= 10
+            assert prefetched(store, HOT) <= 10
 
 
 costs = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 12), st.booleans()), max_size=60)
@@ -165,13 +165,13 @@ costs = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 12), st.booleans())
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(costs, st.integers(1, 30))
-def test_every_token_is_spent_or_at_hand_or_on_the_server(
+def test_every_token_is_spent_or_prefetched_or_on_the_server(
     valkey: Valkey, plain: RedisStore, done: list[tuple[int, int, bool]], size: int
 ) -> None:
-    """Whatever is taken, alone or together with other things, by either of two processes."""
+    """Whatever is taken, alone or together with others, by either of two processes."""
     valkey.ask("FLUSHALL")
     claim = TokenRequest("api:1", Quota("1/year", burst=100))
-    # Refundable, so that the server is asked for it again where it has refused.
+    # Refundable, so that the server is asked again after a denial.
     other = TokenRequest("login:1", Quota("1/year", burst=5), is_refundable=True)
     way = Way("blocking", None)
     with ExitStack() as stack:
@@ -182,7 +182,7 @@ def test_every_token_is_spent_or_at_hand_or_on_the_server(
             if stores[which].admits(*wanted):
                 spent += cost
                 spent_other += both
-            held = [sum(at_hand(store, one) for store in stores) for one in (claim, other)]
+            held = [sum(prefetched(store, one) for store in stores) for one in (claim, other)]
             assert left(plain, claim) + held[0] + spent == 100
             assert left(plain, other) + held[1] + spent_other == 5
 
@@ -190,22 +190,22 @@ def test_every_token_is_spent_or_at_hand_or_on_the_server(
 # -- what they must not hide ----------------------------------------------------------------------
 
 
-def test_a_ban_takes_away_what_is_at_hand(way: Way, valkey: Valkey) -> None:
-    """It holds at once, for what costs nothing too."""
+def test_a_ban_discards_prefetched_tokens(way: Way, valkey: Valkey) -> None:
+    """It applies at once, also to requests that cost nothing."""
     with prefetching(way, valkey) as (store, _):
-        while at_hand(store, HOT) < PREFETCH:
+        while prefetched(store, HOT) < PREFETCH:
             assert store.admits(HOT)
         store.block(BAN, HOT)
         assert not store.admits(HOT)
         assert not store.admits(HOT._replace(cost=0))
 
 
-def test_a_ban_elsewhere_holds_when_what_is_at_hand_is_spent(
+def test_a_ban_elsewhere_applies_when_prefetched_tokens_are_spent(
     way: Way, valkey: Valkey, plain: RedisStore
 ) -> None:
-    """That is what a batch costs; who asks without spending is told at once."""
+    """That is the price of prefetching; a request that costs nothing is denied at once."""
     with prefetching(way, valkey) as (store, _):
-        while at_hand(store, HOT) < PREFETCH:
+        while prefetched(store, HOT) < PREFETCH:
             assert store.admits(HOT)
         plain.block([HOT], BAN)
         assert not store.admits(HOT._replace(cost=0))
@@ -213,29 +213,31 @@ def test_a_ban_elsewhere_holds_when_what_is_at_hand_is_spent(
 
 
 def test_a_reset_makes_a_bucket_full_and_not_more_than_that(way: Way, valkey: Valkey) -> None:
-    """What was at hand belonged to the bucket that is forgotten."""
+    """The prefetched tokens belonged to the bucket that was reset."""
     with prefetching(way, valkey) as (store, _):
-        while at_hand(store, HOT) < PREFETCH:
+        while prefetched(store, HOT) < PREFETCH:
             assert store.admits(HOT)
         store.reset(HOT.key)
         assert drain(store, HOT) == BIG.burst
 
 
-def test_a_place_is_asked_for_every_time(way: Way, valkey: Valkey, plain: RedisStore) -> None:
-    """None is at hand; and a token that comes with one that is refused is not spent."""
+def test_a_slot_is_requested_from_the_server_every_time(
+    way: Way, valkey: Valkey, plain: RedisStore
+) -> None:
+    """Slots are not prefetched; and a token requested with a denied slot is not spent."""
     with prefetching(way, valkey) as (store, _):
-        while at_hand(store, HOT) < PREFETCH:
+        while prefetched(store, HOT) < PREFETCH:
             assert store.admits(HOT)
         before = left(plain, HOT)
         assert store.admits(SEAT)
         assert not store.admits(HOT, SEAT._replace(holder="1" * 16))
-        assert (left(plain, HOT), at_hand(store, HOT)) == (before, PREFETCH)
+        assert (left(plain, HOT), prefetched(store, HOT)) == (before, PREFETCH)
 
 
-def test_a_token_that_was_not_spent_is_still_said_to_be_left(way: Way, valkey: Valkey) -> None:
-    """Also to who asks next, and is told from what is at hand."""
+def test_a_token_that_was_not_spent_still_remains(way: Way, valkey: Valkey) -> None:
+    """Also for the next caller, whose result comes from prefetched tokens."""
     with prefetching(way, valkey) as (store, _):
-        while at_hand(store, HOT) < PREFETCH:
+        while prefetched(store, HOT) < PREFETCH:
             (before,) = store.take(HOT)
         assert store.admits(SEAT)
         assert not store.admits(HOT._replace(cost=100), SEAT._replace(holder="1" * 16))
@@ -246,7 +248,7 @@ def test_a_token_that_was_not_spent_is_still_said_to_be_left(way: Way, valkey: V
 
 
 def test_the_keys_that_are_kept_are_bounded(way: Way, valkey: Valkey) -> None:
-    """What is at hand for the oldest is lost to its client, and to nobody else."""
+    """The tokens of the oldest key are lost to its client, and to nobody else."""
     clock = Clock()
     with drive_store(way, f"redis://{valkey.place}") as store:
         store.store._prefetched = prefetched = PrefetchCache(PREFETCH, 10, clock)

@@ -1,4 +1,4 @@
-"""Tokens that are taken ahead, spent by many at the same time."""
+"""Prefetched tokens, spent by many callers at the same time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def take(store: RedisStore, claim: TokenRequest) -> Remaining:
 
 
 async def crowds(store: RedisStore, claim: TokenRequest) -> int:
-    """Take as 40 crowds of 50 do, one crowd after the other; return how many were admitted."""
+    """Take as 40 crowds of 50, one after the other; return how many requests were granted."""
     count = 0
     for _ in range(40):
         rooms = await asyncio.gather(*(take(store, claim) for _ in range(50)))
@@ -39,7 +39,7 @@ async def crowds(store: RedisStore, claim: TokenRequest) -> int:
 
 
 def test_requests_of_one_loop_wait_for_the_tokens_that_are_coming(valkey: Valkey) -> None:
-    """Crowds on a key that is hot already are a few calls."""
+    """Crowds on a busy key make few calls."""
     store = RedisStore(f"redis://{valkey.place}", timeout=AMPLE, prefetch=100).bind(is_async=True)
 
     async def main() -> int:
@@ -53,7 +53,7 @@ def test_requests_of_one_loop_wait_for_the_tokens_that_are_coming(valkey: Valkey
 
 
 def test_a_crowd_that_is_larger_than_a_batch_waits_for_several(valkey: Valkey) -> None:
-    """Else all that the first one leaves with nothing would ask alone."""
+    """Otherwise all requests that the first batch leaves without tokens would call alone."""
     store = RedisStore(f"redis://{valkey.place}", timeout=AMPLE, prefetch=20).bind(is_async=True)
 
     async def main() -> int:
@@ -67,7 +67,7 @@ def test_a_crowd_that_is_larger_than_a_batch_waits_for_several(valkey: Valkey) -
 
 
 def test_crowds_on_one_loop_get_the_burst_and_not_one_more(valkey: Valkey) -> None:
-    """Also where the last tokens are fewer than a batch."""
+    """Also if the last tokens are fewer than a batch."""
     store = RedisStore(f"redis://{valkey.place}", timeout=AMPLE, prefetch=100).bind(is_async=True)
     claim = TokenRequest("api:1", Quota("1/year", burst=1550))
     assert asyncio.run(crowds(store, claim)) == 1550
@@ -75,7 +75,7 @@ def test_crowds_on_one_loop_get_the_burst_and_not_one_more(valkey: Valkey) -> No
 
 @pytest.fixture
 def eager_switches() -> Iterator[None]:
-    """Have the interpreter change threads as often as it can."""
+    """Let the interpreter switch threads as often as possible."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -84,7 +84,7 @@ def eager_switches() -> Iterator[None]:
 
 @pytest.mark.usefixtures("eager_switches")
 def test_threads_spend_each_token_once(valkey: Valkey) -> None:
-    """Those that take from what is at hand, and those that ask for more meanwhile."""
+    """Those that spend prefetched tokens, and those that fetch more meanwhile."""
     store = RedisStore(f"redis://{valkey.place}", timeout=AMPLE, prefetch=20)
     claim = TokenRequest("api:1", Quota("1/year", burst=1000))
     start, counts = Barrier(6), list[int]()
@@ -110,7 +110,7 @@ def test_threads_spend_each_token_once(valkey: Valkey) -> None:
 
 @pytest.mark.usefixtures("eager_switches")
 def test_loops_in_several_threads_spend_each_token_once(valkey: Valkey) -> None:
-    """None waits for what is coming to another."""
+    """None waits for the tokens of another loop."""
     store = RedisStore(f"redis://{valkey.place}", timeout=AMPLE, prefetch=20).bind(is_async=True)
     claim = TokenRequest("api:1", Quota("1/year", burst=3000))
     start, counts = Barrier(3), list[int]()
@@ -129,13 +129,13 @@ def test_loops_in_several_threads_spend_each_token_once(valkey: Valkey) -> None:
 
 
 def test_a_request_that_is_cancelled_keeps_nobody_waiting(own_valkey: Valkey) -> None:
-    """Those who waited for its tokens ask for themselves."""
+    """Requests that waited for its tokens call the server themselves."""
     store = RedisStore(f"redis://{own_valkey.place}", timeout=AMPLE, prefetch=20).bind(
         is_async=True
     )
 
     async def main() -> None:
-        for _ in range(3):  # it is a hot key
+        for _ in range(3):  # it becomes a busy key
             await take(store, HOT)
         while store._prefetched is not None and store._prefetched._tokens[HOT.key].available:
             await take(store, HOT)
@@ -156,7 +156,7 @@ def test_a_request_that_is_cancelled_keeps_nobody_waiting(own_valkey: Valkey) ->
 
 
 def test_those_who_wait_for_tokens_wait_no_longer_than_the_deadline(own_valkey: Valkey) -> None:
-    """A server that hangs sends none, and the one who asked for them gives up."""
+    """A hanging server sends none, and the request that called it gives up."""
     store = RedisStore(f"redis://{own_valkey.place}", timeout=0.2, prefetch=20).bind(is_async=True)
 
     async def main() -> None:

@@ -1,4 +1,4 @@
-"""There is one set of buckets, whatever process, thread or event loop asks for them."""
+"""All processes, threads and event loops share one set of buckets."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def uri(valkey: Valkey) -> str:
 
 @pytest.fixture
 def cluster_uri(cluster: Cluster) -> Iterator[str]:
-    """A cluster with nothing in it, by its URI; it is left as it was."""
+    """An empty cluster, by its URI; it is left as it was."""
     for node in cluster.nodes:
         node.ask("FLUSHALL")
         node.ask("CONFIG", "RESETSTAT")
@@ -41,7 +41,7 @@ def cluster_uri(cluster: Cluster) -> Iterator[str]:
 
 
 def more(uri: str, keys: int, burst: int) -> int:
-    """Return how many requests are still admitted, over all keys, each asked for twice."""
+    """Return how many requests are still admitted over all keys, with two requests for each."""
     store = RedisStore(uri, timeout=PATIENT)
     try:
         return sum(steps.run_sync(admits(store, claim)) for claim in claims(keys, 2, burst))
@@ -51,7 +51,7 @@ def more(uri: str, keys: int, burst: int) -> int:
 
 @both
 def test_four_processes_on_one_key_admit_its_burst_and_not_one_more(uri: str, command: str) -> None:
-    """Each of them asks for less than that, and all of them for more."""
+    """Each requests less than the burst, and all of them together more."""
     got = together(uri, *[(command, 1, 700, BURST)] * 4)
     assert sum(got) == BURST
     assert more(uri, 1, BURST) == 0
@@ -61,7 +61,7 @@ def test_four_processes_on_one_key_admit_its_burst_and_not_one_more(uri: str, co
 def test_four_processes_on_ten_thousand_keys_admit_the_burst_of_each(
     uri: str, command: str
 ) -> None:
-    """Each of the processes asks for a token of each key; there are three for the four of them."""
+    """Each of the four processes requests one token of each key, which has three."""
     got = together(uri, *[(command, KEYS, 1, 3)] * 4)
     assert sum(got) == 3 * KEYS
     assert more(uri, 100, 3) == 0
@@ -71,7 +71,7 @@ def test_four_processes_on_ten_thousand_keys_admit_the_burst_of_each(
 def test_four_processes_on_a_cluster_admit_the_burst_of_each_of_ten_thousand_keys(
     cluster: Cluster, cluster_uri: str, command: str
 ) -> None:
-    """Which lie on all of its nodes."""
+    """The keys are spread over all nodes."""
     got = together(cluster_uri, *[(command, KEYS, 1, 3)] * 4)
     assert sum(got) == 3 * KEYS
     assert all(node.ask("DBSIZE") > KEYS / 4 for node in cluster.nodes)
@@ -80,26 +80,26 @@ def test_four_processes_on_a_cluster_admit_the_burst_of_each_of_ten_thousand_key
 
 @both
 def test_threads_and_loops_of_several_processes_share_a_bucket(uri: str, command: str) -> None:
-    """Whichever way they ask."""
+    """Whichever way they call."""
     others = ("spend", 1, 700, BURST), ("spend_on_a_loop", 1, 700, BURST)
     assert sum(together(uri, *others, (command, 1, 700, BURST))) == BURST
 
 
 @both
-def test_what_processes_take_ahead_is_paid_for(valkey: Valkey, uri: str, command: str) -> None:
-    """They seldom ask, and get the burst but for what those that have ended had at hand."""
+def test_prefetched_tokens_are_paid_for(valkey: Valkey, uri: str, command: str) -> None:
+    """The processes get the burst, except for the tokens still held when they end."""
     prefetch, burst = 100, 30_000
     valkey.ask("CONFIG", "RESETSTAT")
     assert together(uri, *[(command, 1, 5000, burst, prefetch)] * 4) == [5000] * 4
-    assert 0 < valkey.calls("evalsha") < 20_000 / 10  # each of them finds out that the key is hot
+    assert 0 < valkey.calls("evalsha") < 20_000 / 10  # each of them learns that the key is busy
     left = sum(together(uri, *[(command, 1, 10_000, burst, prefetch)] * 2))
     assert 10_000 - 4 * prefetch <= left <= 10_000
 
 
-def test_what_a_killed_process_had_at_hand_is_lost_and_nothing_else(
+def test_the_prefetched_tokens_of_a_killed_process_are_lost_and_nothing_else(
     valkey: Valkey, uri: str
 ) -> None:
-    """It was paid for, so nobody gets more; and it is not more than a batch."""
+    """They were paid for, so nobody gets more; and they are no more than a batch."""
     prefetch = 100
     with workers(uri, ("hold_some", 500, BURST, prefetch)) as (worker,):
         worker.kill()
@@ -108,12 +108,12 @@ def test_what_a_killed_process_had_at_hand_is_lost_and_nothing_else(
 
 
 def test_what_is_taken_together_is_taken_by_one_process_at_a_time(uri: str, tmp_path: Path) -> None:
-    """A token that comes with the only seat is spent by whoever gets the seat, and by no other."""
+    """A token requested with the only seat is spent only by the process that gets the seat."""
     got = sum(together(uri, *[("sit", tmp_path, 500, BURST)] * 3))
     assert got > 0
     assert got + sum(together(uri, ("spend", 1, BURST, BURST))) == BURST
 
 
 def test_a_process_that_forks_shares_its_bucket_with_its_children(uri: str) -> None:
-    """With a connection of its own for each of them: none reads another's answers."""
+    """Each child has a connection of its own, and never reads another's replies."""
     assert together(uri, ("fork", 4, 300, 1700)) == [1700]

@@ -1,4 +1,4 @@
-"""What a store may do on its server: exactly what its manual page says, and what it says if not."""
+"""A store's permissions on its server: exactly those that its manual names."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ CLAIM = TokenRequest("api:192.0.2.1", Quota("1/year", burst=2))
 SEAT = SlotRequest("seats:192.0.2.1", 1, 60_000_000_000, "0" * 16)
 
 
-def said_rights() -> tuple[list[str], str]:
-    """Return the rights that the manual page of the store names, and that for a cluster."""
+def documented_rights() -> tuple[list[str], str]:
+    """Return the permissions that the store's docstring names, and the one for a cluster."""
     said = re.search(r"An ACL user needs ``(.+?)``; for a cluster also\s+``(.+?)``", *_page())
     assert said is not None
     return said[1].split(), said[2]
@@ -39,12 +39,12 @@ def _page() -> tuple[str, re.RegexFlag]:
     return page.__doc__ or "", re.DOTALL
 
 
-RIGHTS, CLUSTER_RIGHT = said_rights()
+RIGHTS, CLUSTER_RIGHT = documented_rights()
 
 
 @contextmanager
 def user(server: Valkey, rights: list[str]) -> Iterator[str]:
-    """Have a user with these rights, and no other; yield the URI of the server for it."""
+    """Create a user with exactly these permissions; yield the server's URI for it."""
     server.ask("ACL", "SETUSER", "app", "reset", "on", f">{PASSWORD}", *rights)
     try:
         yield f"redis://app:{PASSWORD}@{server.place}/1"
@@ -53,14 +53,14 @@ def user(server: Valkey, rights: list[str]) -> Iterator[str]:
 
 
 def test_the_manual_page_names_rights() -> None:
-    """Of which the tests below take one after the other away."""
+    """The tests below remove them one by one."""
     assert {"+evalsha", "+time", "~mantlet:*"} <= set(RIGHTS)
 
 
 def test_a_user_with_the_rights_of_the_manual_page_can_do_everything(
     way: Way, valkey: Valkey, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """And nothing is tried that is refused."""
+    """And no command fails along the way."""
     with user(valkey, RIGHTS) as uri, drive_store(way, uri) as store:
         store.open()
         valkey.ask("SCRIPT", "FLUSH")
@@ -82,7 +82,7 @@ def test_a_user_with_the_rights_of_the_manual_page_can_do_everything(
 def test_a_missing_right_is_known_when_the_store_is_opened(
     way: Way, valkey: Valkey, right: str
 ) -> None:
-    """Not in the middle of the night when it is needed first; and the password is not told."""
+    """Not in the middle of the night on first use; and the password is not shown."""
     rights = [one for one in RIGHTS if one != right]
     with user(valkey, rights) as uri, drive_store(way, uri) as store:
         with pytest.raises(StoreError) as caught:
@@ -93,7 +93,7 @@ def test_a_missing_right_is_known_when_the_store_is_opened(
 
 
 def test_a_user_of_a_cluster_needs_one_right_more(way: Way, cluster: Cluster) -> None:
-    """To ask who has what; and no other."""
+    """To look slots up; and no other."""
     rights = [*RIGHTS, CLUSTER_RIGHT]
     for node in cluster.nodes:
         node.ask("ACL", "SETUSER", "app", "reset", "on", f">{PASSWORD}", *rights)
@@ -115,7 +115,7 @@ def test_a_user_of_a_cluster_needs_one_right_more(way: Way, cluster: Cluster) ->
 
 
 def test_a_wrong_password_is_an_error_that_hides_it(way: Way, valkey: Valkey) -> None:
-    """The text of the error may get into logs."""
+    """The text of the error may end up in logs."""
     wrong = "battery-staple"
     with user(valkey, RIGHTS) as uri, drive_store(way, uri.replace(PASSWORD, wrong)) as store:
         with pytest.raises(StoreError, match="WRONGPASS") as caught:
@@ -125,7 +125,7 @@ def test_a_wrong_password_is_an_error_that_hides_it(way: Way, valkey: Valkey) ->
 
 
 def test_opening_leaves_nothing_behind(way: Way, valkey: Valkey) -> None:
-    """What it tries is gone in a moment, on its own."""
+    """Its test keys expire within a moment."""
     with drive_store(way, f"redis://{valkey.place}") as store:
         store.open()
     for key in valkey.ask("KEYS", "*"):
@@ -135,7 +135,7 @@ def test_opening_leaves_nothing_behind(way: Way, valkey: Valkey) -> None:
 def test_a_server_that_is_not_there_yet_is_no_error(
     way: Way, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An app may start before its store does; it is said in the log, without the password."""
+    """An app may start before its store; this is logged, without the password."""
     caplog.set_level(logging.WARNING)
     with drive_store(way, f"redis://app:{PASSWORD}@{HOST}:{quiet_port()}") as store:
         store.open()

@@ -26,10 +26,10 @@ SECRET = "Zq9x"
 
 
 class Watched:
-    """A master, its replica, and a sentinel that watches over them.
+    """A master, its replica, and a sentinel that monitors them.
 
     Attributes:
-        servers: the two; which of them is the master changes.
+        servers: the master and the replica, in any order.
         sentinel: the sentinel.
     """
 
@@ -47,7 +47,7 @@ class Watched:
 
     @property
     def master(self) -> Valkey:
-        """The one that the sentinel names."""
+        """The master, by the sentinel."""
         _, port = self.sentinel.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
         return next(server for server in self.servers if server.port == int(port))
 
@@ -63,7 +63,7 @@ class Watched:
         poll(self._knows_replica, "a replica that the sentinel knows", seconds=20)
 
     def heard(self) -> int:
-        """Return how many commands the sentinel has had, with this one."""
+        """Return how many commands the sentinel has received, including this one."""
         return int(self.sentinel.info("stats")["total_commands_processed"]) + 1
 
     def fail_over(self) -> None:
@@ -79,11 +79,11 @@ class Watched:
 
         poll(begun, "a failover that begins", seconds=20)
         poll(lambda: self.master is not before, "another master", seconds=20)
-        # The sentinel would do this too, in some ten seconds.
+        # The sentinel would do this as well, after some ten seconds.
         before.ask("REPLICAOF", HOST, self.master.port)
 
     def stop(self) -> None:
-        """End all three."""
+        """Stop all three."""
         for server in (self.sentinel, *self.servers):
             server.kill()
 
@@ -94,7 +94,7 @@ class Watched:
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    """The three of them."""
+    """The three servers."""
     made = Watched(tmp_path_factory.mktemp("watched"))
     try:
         made.start()
@@ -110,7 +110,7 @@ def backend_of(watched: Watched, *before: str, service: str = SERVICE) -> RedisB
 
 
 def test_the_master_is_asked(way: Way, watched: Watched) -> None:
-    """In the database of the URI, and the sentinel only once."""
+    """In the database of the URI, and the sentinel is asked only once."""
     backend = backend_of(watched)
     way.call(backend, "INCR", "key")
     heard = watched.heard()
@@ -121,7 +121,7 @@ def test_the_master_is_asked(way: Way, watched: Watched) -> None:
 
 
 def test_a_sentinel_that_is_gone_is_passed_over(way: Way, watched: Watched) -> None:
-    """Also one that is silent, which has only its share of the time."""
+    """Also one that is silent, which gets only its share of the time."""
 
     def stay_silent(taken: socket.socket) -> None:
         while taken.recv(65536):
@@ -134,7 +134,7 @@ def test_a_sentinel_that_is_gone_is_passed_over(way: Way, watched: Watched) -> N
 
 
 def test_a_service_that_no_sentinel_knows_is_an_outage(way: Way, watched: Watched) -> None:
-    """It may not have been told of it yet."""
+    """It may not have been configured yet."""
     with pytest.raises(ServerUnavailable, match="knows no master of nothing"):
         way.call(backend_of(watched, service="nothing"), "PING")
 
@@ -150,7 +150,7 @@ def test_without_a_sentinel_it_is_an_outage(way: Way) -> None:
 
 
 def test_the_servers_password_is_not_the_sentinels(way: Way, watched: Watched) -> None:
-    """Each is told its own, and an error shows none."""
+    """Each gets its own, and errors show neither."""
     uri = f"redis+sentinel://:{SECRET}@{watched.sentinel.place}/{SERVICE}"
     with pytest.raises(CommandError) as raised:
         way.call(RedisBackend(uri), "PING")
@@ -159,14 +159,14 @@ def test_the_servers_password_is_not_the_sentinels(way: Way, watched: Watched) -
 
 
 def test_a_server_that_is_no_sentinel_is_an_error(way: Way, valkey: Valkey) -> None:
-    """It is a fault of the URI, so no outage."""
+    """It is an error of the URI, so not an outage."""
     with pytest.raises(CommandError) as raised:
         way.call(RedisBackend(f"redis+sentinel://{valkey.place}/{SERVICE}"), "PING")
     assert raised.value.code == "ERR"
 
 
 def test_a_burst_looks_up_once(watched: Watched) -> None:
-    """Those that come meanwhile wait for it."""
+    """The other callers wait for the look-up."""
     client = backend_of(watched).client(is_async=True)
     heard = watched.heard()
 
@@ -176,12 +176,12 @@ def test_a_burst_looks_up_once(watched: Watched) -> None:
         assert set(await asyncio.gather(*calls)) == {b"PONG"}
 
     asyncio.run(main())
-    # Besides this question there are the greeting and the one look-up.
+    # Besides this command there are the handshake and the one look-up.
     assert watched.heard() == heard + 3
 
 
 def test_a_master_that_hangs_is_waited_for_until_the_deadline(way: Way, watched: Watched) -> None:
-    """And the sentinel asked again the next time."""
+    """And the sentinel is asked again the next time."""
     backend = backend_of(watched)
     assert way.call(backend, "PING") == b"PONG"
 
@@ -199,7 +199,7 @@ def test_a_master_that_hangs_is_waited_for_until_the_deadline(way: Way, watched:
 
 
 def test_after_a_failover_the_new_master_is_asked(watched: Watched) -> None:
-    """The old one says that it is a replica, and one call fails of it."""
+    """The old master replies that it is a replica, and one call fails because of it."""
     with asyncio.Runner() as plain, asyncio.Runner(loop_factory=uvloop.new_event_loop) as fast:
         ways = [Way("blocking", None), Way("asyncio", plain), Way("uvloop", fast)]
         backends = [backend_of(watched) for _ in ways]

@@ -1,4 +1,4 @@
-"""How a store asks its server: how often, in how many writes, for how long, from how many loops."""
+"""How a store calls its server: how often, in how many writes, for how long, from which loops."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ SEAT = SlotRequest("seats:192.0.2.1", 2, 60_000_000_000, "0" * 16)
 
 
 def tokens(room: int | None) -> int:
-    """Return how many tokens are left, by the answer of a store; some time has passed since."""
+    """Return the remaining tokens, given a store's result; some time has passed since."""
     assert room is not None
     return room // YEARLY.interval
 
 
 @pytest.fixture
 def store(way: Way, valkey: Valkey) -> Iterator[StoreDriver]:
-    """A store that is open, and a server that has counted nothing yet."""
+    """An open store, and a server that has counted no calls yet."""
     with drive_store(way, f"redis://{valkey.place}") as store:
         store.open()
         valkey.ask("CONFIG", "RESETSTAT")
@@ -50,7 +50,7 @@ def store(way: Way, valkey: Valkey) -> Iterator[StoreDriver]:
 
 
 def test_all_that_a_request_wants_is_one_round_trip(store: StoreDriver, valkey: Valkey) -> None:
-    """Several quotas, of which one is shadowed, and a place."""
+    """Several quotas, of which one is report-only, and a slot."""
     hourly = TokenRequest("hourly:192.0.2.1", Quota("6/hour", burst=2), is_report_only=True)
     assert (
         store.take(ALICE, hourly, SEAT, TokenRequest("global:", Quota("1000/second"))) is not None
@@ -61,7 +61,7 @@ def test_all_that_a_request_wants_is_one_round_trip(store: StoreDriver, valkey: 
 def test_looking_and_giving_back_are_one_round_trip_each(
     store: StoreDriver, valkey: Valkey
 ) -> None:
-    """However many they are about."""
+    """For any number of keys."""
     assert store.admits(ALICE, BOB, SEAT)
     store.peek(ALICE, BOB, SEAT)
     store.give_back(ALICE, BOB, SEAT)
@@ -72,7 +72,7 @@ def test_looking_and_giving_back_are_one_round_trip_each(
 def test_a_script_that_the_server_has_forgotten_is_sent_again(
     store: StoreDriver, valkey: Valkey
 ) -> None:
-    """Once: from then on its name is enough."""
+    """Once: from then on its hash is enough."""
     assert store.admits(ALICE)
     valkey.ask("SCRIPT", "FLUSH")
     assert store.admits(ALICE)
@@ -83,14 +83,14 @@ def test_a_script_that_the_server_has_forgotten_is_sent_again(
 
 
 def test_what_the_server_has_lost_is_full(store: StoreDriver, valkey: Valkey) -> None:
-    """That is what a server without persistence says after a restart."""
+    """Such as by a restart without persistence."""
     assert [store.admits(ALICE) for _ in range(3)] == [True] * 3
     valkey.ask("FLUSHALL")
     assert [store.admits(ALICE) for _ in range(4)] == [True] * 3 + [False]
 
 
 def test_the_newer_protocol_is_spoken(store: StoreDriver, valkey: Valkey) -> None:
-    """RESP3, on every connection that is not the tests' own."""
+    """RESP3, on every connection except the tests' own."""
     assert store.admits(ALICE)
     own = valkey.ask("CLIENT", "ID")
     lines = valkey.ask("CLIENT", "LIST").decode().splitlines()
@@ -119,7 +119,7 @@ def test_checks_of_one_turn_of_the_loop_go_out_in_one_write(valkey: Valkey) -> N
                 group.create_task(settled(store, TokenRequest(f"api:{number}", YEARLY)))
         return reads() - before
 
-    assert asyncio.run(check()) == 2  # one is how the test asks
+    assert asyncio.run(check()) == 2  # one is the test's own call
     assert valkey.calls("evalsha") + valkey.calls("eval") >= 21
 
 
@@ -127,7 +127,7 @@ def test_checks_of_one_turn_of_the_loop_go_out_in_one_write(valkey: Valkey) -> N
 
 
 def test_no_call_waits_far_beyond_the_deadline(way: Way, own_valkey: Valkey) -> None:
-    """Whatever it asks for, connected or not; and after three of them nobody waits at all."""
+    """Any operation, connected or not; and after three outages nobody waits at all."""
     with drive_store(way, f"redis://{own_valkey.place}", timeout=0.1) as store:
         store.open()
         with own_valkey.paused():
@@ -144,7 +144,7 @@ def test_no_call_waits_far_beyond_the_deadline(way: Way, own_valkey: Valkey) -> 
 
 
 def test_a_server_that_answers_again_is_asked_again(way: Way, own_valkey: Valkey) -> None:
-    """What was spent before is spent still."""
+    """Tokens spent before stay spent."""
     with drive_store(way, f"redis://{own_valkey.place}", timeout=0.2) as store:
         store.open()
         assert store.admits(ALICE._replace(cost=2))
@@ -206,7 +206,7 @@ def test_one_store_serves_several_loops_and_threads_at_once(valkey: Valkey) -> N
 
 
 def on_node(cluster: Cluster, node: int, quota: Quota, start: int = 0) -> TokenRequest:
-    """Return a claim whose key lies on a node."""
+    """Return a request whose key is on a node."""
     return next(
         claim
         for number in range(start, start + 1000)
@@ -215,11 +215,11 @@ def on_node(cluster: Cluster, node: int, quota: Quota, start: int = 0) -> TokenR
 
 
 def test_what_lies_on_several_nodes_is_taken_all_or_nothing(way: Way, cluster: Cluster) -> None:
-    """What was taken on one is given back when another refuses, whichever is asked first."""
+    """Tokens of one node are given back when another denies, whichever is called first."""
     for node in cluster.nodes:
         node.ask("FLUSHALL")
     empty, full, other = (on_node(cluster, node, YEARLY) for node in range(3))
-    empty = empty._replace(is_refundable=True)  # so that it is asked for every time
+    empty = empty._replace(is_refundable=True)  # so that the server is asked every time
     with drive_store(way, f"redis+cluster://{cluster.nodes[0].place}") as store:
         store.open()
         assert store.admits(empty._replace(cost=3))
@@ -229,10 +229,10 @@ def test_what_lies_on_several_nodes_is_taken_all_or_nothing(way: Way, cluster: C
         assert [store.admits(full, other) for _ in range(4)] == [True] * 3 + [False]
 
 
-def test_a_clients_bucket_and_places_are_asked_of_one_node_at_once(
+def test_a_clients_bucket_and_slots_are_requested_from_one_node_at_once(
     way: Way, cluster: Cluster
 ) -> None:
-    """All that belongs to one client has one slot, whatever the limits."""
+    """All keys of a client have one hash slot, whatever the limits."""
     hourly = TokenRequest("hourly:192.0.2.1", Quota("6/hour"))
     with drive_store(way, f"redis+cluster://{cluster.nodes[0].place}") as store:
         store.open()
@@ -241,11 +241,11 @@ def test_a_clients_bucket_and_places_are_asked_of_one_node_at_once(
             node.ask("CONFIG", "RESETSTAT")
         assert store.admits(ALICE, hourly, SEAT)
         calls = [node.calls("evalsha") + node.calls("eval") for node in cluster.nodes]
-        assert sorted(calls) in ([0, 0, 1], [0, 0, 2])  # the second one sends the script
+        assert sorted(calls) in ([0, 0, 1], [0, 0, 2])  # the second call sends the script
 
 
 def test_a_node_that_hangs_keeps_no_one_from_asking_the_others(way: Way, cluster: Cluster) -> None:
-    """Two thirds of the clients have nothing to do with it."""
+    """Two thirds of the clients are unaffected."""
     hung, *healthy = (on_node(cluster, node, YEARLY, 1000) for node in (2, 0, 1))
     with drive_store(way, f"redis+cluster://{cluster.nodes[0].place}", timeout=0.2) as store:
         store.open()
@@ -260,7 +260,7 @@ def test_a_node_that_hangs_keeps_no_one_from_asking_the_others(way: Way, cluster
 def test_a_node_that_hangs_is_not_waited_for_while_others_answer(
     way: Way, cluster: Cluster
 ) -> None:
-    """Else each of its clients' requests would take as long as the deadline, all the time."""
+    """Otherwise each request of its clients would take as long as the timeout, all the time."""
     hung, healthy = (on_node(cluster, node, YEARLY, 2000) for node in (2, 0))
     with drive_store(way, f"redis+cluster://{cluster.nodes[0].place}", timeout=0.2) as store:
         store.open()

@@ -1,4 +1,4 @@
-"""Threads and processes: a pool of connections that no fork shares."""
+"""Threads and processes: a pool of connections that is not shared across forks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def ask(backend: RedisBackend, *parts: str | int) -> Any:
 
 
 def in_threads(count: int, work: Any) -> None:
-    """Do the same in so many threads at once, and raise what was raised."""
+    """Run the same function in this many threads at once, and raise their errors."""
     raised: list[BaseException] = []
     together = threading.Barrier(count)
 
@@ -51,7 +51,7 @@ def in_threads(count: int, work: Any) -> None:
 
 
 def test_there_are_no_more_connections_than_threads(backend: RedisBackend, valkey: Valkey) -> None:
-    """Each has one to itself while it calls, and leaves it to the next."""
+    """Each thread has one to itself during a call, and leaves it to the next."""
 
     def work() -> None:
         for number in range(50):
@@ -68,7 +68,7 @@ def test_there_are_no_more_connections_than_threads(backend: RedisBackend, valke
 
 
 def test_the_connection_used_last_is_used_first(backend: RedisBackend) -> None:
-    """So that those that are not needed any more may be closed by the server."""
+    """So that the server can close those that are no longer needed."""
     in_threads(4, lambda: ask(backend, "EVAL", "return redis.call('PING')", 0))
     assert len({ask(backend, "CLIENT", "ID") for _ in range(20)}) == 1
 
@@ -108,7 +108,7 @@ def test_a_call_that_is_broken_off_leaves_no_reply_for_the_next(own_valkey: Valk
 
 
 def test_a_client_that_nobody_has_any_more_is_closed(valkey: Valkey) -> None:
-    """Nobody tells a WSGI app that it ends, so no one could close it."""
+    """A WSGI app is not notified when it ends, so it could not close it."""
     ask(RedisBackend(f"redis://{valkey.place}"), "PING")
     gc.collect()
     valkey.wait_for_clients(0)
@@ -165,13 +165,13 @@ finally:
         ("asyncio", "new", "abrupt"),
         ("asyncio", "new", "orderly"),
         ("uvloop", "new", "abrupt"),
-        ("uvloop", "same", "abrupt"),  # uvloop lets the child go on with the parent's loop
+        ("uvloop", "same", "abrupt"),  # uvloop lets the child continue the parent's loop
     ],
 )
 def test_after_a_fork_the_child_has_connections_of_its_own(
     valkey: Valkey, parent: str, child: str, end: str
 ) -> None:
-    """And the parent's go on: the child neither uses nor ends them, also where it ends its loop."""
+    """The child neither uses nor closes the parent's, even if it ends its loop."""
     uri = f"redis://{valkey.place}"
     done = subprocess.run(
         [sys.executable, "-c", FORK, uri, parent, child, end],
@@ -199,7 +199,7 @@ for _ in range(3):
 
 
 def test_a_process_that_ends_says_nothing_of_connections(valkey: Valkey) -> None:
-    """With all warnings on, and nothing closed."""
+    """With all warnings enabled, and nothing closed."""
     done = subprocess.run(
         [sys.executable, "-X", "dev", "-W", "error", "-c", QUIET, f"redis://{valkey.place}"],
         capture_output=True,

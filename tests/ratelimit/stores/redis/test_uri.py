@@ -1,4 +1,4 @@
-"""What a storage URI says, and what it never shows."""
+"""Storage URIs: their parts, and the secrets that are never shown."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ SCHEMES = ("redis", "rediss", "valkey", "valkeys")
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_one_server_is_where_its_uri_says(uri: str, address: ServerAddress) -> None:
-    """Names, IP addresses of both kinds and Unix sockets, with the port of Redis by default."""
+    """Names, IP addresses of both kinds and Unix sockets, with the default port of Redis."""
     location = parse_redis_uri(uri)
     assert (location.topology, location.addresses) == ("single", (address,))
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_only_schemes_with_another_s_have_tls(scheme: str) -> None:
-    """As `limits` and the clients of Redis and Valkey have it."""
+    """As in `limits` and the clients of Redis and Valkey."""
     for topology in ("", "+cluster", "+sentinel"):
         path = "/service" if "sentinel" in topology else ""
         location = parse_redis_uri(f"{scheme}{topology}://localhost{path}")
@@ -71,7 +71,7 @@ def test_a_cluster_has_several_hosts(scheme: str) -> None:
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_sentinels_are_asked_for_a_service(scheme: str) -> None:
-    """The path names the service and may have a database; sentinels have a port of their own."""
+    """The path names the service and may name a database; sentinels have another default port."""
     location = parse_redis_uri(
         f"{scheme}+sentinel://user:pw@a:1,b/mymaster/4?sentinel_username=s&sentinel_password=t"
     )
@@ -105,7 +105,7 @@ def test_who_logs_in_is_before_the_host_or_in_the_query(uri: str, login: RedisCr
     [("redis://h/7", 7), ("redis://h/", 0), ("redis://h?db=7", 7), ("unix:///s?db=1", 1)],
 )
 def test_the_database_is_in_the_path_or_in_the_query(uri: str, db: int) -> None:
-    """Without one it is 0."""
+    """The default is 0."""
     assert parse_redis_uri(uri).db == db
 
 
@@ -165,7 +165,7 @@ def test_the_database_is_in_the_path_or_in_the_query(uri: str, db: int) -> None:
     ids=repr,
 )
 def test_a_wrong_uri_is_a_value_error_at_construction(uri: str, says: str) -> None:
-    """The message says what is wrong and shows a right one."""
+    """The message names the problem and shows a valid URI."""
     with pytest.raises(ValueError, match=r"must be such as (redis|unix)") as refused:
         RedisBackend(uri)
     assert says in str(refused.value)
@@ -173,21 +173,21 @@ def test_a_wrong_uri_is_a_value_error_at_construction(uri: str, says: str) -> No
 
 @pytest.mark.parametrize("uri", [None, 5, b"redis://localhost", ["redis://h"]], ids=repr)
 def test_what_is_no_string_is_a_type_error(uri: Any) -> None:
-    """The message shows a right one, and not the value, which might have a password."""
+    """The message shows a valid URI, and not the value, which may contain a password."""
     with pytest.raises(TypeError, match="redis://:password@localhost"):
         RedisBackend(uri)
 
 
 @pytest.mark.parametrize("timeout", [0, -1, 0.0001, float("inf"), float("nan"), 1e9], ids=repr)
 def test_a_timeout_out_of_range_is_a_value_error(timeout: float) -> None:
-    """The message names the option, its value and what would be right."""
+    """The message names the option, its value and the valid range."""
     with pytest.raises(ValueError, match=r"timeout must be from 0\.001 to 3600 seconds, not"):
         RedisBackend("redis://h", timeout=timeout)
 
 
 @pytest.mark.parametrize("timeout", ["1", None, True], ids=repr)
 def test_a_timeout_of_another_type_is_a_type_error(timeout: Any) -> None:
-    """The message shows a right one."""
+    """The message names the valid type."""
     with pytest.raises(TypeError, match="timeout must be a number of seconds"):
         RedisBackend("redis://h", timeout=timeout)
 
@@ -214,7 +214,7 @@ def test_the_safe_uri_shows_all_but_the_secrets(uri: str, shown: str) -> None:
 
 
 SECRET = "Zq9x"
-# Whole passwords as people write them, encoded or not.
+# Entire passwords as people write them, encoded or not.
 PASSWORDS = st.text(st.sampled_from("a1:/?#@&=%+,[]. "), max_size=4).map(
     lambda text: SECRET + text + SECRET
 )
@@ -241,8 +241,8 @@ WRITTEN = [
 @settings(max_examples=25)
 @given(password=PASSWORDS)
 def test_no_piece_of_a_password_is_ever_shown(written: str, encoded: bool, password: str) -> None:
-    """Not in errors and not in what describes a store, even where the URI is written wrong."""
-    # Without a host, what is behind an @ in the password is one.
+    """Not in errors nor in a store's `repr()`, even if the URI is malformed."""
+    # Without a host, the text after an @ in the password is taken for one.
     assume(encoded or "@" not in password or not written.endswith(":{}"))
     uri = written.replace("{}", quote(password, safe="") if encoded else password)
     shown = [redact_redis_uri(uri)]
@@ -267,7 +267,7 @@ def test_a_key_with_a_passphrase_is_refused_and_not_asked_for(
 
 
 def test_tls_checks_names_unless_told_not_to(certificate: tuple[Path, Path]) -> None:
-    """By default the server must prove who it is."""
+    """By default the server must prove its identity."""
     default = parse_redis_uri("rediss://h").tls
     nameless = parse_redis_uri(
         f"rediss://h?ssl_ca_certs={certificate[0]}&ssl_check_hostname=false"

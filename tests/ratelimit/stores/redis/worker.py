@@ -1,6 +1,6 @@
-"""A process that uses a store in the way that its command line says; see `processes`.
+"""A process that uses a store as its command line says; see `processes`.
 
-Each says "ready" when it is, goes on when it is told a line, and says at its end what came of it.
+Each prints "ready" when it is, continues when it reads a line, and prints its result at the end.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 MINUTE = 60_000_000_000
-#: Seconds. On a busy machine no call is to be an outage.
+#: Seconds. Long enough that no call is an outage, even on a busy machine.
 PATIENT = 30.0
-#: Tasks that ask at once.
+#: Concurrent tasks.
 TASKS = 50
 
 
 async def take(store: RedisStore, *wanted: TokenRequest | SlotRequest) -> Remaining:
-    """Take, whether it has to be waited for or not."""
+    """Take, and wait for the result if necessary."""
     rooms = store.take(wanted)
     return rooms if isinstance(rooms, list) else await rooms
 
 
 async def admits(store: RedisStore, *wanted: TokenRequest | SlotRequest) -> bool:
-    """Take all, or nothing; return which."""
+    """Take everything, or nothing; return whether it was taken."""
     return all(room is not None and room >= 0 for room in await take(store, *wanted))
 
 
 def claims(keys: int, times: int, burst: int) -> Iterator[TokenRequest]:
-    """Return the claims of each of the keys, so often."""
+    """Return this many token requests for each of the keys."""
     quota = Quota("1/year", burst=burst)
     return (TokenRequest(f"api:{key}", quota) for _ in range(times) for key in range(keys))
 
 
 def spend(uri: str, keys: str, times: str, burst: str, prefetch: str = "0") -> int:
-    """Take from so many keys, in a thread."""
+    """Take from this many keys, in a thread."""
     store = RedisStore(uri, timeout=PATIENT, prefetch=int(prefetch) or None)
     store.open()
     wait()
@@ -54,14 +54,14 @@ def spend(uri: str, keys: str, times: str, burst: str, prefetch: str = "0") -> i
 
 
 def spend_on_a_loop(uri: str, keys: str, times: str, burst: str, prefetch: str = "0") -> int:
-    """Take from so many keys, in tasks of an event loop."""
+    """Take from this many keys, in tasks of an event loop."""
     store = RedisStore(uri, timeout=PATIENT, prefetch=int(prefetch) or None).bind(is_async=True)
 
     async def work(wanted: Iterator[TokenRequest]) -> int:
         got = 0
         for claim in wanted:
             got += await admits(store, claim)
-            await asyncio.sleep(0)  # as between requests: tokens at hand need no waiting
+            await asyncio.sleep(0)  # as between requests: prefetched tokens need no waiting
         return got
 
     async def main() -> int:
@@ -76,7 +76,7 @@ def spend_on_a_loop(uri: str, keys: str, times: str, burst: str, prefetch: str =
 
 
 def sit(uri: str, directory: str, times: str, burst: str) -> int:
-    """Take a token together with the only seat there is, and leave it again."""
+    """Take a token together with the only seat, and leave it again."""
     store = RedisStore(uri, timeout=PATIENT)
     seat, claim = Path(directory) / "seat", next(claims(1, 1, int(burst)))
     wait()
@@ -85,7 +85,7 @@ def sit(uri: str, directory: str, times: str, burst: str) -> int:
         place = SlotRequest("seats:0", 1, MINUTE, f"{os.getpid():08x}{time:08x}")
         if steps.run_sync(admits(store, claim, place)):
             taken += 1
-            seat.touch(exist_ok=False)  # which fails if somebody sits there
+            seat.touch(exist_ok=False)  # fails if the seat is taken
             seat.unlink()
             store.give_back((place,))
     return taken
@@ -110,7 +110,7 @@ def fork(uri: str, children: str, times: str, burst: str) -> int:
 
 
 def _in_child(work: Callable[[], int]) -> tuple[int, int]:
-    """Work in a forked process; return its id, and the pipe with what it got."""
+    """Run a function in a forked process; return its id, and the pipe with its result."""
     reading, writing = os.pipe()
     child = os.fork()
     if child:
@@ -125,7 +125,7 @@ def _in_child(work: Callable[[], int]) -> tuple[int, int]:
 
 
 def hold_some(uri: str, times: str, burst: str, prefetch: str) -> int:
-    """Take from a hot key, and stay with what is at hand."""
+    """Take from a busy key, and stay with prefetched tokens."""
     store = RedisStore(uri, timeout=PATIENT, prefetch=int(prefetch))
     got = sum(steps.run_sync(admits(store, claim)) for claim in claims(1, int(times), int(burst)))
     wait()
