@@ -1,7 +1,7 @@
 """One HTTP exchange under ASGI (asgi.readthedocs.io, "HTTP & WebSocket", 2.5)."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from mantlet.core.response_pipeline import (
 from mantlet.exceptions import ClientDisconnected, MantletError, NoResponse
 from mantlet.http.headers import BytesHeaders, bytes_field, with_fields
 
-__all__ = ["AsgiExchange", "HttpExchange", "sending_headers"]
+__all__ = ["AsgiExchange", "HttpExchange"]
 
 _FILE_CHUNK = 64 * 1024
 _TRAILERS = "http.response.trailers"
@@ -247,17 +247,6 @@ def _with_readable_headers(head: AsgiMessage) -> AsgiMessage:
     """Return the status and headers with headers that can be iterated over more than once."""
     headers = head.get("headers", ())
     return head if isinstance(headers, (list, tuple)) else {**head, "headers": list(headers)}
-
-
-def sending_headers(send: Send, headers: Mapping[bytes, tuple[bytes, bytes]]) -> Send:
-    """Return a ``send`` that sets headers in the response, and changes nothing else."""
-
-    async def sending(message: AsgiMessage) -> None:
-        if message["type"] == "http.response.start":
-            message = {**message, "headers": with_fields(message.get("headers", ()), headers)}
-        await send(message)
-
-    return sending
 
 
 def _file_chunks(message: AsgiMessage) -> Iterator[bytes]:

@@ -1,16 +1,17 @@
 """The ASGI adapter: an app with its policies around it, itself an ASGI app."""
 
 from asyncio import Lock
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mantlet._internal.asgi_types import AsgiApp, AsgiMessage, Receive, Scope, Send
-from mantlet.asgi.http import HttpExchange, sending_headers
+from mantlet.asgi.http import HttpExchange
 from mantlet.asgi.request import AsgiRequest
 from mantlet.asgi.websocket import WebSocketExchange, WebSocketRequest
 from mantlet.core.order import check_order
 from mantlet.core.policy import Policy
 from mantlet.core.response_pipeline import CLOSED
 from mantlet.core.stack import BaseStack
+from mantlet.http.headers import with_fields
 from mantlet.integrations import observe_exceptions
 
 __all__ = ["Stack"]
@@ -80,7 +81,7 @@ class Stack(BaseStack[AsgiApp]):
                     await self.app(scope, request.receive, send)
                     return
                 request.state._response_headers = headers
-                await self.app(scope, request.receive, sending_headers(send, headers))
+                await self.app(scope, request.receive, _sending_headers(send, headers))
             finally:
                 if headers:
                     request.state._response_headers = None
@@ -119,6 +120,17 @@ class Stack(BaseStack[AsgiApp]):
         """Run `shutdown` of the policies; a later lifespan starts them again."""
         self._started = not self._startup_hooks
         await self._stop_policies()
+
+
+def _sending_headers(send: Send, headers: Mapping[bytes, tuple[bytes, bytes]]) -> Send:
+    """Return a ``send`` that sets headers in the response, and changes nothing else."""
+
+    async def sending(message: AsgiMessage) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": with_fields(message.get("headers", ()), headers)}
+        await send(message)
+
+    return sending
 
 
 class _Lifespan:
