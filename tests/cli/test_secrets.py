@@ -110,7 +110,7 @@ def test_check_takes_sources_and_tells_ages(project: Path) -> None:
     words = ("check", "shop:AppSecrets", "--source", "files:run", "--source", "dotenv:my.env")
     done = run(project, *words, environ={})
     assert done.returncode == 1
-    assert "can be read by every user" in done.stdout
+    assert "is readable by every user" in done.stdout
     done = run(
         project, *words, "--source", "systemd", "--allow-world-readable", "--json", environ={}
     )

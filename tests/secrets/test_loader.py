@@ -115,11 +115,11 @@ def test_all_problems_are_told_at_once_and_no_value(tmp_path: Path) -> None:
     with pytest.raises(SecretsError) as told:
         SecretLoader(Everything, sources=sources, example_file=example)
     everybody = (
-        "can be read by every user of this machine: chmod 600, or say allow_world_readable=True"
+        "is readable by every user of this machine: chmod 600, or set allow_world_readable=True"
     )
     tried = f"environment APP_MISSING, {files}/missing, {broken} APP_MISSING"
     assert set(told.value.problems) == {
-        f"{broken}: can't be read in line 1",
+        f"{broken}: can't be parsed in line 1",
         f"missing: is missing (tried {tried}; did you mean environment APP_MISING?)",
         "empty: is empty (environment APP_EMPTY)",
         "short: is shorter than 32 bytes (environment APP_SHORT)",
@@ -127,9 +127,9 @@ def test_all_problems_are_told_at_once_and_no_value(tmp_path: Path) -> None:
         "malformed: is malformed (int_parsing) (environment APP_MALFORMED)",
         "unmatched: does not match its pattern (environment APP_UNMATCHED)",
         "placeholder: is a placeholder (environment APP_PLACEHOLDER)",
-        "copied: is the value that the example file has (environment APP_COPIED)",
+        "copied: is the value from the example file (environment APP_COPIED)",
         f"readable: {everybody} ({files}/readable)",
-        "twice: is there, and APP_TWICE_FILE is too: which one counts? (environment APP_TWICE)",
+        "twice: is set, and so is APP_TWICE_FILE: unset one of them (environment APP_TWICE)",
         "environment APP_MISING: is not a secret of the app: did you mean APP_MISSING?",
     }
     text = str(told.value)
@@ -212,7 +212,7 @@ def test_a_source_that_gives_something_else_is_a_line(said: Any) -> None:
     with pytest.raises(SecretsError) as told:
         SecretLoader(App, sources=[Strange(), Environment({"PASSWORD": OLD})])
     first, *rest = told.value.problems
-    assert first.startswith(("strange: gives something else than a Value", "strange: failed with"))
+    assert first.startswith(("strange: must return a SourceValue", "strange: failed with"))
     assert rest == ["token: is missing (tried strange token, environment TOKEN)"]
     assert OLD not in str(told.value)
 
@@ -261,7 +261,7 @@ def test_a_password_that_can_not_be_masked_by_itself_is_noted() -> None:
         (entry,) = SecretLoader(Database, sources=[Environment({"URL": url})]).report
         return entry.note
 
-    weak = "its password can't be masked by itself: it is shorter than 8 bytes"
+    weak = "its password can't be masked on its own: it is shorter than 8 bytes"
     assert note("postgres://shop:k7Rv2@db.internal/shop") == weak
     assert note(f"postgres://shop:{OLD}@db.internal/shop") is None
     assert note("postgres://shop@db.internal/shop") is None
@@ -281,7 +281,7 @@ def test_an_example_that_is_no_perfect_file_counts(tmp_path: Path, example: str 
     """As far as it can be read: nobody is told of what is wrong with it."""
     path = write(tmp_path / ".env.example", example, 0o644)
     environ = {"TOKEN": OLD + " " * ("'" in str(example)), "PASSWORD": NEW}
-    with pytest.raises(SecretsError, match="token: is the value that the example file has"):
+    with pytest.raises(SecretsError, match="token: is the value from the example file"):
         SecretLoader(App, sources=[Environment(environ)], example_file=path)
 
 
@@ -384,7 +384,7 @@ def test_a_failed_reload_keeps_the_last_good_state_and_says_so(
     before = loader.current
     mount(folder, "2", token="changeme", password=NEW)
     assert loader.current is before
-    assert "Secrets stay as they were: App: 1 problem" in caplog.text
+    assert "SecretLoader keeps the last valid secrets: App: 1 problem" in caplog.text
     assert "token: is a placeholder" in caplog.text
     assert NEW not in caplog.text
     with pytest.raises(SecretsError, match="token: is a placeholder"):

@@ -148,7 +148,7 @@ def test_models_and_urls_are_pydantics() -> None:
             PostgresDsn,
             "postgresql://app:changeme@db.internal/shop",
             {},
-            "has a placeholder for a password",
+            "has a placeholder as its password",
         ),
     ],
     ids=[
@@ -242,7 +242,7 @@ def test_a_placeholder_is_no_secret(text: str) -> None:
 def test_utf_16_is_not_taken_for_text(annotation: Any) -> None:
     """Without a mark of its byte order it would be UTF-8 that has a NUL for each other byte."""
     raw = GOOD.encode("utf-16-le").decode()
-    assert problem(annotation, raw) == "is no text: it has a NUL in it"
+    assert problem(annotation, raw) == "is not text: it contains a NUL character"
     assert load(bytes, raw) == raw.encode()
 
 

@@ -191,7 +191,7 @@ def test_pydantic_makes_secrets_and_does_not_show_what_it_refuses() -> None:
     assert Model(password=VALUE).password.reveal() == VALUE  # type: ignore[arg-type]  # coerced
     made = TypeAdapter(Secret[int]).validate_python("12")
     assert made.reveal() == 12
-    with pytest.raises(Exception, match="not of the type") as refused:
+    with pytest.raises(Exception, match="does not have the type") as refused:
         TypeAdapter(Secret[int]).validate_python(VALUE)
     assert hidden("".join(traceback.format_exception(refused.value)))
     with pytest.raises(ValidationError) as other:
@@ -201,7 +201,7 @@ def test_pydantic_makes_secrets_and_does_not_show_what_it_refuses() -> None:
 
 def test_the_frames_of_a_refusal_hold_no_value() -> None:
     """Those of the package: who writes tracebacks with their variables finds nothing there."""
-    with pytest.raises(Exception, match="not of the type") as refused:
+    with pytest.raises(Exception, match="does not have the type") as refused:
         TypeAdapter(Secret[int]).validate_python(VALUE)
     told = traceback.TracebackException.from_exception(refused.value, capture_locals=True)
     own = [frame for frame in told.stack if frame.filename.endswith("mantlet/secrets/secret.py")]

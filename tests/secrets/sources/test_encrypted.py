@@ -21,7 +21,7 @@ from mantlet.secrets import (
     SopsFile,
     SourceError,
 )
-from mantlet.secrets.sources.remote import Unavailable
+from mantlet.secrets.sources.remote import SourceUnavailable
 from tests.secrets.sources import unshown
 from tests.secrets.sources.unshown import FIELD, value
 from tests.secrets.sources.vault.vault_server import Clock
@@ -118,22 +118,22 @@ def test_another_identity_is_told(age: Age) -> None:
 def test_an_identity_that_all_may_read_is_refused(age: Age) -> None:
     source = age.source(f"APP_PASSWORD={VALUE}\n")
     age.identity.chmod(0o644)
-    assert "can be read by every user" in str(refusal(source))
+    assert "is readable by every user" in str(refusal(source))
 
 
 @with_age
 def test_an_identity_that_is_not_there_is_told(age: Age) -> None:
     source = age.source(f"APP_PASSWORD={VALUE}\n", identity=age.folder / "none")
-    assert str(refusal(source)).endswith("none isn't there")
+    assert str(refusal(source)).endswith("none does not exist")
 
 
 @with_age
 @pytest.mark.parametrize(
     ("name", "text", "why"),
     [
-        ("a.env.age", f"APP_PASSWORD={VALUE}\nA b {VALUE}\n", "can't be read in line 2"),
+        ("a.env.age", f"APP_PASSWORD={VALUE}\nA b {VALUE}\n", "can't be parsed in line 2"),
         ("a.env.age", b"APP_PASSWORD=\xff" + VALUE.encode(), "is not UTF-8 text in line 1"),
-        ("a.json.age", f'["{VALUE}"]', "is no JSON object"),
+        ("a.json.age", f'["{VALUE}"]', "is not a JSON object"),
         ("a.json.age", f'{{"password": "{VALUE}", "password": "{NEW}"}}', "that is there twice"),
         ("a.env.age", "A=" + "x" * 1_200_000, "larger than 1024 KiB"),
     ],
@@ -158,7 +158,7 @@ def test_a_file_that_is_none_of_ages(age: Age, raw: bytes) -> None:
     ("make", "why"),
     [
         (lambda path: path.mkdir(), "is a directory"),
-        (os.mkfifo, "is no regular file"),
+        (os.mkfifo, "is not a regular file"),
         (lambda path: path.symlink_to(path), "can't be opened"),
     ],
     ids=["directory", "fifo", "loop"],
@@ -234,11 +234,11 @@ def test_an_unchanged_file_is_not_decrypted_again(sops: Sops) -> None:
 @pytest.mark.parametrize(
     ("script", "why"),
     [
-        (f"echo {VALUE} >&2; exit 128", "there is no key that opens it"),
-        ("exit 51", "was changed after it was encrypted"),
+        (f"echo {VALUE} >&2; exit 128", "no key can decrypt it"),
+        ("exit 51", "was modified after it was encrypted"),
         (f"echo {VALUE}; exit 1", "sops exits with 1"),
         ("kill -9 $$", "sops exits with -9"),
-        (f"echo {VALUE}", "is no JSON object"),
+        (f"echo {VALUE}", "is not a JSON object"),
         ("head -c 3000000 /dev/zero", "is larger than 1024 KiB once decrypted"),
         (f"yes {VALUE} | head -c 3000000 >&2; exit 3", "sops exits with 3"),
     ],
@@ -260,7 +260,7 @@ def test_trouble_is_told_without_what_the_command_says(sops: Sops, script: str, 
 def test_a_command_that_does_not_end_is_killed(sops: Sops, script: str) -> None:
     begun = time.monotonic()
     refused = refusal(sops.source(f"echo $$ > {sops.path}.pid\n{script}", timeout=0.5))
-    assert isinstance(refused, Unavailable)
+    assert isinstance(refused, SourceUnavailable)
     assert time.monotonic() - begun < 5
     group = int(Path(f"{sops.path}.pid").read_text())
     until = time.monotonic() + 5

@@ -21,7 +21,7 @@ from mantlet.secrets import (
     SourceValue,
     SystemdCredentials,
 )
-from mantlet.secrets.sources.source import pick
+from mantlet.secrets.sources.source import select_values
 
 VALUE = "kR7-vT2_qX9.mB4w"
 WANTED = SecretField("token", "APP_TOKEN", "token", "APP_")
@@ -76,17 +76,17 @@ def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch)
 def test_a_name_and_its_file_are_one_too_many(tmp_path: Path) -> None:
     """Which one counts nobody can tell."""
     environ = {"APP_TOKEN": VALUE, "APP_TOKEN_FILE": str(write(tmp_path / "token"))}
-    assert fault(Environment(environ)) == "is there, and APP_TOKEN_FILE is too: which one counts?"
+    assert fault(Environment(environ)) == "is set, and so is APP_TOKEN_FILE: unset one of them"
 
 
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("missing", "names a file that is not there"),
-        ("", "names a file that is not there"),
+        ("missing", "names a file that does not exist"),
+        ("", "names a file that does not exist"),
         (".", "names a file that is a directory"),
-        ("nul\0byte", "names a file that can't be opened: it is no path"),
-        ("open", "names a file that can be read by every user of this machine"),
+        ("nul\0byte", "names a file that can't be opened: invalid path"),
+        ("open", "names a file that is readable by every user of this machine"),
     ],
     ids=["missing", "empty", "directory", "nul", "world-readable"],
 )
@@ -166,8 +166,8 @@ def test_a_dotenv_file_is_read_as_its_parser_does(
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (f"GOOD=1\nAPP_TOKEN='{VALUE}\nX=2\n", "can't be read in line 2"),
-        (f"\n\nGOOD=1\n\nAPP TOKEN={VALUE}\n= 3\n", "can't be read in lines 5, 6"),
+        (f"GOOD=1\nAPP_TOKEN='{VALUE}\nX=2\n", "can't be parsed in line 2"),
+        (f"\n\nGOOD=1\n\nAPP TOKEN={VALUE}\n= 3\n", "can't be parsed in lines 5, 6"),
         (b"GOOD=1\nAPP_TOKEN=" + VALUE.encode() + b"\xff\n", "is not UTF-8 text in line 2"),
         (b"A=1\nB=\0\n", "is not UTF-8 text in line 2"),
         (b"\xef\xbb\xbfAPP_TOKEN=" + VALUE.encode(), "begins with a byte order mark"),
@@ -204,7 +204,7 @@ def test_a_dotenv_file_that_is_not_there_has_nothing(tmp_path: Path) -> None:
 def test_a_dotenv_file_that_all_may_read_is_refused(tmp_path: Path) -> None:
     """Unless it is meant so."""
     path = write(tmp_path / ".env", f"APP_TOKEN={VALUE}", 0o644)
-    with pytest.raises(SourceError, match="can be read by every user of this machine: chmod 600"):
+    with pytest.raises(SourceError, match="is readable by every user of this machine: chmod 600"):
         found(DotEnv(path))
     assert value(DotEnv(path, allow_world_readable=True)) == VALUE
 
@@ -230,7 +230,7 @@ def test_names_in_a_dotenv_file_that_resemble_a_secrets_are_told(tmp_path: Path)
         (b"kR7", b"kR7", None),
         (b"kR7\n", b"kR7", None),
         (b"kR7\n\n", b"kR7\n", None),
-        (b"kR7\r\n", b"kR7", "its line ends with CR LF, which is taken off"),
+        (b"kR7\r\n", b"kR7", "the CR LF at its end is removed"),
         (b" kR7 ", b" kR7 ", None),
         (b"k\xff\x00R7", b"k\xff\x00R7", None),
         (b"", b"", None),
@@ -250,7 +250,7 @@ def test_a_file_is_its_bytes_without_the_end_of_its_line(
 
 
 def test_a_file_may_have_the_name_of_the_variable(tmp_path: Path) -> None:
-    """Where that of the attribute isn't there."""
+    """Where that of the attribute does not exist."""
     write(tmp_path / "APP_TOKEN")
     assert value(SecretFiles(tmp_path)) == VALUE.encode()
     write(tmp_path / "token", "first")
@@ -327,16 +327,16 @@ def _dangling_out(folder: Path) -> None:
         (_up, "is a link that leads out of the directory"),
         (_up_and_back, "is a link that leads out of the directory"),
         (_dangling_out, "is a link that leads out of the directory"),
-        (_loop, "is a link that leads on to too many others, or to itself"),
+        (_loop, "is a link to itself, or the start of too many links"),
         (_directory, "is a directory"),
-        (_fifo, "is no regular file"),
+        (_fifo, "is not a regular file"),
         (_socket, "can't be opened: No such device or address"),
         (_large, "is larger than 1024 KiB"),
-        (_bom, "begins with a byte order mark, which would be a part of the secret"),
+        (_bom, "begins with a byte order mark, which would become part of the secret"),
         (
             _open,
             (
-                "can be read by every user of this machine: chmod 600, or say "
+                "is readable by every user of this machine: chmod 600, or set "
                 "allow_world_readable=True"
             ),
         ),
@@ -516,7 +516,7 @@ def test_what_is_exchanged_without_end_is_told(tmp_path: Path) -> None:
             """Be another each time."""
             return next(times)
 
-    with pytest.raises(SourceError, match="is exchanged faster than it can be read"):
+    with pytest.raises(SourceError, match="kept changing while it was read"):
         Restless(path).read([WANTED])
     assert next(times) == 11
 
@@ -583,8 +583,8 @@ def test_without_systemd_there_are_no_credentials(monkeypatch: pytest.MonkeyPatc
 
 def test_a_stores_text_that_is_no_text_is_told() -> None:
     """JSON may have half of a character; an error about it would have the value."""
-    found = pick([WANTED], {"token": f"\ud800{VALUE}"}, "store")
+    found = select_values([WANTED], {"token": f"\ud800{VALUE}"}, "store")
     assert found == {"token": RejectedValue("store token", "is not Unicode text")}
-    assert pick([WANTED], {"token": {"a": 1}}, "store") == {
+    assert select_values([WANTED], {"token": {"a": 1}}, "store") == {
         "token": SourceValue('{"a": 1}', "store token")
     }

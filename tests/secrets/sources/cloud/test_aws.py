@@ -21,7 +21,7 @@ from mantlet.secrets import (
     SourceError,
     SourceValue,
 )
-from mantlet.secrets.sources.remote import Remote, Unavailable
+from mantlet.secrets.sources.remote import RemoteSource, SourceUnavailable
 from tests.secrets.sources import unshown
 from tests.secrets.sources.server import Asked, Server, Way, breaks_off, drops, says, sends
 from tests.secrets.sources.unshown import FIELD, assert_unlogged, value
@@ -112,7 +112,7 @@ def unheard() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
-def refusal(source: Remote) -> SourceError:
+def refusal(source: RemoteSource) -> SourceError:
     """Return why the source can't be asked."""
     return unshown.refusal(source, HIDDEN)
 
@@ -168,14 +168,14 @@ def test_a_misspelt_member_is_told(aws: boto3.Session) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (VALUE, "is no JSON object, as the pairs of the console are"),
-        (f'["{VALUE}"]', "is no JSON object"),
-        (f'{{"password": "{VALUE}", "password": "{NEW}"}}', "a name that is there twice"),
-        (f'{{"a": {{"b": "{VALUE}", "b": "{NEW}"}}}}', "a name that is there twice"),
-        (f'{{"password": "{VALUE}", "a": NaN}}', "is no JSON object"),
-        (f'{{"password": "{VALUE}"', "is no JSON object"),
-        ("[" * 30_000, "is no JSON object"),
-        (b"\xff\xfe" + VALUE.encode(), "is no JSON object"),
+        (VALUE, "is not a JSON object, as the console's key/value pairs are"),
+        (f'["{VALUE}"]', "is not a JSON object"),
+        (f'{{"password": "{VALUE}", "password": "{NEW}"}}', "a duplicate key"),
+        (f'{{"a": {{"b": "{VALUE}", "b": "{NEW}"}}}}', "a duplicate key"),
+        (f'{{"password": "{VALUE}", "a": NaN}}', "is not a JSON object"),
+        (f'{{"password": "{VALUE}"', "is not a JSON object"),
+        ("[" * 30_000, "is not a JSON object"),
+        (b"\xff\xfe" + VALUE.encode(), "is not a JSON object"),
     ],
     ids=["text", "array", "twice", "twice-inside", "nan", "broken", "deep", "binary"],
 )
@@ -186,8 +186,8 @@ def test_another_text_is_told_without_it(aws: boto3.Session, text: str | bytes, 
 
 def test_a_secret_that_is_not_there_is_an_error(aws: boto3.Session) -> None:
     error = refusal(AwsSecretsManager("shop", session=aws))
-    assert "there is no such secret in this region and account" in str(error)
-    assert not isinstance(error, Unavailable)
+    assert "no such secret in this region and account" in str(error)
+    assert not isinstance(error, SourceUnavailable)
 
 
 def test_a_deleted_secret_is_an_error(aws: boto3.Session) -> None:
@@ -246,7 +246,7 @@ def test_a_secret_that_may_not_be_read_is_no_missing_one(
     ]
     found = AwsSecretsManager(prefix="shop/", session=session).read([FIELD])
     assert found == {
-        "password": RejectedValue("shop/password", "is refused: AccessDeniedException")
+        "password": RejectedValue("shop/password", "request refused: AccessDeniedException")
     }
 
 
@@ -303,9 +303,9 @@ def error(code: str, status: int = 400) -> Way:
         (error("InternalServerError", 400), "400: InternalServerError"),
         (says(503, b"<html>busy"), "503: "),
         (says(429, b""), "429: "),
-        (drops, "can't be reached, or broke off its answer"),
-        (breaks_off, "broke off its answer, or something else"),
-        (says(200, b"<html>"), "broke off its answer, or something else"),
+        (drops, "can't be reached, or closed the connection early"),
+        (breaks_off, "sent an incomplete response"),
+        (says(200, b"<html>"), "sent an incomplete response"),
     ],
     ids=["throttled", "internal", "internal-400", "html-503", "429", "drops", "breaks-off", "html"],
 )
@@ -317,18 +317,18 @@ def test_passing_trouble_is_tried_again(
     assert len(failing.asked) == 2
     failing.next = [way]
     refused = refusal(AwsSecretsManager("shop", session=session, retries=0))
-    assert isinstance(refused, Unavailable)
+    assert isinstance(refused, SourceUnavailable)
     assert str(refused).startswith(why)
 
 
 @pytest.mark.parametrize(
     ("way", "why"),
     [
-        (error("AccessDeniedException"), "400: is refused: AccessDeniedException"),
-        (error("ExpiredTokenException"), "400: is refused: ExpiredTokenException"),
-        (error("DecryptionFailure"), "400: is refused: DecryptionFailure"),
-        (error(f"{VALUE} strange"), "400: is refused: for an unknown reason"),
-        (says(200, {"Name": "shop"}), "is no JSON object"),
+        (error("AccessDeniedException"), "400: request refused: AccessDeniedException"),
+        (error("ExpiredTokenException"), "400: request refused: ExpiredTokenException"),
+        (error("DecryptionFailure"), "400: request refused: DecryptionFailure"),
+        (error(f"{VALUE} strange"), "400: request refused: unknown error"),
+        (says(200, {"Name": "shop"}), "is not a JSON object"),
     ],
     ids=["denied", "expired", "undecrypted", "strange-code", "no-value"],
 )
@@ -338,7 +338,7 @@ def test_other_trouble_is_told_once(
     failing.next = [way]
     refused = refusal(AwsSecretsManager("shop", session=session, retries=5))
     assert str(refused).startswith(why)
-    assert not isinstance(refused, Unavailable)
+    assert not isinstance(refused, SourceUnavailable)
     assert len(failing.asked) == 1
 
 
@@ -349,14 +349,14 @@ def test_an_answer_without_a_list_is_told(
     failing: Failing, session: boto3.Session, make: Any
 ) -> None:
     failing.next = [says(200, b"<html>")]
-    assert "something else answers in its place" in str(refusal(make(session=session, retries=0)))
+    assert "sent an incomplete response" in str(refusal(make(session=session, retries=0)))
 
 
 def test_a_server_that_says_nothing_is_given_up(failing: Failing, session: boto3.Session) -> None:
     failing.next = [sends(b"", b"", 0.05)] * 5
     begun = time.monotonic()
     refused = refusal(AwsSecretsManager("shop", session=session, timeout=0.6, retries=4))
-    assert str(refused) == "did not answer in time"
+    assert str(refused) == "did not respond in time"
     assert time.monotonic() - begun < 5
 
 
@@ -364,21 +364,21 @@ def test_pages_without_an_end_come_to_one(failing: Failing, session: boto3.Sessi
     page = {"Parameters": [{"Name": "/shop/password", "Value": VALUE}], "NextToken": "more"}
     failing.next = [says(200, page)] * 100_000
     refused = refusal(AwsParameters("/shop", session=session, timeout=0.5, retries=0))
-    assert str(refused) == "did not answer in time"
+    assert str(refused) == "did not respond in time"
 
 
 def test_nobody_there(monkeypatch: pytest.MonkeyPatch, session: boto3.Session) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     refused = refusal(AwsParameters("/shop", session=session, retries=0))
-    assert isinstance(refused, Unavailable)
+    assert isinstance(refused, SourceUnavailable)
 
 
 def test_no_region_and_no_credentials_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """By the session that is made where none is given, too."""
-    assert "there is no region" in str(refusal(AwsSecretsManager("shop")))
-    assert "there are no credentials" in str(refusal(AwsSecretsManager("shop", region=REGION)))
+    assert "no region is configured" in str(refusal(AwsSecretsManager("shop")))
+    assert "no credentials found" in str(refusal(AwsSecretsManager("shop", region=REGION)))
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id-of-a-test")
-    assert "only a part" in str(refusal(AwsParameters("/shop", region=REGION)))
+    assert "credentials are incomplete" in str(refusal(AwsParameters("/shop", region=REGION)))
 
 
 def test_the_log_of_other_threads_goes_on(

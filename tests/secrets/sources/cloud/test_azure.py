@@ -18,7 +18,7 @@ from azure.identity import ClientSecretCredential
 from azure.keyvault.secrets import SecretClient
 
 from mantlet.secrets import AzureKeyVault, RejectedValue, SecretField, SourceError, SourceValue
-from mantlet.secrets.sources.remote import Unavailable
+from mantlet.secrets.sources.remote import SourceUnavailable
 from tests.secrets.sources import unshown
 from tests.secrets.sources.server import Asked, Server, Way, breaks_off, drops, says, sends
 from tests.secrets.sources.unshown import assert_unlogged, value
@@ -135,7 +135,7 @@ def test_a_secret_that_is_refused_is_no_missing_one(vault: KeyVault, code: str) 
     inner = {"code": "Forbidden", "message": VALUE, "innererror": {"code": code}}
     vault.next.append(says(403, {"error": inner}))
     found = vault.source().read([KEY])
-    why = "403: may not be read, without Key Vault Secrets User, or is disabled"
+    why = "403: access denied: assign Key Vault Secrets User, or enable the secret"
     assert found == {"signing_key": RejectedValue("signing-key", why)}
 
 
@@ -145,8 +145,8 @@ def test_a_secret_that_is_refused_is_no_missing_one(vault: KeyVault, code: str) 
         (says(429, {"error": {"code": "Throttled", "message": VALUE}}), "429: too many requests"),
         (says(500, {"error": {"message": VALUE}}), "500: "),
         (says(503, b"<html>busy"), "503: "),
-        (drops, "broke off its answer"),
-        (breaks_off, "broke off its answer"),
+        (drops, "closed the connection early"),
+        (breaks_off, "closed the connection early"),
     ],
     ids=["throttled", "internal", "html-503", "drops", "breaks-off"],
 )
@@ -156,7 +156,7 @@ def test_passing_trouble_is_tried_again(vault: KeyVault, way: Way, why: str) -> 
     assert value(vault.source(retries=1), KEY).raw == VALUE
     vault.next = [CHALLENGE, way]
     refused = refusal(vault.source())
-    assert isinstance(refused, Unavailable)
+    assert isinstance(refused, SourceUnavailable)
     assert str(refused).startswith(why)
 
 
@@ -165,7 +165,7 @@ def test_passing_trouble_is_tried_again(vault: KeyVault, way: Way, why: str) -> 
     [
         (says(401, {"error": {"message": VALUE}}), "401: the credential is not accepted"),
         (says(400, {"error": {"code": "BadParameter", "message": VALUE}}), "400: "),
-        (says(200, b"<html>"), "can't be asked: "),
+        (says(200, b"<html>"), "can't be read: "),
     ],
     ids=["unauthorized", "bad", "html"],
 )
@@ -173,14 +173,14 @@ def test_other_trouble_is_told_once(vault: KeyVault, way: Way, why: str) -> None
     vault.next.append(way)
     refused = refusal(vault.source(retries=5))
     assert str(refused).startswith(why)
-    assert not isinstance(refused, Unavailable)
+    assert not isinstance(refused, SourceUnavailable)
     assert len(vault.asked) == 2
 
 
 def test_a_vault_that_says_nothing_is_given_up(vault: KeyVault) -> None:
     vault.next = [sends(b"", b"", 0.05)] * 5
     begun = time.monotonic()
-    assert str(refusal(vault.source(timeout=0.6, retries=4))) == "did not answer in time"
+    assert str(refusal(vault.source(timeout=0.6, retries=4))) == "did not respond in time"
     assert time.monotonic() - begun < 5
 
 
@@ -188,7 +188,7 @@ def test_nobody_there(vault: KeyVault) -> None:
     url = "https://127.0.0.1:1"
     source = AzureKeyVault(url, credential=vault.credential, retries=0)
     refused = refusal(source)
-    assert isinstance(refused, Unavailable)
+    assert isinstance(refused, SourceUnavailable)
     assert str(refused) == "can't be reached"
 
 
@@ -200,7 +200,7 @@ def test_a_certificate_that_nobody_knows_is_not_trusted(vault: KeyVault) -> None
 
 def test_no_credential_is_told(vault: KeyVault) -> None:
     vault.credential.error = ClientAuthenticationError(f"because of {VALUE}")
-    assert str(refusal(vault.source())) == "there is no credential, or none that is good"
+    assert str(refusal(vault.source())) == "no valid credential found"
 
 
 def test_a_credential_of_azures_own(vault: KeyVault) -> None:
@@ -209,7 +209,7 @@ def test_a_credential_of_azures_own(vault: KeyVault) -> None:
         "tenant", "client", TOKEN, authority="https://127.0.0.1:1", disable_instance_discovery=True
     )
     vault.credential = credential  # type: ignore[assignment]  # the test's is like it
-    assert str(refusal(vault.source())) == "there is no credential, or none that is good"
+    assert str(refusal(vault.source())) == "no valid credential found"
 
 
 def test_the_default_credential_is_made_at_the_start() -> None:

@@ -26,7 +26,7 @@ from mantlet.secrets import (
     SecretModel,
     SourceValue,
 )
-from mantlet.secrets.sources.remote import Unavailable
+from mantlet.secrets.sources.remote import SourceUnavailable
 from mantlet.secrets.sources.source import SourceError
 from tests.secrets.sources import unshown
 from tests.secrets.sources.unshown import FIELD, assert_unlogged, value
@@ -153,8 +153,8 @@ def test_an_app_has_them(store: Store) -> None:
 @pytest.mark.parametrize(
     ("code", "why"),
     [
-        (grpc.StatusCode.PERMISSION_DENIED, "the account may not read it, without roles/"),
-        (grpc.StatusCode.FAILED_PRECONDITION, "its newest version is disabled, or destroyed"),
+        (grpc.StatusCode.PERMISSION_DENIED, "access denied: the account needs roles/"),
+        (grpc.StatusCode.FAILED_PRECONDITION, "its latest version is disabled or destroyed"),
     ],
     ids=["denied", "disabled"],
 )
@@ -177,9 +177,9 @@ def test_a_secret_that_is_refused_is_no_missing_one(
     ("code", "why"),
     [
         (grpc.StatusCode.RESOURCE_EXHAUSTED, "too many requests"),
-        (grpc.StatusCode.UNAVAILABLE, "can't be reached, or has trouble"),
-        (grpc.StatusCode.INTERNAL, "can't be reached, or has trouble"),
-        (grpc.StatusCode.DEADLINE_EXCEEDED, "did not answer in time"),
+        (grpc.StatusCode.UNAVAILABLE, "can't be reached, or failed"),
+        (grpc.StatusCode.INTERNAL, "can't be reached, or failed"),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, "did not respond in time"),
     ],
     ids=["exhausted", "unavailable", "internal", "deadline"],
 )
@@ -189,7 +189,7 @@ def test_passing_trouble_is_tried_again(store: Store, code: grpc.StatusCode, why
     assert value(store.source(retries=1)).raw == VALUE.encode()
     store.failing = [code]
     refused = refusal(store.source())
-    assert isinstance(refused, Unavailable)
+    assert isinstance(refused, SourceUnavailable)
     assert str(refused).startswith(why)
 
 
@@ -197,7 +197,7 @@ def test_passing_trouble_is_tried_again(store: Store, code: grpc.StatusCode, why
     ("code", "why"),
     [
         (grpc.StatusCode.UNAUTHENTICATED, "the credentials are not accepted"),
-        (grpc.StatusCode.INVALID_ARGUMENT, "can't be asked: InvalidArgument"),
+        (grpc.StatusCode.INVALID_ARGUMENT, "can't be read: InvalidArgument"),
     ],
     ids=["unauthenticated", "invalid"],
 )
@@ -205,7 +205,7 @@ def test_other_trouble_is_told_once(store: Store, code: grpc.StatusCode, why: st
     store.failing = [code]
     refused = refusal(store.source(retries=5))
     assert str(refused) == why
-    assert not isinstance(refused, Unavailable)
+    assert not isinstance(refused, SourceUnavailable)
     assert len(store.asked) == 1
 
 
@@ -214,14 +214,14 @@ def test_a_server_that_says_nothing_is_given_up(store: Store) -> None:
     store.secrets = {"password": VALUE.encode(), "token": VALUE.encode()}
     store.failing = [lambda: time.sleep(0.4), lambda: time.sleep(2)]
     begun = time.monotonic()
-    with pytest.raises(Unavailable, match="did not answer in time"):
+    with pytest.raises(SourceUnavailable, match="did not respond in time"):
         store.source(timeout=0.6, retries=9).read([FIELD, OTHER])
     assert time.monotonic() - begun < 1.9
 
 
 def test_nobody_there() -> None:
     refused = refusal(Store(1).source(timeout=1))
-    assert isinstance(refused, Unavailable)
+    assert isinstance(refused, SourceUnavailable)
 
 
 def test_clients_are_not_kept(store: Store) -> None:
@@ -241,7 +241,7 @@ def test_no_account_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> N
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
     refused = refusal(GoogleSecretManager("shop"))
-    assert str(refused) == "there are no credentials, or none that are good"
+    assert str(refused) == "no valid credentials found"
 
 
 def test_the_account_can_not_be_asked_for() -> None:
@@ -249,8 +249,8 @@ def test_the_account_can_not_be_asked_for() -> None:
         raise auth.TransportError(VALUE)  # type: ignore[no-untyped-call]  # it has no types
 
     refused = refusal(GoogleSecretManager("shop", client=client, retries=0))
-    assert isinstance(refused, Unavailable)
-    assert str(refused) == "the server of the credentials can't be reached"
+    assert isinstance(refused, SourceUnavailable)
+    assert str(refused) == "the credentials server can't be reached"
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from mantlet.secrets import (
     SecretsError,
     SourceError,
 )
-from mantlet.secrets.sources.remote import Unavailable
+from mantlet.secrets.sources.remote import SourceUnavailable
 from mantlet.secrets.sources.vault import AppRoleAuth, KubernetesAuth, TokenAuth, Vault
 from tests.secrets.sources import unshown
 from tests.secrets.sources.server import Way, breaks_off, drops, says, sends
@@ -151,7 +151,7 @@ def test_a_token_in_the_home_directory_is_read_at_every_reading(
 ) -> None:
     """Vault's agent exchanges it."""
     source = vault(server, auth=None)
-    assert str(refusal(source)).startswith("there is no token: ")
+    assert str(refusal(source)).startswith("no token found: ")
     path = tmp_path / ".vault-token"
     path.write_text(f"{TOKEN}\n")
     assert value(source).raw == VALUE
@@ -173,14 +173,14 @@ def test_who_has_no_home_has_no_token_there(
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.setattr(Path, "expanduser", nobody)
-    assert str(refusal(vault(server, auth=None))).startswith("there is no token: ")
+    assert str(refusal(vault(server, auth=None))).startswith("no token found: ")
 
 
 @pytest.mark.parametrize("token", ["", f"{TOKEN}\n", f"{TOKEN} x", f"{TOKEN}\xe9"], ids=ascii)
 def test_a_token_that_no_header_field_can_have_is_none(server: VaultServer, token: str) -> None:
     """And nothing is asked with it."""
     assert str(refusal(vault(server, auth=TokenAuth(Secret(token))))).startswith(
-        "token is no token"
+        "token is not a token"
     )
     assert server.asked == []
 
@@ -202,10 +202,11 @@ def test_the_token_of_a_service_account_is_read_at_every_login(
     """Kubernetes exchanges it."""
     path = tmp_path / "token"
     source = vault(server, auth=KubernetesAuth("demo", token_path=path), clock=clock)
-    assert str(refusal(source)) == f"{path} is not there, or empty: is this a pod?"
+    assert str(refusal(source)) == f"{path} is missing or empty: is this process in a pod?"
     path.write_text(JWT)
     assert str(refusal(source)) == (
-        "403: auth/kubernetes/login is refused: is the role bound to this service account?"
+        "403: auth/kubernetes/login was refused: "
+        "check whether the role is bound to this service account"
     )
     server.jwt = f"{JWT}-2"
     path.write_text(f"{JWT}-2\n")
@@ -216,12 +217,12 @@ def test_a_refused_login_says_what_to_look_at(server: VaultServer, clock: Clock)
     """And the SecretID is in no error."""
     wrong = AppRoleAuth("role-id-2", Secret(SECRET_ID))
     assert str(refusal(vault(server, auth=wrong))) == (
-        "400: auth/approle/login is refused: are role_id and secret_id right, and good still?"
+        "400: auth/approle/login was refused: check role_id, and whether secret_id is still valid"
     )
     elsewhere = AppRoleAuth("role-id-1", SECRET_ID, mount="other/role")
     server.next = [says(404, {"errors": []})]
     assert str(refusal(vault(server, auth=elsewhere))) == (
-        "404: there is no auth/other/role/login: is the mount another?"
+        "404: auth/other/role/login does not exist: check the mount"
     )
 
 
@@ -340,7 +341,7 @@ def test_a_given_token_that_can_not_be_renewed_is_used_until_it_ends(
     assert server.lines == [LOOK_UP, READING, RENEWAL, READING, READING]
     assert source.lifetime == 300
     clock.now += 90
-    assert str(refusal(source)) == "403: the token may not read secret/data/app, or has ended"
+    assert str(refusal(source)) == "403: the token may not read secret/data/app, or has expired"
     assert server.lines[5:] == [READING]
 
 
@@ -355,23 +356,25 @@ def test_a_token_that_may_not_look_itself_up_is_used(server: VaultServer) -> Non
 ERRORS: Any = {"errors": ["token hvs.given-8Uj4Rf is bad"]}
 HTML = says(200, f"<html>{VALUE}</html>".encode(), content_type="text/html")
 ELSEWHERE = says(307, b"", location="http://192.0.2.1/v1/secret/data/app")
-TOO_MUCH = "answers with more than 1024 KiB"
-STRANGE = "answers with something else than its API's pages say"
-NO_JSON = "200: answers with no JSON object: is url that of a Vault?"
+TOO_MUCH = "sent a response of more than 1024 KiB"
+STRANGE = "sent a response that does not follow the API"
+NO_JSON = (
+    "200: sent something other than a JSON object: check whether url is that of a Vault server"
+)
 
 FINAL: dict[str, tuple[Way, str]] = {
-    "bad-request": (says(400, ERRORS), "400: refuses to read secret/data/app"),
+    "bad-request": (says(400, ERRORS), "400: the server refused to read secret/data/app"),
     "uninitialized": (says(501, ERRORS), "501: the server is not initialized"),
-    "html": (HTML, "200: answers with a page of HTML: is url that of a Vault?"),
+    "html": (HTML, "200: sent an HTML page: check whether url is that of a Vault server"),
     "html-forbidden": (
         says(403, b" <!doctype html>"),
-        "403: answers with a page of HTML: is url that of a Vault?",
+        "403: sent an HTML page: check whether url is that of a Vault server",
     ),
     "redirect": (
         ELSEWHERE,
         (
-            "307: it sends on to another address, which is not followed: "
-            "url must be that of the active server"
+            "307: redirects to another address, which is not followed: "
+            "set url to that of the active server"
         ),
     ),
     "list": (says(200, [VALUE]), NO_JSON),
@@ -384,14 +387,14 @@ FINAL: dict[str, tuple[Way, str]] = {
     "no-metadata": (says(200, {"data": {"data": {"password": VALUE}}}), STRANGE),
     "null": (
         says(200, {"data": {"data": None, "metadata": {}}}),
-        "200: the newest version of secret/data/app is deleted",
+        "200: the latest version of secret/data/app is deleted",
     ),
     "huge": (says(200, b'"' + b"x" * 2**20 + b'"'), TOO_MUCH),
     "endless": (sends(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65536, 0), TOO_MUCH),
     "endless-head": (sends(b"HTTP/1.1 200 OK\r\n", b"X: " + b"x" * 60000 + b"\r\n", 0), TOO_MUCH),
     "compressed": (
         says(200, gzip.compress(b" " * 2**20, mtime=0), content_encoding="gzip"),
-        "answers with a compressed body, which it was not asked for",
+        "sent a compressed response, which was not requested",
     ),
 }
 
@@ -404,7 +407,7 @@ def test_what_will_not_pass_is_a_line_and_not_tried_again(
     server.next = [None, way]
     error = refusal(vault(server, retries=2))
     assert str(error) == why
-    assert not isinstance(error, Unavailable)
+    assert not isinstance(error, SourceUnavailable)
     assert server.lines == [LOOK_UP, READING]
 
 
@@ -415,14 +418,14 @@ LATER: dict[str, tuple[Way, str]] = {
         says(503, {"errors": ["Vault is sealed"]}),
         "503: the server is sealed, or down for maintenance",
     ),
-    "proxy": (says(503, b"<html>"), "503: the server has trouble"),
-    "internal": (says(500, ERRORS), "500: the server has trouble"),
-    "behind": (says(412, ERRORS), "412: the server has trouble"),
-    "drops": (drops, "can't be reached, or broke off its answer"),
-    "breaks-off": (breaks_off, "can't be reached, or broke off its answer"),
+    "proxy": (says(503, b"<html>"), "503: the server failed"),
+    "internal": (says(500, ERRORS), "500: the server failed"),
+    "behind": (says(412, ERRORS), "412: the server failed"),
+    "drops": (drops, "can't be reached, or closed the connection early"),
+    "breaks-off": (breaks_off, "can't be reached, or closed the connection early"),
     "endless-chunk-size": (
         sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0" * 65536, 0),
-        "can't be reached, or broke off its answer",
+        "can't be reached, or closed the connection early",
     ),
 }
 
@@ -436,7 +439,7 @@ def test_what_may_pass_is_tried_again(server: VaultServer, way: Way, why: str) -
     server.next = [way, way]
     error = refusal(source)
     assert str(error) == why
-    assert isinstance(error, Unavailable)
+    assert isinstance(error, SourceUnavailable)
     assert server.next == []
 
 
@@ -472,8 +475,8 @@ def test_the_deadline_holds_however_steadily_bytes_come(server: VaultServer, way
     began = time.monotonic()
     error = refusal(source)
     assert 0.3 < time.monotonic() - began < 5
-    assert str(error) == "did not answer in time"
-    assert isinstance(error, Unavailable)
+    assert str(error) == "did not respond in time"
+    assert isinstance(error, SourceUnavailable)
 
 
 @pytest.mark.parametrize(
@@ -488,7 +491,7 @@ def test_memory_is_not_what_the_server_says_it_will_send(server: VaultServer, he
     server.next = [sends(b"HTTP/1.1 200 OK\r\n" + head, b" ", 0.02)]
     tracemalloc.start()
     try:
-        assert str(refusal(source)) == "did not answer in time"
+        assert str(refusal(source)) == "did not respond in time"
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -511,37 +514,37 @@ def test_addresses_of_which_none_answers_share_the_deadline(
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found * 30)
         source = vault(server, url="http://vault.test", timeout=0.4)
         began = time.monotonic()
-        assert str(refusal(source)) == "did not answer in time"
+        assert str(refusal(source)) == "did not respond in time"
         assert time.monotonic() - began < 5
 
 
 def test_nothing_is_asked_once_the_time_is_over(server: VaultServer) -> None:
     """As where a login took all of it."""
-    with pytest.raises(Unavailable, match="did not answer in time"):
-        vault(server).ask([FIELD], time.monotonic() - 1)
+    with pytest.raises(SourceUnavailable, match="did not respond in time"):
+        vault(server).read_once([FIELD], time.monotonic() - 1)
     assert server.asked == []
 
 
 def test_a_secret_that_is_not_there_is_not_one_that_is_forbidden(server: VaultServer) -> None:
     """And neither counts as a store without keys."""
     assert str(refusal(vault(server, path="none", mount="team/kv"))) == (
-        "404: there is no team/kv/data/none (KV version 2): "
-        "is the mount, the path or the version another?"
+        "404: team/kv/data/none does not exist (KV version 2): "
+        "check the mount, the path and the version"
     )
     assert str(refusal(vault(server, version=1))) == (
-        "404: there is no secret/app (KV version 1): is the mount, the path or the version another?"
+        "404: secret/app does not exist (KV version 1): check the mount, the path and the version"
     )
     assert str(refusal(vault(server, path="denied"))) == (
-        "403: the token may not read secret/data/denied, or has ended"
+        "403: the token may not read secret/data/denied, or has expired"
     )
 
 
 def test_a_version_that_is_gone_is_not_a_secret_that_is_not_there(server: VaultServer) -> None:
     """The API answers 404 to both, here with the metadata."""
     server.deleted = "2018-03-22T02:36:43.986212308Z"
-    assert str(refusal(vault(server))) == "404: the newest version of secret/data/app is deleted"
+    assert str(refusal(vault(server))) == "404: the latest version of secret/data/app is deleted"
     server.destroyed = True
-    assert str(refusal(vault(server))) == "404: the newest version of secret/data/app is destroyed"
+    assert str(refusal(vault(server))) == "404: the latest version of secret/data/app is destroyed"
 
 
 STRANGE_LOGINS: dict[str, Any] = {
@@ -570,14 +573,16 @@ def test_a_token_of_a_login_can_not_be_another_header_field(
 ) -> None:
     """It is not even tried."""
     server.next = [says(200, {"auth": {"client_token": "hvs.login\r\nX: y"}})]
-    assert str(refusal(by_role(server, clock))).startswith("what the login gave is no token")
+    assert str(refusal(by_role(server, clock))).startswith(
+        "the response of the login is not a token"
+    )
 
 
 def test_nobody_there_is_a_line(server: VaultServer) -> None:
     """As where the address is wrong."""
     error = refusal(vault(server, url="http://127.0.0.1:1"))
-    assert str(error) == "can't be reached, or broke off its answer"
-    assert isinstance(error, Unavailable)
+    assert str(error) == "can't be reached, or closed the connection early"
+    assert isinstance(error, SourceUnavailable)
 
 
 def test_a_proxy_that_is_not_there_is_a_line(
@@ -592,7 +597,7 @@ def test_a_proxy_that_is_not_there_is_a_line(
 def test_a_name_that_no_host_can_have_is_a_line(server: VaultServer) -> None:
     """And tried once."""
     error = refusal(vault(server, url="http://a..b:1"))
-    assert str(error) == "can't be reached, or broke off its answer"
+    assert str(error) == "can't be reached, or closed the connection early"
 
 
 def test_what_the_libraries_raise_otherwise_is_told_by_its_type_alone(
@@ -605,7 +610,7 @@ def test_what_the_libraries_raise_otherwise_is_told_by_its_type_alone(
         raise LookupError(TOKEN)
 
     monkeypatch.setattr("requests.Session.request", fails)
-    assert str(refusal(source)) == "can't be asked: LookupError"
+    assert str(refusal(source)) == "can't be read: LookupError"
 
 
 # -- TLS ------------------------------------------------------------------------------------------
@@ -620,14 +625,14 @@ def test_a_server_is_trusted_by_its_ca_alone(
         server.grant(TOKEN)
         assert value(vault(server, verify=certificate[0])).raw == VALUE
         error = refusal(vault(server))
-        assert str(error) == "its certificate can't be verified: give that of its CA as verify"
-        assert not isinstance(error, Unavailable)
+        assert str(error) == "its certificate can't be verified: set verify to its CA certificate"
+        assert not isinstance(error, SourceUnavailable)
         monkeypatch.setenv("VAULT_CACERT", str(certificate[0]))
         source = vault(server, timeout=0.5)
         assert value(source).raw == VALUE
         server.next = [DRIPS["body"]]
         began = time.monotonic()
-        assert str(refusal(source)) == "did not answer in time"
+        assert str(refusal(source)) == "did not respond in time"
         assert time.monotonic() - began < 5
 
 
@@ -660,7 +665,7 @@ def test_a_start_that_fails_says_why_in_the_one_error(server: VaultServer) -> No
     with pytest.raises(SecretsError) as caught:
         SecretLoader(App, sources=[vault(server, path="denied")])
     assert caught.value.problems == (
-        "vault secret/denied: 403: the token may not read secret/data/denied, or has ended",
+        "vault secret/denied: 403: the token may not read secret/data/denied, or has expired",
         "password: is missing (tried vault secret/denied password)",
     )
 
@@ -715,7 +720,9 @@ def test_an_option_that_can_not_be_is_refused_where_it_is_written(
 def test_ways_to_log_in_are_checked_too() -> None:
     """Also that they are ones."""
     wrong: Any = "hvs.token"
-    with pytest.raises(TypeError, match="auth must be a Token or a Login, not str"):
+    with pytest.raises(
+        TypeError, match="auth must be a TokenAuth, AppRoleAuth or KubernetesAuth, not str"
+    ):
         Vault("app", url="http://127.0.0.1:1", auth=wrong)
     with pytest.raises(ValueError, match="mount must be a path"):
         AppRoleAuth("role", "id", mount="..")
