@@ -1,4 +1,4 @@
-"""What an app may ask of its secrets, and how wrong classes are told."""
+"""Models declare secrets, and invalid declarations raise clear errors."""
 
 from collections.abc import Callable
 from math import nan
@@ -22,7 +22,7 @@ class App(SecretModel, prefix="APP_"):
 
 
 def test_names_come_from_the_attribute_and_the_prefix() -> None:
-    """But for those that are stated."""
+    """Unless ``secret_field()`` sets them."""
     fields = {spec.field.name: spec.field for spec in specs(App)}
     assert list(fields) == ["database_url", "api_key", "smtp_password", "old_style", "plain"]
     assert fields["database_url"].env == "APP_DATABASE_URL"
@@ -36,12 +36,12 @@ class Child(App):
 
 
 def test_a_class_has_the_secrets_and_the_prefix_of_its_parent() -> None:
-    """So that services share what they have in common."""
+    """Services can share a base class."""
     assert {spec.field.env for spec in specs(Child)} > {"APP_TOKEN", "APP_DATABASE_URL"}
 
 
 def test_a_snapshot_can_be_made_for_a_test() -> None:
-    """Of plain values, without any source."""
+    """From plain values, without a source."""
     made = App(database_url=VALUE, api_key=VALUE, plain=Secret(VALUE))
     assert made.database_url.reveal() == VALUE
     assert made.smtp_password is None
@@ -61,10 +61,10 @@ def _model(annotation: object, default: object = ...) -> type[SecretModel]:
 
 
 class Waiting:
-    """A listener that nobody would wait for."""
+    """A coroutine listener."""
 
     async def __call__(self, names: frozenset[str]) -> None:
-        """Be called, and never run."""
+        """Do nothing."""
 
 
 WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
@@ -190,7 +190,7 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
 def test_what_can_not_be_is_told_at_once(
     make: Callable[[], object], kind: type[Exception], words: str
 ) -> None:
-    """Where it is written, and without the value that was written there."""
+    """When it is declared, and without showing a value."""
     with pytest.raises(kind, match=words) as told:
         make()
     assert VALUE not in str(told.value)

@@ -52,7 +52,7 @@ MADE = {
 
 @pytest.mark.parametrize("made", MADE.values(), ids=MADE)
 def test_values_are_told_apart_by_what_they_consist_of(made: Any) -> None:
-    """And are alike if that is."""
+    """Equal content makes them equal."""
     assert Secret(made(OLD)) == Secret(made(OLD))
     assert Secret(made(OLD)) != Secret(made(NEW))
     assert len({Secret(made(OLD)), Secret(made(OLD)), Secret(made(NEW))}) == 2
@@ -63,13 +63,13 @@ TEXTS = {name: one for name, one in MADE.items() if name != "other"}
 
 @pytest.mark.parametrize("made", TEXTS.values(), ids=TEXTS)
 def test_the_texts_of_a_value_are_found(made: Any) -> None:
-    """Those that are to be kept from getting out."""
+    """They are the texts to mask."""
     texts = [one.decode() if isinstance(one, bytes) else one for one in iter_texts(made(OLD))]
     assert texts == [OLD]
 
 
 def test_the_order_counts_where_there_is_one() -> None:
-    """That of members and of sets does not."""
+    """The order of dict keys and of sets does not count."""
     assert canonical_text({"a": 1, "b": 2}) == canonical_text({"b": 2, "a": 1})
     assert canonical_text({8, 16, 0}) == canonical_text({0, 16, 8})
     assert canonical_text([1, 2]) != canonical_text([2, 1])
@@ -78,7 +78,7 @@ def test_the_order_counts_where_there_is_one() -> None:
 
 @pytest.mark.parametrize("annotation", [Hidden, Protected, Account], ids=lambda one: one.__name__)
 def test_a_new_password_within_a_value_is_a_change(annotation: Any) -> None:
-    """Though the text of the whole is what it was; and it is kept from getting out."""
+    """Even if ``str()`` of the whole is the same; and it is masked."""
     model = type("App", (SecretModel,), {"__annotations__": {"account": Secret[annotation]}})
     environ = {"ACCOUNT": json.dumps({"password": OLD})}
     loader: Any = SecretLoader(model, sources=[Environment(environ)], example_file=None)

@@ -1,4 +1,4 @@
-"""An HTTP server that can be told to fail, for stores of secrets."""
+"""An HTTP server for stores of secrets, which can be made to fail."""
 
 import json
 import ssl
@@ -16,7 +16,7 @@ __all__ = ["Asked", "Server", "Way", "breaks_off", "drops", "reply", "says", "se
 
 @dataclass(frozen=True)
 class Asked:
-    """One request that was made.
+    """A received request.
 
     Attributes:
         line: its method and path.
@@ -30,7 +30,7 @@ class Asked:
 
 
 class Server(ABC):
-    """A server of JSON.
+    """A JSON server.
 
     Args:
         certificate: files of a certificate and its key, for TLS.
@@ -76,7 +76,7 @@ class Server(ABC):
 
     @abstractmethod
     def answer(self, asked: Asked) -> tuple[int, Any]:
-        """Return the status and the body of an answer."""
+        """Return the status and the body of a response."""
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         server = self
@@ -95,7 +95,7 @@ class Server(ABC):
                     super().finish()
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
             def do_GET(self) -> None:
                 size = int(self.headers.get("Content-Length") or 0)
@@ -121,7 +121,7 @@ Way = Callable[[BaseHTTPRequestHandler, Server], None]
 
 
 def reply(to: BaseHTTPRequestHandler, status: int, body: bytes, **fields: str) -> None:
-    """Answer with a body and, by their names with underscores, header fields."""
+    """Send a response; headers are named with underscores."""
     to.send_response(status)
     for name, value in {"content_type": "application/json", **fields}.items():
         to.send_header(name.replace("_", "-"), value)
@@ -131,24 +131,24 @@ def reply(to: BaseHTTPRequestHandler, status: int, body: bytes, **fields: str) -
 
 
 def says(status: int, body: Any, **fields: str) -> Way:
-    """Return the way that answers with something."""
+    """Return a handler that sends a response."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return lambda to, _server: reply(to, status, raw, **fields)
 
 
 def drops(to: BaseHTTPRequestHandler, _server: Server) -> None:
-    """Hang up without an answer."""
+    """Close the connection without a response."""
     to.close_connection = True
 
 
 def breaks_off(to: BaseHTTPRequestHandler, _server: Server) -> None:
-    """Hang up within the body."""
+    """Close the connection within the body."""
     to.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"data":')
     to.close_connection = True
 
 
 def sends(head: bytes, again: bytes, pause: float) -> Way:
-    """Return the way that sends something over and over, until the client hangs up.
+    """Return a handler that sends a text repeatedly, until the client closes the connection.
 
     Args:
         head: what comes first.

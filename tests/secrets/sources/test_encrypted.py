@@ -36,12 +36,12 @@ with_age = pytest.mark.skipif(
 
 
 def refusal(source: AgeFile | SopsFile) -> SourceError:
-    """Return why the source can't be asked."""
+    """Return the error of a source that can't be read."""
     return unshown.refusal(source, HIDDEN)
 
 
 class Age:
-    """A folder with an identity, and files for it."""
+    """A directory with an identity, and files encrypted for it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -54,7 +54,7 @@ class Age:
         return asked.stdout.decode().strip()
 
     def file(self, text: str | bytes, name: str = "secrets.env.age") -> Path:
-        """Return a file that only the identity opens, put in place as a whole."""
+        """Write a file that only the identity can decrypt, atomically, and return its path."""
         raw = text.encode() if isinstance(text, str) else text
         new, path = self.folder / "new", self.folder / name
         subprocess.run([AGE, "-r", self.public, "-o", new], input=raw, check=True)
@@ -65,7 +65,7 @@ class Age:
         return AgeFile(self.file(text, name), **{"identity": self.identity, **options})
 
     def another(self) -> Path:
-        """Return an identity that opens none of them."""
+        """Return an identity that can't decrypt the files."""
         self._made(self.folder / "another")
         return self.folder / "another"
 
@@ -187,7 +187,7 @@ def test_a_new_file_is_a_rotation(age: Age) -> None:
 
 
 class Sops:
-    """A folder with a command that does what a test says, and notes that it was run."""
+    """A directory with a command that runs a script of a test, and logs its arguments."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "secrets.yaml"
@@ -196,14 +196,14 @@ class Sops:
         self._ran = folder / "ran"
 
     def source(self, script: str, **options: Any) -> SopsFile:
-        """Return a source that runs a script of the shell's."""
+        """Return a source that runs a shell script."""
         self._command.write_text(f'#!/bin/sh\necho "$@" >> {self._ran}\n{script}\n')
         self._command.chmod(0o700)
         return SopsFile(self.path, **{"command": str(self._command), **options})
 
     @property
     def ran(self) -> list[str]:
-        """What the command was run with."""
+        """The arguments of each run."""
         return self._ran.read_text().splitlines()
 
 
@@ -270,7 +270,7 @@ def test_a_command_that_does_not_end_is_killed(sops: Sops, script: str) -> None:
 
 
 def group_lives(group: int) -> bool:
-    """Return whether any process of a group is there, other than as a zombie of somebody else."""
+    """Return whether a process of a group is alive, and not a zombie."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rsplit(")", 1)[1].split()

@@ -1,4 +1,4 @@
-"""Names that resemble one another."""
+"""Similar names."""
 
 from difflib import get_close_matches
 
@@ -14,7 +14,7 @@ names = st.lists(st.text("ABC_abcé\U0001f600", max_size=12), max_size=6)
 
 @given(names, names)
 def test_names_are_as_alike_as_difflib_says(found: list[str], known: list[str]) -> None:
-    """Those that are not compared would not be alike."""
+    """The names that are skipped are not similar."""
     close = {
         name: near[0]
         for name in found
@@ -24,7 +24,7 @@ def test_names_are_as_alike_as_difflib_says(found: list[str], known: list[str]) 
 
 
 def test_thousands_of_names_are_not_compared_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a pod has them where its cluster has many services."""
+    """A pod in a cluster with many services has as many variables."""
     compared: list[str] = []
 
     def close(name: str, known: list[str], **_how: object) -> list[str]:

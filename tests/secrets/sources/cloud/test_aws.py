@@ -1,4 +1,4 @@
-"""AWS's stores, by moto's server, and by one that answers as their pages show errors."""
+"""The stores of AWS, with the server of moto, and one that sends the documented errors."""
 
 import json
 import logging
@@ -34,7 +34,7 @@ MANY = [SecretField(f"key_{at}", f"APP_KEY_{at}", f"key_{at}", "APP_") for at in
 
 @pytest.fixture(autouse=True)
 def log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """See that no test has a library log what must not get out."""
+    """Assert that no library logs a secret during a test."""
     caplog.set_level(logging.DEBUG)
     yield
     assert_unlogged(caplog, HIDDEN)
@@ -42,7 +42,7 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have no account that is found by chance."""
+    """Remove any credentials from the environment."""
     for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "PROFILE", "REGION", "DEFAULT_REGION"):
         monkeypatch.delenv(f"AWS_{name}", raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -69,17 +69,17 @@ def session() -> boto3.Session:
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch, moto: str, session: boto3.Session) -> boto3.Session:
-    """Have AWS's services be moto's, with nothing in them."""
+    """Use the services of moto, emptied."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto)
     with urlopen(Request(f"{moto}/moto-api/reset", method="POST")):  # noqa: S310  # moto's own
         return session
 
 
 class Failing(Server):
-    """A server of AWS's JSON protocol, https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html."""
+    """A server with the JSON protocol: https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html."""
 
     def answer(self, asked: Asked) -> tuple[int, Any]:
-        """Answer as if for one secret."""
+        """Respond as for one secret."""
         return 200, {"Name": "shop", "SecretString": json.dumps({"password": VALUE})}
 
 
@@ -91,7 +91,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Failing]:
 
 
 def keep(aws: boto3.Session, name: str, secret: object) -> Any:
-    """Put a secret into the Secrets Manager."""
+    """Store a secret in Secrets Manager."""
     kind = "SecretBinary" if isinstance(secret, bytes) else "SecretString"
     raw = secret if isinstance(secret, str | bytes) else json.dumps(secret)
     with unheard():
@@ -99,26 +99,26 @@ def keep(aws: boto3.Session, name: str, secret: object) -> Any:
 
 
 def put(aws: boto3.Session, name: str, value: str, kind: str = "SecureString") -> None:
-    """Put a parameter."""
+    """Store a parameter."""
     with unheard():
         aws.client("ssm").put_parameter(Name=name, Value=value, Type=kind)
 
 
 @contextmanager
 def unheard() -> Iterator[None]:
-    """Have nothing logged of what a test does itself."""
+    """Silence the logs of the test's own calls."""
     logging.disable()
     yield
     logging.disable(logging.NOTSET)
 
 
 def refusal(source: RemoteSource) -> SourceError:
-    """Return why the source can't be asked."""
+    """Return the error of a source that can't be read."""
     return unshown.refusal(source, HIDDEN)
 
 
 def values(found: Mapping[str, SourceValue | RejectedValue]) -> dict[str, str | bytes]:
-    """Return the values of what is found."""
+    """Return the raw values."""
     return {name: one.raw for name, one in found.items() if isinstance(one, SourceValue)}
 
 
@@ -200,7 +200,7 @@ def test_a_deleted_secret_is_an_error(aws: boto3.Session) -> None:
 
 
 def test_each_secret_has_its_own(aws: boto3.Session) -> None:
-    """More than the 20 that one call may ask for."""
+    """Also more than the 20 that one call can read."""
     for field in MANY:
         keep(aws, f"shop/{field.key}", f"{VALUE}-{field.key}")
     keep(aws, "other/key_1", NEW)
@@ -227,7 +227,7 @@ def test_secrets_that_are_not_there_are_left_out(aws: boto3.Session) -> None:
 def test_a_secret_that_may_not_be_read_is_no_missing_one(
     failing: Failing, session: boto3.Session
 ) -> None:
-    """As API_BatchGetSecretValue's page shows the list of errors."""
+    """With the list of errors documented for API_BatchGetSecretValue."""
     message = f"User: me is not authorized, {VALUE}"
     failing.next = [
         says(
@@ -263,7 +263,7 @@ def test_an_answer_for_what_nobody_asked_is_left_out(
 
 
 def test_the_parameters_below_a_path_are_the_apps(aws: boto3.Session) -> None:
-    """More than the ten of one page, in plain text and encrypted, and none of a path below."""
+    """More than one page of ten, plain and encrypted, without those of nested paths."""
     for field in MANY:
         put(aws, f"/shop/{field.key}", f"{VALUE}-{field.key}")
     put(aws, "/shop/APP_PASSWORD", VALUE, "String")
@@ -291,7 +291,7 @@ def test_a_misspelt_parameter_is_told(aws: boto3.Session) -> None:
 
 
 def error(code: str, status: int = 400) -> Way:
-    """Return the way that AWS's JSON protocol tells an error, with a value in its words."""
+    """Return an error response whose message contains a value."""
     return says(status, {"__type": code, "message": f"because of {VALUE}", "Message": VALUE})
 
 
@@ -374,7 +374,7 @@ def test_nobody_there(monkeypatch: pytest.MonkeyPatch, session: boto3.Session) -
 
 
 def test_no_region_and_no_credentials_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the session that is made where none is given, too."""
+    """Also with the default session."""
     assert "no region is configured" in str(refusal(AwsSecretsManager("shop")))
     assert "no credentials found" in str(refusal(AwsSecretsManager("shop", region=REGION)))
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id-of-a-test")
@@ -384,7 +384,7 @@ def test_no_region_and_no_credentials_are_told(monkeypatch: pytest.MonkeyPatch) 
 def test_the_log_of_other_threads_goes_on(
     failing: Failing, session: boto3.Session, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Botocore's parser logs all answers; only that of the secret must not be."""
+    """Botocore logs all responses; only those with secrets are silenced."""
     logged = threading.Event()
 
     def way(to: Any, _server: Server) -> None:

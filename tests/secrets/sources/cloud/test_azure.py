@@ -31,14 +31,14 @@ UPDATED = 1493938433
 
 @pytest.fixture(autouse=True)
 def log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """See that no test has a library log what must not get out."""
+    """Assert that no library logs a secret during a test."""
     caplog.set_level(logging.DEBUG)
     yield
     assert_unlogged(caplog, HIDDEN)
 
 
 class Credential:
-    """One of the user's.
+    """A credential of the user.
 
     Attributes:
         error: what becomes of asking it for a token.
@@ -47,14 +47,14 @@ class Credential:
     error: Exception | None = None
 
     def get_token(self, *scopes: str, **_: Any) -> AccessToken:
-        """Return the token of the test."""
+        """Return a token."""
         if self.error is not None:
             raise self.error
         return AccessToken(TOKEN, int(time.time()) + 3600)
 
 
 class KeyVault(Server):
-    """A vault.
+    """A key vault.
 
     Attributes:
         secrets: the newest versions, by the secrets' names.
@@ -68,7 +68,7 @@ class KeyVault(Server):
         self._trusted = str(certificate[0])
 
     def answer(self, asked: Asked) -> tuple[int, Any]:
-        """Answer as the reference says."""
+        """Respond as documented."""
         if asked.headers.get("authorization") != f"Bearer {TOKEN}":
             return 401, {"error": {"code": "Unauthorized", "message": "AKV10000"}}
         name = urlsplit(asked.line.split(" ")[1]).path.removeprefix("/secrets/").rstrip("/")
@@ -79,7 +79,7 @@ class KeyVault(Server):
         return 200, {"value": self.secrets[name], "id": identity, "attributes": attributes}
 
     def client(self) -> SecretClient:
-        """Return a client that asks this, and trusts it."""
+        """Return a client for this server that trusts it."""
         return SecretClient(
             self.url,
             self.credential,
@@ -88,7 +88,7 @@ class KeyVault(Server):
         )
 
     def source(self, **options: Any) -> AzureKeyVault:
-        """Return a source that asks this, once."""
+        """Return a source for this server, without retries."""
         return AzureKeyVault(self.url, **{"client": self.client, "retries": 0, **options})
 
 
@@ -109,12 +109,12 @@ def vault(certificate: tuple[Path, Path]) -> Iterator[KeyVault]:
 
 
 def refusal(source: AzureKeyVault) -> SourceError:
-    """Return why the source can't be asked."""
+    """Return the error of a source that can't be read."""
     return unshown.refusal(source, HIDDEN)
 
 
 def test_each_secret_is_read_in_its_newest_version(vault: KeyVault) -> None:
-    """By a name without underscores, which there are none of there."""
+    """By a name without underscores, which Key Vault does not allow."""
     vault.secrets = {"shop-signing-key": VALUE}
     other = SecretField("token", "APP_TOKEN", "token", "APP_")
     found = vault.source(prefix="shop-").read([KEY, other])
@@ -204,7 +204,7 @@ def test_no_credential_is_told(vault: KeyVault) -> None:
 
 
 def test_a_credential_of_azures_own(vault: KeyVault) -> None:
-    """Which can't be asked, as its own server is not there."""
+    """Its own server can't be reached."""
     credential = ClientSecretCredential(
         "tenant", "client", TOKEN, authority="https://127.0.0.1:1", disable_instance_discovery=True
     )
@@ -213,7 +213,7 @@ def test_a_credential_of_azures_own(vault: KeyVault) -> None:
 
 
 def test_the_default_credential_is_made_at_the_start() -> None:
-    """Without asking for anything."""
+    """Without a request."""
     assert AzureKeyVault("https://shop.vault.azure.net/").name == "azure shop.vault.azure.net"
 
 

@@ -38,7 +38,7 @@ OTHER = SecretField("token", "APP_TOKEN", "token", "APP_")
 
 @pytest.fixture(autouse=True)
 def log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """See that no test has a library log what must not get out."""
+    """Assert that no library logs a secret during a test."""
     google = logging.getLogger("google")
     before = google.propagate
     google.propagate = True
@@ -50,7 +50,7 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 
 class Store:
-    """A project's secrets, served.
+    """A server with the secrets of a project.
 
     Attributes:
         secrets: the newest versions, by the secrets' names.
@@ -67,7 +67,7 @@ class Store:
         self.port = port
 
     def access(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """Answer as ``AccessSecretVersion`` does."""
+        """Respond like ``AccessSecretVersion``."""
         self.asked.append(request.name)
         failure = self.failing.pop(0) if self.failing else None
         if isinstance(failure, grpc.StatusCode):
@@ -82,7 +82,7 @@ class Store:
         )
 
     def client(self) -> Any:
-        """Return a client that asks this."""
+        """Return a client for this server."""
         channel = grpc.insecure_channel(f"127.0.0.1:{self.port}")
         made = secretmanager.SecretManagerServiceClient(
             transport=SecretManagerServiceGrpcTransport(channel=channel)
@@ -91,7 +91,7 @@ class Store:
         return made
 
     def source(self, **options: Any) -> GoogleSecretManager:
-        """Return a source that asks this, once."""
+        """Return a source for this server, without retries."""
         return GoogleSecretManager("shop", **{"client": self.client, "retries": 0, **options})
 
 
@@ -113,7 +113,7 @@ def store() -> Iterator[Store]:
 
 
 def refusal(source: GoogleSecretManager) -> SourceError:
-    """Return why the source can't be asked."""
+    """Return the error of a source that can't be read."""
     return unshown.refusal(source, HIDDEN)
 
 
@@ -161,7 +161,7 @@ def test_an_app_has_them(store: Store) -> None:
 def test_a_secret_that_is_refused_is_no_missing_one(
     store: Store, code: grpc.StatusCode, why: str
 ) -> None:
-    """And those after it are asked for all the same."""
+    """The others are read nevertheless."""
     store.failing = [code]
     store.secrets = {"token": VALUE.encode()}
     found = store.source().read([FIELD, OTHER])
@@ -210,7 +210,7 @@ def test_other_trouble_is_told_once(store: Store, code: grpc.StatusCode, why: st
 
 
 def test_a_server_that_says_nothing_is_given_up(store: Store) -> None:
-    """Each secret has what the ones before it have left, and all retries."""
+    """The timeout covers all secrets and all retries."""
     store.secrets = {"password": VALUE.encode(), "token": VALUE.encode()}
     store.failing = [lambda: time.sleep(0.4), lambda: time.sleep(2)]
     begun = time.monotonic()
@@ -225,7 +225,7 @@ def test_nobody_there() -> None:
 
 
 def test_clients_are_not_kept(store: Store) -> None:
-    """A worker that is forked would share what gRPC does not let be shared."""
+    """A forked worker would share connections, which gRPC does not support."""
     source = store.source()
     for _ in range(2):
         assert source.read([FIELD]) == {}
@@ -236,7 +236,7 @@ def test_clients_are_not_kept(store: Store) -> None:
 
 
 def test_no_account_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    """By the library's own client."""
+    """With the library's own client."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)

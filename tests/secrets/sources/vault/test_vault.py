@@ -1,4 +1,4 @@
-"""Vault, as its documentation says that it answers, and as it and what is before it may fail."""
+"""Vault by its documented API, and failures of Vault and of proxies."""
 
 import contextlib
 import gzip
@@ -45,7 +45,7 @@ READING = "GET /v1/secret/data/app"
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Have nothing in the environment, nor in a home, that the sources look at."""
+    """Remove everything from the environment and the home directory that the sources use."""
     for name in ("ADDR", "TOKEN", "NAMESPACE", "CACERT"):
         monkeypatch.delenv(f"VAULT_{name}", raising=False)
     for name in ("http_proxy", "https_proxy", "all_proxy"):
@@ -56,7 +56,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture(autouse=True)
 def log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """See that no test has a library log what must not get out."""
+    """Assert that no library logs a secret during a test."""
     caplog.set_level(logging.DEBUG)
     yield
     assert_unlogged(caplog, HIDDEN)
@@ -76,18 +76,18 @@ def server(clock: Clock) -> Iterator[VaultServer]:
 
 
 def vault(server: VaultServer, path: str = "app", **options: Any) -> Vault:
-    """Return a source that asks the server, once, with the token that it knows."""
+    """Return a source without retries, with a valid token."""
     return Vault(path, **{"url": server.url, "auth": TokenAuth(TOKEN), "retries": 0, **options})
 
 
 def by_role(server: VaultServer, clock: Clock, **options: Any) -> Vault:
-    """Return a source that logs in by AppRole."""
+    """Return a source that logs in with AppRole."""
     auth = AppRoleAuth("role-id-1", SECRET_ID)
     return vault(server, **{"auth": auth, "clock": clock, **options})
 
 
 def refusal(source: Vault) -> SourceError:
-    """Return why the source can't be asked."""
+    """Return the error of a source that can't be read."""
     return unshown.refusal(source, HIDDEN)
 
 
@@ -104,20 +104,20 @@ def test_version_2_has_values_and_the_time_of_the_version(server: VaultServer) -
 
 
 def test_version_1_has_values_alone(server: VaultServer) -> None:
-    """The API tells no time there."""
+    """The API has no time there."""
     found = value(vault(server, version=1, mount="kv"))
     assert (found.raw, found.location, found.changed_at) == (VALUE, "vault kv/app password", None)
 
 
 def test_a_key_may_be_the_name_of_the_variable(server: VaultServer) -> None:
-    """And what is no text is given as JSON; what is not there is left out."""
+    """Values other than text become JSON, and missing ones are left out."""
     server.secret = {"APP_PASSWORD": {"a": 1}}
     assert value(vault(server)).raw == '{"a": 1}'
     assert vault(server).read([SecretField("other", "OTHER", "other")]) == {}
 
 
 def test_a_key_that_resembles_a_secrets_is_told(server: VaultServer) -> None:
-    """By its name alone."""
+    """The error has the name, not the value."""
     server.secret = {"pasword": VALUE}
     source = vault(server)
     assert source.read([FIELD]) == {}
@@ -126,7 +126,7 @@ def test_a_key_that_resembles_a_secrets_is_told(server: VaultServer) -> None:
 
 @pytest.mark.parametrize("time_", [None, 7, "yesterday", "2018-03-22T02:24:06"], ids=str)
 def test_a_time_that_is_none_is_not_known(server: VaultServer, time_: object) -> None:
-    """The value is good all the same."""
+    """The value is used nevertheless."""
     data = {"data": {"password": VALUE}, "metadata": {"created_time": time_}}
     server.next = [None, says(200, {"data": data})]
     found = value(vault(server))
@@ -136,7 +136,7 @@ def test_a_time_that_is_none_is_not_known(server: VaultServer, time_: object) ->
 def test_address_namespace_and_token_are_found_in_the_environment(
     server: VaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As Vault's own command finds them."""
+    """Like Vault's own command."""
     monkeypatch.setenv("VAULT_ADDR", f"{server.url}/")
     monkeypatch.setenv("VAULT_NAMESPACE", "team/a/")
     monkeypatch.setenv("VAULT_TOKEN", TOKEN)
@@ -149,7 +149,7 @@ def test_address_namespace_and_token_are_found_in_the_environment(
 def test_a_token_in_the_home_directory_is_read_at_every_reading(
     server: VaultServer, tmp_path: Path
 ) -> None:
-    """Vault's agent exchanges it."""
+    """Vault's agent replaces it."""
     source = vault(server, auth=None)
     assert str(refusal(source)).startswith("no token found: ")
     path = tmp_path / ".vault-token"
@@ -167,7 +167,7 @@ def test_a_token_in_the_home_directory_is_read_at_every_reading(
 def test_who_has_no_home_has_no_token_there(
     server: VaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Which is said as if the file were not there."""
+    """The error is that for a missing file."""
 
     def nobody(_path: Path) -> Path:
         raise RuntimeError("Could not determine home directory.")
@@ -178,7 +178,7 @@ def test_who_has_no_home_has_no_token_there(
 
 @pytest.mark.parametrize("token", ["", f"{TOKEN}\n", f"{TOKEN} x", f"{TOKEN}\xe9"], ids=ascii)
 def test_a_token_that_no_header_field_can_have_is_none(server: VaultServer, token: str) -> None:
-    """And nothing is asked with it."""
+    """No request is made with it."""
     assert str(refusal(vault(server, auth=TokenAuth(Secret(token))))).startswith(
         "token is not a token"
     )
@@ -189,7 +189,7 @@ def test_a_token_that_no_header_field_can_have_is_none(server: VaultServer, toke
 
 
 def test_a_login_is_made_once_for_many_readings(server: VaultServer, clock: Clock) -> None:
-    """Its token is good until its lease ends."""
+    """Its token is used until its lease ends."""
     source = by_role(server, clock)
     assert [value(source).raw, value(source).raw] == [VALUE, VALUE]
     assert server.lines == [LOGIN, READING, READING]
@@ -199,7 +199,7 @@ def test_a_login_is_made_once_for_many_readings(server: VaultServer, clock: Cloc
 def test_the_token_of_a_service_account_is_read_at_every_login(
     server: VaultServer, clock: Clock, tmp_path: Path
 ) -> None:
-    """Kubernetes exchanges it."""
+    """Kubernetes rotates it."""
     path = tmp_path / "token"
     source = vault(server, auth=KubernetesAuth("demo", token_path=path), clock=clock)
     assert str(refusal(source)) == f"{path} is missing or empty: is this process in a pod?"
@@ -214,7 +214,7 @@ def test_the_token_of_a_service_account_is_read_at_every_login(
 
 
 def test_a_refused_login_says_what_to_look_at(server: VaultServer, clock: Clock) -> None:
-    """And the SecretID is in no error."""
+    """No error contains the SecretID."""
     wrong = AppRoleAuth("role-id-2", Secret(SECRET_ID))
     assert str(refusal(vault(server, auth=wrong))) == (
         "400: auth/approle/login was refused: check role_id, and whether secret_id is still valid"
@@ -227,7 +227,7 @@ def test_a_refused_login_says_what_to_look_at(server: VaultServer, clock: Clock)
 
 
 def test_a_token_is_renewed_at_two_thirds_of_its_lease(server: VaultServer, clock: Clock) -> None:
-    """And reading comes again in time for it."""
+    """The source is read again in time for that."""
     source = by_role(server, clock, refresh_interval=300.0)
     value(source)
     assert source.lifetime == 300
@@ -260,7 +260,7 @@ def test_a_lifetime_ends_with_what_ends_first(
 
 
 def test_a_lifetime_ends_with_the_secrets_own_lease(server: VaultServer) -> None:
-    """Which version 1 of the engine has."""
+    """Version 1 of the engine has such leases."""
     server.kv_lease = 30
     source = vault(server, version=1, mount="kv")
     value(source)
@@ -271,7 +271,7 @@ def test_a_lifetime_ends_with_the_secrets_own_lease(server: VaultServer) -> None
 def test_a_token_that_is_not_to_be_renewed_is_had_anew(
     server: VaultServer, clock: Clock, renewable: bool
 ) -> None:
-    """Neither one that can't be, nor one whose renewals near its last end."""
+    """If it can't be renewed, or nears its maximum lifetime."""
     server.renewable = renewable
     server.renewed_lease = 500
     source = by_role(server, clock)
@@ -282,7 +282,7 @@ def test_a_token_that_is_not_to_be_renewed_is_had_anew(
 
 
 def test_a_refused_renewal_is_followed_by_a_login(server: VaultServer, clock: Clock) -> None:
-    """As where the token was revoked."""
+    """For example, if the token was revoked."""
     source = by_role(server, clock)
     value(source)
     server.revoke()
@@ -292,7 +292,7 @@ def test_a_refused_renewal_is_followed_by_a_login(server: VaultServer, clock: Cl
 
 
 def test_a_token_that_has_ended_is_had_anew_at_once(server: VaultServer, clock: Clock) -> None:
-    """It is not even asked with."""
+    """No request is made with it."""
     source = by_role(server, clock)
     value(source)
     clock.now += 1200
@@ -301,7 +301,7 @@ def test_a_token_that_has_ended_is_had_anew_at_once(server: VaultServer, clock: 
 
 
 def test_a_revoked_token_is_had_anew_once(server: VaultServer, clock: Clock) -> None:
-    """Then the reading is tried again; where that is refused too, it is over."""
+    """The reading is repeated once; a second refusal is an error."""
     source = by_role(server, clock)
     value(source)
     server.revoke()
@@ -316,7 +316,7 @@ def test_a_revoked_token_is_had_anew_once(server: VaultServer, clock: Clock) -> 
 
 
 def test_a_given_token_is_renewed_while_it_can_be(server: VaultServer, clock: Clock) -> None:
-    """As the page of tokens has it for periodic ones."""
+    """As documented for periodic tokens."""
     server.grant(TOKEN, 90, renewable=True)
     source = vault(server, clock=clock)
     value(source)
@@ -330,7 +330,7 @@ def test_a_given_token_is_renewed_while_it_can_be(server: VaultServer, clock: Cl
 def test_a_given_token_that_can_not_be_renewed_is_used_until_it_ends(
     server: VaultServer, clock: Clock
 ) -> None:
-    """One renewal that is refused is enough; and there is nothing to log in with."""
+    """After one refused renewal, since there is no login."""
     server.grant(TOKEN, 90, renewable=True)
     source = vault(server, clock=clock)
     value(source)
@@ -346,7 +346,7 @@ def test_a_given_token_that_can_not_be_renewed_is_used_until_it_ends(
 
 
 def test_a_token_that_may_not_look_itself_up_is_used(server: VaultServer) -> None:
-    """What it may do otherwise, reading tells."""
+    """Reading the secret shows whether it is valid."""
     server.next = [says(403, {"errors": ["permission denied"]})]
     assert value(vault(server)).raw == VALUE
 
@@ -403,7 +403,7 @@ FINAL: dict[str, tuple[Way, str]] = {
 def test_what_will_not_pass_is_a_line_and_not_tried_again(
     server: VaultServer, way: Way, why: str
 ) -> None:
-    """It says what is wrong, and repeats nothing of the answer."""
+    """The error names the problem and shows nothing of the response."""
     server.next = [None, way]
     error = refusal(vault(server, retries=2))
     assert str(error) == why
@@ -432,7 +432,7 @@ LATER: dict[str, tuple[Way, str]] = {
 
 @pytest.mark.parametrize(("way", "why"), LATER.values(), ids=LATER)
 def test_what_may_pass_is_tried_again(server: VaultServer, way: Way, why: str) -> None:
-    """As often as is said; then it is a line."""
+    """As often as ``retries`` allows; then it is an error."""
     source = vault(server, retries=1)
     server.next = [way]
     assert value(source).raw == VALUE
@@ -444,7 +444,7 @@ def test_what_may_pass_is_tried_again(server: VaultServer, way: Way, why: str) -
 
 
 def test_a_server_that_asks_for_patience_gets_it(server: VaultServer) -> None:
-    """For as long as ``Retry-After`` says, where that ends in time; else it is over at once."""
+    """For the time of ``Retry-After``, unless that exceeds the timeout."""
     source = vault(server, retries=1)
     server.next = [says(429, ERRORS, retry_after="1")]
     began = time.monotonic()
@@ -469,7 +469,7 @@ DRIPS: dict[str, Way] = {
 
 @pytest.mark.parametrize("way", DRIPS.values(), ids=DRIPS)
 def test_the_deadline_holds_however_steadily_bytes_come(server: VaultServer, way: Way) -> None:
-    """All the tries together."""
+    """For all attempts together."""
     source = vault(server, timeout=0.4, retries=2)
     server.next = [way] * 5
     began = time.monotonic()
@@ -485,7 +485,7 @@ def test_the_deadline_holds_however_steadily_bytes_come(server: VaultServer, way
     ids=["length", "chunk"],
 )
 def test_memory_is_not_what_the_server_says_it_will_send(server: VaultServer, head: bytes) -> None:
-    """A gigabyte is announced, and a few bytes come."""
+    """The server announces a gigabyte and sends a few bytes."""
     source = vault(server, timeout=0.3)
     value(source)
     server.next = [sends(b"HTTP/1.1 200 OK\r\n" + head, b" ", 0.02)]
@@ -501,7 +501,7 @@ def test_memory_is_not_what_the_server_says_it_will_send(server: VaultServer, he
 def test_addresses_of_which_none_answers_share_the_deadline(
     server: VaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A name may have many."""
+    """A name may have many addresses."""
     with socket.socket() as deaf, contextlib.ExitStack() as stack:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen(0)
@@ -519,14 +519,14 @@ def test_addresses_of_which_none_answers_share_the_deadline(
 
 
 def test_nothing_is_asked_once_the_time_is_over(server: VaultServer) -> None:
-    """As where a login took all of it."""
+    """For example, after a slow login."""
     with pytest.raises(SourceUnavailable, match="did not respond in time"):
         vault(server).read_once([FIELD], time.monotonic() - 1)
     assert server.asked == []
 
 
 def test_a_secret_that_is_not_there_is_not_one_that_is_forbidden(server: VaultServer) -> None:
-    """And neither counts as a store without keys."""
+    """Neither counts as an empty store."""
     assert str(refusal(vault(server, path="none", mount="team/kv"))) == (
         "404: team/kv/data/none does not exist (KV version 2): "
         "check the mount, the path and the version"
@@ -540,7 +540,7 @@ def test_a_secret_that_is_not_there_is_not_one_that_is_forbidden(server: VaultSe
 
 
 def test_a_version_that_is_gone_is_not_a_secret_that_is_not_there(server: VaultServer) -> None:
-    """The API answers 404 to both, here with the metadata."""
+    """The API responds with 404 to both, here with metadata."""
     server.deleted = "2018-03-22T02:36:43.986212308Z"
     assert str(refusal(vault(server))) == "404: the latest version of secret/data/app is deleted"
     server.destroyed = True
@@ -563,7 +563,7 @@ STRANGE_LOGINS: dict[str, Any] = {
 def test_a_login_that_is_none_of_vaults_is_a_line(
     server: VaultServer, clock: Clock, answer: Any
 ) -> None:
-    """Whatever it has in which place."""
+    """Wherever the response deviates."""
     server.next = [says(200, answer)]
     assert str(refusal(by_role(server, clock))) == STRANGE
 
@@ -571,7 +571,7 @@ def test_a_login_that_is_none_of_vaults_is_a_line(
 def test_a_token_of_a_login_can_not_be_another_header_field(
     server: VaultServer, clock: Clock
 ) -> None:
-    """It is not even tried."""
+    """No request is made with it."""
     server.next = [says(200, {"auth": {"client_token": "hvs.login\r\nX: y"}})]
     assert str(refusal(by_role(server, clock))).startswith(
         "the response of the login is not a token"
@@ -579,7 +579,7 @@ def test_a_token_of_a_login_can_not_be_another_header_field(
 
 
 def test_nobody_there_is_a_line(server: VaultServer) -> None:
-    """As where the address is wrong."""
+    """For example, if the address is wrong."""
     error = refusal(vault(server, url="http://127.0.0.1:1"))
     assert str(error) == "can't be reached, or closed the connection early"
     assert isinstance(error, SourceUnavailable)
@@ -588,14 +588,14 @@ def test_nobody_there_is_a_line(server: VaultServer) -> None:
 def test_a_proxy_that_is_not_there_is_a_line(
     server: VaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The environment's proxies are used."""
+    """The proxies in the environment are used."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.setenv("no_proxy", "")
     assert str(refusal(vault(server))) == "can't be reached through the proxy"
 
 
 def test_a_name_that_no_host_can_have_is_a_line(server: VaultServer) -> None:
-    """And tried once."""
+    """It is not retried."""
     error = refusal(vault(server, url="http://a..b:1"))
     assert str(error) == "can't be reached, or closed the connection early"
 
@@ -603,7 +603,7 @@ def test_a_name_that_no_host_can_have_is_a_line(server: VaultServer) -> None:
 def test_what_the_libraries_raise_otherwise_is_told_by_its_type_alone(
     server: VaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its words may have anything."""
+    """The message may contain anything."""
     source = vault(server)
 
     def fails(*_: object, **_options: object) -> None:
@@ -619,7 +619,7 @@ def test_what_the_libraries_raise_otherwise_is_told_by_its_type_alone(
 def test_a_server_is_trusted_by_its_ca_alone(
     clock: Clock, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Which is given, or in ``$VAULT_CACERT``; and the timeout holds there too."""
+    """By the option or by ``$VAULT_CACERT``; the timeout applies there too."""
     with VaultServer(clock, certificate) as server:
         server.secret = {"password": VALUE}
         server.grant(TOKEN)
@@ -646,7 +646,7 @@ class App(SecretModel, prefix="APP_"):
 def test_a_new_version_is_taken_over_once_its_time_has_come(
     server: VaultServer, clock: Clock
 ) -> None:
-    """And where the server is away then, the last good one stays."""
+    """If the server can't be reached, the last valid snapshot stays."""
     source = by_role(server, clock, refresh_interval=100.0)
     loader = SecretLoader(App, sources=[source], clock=clock)
     assert loader.current.password.reveal() == VALUE
@@ -661,7 +661,7 @@ def test_a_new_version_is_taken_over_once_its_time_has_come(
 
 
 def test_a_start_that_fails_says_why_in_the_one_error(server: VaultServer) -> None:
-    """With the line of the source, and that of each secret."""
+    """It has a line for the source and one for each secret."""
     with pytest.raises(SecretsError) as caught:
         SecretLoader(App, sources=[vault(server, path="denied")])
     assert caught.value.problems == (
@@ -674,7 +674,7 @@ def test_a_start_that_fails_says_why_in_the_one_error(server: VaultServer) -> No
 
 
 def test_reprs_show_no_secret(server: VaultServer, clock: Clock) -> None:
-    """Neither the ways to log in, nor the source after its login."""
+    """Neither those of logins, nor that of the source after a login."""
     source = by_role(server, clock)
     value(source)
     ways = [TokenAuth(TOKEN), AppRoleAuth("role-id-1", SECRET_ID), KubernetesAuth("demo")]
@@ -708,7 +708,7 @@ OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
 def test_an_option_that_can_not_be_is_refused_where_it_is_written(
     options: dict[str, Any], why: str
 ) -> None:
-    """The error says which one, and shows no password."""
+    """The error names the option and shows no password."""
     given = {"path": "app", "url": "http://127.0.0.1:1", **options}
     with pytest.raises(ValueError, match=why) as caught:
         Vault(given.pop("path"), **given)
@@ -718,7 +718,7 @@ def test_an_option_that_can_not_be_is_refused_where_it_is_written(
 
 
 def test_ways_to_log_in_are_checked_too() -> None:
-    """Also that they are ones."""
+    """Including their types."""
     wrong: Any = "hvs.token"
     with pytest.raises(
         TypeError, match="auth must be a TokenAuth, AppRoleAuth or KubernetesAuth, not str"
@@ -731,7 +731,7 @@ def test_ways_to_log_in_are_checked_too() -> None:
 
 
 def test_libraries_are_imported_where_there_is_a_vault() -> None:
-    """Not by the module; and without them the error names the extra."""
+    """The module does not import them; without them the error names the extra."""
     code = (
         "import sys\n"
         "from mantlet.secrets.sources.vault import Vault\n"

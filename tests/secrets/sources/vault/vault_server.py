@@ -1,4 +1,4 @@
-"""A server that answers as Vault's documentation of its HTTP API shows it, and can be told to fail.
+"""A server with the documented HTTP API of Vault, which can be made to fail.
 
 The pages are those below https://developer.hashicorp.com/vault/api-docs: ``secret/kv/kv-v1``,
 ``secret/kv/kv-v2``, ``auth/approle``, ``auth/kubernetes``, ``auth/token``, and the statuses of
@@ -17,7 +17,7 @@ CREATED = "2018-03-22T02:24:06.945319214Z"
 
 
 class Clock:
-    """Seconds that pass only when a test says so."""
+    """A clock that a test sets."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -28,7 +28,7 @@ class Clock:
 
 @dataclass
 class _Granted:
-    """A token that the server knows."""
+    """A token known to the server."""
 
     ends: float
     seconds: int
@@ -36,7 +36,7 @@ class _Granted:
 
 
 class VaultServer(Server):
-    """A server with both versions of the KV engine, and three ways to show who asks.
+    """A server with both versions of the KV engine, and three auth methods.
 
     Args:
         clock: what its leases go by.
@@ -68,16 +68,16 @@ class VaultServer(Server):
         self._role = ("role-id-1", "secret-id-5tGb7Yhn")
 
     def grant(self, token: str, seconds: int = 0, *, renewable: bool = False) -> None:
-        """Know a token; one of 0 seconds does not end."""
+        """Accept a token; one of 0 seconds does not expire."""
         ends = self._clock() + seconds if seconds else float("inf")
         self._tokens[token] = _Granted(ends, seconds, renewable)
 
     def revoke(self) -> None:
-        """Know no token any more."""
+        """Revoke all tokens."""
         self._tokens.clear()
 
     def answer(self, asked: Asked) -> tuple[int, Any]:
-        """Return the status and the body of an answer."""
+        """Return the status and the body of a response."""
         method, path = asked.line.split(" ", 1)
         known = {
             "POST /v1/auth/approle/login": self._approle,
