@@ -22,8 +22,8 @@ from mantlet.secrets import (
     SourceError,
 )
 from mantlet.secrets.sources.remote import SourceUnavailable
-from tests.secrets.sources import unshown
-from tests.secrets.sources.unshown import FIELD, value
+from tests.secrets.sources import assertions
+from tests.secrets.sources.assertions import FIELD, value
 from tests.secrets.sources.vault.vault_server import Clock
 
 VALUE, NEW = "kR7-vT2_qX9.mB4w", "new-kR7-vT2_qX9.mB4w"
@@ -35,9 +35,9 @@ with_age = pytest.mark.skipif(
 )
 
 
-def refusal(source: AgeFile | SopsFile) -> SourceError:
+def read_error(source: AgeFile | SopsFile) -> SourceError:
     """Return the error of a source that can't be read."""
-    return unshown.refusal(source, HIDDEN)
+    return assertions.read_error(source, HIDDEN)
 
 
 class Age:
@@ -111,20 +111,20 @@ def test_a_file_that_is_not_there_has_no_secrets(age: Age) -> None:
 @with_age
 def test_another_identity_is_told(age: Age) -> None:
     source = age.source(f"APP_PASSWORD={VALUE}\n", identity=age.another())
-    assert "can't be decrypted (age exits with 1)" in str(refusal(source))
+    assert "can't be decrypted (age exits with 1)" in str(read_error(source))
 
 
 @with_age
 def test_an_identity_that_all_may_read_is_refused(age: Age) -> None:
     source = age.source(f"APP_PASSWORD={VALUE}\n")
     age.identity.chmod(0o644)
-    assert "is readable by every user" in str(refusal(source))
+    assert "is readable by every user" in str(read_error(source))
 
 
 @with_age
 def test_an_identity_that_is_not_there_is_told(age: Age) -> None:
     source = age.source(f"APP_PASSWORD={VALUE}\n", identity=age.folder / "none")
-    assert str(refusal(source)).endswith("none does not exist")
+    assert str(read_error(source)).endswith("none does not exist")
 
 
 @with_age
@@ -142,7 +142,7 @@ def test_an_identity_that_is_not_there_is_told(age: Age) -> None:
 def test_what_is_wrong_in_it_is_told_without_it(
     age: Age, name: str, text: str | bytes, why: str
 ) -> None:
-    assert why in str(refusal(age.source(text, name)))
+    assert why in str(read_error(age.source(text, name)))
 
 
 @with_age
@@ -150,7 +150,7 @@ def test_what_is_wrong_in_it_is_told_without_it(
 def test_a_file_that_is_none_of_ages(age: Age, raw: bytes) -> None:
     path = age.folder / "secrets.env.age"
     path.write_bytes(raw)
-    assert "can't be decrypted" in str(refusal(AgeFile(path, identity=age.identity)))
+    assert "can't be decrypted" in str(read_error(AgeFile(path, identity=age.identity)))
 
 
 @with_age
@@ -166,7 +166,7 @@ def test_a_file_that_is_none_of_ages(age: Age, raw: bytes) -> None:
 def test_what_is_no_file(age: Age, make: Any, why: str) -> None:
     path = age.folder / "secrets.env.age"
     make(path)
-    assert why in str(refusal(AgeFile(path, identity=age.identity)))
+    assert why in str(read_error(AgeFile(path, identity=age.identity)))
 
 
 @with_age
@@ -245,7 +245,7 @@ def test_an_unchanged_file_is_not_decrypted_again(sops: Sops) -> None:
     ids=["no-key", "changed", "generic", "killed", "no-json", "flood", "flood-of-errors"],
 )
 def test_trouble_is_told_without_what_the_command_says(sops: Sops, script: str, why: str) -> None:
-    assert why in str(refusal(sops.source(script)))
+    assert why in str(read_error(sops.source(script)))
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_trouble_is_told_without_what_the_command_says(sops: Sops, script: str, 
 )
 def test_a_command_that_does_not_end_is_killed(sops: Sops, script: str) -> None:
     begun = time.monotonic()
-    refused = refusal(sops.source(f"echo $$ > {sops.path}.pid\n{script}", timeout=0.5))
+    refused = read_error(sops.source(f"echo $$ > {sops.path}.pid\n{script}", timeout=0.5))
     assert isinstance(refused, SourceUnavailable)
     assert time.monotonic() - begun < 5
     group = int(Path(f"{sops.path}.pid").read_text())
@@ -284,7 +284,7 @@ def group_lives(group: int) -> bool:
 def test_a_command_that_can_not_be_run(sops: Sops) -> None:
     source = sops.source(PRINTS)
     sops._command.unlink()
-    assert str(refusal(source)).endswith("can't be run")
+    assert str(read_error(source)).endswith("can't be run")
 
 
 def test_options_that_can_not_be(sops: Sops, tmp_path: Path) -> None:

@@ -97,20 +97,20 @@ def test_a_named_file_that_can_not_be_read_is_told(tmp_path: Path, name: str, wh
     assert fault(Environment({"APP_TOKEN_FILE": path})).startswith(why)
 
 
-def test_the_environment_tells_by_its_stamp_that_it_changed(tmp_path: Path) -> None:
+def test_the_change_token_of_the_environment_changes(tmp_path: Path) -> None:
     """A variable, or the file that it names; and the token contains no value."""
     path = write(tmp_path / "token")
     environ = {"APP_TOKEN_FILE": str(path)}
     source = Environment(environ)
-    stamps = [source.change_token([WANTED])]
+    tokens = [source.change_token([WANTED])]
     write(path, VALUE[::-1])
-    stamps.append(source.change_token([WANTED]))
+    tokens.append(source.change_token([WANTED]))
     del environ["APP_TOKEN_FILE"]
     environ["APP_TOKEN"] = VALUE
-    stamps.append(source.change_token([WANTED]))
-    assert len(set(stamps)) == 3
-    assert VALUE not in repr(stamps)
-    assert source.change_token([WANTED]) == stamps[-1]
+    tokens.append(source.change_token([WANTED]))
+    assert len(set(tokens)) == 3
+    assert VALUE not in repr(tokens)
+    assert source.change_token([WANTED]) == tokens[-1]
 
 
 def test_variables_that_resemble_a_secrets_are_told() -> None:
@@ -432,8 +432,8 @@ def test_names_of_files_that_resemble_a_secrets_are_told(tmp_path: Path) -> None
 def mount(folder: Path, version: str, **values: str) -> None:
     """Replace the secrets in a directory as the kubelet of Kubernetes does.
 
-    See AtomicWriter in its source: a directory with a date for a name, the link ``..data`` renamed
-    over the one before, and a link for each file through that.
+    See AtomicWriter in its source: a new directory, named by a date; the link ``..data``, renamed
+    over the old one; and a link through that for each file.
     """
     inner = folder / f"..{version}"
     for name, text in values.items():
@@ -534,10 +534,10 @@ def test_a_link_that_is_taken_away_meanwhile_is_no_other_error(
 
     source = SecretFiles(tmp_path)
     monkeypatch.setattr(os, call, fail)
-    stamped, why = source.change_token([WANTED]), fault(source)
+    token, why = source.change_token([WANTED]), fault(source)
     monkeypatch.undo()
     assert why.startswith("can't be opened: ")
-    assert source.change_token([WANTED]) != stamped
+    assert source.change_token([WANTED]) != token
 
 
 def test_a_file_that_can_be_opened_and_not_read_is_told(

@@ -22,9 +22,17 @@ from mantlet.secrets import (
     SourceValue,
 )
 from mantlet.secrets.sources.remote import RemoteSource, SourceUnavailable
-from tests.secrets.sources import unshown
-from tests.secrets.sources.server import Asked, Server, Way, breaks_off, drops, says, sends
-from tests.secrets.sources.unshown import FIELD, assert_unlogged, value
+from tests.secrets.sources import assertions
+from tests.secrets.sources.assertions import FIELD, assert_unlogged, value
+from tests.secrets.sources.server import (
+    Behavior,
+    ReceivedRequest,
+    Server,
+    closes_early,
+    drops_connection,
+    responds,
+    sends_slowly,
+)
 
 REGION = "eu-central-1"
 VALUE, NEW, KEY = "kR7-vT2_qX9.mB4w", "new-kR7-vT2_qX9.mB4w", "key-of-a-test-8Uj4Rf"
@@ -78,7 +86,7 @@ def aws(monkeypatch: pytest.MonkeyPatch, moto: str, session: boto3.Session) -> b
 class Failing(Server):
     """A server with the JSON protocol: https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html."""
 
-    def answer(self, asked: Asked) -> tuple[int, Any]:
+    def respond(self, request: ReceivedRequest) -> tuple[int, Any]:
         """Respond as for one secret."""
         return 200, {"Name": "shop", "SecretString": json.dumps({"password": VALUE})}
 
@@ -112,9 +120,9 @@ def unheard() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
-def refusal(source: RemoteSource) -> SourceError:
+def read_error(source: RemoteSource) -> SourceError:
     """Return the error of a source that can't be read."""
-    return unshown.refusal(source, HIDDEN)
+    return assertions.read_error(source, HIDDEN)
 
 
 def values(found: Mapping[str, SourceValue | RejectedValue]) -> dict[str, str | bytes]:
@@ -181,11 +189,11 @@ def test_a_misspelt_member_is_told(aws: boto3.Session) -> None:
 )
 def test_another_text_is_told_without_it(aws: boto3.Session, text: str | bytes, why: str) -> None:
     keep(aws, "shop", text)
-    assert why in str(refusal(AwsSecretsManager("shop", session=aws)))
+    assert why in str(read_error(AwsSecretsManager("shop", session=aws)))
 
 
 def test_a_secret_that_is_not_there_is_an_error(aws: boto3.Session) -> None:
-    error = refusal(AwsSecretsManager("shop", session=aws))
+    error = read_error(AwsSecretsManager("shop", session=aws))
     assert "no such secret in this region and account" in str(error)
     assert not isinstance(error, SourceUnavailable)
 
@@ -193,7 +201,7 @@ def test_a_secret_that_is_not_there_is_an_error(aws: boto3.Session) -> None:
 def test_a_deleted_secret_is_an_error(aws: boto3.Session) -> None:
     keep(aws, "shop", {"password": VALUE})
     aws.client("secretsmanager").delete_secret(SecretId="shop", RecoveryWindowInDays=7)
-    assert "InvalidRequestException" in str(refusal(AwsSecretsManager("shop", session=aws)))
+    assert "InvalidRequestException" in str(read_error(AwsSecretsManager("shop", session=aws)))
 
 
 # -- Secrets Manager: a secret for each -----------------------------------------------------------
@@ -230,7 +238,7 @@ def test_a_secret_that_may_not_be_read_is_no_missing_one(
     """With the list of errors documented for API_BatchGetSecretValue."""
     message = f"User: me is not authorized, {VALUE}"
     failing.next = [
-        says(
+        responds(
             200,
             {
                 "SecretValues": [],
@@ -255,7 +263,7 @@ def test_an_answer_for_what_nobody_asked_is_left_out(
 ) -> None:
     other = {"Name": "other", "SecretString": VALUE}
     unasked = {"SecretId": "another", "ErrorCode": "AccessDeniedException"}
-    failing.next = [says(200, {"SecretValues": [other], "Errors": [unasked]})]
+    failing.next = [responds(200, {"SecretValues": [other], "Errors": [unasked]})]
     assert AwsSecretsManager(prefix="shop/", session=session).read([FIELD]) == {}
 
 
@@ -290,56 +298,56 @@ def test_a_misspelt_parameter_is_told(aws: boto3.Session) -> None:
 # -- trouble --------------------------------------------------------------------------------------
 
 
-def error(code: str, status: int = 400) -> Way:
+def error(code: str, status: int = 400) -> Behavior:
     """Return an error response whose message contains a value."""
-    return says(status, {"__type": code, "message": f"because of {VALUE}", "Message": VALUE})
+    return responds(status, {"__type": code, "message": f"because of {VALUE}", "Message": VALUE})
 
 
 @pytest.mark.parametrize(
-    ("way", "why"),
+    ("behavior", "why"),
     [
         (error("ThrottlingException"), "400: ThrottlingException"),
         (error("InternalServiceError", 500), "500: InternalServiceError"),
         (error("InternalServerError", 400), "400: InternalServerError"),
-        (says(503, b"<html>busy"), "503: "),
-        (says(429, b""), "429: "),
-        (drops, "can't be reached, or closed the connection early"),
-        (breaks_off, "sent an incomplete response"),
-        (says(200, b"<html>"), "sent an incomplete response"),
+        (responds(503, b"<html>busy"), "503: "),
+        (responds(429, b""), "429: "),
+        (drops_connection, "can't be reached, or closed the connection early"),
+        (closes_early, "sent an incomplete response"),
+        (responds(200, b"<html>"), "sent an incomplete response"),
     ],
     ids=["throttled", "internal", "internal-400", "html-503", "429", "drops", "breaks-off", "html"],
 )
 def test_passing_trouble_is_tried_again(
-    failing: Failing, session: boto3.Session, way: Way, why: str
+    failing: Failing, session: boto3.Session, behavior: Behavior, why: str
 ) -> None:
-    failing.next = [way]
+    failing.next = [behavior]
     assert value(AwsSecretsManager("shop", session=session, retries=1)).raw == VALUE
-    assert len(failing.asked) == 2
-    failing.next = [way]
-    refused = refusal(AwsSecretsManager("shop", session=session, retries=0))
+    assert len(failing.received) == 2
+    failing.next = [behavior]
+    refused = read_error(AwsSecretsManager("shop", session=session, retries=0))
     assert isinstance(refused, SourceUnavailable)
     assert str(refused).startswith(why)
 
 
 @pytest.mark.parametrize(
-    ("way", "why"),
+    ("behavior", "why"),
     [
         (error("AccessDeniedException"), "400: request refused: AccessDeniedException"),
         (error("ExpiredTokenException"), "400: request refused: ExpiredTokenException"),
         (error("DecryptionFailure"), "400: request refused: DecryptionFailure"),
         (error(f"{VALUE} strange"), "400: request refused: unknown error"),
-        (says(200, {"Name": "shop"}), "is not a JSON object"),
+        (responds(200, {"Name": "shop"}), "is not a JSON object"),
     ],
     ids=["denied", "expired", "undecrypted", "strange-code", "no-value"],
 )
 def test_other_trouble_is_told_once(
-    failing: Failing, session: boto3.Session, way: Way, why: str
+    failing: Failing, session: boto3.Session, behavior: Behavior, why: str
 ) -> None:
-    failing.next = [way]
-    refused = refusal(AwsSecretsManager("shop", session=session, retries=5))
+    failing.next = [behavior]
+    refused = read_error(AwsSecretsManager("shop", session=session, retries=5))
     assert str(refused).startswith(why)
     assert not isinstance(refused, SourceUnavailable)
-    assert len(failing.asked) == 1
+    assert len(failing.received) == 1
 
 
 @pytest.mark.parametrize(
@@ -348,37 +356,37 @@ def test_other_trouble_is_told_once(
 def test_an_answer_without_a_list_is_told(
     failing: Failing, session: boto3.Session, make: Any
 ) -> None:
-    failing.next = [says(200, b"<html>")]
-    assert "sent an incomplete response" in str(refusal(make(session=session, retries=0)))
+    failing.next = [responds(200, b"<html>")]
+    assert "sent an incomplete response" in str(read_error(make(session=session, retries=0)))
 
 
 def test_a_server_that_says_nothing_is_given_up(failing: Failing, session: boto3.Session) -> None:
-    failing.next = [sends(b"", b"", 0.05)] * 5
+    failing.next = [sends_slowly(b"", b"", 0.05)] * 5
     begun = time.monotonic()
-    refused = refusal(AwsSecretsManager("shop", session=session, timeout=0.6, retries=4))
+    refused = read_error(AwsSecretsManager("shop", session=session, timeout=0.6, retries=4))
     assert str(refused) == "did not respond in time"
     assert time.monotonic() - begun < 5
 
 
 def test_pages_without_an_end_come_to_one(failing: Failing, session: boto3.Session) -> None:
     page = {"Parameters": [{"Name": "/shop/password", "Value": VALUE}], "NextToken": "more"}
-    failing.next = [says(200, page)] * 100_000
-    refused = refusal(AwsParameters("/shop", session=session, timeout=0.5, retries=0))
+    failing.next = [responds(200, page)] * 100_000
+    refused = read_error(AwsParameters("/shop", session=session, timeout=0.5, retries=0))
     assert str(refused) == "did not respond in time"
 
 
 def test_nobody_there(monkeypatch: pytest.MonkeyPatch, session: boto3.Session) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    refused = refusal(AwsParameters("/shop", session=session, retries=0))
+    refused = read_error(AwsParameters("/shop", session=session, retries=0))
     assert isinstance(refused, SourceUnavailable)
 
 
 def test_no_region_and_no_credentials_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also with the default session."""
-    assert "no region is configured" in str(refusal(AwsSecretsManager("shop")))
-    assert "no credentials found" in str(refusal(AwsSecretsManager("shop", region=REGION)))
+    assert "no region is configured" in str(read_error(AwsSecretsManager("shop")))
+    assert "no credentials found" in str(read_error(AwsSecretsManager("shop", region=REGION)))
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id-of-a-test")
-    assert "credentials are incomplete" in str(refusal(AwsParameters("/shop", region=REGION)))
+    assert "credentials are incomplete" in str(read_error(AwsParameters("/shop", region=REGION)))
 
 
 def test_the_log_of_other_threads_goes_on(
@@ -387,12 +395,12 @@ def test_the_log_of_other_threads_goes_on(
     """Botocore logs all responses; only those with secrets are silenced."""
     logged = threading.Event()
 
-    def way(to: Any, _server: Server) -> None:
+    def behavior(to: Any, _server: Server) -> None:
         logging.getLogger("botocore.parsers").debug("of another thread")
         logged.set()
-        says(200, {"SecretString": json.dumps({"password": VALUE})})(to, _server)
+        responds(200, {"SecretString": json.dumps({"password": VALUE})})(to, _server)
 
-    failing.next = [way]
+    failing.next = [behavior]
     assert value(AwsSecretsManager("shop", session=session)).raw == VALUE
     assert logged.is_set()
     logging.getLogger("botocore.parsers").debug("of this thread, later")

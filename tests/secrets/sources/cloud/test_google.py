@@ -1,4 +1,4 @@
-"""Google's store, by a real gRPC server that answers as its reference says.
+"""The store of Google, with a gRPC server that behaves as documented.
 
 https://cloud.google.com/secret-manager/docs/reference/rpc/google.cloud.secretmanager.v1
 """
@@ -28,8 +28,8 @@ from mantlet.secrets import (
 )
 from mantlet.secrets.sources.remote import SourceUnavailable
 from mantlet.secrets.sources.source import SourceError
-from tests.secrets.sources import unshown
-from tests.secrets.sources.unshown import FIELD, assert_unlogged, value
+from tests.secrets.sources import assertions
+from tests.secrets.sources.assertions import FIELD, assert_unlogged, value
 
 VALUE, NEW = "kR7-vT2_qX9.mB4w", "new-kR7-vT2_qX9.mB4w"
 HIDDEN = (VALUE, NEW)
@@ -53,22 +53,22 @@ class Store:
     """A server with the secrets of a project.
 
     Attributes:
-        secrets: the newest versions, by the secrets' names.
-        failing: what becomes of the next calls: a code, or something that is called.
-        asked: the names of all versions that were asked for.
-        clients: all clients that were made.
+        secrets: the latest versions, by the names of the secrets.
+        failing: the failures of the next calls: a status code, or a function.
+        received: the names of all requested versions.
+        clients: all clients made.
     """
 
     def __init__(self, port: int) -> None:
         self.secrets: dict[str, bytes] = {}
         self.failing: list[grpc.StatusCode | Callable[[], None]] = []
-        self.asked: list[str] = []
+        self.received: list[str] = []
         self.clients: list[Any] = []
         self.port = port
 
     def access(self, request: Any, context: grpc.ServicerContext) -> Any:
         """Respond like ``AccessSecretVersion``."""
-        self.asked.append(request.name)
+        self.received.append(request.name)
         failure = self.failing.pop(0) if self.failing else None
         if isinstance(failure, grpc.StatusCode):
             context.abort(failure, f"because of {VALUE}")
@@ -112,16 +112,16 @@ def store() -> Iterator[Store]:
     server.stop(None).wait()
 
 
-def refusal(source: GoogleSecretManager) -> SourceError:
+def read_error(source: GoogleSecretManager) -> SourceError:
     """Return the error of a source that can't be read."""
-    return unshown.refusal(source, HIDDEN)
+    return assertions.read_error(source, HIDDEN)
 
 
 def test_each_secret_is_read_in_its_newest_version(store: Store) -> None:
     store.secrets = {"shop-password": VALUE.encode()}
     found = store.source(prefix="shop-").read([FIELD, OTHER])
     assert found == {"password": SourceValue(VALUE.encode(), "shop-password")}
-    assert store.asked == [
+    assert store.received == [
         "projects/shop/secrets/shop-password/versions/latest",
         "projects/shop/secrets/shop-token/versions/latest",
     ]
@@ -188,7 +188,7 @@ def test_passing_trouble_is_tried_again(store: Store, code: grpc.StatusCode, why
     store.failing = [code]
     assert value(store.source(retries=1)).raw == VALUE.encode()
     store.failing = [code]
-    refused = refusal(store.source())
+    refused = read_error(store.source())
     assert isinstance(refused, SourceUnavailable)
     assert str(refused).startswith(why)
 
@@ -203,10 +203,10 @@ def test_passing_trouble_is_tried_again(store: Store, code: grpc.StatusCode, why
 )
 def test_other_trouble_is_told_once(store: Store, code: grpc.StatusCode, why: str) -> None:
     store.failing = [code]
-    refused = refusal(store.source(retries=5))
+    refused = read_error(store.source(retries=5))
     assert str(refused) == why
     assert not isinstance(refused, SourceUnavailable)
-    assert len(store.asked) == 1
+    assert len(store.received) == 1
 
 
 def test_a_server_that_says_nothing_is_given_up(store: Store) -> None:
@@ -220,7 +220,7 @@ def test_a_server_that_says_nothing_is_given_up(store: Store) -> None:
 
 
 def test_nobody_there() -> None:
-    refused = refusal(Store(1).source(timeout=1))
+    refused = read_error(Store(1).source(timeout=1))
     assert isinstance(refused, SourceUnavailable)
 
 
@@ -240,7 +240,7 @@ def test_no_account_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> N
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
-    refused = refusal(GoogleSecretManager("shop"))
+    refused = read_error(GoogleSecretManager("shop"))
     assert str(refused) == "no valid credentials found"
 
 
@@ -248,7 +248,7 @@ def test_the_account_can_not_be_asked_for() -> None:
     def client() -> Any:
         raise auth.TransportError(VALUE)  # type: ignore[no-untyped-call]  # it has no types
 
-    refused = refusal(GoogleSecretManager("shop", client=client, retries=0))
+    refused = read_error(GoogleSecretManager("shop", client=client, retries=0))
     assert isinstance(refused, SourceUnavailable)
     assert str(refused) == "the credentials server can't be reached"
 

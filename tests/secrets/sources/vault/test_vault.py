@@ -26,9 +26,15 @@ from mantlet.secrets import (
 )
 from mantlet.secrets.sources.remote import SourceUnavailable
 from mantlet.secrets.sources.vault import AppRoleAuth, KubernetesAuth, TokenAuth, Vault
-from tests.secrets.sources import unshown
-from tests.secrets.sources.server import Way, breaks_off, drops, says, sends
-from tests.secrets.sources.unshown import FIELD, assert_unlogged, value
+from tests.secrets.sources import assertions
+from tests.secrets.sources.assertions import FIELD, assert_unlogged, value
+from tests.secrets.sources.server import (
+    Behavior,
+    closes_early,
+    drops_connection,
+    responds,
+    sends_slowly,
+)
 from tests.secrets.sources.vault.vault_server import Clock, VaultServer
 
 VALUE, NEW = "kR7-vT2_qX9.mB4w", "new-kR7-vT2_qX9.mB4w"
@@ -86,9 +92,9 @@ def by_role(server: VaultServer, clock: Clock, **options: Any) -> Vault:
     return vault(server, **{"auth": auth, "clock": clock, **options})
 
 
-def refusal(source: Vault) -> SourceError:
+def read_error(source: Vault) -> SourceError:
     """Return the error of a source that can't be read."""
-    return unshown.refusal(source, HIDDEN)
+    return assertions.read_error(source, HIDDEN)
 
 
 # -- what is read ---------------------------------------------------------------------------------
@@ -128,7 +134,7 @@ def test_a_key_that_resembles_a_secrets_is_told(server: VaultServer) -> None:
 def test_a_time_that_is_none_is_not_known(server: VaultServer, time_: object) -> None:
     """The value is used nevertheless."""
     data = {"data": {"password": VALUE}, "metadata": {"created_time": time_}}
-    server.next = [None, says(200, {"data": data})]
+    server.next = [None, responds(200, {"data": data})]
     found = value(vault(server))
     assert (found.raw, found.changed_at) == (VALUE, None)
 
@@ -141,9 +147,9 @@ def test_address_namespace_and_token_are_found_in_the_environment(
     monkeypatch.setenv("VAULT_NAMESPACE", "team/a/")
     monkeypatch.setenv("VAULT_TOKEN", TOKEN)
     assert value(Vault("/app/")).raw == VALUE
-    assert server.asked[-1].headers["x-vault-namespace"] == "team/a"
-    assert server.asked[-1].headers["x-vault-token"] == TOKEN
-    assert server.asked[-1].headers["x-vault-request"] == "true"
+    assert server.received[-1].headers["x-vault-namespace"] == "team/a"
+    assert server.received[-1].headers["x-vault-token"] == TOKEN
+    assert server.received[-1].headers["x-vault-request"] == "true"
 
 
 def test_a_token_in_the_home_directory_is_read_at_every_reading(
@@ -151,17 +157,17 @@ def test_a_token_in_the_home_directory_is_read_at_every_reading(
 ) -> None:
     """Vault's agent replaces it."""
     source = vault(server, auth=None)
-    assert str(refusal(source)).startswith("no token found: ")
+    assert str(read_error(source)).startswith("no token found: ")
     path = tmp_path / ".vault-token"
     path.write_text(f"{TOKEN}\n")
     assert value(source).raw == VALUE
     server.grant("hvs.other")
     path.write_text("hvs.other")
     assert value(source).raw == VALUE
-    assert server.asked[-1].headers["x-vault-token"] == "hvs.other"
+    assert server.received[-1].headers["x-vault-token"] == "hvs.other"
     path.unlink()
     path.mkdir()
-    assert str(refusal(source)) == f"{path} is a directory"
+    assert str(read_error(source)) == f"{path} is a directory"
 
 
 def test_who_has_no_home_has_no_token_there(
@@ -173,16 +179,16 @@ def test_who_has_no_home_has_no_token_there(
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.setattr(Path, "expanduser", nobody)
-    assert str(refusal(vault(server, auth=None))).startswith("no token found: ")
+    assert str(read_error(vault(server, auth=None))).startswith("no token found: ")
 
 
 @pytest.mark.parametrize("token", ["", f"{TOKEN}\n", f"{TOKEN} x", f"{TOKEN}\xe9"], ids=ascii)
 def test_a_token_that_no_header_field_can_have_is_none(server: VaultServer, token: str) -> None:
     """No request is made with it."""
-    assert str(refusal(vault(server, auth=TokenAuth(Secret(token))))).startswith(
+    assert str(read_error(vault(server, auth=TokenAuth(Secret(token))))).startswith(
         "token is not a token"
     )
-    assert server.asked == []
+    assert server.received == []
 
 
 # -- logins and leases ----------------------------------------------------------------------------
@@ -193,7 +199,7 @@ def test_a_login_is_made_once_for_many_readings(server: VaultServer, clock: Cloc
     source = by_role(server, clock)
     assert [value(source).raw, value(source).raw] == [VALUE, VALUE]
     assert server.lines == [LOGIN, READING, READING]
-    assert "x-vault-token" not in server.asked[0].headers
+    assert "x-vault-token" not in server.received[0].headers
 
 
 def test_the_token_of_a_service_account_is_read_at_every_login(
@@ -202,9 +208,9 @@ def test_the_token_of_a_service_account_is_read_at_every_login(
     """Kubernetes rotates it."""
     path = tmp_path / "token"
     source = vault(server, auth=KubernetesAuth("demo", token_path=path), clock=clock)
-    assert str(refusal(source)) == f"{path} is missing or empty: is this process in a pod?"
+    assert str(read_error(source)) == f"{path} is missing or empty: is this process in a pod?"
     path.write_text(JWT)
-    assert str(refusal(source)) == (
+    assert str(read_error(source)) == (
         "403: auth/kubernetes/login was refused: "
         "check whether the role is bound to this service account"
     )
@@ -216,12 +222,12 @@ def test_the_token_of_a_service_account_is_read_at_every_login(
 def test_a_refused_login_says_what_to_look_at(server: VaultServer, clock: Clock) -> None:
     """No error contains the SecretID."""
     wrong = AppRoleAuth("role-id-2", Secret(SECRET_ID))
-    assert str(refusal(vault(server, auth=wrong))) == (
+    assert str(read_error(vault(server, auth=wrong))) == (
         "400: auth/approle/login was refused: check role_id, and whether secret_id is still valid"
     )
     elsewhere = AppRoleAuth("role-id-1", SECRET_ID, mount="other/role")
-    server.next = [says(404, {"errors": []})]
-    assert str(refusal(vault(server, auth=elsewhere))) == (
+    server.next = [responds(404, {"errors": []})]
+    assert str(read_error(vault(server, auth=elsewhere))) == (
         "404: auth/other/role/login does not exist: check the mount"
     )
 
@@ -308,10 +314,10 @@ def test_a_revoked_token_is_had_anew_once(server: VaultServer, clock: Clock) -> 
     assert value(source).raw == VALUE
     assert server.lines[2:] == [READING, LOGIN, READING]
     denied = by_role(server, clock, path="denied")
-    server.asked.clear()
-    assert str(refusal(denied)).startswith("403: the token may not read secret/data/denied")
+    server.received.clear()
+    assert str(read_error(denied)).startswith("403: the token may not read secret/data/denied")
     assert server.lines == [LOGIN, "GET /v1/secret/data/denied"]
-    assert str(refusal(denied)).startswith("403: ")
+    assert str(read_error(denied)).startswith("403: ")
     assert len(server.lines) == 5
 
 
@@ -341,33 +347,33 @@ def test_a_given_token_that_can_not_be_renewed_is_used_until_it_ends(
     assert server.lines == [LOOK_UP, READING, RENEWAL, READING, READING]
     assert source.lifetime == 300
     clock.now += 90
-    assert str(refusal(source)) == "403: the token may not read secret/data/app, or has expired"
+    assert str(read_error(source)) == "403: the token may not read secret/data/app, or has expired"
     assert server.lines[5:] == [READING]
 
 
 def test_a_token_that_may_not_look_itself_up_is_used(server: VaultServer) -> None:
     """Reading the secret shows whether it is valid."""
-    server.next = [says(403, {"errors": ["permission denied"]})]
+    server.next = [responds(403, {"errors": ["permission denied"]})]
     assert value(vault(server)).raw == VALUE
 
 
 # -- what is wrong --------------------------------------------------------------------------------
 
 ERRORS: Any = {"errors": ["token hvs.given-8Uj4Rf is bad"]}
-HTML = says(200, f"<html>{VALUE}</html>".encode(), content_type="text/html")
-ELSEWHERE = says(307, b"", location="http://192.0.2.1/v1/secret/data/app")
+HTML = responds(200, f"<html>{VALUE}</html>".encode(), content_type="text/html")
+ELSEWHERE = responds(307, b"", location="http://192.0.2.1/v1/secret/data/app")
 TOO_MUCH = "sent a response of more than 1024 KiB"
 STRANGE = "sent a response that does not follow the API"
 NO_JSON = (
     "200: sent something other than a JSON object: check whether url is that of a Vault server"
 )
 
-FINAL: dict[str, tuple[Way, str]] = {
-    "bad-request": (says(400, ERRORS), "400: the server refused to read secret/data/app"),
-    "uninitialized": (says(501, ERRORS), "501: the server is not initialized"),
+FINAL: dict[str, tuple[Behavior, str]] = {
+    "bad-request": (responds(400, ERRORS), "400: the server refused to read secret/data/app"),
+    "uninitialized": (responds(501, ERRORS), "501: the server is not initialized"),
     "html": (HTML, "200: sent an HTML page: check whether url is that of a Vault server"),
     "html-forbidden": (
-        says(403, b" <!doctype html>"),
+        responds(403, b" <!doctype html>"),
         "403: sent an HTML page: check whether url is that of a Vault server",
     ),
     "redirect": (
@@ -377,67 +383,70 @@ FINAL: dict[str, tuple[Way, str]] = {
             "set url to that of the active server"
         ),
     ),
-    "list": (says(200, [VALUE]), NO_JSON),
-    "text": (says(200, b"\xff\xfe" + VALUE.encode()), NO_JSON),
-    "empty": (says(200, b""), NO_JSON),
-    "nested": (says(200, b"[" * 200_000), NO_JSON),
-    "no-data": (says(200, {}), STRANGE),
-    "data-list": (says(200, {"data": [VALUE]}), STRANGE),
-    "inner-list": (says(200, {"data": {"data": [VALUE], "metadata": {}}}), STRANGE),
-    "no-metadata": (says(200, {"data": {"data": {"password": VALUE}}}), STRANGE),
+    "list": (responds(200, [VALUE]), NO_JSON),
+    "text": (responds(200, b"\xff\xfe" + VALUE.encode()), NO_JSON),
+    "empty": (responds(200, b""), NO_JSON),
+    "nested": (responds(200, b"[" * 200_000), NO_JSON),
+    "no-data": (responds(200, {}), STRANGE),
+    "data-list": (responds(200, {"data": [VALUE]}), STRANGE),
+    "inner-list": (responds(200, {"data": {"data": [VALUE], "metadata": {}}}), STRANGE),
+    "no-metadata": (responds(200, {"data": {"data": {"password": VALUE}}}), STRANGE),
     "null": (
-        says(200, {"data": {"data": None, "metadata": {}}}),
+        responds(200, {"data": {"data": None, "metadata": {}}}),
         "200: the latest version of secret/data/app is deleted",
     ),
-    "huge": (says(200, b'"' + b"x" * 2**20 + b'"'), TOO_MUCH),
-    "endless": (sends(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65536, 0), TOO_MUCH),
-    "endless-head": (sends(b"HTTP/1.1 200 OK\r\n", b"X: " + b"x" * 60000 + b"\r\n", 0), TOO_MUCH),
+    "huge": (responds(200, b'"' + b"x" * 2**20 + b'"'), TOO_MUCH),
+    "endless": (sends_slowly(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65536, 0), TOO_MUCH),
+    "endless-head": (
+        sends_slowly(b"HTTP/1.1 200 OK\r\n", b"X: " + b"x" * 60000 + b"\r\n", 0),
+        TOO_MUCH,
+    ),
     "compressed": (
-        says(200, gzip.compress(b" " * 2**20, mtime=0), content_encoding="gzip"),
+        responds(200, gzip.compress(b" " * 2**20, mtime=0), content_encoding="gzip"),
         "sent a compressed response, which was not requested",
     ),
 }
 
 
-@pytest.mark.parametrize(("way", "why"), FINAL.values(), ids=FINAL)
+@pytest.mark.parametrize(("behavior", "why"), FINAL.values(), ids=FINAL)
 def test_what_will_not_pass_is_a_line_and_not_tried_again(
-    server: VaultServer, way: Way, why: str
+    server: VaultServer, behavior: Behavior, why: str
 ) -> None:
     """The error names the problem and shows nothing of the response."""
-    server.next = [None, way]
-    error = refusal(vault(server, retries=2))
+    server.next = [None, behavior]
+    error = read_error(vault(server, retries=2))
     assert str(error) == why
     assert not isinstance(error, SourceUnavailable)
     assert server.lines == [LOOK_UP, READING]
 
 
-LATER: dict[str, tuple[Way, str]] = {
-    "limited": (says(429, ERRORS), "429: too many requests"),
-    "limited-html": (says(429, b"<html>"), "429: too many requests"),
+LATER: dict[str, tuple[Behavior, str]] = {
+    "limited": (responds(429, ERRORS), "429: too many requests"),
+    "limited-html": (responds(429, b"<html>"), "429: too many requests"),
     "sealed": (
-        says(503, {"errors": ["Vault is sealed"]}),
+        responds(503, {"errors": ["Vault is sealed"]}),
         "503: the server is sealed, or down for maintenance",
     ),
-    "proxy": (says(503, b"<html>"), "503: the server failed"),
-    "internal": (says(500, ERRORS), "500: the server failed"),
-    "behind": (says(412, ERRORS), "412: the server failed"),
-    "drops": (drops, "can't be reached, or closed the connection early"),
-    "breaks-off": (breaks_off, "can't be reached, or closed the connection early"),
+    "proxy": (responds(503, b"<html>"), "503: the server failed"),
+    "internal": (responds(500, ERRORS), "500: the server failed"),
+    "behind": (responds(412, ERRORS), "412: the server failed"),
+    "drops": (drops_connection, "can't be reached, or closed the connection early"),
+    "breaks-off": (closes_early, "can't be reached, or closed the connection early"),
     "endless-chunk-size": (
-        sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0" * 65536, 0),
+        sends_slowly(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0" * 65536, 0),
         "can't be reached, or closed the connection early",
     ),
 }
 
 
-@pytest.mark.parametrize(("way", "why"), LATER.values(), ids=LATER)
-def test_what_may_pass_is_tried_again(server: VaultServer, way: Way, why: str) -> None:
+@pytest.mark.parametrize(("behavior", "why"), LATER.values(), ids=LATER)
+def test_what_may_pass_is_tried_again(server: VaultServer, behavior: Behavior, why: str) -> None:
     """As often as ``retries`` allows; then it is an error."""
     source = vault(server, retries=1)
-    server.next = [way]
+    server.next = [behavior]
     assert value(source).raw == VALUE
-    server.next = [way, way]
-    error = refusal(source)
+    server.next = [behavior, behavior]
+    error = read_error(source)
     assert str(error) == why
     assert isinstance(error, SourceUnavailable)
     assert server.next == []
@@ -446,34 +455,38 @@ def test_what_may_pass_is_tried_again(server: VaultServer, way: Way, why: str) -
 def test_a_server_that_asks_for_patience_gets_it(server: VaultServer) -> None:
     """For the time of ``Retry-After``, unless that exceeds the timeout."""
     source = vault(server, retries=1)
-    server.next = [says(429, ERRORS, retry_after="1")]
+    server.next = [responds(429, ERRORS, retry_after="1")]
     began = time.monotonic()
     assert value(source).raw == VALUE
     assert time.monotonic() - began >= 1
-    server.next = [says(429, ERRORS, retry_after="3600")]
+    server.next = [responds(429, ERRORS, retry_after="3600")]
     began = time.monotonic()
-    assert str(refusal(source)) == "429: too many requests"
+    assert str(read_error(source)) == "429: too many requests"
     assert time.monotonic() - began < 5
-    server.next = [says(429, ERRORS, retry_after="Fri, 31 Dec 1999 23:59:59 GMT")]
+    server.next = [responds(429, ERRORS, retry_after="Fri, 31 Dec 1999 23:59:59 GMT")]
     assert value(source).raw == VALUE
 
 
-DRIPS: dict[str, Way] = {
-    "head": sends(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x", 0.02),
-    "body": sends(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{", b" ", 0.02),
-    "chunks": sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n", 0.02),
-    "interim": sends(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.02),
-    "silence": sends(b"", b"", 0.02),
+DRIPS: dict[str, Behavior] = {
+    "head": sends_slowly(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x", 0.02),
+    "body": sends_slowly(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{", b" ", 0.02),
+    "chunks": sends_slowly(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n", 0.02
+    ),
+    "interim": sends_slowly(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.02),
+    "silence": sends_slowly(b"", b"", 0.02),
 }
 
 
-@pytest.mark.parametrize("way", DRIPS.values(), ids=DRIPS)
-def test_the_deadline_holds_however_steadily_bytes_come(server: VaultServer, way: Way) -> None:
+@pytest.mark.parametrize("behavior", DRIPS.values(), ids=DRIPS)
+def test_the_deadline_holds_however_steadily_bytes_come(
+    server: VaultServer, behavior: Behavior
+) -> None:
     """For all attempts together."""
     source = vault(server, timeout=0.4, retries=2)
-    server.next = [way] * 5
+    server.next = [behavior] * 5
     began = time.monotonic()
-    error = refusal(source)
+    error = read_error(source)
     assert 0.3 < time.monotonic() - began < 5
     assert str(error) == "did not respond in time"
     assert isinstance(error, SourceUnavailable)
@@ -488,10 +501,10 @@ def test_memory_is_not_what_the_server_says_it_will_send(server: VaultServer, he
     """The server announces a gigabyte and sends a few bytes."""
     source = vault(server, timeout=0.3)
     value(source)
-    server.next = [sends(b"HTTP/1.1 200 OK\r\n" + head, b" ", 0.02)]
+    server.next = [sends_slowly(b"HTTP/1.1 200 OK\r\n" + head, b" ", 0.02)]
     tracemalloc.start()
     try:
-        assert str(refusal(source)) == "did not respond in time"
+        assert str(read_error(source)) == "did not respond in time"
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -505,7 +518,7 @@ def test_addresses_of_which_none_answers_share_the_deadline(
     with socket.socket() as deaf, contextlib.ExitStack() as stack:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen(0)
-        # Its queue is full, so that nobody else is connected.
+        # Its queue is full, so no other client can connect.
         for _ in range(4):
             caller = stack.enter_context(socket.socket())
             caller.setblocking(False)
@@ -514,7 +527,7 @@ def test_addresses_of_which_none_answers_share_the_deadline(
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found * 30)
         source = vault(server, url="http://vault.test", timeout=0.4)
         began = time.monotonic()
-        assert str(refusal(source)) == "did not respond in time"
+        assert str(read_error(source)) == "did not respond in time"
         assert time.monotonic() - began < 5
 
 
@@ -522,19 +535,19 @@ def test_nothing_is_asked_once_the_time_is_over(server: VaultServer) -> None:
     """For example, after a slow login."""
     with pytest.raises(SourceUnavailable, match="did not respond in time"):
         vault(server).read_once([FIELD], time.monotonic() - 1)
-    assert server.asked == []
+    assert server.received == []
 
 
 def test_a_secret_that_is_not_there_is_not_one_that_is_forbidden(server: VaultServer) -> None:
     """Neither counts as an empty store."""
-    assert str(refusal(vault(server, path="none", mount="team/kv"))) == (
+    assert str(read_error(vault(server, path="none", mount="team/kv"))) == (
         "404: team/kv/data/none does not exist (KV version 2): "
         "check the mount, the path and the version"
     )
-    assert str(refusal(vault(server, version=1))) == (
+    assert str(read_error(vault(server, version=1))) == (
         "404: secret/app does not exist (KV version 1): check the mount, the path and the version"
     )
-    assert str(refusal(vault(server, path="denied"))) == (
+    assert str(read_error(vault(server, path="denied"))) == (
         "403: the token may not read secret/data/denied, or has expired"
     )
 
@@ -542,9 +555,11 @@ def test_a_secret_that_is_not_there_is_not_one_that_is_forbidden(server: VaultSe
 def test_a_version_that_is_gone_is_not_a_secret_that_is_not_there(server: VaultServer) -> None:
     """The API responds with 404 to both, here with metadata."""
     server.deleted = "2018-03-22T02:36:43.986212308Z"
-    assert str(refusal(vault(server))) == "404: the latest version of secret/data/app is deleted"
+    assert str(read_error(vault(server))) == "404: the latest version of secret/data/app is deleted"
     server.destroyed = True
-    assert str(refusal(vault(server))) == "404: the latest version of secret/data/app is destroyed"
+    assert (
+        str(read_error(vault(server))) == "404: the latest version of secret/data/app is destroyed"
+    )
 
 
 STRANGE_LOGINS: dict[str, Any] = {
@@ -564,23 +579,23 @@ def test_a_login_that_is_none_of_vaults_is_a_line(
     server: VaultServer, clock: Clock, answer: Any
 ) -> None:
     """Wherever the response deviates."""
-    server.next = [says(200, answer)]
-    assert str(refusal(by_role(server, clock))) == STRANGE
+    server.next = [responds(200, answer)]
+    assert str(read_error(by_role(server, clock))) == STRANGE
 
 
 def test_a_token_of_a_login_can_not_be_another_header_field(
     server: VaultServer, clock: Clock
 ) -> None:
     """No request is made with it."""
-    server.next = [says(200, {"auth": {"client_token": "hvs.login\r\nX: y"}})]
-    assert str(refusal(by_role(server, clock))).startswith(
+    server.next = [responds(200, {"auth": {"client_token": "hvs.login\r\nX: y"}})]
+    assert str(read_error(by_role(server, clock))).startswith(
         "the response of the login is not a token"
     )
 
 
 def test_nobody_there_is_a_line(server: VaultServer) -> None:
     """For example, if the address is wrong."""
-    error = refusal(vault(server, url="http://127.0.0.1:1"))
+    error = read_error(vault(server, url="http://127.0.0.1:1"))
     assert str(error) == "can't be reached, or closed the connection early"
     assert isinstance(error, SourceUnavailable)
 
@@ -591,12 +606,12 @@ def test_a_proxy_that_is_not_there_is_a_line(
     """The proxies in the environment are used."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.setenv("no_proxy", "")
-    assert str(refusal(vault(server))) == "can't be reached through the proxy"
+    assert str(read_error(vault(server))) == "can't be reached through the proxy"
 
 
 def test_a_name_that_no_host_can_have_is_a_line(server: VaultServer) -> None:
     """It is not retried."""
-    error = refusal(vault(server, url="http://a..b:1"))
+    error = read_error(vault(server, url="http://a..b:1"))
     assert str(error) == "can't be reached, or closed the connection early"
 
 
@@ -610,7 +625,7 @@ def test_what_the_libraries_raise_otherwise_is_told_by_its_type_alone(
         raise LookupError(TOKEN)
 
     monkeypatch.setattr("requests.Session.request", fails)
-    assert str(refusal(source)) == "can't be read: LookupError"
+    assert str(read_error(source)) == "can't be read: LookupError"
 
 
 # -- TLS ------------------------------------------------------------------------------------------
@@ -624,7 +639,7 @@ def test_a_server_is_trusted_by_its_ca_alone(
         server.secret = {"password": VALUE}
         server.grant(TOKEN)
         assert value(vault(server, verify=certificate[0])).raw == VALUE
-        error = refusal(vault(server))
+        error = read_error(vault(server))
         assert str(error) == "its certificate can't be verified: set verify to its CA certificate"
         assert not isinstance(error, SourceUnavailable)
         monkeypatch.setenv("VAULT_CACERT", str(certificate[0]))
@@ -632,7 +647,7 @@ def test_a_server_is_trusted_by_its_ca_alone(
         assert value(source).raw == VALUE
         server.next = [DRIPS["body"]]
         began = time.monotonic()
-        assert str(refusal(source)) == "did not respond in time"
+        assert str(read_error(source)) == "did not respond in time"
         assert time.monotonic() - began < 5
 
 
@@ -653,7 +668,7 @@ def test_a_new_version_is_taken_over_once_its_time_has_come(
     server.secret, server.version = {"password": NEW}, 2
     clock.now += 99
     assert loader.current.password.reveal() == VALUE
-    server.next = [says(503, ERRORS)]
+    server.next = [responds(503, ERRORS)]
     clock.now += 30
     assert loader.current.password.reveal() == VALUE
     clock.now += 45
@@ -677,10 +692,10 @@ def test_reprs_show_no_secret(server: VaultServer, clock: Clock) -> None:
     """Neither those of logins, nor that of the source after a login."""
     source = by_role(server, clock)
     value(source)
-    ways = [TokenAuth(TOKEN), AppRoleAuth("role-id-1", SECRET_ID), KubernetesAuth("demo")]
-    shown = repr([source, vars(source), *map(vars, ways), vars(source._tokens), *ways])
+    logins = [TokenAuth(TOKEN), AppRoleAuth("role-id-1", SECRET_ID), KubernetesAuth("demo")]
+    shown = repr([source, vars(source), *map(vars, logins), vars(source._tokens), *logins])
     assert not [one for one in HIDDEN if one in shown]
-    assert [repr(way) for way in ways] == [
+    assert [repr(behavior) for behavior in logins] == [
         "TokenAuth()",
         "AppRoleAuth(mount='approle')",
         "KubernetesAuth(mount='kubernetes')",

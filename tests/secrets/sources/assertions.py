@@ -7,7 +7,7 @@ import pytest
 
 from mantlet.secrets import SecretField, SecretSource, SourceError, SourceValue
 
-__all__ = ["FIELD", "assert_unlogged", "refusal", "value"]
+__all__ = ["FIELD", "assert_unlogged", "read_error", "value"]
 
 FIELD = SecretField("password", "APP_PASSWORD", "password", "APP_")
 
@@ -19,12 +19,12 @@ def value(source: SecretSource, field: SecretField = FIELD) -> SourceValue:
     return found
 
 
-def refusal(source: SecretSource, hidden: Sequence[str]) -> SourceError:
-    """Return why the source can't be asked, having seen that the error shows nothing else.
+def read_error(source: SecretSource, hidden: Sequence[str]) -> SourceError:
+    """Return the error of a source that can't be read, and assert that it shows nothing hidden.
 
     Args:
         source: the source.
-        hidden: what must not be shown.
+        hidden: the texts that must not be shown.
     """
     with pytest.raises(SourceError) as caught:
         source.read([FIELD])
