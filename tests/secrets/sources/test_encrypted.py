@@ -134,7 +134,7 @@ def test_an_identity_that_is_not_there_is_told(age: Age) -> None:
         ("a.env.age", f"APP_PASSWORD={VALUE}\nA b {VALUE}\n", "can't be parsed in line 2"),
         ("a.env.age", b"APP_PASSWORD=\xff" + VALUE.encode(), "is not UTF-8 text in line 1"),
         ("a.json.age", f'["{VALUE}"]', "is not a JSON object"),
-        ("a.json.age", f'{{"password": "{VALUE}", "password": "{NEW}"}}', "that is there twice"),
+        ("a.json.age", f'{{"password": "{VALUE}", "password": "{NEW}"}}', "a duplicate key"),
         ("a.env.age", "A=" + "x" * 1_200_000, "larger than 1024 KiB"),
     ],
     ids=["syntax", "bytes", "array", "twice", "huge"],
