@@ -47,7 +47,7 @@ def test_report_logs_broken_rules_and_uses_the_values(caplog: pytest.LogCaptureF
     loader = load(WEAK, "report")
     assert loader.problems == PROBLEMS
     assert [one.getMessage() for one in caplog.records] == [
-        f"SecretLoader in report mode uses a secret: {problem}" for problem in PROBLEMS
+        f"SecretLoader would have rejected: {problem}" for problem in PROBLEMS
     ]
     assert [(one.state, one.note) for one in loader.report] == [
         ("reported", "is a placeholder"),
@@ -69,7 +69,7 @@ def test_report_logs_rules_that_a_rotation_breaks(
     mount(tmp_path, "2", token=PLACEHOLDER, key="sk_kR7vT2qX9")
     with caplog.at_level(logging.WARNING):
         assert loader.reload() == {"token"}
-    assert "SecretLoader in report mode uses a secret: token: is a placeholder" in caplog.text
+    assert "SecretLoader would have rejected: token: is a placeholder" in caplog.text
     assert loader.current.token.reveal() == PLACEHOLDER
 
 

@@ -47,6 +47,8 @@ M = TypeVar("M", bound=SecretModel)
 Listener = Callable[[frozenset[str]], object]
 
 log = logging.getLogger("mantlet.secrets")
+#: The logger of all policies for the decisions that report mode does not enforce.
+report_log = logging.getLogger("mantlet.report")
 
 #: The environment variable with the fingerprint key of a loader that is not given one.
 _KEY_VARIABLE: Final = "MANTLET_FINGERPRINT_KEY"
@@ -281,7 +283,11 @@ class SecretLoader(Policy, Generic[M]):
         known, self.problems = self.problems, tuple(resolution.warnings)
         for problem in self.problems:
             if problem not in known:
-                log.warning("SecretLoader in report mode uses a secret: %s", problem)
+                report_log.warning(
+                    "SecretLoader would have rejected: %s",
+                    problem,
+                    extra={"policy": type(self).__name__},
+                )
         return changed
 
     def _schedule(self) -> None:
