@@ -1,1 +1,1 @@
-"""Tests of the secret loader."""
+"""Tests of the command line."""

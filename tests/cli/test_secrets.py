@@ -1,4 +1,4 @@
-"""The command, run as a user runs it: what it prints, how it ends, and that it shows no value."""
+"""The commands, run as a user runs them: output, exit codes, and no values."""
 
 import base64
 import errno
@@ -45,7 +45,7 @@ BROKEN = "raise LookupError('kR7-vT2_qX9.mB4w')"
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project's folder, with its module of secrets."""
+    """A project directory with a module of secrets."""
     (tmp_path / "shop.py").write_text(MODULE)
     (tmp_path / "made.py").write_text(f"{MODULE}\nloader = SecretLoader(AppSecrets)\n")
     (tmp_path / "broken.py").write_text(BROKEN)
@@ -53,7 +53,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def _measured() -> list[str]:
-    """Return what has the command's own process measured, where this one is."""
+    """Return the arguments to measure coverage of the command, if it is measured here."""
     if Coverage.current() is None:
         return []
     options = [f"--rcfile={ROOT / 'pyproject.toml'}", f"--data-file={ROOT / '.coverage'}"]
@@ -63,7 +63,7 @@ def _measured() -> list[str]:
 def run(
     project: Path, *words: str, environ: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command in a project's folder, with its secrets in the environment."""
+    """Run a command in a project directory, with the secrets in the environment."""
     given = {"APP_TOKEN": TOKEN, "APP_DATABASE_URL": URL} if environ is None else environ
     done = subprocess.run(
         [sys.executable, *_measured(), "-m", "mantlet", "secrets", *words],
@@ -81,7 +81,7 @@ def run(
 
 @pytest.mark.parametrize("target", ["shop:AppSecrets", "shop:Config.secrets", "made:loader"])
 def test_check_shows_each_secret(project: Path, target: str) -> None:
-    """Name, state, source and fingerprint, in a pipe without a cut."""
+    """Name, state, source and fingerprint; not truncated in a pipe."""
     done = run(project, "check", target)
     assert done.returncode == 0, done.stderr
     lines = [line.split() for line in done.stdout.splitlines() if line.strip()]
@@ -93,7 +93,7 @@ def test_check_shows_each_secret(project: Path, target: str) -> None:
 
 
 def test_check_shows_all_problems_and_ends_with_1(project: Path) -> None:
-    """Also where the module's own loader raises them as it is imported."""
+    """Also if a loader in the module raises them when it is imported."""
     environ = {"APP_TOKEN": f"x{TOKEN}", "APP_DATABASE_ULR": URL}
     for target in ("shop:AppSecrets", "made:loader"):
         done = run(project, "check", target, environ=environ)
@@ -104,13 +104,13 @@ def test_check_shows_all_problems_and_ends_with_1(project: Path) -> None:
 
 
 def test_check_takes_sources_and_tells_ages(project: Path) -> None:
-    """In the order of the options."""
+    """Sources have the order of the options."""
     write(project / "run" / "token", f"{TOKEN}\n", 0o644)
     write(project / "my.env", f"APP_DATABASE_URL={URL}\n", 0o644)
     words = ("check", "shop:AppSecrets", "--source", "files:run", "--source", "dotenv:my.env")
     done = run(project, *words, environ={})
     assert done.returncode == 1
-    assert "can be read by every user" in done.stdout
+    assert "is readable by every user" in done.stdout
     done = run(
         project, *words, "--source", "systemd", "--allow-world-readable", "--json", environ={}
     )
@@ -161,14 +161,14 @@ def test_check_takes_sources_and_tells_ages(project: Path) -> None:
 def test_what_can_not_be_done_is_said_in_a_line(
     project: Path, words: tuple[str, ...], why: str
 ) -> None:
-    """And ends with 2."""
+    """The exit code is 2."""
     done = run(project, *words)
     assert done.returncode == 2
     assert why in " ".join(done.stderr.split())
 
 
 def test_example_writes_names_and_what_is_asked_of_them(project: Path) -> None:
-    """No value, and over no file that is there."""
+    """Without values, and without overwriting a file."""
     done = run(project, "example", "shop:AppSecrets", environ={})
     assert done.returncode == 0, done.stderr
     assert (project / ".env.example").read_text() == (
@@ -191,7 +191,7 @@ def test_example_writes_names_and_what_is_asked_of_them(project: Path) -> None:
 
 
 def test_scan_finds_values_in_all_forms(project: Path) -> None:
-    """Across the borders of chunks, in compressed logs, and not behind links."""
+    """Across chunk borders and in compressed files, but not through links."""
     logs = project / "logs"
     logs.mkdir()
     (logs / "raw.log").write_bytes(b"x" * (1024 * 1024 - 5) + TOKEN.encode() + b"\0")
@@ -218,7 +218,7 @@ def test_scan_finds_values_in_all_forms(project: Path) -> None:
 
 
 def test_scan_of_clean_files_ends_with_0(project: Path) -> None:
-    """And of those that could not be read with 2."""
+    """And with 2 if a file could not be read."""
     (project / "clean").write_text("nothing")
     done = run(project, "scan", "made:loader", "clean")
     assert (done.returncode, done.stdout) == (0, "")
@@ -232,7 +232,7 @@ def test_scan_of_clean_files_ends_with_0(project: Path) -> None:
 
 
 def test_scan_says_what_it_can_not_search(project: Path) -> None:
-    """Whoever is told that there is nothing relies on that."""
+    """Users rely on a clean result."""
     (project / "target").write_text(f"a {TOKEN}")
     (project / "link").symlink_to("target")
     os.mkfifo(project / "fifo")
@@ -252,7 +252,7 @@ def test_scan_says_what_it_can_not_search(project: Path) -> None:
 def test_a_directory_that_can_not_be_read_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may be where the value is."""
+    """It may contain a value."""
     (tmp_path / "inner").mkdir()
     (tmp_path / "clean").write_text("nothing")
     real = os.scandir
@@ -273,7 +273,7 @@ def test_a_directory_that_can_not_be_read_is_told(
 
 
 def test_names_of_files_are_no_commands_to_a_terminal(project: Path) -> None:
-    """A log may be named by whom nobody trusts."""
+    """An attacker may choose the name of a log."""
     (project / "a\x1b[31m\nb").write_text(TOKEN)
     done = run(project, "scan", "shop:AppSecrets", ".")
     assert done.returncode == 1
@@ -282,7 +282,7 @@ def test_names_of_files_are_no_commands_to_a_terminal(project: Path) -> None:
 
 
 def test_a_bar_is_shown_on_a_terminal(project: Path) -> None:
-    """And only there."""
+    """Only on a terminal."""
     (project / "clean").write_bytes(b"x" * 100_000)
     parent, child = pty.openpty()
     done = subprocess.run(
@@ -308,7 +308,7 @@ def test_a_bar_is_shown_on_a_terminal(project: Path) -> None:
 
 
 def test_without_its_extra_the_command_names_it(project: Path) -> None:
-    """In one line."""
+    """The error is one line."""
     (project / "typer.py").write_text("raise ModuleNotFoundError('none', name='typer')")
     done = run(project, "check", "shop:AppSecrets")
     assert done.returncode == 2
@@ -316,7 +316,7 @@ def test_without_its_extra_the_command_names_it(project: Path) -> None:
 
 
 def test_without_the_extra_of_a_source_the_command_names_it(project: Path) -> None:
-    """As the source itself would."""
+    """With the message of the source."""
     (project / "dotenv").mkdir()
     (project / "dotenv" / "__init__.py").write_text("raise ImportError('none')")
     done = run(project, "check", "shop:AppSecrets", "--source", "dotenv")

@@ -1,4 +1,4 @@
-"""The secrets where an app looks for them: in its framework's own way."""
+"""Apps access their secrets in the conventional way of their framework."""
 
 from typing import Annotated, Any
 
@@ -32,7 +32,7 @@ def loader(environ: dict[str, str]) -> SecretLoader[App]:
 def test_fastapi_injects_the_secrets_of_the_exchange(
     loader: SecretLoader[App], environ: dict[str, str], wrapped: bool
 ) -> None:
-    """Those that it began with; those of now, where no policy has put them there."""
+    """The snapshot of the request, or the current one without a stack."""
     api = FastAPI()
     Current = Annotated[App, Depends(loader.dependency)]  # noqa: N806  # a type
 
@@ -61,14 +61,14 @@ def test_fastapi_injects_the_secrets_of_the_exchange(
 def test_an_app_has_the_loader_among_its_extensions(
     loader: SecretLoader[App], kind: type[Any]
 ) -> None:
-    """As other extensions have it."""
+    """Like other extensions, in ``app.extensions``."""
     app = kind(__name__)
     loader.init_app(app)
     assert app.extensions["mantlet_secrets"] is loader
 
 
 def test_a_flask_view_finds_the_secrets(loader: SecretLoader[App]) -> None:
-    """In the exchange's state, or through the extension."""
+    """From the state of the request, or from the extension."""
     app = Flask(__name__)
     loader.init_app(app)
 
@@ -84,7 +84,7 @@ def test_a_flask_view_finds_the_secrets(loader: SecretLoader[App]) -> None:
 
 
 def test_the_middleware_takes_the_policys_options(environ: dict[str, str]) -> None:
-    """In the conventional way of both protocols."""
+    """The middleware functions of both protocols pass the options on."""
     seen: list[str] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:

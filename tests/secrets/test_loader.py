@@ -1,4 +1,4 @@
-"""One error for all problems, one state for each exchange, and changes taken over whole."""
+"""One error lists all problems, each request has one snapshot, and changes apply as a whole."""
 
 import asyncio
 import logging
@@ -51,7 +51,7 @@ class Clock:
 
 
 class Store(SecretSource):
-    """A remote source of a test's own."""
+    """A remote source with values set by a test."""
 
     name = "store"
     is_remote = True
@@ -63,7 +63,7 @@ class Store(SecretSource):
         self.asked: list[list[str]] = []
 
     def read(self, fields: Sequence[SecretField]) -> Mapping[str, SourceValue | RejectedValue]:
-        """Return what was put here."""
+        """Return the values."""
         self.asked.append([field.name for field in fields])
         if self.error is not None:
             raise self.error
@@ -92,7 +92,7 @@ class Everything(SecretModel, prefix="APP_"):
 
 
 def test_all_problems_are_told_at_once_and_no_value(tmp_path: Path) -> None:
-    """Each with where it was found, or with all places that were tried."""
+    """Each problem has its location, or every place that was searched."""
     values = {
         "EMPTY": "",
         "SHORT": "s7-kR7-vT2",
@@ -115,11 +115,11 @@ def test_all_problems_are_told_at_once_and_no_value(tmp_path: Path) -> None:
     with pytest.raises(SecretsError) as told:
         SecretLoader(Everything, sources=sources, example_file=example)
     everybody = (
-        "can be read by every user of this machine: chmod 600, or say allow_world_readable=True"
+        "is readable by every user of this machine: chmod 600, or set allow_world_readable=True"
     )
     tried = f"environment APP_MISSING, {files}/missing, {broken} APP_MISSING"
     assert set(told.value.problems) == {
-        f"{broken}: can't be read in line 1",
+        f"{broken}: can't be parsed in line 1",
         f"missing: is missing (tried {tried}; did you mean environment APP_MISING?)",
         "empty: is empty (environment APP_EMPTY)",
         "short: is shorter than 32 bytes (environment APP_SHORT)",
@@ -127,9 +127,9 @@ def test_all_problems_are_told_at_once_and_no_value(tmp_path: Path) -> None:
         "malformed: is malformed (int_parsing) (environment APP_MALFORMED)",
         "unmatched: does not match its pattern (environment APP_UNMATCHED)",
         "placeholder: is a placeholder (environment APP_PLACEHOLDER)",
-        "copied: is the value that the example file has (environment APP_COPIED)",
+        "copied: is the value from the example file (environment APP_COPIED)",
         f"readable: {everybody} ({files}/readable)",
-        "twice: is there, and APP_TWICE_FILE is too: which one counts? (environment APP_TWICE)",
+        "twice: is set, and so is APP_TWICE_FILE: unset one of them (environment APP_TWICE)",
         "environment APP_MISING: is not a secret of the app: did you mean APP_MISSING?",
     }
     text = str(told.value)
@@ -140,7 +140,7 @@ def test_all_problems_are_told_at_once_and_no_value(tmp_path: Path) -> None:
 
 
 def test_the_first_source_that_has_a_value_wins_and_the_report_says_which(tmp_path: Path) -> None:
-    """In the order in which they are given."""
+    """The order of the sources is the order of precedence."""
     write(tmp_path / "files" / "token", OLD)
     write(tmp_path / "files" / "password", OLD)
     dotenv = write(tmp_path / ".env", f"PASSWORD={NEW}\n")
@@ -165,7 +165,7 @@ def test_the_first_source_that_has_a_value_wins_and_the_report_says_which(tmp_pa
 
 
 def test_a_source_is_asked_only_for_what_no_other_has() -> None:
-    """A developer with a ``.env`` needs no vault."""
+    """A developer with a ``.env`` does not need a Vault."""
     store = Store(password=OLD)
     SecretLoader(App, sources=[Environment({"TOKEN": OLD}), store])
     assert store.asked == [["password", "spare"]]
@@ -176,12 +176,12 @@ def test_a_source_is_asked_only_for_what_no_other_has() -> None:
 
 class Broken(Store):
     def read(self, fields: Sequence[SecretField]) -> Mapping[str, SourceValue | RejectedValue]:
-        """Fail as a library may."""
+        """Fail with the exception of a library."""
         raise LookupError(OLD)
 
 
 def test_a_source_that_fails_is_a_line_and_the_others_are_asked() -> None:
-    """By its own words if they are meant for this, else by its exception's name."""
+    """The line has the message of a `SourceError`, and otherwise only the name of the exception."""
     away = Store()
     away.error = SourceError("403: the token may not read app")
     with pytest.raises(SecretsError) as told:
@@ -200,31 +200,31 @@ def test_a_source_that_fails_is_a_line_and_the_others_are_asked() -> None:
     ids=["nothing", "list", "text", "no-value", "number"],
 )
 def test_a_source_that_gives_something_else_is_a_line(said: Any) -> None:
-    """It is one of the user's, who wants to know which."""
+    """The line names the source, which is the user's own."""
 
     class Strange(SecretSource):
         name = "strange"
 
         def read(self, fields: Sequence[SecretField]) -> Mapping[str, SourceValue | RejectedValue]:
-            """Give what no source may."""
+            """Return an invalid result."""
             return said  # type: ignore[no-any-return]  # what is tested
 
     with pytest.raises(SecretsError) as told:
         SecretLoader(App, sources=[Strange(), Environment({"PASSWORD": OLD})])
     first, *rest = told.value.problems
-    assert first.startswith(("strange: gives something else than a Value", "strange: failed with"))
+    assert first.startswith(("strange: must return a SourceValue", "strange: failed with"))
     assert rest == ["token: is missing (tried strange token, environment TOKEN)"]
     assert OLD not in str(told.value)
 
 
 def test_names_are_compared_only_where_a_resemblance_is_told() -> None:
-    """A rotation among thousands of variables would take long otherwise."""
+    """Otherwise a rotation with thousands of variables would be slow."""
 
     class Compared(Environment):
         asked: list[list[str]] = []  # noqa: RUF012  # for this test
 
         def similar_names(self, fields: Sequence[SecretField]) -> Iterable[tuple[str, str]]:
-            """Note what is looked for."""
+            """Record the fields."""
             self.asked.append([field.name for field in fields])
             return super().similar_names(fields)
 
@@ -240,7 +240,7 @@ def test_names_are_compared_only_where_a_resemblance_is_told() -> None:
 
 
 def test_what_can_not_be_masked_is_noted() -> None:
-    """As a value that was let through though it is short."""
+    """For example, a short value that ``allow_weak`` accepts."""
 
     class Weak(SecretModel):
         pin: Secret[str] = secret_field(min_length=4)
@@ -252,7 +252,7 @@ def test_what_can_not_be_masked_is_noted() -> None:
 
 
 def test_a_password_that_can_not_be_masked_by_itself_is_noted() -> None:
-    """That of a URL, all of which can be."""
+    """The URL itself can be masked."""
 
     class Database(SecretModel):
         url: Secret[str]
@@ -261,7 +261,7 @@ def test_a_password_that_can_not_be_masked_by_itself_is_noted() -> None:
         (entry,) = SecretLoader(Database, sources=[Environment({"URL": url})]).report
         return entry.note
 
-    weak = "its password can't be masked by itself: it is shorter than 8 bytes"
+    weak = "its password can't be masked on its own: it is shorter than 8 bytes"
     assert note("postgres://shop:k7Rv2@db.internal/shop") == weak
     assert note(f"postgres://shop:{OLD}@db.internal/shop") is None
     assert note("postgres://shop@db.internal/shop") is None
@@ -278,22 +278,22 @@ def test_a_password_that_can_not_be_masked_by_itself_is_noted() -> None:
     ids=["good", "syntax", "encoding", "blank-at-its-end"],
 )
 def test_an_example_that_is_no_perfect_file_counts(tmp_path: Path, example: str | bytes) -> None:
-    """As far as it can be read: nobody is told of what is wrong with it."""
+    """Its valid lines count, and the malformed ones are skipped without an error."""
     path = write(tmp_path / ".env.example", example, 0o644)
     environ = {"TOKEN": OLD + " " * ("'" in str(example)), "PASSWORD": NEW}
-    with pytest.raises(SecretsError, match="token: is the value that the example file has"):
+    with pytest.raises(SecretsError, match="token: is the value from the example file"):
         SecretLoader(App, sources=[Environment(environ)], example_file=path)
 
 
 def test_an_example_that_can_not_be_read_keeps_nothing_from_being_taken(tmp_path: Path) -> None:
-    """A directory, or a disk that fails."""
+    """A directory or a failing disk does not cause an error."""
     environ = {"TOKEN": OLD, "PASSWORD": NEW}
     loader = SecretLoader(App, sources=[Environment(environ)], example_file=tmp_path)
     assert loader.current.token.reveal() == OLD
 
 
 def test_a_name_that_is_meant_so_is_no_typo() -> None:
-    """Told by the option, or by its going on."""
+    """It is listed in ``ignore_names``, or continues the name of a secret."""
 
     class Prefixed(SecretModel, prefix="APP_"):
         database_url: Secret[str]
@@ -311,7 +311,7 @@ def test_a_name_that_is_meant_so_is_no_typo() -> None:
 
 
 def test_a_fingerprint_tells_versions_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In one process, or in all that have the key."""
+    """Within one process, or between processes with the same key."""
     environ = {"TOKEN": OLD, "PASSWORD": NEW}
     key = "a-key-that-all-workers-have"
 
@@ -345,7 +345,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_change_is_seen_at_the_next_poll_and_not_before(folder: Path, clock: Clock) -> None:
-    """As a whole, and told to who listens."""
+    """All secrets change at once, and the listeners are called."""
     told: list[tuple[frozenset[str], str]] = []
     loader: SecretLoader[App] = SecretLoader(
         App,
@@ -368,7 +368,7 @@ def test_a_change_is_seen_at_the_next_poll_and_not_before(folder: Path, clock: C
 
 
 def test_nothing_changes_where_nothing_did(folder: Path, clock: Clock) -> None:
-    """Files that are written anew with what they had are no change."""
+    """Rewriting a file with the same content is not a change."""
     loader = SecretLoader(App, sources=[SecretFiles(folder)], poll_interval=0, clock=clock)
     before, variants = loader.current, loader.registry.variants
     mount(folder, "2", token=OLD, password=OLD)
@@ -379,12 +379,12 @@ def test_nothing_changes_where_nothing_did(folder: Path, clock: Clock) -> None:
 def test_a_failed_reload_keeps_the_last_good_state_and_says_so(
     folder: Path, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """And is mended by the next good one."""
+    """The next valid state replaces it."""
     loader = SecretLoader(App, sources=[SecretFiles(folder)], poll_interval=0, clock=clock)
     before = loader.current
     mount(folder, "2", token="changeme", password=NEW)
     assert loader.current is before
-    assert "Secrets stay as they were: App: 1 problem" in caplog.text
+    assert "SecretLoader keeps the last valid secrets: App: 1 problem" in caplog.text
     assert "token: is a placeholder" in caplog.text
     assert NEW not in caplog.text
     with pytest.raises(SecretsError, match="token: is a placeholder"):
@@ -394,7 +394,7 @@ def test_a_failed_reload_keeps_the_last_good_state_and_says_so(
 
 
 def test_a_directory_that_vanishes_keeps_the_last_good_state(folder: Path, clock: Clock) -> None:
-    """And comes back."""
+    """The secrets change once it is back."""
     loader = SecretLoader(App, sources=[SecretFiles(folder)], poll_interval=0, clock=clock)
     before = loader.current
     folder.rename(folder.with_name("away"))
@@ -405,7 +405,7 @@ def test_a_directory_that_vanishes_keeps_the_last_good_state(folder: Path, clock
 
 
 def test_reload_says_what_changed(folder: Path, clock: Clock) -> None:
-    """At once, whenever the last look was."""
+    """It does not wait for the next poll."""
     loader = SecretLoader(App, sources=[SecretFiles(folder)], poll_interval=1000, clock=clock)
     assert loader.reload() == frozenset()
     mount(folder, "2", token=NEW, password=NEW, spare=NEW)
@@ -418,7 +418,7 @@ def test_reload_says_what_changed(folder: Path, clock: Clock) -> None:
 def test_a_listener_that_fails_is_logged_masked_and_keeps_nothing_from_changing(
     folder: Path, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its words may be the new password."""
+    """The message of the exception may contain the new password."""
     loader: SecretLoader[App]
 
     def fail(_names: frozenset[str]) -> None:
@@ -435,7 +435,7 @@ def test_a_listener_that_fails_is_logged_masked_and_keeps_nothing_from_changing(
 
 
 def test_old_values_are_kept_in_for_the_overlap(folder: Path, clock: Clock) -> None:
-    """Answers that were made with them may be on their way."""
+    """Responses made with them may still be on their way."""
     loader = SecretLoader(
         App, sources=[SecretFiles(folder)], poll_interval=0, overlap=60, clock=clock
     )
@@ -449,7 +449,7 @@ def test_old_values_are_kept_in_for_the_overlap(folder: Path, clock: Clock) -> N
 
 
 def test_a_remote_source_is_asked_again_after_its_lifetime(clock: Clock) -> None:
-    """And not because a local one changed."""
+    """A change of a local source does not cause it."""
     store = Store(password=OLD)
     environ = {"TOKEN": OLD}
     loader = SecretLoader(App, sources=[Environment(environ), store], poll_interval=1, clock=clock)
@@ -467,7 +467,7 @@ def test_a_remote_source_is_asked_again_after_its_lifetime(clock: Clock) -> None
 def test_a_remote_source_that_is_away_keeps_the_last_good_state(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is asked again after a while, and local changes are taken over meanwhile."""
+    """It is read again after a delay; meanwhile, local changes apply."""
     store = Store(password=OLD)
     environ = {"TOKEN": OLD}
     loader = SecretLoader(App, sources=[Environment(environ), store], poll_interval=1, clock=clock)
@@ -491,13 +491,13 @@ def test_a_remote_source_that_is_away_keeps_the_last_good_state(
 def test_a_source_whose_state_can_not_be_told_is_read(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It may fail in any way: that is no error of who reads a secret."""
+    """Any exception of the source is logged, and reading a secret does not raise it."""
 
     class Failing(Environment):
         fails = False
 
         def change_token(self, fields: Sequence[SecretField]) -> Hashable:
-            """Fail, as where no more files can be opened."""
+            """Fail as if too many files were open."""
             if self.fails:
                 raise OSError(OLD)
             return super().change_token(fields)
@@ -512,7 +512,7 @@ def test_a_source_whose_state_can_not_be_told_is_read(
 
 
 def test_another_writing_of_a_value_is_searched_for_too() -> None:
-    """Though the secret is what it was, and so nobody is told of a change."""
+    """The parsed secret is equal, so the listeners are not called."""
 
     class Key(SecretModel):
         key: Secret[bytes] = secret_field(encoding="base64")
@@ -530,12 +530,12 @@ def test_another_writing_of_a_value_is_searched_for_too() -> None:
 
 
 def test_a_worker_that_is_forked_during_a_reading_has_its_own(clock: Clock) -> None:
-    """The thread that reads is not in it, nor what that was about to take over."""
+    """The child has neither the reading thread nor its result."""
     reading, go_on = Event(), Event()
 
     class Slow(Environment):
         def read(self, fields: Sequence[SecretField]) -> Mapping[str, SourceValue | RejectedValue]:
-            """Take long once, with the values in hand."""
+            """Block once, after reading the values."""
             found = super().read(fields)
             if clock.now == 1:
                 reading.set()
@@ -562,7 +562,7 @@ def test_a_worker_that_is_forked_during_a_reading_has_its_own(clock: Clock) -> N
 
 
 def test_a_hang_up_reads_everything_anew(clock: Clock) -> None:
-    """Where that is asked for; who listened to the signal before still does."""
+    """Only with ``reload_on_sighup``, and an earlier signal handler is still called."""
     heard: list[int] = []
     before = signal.signal(signal.SIGHUP, lambda number, _frame: heard.append(number))
     try:
@@ -580,12 +580,12 @@ def test_a_hang_up_reads_everything_anew(clock: Clock) -> None:
 
 
 def test_a_hang_up_is_over_with_one_reading(folder: Path, clock: Clock) -> None:
-    """Also where no remote source is there to be asked behind an answer."""
+    """Even without a remote source to read after a response."""
     readings: list[Sequence[SecretField]] = []
 
     class Counted(SecretFiles):
         def read(self, fields: Sequence[SecretField]) -> Mapping[str, SourceValue | RejectedValue]:
-            """Count the readings."""
+            """Count the calls."""
             readings.append(fields)
             return super().read(fields)
 
@@ -611,7 +611,7 @@ def test_a_hang_up_is_over_with_one_reading(folder: Path, clock: Clock) -> None:
 def test_an_exchange_has_the_secrets_of_its_beginning(
     face: Face, folder: Path, clock: Clock
 ) -> None:
-    """Also where they change meanwhile; the next one has the new."""
+    """A change meanwhile applies to the next request."""
     seen: list[str] = []
     loader = SecretLoader(App, sources=[SecretFiles(folder)], poll_interval=0, clock=clock)
 
@@ -632,7 +632,7 @@ def test_an_exchange_has_the_secrets_of_its_beginning(
 
 @both_faces
 def test_a_remote_source_is_asked_behind_an_answer(face: Face, clock: Clock) -> None:
-    """At its lifetime, by the first exchange that ends then."""
+    """The first request that ends after its lifetime does it."""
     store = Store(password=OLD, token=OLD)
     loader = SecretLoader(App, sources=[store], clock=clock)
     seen: list[str] = []
@@ -651,7 +651,7 @@ def test_a_remote_source_is_asked_behind_an_answer(face: Face, clock: Clock) -> 
 
 
 def test_without_remote_sources_the_end_of_an_exchange_costs_nothing() -> None:
-    """The hook is idle."""
+    """The hook is disabled."""
     environ = {"TOKEN": OLD, "PASSWORD": NEW}
     assert "on_finish" in SecretLoader(App, sources=[Environment(environ)]).disabled_hooks
     assert (
@@ -667,7 +667,7 @@ def known() -> SecretLoader[App]:
 
 @both_faces
 def test_problems_hold_no_secret(face: Face, known: SecretLoader[App]) -> None:
-    """In their words, in their fields, and in what they are extended by."""
+    """Neither in the texts, nor in the headers, nor in the extension members."""
 
     def handler(_carrier: Any) -> tuple[int, list[tuple[str, str]], bytes]:
         raise mantlet.Problem(
@@ -689,7 +689,7 @@ def test_problems_hold_no_secret(face: Face, known: SecretLoader[App]) -> None:
 def test_the_log_of_the_envelope_holds_no_secret(
     face: Face, known: SecretLoader[App], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The traceback is there, masked; and one without a secret is as it was."""
+    """The traceback is masked; one without a secret is unchanged."""
 
     def handler(carrier: Any) -> tuple[int, list[tuple[str, str]], bytes]:
         raise RuntimeError(f"no login with {OLD}" if "x" in str(carrier) else "")
@@ -703,23 +703,23 @@ def test_the_log_of_the_envelope_holds_no_secret(
 
 
 class Careless(mantlet.Policy):
-    """A policy whose errors have a secret in them, as that of a store's URL."""
+    """A policy whose errors contain a secret, such as the URL of a store."""
 
     def on_request(self, request: mantlet.Request) -> None:
-        """Fail on the way in."""
+        """Fail in the request hook."""
         if request.path == "/in":
             raise RuntimeError(OLD)
 
     def on_response(self, request: mantlet.Request, response: mantlet.Response) -> None:
-        """Fail on the way out."""
+        """Fail in the response hook."""
         raise RuntimeError(OLD)
 
 
 class Refusing(mantlet.Policy):
-    """A policy that lets nothing pass."""
+    """A policy that rejects every request."""
 
     def on_request(self, request: mantlet.Request) -> mantlet.Reply:
-        """Refuse."""
+        """Reject the request."""
         return mantlet.Reply(200)
 
 
@@ -728,7 +728,7 @@ class Refusing(mantlet.Policy):
 def test_errors_of_policies_further_out_hold_no_secret(
     face: Face, known: SecretLoader[App], path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The loader itself, which is asked last, has not seen the request by then."""
+    """Even though the loader, as the innermost policy, has not seen the request."""
     app = face.wrap(hello, mantlet.ErrorEnvelope(), Careless(), Refusing(), known)
     assert face.drive(app, path=path).status == 500
     (record,) = caplog.records
@@ -740,7 +740,7 @@ def test_errors_of_policies_further_out_hold_no_secret(
 def test_an_exception_without_a_secret_stays_an_exception(
     face: Face, known: SecretLoader[App], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """For services that collect them."""
+    """Error trackers get it unchanged."""
 
     def handler(_carrier: Any) -> tuple[int, list[tuple[str, str]], bytes]:
         raise RuntimeError("other words")
@@ -755,7 +755,7 @@ def test_an_exception_without_a_secret_stays_an_exception(
 
 @both_faces
 def test_the_debug_page_holds_no_secret(face: Face, known: SecretLoader[App]) -> None:
-    """Though it shows the traceback."""
+    """It shows the traceback, masked."""
 
     def handler(_carrier: Any) -> tuple[int, list[tuple[str, str]], bytes]:
         raise RuntimeError(f"no login with <{OLD}>")
@@ -776,7 +776,7 @@ def test_the_debug_page_holds_no_secret(face: Face, known: SecretLoader[App]) ->
 def test_the_sanitizer_searches_for_the_loaders_values(
     face: Face, folder: Path, clock: Clock
 ) -> None:
-    """Those of now, and those of before."""
+    """The current values, and the replaced ones."""
     loader = SecretLoader(App, sources=[SecretFiles(folder)], poll_interval=0, clock=clock)
 
     def handler(carrier: Any) -> tuple[int, list[tuple[str, str]], bytes]:
@@ -791,7 +791,7 @@ def test_the_sanitizer_searches_for_the_loaders_values(
 
 @both_faces
 def test_two_loaders_stand_side_by_side(face: Face, known: SecretLoader[App]) -> None:
-    """As where one part of an app has its own: the inner one's are the state's, both are masked."""
+    """The state has the secrets of the inner one, and both are masked."""
 
     class Other(SecretModel):
         key: Secret[str]
@@ -810,7 +810,7 @@ def test_two_loaders_stand_side_by_side(face: Face, known: SecretLoader[App]) ->
 def test_a_remote_source_that_is_away_is_asked_behind_answers_alone(
     face: Face, clock: Clock
 ) -> None:
-    """A request does not wait for it, though the one that failed was long ago."""
+    """No request waits for it, even long after the failure."""
     store = Store(password=OLD, token=OLD)
     loader = SecretLoader(App, sources=[store], poll_interval=0, clock=clock)
     store.error = SourceError("is away")
@@ -829,13 +829,13 @@ def test_a_remote_source_that_is_away_is_asked_behind_answers_alone(
 
 
 def test_an_exchange_does_not_wait_for_who_asks_already(clock: Clock) -> None:
-    """Neither for a thread, nor in one."""
+    """No thread is started to wait."""
     request: Any = SimpleNamespace(is_async=True)
     during: list[object] = []
 
     class Watched(Store):
         def read(self, fields: Sequence[SecretField]) -> Mapping[str, SourceValue | RejectedValue]:
-            """End another exchange meanwhile."""
+            """End another request meanwhile."""
             if clock.now:
                 during.append(loader.on_finish(request))
             return super().read(fields)

@@ -1,4 +1,4 @@
-"""No log shows a secret, however it is written."""
+"""No log record shows a secret, in whatever format."""
 
 import io
 import json
@@ -47,10 +47,10 @@ def loader() -> SecretLoader[App]:
 
 
 class JsonFormatter(logging.Formatter):
-    """What many write: every attribute of the record, and the exception by itself."""
+    """A common formatter: every attribute of the record, and the exception."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return a line of JSON."""
+        """Return one line of JSON."""
         parts = {name: value for name, value in vars(record).items() if name != "exc_info"}
         if record.exc_info:
             parts["exception"] = self.formatException(record.exc_info)
@@ -58,7 +58,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class LocalsFormatter(logging.Formatter):
-    """What services that collect exceptions do: every variable of every frame."""
+    """The format of error trackers: every variable of every frame."""
 
     def formatException(self, ei: Any) -> str:  # noqa: N802  # its name there
         """Return the frames with their variables."""
@@ -157,7 +157,7 @@ def written(
     formatter: logging.Formatter,
     *filters: logging.Filter,
 ) -> str:
-    """Return what a handler writes."""
+    """Return the output of a handler."""
     out = io.StringIO()
     handler = logging.StreamHandler(out)
     handler.setFormatter(formatter)
@@ -170,7 +170,7 @@ def written(
 
 
 def clean(text: str) -> bool:
-    """Return whether no form of a secret is in a text."""
+    """Return whether a text contains no encoding of a secret."""
     data = text.encode("utf-8", "surrogateescape")
     return not any(needle in data for needle in NEEDLES) and r"\x00\xffkey" not in text
 
@@ -182,7 +182,7 @@ def test_the_filter_masks_what_any_formatter_writes(
     log: Callable[[logging.Logger, SecretLoader[App]], object],
     formatter: Callable[[], logging.Formatter],
 ) -> None:
-    """And what is no secret is still there."""
+    """The rest of the record is kept."""
     text = written(log, loader, formatter(), MaskingFilter(loader))
     assert text.strip()
     assert clean(text)
@@ -195,18 +195,18 @@ def test_the_formatter_masks_what_another_one_writes(
     log: Callable[[logging.Logger, SecretLoader[App]], object],
     formatter: Callable[[], logging.Formatter],
 ) -> None:
-    """Where a handler has no filter."""
+    """The formatter works without the filter."""
     assert clean(written(log, loader, MaskingFormatter(loader, formatter())))
 
 
 def test_these_records_would_show_secrets(loader: SecretLoader[App]) -> None:
-    """Without which the tests above would say nothing."""
+    """Otherwise the tests above would prove nothing."""
     shown = [not clean(written(log, loader, JsonFormatter())) for log in RECORDS.values()]
     assert shown.count(False) == list(RECORDS).index("chain") - list(RECORDS).index("locals")
 
 
 def test_a_record_without_secrets_stays_as_it_is(loader: SecretLoader[App]) -> None:
-    """Its arguments, its exception, and the objects that were added."""
+    """Its arguments, its exception and the extra objects are identical."""
     thing = Holder("nothing")
     error = ValueError("other")
     record = logging.makeLogRecord(
@@ -219,7 +219,7 @@ def test_a_record_without_secrets_stays_as_it_is(loader: SecretLoader[App]) -> N
 
 
 def test_the_filter_follows_a_rotation(loader: SecretLoader[App]) -> None:
-    """What is a secret now is masked, and what was one before too."""
+    """Current and replaced values are masked."""
     environ = {"TOKEN": TOKEN, "KEY": "first-4Kx8-Lw2q"}
     loader = SecretLoader(App, sources=[Environment(environ)])
     formatter = MaskingFormatter(loader)
@@ -230,7 +230,7 @@ def test_the_filter_follows_a_rotation(loader: SecretLoader[App]) -> None:
 
 
 def test_a_configuration_can_name_the_filter() -> None:
-    """As ``logging.config.dictConfig()`` makes it, by ``()``."""
+    """With the ``()`` key of ``logging.config.dictConfig()``."""
     out = io.StringIO()
     logging.config.dictConfig(
         {
@@ -272,7 +272,7 @@ RENDERERS: dict[str, Callable[[], list[Any]]] = {
 def test_structlog_shows_none(
     loader: SecretLoader[App], render: Callable[[], list[Any]], place: str
 ) -> None:
-    """With the processor before the renderers, or behind them."""
+    """With the processor before or after the renderers."""
     out = io.StringIO()
     mask = MaskingProcessor(loader)
     processors = [mask, *render()] if place == "before" else [*render(), mask]
@@ -289,7 +289,7 @@ def test_structlog_shows_none(
 
 
 def test_structlog_keeps_an_exception_without_secrets(loader: SecretLoader[App]) -> None:
-    """For the renderer, or for services that collect them."""
+    """The renderer and error trackers get it."""
     event = {"event": "x", "exc_info": ValueError("other")}
     assert MaskingProcessor(loader)(None, "error", event) == {
         "event": "x",

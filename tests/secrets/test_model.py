@@ -1,4 +1,4 @@
-"""What an app may ask of its secrets, and how wrong classes are told."""
+"""Models declare secrets, and invalid declarations raise clear errors."""
 
 from collections.abc import Callable
 from math import nan
@@ -22,7 +22,7 @@ class App(SecretModel, prefix="APP_"):
 
 
 def test_names_come_from_the_attribute_and_the_prefix() -> None:
-    """But for those that are stated."""
+    """Unless ``secret_field()`` sets them."""
     fields = {spec.field.name: spec.field for spec in specs(App)}
     assert list(fields) == ["database_url", "api_key", "smtp_password", "old_style", "plain"]
     assert fields["database_url"].env == "APP_DATABASE_URL"
@@ -36,12 +36,12 @@ class Child(App):
 
 
 def test_a_class_has_the_secrets_and_the_prefix_of_its_parent() -> None:
-    """So that services share what they have in common."""
+    """Services can share a base class."""
     assert {spec.field.env for spec in specs(Child)} > {"APP_TOKEN", "APP_DATABASE_URL"}
 
 
 def test_a_snapshot_can_be_made_for_a_test() -> None:
-    """Of plain values, without any source."""
+    """From plain values, without a source."""
     made = App(database_url=VALUE, api_key=VALUE, plain=Secret(VALUE))
     assert made.database_url.reveal() == VALUE
     assert made.smtp_password is None
@@ -49,7 +49,7 @@ def test_a_snapshot_can_be_made_for_a_test() -> None:
         "App(database_url=Secret('***'), api_key=Secret('***'), smtp_password=None, "
         "old_style=None, plain=Secret('***'))"
     )
-    with pytest.raises(TypeError, match="needs the secret 'api_key'"):
+    with pytest.raises(TypeError, match="requires the secret 'api_key'"):
         App(database_url=VALUE, plain=VALUE)
     with pytest.raises(TypeError, match="has no secret 'other'"):
         App(database_url=VALUE, api_key=VALUE, plain=VALUE, other=VALUE)
@@ -61,28 +61,32 @@ def _model(annotation: object, default: object = ...) -> type[SecretModel]:
 
 
 class Waiting:
-    """A listener that nobody would wait for."""
+    """A coroutine listener."""
 
     async def __call__(self, names: frozenset[str]) -> None:
-        """Be called, and never run."""
+        """Do nothing."""
 
 
 WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
-    "plain-type": (lambda: specs(_model(str)), TypeError, r"Wrong\.x must be Secret\[\.\.\.\]"),
+    "plain-type": (
+        lambda: specs(_model(str)),
+        TypeError,
+        r"Wrong\.x must be annotated as Secret\[\.\.\.\]",
+    ),
     "union": (
         lambda: specs(_model(Secret[str] | Secret[int])),
         TypeError,
-        r"Wrong\.x must be Secret\[\.\.\.\], or",
+        r"Wrong\.x must be annotated as Secret\[\.\.\.\] or",
     ),
     "value-in-code": (
         lambda: specs(_model(Secret[str], VALUE)),
         TypeError,
-        r"Wrong\.x must have no default but None",
+        r"Wrong\.x must have no default, or None",
     ),
     "default-of-required": (
         lambda: specs(_model(Secret[str], None)),
         TypeError,
-        "must have no default but None",
+        "must have no default, or None",
     ),
     "encoded-text": (
         lambda: specs(_model(Secret[str], secret_field(encoding="hex"))),
@@ -93,12 +97,12 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "the-base": (
         lambda: specs(SecretModel),
         TypeError,
-        "model must be a class made of SecretModel",
+        "model must be a subclass of SecretModel",
     ),
     "no-class": (
         lambda: SecretLoader(App(database_url=VALUE, api_key=VALUE, plain=VALUE)),  # type: ignore[arg-type]  # what is tested
         TypeError,
-        "model must be a class",
+        "model must be a subclass of SecretModel",
     ),
     "one-variable-twice": (
         lambda: specs(
@@ -117,10 +121,14 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "prefix": (
         lambda: type("P", (SecretModel,), {}, prefix="A-"),
         ValueError,
-        "prefix must be what a variable may begin with",
+        "prefix must be a valid start of a variable name",
     ),
-    "default": (lambda: secret_field(VALUE), ValueError, "a secret in the code is none"),
-    "env": (lambda: secret_field(env="A=B"), ValueError, "env must be the name of a variable"),
+    "default": (lambda: secret_field(VALUE), ValueError, "a value in the code is not secret"),
+    "env": (
+        lambda: secret_field(env="A=B"),
+        ValueError,
+        "env must be the name of an environment variable",
+    ),
     "key": (lambda: secret_field(key=""), ValueError, "key must not be empty"),
     "min-length": (lambda: secret_field(min_length=0), ValueError, "min_length must be at least 1"),
     "pattern": (
@@ -143,7 +151,7 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "source": (
         lambda: SecretLoader(App, sources=["env"]),  # type: ignore[list-item]  # what is tested
         TypeError,
-        "sources must be sources, not str",
+        "sources must be SecretSource objects, not str",
     ),
     "listener": (
         lambda: SecretLoader(App, on_change=3),  # type: ignore[arg-type]  # what is tested
@@ -153,7 +161,7 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "waiting-listener": (
         lambda: SecretLoader(App, on_change=Waiting()),
         ValueError,
-        "on_change must be a plain function",
+        "on_change must be one or several functions",
     ),
     "overlap-no-number": (
         lambda: SecretLoader(App, sources=[Environment({})], overlap=nan),
@@ -163,7 +171,7 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "ignored-name": (
         lambda: SecretLoader(App, ignore_names="A_NAME"),
         TypeError,
-        "ignore_names must be several names",
+        "ignore_names must be a collection of names",
     ),
     "short-key-no-text": (
         lambda: SecretLoader(App, sources=[Environment({})], fingerprint_key="\udcff"),
@@ -182,7 +190,7 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
 def test_what_can_not_be_is_told_at_once(
     make: Callable[[], object], kind: type[Exception], words: str
 ) -> None:
-    """Where it is written, and without the value that was written there."""
+    """When it is declared, and without showing a value."""
     with pytest.raises(kind, match=words) as told:
         make()
     assert VALUE not in str(told.value)

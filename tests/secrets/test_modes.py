@@ -43,11 +43,11 @@ def load(environ: dict[str, str], mode: Mode) -> SecretLoader[App]:
 
 
 def test_report_logs_broken_rules_and_uses_the_values(caplog: pytest.LogCaptureFixture) -> None:
-    """Each once, without the value, and marked in the report."""
+    """Once each, without the value, and marked in the report."""
     loader = load(WEAK, "report")
     assert loader.problems == PROBLEMS
     assert [one.getMessage() for one in caplog.records] == [
-        f"Secret used in report mode: {problem}" for problem in PROBLEMS
+        f"SecretLoader would have rejected: {problem}" for problem in PROBLEMS
     ]
     assert [(one.state, one.note) for one in loader.report] == [
         ("reported", "is a placeholder"),
@@ -62,19 +62,19 @@ def test_report_logs_broken_rules_and_uses_the_values(caplog: pytest.LogCaptureF
 def test_report_logs_rules_that_a_rotation_breaks(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The new value is used all the same."""
+    """The new value is used nevertheless."""
     mount(tmp_path, "1", token=GOOD, key="sk_kR7vT2qX9")
     loader = SecretLoader(App, sources=[SecretFiles(tmp_path)], mode="report")
     assert loader.problems == ()
     mount(tmp_path, "2", token=PLACEHOLDER, key="sk_kR7vT2qX9")
     with caplog.at_level(logging.WARNING):
         assert loader.reload() == {"token"}
-    assert "Secret used in report mode: token: is a placeholder" in caplog.text
+    assert "SecretLoader would have rejected: token: is a placeholder" in caplog.text
     assert loader.current.token.reveal() == PLACEHOLDER
 
 
 def test_off_only_parses(caplog: pytest.LogCaptureFixture) -> None:
-    """No rule is checked, and none is logged."""
+    """No rule is checked or logged."""
     loader = load(WEAK, "off")
     assert loader.problems == ()
     assert [one.state for one in loader.report] == ["ok", "ok"]
@@ -95,13 +95,13 @@ def test_off_only_parses(caplog: pytest.LogCaptureFixture) -> None:
 def test_a_secret_without_a_value_is_an_error_in_each_mode(
     mode: Mode, environ: dict[str, str], problem: str
 ) -> None:
-    """There is nothing to hand to the app."""
+    """The app could not run without it."""
     with pytest.raises(SecretsError, match=problem):
         load(environ, mode)
 
 
 def test_enforce_is_the_default() -> None:
-    """All broken rules are told at once."""
+    """The error lists all broken rules."""
     with pytest.raises(SecretsError) as told:
         SecretLoader(App, sources=[Environment(WEAK)])
     assert told.value.problems == PROBLEMS
@@ -109,7 +109,7 @@ def test_enforce_is_the_default() -> None:
 
 @pytest.mark.parametrize("mode", ["report", "off"])
 def test_the_environment_overrides_the_mode(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As for every policy."""
+    """``MANTLET_MODE`` applies to every policy."""
     monkeypatch.setenv("MANTLET_MODE", mode)
     assert SecretLoader(App, sources=[Environment(WEAK)]).current.token.reveal() == PLACEHOLDER
 
@@ -117,7 +117,7 @@ def test_the_environment_overrides_the_mode(mode: str, monkeypatch: pytest.Monke
 @both_faces
 @pytest.mark.parametrize("mode", ["enforce", "report", "off"])
 def test_the_app_has_its_secrets_in_each_mode(face: Face, mode: Mode, tmp_path: Path) -> None:
-    """Those of now, also once they have rotated."""
+    """Also after a rotation."""
     mount(tmp_path, "1", token=GOOD, key="sk_kR7vT2qX9")
     loader = SecretLoader(App, sources=[SecretFiles(tmp_path)], mode=mode, poll_interval=0)
     seen: list[str] = []
@@ -135,6 +135,6 @@ def test_the_app_has_its_secrets_in_each_mode(face: Face, mode: Mode, tmp_path: 
 
 @pytest.mark.parametrize("mode", ["shadow", {"GET /": "off"}, None])
 def test_other_modes_are_refused(mode: object) -> None:
-    """Routes too: secrets are loaded for all of them."""
+    """So are modes by route, since secrets have no routes."""
     with pytest.raises((TypeError, ValueError), match="mode must be"):
         SecretLoader(App, sources=[Environment(WEAK)], mode=mode)  # type: ignore[arg-type]  # what is tested

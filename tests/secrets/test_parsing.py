@@ -1,4 +1,4 @@
-"""What a found value must be, and what is said of one that is not."""
+"""Values are parsed and checked, and problems are described without the value."""
 
 import base64
 import traceback
@@ -23,7 +23,7 @@ KEY = base64.b64encode(bytes(range(100, 132))).decode()
 
 
 def load(annotation: Any, text: str, **asked: Any) -> Any:
-    """Return what a variable's text is made into."""
+    """Return the parsed value of a variable."""
     model = type(
         "App",
         (SecretModel,),
@@ -34,7 +34,7 @@ def load(annotation: Any, text: str, **asked: Any) -> Any:
 
 
 def problem(annotation: Any, text: str, **asked: Any) -> str:
-    """Return the one problem that there is with a value."""
+    """Return the only problem of a value."""
     with pytest.raises(SecretsError) as told:
         load(annotation, text, **asked)
     shown = "".join(traceback.format_exception(told.value)) + repr(told.value.report)
@@ -112,12 +112,12 @@ def _fail(value: str) -> str:
 def test_a_value_is_made_of_its_text(
     annotation: Any, text: str, asked: dict[str, Any], made: object
 ) -> None:
-    """As the annotation, or the encoding, says."""
+    """By its annotation and its encoding."""
     assert load(annotation, text, **asked) == made
 
 
 def test_models_and_urls_are_pydantics() -> None:
-    """From JSON, and from text."""
+    """They are parsed from JSON and from text."""
     made = load(Database, f'{{"host": "db", "password": "{GOOD}"}}')
     assert made.password.get_secret_value() == GOOD
     url = f"postgresql://app:{GOOD}@db.internal:5432/shop"
@@ -148,7 +148,7 @@ def test_models_and_urls_are_pydantics() -> None:
             PostgresDsn,
             "postgresql://app:changeme@db.internal/shop",
             {},
-            "has a placeholder for a password",
+            "has a placeholder as its password",
         ),
     ],
     ids=[
@@ -175,7 +175,7 @@ def test_models_and_urls_are_pydantics() -> None:
 def test_what_a_value_is_not_is_said_without_the_value(
     annotation: Any, text: str, asked: dict[str, Any], said: str
 ) -> None:
-    """Nor a part of it, nor an exception behind the error that has it."""
+    """Neither in part, nor in the context of the exception."""
     assert problem(annotation, text, **asked) == said
 
 
@@ -234,15 +234,15 @@ def test_what_a_value_is_not_is_said_without_the_value(
     ],
 )
 def test_a_placeholder_is_no_secret(text: str) -> None:
-    """Whatever its length is."""
+    """Regardless of its length."""
     assert problem(str, text) == "is a placeholder"
 
 
 @pytest.mark.parametrize("annotation", [str, int, dict[str, str]], ids=["text", "int", "json"])
 def test_utf_16_is_not_taken_for_text(annotation: Any) -> None:
-    """Without a mark of its byte order it would be UTF-8 that has a NUL for each other byte."""
+    """Without a byte order mark it is valid UTF-8 with a NUL in every second byte."""
     raw = GOOD.encode("utf-16-le").decode()
-    assert problem(annotation, raw) == "is no text: it has a NUL in it"
+    assert problem(annotation, raw) == "is not text: it contains a NUL character"
     assert load(bytes, raw) == raw.encode()
 
 
@@ -263,5 +263,5 @@ def test_utf_16_is_not_taken_for_text(annotation: Any) -> None:
     ],
 )
 def test_what_only_looks_like_one_passes(text: str) -> None:
-    """A refused secret keeps an app from starting."""
+    """A false positive would prevent the app from starting."""
     assert load(str, text) == text

@@ -1,4 +1,4 @@
-"""Secrets rotate under load: every request has one state, none fails, none lets a value out."""
+"""Secrets rotate under load: each request has one snapshot; none fails or leaks a value."""
 
 import re
 import threading
@@ -21,13 +21,13 @@ class App(SecretModel):
 
 
 def values(rotation: int) -> dict[str, str]:
-    """Return the values of one state, each of which tells the state."""
+    """Return values that identify their rotation."""
     return {name: f"v{rotation:03}-{name}-kR7vT2qX9mB4w" for name in ("first", "second", "third")}
 
 
 @both_faces
 def test_rotation_under_load(face: Face, tmp_path: Path) -> None:
-    """10,000 requests by several threads, while Kubernetes exchanges the secrets 20 times."""
+    """10,000 requests by several threads, while Kubernetes replaces the secrets 20 times."""
     mount(tmp_path, "0", **values(0))
     loader = SecretLoader(App, sources=[SecretFiles(tmp_path)], poll_interval=0, overlap=3600)
     states: list[str] = []

@@ -1,4 +1,4 @@
-"""A secret shows itself to nobody who does not ask by `reveal()`."""
+"""Only `reveal()` shows the value of a secret."""
 
 import copy
 import dataclasses
@@ -42,13 +42,13 @@ class Kept(SecretModel):
 
 
 def hidden(text: str | bytes) -> bool:
-    """Return whether no form of the value is in a text."""
+    """Return whether a text contains no encoding of the value."""
     data = text.encode() if isinstance(text, str) else text
     return not any(form in data for form in encoded_variants(VALUE.encode()))
 
 
 def test_reveal_is_the_way_in() -> None:
-    """And gives the value itself."""
+    """It returns the value itself."""
     value = ["the same object"]
     assert Secret(value).reveal() is value
 
@@ -79,7 +79,7 @@ TEXTS: dict[str, Callable[[Any], str]] = {
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 def test_text_of_a_secret_shows_three_stars(text: Callable[[Any], str]) -> None:
-    """Whoever makes it."""
+    """In every way to make text of an object."""
     shown = text(Secret(VALUE))
     assert hidden(shown)
     assert "***" in shown
@@ -112,14 +112,14 @@ REFUSED: dict[str, Callable[[Any], object]] = {
 
 @pytest.mark.parametrize("operation", REFUSED.values(), ids=REFUSED)
 def test_what_would_take_the_value_along_is_refused(operation: Callable[[Any], object]) -> None:
-    """And the error does not show it either."""
+    """The error does not show the value either."""
     with pytest.raises((TypeError, AttributeError)) as refused:
         operation(Secret(VALUE))
     assert hidden(repr(refused.value))
 
 
 def test_the_attributes_hold_no_value() -> None:
-    """What walks through an object's attributes finds a function."""
+    """Code that walks the attributes of an object finds a function."""
     found = Secret(VALUE)
     assert not hasattr(found, "__dict__")
     assert all(hidden(repr(getattr(found, name))) for name in dir(found) if name != "reveal")
@@ -127,7 +127,7 @@ def test_the_attributes_hold_no_value() -> None:
 
 
 def test_locals_in_a_rich_traceback_show_none() -> None:
-    """Where variables are written beside the frames."""
+    """Although it shows the variables of each frame."""
     password = Secret(VALUE)
     out = io.StringIO()
     try:
@@ -140,7 +140,7 @@ def test_locals_in_a_rich_traceback_show_none() -> None:
 
 
 def test_logs_show_none(caplog: pytest.LogCaptureFixture) -> None:
-    """Neither the standard library's nor structlog's renderers."""
+    """With the standard library and with the renderers of structlog."""
     with caplog.at_level(logging.DEBUG):
         logging.getLogger("app").warning("is %s, or %r", Secret(VALUE), {"it": Secret(VALUE)})
     renderers: list[Any] = [
@@ -179,7 +179,7 @@ def test_logs_show_none(caplog: pytest.LogCaptureFixture) -> None:
     ],
 )
 def test_secrets_are_equal_by_type_and_value(one: Secret[Any], other: object, equal: bool) -> None:
-    """A plain value is never equal to a secret one."""
+    """A plain value never equals a secret."""
     assert (one == other) is equal
     assert (one != other) is not equal
     if equal:
@@ -187,11 +187,11 @@ def test_secrets_are_equal_by_type_and_value(one: Secret[Any], other: object, eq
 
 
 def test_pydantic_makes_secrets_and_does_not_show_what_it_refuses() -> None:
-    """Its own error shows the input; this one has none, nor has its chain."""
+    """Its own error shows the input; ours does not, and neither does the chain."""
     assert Model(password=VALUE).password.reveal() == VALUE  # type: ignore[arg-type]  # coerced
     made = TypeAdapter(Secret[int]).validate_python("12")
     assert made.reveal() == 12
-    with pytest.raises(Exception, match="not of the type") as refused:
+    with pytest.raises(Exception, match="does not have the type") as refused:
         TypeAdapter(Secret[int]).validate_python(VALUE)
     assert hidden("".join(traceback.format_exception(refused.value)))
     with pytest.raises(ValidationError) as other:
@@ -200,8 +200,8 @@ def test_pydantic_makes_secrets_and_does_not_show_what_it_refuses() -> None:
 
 
 def test_the_frames_of_a_refusal_hold_no_value() -> None:
-    """Those of the package: who writes tracebacks with their variables finds nothing there."""
-    with pytest.raises(Exception, match="not of the type") as refused:
+    """A traceback with the variables of the package's frames does not show it."""
+    with pytest.raises(Exception, match="does not have the type") as refused:
         TypeAdapter(Secret[int]).validate_python(VALUE)
     told = traceback.TracebackException.from_exception(refused.value, capture_locals=True)
     own = [frame for frame in told.stack if frame.filename.endswith("mantlet/secrets/secret.py")]
@@ -210,13 +210,13 @@ def test_the_frames_of_a_refusal_hold_no_value() -> None:
 
 
 def test_a_schema_says_that_it_is_a_password() -> None:
-    """And neither a default nor an example of one."""
+    """Without a default or an example."""
     schema = Model.model_json_schema()["properties"]["password"]
     assert (schema["format"], schema["writeOnly"]) == ("password", True)
 
 
 def test_the_reference_count_is_the_callers() -> None:
-    """A secret keeps nothing of what was revealed."""
+    """A secret keeps no reference to a revealed value."""
     value = "".join(["a value ", "of its own"])
     before = sys.getrefcount(value)
     found = Secret(value)

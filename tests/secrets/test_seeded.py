@@ -1,4 +1,4 @@
-"""Apps that do everything wrong with their secrets: none gets out of answers, logs or prints."""
+"""Careless apps do not leak secrets in responses, logs or output."""
 
 import io
 import logging
@@ -39,7 +39,7 @@ class App(SecretModel):
 
 
 def shown(kept: App) -> dict[str, Any]:
-    """Return what a careless view tells of itself."""
+    """Return the response of a careless view."""
     return {
         "token": kept.token.reveal(),
         "dsn": {"of": ["the", kept.database_url.reveal()]},
@@ -48,7 +48,7 @@ def shown(kept: App) -> dict[str, Any]:
 
 
 def say(kept: App, log: logging.Logger) -> None:
-    """Log all of it, in each way."""
+    """Log everything, in every way."""
     token = kept.token.reveal()
     log.warning("using %s", token)
     log.warning("using", extra={"settings": shown(kept)})
@@ -151,7 +151,7 @@ def fastapi_app(log: logging.Logger) -> Any:
 
 
 def answers(app: Any, paths: list[str], accept: str) -> Iterator[str]:
-    """Ask for each path; yield every byte of the answers, as text."""
+    """Request each path, and yield the complete responses as text."""
     if isinstance(app, mantlet.asgi.Stack):
         client = TestClient(app, raise_server_exceptions=False)
         for path in paths:
@@ -175,7 +175,7 @@ def test_no_form_of_a_secret_gets_out(
     formatter: Callable[[], logging.Formatter],
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """Not by an answer, nor by a log under any formatter, nor by what is printed."""
+    """Neither in a response, nor in a log with any formatter, nor in the output."""
     out = io.StringIO()
     handler = logging.StreamHandler(out)
     handler.setFormatter(formatter())
@@ -201,7 +201,7 @@ def test_no_form_of_a_secret_gets_out(
 
 
 def test_these_apps_would_let_them_out() -> None:
-    """Without which the test above would say nothing."""
+    """Otherwise the test above would prove nothing."""
     loader = SecretLoader(App, sources=[Environment({"TOKEN": TOKEN, "DATABASE_URL": URL})])
     for make in (flask_app, fastapi_app):
         app = mantlet.wrap(make(logging.Logger("app")), loader, baseline=False)  # noqa: LOG001  # as above

@@ -14,8 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from mantlet.redact.scanner import Scanner, StreamScan
 from mantlet.secrets.loader import SecretLoader
-from mantlet.secrets.parts import nested
-from mantlet.secrets.secret import as_bytes
+from mantlet.secrets.secret import as_bytes, iter_texts
 
 __all__ = ["Leak", "ScanResult", "scan_files"]
 
@@ -94,7 +93,7 @@ def _names_by_fingerprint(loader: SecretLoader[Any]) -> dict[str, str]:
     names: dict[str, str] = {}
     for name, secret in vars(loader.current).items():
         if secret is not None:
-            for text in nested(secret.reveal()):
+            for text in iter_texts(secret.reveal()):
                 names[loader.registry.fingerprint(as_bytes(text))] = name
     return names | {
         status.fingerprint: status.name for status in loader.report if status.fingerprint

@@ -1,4 +1,4 @@
-"""`SecretLoader`, and what an app states its secrets with."""
+"""Load secrets: `SecretLoader`, `SecretModel`, `secret_field()` and the sources."""
 
 from mantlet.secrets.loader import SecretLoader
 from mantlet.secrets.logs import MaskingFilter, MaskingFormatter, MaskingProcessor
@@ -21,10 +21,12 @@ from mantlet.secrets.sources import (
     SecretSource,
     SopsFile,
     SourceError,
+    SourceResult,
     SourceValue,
     SystemdCredentials,
     TokenAuth,
     Vault,
+    VaultLogin,
 )
 
 __all__ = [
@@ -52,9 +54,11 @@ __all__ = [
     "SecretsError",
     "SopsFile",
     "SourceError",
+    "SourceResult",
     "SourceValue",
     "SystemdCredentials",
     "TokenAuth",
     "Vault",
+    "VaultLogin",
     "secret_field",
 ]

@@ -1,4 +1,15 @@
-"""`SecretLoader`: secrets that are checked at start, rotate while running, and cannot get out."""
+"""`SecretLoader`: check an app's secrets at start, rotate them at run time, and keep them masked.
+
+It stops: an app that starts with a missing, malformed, weak or placeholder secret; a rotation that
+is taken over in part or without a check; a value in a log record, a problem document or a debug
+page, and in any response that `OutputSanitizer` sees.
+
+It does not stop: code of the app that sends or prints a revealed value where nothing masks it, and
+anything that reads the memory of the process.
+
+Files are polled on use, at most once per interval, by a few ``stat()`` calls. There is no thread
+and no timer.
+"""
 
 import asyncio
 import logging
@@ -7,7 +18,8 @@ import signal
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from hashlib import blake2b
-from inspect import iscoroutinefunction
+from importlib import import_module
+from inspect import Parameter, Signature, iscoroutinefunction
 from math import inf, isfinite
 from time import monotonic
 from typing import Any, Final, Generic, TypeVar
@@ -18,14 +30,14 @@ from mantlet.core.error_log import log_exception
 from mantlet.core.modes import Mode, check_mode
 from mantlet.core.policy import Policy
 from mantlet.core.request import Request
+from mantlet.core.state import state
 from mantlet.redact.masking import Masker
 from mantlet.redact.registry import Registry
-from mantlet.secrets.dependency import dependency
-from mantlet.secrets.examples import values_of
 from mantlet.secrets.model import SecretModel, specs
 from mantlet.secrets.report import SecretsError, SecretStatus
-from mantlet.secrets.resolve import Asked, Terms, read_all
+from mantlet.secrets.resolve import ResolveOptions, SourceReader, resolve
 from mantlet.secrets.secret import as_bytes
+from mantlet.secrets.sources.dotenv import read_example_values
 from mantlet.secrets.sources.environment import Environment
 from mantlet.secrets.sources.source import SecretSource
 
@@ -35,55 +47,60 @@ M = TypeVar("M", bound=SecretModel)
 Listener = Callable[[frozenset[str]], object]
 
 log = logging.getLogger("mantlet.secrets")
+#: The logger of all policies for the decisions that report mode does not enforce.
+report_log = logging.getLogger("mantlet.report")
 
-#: The variable that has the key of fingerprints, where the loader is not given it.
+#: The environment variable with the fingerprint key of a loader that is not given one.
 _KEY_VARIABLE: Final = "MANTLET_FINGERPRINT_KEY"
-_LEAST_KEY: Final = 16
-#: Of a lifetime, after which values are too old to be used without asking first.
+_MIN_KEY_LENGTH: Final = 16
+#: The share of a remote source's lifetime after which `current` reads it rather than wait for the
+#: end of a request.
 _OVERDUE: Final = 1.25
 
 
 class SecretLoader(Policy, Generic[M]):
-    """Load an app's secrets, keep them current, and keep them in.
+    """Load an app's secrets, check them, rotate them, and mask them.
 
-    Every problem with any of them is told at once, when the loader is made. `current` then is one
-    state of all of them; a change is taken over as a whole or not at all. As a policy it gives each
-    exchange the state of its beginning, as ``mantlet.state(...).secrets``, and has problems,
-    debug pages and the log of `ErrorEnvelope` masked.
+    The constructor raises one error with all problems. After that, `current` is a consistent
+    snapshot of all secrets; a change replaces the whole snapshot or nothing. As a policy, the
+    loader gives each request the snapshot of its beginning, as ``mantlet.state(...).secrets``, and
+    `ErrorEnvelope` masks the values in problems, debug pages and the error log.
 
-    Files are looked at when a secret is wanted, at most every ``poll_interval`` seconds: there is
-    no thread, and no timer. Remote sources are asked again after their lifetime, behind an
-    answer that is complete; under ASGI in one of the event loop's own threads, so that no other
-    answer waits.
+    Local sources are polled when a secret is read or a request arrives, at most every
+    ``poll_interval`` seconds: there is no thread and no timer. Remote sources are read again at the
+    end of their lifetime, after a response is complete; under ASGI in a thread of the event loop's
+    pool, so that no other request waits.
 
     Args:
-        model: what the app needs.
-        sources: where the secrets are, in the order in which they are asked: the first that has
-            one wins. The environment alone by default.
-        poll_interval: seconds between two looks at local sources.
-        overlap: seconds that a replaced value is still kept from getting out.
-        example_file: a file whose values are no secrets. ``.env.example`` beside a ``.env`` counts
-            too.
-        on_change: called with the names of the secrets that have changed, once they have; one
-            function or several. What they raise is logged.
-        reload_on_sighup: read everything anew after a ``SIGHUP``.
-        fingerprint_key: what fingerprints are made with, 16 bytes or more; else the environment's
-            ``MANTLET_FINGERPRINT_KEY``; else one of this process alone.
-        ignore_names: names of variables and files that resemble a secret's, and are meant so.
+        model: the class that declares the secrets.
+        sources: the sources, in the order of precedence: the first that has a secret wins. By
+            default the environment alone.
+        poll_interval: seconds between two polls of local sources.
+        overlap: seconds for which a replaced value is still masked.
+        example_file: a file whose values are rejected, since they are not secret. The
+            ``.env.example`` next to a ``.env`` source is read as well.
+        on_change: one or several functions, called with the names of the changed secrets after each
+            change. Their exceptions are logged.
+        reload_on_sighup: read all sources again after a ``SIGHUP``.
+        fingerprint_key: the key of the fingerprints, 16 bytes or more; by default that in the
+            environment variable ``MANTLET_FINGERPRINT_KEY``, or else a random one.
+        ignore_names: names of variables and files that resemble a secret's on purpose.
         mode: whether values are checked: ``"enforce"`` rejects a value that breaks a rule;
-            ``"report"`` logs and uses it; ``"off"`` only parses values. In each mode the app gets
-            its secrets, and a secret without a usable value is an error.
-        clock: seconds, from any beginning.
+            ``"report"`` uses it and logs the rule; ``"off"`` checks nothing beyond the type. A
+            secret without a usable value is an error in each mode, and in each mode the secrets
+            rotate and the app can read them.
+        clock: a monotonic clock, in seconds.
 
     Attributes:
-        problems: the rules that the current values break; empty unless the mode is ``"report"``.
-        registry: the values in all forms, for who keeps them from getting out.
-        secret_masker: masks them in texts.
+        registry: the values in all their encodings, for policies that search for them.
+        secret_masker: masks the values in text.
+        problems: the rules that the current values break; always empty unless the mode is
+            ``"report"``.
 
     Raises:
-        SecretsError: a secret is missing, or can't be taken; it says all that is wrong.
-        TypeError: the model, or a source, is none.
-        ValueError: an option that can't be; the message says which.
+        SecretsError: secrets are missing or invalid; the message lists all problems.
+        TypeError: the model, a source or the mode has the wrong type.
+        ValueError: an option is invalid; the message names it.
     """
 
     secret_masker: Masker
@@ -106,16 +123,20 @@ class SecretLoader(Policy, Generic[M]):
         if not (poll_interval >= 0 and isfinite(poll_interval)):
             raise ValueError(f"poll_interval must be 0 seconds or more, not {poll_interval}")
         listeners: Any = (on_change,) if callable(on_change) else on_change
-        if not isinstance(listeners, Sequence) or not all(map(_is_plain, listeners)):
-            raise ValueError(f"on_change must be a plain function or several: {on_change!r}")
+        if not isinstance(listeners, Sequence) or not all(map(_is_plain_function, listeners)):
+            raise ValueError(
+                f"on_change must be one or several functions, not coroutines: {on_change!r}"
+            )
         given = (Environment(),) if sources is None else tuple(sources)
         for source in given:
             if not isinstance(source, SecretSource):
-                raise TypeError(f"sources must be sources, not {type(source).__name__}")
+                raise TypeError(
+                    f"sources must be SecretSource objects, not {type(source).__name__}"
+                )
         if not given:
-            raise ValueError("sources must be one or more")
+            raise ValueError("sources must contain one or more sources")
         if isinstance(ignore_names, str):
-            raise TypeError("ignore_names must be several names in a list or the like, not text")
+            raise TypeError("ignore_names must be a collection of names, not a string")
         if not isinstance(mode, str):
             raise TypeError(
                 f'mode must be "enforce", "report" or "off": secrets have no routes, not {mode!r}'
@@ -126,216 +147,242 @@ class SecretLoader(Policy, Generic[M]):
         self._checks: Mode = checks if isinstance(checks, str) else "enforce"
         self._model = model
         self._specs = specs(model)
-        self._asked = tuple(Asked(source, clock) for source in given)
-        self._examples = (
+        self._readers = tuple(SourceReader(source, clock) for source in given)
+        self._example_files = (
             *([example_file] if example_file else []),
-            *(e for s in given for e in s.example_files),
+            *(path for source in given for path in source.example_files),
         )
         self._ignored = frozenset(ignore_names)
         self._listeners: tuple[Listener, ...] = tuple(listeners)
         self._clock = clock
-        self._interval = poll_interval
-        self._storms = LogThrottle(clock)
-        self._lock = ForkSafeLock(self._hang_up)
-        self._hung_up = False
+        self._poll_interval = poll_interval
+        self._log_throttle = LogThrottle(clock)
+        # A fork may have interrupted a reading: the child begins with one of its own.
+        self._lock = ForkSafeLock(self._request_reload)
+        self._reload_requested = False
         self._report: tuple[SecretStatus, ...] = ()
         self.problems: tuple[str, ...] = ()
-        self._is_remote = any(source.is_remote for source in given)
-        self.registry = Registry(overlap=overlap, key=_key(fingerprint_key), clock=clock)
+        self._has_remote = any(source.is_remote for source in given)
+        self.registry = Registry(overlap=overlap, key=_read_key(fingerprint_key), clock=clock)
         self.secret_masker = Masker(self.registry)
         self._load(lambda _: True)
-        if not self._is_remote:
+        if not self._has_remote:
             self.disabled_hooks = frozenset({"on_finish"})
         if reload_on_sighup:
-            self._listen()
+            self._handle_sighup()
 
-    def _load(self, anew: Callable[[Asked], bool]) -> frozenset[str]:
-        """Read all that is to be read anew, and take over what is there; return what changed."""
-        try:
-            terms = Terms(
-                self._specs,
-                frozenset() if self._checks == "off" else values_of(self._examples),
-                self._ignored,
-                self.registry.fingerprint,
-                self._checks,
-            )
-            reading = read_all(terms, self._asked, anew)
-        finally:
-            self._plan()
-        if reading.problems:
-            raise SecretsError(self._model.__name__, reading.problems, reading.report)
-        old = getattr(self, "_snapshot", None)
-        new = reading.values
-        changed = frozenset(name for name in new if old is None or getattr(old, name) != new[name])
-        # One value may be written in several ways, each of which is searched for.
-        if changed or _prints(reading.report) != _prints(self._report):
-            # What is searched for first: nobody has a value that could still get out.
-            self.registry.replace(reading.needles)
-        self._report = tuple(reading.report)
-        if changed:
-            self._snapshot = self._model(**new)
-        known, self.problems = self.problems, tuple(reading.warnings)
-        for problem in reading.warnings:
-            if problem not in known:
-                log.warning("Secret used in report mode: %s", problem)
-        return changed
-
-    def _plan(self) -> None:
-        """Say when the sources are looked at next."""
-        self._look_at = self._clock() + self._interval
-        self._refresh_at = min((one.due_at for one in self._asked), default=inf)
+    # -- the API ----------------------------------------------------------------------------------
 
     @property
     def current(self) -> M:
-        """The secrets as they are now: one state of all of them."""
-        if self._clock() >= self._look_at:
-            self._look(_OVERDUE)
+        """The current snapshot of all secrets."""
+        if self._clock() >= self._next_poll_at:
+            self._update(_OVERDUE)
         return self._snapshot
 
     @property
     def report(self) -> tuple[SecretStatus, ...]:
-        """What was found of each secret, and where. No value is in it."""
+        """The status of each secret and its location. It contains no value."""
         return self._report
 
     def fingerprint(self, name: str) -> str | None:
-        """Return a keyed hash of a secret, which tells its versions apart, and nothing else.
+        """Return a keyed hash of a secret, which identifies its version and reveals nothing else.
 
         Args:
-            name: the attribute's.
+            name: the name of the attribute.
 
         Returns:
-            12 hexadecimal digits; None where the app does without the secret.
+            12 hexadecimal digits; None for an optional secret that no source has.
 
         Raises:
             KeyError: there is no such secret.
         """
-        return {entry.name: entry.fingerprint for entry in self._report}[name]
+        return {status.name: status.fingerprint for status in self._report}[name]
 
     def reload(self) -> frozenset[str]:
-        """Read all sources anew.
+        """Read all sources again.
 
         Returns:
-            The names of the secrets that have changed.
+            The names of the changed secrets.
 
         Raises:
-            SecretsError: something is wrong; the last good state stays.
+            SecretsError: a secret is missing or invalid; the last snapshot stays.
         """
         with self._lock.hold():
-            self._hung_up = False
+            self._reload_requested = False
             changed = self._load(lambda _: True)
-        self._tell(changed)
+        self._notify(changed)
         return changed
 
-    def on_request(self, request: Request) -> None:
-        """Give the exchange the secrets of now."""
-        if self._clock() >= self._look_at:
-            self._look(inf)
-        request.state.secrets = self._snapshot
-
-    def on_finish(self, request: Request) -> Awaitable[None] | None:
-        """Ask remote sources again whose time has come."""
-        if self._clock() < self._refresh_at or self._lock.locked():  # somebody asks already
-            return None
-        if request.is_async:
-            return asyncio.to_thread(self._look, 1.0)
-        self._look(1.0)
-        return None
-
-    def _look(self, overdue: float) -> None:
-        """Take over what has changed, unless somebody is at it.
-
-        Args:
-            overdue: the share of their lifetime after which remote sources are asked.
-        """
-        changed: frozenset[str] = frozenset()
-        with self._lock.hold(waits=False) as is_held:
-            if is_held:
-                changed = self._look_again(overdue)
-        self._tell(changed)
-
-    def _look_again(self, overdue: float) -> frozenset[str]:
-        try:
-            hung_up = self._hung_up and (overdue < inf or not self._is_remote)
-            wanted = {one for one in self._asked if hung_up or one.changed() or one.due(overdue)}
-            if wanted or self._hung_up:
-                self._hung_up = self._hung_up and not hung_up
-                return self._load(wanted.__contains__)
-            self._plan()
-        except SecretsError as error:
-            self._log(error)
-        finally:
-            if self._hung_up:
-                self._refresh_at = -inf
-                if overdue < inf or not self._is_remote:
-                    self._look_at = -inf  # it came while that before was done
-        return frozenset()
-
-    def _log(self, error: SecretsError) -> None:
-        if self._storms.suppressed(str(error)) is not None:
-            log.error("Secrets stay as they were: %s", error)
-
-    def _tell(self, changed: frozenset[str]) -> None:
-        """Tell who listens what has changed."""
-        if not changed:
-            return
-        log.info("Secrets changed: %s", ", ".join(sorted(changed)))
-        for listener in self._listeners:
-            try:
-                listener(changed)
-            except Exception as failure:  # noqa: BLE001  # the secrets have changed all the same
-                self._log_failure(failure)
-
-    def _log_failure(self, failure: Exception) -> None:
-        words = ("SecretLoader: on_change failed with %s", type(failure).__qualname__)
-        with suppress(Exception):  # of a handler or a filter
-            log_exception(log, logging.ERROR, words, failure, extra={}, masks=(self.secret_masker,))
-
     def init_app(self, app: Any) -> None:
-        """Have a Flask or Quart app's ``extensions`` know this loader, as ``mantlet_secrets``."""
+        """Add this loader to the ``extensions`` of a Flask or Quart app, as ``mantlet_secrets``."""
         app.extensions["mantlet_secrets"] = self
 
     @property
     def dependency(self) -> Callable[..., M]:
-        """What FastAPI's ``Depends()`` takes: the secrets that the exchange began with.
+        """The secrets for FastAPI's ``Depends()``: the snapshot of the request, or else `current`.
 
         Raises:
             ImportError: Starlette is not installed.
         """
-        return dependency(self)
 
-    def _hang_up(self) -> None:
-        """Have everything read anew by who looks next."""
-        self._hung_up = True
-        self._look_at = -inf
+        def secrets(connection: Any) -> Any:
+            snapshot = getattr(state(connection), "secrets", None)
+            return self.current if snapshot is None else snapshot
 
-    def _listen(self) -> None:
+        # FastAPI chooses the argument by the annotation.
+        annotation = import_module("starlette.requests").HTTPConnection
+        kind = Parameter.POSITIONAL_OR_KEYWORD
+        parameter = Parameter("connection", kind, annotation=annotation)
+        secrets.__signature__ = Signature([parameter])  # type: ignore[attr-defined]  # inspect reads it
+        return secrets
+
+    # -- the hooks --------------------------------------------------------------------------------
+
+    def on_request(self, request: Request) -> None:
+        """Give the request the current snapshot."""
+        if self._clock() >= self._next_poll_at:
+            self._update(inf)
+        request.state.secrets = self._snapshot
+
+    def on_finish(self, request: Request) -> Awaitable[None] | None:
+        """Read remote sources that are due."""
+        if self._clock() < self._next_refresh_at or self._lock.locked():  # another thread does it
+            return None
+        if request.is_async:
+            return asyncio.to_thread(self._update, 1.0)
+        self._update(1.0)
+        return None
+
+    # -- loading ----------------------------------------------------------------------------------
+
+    def _load(self, needs_refresh: Callable[[SourceReader], bool]) -> frozenset[str]:
+        """Resolve the secrets, replace the snapshot, and return the names of changed secrets."""
+        try:
+            examples = (
+                frozenset() if self._checks == "off" else read_example_values(self._example_files)
+            )
+            options = ResolveOptions(
+                self._specs, examples, self._ignored, self.registry.fingerprint, self._checks
+            )
+            resolution = resolve(options, self._readers, needs_refresh)
+        finally:
+            self._schedule()
+        if resolution.problems:
+            raise SecretsError(self._model.__name__, resolution.problems, resolution.report)
+        old = getattr(self, "_snapshot", None)
+        new = resolution.values
+        changed = frozenset(name for name in new if old is None or getattr(old, name) != new[name])
+        # Equal values may be written differently, and each way of writing has to be masked.
+        if changed or _fingerprints(resolution.report) != _fingerprints(self._report):
+            # Masking comes first: no code has a value yet that could leak.
+            self.registry.replace(resolution.masked)
+        self._report = tuple(resolution.report)
+        if changed:
+            self._snapshot = self._model(**new)
+        known, self.problems = self.problems, tuple(resolution.warnings)
+        for problem in self.problems:
+            if problem not in known:
+                report_log.warning(
+                    "SecretLoader would have rejected: %s",
+                    problem,
+                    extra={"policy": type(self).__name__},
+                )
+        return changed
+
+    def _schedule(self) -> None:
+        """Set the times of the next poll and of the next refresh."""
+        self._next_poll_at = self._clock() + self._poll_interval
+        self._next_refresh_at = min((reader.due_at for reader in self._readers), default=inf)
+
+    def _update(self, share: float) -> None:
+        """Take over changes, unless another thread is doing that.
+
+        Args:
+            share: the share of their lifetime after which remote sources are read; infinite for
+                never.
+        """
+        changed: frozenset[str] = frozenset()
+        with self._lock.hold(waits=False) as is_held:
+            if is_held:
+                changed = self._load_changes(share)
+        self._notify(changed)
+
+    def _load_changes(self, share: float) -> frozenset[str]:
+        try:
+            reload = self._reload_requested and (share < inf or not self._has_remote)
+            stale = {
+                reader
+                for reader in self._readers
+                if reload or reader.has_changed() or reader.is_due(share)
+            }
+            if stale or self._reload_requested:
+                self._reload_requested = self._reload_requested and not reload
+                return self._load(stale.__contains__)
+            self._schedule()
+        except SecretsError as error:
+            self._log_error(error)
+        finally:
+            # Requested during the reading, or left to a thread that may read remote sources.
+            if self._reload_requested:
+                self._next_refresh_at = -inf
+                if share < inf or not self._has_remote:
+                    self._next_poll_at = -inf
+        return frozenset()
+
+    def _log_error(self, error: SecretsError) -> None:
+        if self._log_throttle.suppressed(str(error)) is not None:
+            log.error("SecretLoader keeps the last valid secrets: %s", error)
+
+    def _notify(self, changed: frozenset[str]) -> None:
+        """Log a change and call the listeners."""
+        if not changed:
+            return
+        log.info("SecretLoader changed secrets: %s", ", ".join(sorted(changed)))
+        for listener in self._listeners:
+            try:
+                listener(changed)
+            except Exception as failure:  # noqa: BLE001  # the secrets have changed nevertheless
+                self._log_failure(failure)
+
+    def _log_failure(self, failure: Exception) -> None:
+        words = ("SecretLoader: on_change failed with %s", type(failure).__qualname__)
+        with suppress(Exception):  # a logging handler or filter may raise
+            log_exception(log, logging.ERROR, words, failure, extra={}, masks=(self.secret_masker,))
+
+    def _request_reload(self) -> None:
+        """Have the next reader read all sources again."""
+        self._reload_requested = True
+        self._next_poll_at = -inf
+
+    def _handle_sighup(self) -> None:
         before = signal.getsignal(signal.SIGHUP)
 
-        def hang_up(number: int, frame: Any) -> None:
-            self._hang_up()
+        def handle(number: int, frame: Any) -> None:
+            self._request_reload()
             if callable(before):
                 before(number, frame)
 
-        signal.signal(signal.SIGHUP, hang_up)
+        signal.signal(signal.SIGHUP, handle)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._model.__name__})"
 
 
-def _is_plain(listener: object) -> bool:
-    waits = any(map(iscoroutinefunction, (listener, getattr(listener, "__call__", None))))  # noqa: B004  # what it is
-    return callable(listener) and not waits
+def _is_plain_function(listener: object) -> bool:
+    candidates = (listener, getattr(listener, "__call__", None))  # noqa: B004  # may be a coroutine
+    return callable(listener) and not any(map(iscoroutinefunction, candidates))
 
 
-def _prints(report: Iterable[SecretStatus]) -> list[str | None]:
-    return [entry.fingerprint for entry in report]
+def _fingerprints(report: Iterable[SecretStatus]) -> list[str | None]:
+    return [status.fingerprint for status in report]
 
 
-def _key(given: str | bytes | None) -> bytes | None:
+def _read_key(given: str | bytes | None) -> bytes | None:
     key = os.environ.get(_KEY_VARIABLE) if given is None else given
     if key is None:
         return None
     data = as_bytes(key)
-    if len(data) < _LEAST_KEY:
-        raise ValueError(f"fingerprint_key must have {_LEAST_KEY} bytes or more")
+    if len(data) < _MIN_KEY_LENGTH:
+        raise ValueError(f"fingerprint_key must have {_MIN_KEY_LENGTH} bytes or more")
     return blake2b(data, digest_size=32).digest()

@@ -1,13 +1,11 @@
-"""Log records without secrets: a filter and a formatter for ``logging``, and one for structlog.
+"""Mask secrets in log records: a filter and a formatter for ``logging``, a processor for structlog.
 
-A filter changes the record, so that all handlers behind it are given it masked. On a handler it
-holds for whatever comes to that handler; on a logger only for what is logged on that one itself,
-and not on those below it. Handlers that write something of their own, such as the variables of an
-exception's frames, are given none where the exception has a secret in it: its text is all that is
-left.
+A filter changes the record, so every later handler gets it masked. On a handler, a filter covers
+all records of that handler; on a logger, only those logged on exactly that logger, and not those of
+its children. If an exception has a secret in it, the record keeps only its masked text, since some
+handlers send the variables of its frames.
 
-What it does not stop: ``print()``; handlers without it; text that is shortened, so that half a
-secret is left of it.
+It does not stop: ``print()``; handlers without the filter; text that is truncated within a secret.
 """
 
 import logging
@@ -21,10 +19,10 @@ __all__ = ["MaskingFilter", "MaskingFormatter", "MaskingProcessor"]
 
 
 class MaskingFilter(logging.Filter):
-    """Mask secrets in records: message, arguments, exception, stack and whatever was added.
+    """Mask secrets in log records: message, arguments, exception, stack and ``extra``.
 
     Args:
-        secrets: a `SecretLoader`, or several values.
+        secrets: a `SecretLoader`, or a collection of values.
     """
 
     def __init__(self, secrets: SecretValues) -> None:
@@ -32,17 +30,17 @@ class MaskingFilter(logging.Filter):
         self._masker = _masker(secrets)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Mask a record, which passes."""
+        """Mask a record, and let it pass."""
         self._masker.record(record)
         return True
 
 
 class MaskingFormatter(logging.Formatter):
-    """Mask secrets in what another formatter writes.
+    """Mask secrets in the output of another formatter.
 
     Args:
-        secrets: a `SecretLoader`, or several values.
-        formatter: the other one; the standard library's by default.
+        secrets: a `SecretLoader`, or a collection of values.
+        formatter: the other formatter; ``logging.Formatter()`` by default.
     """
 
     def __init__(self, secrets: SecretValues, formatter: logging.Formatter | None = None) -> None:
@@ -51,25 +49,25 @@ class MaskingFormatter(logging.Formatter):
         self._formatter = formatter or logging.Formatter()
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return a record as a text without secrets; the record stays as it is."""
+        """Return the formatted record without secrets. The record is not changed."""
         return self._masker.text(self._formatter.format(record))
 
 
 class MaskingProcessor:
-    """Mask secrets in structlog's events: every value, also those within others.
+    """Mask secrets in structlog events: every value, and values within them.
 
-    It goes behind what makes text of exceptions, and before the renderer; behind it too, since it
-    takes text as well.
+    Place it after the processors that format exceptions, and before or after the renderer: it
+    accepts text as well.
 
     Args:
-        secrets: a `SecretLoader`, or several values.
+        secrets: a `SecretLoader`, or a collection of values.
     """
 
     def __init__(self, secrets: SecretValues) -> None:
         self._masker = _masker(secrets)
 
     def __call__(self, logger: Any, method: str, event: Any) -> Any:
-        """Return an event without secrets."""
+        """Return the event without secrets."""
         if not isinstance(event, MutableMapping):
             return self._masker.value(event)
         exception = event.get("exc_info")
@@ -77,13 +75,13 @@ class MaskingProcessor:
             {name: value for name, value in event.items() if name != "exc_info"}
         )
         if exception:
-            self._exception(masked, exception)
+            self._add_exception(masked, exception)
         event.clear()
         event.update(masked)
         return event
 
-    def _exception(self, event: MutableMapping[str, Any], exception: Any) -> None:
-        """Keep an exception that is not made text of yet, unless it has a secret in it."""
+    def _add_exception(self, event: MutableMapping[str, Any], exception: Any) -> None:
+        """Add an unformatted exception; if it has a secret in it, only its masked text."""
         text = self._masker.exception(exception)
         if text is None:
             event["exc_info"] = exception

@@ -1,4 +1,4 @@
-"""What was found of each secret, and the one error that says all that is wrong with them."""
+"""Report the status of each secret, and all problems in one error."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,17 +13,18 @@ SecretState = Literal["ok", "reported", "unset", "missing", "invalid"]
 
 @dataclass(frozen=True, slots=True)
 class SecretStatus:
-    """What was found of one secret. No value is in it, nor a part of one, nor its length.
+    """The status of a secret. It contains no value, no part of a value, and no length.
 
     Attributes:
-        name: the attribute's.
+        name: the name of the attribute.
         state: ``"ok"``; ``"reported"``: the value breaks a rule and is used because the loader's
             mode is ``"report"``; ``"unset"``: optional, and no source has it; ``"missing"``:
             required, and no source has it; ``"invalid"``: rejected.
-        location: the source that has it and where in there, or all that were tried.
-        changed_at: when it was last changed, in seconds since 1970, where that is known.
-        fingerprint: a keyed hash of the value, where there is one.
-        note: what is worth knowing of it.
+        location: the source and the place within it; for a secret that no source has, every place
+            that was searched.
+        changed_at: the time of the last change in seconds since 1970, or None if it is unknown.
+        fingerprint: a keyed hash of the value, or None if there is no valid value.
+        note: a remark, or None.
     """
 
     name: str
@@ -35,11 +36,11 @@ class SecretStatus:
 
 
 class SecretsError(MantletError):
-    """Some secrets are missing, or can't be taken. It says all that is wrong, and shows no value.
+    """Secrets are missing or invalid. The message lists all problems and shows no value.
 
     Attributes:
-        problems: a line for each.
-        report: what was found of each secret.
+        problems: one line per problem.
+        report: the status of each secret.
     """
 
     def __init__(self, model: str, problems: Sequence[str], report: Sequence[SecretStatus]) -> None:

@@ -1,4 +1,4 @@
-"""One reading of all sources: what every secret is, or all that is wrong."""
+"""Resolve all secrets of a model from its sources, once: their values, or all problems."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from mantlet.core.modes import Mode
 from mantlet.secrets.model import SecretSpec
-from mantlet.secrets.parsing import Unusable, broken_rule, make, searchable
+from mantlet.secrets.parsing import find_broken_rule, parse, searchable_values
 from mantlet.secrets.report import SecretState, SecretStatus
-from mantlet.secrets.secret import Secret, as_bytes
+from mantlet.secrets.secret import InvalidSecret, Secret, as_bytes
 from mantlet.secrets.sources.source import (
     RejectedValue,
     SecretField,
@@ -19,112 +19,114 @@ from mantlet.secrets.sources.source import (
     SourceValue,
 )
 
-__all__ = ["Asked", "Reading", "Terms", "read_all"]
+__all__ = ["Resolution", "ResolveOptions", "SourceReader", "resolve"]
 
-#: Seconds after which a remote source that could not be asked is asked again.
-_RETRY: Final = 15.0
+#: Seconds until a remote source that failed is read again.
+_RETRY_DELAY: Final = 15.0
 
 
-class Asked:
-    """A source, and what it said last.
+class SourceReader:
+    """A source together with its last result.
 
     Args:
         source: the source.
-        clock: seconds, from any beginning.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(self, source: SecretSource, clock: Callable[[], float]) -> None:
         self.source = source
         self._clock = clock
         self._fields: Sequence[SecretField] = ()
-        self._found: Mapping[str, SourceResult] | None = None
+        self._results: Mapping[str, SourceResult] | None = None
         self._read_at = 0.0
         self._failed_at: float | None = None
-        self._stamp: Hashable = None
+        self._change_token: Hashable = None
 
-    def read(self, fields: Sequence[SecretField], *, anew: bool) -> Mapping[str, SourceResult]:
-        """Return what the source has; it is asked only for what it did not say before.
+    def read(self, fields: Sequence[SecretField], *, refresh: bool) -> Mapping[str, SourceResult]:
+        """Return the source's values, from its last result if that suffices.
 
         Args:
-            fields: the secrets that no source before this one has.
-            anew: whether what it said before does not count any more.
+            fields: the secrets that no earlier source has.
+            refresh: read a remote source again, even if its last result has all the fields.
 
         Raises:
-            SourceError: it can't be asked.
+            SourceError: the source can't be read.
         """
-        known = self._found is not None and set(fields) <= set(self._fields)
-        if known and self.source.is_remote and not anew:
-            return self._found or {}
-        stamp = None if self.source.is_remote else self.source.change_token(fields)
-        # Until it has answered, what it said before counts, if that is enough.
+        is_known = self._results is not None and set(fields) <= set(self._fields)
+        if is_known and self.source.is_remote and not refresh:
+            return self._results or {}
+        token = None if self.source.is_remote else self.source.change_token(fields)
+        # Marked as failed until it succeeds; the last result stays, if it suffices.
         self._failed_at = self._clock()
-        found = self.source.read(fields) if fields else {}
+        results = self.source.read(fields) if fields else {}
         self._failed_at = None
         self._read_at = self._clock()
-        self._found, self._fields, self._stamp = found, tuple(fields), stamp
-        return found
+        self._results, self._fields, self._change_token = results, tuple(fields), token
+        return results
 
-    def changed(self) -> bool:
-        """Return whether a local source looks another than when it was read."""
+    def has_changed(self) -> bool:
+        """Return whether a local source may have changed since it was read."""
         if self.source.is_remote:
             return False
         try:
             return (
-                self._failed_at is not None or self.source.change_token(self._fields) != self._stamp
+                self._failed_at is not None
+                or self.source.change_token(self._fields) != self._change_token
             )
-        except Exception:  # noqa: BLE001  # of whatever kind: reading it will tell
+        except Exception:  # noqa: BLE001  # reading the source will report it
             return True
 
     @property
     def due_at(self) -> float:
-        """When what a remote source said has to be read again."""
+        """The time at which a remote source has to be read again."""
         if not self.source.is_remote:
             return inf
         if self._failed_at is not None:
-            return self._failed_at + _RETRY
+            return self._failed_at + _RETRY_DELAY
         lifetime = self.source.lifetime
         return inf if lifetime is None or not self._fields else self._read_at + lifetime
 
-    def due(self, share: float) -> bool:
-        """Return whether it is time for that.
+    def is_due(self, share: float) -> bool:
+        """Return whether a remote source has to be read again.
 
         Args:
-            share: of its lifetime; infinite where nobody can wait for it.
+            share: the share of the source's lifetime, or of the retry delay, that has to have
+                passed: 1 for its end, more to leave the reading to others for a while, infinite for
+                never.
         """
-        # Behind an answer comes first: where one is away, everybody would wait for it otherwise.
-        patience = self.source.lifetime if self._failed_at is None else _RETRY
-        return patience is not None and self._clock() >= self.due_at + (share - 1) * patience
+        period = self.source.lifetime if self._failed_at is None else _RETRY_DELAY
+        return period is not None and self._clock() >= self.due_at + (share - 1) * period
 
 
 @dataclass
-class Reading:
-    """What became of a reading.
+class Resolution:
+    """The secrets of a model, as resolved from its sources.
 
     Attributes:
-        values: the secrets by their names; None for one that the app can do without.
-        report: a line for each secret.
-        problems: all that keeps the secrets from being used.
-        warnings: broken rules that the mode tolerates.
-        needles: the values that must not get out.
+        values: the secrets by name; None for an optional one that no source has.
+        report: the status of each secret.
+        problems: the reasons why the secrets can't be used.
+        warnings: the broken rules that ``mode="report"`` tolerates.
+        masked: the values to mask.
     """
 
     values: dict[str, Secret[Any] | None] = field(default_factory=dict)
     report: list[SecretStatus] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    needles: list[bytes] = field(default_factory=list, repr=False)
+    masked: list[bytes] = field(default_factory=list, repr=False)
 
 
 @dataclass(frozen=True)
-class Terms:
-    """What a reading goes by.
+class ResolveOptions:
+    """The options of a resolution.
 
     Attributes:
-        specs: the secrets.
-        examples: values that are none.
-        ignored: names in sources that are no misspelt ones.
-        fingerprint: makes a short keyed hash.
-        mode: whether a broken rule is a problem, a warning or ignored.
+        specs: the secrets of the model.
+        examples: the values of example files.
+        ignored: names in sources that are not misspelt.
+        fingerprint: makes a short keyed hash of a value.
+        mode: whether broken rules are problems, warnings or not checked.
     """
 
     specs: Sequence[SecretSpec]
@@ -134,150 +136,159 @@ class Terms:
     mode: Mode
 
 
-def read_all(terms: Terms, asked: Sequence[Asked], anew: Callable[[Asked], bool]) -> Reading:
-    """Ask the sources in their order for what none before has, and make the secrets.
+def resolve(
+    options: ResolveOptions,
+    readers: Sequence[SourceReader],
+    needs_refresh: Callable[[SourceReader], bool],
+) -> Resolution:
+    """Read the sources in their order, each for the secrets that none before has, and parse them.
 
     Args:
-        terms: what is asked of the secrets.
-        asked: the sources.
-        anew: whether a source has to be asked again.
+        options: the secrets and the rules.
+        readers: the sources.
+        needs_refresh: whether a remote source has to be read again.
     """
-    reading = Reading()
+    resolution = Resolution()
     found: dict[str, tuple[SecretSource, SourceResult]] = {}
-    for one in asked:
-        wanted = [spec.field for spec in terms.specs if spec.field.name not in found]
-        said = _said(one, wanted, reading.problems, anew=anew(one))
-        for name, value in said.items():
-            found.setdefault(name, (one.source, value))
-    sources = [one.source for one in asked]
-    missing = [spec.field for spec in terms.specs if spec.field.name not in found]
-    misspelt = _misspelt(terms, sources, missing)
-    for spec in terms.specs:
+    for reader in readers:
+        wanted = [spec.field for spec in options.specs if spec.field.name not in found]
+        refresh = needs_refresh(reader)
+        results = _read(reader, wanted, resolution.problems, refresh=refresh)
+        for name, result in results.items():
+            found.setdefault(name, (reader.source, result))
+    sources = [reader.source for reader in readers]
+    missing = [spec.field for spec in options.specs if spec.field.name not in found]
+    misspelt = _find_misspelt(options, sources, missing)
+    for spec in options.specs:
         if spec.field.name in found:
-            _take(reading, terms, spec, *found[spec.field.name])
+            _add_found(resolution, options, spec, *found[spec.field.name])
         else:
-            _miss(reading, spec, sources, misspelt)
-    prefix = terms.specs[0].field.prefix
-    if prefix and terms.mode != "off":
-        complaints = reading.problems if terms.mode == "enforce" else reading.warnings
+            _add_missing(resolution, spec, sources, misspelt)
+    prefix = options.specs[0].field.prefix
+    if prefix and options.mode != "off":
+        complaints = resolution.problems if options.mode == "enforce" else resolution.warnings
         complaints += (
-            f"{place} {name}: is not a secret of the app: did you mean {known}?"
-            for (place, name), known in misspelt.items()
+            f"{source} {name}: is not a secret of the app: did you mean {known}?"
+            for (source, name), known in misspelt.items()
             if name.upper().startswith(prefix.upper())
         )
-    return reading
+    return resolution
 
 
-def _said(
-    one: Asked, wanted: Sequence[SecretField], problems: list[str], *, anew: bool
+def _read(
+    reader: SourceReader, wanted: Sequence[SecretField], problems: list[str], *, refresh: bool
 ) -> Mapping[str, SourceResult]:
-    """Ask a source; what keeps it from answering is a problem."""
+    """Read a source; add a problem if that fails."""
     try:
-        said = one.read(wanted, anew=anew)
-        if all(_is_answer(value) for value in said.values()):
-            return said
-        why = "gives something else than a Value with text or bytes, or a Fault"
+        results = reader.read(wanted, refresh=refresh)
+        if all(_is_result(value) for value in results.values()):
+            return results
+        reason = "must return a SourceValue with text or bytes, or a RejectedValue"
     except SourceError as error:
-        why = str(error)
-    except Exception as error:  # noqa: BLE001  # of a source of the user's, whose words may tell
-        why = f"failed with {type(error).__qualname__}"
-    problems.append(f"{one.source.name}: {why}")
+        reason = str(error)
+    except Exception as error:  # noqa: BLE001  # the message of a user's source may contain a value
+        reason = f"failed with {type(error).__qualname__}"
+    problems.append(f"{reader.source.name}: {reason}")
     return {}
 
 
-def _is_answer(found: object) -> bool:
+def _is_result(found: object) -> bool:
     return isinstance(found, RejectedValue) or (
         isinstance(found, SourceValue) and isinstance(found.raw, str | bytes)
     )
 
 
-def _take(
-    reading: Reading,
-    terms: Terms,
+def _add_found(
+    resolution: Resolution,
+    options: ResolveOptions,
     spec: SecretSpec,
     source: SecretSource,
     found: SourceResult,
 ) -> None:
-    """Make a secret of what was found."""
+    """Parse and check a value, and add it with its status."""
     name = spec.field.name
-    place = found.location if source.name in found.location else f"{source.name} {found.location}"
+    location = (
+        found.location if source.name in found.location else f"{source.name} {found.location}"
+    )
+    changed_at = found.changed_at if isinstance(found, SourceValue) else None
+
+    def reject(reason: str) -> None:
+        resolution.problems.append(f"{name}: {reason} ({location})")
+        resolution.report.append(SecretStatus(name, "invalid", location, changed_at, note=reason))
+
     if isinstance(found, RejectedValue):
-        reading.problems.append(f"{name}: {found.reason} ({place})")
-        reading.report.append(SecretStatus(name, "invalid", place, note=found.reason))
+        reject(found.reason)
         return
     try:
-        value = make(spec, found.raw)
-    except Unusable as unusable:
-        why = str(unusable)
-        reading.problems.append(f"{name}: {why} ({place})")
-        reading.report.append(SecretStatus(name, "invalid", place, found.changed_at, note=why))
+        value = parse(spec, found.raw)
+    except InvalidSecret as error:
+        reject(str(error))
         return
     broken = None
-    if terms.mode != "off":
-        broken = broken_rule(spec, found.raw, value, terms.examples)
+    if options.mode != "off":
+        broken = find_broken_rule(spec, found.raw, value, options.examples)
     if broken is not None:
-        complaint = f"{name}: {broken} ({place})"
-        if terms.mode == "enforce":
-            reading.problems.append(complaint)
-            reading.report.append(
-                SecretStatus(name, "invalid", place, found.changed_at, note=broken)
-            )
+        if options.mode == "enforce":
+            reject(broken)
             return
-        reading.warnings.append(complaint)
-    reading.values[name] = Secret(value)
-    needles, left_out = searchable(found.raw, value)
-    reading.needles += needles
-    note = "; ".join(filter(None, (broken, found.note, left_out))) or None
-    known_by = terms.fingerprint(as_bytes(found.raw).strip())
+        resolution.warnings.append(f"{name}: {broken} ({location})")
+    resolution.values[name] = Secret(value)
+    masked, masking_note = searchable_values(found.raw, value)
+    resolution.masked += masked
+    note = "; ".join(filter(None, (broken, found.note, masking_note))) or None
+    fingerprint = options.fingerprint(as_bytes(found.raw).strip())
     state: SecretState = "ok" if broken is None else "reported"
-    reading.report.append(SecretStatus(name, state, place, found.changed_at, known_by, note))
+    resolution.report.append(SecretStatus(name, state, location, changed_at, fingerprint, note))
 
 
-def _miss(
-    reading: Reading,
+def _add_missing(
+    resolution: Resolution,
     spec: SecretSpec,
     sources: Sequence[SecretSource],
     misspelt: Mapping[tuple[str, str], str],
 ) -> None:
-    """Say where a secret was looked for that none of the sources has."""
+    """Add the status of a secret that no source has."""
     name = spec.field.name
-    tried = ", ".join(_place(source, spec.field) for source in sources)
+    tried = ", ".join(_location(source, spec.field) for source in sources)
     hints = [
-        f"; did you mean {where} {other}?"
-        for (where, other), known in misspelt.items()
+        f"; did you mean {source} {other}?"
+        for (source, other), known in misspelt.items()
         if known in (spec.field.env, spec.field.key, f"{spec.field.env}_FILE")
     ]
     if spec.required:
-        reading.problems.append(f"{name}: is missing (tried {tried}{''.join(hints)})")
+        resolution.problems.append(f"{name}: is missing (tried {tried}{''.join(hints)})")
     else:
-        reading.values[name] = None
-    reading.report.append(SecretStatus(name, "missing" if spec.required else "unset", tried))
+        resolution.values[name] = None
+    state: SecretState = "missing" if spec.required else "unset"
+    resolution.report.append(SecretStatus(name, state, tried))
 
 
-def _place(source: SecretSource, wanted: SecretField) -> str:
-    place = source.location(wanted)
-    return place if source.name in place else f"{source.name} {place}"
+def _location(source: SecretSource, field: SecretField) -> str:
+    location = source.location(field)
+    return location if source.name in location else f"{source.name} {location}"
 
 
-def _misspelt(
-    terms: Terms, sources: Sequence[SecretSource], missing: Sequence[SecretField]
+def _find_misspelt(
+    options: ResolveOptions, sources: Sequence[SecretSource], missing: Sequence[SecretField]
 ) -> dict[tuple[str, str], str]:
-    """Return names that resemble a secret's, by the source that has them.
+    """Return unknown names that resemble a secret's, each by its source.
 
-    They are looked for where they are told: of all secrets with a prefix, else of those that are
-    missing. A rotation in an environment of thousands of variables would take long otherwise.
+    Only names that would be reported are searched for: those similar to any secret if there is a
+    prefix, or else to a missing one. Otherwise a rotation in an environment with thousands of
+    variables would be slow.
     """
-    fields = [spec.field for spec in terms.specs]
-    wanted = fields if fields[0].prefix else missing
+    fields = [spec.field for spec in options.specs]
+    checks_all = fields[0].prefix and options.mode != "off"
+    wanted = fields if checks_all else missing
     own = {name for one in fields for name in (one.env, f"{one.env}_FILE", one.key)}
     found: dict[tuple[str, str], str] = {}
     for source in sources if wanted else ():
         try:
             pairs = tuple(source.similar_names(wanted))
-        except Exception:  # noqa: BLE001, S112  # it was said when it was read
+        except Exception:  # noqa: BLE001, S112  # reading the source has reported it
             continue
         for name, known in pairs:
-            meant = name in own or name in terms.ignored or name.startswith(f"{known}_")
-            if not meant:
+            is_intended = name in own or name in options.ignored or name.startswith(f"{known}_")
+            if not is_intended:
                 found[source.name, name] = known
     return found

@@ -1,41 +1,63 @@
-"""A value that shows itself only when it is asked to."""
+"""A value that is only shown when it is asked for explicitly."""
 
 import hmac
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import fields, is_dataclass
 from hashlib import blake2b
-from typing import Any, Final, Generic, NoReturn, TypeVar, final, get_args
+from typing import Any, Final, Generic, NoReturn, Self, TypeVar, final, get_args
 
 from mantlet.exceptions import MantletError
-from mantlet.secrets.parts import identified
-from mantlet.secrets.sealed import Sealed
 
-__all__ = ["InvalidSecret", "Secret", "as_bytes"]
+__all__ = ["Immutable", "InvalidSecret", "Secret", "as_bytes", "canonical_text", "iter_texts"]
 
 T = TypeVar("T")
 
-_SHOWN: Final = "Secret('***')"
-#: Hashes of secrets are alike within one process, and tell nothing outside of it.
-_KEY: Final = os.urandom(16)
+_REPR: Final = "Secret('***')"
+#: Makes the hashes of secrets useless outside of this process.
+_HASH_KEY: Final = os.urandom(16)
+_INVALID: Final = object()
 
 
 class InvalidSecret(MantletError):
-    """A value is not what its type asks for. Unlike pydantic's error, this one does not show it."""
+    """A value is not a valid secret. Unlike pydantic's error, the message does not contain it."""
+
+
+class Immutable:
+    """A base for objects that can be neither changed nor pickled, and are their own copies."""
+
+    __slots__ = ()
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        return self
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} can't be changed")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} can't be changed")
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} can't be pickled")
 
 
 @final
-class Secret(Sealed, Generic[T]):
-    """A value that `reveal` alone gives out.
+class Secret(Immutable, Generic[T]):
+    """A value that only `reveal` returns.
 
-    Text made of it, in whatever way, is ``Secret('***')``. It can't be pickled, nor written as JSON
-    without an encoder of one's own. Two are equal if their values are, which takes as long for
-    those that differ early as for those that differ late.
+    ``str()``, ``repr()`` and formatting give ``Secret('***')``. A secret can't be pickled, and JSON
+    needs an encoder of your own. Two secrets are equal if their values are; the comparison takes
+    constant time.
 
-    Python cannot erase memory: a value that was in it may be found in a dump of the process, and so
-    may the variable that it was revealed into.
+    Python cannot erase memory: a dump of the process may contain the value, and so may any variable
+    that it was revealed into.
 
     Args:
-        value: what is kept.
+        value: the value to protect.
     """
 
     __slots__ = ("reveal",)
@@ -44,31 +66,34 @@ class Secret(Sealed, Generic[T]):
     reveal: Callable[[], T]
 
     def __init__(self, value: T) -> None:
-        # A closure, and no attribute: what walks through those finds no value.
+        # A closure rather than an attribute: code that walks attributes finds no value.
         object.__setattr__(self, "reveal", lambda: value)
 
     def __repr__(self) -> str:
-        return _SHOWN
+        return _REPR
 
     def __format__(self, spec: str) -> str:
-        return format(_SHOWN, spec)
+        return format(_REPR, spec)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
         own, others = self.reveal(), other.reveal()
-        return type(own) is type(others) and hmac.compare_digest(_compared(own), _compared(others))
+        return type(own) is type(others) and hmac.compare_digest(
+            _comparison_key(own), _comparison_key(others)
+        )
 
     def __hash__(self) -> int:
-        return hash(blake2b(_compared(self.reveal()), digest_size=8, key=_KEY).digest())
+        key = _comparison_key(self.reveal())
+        return hash(blake2b(key, digest_size=8, key=_HASH_KEY).digest())
 
     def __getstate__(self) -> NoReturn:
         raise TypeError("a secret has no state to be saved")
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        """Let pydantic's models have secrets: they are made of plain values, and shown as none."""
-        from pydantic_core import core_schema  # noqa: PLC0415  # who asks has imported it
+        """Let pydantic models have secrets: validate plain values, and serialize a mask."""
+        from pydantic_core import core_schema  # noqa: PLC0415  # the caller has imported it
 
         inner = handler.generate_schema(next(iter(get_args(source)), Any))
 
@@ -78,36 +103,85 @@ class Secret(Sealed, Generic[T]):
             try:
                 checked = validator(value)
             except ValueError:
-                checked = _REFUSED
-            # Outside of the handler, so that the error which shows the value is not its context;
-            # and without the value among the variables of this frame.
-            if checked is _REFUSED:
+                checked = _INVALID
+            # Raised outside of the handler, so that pydantic's error, which shows the value, is not
+            # the context; and without the value among the variables of this frame.
+            if checked is _INVALID:
                 del value
-                raise InvalidSecret("a secret is not of the type that its model asks for")
+                raise InvalidSecret("the value of a secret does not have the type of its field")
             return Secret(checked)
 
-        shown = core_schema.plain_serializer_function_ser_schema(
-            lambda secret, info: secret if info.mode == "python" else _SHOWN, info_arg=True
+        serialization = core_schema.plain_serializer_function_ser_schema(
+            lambda secret, info: secret if info.mode == "python" else _REPR, info_arg=True
         )
-        return core_schema.no_info_wrap_validator_function(validate, inner, serialization=shown)
+        return core_schema.no_info_wrap_validator_function(
+            validate, inner, serialization=serialization
+        )
 
     @classmethod
     def __get_pydantic_json_schema__(cls, _schema: Any, _handler: Any) -> dict[str, Any]:
         return {"type": "string", "format": "password", "writeOnly": True}
 
 
-_REFUSED: Final = object()
-
-
-def _compared(value: object) -> bytes:
-    return as_bytes(value if isinstance(value, (str, bytes)) else identified(value))
-
-
 def as_bytes(value: object) -> bytes:
-    """Return a value as bytes, to be compared, hashed or searched for."""
+    """Convert a value to bytes, for comparing, hashing and searching."""
     if isinstance(value, bytes):
         return value
     text = str(value)
     if any("\ud800" <= char < "\udc80" or "\udcff" < char <= "\udfff" for char in text):
-        return text.encode("utf-8", "surrogatepass")  # no bytes that once were decoded
+        return text.encode("utf-8", "surrogatepass")  # these surrogates do not stand for bytes
     return text.encode("utf-8", "surrogateescape")
+
+
+def iter_texts(value: object) -> Iterator[str | bytes]:
+    """Yield the texts within a value: of models, data classes, collections and secrets."""
+    inner = _unpack(value)
+    if isinstance(inner, (str, bytes)):
+        yield inner
+    elif isinstance(inner, (dict, list)):
+        for one in inner.values() if isinstance(inner, dict) else inner:
+            yield from iter_texts(one)
+    elif inner is not None and not isinstance(inner, (bool, int, float)):
+        yield str(inner)
+
+
+def _comparison_key(value: object) -> bytes:
+    return as_bytes(value if isinstance(value, (str, bytes)) else canonical_text(value))
+
+
+def canonical_text(value: object) -> str:
+    """Return the same text for two values with equal content.
+
+    ``str()`` would not do: it is the same for all of pydantic's secrets.
+    """
+    inner = _unpack(value)
+    if isinstance(inner, dict):
+        pairs = ((canonical_text(key), canonical_text(one)) for key, one in inner.items())
+        return f"{{{', '.join(sorted(': '.join(pair) for pair in pairs))}}}"
+    if isinstance(inner, list):
+        items = [canonical_text(one) for one in inner]
+        # The iteration order of a set depends on how it was built.
+        return f"[{', '.join(sorted(items) if isinstance(value, AbstractSet) else items)}]"
+    plain = inner is None or isinstance(inner, (str, bytes, bool, int, float))
+    return repr(inner) if plain else repr((type(inner).__qualname__, str(inner)))
+
+
+def _unpack(value: Any) -> object:
+    """Return the content of a composite value as a dict or a list, and any other value as it is."""
+    value = _reveal(value)
+    if isinstance(value, (str, bytes)):
+        return value
+    if isinstance(value, Mapping):
+        return dict(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {one.name: getattr(value, one.name, None) for one in fields(value)}
+    if hasattr(value, "model_dump"):
+        return dict(value)  # every pydantic model is iterable as pairs
+    return list(value) if isinstance(value, (Sequence, AbstractSet)) else value
+
+
+def _reveal(value: Any) -> Any:
+    """Return the value of a secret, also of pydantic's, and any other value as it is."""
+    if isinstance(value, Secret):
+        return _reveal(value.reveal())
+    return _reveal(value.get_secret_value()) if hasattr(value, "get_secret_value") else value

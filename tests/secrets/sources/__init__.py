@@ -1,1 +1,1 @@
-"""Tests of where secrets come from."""
+"""Tests of the sources."""

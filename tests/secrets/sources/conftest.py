@@ -1,4 +1,4 @@
-"""What the tests of several stores need."""
+"""Fixtures for several stores."""
 
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[Path, Path]:
-    """Return the files of a certificate for 127.0.0.1 that nobody else has signed, and its key."""
+    """Return the files of a self-signed certificate for 127.0.0.1 and of its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "store")])
     now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""An HTTP server that can be told to fail, for stores of secrets."""
+"""An HTTP server for stores of secrets, which can be made to fail."""
 
 import json
 import ssl
@@ -11,17 +11,26 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
-__all__ = ["Asked", "Server", "Way", "breaks_off", "drops", "reply", "says", "sends"]
+__all__ = [
+    "Behavior",
+    "ReceivedRequest",
+    "Server",
+    "closes_early",
+    "drops_connection",
+    "reply",
+    "responds",
+    "sends_slowly",
+]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One request that was made.
+class ReceivedRequest:
+    """A received request.
 
     Attributes:
-        line: its method and path.
-        headers: its header fields, by their names in lower case.
-        body: what it sent as JSON.
+        line: the method and the path.
+        headers: the headers, by their names in lower case.
+        body: the parsed JSON body.
     """
 
     line: str
@@ -30,28 +39,28 @@ class Asked:
 
 
 class Server(ABC):
-    """A server of JSON.
+    """A JSON server.
 
     Args:
-        certificate: files of a certificate and its key, for TLS.
+        certificate: the files of a certificate and its key, for TLS.
 
     Attributes:
-        url: its address.
-        asked: all requests.
-        next: what becomes of the next requests, one after the other.
-        stopping: whether it is about to end.
+        url: the address.
+        received: all requests.
+        next: the behaviors for the next requests; None for the usual one.
+        stopping: set when the server stops.
     """
 
     def __init__(self, certificate: tuple[Path, Path] | None = None) -> None:
-        self.asked: list[Asked] = []
-        self.next: list[Way | None] = []
+        self.received: list[ReceivedRequest] = []
+        self.next: list[Behavior | None] = []
         self.stopping = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         if certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*certificate)
-            # The handshake is left to the thread of the connection, which may fail at it.
+            # The handshake may fail, so it happens in the thread of the connection.
             self._server.socket = context.wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False
             )
@@ -72,11 +81,11 @@ class Server(ABC):
     @property
     def lines(self) -> list[str]:
         """The methods and paths of all requests."""
-        return [one.line for one in self.asked]
+        return [one.line for one in self.received]
 
     @abstractmethod
-    def answer(self, asked: Asked) -> tuple[int, Any]:
-        """Return the status and the body of an answer."""
+    def respond(self, request: ReceivedRequest) -> tuple[int, Any]:
+        """Return the status and the body of a response."""
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         server = self
@@ -86,7 +95,7 @@ class Server(ABC):
             timeout = 5
 
             def handle(self) -> None:
-                # Clients hang up, and distrust certificates, as they should.
+                # Clients close connections and reject certificates, as they should.
                 with suppress(OSError):
                     super().handle()
 
@@ -95,20 +104,20 @@ class Server(ABC):
                     super().finish()
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
             def do_GET(self) -> None:
                 size = int(self.headers.get("Content-Length") or 0)
                 body = json.loads(self.rfile.read(size) or b"null")
-                fields = {name.lower(): value for name, value in self.headers.items()}
-                asked = Asked(f"{self.command} {self.path}", fields, body)
-                server.asked.append(asked)
-                way = server.next.pop(0) if server.next else None
-                if way is not None:
-                    way(self, server)
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                request = ReceivedRequest(f"{self.command} {self.path}", headers, body)
+                server.received.append(request)
+                behavior = server.next.pop(0) if server.next else None
+                if behavior is not None:
+                    behavior(self, server)
                     return
-                status, answer = server.answer(asked)
-                reply(self, status, json.dumps(answer).encode())
+                status, response = server.respond(request)
+                reply(self, status, json.dumps(response).encode())
 
             def do_POST(self) -> None:
                 self.do_GET()
@@ -116,12 +125,12 @@ class Server(ABC):
         return Handler
 
 
-#: How a request is answered in place of what the documentation says.
-Way = Callable[[BaseHTTPRequestHandler, Server], None]
+#: Handles a request in place of the documented behavior.
+Behavior = Callable[[BaseHTTPRequestHandler, Server], None]
 
 
 def reply(to: BaseHTTPRequestHandler, status: int, body: bytes, **fields: str) -> None:
-    """Answer with a body and, by their names with underscores, header fields."""
+    """Send a response; headers are named with underscores."""
     to.send_response(status)
     for name, value in {"content_type": "application/json", **fields}.items():
         to.send_header(name.replace("_", "-"), value)
@@ -130,36 +139,36 @@ def reply(to: BaseHTTPRequestHandler, status: int, body: bytes, **fields: str) -
     to.wfile.write(body)
 
 
-def says(status: int, body: Any, **fields: str) -> Way:
-    """Return the way that answers with something."""
+def responds(status: int, body: Any, **fields: str) -> Behavior:
+    """Return a handler that sends a response."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return lambda to, _server: reply(to, status, raw, **fields)
 
 
-def drops(to: BaseHTTPRequestHandler, _server: Server) -> None:
-    """Hang up without an answer."""
+def drops_connection(to: BaseHTTPRequestHandler, _server: Server) -> None:
+    """Close the connection without a response."""
     to.close_connection = True
 
 
-def breaks_off(to: BaseHTTPRequestHandler, _server: Server) -> None:
-    """Hang up within the body."""
+def closes_early(to: BaseHTTPRequestHandler, _server: Server) -> None:
+    """Close the connection within the body."""
     to.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"data":')
     to.close_connection = True
 
 
-def sends(head: bytes, again: bytes, pause: float) -> Way:
-    """Return the way that sends something over and over, until the client hangs up.
+def sends_slowly(head: bytes, again: bytes, pause: float) -> Behavior:
+    """Return a handler that sends a text repeatedly, until the client closes the connection.
 
     Args:
-        head: what comes first.
-        again: what comes then.
-        pause: the seconds between two of those.
+        head: the text to send first.
+        again: the text to repeat.
+        pause: seconds between repetitions.
     """
 
-    def way(to: BaseHTTPRequestHandler, server: Server) -> None:
+    def behavior(to: BaseHTTPRequestHandler, server: Server) -> None:
         to.close_connection = True
         to.wfile.write(head)
         while not server.stopping.wait(pause):
             to.wfile.write(again)
 
-    return way
+    return behavior

@@ -21,9 +21,9 @@ from mantlet.secrets import (
     SopsFile,
     SourceError,
 )
-from mantlet.secrets.sources.remote import Unavailable
-from tests.secrets.sources import unshown
-from tests.secrets.sources.unshown import FIELD, value
+from mantlet.secrets.sources.remote import SourceUnavailable
+from tests.secrets.sources import assertions
+from tests.secrets.sources.assertions import FIELD, value
 from tests.secrets.sources.vault.vault_server import Clock
 
 VALUE, NEW = "kR7-vT2_qX9.mB4w", "new-kR7-vT2_qX9.mB4w"
@@ -35,13 +35,13 @@ with_age = pytest.mark.skipif(
 )
 
 
-def refusal(source: AgeFile | SopsFile) -> SourceError:
-    """Return why the source can't be asked."""
-    return unshown.refusal(source, HIDDEN)
+def read_error(source: AgeFile | SopsFile) -> SourceError:
+    """Return the error of a source that can't be read."""
+    return assertions.read_error(source, HIDDEN)
 
 
 class Age:
-    """A folder with an identity, and files for it."""
+    """A directory with an identity, and files encrypted for it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -54,7 +54,7 @@ class Age:
         return asked.stdout.decode().strip()
 
     def file(self, text: str | bytes, name: str = "secrets.env.age") -> Path:
-        """Return a file that only the identity opens, put in place as a whole."""
+        """Write a file that only the identity can decrypt, atomically, and return its path."""
         raw = text.encode() if isinstance(text, str) else text
         new, path = self.folder / "new", self.folder / name
         subprocess.run([AGE, "-r", self.public, "-o", new], input=raw, check=True)
@@ -65,7 +65,7 @@ class Age:
         return AgeFile(self.file(text, name), **{"identity": self.identity, **options})
 
     def another(self) -> Path:
-        """Return an identity that opens none of them."""
+        """Return an identity that can't decrypt the files."""
         self._made(self.folder / "another")
         return self.folder / "another"
 
@@ -111,30 +111,30 @@ def test_a_file_that_is_not_there_has_no_secrets(age: Age) -> None:
 @with_age
 def test_another_identity_is_told(age: Age) -> None:
     source = age.source(f"APP_PASSWORD={VALUE}\n", identity=age.another())
-    assert "can't be decrypted (age exits with 1)" in str(refusal(source))
+    assert "can't be decrypted (age exits with 1)" in str(read_error(source))
 
 
 @with_age
 def test_an_identity_that_all_may_read_is_refused(age: Age) -> None:
     source = age.source(f"APP_PASSWORD={VALUE}\n")
     age.identity.chmod(0o644)
-    assert "can be read by every user" in str(refusal(source))
+    assert "is readable by every user" in str(read_error(source))
 
 
 @with_age
 def test_an_identity_that_is_not_there_is_told(age: Age) -> None:
     source = age.source(f"APP_PASSWORD={VALUE}\n", identity=age.folder / "none")
-    assert str(refusal(source)).endswith("none isn't there")
+    assert str(read_error(source)).endswith("none does not exist")
 
 
 @with_age
 @pytest.mark.parametrize(
     ("name", "text", "why"),
     [
-        ("a.env.age", f"APP_PASSWORD={VALUE}\nA b {VALUE}\n", "can't be read in line 2"),
+        ("a.env.age", f"APP_PASSWORD={VALUE}\nA b {VALUE}\n", "can't be parsed in line 2"),
         ("a.env.age", b"APP_PASSWORD=\xff" + VALUE.encode(), "is not UTF-8 text in line 1"),
-        ("a.json.age", f'["{VALUE}"]', "is no JSON object"),
-        ("a.json.age", f'{{"password": "{VALUE}", "password": "{NEW}"}}', "that is there twice"),
+        ("a.json.age", f'["{VALUE}"]', "is not a JSON object"),
+        ("a.json.age", f'{{"password": "{VALUE}", "password": "{NEW}"}}', "a duplicate key"),
         ("a.env.age", "A=" + "x" * 1_200_000, "larger than 1024 KiB"),
     ],
     ids=["syntax", "bytes", "array", "twice", "huge"],
@@ -142,7 +142,7 @@ def test_an_identity_that_is_not_there_is_told(age: Age) -> None:
 def test_what_is_wrong_in_it_is_told_without_it(
     age: Age, name: str, text: str | bytes, why: str
 ) -> None:
-    assert why in str(refusal(age.source(text, name)))
+    assert why in str(read_error(age.source(text, name)))
 
 
 @with_age
@@ -150,7 +150,7 @@ def test_what_is_wrong_in_it_is_told_without_it(
 def test_a_file_that_is_none_of_ages(age: Age, raw: bytes) -> None:
     path = age.folder / "secrets.env.age"
     path.write_bytes(raw)
-    assert "can't be decrypted" in str(refusal(AgeFile(path, identity=age.identity)))
+    assert "can't be decrypted" in str(read_error(AgeFile(path, identity=age.identity)))
 
 
 @with_age
@@ -158,7 +158,7 @@ def test_a_file_that_is_none_of_ages(age: Age, raw: bytes) -> None:
     ("make", "why"),
     [
         (lambda path: path.mkdir(), "is a directory"),
-        (os.mkfifo, "is no regular file"),
+        (os.mkfifo, "is not a regular file"),
         (lambda path: path.symlink_to(path), "can't be opened"),
     ],
     ids=["directory", "fifo", "loop"],
@@ -166,7 +166,7 @@ def test_a_file_that_is_none_of_ages(age: Age, raw: bytes) -> None:
 def test_what_is_no_file(age: Age, make: Any, why: str) -> None:
     path = age.folder / "secrets.env.age"
     make(path)
-    assert why in str(refusal(AgeFile(path, identity=age.identity)))
+    assert why in str(read_error(AgeFile(path, identity=age.identity)))
 
 
 @with_age
@@ -187,7 +187,7 @@ def test_a_new_file_is_a_rotation(age: Age) -> None:
 
 
 class Sops:
-    """A folder with a command that does what a test says, and notes that it was run."""
+    """A directory with a command that runs a script of a test, and logs its arguments."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "secrets.yaml"
@@ -196,14 +196,14 @@ class Sops:
         self._ran = folder / "ran"
 
     def source(self, script: str, **options: Any) -> SopsFile:
-        """Return a source that runs a script of the shell's."""
+        """Return a source that runs a shell script."""
         self._command.write_text(f'#!/bin/sh\necho "$@" >> {self._ran}\n{script}\n')
         self._command.chmod(0o700)
         return SopsFile(self.path, **{"command": str(self._command), **options})
 
     @property
     def ran(self) -> list[str]:
-        """What the command was run with."""
+        """The arguments of each run."""
         return self._ran.read_text().splitlines()
 
 
@@ -234,18 +234,18 @@ def test_an_unchanged_file_is_not_decrypted_again(sops: Sops) -> None:
 @pytest.mark.parametrize(
     ("script", "why"),
     [
-        (f"echo {VALUE} >&2; exit 128", "there is no key that opens it"),
-        ("exit 51", "was changed after it was encrypted"),
+        (f"echo {VALUE} >&2; exit 128", "no key can decrypt it"),
+        ("exit 51", "was modified after it was encrypted"),
         (f"echo {VALUE}; exit 1", "sops exits with 1"),
         ("kill -9 $$", "sops exits with -9"),
-        (f"echo {VALUE}", "is no JSON object"),
+        (f"echo {VALUE}", "is not a JSON object"),
         ("head -c 3000000 /dev/zero", "is larger than 1024 KiB once decrypted"),
         (f"yes {VALUE} | head -c 3000000 >&2; exit 3", "sops exits with 3"),
     ],
     ids=["no-key", "changed", "generic", "killed", "no-json", "flood", "flood-of-errors"],
 )
 def test_trouble_is_told_without_what_the_command_says(sops: Sops, script: str, why: str) -> None:
-    assert why in str(refusal(sops.source(script)))
+    assert why in str(read_error(sops.source(script)))
 
 
 @pytest.mark.parametrize(
@@ -259,8 +259,8 @@ def test_trouble_is_told_without_what_the_command_says(sops: Sops, script: str, 
 )
 def test_a_command_that_does_not_end_is_killed(sops: Sops, script: str) -> None:
     begun = time.monotonic()
-    refused = refusal(sops.source(f"echo $$ > {sops.path}.pid\n{script}", timeout=0.5))
-    assert isinstance(refused, Unavailable)
+    refused = read_error(sops.source(f"echo $$ > {sops.path}.pid\n{script}", timeout=0.5))
+    assert isinstance(refused, SourceUnavailable)
     assert time.monotonic() - begun < 5
     group = int(Path(f"{sops.path}.pid").read_text())
     until = time.monotonic() + 5
@@ -270,7 +270,7 @@ def test_a_command_that_does_not_end_is_killed(sops: Sops, script: str) -> None:
 
 
 def group_lives(group: int) -> bool:
-    """Return whether any process of a group is there, other than as a zombie of somebody else."""
+    """Return whether a process of a group is alive, and not a zombie."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rsplit(")", 1)[1].split()
@@ -284,7 +284,7 @@ def group_lives(group: int) -> bool:
 def test_a_command_that_can_not_be_run(sops: Sops) -> None:
     source = sops.source(PRINTS)
     sops._command.unlink()
-    assert str(refusal(source)).endswith("can't be run")
+    assert str(read_error(source)).endswith("can't be run")
 
 
 def test_options_that_can_not_be(sops: Sops, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The environment, `.env` files and directories of files, as they are on real machines."""
+"""The environment, `.env` files and directories, as on real machines."""
 
 import errno
 import os
@@ -21,14 +21,14 @@ from mantlet.secrets import (
     SourceValue,
     SystemdCredentials,
 )
-from mantlet.secrets.sources.source import pick
+from mantlet.secrets.sources.source import select_values
 
 VALUE = "kR7-vT2_qX9.mB4w"
 WANTED = SecretField("token", "APP_TOKEN", "token", "APP_")
 
 
 def write(path: Path, data: str | bytes = VALUE, mode: int = 0o600) -> Path:
-    """Write a file as a secret's file should be."""
+    """Write a file with the permissions of a secret."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data.encode() if isinstance(data, str) else data)
     path.chmod(mode)
@@ -36,19 +36,19 @@ def write(path: Path, data: str | bytes = VALUE, mode: int = 0o600) -> Path:
 
 
 def found(source: SecretSource, field: SecretField = WANTED) -> SourceValue | RejectedValue | None:
-    """Return what a source has for the one field."""
+    """Return the result of a source for one field."""
     return source.read([field]).get(field.name)
 
 
 def value(source: SecretSource, field: SecretField = WANTED) -> str | bytes | None:
-    """Return the value that a source has, if it has one."""
+    """Return the raw value of a source, if it has one."""
     one = found(source, field)
     assert not isinstance(one, RejectedValue), one
     return None if one is None else one.raw
 
 
 def fault(source: SecretSource, field: SecretField = WANTED) -> str:
-    """Return why a source's value can't be taken."""
+    """Return the reason why a source's value is rejected."""
     one = found(source, field)
     assert isinstance(one, RejectedValue), "there is nothing wrong"
     assert VALUE not in repr(one)
@@ -59,7 +59,7 @@ def fault(source: SecretSource, field: SecretField = WANTED) -> str:
 
 
 def test_the_environment_has_values_and_paths_of_files(tmp_path: Path) -> None:
-    """``NAME``, or ``NAME_FILE`` as Docker's images have it."""
+    """``NAME``, or ``NAME_FILE`` as in Docker images."""
     path = write(tmp_path / "token", f"{VALUE}\n")
     assert value(Environment({"APP_TOKEN": VALUE})) == VALUE
     assert value(Environment({"APP_TOKEN_FILE": str(path)})) == VALUE.encode()
@@ -67,54 +67,54 @@ def test_the_environment_has_values_and_paths_of_files(tmp_path: Path) -> None:
 
 
 def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As it is when it is read."""
+    """In its state at the time of the reading."""
     source = Environment()
     monkeypatch.setenv("APP_TOKEN", VALUE)
     assert value(source) == VALUE
 
 
 def test_a_name_and_its_file_are_one_too_many(tmp_path: Path) -> None:
-    """Which one counts nobody can tell."""
+    """Their precedence is ambiguous."""
     environ = {"APP_TOKEN": VALUE, "APP_TOKEN_FILE": str(write(tmp_path / "token"))}
-    assert fault(Environment(environ)) == "is there, and APP_TOKEN_FILE is too: which one counts?"
+    assert fault(Environment(environ)) == "is set, and so is APP_TOKEN_FILE: unset one of them"
 
 
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("missing", "names a file that is not there"),
-        ("", "names a file that is not there"),
+        ("missing", "names a file that does not exist"),
+        ("", "names a file that does not exist"),
         (".", "names a file that is a directory"),
-        ("nul\0byte", "names a file that can't be opened: it is no path"),
-        ("open", "names a file that can be read by every user of this machine"),
+        ("nul\0byte", "names a file that can't be opened: invalid path"),
+        ("open", "names a file that is readable by every user of this machine"),
     ],
     ids=["missing", "empty", "directory", "nul", "world-readable"],
 )
 def test_a_named_file_that_can_not_be_read_is_told(tmp_path: Path, name: str, why: str) -> None:
-    """It is never as if there were none."""
+    """It does not count as missing."""
     write(tmp_path / "open", mode=0o644)
     path = str(tmp_path / name) if name else ""
     assert fault(Environment({"APP_TOKEN_FILE": path})).startswith(why)
 
 
-def test_the_environment_tells_by_its_stamp_that_it_changed(tmp_path: Path) -> None:
-    """A variable, or the file that one names; and the stamp has no value in it."""
+def test_the_change_token_of_the_environment_changes(tmp_path: Path) -> None:
+    """A variable, or the file that it names; and the token contains no value."""
     path = write(tmp_path / "token")
     environ = {"APP_TOKEN_FILE": str(path)}
     source = Environment(environ)
-    stamps = [source.change_token([WANTED])]
+    tokens = [source.change_token([WANTED])]
     write(path, VALUE[::-1])
-    stamps.append(source.change_token([WANTED]))
+    tokens.append(source.change_token([WANTED]))
     del environ["APP_TOKEN_FILE"]
     environ["APP_TOKEN"] = VALUE
-    stamps.append(source.change_token([WANTED]))
-    assert len(set(stamps)) == 3
-    assert VALUE not in repr(stamps)
-    assert source.change_token([WANTED]) == stamps[-1]
+    tokens.append(source.change_token([WANTED]))
+    assert len(set(tokens)) == 3
+    assert VALUE not in repr(tokens)
+    assert source.change_token([WANTED]) == tokens[-1]
 
 
 def test_variables_that_resemble_a_secrets_are_told() -> None:
-    """A typo, and the file's; not one that merely begins alike."""
+    """Misspelt names, also of files, but not names with the same beginning."""
     names = ["APP_TOKNE", "APP_TOKEN_FLIE", "APP_TOKEN", "PATH", "APP_SOMETHING"]
     source = Environment(dict.fromkeys(names, VALUE))
     assert list(source.similar_names([WANTED])) == [
@@ -159,15 +159,15 @@ LINES: dict[str, tuple[str, str | None]] = {
 def test_a_dotenv_file_is_read_as_its_parser_does(
     tmp_path: Path, text: str, expected: str | None
 ) -> None:
-    """But for interpolation: a ``$`` in a password is no variable."""
+    """Except for interpolation: a ``$`` in a password is literal."""
     assert value(DotEnv(write(tmp_path / ".env", text))) == expected
 
 
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (f"GOOD=1\nAPP_TOKEN='{VALUE}\nX=2\n", "can't be read in line 2"),
-        (f"\n\nGOOD=1\n\nAPP TOKEN={VALUE}\n= 3\n", "can't be read in lines 5, 6"),
+        (f"GOOD=1\nAPP_TOKEN='{VALUE}\nX=2\n", "can't be parsed in line 2"),
+        (f"\n\nGOOD=1\n\nAPP TOKEN={VALUE}\n= 3\n", "can't be parsed in lines 5, 6"),
         (b"GOOD=1\nAPP_TOKEN=" + VALUE.encode() + b"\xff\n", "is not UTF-8 text in line 2"),
         (b"A=1\nB=\0\n", "is not UTF-8 text in line 2"),
         (b"\xef\xbb\xbfAPP_TOKEN=" + VALUE.encode(), "begins with a byte order mark"),
@@ -179,7 +179,7 @@ def test_a_dotenv_file_is_read_as_its_parser_does(
 def test_a_dotenv_file_that_is_none_is_told_by_its_lines(
     tmp_path: Path, data: str | bytes, why: str
 ) -> None:
-    """And not by what is in them."""
+    """The error does not show their content."""
     with pytest.raises(SourceError) as told:
         found(DotEnv(write(tmp_path / ".env", data)))
     assert str(told.value).startswith(why)
@@ -187,12 +187,12 @@ def test_a_dotenv_file_that_is_none_is_told_by_its_lines(
 
 
 def test_a_name_without_a_value_is_told(tmp_path: Path) -> None:
-    """Which the parser takes for a variable of the shell."""
+    """The parser accepts it, as a shell would."""
     assert fault(DotEnv(write(tmp_path / ".env", "APP_TOKEN\n"))) == "has no value"
 
 
 def test_a_dotenv_file_that_is_not_there_has_nothing(tmp_path: Path) -> None:
-    """As in production."""
+    """As usual in production."""
     source = DotEnv(tmp_path / ".env")
     assert found(source) is None
     before = source.change_token([WANTED])
@@ -202,21 +202,21 @@ def test_a_dotenv_file_that_is_not_there_has_nothing(tmp_path: Path) -> None:
 
 
 def test_a_dotenv_file_that_all_may_read_is_refused(tmp_path: Path) -> None:
-    """Unless it is meant so."""
+    """Unless an option allows it."""
     path = write(tmp_path / ".env", f"APP_TOKEN={VALUE}", 0o644)
-    with pytest.raises(SourceError, match="can be read by every user of this machine: chmod 600"):
+    with pytest.raises(SourceError, match="is readable by every user of this machine: chmod 600"):
         found(DotEnv(path))
     assert value(DotEnv(path, allow_world_readable=True)) == VALUE
 
 
 def test_a_dotenv_directory_is_told(tmp_path: Path) -> None:
-    """Docker makes one where a mounted file was missing."""
+    """Docker creates one in place of a missing mounted file."""
     with pytest.raises(SourceError, match="is a directory"):
         found(DotEnv(tmp_path))
 
 
 def test_names_in_a_dotenv_file_that_resemble_a_secrets_are_told(tmp_path: Path) -> None:
-    """As those of the environment are."""
+    """As in the environment."""
     path = write(tmp_path / ".env", "APP_TOKNE=1\nOTHER=2\n")
     assert list(DotEnv(path).similar_names([WANTED])) == [("APP_TOKNE", "APP_TOKEN")]
 
@@ -230,7 +230,7 @@ def test_names_in_a_dotenv_file_that_resemble_a_secrets_are_told(tmp_path: Path)
         (b"kR7", b"kR7", None),
         (b"kR7\n", b"kR7", None),
         (b"kR7\n\n", b"kR7\n", None),
-        (b"kR7\r\n", b"kR7", "its line ends with CR LF, which is taken off"),
+        (b"kR7\r\n", b"kR7", "the CR LF at its end is removed"),
         (b" kR7 ", b" kR7 ", None),
         (b"k\xff\x00R7", b"k\xff\x00R7", None),
         (b"", b"", None),
@@ -240,7 +240,7 @@ def test_names_in_a_dotenv_file_that_resemble_a_secrets_are_told(tmp_path: Path)
 def test_a_file_is_its_bytes_without_the_end_of_its_line(
     tmp_path: Path, data: bytes, expected: bytes, note: str | None
 ) -> None:
-    """One, which editors and ``echo`` put there."""
+    """Exactly one, as added by editors and ``echo``."""
     write(tmp_path / "token", data)
     one = found(SecretFiles(tmp_path))
     assert isinstance(one, SourceValue)
@@ -250,7 +250,7 @@ def test_a_file_is_its_bytes_without_the_end_of_its_line(
 
 
 def test_a_file_may_have_the_name_of_the_variable(tmp_path: Path) -> None:
-    """Where that of the attribute isn't there."""
+    """If there is no file with the name of the attribute."""
     write(tmp_path / "APP_TOKEN")
     assert value(SecretFiles(tmp_path)) == VALUE.encode()
     write(tmp_path / "token", "first")
@@ -258,7 +258,7 @@ def test_a_file_may_have_the_name_of_the_variable(tmp_path: Path) -> None:
 
 
 def test_a_directory_that_is_not_there_has_nothing(tmp_path: Path) -> None:
-    """On a developer's machine."""
+    """As on a developer's machine."""
     source = SecretFiles(tmp_path / "none")
     assert found(source) is None
     assert source.change_token([WANTED]) is None
@@ -327,16 +327,16 @@ def _dangling_out(folder: Path) -> None:
         (_up, "is a link that leads out of the directory"),
         (_up_and_back, "is a link that leads out of the directory"),
         (_dangling_out, "is a link that leads out of the directory"),
-        (_loop, "is a link that leads on to too many others, or to itself"),
+        (_loop, "is a link to itself, or the start of too many links"),
         (_directory, "is a directory"),
-        (_fifo, "is no regular file"),
+        (_fifo, "is not a regular file"),
         (_socket, "can't be opened: No such device or address"),
         (_large, "is larger than 1024 KiB"),
-        (_bom, "begins with a byte order mark, which would be a part of the secret"),
+        (_bom, "begins with a byte order mark, which would become part of the secret"),
         (
             _open,
             (
-                "can be read by every user of this machine: chmod 600, or say "
+                "is readable by every user of this machine: chmod 600, or set "
                 "allow_world_readable=True"
             ),
         ),
@@ -358,19 +358,19 @@ def _dangling_out(folder: Path) -> None:
 def test_a_file_that_can_not_be_a_secrets_is_told(
     tmp_path: Path, make: Callable[[Path], None], why: str
 ) -> None:
-    """It is never followed out, nor waited for."""
+    """Links out of the directory are not followed, and reading never blocks."""
     make(tmp_path)
     assert fault(SecretFiles(tmp_path / "in")) == why
 
 
 def test_a_file_that_all_may_read_is_taken_where_that_is_meant(tmp_path: Path) -> None:
-    """As Docker and Kubernetes make them by default."""
+    """Docker and Kubernetes create such files by default."""
     write(tmp_path / "token", mode=0o444)
     assert value(SecretFiles(tmp_path, allow_world_readable=True)) == VALUE.encode()
 
 
 def test_links_within_the_directory_are_followed(tmp_path: Path) -> None:
-    """Of files and of directories."""
+    """To files and to directories."""
     write(tmp_path / "deep" / "er" / "real")
     (tmp_path / "alias").symlink_to("deep/er")
     (tmp_path / "token").symlink_to("alias/real")
@@ -389,7 +389,7 @@ def test_links_within_the_directory_are_followed(tmp_path: Path) -> None:
 def test_directories_further_in_are_named_with_a_separator(
     tmp_path: Path, key: str, separator: str | None, path: str
 ) -> None:
-    """As the app's configuration is."""
+    """The path is part of the app's configuration."""
     write(tmp_path / path)
     field = SecretField("x", "X", key)
     source = SecretFiles(tmp_path, separator=separator)
@@ -401,7 +401,7 @@ def test_directories_further_in_are_named_with_a_separator(
     "key", ["../token", "/etc/hostname", "..", ".", "a/b", "..data", "a\0b"], ids=ascii
 )
 def test_no_name_leads_out_of_the_directory(tmp_path: Path, key: str) -> None:
-    """Though it is the app's own that asks."""
+    """Even though the app itself chooses the names."""
     write(tmp_path / "token")
     write(tmp_path / "in" / "a" / "b")
     assert fault(SecretFiles(tmp_path / "in"), SecretField("x", "X", key)).startswith("has a name")
@@ -410,19 +410,19 @@ def test_no_name_leads_out_of_the_directory(tmp_path: Path, key: str) -> None:
 
 
 def test_a_separator_is_not_empty(tmp_path: Path) -> None:
-    """It would part every letter."""
+    """It would separate every letter."""
     with pytest.raises(ValueError, match="separator must not be empty"):
         SecretFiles(tmp_path, separator="")
 
 
 def test_a_file_in_place_of_the_directory_is_told(tmp_path: Path) -> None:
-    """By the system's own words."""
+    """With the message of the operating system."""
     with pytest.raises(SourceError, match="can't be opened: Not a directory"):
         found(SecretFiles(write(tmp_path / "file")))
 
 
 def test_names_of_files_that_resemble_a_secrets_are_told(tmp_path: Path) -> None:
-    """But for hidden ones."""
+    """Except for hidden files."""
     for name in ("api_tokne", ".api_tokem", "other", "api_token"):
         write(tmp_path / name)
     wanted = SecretField("api_token", "API_TOKEN", "api_token")
@@ -430,10 +430,10 @@ def test_names_of_files_that_resemble_a_secrets_are_told(tmp_path: Path) -> None
 
 
 def mount(folder: Path, version: str, **values: str) -> None:
-    """Exchange a directory's secrets as Kubernetes' kubelet does.
+    """Replace the secrets in a directory as the kubelet of Kubernetes does.
 
-    See AtomicWriter in its source: a directory with a date for a name, the link ``..data`` renamed
-    over the one before, and a link for each file through that.
+    See AtomicWriter in its source: a new directory, named by a date; the link ``..data``, renamed
+    over the old one; and a link through that for each file.
     """
     inner = folder / f"..{version}"
     for name, text in values.items():
@@ -445,7 +445,7 @@ def mount(folder: Path, version: str, **values: str) -> None:
 
 
 def test_kubernetes_directories_are_read_and_tell_a_change(tmp_path: Path) -> None:
-    """Through the link that names the current state."""
+    """Through the link to the current state."""
     source = SecretFiles(tmp_path)
     mount(tmp_path, "2026_01_01", token="old")
     before = source.change_token([WANTED])
@@ -464,7 +464,7 @@ def _named_files(folder: Path) -> SecretSource:
 def test_an_exchange_at_any_moment_gives_old_or_new_and_never_a_mix(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: Callable[[Path], SecretSource]
 ) -> None:
-    """The link is exchanged before each single call to the system that a reading makes."""
+    """The link is replaced before each system call of a reading in turn."""
     names = [f"part_{index}" for index in range(6)]
     fields = [SecretField(name, name.upper(), name) for name in names]
     real_open, real_readlink = os.open, os.readlink
@@ -507,16 +507,16 @@ def test_an_exchange_at_any_moment_gives_old_or_new_and_never_a_mix(
 
 
 def test_what_is_exchanged_without_end_is_told(tmp_path: Path) -> None:
-    """It is read some times, and then given up."""
+    """After several attempts it is an error."""
     path = write(tmp_path / ".env", f"APP_TOKEN={VALUE}")
     times = iter(range(1, 100))
 
     class Restless(DotEnv):
         def change_token(self, fields: Sequence[SecretField]) -> Hashable:
-            """Be another each time."""
+            """Return a new token each time."""
             return next(times)
 
-    with pytest.raises(SourceError, match="is exchanged faster than it can be read"):
+    with pytest.raises(SourceError, match="kept changing while it was read"):
         Restless(path).read([WANTED])
     assert next(times) == 11
 
@@ -525,7 +525,7 @@ def test_what_is_exchanged_without_end_is_told(tmp_path: Path) -> None:
 def test_a_link_that_is_taken_away_meanwhile_is_no_other_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    """Whichever call to the system finds it gone, or no descriptor left."""
+    """Whichever system call fails, and also without free descriptors."""
     write(tmp_path / "real")
     (tmp_path / "token").symlink_to("real")
 
@@ -534,16 +534,16 @@ def test_a_link_that_is_taken_away_meanwhile_is_no_other_error(
 
     source = SecretFiles(tmp_path)
     monkeypatch.setattr(os, call, fail)
-    stamped, why = source.change_token([WANTED]), fault(source)
+    token, why = source.change_token([WANTED]), fault(source)
     monkeypatch.undo()
     assert why.startswith("can't be opened: ")
-    assert source.change_token([WANTED]) != stamped
+    assert source.change_token([WANTED]) != token
 
 
 def test_a_file_that_can_be_opened_and_not_read_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on a disk that fails, or a server of files that is away."""
+    """As on a failing disk or an unreachable file server."""
 
     def fail(*_args: object) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO), VALUE)
@@ -572,7 +572,7 @@ def test_systemd_credentials_are_where_its_variable_says(
 
 
 def test_without_systemd_there_are_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And the report says what was looked for."""
+    """The report names the variable."""
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     source = SystemdCredentials()
     assert found(source) is None
@@ -582,9 +582,9 @@ def test_without_systemd_there_are_no_credentials(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_stores_text_that_is_no_text_is_told() -> None:
-    """JSON may have half of a character; an error about it would have the value."""
-    found = pick([WANTED], {"token": f"\ud800{VALUE}"}, "store")
+    """JSON may contain a lone surrogate; the encoder's error would show the value."""
+    found = select_values([WANTED], {"token": f"\ud800{VALUE}"}, "store")
     assert found == {"token": RejectedValue("store token", "is not Unicode text")}
-    assert pick([WANTED], {"token": {"a": 1}}, "store") == {
+    assert select_values([WANTED], {"token": {"a": 1}}, "store") == {
         "token": SourceValue('{"a": 1}', "store token")
     }

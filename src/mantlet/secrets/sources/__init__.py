@@ -1,4 +1,4 @@
-"""Where secrets come from."""
+"""The sources of secrets."""
 
 from mantlet.secrets.sources.cloud import (
     AwsParameters,
@@ -15,9 +15,10 @@ from mantlet.secrets.sources.source import (
     SecretField,
     SecretSource,
     SourceError,
+    SourceResult,
     SourceValue,
 )
-from mantlet.secrets.sources.vault import AppRoleAuth, KubernetesAuth, TokenAuth, Vault
+from mantlet.secrets.sources.vault import AppRoleAuth, KubernetesAuth, TokenAuth, Vault, VaultLogin
 
 __all__ = [
     "AgeFile",
@@ -35,8 +36,10 @@ __all__ = [
     "SecretSource",
     "SopsFile",
     "SourceError",
+    "SourceResult",
     "SourceValue",
     "SystemdCredentials",
     "TokenAuth",
     "Vault",
+    "VaultLogin",
 ]

@@ -1,4 +1,4 @@
-"""Files with secrets: read within bounds, and never outside of the directory that they are in."""
+"""Read secrets from a directory with one file each, and never from outside of the directory."""
 
 import errno
 import os
@@ -8,38 +8,44 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from mantlet.secrets.sources.read import FLAGS, Unfit, identity, read_file, words
+from mantlet.secrets.sources.read import (
+    OPEN_FLAGS,
+    UnreadableFile,
+    file_identity,
+    os_message,
+    read_consistently,
+    read_file,
+)
 from mantlet.secrets.sources.source import (
     RejectedValue,
     SecretField,
     SecretSource,
     SourceError,
     SourceResult,
-    typos,
+    find_similar_names,
 )
-from mantlet.secrets.sources.steady import steady
 
 __all__ = ["SecretFiles", "SystemdCredentials"]
 
-#: How many links are followed for one name.
-_MOST_LINKS: Final = 8
-#: Kubernetes exchanges this link when it exchanges the secrets.
-_DATA: Final = "..data"
-_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+#: The maximum number of links followed for one name.
+_MAX_LINKS: Final = 8
+#: The link that Kubernetes replaces when it replaces the secrets of a volume.
+_KUBERNETES_LINK: Final = "..data"
+_DIRECTORY_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class SecretFiles(SecretSource):
-    """A directory with a file for each secret, as Docker and Kubernetes mount them.
+    """A directory with one file per secret, as mounted by Docker and Kubernetes.
 
-    All are read from one state of the directory: where Kubernetes exchanges it meanwhile, all are
-    from before or all from after. Links are followed within the directory alone.
+    All files are read in one consistent state: if Kubernetes replaces them meanwhile, all are old
+    or all are new. Links are only followed within the directory.
 
     Args:
-        directory: where they are. One that isn't there has no secrets.
-        separator: what stands for the slash in names of secrets in directories further in: with
-            ``"__"``, ``db__password`` is the file ``db/password``.
-        allow_world_readable: take files that every user of the machine may read. Docker makes
-            such ones, and so does Kubernetes without a ``defaultMode``.
+        directory: the directory. A missing one has no secrets.
+        separator: the separator of subdirectories in the names of secrets: with ``"__"``,
+            ``db__password`` is the file ``db/password``. None for no subdirectories.
+        allow_world_readable: accept files that every user of the machine can read. Docker creates
+            them, and so does Kubernetes without a ``defaultMode``.
 
     Raises:
         ValueError: ``separator`` is empty.
@@ -53,111 +59,112 @@ class SecretFiles(SecretSource):
         allow_world_readable: bool = False,
     ) -> None:
         if separator == "":
-            raise ValueError("separator must not be empty; None stands for no directories")
+            raise ValueError("separator must not be empty; use None for no subdirectories")
         self.name = os.fspath(directory)
         self._separator = separator
         self._allow_world_readable = allow_world_readable
 
     def read(self, fields: Sequence[SecretField]) -> Mapping[str, SourceResult]:
-        """Return what there is in the directory."""
-        return steady(lambda: self._read(fields), lambda: self.change_token(fields))
+        """Return the content of the fields' files."""
+        return read_consistently(lambda: self._read(fields), lambda: self.change_token(fields))
 
     def _read(self, fields: Sequence[SecretField]) -> Mapping[str, SourceResult]:
         found: dict[str, SourceResult] = {}
-        with _opened(self.name) as root:
+        with _open_directory(self.name) as root:
             if root is None:
                 return found
             for wanted in fields:
                 for name in dict.fromkeys((wanted.key, wanted.env)):
-                    value = self._value(root, name)
+                    value = self._read_file(root, name)
                     if value is not None:
                         found[wanted.name] = value
                         break
         return found
 
-    def _value(self, root: int, name: str) -> SourceResult | None:
-        shown = self._shown(name)
+    def _read_file(self, root: int, name: str) -> SourceResult | None:
+        path = self._path(name)
         try:
-            with _found(root, self._parts(name)) as file:
+            with _open_within(root, self._parts(name)) as file:
                 if file is None:
                     return None
-                return read_file(file, shown, allow_world_readable=self._allow_world_readable)
-        except Unfit as unfit:
-            return RejectedValue(shown, str(unfit))
+                return read_file(file, path, allow_world_readable=self._allow_world_readable)
+        except UnreadableFile as error:
+            return RejectedValue(path, str(error))
 
     def _parts(self, name: str) -> list[str]:
         parts = name.split(self._separator) if self._separator else [name]
         if not all(parts) or any(
             "/" in part or "\0" in part or part.startswith("..") or part == "." for part in parts
         ):
-            raise Unfit("has a name that no file in the directory can have")
+            raise UnreadableFile("has a name that is not valid for a file in the directory")
         return parts
 
-    def _shown(self, name: str) -> str:
+    def _path(self, name: str) -> str:
         return str(Path(self.name, *(name.split(self._separator) if self._separator else [name])))
 
     def location(self, field: SecretField) -> str:
-        """Return where the file would be."""
-        return self._shown(field.key)
+        """Return the path of the file."""
+        return self._path(field.key)
 
     def change_token(self, fields: Sequence[SecretField]) -> Hashable:
-        """Return what tells the directory, Kubernetes' link and the files."""
-        with _opened(self.name) as root:
+        """Return the identities of the directory and of the files."""
+        with _open_directory(self.name) as root:
             if root is None:
                 return None
-            return (identity(root), *(self._file_stamp(root, field) for field in fields))
+            return (file_identity(root), *(self._file_token(root, field) for field in fields))
 
-    def _file_stamp(self, root: int, field: SecretField) -> Hashable:
+    def _file_token(self, root: int, field: SecretField) -> Hashable:
         for name in (field.key, field.env):
-            with suppress(Unfit), _found(root, self._parts(name)) as file:
+            with suppress(UnreadableFile), _open_within(root, self._parts(name)) as file:
                 if file is not None:
-                    return name, identity(file)
+                    return name, file_identity(file)
         return None
 
     def similar_names(self, fields: Sequence[SecretField]) -> Iterable[tuple[str, str]]:
-        """Return names of files that resemble a secret's."""
-        with _opened(self.name) as root:
-            names = [] if root is None else _names(root)
+        """Return unknown files whose names resemble a secret's."""
+        with _open_directory(self.name) as root:
+            names = [] if root is None else _list_names(root)
         known = [name for field in fields for name in (field.key, field.env)]
-        return typos(names, known)
+        return find_similar_names(names, known)
 
 
 class SystemdCredentials(SecretFiles):
-    """The credentials of a systemd service: ``LoadCredential=`` and its like (systemd.exec(5)).
+    """The credentials of a systemd service: ``LoadCredential=`` and similar (systemd.exec(5)).
 
     Args:
-        directory: where they are; ``$CREDENTIALS_DIRECTORY`` by default. Without it there are none.
+        directory: the directory; ``$CREDENTIALS_DIRECTORY`` by default. Without either there are no
+            secrets.
     """
 
     def __init__(self, directory: str | os.PathLike[str] | None = None) -> None:
         found = os.environ.get("CREDENTIALS_DIRECTORY") if directory is None else directory
         super().__init__(found or os.devnull)
-        self._is_there = bool(found)
+        self._has_directory = bool(found)
         self.name = self.name if found else "$CREDENTIALS_DIRECTORY"
 
     def read(self, fields: Sequence[SecretField]) -> Mapping[str, SourceResult]:
-        """Return what there is in the directory, if there is one."""
-        return super().read(fields) if self._is_there else {}
+        """Return the content of the fields' files, if there is a directory."""
+        return super().read(fields) if self._has_directory else {}
 
     def change_token(self, fields: Sequence[SecretField]) -> Hashable:
-        """Return what tells the directory and its files."""
-        return super().change_token(fields) if self._is_there else None
+        """Return the identities of the directory and of the files."""
+        return super().change_token(fields) if self._has_directory else None
 
     def similar_names(self, fields: Sequence[SecretField]) -> Iterable[tuple[str, str]]:
-        """Return names of credentials that resemble a secret's."""
-        return super().similar_names(fields) if self._is_there else ()
+        """Return unknown credentials whose names resemble a secret's."""
+        return super().similar_names(fields) if self._has_directory else ()
 
 
 @contextmanager
-def _opened(directory: str) -> Iterator[int | None]:
-    """Open a directory, or, where Kubernetes exchanges what is in it, that which holds now."""
+def _open_directory(directory: str) -> Iterator[int | None]:
+    """Open a directory, or yield None if there is none."""
     try:
-        root = os.open(directory, _DIRECTORY)
+        root = os.open(directory, _DIRECTORY_FLAGS)
     except FileNotFoundError:
         yield None
         return
     except OSError as error:
-        raise SourceError(f"can't be opened: {words(error)}") from None
+        raise SourceError(f"can't be opened: {os_message(error)}") from None
     try:
         yield root
     finally:
@@ -165,77 +172,78 @@ def _opened(directory: str) -> Iterator[int | None]:
 
 
 @contextmanager
-def _found(root: int, parts: Sequence[str]) -> Iterator[int | None]:
-    """Open a file below a directory, which no link leads out of; None where there is none.
+def _open_within(root: int, parts: Sequence[str]) -> Iterator[int | None]:
+    """Open a file below a directory that no link leads out of, or yield None if there is none.
 
     Raises:
-        Unfit: it is not to be had.
+        UnreadableFile: the file can't be opened.
     """
     try:
         here = os.dup(root)
     except OSError as error:
-        raise Unfit(f"can't be opened: {words(error)}") from None
+        raise UnreadableFile(f"can't be opened: {os_message(error)}") from None
     try:
         pending = list(reversed(parts))
         links = 0
         while pending:
-            here = _into_data(here)
+            here = _enter_kubernetes_link(here)
             part = pending.pop()
             try:
-                flags = (_DIRECTORY if pending else FLAGS) | os.O_NOFOLLOW
+                flags = (_DIRECTORY_FLAGS if pending else OPEN_FLAGS) | os.O_NOFOLLOW
                 inner = os.open(part, flags, dir_fd=here)
             except FileNotFoundError:
                 yield None
                 return
             except OSError as error:
                 if error.errno not in (errno.ELOOP, errno.ENOTDIR) or not _is_link(part, here):
-                    raise Unfit(f"can't be opened: {words(error)}") from None
+                    raise UnreadableFile(f"can't be opened: {os_message(error)}") from None
                 links += 1
-                pending += reversed(_target(part, here, links))
+                pending += reversed(_link_target(part, here, links))
                 continue
-            here = _exchange(here, inner)
+            here = _replace_descriptor(here, inner)
         yield here
     finally:
         os.close(here)
 
 
-def _into_data(here: int) -> int:
-    """Go on to what Kubernetes' link names, if there is one."""
+def _enter_kubernetes_link(here: int) -> int:
+    """Open the target of the ``..data`` link of a directory, if there is one."""
     target = None
     with suppress(OSError):
-        target = os.readlink(_DATA, dir_fd=here)
+        target = os.readlink(_KUBERNETES_LINK, dir_fd=here)
     if target is None or "/" in target or target in (".", ".."):
         return here
     try:
-        return _exchange(here, os.open(target, _DIRECTORY | os.O_NOFOLLOW, dir_fd=here))
+        inner = os.open(target, _DIRECTORY_FLAGS | os.O_NOFOLLOW, dir_fd=here)
     except OSError:
         return here
+    return _replace_descriptor(here, inner)
 
 
-def _names(root: int) -> list[str]:
+def _list_names(root: int) -> list[str]:
     with os.scandir(root) as entries:
         return [entry.name for entry in entries if not entry.name.startswith(".")]
 
 
-def _exchange(old: int, new: int) -> int:
+def _replace_descriptor(old: int, new: int) -> int:
     os.close(old)
     return new
 
 
 def _is_link(name: str, here: int) -> bool:
-    with suppress(OSError):  # it may have been taken away meanwhile
+    with suppress(OSError):  # it may have been removed meanwhile
         return stat.S_ISLNK(os.stat(name, dir_fd=here, follow_symlinks=False).st_mode)
     return False
 
 
-def _target(name: str, here: int, links: int) -> list[str]:
+def _link_target(name: str, here: int, links: int) -> list[str]:
     try:
         target = os.readlink(name, dir_fd=here)
     except OSError as error:
-        raise Unfit(f"can't be opened: {words(error)}") from None
+        raise UnreadableFile(f"can't be opened: {os_message(error)}") from None
     parts = [part for part in target.split("/") if part not in ("", ".")]
     if target.startswith("/") or ".." in parts:
-        raise Unfit("is a link that leads out of the directory")
-    if links > _MOST_LINKS:
-        raise Unfit("is a link that leads on to too many others, or to itself")
+        raise UnreadableFile("is a link that leads out of the directory")
+    if links > _MAX_LINKS:
+        raise UnreadableFile("is a link to itself, or the start of too many links")
     return parts

@@ -1,122 +1,140 @@
-"""Files that are encrypted, and decrypted by a command: age, sops."""
+"""Read secrets from encrypted files, decrypted by a command: age or sops."""
 
 import os
+import selectors
 import shutil
+import signal
 import subprocess
 from abc import abstractmethod
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from mantlet.secrets.secret import Secret
-from mantlet.secrets.sources.dotenv import bindings
-from mantlet.secrets.sources.members import members
-from mantlet.secrets.sources.read import Unfit, identity, opened_file, read_file
-from mantlet.secrets.sources.remote import Remote
-from mantlet.secrets.sources.running import printed
+from mantlet.secrets.sources.dotenv import parse_dotenv
+from mantlet.secrets.sources.read import (
+    MAX_BYTES,
+    UnreadableFile,
+    file_identity,
+    open_file,
+    read_file,
+)
+from mantlet.secrets.sources.remote import (
+    TIMED_OUT,
+    RemoteSource,
+    SourceUnavailable,
+    remaining_seconds,
+)
 from mantlet.secrets.sources.source import (
     SecretField,
     SourceError,
     SourceResult,
-    pick,
-    typos,
+    find_similar_names,
+    parse_json_object,
+    select_values,
 )
 
-__all__ = ["AgeFile", "SopsFile"]
+__all__ = ["AgeFile", "SopsFile", "run_command"]
 
 #: https://github.com/getsops/sops/blob/main/cmd/sops/codes/codes.go
-_SOPS_CODES: Final[Mapping[int, str]] = {
-    51: "was changed after it was encrypted",
-    52: "was changed after it was encrypted",
-    128: "there is no key that opens it",
+_SOPS_EXIT_CODES: Final[Mapping[int, str]] = {
+    51: "was modified after it was encrypted",
+    52: "was modified after it was encrypted",
+    128: "no key can decrypt it",
 }
+_CHUNK: Final = 64 * 1024
 
 
-class _Encrypted(Remote):
+class _EncryptedFile(RemoteSource):
     """A file that a command decrypts.
 
-    That is done behind answers, as for a store, since a command may ask a key's server; and only
-    where the file is another than the last time.
+    Like a store, it is read after a response is complete, since a command may call a key server;
+    and it is only decrypted again after it has changed.
     """
 
     def __init__(
         self, path: str | os.PathLike[str], command: str, *, timeout: float, poll_interval: float
     ) -> None:
-        # Absolute: the command is run elsewhere, and a name that begins with "-" is no option.
+        # Absolute: the command runs in another directory, and a name may begin with "-".
         self._path = str(Path(path).absolute())
         super().__init__(
             os.fspath(path), timeout=timeout, retries=0, refresh_interval=poll_interval
         )
-        found = shutil.which(command)
-        if found is None:
+        executable = shutil.which(command)
+        if executable is None:
             raise ValueError(f"the command {command} is not installed")
-        self._command = str(Path(found).absolute())
-        self._known: tuple[Hashable, Secret[bytes], float] | None = None
+        self._command = str(Path(executable).absolute())
+        #: The identity of the file, its decrypted content, and the time of its last change.
+        self._decrypted: tuple[Hashable, Secret[bytes], float] | None = None
         self._names: Sequence[str] = ()
 
-    def ask(self, fields: Sequence[SecretField], until: float) -> Mapping[str, SourceResult]:
-        """Decrypt the file, unless it is the one of the last time."""
-        why = ""
+    def read_once(
+        self, fields: Sequence[SecretField], deadline: float
+    ) -> Mapping[str, SourceResult]:
+        """Decrypt the file if it has changed, and return its values."""
+        reason = ""
         try:
-            with opened_file(self._path) as file:
-                since = read_file(file, self.name, allow_world_readable=True).changed_at
-                state = identity(file)
-                if self._known is None or self._known[0] != state:
+            with open_file(self._path) as file:
+                changed_at = read_file(file, self.name, allow_world_readable=True).changed_at
+                identity = file_identity(file)
+                if self._decrypted is None or self._decrypted[0] != identity:
                     os.lseek(file, 0, os.SEEK_SET)
-                    self._known = state, Secret(self._decrypted(file, until)), since or 0.0
+                    content = Secret(self._decrypt(file, deadline))
+                    self._decrypted = identity, content, changed_at or 0.0
         except FileNotFoundError:
-            self._known = None
+            self._decrypted = None
             return {}
-        except Unfit as unfit:
-            why = str(unfit)
-        if why or self._known is None:
-            raise SourceError(why)
-        values = self.values(self._known[1].reveal())
+        except UnreadableFile as error:
+            reason = str(error)
+        if reason or self._decrypted is None:
+            raise SourceError(reason)
+        values = self.parse(self._decrypted[1].reveal())
         self._names = tuple(values)
-        return pick(fields, values, self.name, self._known[2])
+        return select_values(fields, values, self.name, self._decrypted[2])
 
-    def _decrypted(self, file: int, until: float) -> bytes:
-        code, raw = self.decrypt(file, until)
+    def _decrypt(self, file: int, deadline: float) -> bytes:
+        code, raw = self.run(file, deadline)
         if code:
-            raise SourceError(self.refusal(code))
+            raise SourceError(self.failure_reason(code))
         return raw
 
     @abstractmethod
-    def decrypt(self, file: int, until: float) -> tuple[int, bytes]:
-        """Run the command, and return its exit code and what it prints.
+    def run(self, file: int, deadline: float) -> tuple[int, bytes]:
+        """Run the command, and return its exit code and output.
 
         Args:
             file: the descriptor of the encrypted file.
-            until: when it has to be over.
+            deadline: the end of the timeout by ``time.monotonic()``.
         """
 
     @abstractmethod
-    def refusal(self, code: int) -> str:
-        """Return what an exit code means."""
+    def failure_reason(self, code: int) -> str:
+        """Return the meaning of an exit code, as a line of the report."""
 
-    def values(self, raw: bytes) -> Mapping[str, object]:
-        """Return what is in the decrypted file."""
-        return members(raw)
+    def parse(self, raw: bytes) -> Mapping[str, object]:
+        """Return the values of the decrypted content."""
+        return parse_json_object(raw)
 
     def similar_names(self, fields: Sequence[SecretField]) -> Iterable[tuple[str, str]]:
-        """Return names in the file that resemble those of the app."""
-        return typos(self._names, [name for one in fields for name in (one.key, one.env)])
+        """Return unknown names in the file that resemble a secret's."""
+        known = [name for one in fields for name in (one.key, one.env)]
+        return find_similar_names(self._names, known)
 
 
-class AgeFile(_Encrypted):
-    """A ``.env`` file, or a JSON object, that is encrypted with age: https://age-encryption.org.
+class AgeFile(_EncryptedFile):
+    """A ``.env`` file or a JSON object that is encrypted with age: https://age-encryption.org.
 
     Args:
-        path: the file: ``secrets.env.age`` or ``secrets.json.age``. One that isn't there has no
-            secrets.
-        identity: the path of the file with the identity that opens it, which others must not be
-            able to read. One with a passphrase can't be used: there is nobody to ask.
-        timeout: seconds that decrypting may take.
-        poll_interval: seconds after which it is looked at again whether the file is another.
-        command: age's.
+        path: the file, named ``*.env.age`` or ``*.json.age``. A missing file has no secrets.
+        identity: the path of the identity file, which no other user may be able to read. It must
+            not have a passphrase, since nobody is there to enter it.
+        timeout: seconds for decrypting.
+        poll_interval: seconds until the file is checked for a change.
+        command: the name or the path of age.
 
     Raises:
-        ValueError: the command is not installed, or an option can't be; the message says which.
+        ValueError: the command is not installed, or an option is invalid; the message names it.
     """
 
     def __init__(
@@ -129,48 +147,49 @@ class AgeFile(_Encrypted):
         command: str = "age",
     ) -> None:
         super().__init__(path, command, timeout=timeout, poll_interval=poll_interval)
-        kind = Path(path).suffixes[-2:]
-        if kind not in ([".env", ".age"], [".json", ".age"]) and Path(path).name != ".env.age":
+        suffixes = Path(path).suffixes[-2:]
+        valid = suffixes in ([".env", ".age"], [".json", ".age"]) or Path(path).name == ".env.age"
+        if not valid:
             raise ValueError(f"path must end with .env.age or .json.age, not {self.name!r}")
-        self._is_json = kind == [".json", ".age"]
+        self._is_json = suffixes == [".json", ".age"]
         self._identity = str(Path(identity).absolute())
 
-    def decrypt(self, file: int, until: float) -> tuple[int, bytes]:
+    def run(self, file: int, deadline: float) -> tuple[int, bytes]:
         """Run ``age --decrypt``."""
-        why = ""
+        reason = ""
         try:
-            with opened_file(self._identity) as opened:
+            with open_file(self._identity) as opened:
                 read_file(opened, self._identity, allow_world_readable=False)
         except FileNotFoundError:
-            why = "isn't there"
-        except Unfit as unfit:
-            why = str(unfit)
-        if why:
-            raise SourceError(f"its identity {self._identity} {why}")
-        return printed([self._command, "--decrypt", "-i", self._identity], file, until)
+            reason = "does not exist"
+        except UnreadableFile as error:
+            reason = str(error)
+        if reason:
+            raise SourceError(f"its identity {self._identity} {reason}")
+        return run_command([self._command, "--decrypt", "-i", self._identity], file, deadline)
 
-    def refusal(self, code: int) -> str:
-        """Return what can be said of it: age has one code for all."""
-        return f"can't be decrypted (age exits with {code}): is the identity another?"
+    def failure_reason(self, code: int) -> str:
+        """Return the meaning of an exit code; age uses the same for all errors."""
+        return f"can't be decrypted (age exits with {code}): check the identity"
 
-    def values(self, raw: bytes) -> Mapping[str, object]:
-        """Return the variables, or the members."""
-        return members(raw) if self._is_json else bindings(raw)
+    def parse(self, raw: bytes) -> Mapping[str, object]:
+        """Return the values of the ``.env`` file or the JSON object."""
+        return parse_json_object(raw) if self._is_json else parse_dotenv(raw)
 
 
-class SopsFile(_Encrypted):
-    """A file that is encrypted with sops, of any kind that it knows: https://getsops.io.
+class SopsFile(_EncryptedFile):
+    """A file of any format that is encrypted with sops: https://getsops.io.
 
-    Its keys are those that sops finds by itself, in the environment and in its key servers.
+    Sops finds its keys by itself, in the environment and on key servers.
 
     Args:
-        path: the file. One that isn't there has no secrets.
-        timeout: seconds that decrypting may take, key servers included.
-        poll_interval: seconds after which it is looked at again whether the file is another.
-        command: sops's.
+        path: the file. A missing file has no secrets.
+        timeout: seconds for decrypting, including key servers.
+        poll_interval: seconds until the file is checked for a change.
+        command: the name or the path of sops.
 
     Raises:
-        ValueError: the command is not installed, or an option can't be; the message says which.
+        ValueError: the command is not installed, or an option is invalid; the message names it.
     """
 
     def __init__(
@@ -183,11 +202,78 @@ class SopsFile(_Encrypted):
     ) -> None:
         super().__init__(path, command, timeout=timeout, poll_interval=poll_interval)
 
-    def decrypt(self, file: int, until: float) -> tuple[int, bytes]:
-        """Run ``sops decrypt``, which tells the kind of a file by its name."""
+    def run(self, file: int, deadline: float) -> tuple[int, bytes]:
+        """Run ``sops decrypt``, which derives the format from the file's name."""
         command = [self._command, "decrypt", "--output-type", "json", self._path]
-        return printed(command, subprocess.DEVNULL, until)
+        return run_command(command, subprocess.DEVNULL, deadline)
 
-    def refusal(self, code: int) -> str:
-        """Return what a code of sops's means."""
-        return f"can't be decrypted: {_SOPS_CODES.get(code, f'sops exits with {code}')}"
+    def failure_reason(self, code: int) -> str:
+        """Return the meaning of an exit code."""
+        return f"can't be decrypted: {_SOPS_EXIT_CODES.get(code, f'sops exits with {code}')}"
+
+
+def run_command(command: Sequence[str], stdin: int, deadline: float) -> tuple[int, bytes]:
+    """Run a command without a shell, and return its exit code and output.
+
+    The command has no terminal. Its error output is discarded, since it may contain values. At the
+    deadline it is killed with all processes that it has started.
+
+    Args:
+        command: an absolute path and the arguments.
+        stdin: the descriptor of the input; ``subprocess.DEVNULL`` for none.
+        deadline: the end of the timeout by ``time.monotonic()``.
+
+    Raises:
+        SourceUnavailable: the command exceeded the deadline.
+        SourceError: the command can't be run, or its output exceeds 1 MiB.
+    """
+    process = _start(command, stdin)
+    try:
+        raw = _read_output(process, deadline)
+        code = _wait(process, deadline)
+    except BaseException:
+        # It has not been waited for, so no other process group can have its number yet.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+    finally:
+        process.stdout.close()
+    return code, raw
+
+
+def _start(command: Sequence[str], stdin: int) -> Any:
+    with suppress(OSError):
+        return subprocess.Popen(  # noqa: S603  # no shell, and no input of a client
+            command,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+            bufsize=0,
+        )
+    raise SourceError(f"{command[0]} can't be run")
+
+
+def _read_output(process: Any, deadline: float) -> bytes:
+    """Read the output, which may be endless."""
+    raw = bytearray()
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while True:
+            if not selector.select(remaining_seconds(deadline)):
+                raise SourceUnavailable(TIMED_OUT)
+            chunk = process.stdout.read(_CHUNK)
+            if not chunk:
+                return bytes(raw)
+            raw += chunk
+            if len(raw) > MAX_BYTES:
+                raise SourceError(f"is larger than {MAX_BYTES // 1024} KiB once decrypted")
+
+
+def _wait(process: Any, deadline: float) -> int:
+    with suppress(subprocess.TimeoutExpired):
+        code: int = process.wait(remaining_seconds(deadline))
+        return code
+    raise SourceUnavailable(TIMED_OUT)

@@ -1,31 +1,37 @@
-"""Environment variables, and the files that they name."""
+"""Read secrets from environment variables, and from files that they name."""
 
 import os
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Final
 
-from mantlet.secrets.sources.read import Unfit, identity, opened_file, read_file
+from mantlet.secrets.sources.read import (
+    UnreadableFile,
+    file_identity,
+    open_file,
+    read_consistently,
+    read_file,
+)
 from mantlet.secrets.sources.source import (
     RejectedValue,
     SecretField,
     SecretSource,
     SourceResult,
     SourceValue,
-    typos,
+    find_similar_names,
 )
-from mantlet.secrets.sources.steady import steady
 
 __all__ = ["Environment"]
 
+#: The suffix of a variable with the path of a file.
 _FILE: Final = "_FILE"
 
 
 class Environment(SecretSource):
-    """The environment: ``NAME``, or in ``NAME_FILE`` the path of a file that has the value.
+    """The environment: the value in ``NAME``, or the path of a file with it in ``NAME_FILE``.
 
     Args:
-        environ: another mapping in place of ``os.environ``.
-        allow_world_readable: take files that every user of the machine may read.
+        environ: a mapping to use instead of ``os.environ``.
+        allow_world_readable: accept files that every user of the machine can read.
     """
 
     name = "environment"
@@ -37,50 +43,49 @@ class Environment(SecretSource):
         self._allow_world_readable = allow_world_readable
 
     def read(self, fields: Sequence[SecretField]) -> Mapping[str, SourceResult]:
-        """Return what there is in the environment, and the files of one state."""
-        return steady(lambda: self._read(fields), lambda: self.change_token(fields))
+        """Return the values of the variables and files, in a consistent state."""
+        return read_consistently(lambda: self._read(fields), lambda: self.change_token(fields))
 
     def _read(self, fields: Sequence[SecretField]) -> Mapping[str, SourceResult]:
-        found = ((field.name, self._value(field.env)) for field in fields)
+        found = ((field.name, self._read_variable(field.env)) for field in fields)
         return {name: value for name, value in found if value is not None}
 
-    def _value(self, env: str) -> SourceResult | None:
+    def _read_variable(self, env: str) -> SourceResult | None:
         path = self._environ.get(env + _FILE)
         raw = self._environ.get(env)
         if path is None:
             return None if raw is None else SourceValue(raw, env)
         if raw is not None:
-            return RejectedValue(env, f"is there, and {env}{_FILE} is too: which one counts?")
+            return RejectedValue(env, f"is set, and so is {env}{_FILE}: unset one of them")
+        # The path itself is not secret, but set by the operator.
+        location = f"{env}{_FILE}"
         try:
-            with opened_file(path) as file:
-                # The path comes from whoever runs the app, and is no secret.
-                return read_file(
-                    file, f"{env}{_FILE}", allow_world_readable=self._allow_world_readable
-                )
+            with open_file(path) as file:
+                return read_file(file, location, allow_world_readable=self._allow_world_readable)
         except FileNotFoundError:
-            return RejectedValue(f"{env}{_FILE}", "names a file that is not there")
-        except Unfit as unfit:
-            return RejectedValue(f"{env}{_FILE}", f"names a file that {unfit}")
+            return RejectedValue(location, "names a file that does not exist")
+        except UnreadableFile as error:
+            return RejectedValue(location, f"names a file that {error}")
 
     def location(self, field: SecretField) -> str:
-        """Return the variable."""
+        """Return the name of the variable."""
         return field.env
 
     def change_token(self, fields: Sequence[SecretField]) -> Hashable:
-        """Return what tells the values, by hashes alone, and the files."""
-        return tuple(self._stamp(field.env) for field in fields)
+        """Return hashes of the values and the identities of the files."""
+        return tuple(self._variable_token(field.env) for field in fields)
 
-    def _stamp(self, env: str) -> Hashable:
+    def _variable_token(self, env: str) -> Hashable:
         path = self._environ.get(env + _FILE)
         if path is None:
             return hash(self._environ.get(env))
         try:
-            with opened_file(path) as file:
-                return path, identity(file)
-        except (FileNotFoundError, Unfit) as unfit:
-            return path, str(unfit)
+            with open_file(path) as file:
+                return path, file_identity(file)
+        except (FileNotFoundError, UnreadableFile) as error:
+            return path, str(error)
 
     def similar_names(self, fields: Sequence[SecretField]) -> Iterable[tuple[str, str]]:
-        """Return variables that resemble a secret's."""
+        """Return unknown variables that resemble a secret's."""
         known = [name for field in fields for name in (field.env, field.env + _FILE)]
-        return typos(self._environ, known)
+        return find_similar_names(self._environ, known)

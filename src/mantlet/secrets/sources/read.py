@@ -1,86 +1,99 @@
-"""One file with a secret, read within bounds."""
+"""Read the file of a secret within limits, and several files in a consistent state."""
 
 import os
 import stat
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import closing, contextmanager
-from typing import Final
+from typing import Final, TypeVar
 
-from mantlet.secrets.sources.source import SourceValue
+from mantlet.secrets.sources.source import SourceError, SourceValue
 
-__all__ = ["FLAGS", "MOST_BYTES", "Unfit", "identity", "opened_file", "read_file", "words"]
+__all__ = [
+    "MAX_BYTES",
+    "OPEN_FLAGS",
+    "UnreadableFile",
+    "file_identity",
+    "open_file",
+    "os_message",
+    "read_consistently",
+    "read_file",
+]
 
-#: The largest file that is read: systemd's own limit is 1 MiB, Kubernetes' too.
-MOST_BYTES: Final = 1024 * 1024
-#: How a file is opened: nothing is waited for, as a FIFO or a terminal would have it.
-FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-_MARKS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+T = TypeVar("T")
+
+#: The maximum size of a file in bytes: the limit of systemd and of Kubernetes.
+MAX_BYTES: Final = 1024 * 1024
+#: Opening must not block, as it would for a FIFO or a terminal.
+OPEN_FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_BYTE_ORDER_MARKS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+#: The maximum number of attempts to read an unchanged state.
+_ATTEMPTS: Final = 5
 
 
-class Unfit(Exception):
-    """A file can't be taken. The message is a line of the report."""
+class UnreadableFile(Exception):
+    """A file can't be used. The message is a line of the report."""
 
 
-def read_file(file: int, shown: str, *, allow_world_readable: bool) -> SourceValue:
-    """Read an open file, without the line's end that most have at their end.
+def read_file(file: int, location: str, *, allow_world_readable: bool) -> SourceValue:
+    """Read an open file, without the newline at its end.
 
     Args:
-        file: its descriptor, which stays open.
-        shown: its path.
-        allow_world_readable: whether every user of the machine may read it.
+        file: the descriptor, which stays open.
+        location: the path, for the report.
+        allow_world_readable: accept a file that every user of the machine can read.
 
     Raises:
-        Unfit: it can't be a secret's file.
+        UnreadableFile: the file can't be the file of a secret.
     """
     status = os.fstat(file)
     if stat.S_ISDIR(status.st_mode):
-        raise Unfit("is a directory")
+        raise UnreadableFile("is a directory")
     if not stat.S_ISREG(status.st_mode):
-        raise Unfit("is no regular file")
+        raise UnreadableFile("is not a regular file")
     if status.st_mode & stat.S_IROTH and not allow_world_readable:
-        raise Unfit(
-            "can be read by every user of this machine: chmod 600, or say allow_world_readable=True"
+        raise UnreadableFile(
+            "is readable by every user of this machine: chmod 600, or set allow_world_readable=True"
         )
     try:
         with closing(os.fdopen(os.dup(file), "rb")) as stream:
-            raw = stream.read(MOST_BYTES + 1)
-    except OSError as error:  # of a disk, or a server of files
-        raise Unfit(f"can't be read: {words(error)}") from None
-    if len(raw) > MOST_BYTES:
-        raise Unfit(f"is larger than {MOST_BYTES // 1024} KiB")
-    if raw.startswith(_MARKS):
-        raise Unfit("begins with a byte order mark, which would be a part of the secret")
+            raw = stream.read(MAX_BYTES + 1)
+    except OSError as error:  # of a disk or a file server
+        raise UnreadableFile(f"can't be read: {os_message(error)}") from None
+    if len(raw) > MAX_BYTES:
+        raise UnreadableFile(f"is larger than {MAX_BYTES // 1024} KiB")
+    if raw.startswith(_BYTE_ORDER_MARKS):
+        raise UnreadableFile("begins with a byte order mark, which would become part of the secret")
     note = None
     if raw.endswith(b"\r\n"):
         raw = raw[:-2]
-        note = "its line ends with CR LF, which is taken off"
+        note = "the CR LF at its end is removed"
     elif raw.endswith(b"\n"):
         raw = raw[:-1]
-    return SourceValue(raw, shown, status.st_mtime, note)
+    return SourceValue(raw, location, status.st_mtime, note)
 
 
 @contextmanager
-def opened_file(path: str) -> Iterator[int]:
-    """Open a file by a path that whoever runs the app has given; links are followed.
+def open_file(path: str) -> Iterator[int]:
+    """Open a file by a path that the operator has configured; links are followed.
 
     Raises:
-        FileNotFoundError: it isn't there.
-        Unfit: it can't be opened.
+        FileNotFoundError: there is no such file.
+        UnreadableFile: the file can't be opened.
     """
     try:
-        file = os.open(path, FLAGS)
+        file = os.open(path, OPEN_FLAGS)
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as error:
-        raise Unfit(f"can't be opened: {words(error)}") from None
+        raise UnreadableFile(f"can't be opened: {os_message(error)}") from None
     try:
         yield file
     finally:
         os.close(file)
 
 
-def identity(file: int) -> Hashable:
-    """Return what tells an open file or directory from others, and from itself once changed."""
+def file_identity(file: int) -> Hashable:
+    """Return a value that differs for another file or directory, and after each change."""
     status = os.fstat(file)
     return (
         status.st_dev,
@@ -91,7 +104,25 @@ def identity(file: int) -> Hashable:
     )
 
 
-def words(error: OSError | ValueError) -> str:
-    """Return what the system says of an error, without the path."""
+def os_message(error: OSError | ValueError) -> str:
+    """Return the operating system's message for an error, without the path."""
     number = getattr(error, "errno", None)
-    return os.strerror(number) if number else "it is no path"
+    return os.strerror(number) if number else "invalid path"
+
+
+def read_consistently(read: Callable[[], T], change_token: Callable[[], Hashable]) -> T:
+    """Read until nothing has changed meanwhile: the result is entirely old or entirely new.
+
+    Args:
+        read: reads the files.
+        change_token: returns a value that differs after each change.
+
+    Raises:
+        SourceError: every attempt saw a change.
+    """
+    for _ in range(_ATTEMPTS):
+        before = change_token()
+        found = read()
+        if change_token() == before:
+            return found
+    raise SourceError("kept changing while it was read")

@@ -1,56 +1,63 @@
-"""What all sources have in common that go over a network."""
+"""The base of sources that take time: timeouts, retries, and errors without a library's text."""
 
+import logging
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import get_ident
 from time import monotonic, sleep
 from typing import Final, TypeAlias, TypeVar
 
 from mantlet._internal.options import check_int, check_number
-from mantlet.secrets.sources.source import (
-    SecretField,
-    SecretSource,
-    SourceError,
-    SourceResult,
-)
+from mantlet.secrets.sources.source import SecretField, SecretSource, SourceError, SourceResult
 
-__all__ = ["LATE", "Remote", "Unavailable", "Words", "attempt", "remaining", "worded"]
+__all__ = [
+    "TIMED_OUT",
+    "ErrorTable",
+    "RemoteSource",
+    "SourceUnavailable",
+    "call_library",
+    "look_up_error",
+    "remaining_seconds",
+    "silence_logger",
+]
 
-#: What a source says that took too long.
-LATE: Final = "did not answer in time"
+#: The message for a source that exceeded its timeout.
+TIMED_OUT: Final = "did not respond in time"
 
-#: Seconds before the first retry; twice that before each one after it.
-_PAUSE: Final = 0.1
+#: Seconds before the first retry; the pause doubles with each further one.
+_FIRST_PAUSE: Final = 0.1
 
 T = TypeVar("T")
-#: Errors of a library's, each with what to raise and to say for it; the first that fits counts.
-Words: TypeAlias = Sequence[tuple[type[Exception], type[SourceError], str]]
+#: Exceptions of a library, each with the error to raise for it and a message; the first match wins.
+ErrorTable: TypeAlias = Sequence[tuple[type[Exception], type[SourceError], str]]
 
 
-class Unavailable(SourceError):
-    """A source can't be asked just now: it may help to try again.
+class SourceUnavailable(SourceError):
+    """A source can't be read at the moment; a retry may help.
 
     Args:
-        why: a line of the report.
-        after: seconds that it asks to be left alone for.
+        reason: a line of the report.
+        retry_after: the seconds for which the source asks to be left alone.
     """
 
-    def __init__(self, why: str, after: float = 0.0) -> None:
-        super().__init__(why)
-        self.after = after
+    def __init__(self, reason: str, retry_after: float = 0.0) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
 
 
-class Remote(SecretSource):
-    """A source that takes time.
+class RemoteSource(SecretSource):
+    """A source that takes time to read.
 
     Args:
-        name: what the report calls it.
-        timeout: seconds that reading all of it may take, retries and their pauses included.
-        retries: how often it is tried again where that may help.
-        refresh_interval: seconds after which it is read again; None for only once, or when
-            leases end.
+        name: the name in the report.
+        timeout: seconds for reading all secrets, including retries and pauses.
+        retries: the number of retries after temporary errors.
+        refresh_interval: seconds until the source is read again; None for never, or until a lease
+            ends.
 
     Raises:
-        ValueError: an option that can't be; the message says which.
+        ValueError: an option is invalid; the message names it.
     """
 
     is_remote = True
@@ -69,71 +76,103 @@ class Remote(SecretSource):
         self._retries = retries
 
     def read(self, fields: Sequence[SecretField]) -> Mapping[str, SourceResult]:
-        """Return what there is, after some tries if need be."""
-        until = monotonic() + self._timeout
-        pause = _PAUSE
-        left = self._retries
+        """Return the values of secrets, with retries after temporary errors."""
+        deadline = monotonic() + self._timeout
+        pause = _FIRST_PAUSE
+        retries = self._retries
         while True:
             try:
-                return self.ask(fields, until)
-            except Unavailable as unavailable:
-                wait = max(pause, unavailable.after)
-                if not left or monotonic() + wait >= until:
+                return self.read_once(fields, deadline)
+            except SourceUnavailable as error:
+                wait = max(pause, error.retry_after)
+                if not retries or monotonic() + wait >= deadline:
                     raise
             sleep(wait)
-            left -= 1
+            retries -= 1
             pause *= 2
 
     @abstractmethod
-    def ask(self, fields: Sequence[SecretField], until: float) -> Mapping[str, SourceResult]:
-        """Read all of it, once.
+    def read_once(
+        self, fields: Sequence[SecretField], deadline: float
+    ) -> Mapping[str, SourceResult]:
+        """Return the values of secrets, without retries.
 
         Args:
-            fields: the secrets of the app.
-            until: when it has to be over, by ``time.monotonic()``.
+            fields: the secrets to look for.
+            deadline: the end of the timeout by ``time.monotonic()``.
 
         Raises:
-            Unavailable: it may help to try again.
-            SourceError: it will not.
+            SourceUnavailable: a retry may help.
+            SourceError: a retry will not help.
         """
 
 
-def attempt(call: Callable[[], T], failure: Callable[[Exception], SourceError]) -> T:
-    """Return what a library returns, or raise an error that has nothing of the library's own.
+def call_library(call: Callable[[], T], to_error: Callable[[Exception], SourceError]) -> T:
+    """Call a library, and raise an error of ours in place of its own, which may contain a value.
 
     Args:
-        call: asks it.
-        failure: makes the error, in the source's own words.
+        call: calls the library.
+        to_error: converts an exception of the library.
 
     Raises:
-        SourceError: what ``failure`` made.
+        SourceError: the library raised an exception.
     """
     try:
         return call()
-    except Exception as error:  # noqa: BLE001  # of a library, whose words may tell
-        failed = failure(error)
-    # Outside of the handler, so that what the request was is not the context of this.
-    raise failed
+    except Exception as error:  # noqa: BLE001  # its message may contain a value
+        failure = to_error(error)
+    # Raised outside of the handler, so that the library's exception is not the context.
+    raise failure
 
 
-def worded(error: Exception, words: Words) -> SourceError:
-    """Return what to say of a library's error."""
-    for kind, ours, why in words:
-        if isinstance(error, kind):
-            return ours(why)
-    return SourceError(f"can't be asked: {type(error).__qualname__}")
+def look_up_error(error: Exception, table: ErrorTable) -> SourceError:
+    """Return the error for an exception of a library."""
+    for exception_type, error_type, reason in table:
+        if isinstance(error, exception_type):
+            return error_type(reason)
+    return SourceError(f"can't be read: {type(error).__qualname__}")
 
 
-def remaining(until: float) -> float:
-    """Return the seconds that are left.
+def remaining_seconds(deadline: float) -> float:
+    """Return the seconds until a deadline.
 
     Args:
-        until: when all has to be over, by ``time.monotonic()``.
+        deadline: the end of the timeout by ``time.monotonic()``.
 
     Raises:
-        Unavailable: none are.
+        SourceUnavailable: the deadline has passed.
     """
-    seconds = until - monotonic()
+    seconds = deadline - monotonic()
     if seconds <= 0:
-        raise Unavailable(LATE)
+        raise SourceUnavailable(TIMED_OUT)
     return seconds
+
+
+class _ThreadFilter(logging.Filter):
+    """Drop the records of the thread that created the filter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread = get_ident()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return get_ident() != self._thread
+
+
+@contextmanager
+def silence_logger(name: str) -> Iterator[None]:
+    """Silence a logger for the current thread.
+
+    Some libraries log whole responses at level DEBUG. The values in them are not registered yet, so
+    no filter could mask them.
+
+    Args:
+        name: the exact name; loggers below it are not silenced.
+    """
+    logger = logging.getLogger(name)
+    thread_filter = _ThreadFilter()
+    logger.addFilter(thread_filter)
+    try:
+        yield
+    finally:
+        logger.removeFilter(thread_filter)

@@ -1,6 +1,6 @@
-"""What a source of secrets is, and what it finds.
+"""The interface of a source of secrets, and helpers to implement one.
 
-A source of one's own is a class with a ``name`` and a `SecretSource.read`, in one file::
+A source of your own is a class with a ``name`` and a `SecretSource.read`::
 
     class Keyring(SecretSource):
         name = "keyring"
@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from mantlet.exceptions import MantletError
 
@@ -24,28 +24,30 @@ __all__ = [
     "SecretField",
     "SecretSource",
     "SourceError",
+    "SourceResult",
     "SourceValue",
-    "pick",
-    "typos",
+    "find_similar_names",
+    "parse_json_object",
+    "select_values",
 ]
 
-#: How alike two names are where one is most likely meant to be the other, of 1.
-_ALIKE = 0.85
+#: The similarity, from 0 to 1, above which a name is taken for a misspelt one.
+_SIMILARITY = 0.85
 
 
 class SourceError(MantletError):
-    """A source can't be asked at all. The message is a line of the report: no value is in it."""
+    """A source can't be read at all. The message is a line of the report and contains no value."""
 
 
 @dataclass(frozen=True, slots=True)
 class SecretField:
-    """A secret that is looked for.
+    """The names of a secret.
 
     Attributes:
-        name: the attribute's.
-        env: the environment variable's, in ``.env`` too.
-        key: what it is called in directories and stores.
-        prefix: what the names of all the app's variables begin with; empty if with nothing.
+        name: the name of the attribute.
+        env: the name of the environment variable, also in ``.env`` files.
+        key: the name in directories and stores.
+        prefix: the prefix of all the app's variables; may be empty.
     """
 
     name: str
@@ -56,13 +58,13 @@ class SecretField:
 
 @dataclass(frozen=True, slots=True)
 class SourceValue:
-    """A secret as it was found.
+    """The raw value of a secret in a source.
 
     Attributes:
         raw: text, or the bytes of a file.
-        location: where in the source: the variable, the file, the key.
-        changed_at: when it was last changed, in seconds since 1970; None where that isn't known.
-        note: what the report says of it, if anything.
+        location: the place within the source: the variable, the file, the key.
+        changed_at: the time of the last change in seconds since 1970, or None if it is unknown.
+        note: a remark for the report, or None.
     """
 
     raw: str | bytes = field(repr=False)
@@ -73,31 +75,31 @@ class SourceValue:
 
 @dataclass(frozen=True, slots=True)
 class RejectedValue:
-    """A secret that is there, and can't be taken. Sources behind this one are not asked for it.
+    """A secret that a source has and that can't be used. Later sources are not read for it.
 
     Attributes:
-        location: where in the source.
-        why: a line of the report, such as ``"is larger than 64 KiB"``; no value is in it.
+        location: the place within the source.
+        reason: a line of the report, such as ``"is larger than 64 KiB"``. It contains no value.
     """
 
     location: str
     reason: str
 
 
-#: What a source has of one secret.
+#: The result of a source for one secret.
 SourceResult: TypeAlias = SourceValue | RejectedValue
 
 
 class SecretSource(ABC):
-    """Where secrets come from.
+    """A source of secrets.
 
     Attributes:
-        name: what the report calls it.
-        lifetime: after `read`, the seconds after which the values have to be read again; None where
-            they are good until `stamp` changes.
-        is_remote: whether reading takes time, as over a network.
-        example_files: files whose values are no secrets, where a developer may have copied one
-            from.
+        name: the name in the report.
+        lifetime: the seconds after `read` for which the values stay valid; None if they do until
+            `change_token` changes.
+        is_remote: whether reading takes time, such as over a network.
+        example_files: files whose values are rejected as secrets, since a developer may have copied
+            them.
     """
 
     name: str
@@ -107,44 +109,44 @@ class SecretSource(ABC):
 
     @abstractmethod
     def read(self, fields: Sequence[SecretField]) -> Mapping[str, SourceResult]:
-        """Return what there is, by the fields' names; what isn't there is left out.
+        """Return the values of secrets by the fields' names, without those that are not there.
 
         Args:
-            fields: the secrets of the app.
+            fields: the secrets to look for.
 
         Raises:
-            SourceError: it can't be asked.
+            SourceError: the source can't be read.
         """
 
     def location(self, field: SecretField) -> str:
-        """Return where a secret would be, for the report of what is missing."""
+        """Return the place where a secret would be, for the report of a missing one."""
         return field.key
 
     def change_token(self, fields: Sequence[SecretField]) -> Hashable:
-        """Return what is another value when what `read` returns may have changed.
+        """Return a value that differs whenever the result of `read` may differ.
 
-        It is asked for often, and so must be cheap: nothing that goes over a network.
+        It is called often, so it has to be cheap, and must not use a network.
         """
         return None
 
     def similar_names(self, fields: Sequence[SecretField]) -> Iterable[tuple[str, str]]:
-        """Return names in the source that no field has, each with the one that it resembles."""
+        """Return unknown names in the source that resemble a field's, each with that name."""
         return ()
 
 
-def pick(
+def select_values(
     fields: Sequence[SecretField],
     values: Mapping[str, object],
-    place: str,
-    since: Mapping[str, float | None] | float | None = None,
+    location: str,
+    changed_at: Mapping[str, float | None] | float | None = None,
 ) -> dict[str, SourceResult]:
-    """Return what a store has for each field, by its key, or by the name of its variable.
+    """Select the values of fields from the content of a store, by key or else by variable name.
 
     Args:
-        fields: the secrets of the app.
-        values: what a store holds. What is no text is written as JSON.
-        place: where that is.
-        since: when it was last changed, or each of the values.
+        fields: the secrets to look for.
+        values: the content of the store. Values other than text and bytes are converted to JSON.
+        location: the name of the store.
+        changed_at: the time of the last change of the store, or of each value.
     """
     found: dict[str, SourceResult] = {}
     for wanted in fields:
@@ -152,40 +154,81 @@ def pick(
         raw = values.get(name)
         if raw is not None:
             text = raw if isinstance(raw, str | bytes) else json.dumps(raw)
-            whole = isinstance(text, bytes) or text.encode(errors="ignore").decode() == text
-            where = f"{place} {name}"
-            time = since.get(name) if isinstance(since, Mapping) else since
+            valid = isinstance(text, bytes) or text.encode(errors="ignore").decode() == text
+            where = f"{location} {name}"
+            time = changed_at.get(name) if isinstance(changed_at, Mapping) else changed_at
             found[wanted.name] = (
                 SourceValue(text, where, time)
-                if whole
+                if valid
                 else RejectedValue(where, "is not Unicode text")
             )
     return found
 
 
-def typos(names: Iterable[str], known: Sequence[str]) -> Iterable[tuple[str, str]]:
-    """Return names that are none of the known ones and resemble one, each with that.
+def parse_json_object(raw: str | bytes, hint: str = "") -> dict[str, Any]:
+    """Parse a JSON object (RFC 8259). Duplicate keys, which parsers disagree about, are rejected.
 
-    A pod has thousands of variables where its cluster has many services, so most names must be told
-    apart without being compared.
+    Args:
+        raw: the text, or its bytes in UTF-8.
+        hint: an addition to the error for anything but an object.
+
+    Raises:
+        SourceError: the text is not a JSON object, or has a duplicate key. The message shows
+            nothing of it.
     """
-    marks = [(one, len(one), _characters(one)) for one in known]
+    found: object = None
+    has_duplicate = False
+
+    def to_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal has_duplicate
+        converted = dict(pairs)
+        has_duplicate = has_duplicate or len(converted) < len(pairs)
+        return converted
+
+    try:
+        text = raw.decode() if isinstance(raw, bytes) else raw
+        found = json.loads(text, object_pairs_hook=to_dict, parse_constant=_reject_constant)
+    except (ValueError, RecursionError):
+        found = None
+    # Raised outside of the handler: the parser's error has the text.
+    if not isinstance(found, dict):
+        raise SourceError(f"is not a JSON object{hint}")
+    if has_duplicate:
+        raise SourceError("is a JSON object with a duplicate key")
+    return found
+
+
+def _reject_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+def find_similar_names(names: Iterable[str], known: Sequence[str]) -> Iterable[tuple[str, str]]:
+    """Yield the unknown names that resemble a known one, each with that one.
+
+    A pod in a cluster with many services has thousands of variables, so most names have to be ruled
+    out without a full comparison.
+
+    Args:
+        names: the names in a source.
+        known: the names of the app's secrets.
+    """
+    candidates = [(one, len(one), _character_set(one)) for one in known]
     for name in sorted(set(names) - set(known)):
-        size, characters = len(name), _characters(name)
-        # What only one of two names has is not alike in them: a bound for how alike they can be.
+        size, characters = len(name), _character_set(name)
+        # Characters that only one of the names has bound their similarity from above.
         near = [
             one
-            for one, other_size, others in marks
+            for one, other_size, others in candidates
             if max(abs(size - other_size), (characters ^ others).bit_count())
-            <= (size + other_size) * (1 - _ALIKE)
+            <= (size + other_size) * (1 - _SIMILARITY)
         ]
-        close = near and get_close_matches(name, near, n=1, cutoff=_ALIKE)
+        close = near and get_close_matches(name, near, n=1, cutoff=_SIMILARITY)
         if close:
             yield name, close[0]
 
 
-def _characters(name: str) -> int:
-    """Return the characters of a name as bits."""
+def _character_set(name: str) -> int:
+    """Return the characters of a name as a bit set."""
     found = 0
     for char in set(name):
         found |= 1 << ord(char) % 64

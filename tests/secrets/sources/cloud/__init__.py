@@ -1,1 +1,1 @@
-"""The stores of the clouds."""
+"""Tests of the cloud providers' stores."""

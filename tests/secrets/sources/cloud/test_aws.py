@@ -1,4 +1,4 @@
-"""AWS's stores, by moto's server, and by one that answers as their pages show errors."""
+"""The stores of AWS, with the server of moto, and one that sends the documented errors."""
 
 import json
 import logging
@@ -21,10 +21,18 @@ from mantlet.secrets import (
     SourceError,
     SourceValue,
 )
-from mantlet.secrets.sources.remote import Remote, Unavailable
-from tests.secrets.sources import unshown
-from tests.secrets.sources.server import Asked, Server, Way, breaks_off, drops, says, sends
-from tests.secrets.sources.unshown import FIELD, assert_unlogged, value
+from mantlet.secrets.sources.remote import RemoteSource, SourceUnavailable
+from tests.secrets.sources import assertions
+from tests.secrets.sources.assertions import FIELD, assert_unlogged, value
+from tests.secrets.sources.server import (
+    Behavior,
+    ReceivedRequest,
+    Server,
+    closes_early,
+    drops_connection,
+    responds,
+    sends_slowly,
+)
 
 REGION = "eu-central-1"
 VALUE, NEW, KEY = "kR7-vT2_qX9.mB4w", "new-kR7-vT2_qX9.mB4w", "key-of-a-test-8Uj4Rf"
@@ -34,7 +42,7 @@ MANY = [SecretField(f"key_{at}", f"APP_KEY_{at}", f"key_{at}", "APP_") for at in
 
 @pytest.fixture(autouse=True)
 def log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """See that no test has a library log what must not get out."""
+    """Assert that no library logs a secret during a test."""
     caplog.set_level(logging.DEBUG)
     yield
     assert_unlogged(caplog, HIDDEN)
@@ -42,7 +50,7 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have no account that is found by chance."""
+    """Remove any credentials from the environment."""
     for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "PROFILE", "REGION", "DEFAULT_REGION"):
         monkeypatch.delenv(f"AWS_{name}", raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -69,17 +77,17 @@ def session() -> boto3.Session:
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch, moto: str, session: boto3.Session) -> boto3.Session:
-    """Have AWS's services be moto's, with nothing in them."""
+    """Use the services of moto, emptied."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto)
     with urlopen(Request(f"{moto}/moto-api/reset", method="POST")):  # noqa: S310  # moto's own
         return session
 
 
 class Failing(Server):
-    """A server of AWS's JSON protocol, https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html."""
+    """A server with the JSON protocol: https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html."""
 
-    def answer(self, asked: Asked) -> tuple[int, Any]:
-        """Answer as if for one secret."""
+    def respond(self, request: ReceivedRequest) -> tuple[int, Any]:
+        """Respond as for one secret."""
         return 200, {"Name": "shop", "SecretString": json.dumps({"password": VALUE})}
 
 
@@ -91,7 +99,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Failing]:
 
 
 def keep(aws: boto3.Session, name: str, secret: object) -> Any:
-    """Put a secret into the Secrets Manager."""
+    """Store a secret in Secrets Manager."""
     kind = "SecretBinary" if isinstance(secret, bytes) else "SecretString"
     raw = secret if isinstance(secret, str | bytes) else json.dumps(secret)
     with unheard():
@@ -99,26 +107,26 @@ def keep(aws: boto3.Session, name: str, secret: object) -> Any:
 
 
 def put(aws: boto3.Session, name: str, value: str, kind: str = "SecureString") -> None:
-    """Put a parameter."""
+    """Store a parameter."""
     with unheard():
         aws.client("ssm").put_parameter(Name=name, Value=value, Type=kind)
 
 
 @contextmanager
 def unheard() -> Iterator[None]:
-    """Have nothing logged of what a test does itself."""
+    """Silence the logs of the test's own calls."""
     logging.disable()
     yield
     logging.disable(logging.NOTSET)
 
 
-def refusal(source: Remote) -> SourceError:
-    """Return why the source can't be asked."""
-    return unshown.refusal(source, HIDDEN)
+def read_error(source: RemoteSource) -> SourceError:
+    """Return the error of a source that can't be read."""
+    return assertions.read_error(source, HIDDEN)
 
 
 def values(found: Mapping[str, SourceValue | RejectedValue]) -> dict[str, str | bytes]:
-    """Return the values of what is found."""
+    """Return the raw values."""
     return {name: one.raw for name, one in found.items() if isinstance(one, SourceValue)}
 
 
@@ -168,39 +176,39 @@ def test_a_misspelt_member_is_told(aws: boto3.Session) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (VALUE, "is no JSON object, as the pairs of the console are"),
-        (f'["{VALUE}"]', "is no JSON object"),
-        (f'{{"password": "{VALUE}", "password": "{NEW}"}}', "a name that is there twice"),
-        (f'{{"a": {{"b": "{VALUE}", "b": "{NEW}"}}}}', "a name that is there twice"),
-        (f'{{"password": "{VALUE}", "a": NaN}}', "is no JSON object"),
-        (f'{{"password": "{VALUE}"', "is no JSON object"),
-        ("[" * 30_000, "is no JSON object"),
-        (b"\xff\xfe" + VALUE.encode(), "is no JSON object"),
+        (VALUE, "is not a JSON object, as the console's key/value pairs are"),
+        (f'["{VALUE}"]', "is not a JSON object"),
+        (f'{{"password": "{VALUE}", "password": "{NEW}"}}', "a duplicate key"),
+        (f'{{"a": {{"b": "{VALUE}", "b": "{NEW}"}}}}', "a duplicate key"),
+        (f'{{"password": "{VALUE}", "a": NaN}}', "is not a JSON object"),
+        (f'{{"password": "{VALUE}"', "is not a JSON object"),
+        ("[" * 30_000, "is not a JSON object"),
+        (b"\xff\xfe" + VALUE.encode(), "is not a JSON object"),
     ],
     ids=["text", "array", "twice", "twice-inside", "nan", "broken", "deep", "binary"],
 )
 def test_another_text_is_told_without_it(aws: boto3.Session, text: str | bytes, why: str) -> None:
     keep(aws, "shop", text)
-    assert why in str(refusal(AwsSecretsManager("shop", session=aws)))
+    assert why in str(read_error(AwsSecretsManager("shop", session=aws)))
 
 
 def test_a_secret_that_is_not_there_is_an_error(aws: boto3.Session) -> None:
-    error = refusal(AwsSecretsManager("shop", session=aws))
-    assert "there is no such secret in this region and account" in str(error)
-    assert not isinstance(error, Unavailable)
+    error = read_error(AwsSecretsManager("shop", session=aws))
+    assert "no such secret in this region and account" in str(error)
+    assert not isinstance(error, SourceUnavailable)
 
 
 def test_a_deleted_secret_is_an_error(aws: boto3.Session) -> None:
     keep(aws, "shop", {"password": VALUE})
     aws.client("secretsmanager").delete_secret(SecretId="shop", RecoveryWindowInDays=7)
-    assert "InvalidRequestException" in str(refusal(AwsSecretsManager("shop", session=aws)))
+    assert "InvalidRequestException" in str(read_error(AwsSecretsManager("shop", session=aws)))
 
 
 # -- Secrets Manager: a secret for each -----------------------------------------------------------
 
 
 def test_each_secret_has_its_own(aws: boto3.Session) -> None:
-    """More than the 20 that one call may ask for."""
+    """Also more than the 20 that one call can read."""
     for field in MANY:
         keep(aws, f"shop/{field.key}", f"{VALUE}-{field.key}")
     keep(aws, "other/key_1", NEW)
@@ -227,10 +235,10 @@ def test_secrets_that_are_not_there_are_left_out(aws: boto3.Session) -> None:
 def test_a_secret_that_may_not_be_read_is_no_missing_one(
     failing: Failing, session: boto3.Session
 ) -> None:
-    """As API_BatchGetSecretValue's page shows the list of errors."""
+    """With the list of errors documented for API_BatchGetSecretValue."""
     message = f"User: me is not authorized, {VALUE}"
     failing.next = [
-        says(
+        responds(
             200,
             {
                 "SecretValues": [],
@@ -246,7 +254,7 @@ def test_a_secret_that_may_not_be_read_is_no_missing_one(
     ]
     found = AwsSecretsManager(prefix="shop/", session=session).read([FIELD])
     assert found == {
-        "password": RejectedValue("shop/password", "is refused: AccessDeniedException")
+        "password": RejectedValue("shop/password", "request refused: AccessDeniedException")
     }
 
 
@@ -255,7 +263,7 @@ def test_an_answer_for_what_nobody_asked_is_left_out(
 ) -> None:
     other = {"Name": "other", "SecretString": VALUE}
     unasked = {"SecretId": "another", "ErrorCode": "AccessDeniedException"}
-    failing.next = [says(200, {"SecretValues": [other], "Errors": [unasked]})]
+    failing.next = [responds(200, {"SecretValues": [other], "Errors": [unasked]})]
     assert AwsSecretsManager(prefix="shop/", session=session).read([FIELD]) == {}
 
 
@@ -263,7 +271,7 @@ def test_an_answer_for_what_nobody_asked_is_left_out(
 
 
 def test_the_parameters_below_a_path_are_the_apps(aws: boto3.Session) -> None:
-    """More than the ten of one page, in plain text and encrypted, and none of a path below."""
+    """More than one page of ten, plain and encrypted, without those of nested paths."""
     for field in MANY:
         put(aws, f"/shop/{field.key}", f"{VALUE}-{field.key}")
     put(aws, "/shop/APP_PASSWORD", VALUE, "String")
@@ -290,56 +298,56 @@ def test_a_misspelt_parameter_is_told(aws: boto3.Session) -> None:
 # -- trouble --------------------------------------------------------------------------------------
 
 
-def error(code: str, status: int = 400) -> Way:
-    """Return the way that AWS's JSON protocol tells an error, with a value in its words."""
-    return says(status, {"__type": code, "message": f"because of {VALUE}", "Message": VALUE})
+def error(code: str, status: int = 400) -> Behavior:
+    """Return an error response whose message contains a value."""
+    return responds(status, {"__type": code, "message": f"because of {VALUE}", "Message": VALUE})
 
 
 @pytest.mark.parametrize(
-    ("way", "why"),
+    ("behavior", "why"),
     [
         (error("ThrottlingException"), "400: ThrottlingException"),
         (error("InternalServiceError", 500), "500: InternalServiceError"),
         (error("InternalServerError", 400), "400: InternalServerError"),
-        (says(503, b"<html>busy"), "503: "),
-        (says(429, b""), "429: "),
-        (drops, "can't be reached, or broke off its answer"),
-        (breaks_off, "broke off its answer, or something else"),
-        (says(200, b"<html>"), "broke off its answer, or something else"),
+        (responds(503, b"<html>busy"), "503: "),
+        (responds(429, b""), "429: "),
+        (drops_connection, "can't be reached, or closed the connection early"),
+        (closes_early, "sent an incomplete response"),
+        (responds(200, b"<html>"), "sent an incomplete response"),
     ],
     ids=["throttled", "internal", "internal-400", "html-503", "429", "drops", "breaks-off", "html"],
 )
 def test_passing_trouble_is_tried_again(
-    failing: Failing, session: boto3.Session, way: Way, why: str
+    failing: Failing, session: boto3.Session, behavior: Behavior, why: str
 ) -> None:
-    failing.next = [way]
+    failing.next = [behavior]
     assert value(AwsSecretsManager("shop", session=session, retries=1)).raw == VALUE
-    assert len(failing.asked) == 2
-    failing.next = [way]
-    refused = refusal(AwsSecretsManager("shop", session=session, retries=0))
-    assert isinstance(refused, Unavailable)
+    assert len(failing.received) == 2
+    failing.next = [behavior]
+    refused = read_error(AwsSecretsManager("shop", session=session, retries=0))
+    assert isinstance(refused, SourceUnavailable)
     assert str(refused).startswith(why)
 
 
 @pytest.mark.parametrize(
-    ("way", "why"),
+    ("behavior", "why"),
     [
-        (error("AccessDeniedException"), "400: is refused: AccessDeniedException"),
-        (error("ExpiredTokenException"), "400: is refused: ExpiredTokenException"),
-        (error("DecryptionFailure"), "400: is refused: DecryptionFailure"),
-        (error(f"{VALUE} strange"), "400: is refused: for an unknown reason"),
-        (says(200, {"Name": "shop"}), "is no JSON object"),
+        (error("AccessDeniedException"), "400: request refused: AccessDeniedException"),
+        (error("ExpiredTokenException"), "400: request refused: ExpiredTokenException"),
+        (error("DecryptionFailure"), "400: request refused: DecryptionFailure"),
+        (error(f"{VALUE} strange"), "400: request refused: unknown error"),
+        (responds(200, {"Name": "shop"}), "is not a JSON object"),
     ],
     ids=["denied", "expired", "undecrypted", "strange-code", "no-value"],
 )
 def test_other_trouble_is_told_once(
-    failing: Failing, session: boto3.Session, way: Way, why: str
+    failing: Failing, session: boto3.Session, behavior: Behavior, why: str
 ) -> None:
-    failing.next = [way]
-    refused = refusal(AwsSecretsManager("shop", session=session, retries=5))
+    failing.next = [behavior]
+    refused = read_error(AwsSecretsManager("shop", session=session, retries=5))
     assert str(refused).startswith(why)
-    assert not isinstance(refused, Unavailable)
-    assert len(failing.asked) == 1
+    assert not isinstance(refused, SourceUnavailable)
+    assert len(failing.received) == 1
 
 
 @pytest.mark.parametrize(
@@ -348,51 +356,51 @@ def test_other_trouble_is_told_once(
 def test_an_answer_without_a_list_is_told(
     failing: Failing, session: boto3.Session, make: Any
 ) -> None:
-    failing.next = [says(200, b"<html>")]
-    assert "something else answers in its place" in str(refusal(make(session=session, retries=0)))
+    failing.next = [responds(200, b"<html>")]
+    assert "sent an incomplete response" in str(read_error(make(session=session, retries=0)))
 
 
 def test_a_server_that_says_nothing_is_given_up(failing: Failing, session: boto3.Session) -> None:
-    failing.next = [sends(b"", b"", 0.05)] * 5
+    failing.next = [sends_slowly(b"", b"", 0.05)] * 5
     begun = time.monotonic()
-    refused = refusal(AwsSecretsManager("shop", session=session, timeout=0.6, retries=4))
-    assert str(refused) == "did not answer in time"
+    refused = read_error(AwsSecretsManager("shop", session=session, timeout=0.6, retries=4))
+    assert str(refused) == "did not respond in time"
     assert time.monotonic() - begun < 5
 
 
 def test_pages_without_an_end_come_to_one(failing: Failing, session: boto3.Session) -> None:
     page = {"Parameters": [{"Name": "/shop/password", "Value": VALUE}], "NextToken": "more"}
-    failing.next = [says(200, page)] * 100_000
-    refused = refusal(AwsParameters("/shop", session=session, timeout=0.5, retries=0))
-    assert str(refused) == "did not answer in time"
+    failing.next = [responds(200, page)] * 100_000
+    refused = read_error(AwsParameters("/shop", session=session, timeout=0.5, retries=0))
+    assert str(refused) == "did not respond in time"
 
 
 def test_nobody_there(monkeypatch: pytest.MonkeyPatch, session: boto3.Session) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    refused = refusal(AwsParameters("/shop", session=session, retries=0))
-    assert isinstance(refused, Unavailable)
+    refused = read_error(AwsParameters("/shop", session=session, retries=0))
+    assert isinstance(refused, SourceUnavailable)
 
 
 def test_no_region_and_no_credentials_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the session that is made where none is given, too."""
-    assert "there is no region" in str(refusal(AwsSecretsManager("shop")))
-    assert "there are no credentials" in str(refusal(AwsSecretsManager("shop", region=REGION)))
+    """Also with the default session."""
+    assert "no region is configured" in str(read_error(AwsSecretsManager("shop")))
+    assert "no credentials found" in str(read_error(AwsSecretsManager("shop", region=REGION)))
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id-of-a-test")
-    assert "only a part" in str(refusal(AwsParameters("/shop", region=REGION)))
+    assert "credentials are incomplete" in str(read_error(AwsParameters("/shop", region=REGION)))
 
 
 def test_the_log_of_other_threads_goes_on(
     failing: Failing, session: boto3.Session, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Botocore's parser logs all answers; only that of the secret must not be."""
+    """Botocore logs all responses; only those with secrets are silenced."""
     logged = threading.Event()
 
-    def way(to: Any, _server: Server) -> None:
+    def behavior(to: Any, _server: Server) -> None:
         logging.getLogger("botocore.parsers").debug("of another thread")
         logged.set()
-        says(200, {"SecretString": json.dumps({"password": VALUE})})(to, _server)
+        responds(200, {"SecretString": json.dumps({"password": VALUE})})(to, _server)
 
-    failing.next = [way]
+    failing.next = [behavior]
     assert value(AwsSecretsManager("shop", session=session)).raw == VALUE
     assert logged.is_set()
     logging.getLogger("botocore.parsers").debug("of this thread, later")

@@ -1,4 +1,4 @@
-"""Azure's store, by a real HTTPS server that answers as its reference says.
+"""The store of Azure, with an HTTPS server that behaves as documented.
 
 https://learn.microsoft.com/en-us/rest/api/keyvault/secrets/get-secret/get-secret, and the challenge
 of https://learn.microsoft.com/en-us/azure/key-vault/general/authentication-requests-and-responses
@@ -18,10 +18,18 @@ from azure.identity import ClientSecretCredential
 from azure.keyvault.secrets import SecretClient
 
 from mantlet.secrets import AzureKeyVault, RejectedValue, SecretField, SourceError, SourceValue
-from mantlet.secrets.sources.remote import Unavailable
-from tests.secrets.sources import unshown
-from tests.secrets.sources.server import Asked, Server, Way, breaks_off, drops, says, sends
-from tests.secrets.sources.unshown import assert_unlogged, value
+from mantlet.secrets.sources.remote import SourceUnavailable
+from tests.secrets.sources import assertions
+from tests.secrets.sources.assertions import assert_unlogged, value
+from tests.secrets.sources.server import (
+    Behavior,
+    ReceivedRequest,
+    Server,
+    closes_early,
+    drops_connection,
+    responds,
+    sends_slowly,
+)
 
 VALUE, NEW, TOKEN = "kR7-vT2_qX9.mB4w", "new-kR7-vT2_qX9.mB4w", "token-of-a-test-8Uj4Rf"
 HIDDEN = (VALUE, NEW, TOKEN)
@@ -31,34 +39,34 @@ UPDATED = 1493938433
 
 @pytest.fixture(autouse=True)
 def log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """See that no test has a library log what must not get out."""
+    """Assert that no library logs a secret during a test."""
     caplog.set_level(logging.DEBUG)
     yield
     assert_unlogged(caplog, HIDDEN)
 
 
 class Credential:
-    """One of the user's.
+    """A credential of the user.
 
     Attributes:
-        error: what becomes of asking it for a token.
+        error: the exception to raise instead of returning a token.
     """
 
     error: Exception | None = None
 
     def get_token(self, *scopes: str, **_: Any) -> AccessToken:
-        """Return the token of the test."""
+        """Return a token."""
         if self.error is not None:
             raise self.error
         return AccessToken(TOKEN, int(time.time()) + 3600)
 
 
 class KeyVault(Server):
-    """A vault.
+    """A key vault.
 
     Attributes:
-        secrets: the newest versions, by the secrets' names.
-        credential: the one that it knows.
+        secrets: the latest versions, by the names of the secrets.
+        credential: the credential that it accepts.
     """
 
     def __init__(self, certificate: tuple[Path, Path]) -> None:
@@ -67,11 +75,11 @@ class KeyVault(Server):
         self.credential = Credential()
         self._trusted = str(certificate[0])
 
-    def answer(self, asked: Asked) -> tuple[int, Any]:
-        """Answer as the reference says."""
-        if asked.headers.get("authorization") != f"Bearer {TOKEN}":
+    def respond(self, request: ReceivedRequest) -> tuple[int, Any]:
+        """Respond as documented."""
+        if request.headers.get("authorization") != f"Bearer {TOKEN}":
             return 401, {"error": {"code": "Unauthorized", "message": "AKV10000"}}
-        name = urlsplit(asked.line.split(" ")[1]).path.removeprefix("/secrets/").rstrip("/")
+        name = urlsplit(request.line.split(" ")[1]).path.removeprefix("/secrets/").rstrip("/")
         if name not in self.secrets:
             return 404, {"error": {"code": "SecretNotFound", "message": f"{name} {VALUE}"}}
         attributes = {"enabled": True, "created": UPDATED, "updated": UPDATED}
@@ -79,7 +87,7 @@ class KeyVault(Server):
         return 200, {"value": self.secrets[name], "id": identity, "attributes": attributes}
 
     def client(self) -> SecretClient:
-        """Return a client that asks this, and trusts it."""
+        """Return a client for this server that trusts it."""
         return SecretClient(
             self.url,
             self.credential,
@@ -88,12 +96,12 @@ class KeyVault(Server):
         )
 
     def source(self, **options: Any) -> AzureKeyVault:
-        """Return a source that asks this, once."""
+        """Return a source for this server, without retries."""
         return AzureKeyVault(self.url, **{"client": self.client, "retries": 0, **options})
 
 
-#: What a vault answers who has no token yet; the library then asks for one, and the vault again.
-CHALLENGE = says(
+#: The response of a vault to a request without a token; the library then gets one and retries.
+CHALLENGE = responds(
     401,
     {"error": {"code": "Unauthorized", "message": "AKV10000"}},
     WWW_Authenticate='Bearer authorization="https://login.microsoftonline.com/t", '
@@ -108,13 +116,13 @@ def vault(certificate: tuple[Path, Path]) -> Iterator[KeyVault]:
         yield server
 
 
-def refusal(source: AzureKeyVault) -> SourceError:
-    """Return why the source can't be asked."""
-    return unshown.refusal(source, HIDDEN)
+def read_error(source: AzureKeyVault) -> SourceError:
+    """Return the error of a source that can't be read."""
+    return assertions.read_error(source, HIDDEN)
 
 
 def test_each_secret_is_read_in_its_newest_version(vault: KeyVault) -> None:
-    """By a name without underscores, which there are none of there."""
+    """By a name without underscores, which Key Vault does not allow."""
     vault.secrets = {"shop-signing-key": VALUE}
     other = SecretField("token", "APP_TOKEN", "token", "APP_")
     found = vault.source(prefix="shop-").read([KEY, other])
@@ -133,87 +141,90 @@ def test_each_secret_is_read_in_its_newest_version(vault: KeyVault) -> None:
 @pytest.mark.parametrize("code", ["Forbidden", "SecretDisabled"])
 def test_a_secret_that_is_refused_is_no_missing_one(vault: KeyVault, code: str) -> None:
     inner = {"code": "Forbidden", "message": VALUE, "innererror": {"code": code}}
-    vault.next.append(says(403, {"error": inner}))
+    vault.next.append(responds(403, {"error": inner}))
     found = vault.source().read([KEY])
-    why = "403: may not be read, without Key Vault Secrets User, or is disabled"
+    why = "403: access denied: assign Key Vault Secrets User, or enable the secret"
     assert found == {"signing_key": RejectedValue("signing-key", why)}
 
 
 @pytest.mark.parametrize(
-    ("way", "why"),
+    ("behavior", "why"),
     [
-        (says(429, {"error": {"code": "Throttled", "message": VALUE}}), "429: too many requests"),
-        (says(500, {"error": {"message": VALUE}}), "500: "),
-        (says(503, b"<html>busy"), "503: "),
-        (drops, "broke off its answer"),
-        (breaks_off, "broke off its answer"),
+        (
+            responds(429, {"error": {"code": "Throttled", "message": VALUE}}),
+            "429: too many requests",
+        ),
+        (responds(500, {"error": {"message": VALUE}}), "500: "),
+        (responds(503, b"<html>busy"), "503: "),
+        (drops_connection, "closed the connection early"),
+        (closes_early, "closed the connection early"),
     ],
     ids=["throttled", "internal", "html-503", "drops", "breaks-off"],
 )
-def test_passing_trouble_is_tried_again(vault: KeyVault, way: Way, why: str) -> None:
+def test_passing_trouble_is_tried_again(vault: KeyVault, behavior: Behavior, why: str) -> None:
     vault.secrets = {"signing-key": VALUE}
-    vault.next = [CHALLENGE, way, CHALLENGE]
+    vault.next = [CHALLENGE, behavior, CHALLENGE]
     assert value(vault.source(retries=1), KEY).raw == VALUE
-    vault.next = [CHALLENGE, way]
-    refused = refusal(vault.source())
-    assert isinstance(refused, Unavailable)
+    vault.next = [CHALLENGE, behavior]
+    refused = read_error(vault.source())
+    assert isinstance(refused, SourceUnavailable)
     assert str(refused).startswith(why)
 
 
 @pytest.mark.parametrize(
-    ("way", "why"),
+    ("behavior", "why"),
     [
-        (says(401, {"error": {"message": VALUE}}), "401: the credential is not accepted"),
-        (says(400, {"error": {"code": "BadParameter", "message": VALUE}}), "400: "),
-        (says(200, b"<html>"), "can't be asked: "),
+        (responds(401, {"error": {"message": VALUE}}), "401: the credential is not accepted"),
+        (responds(400, {"error": {"code": "BadParameter", "message": VALUE}}), "400: "),
+        (responds(200, b"<html>"), "can't be read: "),
     ],
     ids=["unauthorized", "bad", "html"],
 )
-def test_other_trouble_is_told_once(vault: KeyVault, way: Way, why: str) -> None:
-    vault.next.append(way)
-    refused = refusal(vault.source(retries=5))
+def test_other_trouble_is_told_once(vault: KeyVault, behavior: Behavior, why: str) -> None:
+    vault.next.append(behavior)
+    refused = read_error(vault.source(retries=5))
     assert str(refused).startswith(why)
-    assert not isinstance(refused, Unavailable)
-    assert len(vault.asked) == 2
+    assert not isinstance(refused, SourceUnavailable)
+    assert len(vault.received) == 2
 
 
 def test_a_vault_that_says_nothing_is_given_up(vault: KeyVault) -> None:
-    vault.next = [sends(b"", b"", 0.05)] * 5
+    vault.next = [sends_slowly(b"", b"", 0.05)] * 5
     begun = time.monotonic()
-    assert str(refusal(vault.source(timeout=0.6, retries=4))) == "did not answer in time"
+    assert str(read_error(vault.source(timeout=0.6, retries=4))) == "did not respond in time"
     assert time.monotonic() - begun < 5
 
 
 def test_nobody_there(vault: KeyVault) -> None:
     url = "https://127.0.0.1:1"
     source = AzureKeyVault(url, credential=vault.credential, retries=0)
-    refused = refusal(source)
-    assert isinstance(refused, Unavailable)
+    refused = read_error(source)
+    assert isinstance(refused, SourceUnavailable)
     assert str(refused) == "can't be reached"
 
 
 def test_a_certificate_that_nobody_knows_is_not_trusted(vault: KeyVault) -> None:
-    refused = refusal(AzureKeyVault(vault.url, credential=vault.credential, retries=0))
+    refused = read_error(AzureKeyVault(vault.url, credential=vault.credential, retries=0))
     assert str(refused) == "can't be reached"
-    assert vault.asked == []
+    assert vault.received == []
 
 
 def test_no_credential_is_told(vault: KeyVault) -> None:
     vault.credential.error = ClientAuthenticationError(f"because of {VALUE}")
-    assert str(refusal(vault.source())) == "there is no credential, or none that is good"
+    assert str(read_error(vault.source())) == "no valid credential found"
 
 
 def test_a_credential_of_azures_own(vault: KeyVault) -> None:
-    """Which can't be asked, as its own server is not there."""
+    """Its own server can't be reached."""
     credential = ClientSecretCredential(
         "tenant", "client", TOKEN, authority="https://127.0.0.1:1", disable_instance_discovery=True
     )
     vault.credential = credential  # type: ignore[assignment]  # the test's is like it
-    assert str(refusal(vault.source())) == "there is no credential, or none that is good"
+    assert str(read_error(vault.source())) == "no valid credential found"
 
 
 def test_the_default_credential_is_made_at_the_start() -> None:
-    """Without asking for anything."""
+    """Without a request."""
     assert AzureKeyVault("https://shop.vault.azure.net/").name == "azure shop.vault.azure.net"
 
 

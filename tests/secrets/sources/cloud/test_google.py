@@ -1,4 +1,4 @@
-"""Google's store, by a real gRPC server that answers as its reference says.
+"""The store of Google, with a gRPC server that behaves as documented.
 
 https://cloud.google.com/secret-manager/docs/reference/rpc/google.cloud.secretmanager.v1
 """
@@ -26,10 +26,10 @@ from mantlet.secrets import (
     SecretModel,
     SourceValue,
 )
-from mantlet.secrets.sources.remote import Unavailable
+from mantlet.secrets.sources.remote import SourceUnavailable
 from mantlet.secrets.sources.source import SourceError
-from tests.secrets.sources import unshown
-from tests.secrets.sources.unshown import FIELD, assert_unlogged, value
+from tests.secrets.sources import assertions
+from tests.secrets.sources.assertions import FIELD, assert_unlogged, value
 
 VALUE, NEW = "kR7-vT2_qX9.mB4w", "new-kR7-vT2_qX9.mB4w"
 HIDDEN = (VALUE, NEW)
@@ -38,7 +38,7 @@ OTHER = SecretField("token", "APP_TOKEN", "token", "APP_")
 
 @pytest.fixture(autouse=True)
 def log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """See that no test has a library log what must not get out."""
+    """Assert that no library logs a secret during a test."""
     google = logging.getLogger("google")
     before = google.propagate
     google.propagate = True
@@ -50,25 +50,25 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 
 class Store:
-    """A project's secrets, served.
+    """A server with the secrets of a project.
 
     Attributes:
-        secrets: the newest versions, by the secrets' names.
-        failing: what becomes of the next calls: a code, or something that is called.
-        asked: the names of all versions that were asked for.
-        clients: all clients that were made.
+        secrets: the latest versions, by the names of the secrets.
+        failing: the failures of the next calls: a status code, or a function.
+        received: the names of all requested versions.
+        clients: all clients made.
     """
 
     def __init__(self, port: int) -> None:
         self.secrets: dict[str, bytes] = {}
         self.failing: list[grpc.StatusCode | Callable[[], None]] = []
-        self.asked: list[str] = []
+        self.received: list[str] = []
         self.clients: list[Any] = []
         self.port = port
 
     def access(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """Answer as ``AccessSecretVersion`` does."""
-        self.asked.append(request.name)
+        """Respond like ``AccessSecretVersion``."""
+        self.received.append(request.name)
         failure = self.failing.pop(0) if self.failing else None
         if isinstance(failure, grpc.StatusCode):
             context.abort(failure, f"because of {VALUE}")
@@ -82,7 +82,7 @@ class Store:
         )
 
     def client(self) -> Any:
-        """Return a client that asks this."""
+        """Return a client for this server."""
         channel = grpc.insecure_channel(f"127.0.0.1:{self.port}")
         made = secretmanager.SecretManagerServiceClient(
             transport=SecretManagerServiceGrpcTransport(channel=channel)
@@ -91,7 +91,7 @@ class Store:
         return made
 
     def source(self, **options: Any) -> GoogleSecretManager:
-        """Return a source that asks this, once."""
+        """Return a source for this server, without retries."""
         return GoogleSecretManager("shop", **{"client": self.client, "retries": 0, **options})
 
 
@@ -112,16 +112,16 @@ def store() -> Iterator[Store]:
     server.stop(None).wait()
 
 
-def refusal(source: GoogleSecretManager) -> SourceError:
-    """Return why the source can't be asked."""
-    return unshown.refusal(source, HIDDEN)
+def read_error(source: GoogleSecretManager) -> SourceError:
+    """Return the error of a source that can't be read."""
+    return assertions.read_error(source, HIDDEN)
 
 
 def test_each_secret_is_read_in_its_newest_version(store: Store) -> None:
     store.secrets = {"shop-password": VALUE.encode()}
     found = store.source(prefix="shop-").read([FIELD, OTHER])
     assert found == {"password": SourceValue(VALUE.encode(), "shop-password")}
-    assert store.asked == [
+    assert store.received == [
         "projects/shop/secrets/shop-password/versions/latest",
         "projects/shop/secrets/shop-token/versions/latest",
     ]
@@ -153,15 +153,15 @@ def test_an_app_has_them(store: Store) -> None:
 @pytest.mark.parametrize(
     ("code", "why"),
     [
-        (grpc.StatusCode.PERMISSION_DENIED, "the account may not read it, without roles/"),
-        (grpc.StatusCode.FAILED_PRECONDITION, "its newest version is disabled, or destroyed"),
+        (grpc.StatusCode.PERMISSION_DENIED, "access denied: the account needs roles/"),
+        (grpc.StatusCode.FAILED_PRECONDITION, "its latest version is disabled or destroyed"),
     ],
     ids=["denied", "disabled"],
 )
 def test_a_secret_that_is_refused_is_no_missing_one(
     store: Store, code: grpc.StatusCode, why: str
 ) -> None:
-    """And those after it are asked for all the same."""
+    """The others are read nevertheless."""
     store.failing = [code]
     store.secrets = {"token": VALUE.encode()}
     found = store.source().read([FIELD, OTHER])
@@ -177,9 +177,9 @@ def test_a_secret_that_is_refused_is_no_missing_one(
     ("code", "why"),
     [
         (grpc.StatusCode.RESOURCE_EXHAUSTED, "too many requests"),
-        (grpc.StatusCode.UNAVAILABLE, "can't be reached, or has trouble"),
-        (grpc.StatusCode.INTERNAL, "can't be reached, or has trouble"),
-        (grpc.StatusCode.DEADLINE_EXCEEDED, "did not answer in time"),
+        (grpc.StatusCode.UNAVAILABLE, "can't be reached, or failed"),
+        (grpc.StatusCode.INTERNAL, "can't be reached, or failed"),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, "did not respond in time"),
     ],
     ids=["exhausted", "unavailable", "internal", "deadline"],
 )
@@ -188,8 +188,8 @@ def test_passing_trouble_is_tried_again(store: Store, code: grpc.StatusCode, why
     store.failing = [code]
     assert value(store.source(retries=1)).raw == VALUE.encode()
     store.failing = [code]
-    refused = refusal(store.source())
-    assert isinstance(refused, Unavailable)
+    refused = read_error(store.source())
+    assert isinstance(refused, SourceUnavailable)
     assert str(refused).startswith(why)
 
 
@@ -197,35 +197,35 @@ def test_passing_trouble_is_tried_again(store: Store, code: grpc.StatusCode, why
     ("code", "why"),
     [
         (grpc.StatusCode.UNAUTHENTICATED, "the credentials are not accepted"),
-        (grpc.StatusCode.INVALID_ARGUMENT, "can't be asked: InvalidArgument"),
+        (grpc.StatusCode.INVALID_ARGUMENT, "can't be read: InvalidArgument"),
     ],
     ids=["unauthenticated", "invalid"],
 )
 def test_other_trouble_is_told_once(store: Store, code: grpc.StatusCode, why: str) -> None:
     store.failing = [code]
-    refused = refusal(store.source(retries=5))
+    refused = read_error(store.source(retries=5))
     assert str(refused) == why
-    assert not isinstance(refused, Unavailable)
-    assert len(store.asked) == 1
+    assert not isinstance(refused, SourceUnavailable)
+    assert len(store.received) == 1
 
 
 def test_a_server_that_says_nothing_is_given_up(store: Store) -> None:
-    """Each secret has what the ones before it have left, and all retries."""
+    """The timeout covers all secrets and all retries."""
     store.secrets = {"password": VALUE.encode(), "token": VALUE.encode()}
     store.failing = [lambda: time.sleep(0.4), lambda: time.sleep(2)]
     begun = time.monotonic()
-    with pytest.raises(Unavailable, match="did not answer in time"):
+    with pytest.raises(SourceUnavailable, match="did not respond in time"):
         store.source(timeout=0.6, retries=9).read([FIELD, OTHER])
     assert time.monotonic() - begun < 1.9
 
 
 def test_nobody_there() -> None:
-    refused = refusal(Store(1).source(timeout=1))
-    assert isinstance(refused, Unavailable)
+    refused = read_error(Store(1).source(timeout=1))
+    assert isinstance(refused, SourceUnavailable)
 
 
 def test_clients_are_not_kept(store: Store) -> None:
-    """A worker that is forked would share what gRPC does not let be shared."""
+    """A forked worker would share connections, which gRPC does not support."""
     source = store.source()
     for _ in range(2):
         assert source.read([FIELD]) == {}
@@ -236,21 +236,21 @@ def test_clients_are_not_kept(store: Store) -> None:
 
 
 def test_no_account_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    """By the library's own client."""
+    """With the library's own client."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
-    refused = refusal(GoogleSecretManager("shop"))
-    assert str(refused) == "there are no credentials, or none that are good"
+    refused = read_error(GoogleSecretManager("shop"))
+    assert str(refused) == "no valid credentials found"
 
 
 def test_the_account_can_not_be_asked_for() -> None:
     def client() -> Any:
         raise auth.TransportError(VALUE)  # type: ignore[no-untyped-call]  # it has no types
 
-    refused = refusal(GoogleSecretManager("shop", client=client, retries=0))
-    assert isinstance(refused, Unavailable)
-    assert str(refused) == "the server of the credentials can't be reached"
+    refused = read_error(GoogleSecretManager("shop", client=client, retries=0))
+    assert isinstance(refused, SourceUnavailable)
+    assert str(refused) == "the credentials server can't be reached"
 
 
 @pytest.mark.parametrize(

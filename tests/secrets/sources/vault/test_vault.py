@@ -1,4 +1,4 @@
-"""Vault, as its documentation says that it answers, and as it and what is before it may fail."""
+"""Vault by its documented API, and failures of Vault and of proxies."""
 
 import contextlib
 import gzip
@@ -24,11 +24,17 @@ from mantlet.secrets import (
     SecretsError,
     SourceError,
 )
-from mantlet.secrets.sources.remote import Unavailable
+from mantlet.secrets.sources.remote import SourceUnavailable
 from mantlet.secrets.sources.vault import AppRoleAuth, KubernetesAuth, TokenAuth, Vault
-from tests.secrets.sources import unshown
-from tests.secrets.sources.server import Way, breaks_off, drops, says, sends
-from tests.secrets.sources.unshown import FIELD, assert_unlogged, value
+from tests.secrets.sources import assertions
+from tests.secrets.sources.assertions import FIELD, assert_unlogged, value
+from tests.secrets.sources.server import (
+    Behavior,
+    closes_early,
+    drops_connection,
+    responds,
+    sends_slowly,
+)
 from tests.secrets.sources.vault.vault_server import Clock, VaultServer
 
 VALUE, NEW = "kR7-vT2_qX9.mB4w", "new-kR7-vT2_qX9.mB4w"
@@ -45,7 +51,7 @@ READING = "GET /v1/secret/data/app"
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Have nothing in the environment, nor in a home, that the sources look at."""
+    """Remove everything from the environment and the home directory that the sources use."""
     for name in ("ADDR", "TOKEN", "NAMESPACE", "CACERT"):
         monkeypatch.delenv(f"VAULT_{name}", raising=False)
     for name in ("http_proxy", "https_proxy", "all_proxy"):
@@ -56,7 +62,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture(autouse=True)
 def log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """See that no test has a library log what must not get out."""
+    """Assert that no library logs a secret during a test."""
     caplog.set_level(logging.DEBUG)
     yield
     assert_unlogged(caplog, HIDDEN)
@@ -76,19 +82,19 @@ def server(clock: Clock) -> Iterator[VaultServer]:
 
 
 def vault(server: VaultServer, path: str = "app", **options: Any) -> Vault:
-    """Return a source that asks the server, once, with the token that it knows."""
+    """Return a source without retries, with a valid token."""
     return Vault(path, **{"url": server.url, "auth": TokenAuth(TOKEN), "retries": 0, **options})
 
 
 def by_role(server: VaultServer, clock: Clock, **options: Any) -> Vault:
-    """Return a source that logs in by AppRole."""
+    """Return a source that logs in with AppRole."""
     auth = AppRoleAuth("role-id-1", SECRET_ID)
     return vault(server, **{"auth": auth, "clock": clock, **options})
 
 
-def refusal(source: Vault) -> SourceError:
-    """Return why the source can't be asked."""
-    return unshown.refusal(source, HIDDEN)
+def read_error(source: Vault) -> SourceError:
+    """Return the error of a source that can't be read."""
+    return assertions.read_error(source, HIDDEN)
 
 
 # -- what is read ---------------------------------------------------------------------------------
@@ -104,20 +110,20 @@ def test_version_2_has_values_and_the_time_of_the_version(server: VaultServer) -
 
 
 def test_version_1_has_values_alone(server: VaultServer) -> None:
-    """The API tells no time there."""
+    """The API has no time there."""
     found = value(vault(server, version=1, mount="kv"))
     assert (found.raw, found.location, found.changed_at) == (VALUE, "vault kv/app password", None)
 
 
 def test_a_key_may_be_the_name_of_the_variable(server: VaultServer) -> None:
-    """And what is no text is given as JSON; what is not there is left out."""
+    """Values other than text become JSON, and missing ones are left out."""
     server.secret = {"APP_PASSWORD": {"a": 1}}
     assert value(vault(server)).raw == '{"a": 1}'
     assert vault(server).read([SecretField("other", "OTHER", "other")]) == {}
 
 
 def test_a_key_that_resembles_a_secrets_is_told(server: VaultServer) -> None:
-    """By its name alone."""
+    """The error has the name, not the value."""
     server.secret = {"pasword": VALUE}
     source = vault(server)
     assert source.read([FIELD]) == {}
@@ -126,9 +132,9 @@ def test_a_key_that_resembles_a_secrets_is_told(server: VaultServer) -> None:
 
 @pytest.mark.parametrize("time_", [None, 7, "yesterday", "2018-03-22T02:24:06"], ids=str)
 def test_a_time_that_is_none_is_not_known(server: VaultServer, time_: object) -> None:
-    """The value is good all the same."""
+    """The value is used nevertheless."""
     data = {"data": {"password": VALUE}, "metadata": {"created_time": time_}}
-    server.next = [None, says(200, {"data": data})]
+    server.next = [None, responds(200, {"data": data})]
     found = value(vault(server))
     assert (found.raw, found.changed_at) == (VALUE, None)
 
@@ -136,76 +142,77 @@ def test_a_time_that_is_none_is_not_known(server: VaultServer, time_: object) ->
 def test_address_namespace_and_token_are_found_in_the_environment(
     server: VaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As Vault's own command finds them."""
+    """Like Vault's own command."""
     monkeypatch.setenv("VAULT_ADDR", f"{server.url}/")
     monkeypatch.setenv("VAULT_NAMESPACE", "team/a/")
     monkeypatch.setenv("VAULT_TOKEN", TOKEN)
     assert value(Vault("/app/")).raw == VALUE
-    assert server.asked[-1].headers["x-vault-namespace"] == "team/a"
-    assert server.asked[-1].headers["x-vault-token"] == TOKEN
-    assert server.asked[-1].headers["x-vault-request"] == "true"
+    assert server.received[-1].headers["x-vault-namespace"] == "team/a"
+    assert server.received[-1].headers["x-vault-token"] == TOKEN
+    assert server.received[-1].headers["x-vault-request"] == "true"
 
 
 def test_a_token_in_the_home_directory_is_read_at_every_reading(
     server: VaultServer, tmp_path: Path
 ) -> None:
-    """Vault's agent exchanges it."""
+    """Vault's agent replaces it."""
     source = vault(server, auth=None)
-    assert str(refusal(source)).startswith("there is no token: ")
+    assert str(read_error(source)).startswith("no token found: ")
     path = tmp_path / ".vault-token"
     path.write_text(f"{TOKEN}\n")
     assert value(source).raw == VALUE
     server.grant("hvs.other")
     path.write_text("hvs.other")
     assert value(source).raw == VALUE
-    assert server.asked[-1].headers["x-vault-token"] == "hvs.other"
+    assert server.received[-1].headers["x-vault-token"] == "hvs.other"
     path.unlink()
     path.mkdir()
-    assert str(refusal(source)) == f"{path} is a directory"
+    assert str(read_error(source)) == f"{path} is a directory"
 
 
 def test_who_has_no_home_has_no_token_there(
     server: VaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Which is said as if the file were not there."""
+    """The error is that for a missing file."""
 
     def nobody(_path: Path) -> Path:
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.setattr(Path, "expanduser", nobody)
-    assert str(refusal(vault(server, auth=None))).startswith("there is no token: ")
+    assert str(read_error(vault(server, auth=None))).startswith("no token found: ")
 
 
 @pytest.mark.parametrize("token", ["", f"{TOKEN}\n", f"{TOKEN} x", f"{TOKEN}\xe9"], ids=ascii)
 def test_a_token_that_no_header_field_can_have_is_none(server: VaultServer, token: str) -> None:
-    """And nothing is asked with it."""
-    assert str(refusal(vault(server, auth=TokenAuth(Secret(token))))).startswith(
-        "token is no token"
+    """No request is made with it."""
+    assert str(read_error(vault(server, auth=TokenAuth(Secret(token))))).startswith(
+        "token is not a token"
     )
-    assert server.asked == []
+    assert server.received == []
 
 
 # -- logins and leases ----------------------------------------------------------------------------
 
 
 def test_a_login_is_made_once_for_many_readings(server: VaultServer, clock: Clock) -> None:
-    """Its token is good until its lease ends."""
+    """Its token is used until its lease ends."""
     source = by_role(server, clock)
     assert [value(source).raw, value(source).raw] == [VALUE, VALUE]
     assert server.lines == [LOGIN, READING, READING]
-    assert "x-vault-token" not in server.asked[0].headers
+    assert "x-vault-token" not in server.received[0].headers
 
 
 def test_the_token_of_a_service_account_is_read_at_every_login(
     server: VaultServer, clock: Clock, tmp_path: Path
 ) -> None:
-    """Kubernetes exchanges it."""
+    """Kubernetes rotates it."""
     path = tmp_path / "token"
     source = vault(server, auth=KubernetesAuth("demo", token_path=path), clock=clock)
-    assert str(refusal(source)) == f"{path} is not there, or empty: is this a pod?"
+    assert str(read_error(source)) == f"{path} is missing or empty: is this process in a pod?"
     path.write_text(JWT)
-    assert str(refusal(source)) == (
-        "403: auth/kubernetes/login is refused: is the role bound to this service account?"
+    assert str(read_error(source)) == (
+        "403: auth/kubernetes/login was refused: "
+        "check whether the role is bound to this service account"
     )
     server.jwt = f"{JWT}-2"
     path.write_text(f"{JWT}-2\n")
@@ -213,20 +220,20 @@ def test_the_token_of_a_service_account_is_read_at_every_login(
 
 
 def test_a_refused_login_says_what_to_look_at(server: VaultServer, clock: Clock) -> None:
-    """And the SecretID is in no error."""
+    """No error contains the SecretID."""
     wrong = AppRoleAuth("role-id-2", Secret(SECRET_ID))
-    assert str(refusal(vault(server, auth=wrong))) == (
-        "400: auth/approle/login is refused: are role_id and secret_id right, and good still?"
+    assert str(read_error(vault(server, auth=wrong))) == (
+        "400: auth/approle/login was refused: check role_id, and whether secret_id is still valid"
     )
     elsewhere = AppRoleAuth("role-id-1", SECRET_ID, mount="other/role")
-    server.next = [says(404, {"errors": []})]
-    assert str(refusal(vault(server, auth=elsewhere))) == (
-        "404: there is no auth/other/role/login: is the mount another?"
+    server.next = [responds(404, {"errors": []})]
+    assert str(read_error(vault(server, auth=elsewhere))) == (
+        "404: auth/other/role/login does not exist: check the mount"
     )
 
 
 def test_a_token_is_renewed_at_two_thirds_of_its_lease(server: VaultServer, clock: Clock) -> None:
-    """And reading comes again in time for it."""
+    """The source is read again in time for that."""
     source = by_role(server, clock, refresh_interval=300.0)
     value(source)
     assert source.lifetime == 300
@@ -259,7 +266,7 @@ def test_a_lifetime_ends_with_what_ends_first(
 
 
 def test_a_lifetime_ends_with_the_secrets_own_lease(server: VaultServer) -> None:
-    """Which version 1 of the engine has."""
+    """Version 1 of the engine has such leases."""
     server.kv_lease = 30
     source = vault(server, version=1, mount="kv")
     value(source)
@@ -270,7 +277,7 @@ def test_a_lifetime_ends_with_the_secrets_own_lease(server: VaultServer) -> None
 def test_a_token_that_is_not_to_be_renewed_is_had_anew(
     server: VaultServer, clock: Clock, renewable: bool
 ) -> None:
-    """Neither one that can't be, nor one whose renewals near its last end."""
+    """If it can't be renewed, or nears its maximum lifetime."""
     server.renewable = renewable
     server.renewed_lease = 500
     source = by_role(server, clock)
@@ -281,7 +288,7 @@ def test_a_token_that_is_not_to_be_renewed_is_had_anew(
 
 
 def test_a_refused_renewal_is_followed_by_a_login(server: VaultServer, clock: Clock) -> None:
-    """As where the token was revoked."""
+    """For example, if the token was revoked."""
     source = by_role(server, clock)
     value(source)
     server.revoke()
@@ -291,7 +298,7 @@ def test_a_refused_renewal_is_followed_by_a_login(server: VaultServer, clock: Cl
 
 
 def test_a_token_that_has_ended_is_had_anew_at_once(server: VaultServer, clock: Clock) -> None:
-    """It is not even asked with."""
+    """No request is made with it."""
     source = by_role(server, clock)
     value(source)
     clock.now += 1200
@@ -300,22 +307,22 @@ def test_a_token_that_has_ended_is_had_anew_at_once(server: VaultServer, clock: 
 
 
 def test_a_revoked_token_is_had_anew_once(server: VaultServer, clock: Clock) -> None:
-    """Then the reading is tried again; where that is refused too, it is over."""
+    """The reading is repeated once; a second refusal is an error."""
     source = by_role(server, clock)
     value(source)
     server.revoke()
     assert value(source).raw == VALUE
     assert server.lines[2:] == [READING, LOGIN, READING]
     denied = by_role(server, clock, path="denied")
-    server.asked.clear()
-    assert str(refusal(denied)).startswith("403: the token may not read secret/data/denied")
+    server.received.clear()
+    assert str(read_error(denied)).startswith("403: the token may not read secret/data/denied")
     assert server.lines == [LOGIN, "GET /v1/secret/data/denied"]
-    assert str(refusal(denied)).startswith("403: ")
+    assert str(read_error(denied)).startswith("403: ")
     assert len(server.lines) == 5
 
 
 def test_a_given_token_is_renewed_while_it_can_be(server: VaultServer, clock: Clock) -> None:
-    """As the page of tokens has it for periodic ones."""
+    """As documented for periodic tokens."""
     server.grant(TOKEN, 90, renewable=True)
     source = vault(server, clock=clock)
     value(source)
@@ -329,7 +336,7 @@ def test_a_given_token_is_renewed_while_it_can_be(server: VaultServer, clock: Cl
 def test_a_given_token_that_can_not_be_renewed_is_used_until_it_ends(
     server: VaultServer, clock: Clock
 ) -> None:
-    """One renewal that is refused is enough; and there is nothing to log in with."""
+    """After one refused renewal, since there is no login."""
     server.grant(TOKEN, 90, renewable=True)
     source = vault(server, clock=clock)
     value(source)
@@ -340,140 +347,149 @@ def test_a_given_token_that_can_not_be_renewed_is_used_until_it_ends(
     assert server.lines == [LOOK_UP, READING, RENEWAL, READING, READING]
     assert source.lifetime == 300
     clock.now += 90
-    assert str(refusal(source)) == "403: the token may not read secret/data/app, or has ended"
+    assert str(read_error(source)) == "403: the token may not read secret/data/app, or has expired"
     assert server.lines[5:] == [READING]
 
 
 def test_a_token_that_may_not_look_itself_up_is_used(server: VaultServer) -> None:
-    """What it may do otherwise, reading tells."""
-    server.next = [says(403, {"errors": ["permission denied"]})]
+    """Reading the secret shows whether it is valid."""
+    server.next = [responds(403, {"errors": ["permission denied"]})]
     assert value(vault(server)).raw == VALUE
 
 
 # -- what is wrong --------------------------------------------------------------------------------
 
 ERRORS: Any = {"errors": ["token hvs.given-8Uj4Rf is bad"]}
-HTML = says(200, f"<html>{VALUE}</html>".encode(), content_type="text/html")
-ELSEWHERE = says(307, b"", location="http://192.0.2.1/v1/secret/data/app")
-TOO_MUCH = "answers with more than 1024 KiB"
-STRANGE = "answers with something else than its API's pages say"
-NO_JSON = "200: answers with no JSON object: is url that of a Vault?"
+HTML = responds(200, f"<html>{VALUE}</html>".encode(), content_type="text/html")
+ELSEWHERE = responds(307, b"", location="http://192.0.2.1/v1/secret/data/app")
+TOO_MUCH = "sent a response of more than 1024 KiB"
+STRANGE = "sent a response that does not follow the API"
+NO_JSON = (
+    "200: sent something other than a JSON object: check whether url is that of a Vault server"
+)
 
-FINAL: dict[str, tuple[Way, str]] = {
-    "bad-request": (says(400, ERRORS), "400: refuses to read secret/data/app"),
-    "uninitialized": (says(501, ERRORS), "501: the server is not initialized"),
-    "html": (HTML, "200: answers with a page of HTML: is url that of a Vault?"),
+FINAL: dict[str, tuple[Behavior, str]] = {
+    "bad-request": (responds(400, ERRORS), "400: the server refused to read secret/data/app"),
+    "uninitialized": (responds(501, ERRORS), "501: the server is not initialized"),
+    "html": (HTML, "200: sent an HTML page: check whether url is that of a Vault server"),
     "html-forbidden": (
-        says(403, b" <!doctype html>"),
-        "403: answers with a page of HTML: is url that of a Vault?",
+        responds(403, b" <!doctype html>"),
+        "403: sent an HTML page: check whether url is that of a Vault server",
     ),
     "redirect": (
         ELSEWHERE,
         (
-            "307: it sends on to another address, which is not followed: "
-            "url must be that of the active server"
+            "307: redirects to another address, which is not followed: "
+            "set url to that of the active server"
         ),
     ),
-    "list": (says(200, [VALUE]), NO_JSON),
-    "text": (says(200, b"\xff\xfe" + VALUE.encode()), NO_JSON),
-    "empty": (says(200, b""), NO_JSON),
-    "nested": (says(200, b"[" * 200_000), NO_JSON),
-    "no-data": (says(200, {}), STRANGE),
-    "data-list": (says(200, {"data": [VALUE]}), STRANGE),
-    "inner-list": (says(200, {"data": {"data": [VALUE], "metadata": {}}}), STRANGE),
-    "no-metadata": (says(200, {"data": {"data": {"password": VALUE}}}), STRANGE),
+    "list": (responds(200, [VALUE]), NO_JSON),
+    "text": (responds(200, b"\xff\xfe" + VALUE.encode()), NO_JSON),
+    "empty": (responds(200, b""), NO_JSON),
+    "nested": (responds(200, b"[" * 200_000), NO_JSON),
+    "no-data": (responds(200, {}), STRANGE),
+    "data-list": (responds(200, {"data": [VALUE]}), STRANGE),
+    "inner-list": (responds(200, {"data": {"data": [VALUE], "metadata": {}}}), STRANGE),
+    "no-metadata": (responds(200, {"data": {"data": {"password": VALUE}}}), STRANGE),
     "null": (
-        says(200, {"data": {"data": None, "metadata": {}}}),
-        "200: the newest version of secret/data/app is deleted",
+        responds(200, {"data": {"data": None, "metadata": {}}}),
+        "200: the latest version of secret/data/app is deleted",
     ),
-    "huge": (says(200, b'"' + b"x" * 2**20 + b'"'), TOO_MUCH),
-    "endless": (sends(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65536, 0), TOO_MUCH),
-    "endless-head": (sends(b"HTTP/1.1 200 OK\r\n", b"X: " + b"x" * 60000 + b"\r\n", 0), TOO_MUCH),
+    "huge": (responds(200, b'"' + b"x" * 2**20 + b'"'), TOO_MUCH),
+    "endless": (sends_slowly(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65536, 0), TOO_MUCH),
+    "endless-head": (
+        sends_slowly(b"HTTP/1.1 200 OK\r\n", b"X: " + b"x" * 60000 + b"\r\n", 0),
+        TOO_MUCH,
+    ),
     "compressed": (
-        says(200, gzip.compress(b" " * 2**20, mtime=0), content_encoding="gzip"),
-        "answers with a compressed body, which it was not asked for",
+        responds(200, gzip.compress(b" " * 2**20, mtime=0), content_encoding="gzip"),
+        "sent a compressed response, which was not requested",
     ),
 }
 
 
-@pytest.mark.parametrize(("way", "why"), FINAL.values(), ids=FINAL)
+@pytest.mark.parametrize(("behavior", "why"), FINAL.values(), ids=FINAL)
 def test_what_will_not_pass_is_a_line_and_not_tried_again(
-    server: VaultServer, way: Way, why: str
+    server: VaultServer, behavior: Behavior, why: str
 ) -> None:
-    """It says what is wrong, and repeats nothing of the answer."""
-    server.next = [None, way]
-    error = refusal(vault(server, retries=2))
+    """The error names the problem and shows nothing of the response."""
+    server.next = [None, behavior]
+    error = read_error(vault(server, retries=2))
     assert str(error) == why
-    assert not isinstance(error, Unavailable)
+    assert not isinstance(error, SourceUnavailable)
     assert server.lines == [LOOK_UP, READING]
 
 
-LATER: dict[str, tuple[Way, str]] = {
-    "limited": (says(429, ERRORS), "429: too many requests"),
-    "limited-html": (says(429, b"<html>"), "429: too many requests"),
+LATER: dict[str, tuple[Behavior, str]] = {
+    "limited": (responds(429, ERRORS), "429: too many requests"),
+    "limited-html": (responds(429, b"<html>"), "429: too many requests"),
     "sealed": (
-        says(503, {"errors": ["Vault is sealed"]}),
+        responds(503, {"errors": ["Vault is sealed"]}),
         "503: the server is sealed, or down for maintenance",
     ),
-    "proxy": (says(503, b"<html>"), "503: the server has trouble"),
-    "internal": (says(500, ERRORS), "500: the server has trouble"),
-    "behind": (says(412, ERRORS), "412: the server has trouble"),
-    "drops": (drops, "can't be reached, or broke off its answer"),
-    "breaks-off": (breaks_off, "can't be reached, or broke off its answer"),
+    "proxy": (responds(503, b"<html>"), "503: the server failed"),
+    "internal": (responds(500, ERRORS), "500: the server failed"),
+    "behind": (responds(412, ERRORS), "412: the server failed"),
+    "drops": (drops_connection, "can't be reached, or closed the connection early"),
+    "breaks-off": (closes_early, "can't be reached, or closed the connection early"),
     "endless-chunk-size": (
-        sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0" * 65536, 0),
-        "can't be reached, or broke off its answer",
+        sends_slowly(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0" * 65536, 0),
+        "can't be reached, or closed the connection early",
     ),
 }
 
 
-@pytest.mark.parametrize(("way", "why"), LATER.values(), ids=LATER)
-def test_what_may_pass_is_tried_again(server: VaultServer, way: Way, why: str) -> None:
-    """As often as is said; then it is a line."""
+@pytest.mark.parametrize(("behavior", "why"), LATER.values(), ids=LATER)
+def test_what_may_pass_is_tried_again(server: VaultServer, behavior: Behavior, why: str) -> None:
+    """As often as ``retries`` allows; then it is an error."""
     source = vault(server, retries=1)
-    server.next = [way]
+    server.next = [behavior]
     assert value(source).raw == VALUE
-    server.next = [way, way]
-    error = refusal(source)
+    server.next = [behavior, behavior]
+    error = read_error(source)
     assert str(error) == why
-    assert isinstance(error, Unavailable)
+    assert isinstance(error, SourceUnavailable)
     assert server.next == []
 
 
 def test_a_server_that_asks_for_patience_gets_it(server: VaultServer) -> None:
-    """For as long as ``Retry-After`` says, where that ends in time; else it is over at once."""
+    """For the time of ``Retry-After``, unless that exceeds the timeout."""
     source = vault(server, retries=1)
-    server.next = [says(429, ERRORS, retry_after="1")]
+    server.next = [responds(429, ERRORS, retry_after="1")]
     began = time.monotonic()
     assert value(source).raw == VALUE
     assert time.monotonic() - began >= 1
-    server.next = [says(429, ERRORS, retry_after="3600")]
+    server.next = [responds(429, ERRORS, retry_after="3600")]
     began = time.monotonic()
-    assert str(refusal(source)) == "429: too many requests"
+    assert str(read_error(source)) == "429: too many requests"
     assert time.monotonic() - began < 5
-    server.next = [says(429, ERRORS, retry_after="Fri, 31 Dec 1999 23:59:59 GMT")]
+    server.next = [responds(429, ERRORS, retry_after="Fri, 31 Dec 1999 23:59:59 GMT")]
     assert value(source).raw == VALUE
 
 
-DRIPS: dict[str, Way] = {
-    "head": sends(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x", 0.02),
-    "body": sends(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{", b" ", 0.02),
-    "chunks": sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n", 0.02),
-    "interim": sends(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.02),
-    "silence": sends(b"", b"", 0.02),
+DRIPS: dict[str, Behavior] = {
+    "head": sends_slowly(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x", 0.02),
+    "body": sends_slowly(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{", b" ", 0.02),
+    "chunks": sends_slowly(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n", 0.02
+    ),
+    "interim": sends_slowly(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.02),
+    "silence": sends_slowly(b"", b"", 0.02),
 }
 
 
-@pytest.mark.parametrize("way", DRIPS.values(), ids=DRIPS)
-def test_the_deadline_holds_however_steadily_bytes_come(server: VaultServer, way: Way) -> None:
-    """All the tries together."""
+@pytest.mark.parametrize("behavior", DRIPS.values(), ids=DRIPS)
+def test_the_deadline_holds_however_steadily_bytes_come(
+    server: VaultServer, behavior: Behavior
+) -> None:
+    """For all attempts together."""
     source = vault(server, timeout=0.4, retries=2)
-    server.next = [way] * 5
+    server.next = [behavior] * 5
     began = time.monotonic()
-    error = refusal(source)
+    error = read_error(source)
     assert 0.3 < time.monotonic() - began < 5
-    assert str(error) == "did not answer in time"
-    assert isinstance(error, Unavailable)
+    assert str(error) == "did not respond in time"
+    assert isinstance(error, SourceUnavailable)
 
 
 @pytest.mark.parametrize(
@@ -482,13 +498,13 @@ def test_the_deadline_holds_however_steadily_bytes_come(server: VaultServer, way
     ids=["length", "chunk"],
 )
 def test_memory_is_not_what_the_server_says_it_will_send(server: VaultServer, head: bytes) -> None:
-    """A gigabyte is announced, and a few bytes come."""
+    """The server announces a gigabyte and sends a few bytes."""
     source = vault(server, timeout=0.3)
     value(source)
-    server.next = [sends(b"HTTP/1.1 200 OK\r\n" + head, b" ", 0.02)]
+    server.next = [sends_slowly(b"HTTP/1.1 200 OK\r\n" + head, b" ", 0.02)]
     tracemalloc.start()
     try:
-        assert str(refusal(source)) == "did not answer in time"
+        assert str(read_error(source)) == "did not respond in time"
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -498,11 +514,11 @@ def test_memory_is_not_what_the_server_says_it_will_send(server: VaultServer, he
 def test_addresses_of_which_none_answers_share_the_deadline(
     server: VaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A name may have many."""
+    """A name may have many addresses."""
     with socket.socket() as deaf, contextlib.ExitStack() as stack:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen(0)
-        # Its queue is full, so that nobody else is connected.
+        # Its queue is full, so no other client can connect.
         for _ in range(4):
             caller = stack.enter_context(socket.socket())
             caller.setblocking(False)
@@ -511,37 +527,39 @@ def test_addresses_of_which_none_answers_share_the_deadline(
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found * 30)
         source = vault(server, url="http://vault.test", timeout=0.4)
         began = time.monotonic()
-        assert str(refusal(source)) == "did not answer in time"
+        assert str(read_error(source)) == "did not respond in time"
         assert time.monotonic() - began < 5
 
 
 def test_nothing_is_asked_once_the_time_is_over(server: VaultServer) -> None:
-    """As where a login took all of it."""
-    with pytest.raises(Unavailable, match="did not answer in time"):
-        vault(server).ask([FIELD], time.monotonic() - 1)
-    assert server.asked == []
+    """For example, after a slow login."""
+    with pytest.raises(SourceUnavailable, match="did not respond in time"):
+        vault(server).read_once([FIELD], time.monotonic() - 1)
+    assert server.received == []
 
 
 def test_a_secret_that_is_not_there_is_not_one_that_is_forbidden(server: VaultServer) -> None:
-    """And neither counts as a store without keys."""
-    assert str(refusal(vault(server, path="none", mount="team/kv"))) == (
-        "404: there is no team/kv/data/none (KV version 2): "
-        "is the mount, the path or the version another?"
+    """Neither counts as an empty store."""
+    assert str(read_error(vault(server, path="none", mount="team/kv"))) == (
+        "404: team/kv/data/none does not exist (KV version 2): "
+        "check the mount, the path and the version"
     )
-    assert str(refusal(vault(server, version=1))) == (
-        "404: there is no secret/app (KV version 1): is the mount, the path or the version another?"
+    assert str(read_error(vault(server, version=1))) == (
+        "404: secret/app does not exist (KV version 1): check the mount, the path and the version"
     )
-    assert str(refusal(vault(server, path="denied"))) == (
-        "403: the token may not read secret/data/denied, or has ended"
+    assert str(read_error(vault(server, path="denied"))) == (
+        "403: the token may not read secret/data/denied, or has expired"
     )
 
 
 def test_a_version_that_is_gone_is_not_a_secret_that_is_not_there(server: VaultServer) -> None:
-    """The API answers 404 to both, here with the metadata."""
+    """The API responds with 404 to both, here with metadata."""
     server.deleted = "2018-03-22T02:36:43.986212308Z"
-    assert str(refusal(vault(server))) == "404: the newest version of secret/data/app is deleted"
+    assert str(read_error(vault(server))) == "404: the latest version of secret/data/app is deleted"
     server.destroyed = True
-    assert str(refusal(vault(server))) == "404: the newest version of secret/data/app is destroyed"
+    assert (
+        str(read_error(vault(server))) == "404: the latest version of secret/data/app is destroyed"
+    )
 
 
 STRANGE_LOGINS: dict[str, Any] = {
@@ -560,52 +578,54 @@ STRANGE_LOGINS: dict[str, Any] = {
 def test_a_login_that_is_none_of_vaults_is_a_line(
     server: VaultServer, clock: Clock, answer: Any
 ) -> None:
-    """Whatever it has in which place."""
-    server.next = [says(200, answer)]
-    assert str(refusal(by_role(server, clock))) == STRANGE
+    """Wherever the response deviates."""
+    server.next = [responds(200, answer)]
+    assert str(read_error(by_role(server, clock))) == STRANGE
 
 
 def test_a_token_of_a_login_can_not_be_another_header_field(
     server: VaultServer, clock: Clock
 ) -> None:
-    """It is not even tried."""
-    server.next = [says(200, {"auth": {"client_token": "hvs.login\r\nX: y"}})]
-    assert str(refusal(by_role(server, clock))).startswith("what the login gave is no token")
+    """No request is made with it."""
+    server.next = [responds(200, {"auth": {"client_token": "hvs.login\r\nX: y"}})]
+    assert str(read_error(by_role(server, clock))).startswith(
+        "the response of the login is not a token"
+    )
 
 
 def test_nobody_there_is_a_line(server: VaultServer) -> None:
-    """As where the address is wrong."""
-    error = refusal(vault(server, url="http://127.0.0.1:1"))
-    assert str(error) == "can't be reached, or broke off its answer"
-    assert isinstance(error, Unavailable)
+    """For example, if the address is wrong."""
+    error = read_error(vault(server, url="http://127.0.0.1:1"))
+    assert str(error) == "can't be reached, or closed the connection early"
+    assert isinstance(error, SourceUnavailable)
 
 
 def test_a_proxy_that_is_not_there_is_a_line(
     server: VaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The environment's proxies are used."""
+    """The proxies in the environment are used."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.setenv("no_proxy", "")
-    assert str(refusal(vault(server))) == "can't be reached through the proxy"
+    assert str(read_error(vault(server))) == "can't be reached through the proxy"
 
 
 def test_a_name_that_no_host_can_have_is_a_line(server: VaultServer) -> None:
-    """And tried once."""
-    error = refusal(vault(server, url="http://a..b:1"))
-    assert str(error) == "can't be reached, or broke off its answer"
+    """It is not retried."""
+    error = read_error(vault(server, url="http://a..b:1"))
+    assert str(error) == "can't be reached, or closed the connection early"
 
 
 def test_what_the_libraries_raise_otherwise_is_told_by_its_type_alone(
     server: VaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its words may have anything."""
+    """The message may contain anything."""
     source = vault(server)
 
     def fails(*_: object, **_options: object) -> None:
         raise LookupError(TOKEN)
 
     monkeypatch.setattr("requests.Session.request", fails)
-    assert str(refusal(source)) == "can't be asked: LookupError"
+    assert str(read_error(source)) == "can't be read: LookupError"
 
 
 # -- TLS ------------------------------------------------------------------------------------------
@@ -614,20 +634,20 @@ def test_what_the_libraries_raise_otherwise_is_told_by_its_type_alone(
 def test_a_server_is_trusted_by_its_ca_alone(
     clock: Clock, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Which is given, or in ``$VAULT_CACERT``; and the timeout holds there too."""
+    """By the option or by ``$VAULT_CACERT``; the timeout applies there too."""
     with VaultServer(clock, certificate) as server:
         server.secret = {"password": VALUE}
         server.grant(TOKEN)
         assert value(vault(server, verify=certificate[0])).raw == VALUE
-        error = refusal(vault(server))
-        assert str(error) == "its certificate can't be verified: give that of its CA as verify"
-        assert not isinstance(error, Unavailable)
+        error = read_error(vault(server))
+        assert str(error) == "its certificate can't be verified: set verify to its CA certificate"
+        assert not isinstance(error, SourceUnavailable)
         monkeypatch.setenv("VAULT_CACERT", str(certificate[0]))
         source = vault(server, timeout=0.5)
         assert value(source).raw == VALUE
         server.next = [DRIPS["body"]]
         began = time.monotonic()
-        assert str(refusal(source)) == "did not answer in time"
+        assert str(read_error(source)) == "did not respond in time"
         assert time.monotonic() - began < 5
 
 
@@ -641,14 +661,14 @@ class App(SecretModel, prefix="APP_"):
 def test_a_new_version_is_taken_over_once_its_time_has_come(
     server: VaultServer, clock: Clock
 ) -> None:
-    """And where the server is away then, the last good one stays."""
+    """If the server can't be reached, the last valid snapshot stays."""
     source = by_role(server, clock, refresh_interval=100.0)
     loader = SecretLoader(App, sources=[source], clock=clock)
     assert loader.current.password.reveal() == VALUE
     server.secret, server.version = {"password": NEW}, 2
     clock.now += 99
     assert loader.current.password.reveal() == VALUE
-    server.next = [says(503, ERRORS)]
+    server.next = [responds(503, ERRORS)]
     clock.now += 30
     assert loader.current.password.reveal() == VALUE
     clock.now += 45
@@ -656,11 +676,11 @@ def test_a_new_version_is_taken_over_once_its_time_has_come(
 
 
 def test_a_start_that_fails_says_why_in_the_one_error(server: VaultServer) -> None:
-    """With the line of the source, and that of each secret."""
+    """It has a line for the source and one for each secret."""
     with pytest.raises(SecretsError) as caught:
         SecretLoader(App, sources=[vault(server, path="denied")])
     assert caught.value.problems == (
-        "vault secret/denied: 403: the token may not read secret/data/denied, or has ended",
+        "vault secret/denied: 403: the token may not read secret/data/denied, or has expired",
         "password: is missing (tried vault secret/denied password)",
     )
 
@@ -669,13 +689,13 @@ def test_a_start_that_fails_says_why_in_the_one_error(server: VaultServer) -> No
 
 
 def test_reprs_show_no_secret(server: VaultServer, clock: Clock) -> None:
-    """Neither the ways to log in, nor the source after its login."""
+    """Neither those of logins, nor that of the source after a login."""
     source = by_role(server, clock)
     value(source)
-    ways = [TokenAuth(TOKEN), AppRoleAuth("role-id-1", SECRET_ID), KubernetesAuth("demo")]
-    shown = repr([source, vars(source), *map(vars, ways), vars(source._tokens), *ways])
+    logins = [TokenAuth(TOKEN), AppRoleAuth("role-id-1", SECRET_ID), KubernetesAuth("demo")]
+    shown = repr([source, vars(source), *map(vars, logins), vars(source._tokens), *logins])
     assert not [one for one in HIDDEN if one in shown]
-    assert [repr(way) for way in ways] == [
+    assert [repr(behavior) for behavior in logins] == [
         "TokenAuth()",
         "AppRoleAuth(mount='approle')",
         "KubernetesAuth(mount='kubernetes')",
@@ -703,7 +723,7 @@ OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
 def test_an_option_that_can_not_be_is_refused_where_it_is_written(
     options: dict[str, Any], why: str
 ) -> None:
-    """The error says which one, and shows no password."""
+    """The error names the option and shows no password."""
     given = {"path": "app", "url": "http://127.0.0.1:1", **options}
     with pytest.raises(ValueError, match=why) as caught:
         Vault(given.pop("path"), **given)
@@ -713,9 +733,11 @@ def test_an_option_that_can_not_be_is_refused_where_it_is_written(
 
 
 def test_ways_to_log_in_are_checked_too() -> None:
-    """Also that they are ones."""
+    """Including their types."""
     wrong: Any = "hvs.token"
-    with pytest.raises(TypeError, match="auth must be a Token or a Login, not str"):
+    with pytest.raises(
+        TypeError, match="auth must be a TokenAuth, AppRoleAuth or KubernetesAuth, not str"
+    ):
         Vault("app", url="http://127.0.0.1:1", auth=wrong)
     with pytest.raises(ValueError, match="mount must be a path"):
         AppRoleAuth("role", "id", mount="..")
@@ -724,7 +746,7 @@ def test_ways_to_log_in_are_checked_too() -> None:
 
 
 def test_libraries_are_imported_where_there_is_a_vault() -> None:
-    """Not by the module; and without them the error names the extra."""
+    """The module does not import them; without them the error names the extra."""
     code = (
         "import sys\n"
         "from mantlet.secrets.sources.vault import Vault\n"

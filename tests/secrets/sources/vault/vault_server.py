@@ -1,4 +1,4 @@
-"""A server that answers as Vault's documentation of its HTTP API shows it, and can be told to fail.
+"""A server with the documented HTTP API of Vault, which can be made to fail.
 
 The pages are those below https://developer.hashicorp.com/vault/api-docs: ``secret/kv/kv-v1``,
 ``secret/kv/kv-v2``, ``auth/approle``, ``auth/kubernetes``, ``auth/token``, and the statuses of
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.secrets.sources.server import Asked, Server
+from tests.secrets.sources.server import ReceivedRequest, Server
 
 __all__ = ["Clock", "VaultServer"]
 
@@ -17,7 +17,7 @@ CREATED = "2018-03-22T02:24:06.945319214Z"
 
 
 class Clock:
-    """Seconds that pass only when a test says so."""
+    """A clock that a test sets."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -28,7 +28,7 @@ class Clock:
 
 @dataclass
 class _Granted:
-    """A token that the server knows."""
+    """A token known to the server."""
 
     ends: float
     seconds: int
@@ -36,19 +36,19 @@ class _Granted:
 
 
 class VaultServer(Server):
-    """A server with both versions of the KV engine, and three ways to show who asks.
+    """A server with both versions of the KV engine, and three auth methods.
 
     Args:
-        clock: what its leases go by.
-        certificate: files of a certificate and its key, for TLS.
+        clock: the clock of leases.
+        certificate: the files of a certificate and its key, for TLS.
 
     Attributes:
-        secret: what is at ``app`` in ``secret`` (version 2) and ``kv`` (version 1).
-        version: the version of the former.
+        secret: the secret ``app`` in the engines ``secret`` (version 2) and ``kv`` (version 1).
+        version: the version of the secret in the former.
         kv_lease: seconds of ``lease_duration`` of the latter.
-        lease: seconds that tokens of logins are good.
+        lease: seconds for which tokens of logins are valid.
         renewable: whether they can be renewed.
-        renewed_lease: seconds that a renewal grants; as many as a login by default.
+        renewed_lease: seconds that a renewal grants; by default those of a login.
         jwt: the token of the service account that may log in.
     """
 
@@ -68,17 +68,17 @@ class VaultServer(Server):
         self._role = ("role-id-1", "secret-id-5tGb7Yhn")
 
     def grant(self, token: str, seconds: int = 0, *, renewable: bool = False) -> None:
-        """Know a token; one of 0 seconds does not end."""
+        """Accept a token; one of 0 seconds does not expire."""
         ends = self._clock() + seconds if seconds else float("inf")
         self._tokens[token] = _Granted(ends, seconds, renewable)
 
     def revoke(self) -> None:
-        """Know no token any more."""
+        """Revoke all tokens."""
         self._tokens.clear()
 
-    def answer(self, asked: Asked) -> tuple[int, Any]:
-        """Return the status and the body of an answer."""
-        method, path = asked.line.split(" ", 1)
+    def respond(self, request: ReceivedRequest) -> tuple[int, Any]:
+        """Return the status and the body of a response."""
+        method, path = request.line.split(" ", 1)
         known = {
             "POST /v1/auth/approle/login": self._approle,
             "POST /v1/auth/kubernetes/login": self._kubernetes,
@@ -86,8 +86,8 @@ class VaultServer(Server):
             "POST /v1/auth/token/renew-self": self._renew_self,
         }
         if f"{method} {path}" in known:
-            return known[f"{method} {path}"](asked)
-        token = self._tokens.get(asked.headers.get("x-vault-token", ""))
+            return known[f"{method} {path}"](request)
+        token = self._tokens.get(request.headers.get("x-vault-token", ""))
         if token is None or token.ends <= self._clock() or "denied" in path:
             return 403, {"errors": ["1 error occurred:\n\t* permission denied\n\n"]}
         if path == "/v1/kv/app":
@@ -114,18 +114,18 @@ class VaultServer(Server):
         data = {"data": None if gone else self.secret, "metadata": metadata}
         return 404 if gone else 200, {"lease_duration": 0, "data": data, "warnings": None}
 
-    def _approle(self, asked: Asked) -> tuple[int, Any]:
-        if asked.body != {"role_id": self._role[0], "secret_id": self._role[1]}:
+    def _approle(self, request: ReceivedRequest) -> tuple[int, Any]:
+        if request.body != {"role_id": self._role[0], "secret_id": self._role[1]}:
             return 400, {"errors": ["invalid role or secret ID"]}
         return self._logged_in()
 
-    def _kubernetes(self, asked: Asked) -> tuple[int, Any]:
-        if asked.body != {"role": "demo", "jwt": self.jwt}:
+    def _kubernetes(self, request: ReceivedRequest) -> tuple[int, Any]:
+        if request.body != {"role": "demo", "jwt": self.jwt}:
             return 403, {"errors": ["permission denied"]}
         return self._logged_in()
 
     def _logged_in(self) -> tuple[int, Any]:
-        token = f"hvs.login-{len(self.asked)}"
+        token = f"hvs.login-{len(self.received)}"
         self.grant(token, self.lease, renewable=self.renewable)
         return 200, {"auth": self._auth(token, self.lease), "warnings": None, "data": None}
 
@@ -139,8 +139,8 @@ class VaultServer(Server):
             "renewable": self.renewable,
         }
 
-    def _lookup_self(self, asked: Asked) -> tuple[int, Any]:
-        token = asked.headers.get("x-vault-token", "")
+    def _lookup_self(self, request: ReceivedRequest) -> tuple[int, Any]:
+        token = request.headers.get("x-vault-token", "")
         found = self._tokens.get(token)
         if found is None:
             return 403, {"errors": ["permission denied"]}
@@ -156,8 +156,8 @@ class VaultServer(Server):
             }
         }
 
-    def _renew_self(self, asked: Asked) -> tuple[int, Any]:
-        token = asked.headers.get("x-vault-token", "")
+    def _renew_self(self, request: ReceivedRequest) -> tuple[int, Any]:
+        token = request.headers.get("x-vault-token", "")
         found = self._tokens.get(token)
         if found is None or found.ends <= self._clock():
             return 403, {"errors": ["permission denied"]}

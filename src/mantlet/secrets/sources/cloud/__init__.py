@@ -1,4 +1,4 @@
-"""The stores of the clouds, each through its vendor's own library."""
+"""The secret stores of cloud providers, each read with the provider's own library."""
 
 from mantlet.secrets.sources.cloud.aws import AwsParameters, AwsSecretsManager
 from mantlet.secrets.sources.cloud.azure import AzureKeyVault

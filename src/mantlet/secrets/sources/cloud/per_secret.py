@@ -1,10 +1,10 @@
-"""A store with a secret of its own for each name."""
+"""The base of stores that need one call per secret."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from mantlet.secrets.sources.remote import Remote, attempt, remaining
+from mantlet.secrets.sources.remote import RemoteSource, call_library, remaining_seconds
 from mantlet.secrets.sources.source import (
     RejectedValue,
     SecretField,
@@ -13,59 +13,61 @@ from mantlet.secrets.sources.source import (
     SourceValue,
 )
 
-__all__ = ["Absent", "Each", "Refused"]
+__all__ = ["PerSecretSource", "SecretDenied", "SecretNotFound"]
 
 
-class Absent(SourceError):
-    """There is no such secret."""
+class SecretNotFound(SourceError):
+    """The store does not have the secret."""
 
 
-class Refused(SourceError):
-    """There may be one, and this app does not get it."""
+class SecretDenied(SourceError):
+    """The app may not read the secret, which may exist."""
 
 
-class Each(Remote):
-    """A store that is asked for one secret after the other."""
+class PerSecretSource(RemoteSource):
+    """A store that is called once per secret."""
 
-    def ask(self, fields: Sequence[SecretField], until: float) -> Mapping[str, SourceResult]:
-        """Ask for each secret, within the time that the ones before it have left."""
+    def read_once(
+        self, fields: Sequence[SecretField], deadline: float
+    ) -> Mapping[str, SourceResult]:
+        """Read each secret, within the time left by those before it."""
         found: dict[str, SourceResult] = {}
-        with attempt(self.connect, self.failure) as client:
+        with call_library(self.connect, self.to_error) as client:
             for wanted in fields:
-                place = self.location(wanted)
-                get = self.getting(client, place, remaining(until))
+                location = self.location(wanted)
+                get = self.getter(client, location, remaining_seconds(deadline))
                 try:
-                    raw, since = attempt(get, self.failure)
-                except Absent:
+                    raw, changed_at = call_library(get, self.to_error)
+                except SecretNotFound:
                     continue
-                except Refused as refused:
-                    found[wanted.name] = RejectedValue(place, str(refused))
+                except SecretDenied as error:
+                    found[wanted.name] = RejectedValue(location, str(error))
                 else:
-                    found[wanted.name] = SourceValue(raw, place, since)
+                    found[wanted.name] = SourceValue(raw, location, changed_at)
         return found
 
     @abstractmethod
     def connect(self) -> Any:
-        """Return the vendor's client, which is closed once it has been asked for all.
+        """Return a client of the provider's library, which is closed after the reading.
 
-        It is not kept: a worker that is forked meanwhile would share its connections.
+        It is not kept: a worker forked meanwhile would share its connections.
         """
 
     @abstractmethod
-    def getting(
+    def getter(
         self, client: Any, name: str, seconds: float
     ) -> Callable[[], tuple[str | bytes, float | None]]:
-        """Return what asks for a secret, and returns it, and since when it is as it is.
+        """Return a function that reads a secret and returns it with the time of its last change.
 
         Args:
-            client: the vendor's.
-            name: the secret's, in the store.
-            seconds: how long that may take.
+            client: the client.
+            name: the name of the secret in the store.
+            seconds: the timeout.
         """
 
     @abstractmethod
-    def failure(self, error: Exception) -> SourceError:
-        """Return what to say of an error of the vendor's library's.
+    def to_error(self, error: Exception) -> SourceError:
+        """Convert an exception of the provider's library.
 
-        `Absent` and `Refused` are for one secret, all others end the reading.
+        `SecretNotFound` and `SecretDenied` concern one secret; all others end the reading.
         """

@@ -1,4 +1,4 @@
-"""HashiCorp Vault and OpenBao, which speak the same API."""
+"""Read secrets from HashiCorp Vault and OpenBao, which have the same API."""
 
 from mantlet.secrets.sources.vault.auth import AppRoleAuth, KubernetesAuth, TokenAuth, VaultLogin
 from mantlet.secrets.sources.vault.kv import Vault

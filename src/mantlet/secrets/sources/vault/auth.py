@@ -1,4 +1,4 @@
-"""How an app shows a Vault who it is."""
+"""Authenticate to Vault."""
 
 import os
 from abc import ABC, abstractmethod
@@ -6,80 +6,86 @@ from pathlib import Path
 from typing import Any, Final
 
 from mantlet.secrets.secret import Secret
-from mantlet.secrets.sources.read import Unfit, opened_file, read_file
+from mantlet.secrets.sources.read import UnreadableFile, open_file, read_file
 from mantlet.secrets.sources.source import SourceError
-from mantlet.secrets.sources.vault.options import segments
 
-__all__ = ["AppRoleAuth", "KubernetesAuth", "TokenAuth", "VaultLogin", "usable"]
+__all__ = [
+    "AppRoleAuth",
+    "KubernetesAuth",
+    "TokenAuth",
+    "VaultLogin",
+    "check_path",
+    "check_token",
+]
 
 _SERVICE_ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 _TOKEN_FILE: Final = "~/.vault-token"  # noqa: S105  # a path
 
 
 class TokenAuth:
-    """A token that somebody else has logged in for, and keeps from ending or has it renewed here.
+    """A token from elsewhere. It is renewed here if it can be, and otherwise kept alive elsewhere.
 
     https://developer.hashicorp.com/vault/docs/auth/token
 
     Args:
-        token: the token. Else that of ``$VAULT_TOKEN``, else what is in ``~/.vault-token``, each
-            looked up at every reading, as Vault's own command and its agent leave them.
+        token: the token; by default ``$VAULT_TOKEN``, or else the content of ``~/.vault-token``,
+            which Vault's command and agent write. Both are looked up at each reading.
     """
 
     def __init__(self, token: str | Secret[str] | None = None) -> None:
-        self._token = None if token is None else _secret(token)
+        self._token = None if token is None else _to_secret(token)
 
     def token(self) -> str:
-        """Return the token of now.
+        """Return the current token.
 
         Raises:
-            SourceError: there is none, or what is there is none.
+            SourceError: there is no valid token.
         """
         if self._token is not None:
-            return usable(self._token.reveal(), "token")
+            return check_token(self._token.reveal(), "token")
         found = os.environ.get("VAULT_TOKEN")
         if found:
-            return usable(found, "$VAULT_TOKEN")
+            return check_token(found, "$VAULT_TOKEN")
         try:
             path = str(Path(_TOKEN_FILE).expanduser())
         except RuntimeError:
-            path = os.devnull  # whoever runs this has no home
-        text = _file(path) if path != os.devnull else ""
+            path = os.devnull  # the user has no home directory
+        text = _read_text(path) if path != os.devnull else ""
         if not text:
-            raise SourceError(
-                f"there is no token: set $VAULT_TOKEN, write {_TOKEN_FILE}, or log in"
-            )
-        return usable(text, _TOKEN_FILE)
+            raise SourceError(f"no token found: set $VAULT_TOKEN, write {_TOKEN_FILE}, or log in")
+        return check_token(text, _TOKEN_FILE)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
 
 class VaultLogin(ABC):
-    """A way to log in, by which a token is had anew whenever one ends.
+    """A login that gets a new token whenever one expires.
+
+    Args:
+        mount: the path of the auth method below ``auth/``.
 
     Attributes:
-        mount: where the auth method is mounted, below ``auth/``.
-        hint: what to look at where a login is refused.
+        hint: an addition to the error for a refused login.
     """
 
     hint: str = ""
 
     def __init__(self, mount: str) -> None:
-        self.mount = segments("mount", mount)
+        self.mount = check_path("mount", mount)
 
     @abstractmethod
     def log_in(self, client: Any) -> Any:
-        """Ask for a token.
+        """Request a token.
 
         Args:
-            client: hvac's.
+            client: the client of hvac.
 
         Returns:
             The ``requests.Response``.
 
         Raises:
-            SourceError: it can't be asked for.
+            SourceError: the request can't be made.
         """
 
     def __repr__(self) -> str:
@@ -87,27 +93,27 @@ class VaultLogin(ABC):
 
 
 class AppRoleAuth(VaultLogin):
-    """Vault's way for machines.
+    """A login as an AppRole, Vault's auth method for machines.
 
     https://developer.hashicorp.com/vault/api-docs/auth/approle#login-with-approle
 
     Args:
         role_id: the RoleID.
-        secret_id: a SecretID of the role's.
-        mount: where the auth method is mounted, below ``auth/``.
+        secret_id: a SecretID of the role.
+        mount: the path of the auth method below ``auth/``.
 
     Raises:
-        ValueError: ``mount`` is none.
+        ValueError: ``mount`` is not a path.
     """
 
-    hint = "are role_id and secret_id right, and good still?"
+    hint = "check role_id, and whether secret_id is still valid"
 
     def __init__(
         self, role_id: str | Secret[str], secret_id: str | Secret[str], *, mount: str = "approle"
     ) -> None:
         super().__init__(mount)
-        self._role_id = _secret(role_id)
-        self._secret_id = _secret(secret_id)
+        self._role_id = _to_secret(role_id)
+        self._secret_id = _to_secret(secret_id)
 
     def log_in(self, client: Any) -> Any:
         """Log in with the SecretID."""
@@ -120,21 +126,21 @@ class AppRoleAuth(VaultLogin):
 
 
 class KubernetesAuth(VaultLogin):
-    """The service account of a pod.
+    """A login with the service account of a pod.
 
     https://developer.hashicorp.com/vault/api-docs/auth/kubernetes#login
 
     Args:
-        role: the role's name in Vault.
-        mount: where the auth method is mounted, below ``auth/``.
-        token_path: the file with the account's token, which is read anew for each login: Kubernetes
-            exchanges it.
+        role: the name of the role in Vault.
+        mount: the path of the auth method below ``auth/``.
+        token_path: the file with the token of the service account. It is read for each login, since
+            Kubernetes rotates it.
 
     Raises:
-        ValueError: ``role`` is empty, or ``mount`` is none.
+        ValueError: ``role`` is empty, or ``mount`` is not a path.
     """
 
-    hint = "is the role bound to this service account?"
+    hint = "check whether the role is bound to this service account"
 
     def __init__(
         self,
@@ -151,48 +157,64 @@ class KubernetesAuth(VaultLogin):
 
     def log_in(self, client: Any) -> Any:
         """Log in with the token of the service account."""
-        text = _file(self._path)
+        text = _read_text(self._path)
         if not text:
-            raise SourceError(f"{self._path} is not there, or empty: is this a pod?")
+            raise SourceError(f"{self._path} is missing or empty: is this process in a pod?")
         return client.auth.kubernetes.login(
             role=self._role, jwt=text, use_token=False, mount_point=self.mount
         )
 
 
-def usable(text: str, what: str) -> str:
-    """Return a token that a header field can have.
+def check_token(text: str, origin: str) -> str:
+    """Return a token if it is valid in a header.
 
     Args:
         text: the token.
-        what: where it is from, for the error.
+        origin: the origin of the token, for the error.
 
     Raises:
-        SourceError: it is none. The error does not show it.
+        SourceError: the token is invalid. The message does not contain it.
     """
     if not text or not all("!" <= one <= "~" for one in text):
-        raise SourceError(f"{what} is no token: it is empty, or has other than printable ASCII")
+        raise SourceError(f"{origin} is not a token: it is empty, or not printable ASCII")
     return text
 
 
-def _secret(value: str | Secret[str]) -> Secret[str]:
+def check_path(option: str, text: str) -> str:
+    """Return a path within Vault, without the slashes around it.
+
+    Args:
+        option: the name of the option, for the error.
+        text: the path.
+
+    Raises:
+        ValueError: a URL would normalize the path to a different one.
+    """
+    path = text.strip("/")
+    if not path.isprintable() or any(part in ("", ".", "..") for part in path.split("/")):
+        raise ValueError(f"{option} must be a path without empty parts and dots, not {text!r}")
+    return path
+
+
+def _to_secret(value: str | Secret[str]) -> Secret[str]:
     return value if isinstance(value, Secret) else Secret(value)
 
 
-def _file(path: str) -> str:
-    """Return the text of a file, without the white space around it; none if it isn't there.
+def _read_text(path: str) -> str:
+    """Return the text of a file without surrounding white space; empty if there is no file.
 
     Raises:
-        SourceError: it can't be read.
+        SourceError: the file can't be read.
     """
     raw: str | bytes = b""
-    why = ""
+    reason = ""
     try:
-        with opened_file(path) as file:
+        with open_file(path) as file:
             raw = read_file(file, path, allow_world_readable=True).raw
     except FileNotFoundError:
         pass
-    except Unfit as unfit:
-        why = f"{path} {unfit}"
-    if why:
-        raise SourceError(why)
+    except UnreadableFile as error:
+        reason = f"{path} {error}"
+    if reason:
+        raise SourceError(reason)
     return raw.decode("ascii", "replace").strip() if isinstance(raw, bytes) else raw.strip()

@@ -1,13 +1,12 @@
-"""HTTP with a Vault: no answer takes longer than it may, or more memory, or leads elsewhere.
+"""HTTP requests to Vault, with limits on the time and the memory of a response.
 
-It needs requests and urllib3, which hvac brings, and so is imported only where there is a `Vault`.
+It needs requests and urllib3, which hvac requires, so it is only imported by a `Vault`.
 """
 
 import json
 import socket
 import ssl
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from http.client import HTTPResponse
 from io import BufferedReader, BytesIO, RawIOBase
@@ -21,92 +20,83 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 from mantlet._internal.exception_chain import walk_chain
-from mantlet.secrets.sources.remote import LATE, Unavailable, attempt, remaining
+from mantlet.secrets.sources.remote import (
+    TIMED_OUT,
+    SourceUnavailable,
+    call_library,
+    remaining_seconds,
+)
 from mantlet.secrets.sources.source import SourceError
+from mantlet.secrets.sources.vault.tokens import VaultResponse
 
-__all__ = ["Answer", "answered", "session"]
+__all__ = ["open_session", "send_request"]
 
-#: The most bytes of one answer. Vault's own limit for an entry is 1 MiB with its default storage.
-_MOST: Final = 1024 * 1024
-#: What its head, and the sizes of its chunks, may take on top.
-_HEAD: Final = 64 * 1024
-_PART: Final = 64 * 1024
-#: Of the time that is left, what one address of the server's may take to be connected to.
-_CONNECT: Final = 1 / 3
-#: The longest that a server may ask for patience, in seconds.
-_MOST_PATIENCE: Final = 300.0
-_TOO_MUCH: Final = f"answers with more than {_MOST // 1024} KiB"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer in JSON.
-
-    Attributes:
-        status: the HTTP status.
-        body: the JSON object; empty where the status alone says all.
-        patience: seconds that the server asks to be left alone.
-    """
-
-    status: int
-    body: Mapping[str, Any] = field(repr=False)
-    patience: float = 0.0
+#: The maximum size of a body. Vault's own limit for an entry is 1 MiB with its default storage.
+_MAX_BODY: Final = 1024 * 1024
+#: The allowance for the head of a response and the framing of its chunks.
+_MAX_OVERHEAD: Final = 64 * 1024
+_CHUNK: Final = 64 * 1024
+#: The share of the remaining time for connecting to one of the server's addresses.
+_CONNECT_SHARE: Final = 1 / 3
+#: The maximum of ``Retry-After``, in seconds.
+_MAX_RETRY_AFTER: Final = 300.0
+_TOO_LARGE: Final = f"sent a response of more than {_MAX_BODY // 1024} KiB"
 
 
-def session(until: float, verify: bool | str) -> Session:
+def open_session(deadline: float, verify: bool | str) -> Session:
     """Return a session for one reading.
 
-    It is not kept for the next one: a worker that is forked meanwhile would share its connection.
+    It is not kept for the next one: a worker forked meanwhile would share its connection.
 
     Args:
-        until: when all of it has to be over, by ``time.monotonic()``.
-        verify: whose certificates are trusted: those that requests does, or the CA's at a path.
+        deadline: the end of the timeout by ``time.monotonic()``.
+        verify: True for the certificates that requests trusts, or the path of the CA certificate.
     """
-    made = Session()
-    made.verify = verify
-    made.headers["Accept-Encoding"] = "identity"
-    made.mount("http://", _Adapter(until))
-    made.mount("https://", _Adapter(until))
-    return made
+    session = Session()
+    session.verify = verify
+    session.headers["Accept-Encoding"] = "identity"
+    session.mount("http://", _LimitedAdapter(deadline))
+    session.mount("https://", _LimitedAdapter(deadline))
+    return session
 
 
-def answered(call: Callable[[], Response]) -> Answer:
-    """Return what a request is answered with, if that is an answer of Vault's at all.
+def send_request(call: Callable[[], Response]) -> VaultResponse:
+    """Make a request, and parse the response.
 
     Args:
         call: makes the request.
 
     Raises:
-        Unavailable: there was no answer, or none in time, or one of a server that has trouble.
-        SourceError: it is not Vault that answers.
+        SourceUnavailable: there was no response in time.
+        SourceError: the response is not from Vault.
     """
-    return _answer(attempt(call, _failure))
+    return _parse_response(call_library(call, _to_error))
 
 
-def _failure(error: Exception) -> SourceError:
-    """Return what to say of a request that had no answer."""
+def _to_error(error: Exception) -> SourceError:
+    """Convert an exception of a request without a response."""
     if isinstance(error, SourceError):
         return type(error)(str(error))
     causes = [one for cause in walk_chain(error) for one in (cause, *cause.args)]
     if any(isinstance(one, ssl.SSLCertVerificationError) for one in causes):
-        return SourceError("its certificate can't be verified: give that of its CA as verify")
+        return SourceError("its certificate can't be verified: set verify to its CA certificate")
     if any(isinstance(one, Timeout | TimeoutError) for one in causes):
-        return Unavailable(LATE)
+        return SourceUnavailable(TIMED_OUT)
     if isinstance(error, ProxyError):
-        return Unavailable("can't be reached through the proxy")
+        return SourceUnavailable("can't be reached through the proxy")
     if isinstance(error, RequestException | HTTPError | OSError):
-        return Unavailable("can't be reached, or broke off its answer")
-    return SourceError(f"can't be asked: {type(error).__qualname__}")
+        return SourceUnavailable("can't be reached, or closed the connection early")
+    return SourceError(f"can't be read: {type(error).__qualname__}")
 
 
-def _answer(response: Response) -> Answer:
+def _parse_response(response: Response) -> VaultResponse:
     status = response.status_code
     if 300 <= status < 400:
         raise SourceError(
-            f"{status}: it sends on to another address, which is not followed: "
-            "url must be that of the active server"
+            f"{status}: redirects to another address, which is not followed: "
+            "set url to that of the active server"
         )
-    patience = _seconds(response.headers.get("Retry-After", "")) if status == 429 else 0.0
+    retry_after = _parse_seconds(response.headers.get("Retry-After", "")) if status == 429 else 0.0
     content = response.content
     body: Any = None
     try:
@@ -114,25 +104,25 @@ def _answer(response: Response) -> Answer:
     except (ValueError, RecursionError):
         body = None
     if isinstance(body, dict):
-        return Answer(status, body, patience)
-    # A proxy in front of it says these without JSON.
+        return VaultResponse(status, body, retry_after)
+    # A proxy in front of Vault sends these without JSON.
     if status == 429 or status >= 500:
-        return Answer(status, {}, patience)
-    what = "a page of HTML" if content.lstrip()[:1] == b"<" else "no JSON object"
-    raise SourceError(f"{status}: answers with {what}: is url that of a Vault?")
+        return VaultResponse(status, {}, retry_after)
+    kind = "an HTML page" if content.lstrip()[:1] == b"<" else "something other than a JSON object"
+    raise SourceError(f"{status}: sent {kind}: check whether url is that of a Vault server")
 
 
-def _seconds(text: str) -> float:
-    """Return what ``Retry-After`` says; the date that it may be too is not Vault's way."""
-    return min(float(text), _MOST_PATIENCE) if text.isascii() and text.isdigit() else 0.0
+def _parse_seconds(text: str) -> float:
+    """Parse ``Retry-After``; Vault does not send the other form, a date."""
+    return min(float(text), _MAX_RETRY_AFTER) if text.isascii() and text.isdigit() else 0.0
 
 
-class _Adapter(HTTPAdapter):
-    """Requests' adapter, with an end to the time and the memory that it takes."""
+class _LimitedAdapter(HTTPAdapter):
+    """An adapter for requests that limits the total time and memory of a response."""
 
-    def __init__(self, until: float) -> None:
+    def __init__(self, deadline: float) -> None:
         super().__init__()
-        self._until = until
+        self._deadline = deadline
 
     def get_connection_with_tls_context(
         self,
@@ -142,11 +132,11 @@ class _Adapter(HTTPAdapter):
         cert: Any = None,
     ) -> Any:
         pool: Any = super().get_connection_with_tls_context(request, verify, proxies, cert)
-        kind = _HTTPSConnection if pool.scheme == "https" else _HTTPConnection
-        pool.ConnectionCls = partial(kind, until=self._until)
+        connection = _LimitedHTTPSConnection if pool.scheme == "https" else _LimitedHTTPConnection
+        pool.ConnectionCls = partial(connection, deadline=self._deadline)
         return pool
 
-    def send(  # noqa: PLR0917  # as requests has it
+    def send(  # noqa: PLR0917  # the signature of requests
         self,
         request: PreparedRequest,
         stream: bool = False,
@@ -155,100 +145,100 @@ class _Adapter(HTTPAdapter):
         cert: Any = None,
         proxies: Any = None,
     ) -> Response:
-        seconds = remaining(self._until)
-        times = (seconds * _CONNECT, seconds)
-        response = super().send(request, True, times, verify, cert, proxies)
+        seconds = remaining_seconds(self._deadline)
+        timeouts = (seconds * _CONNECT_SHARE, seconds)
+        response = super().send(request, True, timeouts, verify, cert, proxies)
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-            # A few bytes of it may stand for any amount of memory.
+            # A few compressed bytes may expand to any amount of memory.
             response.close()
-            raise SourceError("answers with a compressed body, which it was not asked for")
+            raise SourceError("sent a compressed response, which was not requested")
         try:
-            body = _body(response.raw)
+            body = _read_body(response.raw)
         finally:
             response.close()
         response.raw = BytesIO(body)
         return response
 
 
-def _body(raw: Any) -> bytes:
-    """Read a body by parts: one read of all would take the memory that the server says it needs."""
+def _read_body(raw: Any) -> bytes:
+    """Read a body in chunks: a single read would allocate the announced length."""
     body = bytearray()
-    while part := raw.read(_PART, decode_content=False):
-        body += part
-        if len(body) > _MOST:
-            raise SourceError(_TOO_MUCH)
+    while chunk := raw.read(_CHUNK, decode_content=False):
+        body += chunk
+        if len(body) > _MAX_BODY:
+            raise SourceError(_TOO_LARGE)
     return bytes(body)
 
 
-class _Options:
-    """The options of sockets, which are asked for before each address is connected to."""
+class _SocketOptions:
+    """Socket options that raise after a while: they are read before each attempt to connect."""
 
-    def __init__(self, options: Iterable[Any] | None, until: float) -> None:
+    def __init__(self, options: Iterable[Any] | None, deadline: float) -> None:
         self._options = tuple(options or ())
-        # What is begun by then is over in time.
+        # An attempt that starts before this time ends before the deadline.
         now = monotonic()
-        self._until = until - (until - now) * _CONNECT
+        self._last_start = deadline - (deadline - now) * _CONNECT_SHARE
 
     def __iter__(self) -> Iterator[Any]:
-        if monotonic() >= self._until:
+        if monotonic() >= self._last_start:
             raise TimeoutError
         return iter(self._options)
 
 
-class _HTTPConnection(HTTPConnection):
-    def __init__(self, *args: Any, until: float, **kwargs: Any) -> None:
+class _LimitedHTTPConnection(HTTPConnection):
+    def __init__(self, *args: Any, deadline: float, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _bind(self, until)
+        _limit(self, deadline)
 
 
-class _HTTPSConnection(HTTPSConnection):
-    def __init__(self, *args: Any, until: float, **kwargs: Any) -> None:
+class _LimitedHTTPSConnection(HTTPSConnection):
+    def __init__(self, *args: Any, deadline: float, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _bind(self, until)
+        _limit(self, deadline)
 
 
-def _bind(connection: Any, until: float) -> None:
-    connection.socket_options = _Options(connection.socket_options, until)
-    connection.response_class = partial(_Response, until=until)
+def _limit(connection: Any, deadline: float) -> None:
+    connection.socket_options = _SocketOptions(connection.socket_options, deadline)
+    connection.response_class = partial(_LimitedResponse, deadline=deadline)
 
 
-class _Response(HTTPResponse):
-    """The standard library's, which reads all that it reads from one stream."""
+class _LimitedResponse(HTTPResponse):
+    """The standard library's response, which reads from one stream only."""
 
-    def __init__(self, sock: Any, *args: Any, until: float, **kwargs: Any) -> None:
-        all_it_asks_of_a_socket: Any = _Bounded(sock, until)
-        super().__init__(all_it_asks_of_a_socket, *args, **kwargs)
+    def __init__(self, sock: Any, *args: Any, deadline: float, **kwargs: Any) -> None:
+        limited: Any = _LimitedSocket(sock, deadline)  # all that a response needs of a socket
+        super().__init__(limited, *args, **kwargs)
 
 
-class _Bounded:
-    """A socket, as far as an answer needs it."""
+class _LimitedSocket:
+    """The part of a socket that a response uses."""
 
-    def __init__(self, sock: socket.socket, until: float) -> None:
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
         self._sock = sock
-        self._until = until
+        self._deadline = deadline
 
     def makefile(self, _mode: str) -> BufferedReader:
-        return BufferedReader(_Stream(self._sock, self._until))
+        return BufferedReader(_LimitedStream(self._sock, self._deadline))
 
 
-class _Stream(RawIOBase):
-    """What a socket receives: by a clock, since each byte may be in time and all of them not."""
+class _LimitedStream(RawIOBase):
+    """The received bytes, with a deadline for all: each single byte may be in time."""
 
-    def __init__(self, sock: socket.socket, until: float) -> None:
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
         self._sock = sock
         self._raw = sock.makefile("rb", buffering=0)
-        self._until = until
-        self._room = _MOST + _HEAD
+        self._deadline = deadline
+        self._remaining = _MAX_BODY + _MAX_OVERHEAD
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(remaining(self._until))
+        self._sock.settimeout(remaining_seconds(self._deadline))
         count = self._raw.readinto(buffer)
-        self._room -= count or 0
-        if self._room < 0:
-            raise SourceError(_TOO_MUCH)
+        self._remaining -= count or 0
+        if self._remaining < 0:
+            raise SourceError(_TOO_LARGE)
         return count
 
     def close(self) -> None:

@@ -1,64 +1,68 @@
-"""A secret of HashiCorp Vault's, or OpenBao's, which speaks the same API.
+"""Read a secret of the KV engine of HashiCorp Vault, or of OpenBao, which has the same API.
 
-Tokens are renewed, and had anew, while secrets are read, and at no other time: there is no thread.
-Where an app reads nothing until its token has ended, the next reading logs in again, if it can.
+Tokens are renewed and replaced while secrets are read, and at no other time: there is no thread. If
+the app reads nothing until its token expires, the next reading logs in again, if it can.
 """
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from math import inf, isfinite
+from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 from mantlet._internal.extras import import_extra
-from mantlet.secrets.sources.remote import Remote, Unavailable
+from mantlet.secrets.sources.remote import RemoteSource, SourceUnavailable
 from mantlet.secrets.sources.source import (
     SecretField,
     SourceError,
     SourceResult,
-    pick,
-    typos,
+    find_similar_names,
+    select_values,
 )
-from mantlet.secrets.sources.vault.auth import TokenAuth, VaultLogin
-from mantlet.secrets.sources.vault.options import address, segments, trusted
-from mantlet.secrets.sources.vault.tokens import SHARE, Tokens, json_object, number
-
-if TYPE_CHECKING:
-    from mantlet.secrets.sources.vault.http import Answer
+from mantlet.secrets.sources.vault.auth import TokenAuth, VaultLogin, check_path
+from mantlet.secrets.sources.vault.tokens import (
+    RENEWAL_SHARE,
+    TokenManager,
+    VaultResponse,
+    get_seconds,
+    require_object,
+)
 
 __all__ = ["Vault"]
 
-#: The shortest lifetime, in seconds, whatever a lease says.
-_LEAST: Final = 1.0
+#: The minimum lifetime in seconds, for short leases.
+_MIN_LIFETIME: Final = 1.0
 
 
-class Vault(Remote):
-    """One secret of the KV secrets engine, and its keys.
+class Vault(RemoteSource):
+    """A secret of the KV secrets engine, with the app's secrets as its keys.
 
     https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2#read-secret-version and
-    https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v1#read-secret. It takes
-    ``pip install "mantlet[vault]"``. The time of looking up the server's name is the resolver's.
+    https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v1#read-secret. Requires
+    ``pip install "mantlet[vault]"``. Name resolution is not subject to the timeout.
 
     Args:
-        path: the secret's path within the engine.
-        url: the server's address; ``$VAULT_ADDR`` by default. Redirects are not followed.
-        mount: where the engine is mounted.
-        version: of the engine, 1 or 2.
-        auth: `TokenAuth`, `AppRole` or `Kubernetes`; ``TokenAuth()`` by default.
-        namespace: the namespace; ``$VAULT_NAMESPACE`` by default, if any.
-        verify: the path of the CA's certificate; or True for ``$VAULT_CACERT``, or else for those
+        path: the path of the secret within the engine.
+        url: the address of the server; ``$VAULT_ADDR`` by default. Redirects are not followed.
+        mount: the path of the engine.
+        version: the version of the engine, 1 or 2.
+        auth: a `TokenAuth`, `AppRoleAuth` or `KubernetesAuth`; ``TokenAuth()`` by default.
+        namespace: the namespace; ``$VAULT_NAMESPACE`` by default.
+        verify: the path of the CA certificate. True for ``$VAULT_CACERT``, or else the certificates
             that requests trusts.
-        timeout: seconds that reading all of it may take, retries and their pauses included.
-        retries: how often it is tried again where that may help.
-        refresh_interval: seconds after which it is read again, or sooner, if a lease demands it;
-            None for the leases alone.
-        clock: seconds, from any beginning, that leases go by.
+        timeout: seconds for reading all secrets, including retries and pauses.
+        retries: the number of retries after temporary errors.
+        refresh_interval: seconds until the secret is read again, or less if a lease ends earlier;
+            None for leases alone.
+        clock: a monotonic clock for leases, in seconds.
 
     Raises:
-        ImportError: hvac is not installed.
-        TypeError: ``auth`` is none.
-        ValueError: an option that can't be; the message says which.
+        ImportError: hvac is not installed; the message names the extra.
+        TypeError: ``auth`` has the wrong type.
+        ValueError: an option is invalid; the message names it.
     """
 
     def __init__(
@@ -76,125 +80,165 @@ class Vault(Remote):
         refresh_interval: float | None = 300.0,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        self._path = segments("path", path)
-        self._mount = segments("mount", mount)
+        self._path = check_path("path", path)
+        self._mount = check_path("mount", mount)
         name = f"vault {self._mount}/{self._path}"
         super().__init__(name, timeout=timeout, retries=retries, refresh_interval=refresh_interval)
         if version not in (1, 2):
             raise ValueError(f"version must be 1 or 2, not {version!r}")
         if not isinstance(auth, TokenAuth | VaultLogin | None):
-            raise TypeError(f"auth must be a Token or a Login, not {type(auth).__name__}")
+            raise TypeError(
+                "auth must be a TokenAuth, AppRoleAuth or KubernetesAuth, "
+                f"not {type(auth).__name__}"
+            )
         self._hvac = import_extra("hvac", "vault")
-        # It needs what hvac brings.
-        from mantlet.secrets.sources.vault import (  # noqa: PLC0415  # needs an extra
-            http as wire,
-        )
+        from mantlet.secrets.sources.vault import http  # noqa: PLC0415  # requires the extra
 
-        self._wire = wire
+        self._http = http
         self._version = version
-        inner = "data/" if version == 2 else ""
-        self._shown = f"{self._mount}/{inner}{self._path}"
-        self._url = address(url)
+        data = "data/" if version == 2 else ""
+        self._api_path = f"{self._mount}/{data}{self._path}"
+        self._url = _check_url(url)
         found = os.environ.get("VAULT_NAMESPACE") if namespace is None else namespace
-        self._namespace = segments("namespace", found) if found else None
-        self._verify = trusted(verify)
-        self._tokens = Tokens(auth or TokenAuth(), clock, self._answer)
+        self._namespace = check_path("namespace", found) if found else None
+        self._verify = _check_verify(verify)
+        self._tokens = TokenManager(auth or TokenAuth(), clock, self._request)
         self._names: Sequence[str] = ()
 
-    def ask(self, fields: Sequence[SecretField], until: float) -> Mapping[str, SourceResult]:
-        """Read the secret, with a token that is good."""
-        with self._wire.session(until, self._verify) as http:
+    def read_once(
+        self, fields: Sequence[SecretField], deadline: float
+    ) -> Mapping[str, SourceResult]:
+        """Read the secret with a valid token."""
+        with self._http.open_session(deadline, self._verify) as session:
             client = self._hvac.Client(
                 url=self._url,
-                token="",  # none of hvac's own finding
+                token="",  # hvac must not look for one by itself
                 verify=self._verify,
-                session=http,
+                session=session,
                 adapter=self._hvac.adapters.RawAdapter,
                 namespace=self._namespace,
                 allow_redirects=False,
                 ignore_exceptions=True,
             )
-            fresh = self._tokens.apply(client)
-            answer = self._read(client)
-            # A token that was good may be revoked, or used as often as it may be.
-            if answer.status == 403 and not fresh and self._tokens.log_in(client):
-                answer = self._read(client)
-        values, since = self._content(answer)
-        self._plan(number(answer.body, "lease_duration"))
+            is_new = self._tokens.apply(client)
+            response = self._read(client)
+            # A token may have been revoked, or used as often as it may be.
+            if response.status == 403 and not is_new and self._tokens.log_in(client):
+                response = self._read(client)
+        values, changed_at = self._content(response)
+        self._set_lifetime(get_seconds(response.body, "lease_duration"))
         self._names = tuple(values)
-        return pick(fields, values, self.name, since)
+        return select_values(fields, values, self.name, changed_at)
 
     def similar_names(self, fields: Sequence[SecretField]) -> Iterable[tuple[str, str]]:
-        """Return keys of the secret that resemble those of the app."""
-        return typos(self._names, [name for one in fields for name in (one.key, one.env)])
+        """Return unknown keys that resemble a secret's."""
+        known = [name for one in fields for name in (one.key, one.env)]
+        return find_similar_names(self._names, known)
 
-    def _answer(self, call: Callable[[], Any]) -> "Answer":
-        """Ask the server, and raise what has nothing to do with what was asked."""
-        answer = self._wire.answered(call)
-        status = answer.status
+    def _request(self, call: Callable[[], Any]) -> VaultResponse:
+        """Make a request, and raise an error for a response that any request could have."""
+        response: VaultResponse = self._http.send_request(call)
+        status = response.status
         if status == 429:
-            raise Unavailable("429: too many requests", answer.patience)
+            raise SourceUnavailable("429: too many requests", response.retry_after)
         if status == 501:
             raise SourceError("501: the server is not initialized")
-        # A proxy in front of it would not say so in Vault's own words.
-        if status == 503 and "errors" in answer.body:
-            raise Unavailable("503: the server is sealed, or down for maintenance")
-        # A server of a cluster that has not heard yet of what another one has written.
+        # Only Vault itself has "errors" in its response, and not a proxy in front of it.
+        if status == 503 and "errors" in response.body:
+            raise SourceUnavailable("503: the server is sealed, or down for maintenance")
+        # 412: a replica has not yet received a recent write.
         if status >= 500 or status == 412:
-            raise Unavailable(f"{status}: the server has trouble")
-        return answer
+            raise SourceUnavailable(f"{status}: the server failed")
+        return response
 
-    def _read(self, client: Any) -> "Answer":
+    def _read(self, client: Any) -> VaultResponse:
         if self._version == 1:
             engine = client.secrets.kv.v1
-            return self._answer(
+            return self._request(
                 lambda: engine.read_secret(path=self._path, mount_point=self._mount)
             )
         engine = client.secrets.kv.v2
-        return self._answer(
+        return self._request(
             lambda: engine.read_secret_version(
                 path=self._path, mount_point=self._mount, raise_on_deleted_version=False
             )
         )
 
-    def _content(self, answer: "Answer") -> tuple[Mapping[str, Any], float | None]:
-        """Return the keys of the secret, and since when it is as it is."""
-        status, shown = answer.status, self._shown
+    def _content(self, response: VaultResponse) -> tuple[Mapping[str, Any], float | None]:
+        """Return the keys of the secret, and the time of its last change."""
+        status, path = response.status, self._api_path
         if status == 403:
-            raise SourceError(f"403: the token may not read {shown}, or has ended")
-        data = answer.body.get("data")
-        kept = data if self._version == 2 and isinstance(data, dict) else {}
-        metadata = kept.get("metadata")
-        if status in (200, 404) and isinstance(metadata, dict) and kept.get("data") is None:
-            how = "destroyed" if metadata.get("destroyed") is True else "deleted"
-            raise SourceError(f"{status}: the newest version of {shown} is {how}")
+            raise SourceError(f"403: the token may not read {path}, or has expired")
+        data = response.body.get("data")
+        version = data if self._version == 2 and isinstance(data, dict) else {}
+        metadata = version.get("metadata")
+        if status in (200, 404) and isinstance(metadata, dict) and version.get("data") is None:
+            state = "destroyed" if metadata.get("destroyed") is True else "deleted"
+            raise SourceError(f"{status}: the latest version of {path} is {state}")
         if status == 404:
             raise SourceError(
-                f"404: there is no {shown} (KV version {self._version}): "
-                "is the mount, the path or the version another?"
+                f"404: {path} does not exist (KV version {self._version}): "
+                "check the mount, the path and the version"
             )
         if status != 200:
-            raise SourceError(f"{status}: refuses to read {shown}")
+            raise SourceError(f"{status}: the server refused to read {path}")
         if self._version == 1:
-            return json_object(data), None
-        return json_object(kept.get("data")), _time(json_object(metadata).get("created_time"))
+            return require_object(data), None
+        created = _parse_time(require_object(metadata).get("created_time"))
+        return require_object(version.get("data")), created
 
-    def _plan(self, seconds: float) -> None:
-        """Say when to read again: so early that no lease has ended by then.
+    def _set_lifetime(self, lease: float) -> None:
+        """Set the time until the next reading, before any lease ends.
 
         Args:
-            seconds: those of the secret's own lease; 0 if it has none.
+            lease: seconds of the secret's own lease; 0 for none.
         """
         soonest = min(
             inf if self._refresh_interval is None else self._refresh_interval,
-            seconds * SHARE or inf,
-            self._tokens.until_due(),
+            lease * RENEWAL_SHARE or inf,
+            self._tokens.seconds_until_renewal(),
         )
-        self.lifetime = max(_LEAST, soonest) if isfinite(soonest) else None
+        self.lifetime = max(_MIN_LIFETIME, soonest) if isfinite(soonest) else None
 
 
-def _time(text: object) -> float | None:
-    """Return the seconds since 1970 of a time as RFC 3339 writes it; None if it is none."""
+def _check_url(url: str | None) -> str:
+    """Return the address of a server; ``$VAULT_ADDR`` for None.
+
+    Raises:
+        ValueError: the address is invalid. The message does not contain it, since it may have a
+            password.
+    """
+    given = os.environ.get("VAULT_ADDR", "") if url is None else url
+    valid = False
+    try:
+        parts = urlsplit(given)
+        has_host = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        valid = bool(has_host) and not (parts.query or parts.fragment or "@" in parts.netloc)
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ValueError(
+            "url, or $VAULT_ADDR, must be http(s)://host:port, without a user or a query"
+        )
+    return given
+
+
+def _check_verify(verify: bool | str | os.PathLike[str]) -> bool | str:
+    """Return the trusted certificates, as requests takes them.
+
+    Raises:
+        ValueError: verification would be off, or there is no such file.
+    """
+    if verify is False:
+        raise ValueError("verify must be True, or the path of the CA certificate, not False")
+    path = os.environ.get("VAULT_CACERT") if verify is True else os.fspath(verify)
+    if path and not Path(path).exists():
+        raise ValueError(f"verify must be the path of the CA certificate: {path!r} does not exist")
+    return path or True
+
+
+def _parse_time(text: object) -> float | None:
+    """Return an RFC 3339 time as seconds since 1970, or None if it is invalid."""
     try:
         moment = datetime.fromisoformat(text) if isinstance(text, str) else None
         return moment.timestamp() if moment and moment.tzinfo else None

@@ -1,4 +1,4 @@
-"""What must not be shown of secrets, nor of what a store is asked with."""
+"""Read from sources, and assert that errors and logs show neither secrets nor credentials."""
 
 import traceback
 from collections.abc import Sequence
@@ -7,24 +7,24 @@ import pytest
 
 from mantlet.secrets import SecretField, SecretSource, SourceError, SourceValue
 
-__all__ = ["FIELD", "assert_unlogged", "refusal", "value"]
+__all__ = ["FIELD", "assert_unlogged", "read_error", "value"]
 
 FIELD = SecretField("password", "APP_PASSWORD", "password", "APP_")
 
 
 def value(source: SecretSource, field: SecretField = FIELD) -> SourceValue:
-    """Return what the source has."""
+    """Return the value that a source has."""
     found = source.read([field])[field.name]
     assert isinstance(found, SourceValue)
     return found
 
 
-def refusal(source: SecretSource, hidden: Sequence[str]) -> SourceError:
-    """Return why the source can't be asked, having seen that the error shows nothing else.
+def read_error(source: SecretSource, hidden: Sequence[str]) -> SourceError:
+    """Return the error of a source that can't be read, and assert that it shows nothing hidden.
 
     Args:
         source: the source.
-        hidden: what must not be shown.
+        hidden: the texts that must not be shown.
     """
     with pytest.raises(SourceError) as caught:
         source.read([FIELD])
@@ -38,7 +38,7 @@ def refusal(source: SecretSource, hidden: Sequence[str]) -> SourceError:
 
 
 def assert_unlogged(caplog: pytest.LogCaptureFixture, hidden: Sequence[str]) -> None:
-    """See that nothing of it was logged while a test ran."""
+    """Assert that nothing hidden was logged during a test."""
     records = caplog.get_records("call")
     text = "".join(f"{one.getMessage()}{one.args}{one.exc_info}" for one in records)
     assert not [one for one in hidden if one in text]
