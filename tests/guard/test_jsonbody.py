@@ -8,9 +8,9 @@ import pytest
 from pydantic import BaseModel
 
 from mantlet.guard import BodyLimits
-from mantlet.guard.errors import Fault, Invalid
-from mantlet.guard.jsonbody import JsonBody
+from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.models.schema import ModelSchema
+from mantlet.guard.strict_json import JsonBodyReader
 from mantlet.http.media_types import read_media_type
 
 
@@ -19,7 +19,7 @@ class Item(BaseModel):
     price: float = 0
 
 
-BODY = JsonBody(ModelSchema(Item, name="item", errors=20), BodyLimits(depth=3))
+BODY = JsonBodyReader(ModelSchema(Item, name="item", errors=20), BodyLimits(depth=3))
 
 
 def read(body: bytes, stated: str = "application/json") -> Any:
@@ -29,9 +29,9 @@ def read(body: bytes, stated: str = "application/json") -> Any:
 
 
 def refused(body: bytes, stated: str = "application/json") -> Any:
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ValidationFailed) as caught:
         read(body, stated)
-    return caught.value.status, [fault[:3] for fault in caught.value.faults]
+    return caught.value.status, [fault[:3] for fault in caught.value.errors]
 
 
 def test_a_body_is_what_its_schema_makes_of_it() -> None:
@@ -91,7 +91,7 @@ def test_parameters_that_may_change_what_is_read_are_refused(stated: str) -> Non
 
 def test_words_on_a_parameter_are_our_own() -> None:
     """What the client sent is not repeated."""
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ValidationFailed) as caught:
         read(b"{}", "application/json; seeded=seeded")
-    words = "The type must have no other parameters than a charset of utf-8"
-    assert caught.value.faults == (Fault("header", "/Content-Type", "media_parameter", words),)
+    words = "Unsupported media type parameter; only charset=utf-8 is allowed"
+    assert caught.value.errors == (ErrorItem("header", "/Content-Type", "media_parameter", words),)

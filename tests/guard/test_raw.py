@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from mantlet.guard.errors import Fault, Invalid
-from mantlet.guard.raw import RawBody
+from mantlet.guard.errors import ErrorItem, ValidationFailed
+from mantlet.guard.readers import RawBodyReader
 from mantlet.http.media_types import MediaType, read_media_type
 
-BODY = RawBody()
+BODY = RawBodyReader()
 
 
 def media(stated: str) -> MediaType:
@@ -44,9 +44,9 @@ def test_bytes_are_what_the_app_gets(stated: str, body: bytes) -> None:
 )
 def test_text_that_is_not_in_its_charset_is_refused(stated: str, body: bytes) -> None:
     """Other readers would see another text; Latin-1, overlong forms and half pairs are none."""
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ValidationFailed) as caught:
         BODY.read(body, media(stated))
     assert caught.value.status == 400
-    assert caught.value.faults == (Fault("body", "", "text_encoding", "The text is not UTF-8"),)
+    assert caught.value.errors == (ErrorItem("body", "", "text_encoding", "Invalid UTF-8"),)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__

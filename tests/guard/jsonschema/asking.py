@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mantlet.guard.errors import Invalid
+from mantlet.guard.errors import ValidationFailed
 from mantlet.guard.jsonschema import Compiler
 
 if TYPE_CHECKING:
-    from mantlet.guard.errors import Fault
+    from mantlet.guard.errors import ErrorItem
     from mantlet.guard.jsonschema import JsonSchema
     from mantlet.guard.jsonschema.dialects import Version
     from mantlet.guard.jsonschema.read_write_only import Direction
@@ -36,17 +36,17 @@ def compiled(
     return Compiler(document(**schemas), version=version).compile(schema, direction=direction)
 
 
-def faults(schema: JsonSchema, value: Any) -> list[Fault]:
+def faults(schema: JsonSchema, value: Any) -> list[ErrorItem]:
     """Return what is wrong with a value."""
     try:
         schema.load(b"", value, "body")
-    except Invalid as invalid:
+    except ValidationFailed as invalid:
         told = invalid
     else:
         return []
     assert told.status == 422
     assert told.__context__ is None or told.__suppress_context__
-    return list(told.faults)
+    return list(told.errors)
 
 
 def wrong(schema: JsonSchema, value: Any) -> list[tuple[str, str]]:

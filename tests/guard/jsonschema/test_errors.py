@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mantlet.guard.errors import Fault, Invalid
+from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.jsonschema import Compiler
 from mantlet.guard.limits import BodyLimits
 from tests.guard.jsonschema.asking import compiled, faults, named, wrong
@@ -312,9 +312,9 @@ def test_whatever_is_refused_is_told_of(schema: Any, value: Any) -> None:
 
 def test_a_place_is_told_as_it_was_given() -> None:
     """The schema does not know where its values stand."""
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ValidationFailed) as caught:
         compiled({"type": "object"}).check(1, "query")
-    assert caught.value.faults == (Fault("query", "", "type", "Must be of the type object."),)
+    assert caught.value.errors == (ErrorItem("query", "", "type", "Must be of the type object."),)
 
 
 def test_validators_of_parts_are_kept_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mantlet.guard.errors import Invalid
+from mantlet.guard.errors import ValidationFailed
 from mantlet.guard.jsonschema import Compiler
 from tests.guard.jsonschema.asking import VERSIONS, compiled, faults, wrong
 
@@ -70,9 +70,9 @@ def test_numbers_of_parameters_are_finite(value: float) -> None:
     """Though the schema allows every number, as they could not be written as JSON."""
     made = compiled({})
     for whole in (value, [value], {"a": [{"b": value}]}):
-        with pytest.raises(Invalid) as caught:
+        with pytest.raises(ValidationFailed) as caught:
             made.check(whole, "query")
-        assert [fault.code for fault in caught.value.faults] == ["finite"]
+        assert [fault.code for fault in caught.value.errors] == ["finite"]
     assert made.check({"a": [1.5, 1, "x", {}]}, "query") == {"a": [1.5, 1, "x", {}]}
 
 
@@ -133,9 +133,9 @@ def test_a_function_that_raises_refuses_and_tells_nothing(schema: Any) -> None:
         raise KeyError(text)
 
     made = Compiler({}, version="3.1", formats={"odd": odd}).compile(schema)
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ValidationFailed) as caught:
         made.load(b"", "s3cret", "body")
-    assert [fault.code for fault in caught.value.faults] == ["format"]
+    assert [fault.code for fault in caught.value.errors] == ["format"]
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
     assert "s3cret" not in repr(caught.value.__context__)

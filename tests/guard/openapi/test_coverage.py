@@ -44,13 +44,13 @@ def test_each_operation_is_named_with_what_is_checked() -> None:
                 "query: x, y",
                 "header: X-A",
                 "cookie: c",
-                "body: application/json, text/csv, if there is one",
-                "answers, where that is wanted: 200, 4XX",
+                "body: application/json, text/csv (optional)",
+                "responses, if enabled: 200, 4XX",
                 "credentials: key",
                 "credentials: none",
             ),
         ),
-        ("GET /b", ("answers, where that is wanted: 200",)),
+        ("GET /b", ("responses, if enabled: 200",)),
     )
 
 
@@ -104,17 +104,17 @@ def test_the_report_can_be_read() -> None:
     at = "/paths/~1a/post/requestBody/content/text~1csv"
     assert str(SchemaGuard(openapi=root).coverage) == "\n".join(
         [
-            "1 operation is checked:",
+            "1 checked operation:",
             "  POST /a",
             "    query: x",
-            "    body: text/csv, if there is one",
-            "Keywords of schemas that are checked: maxLength",
-            "1 thing is not:",
+            "    body: text/csv (optional)",
+            "Checked schema keywords: maxLength",
+            "Not checked:",
             f"  {at}: text/csv is bounded in size, and not looked into",
         ]
     )
     assert str(Coverage((("GET /a", ()), ("GET /b", ())))) == (
-        "2 operations are checked:\n  GET /a\n  GET /b"
+        "2 checked operations:\n  GET /a\n  GET /b"
     )
 
 

@@ -127,9 +127,9 @@ def test_formats_are_held_by_option(face: Face, version: str) -> None:
         ({"formats": "email"}, "formats must be"),
         ({"formats": {"castle": 5}}, "formats must"),
         ({"regex_lookaround": "allow"}, 'regex_lookaround must be "refuse" or "bounded"'),
-        ({"routes": {"GET /none": RouteOptions()}}, "hold for no operation"),
+        ({"routes": {"GET /none": RouteOptions()}}, "match no operation"),
         ({"security": {"key": print}}, "no operation requires"),
-        ({"contracts": {}}, "needs contracts or openapi"),
+        ({"contracts": {}}, "needs either contracts or openapi"),
         ({"ref_root": "/nonexistent"}, "ref_root must be a directory"),
     ],
 )

@@ -239,7 +239,7 @@ def test_callables_come_with_a_document_and_stay(face: Face) -> None:
     closed = api(target="GET /a", security=[{"b": []}], more={
         "components": {"securitySchemes": SCHEMES}})  # fmt: skip
     app = Guarded(face, openapi=open_)
-    with pytest.raises(ValueError, match="there is none for b"):
+    with pytest.raises(ValueError, match="missing: b"):
         app.guard.reload(closed)
     with pytest.raises(TypeError, match="must hold a callable for 'b'"):
         app.guard.reload(closed, security={"b": 5})  # type: ignore[dict-item]  # it is refused

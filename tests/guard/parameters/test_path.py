@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mantlet.guard.errors import Fault, Invalid
+from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.parameters import Group, Shape
 from tests.guard.parameters.support import LIMITS, Stub, array, members, of, one, refused
 
@@ -86,7 +86,7 @@ def test_content() -> None:
     """What is wrong inside of content is told with the parameter's name."""
 
     def decode(text: str) -> Any:
-        raise Invalid(422, [Fault("body", "/0", "type", "It is wrong.")])
+        raise ValidationFailed(422, [ErrorItem("body", "/0", "type", "It is wrong.")])
 
     assert refused(path(decode=decode), "x") == (422, [("/a/0", "type")])
 

@@ -10,7 +10,7 @@ asked whether they hold before any is looked into; and there is a bound on how m
 from collections.abc import Mapping
 from typing import Any, Final
 
-from mantlet.guard.errors import Fault, Place, pointer
+from mantlet.guard.errors import ErrorItem, Place, pointer
 from mantlet.guard.jsonschema.convert import CODE
 from mantlet.guard.jsonschema.discriminators import DISCRIMINATOR
 from mantlet.guard.jsonschema.forms import explain_forms
@@ -38,7 +38,7 @@ Path = tuple[str | int, ...]
 # Any: schemas and values are plain JSON.
 def explain(
     schema: Any, value: Any, place: Place, validators: Validators, limit: int
-) -> list[Fault]:
+) -> list[ErrorItem]:
     """Return what is wrong with a value that a converted schema does not allow.
 
     Args:
@@ -78,7 +78,7 @@ class Explanation:
         self._limit = limit
         self._stack = 0
         self.validators = validators
-        self.faults: dict[Fault, None] = {}
+        self.faults: dict[ErrorItem, None] = {}
         self.visits = _VISITS
 
     def aside(self) -> "Explanation":
@@ -96,7 +96,7 @@ class Explanation:
         """Note a fault; ``words`` names the words where they are not the code's own."""
         if len(self.faults) < self._limit:
             detail = tell(words or code, said)
-            self.faults[Fault(self._place, _bounded_pointer(path), code, detail)] = None
+            self.faults[ErrorItem(self._place, _bounded_pointer(path), code, detail)] = None
 
     def allows(self, schema: Any, value: Any) -> bool:
         """Whether a part of the schema allows a value."""

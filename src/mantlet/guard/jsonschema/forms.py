@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from mantlet.guard.errors import Fault
+    from mantlet.guard.errors import ErrorItem
     from mantlet.guard.jsonschema.errors import Explanation, Path
 
 __all__ = ["explain_forms"]
@@ -47,12 +47,12 @@ def _one_of(
 
 def _nearest(
     explanation: "Explanation", forms: list[Any], value: Any, path: "Path"
-) -> list["Fault"]:
+) -> list["ErrorItem"]:
     """Return what is wrong by the form that fits best, or nothing if two fit as well.
 
     It is the one whose faults lie deepest: a value of another type is wrong at once.
     """
-    found: list[tuple[int, list[Fault]]] = []
+    found: list[tuple[int, list[ErrorItem]]] = []
     for form in forms:
         aside = explanation.aside()
         given = aside.visits

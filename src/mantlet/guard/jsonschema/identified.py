@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import jsonschema_rs
 
-from mantlet.guard.errors import Fault, Place
+from mantlet.guard.errors import ErrorItem, Place
 from mantlet.guard.jsonschema.backend import Build
 from mantlet.guard.jsonschema.dialects import Dialect
 from mantlet.guard.jsonschema.documents import objects
@@ -91,8 +91,8 @@ class IdentifiedSchema(JsonSchema):
         """Make nothing more: the validator is there, and defaults are not filled in."""
         self._allows = self._validator.is_valid
 
-    def _faults(self, value: Any, place: Place) -> list[Fault]:
-        return [Fault(place, "", "schema", tell("schema"))]
+    def _faults(self, value: Any, place: Place) -> list[ErrorItem]:
+        return [ErrorItem(place, "", "schema", tell("schema"))]
 
 
 def is_identified(document: Any, others: Mapping[str, Any]) -> bool:

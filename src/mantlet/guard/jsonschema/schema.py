@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
-from mantlet.guard.errors import Fault, Invalid, Place
+from mantlet.guard.errors import ErrorItem, Place, ValidationFailed
 from mantlet.guard.jsonschema.defaults import find_defaults
 from mantlet.guard.jsonschema.errors import explain
 from mantlet.guard.jsonschema.formats import FormatFailed
@@ -69,14 +69,14 @@ class JsonSchema:
             The value with the schema's defaults; the one given is not changed.
 
         Raises:
-            Invalid: with 422, and at most as many faults as the limit says.
+            ValidationFailed: with 422, and at most as many faults as the limit says.
         """
         try:
             if self._allows(value):
                 return value if self._fill is None else self._filled(value, self._fill)
         except (ValueError, FormatFailed) as error:
-            raise Invalid(422, (_unasked(error, place),)) from None
-        raise Invalid(422, self._faults(value, place)) from None
+            raise ValidationFailed(422, (_unasked(error, place),)) from None
+        raise ValidationFailed(422, self._faults(value, place)) from None
 
     def check(self, value: Any, place: Place) -> Any:
         """Check a value that has been read of something else than JSON.
@@ -84,7 +84,7 @@ class JsonSchema:
         It is like `load()`, but for numbers that are not finite, which JSON has none of.
         """
         if not _is_finite(value):
-            raise Invalid(422, (Fault(place, "", "finite", tell("finite")),))
+            raise ValidationFailed(422, (ErrorItem(place, "", "finite", tell("finite")),))
         return self.load(b"", value, place)
 
     def dump(self, value: Any) -> bytes:
@@ -113,20 +113,20 @@ class JsonSchema:
         # A default may be what another part of the schema does not allow.
         return filled if filled is value or self._allows(filled) else value
 
-    def _faults(self, value: Any, place: Place) -> list[Fault]:
+    def _faults(self, value: Any, place: Place) -> list[ErrorItem]:
         try:
             return explain(self.converted, value, place, self.validators, self._errors)
         except (ValueError, FormatFailed) as error:
             return [_unasked(error, place)]
 
 
-def _unasked(error: Exception, place: Place) -> Fault:
+def _unasked(error: Exception, place: Place) -> ErrorItem:
     """Return the fault of a value that the validator can't be asked about."""
     if isinstance(error, FormatFailed):
-        return Fault(place, "", "format", tell("format_failed"))
+        return ErrorItem(place, "", "format", tell("format_failed"))
     if isinstance(error, UnicodeError):
-        return Fault(place, "", "unicode", tell("unicode"))
-    return Fault(place, "", "schema", tell("schema"))
+        return ErrorItem(place, "", "unicode", tell("unicode"))
+    return ErrorItem(place, "", "schema", tell("schema"))
 
 
 def _is_finite(value: Any) -> bool:

@@ -3,17 +3,15 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from mantlet.guard.jsonbody import JsonBody
-from mantlet.guard.ndjson import Framing, JsonLines
+from mantlet.guard.ndjson import Framing, JsonLinesReader
 from mantlet.guard.openapi.forms import multipart_form
 from mantlet.guard.openapi.model import BodyDescription, MediaDescription
 from mantlet.guard.openapi.schema_registry import Parts
 from mantlet.guard.openapi.urlencoded import urlencoded_form
 from mantlet.guard.operation import Body
-from mantlet.guard.options import Settings
-from mantlet.guard.raw import RawBody
-from mantlet.guard.readers import BodyReader
-from mantlet.guard.schemas import Schema
+from mantlet.guard.options import OperationSettings
+from mantlet.guard.readers import BodyReader, RawBodyReader, Schema
+from mantlet.guard.strict_json import JsonBodyReader
 from mantlet.http.media_types import MediaType, read_media_type
 
 __all__ = ["body_of"]
@@ -25,7 +23,7 @@ _FORMS: Final = {
 }
 
 
-def body_of(parts: Parts, described: BodyDescription, settings: Settings) -> Body:
+def body_of(parts: Parts, described: BodyDescription, settings: OperationSettings) -> Body:
     """Return the body that an operation takes."""
     readers: dict[str, BodyReader] = {}
     for media in described.content:
@@ -37,7 +35,7 @@ def body_of(parts: Parts, described: BodyDescription, settings: Settings) -> Bod
 
 
 def _readers(
-    parts: Parts, described: MediaDescription, settings: Settings
+    parts: Parts, described: MediaDescription, settings: OperationSettings
 ) -> Iterator[tuple[str, BodyReader]]:
     media = read_media_type(described.media)
     if media is None:
@@ -50,11 +48,11 @@ def _readers(
         form = _FORMS[kind](parts, described, settings)
         if form is None:
             parts.note(described.pointer, "a form without a schema is bounded in size alone")
-        yield kind, form or RawBody()
+        yield kind, form or RawBodyReader()
     elif kind in _LINES or kind == "application/json-seq":
         item = _schema(parts, described, described.item_schema)
         framing: Framing = "lines" if kind in _LINES else "sequence"
-        yield kind, JsonLines(item, settings.limits, framing)
+        yield kind, JsonLinesReader(item, settings.limits, framing)
         if described.schema is not None and described.item_schema is None:
             parts.note(
                 described.pointer,
@@ -62,13 +60,13 @@ def _readers(
             )
     elif media.is_json:
         schema = _schema(parts, described, described.schema)
-        yield kind, JsonBody(schema, settings.limits)
+        yield kind, JsonBodyReader(schema, settings.limits)
     elif "*" in kind:
         schema = _schema(parts, described, described.schema)
-        yield kind, _RangeBody(JsonBody(schema, settings.limits))
+        yield kind, _RangeBody(JsonBodyReader(schema, settings.limits))
     else:
         parts.note(described.pointer, f"{kind} is bounded in size, and not looked into")
-        yield kind, RawBody()
+        yield kind, RawBodyReader()
 
 
 def _schema(parts: Parts, described: MediaDescription, schema: Any) -> Schema:
@@ -84,16 +82,16 @@ class _RangeBody:
 
     __slots__ = ("_json", "_raw")
 
-    def __init__(self, json: JsonBody) -> None:
+    def __init__(self, json: JsonBodyReader) -> None:
         self._json = json
-        self._raw = RawBody()
+        self._raw = RawBodyReader()
 
     # Any: the interface's.
     def read(self, body: bytes, media: MediaType) -> Any:
         """Return what the app gets.
 
         Raises:
-            Invalid: it is JSON that the schema does not allow.
+            ValidationFailed: it is JSON that the schema does not allow.
         """
         return (self._json if media.is_json else self._raw).read(body, media)
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from mantlet.guard.coverage import Coverage, checked_parts
-from mantlet.guard.declaration import DocumentOptions
 from mantlet.guard.jsonschema import Compiler
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.openapi.diagnostics import DocumentError
@@ -16,7 +15,7 @@ from mantlet.guard.openapi.notes import Notes
 from mantlet.guard.openapi.operation_compiler import compile_operation
 from mantlet.guard.openapi.schema_registry import Parts
 from mantlet.guard.operation import Operation
-from mantlet.guard.options import Settings
+from mantlet.guard.options import DocumentOptions, OperationSettings
 
 if TYPE_CHECKING:
     from mantlet.guard.jsonschema.dialects import Version
@@ -66,7 +65,7 @@ class DocumentDeclaration:
         """Return the methods and the templates of the operations."""
         return [(one.method, one.template) for one in self.document.operations]
 
-    def compile(self, settings: Mapping[tuple[str, str], Settings]) -> Iterator[Operation]:
+    def compile(self, settings: Mapping[tuple[str, str], OperationSettings]) -> Iterator[Operation]:
         """Yield the operations.
 
         Raises:
@@ -89,7 +88,7 @@ class DocumentDeclaration:
             raise DocumentError(self.parts.problems)
         yield from operations
 
-    def tell(self) -> None:
+    def log_ignored(self) -> None:
         """Log which keywords of the document's schemas can't be honoured."""
         told = Notes()
         for where, words in self.parts.coverage()[1]:

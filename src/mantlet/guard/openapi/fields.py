@@ -10,8 +10,8 @@ from mantlet.guard.openapi.locations import Located
 from mantlet.guard.openapi.model import MediaDescription
 from mantlet.guard.openapi.schema_registry import Parts, style_of
 from mantlet.guard.parameters import Parameter, Shape
-from mantlet.guard.schemas import Schema
-from mantlet.guard.strict_json import Structure
+from mantlet.guard.readers import Schema
+from mantlet.guard.strict_json import StrictJson
 
 __all__ = ["Fields", "fields_of_form", "parameter_of"]
 
@@ -42,7 +42,7 @@ def fields_of_form(
     if schema is None or checked is None:
         return None
     required = parts.required(schema)
-    structure = Structure(limits)
+    structure = StrictJson(limits)
     members = parts.properties(schema)
     fields = (
         _field(parts, described, name, member, required=name in required, structure=structure)
@@ -88,14 +88,14 @@ def _field(
     member: Located,
     *,
     required: bool,
-    structure: Structure,
+    structure: StrictJson,
 ) -> Parameter | None:
     encoding = described.encoding.get(name)
     style = style_of(encoding.style if encoding is not None else None)
     shape = parts.shape(member)
     options: dict[str, Any] = {"name": name, "place": "query", "required": required}
     if (style is None and is_json(encoding)) or (shape.types <= {"object"} and style is None):
-        return Parameter(**options, decode=lambda text: structure.read(text.encode(), "body"))
+        return Parameter(**options, decode=lambda text: structure.parse(text.encode(), "body"))
     if encoding is not None and style is not None:
         options |= {
             "style": style,
@@ -128,7 +128,7 @@ class _Gathered:
         """Check the fields, those that were gathered among them.
 
         Raises:
-            Invalid: with 422.
+            ValidationFailed: with 422.
         """
         own = {**value.pop(self._others, {}), **value}
         beside = {name: own.pop(name) for name in self._beside & own.keys()}

@@ -3,16 +3,15 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from mantlet.guard.errors import Fault
+from mantlet.guard.errors import ErrorItem
 from mantlet.guard.forms import File, FormFields, MultipartForm
 from mantlet.guard.openapi.locations import Located
 from mantlet.guard.openapi.model import EncodingDescription, MediaDescription
 from mantlet.guard.openapi.schema_registry import Parts
-from mantlet.guard.options import Settings
+from mantlet.guard.options import OperationSettings
 from mantlet.guard.parameters import TEXT, Shape
-from mantlet.guard.readers import BodyReader
-from mantlet.guard.schemas import Schema
-from mantlet.guard.strict_json import Structure
+from mantlet.guard.readers import BodyReader, Schema
+from mantlet.guard.strict_json import StrictJson
 from mantlet.http.forms import Pairs
 from mantlet.http.media_types import read_media_type
 
@@ -27,7 +26,7 @@ _OF_FIELDS: Final = frozenset(
 
 
 def multipart_form(
-    parts: Parts, described: MediaDescription, settings: Settings
+    parts: Parts, described: MediaDescription, settings: OperationSettings
 ) -> BodyReader | None:
     """Return the reader of a multipart form.
 
@@ -40,7 +39,7 @@ def multipart_form(
         return None
     required = parts.required(schema)
     limits = settings.limits
-    structure = Structure(limits)
+    structure = StrictJson(limits)
     files: dict[str, File] = {}
     shapes: dict[str, Shape] = {}
     json: dict[str, Any] = {}
@@ -54,7 +53,7 @@ def multipart_form(
             continue
         shapes[name] = parts.shape(member)
         if is_json(encoding) or parts.shape(one).types <= {"object"}:
-            json[name] = structure.read
+            json[name] = structure.parse
     if any(encoding.style is not None for encoding in described.encoding.values()):
         parts.note(described.pointer, "styles of parts are not read: they are text or JSON")
     arrays = {name for name, shape in shapes.items() if "array" in shape.types}
@@ -95,7 +94,7 @@ class _Coercing:
         self._shapes = shapes
         self._other = other
 
-    def __call__(self, pairs: Pairs) -> tuple[dict[str, Any], list[Fault]]:
+    def __call__(self, pairs: Pairs) -> tuple[dict[str, Any], list[ErrorItem]]:
         values, faults = self._plain.read(pairs)
         return {name: self._coerced(name, value) for name, value in values.items()}, faults
 

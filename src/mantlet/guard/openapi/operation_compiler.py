@@ -8,7 +8,7 @@ from mantlet.guard.openapi.parameters import Parameters
 from mantlet.guard.openapi.responses import answers_of
 from mantlet.guard.openapi.schema_registry import Parts
 from mantlet.guard.operation import Operation, Requirement, Scheme
-from mantlet.guard.options import Settings
+from mantlet.guard.options import OperationSettings
 
 __all__ = ["compile_operation"]
 
@@ -17,7 +17,7 @@ def compile_operation(
     parts: Parts,
     described: OperationDescription,
     schemes: Mapping[str, SchemeDescription],
-    settings: Settings,
+    settings: OperationSettings,
     *,
     servers: bool,
 ) -> Iterator[Operation]:

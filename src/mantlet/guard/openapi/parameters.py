@@ -12,10 +12,10 @@ from mantlet.guard.openapi.model import (
     SchemeDescription,
 )
 from mantlet.guard.openapi.schema_registry import Parts, style_of
-from mantlet.guard.options import Settings
+from mantlet.guard.options import OperationSettings
 from mantlet.guard.parameters import Group, Parameter
 from mantlet.guard.parameters.coercion import TEXT
-from mantlet.guard.strict_json import Structure
+from mantlet.guard.strict_json import StrictJson
 from mantlet.http.media_types import read_media_type
 
 __all__ = ["Parameters"]
@@ -41,7 +41,7 @@ class Parameters:
         keys: Iterable[SchemeDescription],
         *,
         pointer: str,
-        settings: Settings,
+        settings: OperationSettings,
     ) -> None:
         self._parts = parts
         self._described = described
@@ -145,7 +145,7 @@ class Parameters:
         media = read_media_type(content)
         if media is None or not media.is_json:
             return str
-        read = Structure(self._settings.limits).read
+        read = StrictJson(self._settings.limits).parse
         place: Place = "query" if described.place == "querystring" else described.place
 
         def decode(text: str) -> Any:

@@ -3,16 +3,16 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mantlet.guard.errors import Fault, Invalid, Place, pointer
+from mantlet.guard.errors import ErrorItem, Place, ValidationFailed, pointer
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.openapi.model import HeaderDescription, ResponseDescription
 from mantlet.guard.openapi.schema_registry import Parts
 from mantlet.guard.operation import ResponseShape
 from mantlet.guard.parameters import TEXT, Parameter
-from mantlet.guard.parameters.decoding import Unreadable, field_text
-from mantlet.guard.parameters.entries import Entry
-from mantlet.guard.schemas import Schema
-from mantlet.guard.strict_json import Structure
+from mantlet.guard.parameters.collector import ParameterReader
+from mantlet.guard.parameters.decoding import UndecodableText, decode_header
+from mantlet.guard.readers import Schema
+from mantlet.guard.strict_json import StrictJson
 from mantlet.http.media_types import read_media_type
 
 __all__ = ["answers_of"]
@@ -61,7 +61,9 @@ def _shape(parts: Parts, response: ResponseDescription, limits: BodyLimits) -> R
     )
 
 
-def _entry(parts: Parts, name: str, header: HeaderDescription, limits: BodyLimits) -> Entry | None:
+def _entry(
+    parts: Parts, name: str, header: HeaderDescription, limits: BodyLimits
+) -> ParameterReader | None:
     """Return what reads a header field; None for one that can't be read."""
     decode = None
     if header.content is not None:
@@ -80,11 +82,11 @@ def _entry(parts: Parts, name: str, header: HeaderDescription, limits: BodyLimit
     except ValueError as error:
         parts.note(header.pointer, f"the header field of answers is not read: {error}")
         return None
-    return Entry(parameter, field_text)
+    return ParameterReader(parameter, decode_header)
 
 
 def _json(limits: BodyLimits) -> Any:
-    read = Structure(limits).read
+    read = StrictJson(limits).parse
     return lambda text: read(text.encode(), "header")
 
 
@@ -92,7 +94,10 @@ class _Fields:
     """The declared header fields of an answer, whose texts become what their schemas say."""
 
     def __init__(
-        self, entries: Iterable[Entry], headers: Mapping[str, HeaderDescription], schema: Schema
+        self,
+        entries: Iterable[ParameterReader],
+        headers: Mapping[str, HeaderDescription],
+        schema: Schema,
     ) -> None:
         self._schema = schema
         self._required = [name for name, header in headers.items() if header.required]
@@ -103,10 +108,10 @@ class _Fields:
         """Check the fields.
 
         Raises:
-            Invalid: with 422.
+            ValidationFailed: with 422.
         """
         faults = [
-            Fault(place, pointer([name]), "missing_header", "The header field is required")
+            ErrorItem(place, pointer([name]), "missing_header", "The header field is required")
             for name in self._required
             if name not in value
         ]
@@ -116,16 +121,16 @@ class _Fields:
             try:
                 if entry is not None:
                     values[name] = entry.read(text)
-            except Unreadable as error:
-                faults.append(Fault(place, pointer([name]), error.code, error.detail))
-            except Invalid as error:
-                faults += error.faults
+            except UndecodableText as error:
+                faults.append(ErrorItem(place, pointer([name]), error.code, error.detail))
+            except ValidationFailed as error:
+                faults += error.errors
         try:
             checked = self._schema.check(values, place)
-        except Invalid as error:
-            faults += error.faults
+        except ValidationFailed as error:
+            faults += error.errors
         if faults:
-            raise Invalid(422, faults)
+            raise ValidationFailed(422, faults)
         return checked
 
     def load(self, text: bytes, value: Any, place: Place) -> Any:

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
-from mantlet.guard.errors import Invalid
+from mantlet.guard.errors import ValidationFailed
 from mantlet.guard.forms import Form
-from mantlet.guard.forms.errors import check_parameters
+from mantlet.guard.forms.errors import check_form_parameters
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.openapi.fields import fields_of_form
 from mantlet.guard.openapi.model import MediaDescription
 from mantlet.guard.openapi.schema_registry import Parts
-from mantlet.guard.options import Settings
+from mantlet.guard.options import OperationSettings
 from mantlet.guard.parameters import Group
 from mantlet.guard.readers import BodyReader
 from mantlet.http.media_types import MediaType
@@ -19,7 +19,7 @@ __all__ = ["urlencoded_form"]
 
 
 def urlencoded_form(
-    parts: Parts, described: MediaDescription, settings: Settings
+    parts: Parts, described: MediaDescription, settings: OperationSettings
 ) -> BodyReader | None:
     """Return the reader of an urlencoded form: its fields are written as parameters of a query.
 
@@ -57,15 +57,15 @@ class _StyledForm:
         """Return the form that a body is.
 
         Raises:
-            Invalid: with 400, 413, 415 or 422.
+            ValidationFailed: with 400, 413, 415 or 422.
         """
-        check_parameters(media)
+        check_form_parameters(media)
         try:
             return Form(self._group.read_query(body))
-        except Invalid as invalid:
+        except ValidationFailed as invalid:
             status = 413 if invalid.status == 414 else invalid.status
-            faults = [fault._replace(place="body") for fault in invalid.faults]
-            raise Invalid(status, faults) from None
+            faults = [fault._replace(place="body") for fault in invalid.errors]
+            raise ValidationFailed(status, faults) from None
 
     def dump(self, value: Form) -> bytes:
         """Return a form as WHATWG URL, 5.2 would write it; objects in the style of deepObject."""

@@ -1,7 +1,7 @@
-"""Parameters of paths, queries, header fields and cookies, whoever has declared them.
+"""Parameters of paths, queries, headers and cookies, declared by a model or a document.
 
-A `Group` has the parameters of one place. Each is a `Parameter`, whose `Shape` says what its text
-may become.
+A `Group` has the parameters of one place. Each is a `Parameter`, whose `Shape` has the types of its
+value.
 """
 
 from mantlet.guard.parameters.coercion import TEXT, TEXTS, Shape, coerce
