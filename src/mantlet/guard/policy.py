@@ -197,15 +197,15 @@ class SchemaGuard(Policy):
             ValueError: see `SchemaGuard`.
         """
         import_extra("jsonschema_rs", "openapi")
-        document = import_module("mantlet.guard.openapi.from_app").document_of(app)
+        document = import_module("mantlet.guard.openapi.from_app").app_document(app)
         return cls(openapi=document, **options)
 
     # Any: whatever openapi= takes, or the document of an app.
     def _read_document(self, document: Any) -> OperationSource:
         import_extra("jsonschema_rs", "openapi")
-        source: OperationSource = import_module(
-            "mantlet.guard.openapi.declaration"
-        ).DocumentDeclaration(document, self._document_options, self._settings.limits)
+        source: OperationSource = import_module("mantlet.guard.openapi.document").DocumentSource(
+            document, self._document_options, self._settings.limits
+        )
         return source
 
     def _build_router(

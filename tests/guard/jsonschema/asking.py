@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mantlet.guard.errors import ValidationFailed
-from mantlet.guard.jsonschema import Compiler
+from mantlet.guard.jsonschema import SchemaCompiler
 
 if TYPE_CHECKING:
     from mantlet.guard.errors import ErrorItem
     from mantlet.guard.jsonschema import JsonSchema
-    from mantlet.guard.jsonschema.dialects import Version
+    from mantlet.guard.jsonschema.dialects import OpenApiVersion
     from mantlet.guard.jsonschema.read_write_only import Direction
 
-VERSIONS: tuple[Version, ...] = ("3.0", "3.1", "3.2")
+VERSIONS: tuple[OpenApiVersion, ...] = ("3.0", "3.1", "3.2")
 
 
 def document(**schemas: Any) -> dict[str, Any]:
@@ -28,12 +28,12 @@ def named(name: str) -> dict[str, str]:
 
 def compiled(
     schema: Any,
-    version: Version = "3.1",
+    version: OpenApiVersion = "3.1",
     direction: Direction = "request",
     **schemas: Any,
 ) -> JsonSchema:
     """Return a schema compiled, beside others that it refers to by their names."""
-    return Compiler(document(**schemas), version=version).compile(schema, direction=direction)
+    return SchemaCompiler(document(**schemas), version=version).compile(schema, direction=direction)
 
 
 def faults(schema: JsonSchema, value: Any) -> list[ErrorItem]:

@@ -115,7 +115,7 @@ def test_options_of_the_guard_hold_for_apps_too() -> None:
     assert guard.coverage.operations
     with pytest.raises(TypeError, match="needs either contracts or openapi"):
         SchemaGuard.from_app(fastapi_app(), contracts={})
-    with pytest.raises(TypeError, match="of\\(\\) needs an app of FastAPI's or Litestar's"):
+    with pytest.raises(TypeError, match="from_app\\(\\) needs a FastAPI or Litestar app"):
         SchemaGuard.from_app(object())
 
 

@@ -84,7 +84,7 @@ def test_what_is_not_checked_is_told_once_for_each_kind() -> None:
     at = "/paths/~1a/post/requestBody/content/application~1json/schema/properties/p"
     assert len(notes) == 2
     assert {words for _, words in notes} == {
-        "formats of strings are not held (20 times, first here)",
+        "string formats are not asserted (20 times, first here)",
         "it is an extension (20 times, first here)",
     }
     assert all(where.startswith(at) for where, _ in notes)
@@ -110,7 +110,7 @@ def test_the_report_can_be_read() -> None:
             "    body: text/csv (optional)",
             "Checked schema keywords: maxLength",
             "Not checked:",
-            f"  {at}: text/csv is bounded in size, and not looked into",
+            f"  {at}: only the size of text/csv bodies is checked",
         ]
     )
     assert str(Coverage((("GET /a", ()), ("GET /b", ())))) == (
@@ -133,10 +133,10 @@ def test_what_of_encodings_is_not_read_is_told() -> None:
         },
     )  # fmt: skip
     told = " ".join(words for _, words in SchemaGuard(openapi=root).coverage.notes)
-    assert "header fields of parts are not looked at" in told
-    assert "encodings within encodings are not read" in told
-    assert "encodings by position are not read (2 times, first here)" in told
-    assert "multipart/mixed is bounded in size, and not looked into" in told
+    assert "headers of multipart parts are not checked" in told
+    assert "nested encodings are not supported" in told
+    assert "positional encodings are not supported (2 times, first here)" in told
+    assert "only the size of multipart/mixed bodies is checked" in told
 
 
 def test_values_that_no_style_can_say_are_told_of() -> None:
@@ -148,6 +148,6 @@ def test_values_that_no_style_can_say_are_told_of() -> None:
         requestBody=json_body(form, "application/x-www-form-urlencoded; a=1"),
     )
     notes = SchemaGuard(openapi=root).coverage.notes
-    words = "values that nest deeper than the style can say are refused (2 times, first here)"
+    words = "values nested deeper than the style can express are rejected (2 times, first here)"
     assert ("/paths/~1a/post/parameters/0", words) in notes
     assert any("parameters of the media type" in told for _, told in notes)

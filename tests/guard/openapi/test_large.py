@@ -94,7 +94,7 @@ def test_the_report_of_it_can_be_read(guard: SchemaGuard) -> None:
     assert len({re.sub(r" \(\d+ times, first here\)$", "", words) for _, words in notes}) == len(
         notes
     )
-    assert any("formats of strings are not held (" in words for _, words in notes)
+    assert any("string formats are not asserted (" in words for _, words in notes)
 
 
 @both_faces

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mantlet.guard.openapi.plain import plain
+from mantlet.guard.openapi.loading import plain_json
 
 
 class Colour(StrEnum):
@@ -25,7 +25,7 @@ def test_a_copy_is_plain_and_apart() -> None:
     value: dict[Any, Any] = OrderedDict(
         {200: (1, 2.5, None, True), "c": Colour.RED, "d": UserDict(e=Level.HIGH)}
     )
-    made = plain(value)
+    made = plain_json(value)
     assert made == {"200": [1, 2.5, None, True], "c": "red", "d": {"e": 3}}
     assert [type(made), type(made["c"]), type(made["d"]), type(made["d"]["e"])] == [
         dict,
@@ -53,14 +53,14 @@ def bomb() -> list[Any]:
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ({"a": dt.date(2026, 11, 26)}, "has a date in it"),
-        ({"a": float("nan")}, "has a float in it"),
-        ({"a": {1, 2}}, "has a set in it"),
-        ({"a": b"x"}, "has a bytes in it"),
-        ({200: 1, "200": 2}, "has the key '200', which is no text, or twice"),
+        ({"a": dt.date(2026, 11, 26)}, "contains a date"),
+        ({"a": float("nan")}, "contains a float"),
+        ({"a": {1, 2}}, "contains a set"),
+        ({"a": b"x"}, "contains a bytes"),
+        ({200: 1, "200": 2}, "has the duplicate key '200'"),
         ({None: 1}, "has the key None"),
         ({True: 1}, "has the key True"),
-        (endless(), "is nested deeper than 200, or in itself"),
+        (endless(), "is nested deeper than 200 levels, or contains itself"),
         (bomb(), "has more than 2000000 values"),
     ],
     ids=["date", "nan", "set", "bytes", "twice", "none", "true", "endless", "bomb"],
@@ -68,4 +68,4 @@ def bomb() -> list[Any]:
 def test_what_json_has_not_is_refused(value: Any, words: str) -> None:
     """What can't be JSON, and what has no end, is said."""
     with pytest.raises(ValueError, match=words):
-        plain(value)
+        plain_json(value)

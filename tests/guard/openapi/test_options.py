@@ -73,7 +73,7 @@ def test_schemas_may_have_to_have_bounds(root: Any, pointer: str) -> None:
     assert SchemaGuard(openapi=root).coverage.operations
     with pytest.raises(DocumentError) as caught:
         SchemaGuard(openapi=root, require_bounds=True)
-    assert caught.value.problems == ((pointer, "has no bound"),)
+    assert caught.value.problems == ((pointer, "must have a bound"),)
 
 
 def test_answers_need_no_bounds() -> None:
@@ -161,7 +161,7 @@ def test_a_schema_that_can_be_read_in_too_many_ways_ends(keyword: str) -> None:
     )
     with pytest.raises(DocumentError) as caught:
         SchemaGuard(openapi=root, require_bounds=True)
-    assert ("/components/schemas/A40", "has no bound") in caught.value.problems
+    assert ("/components/schemas/A40", "must have a bound") in caught.value.problems
     root["components"]["schemas"]["A40"] = {**TEXT, "maxLength": 5}
     if keyword == "allOf":
         assert SchemaGuard(openapi=root, require_bounds=True).coverage.operations

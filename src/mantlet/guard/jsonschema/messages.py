@@ -1,80 +1,80 @@
-"""Faults in our own words: made of what the schema says, never of what the client sent."""
+"""The messages of validation errors, built from the schema and never from the client's values."""
 
 import json
 from collections.abc import Callable
 from typing import Any, Final
 
-__all__ = ["short", "tell"]
+__all__ = ["abbreviate", "message_for"]
 
-_LONGEST: Final = 200
+_MAX_LENGTH: Final = 200
 
 
 # Any: bounds and values of a schema are plain JSON.
-def short(value: Any) -> str:
-    """Return a value of the schema as JSON, cut where it gets long."""
+def abbreviate(value: Any) -> str:
+    """Return a value from the schema as JSON of at most 200 characters."""
     text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return text if len(text) <= _MAX_LENGTH else text[: _MAX_LENGTH - 1] + "…"
 
 
-def _types(value: Any) -> str:
+def _type_message(value: Any) -> str:
     names = value if isinstance(value, list) else [value]
-    return "Must be of the type " + " or ".join(names) + "."
+    return "Must be of type " + " or ".join(names)
 
 
-def _count(what: str, one: str, many: str) -> Callable[[Any], str]:
-    def told(bound: Any) -> str:
-        return f"Must have at {what} {bound} {one if bound == 1 else many}."
+def _count(verb: str, bound: str, singular: str, plural: str) -> Callable[[Any], str]:
+    def message(count: Any) -> str:
+        return f"Must {verb} at {bound} {count} {singular if count == 1 else plural}"
 
-    return told
+    return message
 
 
-_TOLD: Final[dict[str, Callable[[Any], str]]] = {
-    "additionalProperties": lambda _: "No member of this name is allowed.",
-    "const": lambda value: f"Must be {short(value)}.",
-    "enum": lambda values: f"Must be one of {short(values)[1:-1]}.",
-    "exclusiveMaximum": lambda bound: f"Must be less than {bound}.",
-    "exclusiveMinimum": lambda bound: f"Must be greater than {bound}.",
-    "false": lambda _: "Nothing is allowed here.",
-    "format": lambda name: f"Must be of the format {short(name)}.",
-    "items": lambda _: "There are more items than are allowed.",
-    "maxItems": _count("most", "item", "items"),
-    "maxLength": _count("most", "character", "characters"),
-    "maxProperties": _count("most", "member", "members"),
-    "maximum": lambda bound: f"Must be at most {bound}.",
-    "minItems": _count("least", "item", "items"),
-    "minLength": _count("least", "character", "characters"),
-    "minProperties": _count("least", "member", "members"),
-    "minimum": lambda bound: f"Must be at least {bound}.",
-    "multipleOf": lambda step: f"Must be a multiple of {step}.",
-    "not": lambda _: "Must not be what is excluded here.",
-    "pattern": lambda pattern: f"Must match the pattern {short(pattern)}.",
-    "propertyNames": lambda _: "No member of this name is allowed.",
-    "read_only": lambda _: "Must not be sent: it is read-only.",
-    "required": lambda _: "Is required.",
-    "schema": lambda _: "Is not what is declared.",
-    "type": _types,
-    "unevaluatedItems": lambda _: "No item is allowed here.",
-    "unevaluatedProperties": lambda _: "No member of this name is allowed.",
-    "uniqueItems": lambda _: "All items must be different.",
-    "write_only": lambda _: "Must not be in a response: it is write-only.",
-    "anyOf": lambda _: "Fits none of the allowed forms.",
-    "oneOf": lambda _: "Fits none of the allowed forms.",
-    "oneOf_several": lambda _: "Fits more than one of the forms of which it must be one.",
-    "contains": lambda _: "Must have an item of a certain form.",
-    "minContains": lambda bound: f"Must have at least {bound} items of a certain form.",
-    "maxContains": lambda bound: f"Must have at most {bound} items of a certain form.",
-    "discriminator": lambda values: f"Must be one of {short(values)[1:-1]}.",
-    "format_failed": lambda _: "Could not be checked.",
-    "unicode": lambda _: "Has text that is no Unicode.",
-    "finite": lambda _: "Must be a finite number.",
+_MESSAGES: Final[dict[str, Callable[[Any], str]]] = {
+    "additionalProperties": lambda _: "Unknown property",
+    "anyOf": lambda _: "Must match at least one of the allowed schemas",
+    "const": lambda value: f"Must be {abbreviate(value)}",
+    "contains": lambda _: "Must contain at least 1 matching item",
+    "discriminator": lambda values: f"Must be one of {abbreviate(values)[1:-1]}",
+    "enum": lambda values: f"Must be one of {abbreviate(values)[1:-1]}",
+    "exclusiveMaximum": lambda bound: f"Must be less than {bound}",
+    "exclusiveMinimum": lambda bound: f"Must be greater than {bound}",
+    "false": lambda _: "No value is allowed here",
+    "finite": lambda _: "Must be a finite number",
+    "format": lambda name: f"Must match the format {abbreviate(name)}",
+    "format_failed": lambda _: "Could not be validated",
+    "items": lambda _: "Too many items",
+    "maxContains": _count("contain", "most", "matching item", "matching items"),
+    "maxItems": _count("have", "most", "item", "items"),
+    "maxLength": _count("have", "most", "character", "characters"),
+    "maxProperties": _count("have", "most", "property", "properties"),
+    "maximum": lambda bound: f"Must be at most {bound}",
+    "minContains": _count("contain", "least", "matching item", "matching items"),
+    "minItems": _count("have", "least", "item", "items"),
+    "minLength": _count("have", "least", "character", "characters"),
+    "minProperties": _count("have", "least", "property", "properties"),
+    "minimum": lambda bound: f"Must be at least {bound}",
+    "multipleOf": lambda step: f"Must be a multiple of {step}",
+    "not": lambda _: "Must not match the excluded schema",
+    "oneOf": lambda _: "Must match exactly one of the allowed schemas",
+    "oneOf_several": lambda _: "Matches more than one schema, but must match exactly one",
+    "pattern": lambda pattern: f"Must match the pattern {abbreviate(pattern)}",
+    "propertyNames": lambda _: "ValidationFailed property name",
+    "read_only": lambda _: "Read-only: must not be sent in a request",
+    "required": lambda _: "Required property is missing",
+    "schema": lambda _: "Does not match the schema",
+    "type": _type_message,
+    "unevaluatedItems": lambda _: "Has unexpected items",
+    "unevaluatedProperties": lambda _: "Unknown property",
+    "unicode": lambda _: "Contains invalid Unicode",
+    "uniqueItems": lambda _: "Items must be unique",
+    "write_only": lambda _: "Write-only: must not be in a response",
 }
 
 
-def tell(code: str, said: Any = None) -> str:
-    """Return the detail of a fault.
+def message_for(code: str, operand: Any = None) -> str:
+    """Return the message for an error.
 
     Args:
-        code: the keyword, or a code of our own.
-        said: what the schema says with it.
+        code: the keyword, or one of Mantlet's own codes.
+        operand: the value of the keyword in the schema.
     """
-    return _TOLD.get(code, _TOLD["schema"])(said)
+    return _MESSAGES.get(code, _MESSAGES["schema"])(operand)
