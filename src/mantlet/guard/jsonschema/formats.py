@@ -99,7 +99,7 @@ def asserted_formats(formats: FormatOption) -> dict[str, FormatCheck] | None:
     """
     if formats is False:
         return None
-    # Any: a configuration may have any type, whatever the annotation.
+    # Any: a configuration may have any type, regardless of its annotation.
     custom: Any = {} if formats is True else formats
     if not isinstance(custom, Mapping) or not all(
         isinstance(name, str) and callable(function) for name, function in custom.items()

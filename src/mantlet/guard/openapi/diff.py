@@ -40,9 +40,9 @@ class ComparedDocument(NamedTuple):
 def breaking_changes(
     old: ComparedDocument, new: ComparedDocument, *, use_servers: bool
 ) -> Iterator[str]:
-    """Iterate over what the old document accepts and the new one does not, or may not.
+    """Iterate over the breaking changes from an old document to a new one.
 
-    Schemas that cannot be compared are reported as well. If there are no changes, the new document
+    Schemas that cannot be compared are reported as well. Without breaking changes, the new document
     accepts every request that the old one accepts.
 
     Args:

@@ -30,7 +30,7 @@ __all__ = ["DocumentSource", "OpenApiDocument"]
 _NO_TEMPLATES: Final[Mapping[str, str]] = MappingProxyType({})
 
 _log: Final = logging.getLogger("mantlet.guard")
-#: Reasons why a keyword is not checked that are no surprise to the user.
+#: Reasons for unchecked keywords that need no warning.
 _EXPECTED: Final = ("string formats", "it is an extension")
 
 
@@ -156,7 +156,7 @@ class DocumentSource:
             _log.warning("the OpenAPI document has an unchecked keyword at %s: %s", where, reason)
 
     def narrower_than(self, other: "DocumentSource") -> tuple[str, ...]:
-        """Return what another document accepts and this one does not, or may not."""
+        """Return the breaking changes from another document to this one."""
         use_servers = self._options.use_servers
         return tuple(breaking_changes(other._compared(), self._compared(), use_servers=use_servers))
 
@@ -164,7 +164,7 @@ class DocumentSource:
         return ComparedDocument(self._document.operations, self._document.schemes, self._schemas)
 
     def coverage(self, operations: list[Operation]) -> Coverage:
-        """Return which parts of the document are checked, and which are not."""
+        """Return which parts of the document are checked, and warnings about the others."""
         checked, unchecked = self._schemas.coverage()
         warnings = WarningList()
         for where, message in (*self._app_warnings, *self._schemas.warnings, *unchecked):

@@ -132,7 +132,7 @@ class _OpenFormSchema:
 
     Args:
         schema: the schema of the form.
-        additional: the name that additional fields are collected under; empty if there are none.
+        additional: the name that additional fields are collected under; empty for a closed form.
         keys: the names of API keys, which the schema does not declare.
     """
 

@@ -150,7 +150,7 @@ class OperationDescription:
         parameters: those of the path item and its own, without the headers ``Accept``,
             ``Content-Type`` and ``Authorization``, which OpenAPI ignores.
         responses: by status, such as ``"200"``, ``"2XX"`` or ``"default"``.
-        security: alternative requirements; empty if there are none.
+        security: alternative requirements; empty for anonymous access.
     """
 
     method: str

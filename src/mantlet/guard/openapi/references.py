@@ -53,7 +53,7 @@ class ReferenceResolver:
 
     @property
     def others(self) -> dict[str, Any]:
-        """All documents by the names that `reference_to()` uses; empty if there are no files."""
+        """All documents by the names that `reference_to()` uses; empty without files."""
         if len(self.documents) == 1:
             return {}
         return {

@@ -26,8 +26,8 @@ class SchemaRegistry:
 
     Attributes:
         version: the version of OpenAPI.
-        problems: what cannot be compiled, as `DocumentError` takes it.
-        warnings: what is not checked: locations and messages.
+        problems: problems as `DocumentError` takes them: locations and messages.
+        warnings: warnings about unchecked parts: locations and messages.
     """
 
     def __init__(

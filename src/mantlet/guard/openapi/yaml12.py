@@ -1,4 +1,4 @@
-"""Parse YAML as OpenAPI requires: the core schema of YAML 1.2, limited to what JSON can express.
+"""Parse YAML as OpenAPI requires: the core schema of YAML 1.2, limited to values of JSON.
 
 ``on``, ``yes`` and dates are strings, and so are all keys, as written (such as a status ``200``).
 Duplicate keys, merges (``<<``), tags of other types, and aliases that expand to too many values are
@@ -35,12 +35,12 @@ _MAX_VALUES: Final = 2_000_000
 _MAX_INT_LENGTH: Final = 4300
 
 
-class _Loader(CBaseLoader):
+class _CoreSchemaLoader(CBaseLoader):
     """Composes nodes with the tags of the core schema."""
 
 
 for _name, _pattern, _first in _CORE:
-    _Loader.add_implicit_resolver(_TAG + _name, re.compile(rf"{_pattern}\Z"), _first)
+    _CoreSchemaLoader.add_implicit_resolver(_TAG + _name, re.compile(rf"{_pattern}\Z"), _first)
 
 
 def read_yaml(text: str) -> Any:  # Any: plain JSON
@@ -50,7 +50,7 @@ def read_yaml(text: str) -> Any:  # Any: plain JSON
         ValueError: it is not YAML, or JSON cannot express it; with the line.
     """
     try:
-        node = _Loader(text).get_single_node()
+        node = _CoreSchemaLoader(text).get_single_node()
     except YAMLError as error:
         raise ValueError(str(error)) from None
     if node is None:
