@@ -401,8 +401,8 @@ def test_a_model_that_opens_itself_is_open(face: Face) -> None:
     ("contracts", "words"),
     [
         ({}, "contracts must declare at least one operation"),
-        ({"items": Item}, 'such as "GET /items/{item_id}"'),
-        ({"GET items": Item}, 'such as "GET /items/{item_id}"'),
+        ({"items": Item}, "has no path; write"),
+        ({"GET items": Item}, "has no path; write"),
         ({"GET /items": Item}, "GET /items: GET has no body"),
         ({"POST /items": object()}, "POST /items: body is not a type"),
         ({"GET /{a}": Contract(path=ItemPath)}, r"must have a field for each name .*\['a'\]"),

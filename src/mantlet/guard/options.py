@@ -1,6 +1,5 @@
 """How strictly the guard treats operations: all of them, or some by route pattern."""
 
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from os import PathLike
@@ -8,14 +7,16 @@ from typing import Any, Final, Literal, get_args
 
 from mantlet.core.modes import Mode, RouteModes
 from mantlet.guard.limits import BodyLimits
+from mantlet.http.routing import parse_pattern
 
 __all__ = [
+    "WEBSOCKET_METHOD",
     "Allowance",
     "DocumentOptions",
     "Forward",
+    "OperationPattern",
     "OperationSettings",
     "RouteOptions",
-    "RoutePattern",
     "settings_by_operation",
 ]
 
@@ -24,7 +25,8 @@ ResponseMode = Literal["off", "report", "enforce"]
 #: Undeclared input that is rejected unless it is allowed.
 Allowance = Literal["path", "method", "media_type", "query", "duplicates", "body", "members"]
 
-_PATTERN: Final = re.compile(r"(\*|[^\s,*]+(?:,[^\s,*]+)*) (/.*)")
+#: The method of a WebSocket operation.
+WEBSOCKET_METHOD: Final = "WS"
 _ALLOWANCES: Final = frozenset(get_args(Allowance))
 
 
@@ -113,25 +115,24 @@ class OperationSettings:
         return OperationSettings(**values)
 
 
-class RoutePattern:
+class OperationPattern:
     """A pattern of operations, with their options.
 
     Args:
-        text: the name of an operation, such as ``"GET /items/{id}"``, or a pattern of several, such
-            as ``"GET,HEAD /items/{id}"`` and ``"* /legacy/*"``.
+        text: a route pattern (`mantlet.http.routing`): the name of an operation, such as
+            ``"GET /items/{id}"``, or several, such as ``"GET,HEAD /items/{id}"`` and
+            ``"* /legacy/*"``. ``WS`` is the method of WebSockets.
         options: the options of these operations.
 
     Raises:
-        TypeError: the options are not a `RouteOptions`.
+        TypeError: the pattern is not text, or the options are not a `RouteOptions`.
         ValueError: the pattern is malformed, or allows what only a whole guard can allow.
     """
 
-    __slots__ = ("_is_prefix", "_methods", "_path", "options", "text")
+    __slots__ = ("_any_method", "_is_prefix", "_methods", "_path", "options", "text")
 
     def __init__(self, text: str, options: RouteOptions) -> None:
-        match = _PATTERN.fullmatch(text)
-        if match is None:
-            raise ValueError(f'routes must have patterns such as "* /legacy/*", not {text!r}')
+        pattern = parse_pattern(text, extra_methods=(WEBSOCKET_METHOD,))
         checked: object = options
         if not isinstance(checked, RouteOptions):
             raise TypeError(f"routes must hold a RouteOptions for {text!r}, not {options!r}")
@@ -141,24 +142,25 @@ class RoutePattern:
             )
         self.text = text
         self.options = options
-        self._methods = match[1].split(",")
-        self._path = match[2]
+        self._methods = pattern.methods
+        self._any_method = pattern.any_method
+        self._path = pattern.path
         self._is_prefix = self._path.endswith("/*")
 
     def matches(self, method: str, template: str) -> bool:
         """Return whether an operation matches the pattern."""
-        if method not in self._methods and self._methods != ["*"]:
+        if not self._any_method and method not in self._methods:
             return False
         return template.startswith(self._path[:-1]) if self._is_prefix else template == self._path
 
     def specificity(self) -> tuple[bool, int, bool]:
         """Return a key by which the most specific pattern is the largest."""
-        return not self._is_prefix, len(self._path), self._methods != ["*"]
+        return not self._is_prefix, len(self._path), not self._any_method
 
 
 def settings_by_operation(
     settings: OperationSettings,
-    patterns: Iterable[RoutePattern],
+    patterns: Iterable[OperationPattern],
     operations: Iterable[tuple[str, str]],
 ) -> dict[tuple[str, str], OperationSettings]:
     """Return the settings of each operation.
@@ -178,7 +180,7 @@ def settings_by_operation(
     for method, template in operations:
         matching = [pattern for pattern in patterns if pattern.matches(method, template)]
         unused.difference_update(pattern.text for pattern in matching)
-        best = max(matching, key=RoutePattern.specificity, default=None)
+        best = max(matching, key=OperationPattern.specificity, default=None)
         found[method, template] = settings if best is None else settings.override(best.options)
     if unused:
         raise ValueError(f"routes has patterns that match no operation: {sorted(unused)}")

@@ -39,9 +39,9 @@ from mantlet.guard.options import (
     Allowance,
     DocumentOptions,
     Forward,
+    OperationPattern,
     OperationSettings,
     RouteOptions,
-    RoutePattern,
     settings_by_operation,
 )
 from mantlet.guard.paths import PathChecker
@@ -139,7 +139,7 @@ class SchemaGuard(Policy):
             responses=responses,
             limits=limits,
         )
-        patterns = [RoutePattern(text, options) for text, options in (routes or {}).items()]
+        patterns = [OperationPattern(text, options) for text, options in (routes or {}).items()]
         modes = self._decide_modes(mode, patterns)
         self._settings = replace(OperationSettings(limits=BodyLimits()).override(own), mode=modes)
         self._patterns = patterns
@@ -162,7 +162,9 @@ class SchemaGuard(Policy):
             disabled.add("on_response")
         self.disabled_hooks = frozenset(disabled)
 
-    def _decide_modes(self, option: ModeOption, patterns: list[RoutePattern]) -> Mode | RouteModes:
+    def _decide_modes(
+        self, option: ModeOption, patterns: list[OperationPattern]
+    ) -> Mode | RouteModes:
         """Set ``mode``, and return the mode of operations that have none of their own.
 
         Where operations have their own modes, the guard applies all modes itself.

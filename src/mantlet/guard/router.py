@@ -29,13 +29,13 @@ from mantlet.core.policy import Reply
 from mantlet.core.request import Request
 from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.operation_validator import OperationValidator
+from mantlet.guard.options import WEBSOCKET_METHOD
 from mantlet.guard.paths import PathChecker, is_unambiguous, was_sent_as
 from mantlet.http.headers import is_token
 from mantlet.http.routing.pieces import Pieces
 from mantlet.http.routing.trie import ONE, REST, Node, Segment, plant, walk
 
 __all__ = [
-    "WEBSOCKET_METHOD",
     "OperationRouter",
     "PathMethods",
     "PathTable",
@@ -48,9 +48,6 @@ T = TypeVar("T")
 
 #: What to do with an OPTIONS request that no operation is declared for.
 UndeclaredOptions = Literal["pass", "answer", "refuse"]
-
-#: The method of a WebSocket operation.
-WEBSOCKET_METHOD: Final = "WS"
 
 _NO_CAPTURES: Final[Mapping[str, str]] = MappingProxyType({})
 _UNDECLARED_PATH: Final = ErrorItem("path", "", "undeclared_path", "Unknown path")

@@ -15,11 +15,11 @@ from mantlet.guard.models.fields import GroupPlace, parameter_group, wire_names
 from mantlet.guard.models.schema import ModelSchema
 from mantlet.guard.ndjson import JsonLinesReader
 from mantlet.guard.operation import Body, Operation, ResponseShape
-from mantlet.guard.options import OperationSettings
+from mantlet.guard.options import WEBSOCKET_METHOD, OperationSettings
 from mantlet.guard.readers import BodyReader, RawBodyReader, Schema
-from mantlet.guard.router import WEBSOCKET_METHOD
 from mantlet.guard.strict_json import JsonBodyReader
 from mantlet.http.media_types import read_media_type
+from mantlet.http.routing import parse_pattern
 
 __all__ = [
     "ContractSource",
@@ -27,7 +27,6 @@ __all__ = [
     "parse_operation_name",
 ]
 
-_NAME: Final = re.compile(r"([A-Z]+(?:,[A-Z]+)*) (/.*)")
 _CAPTURED: Final = re.compile(r"\{([^{}:]*)(?::path)?\}")
 _URLENCODED: Final = "application/x-www-form-urlencoded"
 _MULTIPART: Final = "multipart/form-data"
@@ -40,15 +39,15 @@ def parse_operation_name(name: str) -> tuple[list[str], str]:
     """Return the methods and the template in the name of a contract.
 
     Raises:
-        ValueError: the name is malformed.
+        TypeError: the name is not text.
+        ValueError: the name is malformed, or does not name its methods.
     """
-    read = _NAME.fullmatch(name)
-    if read is None:
+    pattern = parse_pattern(name, extra_methods=(WEBSOCKET_METHOD,))
+    if pattern.any_method:
         raise ValueError(
-            f'a contract must be named by a method and a path such as "GET /items/{{item_id}}", '
-            f"not {name!r}"
+            f'a contract must name its methods, such as "GET {pattern.path}", not {name!r}'
         )
-    return read[1].split(","), read[2]
+    return list(pattern.methods), pattern.path
 
 
 def compile_contract(
@@ -67,7 +66,7 @@ def compile_contract(
         ValueError: a declaration is wrong; the message names the operation.
     """
     compiler = _Compiler(f"{method} {template}", settings)
-    socket = method == "WS"
+    socket = method == WEBSOCKET_METHOD
     if socket is (contract.message is None):
         raise TypeError(
             f"{compiler.name}: a WebSocket must have a message, and only a WebSocket has one"
