@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 from mantlet.core.request import Request
 from mantlet.guard.errors import ErrorItem, Place, ValidationFailed, pointer
 from mantlet.guard.operation import Requirement, Scheme
-from mantlet.guard.parameters.cookies import joined_cookies
+from mantlet.guard.parameters.group import joined_cookies
 
 __all__ = ["Credential", "CredentialCheck", "SecurityRequirements", "validate_checks"]
 

@@ -1,20 +1,31 @@
 """Read and validate all parameters of one place: path, query, headers or cookies."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from mantlet.core.request import Request
-from mantlet.guard.errors import Place, ValidationFailed
+from mantlet.guard.errors import ErrorItem, Place, ValidationFailed
 from mantlet.guard.limits import BodyLimits
-from mantlet.guard.parameters.collector import ParameterErrors, ParameterReader
-from mantlet.guard.parameters.cookies import CookieReader
-from mantlet.guard.parameters.decoding import UndecodableText, check_path, decode_header
+from mantlet.guard.parameters.collector import (
+    NameIndex,
+    ParameterErrors,
+    ParameterReader,
+    ValueCollector,
+)
+from mantlet.guard.parameters.decoding import (
+    UndecodableText,
+    check_cookie,
+    check_path,
+    decode_header,
+    decode_percent,
+)
 from mantlet.guard.parameters.parameter import Parameter
 from mantlet.guard.parameters.query import FullQueryReader, QueryReader
 from mantlet.guard.readers import Schema
 from mantlet.http.headers import UNPREFIXED, FieldNames
 
-__all__ = ["Group", "HeaderReader", "PathReader"]
+__all__ = ["CookieReader", "Group", "HeaderReader", "PathReader", "joined_cookies"]
 
 #: The places of groups, with those of their parameters.
 _PLACES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -23,6 +34,14 @@ _PLACES: Final[Mapping[str, tuple[str, ...]]] = {
     "header": ("header",),
     "cookie": ("cookie",),
 }
+#: Cookies without quotes, escapes and control characters, which all readers split alike.
+_SIMPLE_COOKIES: Final = re.compile(r"[ !#$&-~]*")
+# A quoted value as Werkzeug reads it, also past semicolons.
+_QUOTED: Final = re.compile(r'"(?:[^\\"]|\\.)*"[ \t]*(?:;|\Z)')
+_COOKIE: Final = FieldNames("cookie")
+_AMBIGUOUS: Final = UndecodableText(
+    "ambiguous_cookie", "Must be a name, an equals sign and a value, separate from other cookies"
+)
 
 
 class Group:
@@ -268,3 +287,107 @@ class HeaderReader:
         lower = reader.name.lower()
         if sum(name == lower for name, _ in request.headers) > 1:
             raise UndecodableText("duplicate_parameter", "Duplicate header")
+
+
+def _decode_form_cookie(text: str) -> str:
+    return decode_percent(check_cookie(text))
+
+
+class CookieReader:
+    """Reads parameters from cookies (RFC 6265, 4.2).
+
+    The style ``form`` decodes percent-encoding, as OpenAPI requires (3.2.0, Appendix D), though no
+    framework does; the style ``cookie`` keeps the value as it is. A raw comma is accepted, since
+    readers agree on it. An exploded ``form`` of an array or an object is in one cookie, with
+    ampersands: OpenAPI calls that delimiter wrong for cookies, but RFC 6570 writes it.
+
+    Other cookies may belong to anyone, so they are never errors. But a quote that opens in one
+    cookie and closes in another hides everything between them from some frameworks, so no parameter
+    may be there.
+
+    Args:
+        parameters: all cookies.
+        limits: the maximum number of cookies, and of errors.
+        unique: whether to reject a repeated parameter; else the last one counts, as in Starlette
+            and Django; Flask takes the first.
+    """
+
+    __slots__ = ("_limit", "_max_cookies", "_names", "_readers", "_unique")
+
+    def __init__(
+        self, parameters: Sequence[Parameter], limits: BodyLimits, *, unique: bool
+    ) -> None:
+        self._readers = [
+            ParameterReader(
+                parameter, check_cookie if parameter.style == "cookie" else _decode_form_cookie
+            )
+            for parameter in parameters
+        ]
+        self._names = NameIndex(self._readers).exact
+        self._unique = unique
+        self._max_cookies = limits.parameters
+        self._limit = limits.errors
+
+    def read(self, request: Request) -> tuple[dict[str, Any], ParameterErrors | None]:
+        """Return the values, and the errors, if any.
+
+        Raises:
+            ValidationFailed: there are too many cookies.
+        """
+        text = joined_cookies(request)
+        if not text:
+            return {}, None
+        if text.count(";") >= self._max_cookies:
+            detail = f"More than {self._max_cookies} cookies"
+            raise ValidationFailed(400, [ErrorItem("cookie", "", "too_many_parameters", detail)])
+        if _SIMPLE_COOKIES.fullmatch(text):
+            values = self._read_scalars(text)
+            if values is not None:
+                return values, None
+        return self._read_any(text)
+
+    def _read_scalars(self, text: str) -> dict[str, Any] | None:
+        """Return the values of simple cookies, or None if they are not all scalars."""
+        values: dict[str, Any] = {}
+        for chunk in text.split(";"):
+            name, equals, value = chunk.partition("=")
+            name = name.strip(" ")
+            owner = self._names.get(name)
+            if owner is None:
+                continue
+            scalar, value = owner[0].scalar, value.strip(" ")
+            if scalar is None or not equals or name in values or " " in value:
+                return None
+            values[name] = scalar(value)
+        return values
+
+    def _read_any(self, text: str) -> tuple[dict[str, Any], ParameterErrors]:
+        errors = ParameterErrors("cookie", self._limit)
+        collector = ValueCollector(errors, self._unique)
+        start = hidden = 0
+        for chunk in text.split(";"):
+            name, equals, value = chunk.partition("=")
+            value = value.strip(" \t")
+            owner = self._names.get(name.strip())
+            if owner is not None:
+                reader = owner[0]
+                if start < hidden or not equals or name.strip() != name.strip(" \t"):
+                    errors.add_undecodable(reader.name, _AMBIGUOUS)
+                else:
+                    collector.add(owner, chunk.strip(" \t") if reader.chunked else value)
+            if value.startswith('"'):
+                quoted = _QUOTED.match(text, text.index('"', start + len(name)))
+                hidden = max(hidden, quoted.end() if quoted else 0)
+            start += len(chunk) + 1
+        return collector.values(self._readers), errors
+
+
+def joined_cookies(request: Request) -> str | None:
+    """Return the cookies of all ``Cookie`` headers; HTTP/2 allows several (RFC 9113, 8.2.3)."""
+    text = request.get_headers(_COOKIE).get("cookie")
+    # Repeated headers have been joined by a comma, which does not separate cookies.
+    if text is not None and "," in text:
+        lines = [value for name, value in request.headers if name == "cookie"]
+        if len(lines) > 1:
+            return "; ".join(lines)
+    return text
