@@ -9,7 +9,7 @@ from mantlet.core.request import Request
 from mantlet.guard.content_decoding import CONTENT_ENCODING, decode_body, decode_chunks
 from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.forms.fields import Form
-from mantlet.guard.operation import Body
+from mantlet.guard.operation import DeclaredBody
 from mantlet.guard.options import OperationSettings
 from mantlet.guard.readers import BodyReader, FullBodyReader, StreamingBodyReader
 from mantlet.http.headers import FieldNames
@@ -84,7 +84,7 @@ class BodyValidator:
         "_required",
     )
 
-    def __init__(self, body: Body | None, settings: OperationSettings) -> None:
+    def __init__(self, body: DeclaredBody | None, settings: OperationSettings) -> None:
         readers = {} if body is None else body.readers
         self._exact = {kind: reader for kind, reader in readers.items() if "*" not in kind}
         # The most specific range first: "image/*" before "*/*".

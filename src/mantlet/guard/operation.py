@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from mantlet.guard.parameters.group import Group
+from mantlet.guard.parameters.group import ParameterGroup
 from mantlet.guard.readers import BodyReader, Schema
 
-__all__ = ["Body", "Operation", "Requirement", "ResponseShape", "Scheme"]
+__all__ = ["DeclaredBody", "DeclaredResponse", "Operation", "Requirement", "Scheme"]
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
+class DeclaredBody:
     """The body that an operation takes.
 
     Args:
@@ -23,7 +23,7 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True)
-class ResponseShape:
+class DeclaredResponse:
     """The declared response of a status.
 
     Args:
@@ -86,14 +86,14 @@ class Operation:
 
     method: str
     template: str
-    path: Group | None = None
-    query: Group | None = None
-    headers: Group | None = None
-    cookies: Group | None = None
-    body: Body | None = None
+    path: ParameterGroup | None = None
+    query: ParameterGroup | None = None
+    headers: ParameterGroup | None = None
+    cookies: ParameterGroup | None = None
+    body: DeclaredBody | None = None
     message: Schema | None = None
     outgoing: Schema | None = None
-    responses: Mapping[str, ResponseShape] | None = None
+    responses: Mapping[str, DeclaredResponse] | None = None
     security: tuple[Requirement, ...] = ()
     pointer: str = ""
     operation_id: str | None = None

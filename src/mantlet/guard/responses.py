@@ -8,7 +8,7 @@ from mantlet.exceptions import ResponseTooLarge
 from mantlet.guard.content_decoding import decode, parse_codings
 from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.limits import BodyLimits
-from mantlet.guard.operation import ResponseShape
+from mantlet.guard.operation import DeclaredResponse
 from mantlet.guard.readers import Schema
 from mantlet.guard.strict_json import StrictJson
 from mantlet.http.media_types import read_media_type
@@ -60,7 +60,7 @@ class ResponseValidator:
 
     __slots__ = ("_json", "_limits", "_shapes")
 
-    def __init__(self, shapes: Mapping[str, ResponseShape], limits: BodyLimits) -> None:
+    def __init__(self, shapes: Mapping[str, DeclaredResponse], limits: BodyLimits) -> None:
         self._shapes = shapes
         self._limits = limits
         self._json = StrictJson(limits)
@@ -110,7 +110,7 @@ class ResponseValidator:
         return errors
 
 
-def _schema(shape: ResponseShape, kind: str) -> tuple[bool, Schema | None]:
+def _schema(shape: DeclaredResponse, kind: str) -> tuple[bool, Schema | None]:
     """Return whether a media type is declared, and its schema."""
     for declared in (kind, f"{kind.partition('/')[0]}/*", "*/*"):
         if declared in shape.content:
@@ -118,7 +118,7 @@ def _schema(shape: ResponseShape, kind: str) -> tuple[bool, Schema | None]:
     return False, None
 
 
-def _header_errors(response: Response, shape: ResponseShape) -> Iterator[ErrorItem]:
+def _header_errors(response: Response, shape: DeclaredResponse) -> Iterator[ErrorItem]:
     values: dict[str, str] = {}
     for name, value in response.headers:
         name = name.lower()  # noqa: PLW2901  # names are case-insensitive

@@ -9,7 +9,7 @@ import pytest
 from mantlet.asgi.request import AsgiRequest
 from mantlet.guard import BodyLimits
 from mantlet.guard.errors import ErrorItem, ValidationFailed
-from mantlet.guard.parameters import TEXT, Group, Parameter, Shape
+from mantlet.guard.parameters import TEXT, Parameter, ParameterGroup, Shape
 from mantlet.http.headers import environ_key
 from mantlet.wsgi.request import WsgiRequest
 
@@ -88,7 +88,9 @@ both = pytest.mark.parametrize("request_of", [asgi, wsgi])
 def query(*parameters: Parameter, **options: Any) -> Callable[[bytes], Any]:
     """Return what reads a query."""
     limits = options.pop("limits", LIMITS)
-    return Group("query", parameters, options.pop("schema", None), limits, **options).read_query
+    return ParameterGroup(
+        "query", parameters, options.pop("schema", None), limits, **options
+    ).read_query
 
 
 def one(name: str = "a", shape: Shape = TEXT, **options: Any) -> Parameter:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mantlet.guard.errors import ErrorItem, ValidationFailed
-from mantlet.guard.parameters import Group
+from mantlet.guard.parameters import ParameterGroup
 from tests.guard.parameters.support import LIMITS, Stub, asgi, of, one, query, refused, told
 
 DECLARED = [one("a", of("integer"), required=True), one("b")]
@@ -62,9 +62,9 @@ def test_places_are_told_to_the_schema(place: str) -> None:
     schema = Stub()
     declared = one("a", place=place)
     if place == "header":
-        Group("header", [declared], schema, LIMITS).read_headers(asgi([("a", "1")]))
+        ParameterGroup("header", [declared], schema, LIMITS).read_headers(asgi([("a", "1")]))
     else:
-        Group("cookie", [declared], schema, LIMITS).read_cookies(asgi([("cookie", "a=1")]))
+        ParameterGroup("cookie", [declared], schema, LIMITS).read_cookies(asgi([("cookie", "a=1")]))
     assert schema.seen == [({"a": "1"}, place)]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mantlet.guard.errors import ErrorItem, ValidationFailed
-from mantlet.guard.parameters import Group
+from mantlet.guard.parameters import ParameterGroup
 from tests.guard.parameters.support import (
     LIMITS,
     array,
@@ -31,7 +31,7 @@ INTEGER = of("integer")
 
 def headers(*declared: Parameter, **options: Any) -> Callable[[Request], Any]:
     """Return what reads header fields."""
-    return Group("header", declared, None, LIMITS, **options).read_headers
+    return ParameterGroup("header", declared, None, LIMITS, **options).read_headers
 
 
 def field(name: str = "X-A", **options: Any) -> Parameter:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mantlet.guard.parameters import TEXT, Group, Parameter, Shape
+from mantlet.guard.parameters import TEXT, Parameter, ParameterGroup, Shape
 from tests.guard.parameters.support import LIMITS, array, members, of, one
 
 OBJECT = members(a=TEXT)
@@ -115,4 +115,4 @@ def test_nested(declared: Parameter, nested: bool) -> None:
 def test_parameters_that_do_not_go_together(place: Any, parameters: Any, rule: str) -> None:
     """Parameters that read the same name, or stand elsewhere, are refused together."""
     with pytest.raises(ValueError, match=rule):
-        Group(place, parameters, None, LIMITS)
+        ParameterGroup(place, parameters, None, LIMITS)

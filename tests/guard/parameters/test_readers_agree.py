@@ -17,7 +17,7 @@ from werkzeug.wrappers import Request as WerkzeugRequest
 
 from mantlet.guard import BodyLimits
 from mantlet.guard.errors import ErrorItem, ValidationFailed
-from mantlet.guard.parameters import TEXT, Group
+from mantlet.guard.parameters import TEXT, ParameterGroup
 from tests.guard.parameters.support import array, asgi, members, of, one, query, wsgi
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ COOKIES = st.lists(COOKIE_PAIRS, max_size=4).map("; ".join) | st.lists(
 @settings(max_examples=400)
 def test_cookies(text: str) -> None:
     """A cookie that is read is what all three frameworks read."""
-    group = Group("cookie", [one("a", place="cookie", style="cookie")], None, LIMITS)
+    group = ParameterGroup("cookie", [one("a", place="cookie", style="cookie")], None, LIMITS)
     try:
         found = group.read_cookies(wsgi([("Cookie", text)]))
     except ValidationFailed:
@@ -179,7 +179,7 @@ def test_only_invalid_leaves_paths(text: str, cell: Any) -> None:
     style, explode, shape = cell
     declared = one("a", shape, place="path", required=True, style=style, explode=explode)
     with suppress(ValidationFailed):
-        Group("path", [declared], None, LIMITS).read_path({"a": text})
+        ParameterGroup("path", [declared], None, LIMITS).read_path({"a": text})
 
 
 @given(text=st.one_of(st.text(st.characters(max_codepoint=255), max_size=20), COOKIES))
@@ -194,8 +194,8 @@ def test_only_invalid_leaves_header_fields(text: str) -> None:
     for request_of in (asgi, wsgi):
         made = request_of([("cookie", text), ("x", text)])
         for read in (
-            Group("header", headers, None, LIMITS).read_headers,
-            Group("cookie", cookies, None, LIMITS).read_cookies,
+            ParameterGroup("header", headers, None, LIMITS).read_headers,
+            ParameterGroup("cookie", cookies, None, LIMITS).read_cookies,
         ):
             try:
                 results.append(read(made))

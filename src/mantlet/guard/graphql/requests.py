@@ -33,7 +33,7 @@ from graphql.execution.values import get_variable_values
 from mantlet.guard.errors import ErrorItem, Place, ValidationFailed
 from mantlet.guard.graphql.service import GraphQL
 from mantlet.guard.limits import BodyLimits
-from mantlet.guard.parameters import Group, Parameter, Shape
+from mantlet.guard.parameters import Parameter, ParameterGroup, Shape
 from mantlet.guard.strict_json import StrictJson
 
 __all__ = ["GraphQLRequest", "GraphQLRequestSchema", "graphql_query_parameters"]
@@ -256,7 +256,7 @@ def _position(error: GraphQLError) -> str:
     return f" at line {line}, column {column}"
 
 
-def graphql_query_parameters(service: GraphQL, limits: BodyLimits) -> Group:
+def graphql_query_parameters(service: GraphQL, limits: BodyLimits) -> ParameterGroup:
     """Return the query parameters of a GET request ("GraphQL over HTTP", 5.3).
 
     The variables are JSON.
@@ -267,7 +267,7 @@ def graphql_query_parameters(service: GraphQL, limits: BodyLimits) -> Group:
     def variables(text: str) -> Any:
         return strict_json.parse(text.encode(), "query")
 
-    return Group(
+    return ParameterGroup(
         "query",
         [
             Parameter(name="query", place="query", required=True, shape=text),

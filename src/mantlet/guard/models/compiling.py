@@ -14,8 +14,9 @@ from mantlet.guard.jsonrpc import JsonRpc, JsonRpcSchema
 from mantlet.guard.models.fields import GroupPlace, parameter_group, wire_names
 from mantlet.guard.models.schema import ModelSchema
 from mantlet.guard.ndjson import JsonLinesReader
-from mantlet.guard.operation import Body, Operation, ResponseShape
+from mantlet.guard.operation import DeclaredBody, DeclaredResponse, Operation
 from mantlet.guard.options import WEBSOCKET_METHOD, OperationSettings
+from mantlet.guard.parameters import ParameterGroup
 from mantlet.guard.readers import BodyReader, RawBodyReader, Schema
 from mantlet.guard.strict_json import JsonBodyReader
 from mantlet.http.media_types import read_media_type
@@ -140,7 +141,7 @@ class _Compiler:
 
     def group(
         self, place: GroupPlace, kind: Any, captured: Iterable[str] = ()
-    ) -> Any:  # a Group, or None
+    ) -> ParameterGroup | None:
         if kind is None:
             return None
         model = self.model(place, kind)
@@ -152,7 +153,7 @@ class _Compiler:
             )
         return parameter_group(place, model, self._settings)
 
-    def query(self, method: str, contract: Contract) -> Any:  # a Group, or None
+    def query(self, method: str, contract: Contract) -> ParameterGroup | None:
         if method == "GET" and isinstance(contract.body, GraphQL):
             from mantlet.guard.graphql.requests import graphql_query_parameters  # noqa: PLC0415  # an extra
 
@@ -161,13 +162,13 @@ class _Compiler:
 
     # -- bodies -----------------------------------------------------------------------------------
 
-    def body(self, method: str, contract: Contract) -> Body | None:
+    def body(self, method: str, contract: Contract) -> DeclaredBody | None:
         if not contract.has_body or (method == "GET" and isinstance(contract.body, GraphQL)):
             return None
         if method in ("GET", "HEAD", "TRACE"):
             # RFC 9110, 9.3.1: no generally defined semantics; servers and caches drop it.
             raise TypeError(f"{self.name}: {method} has no body")
-        return Body(dict(self._readers(contract)), required=contract.required)
+        return DeclaredBody(dict(self._readers(contract)), required=contract.required)
 
     def _readers(self, contract: Contract) -> Iterator[tuple[str, BodyReader]]:
         schema = self.schema("body", contract.body)
@@ -206,7 +207,7 @@ class _Compiler:
 
     # -- responses --------------------------------------------------------------------------------
 
-    def responses(self, declared: Any) -> Mapping[str, ResponseShape] | None:
+    def responses(self, declared: Any) -> Mapping[str, DeclaredResponse] | None:
         if declared is None:
             return None
         if not isinstance(declared, Mapping):
@@ -219,7 +220,7 @@ class _Compiler:
                 )
             schema = None if kind is None else self.model(f"response {status}", kind)
             content = {} if schema is None else {"application/json": schema}
-            shapes[str(status)] = ResponseShape(content)
+            shapes[str(status)] = DeclaredResponse(content)
         return shapes
 
 

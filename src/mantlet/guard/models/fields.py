@@ -8,7 +8,7 @@ from pydantic.errors import PydanticUserError
 from mantlet.guard.errors import Place, ValidationFailed
 from mantlet.guard.models.schema import ModelSchema
 from mantlet.guard.options import OperationSettings
-from mantlet.guard.parameters import Group, Parameter, shape_of
+from mantlet.guard.parameters import Parameter, ParameterGroup, shape_of
 
 __all__ = ["GroupPlace", "parameter_group", "wire_names"]
 
@@ -31,7 +31,9 @@ def wire_names(model: ModelSchema, *, arrays: bool = False) -> tuple[str, ...]:
     )
 
 
-def parameter_group(place: GroupPlace, model: ModelSchema, settings: OperationSettings) -> Group:
+def parameter_group(
+    place: GroupPlace, model: ModelSchema, settings: OperationSettings
+) -> ParameterGroup:
     """Return the group of parameters that a model declares.
 
     A header's name is the field's with hyphens: ``x_token`` is ``X-Token``. pydantic converts text
@@ -49,7 +51,7 @@ def parameter_group(place: GroupPlace, model: ModelSchema, settings: OperationSe
         )
         for name, schema in fields.schemas.items()
     ]
-    return Group(
+    return ParameterGroup(
         place,
         parameters,
         _Renamed(model, {wire[name]: name for name in wire}) if place == "header" else model,

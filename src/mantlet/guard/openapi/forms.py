@@ -12,7 +12,7 @@ from mantlet.guard.openapi.diagnostics import LocatedValue
 from mantlet.guard.openapi.model import EncodingDescription, MediaDescription
 from mantlet.guard.openapi.schema_registry import SchemaRegistry, as_style
 from mantlet.guard.options import OperationSettings
-from mantlet.guard.parameters import TEXT, Group, Parameter, Shape
+from mantlet.guard.parameters import TEXT, Parameter, ParameterGroup, Shape
 from mantlet.guard.readers import BodyReader, Schema
 from mantlet.guard.strict_json import StrictJson
 from mantlet.http.forms import Pairs
@@ -173,7 +173,7 @@ def urlencoded_form(
     limits = settings.limits
     body_limits = BodyLimits.of(limits, query=limits.decoded, parameters=limits.fields)
     try:
-        group = Group(
+        group = ParameterGroup(
             "query",
             fields.parameters,
             fields.schema,
@@ -195,7 +195,7 @@ class _StyledForm:
 
     __slots__ = ("_group",)
 
-    def __init__(self, group: Group) -> None:
+    def __init__(self, group: ParameterGroup) -> None:
         self._group = group
 
     def read(self, body: bytes, media: MediaType) -> Form:

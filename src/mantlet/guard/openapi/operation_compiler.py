@@ -22,9 +22,9 @@ from mantlet.guard.openapi.model import (
 )
 from mantlet.guard.openapi.responses import compile_responses
 from mantlet.guard.openapi.schema_registry import SchemaRegistry, as_style
-from mantlet.guard.operation import Body, Operation, Requirement, Scheme
+from mantlet.guard.operation import DeclaredBody, Operation, Requirement, Scheme
 from mantlet.guard.options import OperationSettings
-from mantlet.guard.parameters import TEXT, Group, Parameter
+from mantlet.guard.parameters import TEXT, Parameter, ParameterGroup
 from mantlet.guard.readers import BodyReader, RawBodyReader, Schema
 from mantlet.guard.strict_json import JsonBodyReader, StrictJson
 from mantlet.http.media_types import MediaType, read_media_type
@@ -127,7 +127,7 @@ class _ParameterCompiler:
         self._pointer = pointer
         self._settings = settings
 
-    def group(self, place: Place) -> Group | None:
+    def group(self, place: Place) -> ParameterGroup | None:
         """Return the parameters of a place, or None if none are declared."""
         described = [one for one in self._described if one.place == place]
         querystring = [one for one in self._described if one.place == "querystring"]
@@ -151,10 +151,12 @@ class _ParameterCompiler:
             if key.place == "query" and key.parameter and key.parameter not in names
         ]
 
-    def _group(self, place: Place, parameters: Sequence[Parameter], schema: Any) -> Group | None:
+    def _group(
+        self, place: Place, parameters: Sequence[Parameter], schema: Any
+    ) -> ParameterGroup | None:
         allow = self._settings.allow
         try:
-            return Group(
+            return ParameterGroup(
                 place,
                 parameters,
                 schema,
@@ -188,7 +190,7 @@ class _ParameterCompiler:
             decode=decode,
         )
 
-    def _querystring(self, described: ParameterDescription) -> Group | None:
+    def _querystring(self, described: ParameterDescription) -> ParameterGroup | None:
         """Return the group of a query that is a single value (3.2)."""
         content = described.content or ""
         if content == _URLENCODED and described.schema is not None:
@@ -204,7 +206,9 @@ class _ParameterCompiler:
         schema = self._schemas.object_schema({described.name: described.schema}, described.pointer)
         return self._group("query", [parameter], schema)
 
-    def _query_form(self, described: ParameterDescription, schema: LocatedValue) -> Group | None:
+    def _query_form(
+        self, described: ParameterDescription, schema: LocatedValue
+    ) -> ParameterGroup | None:
         """Return the group of a query that is a form with a schema."""
         form = MediaDescription(
             media=_URLENCODED,
@@ -237,14 +241,14 @@ class _ParameterCompiler:
 
 def _compile_body(
     schemas: SchemaRegistry, described: BodyDescription, settings: OperationSettings
-) -> Body:
+) -> DeclaredBody:
     readers: dict[str, BodyReader] = {}
     for media in described.content:
         for kind, reader in _body_readers(schemas, media, settings):
             if kind in readers:
                 schemas.add_problem(media.pointer, f"duplicates the media type {kind!r}")
             readers[kind] = reader
-    return Body(readers, required=described.required)
+    return DeclaredBody(readers, required=described.required)
 
 
 def _body_readers(

@@ -7,7 +7,7 @@ from mantlet.guard.errors import ErrorItem, Place, ValidationFailed
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.openapi.model import HeaderDescription, ResponseDescription
 from mantlet.guard.openapi.schema_registry import SchemaRegistry
-from mantlet.guard.operation import ResponseShape
+from mantlet.guard.operation import DeclaredResponse
 from mantlet.guard.parameters import TEXT, Parameter
 from mantlet.guard.parameters.collector import ParameterReader
 from mantlet.guard.parameters.decoding import UndecodableText, decode_header
@@ -21,7 +21,7 @@ __all__ = ["compile_responses"]
 
 def compile_responses(
     schemas: SchemaRegistry, responses: Mapping[str, ResponseDescription], limits: BodyLimits
-) -> dict[str, ResponseShape]:
+) -> dict[str, DeclaredResponse]:
     """Return the responses of an operation, by status.
 
     Args:
@@ -37,7 +37,7 @@ def compile_responses(
 
 def _compile_response(
     schemas: SchemaRegistry, response: ResponseDescription, limits: BodyLimits
-) -> ResponseShape:
+) -> DeclaredResponse:
     content: dict[str, Schema | None] = {}
     for media in response.content:
         media_type = read_media_type(media.media)
@@ -53,14 +53,14 @@ def _compile_response(
         content[media_type.kind] = schema
     headers = {header.name.lower(): header for header in response.headers}
     if not headers:
-        return ResponseShape(content)
+        return DeclaredResponse(content)
     schema = schemas.object_schema(
         {name: header.schema for name, header in headers.items()},
         response.pointer,
         "response",
     )
     readers = [_header_reader(schemas, name, header, limits) for name, header in headers.items()]
-    return ResponseShape(
+    return DeclaredResponse(
         content,
         None if schema is None else _ResponseHeaders(filter(None, readers), headers, schema),
         tuple(headers),

@@ -25,7 +25,7 @@ from mantlet.guard.parameters.query import FullQueryReader, QueryReader
 from mantlet.guard.readers import Schema
 from mantlet.http.headers import UNPREFIXED, FieldNames
 
-__all__ = ["CookieReader", "Group", "HeaderReader", "PathReader", "joined_cookies"]
+__all__ = ["CookieReader", "HeaderReader", "ParameterGroup", "PathReader", "joined_cookies"]
 
 #: The places of groups, with those of their parameters.
 _PLACES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -44,7 +44,7 @@ _AMBIGUOUS: Final = UndecodableText(
 )
 
 
-class Group:
+class ParameterGroup:
     """Reads all parameters of one place, and validates them together.
 
     Malformed and ambiguous input is a 400 that reports all such errors. Readable input is validated
