@@ -13,8 +13,8 @@ from mantlet.guard.errors import ErrorItem, Place
 from mantlet.guard.jsonschema.backend import PatternChecker, ValidatorBuilder
 from mantlet.guard.jsonschema.dialects import Dialect
 from mantlet.guard.jsonschema.documents import SchemaError, SchemaProblem, iter_objects
+from mantlet.guard.jsonschema.errors import message_for
 from mantlet.guard.jsonschema.keywords import iter_subschemas
-from mantlet.guard.jsonschema.messages import message_for
 from mantlet.guard.jsonschema.read_write_only import Direction
 from mantlet.guard.jsonschema.schema import JsonSchema
 from mantlet.guard.jsonschema.validators import ValidatorCache

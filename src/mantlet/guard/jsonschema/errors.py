@@ -5,9 +5,12 @@ be read, which takes a second and more for a large array, and time exponential i
 nested ``anyOf``. So the schema and the value are walked side by side. The value itself is checked
 with a validator that ignores its properties and items. Branches of ``anyOf`` and items of long
 arrays are validated as a whole first, and searched only if they fail. A budget bounds the search.
+
+Messages are built from the schema and never from the client's values.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 
 from mantlet.guard.errors import ErrorItem, Place
@@ -16,11 +19,10 @@ from mantlet.guard.jsonschema.keywords import (
     DISCRIMINATOR_ANNOTATION,
     RANGE_ANNOTATION,
 )
-from mantlet.guard.jsonschema.messages import message_for
 from mantlet.guard.jsonschema.validators import ValidatorCache
 from mantlet.http.json_pointer import join_pointer
 
-__all__ = ["ErrorSearch", "find_errors"]
+__all__ = ["ErrorSearch", "find_errors", "message_for"]
 
 #: How many pairs of a schema and a value a search visits.
 _MAX_VISITS: Final = 2_000
@@ -346,3 +348,80 @@ def _bounded_pointer(path: _Path) -> str:
         if len(text) <= _MAX_POINTER:
             return text.encode(errors="replace").decode()
         path = path[:-1]
+
+
+# -- messages -------------------------------------------------------------------------------------
+
+#: The longest value of the schema in a message.
+_MAX_VALUE_LENGTH: Final = 200
+
+
+# Any: bounds and values of a schema are plain JSON.
+def _abbreviate(value: Any) -> str:
+    """Return a value from the schema as JSON of at most 200 characters."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _MAX_VALUE_LENGTH else text[: _MAX_VALUE_LENGTH - 1] + "…"
+
+
+def _type_message(value: Any) -> str:
+    names = value if isinstance(value, list) else [value]
+    return "Must be of type " + " or ".join(names)
+
+
+def _count(verb: str, bound: str, singular: str, plural: str) -> Callable[[Any], str]:
+    def message(count: Any) -> str:
+        return f"Must {verb} at {bound} {count} {singular if count == 1 else plural}"
+
+    return message
+
+
+_MESSAGES: Final[dict[str, Callable[[Any], str]]] = {
+    "additionalProperties": lambda _: "Unknown property",
+    "anyOf": lambda _: "Must match at least one of the allowed schemas",
+    "const": lambda value: f"Must be {_abbreviate(value)}",
+    "contains": lambda _: "Must contain at least 1 matching item",
+    "discriminator": lambda values: f"Must be one of {_abbreviate(values)[1:-1]}",
+    "enum": lambda values: f"Must be one of {_abbreviate(values)[1:-1]}",
+    "exclusiveMaximum": lambda bound: f"Must be less than {bound}",
+    "exclusiveMinimum": lambda bound: f"Must be greater than {bound}",
+    "false": lambda _: "No value is allowed here",
+    "finite": lambda _: "Must be a finite number",
+    "format": lambda name: f"Must match the format {_abbreviate(name)}",
+    "format_failed": lambda _: "Could not be validated",
+    "items": lambda _: "Too many items",
+    "maxContains": _count("contain", "most", "matching item", "matching items"),
+    "maxItems": _count("have", "most", "item", "items"),
+    "maxLength": _count("have", "most", "character", "characters"),
+    "maxProperties": _count("have", "most", "property", "properties"),
+    "maximum": lambda bound: f"Must be at most {bound}",
+    "minContains": _count("contain", "least", "matching item", "matching items"),
+    "minItems": _count("have", "least", "item", "items"),
+    "minLength": _count("have", "least", "character", "characters"),
+    "minProperties": _count("have", "least", "property", "properties"),
+    "minimum": lambda bound: f"Must be at least {bound}",
+    "multipleOf": lambda step: f"Must be a multiple of {step}",
+    "not": lambda _: "Must not match the excluded schema",
+    "oneOf": lambda _: "Must match exactly one of the allowed schemas",
+    "oneOf_several": lambda _: "Matches more than one schema, but must match exactly one",
+    "pattern": lambda pattern: f"Must match the pattern {_abbreviate(pattern)}",
+    "propertyNames": lambda _: "ValidationFailed property name",
+    "read_only": lambda _: "Read-only: must not be sent in a request",
+    "required": lambda _: "Required property is missing",
+    "schema": lambda _: "Does not match the schema",
+    "type": _type_message,
+    "unevaluatedItems": lambda _: "Has unexpected items",
+    "unevaluatedProperties": lambda _: "Unknown property",
+    "unicode": lambda _: "Contains invalid Unicode",
+    "uniqueItems": lambda _: "Items must be unique",
+    "write_only": lambda _: "Write-only: must not be in a response",
+}
+
+
+def message_for(code: str, operand: Any = None) -> str:
+    """Return the message for an error.
+
+    Args:
+        code: the keyword, or one of Mantlet's own codes.
+        operand: the value of the keyword in the schema.
+    """
+    return _MESSAGES.get(code, _MESSAGES["schema"])(operand)

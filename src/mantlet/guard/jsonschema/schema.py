@@ -7,9 +7,8 @@ from typing import Any, Final
 
 from mantlet.guard.errors import ErrorItem, Place, ValidationFailed
 from mantlet.guard.jsonschema.defaults import compile_defaults
-from mantlet.guard.jsonschema.errors import find_errors
+from mantlet.guard.jsonschema.errors import find_errors, message_for
 from mantlet.guard.jsonschema.formats import FormatCheckFailed
-from mantlet.guard.jsonschema.messages import message_for
 from mantlet.guard.jsonschema.read_write_only import Direction
 from mantlet.guard.jsonschema.validators import ValidatorCache
 
