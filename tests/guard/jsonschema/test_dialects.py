@@ -82,7 +82,7 @@ def test_a_schema_says_its_dialect() -> None:
 
 
 @pytest.mark.parametrize("version", [*VERSIONS[1:], None])
-def test_an_unknown_dialect_is_told_at_once(version: OpenApiVersion) -> None:
+def test_an_unknown_dialect_is_reported_at_once(version: OpenApiVersion) -> None:
     """Whether it is the document's or a schema's."""
     keyword = "jsonSchemaDialect" if version else "$schema"
     with pytest.raises(ValueError, match=rf"{re.escape(keyword)}: unknown dialect 'urn:x'"):
@@ -91,7 +91,7 @@ def test_an_unknown_dialect_is_told_at_once(version: OpenApiVersion) -> None:
         SchemaCompiler({}, version=version).compile({"$schema": "urn:x"})
 
 
-def test_an_unknown_version_is_told_at_once() -> None:
+def test_an_unknown_version_is_reported_at_once() -> None:
     """With those that there are."""
     with pytest.raises(ValueError, match=r'version must be "3\.0", "3\.1", "3\.2" or None'):
         SchemaCompiler({}, version="2.0")  # type: ignore[arg-type]  # what the test is about

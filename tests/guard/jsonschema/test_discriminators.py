@@ -42,7 +42,7 @@ def test_it_picks_the_form_that_errors_are_of(version: OpenApiVersion, keyword: 
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("keyword", ["oneOf", "anyOf"])
-def test_a_value_that_picks_nothing_is_a_fault_of_its_own(
+def test_a_value_that_picks_nothing_is_an_error_of_its_own(
     version: OpenApiVersion, keyword: str
 ) -> None:
     """So is one that is no text, and a missing one is what is required."""
@@ -73,7 +73,7 @@ def test_with_one_of_it_must_have_no_other() -> None:
     assert wrong(compiled({"anyOf": FORMS, "discriminator": MAPPED}, Cat=CAT, Dog=DOG), both) == []
 
 
-def test_what_is_no_object_has_a_form_without_it() -> None:
+def test_what_is_not_an_object_has_a_form_without_it() -> None:
     """Null beside objects is a form that is common in 3.1."""
     schema = {"oneOf": [*FORMS, {"type": "null"}], "discriminator": MAPPED}
     pet = compiled(schema, Cat=CAT, Dog=DOG)
@@ -150,13 +150,13 @@ def test_with_all_of_it_picks_nothing(version: OpenApiVersion) -> None:
         ({**MAPPED, "defaultMapping": "Cow"}, "/defaultMapping: .*is not one of the schemas"),
     ],
 )
-def test_one_that_picks_what_is_not_there_is_told(said: Any, words: str) -> None:
+def test_one_that_picks_what_is_not_there_is_reported(said: Any, words: str) -> None:
     """When it is compiled, with its pointer."""
     with pytest.raises(SchemaError, match=words):
         compiled({"oneOf": FORMS, "discriminator": said}, Cat=CAT, Dog=DOG)
 
 
-def test_one_that_picks_nothing_is_told() -> None:
+def test_one_that_picks_nothing_is_reported() -> None:
     """Schemas that are not referred to have no name to be picked by."""
     schema = {"oneOf": [CAT, DOG, {"$ref": "#/nothing"}], "discriminator": {"propertyName": "kind"}}
     with pytest.raises(SchemaError, match="it picks none of the oneOf schemas"):

@@ -67,7 +67,7 @@ def test_references_lead_by_place(reference: str, valid: Any, invalid: Any) -> N
         (1, "a reference must be a string"),
     ],
 )
-def test_a_reference_to_nothing_is_told(reference: Any, words: str) -> None:
+def test_a_reference_to_nothing_is_reported(reference: Any, words: str) -> None:
     """Nothing is fetched, from wherever."""
     ((pointer, told),) = problems(
         {"items": {"$ref": reference}}, List={"prefixItems": [True, True]}
@@ -77,7 +77,7 @@ def test_a_reference_to_nothing_is_told(reference: Any, words: str) -> None:
 
 
 @pytest.mark.parametrize("version", [*VERSIONS, None])
-def test_all_that_is_wrong_is_told_at_once(version: Any) -> None:
+def test_all_that_is_wrong_is_reported_at_once(version: Any) -> None:
     """With the place of each, also in what is referred to."""
     found = problems(
         {
@@ -123,7 +123,7 @@ KEYWORDS = sorted(
 
 @pytest.mark.parametrize("version", [*VERSIONS, None])
 @pytest.mark.parametrize("keyword", KEYWORDS)
-def test_whatever_a_keyword_has_is_compiled_or_told(version: Any, keyword: str) -> None:
+def test_whatever_a_keyword_has_is_compiled_or_reported(version: Any, keyword: str) -> None:
     """There is no other error, and what is compiled can be asked."""
     beside: list[dict[str, Any]] = [
         {},
@@ -150,7 +150,7 @@ def test_whatever_a_keyword_has_is_compiled_or_told(version: Any, keyword: str) 
 
 
 @pytest.mark.parametrize("schema", [1, "x", None, []])
-def test_what_is_no_schema_is_told(schema: Any) -> None:
+def test_what_is_not_a_schema_is_reported(schema: Any) -> None:
     """At its top and within."""
     words = "a schema must be an object or a boolean"
     assert problems(schema) == [SchemaProblem("", words)]
@@ -164,7 +164,7 @@ def test_what_is_no_schema_is_told(schema: Any) -> None:
         ({"items": {"anyOf": [named("B")]}}, "/components/schemas/B"),
     ],
 )
-def test_a_schema_that_is_itself_is_told(schema: Any, pointer: str) -> None:
+def test_a_schema_that_is_itself_is_reported(schema: Any, pointer: str) -> None:
     """It would say nothing of a value, and never end."""
     found = problems(schema, A={"allOf": [named("A")]}, B={"$ref": "#/components/schemas/B"})
     assert [problem.pointer for problem in found] == [pointer]
@@ -172,7 +172,7 @@ def test_a_schema_that_is_itself_is_told(schema: Any, pointer: str) -> None:
 
 
 @pytest.mark.parametrize("keyword", ["$id", "$recursiveRef"])
-def test_a_keyword_that_cant_be_honoured_is_told(keyword: str) -> None:
+def test_a_keyword_that_cant_be_honoured_is_reported(keyword: str) -> None:
     """In an OpenAPI document, where schemas are named by their places."""
     ((pointer, words),) = problems(named("A"), A={keyword: "https://example.org/a"})
     assert pointer == f"/components/schemas/A/{keyword}"
@@ -212,7 +212,7 @@ def test_schemas_that_name_themselves_are_left_to_the_library() -> None:
             SchemaCompiler(faulty).compile(faulty)
 
 
-def test_a_problem_in_another_document_is_told_with_its_name() -> None:
+def test_a_problem_in_another_document_is_reported_with_its_name() -> None:
     """Before the pointer, as in a reference."""
     others: dict[str, Any] = {"common.yaml": {"A": {"type": "strin"}}}
     compiler = SchemaCompiler({}, version="3.1", others=others)
@@ -308,7 +308,7 @@ def test_what_refers_to_itself_is_looked_at_once() -> None:
         ({"discriminator": {}}, "discriminator", "no anyOf or oneOf beside it"),
     ],
 )
-def test_what_is_not_checked_is_told(schema: Any, keyword: str, words: str) -> None:
+def test_what_is_not_checked_is_reported(schema: Any, keyword: str, words: str) -> None:
     """With its pointer and the reason, also in what is referred to."""
     compiler = SchemaCompiler(document(A=schema), version="3.1")
     found = compiler.coverage({"items": named("A")}, location="/x")

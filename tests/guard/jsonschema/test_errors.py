@@ -112,7 +112,7 @@ CLOSED = {"additionalProperties": False}
         ({"type": "number"}, float("nan"), "", "type", None),
     ],
 )  # fmt: skip
-def test_each_keyword_has_its_words(
+def test_each_keyword_has_its_message(
     schema: Any, value: Any, pointer: str, code: str, detail: str | None
 ) -> None:
     """Made of what the schema says; a name that was sent is in a pointer only."""
@@ -165,7 +165,7 @@ FORMS: list[Any] = [
         ({}, [("", "FORMS"), ("/a", "required")]),
     ],
 )
-def test_of_forms_the_nearest_is_told(
+def test_of_branches_the_closest_is_reported(
     keyword: str, value: Any, expected: list[tuple[str, str]]
 ) -> None:
     """And that there are others; none is where two are as near."""
@@ -173,12 +173,12 @@ def test_of_forms_the_nearest_is_told(
     assert found == [(pointer, code.replace("FORMS", keyword)) for pointer, code in expected]
 
 
-def test_a_single_form_is_told_by_itself() -> None:
+def test_a_single_branch_is_reported_by_itself() -> None:
     """As there is no choice."""
     assert wrong(compiled({"anyOf": [{"type": "string"}]}), 1) == [("", "type")]
 
 
-def test_fitting_two_of_one_is_told() -> None:
+def test_fitting_two_of_one_is_reported() -> None:
     """In words of its own."""
     (fault,) = faults(compiled({"oneOf": [{"type": "integer"}, {"minimum": 1}]}), 5)
     assert (fault.code, fault.detail) == (
@@ -187,7 +187,7 @@ def test_fitting_two_of_one_is_told() -> None:
     )
 
 
-def test_all_faults_are_told_at_once_and_each_once() -> None:
+def test_all_errors_are_reported_at_once_and_each_once() -> None:
     """Those of an object, of its members and of theirs, in the order of the value or schema."""
     item = {
         "type": "object",
@@ -205,7 +205,7 @@ def test_all_faults_are_told_at_once_and_each_once() -> None:
     ]
 
 
-def test_no_more_faults_are_told_than_the_limit() -> None:
+def test_no_more_errors_are_reported_than_the_limit() -> None:
     """Of items, of names, and of what is required."""
     compiler = SchemaCompiler({}, limits=BodyLimits(errors=3))
     for schema, value in (
@@ -220,7 +220,7 @@ def test_no_more_faults_are_told_than_the_limit() -> None:
         assert len(wrong(compiler.compile(schema), value)) == 3
 
 
-def test_the_work_for_faults_has_a_bound() -> None:
+def test_the_work_for_errors_has_a_bound() -> None:
     """Forms within forms would be looked at two to the power of their depth times."""
     forms = {
         "oneOf": [
@@ -243,7 +243,7 @@ def test_a_large_array_is_left_at_the_limit() -> None:
     assert wrong(made, [{"a": 1}] * 100_000) == [("/0/a", "false"), ("/1/a", "false")]
 
 
-def test_deep_values_are_told_of_down_to_a_depth() -> None:
+def test_deep_values_are_reported_down_to_a_depth() -> None:
     """So that Python's own stack is never at its end."""
     schema = {"$defs": {"n": {"properties": {"a": {"$ref": "#/$defs/n"}}, "maxProperties": 1}}}
     made = SchemaCompiler({**schema, "$ref": "#/$defs/n"}).compile({"$ref": "#/$defs/n"})
@@ -295,7 +295,7 @@ schemas: st.SearchStrategy[Any] = st.recursive(
 
 @settings(max_examples=300)
 @given(schemas, values)
-def test_whatever_is_refused_is_told_of(schema: Any, value: Any) -> None:
+def test_whatever_is_refused_is_reported(schema: Any, value: Any) -> None:
     """By a keyword that the schema has, with a pointer into the value, and without the value."""
     made = SchemaCompiler(schema).compile(schema)
     before = json.dumps(value)
@@ -310,7 +310,7 @@ def test_whatever_is_refused_is_told_of(schema: Any, value: Any) -> None:
     assert json.dumps(value) == before
 
 
-def test_a_place_is_told_as_it_was_given() -> None:
+def test_a_place_is_reported_as_it_was_given() -> None:
     """The schema does not know where its values stand."""
     with pytest.raises(ValidationFailed) as caught:
         compiled({"type": "object"}).check(1, "query")

@@ -146,7 +146,7 @@ def test_a_function_that_raises_refuses_and_tells_nothing(schema: Any) -> None:
 
 
 @pytest.mark.parametrize("formats", [1, {"a": 1}, {1: len}, "date"])
-def test_formats_that_are_none_are_told(formats: Any) -> None:
+def test_formats_that_are_invalid_are_reported(formats: Any) -> None:
     """When the compiler is made."""
     given: FormatOption = formats
     with pytest.raises(TypeError, match="formats must be a bool, or a mapping"):

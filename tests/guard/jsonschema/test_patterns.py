@@ -63,7 +63,7 @@ def test_lookaround_and_back_references_are_refused_with_their_place(
     assert 'regex_lookaround="bounded"' in str(caught.value)
 
 
-def test_what_is_wrong_is_told_each_time() -> None:
+def test_what_is_wrong_is_reported_each_time() -> None:
     """A schema that refers to what was found wrong before is no better."""
     compiler = SchemaCompiler(document(A={"pattern": "("}), version="3.1")
     for _ in range(2):
@@ -135,7 +135,7 @@ def test_elsewhere_they_refuse(schema: Any) -> None:
     assert wrong(made, {"a": text} if "properties" in schema else text) or wrong(made, {text: 1})
 
 
-def test_a_pattern_is_told_and_cut() -> None:
+def test_a_pattern_is_reported_and_cut() -> None:
     """It is the document's own; the value is not told."""
     (fault,) = faults(compiled({"pattern": "^x$"}), "s3cret")
     assert fault.detail == 'Must match the pattern "^x$"'
@@ -143,7 +143,7 @@ def test_a_pattern_is_told_and_cut() -> None:
     assert len(fault.detail) < 250
 
 
-def test_an_option_that_is_none_is_told() -> None:
+def test_an_option_that_is_invalid_is_reported() -> None:
     """With those that there are."""
     with pytest.raises(ValueError, match='regex_lookaround must be "refuse" or "bounded"'):
         SchemaCompiler({}, regex_lookaround="allow")  # type: ignore[arg-type]  # what the test is about

@@ -174,7 +174,7 @@ def test_items_of_sequences_are_checked(face: Face, media: str, begin: str) -> N
 
 
 @both_faces
-def test_a_sequence_without_an_item_schema_is_read_and_noted(face: Face) -> None:
+def test_a_sequence_without_an_item_schema_is_read_with_a_warning(face: Face) -> None:
     """Each of its texts must be JSON."""
     root = api("3.1.1", requestBody=json_body({"type": "array"}, "application/x-ndjson"))
     app = Guarded(face, openapi=root)

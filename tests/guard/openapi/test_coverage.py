@@ -76,7 +76,7 @@ def test_keywords_that_are_checked_are_named() -> None:
     assert set(checked) == {"pattern", "maxItems", "$ref", "uniqueItems"}
 
 
-def test_what_is_not_checked_is_told_once_for_each_kind() -> None:
+def test_what_is_not_checked_is_reported_once_for_each_kind() -> None:
     """With where it is first and how often, in schemas as elsewhere."""
     properties = {f"p{index}": {**TEXT, "format": "email", "x-hint": 1} for index in range(20)}
     root = api(requestBody=json_body({"properties": properties}))
@@ -118,7 +118,7 @@ def test_the_report_can_be_read() -> None:
     )
 
 
-def test_what_of_encodings_is_not_read_is_told() -> None:
+def test_what_of_encodings_is_not_read_is_reported() -> None:
     """Header fields of parts, encodings within encodings, and those by position."""
     nested: dict[str, Any] = {"headers": {}, "encoding": {"x": {}}}
     root = api(
@@ -139,7 +139,7 @@ def test_what_of_encodings_is_not_read_is_told() -> None:
     assert "only the size of multipart/mixed bodies is checked" in told
 
 
-def test_values_that_no_style_can_say_are_told_of() -> None:
+def test_values_that_no_style_can_say_are_reported() -> None:
     """They are refused, which one may not think."""
     nested = {"type": "array", "items": {"type": "array", "items": TEXT}}
     form = {"type": "object", "properties": {"list": nested}}

@@ -42,7 +42,7 @@ def test_what_can_not_be_compared_is_not_decided() -> None:
     assert accepts_all(old, compiler.compile(True)) is True
 
 
-def test_formats_count_where_they_are_held() -> None:
+def test_formats_count_where_they_are_asserted() -> None:
     """And those that only one of two documents holds count there."""
     loose, strict = (
         SchemaCompiler({}, version="3.1"),

@@ -83,7 +83,7 @@ post:
     assert found == ("integer", DocumentLocation("schemas/int.json", "/type"))
 
 
-def test_what_is_wrong_in_another_file_is_told_of_with_its_name(tmp_path: Path) -> None:
+def test_what_is_wrong_in_another_file_is_reported_with_its_name(tmp_path: Path) -> None:
     """The file's path stands before the pointer."""
     write(tmp_path / "p.json", {"a": {"name": "a", "in": "body", "schema": TEXT}})
     path = write(tmp_path / "api.json", of_operation({"parameters": [{"$ref": "p.json#/a"}]}))
@@ -116,9 +116,7 @@ def test_what_is_wrong_in_another_file_is_told_of_with_its_name(tmp_path: Path) 
         ("in.json#/missing", "leads to in.json#/missing, which does not exist"),
     ],
 )
-def test_no_reference_leads_out_of_the_directory(
-    tmp_path: Path, reference: str, words: str
-) -> None:
+def test_no_reference_leads_out_of_ref_root(tmp_path: Path, reference: str, words: str) -> None:
     """Not by dots, links, or anything that is encoded; nor to what is no file."""
     outside = write(tmp_path / "outside.json", {"secret": True})
     inside = tmp_path / "inside"
@@ -134,7 +132,7 @@ def test_no_reference_leads_out_of_the_directory(
     assert any(part in found[f"{SCHEMA}/$ref"] for part in words.split("|"))
 
 
-def test_links_within_the_directory_are_followed(tmp_path: Path) -> None:
+def test_links_within_ref_root_are_followed(tmp_path: Path) -> None:
     """A file is the same by each of its names."""
     write(tmp_path / "real.json", TEXT)
     (tmp_path / "alias.json").symlink_to(tmp_path / "real.json")
@@ -145,7 +143,7 @@ def test_links_within_the_directory_are_followed(tmp_path: Path) -> None:
     assert set(OpenApiDocument(path).references.documents) == {"", "real.json"}
 
 
-def test_a_dict_may_refer_to_the_files_of_a_directory_that_is_given(tmp_path: Path) -> None:
+def test_a_dict_may_refer_to_the_files_of_ref_root(tmp_path: Path) -> None:
     """And a document to a directory above its own."""
     write(tmp_path / "common/a.json", TEXT)
     assert not problems(with_schema({"$ref": "common/a.json"}), ref_root=tmp_path)

@@ -219,7 +219,7 @@ def test_an_open_form_with_files_is_open(face: Face) -> None:
 @each_version
 @both_faces
 @pytest.mark.parametrize("kind", [URLENCODED, MULTIPART])
-def test_a_form_without_a_schema_is_noted(face: Face, version: str, kind: str) -> None:
+def test_a_form_without_a_schema_is_a_warning(face: Face, version: str, kind: str) -> None:
     """It is bounded in size alone."""
     root = api(version, requestBody={"content": {kind: {}}})
     app = Guarded(face, openapi=root)
@@ -358,7 +358,7 @@ def test_the_content_type_of_an_encoding_is_that_of_the_file(face: Face, version
 
 
 @both_faces
-def test_what_is_not_checked_beside_files_is_noted(face: Face) -> None:
+def test_what_is_not_checked_beside_files_is_a_warning(face: Face) -> None:
     """Files are no part of the value that a schema judges, so some keywords can't hold."""
     schema = of({"f": {}, "a": TEXT}, minProperties=2, dependentRequired={"a": ["f"]})
     app = Form(face, form(MULTIPART, "3.1.1", schema))

@@ -87,7 +87,7 @@ def test_what_is_no_document_is_said_with_its_path(
         load_document(path)
 
 
-def test_yaml_that_is_none_is_said(tmp_path: Path) -> None:
+def test_yaml_that_is_invalid_is_said(tmp_path: Path) -> None:
     """With the line."""
     path = tmp_path / "api.yaml"
     path.write_text("openapi: 3.1.1\nopenapi: 3.0.0")
@@ -138,7 +138,7 @@ def test_a_dict_is_of_a_known_version_too() -> None:
         load_document({"openapi": {1}})
 
 
-def test_the_directory_must_be_one_that_holds_the_document(tmp_path: Path) -> None:
+def test_ref_root_must_be_one_that_holds_the_document(tmp_path: Path) -> None:
     """A document elsewhere, or no directory, is an error."""
     path = tmp_path / "a.json"
     path.write_text(JSON)

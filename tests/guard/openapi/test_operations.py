@@ -27,7 +27,7 @@ from tests.guard.openapi.building import (
         ("cookie", "3.2.0", "form", True),
     ],
 )
-def test_defaults_of_parameters_are_filled_in(
+def test_deerrors_of_parameters_are_filled_in(
     place: str, version: str, style: str, explode: bool
 ) -> None:
     """As the Parameter Object has them."""
@@ -66,7 +66,7 @@ def test_what_parameters_say_is_kept() -> None:
 @pytest.mark.parametrize(
     ("style", "explode"), [("deepObject", True), ("spaceDelimited", False), ("cookie", True)]
 )
-def test_defaults_of_explode_are_those_of_the_style(style: str, explode: bool) -> None:
+def test_deerrors_of_explode_are_those_of_the_style(style: str, explode: bool) -> None:
     """That of ``deepObject`` has a meaning with true only."""
     place = "cookie" if style == "cookie" else "query"
     parameter = {"name": "a", "in": place, "style": style, "schema": {"type": "object"}}
@@ -88,7 +88,7 @@ def test_a_parameter_of_a_media_type_has_no_style() -> None:
 
 
 @pytest.mark.parametrize("name", ["Accept", "content-type", "AUTHORIZATION"])
-def test_three_header_fields_are_no_parameters(name: str) -> None:
+def test_three_headers_are_no_parameters(name: str) -> None:
     """They are described elsewhere; that is noted."""
     source = with_parameter({"name": name, "in": "header", "required": True, "schema": TEXT})
     made = OpenApiDocument(source)

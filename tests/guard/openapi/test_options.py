@@ -76,7 +76,7 @@ def test_schemas_may_have_to_have_bounds(root: Any, pointer: str) -> None:
     assert caught.value.problems == ((pointer, "must have a bound"),)
 
 
-def test_answers_need_no_bounds() -> None:
+def test_responses_need_no_bounds() -> None:
     """They are the app's own."""
     responses = {"200": {"description": "", "headers": {"X-A": {"schema": TEXT}},
                          "content": {"application/json": {"schema": TEXT}}}}  # fmt: skip
@@ -95,7 +95,7 @@ def test_files_need_no_bounds() -> None:
 
 @each_version
 @both_faces
-def test_formats_are_held_by_option(face: Face, version: str) -> None:
+def test_formats_are_asserted_by_option(face: Face, version: str) -> None:
     """Those that are known, and others with functions; those of numbers in any case."""
     schema = {
         "type": "object",
@@ -133,7 +133,7 @@ def test_formats_are_held_by_option(face: Face, version: str) -> None:
         ({"ref_root": "/nonexistent"}, "ref_root must be a directory"),
     ],
 )
-def test_options_that_are_none_are_refused(options: Any, words: str) -> None:
+def test_options_that_are_invalid_are_refused(options: Any, words: str) -> None:
     """At construction, with words that name the option."""
     with pytest.raises((TypeError, ValueError), match=words):
         SchemaGuard(openapi=api(), **options)

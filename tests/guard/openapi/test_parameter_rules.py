@@ -232,7 +232,7 @@ def test_a_header_must_mean_something(header: dict[str, Any], where: str, words:
     assert words in found[f"/components/headers/a{where}"]
 
 
-def test_a_content_that_is_no_object_is_told_of_once() -> None:
+def test_a_content_that_is_not_an_object_is_reported_once() -> None:
     """Nothing is looked for in it."""
     found = problems(with_parameter({"name": "a", "in": "query", "content": 3}))
     assert found == {f"{PARAMETER}/content": "must be an object"}

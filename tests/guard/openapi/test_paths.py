@@ -80,7 +80,7 @@ def test_names_of_operations_are_unique() -> None:
     assert not problems(document({"/x": {"get": named}, "/y": {"$ref": "#/paths/~1x"}}))
 
 
-def test_what_follows_from_another_problem_is_not_told() -> None:
+def test_what_follows_from_another_problem_is_not_reported() -> None:
     """A parameter that is not there may be the one that the template asks for."""
     source = of_operation({"parameters": [{"$ref": "#/components/parameters/a"}]}, "/{a}")
     assert set(problems(source)) == {"/paths/~1{a}/get/parameters/0/$ref"}
@@ -88,7 +88,7 @@ def test_what_follows_from_another_problem_is_not_told() -> None:
     assert set(problems(source)) == {"/paths/~1{a}/parameters/0/$ref"}
 
 
-def test_what_is_no_object_is_told_of_once() -> None:
+def test_what_is_not_an_object_is_reported_once() -> None:
     """Nothing is looked for in it."""
     source = document({"/x": {"additionalOperations": [], "get": DONE}}, "3.2.0")
     assert problems(source) == {"/paths/~1x/additionalOperations": "must be an object"}

@@ -52,9 +52,7 @@ def test_a_reference_leads_into_the_document(face: Face, version: str) -> None:
 
 @both_faces
 @pytest.mark.parametrize("suffix", ["json", "yaml"])
-def test_a_reference_leads_into_files_of_the_directory(
-    face: Face, tmp_path: Path, suffix: str
-) -> None:
+def test_a_reference_leads_into_files_of_ref_root(face: Face, tmp_path: Path, suffix: str) -> None:
     """From one to the next, each relative to the file that it stands in, and back."""
     (tmp_path / "parts").mkdir()
     main = body_of("parts/first." + suffix + "#/defs/Start", components={"schemas": {"S": SHORT}})
@@ -80,7 +78,7 @@ def test_a_reference_leads_into_files_of_the_directory(
 
 
 @both_faces
-def test_what_is_no_schema_may_lie_in_files(face: Face, tmp_path: Path) -> None:
+def test_what_is_not_a_schema_may_lie_in_files(face: Face, tmp_path: Path) -> None:
     """Path items, parameters, bodies, responses, headers; references from those as well."""
     (tmp_path / "items.json").write_text(
         json.dumps(
@@ -258,7 +256,7 @@ def test_a_reference_that_must_not_be_followed_is_a_problem(
     assert told.startswith("the reference ")
 
 
-def test_all_references_that_must_not_be_followed_are_told_of_at_once(directory: Path) -> None:
+def test_all_references_that_must_not_be_followed_are_reported_at_once(directory: Path) -> None:
     """In one error, each where it stands, with those in files and of other objects."""
     schemas = {f"S{index}": {"$ref": reference} for index, (reference, _) in enumerate(BAD)}
     (directory / "deep.json").write_text(json.dumps({"items": {"$ref": "../up.json"}}))
@@ -280,7 +278,7 @@ def test_all_references_that_must_not_be_followed_are_told_of_at_once(directory:
     }
 
 
-def test_files_need_a_directory() -> None:
+def test_files_need_ref_root() -> None:
     """A dict has none of its own."""
     assert problems(body_of("a.json")) == [
         (AT, "the reference 'a.json' leads to a file: set ref_root to allow files")
@@ -311,7 +309,7 @@ def test_what_leads_to_itself_alone_is_a_problem(version: str, components: Any) 
         SchemaGuard(openapi=root)
 
 
-def test_path_items_in_a_circle_are_a_problem() -> None:
+def test_path_items_in_a_cycle_are_a_problem() -> None:
     """Nothing waits for their end."""
     found = problems(document({"/a": {"$ref": "#/paths/~1b"}, "/b": {"$ref": "#/paths/~1a"}}))
     assert [words for _, words in found] == [
@@ -365,7 +363,7 @@ def test_what_stands_beside_a_reference_counts_from_3_1_on(face: Face) -> None:
         assert any(noted) is (version == "3.0.4")
 
 
-def test_a_symbolic_link_within_the_directory_is_followed(tmp_path: Path) -> None:
+def test_a_symbolic_link_within_ref_root_is_followed(tmp_path: Path) -> None:
     """A file by two paths is one file."""
     (tmp_path / "real.json").write_text(json.dumps({"$id": "https://k.test/a", **SHORT}))
     (tmp_path / "link.json").symlink_to("real.json")

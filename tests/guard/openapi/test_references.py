@@ -128,7 +128,7 @@ def test_pointers_are_read_as_they_are_escaped() -> None:
     }
 
 
-def test_circles_of_schemas_are_fine() -> None:
+def test_cycles_of_schemas_are_fine() -> None:
     """A tree's nodes hold nodes."""
     node = {"type": "object", "properties": {"next": {"$ref": "#/components/schemas/Node"}}}
     for version in ("3.0.4", "3.1.1", "3.2.0"):
@@ -136,7 +136,7 @@ def test_circles_of_schemas_are_fine() -> None:
 
 
 @pytest.mark.parametrize("kind", ["parameters", "responses", "requestBodies", "headers"])
-def test_circles_of_other_objects_are_problems(kind: str) -> None:
+def test_cycles_of_other_objects_are_problems(kind: str) -> None:
     """Nothing would ever be there."""
     found = problems(
         document(
@@ -151,7 +151,7 @@ def test_circles_of_other_objects_are_problems(kind: str) -> None:
     assert "leads in a cycle" in found[f"/components/{kind}/a/$ref"]
 
 
-def test_a_circle_of_path_items_is_a_problem() -> None:
+def test_a_cycle_of_path_items_is_a_problem() -> None:
     """And told of once for each."""
     found = problems(document({"/x": {"$ref": "#/paths/~1y"}, "/y": {"$ref": "#/paths/~1x"}}))
     assert "leads in a cycle" in found["/paths/~1x/$ref"]
@@ -176,7 +176,7 @@ def test_a_reference_that_is_no_text_is_a_problem() -> None:
     }
 
 
-def test_what_stands_beside_a_reference_is_noted() -> None:
+def test_what_stands_beside_a_reference_is_a_warning() -> None:
     """It is ignored, which one may not think; from 3.1 on schemas have it hold."""
     beside = {"$ref": "#/components/schemas/A", "maxLength": 3}
     notes = dict(OpenApiDocument(with_schema(beside, "3.0.4", A=TEXT)).warnings)

@@ -82,7 +82,7 @@ def test_deep_yaml_is_refused(text: str) -> None:
         (b"", "is not valid JSON"),
     ],
 )
-def test_json_that_is_none_is_refused(content: bytes, words: str) -> None:
+def test_json_that_is_invalid_is_refused(content: bytes, words: str) -> None:
     """Duplicate keys included, however they are written."""
     with pytest.raises(ValueError, match=words):
         parse_content("a.json", content)
@@ -155,7 +155,7 @@ def test_reading_a_folder_leaves_nothing_open(tmp_path: Path) -> None:
     assert len(list(Path("/dev/fd").iterdir())) == before
 
 
-def test_the_directory_must_be_one_and_hold_the_document(tmp_path: Path) -> None:
+def test_ref_root_must_be_one_and_hold_the_document(tmp_path: Path) -> None:
     """The option is named."""
     path = tmp_path / "a.json"
     path.write_text(json.dumps(api()))

@@ -21,7 +21,7 @@ OPERATION = "/paths/~1x/get"
 PARAMETER = f"{OPERATION}/parameters/0"
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     """In one error, which says each with its place."""
     source = document(
         {
@@ -170,7 +170,7 @@ def test_a_response_needs_no_description_in_3_2() -> None:
     assert not problems(of_operation({"responses": {"200": {}}}, version="3.2.0"))
 
 
-def test_extensions_are_noted() -> None:
+def test_extensions_are_warnings() -> None:
     """Wherever they may stand; with how often they do."""
     source = of_operation(
         {"x-a": 1, "responses": {"200": {"description": "", "x-a": {}}, "x-b": 1}}
@@ -185,7 +185,7 @@ def test_extensions_are_noted() -> None:
     )
 
 
-def test_what_is_of_no_consequence_is_noted() -> None:
+def test_what_is_of_no_consequence_is_a_warning() -> None:
     """Callbacks, webhooks, links and examples say nothing of what comes in."""
     source = of_operation(
         {

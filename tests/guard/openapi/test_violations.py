@@ -278,7 +278,7 @@ def made(fragment: Any, version: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("version", "fragment", "pointer", "words"), CASES)
-def test_each_rule_is_held(version: str, fragment: Any, pointer: str, words: str) -> None:
+def test_each_rule_is_checked(version: str, fragment: Any, pointer: str, words: str) -> None:
     """The problem is told of where it stands, with what would be right."""
     with pytest.raises(DocumentError) as caught:
         SchemaGuard(openapi=made(fragment, version))
@@ -299,7 +299,7 @@ def test_a_rule_of_a_later_version_holds_from_it_on() -> None:
     assert problems({"openapi": "3.1.1", "info": document()["info"], "components": {}}) == []
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     """Of structure, references, schemas and across objects; each once."""
     root = document(
         {
@@ -338,7 +338,7 @@ def test_the_message_has_so_many_problems_and_the_error_has_all() -> None:
         SchemaGuard(openapi=document({"a": {}}))
 
 
-def test_schemas_that_can_not_be_compiled_are_told_of_at_once() -> None:
+def test_schemas_that_can_not_be_compiled_are_reported_at_once() -> None:
     """With where they stand: keywords of wrong types, patterns, unknown types."""
     schemas = {"properties": {"a": {"type": "text"}, "b": {"maxLength": -1}}, "required": "a"}
     root = document({
@@ -414,7 +414,7 @@ def test_deep_documents_are_refused_or_read() -> None:
     SchemaGuard(openapi=document({"/a": {"get": callback}}))
 
 
-def test_what_is_of_no_consequence_is_noted() -> None:
+def test_what_is_of_no_consequence_is_a_warning() -> None:
     """Once for each kind, with where it is first and how often."""
     root = document(
         {
