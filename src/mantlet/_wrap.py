@@ -24,7 +24,7 @@ def wrap(app: "AsgiApp", *policies: Policy, baseline: bool = True) -> "asgi.Stac
 def wrap(app: Any, *policies: Policy, baseline: bool = True) -> "asgi.Stack | wsgi.Stack":
     """Wrap a WSGI or ASGI app in policies and in the baseline, and return the new app.
 
-    The baseline is what is safe for every app and needs no decision: an `OutputSanitizer` around an
+    The baseline is safe for every app and needs no decision: an `OutputSanitizer` around an
     `ErrorEnvelope`, outside of the other policies. A policy that you pass takes the place of the
     baseline's of the same class. An app that is already wrapped keeps one stack and one baseline.
 
@@ -49,10 +49,10 @@ def wrap(app: Any, *policies: Policy, baseline: bool = True) -> "asgi.Stack | ws
 def install(app: FrameworkApp, *policies: Policy, baseline: bool = True) -> FrameworkApp:
     """Put policies and the baseline into a framework's own app, and return that app.
 
-    The app stays what it is for ``flask run``, ``fastapi dev``, test clients and type checkers. The
-    policies are outermost, also around middleware that is added later. What is said of `wrap()`
-    about the baseline and the order of policies holds here as well; an app that `install()` is
-    called for again has one stack.
+    The app keeps its type, so ``flask run``, ``fastapi dev``, test clients and type checkers still
+    work. The policies are outermost, also around middleware that is added later. The baseline and
+    the order of policies are those of `wrap()`. Calling it again for the same app extends its
+    stack.
 
     Args:
         app: an app of Flask, Quart, Starlette or FastAPI.

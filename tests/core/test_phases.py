@@ -11,7 +11,7 @@ import pytest
 
 import mantlet
 from mantlet import Policy, Reply, Request, Response
-from mantlet.core.phases import TRANSITIONS, Event, Phase, PhaseMachine
+from mantlet.core.response_pipeline import TRANSITIONS, Event, Phase, PhaseMachine
 from tests.conformance.exchanges import Script, play_asgi, play_wsgi
 
 ROOT = Path(__file__).parents[2]
@@ -53,7 +53,7 @@ def test_only_one_place_assigns_a_phase() -> None:
         for path in (ROOT / "src").rglob("*.py")
         if re.search(r"\.phase\b[^=!<>\n]*(?<![=!<>])=(?!=)", path.read_text())
     ]
-    assert assigning == ["phases.py"]
+    assert assigning == ["response_pipeline.py"]
 
 
 def test_the_drawn_table_is_the_real_one() -> None:

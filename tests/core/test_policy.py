@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from mantlet import (
     Message,
     Policy,
     Problem,
+    RateLimiter,
     Reply,
     Request,
     Response,
@@ -22,7 +25,7 @@ from mantlet import (
 from tests.drive import FACES, Face, Said, both_faces, drive_asgi, drive_wsgi, hello
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 # -- mistakes -------------------------------------------------------------------------------------
@@ -386,3 +389,33 @@ def test_a_generator_app_streams_through_a_stack_chunk_by_chunk() -> None:
         b"1",
         b"2",
     ]
+
+
+# -- the names of options -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: RateLimiter("5/s", shadow=True), "RateLimiter() has no option 'shadow'; its"),  # type: ignore[call-arg]  # what is refused
+        (lambda: RateLimiter("5/s", moed="off"), "has no option 'moed'; did you mean 'mode'?"),  # type: ignore[call-arg]  # what is refused
+        (lambda: ErrorEnvelope(exception={}), "ErrorEnvelope() has no option 'exception'; did"),  # type: ignore[call-arg]  # what is refused
+    ],
+)
+def test_an_unknown_option_is_refused_with_the_nearest(
+    make: Callable[[], Policy], message: str
+) -> None:
+    """Python itself names only the one that is wrong."""
+    with pytest.raises(TypeError, match=re.escape(message)):
+        make()
+
+
+def test_a_policy_that_takes_any_option_may() -> None:
+    """Names are checked where ``__init__`` says them."""
+
+    class Open(Policy):
+        def __init__(self, **options: int) -> None:
+            self.options = options
+
+    assert Open(any=1).options == {"any": 1}
+    assert copy.copy(Open(any=1)).options == {"any": 1}

@@ -1,6 +1,42 @@
-"""Check options that are numbers."""
+"""Check options: their names, and numbers."""
 
-__all__ = ["check_int", "check_number"]
+from typing import TYPE_CHECKING, Any, Final, Self
+
+__all__ = ["KnowsOptions", "check_int", "check_number"]
+
+#: `inspect.CO_VARKEYWORDS`: a function takes any keyword.
+_TAKES_ANY: Final = 0x08
+
+
+class KnowsOptions:
+    """Base of classes that refuse an unknown option with the nearest known one."""
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:  # a type checker reads the options of __init__
+
+        def __new__(cls, *_args: Any, **options: Any) -> Self:
+            """Check the names of the options before ``__init__`` gets them.
+
+            Raises:
+                TypeError: an option is unknown.
+            """
+            if options:
+                code = getattr(cls.__init__, "__code__", None)
+                if code is not None and not code.co_flags & _TAKES_ANY:
+                    known = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+                    for name in options:
+                        if name not in known:
+                            raise _unknown(cls, name, known)
+            return super().__new__(cls)
+
+
+def _unknown(kind: type, name: str, known: tuple[str, ...]) -> TypeError:
+    from difflib import get_close_matches  # noqa: PLC0415  # for a mistake alone
+
+    near = get_close_matches(name, known, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"its options are {', '.join(known)}"
+    return TypeError(f"{kind.__name__}() has no option {name!r}; {hint}")
 
 
 def check_int(

@@ -8,7 +8,9 @@ from typing import Any
 from mantlet._internal.asgi_types import AsgiMessage, Receive, Send
 from mantlet.asgi.request import AsgiRequest
 from mantlet.core.exchange import Exchange
-from mantlet.core.phases import (
+from mantlet.core.policy import Reply
+from mantlet.core.response import Response
+from mantlet.core.response_pipeline import (
     AWAITING_BODY,
     BUFFERING,
     CLOSED,
@@ -17,8 +19,6 @@ from mantlet.core.phases import (
     SEND_HEAD,
     STREAMING,
 )
-from mantlet.core.policy import Reply
-from mantlet.core.response import Response
 from mantlet.exceptions import ClientDisconnected, MantletError, NoResponse
 from mantlet.http.headers import BytesHeaders, bytes_field, with_fields
 
@@ -109,7 +109,7 @@ class HttpExchange(AsgiExchange):
         return message
 
     async def app_raised(self, error: BaseException) -> None:
-        """Take note that the app has raised; `failure` is then what is to be raised on, if any."""
+        """Take note that the app has raised; `failure` is then the error to raise, if any."""
         begun = self.phase >= STREAMING
         if not self._disconnected or begun or not isinstance(error, Exception):
             await super().app_raised(error)

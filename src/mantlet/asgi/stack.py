@@ -8,8 +8,8 @@ from mantlet.asgi.http import HttpExchange, sending_headers
 from mantlet.asgi.request import AsgiRequest
 from mantlet.asgi.websocket import WebSocketExchange, WebSocketRequest
 from mantlet.core.order import check_order
-from mantlet.core.phases import CLOSED
 from mantlet.core.policy import Policy
+from mantlet.core.response_pipeline import CLOSED
 from mantlet.core.stack import BaseStack
 from mantlet.integrations import observe_exceptions
 

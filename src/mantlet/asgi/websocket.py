@@ -7,9 +7,9 @@ from mantlet.asgi.http import AsgiExchange
 from mantlet.asgi.request import AsgiBody, AsgiRequest
 from mantlet.core.error_log import log_error
 from mantlet.core.exchange import ResponseClosed
-from mantlet.core.phases import CLOSED
 from mantlet.core.policy import Close, Message
 from mantlet.core.response import Response
+from mantlet.core.response_pipeline import CLOSED
 from mantlet.http.headers import BytesHeaders, with_fields
 
 __all__ = ["WebSocketExchange", "WebSocketRequest"]

@@ -1,1 +1,1 @@
-"""What every policy is made of, the same under both protocols: no I/O, no framework, no server."""
+"""The building blocks of policies, the same under both protocols: no I/O and no framework."""

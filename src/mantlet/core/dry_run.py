@@ -208,7 +208,7 @@ class ReportOnly(_Wrapped):
         self._watch(view, response, copy)
 
     def _report(self, request: Request, action: str) -> None:
-        """Log what the policy would have done, throttled."""
+        """Log the action that the policy would have taken, throttled."""
         suppressed = self._throttle.suppressed(action)
         if suppressed is None:
             return

@@ -1,9 +1,9 @@
 """One exchange through a stack, the same under both protocols, without I/O.
 
-An adapter tells the exchange what the app does; the exchange runs the response hooks and hands the
-adapter what is to be sent, by `queue()`. Nearly always that is done when a call returns. Where a
-hook has to wait, the call returns a coroutine instead: the ASGI adapter awaits it, and the WSGI
-adapter runs it to its end with `run_sync()`.
+An adapter reports the app's calls to the exchange; the exchange runs the response hooks and hands
+the adapter the messages to send, by `queue()`. Nearly always that is done when a call returns.
+Where a hook has to wait, the call returns a coroutine instead: the ASGI adapter awaits it, and the
+WSGI adapter runs it to its end with `run_sync()`.
 """
 
 from abc import abstractmethod
@@ -12,7 +12,9 @@ from typing import Any, Final
 from mantlet._internal.disconnects import is_disconnect
 from mantlet._internal.exception_chain import walk_chain
 from mantlet.core.error_log import log_error
-from mantlet.core.phases import (
+from mantlet.core.request import Request
+from mantlet.core.response import VALIDATORS, Filter, Response
+from mantlet.core.response_pipeline import (
     AWAITING_BODY,
     BUFFERING,
     CLOSED,
@@ -21,10 +23,9 @@ from mantlet.core.phases import (
     SEND_END,
     SEND_HEAD,
     STREAMING,
+    ResponsePipeline,
+    Steps,
 )
-from mantlet.core.request import Request
-from mantlet.core.response import VALIDATORS, Filter, Response
-from mantlet.core.response_pipeline import ResponsePipeline, Steps
 from mantlet.core.stack import BaseStack, InwardResult
 from mantlet.exceptions import MantletError, NoResponse, ResponseTooLarge
 
@@ -39,7 +40,7 @@ MAX_BUFFERED_CHUNKS: Final = 1024
 class ResponseClosed(OSError):
     """Raised into an app that keeps sending after a policy has closed its response.
 
-    An OSError, since that is what an ASGI app expects from ``send`` when the client has gone.
+    An OSError, since ASGI apps expect one from ``send`` when the client has disconnected.
     """
 
 
@@ -68,7 +69,7 @@ class Exchange(ResponsePipeline):
     # Whether the body went through the filters as a whole.
     _filtered_whole = False
 
-    # Any: the adapter's own form of the server's callable, and of what it queues.
+    # Any: the server's callable and the queued messages in the adapter's own form.
     def __init__(
         self, stack: BaseStack[Any], request: Request, emit: Any, result: InwardResult | None
     ) -> None:
@@ -84,14 +85,14 @@ class Exchange(ResponsePipeline):
         self._inward = result
         self._out: list[Any] = []
 
-    # -- what an adapter provides -----------------------------------------------------------------
+    # -- provided by an adapter --------------------------------------------------------------------
 
     @abstractmethod
     def queue(self, head: Response | None, chunks: list[bytes], more: bool) -> None:
         """Queue the response's status and headers, chunks of its body, or both, to be sent."""
         raise NotImplementedError
 
-    # -- what the app does ------------------------------------------------------------------------
+    # -- called by an adapter ----------------------------------------------------------------------
 
     def receive_chunk(self, chunk: bytes, more: bool) -> Steps | None:
         """Take a chunk of the app's body.
@@ -169,7 +170,7 @@ class Exchange(ResponsePipeline):
         await self._resume(None)
 
     async def app_raised(self, error: BaseException) -> None:
-        """Take note that the app has raised; `failure` is then what is to be raised on, if any."""
+        """Take note that the app has raised; `failure` is then the error to raise, if any."""
         self._app_ended = True
         if self.phase == AWAITING_BODY:
             self.response = None  # a head without a body is not a response yet
@@ -197,7 +198,7 @@ class Exchange(ResponsePipeline):
         if chunk:
             self.queue(None, [_through(response.filters, chunk, True)], True)
 
-    # -- what is sent -----------------------------------------------------------------------------
+    # -- sending -----------------------------------------------------------------------------------
 
     def _send_head(self) -> None:
         """Send the response that came out of the hooks, and the body as far as it has come."""

@@ -17,7 +17,7 @@ def check_order(policies: Sequence[Policy]) -> None:
     """Warn about policies that cannot do their work where they are.
 
     A policy is compared with those outside it by `Policy.position`; it is misplaced where one of
-    them belongs inside it and it says by `Policy.position_reason` what goes wrong.
+    them belongs inside it and it has a `Policy.position_reason`.
 
     Args:
         policies: the policies of a stack, the outermost first.
@@ -44,7 +44,7 @@ def insert_in_order(policies: list[Policy], policy: Policy) -> None:
     """
     place = 0
     for index, other in enumerate(policies):
-        # A stack refuses what is not a policy, later.
+        # A stack refuses anything but policies, later.
         position = getattr(other, "position", None)
         if position is None or policy.position is None:
             continue

@@ -11,6 +11,7 @@ from mantlet.http.headers import text_field
 if TYPE_CHECKING:
     from mantlet.redact.masking import Masker
 
+from mantlet._internal.options import KnowsOptions
 from mantlet.core.modes import Mode, RouteModes
 
 __all__ = ["Close", "Message", "Policy", "Reply"]
@@ -95,12 +96,12 @@ class Close:
             raise ValueError("reason must be at most 123 bytes long in UTF-8")
 
 
-class Policy:
+class Policy(KnowsOptions):
     """One protection. Immutable once made; every option is a keyword, checked in ``__init__``.
 
     A policy overrides the hooks it needs; a hook that is not overridden costs nothing. A hook is a
     ``def``, or an ``async def`` where it must wait for a body or for I/O; both run under WSGI and
-    ASGI. Under WSGI there is no event loop to wait on, and a hook that tries gets a RuntimeError.
+    ASGI. WSGI has no event loop to wait on, so a hook that tries gets a RuntimeError.
 
     If a policy's `on_request` let a request pass, exactly one of its `on_response` and `on_error`
     is called, except for a response below its `min_status`; if it ran at all, its `on_finish` is
@@ -183,4 +184,4 @@ class Policy:
         """
 
     def shutdown(self) -> Awaitable[None] | None:
-        """Release what `startup` acquired. Awaited in the lifespan; not called without one."""
+        """Release the resources of `startup`. Awaited in the lifespan; not called without one."""

@@ -48,15 +48,15 @@ class Request:
     _owns_response_headers: bool
     #: Whether the app has the request, so that its body can no longer be read here.
     _handed_over: bool
-    #: The callables of `add_cleanup()`; None where there are none, the usual case.
+    #: The callables of `add_cleanup()`; usually None.
     _cleanups: list[Callable[[], object]] | None
-    #: The dicts of `local()`; None where there are none.
+    #: The dicts of `local()`, or None.
     _local: dict[object, dict[str, Any]] | None
 
     def local(self, policy: object) -> dict[str, Any]:
         """Return a policy's own dict for this exchange, to keep entries for its later hooks.
 
-        No other policy and no other stack sees it; `state` is what all of them, and the app, share.
+        No other policy and no other stack sees it; `state` is shared by all of them and the app.
 
         Args:
             policy: the policy that asks, ``self`` in a hook.
@@ -72,8 +72,8 @@ class Request:
     def add_cleanup(self, cleanup: Callable[[], object]) -> None:
         """Call something once the exchange has ended in any way, after `Policy.on_finish`.
 
-        For a resource that a hook has opened for this request alone, such as a file: it costs
-        nothing where there is none. May be called in `Policy.on_request`.
+        For a resource that a hook has opened for this request alone, such as a file: other requests
+        pay nothing. May be called in `Policy.on_request`.
 
         Args:
             cleanup: called without arguments; the one added last is called first.

@@ -1,16 +1,18 @@
 """Run response and error hooks over a response, the innermost policy first.
 
 The pipeline can be suspended: while a hook waits for I/O, while one waits for the whole body, and
-while an error response is held for the exception that may follow it.
+while an error response is held for the exception that may follow it. So a response has phases, with
+one table of the transitions between them: `PhaseMachine.advance()` is the only place that assigns
+a phase, and an event that the table does not have for the current phase is a bug, and raises.
 """
 
 from abc import abstractmethod
-from collections.abc import Coroutine, Generator, Iterator
+from collections.abc import Coroutine, Generator, Iterator, Mapping
+from enum import IntEnum
 from itertools import chain
-from types import coroutine
+from types import MappingProxyType, coroutine
 from typing import Any, Final
 
-from mantlet.core.phases import BUFFER_BODY, BUFFERING, HOLD_ERROR, PhaseMachine
 from mantlet.core.policy import Reply
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
@@ -18,7 +20,113 @@ from mantlet.core.response import WANTS_BODY, Response
 from mantlet.core.stack import PendingReply, ResponseHook, check_reply
 from mantlet.exceptions import MantletError, NoResponse, ResponseTooLarge
 
-__all__ = ["MAX_HELD_ERROR", "ResponsePipeline", "Steps"]
+__all__ = [
+    "AWAITING_BODY",
+    "BUFFERING",
+    "BUFFER_BODY",
+    "CLOSED",
+    "ERROR_BUFFERED",
+    "FAIL",
+    "HOLD_ERROR",
+    "MAX_HELD_ERROR",
+    "SEND_END",
+    "SEND_HEAD",
+    "STREAMING",
+    "TRANSITIONS",
+    "Event",
+    "Phase",
+    "PhaseMachine",
+    "ResponsePipeline",
+    "Steps",
+]
+
+
+# Integers, since these are compared and looked up several times for each response.
+class Phase(IntEnum):
+    """How far a response has come."""
+
+    #: The response hooks have not run: the head waits for the first bytes of the body.
+    AWAITING_BODY = 0
+    #: The hooks are suspended before one that hears errors, until the app ends or raises.
+    ERROR_BUFFERED = 1
+    #: The hooks are suspended in one that waits for the whole body.
+    BUFFERING = 2
+    #: The head has been sent, and the app's body follows.
+    STREAMING = 3
+    #: The response is over; anything that the app still sends is dropped.
+    CLOSED = 4
+
+
+class Event(IntEnum):
+    """The events that move a response from one phase to another."""
+
+    #: The next hook hears errors, and the app may still raise the one that it has answered.
+    HOLD_ERROR = 0
+    #: A hook waits for the whole body.
+    BUFFER_BODY = 1
+    #: The head is sent, and more of the body will follow.
+    SEND_HEAD = 2
+    #: The last of the response is sent.
+    SEND_END = 3
+    #: Nothing more can be sent.
+    FAIL = 4
+
+
+# Members as constants, since looking one up on its class is a Python call before 3.12.
+AWAITING_BODY: Final = Phase.AWAITING_BODY
+ERROR_BUFFERED: Final = Phase.ERROR_BUFFERED
+BUFFERING: Final = Phase.BUFFERING
+STREAMING: Final = Phase.STREAMING
+CLOSED: Final = Phase.CLOSED
+HOLD_ERROR: Final = Event.HOLD_ERROR
+BUFFER_BODY: Final = Event.BUFFER_BODY
+SEND_HEAD: Final = Event.SEND_HEAD
+SEND_END: Final = Event.SEND_END
+FAIL: Final = Event.FAIL
+
+_UNSENT: Final[Mapping[Event, Phase]] = MappingProxyType(
+    {
+        HOLD_ERROR: ERROR_BUFFERED,
+        BUFFER_BODY: BUFFERING,
+        SEND_HEAD: STREAMING,
+        SEND_END: CLOSED,
+        FAIL: CLOSED,
+    }
+)
+
+TRANSITIONS: Final[Mapping[Phase, Mapping[Event, Phase]]] = MappingProxyType(
+    {
+        AWAITING_BODY: _UNSENT,
+        ERROR_BUFFERED: _UNSENT,
+        BUFFERING: _UNSENT,
+        STREAMING: MappingProxyType({SEND_END: CLOSED, FAIL: CLOSED}),
+        CLOSED: MappingProxyType({FAIL: CLOSED}),
+    }
+)
+
+
+class PhaseMachine:
+    """A response's phase.
+
+    Attributes:
+        phase: how far the response has come.
+    """
+
+    phase: Phase = AWAITING_BODY
+
+    def advance(self, event: Event) -> None:
+        """Move to the phase that an event leads to.
+
+        Raises:
+            RuntimeError: the event is not possible in the current phase.
+        """
+        try:
+            self.phase = TRANSITIONS[self.phase][event]
+        except KeyError:
+            raise RuntimeError(
+                f"a response in phase {self.phase.name} has no event {event.name}"
+            ) from None
+
 
 Steps = Coroutine[Any, Any, None]
 
@@ -40,7 +148,7 @@ def _want(what: str, limit: int) -> Generator[Any, Any, None]:
 def _run_until_suspended(
     steps: Coroutine[Any, Any, None], result: bytes | BaseException | None
 ) -> Generator[Any, Any, tuple[str, int] | None]:
-    """Run ``steps`` until they end (None) or ask to be suspended (what for, and a limit in bytes).
+    """Run ``steps`` until they end (None) or ask to be suspended (a reason, and a limit in bytes).
 
     Anything else that they yield is for the event loop, and is passed through to it.
     """
@@ -138,7 +246,7 @@ class ResponsePipeline(PhaseMachine):
         policies that hear errors until one of them answers it, the response to the others.
 
         Returns:
-            What a hook waits for, `HOLD`, or None when all hooks have run.
+            A hook's awaitable, `HOLD`, or None when all hooks have run.
         """
         request = self.request
         for hook in self._pending:

@@ -43,7 +43,7 @@ class InwardResult:
         index: the policy that they stopped at.
         reply: that policy's reply.
         error: the exception that it raised.
-        waiting: what it waits for before it knows.
+        waiting: its awaitable, where it has to wait.
     """
 
     __slots__ = ("error", "index", "reply", "waiting")
@@ -109,7 +109,7 @@ class BaseStack(Generic[App]):
         self._shutdown_hooks = tuple(
             p.shutdown for p in reversed(active) if _overrides(p, "shutdown")
         )
-        #: What masks the app's secrets, in errors of outer policies as well.
+        #: The maskers of the app's secrets, also for errors of outer policies.
         self._maskers = tuple(p.secret_masker for p in active if p.secret_masker is not None)
         #: Whether no policy has a hook left once it has let a request pass.
         self._is_inward_only = not (self._response_hooks[-1].hooks or self._finish_hooks[-1])
@@ -167,7 +167,7 @@ class BaseStack(Generic[App]):
     async def _resume_request_hooks(
         self, request: Request, result: InwardResult | None
     ) -> InwardResult | None:
-        """Go on with request hooks that stopped at one which has to wait."""
+        """Resume request hooks that stopped at one that has to wait."""
         while result is not None and result.waiting is not None:
             index = result.index
             try:

@@ -1,4 +1,4 @@
-"""What the policies of an exchange share with each other and with the app: `state()` and `State`.
+"""The state that the policies of an exchange share with each other and the app.
 
 One object per exchange, under one key of the environ or the scope. It is mutable and never
 replaced, so that a middleware that copies the scope, as the ASGI specification tells it to, hands
@@ -15,7 +15,7 @@ KEY: Final = "mantlet.state"
 
 
 class RateLimitState(Protocol):
-    """What a rate limiter decided about the request."""
+    """A rate limiter's decision about the request."""
 
     @property
     def allowed(self) -> bool:
@@ -43,7 +43,7 @@ class RateLimitState(Protocol):
         ...
 
 
-# Any: what a schema makes of a value is the user's to know.
+# Any: a schema may give values of any type.
 class ValidatedState(Protocol):
     """The values of the request as they were validated."""
 
@@ -54,7 +54,7 @@ class ValidatedState(Protocol):
 
     @property
     def body(self) -> Any:
-        """The body, parsed; None where there is none."""
+        """The body, parsed; None without a body."""
         ...
 
     @property
@@ -93,14 +93,14 @@ class ProblemState(Protocol):
 
 
 class State:
-    """What policies leave for the app and for each other.
+    """The entries that policies leave for the app and for each other.
 
     An attribute that no policy has set raises an AttributeError that names the policy, so
     ``getattr(state, "rate_limit", None)`` asks whether it is there.
 
     Attributes:
         request_id: the request's id; set by `ErrorEnvelope`.
-        rate_limit: what was decided about the request; set by `RateLimiter`.
+        rate_limit: the decision about the request; set by `RateLimiter`.
         validated: the request's values; set by `SchemaGuard`.
         secrets: the secrets as they were when the exchange began; set by `SecretLoader`.
         csp_nonce: the nonce of the response's Content-Security-Policy; set by `OutputSanitizer`.
@@ -113,14 +113,14 @@ class State:
     secrets: Any
     rate_limit: RateLimitState
     validated: ValidatedState
-    # Any: whatever the policy that authenticates makes of a user.
+    # Any: a user object of the policy that authenticates.
     identity: Any = None
     problem: ProblemState | None = None
 
     _request_id: str | None = None
     _csp_nonce: str | None = None
 
-    # What stacks and policies of one exchange tell each other.
+    # Entries that stacks and policies leave for each other.
     #: Headers that the outermost stack will set in the response; None where no stack has begun.
     _response_headers: dict[Any, tuple[Any, Any]] | None = None
     #: The exception that a framework turned into a response.
@@ -136,7 +136,7 @@ class State:
     #: The request in that policy's context.
     _context: Any = None
     # Any: a `redact.Masker` each.
-    #: What masks the app's secrets.
+    #: The maskers of the app's secrets.
     _maskers: tuple[Any, ...] = ()
     #: Whether a policy has answered in the app's place.
     _replied: bool = False
@@ -207,7 +207,7 @@ def state_of(raw: MutableMapping[str, Any]) -> State:
 
 # Any: each framework's request is a class of its own, and none of them is imported here.
 def state(source: Any) -> State:
-    """Return the exchange's state, where policies leave what the app may want to know.
+    """Return the exchange's state, where policies leave entries for the app.
 
     Args:
         source: a WSGI environ, an ASGI scope, or the request object of Flask, Starlette, FastAPI,

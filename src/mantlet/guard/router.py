@@ -32,8 +32,15 @@ from mantlet.guard.operation_validator import OperationValidator
 from mantlet.guard.options import WEBSOCKET_METHOD
 from mantlet.guard.paths import PathChecker, is_unambiguous, was_sent_as
 from mantlet.http.headers import is_token
-from mantlet.http.routing.pieces import Pieces
-from mantlet.http.routing.trie import ONE, REST, Node, Segment, plant, walk
+from mantlet.http.routing.trie import (
+    PARAMETER,
+    REST,
+    Node,
+    Segment,
+    SegmentPattern,
+    insert,
+    walk,
+)
 
 __all__ = [
     "OperationRouter",
@@ -175,7 +182,7 @@ class PathTemplate(NamedTuple):
     text: str
     shape: tuple[Segment, ...]
     places: tuple[tuple[str, int], ...]
-    compounds: tuple[tuple[int, tuple[str, ...], Pieces], ...]
+    compounds: tuple[tuple[int, tuple[str, ...], SegmentPattern], ...]
     rest: tuple[str, int] | None
 
     @property
@@ -275,7 +282,7 @@ class PathTable(Generic[T]):
         for method, text, value in entries:
             if text not in known:
                 template = parse_template(text)
-                known[text] = template, self._plant(template)
+                known[text] = template, self._insert(template)
             template, methods = known[text]
             methods.add(method, template, value)
         for template, methods in known.values():
@@ -287,9 +294,9 @@ class PathTable(Generic[T]):
             (len(template.shape) for template, _ in known.values()), default=0
         )
 
-    def _plant(self, template: PathTemplate) -> PathMethods[T]:
+    def _insert(self, template: PathTemplate) -> PathMethods[T]:
         try:
-            node = plant(self._root, template.shape)
+            node = insert(self._root, template.shape)
         except ValueError as error:
             raise ValueError(f"the path {template.text!r}: {error}") from None
         node.value = node.value or PathMethods()
@@ -348,7 +355,7 @@ class _TemplateParser:
         self._shape: list[Segment] = []
         self._names: set[str] = set()
         self._places: list[tuple[str, int]] = []
-        self._compounds: list[tuple[int, tuple[str, ...], Pieces]] = []
+        self._compounds: list[tuple[int, tuple[str, ...], SegmentPattern]] = []
         self._rest: tuple[str, int] | None = None
 
     def add(self, segment: str) -> None:
@@ -367,11 +374,11 @@ class _TemplateParser:
             self._shape.append(REST)
         elif literals == ["", ""]:
             self._places.append((self._name(names[0]), index))
-            self._shape.append(ONE)
+            self._shape.append(PARAMETER)
         elif "" in literals[1:-1]:
             raise _malformed(self._text, "has two parameters with nothing between them")
         else:
-            pieces = Pieces(literals)
+            pieces = SegmentPattern(literals)
             self._compounds.append((index, tuple(map(self._name, names)), pieces))
             self._shape.append(pieces)
 

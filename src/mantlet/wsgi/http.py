@@ -9,7 +9,10 @@ from mantlet._internal.coroutines import run_sync
 from mantlet._internal.disconnects import is_disconnect
 from mantlet.core.error_log import log_error
 from mantlet.core.exchange import Exchange
-from mantlet.core.phases import (
+from mantlet.core.policy import Reply
+from mantlet.core.problem import phrase
+from mantlet.core.response import Response
+from mantlet.core.response_pipeline import (
     AWAITING_BODY,
     CLOSED,
     ERROR_BUFFERED,
@@ -18,9 +21,6 @@ from mantlet.core.phases import (
     SEND_HEAD,
     STREAMING,
 )
-from mantlet.core.policy import Reply
-from mantlet.core.problem import phrase
-from mantlet.core.response import Response
 from mantlet.http.headers import TextHeaders, with_fields
 from mantlet.wsgi.request import WsgiRequest
 
@@ -46,7 +46,7 @@ class HttpExchange(Exchange):
     _status: str | None = None
     _headers: list[tuple[str, str]]
     _exc_info: ExcInfo | None = None
-    #: What the app returned, its iterator once it was asked for, and the file it wrapped.
+    #: The app's iterable, its iterator once there is one, and the file that it wrapped.
     _iterable: Iterable[bytes] = ()
     _iterator: Iterator[bytes] | None = None
     _file: Iterable[bytes] | None = None
@@ -116,7 +116,7 @@ class HttpExchange(Exchange):
         if self.phase == ERROR_BUFFERED:
             run_sync(self.app_ended())
 
-    # -- what the app calls -----------------------------------------------------------------------
+    # -- called by the app ------------------------------------------------------------------------
 
     def start_response(
         self,
@@ -165,7 +165,7 @@ class HttpExchange(Exchange):
         self._file = wrapper(WatchedFile(file, self.file_closed), block_size)
         return self._file
 
-    # -- what is sent -----------------------------------------------------------------------------
+    # -- sending ----------------------------------------------------------------------------------
 
     def make_response(self, reply: Reply) -> Response:
         """Return a reply as the response that the outer policies see."""
@@ -194,7 +194,7 @@ class HttpExchange(Exchange):
             self._server_write = self._emit(status, headers, self._exc_info)
             self._exc_info = None
 
-    # -- what the server calls --------------------------------------------------------------------
+    # -- called by the server ---------------------------------------------------------------------
 
     def __iter__(self) -> Iterator[bytes]:
         while True:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Container
 from typing import TypeVar
 
 from mantlet.guard.errors import ErrorItem, ValidationFailed, pointer
-from mantlet.http.forms import Malformed
+from mantlet.http.forms import MalformedForm
 from mantlet.http.media_types import MediaType
 
 __all__ = ["check_form_parameters", "convert_malformed", "error_item", "form_error"]
@@ -23,14 +23,14 @@ def form_error(status: int, code: str, detail: str, *path: str | int) -> Validat
 
 
 def convert_malformed(read: Callable[[], T]) -> T:
-    """Call a function that reads a form, and convert its exception `Malformed`.
+    """Call a function that reads a form, and convert its exception `MalformedForm`.
 
     Raises:
         ValidationFailed: the form is malformed: with 400, or 413 if it is only too large.
     """
     try:
         return read()
-    except Malformed as malformed:
+    except MalformedForm as malformed:
         status = 413 if malformed.too_large else 400
         code, detail = malformed.code, malformed.detail.rstrip(".")
         path = () if malformed.field is None else (malformed.field,)

@@ -1,9 +1,8 @@
 """Read ``multipart/form-data`` (RFC 7578) while it is received, if all parsers would agree on it.
 
 Fields are kept in memory, at most `BodyLimits.memory` bytes in total; files in memory up to the
-same size, and on disk beyond it. The rules for the syntax are in `mantlet.http.forms`: `parts` (how
-a body is split) and `heads` (the headers of a part). The rules for files are in `filenames` and
-`file`.
+same size, and on disk beyond it. The rules for the syntax are in
+`mantlet.http.forms.multipart`, those for files in `filenames` and `file`.
 """
 
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ from mantlet.guard.forms.part_sinks import DiscardSink, FieldSink, FileSink, Par
 from mantlet.guard.forms.uploads import FileSpool, UploadedFile
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.readers import Schema
-from mantlet.http.forms import Pairs, PartHead, Parts
+from mantlet.http.forms import MultipartParser, Pairs, PartHead
 from mantlet.http.media_types import MediaType
 
 __all__ = ["MultipartForm", "MultipartParse"]
@@ -83,7 +82,7 @@ class MultipartParse:
         boundary: the boundary of the body, or None.
 
     Raises:
-        Malformed: the boundary is missing or invalid.
+        MalformedForm: the boundary is missing or invalid.
     """
 
     def __init__(self, form: MultipartForm, boundary: str | None) -> None:
@@ -91,7 +90,9 @@ class MultipartParse:
         self._form = form
         self._limits = limits
         self._max_memory = limits.memory
-        self._parts = Parts(boundary, longest_head=limits.part_headers, longest_name=limits.name)
+        self._parts = MultipartParser(
+            boundary, max_head_size=limits.part_headers, max_name_size=limits.name
+        )
         self._spool = FileSpool(self._max_memory)
         self._errors: list[ErrorItem] = []
         self._pairs: Pairs = []

@@ -8,7 +8,7 @@ from mantlet.guard.forms.errors import error_item, form_error
 from mantlet.guard.forms.file import File, TypeMatch
 from mantlet.guard.forms.file_signatures import HEAD, detect
 from mantlet.guard.forms.uploads import FileSpool, UploadedFile
-from mantlet.http.forms import Pairs, PartHead, read_text
+from mantlet.http.forms import Pairs, PartHead, decode_text
 
 __all__ = ["DiscardSink", "FieldSink", "FileSink", "PartSink"]
 
@@ -79,7 +79,7 @@ class FieldSink:
 
     def end(self) -> None:
         """Decode the field as UTF-8 without a NUL."""
-        text = read_text(self._data)
+        text = decode_text(self._data)
         if text is None:
             raise form_error(400, "field_text", "Invalid UTF-8 or NUL", self._name)
         self._pairs.append((self._name, text))

@@ -8,7 +8,7 @@ from mantlet.guard.forms.errors import check_form_parameters, convert_malformed
 from mantlet.guard.forms.fields import Form, FormFields
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.readers import Schema
-from mantlet.http.forms import read_pairs
+from mantlet.http.forms import parse_urlencoded
 from mantlet.http.media_types import MediaType
 
 __all__ = ["UrlencodedForm"]
@@ -39,11 +39,11 @@ class UrlencodedForm:
         """
         check_form_parameters(media)
         pairs = convert_malformed(
-            lambda: read_pairs(
+            lambda: parse_urlencoded(
                 body,
-                most=self._max_fields,
-                longest=self._max_size,
-                longest_name=self._max_name,
+                max_fields=self._max_fields,
+                max_field_size=self._max_size,
+                max_name_size=self._max_name,
             )
         )
         return Form(self._fields.check(pairs, self._schema, (), self._max_errors))

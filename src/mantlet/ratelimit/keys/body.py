@@ -10,7 +10,13 @@ import json
 import re
 from typing import Any, Final
 
-from mantlet.http.forms import Malformed, PartHead, Parts, read_pairs, read_text
+from mantlet.http.forms import (
+    MalformedForm,
+    MultipartParser,
+    PartHead,
+    decode_text,
+    parse_urlencoded,
+)
 from mantlet.http.json_pointer import has_bad_escape, split_pointer
 from mantlet.ratelimit.keys.texts import Ambiguous, parameters
 
@@ -58,7 +64,7 @@ def form_field(body: bytes, content_type: str, name: str) -> str | None:
             if kind == _URLENCODED
             else _multipart(body, options.get("boundary"), name)
         )
-    except Malformed:
+    except MalformedForm:
         raise Ambiguous from None
     _check_charset(options.get("charset"), name + (value or ""))
     return value
@@ -74,7 +80,7 @@ def _check_charset(charset: str | None, text: str) -> None:
 
 def _urlencoded(body: bytes, name: str) -> str | None:
     most = len(body)
-    pairs = read_pairs(body, most=_MOST_FIELDS, longest=most, longest_name=most)
+    pairs = parse_urlencoded(body, max_fields=_MOST_FIELDS, max_field_size=most, max_name_size=most)
     values = [value for field, value in pairs if field == name]
     if len(values) > 1:
         raise Ambiguous
@@ -82,7 +88,9 @@ def _urlencoded(body: bytes, name: str) -> str | None:
 
 
 def _multipart(body: bytes, boundary: str | None, name: str) -> str | None:
-    parts = Parts(boundary, longest_head=_LONGEST_HEAD, longest_name=_LONGEST_HEAD, lenient=True)
+    parts = MultipartParser(
+        boundary, max_head_size=_LONGEST_HEAD, max_name_size=_LONGEST_HEAD, lenient=True
+    )
     count = 0
     found: PartHead | None = None
     wanted = False
@@ -103,7 +111,7 @@ def _multipart(body: bytes, boundary: str | None, name: str) -> str | None:
 
 def _text(head: PartHead, content: bytearray) -> str:
     """Return the text of a part that is a field, and no file, to all."""
-    text = read_text(content)
+    text = decode_text(content)
     if text is None or head.filename is not None:
         raise Ambiguous
     if head.media is not None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from mantlet.http.html import HtmlPolicy, clean, escape, json_script
-from mantlet.http.html.strain import DEEPEST, escape_bare_ampersands, is_too_complex
+from mantlet.http.html.complexity import DEEPEST, escape_bare_ampersands, is_too_complex
 
 REL = 'rel="noopener noreferrer nofollow ugc"'
 FIVE = ("<", ">", "&", "\u2028", "\u2029")
@@ -109,18 +109,18 @@ def test_an_own_allow_list_is_kept_to() -> None:
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
-        ({"tags": {"b", "script"}}, ValueError, "'script', which can't be made safe"),
+        ({"tags": {"b", "script"}}, ValueError, "'script', which cannot be made safe"),
         ({"tags": {"style"}}, ValueError, "'style'"),
         ({"tags": {"iframe"}}, ValueError, "'iframe'"),
         ({"tags": {"svg"}}, ValueError, "'svg'"),
-        ({"tags": {"B"}}, ValueError, "'B', which is no name"),
+        ({"tags": {"B"}}, ValueError, "'B', which is not a valid name"),
         ({"tags": {"<b>"}}, ValueError, "such as 'b'"),
         ({"tags": "b"}, TypeError, "several names"),
         ({"tags": 1}, TypeError, "not 1"),
         ({"tags": {1}}, TypeError, "not 1"),
         ({"tags": {"b"}, "attributes": {"b": {"onclick"}}}, ValueError, "'onclick', which runs"),
         ({"tags": {"b"}, "attributes": {"*": {"style"}}}, ValueError, "'style'"),
-        ({"tags": {"b"}, "attributes": {"b": {"ONCLICK"}}}, ValueError, "no name"),
+        ({"tags": {"b"}, "attributes": {"b": {"ONCLICK"}}}, ValueError, "not a valid name"),
         ({"tags": {"q"}, "attributes": {"q": {"cite"}}}, ValueError, "'cite', whose URLs"),
         ({"attributes": {"b": {"title"}}}, ValueError, "'b', which is not in tags"),
         ({"tags": {"b"}, "attributes": {"b": "title"}}, TypeError, r"attributes\['b'\]"),
@@ -303,7 +303,7 @@ def test_the_scripts_id_is_escaped() -> None:
         ((float("inf"),), ValueError, "not JSON compliant"),
         ((object(),), TypeError, "not JSON serializable"),
         (({1, 2},), TypeError, "not JSON serializable"),
-        ((1, ""), ValueError, "without blanks"),
+        ((1, ""), ValueError, "without white space"),
         ((1, "a b"), ValueError, "'a b'"),
         ((1, 2), TypeError, "not 2"),
     ],
