@@ -14,8 +14,13 @@ from backports import zstd
 
 import mantlet
 from mantlet import BodyTooLarge, ClientDisconnected, MalformedRequest, Policy, Request
-from mantlet.guard.content_decoding import CONTENT_ENCODING, decoded, decoded_chunks, read_codings
-from mantlet.guard.errors import Invalid
+from mantlet.guard.content_decoding import (
+    CONTENT_ENCODING,
+    decode_body,
+    decode_chunks,
+    parse_codings,
+)
+from mantlet.guard.errors import ValidationFailed
 from mantlet.guard.limits import BodyLimits
 from mantlet.http.headers import FieldNames
 from tests.drive import Face, both_faces
@@ -49,11 +54,11 @@ class Decodes(Policy):
     async def on_request(self, request: Request) -> mantlet.Reply | None:
         try:
             if self.streamed:
-                async for piece in decoded_chunks(request, self.limits):
+                async for piece in decode_chunks(request, self.limits):
                     self.pieces.append(piece)
             else:
-                self.pieces.append(await decoded(request, self.limits))
-        except (Invalid, mantlet.Problem, ClientDisconnected) as error:
+                self.pieces.append(await decode_body(request, self.limits))
+        except (ValidationFailed, mantlet.Problem, ClientDisconnected) as error:
             self.error = error
             return mantlet.Reply(400)
         return None
@@ -65,8 +70,8 @@ class Decodes(Policy):
     @property
     def told(self) -> tuple[int, str]:
         """The status and the code of what was raised."""
-        assert isinstance(self.error, Invalid)
-        (fault,) = self.error.faults
+        assert isinstance(self.error, ValidationFailed)
+        (fault,) = self.error.errors
         return self.error.status, fault.code
 
 
@@ -158,16 +163,16 @@ def test_other_codings_are_refused_and_the_known_ones_told(
     send(face, policy, body, value)
     assert policy.told == (415, "unknown_coding")
     assert policy.error.headers == {"Accept-Encoding": "gzip, deflate, br, zstd"}
-    assert policy.error.faults[0].place == "header"
-    assert "nonsense" not in str(policy.error.faults)
+    assert policy.error.errors[0].place == "header"
+    assert "nonsense" not in str(policy.error.errors)
     assert body.served == 0
 
 
 def test_the_codings_are_read_in_their_order_without_identity() -> None:
     """In lower case."""
-    assert read_codings("GZIP") == ("gzip",)
-    assert read_codings("identity") == ()
-    assert read_codings("x-gzip , identity,zstd") == ("x-gzip", "zstd")
+    assert parse_codings("GZIP") == ("gzip",)
+    assert parse_codings("identity") == ()
+    assert parse_codings("x-gzip , identity,zstd") == ("x-gzip", "zstd")
 
 
 @both_faces
@@ -190,7 +195,7 @@ def test_a_body_that_is_not_in_its_coding_is_refused(
     assert policy.told == (400, "undecodable")
     assert policy.error.__cause__ is None
     assert policy.error.__suppress_context__ or policy.error.__context__ is None
-    assert "secret" not in str(policy.error.faults)
+    assert "secret" not in str(policy.error.errors)
 
 
 @both_faces
@@ -368,9 +373,9 @@ def test_fields_that_were_looked_up_already_are_not_looked_up_again(
         async def on_request(self, request: Request) -> None:
             limits, fields = BodyLimits(), request.get_headers(names)
             if streamed:
-                got.extend([piece async for piece in decoded_chunks(request, limits, fields)])
+                got.extend([piece async for piece in decode_chunks(request, limits, fields)])
             else:
-                got.append(await decoded(request, limits, fields))
+                got.append(await decode_body(request, limits, fields))
 
     for coding, body in (("gzip", gzip.compress(PLAIN, mtime=0)), (None, PLAIN)):
         headers = [("X-A", "1"), *([(CONTENT_ENCODING, coding)] if coding else [])]

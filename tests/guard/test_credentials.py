@@ -338,8 +338,8 @@ def test_no_credential_is_ever_told(face: Face, caplog: pytest.LogCaptureFixture
 @pytest.mark.parametrize(
     ("security", "words"),
     [
-        (None, "there is none for bearer, header"),
-        ({"bearer": print}, "there is none for header"),
+        (None, "missing: bearer, header"),
+        ({"bearer": print}, "missing: header"),
         ({"bearer": print, "header": print, "x": print}, r"no operation requires: \['x'\]"),
         ({"bearer": print, "header": True}, "must hold a callable for 'header', not True"),
     ],

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 
 from mantlet.guard import GraphQL
-from mantlet.guard.errors import Invalid
+from mantlet.guard.errors import ValidationFailed
 from mantlet.guard.graphql.requests import GraphQLRequestSchema
 from tests.drive import Face, both_faces
 from tests.guard.asking import Guarded, faults
@@ -28,12 +28,12 @@ def checked(query: str, *, options: Any = None, **members: Any) -> Any:
 
 
 def refused(query: Any, **more: Any) -> tuple[int, list[tuple[str, str]]]:
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ValidationFailed) as caught:
         checked(query, **more)
     assert caught.value.__context__ is None or caught.value.__suppress_context__
-    words = " ".join(fault.detail for fault in caught.value.faults)
+    words = " ".join(fault.detail for fault in caught.value.errors)
     assert "seeded" not in words
-    return caught.value.status, [(fault.pointer, fault.code) for fault in caught.value.faults]
+    return caught.value.status, [(fault.pointer, fault.code) for fault in caught.value.errors]
 
 
 def test_a_request_is_handed_over_parsed() -> None:
@@ -189,7 +189,7 @@ def test_the_canonical_form_is_the_request_alone(face: Face) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"schema": "type"}, "schema is no GraphQL schema"),
+        ({"schema": "type"}, "schema is not a GraphQL schema"),
         ({"schema": 5}, "schema must be a GraphQLSchema"),
         ({"schema": SCHEMA, "max_depth": 0}, "max_depth must be at least 1"),
     ],

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mantlet.guard import BodyLimits
-from mantlet.guard import json_limits as jsonbounds
-from mantlet.guard.json_limits import FORMS, Bounds, outside, plain
+from mantlet.guard import BodyLimits, json_limits
+from mantlet.guard.json_limits import FOLDING, JsonLimits, hide_escapes, without_strings
 from tests.guard.jsonmodel import broken
 from tests.guard.jsontexts import TEXTS
 
@@ -24,7 +23,7 @@ WIDE = 10**9
 
 
 def code(text: bytes, **options: Any) -> str | None:
-    return Bounds(BodyLimits(**options)).broken(text, text.translate(FORMS, b"+"))
+    return JsonLimits(BodyLimits(**options)).violation(text, text.translate(FOLDING, b"+"))
 
 
 # -- what a text is made of -----------------------------------------------------------------------
@@ -34,7 +33,7 @@ def code(text: bytes, **options: Any) -> str | None:
 @given(TEXTS)
 def test_a_plain_text_has_the_same_strings_with_no_quotes_in_them(text: bytes) -> None:
     """Of as many characters, between the same quotes."""
-    made = plain(text)
+    made = hide_escapes(text)
     assert len(made) == len(text)
     assert b'\\"' not in made
     assert b"\\\\" not in made
@@ -51,8 +50,8 @@ def test_outside_of_strings_is_what_stands_between_them(pieces: list[tuple[bytes
     text = b"".join(out + b'"' + string + b'"' for out, string in pieces)
     for piece in (1, 2, 3, 7, 1000):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(jsonbounds, "_PIECE", piece)
-            assert outside(text) == b"".join(out for out, _ in pieces)
+            patch.setattr(json_limits, "_PIECE", piece)
+            assert without_strings(text) == b"".join(out for out, _ in pieces)
 
 
 # -- what is counted ------------------------------------------------------------------------------
@@ -60,7 +59,7 @@ def test_outside_of_strings_is_what_stands_between_them(pieces: list[tuple[bytes
 
 def test_a_text_within_the_upper_bounds_is_not_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
     """No text has more items than it has commas, and one more."""
-    monkeypatch.setattr(jsonbounds, "plain", None)
+    monkeypatch.setattr(json_limits, "hide_escapes", None)
     assert code(b"[1,2]", items=2, members=2, string=5) is None
 
 
@@ -75,7 +74,7 @@ def test_containers_are_counted_alike_however_much_they_are_shortened(
     limits = {"depth": depth, "members": members, "items": items}
     expected = broken(text, BodyLimits(**limits, digits=4300))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jsonbounds, "_EFFORT", effort)
+        patch.setattr(json_limits, "_EFFORT", effort)
         found = code(text, **limits, digits=4300)
     assert expected is not None
     assert (found in expected) if expected & containers else (found not in containers)
@@ -103,8 +102,8 @@ def test_containers_of_every_shape_are_counted(
     limits = {"depth": depth, "members": members, "items": items}
     expected = broken(text, BodyLimits(**limits))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jsonbounds, "_EFFORT", effort)
-        patch.setattr(jsonbounds, "_START", 0)
+        patch.setattr(json_limits, "_EFFORT", effort)
+        patch.setattr(json_limits, "_START", 0)
         found = code(text, **limits)
     assert expected is not None
     assert (found in expected) if expected else (found is None)
@@ -119,7 +118,7 @@ def test_depth_is_counted_exactly(
     depth: int, effort: int, opening: bytes, closing: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With something shallow beside it, in a text that is long for it or not."""
-    monkeypatch.setattr(jsonbounds, "_EFFORT", effort)
+    monkeypatch.setattr(json_limits, "_EFFORT", effort)
     for beside in (b"", b",[[]]" * 500):
         allowed = b"[" + opening * (depth - 1) + b"[]" + closing * (depth - 1) + beside + b"]"
         refused = b"[" + opening * depth + b"[]" + closing * depth + beside + b"]"
@@ -212,27 +211,27 @@ def test_the_work_is_linear(limits: dict[str, int], monkeypatch: pytest.MonkeyPa
             gone += len(self)
             return Counted(super().translate(table, delete))
 
-    monkeypatch.setattr(jsonbounds, "outside", lambda text: Counted(outside(text)))
-    bounds = Bounds(BodyLimits(**limits))
+    monkeypatch.setattr(json_limits, "without_strings", lambda text: Counted(without_strings(text)))
+    bounds = JsonLimits(BodyLimits(**limits))
     for text in worst(20_000):
         gone = 0
-        bounds.broken(Counted(text), text.translate(FORMS, b"+"))
+        bounds.violation(Counted(text), text.translate(FOLDING, b"+"))
         assert gone <= 20 * len(text)
 
 
 MEASURED = """
 import sys
 from benchmarks.machine import most_memory
-from mantlet.guard.errors import Invalid
+from mantlet.guard.errors import ValidationFailed
 from mantlet.guard.limits import BodyLimits
-from mantlet.guard.strict_json import Structure
+from mantlet.guard.strict_json import StrictJson
 
 before = most_memory()
 text = eval(sys.argv[1])
 try:
-    Structure(BodyLimits(body=10**9)).read(text)
-except Invalid as invalid:
-    print(invalid.faults[0].code, (most_memory() - before) / len(text))
+    StrictJson(BodyLimits(body=10**9)).parse(text)
+except ValidationFailed as invalid:
+    print(invalid.errors[0].code, (most_memory() - before) / len(text))
 """
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mantlet.guard import BodyLimits
-from mantlet.guard.errors import Invalid
-from mantlet.guard.strict_json import Structure
+from mantlet.guard.errors import ValidationFailed
+from mantlet.guard.strict_json import StrictJson
 from tests.packages import source_of
 
 if TYPE_CHECKING:
@@ -76,14 +76,14 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def decisions(suite: Path, kind: str) -> dict[str, str]:
     """Return what each case of a kind is refused for, or "" where it is read."""
-    structure = Structure(BodyLimits(depth=200))
+    structure = StrictJson(BodyLimits(depth=200))
     found = {}
     for path in suite.glob(f"{kind}_*.json"):
         text = path.read_bytes()
         try:
-            value = structure.read(text)
-        except Invalid as invalid:
-            found[path.stem[2:]] = invalid.faults[0].code
+            value = structure.parse(text)
+        except ValidationFailed as invalid:
+            found[path.stem[2:]] = invalid.errors[0].code
         else:
             assert repr(value) == repr(json.loads(text))
             found[path.stem[2:]] = ""

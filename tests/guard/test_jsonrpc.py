@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field
 
-from mantlet.guard.errors import Invalid
-from mantlet.guard.jsonrpc import JsonRpc, RpcCall, RpcSchema
+from mantlet.guard.errors import ValidationFailed
+from mantlet.guard.jsonrpc import JsonRpc, JsonRpcSchema, RpcCall
 from mantlet.guard.models.schema import ModelSchema
 
 
@@ -18,8 +18,8 @@ class Subtract(BaseModel):
     subtrahend: int = Field(ge=0)
 
 
-def service(max_batch: int = 3) -> RpcSchema:
-    return RpcSchema(
+def service(max_batch: int = 3) -> JsonRpcSchema:
+    return JsonRpcSchema(
         {"subtract": ModelSchema(Subtract, name="subtract", errors=20), "ping": None},
         {"subtract": ("minuend", "subtrahend")},
         max_batch=max_batch,
@@ -88,24 +88,24 @@ def test_calls_are_read(value: Any, wanted: Any) -> None:
 )  # fmt: skip
 def test_what_is_no_declared_call_is_refused(value: Any, status: int, wanted: Any) -> None:
     """Malformed ones with 400, undeclared ones with 422, each with its place."""
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ValidationFailed) as caught:
         service().load(b"", value, "body")
     assert caught.value.status == status
-    assert [(fault.pointer, fault.code) for fault in caught.value.faults] == wanted
+    assert [(fault.pointer, fault.code) for fault in caught.value.errors] == wanted
 
 
 def test_a_batch_can_be_forbidden() -> None:
     """By a bound of none."""
-    with pytest.raises(Invalid):
+    with pytest.raises(ValidationFailed):
         service(max_batch=0).check([call()], "message")
 
 
 def test_as_many_faults_of_a_batch_are_told_as_the_bound_says() -> None:
     """The rest of it is not looked at."""
-    schema = RpcSchema({"ping": None}, {}, max_batch=1000, errors=5)
-    with pytest.raises(Invalid) as caught:
+    schema = JsonRpcSchema({"ping": None}, {}, max_batch=1000, errors=5)
+    with pytest.raises(ValidationFailed) as caught:
         schema.check([1] * 1000, "body")
-    assert len(caught.value.faults) == 5
+    assert len(caught.value.errors) == 5
 
 
 @pytest.mark.parametrize("value", [call(id="a"), without("id"), [call(), without("id")]])

@@ -29,7 +29,9 @@ def test_a_size_is_bytes_or_has_a_unit(size: Any, wanted: int) -> None:
 @pytest.mark.parametrize("size", [0, -1, True, 1.5, "", "5", "5 megabytes", "-5 MB", "0 B", None])
 def test_what_is_no_size_is_refused(size: Any) -> None:
     """With the name of the option, and what would be right."""
-    with pytest.raises(ValueError, match='decoded must be bytes, or a size such as "5 MB"'):
+    with pytest.raises(
+        ValueError, match='decoded must be a number of bytes, or a size such as "5 MB"'
+    ):
         BodyLimits(decoded=size)
 
 

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from mantlet.guard import BodyLimits
-from mantlet.guard.errors import Invalid
+from mantlet.guard.errors import ValidationFailed
 from mantlet.guard.models.schema import ModelSchema
-from mantlet.guard.ndjson import Framing, JsonLines, _Lines
+from mantlet.guard.ndjson import Framing, JsonLinesReader, _JsonLinesParser
 from mantlet.http.media_types import MediaType
 from tests.guard.jsontexts import SOUP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mantlet.guard.readers import Parse, StreamReader
+    from mantlet.guard.readers import BodyParser, StreamingBodyReader
 
 TYPES = {"lines": MediaType("application/x-ndjson"), "sequence": MediaType("application/json-seq")}
 
@@ -47,9 +47,11 @@ class Item(BaseModel):
 
 def begin(
     framing: Framing = "lines", schema: Any = None, media: MediaType | None = None, **limits: Any
-) -> Parse:
+) -> BodyParser:
     """Begin to read a body, through the interfaces that the guard has of it."""
-    reader: StreamReader = JsonLines(schema or Anything(), BodyLimits(**limits), framing)
+    reader: StreamingBodyReader = JsonLinesReader(
+        schema or Anything(), BodyLimits(**limits), framing
+    )
     return reader.start(media or TYPES[framing])
 
 
@@ -65,17 +67,17 @@ def read(chunks: Iterable[bytes], framing: Framing = "lines", **options: Any) ->
 
 def refused(chunks: Iterable[bytes], framing: Framing = "lines", **options: Any) -> Any:
     """Return the status that a body is refused with, and the pointers and codes of its faults."""
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ValidationFailed) as caught:
         read(chunks, framing, **options)
     assert caught.value.__cause__ is None
-    return caught.value.status, [(fault.pointer, fault.code) for fault in caught.value.faults]
+    return caught.value.status, [(fault.pointer, fault.code) for fault in caught.value.errors]
 
 
 def outcome(chunks: list[bytes], framing: Framing, **options: Any) -> Any:
     try:
         return read(chunks, framing, **options)
-    except Invalid as invalid:
-        return invalid.status, invalid.faults
+    except ValidationFailed as invalid:
+        return invalid.status, invalid.errors
 
 
 BODIES: list[tuple[Framing, bytes, list[Any]]] = [
@@ -116,7 +118,7 @@ def test_a_body_is_read_alike_however_it_is_cut(
 def test_whatever_comes_has_one_outcome_however_it_is_cut(
     body: bytes, cuts: list[int], framing: Framing, limits: dict[str, int]
 ) -> None:
-    """And no error but `Invalid` leaves."""
+    """And no error but `ValidationFailed` leaves."""
     ends = sorted(min(cut, len(body)) for cut in cuts)
     chunks = [body[a:b] for a, b in zip([0, *ends], [*ends, len(body)], strict=True)]
     whole = outcome([body], framing, **limits)
@@ -191,11 +193,11 @@ def test_as_many_faults_are_told_as_the_limit_says(most: int) -> None:
     """And nothing is read behind the last of them."""
     lines = WRONG.splitlines(keepends=True)
     parse = begin(schema=SCHEMA, errors=most)
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ValidationFailed) as caught:
         for line in lines:
             parse.feed(line)
     assert caught.value.status == 422
-    assert len(caught.value.faults) == most
+    assert len(caught.value.errors) == most
 
 
 def test_faults_before_an_item_that_is_no_json_are_told_too() -> None:
@@ -271,13 +273,13 @@ def test_what_is_empty_costs_nothing(
     framing: Framing, body: bytes, values: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Empty lines are no items, and separators that follow one another are passed at once."""
-    taken, take = [], _Lines._take
+    taken, take = [], _JsonLinesParser._take
 
-    def counted(self: _Lines, text: bytes) -> None:
+    def counted(self: _JsonLinesParser, text: bytes) -> None:
         taken.append(text)
         take(self, text)
 
-    monkeypatch.setattr(_Lines, "_take", counted)
+    monkeypatch.setattr(_JsonLinesParser, "_take", counted)
     assert read([body], framing) == values
     assert len(taken) <= 3
 
@@ -294,6 +296,6 @@ def test_nothing_is_kept_of_what_has_been_read() -> None:
     """No more than one item, nor behind the end of the exchange."""
     parse: Any = begin()
     parse.feed(b'"' + b"a" * 5000 + b'"\n"b')
-    assert parse._rest == b'"b'
+    assert parse._buffer == b'"b'
     parse.close()
-    assert parse._rest == b""
+    assert parse._buffer == b""

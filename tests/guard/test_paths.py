@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from mantlet import Policy, Reply
 from mantlet.guard import Contract, SchemaGuard
-from mantlet.guard.errors import Invalid
-from mantlet.guard.paths import PathForm, Paths
+from mantlet.guard.errors import ValidationFailed
+from mantlet.guard.paths import PathChecker, Paths
 from tests.drive import FACES, Face, both_faces, hello
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Judge(Policy):
     """Lets through what has a good form, and keeps what is wrong with the rest."""
 
     def __init__(self, form: Paths) -> None:
-        self.form = PathForm(form)
+        self.form = PathChecker(form)
         self.path: str | None = None
         self.code: str | None = None
         self.status: int | None = None
@@ -74,8 +74,8 @@ class Judge(Policy):
     def on_request(self, request: Request) -> Reply | None:
         try:
             self.path = self.form.check(request)
-        except Invalid as invalid:
-            [fault] = invalid.faults
+        except ValidationFailed as invalid:
+            [fault] = invalid.errors
             assert (fault.place, fault.pointer) == ("path", "")
             self.code, self.status = fault.code, invalid.status
             return Reply(invalid.status)
@@ -204,7 +204,7 @@ def test_a_path_that_is_not_plain_and_too_long_is_not_looked_at(face: Face) -> N
 def test_another_form_is_refused(form: Any) -> None:
     """With the three that there are."""
     with pytest.raises(ValueError, match='paths must be "refuse", "normalize" or "raw", not'):
-        PathForm(form)
+        PathChecker(form)
 
 
 # -- raw and normalize ----------------------------------------------------------------------------

@@ -400,11 +400,11 @@ def test_a_model_that_opens_itself_is_open(face: Face) -> None:
 @pytest.mark.parametrize(
     ("contracts", "words"),
     [
-        ({}, "contracts must declare an operation"),
-        ({"items": Item}, 'such as "GET /items/{item_id}"'),
-        ({"GET items": Item}, 'such as "GET /items/{item_id}"'),
+        ({}, "contracts must declare at least one operation"),
+        ({"items": Item}, "has no path; write"),
+        ({"GET items": Item}, "has no path; write"),
         ({"GET /items": Item}, "GET /items: GET has no body"),
-        ({"POST /items": object()}, "POST /items: body is no model"),
+        ({"POST /items": object()}, "POST /items: body is not a type"),
         ({"GET /{a}": Contract(path=ItemPath)}, r"must have a field for each name .*\['a'\]"),
         ({"GET /a": Contract(query=int)}, "must be a model with fields"),
         ({"GET /a": Contract(message=Item)}, "only a WebSocket has one"),
@@ -425,9 +425,9 @@ def test_wrong_contracts_are_refused_at_construction(contracts: Any, words: str)
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({}, "needs contracts or openapi"),
-        ({"contracts": CONTRACTS, "openapi": {}}, "needs contracts or openapi"),
-        ({"contracts": CONTRACTS, "mode": "open"}, "mode must be 'enforce' or 'report'"),
+        ({}, "needs either contracts or openapi"),
+        ({"contracts": CONTRACTS, "openapi": {}}, "needs either contracts or openapi"),
+        ({"contracts": CONTRACTS, "mode": "open"}, "mode must be"),
         ({"contracts": CONTRACTS, "sample_rate": 2}, "sample_rate must be from 0 to 1"),
         ({"contracts": CONTRACTS, "allow": "query"}, "allow must be some of"),
         ({"contracts": CONTRACTS, "allow": ["all"]}, "allow must be some of"),
@@ -436,11 +436,11 @@ def test_wrong_contracts_are_refused_at_construction(contracts: Any, words: str)
         ({"contracts": CONTRACTS, "undeclared_options": "yes"}, "undeclared_options must be"),
         ({"contracts": CONTRACTS, "paths": "any"}, "paths must be"),
         ({"contracts": CONTRACTS, "limits": 5}, "limits must be a BodyLimits"),
-        ({"contracts": CONTRACTS, "routes": {"GET /x": RouteOptions()}}, "hold for no operation"),
+        ({"contracts": CONTRACTS, "routes": {"GET /x": RouteOptions()}}, "match no operation"),
         ({"contracts": CONTRACTS, "routes": {"GET /items/mine": {}}}, "must hold a RouteOptions"),
         (
             {"contracts": CONTRACTS, "routes": {"POST /items": RouteOptions(allow=["path"])}},
-            "for a whole guard",
+            "for the whole guard",
         ),
         ({"contracts": CONTRACTS, "security": {"key": print}}, "no operation requires"),
     ],

@@ -11,26 +11,25 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mantlet.guard.table import Table
-from mantlet.guard.templates import read_template
+from mantlet.guard.router import PathTable, parse_template
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def table(*templates: str) -> Table[str]:
+def table(*templates: str) -> PathTable[str]:
     """Return a table in which each template has itself for GET."""
-    return Table([("GET", template, template) for template in templates])
+    return PathTable([("GET", template, template) for template in templates])
 
 
-def ask(made: Table[str], path: str, method: str = "GET") -> tuple[str, dict[str, str]] | None:
+def ask(made: PathTable[str], path: str, method: str = "GET") -> tuple[str, dict[str, str]] | None:
     """Return the value of a path, and what the path has for its names."""
     found = made.find(path)
     if found is None:
         return None
     methods, parts = found
     value, template = methods.by_name[method]
-    return value, dict(template.captured(parts)) if parts else {}
+    return value, dict(template.capture(parts)) if parts else {}
 
 
 # -- which template -------------------------------------------------------------------------------
@@ -120,7 +119,7 @@ def test_the_most_specific_template_is_found_from_the_left(
 
 def test_the_most_specific_template_wins_for_all_methods() -> None:
     """A method that it does not have is not looked for in a less specific one."""
-    made = Table([("GET", "/p/mine", 1), ("GET", "/p/{id}", 2), ("DELETE", "/p/{id}", 3)])
+    made = PathTable([("GET", "/p/mine", 1), ("GET", "/p/{id}", 2), ("DELETE", "/p/{id}", 3)])
     found = made.find("/p/mine")
     assert found is not None
     assert set(found[0].by_name) == {"GET", "HEAD"}
@@ -129,7 +128,7 @@ def test_the_most_specific_template_wins_for_all_methods() -> None:
 
 def test_head_follows_get_unless_it_is_declared() -> None:
     """RFC 9110, 9.3.2."""
-    made = Table([("GET", "/a", 1), ("GET", "/b", 2), ("HEAD", "/b", 3), ("POST", "/c", 4)])
+    made = PathTable([("GET", "/a", 1), ("GET", "/b", 2), ("HEAD", "/b", 3), ("POST", "/c", 4)])
     heads = {path: methods.by_name.get("HEAD") for path, methods in made.static.items()}
     assert {path: head and head[0] for path, head in heads.items()} == {
         "/a": 1,
@@ -142,14 +141,14 @@ def test_head_follows_get_unless_it_is_declared() -> None:
 @pytest.mark.parametrize("method", ["get", "Get", "post", "", "WS", "*"])
 def test_a_method_has_a_case(method: str) -> None:
     """RFC 9110, 9.1; but Django, Flask and Quart take ``post`` for ``POST``."""
-    methods = Table([("GET", "/a", 1), ("POST", "/a", 2)]).static["/a"]
+    methods = PathTable([("GET", "/a", 1), ("POST", "/a", 2)]).static["/a"]
     assert method not in methods.by_name
     assert methods.has_in_any_case(method) == (method.lower() in {"get", "post"})
 
 
 def test_paths_that_differ_in_names_alone_hold_together_by_their_methods() -> None:
     """Each with its own names."""
-    made = Table(
+    made = PathTable(
         [
             ("GET", "/a/{x}.{y}", 1),
             ("PUT", "/a/{b}.{c}", 2),
@@ -161,7 +160,7 @@ def test_paths_that_differ_in_names_alone_hold_together_by_their_methods() -> No
     assert found is not None
     methods, parts = found
     assert methods.allow == "GET, HEAD, PUT"
-    captured = {name: template.captured(parts) for name, (_, template) in methods.by_name.items()}
+    captured = {name: template.capture(parts) for name, (_, template) in methods.by_name.items()}
     assert captured["GET"] == {"x": "1", "y": "2"}
     assert captured["PUT"] == {"b": "1", "c": "2"}
     other = made.find("/caf\u00e9")
@@ -175,7 +174,7 @@ def test_only_plain_paths_are_looked_up_at_once() -> None:
     made = table(*templates)
     assert set(made.static) == {"/a", "/a/"}
     for template in templates:
-        path = read_template(template).path
+        path = parse_template(template).path
         assert path is not None
         assert ask(made, path) == (template, {})
 
@@ -217,14 +216,14 @@ def test_a_method_that_is_declared_twice_is_named() -> None:
 def test_methods_that_are_the_same_to_some_apps_are_refused() -> None:
     """Extension methods may have any case, but not two."""
     with pytest.raises(ValueError, match="Copy and COPY of '/a' are the same to some apps"):
-        Table([("Copy", "/a", 1), ("COPY", "/a", 2)])
+        PathTable([("Copy", "/a", 1), ("COPY", "/a", 2)])
 
 
 @pytest.mark.parametrize("method", ["get", "Post", "", "GET ", "G T", "GET,POST", "\u00dc"])
 def test_a_malformed_method_is_named(method: str) -> None:
     """One of HTTP's own is in upper case."""
     with pytest.raises(ValueError, match="the method of '/a' must be such as") as refused:
-        Table([(method, "/a", 1)])
+        PathTable([(method, "/a", 1)])
     assert repr(method) in str(refused.value)
 
 
@@ -257,7 +256,7 @@ def test_more_pieces_than_can_be_tried_are_named() -> None:
 )
 def test_it_says_what_an_app_may_take_for_a_path_that_is_here(path: str, near: bool) -> None:
     """So that what is undeclared may be let through, and no other spelling of what is declared."""
-    assert table("/items", "/items/{id}", "/slashed/").near(path) is near
+    assert table("/items", "/items/{id}", "/slashed/").matches_loosely(path) is near
 
 
 # -- against a naive matcher ----------------------------------------------------------------------
@@ -335,13 +334,13 @@ def test_no_text_makes_it_raise(templates: list[str], path: str) -> None:
     made = table(*templates)
     found = ask(made, path)
     assert found is None or all(found[1].values())
-    made.near(path)
+    made.matches_loosely(path)
 
 
 # -- bounded work ---------------------------------------------------------------------------------
 
 
-def calls(made: Table[str], path: str) -> int:
+def calls(made: PathTable[str], path: str) -> int:
     """Return how many calls it takes to find a path: each step of it makes at least one."""
     counted: Counter[str] = Counter()
     sys.setprofile(lambda _frame, event, _argument: counted.update([event]))

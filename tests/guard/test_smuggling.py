@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from mantlet.guard import BodyLimits
-from mantlet.guard.errors import Invalid
-from mantlet.guard.strict_json import Structure
+from mantlet.guard.errors import ValidationFailed
+from mantlet.guard.strict_json import StrictJson
 from tests.guard.jsontexts import NUMBERS, TEXTS, mutated
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 FLASK = flask.Flask(__name__)
 ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
-STRUCTURES = [Structure(BodyLimits()), Structure(BodyLimits(digits=4300))]
+STRUCTURES = [StrictJson(BodyLimits()), StrictJson(BodyLimits(digits=4300))]
 
 
 def by_flask(text: bytes) -> Any:
@@ -67,8 +67,8 @@ def check(text: bytes) -> None:
     """See that a text that is accepted is read alike by all."""
     for structure in STRUCTURES:
         try:
-            value = structure.read(text)
-        except Invalid:
+            value = structure.parse(text)
+        except ValidationFailed:
             continue
         for parse in PARSERS:
             assert repr(parse(text)) == repr(value), parse
@@ -130,7 +130,7 @@ def test_parsers_agree_on_numbers(text: bytes) -> None:
 )
 def test_numbers_are_read_as_python_reads_them(text: bytes, read: str) -> None:
     """Integers of any size exactly, all others as the nearest double."""
-    assert repr(STRUCTURES[0].read(text)) == read
+    assert repr(STRUCTURES[0].parse(text)) == read
     check(text)
 
 
@@ -151,5 +151,5 @@ def test_numbers_are_read_as_python_reads_them(text: bytes, read: str) -> None:
 def test_what_parsers_read_differently_is_refused(text: bytes) -> None:
     """Each of these is taken by one parser or another, or made something else."""
     for structure in STRUCTURES:
-        with pytest.raises(Invalid):
-            structure.read(text)
+        with pytest.raises(ValidationFailed):
+            structure.parse(text)

@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mantlet.guard import BodyLimits
-from mantlet.guard.errors import Fault, Invalid
-from mantlet.guard.strict_json import Structure
+from mantlet.guard.errors import ErrorItem, ValidationFailed
+from mantlet.guard.strict_json import StrictJson
 from tests.guard.jsonmodel import broken
 from tests.guard.jsontexts import SOUP, TEXTS, mutated
 
@@ -30,13 +30,13 @@ TIGHT = st.builds(
 def outcome(text: bytes, limits: BodyLimits | None = None) -> Any:
     """Return the code that a text is refused with, or its value in a list."""
     try:
-        return [Structure(limits or BodyLimits()).read(text)]
-    except Invalid as invalid:
+        return [StrictJson(limits or BodyLimits()).parse(text)]
+    except ValidationFailed as invalid:
         refusal = invalid
     assert refusal.status == 400
     assert refusal.__cause__ is None
     assert refusal.__context__ is None
-    (fault,) = refusal.faults
+    (fault,) = refusal.errors
     assert (fault.place, fault.pointer) == ("body", "")
     return fault.code
 
@@ -192,20 +192,20 @@ def test_a_text_that_breaks_one_bound_is_refused_for_it(
 )
 def test_a_fault_says_where_and_never_what(text: bytes) -> None:
     """Names of objects too are the client's, and jiter's messages have them in."""
-    with pytest.raises(Invalid) as caught:
-        Structure(BodyLimits(string=1000)).read(text, "query")
+    with pytest.raises(ValidationFailed) as caught:
+        StrictJson(BodyLimits(string=1000)).parse(text, "query")
     assert caught.value.__context__ is None
-    assert caught.value.faults[0].place == "query"
+    assert caught.value.errors[0].place == "query"
     assert "seeded" not in str(caught.value)
-    assert "seeded" not in caught.value.faults[0].detail
+    assert "seeded" not in caught.value.errors[0].detail
 
 
 def test_a_fault_has_the_place_of_the_parser() -> None:
     """Line and column, in words."""
-    with pytest.raises(Invalid) as caught:
-        Structure(BodyLimits()).read(b'{"a":\n 1, x}')
-    (fault,) = caught.value.faults
-    assert fault == Fault("body", "", "json_invalid", "Is no JSON, at line 2, column 5")
+    with pytest.raises(ValidationFailed) as caught:
+        StrictJson(BodyLimits()).parse(b'{"a":\n 1, x}')
+    (fault,) = caught.value.errors
+    assert fault == ErrorItem("body", "", "json_invalid", "Invalid JSON at line 2, column 5")
 
 
 def test_a_message_of_the_parser_that_is_not_known_is_told_as_no_json(
@@ -217,6 +217,6 @@ def test_a_message_of_the_parser_that_is_not_known_is_told_as_no_json(
         raise ValueError("seeded words")
 
     monkeypatch.setattr(jiter, "from_json", refuse)
-    with pytest.raises(Invalid) as caught:
-        Structure(BodyLimits()).read(b"{}")
-    assert caught.value.faults == (Fault("body", "", "json_invalid", "Is no JSON"),)
+    with pytest.raises(ValidationFailed) as caught:
+        StrictJson(BodyLimits()).parse(b"{}")
+    assert caught.value.errors == (ErrorItem("body", "", "json_invalid", "Invalid JSON"),)

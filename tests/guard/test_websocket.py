@@ -92,7 +92,7 @@ def test_a_bad_message_of_the_apps_ends_the_connection(caplog: pytest.LogCapture
         with pytest.raises(WebSocketDisconnect) as caught:
             socket.receive_text()
     assert (caught.value.code, caught.value.reason) == (1011, "")
-    assert "WS /live: a message out is not as declared" in caplog.text
+    assert "WS /live, invalid outgoing message" in caplog.text
     assert "seeded" not in caplog.text
 
 

@@ -1,5 +1,6 @@
-"""`SchemaGuard`: nothing reaches the app that its schema does not allow."""
+"""`SchemaGuard`: reject requests that the API's schema does not allow."""
 
+from mantlet.guard.body_validator import Validated
 from mantlet.guard.contract import Contract
 from mantlet.guard.coverage import Coverage
 from mantlet.guard.credentials import Credential
@@ -10,7 +11,6 @@ from mantlet.guard.jsonrpc import JsonRpc, RpcCall
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.options import RouteOptions
 from mantlet.guard.policy import SchemaGuard
-from mantlet.guard.validated import Validated
 
 __all__ = [
     "BodyLimits",

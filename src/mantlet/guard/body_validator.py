@@ -1,134 +1,171 @@
-"""The body of a request: whether it may have one, of which type, and what it is read as."""
+"""Validate request bodies: whether one is allowed, its media type, and its content."""
 
 from collections.abc import Awaitable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from mantlet._internal.coroutines import start_eagerly
 from mantlet.core.body import CONTENT_LENGTH
 from mantlet.core.request import Request
-from mantlet.guard.content_decoding import CONTENT_ENCODING, decoded, decoded_chunks
-from mantlet.guard.errors import Fault, Invalid
+from mantlet.guard.content_decoding import CONTENT_ENCODING, decode_body, decode_chunks
+from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.forms.fields import Form
-from mantlet.guard.operation import Body
-from mantlet.guard.options import Settings
-from mantlet.guard.readers import BodyReader, StreamReader, WholeReader
-from mantlet.guard.validated import Validated
+from mantlet.guard.operation import DeclaredBody
+from mantlet.guard.options import OperationSettings
+from mantlet.guard.readers import BodyReader, FullBodyReader, StreamingBodyReader
 from mantlet.http.headers import FieldNames
 from mantlet.http.media_types import MediaType, read_media_type
 
-__all__ = ["Entity"]
+__all__ = ["BodyValidator", "Validated"]
 
-_FIELDS: Final = FieldNames("Content-Type", CONTENT_LENGTH, "Transfer-Encoding", CONTENT_ENCODING)
-_MISSING: Final = Fault("body", "", "missing_body", "A body is required")
-_UNDECLARED: Final = Fault("body", "", "undeclared_body", "This operation takes no body")
-_NO_TYPE: Final = Fault("body", "", "media_type", "A body must have one well-formed Content-Type")
+_HEADERS: Final = FieldNames("Content-Type", CONTENT_LENGTH, "Transfer-Encoding", CONTENT_ENCODING)
+_MISSING: Final = ErrorItem("body", "", "missing_body", "A body is required")
+_UNDECLARED: Final = ErrorItem("body", "", "undeclared_body", "This operation takes no body")
+_NO_TYPE: Final = ErrorItem("body", "", "media_type", "Missing or malformed Content-Type")
 
-#: Of this type no bytes are a form without fields, as browsers send it.
+#: An empty body of this type is a form without fields, as browsers send it.
 _URLENCODED: Final = "application/x-www-form-urlencoded"
-#: How many statements of types are kept for an operation.
-_KNOWN: Final = 16
-#: A type, and what reads a body of it: whole, or as a stream.
-Readers = tuple[MediaType | None, WholeReader | None, StreamReader | None]
+#: How many values of Content-Type are cached for an operation.
+_MAX_CACHED: Final = 16
+#: A media type, and the reader of its bodies: full or streaming.
+Readers = tuple[MediaType | None, FullBodyReader | None, StreamingBodyReader | None]
 
 
-class Entity:
-    """What an operation takes for a body.
+class Validated:
+    """The validated values of a request, so that the app need not parse it again.
+
+    The app finds it as ``mantlet.state(...).validated``. Each value is a model or a plain value,
+    depending on its schema.
+
+    Attributes:
+        operation: the name of the operation, such as ``"GET /items/{item_id}"``.
+        body: the value of a JSON body, the fields of a form, the list of values of a JSON sequence,
+            or the bytes of another body; None without a body.
+        path: the path parameters.
+        query: the query parameters.
+        headers: the declared headers.
+        cookies: the declared cookies.
+        files: the files of a form by field name.
+    """
+
+    # Class attributes, since setting each one per request takes time.
+    # Any: the user knows what the schema makes of a value.
+    body: Any = None
+    path: Any = None
+    query: Any = None
+    headers: Any = None
+    cookies: Any = None
+    files: Any = None
+
+    def __init__(self, operation: str) -> None:
+        self.operation = operation
+
+    def __repr__(self) -> str:
+        # Values come from the client, and may be secrets.
+        return f"Validated({self.operation!r})"
+
+
+class BodyValidator:
+    """Validates the bodies of one operation.
 
     Args:
-        body: as declared, or None.
-        settings: how strictly it is dealt with.
+        body: the declared body, or None.
+        settings: how strictly to treat it.
     """
 
     __slots__ = (
-        "_any_type",
+        "_allows_any_type",
+        "_allows_undeclared",
+        "_cache",
         "_canonical",
-        "_declared",
         "_exact",
-        "_known",
+        "_is_declared",
         "_limits",
-        "_open",
         "_ranges",
         "_required",
     )
 
-    def __init__(self, body: Body | None, settings: Settings) -> None:
+    def __init__(self, body: DeclaredBody | None, settings: OperationSettings) -> None:
         readers = {} if body is None else body.readers
         self._exact = {kind: reader for kind, reader in readers.items() if "*" not in kind}
-        # The most specific first: "image/*" before "*/*".
+        # The most specific range first: "image/*" before "*/*".
         self._ranges = sorted(
             ((kind, reader) for kind, reader in readers.items() if "*" in kind),
             key=lambda pair: pair[0].startswith("*"),
         )
-        #: By what clients state, of which there are a few.
-        self._known: dict[str, Readers] = {}
+        #: By the client's Content-Type, of which there are a few.
+        self._cache: dict[str, Readers] = {}
         self._required = body is not None and body.required
-        self._declared = body is not None
-        self._open = "body" in settings.allow
-        self._any_type = "media_type" in settings.allow
-        self._canonical = settings.forward == "canonical"
+        self._is_declared = body is not None
+        self._allows_undeclared = "body" in settings.allow
+        self._allows_any_type = "media_type" in settings.allow
+        self._canonical = settings.forward == "canonical" and settings.mode != "report"
         self._limits = settings.limits
 
-    def take(self, request: Request, validated: Validated) -> Awaitable[None] | None:
-        """Read the body of a request, if it has one, into what the app gets.
+    def validate(self, request: Request, validated: Validated) -> Awaitable[None] | None:
+        """Read and validate the body of a request, if it has one, into ``validated``.
 
         Returns:
-            None where there was nothing to wait for.
+            An awaitable if the validation must wait, else None.
 
         Raises:
-            Invalid: there should be none, or another one.
-            Problem: it can't be read.
+            ValidationFailed: the body is undeclared, missing or invalid.
+            Problem: the body can't be read.
         """
-        fields = request.get_headers(_FIELDS)
-        if not fields and _ends_with_its_head(request):
-            self._take_none()
-            if not (self._declared and request.is_async):
+        headers = request.get_headers(_HEADERS)
+        if not headers and _ends_with_head(request):
+            self._accept_absence()
+            if not (self._is_declared and request.is_async):
                 return None
-            # Gateways that hand events over as ASGI may tell of a body by the event alone; the
+            # Gateways that pass events on as ASGI may announce a body by the event alone, and the
             # app would read it.
-        if not self._declared:
-            return None if self._open else self._refuse(request, fields)
-        return start_eagerly(self._read(request, fields, validated))
+        if not self._is_declared:
+            return None if self._allows_undeclared else self._reject(request, headers)
+        return start_eagerly(self._read(request, headers, validated))
 
-    def _take_none(self) -> None:
+    def _accept_absence(self) -> None:
+        """Accept the absence of a body, unless one is required."""
         if self._required:
-            raise Invalid(422, [_MISSING])
+            raise ValidationFailed(422, [_MISSING])
 
-    def _refuse(self, request: Request, fields: Mapping[str, str]) -> Awaitable[None] | None:
-        """Let a request pass only if it has no body."""
-        length = fields.get(CONTENT_LENGTH)
-        if "Transfer-Encoding" in fields or (length or "").strip("0"):
-            raise Invalid(400, [_UNDECLARED])
-        if not length and not _ends_with_its_head(request):
-            return start_eagerly(self._find_none(request))
+    def _reject(self, request: Request, headers: Mapping[str, str]) -> Awaitable[None] | None:
+        """Let a request pass only without a body."""
+        length = headers.get(CONTENT_LENGTH)
+        if "Transfer-Encoding" in headers or (length or "").strip("0"):
+            raise ValidationFailed(400, [_UNDECLARED])
+        if not length and not _ends_with_head(request):
+            return start_eagerly(self._reject_content(request))
         return None
 
-    async def _find_none(self, request: Request) -> None:
+    async def _reject_content(self, request: Request) -> None:
         if not await _is_empty(request):
-            raise Invalid(400, [_UNDECLARED])
+            raise ValidationFailed(400, [_UNDECLARED])
 
     async def _read(
-        self, request: Request, fields: Mapping[str, str], validated: Validated
+        self, request: Request, headers: Mapping[str, str], validated: Validated
     ) -> None:
-        stated = fields.get("Content-Type", "")
-        media, whole, stream = self._known.get(stated) or self._readers(stated)
-        if whole is not None and media is not None:
-            body = await decoded(request, self._limits, fields)
+        stated = headers.get("Content-Type", "")
+        media, full, streaming = self._cache.get(stated) or self._find_readers(stated)
+        if full is not None and media is not None:
+            if CONTENT_ENCODING in headers:
+                body = await decode_body(request, self._limits, headers)
+            else:
+                body = await request.body(self._limits.body, headers)
             if not body and not (self._required and media.kind == _URLENCODED):
-                self._take_none()
+                self._accept_absence()
                 return
-            value = whole.read(body, media)
+            value = full.read(body, media)
             if self._canonical:
-                request.replace_body(whole.dump(value))
-        elif stream is not None and media is not None:
-            parse = stream.start(media)
-            request.add_cleanup(parse.close)
-            async for chunk in decoded_chunks(request, self._limits, fields):
-                parse.feed(chunk)
-            value = parse.finish()
+                request.replace_body(full.dump(value))
+        elif streaming is not None and media is not None:
+            parser = streaming.start(media)
+            request.add_cleanup(parser.close)
+            async for chunk in decode_chunks(request, self._limits, headers):
+                parser.feed(chunk)
+            value = parser.finish()
         elif await _is_empty(request):
-            self._take_none()
+            self._accept_absence()
             return
-        elif media is None or not self._any_type:
+        elif media is None or not self._allows_any_type:
             raise self._unsupported(media)
         else:
             return
@@ -137,20 +174,22 @@ class Entity:
         else:
             validated.body = value
 
-    def _readers(self, stated: str) -> Readers:
-        """Return what reads a body of a type, as it is stated, and the type."""
+    def _find_readers(self, stated: str) -> Readers:
+        """Return the media type of a Content-Type, and the reader of its bodies."""
         media = read_media_type(stated)
-        reader = None if media is None else self._reader(media)
+        reader = None if media is None else self._find_reader(media)
         found: Readers = media, None, None
         if reader is not None:
             found = (
-                (media, None, reader) if isinstance(reader, StreamReader) else (media, reader, None)
+                (media, None, reader)
+                if isinstance(reader, StreamingBodyReader)
+                else (media, reader, None)
             )
-            if len(self._known) < _KNOWN:
-                self._known[stated] = found
+            if len(self._cache) < _MAX_CACHED:
+                self._cache[stated] = found
         return found
 
-    def _reader(self, media: MediaType) -> BodyReader | None:
+    def _find_reader(self, media: MediaType) -> BodyReader | None:
         reader = self._exact.get(media.kind)
         if reader is not None:
             return reader
@@ -159,13 +198,13 @@ class Entity:
                 return reader
         return None
 
-    def _unsupported(self, media: MediaType | None) -> Invalid:
-        """Return the refusal of a body's type, with those that are taken (RFC 9110, 15.5.16)."""
-        taken = ", ".join([*self._exact, *(kind for kind, _ in self._ranges)])
-        fault = _NO_TYPE
+    def _unsupported(self, media: MediaType | None) -> ValidationFailed:
+        """Return the failure for a media type, with the supported ones (RFC 9110, 15.5.16)."""
+        supported = ", ".join([*self._exact, *(kind for kind, _ in self._ranges)])
+        error = _NO_TYPE
         if media is not None:
-            fault = Fault("body", "", "media_type", f"The body must be of type {taken}")
-        return Invalid(415, [fault], {"Accept": taken})
+            error = ErrorItem("body", "", "media_type", f"Unsupported media type; use {supported}")
+        return ValidationFailed(415, [error], {"Accept": supported})
 
 
 async def _is_empty(request: Request) -> bool:
@@ -175,12 +214,12 @@ async def _is_empty(request: Request) -> bool:
     return True
 
 
-def _ends_with_its_head(request: Request) -> bool:
-    """Return whether a request that has neither a length nor an encoding has no body for sure.
+def _ends_with_head(request: Request) -> bool:
+    """Return whether a request with neither a length nor an encoding certainly has no body.
 
-    In HTTP/1 it has none (RFC 9112, 6.3). In HTTP/2 and 3 a body may be told of by nothing in the
-    head (RFC 9113, 8.1.1).
+    In HTTP/1 it has none (RFC 9112, 6.3). In HTTP/2 and 3 the head need not announce a body (RFC
+    9113, 8.1.1).
     """
-    carrier = request.raw
-    version: str = carrier.get("http_version") or carrier.get("SERVER_PROTOCOL", "")[5:]
+    source = request.raw
+    version: str = source.get("http_version") or source.get("SERVER_PROTOCOL", "")[5:]
     return version.startswith("1")

@@ -1,132 +1,123 @@
-"""Request bodies with their content codings undone, within the limits (RFC 9110, 8.4).
+"""Decode the content codings of bodies, within the limits (RFC 9110, 8.4).
 
-What two readers may take in two ways is refused: data behind the end of a coded body, one that is
-not finished, one of no bytes at all, and more codings than anybody needs.
+Bodies that readers could decode differently are rejected: data after the end of an encoded body, an
+incomplete or empty encoded body, and more codings than anybody needs.
 """
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-from functools import cache
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from typing import Any, Final, Self
 
 from mantlet.core.request import Request
-from mantlet.guard.errors import Fault, Invalid
+from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.limits import BodyLimits
-from mantlet.http.content_encoding import DecodeError, Decoder, decoders
+from mantlet.http.content_encoding import DecodeError, decoders
 from mantlet.http.headers import FieldNames
 
-__all__ = ["CONTENT_ENCODING", "decoded", "decoded_chunks", "read_codings", "undo"]
+__all__ = ["CONTENT_ENCODING", "decode", "decode_body", "decode_chunks", "parse_codings"]
 
-#: The one field that is looked for.
 CONTENT_ENCODING: Final = "Content-Encoding"
 
-_FIELDS: Final = FieldNames(CONTENT_ENCODING)
-#: How many codings a body may be in, one inside the other.
-_MOST: Final = 2
-_LONGEST: Final = 256
-#: A decoded body of up to this size may be any number of times larger than the coded one.
-_UNSUSPICIOUS: Final = 64 * 1024
-#: A decoder is given so much at once: it copies what it has not used yet, piece by piece.
+_HEADERS: Final = FieldNames(CONTENT_ENCODING)
+_DECODERS: Final = decoders(strict=True)
+_ACCEPTED: Final = ", ".join(name for name in _DECODERS if name != "x-gzip")
+#: The maximum number of nested codings.
+_MAX_CODINGS: Final = 2
+_MAX_LENGTH: Final = 256
+#: The ratio of decoded to encoded size is only checked for larger bodies.
+_MIN_RATIO_SIZE: Final = 64 * 1024
+#: A decoder gets this much at once, since it copies its unused input for each piece.
 _SLICE: Final = 4 * 1024
 
 
-@cache
-def _decoders() -> Mapping[str, Callable[[], Decoder]]:
-    return decoders(strict=True)
-
-
-def _accepted() -> str:
-    return ", ".join(name for name in _decoders() if name != "x-gzip")
-
-
-def decoded(
-    request: Request, limits: BodyLimits, fields: Mapping[str, str] | None = None
+def decode_body(
+    request: Request, limits: BodyLimits, headers: Mapping[str, str] | None = None
 ) -> Coroutine[Any, Any, bytes]:
-    """Return the whole body of a request with its content codings undone, to be awaited.
+    """Return an awaitable of the complete, decoded body of a request.
 
     Args:
         request: the request.
-        limits: its ``body``, ``decoded`` and ``ratio`` are held.
-        fields: what `Request.get_headers()` has found of names with `CONTENT_ENCODING` and
-            ``Content-Length`` among them, where that has been asked for already.
+        limits: ``body``, ``decoded`` and ``ratio`` apply.
+        headers: the result of `Request.get_headers()` for names that include `CONTENT_ENCODING`
+            and ``Content-Length``, if the caller has it.
 
     Raises:
-        Invalid: with 415 for codings that are not known, 400 for a body that is not in them, 413
-            for one that is too large decoded.
-        Problem: what `Request.body()` raises.
-        ClientDisconnected: as `Request.body()` raises it.
+        ValidationFailed: with 415 for unknown codings, 400 for a body that can't be decoded, 413
+            for one that is too large when decoded.
+        Problem: see `Request.body()`.
+        ClientDisconnected: see `Request.body()`.
     """
-    found = request.get_headers(_FIELDS) if fields is None else fields
+    found = request.get_headers(_HEADERS) if headers is None else headers
     if CONTENT_ENCODING not in found:
-        return request.body(limits.body, fields)
-    codings = read_codings(found[CONTENT_ENCODING])
-    return _whole(request, limits, codings) if codings else request.body(limits.body, fields)
+        return request.body(limits.body, headers)
+    codings = parse_codings(found[CONTENT_ENCODING])
+    return _decode_full(request, limits, codings) if codings else request.body(limits.body, headers)
 
 
-def decoded_chunks(
-    request: Request, limits: BodyLimits, fields: Mapping[str, str] | None = None
+def decode_chunks(
+    request: Request, limits: BodyLimits, headers: Mapping[str, str] | None = None
 ) -> AsyncIterator[bytes]:
-    """Return the body of a request piece by piece, with its content codings undone.
+    """Iterate over the decoded body of a request.
 
-    Here the ratio is that of what has come so far.
+    The ratio is that of the data received so far.
 
     Args:
         request: the request.
-        limits: its ``body``, ``decoded``, ``ratio`` and ``memory`` are held.
-        fields: as `decoded()` has them.
+        limits: ``body``, ``decoded``, ``ratio`` and ``memory`` apply.
+        headers: see `decode_body()`.
 
     Raises:
-        Invalid: as `decoded()` raises it, now or while it is iterated over.
-        Problem: what `Request.chunks()` raises.
-        ClientDisconnected: as `Request.chunks()` raises it.
+        ValidationFailed: see `decode_body()`; now or during the iteration.
+        Problem: see `Request.chunks()`.
+        ClientDisconnected: see `Request.chunks()`.
     """
-    found = request.get_headers(_FIELDS) if fields is None else fields
-    codings = read_codings(found[CONTENT_ENCODING]) if CONTENT_ENCODING in found else ()
+    found = request.get_headers(_HEADERS) if headers is None else headers
+    codings = parse_codings(found[CONTENT_ENCODING]) if CONTENT_ENCODING in found else ()
     chunks = request.chunks(limits.body, memory=limits.memory)
-    return _Pieces(chunks, _Decoding(codings, limits)) if codings else chunks
+    return _DecodedChunks(chunks, _Decoding(codings, limits)) if codings else chunks
 
 
-def read_codings(value: str) -> tuple[str, ...]:
-    """Return the codings that a ``Content-Encoding`` lists, in the order they were applied in.
+def parse_codings(value: str) -> tuple[str, ...]:
+    """Return the codings of a ``Content-Encoding``, in the order in which they were applied.
 
     Args:
-        value: the field's, several of them joined by a comma.
+        value: the header's value; repeated headers are joined by a comma.
 
     Returns:
-        Names in lower case (RFC 9110, 8.4.1), without ``identity``, which is none.
+        Names in lower case (RFC 9110, 8.4.1), without ``identity``.
 
     Raises:
-        Invalid: one is not known, or there are too many: 415, with the codings that are known
-            (RFC 9110, 12.5.3 and 15.5.16).
+        ValidationFailed: with 415, if a coding is unknown or there are too many; its headers list
+            the supported codings (RFC 9110, 12.5.3 and 15.5.16).
     """
-    names = value.lower().split(",") if len(value) <= _LONGEST else [""]
+    names = value.lower().split(",") if len(value) <= _MAX_LENGTH else [""]
     codings = tuple(name for name in (name.strip(" \t") for name in names) if name != "identity")
-    if len(codings) > _MOST or not all(name in _decoders() for name in codings):
-        detail = f"The content coding must be one of {_accepted()}, or at most {_MOST} of them."
-        fault = Fault("header", f"/{CONTENT_ENCODING}", "unknown_coding", detail)
-        raise Invalid(415, [fault], {"Accept-Encoding": _accepted()})
+    if len(codings) > _MAX_CODINGS or not all(name in _DECODERS for name in codings):
+        detail = f"Unsupported content coding; use at most {_MAX_CODINGS} of {_ACCEPTED}"
+        error = ErrorItem("header", f"/{CONTENT_ENCODING}", "unknown_coding", detail)
+        raise ValidationFailed(415, [error], {"Accept-Encoding": _ACCEPTED})
     return codings
 
 
 class _Decoding:
-    """The codings of one body, undone as it comes.
+    """Decodes one body while it is received.
 
     Args:
-        codings: in the order they were applied in.
-        limits: ``decoded`` and ``ratio`` are held for each of them, since the outcome of one may be
-            far larger than that of the next.
+        codings: in the order in which they were applied.
+        limits: ``decoded`` and ``ratio`` apply to each coding, since an intermediate result may be
+            far larger than the final one.
     """
 
     __slots__ = ("_decoders", "_limit", "_ratio", "_raw", "_sizes")
 
     def __init__(self, codings: tuple[str, ...], limits: BodyLimits) -> None:
-        self._decoders = [_decoders()[name]() for name in reversed(codings)]
+        self._decoders = [_DECODERS[name]() for name in reversed(codings)]
         self._sizes = [0] * len(codings)
         self._limit = limits.decoded
         self._ratio = limits.ratio
         self._raw = 0
 
     def pieces(self, chunk: bytes) -> Iterator[bytes]:
-        """Decode more of the body; what is returned must be read to its end."""
+        """Decode more of the body; the iterator must be exhausted."""
         self._raw += len(chunk)
         try:
             yield from self._through(0, chunk)
@@ -147,53 +138,56 @@ class _Decoding:
         size += self._sizes[stage]
         self._sizes[stage] = size
         if size > self._limit:
-            detail = f"The body is larger than {self._limit} bytes once it is decoded."
-            raise Invalid(413, [Fault("body", "", "decoded_too_large", detail)])
-        if size > _UNSUSPICIOUS and size > self._raw * self._ratio:
-            detail = f"The body is more than {self._ratio} times larger once it is decoded."
-            raise Invalid(413, [Fault("body", "", "ratio_too_large", detail)])
+            detail = f"The decoded body is larger than {self._limit} bytes"
+            raise ValidationFailed(413, [ErrorItem("body", "", "decoded_too_large", detail)])
+        if size > _MIN_RATIO_SIZE and size > self._raw * self._ratio:
+            detail = (
+                f"The decoded body is more than {self._ratio} times larger than the encoded one"
+            )
+            raise ValidationFailed(413, [ErrorItem("body", "", "ratio_too_large", detail)])
 
     def finish(self) -> None:
-        """Hear that this was all.
+        """Note the end of the body.
 
         Raises:
-            Invalid: there should be more.
+            ValidationFailed: the body is incomplete.
         """
         if not all(decoder.ended for decoder in self._decoders):
             raise _undecodable()
 
 
-def _undecodable() -> Invalid:
-    detail = "The body is not in the content coding that it is said to be in."
-    return Invalid(400, [Fault("body", "", "undecodable", detail)])
+def _undecodable() -> ValidationFailed:
+    detail = "The body does not match its Content-Encoding"
+    return ValidationFailed(400, [ErrorItem("body", "", "undecodable", detail)])
 
 
-async def _whole(request: Request, limits: BodyLimits, codings: tuple[str, ...]) -> bytes:
-    return undo(await request.body(limits.body), codings, limits)
+async def _decode_full(request: Request, limits: BodyLimits, codings: tuple[str, ...]) -> bytes:
+    return decode(await request.body(limits.body), codings, limits)
 
 
-def undo(body: bytes, codings: tuple[str, ...], limits: BodyLimits) -> bytes:
-    """Return a whole body with its codings undone.
+def decode(body: bytes, codings: tuple[str, ...], limits: BodyLimits) -> bytes:
+    """Decode a complete body.
 
     Args:
-        body: all of it.
-        codings: as `read_codings()` returns them.
-        limits: its ``decoded`` and ``ratio`` are held.
+        body: the encoded body.
+        codings: see `parse_codings()`.
+        limits: ``decoded`` and ``ratio`` apply.
 
     Raises:
-        Invalid: with 400 for a body that is not in them, 413 for one that is too large decoded.
+        ValidationFailed: with 400 for a body that can't be decoded, 413 for one that is too large
+            when decoded.
     """
     decoding = _Decoding(codings, limits)
-    whole = b"".join(decoding.pieces(body))
+    decoded = b"".join(decoding.pieces(body))
     decoding.finish()
-    return whole
+    return decoded
 
 
-class _Pieces:
-    """A body in content codings, piece by piece.
+class _DecodedChunks:
+    """Iterates over a body while decoding it.
 
     Args:
-        chunks: the body as it comes.
+        chunks: the encoded body.
         decoding: its codings.
     """
 

@@ -1,4 +1,4 @@
-"""What a user declares for an operation with models."""
+"""Declare an operation with models."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -9,36 +9,35 @@ __all__ = ["Contract"]
 
 
 class Contract:
-    """What one operation takes, and answers.
+    """The requests and responses of one operation.
 
-    A model is anything that pydantic takes for a type: a ``BaseModel``, a dataclass, a
+    A model is any type that pydantic supports: a ``BaseModel``, a dataclass, a
     ``TypedDict``, ``list[Item]``, ...
 
     Args:
-        path: a model of the path's parameters, whose names are the template's.
-        query: a model of the query. A list stands for a name that may come several times.
-        headers: a model of header fields; ``x_token`` stands for ``X-Token``.
+        path: a model of the path parameters, with the names of the template.
+        query: a model of the query. A list is a parameter that may be repeated.
+        headers: a model of headers; ``x_token`` is ``X-Token``.
         cookies: a model of cookies.
         body: a model of the JSON body, a `JsonRpc` or a `GraphQL`.
         lines: a model of one item of a body of many JSON texts: ``application/x-ndjson``,
             ``application/jsonl`` or ``application/json-seq``.
         form: a model of the fields of a form, urlencoded or multipart.
-        files: the files of a form, which is multipart then.
-        raw: media types of a body that is bounded in size and not looked into, such as
+        files: the files of a multipart form.
+        raw: media types of bodies that are bounded in size and not parsed, such as
             ``["text/csv", "image/*"]``.
-        required: whether a request without a body is refused.
-        media_types: what a JSON body may be called; JSON types only.
-        message: of a WebSocket: a model of what the client sends, or a `JsonRpc`.
-        outgoing: of a WebSocket: a model of what the app sends.
-        response: a model of the JSON answer with status 200, or models by status; ``None`` for one
-            without a body.
+        required: whether to reject a request without a body.
+        media_types: the media types of the JSON body; JSON types only.
+        message: for a WebSocket, a model of the client's messages, or a `JsonRpc`.
+        outgoing: for a WebSocket, a model of the app's messages.
+        response: a model of the JSON response with status 200, or models by status; ``None`` for a
+            response without a body.
 
     Raises:
-        TypeError: options that do not go together.
-        ValueError: an option has a wrong value.
+        TypeError: options can't be combined, or have a wrong type.
     """
 
-    # Any: whatever pydantic takes for a type.
+    # Any: any type that pydantic supports.
     def __init__(
         self,
         *,
@@ -79,7 +78,7 @@ class Contract:
             if not isinstance(checked, File):
                 raise TypeError(f"files must hold a File for {name!r}, not {file!r}")
         if outgoing is not None and message is None:
-            raise TypeError("outgoing needs message: what a client may send must be declared")
+            raise TypeError("outgoing needs message: the messages of clients must be declared")
 
     @property
     def has_body(self) -> bool:

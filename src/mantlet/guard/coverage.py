@@ -1,25 +1,27 @@
-"""The coverage report: what of a declaration is checked, and what is not, in words."""
+"""Sources of operations, and the report of the parts of them that are checked."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from mantlet.guard.operation import Operation
+from mantlet.guard.options import OperationSettings
 
-__all__ = ["Coverage", "checked_parts"]
+__all__ = ["Coverage", "OperationSource", "checked_parts"]
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What of a declaration is checked.
+    """A report of the parts of a declaration that are checked.
 
-    ``print(guard.coverage)`` shows it all.
+    ``print(guard.coverage)`` shows all of it.
 
     Attributes:
-        operations: the names of the operations, each with what of it is checked, such as
+        operations: the names of the operations, each with its checked parts, such as
             ``"query: limit, order"`` or ``"body: application/json"``.
-        keywords: the keywords of schemas that are checked.
-        notes: what is not checked, or otherwise than one may think: where it stands (a JSON Pointer
-            into the document, or the name of an operation), and why.
+        keywords: the schema keywords that are checked.
+        notes: parts that are not checked, or not as one may expect: the place (a JSON Pointer into
+            the document, or the name of an operation), and the reason.
     """
 
     operations: tuple[tuple[str, tuple[str, ...]], ...]
@@ -28,21 +30,58 @@ class Coverage:
 
     def __str__(self) -> str:
         count = len(self.operations)
-        lines = ["1 operation is checked:" if count == 1 else f"{count} operations are checked:"]
+        lines = ["1 checked operation:" if count == 1 else f"{count} checked operations:"]
         for name, parts in self.operations:
             lines.append(f"  {name}")
             lines += [f"    {part}" for part in parts]
         if self.keywords:
-            lines.append(f"Keywords of schemas that are checked: {', '.join(self.keywords)}")
+            lines.append(f"Checked schema keywords: {', '.join(self.keywords)}")
         if self.notes:
-            count = len(self.notes)
-            lines.append("1 thing is not:" if count == 1 else f"{count} things are not:")
-            lines += [f"  {where}: {words}" for where, words in self.notes]
+            lines.append("Not checked:")
+            lines += [f"  {place}: {reason}" for place, reason in self.notes]
         return "\n".join(lines)
 
 
+class OperationSource(Protocol):
+    """The declared operations of an API: contracts, or an OpenAPI document.
+
+    Attributes:
+        reloads: whether another source may replace it.
+    """
+
+    reloads: bool
+
+    def names(self) -> list[tuple[str, str]]:
+        """Return the methods and templates of the operations."""
+        ...
+
+    def compile(self, settings: Mapping[tuple[str, str], OperationSettings]) -> Iterator[Operation]:
+        """Yield the compiled operations, in the order of `names()`.
+
+        Args:
+            settings: how strictly to treat each of them.
+
+        Raises:
+            TypeError: a declaration can't be compiled.
+            ValueError: a declaration is wrong.
+        """
+        ...
+
+    def log_ignored(self) -> None:
+        """Log the parts that can't be enforced, once the operations have been compiled."""
+        ...
+
+    def narrower_than(self, other: Any) -> tuple[str, ...]:  # Any: one of the same class
+        """Describe the requests that another source accepts and this one does not."""
+        ...
+
+    def coverage(self, operations: list[Operation]) -> Coverage:
+        """Report which parts of the declaration are checked, and which are not."""
+        ...
+
+
 def checked_parts(operation: Operation) -> Iterator[str]:
-    """Yield what of an operation is checked, in words."""
+    """Yield descriptions of the parts of an operation that are checked."""
     groups = (
         ("path", operation.path),
         ("query", operation.query),
@@ -51,16 +90,16 @@ def checked_parts(operation: Operation) -> Iterator[str]:
     )
     for place, group in groups:
         if group is not None:
-            yield f"{place}: {', '.join(group.names) or 'nothing may come'}"
+            yield f"{place}: {', '.join(group.names) or 'must be empty'}"
     if operation.body is not None:
-        presence = "" if operation.body.required else ", if there is one"
+        presence = "" if operation.body.required else " (optional)"
         yield f"body: {', '.join(operation.body.readers)}{presence}"
     if operation.message is not None:
-        yield "messages from the client"
+        yield "incoming messages"
     if operation.outgoing is not None:
-        yield "messages of the app's"
+        yield "outgoing messages"
     if operation.responses:
-        yield f"answers, where that is wanted: {', '.join(operation.responses)}"
+        yield f"responses, if enabled: {', '.join(operation.responses)}"
     for requirement in operation.security:
         names = " and ".join(scheme.name for scheme, _ in requirement)
         yield f"credentials: {names or 'none'}"

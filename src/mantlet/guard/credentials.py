@@ -1,4 +1,4 @@
-"""Security requirements: whether credentials are there, in form, and good by the app's word.
+"""Check the credentials of requests: presence, form, and the app's own verdict.
 
 Sources: OpenAPI 3.2.0, "Security Scheme Object" and "Security Requirement Object"; RFC 7617
 (Basic), RFC 6750 (Bearer), RFC 9110, 11 and 15.5.2.
@@ -14,27 +14,27 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 from mantlet.core.request import Request
-from mantlet.guard.errors import Fault, Invalid, Place, pointer
+from mantlet.guard.errors import ErrorItem, Place, ValidationFailed, pointer
 from mantlet.guard.operation import Requirement, Scheme
-from mantlet.guard.parameters.cookies import joined_cookies
+from mantlet.guard.parameters.group import joined_cookies
 
-__all__ = ["Checker", "Credential", "Credentials", "check_checkers"]
+__all__ = ["Credential", "CredentialCheck", "SecurityRequirements", "validate_checks"]
 
 # RFC 9110, 11.2: token68; RFC 6750, 2.1.
 _TOKEN68: Final = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
-#: No credential is longer.
-_LONGEST: Final = 8192
+#: The maximum length of a credential.
+_MAX_LENGTH: Final = 8192
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a client has shown for one scheme.
+    """A credential that a client has sent for one scheme.
 
     Attributes:
         scheme: the document's name of the scheme.
-        value: a key or a token as it came; of HTTP's Basic the decoded ``user:password``; of
-            ``mutualTLS`` nothing, since the server alone has seen the certificate.
-        scopes: those that the operation asks for.
+        value: a key or a token as received; for HTTP Basic the decoded ``user:password``; empty for
+            ``mutualTLS``, whose certificate only the server has seen.
+        scopes: the scopes that the operation requires.
     """
 
     scheme: str
@@ -45,119 +45,120 @@ class Credential:
         return f"Credential({self.scheme!r}, scopes={self.scopes!r})"
 
 
-#: Says whether a credential is good. It may raise a `Problem`, such as a 403, to answer itself.
-Checker = Callable[[Request, Credential], bool | Awaitable[bool]]
+#: Returns whether a credential is valid. It may raise a `Problem`, such as a 403, as the response.
+CredentialCheck = Callable[[Request, Credential], bool | Awaitable[bool]]
 
 
-def check_checkers(
-    schemes: Iterable[str], checkers: Mapping[str, Checker], *, spare: bool = False
+def validate_checks(
+    schemes: Iterable[str], checks: Mapping[str, CredentialCheck], *, allow_unused: bool = False
 ) -> None:
-    """See to it that there is a checker for every scheme, and none for another.
+    """Require a check for every scheme, and none for another.
 
     Args:
-        schemes: those that an operation requires.
-        checkers: by the schemes' names.
-        spare: whether there may be others all the same.
+        schemes: the schemes that operations require.
+        checks: by the schemes' names.
+        allow_unused: whether other checks are allowed.
 
     Raises:
-        ValueError: there is not.
+        ValueError: a check is missing or unused.
+        TypeError: a check is not callable.
     """
-    wanted = set(schemes)
-    missing, unknown = sorted(wanted - set(checkers)), sorted(set(checkers) - wanted)
+    required = set(schemes)
+    missing, unused = sorted(required - set(checks)), sorted(set(checks) - required)
     if missing:
         raise ValueError(
             f"security must have a callable for each scheme that an operation requires; "
-            f"there is none for {', '.join(missing)}"
+            f"missing: {', '.join(missing)}"
         )
-    if unknown and not spare:
-        raise ValueError(f"security has callables that no operation requires: {unknown}")
-    for name, checker in checkers.items():
-        if not callable(checker):
-            raise TypeError(f"security must hold a callable for {name!r}, not {checker!r}")
+    if unused and not allow_unused:
+        raise ValueError(f"security has callables that no operation requires: {unused}")
+    for name, check in checks.items():
+        if not callable(check):
+            raise TypeError(f"security must hold a callable for {name!r}, not {check!r}")
 
 
-class Credentials:
-    """What an operation requires of the credentials of a request.
+class SecurityRequirements:
+    """The credentials that an operation requires.
 
     Args:
-        alternatives: one of these must be satisfied, in whole.
-        checkers: by the schemes' names.
+        alternatives: requirements, of which one must be satisfied completely.
+        checks: by the schemes' names.
     """
 
-    __slots__ = ("_alternatives", "_challenges", "_checkers")
+    __slots__ = ("_alternatives", "_challenges", "_checks")
 
     def __init__(
-        self, alternatives: tuple[Requirement, ...], checkers: Mapping[str, Checker]
+        self, alternatives: tuple[Requirement, ...], checks: Mapping[str, CredentialCheck]
     ) -> None:
         self._alternatives = alternatives
-        self._checkers = checkers
+        self._checks = checks
         schemes = (scheme for requirement in alternatives for scheme, _ in requirement)
         self._challenges = ", ".join(dict.fromkeys(map(_challenge, schemes)))
 
     async def check(self, request: Request) -> None:
-        """See to it that the request satisfies one of the alternatives.
+        """Require a request to satisfy one of the alternatives.
 
         Raises:
-            Invalid: with 401.
-            Problem: a checker's own answer.
+            ValidationFailed: with 401.
+            Problem: a check raised its own response.
         """
-        missing: dict[Fault, None] = {}
+        errors: dict[ErrorItem, None] = {}
         for requirement in self._alternatives:
-            if await self._satisfies(request, requirement, missing):
+            if await self._satisfies(request, requirement, errors):
                 return
-        raise Invalid(401, missing, {"WWW-Authenticate": self._challenges})
+        raise ValidationFailed(401, errors, {"WWW-Authenticate": self._challenges})
 
     async def _satisfies(
-        self, request: Request, requirement: Requirement, missing: dict[Fault, None]
+        self, request: Request, requirement: Requirement, errors: dict[ErrorItem, None]
     ) -> bool:
-        shown = []
+        sent = []
         for scheme, scopes in requirement:
-            value = _shown(request, scheme)
+            value = _read_credential(request, scheme)
             if value is None:
-                missing[_fault(scheme, "missing_credential", "A valid credential is required")] = (
-                    None
-                )
+                error = _error(scheme, "missing_credential", "A valid credential is required")
+                errors[error] = None
             else:
-                shown.append((scheme, Credential(scheme.name, value, scopes)))
-        if len(shown) < len(requirement):
+                sent.append((scheme, Credential(scheme.name, value, scopes)))
+        if len(sent) < len(requirement):
             return False
-        for scheme, credential in shown:
-            good = self._checkers[scheme.name](request, credential)
-            if isawaitable(good):
-                good = await good
-            if not isinstance(good, bool):
+        for scheme, credential in sent:
+            valid = self._checks[scheme.name](request, credential)
+            if isawaitable(valid):
+                valid = await valid
+            if not isinstance(valid, bool):
                 raise TypeError(
                     f"the callable of security for {scheme.name!r} must return True or False, "
-                    f"not {type(good).__name__}"
+                    f"not {type(valid).__name__}"
                 )
-            if not good:
-                missing[_fault(scheme, "refused_credential", "The credential was refused")] = None
+            if not valid:
+                error = _error(scheme, "refused_credential", "The credential was rejected")
+                errors[error] = None
                 return False
         return True
 
 
-def _shown(request: Request, scheme: Scheme) -> str | None:
-    """Return the credential that a request has for a scheme, or None where it has none in form."""
+def _read_credential(request: Request, scheme: Scheme) -> str | None:
+    """Return the request's credential for a scheme, or None if it is missing or malformed."""
     if scheme.kind == "mutualTLS":
         return ""
     if scheme.kind == "apiKey":
-        found = _values(request, scheme)
-        value = found[0] if len(found) == 1 else ""
-        return value if value.isprintable() and 0 < len(value) <= _LONGEST else None
-    kind, _, value = (_field(request, "Authorization") or "").partition(" ")
-    wanted = scheme.scheme if scheme.kind == "http" else "bearer"
+        values = _values(request, scheme)
+        value = values[0] if len(values) == 1 else ""
+        return value if value.isprintable() and 0 < len(value) <= _MAX_LENGTH else None
+    kind, _, value = (_single_header(request, "Authorization") or "").partition(" ")
+    expected = scheme.scheme if scheme.kind == "http" else "bearer"
     value = value.strip(" ")
-    if kind.lower() != wanted or not 0 < len(value) <= _LONGEST:
+    if kind.lower() != expected or not 0 < len(value) <= _MAX_LENGTH:
         return None
-    if wanted == "basic":
+    if expected == "basic":
         return _basic(value)
-    if wanted == "bearer" and not _TOKEN68.fullmatch(value):
+    if expected == "bearer" and not _TOKEN68.fullmatch(value):
         return None
     return value
 
 
 def _basic(value: str) -> str | None:
-    """Return ``user:password`` (RFC 7617, 2), or None where the text is no such thing."""
+    """Return ``user:password`` (RFC 7617, 2), or None if the text is malformed."""
     try:
         text = b64decode(value, validate=True).decode()
     except (Error, ValueError):
@@ -167,11 +168,11 @@ def _basic(value: str) -> str | None:
 
 def _values(request: Request, scheme: Scheme) -> list[str]:
     if scheme.place == "header":
-        value = _field(request, scheme.field)
+        value = _single_header(request, scheme.field)
         return [] if value is None else [value]
     if scheme.place == "cookie":
         pairs = (part.partition("=") for part in (joined_cookies(request) or "").split(";"))
-        # Frameworks strip more than blanks off names, so that these would be the same to them.
+        # Frameworks strip more than blanks from names, so they would take these for the same.
         return [value.strip(" ") for name, _, value in pairs if name.strip() == scheme.field]
     query = request.query.decode("latin-1")
     return [
@@ -179,10 +180,10 @@ def _values(request: Request, scheme: Scheme) -> list[str]:
     ]
 
 
-def _field(request: Request, name: str) -> str | None:
-    """Return a header field, or None where it is not there once."""
+def _single_header(request: Request, name: str) -> str | None:
+    """Return a header, or None unless it was sent exactly once."""
     value = request.headers.get(name)
-    # One that came twice has been joined by a comma.
+    # Repeated headers have been joined by a comma.
     if value is not None and "," in value:
         name = name.lower()
         if sum(other.lower() == name for other, _ in request.headers) > 1:
@@ -190,15 +191,15 @@ def _field(request: Request, name: str) -> str | None:
     return value
 
 
-def _fault(scheme: Scheme, code: str, words: str) -> Fault:
+def _error(scheme: Scheme, code: str, detail: str) -> ErrorItem:
     place: Place = "header"
     if scheme.place in ("query", "cookie"):
         place = "query" if scheme.place == "query" else "cookie"
-    return Fault(place, pointer([scheme.field or "Authorization"]), code, words)
+    return ErrorItem(place, pointer([scheme.field or "Authorization"]), code, detail)
 
 
 def _challenge(scheme: Scheme) -> str:
-    """Return the challenge that a 401 must have (RFC 9110, 15.5.2)."""
+    """Return the challenge of a scheme, which a 401 must have (RFC 9110, 15.5.2)."""
     if scheme.kind == "http":
         return 'Basic realm="api"' if scheme.scheme == "basic" else scheme.scheme.capitalize()
     return {"apiKey": "ApiKey", "mutualTLS": "TLS"}.get(scheme.kind, "Bearer")

@@ -1,30 +1,42 @@
-"""What is wrong with an input, told so that a client can act on it and without its values."""
+"""Validation errors: what is wrong with a request, without any of its values."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal, NamedTuple
 
+from mantlet.core.problem import Problem
 from mantlet.exceptions import MantletError
 from mantlet.http.json_pointer import join_pointer as pointer
 
-__all__ = ["Fault", "Invalid", "Place", "pointer"]
+__all__ = ["ErrorItem", "Place", "ValidationFailed", "pointer", "to_problem"]
 
-#: A name in a pointer may be the client's, so no more than this of one is told.
+#: A name in a pointer may come from the client, so longer ones are cut.
 _LONGEST_NAME: Final = 64
 
-#: Where in a message a value stands.
+#: The part of a message that a value stands in.
 Place = Literal["path", "query", "header", "cookie", "body", "message"]
 
+_DETAILS: Final = {
+    400: "The request is malformed or ambiguous.",
+    401: "Valid credentials are required.",
+    404: "The API does not declare this path.",
+    405: "The path does not support this method.",
+    413: "The request is too large.",
+    414: "The request target is too long.",
+    415: "The media type or content encoding is not supported.",
+    422: "The request failed validation.",
+}
 
-class Fault(NamedTuple):
-    """One thing that is wrong.
+
+class ErrorItem(NamedTuple):
+    """One validation error.
 
     Attributes:
-        place: where in the message.
-        pointer: where in the value that stands there (RFC 6901); ``""`` is all of it. The first
-            token of a parameter, or of a form's field, is its name.
-        code: what kind of fault, for programs: pydantic's type of error for models, the keyword for
+        place: the part of the message.
+        pointer: a JSON Pointer into that part (RFC 6901); ``""`` is all of it. For a parameter or a
+            form field, the first token is its name.
+        code: the kind of error, for programs: pydantic's error type for models, the keyword for
             JSON Schema, or one of the guard's own.
-        detail: the same for people. It never has a value of the input in it.
+        detail: the same for people. It never contains a value of the input.
     """
 
     place: Place
@@ -33,40 +45,49 @@ class Fault(NamedTuple):
     detail: str
 
     def as_json(self) -> dict[str, str]:
-        """Return the member of ``errors`` that tells of it.
+        """Return the item of the problem's ``errors`` member.
 
-        Names in the pointer are cut at 64 characters, and what can't be printed is replaced.
+        Names in the pointer are cut at 64 characters, and unprintable characters are replaced.
         """
         return {
             "in": self.place,
-            "pointer": "/".join(map(_told, self.pointer.split("/"))),
+            "pointer": "/".join(map(_printable, self.pointer.split("/"))),
             "code": self.code,
             "detail": self.detail,
         }
 
 
-class Invalid(MantletError):
+class ValidationFailed(MantletError):
     """An input that its schema, or a limit, does not allow.
 
     Args:
-        status: what a request with it is answered with: 400 for what can't be read in one way
-            only, 413 for what is too large, 415 for what is of another type, 422 for what is
-            readable and wrong.
-        faults: what is wrong, at least one.
-        headers: further fields of that answer.
+        status: the status code of the response: 400 for a malformed or ambiguous input, 413 for one
+            that is too large, 415 for an unsupported type, 422 for one that is readable but wrong.
+        errors: one item or more.
+        headers: additional headers of the response.
     """
 
     def __init__(
-        self, status: int, faults: Iterable[Fault], headers: Mapping[str, str] | None = None
+        self, status: int, errors: Iterable[ErrorItem], headers: Mapping[str, str] | None = None
     ) -> None:
         self.status = status
-        self.faults = tuple(faults)
+        self.errors = tuple(errors)
         self.headers = headers or {}
-        super().__init__(f"{status}: {', '.join(fault.code for fault in self.faults)}")
+        super().__init__(f"{status}: {', '.join(error.code for error in self.errors)}")
 
 
-def _told(token: str) -> str:
-    """Return a token of a pointer as clients are told it: it may be a name of their own."""
+def to_problem(failure: ValidationFailed) -> Problem:
+    """Return the problem document that lists the errors (RFC 9457)."""
+    return Problem(
+        failure.status,
+        detail=_DETAILS.get(failure.status),
+        headers=failure.headers,
+        extensions={"errors": [error.as_json() for error in failure.errors]},
+    )
+
+
+def _printable(token: str) -> str:
+    """Return a token of a pointer for the client: shortened, without unprintable characters."""
     if len(token) > _LONGEST_NAME:
         token = f"{token[:_LONGEST_NAME]}..."
     if token.isprintable():

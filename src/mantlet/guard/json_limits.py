@@ -1,12 +1,12 @@
-"""The bounds of a JSON text, held on its bytes: before a parser makes anything of it.
+"""Check the limits of a JSON text on its bytes, before a parser builds anything from it.
 
-A text is looked at in whole with what `bytes` does at the speed of memory, not byte by byte. First
-come upper bounds (no text is deeper than it has opening brackets); only where they don't settle it
-is the text reduced to what matters. Whatever a text holds, the work grows with its length only, and
-the memory is a few times its length.
+A text is searched as a whole with methods of `bytes` that run at the speed of memory, not byte by
+byte. Upper bounds come first (a text is not deeper than its number of opening brackets); only if
+they exceed a limit is the text reduced to its structure. Whatever a text contains, the work is
+linear in its length, and the memory is a small multiple of it.
 
-For a text that is no JSON, a bound that is found broken may not be what is wrong with it. No bound
-is broken unseen in what stands before its first fault, which is all that a parser would read.
+For malformed JSON, the violation that is found may not be its first error. But no violation before
+the first syntax error goes unnoticed, and a parser would read no further.
 """
 
 import re
@@ -18,11 +18,12 @@ from jiter import from_json
 
 from mantlet.guard.limits import BodyLimits
 
-__all__ = ["FORMS", "HUGE", "Bounds", "outside", "plain"]
+__all__ = ["FOLDING", "HUGE", "JsonLimits", "hide_escapes", "without_strings"]
 
-#: With it, and without "+", a number that may be too large for a double has `HUGE` in it, a long
-#: number has a run of zeros, and all brackets that open are alike.
-FORMS: Final = bytes.maketrans(b"123456789E{", b"000000000e[")
+#: A translation of bytes. In a folded text, without "+", a number that may be too large for a
+#: double contains `HUGE`, a long number contains a run of zeros, and all opening brackets are
+#: alike.
+FOLDING: Final = bytes.maketrans(b"123456789E{", b"000000000e[")
 #: An exponent of three digits. With one of two, only an integer part of over 200 digits overflows.
 HUGE: Final = b"0e000"
 _OVERFLOWING: Final = 200
@@ -32,36 +33,36 @@ _NO_MARKS: Final = bytes(set(range(256)).difference(_MARKS))
 _SQUARE: Final = bytes.maketrans(b"{}", b"[]")
 _LEAF: Final = re.compile(rb"[\[{],*+[\]}]")
 _STRING: Final = re.compile(rb'"[^"]*+"')
-# Each begins where a number does, so that no byte is looked at more than twice. An integer alone is
-# read as what it is, of whatever size.
+# A match begins where a number does, so that no byte is read more than twice. An integer without an
+# exponent or fraction is exact, whatever its size.
 _ENORMOUS: Final = re.compile(
     rb"(?<![-+.0-9eE])-?+(?:[.0-9]++[eE]\+?+0*+[1-9][0-9]{2}|[0-9]{%d,}+[.eE])[-+.0-9eE]*+"
     % _OVERFLOWING
 )
 
-#: How many bytes are gone through to shorten a text, for each of its own, before it is walked,
-#: which takes ten times as long; and how many of them going through none at all counts for.
+#: The effort to shorten a text, in bytes for each of its own, before it is walked mark by mark,
+#: which takes ten times as long; and the constant cost of one pass in bytes.
 _EFFORT: Final = 6
 _START: Final = 64
-#: How much of a text is split at once, since the pieces take more memory than it.
+#: The size of the blocks in which a text is split, since the pieces take more memory.
 _PIECE: Final = 64 * 1024
-#: How many numbers are read at once.
-_SOME: Final = 1_000
+#: The number of numbers that are parsed at once.
+_BATCH: Final = 1_000
 
 _COMMA, _ARRAY, _OBJECT = b",[{"
 
 
-class Bounds:
-    """The bounds of JSON texts.
+class JsonLimits:
+    """The limits of JSON texts.
 
     Args:
-        limits: of which `depth`, `members`, `items`, `string` and `digits` are meant.
+        limits: ``depth``, ``members``, ``items``, ``string`` and ``digits`` apply.
 
     Attributes:
-        short: a text of no more bytes is within `members`, `items` and `string`.
-        certain: a text of no more bytes is within `digits`, and has no number that is too large for
-            a double but one with `HUGE` in its `FORMS`.
-        run: a text whose `FORMS` don't have it is within `digits`.
+        short: a text of at most this many bytes is within ``members``, ``items`` and ``string``.
+        certain: a text of at most this many bytes is within ``digits``, and its numbers fit a
+            double unless its folded form contains `HUGE`.
+        run: a text whose folded form does not contain this is within ``digits``.
     """
 
     def __init__(self, limits: BodyLimits) -> None:
@@ -76,20 +77,20 @@ class Bounds:
         self.run = b"0" * min(max(ceil((limits.digits - 3) / 3), 1), _OVERFLOWING)
         self._long = re.compile(rb"(?<![-+.0-9eE])[-+.0-9eE]{%d}" % (limits.digits + 1))
 
-    def broken(self, text: bytes, forms: bytes) -> str | None:
-        """Return the code of a bound that a text breaks, or None.
+    def violation(self, text: bytes, folded: bytes) -> str | None:
+        """Return the error code of a limit that a text exceeds, or None.
 
         Args:
             text: the text.
-            forms: its `FORMS`.
+            folded: its translation by `FOLDING`, without "+".
         """
-        deep = forms.count(b"[") > self._depth
+        deep = folded.count(b"[") > self._depth
         wide = text.count(b",") >= self._least
-        odd = HUGE in forms or self.run in forms
+        odd = HUGE in folded or self.run in folded
         long = len(text) > self._string
         if not (deep or wide or odd or long):
             return None
-        text = plain(text)
+        text = hide_escapes(text)
         return (
             (self._strings(text) if long else None)
             or (self._containers(text, deep=deep, wide=wide) if deep or wide else None)
@@ -106,21 +107,21 @@ class Bounds:
         return None
 
     def _numbers(self, text: bytes) -> str | None:
-        text = outside(text)
-        forms = text.translate(FORMS, b"+")
-        if self.run in forms and self._long.search(text):
+        text = without_strings(text)
+        folded = text.translate(FOLDING, b"+")
+        if self.run in folded and self._long.search(text):
             return "json_digits"
         return "json_number" if _overflows(text) else None
 
     def _containers(self, text: bytes, *, deep: bool, wide: bool) -> str | None:
-        # Two quotes with no mark between them go: what is left is still inside, or outside.
-        marks = outside(text.translate(None, _NO_MARKS).replace(b'""', b""))
+        # Removing adjacent quotes does not change what is inside or outside of strings.
+        marks = without_strings(text.translate(None, _NO_MARKS).replace(b'""', b""))
         if deep:
             brackets = marks.translate(_SQUARE, b",")
             if b"[" * (self._depth + 1) in brackets:
                 return "json_depth"
             effort = _EFFORT * len(brackets)
-            # Each time all that is deepest goes, so that of what may be so deep nothing is left.
+            # Each pass removes the innermost level, so nothing is left of an allowed depth.
             for _ in range(self._depth):
                 effort -= len(brackets) + _START
                 if effort < 0:
@@ -131,28 +132,28 @@ class Bounds:
         return self._width(marks) if wide else None
 
     def _width(self, marks: bytes) -> str | None:
-        """Look for a container of too many, taking away the innermost ones, alike ones at once."""
+        """Look for a container with too many items; remove equal innermost ones at once."""
         effort = _EFFORT * len(marks)
         while effort > 0:
             if marks.count(b",") < self._least:
                 return None
-            leaf = _LEAF.search(marks)
-            if leaf is None:
+            match = _LEAF.search(marks)
+            if match is None:
                 break
-            alike = leaf[0]
-            if len(alike) - 2 >= self._most(alike[0]):
-                return _TOO_MANY[alike[0]]
+            leaf = match[0]
+            if len(leaf) - 2 >= self._max_commas(leaf[0]):
+                return _TOO_MANY[leaf[0]]
             effort -= len(marks) + _START
-            marks = marks.replace(alike, b"")
+            marks = marks.replace(leaf, b"")
         return self._walk(marks)
 
-    def _most(self, bracket: int) -> int:
+    def _max_commas(self, bracket: int) -> int:
         return self._items if bracket == _ARRAY else self._members
 
     def _walk(self, marks: bytes) -> str | None:
-        """Go from mark to mark."""
+        """Check the limits mark by mark."""
         outer: list[int] = []
-        # How many commas are one too many: one, where nothing is open.
+        # The number of commas that is too many: one, outside of all containers.
         left = 1
         for at, mark in enumerate(marks):
             if mark == _COMMA:
@@ -167,7 +168,7 @@ class Bounds:
             elif outer:
                 left = outer.pop()
             else:
-                return None  # nothing is open that could be closed: a parser stops here
+                return None  # an unmatched closing bracket: a parser stops here
         return None
 
 
@@ -175,7 +176,7 @@ _TOO_MANY: Final = {_ARRAY: "json_items", _OBJECT: "json_members"}
 
 
 def _enclosing(marks: bytes) -> int:
-    """Return the last bracket that is open at the end of some marks, which have one."""
+    """Return the innermost bracket that is open at the end of the marks."""
     opened, at = 0, len(marks)
     while opened < 1:
         at -= 1
@@ -186,19 +187,18 @@ def _enclosing(marks: bytes) -> int:
     return marks[at]
 
 
-def plain(text: bytes) -> bytes:
+def hide_escapes(text: bytes) -> bytes:
     """Return a text of the same length whose only quotes are those around strings.
 
-    Escaped quotes and backslashes are made another escape, so each string has as many characters as
-    before.
+    Escaped quotes and backslashes become another escape, so the length of strings is kept.
     """
     if b"\\" not in text:
         return text
     return text.replace(rb"\\", rb"\n").replace(rb"\"", rb"\n")
 
 
-def outside(text: bytes) -> bytes:
-    """Return a plain text without its strings."""
+def without_strings(text: bytes) -> bytes:
+    """Return a text without its strings; it must have been passed through `hide_escapes()`."""
     if b'"' not in text:
         return text
     pieces = []
@@ -210,35 +210,35 @@ def outside(text: bytes) -> bytes:
     return b"".join(pieces)
 
 
-def _has_gap(text: bytes, most: int) -> bool:
-    """Return whether more than so many bytes of a text follow one another without a quote."""
+def _has_gap(text: bytes, limit: int) -> bool:
+    """Return whether a text has more than ``limit`` consecutive bytes without a quote."""
     quote, end = -1, len(text)
-    while quote + most + 1 < end:
-        # Two steps go further than `most`.
-        quote = text.rfind(b'"', start := quote + 1, start + most + 1)
+    while quote + limit + 1 < end:
+        # Two steps go further than the limit.
+        quote = text.rfind(b'"', start := quote + 1, start + limit + 1)
         if quote < 0:
             return True
     return False
 
 
 def _characters(string: bytes) -> int:
-    """Return how many characters a string in its quotes has; 0 where it is none."""
+    """Return the number of characters of a quoted string; 0 if it is malformed."""
     if b"\\" not in string and string.isascii():
         return len(string) - 2
     try:
         return len(from_json(string, cache_mode="none"))
-    except ValueError:  # as will be said once the text is parsed
+    except ValueError:  # reported when the text is parsed
         return 0
 
 
 def _overflows(text: bytes) -> bool:
-    """Return whether a number that stands outside of strings is too large for a double."""
+    """Return whether a number outside of strings is too large for a double."""
     numbers = map(re.Match.group, _ENORMOUS.finditer(text))
     try:
-        while some := b",".join(islice(numbers, _SOME)):
+        while batch := b",".join(islice(numbers, _BATCH)):
             # `float()` takes ten times as long.
-            if any(map(isinf, from_json(b"[%b]" % some))):
+            if any(map(isinf, from_json(b"[%b]" % batch))):
                 return True
-    except ValueError:  # as will be said once the text is parsed
+    except ValueError:  # reported when the text is parsed
         pass
     return False

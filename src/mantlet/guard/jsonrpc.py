@@ -1,4 +1,4 @@
-"""JSON-RPC 2.0: declared methods only, each with the params that its schema allows.
+"""Validate JSON-RPC 2.0: only declared methods, with the params that their schemas allow.
 
 Source: the JSON-RPC 2.0 Specification (2013-01-04), sections 4, 4.1, 4.2 and 6.
 """
@@ -7,13 +7,13 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from mantlet.guard.errors import Fault, Invalid, Place
-from mantlet.guard.schemas import Schema
+from mantlet.guard.errors import ErrorItem, Place, ValidationFailed
+from mantlet.guard.readers import Schema
 
-__all__ = ["JsonRpc", "RpcCall", "RpcSchema"]
+__all__ = ["JsonRpc", "JsonRpcSchema", "RpcCall"]
 
 _MEMBERS: Final = frozenset({"jsonrpc", "method", "params", "id"})
-#: Names that begin so are the protocol's own (section 8).
+#: The prefix of reserved method names (section 8).
 _RESERVED: Final = "rpc."
 
 
@@ -23,18 +23,18 @@ class JsonRpc:
     The app gets an `RpcCall`, or a list of them for a batch.
 
     Args:
-        methods: what the params of each method are: a model, whose fields may also come by their
-            positions, or None for a method that takes none.
-        max_batch: calls in one batch; 0 refuses batches.
+        methods: the params of each method: a model, whose fields may also be sent by position, or
+            None for a method without params.
+        max_batch: the maximum number of calls in one batch; 0 rejects batches.
 
     Raises:
-        ValueError: a name or the number is none.
+        ValueError: there are no methods, a name is invalid, or ``max_batch`` is negative.
     """
 
     # Any: whatever pydantic takes for a type.
     def __init__(self, methods: Mapping[str, Any], *, max_batch: int = 20) -> None:
         if not methods:
-            raise ValueError("methods must name a method at least")
+            raise ValueError("methods must name at least one method")
         for name in methods:
             if not name or name.startswith(_RESERVED):
                 raise ValueError(
@@ -50,27 +50,27 @@ class RpcCall(NamedTuple):
     """One call, validated.
 
     Attributes:
-        method: its name.
+        method: the name of the method.
         params: a model, or None.
-        id: what the answer is to name, or None.
-        notification: whether no answer is wanted.
+        id: the id that the response must repeat, or None.
+        notification: whether the client expects no response.
     """
 
     method: str
-    # Any: a model of the user's.
+    # Any: the user's model.
     params: Any
     id: str | int | float | None
     notification: bool
 
 
-class RpcSchema:
-    """The methods of a service, compiled: a `Schema`.
+class JsonRpcSchema:
+    """The compiled methods of a service; a `Schema`.
 
     Args:
-        methods: the schemas of their params; None for none.
-        fields: the names of the params that may come by their positions, in their order.
-        max_batch: calls in one batch.
-        errors: how many faults are told at most.
+        methods: the schemas of their params; None for a method without params.
+        fields: the names of the params that may be sent by position, in order.
+        max_batch: the maximum number of calls in one batch.
+        errors: the maximum number of errors to report.
     """
 
     __slots__ = ("_errors", "_fields", "_max_batch", "_methods")
@@ -90,35 +90,35 @@ class RpcSchema:
 
     # Any: plain JSON values in, calls out.
     def load(self, text: bytes, value: Any, place: Place) -> Any:
-        """Return the call, or the calls, that a JSON text states.
+        """Return the call, or the list of calls, of a JSON text.
 
         Raises:
-            Invalid: with 400 for what is no JSON-RPC, 422 for what is not declared.
+            ValidationFailed: with 400 for malformed JSON-RPC, 422 for an undeclared call.
         """
         return self.check(value, place)
 
     def check(self, value: Any, place: Place) -> Any:
-        """Return the call, or the calls, that a value states; see `load()`."""
+        """Return the call, or the list of calls, of a value; see `load()`."""
         if not isinstance(value, list):
             return self._call(value, place, "")
         if not 0 < len(value) <= self._max_batch:
-            words = f"A batch must have from 1 to {self._max_batch} calls"
-            raise Invalid(400, [Fault(place, "", "rpc_batch", words)])
-        calls, faults, status = [], list[Fault](), 422
+            detail = f"A batch must have from 1 to {self._max_batch} calls"
+            raise ValidationFailed(400, [ErrorItem(place, "", "rpc_batch", detail)])
+        calls, errors, status = [], list[ErrorItem](), 422
         for index, one in enumerate(value):
             try:
                 calls.append(self._call(one, place, f"/{index}"))
-            except Invalid as invalid:
-                faults += invalid.faults
-                status = min(status, invalid.status)
-            if len(faults) >= self._errors:
+            except ValidationFailed as failure:
+                errors += failure.errors
+                status = min(status, failure.status)
+            if len(errors) >= self._errors:
                 break
-        if faults:
-            raise Invalid(status, faults[: self._errors])
+        if errors:
+            raise ValidationFailed(status, errors[: self._errors])
         return calls
 
     def dump(self, value: Any) -> bytes:
-        """Return calls as JSON, with their members in the specification's order."""
+        """Serialize calls, with their members in the order of the specification."""
         if isinstance(value, list):
             return b"[%s]" % b",".join(map(self._dump, value))
         return self._dump(value)
@@ -135,11 +135,13 @@ class RpcSchema:
     def _call(self, value: Any, place: Place, at: str) -> RpcCall:
         malformed = list(_malformed(value, place, at))
         if malformed:
-            raise Invalid(400, malformed)
+            raise ValidationFailed(400, malformed)
         name = value["method"]
         if name not in self._methods:
-            words = "The service has no such method"
-            raise Invalid(422, [Fault(place, f"{at}/method", "undeclared_method", words)])
+            detail = "Unknown method"
+            raise ValidationFailed(
+                422, [ErrorItem(place, f"{at}/method", "undeclared_method", detail)]
+            )
         params = self._params(name, value, place, at)
         return RpcCall(name, params, value.get("id"), "id" not in value)
 
@@ -148,38 +150,40 @@ class RpcSchema:
         params: Any = call.get("params", {})
         if schema is None:
             if params:
-                words = "The method takes no params"
-                raise Invalid(422, [Fault(place, f"{at}/params", "undeclared_params", words)])
+                detail = "The method takes no params"
+                raise ValidationFailed(
+                    422, [ErrorItem(place, f"{at}/params", "undeclared_params", detail)]
+                )
             return None
         names = self._fields.get(name)
         if isinstance(params, list) and names is not None:
             if len(params) > len(names):
-                words = f"The method takes at most {len(names)} params"
-                raise Invalid(422, [Fault(place, f"{at}/params", "too_long", words)])
+                detail = f"The method takes at most {len(names)} params"
+                raise ValidationFailed(422, [ErrorItem(place, f"{at}/params", "too_long", detail)])
             params = dict(zip(names, params, strict=False))
         try:
-            # A call's own text is not at hand, and JSON's rules for types are wanted.
+            # The call's own text is not available, and the rules for JSON types should apply.
             return schema.load(json.dumps(params).encode(), params, place)
-        except Invalid as invalid:
-            raise Invalid(
-                invalid.status,
-                [fault._replace(pointer=f"{at}/params{fault.pointer}") for fault in invalid.faults],
+        except ValidationFailed as failure:
+            raise ValidationFailed(
+                failure.status,
+                [error._replace(pointer=f"{at}/params{error.pointer}") for error in failure.errors],
             ) from None
 
 
-def _malformed(value: Any, place: Place, at: str) -> Iterator[Fault]:
-    """Yield what makes a value no request object (sections 4 and 4.2)."""
+def _malformed(value: Any, place: Place, at: str) -> Iterator[ErrorItem]:
+    """Yield the reasons why a value is not a request object (sections 4 and 4.2)."""
     if not isinstance(value, dict):
-        yield Fault(place, at, "rpc_call", "A call must be an object")
+        yield ErrorItem(place, at, "rpc_call", "A call must be an object")
         return
     if value.get("jsonrpc") != "2.0":
-        yield Fault(place, f"{at}/jsonrpc", "rpc_version", 'Must be "2.0"')
+        yield ErrorItem(place, f"{at}/jsonrpc", "rpc_version", 'Must be "2.0"')
     if not isinstance(value.get("method"), str):
-        yield Fault(place, f"{at}/method", "rpc_method", "Must be text")
+        yield ErrorItem(place, f"{at}/method", "rpc_method", "Must be a string")
     if not isinstance(value.get("params", {}), (dict, list)):
-        yield Fault(place, f"{at}/params", "rpc_params", "Must be an object or an array")
+        yield ErrorItem(place, f"{at}/params", "rpc_params", "Must be an object or an array")
     number = value.get("id")
     if isinstance(number, bool) or not isinstance(number, (str, int, float, type(None))):
-        yield Fault(place, f"{at}/id", "rpc_id", "Must be text, a number or null")
+        yield ErrorItem(place, f"{at}/id", "rpc_id", "Must be a string, a number or null")
     if not value.keys() <= _MEMBERS:
-        yield Fault(place, at, "rpc_members", "Has members that a call does not have")
+        yield ErrorItem(place, at, "rpc_members", "Unknown members")

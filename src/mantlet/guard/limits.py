@@ -1,4 +1,4 @@
-"""How much of everything a request may bring, before any of it is understood."""
+"""Bounds on the size and structure of requests, checked while they are read."""
 
 import re
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ _UNITS: Final = {
     "MIB": 2**20,
     "GIB": 2**30,
 }
-#: jiter and pydantic nest no deeper.
-DEEPEST: Final = 200
-#: CPython reads no longer integers (`sys.int_info.default_max_str_digits`).
-LONGEST_NUMBER: Final = 4300
-_HIGHEST: Final = {"depth": DEEPEST, "digits": LONGEST_NUMBER}
+#: The maximum depth of jiter and pydantic.
+MAX_DEPTH: Final = 200
+#: CPython's maximum length of integers in text (`sys.int_info.default_max_str_digits`).
+MAX_DIGITS: Final = 4300
+_MAXIMA: Final = {"depth": MAX_DEPTH, "digits": MAX_DIGITS}
 
 
 def read_size(option: str, value: Size) -> int:
@@ -36,7 +36,7 @@ def read_size(option: str, value: Size) -> int:
         value: bytes, or text such as ``"5 MB"`` (10^6) or ``"5 MiB"`` (2^20).
 
     Raises:
-        ValueError: it is no size of at least one byte.
+        ValueError: the size is malformed, or less than one byte.
     """
     size: float | None = None
     if isinstance(value, str):
@@ -46,39 +46,41 @@ def read_size(option: str, value: Size) -> int:
     elif type(value) is int:
         size = value
     if size is None or size < 1:
-        raise ValueError(f'{option} must be bytes, or a size such as "5 MB", not {value!r}')
+        raise ValueError(
+            f'{option} must be a number of bytes, or a size such as "5 MB", not {value!r}'
+        )
     return int(size)
 
 
 @dataclass(frozen=True, init=False)
 class BodyLimits:
-    """Bounds on the structure of a request, each checked while it is read.
+    """Bounds on the size and structure of a request, each checked while it is read.
 
     Args:
-        body: bytes of a body as it comes.
-        decoded: bytes of a body once its content coding is undone.
-        ratio: how many times larger a decoded body may be, once it is over 64 KiB.
+        body: bytes of a body as received.
+        decoded: bytes of a body once its content codings are decoded.
+        ratio: how many times larger than the encoded body a decoded one may be, above 64 KiB.
         memory: bytes of a streamed body, such as a form with files, that are kept in memory; the
-            rest lies in a temporary file until the exchange ends.
-        depth: how deep arrays and objects of JSON may be nested; at most 200.
-        members: of one object of JSON.
-        items: of one array of JSON.
-        string: characters of one string of JSON, names of members included.
-        digits: characters of one number of JSON; at most 4,300.
+            rest is in a temporary file until the exchange ends.
+        depth: nesting of JSON arrays and objects; at most 200.
+        members: members of one JSON object.
+        items: items of one JSON array.
+        string: characters of one JSON string, keys included.
+        digits: characters of one JSON number; at most 4,300.
         lines: items of a sequence of JSON texts.
-        line: bytes of one of them.
+        line: bytes of one of these items.
         query: bytes of the query.
         parameters: fields of the query, or cookies.
-        fields: fields of a form that are no files.
-        field: bytes of one of them.
-        name: bytes of a form field's or a file's name.
-        part_headers: bytes of the header fields of one part of a multipart form.
+        fields: fields of a form that are not files.
+        field: bytes of one of these fields.
+        name: bytes of the name of a form field or a file.
+        part_headers: bytes of the headers of one part of a multipart form.
         files: files of a form.
-        file: bytes of one of them; a `File` may say its own.
-        errors: how many errors an answer lists.
+        file: bytes of one file, unless its `File` has its own ``max_size``.
+        errors: errors that a response lists.
 
     Raises:
-        ValueError: one of them is less than 1, or more than can be held.
+        ValueError: a bound is less than 1, or too large.
     """
 
     body: int
@@ -151,7 +153,7 @@ class BodyLimits:
             "errors": errors,
         }
         for option, number in numbers.items():
-            check_int(option, number, most=_HIGHEST.get(option))
+            check_int(option, number, most=_MAXIMA.get(option))
         for option, size in sizes.items():
             numbers[option] = read_size(option, size)
         for option, number in numbers.items():
@@ -159,5 +161,5 @@ class BodyLimits:
 
     @classmethod
     def of(cls, limits: "BodyLimits", **others: Size) -> "BodyLimits":
-        """Return other limits with some of them changed."""
+        """Return a copy of limits with some of them changed."""
         return cls(**{**vars(limits), **others})

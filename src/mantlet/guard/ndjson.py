@@ -1,152 +1,154 @@
-r"""A body of many JSON texts, read one by one as they come.
+r"""Read bodies of many JSON texts: NDJSON, JSON Lines and JSON text sequences.
 
-NDJSON (ndjson.org, 1.0.0) and JSON Lines (jsonlines.org) have one on each line; a line may end with
-``\r\n``, the last one with nothing, and empty lines are passed over. A JSON text sequence (RFC
-7464) has record separators before each, several counting as one, and a line feed behind it; a last
-one without its line feed may have been cut off (2.4), so it is refused.
+NDJSON (ndjson.org, 1.0.0) and JSON Lines (jsonlines.org) have one text on each line; a line may end
+with ``\r\n``, the last one need not end at all, and empty lines are ignored. A JSON text sequence
+(RFC 7464) has one or more record separators before each text and a line feed after it; a last text
+without its line feed may be truncated (2.4), so it is rejected.
 """
 
 import re
 from typing import Any, Final, Literal
 
-from mantlet.guard.errors import Fault, Invalid
-from mantlet.guard.jsonbody import check_parameters
+from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.limits import BodyLimits
-from mantlet.guard.schemas import Schema
-from mantlet.guard.strict_json import Structure
+from mantlet.guard.readers import Schema
+from mantlet.guard.strict_json import StrictJson, check_json_parameters
 from mantlet.http.media_types import MediaType
 
-__all__ = ["Framing", "JsonLines"]
+__all__ = ["Framing", "JsonLinesReader"]
 
 Framing = Literal["lines", "sequence"]
 
 _BLANK: Final = b" \t\r\n"
 
 
-class JsonLines:
-    """Reads a body of many JSON texts; a `StreamReader` whose result is the list of their values.
+class JsonLinesReader:
+    """Reads bodies of many JSON texts into a list of values; a `StreamingBodyReader`.
 
     Args:
-        schema: what each of them must be.
-        limits: ``line`` and ``lines`` bound their sizes and their number, the others each of them.
-        framing: how they are told apart.
+        schema: the schema of each text.
+        limits: ``line`` and ``lines`` bound the size and number of texts; the others apply to each
+            text.
+        framing: how the texts are separated.
     """
 
-    __slots__ = ("delimiter", "delimiters", "framing", "limits", "schema", "structure")
+    __slots__ = ("delimiter", "delimiters", "framing", "json", "limits", "schema")
 
     def __init__(self, schema: Schema, limits: BodyLimits, framing: Framing) -> None:
         self.schema = schema
         self.limits = limits
         self.framing = framing
-        self.structure = Structure(limits)
-        # No JSON text has either in it: in strings both are written as escapes.
+        self.json = StrictJson(limits)
+        # Neither can occur in a JSON text: in strings both are escaped.
         self.delimiter = b"\x1e" if framing == "sequence" else b"\n"
-        #: A delimiter and all that may follow it before the next text. What is empty counts for
-        #: nothing, so it must also cost nothing.
+        #: A delimiter and everything that may follow it before the next text. Empty texts do not
+        #: count, so they must not cost time either.
         self.delimiters = re.compile(
             rb"\x1e++" if framing == "sequence" else rb"\n(?:[ \t\r]{0,%d}+\n)*+" % limits.line
         )
 
-    def start(self, media: MediaType) -> "_Lines":
+    def start(self, media: MediaType) -> "_JsonLinesParser":
         """Begin to read a body.
 
         Raises:
-            Invalid: with 415, for a type with other parameters than a charset of UTF-8.
+            ValidationFailed: with 415, for a media type parameter other than a charset of UTF-8.
         """
-        check_parameters(media)
-        return _Lines(self)
+        check_json_parameters(media)
+        return _JsonLinesParser(self)
 
 
-class _Lines:
-    """One body, as far as it has come; never more of it than one line is kept."""
+class _JsonLinesParser:
+    """Parses one body; never buffers more of it than one text."""
 
-    def __init__(self, reader: JsonLines) -> None:
+    def __init__(self, reader: JsonLinesReader) -> None:
         self._reader = reader
         self._sequence = reader.framing == "sequence"
         self._begun = not self._sequence
-        self._rest = bytearray()
+        self._buffer = bytearray()
         self._values: list[Any] = []
-        self._faults: list[Fault] = []
+        self._errors: list[ErrorItem] = []
 
     def feed(self, chunk: bytes) -> None:
         """Take a chunk of the body.
 
         Raises:
-            Invalid: with 413 for a text, or a number of them, that is too large, 400 for what is no
-                JSON, 422 once there are as many texts that the schema does not allow as are told.
+            ValidationFailed: with 413 for a text that is too large, or too many texts; 400 for
+                invalid JSON; 422 as soon as the texts have as many errors as are reported.
         """
-        rest, delimiter = self._rest, self._reader.delimiter
-        rest += chunk
-        # What has been looked at is not looked at again, however small the chunks are.
-        end = rest.find(delimiter, len(rest) - len(chunk))
+        buffer, delimiter = self._buffer, self._reader.delimiter
+        buffer += chunk
+        # No byte is searched twice, however small the chunks are.
+        end = buffer.find(delimiter, len(buffer) - len(chunk))
         if end >= 0:
             start = 0
             while end >= 0:
-                self._take(bytes(rest[start:end]))
-                passed = self._reader.delimiters.match(rest, end)
+                self._take(bytes(buffer[start:end]))
+                passed = self._reader.delimiters.match(buffer, end)
                 start = end + 1 if passed is None else passed.end()
-                end = rest.find(delimiter, start)
-            del rest[:start]
-        if len(rest) > self._reader.limits.line:
-            raise self._too_long()
+                end = buffer.find(delimiter, start)
+            del buffer[:start]
+        if len(buffer) > self._reader.limits.line:
+            raise self._too_large()
 
     def _take(self, text: bytes) -> None:
         reader = self._reader
         index = len(self._values)
         if len(text) > reader.limits.line:
-            raise self._too_long()
+            raise self._too_large()
         if not self._begun:
             self._begun = True
             if text:
-                raise self._malformed("json_separator", "Must begin with a separator")
+                raise self._malformed("json_separator", "Must begin with a record separator")
             return
         if self._sequence and not text:
             return
         if self._sequence and not text.endswith(b"\n"):
-            raise self._cut_off()
+            raise self._truncated()
         if not self._sequence and not text.strip(_BLANK):
             return
         if index >= reader.limits.lines:
-            words = f"Has more than {reader.limits.lines} items"
-            raise Invalid(413, [Fault("body", "", "too_many_items", words)])
+            detail = f"More than {reader.limits.lines} items"
+            raise ValidationFailed(413, [ErrorItem("body", "", "too_many_items", detail)])
         value = None
         try:
-            value = reader.schema.load(text, reader.structure.read(text, "body"), "body")
-        except Invalid as invalid:
-            self._faults += [
-                fault._replace(pointer=f"/{index}{fault.pointer}") for fault in invalid.faults
+            value = reader.schema.load(text, reader.json.parse(text, "body"), "body")
+        except ValidationFailed as failure:
+            self._errors += [
+                error._replace(pointer=f"/{index}{error.pointer}") for error in failure.errors
             ]
-            if invalid.status != 422 or len(self._faults) >= reader.limits.errors:
-                raise self._invalid(invalid.status) from None
+            if failure.status != 422 or len(self._errors) >= reader.limits.errors:
+                raise self._failure(failure.status) from None
         self._values.append(value)
 
     def finish(self) -> Any:
         """Return the values.
 
         Raises:
-            Invalid: as `feed()` raises it.
+            ValidationFailed: see `feed()`.
         """
-        if self._rest:
-            self._take(bytes(self._rest))
+        if self._buffer:
+            self._take(bytes(self._buffer))
         elif self._sequence and self._begun:  # nothing follows the last separator
-            raise self._cut_off()
-        if self._faults:
-            raise self._invalid(422)
+            raise self._truncated()
+        if self._errors:
+            raise self._failure(422)
         return self._values
 
     def close(self) -> None:
-        """Let go of what has been read."""
-        self._rest = bytearray()
+        """Release the buffer."""
+        self._buffer = bytearray()
 
-    def _invalid(self, status: int) -> Invalid:
-        return Invalid(status, self._faults[: self._reader.limits.errors])
+    def _failure(self, status: int) -> ValidationFailed:
+        return ValidationFailed(status, self._errors[: self._reader.limits.errors])
 
-    def _too_long(self) -> Invalid:
-        words = f"An item is longer than {self._reader.limits.line} bytes"
-        return Invalid(413, [Fault("body", f"/{len(self._values)}", "item_too_large", words)])
+    def _too_large(self) -> ValidationFailed:
+        detail = f"The item is larger than {self._reader.limits.line} bytes"
+        error = ErrorItem("body", f"/{len(self._values)}", "item_too_large", detail)
+        return ValidationFailed(413, [error])
 
-    def _cut_off(self) -> Invalid:
-        return self._malformed("json_cut_off", "An item may have been cut off")
+    def _truncated(self) -> ValidationFailed:
+        return self._malformed("json_cut_off", "The item may be truncated")
 
-    def _malformed(self, code: str, words: str) -> Invalid:
-        return Invalid(400, [*self._faults, Fault("body", f"/{len(self._values)}", code, words)])
+    def _malformed(self, code: str, detail: str) -> ValidationFailed:
+        error = ErrorItem("body", f"/{len(self._values)}", code, detail)
+        return ValidationFailed(400, [*self._errors, error])

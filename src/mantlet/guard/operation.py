@@ -1,25 +1,21 @@
-"""One operation of an API, compiled: what a request for it may bring."""
+"""Compiled operations: the declared parts of requests and responses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
-from mantlet.guard.readers import BodyReader
-from mantlet.guard.schemas import Schema
+from mantlet.guard.parameters.group import ParameterGroup
+from mantlet.guard.readers import BodyReader, Schema
 
-if TYPE_CHECKING:
-    from mantlet.guard.parameters.group import Group
-
-__all__ = ["Body", "Operation", "Requirement", "ResponseShape", "Scheme"]
+__all__ = ["DeclaredBody", "DeclaredResponse", "Operation", "Requirement", "Scheme"]
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
+class DeclaredBody:
     """The body that an operation takes.
 
     Args:
         readers: by media range in lower case: ``"application/json"``, ``"image/*"``, ``"*/*"``.
-        required: whether a request without one is refused.
+        required: whether to reject a request without a body.
     """
 
     readers: Mapping[str, BodyReader]
@@ -27,14 +23,14 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True)
-class ResponseShape:
-    """What an answer of some status may be.
+class DeclaredResponse:
+    """The declared response of a status.
 
     Args:
-        content: schemas by media range; None for a type whose content is not looked at. An answer
-            without any has no body.
-        headers: a schema of an object of all declared header fields, or None.
-        header_names: the declared fields, in lower case.
+        content: schemas by media range; None for a type whose content is not validated. Without
+            any, the response has no body.
+        headers: a schema of an object of all declared headers, or None.
+        header_names: the declared headers, in lower case.
     """
 
     content: Mapping[str, Schema | None] = field(default_factory=dict)
@@ -44,14 +40,14 @@ class ResponseShape:
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """A security scheme, as far as its credential's form goes.
+    """A security scheme: the place and form of its credential.
 
     Args:
-        name: the document's for it.
+        name: the document's name of the scheme.
         kind: ``"apiKey"``, ``"http"``, ``"oauth2"``, ``"openIdConnect"`` or ``"mutualTLS"``.
-        place: of an API key: ``"header"``, ``"query"`` or ``"cookie"``.
-        field: of an API key: the name of the field, query parameter or cookie.
-        scheme: of HTTP: the authentication scheme in lower case, such as ``"bearer"``.
+        place: for an API key, ``"header"``, ``"query"`` or ``"cookie"``.
+        field: for an API key, the name of the header, query parameter or cookie.
+        scheme: for HTTP, the authentication scheme in lower case, such as ``"bearer"``.
     """
 
     name: str
@@ -61,7 +57,7 @@ class Scheme:
     scheme: str = ""
 
 
-#: Schemes that must all be satisfied, each with the scopes that it must give.
+#: Schemes that must all be satisfied, each with the required scopes.
 Requirement = tuple[tuple[Scheme, tuple[str, ...]], ...]
 
 
@@ -72,29 +68,32 @@ class Operation:
     Args:
         method: in upper case; ``"WS"`` for a WebSocket.
         template: the path, as declared.
-        path: the parameters in each place, or None where none are declared. A query that none are
-            declared for must be empty, unless that is opened.
-        body: None where none is declared.
-        message: what a WebSocket message from the client must be, and `outgoing` one to it.
-        responses: by status as the document has them: ``"200"``, ``"2XX"``, ``"default"``; None
-            where answers are not declared.
-        security: alternatives, one of which must be satisfied; none for an open operation.
-        pointer: where it stands in the document, or ``""``.
+        path: the path parameters; this and the next three are None if none are declared.
+        query: the query parameters; without any, the query must be empty unless it is allowed.
+        headers: the headers.
+        cookies: the cookies.
+        body: the declared body, or None.
+        message: the schema of a WebSocket's incoming messages.
+        outgoing: the schema of a WebSocket's outgoing messages.
+        responses: by status as written in the document: ``"200"``, ``"2XX"``, ``"default"``; None
+            if responses are not declared.
+        security: alternatives, one of which must be satisfied; empty for an open operation.
+        pointer: its place in the document, or ``""``.
         operation_id: its name in the document, or None.
-        base: what the path begins with besides what is declared, by the document's servers.
-        opened: the parts whose models say themselves what becomes of undeclared members.
+        base: the base path of the document's servers, which the template begins with.
+        opened: the parts whose models configure undeclared members themselves.
     """
 
     method: str
     template: str
-    path: "Group | None" = None
-    query: "Group | None" = None
-    headers: "Group | None" = None
-    cookies: "Group | None" = None
-    body: Body | None = None
+    path: ParameterGroup | None = None
+    query: ParameterGroup | None = None
+    headers: ParameterGroup | None = None
+    cookies: ParameterGroup | None = None
+    body: DeclaredBody | None = None
     message: Schema | None = None
     outgoing: Schema | None = None
-    responses: Mapping[str, ResponseShape] | None = None
+    responses: Mapping[str, DeclaredResponse] | None = None
     security: tuple[Requirement, ...] = ()
     pointer: str = ""
     operation_id: str | None = None
@@ -107,10 +106,10 @@ class Operation:
 
     @property
     def name(self) -> str:
-        """The operation as contracts name it."""
+        """The name of the operation, as in contracts."""
         return f"{self.method} {self.template}"
 
     @property
     def declared(self) -> tuple[str, str]:
-        """The method and the path as they were declared."""
+        """The declared method and path."""
         return self.method, self.template.removeprefix(self.base)

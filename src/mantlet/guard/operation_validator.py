@@ -1,4 +1,4 @@
-"""One operation as it is guarded: what is done with a request for it."""
+"""Validate requests for one operation."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from random import random
@@ -6,158 +6,162 @@ from typing import Any
 
 from mantlet._internal.coroutines import start_eagerly
 from mantlet.core.request import Request
-from mantlet.guard.body_validator import Entity
-from mantlet.guard.credentials import Credentials
-from mantlet.guard.errors import Fault, Invalid
+from mantlet.guard.body_validator import BodyValidator, Validated
+from mantlet.guard.credentials import SecurityRequirements
+from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.operation import Operation
-from mantlet.guard.options import Settings
-from mantlet.guard.responses import Responses
-from mantlet.guard.validated import Validated
-from mantlet.guard.websocket import Messages
+from mantlet.guard.options import OperationSettings
+from mantlet.guard.responses import ResponseValidator
+from mantlet.guard.websocket import MessageValidator
 
-__all__ = ["Entry"]
+__all__ = ["OperationValidator"]
 
-#: Reads the parameters of one place, of the request and of what the path has for its names.
-Reading = Callable[[Request, Mapping[str, str]], Any]
+#: Reads the parameters of one place from the request and the captured path parameters.
+ReadParameters = Callable[[Request, Mapping[str, str]], Any]
 
 
-class Entry:
-    """One operation, with how strictly it is dealt with.
+class OperationValidator:
+    """Validates requests for one operation.
 
     Args:
-        operation: what a request may bring.
-        settings: how strictly.
-        credentials: what checks them; None for an operation that asks for none.
+        operation: the compiled operation.
+        settings: how strictly to treat it.
+        security: the credentials that it requires, or None.
 
     Attributes:
-        messages: what the messages of a WebSocket may be; None for anything else.
-        responses: what the answers may be; None where they are not looked at.
+        messages: the validator of WebSocket messages, or None.
+        responses: the validator of responses, or None if they are not validated.
+        has_later_hooks: whether later hooks need this validator.
+        may_skip: whether some requests are not validated.
+        allows_semicolons: whether the path may have semicolons (RFC 3986, 3.3), which most readers
+            do not support.
     """
 
     __slots__ = (
-        "_credentials",
-        "_entity",
+        "_body",
         "_name",
-        "_places",
+        "_parameters",
+        "_security",
+        "allows_semicolons",
+        "has_later_hooks",
+        "may_skip",
         "messages",
-        "noted",
         "operation",
         "responses",
-        "sampled",
-        "semicolons",
         "settings",
     )
 
     def __init__(
         self,
         operation: Operation,
-        settings: Settings,
-        credentials: Credentials | None = None,
+        settings: OperationSettings,
+        security: SecurityRequirements | None = None,
     ) -> None:
         self.operation = operation
         self.settings = settings
         self._name = operation.name
-        self._credentials = credentials
-        self._places = tuple(_readings(operation, settings))
-        self._entity = Entity(operation.body, settings)
-        #: Whether only a share of requests is looked at.
-        self.sampled = settings.sample_rate < 1
-        self.messages = None if operation.message is None else Messages(operation, settings)
+        self._security = security
+        self._parameters = tuple(_parameter_readers(operation, settings))
+        self._body = BodyValidator(operation.body, settings)
+        self.may_skip = settings.sample_rate < 1 or settings.mode == "off"
+        self.messages = None if operation.message is None else MessageValidator(operation, settings)
         self.responses = (
-            Responses(operation.responses, settings.limits)
+            ResponseValidator(operation.responses, settings.limits)
             if operation.responses is not None and settings.responses != "off"
             else None
         )
-        #: Whether its path may have semicolons (RFC 3986, 3.3), which most readers know nothing of.
-        self.semicolons = ";" in operation.template or (
+        self.allows_semicolons = ";" in operation.template or (
             operation.path is not None and operation.path.semicolons
         )
-        #: Whether later hooks have to know it.
-        self.noted = self.messages is not None or self.responses is not None
+        self.has_later_hooks = self.messages is not None or self.responses is not None
 
-    def passes_by(self) -> bool:
-        """Return whether this time a request, and its answer, is not to be looked at."""
-        return random() >= self.settings.sample_rate  # noqa: S311  # a sample, no secret
+    def skips(self) -> bool:
+        """Decide whether to leave out one request, and its response."""
+        settings = self.settings
+        return settings.mode == "off" or random() >= settings.sample_rate  # noqa: S311  # a sample
 
-    def admit_unseen(self, request: Request) -> Awaitable[None] | None:
-        """Judge the credentials of a request alone, which samples do not open.
+    def check_credentials(self, request: Request) -> Awaitable[None] | None:
+        """Check only the credentials of a request, which are required outside of the sample too.
 
         Raises:
-            Invalid: they are missing or refused.
-            Problem: a checker's own answer.
+            ValidationFailed: a credential is missing or rejected.
+            Problem: a credential check raised its own response.
         """
-        return (
-            None if self._credentials is None else start_eagerly(self._credentials.check(request))
-        )
+        if self._security is None or self.settings.mode == "off":
+            return None
+        return start_eagerly(self._security.check(request))
 
-    def admit(self, request: Request, captured: Mapping[str, str]) -> Awaitable[None] | None:
-        """Judge a request for this operation.
+    def validate(self, request: Request, captured: Mapping[str, str]) -> Awaitable[None] | None:
+        """Validate a request for the operation.
 
         Args:
             request: the request.
-            captured: what the path has for each name of the template, decoded.
+            captured: the decoded text of each path parameter.
 
         Returns:
-            None where it may pass, or what is to be waited for first.
+            An awaitable if the validation must wait, else None.
 
         Raises:
-            Invalid: the operation does not allow it.
-            Problem: its body can't be read.
+            ValidationFailed: the request is invalid.
+            Problem: the body can't be read.
         """
-        if self._credentials is not None:
-            return start_eagerly(self._admit_known(request, captured, self._credentials))
-        return self._admit(request, captured)
+        if self._security is not None:
+            return start_eagerly(self._validate_authorized(request, captured, self._security))
+        return self._validate(request, captured)
 
-    async def _admit_known(
-        self, request: Request, captured: Mapping[str, str], credentials: Credentials
+    async def _validate_authorized(
+        self, request: Request, captured: Mapping[str, str], security: SecurityRequirements
     ) -> None:
-        """Judge a request once its credentials are known to be good."""
-        await credentials.check(request)
-        waiting = self._admit(request, captured)
+        await security.check(request)
+        waiting = self._validate(request, captured)
         if waiting is not None:
             await waiting
 
-    def _admit(self, request: Request, captured: Mapping[str, str]) -> Awaitable[None] | None:
+    def _validate(self, request: Request, captured: Mapping[str, str]) -> Awaitable[None] | None:
         validated = Validated(self._name)
-        found: list[Invalid] = []
-        for name, read in self._places:
+        failures: list[ValidationFailed] = []
+        for name, read in self._parameters:
             try:
                 setattr(validated, name, read(request, captured))
-            except Invalid as invalid:  # all are told of at once
-                found.append(invalid)
-        if found and any(invalid.status != 422 for invalid in found):
-            self._conclude(request, validated, found)
+            except ValidationFailed as failure:  # all errors are reported together
+                failures.append(failure)
+        if failures and any(failure.status != 422 for failure in failures):
+            self._finish(request, validated, failures)
         try:
-            waiting = self._entity.take(request, validated)
-        except Invalid as invalid:
-            found.append(invalid)
+            waiting = self._body.validate(request, validated)
+        except ValidationFailed as failure:
+            failures.append(failure)
             waiting = None
         if waiting is not None:
-            return self._conclude_later(waiting, request, validated, found)
-        self._conclude(request, validated, found)
+            return self._finish_later(waiting, request, validated, failures)
+        self._finish(request, validated, failures)
         return None
 
-    async def _conclude_later(
+    async def _finish_later(
         self,
         waiting: Awaitable[None],
         request: Request,
         validated: Validated,
-        found: list[Invalid],
+        failures: list[ValidationFailed],
     ) -> None:
         try:
             await waiting
-        except Invalid as invalid:
-            found.append(invalid)
-        self._conclude(request, validated, found)
+        except ValidationFailed as failure:
+            failures.append(failure)
+        self._finish(request, validated, failures)
 
-    def _conclude(self, request: Request, validated: Validated, found: list[Invalid]) -> None:
-        if found:
-            raise _together(found, self.settings.limits.errors)
+    def _finish(
+        self, request: Request, validated: Validated, failures: list[ValidationFailed]
+    ) -> None:
+        if failures:
+            raise _combine(failures, self.settings.limits.errors)
         request.state.validated = validated
 
 
-def _readings(operation: Operation, settings: Settings) -> Iterable[tuple[str, Reading]]:
-    """Yield what reads the parameters of each place that has some, by its name in `Validated`."""
+def _parameter_readers(
+    operation: Operation, settings: OperationSettings
+) -> Iterable[tuple[str, ReadParameters]]:
+    """Yield the reader of each place, by the name of the place in `Validated`."""
     path, query = operation.path, operation.query
     headers, cookies = operation.headers, operation.cookies
     if path is not None:
@@ -167,25 +171,24 @@ def _readings(operation: Operation, settings: Settings) -> Iterable[tuple[str, R
     if query is not None:
         yield "query", lambda request, _: query.read_query(request.query)
     elif "query" not in settings.allow:
-        yield "query", _no_query
+        yield "query", _reject_query
     if headers is not None:
         yield "headers", lambda request, _: headers.read_headers(request)
     if cookies is not None:
         yield "cookies", lambda request, _: cookies.read_cookies(request)
 
 
-def _no_query(request: Request, _captured: Mapping[str, str]) -> None:
+def _reject_query(request: Request, _captured: Mapping[str, str]) -> None:
     if request.query:
-        raise Invalid(
-            422, [Fault("query", "", "undeclared_parameter", "This operation takes no query")]
-        )
+        detail = "This operation takes no query parameters"
+        raise ValidationFailed(422, [ErrorItem("query", "", "undeclared_parameter", detail)])
 
 
-def _together(found: list[Invalid], most: int) -> Invalid:
-    """Return one error for all that is wrong: of two statuses that which says more."""
-    if len(found) == 1 and len(found[0].faults) <= most:
-        return found[0]
-    status = next((invalid.status for invalid in found if invalid.status != 422), 422)
-    headers = {name: value for invalid in found for name, value in invalid.headers.items()}
-    faults = [fault for invalid in found for fault in invalid.faults]
-    return Invalid(status, faults[:most], headers)
+def _combine(failures: list[ValidationFailed], limit: int) -> ValidationFailed:
+    """Return one failure with all errors, and the first status that is more specific than 422."""
+    if len(failures) == 1 and len(failures[0].errors) <= limit:
+        return failures[0]
+    status = next((failure.status for failure in failures if failure.status != 422), 422)
+    headers = {name: value for failure in failures for name, value in failure.headers.items()}
+    errors = [error for failure in failures for error in failure.errors]
+    return ValidationFailed(status, errors[:limit], headers)

@@ -1,154 +1,187 @@
-"""How strictly a guard deals with an operation, all of them or some."""
+"""How strictly the guard treats operations: all of them, or some by route pattern."""
 
-import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
+from os import PathLike
 from typing import Any, Final, Literal, get_args
 
+from mantlet.core.modes import Mode, RouteModes
 from mantlet.guard.limits import BodyLimits
+from mantlet.http.routing import parse_pattern
 
-__all__ = ["Forward", "Mode", "Opening", "RouteOptions", "Settings", "settings_of"]
+__all__ = [
+    "WEBSOCKET_METHOD",
+    "Allowance",
+    "DocumentOptions",
+    "Forward",
+    "OperationPattern",
+    "OperationSettings",
+    "RouteOptions",
+    "settings_by_operation",
+]
 
-Mode = Literal["enforce", "report"]
 Forward = Literal["original", "canonical"]
-#: What is refused as long as it is not opened.
-Opening = Literal["path", "method", "media_type", "query", "duplicates", "body", "members"]
+ResponseMode = Literal["off", "report", "enforce"]
+#: Undeclared input that is rejected unless it is allowed.
+Allowance = Literal["path", "method", "media_type", "query", "duplicates", "body", "members"]
 
-_PATTERN: Final = re.compile(r"(\*|[^\s,*]+(?:,[^\s,*]+)*) (/.*)")
-OPENINGS: Final = frozenset(get_args(Opening))
+#: The method of a WebSocket operation.
+WEBSOCKET_METHOD: Final = "WS"
+_ALLOWANCES: Final = frozenset(get_args(Allowance))
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentOptions:
+    """How to read an OpenAPI document; see `SchemaGuard` for each option."""
+
+    formats: bool | Mapping[str, Callable[[str], bool]] = False
+    regex_lookaround: Literal["refuse", "bounded"] = "refuse"
+    require_bounds: bool = False
+    use_servers: bool = True
+    ref_root: str | PathLike[str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class RouteOptions:
-    """How strictly some operations are dealt with; what is None is as the guard has it for all.
+    """Options of some operations; those that are None are the guard's own.
 
     Args:
-        mode: ``"enforce"``, or ``"report"``: what would be refused is logged, counted and let
-            through.
+        mode: ``"enforce"``; ``"report"`` to log and count violations and let them pass; or
+            ``"off"`` to leave the operations alone.
         sample_rate: the share of requests, and of their responses, to validate, from 0 to 1. Only
             the path, method and credentials of the others are checked.
-        allow: what is let through undeclared: ``"media_type"`` (bodies of other types, unread),
-            ``"query"`` (names of the query), ``"duplicates"`` (repeated scalars in the query and in
-            forms, of which the last counts), ``"body"`` (a body where none is declared),
+        allow: undeclared input to let through: ``"media_type"`` (bodies of other types, unread),
+            ``"query"`` (names in the query), ``"duplicates"`` (repeated scalars in the query and
+            in forms, of which the last counts), ``"body"`` (a body where none is declared),
             ``"members"`` (members that a model does not declare). For a whole guard also
             ``"path"`` and ``"method"``.
-        forward: ``"original"``: the app gets the client's bytes; ``"canonical"``: it gets the body
-            written anew from what was validated.
-        responses: None or ``"off"`` (as the guard has it; not looked at), ``"report"`` or
-            ``"enforce"``.
+        forward: ``"original"`` to give the app the client's bytes; ``"canonical"`` to give it the
+            body serialized from the validated value.
+        responses: ``"off"``, ``"report"`` or ``"enforce"``: whether to validate responses.
         limits: bounds on the request.
 
     Raises:
-        ValueError: an option is none of these.
+        ValueError: an option has an unknown value.
     """
 
     mode: Mode | None = None
     sample_rate: float | None = None
-    allow: Collection[Opening] | None = None
+    allow: Collection[Allowance] | None = None
     forward: Forward | None = None
-    responses: Literal["off", "report", "enforce"] | None = None
+    responses: ResponseMode | None = None
     limits: BodyLimits | None = None
 
     def __post_init__(self) -> None:
-        _one_of("mode", self.mode, "enforce", "report")
-        _one_of("forward", self.forward, "original", "canonical")
-        _one_of("responses", self.responses, "off", "report", "enforce")
+        _check_choice("mode", self.mode, "enforce", "report", "off")
+        _check_choice("forward", self.forward, "original", "canonical")
+        _check_choice("responses", self.responses, "off", "report", "enforce")
         if self.sample_rate is not None and not 0 <= self.sample_rate <= 1:
             raise ValueError(f"sample_rate must be from 0 to 1, not {self.sample_rate!r}")
         if self.allow is not None:
-            unknown = set(self.allow) - OPENINGS
+            unknown = set(self.allow) - _ALLOWANCES
             if isinstance(self.allow, str) or unknown:
-                raise ValueError(f"allow must be some of {sorted(OPENINGS)}, not {self.allow!r}")
+                raise ValueError(f"allow must be some of {sorted(_ALLOWANCES)}, not {self.allow!r}")
             object.__setattr__(self, "allow", frozenset(self.allow))
         limits: object = self.limits
         if limits is not None and not isinstance(limits, BodyLimits):
             raise TypeError(f"limits must be a BodyLimits, not {limits!r}")
 
 
-def _one_of(option: str, value: object, *allowed: str) -> None:
+def _check_choice(option: str, value: object, *allowed: str) -> None:
     if value is not None and value not in allowed:
         raise ValueError(f"{option} must be {' or '.join(map(repr, allowed))}, not {value!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """A `RouteOptions` in which everything is decided."""
+class OperationSettings:
+    """The options of one operation, with every one decided."""
 
-    mode: Mode = "enforce"
+    mode: Mode | RouteModes = "enforce"
     sample_rate: float = 1.0
     allow: frozenset[str] = frozenset()
     forward: Forward = "original"
-    responses: Literal["off", "report", "enforce"] = "off"
+    responses: ResponseMode = "off"
     limits: BodyLimits
 
-    def under(self, handling: RouteOptions) -> "Settings":
-        """Return these settings with what a handling says in their place."""
-        said: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        said |= {
-            field.name: getattr(handling, field.name)
-            for field in fields(handling)
-            if getattr(handling, field.name) is not None
+    def override(self, options: RouteOptions) -> "OperationSettings":
+        """Return these settings, replaced where the options say otherwise."""
+        # Any: the fields have different types.
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        values |= {
+            field.name: getattr(options, field.name)
+            for field in fields(options)
+            if getattr(options, field.name) is not None
         }
-        return Settings(**said)
+        return OperationSettings(**values)
 
 
-def settings_of(
-    settings: Settings,
-    routes: Mapping[str, RouteOptions],
+class OperationPattern:
+    """A pattern of operations, with their options.
+
+    Args:
+        text: a route pattern (`mantlet.http.routing`): the name of an operation, such as
+            ``"GET /items/{id}"``, or several, such as ``"GET,HEAD /items/{id}"`` and
+            ``"* /legacy/*"``. ``WS`` is the method of WebSockets.
+        options: the options of these operations.
+
+    Raises:
+        TypeError: the pattern is not text, or the options are not a `RouteOptions`.
+        ValueError: the pattern is malformed, or allows what only a whole guard can allow.
+    """
+
+    __slots__ = ("_any_method", "_is_prefix", "_methods", "_path", "options", "text")
+
+    def __init__(self, text: str, options: RouteOptions) -> None:
+        pattern = parse_pattern(text, extra_methods=(WEBSOCKET_METHOD,))
+        checked: object = options
+        if not isinstance(checked, RouteOptions):
+            raise TypeError(f"routes must hold a RouteOptions for {text!r}, not {options!r}")
+        if options.allow and {"path", "method"} & set(options.allow):
+            raise ValueError(
+                f'routes can\'t allow "path" or "method" for {text!r}: set it for the whole guard'
+            )
+        self.text = text
+        self.options = options
+        self._methods = pattern.methods
+        self._any_method = pattern.any_method
+        self._path = pattern.path
+        self._is_prefix = self._path.endswith("/*")
+
+    def matches(self, method: str, template: str) -> bool:
+        """Return whether an operation matches the pattern."""
+        if not self._any_method and method not in self._methods:
+            return False
+        return template.startswith(self._path[:-1]) if self._is_prefix else template == self._path
+
+    def specificity(self) -> tuple[bool, int, bool]:
+        """Return a key by which the most specific pattern is the largest."""
+        return not self._is_prefix, len(self._path), not self._any_method
+
+
+def settings_by_operation(
+    settings: OperationSettings,
+    patterns: Iterable[OperationPattern],
     operations: Iterable[tuple[str, str]],
-) -> dict[tuple[str, str], Settings]:
+) -> dict[tuple[str, str], OperationSettings]:
     """Return the settings of each operation.
 
     Args:
-        settings: those of the guard.
-        routes: handlings by patterns: the name of an operation, such as ``"GET /items/{id}"``, or
-            of several, such as ``"GET,HEAD /items/{id}"`` and ``"* /legacy/*"``. Of those that hold
-            for an operation the one that names its path counts, then that with the longest path,
-            then that which names its method.
+        settings: the guard's own.
+        patterns: options by route. Of the patterns that match an operation, one that names its path
+            wins, then the one with the longest path, then one that names its method.
         operations: methods and templates.
 
     Raises:
-        TypeError: a pattern has no `RouteOptions`.
-        ValueError: a pattern is none, holds for no operation, or opens what only a whole guard can
-            open.
+        ValueError: a pattern matches no operation.
     """
-    patterns = [_Pattern(text, handling) for text, handling in routes.items()]
+    patterns = list(patterns)
     unused = {pattern.text for pattern in patterns}
     found = {}
     for method, template in operations:
-        holding = [pattern for pattern in patterns if pattern.holds(method, template)]
-        unused.difference_update(pattern.text for pattern in holding)
-        best = max(holding, key=_Pattern.rank, default=None)
-        found[method, template] = settings if best is None else settings.under(best.handling)
+        matching = [pattern for pattern in patterns if pattern.matches(method, template)]
+        unused.difference_update(pattern.text for pattern in matching)
+        best = max(matching, key=OperationPattern.specificity, default=None)
+        found[method, template] = settings if best is None else settings.override(best.options)
     if unused:
-        raise ValueError(f"routes has patterns that hold for no operation: {sorted(unused)}")
+        raise ValueError(f"routes has patterns that match no operation: {sorted(unused)}")
     return found
-
-
-class _Pattern:
-    """A pattern of operations, with what is said of them."""
-
-    def __init__(self, text: str, handling: RouteOptions) -> None:
-        read = _PATTERN.fullmatch(text)
-        if read is None:
-            raise ValueError(f'routes must have patterns such as "* /legacy/*", not {text!r}')
-        checked: object = handling
-        if not isinstance(checked, RouteOptions):
-            raise TypeError(f"routes must hold a RouteOptions for {text!r}, not {handling!r}")
-        if handling.allow and {"path", "method"} & set(handling.allow):
-            raise ValueError(
-                f'routes can\'t open "path" or "method" for {text!r}: that is for a whole guard'
-            )
-        self.text = text
-        self.handling = handling
-        self._methods = read[1].split(",")
-        self._path = read[2]
-        self._begins = self._path.endswith("/*")
-
-    def holds(self, method: str, template: str) -> bool:
-        if method not in self._methods and self._methods != ["*"]:
-            return False
-        return template.startswith(self._path[:-1]) if self._begins else template == self._path
-
-    def rank(self) -> tuple[bool, int, bool]:
-        return not self._begins, len(self._path), self._methods != ["*"]

@@ -1,43 +1,44 @@
-r"""In which form paths may come: none that could be read in two ways.
+r"""Check the form of paths: reject any that could be read in two ways.
 
-The app routes what the server has decoded, so that is what the guard matches too. But proxies,
-servers, frameworks and files do not agree on all of it, and what one of them takes for another path
-is a way around the others.
+Apps route the path that the server has decoded, so the guard matches that one too. But proxies,
+servers, frameworks and file systems disagree on some paths, and a path that one of them takes for
+another is a way around the others.
 
-``"refuse"``, the default, refuses:
+``"refuse"``, the default, rejects:
 
-- a target that is no path, ``http://host/x``, ``host:80`` or ``*`` (RFC 9112, 3.2): Uvicorn with
-  h11 and Hypercorn hand it on, Gunicorn and Granian take the path out of it;
-- what must not stand in a target: ``#``, which Gunicorn, Granian and httptools cut off and others
-  keep; blanks and control characters, some of which Waitress and Cheroot drop; what is not ASCII;
-- escapes that are none (``%zz``), those of escapes (``%252e``), and those of control characters:
-  Starlette takes ``/login%0A`` for ``/login``;
+- a target that is not a path, ``http://host/x``, ``host:80`` or ``*`` (RFC 9112, 3.2): Uvicorn with
+  h11 and Hypercorn pass it on, Gunicorn and Granian extract the path;
+- characters that must not be in a target: ``#``, which Gunicorn, Granian and httptools cut off and
+  others keep; blanks and control characters, some of which Waitress and Cheroot drop; characters
+  outside of ASCII;
+- invalid escapes (``%zz``), double escapes (``%252e``), and escaped control characters: Starlette
+  takes ``/login%0A`` for ``/login``;
 - an encoded slash (``%2F``), which is a slash to all but Cheroot, and a backslash (``\``, ``%5C``);
-- what is not UTF-8, and U+FFFD, which servers put in its place;
+- invalid UTF-8, and U+FFFD, which servers put in its place;
 - empty segments (``//``): Flask, Falcon, Litestar, Waitress and nginx each fold some of them;
 - dot segments (``.``, ``..``, ``%2e``), which clients and proxies resolve (RFC 3986, 5.2.4);
-- ``;`` where no template has it, behind which some see parameters of a segment (RFC 3986, 3.3).
+- ``;`` unless a template has it: some readers see segment parameters after it (RFC 3986, 3.3).
 
-Escapes in lower case, in both cases, and of characters that need none are read alike by all.
+Lower-case escapes, and escapes of characters that need none, are read alike by all.
 
-``"normalize"`` takes empty and dot segments away, for the app as well, and refuses the rest.
+``"normalize"`` removes empty and dot segments, for the app as well, and rejects the rest.
 
-``"raw"`` matches the path as the app sees it, and refuses only what is not UTF-8.
+``"raw"`` matches the path as the app sees it, and rejects only invalid UTF-8.
 
-Under WSGI the target as it was sent is known only where the server hands it over (``RAW_URI``,
-``REQUEST_URI``), and an ASGI server need not hand it over either. Else the decoded path is looked
-at: an encoded slash is a slash then, to everyone who comes after the server.
+Under WSGI the target as it was sent is known only if the server provides it (``RAW_URI``,
+``REQUEST_URI``), and an ASGI server need not provide it either. Without it the decoded path is
+checked; an encoded slash is a slash then, to everyone after the server.
 
-Sources: RFC 3986, 2.1, 3.3 and 6.2.2; RFC 9112, 3.2; what the servers were seen to do.
+Sources: RFC 3986, 2.1, 3.3 and 6.2.2; RFC 9112, 3.2; tests of the servers' behavior.
 """
 
 import re
 from typing import Final, Literal, get_args
 
 from mantlet.core.request import Request
-from mantlet.guard.errors import Fault, Invalid
+from mantlet.guard.errors import ErrorItem, ValidationFailed
 
-__all__ = ["PathForm", "Paths", "is_plain", "sent_as"]
+__all__ = ["PathChecker", "Paths", "is_unambiguous", "was_sent_as"]
 
 Paths = Literal["refuse", "normalize", "raw"]
 
@@ -45,34 +46,42 @@ Paths = Literal["refuse", "normalize", "raw"]
 _PLAIN: Final = re.compile(r"(?:/[A-Za-z0-9\-_~!$&'()*+,=:@][A-Za-z0-9\-._~!$&'()*+,=:@]*)++/?+|/")
 _PLAIN_SENT: Final = re.compile(_PLAIN.pattern.encode())
 _LONGEST: Final = 8192
-#: What only the target as it was sent can tell.
+#: Checks of the target as it was sent.
 _SENT: Final = (
     ("path_form", re.compile(rb"\A(?!/)"), "Must begin with a slash"),
-    ("non_ascii", re.compile(rb"[\x80-\xff]"), "Has characters that are not escaped"),
-    ("control_character", re.compile(rb"[\x00-\x20\x7f]"), "Has a control character or a blank"),
-    ("fragment", re.compile(rb"#"), "Has a fragment"),
-    ("invalid_escape", re.compile(rb"%(?![0-9A-Fa-f]{2})"), "Has an escape that is none"),
-    ("encoded_slash", re.compile(rb"%2[Ff]"), "Has a slash that is escaped"),
+    ("non_ascii", re.compile(rb"[\x80-\xff]"), "Non-ASCII characters must be percent-encoded"),
+    (
+        "control_character",
+        re.compile(rb"[\x00-\x20\x7f]"),
+        "Control characters and blanks are not allowed",
+    ),
+    ("fragment", re.compile(rb"#"), "Fragments are not allowed"),
+    ("invalid_escape", re.compile(rb"%(?![0-9A-Fa-f]{2})"), "Invalid percent-encoding"),
+    ("encoded_slash", re.compile(rb"%2[Ff]"), "Encoded slashes are not allowed"),
 )
 _DECODED: Final = (
-    ("control_character", re.compile(r"[\x00-\x1f\x7f-\x9f]"), "Has a control character"),
-    ("double_escape", re.compile(r"%[0-9A-Fa-f]{2}"), "Has the escape of an escape"),
-    ("backslash", re.compile(r"\\"), "Has a backslash"),
+    (
+        "control_character",
+        re.compile(r"[\x00-\x1f\x7f-\x9f]"),
+        "Control characters are not allowed",
+    ),
+    ("double_escape", re.compile(r"%[0-9A-Fa-f]{2}"), "Double percent-encoding is not allowed"),
+    ("backslash", re.compile(r"\\"), "Backslashes are not allowed"),
 )
 _NOT_UTF_8: Final = re.compile("[\ufffd\ud800-\udfff]")
 _DOTS: Final = re.compile(r"/\.{1,2}(?=/|\Z)")
-#: How the path begins that an app is given; below a mount it may be empty.
+#: How an app's path begins; under a mount it may be empty.
 _BEGINNINGS: Final = ("/", "")
 
 
-class PathForm:
-    """Looks at the paths of requests.
+class PathChecker:
+    """Checks the paths of requests.
 
     Args:
-        form: what becomes of one that could be read in two ways.
+        form: what to do with a path that could be read in two ways.
 
     Raises:
-        ValueError: ``form`` is none of the three.
+        ValueError: ``form`` is unknown.
     """
 
     __slots__ = ("form",)
@@ -83,78 +92,78 @@ class PathForm:
         self.form = form
 
     def check(self, request: Request) -> str:
-        """Return the path within the app that is to be matched.
+        """Return the path to match, relative to the app.
 
         Raises:
-            Invalid: with 400, for one that could be read in two ways; with 414 for one of these
-                that is too long to be looked at.
+            ValidationFailed: with 400 for a path that could be read in two ways; with 414 for such
+                a path that is too long to check.
         """
         path = request.route_path
         plain = _PLAIN.fullmatch(path) is not None
-        if plain and sent_as(request, path):
+        if plain and was_sent_as(request, path):
             return path
         sent = _sent(request)
         if plain and sent is not None and _PLAIN_SENT.fullmatch(sent):  # below a mount
             return path
         if max(len(path), len(sent or b"")) > _LONGEST:
-            raise _ambiguous("path_too_long", f"Is longer than {_LONGEST} characters", 414)
+            raise _ambiguous("path_too_long", f"Longer than {_LONGEST} characters", 414)
         if _NOT_UTF_8.search(path):
-            raise _ambiguous("invalid_utf8", "Is not UTF-8")
+            raise _ambiguous("invalid_utf8", "Invalid UTF-8")
         if self.form == "raw":
             return path
         _check_sent(request, sent)
-        for code, pattern, words in _DECODED:
+        for code, pattern, detail in _DECODED:
             if pattern.search(path):
-                raise _ambiguous(code, words)
-        return self._folded(request, path, sent)
+                raise _ambiguous(code, detail)
+        return self._normalized(request, path, sent)
 
-    def _folded(self, request: Request, path: str, sent: bytes | None) -> str:
-        """Return a path without empty and dot segments, which the app gets as well.
+    def _normalized(self, request: Request, path: str, sent: bytes | None) -> str:
+        """Return the path without empty and dot segments, and hand it to the app.
 
         Raises:
-            Invalid: it has some, and that is to be refused.
+            ValidationFailed: the path has such segments, and ``form`` is ``"refuse"``.
         """
         empty = "//" in path or (sent is not None and b"//" in sent)
         dots = _DOTS.search(path) is not None
         if self.form == "refuse":
             if empty:
-                raise _ambiguous("empty_segment", "Has an empty segment")
+                raise _ambiguous("empty_segment", "Empty segments are not allowed")
             if dots:
-                raise _ambiguous("dot_segment", "Has a segment of dots")
+                raise _ambiguous("dot_segment", "Dot segments are not allowed")
         elif empty or dots:
-            path = _fold(path)
+            path = _remove_segments(path)
             request.replace_path(path)
         return path
 
 
-def is_plain(path: str) -> bool:
-    """Return whether nothing in a path could be read in two ways, were it sent as it is."""
+def is_unambiguous(path: str) -> bool:
+    """Return whether a path, sent as it is, could only be read in one way."""
     return _PLAIN.fullmatch(path) is not None
 
 
-def sent_as(request: Request, path: str) -> bool:
-    """Return whether a plain path was sent as it is, without any escape, as far as that is known.
+def was_sent_as(request: Request, path: str) -> bool:
+    """Return whether a path was sent literally, without any escape, as far as that is known.
 
     Args:
         request: the request.
-        path: as the app sees it, and such that `is_plain()`.
+        path: an unambiguous path, as the app sees it.
     """
-    carrier = request.raw
-    raw: bytes | None = carrier.get("raw_path")
+    source = request.raw
+    raw: bytes | None = source.get("raw_path")
     if raw is not None:
         return raw == path.encode()
-    uri: str | None = carrier.get("RAW_URI") or carrier.get("REQUEST_URI")
+    uri: str | None = source.get("RAW_URI") or source.get("REQUEST_URI")
     if uri is not None:
         return uri.partition("?")[0] == path
     return request.path == path
 
 
 def _sent(request: Request) -> bytes | None:
-    """Return the target as it was sent, without its query; None where that is not known."""
-    carrier = request.raw
-    raw: bytes | None = carrier.get("raw_path")
+    """Return the target as it was sent, without its query, or None if that is not known."""
+    source = request.raw
+    raw: bytes | None = source.get("raw_path")
     if raw is None:
-        uri: str | None = carrier.get("RAW_URI") or carrier.get("REQUEST_URI")
+        uri: str | None = source.get("RAW_URI") or source.get("REQUEST_URI")
         if uri is None:
             return None
         raw = uri.encode("latin-1", "replace")
@@ -166,12 +175,12 @@ def _check_sent(request: Request, sent: bytes | None) -> None:
         if request.path[:1] not in _BEGINNINGS:
             raise _ambiguous("path_form", "Must begin with a slash")
         return
-    for code, pattern, words in _SENT:
+    for code, pattern, detail in _SENT:
         if pattern.search(sent):
-            raise _ambiguous(code, words)
+            raise _ambiguous(code, detail)
 
 
-def _fold(path: str) -> str:
+def _remove_segments(path: str) -> str:
     """Return a path without empty and dot segments (RFC 3986, 5.2.4)."""
     kept: list[str] = []
     parts = path.split("/")[1:]
@@ -184,5 +193,5 @@ def _fold(path: str) -> str:
     return f"/{'/'.join(kept)}{tail}"
 
 
-def _ambiguous(code: str, words: str, status: int = 400) -> Invalid:
-    return Invalid(status, [Fault("path", "", code, words)])
+def _ambiguous(code: str, detail: str, status: int = 400) -> ValidationFailed:
+    return ValidationFailed(status, [ErrorItem("path", "", code, detail)])

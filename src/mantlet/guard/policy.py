@@ -1,82 +1,93 @@
-"""`SchemaGuard`: nothing reaches the app that its schema does not allow.
+"""`SchemaGuard`: reject requests that the API's schema does not allow.
 
-It stands in front of any framework and is made of pydantic models, or of an OpenAPI document. It
-is closed by default: a path, a method, a media type, a name in the query or a body that is not
-declared is refused, and so is what two parsers may read differently. The structure of a body is
-bounded while it is read, before any of it is understood. All that is wrong is told at once in a
-problem (RFC 9457) whose ``errors`` name each place, and never a value of the client's.
+It works with any framework and is configured with pydantic models or an OpenAPI document. It is
+closed by default: it rejects an undeclared path, method, media type, query parameter or body, and
+anything that two parsers could read differently. The structure of a body is bounded while it is
+read, before it is parsed. All errors are reported together in a problem (RFC 9457) whose ``errors``
+name each place, and never a value from the client.
 
-What it does not stop: values that fit the schema and mean harm all the same, such as another user's
-id; what the app reads of a request besides what is declared, such as other header fields; and a
-schema that allows too much.
+What it does not stop: values that fit the schema and do harm all the same, such as another user's
+id; undeclared parts of the request that the app reads, such as other headers; and a schema that
+allows too much.
 
-When it is unsafe: with ``forward="original"``, the default, the app parses the body again. What
-parsers are known to read differently is refused, but only ``forward="canonical"``, or an app that
-takes ``mantlet.state(...).validated``, rules out that it reads something else.
+When it is unsafe: with ``forward="original"``, the default, the app parses the body again. Known
+differences between parsers are rejected, but only ``forward="canonical"``, or an app that uses
+``mantlet.state(...).validated``, guarantees that the app reads the validated value.
 
-What it costs: a few microseconds for a small body, most of them the schema library's own.
+What it costs: a few microseconds for a small body, most of them in the schema library.
 """
 
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import replace
 from importlib import import_module
 from os import PathLike
 from typing import Any, Final, Literal, Self
 
 from mantlet._internal.extras import import_extra
-from mantlet.core.policy import Policy, Reply
+from mantlet.core.modes import Mode, ModeOption, RouteModes, check_mode
+from mantlet.core.policy import Close, Message, Policy, Reply
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
-from mantlet.guard.answers import problem_of
-from mantlet.guard.coverage import Coverage
-from mantlet.guard.credentials import Checker, Credentials, check_checkers
-from mantlet.guard.declaration import Declaration, DocumentOptions
-from mantlet.guard.errors import Fault, Invalid
+from mantlet.core.response import Response
+from mantlet.guard.coverage import Coverage, OperationSource
+from mantlet.guard.credentials import CredentialCheck, SecurityRequirements, validate_checks
+from mantlet.guard.errors import ErrorItem, ValidationFailed, to_problem
 from mantlet.guard.limits import BodyLimits
-from mantlet.guard.operation_validator import Entry
-from mantlet.guard.options import Forward, Mode, Opening, RouteOptions, Settings, settings_of
-from mantlet.guard.paths import PathForm
-from mantlet.guard.reports import Reports
-from mantlet.guard.router import Book, Options
-from mantlet.guard.watching import Watching
+from mantlet.guard.operation_validator import OperationValidator
+from mantlet.guard.options import (
+    Allowance,
+    DocumentOptions,
+    Forward,
+    OperationPattern,
+    OperationSettings,
+    RouteOptions,
+    settings_by_operation,
+)
+from mantlet.guard.paths import PathChecker
+from mantlet.guard.reports import ViolationReports
+from mantlet.guard.responses import UNCHECKED
+from mantlet.guard.router import OperationRouter, UndeclaredOptions
+from mantlet.guard.websocket import close_for
 
 __all__ = ["SchemaGuard"]
 
-#: What a guard is made of with models.
+# Any: a model, a Contract, a JsonRpc or a GraphQL.
 Contracts = Mapping[str, Any]
-#: What is counted under where no operation was found.
+#: Violations are counted under this name if no operation was found.
 _UNDECLARED: Final = "undeclared"
 
 
-class SchemaGuard(Watching, Policy):
-    """Refuse requests that the API does not declare, with all that is wrong in one problem.
+class SchemaGuard(Policy):
+    """Reject requests that the API does not declare, with all errors in one problem.
 
-    What has been validated is in ``mantlet.state(...).validated``, a `Validated`.
+    The validated values are in ``mantlet.state(...).validated``, a `Validated`.
 
     Args:
-        contracts: what each operation takes, by names such as ``"POST /items"`` or ``"WS /live"``:
-            a model of the JSON body, a `Contract`, a `JsonRpc` or a `GraphQL`.
-        openapi: in place of that an OpenAPI document (3.0, 3.1, 3.2): its path, or what it says as
-            a dict.
-        ref_root: where the files must lie that a document refers to; by default its own folder.
-            Nothing is read from the network.
-        mode: ``"enforce"``, or ``"report"``: log and count what would be refused, and let it pass.
-        sample_rate: the share of requests that is looked at, from 0 to 1.
-        allow: what is let through undeclared; see `RouteOptions`.
-        forward: what the app gets: the client's bytes (``"original"``), or the body written anew
-            from what was validated (``"canonical"``). Streamed bodies, such as forms with files,
+        contracts: the operations by names such as ``"POST /items"`` or ``"WS /live"``: each a model
+            of the JSON body, a `Contract`, a `JsonRpc` or a `GraphQL`.
+        openapi: instead of contracts, an OpenAPI document (3.0, 3.1, 3.2): its path, or its content
+            as a dict.
+        ref_root: the folder that must contain the files that a document refers to; by default the
+            document's own. Nothing is read from the network.
+        mode: ``"enforce"``; ``"report"`` to log and count violations and let them pass; ``"off"``;
+            or a mapping of route patterns to modes.
+        sample_rate: the share of requests to validate, from 0 to 1.
+        allow: undeclared input to let through; see `RouteOptions`.
+        forward: the body that the app gets: the client's bytes (``"original"``), or one serialized
+            from the validated value (``"canonical"``). Streamed bodies, such as forms with files,
             are always the client's.
-        responses: ``"report"`` or ``"enforce"`` to look at the app's answers too; an answer that is
-            not as declared is then logged, or becomes a 500 as well.
+        responses: ``"report"`` or ``"enforce"`` to validate the app's responses too; an invalid
+            response is logged, or also replaced by a 500.
         limits: bounds on the structure of requests.
-        routes: a `RouteOptions` for some operations, by patterns such as ``"* /legacy/*"``.
-        paths: what becomes of a path that may be read in two ways: ``"refuse"``, ``"normalize"`` or
-            ``"raw"``; see `mantlet.guard.paths`.
+        routes: `RouteOptions` of some operations, by patterns such as ``"* /legacy/*"``.
+        paths: what to do with a path that could be read in two ways: ``"refuse"``, ``"normalize"``
+            or ``"raw"``; see `mantlet.guard.paths`.
         undeclared_options: what to do with an OPTIONS request that is not declared: let it
             ``"pass"``, ``"answer"`` with the allowed methods, or ``"refuse"`` it.
         security: callables that check credentials, by the names of the document's schemes.
-        formats: whether a document's ``format`` of strings is asserted: True for those that are
-            known, or what checks each, by name.
+        formats: whether to validate a document's ``format`` of strings: True for all known formats,
+            or a mapping of names to checks.
         regex_lookaround: what to do with a ``pattern`` of the document that no linear-time engine
             supports: ``"refuse"`` it at construction, or match it with ``"bounded"`` effort.
         use_servers: whether request paths include the base paths of the document's ``servers``,
@@ -86,8 +97,8 @@ class SchemaGuard(Watching, Policy):
     Raises:
         TypeError: neither or both of ``contracts`` and ``openapi`` are given, or a model can't be
             compiled.
-        ValueError: an option, a name or the document is wrong. `DocumentError` lists all that is
-            wrong with a document.
+        ValueError: an option, a name or the document is wrong. `DocumentError` lists all errors of
+            a document.
         ImportError: a library is not installed; the message names the extra.
     """
 
@@ -99,196 +110,319 @@ class SchemaGuard(Watching, Policy):
         *,
         openapi: str | PathLike[str] | Mapping[str, Any] | None = None,
         ref_root: str | PathLike[str] | None = None,
-        mode: Mode = "enforce",
+        mode: ModeOption = "enforce",
         sample_rate: float = 1.0,
-        allow: Collection[Opening] = (),
+        allow: Collection[Allowance] = (),
         forward: Forward = "original",
         responses: Literal["off", "report", "enforce"] = "off",
         limits: BodyLimits | None = None,
         routes: Mapping[str, RouteOptions] | None = None,
         paths: Literal["refuse", "normalize", "raw"] = "refuse",
-        undeclared_options: Options = "pass",
-        security: Mapping[str, Checker] | None = None,
+        undeclared_options: UndeclaredOptions = "pass",
+        security: Mapping[str, CredentialCheck] | None = None,
         formats: bool | Mapping[str, Callable[[str], bool]] = False,
         regex_lookaround: Literal["refuse", "bounded"] = "refuse",
         use_servers: bool = True,
         require_bounds: bool = False,
     ) -> None:
         if (contracts is None) is (openapi is None):
-            raise TypeError("a SchemaGuard needs contracts or openapi, and not both")
+            raise TypeError("SchemaGuard needs either contracts or openapi")
         if undeclared_options not in ("pass", "answer", "refuse"):
             raise ValueError(
                 'undeclared_options must be "pass", "answer" or "refuse", '
                 f"not {undeclared_options!r}"
             )
-        said = RouteOptions(
-            mode=mode,
+        own = RouteOptions(
             sample_rate=sample_rate,
             allow=allow,
             forward=forward,
             responses=responses,
             limits=limits,
         )
-        self._settings = Settings(limits=BodyLimits()).under(said)
-        self._routes = dict(routes or {})
-        self._paths = PathForm(paths)
-        self._options: Options = undeclared_options
+        patterns = [OperationPattern(text, options) for text, options in (routes or {}).items()]
+        modes = self._decide_modes(mode, patterns)
+        self._settings = replace(OperationSettings(limits=BodyLimits()).override(own), mode=modes)
+        self._patterns = patterns
+        self._paths = PathChecker(paths)
+        self._undeclared_options: UndeclaredOptions = undeclared_options
         self._security = dict(security or {})
-        self._reading = DocumentOptions(
+        self._document_options = DocumentOptions(
             formats, regex_lookaround, require_bounds, use_servers, ref_root
         )
-        self.reports = Reports()
-        self._declaration = self._read(openapi) if contracts is None else _modeled(contracts)
-        self._book = self._bind(self._declaration, self._security)
-        idle = set()
-        if not self._book.sockets:
-            idle.add("on_message")
-        every = [self._settings.responses, *(said.responses for said in self._routes.values())]
-        if not {"report", "enforce"} & set(every):
-            idle.add("on_response")
-        self.disabled_hooks = frozenset(idle)
+        self._reports = ViolationReports()
+        self._source = (
+            _contract_source(contracts) if contracts is not None else self._read_document(openapi)
+        )
+        self._router = self._build_router(self._source, self._security)
+        disabled = set()
+        if not self._router.has_websockets:
+            disabled.add("on_message")
+        response_modes = {responses, *(pattern.options.responses for pattern in patterns)}
+        if not {"report", "enforce"} & response_modes:
+            disabled.add("on_response")
+        self.disabled_hooks = frozenset(disabled)
+
+    def _decide_modes(
+        self, option: ModeOption, patterns: list[OperationPattern]
+    ) -> Mode | RouteModes:
+        """Set ``mode``, and return the mode of operations that have none of their own.
+
+        Where operations have their own modes, the guard applies all modes itself.
+        """
+        modes = check_mode(option)
+        by_operation = [pattern for pattern in patterns if pattern.options.mode is not None]
+        if check_mode("enforce") != "enforce":  # MANTLET_MODE overrides every mode
+            for pattern in by_operation:
+                pattern.options = replace(pattern.options, mode=None)
+        elif by_operation:
+            if not isinstance(modes, str):
+                raise ValueError(
+                    "modes by route must be set either by mode={...} or by RouteOptions(mode=...), "
+                    "not by both"
+                )
+            self.mode = "enforce"
+            return modes
+        self.mode = modes
+        return modes
 
     @classmethod
     # Any: an app's class is the framework's; the options are those of the constructor.
     def from_app(cls, app: Any, **options: Any) -> Self:
-        """Return a guard made of the OpenAPI document that an app has of itself.
+        """Return a guard for the OpenAPI document that an app generates.
 
         Args:
-            app: of FastAPI or Litestar. Wrap it behind this: ``mantlet.wrap(app, guard)``.
-            options: those of `SchemaGuard` that go with ``openapi``.
+            app: a FastAPI or Litestar app. Wrap it afterwards: ``mantlet.wrap(app, guard)``.
+            options: the options of `SchemaGuard` for a document.
 
         Raises:
             TypeError: the app has no document.
             ValueError: see `SchemaGuard`.
         """
         import_extra("jsonschema_rs", "openapi")
-        document = import_module("mantlet.guard.openapi.from_app").document_of(app)
+        document = import_module("mantlet.guard.openapi.from_app").app_document(app)
         return cls(openapi=document, **options)
 
-    def _read(self, document: Any) -> Declaration:
+    # Any: whatever openapi= takes, or the document of an app.
+    def _read_document(self, document: Any) -> OperationSource:
         import_extra("jsonschema_rs", "openapi")
-        made: Declaration = import_module("mantlet.guard.openapi.declaration").DocumentDeclaration(
-            document, self._reading, self._settings.limits
+        source: OperationSource = import_module("mantlet.guard.openapi.document").DocumentSource(
+            document, self._document_options, self._settings.limits
         )
-        return made
+        return source
 
-    def _bind(
-        self, declaration: Declaration, security: Mapping[str, Checker], *, spare: bool = False
-    ) -> Book:
-        """Return the operations of a declaration with how strictly each is dealt with."""
-        settings = settings_of(self._settings, self._routes, declaration.names())
-        operations = list(declaration.compile(settings))
+    def _build_router(
+        self,
+        source: OperationSource,
+        security: Mapping[str, CredentialCheck],
+        *,
+        allow_unused: bool = False,
+    ) -> OperationRouter:
+        settings = settings_by_operation(self._settings, self._patterns, source.names())
+        operations = list(source.compile(settings))
         schemes = {
             scheme.name
             for operation in operations
             for requirement in operation.security
             for scheme, _ in requirement
         }
-        check_checkers(schemes, security, spare=spare)
-        declaration.tell()
-        entries = [
-            Entry(
+        validate_checks(schemes, security, allow_unused=allow_unused)
+        source.log_ignored()
+        validators = [
+            OperationValidator(
                 operation,
                 settings[operation.declared],
-                Credentials(operation.security, security) if operation.security else None,
+                SecurityRequirements(operation.security, security) if operation.security else None,
             )
             for operation in operations
         ]
-        return Book(entries, paths=self._paths, allow=self._settings.allow, options=self._options)
+        return OperationRouter(
+            validators,
+            paths=self._paths,
+            allow=self._settings.allow,
+            undeclared_options=self._undeclared_options,
+        )
 
     def reload(
         self,
         document: str | PathLike[str] | Mapping[str, Any],
         *,
-        security: Mapping[str, Checker] | None = None,
+        security: Mapping[str, CredentialCheck] | None = None,
     ) -> tuple[str, ...]:
-        """Put another document in the place of the one that the guard was made of.
+        """Replace the guard's document by another one.
 
-        It is built and checked first; a request sees the old operations or the new ones.
+        The new document is built and checked first; a request sees either the old operations or the
+        new ones.
 
         Args:
-            document: as ``openapi`` is to `SchemaGuard`.
-            security: callables for its schemes, beside those that the guard has and in their place.
+            document: as for ``openapi=`` of `SchemaGuard`.
+            security: callables for its schemes, added to the guard's own.
 
         Returns:
-            What the old document accepted and the new one does not, or may not, in words; none
-            where it accepts all.
+            Descriptions of requests that the old document accepts and the new one does not, or may
+            not; empty if it accepts all.
 
         Raises:
             TypeError: the guard is made of models.
             ValueError: the document is wrong; the old one stays.
         """
-        old = self._declaration
+        old = self._source
         if not old.reloads:
-            raise TypeError("reload() is for a guard made of a document; make another guard")
-        new = self._read(document)
-        checkers = {**self._security, **(security or {})}
-        book = self._bind(new, checkers, spare=True)
+            raise TypeError("reload() needs a guard made of a document; make another guard")
+        new = self._read_document(document)
+        checks = {**self._security, **(security or {})}
+        router = self._build_router(new, checks, allow_unused=True)
         narrower = new.narrower_than(old)
-        self._declaration, self._book, self._security = new, book, checkers
+        self._source, self._router, self._security = new, router, checks
         return narrower
 
     @property
     def coverage(self) -> Coverage:
-        """What of the API is checked, and what is not, in words."""
-        return self._declaration.coverage([entry.operation for entry in self._book.entries])
+        """A report of the parts of the API that are checked, and of those that are not."""
+        return self._source.coverage([one.operation for one in self._router.validators])
 
     @property
     def counts(self) -> Mapping[tuple[str, str], int]:
-        """How often an operation had a fault that was let through, by its name and the code."""
-        return self.reports.counts
+        """The number of violations that were let through, by operation name and error code."""
+        return self._reports.counts
 
-    # -- the hooks --------------------------------------------------------------------------------
+    # -- requests ---------------------------------------------------------------------------------
 
     def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
-        """Judge a request; see `SchemaGuard`."""
-        entry = None
+        """Validate a request; see `SchemaGuard`."""
+        validator = None
         try:
-            found = self._book.find(request)
+            found = self._router.find(request)
             if not isinstance(found, tuple):
-                return found
-            entry, captured = found
-            if entry.sampled and entry.passes_by():
-                waiting = entry.admit_unseen(request)
+                # A reply to an OPTIONS request changes the response.
+                return found if _mode(self._settings, request) == "enforce" else None
+            validator, captured = found
+            if validator.may_skip and validator.skips():
+                waiting = validator.check_credentials(request)
             else:
-                if entry.noted:
-                    request.local(self)["entry"] = entry
-                waiting = entry.admit(request, captured)
-        except (Invalid, Problem) as error:
-            return self._refuse(request, entry, error)
-        return None if waiting is None else self._wait(request, entry, waiting)
+                if validator.has_later_hooks:
+                    request.local(self)["validator"] = validator
+                waiting = validator.validate(request, captured)
+        except (ValidationFailed, Problem) as error:
+            return self._reject(request, validator, error)
+        return None if waiting is None else self._wait(request, validator, waiting)
 
-    async def _wait(self, request: Request, entry: Entry, waiting: Awaitable[None]) -> Reply | None:
+    async def _wait(
+        self, request: Request, validator: OperationValidator, waiting: Awaitable[None]
+    ) -> Reply | None:
         try:
             await waiting
-        except (Invalid, Problem) as error:
-            return self._refuse(request, entry, error)
+        except (ValidationFailed, Problem) as error:
+            return self._reject(request, validator, error)
         return None
 
-    def _refuse(
-        self, request: Request, entry: Entry | None, error: Invalid | Problem
+    def _reject(
+        self,
+        request: Request,
+        validator: OperationValidator | None,
+        error: ValidationFailed | Problem,
     ) -> Reply | None:
-        """Answer a request that may not pass, or report it."""
-        settings = self._settings if entry is None else entry.settings
-        problem = problem_of(error) if isinstance(error, Invalid) else error
-        if settings.mode == "enforce":
+        """Return the reply to an invalid request, or report it."""
+        settings = self._settings if validator is None else validator.settings
+        mode = _mode(settings, request)
+        if mode == "off":
+            return None
+        problem = to_problem(error) if isinstance(error, ValidationFailed) else error
+        if mode == "enforce":
             return problem.reply(request)
-        faults = error.faults if isinstance(error, Invalid) else (_unread(problem),)
-        name = _UNDECLARED if entry is None else entry.operation.name
-        self.reports.tell(
-            request, name, "a request is not as declared", faults, level=logging.WARNING
+        errors = (
+            error.errors
+            if isinstance(error, ValidationFailed)
+            else (ErrorItem("body", "", "unreadable_body", problem.title),)
         )
+        name = _UNDECLARED if validator is None else validator.operation.name
+        self._reports.record(request, name, "invalid request", errors, level=logging.WARNING)
         return None
 
+    # -- responses --------------------------------------------------------------------------------
 
-def _unread(problem: Problem) -> Fault:
-    """Return the fault that a body has which the core can't read."""
-    return Fault("body", "", "unreadable_body", problem.title)
+    def on_response(
+        self, request: Request, response: Response
+    ) -> Reply | Awaitable[Reply | None] | None:
+        """Validate a response of the app, if the operation's options say so."""
+        validator: OperationValidator | None = request.local(self).get("validator")
+        if validator is None or validator.responses is None or response.status >= 500:
+            return None
+        # A reply of an inner policy is not the app's response.
+        if response.reply or request.state._replied:
+            return None
+        errors = validator.responses.validate(response)
+        if isinstance(errors, list):
+            return self._judge_response(request, validator, errors)
+        return self._judge_response_later(request, validator, errors)
+
+    async def _judge_response_later(
+        self, request: Request, validator: OperationValidator, waiting: Awaitable[list[ErrorItem]]
+    ) -> Reply | None:
+        return self._judge_response(request, validator, await waiting)
+
+    def _judge_response(
+        self, request: Request, validator: OperationValidator, errors: list[ErrorItem]
+    ) -> Reply | None:
+        """Let a response pass, or replace it by a 500; its errors are only in the log."""
+        if not errors:
+            return None
+        settings = validator.settings
+        enforced = (
+            settings.responses == "enforce"
+            and any(error.code != UNCHECKED for error in errors)
+            and _mode(settings, request) == "enforce"
+        )
+        self._reports.record(
+            request,
+            validator.operation.name,
+            "invalid response",
+            tuple(errors),
+            level=logging.ERROR if enforced else logging.WARNING,
+        )
+        return Problem(500).reply(request) if enforced else None
+
+    # -- WebSocket messages -----------------------------------------------------------------------
+
+    def on_message(self, request: Request, message: Message) -> Message | Close:
+        """Validate a WebSocket message."""
+        validator: OperationValidator | None = request.local(self).get("validator")
+        if validator is None or validator.messages is None:
+            return message  # of a connection that was let through undeclared
+        try:
+            return validator.messages.validate(message)
+        except ValidationFailed as failure:
+            return self._reject_message(request, validator, message, failure)
+
+    def _reject_message(
+        self,
+        request: Request,
+        validator: OperationValidator,
+        message: Message,
+        failure: ValidationFailed,
+    ) -> Message | Close:
+        """Close the connection for an invalid message, or report it."""
+        reported = _mode(validator.settings, request) != "enforce"
+        if reported or message.direction == "out":
+            direction = "incoming" if message.direction == "in" else "outgoing"
+            self._reports.record(
+                request,
+                validator.operation.name,
+                f"invalid {direction} message",
+                failure.errors,
+                level=logging.WARNING if reported else logging.ERROR,
+            )
+        return message if reported else close_for(message, failure)
 
 
-def _modeled(contracts: Contracts) -> Declaration:
+def _mode(settings: OperationSettings, request: Request) -> Mode:
+    """Return the mode of a request."""
+    mode = settings.mode
+    return mode.find(request) if isinstance(mode, RouteModes) else mode
+
+
+def _contract_source(contracts: Contracts) -> OperationSource:
     import_extra("pydantic", "guard")
-    made: Declaration = import_module("mantlet.guard.models.declaration").ModelDeclaration(
+    source: OperationSource = import_module("mantlet.guard.models.compiling").ContractSource(
         contracts
     )
-    return made
+    return source

@@ -1,4 +1,4 @@
-"""What is told of requests and answers that were let through though they are not as declared."""
+"""Count and log violations that were let through."""
 
 import logging
 from collections import Counter
@@ -8,57 +8,64 @@ from typing import Final
 
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet.core.request import Request
-from mantlet.guard.errors import Fault
+from mantlet.guard.errors import ErrorItem
 
-__all__ = ["Reports"]
+__all__ = ["ViolationReports"]
 
 _log: Final = logging.getLogger("mantlet.guard")
-#: Faults of one request that a line of the log lists.
-_LISTED: Final = 5
+#: Errors of one request that a log record lists.
+_MAX_LISTED: Final = 5
 
 
-class Reports:
-    """Counts and logs faults, by operation. Nothing that a client sent is in the log.
+class ViolationReports:
+    """Counts and logs violations by operation. Nothing that a client sent is in the log.
 
-    A pointer may have names that the client chose, so of a fault its place and its code are logged.
+    A pointer may contain names that the client chose, so only the place and code of an error are
+    logged.
     """
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()
-        self._storms = LogThrottle()
+        self._throttle = LogThrottle()
         self._lock = Lock()
 
     @property
     def counts(self) -> MappingProxyType[tuple[str, str], int]:
-        """How often each operation had a fault of each code."""
+        """The number of violations by operation and error code."""
         with self._lock:
             return MappingProxyType(dict(self._counts))
 
-    def tell(
-        self, request: Request, operation: str, what: str, faults: tuple[Fault, ...], *, level: int
+    def record(
+        self,
+        request: Request,
+        operation: str,
+        event: str,
+        errors: tuple[ErrorItem, ...],
+        *,
+        level: int,
     ) -> None:
-        """Count and log what is wrong.
+        """Count and log the errors of a request, a response or a message.
 
         Args:
             request: the request.
             operation: the name of the operation.
-            what: what has become of the request or the answer.
-            faults: what is wrong with it.
-            level: as ``logging`` has it.
+            event: such as ``"invalid request"``.
+            errors: the errors.
+            level: a level of ``logging``.
         """
         with self._lock:
-            self._counts.update({(operation, fault.code) for fault in faults})
-        listed = ", ".join(f"{fault.code} in {fault.place}" for fault in faults[:_LISTED])
-        untold = self._storms.suppressed(f"{operation} {what} {listed}")
-        if untold is None:
+            self._counts.update({(operation, error.code) for error in errors})
+        listed = ", ".join(f"{error.code} in {error.place}" for error in errors[:_MAX_LISTED])
+        suppressed = self._throttle.suppressed(f"{operation} {event} {listed}")
+        if suppressed is None:
             return
         request_id = request.state._request_id or "-"
-        more = f", and {untold} like it" if untold else ""
+        more = f" ({suppressed} similar records suppressed)" if suppressed else ""
         _log.log(
             level,
-            "%s: %s, request %s: %s%s",
+            "SchemaGuard: %s, %s, request %s: %s%s",
             operation,
-            what,
+            event,
             request_id,
             listed,
             more,

@@ -1,24 +1,24 @@
-"""Answers of the app: whether they are as declared."""
+"""Validate the app's responses."""
 
 from collections.abc import Awaitable, Iterator, Mapping
 from typing import Final
 
 from mantlet.core.response import Response
 from mantlet.exceptions import ResponseTooLarge
-from mantlet.guard.content_decoding import read_codings, undo
-from mantlet.guard.errors import Fault, Invalid
+from mantlet.guard.content_decoding import decode, parse_codings
+from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.limits import BodyLimits
-from mantlet.guard.operation import ResponseShape
-from mantlet.guard.schemas import Schema
-from mantlet.guard.strict_json import Structure
+from mantlet.guard.operation import DeclaredResponse
+from mantlet.guard.readers import Schema
+from mantlet.guard.strict_json import StrictJson
 from mantlet.http.media_types import read_media_type
 
-__all__ = ["UNCHECKED", "Responses"]
+__all__ = ["UNCHECKED", "ResponseValidator"]
 
-#: The code of an answer that is larger than is looked at.
+#: The error code of a response that is too large to validate.
 UNCHECKED: Final = "unchecked"
-#: What is wrong with a body that is larger than the limits on what clients send.
-_LARGE: Final = frozenset(
+#: Error codes of a body that exceeds the limits, which are meant for clients.
+_TOO_LARGE: Final = frozenset(
     {
         "decoded_too_large",
         "json_depth",
@@ -30,9 +30,9 @@ _LARGE: Final = frozenset(
     }
 )
 
-#: Fields that any answer may have without a word in the document: what servers and intermediaries
-#: set, what RFC 9110 and RFC 9111 define for all answers, and what policies and browsers know.
-_ALWAYS_TEXT: Final = """
+#: Headers that any response may have undeclared: those of servers and intermediaries, those that
+#: RFC 9110 and RFC 9111 define for all responses, and those of policies and browsers.
+_ALWAYS_ALLOWED_TEXT: Final = """
     accept-ranges access-control-allow-credentials access-control-allow-headers
     access-control-allow-methods access-control-allow-origin access-control-expose-headers
     access-control-max-age age allow alt-svc cache-control clear-site-data connection
@@ -45,28 +45,28 @@ _ALWAYS_TEXT: Final = """
     trailer transfer-encoding upgrade vary via warning www-authenticate x-content-type-options
     x-frame-options x-request-id x-xss-protection
 """
-_ALWAYS: Final = frozenset(_ALWAYS_TEXT.split())
-_UNCHECKED: Final = Fault("body", "", UNCHECKED, "The body is larger than is looked at")
+_ALWAYS_ALLOWED: Final = frozenset(_ALWAYS_ALLOWED_TEXT.split())
+_UNCHECKED: Final = ErrorItem("body", "", UNCHECKED, "The body is too large to validate")
 
 
-class Responses:
-    """What the answers of an operation may be.
+class ResponseValidator:
+    """Validates the responses of one operation.
 
     Args:
-        shapes: by status, as the document has them.
-        limits: bounds on the structure of a body that is looked at; ``decoded`` is also how much
-            of a streamed one is waited for. A larger one is not refused: it is not looked at.
+        shapes: the declared responses by status, as written in the document.
+        limits: bounds on the structure of a body to validate; ``decoded`` also bounds how much of
+            a streamed body is buffered. A larger response is not rejected, but not validated.
     """
 
-    __slots__ = ("_limits", "_shapes", "_structure")
+    __slots__ = ("_json", "_limits", "_shapes")
 
-    def __init__(self, shapes: Mapping[str, ResponseShape], limits: BodyLimits) -> None:
+    def __init__(self, shapes: Mapping[str, DeclaredResponse], limits: BodyLimits) -> None:
         self._shapes = shapes
         self._limits = limits
-        self._structure = Structure(limits)
+        self._json = StrictJson(limits)
 
-    def judge(self, response: Response) -> list[Fault] | Awaitable[list[Fault]]:
-        """Return what is wrong with an answer, or what is to be waited for to know."""
+    def validate(self, response: Response) -> list[ErrorItem] | Awaitable[list[ErrorItem]]:
+        """Return the errors of a response, or an awaitable of them if its body is needed."""
         status = response.status
         shape = (
             self._shapes.get(str(status))
@@ -74,60 +74,60 @@ class Responses:
             or self._shapes.get("default")
         )
         if shape is None and status == 304:
-            return []  # the client has the answer already (RFC 9110, 15.4.5)
+            return []  # the client has the response already (RFC 9110, 15.4.5)
         if shape is None:
-            return [Fault("body", "", "undeclared_status", "The status is not declared")]
-        faults = list(_header_faults(response, shape))
+            return [ErrorItem("body", "", "undeclared_status", "Undeclared status code")]
+        errors = list(_header_errors(response, shape))
         if response.no_body or status in (204, 304):
-            return faults
+            return errors
         stated = response.headers.get("content-type")
         if stated is None:
             if shape.content and response.first_chunk:
-                faults.append(Fault("body", "", "media_type", "The body has no type"))
-            return faults
+                errors.append(ErrorItem("body", "", "media_type", "Missing Content-Type"))
+            return errors
         media = read_media_type(stated)
         kind = "" if media is None else media.kind
-        known, schema = _schema(shape, kind)
-        if not known:
-            faults.append(Fault("body", "", "media_type", "The type of the body is not declared"))
+        declared, schema = _schema(shape, kind)
+        if not declared:
+            errors.append(ErrorItem("body", "", "media_type", "Undeclared media type"))
         if schema is None or media is None or not media.is_json:
-            return faults
-        return self._judge_body(response, schema, faults)
+            return errors
+        return self._validate_body(response, schema, errors)
 
-    async def _judge_body(
-        self, response: Response, schema: Schema, faults: list[Fault]
-    ) -> list[Fault]:
+    async def _validate_body(
+        self, response: Response, schema: Schema, errors: list[ErrorItem]
+    ) -> list[ErrorItem]:
         try:
             body = await response.body(self._limits.decoded)
-            coded = response.headers.get("content-encoding")
-            text = body if coded is None else undo(body, read_codings(coded), self._limits)
-            schema.load(text, self._structure.read(text, "body"), "body")
+            coding = response.headers.get("content-encoding")
+            text = body if coding is None else decode(body, parse_codings(coding), self._limits)
+            schema.load(text, self._json.parse(text, "body"), "body")
         except ResponseTooLarge:
-            faults.append(_UNCHECKED)
-        except Invalid as invalid:
-            large = any(fault.code in _LARGE for fault in invalid.faults)
-            faults += [_UNCHECKED] if large else invalid.faults
-        return faults
+            errors.append(_UNCHECKED)
+        except ValidationFailed as failure:
+            too_large = any(error.code in _TOO_LARGE for error in failure.errors)
+            errors += [_UNCHECKED] if too_large else failure.errors
+        return errors
 
 
-def _schema(shape: ResponseShape, kind: str) -> tuple[bool, Schema | None]:
-    """Return whether a type is declared, and its schema."""
+def _schema(shape: DeclaredResponse, kind: str) -> tuple[bool, Schema | None]:
+    """Return whether a media type is declared, and its schema."""
     for declared in (kind, f"{kind.partition('/')[0]}/*", "*/*"):
         if declared in shape.content:
             return True, shape.content[declared]
     return False, None
 
 
-def _header_faults(response: Response, shape: ResponseShape) -> Iterator[Fault]:
+def _header_errors(response: Response, shape: DeclaredResponse) -> Iterator[ErrorItem]:
     values: dict[str, str] = {}
     for name, value in response.headers:
-        name = name.lower()  # noqa: PLW2901  # names have no case
+        name = name.lower()  # noqa: PLW2901  # names are case-insensitive
         if name in shape.header_names:
             values[name] = f"{values[name]}, {value}" if name in values else value
-        elif name not in _ALWAYS:
-            yield Fault("header", "", "undeclared_header", "A header field is not declared")
+        elif name not in _ALWAYS_ALLOWED:
+            yield ErrorItem("header", "", "undeclared_header", "Undeclared header")
     if shape.headers is not None:
         try:
             shape.headers.check(values, "header")
-        except Invalid as invalid:
-            yield from invalid.faults
+        except ValidationFailed as failure:
+            yield from failure.errors

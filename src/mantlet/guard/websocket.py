@@ -1,65 +1,66 @@
-"""WebSocket messages: each is JSON that its schema allows, in either direction."""
+"""Validate WebSocket messages: JSON that its schema allows, in either direction."""
 
 from typing import Final
 
 from mantlet.core.policy import Close, Message
-from mantlet.guard.errors import Fault, Invalid
+from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.operation import Operation
-from mantlet.guard.options import Settings
-from mantlet.guard.strict_json import Structure
+from mantlet.guard.options import OperationSettings
+from mantlet.guard.strict_json import StrictJson
 
-__all__ = ["Messages", "closing"]
+__all__ = ["MessageValidator", "close_for"]
 
-# RFC 6455, 7.4.1.
+# Close codes of RFC 6455, 7.4.1.
 _MALFORMED: Final = 1007
-_REFUSED: Final = 1008
+_POLICY_VIOLATION: Final = 1008
 _TOO_BIG: Final = 1009
-_FAILED: Final = 1011
+_INTERNAL_ERROR: Final = 1011
 
 
-class Messages:
-    """What the messages of a WebSocket may be.
+class MessageValidator:
+    """Validates the messages of one WebSocket operation.
 
     Args:
-        operation: the WebSocket.
-        settings: how strictly it is dealt with.
+        operation: the operation.
+        settings: how strictly to treat it.
     """
 
-    __slots__ = ("_canonical", "_longest", "_schemas", "_structure")
+    __slots__ = ("_canonical", "_json", "_max_size", "_schemas")
 
-    def __init__(self, operation: Operation, settings: Settings) -> None:
+    def __init__(self, operation: Operation, settings: OperationSettings) -> None:
         self._schemas = {"in": operation.message, "out": operation.outgoing}
-        self._structure = Structure(settings.limits)
-        self._longest = settings.limits.body
-        self._canonical = settings.forward == "canonical"
+        self._json = StrictJson(settings.limits)
+        self._max_size = settings.limits.body
+        self._canonical = settings.forward == "canonical" and settings.mode != "report"
 
-    def judge(self, message: Message) -> Message:
-        """Return a message that may pass.
+    def validate(self, message: Message) -> Message:
+        """Return the message to pass on.
 
         Raises:
-            Invalid: it may not.
+            ValidationFailed: the message is invalid.
         """
         schema = self._schemas[message.direction]
         if schema is None:
             return message
         data = message.data
         text = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
-        inward = message.direction == "in"
-        if inward and len(text) > self._longest:
-            raise Invalid(413, [Fault("message", "", "message_too_large", "Is too large")])
-        value = schema.load(text, self._structure.read(text, "message"), "message")
-        if not (self._canonical and inward):
+        incoming = message.direction == "in"
+        if incoming and len(text) > self._max_size:
+            detail = f"The message is larger than {self._max_size} bytes"
+            raise ValidationFailed(413, [ErrorItem("message", "", "message_too_large", detail)])
+        value = schema.load(text, self._json.parse(text, "message"), "message")
+        if not (self._canonical and incoming):
             return message
         written = schema.dump(value)
         return Message(written.decode() if isinstance(data, str) else written, "in")
 
 
-def closing(message: Message, invalid: Invalid) -> Close:
-    """Return the end of a connection for a message that may not pass.
+def close_for(message: Message, failure: ValidationFailed) -> Close:
+    """Return the close frame for an invalid message.
 
-    Its reason is the code of what is wrong; of the app's own messages clients are told nothing.
+    Its reason is the code of the first error; errors of the app's own messages are not disclosed.
     """
     if message.direction == "out":
-        return Close(_FAILED)
-    code = {400: _MALFORMED, 413: _TOO_BIG}.get(invalid.status, _REFUSED)
-    return Close(code, invalid.faults[0].code)
+        return Close(_INTERNAL_ERROR)
+    code = {400: _MALFORMED, 413: _TOO_BIG}.get(failure.status, _POLICY_VIOLATION)
+    return Close(code, failure.errors[0].code)

@@ -6,7 +6,7 @@ import json
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from mantlet.guard.errors import Fault, Invalid
+from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.forms import File, Form, FormFields, MultipartForm, UrlencodedForm
 from mantlet.guard.limits import BodyLimits
 from mantlet.http.media_types import MediaType, read_media_type
@@ -31,7 +31,7 @@ class Plain:
 
     def check(self, value: Any, place: Place) -> Any:
         if "wrong" in value:
-            raise Invalid(422, [Fault(place, "/wrong", "wrong", "It is wrong.")])
+            raise ValidationFailed(422, [ErrorItem(place, "/wrong", "wrong", "It is wrong.")])
         return value
 
     def dump(self, value: Any) -> bytes:
@@ -104,7 +104,7 @@ def _told(file: UploadedFile) -> tuple[str, str | None, str | None, bytes]:
     return file.name, file.content_type, file.detected_type, content
 
 
-def refused(invalid: Invalid) -> tuple[int, list[tuple[str, str]]]:
+def refused(invalid: ValidationFailed) -> tuple[int, list[tuple[str, str]]]:
     """Return the status of a refusal, and where and what is wrong."""
-    assert {fault.place for fault in invalid.faults} == {"body"}
-    return invalid.status, [(fault.pointer, fault.code) for fault in invalid.faults]
+    assert {fault.place for fault in invalid.errors} == {"body"}
+    return invalid.status, [(fault.pointer, fault.code) for fault in invalid.errors]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mantlet.guard.errors import Fault, Invalid
+from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.forms import FormFields
 
 from .building import refused
@@ -17,7 +17,9 @@ def load(text: bytes) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        raise Invalid(400, [Fault("query", "/x", "json", "Bad.")], {"X": "y"}) from None
+        raise ValidationFailed(
+            400, [ErrorItem("query", "/x", "json", "Bad.")], {"X": "y"}
+        ) from None
 
 
 def test_arrays_are_lists_whatever_their_length() -> None:
@@ -41,7 +43,7 @@ def test_what_is_wrong_inside_of_a_json_field_is_found_there(
     pairs: list[tuple[str, str]], pointer: str
 ) -> None:
     """A pointer into a field's value is one into the form."""
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ValidationFailed) as caught:
         FormFields([], ["b"], {"a": load, "b": load}).read(pairs)
     assert refused(caught.value) == (400, [(pointer, "json")])
     assert caught.value.headers == {"X": "y"}
@@ -50,7 +52,7 @@ def test_what_is_wrong_inside_of_a_json_field_is_found_there(
 
 def test_a_json_field_that_is_no_array_comes_once() -> None:
     """A JSON field is a scalar unless it is declared as an array."""
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ValidationFailed) as caught:
         FormFields(json={"a": load}).read([("a", "1"), ("a", "2")])
     assert refused(caught.value) == (400, [("/a", "duplicate_field")])
 
@@ -65,7 +67,7 @@ def test_names_are_known_that_may_come() -> None:
 
 def test_what_a_decoder_finds_wrong_is_told() -> None:
     """Faults of a decoder are the form's."""
-    wrong = Fault("body", "/a", "odd", "Odd.")
+    wrong = ErrorItem("body", "/a", "odd", "Odd.")
     fields = FormFields(decode=lambda _: ({}, [wrong]))
     assert fields.read([("a", "1")]) == ({}, [wrong])
 

@@ -59,7 +59,7 @@ def test_what_is_declared_and_what_is_there_must_be_one_of_the_types(
     types: list[str] | None, declared: str | None, detected: str | None, verdict: str
 ) -> None:
     """Neither the client nor the first bytes are believed alone."""
-    assert File(types=types).judge(declared, detected) == verdict
+    assert File(types=types).match_type(declared, detected) == verdict
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_what_is_declared_and_what_is_there_must_be_one_of_the_types(
         ({"types": ["png"]}, ValueError, "png"),
         ({"types": ["Image/PNG"]}, ValueError, "lower case"),
         ({"types": ["*/*"]}, ValueError, "types"),
-        ({"types": ["application/octet-stream"]}, ValueError, "leave types out"),
+        ({"types": ["application/octet-stream"]}, ValueError, "omit types"),
         ({"types": ["image/x-unknown"]}, ValueError, "image/x-unknown"),
         ({"extensions": ".png"}, TypeError, "list"),
         ({"extensions": ["png"]}, ValueError, "extensions"),

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mantlet.guard.forms.file_signatures import HEAD, detect, magic_of
+from mantlet.guard.forms.file_signatures import HEAD, detect, signature_type
 
 
 def _zip() -> bytes:
@@ -179,7 +179,7 @@ def test_no_head_takes_long(head: bytes) -> None:
 )
 def test_types_that_share_their_bytes_are_known_by_them(kind: str, magic: str | None) -> None:
     """A document in a ZIP file is a ZIP file by its first bytes."""
-    assert magic_of(kind) == magic
+    assert signature_type(kind) == magic
 
 
 @given(st.binary(max_size=64))
@@ -187,4 +187,4 @@ def test_types_that_share_their_bytes_are_known_by_them(kind: str, magic: str | 
 def test_whatever_the_bytes_are_there_is_an_answer(head: bytes) -> None:
     """Each type that is told is known by its own bytes."""
     kind = detect(head)
-    assert kind is None or magic_of(kind) == kind
+    assert kind is None or signature_type(kind) == kind

@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mantlet.guard.forms.filenames import is_safe
+from mantlet.guard.forms.filenames import is_safe_filename
 
 from . import peers as _peers  # for Django's settings
 
@@ -37,7 +37,7 @@ __all__ = ["_peers"]
 )
 def test_a_name_that_is_nothing_but_a_name_is_safe(name: str) -> None:
     """Usual names of any script can be used, punctuation and no-break spaces among them."""
-    assert is_safe(name, 200)
+    assert is_safe_filename(name, 200)
 
 
 @pytest.mark.parametrize(
@@ -125,13 +125,13 @@ def test_a_name_that_is_nothing_but_a_name_is_safe(name: str) -> None:
 )
 def test_a_name_that_could_be_more_is_not_safe(name: str) -> None:
     """Parts of paths, devices, hidden characters and encodings are refused, never mended."""
-    assert not is_safe(name, 200)
+    assert not is_safe_filename(name, 200)
 
 
 def test_a_name_is_bounded_in_bytes() -> None:
     """The limit is of bytes, since file systems have one of bytes."""
-    assert is_safe("é" * 100, 200)
-    assert not is_safe("é" * 100 + "a", 200)
+    assert is_safe_filename("é" * 100, 200)
+    assert not is_safe_filename("é" * 100 + "a", 200)
 
 
 @given(
@@ -141,7 +141,7 @@ def test_a_name_is_bounded_in_bytes() -> None:
 @settings(max_examples=300)
 def test_a_safe_name_is_one_to_the_system_and_to_django(name: str) -> None:
     """A safe name is a path's last part on both kinds of systems, and Django takes it."""
-    if is_safe(name, 200):
+    if is_safe_filename(name, 200):
         assert PurePosixPath(name).name == PureWindowsPath(name).name == name
         assert SimpleUploadedFile(name, b"").name == name
         assert name not in {"", ".", ".."}

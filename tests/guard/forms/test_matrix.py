@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mantlet.guard.errors import Invalid
+from mantlet.guard.errors import ValidationFailed
 from mantlet.guard.forms import File, FormFields
 
 from . import test_multipart, test_urlencoded
@@ -111,7 +111,7 @@ def test_any_names_and_contents_are_read_alike(parts: list[Any]) -> None:
     )
     try:
         _multipart(content)
-    except Invalid:
+    except ValidationFailed:
         return
     _agree(_multipart, content, MULTIPART, strictly=False)
 
@@ -145,7 +145,7 @@ def test_a_form_that_is_changed_is_read_alike_or_refused(at: int, put: bytes, cu
     content = whole[:at] + put + whole[at + cut :]
     try:
         _multipart(content)
-    except Invalid:
+    except ValidationFailed:
         return
     _agree(_multipart, content, MULTIPART, strictly=False)
 
@@ -156,7 +156,7 @@ def test_any_urlencoded_form_is_read_alike_or_refused(content: bytes) -> None:
     """No urlencoded form that is accepted is read otherwise by a peer."""
     try:
         _urlencoded(content)
-    except Invalid:
+    except ValidationFailed:
         return
     _agree(_urlencoded, content, URLENCODED, strictly=True)
 

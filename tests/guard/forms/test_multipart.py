@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mantlet.guard.errors import Invalid
+from mantlet.guard.errors import ValidationFailed
 from mantlet.guard.forms import File, FormFields, MultipartForm, UploadedFile
 from mantlet.guard.limits import BodyLimits
 
@@ -35,13 +35,13 @@ from .building import (
 )
 
 if TYPE_CHECKING:
-    from mantlet.guard.readers import StreamReader, WholeReader
+    from mantlet.guard.readers import FullBodyReader, StreamingBodyReader
 
 FORM = 'Content-Disposition: form-data; name="a"'
 
 
 def refusal(form: MultipartForm, content: bytes, kind: str = MULTIPART) -> tuple[int, Any]:
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ValidationFailed) as caught:
         read(form, content, kind)
     assert caught.value.__cause__ is caught.value.__context__ is None
     return refused(caught.value)
@@ -328,7 +328,7 @@ def test_what_parsers_read_differently_is_refused(content: bytes, code: str) -> 
     assert (status, faults[0][1]) == (400, code)
     in_bytes = (content[at : at + 1] for at in range(min(len(content), 9_000)))
     if len(content) < 9_000:
-        with pytest.raises(Invalid) as caught:
+        with pytest.raises(ValidationFailed) as caught:
             read(multipart(), in_bytes)
         assert refused(caught.value) == (status, faults)
 
@@ -349,7 +349,7 @@ def test_what_parsers_read_differently_is_refused(content: bytes, code: str) -> 
 )
 def test_a_media_type_must_say_how_the_body_is_cut(kind: str, status: int, code: str) -> None:
     """A boundary is 1 to 70 of the characters of RFC 2046, 5.1.1, and all else is unknown."""
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ValidationFailed) as caught:
         multipart().start(media(kind))
     assert refused(caught.value) == (status, [("", code)])
 
@@ -423,7 +423,7 @@ def test_known_attacks_on_parsers_are_refused_at_once(
     """What has cost other parsers their time costs the chunk in which it is found."""
     fed = 0
     with closing(multipart().start(media(MULTIPART))) as parse:
-        with pytest.raises(Invalid) as caught:
+        with pytest.raises(ValidationFailed) as caught:
             for at in range(0, len(content), 65_536):
                 fed += 65_536
                 parse.feed(content[at : at + 65_536])
@@ -452,7 +452,7 @@ def test_a_hundred_thousand_parts_are_not_held() -> None:
     try:
         with closing(multipart().start(media(MULTIPART))) as parse:
             fed = 0
-            with pytest.raises(Invalid) as caught:
+            with pytest.raises(ValidationFailed) as caught:
                 for at in range(0, len(content), 65_536):
                     fed += 1
                     parse.feed(content[at : at + 65_536])
@@ -487,7 +487,7 @@ def test_a_large_file_does_not_stay_in_memory() -> None:
 def test_a_file_that_is_too_large_is_refused_at_once() -> None:
     """Nothing behind the limit is waited for."""
     form = multipart(FormFields(), {"f": File(max_size=10)})
-    with closing(form.start(media(MULTIPART))) as parse, pytest.raises(Invalid) as caught:
+    with closing(form.start(media(MULTIPART))) as parse, pytest.raises(ValidationFailed) as caught:
         parse.feed(upload("f")[:-2] + b"12345678901" + bytes(100))
     assert refused(caught.value) == (413, [("/f", "file_too_large")])
 
@@ -508,8 +508,8 @@ def test_a_file_may_say_its_codecs() -> None:
 
 def test_forms_are_body_readers() -> None:
     """Both kinds of forms have the interface of a body's reader."""
-    whole: WholeReader = urlencoded()
-    streamed: StreamReader = multipart()
+    whole: FullBodyReader = urlencoded()
+    streamed: StreamingBodyReader = multipart()
     assert whole.dump(whole.read(b"a=1", media(URLENCODED))) == b"a=1"
     streamed.start(media(MULTIPART)).close()
 
@@ -703,7 +703,7 @@ FULL = multipart(
 def _outcome(form: MultipartForm, chunks: list[bytes]) -> Any:
     try:
         return read(form, chunks)
-    except Invalid as invalid:
+    except ValidationFailed as invalid:
         return refused(invalid)
 
 

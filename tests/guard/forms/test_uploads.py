@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mantlet.guard.forms.uploads import Spool, UploadedFile
+from mantlet.guard.forms.uploads import FileSpool, UploadedFile
 
 if TYPE_CHECKING:
     from tempfile import SpooledTemporaryFile
@@ -16,7 +16,7 @@ def on_disk(file: SpooledTemporaryFile[bytes]) -> bool:
 
 def test_all_files_together_keep_to_the_memory() -> None:
     """A file goes to disk as soon as all of them would have more in memory than they may."""
-    spool = Spool(10)
+    spool = FileSpool(10)
     a, b, c = spool.open(), spool.open(), spool.open()
     spool.write(a, b"123456")
     spool.write(b, b"1234")
@@ -41,7 +41,7 @@ def test_all_files_together_keep_to_the_memory() -> None:
 
 def test_a_dropped_file_gives_its_memory_back() -> None:
     """What is not kept takes no room from what is."""
-    spool = Spool(4)
+    spool = FileSpool(4)
     a = spool.open()
     spool.write(a, b"1234")
     spool.drop(a)
@@ -57,7 +57,7 @@ def test_a_dropped_file_gives_its_memory_back() -> None:
 
 def test_a_file_says_nothing_of_its_client_when_it_is_shown() -> None:
     """A name and a declared type are the client's, and don't get into logs."""
-    spool = Spool(4)
+    spool = FileSpool(4)
     file = UploadedFile(
         name="secret", content_type="x/secret", detected_type=None, size=2, file=spool.open()
     )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mantlet.guard.errors import Fault, Invalid
+from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.forms import FormFields
 
 from .building import URLENCODED, media, refused, urlencoded
@@ -75,7 +75,7 @@ def test_what_all_parsers_read_alike_is_read(body: bytes, value: Any) -> None:
 )
 def test_what_parsers_read_differently_is_refused(body: bytes, code: str) -> None:
     """A body that any parser reads otherwise, or repairs, is malformed."""
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ValidationFailed) as caught:
         read(body)
     status, faults = refused(caught.value)
     assert (status, faults[0][1]) == (400, code)
@@ -88,7 +88,7 @@ def test_what_parsers_read_differently_is_refused(body: bytes, code: str) -> Non
 )
 def test_other_charsets_are_not_supported(content_type: str, code: str) -> None:
     """Only UTF-8 may be said, and nothing else."""
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ValidationFailed) as caught:
         urlencoded().read(b"a=1", media(f"{URLENCODED}; {content_type}"))
     assert refused(caught.value) == (415, [("", code)])
 
@@ -111,7 +111,7 @@ def test_what_exceeds_a_limit_is_refused(
     body: bytes, limits: dict[str, Any], status: int, code: str
 ) -> None:
     """Fields are counted, and values and names measured in decoded bytes."""
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ValidationFailed) as caught:
         read(body, **limits)
     said, faults = refused(caught.value)
     assert (said, faults[0][1]) == (status, code)
@@ -120,35 +120,35 @@ def test_what_exceeds_a_limit_is_refused(
 
 def test_a_million_fields_are_only_counted() -> None:
     """Too many fields are refused before any of them is looked at."""
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ValidationFailed) as caught:
         read(b"%zz&" * 1_000_000)
     assert refused(caught.value) == (400, [("", "too_many_fields")])
 
 
 def test_a_scalar_comes_once() -> None:
     """What one framework takes the first of, and another one the last, is refused."""
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ValidationFailed) as caught:
         read(b"a=1&a=2", FormFields(["a"]))
     assert refused(caught.value) == (400, [("/a", "duplicate_field")])
 
 
 def test_an_undeclared_field_is_told_of_with_all_else_that_is_wrong() -> None:
     """What is readable and wrong is told of at once, each field by its name."""
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ValidationFailed) as caught:
         read(b"b%2F=secret&wrong=1&c=2&c=3", FormFields(["a", "wrong"]))
     assert refused(caught.value) == (
         422,
         [("/b~1", "undeclared_field"), ("/c", "undeclared_field"), ("/wrong", "wrong")],
     )
-    assert "secret" not in repr(caught.value.faults)
-    with pytest.raises(Invalid) as caught:
+    assert "secret" not in repr(caught.value.errors)
+    with pytest.raises(ValidationFailed) as caught:
         read(b"b=1&c=2&d=3", FormFields(["a"]), errors=2)
-    assert len(caught.value.faults) == 2
+    assert len(caught.value.errors) == 2
 
 
 def test_what_the_schema_says_comes_through() -> None:
     """Where nothing else is wrong the schema's own refusal is the answer."""
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ValidationFailed) as caught:
         read(b"wrong=1", FormFields(["wrong"]))
     assert refused(caught.value) == (422, [("/wrong", "wrong")])
 
@@ -156,7 +156,7 @@ def test_what_the_schema_says_comes_through() -> None:
 def test_a_plug_decodes_what_is_no_plain_field() -> None:
     """Objects and delimited arrays are another one's to read and to write."""
 
-    def decode(pairs: list[tuple[str, str]]) -> tuple[dict[str, Any], list[Fault]]:
+    def decode(pairs: list[tuple[str, str]]) -> tuple[dict[str, Any], list[ErrorItem]]:
         return {"filter": {name[7:-1]: text for name, text in pairs}}, []
 
     def encode(value: Any) -> list[tuple[str, str]]:
@@ -195,6 +195,6 @@ def test_no_other_exception_leaves(body: bytes) -> None:
     status = 200
     try:
         urlencoded().read(body, media(URLENCODED))
-    except Invalid as invalid:
+    except ValidationFailed as invalid:
         status = invalid.status
     assert status in {200, 400}

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mantlet.guard.errors import Invalid
-from mantlet.guard.jsonschema import Compiler
+from mantlet.guard.errors import ValidationFailed
+from mantlet.guard.jsonschema import SchemaCompiler
 
 if TYPE_CHECKING:
-    from mantlet.guard.errors import Fault
+    from mantlet.guard.errors import ErrorItem
     from mantlet.guard.jsonschema import JsonSchema
-    from mantlet.guard.jsonschema.dialects import Version
+    from mantlet.guard.jsonschema.dialects import OpenApiVersion
     from mantlet.guard.jsonschema.read_write_only import Direction
 
-VERSIONS: tuple[Version, ...] = ("3.0", "3.1", "3.2")
+VERSIONS: tuple[OpenApiVersion, ...] = ("3.0", "3.1", "3.2")
 
 
 def document(**schemas: Any) -> dict[str, Any]:
@@ -28,25 +28,25 @@ def named(name: str) -> dict[str, str]:
 
 def compiled(
     schema: Any,
-    version: Version = "3.1",
+    version: OpenApiVersion = "3.1",
     direction: Direction = "request",
     **schemas: Any,
 ) -> JsonSchema:
     """Return a schema compiled, beside others that it refers to by their names."""
-    return Compiler(document(**schemas), version=version).compile(schema, direction=direction)
+    return SchemaCompiler(document(**schemas), version=version).compile(schema, direction=direction)
 
 
-def faults(schema: JsonSchema, value: Any) -> list[Fault]:
+def faults(schema: JsonSchema, value: Any) -> list[ErrorItem]:
     """Return what is wrong with a value."""
     try:
         schema.load(b"", value, "body")
-    except Invalid as invalid:
+    except ValidationFailed as invalid:
         told = invalid
     else:
         return []
     assert told.status == 422
     assert told.__context__ is None or told.__suppress_context__
-    return list(told.faults)
+    return list(told.errors)
 
 
 def wrong(schema: JsonSchema, value: Any) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mantlet.guard.jsonschema import Compiler
+from mantlet.guard.jsonschema import SchemaCompiler
 from tests.guard.jsonschema.asking import VERSIONS, compiled, named
 
 N = {"type": "integer", "default": 3}
@@ -84,9 +84,9 @@ def test_the_form_that_is_picked_has_its_own() -> None:
     schema = {"oneOf": [named("A"), named("B")], "discriminator": said}
     kind = {"properties": {"kind": {"const": "A"}, "a": {"default": 1}}, "required": ["kind"]}
     other = {"properties": {"kind": {"not": {"const": "A"}}, "b": {"default": 2}}}
-    made = Compiler({"components": {"schemas": {"A": kind, "B": other}}}, version="3.2").compile(
-        schema
-    )
+    made = SchemaCompiler(
+        {"components": {"schemas": {"A": kind, "B": other}}}, version="3.2"
+    ).compile(schema)
     assert made.load(b"", {"kind": "A"}, "body") == {"kind": "A", "a": 1}
     assert made.load(b"", {"kind": "x"}, "body") == {"kind": "x", "b": 2}
     assert made.load(b"", {}, "body") == {"b": 2}

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mantlet.guard.jsonschema import Compiler, SchemaError
+from mantlet.guard.jsonschema import SchemaCompiler, SchemaError
 from tests.guard.jsonschema.asking import VERSIONS, compiled, document, faults, named, wrong
 
 if TYPE_CHECKING:
-    from mantlet.guard.jsonschema.dialects import Version
+    from mantlet.guard.jsonschema.dialects import OpenApiVersion
 
 CAT = {
     "type": "object",
@@ -30,7 +30,7 @@ MAPPED = {"propertyName": "kind", "mapping": {"cat": "#/components/schemas/Cat",
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("keyword", ["oneOf", "anyOf"])
-def test_it_picks_the_form_that_errors_are_of(version: Version, keyword: str) -> None:
+def test_it_picks_the_form_that_errors_are_of(version: OpenApiVersion, keyword: str) -> None:
     """By a schema's name, by a mapping to a name, and by one to a reference."""
     pet = compiled({keyword: FORMS, "discriminator": MAPPED}, version, Cat=CAT, Dog=DOG)
     assert wrong(pet, {"kind": "Cat", "lives": 1}) == []
@@ -42,13 +42,15 @@ def test_it_picks_the_form_that_errors_are_of(version: Version, keyword: str) ->
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("keyword", ["oneOf", "anyOf"])
-def test_a_value_that_picks_nothing_is_a_fault_of_its_own(version: Version, keyword: str) -> None:
+def test_a_value_that_picks_nothing_is_an_error_of_its_own(
+    version: OpenApiVersion, keyword: str
+) -> None:
     """So is one that is no text, and a missing one is what is required."""
     pet = compiled({keyword: FORMS, "discriminator": MAPPED}, version, Cat=CAT, Dog=DOG)
     (fault,) = faults(pet, {"kind": "secret", "lives": 1})
     assert fault.pointer == "/kind"
     assert fault.code == "discriminator"
-    assert fault.detail == 'Must be one of "Cat", "Dog", "cat", "d".'
+    assert fault.detail == 'Must be one of "Cat", "Dog", "cat", "d"'
     assert wrong(pet, {"kind": 1, "lives": 1}) == [("/kind", "discriminator")]
     assert wrong(pet, {"kind": ["cat"], "lives": 1}) == [("/kind", "discriminator")]
     assert wrong(pet, {"lives": 1}) == [("/kind", "required")]
@@ -66,12 +68,12 @@ def test_with_one_of_it_must_have_no_other() -> None:
     both = {"kind": "cat", "lives": 1, "bark": "x"}
     one = compiled({"oneOf": FORMS, "discriminator": MAPPED}, Cat=CAT, Dog=DOG)
     assert [fault.detail for fault in faults(one, both)] == [
-        "Fits more than one of the forms of which it must be one."
+        "Matches more than one schema, but must match exactly one"
     ]
     assert wrong(compiled({"anyOf": FORMS, "discriminator": MAPPED}, Cat=CAT, Dog=DOG), both) == []
 
 
-def test_what_is_no_object_has_a_form_without_it() -> None:
+def test_what_is_not_an_object_has_a_form_without_it() -> None:
     """Null beside objects is a form that is common in 3.1."""
     schema = {"oneOf": [*FORMS, {"type": "null"}], "discriminator": MAPPED}
     pet = compiled(schema, Cat=CAT, Dog=DOG)
@@ -131,7 +133,7 @@ def test_forms_within_forms_take_time_that_grows_with_their_depth() -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_with_all_of_it_picks_nothing(version: Version) -> None:
+def test_with_all_of_it_picks_nothing(version: OpenApiVersion) -> None:
     """It says then which schemas are made of this one, and not what a value must be."""
     parent = {**CAT, "discriminator": {"propertyName": "kind"}}
     made = compiled(named("Pet"), version, Pet=parent, Cat={"allOf": [named("Pet")]})
@@ -141,23 +143,23 @@ def test_with_all_of_it_picks_nothing(version: Version) -> None:
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ({}, "/discriminator: it must have a propertyName"),
-        ("kind", "/discriminator: it must have a propertyName"),
-        ({**MAPPED, "mapping": {"x": "Cow"}}, "/mapping: 'Cow' is none of the schemas"),
-        ({**MAPPED, "mapping": {"x": 1}}, "/mapping: 1 is none of the schemas"),
-        ({**MAPPED, "defaultMapping": "Cow"}, "/defaultMapping: it is none of the schemas"),
+        ({}, "/discriminator: must have a propertyName"),
+        ("kind", "/discriminator: must have a propertyName"),
+        ({**MAPPED, "mapping": {"x": "Cow"}}, "/mapping: 'Cow' is not one of the schemas"),
+        ({**MAPPED, "mapping": {"x": 1}}, "/mapping: 1 is not one of the schemas"),
+        ({**MAPPED, "defaultMapping": "Cow"}, "/defaultMapping: .*is not one of the schemas"),
     ],
 )
-def test_one_that_picks_what_is_not_there_is_told(said: Any, words: str) -> None:
+def test_one_that_picks_what_is_not_there_is_reported(said: Any, words: str) -> None:
     """When it is compiled, with its pointer."""
     with pytest.raises(SchemaError, match=words):
         compiled({"oneOf": FORMS, "discriminator": said}, Cat=CAT, Dog=DOG)
 
 
-def test_one_that_picks_nothing_is_told() -> None:
+def test_one_that_picks_nothing_is_reported() -> None:
     """Schemas that are not referred to have no name to be picked by."""
     schema = {"oneOf": [CAT, DOG, {"$ref": "#/nothing"}], "discriminator": {"propertyName": "kind"}}
-    with pytest.raises(SchemaError, match="no schema of oneOf is picked by it"):
+    with pytest.raises(SchemaError, match="it picks none of the oneOf schemas"):
         compiled(schema)
 
 
@@ -176,7 +178,7 @@ pets = st.fixed_dictionaries(
 def test_nothing_gets_through_that_would_not_without_it(value: dict[str, Any]) -> None:
     """For ``oneOf`` and ``anyOf`` alike, of objects at random."""
     for keyword in ("oneOf", "anyOf"):
-        compiler = Compiler(document(Cat=CAT, Dog=DOG), version="3.1")
+        compiler = SchemaCompiler(document(Cat=CAT, Dog=DOG), version="3.1")
         plain = compiler.compile({keyword: FORMS})
         picked = compiler.compile({keyword: FORMS, "discriminator": MAPPED})
         assert wrong(picked, value) if wrong(plain, value) else True
@@ -200,12 +202,12 @@ def test_forms_whose_member_excludes_a_value_are_not_tried() -> None:
 def test_a_name_of_a_schema_goes_before_a_reference() -> None:
     """A mapping's value may be either (3.1.2, 4.8.25.3); one to another schema is none."""
     others = {"pets.yaml": {"Cat": CAT}}
-    compiler = Compiler(document(Cat=CAT, Dog=DOG), version="3.1", others=others)
+    compiler = SchemaCompiler(document(Cat=CAT, Dog=DOG), version="3.1", others=others)
     schema = {"oneOf": [{"$ref": "pets.yaml#/Cat"}, named("Dog")]}
     said = {"propertyName": "kind", "mapping": {"c": "pets.yaml#/Cat"}}
     made = compiler.compile({**schema, "discriminator": said})
     assert wrong(made, {"kind": "c", "lives": 1}) == []
-    with pytest.raises(SchemaError, match="'Cat' is none of the schemas"):
+    with pytest.raises(SchemaError, match="'Cat' is not one of the schemas"):
         compiler.compile({**schema, "discriminator": {**said, "mapping": {"c": "Cat"}}})
     plain = compiler.compile({**schema, "discriminator": {"propertyName": "kind", "mapping": 1}})
     assert wrong(plain, {"kind": "Cat", "lives": 1}) == []

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mantlet.guard.jsonschema import Compiler, Problem, SchemaError, accepts_all
+from mantlet.guard.jsonschema import SchemaCompiler, SchemaError, SchemaProblem
 from mantlet.guard.jsonschema.keywords import ASSERTIONS, LISTS, MAPS, SINGLES
 from tests.guard.jsonschema.asking import VERSIONS, compiled, document, named, wrong
 
@@ -19,7 +19,7 @@ OTHERS = {
 }
 
 
-def problems(schema: Any, version: Any = "3.1", **schemas: Any) -> list[Problem]:
+def problems(schema: Any, version: Any = "3.1", **schemas: Any) -> list[SchemaProblem]:
     """Return what is wrong with a schema."""
     with pytest.raises(SchemaError) as caught:
         compiled(schema, version, **schemas)
@@ -46,7 +46,7 @@ def test_references_lead_by_place(reference: str, valid: Any, invalid: Any) -> N
         "a b": {"type": "string", "$anchor": "here"},
         "List": {"prefixItems": [True, {"type": "null"}]},
     }
-    compiler = Compiler(document(**schemas), version="3.1", others=OTHERS)
+    compiler = SchemaCompiler(document(**schemas), version="3.1", others=OTHERS)
     made = compiler.compile({"properties": {"x": {"$ref": reference}}})
     assert wrong(made, {"x": valid}) == []
     assert wrong(made, {"x": invalid})
@@ -57,17 +57,17 @@ def test_references_lead_by_place(reference: str, valid: Any, invalid: Any) -> N
     [
         (
             "#/components/schemas/Nothing",
-            "'#/components/schemas/Nothing' refers to what is not there",
+            "'#/components/schemas/Nothing' does not exist",
         ),
-        ("#/components/schemas/List/prefixItems/2", "refers to what is not there"),
-        ("#/components/schemas/List/prefixItems/x", "refers to what is not there"),
-        ("#nowhere", "refers to an anchor that is not there"),
-        ("https://example.org/x", "refers to a document that is not given"),
-        ("file:///etc/passwd", "refers to a document that is not given"),
-        (1, "a reference must be text"),
+        ("#/components/schemas/List/prefixItems/2", "does not exist"),
+        ("#/components/schemas/List/prefixItems/x", "does not exist"),
+        ("#nowhere", "refers to an anchor that does not exist"),
+        ("https://example.org/x", "refers to an unknown document"),
+        ("file:///etc/passwd", "refers to an unknown document"),
+        (1, "a reference must be a string"),
     ],
 )
-def test_a_reference_to_nothing_is_told(reference: Any, words: str) -> None:
+def test_a_reference_to_nothing_is_reported(reference: Any, words: str) -> None:
     """Nothing is fetched, from wherever."""
     ((pointer, told),) = problems(
         {"items": {"$ref": reference}}, List={"prefixItems": [True, True]}
@@ -77,7 +77,7 @@ def test_a_reference_to_nothing_is_told(reference: Any, words: str) -> None:
 
 
 @pytest.mark.parametrize("version", [*VERSIONS, None])
-def test_all_that_is_wrong_is_told_at_once(version: Any) -> None:
+def test_all_that_is_wrong_is_reported_at_once(version: Any) -> None:
     """With the place of each, also in what is referred to."""
     found = problems(
         {
@@ -123,7 +123,7 @@ KEYWORDS = sorted(
 
 @pytest.mark.parametrize("version", [*VERSIONS, None])
 @pytest.mark.parametrize("keyword", KEYWORDS)
-def test_whatever_a_keyword_has_is_compiled_or_told(version: Any, keyword: str) -> None:
+def test_whatever_a_keyword_has_is_compiled_or_reported(version: Any, keyword: str) -> None:
     """There is no other error, and what is compiled can be asked."""
     beside: list[dict[str, Any]] = [
         {},
@@ -133,7 +133,7 @@ def test_whatever_a_keyword_has_is_compiled_or_told(version: Any, keyword: str) 
     for value in ANYTHING:
         for more in beside:
             schema = {**more, keyword: value}
-            compiler = Compiler(
+            compiler = SchemaCompiler(
                 document(A={"type": "object", **schema}, B=named("A")), version=version
             )
             for one in (schema, named("A"), {"items": {"anyOf": [schema, named("B")]}}):
@@ -150,11 +150,11 @@ def test_whatever_a_keyword_has_is_compiled_or_told(version: Any, keyword: str) 
 
 
 @pytest.mark.parametrize("schema", [1, "x", None, []])
-def test_what_is_no_schema_is_told(schema: Any) -> None:
+def test_what_is_not_a_schema_is_reported(schema: Any) -> None:
     """At its top and within."""
-    words = "a schema must be an object, true or false"
-    assert problems(schema) == [Problem("", words)]
-    assert problems({"properties": {"a": schema}}) == [Problem("/properties/a", words)]
+    words = "a schema must be an object or a boolean"
+    assert problems(schema) == [SchemaProblem("", words)]
+    assert problems({"properties": {"a": schema}}) == [SchemaProblem("/properties/a", words)]
 
 
 @pytest.mark.parametrize(
@@ -164,19 +164,19 @@ def test_what_is_no_schema_is_told(schema: Any) -> None:
         ({"items": {"anyOf": [named("B")]}}, "/components/schemas/B"),
     ],
 )
-def test_a_schema_that_is_itself_is_told(schema: Any, pointer: str) -> None:
+def test_a_schema_that_is_itself_is_reported(schema: Any, pointer: str) -> None:
     """It would say nothing of a value, and never end."""
     found = problems(schema, A={"allOf": [named("A")]}, B={"$ref": "#/components/schemas/B"})
     assert [problem.pointer for problem in found] == [pointer]
-    assert "never ends" in found[0].words
+    assert "never end" in found[0].message
 
 
 @pytest.mark.parametrize("keyword", ["$id", "$recursiveRef"])
-def test_a_keyword_that_cant_be_honoured_is_told(keyword: str) -> None:
+def test_a_keyword_that_cant_be_honoured_is_reported(keyword: str) -> None:
     """In an OpenAPI document, where schemas are named by their places."""
     ((pointer, words),) = problems(named("A"), A={keyword: "https://example.org/a"})
     assert pointer == f"/components/schemas/A/{keyword}"
-    assert "can't be honoured" in words
+    assert "is not supported" in words
 
 
 def test_a_dynamic_reference_is_one_where_it_leads_to_one_place() -> None:
@@ -188,7 +188,7 @@ def test_a_dynamic_reference_is_one_where_it_leads_to_one_place() -> None:
     ((_, words),) = problems(named("Tree"), Tree=tree, Other={"$dynamicAnchor": "node"})
     assert "several schemas have its $dynamicAnchor" in words
     ((_, words),) = problems({"$dynamicRef": "#nothing"})
-    assert "not there" in words
+    assert "does not exist" in words
 
 
 def test_schemas_that_name_themselves_are_left_to_the_library() -> None:
@@ -199,23 +199,23 @@ def test_schemas_that_name_themselves_are_left_to_the_library() -> None:
         "items": {"$dynamicRef": "#node"},
         "type": "array",
     }
-    made = Compiler(schema).compile(schema)
+    made = SchemaCompiler(schema).compile(schema)
     assert wrong(made, [[]]) == []
     assert wrong(made, [1]) == [("", "schema")]
     looking: list[dict[str, Any]] = [{"pattern": "(?=a)"}, {"patternProperties": {"(?=a)": {}}}]
     for keyword in looking:
         faulty = {**schema, "items": keyword}
         with pytest.raises(SchemaError, match="lookaround"):
-            Compiler(faulty).compile(faulty)
+            SchemaCompiler(faulty).compile(faulty)
     for faulty in ({**schema, "type": "strin"}, {**schema, "$ref": "https://example.org/x"}):
         with pytest.raises(SchemaError):
-            Compiler(faulty).compile(faulty)
+            SchemaCompiler(faulty).compile(faulty)
 
 
-def test_a_problem_in_another_document_is_told_with_its_name() -> None:
+def test_a_problem_in_another_document_is_reported_with_its_name() -> None:
     """Before the pointer, as in a reference."""
     others: dict[str, Any] = {"common.yaml": {"A": {"type": "strin"}}}
-    compiler = Compiler({}, version="3.1", others=others)
+    compiler = SchemaCompiler({}, version="3.1", others=others)
     for schema, location in (
         ({"$ref": "common.yaml#/A"}, ""),
         (others["common.yaml"]["A"], "common.yaml#/A"),
@@ -279,14 +279,14 @@ def test_a_schema_says_where_it_stands() -> None:
 )
 def test_what_has_no_bound_is_found(schema: Any, pointers: list[str]) -> None:
     """Strings, arrays and objects, by the pointers of where they are."""
-    compiler = Compiler(document(Text={"type": "string"}), version="3.1")
+    compiler = SchemaCompiler(document(Text={"type": "string"}), version="3.1")
     assert sorted(compiler.unbounded(compiler.compile(schema))) == sorted(pointers)
 
 
 def test_what_refers_to_itself_is_looked_at_once() -> None:
     """A tree of nodes."""
     node = {"type": "array", "items": named("Node")}
-    compiler = Compiler(document(Node=node), version="3.1")
+    compiler = SchemaCompiler(document(Node=node), version="3.1")
     assert compiler.unbounded(compiler.compile(named("Node"))) == ["/components/schemas/Node"]
 
 
@@ -296,21 +296,21 @@ def test_what_refers_to_itself_is_looked_at_once() -> None:
 @pytest.mark.parametrize(
     ("schema", "keyword", "words"),
     [
-        ({"contentEncoding": "base64"}, "contentEncoding", "what a text encodes is not looked at"),
-        ({"contentMediaType": "a/b"}, "contentMediaType", "what a text holds is not looked at"),
-        ({"contentSchema": {}}, "contentSchema", "what a text holds is not looked at"),
-        ({"xml": {}}, "xml", "it says how XML is written, and XML is not read"),
-        ({"format": "date"}, "format", "formats of strings are not held"),
+        ({"contentEncoding": "base64"}, "contentEncoding", "encoded content is not decoded"),
+        ({"contentMediaType": "a/b"}, "contentMediaType", "embedded content is not parsed"),
+        ({"contentSchema": {}}, "contentSchema", "embedded content is not parsed"),
+        ({"xml": {}}, "xml", "XML is not supported"),
+        ({"format": "date"}, "format", "string formats are not asserted"),
         ({"x-more": 1}, "x-more", "it is an extension"),
-        ({"minLenght": 1}, "minLenght", "it is no keyword here"),
-        ({"nullable": True}, "nullable", "it is no keyword here"),
-        ({"additionalItems": False}, "additionalItems", "it is no keyword here"),
-        ({"discriminator": {}}, "discriminator", "no anyOf or oneOf is beside it"),
+        ({"minLenght": 1}, "minLenght", "unknown keyword"),
+        ({"nullable": True}, "nullable", "unknown keyword"),
+        ({"additionalItems": False}, "additionalItems", "unknown keyword"),
+        ({"discriminator": {}}, "discriminator", "no anyOf or oneOf beside it"),
     ],
 )
-def test_what_is_not_checked_is_told(schema: Any, keyword: str, words: str) -> None:
+def test_what_is_not_checked_is_reported(schema: Any, keyword: str, words: str) -> None:
     """With its pointer and the reason, also in what is referred to."""
-    compiler = Compiler(document(A=schema), version="3.1")
+    compiler = SchemaCompiler(document(A=schema), version="3.1")
     found = compiler.coverage({"items": named("A")}, location="/x")
     assert found.checked == ("$ref", "items")
     ((pointer, told),) = found.unchecked
@@ -333,7 +333,7 @@ def test_coverage_knows_the_dialect() -> None:
             "g": {"oneOf": [{}], "discriminator": {}},
         },
     }
-    found = Compiler(document(E={}), version="3.0", formats=True).coverage(schema)
+    found = SchemaCompiler(document(E={}), version="3.0", formats=True).coverage(schema)
     assert {
         (pointer.rpartition("/")[2], pointer.split("/")[2]) for pointer, _ in found.unchecked
     } == {
@@ -342,80 +342,8 @@ def test_coverage_knows_the_dialect() -> None:
         ("maxLength", "e"),
     }
     assert {"format", "nullable", "readOnly", "discriminator", "type"} <= set(found.checked)
-    alone = Compiler({}).coverage({"readOnly": True, "discriminator": {}})
+    alone = SchemaCompiler({}).coverage({"readOnly": True, "discriminator": {}})
     assert [words for _, words in alone.unchecked] == [
-        "it says nothing of a value without OpenAPI",
-        "it is no keyword here",
+        "it has no effect outside OpenAPI",
+        "unknown keyword",
     ]
-
-
-# -- changes --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "answer"),
-    [
-        ({"type": "string"}, {"type": ["string", "null"]}, True),
-        ({"type": ["string", "null"]}, {"type": "string"}, False),
-        ({"maxLength": 5}, {"maxLength": 6}, True),
-        ({"maxLength": 6}, {"maxLength": 5}, False),
-        ({"type": "object"}, {"type": "object", "required": ["a"]}, False),
-        ({"type": "object", "required": ["a"]}, {"type": "object"}, True),
-        (named("Old"), named("Old"), True),
-        ({"format": "int32"}, {"format": "int64"}, True),
-        ({"format": "int64"}, {"format": "int32"}, False),
-        ({"pattern": "^a+$"}, {"pattern": "^a*$"}, None),
-    ],
-)
-def test_a_new_schema_may_accept_all_that_the_old_one_did(
-    old: Any, new: Any, answer: bool | None
-) -> None:
-    """Or not, or it can't be decided."""
-    schemas: dict[str, Any] = {"Old": {"type": "object", "properties": {"a": named("Old")}}}
-    assert accepts_all(compiled(old, **schemas), compiled(new, **schemas)) is answer
-
-
-def test_what_can_not_be_compared_is_not_decided() -> None:
-    """Such as patterns that are not of linear time."""
-    compiler = Compiler({}, version="3.1", lookaround="bounded")
-    old, new = compiler.compile({"type": "null"}), compiler.compile({"pattern": "(?=a)"})
-    assert accepts_all(old, new) is None
-    assert accepts_all(old, compiler.compile(True)) is True
-
-
-def test_formats_count_where_they_are_held() -> None:
-    """And those that only one of two documents holds count there."""
-    loose, strict = Compiler({}, version="3.1"), Compiler({}, version="3.1", formats=True)
-    text = {"type": "string"}
-    for name, answer in (("date", False), ("byte", None)):
-        dated = {"type": "string", "format": name}
-        assert accepts_all(loose.compile(text), loose.compile(dated)) is True
-        assert accepts_all(loose.compile(dated), strict.compile(dated)) is answer
-        assert accepts_all(strict.compile(text), strict.compile(dated)) is answer
-        assert accepts_all(strict.compile(dated), strict.compile(dated)) is True
-        assert accepts_all(strict.compile(dated), loose.compile(dated)) is True
-
-
-def test_directions_and_discriminators_count() -> None:
-    """As they refuse what there is without them."""
-    free = compiled({"properties": {"id": {"type": "integer"}}})
-    bound = compiled({"properties": {"id": {"type": "integer", "readOnly": True}}})
-    assert accepts_all(bound, free) is True
-    assert accepts_all(free, bound) is False
-    forms = {"A": {"required": ["k"], "type": "object"}, "B": {"required": ["b"], "type": "object"}}
-    plain = {"anyOf": [named("A"), named("B")]}
-    picked = {**plain, "discriminator": {"propertyName": "k"}}
-    assert (
-        accepts_all(
-            compiled(plain, "3.1", A=forms["A"], B=forms["B"]),
-            compiled(picked, "3.1", A=forms["A"], B=forms["B"]),
-        )
-        is not True
-    )
-
-
-def test_schemas_that_name_themselves_are_compared() -> None:
-    """As they are written."""
-    schema = {"$id": "https://example.org/a", "type": "string"}
-    made = Compiler(schema).compile(schema)
-    assert accepts_all(made, made) is True

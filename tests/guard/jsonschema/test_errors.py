@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mantlet.guard.errors import Fault, Invalid
-from mantlet.guard.jsonschema import Compiler
+from mantlet.guard.errors import ErrorItem, ValidationFailed
+from mantlet.guard.jsonschema import SchemaCompiler
 from mantlet.guard.limits import BodyLimits
 from tests.guard.jsonschema.asking import compiled, faults, named, wrong
 
@@ -21,63 +21,63 @@ CLOSED = {"additionalProperties": False}
 @pytest.mark.parametrize(
     ("schema", "value", "pointer", "code", "detail"),
     [
-        ({"type": "string"}, 1, "", "type", "Must be of the type string."),
-        ({"type": ["string", "null"]}, 1, "", "type", "Must be of the type string or null."),
-        ({"enum": ["a", 1, None]}, SECRET, "", "enum", 'Must be one of "a", 1, null.'),
-        ({"const": {"a": 1}}, SECRET, "", "const", 'Must be {"a": 1}.'),
-        ({"minLength": 9}, SECRET, "", "minLength", "Must have at least 9 characters."),
-        ({"maxLength": 1}, SECRET, "", "maxLength", "Must have at most 1 character."),
-        ({"pattern": "^x"}, SECRET, "", "pattern", 'Must match the pattern "^x".'),
-        ({"minimum": 5}, 1, "", "minimum", "Must be at least 5."),
-        ({"maximum": 5}, 9, "", "maximum", "Must be at most 5."),
-        ({"exclusiveMinimum": 5}, 5, "", "exclusiveMinimum", "Must be greater than 5."),
-        ({"exclusiveMaximum": 5}, 5, "", "exclusiveMaximum", "Must be less than 5."),
-        ({"multipleOf": 5}, 9, "", "multipleOf", "Must be a multiple of 5."),
-        ({"minItems": 1}, [], "", "minItems", "Must have at least 1 item."),
-        ({"maxItems": 1}, [1, 2], "", "maxItems", "Must have at most 1 item."),
-        ({"uniqueItems": True}, [1, 1], "", "uniqueItems", "All items must be different."),
-        ({"minProperties": 1}, {}, "", "minProperties", "Must have at least 1 member."),
-        ({"maxProperties": 0}, {"a": 1}, "", "maxProperties", "Must have at most 0 members."),
-        ({"required": ["a"]}, {}, "/a", "required", "Is required."),
-        ({"required": ["a/b~"]}, {}, "/a~1b~0", "required", "Is required."),
-        ({"dependentRequired": {"a": ["b"]}}, {"a": 1}, "/b", "required", "Is required."),
+        ({"type": "string"}, 1, "", "type", "Must be of type string"),
+        ({"type": ["string", "null"]}, 1, "", "type", "Must be of type string or null"),
+        ({"enum": ["a", 1, None]}, SECRET, "", "enum", 'Must be one of "a", 1, null'),
+        ({"const": {"a": 1}}, SECRET, "", "const", 'Must be {"a": 1}'),
+        ({"minLength": 9}, SECRET, "", "minLength", "Must have at least 9 characters"),
+        ({"maxLength": 1}, SECRET, "", "maxLength", "Must have at most 1 character"),
+        ({"pattern": "^x"}, SECRET, "", "pattern", 'Must match the pattern "^x"'),
+        ({"minimum": 5}, 1, "", "minimum", "Must be at least 5"),
+        ({"maximum": 5}, 9, "", "maximum", "Must be at most 5"),
+        ({"exclusiveMinimum": 5}, 5, "", "exclusiveMinimum", "Must be greater than 5"),
+        ({"exclusiveMaximum": 5}, 5, "", "exclusiveMaximum", "Must be less than 5"),
+        ({"multipleOf": 5}, 9, "", "multipleOf", "Must be a multiple of 5"),
+        ({"minItems": 1}, [], "", "minItems", "Must have at least 1 item"),
+        ({"maxItems": 1}, [1, 2], "", "maxItems", "Must have at most 1 item"),
+        ({"uniqueItems": True}, [1, 1], "", "uniqueItems", "Items must be unique"),
+        ({"minProperties": 1}, {}, "", "minProperties", "Must have at least 1 property"),
+        ({"maxProperties": 0}, {"a": 1}, "", "maxProperties", "Must have at most 0 properties"),
+        ({"required": ["a"]}, {}, "/a", "required", "Required property is missing"),
+        ({"required": ["a/b~"]}, {}, "/a~1b~0", "required", "Required property is missing"),
+        ({"dependentRequired": {"a": ["b"]}}, {"a": 1}, "/b", "required", None),
         ({"properties": {"a": {"type": "null"}}}, {"a": 1}, "/a", "type", None),
-        ({"properties": {"a": False}}, {"a": 1}, "/a", "false", "Nothing is allowed here."),
+        ({"properties": {"a": False}}, {"a": 1}, "/a", "false", "No value is allowed here"),
         (
             {"patternProperties": {"x": {}}, "properties": {"a": {}}, **CLOSED},
             {"a": 1, "x1": 1, SECRET: 1},
             f"/{SECRET}",
             "additionalProperties",
-            "No member of this name is allowed.",
+            "Unknown property",
         ),
         (
             {"propertyNames": {"maxLength": 3}},
             {"a": 1, SECRET: 1},
             f"/{SECRET}",
             "propertyNames",
-            "No member of this name is allowed.",
+            "ValidationFailed property name",
         ),
         ({"additionalProperties": {"type": "null"}}, {"x": 1}, "/x", "type", None),
         ({"patternProperties": {"^x": {"type": "null"}}}, {"x": 1}, "/x", "type", None),
         ({"items": {"type": "null"}}, [None, 1], "/1", "type", None),
         ({"items": {"type": "null"}}, [None] * 50 + [1], "/50", "type", None),
-        ({"items": False}, [1], "/0", "items", "There are more items than are allowed."),
-        ({"contains": {"const": 1}}, [2], "", "contains", "Must have an item of a certain form."),
+        ({"items": False}, [1], "/0", "items", "Too many items"),
+        ({"contains": {"const": 1}}, [2], "", "contains", "Must contain at least 1 matching item"),
         (
             {"contains": {"const": 1}, "minContains": 2},
             [1],
             "",
             "minContains",
-            "Must have at least 2 items of a certain form.",
+            "Must contain at least 2 matching items",
         ),
         (
             {"contains": {"const": 1}, "maxContains": 1},
             [1, 1],
             "",
             "maxContains",
-            "Must have at most 1 items of a certain form.",
+            "Must contain at most 1 matching item",
         ),
-        ({"not": {"type": "string"}}, SECRET, "", "not", "Must not be what is excluded here."),
+        ({"not": {"type": "string"}}, SECRET, "", "not", "Must not match the excluded schema"),
         ({"if": {"type": "string"}, "then": {"maxLength": 1}}, SECRET, "", "maxLength", None),
         ({"if": {"type": "null"}, "else": {"maxLength": 1}}, SECRET, "", "maxLength", None),
         ({"dependentSchemas": {"a": {"required": ["b"]}}}, {"a": 1}, "/b", "required", None),
@@ -86,7 +86,7 @@ CLOSED = {"additionalProperties": False}
             {"a": 1, SECRET: 1},
             f"/{SECRET}",
             "unevaluatedProperties",
-            "No member of this name is allowed.",
+            "Unknown property",
         ),
         (
             {"allOf": [named("Any")], "unevaluatedProperties": {"type": "null"}},
@@ -107,12 +107,12 @@ CLOSED = {"additionalProperties": False}
             [1, SECRET],
             "",
             "unevaluatedItems",
-            "No item is allowed here.",
+            "Has unexpected items",
         ),
         ({"type": "number"}, float("nan"), "", "type", None),
     ],
 )  # fmt: skip
-def test_each_keyword_has_its_words(
+def test_each_keyword_has_its_message(
     schema: Any, value: Any, pointer: str, code: str, detail: str | None
 ) -> None:
     """Made of what the schema says; a name that was sent is in a pointer only."""
@@ -120,7 +120,7 @@ def test_each_keyword_has_its_words(
     assert (fault.place, fault.pointer, fault.code) == ("body", pointer, code)
     assert detail is None or fault.detail == detail
     assert SECRET not in fault.detail
-    assert fault.detail != "Is not what is declared."
+    assert fault.detail != "Does not match the schema"
 
 
 def test_text_that_is_no_unicode_is_refused() -> None:
@@ -165,7 +165,7 @@ FORMS: list[Any] = [
         ({}, [("", "FORMS"), ("/a", "required")]),
     ],
 )
-def test_of_forms_the_nearest_is_told(
+def test_of_branches_the_closest_is_reported(
     keyword: str, value: Any, expected: list[tuple[str, str]]
 ) -> None:
     """And that there are others; none is where two are as near."""
@@ -173,21 +173,21 @@ def test_of_forms_the_nearest_is_told(
     assert found == [(pointer, code.replace("FORMS", keyword)) for pointer, code in expected]
 
 
-def test_a_single_form_is_told_by_itself() -> None:
+def test_a_single_branch_is_reported_by_itself() -> None:
     """As there is no choice."""
     assert wrong(compiled({"anyOf": [{"type": "string"}]}), 1) == [("", "type")]
 
 
-def test_fitting_two_of_one_is_told() -> None:
+def test_fitting_two_of_one_is_reported() -> None:
     """In words of its own."""
     (fault,) = faults(compiled({"oneOf": [{"type": "integer"}, {"minimum": 1}]}), 5)
     assert (fault.code, fault.detail) == (
         "oneOf",
-        "Fits more than one of the forms of which it must be one.",
+        "Matches more than one schema, but must match exactly one",
     )
 
 
-def test_all_faults_are_told_at_once_and_each_once() -> None:
+def test_all_errors_are_reported_at_once_and_each_once() -> None:
     """Those of an object, of its members and of theirs, in the order of the value or schema."""
     item = {
         "type": "object",
@@ -205,9 +205,9 @@ def test_all_faults_are_told_at_once_and_each_once() -> None:
     ]
 
 
-def test_no_more_faults_are_told_than_the_limit() -> None:
+def test_no_more_errors_are_reported_than_the_limit() -> None:
     """Of items, of names, and of what is required."""
-    compiler = Compiler({}, limits=BodyLimits(errors=3))
+    compiler = SchemaCompiler({}, limits=BodyLimits(errors=3))
     for schema, value in (
         ({"items": {"type": "string"}}, list(range(10))),
         ({"items": {"type": "string"}}, list(range(100))),
@@ -220,7 +220,7 @@ def test_no_more_faults_are_told_than_the_limit() -> None:
         assert len(wrong(compiler.compile(schema), value)) == 3
 
 
-def test_the_work_for_faults_has_a_bound() -> None:
+def test_the_work_for_errors_has_a_bound() -> None:
     """Forms within forms would be looked at two to the power of their depth times."""
     forms = {
         "oneOf": [
@@ -228,7 +228,7 @@ def test_the_work_for_faults_has_a_bound() -> None:
             for name in ("a", "b")
         ]
     }
-    made = Compiler(forms).compile(forms)
+    made = SchemaCompiler(forms).compile(forms)
     value: dict[str, Any] = {"c": 1}
     for _ in range(30):
         value = {"next": value, "a": 1}
@@ -237,16 +237,16 @@ def test_the_work_for_faults_has_a_bound() -> None:
 
 def test_a_large_array_is_left_at_the_limit() -> None:
     """What is behind is not looked at."""
-    made = Compiler({}, limits=BodyLimits(errors=2)).compile(
+    made = SchemaCompiler({}, limits=BodyLimits(errors=2)).compile(
         {"items": {"properties": {"a": False}}}
     )
     assert wrong(made, [{"a": 1}] * 100_000) == [("/0/a", "false"), ("/1/a", "false")]
 
 
-def test_deep_values_are_told_of_down_to_a_depth() -> None:
+def test_deep_values_are_reported_down_to_a_depth() -> None:
     """So that Python's own stack is never at its end."""
     schema = {"$defs": {"n": {"properties": {"a": {"$ref": "#/$defs/n"}}, "maxProperties": 1}}}
-    made = Compiler({**schema, "$ref": "#/$defs/n"}).compile({"$ref": "#/$defs/n"})
+    made = SchemaCompiler({**schema, "$ref": "#/$defs/n"}).compile({"$ref": "#/$defs/n"})
     value: dict[str, Any] = {"a": 1, "b": 2}
     for _ in range(190):
         value = {"a": value}
@@ -295,9 +295,9 @@ schemas: st.SearchStrategy[Any] = st.recursive(
 
 @settings(max_examples=300)
 @given(schemas, values)
-def test_whatever_is_refused_is_told_of(schema: Any, value: Any) -> None:
+def test_whatever_is_refused_is_reported(schema: Any, value: Any) -> None:
     """By a keyword that the schema has, with a pointer into the value, and without the value."""
-    made = Compiler(schema).compile(schema)
+    made = SchemaCompiler(schema).compile(schema)
     before = json.dumps(value)
     for fault in faults(made, value):
         assert fault.code != "schema"
@@ -310,16 +310,16 @@ def test_whatever_is_refused_is_told_of(schema: Any, value: Any) -> None:
     assert json.dumps(value) == before
 
 
-def test_a_place_is_told_as_it_was_given() -> None:
+def test_a_place_is_reported_as_it_was_given() -> None:
     """The schema does not know where its values stand."""
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ValidationFailed) as caught:
         compiled({"type": "object"}).check(1, "query")
-    assert caught.value.faults == (Fault("query", "", "type", "Must be of the type object."),)
+    assert caught.value.errors == (ErrorItem("query", "", "type", "Must be of type object"),)
 
 
 def test_validators_of_parts_are_kept_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that memory does not grow with all that clients are wrong by."""
-    monkeypatch.setattr("mantlet.guard.jsonschema.validators._KEPT", 4)
+    monkeypatch.setattr("mantlet.guard.jsonschema.validators._MAX_CACHED", 4)
     members = {f"m{number}": {"type": "string"} for number in range(20)}
     made = compiled({"properties": members, "anyOf": [{"required": [name]} for name in members]})
     for _ in range(2):
@@ -328,7 +328,7 @@ def test_validators_of_parts_are_kept_up_to_a_bound(monkeypatch: pytest.MonkeyPa
 
 def test_it_is_over_when_enough_has_been_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     """What has been found until then is told, or that the value is wrong."""
-    monkeypatch.setattr("mantlet.guard.jsonschema.errors._VISITS", 5)
+    monkeypatch.setattr("mantlet.guard.jsonschema.errors._MAX_VISITS", 5)
     members = {f"m{number}": {"anyOf": [{"type": "string"}, False]} for number in range(20)}
     schema = {"properties": members, "additionalProperties": {"not": {}}}
     assert 0 < len(wrong(compiled(schema), dict.fromkeys(members, 1))) < 8

@@ -1,4 +1,4 @@
-"""Formats: of numbers always, of strings by option."""
+"""Formats of numbers, always asserted, and of strings, asserted on demand."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mantlet.guard.errors import Invalid
-from mantlet.guard.jsonschema import Compiler
+from mantlet.guard.errors import ValidationFailed
+from mantlet.guard.jsonschema import SchemaCompiler
 from tests.guard.jsonschema.asking import VERSIONS, compiled, faults, wrong
 
 if TYPE_CHECKING:
-    from mantlet.guard.jsonschema.dialects import Version
-    from mantlet.guard.jsonschema.formats import Formats
+    from mantlet.guard.jsonschema.dialects import OpenApiVersion
+    from mantlet.guard.jsonschema.formats import FormatOption
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
         ("double-int", -9007199254740991, 9007199254740991),
     ],
 )
-def test_integers_have_their_range(version: Version, name: str, least: int, largest: int) -> None:
+def test_integers_have_their_range(
+    version: OpenApiVersion, name: str, least: int, largest: int
+) -> None:
     """Exactly, whether the type is said or not, and whether it is integer or number."""
     for kind in ({"type": "integer"}, {"type": "number"}, {}):
         made = compiled({**kind, "format": name}, version)
@@ -39,7 +41,7 @@ def test_integers_have_their_range(version: Version, name: str, least: int, larg
         assert wrong(made, 1.5) == [("", "type")]
     assert wrong(compiled({"format": name}, version), "text") == []
     (fault,) = faults(compiled({"format": name}, version), largest + 1)
-    assert fault.detail == f"Must be at most {largest}."
+    assert fault.detail == f"Must be at most {largest}"
 
 
 def test_a_narrower_bound_of_the_schema_holds() -> None:
@@ -70,15 +72,15 @@ def test_numbers_of_parameters_are_finite(value: float) -> None:
     """Though the schema allows every number, as they could not be written as JSON."""
     made = compiled({})
     for whole in (value, [value], {"a": [{"b": value}]}):
-        with pytest.raises(Invalid) as caught:
+        with pytest.raises(ValidationFailed) as caught:
             made.check(whole, "query")
-        assert [fault.code for fault in caught.value.faults] == ["finite"]
+        assert [fault.code for fault in caught.value.errors] == ["finite"]
     assert made.check({"a": [1.5, 1, "x", {}]}, "query") == {"a": [1.5, 1, "x", {}]}
 
 
 def test_formats_of_numbers_are_openapis() -> None:
     """JSON Schema alone does not know them."""
-    assert wrong(Compiler({}).compile({"format": "int32"}), 2**31) == []
+    assert wrong(SchemaCompiler({}).compile({"format": "int32"}), 2**31) == []
 
 
 VALUES = [
@@ -97,26 +99,28 @@ VALUES = [
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(("name", "right", "bad"), VALUES)
 def test_strings_have_theirs_by_option_only(
-    version: Version, name: str, right: str, bad: str
+    version: OpenApiVersion, name: str, right: str, bad: str
 ) -> None:
     """It is off unless it is asked for, as in JSON Schema."""
     schema = {"type": "string", "format": name}
-    loose = Compiler({}, version=version).compile(schema)
-    strict = Compiler({}, version=version, formats=True).compile(schema)
+    loose = SchemaCompiler({}, version=version).compile(schema)
+    strict = SchemaCompiler({}, version=version, formats=True).compile(schema)
     assert wrong(loose, right) == wrong(loose, bad) == wrong(strict, right) == []
     (fault,) = faults(strict, bad)
-    assert (fault.code, fault.detail) == ("format", f'Must be of the format "{name}".')
+    assert (fault.code, fault.detail) == ("format", f'Must match the format "{name}"')
 
 
 @pytest.mark.parametrize("name", ["binary", "password", "unheard-of"])
 def test_formats_that_say_nothing_of_a_string_allow_all(name: str) -> None:
     """And so do unknown ones, which the coverage tells of."""
-    assert wrong(Compiler({}, version="3.0", formats=True).compile({"format": name}), "\0") == []
+    assert (
+        wrong(SchemaCompiler({}, version="3.0", formats=True).compile({"format": name}), "\0") == []
+    )
 
 
 def test_formats_are_added_and_replaced() -> None:
     """By functions, beside those that are known."""
-    compiler = Compiler(
+    compiler = SchemaCompiler(
         {}, version="3.1", formats={"even": lambda s: len(s) % 2 == 0, "date": lambda _: True}
     )
     assert wrong(compiler.compile({"format": "even"}), "abc") == [("", "format")]
@@ -132,18 +136,18 @@ def test_a_function_that_raises_refuses_and_tells_nothing(schema: Any) -> None:
     def odd(text: str) -> bool:
         raise KeyError(text)
 
-    made = Compiler({}, version="3.1", formats={"odd": odd}).compile(schema)
-    with pytest.raises(Invalid) as caught:
+    made = SchemaCompiler({}, version="3.1", formats={"odd": odd}).compile(schema)
+    with pytest.raises(ValidationFailed) as caught:
         made.load(b"", "s3cret", "body")
-    assert [fault.code for fault in caught.value.faults] == ["format"]
+    assert [fault.code for fault in caught.value.errors] == ["format"]
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
     assert "s3cret" not in repr(caught.value.__context__)
 
 
 @pytest.mark.parametrize("formats", [1, {"a": 1}, {1: len}, "date"])
-def test_formats_that_are_none_are_told(formats: Any) -> None:
+def test_formats_that_are_invalid_are_reported(formats: Any) -> None:
     """When the compiler is made."""
-    given: Formats = formats
-    with pytest.raises(TypeError, match="formats must be True, False, or functions"):
-        Compiler({}, version="3.1", formats=given)
+    given: FormatOption = formats
+    with pytest.raises(TypeError, match="formats must be a bool, or a mapping"):
+        SchemaCompiler({}, version="3.1", formats=given)

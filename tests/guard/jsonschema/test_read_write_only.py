@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mantlet.guard.jsonschema import Compiler
+from mantlet.guard.jsonschema import SchemaCompiler
 from tests.guard.jsonschema.asking import VERSIONS, compiled, document, named, wrong
 
 if TYPE_CHECKING:
-    from mantlet.guard.jsonschema.dialects import Version
+    from mantlet.guard.jsonschema.dialects import OpenApiVersion
 
 ID = {"type": "integer", "readOnly": True}
 WORD = {"type": "string", "writeOnly": True}
@@ -33,7 +33,7 @@ USER = {
         (lambda value: value, {"allOf": [{"allOf": [named("User")]}]}),
     ],
 )
-def test_members_go_one_way(version: Version, around: Any, schema: Any) -> None:
+def test_members_go_one_way(version: OpenApiVersion, around: Any, schema: Any) -> None:
     """A read-only one in no request, a write-only one in no response, and neither is required."""
     asked = compiled(schema, version, "request", User=USER)
     told = compiled(schema, version, "response", User=USER)
@@ -49,7 +49,7 @@ def test_members_go_one_way(version: Version, around: Any, schema: Any) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("member", [named("Id"), {"allOf": [named("Id")]}])
-def test_a_member_is_read_only_by_what_it_refers_to(version: Version, member: Any) -> None:
+def test_a_member_is_read_only_by_what_it_refers_to(version: OpenApiVersion, member: Any) -> None:
     """Through a reference and through ``allOf``."""
     schema = {"type": "object", "properties": {"id": member}, "required": ["id"]}
     made = compiled(schema, version, Id=ID)
@@ -67,7 +67,7 @@ def test_beside_a_reference_read_only_is_void_in_3_0_and_holds_since() -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("keyword", ["anyOf", "oneOf"])
-def test_forms_have_read_only_members_of_their_own(version: Version, keyword: str) -> None:
+def test_forms_have_read_only_members_of_their_own(version: OpenApiVersion, keyword: str) -> None:
     """What one form requires is not let go of for another's read-only member."""
     schema = {
         keyword: [
@@ -87,7 +87,7 @@ def test_forms_have_read_only_members_of_their_own(version: Version, keyword: st
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_required_may_stand_in_another_part(version: Version) -> None:
+def test_required_may_stand_in_another_part(version: OpenApiVersion) -> None:
     """The parts of ``allOf`` speak of the same object, also through references."""
     schema = {"allOf": [named("Needed"), {"properties": {"id": ID}}]}
     made = compiled(schema, version, Needed={"type": "object", "required": ["id", "name"]})
@@ -99,7 +99,7 @@ def test_required_may_stand_in_another_part(version: Version) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_schemas_that_refer_to_each_other_end(version: Version) -> None:
+def test_schemas_that_refer_to_each_other_end(version: OpenApiVersion) -> None:
     """A tree of nodes, each with a read-only member."""
     node = {
         "type": "object",
@@ -141,12 +141,12 @@ def test_read_only_forms_of_a_member_are_no_choice() -> None:
 def test_a_schema_of_json_schema_alone_has_no_direction() -> None:
     """There it is an annotation."""
     schema = {"properties": {"id": ID}, "required": ["id"]}
-    assert wrong(Compiler(schema).compile(schema), {"id": 1}) == []
+    assert wrong(SchemaCompiler(schema).compile(schema), {"id": 1}) == []
 
 
 def test_what_was_made_for_a_schema_is_not_taken_for_another() -> None:
     """Schemas made on the way are gone once compiled, and their identities are given again."""
-    compiler = Compiler(document(), version="3.1")
+    compiler = SchemaCompiler(document(), version="3.1")
     for number in range(200):
         read_only = number % 2 == 0
         made = compiler.compile({"properties": {"id": {"readOnly": read_only}}})

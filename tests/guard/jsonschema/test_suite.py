@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mantlet.guard.jsonschema import Compiler
-from mantlet.guard.jsonschema.identified import IdentifiedSchema
+from mantlet.guard.jsonschema import SchemaCompiler
+from mantlet.guard.jsonschema.dynamic_refs import UnconvertedSchema
 from tests.guard.jsonschema.asking import faults
 from tests.guard.jsonschema.suite import SCHEMAS, Case, cases, download, remotes
 
@@ -36,17 +36,17 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def verdict(suite: Path, case: Case, *, formats: bool, bounded: bool) -> str | None:
     """Return what is wrong with the verdict on a case, or with its faults."""
-    compiler = Compiler(
+    compiler = SchemaCompiler(
         case.schema,
         others=remotes(suite, case.schema),
         formats=formats,
-        lookaround="bounded" if bounded else "refuse",
+        regex_lookaround="bounded" if bounded else "refuse",
     )
     schema = compiler.compile(case.schema)
     found = faults(schema, case.value)
     if bool(found) == case.valid:
         return f"{case.file}: {case.group}: {case.name}: {found}"
-    if any(fault.code == "schema" for fault in found) and not isinstance(schema, IdentifiedSchema):
+    if any(fault.code == "schema" for fault in found) and not isinstance(schema, UnconvertedSchema):
         return f"{case.file}: {case.group}: {case.name}: no fault is named"
     return None
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.dataclasses import dataclass
 from typing_extensions import TypedDict
 
-from mantlet.guard.errors import Fault, Invalid
+from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.models.schema import ModelSchema
 
 
@@ -59,11 +59,11 @@ def schema_of(kind: Any, **options: Any) -> ModelSchema:
 
 
 def told(kind: Any, value: Any, **options: Any) -> list[tuple[str, str]]:
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ValidationFailed) as caught:
         schema_of(kind, **options).load(json.dumps(value).encode(), value, "body")
     assert caught.value.status == 422
     assert caught.value.__context__ is None or caught.value.__suppress_context__
-    return [(fault.as_json()["pointer"], fault.code) for fault in caught.value.faults]
+    return [(fault.as_json()["pointer"], fault.code) for fault in caught.value.errors]
 
 
 GOOD = {"x": 1}
@@ -108,14 +108,16 @@ def test_a_pointer_leads_through_the_value(value: Any, wanted: Any) -> None:
 def test_nothing_of_the_input_or_of_the_app_is_told() -> None:
     """Neither values, nor words of validators, nor names of classes."""
     value = {"inner": {"x": "seeded"}, "either": 13, "pet": {"kind": "seeded"}, "by_name": []}
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ValidationFailed) as caught:
         schema_of(Outer).load(json.dumps(value).encode(), value, "body")
-    words = " ".join(fault.detail for fault in caught.value.faults)
+    words = " ".join(fault.detail for fault in caught.value.errors)
     for secret in ("seeded", "13", "Inner", "Cat"):
         assert secret not in words
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ValidationFailed) as caught:
         schema_of(Outer).check([], "query")
-    assert caught.value.faults == (Fault("query", "", "model_type", "Input should be an object"),)
+    assert caught.value.errors == (
+        ErrorItem("query", "", "model_type", "Input should be an object"),
+    )
 
 
 def test_long_and_unprintable_names_are_cut() -> None:
@@ -167,5 +169,5 @@ def test_texts_stand_for_numbers_where_there_is_no_json() -> None:
 @pytest.mark.parametrize("kind", [object(), "Nowhere", 5])
 def test_what_is_no_model_is_refused(kind: Any) -> None:
     """At construction, with the place where it was given."""
-    with pytest.raises(TypeError, match="a test is no model that pydantic can compile"):
+    with pytest.raises(TypeError, match="a test is not a type that pydantic supports"):
         schema_of(kind)

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from mantlet.guard.openapi.diagnostics import DocumentError
-from mantlet.guard.openapi.document import Document
+from mantlet.guard.openapi.document import OpenApiDocument
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,14 +36,14 @@ def with_parameter(parameter: Any, template: str = "/x", **more: Any) -> dict[st
 
 def described(source: Any, **options: Any) -> OperationDescription:
     """Return the description of a document's only operation."""
-    (operation,) = Document(source, **options).operations
+    (operation,) = OpenApiDocument(source, **options).operations
     return operation
 
 
 def problems(source: Any, **options: Any) -> dict[str, str]:
     """Return what is wrong with a document: words by where."""
     try:
-        Document(source, **options)
+        OpenApiDocument(source, **options)
     except DocumentError as error:
         found: dict[str, str] = {}
         for pointer, words in error.problems:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mantlet.guard.openapi.diagnostics import DocumentError
-from mantlet.guard.openapi.document import Document
+from mantlet.guard.openapi.document import OpenApiDocument
 from tests.guard.openapi.building import document
 
 if TYPE_CHECKING:
@@ -43,10 +43,10 @@ def parameter(place: str, name: str, schema: Any = None, **more: Any) -> dict[st
     return made
 
 
-def problems(source: Any, directory: Path | None = None) -> list[tuple[str, str]]:
+def problems(source: Any, ref_root: Path | None = None) -> list[tuple[str, str]]:
     """Return what is wrong with a document."""
     try:
-        Document(source, directory=directory)
+        OpenApiDocument(source, ref_root=ref_root)
     except DocumentError as error:
         return list(error.problems)
     return []

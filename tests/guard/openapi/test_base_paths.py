@@ -80,8 +80,8 @@ def test_servers_nearer_to_the_operation_count(face: Face) -> None:
 @pytest.mark.parametrize(
     ("server", "words"),
     [
-        ({"url": "https://[/"}, "is no URL"),
-        ({"url": "/%FF"}, "is no URL"),
+        ({"url": "https://[/"}, "is not a valid URL"),
+        ({"url": "/%FF"}, "is not a valid URL"),
         ({"url": "/{a}", "variables": {"a": {"default": "../x"}}}, "must not have '..'"),
         ({"url": "/{a}", "variables": {"a": {"default": "{id}"}}}, "must have no braces"),
         ({"url": "/a{b"}, "must have no braces"),

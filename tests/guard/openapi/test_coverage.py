@@ -44,13 +44,13 @@ def test_each_operation_is_named_with_what_is_checked() -> None:
                 "query: x, y",
                 "header: X-A",
                 "cookie: c",
-                "body: application/json, text/csv, if there is one",
-                "answers, where that is wanted: 200, 4XX",
+                "body: application/json, text/csv (optional)",
+                "responses, if enabled: 200, 4XX",
                 "credentials: key",
                 "credentials: none",
             ),
         ),
-        ("GET /b", ("answers, where that is wanted: 200",)),
+        ("GET /b", ("responses, if enabled: 200",)),
     )
 
 
@@ -76,7 +76,7 @@ def test_keywords_that_are_checked_are_named() -> None:
     assert set(checked) == {"pattern", "maxItems", "$ref", "uniqueItems"}
 
 
-def test_what_is_not_checked_is_told_once_for_each_kind() -> None:
+def test_what_is_not_checked_is_reported_once_for_each_kind() -> None:
     """With where it is first and how often, in schemas as elsewhere."""
     properties = {f"p{index}": {**TEXT, "format": "email", "x-hint": 1} for index in range(20)}
     root = api(requestBody=json_body({"properties": properties}))
@@ -84,7 +84,7 @@ def test_what_is_not_checked_is_told_once_for_each_kind() -> None:
     at = "/paths/~1a/post/requestBody/content/application~1json/schema/properties/p"
     assert len(notes) == 2
     assert {words for _, words in notes} == {
-        "formats of strings are not held (20 times, first here)",
+        "string formats are not asserted (20 times, first here)",
         "it is an extension (20 times, first here)",
     }
     assert all(where.startswith(at) for where, _ in notes)
@@ -104,21 +104,21 @@ def test_the_report_can_be_read() -> None:
     at = "/paths/~1a/post/requestBody/content/text~1csv"
     assert str(SchemaGuard(openapi=root).coverage) == "\n".join(
         [
-            "1 operation is checked:",
+            "1 checked operation:",
             "  POST /a",
             "    query: x",
-            "    body: text/csv, if there is one",
-            "Keywords of schemas that are checked: maxLength",
-            "1 thing is not:",
-            f"  {at}: text/csv is bounded in size, and not looked into",
+            "    body: text/csv (optional)",
+            "Checked schema keywords: maxLength",
+            "Not checked:",
+            f"  {at}: only the size of text/csv bodies is checked",
         ]
     )
     assert str(Coverage((("GET /a", ()), ("GET /b", ())))) == (
-        "2 operations are checked:\n  GET /a\n  GET /b"
+        "2 checked operations:\n  GET /a\n  GET /b"
     )
 
 
-def test_what_of_encodings_is_not_read_is_told() -> None:
+def test_what_of_encodings_is_not_read_is_reported() -> None:
     """Header fields of parts, encodings within encodings, and those by position."""
     nested: dict[str, Any] = {"headers": {}, "encoding": {"x": {}}}
     root = api(
@@ -133,13 +133,13 @@ def test_what_of_encodings_is_not_read_is_told() -> None:
         },
     )  # fmt: skip
     told = " ".join(words for _, words in SchemaGuard(openapi=root).coverage.notes)
-    assert "header fields of parts are not looked at" in told
-    assert "encodings within encodings are not read" in told
-    assert "encodings by position are not read (2 times, first here)" in told
-    assert "multipart/mixed is bounded in size, and not looked into" in told
+    assert "headers of multipart parts are not checked" in told
+    assert "nested encodings are not supported" in told
+    assert "positional encodings are not supported (2 times, first here)" in told
+    assert "only the size of multipart/mixed bodies is checked" in told
 
 
-def test_values_that_no_style_can_say_are_told_of() -> None:
+def test_values_that_no_style_can_say_are_reported() -> None:
     """They are refused, which one may not think."""
     nested = {"type": "array", "items": {"type": "array", "items": TEXT}}
     form = {"type": "object", "properties": {"list": nested}}
@@ -148,6 +148,6 @@ def test_values_that_no_style_can_say_are_told_of() -> None:
         requestBody=json_body(form, "application/x-www-form-urlencoded; a=1"),
     )
     notes = SchemaGuard(openapi=root).coverage.notes
-    words = "values that nest deeper than the style can say are refused (2 times, first here)"
+    words = "values nested deeper than the style can express are rejected (2 times, first here)"
     assert ("/paths/~1a/post/parameters/0", words) in notes
     assert any("parameters of the media type" in told for _, told in notes)

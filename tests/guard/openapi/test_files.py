@@ -1,4 +1,4 @@
-"""References to files: those of the directory, and no others."""
+"""References to files: only those in ref_root are allowed."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mantlet.guard.openapi.document import Document
-from mantlet.guard.openapi.files import relative_path
-from mantlet.guard.openapi.locations import Location
+from mantlet.guard.openapi.diagnostics import DocumentLocation
+from mantlet.guard.openapi.document import OpenApiDocument
+from mantlet.guard.openapi.loading import relative_path
 from tests.guard.openapi.building import (
     SCHEMA,
     TEXT,
@@ -56,7 +56,7 @@ post:
         }
     }
     write(tmp_path / "schemas/pet.json", pet)
-    made = Document(tmp_path / "api.json")
+    made = OpenApiDocument(tmp_path / "api.json")
     (operation,) = made.operations
     assert operation.pointer == "paths/x.yaml#/post"
     assert operation.parameters[0].pointer == "common/parameters.json#/limit"
@@ -79,11 +79,11 @@ post:
             "age": {"$ref": "directory:/schemas/int.json#"},
         }
     }
-    found = made.references.find("directory:/schemas/int.json#/type", "paths/x.yaml")
-    assert found == ("integer", Location("schemas/int.json", "/type"))
+    found = made.references.resolve("directory:/schemas/int.json#/type", "paths/x.yaml")
+    assert found == ("integer", DocumentLocation("schemas/int.json", "/type"))
 
 
-def test_what_is_wrong_in_another_file_is_told_of_with_its_name(tmp_path: Path) -> None:
+def test_what_is_wrong_in_another_file_is_reported_with_its_name(tmp_path: Path) -> None:
     """The file's path stands before the pointer."""
     write(tmp_path / "p.json", {"a": {"name": "a", "in": "body", "schema": TEXT}})
     path = write(tmp_path / "api.json", of_operation({"parameters": [{"$ref": "p.json#/a"}]}))
@@ -93,11 +93,11 @@ def test_what_is_wrong_in_another_file_is_told_of_with_its_name(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("reference", "words"),
     [
-        ("../outside.json", "leads out of the directory"),
-        ("sub/../../outside.json", "leads out of the directory"),
-        ("%2e%2e/outside.json", "leads out of the directory"),
-        ("%2E%2E/outside.json", "leads out of the directory"),
-        ("..", "leads out of the directory"),
+        ("../outside.json", "leads out of ref_root"),
+        ("sub/../../outside.json", "leads out of ref_root"),
+        ("%2e%2e/outside.json", "leads out of ref_root"),
+        ("%2E%2E/outside.json", "leads out of ref_root"),
+        ("..", "leads out of ref_root"),
         ("..%2foutside.json", "has an encoded slash"),
         ("..\\outside.json", "a backslash"),
         ("..%5coutside.json", "a backslash"),
@@ -106,19 +106,17 @@ def test_what_is_wrong_in_another_file_is_told_of_with_its_name(tmp_path: Path) 
         ("/etc/passwd", "is an absolute path"),
         ("%2fetc/passwd", "has an encoded slash"),
         ("in.json?a=b", "has a query"),
-        ("link.json", "leads out of the directory by a symbolic link"),
-        ("linked/outside.json", "leads out of the directory by a symbolic link"),
-        ("loop.json", "leads to no file"),
-        ("missing.json", "leads to no file"),
-        ("pipe", "is no regular file"),
-        (".", "is no regular file|can't be read"),
-        ("text.json", "is not JSON"),
-        ("in.json#/missing", "leads to nothing: in.json#/missing is not there"),
+        ("link.json", "leads out of ref_root through a symbolic link"),
+        ("linked/outside.json", "leads out of ref_root through a symbolic link"),
+        ("loop.json", "leads to a file that does not exist"),
+        ("missing.json", "leads to a file that does not exist"),
+        ("pipe", "is not a regular file"),
+        (".", "is not a regular file|can't be read"),
+        ("text.json", "is not valid JSON"),
+        ("in.json#/missing", "leads to in.json#/missing, which does not exist"),
     ],
 )
-def test_no_reference_leads_out_of_the_directory(
-    tmp_path: Path, reference: str, words: str
-) -> None:
+def test_no_reference_leads_out_of_ref_root(tmp_path: Path, reference: str, words: str) -> None:
     """Not by dots, links, or anything that is encoded; nor to what is no file."""
     outside = write(tmp_path / "outside.json", {"secret": True})
     inside = tmp_path / "inside"
@@ -134,7 +132,7 @@ def test_no_reference_leads_out_of_the_directory(
     assert any(part in found[f"{SCHEMA}/$ref"] for part in words.split("|"))
 
 
-def test_links_within_the_directory_are_followed(tmp_path: Path) -> None:
+def test_links_within_ref_root_are_followed(tmp_path: Path) -> None:
     """A file is the same by each of its names."""
     write(tmp_path / "real.json", TEXT)
     (tmp_path / "alias.json").symlink_to(tmp_path / "real.json")
@@ -142,16 +140,16 @@ def test_links_within_the_directory_are_followed(tmp_path: Path) -> None:
         tmp_path / "api.json",
         with_schema({"anyOf": [{"$ref": "alias.json"}, {"$ref": "real.json"}]}),
     )
-    assert set(Document(path).references.documents) == {"", "real.json"}
+    assert set(OpenApiDocument(path).references.documents) == {"", "real.json"}
 
 
-def test_a_dict_may_refer_to_the_files_of_a_directory_that_is_given(tmp_path: Path) -> None:
+def test_a_dict_may_refer_to_the_files_of_ref_root(tmp_path: Path) -> None:
     """And a document to a directory above its own."""
     write(tmp_path / "common/a.json", TEXT)
-    assert not problems(with_schema({"$ref": "common/a.json"}), directory=tmp_path)
+    assert not problems(with_schema({"$ref": "common/a.json"}), ref_root=tmp_path)
     path = write(tmp_path / "api/api.json", with_schema({"$ref": "../common/a.json"}))
     assert problems(path)
-    assert not problems(path, directory=tmp_path)
+    assert not problems(path, ref_root=tmp_path)
 
 
 def test_a_file_that_calls_itself_something_is_found_by_that(tmp_path: Path) -> None:
@@ -165,7 +163,7 @@ def test_a_file_that_calls_itself_something_is_found_by_that(tmp_path: Path) -> 
     )
     write(tmp_path / "size.json", {"type": "integer"})
     path = write(tmp_path / "api.json", with_schema({"$ref": "pet.json"}))
-    made = Document(path)
+    made = OpenApiDocument(path)
     assert made.references.documents["pet.json"] == {
         "properties": {"size": {"$ref": "directory:/size.json#"}, "self": {"$ref": "#"}}
     }

@@ -219,12 +219,12 @@ def test_an_open_form_with_files_is_open(face: Face) -> None:
 @each_version
 @both_faces
 @pytest.mark.parametrize("kind", [URLENCODED, MULTIPART])
-def test_a_form_without_a_schema_is_noted(face: Face, version: str, kind: str) -> None:
+def test_a_form_without_a_schema_is_a_warning(face: Face, version: str, kind: str) -> None:
     """It is bounded in size alone."""
     root = api(version, requestBody={"content": {kind: {}}})
     app = Guarded(face, openapi=root)
     assert app.ask("POST", "/a", body="any=1", headers=[("Content-Type", kind)]).status == 200
-    words = "a form without a schema is bounded in size alone"
+    words = "only the size of a form without a schema is checked"
     assert words in [told for _, told in app.guard.coverage.notes]
 
 
@@ -351,18 +351,18 @@ def test_the_content_type_of_an_encoding_is_that_of_the_file(face: Face, version
     unknown = {"f": {"contentType": "application/x-castle"}}
     other = Form(face, form(MULTIPART, version, of({"f": file}), unknown))
     assert codes(other.send(part("f", b"any", "application/x-castle", "a"))) == []
-    assert any("files are taken whatever" in words for _, words in other.guard.coverage.notes)
+    assert any("files of any type are accepted" in words for _, words in other.guard.coverage.notes)
     octets = Form(face, form(MULTIPART, version, of({"f": file}), {"f": {
         "contentType": "application/octet-stream"}}))  # fmt: skip
     assert codes(octets.send(part("f", b"any", "application/octet-stream", "a"))) == []
 
 
 @both_faces
-def test_what_is_not_checked_beside_files_is_noted(face: Face) -> None:
+def test_what_is_not_checked_beside_files_is_a_warning(face: Face) -> None:
     """Files are no part of the value that a schema judges, so some keywords can't hold."""
     schema = of({"f": {}, "a": TEXT}, minProperties=2, dependentRequired={"a": ["f"]})
     app = Form(face, form(MULTIPART, "3.1.1", schema))
-    (words,) = [words for _, words in app.guard.coverage.notes if "beside files" in words]
+    (words,) = [words for _, words in app.guard.coverage.notes if "in a form with files" in words]
     assert "dependentRequired, minProperties" in words
     assert "styles" not in words
     styled = form(MULTIPART, "3.1.1", of({"a": TEXTS}), {"a": {"style": "pipeDelimited"}})

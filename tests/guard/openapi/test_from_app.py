@@ -11,8 +11,8 @@ from litestar.params import FromPath, JSONBody
 from pydantic import BaseModel
 from starlette.routing import Host
 
-from mantlet.guard.openapi.document import Document
-from mantlet.guard.openapi.from_app import document_of
+from mantlet.guard.openapi.document import OpenApiDocument
+from mantlet.guard.openapi.from_app import app_document
 
 DATA = Path(__file__).with_name("data")
 
@@ -53,13 +53,13 @@ def fastapi_app() -> fastapi.FastAPI:
 
 def test_fastapi_tells_of_itself() -> None:
     """Its routes tell which parameters take the rest of a path, and what is not described."""
-    made = document_of(fastapi_app())
+    made = app_document(fastapi_app())
     assert made.templates == {
         "/files/{name}": "/files/{name:path}",
         "/router/{one}/{rest}": "/router/{one}/{rest:path}",
         "/router/inner/{rest}/{end}": "/router/inner/{rest:path}/{end}",
     }
-    words = " ".join(words for _, words in made.notes)
+    words = " ".join(words for _, words in made.warnings)
     for closed in (
         "the route '/hidden' of the app",
         "the route '/docs'",
@@ -69,7 +69,7 @@ def test_fastapi_tells_of_itself() -> None:
         "the router 'Host'",
     ):
         assert closed in words
-    document = Document(made.root, templates=made.templates)
+    document = OpenApiDocument(made.root, templates=made.templates)
     operations = {f"{one.method} {one.template}": one for one in document.operations}
     assert set(operations) == {
         "GET /files/{name:path}",
@@ -111,12 +111,12 @@ def test_litestar_tells_of_itself() -> None:
     app = litestar.Litestar(
         [litestar_file, litestar_item, litestar_hidden, litestar_live, litestar_mounted]
     )
-    made = document_of(app)
+    made = app_document(app)
     assert made.templates == {"/files/{name}": "/files/{name:path}"}
-    words = " ".join(words for _, words in made.notes)
+    words = " ".join(words for _, words in made.warnings)
     for closed in ("the route '/hidden'", "the WebSocket '/live'", "the mounted app '/mounted'"):
         assert closed in words
-    document = Document(made.root, templates=made.templates)
+    document = OpenApiDocument(made.root, templates=made.templates)
     assert {f"{one.method} {one.template}" for one in document.operations} == {
         "GET /files/{name:path}",
         "POST /items/{number}",
@@ -125,8 +125,8 @@ def test_litestar_tells_of_itself() -> None:
 
 def test_litestar_without_a_document_has_none() -> None:
     """It can be turned off."""
-    with pytest.raises(ValueError, match="openapi_config=None"):
-        document_of(litestar.Litestar([litestar_item], openapi_config=None))
+    with pytest.raises(ValueError, match="openapi_config is None"):
+        app_document(litestar.Litestar([litestar_item], openapi_config=None))
 
 
 class Spec:
@@ -147,8 +147,8 @@ class Api:
 @pytest.mark.parametrize("source", [Spec(), Api()])
 def test_documents_of_apispec_and_flask_smorest_load(source: Any) -> None:
     """One that flask-smorest 0.47 has made."""
-    made = document_of(source)
-    document = Document(made.root)
+    made = app_document(source)
+    document = OpenApiDocument(made.root)
     assert {f"{one.method} {one.template}" for one in document.operations} == {
         "GET /pets/",
         "POST /pets/",
@@ -160,5 +160,5 @@ def test_documents_of_apispec_and_flask_smorest_load(source: Any) -> None:
 @pytest.mark.parametrize("app", [None, {}, "app", lambda: None])
 def test_anything_else_is_no_app_with_a_document(app: Any) -> None:
     """It is a `TypeError` that says what would be one."""
-    with pytest.raises(TypeError, match="needs an app of FastAPI's or Litestar's"):
-        document_of(app)
+    with pytest.raises(TypeError, match="needs a FastAPI or Litestar app"):
+        app_document(app)

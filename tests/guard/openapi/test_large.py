@@ -94,7 +94,7 @@ def test_the_report_of_it_can_be_read(guard: SchemaGuard) -> None:
     assert len({re.sub(r" \(\d+ times, first here\)$", "", words) for _, words in notes}) == len(
         notes
     )
-    assert any("formats of strings are not held (" in words for _, words in notes)
+    assert any("string formats are not asserted (" in words for _, words in notes)
 
 
 @both_faces
@@ -102,7 +102,7 @@ def test_each_path_leads_to_itself(face: Face, guard: SchemaGuard, root: Any) ->
     """Also where another one is more specific for other texts."""
     reached: list[tuple[str, str]] = []
     app = Guarded(face, guard)
-    find = guard._book.find
+    find = guard._router.find
 
     class Spy:
         """The book of the guard, which tells what it has found."""
@@ -115,13 +115,13 @@ def test_each_path_leads_to_itself(face: Face, guard: SchemaGuard, root: Any) ->
             reached.append((found[0].operation.method, found[0].operation.template))
             return found
 
-    book = guard._book
-    guard._book = Spy()  # type: ignore[assignment]  # a spy
+    book = guard._router
+    guard._router = Spy()  # type: ignore[assignment]  # a spy
     try:
         for method, template, _ in operations(root):
             app.ask(method, filled(template))
     finally:
-        guard._book = book
+        guard._router = book
     assert reached == [(method, template) for method, template, _ in operations(root)]
 
 

@@ -1,4 +1,4 @@
-"""Reading documents from wherever they are."""
+"""DocumentOptions documents from wherever they are."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mantlet.guard.openapi.document import Document
-from mantlet.guard.openapi.loading import load
+from mantlet.guard.openapi.document import OpenApiDocument
+from mantlet.guard.openapi.loading import load_document
 from tests.guard.openapi.building import DONE, document
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def test_a_file_is_json_or_yaml(tmp_path: Path, name: str, text: str) -> None:
     path = tmp_path / name
     path.write_text(text)
     for source in (path, str(path)):
-        (operation,) = Document(source).operations
+        (operation,) = OpenApiDocument(source).operations
         assert (operation.method, operation.template) == ("GET", "/x")
         assert list(operation.responses) == ["200"]
 
@@ -56,25 +56,25 @@ def test_dates_of_yaml_stay_texts(tmp_path: Path) -> None:
     """A version that looks like a date is a text, which the specification asks for."""
     path = tmp_path / "a.yaml"
     path.write_text(YAML)
-    assert load(path).root["info"]["version"] == "2026-11-26"
+    assert load_document(path).root["info"]["version"] == "2026-11-26"
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b'{"openapi": "3.1.1", "openapi": "3.0.0"}', "is not JSON: .*uplicate"),
-        (b'{"openapi": NaN}', "is not JSON"),
-        (b'{"openapi": ', "is not JSON"),
+        (b'{"openapi": "3.1.1", "openapi": "3.0.0"}', "is not valid JSON: .*uplicate"),
+        (b'{"openapi": NaN}', "is not valid JSON"),
+        (b'{"openapi": ', "is not valid JSON"),
         (b'{"a": "\xff"}', "is not UTF-8 at byte 7"),
         (JSON.encode("utf-16"), "is not UTF-8"),
-        (b"[" * 300, "is not JSON"),
-        (b"[]", "is no object"),
-        (b"{}", 'does not say its version, such as openapi: "3.1.1"'),
-        (b'{"swagger": "2.0"}', "is of Swagger 2.0: convert it to OpenAPI 3"),
-        (b'{"openapi": "2.0.0"}', "is of OpenAPI '2.0.0': 3.0, 3.1 and 3.2 are known"),
-        (b'{"openapi": "3.3.0"}', "is of OpenAPI '3.3.0'"),
-        (b'{"openapi": "3.1"}', "is of OpenAPI '3.1'"),
-        (b'{"openapi": 3.1}', "is of OpenAPI 3.1"),
+        (b"[" * 300, "is not valid JSON"),
+        (b"[]", "must be an object"),
+        (b"{}", 'does not declare its version, such as openapi: "3.1.1"'),
+        (b'{"swagger": "2.0"}', "uses Swagger 2.0: convert it to OpenAPI 3"),
+        (b'{"openapi": "2.0.0"}', "uses OpenAPI '2.0.0': only 3.0, 3.1 and 3.2 are supported"),
+        (b'{"openapi": "3.3.0"}', "uses OpenAPI '3.3.0'"),
+        (b'{"openapi": "3.1"}', "uses OpenAPI '3.1'"),
+        (b'{"openapi": 3.1}', "uses OpenAPI 3.1"),
     ],
 )
 def test_what_is_no_document_is_said_with_its_path(
@@ -84,66 +84,66 @@ def test_what_is_no_document_is_said_with_its_path(
     path = tmp_path / "api.json"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=f"^openapi: .*api.json' {words}"):
-        load(path)
+        load_document(path)
 
 
-def test_yaml_that_is_none_is_said(tmp_path: Path) -> None:
+def test_yaml_that_is_invalid_is_said(tmp_path: Path) -> None:
     """With the line."""
     path = tmp_path / "api.yaml"
     path.write_text("openapi: 3.1.1\nopenapi: 3.0.0")
-    with pytest.raises(ValueError, match="line 2, column 1 has the key 'openapi' twice"):
-        load(path)
+    with pytest.raises(ValueError, match="line 2, column 1 has the duplicate key 'openapi'"):
+        load_document(path)
 
 
 def test_a_file_must_be_one(tmp_path: Path) -> None:
     """A directory, a pipe and nothing at all are no files, and nothing waits for a pipe."""
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(ValueError, match="is no regular file"):
-        load(tmp_path / "pipe")
-    with pytest.raises(ValueError, match=r"can't be read: Is a directory|is no regular file"):
-        load(tmp_path)
-    with pytest.raises(ValueError, match="can't be read: No such file"):
-        load(tmp_path / "missing")
+    with pytest.raises(ValueError, match="is not a regular file"):
+        load_document(tmp_path / "pipe")
+    with pytest.raises(ValueError, match=r"cannot be read: Is a directory|is not a regular file"):
+        load_document(tmp_path)
+    with pytest.raises(ValueError, match="cannot be read: No such file"):
+        load_document(tmp_path / "missing")
 
 
 def test_a_file_has_a_largest_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A document of more than 64 MB is none."""
-    monkeypatch.setattr("mantlet.guard.openapi.files.LARGEST", 10)
+    monkeypatch.setattr("mantlet.guard.openapi.loading.MAX_FILE_SIZE", 10)
     path = tmp_path / "a.json"
     path.write_text(JSON)
     with pytest.raises(ValueError, match="is larger than 10 bytes"):
-        load(path)
+        load_document(path)
 
 
 @pytest.mark.parametrize("source", [None, 3, b"a.json", ["a.json"]])
 def test_a_source_is_a_path_or_a_dict(source: Any) -> None:
     """Anything else is a `TypeError`."""
     with pytest.raises(TypeError, match="openapi must be a path or a dict"):
-        load(source)
+        load_document(source)
 
 
 def test_a_dict_is_copied() -> None:
     """What is changed afterwards changes nothing."""
     source = document({"/x": {"get": DONE}})
-    loaded = Document(source)
+    loaded = OpenApiDocument(source)
     source["paths"].clear()
     assert loaded.root["paths"]
 
 
 def test_a_dict_is_of_a_known_version_too() -> None:
     """It is told of without a path."""
-    with pytest.raises(ValueError, match=re.escape("openapi: the document is of Swagger 2.0")):
-        load({"swagger": "2.0"})
-    with pytest.raises(ValueError, match="openapi: the document has a set in it"):
-        load({"openapi": {1}})
+    with pytest.raises(ValueError, match=re.escape("openapi: the document uses Swagger 2.0")):
+        load_document({"swagger": "2.0"})
+    with pytest.raises(ValueError, match="openapi: the document contains a set"):
+        load_document({"openapi": {1}})
 
 
-def test_the_directory_must_be_one_that_holds_the_document(tmp_path: Path) -> None:
+def test_ref_root_must_be_one_that_holds_the_document(tmp_path: Path) -> None:
     """A document elsewhere, or no directory, is an error."""
     path = tmp_path / "a.json"
     path.write_text(JSON)
     (tmp_path / "sub").mkdir()
-    with pytest.raises(ValueError, match="ref_root must hold the document"):
-        load(path, directory=tmp_path / "sub")
+    with pytest.raises(ValueError, match="ref_root must contain the document"):
+        load_document(path, ref_root=tmp_path / "sub")
     with pytest.raises(ValueError, match="ref_root must be a directory"):
-        load(path, directory=path)
+        load_document(path, ref_root=path)

@@ -119,7 +119,7 @@ def build(root: Any) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_one_odd_value_anywhere_is_told_of_or_taken(version: str) -> None:
+def test_one_odd_value_anywhere_is_reported_or_taken(version: str) -> None:
     """Each place has each of many odd values in turn, and loses its member."""
     root = rich(version)
     build(root)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mantlet.guard.openapi.document import Document
+from mantlet.guard.openapi.document import OpenApiDocument
 from tests.guard.openapi.building import (
     DONE,
     TEXT,
@@ -27,7 +27,7 @@ from tests.guard.openapi.building import (
         ("cookie", "3.2.0", "form", True),
     ],
 )
-def test_defaults_of_parameters_are_filled_in(
+def test_deerrors_of_parameters_are_filled_in(
     place: str, version: str, style: str, explode: bool
 ) -> None:
     """As the Parameter Object has them."""
@@ -66,7 +66,7 @@ def test_what_parameters_say_is_kept() -> None:
 @pytest.mark.parametrize(
     ("style", "explode"), [("deepObject", True), ("spaceDelimited", False), ("cookie", True)]
 )
-def test_defaults_of_explode_are_those_of_the_style(style: str, explode: bool) -> None:
+def test_deerrors_of_explode_are_those_of_the_style(style: str, explode: bool) -> None:
     """That of ``deepObject`` has a meaning with true only."""
     place = "cookie" if style == "cookie" else "query"
     parameter = {"name": "a", "in": place, "style": style, "schema": {"type": "object"}}
@@ -88,12 +88,12 @@ def test_a_parameter_of_a_media_type_has_no_style() -> None:
 
 
 @pytest.mark.parametrize("name", ["Accept", "content-type", "AUTHORIZATION"])
-def test_three_header_fields_are_no_parameters(name: str) -> None:
+def test_three_headers_are_no_parameters(name: str) -> None:
     """They are described elsewhere; that is noted."""
     source = with_parameter({"name": name, "in": "header", "required": True, "schema": TEXT})
-    made = Document(source)
+    made = OpenApiDocument(source)
     assert made.operations[0].parameters == ()
-    assert "is ignored" in made.notes[0][1]
+    assert "is ignored" in made.warnings[0][1]
 
 
 def test_parameters_of_the_path_item_are_merged() -> None:
@@ -109,7 +109,7 @@ def test_parameters_of_the_path_item_are_merged() -> None:
     source = document(
         {"/x": {"parameters": shared, "get": {**DONE, "parameters": own}, "put": DONE}}
     )
-    get, put = Document(source).operations
+    get, put = OpenApiDocument(source).operations
     assert [(one.place, one.name, one.required) for one in get.parameters] == [
         ("query", "a", False),
         ("header", "x-b", True),
@@ -122,10 +122,10 @@ def test_all_methods_are_described() -> None:
     """From 3.2 on also ``QUERY``, and those that are added."""
     fields = ["get", "put", "post", "delete", "options", "head", "patch", "trace"]
     item: dict[str, Any] = dict.fromkeys(fields, DONE)
-    made = Document(document({"/x": item}, "3.0.4"))
+    made = OpenApiDocument(document({"/x": item}, "3.0.4"))
     assert [one.method for one in made.operations] == [field.upper() for field in fields]
     item = {"query": DONE, "additionalOperations": {"COPY": {**DONE, "operationId": "copy"}}}
-    query, copy = Document(document({"/x": item}, "3.2.0")).operations
+    query, copy = OpenApiDocument(document({"/x": item}, "3.2.0")).operations
     assert query.method == "QUERY"
     assert (copy.method, copy.operation_id) == ("COPY", "copy")
     assert copy.pointer == "/paths/~1x/additionalOperations/COPY"
@@ -236,7 +236,7 @@ def test_security_is_that_of_the_document_unless_it_is_said() -> None:
         security=[{"basic": []}],
         components={"securitySchemes": schemes},
     )
-    made = Document(source)
+    made = OpenApiDocument(source)
     assert [one.security for one in made.operations] == [
         ((("basic", ()),),),
         (),
@@ -255,18 +255,18 @@ def test_a_document_without_paths_has_no_operations() -> None:
     source = document()
     del source["paths"]
     source["components"] = {}
-    made = Document(source)
+    made = OpenApiDocument(source)
     assert made.operations == ()
     assert made.schemes == {}
 
 
 def test_extensions_among_paths_are_no_paths() -> None:
     """They are passed over."""
-    assert Document(document({"x-a": {"get": 3}})).operations == ()
+    assert OpenApiDocument(document({"x-a": {"get": 3}})).operations == ()
 
 
 def test_the_keywords_of_schemas_are_collected() -> None:
     """With where each stands first."""
     source = with_parameter({"name": "a", "in": "query", "schema": {"type": "string", "x-a": 1}})
     at = "/paths/~1x/get/parameters/0/schema"
-    assert Document(source).keywords == {"type": f"{at}/type", "x-a": f"{at}/x-a"}
+    assert OpenApiDocument(source).keywords == {"type": f"{at}/type", "x-a": f"{at}/x-a"}

@@ -73,10 +73,10 @@ def test_schemas_may_have_to_have_bounds(root: Any, pointer: str) -> None:
     assert SchemaGuard(openapi=root).coverage.operations
     with pytest.raises(DocumentError) as caught:
         SchemaGuard(openapi=root, require_bounds=True)
-    assert caught.value.problems == ((pointer, "has no bound"),)
+    assert caught.value.problems == ((pointer, "must have a bound"),)
 
 
-def test_answers_need_no_bounds() -> None:
+def test_responses_need_no_bounds() -> None:
     """They are the app's own."""
     responses = {"200": {"description": "", "headers": {"X-A": {"schema": TEXT}},
                          "content": {"application/json": {"schema": TEXT}}}}  # fmt: skip
@@ -95,7 +95,7 @@ def test_files_need_no_bounds() -> None:
 
 @each_version
 @both_faces
-def test_formats_are_held_by_option(face: Face, version: str) -> None:
+def test_formats_are_asserted_by_option(face: Face, version: str) -> None:
     """Those that are known, and others with functions; those of numbers in any case."""
     schema = {
         "type": "object",
@@ -127,13 +127,13 @@ def test_formats_are_held_by_option(face: Face, version: str) -> None:
         ({"formats": "email"}, "formats must be"),
         ({"formats": {"castle": 5}}, "formats must"),
         ({"regex_lookaround": "allow"}, 'regex_lookaround must be "refuse" or "bounded"'),
-        ({"routes": {"GET /none": RouteOptions()}}, "hold for no operation"),
+        ({"routes": {"GET /none": RouteOptions()}}, "match no operation"),
         ({"security": {"key": print}}, "no operation requires"),
-        ({"contracts": {}}, "needs contracts or openapi"),
+        ({"contracts": {}}, "needs either contracts or openapi"),
         ({"ref_root": "/nonexistent"}, "ref_root must be a directory"),
     ],
 )
-def test_options_that_are_none_are_refused(options: Any, words: str) -> None:
+def test_options_that_are_invalid_are_refused(options: Any, words: str) -> None:
     """At construction, with words that name the option."""
     with pytest.raises((TypeError, ValueError), match=words):
         SchemaGuard(openapi=api(), **options)
@@ -161,7 +161,7 @@ def test_a_schema_that_can_be_read_in_too_many_ways_ends(keyword: str) -> None:
     )
     with pytest.raises(DocumentError) as caught:
         SchemaGuard(openapi=root, require_bounds=True)
-    assert ("/components/schemas/A40", "has no bound") in caught.value.problems
+    assert ("/components/schemas/A40", "must have a bound") in caught.value.problems
     root["components"]["schemas"]["A40"] = {**TEXT, "maxLength": 5}
     if keyword == "allOf":
         assert SchemaGuard(openapi=root, require_bounds=True).coverage.operations

@@ -17,15 +17,20 @@ def path_parameter(name: str, **more: Any) -> dict[str, Any]:
     ("template", "parameters", "where", "words"),
     [
         ("x", [], "", "must begin with a slash"),
-        ("/{a", [], "", "has a lone brace"),
-        ("/a}", [], "", "has a lone brace"),
+        ("/{a", [], "", "an unmatched brace"),
+        ("/a}", [], "", "an unmatched brace"),
         ("/x?a=b", [], "", "a query or a fragment"),
         ("/x#a", [], "", "a query or a fragment"),
-        ("/{}", [path_parameter("")], "", "has the name '' twice, or it is empty"),
-        ("/{a}/{a}", [path_parameter("a")], "", "has the name 'a' twice"),
-        ("/{a}", [], "/get", "must have a path parameter for {a}"),
-        ("/x", [path_parameter("a")], "/get", "has the path parameter 'a', which is not in '/x'"),
-        ("/{a}", [path_parameter("A")], "/get", "must have a path parameter for {a}"),
+        ("/{}", [path_parameter("")], "", "must not have an empty parameter name"),
+        ("/{a}/{a}", [path_parameter("a")], "", "must not have the parameter 'a' twice"),
+        ("/{a}", [], "/get", "must declare the path parameter 'a'"),
+        (
+            "/x",
+            [path_parameter("a")],
+            "/get",
+            "declares the path parameter 'a', which is not in '/x'",
+        ),
+        ("/{a}", [path_parameter("A")], "/get", "must declare the path parameter 'a'"),
         (
             "/{a}",
             [path_parameter("a", required=False)],
@@ -71,11 +76,11 @@ def test_names_of_operations_are_unique() -> None:
     """One that is there again is named with the first; a path item may be shared."""
     named = {**DONE, "operationId": "a"}
     found = problems(document({"/x": {"get": named}, "/y": {"get": named}}))
-    assert found == {"/paths/~1y/get/operationId": "is also that of /paths/~1x/get"}
+    assert found == {"/paths/~1y/get/operationId": "must be unique, but /paths/~1x/get uses it"}
     assert not problems(document({"/x": {"get": named}, "/y": {"$ref": "#/paths/~1x"}}))
 
 
-def test_what_follows_from_another_problem_is_not_told() -> None:
+def test_what_follows_from_another_problem_is_not_reported() -> None:
     """A parameter that is not there may be the one that the template asks for."""
     source = of_operation({"parameters": [{"$ref": "#/components/parameters/a"}]}, "/{a}")
     assert set(problems(source)) == {"/paths/~1{a}/get/parameters/0/$ref"}
@@ -83,7 +88,7 @@ def test_what_follows_from_another_problem_is_not_told() -> None:
     assert set(problems(source)) == {"/paths/~1{a}/parameters/0/$ref"}
 
 
-def test_what_is_no_object_is_told_of_once() -> None:
+def test_what_is_not_an_object_is_reported_once() -> None:
     """Nothing is looked for in it."""
     source = document({"/x": {"additionalOperations": [], "get": DONE}}, "3.2.0")
     assert problems(source) == {"/paths/~1x/additionalOperations": "must be an object"}

@@ -52,9 +52,7 @@ def test_a_reference_leads_into_the_document(face: Face, version: str) -> None:
 
 @both_faces
 @pytest.mark.parametrize("suffix", ["json", "yaml"])
-def test_a_reference_leads_into_files_of_the_directory(
-    face: Face, tmp_path: Path, suffix: str
-) -> None:
+def test_a_reference_leads_into_files_of_ref_root(face: Face, tmp_path: Path, suffix: str) -> None:
     """From one to the next, each relative to the file that it stands in, and back."""
     (tmp_path / "parts").mkdir()
     main = body_of("parts/first." + suffix + "#/defs/Start", components={"schemas": {"S": SHORT}})
@@ -80,7 +78,7 @@ def test_a_reference_leads_into_files_of_the_directory(
 
 
 @both_faces
-def test_what_is_no_schema_may_lie_in_files(face: Face, tmp_path: Path) -> None:
+def test_what_is_not_a_schema_may_lie_in_files(face: Face, tmp_path: Path) -> None:
     """Path items, parameters, bodies, responses, headers; references from those as well."""
     (tmp_path / "items.json").write_text(
         json.dumps(
@@ -182,42 +180,45 @@ def test_a_reference_leads_to_the_self_of_a_document(face: Face, tmp_path: Path)
 
 BAD: list[tuple[str, str]] = [
     ("", "is empty"),
-    ("#/components/schemas/None", "leads to nothing: /components/schemas/None is not there"),
-    ("#/components/schemas/S/type/0", "leads to nothing: /components/schemas/S/type/0"),
-    ("#/x-list/01", "leads to nothing"),
-    ("#/x-list/2", "leads to nothing"),
-    ("#/x-list/-", "leads to nothing"),
+    ("#/components/schemas/None", "leads to /components/schemas/None, which does not exist"),
+    ("#/components/schemas/S/type/0", "leads to /components/schemas/S/type/0"),
+    ("#/x-list/01", "leads to"),
+    ("#/x-list/2", "leads to"),
+    ("#/x-list/-", "leads to"),
     ("#/a~2b", "has a ~ that is neither ~0 nor ~1"),
     ("#/%FF", "has a fragment that is not UTF-8"),
-    ("#nowhere", "leads to the anchor 'nowhere', which is not there"),
-    ("http://keep.test/a.json", "leads out of the document: nothing is fetched"),
-    ("https://keep.test/a.json#/x", "leads out of the document: nothing is fetched"),
-    ("file:///etc/passwd", "leads out of the document: nothing is fetched"),
-    ("//keep.test/a.json", "leads out of the document: nothing is fetched"),
-    ("HTTP:a.json", "leads out of the document: nothing is fetched"),
-    ("http://[", "is no URI reference"),
+    ("#nowhere", "leads to the anchor 'nowhere', which does not exist"),
+    ("http://keep.test/a.json", "leads to the network: nothing is fetched"),
+    ("https://keep.test/a.json#/x", "leads to the network: nothing is fetched"),
+    ("file:///etc/passwd", "leads to the network: nothing is fetched"),
+    ("//keep.test/a.json", "leads to the network: nothing is fetched"),
+    ("HTTP:a.json", "leads to the network: nothing is fetched"),
+    ("http://[", "is not a valid URI reference"),
     ("/etc/passwd", "is an absolute path"),
-    ("../outside.json", "leads out of the directory"),
-    ("..", "leads out of the directory"),
-    ("in/../../outside.json", "leads out of the directory"),
-    ("%2e%2e/outside.json", "leads out of the directory"),
+    ("../outside.json", "leads out of ref_root"),
+    ("..", "leads out of ref_root"),
+    ("in/../../outside.json", "leads out of ref_root"),
+    ("%2e%2e/outside.json", "leads out of ref_root"),
     ("..%2Foutside.json", "has an encoded slash"),
     ("%2Fetc%2Fpasswd", "has an encoded slash"),
     ("..\\outside.json", "a backslash"),
     ("a%00.json", "a control character"),
     ("a%FF.json", "is not UTF-8"),
-    ("a.json?x=1", "has a query, which a file has not"),
-    ("?", "leads to no file|is no regular file|has a query"),
-    ("none.json", "leads to no file"),
-    ("x" * 300, "leads to no file"),
-    ("link.json", "leads out of the directory by a symbolic link"),
-    ("folder/outside.json", "leads out of the directory by a symbolic link"),
-    ("loop.json", "leads to no file"),
-    ("in", "is no regular file"),
-    ("pipe.json", "is no regular file"),
+    ("a.json?x=1", "has a query, which files do not support"),
+    ("?", "leads to a file that does not exist|is not a regular file|has a query"),
+    ("none.json", "leads to a file that does not exist"),
+    ("x" * 300, "leads to a file that does not exist"),
+    ("link.json", "leads out of ref_root through a symbolic link"),
+    ("folder/outside.json", "leads out of ref_root through a symbolic link"),
+    ("loop.json", "leads to a file that does not exist"),
+    ("in", "is not a regular file"),
+    ("pipe.json", "is not a regular file"),
     ("huge.json", "is larger than 64000000 bytes"),
-    ("broken.json", "is not JSON"),
-    ("broken.yaml", "is not the YAML of an OpenAPI document: line 2, column 1 has the key 'a'"),
+    ("broken.json", "is not valid JSON"),
+    (
+        "broken.yaml",
+        "is not valid YAML for an OpenAPI document: line 2, column 1 has the duplicate key 'a'",
+    ),
     ("latin.json", "is not UTF-8 at byte"),
 ]
 
@@ -255,7 +256,7 @@ def test_a_reference_that_must_not_be_followed_is_a_problem(
     assert told.startswith("the reference ")
 
 
-def test_all_references_that_must_not_be_followed_are_told_of_at_once(directory: Path) -> None:
+def test_all_references_that_must_not_be_followed_are_reported_at_once(directory: Path) -> None:
     """In one error, each where it stands, with those in files and of other objects."""
     schemas = {f"S{index}": {"$ref": reference} for index, (reference, _) in enumerate(BAD)}
     (directory / "deep.json").write_text(json.dumps({"items": {"$ref": "../up.json"}}))
@@ -277,10 +278,10 @@ def test_all_references_that_must_not_be_followed_are_told_of_at_once(directory:
     }
 
 
-def test_files_need_a_directory() -> None:
+def test_files_need_ref_root() -> None:
     """A dict has none of its own."""
     assert problems(body_of("a.json")) == [
-        (AT, "the reference 'a.json' leads to a file, and no directory has been given")
+        (AT, "the reference 'a.json' leads to a file: set ref_root to allow files")
     ]
 
 
@@ -304,16 +305,16 @@ def test_what_leads_to_itself_alone_is_a_problem(version: str, components: Any) 
     root = document(version=version, components=components)
     if "schemas" in components:
         root["paths"] = body_of("#/components/schemas/A", version)["paths"]
-    with pytest.raises(DocumentError, match=r"circle|itself"):
+    with pytest.raises(DocumentError, match=r"cycle|itself"):
         SchemaGuard(openapi=root)
 
 
-def test_path_items_in_a_circle_are_a_problem() -> None:
+def test_path_items_in_a_cycle_are_a_problem() -> None:
     """Nothing waits for their end."""
     found = problems(document({"/a": {"$ref": "#/paths/~1b"}, "/b": {"$ref": "#/paths/~1a"}}))
     assert [words for _, words in found] == [
-        "the reference '#/paths/~1a' leads in a circle",
-        "the reference '#/paths/~1b' leads in a circle",
+        "the reference '#/paths/~1a' leads in a cycle",
+        "the reference '#/paths/~1b' leads in a cycle",
     ]
 
 
@@ -323,19 +324,19 @@ def test_what_a_path_item_and_its_reference_both_say_is_a_problem() -> None:
     root = document({"/a": {"$ref": "#/components/pathItems/A", **item}},
                     components={"pathItems": {"A": item}})  # fmt: skip
     assert problems(root) == [
-        ("/paths/~1a/$ref", "has 'get' beside it, which is also in what it leads to")
+        ("/paths/~1a/$ref", "has 'get' beside it, which its target has as well")
     ]
     root["paths"]["/a"] = {"$ref": "#/components/pathItems/A", "post": {"responses": OK}}
     assert problems(root) == []
 
 
 NAMES: list[tuple[Any, str, str]] = [
-    ({"A": {"$id": "https://k.test/a#x"}}, "/components/schemas/A/$id", "has a fragment"),
-    ({"A": {"$id": ""}}, "/components/schemas/A/$id", "has a fragment, or is empty"),
+    ({"A": {"$id": "https://k.test/a#x"}}, "/components/schemas/A/$id", "or have a fragment"),
+    ({"A": {"$id": ""}}, "/components/schemas/A/$id", "must not be empty or have a fragment"),
     ({"A": {"$id": "https://k.test/a"}, "B": {"$id": "https://k.test/a"}},
-     "/components/schemas/B/$id", "is also that of /components/schemas/A"),
+     "/components/schemas/B/$id", "is already used at /components/schemas/A"),
     ({"A": {"$anchor": "x"}, "B": {"$anchor": "x"}},
-     "/components/schemas/B/$anchor", "is also that of /components/schemas/A"),
+     "/components/schemas/B/$anchor", "is already used at /components/schemas/A"),
 ]  # fmt: skip
 
 
@@ -362,7 +363,7 @@ def test_what_stands_beside_a_reference_counts_from_3_1_on(face: Face) -> None:
         assert any(noted) is (version == "3.0.4")
 
 
-def test_a_symbolic_link_within_the_directory_is_followed(tmp_path: Path) -> None:
+def test_a_symbolic_link_within_ref_root_is_followed(tmp_path: Path) -> None:
     """A file by two paths is one file."""
     (tmp_path / "real.json").write_text(json.dumps({"$id": "https://k.test/a", **SHORT}))
     (tmp_path / "link.json").symlink_to("real.json")

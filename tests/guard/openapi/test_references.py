@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mantlet.guard.openapi.document import Document
-from mantlet.guard.openapi.loading import load
-from mantlet.guard.openapi.locations import Location
-from mantlet.guard.openapi.references import References
+from mantlet.guard.openapi.diagnostics import DocumentLocation
+from mantlet.guard.openapi.document import OpenApiDocument
+from mantlet.guard.openapi.loading import load_document
+from mantlet.guard.openapi.references import ReferenceResolver
 from tests.guard.openapi.building import (
     DONE,
     SCHEMA,
@@ -60,7 +60,7 @@ def test_all_that_may_be_referred_to_is_followed() -> None:
             "headers": {"a": {"required": True, "schema": TEXT}},
         },
     )
-    one, two = Document(source).operations
+    one, two = OpenApiDocument(source).operations
     assert (one.template, two.template) == ("/x", "/y")
     for operation in (one, two):
         assert operation.pointer == "/components/pathItems/x/get"
@@ -77,23 +77,23 @@ def test_all_that_may_be_referred_to_is_followed() -> None:
 @pytest.mark.parametrize(
     ("reference", "words"),
     [
-        ("#/components/schemas/None", "leads to nothing: /components/schemas/None is not there"),
-        ("#/components/schemas/List/items/7", "leads to nothing"),
-        ("#/components/schemas/List/enum/01", "leads to nothing"),
-        ("#/components/schemas/List/enum/2", "leads to nothing"),
+        ("#/components/schemas/None", "leads to /components/schemas/None, which does not exist"),
+        ("#/components/schemas/List/items/7", "leads to"),
+        ("#/components/schemas/List/enum/01", "leads to"),
+        ("#/components/schemas/List/enum/2", "leads to"),
         ("#/components/schemas/a~2b", "has a ~ that is neither ~0 nor ~1"),
         ("#/components/schemas/%ff", "has a fragment that is not UTF-8"),
-        ("#List", "leads to the anchor 'List', which is not there"),
+        ("#List", "leads to the anchor 'List', which does not exist"),
         ("", "is empty"),
         ("https://example.com/a.json#/a", "nothing is fetched"),
         ("//example.com/a.json", "nothing is fetched"),
         ("file:///etc/passwd", "nothing is fetched"),
         ("c:/windows/a.json", "nothing is fetched"),
         ("urn:example:a", "nothing is fetched"),
-        ("http://[", "is no URI reference"),
-        ("a.json", "leads to a file, and no directory has been given"),
-        ("#/components/schemas/Self", "leads in a circle"),
-        ("#/components/schemas/One", "leads in a circle"),
+        ("http://[", "is not a valid URI reference"),
+        ("a.json", "leads to a file: set ref_root to allow files"),
+        ("#/components/schemas/Self", "leads in a cycle"),
+        ("#/components/schemas/One", "leads in a cycle"),
     ],
 )
 @pytest.mark.parametrize("version", ["3.0.4", "3.1.1", "3.2.0"])
@@ -124,11 +124,11 @@ def test_pointers_are_read_as_they_are_escaped() -> None:
         "parameters": [{"name": "b", "in": "path", "required": True, "schema": TEXT}]
     }
     assert problems(source) == {
-        "/paths/~1x/get": "has the path parameter 'b', which is not in '/x'"
+        "/paths/~1x/get": "declares the path parameter 'b', which is not in '/x'"
     }
 
 
-def test_circles_of_schemas_are_fine() -> None:
+def test_cycles_of_schemas_are_fine() -> None:
     """A tree's nodes hold nodes."""
     node = {"type": "object", "properties": {"next": {"$ref": "#/components/schemas/Node"}}}
     for version in ("3.0.4", "3.1.1", "3.2.0"):
@@ -136,7 +136,7 @@ def test_circles_of_schemas_are_fine() -> None:
 
 
 @pytest.mark.parametrize("kind", ["parameters", "responses", "requestBodies", "headers"])
-def test_circles_of_other_objects_are_problems(kind: str) -> None:
+def test_cycles_of_other_objects_are_problems(kind: str) -> None:
     """Nothing would ever be there."""
     found = problems(
         document(
@@ -148,13 +148,13 @@ def test_circles_of_other_objects_are_problems(kind: str) -> None:
             }
         )
     )
-    assert "leads in a circle" in found[f"/components/{kind}/a/$ref"]
+    assert "leads in a cycle" in found[f"/components/{kind}/a/$ref"]
 
 
-def test_a_circle_of_path_items_is_a_problem() -> None:
+def test_a_cycle_of_path_items_is_a_problem() -> None:
     """And told of once for each."""
     found = problems(document({"/x": {"$ref": "#/paths/~1y"}, "/y": {"$ref": "#/paths/~1x"}}))
-    assert "leads in a circle" in found["/paths/~1x/$ref"]
+    assert "leads in a cycle" in found["/paths/~1x/$ref"]
 
 
 def test_a_field_of_both_path_items_is_a_problem() -> None:
@@ -163,7 +163,7 @@ def test_a_field_of_both_path_items_is_a_problem() -> None:
         {"/x": {"$ref": "#/components/pathItems/x", "get": DONE}},
         components={"pathItems": {"x": {"get": DONE}}},
     )
-    assert "'get' beside it, which is also in" in problems(source)["/paths/~1x/$ref"]
+    assert "'get' beside it, which its target" in problems(source)["/paths/~1x/$ref"]
 
 
 def test_a_reference_that_is_no_text_is_a_problem() -> None:
@@ -171,22 +171,22 @@ def test_a_reference_that_is_no_text_is_a_problem() -> None:
     source = with_schema({"$ref": 3})
     source["paths"]["/x"]["post"]["parameters"] = [{"$ref": {}}]
     assert problems(source) == {
-        f"{SCHEMA}/$ref": "must be a string, a URI reference",
-        "/paths/~1x/post/parameters/0/$ref": "must be a string, a URI reference",
+        f"{SCHEMA}/$ref": "must be a string (a URI reference)",
+        "/paths/~1x/post/parameters/0/$ref": "must be a string (a URI reference)",
     }
 
 
-def test_what_stands_beside_a_reference_is_noted() -> None:
+def test_what_stands_beside_a_reference_is_a_warning() -> None:
     """It is ignored, which one may not think; from 3.1 on schemas have it hold."""
     beside = {"$ref": "#/components/schemas/A", "maxLength": 3}
-    notes = dict(Document(with_schema(beside, "3.0.4", A=TEXT)).notes)
+    notes = dict(OpenApiDocument(with_schema(beside, "3.0.4", A=TEXT)).warnings)
     assert notes[f"{SCHEMA}/maxLength"] == "'maxLength' beside $ref is ignored (OpenAPI 3.0)"
-    assert not Document(with_schema(beside, "3.1.1", A=TEXT)).notes
+    assert not OpenApiDocument(with_schema(beside, "3.1.1", A=TEXT)).warnings
     source = of_operation(
         {"parameters": [{"$ref": "#/components/parameters/a", "required": True}]},
         components={"parameters": {"a": {"name": "a", "in": "query", "schema": TEXT}}},
     )
-    (note,) = Document(source).notes
+    (note,) = OpenApiDocument(source).warnings
     assert note == (
         "/paths/~1x/get/parameters/0/required",
         "'required' beside $ref is ignored (Reference Object)",
@@ -212,7 +212,7 @@ def test_identifiers_and_anchors_become_pointers() -> None:
         },
         C={"$id": "https://example.com/c"},
     )
-    root = Document(source).root
+    root = OpenApiDocument(source).root
     schemas = root["components"]["schemas"]
     here = "#/components/schemas/A/$defs/b"
     assert schemas["A"]["properties"] == {
@@ -244,9 +244,9 @@ def test_a_name_belongs_to_one_schema() -> None:
             D={"$anchor": "c"},
         )
     )
-    assert "is also that of" in found.pop("/components/schemas/A/$id")
-    assert "has a fragment, or is empty" in found.pop("/components/schemas/B/$id")
-    assert "is also that of /components/schemas/C" in found.pop("/components/schemas/D/$anchor")
+    assert "is already used at" in found.pop("/components/schemas/A/$id")
+    assert "must not be empty or have a fragment" in found.pop("/components/schemas/B/$id")
+    assert "is already used at /components/schemas/C" in found.pop("/components/schemas/D/$anchor")
     assert not found
 
 
@@ -255,7 +255,7 @@ def test_a_document_may_be_referred_to_by_its_self() -> None:
     reference = "https://example.com/api#/components/schemas/A"
     source = with_schema({"$ref": reference}, "3.2.0", A=TEXT)
     source["$self"] = "https://example.com/api"
-    root = Document(source).root
+    root = OpenApiDocument(source).root
     body = root["paths"]["/x"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body == {"$ref": "#/components/schemas/A"}
 
@@ -263,9 +263,9 @@ def test_a_document_may_be_referred_to_by_its_self() -> None:
 def test_references_are_found_once(tmp_path: Path) -> None:
     """The same text leads to the same."""
     path = write(tmp_path / "api.json", with_schema(TEXT))
-    references = References(load(path))
-    assert references.find("#/info", "") is references.find("#/info", "")
-    assert references.find("api.json#/info", "").location == Location("", "/info")
+    references = ReferenceResolver(load_document(path))
+    assert references.resolve("#/info", "") is references.resolve("#/info", "")
+    assert references.resolve("api.json#/info", "").location == DocumentLocation("", "/info")
     assert not references.others
 
 

@@ -1,4 +1,4 @@
-"""Another document in the place of the first: what it accepts less is said, and all is swapped."""
+"""Reloading another document: breaking changes are reported, and all operations are swapped."""
 
 from __future__ import annotations
 
@@ -45,87 +45,89 @@ def query(schema: Any = None, **more: Any) -> dict[str, Any]:
 #: The old paths, the new ones, and what the new ones accept less.
 CHANGES: list[tuple[str, Any, Any, list[str]]] = [
     ("nothing", get(query()), get(query()), []),
-    ("an operation", {**get(), **get(path="/b")}, get(), ["GET /b is gone"]),
+    ("an operation", {**get(), **get(path="/b")}, get(), ["GET /b was removed"]),
     ("another one", get(), {**get(), **get(path="/b")}, []),
     ("a name in the path", get(parameter("path", "x", INTEGER), path="/a/{x}"),
      get(parameter("path", "y", INTEGER), path="/a/{y}"), []),
     ("a schema in the path", get(parameter("path", "x"), path="/a/{x}"),
      get(parameter("path", "y", INTEGER), path="/a/{y}"),
-     ["GET /a/{x}: the path parameter 'x' accepts less"]),
+     ["GET /a/{x}: the path parameter 'x' allows fewer values"]),
     ("a path within", get(parameter("path", "x"), path="/a/{x}"),
      {**get(parameter("path", "x"), path="/a/{x}"), **get(path="/a/mine")},
-     ["GET /a/{x}: some of its paths are those of '/a/mine' now"]),
+     ["GET /a/{x}: '/a/mine' takes precedence for some of its paths"]),
     ("a path beside", get(parameter("path", "x"), path="/a/{x}"),
      {**get(parameter("path", "x"), path="/a/{x}"), **get(path="/b/mine")}, []),
     # parameters
     ("wider", get(query(INTEGER)), get(query({"type": "number"})), []),
     ("narrower", get(query({"maxLength": 5})), get(query({"maxLength": 4})),
-     ["GET /a: the query parameter 'x' accepts less"]),
+     ["GET /a: the query parameter 'x' allows fewer values"]),
     ("not to be compared", get(query({"pattern": "^a*$"})), get(query({"pattern": "^a+b*$"})),
      ["GET /a: the query parameter 'x' "]),
-    ("gone", get(query()), get(), ["GET /a: the query parameter 'x' is gone"]),
+    ("gone", get(query()), get(), ["GET /a: the query parameter 'x' was removed"]),
     ("no header", get(parameter("header", "X-A", INTEGER)), get(), []),
     ("no cookie", get(parameter("cookie", "c", INTEGER)), get(), []),
     ("required", get(query()), get(query(required=True)),
-     ["GET /a: the query parameter 'x' is required now"]),
+     ["GET /a: the query parameter 'x' became required"]),
     ("not required", get(query(required=True)), get(query()), []),
     ("one more", get(), get(query()), []),
     ("one more that must be", get(), get(query(required=True)),
-     ["GET /a: requires the query parameter 'x'"]),
+     ["GET /a: the query parameter 'x' was added and is required"]),
     ("a header more", get(), get(parameter("header", "X-A", INTEGER)),
-     ["GET /a: the header parameter 'X-A' is checked now"]),
+     ["GET /a: the header parameter 'X-A' was added and is now checked"]),
     ("a style", get(query({"type": "array", "items": TEXT})),
      get(query({"type": "array", "items": TEXT}, explode=False)),
-     ["GET /a: the query parameter 'x' is written in another way"]),
+     ["GET /a: the query parameter 'x' is serialized differently"]),
     ("no empty one", get(query(allowEmptyValue=True)), get(query()),
-     ["GET /a: the query parameter 'x' may not be empty, or have reserved characters, any more"]),
+     ["GET /a: the query parameter 'x' no longer allows empty values or reserved characters"]),
     ("a media type", get(query(content={"application/json": {"schema": {}}})), get(query({})),
-     ["GET /a: the query parameter 'x' is written in another way"]),
+     ["GET /a: the query parameter 'x' is serialized differently"]),
     # bodies
     ("a body", get(), get(requestBody=content(json={})), []),
-    ("a body that must be", get(), get(requestBody=json_body({})), ["GET /a: requires a body"]),
-    ("no body", get(requestBody=content(json={})), get(), ["GET /a: the body is gone"]),
+    ("a body that must be", get(), get(requestBody=json_body({})),
+     ["GET /a: a required body was added"]),
+    ("no body", get(requestBody=content(json={})), get(), ["GET /a: the body was removed"]),
     ("a body required", post(content(json={})), post(json_body({})),
-     ["POST /a: the body is required now"]),
+     ["POST /a: the body became required"]),
     ("a body narrower", post(content(json={"schema": POINT})),
      post(content(json={"schema": {**POINT, "required": ["x"]}})),
-     ["POST /a: the body as application/json accepts less"]),
+     ["POST /a: the application/json body allows fewer values"]),
     ("a body wider", post(content(json={"schema": {**POINT, "required": ["x"]}})),
      post(content(json={"schema": POINT})), []),
     ("a schema at all", post(content(json={})), post(content(json={"schema": POINT})),
-     ["POST /a: the body as application/json accepts less"]),
+     ["POST /a: the application/json body allows fewer values"]),
     ("a type", post(content(json={}, csv={})), post(content(json={})),
-     ["POST /a: the body may not be text/csv any more"]),
+     ["POST /a: the body can no longer be text/csv"]),
     ("a range", post(content(csv={})), post(content(texts={})), []),
     ("a range of ranges", post(content(texts={})), post(content(all={})), []),
     ("no range", post(content(texts={})), post(content(csv={})),
-     ["POST /a: the body may not be text/* any more"]),
+     ["POST /a: the body can no longer be text/*"]),
     ("a type of a range", post(content(all={})), post(content(all={}, json={"schema": POINT})),
-     ["POST /a: the body as application/json accepts less"]),
+     ["POST /a: the application/json body allows fewer values"]),
     ("what is not looked at", post(content(csv={"schema": TEXT})),
      post(content(csv={"schema": INTEGER})), []),
     ("an encoding", post(content(form={"schema": WORDS})),
      post(content(form={"schema": WORDS, "encoding": {"w": {"style": "pipeDelimited"}}})),
-     [f"POST /a: the body as {FORM} is written in another way"]),
+     [f"POST /a: the {FORM} body is serialized differently"]),
     ("an item", post(content(lines={"itemSchema": POINT})),
      post(content(lines={"itemSchema": {**POINT, "required": ["x"]}})),
-     ["POST /a: an item of the body as application/x-ndjson accepts less"]),
+     ["POST /a: an item of the application/x-ndjson body allows fewer values"]),
     ("an item wider", post(content(lines={"itemSchema": INTEGER})),
      post(content(lines={"itemSchema": {"type": "number"}})), []),
     # security
-    ("a credential", get(), get(security=[{"a": []}]), ["GET /a: requires other credentials"]),
+    ("a credential", get(), get(security=[{"a": []}]),
+     ["GET /a: different credentials are required"]),
     ("no credential", get(security=[{"a": []}]), get(), []),
     ("one at will", get(security=[{"a": []}]), get(security=[{"a": []}, {}]), []),
     ("one must be", get(security=[{"a": []}, {}]), get(security=[{"a": []}]),
-     ["GET /a: requires other credentials"]),
+     ["GET /a: different credentials are required"]),
     ("another way", get(security=[{"a": []}]), get(security=[{"b": []}, {"a": []}]), []),
     ("fewer ways", get(security=[{"a": []}, {"b": []}]), get(security=[{"a": []}]),
-     ["GET /a: requires other credentials"]),
+     ["GET /a: different credentials are required"]),
     ("one besides", get(security=[{"a": []}]), get(security=[{"a": [], "b": []}]),
-     ["GET /a: requires other credentials"]),
+     ["GET /a: different credentials are required"]),
     ("not that one", get(security=[{"a": [], "b": []}]), get(security=[{"b": []}]), []),
     ("a scope", get(security=[{"a": ["r"]}]), get(security=[{"a": ["r", "w"]}]),
-     ["GET /a: requires other credentials"]),
+     ["GET /a: different credentials are required"]),
 ]  # fmt: skip
 SCHEMES = {"a": {"type": "http", "scheme": "bearer"},
            "b": {"type": "apiKey", "in": "header", "name": "X-Key"}}  # fmt: skip
@@ -169,14 +171,16 @@ def test_a_scheme_of_another_form_is_another_credential() -> None:
         "components": {"securitySchemes": SCHEMES}})  # fmt: skip
     new = deepcopy(old)
     new["components"]["securitySchemes"]["b"]["in"] = "query"
-    assert guarding(old).reload(new) == ("GET /a: requires other credentials",)
+    assert guarding(old).reload(new) == ("GET /a: different credentials are required",)
 
 
 def test_servers_count_where_paths_begin_with_theirs() -> None:
     """And do not where they don't."""
     old = api(more={"servers": [{"url": "/v1"}, {"url": "/v2"}]})
     new = api(more={"servers": [{"url": "/v2"}, {"url": "/v3"}]})
-    assert SchemaGuard(openapi=old).reload(new) == ("POST /a: some of the servers' paths are gone",)
+    assert SchemaGuard(openapi=old).reload(new) == (
+        "POST /a: some paths of the servers were removed",
+    )
     assert SchemaGuard(openapi=old, use_servers=False).reload(new) == ()
 
 
@@ -192,7 +196,7 @@ paths:
 """)
     app = Guarded(face, openapi=api(target="GET /a"))
     assert [app.ask("GET", target).status for target in ("/a", "/b")] == [200, 404]
-    assert app.guard.reload(path) == ("GET /a is gone",)
+    assert app.guard.reload(path) == ("GET /a was removed",)
     assert [app.ask("GET", target).status for target in ("/a", "/b")] == [404, 200]
     assert app.guard.coverage.operations[0][0] == "GET /b"
     assert app.guard.reload(str(path)) == ()
@@ -239,13 +243,15 @@ def test_callables_come_with_a_document_and_stay(face: Face) -> None:
     closed = api(target="GET /a", security=[{"b": []}], more={
         "components": {"securitySchemes": SCHEMES}})  # fmt: skip
     app = Guarded(face, openapi=open_)
-    with pytest.raises(ValueError, match="there is none for b"):
+    with pytest.raises(ValueError, match="missing: b"):
         app.guard.reload(closed)
     with pytest.raises(TypeError, match="must hold a callable for 'b'"):
         app.guard.reload(closed, security={"b": 5})  # type: ignore[dict-item]  # it is refused
-    assert app.guard.reload(closed, security={"b": good}) == ("GET /a: requires other credentials",)
+    assert app.guard.reload(closed, security={"b": good}) == (
+        "GET /a: different credentials are required",
+    )
     assert app.ask("GET", "/a").status == 401
     assert app.ask("GET", "/a", headers=[("X-Key", "x")]).status == 200
     assert app.guard.reload(open_) == ()
     assert app.ask("GET", "/a").status == 200
-    assert app.guard.reload(closed) == ("GET /a: requires other credentials",)
+    assert app.guard.reload(closed) == ("GET /a: different credentials are required",)

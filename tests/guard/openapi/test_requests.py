@@ -92,7 +92,7 @@ def test_path_styles_are_read(face: Face, version: str) -> None:
 
 @each_version
 @both_faces
-def test_defaults_are_handed_over(face: Face, version: str) -> None:
+def test_deerrors_are_handed_over(face: Face, version: str) -> None:
     """Of parameters and of members of bodies that did not come."""
     properties = {"size": {"type": "integer", "default": 20}, "name": {"type": "string"}}
     root = api(

@@ -87,7 +87,7 @@ WRONG: list[tuple[Said, str]] = [
 @each_version
 @both_faces
 @pytest.mark.parametrize("said", RIGHT, ids=str)
-def test_an_answer_as_declared_goes_out(
+def test_a_response_as_declared_goes_out(
     face: Face, version: str, said: Said, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Header fields in the style ``simple``, or of a media type."""
@@ -96,7 +96,7 @@ def test_an_answer_as_declared_goes_out(
 
 @both_faces
 @pytest.mark.parametrize(("said", "words"), WRONG, ids=str)
-def test_an_answer_that_is_not_as_declared_becomes_a_500(
+def test_a_response_that_is_not_as_declared_becomes_a_500(
     face: Face, said: Said, words: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """With what is wrong in the log alone, without a value."""
@@ -129,7 +129,7 @@ def test_an_operation_without_responses_declares_none(face: Face) -> None:
     assert app.ask("GET", "/a").status == 200
 
 
-def test_what_of_answers_is_not_checked_is_noted() -> None:
+def test_what_of_responses_is_not_checked_is_a_warning() -> None:
     """Types that differ in parameters, items of sequences, header fields that nest too deep."""
     nested = {"type": "array", "items": {"type": ["array", "object"]}}
     responses = {
@@ -148,7 +148,7 @@ def test_what_of_answers_is_not_checked_is_noted() -> None:
     root = api("3.2.0", "GET /a", responses=responses)
     notes = SchemaGuard(openapi=root, responses="report").coverage.notes
     told = " ".join(words for _, words in notes)
-    assert "answers of a type that is there twice are not read" in told
-    assert "the items of answers are not looked at" in told
-    assert "the header field of answers is not read" in told
+    assert "responses of a media type declared twice are not checked" in told
+    assert "the items of a response are not checked" in told
+    assert "the response header is not checked" in told
     assert not SchemaGuard(openapi=root).coverage.notes

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mantlet.guard.openapi.document import Document
+from mantlet.guard.openapi.document import OpenApiDocument
 from tests.guard.openapi.building import DONE, described, document, of_operation, problems
 
 
@@ -70,7 +70,7 @@ def test_servers_are_overridden_further_in() -> None:
         servers=servers["root"],
     )
     assert {
-        f"{one.method} {one.template}": one.base_paths for one in Document(source).operations
+        f"{one.method} {one.template}": one.base_paths for one in OpenApiDocument(source).operations
     } == {"GET /a": ("/root",), "GET /b": ("/item",), "PUT /b": ("/own",), "POST /b": ("",)}
 
 
@@ -80,4 +80,4 @@ def test_variables_make_a_bounded_number_of_paths() -> None:
     source = of_operation(
         {}, servers=[{"url": "/{a}/{b}", "variables": {"a": values, "b": values}}]
     )
-    assert problems(source) == {"/servers/0/url": "has variables that make more than 256 paths"}
+    assert problems(source) == {"/servers/0/url": "has variables that produce more than 256 paths"}

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mantlet.guard import SchemaGuard
-from mantlet.guard.openapi.loading import load, read_content, version_of
+from mantlet.guard.openapi.loading import load_document, openapi_version, parse_content
 from mantlet.guard.openapi.yaml12 import read_yaml
 from tests.guard.openapi.building import document
 from tests.guard.openapi.documents import api
@@ -37,7 +37,7 @@ def test_a_file_of_json_is_read(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(b"\xef\xbb\xbf" + json.dumps(api()).encode())
     for given in (path, str(path)):
-        loaded = load(given)
+        loaded = load_document(given)
         assert loaded.root == api()
         assert loaded.version == "3.1"
         assert loaded.name == name
@@ -49,7 +49,7 @@ def test_a_file_of_yaml_is_read(tmp_path: Path, name: str) -> None:
     """By its suffix, or where it does not begin with a brace."""
     path = tmp_path / name
     path.write_text(YAML)
-    root = load(path).root
+    root = load_document(path).root
     operation = root["paths"]["/gates/{id}"]["get"]
     assert operation["operationId"] == "on"
     assert operation["responses"] == {"200": {"description": "no"}}
@@ -59,7 +59,7 @@ def test_a_file_of_yaml_may_have_a_bom(tmp_path: Path) -> None:
     """Some editors write one."""
     path = tmp_path / "a.yaml"
     path.write_bytes(b"\xef\xbb\xbf" + YAML.encode())
-    assert load(path).version == "3.1"
+    assert load_document(path).version == "3.1"
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "- " * 100_000, "{a: " * 500 + "}" * 500])
@@ -72,36 +72,36 @@ def test_deep_yaml_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b'{"a": 1, "a": 2}', "is not JSON: .*uplicate"),
-        (b'{"a": 1, "\\u0061": 2}', "is not JSON: .*uplicate"),
-        (b'{"a": NaN}', "is not JSON"),
-        (b'{"a": 1} x', "is not JSON"),
-        (b"[" * 100_000, "is not JSON: recursion"),
+        (b'{"a": 1, "a": 2}', "is not valid JSON: .*uplicate"),
+        (b'{"a": 1, "\\u0061": 2}', "is not valid JSON: .*uplicate"),
+        (b'{"a": NaN}', "is not valid JSON"),
+        (b'{"a": 1} x', "is not valid JSON"),
+        (b"[" * 100_000, "is not valid JSON: recursion"),
         (b'{"a": "\xff"}', "is not UTF-8 at byte 7"),
         ('{"a": 1}'.encode("utf-16"), "is not UTF-8 at byte 0"),
-        (b"", "is not JSON"),
+        (b"", "is not valid JSON"),
     ],
 )
-def test_json_that_is_none_is_refused(content: bytes, words: str) -> None:
+def test_json_that_is_invalid_is_refused(content: bytes, words: str) -> None:
     """Duplicate keys included, however they are written."""
     with pytest.raises(ValueError, match=words):
-        read_content("a.json", content)
+        parse_content("a.json", content)
 
 
 @pytest.mark.parametrize(
     ("root", "words"),
     [
-        ([], "is no object"),
-        ("3.1.1", "is no object"),
-        (None, "is no object"),
-        ({}, "does not say its version"),
-        ({"swagger": "2.0"}, "is of Swagger 2.0: convert it to OpenAPI 3"),
-        ({"openapi": "2.0"}, "is of OpenAPI '2.0': 3.0, 3.1 and 3.2 are known"),
-        ({"openapi": "3.3.0"}, "is of OpenAPI '3.3.0'"),
-        ({"openapi": "4.0.0"}, "is of OpenAPI '4.0.0'"),
-        ({"openapi": "3.1"}, "is of OpenAPI '3.1'"),
-        ({"openapi": 3.1}, "is of OpenAPI 3.1: 3.0, 3.1 and 3.2 are known"),
-        ({"openapi": ["3.1.1"]}, "is of OpenAPI"),
+        ([], "must be an object"),
+        ("3.1.1", "must be an object"),
+        (None, "must be an object"),
+        ({}, "does not declare its version"),
+        ({"swagger": "2.0"}, "uses Swagger 2.0: convert it to OpenAPI 3"),
+        ({"openapi": "2.0"}, "uses OpenAPI '2.0': only 3.0, 3.1 and 3.2 are supported"),
+        ({"openapi": "3.3.0"}, "uses OpenAPI '3.3.0'"),
+        ({"openapi": "4.0.0"}, "uses OpenAPI '4.0.0'"),
+        ({"openapi": "3.1"}, "uses OpenAPI '3.1'"),
+        ({"openapi": 3.1}, "uses OpenAPI 3.1: only 3.0, 3.1 and 3.2 are supported"),
+        ({"openapi": ["3.1.1"]}, "uses OpenAPI"),
     ],
 )
 def test_a_document_of_no_known_version_is_refused(tmp_path: Path, root: Any, words: str) -> None:
@@ -120,7 +120,7 @@ def test_a_document_of_no_known_version_is_refused(tmp_path: Path, root: Any, wo
 )
 def test_the_minor_version_counts(version: str, minor: str) -> None:
     """Patches change no rule (OpenAPI 3.2.0, "Versions")."""
-    assert version_of({"openapi": version}) == minor
+    assert openapi_version({"openapi": version}) == minor
 
 
 @pytest.mark.parametrize("source", [5, b"a.yaml", ["a"], object()])
@@ -132,37 +132,37 @@ def test_what_is_neither_a_path_nor_a_dict_is_refused(source: Any) -> None:
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     """A missing one, a folder, a pipe (without waiting for its other end), and a huge one."""
-    with pytest.raises(ValueError, match=r"none\.yaml' can't be read: No such file"):
-        load(tmp_path / "none.yaml")
-    with pytest.raises(ValueError, match="is no regular file"):
-        load(tmp_path)
+    with pytest.raises(ValueError, match=r"none\.yaml' cannot be read: No such file"):
+        load_document(tmp_path / "none.yaml")
+    with pytest.raises(ValueError, match="is not a regular file"):
+        load_document(tmp_path)
     os.mkfifo(tmp_path / "pipe.yaml")
-    with pytest.raises(ValueError, match=r"pipe\.yaml' is no regular file"):
-        load(tmp_path / "pipe.yaml")
+    with pytest.raises(ValueError, match=r"pipe\.yaml' is not a regular file"):
+        load_document(tmp_path / "pipe.yaml")
     huge = tmp_path / "huge.json"
     with huge.open("wb") as file:
         file.truncate(64_000_001)
     with pytest.raises(ValueError, match="is larger than 64000000 bytes"):
-        load(huge)
+        load_document(huge)
 
 
 def test_reading_a_folder_leaves_nothing_open(tmp_path: Path) -> None:
     """Or else a service that reloads runs out of descriptors."""
     before = len(list(Path("/dev/fd").iterdir()))
     for _ in range(5):
-        with pytest.raises(ValueError, match="is no regular file"):
-            load(tmp_path)
+        with pytest.raises(ValueError, match="is not a regular file"):
+            load_document(tmp_path)
     assert len(list(Path("/dev/fd").iterdir())) == before
 
 
-def test_the_directory_must_be_one_and_hold_the_document(tmp_path: Path) -> None:
+def test_ref_root_must_be_one_and_hold_the_document(tmp_path: Path) -> None:
     """The option is named."""
     path = tmp_path / "a.json"
     path.write_text(json.dumps(api()))
     (tmp_path / "other").mkdir()
     with pytest.raises(ValueError, match="ref_root must be a directory, not"):
         SchemaGuard(openapi=path, ref_root=tmp_path / "none")
-    with pytest.raises(ValueError, match="ref_root must hold the document"):
+    with pytest.raises(ValueError, match="ref_root must contain the document"):
         SchemaGuard(openapi=path, ref_root=tmp_path / "other")
     assert SchemaGuard(openapi=path, ref_root=tmp_path).coverage.operations
 
@@ -185,7 +185,7 @@ def test_a_dict_is_copied_and_made_plain() -> None:
         document({"/a": {"get": {"tags": (Text("a"), Word.OBJECT), "responses": {
             Number.OK: {"description": Word.OBJECT}, 404: {"description": ""}}}}})
     )  # fmt: skip
-    root = load(given).root
+    root = load_document(given).root
     operation = root["paths"]["/a"]["get"]
     assert operation["tags"] == ["a", "object"]
     assert [type(tag) for tag in operation["tags"]] == [str, str]
@@ -217,13 +217,13 @@ ENDLESS["x-self"] = ENDLESS
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (ENDLESS, "is nested deeper than 200, or in itself"),
-        (document(info={"title": {1, 2}}), "has a set in it, which JSON has not"),
-        (document(info={"title": b"x"}), "has a bytes in it"),
-        (document(info={"title": float("nan")}), "has a float in it"),
+        (ENDLESS, "is nested deeper than 200 levels, or contains itself"),
+        (document(info={"title": {1, 2}}), "contains a set, which JSON lacks"),
+        (document(info={"title": b"x"}), "contains a bytes"),
+        (document(info={"title": float("nan")}), "contains a float"),
         (document({None: {}}), "has the key None"),
         (document({True: {}}), "has the key True"),
-        (document({"1": {}, 1: {}}), "has the key 1, which is no text, or twice"),
+        (document({"1": {}, 1: {}}), "has the duplicate key 1"),
     ],
 )
 def test_a_dict_that_is_no_json_is_refused(given: Any, words: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from mantlet.exceptions import MantletError
 from mantlet.guard.openapi.diagnostics import DocumentError
-from mantlet.guard.openapi.document import Document
+from mantlet.guard.openapi.document import OpenApiDocument
 from tests.guard.openapi.building import (
     DONE,
     TEXT,
@@ -21,7 +21,7 @@ OPERATION = "/paths/~1x/get"
 PARAMETER = f"{OPERATION}/parameters/0"
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     """In one error, which says each with its place."""
     source = document(
         {
@@ -30,7 +30,7 @@ def test_all_problems_are_told_at_once() -> None:
         }
     )
     with pytest.raises(DocumentError) as caught:
-        Document(source)
+        OpenApiDocument(source)
     error = caught.value
     assert isinstance(error, MantletError)
     assert isinstance(error, ValueError)
@@ -40,10 +40,10 @@ def test_all_problems_are_told_at_once() -> None:
         "/paths/x",
     ]
     assert str(error).startswith(
-        "the OpenAPI document has 3 faults:\n  /paths/x/get/parameters/0/in: "
+        "the OpenAPI document has 3 problems:\n  /paths/x/get/parameters/0/in: "
     )
     assert str(DocumentError([("", "is wrong")])) == (
-        "the OpenAPI document has a fault:\n  (the document): is wrong"
+        "the OpenAPI document has 1 problem:\n  (root): is wrong"
     )
 
 
@@ -51,7 +51,7 @@ def test_the_message_of_many_problems_is_cut() -> None:
     """The attribute has them all."""
     source = document({f"x{number}": {} for number in range(60)})
     with pytest.raises(DocumentError) as caught:
-        Document(source)
+        OpenApiDocument(source)
     assert len(caught.value.problems) == 60
     assert str(caught.value).endswith("\n  and 10 more")
 
@@ -62,17 +62,21 @@ def test_the_message_of_many_problems_is_cut() -> None:
 @pytest.mark.parametrize(
     ("source", "where", "words"),
     [
-        (document(info=None), "/info", "must be an object, the Info Object"),
+        (document(info=None), "/info", "must be an object (Info Object)"),
         (document(info={"title": "A"}), "/info", "must have 'version' (Info Object)"),
-        (document([]), "/paths", "must be an object, the Paths Object"),
-        (document({"/x": []}), "/paths/~1x", "must be an object, the Path Item Object"),
-        (document({"/x": {"get": []}}), OPERATION, "must be an object, the Operation Object"),
+        (document([]), "/paths", "must be an object (Paths Object)"),
+        (document({"/x": []}), "/paths/~1x", "must be an object (Path Item Object)"),
+        (document({"/x": {"get": []}}), OPERATION, "must be an object (Operation Object)"),
         (document(servers={}), "/servers", "must be an array"),
         (document(components={"schemas": []}), "/components/schemas", "must be an object"),
         (document(tags=[{"name": 3}]), "/tags/0/name", "must be a string"),
-        (document({"/x": {"GET": {}}}), "/paths/~1x/GET", "is no field of the Path Item Object"),
+        (document({"/x": {"GET": {}}}), "/paths/~1x/GET", "is not a field of the Path Item Object"),
         (of_operation({"deprecated": "no"}), f"{OPERATION}/deprecated", "must be true or false"),
-        (of_operation({"parameter": []}), f"{OPERATION}/parameter", "is no field of the Operation"),
+        (
+            of_operation({"parameter": []}),
+            f"{OPERATION}/parameter",
+            "is not a field of the Operation",
+        ),
         (
             of_operation({"security": [{"a": "b"}]}),
             f"{OPERATION}/security/0/a",
@@ -105,12 +109,12 @@ def test_the_message_of_many_problems_is_cut() -> None:
         (
             document(components={"schema": {}}),
             "/components/schema",
-            "is no field of the Components",
+            "is not a field of the Components",
         ),
         (
             document(jsonSchemaDialect="https://example.com/"),
             "/jsonSchemaDialect",
-            "no other is known",
+            "no others are supported",
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -148,7 +152,7 @@ def test_a_field_is_of_its_version(field: str, value: Any, since: str) -> None:
     for version in ("3.0.4", "3.1.1", "3.2.0"):
         found = problems(document(version=version, **{field: value}))
         assert bool(found) is (version < since), version
-        assert all(f"since {since[:3]}" in words for words in found.values())
+        assert all(f"requires {since[:3]}" in words for words in found.values())
 
 
 def test_a_document_has_something_in_it() -> None:
@@ -166,22 +170,22 @@ def test_a_response_needs_no_description_in_3_2() -> None:
     assert not problems(of_operation({"responses": {"200": {}}}, version="3.2.0"))
 
 
-def test_extensions_are_noted() -> None:
+def test_extensions_are_warnings() -> None:
     """Wherever they may stand; with how often they do."""
     source = of_operation(
         {"x-a": 1, "responses": {"200": {"description": "", "x-a": {}}, "x-b": 1}}
     )
     source["x-a"] = []
-    assert Document(source).notes == (
+    assert OpenApiDocument(source).warnings == (
         (
             "/paths/~1x/get/responses/200/x-a",
-            "the extension 'x-a' is not known (3 times, first here)",
+            "the extension 'x-a' is ignored (3 times, first here)",
         ),
-        ("/paths/~1x/get/responses/x-b", "the extension 'x-b' is not known"),
+        ("/paths/~1x/get/responses/x-b", "the extension 'x-b' is ignored"),
     )
 
 
-def test_what_is_of_no_consequence_is_noted() -> None:
+def test_what_is_of_no_consequence_is_a_warning() -> None:
     """Callbacks, webhooks, links and examples say nothing of what comes in."""
     source = of_operation(
         {
@@ -191,11 +195,11 @@ def test_what_is_of_no_consequence_is_noted() -> None:
         },
         webhooks={"a": {"post": DONE}},
     )
-    assert dict(Document(source).notes) == {
-        f"{PARAMETER}/example": "examples are not held against their schemas",
-        f"{OPERATION}/callbacks": "callbacks are requests that the app sends: they are not checked",
-        f"{OPERATION}/responses/200/links": "links say nothing that could be checked",
-        "/webhooks": "webhooks are requests that the app sends: they are not checked",
+    assert dict(OpenApiDocument(source).warnings) == {
+        f"{PARAMETER}/example": "examples are not validated against their schemas",
+        f"{OPERATION}/callbacks": "callbacks are ignored: they are requests that the app sends",
+        f"{OPERATION}/responses/200/links": "links are ignored",
+        "/webhooks": "webhooks are ignored: they are requests that the app sends",
     }
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from mantlet.asgi.request import AsgiRequest
 from mantlet.guard import BodyLimits
-from mantlet.guard.errors import Fault, Invalid
-from mantlet.guard.parameters import TEXT, Group, Parameter, Shape
+from mantlet.guard.errors import ErrorItem, ValidationFailed
+from mantlet.guard.parameters import TEXT, Parameter, ParameterGroup, Shape
 from mantlet.http.headers import environ_key
 from mantlet.wsgi.request import WsgiRequest
 
@@ -45,7 +45,7 @@ class Stub:
         seen: the values that it was given.
     """
 
-    def __init__(self, *faults: Fault, made: Any = None) -> None:
+    def __init__(self, *faults: ErrorItem, made: Any = None) -> None:
         self.faults = faults
         self.made = made
         self.seen: list[tuple[Any, Place]] = []
@@ -56,7 +56,7 @@ class Stub:
     def check(self, value: Any, place: Place) -> Any:
         self.seen.append((value, place))
         if self.faults:
-            raise Invalid(422, self.faults)
+            raise ValidationFailed(422, self.faults)
         return value if self.made is None else self.made
 
     def dump(self, value: Any) -> bytes:
@@ -88,7 +88,9 @@ both = pytest.mark.parametrize("request_of", [asgi, wsgi])
 def query(*parameters: Parameter, **options: Any) -> Callable[[bytes], Any]:
     """Return what reads a query."""
     limits = options.pop("limits", LIMITS)
-    return Group("query", parameters, options.pop("schema", None), limits, **options).read_query
+    return ParameterGroup(
+        "query", parameters, options.pop("schema", None), limits, **options
+    ).read_query
 
 
 def one(name: str = "a", shape: Shape = TEXT, **options: Any) -> Parameter:
@@ -96,13 +98,13 @@ def one(name: str = "a", shape: Shape = TEXT, **options: Any) -> Parameter:
     return Parameter(**{"name": name, "place": "query", "shape": shape, **options})
 
 
-def told(error: Invalid) -> tuple[int, list[tuple[str, str]]]:
+def told(error: ValidationFailed) -> tuple[int, list[tuple[str, str]]]:
     """Return an error's status, with the pointers and codes of its faults."""
-    return error.status, [(fault.pointer, fault.code) for fault in error.faults]
+    return error.status, [(fault.pointer, fault.code) for fault in error.errors]
 
 
 def refused(read: Callable[..., Any], *arguments: Any) -> tuple[int, list[tuple[str, str]]]:
     """Return how something is refused."""
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ValidationFailed) as caught:
         read(*arguments)
     return told(caught.value)

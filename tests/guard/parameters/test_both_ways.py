@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mantlet.guard.parameters import Group, Parameter, Shape
+from mantlet.guard.parameters import Parameter, ParameterGroup, Shape
 from tests.guard.parameters.rfc6570 import percent, serialize, text_of
 from tests.guard.parameters.support import LIMITS, array, asgi, members, of, one, query, wsgi
 
@@ -96,7 +96,9 @@ def test_paths(style: Any, without: str, explode: bool, kind: str, data: st.Data
         name="color", place="path", style=style, explode=explode, shape=shape, required=True
     )
     text = unquote(serialize("color", value, style, explode))
-    assert Group("path", [declared], None, LIMITS).read_path({"color": text}) == {"color": value}
+    assert ParameterGroup("path", [declared], None, LIMITS).read_path({"color": text}) == {
+        "color": value
+    }
 
 
 @pytest.mark.parametrize("explode", [False, True])
@@ -111,7 +113,7 @@ def test_headers(explode: bool, kind: str, data: st.DataObject) -> None:
     shape, value = _encoded(shape, value)
     text = serialize("Color", value, "simple", explode, text_of)
     declared = Parameter(name="Color", place="header", explode=explode, shape=shape)
-    group = Group("header", [declared], None, LIMITS)
+    group = ParameterGroup("header", [declared], None, LIMITS)
     for request_of in (asgi, wsgi):
         assert group.read_headers(request_of([("color", text)])) == {"Color": value}
 
@@ -133,7 +135,7 @@ def test_cookies(style: Any, explode: bool, kind: str, data: st.DataObject) -> N
     declared = Parameter(name="color", place="cookie", style=style, explode=explode, shape=shape)
     encode = percent if style == "form" else text_of
     text = serialize("color", value, style, explode, encode)
-    group = Group("cookie", [declared], None, LIMITS)
+    group = ParameterGroup("cookie", [declared], None, LIMITS)
     for request_of in (asgi, wsgi):
         assert group.read_cookies(request_of([("cookie", text)])) == {"color": value}
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mantlet.guard import BodyLimits
-from mantlet.guard.parameters import Group
+from mantlet.guard.parameters import ParameterGroup
 from tests.guard.parameters.support import (
     LIMITS,
     array,
@@ -31,7 +31,7 @@ INTEGER = of("integer")
 def cookies(*declared: Parameter, **options: Any) -> Callable[[Request], Any]:
     """Return what reads cookies."""
     limits = options.pop("limits", LIMITS)
-    return Group("cookie", declared, None, limits, **options).read_cookies
+    return ParameterGroup("cookie", declared, None, limits, **options).read_cookies
 
 
 def cookie(name: str = "a", **options: Any) -> Parameter:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from mantlet.guard.errors import Fault, Invalid
-from mantlet.guard.parameters import Group
+from mantlet.guard.errors import ErrorItem, ValidationFailed
+from mantlet.guard.parameters import ParameterGroup
 from tests.guard.parameters.support import LIMITS, Stub, asgi, of, one, query, refused, told
 
 DECLARED = [one("a", of("integer"), required=True), one("b")]
 
 
-def fault(pointer: str, code: str = "wrong") -> Fault:
+def fault(pointer: str, code: str = "wrong") -> ErrorItem:
     """Return what a schema says."""
-    return Fault("query", pointer, code, "It is wrong.")
+    return ErrorItem("query", pointer, code, "It is wrong.")
 
 
 def test_the_schema_has_the_last_word() -> None:
@@ -28,7 +28,7 @@ def test_the_schema_has_the_last_word() -> None:
 def test_faults_of_the_schema(text: bytes) -> None:
     """What the schema finds is raised as it is."""
     schema = Stub(fault("/a"))
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ValidationFailed) as caught:
         query(*DECLARED, schema=schema)(text)
     assert told(caught.value) == (422, [("/a", "wrong")])
 
@@ -62,9 +62,9 @@ def test_places_are_told_to_the_schema(place: str) -> None:
     schema = Stub()
     declared = one("a", place=place)
     if place == "header":
-        Group("header", [declared], schema, LIMITS).read_headers(asgi([("a", "1")]))
+        ParameterGroup("header", [declared], schema, LIMITS).read_headers(asgi([("a", "1")]))
     else:
-        Group("cookie", [declared], schema, LIMITS).read_cookies(asgi([("cookie", "a=1")]))
+        ParameterGroup("cookie", [declared], schema, LIMITS).read_cookies(asgi([("cookie", "a=1")]))
     assert schema.seen == [({"a": "1"}, place)]
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mantlet.guard.errors import Fault, Invalid
-from mantlet.guard.parameters import Group
+from mantlet.guard.errors import ErrorItem, ValidationFailed
+from mantlet.guard.parameters import ParameterGroup
 from tests.guard.parameters.support import (
     LIMITS,
     array,
@@ -31,7 +31,7 @@ INTEGER = of("integer")
 
 def headers(*declared: Parameter, **options: Any) -> Callable[[Request], Any]:
     """Return what reads header fields."""
-    return Group("header", declared, None, LIMITS, **options).read_headers
+    return ParameterGroup("header", declared, None, LIMITS, **options).read_headers
 
 
 def field(name: str = "X-A", **options: Any) -> Parameter:
@@ -143,7 +143,7 @@ def test_content(request_of: Any) -> None:
     """What is wrong inside of content is told with the parameter's name."""
 
     def decode(text: str) -> Any:
-        raise Invalid(422, [Fault("body", "/0", "type", "It is wrong.")])
+        raise ValidationFailed(422, [ErrorItem("body", "/0", "type", "It is wrong.")])
 
     read = headers(field(decode=decode))
     assert refused(read, request_of([("X-A", "x")])) == (422, [("/X-A/0", "type")])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mantlet.guard.parameters import TEXT, Group, Parameter, Shape
+from mantlet.guard.parameters import TEXT, Parameter, ParameterGroup, Shape
 from tests.guard.parameters.support import LIMITS, array, members, of, one
 
 OBJECT = members(a=TEXT)
@@ -41,12 +41,12 @@ def test_defaults(place: Any, style: str, explode: bool) -> None:
         ({"name": "a=b", "place": "cookie"}, "cookie parameter 'a=b': name must be a token"),
         ({"place": "path"}, "path parameter 'a': required must be True in a path, not False"),
         ({"place": "header", "allow_empty": True}, "allow_empty must be False outside of queries"),
-        ({"place": "querystring"}, "decode must be a function for a whole query, not None"),
-        ({"raw": True}, "raw must be False for all but a whole query, not True"),
+        ({"place": "querystring"}, "decode must be a function for a querystring, not None"),
+        ({"raw": True}, "raw must be False except for a querystring, not True"),
         ({"style": "simple"}, "query parameter 'a': style must be one of form, .* not 'simple'"),
         ({"style": "cookie"}, "style must be one of"),
-        ({"style": "form", "place": "header"}, "style must be one of simple there, not 'form'"),
-        ({"style": "matrix", "place": "cookie"}, "style must be one of form, cookie there"),
+        ({"style": "form", "place": "header"}, "style must be one of simple, not 'form'"),
+        ({"style": "matrix", "place": "cookie"}, "style must be one of form, cookie"),
         ({"style": "deepObject"}, r"type must be object for style deepObject, not \['string'\]"),
         ({"style": "deepObject", "shape": array()}, "type must be object for style deepObject"),
         ({"style": "deepObject", "shape": OBJECT, "name": "a[b]"}, "name must have no brackets"),
@@ -115,4 +115,4 @@ def test_nested(declared: Parameter, nested: bool) -> None:
 def test_parameters_that_do_not_go_together(place: Any, parameters: Any, rule: str) -> None:
     """Parameters that read the same name, or stand elsewhere, are refused together."""
     with pytest.raises(ValueError, match=rule):
-        Group(place, parameters, None, LIMITS)
+        ParameterGroup(place, parameters, None, LIMITS)

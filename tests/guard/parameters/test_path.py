@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from mantlet.guard.errors import Fault, Invalid
-from mantlet.guard.parameters import Group, Shape
+from mantlet.guard.errors import ErrorItem, ValidationFailed
+from mantlet.guard.parameters import ParameterGroup, Shape
 from tests.guard.parameters.support import LIMITS, Stub, array, members, of, one, refused
 
 INTEGER = of("integer")
@@ -16,7 +16,7 @@ INTEGER = of("integer")
 def path(**options: Any) -> Any:
     """Return what reads a path with the parameter ``a``."""
     declared = one(place="path", required=True, **options)
-    group = Group("path", [declared], None, LIMITS)
+    group = ParameterGroup("path", [declared], None, LIMITS)
     return lambda text: group.read_path({"a": text})
 
 
@@ -86,7 +86,7 @@ def test_content() -> None:
     """What is wrong inside of content is told with the parameter's name."""
 
     def decode(text: str) -> Any:
-        raise Invalid(422, [Fault("body", "/0", "type", "It is wrong.")])
+        raise ValidationFailed(422, [ErrorItem("body", "/0", "type", "It is wrong.")])
 
     assert refused(path(decode=decode), "x") == (422, [("/a/0", "type")])
 
@@ -95,7 +95,7 @@ def test_all_parameters_together() -> None:
     """All faults of a path are told at once, and a missing text is missing."""
     declared = [one(name, place="path", required=True, shape=INTEGER) for name in "abc"]
     schema = Stub()
-    read = Group("path", declared, schema, LIMITS).read_path
+    read = ParameterGroup("path", declared, schema, LIMITS).read_path
     assert read({"a": "1", "b": "2", "c": "3", "d": "4"}) == {"a": 1, "b": 2, "c": 3}
     assert schema.seen == [({"a": 1, "b": 2, "c": 3}, "path")]
     assert refused(read, {"a": "\x00", "b": "\ufffd"}) == (

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mantlet.guard import BodyLimits
-from mantlet.guard.errors import Fault, Invalid
+from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.parameters import TEXT, Parameter, Shape
 from tests.guard.parameters.support import array, members, of, one, query, refused
 
@@ -21,12 +21,12 @@ def read_json(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        raise Invalid(400, [Fault("query", "/x", "json", "It is no JSON.")]) from None
+        raise ValidationFailed(400, [ErrorItem("query", "/x", "json", "It is no JSON.")]) from None
 
 
 def check_json(text: str) -> Any:
     """Refuse what is readable."""
-    raise Invalid(422, [Fault("body", "/x", "type", "It is wrong.")])
+    raise ValidationFailed(422, [ErrorItem("body", "/x", "type", "It is wrong.")])
 
 
 @pytest.mark.parametrize(
@@ -313,7 +313,7 @@ SECRET = "hunter2-9bf3"
 def test_values_are_never_told(text: str) -> None:
     """No fault, and no exception beneath it, has a client's value."""
     read = query(one("q"), one("o", members(), explode=False))
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ValidationFailed) as caught:
         read(text.format(SECRET, SECRET).encode())
     error: BaseException | None = caught.value
     while error is not None:

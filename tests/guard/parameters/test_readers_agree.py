@@ -16,8 +16,8 @@ from starlette.requests import Request as StarletteRequest
 from werkzeug.wrappers import Request as WerkzeugRequest
 
 from mantlet.guard import BodyLimits
-from mantlet.guard.errors import Fault, Invalid
-from mantlet.guard.parameters import TEXT, Group
+from mantlet.guard.errors import ErrorItem, ValidationFailed
+from mantlet.guard.parameters import TEXT, ParameterGroup
 from tests.guard.parameters.support import array, asgi, members, of, one, query, wsgi
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def test_queries(text: bytes) -> None:
     read = query(one("rest", REST), limits=LIMITS)
     try:
         found = read(text).get("rest", {})
-    except Invalid:
+    except ValidationFailed:
         return
     for reader in READERS:
         assert sorted(reader(text)) == sorted(found.items())
@@ -86,7 +86,7 @@ def test_queries(text: bytes) -> None:
 def test_scalars_of_queries(text: bytes) -> None:
     """A scalar that is read is the only one of its name that the frameworks find."""
     read = query(*map(one, ("a", "b", "c d", "\u00fc", "e&f", "g[h]", "[")), limits=LIMITS)
-    with suppress(Invalid):
+    with suppress(ValidationFailed):
         found = read(text)
         for reader in READERS:
             assert sorted(reader(text)) == sorted(found.items())
@@ -113,10 +113,10 @@ COOKIES = st.lists(COOKIE_PAIRS, max_size=4).map("; ".join) | st.lists(
 @settings(max_examples=400)
 def test_cookies(text: str) -> None:
     """A cookie that is read is what all three frameworks read."""
-    group = Group("cookie", [one("a", place="cookie", style="cookie")], None, LIMITS)
+    group = ParameterGroup("cookie", [one("a", place="cookie", style="cookie")], None, LIMITS)
     try:
         found = group.read_cookies(wsgi([("Cookie", text)]))
-    except Invalid:
+    except ValidationFailed:
         return
     assert group.read_cookies(asgi([("Cookie", text)])) == found
     raw = text.encode("latin-1")
@@ -128,7 +128,7 @@ def test_cookies(text: str) -> None:
 
 def _decode(text: str) -> Any:
     if len(text) % 2:
-        raise Invalid(400, [Fault("body", "", "odd", "It is odd.")])
+        raise ValidationFailed(400, [ErrorItem("body", "", "odd", "It is odd.")])
     return text
 
 
@@ -149,19 +149,19 @@ DECLARED: list[Any] = [
 def test_only_invalid_leaves_queries(
     declared: Any, text: bytes, closed: bool, unique: bool
 ) -> None:
-    """Whatever a query is, it is read or it is `Invalid` with bounded faults of that place."""
+    """Any query is read, or raises `ValidationFailed` with a bounded number of errors."""
     read = query(*declared, limits=LIMITS, closed=closed, unique=unique)
-    caught: Invalid | None = None
+    caught: ValidationFailed | None = None
     found: dict[str, Any] = {}
     try:
         found = read(text)
-    except Invalid as error:
+    except ValidationFailed as error:
         caught = error
     assert set(found) <= {parameter.name for parameter in declared}
     if caught is not None:
         assert caught.status in (400, 414, 422)
-        assert 0 < len(caught.faults) <= LIMITS.errors
-        assert all(fault.place == "query" for fault in caught.faults)
+        assert 0 < len(caught.errors) <= LIMITS.errors
+        assert all(fault.place == "query" for fault in caught.errors)
 
 
 STYLES = [
@@ -175,17 +175,17 @@ STYLES = [
 @given(text=st.one_of(st.text(max_size=20), COOKIES), cell=st.sampled_from(STYLES))
 @settings(max_examples=200)
 def test_only_invalid_leaves_paths(text: str, cell: Any) -> None:
-    """Whatever a segment of a path is, it is read or it is `Invalid`."""
+    """Whatever a segment of a path is, it is read or it is `ValidationFailed`."""
     style, explode, shape = cell
     declared = one("a", shape, place="path", required=True, style=style, explode=explode)
-    with suppress(Invalid):
-        Group("path", [declared], None, LIMITS).read_path({"a": text})
+    with suppress(ValidationFailed):
+        ParameterGroup("path", [declared], None, LIMITS).read_path({"a": text})
 
 
 @given(text=st.one_of(st.text(st.characters(max_codepoint=255), max_size=20), COOKIES))
 @settings(max_examples=100)
 def test_only_invalid_leaves_header_fields(text: str) -> None:
-    """Whatever a field is, both protocols read the same, or it is `Invalid` under both."""
+    """Whatever a field is, both protocols read the same, or it is `ValidationFailed` under both."""
     a, b = array(of("integer"), "null"), members("integer", a=of("boolean"))
     headers = [one("cookie", place="header"), one("X", a, place="header")]
     cookies = [one("a", a, place="cookie"), one("c", members(b=TEXT), place="cookie"),
@@ -194,11 +194,11 @@ def test_only_invalid_leaves_header_fields(text: str) -> None:
     for request_of in (asgi, wsgi):
         made = request_of([("cookie", text), ("x", text)])
         for read in (
-            Group("header", headers, None, LIMITS).read_headers,
-            Group("cookie", cookies, None, LIMITS).read_cookies,
+            ParameterGroup("header", headers, None, LIMITS).read_headers,
+            ParameterGroup("cookie", cookies, None, LIMITS).read_cookies,
         ):
             try:
                 results.append(read(made))
-            except Invalid as error:
-                results.append((error.status, error.faults))
+            except ValidationFailed as error:
+                results.append((error.status, error.errors))
     assert results[:2] == results[2:]

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from mantlet.guard.parameters import Group, Parameter, Shape
+from mantlet.guard.parameters import Parameter, ParameterGroup, Shape
 from tests.guard.parameters.rfc6570 import serialize, text_of
 from tests.guard.parameters.support import LIMITS, array, asgi, members, of, wsgi
 
@@ -81,7 +81,7 @@ def parameter(place: Any, style: Any, explode: bool, shape: Shape) -> Parameter:
 def read(declared: Parameter, text: str) -> list[Any]:
     """Return what each protocol's request with that text is read to."""
     place: Any = declared.place
-    group = Group(place, [declared], None, LIMITS)
+    group = ParameterGroup(place, [declared], None, LIMITS)
     if place == "path":
         return [group.read_path({"color": unquote(text)})]
     if place == "query":

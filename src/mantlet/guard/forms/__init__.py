@@ -1,4 +1,4 @@
-"""Forms: urlencoded ones, and multipart ones with their files."""
+"""Urlencoded and multipart forms."""
 
 from mantlet.guard.forms.fields import Form, FormFields
 from mantlet.guard.forms.file import File

@@ -1,56 +1,56 @@
-"""What forms refuse, in the words that all of their readers share."""
+"""Errors of forms."""
 
 from collections.abc import Callable, Container
 from typing import TypeVar
 
-from mantlet.guard.errors import Fault, Invalid, pointer
-from mantlet.http.forms import Malformed
+from mantlet.guard.errors import ErrorItem, ValidationFailed, pointer
+from mantlet.http.forms import MalformedForm
 from mantlet.http.media_types import MediaType
 
-__all__ = ["check_parameters", "fault", "outcome", "refusal"]
+__all__ = ["check_form_parameters", "convert_malformed", "error_item", "form_error"]
 
 T = TypeVar("T")
 
 
-def fault(code: str, detail: str, *path: str | int) -> Fault:
-    """Return one thing that is wrong with a form, or with its field that is named first."""
-    return Fault("body", pointer(path), code, detail)
+def error_item(code: str, detail: str, *path: str | int) -> ErrorItem:
+    """Return an error of a form, or of the field at the beginning of ``path``."""
+    return ErrorItem("body", pointer(path), code, detail)
 
 
-def refusal(status: int, code: str, detail: str, *path: str | int) -> Invalid:
-    """Return what a form is refused with that is not read any further."""
-    return Invalid(status, (fault(code, detail, *path),))
+def form_error(status: int, code: str, detail: str, *path: str | int) -> ValidationFailed:
+    """Return the exception for a form that is not read any further."""
+    return ValidationFailed(status, (error_item(code, detail, *path),))
 
 
-def outcome(read: Callable[[], T]) -> T:
-    """Return what reads a form, whose malformed forms are refused: with 400, or 413 for size alone.
+def convert_malformed(read: Callable[[], T]) -> T:
+    """Call a function that reads a form, and convert its exception `MalformedForm`.
 
     Raises:
-        Invalid: it has raised `Malformed`.
+        ValidationFailed: the form is malformed: with 400, or 413 if it is only too large.
     """
     try:
         return read()
-    except Malformed as malformed:
+    except MalformedForm as malformed:
         status = 413 if malformed.too_large else 400
-        said = malformed.code, malformed.detail
+        code, detail = malformed.code, malformed.detail.rstrip(".")
         path = () if malformed.field is None else (malformed.field,)
-    # Not in the clause, where the other would be its context.
-    raise refusal(status, *said, *path)
+    # Outside of the clause, so that the exceptions are not chained.
+    raise form_error(status, code, detail, *path)
 
 
-def check_parameters(media: MediaType, known: Container[str] = ()) -> None:
-    """Refuse a form's, or a part's, media type if it has parameters that could change its reading.
+def check_form_parameters(media: MediaType, known: Container[str] = ()) -> None:
+    """Reject parameters of a form's or a part's media type that could change how it is read.
 
     Args:
-        media: what is declared.
-        known: parameters that it may have besides ``charset``, which may only be UTF-8.
+        media: the media type.
+        known: allowed parameters besides ``charset``, which must be UTF-8.
 
     Raises:
-        Invalid: with 415.
+        ValidationFailed: with 415.
     """
     for name, value in media.parameters:
         if name == "charset":
             if value.lower() != "utf-8":
-                raise refusal(415, "charset", "A form's charset can only be utf-8.")
+                raise form_error(415, "charset", "The charset of a form must be utf-8")
         elif name not in known:
-            raise refusal(415, "media_parameter", "The media type has an unknown parameter.")
+            raise form_error(415, "media_parameter", "Unsupported media type parameter")

@@ -1,32 +1,32 @@
-"""What a form declares of its fields, and how names and texts become one value to validate."""
+"""Convert the fields of a form to one value, and validate it."""
 
 from collections.abc import Callable, Iterable, Mapping
 from json import dumps
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from mantlet.guard.errors import Fault, Invalid, pointer
-from mantlet.guard.forms.errors import fault, refusal
+from mantlet.guard.errors import ErrorItem, ValidationFailed, pointer
+from mantlet.guard.forms.errors import error_item, form_error
 from mantlet.guard.forms.uploads import UploadedFile
-from mantlet.guard.schemas import Schema
+from mantlet.guard.readers import Schema
 from mantlet.http.forms import Pairs
 
 __all__ = ["Form", "FormFields"]
 
 # Any: plain JSON values.
-Decode = Callable[[Pairs], tuple[dict[str, Any], list[Fault]]]
+Decode = Callable[[Pairs], tuple[dict[str, Any], list[ErrorItem]]]
 Encode = Callable[[Mapping[str, Any]], Pairs]
 ReadJson = Callable[[bytes], Any]
 
-_UNDECLARED: Final = "The form declares no such field."
+_UNDECLARED: Final = "Unknown field"
 
 
 class Form(NamedTuple):
     """A form that has been read and validated.
 
     Attributes:
-        value: what the schema has made of the fields.
-        files: the files by their fields' names; a list of them where there may be several.
+        value: the validated fields.
+        files: the files by field name; a list if there may be several.
     """
 
     value: Any  # whatever the schema makes
@@ -34,22 +34,21 @@ class Form(NamedTuple):
 
 
 class FormFields:
-    """The fields of a form that are no files.
+    """The fields of a form that are not files.
 
-    A field that comes twice is refused unless it is an array: one framework takes the first, the
-    next one the last.
+    A repeated field is rejected unless it is an array: some frameworks take the first value, others
+    the last one.
 
     Args:
-        scalars: names of fields that come once.
+        scalars: names of fields that have one value.
         arrays: names of fields that may be repeated; their values are lists.
-        json: names of fields that are JSON (OpenAPI's ``encoding.contentType``), each with what
-            reads it. That raises `Invalid`, with pointers into the field's own value. One that is
-            in ``arrays`` too is a list of such values.
-        closed: whether fields that are not declared are refused. If they are not, one that comes
-            more than once is a list.
-        decode: makes values of all fields but the JSON ones, in place of the rules above, such as
-            for ``deepObject`` or delimited arrays. It returns what is wrong besides, and may raise
-            `Invalid`.
+        json: parsers of fields that are JSON (OpenAPI's ``encoding.contentType``), by name. They
+            raise `ValidationFailed`, with pointers into the field's own value. A field that is in
+            ``arrays`` too is a list of such values.
+        closed: whether to reject undeclared fields. Else a repeated undeclared field is a list.
+        decode: converts all fields except for JSON fields, instead of the rules above, such as for
+            ``deepObject`` or delimited arrays. It returns errors with the values, and may raise
+            `ValidationFailed`.
         encode: its inverse, which `write()` needs.
 
     Raises:
@@ -73,7 +72,7 @@ class FormFields:
         both = self._scalars & self.arrays
         if both:
             raise ValueError(f"{sorted(both)!r} can't be both in scalars and in arrays")
-        #: All names that are declared.
+        #: All declared names.
         self.names: Final = self._scalars | self.arrays
         if "" in self.names:
             raise ValueError("a field must have a name, not ''")
@@ -81,20 +80,20 @@ class FormFields:
         self._encode = encode
 
     def knows(self, name: str) -> bool:
-        """Return whether a field of that name may come at all."""
+        """Return whether a field of that name is allowed."""
         return name in self.names or not self.closed or self._decode is not None
 
-    def read(self, pairs: Pairs) -> tuple[dict[str, Any], list[Fault]]:
-        """Return the value of a form's fields, and what is wrong with them.
+    def read(self, pairs: Pairs) -> tuple[dict[str, Any], list[ErrorItem]]:
+        """Return the value of a form's fields, and their errors.
 
         Raises:
-            Invalid: with 400 where a field comes twice; with whatever reads JSON has raised.
+            ValidationFailed: with 400 for a duplicate field; with the errors of invalid JSON.
         """
         values: dict[str, Any] = {}
-        faults: list[Fault] = []
+        errors: list[ErrorItem] = []
         if self._decode is not None:
             others = [pair for pair in pairs if pair[0] not in self.json]
-            values, faults = self._decode(others)
+            values, errors = self._decode(others)
             pairs = [pair for pair in pairs if pair[0] in self.json] if self.json else []
         undeclared: dict[str, list[str]] = {}
         for name, text in pairs:
@@ -104,47 +103,47 @@ class FormFields:
             elif name not in self._scalars:
                 undeclared.setdefault(name, []).append(text)
             elif name in values:
-                raise refusal(400, "duplicate_field", "The field comes more than once.", name)
+                raise form_error(400, "duplicate_field", "Duplicate field", name)
             else:
                 values[name] = self._load(text, name)
         if self.closed:
-            faults += [fault("undeclared_field", _UNDECLARED, name) for name in undeclared]
+            errors += [error_item("undeclared_field", _UNDECLARED, name) for name in undeclared]
         else:
             values |= {
                 name: texts if len(texts) > 1 else texts[0] for name, texts in undeclared.items()
             }
-        return values, faults
+        return values, errors
 
     def check(
-        self, pairs: Pairs, schema: Schema | None, faults: Iterable[Fault], most: int
+        self, pairs: Pairs, schema: Schema | None, errors: Iterable[ErrorItem], limit: int
     ) -> Any:  # whatever the schema makes
-        """Return what a schema makes of a form's fields.
+        """Return the validated value of a form's fields.
 
         Args:
             pairs: the fields.
-            schema: what checks their value; None for a form of files alone.
-            faults: what is known to be wrong already.
-            most: how many faults are told of.
+            schema: the schema of their value; None for a form that has only files.
+            errors: errors that are known already.
+            limit: the maximum number of errors to report.
 
         Raises:
-            Invalid: with all that is wrong.
+            ValidationFailed: with all errors.
         """
-        value, wrong = self.read(pairs)
-        wrong = [*faults, *wrong]
+        value, found = self.read(pairs)
+        found = [*errors, *found]
         try:
             checked = value if schema is None else schema.check(value, "body")
-        except Invalid as invalid:
-            if not wrong:
+        except ValidationFailed as failure:
+            if not found:
                 raise
-            wrong += invalid.faults
-        if wrong:
-            raise Invalid(422, wrong[:most])
+            found += failure.errors
+        if found:
+            raise ValidationFailed(422, found[:limit])
         return checked
 
     def write(self, value: Mapping[str, Any]) -> Pairs:
-        """Return the fields of a plain value, of which `read()` makes the same one.
+        """Return the fields for a plain value, from which `read()` makes the same value.
 
-        A field that is ``null`` is left out, since no form can say it.
+        A ``null`` field is omitted, since forms can't express it.
 
         Raises:
             TypeError: a field is an object, or an array of them, and there is no ``encode``.
@@ -170,13 +169,13 @@ class FormFields:
             return text
         try:
             return read(text.encode())
-        except Invalid as invalid:
-            place = pointer(path)
-            moved = [
-                wrong._replace(place="body", pointer=place + wrong.pointer)
-                for wrong in invalid.faults
+        except ValidationFailed as failure:
+            where = pointer(path)
+            errors = [
+                error._replace(place="body", pointer=where + error.pointer)
+                for error in failure.errors
             ]
-            raise Invalid(invalid.status, moved, invalid.headers) from None
+            raise ValidationFailed(failure.status, errors, failure.headers) from None
 
 
 def _json_text(value: Any) -> str:
@@ -184,9 +183,9 @@ def _json_text(value: Any) -> str:
 
 
 def _text(value: Any) -> str:
-    """Return the text of a scalar as a form says it."""
+    """Return the text of a scalar in a form."""
     if isinstance(value, str):
         return value
     if isinstance(value, dict | list):
-        raise TypeError("a form's field that is an object or a nested array needs encode")
+        raise TypeError("a form field that is an object or a nested array needs encode")
     return _json_text(value)

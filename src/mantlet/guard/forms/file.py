@@ -1,4 +1,4 @@
-"""What a file of a form may be."""
+"""Declare the files of a form."""
 
 import re
 from collections.abc import Sequence
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from mantlet._internal.options import check_int
-from mantlet.guard.forms.file_signatures import MARKUP, canonical, magic_of
+from mantlet.guard.forms.file_signatures import MARKUP, canonical_type, signature_type
 from mantlet.guard.limits import Size, read_size
 
-__all__ = ["File", "Verdict"]
+__all__ = ["File", "TypeMatch"]
 
-#: What is said of a file: that it is one of the types, that it is not, or that it is if it is text.
-Verdict = Literal["yes", "no", "if text"]
+#: Whether a file is of an allowed type; "if text" if its complete content must be text.
+TypeMatch = Literal["yes", "no", "if text"]
 
 _TYPE: Final = re.compile(r"[a-z0-9][a-z0-9!#$&\-^_.+]*/(?:[a-z0-9][a-z0-9!#$&\-^_.+]*|\*)")
 _EXTENSION: Final = re.compile(r"(?:\.[^\s./\\A-Z]+)+")
@@ -29,7 +29,7 @@ _TEXTS: Final = frozenset(
     }
 )
 _TEXT_SUFFIXES: Final = ("+json", "+xml", "+yaml")
-# Browsers run the scripts in these, so that no wildcard stands for them.
+# Browsers run scripts in these types, so no wildcard includes them.
 _ACTIVE: Final = frozenset(
     {"application/xhtml+xml", "image/svg+xml", "text/html", "text/javascript", "text/xml"}
 )
@@ -37,29 +37,28 @@ _ACTIVE: Final = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class File:
-    """What a file of a form may be.
+    """The allowed files of one form field.
 
-    With ``types``, both what the client declares and the file's first bytes must say one and the
-    same of them; where the client declares nothing, the bytes decide. A type of text, such as
-    ``"text/csv"``, has no first bytes of its own: such a file must be UTF-8 without a NUL, all of
-    it, and no known type of other kind. What this can't stop is a file of two kinds at once.
+    With ``types``, the type that the client declares and the file's first bytes must both match the
+    same allowed type; if the client declares none, the bytes decide. A text type, such as
+    ``"text/csv"``, has no signature: all of such a file must be UTF-8 without a NUL, and it must
+    not match the signature of another type. A file of two kinds at once can't be detected.
 
     Args:
         max_size: bytes, or text such as ``"5 MB"``; by default `BodyLimits.file`.
-        min_size: bytes. By default an empty file is refused.
-        types: media types, such as ``"image/png"``, or ``"image/*"`` for all images that have no
-            scripts. An older name of a type is as good. By default any file is taken, and only told
-            of what it is.
-        extensions: what a file's name may end with, such as ``".png"``, in lower case. Upper case
-            is as good.
-        required: whether the form must have it.
-        many: whether there may be several; they are a list then.
-        max_count: how many, if ``many``.
+        min_size: bytes. By default an empty file is rejected.
+        types: media types, such as ``"image/png"``, or ``"image/*"`` for all images without
+            scripts. Obsolete names of types are accepted. By default any file is accepted, and its
+            type is only reported.
+        extensions: allowed ends of the file's name, such as ``".png"``, in lower case. Upper case
+            is accepted too.
+        required: whether the form must have the file.
+        many: whether there may be several files; the value is a list then.
+        max_count: the maximum number of files, if ``many``.
 
     Raises:
-        ValueError: an option is none of these, or a type is neither text nor known by its first
-            bytes.
-        TypeError: ``types`` or ``extensions`` is a text instead of a list of them.
+        ValueError: an option has a wrong value, or a type is neither text nor has a signature.
+        TypeError: ``types`` or ``extensions`` is text instead of a list.
     """
 
     max_size: Size | None = None
@@ -82,39 +81,39 @@ class File:
             if not _EXTENSION.fullmatch(extension):
                 raise ValueError(f'extensions must be such as ".png", not {extension!r}')
 
-    def judge(self, declared: str | None, detected: str | None) -> Verdict:
-        """Return whether a file is one of the types.
+    def match_type(self, declared: str | None, detected: str | None) -> TypeMatch:
+        """Return whether a file is of an allowed type.
 
         Args:
-            declared: the type and subtype that the client says, in lower case.
-            detected: what `magic.detect()` says.
+            declared: the type and subtype that the client declares, in lower case.
+            detected: the result of `file_signatures.detect()`.
         """
         if self.types is None:
             return "yes"
         if declared is None:
-            return self._judge_bytes(detected)
+            return self._match_signature(detected)
         if not self._allows(declared):
             return "no"
         if _is_text(declared):
             return "if text" if detected is None or detected in MARKUP else "no"
-        return "yes" if detected is not None and magic_of(declared) == detected else "no"
+        return "yes" if detected is not None and signature_type(declared) == detected else "no"
 
     def allows_name(self, name: str) -> bool:
-        """Return whether a file's name ends as it may."""
+        """Return whether a file's name has an allowed extension."""
         if self.extensions is None:
             return True
         return name.lower().endswith(tuple(self.extensions))
 
     def _allows(self, kind: str) -> bool:
-        kind = canonical(kind)
-        types = [canonical(one) for one in self.types or ()]
+        kind = canonical_type(kind)
+        types = [canonical_type(one) for one in self.types or ()]
         wildcard = f"{kind.partition('/')[0]}/*"
         return kind in types or (wildcard in types and kind not in _ACTIVE)
 
-    def _judge_bytes(self, detected: str | None) -> Verdict:
+    def _match_signature(self, detected: str | None) -> TypeMatch:
         types = self.types or ()
         if detected is not None and (
-            self._allows(detected) or any(magic_of(kind) == detected for kind in types)
+            self._allows(detected) or any(signature_type(kind) == detected for kind in types)
         ):
             return "yes"
         plain = detected is None and any(_is_text(kind) for kind in types)
@@ -132,7 +131,7 @@ def _check_numbers(file: File) -> None:
         raise ValueError(f"max_count needs many=True, so it can't be {file.max_count}")
 
 
-# Any: what a user has given.
+# Any: the user's value.
 def _listed(option: str, values: Any) -> tuple[str, ...] | None:
     if values is None:
         return None
@@ -140,7 +139,7 @@ def _listed(option: str, values: Any) -> tuple[str, ...] | None:
         raise TypeError(f"{option} must be a list such as [{values!r}], not {values!r}")
     items = tuple(values)
     if not items:
-        raise ValueError(f"{option} must have at least one item; leave it out for any")
+        raise ValueError(f"{option} must have at least one item; omit it to accept any")
     for item in items:
         if not isinstance(item, str):
             raise TypeError(f"{option} must be a list of texts, not of {item!r}")
@@ -152,15 +151,15 @@ def _check_type(kind: str) -> None:
         raise ValueError(
             f'types must be such as "image/png" or "image/*", in lower case, not {kind!r}'
         )
-    if not kind.endswith("/*") and magic_of(kind) is None and not _is_text(kind):
+    if not kind.endswith("/*") and signature_type(kind) is None and not _is_text(kind):
         raise ValueError(
-            f"types can't have {kind!r}: it is neither text nor known by its first bytes; "
-            "leave types out to take any file"
+            f"types can't have {kind!r}: it is neither text nor has a known signature; "
+            "omit types to accept any file"
         )
 
 
 def _is_text(kind: str) -> bool:
-    magic = magic_of(kind)
-    if magic is not None and magic not in {"text/html", "text/xml"}:
+    signature = signature_type(kind)
+    if signature is not None and signature not in {"text/html", "text/xml"}:
         return False
     return kind.startswith("text/") or kind in _TEXTS or kind.endswith(_TEXT_SUFFIXES)

@@ -1,20 +1,20 @@
-"""What a file is by its first bytes.
+"""Detect the media type of a file by its first bytes.
 
-The table is of facts: WHATWG MIME Sniffing, 6 and 7.1, and the specifications that it names beside
-its rows. The first bytes decide alone, so what this can't stop is a file of two kinds (a GIF that
-is JavaScript as well, a PDF behind a PNG's first chunk, a ZIP appended to anything): whoever serves
-files must say their type and ``X-Content-Type-Options: nosniff``, from a host of its own.
+The sources of the table are WHATWG MIME Sniffing, 6 and 7.1, and the specifications named beside
+its rows. Only the first bytes are examined, so a file of two kinds can't be detected (a GIF that is
+also JavaScript, a PDF after a PNG's first chunk, a ZIP appended to anything): serve files with
+their type and ``X-Content-Type-Options: nosniff``, from a host of their own.
 """
 
 import re
 from typing import Final
 
-__all__ = ["HEAD", "MARKUP", "canonical", "detect", "magic_of"]
+__all__ = ["HEAD", "MARKUP", "canonical_type", "detect", "signature_type"]
 
-#: How many bytes decide (WHATWG MIME Sniffing, 5.2: the resource header).
+#: The number of bytes to examine (WHATWG MIME Sniffing, 5.2: the resource header).
 HEAD: Final = 1445
 
-# What begins with these bytes is of that type.
+# Types by the first bytes.
 _STARTS: Final = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -47,7 +47,7 @@ _STARTS: Final = (
     (b"\xce\xfa\xed\xfe", "application/x-mach-binary"),
     (b"\xcf\xfa\xed\xfe", "application/x-mach-binary"),
 )
-# Signatures of too few bytes to be sure of, with what else must be there.
+# Signatures that are too short alone, with further conditions.
 _SHAPES: Final = (
     (re.compile(rb"RIFF....WEBP", re.DOTALL), "image/webp"),
     (re.compile(rb"RIFF....WAVE", re.DOTALL), "audio/wav"),
@@ -92,7 +92,7 @@ _BRANDS: Final = {
 }
 _IMAGE_BRANDS: Final = (b"mif1", b"msf1")
 
-#: What `detect()` says of texts with markup.
+#: The results of `detect()` for text with markup.
 MARKUP: Final = frozenset({"text/html", "text/xml", "image/svg+xml"})
 _SPACE: Final = b"\t\n\x0c\r "
 _HTML: Final = re.compile(
@@ -101,15 +101,15 @@ _HTML: Final = re.compile(
     re.IGNORECASE,
 )
 _XML: Final = re.compile(rb"<\?xml(?=\s)")
-# The root behind the prologue. Nothing of it is tried twice.
+# The root element after the prologue. No part is tried twice.
 _SVG: Final = re.compile(
     rb"(?>\s|<\?.*?\?>|<!--.*?-->|<!DOCTYPE\s[^>\[]*+(?:\[[^\]]*+\]\s*+)?>)*+"
     rb"<(?:[A-Za-z_][\w.\-]*+:)?svg(?=[\s/>])",
     re.IGNORECASE | re.DOTALL,
 )
 
-# Older names of types, which clients still say.
-_OLDER: Final = {
+# Obsolete names of types, which clients still send.
+_OBSOLETE: Final = {
     "image/jpg": "image/jpeg",
     "image/pjpeg": "image/jpeg",
     "image/x-png": "image/png",
@@ -139,7 +139,7 @@ _OLDER: Final = {
     "application/x-dosexec": "application/vnd.microsoft.portable-executable",
     "application/xml": "text/xml",
 }
-# Types that have their first bytes in common with others.
+# Types that share their first bytes with others.
 _SHARED: Final = {
     "application/java-archive": "application/zip",
     "application/vnd.android.package-archive": "application/zip",
@@ -165,7 +165,7 @@ _DETECTED: Final = (
 
 
 def detect(head: bytes) -> str | None:
-    """Return the media type of a file, or None where its first bytes are no known ones.
+    """Return the media type of a file, or None if its first bytes are unknown.
 
     Args:
         head: its first bytes: `HEAD` of them, or all.
@@ -183,18 +183,18 @@ def detect(head: bytes) -> str | None:
     return _marked_up(head[:HEAD])
 
 
-def canonical(kind: str) -> str:
-    """Return the present name of a type that may be said by an older one."""
-    return _OLDER.get(kind, kind)
+def canonical_type(kind: str) -> str:
+    """Return the current name of a type."""
+    return _OBSOLETE.get(kind, kind)
 
 
-def magic_of(kind: str) -> str | None:
-    """Return what `detect()` says of files of a type, or None where it knows none of their bytes.
+def signature_type(kind: str) -> str | None:
+    """Return the result of `detect()` for files of a type, or None if they have no signature.
 
     Args:
         kind: type and subtype, in lower case.
     """
-    kind = canonical(kind)
+    kind = canonical_type(kind)
     if kind in _DETECTED:
         return kind
     for prefix, magic in _FAMILIES:
@@ -209,7 +209,7 @@ def magic_of(kind: str) -> str | None:
 def _branded(head: bytes) -> str | None:
     brand = head[8:12]
     if brand in _IMAGE_BRANDS:
-        # The first compatible brand that says what the image is coded with.
+        # The first compatible brand with a codec.
         end = min(int.from_bytes(head[:4]), len(head))
         kinds = (_BRANDS.get(head[at : at + 4]) for at in range(16, end, 4))
         return next((kind for kind in kinds if kind in {"image/avif", "image/heic"}), "image/heif")
@@ -217,9 +217,9 @@ def _branded(head: bytes) -> str | None:
 
 
 def _is_frame(head: bytes) -> bool:
-    """Return whether an MP3 without a tag begins (ISO/IEC 11172-3, 2.4.1.3).
+    """Return whether the bytes begin an MP3 without a tag (ISO/IEC 11172-3, 2.4.1.3).
 
-    That is its synchronization, layer III, and a version, bit rate and frequency that there are.
+    It begins with the sync word, layer III, and a valid version, bit rate and frequency.
     """
     return (
         len(head) > 3

@@ -1,13 +1,13 @@
-"""Names of files that are what they seem, and nothing but a name, on every system.
+"""Reject file names that are unsafe or misleading on any common system.
 
-What is refused (OWASP, File Upload Cheat Sheet): parts of a path, drive letters and streams
-(``a.php::$DATA``), also in the compatibility forms that Unicode's normalization makes of others
-(UAX 15); percent-encodings (``%2e%2e%2f``, ``%00``) and HTML's character references, which Django
-undoes; control, bidirectional and other invisible characters; what Windows reserves, or strips: its
-devices, ``<>:"|?*``, dots and spaces at the end; a dot at the beginning (``.htaccess``). No name is
-ever changed instead.
+These are rejected (OWASP, File Upload Cheat Sheet): parts of a path, drive letters and streams
+(``a.php::$DATA``), also in characters that Unicode's compatibility normalization turns into these
+(UAX 15); percent-encodings (``%2e%2e%2f``, ``%00``) and HTML character references, which Django
+decodes; control, bidirectional and other invisible characters; names that Windows reserves, or
+characters that it strips: devices, ``<>:"|?*``, dots and spaces at the end; a dot at the beginning
+(``.htaccess``). Names are never changed instead.
 
-What it can't tell is whether a name is taken, or what a server does with files of its ending.
+It can't tell whether a name is taken, or how a server treats files of its extension.
 """
 
 import re
@@ -15,7 +15,7 @@ from html import unescape
 from typing import Final
 from unicodedata import normalize
 
-__all__ = ["is_safe"]
+__all__ = ["is_safe_filename"]
 
 # Microsoft, "Naming Files, Paths, and Namespaces".
 _DEVICE: Final = re.compile(
@@ -24,26 +24,26 @@ _DEVICE: Final = re.compile(
 )
 _RESERVED: Final = re.compile(r'[<>:"/\\|?*]|%[0-9A-Fa-f]{2}')
 _SEPARATOR: Final = re.compile(r"[/\\]")
-# Spaces that macOS and French write, and joiners that Persian and emoji need. Django leaves them
-# out of a name, so what is left must be safe as well, and they can't be in its ending.
+# Spaces that macOS and French write, and joiners that Persian and emoji need. Django removes them,
+# so the name must be safe without them too, and they can't be in the extension.
 _HARMLESS: Final = str.maketrans("", "", "\xa0\u202f\u200c\u200d")
 
 
-def is_safe(name: str, longest: int) -> bool:
+def is_safe_filename(name: str, max_length: int) -> bool:
     """Return whether a file's name can be used as it is.
 
     Args:
-        name: as the client says it.
-        longest: bytes of a name.
+        name: the name from the client.
+        max_length: the maximum length in bytes.
     """
-    if not name or len(name.encode()) > longest:
+    if not name or len(name.encode()) > max_length:
         return False
     visible = name.translate(_HARMLESS)
     compatible = normalize("NFKC", visible)
-    _, dot, ending = name.rpartition(".")
+    _, dot, extension = name.rpartition(".")
     return (
         visible.isprintable()
-        and (not dot or ending.isprintable())
+        and (not dot or extension.isprintable())
         and _RESERVED.search(visible) is None
         and _SEPARATOR.search(compatible) is None
         and not compatible.startswith((".", " "))

@@ -1,104 +1,104 @@
-"""What becomes of the content of one part: a field's text, a file, or nothing."""
+"""Sinks for the content of one part of a form: a field, a file, or nothing."""
 
 from codecs import getincrementaldecoder
 from typing import Final, Protocol
 
-from mantlet.guard.errors import Fault
-from mantlet.guard.forms.errors import fault, refusal
-from mantlet.guard.forms.file import File, Verdict
+from mantlet.guard.errors import ErrorItem
+from mantlet.guard.forms.errors import error_item, form_error
+from mantlet.guard.forms.file import File, TypeMatch
 from mantlet.guard.forms.file_signatures import HEAD, detect
-from mantlet.guard.forms.uploads import Spool, UploadedFile
-from mantlet.http.forms import Pairs, PartHead, read_text
+from mantlet.guard.forms.uploads import FileSpool, UploadedFile
+from mantlet.http.forms import Pairs, PartHead, decode_text
 
-__all__ = ["Nothing", "Receiver", "Text", "Upload"]
+__all__ = ["DiscardSink", "FieldSink", "FileSink", "PartSink"]
 
 _UTF8: Final = getincrementaldecoder("utf-8")
 
 
-class Receiver(Protocol):
+class PartSink(Protocol):
     """Takes the content of one part."""
 
     def write(self, data: bytes) -> None:
-        """Take more of it.
+        """Take more of the content.
 
         Raises:
-            Invalid: as soon as it is known.
+            ValidationFailed: the content is invalid; raised as early as possible.
         """
         ...
 
     def end(self) -> None:
-        """Take its end.
+        """Take the end of the content.
 
         Raises:
-            Invalid: it is not what it has to be.
+            ValidationFailed: the content is invalid.
         """
         ...
 
 
-class Nothing:
-    """A part that is not kept.
+class DiscardSink:
+    """Discards a part.
 
     Args:
-        name: of its field, if it must be empty: a file's input that nothing was chosen in. Django
-            takes it for a field.
+        name: the name of the field, if the part must be empty: a file input without a selected
+            file, which Django takes for a field.
     """
 
     def __init__(self, name: str | None = None) -> None:
         self._name = name
 
     def write(self, data: bytes) -> None:
-        """Refuse it, or leave it be."""
+        """Discard content, or reject it if the part must be empty."""
         if self._name is not None:
-            raise refusal(400, "filename", "A file without a name has content.", self._name)
+            raise form_error(400, "filename", "File without a name has content", self._name)
 
     def end(self) -> None:
         """Do nothing."""
 
 
-class Text:
-    """A field.
+class FieldSink:
+    """Collects a field.
 
     Args:
-        name: of the field.
-        pairs: where it is put.
-        longest: bytes of it.
+        name: the name of the field.
+        pairs: the list to append the field to.
+        max_size: the maximum size in bytes.
     """
 
-    def __init__(self, name: str, pairs: Pairs, longest: int) -> None:
+    def __init__(self, name: str, pairs: Pairs, max_size: int) -> None:
         self._name = name
         self._pairs = pairs
-        self._longest = longest
+        self._max_size = max_size
         self._data = bytearray()
 
     def write(self, data: bytes) -> None:
-        """Keep more of it, up to its bound."""
-        if len(self._data) + len(data) > self._longest:
-            detail = f"The field has more than {self._longest} bytes."
-            raise refusal(413, "field_too_large", detail, self._name)
+        """Append content, up to the maximum size."""
+        if len(self._data) + len(data) > self._max_size:
+            detail = f"The field is larger than {self._max_size} bytes"
+            raise form_error(413, "field_too_large", detail, self._name)
         self._data += data
 
     def end(self) -> None:
-        """Read it as UTF-8 without a NUL."""
-        text = read_text(self._data)
+        """Decode the field as UTF-8 without a NUL."""
+        text = decode_text(self._data)
         if text is None:
-            raise refusal(400, "field_text", "The field is not UTF-8, or has a NUL.", self._name)
+            raise form_error(400, "field_text", "Invalid UTF-8 or NUL", self._name)
         self._pairs.append((self._name, text))
 
 
-class Upload:
-    """A file.
+class FileSink:
+    """Stores a file.
 
-    What is wrong with it but its size lets the rest of the form be read, so that all that is wrong
-    can be told; the file is not kept then.
+    Except for its size, an error does not stop the form from being read, so that all errors can be
+    reported; the file is discarded then.
 
     Args:
-        head: of its part.
-        rule: what it may be.
-        path: of it in the form, for faults.
-        longest: bytes of it.
-        spool: where it is kept.
-        kept: where it is put in the end.
-        faults: where that is put which is wrong with it.
+        head: the head of its part.
+        rule: the allowed files.
+        path: its path in the form, for errors.
+        max_size: the maximum size in bytes.
+        spool: stores the content.
+        kept: the list to append the file to.
+        errors: the list to append errors to.
     """
 
     def __init__(
@@ -107,50 +107,50 @@ class Upload:
         rule: File,
         path: tuple[str | int, ...],
         *,
-        longest: int,
-        spool: Spool,
+        max_size: int,
+        spool: FileSpool,
         kept: list[UploadedFile],
-        faults: list[Fault],
+        errors: list[ErrorItem],
     ) -> None:
         self._name = head.filename or ""
         self._declared = None if head.media is None else head.media.kind
         self._detected: str | None = None
         self._rule = rule
         self._path = path
-        self._longest = longest
+        self._max_size = max_size
         self._spool = spool
         self._kept = kept
-        self._faults = faults
+        self._errors = errors
         self._size = 0
-        # Until it is judged.
+        # The first bytes, until the type has been detected.
         self._head: bytes | None = b""
-        self._text = _UTF8()
-        self._verdict: Verdict = "yes"
+        self._decoder = _UTF8()
+        self._match: TypeMatch = "yes"
         self._file = spool.open()
 
     def write(self, data: bytes) -> None:
-        """Keep more of it, up to its bound."""
+        """Store content, up to the maximum size."""
         self._size += len(data)
-        if self._size > self._longest:
-            detail = f"The file has more than {self._longest} bytes."
-            raise refusal(413, "file_too_large", detail, *self._path)
+        if self._size > self._max_size:
+            detail = f"The file is larger than {self._max_size} bytes"
+            raise form_error(413, "file_too_large", detail, *self._path)
         if self._head is not None:
             self._head += data
             if len(self._head) < HEAD:
                 return
-            data = self._judge(self._head)
-        self._keep(data)
+            data = self._check_type(self._head)
+        self._store(data)
 
     def end(self) -> None:
-        """Judge all of it."""
+        """Check the complete file."""
         if self._head is not None:
-            self._keep(self._judge(self._head))
+            self._store(self._check_type(self._head))
         if self._size < self._rule.min_size:
-            detail = f"The file has less than {self._rule.min_size} bytes."
-            self._refuse("file_too_small", detail)
-        elif self._verdict == "if text":
+            detail = f"The file is smaller than {self._rule.min_size} bytes"
+            self._reject("file_too_small", detail)
+        elif self._match == "if text":
             self._check_text(b"", final=True)
-        if self._verdict == "no":
+        if self._match == "no":
             return
         self._file.seek(0)
         self._kept.append(
@@ -163,37 +163,38 @@ class Upload:
             )
         )
 
-    def _judge(self, head: bytes) -> bytes:
+    def _check_type(self, head: bytes) -> bytes:
         self._head = None
         self._detected = detect(head)
         # An empty file is of any type.
-        if head and self._rule.judge(self._declared, self._detected) == "no":
-            self._refuse_type()
-        elif head:
-            self._verdict = self._rule.judge(self._declared, self._detected)
+        if head:
+            match = self._rule.match_type(self._declared, self._detected)
+            if match == "no":
+                self._reject_type()
+            else:
+                self._match = match
         return head
 
-    def _keep(self, data: bytes) -> None:
-        if self._verdict == "if text":
+    def _store(self, data: bytes) -> None:
+        if self._match == "if text":
             self._check_text(data)
-        if self._verdict != "no":
+        if self._match != "no":
             self._spool.write(self._file, data)
 
     def _check_text(self, data: bytes, *, final: bool = False) -> None:
         try:
-            good = "\0" not in self._text.decode(data, final)
+            valid = "\0" not in self._decoder.decode(data, final)
         except UnicodeDecodeError:
-            good = False
-        if not good:
-            self._refuse_type()
+            valid = False
+        if not valid:
+            self._reject_type()
 
-    def _refuse_type(self) -> None:
+    def _reject_type(self) -> None:
         types = ", ".join(self._rule.types or ())
-        detail = f"The file is not, or is not declared as, one of: {types}."
-        self._refuse("file_type", detail)
+        self._reject("file_type", f"Unsupported file type; use one of {types}")
 
-    def _refuse(self, code: str, detail: str) -> None:
-        if self._verdict != "no":
-            self._verdict = "no"
-            self._faults.append(fault(code, detail, *self._path))
+    def _reject(self, code: str, detail: str) -> None:
+        if self._match != "no":
+            self._match = "no"
+            self._errors.append(error_item(code, detail, *self._path))
             self._spool.drop(self._file)

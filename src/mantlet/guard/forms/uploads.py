@@ -1,21 +1,21 @@
-"""Files that a form has brought, in memory up to a bound and on disk beyond it."""
+"""Uploaded files: in memory up to a limit, and on disk beyond it."""
 
 from tempfile import SpooledTemporaryFile
 from typing import IO, Final
 
-__all__ = ["Spool", "UploadedFile"]
+__all__ = ["FileSpool", "UploadedFile"]
 
 
 class UploadedFile:
-    """A file of a form. It is there until the exchange ends.
+    """A file of a form; available until the exchange ends.
 
     Attributes:
-        name: what the client calls it: one name without a path, safe on all usual systems. It is
-            still the client's; don't store files by it.
+        name: the client's file name: without a path, and safe on all common systems. Do not store
+            files under it all the same.
         content_type: the type and subtype that the client declares, or None.
-        detected_type: the type that its first bytes are of, or None where they are no known ones.
-        size: in bytes.
-        file: its content, from the beginning.
+        detected_type: the type of its signature, or None if that is unknown.
+        size: the size in bytes.
+        file: the content, positioned at its beginning.
     """
 
     __slots__ = ("content_type", "detected_type", "file", "name", "size")
@@ -36,22 +36,22 @@ class UploadedFile:
         self.file: Final = file
 
     def read(self, size: int = -1) -> bytes:
-        """Return the next bytes of it, by default all."""
+        """Return the next bytes, by default all."""
         return self.file.read(size)
 
     def close(self) -> None:
-        """Let go of it; it is closed at the end of the exchange in any case."""
+        """Close the file; it is always closed at the end of the exchange."""
         self.file.close()
 
     def __repr__(self) -> str:
         return f"<UploadedFile {self.detected_type} {self.size} bytes>"
 
 
-class Spool:
+class FileSpool:
     """The files of one form.
 
     Args:
-        memory: bytes of all of them together that are kept in memory.
+        memory: the total number of bytes to keep in memory.
     """
 
     def __init__(self, memory: int) -> None:
@@ -60,13 +60,13 @@ class Spool:
 
     def open(self) -> SpooledTemporaryFile[bytes]:
         """Return an empty file to `write()` to."""
-        # Without a size it stays in memory until it is told not to.
+        # Without a size it stays in memory until rollover().
         file: SpooledTemporaryFile[bytes] = SpooledTemporaryFile()  # noqa: SIM115  # close() does
         self._files[file] = 0
         return file
 
     def write(self, file: SpooledTemporaryFile[bytes], data: bytes) -> None:
-        """Add to a file that `open()` has returned."""
+        """Append to a file that `open()` returned."""
         held = self._files[file]
         if held is not None:
             if len(data) <= self._left:
@@ -79,11 +79,11 @@ class Spool:
         file.write(data)
 
     def drop(self, file: SpooledTemporaryFile[bytes]) -> None:
-        """Let go of one file."""
+        """Discard one file."""
         self._left += self._files.pop(file) or 0
         file.close()
 
     def close(self) -> None:
-        """Let go of all files."""
+        """Close all files."""
         for file in self._files:
             file.close()

@@ -1,4 +1,4 @@
-"""GraphQL: a service as it is declared, and what a request to it may be."""
+"""GraphQL services and the validation of requests to them."""
 
 from mantlet.guard.graphql.service import GraphQL
 

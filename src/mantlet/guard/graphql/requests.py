@@ -1,7 +1,7 @@
-"""Requests to a GraphQL service: what the schema has, no deeper and no dearer than they may be.
+"""Validate GraphQL requests: by the schema, and within bounds on depth and complexity.
 
-The document is bounded in tokens before it is parsed, and in depth and cost before it is
-validated, since the rules of validation take time by the square of some of its parts.
+The tokens of a document are bounded before it is parsed, and its depth and complexity before it is
+validated, since validation takes quadratic time in some of its parts.
 
 Sources: the GraphQL specification (September 2025), sections 2, 5 and 6.1.2; "GraphQL over HTTP"
 (draft), 5.2 to 5.4.
@@ -30,29 +30,29 @@ from graphql import (
 )
 from graphql.execution.values import get_variable_values
 
-from mantlet.guard.errors import Fault, Invalid, Place
+from mantlet.guard.errors import ErrorItem, Place, ValidationFailed
 from mantlet.guard.graphql.service import GraphQL
 from mantlet.guard.limits import BodyLimits
-from mantlet.guard.parameters import Group, Parameter, Shape
-from mantlet.guard.strict_json import Structure
+from mantlet.guard.parameters import Parameter, ParameterGroup, Shape
+from mantlet.guard.strict_json import StrictJson
 
-__all__ = ["GraphQLRequest", "GraphQLRequestSchema", "graphql_query"]
+__all__ = ["GraphQLRequest", "GraphQLRequestSchema", "graphql_query_parameters"]
 
 _MEMBERS: Final = frozenset({"query", "variables", "operationName"})
-#: Arguments that say how many items a list has, as most schemas name them.
+#: The usual names of arguments for the number of items of a list.
 _COUNTS: Final = frozenset({"first", "last", "limit"})
-_NOT_VALID: Final = "Does not fit the schema"
+_INVALID: Final = "Not valid for the GraphQL schema"
 
 
 class GraphQLRequest(NamedTuple):
     """One request, validated.
 
     Attributes:
-        query: the document as it came.
-        document: the same, parsed.
-        variables: as the schema has coerced them.
-        operation_name: which operation of the document is meant, or None.
-        raw_variables: as they came, for servers that coerce them themselves.
+        query: the document as received.
+        document: the parsed document.
+        variables: the coerced variables.
+        operation_name: the name of the operation to execute, or None.
+        raw_variables: the variables as received, for servers that coerce them themselves.
     """
 
     query: str
@@ -63,12 +63,12 @@ class GraphQLRequest(NamedTuple):
 
 
 class GraphQLRequestSchema:
-    """What a request to a service may be, compiled: a `Schema`.
+    """The compiled form of requests to a service; a `Schema`.
 
     Args:
         service: the service.
-        errors: how many faults are told at most.
-        reads_only: whether this is for GET, which must change nothing.
+        errors: the maximum number of errors to report.
+        reads_only: whether this is for GET, which must not change anything.
     """
 
     __slots__ = ("_errors", "_kinds", "_rules", "_service")
@@ -83,26 +83,28 @@ class GraphQLRequestSchema:
 
     # Any: plain JSON values in, a request out.
     def load(self, text: bytes, value: Any, place: Place) -> Any:
-        """Return the request that a JSON text states.
+        """Return the request of a JSON text.
 
         Raises:
-            Invalid: with 400 for what is no GraphQL request, 422 for what the schema has not.
+            ValidationFailed: with 400 for a malformed request, 422 for an invalid one.
         """
         return self.check(value, place)
 
     def check(self, value: Any, place: Place) -> Any:
-        """Return the request that a value states; see `load()`."""
+        """Return the request of a value; see `load()`."""
         query, variables, name = _members(value, place)
         document = self._parse(query, place)
         operation = get_operation_ast(document, name)
         if operation is None:
-            words = "Names no operation of the document, or does not say which"
-            raise Invalid(422, [Fault(place, "/operationName", "graphql_operation", words)])
+            detail = "Unknown or missing operation name"
+            raise ValidationFailed(
+                422, [ErrorItem(place, "/operationName", "graphql_operation", detail)]
+            )
         kind = operation.operation.value
         if kind not in self._kinds:
-            words = f"A {kind} may not be sent here"
-            raise Invalid(422, [Fault(place, "/query", "graphql_kind", words)])
-        _Measure(self._service, document, variables, place).take(operation)
+            detail = f"A {kind} is not allowed here"
+            raise ValidationFailed(422, [ErrorItem(place, "/query", "graphql_kind", detail)])
+        _Measure(self._service, document, variables, place).check(operation)
         self._validate(document, place)
         coerced = get_variable_values(
             self._service.schema,
@@ -110,12 +112,14 @@ class GraphQLRequestSchema:
             dict(variables),
             max_errors=self._errors,
         )
-        if isinstance(coerced, list):  # of errors, whose messages hold values
-            raise Invalid(422, [Fault(place, "/variables", "graphql_variables", _NOT_VALID)])
+        if isinstance(coerced, list):  # of errors, whose messages contain values
+            raise ValidationFailed(
+                422, [ErrorItem(place, "/variables", "graphql_variables", _INVALID)]
+            )
         return GraphQLRequest(query, document, coerced.coerced, name, variables)
 
     def dump(self, value: Any) -> bytes:
-        """Return a request as JSON."""
+        """Serialize a request as JSON."""
         members: dict[str, Any] = {"query": value.query}
         if value.raw_variables:
             members["variables"] = value.raw_variables
@@ -127,50 +131,50 @@ class GraphQLRequestSchema:
         try:
             return parse(query, max_tokens=self._service.max_tokens, no_location=False)
         except GraphQLError as error:
-            words = "Is no GraphQL document, or a longer one than is taken"
-            fault = Fault(place, "/query", "graphql_syntax", words + _where(error))
+            detail = "Invalid GraphQL document, or too many tokens"
+            error_item = ErrorItem(place, "/query", "graphql_syntax", detail + _position(error))
         except RecursionError:
-            fault = Fault(place, "/query", "graphql_depth", "Is nested too deeply")
-        raise Invalid(400, [fault])
+            error_item = ErrorItem(place, "/query", "graphql_depth", "Nested too deeply")
+        raise ValidationFailed(400, [error_item])
 
     def _validate(self, document: DocumentNode, place: Place) -> None:
         try:
             errors = validate(self._service.schema, document, self._rules, max_errors=self._errors)
         except RecursionError:
-            raise Invalid(
-                422, [Fault(place, "/query", "graphql_depth", "Is nested too deeply")]
+            raise ValidationFailed(
+                422, [ErrorItem(place, "/query", "graphql_depth", "Nested too deeply")]
             ) from None
         if errors:
-            raise Invalid(
+            raise ValidationFailed(
                 422,
                 [
-                    Fault(place, "/query", "graphql_schema", _NOT_VALID + _where(error))
+                    ErrorItem(place, "/query", "graphql_schema", _INVALID + _position(error))
                     for error in errors[: self._errors]
                 ],
             )
 
 
 def _members(value: Any, place: Place) -> tuple[str, Mapping[str, Any], str | None]:
-    """Return the members of a request, which must be of their types."""
+    """Return the members of a request, and check their types."""
     if not isinstance(value, dict):
-        raise Invalid(400, [Fault(place, "", "graphql_request", "Must be an object")])
+        raise ValidationFailed(400, [ErrorItem(place, "", "graphql_request", "Must be an object")])
     query, variables, name = (value.get(key) for key in ("query", "variables", "operationName"))
-    faults = []
+    errors = []
     if not isinstance(query, str):
-        faults.append(Fault(place, "/query", "graphql_request", "Must be text"))
+        errors.append(ErrorItem(place, "/query", "graphql_request", "Must be a string"))
     if not isinstance(variables, (dict, type(None))):
-        faults.append(Fault(place, "/variables", "graphql_request", "Must be an object"))
+        errors.append(ErrorItem(place, "/variables", "graphql_request", "Must be an object"))
     if not isinstance(name, (str, type(None))):
-        faults.append(Fault(place, "/operationName", "graphql_request", "Must be text"))
+        errors.append(ErrorItem(place, "/operationName", "graphql_request", "Must be a string"))
     if not value.keys() <= _MEMBERS:
-        faults.append(Fault(place, "", "graphql_request", "Has members that are not taken"))
-    if faults or not isinstance(query, str):
-        raise Invalid(400, faults)
+        errors.append(ErrorItem(place, "", "graphql_request", "Unknown members"))
+    if errors or not isinstance(query, str):
+        raise ValidationFailed(400, errors)
     return query, variables or {}, name
 
 
 class _Measure:
-    """The depth and the complexity of an operation, as far as they may go."""
+    """Measures the depth and complexity of an operation against the bounds."""
 
     def __init__(
         self,
@@ -189,18 +193,18 @@ class _Measure:
             if isinstance(node, FragmentDefinitionNode)
         }
 
-    def take(self, operation: OperationDefinitionNode) -> None:
-        """See to it that an operation is within its bounds; stop as soon as it is not.
+    def check(self, operation: OperationDefinitionNode) -> None:
+        """Require an operation to be within the bounds; stop as soon as it is not.
 
         Raises:
-            Invalid: with 422.
+            ValidationFailed: with 422.
         """
-        defaults = {
+        deerrors = {
             definition.variable.name.value: _number(definition.default_value)
             for definition in operation.variable_definitions or ()
         }
-        self._variables = defaults | dict(self._variables)
-        # A spread costs at least one, so that fragments which spread each other come to an end.
+        self._variables = deerrors | dict(self._variables)
+        # A spread costs at least one, so that mutually recursive fragments terminate.
         later: list[tuple[SelectionSetNode, int, int]] = [(operation.selection_set, 1, 1)]
         while later:
             selections, depth, times = later.pop()
@@ -208,7 +212,7 @@ class _Measure:
                 self._add(times)
                 if isinstance(node, FieldNode):
                     if depth > self._service.max_depth:
-                        raise self._too("graphql_depth", "deep", self._service.max_depth)
+                        raise self._exceeded("graphql_depth", "deep", self._service.max_depth)
                     if node.selection_set is not None:
                         later.append((node.selection_set, depth + 1, times * self._count(node)))
                 elif isinstance(node, InlineFragmentNode):
@@ -221,49 +225,49 @@ class _Measure:
     def _add(self, times: int) -> None:
         self._cost += times
         if self._cost > self._service.max_complexity:
-            raise self._too("graphql_complexity", "complex", self._service.max_complexity)
+            raise self._exceeded("graphql_complexity", "complex", self._service.max_complexity)
 
     def _count(self, node: FieldNode) -> int:
-        """Return how many items a field asks for, by its arguments."""
+        """Return the number of items that a field requests by its arguments."""
         counts = [1]
         for argument in node.arguments or ():
             if argument.name.value in _COUNTS:
-                given: Any = _number(argument.value)
+                count: Any = _number(argument.value)
                 if isinstance(argument.value, VariableNode):
-                    given = self._variables.get(argument.value.name.value)
-                if isinstance(given, int):
-                    counts.append(given)
+                    count = self._variables.get(argument.value.name.value)
+                if isinstance(count, int):
+                    counts.append(count)
         return max(counts)
 
-    def _too(self, code: str, words: str, bound: int) -> Invalid:
-        words = f"The operation is too {words}: the bound is {bound}"
-        return Invalid(422, [Fault(self._place, "/query", code, words)])
+    def _exceeded(self, code: str, adjective: str, bound: int) -> ValidationFailed:
+        detail = f"The operation is too {adjective}; the limit is {bound}"
+        return ValidationFailed(422, [ErrorItem(self._place, "/query", code, detail)])
 
 
 def _number(node: object) -> int | None:
-    # What has more digits exceeds every bound.
+    # A number with more digits exceeds every bound.
     return int(node.value[:18]) if isinstance(node, IntValueNode) else None
 
 
-def _where(error: GraphQLError) -> str:
+def _position(error: GraphQLError) -> str:
     if not error.locations:
         return ""
     line, column = error.locations[0]
-    return f", at line {line}, column {column}"
+    return f" at line {line}, column {column}"
 
 
-def graphql_query(service: GraphQL, limits: BodyLimits) -> Group:
-    """Return the parameters that a GET has a request in ("GraphQL over HTTP", 5.3).
+def graphql_query_parameters(service: GraphQL, limits: BodyLimits) -> ParameterGroup:
+    """Return the query parameters of a GET request ("GraphQL over HTTP", 5.3).
 
-    Its variables are JSON.
+    The variables are JSON.
     """
-    structure = Structure(limits)
+    strict_json = StrictJson(limits)
     text = Shape(types=frozenset({"string"}))
 
     def variables(text: str) -> Any:
-        return structure.read(text.encode(), "query")
+        return strict_json.parse(text.encode(), "query")
 
-    return Group(
+    return ParameterGroup(
         "query",
         [
             Parameter(name="query", place="query", required=True, shape=text),

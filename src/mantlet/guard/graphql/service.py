@@ -1,4 +1,4 @@
-"""A GraphQL service, as it is declared."""
+"""Declare a GraphQL service."""
 
 from typing import TYPE_CHECKING
 
@@ -18,18 +18,18 @@ class GraphQL:
 
     Args:
         schema: a ``graphql.GraphQLSchema``, or the text of one in the schema language.
-        max_depth: how deep fields may be nested.
-        max_complexity: fields that an operation may ask for, those of fragments each time they are
-            spread, and those within a field that has ``first``, ``last`` or ``limit`` as often as
-            that says.
-        max_tokens: of a document.
-        introspection: whether ``__schema`` and ``__type`` may be asked for.
-        mutations: whether mutations may be sent; a GET may never send any.
-        subscriptions: whether subscriptions may be sent.
+        max_depth: the maximum nesting of fields.
+        max_complexity: the maximum number of fields that an operation requests. Fields of fragments
+            count each time they are spread, and fields within a field that has ``first``, ``last``
+            or ``limit`` that many times.
+        max_tokens: the maximum number of tokens of a document.
+        introspection: whether to allow ``__schema`` and ``__type``.
+        mutations: whether to allow mutations; never in a GET.
+        subscriptions: whether to allow subscriptions.
 
     Raises:
-        ValueError: a bound is less than 1, or the text is no schema.
-        TypeError: the schema is none.
+        ValueError: a bound is less than 1, or the text is not a schema.
+        TypeError: the schema is neither a schema nor text.
         ImportError: graphql-core is not installed.
     """
 
@@ -56,7 +56,7 @@ class GraphQL:
             try:
                 schema = graphql.build_schema(schema)
             except (graphql.GraphQLError, TypeError) as error:
-                raise ValueError(f"schema is no GraphQL schema: {error}") from error
+                raise ValueError(f"schema is not a GraphQL schema: {error}") from error
         if not isinstance(schema, graphql.GraphQLSchema):
             raise TypeError(f"schema must be a GraphQLSchema or its text, not {schema!r}")
         self.schema: GraphQLSchema = schema

@@ -1,9 +1,8 @@
-"""Schemas of OpenAPI and JSON Schema, compiled to what the guard asks."""
+"""Compile the schemas of OpenAPI and JSON Schema documents into validators."""
 
-from mantlet.guard.jsonschema.audit import Coverage
-from mantlet.guard.jsonschema.changes import accepts_all
-from mantlet.guard.jsonschema.compiler import Compiler
-from mantlet.guard.jsonschema.problems import Problem, SchemaError
+from mantlet.guard.jsonschema.audit import KeywordCoverage
+from mantlet.guard.jsonschema.compiler import SchemaCompiler
+from mantlet.guard.jsonschema.documents import SchemaError, SchemaProblem
 from mantlet.guard.jsonschema.schema import JsonSchema
 
-__all__ = ["Compiler", "Coverage", "JsonSchema", "Problem", "SchemaError", "accepts_all"]
+__all__ = ["JsonSchema", "KeywordCoverage", "SchemaCompiler", "SchemaError", "SchemaProblem"]

@@ -1,139 +1,278 @@
-"""Which keywords of a schema are checked and which are not, in words."""
+"""Audit schemas: which keywords are checked, and which values have no bound on their size."""
 
 from collections.abc import Container, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
-from mantlet.guard.jsonschema.dialects import Dialect, Version
-from mantlet.guard.jsonschema.documents import Documents, Spot
-from mantlet.guard.jsonschema.formats import BUILT_IN
+from mantlet.guard.jsonschema.dialects import Dialect, OpenApiVersion
+from mantlet.guard.jsonschema.documents import SchemaDocuments, SchemaLocation, SchemaProblem
+from mantlet.guard.jsonschema.formats import BUILT_IN_FORMATS, NUMBER_FORMATS
 from mantlet.guard.jsonschema.keywords import (
     ANNOTATIONS,
     ASSERTIONS,
+    CODE_ANNOTATION,
     LISTS,
     MAPS,
     SINGLES,
-    children,
+    iter_children,
 )
-from mantlet.guard.jsonschema.number_formats import FORMATS
-from mantlet.guard.jsonschema.problems import Problem
 
-__all__ = ["Coverage", "find_coverage"]
+__all__ = ["KeywordCoverage", "find_coverage", "find_unbounded"]
 
 _REFERENCES: Final = frozenset({"$dynamicRef", "$ref"})
 _CHECKED: Final = (ASSERTIONS | LISTS | MAPS | SINGLES | _REFERENCES | {"dependencies"}) - {
     "$defs", "additionalItems", "contentSchema", "definitions", "format",
 }  # fmt: skip
-_SILENT: Final = ANNOTATIONS | {"$defs", "definitions"}
-_OPENAPI: Final = frozenset({"discriminator", "readOnly", "writeOnly"})
-_REASONS: Final[Mapping[str, str]] = {
-    "contentEncoding": "what a text encodes is not looked at",
-    "contentMediaType": "what a text holds is not looked at",
-    "contentSchema": "what a text holds is not looked at",
-    "xml": "it says how XML is written, and XML is not read",
+_IGNORED: Final = ANNOTATIONS | {"$defs", "definitions"}
+_OPENAPI_KEYWORDS: Final = frozenset({"discriminator", "readOnly", "writeOnly"})
+_UNSUPPORTED: Final[Mapping[str, str]] = {
+    "contentEncoding": "encoded content is not decoded",
+    "contentMediaType": "embedded content is not parsed",
+    "contentSchema": "embedded content is not parsed",
+    "xml": "XML is not supported",
 }
 
 
-class Coverage(NamedTuple):
-    """What is checked of a schema.
+# -- keywords -------------------------------------------------------------------------------------
+
+
+class KeywordCoverage(NamedTuple):
+    """Which keywords of a schema are checked.
 
     Attributes:
-        checked: the keywords that are, by name.
-        unchecked: what is not, each with its pointer and the reason.
+        checked: the names of the keywords that are.
+        unchecked: the keywords that are not, with locations and reasons.
     """
 
     checked: tuple[str, ...]
-    unchecked: tuple[Problem, ...]
+    unchecked: tuple[SchemaProblem, ...]
 
 
 # Any: schemas are plain JSON.
 def find_coverage(
     schema: Any,
-    spot: Spot,
-    documents: Documents,
+    location: SchemaLocation,
+    documents: SchemaDocuments,
     *,
     dialect: Dialect,
-    version: Version,
+    version: OpenApiVersion,
     formats: Container[str] | None,
-) -> Coverage:
-    """Return what is checked of a schema as it is written, and of all that it refers to.
+) -> KeywordCoverage:
+    """Return the coverage of a schema as written, and of all schemas it refers to.
 
     Args:
         schema: the schema.
-        spot: where it stands.
-        documents: where references lead.
-        dialect: of schemas that don't name theirs.
-        version: of OpenAPI.
-        formats: the formats that are held besides the known ones; None if none is.
+        location: its location.
+        documents: the targets of references.
+        dialect: the dialect of schemas without a ``$schema``.
+        version: the version of OpenAPI.
+        formats: the string formats asserted besides the built-in ones; None if none are asserted.
     """
-    judge = _Judge(dialect, version, formats)
+    auditor = _KeywordAuditor(dialect, version, formats)
     checked: set[str] = set()
-    unchecked: list[Problem] = []
-    for at, found in _reached(schema, spot, documents, dialect):
+    unchecked: list[SchemaProblem] = []
+    for at, found in _reachable(schema, location, documents, dialect):
         for keyword in found:
-            reason = judge.reason(keyword, found)
+            reason = auditor.unchecked_reason(keyword, found)
             if reason is not None:
-                unchecked.append(Problem(str(at.down(keyword)), reason))
-            elif keyword not in _SILENT:
+                unchecked.append(SchemaProblem(str(at.child(keyword)), reason))
+            elif keyword not in _IGNORED:
                 checked.add(keyword)
-    return Coverage(tuple(sorted(checked)), tuple(unchecked))
+    return KeywordCoverage(tuple(sorted(checked)), tuple(unchecked))
 
 
-def _reached(
-    schema: Any, spot: Spot, documents: Documents, dialect: Dialect
-) -> Iterator[tuple[Spot, Mapping[str, Any]]]:
-    waiting, seen = [(spot, schema)], set()
-    while waiting:
-        at, found = waiting.pop()
+def _reachable(
+    schema: Any, location: SchemaLocation, documents: SchemaDocuments, dialect: Dialect
+) -> Iterator[tuple[SchemaLocation, Mapping[str, Any]]]:
+    pending, seen = [(location, schema)], set()
+    while pending:
+        at, found = pending.pop()
         if not isinstance(found, Mapping) or id(found) in seen:
             continue
         seen.add(id(found))
         yield at, found
         if isinstance(found.get("$ref"), str):
-            with suppress(LookupError):  # which the conversion tells of
-                waiting.append(documents.find(found["$ref"], at.base))
-            if dialect.alone:
+            with suppress(LookupError):  # reported by the conversion
+                pending.append(documents.resolve(found["$ref"], at.base))
+            if dialect.ref_overrides:
                 continue
-        waiting += [
-            (at.down(*way), child)
-            for way, child in children(found)
-            if way[0] not in ("$defs", "definitions", "contentSchema")
+        pending += [
+            (at.child(*path), child)
+            for path, child in iter_children(found)
+            if path[0] not in ("$defs", "definitions", "contentSchema")
         ]
 
 
-class _Judge(NamedTuple):
-    """Says why a keyword is not checked."""
-
+class _KeywordAuditor(NamedTuple):
     dialect: Dialect
-    version: Version
+    version: OpenApiVersion
     formats: Container[str] | None
 
-    def reason(self, keyword: str, schema: Mapping[str, Any]) -> str | None:
-        """Return why a keyword is not checked, or None if it is, or if there is nothing to it."""
-        if keyword in _SILENT:
+    def unchecked_reason(self, keyword: str, schema: Mapping[str, Any]) -> str | None:
+        """Return why a keyword is not checked; None if it is, or if it allows every value."""
+        if keyword in _IGNORED:
             return None
-        if self.dialect.alone and "$ref" in schema and keyword != "$ref":
-            return "it stands beside $ref, which makes it void"
+        if self.dialect.ref_overrides and "$ref" in schema and keyword != "$ref":
+            return "$ref overrides it"
         if keyword == "format":
-            return self._format(schema[keyword])
-        if keyword in _CHECKED or (keyword == "additionalItems" and self.dialect.arrays):
+            return self._unchecked_format(schema[keyword])
+        if keyword in _CHECKED or (keyword == "additionalItems" and self.dialect.items_arrays):
             return None
-        return _REASONS.get(keyword) or self._other(keyword, schema)
+        return _UNSUPPORTED.get(keyword) or self._unchecked_other(keyword, schema)
 
-    def _format(self, name: Any) -> str | None:
-        if not isinstance(name, str) or (self.version is not None and name in FORMATS):
+    def _unchecked_format(self, name: Any) -> str | None:
+        if not isinstance(name, str) or (self.version is not None and name in NUMBER_FORMATS):
             return None
         if self.formats is None:
-            return "formats of strings are not held"
-        known = name in BUILT_IN or name in self.formats
-        return None if known else "it is a format that is not known"
+            return "string formats are not asserted"
+        return None if name in BUILT_IN_FORMATS or name in self.formats else "unknown format"
 
-    def _other(self, keyword: str, schema: Mapping[str, Any]) -> str | None:
+    def _unchecked_other(self, keyword: str, schema: Mapping[str, Any]) -> str | None:
         if keyword == "nullable" and self.dialect.nullable:
-            return None if "type" in schema else "it adds null to a type, and none is beside it"
-        if keyword in _OPENAPI and self.version is not None:
-            picks = keyword != "discriminator" or {"anyOf", "oneOf"} & schema.keys()
-            return None if picks else "no anyOf or oneOf is beside it from which it picks"
+            return None if "type" in schema else "nullable has no effect without a type beside it"
+        if keyword in _OPENAPI_KEYWORDS and self.version is not None:
+            has_effect = keyword != "discriminator" or {"anyOf", "oneOf"} & schema.keys()
+            return None if has_effect else "no anyOf or oneOf beside it to pick from"
         if keyword in ("readOnly", "writeOnly"):
-            return "it says nothing of a value without OpenAPI"
-        return "it is an extension" if keyword.startswith("x-") else "it is no keyword here"
+            return "it has no effect outside OpenAPI"
+        return "it is an extension" if keyword.startswith("x-") else "unknown keyword"
+
+
+# -- bounds ---------------------------------------------------------------------------------------
+
+_FIXED_VALUES: Final = frozenset({"const", "enum"})
+#: Keywords that bound a value of each type; a format or a pattern is assumed to.
+_BOUNDS: Final[Mapping[str, frozenset[str]]] = {
+    "string": _FIXED_VALUES | {"maxLength", "format", "pattern"},
+    "array": _FIXED_VALUES | {"maxItems"},
+    "object": _FIXED_VALUES | {"maxProperties"},
+}
+_ALTERNATIVES: Final = frozenset({"allOf", "anyOf", "oneOf", "then", "else", "dependentSchemas"})
+_NOT_ADMITTING: Final = frozenset({"not", "if", "contains", "propertyNames"})
+_MAX_DEPTH: Final = 64
+#: How many combinations of alternatives are searched per value, to bound the time.
+_MAX_COMBINATIONS: Final = 2_000
+
+#: A schema that applies to a value, and its location.
+_LocatedSchema = tuple[Mapping[str, Any], SchemaLocation]
+
+
+def find_unbounded(
+    schema: Any,
+    location: SchemaLocation,
+    definitions: Mapping[str, Any],
+    locations: Mapping[str, SchemaLocation],
+) -> list[str]:
+    """Return the locations of schemas that allow strings, arrays or objects of any size.
+
+    Objects are bounded by ``maxProperties``, or by allowing only the properties they list. A schema
+    with too many combinations of alternatives to search counts as unbounded.
+
+    Args:
+        schema: the converted schema.
+        location: its location.
+        definitions: the converted targets of references, by number.
+        locations: the locations of the definitions.
+    """
+    return _BoundsSearch(definitions, locations).run(schema, location)
+
+
+class _BoundsSearch:
+    def __init__(
+        self, definitions: Mapping[str, Any], locations: Mapping[str, SchemaLocation]
+    ) -> None:
+        self._definitions = definitions
+        self._locations = locations
+        self._seen: set[int] = set()
+        self._found: dict[str, None] = {}
+        self._budget = _MAX_COMBINATIONS
+
+    def run(self, schema: Any, location: SchemaLocation) -> list[str]:
+        pending = [(schema, location)]
+        while pending:
+            found, at = pending.pop()
+            if (
+                isinstance(found, Mapping)
+                and CODE_ANNOTATION not in found
+                and id(found) not in self._seen
+            ):
+                self._seen.add(id(found))
+                self._budget = _MAX_COMBINATIONS
+                pending += self._search(found, at, (), 0)
+        return list(self._found)
+
+    def _search(
+        self,
+        schema: Mapping[str, Any],
+        at: SchemaLocation,
+        enclosing: tuple[_LocatedSchema, ...],
+        depth: int,
+    ) -> list[tuple[Any, SchemaLocation]]:
+        """Check all schemas that apply to one value; return those of its properties and items."""
+        nested: list[tuple[Any, SchemaLocation]] = []
+        self._budget -= 1
+        if self._budget < 0:
+            self._found[str(at)] = None
+            return nested
+        parts = list(self._parts(schema, at))
+        applied = (*parts, *enclosing)
+        has_alternatives = False
+        for part, part_at in parts:
+            for path, child in iter_children(part):
+                if path[0] in _NOT_ADMITTING or path[0] == "allOf":
+                    continue
+                if path[0] not in _ALTERNATIVES:
+                    nested.append((child, part_at.child(*path)))
+                elif (
+                    depth < _MAX_DEPTH
+                    and isinstance(child, Mapping)
+                    and CODE_ANNOTATION not in child
+                ):
+                    has_alternatives = True
+                    nested += self._search(child, part_at.child(*path), applied, depth + 1)
+        if not has_alternatives:
+            self._check_bounds(applied, at)
+        return nested
+
+    def _parts(self, schema: Any, at: SchemaLocation) -> Iterator[_LocatedSchema]:
+        """Iterate over a schema and the schemas that always apply to the same value."""
+        pending, seen = [(schema, at)], set[int]()
+        while pending:
+            part, part_at = pending.pop()
+            if not isinstance(part, Mapping) or id(part) in seen:
+                continue
+            seen.add(id(part))
+            yield part, part_at
+            following = [
+                (inner, part_at.child("allOf", index))
+                for index, inner in enumerate(part.get("allOf", ()))
+            ]
+            if "$ref" in part:
+                number = part["$ref"].rpartition("/")[2]
+                following.insert(0, (self._definitions[number], self._locations[number]))
+            pending += reversed(following)
+
+    def _check_bounds(self, parts: tuple[_LocatedSchema, ...], at: SchemaLocation) -> None:
+        keywords = {keyword for part, _ in parts for keyword in part}
+        types: set[str] | None = None
+        for part, part_at in reversed(parts):
+            declared = part.get("type")
+            if declared is not None:
+                names = {declared} if isinstance(declared, str) else set(declared)
+                types = names if types is None else types & names
+                at = part_at  # the best place for a bound
+        for name, bounds in _BOUNDS.items():
+            is_allowed = types is None or name in types
+            if is_allowed and not bounds & keywords and not _is_closed(name, parts):
+                self._found[str(at)] = None
+
+
+def _is_closed(name: str, parts: tuple[_LocatedSchema, ...]) -> bool:
+    """Return whether an object or array has only the properties or items that are listed."""
+    if name == "array":
+        return any(part.get("items") is False for part, _ in parts)
+    return name == "object" and any(
+        part.get(keyword) is False and "patternProperties" not in part
+        for part, _ in parts
+        for keyword in ("additionalProperties", "unevaluatedProperties")
+    )

@@ -1,86 +1,151 @@
-"""The library that schemas are compiled by, and the only ways in which it is asked."""
+"""Adapter to jsonschema-rs, which compiles and runs the schemas and their regular expressions."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 try:
     import jsonschema_rs
 except ImportError:
     raise ImportError(
-        "schemas of OpenAPI need jsonschema-rs: pip install 'mantlet[openapi]'"
+        "OpenAPI schemas need jsonschema-rs: pip install 'mantlet[openapi]'"
     ) from None
 
-__all__ = ["BACKTRACKS", "DRAFT", "Build", "Validator", "meta_faults"]
+__all__ = [
+    "BACKTRACK_LIMIT",
+    "DRAFT_2020_12",
+    "PatternChecker",
+    "RegexLookaround",
+    "Validator",
+    "ValidatorBuilder",
+    "metaschema_errors",
+]
 
 Validator = jsonschema_rs.Validator
-#: The dialect that everything is converted to.
-DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
-#: Steps back that a pattern with lookaround or back-references may take.
-BACKTRACKS: Final = 10_000
+#: The dialect that all schemas are converted to.
+DRAFT_2020_12: Final = "https://json-schema.org/draft/2020-12/schema"
+#: Backtracking steps that a pattern with lookaround or back-references may take.
+BACKTRACK_LIMIT: Final = 10_000
 
-_META: Final = jsonschema_rs.Draft202012Validator({"$ref": DRAFT}, offline=True)
+#: How to treat patterns with lookaround or back-references, which cannot be matched in linear time:
+#: reject the schema, or run them with a limit on backtracking.
+RegexLookaround = Literal["refuse", "bounded"]
+
+_METASCHEMA: Final = jsonschema_rs.Draft202012Validator({"$ref": DRAFT_2020_12}, offline=True)
 
 
-class Build:
-    """How each validator is made: without a network, with patterns that end.
+class ValidatorBuilder:
+    """Builds validators that use no network and match patterns in bounded time.
 
     Args:
-        formats: the formats of strings that are asserted besides the library's own; None asserts
-            none at all.
-        bounded: whether patterns may have lookaround and back-references, with a bound on
-            backtracking; else they are matched in linear time.
+        formats: formats of strings to assert besides the built-in ones; None asserts no formats.
+        bounded: whether patterns may have lookaround and back-references, with a limit on
+            backtracking. Otherwise all patterns are matched in linear time.
     """
 
-    __slots__ = ("_formats", "_patterns")
+    __slots__ = ("_formats", "_pattern_options")
 
     def __init__(self, formats: Mapping[str, Callable[[str], bool]] | None, bounded: bool) -> None:
         self._formats = None if formats is None else dict(formats)
-        self._patterns = (
-            jsonschema_rs.FancyRegexOptions(backtrack_limit=BACKTRACKS)
+        self._pattern_options = (
+            jsonschema_rs.FancyRegexOptions(backtrack_limit=BACKTRACK_LIMIT)
             if bounded
             else jsonschema_rs.RegexOptions()
         )
 
     @property
-    def holds_formats(self) -> bool:
+    def asserts_formats(self) -> bool:
         """Whether formats of strings are asserted."""
         return self._formats is not None
 
     # Any: a schema is plain JSON.
-    def validator(
+    def build(
         self, schema: dict[str, Any] | bool, registry: jsonschema_rs.Registry | None = None
     ) -> Validator:
         """Compile a schema.
 
         Raises:
-            ValueError: it is no schema, or refers to what isn't there.
+            ValueError: the schema is invalid, or a reference in it cannot be resolved.
         """
         return jsonschema_rs.validator_for(
             schema,
             validate_formats=self._formats is not None,
             formats=self._formats,
-            pattern_options=self._patterns,
+            pattern_options=self._pattern_options,
             registry=registry,
             offline=True,
         )
 
-    def reads(self, pattern: str) -> bool:
-        """Whether a pattern is one that is matched in bounded time."""
+    def supports_pattern(self, pattern: str) -> bool:
+        """Return whether the regex engine can compile a pattern."""
         try:
             jsonschema_rs.Draft202012Validator(
-                {"pattern": pattern}, pattern_options=self._patterns, offline=True
+                {"pattern": pattern}, pattern_options=self._pattern_options, offline=True
             )
         except ValueError:
             return False
         return True
 
 
-def meta_faults(schema: dict[str, Any]) -> list[tuple[list[str | int], str]]:
-    """Return what is wrong with a schema of 2020-12 by its meta-schema: paths, with words."""
-    if _META.is_valid(schema):
+class PatternChecker:
+    """Checks that patterns are matched in bounded time; caches the verdict on each pattern.
+
+    Args:
+        lookaround: how to treat patterns with lookaround or back-references.
+
+    Raises:
+        ValueError: ``lookaround`` is invalid.
+    """
+
+    __slots__ = ("_backtracking", "_bounded", "_kinds", "_linear")
+
+    def __init__(self, lookaround: RegexLookaround) -> None:
+        if lookaround not in ("refuse", "bounded"):
+            raise ValueError(f'regex_lookaround must be "refuse" or "bounded", not {lookaround!r}')
+        self._bounded = lookaround == "bounded"
+        self._linear = ValidatorBuilder(None, bounded=False)
+        self._backtracking = ValidatorBuilder(None, bounded=True)
+        self._kinds: dict[str, str] = {}
+
+    def problem(self, pattern: str, *, exact: bool) -> str | None:
+        """Return why a pattern is not allowed, or None if it is.
+
+        Args:
+            pattern: a regular expression of ECMA-262.
+            exact: whether a value may be accepted because the pattern does *not* match. A pattern
+                that reaches the backtracking limit counts as not matching, so it is unsafe there.
+        """
+        kind = self._kinds.get(pattern)
+        if kind is None:
+            kind = self._kinds[pattern] = self._classify(pattern)
+        if kind == "linear":
+            return None
+        if kind == "malformed":
+            return f"the pattern {pattern!r} is not a valid regular expression"
+        if not self._bounded:
+            return (
+                f"the pattern {pattern!r} has lookaround or a back-reference, which cannot be "
+                'matched in linear time: rewrite it, or set regex_lookaround="bounded"'
+            )
+        if exact:
+            return (
+                f"the pattern {pattern!r} has lookaround or a back-reference, and is used where a "
+                "failed match may accept a value: under not, if, oneOf, contains or "
+                "patternProperties"
+            )
+        return None
+
+    def _classify(self, pattern: str) -> str:
+        if self._linear.supports_pattern(pattern):
+            return "linear"
+        return "backtracking" if self._backtracking.supports_pattern(pattern) else "malformed"
+
+
+def metaschema_errors(schema: dict[str, Any]) -> list[tuple[list[str | int], str]]:
+    """Return the violations of the 2020-12 meta-schema by a schema: paths and messages."""
+    if _METASCHEMA.is_valid(schema):
         return []
     return [
         (error.instance_path, error.message)
-        for error in _META.iter_errors(schema)
-        if error.kind.name != "format"  # a pattern's, which is tried with the engine that runs it
+        for error in _METASCHEMA.iter_errors(schema)
+        if error.kind.name != "format"  # patterns are checked with the engine that runs them
     ]

@@ -1,49 +1,47 @@
-"""`Compiler`: the schemas of one OpenAPI document, each compiled when it is used."""
+"""`SchemaCompiler`: compiles the schemas of one document, each when it is used."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from mantlet.guard.jsonschema.audit import Coverage, find_coverage
-from mantlet.guard.jsonschema.backend import Build
-from mantlet.guard.jsonschema.convert import Converter
-from mantlet.guard.jsonschema.dialects import Version, default_dialect
-from mantlet.guard.jsonschema.documents import Documents, Spot
-from mantlet.guard.jsonschema.formats import Formats, held_formats
-from mantlet.guard.jsonschema.identified import IdentifiedSchema, is_identified
-from mantlet.guard.jsonschema.patterns import Lookaround, Patterns
+from mantlet.guard.jsonschema.audit import KeywordCoverage, find_coverage, find_unbounded
+from mantlet.guard.jsonschema.backend import PatternChecker, RegexLookaround, ValidatorBuilder
+from mantlet.guard.jsonschema.convert import SchemaConverter
+from mantlet.guard.jsonschema.dialects import OpenApiVersion, default_dialect
+from mantlet.guard.jsonschema.documents import SchemaDocuments, SchemaLocation
+from mantlet.guard.jsonschema.dynamic_refs import UnconvertedSchema, has_dynamic_refs
+from mantlet.guard.jsonschema.formats import FormatOption, asserted_formats
 from mantlet.guard.jsonschema.read_write_only import Direction
 from mantlet.guard.jsonschema.schema import JsonSchema
-from mantlet.guard.jsonschema.unbounded import find_unbounded
-from mantlet.guard.jsonschema.validators import Validators
+from mantlet.guard.jsonschema.validators import ValidatorCache
 from mantlet.guard.limits import BodyLimits
 
-__all__ = ["Compiler"]
+__all__ = ["SchemaCompiler"]
 
 _VERSIONS: Final = ("3.0", "3.1", "3.2", None)
-_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
+_NO_DOCUMENTS: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
-class Compiler:
-    """Compiles the schemas of an OpenAPI document, or of a document of JSON Schema.
+class SchemaCompiler:
+    """Compiles the schemas of an OpenAPI document, or of a JSON Schema document.
 
-    A schema is converted to JSON Schema 2020-12 and checked when it is compiled, with all that it
-    refers to; what a validator needs besides is made when it is first asked.
+    Compiling converts a schema, and all schemas it refers to, to JSON Schema 2020-12 and checks
+    them. Its validator is built on first use.
 
     Args:
         document: the whole document; it must not be changed afterwards.
-        version: of OpenAPI; None for JSON Schema alone, without ``discriminator``, ``readOnly``,
-            ``writeOnly`` and formats of numbers.
-        formats: whether formats of strings are held; functions by name are held as well. Those of
-            numbers are in any case.
-        lookaround: what becomes of patterns with lookaround or back-references. With
-            ``"bounded"`` a value that takes too long to match is refused.
-        limits: of which ``errors`` is how many faults are told of a value.
-        others: documents that references name, by what stands before their ``#``.
+        version: the version of OpenAPI. None is JSON Schema alone, without ``discriminator``,
+            ``readOnly``, ``writeOnly`` and number formats.
+        formats: whether to assert formats of strings; a mapping also adds custom formats. Number
+            formats are always asserted.
+        regex_lookaround: how to treat patterns with lookaround or back-references. ``"bounded"``
+            rejects values that take too long to match.
+        limits: ``errors`` is the maximum number of errors per value.
+        others: the documents that references name, by the part before their ``#``.
 
     Raises:
-        TypeError: an option is of the wrong type.
-        ValueError: an option is none of those that there are, or the dialect is not known.
+        TypeError: an option has the wrong type.
+        ValueError: an option is invalid, or the dialect is unknown.
     """
 
     # Any: documents are plain JSON.
@@ -51,33 +49,33 @@ class Compiler:
         self,
         document: Mapping[str, Any] | bool,
         *,
-        version: Version = None,
-        formats: Formats = False,
-        lookaround: Lookaround = "refuse",
+        version: OpenApiVersion = None,
+        formats: FormatOption = False,
+        regex_lookaround: RegexLookaround = "refuse",
         limits: BodyLimits | None = None,
-        others: Mapping[str, Any] = _NONE,
+        others: Mapping[str, Any] = _NO_DOCUMENTS,
     ) -> None:
         if version not in _VERSIONS:
             raise ValueError(f'version must be "3.0", "3.1", "3.2" or None, not {version!r}')
-        patterns = Patterns(lookaround)
-        self._formats = held_formats(formats)
-        self._errors = (limits or BodyLimits()).errors
-        self._documents = Documents(document, others)
+        patterns = PatternChecker(regex_lookaround)
+        self._formats = asserted_formats(formats)
+        self._max_errors = (limits or BodyLimits()).errors
+        self._documents = SchemaDocuments(document, others)
         self._others = others
-        self._identified = version is None and is_identified(document, others)
+        self._has_dynamic_refs = version is None and has_dynamic_refs(document, others)
         name = "jsonSchemaDialect" if version else "$schema"
         try:
-            stated = document.get(name) if isinstance(document, Mapping) else None
-            stated = None if self._identified and stated in others else stated
-            dialect = default_dialect(version, stated)
+            uri = document.get(name) if isinstance(document, Mapping) else None
+            uri = None if self._has_dynamic_refs and uri in others else uri
+            dialect = default_dialect(version, uri)
         except LookupError as error:
             raise ValueError(f"{name}: {error.args[0]}") from None
         self._dialect = dialect
         self._version = version
         self._patterns = patterns
-        self._converter = Converter(self._documents, version, dialect, patterns)
-        self._build = Build(self._formats, bounded=lookaround == "bounded")
-        self._validators = Validators(self._converter.definitions, self._build)
+        self._converter = SchemaConverter(self._documents, version, dialect, patterns)
+        self._builder = ValidatorBuilder(self._formats, bounded=regex_lookaround == "bounded")
+        self._validators = ValidatorCache(self._converter.definitions, self._builder)
 
     def compile(
         self,
@@ -89,40 +87,39 @@ class Compiler:
         """Compile a schema.
 
         Args:
-            schema: of the document, or made of what is in it: a reference in it leads into the
-                document.
-            direction: which way messages of it go: a request must not have members that are
-                ``readOnly``, a response none that are ``writeOnly``.
-            location: its JSON Pointer; behind the document's name and ``#`` if it stands in one
-                of the others.
+            schema: a schema of the document, or one whose references lead into the document.
+            direction: the direction of the messages: requests must not have ``readOnly``
+                properties, responses must not have ``writeOnly`` properties.
+            location: its JSON Pointer; prefixed with the name of the document and ``#`` if it is
+                in one of the other documents.
 
         Raises:
-            SchemaError: with all that is wrong in it or in what it refers to.
+            SchemaError: with all problems in the schema and the schemas it refers to.
         """
-        if self._identified:
-            return IdentifiedSchema(
+        if self._has_dynamic_refs:
+            return UnconvertedSchema(
                 schema,
-                self._build,
+                self._builder,
                 self._patterns,
                 self._others,
                 dialect=self._dialect,
                 direction=direction,
                 location=location,
             )
-        converted = self._converter.convert(schema, self._spot(location), direction)
+        converted = self._converter.convert(schema, self._located(location), direction)
         return JsonSchema(
             converted,
             self._validators,
             direction=direction,
             location=location,
-            errors=self._errors,
+            max_errors=self._max_errors,
         )
 
-    def coverage(self, schema: Mapping[str, Any] | bool, *, location: str = "") -> Coverage:
-        """Return which keywords of a schema, and of what it refers to, are checked."""
+    def coverage(self, schema: Mapping[str, Any] | bool, *, location: str = "") -> KeywordCoverage:
+        """Return which keywords of a schema, and of the schemas it refers to, are checked."""
         return find_coverage(
             schema,
-            self._spot(location),
+            self._located(location),
             self._documents,
             dialect=self._dialect,
             version=self._version,
@@ -130,12 +127,16 @@ class Compiler:
         )
 
     def unbounded(self, schema: JsonSchema) -> list[str]:
-        """Return the pointers of what a schema lets grow without a bound."""
+        """Return the locations in a schema that allow strings, arrays or objects of any size."""
         return find_unbounded(
-            schema.converted, self._spot(schema.location), self._converter.definitions,
-            self._converter.spots,
-        )  # fmt: skip
+            schema.converted,
+            self._located(schema.location),
+            self._converter.definitions,
+            self._converter.locations,
+        )
 
-    def _spot(self, location: str) -> Spot:
+    def _located(self, location: str) -> SchemaLocation:
         base, mark, pointer = location.partition("#")
-        return Spot(base, pointer) if mark and base in self._others else Spot("", location)
+        if mark and base in self._others:
+            return SchemaLocation(base, pointer)
+        return SchemaLocation("", location)

@@ -1,286 +1,363 @@
-"""Schemas of any dialect turned into JSON Schema 2020-12, which is what is compiled.
+"""Convert schemas of any dialect to JSON Schema 2020-12, the dialect that is compiled.
 
-A converted schema has its references as ``#/$defs/<number>``, each naming what one spot of the
-documents is for one direction. Annotations are left out, except ``default``.
+In a converted schema, references read ``#/$defs/<number>``; each number stands for one location in
+the documents, seen in one context. Annotations are dropped, except ``default``.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from mantlet.guard.errors import pointer
-from mantlet.guard.jsonschema.backend import meta_faults
-from mantlet.guard.jsonschema.dialects import Dialect, Version, find_dialect, upgrade
-from mantlet.guard.jsonschema.discriminators import discriminate
-from mantlet.guard.jsonschema.documents import Documents, Spot
-from mantlet.guard.jsonschema.keywords import ASSERTIONS
-from mantlet.guard.jsonschema.loops import find_loops
-from mantlet.guard.jsonschema.number_formats import hold_format
-from mantlet.guard.jsonschema.patterns import Patterns
-from mantlet.guard.jsonschema.problems import Problem, SchemaError
-from mantlet.guard.jsonschema.read_write_only import CODES, Direction, Directions, drop_required
+from mantlet.guard.jsonschema.backend import PatternChecker, metaschema_errors
+from mantlet.guard.jsonschema.dialects import (
+    Dialect,
+    OpenApiVersion,
+    find_dialect,
+    upgrade_schema,
+)
+from mantlet.guard.jsonschema.discriminators import apply_discriminator
+from mantlet.guard.jsonschema.documents import (
+    SchemaDocuments,
+    SchemaError,
+    SchemaLocation,
+    SchemaProblem,
+)
+from mantlet.guard.jsonschema.formats import bound_number_format
+from mantlet.guard.jsonschema.keywords import ASSERTIONS, CODE_ANNOTATION, iter_children
+from mantlet.guard.jsonschema.read_write_only import (
+    DIRECTION_CODES,
+    Direction,
+    ReadWriteOnly,
+    drop_required,
+)
+from mantlet.http.json_pointer import join_pointer
 
-__all__ = ["CODE", "Converter", "View"]
+__all__ = ["SchemaContext", "SchemaConverter"]
 
-#: The annotation, in a converted schema, that names the code of whatever is there.
-CODE: Final = "x-mantlet-code"
-_NOTHING: Final[frozenset[str]] = frozenset()
-_REFUSED: Final[Mapping[Direction, dict[str, Any]]] = {
-    direction: {"not": {}, CODE: code} for direction, code in CODES.items()
+_NO_NAMES: Final[frozenset[str]] = frozenset()
+_FORBIDDEN: Final[Mapping[Direction, dict[str, Any]]] = {
+    direction: {"not": {}, CODE_ANNOTATION: code} for direction, code in DIRECTION_CODES.items()
 }
 _KEPT: Final = ASSERTIONS | {"default"}
-#: What can't be honoured, as what it means depends on the way by which a schema was reached, or
-#: on a URI that a schema gives itself.
-_REFUSED_KEYWORDS: Final = {
+#: Keywords whose meaning depends on the evaluation path or on a URI that a schema declares.
+_UNSUPPORTED: Final = {
     "$recursiveRef": "use $ref",
-    "$id": "a schema within a document is named by its place; refer to it by its JSON Pointer",
+    "$id": "refer to a schema within a document by its JSON Pointer",
 }
+#: Keywords that apply a subschema to the same value.
+_IN_PLACE: Final = frozenset({
+    "allOf", "anyOf", "dependentSchemas", "else", "if", "not", "oneOf", "then",
+})  # fmt: skip
 
 
-class View(NamedTuple):
-    """How a schema is looked at.
+class SchemaContext(NamedTuple):
+    """The context that a schema is converted in.
 
     Attributes:
-        base: the URI of the document that it stands in.
-        dialect: that it is written in.
-        direction: that messages go; None where members that go one way are as all others.
-        exact: whether a value may be let through because this schema does not hold.
-        member: whether it says what a member of an object is.
-        dropped: members that are not required here, as they must not be sent.
+        base: the URI of its document.
+        dialect: its dialect.
+        direction: the direction of the messages; None if ``readOnly`` and ``writeOnly`` properties
+            are treated as any other.
+        exact: whether a value may be accepted because it does *not* match this schema.
+        is_property: whether it is the schema of an object's property.
+        unrequired: properties that are not required here because they must not be sent.
     """
 
     base: str
     dialect: Dialect
     direction: Direction | None
     exact: bool = False
-    member: bool = False
-    dropped: frozenset[str] = _NOTHING
+    is_property: bool = False
+    unrequired: frozenset[str] = _NO_NAMES
 
 
-class Converter:
-    """Converts schemas, each spot that is referred to once.
+class SchemaConverter:
+    """Converts schemas, and each location that they refer to once.
 
     Args:
-        documents: where references lead.
-        version: of OpenAPI.
-        dialect: of schemas that don't name theirs.
-        patterns: the patterns that there have been.
+        documents: the targets of references.
+        version: the version of OpenAPI.
+        dialect: the dialect of schemas without a ``$schema``.
+        patterns: checks the patterns.
 
     Attributes:
-        definitions: what has been referred to, converted, by number.
-        spots: where each of them stands.
+        definitions: the converted targets of references, by number.
+        locations: the locations of the definitions, by number.
     """
 
     def __init__(
-        self, documents: Documents, version: Version, dialect: Dialect, patterns: Patterns
+        self,
+        documents: SchemaDocuments,
+        version: OpenApiVersion,
+        dialect: Dialect,
+        patterns: PatternChecker,
     ) -> None:
-        self.documents = documents
+        self._documents = documents
         self.definitions: dict[str, Any] = {}
-        self.spots: dict[str, Spot] = {}
+        self.locations: dict[str, SchemaLocation] = {}
         self._version = version
         self._dialect = dialect
         self._patterns = patterns
-        self._directions = Directions(documents, dialect.alone)
-        self._numbers: dict[tuple[Spot, View], str] = {}
-        self._waiting: list[tuple[str, Any, Spot, View]] = []
-        self._problems: list[Problem] = []
+        self._read_write_only = ReadWriteOnly(documents, dialect.ref_overrides)
+        self._numbers: dict[tuple[SchemaLocation, SchemaContext], str] = {}
+        self._pending: list[tuple[str, Any, SchemaLocation, SchemaContext]] = []
+        self._problems: list[SchemaProblem] = []
 
     # Any: schemas are plain JSON.
-    def convert(self, schema: Any, spot: Spot, direction: Direction) -> Any:
-        """Return a schema converted, and have all that it refers to among the definitions.
+    def convert(self, schema: Any, location: SchemaLocation, direction: Direction) -> Any:
+        """Return a converted schema, and add everything it refers to to the definitions.
 
         Raises:
-            SchemaError: with all that is wrong.
+            SchemaError: with all problems.
         """
         if not isinstance(schema, Mapping | bool):
-            raise SchemaError([Problem(str(spot), "a schema must be an object, true or false")])
+            message = "a schema must be an object or a boolean"
+            raise SchemaError([SchemaProblem(str(location), message)])
         self._problems, known = [], set(self.definitions)
-        way = None if self._version is None else direction
-        made = self.schema(schema, spot.pointer, View(spot.base, self._dialect, way))
-        self._check(made, spot)
-        while self._waiting:
-            number, found, where, view = self._waiting.pop()
-            self.definitions[number] = self.schema(found, where.pointer, view)
-            self._check(self.definitions[number], where)
-        new = [number for number in self.definitions if number not in known]
-        for number in find_loops(self.definitions, iter(new)):
-            words = "it refers to itself for the same value, which never ends"
-            self._problems.append(Problem(str(self.spots[number]), words))
+        effective = None if self._version is None else direction
+        context = SchemaContext(location.base, self._dialect, effective)
+        converted = self._schema(schema, location.pointer, context)
+        self._check_metaschema(converted, location)
+        while self._pending:
+            number, found, where, context = self._pending.pop()
+            self.definitions[number] = self._schema(found, where.pointer, context)
+            self._check_metaschema(self.definitions[number], where)
+        added = [number for number in self.definitions if number not in known]
+        for number in _find_cycles(self.definitions, added):
+            message = "it refers to itself for the same value, so validation would never end"
+            self._problems.append(SchemaProblem(str(self.locations[number]), message))
         if self._problems:
-            # So that whoever refers to what is wrong is told again.
-            for number in new:
+            # Schemas that refer to the same problem later must fail as well.
+            for number in added:
                 del self.definitions[number]
             self._numbers = {k: v for k, v in self._numbers.items() if v in known}
             raise SchemaError(dict.fromkeys(self._problems))
-        return made
+        return converted
 
-    def problem(self, at: str, view: View, words: str) -> None:
-        """Note something that is wrong."""
-        self._problems.append(Problem(str(Spot(view.base, at)), words))
+    def _add_problem(self, at: str, context: SchemaContext, message: str) -> None:
+        location = SchemaLocation(context.base, at)
+        self._problems.append(SchemaProblem(str(location), message))
 
-    def schema(self, schema: Any, at: str, view: View) -> Any:
-        """Return one schema converted."""
+    def _schema(self, schema: Any, at: str, context: SchemaContext) -> Any:
         if not isinstance(schema, Mapping):
             if not isinstance(schema, bool):
-                self.problem(at, view, "a schema must be an object, true or false")
+                self._add_problem(at, context, "a schema must be an object or a boolean")
             return schema is True
         if "$schema" in schema:
-            view = self._with_dialect(schema, at, view)
-        if view.direction is not None:
-            if view.member and self._directions.refuses(schema, view.base, view.direction):
-                return _REFUSED[view.direction]
-            own = self._directions.names(schema, view.base, view.direction)
-            if own - view.dropped:
-                view = view._replace(dropped=view.dropped | own)
-        if view.dialect.alone and "$ref" in schema:
-            return self._reference(schema["$ref"], at, view)
-        return self._object(upgrade(schema, view.dialect), at, view)
+            context = self._with_dialect(schema, at, context)
+        direction = context.direction
+        if direction is not None:
+            if context.is_property and self._read_write_only.is_forbidden(
+                schema, context.base, direction
+            ):
+                return _FORBIDDEN[direction]
+            own = self._read_write_only.forbidden_properties(schema, context.base, direction)
+            if own - context.unrequired:
+                context = context._replace(unrequired=context.unrequired | own)
+        if context.dialect.ref_overrides and "$ref" in schema:
+            return self._resolve(schema["$ref"], at, context)
+        return self._object(upgrade_schema(schema, context.dialect), at, context)
 
-    def _object(self, schema: dict[str, Any], at: str, view: View) -> dict[str, Any]:
-        made: dict[str, Any] = {}
+    def _object(self, schema: dict[str, Any], at: str, context: SchemaContext) -> dict[str, Any]:
+        converted: dict[str, Any] = {}
         for keyword, value in schema.items():
-            make = _MAKERS.get(keyword)
-            if make is not None:
-                made[keyword] = make(self, value, f"{at}/{keyword}", view)
+            convert = _CONVERSIONS.get(keyword)
+            if convert is not None:
+                converted[keyword] = convert(self, value, f"{at}/{keyword}", context)
             elif keyword in _KEPT:
-                made[keyword] = value
+                converted[keyword] = value
             elif keyword == "$ref":
-                made.update(self._reference(value, at, view))
+                converted.update(self._resolve(value, at, context))
             elif keyword == "$dynamicRef":
-                made.setdefault("allOf", []).append(self._dynamic(value, at, view))
-            elif keyword in _REFUSED_KEYWORDS and at:
-                words = f"{keyword} can't be honoured: {_REFUSED_KEYWORDS[keyword]}"
-                self.problem(f"{at}/{keyword}", view, words)
-        self._finish(schema, made, at, view)
-        return made
+                converted.setdefault("allOf", []).append(self._resolve_dynamic(value, at, context))
+            elif keyword in _UNSUPPORTED and at:
+                message = f"{keyword} is not supported: {_UNSUPPORTED[keyword]}"
+                self._add_problem(f"{at}/{keyword}", context, message)
+        self._finish(schema, converted, at, context)
+        return converted
 
-    def _finish(self, schema: Mapping[str, Any], made: dict[str, Any], at: str, view: View) -> None:
-        if "pattern" in made:
-            self._pattern(made["pattern"], f"{at}/pattern", view.exact, view)
-        if view.dropped:
-            drop_required(made, view.dropped)
+    def _finish(
+        self, schema: Mapping[str, Any], converted: dict[str, Any], at: str, context: SchemaContext
+    ) -> None:
+        if "pattern" in converted:
+            self._check_pattern(converted["pattern"], f"{at}/pattern", context.exact, context)
+        if context.unrequired:
+            drop_required(converted, context.unrequired)
         if self._version is not None:
-            hold_format(made)
+            bound_number_format(converted)
             if "discriminator" in schema:
-                discriminate(self, schema, made, at, view)
+                problems = apply_discriminator(self._documents, schema, context.base, converted)
+                for path, message in problems:
+                    self._add_problem(at + path, context, message)
 
     # -- references ---------------------------------------------------------------------------
 
-    def reference(self, spot: Spot, found: Any, view: View) -> dict[str, Any]:
-        """Return a reference to what is at a spot, which will be among the definitions."""
-        dropped = view.dropped
-        if dropped:
-            dropped &= self._directions.requires(found, spot.base)
-            if view.direction is not None:
-                dropped -= self._directions.names(found, spot.base, view.direction)
-        dialect = view.dialect if spot.base == view.base else self._dialect
-        view = view._replace(base=spot.base, dialect=dialect, dropped=dropped)
-        number = self._numbers.get((spot, view))
+    def _reference(
+        self, location: SchemaLocation, found: Any, context: SchemaContext
+    ) -> dict[str, Any]:
+        """Return a reference to the schema at a location, and schedule its conversion."""
+        unrequired = context.unrequired
+        if unrequired:
+            unrequired &= self._read_write_only.required_properties(found, location.base)
+            if context.direction is not None:
+                unrequired -= self._read_write_only.forbidden_properties(
+                    found, location.base, context.direction
+                )
+        dialect = context.dialect if location.base == context.base else self._dialect
+        context = context._replace(base=location.base, dialect=dialect, unrequired=unrequired)
+        number = self._numbers.get((location, context))
         if number is None:
-            number = self._numbers[spot, view] = str(len(self.spots))
-            self.spots[number] = spot
-            self._waiting.append((number, found, spot, view))
+            number = self._numbers[location, context] = str(len(self.locations))
+            self.locations[number] = location
+            self._pending.append((number, found, location, context))
         return {"$ref": f"#/$defs/{number}"}
 
-    def _reference(self, reference: Any, at: str, view: View) -> dict[str, Any]:
+    def _resolve(self, reference: Any, at: str, context: SchemaContext) -> dict[str, Any]:
         try:
-            spot, found = self.documents.find(reference, view.base)
+            location, found = self._documents.resolve(reference, context.base)
         except LookupError as error:
-            self.problem(f"{at}/$ref", view, str(error.args[0]))
+            self._add_problem(f"{at}/$ref", context, str(error.args[0]))
             return {}
-        return self.reference(spot, found, view)
+        return self._reference(location, found, context)
 
-    def _dynamic(self, reference: Any, at: str, view: View) -> dict[str, Any]:
-        """Return a plain reference for a dynamic one that can lead to one place only."""
+    def _resolve_dynamic(self, reference: Any, at: str, context: SchemaContext) -> dict[str, Any]:
+        """Return a static reference for a dynamic one that has only one possible target."""
         try:
-            spot, found = self.documents.find(reference, view.base)
+            location, found = self._documents.resolve(reference, context.base)
             name = found.get("$dynamicAnchor") if isinstance(found, Mapping) else None
-            if name is None or self.documents.only(name) == spot:
-                return self.reference(spot, found, view)
-            words = "$dynamicRef can't be honoured: several schemas have its $dynamicAnchor"
+            if name is None or self._documents.sole_dynamic_anchor(name) == location:
+                return self._reference(location, found, context)
+            message = "$dynamicRef is not supported if several schemas have its $dynamicAnchor"
         except LookupError as error:
-            words = str(error.args[0])
-        self.problem(f"{at}/$dynamicRef", view, words)
+            message = str(error.args[0])
+        self._add_problem(f"{at}/$dynamicRef", context, message)
         return {}
 
-    def _with_dialect(self, schema: Mapping[str, Any], at: str, view: View) -> View:
+    def _with_dialect(
+        self, schema: Mapping[str, Any], at: str, context: SchemaContext
+    ) -> SchemaContext:
         try:
-            return view._replace(dialect=find_dialect(schema["$schema"]))
+            return context._replace(dialect=find_dialect(schema["$schema"]))
         except LookupError as error:
-            self.problem(f"{at}/$schema", view, str(error.args[0]))
-            return view
+            self._add_problem(f"{at}/$schema", context, str(error.args[0]))
+            return context
 
     # -- checks -------------------------------------------------------------------------------
 
-    def _pattern(self, pattern: Any, at: str, exact: bool, view: View) -> None:
+    def _check_pattern(self, pattern: Any, at: str, exact: bool, context: SchemaContext) -> None:
         if isinstance(pattern, str):
-            words = self._patterns.fault(pattern, exact=exact)
-            if words is not None:
-                self.problem(at, view, words)
+            message = self._patterns.problem(pattern, exact=exact)
+            if message is not None:
+                self._add_problem(at, context, message)
 
-    def _check(self, made: Any, spot: Spot) -> None:
-        if isinstance(made, dict):
-            for way, words in meta_faults(made):
-                self._problems.append(Problem(str(spot.down(*way)), words))
+    def _check_metaschema(self, converted: Any, location: SchemaLocation) -> None:
+        if isinstance(converted, dict):
+            for path, message in metaschema_errors(converted):
+                self._problems.append(SchemaProblem(str(location.child(*path)), message))
 
     # -- keywords -----------------------------------------------------------------------------
 
-    def _same_value(self, value: Any, at: str, view: View) -> Any:
-        return self.schema(value, at, view)
+    def _same_value(self, value: Any, at: str, context: SchemaContext) -> Any:
+        return self._schema(value, at, context)
 
-    def _reversed(self, value: Any, at: str, view: View) -> Any:
-        # What must not be sent is as all else where not holding is what counts.
-        return self.schema(value, at, View(view.base, view.dialect, None, exact=True))
+    def _negatable(self, value: Any, at: str, context: SchemaContext) -> Any:
+        # Where a failed match may accept a value, the direction of properties is ignored.
+        context = SchemaContext(context.base, context.dialect, None, exact=True)
+        return self._schema(value, at, context)
 
-    def _member(self, value: Any, at: str, view: View) -> Any:
-        return self.schema(value, at, view._replace(member=True, dropped=_NOTHING))
+    def _property(self, value: Any, at: str, context: SchemaContext) -> Any:
+        return self._schema(value, at, context._replace(is_property=True, unrequired=_NO_NAMES))
 
-    def _item(self, value: Any, at: str, view: View) -> Any:
-        return self.schema(value, at, view._replace(member=False, dropped=_NOTHING))
+    def _item(self, value: Any, at: str, context: SchemaContext) -> Any:
+        return self._schema(value, at, context._replace(is_property=False, unrequired=_NO_NAMES))
 
-    def _every(self, value: Any, at: str, view: View) -> Any:
+    def _list(self, value: Any, at: str, context: SchemaContext) -> Any:
         if not isinstance(value, list):
             return value
-        return [self.schema(part, f"{at}/{index}", view) for index, part in enumerate(value)]
+        return [self._schema(part, f"{at}/{index}", context) for index, part in enumerate(value)]
 
-    def _one_of(self, value: Any, at: str, view: View) -> Any:
-        return self._every(value, at, view._replace(exact=True))
+    def _one_of(self, value: Any, at: str, context: SchemaContext) -> Any:
+        return self._list(value, at, context._replace(exact=True))
 
-    def _prefix(self, value: Any, at: str, view: View) -> Any:
-        return self._every(value, at, view._replace(member=False, dropped=_NOTHING))
+    def _item_list(self, value: Any, at: str, context: SchemaContext) -> Any:
+        return self._list(value, at, context._replace(is_property=False, unrequired=_NO_NAMES))
 
-    def _members(self, value: Any, at: str, view: View) -> Any:
-        return self._named(value, at, view._replace(member=True, dropped=_NOTHING))
-
-    def _patterns_of(self, value: Any, at: str, view: View) -> Any:
-        if isinstance(value, Mapping):
-            for pattern in value:
-                self._pattern(pattern, at + pointer((pattern,)), True, view)
-        return self._members(value, at, view)
-
-    def _named(self, value: Any, at: str, view: View) -> Any:
+    def _map(self, value: Any, at: str, context: SchemaContext) -> Any:
         if not isinstance(value, Mapping):
             return value
         return {
-            name: self.schema(part, at + pointer((name,)), view) for name, part in value.items()
+            name: self._schema(part, at + join_pointer((name,)), context)
+            for name, part in value.items()
         }
 
+    def _property_map(self, value: Any, at: str, context: SchemaContext) -> Any:
+        return self._map(value, at, context._replace(is_property=True, unrequired=_NO_NAMES))
 
-_MAKERS: Final[dict[str, Callable[[Converter, Any, str, View], Any]]] = {
-    "additionalProperties": Converter._member,
-    "allOf": Converter._every,
-    "anyOf": Converter._every,
-    "contains": Converter._reversed,
-    "dependentSchemas": Converter._named,
-    "else": Converter._same_value,
-    "if": Converter._reversed,
-    "items": Converter._item,
-    "not": Converter._reversed,
-    "oneOf": Converter._one_of,
-    "patternProperties": Converter._patterns_of,
-    "prefixItems": Converter._prefix,
-    "properties": Converter._members,
-    "propertyNames": Converter._item,
-    "then": Converter._same_value,
-    "unevaluatedItems": Converter._item,
-    "unevaluatedProperties": Converter._member,
+    def _pattern_map(self, value: Any, at: str, context: SchemaContext) -> Any:
+        if isinstance(value, Mapping):
+            for pattern in value:
+                self._check_pattern(pattern, at + join_pointer((pattern,)), True, context)
+        return self._property_map(value, at, context)
+
+
+_CONVERSIONS: Final[dict[str, Callable[[SchemaConverter, Any, str, SchemaContext], Any]]] = {
+    "additionalProperties": SchemaConverter._property,
+    "allOf": SchemaConverter._list,
+    "anyOf": SchemaConverter._list,
+    "contains": SchemaConverter._negatable,
+    "dependentSchemas": SchemaConverter._map,
+    "else": SchemaConverter._same_value,
+    "if": SchemaConverter._negatable,
+    "items": SchemaConverter._item,
+    "not": SchemaConverter._negatable,
+    "oneOf": SchemaConverter._one_of,
+    "patternProperties": SchemaConverter._pattern_map,
+    "prefixItems": SchemaConverter._item_list,
+    "properties": SchemaConverter._property_map,
+    "propertyNames": SchemaConverter._item,
+    "then": SchemaConverter._same_value,
+    "unevaluatedItems": SchemaConverter._item,
+    "unevaluatedProperties": SchemaConverter._property,
 }
+
+
+# -- reference cycles -----------------------------------------------------------------------------
+
+
+def _find_cycles(definitions: Mapping[str, Any], starts: list[str]) -> list[str]:
+    """Return definitions that refer to themselves for the same value (2020-12 Core, 9.4.1).
+
+    Args:
+        definitions: converted schemas by number.
+        starts: the definitions to search from.
+    """
+    done: set[str] = set()
+    found: list[str] = []
+    for start in starts:
+        if start in done:
+            continue
+        path = [(start, _references_in_place(definitions[start]))]
+        on_path = {start}
+        while path:
+            number, rest = path[-1]
+            following = next(rest, None)
+            if following is None:
+                path.pop()
+                on_path.discard(number)
+                done.add(number)
+            elif following in on_path:
+                found.append(following)
+            elif following not in done:
+                on_path.add(following)
+                path.append((following, _references_in_place(definitions[following])))
+    return found
+
+
+def _references_in_place(schema: Any) -> Iterator[str]:
+    """Iterate over the definitions that a schema applies to the same value."""
+    pending = [schema]
+    while pending:
+        found = pending.pop()
+        if isinstance(found, Mapping):
+            if "$ref" in found:
+                yield found["$ref"].rpartition("/")[2]
+            pending += [child for path, child in iter_children(found) if path[0] in _IN_PLACE]

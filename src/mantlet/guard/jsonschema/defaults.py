@@ -1,64 +1,64 @@
-"""The defaults of a schema, put where a value has no member, in a copy."""
+"""Fill the defaults of a schema into a copy of a value, for properties that it lacks."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from mantlet.guard.jsonschema.convert import CODE
-from mantlet.guard.jsonschema.discriminators import DISCRIMINATOR
-from mantlet.guard.jsonschema.validators import Validators
+from mantlet.guard.jsonschema.keywords import CODE_ANNOTATION, DISCRIMINATOR_ANNOTATION
+from mantlet.guard.jsonschema.validators import ValidatorCache
 
-__all__ = ["find_defaults"]
+__all__ = ["compile_defaults"]
 
 _MISSING: Final = object()
-_DEEPEST: Final = 32
+_MAX_DEPTH: Final = 32
 
 
 # Any: schemas and values are plain JSON.
-def find_defaults(schema: Any, validators: Validators) -> Callable[[Any], Any] | None:
-    """Return what fills a value up with a schema's defaults, or None if the schema has none.
+def compile_defaults(schema: Any, validators: ValidatorCache) -> Callable[[Any], Any] | None:
+    """Return a function that fills in the defaults of a schema; None if the schema has none.
 
-    A default that its own schema does not allow is left out.
+    A default that does not match its own schema is ignored.
     """
-    plan = _Plan(validators)
-    root = plan.node(schema)
-    plan.prune()
-    return root.fill if root.useful else None
+    compiler = _DefaultsCompiler(validators)
+    root = compiler.node(schema)
+    compiler.finish()
+    return root.fill if root.has_defaults else None
 
 
-class _Node:
-    """What is to be filled into a value by one schema.
+class _DefaultsNode:
+    """The defaults of one schema.
 
     Attributes:
-        useful: whether there is anything.
-        members: by name the default, if there is one, and what is to be filled into the member.
-        items: the same for an array's items.
-        others: the same for members without a property.
-        parts: what else holds for the same value.
-        picked: by a discriminator: a member's name, by its values, and what else.
+        has_defaults: whether the schema, or a schema reached from it, has any.
+        properties: the default, if there is one, and the node for each property.
+        items: the node for the items of an array.
+        additional: the node for additional properties.
+        parts: nodes for other schemas applied to the same value.
+        discriminated: the property name of a discriminator, the node for each of its values, and
+            the node for all other values.
     """
 
-    __slots__ = ("items", "members", "others", "parts", "picked", "useful")
+    __slots__ = ("additional", "discriminated", "has_defaults", "items", "parts", "properties")
 
     def __init__(self) -> None:
-        self.useful = False
-        self.members: dict[str, tuple[Any, _Node]] = {}
-        self.items: _Node | None = None
-        self.others: _Node | None = None
-        self.parts: list[_Node] = []
-        self.picked: tuple[str, dict[str, _Node], _Node | None] | None = None
+        self.has_defaults = False
+        self.properties: dict[str, tuple[Any, _DefaultsNode]] = {}
+        self.items: _DefaultsNode | None = None
+        self.additional: _DefaultsNode | None = None
+        self.parts: list[_DefaultsNode] = []
+        self.discriminated: tuple[str, dict[str, _DefaultsNode], _DefaultsNode | None] | None = None
 
-    def children(self) -> list["_Node"]:
-        found = [child for _, child in self.members.values()] + self.parts
-        found += [child for child in (self.items, self.others) if child is not None]
-        if self.picked is not None:
-            found += self.picked[1].values()
-            found += [self.picked[2]] if self.picked[2] is not None else []
+    def children(self) -> list["_DefaultsNode"]:
+        found = [child for _, child in self.properties.values()] + self.parts
+        found += [child for child in (self.items, self.additional) if child is not None]
+        if self.discriminated is not None:
+            found += self.discriminated[1].values()
+            found += [self.discriminated[2]] if self.discriminated[2] is not None else []
         return found
 
     def fill(self, value: Any) -> Any:
-        """Return the value, or a copy of it where anything was to be filled in."""
+        """Return the value, or a copy of it if any default was filled in."""
         if isinstance(value, dict):
-            value = self._fill_members(value)
+            value = self._fill_object(value)
         elif isinstance(value, list) and self.items is not None:
             filled = [self.items.fill(item) for item in value]
             if any(new is not old for new, old in zip(filled, value, strict=True)):
@@ -69,101 +69,104 @@ class _Node:
             value = part.fill(value)
         return value
 
-    def _fill_members(self, value: dict[str, Any]) -> dict[str, Any]:
-        made: dict[str, Any] = {}
-        for name, (default, child) in self.members.items():
+    def _fill_object(self, value: dict[str, Any]) -> dict[str, Any]:
+        filled: dict[str, Any] = {}
+        for name, (default, child) in self.properties.items():
             if name in value:
-                if child.useful:
-                    made[name] = child.fill(value[name])
+                if child.has_defaults:
+                    filled[name] = child.fill(value[name])
             elif default is not _MISSING:
-                made[name] = child.fill(_copy(default))
-        if self.others is not None:
+                filled[name] = child.fill(_copy(default))
+        if self.additional is not None:
             for name, member in value.items():
-                if name not in self.members:
-                    made[name] = self.others.fill(member)
-        if any(name not in value or new is not value[name] for name, new in made.items()):
-            value = {**value, **made}
-        if self.picked is not None:
-            name, nodes, fallback = self.picked
-            said = value.get(name)
-            node = nodes.get(said, fallback) if isinstance(said, str) else fallback
+                if name not in self.properties:
+                    filled[name] = self.additional.fill(member)
+        if any(name not in value or new is not value[name] for name, new in filled.items()):
+            value = {**value, **filled}
+        if self.discriminated is not None:
+            name, nodes, fallback = self.discriminated
+            actual = value.get(name)
+            node = nodes.get(actual, fallback) if isinstance(actual, str) else fallback
             return value if node is None else node.fill(value)
         return value
 
 
-class _Plan:
-    """Makes the nodes of a schema, one of each, as schemas may refer to themselves."""
+class _DefaultsCompiler:
+    """Builds one node per schema, since schemas may refer to themselves."""
 
-    def __init__(self, validators: Validators) -> None:
+    def __init__(self, validators: ValidatorCache) -> None:
         self._validators = validators
-        self._nodes: dict[int, _Node] = {}
-        self._waiting: list[tuple[_Node, Mapping[str, Any]]] = []
+        self._nodes: dict[int, _DefaultsNode] = {}
+        self._pending: list[tuple[_DefaultsNode, Mapping[str, Any]]] = []
 
-    def node(self, schema: Any) -> _Node:
-        """Return the node of a schema, which is made by `prune()`."""
+    def node(self, schema: Any) -> _DefaultsNode:
+        """Return the node for a schema; `finish()` completes it."""
         found = self._nodes.get(id(schema))
         if found is None:
-            found = self._nodes[id(schema)] = _Node()
-            if isinstance(schema, Mapping) and CODE not in schema:
-                self._waiting.append((found, schema))
+            found = self._nodes[id(schema)] = _DefaultsNode()
+            if isinstance(schema, Mapping) and CODE_ANNOTATION not in schema:
+                self._pending.append((found, schema))
         return found
 
-    def prune(self) -> None:
-        """Make all nodes, and take out those that fill nothing in."""
-        while self._waiting:
-            self._make(*self._waiting.pop())
+    def finish(self) -> None:
+        """Complete all nodes, and drop references to those without defaults."""
+        while self._pending:
+            self._complete(*self._pending.pop())
         nodes = list(self._nodes.values())
-        above: dict[int, list[_Node]] = {}
+        parents: dict[int, list[_DefaultsNode]] = {}
         for node in nodes:
             for child in node.children():
-                above.setdefault(id(child), []).append(node)
-        useful = [node for node in nodes if node.useful]
+                parents.setdefault(id(child), []).append(node)
+        useful = [node for node in nodes if node.has_defaults]
         while useful:
-            for node in above.get(id(useful.pop()), ()):
-                if not node.useful:
-                    node.useful = True
+            for node in parents.get(id(useful.pop()), ()):
+                if not node.has_defaults:
+                    node.has_defaults = True
                     useful.append(node)
         for node in nodes:
-            node.parts = [part for part in node.parts if part.useful]
-            node.items = node.items if node.items is not None and node.items.useful else None
-            node.others = node.others if node.others is not None and node.others.useful else None
+            node.parts = [part for part in node.parts if part.has_defaults]
+            if node.items is not None and not node.items.has_defaults:
+                node.items = None
+            if node.additional is not None and not node.additional.has_defaults:
+                node.additional = None
 
-    def _make(self, node: _Node, schema: Mapping[str, Any]) -> None:
+    def _complete(self, node: _DefaultsNode, schema: Mapping[str, Any]) -> None:
         for name, member in schema.get("properties", {}).items():
-            node.members[name] = (self._default(member), self.node(member))
-        node.useful = any(default is not _MISSING for default, _ in node.members.values())
+            node.properties[name] = (self._default(member), self.node(member))
+        node.has_defaults = any(default is not _MISSING for default, _ in node.properties.values())
         if "prefixItems" not in schema and "items" in schema:
             node.items = self.node(schema["items"])
         if "patternProperties" not in schema and "additionalProperties" in schema:
-            node.others = self.node(schema["additionalProperties"])
-        if DISCRIMINATOR in schema:
-            name, branches, fallback = schema[DISCRIMINATOR]
+            node.additional = self.node(schema["additionalProperties"])
+        if DISCRIMINATOR_ANNOTATION in schema:
+            name, branches, fallback = schema[DISCRIMINATOR_ANNOTATION]
             nodes = {value: self.node(branch) for value, branch in branches.items()}
-            node.picked = (name, nodes, None if fallback is None else self.node(fallback))
+            node.discriminated = (name, nodes, None if fallback is None else self.node(fallback))
             return
         node.parts = [self.node(part) for part in self._parts(schema)]
 
     def _parts(self, schema: Mapping[str, Any]) -> list[Any]:
-        """Return what holds for the same value in any case."""
+        """Return the schemas that always apply to the same value."""
         parts = []
         if "$ref" in schema:
-            parts.append(self._validators.follow(schema["$ref"]))
+            parts.append(self._validators.resolve(schema["$ref"]))
         for part in schema.get("allOf", ()):
-            form = part.get("then") if isinstance(part, Mapping) else None
-            parts.append(form if isinstance(form, Mapping) and DISCRIMINATOR in form else part)
+            choice = part.get("then") if isinstance(part, Mapping) else None
+            is_choice = isinstance(choice, Mapping) and DISCRIMINATOR_ANNOTATION in choice
+            parts.append(choice if is_choice else part)
         for keyword in ("anyOf", "oneOf"):
-            forms = [form for form in schema.get(keyword, ()) if form != {"type": "null"}]
-            parts += forms if len(forms) == 1 else []
+            branches = [one for one in schema.get(keyword, ()) if one != {"type": "null"}]
+            parts += branches if len(branches) == 1 else []
         return parts
 
     def _default(self, schema: Any, depth: int = 0) -> Any:
-        """Return the default of a member: its own, or that of a part of its schema."""
-        if not isinstance(schema, Mapping) or CODE in schema or depth > _DEEPEST:
+        """Return the default of a property, from its schema or from a part of that."""
+        if not isinstance(schema, Mapping) or CODE_ANNOTATION in schema or depth > _MAX_DEPTH:
             return _MISSING
         if "default" in schema:
-            allowed = self._validators.make(schema).is_valid(schema["default"])
-            return schema["default"] if allowed else _MISSING
-        parts = [self._validators.follow(schema["$ref"])] if "$ref" in schema else []
+            is_valid = self._validators.build(schema).is_valid(schema["default"])
+            return schema["default"] if is_valid else _MISSING
+        parts = [self._validators.resolve(schema["$ref"])] if "$ref" in schema else []
         for part in [*parts, *schema.get("allOf", ())]:
             found = self._default(part, depth + 1)
             if found is not _MISSING:
@@ -172,7 +175,7 @@ class _Plan:
 
 
 def _copy(value: Any) -> Any:
-    """Return a copy of a default, so that no app changes the schema's own."""
+    """Copy a default, so that an app cannot change the schema."""
     if isinstance(value, dict):
         return {name: _copy(member) for name, member in value.items()}
     return [_copy(item) for item in value] if isinstance(value, list) else value

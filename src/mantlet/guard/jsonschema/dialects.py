@@ -1,41 +1,48 @@
-"""The dialects that a schema may be written in, and how they differ from JSON Schema 2020-12."""
+"""The supported JSON Schema dialects, and how to upgrade their schemas to 2020-12."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from mantlet.guard.jsonschema.backend import DRAFT
-from mantlet.guard.jsonschema.number_formats import lift_flags
+from mantlet.guard.jsonschema.backend import DRAFT_2020_12
 
-__all__ = ["OPENAPI_3_0", "Dialect", "Version", "default_dialect", "find_dialect", "upgrade"]
+__all__ = [
+    "OPENAPI_3_0",
+    "Dialect",
+    "OpenApiVersion",
+    "default_dialect",
+    "find_dialect",
+    "upgrade_schema",
+]
 
-#: The versions of OpenAPI; None is JSON Schema alone.
-Version = Literal["3.0", "3.1", "3.2"] | None
+#: A minor version of OpenAPI; None is JSON Schema without OpenAPI.
+OpenApiVersion = Literal["3.0", "3.1", "3.2"] | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dialect:
-    """What must be done to a schema so that it is one of 2020-12.
+    """The differences between a dialect and JSON Schema 2020-12.
 
     Attributes:
-        uri: what ``$schema`` says.
-        alone: ``$ref`` makes all that stands beside it void (until draft 7, and OpenAPI 3.0).
-        flags: ``exclusiveMinimum`` and ``exclusiveMaximum`` are true or false (draft 4, and
+        uri: the value of ``$schema``.
+        ref_overrides: whether ``$ref`` overrides all sibling keywords (up to draft 7, and
             OpenAPI 3.0).
-        arrays: ``items`` may be an array (until 2019-09).
-        nullable: ``nullable`` adds null to the type (OpenAPI 3.0).
+        boolean_exclusives: whether ``exclusiveMinimum`` and ``exclusiveMaximum`` are booleans
+            (draft 4, and OpenAPI 3.0).
+        items_arrays: whether ``items`` may be an array (up to 2019-09).
+        nullable: whether ``nullable`` adds null to the type (OpenAPI 3.0).
     """
 
     uri: str
-    alone: bool = False
-    flags: bool = False
-    arrays: bool = False
+    ref_overrides: bool = False
+    boolean_exclusives: bool = False
+    items_arrays: bool = False
     nullable: bool = False
 
 
-#: OpenAPI 3.0's own, which has no URI.
-OPENAPI_3_0: Final = Dialect(uri="", alone=True, flags=True, nullable=True)
-_LATEST: Final = Dialect(uri=DRAFT)
+#: The dialect of OpenAPI 3.0, which has no URI.
+OPENAPI_3_0: Final = Dialect(uri="", ref_overrides=True, boolean_exclusives=True, nullable=True)
+_LATEST: Final = Dialect(uri=DRAFT_2020_12)
 
 _DIALECTS: Final = {
     dialect.uri: dialect
@@ -45,37 +52,44 @@ _DIALECTS: Final = {
         Dialect(uri="https://spec.openapis.org/oas/3.1/dialect/2024-10-25"),
         Dialect(uri="https://spec.openapis.org/oas/3.1/dialect/2024-11-10"),
         Dialect(uri="https://spec.openapis.org/oas/3.2/dialect/2025-09-17"),
-        Dialect(uri="https://json-schema.org/draft/2019-09/schema", arrays=True),
-        Dialect(uri="http://json-schema.org/draft-07/schema", alone=True, arrays=True),
-        Dialect(uri="http://json-schema.org/draft-06/schema", alone=True, arrays=True),
-        Dialect(uri="http://json-schema.org/draft-04/schema", alone=True, arrays=True, flags=True),
+        Dialect(uri="https://json-schema.org/draft/2019-09/schema", items_arrays=True),
+        Dialect(
+            uri="http://json-schema.org/draft-07/schema", ref_overrides=True, items_arrays=True
+        ),
+        Dialect(
+            uri="http://json-schema.org/draft-06/schema", ref_overrides=True, items_arrays=True
+        ),
+        Dialect(
+            uri="http://json-schema.org/draft-04/schema",
+            ref_overrides=True,
+            boolean_exclusives=True,
+            items_arrays=True,
+        ),
     )
 }
 
 
 def find_dialect(uri: object) -> Dialect:
-    """Return the dialect of a URI, with an empty fragment or without.
+    """Return the dialect with a URI, with or without an empty fragment.
 
     Raises:
-        LookupError: with words; there is none such.
+        LookupError: with a message; the dialect is unknown.
     """
     found = _DIALECTS.get(uri.removesuffix("#")) if isinstance(uri, str) else None
     if found is None:
-        raise LookupError(
-            f"{uri!r} is a dialect that is not known: use one of {', '.join(_DIALECTS)}"
-        )
+        raise LookupError(f"unknown dialect {uri!r}: use one of {', '.join(_DIALECTS)}")
     return found
 
 
-def default_dialect(version: Version, uri: object) -> Dialect:
-    """Return the dialect of schemas that don't name theirs.
+def default_dialect(version: OpenApiVersion, uri: object) -> Dialect:
+    """Return the dialect of schemas without a ``$schema`` of their own.
 
     Args:
-        version: of OpenAPI.
-        uri: the document's ``jsonSchemaDialect``, or the schema's own ``$schema``, if it has one.
+        version: the version of OpenAPI.
+        uri: the ``jsonSchemaDialect`` or ``$schema`` of the document, or None.
 
     Raises:
-        LookupError: with words.
+        LookupError: with a message; the dialect is unknown.
     """
     if version == "3.0":
         return OPENAPI_3_0
@@ -83,30 +97,39 @@ def default_dialect(version: Version, uri: object) -> Dialect:
 
 
 # Any: a schema is plain JSON.
-def upgrade(schema: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
-    """Return a schema in the keywords of 2020-12, without touching those that are in it."""
-    made = dict(schema)
-    if dialect.flags:
-        lift_flags(made)
+def upgrade_schema(schema: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
+    """Return a schema in the keywords of 2020-12, with its subschemas unchanged."""
+    upgraded = dict(schema)
+    if dialect.boolean_exclusives:
+        _upgrade_exclusives(upgraded)
     if dialect.nullable:
-        _add_null(made)
-    if dialect.arrays and isinstance(made.get("items"), list):
-        made["prefixItems"] = made.pop("items")
-        if "additionalItems" in made:
-            made["items"] = made["additionalItems"]
-    made.pop("additionalItems", None)
-    # 2019-09 has taken it out, and lets it be honoured (Validation, 10.1.1).
-    if "dependencies" in made:
-        _split_dependencies(made)
-    return made
+        _add_null(upgraded)
+    if dialect.items_arrays and isinstance(upgraded.get("items"), list):
+        upgraded["prefixItems"] = upgraded.pop("items")
+        if "additionalItems" in upgraded:
+            upgraded["items"] = upgraded["additionalItems"]
+    upgraded.pop("additionalItems", None)
+    # Removed in 2019-09, which allows implementations to keep it (Validation, 10.1.1).
+    if "dependencies" in upgraded:
+        _split_dependencies(upgraded)
+    return upgraded
+
+
+def _upgrade_exclusives(schema: dict[str, Any]) -> None:
+    for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+        flag = schema.get(exclusive)
+        if isinstance(flag, bool):
+            del schema[exclusive]
+            if flag and bound in schema:
+                schema[exclusive] = schema.pop(bound)
 
 
 def _add_null(schema: dict[str, Any]) -> None:
-    # OpenAPI 3.0.3, 4.7.24: only if the type stands in the same object.
-    kind = schema.get("type")
-    if schema.pop("nullable", False) is True and isinstance(kind, str | list):
-        kinds = [kind] if isinstance(kind, str) else kind
-        schema["type"] = kinds if "null" in kinds else [*kinds, "null"]
+    # OpenAPI 3.0.3, 4.7.24: only with a type in the same object.
+    declared = schema.get("type")
+    if schema.pop("nullable", False) is True and isinstance(declared, str | list):
+        types = [declared] if isinstance(declared, str) else declared
+        schema["type"] = types if "null" in types else [*types, "null"]
 
 
 def _split_dependencies(schema: dict[str, Any]) -> None:

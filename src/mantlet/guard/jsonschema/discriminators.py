@@ -1,196 +1,206 @@
-"""The discriminator of OpenAPI, which says by one member's value which form an object has.
+"""Convert OpenAPI's ``discriminator``, which picks a schema by the value of one property.
 
-It picks one of the schemas of ``oneOf`` or ``anyOf``, and lets through nothing that these would
-not (OpenAPI 3.1.2, 4.8.25; 3.2.0, 4.25 with ``defaultMapping``). So in the converted schema it
-stands in their place: an object must be what its member says, and with ``oneOf`` none of the
-others.
+It picks one of the schemas of ``oneOf`` or ``anyOf``, and accepts nothing that these would reject
+(OpenAPI 3.1.2, 4.8.25; 3.2.0, 4.25 with ``defaultMapping``). The converted schema has, in place of
+``oneOf`` or ``anyOf``: an object must match the schema that its property picks and, with ``oneOf``,
+none of the others.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from mantlet.guard.jsonschema.documents import Spot
+from mantlet.guard.jsonschema.documents import SchemaDocuments, SchemaLocation
+from mantlet.guard.jsonschema.keywords import DISCRIMINATOR_ANNOTATION
 
-if TYPE_CHECKING:
-    from mantlet.guard.jsonschema.convert import Converter, View
+__all__ = ["apply_discriminator"]
 
-__all__ = ["DISCRIMINATOR", "discriminate"]
-
-#: The annotation, in a converted schema, that tells how an object's form is picked: the member's
-#: name, the converted schema by value, and what holds for all other values, if anything does.
-DISCRIMINATOR: Final = "x-mantlet-discriminator"
-_DEEPEST: Final = 16
+_MAX_DEPTH: Final = 16
 
 
 class _Branch(NamedTuple):
-    """One of the forms.
+    """A schema that a discriminator may pick.
 
     Attributes:
-        spot: where it is, if it is a reference; else no value picks it.
-        values: that the member may have in it, if it says so.
-        made: it, converted.
+        location: the target of its reference; a branch without one cannot be picked.
+        values: the values that it allows for the property; None if it does not say.
+        converted: the converted schema.
     """
 
-    spot: Spot | None
+    location: SchemaLocation | None
     values: list[Any] | None
-    made: Any
+    converted: Any
 
 
 # Any: schemas are plain JSON.
-def discriminate(
-    converter: "Converter", schema: Mapping[str, Any], made: dict[str, Any], at: str, view: "View"
-) -> None:
-    """Put a schema's discriminator in the place of its ``oneOf`` or ``anyOf``.
+def apply_discriminator(
+    documents: SchemaDocuments, schema: Mapping[str, Any], base: str, converted: dict[str, Any]
+) -> list[tuple[str, str]]:
+    """Replace the ``oneOf`` or ``anyOf`` of a converted schema by a choice of its discriminator.
 
     Args:
-        converter: that notes what is wrong.
-        schema: as written.
-        made: converted so far; changed in place.
-        at: its pointer.
-        view: how it is looked at.
+        documents: the targets of references.
+        schema: the schema as written; it has a ``discriminator``.
+        base: the URI of its document.
+        converted: the schema as converted so far; changed in place.
+
+    Returns:
+        Problems: JSON Pointers relative to the schema, and messages.
     """
-    keyword = "oneOf" if isinstance(schema.get("oneOf"), list) else "anyOf"
-    said = schema["discriminator"]
-    name = said.get("propertyName") if isinstance(said, Mapping) else None
-    if not isinstance(name, str):
-        converter.problem(f"{at}/discriminator", view, "it must have a propertyName")
-        return
-    if not isinstance(made.get(keyword), list):
-        return  # with allOf it picks nothing: 3.1.2, 4.8.25
-    branches = [
-        _branch(converter, part, converted, name, view)
-        for part, converted in zip(schema[keyword], made[keyword], strict=True)
-    ]
-    picked, fallback = _mapping(converter, said, branches, f"{at}/discriminator", view)
-    if not picked and fallback is None:
-        converter.problem(f"{at}/discriminator", view, f"no schema of {keyword} is picked by it")
-        return
-    plain = made.pop(keyword)
-    form = _form(name, picked, fallback, branches if keyword == "oneOf" else [])
-    form[DISCRIMINATOR] = (name, {value: branch.made for value, branch in picked.items()},
-                           fallback and fallback.made)  # fmt: skip
-    choice = {"if": {"type": "object"}, "then": form, "else": {keyword: plain}}
-    others = made.get("allOf", [])
-    # Anything else is a problem that has been told of.
-    made["allOf"] = [*others, choice] if isinstance(others, list) else [choice]
+    return _DiscriminatorConverter(documents, base).convert(schema, converted)
 
 
-def _form(
+class _DiscriminatorConverter:
+    def __init__(self, documents: SchemaDocuments, base: str) -> None:
+        self._documents = documents
+        self._base = base
+        self._problems: list[tuple[str, str]] = []
+
+    def convert(
+        self, schema: Mapping[str, Any], converted: dict[str, Any]
+    ) -> list[tuple[str, str]]:
+        keyword = "oneOf" if isinstance(schema.get("oneOf"), list) else "anyOf"
+        discriminator = schema["discriminator"]
+        name = discriminator.get("propertyName") if isinstance(discriminator, Mapping) else None
+        if not isinstance(name, str):
+            return [("/discriminator", "must have a propertyName")]
+        if not isinstance(converted.get(keyword), list):
+            return []  # with allOf it picks nothing: 3.1.2, 4.8.25
+        branches = [
+            self._branch(part, converted_part, name)
+            for part, converted_part in zip(schema[keyword], converted[keyword], strict=True)
+        ]
+        picked, fallback = self._mapping(discriminator, branches)
+        if not picked and fallback is None:
+            return [*self._problems, ("/discriminator", f"it picks none of the {keyword} schemas")]
+        parts = converted.pop(keyword)
+        choice = _choice(name, picked, fallback, branches if keyword == "oneOf" else [])
+        choice[DISCRIMINATOR_ANNOTATION] = (
+            name,
+            {value: branch.converted for value, branch in picked.items()},
+            fallback and fallback.converted,
+        )
+        conditional = {"if": {"type": "object"}, "then": choice, "else": {keyword: parts}}
+        others = converted.get("allOf", [])
+        # An allOf that is not a list is a problem of its own.
+        converted["allOf"] = [*others, conditional] if isinstance(others, list) else [conditional]
+        return self._problems
+
+    def _branch(self, part: Any, converted: Any, name: str) -> _Branch:
+        location = None
+        if isinstance(part, Mapping) and isinstance(part.get("$ref"), str):
+            try:
+                location = self._documents.resolve(part["$ref"], self._base)[0]
+            except LookupError:
+                location = None  # reported by the conversion
+        return _Branch(location, self._allowed_values(part, name), converted)
+
+    def _allowed_values(self, part: Any, name: str) -> Any:
+        """Return the values that a branch allows for the property, or None if it does not say."""
+        for found, base in self._applied(part, self._base):
+            properties = found.get("properties")
+            member = properties.get(name) if isinstance(properties, Mapping) else None
+            if isinstance(member, Mapping):
+                for one, _ in self._applied(member, base):
+                    if "const" in one:
+                        return [one["const"]]
+                    if isinstance(one.get("enum"), list):
+                        return one["enum"]
+        return None
+
+    def _applied(
+        self, schema: Any, base: str, depth: int = 0
+    ) -> Iterator[tuple[Mapping[str, Any], str]]:
+        """Iterate over a schema and the schemas it applies to the same value, with their URIs."""
+        if not isinstance(schema, Mapping) or depth > _MAX_DEPTH:
+            return
+        yield schema, base
+        if isinstance(schema.get("$ref"), str):
+            try:
+                location, found = self._documents.resolve(schema["$ref"], base)
+            except LookupError:
+                return
+            yield from self._applied(found, location.base, depth + 1)
+        parts = schema.get("allOf")
+        for part in parts if isinstance(parts, list) else ():
+            yield from self._applied(part, base, depth + 1)
+
+    def _mapping(
+        self, discriminator: Mapping[str, Any], branches: list[_Branch]
+    ) -> tuple[dict[str, _Branch], _Branch | None]:
+        """Return the branch for each value, and the branch for all other values if there is one."""
+        by_location = {
+            branch.location: branch for branch in branches if branch.location is not None
+        }
+        # The last token of the pointer names a schema, even where a mapping also names it.
+        picked = {
+            location.pointer.rpartition("/")[2]: branch for location, branch in by_location.items()
+        }
+        mapping = discriminator.get("mapping", {})
+        for value, target in dict(mapping if isinstance(mapping, Mapping) else {}).items():
+            branch = self._find_branch(target, by_location)
+            if branch is None:
+                message = f"{target!r} is not one of the schemas to pick from"
+                self._problems.append(("/discriminator/mapping", message))
+            else:
+                picked[value] = branch
+        fallback = None
+        if "defaultMapping" in discriminator:
+            target = discriminator["defaultMapping"]
+            fallback = self._find_branch(target, by_location)
+            if fallback is None:
+                message = f"{target!r} is not one of the schemas to pick from"
+                self._problems.append(("/discriminator/defaultMapping", message))
+        return picked, fallback
+
+    def _find_branch(
+        self, target: Any, by_location: Mapping[SchemaLocation, _Branch]
+    ) -> _Branch | None:
+        if not isinstance(target, str):
+            return None
+        for reference in (f"#/components/schemas/{target}", target):
+            try:
+                location, _ = self._documents.resolve(reference, self._base)
+            except LookupError:
+                continue
+            if location in by_location:
+                return by_location[location]
+        return None
+
+
+def _choice(
     name: str, picked: dict[str, _Branch], fallback: _Branch | None, rivals: list[_Branch]
 ) -> dict[str, Any]:
-    """Return what holds for an object: for each value, that it has the form that is picked."""
-    form: dict[str, Any] = {"allOf": []}
+    """Return the schema for objects: each value of the property requires the branch it picks."""
+    choice: dict[str, Any] = {"allOf": []}
     by_branch: dict[int, tuple[_Branch, list[str]]] = {}
     for value, branch in picked.items():
         by_branch.setdefault(id(branch), (branch, []))[1].append(value)
     for branch, values in by_branch.values():
-        form["allOf"].append({
-            "if": _has(name, values),
-            "then": _only(branch, [one for one in rivals if one is not branch], values),
+        choice["allOf"].append({
+            "if": _has_value(name, values),
+            "then": _exclusively(branch, [one for one in rivals if one is not branch], values),
         })  # fmt: skip
     if fallback is None:
-        form.update(_has(name, list(picked)))
+        choice.update(_has_value(name, list(picked)))
     else:
         others = [one for one in rivals if one is not fallback]
-        form["allOf"].append(
-            {"if": _has(name, list(picked)), "else": _only(fallback, others, None)}
+        choice["allOf"].append(
+            {"if": _has_value(name, list(picked)), "else": _exclusively(fallback, others, None)}
         )
-    return form
+    return choice
 
 
-def _has(name: str, values: list[str]) -> dict[str, Any]:
+def _has_value(name: str, values: list[str]) -> dict[str, Any]:
     return {"properties": {name: {"enum": values}}, "required": [name]}
 
 
-def _only(branch: _Branch, others: list[_Branch], values: list[str] | None) -> Any:
-    """Return a schema that is a branch's, and none of the others' that may hold as well."""
+def _exclusively(branch: _Branch, others: list[_Branch], values: list[str] | None) -> Any:
+    """Return the schema of a branch, without values that match another branch as well."""
     rivals = [
-        other.made
+        other.converted
         for other in others
         if values is None or other.values is None or any(value in other.values for value in values)
     ]
-    return {"allOf": [branch.made, {"not": {"anyOf": rivals}}]} if rivals else branch.made
-
-
-def _branch(converter: "Converter", part: Any, made: Any, name: str, view: "View") -> _Branch:
-    spot = None
-    if isinstance(part, Mapping) and isinstance(part.get("$ref"), str):
-        try:
-            spot = converter.documents.find(part["$ref"], view.base)[0]
-        except LookupError:
-            spot = None  # the conversion has told of it
-    return _Branch(spot, _values(converter, part, name, view.base), made)
-
-
-def _values(converter: "Converter", part: Any, name: str, base: str) -> Any:
-    """Return the values that a branch allows its member to have, or None if it doesn't say."""
-    for found, where in _parts(converter, part, base):
-        members = found.get("properties")
-        member = members.get(name) if isinstance(members, Mapping) else None
-        if isinstance(member, Mapping):
-            for one, _ in _parts(converter, member, where):
-                if "const" in one:
-                    return [one["const"]]
-                if isinstance(one.get("enum"), list):
-                    return one["enum"]
-    return None
-
-
-def _parts(
-    converter: "Converter", schema: Any, base: str, depth: int = 0
-) -> Iterator[tuple[Mapping[str, Any], str]]:
-    """Iterate over a schema and what it refers to or is made of, with their documents."""
-    if not isinstance(schema, Mapping) or depth > _DEEPEST:
-        return
-    yield schema, base
-    if isinstance(schema.get("$ref"), str):
-        try:
-            spot, found = converter.documents.find(schema["$ref"], base)
-        except LookupError:
-            return
-        yield from _parts(converter, found, spot.base, depth + 1)
-    every = schema.get("allOf")
-    for part in every if isinstance(every, list) else ():
-        yield from _parts(converter, part, base, depth + 1)
-
-
-def _mapping(
-    converter: "Converter", said: Mapping[str, Any], branches: list[_Branch], at: str, view: "View"
-) -> tuple[dict[str, _Branch], _Branch | None]:
-    """Return the branch of each value, and the one of all others if there is one."""
-    by_spot = {branch.spot: branch for branch in branches if branch.spot is not None}
-    # A schema's name is the last token of its pointer, even where a mapping names it besides.
-    picked = {spot.pointer.rpartition("/")[2]: branch for spot, branch in by_spot.items()}
-    mapping = said.get("mapping", {})
-    wanted = dict(mapping) if isinstance(mapping, Mapping) else {}
-    for value, target in wanted.items():
-        branch = _target(converter, target, by_spot, view)
-        if branch is None:
-            converter.problem(
-                f"{at}/mapping", view, f"{target!r} is none of the schemas to pick from"
-            )
-        else:
-            picked[value] = branch
-    fallback = None
-    if "defaultMapping" in said:
-        fallback = _target(converter, said["defaultMapping"], by_spot, view)
-        if fallback is None:
-            converter.problem(
-                f"{at}/defaultMapping", view, "it is none of the schemas to pick from"
-            )
-    return picked, fallback
-
-
-def _target(
-    converter: "Converter", target: Any, by_spot: Mapping[Spot, _Branch], view: "View"
-) -> _Branch | None:
-    if not isinstance(target, str):
-        return None
-    for reference in (f"#/components/schemas/{target}", target):
-        try:
-            spot, _ = converter.documents.find(reference, view.base)
-        except LookupError:
-            continue
-        if spot in by_spot:
-            return by_spot[spot]
-    return None
+    if not rivals:
+        return branch.converted
+    return {"allOf": [branch.converted, {"not": {"anyOf": rivals}}]}

@@ -1,23 +1,25 @@
-"""The documents that schemas stand in, and where their references lead (RFC 3986, RFC 6901)."""
+"""The documents that hold schemas, references between them, and problems located in them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
-from mantlet.guard.errors import pointer
-from mantlet.http.json_pointer import split_pointer
+from mantlet.http.json_pointer import join_pointer, split_pointer
 
-__all__ = ["Documents", "Spot", "objects"]
+__all__ = ["SchemaDocuments", "SchemaError", "SchemaLocation", "SchemaProblem", "iter_objects"]
 
-_VALUES: Final = ("const", "default", "enum", "example", "examples")
+#: Keywords whose values are data, not schemas.
+_DATA_KEYWORDS: Final = ("const", "default", "enum", "example", "examples")
+#: How many problems the message of a `SchemaError` lists.
+_MAX_LISTED: Final = 20
 
 
-class Spot(NamedTuple):
-    """Where a schema stands.
+class SchemaLocation(NamedTuple):
+    """The location of a schema.
 
     Attributes:
-        base: the URI of the document; ``""`` is the main one.
-        pointer: in it.
+        base: the URI of its document; ``""`` is the main document.
+        pointer: its JSON Pointer in the document (RFC 6901).
     """
 
     base: str
@@ -26,89 +28,124 @@ class Spot(NamedTuple):
     def __str__(self) -> str:
         return f"{self.base}#{self.pointer}" if self.base else self.pointer
 
-    def down(self, *way: str | int) -> "Spot":
-        """Return the spot of what is written in what is here."""
-        return Spot(self.base, self.pointer + pointer(way))
+    def child(self, *path: str | int) -> "SchemaLocation":
+        """Return the location at a relative path."""
+        return SchemaLocation(self.base, self.pointer + join_pointer(path))
 
 
-class Documents:
-    """The main document and the others that it refers to, all there already.
+class SchemaProblem(NamedTuple):
+    """A problem in a schema.
 
-    Args:
-        document: the main one.
-        others: by the URIs that references have before their ``#``.
+    Attributes:
+        pointer: its JSON Pointer; prefixed with the URI of the document and ``#`` outside the main
+            document.
+        message: a description.
     """
 
-    __slots__ = ("_anchors", "_documents", "_dynamic")
+    pointer: str
+    message: str
+
+
+class SchemaError(ValueError):
+    """A schema is invalid or cannot be compiled.
+
+    Args:
+        problems: all problems, at least one.
+    """
+
+    def __init__(self, problems: Iterable[SchemaProblem]) -> None:
+        self.problems = tuple(problems)
+        lines = [
+            f"{problem.pointer or '/'}: {problem.message}"
+            for problem in self.problems[:_MAX_LISTED]
+        ]
+        if len(self.problems) > _MAX_LISTED:
+            lines.append(f"and {len(self.problems) - _MAX_LISTED} more")
+        super().__init__("invalid schema: " + "; ".join(lines))
+
+
+class SchemaDocuments:
+    """The main document and the documents that it refers to, all loaded.
+
+    Args:
+        document: the main document.
+        others: other documents, by the URIs that references have before their ``#``.
+    """
+
+    __slots__ = ("_anchors", "_documents", "_dynamic_anchors")
 
     # Any: documents are plain JSON.
     def __init__(self, document: Any, others: Mapping[str, Any]) -> None:
         self._documents: dict[str, Any] = {**others, "": document}
-        self._anchors: dict[tuple[str, str], Spot] | None = None
-        self._dynamic: dict[str, list[Spot]] = {}
+        self._anchors: dict[tuple[str, str], SchemaLocation] | None = None
+        self._dynamic_anchors: dict[str, list[SchemaLocation]] = {}
 
-    # Any: whatever a schema has as its reference.
-    def find(self, reference: Any, base: str) -> tuple[Spot, Any]:
-        """Return where a reference leads, and what is there.
+    # Any: a schema may have anything as its reference.
+    def resolve(self, reference: Any, base: str) -> tuple[SchemaLocation, Any]:
+        """Resolve a reference (RFC 3986, RFC 6901).
 
         Args:
-            reference: as written.
-            base: the URI of the document that it is written in.
+            reference: the reference as written.
+            base: the URI of the document that contains it.
+
+        Returns:
+            The location of the target, and the target.
 
         Raises:
-            LookupError: with words; there is nothing there.
+            LookupError: with a message; the target does not exist.
         """
         if not isinstance(reference, str):
-            raise LookupError("a reference must be text")  # noqa: TRY004  # of one kind for callers
+            raise LookupError("a reference must be a string")  # noqa: TRY004  # one type for callers
         uri, _, fragment = reference.partition("#")
         uri = uri or base
         if uri not in self._documents:
-            raise LookupError(f"{reference!r} refers to a document that is not given")
+            raise LookupError(f"{reference!r} refers to an unknown document")
         fragment = unquote(fragment)
         if fragment and not fragment.startswith("/"):
-            spot = self._index().get((uri, fragment))
-            if spot is None:
-                raise LookupError(f"{reference!r} refers to an anchor that is not there")
-            uri, fragment = spot
+            location = self._index().get((uri, fragment))
+            if location is None:
+                raise LookupError(f"{reference!r} refers to an anchor that does not exist")
+            uri, fragment = location
         found = self._documents[uri]
         for token in split_pointer(fragment):
             found = _step(found, token, reference)
-        return Spot(uri, fragment), found
+        return SchemaLocation(uri, fragment), found
 
-    def only(self, anchor: str) -> Spot | None:
-        """Return where a dynamic anchor is, if there is one such in all the documents."""
+    def sole_dynamic_anchor(self, anchor: str) -> SchemaLocation | None:
+        """Return the location of a dynamic anchor if it is unique in all documents, else None."""
         self._index()
-        spots = self._dynamic.get(anchor, [])
-        return spots[0] if len(spots) == 1 else None
+        locations = self._dynamic_anchors.get(anchor, [])
+        return locations[0] if len(locations) == 1 else None
 
-    def _index(self) -> dict[tuple[str, str], Spot]:
+    def _index(self) -> dict[tuple[str, str], SchemaLocation]:
         if self._anchors is None:
             self._anchors = {}
             for uri, document in self._documents.items():
-                for at, found in objects(document):
+                for at, found in iter_objects(document):
                     for keyword in ("$anchor", "$dynamicAnchor"):
                         name = found.get(keyword)
                         if isinstance(name, str):
-                            self._anchors.setdefault((uri, name), Spot(uri, at))
+                            location = SchemaLocation(uri, at)
+                            self._anchors.setdefault((uri, name), location)
                             if keyword == "$dynamicAnchor":
-                                self._dynamic.setdefault(name, []).append(Spot(uri, at))
+                                self._dynamic_anchors.setdefault(name, []).append(location)
         return self._anchors
 
 
-def objects(document: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Iterate over the objects of a document that may be schemas, each with its pointer."""
-    waiting = [("", document)]
-    while waiting:
-        at, found = waiting.pop()
+def iter_objects(document: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Iterate over the objects in a document that may be schemas, each with its JSON Pointer."""
+    pending = [("", document)]
+    while pending:
+        at, found = pending.pop()
         if isinstance(found, Mapping):
             yield at, found
-            waiting += [
-                (at + pointer((name,)), value)
+            pending += [
+                (at + join_pointer((name,)), value)
                 for name, value in found.items()
-                if name not in _VALUES
+                if name not in _DATA_KEYWORDS
             ]
         elif isinstance(found, list):
-            waiting += [(f"{at}/{index}", value) for index, value in enumerate(found)]
+            pending += [(f"{at}/{index}", value) for index, value in enumerate(found)]
 
 
 def _step(found: Any, token: str, reference: str) -> Any:
@@ -121,4 +158,4 @@ def _step(found: Any, token: str, reference: str) -> Any:
         and int(token) < len(found)
     ):
         return found[int(token)]
-    raise LookupError(f"{reference!r} refers to what is not there")
+    raise LookupError(f"{reference!r} does not exist")

@@ -1,183 +1,427 @@
-"""What is wrong with a value that a schema does not allow, found within a bound of work.
+"""Find the errors of a value that a schema does not allow, with a bounded amount of work.
 
-The library's own list of errors is no use here: it is made whole before it is looked at, a second
-and more for a large array, and of nested ``anyOf`` it takes time that doubles with each level. So
-the schema is walked side by side with the value. What a schema says of a value itself is asked of a
-validator that knows no more than that; the forms of ``anyOf``, and the items of a long array, are
-asked whether they hold before any is looked into; and there is a bound on how many are.
+The list of errors of jsonschema-rs does not serve: it is built in full before the first error can
+be read, which takes a second and more for a large array, and time exponential in the depth of
+nested ``anyOf``. So the schema and the value are walked side by side. The value itself is checked
+with a validator that ignores its properties and items. Branches of ``anyOf`` and items of long
+arrays are validated as a whole first, and searched only if they fail. A budget bounds the search.
+
+Messages are built from the schema and never from the client's values.
 """
 
-from collections.abc import Mapping
-from typing import Any, Final
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal
 
-from mantlet.guard.errors import Fault, Place, pointer
-from mantlet.guard.jsonschema.convert import CODE
-from mantlet.guard.jsonschema.discriminators import DISCRIMINATOR
-from mantlet.guard.jsonschema.forms import explain_forms
-from mantlet.guard.jsonschema.members import explain_items, explain_members
-from mantlet.guard.jsonschema.messages import tell
-from mantlet.guard.jsonschema.number_formats import CODE as RANGE
-from mantlet.guard.jsonschema.validators import Validators
+from mantlet.guard.errors import ErrorItem, Place
+from mantlet.guard.jsonschema.keywords import (
+    CODE_ANNOTATION,
+    DISCRIMINATOR_ANNOTATION,
+    RANGE_ANNOTATION,
+)
+from mantlet.guard.jsonschema.validators import ValidatorCache
+from mantlet.http.json_pointer import join_pointer
 
-__all__ = ["Explanation", "explain"]
+__all__ = ["ErrorSearch", "find_errors", "message_for"]
 
-#: How many pairs of a schema and a value are looked at.
-_VISITS: Final = 2_000
-#: How deep, so that Python's own stack is never at its end.
-_DEEPEST: Final = 48
-_BY_VALUE: Final = frozenset({"const", "enum", "uniqueItems"})
+#: How many pairs of a schema and a value a search visits.
+_MAX_VISITS: Final = 2_000
+#: How deep a search goes, well within Python's recursion limit.
+_MAX_DEPTH: Final = 48
+#: How deep references and combinations are followed to collect property names.
+_MAX_NAMES_DEPTH: Final = 16
+#: The longest pointer; the names in it are the client's.
+_MAX_POINTER: Final = 1_000
+#: From this length on, items are validated as a whole before they are searched.
+_LONG_ARRAY: Final = 16
+#: Keywords that need the properties and items of a value.
+_WHOLE_VALUE: Final = frozenset({"const", "enum", "uniqueItems"})
 _BOUNDS: Final = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 
-#: How long a pointer may be, as the names in it are the client's.
-_LONGEST: Final = 1_000
-
-#: The way from the root to a value.
-Path = tuple[str | int, ...]
+#: The path from the root to a value.
+_Path = tuple[str | int, ...]
 
 
 # Any: schemas and values are plain JSON.
-def explain(
-    schema: Any, value: Any, place: Place, validators: Validators, limit: int
-) -> list[Fault]:
-    """Return what is wrong with a value that a converted schema does not allow.
+def find_errors(
+    schema: Any, value: Any, place: Place, validators: ValidatorCache, limit: int
+) -> list[ErrorItem]:
+    """Return the errors of a value that a converted schema does not allow.
 
     Args:
         schema: the schema.
         value: the value.
-        place: where it stands.
-        validators: of parts of the schema.
-        limit: how many faults are enough.
+        place: the part of the message that holds the value.
+        validators: validators for parts of the schema.
+        limit: the maximum number of errors.
 
     Returns:
-        At least one fault.
+        At least one error.
     """
-    explanation = Explanation(place, validators, limit)
-    explanation.visit(schema, value, ())
-    if not explanation.faults:
-        explanation.add((), "schema")
-    return list(explanation.faults)[:limit]
+    search = ErrorSearch(place, validators, limit)
+    search.visit(schema, value, ())
+    if not search.errors:
+        search.add((), "schema")
+    return list(search.errors)[:limit]
 
 
-class Explanation:
-    """The search for what is wrong with one value.
+class ErrorSearch:
+    """A search for the errors of one value.
 
     Args:
-        place: where the value stands.
-        validators: of parts of the schema.
-        limit: how many faults are enough.
+        place: the part of the message that holds the value.
+        validators: validators for parts of the schema.
+        limit: the maximum number of errors.
 
     Attributes:
-        faults: what has been found; a dict, as some is found on several ways.
-        visits: how many pairs may still be looked at.
+        errors: the errors found; a dict, since one may be found on several paths.
+        budget: how many pairs of a schema and a value may still be visited.
     """
 
-    __slots__ = ("_limit", "_place", "_stack", "faults", "validators", "visits")
+    __slots__ = ("_depth", "_limit", "_place", "_validators", "budget", "errors")
 
-    def __init__(self, place: Place, validators: Validators, limit: int) -> None:
+    def __init__(self, place: Place, validators: ValidatorCache, limit: int) -> None:
         self._place = place
         self._limit = limit
-        self._stack = 0
-        self.validators = validators
-        self.faults: dict[Fault, None] = {}
-        self.visits = _VISITS
+        self._depth = 0
+        self._validators = validators
+        self.errors: dict[ErrorItem, None] = {}
+        self.budget = _MAX_VISITS
 
-    def aside(self) -> "Explanation":
-        """Return a search of its own within the same bounds, to see what one form would say."""
-        other = Explanation(self._place, self.validators, self._limit)
-        other._stack = self._stack
-        other.visits = self.visits // 2
-        return other
+    def add(
+        self, path: _Path, code: str, operand: Any = None, *, message_code: str | None = None
+    ) -> None:
+        """Add an error; ``message_code`` selects the message if it differs from the code's."""
+        if len(self.errors) < self._limit:
+            message = message_for(message_code or code, operand)
+            self.errors[ErrorItem(self._place, _bounded_pointer(path), code, message)] = None
 
-    def is_over(self) -> bool:
-        """Whether enough has been found, or looked at."""
-        return self.visits <= 0 or len(self.faults) >= self._limit
-
-    def add(self, path: Path, code: str, said: Any = None, *, words: str | None = None) -> None:
-        """Note a fault; ``words`` names the words where they are not the code's own."""
-        if len(self.faults) < self._limit:
-            detail = tell(words or code, said)
-            self.faults[Fault(self._place, _bounded_pointer(path), code, detail)] = None
-
-    def allows(self, schema: Any, value: Any) -> bool:
-        """Whether a part of the schema allows a value."""
-        return schema if isinstance(schema, bool) else self.validators.whole(schema).is_valid(value)
-
-    def visit(self, schema: Any, value: Any, path: Path) -> None:
-        """Find what is wrong with a value by one schema, which may be nothing."""
-        self.visits -= 1
-        if schema is True or self.is_over():
+    def visit(self, schema: Any, value: Any, path: _Path) -> None:
+        """Add the errors of a value by one schema, if there are any."""
+        self.budget -= 1
+        if schema is True or self._is_finished():
             return
         if schema is False:
             self.add(path, "false")
-        elif CODE in schema:
-            self.add(path, schema[CODE])
-        elif self._stack >= _DEEPEST:
-            if not self.allows(schema, value):
+        elif CODE_ANNOTATION in schema:
+            self.add(path, schema[CODE_ANNOTATION])
+        elif self._depth >= _MAX_DEPTH:
+            if not self._is_valid(schema, value):
                 self.add(path, "schema")
         else:
-            self._stack += 1
+            self._depth += 1
             self._visit(schema, value, path)
-            self._stack -= 1
+            self._depth -= 1
 
-    def _visit(self, schema: Mapping[str, Any], value: Any, path: Path) -> None:
-        self._itself(schema, value, path)
+    def _visit(self, schema: Mapping[str, Any], value: Any, path: _Path) -> None:
+        self._check_shallow(schema, value, path)
         if "$ref" in schema:
-            self.visit(self.validators.follow(schema["$ref"]), value, path)
-        if DISCRIMINATOR in schema:
-            self._discriminated(schema, value, path)
+            self.visit(self._validators.resolve(schema["$ref"]), value, path)
+        if DISCRIMINATOR_ANNOTATION in schema:
+            self._check_discriminated(schema, value, path)
             return
         if isinstance(value, dict):
-            explain_members(self, schema, value, path)
+            self._check_properties(schema, value, path)
         elif isinstance(value, list):
-            explain_items(self, schema, value, path)
+            self._check_items(schema, value, path)
         for part in schema.get("allOf", ()):
             self.visit(part, value, path)
-        explain_forms(self, schema, value, path)
+        self._check_branches(schema, value, path)
 
-    def _itself(self, schema: Mapping[str, Any], value: Any, path: Path) -> None:
-        """Find what is wrong with a value, whatever is in it."""
-        if not _BY_VALUE & schema.keys():
+    def _is_finished(self) -> bool:
+        return self.budget <= 0 or len(self.errors) >= self._limit
+
+    def _is_valid(self, schema: Any, value: Any) -> bool:
+        if isinstance(schema, bool):
+            return schema
+        return self._validators.full(schema).is_valid(value)
+
+    def _visit_if_invalid(self, schema: Any, value: Any, path: _Path) -> None:
+        if not self._is_valid(schema, value):
+            self.visit(schema, value, path)
+
+    # -- the value itself -------------------------------------------------------------------------
+
+    def _check_shallow(self, schema: Mapping[str, Any], value: Any, path: _Path) -> None:
+        """Check a value apart from its properties and items."""
+        if not _WHOLE_VALUE & schema.keys():
             if isinstance(value, dict):
                 value = dict.fromkeys(value)
             elif isinstance(value, list):
                 value = [None] * len(value)
-        validator = self.validators.shallow(schema)
+        validator = self._validators.shallow(schema)
         if validator.is_valid(value):
             return
         for error in validator.iter_errors(value):
-            self._note(schema, error.kind, path)
+            kind: Any = error.kind
+            code = kind.name
+            if code == "required":
+                self.add((*path, kind.property), code)
+            elif code in ("additionalProperties", "falseSchema"):
+                pass  # reported for each property and item
+            elif code in _BOUNDS and RANGE_ANNOTATION in schema:
+                self.add(path, schema[RANGE_ANNOTATION], schema[code], message_code=code)
+            else:
+                self.add(path, code, schema.get(code))
 
-    def _note(self, schema: Mapping[str, Any], kind: Any, path: Path) -> None:
-        code = kind.name
-        if code == "required":
-            self.add((*path, kind.property), code)
-        elif code in ("additionalProperties", "falseSchema"):
-            pass  # told of member by member, and item by item
-        elif code in _BOUNDS and RANGE in schema:
-            self.add(path, schema[RANGE], schema[code], words=code)
-        else:
+    # -- objects ----------------------------------------------------------------------------------
+
+    def _check_properties(
+        self, schema: Mapping[str, Any], value: dict[str, Any], path: _Path
+    ) -> None:
+        properties = schema.get("properties", {})
+        for name in properties if len(properties) < len(value) else value:
+            if name in properties and name in value:
+                self.visit(properties[name], value[name], (*path, name))
+        for name, part in schema.get("dependentSchemas", {}).items():
+            if name in value:
+                self.visit(part, value, path)
+        if "propertyNames" in schema:
+            for name in value:
+                if self._is_finished():
+                    break
+                if not self._is_valid(schema["propertyNames"], name):
+                    self.add((*path, name), "propertyNames")
+        self._check_additional(schema, value, path)
+        if "unevaluatedProperties" in schema:
+            self._check_unevaluated(schema, value, path)
+
+    def _check_additional(
+        self, schema: Mapping[str, Any], value: dict[str, Any], path: _Path
+    ) -> None:
+        properties = schema.get("properties", {})
+        patterns = schema.get("patternProperties", {})
+        additional = schema.get("additionalProperties", True)
+        if additional is True and not patterns:
+            return
+        for name, member in value.items():
+            if self._is_finished():
+                return
+            is_matched = False
+            for pattern, part in patterns.items():
+                if self._validators.matches_pattern(pattern, name):
+                    is_matched = True
+                    self._visit_if_invalid(part, member, (*path, name))
+            if is_matched or name in properties:
+                continue
+            if additional is False:
+                self.add((*path, name), "additionalProperties")
+            else:
+                self._visit_if_invalid(additional, member, (*path, name))
+
+    def _check_unevaluated(
+        self, schema: Mapping[str, Any], value: dict[str, Any], path: _Path
+    ) -> None:
+        """Report unevaluated properties.
+
+        Which properties are evaluated depends on the branches that match, so only those are
+        reported that no branch mentions.
+        """
+        if self._is_valid(schema, value):
+            return
+        known: set[str] = set()
+        if not self._collect_names(schema, known, 0):
+            known.update(value)
+        for name in [name for name in value if name not in known]:
+            if schema["unevaluatedProperties"] is False:
+                self.add((*path, name), "unevaluatedProperties")
+            else:
+                self._visit_if_invalid(schema["unevaluatedProperties"], value[name], (*path, name))
+        if not self.errors:
+            self.add(path, "unevaluatedProperties")
+
+    def _collect_names(self, schema: Any, known: set[str], depth: int) -> bool:
+        """Collect the property names in a schema; return False if it allows others as well."""
+        if not isinstance(schema, Mapping):
+            return True
+        if (
+            depth > _MAX_NAMES_DEPTH
+            or "patternProperties" in schema
+            or "additionalProperties" in schema
+        ):
+            return False
+        known.update(schema.get("properties", {}))
+        parts = [part for key in ("allOf", "anyOf", "oneOf") for part in schema.get(key, ())]
+        parts += [schema[key] for key in ("if", "then", "else") if key in schema]
+        parts += schema.get("dependentSchemas", {}).values()
+        if "$ref" in schema:
+            parts.append(self._validators.resolve(schema["$ref"]))
+        return all(self._collect_names(part, known, depth + 1) for part in parts)
+
+    # -- arrays -----------------------------------------------------------------------------------
+
+    def _check_items(self, schema: Mapping[str, Any], value: list[Any], path: _Path) -> None:
+        prefix = schema.get("prefixItems", [])
+        for index, (part, item) in enumerate(zip(prefix, value, strict=False)):
+            self.visit(part, item, (*path, index))
+        items = schema.get("items", True)
+        if items is False and len(value) > len(prefix):
+            self.add((*path, len(prefix)), "items")
+        elif items is not True:
+            is_long = len(value) > _LONG_ARRAY
+            for index in range(len(prefix), len(value)):
+                if self._is_finished():
+                    return
+                if not is_long or not self._is_valid(items, value[index]):
+                    self.visit(items, value[index], (*path, index))
+        if "contains" in schema:
+            self._check_contains(schema, value, path)
+        if "unevaluatedItems" in schema and not self._is_valid(schema, value):
+            self.add(path, "unevaluatedItems")
+
+    def _check_contains(self, schema: Mapping[str, Any], value: list[Any], path: _Path) -> None:
+        count = sum(self._is_valid(schema["contains"], item) for item in value)
+        if count < schema.get("minContains", 1):
+            code = "minContains" if "minContains" in schema else "contains"
             self.add(path, code, schema.get(code))
+        elif "maxContains" in schema and count > schema["maxContains"]:
+            self.add(path, "maxContains", schema["maxContains"])
 
-    def _discriminated(self, form: Mapping[str, Any], value: Any, path: Path) -> None:
-        """Find what is wrong with an object by the form that it says it has."""
-        name, branches, fallback = form[DISCRIMINATOR]
-        said = value.get(name)
-        branch = branches.get(said) if isinstance(said, str) else None
+    # -- branches ---------------------------------------------------------------------------------
+
+    def _check_branches(self, schema: Mapping[str, Any], value: Any, path: _Path) -> None:
+        """Check ``anyOf``, ``oneOf``, ``not`` and ``if``."""
+        if "anyOf" in schema:
+            self._check_alternatives("anyOf", schema["anyOf"], value, path)
+        if "oneOf" in schema:
+            self._check_alternatives("oneOf", schema["oneOf"], value, path)
+        if "not" in schema and self._is_valid(schema["not"], value):
+            self.add(path, "not")
+        if "if" in schema:
+            part = "then" if self._is_valid(schema["if"], value) else "else"
+            self.visit(schema.get(part, True), value, path)
+
+    def _check_alternatives(
+        self, keyword: Literal["anyOf", "oneOf"], branches: list[Any], value: Any, path: _Path
+    ) -> None:
+        if self._is_finished():
+            return
+        count = sum(self._is_valid(branch, value) for branch in branches)
+        if count > 1 and keyword == "oneOf":
+            self.add(path, keyword, message_code="oneOf_several")
+        if count:
+            return
+        if len(branches) > 1:
+            self.add(path, keyword)
+        self.errors.update(dict.fromkeys(self._closest_errors(branches, value, path)))
+
+    def _closest_errors(self, branches: list[Any], value: Any, path: _Path) -> list[ErrorItem]:
+        """Return the errors by the branch that matches best; none if two match equally well.
+
+        The best match is the branch whose errors are deepest: a wrong type fails at the root.
+        """
+        found: list[tuple[int, list[ErrorItem]]] = []
+        for branch in branches:
+            search = ErrorSearch(self._place, self._validators, self._limit)
+            search._depth = self._depth
+            search.budget = budget = self.budget // 2
+            search.visit(branch, value, path)
+            self.budget -= budget - search.budget
+            errors = list(search.errors)
+            if errors:
+                found.append((min(error.pointer.count("/") for error in errors), errors))
+        found.sort(key=lambda branch_errors: -branch_errors[0])
+        if not found or (len(found) > 1 and found[0][0] == found[1][0]):
+            return []
+        return found[0][1]
+
+    def _check_discriminated(self, schema: Mapping[str, Any], value: Any, path: _Path) -> None:
+        """Check an object by the branch that its discriminator picks."""
+        name, branches, fallback = schema[DISCRIMINATOR_ANNOTATION]
+        actual = value.get(name)
+        branch = branches.get(actual) if isinstance(actual, str) else None
         branch = fallback if branch is None else branch
         if branch is None:
             if name in value:
                 self.add((*path, name), "discriminator", list(branches))
-        elif self.allows(branch, value):
-            if not self.allows(form, value):
-                self.add(path, "oneOf", words="oneOf_several")
+        elif self._is_valid(branch, value):
+            if not self._is_valid(schema, value):
+                self.add(path, "oneOf", message_code="oneOf_several")
         else:
             self.visit(branch, value, path)
 
 
-def _bounded_pointer(path: Path) -> str:
-    """Return a pointer that can be written, to what is around a value whose own is too long."""
+def _bounded_pointer(path: _Path) -> str:
+    """Return the pointer to a value, or to the closest ancestor whose pointer is short enough."""
     while True:
-        text = pointer(path)
-        if len(text) <= _LONGEST:
+        text = join_pointer(path)
+        if len(text) <= _MAX_POINTER:
             return text.encode(errors="replace").decode()
         path = path[:-1]
+
+
+# -- messages -------------------------------------------------------------------------------------
+
+#: The longest value of the schema in a message.
+_MAX_VALUE_LENGTH: Final = 200
+
+
+# Any: bounds and values of a schema are plain JSON.
+def _abbreviate(value: Any) -> str:
+    """Return a value from the schema as JSON of at most 200 characters."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _MAX_VALUE_LENGTH else text[: _MAX_VALUE_LENGTH - 1] + "…"
+
+
+def _type_message(value: Any) -> str:
+    names = value if isinstance(value, list) else [value]
+    return "Must be of type " + " or ".join(names)
+
+
+def _count(verb: str, bound: str, singular: str, plural: str) -> Callable[[Any], str]:
+    def message(count: Any) -> str:
+        return f"Must {verb} at {bound} {count} {singular if count == 1 else plural}"
+
+    return message
+
+
+_MESSAGES: Final[dict[str, Callable[[Any], str]]] = {
+    "additionalProperties": lambda _: "Unknown property",
+    "anyOf": lambda _: "Must match at least one of the allowed schemas",
+    "const": lambda value: f"Must be {_abbreviate(value)}",
+    "contains": lambda _: "Must contain at least 1 matching item",
+    "discriminator": lambda values: f"Must be one of {_abbreviate(values)[1:-1]}",
+    "enum": lambda values: f"Must be one of {_abbreviate(values)[1:-1]}",
+    "exclusiveMaximum": lambda bound: f"Must be less than {bound}",
+    "exclusiveMinimum": lambda bound: f"Must be greater than {bound}",
+    "false": lambda _: "No value is allowed here",
+    "finite": lambda _: "Must be a finite number",
+    "format": lambda name: f"Must match the format {_abbreviate(name)}",
+    "format_failed": lambda _: "Could not be validated",
+    "items": lambda _: "Too many items",
+    "maxContains": _count("contain", "most", "matching item", "matching items"),
+    "maxItems": _count("have", "most", "item", "items"),
+    "maxLength": _count("have", "most", "character", "characters"),
+    "maxProperties": _count("have", "most", "property", "properties"),
+    "maximum": lambda bound: f"Must be at most {bound}",
+    "minContains": _count("contain", "least", "matching item", "matching items"),
+    "minItems": _count("have", "least", "item", "items"),
+    "minLength": _count("have", "least", "character", "characters"),
+    "minProperties": _count("have", "least", "property", "properties"),
+    "minimum": lambda bound: f"Must be at least {bound}",
+    "multipleOf": lambda step: f"Must be a multiple of {step}",
+    "not": lambda _: "Must not match the excluded schema",
+    "oneOf": lambda _: "Must match exactly one of the allowed schemas",
+    "oneOf_several": lambda _: "Matches more than one schema, but must match exactly one",
+    "pattern": lambda pattern: f"Must match the pattern {_abbreviate(pattern)}",
+    "propertyNames": lambda _: "ValidationFailed property name",
+    "read_only": lambda _: "Read-only: must not be sent in a request",
+    "required": lambda _: "Required property is missing",
+    "schema": lambda _: "Does not match the schema",
+    "type": _type_message,
+    "unevaluatedItems": lambda _: "Has unexpected items",
+    "unevaluatedProperties": lambda _: "Unknown property",
+    "unicode": lambda _: "Contains invalid Unicode",
+    "uniqueItems": lambda _: "Items must be unique",
+    "write_only": lambda _: "Write-only: must not be in a response",
+}
+
+
+def message_for(code: str, operand: Any = None) -> str:
+    """Return the message for an error.
+
+    Args:
+        code: the keyword, or one of Mantlet's own codes.
+        operand: the value of the keyword in the schema.
+    """
+    return _MESSAGES.get(code, _MESSAGES["schema"])(operand)

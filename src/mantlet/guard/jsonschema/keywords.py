@@ -1,22 +1,25 @@
-"""The keywords of JSON Schema by what their values are, and the subschemas of a schema.
+"""JSON Schema keywords, grouped by the kind of their values, and iteration over subschemas.
 
-Sources: JSON Schema 2020-12 Core, 10 and 11, and Validation, 6; the drafts before it; the Schema
-Objects of OpenAPI 3.0, 3.1 and 3.2.
+Sources: JSON Schema 2020-12 Core, 10 and 11, and Validation, 6; earlier drafts; the Schema Objects
+of OpenAPI 3.0, 3.1 and 3.2.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from mantlet.guard.errors import pointer
+from mantlet.http.json_pointer import join_pointer
 
 __all__ = [
     "ANNOTATIONS",
     "ASSERTIONS",
+    "CODE_ANNOTATION",
+    "DISCRIMINATOR_ANNOTATION",
     "LISTS",
     "MAPS",
+    "RANGE_ANNOTATION",
     "SINGLES",
-    "children",
-    "walk",
+    "iter_children",
+    "iter_subschemas",
 ]
 
 #: Keywords whose value is one schema.
@@ -30,23 +33,32 @@ LISTS: Final = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 MAPS: Final = frozenset({
     "$defs", "definitions", "dependentSchemas", "patternProperties", "properties",
 })  # fmt: skip
-#: Keywords that are checked on the value itself.
+#: Keywords that constrain the value itself and hold no subschemas.
 ASSERTIONS: Final = frozenset({
     "const", "dependentRequired", "enum", "exclusiveMaximum", "exclusiveMinimum", "format",
     "maxContains", "maxItems", "maxLength", "maxProperties", "maximum", "minContains", "minItems",
     "minLength", "minProperties", "minimum", "multipleOf", "pattern", "required", "type",
     "uniqueItems",
 })  # fmt: skip
-#: Keywords that say something to people and tools, and allow every value.
+#: Keywords that inform people and tools but allow every value.
 ANNOTATIONS: Final = frozenset({
     "$anchor", "$comment", "$dynamicAnchor", "$id", "$recursiveAnchor", "$schema", "$vocabulary",
     "default", "deprecated", "description", "example", "examples", "externalDocs", "id", "title",
 })  # fmt: skip
 
+# Mantlet's own annotations in converted schemas.
+#: The error code for any value at this schema, which allows none.
+CODE_ANNOTATION: Final = "x-mantlet-code"
+#: The error code for a number outside the range of its format.
+RANGE_ANNOTATION: Final = "x-mantlet-range"
+#: How a discriminator picks a branch: the property name, the converted schema for each property
+#: value, and the schema for all other values or None.
+DISCRIMINATOR_ANNOTATION: Final = "x-mantlet-discriminator"
+
 
 # Any: a schema is plain JSON.
-def children(schema: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    """Iterate over the subschemas that a schema has written in it, each with the way to it."""
+def iter_children(schema: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Iterate over the direct subschemas of a schema, each with its path."""
     for keyword, value in schema.items():
         if keyword in SINGLES and not isinstance(value, list):
             yield (keyword,), value
@@ -59,14 +71,16 @@ def children(schema: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...],
                     yield (keyword, name), child
 
 
-def walk(schema: Any, at: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Iterate over a schema and all that is written in it, each with its pointer.
+def iter_subschemas(schema: Any, root: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Iterate over a schema and all schemas nested in it, each with its JSON Pointer.
 
-    Booleans, and what is no schema, are left out.
+    Boolean schemas and invalid ones are skipped, and references are not followed.
     """
-    waiting = [(at, schema)]
-    while waiting:
-        here, found = waiting.pop()
+    pending = [(root, schema)]
+    while pending:
+        location, found = pending.pop()
         if isinstance(found, dict):
-            yield here, found
-            waiting += [(here + pointer(way), child) for way, child in children(found)]
+            yield location, found
+            pending += [
+                (location + join_pointer(path), child) for path, child in iter_children(found)
+            ]

@@ -1,133 +1,139 @@
-"""Members that go one way only: ``readOnly`` is not sent in a request, ``writeOnly`` in no answer.
+"""Reject ``readOnly`` properties in requests and ``writeOnly`` properties in responses.
 
-OpenAPI 3.0.4, 4.7.24.2 and JSON Schema 2020-12 Validation, 9.4: who owns a read-only member may
-refuse to be sent it, and so does the guard. A member that must not be sent can't be required.
+OpenAPI 3.0.4, 4.7.24.2 and JSON Schema 2020-12 Validation, 9.4: the owner of a read-only property
+may reject attempts to set it, and Mantlet does. A property that must not be sent is not required.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
 
-from mantlet.guard.jsonschema.documents import Documents
+from mantlet.guard.jsonschema.documents import SchemaDocuments
 
-__all__ = ["CODES", "Direction", "Directions", "drop_required"]
+__all__ = ["DIRECTION_CODES", "Direction", "ReadWriteOnly", "drop_required"]
 
-#: Which way a message goes.
+#: The direction of a message.
 Direction = Literal["request", "response"]
 
 _KEYWORDS: Final[Mapping[Direction, str]] = {"request": "readOnly", "response": "writeOnly"}
-#: The codes of a member that goes the other way.
-CODES: Final[Mapping[Direction, str]] = {"request": "read_only", "response": "write_only"}
+#: The error codes for properties that must not be sent in a direction.
+DIRECTION_CODES: Final[Mapping[Direction, str]] = {
+    "request": "read_only",
+    "response": "write_only",
+}
 
 
 # Any: schemas are plain JSON.
-class Directions:
-    """Which members a message must not have.
+class ReadWriteOnly:
+    """Finds the properties that messages in one direction must not have.
 
     Args:
-        documents: where references lead.
-        alone: whether ``$ref`` makes void what stands beside it.
+        documents: the targets of references.
+        ref_overrides: whether ``$ref`` overrides its sibling keywords.
     """
 
-    __slots__ = ("_alone", "_documents", "_names", "_refused")
+    __slots__ = ("_documents", "_forbidden", "_forbidden_properties", "_ref_overrides")
 
-    def __init__(self, documents: Documents, alone: bool) -> None:
+    def __init__(self, documents: SchemaDocuments, ref_overrides: bool) -> None:
         self._documents = documents
-        self._alone = alone
-        # By identity, beside the schema itself: an identity is given again once its object is gone.
-        self._refused: dict[tuple[int, Direction], tuple[Any, bool]] = {}
-        self._names: dict[tuple[int, Direction], tuple[Any, frozenset[str]]] = {}
+        self._ref_overrides = ref_overrides
+        # By the identity of the schema, which the entry keeps alive: Python reuses the identities
+        # of deleted objects.
+        self._forbidden: dict[tuple[int, Direction], tuple[Any, bool]] = {}
+        self._forbidden_properties: dict[tuple[int, Direction], tuple[Any, frozenset[str]]] = {}
 
-    def refuses(self, schema: Any, base: str, direction: Direction) -> bool:
-        """Whether a member of this schema must not be in a message."""
+    def is_forbidden(self, schema: Any, base: str, direction: Direction) -> bool:
+        """Return whether messages must not have a property with this schema."""
         key = (id(schema), direction)
-        if key not in self._refused:
+        if key not in self._forbidden:
             keyword = _KEYWORDS[direction]
-            refused = any(
-                part.get(keyword) is True and not self._is_void(part)
-                for part, _ in self._together(schema, base)
+            forbidden = any(
+                part.get(keyword) is True and not self._is_overridden(part)
+                for part, _ in self._applied(schema, base)
             )
-            self._refused[key] = (schema, refused)
-        return self._refused[key][1]
+            self._forbidden[key] = (schema, forbidden)
+        return self._forbidden[key][1]
 
-    def names(self, schema: Any, base: str, direction: Direction) -> frozenset[str]:
-        """Return the names of the members that an object of this schema must not have."""
+    def forbidden_properties(self, schema: Any, base: str, direction: Direction) -> frozenset[str]:
+        """Return the names of the properties that an object of this schema must not have."""
         key = (id(schema), direction)
-        if key not in self._names:
+        if key not in self._forbidden_properties:
             found = frozenset(
                 name
-                for part, where in self._together(schema, base)
-                if isinstance(part.get("properties"), Mapping) and not self._is_void(part)
+                for part, part_base in self._applied(schema, base)
+                if isinstance(part.get("properties"), Mapping) and not self._is_overridden(part)
                 for name, member in part["properties"].items()
-                if self.refuses(member, where, direction)
+                if self.is_forbidden(member, part_base, direction)
             )
-            self._names[key] = (schema, found)
-        return self._names[key][1]
+            self._forbidden_properties[key] = (schema, found)
+        return self._forbidden_properties[key][1]
 
-    def requires(self, schema: Any, base: str) -> frozenset[str]:
-        """Return the names that a schema requires, or a form of it for the same object."""
+    def required_properties(self, schema: Any, base: str) -> frozenset[str]:
+        """Return the names that a schema, or an alternative in it, requires of an object."""
         return frozenset(
             name
-            for part, _ in self._together(schema, base, forms=True)
+            for part, _ in self._applied(schema, base, alternatives=True)
             if isinstance(part.get("required"), list)
             for name in part["required"]
             if isinstance(name, str)
         )
 
-    def _together(
-        self, schema: Any, base: str, *, forms: bool = False
+    def _applied(
+        self, schema: Any, base: str, *, alternatives: bool = False
     ) -> Iterator[tuple[Mapping[str, Any], str]]:
-        """Iterate over a schema and the parts of it that hold in any case, with their documents.
+        """Iterate over a schema and the schemas it applies to the same value.
 
         Args:
             schema: the schema.
             base: the URI of its document.
-            forms: take those in that may hold as well.
+            alternatives: whether to include schemas that only apply to some values.
+
+        Yields:
+            Each schema with the URI of its document.
         """
         seen: set[int] = set()
-        waiting = [(schema, base)]
-        while waiting:
-            part, where = waiting.pop()
+        pending = [(schema, base)]
+        while pending:
+            part, part_base = pending.pop()
             if isinstance(part, Mapping) and id(part) not in seen:
                 seen.add(id(part))
-                yield part, where
-                waiting += self._parts(part, where)
-                if forms:
-                    waiting += self._forms(part, where)
+                yield part, part_base
+                pending += self._parts(part, part_base)
+                if alternatives:
+                    pending += self._alternatives(part, part_base)
 
-    def _forms(self, schema: Mapping[str, Any], base: str) -> Iterator[tuple[Any, str]]:
+    def _parts(self, schema: Mapping[str, Any], base: str) -> Iterator[tuple[Any, str]]:
+        reference = schema.get("$ref")
+        if isinstance(reference, str):
+            try:
+                location, found = self._documents.resolve(reference, base)
+            except LookupError:
+                return  # reported by the conversion
+            yield found, location.base
+            if self._ref_overrides:
+                return
+        parts = schema.get("allOf")
+        if isinstance(parts, list):
+            for part in parts:
+                yield part, base
+
+    def _alternatives(self, schema: Mapping[str, Any], base: str) -> Iterator[tuple[Any, str]]:
         for keyword in ("anyOf", "oneOf"):
             if isinstance(schema.get(keyword), list):
                 yield from ((part, base) for part in schema[keyword])
         yield from ((schema[keyword], base) for keyword in ("then", "else") if keyword in schema)
 
-    def _is_void(self, schema: Mapping[str, Any]) -> bool:
-        return self._alone and "$ref" in schema
-
-    def _parts(self, schema: Mapping[str, Any], base: str) -> Iterator[tuple[Any, str]]:
-        """Iterate over the parts of a schema that hold in any case, each with its document."""
-        reference = schema.get("$ref")
-        if isinstance(reference, str):
-            try:
-                spot, found = self._documents.find(reference, base)
-            except LookupError:
-                return  # the conversion tells of it
-            yield found, spot.base
-            if self._alone:
-                return
-        every = schema.get("allOf")
-        if isinstance(every, list):
-            for part in every:
-                yield part, base
+    def _is_overridden(self, schema: Mapping[str, Any]) -> bool:
+        return self._ref_overrides and "$ref" in schema
 
 
-def drop_required(made: dict[str, Any], names: frozenset[str]) -> None:
-    """Take names out of what a converted schema requires, in place."""
-    if "required" in made:
-        made["required"] = _without(made["required"], names)
-    dependent = made.get("dependentRequired")
+def drop_required(converted: dict[str, Any], names: frozenset[str]) -> None:
+    """Remove names from the required properties of a converted schema, in place."""
+    if "required" in converted:
+        converted["required"] = _without(converted["required"], names)
+    dependent = converted.get("dependentRequired")
     if isinstance(dependent, Mapping):
-        made["dependentRequired"] = {
-            name: _without(import_extra, names) for name, import_extra in dependent.items()
+        converted["dependentRequired"] = {
+            name: _without(required, names) for name, required in dependent.items()
         }
 
 

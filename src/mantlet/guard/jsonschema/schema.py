@@ -1,17 +1,16 @@
-"""`JsonSchema`: a schema of OpenAPI as the guard asks it."""
+"""`JsonSchema`: a compiled schema that validates the values of requests and responses."""
 
 import json
 import math
 from collections.abc import Callable
 from typing import Any, Final
 
-from mantlet.guard.errors import Fault, Invalid, Place
-from mantlet.guard.jsonschema.defaults import find_defaults
-from mantlet.guard.jsonschema.errors import explain
-from mantlet.guard.jsonschema.formats import FormatFailed
-from mantlet.guard.jsonschema.messages import tell
+from mantlet.guard.errors import ErrorItem, Place, ValidationFailed
+from mantlet.guard.jsonschema.defaults import compile_defaults
+from mantlet.guard.jsonschema.errors import find_errors, message_for
+from mantlet.guard.jsonschema.formats import FormatCheckFailed
 from mantlet.guard.jsonschema.read_write_only import Direction
-from mantlet.guard.jsonschema.validators import Validators
+from mantlet.guard.jsonschema.validators import ValidatorCache
 
 __all__ = ["JsonSchema"]
 
@@ -21,112 +20,122 @@ _encode: Final = json.JSONEncoder(
 
 
 class JsonSchema:
-    """One schema, compiled when it is first asked; `Compiler.compile()` makes it.
+    """A schema whose validator is compiled on first use; created by `SchemaCompiler.compile()`.
 
-    What is handed on is the value itself, or a copy with the schema's defaults where it has any:
-    of members of objects, within each other, through references and ``allOf``; not through
-    ``anyOf`` and ``oneOf``, unless there is one form besides null or a discriminator picks one.
+    Valid values are returned as they are, or as copies with the defaults of the schema, if it has
+    any. Defaults of object properties apply at any depth, through references and ``allOf``, but
+    not through ``anyOf`` and ``oneOf``, unless these have one branch besides null or a
+    discriminator picks one.
 
     Attributes:
         converted: the schema in JSON Schema 2020-12.
-        direction: which way messages of it go.
-        location: where it stands in the document.
-        validators: of its parts.
+        direction: the direction of the messages that it is for.
+        location: its location in the document.
+        validators: validators for parts of it.
     """
 
-    __slots__ = ("_allows", "_errors", "_fill", "converted", "direction", "location", "validators")
+    __slots__ = (
+        "_fill_defaults",
+        "_is_valid",
+        "_max_errors",
+        "converted",
+        "direction",
+        "location",
+        "validators",
+    )
 
     # Any: schemas and values are plain JSON.
     def __init__(
         self,
         converted: Any,
-        validators: Validators,
+        validators: ValidatorCache,
         *,
         direction: Direction,
         location: str,
-        errors: int,
+        max_errors: int,
     ) -> None:
         self.converted = converted
         self.validators = validators
         self.direction = direction
         self.location = location
-        self._errors = errors
-        self._allows: Callable[[Any], bool] = self._first_asked
-        self._fill: Callable[[Any], Any] | None = None
+        self._max_errors = max_errors
+        self._is_valid: Callable[[Any], bool] = self._prepare_and_validate
+        self._fill_defaults: Callable[[Any], Any] | None = None
 
     def __repr__(self) -> str:
         return f"JsonSchema({self.location!r}, direction={self.direction!r})"
 
     def load(self, text: bytes, value: Any, place: Place) -> Any:
-        """Check the value that has been read of a JSON text.
+        """Validate a value that was parsed from JSON.
 
         Args:
-            text: not looked at.
-            value: plain JSON, of finite numbers.
-            place: where it stands, for the faults.
+            text: ignored.
+            value: plain JSON without non-finite numbers.
+            place: the part of the message that holds the value, for error items.
 
         Returns:
-            The value with the schema's defaults; the one given is not changed.
+            The value with the defaults of the schema; the argument is not changed.
 
         Raises:
-            Invalid: with 422, and at most as many faults as the limit says.
+            ValidationFailed: with 422 and the errors, at most as many as the limit allows.
         """
         try:
-            if self._allows(value):
-                return value if self._fill is None else self._filled(value, self._fill)
-        except (ValueError, FormatFailed) as error:
-            raise Invalid(422, (_unasked(error, place),)) from None
-        raise Invalid(422, self._faults(value, place)) from None
+            if self._is_valid(value):
+                fill = self._fill_defaults
+                return value if fill is None else self._with_defaults(value, fill)
+        except (ValueError, FormatCheckFailed) as error:
+            raise ValidationFailed(422, (_undecidable(error, place),)) from None
+        raise ValidationFailed(422, self._errors(value, place)) from None
 
     def check(self, value: Any, place: Place) -> Any:
-        """Check a value that has been read of something else than JSON.
+        """Validate a value that was not parsed from JSON.
 
-        It is like `load()`, but for numbers that are not finite, which JSON has none of.
+        Like `load()`, but rejects non-finite numbers, which JSON does not have.
         """
         if not _is_finite(value):
-            raise Invalid(422, (Fault(place, "", "finite", tell("finite")),))
+            raise ValidationFailed(422, (ErrorItem(place, "", "finite", message_for("finite")),))
         return self.load(b"", value, place)
 
     def dump(self, value: Any) -> bytes:
-        """Return a value as JSON: compact, in UTF-8, members in their order."""
+        """Return a value as compact UTF-8 JSON, with properties in their original order."""
         return _encode(value).encode()
 
-    def standing_alone(self) -> Any:
-        """Return the schema in JSON Schema 2020-12, with all that it refers to."""
-        return self.validators.standing_alone(self.converted)
+    def bundled(self) -> Any:
+        """Return the schema in JSON Schema 2020-12, with all definitions that it refers to."""
+        return self.validators.bundle(self.converted)
 
     def prepare(self) -> None:
-        """Make now what is otherwise made when the schema is first asked.
+        """Compile the validator and the defaults now rather than on first use.
 
         Raises:
-            ValueError: it can't be made.
+            ValueError: the schema cannot be compiled.
         """
-        self._fill = find_defaults(self.converted, self.validators)
-        self._allows = self.validators.make(self.converted).is_valid
+        self._fill_defaults = compile_defaults(self.converted, self.validators)
+        self._is_valid = self.validators.build(self.converted).is_valid
 
-    def _first_asked(self, value: Any) -> bool:
+    def _prepare_and_validate(self, value: Any) -> bool:
         self.prepare()
-        return self._allows(value)
+        return self._is_valid(value)
 
-    def _filled(self, value: Any, fill: Callable[[Any], Any]) -> Any:
+    def _with_defaults(self, value: Any, fill: Callable[[Any], Any]) -> Any:
         filled = fill(value)
-        # A default may be what another part of the schema does not allow.
-        return filled if filled is value or self._allows(filled) else value
+        # Another part of the schema may not allow a default.
+        return filled if filled is value or self._is_valid(filled) else value
 
-    def _faults(self, value: Any, place: Place) -> list[Fault]:
+    def _errors(self, value: Any, place: Place) -> list[ErrorItem]:
         try:
-            return explain(self.converted, value, place, self.validators, self._errors)
-        except (ValueError, FormatFailed) as error:
-            return [_unasked(error, place)]
+            return find_errors(self.converted, value, place, self.validators, self._max_errors)
+        except (ValueError, FormatCheckFailed) as error:
+            return [_undecidable(error, place)]
 
 
-def _unasked(error: Exception, place: Place) -> Fault:
-    """Return the fault of a value that the validator can't be asked about."""
-    if isinstance(error, FormatFailed):
-        return Fault(place, "", "format", tell("format_failed"))
+def _undecidable(error: Exception, place: Place) -> ErrorItem:
+    """Return the error item for a value that the validator failed on."""
+    if isinstance(error, FormatCheckFailed):
+        return ErrorItem(place, "", "format", message_for("format_failed"))
     if isinstance(error, UnicodeError):
-        return Fault(place, "", "unicode", tell("unicode"))
-    return Fault(place, "", "schema", tell("schema"))
+        return ErrorItem(place, "", "unicode", message_for("unicode"))
+    return ErrorItem(place, "", "schema", message_for("schema"))
 
 
 def _is_finite(value: Any) -> bool:

@@ -1,116 +1,128 @@
-"""Validators of converted schemas, or of parts of them, each with what it refers to."""
+"""Build and cache validators for converted schemas and parts of them."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from mantlet.guard.jsonschema.backend import DRAFT, Build, Validator
-from mantlet.guard.jsonschema.keywords import LISTS, MAPS, SINGLES, children
+from mantlet.guard.jsonschema.backend import DRAFT_2020_12, Validator, ValidatorBuilder
+from mantlet.guard.jsonschema.keywords import LISTS, MAPS, SINGLES, iter_children
 
-__all__ = ["Validators"]
+__all__ = ["ValidatorCache"]
 
-#: How many validators of parts are kept, so that memory has a bound.
-_KEPT: Final = 512
-_DEEP: Final = SINGLES | LISTS | MAPS
+#: How many validators each cache keeps, to bound the memory.
+_MAX_CACHED: Final = 512
+_SUBSCHEMA_KEYWORDS: Final = SINGLES | LISTS | MAPS
 
 
 # Any: schemas are plain JSON.
-class Validators:
-    """Makes and keeps validators.
+class ValidatorCache:
+    """Builds validators for converted schemas, and caches those for parts of schemas.
 
     Args:
-        definitions: what references lead to, by number.
-        build: how they are made.
+        definitions: the targets of references, by number.
+        builder: builds the validators.
     """
 
-    __slots__ = ("_build", "_definitions", "_leads", "_matchers", "_shallow", "_whole")
+    __slots__ = (
+        "_builder",
+        "_definitions",
+        "_full",
+        "_pattern_schemas",
+        "_referenced",
+        "_shallow",
+    )
 
-    def __init__(self, definitions: Mapping[str, Any], build: Build) -> None:
+    def __init__(self, definitions: Mapping[str, Any], builder: ValidatorBuilder) -> None:
         self._definitions = definitions
-        self._build = build
-        self._leads: dict[str, tuple[str, ...]] = {}
-        self._matchers: dict[str, dict[str, Any]] = {}
-        # By identity, beside the schema itself, which so stays alive.
-        self._whole: dict[int, tuple[Any, Validator]] = {}
+        self._builder = builder
+        self._referenced: dict[str, tuple[str, ...]] = {}
+        self._pattern_schemas: dict[str, dict[str, Any]] = {}
+        # By the identity of the schema, which the entry keeps alive.
+        self._full: dict[int, tuple[Any, Validator]] = {}
         self._shallow: dict[int, tuple[Any, Validator]] = {}
 
     @property
-    def hold_formats(self) -> bool:
+    def asserts_formats(self) -> bool:
         """Whether formats of strings are asserted."""
-        return self._build.holds_formats
+        return self._builder.asserts_formats
 
-    def follow(self, reference: str) -> Any:
-        """Return what a reference of a converted schema leads to."""
+    def resolve(self, reference: str) -> Any:
+        """Return the target of a reference in a converted schema."""
         return self._definitions[reference.rpartition("/")[2]]
 
-    def make(self, schema: Any) -> Validator:
-        """Return a new validator of a schema.
+    def build(self, schema: Any) -> Validator:
+        """Build a new validator for a schema.
 
         Raises:
-            ValueError: it can't be compiled.
+            ValueError: the schema cannot be compiled.
         """
-        return self._build.validator(self.standing_alone(schema))
+        return self._builder.build(self.bundle(schema))
 
-    def standing_alone(self, schema: Any) -> Any:
-        """Return a schema together with all that it refers to."""
+    def bundle(self, schema: Any) -> Any:
+        """Return a schema together with all definitions that it refers to."""
         if isinstance(schema, bool):
             return schema
-        import_extra = dict.fromkeys(_references(schema))
-        waiting = list(import_extra)
-        while waiting:
-            for number in self._led(waiting.pop()):
-                if number not in import_extra:
-                    import_extra[number] = None
-                    waiting.append(number)
-        definitions = {number: self._definitions[number] for number in import_extra}
-        return {"$schema": DRAFT, **schema, "$defs": definitions}
+        required = dict.fromkeys(_references(schema))
+        pending = list(required)
+        while pending:
+            for number in self._references_of(pending.pop()):
+                if number not in required:
+                    required[number] = None
+                    pending.append(number)
+        definitions = {number: self._definitions[number] for number in required}
+        return {"$schema": DRAFT_2020_12, **schema, "$defs": definitions}
 
-    def matches(self, pattern: str, name: str) -> bool:
-        """Whether a member's name matches a pattern."""
-        key = self._matchers.setdefault(pattern, {"pattern": pattern})
-        return self._keep(self._shallow, key, key).is_valid(name)
+    def matches_pattern(self, pattern: str, name: str) -> bool:
+        """Return whether a property name matches a pattern."""
+        schema = self._pattern_schemas.setdefault(pattern, {"pattern": pattern})
+        return self._cached(self._shallow, schema, schema).is_valid(name)
 
-    def whole(self, schema: Any) -> Validator:
-        """Return the validator of a part of a schema."""
-        return self._keep(self._whole, schema, schema)
+    def full(self, schema: Any) -> Validator:
+        """Return the validator for a part of a schema."""
+        return self._cached(self._full, schema, schema)
 
     def shallow(self, schema: Mapping[str, Any]) -> Validator:
-        """Return a validator of what a schema says of the value itself, not of what is in it.
+        """Return a validator for a value apart from its properties and items.
 
-        It is to be asked about a value whose members and items are all null.
+        Pass it values whose properties and items have been replaced by null.
         """
-        kept = self._shallow.get(id(schema))
-        if kept is not None:
-            return kept[1]
-        plain = {key: value for key, value in schema.items() if key not in _DEEP and key != "$ref"}
+        cached = self._shallow.get(id(schema))
+        if cached is not None:
+            return cached[1]
+        pruned = {
+            key: value
+            for key, value in schema.items()
+            if key not in _SUBSCHEMA_KEYWORDS and key != "$ref"
+        }
         if schema.get("additionalProperties") is False:
-            plain["additionalProperties"] = False
-            plain["properties"] = dict.fromkeys(schema.get("properties", {}), True)
-            plain["patternProperties"] = dict.fromkeys(schema.get("patternProperties", {}), True)
+            pruned["additionalProperties"] = False
+            pruned["properties"] = dict.fromkeys(schema.get("properties", {}), True)
+            pruned["patternProperties"] = dict.fromkeys(schema.get("patternProperties", {}), True)
         if schema.get("items") is False:
-            plain["items"] = False
-            plain["prefixItems"] = [True for _ in schema.get("prefixItems", [])] or [False]
-        return self._keep(self._shallow, schema, plain)
+            pruned["items"] = False
+            pruned["prefixItems"] = [True for _ in schema.get("prefixItems", [])] or [False]
+        return self._cached(self._shallow, schema, pruned)
 
-    def _keep(self, kept: dict[int, tuple[Any, Validator]], key: Any, schema: Any) -> Validator:
-        found = kept.get(id(key))
+    def _cached(self, cache: dict[int, tuple[Any, Validator]], key: Any, schema: Any) -> Validator:
+        found = cache.get(id(key))
         if found is None:
-            if len(kept) >= _KEPT:
-                kept.clear()
-            found = kept[id(key)] = (key, self.make(schema))
+            if len(cache) >= _MAX_CACHED:
+                cache.clear()
+            found = cache[id(key)] = (key, self.build(schema))
         return found[1]
 
-    def _led(self, number: str) -> tuple[str, ...]:
-        if number not in self._leads:
-            self._leads[number] = tuple(dict.fromkeys(_references(self._definitions[number])))
-        return self._leads[number]
+    def _references_of(self, number: str) -> tuple[str, ...]:
+        if number not in self._referenced:
+            references = dict.fromkeys(_references(self._definitions[number]))
+            self._referenced[number] = tuple(references)
+        return self._referenced[number]
 
 
 def _references(schema: Any) -> Iterator[str]:
-    """Iterate over the numbers of all that a converted schema refers to itself."""
-    waiting = [schema]
-    while waiting:
-        found = waiting.pop()
+    """Iterate over the numbers of the definitions that a converted schema refers to directly."""
+    pending = [schema]
+    while pending:
+        found = pending.pop()
         if isinstance(found, dict):
             if "$ref" in found:
                 yield found["$ref"].rpartition("/")[2]
-            waiting += [child for _, child in children(found)]
+            pending += [child for _, child in iter_children(found)]

@@ -1,1 +1,1 @@
-"""Operations declared by pydantic models."""
+"""Operations declared with pydantic models."""

@@ -1,69 +1,73 @@
-"""From contracts made of models to compiled operations."""
+"""Compile contracts into operations."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from mantlet.guard.contract import Contract
+from mantlet.guard.coverage import Coverage, checked_parts
 from mantlet.guard.forms.fields import FormFields
 from mantlet.guard.forms.multipart import MultipartForm
 from mantlet.guard.forms.urlencoded import UrlencodedForm
 from mantlet.guard.graphql import GraphQL
-from mantlet.guard.jsonbody import JsonBody
-from mantlet.guard.jsonrpc import JsonRpc, RpcSchema
-from mantlet.guard.models.fields import GroupPlace, group_of, names_of
+from mantlet.guard.jsonrpc import JsonRpc, JsonRpcSchema
+from mantlet.guard.models.fields import GroupPlace, parameter_group, wire_names
 from mantlet.guard.models.schema import ModelSchema
-from mantlet.guard.ndjson import JsonLines
-from mantlet.guard.operation import Body, Operation, ResponseShape
-from mantlet.guard.options import Settings
-from mantlet.guard.raw import RawBody
-from mantlet.guard.readers import BodyReader
-from mantlet.guard.schemas import Schema
+from mantlet.guard.ndjson import JsonLinesReader
+from mantlet.guard.operation import DeclaredBody, DeclaredResponse, Operation
+from mantlet.guard.options import WEBSOCKET_METHOD, OperationSettings
+from mantlet.guard.parameters import ParameterGroup
+from mantlet.guard.readers import BodyReader, RawBodyReader, Schema
+from mantlet.guard.strict_json import JsonBodyReader
 from mantlet.http.media_types import read_media_type
+from mantlet.http.routing import parse_pattern
 
-__all__ = ["compile_contract", "read_name"]
+__all__ = [
+    "ContractSource",
+    "compile_contract",
+    "parse_operation_name",
+]
 
-_NAME: Final = re.compile(r"([A-Z]+(?:,[A-Z]+)*) (/.*)")
 _CAPTURED: Final = re.compile(r"\{([^{}:]*)(?::path)?\}")
 _URLENCODED: Final = "application/x-www-form-urlencoded"
 _MULTIPART: Final = "multipart/form-data"
-#: How the parts begin that may be written anew for the app.
-_WRITTEN: Final = ("body", "form", "message", "params")
+#: Prefixes of the parts that may be serialized for the app.
+_SERIALIZED: Final = ("body", "form", "message", "params")
 _STATUS: Final = re.compile(r"[1-5](?:\d\d|XX)|default")
 
 
-def read_name(name: str) -> tuple[list[str], str]:
-    """Return the methods and the template that the name of a contract states.
+def parse_operation_name(name: str) -> tuple[list[str], str]:
+    """Return the methods and the template in the name of a contract.
 
     Raises:
-        ValueError: it states none.
+        TypeError: the name is not text.
+        ValueError: the name is malformed, or does not name its methods.
     """
-    read = _NAME.fullmatch(name)
-    if read is None:
+    pattern = parse_pattern(name, extra_methods=(WEBSOCKET_METHOD,))
+    if pattern.any_method:
         raise ValueError(
-            f'a contract must be named by a method and a path such as "GET /items/{{item_id}}", '
-            f"not {name!r}"
+            f'a contract must name its methods, such as "GET {pattern.path}", not {name!r}'
         )
-    return read[1].split(","), read[2]
+    return list(pattern.methods), pattern.path
 
 
 def compile_contract(
-    method: str, template: str, contract: Contract, settings: Settings
+    method: str, template: str, contract: Contract, settings: OperationSettings
 ) -> Operation:
     """Return the operation that a contract declares.
 
     Args:
         method: ``"WS"`` for a WebSocket.
         template: the path.
-        contract: what it takes.
-        settings: how strictly it is dealt with.
+        contract: the contract.
+        settings: how strictly to treat the operation.
 
     Raises:
-        TypeError: what is declared can't be compiled, or does not go with the method.
-        ValueError: what is declared is wrong; the message names the operation.
+        TypeError: a declaration can't be compiled, or does not fit the method.
+        ValueError: a declaration is wrong; the message names the operation.
     """
     compiler = _Compiler(f"{method} {template}", settings)
-    socket = method == "WS"
+    socket = method == WEBSOCKET_METHOD
     if socket is (contract.message is None):
         raise TypeError(
             f"{compiler.name}: a WebSocket must have a message, and only a WebSocket has one"
@@ -89,7 +93,7 @@ def compile_contract(
 class _Compiler:
     """Compiles the parts of one contract."""
 
-    def __init__(self, name: str, settings: Settings) -> None:
+    def __init__(self, name: str, settings: OperationSettings) -> None:
         self.name = name
         self._settings = settings
         self._limits = settings.limits
@@ -103,14 +107,14 @@ class _Compiler:
             name=f"{self.name}: {part}",
             errors=self._limits.errors,
             closed=self._closed,
-            written=self._canonical and part.startswith(_WRITTEN),
+            serialized=self._canonical and part.startswith(_SERIALIZED),
         )
         if model.opened:
             self.opened.append(part)
         return model
 
     def schema(self, part: str, kind: Any, *, reads_only: bool = False) -> Schema | None:
-        """Return the schema of a JSON value, whatever it is declared by."""
+        """Return the schema of a JSON value declared by a model or a service."""
         if kind is None:
             return None
         if isinstance(kind, JsonRpc):
@@ -121,14 +125,14 @@ class _Compiler:
             return GraphQLRequestSchema(kind, errors=self._limits.errors, reads_only=reads_only)
         return self.model(part, kind)
 
-    def _rpc(self, service: JsonRpc) -> RpcSchema:
+    def _rpc(self, service: JsonRpc) -> JsonRpcSchema:
         models = {
             name: None if kind is None else self.model(f"params of {name!r}", kind)
             for name, kind in service.methods.items()
         }
-        return RpcSchema(
+        return JsonRpcSchema(
             models,
-            {name: names_of(model) for name, model in models.items() if model is not None},
+            {name: wire_names(model) for name, model in models.items() if model is not None},
             max_batch=service.max_batch,
             errors=self._limits.errors,
         )
@@ -137,34 +141,34 @@ class _Compiler:
 
     def group(
         self, place: GroupPlace, kind: Any, captured: Iterable[str] = ()
-    ) -> Any:  # a Group, or None
+    ) -> ParameterGroup | None:
         if kind is None:
             return None
         model = self.model(place, kind)
-        names = names_of(model)
+        names = wire_names(model)
         if place == "path" and set(names) != set(captured):
             raise ValueError(
                 f"{self.name}: path must have a field for each name of the template, "
                 f"{sorted(captured)}, not {sorted(names)}"
             )
-        return group_of(place, model, self._settings)
+        return parameter_group(place, model, self._settings)
 
-    def query(self, method: str, contract: Contract) -> Any:  # a Group, or None
+    def query(self, method: str, contract: Contract) -> ParameterGroup | None:
         if method == "GET" and isinstance(contract.body, GraphQL):
-            from mantlet.guard.graphql.requests import graphql_query  # noqa: PLC0415  # an extra
+            from mantlet.guard.graphql.requests import graphql_query_parameters  # noqa: PLC0415  # an extra
 
-            return graphql_query(contract.body, self._limits)
+            return graphql_query_parameters(contract.body, self._limits)
         return self.group("query", contract.query)
 
     # -- bodies -----------------------------------------------------------------------------------
 
-    def body(self, method: str, contract: Contract) -> Body | None:
+    def body(self, method: str, contract: Contract) -> DeclaredBody | None:
         if not contract.has_body or (method == "GET" and isinstance(contract.body, GraphQL)):
             return None
         if method in ("GET", "HEAD", "TRACE"):
             # RFC 9110, 9.3.1: no generally defined semantics; servers and caches drop it.
             raise TypeError(f"{self.name}: {method} has no body")
-        return Body(dict(self._readers(contract)), required=contract.required)
+        return DeclaredBody(dict(self._readers(contract)), required=contract.required)
 
     def _readers(self, contract: Contract) -> Iterator[tuple[str, BodyReader]]:
         schema = self.schema("body", contract.body)
@@ -173,12 +177,12 @@ class _Compiler:
                 media = read_media_type(text)
                 if media is None or media.parameters or not media.is_json:
                     raise ValueError(f"{self.name}: media_types must be of JSON, not {text!r}")
-                yield media.kind, JsonBody(schema, self._limits)
+                yield media.kind, JsonBodyReader(schema, self._limits)
         lines = self.schema("lines", contract.lines)
         if lines is not None:
             for kind in ("application/x-ndjson", "application/jsonl", "application/x-jsonlines"):
-                yield kind, JsonLines(lines, self._limits, "lines")
-            yield "application/json-seq", JsonLines(lines, self._limits, "sequence")
+                yield kind, JsonLinesReader(lines, self._limits, "lines")
+            yield "application/json-seq", JsonLinesReader(lines, self._limits, "sequence")
         if contract.form is not None or contract.files:
             yield from self._forms(contract)
         for kind in contract.raw:
@@ -187,12 +191,12 @@ class _Compiler:
                 raise ValueError(
                     f'{self.name}: raw must hold types such as "text/csv", not {kind!r}'
                 )
-            yield media.kind, RawBody()
+            yield media.kind, RawBodyReader()
 
     def _forms(self, contract: Contract) -> Iterator[tuple[str, BodyReader]]:
         schema = None if contract.form is None else self.model("form", contract.form)
-        arrays = () if schema is None else names_of(schema, arrays=True)
-        scalars = () if schema is None else set(names_of(schema)) - set(arrays)
+        arrays = () if schema is None else wire_names(schema, arrays=True)
+        scalars = () if schema is None else set(wire_names(schema)) - set(arrays)
         fields = FormFields(scalars, arrays)
         both = fields.names & contract.files.keys()
         if both:
@@ -201,9 +205,9 @@ class _Compiler:
             yield _URLENCODED, UrlencodedForm(fields, schema, self._limits)
         yield _MULTIPART, MultipartForm(fields, contract.files, schema, self._limits)
 
-    # -- answers ----------------------------------------------------------------------------------
+    # -- responses --------------------------------------------------------------------------------
 
-    def responses(self, declared: Any) -> Mapping[str, ResponseShape] | None:
+    def responses(self, declared: Any) -> Mapping[str, DeclaredResponse] | None:
         if declared is None:
             return None
         if not isinstance(declared, Mapping):
@@ -216,5 +220,70 @@ class _Compiler:
                 )
             schema = None if kind is None else self.model(f"response {status}", kind)
             content = {} if schema is None else {"application/json": schema}
-            shapes[str(status)] = ResponseShape(content)
+            shapes[str(status)] = DeclaredResponse(content)
         return shapes
+
+
+class ContractSource:
+    """Operations declared by contracts; an `OperationSource`.
+
+    Args:
+        contracts: by names such as ``"POST /items"``: each a `Contract`, or its ``body``, or its
+            ``message`` for a WebSocket.
+
+    Raises:
+        ValueError: a name is malformed, or an operation is declared twice.
+    """
+
+    reloads = False
+
+    # Any: any type that pydantic supports.
+    def __init__(self, contracts: Mapping[str, Any]) -> None:
+        self._contracts: dict[tuple[str, str], Contract] = {}
+        if not contracts:
+            raise ValueError("contracts must declare at least one operation")
+        for name, declared in contracts.items():
+            methods, template = parse_operation_name(name)
+            for method in methods:
+                contract = declared
+                if not isinstance(declared, Contract):
+                    part = "message" if method == WEBSOCKET_METHOD else "body"
+                    contract = Contract(**{part: declared})
+                if (method, template) in self._contracts:
+                    raise ValueError(f"contracts declare {method} {template} twice")
+                self._contracts[method, template] = contract
+
+    def names(self) -> list[tuple[str, str]]:
+        """Return the methods and the templates of the operations."""
+        return list(self._contracts)
+
+    def compile(self, settings: Mapping[tuple[str, str], OperationSettings]) -> Iterator[Operation]:
+        """Yield the operations."""
+        for (method, template), contract in self._contracts.items():
+            yield compile_contract(method, template, contract, settings[method, template])
+
+    def log_ignored(self) -> None:
+        """Do nothing: a part that can't be enforced is an error."""
+
+    def narrower_than(self, other: Any) -> tuple[str, ...]:
+        """Return nothing, since contracts are not reloaded."""
+        return ()
+
+    def coverage(self, operations: list[Operation]) -> Coverage:
+        """Report which parts of the contracts are checked."""
+        return Coverage(
+            tuple((operation.name, tuple(checked_parts(operation))) for operation in operations),
+            notes=tuple(self._notes(operations)),
+        )
+
+    def _notes(self, operations: list[Operation]) -> Iterator[tuple[str, str]]:
+        for operation in operations:
+            if operation.path is None and "{" in operation.template:
+                yield operation.name, "path parameters may have any text"
+            if operation.headers is None and operation.cookies is None:
+                yield operation.name, "headers and cookies are not checked"
+            for kind, reader in (operation.body.readers if operation.body else {}).items():
+                if isinstance(reader, RawBodyReader):
+                    yield operation.name, f"{kind} is bounded in size, but not parsed"
+            for model in operation.opened:
+                yield operation.name, f"the model of {model} configures undeclared members itself"

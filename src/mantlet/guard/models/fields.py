@@ -1,27 +1,27 @@
-"""The fields of a model as parameters: their names on the wire, and which may be repeated."""
+"""Convert the fields of a model to parameters."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic.errors import PydanticUserError
 
-from mantlet.guard.errors import Invalid, Place
+from mantlet.guard.errors import Place, ValidationFailed
 from mantlet.guard.models.schema import ModelSchema
-from mantlet.guard.options import Settings
-from mantlet.guard.parameters import Group, Parameter, shape_of
+from mantlet.guard.options import OperationSettings
+from mantlet.guard.parameters import Parameter, ParameterGroup, shape_of
 
-__all__ = ["GroupPlace", "group_of", "names_of"]
+__all__ = ["GroupPlace", "parameter_group", "wire_names"]
 
-#: Where the parameters of a group may stand.
+#: The places of a group of parameters.
 GroupPlace = Literal["path", "query", "header", "cookie"]
 
 
-def names_of(model: ModelSchema, *, arrays: bool = False) -> tuple[str, ...]:
-    """Return the names of a model's fields as the wire has them, in their order.
+def wire_names(model: ModelSchema, *, arrays: bool = False) -> tuple[str, ...]:
+    """Return the names of a model's fields on the wire, in order.
 
     Args:
-        model: of an object.
-        arrays: only those of lists.
+        model: a model of an object.
+        arrays: whether to return only those of lists.
     """
     fields = _Fields(model)
     return tuple(
@@ -31,11 +31,13 @@ def names_of(model: ModelSchema, *, arrays: bool = False) -> tuple[str, ...]:
     )
 
 
-def group_of(place: GroupPlace, model: ModelSchema, settings: Settings) -> Group:
-    """Return the parameters of one place that a model declares.
+def parameter_group(
+    place: GroupPlace, model: ModelSchema, settings: OperationSettings
+) -> ParameterGroup:
+    """Return the group of parameters that a model declares.
 
-    A header's name is the field's with hyphens: ``x_token`` stands for ``X-Token``. Numbers and the
-    like are made of text by pydantic.
+    A header's name is the field's with hyphens: ``x_token`` is ``X-Token``. pydantic converts text
+    to numbers and the like.
     """
     fields = _Fields(model)
     wire = {name: name.replace("_", "-") if place == "header" else name for name in fields.schemas}
@@ -49,7 +51,7 @@ def group_of(place: GroupPlace, model: ModelSchema, settings: Settings) -> Group
         )
         for name, schema in fields.schemas.items()
     ]
-    return Group(
+    return ParameterGroup(
         place,
         parameters,
         _Renamed(model, {wire[name]: name for name in wire}) if place == "header" else model,
@@ -60,18 +62,18 @@ def group_of(place: GroupPlace, model: ModelSchema, settings: Settings) -> Group
 
 
 class _Fields:
-    """The fields of a model, as its JSON Schema has them.
+    """The fields of a model in its JSON Schema.
 
     Raises:
-        TypeError: the model has none, as it is no object.
+        TypeError: the model is not an object with fields.
     """
 
     def __init__(self, model: ModelSchema) -> None:
         try:
             self._root = root = model.json_schema()
         except PydanticUserError as error:
-            raise TypeError(f"{model.name} has a field of no JSON type: {error}") from error
-        if "$ref" in root:  # of a model that has itself within it
+            raise TypeError(f"{model.name} has a field without a JSON type: {error}") from error
+        if "$ref" in root:  # of a recursive model
             root = dict(self.resolve(root["$ref"]))
         if root.get("type") != "object" or not root.get("properties"):
             raise TypeError(f"{model.name} must be a model with fields, not {model.kind!r}")
@@ -79,7 +81,7 @@ class _Fields:
         self.required = frozenset(root.get("required", ()))
 
     def resolve(self, reference: str) -> Mapping[str, Any]:
-        """Return what pydantic refers to, which is always a definition."""
+        """Return the definition that pydantic refers to."""
         found: Mapping[str, Any] = self._root["$defs"][reference.rpartition("/")[2]]
         return found
 
@@ -89,7 +91,7 @@ class _Renamed:
 
     Args:
         model: the model.
-        names: of its fields, by those on the wire.
+        names: its field names by names on the wire.
     """
 
     __slots__ = ("_model", "_names", "_wire")
@@ -101,24 +103,24 @@ class _Renamed:
 
     # Any: the interface's.
     def check(self, value: Any, place: Place) -> Any:
-        """Return the model that the values make."""
+        """Return the model of the values."""
         names = self._names
         try:
             return self._model.check(
                 {names.get(name, name): item for name, item in value.items()}, place
             )
-        except Invalid as invalid:
-            faults = [
-                fault._replace(pointer=self._on_wire(fault.pointer)) for fault in invalid.faults
+        except ValidationFailed as failure:
+            errors = [
+                error._replace(pointer=self._on_wire(error.pointer)) for error in failure.errors
             ]
-            raise Invalid(invalid.status, faults) from None
+            raise ValidationFailed(failure.status, errors) from None
 
     def load(self, text: bytes, value: Any, place: Place) -> Any:
-        """Return the model that a JSON text states, by the model's own names."""
+        """Return the model of a JSON text, by the model's own names."""
         return self._model.load(text, value, place)
 
     def dump(self, value: Any) -> bytes:
-        """Return a model as JSON."""
+        """Serialize a model as JSON."""
         return self._model.dump(value)
 
     def _on_wire(self, pointer: str) -> str:

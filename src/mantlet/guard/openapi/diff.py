@@ -1,190 +1,277 @@
-"""What one document accepts and another does not: requests that would be refused from now on."""
+"""Find breaking changes between two documents: requests that are no longer accepted."""
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Any, Final, NamedTuple
 
-from mantlet.guard.jsonschema import accepts_all
-from mantlet.guard.openapi.comparing_security import asks_more
-from mantlet.guard.openapi.document import Document
-from mantlet.guard.openapi.locations import Located
+import jsonschema_rs
+
+from mantlet.guard.jsonschema import JsonSchema
+from mantlet.guard.jsonschema.formats import NUMBER_FORMATS
+from mantlet.guard.jsonschema.keywords import iter_subschemas
+from mantlet.guard.openapi.diagnostics import LocatedValue
 from mantlet.guard.openapi.model import (
     BodyDescription,
     EncodingDescription,
     MediaDescription,
     OperationDescription,
     ParameterDescription,
+    RequirementDescription,
+    SchemeDescription,
 )
-from mantlet.guard.openapi.paths import names_in
-from mantlet.guard.openapi.schema_registry import Parts
+from mantlet.guard.openapi.schema_registry import SchemaRegistry
+from mantlet.guard.openapi.validation import template_names
 from mantlet.http.media_types import read_media_type
 
-__all__ = ["narrower"]
+__all__ = ["ComparedDocument", "accepts_all", "breaking_changes"]
 
-_NAME: Final = re.compile(r"\{[^{}:]+(:path)?\}")
+_PARAMETER: Final = re.compile(r"\{[^{}:]+(:path)?\}")
 _FORMS: Final = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 
 
-def narrower(
-    old: Document, old_parts: Parts, new: Document, new_parts: Parts, *, servers: bool
-) -> Iterator[str]:
-    """Yield what the old document accepts and the new one does not, or may not.
+class ComparedDocument(NamedTuple):
+    """One side of a comparison: the operations, security schemes and schemas of a document."""
 
-    Each begins with the name of the operation. Where two schemas can't be compared that is said
-    too; where nothing is yielded, every request that the old one accepts the new one does.
+    operations: tuple[OperationDescription, ...]
+    schemes: Mapping[str, SchemeDescription]
+    schemas: SchemaRegistry
+
+
+def breaking_changes(
+    old: ComparedDocument, new: ComparedDocument, *, use_servers: bool
+) -> Iterator[str]:
+    """Iterate over the breaking changes from an old document to a new one.
+
+    Schemas that cannot be compared are reported as well. Without breaking changes, the new document
+    accepts every request that the old one accepts.
 
     Args:
         old: the old document.
-        old_parts: its schemas.
         new: the new document.
-        new_parts: its schemas.
-        servers: whether paths begin with those of the servers.
+        use_servers: whether paths begin with those of the servers.
+
+    Yields:
+        Messages that begin with the name of the operation.
     """
-    now = {(one.method, _shape(one.template)): one for one in new.operations}
-    known = {_shape(one.template) for one in old.operations}
-    added = {one.template for one in new.operations if _shape(one.template) not in known}
+    successors = {(one.method, _anonymous(one.template)): one for one in new.operations}
+    known = {_anonymous(one.template) for one in old.operations}
+    added = {one.template for one in new.operations if _anonymous(one.template) not in known}
     for before in old.operations:
         name = f"{before.method} {before.template}"
-        after = now.get((before.method, _shape(before.template)))
+        after = successors.get((before.method, _anonymous(before.template)))
         if after is None:
-            yield f"{name} is gone"
+            yield f"{name} was removed"
             continue
-        comparison = _Comparison(old_parts, new_parts)
-        if servers and set(before.base_paths) - set(after.base_paths):
-            yield f"{name}: some of the servers' paths are gone"
-        if asks_more((before.security, old.schemes), (after.security, new.schemes)):
-            yield f"{name}: requires other credentials"
-        for words in comparison.operation(before, after):
-            yield f"{name}: {words}"
+        if use_servers and set(before.base_paths) - set(after.base_paths):
+            yield f"{name}: some paths of the servers were removed"
+        if _requires_more((before.security, old.schemes), (after.security, new.schemes)):
+            yield f"{name}: different credentials are required"
+        for message in _OperationDiff(old.schemas, new.schemas).changes(before, after):
+            yield f"{name}: {message}"
         for template in sorted(added):
-            if _takes_from(template, before.template):
-                yield f"{name}: some of its paths are those of {template!r} now"
+            if _takes_precedence(template, before.template):
+                yield f"{name}: {template!r} takes precedence for some of its paths"
 
 
-def _shape(template: str) -> str:
+def _anonymous(template: str) -> str:
     """Return a template without the names of its parameters."""
-    return _NAME.sub(r"{\1}", template)
+    return _PARAMETER.sub(r"{\1}", template)
 
 
-def _takes_from(new: str, old: str) -> bool:
-    """Return whether a template is a more specific one of another one's paths."""
-    segments, others = new.split("/"), _shape(old).split("/")
+def _takes_precedence(new: str, old: str) -> bool:
+    """Return whether a template is more specific than another for some of its paths."""
+    segments, others = new.split("/"), _anonymous(old).split("/")
     return len(segments) == len(others) and all(
-        segment == other or (other == "{}" and _shape(segment) != "{}") or _shape(segment) == other
+        segment == other
+        or (other == "{}" and _anonymous(segment) != "{}")
+        or _anonymous(segment) == other
         for segment, other in zip(segments, others, strict=True)
     )
 
 
-class _Comparison:
-    """Compares two operations, the new one by what the old one accepts."""
+class _OperationDiff:
+    """Compares two versions of an operation."""
 
-    def __init__(self, old: Parts, new: Parts) -> None:
+    def __init__(self, old: SchemaRegistry, new: SchemaRegistry) -> None:
         self._old = old
         self._new = new
 
-    def operation(self, before: OperationDescription, after: OperationDescription) -> Iterator[str]:
-        names = dict(zip(names_in(before.template), names_in(after.template), strict=False))
-        has = {(one.place, one.name): one for one in after.parameters}
+    def changes(self, before: OperationDescription, after: OperationDescription) -> Iterator[str]:
+        renamed = dict(
+            zip(template_names(before.template), template_names(after.template), strict=False)
+        )
+        successors = {(one.place, one.name): one for one in after.parameters}
         known = set()
         for parameter in before.parameters:
             place, name = parameter.place, parameter.name
-            key = (place, names.get(name, name) if place == "path" else name)
+            key = (place, renamed.get(name, name) if place == "path" else name)
             known.add(key)
-            yield from self._parameter(parameter, has.get(key))
-        for key, parameter in has.items():
+            yield from self._parameter(parameter, successors.get(key))
+        for key, parameter in successors.items():
             if key not in known:
-                yield from self._added(parameter)
+                yield from self._added_parameter(parameter)
         yield from self._body(before.body, after.body)
 
-    def _added(self, parameter: ParameterDescription) -> Iterator[str]:
-        what = f"the {parameter.place} parameter {parameter.name!r}"
+    def _added_parameter(self, parameter: ParameterDescription) -> Iterator[str]:
+        name = f"the {parameter.place} parameter {parameter.name!r}"
         if parameter.required:
-            yield f"requires {what}"
+            yield f"{name} was added and is required"
         elif parameter.place in ("header", "cookie"):
-            # One that is not declared passes, whatever it is.
-            yield f"{what} is checked now"
+            # Undeclared headers and cookies are accepted with any value.
+            yield f"{name} was added and is now checked"
 
     def _parameter(
         self, before: ParameterDescription, after: ParameterDescription | None
     ) -> Iterator[str]:
-        what = f"the {before.place} parameter {before.name!r}"
+        name = f"the {before.place} parameter {before.name!r}"
         if after is None:
-            # Header fields and cookies that are not declared pass.
+            # Undeclared headers and cookies are accepted.
             if before.place in ("query", "querystring", "path"):
-                yield f"{what} is gone"
+                yield f"{name} was removed"
             return
         if after.required and not before.required:
-            yield f"{what} is required now"
-        ways = [(one.style, one.explode, one.content) for one in (before, after)]
-        if ways[0] != ways[1]:
-            yield f"{what} is written in another way"
+            yield f"{name} became required"
+        old, new = ((one.style, one.explode, one.content) for one in (before, after))
+        if old != new:
+            yield f"{name} is serialized differently"
         elif (before.allow_empty and not after.allow_empty) or (
             before.allow_reserved and not after.allow_reserved
         ):
-            yield f"{what} may not be empty, or have reserved characters, any more"
-        yield from self._schema(what, before.schema, after.schema)
+            yield f"{name} no longer allows empty values or reserved characters"
+        yield from self._schema(name, before.schema, after.schema)
 
     def _body(self, before: BodyDescription | None, after: BodyDescription | None) -> Iterator[str]:
         if before is None or after is None:
             if before is not None:
-                yield "the body is gone"
+                yield "the body was removed"
             elif after is not None and after.required:
-                yield "requires a body"
+                yield "a required body was added"
             return
         if after.required and not before.required:
-            yield "the body is required now"
-        was, has = _by_kind(before), _by_kind(after)
-        for kind, media in was.items():
-            found = _covering(kind, has)
+            yield "the body became required"
+        old, new = _by_kind(before), _by_kind(after)
+        for kind, media in old.items():
+            found = _find_media(kind, new)
             if found is None:
-                yield f"the body may not be {kind} any more"
+                yield f"the body can no longer be {kind}"
             else:
                 yield from self._media(kind, media, found)
-        for kind, media in has.items():
-            # One of a range that has a schema of its own now.
-            old = None if kind in was else _covering(kind, was)
-            if old is not None:
-                yield from self._media(kind, old, media)
+        for kind, media in new.items():
+            # A media type that was part of a range, and now has its own schema.
+            covering = None if kind in old else _find_media(kind, old)
+            if covering is not None:
+                yield from self._media(kind, covering, media)
 
     def _media(self, kind: str, before: MediaDescription, after: MediaDescription) -> Iterator[str]:
-        what = f"the body as {kind}"
-        if kind in _FORMS and _ways(before.encoding) != _ways(after.encoding):
-            yield f"{what} is written in another way"
-        read = read_media_type(kind)
-        if kind in _FORMS or "*" in kind or (read is not None and read.is_json):
-            yield from self._schema(what, before.schema, after.schema)
-        yield from self._schema(f"an item of {what}", before.item_schema, after.item_schema)
+        name = f"the {kind} body"
+        if kind in _FORMS and _serialization(before.encoding) != _serialization(after.encoding):
+            yield f"{name} is serialized differently"
+        media_type = read_media_type(kind)
+        if kind in _FORMS or "*" in kind or (media_type is not None and media_type.is_json):
+            yield from self._schema(name, before.schema, after.schema)
+        yield from self._schema(f"an item of {name}", before.item_schema, after.item_schema)
 
-    def _schema(self, what: str, before: Located | None, after: Located | None) -> Iterator[str]:
+    def _schema(
+        self, name: str, before: LocatedValue | None, after: LocatedValue | None
+    ) -> Iterator[str]:
         if after is None:
             return
-        old = self._old.anything("") if before is None else self._old.schema(before)
+        old = self._old.any_schema("") if before is None else self._old.schema(before)
         new = self._new.schema(after)
         if old is None or new is None:
             return
         accepted = accepts_all(old, new)
         if accepted is False:
-            yield f"{what} accepts less"
+            yield f"{name} allows fewer values"
         elif accepted is None:
-            yield f"{what} may accept less: its schemas can't be compared"
+            yield f"{name} may allow fewer values: its schemas cannot be compared"
 
 
 def _by_kind(body: BodyDescription) -> Mapping[str, MediaDescription]:
-    read = [(read_media_type(media.media), media) for media in body.content]
-    return {kind.kind: media for kind, media in read if kind is not None}
+    content = [(read_media_type(media.media), media) for media in body.content]
+    return {media_type.kind: media for media_type, media in content if media_type is not None}
 
 
-def _covering(kind: str, content: Mapping[str, MediaDescription]) -> MediaDescription | None:
-    """Return what a body of a media type, or range of them, is read as."""
+def _find_media(kind: str, content: Mapping[str, MediaDescription]) -> MediaDescription | None:
+    """Return the declaration that applies to a media type or range."""
     for declared in (kind, f"{kind.partition('/')[0]}/*", "*/*"):
         if declared in content:
             return content[declared]
     return None
 
 
-def _ways(encoding: Mapping[str, EncodingDescription]) -> object:
-    """Return how the fields of a form are written."""
+def _serialization(encoding: Mapping[str, EncodingDescription]) -> object:
+    """Return the serialization of a form's fields."""
     return {
         name: (one.content_types, one.style, one.explode, one.allow_reserved)
         for name, one in encoding.items()
     }
+
+
+# -- schemas --------------------------------------------------------------------------------------
+
+_COVERS: Final = {"yes": True, "no": False}
+
+
+def accepts_all(old: JsonSchema, new: JsonSchema) -> bool | None:
+    """Return whether a schema allows every value that another schema allows.
+
+    Formats with the same name count as equal, even if different functions check them.
+
+    Args:
+        old: the schema whose values are considered.
+        new: the schema that should allow them.
+
+    Returns:
+        None if it cannot be decided.
+    """
+    try:
+        answer = _canonical(new).covers(_canonical(old))
+    except ValueError:
+        return None
+    return _COVERS.get(answer.value)
+
+
+def _canonical(schema: JsonSchema) -> jsonschema_rs.CanonicalSchema:
+    # Any: a schema is plain JSON.
+    bundled: Any = jsonschema_rs.canonical.schema.clone(schema.bundled())
+    for _, part in iter_subschemas(bundled):
+        # Number formats have been converted to bounds.
+        if not schema.validators.asserts_formats or part.get("format") in NUMBER_FORMATS:
+            part.pop("format", None)
+    return jsonschema_rs.canonicalize(
+        bundled, validate_formats=True, pattern_options=jsonschema_rs.RegexOptions(), offline=True
+    )
+
+
+# -- security -------------------------------------------------------------------------------------
+
+#: Alternative requirements, and the schemes that they name.
+_Security = tuple[tuple[RequirementDescription, ...], Mapping[str, SchemeDescription]]
+#: Credentials required together: the scheme of each, and its scopes.
+_Credentials = Mapping[tuple[str | None, ...], frozenset[str]]
+
+
+def _requires_more(before: _Security, after: _Security) -> bool:
+    """Return whether credentials that were sufficient may no longer be."""
+    old, new = _alternatives(before), _alternatives(after)
+    return not all(any(_satisfies(given, required) for required in new) for given in old)
+
+
+def _alternatives(security: _Security) -> list[_Credentials]:
+    requirements, schemes = security
+    # Without requirements there is one alternative that requires no credentials.
+    return [
+        {_identity(schemes[name]): frozenset(scopes) for name, scopes in requirement}
+        for requirement in requirements or ((),)
+    ]
+
+
+def _identity(scheme: SchemeDescription) -> tuple[str | None, ...]:
+    return scheme.name, scheme.kind, scheme.place, scheme.parameter, scheme.scheme
+
+
+def _satisfies(given: _Credentials, required: _Credentials) -> bool:
+    return all(
+        identity in given and scopes <= given[identity] for identity, scopes in required.items()
+    )

@@ -1,10 +1,10 @@
-"""What a document says of its operations, with references followed and defaults filled in."""
+"""The operations of a document, with references followed and defaults filled in."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from mantlet.guard.openapi.locations import Located
+from mantlet.guard.openapi.diagnostics import LocatedValue
 
 __all__ = [
     "BodyDescription",
@@ -13,32 +13,33 @@ __all__ = [
     "MediaDescription",
     "OperationDescription",
     "ParameterDescription",
-    "ParameterPlace",
-    "Requirement",
+    "ParameterIn",
+    "RequirementDescription",
     "ResponseDescription",
     "SchemeDescription",
 ]
 
-ParameterPlace = Literal["path", "query", "querystring", "header", "cookie"]
+#: The values of a parameter's ``in``.
+ParameterIn = Literal["path", "query", "querystring", "header", "cookie"]
 
-#: Security schemes that must all hold, each with its scopes; none at all is no demand.
-Requirement = tuple[tuple[str, tuple[str, ...]], ...]
+#: Security schemes that must all be satisfied, each with its scopes; empty if anonymous.
+RequirementDescription = tuple[tuple[str, tuple[str, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParameterDescription:
-    """One parameter.
+    """A parameter.
 
     Attributes:
-        pointer: where it stands.
-        style: how a value of ``schema`` is written; ``""`` where ``content`` says it.
-        schema: of its value, and where that stands.
-        content: the media type that its value is written in, where it is not by a style.
-        encoding: of properties, by name, where this is a form.
+        pointer: its location.
+        style: how a value of ``schema`` is serialized; ``""`` with ``content``.
+        schema: the schema of its value.
+        content: the media type of its value, if it has no style.
+        encoding: the encodings of properties, by name, if the media type is a form.
     """
 
     name: str
-    place: ParameterPlace
+    place: ParameterIn
     pointer: str
     required: bool
     style: str
@@ -46,31 +47,31 @@ class ParameterDescription:
     allow_reserved: bool
     allow_empty: bool
     deprecated: bool
-    schema: Located | None
+    schema: LocatedValue | None
     content: str | None
     encoding: "Mapping[str, EncodingDescription]" = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeaderDescription:
-    """One header field of a response or of a part."""
+    """A header of a response or of a part of a multipart body."""
 
     name: str
     pointer: str
     required: bool
     explode: bool
-    schema: Located | None
+    schema: LocatedValue | None
     content: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodingDescription:
-    """How one property of a form is written.
+    """The encoding of one property of a form.
 
     Attributes:
-        content_types: those that are allowed, in the document's words; none is the default.
-        style: None where neither it nor ``explode`` nor ``allowReserved`` is said, so that
-            ``content_types`` hold (OpenAPI, "Encoding Object").
+        content_types: the allowed media types as written; empty for the default.
+        style: None if the document sets none of ``style``, ``explode`` and ``allowReserved``, so
+            that ``content_types`` applies (OpenAPI, "Encoding Object").
     """
 
     pointer: str
@@ -83,19 +84,19 @@ class EncodingDescription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaDescription:
-    """What a body of one media type, or range of them, is.
+    """A body of one media type or range.
 
     Attributes:
-        media: the type or range as the document has it.
-        schema: of all of it.
-        item_schema: of each item of a sequence (3.2).
-        encoding: of properties, by name.
+        media: the media type or range as written.
+        schema: the schema of the whole body.
+        item_schema: the schema of each item of a sequence (3.2).
+        encoding: the encodings of properties, by name.
     """
 
     media: str
     pointer: str
-    schema: Located | None
-    item_schema: Located | None
+    schema: LocatedValue | None
+    item_schema: LocatedValue | None
     encoding: Mapping[str, EncodingDescription]
 
 
@@ -110,7 +111,7 @@ class BodyDescription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseDescription:
-    """A response: its header fields, and its body by media type; none is no body."""
+    """A response: its headers, and its body by media type; without content it has no body."""
 
     pointer: str
     headers: tuple[HeaderDescription, ...]
@@ -123,10 +124,10 @@ class SchemeDescription:
 
     Attributes:
         kind: ``"apiKey"``, ``"http"``, ``"mutualTLS"``, ``"oauth2"`` or ``"openIdConnect"``.
-        place: where an API key stands: ``"query"``, ``"header"`` or ``"cookie"``.
-        parameter: what it is called there.
-        scheme: of HTTP authentication, in lower case.
-        value: all that the document says of it.
+        place: the ``in`` of an API key: ``"query"``, ``"header"`` or ``"cookie"``.
+        parameter: the name of the API key's parameter.
+        scheme: the scheme of HTTP authentication, in lower case.
+        value: the whole Security Scheme Object.
     """
 
     name: str
@@ -140,16 +141,16 @@ class SchemeDescription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationDescription:
-    """One operation.
+    """An operation.
 
     Attributes:
-        method: in upper case, or as an additional operation has it (3.2).
-        template: the path template, from where the app is mounted.
-        base_paths: what may stand before it, by the servers: ``""``, ``"/v1"``.
-        parameters: the path item's and its own, without those of the header fields ``Accept``,
-            ``Content-Type`` and ``Authorization``, which have no meaning.
+        method: in upper case; for an additional operation (3.2) as written.
+        template: the path template, relative to the root of the app.
+        base_paths: the prefixes from the servers, such as ``""`` or ``"/v1"``.
+        parameters: those of the path item and its own, without the headers ``Accept``,
+            ``Content-Type`` and ``Authorization``, which OpenAPI ignores.
         responses: by status, such as ``"200"``, ``"2XX"`` or ``"default"``.
-        security: alternatives; none at all is no demand.
+        security: alternative requirements; empty for anonymous access.
     """
 
     method: str
@@ -160,5 +161,5 @@ class OperationDescription:
     parameters: tuple[ParameterDescription, ...]
     body: BodyDescription | None
     responses: Mapping[str, ResponseDescription]
-    security: tuple[Requirement, ...]
+    security: tuple[RequirementDescription, ...]
     deprecated: bool = field(default=False)

@@ -1,94 +1,102 @@
-"""From a document that has been checked to descriptions of its operations."""
+"""Describe the operations of a validated document."""
 
+import re
 from collections.abc import Callable, Mapping
+from itertools import product
 from typing import Any, Final, TypeVar
+from urllib.parse import unquote, urlsplit
 
-from mantlet.guard.openapi.content import Contents
-from mantlet.guard.openapi.diagnostics import Problems
-from mantlet.guard.openapi.locations import Located, Location
+from mantlet.guard.openapi.diagnostics import (
+    DocumentLocation,
+    LocatedValue,
+    ProblemList,
+    WarningList,
+)
 from mantlet.guard.openapi.model import (
     BodyDescription,
+    EncodingDescription,
+    HeaderDescription,
+    MediaDescription,
     OperationDescription,
     ParameterDescription,
-    Requirement,
+    RequirementDescription,
     ResponseDescription,
     SchemeDescription,
 )
-from mantlet.guard.openapi.notes import Notes
 from mantlet.guard.openapi.path_items import (
-    Fields,
-    fields_of,
-    key_of,
+    PathItemFields,
     listed_parameters,
-    operations_in,
+    operations_of,
+    parameter_key,
+    path_item_fields,
 )
-from mantlet.guard.openapi.references import References
-from mantlet.guard.openapi.servers import base_paths
+from mantlet.guard.openapi.references import ReferenceResolver
 
-__all__ = ["Descriptions"]
+__all__ = ["OperationDescriber"]
 
 T = TypeVar("T")
 
 _DEFAULT_STYLES: Final = {"path": "simple", "query": "form", "header": "simple", "cookie": "form"}
-#: Parameters of these names are ignored (OpenAPI, "Parameter Object").
-_IGNORED: Final = frozenset({"accept", "content-type", "authorization"})
+#: Header parameters that are ignored (OpenAPI, "Parameter Object").
+_IGNORED_HEADERS: Final = frozenset({"accept", "content-type", "authorization"})
 
 
-class Descriptions:
-    """Describes the operations of a document.
+class OperationDescriber:
+    """Describes the operations and security schemes of a document.
 
     Args:
-        references: the document, in which nothing is wrong.
-        version: of OpenAPI.
-        templates: other names of its templates: ``{"/files/{p}": "/files/{p:path}"}``.
-        problems: takes what can't be described.
-        notes: takes what is of no consequence.
+        references: the document, which must be valid.
+        version: the version of OpenAPI.
+        templates: replacements for path templates: ``{"/files/{p}": "/files/{p:path}"}``.
+        problems: collects problems.
+        warnings: collects warnings.
     """
 
     def __init__(
         self,
-        references: References,
+        references: ReferenceResolver,
         version: str,
         templates: Mapping[str, str],
-        problems: Problems,
-        notes: Notes,
+        problems: ProblemList,
+        warnings: WarningList,
     ) -> None:
         self._references = references
         self._version = version
         self._templates = templates
         self._problems = problems
-        self._notes = notes
+        self._warnings = warnings
         self._root: dict[str, Any] = references.documents[""]
-        self._contents = Contents(references)
-        #: What many operations refer to is described once.
-        self._known: dict[tuple[str, Location], Any] = {}
+        self._content = _ContentDescriber(references)
+        #: Objects that operations share are described once.
+        self._described: dict[tuple[str, DocumentLocation], Any] = {}
 
     def operations(self) -> tuple[OperationDescription, ...]:
-        """Describe all operations, in the document's order."""
+        """Describe all operations, in the order of the document."""
         made: list[OperationDescription] = []
         for template, item in self._root.get("paths", {}).items():
             if template.startswith("x-"):
                 continue
-            fields = fields_of(
-                self._references, Located(item, Location("", "/paths").child(template))
-            )
+            location = DocumentLocation("", "/paths").child(template)
+            fields = path_item_fields(self._references, LocatedValue(item, location))
             shared = listed_parameters(self._references, fields.get("parameters"))
             made.extend(
                 self._operation(method, template, operation, fields, shared)
-                for method, operation in operations_in(fields, self._version)
+                for method, operation in operations_of(fields, self._version)
             )
         return tuple(made)
 
     def schemes(self) -> Mapping[str, SchemeDescription]:
         """Describe the security schemes, by name."""
         schemes = self._root.get("components", {}).get("securitySchemes", {})
-        location = Location("", "/components/securitySchemes")
+        location = DocumentLocation("", "/components/securitySchemes")
         return {
-            name: self._scheme(name, self._references.follow(Located(value, location.child(name))))
+            name: self._scheme(
+                name, self._references.follow(LocatedValue(value, location.child(name)))
+            )
             for name, value in schemes.items()
         }
 
-    def _scheme(self, name: str, scheme: Located) -> SchemeDescription:
+    def _scheme(self, name: str, scheme: LocatedValue) -> SchemeDescription:
         value = scheme.value
         kind = value["type"]
         return SchemeDescription(
@@ -105,16 +113,17 @@ class Descriptions:
         self,
         method: str,
         template: str,
-        operation: Located,
-        fields: Fields,
-        shared: list[Located],
+        operation: LocatedValue,
+        fields: PathItemFields,
+        shared: list[LocatedValue],
     ) -> OperationDescription:
         value, location = operation
         own = listed_parameters(
-            self._references, Located(value.get("parameters"), location.child("parameters"))
+            self._references,
+            LocatedValue(value.get("parameters"), location.child("parameters")),
         )
-        # One of the operation's own takes the place of the path item's.
-        merged = {key_of(parameter.value): parameter for parameter in [*shared, *own]}
+        # The operation's own parameters override those of the path item.
+        merged = {parameter_key(parameter.value): parameter for parameter in [*shared, *own]}
         body = value.get("requestBody")
         security = value.get("security", self._root.get("security", []))
         return OperationDescription(
@@ -130,11 +139,13 @@ class Descriptions:
             ),
             body=None
             if body is None
-            else self._shared("body", Located(body, location.child("requestBody")), self._body),
+            else self._follow_once(
+                "body", LocatedValue(body, location.child("requestBody")), self._body
+            ),
             responses={
-                status: self._shared(
+                status: self._follow_once(
                     "response",
-                    Located(response, location.child("responses", status)),
+                    LocatedValue(response, location.child("responses", status)),
                     self._response,
                 )
                 for status, response in value.get("responses", {}).items()
@@ -144,43 +155,43 @@ class Descriptions:
             deprecated=value.get("deprecated", False),
         )
 
-    def _base_paths(self, operation: Located, fields: Fields) -> tuple[str, ...]:
+    def _base_paths(self, operation: LocatedValue, fields: PathItemFields) -> tuple[str, ...]:
         value, location = operation
         if "servers" in value:
-            servers = Located(value["servers"], location.child("servers"))
+            servers = LocatedValue(value["servers"], location.child("servers"))
         else:
-            servers = fields.get("servers") or Located(
-                self._root.get("servers"), Location("", "/servers")
+            servers = fields.get("servers") or LocatedValue(
+                self._root.get("servers"), DocumentLocation("", "/servers")
             )
-        return self._once("servers", servers, lambda found: base_paths(found, self._problems))
+        return self._once("servers", servers, lambda found: _base_paths(found, self._problems))
 
-    # -- parts ------------------------------------------------------------------------------------
-
-    def _shared(self, kind: str, part: Located, describe: Callable[[Located], T]) -> T:
+    def _follow_once(
+        self, kind: str, part: LocatedValue, describe: Callable[[LocatedValue], T]
+    ) -> T:
         return self._once(kind, self._references.follow(part), describe)
 
-    def _once(self, kind: str, part: Located, describe: Callable[[Located], T]) -> T:
+    def _once(self, kind: str, part: LocatedValue, describe: Callable[[LocatedValue], T]) -> T:
         key = (kind, part.location)
-        if key not in self._known:
-            self._known[key] = describe(part)
-        made: T = self._known[key]
+        if key not in self._described:
+            self._described[key] = describe(part)
+        made: T = self._described[key]
         return made
 
-    def _is_ignored(self, parameter: Located) -> bool:
+    def _is_ignored(self, parameter: LocatedValue) -> bool:
         value, location = parameter
-        ignored = value["in"] == "header" and value["name"].lower() in _IGNORED
+        ignored = value["in"] == "header" and value["name"].lower() in _IGNORED_HEADERS
         if ignored:
-            self._notes.add(
+            self._warnings.add(
                 location, f"the header parameter {value['name']!r} is ignored (Parameter Object)"
             )
         return ignored
 
-    def _parameter(self, parameter: Located) -> ParameterDescription:
+    def _parameter(self, parameter: LocatedValue) -> ParameterDescription:
         value, location = parameter
         place = value["in"]
-        schema, content = self._contents.schema_or_content(parameter)
+        schema, content = self._content.schema_or_content(parameter)
         style = "" if content is not None else value.get("style", _DEFAULT_STYLES.get(place, ""))
-        # That of deepObject is false, with which it has no meaning (3.1.1, "Parameter Object").
+        # The default for deepObject is false, which has no meaning (3.1.1, "Parameter Object").
         explode = value.get("explode", style in {"form", "cookie", "deepObject"})
         return ParameterDescription(
             name=value["name"],
@@ -197,21 +208,173 @@ class Descriptions:
             encoding={} if content is None else content.encoding,
         )
 
-    def _body(self, body: Located) -> BodyDescription:
+    def _body(self, body: LocatedValue) -> BodyDescription:
         value, location = body
         return BodyDescription(
             pointer=str(location),
             required=value.get("required", False),
-            content=self._contents.media(body),
+            content=self._content.media_types(body),
         )
 
-    def _response(self, response: Located) -> ResponseDescription:
+    def _response(self, response: LocatedValue) -> ResponseDescription:
         return ResponseDescription(
             pointer=str(response.location),
-            headers=self._contents.headers(response),
-            content=self._contents.media(response),
+            headers=self._content.headers(response),
+            content=self._content.media_types(response),
         )
 
 
-def _requirement(requirement: Mapping[str, list[str]]) -> Requirement:
+def _requirement(requirement: Mapping[str, list[str]]) -> RequirementDescription:
     return tuple((name, tuple(scopes)) for name, scopes in requirement.items())
+
+
+# -- content and headers --------------------------------------------------------------------------
+
+
+class _ContentDescriber:
+    """Describes the ``content`` and ``headers`` of any object."""
+
+    def __init__(self, references: ReferenceResolver) -> None:
+        self._references = references
+
+    def media_types(self, holder: LocatedValue) -> tuple[MediaDescription, ...]:
+        """Describe the media types in ``content``."""
+        content = holder.value.get("content", {})
+        location = holder.location.child("content")
+        return tuple(
+            self._media(name, LocatedValue(value, location.child(name)))
+            for name, value in content.items()
+        )
+
+    def headers(self, holder: LocatedValue) -> tuple[HeaderDescription, ...]:
+        """Describe the headers; ``Content-Type`` is ignored (OpenAPI, "Response Object")."""
+        headers = holder.value.get("headers", {})
+        location = holder.location.child("headers")
+        return tuple(
+            self._header(name, LocatedValue(value, location.child(name)))
+            for name, value in headers.items()
+            if name.lower() != "content-type"
+        )
+
+    def schema_or_content(
+        self, holder: LocatedValue
+    ) -> tuple[LocatedValue | None, MediaDescription | None]:
+        """Return the schema of a parameter or header, and its media type if it has ``content``."""
+        value, location = holder
+        if "content" not in value:
+            return _member(value, location, "schema"), None
+        (media,) = self.media_types(holder)
+        return media.schema, media
+
+    def _media(self, name: str, media: LocatedValue) -> MediaDescription:
+        value, location = self._references.follow(media)
+        return MediaDescription(
+            media=name,
+            pointer=str(location),
+            schema=_member(value, location, "schema"),
+            item_schema=_member(value, location, "itemSchema"),
+            encoding={
+                of: self._encoding(LocatedValue(encoding, location.child("encoding", of)))
+                for of, encoding in value.get("encoding", {}).items()
+            },
+        )
+
+    def _encoding(self, encoding: LocatedValue) -> EncodingDescription:
+        value, location = encoding
+        has_style = value.keys() & {"style", "explode", "allowReserved"}
+        style = value.get("style", "form") if has_style else None
+        types = value.get("contentType", "")
+        return EncodingDescription(
+            pointer=str(location),
+            content_types=tuple(filter(None, map(str.strip, types.split(",")))),
+            style=style,
+            explode=value.get("explode", style in {None, "form", "deepObject"}),
+            allow_reserved=value.get("allowReserved", False),
+            headers=self.headers(encoding),
+        )
+
+    def _header(self, name: str, header: LocatedValue) -> HeaderDescription:
+        header = self._references.follow(header)
+        value, location = header
+        schema, content = self.schema_or_content(header)
+        return HeaderDescription(
+            name=name,
+            pointer=str(location),
+            required=value.get("required", False),
+            explode=value.get("explode", False),
+            schema=schema,
+            content=None if content is None else content.media,
+        )
+
+
+def _member(value: dict[str, Any], location: DocumentLocation, name: str) -> LocatedValue | None:
+    return LocatedValue(value[name], location.child(name)) if name in value else None
+
+
+# -- servers --------------------------------------------------------------------------------------
+
+_VARIABLE: Final = re.compile(r"\{([^{}]*)\}")
+#: How many paths the variables of a server may produce.
+_MAX_PATHS: Final = 256
+
+
+def _base_paths(servers: LocatedValue | None, problems: ProblemList) -> tuple[str, ...]:
+    """Return the path prefixes of servers: ``""`` for the root, or such as ``"/v1"``.
+
+    A variable with an ``enum`` takes each of its values, any other takes its default. Relative URLs
+    are relative to the root, since the URL of the document is unknown (OpenAPI, "Server Object").
+
+    Args:
+        servers: an array of valid Server Objects; None and an empty array mean the root.
+        problems: collects problems.
+    """
+    if servers is None or not servers.value:
+        return ("",)
+    found: dict[str, None] = {}
+    for index, server in enumerate(servers.value):
+        location = servers.location.child(index, "url")
+        try:
+            for url in _expand_url(server["url"], server.get("variables", {})):
+                found[_url_path(url)] = None
+        except ValueError as error:
+            problems.add(location, str(error))
+    return tuple(found)
+
+
+def _expand_url(url: str, variables: Mapping[str, Any]) -> list[str]:
+    # Variables in the scheme or host do not affect the path.
+    start = url.find("/", url.find("//") + 2) if "//" in url else 0
+    host, path = (url, "") if start < 0 else (url[:start], url[start:])
+    names = list(dict.fromkeys(_VARIABLE.findall(path)))
+    choices = [variables[name].get("enum") or [variables[name]["default"]] for name in names]
+    count = 1
+    for choice in choices:
+        count *= len(choice)
+    if count > _MAX_PATHS:
+        raise ValueError(f"has variables that produce more than {_MAX_PATHS} paths")
+    host = _VARIABLE.sub("host", host)
+    urls = []
+    for values in product(*choices):
+        chosen: Mapping[str, str] = dict(zip(names, values, strict=True))
+        urls.append(host + _substitute(path, chosen))
+    return urls
+
+
+def _substitute(path: str, chosen: Mapping[str, str]) -> str:
+    return _VARIABLE.sub(lambda match: chosen[match[1]], path)
+
+
+def _url_path(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        path = unquote(parts.path, errors="strict")
+    except ValueError:
+        raise ValueError("is not a valid URL") from None
+    if parts.query or parts.fragment:
+        raise ValueError("must have no query or fragment after its variables are substituted")
+    if "{" in path or "}" in path:
+        raise ValueError("must have no braces other than those of its variables")
+    segments = [segment for segment in path.split("/") if segment not in {"", "."}]
+    if ".." in segments:
+        raise ValueError("must not have '..' in its path")
+    return "".join(f"/{segment}" for segment in segments)

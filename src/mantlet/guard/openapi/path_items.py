@@ -1,27 +1,44 @@
-"""Path items with all references followed: their operations, and the parameters of each."""
+"""Read Path Item Objects with their references followed: operations and parameters."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
-from mantlet.guard.openapi.locations import Located
+from mantlet.guard.openapi.diagnostics import LocatedValue
 from mantlet.guard.openapi.object_types import FIXED_METHODS
-from mantlet.guard.openapi.references import References
+from mantlet.guard.openapi.references import ReferenceResolver
 
-__all__ = ["Fields", "fields_of", "key_of", "listed_parameters", "operations_in"]
+__all__ = [
+    "AmbiguousFieldError",
+    "PathItemFields",
+    "listed_parameters",
+    "operations_of",
+    "parameter_key",
+    "path_item_fields",
+]
 
-#: The fields of a path item, each where it stands.
-Fields = dict[str, Located]
+#: The fields of a path item.
+PathItemFields = dict[str, LocatedValue]
+
+#: How many references in a row are followed.
+_MAX_CHAIN: Final = 100
 
 
-def fields_of(references: References, item: Located) -> Fields:
-    """Return the fields of a path item, with those of the one that it refers to.
+class AmbiguousFieldError(ValueError):
+    """A field is in a path item and in its target; the message continues "the path item".
+
+    The result is undefined (OpenAPI, "Path Item Object").
+    """
+
+
+def path_item_fields(references: ReferenceResolver, item: LocatedValue) -> PathItemFields:
+    """Return the fields of a path item, including those of the path item that it refers to.
 
     Raises:
-        ValueError: a reference leads to nothing or in a circle, or the same field is in both, which
-            has no defined meaning (OpenAPI, "Path Item Object").
+        AmbiguousFieldError: a field is in both path items.
+        ValueError: a reference has no target or is a cycle.
     """
-    fields: Fields = {}
-    for _ in range(100):
+    fields: PathItemFields = {}
+    for _ in range(_MAX_CHAIN):
         value, location = item
         if not isinstance(value, dict):
             return fields
@@ -29,16 +46,16 @@ def fields_of(references: References, item: Located) -> Fields:
             if name == "$ref" or name.startswith("x-"):
                 continue
             if name in fields and name not in {"summary", "description"}:
-                raise ValueError(f"has {name!r} beside it, which is also in what it leads to")
-            fields.setdefault(name, Located(member, location.child(name)))
+                raise AmbiguousFieldError(f"has {name!r} beside it, which its target has as well")
+            fields.setdefault(name, LocatedValue(member, location.child(name)))
         if not isinstance(value.get("$ref"), str):
             return fields
-        item = references.find(value["$ref"], location.document)
-    raise ValueError("leads in a circle")
+        item = references.resolve(value["$ref"], location.document)
+    raise ValueError("leads in a cycle")
 
 
-def operations_in(fields: Fields, version: str) -> Iterator[tuple[str, Located]]:
-    """Yield the operations of a path item with their methods."""
+def operations_of(fields: PathItemFields, version: str) -> Iterator[tuple[str, LocatedValue]]:
+    """Iterate over the methods and operations of a path item."""
     for method in FIXED_METHODS:
         if method in fields and (method != "query" or version >= "3.2"):
             yield method.upper(), fields[method]
@@ -46,27 +63,29 @@ def operations_in(fields: Fields, version: str) -> Iterator[tuple[str, Located]]
         more, location = fields["additionalOperations"]
         if isinstance(more, dict):
             for method, value in more.items():
-                yield method, Located(value, location.child(method))
+                yield method, LocatedValue(value, location.child(method))
 
 
-def listed_parameters(references: References, holder: Located | None) -> list[Located]:
-    """Return the parameters of a list of them, references followed.
+def listed_parameters(
+    references: ReferenceResolver, holder: LocatedValue | None
+) -> list[LocatedValue]:
+    """Return the parameters in a list, with references followed.
 
     Raises:
-        ValueError: a reference leads to nothing.
+        ValueError: a reference has no target.
     """
     if holder is None or not isinstance(holder.value, list):
         return []
     return [
-        references.follow(Located(item, holder.location.child(index)))
+        references.follow(LocatedValue(item, holder.location.child(index)))
         for index, item in enumerate(holder.value)
     ]
 
 
-def key_of(parameter: Any) -> tuple[str, str] | None:
-    """Return what a parameter is told from others by: its place and its name.
+def parameter_key(parameter: Any) -> tuple[str, str] | None:
+    """Return the place and name that identify a parameter; None if it lacks one.
 
-    Header names are compared without regard to case (RFC 9110, 5.1).
+    Header names are case-insensitive (RFC 9110, 5.1).
     """
     if not isinstance(parameter, dict):
         return None

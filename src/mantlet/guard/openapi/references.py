@@ -1,138 +1,142 @@
-"""What a ``$ref`` leads to: something in the document, or in a file of its directory.
+"""Resolve ``$ref``: to a location in the document, or in a file of its directory.
 
-Nothing is fetched. A reference is a URI reference (RFC 3986) with a JSON Pointer (RFC 6901), or
-from 3.1 on an anchor, as its fragment. A relative one is a path from the file that it stands in.
-One that is a ``$self`` of a document (3.2) or an ``$id`` of a schema (3.1 on) leads there; in a
-schema with an ``$id`` references are resolved against that first (JSON Schema 2020-12, 8.2.1).
+Nothing is fetched. A reference is a URI reference (RFC 3986) whose fragment is a JSON Pointer
+(RFC 6901) or, from 3.1 on, an anchor. A relative reference is a path from the file that contains
+it. References may also use the ``$self`` of a document (3.2) or the ``$id`` of a schema (from 3.1
+on); in a schema with an ``$id``, references are resolved against that first (JSON Schema 2020-12,
+8.2.1).
 """
 
 import re
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import quote, unquote, urldefrag, urljoin
 
-from mantlet.guard.openapi.files import relative_path
-from mantlet.guard.openapi.loading import Loaded, read_content
-from mantlet.guard.openapi.locations import Located, Location
+from mantlet.guard.openapi.diagnostics import DocumentLocation, LocatedValue
+from mantlet.guard.openapi.loading import LoadedDocument, parse_content, relative_path
 from mantlet.http.json_pointer import has_bad_escape, split_pointer
 
-__all__ = ["References"]
+__all__ = ["ReferenceResolver"]
 
-#: What a file's name begins with in references that have been followed.
-_FILE: Final = "directory:/"
-#: What stays as it is in a fragment (RFC 3986, 3.5).
+#: The prefix of files in references that have been rewritten.
+_FILE_PREFIX: Final = "directory:/"
+#: Characters that are not escaped in a fragment (RFC 3986, 3.5).
 _SAFE: Final = "/~!$&'()*+,;=:@?"
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,9}")
+#: How many references in a row are followed.
+_MAX_CHAIN: Final = 100
 
 
-class References:
-    """The document, the files that it leads to, and the names that are given in them.
+class ReferenceResolver:
+    """Resolves references in the document and in the files it refers to.
 
     Args:
         loaded: the document.
 
     Attributes:
-        documents: each by its path relative to the directory; the document itself is ``""``.
+        documents: the document, ``""``, and the files read so far by their relative paths.
     """
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: LoadedDocument) -> None:
         self.documents: dict[str, Any] = {"": loaded.root}
-        self._directory = loaded.directory
-        #: A file by each path that leads to it, symbolic links included.
+        self._ref_root = loaded.ref_root
+        #: The file for each path that leads to it, including symbolic links.
         self._paths: dict[str, str] = {}
         if loaded.name:
             self._paths[loaded.name] = ""
-        self._own = loaded.name or "$self"
-        #: Documents by their ``$self`` and schemas by their ``$id``, with the base in them.
-        self._named: dict[str, tuple[Located, str]] = {}
-        self._anchors: dict[tuple[str, str], Located] = {}
-        self._found: dict[tuple[str, str, str], Located] = {}
+        self._own_name = loaded.name or "$self"
+        #: Documents by ``$self`` and schemas by ``$id``, with the base URI of their references.
+        self._named: dict[str, tuple[LocatedValue, str]] = {}
+        self._anchors: dict[tuple[str, str], LocatedValue] = {}
+        self._resolved: dict[tuple[str, str, str], LocatedValue] = {}
         self._declare_self("")
 
     @property
     def others(self) -> dict[str, Any]:
-        """The files, and the document itself if there are any, by the names that `name()` uses."""
+        """All documents by the names that `reference_to()` uses; empty without files."""
         if len(self.documents) == 1:
             return {}
-        return {f"{_FILE}{path or self._own}": root for path, root in self.documents.items()}
+        return {
+            f"{_FILE_PREFIX}{path or self._own_name}": root for path, root in self.documents.items()
+        }
 
-    def name(self, location: Location, document: str) -> str:
-        """Return the reference to a place from within a document, which `find()` knows, too."""
+    def reference_to(self, location: DocumentLocation, document: str) -> str:
+        """Return a reference to a location from a document, which `resolve()` understands."""
         fragment = quote(location.pointer, safe=_SAFE)
         if location.document == document:
             return f"#{fragment}"
-        address = f"{_FILE}{location.document or self._own}"
-        whole = Located(self.documents[location.document], Location(location.document))
-        self._named.setdefault(address, (whole, ""))
+        address = f"{_FILE_PREFIX}{location.document or self._own_name}"
+        root = LocatedValue(self.documents[location.document], DocumentLocation(location.document))
+        self._named.setdefault(address, (root, ""))
         return f"{address}#{fragment}"
 
-    # -- names ------------------------------------------------------------------------------------
+    # -- declared names ---------------------------------------------------------------------------
 
-    def declare_id(self, identifier: str, base: str, schema: Located) -> str:
-        """Note the ``$id`` of a schema, and return the base of the references in it.
+    def declare_id(self, identifier: str, base: str, schema: LocatedValue) -> str:
+        """Register the ``$id`` of a schema, and return the base URI of the references in it.
 
         Raises:
-            ValueError: it has a fragment, or is another's.
+            ValueError: it has a fragment, or is a duplicate.
         """
         name, fragment = urldefrag(urljoin(base, identifier))
         if fragment or not name:
-            raise ValueError("has a fragment, or is empty")
+            raise ValueError("must not be empty or have a fragment")
         known, _ = self._named.setdefault(name, (schema, name))
         if known.value is not schema.value:
-            raise ValueError(f"is also that of {known.location}")
+            raise ValueError(f"is already used at {known.location}")
         return name
 
-    def declare_anchor(self, anchor: str, base: str, schema: Located) -> None:
-        """Note an ``$anchor``.
+    def declare_anchor(self, anchor: str, base: str, schema: LocatedValue) -> None:
+        """Register the ``$anchor`` of a schema.
 
         Raises:
-            ValueError: it is another's.
+            ValueError: it is a duplicate.
         """
         key = (base or f"//{schema.location.document}", anchor)
         known = self._anchors.setdefault(key, schema)
         if known.value is not schema.value:
-            raise ValueError(f"is also that of {known.location}")
+            raise ValueError(f"is already used at {known.location}")
 
     def _declare_self(self, document: str) -> None:
         root = self.documents[document]
         if isinstance(root, dict) and isinstance(root.get("$self"), str):
-            self._named.setdefault(root["$self"], (Located(root, Location(document)), ""))
+            located = LocatedValue(root, DocumentLocation(document))
+            self._named.setdefault(root["$self"], (located, ""))
 
-    # -- what is found ----------------------------------------------------------------------------
+    # -- resolution -------------------------------------------------------------------------------
 
-    def find(self, reference: str, document: str, base: str = "") -> Located:
-        """Return what a reference leads to.
+    def resolve(self, reference: str, document: str, base: str = "") -> LocatedValue:
+        """Return the target of a reference.
 
         Args:
             reference: the text of a ``$ref``.
-            document: the one that it stands in.
-            base: the ``$id`` that holds where it stands, if one does.
+            document: the document that contains it.
+            base: the ``$id`` in effect, if there is one.
 
         Raises:
-            ValueError: it leads to nothing, or where it must not, in words that go behind
-                "the reference".
+            ValueError: the target does not exist or is not allowed; the message continues "the
+                reference".
         """
         key = (reference, document, base)
-        found = self._found.get(key)
+        found = self._resolved.get(key)
         if found is None:
-            found = self._found[key] = self._find(reference, document, base)
+            found = self._resolved[key] = self._resolve(reference, document, base)
         return found
 
-    def follow(self, part: Located) -> Located:
-        """Return what a part is once its ``$ref``, and that one's, is followed.
+    def follow(self, part: LocatedValue) -> LocatedValue:
+        """Follow the chain of references that starts at a value; return the value it ends at.
 
         Raises:
-            ValueError: one leads to nothing, or in a circle.
+            ValueError: a target does not exist, or the chain is a cycle.
         """
-        for _ in range(100):
+        for _ in range(_MAX_CHAIN):
             value = part.value
             if not isinstance(value, dict) or not isinstance(value.get("$ref"), str):
                 return part
-            part = self.find(value["$ref"], part.location.document)
-        raise ValueError("leads in a circle")
+            part = self.resolve(value["$ref"], part.location.document)
+        raise ValueError("leads in a cycle")
 
-    def _find(self, reference: str, document: str, base: str) -> Located:
+    def _resolve(self, reference: str, document: str, base: str) -> LocatedValue:
         address, mark, fragment = reference.partition("#")
         if not reference or (not mark and not address):
             raise ValueError("is empty")
@@ -144,34 +148,34 @@ class References:
             return _point(resource, fragment)
         anchored = self._anchors.get((scope or f"//{resource.location.document}", fragment))
         if anchored is None:
-            raise ValueError(f"leads to the anchor {fragment!r}, which is not there")
+            raise ValueError(f"leads to the anchor {fragment!r}, which does not exist")
         return anchored
 
-    def _resource(self, address: str, document: str, base: str) -> tuple[Located, str]:
-        """Return the document or schema that an address without a fragment names, and its base."""
+    def _resource(self, address: str, document: str, base: str) -> tuple[LocatedValue, str]:
+        """Return the document or schema at an address without a fragment, and its base URI."""
         if not address and not base:
-            return Located(self.documents[document], Location(document)), ""
+            return LocatedValue(self.documents[document], DocumentLocation(document)), ""
         with suppress(ValueError):
             name = urljoin(base, address)
             for known in (name, address):
                 if known in self._named:
                     return self._named[known]
-        path = relative_path(address, document or self._own)
+        path = relative_path(address, document or self._own_name)
         return self._open(path), ""
 
-    def _open(self, path: str) -> Located:
+    def _open(self, path: str) -> LocatedValue:
         document = self._paths.get(path)
         if document is None:
-            if self._directory is None:
-                raise ValueError("leads to a file, and no directory has been given")
-            actual, content = self._directory.read(path)
+            if self._ref_root is None:
+                raise ValueError("leads to a file: set ref_root to allow files")
+            actual, content = self._ref_root.read(path)
             document = self._paths.get(actual)
             if document is None:
-                self.documents[actual] = read_content(actual, content)
+                self.documents[actual] = parse_content(actual, content)
                 self._paths[actual] = document = actual
                 self._declare_self(actual)
             self._paths[path] = document
-        return Located(self.documents[document], Location(document))
+        return LocatedValue(self.documents[document], DocumentLocation(document))
 
 
 def _unquote(fragment: str) -> str:
@@ -181,20 +185,16 @@ def _unquote(fragment: str) -> str:
         raise ValueError("has a fragment that is not UTF-8") from None
 
 
-def _point(resource: Located, pointer: str) -> Located:
+def _point(resource: LocatedValue, pointer: str) -> LocatedValue:
+    if has_bad_escape(pointer):
+        raise ValueError("has a ~ that is neither ~0 nor ~1")
     value, location = resource
-    for token in _tokens(pointer):
+    for token in split_pointer(pointer):
         if isinstance(value, dict) and token in value:
             value = value[token]
         elif isinstance(value, list) and _INDEX.fullmatch(token) and int(token) < len(value):
             value = value[int(token)]
         else:
-            raise ValueError(f"leads to nothing: {location.child(token)} is not there")
+            raise ValueError(f"leads to {location.child(token)}, which does not exist")
         location = location.child(token)
-    return Located(value, location)
-
-
-def _tokens(pointer: str) -> Sequence[str]:
-    if has_bad_escape(pointer):
-        raise ValueError("has a ~ that is neither ~0 nor ~1")
-    return split_pointer(pointer)
+    return LocatedValue(value, location)

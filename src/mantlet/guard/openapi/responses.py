@@ -1,72 +1,80 @@
-"""The answers that an operation of a document declares."""
+"""Compile the responses that an operation declares."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mantlet.guard.errors import Fault, Invalid, Place, pointer
+from mantlet.guard.errors import ErrorItem, Place, ValidationFailed
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.openapi.model import HeaderDescription, ResponseDescription
-from mantlet.guard.openapi.schema_registry import Parts
-from mantlet.guard.operation import ResponseShape
+from mantlet.guard.openapi.schema_registry import SchemaRegistry
+from mantlet.guard.operation import DeclaredResponse
 from mantlet.guard.parameters import TEXT, Parameter
-from mantlet.guard.parameters.decoding import Unreadable, field_text
-from mantlet.guard.parameters.entries import Entry
-from mantlet.guard.schemas import Schema
-from mantlet.guard.strict_json import Structure
+from mantlet.guard.parameters.collector import ParameterReader
+from mantlet.guard.parameters.decoding import UndecodableText, decode_header
+from mantlet.guard.readers import Schema
+from mantlet.guard.strict_json import StrictJson
+from mantlet.http.json_pointer import join_pointer
 from mantlet.http.media_types import read_media_type
 
-__all__ = ["answers_of"]
+__all__ = ["compile_responses"]
 
 
-def answers_of(
-    parts: Parts, described: Mapping[str, ResponseDescription], limits: BodyLimits
-) -> dict[str, ResponseShape]:
-    """Return what the answers may be, by status.
+def compile_responses(
+    schemas: SchemaRegistry, responses: Mapping[str, ResponseDescription], limits: BodyLimits
+) -> dict[str, DeclaredResponse]:
+    """Return the responses of an operation, by status.
 
     Args:
-        parts: the schemas of the document.
-        described: the responses, by status.
-        limits: bounds on header fields that are JSON.
+        schemas: the schemas of the document.
+        responses: the responses as declared, by status.
+        limits: the limits of JSON in headers.
     """
-    return {status: _shape(parts, response, limits) for status, response in described.items()}
+    return {
+        status: _compile_response(schemas, response, limits)
+        for status, response in responses.items()
+    }
 
 
-def _shape(parts: Parts, response: ResponseDescription, limits: BodyLimits) -> ResponseShape:
+def _compile_response(
+    schemas: SchemaRegistry, response: ResponseDescription, limits: BodyLimits
+) -> DeclaredResponse:
     content: dict[str, Schema | None] = {}
     for media in response.content:
-        read = read_media_type(media.media)
-        if read is None:
-            continue  # which has been told of
-        schema = None if media.schema is None else parts.schema(media.schema, "response")
-        if read.kind in content:
-            # They differ in parameters, which say nothing of which one an answer is of.
-            parts.note(media.pointer, "answers of a type that is there twice are not read")
+        media_type = read_media_type(media.media)
+        if media_type is None:
+            continue  # reported by the validation
+        schema = None if media.schema is None else schemas.schema(media.schema, "response")
+        if media_type.kind in content:
+            # They differ in parameters, which do not tell which one a response has.
+            schemas.warn(media.pointer, "responses of a media type declared twice are not checked")
             schema = None
         if media.item_schema is not None:
-            parts.note(media.pointer, "the items of answers are not looked at")
-        content[read.kind] = schema
+            schemas.warn(media.pointer, "the items of a response are not checked")
+        content[media_type.kind] = schema
     headers = {header.name.lower(): header for header in response.headers}
     if not headers:
-        return ResponseShape(content)
-    schema = parts.combined(
+        return DeclaredResponse(content)
+    schema = schemas.object_schema(
         {name: header.schema for name, header in headers.items()},
         response.pointer,
         "response",
     )
-    entries = [_entry(parts, name, header, limits) for name, header in headers.items()]
-    return ResponseShape(
+    readers = [_header_reader(schemas, name, header, limits) for name, header in headers.items()]
+    return DeclaredResponse(
         content,
-        None if schema is None else _Fields(filter(None, entries), headers, schema),
+        None if schema is None else _ResponseHeaders(filter(None, readers), headers, schema),
         tuple(headers),
     )
 
 
-def _entry(parts: Parts, name: str, header: HeaderDescription, limits: BodyLimits) -> Entry | None:
-    """Return what reads a header field; None for one that can't be read."""
+def _header_reader(
+    schemas: SchemaRegistry, name: str, header: HeaderDescription, limits: BodyLimits
+) -> ParameterReader | None:
+    """Return the reader of a header, or None if its style is not supported."""
     decode = None
     if header.content is not None:
-        media = read_media_type(header.content)
-        decode = _json(limits) if media is not None and media.is_json else str
+        media_type = read_media_type(header.content)
+        decode = _json_decoder(limits) if media_type is not None and media_type.is_json else str
     try:
         parameter = Parameter(
             name=name,
@@ -74,64 +82,67 @@ def _entry(parts: Parts, name: str, header: HeaderDescription, limits: BodyLimit
             explode=header.explode,
             shape=TEXT
             if header.schema is None or decode is not None
-            else parts.shape(header.schema, "response"),
+            else schemas.shape(header.schema, "response"),
             decode=decode,
         )
     except ValueError as error:
-        parts.note(header.pointer, f"the header field of answers is not read: {error}")
+        schemas.warn(header.pointer, f"the response header is not checked: {error}")
         return None
-    return Entry(parameter, field_text)
+    return ParameterReader(parameter, decode_header)
 
 
-def _json(limits: BodyLimits) -> Any:
-    read = Structure(limits).read
+def _json_decoder(limits: BodyLimits) -> Any:
+    read = StrictJson(limits).parse
     return lambda text: read(text.encode(), "header")
 
 
-class _Fields:
-    """The declared header fields of an answer, whose texts become what their schemas say."""
+class _ResponseHeaders:
+    """Parses and validates the declared headers of a response; a `Schema`."""
 
     def __init__(
-        self, entries: Iterable[Entry], headers: Mapping[str, HeaderDescription], schema: Schema
+        self,
+        readers: Iterable[ParameterReader],
+        headers: Mapping[str, HeaderDescription],
+        schema: Schema,
     ) -> None:
         self._schema = schema
         self._required = [name for name, header in headers.items() if header.required]
-        self._entries = {entry.name: entry for entry in entries}
+        self._readers = {reader.name: reader for reader in readers}
 
-    # Any: the interface's.
+    # Any: required by the protocol.
     def check(self, value: Any, place: Place) -> Any:
-        """Check the fields.
+        """Validate the headers.
 
         Raises:
-            Invalid: with 422.
+            ValidationFailed: with 422.
         """
-        faults = [
-            Fault(place, pointer([name]), "missing_header", "The header field is required")
+        errors = [
+            ErrorItem(place, join_pointer([name]), "missing_header", "Required header is missing")
             for name in self._required
             if name not in value
         ]
         values: dict[str, Any] = {}
         for name, text in value.items():
-            entry = self._entries.get(name)
+            reader = self._readers.get(name)
             try:
-                if entry is not None:
-                    values[name] = entry.read(text)
-            except Unreadable as error:
-                faults.append(Fault(place, pointer([name]), error.code, error.detail))
-            except Invalid as error:
-                faults += error.faults
+                if reader is not None:
+                    values[name] = reader.read(text)
+            except UndecodableText as error:
+                errors.append(ErrorItem(place, join_pointer([name]), error.code, error.detail))
+            except ValidationFailed as error:
+                errors += error.errors
         try:
             checked = self._schema.check(values, place)
-        except Invalid as error:
-            faults += error.faults
-        if faults:
-            raise Invalid(422, faults)
+        except ValidationFailed as error:
+            errors += error.errors
+        if errors:
+            raise ValidationFailed(422, errors)
         return checked
 
     def load(self, text: bytes, value: Any, place: Place) -> Any:
-        """Check the fields; see `check()`."""
+        """Validate the headers; see `check()`."""
         return self.check(value, place)
 
     def dump(self, value: Any) -> bytes:
-        """Return the fields as JSON."""
+        """Return the headers as JSON."""
         return self._schema.dump(value)

@@ -1,109 +1,121 @@
-"""Schemas of a document as its operations need them: compiled, each once."""
+"""`SchemaRegistry`: the schemas of a document, each compiled once, and questions about them."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 
-from mantlet.guard.jsonschema import Compiler, JsonSchema, SchemaError
+from mantlet.guard.jsonschema import JsonSchema, SchemaCompiler, SchemaError
 from mantlet.guard.jsonschema.read_write_only import Direction
-from mantlet.guard.openapi.document import Document
-from mantlet.guard.openapi.locations import Located, Location
+from mantlet.guard.openapi.diagnostics import DocumentLocation, LocatedValue
+from mantlet.guard.openapi.references import ReferenceResolver
 from mantlet.guard.parameters import Shape, Style, shape_of
 
-__all__ = ["Parts", "style_of"]
+__all__ = ["SchemaRegistry", "as_style"]
 
-#: Keywords whose schemas all hold for the same value, and those of which some do.
-_ALL: Final = frozenset({"allOf"})
+#: Keywords whose schemas all apply to the same value, and those of which only some do.
+_CONJUNCTIONS: Final = frozenset({"allOf"})
 _ALTERNATIVES: Final = frozenset({"anyOf", "oneOf", "then", "else"})
 
 
-class Parts:
-    """Compiles the schemas of a document.
+class SchemaRegistry:
+    """Compiles the schemas of a document, and collects the problems and warnings on the way.
 
     Args:
-        document: the document.
-        compiler: of its schemas.
+        version: the version of OpenAPI.
+        references: the document and its files.
+        compiler: compiles the schemas.
 
     Attributes:
-        version: of OpenAPI.
-        problems: what can't be compiled, as `DocumentError` takes it.
+        version: the version of OpenAPI.
+        problems: problems as `DocumentError` takes them: locations and messages.
+        warnings: warnings about unchecked parts: locations and messages.
     """
 
-    def __init__(self, document: Document, compiler: Compiler) -> None:
-        self.version = document.version
+    def __init__(
+        self, version: str, references: ReferenceResolver, compiler: SchemaCompiler
+    ) -> None:
+        self.version = version
         self.problems: dict[tuple[str, str], None] = {}
-        #: What is not checked: where it stands, and words.
-        self.unchecked: dict[tuple[str, str], None] = {}
-        self._references = document.references
+        self.warnings: dict[tuple[str, str], None] = {}
+        self._references = references
         self._compiler = compiler
-        self._compiled: dict[tuple[Location, Direction], JsonSchema | None] = {}
-        self._values: dict[Location, Any] = {}
-        #: Schemas that stand nowhere in a document.
-        self._made: set[Location] = set()
-        self._shapes: dict[tuple[Location, Direction], Shape] = {}
+        self._compiled: dict[tuple[DocumentLocation, Direction], JsonSchema | None] = {}
+        self._values: dict[DocumentLocation, Any] = {}
+        #: Generated schemas, which are not in any document.
+        self._generated: set[DocumentLocation] = set()
+        self._shapes: dict[tuple[DocumentLocation, Direction], Shape] = {}
 
-    def note(self, pointer: str, words: str) -> None:
-        """Note that something is not checked, or otherwise than one may think."""
-        self.unchecked[pointer, words] = None
+    def add_problem(self, pointer: str, message: str) -> None:
+        """Add a problem."""
+        self.problems[pointer, message] = None
 
-    def schema(self, located: Located, direction: Direction = "request") -> JsonSchema | None:
-        """Return a schema; None where it can't be compiled, which is then a problem."""
+    def warn(self, pointer: str, message: str) -> None:
+        """Add a warning that something is not checked, or not as expected."""
+        self.warnings[pointer, message] = None
+
+    # -- compiled schemas -------------------------------------------------------------------------
+
+    def schema(self, located: LocatedValue, direction: Direction = "request") -> JsonSchema | None:
+        """Return a compiled schema; None if it has problems, which are collected."""
         key = located.location, direction
         if key not in self._compiled:
             self._values[located.location] = located.value
-            self._compiled[key] = self._compile(located.value, self._at(located), direction)
+            self._compiled[key] = self._compile(
+                located.value, self._compiler_location(located), direction
+            )
         return self._compiled[key]
 
-    def compiles(self, located: Located) -> bool:
-        """Return whether a schema can be compiled, of which perhaps not all will be checked."""
-        return self._compile(located.value, self._at(located), "request") is not None
+    def compiles(self, located: LocatedValue) -> bool:
+        """Return whether a schema can be compiled, without recording it as checked."""
+        return self._compile(located.value, self._compiler_location(located), "request") is not None
 
-    def anything(self, location: str) -> JsonSchema:
-        """Return the schema of whatever there is."""
+    def any_schema(self, location: str) -> JsonSchema:
+        """Return a schema that allows any value."""
         return self._compiler.compile(True, location=location)
 
-    def combined(
+    def object_schema(
         self,
-        members: Mapping[str, Located | None],
+        properties: Mapping[str, LocatedValue | None],
         location: str,
         direction: Direction = "request",
     ) -> JsonSchema | None:
-        """Return the schema of an object of so many members, none of which is required.
+        """Return the schema of an object with optional properties.
 
         Args:
-            members: their schemas; None for a member that may be anything.
-            location: where they stand.
-            direction: which way they go.
+            properties: the schema of each property; None allows any value.
+            location: the location for problems.
+            direction: the direction of the messages.
         """
-        properties = {
-            name: True if schema is None else self._refer(schema)
-            for name, schema in members.items()
+        schemas = {
+            name: True if schema is None else self._as_schema(schema)
+            for name, schema in properties.items()
         }
-        return self._compile({"type": "object", "properties": properties}, location, direction)
+        return self._compile({"type": "object", "properties": schemas}, location, direction)
 
-    def fields(
-        self, whole: Located, members: Mapping[str, Located], required: list[str]
+    def form_schema(
+        self, form: LocatedValue, fields: Mapping[str, LocatedValue], required: list[str]
     ) -> JsonSchema | None:
-        """Return the schema of a form without its files.
+        """Return the schema of some fields of a form.
 
         Args:
-            whole: the schema of all of it, for where it stands.
-            members: its fields.
-            required: those that must be there.
+            form: the schema of the whole form.
+            fields: the schemas of the fields.
+            required: the names of the required fields.
         """
-        properties = {name: self._refer(schema) for name, schema in members.items()}
+        properties = {name: self._as_schema(schema) for name, schema in fields.items()}
         schema: dict[str, Any] = {
             "type": "object",
             "properties": properties,
             "required": required,
         }
-        other = self.additional(whole)
-        if other is not None:
-            value = other.value
-            schema["additionalProperties"] = value if value is True else self._refer(other)
-        return self._compile(schema, self._at(whole), "request")
+        additional = self.additional_schema(form)
+        if additional is not None:
+            schema["additionalProperties"] = (
+                True if additional.value is True else self._as_schema(additional)
+            )
+        return self._compile(schema, self._compiler_location(form), "request")
 
-    def shape(self, located: Located, direction: Direction = "request") -> Shape:
-        """Return what the text of a value of a schema may become."""
+    def shape(self, located: LocatedValue, direction: Direction = "request") -> Shape:
+        """Return how to coerce the text of a value to the types that a schema allows."""
         key = located.location, direction
         shape = self._shapes.get(key)
         if shape is None:
@@ -111,76 +123,82 @@ class Parts:
         return shape
 
     def _shape(self, schema: JsonSchema | None) -> Shape:
-        alone: Any = True if schema is None else schema.standing_alone()
+        bundled: Any = True if schema is None else schema.bundled()
 
         def resolve(reference: str) -> Any:
-            definitions: Any = alone["$defs"]
+            definitions: Any = bundled["$defs"]
             return definitions[reference.rpartition("/")[2]]
 
-        return shape_of(alone, resolve)
+        return shape_of(bundled, resolve)
 
-    def properties(self, located: Located) -> dict[str, Located]:
-        """Return the members that a schema names, wherever it does for the same value.
+    # -- questions about schemas as written -------------------------------------------------------
 
-        A member that is named several times has all of these schemas, or one of those that are
+    def properties(self, located: LocatedValue) -> dict[str, LocatedValue]:
+        """Return the schemas of the properties that a schema names for the same value.
+
+        A property that is named several times has all of these schemas, or any of them if they are
         alternatives. The schema must have been compiled.
         """
-        together = self._named(self._together(located, _ALL))
-        anywhere = self._named(self._together(located, _ALL | _ALTERNATIVES))
+        certain = self._named_properties(self._applied(located, _CONJUNCTIONS))
+        possible = self._named_properties(self._applied(located, _CONJUNCTIONS | _ALTERNATIVES))
         return {
-            name: self._one(
-                together.get(name) or schemas,
-                "allOf" if name in together else "anyOf",
+            name: self._combine(
+                certain.get(name) or schemas,
+                "allOf" if name in certain else "anyOf",
                 located.location.child("properties", name),
             )
-            for name, schemas in anywhere.items()
+            for name, schemas in possible.items()
         }
 
-    def required(self, located: Located) -> frozenset[str]:
-        """Return the members that a schema requires, also by references and ``allOf``."""
+    def required(self, located: LocatedValue) -> frozenset[str]:
+        """Return the properties that a schema requires, also through references and ``allOf``."""
         return frozenset(
             name
-            for schema in self._together(located, _ALL)
+            for schema in self._applied(located, _CONJUNCTIONS)
             for name in schema.value.get("required", ())
         )
 
-    def opens(self, located: Located) -> bool:
-        """Whether a schema says itself that there may be other members than it names."""
+    def allows_additional(self, located: LocatedValue) -> bool:
+        """Return whether a schema explicitly allows properties that it does not name."""
         return any(
             schema.value.get("patternProperties")
             or schema.value.get("additionalProperties", False) is not False
             or schema.value.get("unevaluatedProperties", False) is not False
-            for schema in self._together(located, _ALL)
+            for schema in self._applied(located, _CONJUNCTIONS)
         )
 
-    def additional(self, located: Located) -> Located | None:
-        """Return the schema of other members than are named, where it is said once."""
+    def additional_schema(self, located: LocatedValue) -> LocatedValue | None:
+        """Return the schema of additional properties, if exactly one is declared."""
         found = [
-            Located(one.value["additionalProperties"], one.location.child("additionalProperties"))
-            for one in self._together(located, _ALL)
+            LocatedValue(
+                one.value["additionalProperties"], one.location.child("additionalProperties")
+            )
+            for one in self._applied(located, _CONJUNCTIONS)
             if one.value.get("additionalProperties", False) is not False
         ]
         return found[0] if len(found) == 1 else None
 
-    def keywords(self, located: Located) -> frozenset[str]:
-        """Return the keywords that a schema has, also by references and ``allOf``."""
+    def keywords(self, located: LocatedValue) -> frozenset[str]:
+        """Return the keywords of a schema, also through references and ``allOf``."""
         return frozenset(
-            keyword for schema in self._together(located, _ALL) for keyword in schema.value
+            keyword for schema in self._applied(located, _CONJUNCTIONS) for keyword in schema.value
         )
 
-    def follow(self, located: Located) -> Located:
-        """Return what a part is once its reference is followed."""
+    def follow(self, located: LocatedValue) -> LocatedValue:
+        """Return a value with its references followed."""
         return self._references.follow(located)
 
-    def find_unbounded(self) -> None:
-        """Note as a problem what a compiled schema lets grow without a bound."""
+    # -- audits -----------------------------------------------------------------------------------
+
+    def require_bounds(self) -> None:
+        """Add a problem for each request schema that allows values of any size."""
         for schema in self._compiled.values():
             if schema is not None and schema.direction == "request":
                 for pointer in self._compiler.unbounded(schema):
-                    self.problems[pointer, "has no bound"] = None
+                    self.add_problem(pointer, "must have a bound")
 
     def coverage(self) -> tuple[tuple[str, ...], list[tuple[str, str]]]:
-        """Return the keywords of all compiled schemas that are checked, and what is not."""
+        """Return the keywords of all compiled schemas that are checked, and those that are not."""
         checked: set[str] = set()
         unchecked: dict[tuple[str, str], None] = {}
         for (location, _), schema in self._compiled.items():
@@ -188,71 +206,81 @@ class Parts:
                 value = self._values[location]
                 found = self._compiler.coverage(value, location=schema.location)
                 checked.update(found.checked)
-                unchecked |= dict.fromkeys((one.pointer, one.words) for one in found.unchecked)
+                unchecked |= dict.fromkeys((one.pointer, one.message) for one in found.unchecked)
         return tuple(sorted(checked)), list(unchecked)
 
-    def _together(self, located: Located, keywords: frozenset[str]) -> Iterator[Located]:
-        """Yield a schema and those that keywords of it apply to the same value, each once."""
-        later, seen = [located], set[Location]()
-        while later:
-            value, place = schema = later.pop()
-            if place in seen or not isinstance(value, dict):
+    # -- helpers ----------------------------------------------------------------------------------
+
+    def _applied(self, located: LocatedValue, keywords: frozenset[str]) -> Iterator[LocatedValue]:
+        """Iterate over a schema and those that some keywords apply to the same value."""
+        pending, seen = [located], set[DocumentLocation]()
+        while pending:
+            value, location = schema = pending.pop()
+            if location in seen or not isinstance(value, dict):
                 continue
-            seen.add(place)
+            seen.add(location)
             yield schema
             if "$ref" in value:
-                later.append(self._references.find(value["$ref"], place.document))
+                pending.append(self._references.resolve(value["$ref"], location.document))
                 if self.version == "3.0":
-                    continue  # what stands beside it is void
+                    continue  # $ref overrides all siblings
             for keyword in keywords & value.keys():
-                inner, at = value[keyword], place.child(keyword)
+                inner, at = value[keyword], location.child(keyword)
                 if isinstance(inner, list):
-                    later += [Located(one, at.child(index)) for index, one in enumerate(inner)]
+                    pending += [
+                        LocatedValue(one, at.child(index)) for index, one in enumerate(inner)
+                    ]
                 else:
-                    later.append(Located(inner, at))
+                    pending.append(LocatedValue(inner, at))
 
-    def _named(self, schemas: Iterator[Located]) -> dict[str, list[Located]]:
-        found: dict[str, list[Located]] = {}
-        for value, place in schemas:
+    def _named_properties(self, schemas: Iterator[LocatedValue]) -> dict[str, list[LocatedValue]]:
+        found: dict[str, list[LocatedValue]] = {}
+        for value, location in schemas:
             if self.version == "3.0" and "$ref" in value:
                 continue
             for name, member in value.get("properties", {}).items():
-                found.setdefault(name, []).append(Located(member, place.child("properties", name)))
+                found.setdefault(name, []).append(
+                    LocatedValue(member, location.child("properties", name))
+                )
         return found
 
-    def _one(self, schemas: list[Located], keyword: str, place: Location) -> Located:
+    def _combine(
+        self, schemas: list[LocatedValue], keyword: str, location: DocumentLocation
+    ) -> LocatedValue:
         if len(schemas) == 1:
             return schemas[0]
-        made = Located({keyword: [self._refer(schema) for schema in schemas]}, place.child(keyword))
-        self._made.add(made.location)
-        return made
+        combined = LocatedValue(
+            {keyword: [self._as_schema(schema) for schema in schemas]}, location.child(keyword)
+        )
+        self._generated.add(combined.location)
+        return combined
 
     def _compile(self, schema: Any, location: str, direction: Direction) -> JsonSchema | None:
         try:
             return self._compiler.compile(schema, direction=direction, location=location)
         except SchemaError as error:
-            for pointer, words in error.problems:
-                self.problems[pointer, words] = None
+            for pointer, message in error.problems:
+                self.add_problem(pointer, message)
             return None
 
-    def _at(self, located: Located) -> str:
-        if located.location in self._made:  # what it refers to is seen from the document
+    def _compiler_location(self, located: LocatedValue) -> str:
+        if located.location in self._generated:  # its references are relative to the document
             return str(located.location)
-        return self._reference(located.location).removeprefix("#")
+        return self._reference_to(located.location).removeprefix("#")
 
-    def _refer(self, located: Located) -> Any:
-        """Return a schema that is as good as one, from within the document."""
-        if located.location in self._made:
+    def _as_schema(self, located: LocatedValue) -> Any:
+        """Return a schema equivalent to one, for use in the document."""
+        if located.location in self._generated:
             return located.value
-        return {"$ref": self._reference(located.location)}
+        return {"$ref": self._reference_to(located.location)}
 
-    def _reference(self, location: Location) -> str:
-        """Return the reference to a place from the document."""
+    def _reference_to(self, location: DocumentLocation) -> str:
+        """Return a reference to a location from the document."""
         if location.document:
-            return self._references.name(location, "")
+            return self._references.reference_to(location, "")
         return f"#{location.pointer}"
 
 
-def style_of(text: str | None) -> Style | None:
-    """Return a style that the document has, which has been checked; None for no style."""
+def as_style(text: str | None) -> Style | None:
+    """Return a style from a validated document; None for no style."""
     return cast("Style", text) if text else None

@@ -1,19 +1,19 @@
-"""Parameters of paths, queries, header fields and cookies, whoever has declared them.
+"""Parameters of paths, queries, headers and cookies, declared by a model or a document.
 
-A `Group` has the parameters of one place. Each is a `Parameter`, whose `Shape` says what its text
-may become.
+A `ParameterGroup` has the parameters of one place. Each is a `Parameter`, whose `Shape` has the
+types of its value.
 """
 
 from mantlet.guard.parameters.coercion import TEXT, TEXTS, Shape, coerce
-from mantlet.guard.parameters.group import Group
+from mantlet.guard.parameters.group import ParameterGroup
 from mantlet.guard.parameters.parameter import Parameter, ParameterPlace, Style
 from mantlet.guard.parameters.schema_shape import shape_of
 
 __all__ = [
     "TEXT",
     "TEXTS",
-    "Group",
     "Parameter",
+    "ParameterGroup",
     "ParameterPlace",
     "Shape",
     "Style",

@@ -1,4 +1,4 @@
-"""What the text of a parameter may become, and how text becomes that."""
+"""Convert the text of parameters to values of JSON types."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -12,8 +12,8 @@ __all__ = ["TEXT", "TEXTS", "Shape", "coerce"]
 #: The types of JSON (JSON Schema 2020-12, validation, 6.1.1).
 TYPES: Final = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
 STRUCTURES: Final = frozenset({"array", "object"})
-#: Characters of a number; one that is longer stays text.
-LONGEST_NUMBER: Final = 100
+#: The maximum length of a number; longer ones stay text.
+MAX_NUMBER_LENGTH: Final = 100
 
 # RFC 8259, 6.
 _INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)").fullmatch
@@ -22,11 +22,11 @@ _BOOLEANS: Final = {"true": True, "false": False}
 
 
 def _integer(text: str) -> int | str:
-    return int(text) if len(text) <= LONGEST_NUMBER and _INTEGER(text) else text
+    return int(text) if len(text) <= MAX_NUMBER_LENGTH and _INTEGER(text) else text
 
 
 def _number(text: str) -> float | str:
-    read = _NUMBER(text) if len(text) <= LONGEST_NUMBER else None
+    read = _NUMBER(text) if len(text) <= MAX_NUMBER_LENGTH else None
     if read is None:
         return text
     number = float(text) if read[1] else int(text)
@@ -41,7 +41,7 @@ def _null(text: str) -> str | None:
     return text or None
 
 
-# From the most specific to the least. Each returns the text where it is none of its type.
+# From the most specific to the least. Each returns the text if it is not of its type.
 _READERS: Final[tuple[tuple[str, Callable[[str], Any]], ...]] = (
     ("number", _number),
     ("integer", _integer),
@@ -51,10 +51,10 @@ _READERS: Final[tuple[tuple[str, Callable[[str], Any]], ...]] = (
 
 
 def _reader(types: frozenset[str], texts: frozenset[str]) -> Callable[[str], Any]:
-    """Return what makes a scalar of a text."""
+    """Return a function that converts a text to a scalar."""
     readers = [read for name, read in _READERS if name in types]
     if "number" in types and "integer" in types:
-        readers.remove(_integer)  # what is an integer is a number, and becomes the same
+        readers.remove(_integer)  # an integer is a number too, and converted alike
     if not readers:
         return str
     if len(readers) == 1 and not texts:
@@ -74,23 +74,22 @@ def _reader(types: frozenset[str], texts: frozenset[str]) -> Callable[[str], Any
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shape:
-    """What the text of a parameter may become.
+    """The JSON types that the text of a parameter can be converted to.
 
     Args:
-        types: the types of JSON that it may have.
-        texts: what stays text even where it could be of another type: the strings that the schema
-            enumerates.
-        items: the shape of an array's items; None where nothing is known of them.
-        prefix: the shapes of its first items, where they have shapes of their own.
+        types: the JSON types of the value.
+        texts: texts that stay strings even if they could be of another type: the strings that the
+            schema enumerates.
+        items: the shape of an array's items; None if it is unknown.
+        prefix: the shapes of its first items, if they have their own.
         properties: the shapes of an object's members.
-        additional: the shape of its other members; None where nothing is said of them, or that
-            there are none.
+        additional: the shape of its other members; None if it is unknown, or they are forbidden.
 
     Attributes:
-        read: makes a scalar of a text, as `coerce()` does.
+        read: converts a text to a scalar; see `coerce()`.
 
     Raises:
-        ValueError: one of ``types`` is none of JSON.
+        ValueError: one of ``types`` is not a JSON type.
     """
 
     types: frozenset[str]
@@ -111,11 +110,11 @@ class Shape:
 
     @property
     def structured(self) -> bool:
-        """Whether it may be an array or an object."""
+        """Whether the value can be an array or an object."""
         return not self.types.isdisjoint(STRUCTURES)
 
     def is_scalar(self, value: Any) -> bool:
-        """Whether it may be a scalar, and this is what `read()` has made of a text for it."""
+        """Return whether the result of `read()` is a scalar that the shape allows."""
         return not isinstance(value, str) or "string" in self.types
 
     def item(self, index: int) -> "Shape":
@@ -133,9 +132,9 @@ class Shape:
         yield from (shape for shape in (self.items, self.additional) if shape is not None)
 
     def untyped(self) -> "Shape":
-        """Return the same shape with every scalar as text, for a schema that reads texts itself."""
+        """Return the shape with every scalar as text, for a schema that converts text itself."""
         types = self.types & STRUCTURES
-        # Null is not what a text is meant to be where it could be an item.
+        # A text is not meant to be null if it could be an item.
         if not types or self.types - STRUCTURES - {"null"}:
             types |= {"string"}
         return Shape(
@@ -147,24 +146,24 @@ class Shape:
         )
 
 
-#: Text that stays text.
+#: The shape of text.
 TEXT: Final = Shape(types=frozenset({"string"}))
-#: An array of texts that stay text.
+#: The shape of an array of texts.
 TEXTS: Final = Shape(types=frozenset({"array"}), items=TEXT)
 
 
 # Any: a scalar of JSON.
 def coerce(text: str, shape: Shape) -> Any:
-    """Return the scalar that a text stands for, only as its schema says.
+    """Return the scalar that a text stands for, according to its shape.
 
-    OpenAPI leaves it to implementations what texts the scalars have (3.2.0, Appendix B). Here they
-    are written as in JSON (RFC 8259), so that no reader takes them for anything else: an integer
-    is ``-?(0|[1-9][0-9]*)``, so ``+1``, ``01``, ``1_000``, ``1.0``, ``1e3`` and digits outside of
-    ASCII are none, although JSON Schema takes the number 1.0 for an integer; a number is one of
-    JSON and finite; booleans are ``true`` and ``false``; null is the empty text.
+    OpenAPI leaves the text of scalars to implementations (3.2.0, Appendix B). Here they are written
+    as in JSON (RFC 8259), so that all readers agree on them: an integer is
+    ``-?(0|[1-9][0-9]*)``, which excludes ``+1``, ``01``, ``1_000``, ``1.0``, ``1e3`` and non-ASCII
+    digits, although JSON Schema accepts the number 1.0 as an integer; a number is a finite JSON
+    number; booleans are ``true`` and ``false``; null is the empty text.
 
-    Where several types are allowed the first that the text can be counts: integer, number, boolean,
-    null, string. A string that the schema enumerates is itself. What none of them can be stays
-    text, so that the schema refuses it with its own words.
+    If several types are allowed, the first that fits is used: integer, number, boolean, null,
+    string. A string that the schema enumerates stays itself. A text that fits none of them stays
+    text, so that the schema rejects it with its own message.
     """
     return shape.read(text)

@@ -1,36 +1,36 @@
-"""Text as it stands in a request, decoded strictly: what may be read in two ways is refused."""
+"""Decode text of requests strictly, and reject text that can be read in two ways."""
 
 import re
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
 __all__ = [
-    "Unreadable",
-    "cookie_text",
-    "field_text",
-    "form_text",
-    "path_text",
-    "percent_decoded",
-    "plain_text",
-    "reserved_form_text",
+    "UndecodableText",
+    "check_controls",
+    "check_cookie",
+    "check_path",
+    "decode_form",
+    "decode_header",
+    "decode_percent",
+    "decode_reserved_form",
 ]
 
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
-# Unicode's Cc, and surrogates, which no text has.
+# Unicode's Cc, and surrogates, which are not characters.
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-# What RFC 6265, 4.1.1 has no place for and readers disagree on: Werkzeug drops a value with a space
-# or a quote inside, others keep it; it and Django decode UTF-8, Starlette latin-1. They agree on
-# commas and backslashes.
+# Characters that RFC 6265, 4.1.1 excludes and readers disagree on: Werkzeug drops a value with a
+# space or a quote inside, others keep it; Werkzeug and Django decode UTF-8, Starlette latin-1. They
+# agree on commas and backslashes.
 _NOT_IN_COOKIE: Final = re.compile(r"[^\x21\x23-\x7e]")
 
 
-class Unreadable(Exception):
-    """A text that can't be read in one way only.
+class UndecodableText(Exception):
+    """A text is malformed or ambiguous.
 
     Args:
-        code: what is wrong, for programs.
-        detail: the same for people; never with a value in it.
-        member: the name of the member that it is about, as the client has it.
+        code: the error code.
+        detail: the error for people; never with a value.
+        member: the name of the affected member, as sent by the client.
     """
 
     def __init__(self, code: str, detail: str, member: str | None = None) -> None:
@@ -40,90 +40,91 @@ class Unreadable(Exception):
         self.member = member
 
 
-def plain_text(text: str) -> str:
-    """Return a text without control characters.
+def check_controls(text: str) -> str:
+    """Return a text, and reject control characters.
 
     Raises:
-        Unreadable: it has some.
+        UndecodableText: the text has a control character.
     """
-    # Nearly all text is printable, and no text that is has one.
+    # Nearly all text is printable, and printable text has no control characters.
     if not text.isprintable() and _CONTROL.search(text):
-        raise Unreadable("control_character", "It has a control character.")
+        raise UndecodableText("control_character", "Control characters are not allowed")
     return text
 
 
-def path_text(text: str) -> str:
+def check_path(text: str) -> str:
     """Return a text of a decoded path.
 
     Raises:
-        Unreadable: it has control characters, or bytes that are not UTF-8, which stand as U+FFFD.
+        UndecodableText: the text has control characters, or U+FFFD in place of invalid UTF-8.
     """
     if "\N{REPLACEMENT CHARACTER}" in text:
-        raise Unreadable("invalid_utf8", "It is not valid UTF-8.")
-    return plain_text(text)
+        raise UndecodableText("invalid_utf8", "Invalid UTF-8")
+    return check_controls(text)
 
 
-def percent_decoded(text: str) -> str:
-    """Return a text of ASCII with its percent-encoding undone (RFC 3986, 2.1).
+def decode_percent(text: str) -> str:
+    """Decode the percent-encoding of an ASCII text (RFC 3986, 2.1).
 
     Raises:
-        Unreadable: an escape is malformed, or what is encoded is not UTF-8 or a control character.
+        UndecodableText: an escape is malformed, or encodes invalid UTF-8 or a control character.
     """
     if "%" not in text:
-        return plain_text(text)
+        return check_controls(text)
     if _BAD_ESCAPE.search(text):
-        raise Unreadable("invalid_percent_escape", "A % is not followed by two hexadecimal digits.")
+        raise UndecodableText("invalid_percent_escape", "Invalid percent-encoding")
     try:
         text = unquote_to_bytes(text).decode()
     except UnicodeDecodeError:
-        pass  # it has the value; what is raised in here would have it too
+        pass  # its object has the value, so the error must not be chained to it
     else:
-        return plain_text(text)
-    raise Unreadable("invalid_utf8", "It is not valid UTF-8.")
+        return check_controls(text)
+    raise UndecodableText("invalid_utf8", "Invalid UTF-8")
 
 
-def reserved_form_text(text: str) -> str:
-    """Return a decoded text of a query, in which ``+`` is a space (WHATWG URL, 5.1).
+def decode_reserved_form(text: str) -> str:
+    """Decode a text of a query, in which ``+`` is a space (WHATWG URL, 5.1).
 
     Raises:
-        Unreadable: see `percent_decoded()`.
+        UndecodableText: see `decode_percent()`.
     """
-    return percent_decoded(text.replace("+", " "))
+    return decode_percent(text.replace("+", " "))
 
 
-def form_text(text: str) -> str:
-    """Return a decoded text of a query that has no raw ``;``, which some take for ``&``.
+def decode_form(text: str) -> str:
+    """Decode a text of a query, and reject a raw ``;``, which some readers take for ``&``.
 
     Raises:
-        Unreadable: it has one, or see `percent_decoded()`.
+        UndecodableText: the text has a raw ``;``, or see `decode_percent()`.
     """
     if ";" in text:
-        raise Unreadable("reserved_character", "A semicolon must be percent-encoded.")
-    return percent_decoded(text.replace("+", " "))
+        raise UndecodableText("reserved_character", "Semicolons must be percent-encoded")
+    return decode_percent(text.replace("+", " "))
 
 
-def field_text(text: str) -> str:
-    """Return a text of a header field: ASCII (RFC 9110, 5.5) with tabs.
+def decode_header(text: str) -> str:
+    """Return a header's value: ASCII with tabs (RFC 9110, 5.5).
 
     Raises:
-        Unreadable: it has others, which readers decode in different ways, or control characters.
+        UndecodableText: the value has control characters, or others, which readers decode
+            differently.
     """
     if not text.isascii():
-        raise Unreadable("non_ascii", "It has a character outside of ASCII.")
+        raise UndecodableText("non_ascii", "Non-ASCII characters are not allowed")
     if not text.isprintable():
-        plain_text(text.replace("\t", " "))
+        check_controls(text.replace("\t", " "))
     return text
 
 
-def cookie_text(text: str) -> str:
+def check_cookie(text: str) -> str:
     """Return a cookie's value as it is.
 
     Raises:
-        Unreadable: it has quotes, spaces, control characters, or some outside of ASCII.
+        UndecodableText: the value has quotes, spaces, control or non-ASCII characters.
     """
     if _NOT_IN_COOKIE.search(text):
-        raise Unreadable(
+        raise UndecodableText(
             "ambiguous_cookie",
-            "A cookie's value must not have quotes, spaces or characters outside of ASCII.",
+            "Quotes, spaces and non-ASCII characters are not allowed in cookies",
         )
     return text

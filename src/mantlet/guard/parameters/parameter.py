@@ -1,4 +1,4 @@
-"""One parameter, as it is declared, whoever has declared it."""
+"""Declared parameters, from a model or a document."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,26 +31,25 @@ class Parameter:
     """One parameter of a request (OpenAPI 3.2.0, "Parameter Object").
 
     Args:
-        name: as it stands in the request; case matters but in header fields.
-        place: where it stands. ``"querystring"`` is the whole query as one value.
+        name: the name in the request; case-sensitive except for headers.
+        place: where it stands. ``"querystring"`` is the complete query as one value.
         style: how its value is written; by default ``"form"`` in queries and cookies, else
-            ``"simple"``. What is said of cookies: ``"form"`` undoes percent-encoding, which
-            frameworks don't; ``"cookie"`` takes the value as it is.
-        explode: whether items and members are written each by itself; by default for the styles
+            ``"simple"``. In cookies, ``"form"`` decodes percent-encoding, which frameworks do not;
+            ``"cookie"`` takes the value as it is.
+        explode: whether items and members are written separately; by default for the styles
             ``"form"`` and ``"cookie"``.
-        required: whether it must be there; true for all parameters of a path.
-        allow_reserved: take a raw ``;`` in a query's value, which readers of old take for ``&``.
-            Other reserved characters are taken in any case, since all readers agree on them.
-        allow_empty: a parameter of a query that has no value counts as one that is not there, also
-            where it is required.
-        shape: what its text may become.
-        decode: makes the value of the decoded text, such as JSON, for a parameter with ``content``.
-            Its style is that there is none. It raises `Invalid`, with pointers into the value.
-        raw: for ``"querystring"``: hand ``decode`` the query with its percent-encoding, for a media
-            type that has one itself, such as ``application/x-www-form-urlencoded``.
+        required: whether it must be present; true for all path parameters.
+        allow_reserved: accept a raw ``;`` in a query's value, which old readers take for ``&``.
+            Other reserved characters are always accepted, since all readers agree on them.
+        allow_empty: treat a query parameter without a value as absent, even if it is required.
+        shape: the types of its value.
+        decode: parses the decoded text, such as JSON, of a parameter with ``content``, which has no
+            style. It raises `ValidationFailed`, with pointers into the value.
+        raw: for ``"querystring"``: pass the query to ``decode`` with its percent-encoding, for a
+            media type that has its own, such as ``application/x-www-form-urlencoded``.
 
     Raises:
-        ValueError: the combination is none, or is undefined by the specification.
+        ValueError: the combination is invalid, or undefined by the specification.
     """
 
     name: str
@@ -81,9 +80,9 @@ class Parameter:
 
     @property
     def nested(self) -> bool:
-        """Whether its shape nests deeper than any style can say, so that such values are refused.
+        """Whether its shape nests deeper than any style can express; such values are rejected.
 
-        "Style Examples" has arrays and objects of scalars only.
+        "Style Examples" has only arrays and objects of scalars.
         """
         return self.decode is None and any(
             not child.types or child.types <= {"array", "object"} for child in self.shape.children()
@@ -101,16 +100,16 @@ class Parameter:
         if self.allow_empty and self.place != "query":
             self._refuse("allow_empty must be False outside of queries", self.allow_empty)
         if self.place == "querystring" and self.decode is None:
-            self._refuse("decode must be a function for a whole query", self.decode)
+            self._refuse("decode must be a function for a querystring", self.decode)
         if self.raw and self.place != "querystring":
-            self._refuse("raw must be False for all but a whole query", self.raw)
+            self._refuse("raw must be False except for a querystring", self.raw)
 
     def _check_style(self) -> None:
-        """Refuse what "Style Values" has not, and what is n/a in "Style Examples"."""
+        """Reject combinations that "Style Values" lacks, or that are n/a in "Style Examples"."""
         allowed = _STYLES[self.place]
         types = self.shape.types
         if self.style not in allowed:
-            self._refuse(f"style must be one of {', '.join(allowed)} there", self.style)
+            self._refuse(f"style must be one of {', '.join(allowed)}", self.style)
         if self.style == "deepObject":
             if "object" not in types:
                 self._refuse("type must be object for style deepObject", sorted(types))
@@ -118,7 +117,7 @@ class Parameter:
                 self._refuse("name must have no brackets for style deepObject", self.name)
         elif types >= {"array", "object"}:
             self._refuse(
-                "type must not be both array and object, whose texts are alike", sorted(types)
+                "type must not be both array and object, whose texts look alike", sorted(types)
             )
         if self.style in _DELIMITED:
             if self.explode:
@@ -131,7 +130,9 @@ class Parameter:
     def _check_members(self) -> None:
         names = list(self.shape.properties)
         if not names:
-            self._refuse("properties must be named, as other cookies are not its own", names)
+            self._refuse(
+                "properties must be named, since other cookies may belong to anyone", names
+            )
         for name in names:
             if not is_token(name):
                 self._refuse("properties must be tokens (RFC 6265, 4.1.1)", name)

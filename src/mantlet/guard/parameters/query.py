@@ -1,66 +1,70 @@
-"""Parameters of a query, read from its raw bytes."""
+"""Read query parameters from the raw bytes of the query."""
 
 import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from mantlet.guard.errors import Fault, Invalid
+from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.limits import BodyLimits
-from mantlet.guard.parameters.claims import Claims, Misplaced
-from mantlet.guard.parameters.collector import Gathering
-from mantlet.guard.parameters.decoding import (
-    Unreadable,
-    form_text,
-    percent_decoded,
-    reserved_form_text,
+from mantlet.guard.parameters.collector import (
+    InvalidMemberName,
+    NameIndex,
+    ParameterErrors,
+    ParameterReader,
+    ValueCollector,
 )
-from mantlet.guard.parameters.entries import Entry
-from mantlet.guard.parameters.findings import Findings
+from mantlet.guard.parameters.decoding import (
+    UndecodableText,
+    decode_form,
+    decode_percent,
+    decode_reserved_form,
+)
 from mantlet.guard.parameters.parameter import Parameter
 
-__all__ = ["QueryReader", "WholeQueryReader"]
+__all__ = ["FullQueryReader", "QueryReader"]
 
-#: Bytes that stand for themselves, and part a query into pairs.
+#: Bytes that stand for themselves, or separate pairs.
 _PLAIN: Final = bytes(set(range(0x21, 0x7F)) - set(b"#%+;"))
-#: Bytes that stand for others.
-_CODED: Final = b"%+"
-# RFC 3986, 3.4, in which a fragment is no part of a request (RFC 9112, 3.2), and what readers
-# agree on besides.
-_NEVER: Final = re.compile(rb"[^\x21-\x7e]|#")
+#: Bytes that encode others.
+_ESCAPES: Final = b"%+"
+# RFC 3986, 3.4, without fragments, which do not belong to a request (RFC 9112, 3.2), and with
+# further characters that all readers agree on.
+_FORBIDDEN: Final = re.compile(rb"[^\x21-\x7e]|#")
 
 
 def check_bytes(query: bytes, limit: int) -> None:
-    """Check what no query may have.
+    """Check the length and the characters of a query.
 
     Raises:
-        Invalid: with 414 where it is too long, with 400 where a byte must be percent-encoded.
+        ValidationFailed: with 414 for a query that is too long, 400 for a byte that must be
+            percent-encoded.
     """
     if len(query) > limit:
-        detail = f"The query is longer than {limit} bytes."
-        raise Invalid(414, [Fault("query", "", "query_too_long", detail)])
-    if _NEVER.search(query):
-        detail = "A character must be percent-encoded (RFC 3986, 3.4)."
-        raise Invalid(400, [Fault("query", "", "invalid_character", detail)])
+        detail = f"The query is longer than {limit} bytes"
+        raise ValidationFailed(414, [ErrorItem("query", "", "query_too_long", detail)])
+    if _FORBIDDEN.search(query):
+        detail = "Character must be percent-encoded (RFC 3986, 3.4)"
+        raise ValidationFailed(400, [ErrorItem("query", "", "invalid_character", detail)])
 
 
 class QueryReader:
-    """Reads the parameters of a query.
+    """Reads query parameters.
 
     Args:
-        parameters: all of them.
-        limits: how much of it.
-        closed: refuse names that are not declared; else they are left out.
-        unique: refuse a scalar that comes twice; else the last one counts, as with Starlette and
+        parameters: all query parameters.
+        limits: bounds on the query.
+        closed: whether to reject undeclared names; else they are ignored.
+        unique: whether to reject a repeated scalar; else the last one counts, as in Starlette and
             Django; Flask takes the first.
     """
 
     __slots__ = (
-        "_claims",
         "_closed",
-        "_entries",
-        "_errors",
-        "_length",
-        "_most",
+        "_limit",
+        "_max_length",
+        "_max_parameters",
+        "_names",
+        "_readers",
         "_scalars",
         "_unique",
     )
@@ -68,32 +72,34 @@ class QueryReader:
     def __init__(
         self, parameters: Sequence[Parameter], limits: BodyLimits, *, closed: bool, unique: bool
     ) -> None:
-        self._entries = [
-            Entry(parameter, reserved_form_text if parameter.allow_reserved else form_text)
+        self._readers = [
+            ParameterReader(
+                parameter, decode_reserved_form if parameter.allow_reserved else decode_form
+            )
             for parameter in parameters
         ]
-        self._claims = Claims(self._entries)
+        self._names = NameIndex(self._readers)
         self._scalars = {
-            entry.name: entry.scalar for entry in self._entries if entry.scalar is not None
+            reader.name: reader.scalar for reader in self._readers if reader.scalar is not None
         }
         self._closed = closed
         self._unique = unique
-        self._length = limits.query
-        self._most = limits.parameters
-        self._errors = limits.errors
+        self._max_length = limits.query
+        self._max_parameters = limits.parameters
+        self._limit = limits.errors
 
-    def read(self, query: bytes) -> tuple[dict[str, Any], Findings | None]:
-        """Return the values, and what is wrong, if anything is.
+    def read(self, query: bytes) -> tuple[dict[str, Any], ParameterErrors | None]:
+        """Return the values, and the errors, if any.
 
         Raises:
-            Invalid: the query can't be parted into pairs, or is too large.
+            ValidationFailed: the query is malformed or too large.
         """
         if not query:
             return {}, None
-        if len(query) > self._length or query.count(b"&") >= self._most:
+        if len(query) > self._max_length or query.count(b"&") >= self._max_parameters:
             return self._read_any(query)
         others = query.translate(None, _PLAIN)
-        if others and others.strip(_CODED):
+        if others and others.strip(_ESCAPES):
             return self._read_any(query)
         # Nearly all queries are a few scalars.
         values: dict[str, Any] = {}
@@ -105,78 +111,78 @@ class QueryReader:
                 return self._read_any(query)
             if others:
                 try:
-                    text = form_text(text)
-                except Unreadable:
+                    text = decode_form(text)
+                except UndecodableText:
                     return self._read_any(query)
             values[name] = read(text)
         return values, None
 
-    def _read_any(self, query: bytes) -> tuple[dict[str, Any], Findings | None]:
-        check_bytes(query, self._length)
-        if query.count(b"&") >= self._most:
-            detail = f"The query has more than {self._most} fields."
-            raise Invalid(400, [Fault("query", "", "too_many_parameters", detail)])
-        findings = Findings("query", self._errors)
-        gathering = Gathering(findings, self._unique)
+    def _read_any(self, query: bytes) -> tuple[dict[str, Any], ParameterErrors | None]:
+        check_bytes(query, self._max_length)
+        if query.count(b"&") >= self._max_parameters:
+            detail = f"The query has more than {self._max_parameters} parameters"
+            raise ValidationFailed(400, [ErrorItem("query", "", "too_many_parameters", detail)])
+        errors = ParameterErrors("query", self._limit)
+        collector = ValueCollector(errors, self._unique)
         for pair in query.decode("ascii").split("&"):
-            if pair:  # all readers pass over nothing between two ampersands
-                self._take(pair, gathering, findings)
-        return gathering.values(self._entries), findings
+            if pair:  # all readers skip an empty pair between two ampersands
+                self._add(pair, collector, errors)
+        return collector.values(self._readers), errors
 
-    def _take(self, pair: str, gathering: Gathering, findings: Findings) -> None:
+    def _add(self, pair: str, collector: ValueCollector, errors: ParameterErrors) -> None:
         raw, _, text = pair.partition("=")
         try:
-            name = form_text(raw)
-            claim = self._claims.find(name)
-            if claim is None:
-                form_text(text)
-        except Misplaced as error:
-            findings.unread(error.name, error)
+            name = decode_form(raw)
+            owner = self._names.find(name)
+            if owner is None:
+                decode_form(text)
+        except InvalidMemberName as error:
+            errors.add_undecodable(error.name, error)
             return
-        except Unreadable as error:
-            findings.refuse("", error.code, error.detail)
+        except UndecodableText as error:
+            errors.add_unreadable("", error.code, error.detail)
             return
-        if claim is not None:
-            gathering.put(claim, text)
+        if owner is not None:
+            collector.add(owner, text)
         elif self._closed:
-            findings.undeclared(name)
+            errors.add_undeclared(name)
 
 
-class WholeQueryReader:
-    """Reads a query that is one value (OpenAPI 3.2.0, ``in: querystring``).
+class FullQueryReader:
+    """Reads the query as one value (OpenAPI 3.2.0, ``in: querystring``).
 
     Args:
-        parameter: which one; its ``decode`` is given the query with its percent-encoding undone, in
-            which ``+`` is itself, unless it is ``raw``.
-        limits: how much of it.
+        parameter: the parameter; unless it is ``raw``, its ``decode`` gets the query with its
+            percent-encoding decoded, in which ``+`` is itself.
+        limits: bounds on the query.
     """
 
-    __slots__ = ("_errors", "_length", "_parameter")
+    __slots__ = ("_limit", "_max_length", "_parameter")
 
     def __init__(self, parameter: Parameter, limits: BodyLimits) -> None:
         self._parameter = parameter
-        self._length = limits.query
-        self._errors = limits.errors
+        self._max_length = limits.query
+        self._limit = limits.errors
 
-    def read(self, query: bytes) -> tuple[dict[str, Any], Findings | None]:
-        """Return the value by its name, and what is wrong, if anything is.
+    def read(self, query: bytes) -> tuple[dict[str, Any], ParameterErrors | None]:
+        """Return the value by its name, and the errors, if any.
 
         Raises:
-            Invalid: the query is too large, or has what no query may have.
+            ValidationFailed: the query is too large, or has a forbidden character.
         """
         if not query:
             return {}, None
-        check_bytes(query, self._length)
+        check_bytes(query, self._max_length)
         parameter = self._parameter
         decode = parameter.decode or str
         text = query.decode("ascii")
-        findings = Findings("query", self._errors)
+        errors = ParameterErrors("query", self._limit)
         try:
-            value = decode(text if parameter.raw else percent_decoded(text))
-        except Unreadable as error:
-            findings.unread(parameter.name, error)
-        except Invalid as error:
-            findings.inside(parameter.name, error)
+            value = decode(text if parameter.raw else decode_percent(text))
+        except UndecodableText as error:
+            errors.add_undecodable(parameter.name, error)
+        except ValidationFailed as failure:
+            errors.add_nested(parameter.name, failure)
         else:
             return {parameter.name: value}, None
-        return {}, findings
+        return {}, errors

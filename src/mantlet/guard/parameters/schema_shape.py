@@ -1,8 +1,8 @@
-"""What a JSON Schema says of the shape of a value (draft 2020-12).
+"""Derive the shape of a value from its JSON Schema (draft 2020-12).
 
-No more than what decides how text is read: types, and what is in arrays and objects. What it can't
-tell is left as text, and the schema itself is still checked afterwards, so a wrong guess refuses
-and never lets in.
+A shape has only what decides how text is read: the types, and the content of arrays and objects. If
+these are unknown, text stays text. The value is still validated by the schema, so a wrong guess can
+reject a value, but never accept one.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -17,19 +17,18 @@ __all__ = ["shape_of"]
 # Any: JSON.
 Resolve = Callable[[str], Any]
 
-#: How many levels of arrays and objects are looked into: no style has more than an object of arrays
-#: (a form).
+#: The levels of arrays and objects to derive: no style has more than an object of arrays (a form).
 _LEVELS: Final = 2
-#: How deep subschemas may lie in each other, and how many of them are looked at.
-_DEEPEST: Final = 100
-_MOST: Final = 50_000
-#: What an integer may be called.
+#: The maximum depth and number of subschemas.
+_MAX_DEPTH: Final = 100
+_MAX_SUBSCHEMAS: Final = 50_000
+#: The types of an integer.
 _NUMBERS: Final = frozenset({"integer", "number"})
 
 
 @dataclass(slots=True)
 class _Known:
-    """What is known of a value; None is nothing."""
+    """The known facts about a value; None if unknown."""
 
     types: frozenset[str] | None = None
     texts: frozenset[str] = frozenset()
@@ -37,7 +36,7 @@ class _Known:
     prefix: "tuple[_Known, ...]" = ()
     properties: "dict[str, _Known]" = field(default_factory=dict)
     additional: "_Known | None" = None
-    sealed: bool = False  # whether it has no additional members
+    sealed: bool = False  # whether additional members are forbidden
 
     def shape(self) -> Shape:
         types = self._types()
@@ -56,7 +55,7 @@ class _Known:
     def _types(self) -> frozenset[str]:
         if self.types is not None:
             return self.types
-        # A schema that tells of members and forgets the type means an object.
+        # A schema with members and without a type means an object.
         if self.properties or self.additional is not None:
             return frozenset({"object"})
         return frozenset({"string" if self.items is None and not self.prefix else "array"})
@@ -88,7 +87,7 @@ def _merged(types: frozenset[str] | None, one: _Known, two: _Known, join: Join) 
 
 
 def _all(one: _Known, two: _Known) -> _Known:
-    """Return what is known of a value that both say something of."""
+    """Combine the facts about a value if both sets hold."""
     if one.types is None or two.types is None:
         types = two.types if one.types is None else one.types
     else:
@@ -97,7 +96,7 @@ def _all(one: _Known, two: _Known) -> _Known:
 
 
 def _any(one: _Known, two: _Known) -> _Known:
-    """Return what is known of a value that one of them holds for."""
+    """Combine the facts about a value if one of two sets holds."""
     types = None if one.types is None or two.types is None else one.types | two.types
     return _merged(types, one, two, _any)
 
@@ -105,69 +104,70 @@ def _any(one: _Known, two: _Known) -> _Known:
 def shape_of(schema: Mapping[str, Any] | bool, resolve: Resolve) -> Shape:
     """Return the shape of the values that a schema allows.
 
-    A property that is named nowhere is read by ``additionalProperties``,
-    ``unevaluatedProperties`` and ``patternProperties``, of which any may hold for it. Where they
-    say nothing the object is closed, if it names properties at all.
+    A property without a schema of its own gets the combination of ``additionalProperties``,
+    ``unevaluatedProperties`` and ``patternProperties``. Without these the object is closed, if it
+    has any properties.
 
     Args:
-        schema: of JSON Schema 2020-12.
-        resolve: returns the schema that a reference leads to.
+        schema: a schema of JSON Schema 2020-12.
+        resolve: returns the schema for a reference.
 
     Raises:
-        ValueError: it has too many subschemas, or too deep ones.
+        ValueError: the schema has too many subschemas, or is nested too deeply.
     """
-    return _Walk(resolve).know(schema, 0, frozenset(), 0).shape()
+    return _Walk(resolve).derive(schema, 0, frozenset(), 0).shape()
 
 
 class _Walk:
-    """One walk through a schema.
-
-    A reference is not followed into itself, since it says nothing new there.
-    """
+    """A walk through a schema that does not follow a reference within itself."""
 
     def __init__(self, resolve: Resolve) -> None:
         self._resolve = resolve
-        self._left = _MOST
+        self._left = _MAX_SUBSCHEMAS
 
-    def know(self, schema: Any, level: int, via: frozenset[str], depth: int) -> _Known:
-        """Return what a schema says.
+    def derive(self, schema: Any, level: int, via: frozenset[str], depth: int) -> _Known:
+        """Return the facts that a schema states.
 
         Args:
-            schema: which one.
-            level: of arrays and objects around the value.
-            via: the references that have led here, at this level.
-            depth: of schemas around it.
+            schema: the schema.
+            level: the number of arrays and objects around the value.
+            via: the references that have been followed at this level.
+            depth: the number of schemas around it.
         """
         if not isinstance(schema, Mapping):
             return _Known(types=frozenset()) if schema is False else _Known()
         self._left -= 1
-        if self._left < 0 or depth > _DEEPEST:
+        if self._left < 0 or depth > _MAX_DEPTH:
             raise ValueError("schema must have fewer or less deeply nested subschemas")
 
-        def know(part: Any) -> _Known:
-            return self.know(part, level, via, depth + 1)
+        def derive(part: Any) -> _Known:
+            return self.derive(part, level, via, depth + 1)
 
         known = _Known(*_types(schema))
         if level < _LEVELS:
-            self._look_into(known, schema, level, depth)
+            self._derive_content(known, schema, level, depth)
         reference = schema.get("$ref")
         if isinstance(reference, str) and reference not in via:
             target = self._resolve(reference)
-            known = _all(known, self.know(target, level, via | {reference}, depth + 1))
+            known = _all(known, self.derive(target, level, via | {reference}, depth + 1))
         for part in schema.get("allOf", ()):
-            known = _all(known, know(part))
+            known = _all(known, derive(part))
         for parts in _alternatives(schema):
-            known = _all(known, reduce(_any, map(know, parts)))
+            known = _all(known, reduce(_any, map(derive, parts)))
         return known
 
-    def _look_into(self, known: _Known, schema: Mapping[str, Any], level: int, depth: int) -> None:
-        def know(part: Any) -> _Known:
-            return self.know(part, level + 1, frozenset(), depth + 1)
+    def _derive_content(
+        self, known: _Known, schema: Mapping[str, Any], level: int, depth: int
+    ) -> None:
+        def derive(part: Any) -> _Known:
+            return self.derive(part, level + 1, frozenset(), depth + 1)
 
         if "items" in schema:
-            known.items = know(schema["items"])
-        known.prefix = tuple(map(know, schema.get("prefixItems", ())))
-        known.properties = {name: know(part) for name, part in schema.get("properties", {}).items()}
+            known.items = derive(schema["items"])
+        known.prefix = tuple(map(derive, schema.get("prefixItems", ())))
+        known.properties = {
+            name: derive(part) for name, part in schema.get("properties", {}).items()
+        }
         others = [
             schema[keyword]
             for keyword in ("additionalProperties", "unevaluatedProperties")
@@ -177,15 +177,15 @@ class _Walk:
         others = [part for part in others if part is not False]
         others += schema.get("patternProperties", {}).values()
         if others:
-            known.additional = reduce(_any, map(know, others))
+            known.additional = reduce(_any, map(derive, others))
 
 
 def _types(schema: Mapping[str, Any]) -> tuple[frozenset[str] | None, frozenset[str]]:
-    """Return the types that a schema's own keywords name, and the strings that it enumerates."""
+    """Return the types of a schema's own keywords, and the strings that it enumerates."""
     types: frozenset[str] | None = None
-    said = schema.get("type")
-    if said is not None:
-        names = {said} if isinstance(said, str) else set(said)
+    stated = schema.get("type")
+    if stated is not None:
+        names = {stated} if isinstance(stated, str) else set(stated)
         types = TYPES & (names | _NUMBERS if "number" in names else names)
     values = schema.get("enum", [schema["const"]] if "const" in schema else None)
     if values is None:
@@ -207,7 +207,7 @@ def _types_of(value: Any) -> frozenset[str]:
 
 
 def _alternatives(schema: Mapping[str, Any]) -> Iterable[list[Any]]:
-    """Return the lists of subschemas of which one holds."""
+    """Yield the lists of subschemas of which at least one must hold."""
     for keyword in ("anyOf", "oneOf"):
         if schema.get(keyword):
             yield schema[keyword]

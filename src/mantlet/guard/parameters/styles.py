@@ -1,7 +1,8 @@
-"""How a style writes an array or an object into one text (OpenAPI 3.2.0, "Style Examples").
+"""Parse the styles in which arrays and objects are written (OpenAPI 3.2.0, "Style Examples").
 
-Delimiters are found before percent-encoding is undone, so that an encoded one is a part of an item
-(RFC 6570, 3.2.1). Paths come decoded, so there an encoded delimiter can't be told from a raw one.
+A text is split at its delimiters before it is decoded, so that an encoded delimiter belongs to an
+item (RFC 6570, 3.2.1). Paths are decoded already, so an encoded delimiter there looks like a raw
+one.
 """
 
 import re
@@ -9,41 +10,41 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from mantlet.guard.parameters.coercion import Shape
-from mantlet.guard.parameters.decoding import Unreadable
+from mantlet.guard.parameters.decoding import UndecodableText
 from mantlet.guard.parameters.parameter import Parameter
 
-__all__ = ["Layout", "items_of"]
+__all__ = ["StyleParser", "parse_items"]
 
 Decode = Callable[[str], str]
 Split = Callable[[str], list[str]]
 
-# These two are no characters of URIs, so they come encoded (3.2.0, Appendix E), or as browsers send
-# them. An item can't have them.
+# URIs can't contain these two, so they are encoded (3.2.0, Appendix E), or as browsers send them.
+# An item can't contain them.
 _SPACES: Final = re.compile(r"%20|\+")
 _PIPES: Final = re.compile(r"%7[Cc]|\|")
 
 
-def malformed(detail: str, member: str | None = None) -> Unreadable:
-    """Return the error of a text that is not in its style."""
-    return Unreadable("malformed_parameter", detail, member)
+def malformed(detail: str, member: str | None = None) -> UndecodableText:
+    """Return the error for a text that is not in its style."""
+    return UndecodableText("malformed_parameter", detail, member)
 
 
 # Any: a value of JSON.
-def items_of(texts: Iterable[str], shape: Shape, decode: Decode) -> list[Any]:
-    """Return an array of items.
+def parse_items(texts: Iterable[str], shape: Shape, decode: Decode) -> list[Any]:
+    """Return the array of the texts of items.
 
     Raises:
-        Unreadable: see ``decode``.
+        UndecodableText: see ``decode``.
     """
     return [shape.item(index).read(decode(text)) for index, text in enumerate(texts)]
 
 
-class Layout:
-    """Reads one text that has all of a parameter's value.
+class StyleParser:
+    """Parses a text that contains the complete value of a parameter.
 
     Args:
-        parameter: which says what the text may be.
-        decode: undoes the encoding of one part of it.
+        parameter: the parameter.
+        decode: decodes one part of the text.
     """
 
     __slots__ = ("_bare", "_decode", "_open", "_pairs", "_shape", "_split")
@@ -62,7 +63,7 @@ class Layout:
         """Return the value.
 
         Raises:
-            Unreadable: the text is not in the parameter's style.
+            UndecodableText: the text is not in the parameter's style.
         """
         shape = self._shape
         text = self._open(text)
@@ -75,7 +76,7 @@ class Layout:
             scalar = shape.read(self._decode(parts[0]))
             if shape.is_scalar(scalar):
                 return scalar
-        return items_of(parts, shape, self._decode)
+        return parse_items(parts, shape, self._decode)
 
     def _object(self, text: str) -> Any:
         shape = self._shape
@@ -87,24 +88,24 @@ class Layout:
         members: dict[str, Any] = {}
         for name, value in self._members(parts):
             if name in members:
-                raise Unreadable("duplicate_parameter", "It is there more than once.", name)
+                raise UndecodableText("duplicate_parameter", "Duplicate member", name)
             members[name] = shape.member(name).read(self._decode(value))
         return members
 
     def _members(self, parts: list[str]) -> Iterable[tuple[str, str]]:
         if not self._pairs:
             if len(parts) % 2:
-                raise malformed("A member has a name and no value.")
+                raise malformed("Member without a value")
             return zip(map(self._decode, parts[::2]), parts[1::2], strict=True)
         pairs = [part.partition("=") for part in parts]
         # In the style matrix an empty value has no equals sign (RFC 6570, 3.2.7).
         if not self._bare and not all(equals for _, equals, _ in pairs):
-            raise malformed("A member has a name and no value.")
+            raise malformed("Member without a value")
         return [(self._decode(name), value) for name, _, value in pairs]
 
 
 def _opener(parameter: Parameter, exploded: bool) -> Callable[[str], str]:
-    """Return what takes off of a text what its style puts before it."""
+    """Return a function that removes the prefix of a style."""
     if parameter.style == "label":
         return _after(".")
     if parameter.style != "matrix":
@@ -118,7 +119,7 @@ def _opener(parameter: Parameter, exploded: bool) -> Callable[[str], str]:
         if text == name:
             return ""
         if not text.startswith(f"{name}="):
-            raise malformed("It does not begin as its style does.")
+            raise malformed("Missing prefix of the parameter's style")
         return text[len(name) + 1 :]
 
     return value
@@ -127,16 +128,16 @@ def _opener(parameter: Parameter, exploded: bool) -> Callable[[str], str]:
 def _after(prefix: str) -> Callable[[str], str]:
     def rest(text: str) -> str:
         if not text.startswith(prefix):
-            raise malformed("It does not begin as its style does.")
+            raise malformed("Missing prefix of the parameter's style")
         return text[1:]
 
     return rest
 
 
 def _splitter(parameter: Parameter, exploded: bool) -> Split:
-    """Return what parts a text into items, or into members."""
+    """Return a function that splits a text into items or members."""
     if parameter.place == "header":
-        # As a list of RFC 9110, 5.6.1, since servers join a field that came twice by one.
+        # A list of RFC 9110, 5.6.1, as which servers join repeated headers.
         return lambda text: [part.strip(" \t") for part in text.split(",")]
     if parameter.style == "spaceDelimited":
         return _SPACES.split
@@ -151,12 +152,12 @@ def _splitter(parameter: Parameter, exploded: bool) -> Split:
 
 
 def _named(name: str, delimiter: str) -> Split:
-    """Return what parts items that are each written with the parameter's name."""
+    """Return a function that splits items, each written with the parameter's name."""
 
     def split(text: str) -> list[str]:
         parts = [part.partition("=") for part in text.split(delimiter)]
         if any(found != name for found, _, _ in parts):
-            raise malformed("An item does not have the parameter's name.")
+            raise malformed("Item without the parameter's name")
         return [value for _, _, value in parts]
 
     return split

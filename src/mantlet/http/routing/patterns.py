@@ -7,11 +7,10 @@ ValueError whose message ends with a correct one.
 
 import re
 from collections.abc import Collection, Iterator
-from difflib import get_close_matches
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
-from mantlet.http.routing.trie import ONE, REST, Segment
+from mantlet.http.routing.trie import PARAMETER, REST, Segment
 
 __all__ = ["METHODS", "NAMELESS_REST", "RoutePattern", "parse_pattern", "parse_template"]
 
@@ -108,7 +107,7 @@ def parse_template(pattern: RoutePattern) -> tuple[list[Segment], tuple[tuple[st
             shape.append(segment)
         else:
             places.append((parameter[1], len(shape)))
-            shape.append(REST if parameter[2] else ONE)
+            shape.append(REST if parameter[2] else PARAMETER)
     return shape, tuple(places)
 
 
@@ -227,6 +226,8 @@ def _corrected_method(name: str, known: Collection[str]) -> str:
         return upper
     if upper in _ALIASES:
         return _ALIASES[upper]
+    from difflib import get_close_matches  # noqa: PLC0415  # for a mistake alone
+
     near = get_close_matches(upper, sorted(known), n=1, cutoff=_ALIKE)
     return near[0] if near else "*"
 
