@@ -1,0 +1,121 @@
+"""All five policies in report mode: the client and the app get what they would get without."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import BaseModel
+
+import mantlet
+from mantlet import (
+    ErrorEnvelope,
+    OutputSanitizer,
+    Policy,
+    RateLimiter,
+    SchemaGuard,
+    Secret,
+    SecretLoader,
+    SecretModel,
+)
+from mantlet.secrets import Environment
+from tests.drive import FACES, Face
+
+if TYPE_CHECKING:
+    from mantlet.core.modes import ModeOption
+
+TOKEN = "kR7-vT2_qX9.mB4w"
+
+
+class Item(BaseModel):
+    name: str
+
+
+class App(SecretModel):
+    token: Secret[str]
+
+
+def five(mode: ModeOption) -> list[Policy]:
+    """Return every policy, each configured so that it would act on every request."""
+    secrets = SecretLoader(
+        App,
+        sources=[Environment({"TOKEN": TOKEN})],
+        mode=mode if isinstance(mode, str) else "enforce",  # secrets have no routes
+    )
+    return [
+        OutputSanitizer(headers="api", mask=["name"], secrets=secrets, mode=mode),
+        ErrorEnvelope(convert="always", mode=mode),
+        secrets,
+        RateLimiter("1/hour", mode=mode),
+        SchemaGuard({"POST /items": Item}, mode=mode),
+    ]
+
+
+def app(carrier: Any) -> Any:
+    """Answer with headers and a body that each policy would change."""
+    path = carrier.get("path") or carrier.get("PATH_INFO")
+    if path == "/crash":
+        raise ValueError(TOKEN)
+    if path == "/missing":
+        return 404, [("content-type", "text/html"), ("server", "x/1.0")], b"<h1>Not Found</h1>"
+    body = json.dumps({"name": "somebody", "token": TOKEN, "html": "</script>"}).encode()
+    return 200, [("content-type", "application/json"), ("etag", '"1"')], body
+
+
+@pytest.mark.parametrize("face", FACES, ids=lambda face: face.name)
+@pytest.mark.parametrize("mode", ["report", "off", {"* /*": "report"}, {"* /*": "off"}], ids=str)
+@pytest.mark.parametrize("path", ["/items", "/missing", "/crash", "/other"])
+def test_nothing_changes(face: Face, mode: ModeOption, path: str) -> None:
+    """Twice, so that the rate limit is exceeded; with a body that the guard would refuse."""
+    bare = face.app(app)
+    stack = face.wrap(app, *five(mode))
+    request: dict[str, Any] = {
+        "method": "POST",
+        "path": path,
+        "body": b'{"other": 1}',
+        "headers": [("content-type", "application/json")],
+    }
+    for _ in range(3):
+        expected = face.drive(bare, **request)
+        answer = face.drive(stack, **request)
+        assert (answer.status, answer.headers, answer.body) == (
+            expected.status,
+            expected.headers,
+            expected.body,
+        )
+        assert type(answer.error) is type(expected.error)
+
+
+@pytest.mark.parametrize("face", FACES, ids=lambda face: face.name)
+def test_the_app_can_read_the_state_as_when_enforced(face: Face) -> None:
+    """An app that reads its secrets or its validated body works in both modes."""
+    seen: list[Any] = []
+
+    def reads(carrier: Any) -> Any:
+        state = mantlet.state(carrier)
+        seen.append((state.validated.body, state.rate_limit.remaining, state.secrets.token))
+        seen.append(state.request_id)
+        return 200, [], b""
+
+    stack = face.wrap(reads, *five("report"))
+    answer = face.drive(
+        stack,
+        "POST",
+        "/items",
+        body=b'{"name": "a"}',
+        headers=[("content-type", "application/json")],
+    )
+    assert (answer.status, answer.error) == (200, None)
+    assert seen[0][0] == Item(name="a")
+    assert seen[0][2].reveal() == TOKEN
+    assert len(seen[1]) == 32
+
+
+def test_the_environment_switches_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``MANTLET_MODE=off`` on a developer's machine."""
+    monkeypatch.setenv("MANTLET_MODE", "off")
+    stack = FACES[0].wrap(app, *five("enforce"))
+    for _ in range(3):
+        answer = FACES[0].drive(stack, "GET", "/items")
+        assert (answer.status, answer.headers[1]) == (200, ("etag", '"1"'))
