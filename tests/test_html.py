@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from mantlet.http.html import HtmlPolicy, clean, escape, json_script
-from mantlet.http.html.strain import DEEPEST, escape_bare_ampersands, is_too_complex
+from mantlet.http.html.complexity import DEEPEST, escape_bare_ampersands, is_too_complex
 
 REL = 'rel="noopener noreferrer nofollow ugc"'
 FIVE = ("<", ">", "&", "\u2028", "\u2029")

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mantlet import ErrorEnvelope, Problem
-from mantlet.errors.negotiation import (
+from mantlet.errors.rendering import (
     FORMS,
     HTML,
     JSON,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from markupsafe import Markup, escape
 
 from mantlet import ErrorEnvelope, Policy, Problem, RateLimiter, Request, Response
-from mantlet.errors.negotiation import FORMS, HTML, JSON, PROBLEM_JSON, PROBLEM_XML, TEXT
+from mantlet.errors.rendering import FORMS, HTML, JSON, PROBLEM_JSON, PROBLEM_XML, TEXT
 from tests.drive import FACES, Answer, Face, both_faces, hello
 from tests.errors.test_mapping import raising
 

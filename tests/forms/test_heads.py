@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mantlet.http.forms import Malformed, PartHead, is_field_name
-from mantlet.http.forms.heads import read_head
+from mantlet.http.forms import MalformedForm, PartHead, is_field_name
+from mantlet.http.forms.multipart import parse_part_head
 from mantlet.http.media_types import MediaType
 
 DISPOSITION = 'Content-Disposition: form-data; name="a"'
 
 
-def refused(head: str, *, longest_name: int = 20, lenient: bool = False) -> tuple[str, str | None]:
+def refused(head: str, *, max_name_size: int = 20, lenient: bool = False) -> tuple[str, str | None]:
     """Return the code of what is malformed, and its field."""
-    with pytest.raises(Malformed) as caught:
-        read_head(head.encode(), longest_name, lenient=lenient)
+    with pytest.raises(MalformedForm) as caught:
+        parse_part_head(head.encode(), max_name_size, lenient=lenient)
     assert caught.value.__cause__ is caught.value.__context__ is None
     assert not caught.value.too_large
     return caught.value.code, caught.value.field
@@ -26,10 +26,10 @@ def test_a_head_says_name_file_type_and_length() -> None:
     """All four, or a name alone."""
     head = f'{DISPOSITION}; filename="b.txt"\r\nContent-Type: Text/Plain\r\nContent-Length: 2'
     for lenient in (False, True):
-        assert read_head(head.encode(), 20, lenient=lenient) == PartHead(
+        assert parse_part_head(head.encode(), 20, lenient=lenient) == PartHead(
             "a", "b.txt", MediaType("text/plain"), 2
         )
-        assert read_head(DISPOSITION.encode(), 20, lenient=lenient) == PartHead(
+        assert parse_part_head(DISPOSITION.encode(), 20, lenient=lenient) == PartHead(
             "a", None, None, None
         )
 
@@ -48,7 +48,7 @@ def test_what_changes_no_other_part_may_be_let_pass(
 ) -> None:
     """RFC 2046, 5.1: only fields that begin with Content- have a meaning in a part."""
     head = DISPOSITION + more
-    assert read_head(head.encode(), 20, lenient=True) == PartHead("a", filename, None, None)
+    assert parse_part_head(head.encode(), 20, lenient=True) == PartHead("a", filename, None, None)
     assert refused(head)[0] == code
 
 
@@ -89,14 +89,16 @@ def test_what_is_malformed_is_told_with_its_field() -> None:
     assert refused(DISPOSITION + "\r\nContent-Type: multipart/mixed") == ("nested_multipart", "a")
     assert refused(DISPOSITION + '; filename="%22"', lenient=True) == ("filename", "a")
     assert refused(DISPOSITION + "\r\nContent-Length: x") == ("part_length", "a")
-    assert refused(DISPOSITION, longest_name=0) == ("name_too_long", None)
+    assert refused(DISPOSITION, max_name_size=0) == ("name_too_long", None)
 
 
 @pytest.mark.parametrize("name", ["a", "user[name]", "\xe9", "a b", "a/", "%41", "a'", "a,b=c"])
 def test_names_that_all_read_alike_are_told(name: str) -> None:
     """As they are said."""
     assert is_field_name(name)
-    assert read_head(f'Content-Disposition: form-data; name="{name}"'.encode(), 20).name == name
+    assert (
+        parse_part_head(f'Content-Disposition: form-data; name="{name}"'.encode(), 20).name == name
+    )
 
 
 @pytest.mark.parametrize(
@@ -117,8 +119,8 @@ def test_a_head_is_read_where_its_name_is_one(name: str) -> None:
     """The one function tells of the other, so that names can be checked beforehand."""
     head = f'Content-Disposition: form-data; name="{name}"'.encode("utf-8", "surrogatepass")
     try:
-        found = read_head(head, 1000).name
-    except Malformed:
+        found = parse_part_head(head, 1000).name
+    except MalformedForm:
         assert not (is_field_name(name) and name.isprintable())
     else:
         assert found == name

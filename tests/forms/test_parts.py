@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mantlet.http.forms import Malformed, PartHead, Parts
+from mantlet.http.forms import MalformedForm, MultipartParser, PartHead
 
 FIELD = b'--b\r\nContent-Disposition: form-data; name="a"'
 BODY = (
@@ -21,7 +21,7 @@ BODY = (
 
 def cut(*chunks: bytes, lenient: bool = False) -> list[tuple[PartHead, bytes]]:
     """Return the parts with their contents."""
-    parts = Parts("b", longest_head=100, longest_name=10, lenient=lenient)
+    parts = MultipartParser("b", max_head_size=100, max_name_size=10, lenient=lenient)
     found: list[tuple[PartHead, bytes]] = []
     ended = 0
     for chunk in chunks:
@@ -57,8 +57,8 @@ def test_chunks_say_nothing(cuts: list[int]) -> None:
 @pytest.mark.parametrize("boundary", [None, "", "b" * 71, "---", "b ", "b;", "\xe9", "b\n"])
 def test_a_boundary_that_is_none_is_malformed(boundary: str | None) -> None:
     """RFC 2046, 5.1.1, without the space; hyphens alone could overlap themselves."""
-    with pytest.raises(Malformed) as caught:
-        Parts(boundary, longest_head=1, longest_name=1)
+    with pytest.raises(MalformedForm) as caught:
+        MultipartParser(boundary, max_head_size=1, max_name_size=1)
     assert caught.value.code == "boundary"
 
 
@@ -80,7 +80,7 @@ def test_a_boundary_that_is_none_is_malformed(boundary: str | None) -> None:
 )
 def test_what_is_cut_differently_is_malformed(body: bytes, code: str, field: str | None) -> None:
     """Django and Werkzeug find delimiters elsewhere, and a wrong length is refused by some."""
-    with pytest.raises(Malformed) as caught:
+    with pytest.raises(MalformedForm) as caught:
         cut(body)
     assert (caught.value.code, caught.value.field) == (code, field)
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mantlet.http.forms import Malformed, Pairs, read_pairs, read_text
+from mantlet.http.forms import MalformedForm, Pairs, decode_text, parse_urlencoded
 
 
 def read(body: bytes) -> Pairs:
     """Return the fields within small bounds."""
-    return read_pairs(body, most=3, longest=9, longest_name=4)
+    return parse_urlencoded(body, max_fields=3, max_field_size=9, max_name_size=4)
 
 
 def test_fields_are_in_their_order() -> None:
@@ -44,7 +44,7 @@ def test_what_is_malformed_is_told_with_its_field(
     body: bytes, code: str, field: str | None, too_large: bool
 ) -> None:
     """Its code and field, whether it is its size alone, and nothing of what it says."""
-    with pytest.raises(Malformed) as caught:
+    with pytest.raises(MalformedForm) as caught:
         read(body)
     malformed = caught.value
     assert (malformed.code, malformed.field, malformed.too_large) == (code, field, too_large)
@@ -60,12 +60,12 @@ def test_what_is_serialized_is_read(pairs: Pairs) -> None:
     except UnicodeEncodeError:
         return
     if "%00" not in body.decode():
-        assert read_pairs(body, most=9, longest=99, longest_name=99) == pairs
+        assert parse_urlencoded(body, max_fields=9, max_field_size=99, max_name_size=99) == pairs
 
 
 def test_octets_are_text_where_all_read_them_so() -> None:
     """UTF-8 without a NUL."""
-    assert read_text(b"\xc3\xa9") == "\xe9"
-    assert read_text(bytearray()) == ""
-    assert read_text(b"\xe9") is None
-    assert read_text(b"a\0") is None
+    assert decode_text(b"\xc3\xa9") == "\xe9"
+    assert decode_text(bytearray()) == ""
+    assert decode_text(b"\xe9") is None
+    assert decode_text(b"a\0") is None

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mantlet.http.routing.pieces import Fork, Pieces
+from mantlet.http.routing.trie import SegmentIndex, SegmentPattern
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_segment_is_taken_apart_with_the_first_as_long_as_it_can_be(
     literals: list[str], segment: str, values: list[str] | None
 ) -> None:
     """Every parameter has a character at least."""
-    assert Pieces(literals).split(segment) == values
+    assert SegmentPattern(literals).split(segment) == values
 
 
 @settings(max_examples=300)
@@ -66,7 +66,9 @@ def test_it_finds_what_a_greedy_expression_finds(
     literals = [before, *between, behind]
     expression = "([^/]+)".join(map(re.escape, literals))
     found = re.fullmatch(expression, segment)
-    assert Pieces(literals).split(segment) == (None if found is None else list(found.groups()))
+    assert SegmentPattern(literals).split(segment) == (
+        None if found is None else list(found.groups())
+    )
 
 
 def test_a_long_segment_takes_as_many_steps_as_a_short_one() -> None:
@@ -74,7 +76,7 @@ def test_a_long_segment_takes_as_many_steps_as_a_short_one() -> None:
 
     def steps(segment: str) -> int:
         counted: Counter[str] = Counter()
-        pieces = Pieces(["", "-", "-", "-", "-", "x"])
+        pieces = SegmentPattern(["", "-", "-", "-", "-", "x"])
         sys.setprofile(lambda _frame, event, _argument: counted.update([event]))
         try:
             assert pieces.split(segment) is None
@@ -86,11 +88,11 @@ def test_a_long_segment_takes_as_many_steps_as_a_short_one() -> None:
     assert steps("a" * 100_000 + "x") == steps("aax")
 
 
-def fork(*ways: list[str]) -> Fork[str]:
+def fork(*ways: list[str]) -> SegmentIndex[str]:
     """Return a fork of ways that each lead to what they are."""
-    made: Fork[str] = Fork()
+    made: SegmentIndex[str] = SegmentIndex()
     for literals in ways:
-        made.add(Pieces(literals), "{}".join(literals))
+        made.add(SegmentPattern(literals), "{}".join(literals))
     return made
 
 
@@ -117,8 +119,8 @@ def test_all_ways_are_found_with_the_most_specific_last(segment: str, found: lis
 def test_a_way_is_known_by_its_literals() -> None:
     """So that templates that differ in names alone meet."""
     made = fork(["", ".", ""], ["v", ""])
-    assert made.get(Pieces(["", ".", ""])) == "{}.{}"
-    assert made.get(Pieces(["", "-", ""])) is None
+    assert made.get(SegmentPattern(["", ".", ""])) == "{}.{}"
+    assert made.get(SegmentPattern(["", "-", ""])) is None
     assert sorted(made.targets()) == ["v{}", "{}.{}"]
 
 

@@ -1,8 +1,8 @@
 """Errors that say what a client needs, and nothing internal."""
 
-from mantlet.errors.catalogue import Catalogue, ProblemType
-from mantlet.errors.context import RequestIdFilter, add_request_id, current_request_id
 from mantlet.errors.policy import ErrorEnvelope
+from mantlet.errors.problem_types import Catalogue, ProblemType
+from mantlet.errors.request_id import RequestIdFilter, add_request_id, current_request_id
 
 __all__ = [
     "Catalogue",

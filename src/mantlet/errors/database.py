@@ -1,8 +1,14 @@
-"""What went wrong in a database, read off the exception's code and class, never off its text.
+"""Map the exceptions of databases to problems, by error code and class, never by their text.
 
-An exception tells it by its SQLSTATE, by its system's own number, or by its class's name. Wrappers
-(SQLAlchemy, Django, Peewee) are asked for the driver's exception that they wrap first. No driver
-is imported. That a number is read out of an ODBC message is the one exception: it has no attribute.
+An exception is classified by its SQLSTATE, else by its system's own number, else by the name of its
+class. Wrappers (SQLAlchemy, Django, Peewee) are unwrapped first, to the driver's exception. No
+driver is imported. One number is read from a text: that of an ODBC message, which has no attribute
+for it.
+
+Sources of the codes: PostgreSQL 17 manual, appendix A, with the SQLSTATE classes of ISO/IEC 9075-2;
+ODBC 3.8 reference, appendix A; SQLite, "Result and Error Codes"; MySQL 8.4 and MariaDB 11 "Server
+Error Message Reference"; SQL Server's ``sys.messages``; Oracle Database 23ai "Database Error
+Messages" and python-oracledb's own ``DPY`` codes; MongoDB's ``error_codes.yml``.
 """
 
 import re
@@ -13,10 +19,110 @@ from typing import Any, Final
 
 from mantlet._internal.exception_chain import class_names, safe_getattr
 from mantlet.core.problem import Problem
-from mantlet.errors import dbcodes
-from mantlet.errors.dbcodes import CONFLICT, FAULT, INVALID, RETRY, TIMEOUT, UNAVAILABLE
 
 __all__ = ["database_problem"]
+
+# -- codes ----------------------------------------------------------------------------------------
+
+#: The change conflicts with stored data: a unique or a foreign key.
+CONFLICT: Final = 409
+#: The column does not accept the value: null, out of range, too long, violates a check.
+INVALID: Final = 422
+#: Any other error, such as an invalid statement.
+FAULT: Final = 500
+#: The connection was lost, or a resource is exhausted.
+UNAVAILABLE: Final = 503
+#: The statement took too long.
+TIMEOUT: Final = 504
+#: A deadlock or a failed serialization: a retry would succeed. A 503 with Retry-After.
+RETRY: Final = -503
+
+
+def _table(**codes: str) -> dict[str, int]:
+    """Return the meaning of each code, from the codes of each meaning, separated by spaces."""
+    meanings = {
+        "conflict": CONFLICT,
+        "invalid": INVALID,
+        "fault": FAULT,
+        "unavailable": UNAVAILABLE,
+        "timeout": TIMEOUT,
+        "retry": RETRY,
+    }
+    return {code: meanings[name] for name, text in codes.items() for code in text.split()}
+
+
+#: By SQLSTATE, else by its class, the first two characters. ``HY000`` has no meaning.
+SQLSTATES: Final = _table(
+    conflict="23",
+    invalid="22 23502 23514 44",
+    retry="40 55P03",
+    unavailable="08 53 57 25P03 HYT01",
+    timeout="57014 HYT00",
+)
+
+#: By extended result code, else by primary result code.
+SQLITE: Final = _table(
+    conflict="19",  # a constraint; of these the unique, primary, row id and foreign keys
+    invalid="275 1299 3091 18 20",  # check, not null, data type; too big, mismatch
+    retry="5 6",  # busy, locked
+    unavailable="7 10 13 14",  # no memory, I/O, full, cannot open
+    timeout="9",  # interrupted
+)
+
+MYSQL: Final = _table(
+    conflict="1022 1062 1169 1216 1217 1451 1452 1557 1586 1761 1762",
+    invalid="1048 1263 1264 1265 1292 1364 1366 1367 1406 1411 1416 1690 3140 3819 4025",
+    retry="1020 1205 1213 1412 3058 3572",
+    unavailable=(
+        "1021 1037 1038 1040 1041 1042 1043 1053 1077 1079 1080 1081 1114 1129 1135 1152 1153 1154"
+        " 1156 1157 1158 1159 1160 1161 1184 1203 1226 1290 1836 1927 2002 2003 2004 2005 2006 2012"
+        " 2013 2024 2025 2026 2055 3159 3168 4031"
+    ),
+    timeout="1317 1907 1969 3024",
+)
+
+SQL_SERVER: Final = _table(
+    conflict="547 2601 2627",
+    invalid="220 232 241 242 245 248 295 296 515 517 2628 8114 8115 8152 8169",
+    retry="1205 1222 3960 41302 41305 41325 41839",
+    unavailable=(
+        "64 121 233 701 802 845 1101 1105 3617 4060 8645 8651 9002 10053 10054 10060 10061 10928"
+        " 10929 11001 17142 17197 18401 20002 20003 20004 20006 20009 20047 40197 40501 40613 40615"
+        " 49918 49919 49920"
+    ),
+    timeout="-2",
+)
+
+ORACLE: Final = _table(
+    conflict="1 2266 2291 2292",
+    invalid=(
+        "932 1400 1401 1407 1426 1438 1461 1722 1830 1839 1840 1841 1843 1847 1858 1861 2290 2359"
+        " 12899"
+    ),
+    retry="54 60 104 4020 8176 8177 30006",
+    unavailable=(
+        "18 19 20 21 28 55 257 604 1033 1034 1035 1089 1090 1092 1109 1115 1536 1578 1650 1652 1653"
+        " 1654 1658 1688 1691 1692 2391 2396 2399 3113 3114 3135 4021 4030 4031 12153 12154 12170"
+        " 12500 12505 12514 12516 12518 12519 12520 12521 12525 12526 12527 12528 12537 12541 12543"
+        " 12545 12547 12560 12571 12637 17002 17008 25408 28547 65011"
+    ),
+    timeout="40 1013 3136 3156",
+)
+
+ORACLE_DRIVER: Final = _table(
+    unavailable="DPY-1001 DPY-4005 DPY-4011 DPY-6000 DPY-6001 DPY-6002 DPY-6003 DPY-6005",
+    timeout="DPY-4024",
+)
+
+MONGODB: Final = _table(
+    conflict="11000 11001 12582",
+    invalid="2 121 10334 17280 17419",
+    retry="112 225 244 251",
+    unavailable=(
+        "6 7 89 91 133 189 202 216 317 358 384 9001 10058 10107 11600 11602 13388 13435 13436 14031"
+    ),
+    timeout="50 64 262",
+)
 
 _PROBLEMS: Final = {
     CONFLICT: Problem(409),
@@ -27,32 +133,30 @@ _PROBLEMS: Final = {
     RETRY: Problem(503, headers={"Retry-After": "1"}),
 }
 
-#: How many exceptions within each other are unwrapped.
-_DEEPEST: Final = 8
+# -- the exception --------------------------------------------------------------------------------
+
+#: The most levels of wrappers that are unwrapped.
+_MAX_UNWRAPPED: Final = 8
 _SQLSTATE: Final = re.compile(r"[0-9A-Z]{5}")
 _CAPITAL: Final = re.compile("(?<!^)(?=[A-Z])")
 _ODBC_NUMBER: Final = re.compile(r"\((-?\d{1,9})\)")
-#: How much of an ODBC message is read.
+#: The most characters of an ODBC message that are read.
 _ODBC_TEXT: Final = 4096
 
 
 def database_problem(error: BaseException) -> Problem | None:
-    """Return the problem that an exception of a database, or of its driver or wrapper, is.
-
-    Returns:
-        It; None where the exception is not one of a database.
-    """
-    meaning = _meaning(error, _DEEPEST)
+    """Return the problem for an exception of a database, a driver or a wrapper, else None."""
+    meaning = _meaning(error, _MAX_UNWRAPPED)
     return None if meaning is None else _PROBLEMS[meaning]
 
 
-def _meaning(error: BaseException, deepest: int) -> int | None:
+def _meaning(error: BaseException, depth: int) -> int | None:
     module = _module(type(error))
     if module in _WRAPPERS:
         inner = safe_getattr(error, "orig") or safe_getattr(error, "__cause__")
         inner = inner or safe_getattr(error, "__context__")
-        if isinstance(inner, BaseException) and deepest:
-            meaning = _meaning(inner, deepest - 1)
+        if isinstance(inner, BaseException) and depth:
+            meaning = _meaning(inner, depth - 1)
             if meaning is not None:
                 return meaning
         if safe_getattr(error, "connection_invalidated") is True:
@@ -61,7 +165,7 @@ def _meaning(error: BaseException, deepest: int) -> int | None:
     meaning = reader(error) if reader else None
     if meaning is None:
         meaning = _by_sqlstate(safe_getattr(error, "sqlstate") or safe_getattr(error, "pgcode"))
-    if meaning is None and (reader or module in _WRAPPERS or module in _PLAIN):
+    if meaning is None and (reader or module in _WRAPPERS or module in _SQLSTATE_DRIVERS):
         meaning = _by_class(error)
     return meaning
 
@@ -71,12 +175,12 @@ def _find_module(kind: type) -> str:
         root = name.partition(".")[0].lstrip("_")
         if root == "django" and not name.startswith("django.db.utils."):
             continue
-        if root in _READERS or root in _WRAPPERS or root in _PLAIN:
+        if root in _READERS or root in _WRAPPERS or root in _SQLSTATE_DRIVERS:
             return root
     return ""
 
 
-#: Returns the driver or wrapper that a class, or one that it is derived from, is of; else "".
+#: Returns the driver or wrapper that a class, or one of its bases, belongs to; else "".
 _module: Callable[[type], str] = lru_cache(maxsize=1024)(_find_module)
 
 
@@ -86,7 +190,7 @@ _module: Callable[[type], str] = lru_cache(maxsize=1024)(_find_module)
 def _by_sqlstate(code: object) -> int | None:
     if not isinstance(code, str) or not _SQLSTATE.fullmatch(code) or code == "HY000":
         return None
-    table = dbcodes.SQLSTATES
+    table = SQLSTATES
     return table.get(code, table.get(code[:2], FAULT))
 
 
@@ -95,7 +199,7 @@ def _by_number(table: Mapping[str, int], code: object) -> int | None:
 
 
 def _first_argument(error: BaseException) -> Any:
-    """Return the first of an exception's arguments, where drivers keep the code."""
+    """Return the first of an exception's arguments, where some drivers keep the code."""
     arguments = safe_getattr(error, "args")
     while isinstance(arguments, (tuple, list)) and arguments:
         arguments = arguments[0]
@@ -106,61 +210,61 @@ def _sqlite(error: BaseException) -> int | None:
     code = safe_getattr(error, "sqlite_errorcode")
     if not isinstance(code, int):
         return None
-    table = dbcodes.SQLITE
+    table = SQLITE
     return table.get(str(code), table.get(str(code & 0xFF), FAULT))
 
 
 def _mysql(error: BaseException) -> int | None:
     number = safe_getattr(error, "errno")
     number = number if isinstance(number, int) and number > 0 else _first_argument(error)
-    return _by_number(dbcodes.MYSQL, number)
+    return _by_number(MYSQL, number)
 
 
 def _sql_server(error: BaseException) -> int | None:
-    return _by_number(dbcodes.SQL_SERVER, safe_getattr(error, "number") or _first_argument(error))
+    return _by_number(SQL_SERVER, safe_getattr(error, "number") or _first_argument(error))
 
 
 def _odbc(error: BaseException) -> int | None:
-    """Read the SQLSTATE; where it is that of all constraints, a number in the text."""
+    """Read the SQLSTATE, or a number in the text if the SQLSTATE is that of all constraints."""
     state = _first_argument(error)
     if state == "23000":
         text = " ".join(part for part in error.args[1:] if isinstance(part, str))[:_ODBC_TEXT]
-        meanings = (dbcodes.SQL_SERVER.get(number) for number in _ODBC_NUMBER.findall(text))
+        meanings = (SQL_SERVER.get(number) for number in _ODBC_NUMBER.findall(text))
         return next((meaning for meaning in meanings if meaning is not None), CONFLICT)
     return _by_sqlstate(state)
 
 
 def _oracle(error: BaseException) -> int | None:
-    said = _first_argument(error)
-    driver = safe_getattr(said, "full_code")
-    if isinstance(driver, str) and driver in dbcodes.ORACLE_DRIVER:
-        return dbcodes.ORACLE_DRIVER[driver]
-    return _by_number(dbcodes.ORACLE, safe_getattr(said, "code"))
+    details = _first_argument(error)
+    driver = safe_getattr(details, "full_code")
+    if isinstance(driver, str) and driver in ORACLE_DRIVER:
+        return ORACLE_DRIVER[driver]
+    return _by_number(ORACLE, safe_getattr(details, "code"))
 
 
 def _mongodb(error: BaseException) -> int | None:
     code = safe_getattr(error, "code")
     details = safe_getattr(error, "details")
-    if isinstance(details, Mapping):  # a bulk write keeps the codes one by one
+    if isinstance(details, Mapping):  # a bulk write has one code per write
         failed = details.get("writeErrors")
         if isinstance(failed, list) and failed and isinstance(failed[0], Mapping):
             code = failed[0].get("code", code)
-    known = dbcodes.MONGODB.get(str(code))
+    known = MONGODB.get(str(code))
     return known if isinstance(code, int) else None
 
 
 def _psycopg2(error: BaseException) -> int | None:
-    """Read the SQLSTATE; where the server did not send the error, that of its class's condition."""
+    """Read the SQLSTATE, or that of the class's condition if the server did not send one."""
     code = safe_getattr(error, "pgcode")
     if code is None:
         condition = _CAPITAL.sub("_", type(error).__name__).upper()
-        # Of a package that is loaded, this is its table of constants.
+        # The package is loaded already; this is its table of constants.
         code = safe_getattr(import_module("psycopg2.errorcodes"), condition)
     return _by_sqlstate(code)
 
 
 def _redis(_error: BaseException) -> int | None:
-    return None  # its errors differ by their class alone
+    return None  # its errors differ only by class
 
 
 _READERS: Final[Mapping[str, Callable[[BaseException], int | None]]] = {
@@ -182,15 +286,15 @@ _READERS: Final[Mapping[str, Callable[[BaseException], int | None]]] = {
     "valkey": _redis,
 }
 
-#: What raises an exception of its own in place of a driver's.
+#: Libraries that raise their own exceptions in place of a driver's.
 _WRAPPERS: Final = frozenset({"sqlalchemy", "django", "peewee"})
-#: Drivers whose exceptions have a SQLSTATE.
-_PLAIN: Final = frozenset({"asyncpg", "psycopg", "pg8000"})
+#: Other drivers, whose exceptions have a SQLSTATE.
+_SQLSTATE_DRIVERS: Final = frozenset({"asyncpg", "psycopg", "pg8000"})
 
 
 # -- by class -------------------------------------------------------------------------------------
 
-#: What a class's name says where there is no code: PEP 249's, and those of systems without one.
+#: Meanings of class names, for exceptions without a code: PEP 249's, and other systems'.
 _CLASSES: Final[Mapping[str, int]] = {
     "DataError": INVALID,
     "IntegrityError": CONFLICT,
@@ -208,7 +312,7 @@ _CLASSES: Final[Mapping[str, int]] = {
     "InvalidDocument": INVALID,
     "WTimeoutError": TIMEOUT,
     # Redis and Valkey
-    "AuthenticationError": FAULT,  # which is a ConnectionError there
+    "AuthenticationError": FAULT,  # a ConnectionError there
     "BusyLoadingError": UNAVAILABLE,
     "ClusterDownError": UNAVAILABLE,
     "ConnectionError": UNAVAILABLE,
@@ -217,10 +321,10 @@ _CLASSES: Final[Mapping[str, int]] = {
     "TryAgainError": RETRY,
     "WatchError": RETRY,
 }
-#: A name that says one thing of a system, and another of the next.
+#: Meanings of ``TimeoutError``, which differ between systems.
 _TIMEOUTS: Final[Mapping[str, int]] = {
     "redis": TIMEOUT,
-    "sqlalchemy": UNAVAILABLE,  # of its pool of connections
+    "sqlalchemy": UNAVAILABLE,  # of its connection pool
     "valkey": TIMEOUT,
 }
 

@@ -13,8 +13,7 @@ from typing import Final
 
 from mantlet.core.policy import Reply
 from mantlet.core.request import Request
-from mantlet.errors.negotiation import HTML, form
-from mantlet.errors.rendering import ACCEPT, document
+from mantlet.errors.rendering import ACCEPT, HTML, document, form
 from mantlet.http.headers import FieldNames
 
 __all__ = ["VARIABLES", "debug_reply", "production"]

@@ -9,8 +9,14 @@ from typing import Any, Final, NamedTuple
 from mantlet._internal.exception_chain import class_names, flatten_group, walk_chain
 from mantlet.core.problem import Problem
 from mantlet.errors.database import database_problem
-from mantlet.errors.frameworks import HTTP_EXCEPTIONS, Fields, declared, words
-from mantlet.errors.validation import INVALID_INPUT, validation_problem
+from mantlet.errors.framework_exceptions import (
+    HTTP_EXCEPTIONS,
+    INVALID_INPUT,
+    Fields,
+    declared,
+    validation_problem,
+    words,
+)
 
 __all__ = ["ErrorMap", "Target", "Verdict"]
 

@@ -37,17 +37,15 @@ from mantlet.core.policy import Policy, Reply
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.core.response import Response
-from mantlet.errors.catalogue import Catalogue
-from mantlet.errors.context import enter, leave
+from mantlet.errors.conversion import Conversion, ConvertOption, media_type, with_fields
 from mantlet.errors.debug import debug_reply, production
-from mantlet.errors.ids import request_id
 from mantlet.errors.mapping import INTERNAL, UNKNOWN, ErrorMap, Target, Verdict
 from mantlet.errors.masking import masked
-from mantlet.errors.negotiation import PROBLEM_JSON
-from mantlet.errors.reenvelope import Conversion, ConvertOption, media_type, with_fields
-from mantlet.errors.rendering import Page, render
+from mantlet.errors.problem_types import Catalogue
+from mantlet.errors.rendering import PROBLEM_JSON, Page, render
 from mantlet.errors.reporting import Reporting
-from mantlet.errors.streams import FORMATS, Ending
+from mantlet.errors.request_id import enter, leave, request_id
+from mantlet.errors.stream_errors import FORMATS, Ending
 
 __all__ = ["ErrorEnvelope"]
 

@@ -12,7 +12,7 @@ from mantlet._internal.exception_chain import safe_getattr, walk_chain
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet.core.error_log import log, log_exception, maskers
 from mantlet.core.request import Request
-from mantlet.errors.ids import trace_id
+from mantlet.errors.request_id import trace_id
 
 __all__ = ["Reporting", "fingerprint"]
 

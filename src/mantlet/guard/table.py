@@ -17,7 +17,7 @@ from typing import Final, Generic, TypeVar
 from mantlet.guard.paths import is_plain
 from mantlet.guard.templates import Template, read_template
 from mantlet.http.headers import is_token
-from mantlet.http.routing.trie import Node, plant, walk
+from mantlet.http.routing.trie import Node, insert, walk
 
 __all__ = ["Methods", "Table"]
 
@@ -113,7 +113,7 @@ class Table(Generic[T]):
 
     def _plant(self, template: Template) -> Methods[T]:
         try:
-            node = plant(self._root, template.shape)
+            node = insert(self._root, template.shape)
         except ValueError as error:
             raise ValueError(f"the path {template.text!r}: {error}") from None
         node.value = node.value or Methods()

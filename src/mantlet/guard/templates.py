@@ -13,8 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from mantlet.http.routing.pieces import Pieces
-from mantlet.http.routing.trie import ONE, REST, Segment
+from mantlet.http.routing.trie import PARAMETER, REST, Segment, SegmentPattern
 
 __all__ = ["Template", "read_template"]
 
@@ -38,7 +37,7 @@ class Template(NamedTuple):
     text: str
     shape: tuple[Segment, ...]
     places: tuple[tuple[str, int], ...]
-    forks: tuple[tuple[int, tuple[str, ...], Pieces], ...]
+    forks: tuple[tuple[int, tuple[str, ...], SegmentPattern], ...]
     rest: tuple[str, int] | None
 
     @property
@@ -97,7 +96,7 @@ class _Reading:
         self._shape: list[Segment] = []
         self._names: set[str] = set()
         self._places: list[tuple[str, int]] = []
-        self._forks: list[tuple[int, tuple[str, ...], Pieces]] = []
+        self._forks: list[tuple[int, tuple[str, ...], SegmentPattern]] = []
         self._rest: tuple[str, int] | None = None
 
     def take(self, segment: str) -> None:
@@ -116,11 +115,11 @@ class _Reading:
             self._shape.append(REST)
         elif literals == ["", ""]:
             self._places.append((self._name(names[0]), index))
-            self._shape.append(ONE)
+            self._shape.append(PARAMETER)
         elif "" in literals[1:-1]:
             raise _malformed(self._text, "has two parameters with nothing between them")
         else:
-            pieces = Pieces(literals)
+            pieces = SegmentPattern(literals)
             self._forks.append((index, tuple(map(self._name, names)), pieces))
             self._shape.append(pieces)
 

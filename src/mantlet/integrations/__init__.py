@@ -5,8 +5,7 @@ One module for frameworks with signals, one for those with hooks on the app obje
 
 from typing import Any
 
-from mantlet.integrations.apps import install_exception_hook
-from mantlet.integrations.signals import connect_signals
+from mantlet.integrations.exception_hooks import connect_signals, install_exception_hook
 
 __all__ = ["observe_exceptions"]
 

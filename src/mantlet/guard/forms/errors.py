@@ -3,8 +3,8 @@
 from collections.abc import Callable, Container
 from typing import TypeVar
 
-from mantlet.guard.errors import Fault, Invalid, pointer
-from mantlet.http.forms import Malformed
+from mantlet.guard.faults import Fault, Invalid, pointer
+from mantlet.http.forms import MalformedForm
 from mantlet.http.media_types import MediaType
 
 __all__ = ["check_parameters", "fault", "outcome", "refusal"]
@@ -26,11 +26,11 @@ def outcome(read: Callable[[], T]) -> T:
     """Return what reads a form, whose malformed forms are refused: with 400, or 413 for size alone.
 
     Raises:
-        Invalid: it has raised `Malformed`.
+        Invalid: it has raised `MalformedForm`.
     """
     try:
         return read()
-    except Malformed as malformed:
+    except MalformedForm as malformed:
         status = 413 if malformed.too_large else 400
         said = malformed.code, malformed.detail
         path = () if malformed.field is None else (malformed.field,)

@@ -18,7 +18,7 @@ from mantlet.guard.forms.part_sinks import Nothing, Receiver, Text, Upload
 from mantlet.guard.forms.uploads import Spool, UploadedFile
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.schemas import Schema
-from mantlet.http.forms import Pairs, PartHead, Parts
+from mantlet.http.forms import MultipartParser, Pairs, PartHead
 from mantlet.http.media_types import MediaType
 
 __all__ = ["MultipartForm", "MultipartParse"]
@@ -86,7 +86,9 @@ class MultipartParse:
         self._form = form
         self._limits = limits
         self._most_memory = limits.memory
-        self._parts = Parts(boundary, longest_head=limits.part_headers, longest_name=limits.name)
+        self._parts = MultipartParser(
+            boundary, max_head_size=limits.part_headers, max_name_size=limits.name
+        )
         self._spool = Spool(self._most_memory)
         self._faults: list[Fault] = []
         self._pairs: Pairs = []

@@ -8,7 +8,7 @@ from mantlet.guard.forms.errors import fault, refusal
 from mantlet.guard.forms.file import File, Verdict
 from mantlet.guard.forms.file_signatures import HEAD, detect
 from mantlet.guard.forms.uploads import Spool, UploadedFile
-from mantlet.http.forms import Pairs, PartHead, read_text
+from mantlet.http.forms import Pairs, PartHead, decode_text
 
 __all__ = ["Nothing", "Receiver", "Text", "Upload"]
 
@@ -79,7 +79,7 @@ class Text:
 
     def end(self) -> None:
         """Read it as UTF-8 without a NUL."""
-        text = read_text(self._data)
+        text = decode_text(self._data)
         if text is None:
             raise refusal(400, "field_text", "The field is not UTF-8, or has a NUL.", self._name)
         self._pairs.append((self._name, text))

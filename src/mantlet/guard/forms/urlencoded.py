@@ -8,7 +8,7 @@ from mantlet.guard.forms.errors import check_parameters, outcome
 from mantlet.guard.forms.fields import Form, FormFields
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.schemas import Schema
-from mantlet.http.forms import read_pairs
+from mantlet.http.forms import parse_urlencoded
 from mantlet.http.media_types import MediaType
 
 __all__ = ["UrlencodedForm"]
@@ -39,11 +39,11 @@ class UrlencodedForm:
         """
         check_parameters(media)
         pairs = outcome(
-            lambda: read_pairs(
+            lambda: parse_urlencoded(
                 body,
-                most=self._most_fields,
-                longest=self._longest,
-                longest_name=self._longest_name,
+                max_fields=self._most_fields,
+                max_field_size=self._longest,
+                max_name_size=self._longest_name,
             )
         )
         return Form(self._fields.check(pairs, self._schema, (), self._most_errors))

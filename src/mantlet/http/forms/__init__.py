@@ -1,24 +1,22 @@
-"""Forms, read only where every parser behind reads the same: urlencoded ones and multipart ones.
+"""Forms, parsed only where every parser of an app reads the same: urlencoded and multipart.
 
-Parsers disagree about unusual forms, so a client could have one value seen here and another by the
-app. What any of Werkzeug, Django, Starlette, Litestar and aiohttp is known to read otherwise is
-`Malformed`. There is no input or output here, and no HTTP: chunks of a body come in, fields and
-parts go out, and each policy makes its own answer of what is malformed.
+Parsers disagree about unusual forms, so a client could have one value checked here and another one
+seen by the app. Anything that Werkzeug, Django, Starlette, Litestar or aiohttp is known to read
+differently is a `MalformedForm`. There is no I/O: chunks of a body come in, fields and parts go
+out, and each policy decides how to respond to a malformed form.
 """
 
-from mantlet.http.forms.heads import PartHead, is_field_name
-from mantlet.http.forms.malformed import Malformed
-from mantlet.http.forms.parts import Event, Parts
-from mantlet.http.forms.texts import read_text
-from mantlet.http.forms.urlencoded import Pairs, read_pairs
+from mantlet.http.forms.multipart import Event, MultipartParser, PartHead, is_field_name
+from mantlet.http.forms.text import MalformedForm, decode_text
+from mantlet.http.forms.urlencoded import Pairs, parse_urlencoded
 
 __all__ = [
     "Event",
-    "Malformed",
+    "MalformedForm",
+    "MultipartParser",
     "Pairs",
     "PartHead",
-    "Parts",
+    "decode_text",
     "is_field_name",
-    "read_pairs",
-    "read_text",
+    "parse_urlencoded",
 ]

@@ -1,86 +1,88 @@
 """``application/x-www-form-urlencoded`` (WHATWG URL, 5), where every parser reads the same.
 
-What is refused: bytes that are no printable ASCII (latin-1 to some, cut off at the end by others),
-``;`` (a separator to some), a ``%`` without two hexadecimal digits, octets that are no UTF-8, NUL,
-an empty name and an empty field between two ``&``. No serializer that follows the standard writes
-any of them but NUL.
+Rejected are bytes outside printable ASCII (latin-1 to some parsers, cut off at the end by others),
+``;`` (a separator to some), a ``%`` without two hexadecimal digits, invalid UTF-8, NUL, an empty
+name, and an empty field between two ``&``. No serializer that follows the standard produces any of
+them but NUL.
 """
 
 import re
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from mantlet.http.forms.malformed import Malformed
-from mantlet.http.forms.texts import read_text
+from mantlet.http.forms.text import MalformedForm, decode_text
 
-__all__ = ["Pairs", "read_pairs"]
+__all__ = ["Pairs", "parse_urlencoded"]
 
-#: The fields of a form in their order, each with its name.
+#: The fields of a form in order: names and values.
 Pairs = list[tuple[str, str]]
 
 _AMBIGUOUS: Final = re.compile(rb"[^!-:<-~]|%(?![0-9A-Fa-f]{2})")
-_WHAT: Final = "The form has bytes that must be percent-encoded, or a malformed percent-encoding."
+_NOT_ENCODED: Final = "The form has unencoded bytes or an invalid percent-encoding."
 
 
-def read_pairs(body: bytes, *, most: int, longest: int, longest_name: int) -> Pairs:
+def parse_urlencoded(
+    body: bytes, *, max_fields: int, max_field_size: int, max_name_size: int
+) -> Pairs:
     """Return the fields of a body.
 
     Args:
-        body: all of it.
-        most: fields of it.
-        longest: bytes that one field may say.
-        longest_name: bytes that a name may say.
+        body: the whole body.
+        max_fields: the most fields.
+        max_field_size: the largest decoded value, in bytes.
+        max_name_size: the largest decoded name, in bytes.
 
     Raises:
-        Malformed: it is not read alike by all, or over one of the bounds.
+        MalformedForm: parsers read the body differently, or a limit is exceeded.
     """
     if not body:
         return []
-    # Before any of it is taken apart.
-    if body.count(b"&") >= most:
-        raise Malformed("too_many_fields", f"A form has at most {most} fields.")
+    # Before anything is split.
+    if body.count(b"&") >= max_fields:
+        raise MalformedForm("too_many_fields", f"The form has more than {max_fields} fields.")
     if _AMBIGUOUS.search(body):
-        raise Malformed("urlencoding", _WHAT)
+        raise MalformedForm("urlencoding", _NOT_ENCODED)
     pairs = []
     for piece in body.decode().split("&"):
         raw_name, _, raw = piece.partition("=")
-        name = _name(raw_name, longest_name)
-        pairs.append((name, _value(raw, longest, name)))
+        name = _name(raw_name, max_name_size)
+        pairs.append((name, _value(raw, max_field_size, name)))
     return pairs
 
 
-def _name(raw: str, longest: int) -> str:
-    octets = _unquoted(raw, longest)
+def _name(raw: str, max_size: int) -> str:
+    octets = _decoded(raw, max_size)
     if octets is None:
-        raise Malformed("name_too_long", f"The name of a field has more than {longest} bytes.")
-    name = octets if isinstance(octets, str) else read_text(octets)
+        detail = f"The name of a field is longer than {max_size} bytes."
+        raise MalformedForm("name_too_long", detail)
+    name = octets if isinstance(octets, str) else decode_text(octets)
     if not name:
-        raise Malformed("field_name", "A field has no name, or no name that is UTF-8.")
+        raise MalformedForm("field_name", "The name of a field is empty or not UTF-8.")
     return name
 
 
-def _value(raw: str, longest: int, name: str) -> str:
-    octets = _unquoted(raw, longest)
+def _value(raw: str, max_size: int, name: str) -> str:
+    octets = _decoded(raw, max_size)
     if octets is None:
-        detail = f"The field has more than {longest} bytes."
-        raise Malformed("field_too_large", detail, name, too_large=True)
-    value = octets if isinstance(octets, str) else read_text(octets)
+        detail = f"The field is larger than {max_size} bytes."
+        raise MalformedForm("field_too_large", detail, name, too_large=True)
+    value = octets if isinstance(octets, str) else decode_text(octets)
     if value is None:
-        raise Malformed("field_text", "The field is not UTF-8, or has a NUL.", name)
+        raise MalformedForm("field_text", "The field is not UTF-8, or contains a NUL.", name)
     return value
 
 
-def _unquoted(raw: str, longest: int) -> str | bytes | None:
-    """Return what a name or value says, as octets if it has escapes; None if it is too long.
+def _decoded(raw: str, max_size: int) -> str | bytes | None:
+    """Decode a name or value, to octets if it has escapes; None if it is too long.
 
     Args:
-        raw: ASCII, and only with whole escapes.
-        longest: bytes that it may say.
+        raw: ASCII, with complete escapes only.
+        max_size: the largest result, in bytes.
     """
     if "+" in raw:
         raw = raw.replace("+", " ")
     if "%" not in raw:
-        return raw if len(raw) <= longest else None
-    # Each escape is three characters, so a longer one need not be looked at.
-    octets = unquote_to_bytes(raw) if len(raw) <= 3 * longest else b""
-    return octets if 0 < len(octets) <= longest else None
+        return raw if len(raw) <= max_size else None
+    # Each escape is three characters, so longer text need not be decoded.
+    octets = unquote_to_bytes(raw) if len(raw) <= 3 * max_size else b""
+    return octets if 0 < len(octets) <= max_size else None

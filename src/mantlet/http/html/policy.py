@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from mantlet.http.html.strain import escape_bare_ampersands, is_too_complex
+from markupsafe import Markup, escape
+
+from mantlet.http.html.complexity import escape_bare_ampersands, is_too_complex
 
 if TYPE_CHECKING:
     import nh3

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
-from mantlet.http.routing.trie import ONE, REST, Segment
+from mantlet.http.routing.trie import PARAMETER, REST, Segment
 
 __all__ = ["METHODS", "NAMELESS_REST", "RoutePattern", "parse_pattern", "parse_template"]
 
@@ -108,7 +108,7 @@ def parse_template(pattern: RoutePattern) -> tuple[list[Segment], tuple[tuple[st
             shape.append(segment)
         else:
             places.append((parameter[1], len(shape)))
-            shape.append(REST if parameter[2] else ONE)
+            shape.append(REST if parameter[2] else PARAMETER)
     return shape, tuple(places)
 
 

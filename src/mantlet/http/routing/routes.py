@@ -1,11 +1,11 @@
-"""Values by patterns: what `mantlet.http.routing` tells of."""
+"""`Routes`: values by route patterns, and the match of a request."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Generic, TypeVar
 
 from mantlet.http.routing.patterns import NAMELESS_REST, parse_pattern, parse_template
-from mantlet.http.routing.trie import REST, Node, Segment, plant, walk
+from mantlet.http.routing.trie import REST, Node, Segment, insert, walk
 
 __all__ = ["Routes"]
 
@@ -19,20 +19,20 @@ _NO_PARAMETERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Routes(Generic[T]):
-    """Values by patterns, built once.
+    """Values by route patterns, built once.
 
     Args:
         routes: pairs of a pattern, such as ``"GET /users/{id}"``, and its value.
 
     Raises:
         TypeError: a pattern is not text.
-        ValueError: a pattern is malformed; the message names it and shows a right one.
+        ValueError: a pattern is malformed; the message ends with a correct one.
     """
 
     __slots__ = ("_depth", "_root", "_static")
 
     def __init__(self, routes: Iterable[tuple[str, T]]) -> None:
-        # Nothing is more specific than literals alone, so templates of these need no walk.
+        # A template of literals alone is the most specific one, so it needs no walk.
         self._static: dict[str, _Methods[tuple[T, Mapping[str, str]]]] = {}
         self._root: Node[_Ends[T]] = Node()
         self._depth = 0  # the segments of the longest template in the trie
@@ -40,12 +40,14 @@ class Routes(Generic[T]):
             pattern = parse_pattern(text)
             shape, places = parse_template(pattern)
             if places or NAMELESS_REST in shape:
-                self._plant(pattern.methods, shape, (value, places))
+                self._insert(pattern.methods, shape, (value, places))
             else:
                 here = self._static.setdefault("/".join(map(str, shape)), _Methods())
                 here.add(pattern.methods, (value, _NO_PARAMETERS))
 
-    def _plant(self, methods: Iterable[str], shape: list[Segment], entry: tuple[T, Places]) -> None:
+    def _insert(
+        self, methods: Iterable[str], shape: list[Segment], entry: tuple[T, Places]
+    ) -> None:
         rest_from = None
         if shape[-1] in (REST, NAMELESS_REST):
             rest_from = len(shape) - 1
@@ -56,36 +58,36 @@ class Routes(Generic[T]):
         self._depth = max(self._depth, len(shape))
 
     def _ends(self, shape: list[Segment], rest_from: int | None) -> "_Ends[T]":
-        node = plant(self._root, shape)
+        node = insert(self._root, shape)
         if node.value is None:
             node.value = _Ends(rest_from)
         return node.value
 
     def match(self, method: str, path: str) -> Sequence[tuple[T, Mapping[str, str]]]:
-        """Return the values that hold for a request, each with the parameters of its pattern.
+        """Return the values that apply to a request, each with the parameters of its pattern.
 
         Args:
-            method: as sent.
-            path: decoded, and within the app: `Request.route_path`.
+            method: the method as sent.
+            path: the decoded path within the app: `Request.route_path`.
 
         Returns:
-            The values of the most specific template, in the order given; empty where none matches.
+            The values of the most specific template, in the order given; empty if none matches.
         """
         core = path.strip("/\n")
-        while "//" in core:  # which halves every run of slashes, so it is soon over
+        while "//" in core:  # halves every run of slashes, so it ends soon
             core = core.replace("//", "/")
         static = self._static.get(core)
         return (static and static[method]) or self._walk(method, path, core)
 
     def groups(self) -> Iterator[tuple[T, ...]]:
-        """Iterate over the values that `match()` may find together; some come several times."""
+        """Iterate over the values that `match()` may return together; some occur several times."""
         nodes = [self._root]
-        for methods in self._static.values():
-            yield from (tuple(value for value, _ in found) for found in methods.values())
+        for literal in self._static.values():
+            yield from (tuple(value for value, _ in found) for found in literal.values())
         while nodes:
             node = nodes.pop()
-            for planted in () if node.value is None else (node.value.here, node.value.slash):
-                yield from (tuple(value for value, _ in found) for found in planted.values())
+            for methods in () if node.value is None else (node.value.here, node.value.slash):
+                yield from (tuple(value for value, _ in found) for found in methods.values())
             nodes += node
 
     def _walk(self, method: str, path: str, core: str) -> Sequence[tuple[T, Mapping[str, str]]]:
@@ -102,7 +104,7 @@ class Routes(Generic[T]):
 
 
 class _Methods(dict[str, tuple[Entry, ...]], Generic[Entry]):
-    """What the patterns of one template say, by method; also of methods that none of them names."""
+    """The entries of one template by method; a missing method falls back to GET or ``*``."""
 
     __slots__ = ()
 
@@ -119,10 +121,10 @@ class _Methods(dict[str, tuple[Entry, ...]], Generic[Entry]):
 
 
 class _Ends(Generic[T]):
-    """What holds where a path ends at a node, and what does where it ends there with a slash.
+    """The entries for paths that end at a node, and for those that end there with a slash.
 
     Args:
-        rest_from: the index of the segment that the rest begins with, where a rest leads there.
+        rest_from: the index of the first segment of the rest, if the node is one of a rest.
     """
 
     __slots__ = ("here", "rest_from", "slash")
@@ -141,7 +143,7 @@ def _named(
     found: list[tuple[T, Mapping[str, str]]] = []
     for value, places in entries:
         parameters = {}
-        for name, index in places:  # a comprehension would be a call, for one name mostly
+        for name, index in places:  # a comprehension would cost a call, mostly for one name
             parameters[name] = parts[index]
         found.append((value, parameters))
     return found

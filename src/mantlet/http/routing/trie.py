@@ -1,64 +1,179 @@
-"""The tree that paths are walked down; templates that begin alike share their beginning."""
+"""A trie of path templates; templates that begin alike share their beginning.
+
+A segment with several parts, such as ``{name}.{ext}``, is matched as the routers of frameworks
+match it, each of which writes a parameter as ``[^/]+`` in a regular expression: every parameter has
+at least one character, and the first takes as many as it can, then the second, and so on:
+``{name}.{ext}`` finds ``a.b`` and ``c`` in ``a.b.c``. Searching for each literal from the end gives
+the same result without an expression that could backtrack.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Final, Generic, TypeVar
 
-from mantlet.http.routing.pieces import Fork, Pieces
-
-__all__ = ["ONE", "REST", "Node", "Segment", "plant", "walk"]
+__all__ = [
+    "PARAMETER",
+    "REST",
+    "Node",
+    "Segment",
+    "SegmentIndex",
+    "SegmentPattern",
+    "insert",
+    "walk",
+]
 
 T = TypeVar("T")
 
+#: The most targets that one index may have to try for a segment.
+MOST_TRIES: Final = 64
 
-class _Parameter:
-    """A parameter in a template's shape, where no literal can be taken for it."""
+
+# -- segments with several parts ------------------------------------------------------------------
+
+
+class SegmentPattern:
+    """Parameters with literals between, before or after them, in one segment.
+
+    Args:
+        literals: the text before the first parameter, between each two, and after the last. Only
+            the first and the last may be empty.
+    """
+
+    __slots__ = ("_between", "literals", "prefix", "suffix")
+
+    def __init__(self, literals: Sequence[str]) -> None:
+        self.literals: Final = tuple(literals)
+        self.prefix, *between, self.suffix = literals
+        self._between = between[::-1]
+
+    def split(self, segment: str) -> list[str] | None:
+        """Return the values of the parameters in a segment, or None if it does not match."""
+        if not (segment.startswith(self.prefix) and segment.endswith(self.suffix)):
+            return None
+        start, end = len(self.prefix), len(segment) - len(self.suffix)
+        values = []
+        for literal in self._between:
+            found = segment.rfind(literal, start + 1, max(end - 1, 0))
+            if found < 0:
+                return None
+            values.append(segment[found + len(literal) : end])
+            end = found
+        if end <= start:
+            return None
+        values.append(segment[start:end])
+        return values[::-1]
+
+
+class SegmentIndex(Generic[T]):
+    """Targets by segment patterns.
+
+    The most specific pattern is the one with more text before and after its parameters, then with
+    more before them, then with more between them. A search takes one lookup for each pair of
+    lengths of prefix and suffix.
+    """
+
+    __slots__ = ("_groups", "_targets", "_tries")
+
+    def __init__(self) -> None:
+        self._targets: dict[tuple[str, ...], T] = {}
+        #: The patterns and targets by prefix and suffix, by the lengths of these.
+        self._groups: dict[
+            tuple[int, int], dict[tuple[str, str], list[tuple[SegmentPattern, T]]]
+        ] = {}
+        #: The same with the lengths, the least specific first.
+        self._tries: list[
+            tuple[int, int, dict[tuple[str, str], list[tuple[SegmentPattern, T]]]]
+        ] = []
+
+    def get(self, pattern: SegmentPattern) -> T | None:
+        """Return the target of a pattern, if it has one."""
+        return self._targets.get(pattern.literals)
+
+    def add(self, pattern: SegmentPattern, target: T) -> None:
+        """Add a pattern.
+
+        Raises:
+            ValueError: one segment would have too many patterns to try.
+        """
+        self._targets[pattern.literals] = target
+        lengths = (len(pattern.prefix), len(pattern.suffix))
+        group = self._groups.setdefault(lengths, {})
+        alike = group.setdefault((pattern.prefix, pattern.suffix), [])
+        alike.append((pattern, target))
+        alike.sort(key=lambda pair: (len("".join(pair[0].literals)), pair[0].literals))
+        ordered = sorted(self._groups, key=lambda lengths: (sum(lengths), lengths))
+        self._tries = [(*lengths, self._groups[lengths]) for lengths in ordered]
+        if len(self._tries) + len(alike) > MOST_TRIES:
+            raise ValueError(f"more than {MOST_TRIES} patterns would have to be tried per segment")
+
+    def targets(self) -> list[T]:
+        """Return all targets."""
+        return list(self._targets.values())
+
+    def find(self, segment: str) -> list[T]:
+        """Return the targets whose patterns match a segment, the least specific first."""
+        found = []
+        length = len(segment)
+        for before, after, group in self._tries:
+            # A segment shorter than both matches nothing in the group: `split()` sees to that.
+            outer = (segment[:before], segment[max(length - after, 0) :])
+            for pattern, target in group.get(outer, ()):
+                if pattern.split(segment) is not None:
+                    found.append(target)
+        return found
+
+
+# -- the trie -------------------------------------------------------------------------------------
+
+
+class _Wildcard:
+    """A parameter in the shape of a template, where no literal can be mistaken for it."""
 
     __slots__ = ()
 
 
-#: One segment, whatever is in it.
-ONE: Final = _Parameter()
-#: What is left of the path, with any slashes in it.
-REST: Final = _Parameter()
+#: One segment of any text.
+PARAMETER: Final = _Wildcard()
+#: The rest of the path, slashes included.
+REST: Final = _Wildcard()
 
-#: What a template has in place of a segment, without names.
-Segment = str | Pieces | _Parameter
+#: One segment of a template, without the names of its parameters.
+Segment = str | SegmentPattern | _Wildcard
 
 
 class Node(Generic[T]):
-    """Where templates part that begin alike.
+    """A node of the trie, at which the next segment of a path decides.
 
     Attributes:
-        value: what holds where a path ends here; None where no template does.
+        value: the value of paths that end here; None if no template ends here.
     """
 
-    __slots__ = ("fork", "literals", "parameter", "rest", "value", "wide")
+    __slots__ = ("index", "literals", "parameter", "rest", "value", "wide")
 
     def __init__(self) -> None:
         self.value: T | None = None
         self.literals: dict[str, Node[T]] = {}
-        self.fork: Fork[Node[T]] | None = None
+        self.index: SegmentIndex[Node[T]] | None = None
         self.parameter: Node[T] | None = None
         self.rest: Node[T] | None = None
-        #: Whether there is a fork or a rest, which is seldom.
+        #: Whether there is an index or a rest, which is rare.
         self.wide = False
 
     def widen(
         self, later: list[tuple["Node[T]", int]], part: str, depth: int, end: int
     ) -> "Node[T] | None":
-        """Return the most specific way for a segment but a literal; put the others into ``later``.
+        """Return the most specific child for a segment except a literal; add others to ``later``.
 
         Args:
-            later: as `walk()` has it.
+            later: the argument of `walk()`.
             part: the segment.
-            depth: the index of the next one.
-            end: how many there are.
+            depth: the index of the next segment.
+            end: the number of segments.
         """
         ways = [] if self.rest is None else [(self.rest, end)]
         if self.parameter is not None:
             ways.append((self.parameter, depth))
-        if self.fork is not None:
-            ways += [(target, depth) for target in self.fork.find(part)]
+        if self.index is not None:
+            ways += [(target, depth) for target in self.index.find(part)]
         if not ways or ways[-1][0] is self.rest:
             later += ways
             return None
@@ -66,35 +181,35 @@ class Node(Generic[T]):
         return ways[-1][0]
 
     def __iter__(self) -> Iterator["Node[T]"]:
-        """Iterate over the nodes right below."""
+        """Iterate over the children."""
         yield from self.literals.values()
-        yield from () if self.fork is None else self.fork.targets()
+        yield from () if self.index is None else self.index.targets()
         yield from filter(None, (self.parameter, self.rest))
 
 
-def plant(root: Node[T], shape: Sequence[Segment]) -> Node[T]:
-    """Return the node at which paths of a shape end, made if it is not there.
+def insert(root: Node[T], shape: Sequence[Segment]) -> Node[T]:
+    """Return the node at which paths of a shape end, created if it does not exist.
 
     Args:
-        root: where the walk begins.
-        shape: of a template.
+        root: the root of the trie.
+        shape: the segments of a template.
 
     Raises:
-        ValueError: too many templates with several pieces in one segment meet at a node.
+        ValueError: too many templates with several parts in one segment meet at a node.
     """
     node = root
     for segment in shape:
         if isinstance(segment, str):
             node = node.literals.setdefault(segment, Node())
-        elif isinstance(segment, Pieces):
+        elif isinstance(segment, SegmentPattern):
             node.wide = True
-            node.fork = node.fork or Fork()
-            target = node.fork.get(segment)
+            node.index = node.index or SegmentIndex()
+            target = node.index.get(segment)
             if target is None:
                 target = Node()
-                node.fork.add(segment, target)
+                node.index.add(segment, target)
             node = target
-        elif segment is ONE:
+        elif segment is PARAMETER:
             node.parameter = node.parameter or Node()
             node = node.parameter
         else:
@@ -107,14 +222,15 @@ def plant(root: Node[T], shape: Sequence[Segment]) -> Node[T]:
 def walk(later: list[tuple[Node[T], int]], parts: Sequence[str], end: int) -> T | None:
     """Return the value of the next template that a path matches, the most specific first.
 
-    Segment by segment, a literal goes before several pieces, these before a parameter, and that
-    before the rest. There is one way to each node, so all calls for a path visit it once at most.
+    In each segment, a literal precedes a pattern with several parts, which precedes a parameter,
+    which precedes the rest. Only one way leads to each node, so all calls for a path together visit
+    it at most once.
 
     Args:
-        later: the nodes to begin at, each with the index of the path's next segment; what is left
-            of it after a call leads to what is less specific.
-        parts: the path's segments.
-        end: how many they are.
+        later: the nodes to begin at, each with the index of the path's next segment; the entries
+            left after a call lead to less specific templates.
+        parts: the segments of the path.
+        end: the number of segments.
     """
     while later:
         node, depth = later.pop()
@@ -122,7 +238,7 @@ def walk(later: list[tuple[Node[T], int]], parts: Sequence[str], end: int) -> T 
             part = parts[depth]
             depth += 1
             literal, parameter = node.literals.get(part), node.parameter
-            # An empty segment, as behind a slash at the end, is no value of a parameter.
+            # An empty segment, as after a trailing slash, is not a value of a parameter.
             if not part:
                 parameter = None
             elif node.wide:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from mantlet._internal.options import check_int
 from mantlet.core.request import Request
-from mantlet.http.forms import Malformed, PartHead, Parts, is_field_name, read_pairs, read_text
+from mantlet.http.forms import MalformedForm, PartHead, MultipartParser, is_field_name, parse_urlencoded, decode_text
 from mantlet.http.json_pointer import has_bad_escape, split_pointer
 from mantlet.ratelimit.keys.credentials import SingleHeader
 from mantlet.ratelimit.keys.key import (
@@ -171,7 +171,7 @@ def form_field(body: bytes, content_type: str, name: str) -> str | None:
             if kind == _URLENCODED
             else _multipart_field(body, options.get("boundary"), name)
         )
-    except Malformed:
+    except MalformedForm:
         raise Ambiguous from None
     _check_charset(options.get("charset"), name + (value or ""))
     return value
@@ -187,7 +187,7 @@ def _check_charset(charset: str | None, text: str) -> None:
 
 def _urlencoded_field(body: bytes, name: str) -> str | None:
     most = len(body)
-    pairs = read_pairs(body, most=_MAX_FIELDS, longest=most, longest_name=most)
+    pairs = parse_urlencoded(body, max_fields=_MAX_FIELDS, max_field_size=most, max_name_size=most)
     values = [value for field, value in pairs if field == name]
     if len(values) > 1:
         raise Ambiguous
@@ -195,8 +195,8 @@ def _urlencoded_field(body: bytes, name: str) -> str | None:
 
 
 def _multipart_field(body: bytes, boundary: str | None, name: str) -> str | None:
-    parts = Parts(
-        boundary, longest_head=_MAX_PART_HEADERS, longest_name=_MAX_PART_HEADERS, lenient=True
+    parts = MultipartParser(
+        boundary, max_head_size=_MAX_PART_HEADERS, max_name_size=_MAX_PART_HEADERS, lenient=True
     )
     count = 0
     found: PartHead | None = None
@@ -218,7 +218,7 @@ def _multipart_field(body: bytes, boundary: str | None, name: str) -> str | None
 
 def _part_text(head: PartHead, content: bytearray) -> str:
     """Return the text of a part that all parsers take for a field, not for a file."""
-    text = read_text(content)
+    text = decode_text(content)
     if text is None or head.filename is not None:
         raise Ambiguous
     if head.media is not None:
