@@ -25,7 +25,7 @@ from benchmarks.apps import starlette_app
 from benchmarks.method import Contender
 from benchmarks.traffic import SMALL, AsgiServer, Serve, WsgiServer
 from mantlet import ErrorEnvelope
-from mantlet.errors.reporting import Reporting
+from mantlet.errors.reporting import ErrorReporter
 
 _LOG = logging.getLogger("mantlet.errors")
 _SILENT = logging.CRITICAL + 1
@@ -111,7 +111,7 @@ def _logged(serve: Serve, level: int) -> Serve:
 def _rarely() -> ErrorEnvelope:
     """Return an envelope for which two minutes lie between two errors."""
     envelope = ErrorEnvelope()
-    envelope.reporting = Reporting(count(step=120.0).__next__)
+    envelope.reporting = ErrorReporter(count(step=120.0).__next__)
     return envelope
 
 

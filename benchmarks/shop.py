@@ -159,7 +159,7 @@ def errors(shop: Shop) -> list[Error]:
             {"secret": (secret,), "class": ("AttributeError", "LegacyGateway")},
         ),
         Error(
-            "an exception with a cause that has a secret",
+            "an exception whose cause has a secret",
             shop.chained,
             {**its_own, "text": ("step 3 of the ledger",), "class": ("ValueError",)},
         ),
@@ -175,7 +175,7 @@ def errors(shop: Shop) -> list[Error]:
             body={"email": "ada@example.com", "password": secret},
         ),
         Error(
-            "a body with a password, a field is missing",
+            "a body with a password and a missing field",
             shop.refused,
             {"password": (secret,)},
             body={"password": secret * 2},
@@ -186,7 +186,7 @@ def errors(shop: Shop) -> list[Error]:
             {"secret": (secret,), "class": ("CardOnFile",), "field": ("card_number",)},
         ),
         Error(
-            "an answer that does not fit its `response_model`",
+            "a response that does not match its `response_model`",
             shop.invalid_answer,
             {"secret": (secret,), "class": ("ValidationError",), "field": ("card_number",)},
             model=CardOnFile,

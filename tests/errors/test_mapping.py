@@ -216,8 +216,8 @@ def test_a_group_with_an_exit_passes(face: Face) -> None:
         ({"NoSuchError": 404}, "'NoSuchError'"),
         ({"int": 404}, "'int'"),
         ({"no_such_package.Error": 404}, "'no_such_package'"),
-        ({"json.NoSuchError": 404}, "json has no exception of that name"),
-        ({"json.dumps": 404}, "json has no exception of that name"),
+        ({"json.NoSuchError": 404}, "json has no such exception"),
+        ({"json.dumps": 404}, "json has no such exception"),
         ({int: 404}, "<class 'int'>"),
         ({SystemExit: 404}, "SystemExit"),
         ({"KeyboardInterrupt": 404}, "KeyboardInterrupt"),
@@ -269,4 +269,4 @@ def test_a_map_that_is_changed_later_changes_nothing() -> None:
     entries: dict[type[Exception] | str, Any] = {SoldError: 410}
     envelope = ErrorEnvelope(exceptions=entries)
     entries[SoldError] = 404
-    assert envelope.judge(SoldError()).status == 410
+    assert envelope.map_error(SoldError()).status == 410

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from mantlet import ErrorEnvelope, Problem
 from mantlet.errors.rendering import (
-    FORMS,
     HTML,
     JSON,
+    OFFERED,
     PROBLEM_JSON,
     PROBLEM_XML,
     TEXT,
-    asks_for_json,
-    form,
+    negotiate,
+    prefers_json,
 )
 from tests.drive import Face, both_faces, drive_asgi
 from tests.errors.test_mapping import raising
@@ -72,7 +72,7 @@ TURBO = "text/vnd.turbo-stream.html, text/html, application/xhtml+xml"
 )
 def test_what_clients_send_gets_what_they_can_show(accept: str | None, chosen: str) -> None:
     """Browsers get a page, programs JSON."""
-    assert form(accept) == chosen
+    assert negotiate(accept) == chosen
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_the_highest_weight_counts_and_of_equals_the_first_that_is_offered(
     accept: str, chosen: str
 ) -> None:
     """A weight has up to three digits, and is 1 where there is none (RFC 9110, 12.4.2)."""
-    assert form(accept) == chosen
+    assert negotiate(accept) == chosen
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_the_highest_weight_counts_and_of_equals_the_first_that_is_offered(
 )
 def test_the_most_specific_range_has_the_say(accept: str, chosen: str) -> None:
     """A type goes before a range of types, and that before all types, in whatever order."""
-    assert form(accept) == chosen
+    assert negotiate(accept) == chosen
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_a_weight_of_0_means_not_that_one_and_there_is_always_an_answer(
     accept: str, chosen: str
 ) -> None:
     """Where a client takes none of them it gets the first all the same (RFC 9110, 15.5.7)."""
-    assert form(accept) == chosen
+    assert negotiate(accept) == chosen
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_a_weight_of_0_means_not_that_one_and_there_is_always_an_answer(
 )
 def test_case_whitespace_empty_members_and_parameters_do_not_matter(accept: str) -> None:
     """RFC 9110, 5.6.1.2, 5.6.3 and 8.3.1."""
-    assert form(accept) == HTML
+    assert negotiate(accept) == HTML
 
 
 @pytest.mark.parametrize(
@@ -187,10 +187,10 @@ def test_case_whitespace_empty_members_and_parameters_do_not_matter(accept: str)
 )
 def test_a_range_whose_weight_is_none_is_not_counted(weight: str) -> None:
     """Neither as liked most nor as refused (RFC 9110, 12.4.2)."""
-    assert form(f"text/html;q={weight}, text/plain;q=0.001") == TEXT
-    assert form(f"text/html;q={weight}") == PROBLEM_JSON
-    assert form(f"text/html;q={weight}, text/*;q=0.5") == HTML
-    assert not asks_for_json(f"application/json;q={weight}")
+    assert negotiate(f"text/html;q={weight}, text/plain;q=0.001") == TEXT
+    assert negotiate(f"text/html;q={weight}") == PROBLEM_JSON
+    assert negotiate(f"text/html;q={weight}, text/*;q=0.5") == HTML
+    assert not prefers_json(f"application/json;q={weight}")
 
 
 @pytest.mark.parametrize(
@@ -206,18 +206,18 @@ def test_a_range_whose_weight_is_none_is_not_counted(weight: str) -> None:
 )
 def test_what_names_nothing_that_is_offered_gets_the_first(accept: str) -> None:
     """Garbage is no preference."""
-    assert form(accept) == PROBLEM_JSON
+    assert negotiate(accept) == PROBLEM_JSON
 
 
 def test_a_field_that_is_too_long_is_not_read() -> None:
     """No client sends by itself what takes long to read."""
     padding = "x/y, " * 800
-    assert form(f"{padding}text/html") == HTML
-    assert form(f"{padding * 2}text/html") == PROBLEM_JSON
-    assert form("text/html;q=0.5" + "," * 1_000_000) == PROBLEM_JSON
-    assert form("text/html" + ";q=1" * 1_000_000) == PROBLEM_JSON
-    assert not asks_for_json(f"{padding * 2}application/json")
-    assert not asks_for_json("application/json" + "," * 1_000_000)
+    assert negotiate(f"{padding}text/html") == HTML
+    assert negotiate(f"{padding * 2}text/html") == PROBLEM_JSON
+    assert negotiate("text/html;q=0.5" + "," * 1_000_000) == PROBLEM_JSON
+    assert negotiate("text/html" + ";q=1" * 1_000_000) == PROBLEM_JSON
+    assert not prefers_json(f"{padding * 2}application/json")
+    assert not prefers_json("application/json" + "," * 1_000_000)
 
 
 @pytest.mark.parametrize(
@@ -239,15 +239,15 @@ def test_a_field_that_is_too_long_is_not_read() -> None:
 )
 def test_what_is_said_of_a_variant_is_not_said_of_the_type(accept: str, chosen: str) -> None:
     """A range with parameters is more specific, and what is offered has not got them."""
-    assert form(accept) == chosen
+    assert negotiate(accept) == chosen
 
 
 def test_a_comma_or_semicolon_in_a_quoted_string_ends_nothing() -> None:
     """A parameter's value may be a quoted-string (RFC 9110, 5.6.4 and 5.6.6)."""
-    assert form('image/png;title="a, text/html", text/plain;q=0.5') == TEXT
-    assert form('text/html;title="a;q=0", text/plain;q=0.5') == HTML
-    assert form('text/html;title="a\\", text/plain;q=0;", text/plain;q=0.5') == HTML
-    assert not asks_for_json('text/html;title=", application/json"')
+    assert negotiate('image/png;title="a, text/html", text/plain;q=0.5') == TEXT
+    assert negotiate('text/html;title="a;q=0", text/plain;q=0.5') == HTML
+    assert negotiate('text/html;title="a\\", text/plain;q=0;", text/plain;q=0.5') == HTML
+    assert not prefers_json('text/html;title=", application/json"')
 
 
 @pytest.mark.parametrize(
@@ -266,15 +266,15 @@ def test_a_comma_or_semicolon_in_a_quoted_string_ends_nothing() -> None:
 )
 def test_quotes_that_do_not_match_are_no_error(accept: str) -> None:
     """Nor do many of them take long to read."""
-    assert form(accept) == PROBLEM_JSON
-    assert not asks_for_json(accept)
+    assert negotiate(accept) == PROBLEM_JSON
+    assert not prefers_json(accept)
 
 
 def test_no_short_accept_of_separators_is_an_error() -> None:
     """All of them, up to five characters."""
     for length in range(6):
         for characters in product('";,=\\a ', repeat=length):
-            assert form("".join(characters)) == PROBLEM_JSON
+            assert negotiate("".join(characters)) == PROBLEM_JSON
 
 
 # -- asks_for_json() ------------------------------------------------------------------------------
@@ -306,7 +306,7 @@ def test_no_short_accept_of_separators_is_an_error() -> None:
 )
 def test_a_client_that_names_json_and_likes_nothing_better_asks_for_it(accept: str) -> None:
     """Under any of JSON's names."""
-    assert asks_for_json(accept)
+    assert prefers_json(accept)
 
 
 @pytest.mark.parametrize(
@@ -332,7 +332,7 @@ def test_a_client_that_names_json_and_likes_nothing_better_asks_for_it(accept: s
 )
 def test_any_other_client_does_not_ask_for_json(accept: str | None) -> None:
     """Whoever takes everything has named nothing."""
-    assert not asks_for_json(accept)
+    assert not prefers_json(accept)
 
 
 # -- any Accept -----------------------------------------------------------------------------------
@@ -347,7 +347,7 @@ class Range(NamedTuple):
 
 WEIGHTS = ["0", "0.", "0.0", "0.000", "0.001", "0.1", "0.25", "0.3", "0.50", "0.5", "0.999"]
 WEIGHTS += ["1", "1.", "1.0", "1.000"]
-RANGES = [*FORMS, "*/*", "application/*", "text/*", "image/*", "image/png", "application/xml"]
+RANGES = [*OFFERED, "*/*", "application/*", "text/*", "image/*", "image/png", "application/xml"]
 
 accepts = st.lists(
     st.builds(Range, st.sampled_from(RANGES), st.sampled_from([None, *WEIGHTS])),
@@ -360,7 +360,7 @@ spaces = st.text(" \t", max_size=2)
 def naive_form(accept: list[Range]) -> str:
     """Return the form that RFC 9110 has for an Accept, by walking all of it for each form."""
     liked: list[tuple[int, int, str]] = []
-    for place, offered in enumerate(FORMS):
+    for place, offered in enumerate(OFFERED):
         kind = offered.split("/")[0]
         precedence = {"*/*": 1, f"{kind}/*": 2, offered: 3}
         found = [one for one in accept if one.media in precedence]
@@ -371,7 +371,7 @@ def naive_form(accept: list[Range]) -> str:
             thousandths = int(whole) * 1000 + int(rest.ljust(3, "0"))
         if thousandths:
             liked.append((-thousandths, place, offered))
-    return min(liked)[2] if liked else FORMS[0]
+    return min(liked)[2] if liked else OFFERED[0]
 
 
 @given(st.data(), accepts)
@@ -386,7 +386,7 @@ def test_every_accept_gets_what_the_rfc_says(data: st.DataObject, accept: list[R
             part += f";{data.draw(spaces)}{q}={weight}{data.draw(spaces)}"
         parts.append(part)
     empty = data.draw(st.sampled_from(["", " ", ", "]))
-    assert form(",".join([*parts, empty])) == naive_form(accept)
+    assert negotiate(",".join([*parts, empty])) == naive_form(accept)
 
 
 @given(accepts)
@@ -397,8 +397,8 @@ def test_a_client_that_asks_for_json_is_given_it_unless_it_likes_xml_better(
     field = ", ".join(
         media if weight is None else f"{media};q={weight}" for media, weight in accept
     )
-    if asks_for_json(field):
-        assert form(field) in (PROBLEM_JSON, JSON, PROBLEM_XML)
+    if prefers_json(field):
+        assert negotiate(field) in (PROBLEM_JSON, JSON, PROBLEM_XML)
 
 
 @given(
@@ -406,7 +406,9 @@ def test_a_client_that_asks_for_json_is_given_it_unless_it_likes_xml_better(
         st.none(),
         st.text(),
         st.text('atexhml/*;,=q01." \t+-jsonpr', max_size=200),
-        st.lists(st.sampled_from([*FORMS, "*/*", ";", ",", "q=", "0", "1", ".", " "])).map("".join),
+        st.lists(st.sampled_from([*OFFERED, "*/*", ";", ",", "q=", "0", "1", ".", " "])).map(
+            "".join
+        ),
     )
 )
 @example("")
@@ -414,8 +416,8 @@ def test_a_client_that_asks_for_json_is_given_it_unless_it_likes_xml_better(
 @example(";q=" * 1300)
 def test_no_accept_is_an_error(accept: str | None) -> None:
     """Whatever is sent, there is one of the forms for it, and a yes or a no."""
-    assert form(accept) in FORMS
-    assert asks_for_json(accept) in (True, False)
+    assert negotiate(accept) in OFFERED
+    assert prefers_json(accept) in (True, False)
 
 
 # -- through the policy ---------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from markupsafe import Markup, escape
 
 from mantlet import ErrorEnvelope, Policy, Problem, RateLimiter, Request, Response
-from mantlet.errors.rendering import FORMS, HTML, JSON, PROBLEM_JSON, PROBLEM_XML, TEXT
+from mantlet.errors.rendering import HTML, JSON, OFFERED, PROBLEM_JSON, PROBLEM_XML, TEXT
 from tests.drive import FACES, Answer, Face, both_faces, hello
 from tests.errors.test_mapping import raising
 
@@ -62,7 +62,7 @@ SOLD = Problem(
     },
 )
 
-every_form = pytest.mark.parametrize("form", FORMS)
+every_form = pytest.mark.parametrize("form", OFFERED)
 
 
 def stated(
@@ -290,7 +290,7 @@ def test_an_unforeseen_exception_says_the_same_in_every_form(face: Face, form: s
     assert "LookupError" not in answer.text()
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", OFFERED)
 def test_both_faces_send_the_same_bytes(form: str) -> None:
     """The third law: two faces."""
     first, second = (stated(face, SOLD, form) for face in FACES)
@@ -410,7 +410,7 @@ def test_nor_does_one_in_any_other_member(face: Face, form: str, text: str) -> N
 
 
 @settings(max_examples=60)
-@given(st.text(st.characters(exclude_categories=[])), st.sampled_from(FORMS))
+@given(st.text(st.characters(exclude_categories=[])), st.sampled_from(OFFERED))
 def test_any_text_can_be_stated_in_any_form(text: str, form: str) -> None:
     """Of every character that Python has."""
     answer = stated(FACES[1], Problem(400, detail=text, extensions={"more": text}), form)
@@ -572,19 +572,19 @@ def test_a_text_that_fails_when_it_is_made_gives_a_clean_500(
         def __str__(self) -> str:
             raise LookupError("s3cr3t")
 
-    for form in FORMS:
+    for form in OFFERED:
         answer = stated(face, Problem(404, detail=Late()), form)  # type: ignore[arg-type]  # gettext_lazy()
         assert answer.status == 500
         assert answer.json()["title"] == "Internal Server Error"
         assert "s3cr3t" not in answer.text()
-    assert len(caplog.records) == len(FORMS)
+    assert len(caplog.records) == len(OFFERED)
 
 
 # -- fields of the problem's own ------------------------------------------------------------------
 
 
 @both_faces
-@pytest.mark.parametrize("accept", [*FORMS, "*/*"])
+@pytest.mark.parametrize("accept", [*OFFERED, "*/*"])
 def test_a_type_of_the_problems_own_names_its_json(face: Face, accept: str) -> None:
     """A kind of JSON that clients of this app know; it is what it is called, whoever asks."""
     own = "application/vnd.example.error+json"
@@ -696,7 +696,7 @@ def test_a_problem_without_an_id_says_none(face: Face) -> None:
         def on_request(self, request: Request) -> None:
             request.state._request_id = None
 
-    for form in FORMS:
+    for form in OFFERED:
         stack = face.wrap(raising(Problem(404)), ErrorEnvelope(), Forget())
         answer = face.drive(stack, headers=[("Accept", form)])
         assert answer.status == 404

@@ -22,7 +22,7 @@ from starlette.routing import Route
 import mantlet
 from mantlet import ClientDisconnected, ErrorEnvelope, Problem, RateLimiter
 from mantlet._internal.log_throttle import _Burst
-from mantlet.errors.reporting import Reporting, fingerprint
+from mantlet.errors.reporting import ErrorReporter, fingerprint
 from tests.conformance.exchanges import Script, play_asgi, play_wsgi
 from tests.drive import AsgiFace, Face, Said, WsgiFace, both_faces, drive_asgi, drive_wsgi, hello
 from tests.errors.test_mapping import raising
@@ -100,7 +100,7 @@ def failing(carrier: Any) -> Said:
 def enveloped(clock: Clock | None = None, **options: Any) -> ErrorEnvelope:
     """Return an envelope with a clock of the test's own."""
     envelope = ErrorEnvelope(**options)
-    envelope.reporting = Reporting(clock or Clock())
+    envelope.reporter = ErrorReporter(clock or Clock())
     return envelope
 
 
@@ -517,9 +517,10 @@ def test_a_storm_is_a_few_records_that_account_for_all(face: Face, heard: Collec
     assert records[11].getMessage().endswith("answered with 500 (and 899 more like it)")
 
 
-def report(reporting: Reporting, error: BaseException, *, status: int = 500) -> None:
+def report(reporting: ErrorReporter, error: BaseException, *, status: int = 500) -> None:
     """Report an exception of some request."""
-    reporting.report(REQUEST, error, "answered", status=status, meant=status < 500, seconds=0.1)
+    for_client = status < 500
+    reporting.report(REQUEST, error, "answered", status=status, for_client=for_client, seconds=0.1)
 
 
 def _some_request() -> Request:
@@ -539,7 +540,7 @@ REQUEST = _some_request()
 
 def test_errors_of_different_kinds_are_not_mixed(heard: Collector) -> None:
     """The storm of one hides nothing of another."""
-    reporting = Reporting(Clock())
+    reporting = ErrorReporter(Clock())
     shop = module("shop.py")
     errors = []
     for function, kind in [("place", OrderError), ("other", OrderError), ("place", LookupError)]:
@@ -560,7 +561,7 @@ def test_errors_of_different_kinds_are_not_mixed(heard: Collector) -> None:
 def test_a_minute_later_errors_are_told_in_full_again(heard: Collector) -> None:
     """The first of them says how many were left out."""
     clock = Clock()
-    reporting = Reporting(clock)
+    reporting = ErrorReporter(clock)
     error = OrderError()
     for _ in range(30):
         report(reporting, error)
@@ -580,7 +581,7 @@ def test_a_minute_later_errors_are_told_in_full_again(heard: Collector) -> None:
 def test_errors_that_come_now_and_then_are_all_told(heard: Collector) -> None:
     """One each quarter of a minute is no storm."""
     clock = Clock()
-    reporting = Reporting(clock)
+    reporting = ErrorReporter(clock)
     for _ in range(100):
         report(reporting, OrderError())
         clock.now += 15
@@ -590,7 +591,7 @@ def test_errors_that_come_now_and_then_are_all_told(heard: Collector) -> None:
 
 def test_a_storm_that_goes_on_is_told_of_at_each_power_of_ten(heard: Collector) -> None:
     """And the silence between them grows with the storm."""
-    reporting = Reporting(Clock())
+    reporting = ErrorReporter(Clock())
     error = OrderError()
     for _ in range(10_000):
         report(reporting, error)
@@ -612,7 +613,7 @@ def test_the_kinds_that_are_counted_are_bounded(log: logging.Logger) -> None:
     """The one not seen for longest is forgotten."""
     log.setLevel(logging.ERROR)
     log.addFilter(lambda _: False)
-    reporting = Reporting(Clock())
+    reporting = ErrorReporter(Clock())
     error = OrderError()
 
     def storms() -> int:
@@ -629,7 +630,7 @@ def test_the_kinds_that_are_counted_are_bounded(log: logging.Logger) -> None:
 
 def test_a_kind_that_is_seen_all_the_time_is_not_forgotten(heard: Collector) -> None:
     """However many others come between."""
-    reporting = Reporting(Clock())
+    reporting = ErrorReporter(Clock())
     steady, other = LookupError(), OrderError()
     for number in range(3000):
         OrderError.__qualname__ = f"Order{number}Error"
@@ -643,7 +644,7 @@ def test_a_kind_that_is_seen_all_the_time_is_not_forgotten(heard: Collector) -> 
 def test_no_count_is_lost_between_threads(heard: Collector) -> None:
     """Each error is in a record, or in the count of one."""
     clock = Clock()
-    reporting = Reporting(clock)
+    reporting = ErrorReporter(clock)
     error = OrderError()
     barrier = Barrier(8)
 

@@ -31,8 +31,8 @@ from mantlet.secrets import (
     secret_field,
 )
 from tests.drive import FACES, Face, both_faces, hello
+from tests.internal.test_locks import in_child
 from tests.secrets.sources.test_local import mount, write
-from tests.test_locks import in_child
 
 OLD, NEW = "old-kR7-vT2_qX9.mB4w", "new-kR7-vT2_qX9.mB4w"
 

@@ -1,1 +1,1 @@
-"""Plumbing that no policy author needs."""
+"""Internal helpers that policy authors do not need."""

@@ -1,7 +1,7 @@
-"""The shapes of ASGI and WSGI callables, so that the package needs neither framework nor server.
+"""The types of ASGI callables, so that the package needs neither a framework nor a server.
 
-The ASGI names are those of the specification (asgi.readthedocs.io, "Applications"); the WSGI ones
-come from the standard library's `wsgiref.types` (PEP 3333).
+The names are those of the specification (asgi.readthedocs.io, "Applications"). The types of WSGI
+callables are in the standard library's `wsgiref.types` (PEP 3333).
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -12,7 +12,7 @@ Scope = MutableMapping[str, Any]
 AsgiMessage = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[AsgiMessage]]
 Send = Callable[[AsgiMessage], Awaitable[None]]
-# Any: each framework has scope and message types of its own, which are not this package's.
+# Any: each framework has its own scope and message types.
 AsgiApp = Callable[[Any, Any, Any], Awaitable[Any]]
 
 __all__ = ["AsgiApp", "AsgiMessage", "Receive", "Scope", "Send"]

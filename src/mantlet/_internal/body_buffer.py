@@ -1,4 +1,4 @@
-"""Bytes that are kept to be read again: the first of them in memory, the rest in a file."""
+"""`BodyBuffer`: bytes that can be read again, the first in memory, the rest in a file."""
 
 from contextlib import suppress
 from typing import IO
@@ -7,19 +7,18 @@ __all__ = ["BodyBuffer"]
 
 
 class BodyBuffer:
-    """Keeps bytes in their order, and gives any of them back.
+    """Keeps bytes in order, and returns any range of them.
 
-    What does not fit into memory goes into a temporary file that has no name. It is written and
-    read as any file is, so that whoever adds to it waits for the disk, or rather for the cache of
-    the operating system before it.
+    Bytes that do not fit into memory go to an unnamed temporary file, which is written and read
+    synchronously: `add()` waits for the disk, mostly for the operating system's cache.
 
     Attributes:
-        size: how many bytes have come.
-        closed: whether they are gone.
-        spilled: whether there is a file now, that whoever adds has to see to the closing of.
+        size: the number of bytes that were added.
+        closed: whether the buffer is closed, and its bytes are gone.
+        spilled: whether there is a file, which must be closed.
     """
 
-    # Said here, since each attribute that is set takes time.
+    # Class attributes, since each assignment in __init__ would take time.
     size = 0
     closed = False
     spilled = False
@@ -28,15 +27,15 @@ class BodyBuffer:
     _at_end = True
 
     def add(self, chunk: bytes, memory: int) -> None:
-        """Keep more bytes.
+        """Append bytes.
 
         Args:
             chunk: the bytes.
-            memory: how many bytes may be in memory, all that have come together. Once there is a
-                file, all goes there.
+            memory: the most bytes to keep in memory, of all that were added. Once there is a file,
+                all further bytes go there.
 
         Raises:
-            OSError: the file can't be written. It is closed then, and what has come is gone.
+            OSError: the file cannot be written. The buffer is closed then.
         """
         head = self._head
         if self._file is not None or self.size + len(chunk) > memory:
@@ -66,13 +65,13 @@ class BodyBuffer:
             raise
 
     def read(self, start: int, most: int) -> bytes:
-        """Return up to ``most`` bytes from ``start`` on; none where there are none.
+        """Return up to ``most`` bytes from ``start`` on, none after the end.
 
         Raises:
-            ValueError: it is closed.
+            ValueError: the buffer is closed.
         """
         if self.closed:
-            raise ValueError("what was kept of the body is gone: the exchange has ended")
+            raise ValueError("the buffered body is gone: the exchange has ended")
         head, file = self._head, self._file
         piece = b""
         if start < len(head) or file is None:
@@ -86,21 +85,21 @@ class BodyBuffer:
         return piece + file.read(most)
 
     def whole(self) -> bytes:
-        """Return all that has come.
+        """Return all bytes.
 
         Raises:
-            ValueError: it is closed.
+            ValueError: the buffer is closed.
         """
         if self.closed or self._file is not None:
             return self.read(0, self.size)
         if not isinstance(self._head, bytes):
-            self._head = bytes(self._head)  # so that it is in memory once
+            self._head = bytes(self._head)  # replaces the bytearray, so that memory holds it once
         return self._head
 
     def close(self) -> None:
-        """Let go of everything, now."""
+        """Discard all bytes, and close the file."""
         self.closed = True
         self._head = b""
         if self._file is not None:
-            with suppress(OSError):  # a full disk says so once more
+            with suppress(OSError):  # a full disk raises once more
                 self._file.close()

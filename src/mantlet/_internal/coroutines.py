@@ -1,6 +1,6 @@
-"""Coroutines that seldom have to wait, run as far as they go without an event loop.
+"""Run coroutines that seldom wait, without an event loop.
 
-With these a piece of code is written once, as a coroutine, and serves both faces.
+So code is written once, as a coroutine, and serves both WSGI and ASGI.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Generator
@@ -17,10 +17,10 @@ def run_sync(steps: Coroutine[Any, Any, T]) -> T: ...
 @overload
 def run_sync(steps: Coroutine[Any, Any, T] | None) -> T | None: ...
 def run_sync(steps: Coroutine[Any, Any, T] | None) -> T | None:
-    """Run what is left to do, if anything is, to its end without an event loop.
+    """Run a coroutine, if there is one, to its end without an event loop.
 
     Raises:
-        RuntimeError: it tried to wait on one.
+        RuntimeError: it tried to wait.
     """
     if steps is None:
         return None
@@ -34,32 +34,32 @@ def run_sync(steps: Coroutine[Any, Any, T] | None) -> T | None:
 
 
 def start_eagerly(steps: Coroutine[Any, Any, T]) -> T | Awaitable[T]:
-    """Run a coroutine until it has to wait.
+    """Run a coroutine until it first waits.
 
     Returns:
-        Its result; or, where it has to wait, an awaitable of that, to be awaited at once and in the
-        same task.
+        Its result, or, if it waits, an awaitable of the result, which must be awaited at once and
+        in the same task.
     """
     try:
         waiting = steps.send(None)
     except StopIteration as end:
         result: T = end.value
         return result
-    return _go_on(steps, waiting)
+    return _resume(steps, waiting)
 
 
 @coroutine
-def _go_on(steps: Coroutine[Any, Any, T], waiting: Any) -> Generator[Any, Any, T]:
+def _resume(steps: Coroutine[Any, Any, T], waiting: Any) -> Generator[Any, Any, T]:
     while True:
         try:
-            happened = yield waiting
-        except BaseException as error:  # noqa: BLE001  # it is the coroutine's to handle
-            resume: Callable[[Any], Any] = steps.throw
+            sent = yield waiting
+        except BaseException as error:  # noqa: BLE001  # the coroutine handles it
+            advance: Callable[[Any], Any] = steps.throw
             value: Any = error
         else:
-            resume, value = steps.send, happened
+            advance, value = steps.send, sent
         try:
-            waiting = resume(value)
+            waiting = advance(value)
         except StopIteration as end:
             result: T = end.value
             return result

@@ -1,6 +1,6 @@
-"""A client that went away: how the frameworks say it.
+"""Recognize the exceptions by which frameworks report that the client disconnected.
 
-It is no fault of the app's, so it is neither answered nor logged as an error.
+The app is not at fault, so they are neither answered nor logged as errors.
 """
 
 from typing import Final
@@ -10,7 +10,7 @@ from mantlet.exceptions import ClientDisconnected
 
 __all__ = ["is_disconnect"]
 
-#: The frameworks' own exceptions for it, by name, since none of them is imported here.
+#: The frameworks' own exceptions, by name, since no framework is imported here.
 _NAMES: Final = frozenset(
     {
         "django.core.exceptions.RequestAborted",
@@ -26,11 +26,11 @@ _NAMES: Final = frozenset(
 
 
 def is_disconnect(error: BaseException) -> bool:
-    """Return whether an exception, or each member of a group, says that the client went away."""
+    """Return whether an exception, or every member of a group, reports a disconnect."""
     if not isinstance(error, BaseExceptionGroup):
-        return _says_so(type(error))
-    return all(_says_so(type(one)) for one in flatten_group(error))
+        return _is_disconnect_class(type(error))
+    return all(_is_disconnect_class(type(one)) for one in flatten_group(error))
 
 
-def _says_so(kind: type) -> bool:
+def _is_disconnect_class(kind: type) -> bool:
     return issubclass(kind, ClientDisconnected) or not _NAMES.isdisjoint(class_names(kind))

@@ -1,6 +1,6 @@
-"""What an exception came of, and what a group of them holds, walked within bounds.
+"""Walk the causes of an exception and the members of groups, within limits.
 
-Exceptions may form cycles, be nested without end, and have attributes that raise when looked at.
+Exceptions may form cycles, be nested without end, and have attributes that raise when read.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,15 +9,15 @@ from typing import Any, Final
 
 __all__ = ["class_names", "flatten_group", "safe_getattr", "walk_chain"]
 
-#: How many exceptions are looked at. What lies behind them is as if it were not there.
+#: The most exceptions that are visited; further ones are ignored.
 LIMIT: Final = 64
 
 
 def walk_chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception, then what it wraps and came of, the nearest first, and no one twice.
+    """Yield an exception, then those that it wraps or was raised from, nearest first, each once.
 
-    That is what a database wrapper has in ``orig``, the cause that it was raised ``from``, else its
-    context, and the members of a group.
+    These are the ``orig`` of a database wrapper, the cause, or else the context, and the members of
+    a group.
     """
     found = [error]
     seen = {id(error)}
@@ -33,19 +33,18 @@ def walk_chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _next(error: BaseException) -> Iterator[BaseException]:
-    near = [safe_getattr(error, "orig"), safe_getattr(error, "__cause__")]
+    linked = [safe_getattr(error, "orig"), safe_getattr(error, "__cause__")]
     if not safe_getattr(error, "__suppress_context__"):
-        near.append(safe_getattr(error, "__context__"))
+        linked.append(safe_getattr(error, "__context__"))
     if isinstance(error, BaseExceptionGroup):
-        near += error.exceptions[:LIMIT]
-    return (one for one in near if isinstance(one, BaseException))
+        linked += error.exceptions[:LIMIT]
+    return (one for one in linked if isinstance(one, BaseException))
 
 
 def flatten_group(error: BaseException) -> list[BaseException]:
-    """Return the members of a group that are none themselves; of any other exception, itself.
+    """Return the exceptions of a group and its nested groups; for any other exception, itself.
 
-    Where there are more than `LIMIT`, or groups nested as deep, those beyond are left in their
-    group, which then is among what is returned.
+    Beyond `LIMIT` exceptions, or as many groups, the remaining groups are returned as they are.
     """
     if not isinstance(error, BaseExceptionGroup):
         return [error]
@@ -63,13 +62,13 @@ def _class_names(kind: type) -> tuple[str, ...]:
     return tuple(f"{one.__module__}.{one.__qualname__}" for one in kind.__mro__)
 
 
-#: Returns the dotted names of a class and of those that it is derived from, as in its MRO.
+#: Returns the dotted names of a class and its bases, in the order of its MRO.
 class_names: Callable[[type], tuple[str, ...]] = lru_cache(maxsize=1024)(_class_names)
 
 
 def safe_getattr(error: object, name: str) -> Any:
-    """Return an attribute of a foreign object, or None where it has none, or raises over it."""
+    """Return an attribute of a foreign object, or None if it is missing or raises."""
     try:
         return getattr(error, name, None)
-    except Exception:  # noqa: BLE001  # a property of somebody else's: it says nothing
+    except Exception:  # noqa: BLE001  # a foreign property may raise anything
         return None

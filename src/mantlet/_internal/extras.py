@@ -1,4 +1,4 @@
-"""The libraries of extras."""
+"""Import the libraries of optional extras."""
 
 from importlib import import_module
 from typing import Any
@@ -7,11 +7,11 @@ __all__ = ["import_extra"]
 
 
 def import_extra(module: str, extra: str) -> Any:
-    """Import what an extra brings.
+    """Import a module of an extra.
 
     Args:
         module: the module.
-        extra: the name of the extra.
+        extra: the name of the extra that installs it.
 
     Raises:
         ImportError: it is not installed; the message names the extra.

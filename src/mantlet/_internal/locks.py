@@ -1,4 +1,4 @@
-"""Locks that a forked worker does not inherit from threads that it has not."""
+"""A lock that is released in the child process after fork()."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -10,27 +10,28 @@ __all__ = ["ForkSafeLock"]
 
 
 class ForkSafeLock:
-    """A lock that is free in a child process, whoever held it when that was forked.
+    """A lock that is free in a child process, even if it was held at the time of the fork.
 
-    The thread that held it is not in the child, where nobody would ever release it.
+    The thread that held it does not exist in the child, so nobody would ever release it.
 
     Args:
-        forked: called in a child where the lock was held: what it guards may be half done.
+        on_fork: called in the child if the lock was held, since the guarded data may be
+            inconsistent.
     """
 
-    def __init__(self, forked: Callable[[], object] | None = None) -> None:
+    def __init__(self, on_fork: Callable[[], object] | None = None) -> None:
         self._lock = Lock()
-        self._forked = forked
+        self._on_fork = on_fork
         _all.add(self)
 
     @contextmanager
     def hold(self, *, waits: bool = True) -> Iterator[bool]:
-        """Hold the lock, and say whether that is so.
+        """Hold the lock; yield whether it is held.
 
         Args:
-            waits: wait for it; else it is not held where another thread does.
+            waits: wait for the lock; else yield False if another thread holds it.
         """
-        lock = self._lock  # the very one, also where the process is forked meanwhile
+        lock = self._lock  # the same object even if the process forks meanwhile
         is_held = lock.acquire(blocking=waits)
         try:
             yield is_held
@@ -39,23 +40,23 @@ class ForkSafeLock:
                 lock.release()
 
     def locked(self) -> bool:
-        """Return whether a thread holds it."""
+        """Return whether a thread holds the lock."""
         return self._lock.locked()
 
     def reset(self) -> None:
-        """Begin anew, in a child."""
+        """Release the lock, in a child process."""
         if self._lock.locked():
             self._lock = Lock()
-            if self._forked is not None:
-                self._forked()
+            if self._on_fork is not None:
+                self._on_fork()
 
 
 _all: WeakSet[ForkSafeLock] = WeakSet()
 
 
-def _renew_all() -> None:
+def _reset_all() -> None:
     for lock in tuple(_all):
         lock.reset()
 
 
-os.register_at_fork(after_in_child=_renew_all)
+os.register_at_fork(after_in_child=_reset_all)

@@ -1,4 +1,4 @@
-"""How often a thing is logged that happens again and again: some times, then with a count."""
+"""`LogThrottle`: log the first occurrences of a repeated event, then only a count."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -8,18 +8,18 @@ from typing import Final
 
 from mantlet._internal.locks import ForkSafeLock
 
-__all__ = ["LogThrottle", "_Burst"]
+__all__ = ["LogThrottle"]
 
-#: So many of a kind are logged within `_WINDOW` seconds; then the 100th, the 1,000th, ...
-_IN_FULL: Final = 10
+#: The occurrences that are logged within `_WINDOW` seconds; then the 100th, the 1,000th, ...
+_MAX_IN_FULL: Final = 10
 _WINDOW: Final = 60.0
-#: Kinds that are counted at a time; the one not seen for longest is forgotten.
-_MOST_KINDS: Final = 1024
+#: The most kinds that are counted at a time; the least recent one is forgotten.
+_MAX_KINDS: Final = 1024
 
 
 @dataclass(slots=True)
 class _Burst:
-    """One kind, as often as it has come lately."""
+    """Recent occurrences of one kind."""
 
     began: float
     count: int = 0
@@ -27,35 +27,35 @@ class _Burst:
 
 
 class LogThrottle:
-    """Counts what happens, by kind, for a log.
+    """Counts events by kind, and decides whether to log each.
 
     Args:
-        clock: seconds, from any beginning.
+        clock: returns seconds since any fixed time.
     """
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
         self._lock = ForkSafeLock()
-        self._storms: OrderedDict[str, _Burst] = OrderedDict()
+        self._bursts: OrderedDict[str, _Burst] = OrderedDict()
 
     def suppressed(self, kind: str) -> int | None:
-        """Return how many of this kind were not logged since the last; None if nor is this one."""
+        """Return how many events of this kind were suppressed; None to suppress this one too."""
         now = self._clock()
         with self._lock.hold():
-            storm = self._storms.get(kind)
-            if storm is None:
-                storm = self._storms[kind] = _Burst(now)
-                if len(self._storms) > _MOST_KINDS:
-                    self._storms.popitem(last=False)
+            burst = self._bursts.get(kind)
+            if burst is None:
+                burst = self._bursts[kind] = _Burst(now)
+                if len(self._bursts) > _MAX_KINDS:
+                    self._bursts.popitem(last=False)
             else:
-                self._storms.move_to_end(kind)
-            if now - storm.began >= _WINDOW:
-                storm.began, storm.count = now, 0
-            storm.count += 1
-            if storm.count > _IN_FULL and not _is_power_of_ten(storm.count):
-                storm.suppressed += 1
+                self._bursts.move_to_end(kind)
+            if now - burst.began >= _WINDOW:
+                burst.began, burst.count = now, 0
+            burst.count += 1
+            if burst.count > _MAX_IN_FULL and not _is_power_of_ten(burst.count):
+                burst.suppressed += 1
                 return None
-            suppressed, storm.suppressed = storm.suppressed, 0
+            suppressed, burst.suppressed = burst.suppressed, 0
             return suppressed
 
 

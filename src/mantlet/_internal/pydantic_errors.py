@@ -1,4 +1,4 @@
-"""What one of pydantic's errors says of the schema, and nothing that it says of the input.
+"""Extract the public part of pydantic's errors: about the schema, never about the input.
 
 Source: pydantic 2, "Validation Errors".
 """
@@ -10,9 +10,9 @@ from typing import Any, Final
 __all__ = ["public_error"]
 
 _CODE: Final = re.compile(r"[A-Za-z0-9_.]{1,64}")
-#: Codes whose messages pydantic makes of the schema alone. Others hold what a parser, a validator
-#: of the app's or the input itself says, so of them the client sees the code.
-_TELLING: Final = """
+#: Codes whose messages pydantic derives from the schema alone. Other messages contain text of a
+#: parser, of one of the app's validators or of the input, so clients see only their codes.
+_PUBLIC: Final = """
     bool_parsing bool_type bytes_too_long bytes_too_short bytes_type complex_str_parsing
     complex_type counter_type date_from_datetime_inexact date_future date_past date_type
     datetime_future datetime_past datetime_type decimal_max_digits decimal_max_places
@@ -27,17 +27,17 @@ _TELLING: Final = """
     unexpected_positional_argument union_tag_not_found url_scheme url_too_long url_type
     uuid_type uuid_version
 """
-_TELLING_CODES: Final = frozenset(_TELLING.split())
+_PUBLIC_CODES: Final = frozenset(_PUBLIC.split())
 
 
-# Any: pydantic's own, of several versions, and FastAPI's.
+# Any: errors of several versions of pydantic, and of FastAPI.
 def public_error(error: Mapping[str, Any]) -> tuple[str, str | None]:
-    """Return the code of an error, and its message where that is made of the schema alone.
+    """Return the code of an error, and its message if that derives from the schema alone.
 
     Args:
-        error: one entry of what ``ValidationError.errors()`` returns.
+        error: an item of ``ValidationError.errors()``.
     """
     code = str(error.get("type", ""))
     if not _CODE.fullmatch(code):
         return "invalid", None
-    return code, str(error.get("msg", "")) if code in _TELLING_CODES else None
+    return code, str(error.get("msg", "")) if code in _PUBLIC_CODES else None

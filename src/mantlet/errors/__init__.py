@@ -1,4 +1,4 @@
-"""Errors that say what a client needs, and nothing internal."""
+"""Error responses that tell clients what they need, and nothing internal."""
 
 from mantlet.errors.policy import ErrorEnvelope
 from mantlet.errors.problem_types import Catalogue, ProblemType

@@ -1,4 +1,9 @@
-"""Error answers of the app, and whether a problem takes their place."""
+"""Convert error responses of the app and of its framework to problems.
+
+A response is the framework's own if its body says no more than the framework says for every request
+with that status: it is empty, it is the reason phrase alone, or it has exactly the form of the
+framework's built-in page or JSON document. Any other response is the app's.
+"""
 
 import json
 import re
@@ -15,43 +20,45 @@ from mantlet.core.policy import Reply
 from mantlet.core.problem import Problem, phrase
 from mantlet.core.request import Request
 from mantlet.core.response import Response
-from mantlet.errors.framework_exceptions import Fields, invalid_input, kept_fields
-from mantlet.errors.rendering import ACCEPT, PROBLEM_JSON, PROBLEM_XML, asks_for_json
+from mantlet.errors.framework_exceptions import HeaderPairs, input_problem, kept_headers
+from mantlet.errors.rendering import ACCEPT, PROBLEM_JSON, PROBLEM_XML, prefers_json
 from mantlet.exceptions import ResponseTooLarge
 
 __all__ = [
-    "LARGEST",
+    "MAX_BODY",
     "MEDIA_TYPES",
     "Conversion",
     "ConvertOption",
-    "document_problem",
-    "document_words",
-    "failure_words",
     "framework_problem",
-    "is_phrase",
     "media_type",
-    "with_fields",
+    "server_error_detail",
+    "with_headers",
 ]
 
 ConvertOption = Literal["auto", "always", "never"]
 
+#: The largest body that is examined, in bytes; frameworks' own are a few hundred.
+MAX_BODY: Final = 16 * 1024
+#: The media types of frameworks' own responses; those without a type are examined as well.
+MEDIA_TYPES: Final = frozenset({"", "text/html", "text/plain", "application/json"})
+
 
 class Conversion:
-    """Puts a problem in the place of an error answer of the app.
+    """Replaces error responses by problems.
 
     Args:
-        option: ``"auto"`` converts a framework's own error pages for clients that ask for JSON, and
-            its pages for HTTP exceptions of 500 and above with a message for every client;
+        option: ``"auto"`` converts a framework's own error responses for clients that ask for JSON,
+            and its responses to HTTP exceptions of 500 and above with a message for every client;
             ``"always"`` converts every error response that is not a problem yet.
-        expose_details: keep the words of HTTP exceptions below 500.
+        expose_details: keep the messages of HTTP exceptions below 500.
     """
 
     def __init__(self, option: ConvertOption, *, expose_details: bool) -> None:
         self._always = option == "always"
         self._expose_details = expose_details
 
-    def look_at(self, request: Request, response: Response) -> Awaitable[Reply | None] | None:
-        """Return what is to take the place of an error answer, if anything may have to."""
+    def convert(self, request: Request, response: Response) -> Awaitable[Reply | None] | None:
+        """Return the replacement of an error response, or None if it cannot need one."""
         kind = media_type(response)
         if response.status > 599 or request.protocol != "http" or request.method == "HEAD":
             return None
@@ -60,67 +67,64 @@ class Conversion:
         if not self._always and (
             kind not in MEDIA_TYPES
             or "Content-Encoding" in response.headers
-            or not (response.status >= 500 or _asks_for_json(request))
+            or not (response.status >= 500 or _prefers_json(request))
         ):
             return None
-        return self._replace(request, response, kind)
+        return self._convert(request, response, kind)
 
-    async def _replace(self, request: Request, response: Response, kind: str) -> Reply | None:
+    async def _convert(self, request: Request, response: Response, kind: str) -> Reply | None:
         problem = Problem(response.status) if self._always else None
         if kind in MEDIA_TYPES:
             with suppress(ResponseTooLarge):
-                body = await response.body(LARGEST)
-                problem = self._find(request, response.status, kind, body) or problem
+                body = await response.body(MAX_BODY)
+                problem = self._problem(request, response.status, kind, body) or problem
         if problem is None:
             return None
-        fields = (*kept_fields(response.headers), ("Vary", "Accept"))
-        return with_fields(problem.reply(request), fields)
+        headers = (*kept_headers(response.headers), ("Vary", "Accept"))
+        return with_headers(problem.reply(request), headers)
 
-    def _find(self, request: Request, status: int, kind: str, body: bytes) -> Problem | None:
-        """Return the problem that a framework's own error answer is to become, if any."""
-        words = failure_words(status, body) if status >= 500 else None
-        if words is not None:
+    def _problem(self, request: Request, status: int, kind: str, body: bytes) -> Problem | None:
+        """Return the problem for a framework's own error response, else None."""
+        detail = server_error_detail(status, body) if status >= 500 else None
+        if detail is not None:
             request_id = request.state._request_id or "-"
             log.error(
-                "What the app says with %d in request %s is left out: %.1000r",
+                "The message of a %d response to request %s is not sent: %.1000r",
                 status,
                 request_id,
-                words,
+                detail,
                 extra={"request_id": request_id, "status": status},
             )
             return Problem(status)
-        if not self._always and not _asks_for_json(request):
+        if not self._always and not _prefers_json(request):
             return None
         return framework_problem(status, kind, body, expose_details=self._expose_details)
 
 
-def _asks_for_json(request: Request) -> bool:
-    return asks_for_json(request.get_headers(ACCEPT).get("accept"))
+def _prefers_json(request: Request) -> bool:
+    return prefers_json(request.get_headers(ACCEPT).get("accept"))
 
 
-def with_fields(reply: Reply, fields: Fields) -> Reply:
-    """Return a reply with further fields, which take the place of its own."""
-    if not fields:
+def with_headers(reply: Reply, headers: HeaderPairs) -> Reply:
+    """Return a reply with further headers, which replace its own of the same names."""
+    if not headers:
         return reply
-    names = {name.lower() for name, _ in fields}
+    names = {name.lower() for name, _ in headers}
     own = [pair for pair in reply.headers if pair[0].lower() not in names]
-    return Reply(reply.status, [*own, *fields], reply.body)
+    return Reply(reply.status, [*own, *headers], reply.body)
 
 
 def media_type(response: Response) -> str:
-    """Return an answer's media type without its parameters, "" where it has none."""
+    """Return the media type of a response without its parameters, "" if it has none."""
     return (response.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
 
 
-#: The largest body that is looked at, in bytes; frameworks' own are a few hundred.
-LARGEST: Final = 16 * 1024
-#: What frameworks' own answers are; those without a type are looked at too.
-MEDIA_TYPES: Final = frozenset({"", "text/html", "text/plain", "application/json"})
+# -- pages ----------------------------------------------------------------------------------------
 
 # Werkzeug, HTTPException.get_body(); Flask and Quart answer with it.
 _WERKZEUG: Final = re.compile(
     rb"<!doctype html>\s*<html lang=en>\s*<title>(?P<status>\d{3}) [^<]{1,99}</title>\s*"
-    rb"<h1>[^<]{1,99}</h1>\s*(?:<p>(?P<words>[^<]*(?:<br>[^<]*)*)</p>\s*)?",
+    rb"<h1>[^<]{1,99}</h1>\s*(?:<p>(?P<message>[^<]*(?:<br>[^<]*)*)</p>\s*)?",
     re.IGNORECASE,
 )
 # Django, views/defaults.py and views/csrf.py.
@@ -138,52 +142,54 @@ _DJANGO_DEBUG: Final = b"<code>DEBUG = True</code>"
 def framework_problem(
     status: int, media_type: str, body: bytes, *, expose_details: bool = False
 ) -> Problem | None:
-    """Return the problem that a framework's own error answer is, or None for an app's.
+    """Return the problem for a framework's own error response, or None for the app's.
 
     Args:
         status: 400 to 599.
-        media_type: without its parameters, in lower case; "" where there is none.
+        media_type: without its parameters, in lower case; "" if there is none.
         body: the whole body.
-        expose_details: keep the words that an app has given a framework's HTTP exception below 500.
+        expose_details: keep the message of a framework's HTTP exception below 500.
     """
-    if body.startswith(b"{"):  # Litestar calls its document what the route would have answered
-        return document_problem(status, body, expose_details=expose_details)
+    if body.startswith(b"{"):  # Litestar labels its document with the route's media type
+        return _json_problem(status, body, expose_details=expose_details)
     if media_type == "application/json":
         return None if body else Problem(status)
-    if not body.strip() or is_phrase(status, body.decode("utf-8", "replace")):
+    if not body.strip() or _is_phrase(status, body.decode("utf-8", "replace")):
         return Problem(status)
     found = _WERKZEUG.fullmatch(body)
     if found is not None and int(found["status"]) == status:
-        words = found["words"] if expose_details and status < 500 else None
-        return Problem(status, detail=_unescaped(words) if words else None)
+        message = found["message"] if expose_details and status < 500 else None
+        return Problem(status, detail=_unescaped(message) if message else None)
     django = _DJANGO.fullmatch(body) or _DJANGO_DEBUG in body
     if django or all(mark in body for mark in _DJANGO_CSRF):
         return Problem(status)
     return None
 
 
-def failure_words(status: int, body: bytes) -> str | None:
-    """Return what an HTTP exception says in a framework's own answer of 500 and above.
+def server_error_detail(status: int, body: bytes) -> str | None:
+    """Return the message of an HTTP exception in a framework's own response of 500 and above.
 
-    Such words are most often another exception's: ``abort(500, str(error))``. None where there are
-    none beside what the framework itself says of the status, or the answer is the app's own.
+    Such a message is mostly another exception's text: ``abort(500, str(error))``. None if there is
+    only the framework's own text for the status, or if the response is the app's own.
     """
     found = _WERKZEUG.fullmatch(body)
     if found is None:
-        said = document_words(body) if body.startswith(b"{") else None
+        detail = _json_detail(body) if body.startswith(b"{") else None
     else:
-        said = _unescaped(found["words"] or b"")
-    if said is None or not said.strip() or is_phrase(status, said):
+        detail = _unescaped(found["message"] or b"")
+    if detail is None or not detail.strip() or _is_phrase(status, detail):
         return None
     known = safe_getattr(sys.modules.get("werkzeug.exceptions"), "default_exceptions") or {}
-    return None if said == safe_getattr(known.get(status), "description") else said
+    return None if detail == safe_getattr(known.get(status), "description") else detail
 
 
-def _unescaped(words: bytes) -> str:
-    return unescape(words.replace(b"<br>", b"\n").decode("utf-8", "replace"))
+def _unescaped(message: bytes) -> str:
+    return unescape(message.replace(b"<br>", b"\n").decode("utf-8", "replace"))
 
 
-#: Phrases that frameworks have beside those of today's RFC 9110, and of the standard library.
+# -- JSON documents -------------------------------------------------------------------------------
+
+#: Reason phrases of frameworks that are neither RFC 9110's nor the standard library's.
 _PHRASES: Final = {
     400: ("Validation Error",),
     413: ("Request Entity Too Large", "Payload Too Large"),
@@ -193,36 +199,31 @@ _PHRASES: Final = {
 }
 
 
-def document_problem(status: int, body: bytes, *, expose_details: bool) -> Problem | None:
-    """Return the problem that a framework's own JSON document is, or None for an app's.
-
-    Args:
-        status: 400 to 599.
-        body: the document.
-        expose_details: keep the words that an app has given a framework's HTTP exception below 500.
-    """
-    found = _parsed(body)
-    match found:
-        case {"detail": str(said), **rest} if rest.keys() <= {"status_code"}:
-            return _stated(
-                status, said, expose_details=expose_details
-            )  # FastAPI, Litestar, REST framework
+def _json_problem(status: int, body: bytes, *, expose_details: bool) -> Problem | None:
+    """Return the problem for a framework's own JSON document, or None for the app's."""
+    match _parsed(body):
+        case {"detail": str(detail), **rest} if rest.keys() <= {"status_code"}:
+            # FastAPI, Litestar, Django REST framework
+            return _detail_problem(status, detail, expose_details=expose_details)
         case {"detail": list(errors), **rest} if status == 422 and not rest:
-            return _refused_by_fastapi(errors)
-        case {"detail": str(said), "extra": list(errors)} if status == 400:
-            return _refused_by_litestar(said, errors)
-        case {"title": str(said), **rest} if not rest and is_phrase(status, said):
+            return _fastapi_problem(errors)
+        case {"detail": str(detail), "extra": list(errors)} if status == 400:
+            return _litestar_problem(detail, errors)
+        case {"title": str(title), **rest} if not rest and _is_phrase(status, title):
             return Problem(status)  # Falcon
     return None
 
 
-def document_words(body: bytes) -> str | None:
-    """Return what an HTTP exception says in a framework's own JSON document, if it is one."""
+def _json_detail(body: bytes) -> str | None:
+    """Return the message of an HTTP exception in a framework's own JSON document, else None."""
     match _parsed(body):
-        case {"detail": str(said), **rest} if rest.keys() <= {"status_code", "extra"}:
-            return said  # FastAPI, Litestar, REST framework
-        case {"title": str(), "description": str(said), **rest} if rest.keys() <= {"code", "link"}:
-            return said  # Falcon
+        case {"detail": str(detail), **rest} if rest.keys() <= {"status_code", "extra"}:
+            return detail  # FastAPI, Litestar, Django REST framework
+        case {"title": str(), "description": str(detail), **rest} if rest.keys() <= {
+            "code",
+            "link",
+        }:
+            return detail  # Falcon
     return None
 
 
@@ -233,8 +234,8 @@ def _parsed(body: bytes) -> Any:
         return None
 
 
-def is_phrase(status: int, text: str) -> bool:
-    """Return whether a text says no more than a status does."""
+def _is_phrase(status: int, text: str) -> bool:
+    """Return whether a text is only the reason phrase of a status."""
     text = text.strip().rstrip(".").removeprefix(f"{status} ").casefold()
     known = [phrase(status), *_PHRASES.get(status, ())]
     if status in set(HTTPStatus):
@@ -242,27 +243,27 @@ def is_phrase(status: int, text: str) -> bool:
     return text in {one.casefold() for one in known}
 
 
-def _stated(status: int, detail: str, *, expose_details: bool) -> Problem | None:
-    if is_phrase(status, detail):
+def _detail_problem(status: int, detail: str, *, expose_details: bool) -> Problem | None:
+    if _is_phrase(status, detail):
         return Problem(status)
     return Problem(status, detail=detail) if expose_details and status < 500 else None
 
 
-def _refused_by_fastapi(errors: list[Any]) -> Problem | None:
-    """Return the problem that FastAPI's list of errors is; it repeats the input."""
+def _fastapi_problem(errors: list[Any]) -> Problem | None:
+    """Return the problem for FastAPI's list of errors, which repeats the input."""
     known = {"type", "loc", "msg"}
     if all(isinstance(error, dict) and known <= error.keys() for error in errors):
-        return invalid_input(errors)
+        return input_problem(errors)
     return None
 
 
-def _refused_by_litestar(said: str, errors: list[Any]) -> Problem | None:
-    """Return the problem that Litestar's list of errors is; beside it, it repeats the query."""
-    if not said.startswith("Validation failed for ") or not all(
+def _litestar_problem(detail: str, errors: list[Any]) -> Problem | None:
+    """Return the problem for Litestar's list of errors, whose detail repeats the query."""
+    if not detail.startswith("Validation failed for ") or not all(
         isinstance(error, dict) and "key" in error for error in errors
     ):
         return None
     places = ((str(error.get("source", "body")), str(error["key"])) for error in errors)
-    return invalid_input(
+    return input_problem(
         ({"type": "invalid", "loc": [place, *key.split(".")]} for place, key in places), 400
     )

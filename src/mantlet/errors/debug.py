@@ -1,8 +1,8 @@
-"""The traceback as a page, for a developer's own browser and for nobody else.
+"""Show the traceback as a page, to a browser on the same machine only.
 
 When it is unsafe: behind a proxy on the same host every client has a loopback address. Requests
-that show that they came through one get no traceback, but a proxy need not show it. So never switch
-it on where others can reach the server.
+with headers of a proxy get no traceback, but a proxy need not add any. So never turn it on where
+others can reach the server.
 """
 
 import os
@@ -13,12 +13,12 @@ from typing import Final
 
 from mantlet.core.policy import Reply
 from mantlet.core.request import Request
-from mantlet.errors.rendering import ACCEPT, HTML, document, form
+from mantlet.errors.rendering import ACCEPT, HTML, html_document, negotiate
 from mantlet.http.headers import FieldNames
 
-__all__ = ["VARIABLES", "debug_reply", "production"]
+__all__ = ["VARIABLES", "debug_reply", "production_variable"]
 
-#: Environment variables that name the environment, and what they call the one that is live.
+#: Environment variables that name the environment.
 VARIABLES: Final = (
     "MANTLET_ENV",
     "APP_ENV",
@@ -39,9 +39,9 @@ VARIABLES: Final = (
     "NODE_ENV",
     "RAILS_ENV",
 )
-_LIVE: Final = frozenset({"production", "prod", "live"})
+_PRODUCTION: Final = frozenset({"production", "prod", "live"})
 
-#: What proxies add to the requests that they hand on.
+#: Headers that proxies add to the requests that they forward.
 _FORWARDED: Final = FieldNames(
     "cf-connecting-ip",
     "forwarded",
@@ -56,32 +56,32 @@ _FORWARDED: Final = FieldNames(
     "x-real-ip",
 )
 _HOST: Final = FieldNames("host")
-#: What a browser on the same machine asks for. Any other name may have been pointed at it by
-#: somebody else's DNS.
+#: Hosts that a browser on the same machine asks for. The DNS of an attacker may point any other
+#: name at this machine.
 _LOCAL_HOST: Final = re.compile(
     r"(?:(?:[a-z0-9-]+\.)*localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE
 )
-#: How much of a traceback is shown, in characters: its end.
-_LONGEST: Final = 200_000
+#: The most characters of a traceback that are shown: its end.
+_MAX_TEXT: Final = 200_000
 
 
-def production() -> str | None:
-    """Return the environment variable that says that this is production, or None."""
+def production_variable() -> str | None:
+    """Return the environment variable that names this environment production, or None."""
     for name in VARIABLES:
-        if os.environ.get(name, "").strip().lower() in _LIVE:
+        if os.environ.get(name, "").strip().lower() in _PRODUCTION:
             return name
     return None
 
 
 def debug_reply(request: Request, error: BaseException, status: int) -> Reply | None:
-    """Return the traceback as a page, or None where this client must not, or need not, see it."""
+    """Return the traceback as a page, or None if this client must not see it or wants no HTML."""
     given = request.get_headers(ACCEPT)
-    if not _is_local(request) or form(given.get("accept")) != HTML:
+    if not _is_local(request) or negotiate(given.get("accept")) != HTML:
         return None
     from markupsafe import Markup  # noqa: PLC0415  # for pages alone
 
     title = f"{status} {type(error).__qualname__}"
-    text = "".join(format_exception(error))[-_LONGEST:]
+    text = "".join(format_exception(error))[-_MAX_TEXT:]
     content = Markup("<h1>{}</h1>\n<pre>{}</pre>").format(title, text)
     return Reply(
         status,
@@ -90,23 +90,23 @@ def debug_reply(request: Request, error: BaseException, status: int) -> Reply | 
             "Cache-Control": "no-store",
             "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
         },
-        document(title, content).encode("utf-8", "replace"),
+        html_document(title, content).encode("utf-8", "replace"),
     )
 
 
 def _is_local(request: Request) -> bool:
-    """Return whether a client on this machine asks, by a name of this machine, without a proxy."""
+    """Return whether the client is on this machine, asks for a name of it, and uses no proxy."""
     try:
         address = ip_address(request.client or "")
     except ValueError:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
-    carrier = request.raw
-    version = carrier.get("http_version") or carrier.get("SERVER_PROTOCOL") or ""
+    raw = request.raw
+    version = raw.get("http_version") or raw.get("SERVER_PROTOCOL") or ""
     host = request.get_headers(_HOST).get("host", "")
     return (
         (mapped or address).is_loopback
         and _LOCAL_HOST.fullmatch(host) is not None
         and not request.get_headers(_FORWARDED)
-        and not version.endswith("1.0")  # which no browser speaks, and nginx does by default
+        and not version.endswith("1.0")  # not used by browsers, but by nginx by default
     )

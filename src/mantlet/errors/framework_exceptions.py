@@ -1,6 +1,10 @@
-"""Frameworks' own HTTP exceptions: their status, and the header fields that they declare.
+"""Read the exceptions of frameworks and of pydantic, without importing any of them.
 
-They are known by the dotted names of their classes; no framework is imported.
+Classes are known by their dotted names. For refused input, the errors are listed with their places
+and without any value of the input; a member that the client should not have sent is named, since
+that is the place of its error.
+
+Sources: pydantic 2 "Validation Errors"; JSON Pointer, RFC 6901.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -15,17 +19,19 @@ from mantlet.http.json_pointer import join_pointer
 __all__ = [
     "HTTP_EXCEPTIONS",
     "INVALID_INPUT",
-    "Fields",
-    "declared",
-    "invalid_input",
-    "kept_fields",
+    "HeaderPairs",
+    "declared_response",
+    "input_problem",
+    "kept_headers",
+    "public_detail",
     "validation_problem",
-    "words",
 ]
 
-Fields = tuple[tuple[str, str], ...]
+HeaderPairs = tuple[tuple[str, str], ...]
 
-#: The names of their classes, with the attribute that has the status, or with the status.
+# -- HTTP exceptions ------------------------------------------------------------------------------
+
+#: The names of HTTP exception classes, with the attribute that has the status, or the status.
 HTTP_EXCEPTIONS: Final[Mapping[str, str | int]] = {
     "aiohttp.web_exceptions.HTTPException": "status",
     "django.core.exceptions.BadRequest": 400,
@@ -40,8 +46,8 @@ HTTP_EXCEPTIONS: Final[Mapping[str, str | int]] = {
     "werkzeug.exceptions.HTTPException": "code",
 }
 
-#: Fields that are true of a body that is not sent, or of the connection.
-_LOST: Final = frozenset(
+#: Headers that describe a body that is not sent, or the connection.
+_ENTITY_HEADERS: Final = frozenset(
     {
         "accept-ranges",
         "connection",
@@ -64,15 +70,16 @@ _LOST: Final = frozenset(
         "upgrade",
     }
 )
-_MOST_FIELDS: Final = 64
+#: The most headers that are kept.
+_MAX_HEADERS: Final = 64
 
 
-def declared(error: BaseException, status: str | int) -> tuple[int, Fields]:
-    """Return the status and the header fields that a framework's HTTP exception declares.
+def declared_response(error: BaseException, status: str | int) -> tuple[int, HeaderPairs]:
+    """Return the status and the headers that a framework's HTTP exception declares.
 
     Args:
         error: the exception.
-        status: what `HTTP_EXCEPTIONS` has for its class.
+        status: the value in `HTTP_EXCEPTIONS` for its class.
     """
     given = safe_getattr(error, status) if isinstance(status, str) else status
     response = safe_getattr(error, "response")  # Werkzeug's abort() takes a whole response
@@ -85,11 +92,11 @@ def declared(error: BaseException, status: str | int) -> tuple[int, Fields]:
         headers = safe_getattr(response, "headers")
     elif headers is None and own is not None:
         headers = own()
-    return int(code), kept_fields(_pairs(headers), lost=_LOST - {"content-range"})
+    return int(code), kept_headers(_pairs(headers), dropped=_ENTITY_HEADERS - {"content-range"})
 
 
 def _pairs(headers: Any) -> Iterable[tuple[Any, Any]]:
-    """Return header fields as pairs, from the forms that frameworks have them in."""
+    """Return headers as pairs, from any of the forms that frameworks keep them in."""
     if not headers or isinstance(headers, (str, bytes)):
         return ()
     items = safe_getattr(headers, "items")
@@ -97,35 +104,39 @@ def _pairs(headers: Any) -> Iterable[tuple[Any, Any]]:
     return pairs
 
 
-def kept_fields(pairs: Iterable[tuple[Any, Any]], lost: frozenset[str] = _LOST) -> Fields:
-    """Return the fields that stay true when a problem takes the place of the body.
+def kept_headers(
+    pairs: Iterable[tuple[Any, Any]], dropped: frozenset[str] = _ENTITY_HEADERS
+) -> HeaderPairs:
+    """Return the headers that stay true when a problem replaces the body.
 
-    Those that must not stand in a header (RFC 9110, 5) are left out.
+    Invalid headers (RFC 9110, 5) are dropped.
     """
     kept: list[tuple[str, str]] = []
     for name, value in pairs:
         for one in value if isinstance(value, (list, tuple)) else (value,):
             try:
-                field = text_field(str(name), str(one))
+                header = text_field(str(name), str(one))
             except ValueError:
                 continue
-            if field[0].lower() not in lost and len(kept) < _MOST_FIELDS:
-                kept.append(field)
+            if header[0].lower() not in dropped and len(kept) < _MAX_HEADERS:
+                kept.append(header)
     return tuple(kept)
 
 
-def words(error: BaseException, status: int) -> str | None:
-    """Return what an HTTP exception says to the client beyond its status, if anything."""
+def public_detail(error: BaseException, status: int) -> str | None:
+    """Return an HTTP exception's message to the client, if it says more than its status."""
     if status >= 500:
         return None
     for name in ("detail", "description", "text"):
-        said = safe_getattr(error, name)
-        if isinstance(said, str) and said.strip() and said != phrase(status):
-            return said
+        text = safe_getattr(error, name)
+        if isinstance(text, str) and text.strip() and text != phrase(status):
+            return text
     return None
 
 
-#: The exceptions, by the dotted names of their classes.
+# -- refused input --------------------------------------------------------------------------------
+
+#: The names of the exception classes for refused input.
 INVALID_INPUT: Final = frozenset(
     {
         "fastapi.exceptions.RequestValidationError",
@@ -136,42 +147,42 @@ INVALID_INPUT: Final = frozenset(
 )
 
 #: The most errors that are listed.
-_MOST: Final = 100
-#: Where FastAPI says that a value came from.
+_MAX_ERRORS: Final = 100
+#: The places that FastAPI names for values.
 _PLACES: Final = frozenset({"body", "query", "path", "header", "cookie"})
 
 
 def validation_problem(error: BaseException) -> Problem:
-    """Return the problem that a pydantic or FastAPI exception for refused input is."""
-    errors: Any = error.errors  # type: ignore[attr-defined]  # theirs
+    """Return the problem for a pydantic or FastAPI exception about refused input."""
+    errors: Any = error.errors  # type: ignore[attr-defined]  # a method of theirs
     try:
         found = errors(include_url=False, include_context=False, include_input=False)
     except TypeError:  # pydantic 1 and FastAPI take no options
         found = errors()
-    return invalid_input(found)
+    return input_problem(found)
 
 
-def invalid_input(errors: Iterable[Any], status: int = 422) -> Problem:
-    """Return the problem that a list of pydantic's errors is.
+def input_problem(errors: Iterable[Any], status: int = 422) -> Problem:
+    """Return the problem for a list of pydantic's errors.
 
     Args:
-        errors: pydantic's, with ``loc``, ``msg`` and ``type``. At most 100 are listed.
-        status: the problem's.
+        errors: pydantic's errors, with ``loc``, ``msg`` and ``type``. At most 100 are listed.
+        status: the status of the problem.
     """
-    listed = [_entry(error) for error, _ in zip(errors, range(_MOST), strict=False)]
+    listed = [_item(error) for error, _ in zip(errors, range(_MAX_ERRORS), strict=False)]
     return Problem(status, extensions={"errors": listed})
 
 
-def _entry(error: Mapping[str, Any]) -> dict[str, str]:
-    code, words = public_error(error)
+def _item(error: Mapping[str, Any]) -> dict[str, str]:
+    code, message = public_error(error)
     where = [str(part) for part in error.get("loc", ())]
-    entry = {}
+    item = {}
     if where and where[0] in _PLACES:
-        entry["in"] = where.pop(0)
+        item["in"] = where.pop(0)
     if code == "json_invalid":
-        where = []  # pydantic and FastAPI give the place in the text
-    entry["pointer"] = join_pointer(where)
-    entry["code"] = code
-    if words is not None:
-        entry["detail"] = words
-    return entry
+        where = []  # pydantic and FastAPI give the position in the text
+    item["pointer"] = join_pointer(where)
+    item["code"] = code
+    if message is not None:
+        item["detail"] = message
+    return item

@@ -1,26 +1,26 @@
-"""`ErrorEnvelope`: whatever goes wrong inside, nothing internal leaves.
+"""`ErrorEnvelope`: answer every exception with a problem that contains nothing internal.
 
-It answers an exception that the app, or a policy further in, raised before the head was sent, with
-a problem (RFC 9457): the one that was raised, if it is a `Problem`; the one that its map, a
-framework's HTTP exception or a database's code makes of it; else a bare 500. The client sees what
-the problem states and the id of the request, in a form that it accepts. The exception is logged
-once under that id, with its traceback, on the logger ``mantlet.errors``.
+An exception that the app or an inner policy raises before the head is sent is answered with a
+problem (RFC 9457): the raised one, if it is a `Problem`; the one that the `exceptions` option, a
+framework's HTTP exception or a database's error code maps it to; else a bare 500. The client sees
+the problem and the id of the request, in a form that it accepts. The exception is logged once under
+that id, with its traceback, on the logger ``mantlet.errors``.
 
-Flask, Quart and Django turn an exception into their own 500 page, Litestar and Falcon into a
-document, and Starlette sends a 500 before it raises. The envelope hears of those too and answers in
-their place, so that a debug page, or a handler that puts ``str(exc)`` into its answer, does not get
-out. Error answers that a framework makes of a request that it can't serve (404, 405, ...) become
-problems for clients that ask for JSON, and what it makes of an HTTP exception of 500 and above with
-words becomes one without them for all. What the app itself says stays.
+Flask, Quart and Django turn exceptions into their own 500 page, Litestar and Falcon into a
+document, and Starlette sends a 500 before it raises. The envelope learns of those exceptions too
+and replaces these responses, so that no debug page leaks, nor a handler's ``str(exc)``. Error
+responses that a framework makes by itself (404, 405, ...) become problems for clients that ask for
+JSON, and its responses to HTTP exceptions of 500 and above with a message become problems without
+that message for every client. The app's own responses are left as they are.
 
-An exception raised after the head was sent can't be answered: it is logged with the id, and goes on
-to the server, which ends the connection so that the client can tell.
+An exception raised after the head was sent cannot be answered: it is logged under the id and goes
+on to the server, which ends the connection so that the client notices.
 
-What it does not stop: what the app itself puts into an answer, also of an exception that it caught;
-the words of HTTP exceptions below 500 in the JSON that FastAPI and Litestar make of them.
+What it does not stop: text that the app itself puts into a response, even that of an exception that
+it caught; the messages of HTTP exceptions below 500 in the JSON of FastAPI and Litestar.
 
-What it costs: an id for each request, and a look at the status of each answer. Error answers of the
-app are held until the app has ended, up to 64 KiB of them.
+What it costs: an id for each request, and a look at the status of each response. Error responses of
+the app are buffered until the app has returned, up to 64 KiB.
 """
 
 import warnings
@@ -31,34 +31,33 @@ from time import perf_counter
 from typing import Final, get_args
 
 from mantlet._internal.disconnects import is_disconnect
-from mantlet.core.error_log import log, mark_reported
+from mantlet.core.error_log import log, mark_reported, maskers
 from mantlet.core.modes import ModeOption, check_mode
 from mantlet.core.policy import Policy, Reply
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.core.response import Response
-from mantlet.errors.conversion import Conversion, ConvertOption, media_type, with_fields
-from mantlet.errors.debug import debug_reply, production
-from mantlet.errors.mapping import INTERNAL, UNKNOWN, ErrorMap, Target, Verdict
-from mantlet.errors.masking import masked
+from mantlet.errors.conversion import Conversion, ConvertOption, media_type, with_headers
+from mantlet.errors.debug import debug_reply, production_variable
+from mantlet.errors.mapping import INTERNAL, UNKNOWN, ErrorMap, ErrorTarget, MappedError
 from mantlet.errors.problem_types import Catalogue
 from mantlet.errors.rendering import PROBLEM_JSON, Page, render
-from mantlet.errors.reporting import Reporting
-from mantlet.errors.request_id import enter, leave, request_id
-from mantlet.errors.stream_errors import FORMATS, Ending
+from mantlet.errors.reporting import ErrorReporter
+from mantlet.errors.request_id import choose_request_id, enter_request, leave_request
+from mantlet.errors.stream_errors import STREAM_FORMATS, LateErrorWriter
 
 __all__ = ["ErrorEnvelope"]
 
 HEADER: Final = "X-Request-ID"
 
-Listener = Callable[[BaseException, Request], object]
+ExceptionListener = Callable[[BaseException, Request], object]
 
 
 class ErrorEnvelope(Policy):
-    """Answer exceptions with problem details (RFC 9457) that hold nothing internal.
+    """Answer exceptions with problem details (RFC 9457) that contain nothing internal.
 
-    Every answer carries the request's id in ``X-Request-ID``: a valid one that the request came
-    with, else the trace id of its ``traceparent``, else a new one. The app finds it in
+    Every response has the request's id in ``X-Request-ID``: the request's own if it is valid, else
+    the trace id of its ``traceparent``, else a new one. The app finds it in
     ``mantlet.state(...).request_id``.
 
     Args:
@@ -66,24 +65,25 @@ class ErrorEnvelope(Policy):
             imported: a status, a `Problem`, or a function that takes the exception and returns one
             of these, or None to leave it to the next entry. The entry for the most derived class
             applies.
-        expose_details: let clients see the words of frameworks' HTTP exceptions below 500, as in
-            ``abort(404, "No such order")``, in the problems made of them.
-        convert: which error answers of the app become problems: with ``"auto"`` those that a
-            framework made by itself, for clients that ask for JSON; with ``"always"`` all that are
-            no problems already; with ``"never"`` none.
+        expose_details: show clients the messages of frameworks' HTTP exceptions below 500, as in
+            ``abort(404, "No such order")``.
+        convert: the app's error responses that become problems: ``"auto"``, those that a framework
+            made by itself, for clients that ask for JSON; ``"always"``, all that are not problems
+            yet; ``"never"``, none.
         page: makes the HTML page of a problem, in place of the plain one.
-        stream_errors: say an error that comes late as the last event of an event stream, or the
+        stream_errors: report an error that comes late as the last event of an event stream, or the
             last line of NDJSON.
-        on_exception: called with each exception that was not made for the client, and its request,
-            for services that collect them. What it raises is logged.
-        debug: show the traceback, as a page, to browsers on this machine. It warns, and is refused
-            where the environment says that this is production.
-        catalogue: problem types whose pages are answered for the app.
+        on_exception: a function, or several, called with each exception that was not raised for the
+            client and with its request, for services that collect exceptions. Their own exceptions
+            are logged.
+        debug: show the traceback as a page to browsers on this machine. It warns, and is refused if
+            the environment is production.
+        catalogue: problem types, whose pages are served at their URIs.
         mode: ``"enforce"``; ``"report"``, which logs exceptions and changes no response;
             ``"off"``; or a mapping of route patterns to these.
 
     Raises:
-        ValueError: an option that can't be; the message says which.
+        ValueError: an option has an invalid value; the message names it.
     """
 
     position = 20
@@ -92,12 +92,12 @@ class ErrorEnvelope(Policy):
     def __init__(
         self,
         *,
-        exceptions: Mapping[type[Exception] | str, Target] | None = None,
+        exceptions: Mapping[type[Exception] | str, ErrorTarget] | None = None,
         expose_details: bool = False,
         convert: ConvertOption = "auto",
         page: Page | None = None,
         stream_errors: bool = False,
-        on_exception: Listener | Sequence[Listener] = (),
+        on_exception: ExceptionListener | Sequence[ExceptionListener] = (),
         debug: bool = False,
         catalogue: Catalogue | None = None,
         mode: ModeOption = "enforce",
@@ -111,16 +111,16 @@ class ErrorEnvelope(Policy):
         if page is not None and not _is_plain(page):
             raise ValueError(f"page must be a plain function, not {page!r}")
         if debug:
-            live = production()
-            if live is not None:
-                raise ValueError(f"debug must not be True: {live} says that this is production")
+            variable = production_variable()
+            if variable is not None:
+                raise ValueError(f"debug must not be True: {variable} says that this is production")
             warnings.warn("ErrorEnvelope(debug=True) shows tracebacks", stacklevel=2)
         self.stream_errors = stream_errors
         self.debug = debug
         self.page = page
         self.catalogue = catalogue
         self.listeners = tuple(listeners)
-        self.reporting = Reporting()
+        self.reporter = ErrorReporter()
         self._conversion = (
             None if convert == "never" else Conversion(convert, expose_details=expose_details)
         )
@@ -136,142 +136,156 @@ class ErrorEnvelope(Policy):
         """Give the exchange its id."""
         state = request.state
         own = state._request_id
-        if own is None:  # else an outer envelope gave it
-            own = state._request_id = request_id(request)
+        if own is None:  # else an outer envelope set it
+            own = state._request_id = choose_request_id(request)
         request.add_response_header(HEADER, own)
         if state._envelope is None:
             state._envelope = self
             state._began = perf_counter()
-            state._context = enter(own)
+            state._context = enter_request(own)
         catalogue = self.catalogue
         if catalogue is not None and request.method in ("GET", "HEAD"):
-            return catalogue.answer(request.path)
+            return catalogue.reply(request.path)
         return None
 
     def on_finish(self, request: Request) -> None:
-        """Take the exchange's id out of the context."""
+        """Remove the exchange's id from the context."""
         state = request.state
         if state._envelope is self:
             state._envelope = None
-            leave(state._context)
+            leave_request(state._context)
 
     def on_error(self, request: Request, error: BaseException) -> Reply | None:
         """Answer the error, and report it."""
         if not isinstance(error, Exception) or is_disconnect(error):
             return None
-        verdict = self.judge(error)
+        mapped = self.map_error(error)
         if mark_reported(request, error):
             outermost: ErrorEnvelope = request.state._envelope or self
             would = "would be " if self._reports_only(request) else ""
-            outcome = f"{would}answered with {verdict.status}"
-            outermost.report(request, error, outcome, verdict)
-        if self.debug and verdict.status >= 500:
-            shown = self._debug(request, error, verdict.status)
-            if shown is not None:
-                return masked(request, shown)
-        if verdict.problem is None:
-            return Reply(verdict.status, verdict.fields)
-        return with_fields(verdict.problem.reply(request), verdict.fields)
+            outermost.report(request, error, f"{would}answered with {mapped.status}", mapped)
+        if self.debug and mapped.status >= 500:
+            page = self._debug_reply(request, error, mapped.status)
+            if page is not None:
+                return _masked(request, page)
+        if mapped.problem is None:
+            return Reply(mapped.status, mapped.headers)
+        return with_headers(mapped.problem.reply(request), mapped.headers)
 
     def _reports_only(self, request: Request) -> bool:
-        """Return whether no response to this request may change."""
+        """Return whether the policy is in report mode for this request."""
         mode = self.mode
         return (mode if isinstance(mode, str) else mode.find(request)) == "report"
 
-    def _debug(self, request: Request, error: Exception, status: int) -> Reply | None:
+    def _debug_reply(self, request: Request, error: Exception, status: int) -> Reply | None:
         try:
             return debug_reply(request, error, status)
-        except Exception as failure:  # noqa: BLE001  # of an exception that has no traceback's text
+        except Exception as failure:  # noqa: BLE001  # the exception has no printable traceback
             _log_failure("debug", failure)
             return None
 
     def on_response(self, request: Request, response: Response) -> Awaitable[Reply | None] | None:
-        """Look for an error answer that a framework made, and for a stream that may break off."""
+        """Convert an error response, or prepare a stream for late errors."""
         if response.status < 400:
             self._watch_stream(request, response)
             return None
         if self._conversion is None or request.state.problem is not None:
             return None
-        return self._conversion.look_at(request, response)
+        return self._conversion.convert(request, response)
 
     def _watch_stream(self, request: Request, response: Response) -> None:
-        """See to it that a stream that breaks off says so."""
+        """Have a stream that breaks off end with a problem."""
         kind = media_type(response)
         headers = response.headers
-        if kind not in FORMATS:
+        if (
+            kind not in STREAM_FORMATS
+            or "Content-Length" in headers
+            or "Content-Encoding" in headers
+        ):
             return
-        if "Content-Length" in headers or "Content-Encoding" in headers:
-            return
-        ending = Ending(response, kind)
-        response.on_late_error = lambda error: ending.words(
-            self.judge(error).problem or INTERNAL, request
+        writer = LateErrorWriter(response, kind)
+        response.on_late_error = lambda error: writer.last_chunk(
+            self.map_error(error).problem or INTERNAL, request
         )
 
-    def judge(self, error: BaseException) -> Verdict:
-        """Return the answer that an exception gets; a bare 500 where finding it fails."""
+    def map_error(self, error: BaseException) -> MappedError:
+        """Return the response to an exception; a bare 500 if a user's function fails."""
         try:
-            return self._map.judge(error)
-        except Exception as failure:  # noqa: BLE001  # of a function of the map, most likely
+            return self._map.find(error)
+        except Exception as failure:  # noqa: BLE001  # mostly of a user's function
             _log_failure("exceptions", failure)
             return UNKNOWN
 
     def render(self, problem: Problem, request: Request) -> Reply:
-        """Return the answer that states a problem, in a form that the client accepts."""
+        """Return the response with a problem, in a form that the client accepts."""
         request.state.problem = problem
-        return masked(request, self._render(problem, request))
+        return _masked(request, self._render(problem, request))
 
     def _render(self, problem: Problem, request: Request) -> Reply:
         try:
             return render(problem, request, self.page)
-        except Exception as failure:  # noqa: BLE001  # of a page of the user's, most likely
+        except Exception as failure:  # noqa: BLE001  # mostly of a user's page
             _log_failure("page", failure)
-        with suppress(Exception):  # the same, where a text of the problem's own fails
+        with suppress(Exception):  # raised again if one of the problem's own texts raises
             return problem.with_body(PROBLEM_JSON, problem.as_json(request))
         return INTERNAL.with_body(PROBLEM_JSON, INTERNAL.as_json(request))
 
     def report(
-        self, request: Request, error: BaseException, outcome: str, verdict: Verdict | None = None
+        self,
+        request: Request,
+        error: BaseException,
+        outcome: str,
+        mapped: MappedError | None = None,
     ) -> None:
-        """Log an exception, and tell those who listen.
+        """Log an exception, and call the listeners.
 
         Args:
-            request: the request it belongs to.
+            request: its request.
             error: the exception.
-            outcome: what became of it, in words.
-            verdict: what it is answered with; None where it came too late to be answered.
+            outcome: the end of the log message, such as "answered with 500".
+            mapped: the response; None if it came too late to be answered.
         """
-        meant = verdict is not None and verdict.meant and verdict.status < 500
-        status = None if verdict is None else verdict.status
+        for_client = mapped is not None and mapped.for_client and mapped.status < 500
+        status = None if mapped is None else mapped.status
         began = request.state._began
         seconds = 0.0 if began is None else perf_counter() - began
         try:
-            self.reporting.report(
-                request, error, outcome, status=status, meant=meant, seconds=seconds
+            self.reporter.report(
+                request, error, outcome, status=status, for_client=for_client, seconds=seconds
             )
-        except Exception as failure:  # noqa: BLE001  # of a handler or a filter
+        except Exception as failure:  # noqa: BLE001  # of a log handler or filter
             _log_failure(f"the log of {type(error).__qualname__}", failure)
-        if meant:
+        if for_client:
             return
         for listener in self.listeners:
             try:
                 listener(error, request)
-            except Exception as failure:  # noqa: BLE001  # the answer does not depend on it
+            except Exception as failure:  # noqa: BLE001  # the response does not depend on it
                 _log_failure("on_exception", failure)
 
 
+def _masked(request: Request, reply: Reply) -> Reply:
+    """Mask the app's secrets in the headers and the body of a reply, if a policy knows them."""
+    for masker in maskers(request):
+        media = next((v for n, v in reply.headers if n.lower() == "content-type"), "")
+        reply.headers = tuple((name, masker.text(value)) for name, value in reply.headers)
+        reply.body = masker.body(reply.body, media.partition(";")[0].strip().lower())
+    return reply
+
+
 def _is_plain(function: object) -> bool:
-    """Return whether this can be called; what a coroutine function does nobody would wait for."""
+    """Return whether this can be called; nobody would await a coroutine function."""
     return callable(function) and not iscoroutinefunction(function)
 
 
-def _log_failure(option: str, failure: Exception) -> None:
-    """Log that what a user has given for an option, or the log itself, has failed."""
-    for told in (failure, None):  # a failure may be one that no handler can write
+def _log_failure(source: str, failure: Exception) -> None:
+    """Log that a user's function, or the log itself, failed."""
+    for traceback in (failure, None):  # some exceptions cannot be formatted
         with suppress(Exception):
             log.error(
                 "ErrorEnvelope: %s failed with %s",
-                option,
+                source,
                 type(failure).__qualname__,
-                exc_info=told,
+                exc_info=traceback,
             )
             return

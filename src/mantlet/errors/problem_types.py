@@ -1,4 +1,4 @@
-"""The problem types of an app: defined once, raised by name, described to people and to tools."""
+"""`Catalogue`: define the problem types of an app once, raise them, and document them."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from mantlet.core.policy import Reply
 from mantlet.core.problem import MEDIA_TYPE, Problem, phrase
-from mantlet.errors.rendering import document
+from mantlet.errors.rendering import html_document
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -17,7 +17,7 @@ __all__ = ["Catalogue", "ProblemType"]
 
 _SLUG: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
-#: The members that every problem may have (RFC 9457, 3.1), and the request's id.
+#: The members of every problem (RFC 9457, 3.1), and the request id.
 _SCHEMA: Final[Mapping[str, Any]] = {
     "type": "object",
     "description": "A problem (RFC 9457).",
@@ -28,15 +28,15 @@ _SCHEMA: Final[Mapping[str, Any]] = {
             "default": "about:blank",
             "description": "The kind of problem.",
         },
-        "title": {"type": "string", "description": "The kind of problem, in words."},
+        "title": {"type": "string", "description": "A short name of the kind of problem."},
         "status": {"type": "integer", "minimum": 400, "maximum": 599},
-        "detail": {"type": "string", "description": "What is special about this occurrence."},
+        "detail": {"type": "string", "description": "An explanation of this occurrence."},
         "instance": {
             "type": "string",
             "format": "uri-reference",
-            "description": "This occurrence.",
+            "description": "A URI of this occurrence.",
         },
-        "request_id": {"type": "string", "description": "The id to name when asking for help."},
+        "request_id": {"type": "string", "description": "The id to give when asking for help."},
     },
     "required": ["type", "title", "status"],
 }
@@ -44,16 +44,15 @@ _SCHEMA: Final[Mapping[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class ProblemType:
-    """A kind of problem. Call it to get a `Problem` of that kind, to raise or to reply with.
+    """A kind of problem. Call it to make a `Problem` of that kind, to raise or to reply with.
 
     Attributes:
-        slug: its name in its URI.
-        uri: what names it in a problem's ``type``.
+        slug: the last part of its URI.
+        uri: the ``type`` of its problems.
         status: the HTTP status.
         title: a short text, the same for every occurrence.
-        description: for people: what it means, and what to do about it.
-        extensions: the members that its problems have beside the standard ones: their JSON Schemas,
-            by name.
+        description: its meaning and the remedy, for people.
+        extensions: the JSON Schemas of its problems' further members, by name.
     """
 
     slug: str
@@ -74,10 +73,10 @@ class ProblemType:
         """Return a problem of this kind.
 
         Args:
-            detail: what is special about this occurrence.
+            detail: an explanation of this occurrence.
             instance: a URI of this occurrence.
-            headers: further fields of the answer.
-            extensions: the values of members that the type declares.
+            headers: further headers of the response.
+            extensions: the values of the members that the type declares.
 
         Raises:
             ValueError: a member is not declared.
@@ -106,10 +105,10 @@ class Catalogue:
 
         raise out_of_stock("Only 2 lamps are left.")
 
-    An `ErrorEnvelope` with this catalogue answers ``GET /problems/out-of-stock`` with a page.
+    An `ErrorEnvelope` with this catalogue serves a page at ``/problems/out-of-stock``.
 
     Args:
-        base: what the types' URIs begin with: a path, or a whole URL; it ends with a slash.
+        base: the beginning of the types' URIs: a path or a URL that ends with a slash.
 
     Raises:
         ValueError: ``base`` is neither.
@@ -136,22 +135,21 @@ class Catalogue:
         """Define a problem type.
 
         Args:
-            slug: its name in its URI: lower case letters, digits and hyphens.
+            slug: the last part of its URI: lower case letters, digits and hyphens.
             status: the HTTP status, 400 to 599.
-            title: a short text for it, by default the status's phrase.
-            description: for people: what it means, and what to do about it.
-            extensions: the members that its problems may have beside the standard ones: JSON
-                Schemas, by name.
+            title: a short text, by default the reason phrase of the status.
+            description: its meaning and the remedy, for people.
+            extensions: the JSON Schemas of its problems' further members, by name.
 
         Raises:
-            ValueError: the slug is none or is taken, the status is no error, or a member has the
-                name of a standard one.
+            ValueError: the slug is malformed or already defined, the status is not an error, or a
+                member has the name of a standard one.
         """
         if not _SLUG.fullmatch(slug):
             raise ValueError(f"slug must be lower case letters, digits and hyphens, not {slug!r}")
         if slug in self._types:
-            raise ValueError(f"slug {slug!r} is taken")
-        Problem(status, extensions=extensions)  # which checks them
+            raise ValueError(f"slug {slug!r} is already defined")
+        Problem(status, extensions=extensions)  # checks them
         made = ProblemType(
             slug, self.base + slug, status, title or phrase(status), description, extensions or {}
         )
@@ -165,7 +163,7 @@ class Catalogue:
         """Return a fragment for an OpenAPI document (3.0 and later).
 
         It has ``components.schemas.Problem``, and in ``components.responses`` one response for each
-        type, under its slug, to be named as ``{"$ref": "#/components/responses/out-of-stock"}``.
+        type under its slug, for ``{"$ref": "#/components/responses/out-of-stock"}``.
         """
         return {
             "components": {
@@ -174,11 +172,11 @@ class Catalogue:
             }
         }
 
-    def answer(self, path: str) -> Reply | None:
-        """Return the page that describes a type, or all of them, or None for another path.
+    def reply(self, path: str) -> Reply | None:
+        """Return the page of a type, or the list of all types, or None for another path.
 
         Args:
-            path: the request's, decoded, with the part that the app is mounted under.
+            path: the request's whole decoded path: `Request.path`.
         """
         if path == self.path:
             from markupsafe import Markup  # noqa: PLC0415  # for pages alone
@@ -219,8 +217,6 @@ def _about(kind: ProblemType) -> "Markup":
     return Markup("\n").join(parts)
 
 
-def _page(title: str, content: "Markup") -> Reply:
-    from markupsafe import Markup  # noqa: PLC0415  # for pages alone
-
-    body = document(title, Markup("<h1>{}</h1>\n{}").format(title, content))
+def _page(title: str, content: Markup) -> Reply:
+    body = html_document(title, Markup("<h1>{}</h1>\n{}").format(title, content))
     return Reply(200, {"Content-Type": "text/html; charset=utf-8"}, body)

@@ -1,4 +1,4 @@
-"""What the log says of an exception: one record, and of a storm a few with a count."""
+"""Log exceptions: one record each, and for a burst of one kind a few records with a count."""
 
 import logging
 from collections import deque
@@ -14,25 +14,25 @@ from mantlet.core.error_log import log, log_exception, maskers
 from mantlet.core.request import Request
 from mantlet.errors.request_id import trace_id
 
-__all__ = ["Reporting", "fingerprint"]
+__all__ = ["ErrorReporter", "fingerprint"]
 
-#: Frames of an exception that count for its fingerprint: the innermost.
+#: The innermost frames of an exception, which its fingerprint covers.
 _FRAMES: Final = 32
-#: Methods that are written as they came (RFC 9110, 9; RFC 5789).
+#: Methods that are logged (RFC 9110, 9; RFC 5789); any other is the client's own text.
 _METHODS: Final = frozenset(
     {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}
 )
 
 
-class Reporting:
+class ErrorReporter:
     """Log exceptions on ``mantlet.errors``.
 
     Args:
-        clock: seconds, from any beginning.
+        clock: returns seconds since any fixed time.
     """
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
-        self._storms = LogThrottle(clock)
+        self._throttle = LogThrottle(clock)
 
     def report(
         self,
@@ -41,37 +41,37 @@ class Reporting:
         outcome: str,
         *,
         status: int | None,
-        meant: bool,
+        for_client: bool,
         seconds: float,
     ) -> None:
-        """Log an exception, unless nobody listens, or it is one more of a storm.
+        """Log an exception, unless the level is off or the exception is one of a burst.
 
         Args:
-            request: the request it belongs to.
+            request: its request.
             error: the exception.
-            outcome: what became of it, in words.
-            status: the one that it was answered with, or would have been.
-            meant: whether it was made for the client.
-            seconds: since the request came.
+            outcome: the end of the log message, such as "answered with 500".
+            status: the status of the response; None if it came too late.
+            for_client: whether it was raised for the client.
+            seconds: the time since the request arrived.
         """
         level = logging.ERROR
         if status is not None and status < 500:
-            level = logging.INFO if meant else logging.WARNING
+            level = logging.INFO if for_client else logging.WARNING
         if not log.isEnabledFor(level):
             return
         kind = fingerprint(error)
-        untold = self._storms.suppressed(kind)
-        if untold is None:
+        suppressed = self._throttle.suppressed(kind)
+        if suppressed is None:
             return
         request_id = request.state._request_id or "-"
-        words = "%s in request %s, %s" if meant else "Unhandled %s in request %s, %s"
+        message = "%s in request %s, %s" if for_client else "Unhandled %s in request %s, %s"
         values: tuple[Any, ...] = (type(error).__qualname__, request_id, outcome)
-        if untold:
-            words, values = f"{words} (and %d more like it)", (*values, untold)
+        if suppressed:
+            message, values = f"{message} (and %d more like it)", (*values, suppressed)
         log_exception(
             log,
             level,
-            (words, *values),
+            (message, *values),
             error,
             extra={
                 "request_id": request_id,
@@ -81,17 +81,17 @@ class Reporting:
                 "status": status,
                 "duration": seconds,
                 "fingerprint": kind,
-                "repeats": untold,
+                "repeats": suppressed,
             },
             masks=maskers(request),
         )
 
 
 def fingerprint(error: BaseException) -> str:
-    """Return what all exceptions of one kind have in common: 12 hexadecimal digits.
+    """Return the fingerprint of an exception's kind: 12 hexadecimal digits.
 
-    It is made of the types of the exception and of what it came of, and of the functions and the
-    lines within them that it came through; of no value, and of no path of the machine.
+    It covers the types of the exception and of its causes, and the functions of the traceback with
+    their lines; no values, and no paths of the machine.
     """
     kinds = [f"{type(one).__module__}.{type(one).__qualname__}" for one in walk_chain(error)]
     frames = [
@@ -104,7 +104,7 @@ def fingerprint(error: BaseException) -> str:
 
 
 def route_template(request: Request) -> str | None:
-    """Return the template of the framework's route, such as ``/users/{id}``, where it left one."""
+    """Return the template of the framework's route, such as ``/users/{id}``, if it is known."""
     raw = request.raw
     route = raw.get("route")  # Starlette, FastAPI
     found = (

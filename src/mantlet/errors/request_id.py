@@ -1,4 +1,4 @@
-"""The id that an exchange is known by, in its answer and in the log."""
+"""Request ids: chosen for each exchange, and available to everything that is logged meanwhile."""
 
 import logging
 import re
@@ -13,31 +13,32 @@ from mantlet.http.headers import FieldNames
 __all__ = [
     "RequestIdFilter",
     "add_request_id",
+    "choose_request_id",
     "current_request_id",
-    "enter",
-    "leave",
-    "request_id",
+    "enter_request",
+    "leave_request",
     "trace_id",
 ]
 
-_CARRIERS = FieldNames("x-request-id", "traceparent")
-# What an id may be made of, so that it may stand in a log line and in a header field unescaped.
-_VALID = re.compile(r"[A-Za-z0-9._~+/=:@-]{1,128}")
-# W3C Trace Context, 3.2: version, trace-id, parent-id, flags; later versions may add to it.
-_TRACEPARENT = re.compile(
+# -- the id ---------------------------------------------------------------------------------------
+
+_SOURCES: Final = FieldNames("x-request-id", "traceparent")
+# Safe in a log line and in a header without escaping.
+_VALID: Final = re.compile(r"[A-Za-z0-9._~+/=:@-]{1,128}")
+# W3C Trace Context, 3.2: version, trace-id, parent-id, flags; later versions may append to it.
+_TRACEPARENT: Final = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?"
 )
 
+# Random ids made in advance, many per system call. A child process starts without any.
+_spare: list[str] = []
+_SPARES: Final = 64
+register_at_fork(after_in_child=_spare.clear)
 
-# Random ids made ahead, many for one call of the system. A child process starts without any.
-_ahead: list[str] = []
-_AHEAD = 64
-register_at_fork(after_in_child=_ahead.clear)
 
-
-def request_id(request: Request) -> str:
-    """Return the id that the request came with, else its trace's, else a new random one."""
-    given = request.get_headers(_CARRIERS)
+def choose_request_id(request: Request) -> str:
+    """Return the request's ``X-Request-ID`` if it is valid, else its trace id, else a random id."""
+    given = request.get_headers(_SOURCES)
     if given:
         own = given.get("x-request-id", "")
         if _VALID.fullmatch(own):
@@ -46,14 +47,14 @@ def request_id(request: Request) -> str:
         if trace is not None:
             return trace
     try:
-        return _ahead.pop()
+        return _spare.pop()
     except IndexError:
         return _new_id()
 
 
 def trace_id(request: Request) -> str | None:
-    """Return the id of the trace that the request belongs to, if it names one."""
-    return _trace(request.get_headers(_CARRIERS).get("traceparent", ""))
+    """Return the trace id of the request's ``traceparent``, if it has a valid one."""
+    return _trace(request.get_headers(_SOURCES).get("traceparent", ""))
 
 
 def _trace(parent: str) -> str | None:
@@ -64,59 +65,62 @@ def _trace(parent: str) -> str | None:
 
 
 def _new_id() -> str:
-    """Return 128 random bits as 32 hexadecimal digits, and make some more ahead."""
-    fresh = urandom(16 * _AHEAD).hex()
-    _ahead.extend([fresh[index : index + 32] for index in range(32, len(fresh), 32)])
+    """Return 128 random bits as 32 hexadecimal digits, and make spare ids."""
+    fresh = urandom(16 * _SPARES).hex()
+    _spare.extend([fresh[index : index + 32] for index in range(32, len(fresh), 32)])
     return fresh[:32]
 
 
-#: A request that is being answered: its id, whether its exchange has ended, the request around it
-#: that was being answered when it came, for an app may call another, and how many there are around.
-Current = list[Any]
+# -- the context ----------------------------------------------------------------------------------
 
-#: How many requests within each other are remembered. Servers that never end their exchanges would
-#: make it any number of them.
-_DEEPEST: Final = 8
+#: A request that is being handled: its id; whether its exchange has ended; the enclosing request,
+#: for an app may call another app; and how many enclosing requests there are. A list, since a
+#: class would cost more for every request.
+_ActiveRequest = list[Any]
 
-_current: ContextVar[Current | None] = ContextVar("mantlet_request", default=None)
+#: The most enclosing requests that are remembered. Without a limit, a server that never ends its
+#: exchanges would grow the chain forever.
+_MAX_NESTED: Final = 8
+
+_current: ContextVar[_ActiveRequest | None] = ContextVar("mantlet_request", default=None)
 
 
 def current_request_id() -> str | None:
-    """Return the id of the request that is being answered in this context, or None outside of one.
+    """Return the id of the request that is being handled in this context, else None.
 
-    It is there from `ErrorEnvelope` inwards: in the app, in the tasks that it starts, and in
-    threads that are given its context, as those of `asyncio.to_thread()` are. A task that goes on
-    behind the answer keeps it.
+    It is set from `ErrorEnvelope` inwards: in the app, in the tasks that it starts, and in threads
+    that run in its context, such as those of `asyncio.to_thread()`. A task that outlives the
+    response keeps it.
     """
     current = _current.get()
-    request_id: str | None = None if current is None else current[0]
-    return request_id
+    own: str | None = None if current is None else current[0]
+    return own
 
 
-def enter(request_id: str) -> Current:
-    """Make a request the one that is being answered; return what `leave()` takes."""
-    outer = _living(_current.get())
-    if outer is None or outer[3] >= _DEEPEST:
-        current: Current = [request_id, False, None, 0]
+def enter_request(own: str) -> _ActiveRequest:
+    """Make an id the current one; return the argument for `leave_request()`."""
+    outer = _not_ended(_current.get())
+    if outer is None or outer[3] >= _MAX_NESTED:
+        current: _ActiveRequest = [own, False, None, 0]
     else:
-        current = [request_id, False, outer, outer[3] + 1]
+        current = [own, False, outer, outer[3] + 1]
     _current.set(current)
     return current
 
 
-def leave(current: Current) -> None:
-    """Take a request whose exchange has ended out of the context.
+def leave_request(current: _ActiveRequest) -> None:
+    """Remove a request whose exchange has ended from the context.
 
     Exchanges may end in any order, and in another context than they began in.
     """
     current[1] = True
     now = _current.get()
-    living = _living(now)
-    if living is not now:
-        _current.set(living)
+    active = _not_ended(now)
+    if active is not now:
+        _current.set(active)
 
 
-def _living(current: Current | None) -> Current | None:
+def _not_ended(current: _ActiveRequest | None) -> _ActiveRequest | None:
     """Return the innermost request that has not ended."""
     while current is not None and current[1]:
         current = current[2]
@@ -124,7 +128,7 @@ def _living(current: Current | None) -> Current | None:
 
 
 class RequestIdFilter(logging.Filter):
-    """Give every log record a ``request_id``, "-" outside of a request; it drops none.
+    """Give every log record a ``request_id``, "-" outside of a request; it drops no records.
 
     Add it to handlers, so that it sees the records of all loggers::
 
@@ -139,12 +143,12 @@ class RequestIdFilter(logging.Filter):
         return True
 
 
-# Any: the shape that structlog gives its processors.
+# Any: the signature of structlog's processors.
 def add_request_id(
     _logger: Any, _method: str, event_dict: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
     """Add ``request_id`` to an event, unless it has one: a structlog processor."""
-    request_id = current_request_id()
-    if request_id is not None:
-        event_dict.setdefault("request_id", request_id)
+    own = current_request_id()
+    if own is not None:
+        event_dict.setdefault("request_id", own)
     return event_dict

@@ -1,4 +1,4 @@
-"""The last thing that a client hears of a stream that breaks off, in the stream's own form."""
+"""Report an error that comes late in the stream itself, in the stream's own format."""
 
 from typing import Final
 
@@ -6,17 +6,16 @@ from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.core.response import Response
 
-__all__ = ["FORMATS", "Ending"]
+__all__ = ["STREAM_FORMATS", "LateErrorWriter"]
 
-#: What goes before and behind a problem's document. The Server-Sent Event has the name "error"
-#: (HTML, 9.2.6).
+#: Bytes before and after a problem's document. A Server-Sent Event is named "error" (HTML, 9.2.6).
 _EVENT: Final = (b"event: error\ndata: ", b"\n\n")
 _LINE: Final = (b"", b"\n")
 #: JSON text sequences (RFC 7464, 2.2).
 _RECORD: Final = (b"\x1e", b"\n")
 
-#: The streams that a problem can be said in, by media type.
-FORMATS: Final = {
+#: The formats that can carry a problem, by media type.
+STREAM_FORMATS: Final = {
     "text/event-stream": _EVENT,
     "application/x-ndjson": _LINE,
     "application/ndjson": _LINE,
@@ -25,16 +24,16 @@ FORMATS: Final = {
 }
 
 
-class Ending:
-    """Says a problem at the end of one stream, on a line of its own.
+class LateErrorWriter:
+    """Writes a problem at the end of a stream, on a line of its own.
 
     Args:
-        response: the stream's.
-        media_type: a key of `FORMATS`.
+        response: the response with the stream.
+        media_type: a key of `STREAM_FORMATS`.
     """
 
     def __init__(self, response: Response, media_type: str) -> None:
-        self._before, self._behind = FORMATS[media_type]
+        self._before, self._after = STREAM_FORMATS[media_type]
         self._last = b"\n"
         response.transform(self._watch)
 
@@ -43,10 +42,11 @@ class Ending:
             self._last = chunk[-1:]
         return chunk
 
-    def words(self, problem: Problem, request: Request) -> bytes:
+    def last_chunk(self, problem: Problem, request: Request) -> bytes:
         """Return the last chunk of the stream.
 
-        An event that was cut short becomes part of the error's: it is not handed on as whole.
+        An event that was cut short becomes part of the error event, so that it does not arrive as
+        if it were complete.
         """
         start = b"" if self._last in b"\r\n" else b"\n"
-        return start + self._before + problem.as_json(request) + self._behind
+        return start + self._before + problem.as_json(request) + self._after

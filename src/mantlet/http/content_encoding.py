@@ -1,7 +1,7 @@
-"""Content codings undone piece by piece, never more than a bounded piece at once (RFC 9110, 8.4.1).
+"""Decode content codings in pieces of bounded size (RFC 9110, 8.4.1).
 
-What clients make of what stands behind the end of coded data differs: many ignore it. Where two
-readers of one body must not differ, a decoder is made strict.
+Readers differ on data after the end of the coded data: many ignore it. If two readers of one body
+must not differ, use a strict decoder.
 """
 
 import sys
@@ -14,27 +14,27 @@ from mantlet.exceptions import MantletError
 
 __all__ = ["PIECE", "DecodeError", "Decoder", "decoders"]
 
-#: The most bytes that are decoded in one go; Brotli's library may give half as many more.
+#: The most bytes that are decoded at once; Brotli's library may return half as many more.
 PIECE: Final = 64 * 1024
-#: How many members of gzip a strict decoder takes: each costs time, though it may be empty.
-_MEMBERS: Final = 10_000
-#: RFC 9659, 3: no frame may need a window of more than 8 MiB, which is 2^23 bytes.
+#: The most gzip members that a strict decoder accepts: even an empty one costs time.
+_MAX_MEMBERS: Final = 10_000
+#: RFC 9659, 3: no frame may need a window of more than 8 MiB, 2^23 bytes.
 _WINDOW_LOG: Final = 23
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
 class DecodeError(MantletError):
-    """A body is not in the coding that it is said to be in."""
+    """A body is not in the coding that its ``Content-Encoding`` names."""
 
 
 class Decoder(Protocol):
-    """Undoes a content coding of one body."""
+    """Decodes a content coding of one body."""
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
-        """Decode more of the body; what is returned must be read to its end.
+        """Decode a chunk of the body; consume the iterator to its end.
 
         Raises:
-            DecodeError: it is not in this coding.
+            DecodeError: the body is not in this coding.
         """
         ...
 
@@ -45,11 +45,11 @@ class Decoder(Protocol):
 
 
 class _Zlib:
-    """Gzip, also of several members (RFC 1952, 2.2), and deflate, with or without zlib's frame.
+    """Gzip with one or more members (RFC 1952, 2.2), and deflate with or without zlib's frame.
 
     Args:
-        wbits: as zlib has it.
-        strict: whether what stands behind the end is an error, as are too many members.
+        wbits: zlib's parameter of that name.
+        strict: whether data after the end is an error, and too many members.
     """
 
     def __init__(self, wbits: int, strict: bool) -> None:
@@ -68,7 +68,7 @@ class _Zlib:
         try:
             yield from self._pieces(data)
         except zlib.error:
-            raise DecodeError("it is not in zlib's form") from None
+            raise DecodeError("invalid gzip or deflate data") from None
 
     def _pieces(self, data: bytes) -> Iterator[bytes]:
         while data:
@@ -77,10 +77,10 @@ class _Zlib:
             piece = self._inflate.decompress(data, PIECE)
             data = self._inflate.unconsumed_tail or self._inflate.unused_data
             if self._inflate.eof and not self._strict and not data.startswith(b"\x1f"):
-                data = b""  # padding behind the last member, which clients ignore too
+                data = b""  # padding after the last member, which clients ignore too
             if piece:
                 yield piece
-        # What zlib keeps inside itself though it has taken all of the input.
+        # Output that zlib still holds although it has consumed all of the input.
         while self._inflate is not None and not self._inflate.eof:
             piece = self._inflate.decompress(b"", PIECE)
             if not piece:
@@ -88,23 +88,23 @@ class _Zlib:
             yield piece
 
     def _begin(self, data: bytes) -> bool:
-        """Begin a member, and return whether one may begin here."""
+        """Begin a member; return whether one may begin here."""
         self._members += 1
         if self._members > 1:
             if self._wbits != _GZIP:
                 if self._strict:
-                    raise DecodeError("there is more behind its end")
+                    raise DecodeError("data after the end")
                 return False
-            if self._strict and self._members > _MEMBERS:
-                raise DecodeError(f"it has more than {_MEMBERS} members")
+            if self._strict and self._members > _MAX_MEMBERS:
+                raise DecodeError(f"more than {_MAX_MEMBERS} gzip members")
         self._inflate = zlib.decompressobj(self._bits(data))
         return True
 
     def _bits(self, data: bytes) -> int:
         if self._wbits == _GZIP:
             return _GZIP
-        # RFC 9110, 8.4.1.2: some send it without the frame. RFC 1950, 2.2 has a check of the first
-        # two bytes.
+        # RFC 9110, 8.4.1.2: some servers omit the frame. RFC 1950, 2.2: its first two bytes have a
+        # checksum.
         framed = data[0] & 0x0F == 8 and (len(data) < 2 or int.from_bytes(data[:2]) % 31 == 0)
         return zlib.MAX_WBITS if framed else -zlib.MAX_WBITS
 
@@ -114,7 +114,7 @@ class _Brotli:
 
     Args:
         brotli: the module.
-        strict: whether what stands behind the end is an error.
+        strict: whether data after the end is an error.
     """
 
     def __init__(self, brotli: Any, strict: bool) -> None:
@@ -130,7 +130,7 @@ class _Brotli:
         inflate = self._inflate
         if inflate.is_finished():
             if data and self._strict:
-                raise DecodeError("there is more behind its end")
+                raise DecodeError("data after the end")
             return
         try:
             piece = inflate.process(data, output_buffer_limit=PIECE)
@@ -140,7 +140,7 @@ class _Brotli:
                     return
                 piece = inflate.process(b"", output_buffer_limit=PIECE)
         except self._error:
-            raise DecodeError("it is not in Brotli's form") from None
+            raise DecodeError("invalid Brotli data") from None
 
 
 class _Zstd:
@@ -148,7 +148,7 @@ class _Zstd:
 
     Args:
         zstd: the module.
-        strict: whether what stands behind the first frame is an error; else there may be several.
+        strict: whether data after the first frame is an error; else there may be several.
     """
 
     def __init__(self, zstd: Any, strict: bool) -> None:
@@ -169,12 +169,12 @@ class _Zstd:
             while data:
                 if self._inflate.eof:
                     if self._strict:
-                        raise DecodeError("there is more behind its end")
+                        raise DecodeError("data after the end")
                     self._inflate = self._frame()
                 yield from self._frame_pieces(data)
                 data = self._inflate.unused_data
         except self._zstd.ZstdError:
-            raise DecodeError("it is not in Zstandard's form") from None
+            raise DecodeError("invalid Zstandard data") from None
 
     def _frame_pieces(self, data: bytes) -> Iterator[bytes]:
         inflate = self._inflate
@@ -191,14 +191,14 @@ def _zlib(wbits: int, strict: bool) -> Callable[[], Decoder]:
 
 
 def decoders(*, strict: bool = False) -> dict[str, Callable[[], Decoder]]:
-    """Return what makes a decoder for each coding that can be undone here, by the coding's name.
+    """Return the factories of decoders by the names of the supported codings.
 
-    Those are gzip, deflate, and br and zstd where their libraries are there (RFC 9110, 16.6.1, with
-    RFC 7932 and RFC 8878).
+    These are gzip and deflate, and br and zstd if their libraries are installed (RFC 9110, 16.6.1,
+    with RFC 7932 and RFC 8878).
 
     Args:
-        strict: have everything be an error that readers may take in two ways: data behind the end,
-            a body of nothing at all. A stream that is not finished is told by `Decoder.ended`.
+        strict: raise an error for everything that readers may take differently: data after the
+            end, and an empty body. `Decoder.ended` is False for a truncated stream.
     """
     gzip = _zlib(_GZIP, strict)
     found: dict[str, Callable[[], Decoder]] = {
@@ -216,7 +216,7 @@ def decoders(*, strict: bool = False) -> dict[str, Callable[[], Decoder]]:
 
 
 def _module(name: str) -> Any:
-    """Return a module, or None where it is not installed, so that its coding is an unknown one."""
+    """Return a module, or None if it is not installed and its coding is unsupported."""
     try:
         return import_module(name)
     except ImportError:

@@ -1,7 +1,7 @@
-"""HTTP headers in the protocol's own list, encoded and decoded only where a policy looks.
+"""HTTP headers, in the protocol's own list, decoded only where a policy reads them.
 
-WSGI keeps headers as a list of ``(str, str)``, ASGI as pairs of bytes with names in lower case.
-Policies see text under both. Names and values are checked (RFC 9110, 5).
+WSGI keeps headers as a list of ``(str, str)``, ASGI as pairs of bytes with lower-case names.
+Policies see text under both. Names and values are validated (RFC 9110, 5).
 """
 
 import re
@@ -25,16 +25,16 @@ TOKEN: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # noqa: S105  # not a secret
 _TOKEN: Final = re.compile(TOKEN)
 # RFC 9110, 5.5: values have no CR, LF or NUL, and no other control character but HTAB.
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
-#: The two fields that CGI names without a prefix (RFC 3875, 4.1).
+#: The two headers that CGI names without a prefix (RFC 3875, 4.1).
 UNPREFIXED = {"CONTENT_TYPE": "content-type", "CONTENT_LENGTH": "content-length"}
-#: How many names are kept at the ready. Policies name theirs, so a few dozen is usual.
+#: The most names that are cached. Only policies use names, so a few dozen are usual.
 _KNOWN_NAMES = 512
 
 
 class _LowerNames(dict[str, Native], Generic[Native]):
-    """Fields' names in lower case, by the names that they were given as; each is checked once.
+    """Header names in lower case, by the names as given; each is validated once.
 
-    Looking one up raises a ValueError where it is no token (RFC 9110, 5.6.2).
+    Looking up a name that is not a token (RFC 9110, 5.6.2) raises a ValueError.
     """
 
     def __init__(self, native: Callable[[str], Native]) -> None:
@@ -42,9 +42,7 @@ class _LowerNames(dict[str, Native], Generic[Native]):
 
     def __missing__(self, name: str) -> Native:
         if not _TOKEN.fullmatch(name):
-            raise ValueError(
-                f"a header field's name must be a token (RFC 9110, 5.6.2), not {name!r}"
-            )
+            raise ValueError(f"a header name must be a token (RFC 9110, 5.6.2), not {name!r}")
         lower = self._native(name.lower())
         if len(self) < _KNOWN_NAMES:
             self[name] = lower
@@ -61,30 +59,30 @@ def is_token(text: str) -> bool:
 
 
 def check_name(name: str) -> str:
-    """Return ``name`` if it may name a header field, else raise.
+    """Return ``name`` if it is a valid header name.
 
     Raises:
-        ValueError: it is no token (RFC 9110, 5.6.2).
+        ValueError: it is not a token (RFC 9110, 5.6.2).
     """
     LOWER_TEXT[name]
     return name
 
 
 def environ_key(name: str) -> str:
-    """Return the key that a request's field has in an environ (RFC 3875, 4.1.18)."""
+    """Return the key of a request header in an environ (RFC 3875, 4.1.18)."""
     key = name.upper().replace("-", "_")
     return key if key in UNPREFIXED else f"HTTP_{key}"
 
 
 class FieldNames:
-    """Names of request fields, made ready to be looked up under both protocols.
+    """Names of request headers, prepared for lookups under both protocols.
 
     Args:
         names: in any case.
 
     Attributes:
-        lower: the names as ASGI has them, each with the one that was given.
-        keys: their keys in an environ, each with the one that was given.
+        lower: the names in ASGI's form, each with the name as given.
+        keys: the keys in an environ, each with the name as given.
     """
 
     __slots__ = ("keys", "lower")
@@ -95,24 +93,24 @@ class FieldNames:
 
 
 def check_value(name: str, value: str) -> str:
-    """Return ``value`` if it may stand in a header field, else raise.
+    """Return ``value`` if it is a valid header value.
 
     Raises:
         ValueError: ``value`` has a control character or one outside latin-1 (RFC 9110, 5.5).
     """
     if _FORBIDDEN.search(value):
         raise ValueError(
-            f"the value of the header field {name} has a character that must not stand there "
+            f"the value of the header {name} has a control character, or one outside of latin-1 "
             f"(RFC 9110, 5.5)"
         )
     return value
 
 
 def bytes_field(name: str, value: str) -> tuple[bytes, bytes]:
-    """Return a field in ASGI's form.
+    """Return a header in ASGI's form.
 
     Raises:
-        ValueError: the name or the value must not stand in a header field (RFC 9110, 5).
+        ValueError: the name or the value is invalid (RFC 9110, 5).
     """
     if value.isascii() and value.isprintable():
         return LOWER_BYTES[name], value.encode()
@@ -120,10 +118,10 @@ def bytes_field(name: str, value: str) -> tuple[bytes, bytes]:
 
 
 def text_field(name: str, value: str) -> tuple[str, str]:
-    """Return a field in WSGI's form.
+    """Return a header in WSGI's form.
 
     Raises:
-        ValueError: the name or the value must not stand in a header field (RFC 9110, 5).
+        ValueError: the name or the value is invalid (RFC 9110, 5).
     """
     if not (value.isascii() and value.isprintable()):
         check_value(name, value)
@@ -131,7 +129,7 @@ def text_field(name: str, value: str) -> tuple[str, str]:
 
 
 def with_fields(raw: Iterable[Any], fields: Mapping[Any, tuple[Any, Any]]) -> list[Any]:
-    """Return native pairs with others behind them, in place of those of the same name.
+    """Return native pairs with others appended, which replace those of the same names.
 
     Args:
         raw: the pairs.
@@ -151,21 +149,21 @@ _first = itemgetter(0)
 
 
 class Headers:
-    """A read-only view of a message's header fields. Names match in any case."""
+    """A read-only view of the headers of a message. Names match in any case."""
 
     __slots__ = ()
 
     @abstractmethod
     def get(self, name: str, default: str | None = None) -> str | None:
-        """Return a field's value, or ``default``.
+        """Return a header's value, or ``default``.
 
-        A field that came several times gives its values joined by a comma (RFC 9110, 5.3).
+        Several values of one header are joined by commas (RFC 9110, 5.3).
         """
         raise NotImplementedError
 
     @abstractmethod
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        """Iterate over all fields as ``(name, value)``, in order."""
+        """Iterate over all headers as ``(name, value)``, in order."""
         raise NotImplementedError
 
     def __contains__(self, name: object) -> bool:
@@ -183,33 +181,33 @@ class Headers:
 
 
 class MutableHeaders(Headers):
-    """An answer's header fields, editable; the list it was made from is never changed.
+    """The headers of a response, editable; the list that they came from is never changed.
 
     Args:
-        raw: the native pairs, as the app gave them. Order and case are kept.
+        raw: the native pairs, as the app gave them. Order and case are preserved.
 
     Attributes:
-        raw: the native pairs: the app's own object as long as nothing was edited.
+        raw: the native pairs: the app's own object until the first edit.
     """
 
     __slots__ = ("_names", "raw")
 
-    # Any: any iterable as the app gave it, of bytes under ASGI and str under WSGI; then our list.
+    # Any: the app's own iterable, of bytes under ASGI and str under WSGI; then our list.
     def __init__(self, raw: Any = ()) -> None:
         self.raw = raw
-        # The names of the list's fields in lower case, once the list is ours to change.
+        # The lower-case names of the list, once the list is ours to change.
         self._names: list[Any] | None = None
 
     @property
     def edited(self) -> bool:
-        """Whether a field was set, added or removed."""
+        """Whether a header was set, added or removed."""
         return self._names is not None
 
-    #: Returns a checked field in the protocol's form.
+    #: Returns a validated header in the protocol's form.
     _field: Callable[[str, str], tuple[Any, Any]]
-    #: Returns a field's name in lower case, in that form.
+    #: Returns a header name in lower case, in that form.
     _key: Callable[[str], Any]
-    #: The same for a name that is in that form already.
+    #: The same for a name in that form.
     _lower: Callable[[Any], Any]
 
     @abstractmethod
@@ -217,20 +215,20 @@ class MutableHeaders(Headers):
         raise NotImplementedError
 
     def get(self, name: str, default: str | None = None) -> str | None:
-        """Return a field's value, several values joined by a comma, or ``default``."""
+        """Return a header's value, several values joined by commas, or ``default``."""
         values = self.getall(name)
         return ", ".join(values) if values else default
 
     def getall(self, name: str) -> list[str]:
-        """Return the values of every field of that name, in order."""
+        """Return the values of every header of that name, in order."""
         key = self._key(name)
         return [self._text(value) for field, value in self.raw if field.lower() == key]
 
     def set(self, name: str, value: str) -> None:
-        """Set a field: the first of that name is replaced, others of that name are removed.
+        """Set a header: the first of that name is replaced, others of that name are removed.
 
         Raises:
-            ValueError: the name or the value must not stand in a header field (RFC 9110, 5).
+            ValueError: the name or the value is invalid (RFC 9110, 5).
         """
         field = self._field(name, value)
         key = self._key(name)
@@ -247,10 +245,10 @@ class MutableHeaders(Headers):
                 del fields[index], names[index]
 
     def append(self, name: str, value: str) -> None:
-        """Add a field behind the others, also where one of that name exists.
+        """Append a header, even if one of that name exists.
 
         Raises:
-            ValueError: the name or the value must not stand in a header field (RFC 9110, 5).
+            ValueError: the name or the value is invalid (RFC 9110, 5).
         """
         field = self._field(name, value)
         names = self._names or self._own()
@@ -258,18 +256,18 @@ class MutableHeaders(Headers):
         self.raw.append(field)
 
     def _own(self) -> list[Any]:
-        """Copy the fields, at the first edit, into a list of ours; return their names."""
+        """Copy the headers into our own list, at the first edit; return their names."""
         self.raw = fields = list(self.raw)
         self._names = names = list(map(self._lower, map(_first, fields)))
         return names
 
     def setdefault(self, name: str, value: str) -> None:
-        """Add a field unless one of that name exists."""
+        """Append a header unless one of that name exists."""
         if not self.getall(name):
             self.append(name, value)
 
     def remove(self, *names: str) -> None:
-        """Remove every field of these names; one that is not there is no error."""
+        """Remove every header of these names; missing ones are ignored."""
         keys = {self._key(name) for name in names}
         kept = [pair for pair in self.raw if pair[0].lower() not in keys]
         if len(kept) != len(self):
@@ -288,7 +286,7 @@ def _bytes_key(name: str) -> bytes:
 
 
 class BytesHeaders(MutableHeaders):
-    """Fields in ASGI's form: pairs of bytes, names in lower case."""
+    """Headers in ASGI's form: pairs of bytes, names in lower case."""
 
     __slots__ = ()
 
@@ -303,7 +301,7 @@ class BytesHeaders(MutableHeaders):
 
 
 class TextHeaders(MutableHeaders):
-    """Fields in WSGI's form: pairs of latin-1 text, names in the case they were given in."""
+    """Headers in WSGI's form: pairs of latin-1 text, names in their original case."""
 
     __slots__ = ()
 

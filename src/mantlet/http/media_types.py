@@ -1,4 +1,4 @@
-"""Media types, read strictly (RFC 9110, 8.3): what may be read in two ways is none."""
+"""Parse media types strictly (RFC 9110, 8.3): ambiguous ones are rejected."""
 
 import re
 from functools import lru_cache
@@ -8,15 +8,15 @@ from mantlet.http.headers import TOKEN
 
 __all__ = ["UTF_8", "MediaType", "read_media_type"]
 
-#: What UTF-8 is called as a charset, in lower case (the Encoding Standard's common names of it).
+#: The charset names of UTF-8, in lower case (those of the Encoding Standard in common use).
 UTF_8: Final = frozenset({"utf-8", "utf8"})
 
 _TYPE: Final = re.compile(rf"({TOKEN})/({TOKEN})")
-# RFC 9110, 5.6.6. A quoted value with a backslash is read differently by different parsers.
+# RFC 9110, 5.6.6. Parsers disagree about a quoted value with a backslash.
 _PARAMETER: Final = re.compile(
     rf"[ \t]*;[ \t]*({TOKEN})=(?:({TOKEN})|\"([^\"\\\x00-\x08\x0a-\x1f\x7f]*)\")"
 )
-_LONGEST: Final = 512
+_MAX_LENGTH: Final = 512
 
 
 class MediaType(NamedTuple):
@@ -24,7 +24,7 @@ class MediaType(NamedTuple):
 
     Attributes:
         kind: type and subtype in lower case, such as ``"application/json"``.
-        parameters: names in lower case, with their values, in their order.
+        parameters: names in lower case, with their values, in order.
     """
 
     kind: str
@@ -32,7 +32,7 @@ class MediaType(NamedTuple):
 
     @property
     def is_json(self) -> bool:
-        """Whether it is JSON, or one of its structured syntax (RFC 6839, 3.1)."""
+        """Whether it is JSON, or has the suffix ``+json`` (RFC 6839, 3.1)."""
         return self.kind == "application/json" or self.kind.endswith("+json")
 
     def get(self, name: str) -> str | None:
@@ -45,14 +45,14 @@ class MediaType(NamedTuple):
 
 @lru_cache(maxsize=256)
 def read_media_type(text: str) -> MediaType | None:
-    """Return the media type that a ``Content-Type`` states, or None where it states none for sure.
+    """Return the media type of a ``Content-Type``, or None if it is malformed or ambiguous.
 
-    A parameter that comes twice, a comma between two types, a bare ``;`` and unbalanced quotes are
-    all read differently by different parsers.
+    Parsers disagree about duplicate parameters, a comma between two types, a bare ``;`` and
+    unbalanced quotes.
     """
     text = text.strip(" \t")
     found = _TYPE.match(text)
-    if found is None or len(text) > _LONGEST:
+    if found is None or len(text) > _MAX_LENGTH:
         return None
     end = found.end()
     parameters: dict[str, str] = {}

@@ -1,7 +1,4 @@
-"""Hear the exceptions that frameworks turn into responses; no framework is imported.
-
-One module for frameworks with signals, one for those with hooks on the app object.
-"""
+"""Support for single frameworks, none of which is imported."""
 
 from typing import Any
 
@@ -12,6 +9,6 @@ __all__ = ["observe_exceptions"]
 
 # Any: the frameworks' own app classes, which are not imported here.
 def observe_exceptions(app: Any) -> None:
-    """Have the frameworks that are loaded, and ``app``, report exceptions that they handle."""
+    """Have the frameworks that are loaded, and ``app``, report the exceptions that they handle."""
     connect_signals()
     install_exception_hook(app)

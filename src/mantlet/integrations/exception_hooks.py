@@ -1,10 +1,14 @@
-"""Hear exceptions that a framework turns into an answer inside itself.
+"""Learn of exceptions that frameworks turn into responses; no framework is imported.
 
-Flask, Quart and Django send ``got_request_exception`` and then answer with their own 500; Quart
-sends ``got_websocket_exception`` and then closes as if nothing were wrong. What they tell is left
-in the exchange's environ or scope, where the stack finds it before the answer goes.
+Flask, Quart and Django send ``got_request_exception`` and then respond with their own 500; Quart
+sends ``got_websocket_exception`` and then closes the connection normally. Litestar calls the app's
+``after_exception`` hooks and then responds. Falcon has a handler for exceptions without a handler
+of the app's, which responds with a bare 500: one that raises replaces it, unless the app has
+registered another.
 
-Only frameworks that are loaded already are listened to; none is imported.
+The exception is stored in the exchange's state, where the stack finds it before the response is
+sent. Only frameworks that are loaded already are observed. A Litestar or Falcon app that is wrapped
+in something else first is not found, and responds by itself.
 """
 
 import sys
@@ -23,7 +27,7 @@ __all__ = [
 
 
 def connect_signals() -> None:
-    """Connect to the signal of every framework that is loaded. Connecting twice changes nothing."""
+    """Connect to the signals of the frameworks that are loaded; idempotent."""
     if flask := sys.modules.get("flask.signals"):
         flask.got_request_exception.connect(_from_flask, weak=False)
     if quart := sys.modules.get("quart.signals"):
@@ -36,38 +40,38 @@ def connect_signals() -> None:
 # Any: the frameworks' own classes, which are not imported here.
 def _from_flask(_sender: Any, exception: BaseException, **_: Any) -> None:
     request = sys.modules["flask"].request
-    _leave(request.environ, exception, safe_getattr(request.url_rule, "rule"))
+    _store(request.environ, exception, safe_getattr(request.url_rule, "rule"))
 
 
 async def _from_quart(_sender: Any, exception: BaseException, **_: Any) -> None:
     request = sys.modules["quart"].request
-    _leave(request.scope, exception, safe_getattr(request.url_rule, "rule"))
+    _store(request.scope, exception, safe_getattr(request.url_rule, "rule"))
 
 
 async def _from_quart_websocket(_sender: Any, exception: BaseException, **_: Any) -> None:
     websocket = sys.modules["quart"].websocket
-    _leave(websocket.scope, exception, safe_getattr(websocket.url_rule, "rule"))
+    _store(websocket.scope, exception, safe_getattr(websocket.url_rule, "rule"))
 
 
 def _from_django(request: Any = None, **_: Any) -> None:
-    carrier = getattr(request, "scope", None) or getattr(request, "environ", None)
+    raw = getattr(request, "scope", None) or getattr(request, "environ", None)
     exception = sys.exception()
-    if carrier is not None and exception is not None:
-        _leave(carrier, exception, safe_getattr(request.resolver_match, "route"))
+    if raw is not None and exception is not None:
+        _store(raw, exception, safe_getattr(request.resolver_match, "route"))
 
 
-def _leave(
-    carrier: MutableMapping[str, Any], exception: BaseException, route: str | None = None
+def _store(
+    raw: MutableMapping[str, Any], exception: BaseException, route: str | None = None
 ) -> None:
-    state = state_of(carrier)
+    state = state_of(raw)
     state._raised = exception
     if route is not None:
         state._route = route
 
 
-# Any: the frameworks' own classes, which are not imported here.
+# Any: the frameworks' own app classes.
 def install_exception_hook(app: Any) -> None:
-    """Have an app of Litestar's or Falcon's tell of its exceptions. Twice changes nothing."""
+    """Have a Litestar or Falcon app report its exceptions; idempotent."""
     if (litestar := sys.modules.get("litestar")) and isinstance(app, litestar.Litestar):
         if _from_litestar not in app.after_exception:
             app.after_exception.append(_from_litestar)
@@ -79,7 +83,7 @@ def install_exception_hook(app: Any) -> None:
 
 
 async def _from_litestar(exception: Exception, scope: Any) -> None:
-    """Leave an exception that Litestar would answer with its own 500."""
+    """Store an exception that Litestar would answer with its own 500."""
     handler = scope.get("route_handler")
     known = (
         scope["litestar_app"].exception_handlers
@@ -89,13 +93,13 @@ async def _from_litestar(exception: Exception, scope: Any) -> None:
     status = safe_getattr(exception, "status_code")
     is_http = isinstance(exception, sys.modules["litestar.exceptions"].HTTPException)
     if not known.keys().isdisjoint({status if is_http else 500, *type(exception).__mro__}):
-        return  # the app's own handler answers
+        return  # the app's own handler responds
     if isinstance(exception, Problem) or not isinstance(status, int) or status >= 500:
         state_of(scope)._raised = exception
 
 
 def _falcon_handler(own: Any) -> Any:
-    """Return a handler that raises, inside an envelope, what Falcon's own answers with a 500."""
+    """Return a handler that, inside an envelope, raises the exception instead of responding."""
 
     def handler(request: Any, response: Any, error: Exception, params: Any) -> Any:
         state = state_of(request.scope if waits else request.env)

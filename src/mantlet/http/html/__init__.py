@@ -1,28 +1,28 @@
-"""Helpers for apps that put what others wrote into HTML.
+"""Helpers for apps that put text of others into HTML.
 
 `clean()` keeps the markup of a fragment that an allow-list names, and nothing else. It parses the
-fragment as a browser does (HTML, 13.2) and writes it anew, by nh3, which is the Rust crate ammonia;
-it is an extra: ``pip install "mantlet[html]"``. `escape()` makes text of everything.
-`json_script()` hands data to a page's scripts.
+fragment as a browser does (HTML, 13.2) and serializes it anew, with nh3, the Rust crate ammonia; it
+is an extra: ``pip install "mantlet[html]"``. `escape()` turns any text into harmless text.
+`json_script()` passes data to the scripts of a page.
 
 The presets of `clean()`:
 
-- ``text``: no elements, their text alone.
-- ``strict``: formatting within a line (``b``, ``em``, ``code``, ``br``), no attributes but
+- ``text``: no elements, only their text.
+- ``strict``: formatting within a line (``b``, ``em``, ``code``, ``br``), no attributes except
   ``title`` of ``abbr``, no links, no images.
-- ``ugc``: what sites such as GitHub let their users write: paragraphs, headings, lists, tables,
-  quotes, code, images, and links with ``rel="noopener noreferrer nofollow ugc"``. URLs are those of
-  http, https and mailto, and relative ones. There is no ``id``, ``name``, ``class`` or ``style``:
-  with these, what a user writes can stand for a part of the page, or cover it.
+- ``ugc``: the markup that sites such as GitHub let their users write: paragraphs, headings, lists,
+  tables, quotes, code, images, and links with ``rel="noopener noreferrer nofollow ugc"``. URLs are
+  relative, or use http, https or mailto. There is no ``id``, ``name``, ``class`` or ``style``: with
+  these, a user's text could pose as a part of the page, or cover it.
 
-When it is unsafe: a cleaned fragment is safe where an element's content stands, in ``<p>`` or
-``<div>``. It is not in an attribute, a ``<script>``, a ``<style>``, a comment, or in ``<svg>`` or
-``<math>``, nor if it is changed afterwards. Images may be of any site, which learns of each
+When it is unsafe: a cleaned fragment is safe as the content of an element such as ``<p>`` or
+``<div>``. It is not safe in an attribute, a ``<script>``, a ``<style>``, a comment, or in ``<svg>``
+or ``<math>``, nor if it is changed afterwards. Images may come from any site, which learns of each
 visitor, and relative ones send a GET to this one: a GET must change nothing.
 
 What it costs: the whole fragment in memory several times, and some 10 us for 80 bytes and 20 ms for
 80 kilobytes. A fragment that would take a parser far longer than others of its size, such as
-thousands of elements within each other, is returned as text.
+thousands of nested elements, is returned as text.
 """
 
 import json
@@ -30,18 +30,18 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from mantlet.http.html.policy import HtmlPolicy, words
+from mantlet.http.html.policy import HtmlPolicy, word_set
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
 __all__ = ["HtmlPolicy", "clean", "escape", "html_policy", "json_script"]
 
-_INLINE: Final = words(
+_INLINE: Final = word_set(
     "abbr b bdi bdo br cite code del dfn em i ins kbd mark q rp rt ruby s samp small strong sub "
     "sup time tt u var wbr"
 )
-_BLOCKS: Final = words(
+_BLOCKS: Final = word_set(
     "a blockquote caption col colgroup dd details div dl dt figcaption figure h1 h2 h3 h4 h5 h6 hr "
     "img li ol p pre span summary table tbody td tfoot th thead tr ul"
 )
@@ -62,16 +62,16 @@ _UGC_ATTRIBUTES: Final = {
 }
 
 _BLANK: Final = re.compile(r"[\t\n\f\r ]")
-#: As in a document: the same to a JSON parser. ``json.dumps()`` escapes U+2028 and U+2029 itself.
+#: Escapes that a JSON parser undoes. ``json.dumps()`` escapes U+2028 and U+2029 itself.
 _IN_SCRIPT: Final = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 
 
 def html_policy(preset: str | HtmlPolicy) -> HtmlPolicy:
-    """Return the policy that a preset's name means, or the one that was given.
+    """Return the policy of a preset, or the given policy.
 
     Raises:
         ImportError: nh3 is not installed.
-        TypeError: it is neither.
+        TypeError: the preset is neither a name nor a policy.
         ValueError: there is no such preset.
     """
     if isinstance(preset, HtmlPolicy):
@@ -83,7 +83,7 @@ def html_policy(preset: str | HtmlPolicy) -> HtmlPolicy:
     return _preset(preset)
 
 
-@cache  # three entries, made when first wanted, as nh3 may be missing
+@cache  # three entries, made at first use, since nh3 may be missing
 def _preset(name: str) -> HtmlPolicy:
     if name == "text":
         return HtmlPolicy()
@@ -92,30 +92,19 @@ def _preset(name: str) -> HtmlPolicy:
     return HtmlPolicy(tags=_INLINE | _BLOCKS, attributes=_UGC_ATTRIBUTES)
 
 
-def escape(value: Any) -> "Markup":
-    """Return text as HTML that shows it; what is markup already, such as `Markup`, stays.
+def clean(fragment: str, preset: str | HtmlPolicy = "ugc") -> Markup:
+    """Return a fragment of HTML without markup that could do harm.
 
     Args:
-        value: the text, or an object that ``str()`` or its ``__html__()`` makes text of.
-    """
-    from markupsafe import escape as made  # noqa: PLC0415  # not needed by the sanitizer
-
-    return made(value)
-
-
-def clean(fragment: str, preset: str | HtmlPolicy = "ugc") -> "Markup":
-    """Return a fragment of HTML without what could do harm.
-
-    Args:
-        fragment: what somebody wrote, never a whole page.
-        preset: ``"text"``, ``"strict"``, ``"ugc"``, or an allow-list of one's own.
+        fragment: text that somebody wrote, never a whole page.
+        preset: ``"text"``, ``"strict"``, ``"ugc"``, or an allow-list of your own.
 
     Returns:
-        Text that templates which escape take as it is.
+        Markup, which escaping templates insert as it is.
 
     Raises:
         ImportError: nh3 is not installed.
-        TypeError: the fragment is no text.
+        TypeError: the fragment is not text.
         ValueError: there is no such preset.
     """
     if not isinstance(fragment, str):
@@ -123,19 +112,20 @@ def clean(fragment: str, preset: str | HtmlPolicy = "ugc") -> "Markup":
     return html_policy(preset).clean(fragment)
 
 
-def json_script(value: object, id: str | None = None) -> "Markup":
-    """Return data for a page's scripts, as JSON in an element that is not run.
+def json_script(value: object, id: str | None = None) -> Markup:
+    """Return data for the scripts of a page, as JSON in an element that is not executed.
 
-    A script reads it by ``JSON.parse(document.getElementById(id).textContent)``. Nothing in the
+    A script reads it with ``JSON.parse(document.getElementById(id).textContent)``. Nothing in the
     data can end the element or begin a comment in it (HTML, 4.12.1.3).
 
     Args:
-        value: what `json.dumps` takes.
-        id: the element's, if it has one.
+        value: any value that `json.dumps` accepts.
+        id: the id of the element, if it has one.
 
     Raises:
-        TypeError: the value, or a part of it, has no form in JSON.
-        ValueError: it is not finite or refers to itself; or the id is empty or has a blank in it.
+        TypeError: the value, or a part of it, is not JSON-serializable.
+        ValueError: a number is not finite, the value contains itself, or the id is empty or
+            contains white space.
     """
     from markupsafe import Markup  # noqa: PLC0415  # not needed by the sanitizer
 
@@ -144,7 +134,7 @@ def json_script(value: object, id: str | None = None) -> "Markup":
         if not isinstance(id, str):
             raise TypeError(f'id must be text such as "user-data", not {id!r}')
         if not id or _BLANK.search(id):
-            raise ValueError(f'id must be text without blanks such as "user-data", not {id!r}')
+            raise ValueError(f'id must be text without white space such as "user-data", not {id!r}')
         attribute = f' id="{escape(id)}"'
     data = json.dumps(value, allow_nan=False).translate(_IN_SCRIPT)
     return Markup(f'<script type="application/json"{attribute}>{data}</script>')  # noqa: S704  # escaped

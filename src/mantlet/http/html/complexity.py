@@ -1,12 +1,12 @@
-"""Which fragments of HTML would take a parser far longer, or far more memory, than their size says.
+"""Detect HTML with super-linear parsing cost.
 
-What the standard has a parser do takes more than linear time: closing an element looks through
-those that are open, and ``<b>`` that is not closed is opened again in each paragraph to come (HTML,
-13.2.4.3). With html5ever, a megabyte of ``<div>`` takes minutes. So the tags are read beforehand,
-as the standard reads them (13.2.5), in linear time and without a tree.
+The standard's algorithm takes more than linear time: closing an element searches the open ones, and
+an unclosed ``<b>`` is reopened in each following paragraph (HTML, 13.2.4.3). With html5ever, a
+megabyte of ``<div>`` takes minutes. So the tags are tokenized first, as the standard does (13.2.5),
+in linear time and without a tree.
 
-The depth that is found is never less than the parser's. It may be more where tags are closed in
-another order than they were opened, and in ``<svg>`` and ``<math>``.
+The measured depth is never less than the parser's. It may be greater if tags are closed in another
+order than they were opened, and in ``<svg>`` and ``<math>``.
 """
 
 import re
@@ -16,24 +16,24 @@ from typing import Final
 
 __all__ = ["escape_bare_ampersands", "is_too_complex"]
 
-#: Fragments of fewer characters take some 20 ms at the worst, and are not looked at.
+#: Shorter fragments take 20 ms at worst, and are not examined.
 SMALL: Final = 4096
-#: The most elements within each other, not counting those that close their like, such as ``<li>``.
+#: The most nested elements, not counting those that close the previous one, such as ``<li>``.
 DEEPEST: Final = 256
 #: The most attributes of a tag.
 MOST_ATTRIBUTES: Final = 512
-#: The most ampersands: each has the parser copy some of what follows.
+#: The most ampersands: for each, the parser copies some of the following text.
 MOST_AMPERSANDS: Final = 50_000
-#: The most ampersands that are not looked at.
+#: The most ampersands that are not examined.
 MOST_REFERENCES: Final = 1000
 
-# An attribute may begin with "=", its value needs no quotes, and nothing escapes a quote in it.
+# An attribute may begin with "=", its value needs no quotes, and quotes cannot be escaped.
 _ATTRIBUTE: Final = (
     r"""[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^\s>"'][^\s>]*+|))?"""
 )
 _TOKEN: Final = re.compile(
     r"<(?:!--(?:-?>|.*?(?:--!?>|\Z))"  # a comment
-    r"|[!?][^>]*+>?|/[^a-zA-Z][^>]*+>?"  # what is read as one
+    r"|[!?][^>]*+>?|/[^a-zA-Z][^>]*+>?"  # parsed as one
     r"|(?P<end>/)?(?P<name>[a-zA-Z][^\s/>]*+)(?P<rest>(?:[\s/]++|" + _ATTRIBUTE + r")*)>?)",
     re.DOTALL,
 )
@@ -48,11 +48,11 @@ _VOID: Final = frozenset(
         "source track wbr"
     ).split()
 )
-#: One of them closes the one before it, or stands in a table alone.
+#: Elements that close the previous one of their kind, or occur only in tables.
 _ALIKE: Final = frozenset(
     "caption colgroup dd dt li option p tbody td tfoot th thead tr".split()  # noqa: SIM905  # as above
 )
-#: Their content has no tags in it but their own end.
+#: Elements whose content has no tags except their own end.
 _RAW: Final = {
     name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE)
     for name in ("iframe", "noembed", "noframes", "script", "style", "textarea", "title", "xmp")
@@ -61,7 +61,7 @@ _FOREIGN: Final = frozenset(("math", "svg"))
 
 
 def is_too_complex(fragment: str) -> bool:
-    """Return whether a parser would take far more for a fragment than for others of its size."""
+    """Return whether a fragment costs a parser far more than others of its size."""
     if len(fragment) < SMALL:
         return False
     return fragment.count("&") > MOST_AMPERSANDS or _is_deep(fragment)
@@ -90,9 +90,9 @@ def _is_deep(fragment: str) -> bool:
 
 
 def _tags(fragment: str) -> Iterator[re.Match[str]]:
-    """Iterate over the tags that are not in comments, attributes or text of its own rules."""
+    """Iterate over the tags outside of comments, attributes and raw text."""
     pos = fragment.find("<")
-    raw = True  # not within <svg> and <math>, where all elements are parsed alike
+    raw = True  # not in <svg> and <math>, where all elements are parsed alike
     while pos >= 0:
         token = _TOKEN.match(fragment, pos)
         pos = token.end() if token else pos + 1
@@ -111,9 +111,9 @@ def _is_crowded(attributes: str) -> bool:
 
 
 def escape_bare_ampersands(fragment: str) -> str:
-    """Return a fragment in which no ampersand is the begin of what is no character reference.
+    """Escape the ampersands that begin no character reference, if there are many ampersands.
 
-    Only where there are many; a reference without its semicolon is text then, too.
+    A reference without its semicolon is escaped as well then.
     """
     if fragment.count("&") <= MOST_REFERENCES:
         return fragment

@@ -1,4 +1,4 @@
-"""An allow-list of HTML, and what none may have in it."""
+"""`HtmlPolicy`: an allow-list of HTML, checked for markup that no list may allow."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     import nh3
     from markupsafe import Markup
 
-__all__ = ["HtmlPolicy", "words"]
+__all__ = ["HtmlPolicy", "word_set"]
 
 
-def words(words: str) -> frozenset[str]:
-    """Return what stands between blanks."""
-    return frozenset(words.split())
+def word_set(text: str) -> frozenset[str]:
+    """Return the words of a text."""
+    return frozenset(text.split())
 
 
 _REL: Final = "noopener noreferrer nofollow ugc"
@@ -27,19 +27,19 @@ _SCHEMES: Final = frozenset({"http", "https", "mailto"})
 
 
 #: Elements that run scripts, load documents, restyle or redirect the page, or whose content is
-#: parsed by rules of its own, so that what was cleaned may be read as something else.
-_NEVER_TAGS: Final = words(
+#: parsed by special rules, so that a browser may read cleaned markup differently.
+_NEVER_TAGS: Final = word_set(
     "applet base body embed frame frameset head html iframe link math meta noembed noframes "
     "noscript object param plaintext portal script style svg template textarea title xmp"
 )
-#: What goes with all that is in it; of other elements that are not allowed, the content stays.
-_WITH_CONTENT: Final = words(
+#: Elements that are removed with their content; the content of other elements stays.
+_WITH_CONTENT: Final = word_set(
     "applet embed frameset iframe math noembed noframes noscript object plaintext script style svg "
     "template textarea title xmp"
 )
 _NEVER_ATTRIBUTES: Final = frozenset({"srcdoc", "style"})
-#: They have URLs, and nh3 does not look at these.
-_UNCHECKED: Final = words(
+#: Attributes with URLs that nh3 does not check.
+_UNCHECKED: Final = word_set(
     "archive attributionsrc background cite classid codebase data dynsrc icon imagesrcset longdesc "
     "lowsrc manifest profile srcset usemap"
 )
@@ -54,21 +54,21 @@ _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*")
 
 @dataclass(frozen=True, slots=True)
 class HtmlPolicy:
-    """An allow-list of HTML. What it does not name is left out; the text in it stays.
+    """An allow-list of HTML. Other elements are removed; their text stays.
 
-    Comments are left out, and so is all that is in ``<script>``, ``<style>`` and their like.
+    Comments are removed, and ``<script>``, ``<style>`` and the like with all of their content.
 
     Attributes:
         tags: the elements, in lower case.
-        attributes: the attributes of each element, and under ``"*"`` those of all.
-        url_schemes: what URLs may begin with.
+        attributes: the attributes of each element, and under ``"*"`` those of all elements.
+        url_schemes: the schemes that URLs may have.
         relative_urls: whether URLs may be relative.
-        link_rel: what every link has for ``rel``; None: nothing.
+        link_rel: the ``rel`` of every link; None for none.
 
     Raises:
         ImportError: nh3 is not installed.
-        TypeError: an option is of a wrong type.
-        ValueError: an option names what can't be made safe, or no element, attribute or scheme.
+        TypeError: an option has a wrong type.
+        ValueError: an option has a malformed name, or one that cannot be made safe.
     """
 
     tags: Iterable[str] = frozenset()
@@ -96,15 +96,15 @@ class HtmlPolicy:
         put(self, "tags", tags)
         put(self, "attributes", MappingProxyType(attributes))
         put(self, "url_schemes", schemes)
-        put(self, "_cleaner", self._made(tags, attributes, schemes))
+        put(self, "_cleaner", self._make_cleaner(tags, attributes, schemes))
 
     def __hash__(self) -> int:
         return hash((self.tags, self.url_schemes, self.relative_urls, self.link_rel))
 
-    def clean(self, fragment: str) -> "Markup":
-        """Return a fragment of HTML without what is not allowed.
+    def clean(self, fragment: str) -> Markup:
+        """Return a fragment of HTML with only the allowed markup.
 
-        One that would take a parser far longer than others of its size is returned as text.
+        A fragment that would take a parser far longer than others of its size is returned as text.
         """
         from markupsafe import Markup, escape  # noqa: PLC0415  # for HTML routes alone
 
@@ -112,18 +112,18 @@ class HtmlPolicy:
             return escape(fragment)
         try:
             made = self._cleaner.clean(escape_bare_ampersands(fragment))
-        except UnicodeEncodeError:  # half of a surrogate pair, which no encoding can say
+        except UnicodeEncodeError:  # half of a surrogate pair, which UTF-8 cannot encode
             return self.clean(fragment.encode("utf-8", "replace").decode())
-        return Markup(made)  # noqa: S704  # to say that this is safe is what it is for
+        return Markup(made)  # noqa: S704  # marking it as safe is the purpose
 
-    def _made(
+    def _make_cleaner(
         self,
         tags: frozenset[str],
         attributes: Mapping[str, frozenset[str]],
         schemes: frozenset[str],
     ) -> "nh3.Cleaner":
         try:
-            import nh3  # noqa: PLC0415  # an extra, which only this needs
+            import nh3  # noqa: PLC0415  # an optional extra
         except ImportError as error:
             raise ImportError(
                 'HTML is cleaned by nh3, which is not installed: pip install "mantlet[html]"'
@@ -151,7 +151,7 @@ def _names(option: str, names: Iterable[str], form: re.Pattern[str], right: str)
             raise TypeError(f"{option} must have names such as {right!r}, not {name!r}")
         if not form.fullmatch(name):
             raise ValueError(
-                f"{option} has {name!r}, which is no name; write one such as {right!r}"
+                f"{option} has {name!r}, which is not a valid name; write one such as {right!r}"
             )
     return frozenset(made)
 
@@ -160,8 +160,8 @@ def _check_tags(tags: Iterable[str]) -> None:
     never = sorted(_NEVER_TAGS.intersection(tags))
     if never:
         raise ValueError(
-            f"tags has {never[0]!r}, which can't be made safe: it runs scripts, loads documents or "
-            f'is parsed by rules of its own; leave it out, or write elements such as "p" and "b"'
+            f"tags has {never[0]!r}, which cannot be made safe: it runs scripts, loads documents "
+            f'or is parsed by special rules; remove it, or write elements such as "p" and "b"'
         )
 
 
@@ -177,16 +177,16 @@ def _check_attributes(
             if name.startswith("on") or name in _NEVER_ATTRIBUTES:
                 raise ValueError(
                     f"attributes[{tag!r}] has {name!r}, which runs scripts or restyles the page; "
-                    f'leave it out, or write attributes such as "title"'
+                    f'remove it, or write attributes such as "title"'
                 )
             if name in _UNCHECKED:
                 raise ValueError(
-                    f"attributes[{tag!r}] has {name!r}, whose URLs are not held to url_schemes; "
-                    f'leave it out, or write attributes such as "href" or "src"'
+                    f"attributes[{tag!r}] has {name!r}, whose URLs url_schemes does not "
+                    f'restrict; remove it, or write attributes such as "href" or "src"'
                 )
             if name == "rel" and tag in ("a", "*") and link_rel is not None:
                 raise ValueError(
-                    f'attributes[{tag!r}] has "rel", which link_rel sets; leave it out, or give '
+                    f'attributes[{tag!r}] has "rel", which link_rel sets; remove it, or give '
                     f"link_rel=None"
                 )
 
@@ -195,6 +195,6 @@ def _check_schemes(schemes: Iterable[str]) -> None:
     never = sorted(_NEVER_SCHEMES.intersection(schemes))
     if never:
         raise ValueError(
-            f"url_schemes has {never[0]!r}, by which a link can run a script; leave it out, or "
+            f"url_schemes has {never[0]!r}, with which a link can run a script; remove it, or "
             f'write schemes such as "https"'
         )

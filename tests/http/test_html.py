@@ -120,7 +120,7 @@ def test_an_own_allow_list_is_kept_to() -> None:
         ({"tags": {1}}, TypeError, "not 1"),
         ({"tags": {"b"}, "attributes": {"b": {"onclick"}}}, ValueError, "'onclick', which runs"),
         ({"tags": {"b"}, "attributes": {"*": {"style"}}}, ValueError, "'style'"),
-        ({"tags": {"b"}, "attributes": {"b": {"ONCLICK"}}}, ValueError, "no name"),
+        ({"tags": {"b"}, "attributes": {"b": {"ONCLICK"}}}, ValueError, "not a valid name"),
         ({"tags": {"q"}, "attributes": {"q": {"cite"}}}, ValueError, "'cite', whose URLs"),
         ({"attributes": {"b": {"title"}}}, ValueError, "'b', which is not in tags"),
         ({"tags": {"b"}, "attributes": {"b": "title"}}, TypeError, r"attributes\['b'\]"),

@@ -60,7 +60,7 @@ def test_a_type_may_be_mapped_to(problems: Catalogue) -> None:
     envelope = ErrorEnvelope(
         exceptions={KeyError: lambda error: closed(f"{len(error.args)} missing")}
     )
-    verdict = envelope.judge(KeyError("x"))
+    verdict = envelope.map_error(KeyError("x"))
     assert verdict.problem is not None
     assert (verdict.problem.type, verdict.problem.detail) == ("/problems/closed", "1 missing")
 
@@ -206,7 +206,7 @@ def test_the_openapi_fragment_describes_what_is_answered(problems: Catalogue) ->
         (("", 409), "''"),
         (("-x", 409), "'-x'"),
         (("../x", 409), "'../x'"),
-        (("closed", 503), "'closed' is taken"),
+        (("closed", 503), "'closed' is already defined"),
         (("fine", 200), "200"),
         (("fine", 409, "T", "D", {"status": {}}), "status"),
         (("fine", 409, "T", "D", {"x": {1}}), "JSON"),
