@@ -262,14 +262,14 @@ The client sends `Accept: application/json`:"""
 _OTHERS: Final = """A client that sends `Accept: */*` gets the same, with these exceptions:"""
 _NO_OTHERS: Final = """A client that sends `Accept: */*` gets the same."""
 
-_LEGEND: Final = """A cell has the status, the format of the response, and the leaks: a **secret** in an exception or in
-its cause, an exception's **text**, **SQL**, a **path**, the name of a **class** or of a **field**
-inside the app, the **password** that the client had sent.
+_LEGEND: Final = """A cell has the status, the format of the response, and the leaks: a
+**secret** in an exception or in its cause, an exception's **text**, **SQL**, a **path**, the name
+of a **class** or of a **field** inside the app, the **password** that the client had sent.
 
 - A problem has the media type `application/problem+json`, and the members of RFC 9457 with their
   types; "as JSON", it has the media type that the client asked for.
-- Mantlet leaves responses with the app's own text, such as the `detail` of the 404, as they are. For
-  refused input it names the field, not the value.
+- Mantlet leaves responses with the app's own text, such as the `detail` of the 404, as they are.
+  For refused input it names the field, not the value.
 - A response that is cut off has no end, so that the client notices.
 - "No response" means that an exception reached the server before anything was sent.
 

@@ -217,6 +217,8 @@ def _about(kind: ProblemType) -> "Markup":
     return Markup("\n").join(parts)
 
 
-def _page(title: str, content: Markup) -> Reply:
+def _page(title: str, content: "Markup") -> Reply:
+    from markupsafe import Markup  # noqa: PLC0415  # for pages alone
+
     body = html_document(title, Markup("<h1>{}</h1>\n{}").format(title, content))
     return Reply(200, {"Content-Type": "text/html; charset=utf-8"}, body)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Container
 from typing import TypeVar
 
-from mantlet.guard.faults import Fault, Invalid, pointer
+from mantlet.guard.errors import Fault, Invalid, pointer
 from mantlet.http.forms import MalformedForm
 from mantlet.http.media_types import MediaType
 

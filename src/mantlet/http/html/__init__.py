@@ -92,7 +92,18 @@ def _preset(name: str) -> HtmlPolicy:
     return HtmlPolicy(tags=_INLINE | _BLOCKS, attributes=_UGC_ATTRIBUTES)
 
 
-def clean(fragment: str, preset: str | HtmlPolicy = "ugc") -> Markup:
+def escape(value: Any) -> "Markup":
+    """Return text as HTML that displays it; markup, such as `Markup`, stays as it is.
+
+    Args:
+        value: the text, or an object with ``__html__()`` or ``__str__()``.
+    """
+    from markupsafe import escape as made  # noqa: PLC0415  # not needed by the sanitizer
+
+    return made(value)
+
+
+def clean(fragment: str, preset: str | HtmlPolicy = "ugc") -> "Markup":
     """Return a fragment of HTML without markup that could do harm.
 
     Args:
@@ -112,7 +123,7 @@ def clean(fragment: str, preset: str | HtmlPolicy = "ugc") -> Markup:
     return html_policy(preset).clean(fragment)
 
 
-def json_script(value: object, id: str | None = None) -> Markup:
+def json_script(value: object, id: str | None = None) -> "Markup":
     """Return data for the scripts of a page, as JSON in an element that is not executed.
 
     A script reads it with ``JSON.parse(document.getElementById(id).textContent)``. Nothing in the

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from markupsafe import Markup, escape
-
 from mantlet.http.html.complexity import escape_bare_ampersands, is_too_complex
 
 if TYPE_CHECKING:
@@ -101,7 +99,7 @@ class HtmlPolicy:
     def __hash__(self) -> int:
         return hash((self.tags, self.url_schemes, self.relative_urls, self.link_rel))
 
-    def clean(self, fragment: str) -> Markup:
+    def clean(self, fragment: str) -> "Markup":
         """Return a fragment of HTML with only the allowed markup.
 
         A fragment that would take a parser far longer than others of its size is returned as text.

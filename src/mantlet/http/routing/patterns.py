@@ -7,7 +7,6 @@ ValueError whose message ends with a correct one.
 
 import re
 from collections.abc import Collection, Iterator
-from difflib import get_close_matches
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
@@ -227,6 +226,8 @@ def _corrected_method(name: str, known: Collection[str]) -> str:
         return upper
     if upper in _ALIASES:
         return _ALIASES[upper]
+    from difflib import get_close_matches  # noqa: PLC0415  # for a mistake alone
+
     near = get_close_matches(upper, sorted(known), n=1, cutoff=_ALIKE)
     return near[0] if near else "*"
 
