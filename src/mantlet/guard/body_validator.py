@@ -13,12 +13,12 @@ from mantlet.guard.operation import Body
 from mantlet.guard.options import Settings
 from mantlet.guard.readers import BodyReader, StreamReader, WholeReader
 from mantlet.guard.validated import Validated
-from mantlet.http.headers import FieldNames
+from mantlet.http.headers import HeaderNames
 from mantlet.http.media_types import MediaType, read_media_type
 
 __all__ = ["Entity"]
 
-_FIELDS: Final = FieldNames("Content-Type", CONTENT_LENGTH, "Transfer-Encoding", CONTENT_ENCODING)
+_FIELDS: Final = HeaderNames("Content-Type", CONTENT_LENGTH, "Transfer-Encoding", CONTENT_ENCODING)
 _MISSING: Final = Fault("body", "", "missing_body", "A body is required")
 _UNDECLARED: Final = Fault("body", "", "undeclared_body", "This operation takes no body")
 _NO_TYPE: Final = Fault("body", "", "media_type", "A body must have one well-formed Content-Type")

@@ -12,14 +12,14 @@ from mantlet.core.request import Request
 from mantlet.guard.errors import Fault, Invalid
 from mantlet.guard.limits import BodyLimits
 from mantlet.http.content_encoding import DecodeError, Decoder, decoders
-from mantlet.http.headers import FieldNames
+from mantlet.http.headers import HeaderNames
 
 __all__ = ["CONTENT_ENCODING", "decoded", "decoded_chunks", "read_codings", "undo"]
 
 #: The one field that is looked for.
 CONTENT_ENCODING: Final = "Content-Encoding"
 
-_FIELDS: Final = FieldNames(CONTENT_ENCODING)
+_FIELDS: Final = HeaderNames(CONTENT_ENCODING)
 #: How many codings a body may be in, one inside the other.
 _MOST: Final = 2
 _LONGEST: Final = 256

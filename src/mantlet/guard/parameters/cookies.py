@@ -13,13 +13,13 @@ from mantlet.guard.parameters.decoding import Unreadable, cookie_text, percent_d
 from mantlet.guard.parameters.entries import Entry
 from mantlet.guard.parameters.findings import Findings
 from mantlet.guard.parameters.parameter import Parameter
-from mantlet.http.headers import FieldNames
+from mantlet.http.headers import HeaderNames
 
 __all__ = ["CookieReader", "joined_cookies"]
 
 # A quoted value as Werkzeug reads it, also past semicolons.
 _QUOTED: Final = re.compile(r'"(?:[^\\"]|\\.)*"[ \t]*(?:;|\Z)')
-_FIELD: Final = FieldNames("cookie")
+_FIELD: Final = HeaderNames("cookie")
 _AMBIGUOUS: Final = Unreadable(
     "ambiguous_cookie", "It is not a name, an equals sign and a value, apart from other cookies."
 )

@@ -10,7 +10,7 @@ from mantlet.guard.parameters.decoding import Unreadable, field_text
 from mantlet.guard.parameters.entries import Entry
 from mantlet.guard.parameters.findings import Findings
 from mantlet.guard.parameters.parameter import Parameter
-from mantlet.http.headers import UNPREFIXED, FieldNames
+from mantlet.http.headers import UNPREFIXED, HeaderNames
 
 __all__ = ["HeaderReader"]
 
@@ -34,7 +34,7 @@ class HeaderReader:
         self, parameters: Sequence[Parameter], limits: BodyLimits, *, unique: bool
     ) -> None:
         self._entries = {one.name: Entry(one, field_text) for one in parameters}
-        self._names = FieldNames(*self._entries)
+        self._names = HeaderNames(*self._entries)
         self._unique = unique
         self._errors = limits.errors
 
