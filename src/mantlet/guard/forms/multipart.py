@@ -78,7 +78,7 @@ class MultipartParse:
         boundary: of it.
 
     Raises:
-        Malformed: the boundary is none.
+        MalformedForm: the boundary is none.
     """
 
     def __init__(self, form: MultipartForm, boundary: str | None) -> None:

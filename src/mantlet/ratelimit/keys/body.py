@@ -14,7 +14,14 @@ from typing import Any, Final
 
 from mantlet._internal.options import check_int
 from mantlet.core.request import Request
-from mantlet.http.forms import MalformedForm, PartHead, MultipartParser, is_field_name, parse_urlencoded, decode_text
+from mantlet.http.forms import (
+    MalformedForm,
+    MultipartParser,
+    PartHead,
+    decode_text,
+    is_field_name,
+    parse_urlencoded,
+)
 from mantlet.http.json_pointer import has_bad_escape, split_pointer
 from mantlet.ratelimit.keys.credentials import SingleHeader
 from mantlet.ratelimit.keys.key import (
