@@ -15,11 +15,11 @@ class MantletError(Exception):
 
 
 class ClientDisconnected(MantletError):
-    """The client went away before its request was read, or before the app answered it."""
+    """The client disconnected before its request was read, or before the response was sent."""
 
 
 class NoResponse(MantletError):
-    """The app ended without having answered the request."""
+    """The app ended without sending a response."""
 
 
 class ResponseTooLarge(MantletError):
@@ -31,8 +31,8 @@ class ResponseTooLarge(MantletError):
 
 
 class StoreError(MantletError):
-    """A store can't be opened or used, and waiting does not mend it."""
+    """A store cannot be opened or used, and waiting does not help."""
 
 
 class StoreOutage(StoreError):
-    """A store can't be used at the moment."""
+    """A store is temporarily unavailable."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import mantlet
 from mantlet import BodyTooLarge, ClientDisconnected, MalformedRequest, Policy, Request
-from mantlet.http.headers import FieldNames
+from mantlet.http.headers import HeaderNames
 from tests.drive import Answer, drive_asgi
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ def test_header_fields_are_read_in_any_case_and_joined() -> None:
 def test_some_fields_can_be_picked_at_once() -> None:
     """What is not there is left out."""
     raw = [(b"x-one", b"1"), (b"x-two", b"2"), (b"x-one", b"3")]
-    names = FieldNames("X-One", "x-none")
+    names = HeaderNames("X-One", "x-none")
     assert see(lambda request: dict(request.get_headers(names)), headers=raw) == {"X-One": "1, 3"}
     assert see(lambda request: dict(request.get_headers(names)), headers=[]) == {}
 

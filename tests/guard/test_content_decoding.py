@@ -22,7 +22,7 @@ from mantlet.guard.content_decoding import (
 )
 from mantlet.guard.errors import ValidationFailed
 from mantlet.guard.limits import BodyLimits
-from mantlet.http.headers import FieldNames
+from mantlet.http.headers import HeaderNames
 from tests.drive import Face, both_faces
 from tests.uploads import PIECE, App, Body, upload
 
@@ -366,7 +366,7 @@ def test_fields_that_were_looked_up_already_are_not_looked_up_again(
     face: Face, streamed: bool
 ) -> None:
     """The guard asks for all it needs at once."""
-    names = FieldNames("X-A", CONTENT_ENCODING)
+    names = HeaderNames("X-A", CONTENT_ENCODING)
     got: list[bytes] = []
 
     class Picks(Policy):

@@ -126,7 +126,7 @@ def test_an_own_allow_list_is_kept_to() -> None:
         ({"tags": {"b"}, "attributes": {"b": "title"}}, TypeError, r"attributes\['b'\]"),
         ({"attributes": ["b"]}, TypeError, "attributes must be like"),
         ({"tags": {"a"}, "attributes": {"a": {"rel"}}}, ValueError, "which link_rel sets"),
-        ({"url_schemes": {"javascript"}}, ValueError, "'javascript', by which"),
+        ({"url_schemes": {"javascript"}}, ValueError, "'javascript', with which"),
         ({"url_schemes": {"data"}}, ValueError, "'data'"),
         ({"url_schemes": {"https:"}}, ValueError, "'https:'"),
         ({"link_rel": 1}, TypeError, "not 1"),

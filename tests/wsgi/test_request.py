@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import mantlet
 from mantlet import BodyTooLarge, MalformedRequest, Policy, Request
-from mantlet.http.headers import FieldNames
+from mantlet.http.headers import HeaderNames
 from tests.asgi.test_request import NO_PATHS, Late, Looks, Reads
 from tests.asgi.test_request import see as see_scope
 from tests.drive import Answer, drive_wsgi
@@ -265,7 +265,7 @@ def test_header_fields_are_read_in_any_case() -> None:
 
 def test_some_fields_can_be_picked_at_once() -> None:
     """What is not there is left out."""
-    names = FieldNames("X-One", "x-none", "Content-Type")
+    names = HeaderNames("X-One", "x-none", "Content-Type")
     environ = {"HTTP_X_ONE": "1", "CONTENT_TYPE": "a/b"}
     picked = see(lambda request: dict(request.get_headers(names)), **environ)
     assert picked == {"X-One": "1", "Content-Type": "a/b"}

@@ -20,7 +20,7 @@ from mantlet.core.response_pipeline import (
     STREAMING,
 )
 from mantlet.exceptions import ClientDisconnected, MantletError, NoResponse
-from mantlet.http.headers import BytesHeaders, bytes_field, with_fields
+from mantlet.http.headers import BytesHeaders, bytes_header, replace_headers
 
 __all__ = ["AsgiExchange", "HttpExchange"]
 
@@ -40,7 +40,7 @@ class AsgiExchange(Exchange):
 
     def make_response(self, reply: Reply) -> Response:
         """Return a reply as the response that the outer policies see."""
-        raw = [bytes_field(name, value) for name, value in reply.headers]
+        raw = [bytes_header(name, value) for name, value in reply.headers]
         return Response(reply.status, raw, BytesHeaders)
 
     async def conclude(self, error: BaseException | None) -> None:
@@ -170,7 +170,7 @@ class HttpExchange(AsgiExchange):
         """Return the status and headers with the headers that policies have added."""
         request = self.request
         if request._owns_response_headers and request._response_headers:
-            raw = with_fields(head.get("headers", ()), request._response_headers)
+            raw = replace_headers(head.get("headers", ()), request._response_headers)
             head = dict(head)
             head["headers"] = raw
         return head

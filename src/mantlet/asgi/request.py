@@ -19,7 +19,7 @@ from mantlet.core.problem import BodyTooLarge
 from mantlet.core.request import NO_HEADERS, Request, origin_path
 from mantlet.core.state import KEY, State
 from mantlet.exceptions import ClientDisconnected
-from mantlet.http.headers import LOWER_BYTES, FieldNames, Headers, bytes_field
+from mantlet.http.headers import LOWER_BYTES, HeaderNames, Headers, bytes_header
 
 __all__ = ["AsgiRequest"]
 
@@ -127,13 +127,13 @@ class AsgiRequest(Request):
         if value.isascii() and value.isprintable():  # the usual case, without a call
             key, native = LOWER_BYTES[name], value.encode()
         else:
-            key, native = bytes_field(name, value)
+            key, native = bytes_header(name, value)
         headers = self._response_headers
         if key in headers and not replace and headers[key][1] != native:
             native = headers[key][1] + b", " + native
         headers[key] = key, native
 
-    def get_headers(self, names: FieldNames) -> Mapping[str, str]:
+    def get_headers(self, names: HeaderNames) -> Mapping[str, str]:
         """Return the values of those headers of ``names`` that are present."""
         wanted = names.lower
         found: dict[str, str] | None = None
@@ -218,10 +218,10 @@ class AsgiRequest(Request):
         """Have the app get another body; see `Request.replace_body()`."""
         if self._handed_over:
             raise RuntimeError(HANDED_OVER)
-        new = [bytes_field("content-length", str(len(body)))]
+        new = [bytes_header("content-length", str(len(body)))]
         dropped = _REPLACED
         if content_type is not None:
-            new.append(bytes_field("content-type", content_type))
+            new.append(bytes_header("content-type", content_type))
             dropped = _REPLACED_WITH_TYPE
         self.raw["headers"] = [
             *(pair for pair in self.raw["headers"] if pair[0] not in dropped),

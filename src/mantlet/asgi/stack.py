@@ -11,7 +11,7 @@ from mantlet.core.order import check_order
 from mantlet.core.policy import Policy
 from mantlet.core.response_pipeline import CLOSED
 from mantlet.core.stack import BaseStack
-from mantlet.http.headers import with_fields
+from mantlet.http.headers import replace_headers
 from mantlet.integrations import observe_exceptions
 
 __all__ = ["Stack"]
@@ -127,7 +127,7 @@ def _sending_headers(send: Send, headers: Mapping[bytes, tuple[bytes, bytes]]) -
 
     async def sending(message: AsgiMessage) -> None:
         if message["type"] == "http.response.start":
-            message = {**message, "headers": with_fields(message.get("headers", ()), headers)}
+            message = {**message, "headers": replace_headers(message.get("headers", ()), headers)}
         await send(message)
 
     return sending

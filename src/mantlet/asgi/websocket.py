@@ -10,7 +10,7 @@ from mantlet.core.exchange import ResponseClosed
 from mantlet.core.policy import Close, Message
 from mantlet.core.response import Response
 from mantlet.core.response_pipeline import CLOSED
-from mantlet.http.headers import BytesHeaders, with_fields
+from mantlet.http.headers import BytesHeaders, replace_headers
 
 __all__ = ["WebSocketExchange", "WebSocketRequest"]
 
@@ -79,7 +79,7 @@ class WebSocketExchange(AsgiExchange):
         message = None if response.reply else self._head
         raw = response.raw
         if self.request._owns_response_headers and self.request._response_headers:
-            raw = with_fields(raw, self.request._response_headers)
+            raw = replace_headers(raw, self.request._response_headers)
         if message is None:
             message = {"type": "websocket.close", "code": Close().code, "reason": ""}
             if _DENIAL in self.request.raw.get("extensions", ()):

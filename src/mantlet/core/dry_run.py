@@ -17,7 +17,7 @@ from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.core.response import Response
 from mantlet.core.state import State
-from mantlet.http.headers import FieldNames, Headers
+from mantlet.http.headers import HeaderNames, Headers
 
 __all__ = ["with_mode"]
 
@@ -359,7 +359,7 @@ class RequestView(Request):
         """The request's headers."""
         return self._request.headers
 
-    def get_headers(self, names: FieldNames) -> Mapping[str, str]:
+    def get_headers(self, names: HeaderNames) -> Mapping[str, str]:
         """Return the values of those headers of ``names`` that are present."""
         return self._request.get_headers(names)
 

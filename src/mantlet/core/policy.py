@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from mantlet.core.request import Request
 from mantlet.core.response import Response
-from mantlet.http.headers import text_field
+from mantlet.http.headers import text_header
 
 if TYPE_CHECKING:
     from mantlet.redact.masking import Masker
@@ -50,7 +50,7 @@ class Reply:
             pairs = headers
         else:
             pairs = headers.items() if isinstance(headers, Mapping) else headers
-        fields = [text_field(name, value) for name, value in pairs]
+        fields = [text_header(name, value) for name, value in pairs]
         if status not in (204, 304) and not any(n.lower() == "content-type" for n, _ in fields):
             fields.append(("Content-Type", _TEXT if isinstance(body, str) else _BYTES))
         self.status = status

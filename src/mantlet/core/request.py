@@ -8,7 +8,7 @@ from typing import Any, Literal
 from urllib.parse import urlparse
 
 from mantlet.core.state import State
-from mantlet.http.headers import FieldNames, Headers
+from mantlet.http.headers import HeaderNames, Headers
 
 __all__ = ["NO_HEADERS", "Request", "origin_path"]
 
@@ -153,7 +153,7 @@ class Request:
         """The request's headers."""
 
     @abstractmethod
-    def get_headers(self, names: FieldNames) -> Mapping[str, str]:
+    def get_headers(self, names: HeaderNames) -> Mapping[str, str]:
         """Return the values of those headers of ``names`` that are present.
 
         For a policy that needs one or two headers: it costs less than `headers`.

@@ -14,7 +14,7 @@ from typing import Final
 from mantlet.core.policy import Reply
 from mantlet.core.request import Request
 from mantlet.errors.rendering import ACCEPT, HTML, html_document, negotiate
-from mantlet.http.headers import FieldNames
+from mantlet.http.headers import HeaderNames
 
 __all__ = ["VARIABLES", "debug_reply", "production_variable"]
 
@@ -42,7 +42,7 @@ VARIABLES: Final = (
 _PRODUCTION: Final = frozenset({"production", "prod", "live"})
 
 #: Headers that proxies add to the requests that they forward.
-_FORWARDED: Final = FieldNames(
+_FORWARDED: Final = HeaderNames(
     "cf-connecting-ip",
     "forwarded",
     "true-client-ip",
@@ -55,7 +55,7 @@ _FORWARDED: Final = FieldNames(
     "x-forwarded-server",
     "x-real-ip",
 )
-_HOST: Final = FieldNames("host")
+_HOST: Final = HeaderNames("host")
 #: Hosts that a browser on the same machine asks for. The DNS of an attacker may point any other
 #: name at this machine.
 _LOCAL_HOST: Final = re.compile(

@@ -13,7 +13,7 @@ from typing import Any, Final
 from mantlet._internal.exception_chain import safe_getattr
 from mantlet._internal.pydantic_errors import public_error
 from mantlet.core.problem import Problem, phrase
-from mantlet.http.headers import text_field
+from mantlet.http.headers import text_header
 from mantlet.http.json_pointer import join_pointer
 
 __all__ = [
@@ -115,7 +115,7 @@ def kept_headers(
     for name, value in pairs:
         for one in value if isinstance(value, (list, tuple)) else (value,):
             try:
-                header = text_field(str(name), str(one))
+                header = text_header(str(name), str(one))
             except ValueError:
                 continue
             if header[0].lower() not in dropped and len(kept) < _MAX_HEADERS:

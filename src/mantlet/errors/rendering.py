@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mantlet.core.policy import Reply
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
-from mantlet.http.headers import FieldNames
+from mantlet.http.headers import HeaderNames
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -40,7 +40,7 @@ TEXT: Final = "text/plain"
 #: The media types that are offered, the preferred one first.
 OFFERED: Final = (PROBLEM_JSON, JSON, PROBLEM_XML, HTML, TEXT)
 
-ACCEPT: Final = FieldNames("accept")
+ACCEPT: Final = HeaderNames("accept")
 
 # -- negotiation (RFC 9110, 12.5.1) ---------------------------------------------------------------
 

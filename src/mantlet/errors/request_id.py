@@ -8,7 +8,7 @@ from os import register_at_fork, urandom
 from typing import Any, Final
 
 from mantlet.core.request import Request
-from mantlet.http.headers import FieldNames
+from mantlet.http.headers import HeaderNames
 
 __all__ = [
     "RequestIdFilter",
@@ -22,7 +22,7 @@ __all__ = [
 
 # -- the id ---------------------------------------------------------------------------------------
 
-_SOURCES: Final = FieldNames("x-request-id", "traceparent")
+_SOURCES: Final = HeaderNames("x-request-id", "traceparent")
 # Safe in a log line and in a header without escaping.
 _VALID: Final = re.compile(r"[A-Za-z0-9._~+/=:@-]{1,128}")
 # W3C Trace Context, 3.2: version, trace-id, parent-id, flags; later versions may append to it.

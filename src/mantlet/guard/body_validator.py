@@ -12,12 +12,12 @@ from mantlet.guard.forms.fields import Form
 from mantlet.guard.operation import DeclaredBody
 from mantlet.guard.options import OperationSettings
 from mantlet.guard.readers import BodyReader, FullBodyReader, StreamingBodyReader
-from mantlet.http.headers import FieldNames
+from mantlet.http.headers import HeaderNames
 from mantlet.http.media_types import MediaType, read_media_type
 
 __all__ = ["BodyValidator", "Validated"]
 
-_HEADERS: Final = FieldNames("Content-Type", CONTENT_LENGTH, "Transfer-Encoding", CONTENT_ENCODING)
+_HEADERS: Final = HeaderNames("Content-Type", CONTENT_LENGTH, "Transfer-Encoding", CONTENT_ENCODING)
 _MISSING: Final = ErrorItem("body", "", "missing_body", "A body is required")
 _UNDECLARED: Final = ErrorItem("body", "", "undeclared_body", "This operation takes no body")
 _NO_TYPE: Final = ErrorItem("body", "", "media_type", "Missing or malformed Content-Type")

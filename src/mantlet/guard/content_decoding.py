@@ -11,13 +11,13 @@ from mantlet.core.request import Request
 from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.limits import BodyLimits
 from mantlet.http.content_encoding import DecodeError, decoders
-from mantlet.http.headers import FieldNames
+from mantlet.http.headers import HeaderNames
 
 __all__ = ["CONTENT_ENCODING", "decode", "decode_body", "decode_chunks", "parse_codings"]
 
 CONTENT_ENCODING: Final = "Content-Encoding"
 
-_HEADERS: Final = FieldNames(CONTENT_ENCODING)
+_HEADERS: Final = HeaderNames(CONTENT_ENCODING)
 _DECODERS: Final = decoders(strict=True)
 _ACCEPTED: Final = ", ".join(name for name in _DECODERS if name != "x-gzip")
 #: The maximum number of nested codings.

@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 
 __all__ = [
     "TOKEN",
-    "FieldNames",
+    "HeaderNames",
     "Headers",
     "MutableHeaders",
     "is_token",
@@ -74,7 +74,7 @@ def environ_key(name: str) -> str:
     return key if key in UNPREFIXED else f"HTTP_{key}"
 
 
-class FieldNames:
+class HeaderNames:
     """Names of request headers, prepared for lookups under both protocols.
 
     Args:
@@ -106,7 +106,7 @@ def check_value(name: str, value: str) -> str:
     return value
 
 
-def bytes_field(name: str, value: str) -> tuple[bytes, bytes]:
+def bytes_header(name: str, value: str) -> tuple[bytes, bytes]:
     """Return a header in ASGI's form.
 
     Raises:
@@ -117,7 +117,7 @@ def bytes_field(name: str, value: str) -> tuple[bytes, bytes]:
     return LOWER_BYTES[name], check_value(name, value).encode("latin-1")
 
 
-def text_field(name: str, value: str) -> tuple[str, str]:
+def text_header(name: str, value: str) -> tuple[str, str]:
     """Return a header in WSGI's form.
 
     Raises:
@@ -128,19 +128,19 @@ def text_field(name: str, value: str) -> tuple[str, str]:
     return check_name(name), value
 
 
-def with_fields(raw: Iterable[Any], fields: Mapping[Any, tuple[Any, Any]]) -> list[Any]:
+def replace_headers(raw: Iterable[Any], headers: Mapping[Any, tuple[Any, Any]]) -> list[Any]:
     """Return native pairs with others appended, which replace those of the same names.
 
     Args:
         raw: the pairs.
-        fields: the others, by their names in lower case.
+        headers: the others, by their names in lower case.
     """
     kept = list(raw)
     for name, _ in kept:
-        if name in fields or (not name.islower() and name.lower() in fields):
-            kept = [pair for pair in kept if pair[0].lower() not in fields]
+        if name in headers or (not name.islower() and name.lower() in headers):
+            kept = [pair for pair in kept if pair[0].lower() not in headers]
             break
-    for pair in fields.values():  # faster than +=, for so few
+    for pair in headers.values():  # faster than +=, for so few
         kept.append(pair)
     return kept
 
@@ -204,7 +204,7 @@ class MutableHeaders(Headers):
         return self._names is not None
 
     #: Returns a validated header in the protocol's form.
-    _field: Callable[[str, str], tuple[Any, Any]]
+    _encode: Callable[[str, str], tuple[Any, Any]]
     #: Returns a header name in lower case, in that form.
     _key: Callable[[str], Any]
     #: The same for a name in that form.
@@ -222,7 +222,7 @@ class MutableHeaders(Headers):
     def getall(self, name: str) -> list[str]:
         """Return the values of every header of that name, in order."""
         key = self._key(name)
-        return [self._text(value) for field, value in self.raw if field.lower() == key]
+        return [self._text(value) for own, value in self.raw if own.lower() == key]
 
     def set(self, name: str, value: str) -> None:
         """Set a header: the first of that name is replaced, others of that name are removed.
@@ -230,19 +230,19 @@ class MutableHeaders(Headers):
         Raises:
             ValueError: the name or the value is invalid (RFC 9110, 5).
         """
-        field = self._field(name, value)
+        header = self._encode(name, value)
         key = self._key(name)
         names = self._names or self._own()
         if key not in names:
             names.append(key)
-            self.raw.append(field)
+            self.raw.append(header)
             return
-        fields = self.raw
+        headers = self.raw
         first = names.index(key)
-        fields[first] = field
+        headers[first] = header
         for index in range(len(names) - 1, first, -1):
             if names[index] == key:
-                del fields[index], names[index]
+                del headers[index], names[index]
 
     def append(self, name: str, value: str) -> None:
         """Append a header, even if one of that name exists.
@@ -250,15 +250,15 @@ class MutableHeaders(Headers):
         Raises:
             ValueError: the name or the value is invalid (RFC 9110, 5).
         """
-        field = self._field(name, value)
+        header = self._encode(name, value)
         names = self._names or self._own()
         names.append(self._key(name))
-        self.raw.append(field)
+        self.raw.append(header)
 
     def _own(self) -> list[Any]:
         """Copy the headers into our own list, at the first edit; return their names."""
-        self.raw = fields = list(self.raw)
-        self._names = names = list(map(self._lower, map(_first, fields)))
+        self.raw = headers = list(self.raw)
+        self._names = names = list(map(self._lower, map(_first, headers)))
         return names
 
     def setdefault(self, name: str, value: str) -> None:
@@ -293,7 +293,7 @@ class BytesHeaders(MutableHeaders):
     _key = staticmethod(_bytes_key)
     _lower = staticmethod(bytes.lower)
 
-    _field = staticmethod(bytes_field)
+    _encode = staticmethod(bytes_header)
 
     def _text(self, value: Any) -> str:
         text: str = value.decode("latin-1")
@@ -308,7 +308,7 @@ class TextHeaders(MutableHeaders):
     _key = staticmethod(str.lower)
     _lower = staticmethod(str.lower)
 
-    _field = staticmethod(text_field)
+    _encode = staticmethod(text_header)
 
     def _text(self, value: Any) -> str:
         text: str = value

@@ -21,7 +21,7 @@ from mantlet.core.response_pipeline import (
     SEND_HEAD,
     STREAMING,
 )
-from mantlet.http.headers import TextHeaders, with_fields
+from mantlet.http.headers import TextHeaders, replace_headers
 from mantlet.wsgi.request import WsgiRequest
 
 __all__ = ["HttpExchange"]
@@ -185,7 +185,7 @@ class HttpExchange(Exchange):
     def _start(self, status: str, headers: Any) -> None:
         request = self.request
         if request._owns_response_headers and request._response_headers:
-            headers = with_fields(headers, request._response_headers)
+            headers = replace_headers(headers, request._response_headers)
         elif not isinstance(headers, list):
             headers = list(headers)
         if self._exc_info is None:

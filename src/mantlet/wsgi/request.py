@@ -20,7 +20,7 @@ from mantlet.core.state import KEY, State
 from mantlet.http.headers import (
     LOWER_TEXT,
     UNPREFIXED,
-    FieldNames,
+    HeaderNames,
     Headers,
     check_value,
     environ_key,
@@ -140,7 +140,7 @@ class WsgiRequest(Request):
             value = f"{headers[key][1]}, {value}"
         headers[key] = name, value
 
-    def get_headers(self, names: FieldNames) -> Mapping[str, str]:
+    def get_headers(self, names: HeaderNames) -> Mapping[str, str]:
         """Return the values of those headers of ``names`` that are present."""
         environ = self.environ
         for key, _ in names.keys:

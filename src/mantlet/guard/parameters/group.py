@@ -23,7 +23,7 @@ from mantlet.guard.parameters.decoding import (
 from mantlet.guard.parameters.parameter import Parameter
 from mantlet.guard.parameters.query import FullQueryReader, QueryReader
 from mantlet.guard.readers import Schema
-from mantlet.http.headers import UNPREFIXED, FieldNames
+from mantlet.http.headers import UNPREFIXED, HeaderNames
 
 __all__ = ["CookieReader", "HeaderReader", "ParameterGroup", "PathReader", "joined_cookies"]
 
@@ -38,7 +38,7 @@ _PLACES: Final[Mapping[str, tuple[str, ...]]] = {
 _SIMPLE_COOKIES: Final = re.compile(r"[ !#$&-~]*")
 # A quoted value as Werkzeug reads it, also past semicolons.
 _QUOTED: Final = re.compile(r'"(?:[^\\"]|\\.)*"[ \t]*(?:;|\Z)')
-_COOKIE: Final = FieldNames("cookie")
+_COOKIE: Final = HeaderNames("cookie")
 _AMBIGUOUS: Final = UndecodableText(
     "ambiguous_cookie", "Must be a name, an equals sign and a value, separate from other cookies"
 )
@@ -250,7 +250,7 @@ class HeaderReader:
         self, parameters: Sequence[Parameter], limits: BodyLimits, *, unique: bool
     ) -> None:
         self._readers = {one.name: ParameterReader(one, decode_header) for one in parameters}
-        self._names = FieldNames(*self._readers)
+        self._names = HeaderNames(*self._readers)
         self._unique = unique
         self._limit = limits.errors
 

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from mantlet._internal.options import check_int
 from mantlet.core.request import Request
-from mantlet.http.headers import FieldNames
+from mantlet.http.headers import HeaderNames
 from mantlet.ratelimit.keys.key import Key, describe, digest, read_parameters
 
 __all__ = [
@@ -155,7 +155,7 @@ def _client_key(
 ) -> Callable[[Request], str]:
     """Return a function that returns the key of a request's client, or else of its peer."""
     name = forwarding.name
-    names = FieldNames(name)
+    names = HeaderNames(name)
 
     def key(request: Request) -> str:
         if forwarding.is_trusted_from(request.client):

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from mantlet.core.request import Request
-from mantlet.http.headers import FieldNames, is_token
+from mantlet.http.headers import HeaderNames, is_token
 from mantlet.ratelimit.keys.key import (
     AMBIGUOUS,
     Ambiguous,
@@ -50,7 +50,7 @@ class SingleHeader:
     def __init__(self, name: str) -> None:
         self._name = name
         self._lower = name.lower()
-        self._names = FieldNames(name)
+        self._names = HeaderNames(name)
 
     def lines(self, request: Request) -> list[str]:
         """Return the value of each line of the header. WSGI servers have joined them already."""

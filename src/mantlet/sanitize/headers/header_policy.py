@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, NamedTuple
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.core.response import Response
-from mantlet.http.headers import TOKEN, FieldNames, bytes_field, is_token, text_field
+from mantlet.http.headers import TOKEN, HeaderNames, bytes_header, is_token, text_header
 from mantlet.http.routing import Routes
 from mantlet.sanitize.headers.cookies import Cookies
 from mantlet.sanitize.headers.csp import Csp
@@ -35,8 +35,8 @@ HeaderPair = tuple[Any, Any]
 _NAME: Final = re.compile(TOKEN)
 #: As text and as bytes, like all pairs below.
 _NO_STORE: Final[tuple[HeaderPair, HeaderPair]] = (
-    text_field("Cache-Control", "no-store"),
-    bytes_field("Cache-Control", "no-store"),
+    text_header("Cache-Control", "no-store"),
+    bytes_header("Cache-Control", "no-store"),
 )
 #: Maximum number of plans that are cached.
 _MAX_CACHED: Final = 256
@@ -50,7 +50,7 @@ _CHARSET: Final = re.compile(r";[ \t]*charset=\"?[^\";, \t]", re.IGNORECASE)
 #: declares its encoding itself.
 _WITHOUT_CHARSET: Final = frozenset({"text/event-stream", "text/xml"})
 _UTF_8: Final = "; charset=utf-8"
-_CREDENTIALS: Final = FieldNames("Authorization", "Cookie")
+_CREDENTIALS: Final = HeaderNames("Authorization", "Cookie")
 _SECURE_SCHEMES: Final = ("https", "wss")
 
 #: Reports a finding: the request, the id of the rule, and the place.
@@ -130,7 +130,7 @@ class CompiledHeaders:
                 self._nonced.append((name, name.lower(), value))
             else:
                 text = value.value() if isinstance(value, Csp) else value
-                pairs = text_field(name, text), bytes_field(name, text)
+                pairs = text_header(name, text), bytes_header(name, text)
                 self._fixed.append((name.lower(), pairs))
         self.has_nonce = bool(self._nonced)
         self.plans: tuple[dict[Any, HeaderPlan], dict[Any, HeaderPlan]] = ({}, {})
@@ -293,7 +293,7 @@ class HeaderPolicy:
         # the scripts of the page that it has stored.
         if plan.nonced and status != 304:
             nonce = request.state._csp_nonce or _nonce()
-            native = bytes_field if request.is_async else text_field
+            native = bytes_header if request.is_async else text_header
             for name, policy in plan.nonced:
                 kept.append(native(name, policy.value(nonce)))
         if plan.no_store and request.get_headers(_CREDENTIALS):
