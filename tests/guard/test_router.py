@@ -297,22 +297,29 @@ def naive(templates: Sequence[str], path: str) -> list[str]:
     return matching
 
 
-def rank(template: str) -> list[tuple[int, int]]:
-    """Say how specific a template is, segment by segment: its kind, and its literal characters."""
-    kinds = []
+def rank(template: str) -> list[tuple[int, ...]]:
+    """Return how specific a template is, segment by segment.
+
+    That is its kind, and of several pieces the literal characters: those before and after the
+    parameters, those before them, and all.
+    """
+    kinds: list[tuple[int, ...]] = []
     for part in template.split("/")[1:]:
         if ":path" in part:
             kinds.append((3, 0))
         elif "{" not in part:
             kinds.append((0, 0))
         else:
-            literals = re.sub(r"\{\w+\}", "", part)
-            kinds.append((1, -len(literals)) if literals else (2, 0))
+            before, *between, after = map(len, re.split(r"\{\w+\}", part))
+            outer = before + after
+            size = outer + sum(between)
+            kinds.append((1, -outer, -before, -size) if size else (2, 0))
     return kinds
 
 
 @settings(max_examples=300)
 @example(["/{q}.b/{r:path}", "/{q}.{r}/a/a"], ["a.b", "a", "a"])
+@example(["/a{q}/{r:path}", "/{q}.{r}/a/a"], ["a.b", "a", "a"])
 @given(template_lists(), PATHS)
 def test_it_finds_the_most_specific_of_what_a_naive_matcher_finds(
     templates: list[str], segments: list[str]

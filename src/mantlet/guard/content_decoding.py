@@ -4,13 +4,14 @@ Bodies that readers could decode differently are rejected: data after the end of
 incomplete or empty encoded body, and more codings than anybody needs.
 """
 
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from functools import cache
 from typing import Any, Final, Self
 
 from mantlet.core.request import Request
 from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.limits import BodyLimits
-from mantlet.http.content_encoding import DecodeError, decoders
+from mantlet.http.content_encoding import DecodeError, Decoder, decoders
 from mantlet.http.headers import HeaderNames
 
 __all__ = ["CONTENT_ENCODING", "decode", "decode_body", "decode_chunks", "parse_codings"]
@@ -18,8 +19,6 @@ __all__ = ["CONTENT_ENCODING", "decode", "decode_body", "decode_chunks", "parse_
 CONTENT_ENCODING: Final = "Content-Encoding"
 
 _HEADERS: Final = HeaderNames(CONTENT_ENCODING)
-_DECODERS: Final = decoders(strict=True)
-_ACCEPTED: Final = ", ".join(name for name in _DECODERS if name != "x-gzip")
 #: The maximum number of nested codings.
 _MAX_CODINGS: Final = 2
 _MAX_LENGTH: Final = 256
@@ -27,6 +26,16 @@ _MAX_LENGTH: Final = 256
 _MIN_RATIO_SIZE: Final = 64 * 1024
 #: A decoder gets this much at once, since it copies its unused input for each piece.
 _SLICE: Final = 4 * 1024
+
+
+@cache
+def _decoders() -> Mapping[str, Callable[[], Decoder]]:
+    """Return the decoders; imports their libraries at the first use."""
+    return decoders(strict=True)
+
+
+def _accepted() -> str:
+    return ", ".join(name for name in _decoders() if name != "x-gzip")
 
 
 def decode_body(
@@ -91,10 +100,10 @@ def parse_codings(value: str) -> tuple[str, ...]:
     """
     names = value.lower().split(",") if len(value) <= _MAX_LENGTH else [""]
     codings = tuple(name for name in (name.strip(" \t") for name in names) if name != "identity")
-    if len(codings) > _MAX_CODINGS or not all(name in _DECODERS for name in codings):
-        detail = f"Unsupported content coding; use at most {_MAX_CODINGS} of {_ACCEPTED}"
+    if len(codings) > _MAX_CODINGS or not all(name in _decoders() for name in codings):
+        detail = f"Unsupported content coding; use at most {_MAX_CODINGS} of {_accepted()}"
         error = ErrorItem("header", f"/{CONTENT_ENCODING}", "unknown_coding", detail)
-        raise ValidationFailed(415, [error], {"Accept-Encoding": _ACCEPTED})
+        raise ValidationFailed(415, [error], {"Accept-Encoding": _accepted()})
     return codings
 
 
@@ -110,7 +119,7 @@ class _Decoding:
     __slots__ = ("_decoders", "_limit", "_ratio", "_raw", "_sizes")
 
     def __init__(self, codings: tuple[str, ...], limits: BodyLimits) -> None:
-        self._decoders = [_DECODERS[name]() for name in reversed(codings)]
+        self._decoders = [_decoders()[name]() for name in reversed(codings)]
         self._sizes = [0] * len(codings)
         self._limit = limits.decoded
         self._ratio = limits.ratio
