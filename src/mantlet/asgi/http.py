@@ -22,7 +22,7 @@ from mantlet.core.response_pipeline import (
 from mantlet.exceptions import ClientDisconnected, MantletError, NoResponse
 from mantlet.http.headers import BytesHeaders, bytes_header, replace_headers
 
-__all__ = ["AsgiExchange", "HttpExchange"]
+__all__ = ["AsgiExchange", "AsgiHttpExchange"]
 
 _FILE_CHUNK = 64 * 1024
 _TRAILERS = "http.response.trailers"
@@ -82,7 +82,7 @@ class AsgiExchange(Exchange):
             await self._emit(message)
 
 
-class HttpExchange(AsgiExchange):
+class AsgiHttpExchange(AsgiExchange):
     """One HTTP request through a stack."""
 
     #: Whether the client has disconnected.

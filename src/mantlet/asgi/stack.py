@@ -4,7 +4,7 @@ from asyncio import Lock
 from collections.abc import Mapping, Sequence
 
 from mantlet._internal.asgi_types import AsgiApp, AsgiMessage, Receive, Scope, Send
-from mantlet.asgi.http import HttpExchange
+from mantlet.asgi.http import AsgiHttpExchange
 from mantlet.asgi.request import AsgiRequest
 from mantlet.asgi.websocket import WebSocketExchange, WebSocketRequest
 from mantlet.core.order import check_order
@@ -89,7 +89,7 @@ class Stack(BaseStack[AsgiApp]):
                     request._run_cleanups()
             return
 
-        exchange = (HttpExchange if kind == "http" else WebSocketExchange)(
+        exchange = (AsgiHttpExchange if kind == "http" else WebSocketExchange)(
             self, request, send, result
         )
         error = None

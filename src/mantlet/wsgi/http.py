@@ -24,7 +24,7 @@ from mantlet.core.response_pipeline import (
 from mantlet.http.headers import TextHeaders, replace_headers
 from mantlet.wsgi.request import WsgiRequest
 
-__all__ = ["HttpExchange"]
+__all__ = ["WsgiExchange"]
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
 Write = Callable[[bytes], object]
@@ -32,7 +32,7 @@ Write = Callable[[bytes], object]
 _FILE_WRAPPER = "wsgi.file_wrapper"
 
 
-class HttpExchange(Exchange):
+class WsgiExchange(Exchange):
     """One HTTP request through a stack, and the iterable that the server reads the body from."""
 
     request: WsgiRequest

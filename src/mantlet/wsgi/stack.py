@@ -10,7 +10,7 @@ from mantlet.core.order import check_order
 from mantlet.core.policy import Policy
 from mantlet.core.stack import BaseStack
 from mantlet.integrations import observe_exceptions
-from mantlet.wsgi.http import HttpExchange
+from mantlet.wsgi.http import WsgiExchange
 from mantlet.wsgi.request import WsgiRequest
 
 __all__ = ["Stack"]
@@ -59,7 +59,7 @@ class Stack(BaseStack[WSGIApplication]):
             and not (request._owns_response_headers and request._response_headers)
         ):
             return self.app(request.hand_over(), start_response)
-        return HttpExchange(self, request, start_response, result).run()
+        return WsgiExchange(self, request, start_response, result).run()
 
     def _start(self) -> None:
         """Run `startup` of the policies, once; other threads wait for it."""
