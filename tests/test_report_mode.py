@@ -119,3 +119,18 @@ def test_the_environment_switches_all_of_them(monkeypatch: pytest.MonkeyPatch) -
     for _ in range(3):
         answer = FACES[0].drive(stack, "GET", "/items")
         assert (answer.status, answer.headers[1]) == (200, ("etag", '"1"'))
+
+
+@pytest.mark.parametrize("face", FACES, ids=lambda face: face.name)
+def test_an_envelope_that_only_reports_leaves_problems_alone(face: Face) -> None:
+    """An enforced limiter inside it refuses with the same bytes as without it."""
+
+    def refused(*outer: Policy) -> tuple[int | None, list[tuple[str, str]], bytes]:
+        limiter = RateLimiter("1/hour", clock=lambda: 0)
+        stack = face.wrap(lambda _: (200, [], b""), *outer, limiter)
+        face.drive(stack)
+        answer = face.drive(stack)
+        return answer.status, answer.headers, answer.body
+
+    assert refused()[0] == 429
+    assert refused(ErrorEnvelope(mode="report")) == refused()

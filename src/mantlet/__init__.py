@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     )
     from mantlet._wrap import install, wrap
     from mantlet.core.modes import Mode, ModeOption, check_mode
-    from mantlet.core.policy import Close, Message, Policy, Reply
+    from mantlet.core.policy import Close, Message, Policy
     from mantlet.core.problem import BodyTooLarge, MalformedRequest, Problem
     from mantlet.core.request import Request
-    from mantlet.core.response import Response
+    from mantlet.core.response import Reply, Response
     from mantlet.core.state import State, state
     from mantlet.errors.policy import ErrorEnvelope
     from mantlet.exceptions import (
@@ -119,10 +119,10 @@ _ORIGINS = {
     for module, names in {
         "mantlet._wrap": ["install", "wrap"],
         "mantlet.core.modes": ["Mode", "ModeOption", "check_mode"],
-        "mantlet.core.policy": ["Close", "Message", "Policy", "Reply"],
+        "mantlet.core.policy": ["Close", "Message", "Policy"],
         "mantlet.core.problem": ["BodyTooLarge", "MalformedRequest", "Problem"],
         "mantlet.core.request": ["Request"],
-        "mantlet.core.response": ["Response"],
+        "mantlet.core.response": ["Reply", "Response"],
         "mantlet.core.state": ["State", "state"],
         "mantlet.errors.policy": ["ErrorEnvelope"],
         "mantlet.exceptions": [

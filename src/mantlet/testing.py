@@ -27,7 +27,8 @@ from typing import Any, Final, Literal, Self, TypeVar, get_args
 from mantlet import asgi, wsgi
 from mantlet._internal.asgi_types import AsgiMessage, Receive, Scope, Send
 from mantlet._internal.coroutines import run_sync
-from mantlet.core.policy import Policy, Reply
+from mantlet.core.policy import Policy
+from mantlet.core.response import Reply
 from mantlet.core.state import State, state
 from mantlet.http.headers import Headers
 

@@ -474,7 +474,7 @@ MARKUP = '<p onclick="x()">hello <script>alert(1)</script><a href="javascript:x"
 @both_faces
 def test_html_of_a_route_is_cleaned(face: Face) -> None:
     """And that of the others is left alone."""
-    policy = OutputSanitizer(html={"/comments/*": "strict"})
+    policy = OutputSanitizer(html={"* /comments/*": "strict"})
     app = answering(MARKUP, "text/html; charset=utf-8", content_length=str(len(MARKUP)))
     answer = ask(face, app, policy, path="/comments/1")
     assert answer.body == b"hello there"
@@ -485,7 +485,7 @@ def test_html_of_a_route_is_cleaned(face: Face) -> None:
 @both_faces
 def test_html_is_cleaned_in_its_charset_and_sent_in_utf_8(face: Face) -> None:
     """A browser must read what the cleaner has read."""
-    policy = OutputSanitizer(html={"/": "ugc"})
+    policy = OutputSanitizer(html={"* /": "ugc"})
     app = answering("<p>é</p>".encode("latin-1"), "text/html; charset=iso-8859-1")
     answer = ask(face, app, policy)
     assert answer.body.decode() == "<p>é</p>"
@@ -495,7 +495,7 @@ def test_html_is_cleaned_in_its_charset_and_sent_in_utf_8(face: Face) -> None:
 @both_faces
 def test_html_in_a_coding_is_cleaned_inside(face: Face) -> None:
     """Or not sent at all, where it can't be read."""
-    policy = OutputSanitizer(html={"/": "strict"}, secrets=[SECRET])
+    policy = OutputSanitizer(html={"* /": "strict"}, secrets=[SECRET])
     body = gzip.compress(f"{MARKUP} {SECRET}".encode(), mtime=0)
     answer = ask(face, answering(body, "text/html", content_encoding="gzip"), policy)
     assert gzip.decompress(answer.body).decode() == f"hello there {MASKED}"
@@ -508,7 +508,7 @@ def test_html_in_a_coding_is_cleaned_inside(face: Face) -> None:
 def test_html_that_is_too_large_is_not_sent(face: Face) -> None:
     """It can't be cleaned within bounds."""
     told = Told()
-    policy = OutputSanitizer(html={"/": "ugc"}, max_html_size=1000, on_finding=told)
+    policy = OutputSanitizer(html={"* /": "ugc"}, max_html_size=1000, on_finding=told)
     assert ask(face, answering("x" * 1001, "text/html"), policy).status == 500
     assert told.rules == ["html-too-large"]
 
@@ -574,12 +574,14 @@ def test_a_message_that_is_blocked_ends_the_connection() -> None:
         ({"max_decoded_size": -1}, "max_decoded_size must be at least 1, not"),
         ({"mask": ["/a/~2"]}, "~2"),
         ({"mask": [""]}, "empty name"),
-        ({"html": {"/x": "loose"}}, "loose"),
+        ({"html": {"* /x": "loose"}}, "loose"),
+        ({"html": {"/x": "ugc"}}, "the pattern '/x'"),
+        ({"routes": {"/x": "api"}}, "the pattern '/x'"),
         ({"html": {"GET": "ugc"}}, "GET"),
         ({"routes": {"nowhere": "api"}}, "nowhere"),
         ({"on_finding": "log"}, "on_finding must be a plain function"),
     ],
-    ids=range(12),
+    ids=range(14),
 )
 def test_an_option_that_can_t_be_is_refused(options: Mapping[str, Any], words: str) -> None:
     """At construction, by name."""

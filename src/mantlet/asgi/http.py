@@ -8,8 +8,7 @@ from typing import Any
 from mantlet._internal.asgi_types import AsgiMessage, Receive, Send
 from mantlet.asgi.request import AsgiRequest
 from mantlet.core.exchange import Exchange
-from mantlet.core.policy import Reply
-from mantlet.core.response import Response
+from mantlet.core.response import Reply, Response
 from mantlet.core.response_pipeline import (
     AWAITING_BODY,
     BUFFERING,

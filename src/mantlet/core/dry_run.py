@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet.core.modes import Mode, RouteModes
-from mantlet.core.policy import Close, Message, Policy, Reply
+from mantlet.core.policy import Close, Message, Policy
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
-from mantlet.core.response import Response
+from mantlet.core.response import Reply, Response
 from mantlet.core.state import State
 from mantlet.http.headers import HeaderNames, Headers
 

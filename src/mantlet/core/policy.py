@@ -1,64 +1,18 @@
-"""`Policy`, and the values that its hooks return: `Reply`, `Message` and `Close`."""
+"""`Policy`, and the values of its message hook: `Message` and `Close`."""
 
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
+from mantlet._internal.options import KnowsOptions
+from mantlet.core.modes import Mode, RouteModes
 from mantlet.core.request import Request
-from mantlet.core.response import Response
-from mantlet.http.headers import text_header
+from mantlet.core.response import Reply, Response
 
 if TYPE_CHECKING:
     from mantlet.redact.masking import Masker
 
-from mantlet._internal.options import KnowsOptions
-from mantlet.core.modes import Mode, RouteModes
-
-__all__ = ["Close", "Message", "Policy", "Reply"]
-
-
-_TEXT: Final = "text/plain; charset=utf-8"
-_BYTES: Final = "application/octet-stream"
-
-
-class Reply:
-    """A whole response, given by a policy in the app's place.
-
-    Args:
-        status: 200 to 599.
-        headers: a mapping or pairs. ``Content-Length`` is added, and a missing ``Content-Type`` is
-            that of plain text, or ``application/octet-stream`` for bytes.
-        body: text is sent as UTF-8.
-
-    Raises:
-        ValueError: the status is out of range, or a header's name or value is not allowed
-            (RFC 9110, 5).
-    """
-
-    __slots__ = ("body", "headers", "status")
-
-    def __init__(
-        self,
-        status: int,
-        headers: Mapping[str, str] | Sequence[tuple[str, str]] = (),
-        body: bytes | str = "",
-    ) -> None:
-        if not 200 <= status <= 599:
-            raise ValueError(f"status must be between 200 and 599, not {status}")
-        pairs: Iterable[tuple[str, str]]
-        if isinstance(headers, list):  # quicker than the check against an abstract class
-            pairs = headers
-        else:
-            pairs = headers.items() if isinstance(headers, Mapping) else headers
-        fields = [text_header(name, value) for name, value in pairs]
-        if status not in (204, 304) and not any(n.lower() == "content-type" for n, _ in fields):
-            fields.append(("Content-Type", _TEXT if isinstance(body, str) else _BYTES))
-        self.status = status
-        self.headers = tuple(fields)
-        self.body = body.encode() if isinstance(body, str) else body
-
-    def __repr__(self) -> str:
-        return f"Reply({self.status}, {len(self.body)} bytes)"
+__all__ = ["Close", "Message", "Policy"]
 
 
 @dataclass(frozen=True, slots=True)

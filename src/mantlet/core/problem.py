@@ -8,8 +8,8 @@ from json.encoder import encode_basestring_ascii
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from mantlet.core.policy import Reply
 from mantlet.core.request import Request
+from mantlet.core.response import Reply
 from mantlet.exceptions import MantletError
 from mantlet.http.headers import check_name, check_value
 
@@ -126,7 +126,9 @@ class Problem(MantletError):
 
     def as_json(self, request: Request) -> bytes:
         """Return the problem's document."""
-        request_id: str | None = request.state._request_id
+        state = request.state
+        # Without an envelope that is enforced, clients know no id.
+        request_id = None if state._envelope is None else state._request_id
         # Written by hand: refusals in a flood have to be quick.
         body = f'{{"type": {_text(self.type)}, "title": {_text(self.title)}, '
         body += f'"status": {self.status}'

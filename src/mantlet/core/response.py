@@ -1,13 +1,13 @@
-"""The status and headers of a response, and as much of its body as is known with them."""
+"""A response on its way out, and a whole response given by a policy: `Response` and `Reply`."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from types import coroutine
 from typing import Any, Final
 
 from mantlet.exceptions import ResponseTooLarge
-from mantlet.http.headers import MutableHeaders
+from mantlet.http.headers import MutableHeaders, text_header
 
-__all__ = ["Response"]
+__all__ = ["Reply", "Response"]
 
 Filter = Callable[[bytes, bool], bytes]
 # Any: the native pairs, of bytes under ASGI and of str under WSGI.
@@ -18,6 +18,50 @@ VALIDATORS: Final = ("ETag", "Digest", "Content-Digest", "Repr-Digest", "Content
 
 #: Yielded by `Response.body()`, with a limit in bytes, to wait for the whole body.
 WANTS_BODY: Final = "body"
+
+
+_TEXT: Final = "text/plain; charset=utf-8"
+_BYTES: Final = "application/octet-stream"
+
+
+class Reply:
+    """A whole response, given by a policy in the app's place.
+
+    Args:
+        status: 200 to 599.
+        headers: a mapping or pairs. ``Content-Length`` is added, and a missing ``Content-Type`` is
+            that of plain text, or ``application/octet-stream`` for bytes.
+        body: text is sent as UTF-8.
+
+    Raises:
+        ValueError: the status is out of range, or a header's name or value is not allowed
+            (RFC 9110, 5).
+    """
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(
+        self,
+        status: int,
+        headers: Mapping[str, str] | Sequence[tuple[str, str]] = (),
+        body: bytes | str = "",
+    ) -> None:
+        if not 200 <= status <= 599:
+            raise ValueError(f"status must be between 200 and 599, not {status}")
+        pairs: Iterable[tuple[str, str]]
+        if isinstance(headers, list):  # quicker than the check against an abstract class
+            pairs = headers
+        else:
+            pairs = headers.items() if isinstance(headers, Mapping) else headers
+        fields = [text_header(name, value) for name, value in pairs]
+        if status not in (204, 304) and not any(n.lower() == "content-type" for n, _ in fields):
+            fields.append(("Content-Type", _TEXT if isinstance(body, str) else _BYTES))
+        self.status = status
+        self.headers = tuple(fields)
+        self.body = body.encode() if isinstance(body, str) else body
+
+    def __repr__(self) -> str:
+        return f"Reply({self.status}, {len(self.body)} bytes)"
 
 
 class Response:

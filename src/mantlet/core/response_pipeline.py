@@ -13,10 +13,9 @@ from itertools import chain
 from types import MappingProxyType, coroutine
 from typing import Any, Final
 
-from mantlet.core.policy import Reply
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
-from mantlet.core.response import WANTS_BODY, Response
+from mantlet.core.response import WANTS_BODY, Reply, Response
 from mantlet.core.stack import PendingReply, ResponseHook, check_reply
 from mantlet.exceptions import MantletError, NoResponse, ResponseTooLarge
 

@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from typing import Any, Generic, NamedTuple, Self, TypeVar, cast
 
 from mantlet.core.dry_run import with_mode
-from mantlet.core.policy import Policy, Reply
+from mantlet.core.policy import Policy
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
-from mantlet.core.response import Response
+from mantlet.core.response import Reply, Response
 
 __all__ = ["BaseStack", "InwardResult", "PendingReply", "ResponseHook", "check_reply"]
 

@@ -16,10 +16,9 @@ from typing import Any, Final, Literal
 
 from mantlet._internal.exception_chain import safe_getattr
 from mantlet.core.error_log import log
-from mantlet.core.policy import Reply
 from mantlet.core.problem import Problem, phrase
 from mantlet.core.request import Request
-from mantlet.core.response import Response
+from mantlet.core.response import Reply, Response
 from mantlet.errors.framework_exceptions import HeaderPairs, input_problem, kept_headers
 from mantlet.errors.rendering import ACCEPT, PROBLEM_JSON, PROBLEM_XML, prefers_json
 from mantlet.exceptions import ResponseTooLarge

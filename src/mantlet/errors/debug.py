@@ -11,8 +11,8 @@ from ipaddress import ip_address
 from traceback import format_exception
 from typing import Final
 
-from mantlet.core.policy import Reply
 from mantlet.core.request import Request
+from mantlet.core.response import Reply
 from mantlet.errors.rendering import ACCEPT, HTML, html_document, negotiate
 from mantlet.http.headers import HeaderNames
 

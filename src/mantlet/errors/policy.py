@@ -33,10 +33,10 @@ from typing import Final, get_args
 from mantlet._internal.disconnects import is_disconnect
 from mantlet.core.error_log import log, mark_reported, maskers
 from mantlet.core.modes import ModeOption, check_mode
-from mantlet.core.policy import Policy, Reply
+from mantlet.core.policy import Policy
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
-from mantlet.core.response import Response
+from mantlet.core.response import Reply, Response
 from mantlet.errors.conversion import Conversion, ConvertOption, media_type, with_headers
 from mantlet.errors.debug import debug_reply, production_variable
 from mantlet.errors.mapping import INTERNAL, UNKNOWN, ErrorMap, ErrorTarget, MappedError

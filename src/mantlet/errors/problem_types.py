@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from mantlet.core.policy import Reply
 from mantlet.core.problem import MEDIA_TYPE, Problem, phrase
+from mantlet.core.response import Reply
 from mantlet.errors.rendering import html_document
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from mantlet.core.policy import Reply
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
+from mantlet.core.response import Reply
 from mantlet.http.headers import HeaderNames
 
 if TYPE_CHECKING:

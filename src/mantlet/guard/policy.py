@@ -26,10 +26,10 @@ from typing import Any, Final, Literal, Self
 
 from mantlet._internal.extras import import_extra
 from mantlet.core.modes import Mode, ModeOption, RouteModes, check_mode
-from mantlet.core.policy import Close, Message, Policy, Reply
+from mantlet.core.policy import Close, Message, Policy
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
-from mantlet.core.response import Response
+from mantlet.core.response import Reply, Response
 from mantlet.guard.coverage import Coverage, OperationSource
 from mantlet.guard.credentials import CredentialCheck, SecurityRequirements, validate_checks
 from mantlet.guard.errors import ErrorItem, ValidationFailed, to_problem

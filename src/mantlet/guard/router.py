@@ -25,8 +25,8 @@ from types import MappingProxyType
 from typing import Final, Generic, Literal, NamedTuple, TypeVar
 from urllib.parse import unquote_to_bytes
 
-from mantlet.core.policy import Reply
 from mantlet.core.request import Request
+from mantlet.core.response import Reply
 from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.operation_validator import OperationValidator
 from mantlet.guard.options import WEBSOCKET_METHOD

@@ -17,9 +17,9 @@ from math import ceil, inf, nextafter
 from time import time
 from typing import Literal
 
-from mantlet.core.policy import Reply
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
+from mantlet.core.response import Reply
 from mantlet.ratelimit.compiled import ConcurrencyLimit, QuotaLimit
 from mantlet.ratelimit.quota import Concurrency, Quota
 

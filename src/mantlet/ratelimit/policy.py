@@ -23,10 +23,10 @@ from typing import Any, Final
 
 from mantlet._internal.coroutines import run_sync, start_eagerly
 from mantlet.core.modes import ModeOption, check_mode
-from mantlet.core.policy import Close, Message, Policy, Reply
+from mantlet.core.policy import Close, Message, Policy
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
-from mantlet.core.response import Response
+from mantlet.core.response import Reply, Response
 from mantlet.exceptions import ClientDisconnected, StoreOutage
 from mantlet.http.headers import TextHeaders
 from mantlet.ratelimit.compiled import CompiledRule, Hit, QuotaLimit, are_report_only

@@ -36,8 +36,8 @@ class HtmlRoutes:
     """The routes whose HTML is cleaned, each with its allow-list.
 
     Args:
-        routes: the name of a preset or a policy for each pattern of `mantlet.http.routing`. A path
-            alone, such as ``"/comments/*"``, stands for every method.
+        routes: the name of a preset or a policy for each route pattern, such as
+            ``"* /comments/*"``.
 
     Raises:
         ImportError: there is a route, and nh3 is not installed.
@@ -49,9 +49,9 @@ class HtmlRoutes:
 
     def __init__(self, routes: Mapping[str, str | HtmlPolicy]) -> None:
         if not isinstance(routes, Mapping):
-            raise TypeError(f'html must be like {{"/comments/*": "ugc"}}, not {routes!r}')
+            raise TypeError(f'html must be like {{"* /comments/*": "ugc"}}, not {routes!r}')
         self._routes: Routes[CleanHtml] = Routes(
-            [(_pattern(route), _cleaner(route, preset)) for route, preset in routes.items()]
+            [(route, _cleaner(route, preset)) for route, preset in routes.items()]
         )
 
     def for_request(self, request: Request) -> CleanHtml | None:
@@ -67,10 +67,6 @@ def charset_of(content_type: str | None) -> str:
     message = Message()
     message["Content-Type"] = content_type or "text/html"
     return message.get_content_charset("")
-
-
-def _pattern(route: str) -> str:
-    return f"* {route}" if str(route).startswith("/") else route
 
 
 def _cleaner(route: str, preset: str | HtmlPolicy) -> CleanHtml:

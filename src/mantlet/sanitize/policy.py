@@ -12,10 +12,10 @@ from typing import Final, Literal
 
 from mantlet._internal.options import check_int
 from mantlet.core.modes import ModeOption, check_mode
-from mantlet.core.policy import Close, Message, Policy, Reply
+from mantlet.core.policy import Close, Message, Policy
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
-from mantlet.core.response import Filter, Response
+from mantlet.core.response import Filter, Reply, Response
 from mantlet.exceptions import ResponseTooLarge
 from mantlet.http.html import HtmlPolicy
 from mantlet.redact.registry import SecretValues, registry_of

@@ -9,9 +9,8 @@ from mantlet._internal.coroutines import run_sync
 from mantlet._internal.disconnects import is_disconnect
 from mantlet.core.error_log import log_error
 from mantlet.core.exchange import Exchange
-from mantlet.core.policy import Reply
 from mantlet.core.problem import phrase
-from mantlet.core.response import Response
+from mantlet.core.response import Reply, Response
 from mantlet.core.response_pipeline import (
     AWAITING_BODY,
     CLOSED,

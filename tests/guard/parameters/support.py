@@ -9,7 +9,7 @@ import pytest
 from mantlet.asgi.request import AsgiRequest
 from mantlet.guard import BodyLimits
 from mantlet.guard.errors import ErrorItem, ValidationFailed
-from mantlet.guard.parameters import TEXT, Parameter, ParameterGroup, Shape
+from mantlet.guard.parameters import TEXT, Coercer, Parameter, ParameterGroup
 from mantlet.http.headers import environ_key
 from mantlet.wsgi.request import WsgiRequest
 
@@ -23,19 +23,21 @@ if TYPE_CHECKING:
 LIMITS = BodyLimits()
 
 
-def of(*types: str) -> Shape:
+def of(*types: str) -> Coercer:
     """Return the shape of scalars."""
-    return Shape(types=frozenset(types))
+    return Coercer(types=frozenset(types))
 
 
-def array(items: Shape = TEXT, *others: str) -> Shape:
+def array(items: Coercer = TEXT, *others: str) -> Coercer:
     """Return the shape of an array, or of scalars."""
-    return Shape(types=frozenset({"array", *others}), items=items)
+    return Coercer(types=frozenset({"array", *others}), items=items)
 
 
-def members(*others: str, additional: Shape | None = None, **properties: Shape) -> Shape:
+def members(*others: str, additional: Coercer | None = None, **properties: Coercer) -> Coercer:
     """Return the shape of an object, or of scalars."""
-    return Shape(types=frozenset({"object", *others}), properties=properties, additional=additional)
+    return Coercer(
+        types=frozenset({"object", *others}), properties=properties, additional=additional
+    )
 
 
 class Stub:
@@ -93,7 +95,7 @@ def query(*parameters: Parameter, **options: Any) -> Callable[[bytes], Any]:
     ).read_query
 
 
-def one(name: str = "a", shape: Shape = TEXT, **options: Any) -> Parameter:
+def one(name: str = "a", shape: Coercer = TEXT, **options: Any) -> Parameter:
     """Return a parameter, of a query unless something else is said."""
     return Parameter(**{"name": name, "place": "query", "shape": shape, **options})
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mantlet.guard.parameters import Parameter, ParameterGroup, Shape
+from mantlet.guard.parameters import Coercer, Parameter, ParameterGroup
 from tests.guard.parameters.rfc6570 import percent, serialize, text_of
 from tests.guard.parameters.support import LIMITS, array, asgi, members, of, one, query, wsgi
 
@@ -42,7 +42,7 @@ def scalars(without: str = "") -> st.SearchStrategy[tuple[str, Any]]:
 
 
 @st.composite
-def values(draw: st.DrawFn, kind: str, without: str = "") -> tuple[Shape, Any]:
+def values(draw: st.DrawFn, kind: str, without: str = "") -> tuple[Coercer, Any]:
     """Return a shape with a value of it."""
     if kind == "scalar":
         name, scalar = draw(scalars(without))
@@ -50,11 +50,11 @@ def values(draw: st.DrawFn, kind: str, without: str = "") -> tuple[Shape, Any]:
     if kind == "array":
         found = draw(st.lists(scalars(without), min_size=1, max_size=4))
         prefix = tuple(of(name) for name, _ in found)
-        return Shape(types=frozenset({"array"}), prefix=prefix), [value for _, value in found]
+        return Coercer(types=frozenset({"array"}), prefix=prefix), [value for _, value in found]
     names = texts(without + "=").filter(bool)
     pairs = draw(st.dictionaries(names, scalars(without), min_size=1, max_size=4))
     shapes = {name: of(found) for name, (found, _) in pairs.items()}
-    shape = Shape(types=frozenset({"object"}), properties=shapes)
+    shape = Coercer(types=frozenset({"object"}), properties=shapes)
     return shape, {name: value for name, (_, value) in pairs.items()}
 
 
@@ -140,7 +140,7 @@ def test_cookies(style: Any, explode: bool, kind: str, data: st.DataObject) -> N
         assert group.read_cookies(request_of([("cookie", text)])) == {"color": value}
 
 
-def _encoded(shape: Shape, value: Any) -> tuple[Shape, Any]:
+def _encoded(shape: Coercer, value: Any) -> tuple[Coercer, Any]:
     """Return the value with its strings percent-encoded."""
 
     def encoded(scalar: Any) -> Any:
@@ -148,7 +148,7 @@ def _encoded(shape: Shape, value: Any) -> tuple[Shape, Any]:
 
     if isinstance(value, dict):
         properties = {percent(name): one for name, one in shape.properties.items()}
-        shape = Shape(types=shape.types, properties=properties)
+        shape = Coercer(types=shape.types, properties=properties)
         return shape, {percent(name): encoded(one) for name, one in value.items()}
     return shape, [encoded(one) for one in value] if isinstance(value, list) else encoded(value)
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mantlet.guard.parameters import TEXT, TEXTS, Shape, coerce
+from mantlet.guard.parameters import TEXT, TEXTS, Coercer, coerce
 from tests.guard.parameters.support import array, members, of
 
 
@@ -109,10 +109,10 @@ def test_unions(types: tuple[str, ...], text: str, value: Any) -> None:
 
 def test_enumerated_strings_are_themselves() -> None:
     """A string that the schema enumerates stays text where it could be a number."""
-    shape = Shape(types=frozenset({"integer", "string", "null"}), texts=frozenset({"1", ""}))
+    shape = Coercer(types=frozenset({"integer", "string", "null"}), texts=frozenset({"1", ""}))
     assert [coerce(text, shape) for text in ("1", "2", "")] == ["1", 2, ""]
     # without strings there are none
-    assert coerce("1", Shape(types=frozenset({"integer"}), texts=frozenset({"1"}))) == 1
+    assert coerce("1", Coercer(types=frozenset({"integer"}), texts=frozenset({"1"}))) == 1
 
 
 @given(st.one_of(st.integers(-(2**200), 2**200), st.floats(), st.booleans(), st.text()))
@@ -136,8 +136,8 @@ def test_unknown_types_are_refused() -> None:
 def test_members_and_items() -> None:
     """Items and members have their own shapes, or those of the others, or are text."""
     integer = of("integer")
-    assert Shape(types=frozenset({"array"}), prefix=(integer,)).item(0) is integer
-    assert Shape(types=frozenset({"array"}), prefix=(integer,)).item(1) is TEXT
+    assert Coercer(types=frozenset({"array"}), prefix=(integer,)).item(0) is integer
+    assert Coercer(types=frozenset({"array"}), prefix=(integer,)).item(1) is TEXT
     assert array(integer).item(5) is integer
     assert members(a=integer).member("a") is integer
     assert members(a=integer).member("b") is TEXT
@@ -147,7 +147,7 @@ def test_members_and_items() -> None:
 def test_a_shape_can_not_be_changed() -> None:
     """What a shape was made from may change without it."""
     properties = {"a": TEXT}
-    shape = Shape(types=frozenset({"object"}), properties=properties)
+    shape = Coercer(types=frozenset({"object"}), properties=properties)
     properties["b"] = TEXT
     assert set(shape.properties) == {"a"}
 
@@ -163,7 +163,7 @@ def test_a_shape_can_not_be_changed() -> None:
         (of(), {"string"}),
     ],
 )
-def test_untyped(shape: Shape, types: set[str]) -> None:
+def test_untyped(shape: Coercer, types: set[str]) -> None:
     """Without types all scalars are text, and an array that may be null is one."""
     untyped = shape.untyped()
     assert untyped.types == types
@@ -172,7 +172,7 @@ def test_untyped(shape: Shape, types: set[str]) -> None:
 
 def test_untyped_keeps_structure() -> None:
     """Without types, items and members stay where they are."""
-    shape = Shape(
+    shape = Coercer(
         types=frozenset({"array"}), prefix=(of("integer"),), items=members(additional=of("null"))
     )
     untyped = shape.untyped()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mantlet.guard.parameters import TEXT, Parameter, ParameterGroup, Shape
+from mantlet.guard.parameters import TEXT, Coercer, Parameter, ParameterGroup
 from tests.guard.parameters.support import LIMITS, array, members, of, one
 
 OBJECT = members(a=TEXT)
@@ -53,7 +53,10 @@ def test_defaults(place: Any, style: str, explode: bool) -> None:
         ({"style": "spaceDelimited"}, "type must be array or object for style spaceDelimited"),
         ({"style": "pipeDelimited", "shape": array(), "explode": True},
          "explode must be False for style pipeDelimited, not True"),
-        ({"shape": Shape(types=frozenset({"array", "object"}))}, "type must not be both array and"),
+        (
+            {"shape": Coercer(types=frozenset({"array", "object"}))},
+            "type must not be both array and",
+        ),
         ({"place": "cookie", "shape": members(additional=TEXT)}, "properties must be named"),
         ({"place": "cookie", "shape": members(**{"a;b": TEXT})}, "properties must be tokens"),
     ],
@@ -81,7 +84,7 @@ def test_content_has_no_style() -> None:
         (one(shape=members(a=array())), True),
         (one(shape=members(additional=OBJECT)), True),
         (one(shape=members(a=OBJECT), decode=str), False),
-        (one(shape=array(Shape(types=frozenset()))), True),
+        (one(shape=array(Coercer(types=frozenset()))), True),
     ],
 )
 def test_nested(declared: Parameter, nested: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mantlet.guard.errors import ErrorItem, ValidationFailed
-from mantlet.guard.parameters import ParameterGroup, Shape
+from mantlet.guard.parameters import Coercer, ParameterGroup
 from tests.guard.parameters.support import LIMITS, Stub, array, members, of, one, refused
 
 INTEGER = of("integer")
@@ -79,7 +79,7 @@ def test_refused(options: Any, text: str, code: str) -> None:
 
 def test_prefix_without_end_is_its_scalar() -> None:
     """A shape without any type has text."""
-    assert path(shape=Shape(types=frozenset()))("x") == {"a": "x"}
+    assert path(shape=Coercer(types=frozenset()))("x") == {"a": "x"}
 
 
 def test_content() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from mantlet.guard import BodyLimits
 from mantlet.guard.errors import ErrorItem, ValidationFailed
-from mantlet.guard.parameters import TEXT, Parameter, Shape
+from mantlet.guard.parameters import TEXT, Coercer, Parameter
 from tests.guard.parameters.support import array, members, of, one, query, refused
 
 INTEGER, BOOLEAN = of("integer"), of("boolean")
@@ -213,7 +213,7 @@ def test_allow_reserved() -> None:
         (one(shape=array(TEXT, "string")), b"a=x", "x"),
         (one(shape=array(TEXT, "string")), b"a=x&a=y", ["x", "y"]),
         (one(shape=array(TEXT, "string"), explode=False), b"a=x%2Cy", "x,y"),
-        (one(shape=Shape(types=frozenset({"array"}), prefix=(INTEGER, BOOLEAN))),
+        (one(shape=Coercer(types=frozenset({"array"}), prefix=(INTEGER, BOOLEAN))),
          b"a=1&a=true&a=3", [1, True, "3"]),
         (one(shape=array(), style="spaceDelimited"), b"a=b+c%20d%2Be", ["b", "c", "d+e"]),
         (one(shape=array(), style="pipeDelimited"), b"a=b|c%7cd%7Ce,f", ["b", "c", "d", "e,f"]),

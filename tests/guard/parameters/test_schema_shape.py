@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mantlet.guard.parameters import TEXT, Shape, coerce, shape_of
+from mantlet.guard.parameters import TEXT, Coercer, coerce, shape_of
 from tests.guard.parameters.support import array, members, of
 
 DEFINITIONS: dict[str, Any] = {
@@ -26,7 +26,7 @@ DEFINITIONS: dict[str, Any] = {
 NUMBER = {"integer", "number"}
 
 
-def shape(schema: Any) -> Shape:
+def shape(schema: Any) -> Coercer:
     """Return the shape of a schema."""
     return shape_of(schema, DEFINITIONS.__getitem__)
 
@@ -145,11 +145,11 @@ def both_schema() -> dict[str, Any]:
         ({"type": "object", "anyOf": [{"additionalProperties": False}, False]}, members()),
     ],
 )  # fmt: skip
-def test_objects(schema: Any, expected: Shape) -> None:
+def test_objects(schema: Any, expected: Coercer) -> None:
     """Members have their shapes, and others only where the schema says so or names none."""
     found = shape(schema)
     if "anyOf" in schema and schema["anyOf"][-1] is False:
-        expected = Shape(types=found.types, additional=TEXT)
+        expected = Coercer(types=found.types, additional=TEXT)
     assert found == expected
 
 

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from mantlet.guard.parameters import Parameter, ParameterGroup, Shape
+from mantlet.guard.parameters import Coercer, Parameter, ParameterGroup
 from tests.guard.parameters.rfc6570 import serialize, text_of
 from tests.guard.parameters.support import LIMITS, array, asgi, members, of, wsgi
 
@@ -70,7 +70,7 @@ CELLS = [
 ]
 
 
-def parameter(place: Any, style: Any, explode: bool, shape: Shape) -> Parameter:
+def parameter(place: Any, style: Any, explode: bool, shape: Coercer) -> Parameter:
     """Return the parameter ``color``."""
     required = place == "path"
     return Parameter(
@@ -129,7 +129,7 @@ def test_writer_encodes_all_but_unreserved_characters() -> None:
         ("cookie", STRING, "color=Hello%2C%20world%21", "Hello%2C%20world%21"),
     ],
 )
-def test_examples_of_cookies(style: str, shape: Shape, text: str, value: str) -> None:
+def test_examples_of_cookies(style: str, shape: Coercer, text: str, value: str) -> None:
     """Percent-encoding of cookies is undone in the style form, and not in the style cookie."""
     assert read(parameter("cookie", style, True, shape), text) == [{"color": value}] * 2
 

@@ -306,7 +306,7 @@ def test_what_is_dropped_says_nothing_of_caches(face: Face) -> None:
 def test_fields_by_route(face: Face) -> None:
     """A rule for a path, or for a method and a path."""
     policy = OutputSanitizer(
-        headers="api", routes={"/docs/*": "safe", "GET /raw": None, "POST /raw": "web"}
+        headers="api", routes={"* /docs/*": "safe", "GET /raw": None, "POST /raw": "web"}
     )
     assert said(face, [], policy, path="/x").get("x-frame-options") == "DENY"
     assert said(face, [], policy, path="/docs/a").get("x-frame-options") is None

@@ -33,7 +33,7 @@ from graphql.execution.values import get_variable_values
 from mantlet.guard.errors import ErrorItem, Place, ValidationFailed
 from mantlet.guard.graphql.service import GraphQL
 from mantlet.guard.limits import BodyLimits
-from mantlet.guard.parameters import Parameter, ParameterGroup, Shape
+from mantlet.guard.parameters import Coercer, Parameter, ParameterGroup
 from mantlet.guard.strict_json import StrictJson
 
 __all__ = ["GraphQLRequest", "GraphQLRequestSchema", "graphql_query_parameters"]
@@ -262,7 +262,7 @@ def graphql_query_parameters(service: GraphQL, limits: BodyLimits) -> ParameterG
     The variables are JSON.
     """
     strict_json = StrictJson(limits)
-    text = Shape(types=frozenset({"string"}))
+    text = Coercer(types=frozenset({"string"}))
 
     def variables(text: str) -> Any:
         return strict_json.parse(text.encode(), "query")

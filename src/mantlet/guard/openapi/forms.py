@@ -12,7 +12,7 @@ from mantlet.guard.openapi.diagnostics import LocatedValue
 from mantlet.guard.openapi.model import EncodingDescription, MediaDescription
 from mantlet.guard.openapi.schema_registry import SchemaRegistry, as_style
 from mantlet.guard.options import OperationSettings
-from mantlet.guard.parameters import TEXT, Parameter, ParameterGroup, Shape
+from mantlet.guard.parameters import TEXT, Coercer, Parameter, ParameterGroup
 from mantlet.guard.readers import BodyReader, Schema
 from mantlet.guard.strict_json import StrictJson
 from mantlet.http.forms import Pairs
@@ -72,7 +72,7 @@ def form_parameters(
         # Longer than any known name, so it cannot be the name of a field.
         names = [*properties, *(key.name for key in undeclared_keys)]
         additional = max(names, key=len, default="") + "*"
-        shape = Shape(types=frozenset({"object"}), additional=schemas.shape(schema).additional)
+        shape = Coercer(types=frozenset({"object"}), additional=schemas.shape(schema).additional)
         parameters.append(Parameter(name=additional, place="query", shape=shape))
     if not additional and not undeclared_keys:
         return FormParameters(parameters, compiled)
@@ -256,7 +256,7 @@ def multipart_form(
     limits = settings.limits
     parser = StrictJson(limits)
     files: dict[str, File] = {}
-    shapes: dict[str, Shape] = {}
+    shapes: dict[str, Coercer] = {}
     json: dict[str, Any] = {}
     for name, member in schemas.properties(schema).items():
         encoding = form.encoding.get(name)
@@ -309,7 +309,9 @@ def _schema_without_files(
 class _FieldCoercion:
     """Coerces the texts of form fields to the types of their schemas."""
 
-    def __init__(self, fields: FormFields, shapes: Mapping[str, Shape], other_shape: Shape) -> None:
+    def __init__(
+        self, fields: FormFields, shapes: Mapping[str, Coercer], other_shape: Coercer
+    ) -> None:
         self._fields = fields
         self._shapes = shapes
         self._other_shape = other_shape

@@ -7,7 +7,7 @@ from mantlet.guard.jsonschema import JsonSchema, SchemaCompiler, SchemaError
 from mantlet.guard.jsonschema.read_write_only import Direction
 from mantlet.guard.openapi.diagnostics import DocumentLocation, LocatedValue
 from mantlet.guard.openapi.references import ReferenceResolver
-from mantlet.guard.parameters import Shape, Style, shape_of
+from mantlet.guard.parameters import Coercer, Style, shape_of
 
 __all__ = ["SchemaRegistry", "as_style"]
 
@@ -42,7 +42,7 @@ class SchemaRegistry:
         self._values: dict[DocumentLocation, Any] = {}
         #: Generated schemas, which are not in any document.
         self._generated: set[DocumentLocation] = set()
-        self._shapes: dict[tuple[DocumentLocation, Direction], Shape] = {}
+        self._shapes: dict[tuple[DocumentLocation, Direction], Coercer] = {}
 
     def add_problem(self, pointer: str, message: str) -> None:
         """Add a problem."""
@@ -114,7 +114,7 @@ class SchemaRegistry:
             )
         return self._compile(schema, self._compiler_location(form), "request")
 
-    def shape(self, located: LocatedValue, direction: Direction = "request") -> Shape:
+    def shape(self, located: LocatedValue, direction: Direction = "request") -> Coercer:
         """Return how to coerce the text of a value to the types that a schema allows."""
         key = located.location, direction
         shape = self._shapes.get(key)
@@ -122,7 +122,7 @@ class SchemaRegistry:
             shape = self._shapes[key] = self._shape(self.schema(located, direction))
         return shape
 
-    def _shape(self, schema: JsonSchema | None) -> Shape:
+    def _shape(self, schema: JsonSchema | None) -> Coercer:
         bundled: Any = True if schema is None else schema.bundled()
 
         def resolve(reference: str) -> Any:

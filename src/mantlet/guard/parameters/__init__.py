@@ -1,10 +1,10 @@
 """Parameters of paths, queries, headers and cookies, declared by a model or a document.
 
-A `ParameterGroup` has the parameters of one place. Each is a `Parameter`, whose `Shape` has the
+A `ParameterGroup` has the parameters of one place. Each is a `Parameter`, whose `Coercer` has the
 types of its value.
 """
 
-from mantlet.guard.parameters.coercion import TEXT, TEXTS, Shape, coerce
+from mantlet.guard.parameters.coercion import TEXT, TEXTS, Coercer, coerce
 from mantlet.guard.parameters.group import ParameterGroup
 from mantlet.guard.parameters.parameter import Parameter, ParameterPlace, Style
 from mantlet.guard.parameters.schema_shape import shape_of
@@ -12,10 +12,10 @@ from mantlet.guard.parameters.schema_shape import shape_of
 __all__ = [
     "TEXT",
     "TEXTS",
+    "Coercer",
     "Parameter",
     "ParameterGroup",
     "ParameterPlace",
-    "Shape",
     "Style",
     "coerce",
     "shape_of",

@@ -7,7 +7,7 @@ from math import isfinite
 from types import MappingProxyType
 from typing import Any, Final
 
-__all__ = ["TEXT", "TEXTS", "Shape", "coerce"]
+__all__ = ["TEXT", "TEXTS", "Coercer", "coerce"]
 
 #: The types of JSON (JSON Schema 2020-12, validation, 6.1.1).
 TYPES: Final = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
@@ -73,7 +73,7 @@ def _reader(types: frozenset[str], texts: frozenset[str]) -> Callable[[str], Any
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Shape:
+class Coercer:
     """The JSON types that the text of a parameter can be converted to.
 
     Args:
@@ -94,10 +94,10 @@ class Shape:
 
     types: frozenset[str]
     texts: frozenset[str] = frozenset()
-    items: "Shape | None" = None
-    prefix: tuple["Shape", ...] = ()
-    properties: Mapping[str, "Shape"] = field(default_factory=dict)
-    additional: "Shape | None" = None
+    items: "Coercer | None" = None
+    prefix: tuple["Coercer", ...] = ()
+    properties: Mapping[str, "Coercer"] = field(default_factory=dict)
+    additional: "Coercer | None" = None
     # Any: a value of JSON.
     read: Callable[[str], Any] = field(init=False, repr=False, compare=False)
 
@@ -117,27 +117,27 @@ class Shape:
         """Return whether the result of `read()` is a scalar that the shape allows."""
         return not isinstance(value, str) or "string" in self.types
 
-    def item(self, index: int) -> "Shape":
+    def item(self, index: int) -> "Coercer":
         """Return the shape of an array's item."""
         return self.prefix[index] if index < len(self.prefix) else self.items or TEXT
 
-    def member(self, name: str) -> "Shape":
+    def member(self, name: str) -> "Coercer":
         """Return the shape of an object's member."""
         return self.properties.get(name) or self.additional or TEXT
 
-    def children(self) -> "Iterator[Shape]":
+    def children(self) -> "Iterator[Coercer]":
         """Iterate over the shapes of items and members."""
         yield from self.prefix
         yield from self.properties.values()
         yield from (shape for shape in (self.items, self.additional) if shape is not None)
 
-    def untyped(self) -> "Shape":
+    def untyped(self) -> "Coercer":
         """Return the shape with every scalar as text, for a schema that converts text itself."""
         types = self.types & STRUCTURES
         # A text is not meant to be null if it could be an item.
         if not types or self.types - STRUCTURES - {"null"}:
             types |= {"string"}
-        return Shape(
+        return Coercer(
             types=types,
             items=self.items and self.items.untyped(),
             prefix=tuple(shape.untyped() for shape in self.prefix),
@@ -147,13 +147,13 @@ class Shape:
 
 
 #: The shape of text.
-TEXT: Final = Shape(types=frozenset({"string"}))
+TEXT: Final = Coercer(types=frozenset({"string"}))
 #: The shape of an array of texts.
-TEXTS: Final = Shape(types=frozenset({"array"}), items=TEXT)
+TEXTS: Final = Coercer(types=frozenset({"array"}), items=TEXT)
 
 
 # Any: a scalar of JSON.
-def coerce(text: str, shape: Shape) -> Any:
+def coerce(text: str, shape: Coercer) -> Any:
     """Return the scalar that a text stands for, according to its shape.
 
     OpenAPI leaves the text of scalars to implementations (3.2.0, Appendix B). Here they are written

@@ -208,7 +208,7 @@ class NameIndex:
     """The readers of one place by the names that they read.
 
     An exploded object reads the names of its properties. It also reads the names that no other
-    parameter reads, if its schema allows additional members (`Shape.additional`).
+    parameter reads, if its schema allows additional members (`Coercer.additional`).
 
     Args:
         readers: all readers of the place.

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from mantlet.guard.parameters.coercion import TEXT, Shape
+from mantlet.guard.parameters.coercion import TEXT, Coercer
 from mantlet.http.headers import is_token
 
 __all__ = ["Parameter", "ParameterPlace", "Style"]
@@ -59,7 +59,7 @@ class Parameter:
     required: bool = False
     allow_reserved: bool = False
     allow_empty: bool = False
-    shape: Shape = TEXT
+    shape: Coercer = TEXT
     # Any: a value of JSON.
     decode: Callable[[str], Any] | None = None
     raw: bool = False

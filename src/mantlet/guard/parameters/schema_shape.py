@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any, Final
 
-from mantlet.guard.parameters.coercion import TEXT, TYPES, Shape
+from mantlet.guard.parameters.coercion import TEXT, TYPES, Coercer
 
 __all__ = ["shape_of"]
 
@@ -38,12 +38,12 @@ class _Known:
     additional: "_Known | None" = None
     sealed: bool = False  # whether additional members are forbidden
 
-    def shape(self) -> Shape:
+    def shape(self) -> Coercer:
         types = self._types()
         additional = _shape(self.additional)
         if "object" in types and not self.properties and not self.sealed:
             additional = additional or TEXT
-        return Shape(
+        return Coercer(
             types=types,
             texts=self.texts,
             items=_shape(self.items),
@@ -61,7 +61,7 @@ class _Known:
         return frozenset({"string" if self.items is None and not self.prefix else "array"})
 
 
-def _shape(known: _Known | None) -> Shape | None:
+def _shape(known: _Known | None) -> Coercer | None:
     return None if known is None else known.shape()
 
 
@@ -101,7 +101,7 @@ def _any(one: _Known, two: _Known) -> _Known:
     return _merged(types, one, two, _any)
 
 
-def shape_of(schema: Mapping[str, Any] | bool, resolve: Resolve) -> Shape:
+def shape_of(schema: Mapping[str, Any] | bool, resolve: Resolve) -> Coercer:
     """Return the shape of the values that a schema allows.
 
     A property without a schema of its own gets the combination of ``additionalProperties``,

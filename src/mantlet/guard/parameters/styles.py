@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from mantlet.guard.parameters.coercion import Shape
+from mantlet.guard.parameters.coercion import Coercer
 from mantlet.guard.parameters.decoding import UndecodableText
 from mantlet.guard.parameters.parameter import Parameter
 
@@ -30,7 +30,7 @@ def malformed(detail: str, member: str | None = None) -> UndecodableText:
 
 
 # Any: a value of JSON.
-def parse_items(texts: Iterable[str], shape: Shape, decode: Decode) -> list[Any]:
+def parse_items(texts: Iterable[str], shape: Coercer, decode: Decode) -> list[Any]:
     """Return the array of the texts of items.
 
     Raises:

@@ -223,10 +223,7 @@ class HeaderPolicy:
             raise TypeError(f"routes must have route patterns as keys, not {[*routes]!r}")
         self._headers = CompiledHeaders(security_headers("headers", headers))
         by_route = [
-            (
-                f"* {route}" if route.startswith("/") else route,
-                CompiledHeaders(security_headers(f"routes[{route!r}]", value)),
-            )
+            (route, CompiledHeaders(security_headers(f"routes[{route!r}]", value)))
             for route, value in routes.items()
         ]
         self._routes = Routes(by_route) if by_route else None
