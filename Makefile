@@ -1,7 +1,8 @@
-# Everything a developer does. Each target sets up what it needs, once.
+# Every developer command. Each target sets up what it needs, once.
 #
 #   make demo      wrapped and bare apps side by side, over real HTTP
-#   make test      every check: format, lint, types, import rules, tests, examples, wheel
+#   make check     the inner loop: format, lint, types, import rules and the fast tests
+#   make test      every check: the above, all tests with coverage, the examples, the wheel
 #   make test-all  the tests on every CPython from 3.11 up that is on this machine
 #   make bench     the hot path beside its peers; writes docs/benchmarks/
 
@@ -11,20 +12,35 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.ready-bench
 WHEEL_CHECKED := .venvs/wheel/.checked
+# Left to `make test`: real servers, processes and stores, published suites, floods, property tests.
+SLOW := $(addprefix --ignore=tests/,cli conformance integrations servers typing ratelimit/lmdb \
+	ratelimit/redis ratelimit/stores sanitize/browser guard/generated guard/smuggling secrets/sources) \
+	$(addprefix --ignore-glob=*/test_,*suite*.py *fuzz*.py *large*.py *mutations*.py *codings*.py \
+	*compressed*.py *decoding*.py *limits*.py *rotation*.py *seeded*.py *plain_json*.py *flood*.py window_strategy.py router.py \
+	imports.py) -m "not hypothesis"
 SOURCES := $(shell find src -name '*.py')
 
-.PHONY: demo test test-all bench format clean
+.PHONY: demo check check-static check-tests test test-all bench format clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
 
-test: $(READY)
+check: $(READY)
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync check-static check-tests
+
+check-static: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check-tests: $(READY)
+	$(BIN)/pytest -q -n 2 $(SLOW)
+
+test: $(READY) check-static
 	$(BIN)/pytest -n 2 --cov --cov-report=term
 	$(MAKE) --no-print-directory $(WHEEL_CHECKED)
+	$(BIN)/python scripts/count_phrases.py
 
 test-all: $(READY)
 	$(BIN)/python scripts/test_all.py
@@ -49,11 +65,11 @@ $(BENCH_READY): $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
-# The wheel that users get, in an environment that has nothing else.
-$(WHEEL_CHECKED): $(SOURCES) pyproject.toml README.md $(READY)
+# The wheel that users get, in an environment that has nothing else, runs the first code of README.md.
+$(WHEEL_CHECKED): $(SOURCES) pyproject.toml README.md scripts/run_readme.py $(READY)
 	rm -rf dist .venvs/wheel
 	$(BIN)/python -m build --quiet --wheel --no-isolation
 	$(PYTHON) -m venv .venvs/wheel
 	.venvs/wheel/bin/python -m pip install --quiet --disable-pip-version-check dist/*.whl
-	cd .venvs && wheel/bin/python -W error -c 'import mantlet; print("wheel", mantlet.__version__, "imports from", mantlet.__file__.split("/")[-3])'
+	cd .venvs && wheel/bin/python -W error ../scripts/run_readme.py
 	@touch $@

@@ -3,5 +3,5 @@
 ``python -m benchmarks`` from the repository's root measures all of it and writes
 ``docs/benchmarks/``; ``--quick`` takes a rough look and writes under ``.bench/`` instead.
 
-Nothing here passes or fails by a time: each target is printed beside what was measured.
+No check passes or fails by a time: each target is printed beside the measured value.
 """

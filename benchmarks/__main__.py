@@ -80,7 +80,7 @@ def _validators() -> Path:
 
 
 def _run(python: Path, module: str, **options: float) -> Any:
-    """Return what one of the other modules measures, in the environment of the peers."""
+    """Return the measurements of another module, made in the environment of the peers."""
     words = [f"--{name.replace('_', '-')}={value:g}" for name, value in options.items()]
     command = [python, "-m", f"benchmarks.{module}", *words]
     output = subprocess.run(command, cwd=environment.ROOT, check=True, stdout=subprocess.PIPE)
@@ -106,8 +106,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a rough look, in about two minutes")
     parser.add_argument("--output", type=Path, help="where to write (docs/benchmarks)")
     parser.add_argument("--redraw", action="store_true", help="write up the last results again")
-    parser.add_argument("--leaks", action="store_true", help="only what errors let out")
-    parser.add_argument("--holes", action="store_true", help="only what gets past validation")
+    parser.add_argument("--leaks", action="store_true", help="only the page of error leaks")
+    parser.add_argument("--holes", action="store_true", help="only the page of validation holes")
     options = parser.parse_args()
     if options.leaks:
         _run(_peers(), "leaks")

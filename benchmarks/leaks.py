@@ -1,16 +1,15 @@
 """What errors let out: the same ones, sent through bare FastAPI, the peers and Mantlet.
 
-It runs in the environment of the peers, writes what it found to standard output, and the page to
+It runs in the environment of the peers, writes the results to standard output, and the page to
 ``docs/error-leaks.md``: ``python -m benchmarks --leaks``.
 
-Every stack is around the same app, behind slowapi's middleware, and is set up as its documentation
-says, with nothing set that has a default. An error comes with needles: what its text, its traceback
-or the request holds and a client is not to see. They are looked for in the whole answer, header
-fields included.
+Every stack is around the same app, with slowapi's middleware, and is set up as documented, with the
+defaults. An error comes with needles: the parts of its text, its traceback or the request that a
+client must not see. They are searched for in the whole response, headers included.
 
-Nothing is taken on trust. A control, which answers with the traceback, has to let out each needle,
-so where a stack lets out nothing there was something to find. And all is sent twice, with another
-secret each time, which has to come to the same.
+A control, which responds with the traceback, must leak every needle, so a stack without leaks had
+something to leak. Everything is sent twice, with a different secret each time, and both runs must
+give the same result.
 """
 
 import asyncio
@@ -40,7 +39,7 @@ from mantlet import ErrorEnvelope
 PAGE: Final = ROOT / "docs" / "error-leaks.md"
 PROBLEM: Final = "application/problem+json"
 JSON: Final = "application/json"
-#: What clients send as ``Accept``: what a careful one does, and what most do by themselves.
+#: Values of ``Accept``: of a careful client, and of most clients by default.
 CLIENTS: Final = (JSON, "*/*")
 PACKAGES: Final = (
     "mantlet", "starlette", "fastapi", "pydantic", "sqlalchemy",
@@ -73,23 +72,23 @@ STACKS: Final[dict[str, Callable[[FastAPI], Any]]] = {
 
 
 def _telling(app: Any) -> Any:
-    """Return the control: the app, which adds the traceback to its answer."""
+    """Return the control: the app, which adds the traceback to its response."""
 
     async def telling(scope: Any, receive: Any, send: Any) -> None:
         try:
             await app(scope, receive, send)
-        except Exception as error:  # noqa: BLE001  # whatever was raised is told
+        except Exception as error:  # noqa: BLE001  # any exception is reported
             words = "".join(format_exception(error)).encode()
             await send({"type": "http.response.body", "body": words})
 
     return telling
 
 
-# -- what gets out --------------------------------------------------------------------------------
+# -- the measurement ------------------------------------------------------------------------------
 
 
 async def _answer(app: Any, error: Error, number: int, accept: str) -> Found:
-    """Return what an app answers a client, and which needles are in it."""
+    """Return an app's response to a client, and the needles in it."""
     server = AsgiServer(app, Traffic("small", (json.dumps(error.body).encode(),)))
     path = f"/{number}"
     sent: list[dict[str, Any]] = []
@@ -127,7 +126,7 @@ async def _answer(app: Any, error: Error, number: int, accept: str) -> Found:
 
 
 def _excerpt(everything: str, needle: str) -> str:
-    """Return what is around a needle, as evidence."""
+    """Return the text around a needle, as evidence."""
     place = everything.index(needle)
     return everything[max(0, place - 40) : place + len(needle) + 40]
 
@@ -175,7 +174,7 @@ async def _once(accept: str) -> list[Found]:
 
 
 async def measure() -> Found:
-    """Return what every stack lets out of every error, having seen it twice."""
+    """Return the leaks of every stack for every error, checked twice."""
     clients = {}
     for accept in CLIENTS:
         first, clients[accept] = [await _once(accept) for _ in range(2)]
@@ -187,7 +186,7 @@ async def measure() -> Found:
 
 
 def page(found: Found) -> str:
-    """Return the page that shows what was found."""
+    """Return the page that shows the results."""
     careful, usual = (found["clients"][accept] for accept in CLIENTS)
     others = [
         row
@@ -224,7 +223,7 @@ def _cells(rows: list[Found]) -> list[list[str]]:
 
 
 def _cell(answer: Found) -> str:
-    """Return in short words what one answer is, and what it lets out."""
+    """Return the form and the leaks of a response in a few words."""
     if answer["status"] is None:
         return "no response"
     form = (_PROBLEMS if answer["problem"] else _FORMS)[answer["media_type"]]

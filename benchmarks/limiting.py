@@ -1,6 +1,6 @@
 """The rate limiter alone: one decision of each store, many rules, many clients.
 
-pyrate-limiter's SQLite bucket is what a host's workers can share besides LMDB.
+Besides LMDB, the workers of a host can share pyrate-limiter's SQLite bucket.
 """
 
 from array import array
@@ -33,7 +33,7 @@ _QUOTA = Quota(GENEROUS)
 
 
 def _deciding(store: LocalStore) -> Callable[[], object]:
-    """Return what makes one decision: whether there is a token, and what is left."""
+    """Return a function that makes one decision: whether there is a token, and how many remain."""
     key = "benchmark:203.0.113.7"
 
     def decide() -> bool:
@@ -44,7 +44,7 @@ def _deciding(store: LocalStore) -> Callable[[], object]:
 
 
 def sqlite(path: Path, burst: int, milliseconds: int) -> Callable[[], bool]:
-    """Return what makes one decision of pyrate-limiter's bucket that processes share.
+    """Return a function that makes one decision of pyrate-limiter's shared bucket.
 
     It is asked without the limiter around it, which would wait for a token, and takes longer.
     """
@@ -116,7 +116,7 @@ def _visiting(decide: Callable[[str], object], visits: Iterable[int]) -> Serve:
 
 
 def calling(name: str, call: Callable[[], Any]) -> Contender:
-    """Return what calls a function again and again."""
+    """Return a function that calls another one repeatedly."""
 
     async def serve(count: int) -> None:
         for _ in range(count):

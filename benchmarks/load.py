@@ -1,6 +1,6 @@
 """The load generators: wrk where it is installed, else k9 from the package index.
 
-Both are compiled, so that the generator is not what is measured. One connection sends its next
+Both are compiled, so that the generator is not the bottleneck. One connection sends its next
 request when it has its answer.
 """
 

@@ -52,7 +52,7 @@ def took(call: Callable[[], object]) -> float:
 
 
 def _reading(loader: Any, settings: Any) -> dict[str, Callable[[], object]]:
-    """Return loops that read a secret again and again, and one that reads none."""
+    """Return loops that read a secret repeatedly, and an empty one."""
     state = loader.current
     times = [None] * READS
 

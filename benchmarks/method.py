@@ -1,17 +1,17 @@
-"""How a time is taken in process, on a machine that is never quite still.
+"""Measure times in process, on a machine that is never quite idle.
 
 All contenders of a group run in one process and one event loop. A round gives each of them one
-short slice, in an order shuffled for each round, so that whatever the machine does in the meantime
-falls on all of them alike. What a contender adds is the median, over the rounds, of its time less
-the baseline's in the same round; so a drift of the machine cancels out. The garbage collector runs
+short slice, in an order shuffled for each round, so that other load on the machine affects all of
+them alike. The added time of a contender is the median, over the rounds, of its time less the
+baseline's in the same round; so a drift of the machine cancels out. The garbage collector runs
 between the slices and never in one.
 
-The clock is the process's processor time, that of its other threads included: nothing here waits
-for anything, so on an idle machine it says what a wall clock says, and on a busy one it leaves out
-the time in which another process ran.
+The clock is the processor time of the process, its other threads included. Nothing here waits, so
+on an idle machine it equals a wall clock, and on a busy one it leaves out the time in which another
+process ran.
 
 Not pyperf, which gives each benchmark processes of its own, one after the other: on a shared
-machine the difference of two such means moves by more than what is measured here.
+machine the difference of two such means varies by more than the times measured here.
 """
 
 import gc
@@ -45,7 +45,7 @@ async def measure(
 
     Args:
         title: the group's.
-        contenders: what is timed.
+        contenders: the functions to time.
         rounds: how many slices each of them gets.
         slice_ms: about how long one is.
 

@@ -1,4 +1,4 @@
-"""What the contenders are called, in the results and in the report."""
+"""Names of the contenders, in the results and in the report."""
 
 from typing import Final
 
@@ -8,8 +8,8 @@ TWO_NESTED: Final = "Mantlet: the same two, nested"
 ENVELOPE: Final = "Mantlet: ErrorEnvelope"
 LIMITER: Final = "Mantlet: RateLimiter"
 EMPTY: Final = "Mantlet: no policy"
-FIVE: Final = "Mantlet: five that pass"
-FIVE_NESTED: Final = "Mantlet: five that pass, nested"
+FIVE: Final = "Mantlet: five passing policies"
+FIVE_NESTED: Final = "Mantlet: five passing policies, nested"
 
 MEMORY: Final = "Mantlet: memory"
 LMDB: Final = "Mantlet: LMDB"
@@ -24,22 +24,22 @@ FLASK_LIMITER: Final = "flask-limiter"
 STARLETTE_PROBLEM: Final = "starlette-problem"
 FASTAPI_PROBLEM: Final = "fastapi-problem"
 SILENT: Final = "Mantlet: no log record"
-STORM: Final = "Mantlet: the log records of a storm"
-RECORD: Final = "Mantlet: a log record each"
+STORM: Final = "Mantlet: log records of a repeated error"
+RECORD: Final = "Mantlet: one log record per error"
 
 ALTERNATION: Final = "re: 60 patterns in alternation"
 LOOPS: Final = "in: 60 patterns, one after the other"
-HEAD: Final = "Mantlet: OutputSanitizer, its head alone"
+HEAD: Final = "Mantlet: OutputSanitizer, headers alone"
 SECURE: Final = "secure: ASGI middleware"
 TALISMAN: Final = "flask-talisman"
 
-SNAPSHOT: Final = "Mantlet: an exchange's secrets"
+SNAPSHOT: Final = "Mantlet: the secrets of an exchange"
 CURRENT: Final = "Mantlet: SecretLoader.current"
 LOADER: Final = "Mantlet: SecretLoader"
 PYDANTIC_SETTINGS: Final = "pydantic-settings"
 
 MODEL: Final = "Mantlet: SchemaGuard, a model"
-TAKEN: Final = "Mantlet: the same, whose model the app takes"
+TAKEN: Final = "Mantlet: the same, and the app uses the model"
 OPENAPI: Final = "Mantlet: SchemaGuard, OpenAPI"
 PYDANTIC: Final = "pydantic: validate_json alone"
 FASTAPI: Final = "FastAPI: its own validation"
@@ -50,8 +50,8 @@ FLASK_OPENAPI3: Final = "flask-openapi3"
 
 #: A document that is measured as it is loaded.
 GITHUB: Final = "GitHub's OpenAPI document"
-#: A pair of servers: FastAPI, and the same behind a guard that checks what FastAPI checks again.
-GUARDED: Final = "FastAPI, behind SchemaGuard"
+#: A pair of servers: FastAPI, and the same with a guard whose checks FastAPI repeats.
+GUARDED: Final = "FastAPI with SchemaGuard"
 
 #: Titles of the groups: contenders of one group share a baseline, and are measured side by side.
 SIZES: Final = ("small", "medium", "streamed")
@@ -93,15 +93,15 @@ ANSWERS: Final = tuple(
 
 
 def searched(patterns: int) -> str:
-    """Return what a search for so many patterns is called."""
+    """Return the name of a search for this number of patterns."""
     return f"Mantlet: {patterns:,} patterns"
 
 
 def sanitized(patterns: int) -> str:
-    """Return what the policy with so many patterns is called."""
+    """Return the name of the policy with this number of patterns."""
     return f"Mantlet: OutputSanitizer, {patterns} patterns"
 
 
 def routed(routes: int) -> str:
-    """Return what a guard of so many routes is called."""
+    """Return the name of a guard of this number of routes."""
     return f"Mantlet: SchemaGuard, {routes:,} routes"

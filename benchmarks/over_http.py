@@ -1,8 +1,8 @@
 """Over HTTP: a bare and a wrapped server side by side, under load in turns.
 
 Each server is one worker on a free port of the loopback interface. Both of a pair run all the time,
-and a round puts first one and then the other under load, so that whatever the machine does in the
-meantime falls on both; which of them comes first alternates.
+and a round puts first one and then the other under load, so that other load on the machine affects
+both; which of them comes first alternates.
 """
 
 import sys

@@ -1,7 +1,7 @@
 """Limits that are kept in a Valkey, through uvicorn: ``python -m benchmarks.over_valkey``.
 
 All apps are served at once, by one worker each, and put under load in turns, in an order that is
-shuffled for each round. They share one Valkey on this machine, which counts what it is sent.
+shuffled for each round. They share one Valkey on this machine, which counts its commands.
 """
 
 import json
@@ -27,7 +27,7 @@ from mantlet.ratelimit.stores.redis.script_client import _SCRIPT_SHA, _encode, s
 from mantlet.ratelimit.stores.redis.store import RedisStore
 
 CONNECTIONS = 16
-#: Buckets that are made to see what they take.
+#: The number of buckets made to measure their memory.
 _KEYS = 50_000
 
 
@@ -60,12 +60,12 @@ REFUSING = {
 
 
 def measure(rounds: int, seconds: float) -> dict[str, Any]:
-    """Measure what passes, what is refused, and what the server has to do for it.
+    """Measure admitted and refused requests, and the load that they put on the server.
 
     Returns:
-        The load: for each of the first two, for each case and round, what the load generator says,
-        and how many calls of a script the Valkey was sent meanwhile. And the capacity, for which
-        see `_capacity()`.
+        The load: for each of the first two, for each case and round, the figures of the load
+        generator, and how many calls of a script the Valkey was sent meanwhile. And the capacity,
+        for which see `_capacity()`.
     """
     with ValkeyServer(save="") as valkey:
         groups = {"passing": PASSING, "refusing": REFUSING}
@@ -98,11 +98,11 @@ def _measure(
 
 
 def _capacity(valkey: ValkeyServer) -> dict[str, float]:
-    """Measure what the server has to do.
+    """Measure the load on the server.
 
     Returns:
         The bytes that a bucket takes; the microseconds that a call of the script takes, without
-        what it takes to read it and to write the answer; and how many calls a second the server
+        the time to read it and to write the reply; and how many calls a second the server
         answers with all of that, where one client sends 64 of them at a time.
     """
     quota = Quota("1/day", burst=1_000_000)

@@ -1,8 +1,9 @@
-"""The peers: the same app and request behind other rate limiters, all in this process's memory.
+"""The peers: the same app and request with other rate limiters, all in this process's memory.
 
-Each is set up as its documentation says, counts by client address, and is shown to refuse under a
-tiny rate before it is timed under one that refuses nothing. Where a peer can tell what is left of
-the quota in header fields, as Mantlet always does, it is timed without and with them.
+Each is set up as its documentation says, counts by client address, and is shown to refuse under
+a tiny rate before it is timed under one that refuses nothing. Where a peer can report the
+remainder of the quota in header fields, as Mantlet always does, it is timed without and with
+them.
 """
 
 from collections.abc import Callable

@@ -33,21 +33,21 @@ def report(results: Results) -> str:
         "## Ratios",
         "### Beside the peers",
         _PEERS,
-        "![What each adds to a request, beside the peers](peers.svg)",
+        "![Time that each adds to a request, beside the peers](peers.svg)",
         *(_peer_ratios(results, title) for title in (names.STARLETTE, names.FLASK)),
         "One check of a rate limit alone, without an app:",
         _peer_ratios(results, names.CHECKS),
-        "### An error answered",
+        "### Error responses",
         _ERRORS,
         _error_ratios(results),
-        "### Answers sanitized",
+        "### Sanitized responses",
         _SANITIZED,
-        "![The search beside others, and what the policy adds to an answer](sanitizer.svg)",
+        "![The search beside others, and time that the policy adds to a response](sanitizer.svg)",
         _search_ratios(results),
         *(_head_ratios(results, title) for title in names.HEADS),
-        "### Requests validated",
+        "### Validated requests",
         _VALIDATED,
-        "![What validation adds to a request, beside the peers](guard.svg)",
+        "![Time that validation adds to a request, beside the peers](guard.svg)",
         *(
             _validation_ratios(results, title)
             for title in (names.VALIDATED_STARLETTE, names.VALIDATED_FLASK)
@@ -83,7 +83,7 @@ def report(results: Results) -> str:
         _valkey_rates(results),
         _CAPACITY % results["capacity"],
         "### Added in process, in µs",
-        "![What each stack adds to a request, in process](in-process.svg)",
+        "![Time that each stack adds to a request, in process](in-process.svg)",
         _in_process_times(results),
         f"### Over HTTP ({results['http']['generator']})",
         "![Requests a second, p50 and p99 over HTTP](over-http.svg)",
@@ -96,7 +96,7 @@ def report(results: Results) -> str:
 
 
 def target_table(results: Results) -> str:
-    """Return the targets beside what was measured."""
+    """Return the targets and the measured values."""
     return _table(
         ("", "target", "measured", "reached"),
         [
@@ -113,64 +113,65 @@ def target_table(results: Results) -> str:
 
 _HEAD = """# Benchmarks
 
-What Mantlet costs a request: in process around a bare app, beside other rate limiters around the
-same app, and over HTTP. This page, its charts and [`results.json`](results.json), which holds every
-round, are written by `make bench`."""
+The cost of Mantlet per request: in process around a bare app, beside other rate limiters around the
+same app, and over HTTP. `make bench` writes this page, its charts and
+[`results.json`](results.json), which holds every round."""
 
 _TARGETS = """The two policies are `ErrorEnvelope` and `RateLimiter`, fused. All figures are medians
-of this one run; nothing passes or fails by them."""
+of this one run; no check passes or fails by them."""
 
-_PEERS = """Same app, same 100-byte JSON request, same process. "Adds" is the time above the bare
-app's; 1 is what Mantlet's two policies add, which answer errors, give each request an id and tell
-what is left of the quota in every answer. A peer without "header fields" tells nothing. Around a
-framework everything adds more than around the plain apps further down, whose few lines leave the
-processor's caches to it."""
+_PEERS = """Same app, same 100-byte JSON request, same process. "Adds" is the time on top of the
+bare app's; 1 is the time that Mantlet's two policies add, which respond to errors, give each
+request an id and send the remaining quota in every response. A peer without "header fields"
+sends no quota. Around a framework everything adds more than around the plain apps below, whose
+few lines leave the processor's caches free."""
 
-_ERRORS = """An endpoint raises, and what goes on to the server is caught. The bare app answers with
-Starlette's own page of a few words, all others with a problem. In a storm of one error Mantlet logs
-a few records and counts the rest; "each" is as if a minute lay between two errors. A record is
-formatted with its traceback, and written nowhere. starlette-problem logs nothing. What else each
-[lets out](../error-leaks.md) is another question."""
+_ERRORS = """An endpoint raises, and an exception that reaches the server is caught. The bare
+app responds with Starlette's own page of a few words, all others with a problem. When one error
+repeats, Mantlet logs a few records and counts the rest; "each" stands for errors a minute
+apart. A record is formatted with its traceback, and discarded. starlette-problem logs nothing.
+A separate page shows the data that each [leaks](../error-leaks.md)."""
 
-_SANITIZED = """Everything on: security fields, cookies, JSON made safe, members masked, and a
-search for so many patterns, which are secrets in all their forms and the literals of rules. The
-search alone is beside what one would write without it. The peers set security fields, and nothing
-else; what is beside them does just that, with the preset `"api"`."""
+_SANITIZED = """Everything enabled: security headers, cookies, JSON made safe, properties
+masked, and a search for the given number of patterns: secrets in all their encodings and the
+literals of rules. The search alone is compared with simple code for the same task. The peers
+set security headers only, and are compared with a policy that does only that, with the preset
+`"api"`."""
 
-_SECRETS = """50 secrets in a directory of files. A start reads, checks and makes them, and all the
-forms that they are searched for in. A rotation exchanges them all, and makes a sanitizer ready that
-searches for them beside its own rules. `SecretLoader.current` looks at the clock, to see whether
-the files are due to be looked at; the secrets of an exchange are there already."""
+_SECRETS = """50 secrets in a directory of files. A start reads and checks them, and computes all
+encodings that are searched for. A rotation replaces all of them, and prepares a sanitizer that
+searches for them and for its own rules. `SecretLoader.current` checks whether the files are due to
+be read again; the secrets of an exchange are already loaded."""
 
-_VALIDATED = """The same 100-byte body against the same schema. Around a bare app, and around one of
-a framework, which parses the body again but where it takes the model that was validated. FastAPI,
-spectree, connexion and flask-openapi3 hand their apps what they have parsed, and so save what the
-bare app spends on that. connexion and openapi-core read OpenAPI, the other peers models. What each
-of them [lets through](../validation-holes.md) is another question."""
+_VALIDATED = """The same 100-byte body against the same schema, around a bare app and around an
+app of a framework, which parses the body again unless it uses the validated model. FastAPI,
+spectree, connexion and flask-openapi3 pass their apps the parsed body, and save the time that
+the bare app spends on parsing. connexion and openapi-core read OpenAPI, the other peers models.
+A separate page shows the requests that each [lets through](../validation-holes.md)."""
 
-_STORES = """One host's workers share a file, here over one process and two, which decide as fast as
-they can; pyrate-limiter's SQLite bucket does so as well. "Wrong" is how many of all their decisions
-were not what one process would have made of them. Hosts share a Valkey, which is on the same
-machine here, and takes its processor time from the servers: beside slowapi, which asks it with a
-client that blocks. Everything is served by one worker of uvicorn, over 16 connections."""
+_STORES = """The workers of a host share a file, here one process and two, which decide as fast as
+they can; pyrate-limiter's SQLite bucket does the same. "Wrong" is the share of all decisions that
+differ from those of a single process. Hosts share a Valkey, which runs on the same machine here and
+competes with the servers for processor time: beside slowapi, which uses a blocking client.
+Everything is served by one worker of uvicorn, over 16 connections."""
 
 _CAPACITY = """A bucket takes %(bytes).0f bytes of the Valkey's memory, and one decision
-%(us).1f µs of its time. With what it takes to read the calls and to write the answers, it gave
-%(rate).0f a second to one client that sends 64 at a time."""
+%(us).1f µs of its time. Including reading calls and writing replies, it made %(rate).0f decisions a
+second for one client that sends 64 at a time."""
 
 _METHOD = """## How it is measured
 
 In process, all contenders of a group take turns: %(rounds)d rounds, in each of which every
 contender is called for about %(slice_ms)g ms, in shuffled order, with the garbage collector off.
-What one adds is the median over the rounds of its processor time less the bare app's of the same
-round. Requests carry nine header fields and a JSON body: small ones 100 bytes, medium ones 10 KiB,
-with an answer of the same size; streamed ones 64 chunks of 1 KiB both ways. Every contender has
-first been seen to give the bare app's answer, every limiter beside the peers to refuse under a
-limit of one a minute, and what answers an error to do so with a problem, and to log what it says.
+The added time is the median over the rounds of its processor time less the bare app's of the same
+round. Requests carry nine headers and a JSON body: small ones 100 bytes, medium ones 10 KiB, with a
+response of the same size; streamed ones 64 chunks of 1 KiB both ways. First, every contender is
+checked to send the bare app's response, every limiter beside the peers to refuse under a limit of
+one a minute, and every error handler to respond with a problem and to log as documented.
 
 Over HTTP, a bare and a wrapped server of one worker each are put under load in turns:
-%(http_rounds)d rounds of %(http_seconds)g s, over 8 connections that stay open. The share that is
-kept is the median of each round's own.
+%(http_rounds)d rounds of %(http_seconds)g s, over 8 keep-alive connections. The share that is kept
+is the median of the shares of the rounds.
 
 ## Repeat it
 
@@ -181,8 +182,8 @@ $ python -m benchmarks --quick       # about two minutes; writes to .bench/quick
 ```
 
 The peers are installed into environments of their own, `.bench/peers` and `.bench/validators`;
-delete them to have their newest versions. Load comes from `wrk` where it is installed, else from
-`k9-load`; GitHub's document from npm. The machine should have nothing else to do."""
+delete these to get the newest versions. The load comes from `wrk` if it is installed, else from
+`k9-load`; GitHub's document comes from npm. The machine should be idle otherwise."""
 
 
 # -- tables ---------------------------------------------------------------------------------------

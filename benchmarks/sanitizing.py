@@ -179,7 +179,7 @@ class _Headers:
 
 
 async def heads(title: str) -> list[Contender]:
-    """Return what sets security fields, around a framework's app, each shown to set them."""
+    """Return checked contenders that set security headers around a framework's app."""
     if title == names.HEADS_STARLETTE:
         app = starlette_app()
         peer = starlette_app()
@@ -213,7 +213,7 @@ async def heads(title: str) -> list[Contender]:
 
 
 async def streams(rounds: int) -> list[dict[str, Any]]:
-    """Measure streams of 100 MiB of JSON through the policy, and what memory they take.
+    """Measure the speed and the memory of streams of 100 MiB of JSON through the policy.
 
     Returns:
         For each number of patterns the bytes a second of each round, and by how many bytes the

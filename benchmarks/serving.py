@@ -33,7 +33,7 @@ def serve(
         python: the interpreter of the environment that the server is in.
         command: the server's, as a module.
         app: the module of these benchmarks, and the name in it, that it serves.
-        field: of the header that tells that the app is the one that is meant; None if none does.
+        field: a header that identifies the wrapped app; None if it has no such header.
         environ: environment variables besides those of this process.
     """
     with create_server(("127.0.0.1", 0)) as probe:

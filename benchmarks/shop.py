@@ -1,4 +1,4 @@
-"""An app that fails in all the usual ways: the errors, and what of each a client is not to see."""
+"""An app that fails in all the usual ways, and the data of each error that must not leak."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,16 +19,16 @@ from benchmarks.stacks import GENEROUS
 
 @dataclass(frozen=True)
 class Error:
-    """One way to fail, and what a client is not to see of it.
+    """One way to fail, and the data of it that must not leak.
 
     Attributes:
-        text: what goes wrong, as the table says it.
+        text: the error, as the table names it.
         view: fails, or None where the app has no such route.
-        needles: what must not get out, by what the table calls it.
+        needles: the data that must not leak, by its name in the table.
         body: the request's, as JSON.
         methods: those that the route takes; requests are always a POST.
         keeps: the header field that the answer has to have.
-        model: what the view's answer has to fit.
+        model: the response model of the view.
     """
 
     text: str
@@ -50,7 +50,7 @@ class CardOnFile(BaseModel):
 
 
 class LegacyGateway:
-    """Has none of the attributes that it is asked for."""
+    """An object without the requested attributes."""
 
 
 class OutOfStockError(Exception):
@@ -133,7 +133,7 @@ class Shop:
 
 
 def errors(shop: Shop) -> list[Error]:
-    """Return the errors, and what is to be found of each."""
+    """Return the errors, with the needles of each."""
     secret = shop.secret
     its_own = {"secret": (secret,), "class": ("RuntimeError",)}
     return [
@@ -210,7 +210,7 @@ def errors(shop: Shop) -> list[Error]:
 
 
 def app(shop: Shop) -> FastAPI:
-    """Return the app, with a route for each error, behind slowapi's middleware."""
+    """Return the app, with a route for each error, inside slowapi's middleware."""
     app = FastAPI()
     app.state.limiter = slowapi.Limiter(key_func=get_remote_address, default_limits=[GENEROUS])
     app.add_exception_handler(RateLimitExceeded, slowapi._rate_limit_exceeded_handler)

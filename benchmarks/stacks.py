@@ -15,14 +15,14 @@ GENEROUS = "1000000/second"
 
 
 class Passing(Policy):
-    """Lets every request pass, and is done with it."""
+    """Lets every request pass, without response hooks."""
 
     def on_request(self, request: Request) -> Reply | None:
         return None
 
 
 def two(rate: str = GENEROUS) -> list[Policy]:
-    """Return the two policies that the targets speak of."""
+    """Return the two policies that the targets refer to."""
     return [ErrorEnvelope(), RateLimiter(rate)]
 
 
@@ -39,7 +39,7 @@ def _nested(app: Any, policies: Sequence[Policy], apart: Callable[[Any], Any]) -
     return app
 
 
-# A plain function between two stacks keeps them from fusing. It hands on what it is given.
+# A plain function between two stacks keeps them from fusing. It passes its arguments on.
 
 
 def _apart_asgi(app: Any) -> Any:
@@ -61,7 +61,7 @@ async def contenders(protocol: str, traffic: Traffic) -> list[Contender]:
 
     Args:
         protocol: ``"ASGI"`` or ``"WSGI"``.
-        traffic: what they are sent.
+        traffic: the requests to send.
     """
     asgi = protocol == "ASGI"
     server = AsgiServer if asgi else WsgiServer

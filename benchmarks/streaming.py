@@ -1,6 +1,6 @@
 """Streams of 100 MiB through the sanitizer: ``python -m benchmarks.streaming``.
 
-It is a process of its own, since what is measured beside the speed is by how much it grows.
+It is a process of its own, since its memory growth is measured as well as its speed.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What is to be reached, beside what was measured."""
+"""Targets, and the measured values."""
 
 from dataclasses import dataclass
 
@@ -23,10 +23,10 @@ from benchmarks.figures import (
 
 @dataclass(frozen=True)
 class Target:
-    """What is to be reached, and what was measured.
+    """A target and its measured value.
 
     Attributes:
-        text: what is measured.
+        text: the measured quantity.
         limit: how much of it there may be, or has to be.
         measured: how much there is.
         unit: of both: ``"ns"``, ``"us"``, ``"ms"``, ``"%"`` for a share, ``"x"`` for a multiple,
@@ -46,7 +46,7 @@ class Target:
 
 
 def targets(results: Results) -> list[Target]:
-    """Return the project's targets beside what this run has measured."""
+    """Return the project's targets with the values measured in this run."""
     return [
         *_two_policies(results),
         *_envelope(results),
@@ -67,25 +67,25 @@ def _two_policies(results: Results) -> list[Target]:
         Target("The two policies add to an ASGI request", 5, asgi[names.TWO].median, "us"),
         Target("The two policies add to a WSGI request", 4, wsgi[names.TWO].median, "us"),
         Target(
-            "The two policies add, of what slowapi's ASGI middleware adds around Starlette",
+            "The two policies add, relative to slowapi's ASGI middleware around Starlette",
             0.1,
             slowapi,
             "%",
         ),
         Target(
-            "The two policies add, of what flask-limiter adds around Flask",
+            "The two policies add, relative to flask-limiter around Flask",
             0.05,
             flask_limiter,
             "%",
         ),
-        Target(
-            "Five policies that pass add to an ASGI request", 1.5, asgi[names.FIVE].median, "us"
-        ),
-        Target("Five policies that pass add to a WSGI request", 1.5, wsgi[names.FIVE].median, "us"),
+        Target("Five passing policies add to an ASGI request", 1.5, asgi[names.FIVE].median, "us"),
+        Target("Five passing policies add to a WSGI request", 1.5, wsgi[names.FIVE].median, "us"),
     ]
     for pair in results["http"]["pairs"]:
         if pair["framework"] == "FastAPI":
-            text = f"Wrapped FastAPI under {pair['server']} keeps of the requests a second"
+            text = (
+                f"Wrapped FastAPI under {pair['server']} keeps this share of its requests a second"
+            )
             found.append(Target(text, 0.9, kept(pair).median, "%", least=True))
     return found
 
@@ -103,7 +103,10 @@ def _envelope(results: Results) -> list[Target]:
                 f"The envelope adds to {protocol} exchanges without an error", most, passing, "us"
             ),
             Target(
-                f"An error is answered under {protocol}, without the log record", 40, answered, "us"
+                f"An error response takes, under {protocol}, without the log record",
+                40,
+                answered,
+                "us",
             ),
         ]
     return found
@@ -120,16 +123,16 @@ def _sanitizer(results: Results) -> list[Target]:
         case = streamed(results, patterns)
         text = f"MB a second of a stream of 100 MiB, {patterns} patterns"
         found.append(Target(text, least, rate(case).median, "", least=True))
-        text = f"MiB that it grows by meanwhile, {patterns} patterns"
+        text = f"MiB of memory growth meanwhile, {patterns} patterns"
         found.append(Target(text, 1, case["grown"] / 2**20, ""))
     searches = added(results, names.SEARCHES)
     sixty = searches[names.searched(60)].median
     most = searches[names.searched(6000)].median / sixty
-    found.append(Target("A search for 6,000 patterns, over one for 60", 20, most, "x"))
+    found.append(Target("A search for 6,000 patterns, relative to 60", 20, most, "x"))
     for title, peer in zip(names.HEADS, (names.SECURE, names.TALISMAN), strict=True):
         heads = added(results, title)
         times = heads[names.HEAD].median / heads[peer].median
-        found.append(Target(f"The head alone adds, of what {peer} adds", 1, times, "%"))
+        found.append(Target(f"The headers alone add, relative to {peer}", 1, times, "%"))
     return found
 
 
@@ -138,10 +141,10 @@ def _loader(results: Results) -> list[Target]:
     start = Figure.of(measured["start"][names.LOADER]).median
     rotation = Figure.of(measured["rotation"]).median
     needles = measured["needles"]
-    text = f"A rotation of 50 secrets, {needles} forms of them, behind a sanitizer"
+    text = f"A rotation of 50 secrets, {needles} encodings of them, for a sanitizer"
     return [
-        Target("A secret of the exchange is read", 100, reads[names.SNAPSHOT].median, "ns"),
-        Target("A secret is read by SecretLoader.current", 100, reads[names.CURRENT].median, "ns"),
+        Target("Reading a secret of the exchange", 100, reads[names.SNAPSHOT].median, "ns"),
+        Target("Reading a secret by SecretLoader.current", 100, reads[names.CURRENT].median, "ns"),
         Target("A start with 50 secrets from files", 50, start, "ms"),
         Target(text, 50, rotation, "ms"),
     ]
@@ -156,25 +159,25 @@ def _guard(results: Results) -> list[Target]:
         Target("The same against OpenAPI", 8, asgi[names.OPENAPI].median, "us"),
         Target("A GET with three parameters against a model", 6, query[names.MODEL].median, "us"),
         Target(
-            "The guard with OpenAPI adds, of what connexion adds",
+            "The guard with OpenAPI adds, relative to connexion",
             1 / 40,
             openapi / beside[names.CONNEXION].median,
             "%",
         ),
         Target(
-            "The guard with OpenAPI adds, of what openapi-core adds",
+            "The guard with OpenAPI adds, relative to openapi-core",
             1 / 400,
             openapi / beside[names.OPENAPI_CORE].median,
             "%",
         ),
         Target(
-            "A POST among 10 to 10,000 routes, the dearest over the first",
+            "A POST among 10 to 10,000 routes, the slowest relative to 10",
             1.2,
             growth(results, names.VALIDATED_ROUTES),
             "x",
         ),
         Target(
-            "A body of 10 MB, over pydantic alone",
+            "A body of 10 MB, relative to pydantic alone",
             2.2,
             Figure.of(results["large"][names.MODEL]).median
             / Figure.of(results["large"][names.PYDANTIC]).median,
@@ -186,12 +189,14 @@ def _guard(results: Results) -> list[Target]:
         if name == names.GITHUB:
             seconds = Figure.of(document["seconds"]).median
             found += [
-                Target(f"{name} is loaded in", 1500, seconds * 1000, "ms"),
-                Target(f"MB that {name} takes", 250, document["bytes"] / 1e6, ""),
+                Target(f"{name} loads in", 1500, seconds * 1000, "ms"),
+                Target(f"MB of memory for {name}", 250, document["bytes"] / 1e6, ""),
             ]
     for pair in results["http"]["pairs"]:
         if pair["framework"] == names.GUARDED:
-            text = f"{names.GUARDED} under {pair['server']}, keeps of the requests a second"
+            text = (
+                f"{names.GUARDED} under {pair['server']}, keeps this share of its requests a second"
+            )
             found.append(Target(text, 0.92, kept(pair).median, "%", least=True))
     return found
 
@@ -206,22 +211,25 @@ def _limiter(results: Results) -> list[Target]:
         Target("A decision in memory takes", 0.8, decision[names.MEMORY].median, "us"),
         Target("The limiter adds to an ASGI request", 3, asgi[limiter].median, "us"),
         Target(
-            "The limiter adds, of what slowapi's ASGI middleware adds around Starlette",
+            "The limiter adds, relative to slowapi's ASGI middleware around Starlette",
             1 / 15,
             slowapi,
             "%",
         ),
         Target(
-            "The limiter adds, of what flask-limiter adds around Flask",
+            "The limiter adds, relative to flask-limiter around Flask",
             1 / 30,
             flask_limiter,
             "%",
         ),
         Target(
-            "What it adds, under 1,000 rules or 10 over one", 1.3, growth(results, names.RULES), "x"
+            "The limiter adds with 1,000 rules or 10, relative to one",
+            1.3,
+            growth(results, names.RULES),
+            "x",
         ),
         Target(
-            "A decision in memory, among 1,000,000 clients or fewer over 10",
+            "A decision in memory among up to 1,000,000 clients, relative to 10",
             2,
             growth(results, names.CLIENTS),
             "x",

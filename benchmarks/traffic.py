@@ -1,6 +1,6 @@
 """The requests, and the server's side of serving them in process.
 
-A request is what a JSON client behind nothing special sends: nine header fields and a body. The
+A request is that of an ordinary JSON client: nine headers and a body. The
 scope and the environ are made anew for each one, as uvicorn and gunicorn do, for the bare app too.
 """
 

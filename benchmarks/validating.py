@@ -224,7 +224,7 @@ def _apps(title: str) -> dict[str, Any]:
 
 
 async def contenders(title: str) -> list[Contender]:
-    """Return a group's contenders, each seen to take what is right and to refuse what is not."""
+    """Return a group's contenders, checked to accept valid requests and to refuse others."""
     wsgi = title in (names.VALIDATED_WSGI, names.VALIDATED_FLASK)
     server: type[AsgiServer | WsgiServer] = WsgiServer if wsgi else AsgiServer
     good, wrong = (QUERY, _WRONG_QUERY) if title == names.VALIDATED_QUERY else (SMALL, WRONG)
@@ -254,7 +254,7 @@ class _Line(pydantic.BaseModel):
 
 
 def large(rounds: int) -> dict[str, list[float]]:
-    """Return what a body of some 10 MB takes, in milliseconds, by the library alone and in all."""
+    """Return the milliseconds that a body of 10 MB takes, for the library alone and in all."""
     line = {"id": 12345, "name": "a pair of shoes, red", "price": 59.95, "tags": ["a", "red"]}
     body = json.dumps(
         [line | {"id": index, "sold": True} for index in range(_LARGE_ITEMS)]

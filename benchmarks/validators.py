@@ -1,4 +1,4 @@
-"""The same small API behind each validator, which notes what reaches its app.
+"""The same small API with each validator, which counts the requests that reach its app.
 
 Each is set up as the validator's documentation says, with the schema that it takes: a model, or the
 document.

@@ -1,7 +1,7 @@
 """Decisions a second of the processes of one host on one file: ``python -m benchmarks.workers``.
 
 Every process decides as fast as it can, about one key and then about ten thousand. Buckets hold
-nine tenths of what is asked for and take a year to fill again, so that what is admitted tells
+nine tenths of the requests and take a year to refill, so that the number admitted shows
 whether the count is exact.
 """
 

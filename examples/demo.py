@@ -1,8 +1,8 @@
 """See what wrapping an app changes: the same requests to a bare and to a wrapped one.
 
 Starts two careless apps (`demo_apps.py`), FastAPI under uvicorn and Flask under gunicorn, each bare
-and wrapped, sends them ordinary, malformed, crashing and excessive requests, and tells what came
-back. Ends with 1 if a wrapped app gave an answer that it should not. Run it with
+and wrapped, sends them ordinary, malformed, crashing and excessive requests, and prints the
+responses. Exits with 1 if a wrapped app sent a wrong response. Run it with
 ``python examples/demo.py``.
 """
 
@@ -36,32 +36,32 @@ EXCESS = 40
 #: The signals that end the demo.
 ENDS = {signal.SIGINT, signal.SIGTERM}
 
-# -- what is sent, and what came back -------------------------------------------------------------
+# -- requests and responses -----------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What came back for one request; of a broken one, what came before the break."""
+class Response:
+    """The response to a request; of an incomplete one, the part that arrived."""
 
     status: int = 0
-    fields: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
     body: str = ""
     broken: bool = False
 
     @property
     def request_id(self) -> str:
-        """The exchange's id, empty where there is none."""
-        return self.fields.get("x-request-id", "")
+        """The request id, or an empty string."""
+        return self.headers.get("x-request-id", "")
 
     @property
     def is_problem(self) -> bool:
-        """Whether this is a problem (RFC 9457) that names its request and nothing internal."""
-        kind = self.fields.get("content-type")
+        """Whether this is a problem (RFC 9457) with the request id and without internal data."""
+        kind = self.headers.get("content-type")
         named = len(self.request_id) == 32 and self.request_id in self.body
         return kind == "application/problem+json" and named and SECRET not in self.body
 
     def is_logged(self, log: str) -> bool:
-        """Tell whether a log has the exception under this answer's id."""
+        """Return whether a log has the exception under the id of this response."""
         return SECRET in log.partition(f"in request {self.request_id}, ")[2]
 
 
@@ -75,108 +75,112 @@ class App:
 
     @property
     def log(self) -> str:
-        """What its server has written so far."""
+        """The output of its server so far."""
         size = os.fstat(self.output.fileno()).st_size
         return os.pread(self.output.fileno(), size, 0).decode(errors="replace")
 
-    def send(self, request: bytes) -> Answer:
-        """Send a request just as it is; return the answer."""
+    def send(self, request: bytes) -> Response:
+        """Send a request as it is; return the response."""
         with (
             socket.create_connection((HOST, self.port), timeout=10) as connection,
-            HTTPResponse(connection) as answer,
+            HTTPResponse(connection) as received,
         ):
             connection.sendall(request)
             try:
-                answer.begin()
+                received.begin()
             except (HTTPException, ConnectionError):
-                return Answer(broken=True)
-            fields = {name.lower(): value for name, value in answer.getheaders()}
+                return Response(broken=True)
+            headers = {name.lower(): value for name, value in received.getheaders()}
             try:
-                return Answer(answer.status, fields, answer.read().decode())
+                return Response(received.status, headers, received.read().decode())
             except IncompleteRead as error:
-                return Answer(answer.status, fields, error.partial.decode(), broken=True)
+                return Response(received.status, headers, error.partial.decode(), broken=True)
 
 
-def get(path: str, *fields: str) -> bytes:
+def get(path: str, *headers: str) -> bytes:
     """Return a GET request."""
-    lines = (f"GET {path} HTTP/1.1", f"Host: {HOST}", "Connection: close", *fields, "", "")
+    lines = (f"GET {path} HTTP/1.1", f"Host: {HOST}", "Connection: close", *headers, "", "")
     return "\r\n".join(lines).encode()
 
 
-def post(path: str, body: str, *, length: str = "", fields: tuple[str, ...] = ()) -> bytes:
-    """Return a POST request of what may be JSON."""
+def post(path: str, body: str, *, length: str = "", headers: tuple[str, ...] = ()) -> bytes:
+    """Return a POST request with a body that claims to be JSON."""
     own = ("Content-Type: application/json", f"Content-Length: {length or len(body)}")
-    return get(path, *own, *fields).replace(b"GET", b"POST", 1) + body.encode()
+    return get(path, *own, *headers).replace(b"GET", b"POST", 1) + body.encode()
 
 
-# -- what a wrapped app should answer -------------------------------------------------------------
+# -- the expected responses of a wrapped app ------------------------------------------------------
 
-Expectation = Callable[[Sequence[Answer], str], bool]
+Expectation = Callable[[Sequence[Response], str], bool]
 
 
 def the_apps_own(*statuses: int) -> Expectation:
-    """Expect the app's own answer, with an id and what is left of the quota."""
-    return lambda answers, _: all(
-        answer.status in statuses
-        and len(answer.request_id) == 32
-        and answer.fields.get("ratelimit", "").startswith('"default";r=')
-        for answer in answers
+    """Expect the app's own response, with a request id and the remaining quota."""
+    return lambda responses, _: all(
+        response.status in statuses
+        and len(response.request_id) == 32
+        and response.headers.get("ratelimit", "").startswith('"default";r=')
+        for response in responses
     )
 
 
-def masked(answers: Sequence[Answer], _: str) -> bool:
-    """Expect the app's answer, without its key, and no byte shorter."""
+def masked(responses: Sequence[Response], _: str) -> bool:
+    """Expect the app's response with its key masked, at the same length."""
     return all(
-        answer.status == 200 and KEY not in answer.body and "*" * len(KEY) in answer.body
-        for answer in answers
+        response.status == 200 and KEY not in response.body and "*" * len(KEY) in response.body
+        for response in responses
     )
 
 
-def escaped(answers: Sequence[Answer], _: str) -> bool:
-    """Expect the same document, with nothing that a page would take for an element."""
+def escaped(responses: Sequence[Response], _: str) -> bool:
+    """Expect the same document, without characters that start an element in HTML."""
     return all(
-        "<" not in answer.body and json.loads(answer.body) == {"found": "nothing for </script>"}
-        for answer in answers
+        "<" not in response.body and json.loads(response.body) == {"found": "nothing for </script>"}
+        for response in responses
     )
 
 
-def refused_by_the_server(answers: Sequence[Answer], _: str) -> bool:
-    """Expect the server to refuse what is no HTTP, before any app sees it."""
-    return all(answer.status == 400 for answer in answers)
+def refused_by_the_server(responses: Sequence[Response], _: str) -> bool:
+    """Expect the server to refuse malformed HTTP before the app sees it."""
+    return all(response.status == 400 for response in responses)
 
 
-def told(*statuses: int) -> Expectation:
-    """Expect a problem that says what the client has done wrong."""
-    return lambda answers, _: all(
-        answer.status in statuses and answer.is_problem for answer in answers
+def client_problem(*statuses: int) -> Expectation:
+    """Expect a problem that states the mistake of the client."""
+    return lambda responses, _: all(
+        response.status in statuses and response.is_problem for response in responses
     )
 
 
-def clean_problem(answers: Sequence[Answer], log: str) -> bool:
-    """Expect a problem with nothing internal, and the exception in the log under its id."""
+def clean_problem(responses: Sequence[Response], log: str) -> bool:
+    """Expect a problem without internal data, and the exception in the log under its id."""
     return all(
-        answer.status == 500 and answer.is_problem and answer.is_logged(log) for answer in answers
+        response.status == 500 and response.is_problem and response.is_logged(log)
+        for response in responses
     )
 
 
-def broken_off(answers: Sequence[Answer], log: str) -> bool:
-    """Expect a transfer that the client can see is broken, and the exception in the log."""
+def broken_off(responses: Sequence[Response], log: str) -> bool:
+    """Expect an incomplete response that the client notices, and the exception in the log."""
     return all(
-        answer.broken and SECRET not in answer.body and answer.is_logged(log) for answer in answers
+        response.broken and SECRET not in response.body and response.is_logged(log)
+        for response in responses
     )
 
 
-def held_to_the_quota(answers: Sequence[Answer], _: str) -> bool:
-    """Expect the excess to be refused with a problem that says when to come back."""
-    passed = [answer for answer in answers if answer.status == 200]
-    refused = [answer for answer in answers if answer.status == 429]
-    told = all(answer.is_problem and answer.fields["retry-after"] == "1" for answer in refused)
-    return told and 5 <= len(passed) <= 30 and len(passed) + len(refused) == EXCESS
+def held_to_the_quota(responses: Sequence[Response], _: str) -> bool:
+    """Expect the excess to be refused with a problem and ``Retry-After``."""
+    passed = [response for response in responses if response.status == 200]
+    refused = [response for response in responses if response.status == 429]
+    correct = all(
+        response.is_problem and response.headers["retry-after"] == "1" for response in refused
+    )
+    return correct and 5 <= len(passed) <= 30 and len(passed) + len(refused) == EXCESS
 
 
 @dataclass(frozen=True)
 class Case:
-    """One kind of request, and what the wrapped app should make of it."""
+    """One kind of request, and the expected response of the wrapped app."""
 
     sent: str
     request: bytes
@@ -194,20 +198,24 @@ CASES = {
         Case("POST /items", post("/items", '{"name":"lamp"}'), the_apps_own(201)),
     ),
     "malformed": (
-        Case("POST /items, cut JSON", post("/items", '{"name', fields=(JSON,)), told(400, 422)),
+        Case(
+            "POST /items, cut JSON",
+            post("/items", '{"name', headers=(JSON,)),
+            client_problem(400, 422),
+        ),
         Case(JUNK, get("/", JUNK), the_apps_own(200)),
         Case("GET /nothing", get("/nothing"), the_apps_own(404)),
-        Case("GET /%ff%00", get("/%ff%00", JSON), told(400)),
+        Case("GET /%ff%00", get("/%ff%00", JSON), client_problem(400)),
         Case("Content-Length: many", post("/items", "", length="many"), refused_by_the_server),
     ),
     "undeclared": (
-        Case('{"name":5}', post("/items", '{"name":5}', fields=(JSON,)), told(422)),
-        Case("a name twice", post("/items", TWICE, fields=(JSON,)), told(400)),
-        Case("a member too many", post("/items", MORE, fields=(JSON,)), told(422)),
+        Case('{"name":5}', post("/items", '{"name":5}', headers=(JSON,)), client_problem(422)),
+        Case("a duplicate key", post("/items", TWICE, headers=(JSON,)), client_problem(400)),
+        Case("an extra property", post("/items", MORE, headers=(JSON,)), client_problem(422)),
     ),
     "crashing": (
         Case("GET /crash", get("/crash"), clean_problem),
-        Case("a name that is taken", get("/taken"), told(409)),
+        Case("a name that is taken", get("/taken"), client_problem(409)),
         Case("stream failing at once", get("/stream/0"), clean_problem),
         Case("stream failing midway", get("/stream/2"), broken_off),
     ),
@@ -218,59 +226,59 @@ CASES = {
     "excessive": (Case(f"GET /, {EXCESS} times", get("/"), held_to_the_quota, EXCESS),),
 }
 
-# -- the account ----------------------------------------------------------------------------------
+# -- the output -----------------------------------------------------------------------------------
 
 
-def describe(answers: Sequence[Answer]) -> Text:
-    """Say in a few words what came back."""
-    if len(answers) > 1:
-        counts = Counter(answer.status for answer in answers)
+def describe(responses: Sequence[Response]) -> Text:
+    """Describe responses in a few words."""
+    if len(responses) > 1:
+        counts = Counter(response.status for response in responses)
         words = Text(", ".join(f"{count} x {status}" for status, count in sorted(counts.items())))
-        waits = {answer.fields.get("retry-after") for answer in answers} - {None}
+        waits = {response.headers.get("retry-after") for response in responses} - {None}
         return words.append(f"\nRetry-After: {waits.pop()}", "dim") if waits else words
-    (answer,) = answers
-    if not answer.status:
-        return Text("no answer at all", "red")
-    words = Text(f"{answer.status} ", "bold")
-    if answer.broken:
-        words.append("and then breaks off")
-    elif answer.is_problem:
+    (response,) = responses
+    if not response.status:
+        return Text("no response", "red")
+    words = Text(f"{response.status} ", "bold")
+    if response.broken:
+        words.append("then incomplete")
+    elif response.is_problem:
         words.append("problem, no internals", "green")
-    elif title := re.search(r"<title>(?:\d+ )?(.*)</title>", answer.body):
+    elif title := re.search(r"<title>(?:\d+ )?(.*)</title>", response.body):
         words.append(f"page: {title[1]}")
     else:
-        said = " ".join(answer.body.split())
-        said = said if len(said) <= 60 else f"{said[:16]}..."
-        leaks = any(bad in said for bad in (SECRET, KEY, "<"))
-        words.append(said, "red" if leaks else "")
-    if answer.request_id:
-        failed = answer.broken or (answer.is_problem and answer.status >= 500)
-        left = answer.fields.get("ratelimit", "r=?").partition("r=")[2].partition(";")[0]
+        text = " ".join(response.body.split())
+        text = text if len(text) <= 60 else f"{text[:16]}..."
+        leaks = any(bad in text for bad in (SECRET, KEY, "<"))
+        words.append(text, "red" if leaks else "")
+    if response.request_id:
+        failed = response.broken or (response.is_problem and response.status >= 500)
+        left = response.headers.get("ratelimit", "r=?").partition("r=")[2].partition(";")[0]
         more = "in the log" if failed else f"{left} left"
-        words.append(f"\nid {answer.request_id[:8]}, {more}", "dim")
+        words.append(f"\nid {response.request_id[:8]}, {more}", "dim")
     return words
 
 
 def compare(title: str, bare: App, wrapped: App, console: Console) -> list[str]:
-    """Send every case to both apps, print what came back; return what was wrong."""
+    """Send every case to both apps and print the responses; return the wrong ones."""
     wrong = []
     table = Table(title=title, title_justify="left", title_style="bold", box=box.ROUNDED)
     table.add_column("", style="cyan", width=10)
-    table.add_column("sent", width=21, overflow="fold")
-    table.add_column("the bare app answers", width=24, overflow="fold")
-    table.add_column("the wrapped app answers", width=26, overflow="fold")
+    table.add_column("request", width=21, overflow="fold")
+    table.add_column("bare app", width=24, overflow="fold")
+    table.add_column("wrapped app", width=26, overflow="fold")
     table.add_column("", width=2)
     for kind, cases in CASES.items():
         table.add_section()
         for case in cases:
-            told = [bare.send(case.request) for _ in range(case.times)]
-            answers = [wrapped.send(case.request) for _ in range(case.times)]
-            right = case.expected(answers, wrapped.log)
+            unprotected = [bare.send(case.request) for _ in range(case.times)]
+            responses = [wrapped.send(case.request) for _ in range(case.times)]
+            right = case.expected(responses, wrapped.log)
             if not right:
-                wrong.append(f"{title}, {case.sent}: {answers[-1]}")
+                wrong.append(f"{title}, {case.sent}: {responses[-1]}")
             mark = Text("ok", "green") if right else Text("NO", "bold red")
             label = kind if case is cases[0] else ""
-            table.add_row(label, Text(case.sent), describe(told), describe(answers), mark)
+            table.add_row(label, Text(case.sent), describe(unprotected), describe(responses), mark)
     console.print(table, "")
     return wrong
 
@@ -280,7 +288,7 @@ def compare(title: str, bare: App, wrapped: App, console: Console) -> list[str]:
 
 @contextmanager
 def serve(server: str, app: str) -> Iterator[App]:
-    """Start an app of `demo_apps` under its server on a free port; stop it in the end."""
+    """Run an app of `demo_apps` under its server on a free port."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port = probe.getsockname()[1]
@@ -289,14 +297,16 @@ def serve(server: str, app: str) -> Iterator[App]:
         "gunicorn": ("--bind", f"{HOST}:{port}", "--no-control-socket"),
     }
     with TemporaryFile() as output:
-        signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)  # or one just now would lose the process
-        process = subprocess.Popen(  # noqa: S603  # nothing in it comes from outside
+        signal.pthread_sigmask(
+            signal.SIG_BLOCK, ENDS
+        )  # a signal at this moment would orphan the process
+        process = subprocess.Popen(  # noqa: S603  # a constant command
             [sys.executable, "-m", server, *options[server], f"demo_apps:{app}"],
             cwd=Path(__file__).parent,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # so that Ctrl-C comes to the demo alone
-            # The demo has no threads, so that this is safe.
+            start_new_session=True,  # Ctrl-C reaches the demo alone
+            # Safe, since the demo has no threads.
             preexec_fn=partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, ENDS),  # noqa: PLW1509
         )
         try:
@@ -307,12 +317,12 @@ def serve(server: str, app: str) -> Iterator[App]:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(5)
             with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # whoever of its workers is left
+                os.killpg(process.pid, signal.SIGKILL)  # remaining workers
             process.wait()
 
 
 def wait_for(app: App, seconds: float = 15) -> None:
-    """Wait until an app answers."""
+    """Wait until an app accepts connections."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
@@ -325,10 +335,10 @@ def wait_for(app: App, seconds: float = 15) -> None:
 
 
 def main() -> int:
-    """Run the demo; return 0 if every wrapped app answered as it should."""
+    """Run the demo; return 0 if all responses of the wrapped apps are correct."""
     console = Console() if sys.stdout.isatty() else Console(width=100)
     started = time.monotonic()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers end as well
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # stops the servers too
     with ExitStack() as running:
         apps = [
             running.enter_context(serve(server, f"{framework}_{variant}"))
@@ -340,10 +350,10 @@ def main() -> int:
         wrong = compare("FastAPI under uvicorn", apps[0], apps[1], console)
         wrong += compare("Flask under gunicorn", apps[2], apps[3], console)
     if wrong:
-        console.print("Not as it should be:", *wrong, sep="\n  ", style="bold red", markup=False)
+        console.print("Wrong responses:", *wrong, sep="\n  ", style="bold red", markup=False)
         return 1
     seconds = time.monotonic() - started
-    console.print(f"All answers of the wrapped apps are what they should be ({seconds:.1f} s).")
+    console.print(f"All responses of the wrapped apps are correct ({seconds:.1f} s).")
     return 0
 
 

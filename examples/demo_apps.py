@@ -1,7 +1,7 @@
 """Two careless apps for the demo, each bare and wrapped.
 
-They do what is often done: they catch every error in one place and tell the client what it says,
-show their settings, and echo what they are given.
+They make common mistakes: they catch every error in one place and send its message to the client,
+show their settings, and echo their input.
 """
 
 import sqlite3
@@ -17,7 +17,6 @@ from pydantic import BaseModel
 
 import mantlet
 from mantlet import (
-    ErrorEnvelope,
     OutputSanitizer,
     RateLimiter,
     SchemaGuard,
@@ -32,13 +31,13 @@ SETTINGS = {"region": "eu", "signing_key": "demo-key-0cS9fjQmZ"}
 
 
 class DemoSecrets(SecretModel):
-    """What the apps need; in earnest it comes from the environment, or from files."""
+    """The secrets of the apps; a real app reads them from the environment or from files."""
 
     signing_key: Secret[str]
 
 
 class Item(BaseModel):
-    """What is posted to ``/items``."""
+    """The body of ``POST /items``."""
 
     name: str
 
@@ -46,10 +45,9 @@ class Item(BaseModel):
 secrets = SecretLoader(DemoSecrets, sources=[Environment({"SIGNING_KEY": SETTINGS["signing_key"]})])
 policies = (
     OutputSanitizer(secrets=secrets),
-    ErrorEnvelope(),
     RateLimiter("100/minute", burst=20),
     secrets,
-    SchemaGuard({"POST /items": Item}, allow=["path"]),  # the other paths are left as they are
+    SchemaGuard({"POST /items": Item}, allow=["path"]),  # undeclared paths pass
 )
 
 fastapi_bare = FastAPI()
@@ -101,7 +99,7 @@ async def fastapi_stream(fails_at: int) -> StreamingResponse:
 
 
 @fastapi_bare.exception_handler(Exception)
-async def fastapi_tells_all(_: Request, error: Exception) -> JSONResponse:
+async def fastapi_leaks_errors(_: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"error": str(error)}, status_code=500)
 
 
@@ -137,7 +135,7 @@ def flask_taken() -> ResponseReturnValue:
 
 
 def sign_up_twice() -> None:
-    """Break a rule of the database's."""
+    """Violate a constraint of the database."""
     with closing(sqlite3.connect(":memory:")) as database:
         database.execute("CREATE TABLE users (email TEXT UNIQUE)")
         for _ in range(2):
@@ -157,5 +155,5 @@ def flask_stream(fails_at: int) -> ResponseReturnValue:
 
 
 @flask_bare.errorhandler(500)
-def flask_tells_all(error: Any) -> ResponseReturnValue:  # Any: Flask's InternalServerError
+def flask_leaks_errors(error: Any) -> ResponseReturnValue:  # Any: Flask's InternalServerError
     return {"error": str(error.original_exception)}, 500

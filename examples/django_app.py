@@ -1,4 +1,4 @@
-"""A Django project in one file, behind an error envelope and a rate limit, under both protocols.
+"""A Django project in one file, with the baseline and a rate limit, under both protocols.
 
 Run it with ``gunicorn django_app:application`` or ``uvicorn django_app:asgi_application``.
 """
@@ -14,20 +14,20 @@ from django.http import HttpRequest, HttpResponseBase, JsonResponse, StreamingHt
 from django.urls import path
 
 import mantlet
-from mantlet import ErrorEnvelope, OutputSanitizer, Problem, RateLimiter
+from mantlet import Problem, RateLimiter
 
 settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["127.0.0.1", "localhost"])
 
 
 def hello(request: HttpRequest) -> HttpResponseBase:
-    """Answer with what the policies know of this exchange."""
+    """Respond with the state that the policies share with the app."""
     state = mantlet.state(request)
     remaining = state.rate_limit.remaining
     return JsonResponse({"hello": "world", "request_id": state.request_id, "remaining": remaining})
 
 
 def create_item(request: HttpRequest) -> HttpResponseBase:
-    """Read a JSON body; a raised Problem is answered with just what it states."""
+    """Read a JSON body; raising a Problem makes it the response."""
     try:
         return JsonResponse({"name": json.loads(request.body)["name"]}, status=201)
     except (ValueError, KeyError, TypeError):
@@ -35,7 +35,7 @@ def create_item(request: HttpRequest) -> HttpResponseBase:
 
 
 def crash(_: HttpRequest) -> HttpResponseBase:
-    """Fail with a detail that only the log should show."""
+    """Raise an error whose message belongs in the log alone."""
     raise ConnectionError("no database at db.internal, password=hunter2")
 
 
@@ -54,7 +54,7 @@ async def async_ticks(count: int, fails_at: int | None = None) -> AsyncIterator[
 
 
 def stream(request: HttpRequest, fails_at: int | None = None) -> HttpResponseBase:
-    """Answer bit by bit; fail before the first byte, or under way, where the URL says so."""
+    """Stream a response; fail before the first byte, or midway, if the URL says so."""
     lines = async_ticks if isinstance(request, ASGIRequest) else ticks
     return StreamingHttpResponse(lines(3, fails_at), content_type="text/plain")
 
@@ -67,6 +67,6 @@ urlpatterns = [
     path("stream/fails-early", stream, {"fails_at": 0}),
     path("stream/fails-late", stream, {"fails_at": 2}),
 ]
-policies = OutputSanitizer(), ErrorEnvelope(), RateLimiter("100/minute", burst=20)
-application = mantlet.wrap(get_wsgi_application(), *policies)
-asgi_application = mantlet.wrap(get_asgi_application(), *policies)
+limiter = RateLimiter("100/minute", burst=20)
+application = mantlet.wrap(get_wsgi_application(), limiter)
+asgi_application = mantlet.wrap(get_asgi_application(), limiter)

@@ -1,6 +1,7 @@
-"""A FastAPI app behind an error envelope and a rate limit.
+"""A FastAPI app with the baseline and a rate limit.
 
-Run it with ``uvicorn fastapi_app:app``, and ask it for ``/``, ``/crash`` or ``/stream``.
+Run it with ``uvicorn fastapi_app:app`` or ``fastapi dev fastapi_app.py``, and request ``/``,
+``/crash`` or ``/stream``.
 """
 
 from collections.abc import AsyncIterator
@@ -11,22 +12,21 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 import mantlet
-from mantlet import ErrorEnvelope, OutputSanitizer, RateLimiter
+from mantlet import RateLimiter
 
-api = FastAPI()
-policies = OutputSanitizer(), ErrorEnvelope(), RateLimiter("100/minute", burst=20)
-app = mantlet.wrap(api, *policies)
+app = FastAPI()
+mantlet.install(app, RateLimiter("100/minute", burst=20))
 
 
 class Item(BaseModel):
-    """What is posted to ``/items``."""
+    """The body of ``POST /items``."""
 
     name: str
 
 
-@api.get("/")
+@app.get("/")
 async def hello(request: Request) -> dict[str, Any]:
-    """Answer with what the policies know of this exchange."""
+    """Respond with the state that the policies share with the app."""
     state = mantlet.state(request)
     return {
         "hello": "world",
@@ -35,15 +35,15 @@ async def hello(request: Request) -> dict[str, Any]:
     }
 
 
-@api.post("/items", status_code=201)
+@app.post("/items", status_code=201)
 async def create_item(item: Item) -> Item:
-    """Read a JSON body; FastAPI answers 422 where it does not fit."""
+    """Read a JSON body; FastAPI responds 422 if it is invalid."""
     return item
 
 
-@api.get("/crash")
+@app.get("/crash")
 async def crash() -> None:
-    """Fail with a detail that only the log should show."""
+    """Raise an error whose message belongs in the log alone."""
     raise ConnectionError("no database at db.internal, password=hunter2")
 
 
@@ -55,20 +55,20 @@ async def ticks(count: int, fails_at: int | None = None) -> AsyncIterator[str]:
         yield f"tick {number}\n"
 
 
-@api.get("/stream")
+@app.get("/stream")
 async def stream() -> StreamingResponse:
-    """Answer bit by bit."""
+    """Stream a response."""
     return StreamingResponse(ticks(3), media_type="text/plain")
 
 
-@api.get("/stream/fails-{when}")
+@app.get("/stream/fails-{when}")
 async def failing_stream(when: str) -> StreamingResponse:
-    """Fail before the first byte (a clean 500), or under way (the connection breaks)."""
+    """Fail before the first byte (a clean 500), or midway (the connection is closed)."""
     fails_at = 0 if when == "early" else 2
     return StreamingResponse(ticks(3, fails_at), media_type="text/plain")
 
 
-@api.websocket("/echo")
+@app.websocket("/echo")
 async def echo(socket: WebSocket) -> None:
     """Send every message back; a handshake counts as a request."""
     await socket.accept()

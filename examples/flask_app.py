@@ -1,6 +1,7 @@
-"""A Flask app behind an error envelope and a rate limit.
+"""A Flask app with the baseline and a rate limit.
 
-Run it with ``gunicorn flask_app:app``, and ask it for ``/``, ``/crash`` or ``/stream``.
+Run it with ``gunicorn flask_app:app`` or ``flask --app flask_app run``, and request ``/``,
+``/crash`` or ``/stream``.
 """
 
 from collections.abc import Iterator
@@ -9,16 +10,15 @@ from flask import Flask, request
 from flask.typing import ResponseReturnValue
 
 import mantlet
-from mantlet import ErrorEnvelope, OutputSanitizer, Problem, RateLimiter
+from mantlet import Problem, RateLimiter
 
 app = Flask(__name__)
-policies = OutputSanitizer(), ErrorEnvelope(), RateLimiter("100/minute", burst=20)
-app.wsgi_app = mantlet.wrap(app.wsgi_app, *policies)  # type: ignore[method-assign]  # Flask's own way
+mantlet.install(app, RateLimiter("100/minute", burst=20))
 
 
 @app.get("/")
 def hello() -> ResponseReturnValue:
-    """Answer with what the policies know of this exchange."""
+    """Respond with the state that the policies share with the app."""
     state = mantlet.state(request)
     return {
         "hello": "world",
@@ -29,7 +29,7 @@ def hello() -> ResponseReturnValue:
 
 @app.post("/items")
 def create_item() -> ResponseReturnValue:
-    """Read a JSON body; a raised Problem is answered with just what it states."""
+    """Read a JSON body; raising a Problem makes it the response."""
     item = request.get_json()
     if not isinstance(item, dict) or "name" not in item:
         raise Problem(400, detail="The body must be a JSON object with a name.")
@@ -38,7 +38,7 @@ def create_item() -> ResponseReturnValue:
 
 @app.get("/crash")
 def crash() -> ResponseReturnValue:
-    """Fail with a detail that only the log should show."""
+    """Raise an error whose message belongs in the log alone."""
     raise ConnectionError("no database at db.internal, password=hunter2")
 
 
@@ -52,7 +52,7 @@ def ticks(count: int, fails_at: int | None = None) -> Iterator[str]:
 
 @app.get("/stream")
 def stream() -> ResponseReturnValue:
-    """Answer bit by bit."""
+    """Stream a response."""
     return ticks(3), {"Content-Type": "text/plain"}
 
 
@@ -64,5 +64,5 @@ def stream_fails_early() -> ResponseReturnValue:
 
 @app.get("/stream/fails-late")
 def stream_fails_late() -> ResponseReturnValue:
-    """Fail under way: the connection breaks, so that the client can tell."""
+    """Fail midway: the connection is closed, so that the client notices."""
     return ticks(3, fails_at=2), {"Content-Type": "text/plain"}

@@ -1,6 +1,6 @@
-"""A Starlette app behind an error envelope and a rate limit.
+"""A Starlette app with the baseline and a rate limit.
 
-Run it with ``uvicorn starlette_app:app``, and ask it for ``/``, ``/crash`` or ``/stream``.
+Run it with ``uvicorn starlette_app:app``, and request ``/``, ``/crash`` or ``/stream``.
 """
 
 from collections.abc import AsyncIterator
@@ -13,18 +13,18 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 import mantlet
-from mantlet import ErrorEnvelope, OutputSanitizer, Problem, RateLimiter
+from mantlet import Problem, RateLimiter
 
 
 async def hello(request: Request) -> Response:
-    """Answer with what the policies know of this exchange."""
+    """Respond with the state that the policies share with the app."""
     state = mantlet.state(request)
     remaining = state.rate_limit.remaining
     return JSONResponse({"hello": "world", "request_id": state.request_id, "remaining": remaining})
 
 
 async def create_item(request: Request) -> Response:
-    """Read a JSON body; a raised Problem is answered with just what it states."""
+    """Read a JSON body; raising a Problem makes it the response."""
     try:
         item = await request.json()
         return JSONResponse({"name": item["name"]}, status_code=201)
@@ -33,7 +33,7 @@ async def create_item(request: Request) -> Response:
 
 
 async def crash(_: Request) -> Response:
-    """Fail with a detail that only the log should show."""
+    """Raise an error whose message belongs in the log alone."""
     raise ConnectionError("no database at db.internal, password=hunter2")
 
 
@@ -46,7 +46,7 @@ async def ticks(count: int, fails_at: int | None = None) -> AsyncIterator[str]:
 
 
 async def stream(request: Request) -> Response:
-    """Answer bit by bit; fail before the first byte, or under way, where that is asked for."""
+    """Stream a response; fail before the first byte, or midway, if the path says so."""
     fails_at = {"early": 0, "late": 2}.get(request.path_params.get("when", ""))
     return StreamingResponse(ticks(3, fails_at), media_type="text/plain")
 
@@ -66,6 +66,4 @@ routes = [
     Route("/stream/fails-{when}", stream),
     WebSocketRoute("/echo", echo),
 ]
-starlette = Starlette(routes=routes)
-policies = OutputSanitizer(), ErrorEnvelope(), RateLimiter("100/minute", burst=20)
-app = mantlet.wrap(starlette, *policies)
+app = mantlet.install(Starlette(routes=routes), RateLimiter("100/minute", burst=20))

@@ -1,6 +1,6 @@
-"""Draw the picture of a bucket over time that is in docs/rate-limiter.md, with the limiter itself.
+"""Draw the chart of a bucket over time in docs/rate-limiter.md, from the limiter itself.
 
-Run it with the requirements of the benchmark (``pip install -e '.[bench]'``); it writes
+Run it with the requirements of the benchmarks (``pip install -e '.[bench]'``); it writes
 docs/bucket.svg.
 """
 
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from mantlet import Quota, RateLimiter
 
 QUOTA = Quota("60/minute", burst=10)
-#: Seconds at which requests come: a rush, a pause, a steady stream above the rate, and silence.
+#: Arrival times in seconds: a burst, a pause, a steady stream above the rate, and silence.
 REQUESTS = (
     [1 + 0.1 * n for n in range(14)]
     + [10 + 0.1 * n for n in range(5)]
@@ -23,18 +23,18 @@ STEP = 0.1
 
 
 def main() -> None:
-    """Draw it."""
+    """Write the chart."""
     now = 0.0
     limiter = RateLimiter(QUOTA, clock=lambda: round(now * 1_000_000_000))
     times, levels, admitted, refused = [], [], [], []
-    coming = list(REQUESTS)
+    pending = list(REQUESTS)
     while now < END:
-        while coming and coming[0] <= now:
-            coming.pop(0)
+        while pending and pending[0] <= now:
+            pending.pop(0)
             decision = limiter.check("client")
             (admitted if decision.allowed else refused).append(now)
         times.append(now)
-        # What is left, of which a peek takes one away first.
+        # A peek with the default cost would take one token first.
         full = limiter.peek("client", cost=0)
         levels.append(full.remaining)
         now = round(now + STEP, 2)
@@ -60,6 +60,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    # The same picture, to the byte, each time.
+    # Reproducible to the byte.
     with rc_context({"svg.hashsalt": "mantlet", "svg.fonttype": "none"}):
         main()

@@ -1,7 +1,7 @@
 """Run the tests on every CPython from 3.11 up that this machine has.
 
-They are looked for on the PATH, and where pyenv and uv keep theirs. Each gets an environment of its
-own under ``.venvs/``, made once.
+Interpreters are searched for on the PATH and in the directories of pyenv and uv. Each gets an
+environment of its own under ``.venvs/``, made once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ASK = (
 
 
 def pythons() -> dict[tuple[int, int], Path]:
-    """Return one interpreter for each version that is there and runs."""
+    """Return one working interpreter for each version."""
     folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
     for store in (".pyenv/versions", ".local/share/uv/python"):
         folders += sorted((Path.home() / store).glob("*/bin"), reverse=True)
@@ -35,12 +35,12 @@ def pythons() -> dict[tuple[int, int], Path]:
 
 
 def _version(python: Path) -> tuple[int, int] | None:
-    asked = subprocess.run(
+    completed = subprocess.run(
         [python, "-c", ASK], capture_output=True, text=True, check=False, cwd=ROOT
     )
-    if asked.returncode != 0:
-        return None  # a shim for a version that is not chosen
-    name, major, minor, level = asked.stdout.split()
+    if completed.returncode != 0:
+        return None  # a shim of a version that is not selected
+    name, major, minor, level = completed.stdout.split()
     return (int(major), int(minor)) if (name, level) == ("cpython", "final") else None
 
 

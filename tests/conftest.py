@@ -1,4 +1,4 @@
-"""What holds for all tests."""
+"""Settings, hooks and fixtures for all tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.conformance import checkers
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-# These machines are shared: how long an example takes says nothing.
+# Shared machines make the time of an example meaningless.
 settings.register_profile("mantlet", deadline=None)
 settings.load_profile("mantlet")
 
@@ -21,7 +21,7 @@ settings.load_profile("mantlet")
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Keep what was captured encodable: an exception's text may hold lone surrogates."""
+    """Keep captured output encodable: the text of an exception may hold lone surrogates."""
     report = yield
     report.sections = [
         (name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections
@@ -31,6 +31,6 @@ def pytest_runtest_makereport(
 
 @pytest.fixture(autouse=True)
 def _checkers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take the checkers away from a test that breaks the rules on purpose."""
+    """Remove the checkers from a test that breaks the rules on purpose."""
     lawful = request.node.get_closest_marker("breaks_rules") is None
     monkeypatch.setattr(checkers, "standing", lawful)

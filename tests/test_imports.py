@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ast
-import inspect
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import mantlet
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 WSGI = """
 def app(environ, start_response):
@@ -26,7 +30,8 @@ def get(app):
 ASGI = "async def app(scope, receive, send): ...\n"
 
 
-def loaded(code: str) -> set[str]:
+@cache
+def loaded(code: str) -> frozenset[str]:
     """Return the modules that a fresh interpreter has loaded after the code."""
     run = subprocess.run(
         [sys.executable, "-c", f"{code}\nimport sys\nprint(*sys.modules)"],
@@ -34,12 +39,12 @@ def loaded(code: str) -> set[str]:
         text=True,
         check=True,
     )
-    return set(run.stdout.split())
+    return frozenset(run.stdout.split())
 
 
-def third_party(modules: set[str]) -> set[str]:
+def third_party(modules: Collection[str]) -> set[str]:
     """Return those that are neither Python's own nor Mantlet's, nor loaded before any code."""
-    tops = {name.partition(".")[0] for name in modules - loaded("")}
+    tops = {name.partition(".")[0] for name in set(modules) - loaded("")}
     return {name.removeprefix("_") for name in tops - sys.stdlib_module_names} - {"mantlet"}
 
 
@@ -74,12 +79,29 @@ def test_a_package_by_itself_needs_no_library(name: str) -> None:
     assert third_party(loaded(f"import mantlet.{name}")) == set()
 
 
-@pytest.mark.parametrize("name", mantlet.__all__)
-def test_a_public_name_by_itself_needs_no_library(name: str) -> None:
-    """Also where it is the first that is used."""
-    assert getattr(mantlet, name) is not None
-    if not inspect.ismodule(getattr(mantlet, name)):
-        assert third_party(loaded(f"from mantlet import {name}")) == set()
+EACH_ALONE = """
+import os, sys
+import mantlet
+
+for name in mantlet.__all__:
+    if (child := os.fork()) == 0:
+        value = getattr(mantlet, name)
+        print(name, *sys.modules, flush=True)
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+
+
+def test_a_public_name_by_itself_needs_no_library() -> None:
+    """Whichever is the first that is used."""
+    run = subprocess.run(
+        [sys.executable, "-c", EACH_ALONE], capture_output=True, text=True, check=True
+    )
+    lines = [line.split() for line in run.stdout.splitlines()]
+    assert [line[0] for line in lines] == mantlet.__all__
+    assert {name: third_party(set(modules)) for name, *modules in lines} == {
+        name: set() for name in mantlet.__all__
+    }
 
 
 def test_wrapping_an_app_in_the_baseline_needs_no_library() -> None:

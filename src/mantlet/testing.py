@@ -209,7 +209,7 @@ class PolicyClient:
             body: the body; text is sent as UTF-8.
 
         Raises:
-            BaseException: whatever reaches the server.
+            BaseException: an exception reached the server.
         """
         path, _, query = target.partition("?")
         sent = body.encode() if isinstance(body, str) else body
@@ -246,7 +246,7 @@ class PolicyClient:
 
         Raises:
             TypeError: the client's protocol is WSGI, which has no WebSockets.
-            BaseException: whatever reaches the server.
+            BaseException: an exception reached the server.
         """
         if not isinstance(self._stack, asgi.Stack):
             raise TypeError('a WebSocket needs a PolicyClient with protocol="asgi"')
@@ -342,7 +342,7 @@ class PolicyClient:
         start_response(f"{reply.status} Status", list(reply.headers))
         return iter(chunks)
 
-    # -- what a server passes on ------------------------------------------------------------------
+    # -- the server's side ------------------------------------------------------------------------
 
     def _scope(
         self, kind: str, path: str, query: str, pairs: Iterable[tuple[str, str]]

@@ -239,7 +239,9 @@ def _ids(count: int) -> list[str]:
     app = WsgiFace().wrap(handler, ErrorEnvelope())
     for _ in range(count):
         environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "wsgi.url_scheme": "http"}
-        list(app(environ, lambda *_: lambda _data: None))
+        result: Any = app(environ, lambda *_: lambda _data: None)
+        list(result)
+        result.close()  # or the id would stay for what runs next
     return seen
 
 

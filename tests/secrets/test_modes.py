@@ -126,7 +126,7 @@ def test_the_app_has_its_secrets_in_each_mode(face: Face, mode: Mode, tmp_path: 
         seen.append(mantlet.state(raw).secrets.token.reveal())
         return 200, [("content-type", "text/plain")], b"ok"
 
-    app = mantlet.wrap(face.app(handler), loader)
+    app = mantlet.wrap(face.app(handler), loader, baseline=False)
     face.drive(app)
     mount(tmp_path, "2", token=f"{GOOD}2", key="sk_kR7vT2qX9")
     face.drive(app)

@@ -16,23 +16,23 @@ from tests.servers.server import EXAMPLES, poll
 COMMAND = (sys.executable, "demo.py")
 
 
-def test_demo_shows_what_it_should() -> None:
-    """It ends well, within its time, and says what the bare and the wrapped apps answered."""
+def test_demo_shows_the_responses() -> None:
+    """It succeeds in time, and prints the responses of the bare and the wrapped apps."""
     done = subprocess.run(
         COMMAND, cwd=EXAMPLES, capture_output=True, text=True, timeout=30, check=False
     )
 
     assert done.stderr == ""
     assert done.returncode == 0, done.stdout
-    assert "All answers of the wrapped apps are what they should be" in done.stdout
+    assert "All responses of the wrapped apps are correct" in done.stdout
     assert done.stdout.count("500 problem, no internals") == 4
     assert done.stdout.count(" ok │") == 34
     assert "******************" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 100
 
 
-def test_demo_fails_when_an_answer_is_not_what_it_should_be() -> None:
-    """It names the answer, and ends with 1."""
+def test_demo_fails_if_a_response_is_wrong() -> None:
+    """It prints the response, and exits with 1."""
     never = (
         "import demo; "
         "case = demo.Case('GET /', demo.get('/'), lambda *_: False); "
@@ -48,9 +48,9 @@ def test_demo_fails_when_an_answer_is_not_what_it_should_be() -> None:
         check=False,
     )
     assert done.returncode == 1
-    _, _, wrong = done.stdout.partition("Not as it should be:")
-    assert "FastAPI under uvicorn, GET /: Answer(status=200" in wrong
-    assert "Flask under gunicorn, GET /: Answer(status=200" in wrong
+    _, _, wrong = done.stdout.partition("Wrong responses:")
+    assert "FastAPI under uvicorn, GET /: Response(status=200" in wrong
+    assert "Flask under gunicorn, GET /: Response(status=200" in wrong
 
 
 def test_interrupted_demo_leaves_nothing_running() -> None:

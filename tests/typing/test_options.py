@@ -56,6 +56,7 @@ from mantlet import (
 )
 from mantlet.errors import Catalogue
 from mantlet.guard import Coverage, Credential
+from mantlet.testing import PolicyClient
 
 api = FastAPI()
 star = Starlette()
@@ -116,6 +117,16 @@ mantlet.wrap(wsgi, RateLimiter("5/second"), baseline=False)
 mantlet.wrap(wsgi, baseline="no")  # wrong: call-overload
 mantlet.wrap(wsgi, base=False)  # wrong: call-overload
 mantlet.wrap(neither)  # wrong: arg-type
+mantlet.wrap(wsgi).app
+mantlet.wraps(wsgi)  # wrong: attr-defined
+
+# install
+assert_type(mantlet.install(api), FastAPI)
+assert_type(mantlet.install(star, RateLimiter("5/second"), baseline=False), Starlette)
+assert_type(mantlet.install(flask.Flask("app"), ErrorEnvelope()), flask.Flask)
+mantlet.install(api).get("/")
+mantlet.install(api, RateLimiter)  # wrong: arg-type
+mantlet.install(api, base=False)  # wrong: call-arg
 mantlet.asgi.wrap(wsgi)  # wrong: arg-type
 
 # policies
@@ -223,7 +234,23 @@ class Wrong(Policy):
         return 5
 
 
+# state
 assert_type(mantlet.state({}), mantlet.State)
+assert_type(mantlet.state({}).request_id, str)
+assert_type(mantlet.state({}).rate_limit.remaining, int)
+assert_type(mantlet.state({}).validated.operation, str)
+mantlet.state({}).rate_limits  # wrong: attr-defined
+mantlet.state({}).rate_limit.remainder  # wrong: attr-defined
+
+# testing
+client = PolicyClient(ErrorEnvelope(), Plain(), app=lambda request: request.body, protocol="wsgi")
+assert_type(client.get("/").status, int)
+assert_type(client.post("/", body="a", headers={"X-A": "1"}).headers.get("x-b"), str | None)
+assert_type(client.requests[0].state, mantlet.State)
+PolicyClient(ErrorEnvelope)  # wrong: arg-type
+PolicyClient(protocol="http")  # wrong: arg-type
+PolicyClient(app=lambda request: 5)  # wrong: arg-type
+client.get("/", header={})  # wrong: call-arg
 '''
 LINES = SNIPPET.splitlines()
 EXPECTED = {
