@@ -11,16 +11,23 @@ import pytest
 
 import mantlet
 from mantlet import (
+    BodyLimits,
     Close,
+    Concurrency,
+    Contract,
     ErrorEnvelope,
+    File,
     Message,
     Policy,
     Problem,
+    Quota,
     RateLimiter,
     Reply,
     Request,
     Response,
     ResponseTooLarge,
+    RouteOptions,
+    Rule,
 )
 from tests.drive import FACES, Face, Said, both_faces, drive_asgi, drive_wsgi, hello
 
@@ -419,3 +426,24 @@ def test_a_policy_that_takes_any_option_may() -> None:
 
     assert Open(any=1).options == {"any": 1}
     assert copy.copy(Open(any=1)).options == {"any": 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "args", "option", "near"),
+    [
+        (Rule, ("GET /a", "5/s"), "exmpt", "exempt"),
+        (Quota, ("5/s",), "burts", "burst"),
+        (Concurrency, (5,), "leese", "lease"),
+        (Contract, (), "querry", "query"),
+        (RouteOptions, (), "mod", "mode"),
+        (BodyLimits, (), "bodi", "body"),
+        (File, (), "max_sice", "max_size"),
+    ],
+)
+def test_values_refuse_unknown_options_as_policies_do(
+    kind: Any, args: tuple[Any, ...], option: str, near: str
+) -> None:
+    """The user's mistakes are the same for all of them."""
+    message = f"{kind.__name__}() has no option {option!r}; did you mean {near!r}?"
+    with pytest.raises(TypeError, match=re.escape(message)):
+        kind(*args, **{option: 1})

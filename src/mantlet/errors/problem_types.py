@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from mantlet._internal.options import KnowsOptions
 from mantlet.core.problem import MEDIA_TYPE, Problem, phrase
 from mantlet.core.response import Reply
 from mantlet.errors.rendering import html_document
@@ -43,7 +44,7 @@ _SCHEMA: Final[Mapping[str, Any]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class ProblemType:
+class ProblemType(KnowsOptions):
     """A kind of problem. Call it to make a `Problem` of that kind, to raise or to reply with.
 
     Attributes:
@@ -95,7 +96,7 @@ class ProblemType:
         )
 
 
-class Catalogue:
+class Catalogue(KnowsOptions):
     """The problem types of an app.
 
     ::

@@ -3,12 +3,13 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from mantlet._internal.options import KnowsOptions
 from mantlet.guard.forms.file import File
 
 __all__ = ["Contract"]
 
 
-class Contract:
+class Contract(KnowsOptions):
     """The requests and responses of one operation.
 
     A model is any type that pydantic supports: a ``BaseModel``, a dataclass, a

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from mantlet._internal.options import KnowsOptions
 from mantlet.guard.errors import ErrorItem, Place, ValidationFailed
 from mantlet.guard.readers import Schema
 
@@ -17,7 +18,7 @@ _MEMBERS: Final = frozenset({"jsonrpc", "method", "params", "id"})
 _RESERVED: Final = "rpc."
 
 
-class JsonRpc:
+class JsonRpc(KnowsOptions):
     """The methods of a JSON-RPC 2.0 service, for the body of a POST or for WebSocket messages.
 
     The app gets an `RpcCall`, or a list of them for a batch.

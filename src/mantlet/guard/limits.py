@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from mantlet._internal.options import check_int
+from mantlet._internal.options import KnowsOptions, check_int
 
 __all__ = ["BodyLimits", "Size", "read_size"]
 
@@ -53,7 +53,7 @@ def read_size(option: str, value: Size) -> int:
 
 
 @dataclass(frozen=True, init=False)
-class BodyLimits:
+class BodyLimits(KnowsOptions):
     """Bounds on the size and structure of a request, each checked while it is read.
 
     Args:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from os import PathLike
 from typing import Any, Final, Literal, get_args
 
+from mantlet._internal.options import KnowsOptions
 from mantlet.core.modes import Mode, RouteModes
 from mantlet.guard.limits import BodyLimits
 from mantlet.http.routing import parse_pattern
@@ -42,7 +43,7 @@ class DocumentOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RouteOptions:
+class RouteOptions(KnowsOptions):
     """Options of some operations; those that are None are the guard's own.
 
     Args:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from math import gcd
 from typing import Literal
 
-from mantlet._internal.options import check_int, check_number
+from mantlet._internal.options import KnowsOptions, check_int, check_number
 from mantlet.ratelimit.keys.key import Key, KeyFunction, as_key
 
 __all__ = ["Concurrency", "LimitMode", "Quota", "Window", "check_limit_mode", "parse_quotas"]
@@ -29,7 +29,7 @@ _MAX_INTEGER = 999_999_999_999_999
 
 
 @dataclass(frozen=True, slots=True, init=False)
-class Quota:
+class Quota(KnowsOptions):
     """A number of requests per period of time, refilled continuously.
 
     Args:
@@ -106,7 +106,7 @@ class Quota:
 
 
 @dataclass(frozen=True, slots=True, init=False)
-class Concurrency:
+class Concurrency(KnowsOptions):
     """A limit on the requests and WebSocket connections that a key may have in flight at once.
 
     A slot is taken before the app runs, and freed when the exchange has ended in any way.

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any, Literal
 
+from mantlet._internal.options import KnowsOptions
 from mantlet.core.policy import Close
 from mantlet.core.request import Request
 from mantlet.core.response import Response
@@ -29,7 +30,7 @@ __all__ = ["Rule", "RuleTable", "on_status"]
 _PARAMETER = re.compile(r"\{(\w+)")
 
 
-class Rule:
+class Rule(KnowsOptions):
     """Limits for the requests of one method and path template.
 
     They apply in addition to the limiter's own limits. Of all rules, those of the most specific

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal, get_args
 
+from mantlet._internal.options import KnowsOptions
 from mantlet.redact.matches import Detector, Matcher
 from mantlet.redact.scanner import Scanner
 from mantlet.redact.variants import MIN_SECRET_BYTES, SecretVariant
@@ -16,7 +17,7 @@ LeakAction = Literal["redact", "block", "report"]
 _ID: Final = re.compile(r"[a-z][a-z0-9-]*")
 
 
-class Leaks:
+class Leaks(KnowsOptions):
     """The leaks to search for, besides the app's own secrets, and the action to take.
 
     Args:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from mantlet._internal.options import check_int
+from mantlet._internal.options import KnowsOptions, check_int
 from mantlet.guard.forms.file_signatures import MARKUP, canonical_type, signature_type
 from mantlet.guard.limits import Size, read_size
 
@@ -36,7 +36,7 @@ _ACTIVE: Final = frozenset(
 
 
 @dataclass(frozen=True, kw_only=True)
-class File:
+class File(KnowsOptions):
     """The allowed files of one form field.
 
     With ``types``, the type that the client declares and the file's first bytes must both match the

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from mantlet._internal.extras import import_extra
-from mantlet._internal.options import check_int
+from mantlet._internal.options import KnowsOptions, check_int
 
 if TYPE_CHECKING:
     from graphql import GraphQLSchema
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["GraphQL"]
 
 
-class GraphQL:
+class GraphQL(KnowsOptions):
     """A GraphQL service, for the body of a POST or the query of a GET.
 
     The app gets a `GraphQLRequest`.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from mantlet._internal.options import KnowsOptions
 from mantlet.http.html.complexity import escape_bare_ampersands, is_too_complex
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*")
 
 
 @dataclass(frozen=True, slots=True)
-class HtmlPolicy:
+class HtmlPolicy(KnowsOptions):
     """An allow-list of HTML. Other elements are removed; their text stays.
 
     Comments are removed, and ``<script>``, ``<style>`` and the like with all of their content.

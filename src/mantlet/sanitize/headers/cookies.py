@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from fnmatch import translate
 from typing import Final, Literal
 
+from mantlet._internal.options import KnowsOptions
+
 __all__ = ["Cookies"]
 
 SameSite = Literal["Lax", "Strict", "None"]
@@ -26,7 +28,7 @@ _WHITESPACE: Final = " \t"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cookies:
+class Cookies(KnowsOptions):
     """The attributes to add to session cookies that lack them.
 
     Names are globs and case-insensitive.

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from mantlet._internal.options import KnowsOptions
+
 __all__ = ["Csp"]
 
 #: CSP Level 3, 6, and the other entries of IANA's registry of Content Security Policy Directives,
@@ -92,7 +94,7 @@ _PLACES: Final = re.compile(
 )
 
 
-class Csp:
+class Csp(KnowsOptions):
     """A Content-Security-Policy.
 
     Args:

@@ -29,6 +29,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, fields
 from typing import Final, Literal, get_args
 
+from mantlet._internal.options import KnowsOptions
 from mantlet.http.headers import check_value
 from mantlet.sanitize.headers.csp import Csp
 
@@ -131,7 +132,7 @@ _SEPARATOR: Final = re.compile(r',(?=[^"]*(?:"[^"]*"[^"]*)*$)')
 
 
 @dataclass(frozen=True, kw_only=True)
-class SecurityHeaders:
+class SecurityHeaders(KnowsOptions):
     """The security headers to add to responses. None leaves a header out.
 
     A header set by the app is kept, unless it is in ``override``.

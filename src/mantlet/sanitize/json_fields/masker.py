@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from mantlet._internal.options import KnowsOptions
 from mantlet.core.request import Request
 from mantlet.core.response import Filter
 from mantlet.http.routing import Routes
@@ -37,7 +38,7 @@ _ALL_ROUTES: Final = "* /*"
 
 
 @dataclass(frozen=True, slots=True)
-class JsonField:
+class JsonField(KnowsOptions):
     """Fields of JSON responses to mask or to drop.
 
     Attributes:
