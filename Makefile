@@ -12,12 +12,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.ready-bench
 WHEEL_CHECKED := .venvs/wheel/.checked
-# Left to `make test`: real servers, processes and stores, published suites, floods, property tests.
-SLOW := $(addprefix --ignore=tests/,cli conformance integrations servers typing ratelimit/lmdb \
-	ratelimit/redis ratelimit/stores sanitize/browser guard/generated guard/smuggling secrets/sources) \
-	$(addprefix --ignore-glob=*/test_,*suite*.py *fuzz*.py *large*.py *mutations*.py *codings*.py \
-	*compressed*.py *decoding*.py *limits*.py *rotation*.py *seeded*.py *plain_json*.py *flood*.py window_strategy.py router.py \
-	imports.py) -m "not hypothesis"
+# Left to `make test`: real servers, processes, browsers and stores, floods, suites and property tests.
+SLOW := $(addprefix --ignore=tests/,cli conformance integrations servers typing ratelimit/stores \
+	sanitize/browser guard/generated guard/smuggling secrets/sources) -m "not hypothesis and not slow"
 SOURCES := $(shell find src -name '*.py')
 
 .PHONY: demo check check-static check-tests test test-all bench format clean

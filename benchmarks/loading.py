@@ -103,9 +103,9 @@ def measure(rounds: int, directory: Path) -> dict[str, Any]:
         start[names.PYDANTIC_SETTINGS].append(took(load_settings) / 1e6)
         write(directory)
         rotation.append(took(loader.reload) / 1e6)
-    needles = len(loader.registry.variants)
+    variants = len(loader.registry.variants)
     del sanitizer  # it was there to be made ready with each rotation
-    return {"read": read, "start": start, "rotation": rotation, "needles": needles}
+    return {"read": read, "start": start, "rotation": rotation, "variants": variants}
 
 
 def main() -> None:

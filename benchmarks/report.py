@@ -289,7 +289,7 @@ def _secret_times(results: Results) -> str:
             _table(("a start", "ms"), [(name, _spread(starts[name])) for name in starts]),
             _table(
                 ("a rotation", "ms"),
-                [(f"{names.LOADER}, {measured['needles']} forms", _spread(rotation))],
+                [(f"{names.LOADER}, {measured['variants']} forms", _spread(rotation))],
             ),
         ]
     )

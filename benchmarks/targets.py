@@ -140,8 +140,8 @@ def _loader(results: Results) -> list[Target]:
     reads, measured = secret_reads(results), results["secrets"]
     start = Figure.of(measured["start"][names.LOADER]).median
     rotation = Figure.of(measured["rotation"]).median
-    needles = measured["needles"]
-    text = f"A rotation of 50 secrets, {needles} encodings of them, for a sanitizer"
+    variants = measured["variants"]
+    text = f"A rotation of 50 secrets, {variants} encodings of them, for a sanitizer"
     return [
         Target("Reading a secret of the exchange", 100, reads[names.SNAPSHOT].median, "ns"),
         Target("Reading a secret by SecretLoader.current", 100, reads[names.CURRENT].median, "ns"),
@@ -269,14 +269,14 @@ def _stores(results: Results) -> list[Target]:
             f"Requests a second with a Valkey, over {slowapi}", 3.5, faster.median, "x", least=True
         ),
         Target(
-            "Requests a second with leases in a Valkey, of those in memory",
+            "Requests a second with prefetched tokens from a Valkey, of those in memory",
             0.85,
             leased.median,
             "%",
             least=True,
         ),
         Target(
-            "Round trips a request with leases",
+            "Round trips a request with prefetched tokens",
             0.05,
             round_trips(results, "passing", names.LEASED).median,
             "",

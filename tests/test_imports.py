@@ -16,6 +16,8 @@ import mantlet
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+pytestmark = pytest.mark.slow
+
 WSGI = """
 def app(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])

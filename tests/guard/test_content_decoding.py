@@ -29,6 +29,8 @@ from tests.uploads import PIECE, App, Body, upload
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.slow
+
 MIB = 2**20
 ENCODERS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from tests.guard.asking import Guarded
     from tests.guard.flooding import Sample
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def apps() -> list[Guarded]:

@@ -19,6 +19,8 @@ from tests.guard.jsontexts import TEXTS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 WIDE = 10**9
 
 

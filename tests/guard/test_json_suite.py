@@ -15,6 +15,8 @@ from tests.packages import source_of
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 VERSION = "2.0.1"
 #: Cases that parsers may decide as they like: what they are refused for, or "" where they are read.
 OPEN = {

@@ -16,6 +16,8 @@ from mantlet.guard.router import PathTable, parse_template
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+pytestmark = pytest.mark.slow
+
 
 def table(*templates: str) -> PathTable[str]:
     """Return a table in which each template has itself for GET."""

@@ -19,6 +19,8 @@ from mantlet.http.content_encoding import PIECE, DecodeError, decoders
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow
+
 PLAIN = b"a word, and another word; " * 400
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from mantlet.ratelimit.quota import Window
 
+pytestmark = pytest.mark.slow
+
 #: The start of a window of a minute.
 START = 1_750_000_020.0
 SECOND = 1_000_000_000

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from mantlet.sanitize.compressed import Recompressor, UndecodableBody, supported_codings
 
+pytestmark = pytest.mark.slow
+
 PLAIN = b"a word, and another word; " * 400
 
 

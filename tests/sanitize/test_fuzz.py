@@ -11,6 +11,7 @@ import zlib
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +22,8 @@ from tests.sanitize.streams import play_asgi, play_wsgi
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+pytestmark = pytest.mark.slow
 
 SECRETS = ["Xk29fjQmZ0-secret", 'p"q\\r/s<t>&u é 123']
 POLICIES = [

@@ -6,10 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import mantlet
 from mantlet.secrets import Secret, SecretFiles, SecretLoader, SecretModel
 from tests.drive import Face, both_faces
 from tests.secrets.sources.test_local import mount
+
+pytestmark = pytest.mark.slow
 
 REQUESTS, ROTATIONS, WORKERS = 10_000, 20, 4
 

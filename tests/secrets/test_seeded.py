@@ -25,6 +25,8 @@ from mantlet.secrets import (
 )
 from tests.secrets.test_logs import FORMATTERS
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "kR7-vT2_qX9<m&B4>w"
 URL = "postgresql://app:pW9-uY3_rZ8.nC5x@db.internal/shop"
 NEEDLES = {

@@ -15,6 +15,8 @@ from tests.guard.jsonschema.suite import SCHEMAS, Case, cases, download, remotes
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 #: What is decided otherwise, by file and group.
 OTHERWISE = {
     # 1.0 is an integer, as since draft 6.

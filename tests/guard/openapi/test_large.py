@@ -22,6 +22,8 @@ from tests.guard.asking import JSON, Guarded
 if TYPE_CHECKING:
     from tests.drive import Answer
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = "@octokit/openapi"
 VERSION = "19"
 #: What a guard may answer; 200 is the app's.

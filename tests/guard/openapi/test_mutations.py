@@ -14,6 +14,8 @@ from tests.guard.openapi.documents import VERSIONS, json_body, parameter
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 ODD: tuple[Any, ...] = (
     None, True, 5, -1, "", "x", [], ["x"], [5], {}, {"x": 5}, {"$ref": "#"}, {"$ref": "#/none"},
     {"$ref": "#/components/schemas/Item"}, "{x}", [[]], [{}],

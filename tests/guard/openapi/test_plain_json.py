@@ -11,6 +11,8 @@ import pytest
 
 from mantlet.guard.openapi.loading import plain_json
 
+pytestmark = pytest.mark.slow
+
 
 class Colour(StrEnum):
     RED = "red"
