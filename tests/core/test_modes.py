@@ -228,6 +228,32 @@ def test_report_streams_on(play: str) -> None:
     assert seen == [b"a", b"b", b"c"]
 
 
+@both
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_policy_that_only_reports_fails_nothing_at_the_end(
+    face: Face, waits: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor does an exception of its `on_finish` reach the server."""
+
+    class Fails(Policy):
+        def __init__(self) -> None:
+            self.mode = check_mode("report")
+
+        def on_finish(self, request: Request) -> Awaitable[None] | None:
+            if waits:
+                return self._later()
+            raise ValueError("a fault in the policy")
+
+        async def _later(self) -> None:
+            raise ValueError("a fault in the policy")
+
+    answer = face.drive(face.wrap(hello, Fails()))
+    assert (answer.status, answer.error) == (200, None)
+    assert [record.getMessage() for record in caplog.records] == [
+        "Fails failed in report mode with ValueError"
+    ]
+
+
 def test_a_report_is_throttled(caplog: pytest.LogCaptureFixture) -> None:
     """A client cannot fill the log."""
     stack = FACES[0].wrap(hello, Everything(mode="report", way="refuse"))

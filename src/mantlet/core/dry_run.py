@@ -137,7 +137,18 @@ class ReportOnly(_Wrapped):
 
     def on_finish(self, request: Request) -> Awaitable[None] | None:
         """Let the policy clean up."""
-        return self._policy.on_finish(self._view(request))
+        try:
+            waiting = self._policy.on_finish(self._view(request))
+        except Exception as error:  # noqa: BLE001  # a policy that only reports fails nothing
+            self._log_failure(error)
+            return None
+        return None if waiting is None else self._finish_later(waiting)
+
+    async def _finish_later(self, waiting: Awaitable[None]) -> None:
+        try:
+            await waiting
+        except Exception as error:  # noqa: BLE001  # a policy that only reports fails nothing
+            self._log_failure(error)
 
     def _view(self, request: Request) -> "RequestView":
         own = request.local(self)
