@@ -281,7 +281,7 @@ def drive_wsgi(
     return answer
 
 
-class AsgiFace:
+class AsgiAdapter:
     """The ASGI side of a test that runs on both."""
 
     name = "asgi"
@@ -328,7 +328,7 @@ class AsgiFace:
         return first, drive_asgi(again)
 
 
-class WsgiFace:
+class WsgiAdapter:
     """The WSGI side of a test that runs on both."""
 
     name = "wsgi"
@@ -372,10 +372,12 @@ class WsgiFace:
         return first, drive_wsgi(again)
 
 
-Face = AsgiFace | WsgiFace
-FACES: tuple[Face, ...] = (AsgiFace(), WsgiFace())
+Adapter = AsgiAdapter | WsgiAdapter
+ADAPTERS: tuple[Adapter, ...] = (AsgiAdapter(), WsgiAdapter())
 
-both_faces = pytest.mark.parametrize("face", FACES, ids=[face.name for face in FACES])
+both_adapters = pytest.mark.parametrize(
+    "adapter", ADAPTERS, ids=[adapter.name for adapter in ADAPTERS]
+)
 
 
 def hello(carrier: MutableMapping[str, Any]) -> Said:

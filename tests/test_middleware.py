@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 import mantlet
 from mantlet import ErrorEnvelope, RateLimiter
-from tests.drive import Face, Said, both_faces, drive_asgi, drive_wsgi, hello
+from tests.drive import Adapter, Said, both_adapters, drive_asgi, drive_wsgi, hello
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -25,31 +25,33 @@ def failing(carrier: Any) -> Said:
     raise ValueError("s3cr3t")
 
 
-@both_faces
-def test_a_stack_takes_its_policies_by_keyword(face: Face) -> None:
+@both_adapters
+def test_a_stack_takes_its_policies_by_keyword(adapter: Adapter) -> None:
     """The app comes first, as a framework passes it."""
-    module: Any = face.module
+    module: Any = adapter.module
     limiter = RateLimiter("2/hour", clock=lambda: 0)
-    stack = module.Stack(face.app(hello), policies=[limiter])
+    stack = module.Stack(adapter.app(hello), policies=[limiter])
     assert stack.policies == (limiter,)
-    assert [face.drive(stack).status for _ in range(3)] == [200, 200, 429]
+    assert [adapter.drive(stack).status for _ in range(3)] == [200, 200, 429]
 
 
-@both_faces
-def test_an_envelope_in_a_stack_takes_its_options(face: Face) -> None:
+@both_adapters
+def test_an_envelope_in_a_stack_takes_its_options(adapter: Adapter) -> None:
     """Each policy is configured by its own constructor."""
-    module: Any = face.module
-    stack = module.Stack(face.app(failing), policies=[ErrorEnvelope(exceptions={ValueError: 409})])
-    answer = face.drive(stack)
+    module: Any = adapter.module
+    stack = module.Stack(
+        adapter.app(failing), policies=[ErrorEnvelope(exceptions={ValueError: 409})]
+    )
+    answer = adapter.drive(stack)
     assert answer.status == 409
     assert b"s3cr3t" not in answer.body
 
 
-@both_faces
-def test_stacks_around_each_other_fuse(face: Face) -> None:
+@both_adapters
+def test_stacks_around_each_other_fuse(adapter: Adapter) -> None:
     """As a framework builds them, from the inside out."""
-    module: Any = face.module
-    app = face.app(hello)
+    module: Any = adapter.module
+    app = adapter.app(hello)
     stack = module.Stack(
         module.Stack(app, policies=[RateLimiter("2/hour")]), policies=[ErrorEnvelope()]
     )
@@ -57,13 +59,13 @@ def test_stacks_around_each_other_fuse(face: Face) -> None:
     assert stack.app is app
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("odd", [None, "ErrorEnvelope", ErrorEnvelope], ids=str)
-def test_a_wrong_policy_by_keyword_is_a_type_error(face: Face, odd: Any) -> None:
+def test_a_wrong_policy_by_keyword_is_a_type_error(adapter: Adapter, odd: Any) -> None:
     """At construction, as by position."""
-    module: Any = face.module
+    module: Any = adapter.module
     with pytest.raises(TypeError, match="a policy must be a mantlet"):
-        module.Stack(face.app(hello), policies=[odd])
+        module.Stack(adapter.app(hello), policies=[odd])
 
 
 async def page(request: Request) -> PlainTextResponse:

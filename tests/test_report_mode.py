@@ -20,7 +20,7 @@ from mantlet import (
     SecretModel,
 )
 from mantlet.secrets import Environment
-from tests.drive import FACES, Face
+from tests.drive import ADAPTERS, Adapter
 
 if TYPE_CHECKING:
     from mantlet.core.modes import ModeOption
@@ -63,13 +63,13 @@ def app(carrier: Any) -> Any:
     return 200, [("content-type", "application/json"), ("etag", '"1"')], body
 
 
-@pytest.mark.parametrize("face", FACES, ids=lambda face: face.name)
+@pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
 @pytest.mark.parametrize("mode", ["report", "off", {"* /*": "report"}, {"* /*": "off"}], ids=str)
 @pytest.mark.parametrize("path", ["/items", "/missing", "/crash", "/other"])
-def test_nothing_changes(face: Face, mode: ModeOption, path: str) -> None:
+def test_nothing_changes(adapter: Adapter, mode: ModeOption, path: str) -> None:
     """Twice, so that the rate limit is exceeded; with a body that the guard would refuse."""
-    bare = face.app(app)
-    stack = face.wrap(app, *five(mode))
+    bare = adapter.app(app)
+    stack = adapter.wrap(app, *five(mode))
     request: dict[str, Any] = {
         "method": "POST",
         "path": path,
@@ -77,8 +77,8 @@ def test_nothing_changes(face: Face, mode: ModeOption, path: str) -> None:
         "headers": [("content-type", "application/json")],
     }
     for _ in range(3):
-        expected = face.drive(bare, **request)
-        answer = face.drive(stack, **request)
+        expected = adapter.drive(bare, **request)
+        answer = adapter.drive(stack, **request)
         assert (answer.status, answer.headers, answer.body) == (
             expected.status,
             expected.headers,
@@ -87,8 +87,8 @@ def test_nothing_changes(face: Face, mode: ModeOption, path: str) -> None:
         assert type(answer.error) is type(expected.error)
 
 
-@pytest.mark.parametrize("face", FACES, ids=lambda face: face.name)
-def test_the_app_can_read_the_state_as_when_enforced(face: Face) -> None:
+@pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
+def test_the_app_can_read_the_state_as_when_enforced(adapter: Adapter) -> None:
     """An app that reads its secrets or its validated body works in both modes."""
     seen: list[Any] = []
 
@@ -98,8 +98,8 @@ def test_the_app_can_read_the_state_as_when_enforced(face: Face) -> None:
         seen.append(state.request_id)
         return 200, [], b""
 
-    stack = face.wrap(reads, *five("report"))
-    answer = face.drive(
+    stack = adapter.wrap(reads, *five("report"))
+    answer = adapter.drive(
         stack,
         "POST",
         "/items",
@@ -115,21 +115,21 @@ def test_the_app_can_read_the_state_as_when_enforced(face: Face) -> None:
 def test_the_environment_switches_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """``MANTLET_MODE=off`` on a developer's machine."""
     monkeypatch.setenv("MANTLET_MODE", "off")
-    stack = FACES[0].wrap(app, *five("enforce"))
+    stack = ADAPTERS[0].wrap(app, *five("enforce"))
     for _ in range(3):
-        answer = FACES[0].drive(stack, "GET", "/items")
+        answer = ADAPTERS[0].drive(stack, "GET", "/items")
         assert (answer.status, answer.headers[1]) == (200, ("etag", '"1"'))
 
 
-@pytest.mark.parametrize("face", FACES, ids=lambda face: face.name)
-def test_an_envelope_that_only_reports_leaves_problems_alone(face: Face) -> None:
+@pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
+def test_an_envelope_that_only_reports_leaves_problems_alone(adapter: Adapter) -> None:
     """An enforced limiter inside it refuses with the same bytes as without it."""
 
     def refused(*outer: Policy) -> tuple[int | None, list[tuple[str, str]], bytes]:
         limiter = RateLimiter("1/hour", clock=lambda: 0)
-        stack = face.wrap(lambda _: (200, [], b""), *outer, limiter)
-        face.drive(stack)
-        answer = face.drive(stack)
+        stack = adapter.wrap(lambda _: (200, [], b""), *outer, limiter)
+        adapter.drive(stack)
+        answer = adapter.drive(stack)
         return answer.status, answer.headers, answer.body
 
     assert refused()[0] == 429

@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 
 import mantlet
 from mantlet import Contract, ErrorEnvelope, OutputSanitizer, Policy, RateLimiter, SchemaGuard
-from tests.drive import FACES, Face, both_faces, drive_asgi, drive_wsgi, hello
+from tests.drive import ADAPTERS, Adapter, both_adapters, drive_asgi, drive_wsgi, hello
 from tests.integrations.django_site import django_site
 
 if TYPE_CHECKING:
@@ -47,14 +47,14 @@ def test_a_frameworks_app_is_wrapped_in_its_own_protocol(app: Any, kind: type) -
     assert type(mantlet.wrap(app)) is kind
 
 
-@pytest.mark.parametrize("face", FACES, ids=lambda face: face.name)
+@pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
 @pytest.mark.breaks_rules("Django sends names in upper case under ASGI")
-def test_djangos_app_is_wrapped_in_its_own_protocol(face: Face) -> None:
+def test_djangos_app_is_wrapped_in_its_own_protocol(adapter: Adapter) -> None:
     """Both of its handlers."""
-    with django_site(face.name, index=lambda _: "hello") as site:
+    with django_site(adapter.name, index=lambda _: "hello") as site:
         app = mantlet.wrap(site)
-        assert isinstance(app, face.module.Stack)
-        assert face.drive(app, headers=[("host", "localhost")]).body == b"hello"
+        assert isinstance(app, adapter.module.Stack)
+        assert adapter.drive(app, headers=[("host", "localhost")]).body == b"hello"
 
 
 async def asgi_function(scope: Any, receive: Any, send: Any) -> None:
@@ -245,52 +245,52 @@ def test_an_app_that_could_be_both_is_taken_as_what_is_said() -> None:
 # -- the policies around it -----------------------------------------------------------------------
 
 
-@both_faces
-def test_without_policies_the_app_gets_the_baseline(face: Face) -> None:
+@both_adapters
+def test_without_policies_the_app_gets_the_baseline(adapter: Adapter) -> None:
     """A sanitizer and an error envelope, and no rate: that would be a decision."""
-    for stack in (mantlet.wrap(face.app(hello)), face.module.wrap(face.app(hello))):
+    for stack in (mantlet.wrap(adapter.app(hello)), adapter.module.wrap(adapter.app(hello))):
         assert [type(policy) for policy in stack.policies] == [OutputSanitizer, ErrorEnvelope]
-        assert "x-request-id" in face.drive(stack).names
+        assert "x-request-id" in adapter.drive(stack).names
 
 
-@both_faces
-def test_named_policies_come_inside_the_baseline(face: Face) -> None:
+@both_adapters
+def test_named_policies_come_inside_the_baseline(adapter: Adapter) -> None:
     """Protection is not lost by adding some."""
     limiter = RateLimiter("5/hour")
-    ways: list[Any] = [mantlet.wrap, face.module.wrap]
+    ways: list[Any] = [mantlet.wrap, adapter.module.wrap]
     for wrap in ways:
-        stack = wrap(face.app(hello), limiter)
+        stack = wrap(adapter.app(hello), limiter)
         assert [type(policy) for policy in stack.policies] == [
             *(OutputSanitizer, ErrorEnvelope, RateLimiter)
         ]
         assert stack.policies[-1] is limiter
-        assert "x-request-id" in face.drive(stack).names
+        assert "x-request-id" in adapter.drive(stack).names
 
 
-@both_faces
-def test_without_the_baseline_there_are_the_named_policies_alone(face: Face) -> None:
+@both_adapters
+def test_without_the_baseline_there_are_the_named_policies_alone(adapter: Adapter) -> None:
     """Also none at all."""
     limiter = RateLimiter("5/hour")
-    stack: Any = mantlet.wrap(face.app(hello), limiter, baseline=False)
+    stack: Any = mantlet.wrap(adapter.app(hello), limiter, baseline=False)
     assert stack.policies == (limiter,)
-    assert "x-request-id" not in face.drive(stack).names
-    bare: Any = mantlet.wrap(face.app(hello), baseline=False)
+    assert "x-request-id" not in adapter.drive(stack).names
+    bare: Any = mantlet.wrap(adapter.app(hello), baseline=False)
     assert bare.policies == ()
-    assert face.drive(bare).body == b"hello"
+    assert adapter.drive(bare).body == b"hello"
 
 
 class Envelope(ErrorEnvelope):
     """A subclass, as an app may have one."""
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("kind", [OutputSanitizer, ErrorEnvelope, Envelope])
 def test_a_policy_takes_the_place_of_the_baselines_of_its_class(
-    face: Face, kind: type[Policy]
+    adapter: Adapter, kind: type[Policy]
 ) -> None:
     """The other one stays."""
     own, limiter = kind(), RateLimiter("5/hour")
-    stack: Any = mantlet.wrap(face.app(hello), own, limiter)
+    stack: Any = mantlet.wrap(adapter.app(hello), own, limiter)
     sanitizer, envelope, inner = stack.policies
     assert isinstance(sanitizer, OutputSanitizer)
     assert isinstance(envelope, ErrorEnvelope)
@@ -298,11 +298,11 @@ def test_a_policy_takes_the_place_of_the_baselines_of_its_class(
     assert inner is limiter
 
 
-@both_faces
-def test_the_baseline_is_merged_at_its_place(face: Face) -> None:
+@both_adapters
+def test_the_baseline_is_merged_at_its_place(adapter: Adapter) -> None:
     """The envelope comes inside the sanitizer that is passed, and outside the rest."""
     one, own, two = Policy(), OutputSanitizer(), Policy()
-    stack: Any = mantlet.wrap(face.app(hello), one, own, two)
+    stack: Any = mantlet.wrap(adapter.app(hello), one, own, two)
     assert [type(policy) for policy in stack.policies] == [
         *(Policy, OutputSanitizer, ErrorEnvelope, Policy)
     ]
@@ -313,10 +313,10 @@ def test_the_baseline_is_merged_at_its_place(face: Face) -> None:
 # -- an app that is wrapped already ---------------------------------------------------------------
 
 
-@both_faces
-def test_wrapping_a_wrapped_app_does_not_double_the_baseline(face: Face) -> None:
+@both_adapters
+def test_wrapping_a_wrapped_app_does_not_double_the_baseline(adapter: Adapter) -> None:
     """It moves out to its place, so that it protects the new policies as well."""
-    app: Any = face.app(hello)
+    app: Any = adapter.app(hello)
     one, two = RateLimiter("5/hour"), Policy()
     inner: Any = mantlet.wrap(app, one)
     outer: Any = mantlet.wrap(inner, two)
@@ -327,13 +327,13 @@ def test_wrapping_a_wrapped_app_does_not_double_the_baseline(face: Face) -> None
     assert again.policies == outer.policies
 
 
-@both_faces
+@both_adapters
 def test_wrapping_again_replaces_the_baselines_policy_by_the_one_that_is_passed(
-    face: Face,
+    adapter: Adapter,
 ) -> None:
     """Also after more than one wrapping."""
     own, limiter = ErrorEnvelope(), RateLimiter("5/hour")
-    twice: Any = mantlet.wrap(mantlet.wrap(face.app(hello), limiter))
+    twice: Any = mantlet.wrap(mantlet.wrap(adapter.app(hello), limiter))
     again: Any = mantlet.wrap(twice, own)
     assert [type(policy) for policy in again.policies] == [
         *(OutputSanitizer, ErrorEnvelope, RateLimiter)
@@ -341,11 +341,11 @@ def test_wrapping_again_replaces_the_baselines_policy_by_the_one_that_is_passed(
     assert again.policies[1] is own
 
 
-@both_faces
-def test_wrapping_again_keeps_policies_that_were_passed(face: Face) -> None:
+@both_adapters
+def test_wrapping_again_keeps_policies_that_were_passed(adapter: Adapter) -> None:
     """Two envelopes of the app's own are its decision."""
     first, second = ErrorEnvelope(), ErrorEnvelope()
-    inner: Any = mantlet.wrap(face.app(hello), first)
+    inner: Any = mantlet.wrap(adapter.app(hello), first)
     stack: Any = mantlet.wrap(inner, second)
     assert stack.policies[1:] == (second, first)
     moved: Any = mantlet.wrap(inner, Policy())
@@ -355,12 +355,12 @@ def test_wrapping_again_keeps_policies_that_were_passed(face: Face) -> None:
 # -- their order ----------------------------------------------------------------------------------
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("way", ["wrap", "wrap alone", "stack", "fused"])
-def test_an_order_that_cannot_work_is_a_warning_that_names_both(face: Face, way: str) -> None:
+def test_an_order_that_cannot_work_is_a_warning_that_names_both(adapter: Adapter, way: str) -> None:
     """At construction, in the line of the app that makes the mistake."""
-    module: Any = face.module
-    app: Any = face.app(hello)
+    module: Any = adapter.module
+    app: Any = adapter.app(hello)
     limiter, envelope = RateLimiter("5/hour"), ErrorEnvelope()
     ways: dict[str, Callable[[], Any]] = {
         "wrap": lambda: mantlet.wrap(app, limiter, envelope),
@@ -375,7 +375,7 @@ def test_an_order_that_cannot_work_is_a_warning_that_names_both(face: Face, way:
     assert caught[0].filename == __file__
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("policies", "message"),
     [
@@ -385,27 +385,27 @@ def test_an_order_that_cannot_work_is_a_warning_that_names_both(face: Face, way:
     ],
 )
 def test_each_misplaced_policy_says_what_goes_wrong(
-    face: Face, policies: list[Any], message: str
+    adapter: Adapter, policies: list[Any], message: str
 ) -> None:
     """The reason is that of the policy which has to be outside."""
     options: dict[Any, Any] = {RateLimiter: ["5/hour"], SchemaGuard: [{"GET /": Contract()}]}
-    app: Any = face.app(hello)
+    app: Any = adapter.app(hello)
     with pytest.warns(UserWarning, match=message):
         mantlet.wrap(app, *(kind(*options.get(kind, ())) for kind in policies))
 
 
-@both_faces
-def test_an_order_that_works_is_not_warned_about(face: Face) -> None:
+@both_adapters
+def test_an_order_that_works_is_not_warned_about(adapter: Adapter) -> None:
     """Also unusual ones: a limiter inside a guard may count by validated values."""
-    app: Any = face.app(hello)
+    app: Any = adapter.app(hello)
     limiter, guard = RateLimiter("5/hour"), SchemaGuard({"GET /": Contract()})
     mantlet.wrap(app, Policy(), limiter, guard)
     mantlet.wrap(app, guard, limiter)
     mantlet.wrap(app, limiter, limiter)
 
 
-@both_faces
-def test_a_policy_of_ones_own_has_a_place(face: Face) -> None:
+@both_adapters
+def test_a_policy_of_ones_own_has_a_place(adapter: Adapter) -> None:
     """By the same two attributes."""
 
     class Outside(Policy):
@@ -413,45 +413,45 @@ def test_a_policy_of_ones_own_has_a_place(face: Face) -> None:
         position_reason = "{} is not seen"
 
     own = Outside()
-    app: Any = face.app(hello)
+    app: Any = adapter.app(hello)
     with pytest.warns(UserWarning, match="Outside is inside RateLimiter, so RateLimiter is not se"):
         mantlet.wrap(app, RateLimiter("5/hour"), own)
     stack: Any = mantlet.wrap(app, own)
     assert [type(policy) for policy in stack.policies] == [OutputSanitizer, Outside, ErrorEnvelope]
 
 
-@both_faces
-def test_wrapping_twice_makes_one_stack_with_the_policies_in_their_order(face: Face) -> None:
+@both_adapters
+def test_wrapping_twice_makes_one_stack_with_the_policies_in_their_order(adapter: Adapter) -> None:
     """Whichever of the ways each wrapping takes."""
-    app: Any = face.app(hello)
+    app: Any = adapter.app(hello)
     one, two, three = ErrorEnvelope(), RateLimiter("5/hour"), Policy()
-    module: Any = face.module
+    module: Any = adapter.module
     stack = module.wrap(
         mantlet.wrap(module.Stack(app, [three]), two, baseline=False), one, baseline=False
     )
     assert type(stack) is module.Stack
     assert stack.policies == (one, two, three)
     assert stack.app is app
-    assert face.drive(stack).status == 200
+    assert adapter.drive(stack).status == 200
 
 
-@both_faces
-def test_the_wrapped_stack_itself_stays_as_it_was(face: Face) -> None:
+@both_adapters
+def test_the_wrapped_stack_itself_stays_as_it_was(adapter: Adapter) -> None:
     """A stack that is wrapped again can still be used by itself."""
-    module: Any = face.module
-    inner = module.wrap(face.app(hello), Policy(), baseline=False)
+    module: Any = adapter.module
+    inner = module.wrap(adapter.app(hello), Policy(), baseline=False)
     outer = module.wrap(inner, ErrorEnvelope(), baseline=False)
     assert len(inner.policies) == 1
     assert len(outer.policies) == 2
-    assert "x-request-id" not in face.drive(inner).names
-    assert "x-request-id" in face.drive(outer).names
+    assert "x-request-id" not in adapter.drive(inner).names
+    assert "x-request-id" in adapter.drive(outer).names
 
 
-@both_faces
+@both_adapters
 @pytest.mark.breaks_rules("the app itself is looked at")
-def test_the_repr_of_a_stack_says_what_it_is(face: Face) -> None:
+def test_the_repr_of_a_stack_says_what_it_is(adapter: Adapter) -> None:
     """The policies' names and the app."""
-    stack: Any = face.wrap(hello, ErrorEnvelope(), RateLimiter("5/hour"))
+    stack: Any = adapter.wrap(hello, ErrorEnvelope(), RateLimiter("5/hour"))
     assert "Stack [ErrorEnvelope, RateLimiter] around <function" in repr(stack)
 
 

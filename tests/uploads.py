@@ -6,7 +6,7 @@ import io
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tests.drive import Answer, Face, drive_asgi, drive_wsgi
+from tests.drive import Adapter, Answer, drive_asgi, drive_wsgi
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -136,15 +136,15 @@ class App:
         start_response("200 OK", [])
         return []
 
-    def behind(self, face: Face, *policies: Policy) -> Any:
+    def behind(self, adapter: Adapter, *policies: Policy) -> Any:
         """Return a stack of the policies around it."""
-        return face.module.wrap(
-            self.asgi if face.name == "asgi" else self.wsgi, *policies, baseline=False
+        return adapter.module.wrap(
+            self.asgi if adapter.name == "asgi" else self.wsgi, *policies, baseline=False
         )
 
 
 def upload(
-    face: Face,
+    adapter: Adapter,
     app: Any,  # Any: of either protocol
     body: Body | bytes | Iterable[bytes],
     *,
@@ -158,7 +158,7 @@ def upload(
         body = Body(body)
     if length is not None:
         headers = [*headers, ("content-length", str(length))]
-    if face.name == "asgi":
+    if adapter.name == "asgi":
         return drive_asgi(app, "POST", headers=headers, events=body.events())
     environ: dict[str, Any] = {"wsgi.input": body.stream(), "wsgi.input_terminated": True}
     return drive_wsgi(app, "POST", headers=headers, environ=environ)

@@ -84,7 +84,7 @@ def nested(
     return play(make, script, method), recorder
 
 
-FACES = ((play_asgi, mantlet.asgi.Stack), (play_wsgi, mantlet.wsgi.Stack))
+ADAPTERS = ((play_asgi, mantlet.asgi.Stack), (play_wsgi, mantlet.wsgi.Stack))
 
 
 @pytest.mark.filterwarnings("ignore:.* is inside ")
@@ -95,12 +95,12 @@ FACES = ((play_asgi, mantlet.asgi.Stack), (play_wsgi, mantlet.wsgi.Stack))
 def test_a_stack_with_guards_behaves_like_its_policies_nested(
     script: Script, chosen: list[Any], method: str
 ) -> None:
-    """Law 2, fusion, and law 3, two faces."""
+    """Law 2, fusion, and law 3, two adapters."""
     # As in `test_laws`: what swallows the first bytes lets nested stacks wait for more.
     swallows = method == "HEAD" or OutputSanitizer in chosen
     assume(not (swallows and script.raises_at is not None))
     outcomes = []
-    for play, kind in FACES:
+    for play, kind in ADAPTERS:
         one, seen = fused(play, kind, script, chosen, method)
         other, seen_nested = nested(play, kind, script, chosen, method)
         assert one.seen() == other.seen()
@@ -144,7 +144,7 @@ def test_what_a_guard_refuses_never_reaches_an_app(
     script: Script, chosen: list[Plan], method: str
 ) -> None:
     """Law 8, whatever stands around it."""
-    for play, kind in FACES:
+    for play, kind in ADAPTERS:
         outcome, _ = fused(play, kind, script, [*chosen, guard()], method)
         assert outcome.calls == 0
         assert outcome.error is not None or outcome.status is not None

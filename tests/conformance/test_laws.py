@@ -175,7 +175,9 @@ def test_a_fused_stack_behaves_like_its_policies_nested_one_by_one(
 
 @checked
 @given(scripts, stacks, methods)
-def test_both_faces_give_the_same_answer(script: Script, chosen: list[Plan], method: str) -> None:
+def test_both_adapters_give_the_same_answer(
+    script: Script, chosen: list[Plan], method: str
+) -> None:
     """Law 3: the same policies and the same exchange end alike under WSGI and ASGI."""
     asgi, seen_asgi = fused_asgi(script, chosen, method)
     wsgi, seen_wsgi = fused_wsgi(script, chosen, method)

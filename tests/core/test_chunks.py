@@ -19,7 +19,7 @@ import mantlet
 from mantlet import BodyTooLarge, ClientDisconnected, MalformedRequest, Policy, Request
 from mantlet.asgi.request import AsgiRequest
 from mantlet.wsgi.request import WsgiRequest
-from tests.drive import FACES, Face, both_faces, make_environ, make_scope
+from tests.drive import ADAPTERS, Adapter, both_adapters, make_environ, make_scope
 from tests.uploads import PIECE, App, Body, upload
 
 if TYPE_CHECKING:
@@ -76,19 +76,19 @@ def cut(body: bytes, size: int) -> list[bytes]:
     return [body[at : at + size] for at in range(0, len(body), size)]
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("size", [1, 3, 1000])
 @pytest.mark.parametrize("memory", [0, 1, 5, 9, 10, 11, 100])
 @pytest.mark.parametrize("stop", [0, 1, 4, 9, None])
 @pytest.mark.parametrize("declared", [True, False], ids=["declared", "chunked"])
 def test_the_app_gets_every_byte_wherever_a_policy_stops(
-    face: Face, size: int, memory: int, stop: int | None, declared: bool
+    adapter: Adapter, size: int, memory: int, stop: int | None, declared: bool
 ) -> None:
     """Whether what was read lies in memory, in a file, or in both."""
     body = b"0123456789"
     app, policy = App(), Reads(10, memory=memory, stop=stop)
     answer = upload(
-        face, app.behind(face, policy), cut(body, size), length=10 if declared else None
+        adapter, app.behind(adapter, policy), cut(body, size), length=10 if declared else None
     )
     assert answer.status == 200
     assert body.startswith(policy.body)
@@ -97,7 +97,7 @@ def test_the_app_gets_every_byte_wherever_a_policy_stops(
     assert app.ended
 
 
-@both_faces
+@both_adapters
 @settings(max_examples=60)
 @given(
     pieces=st.lists(st.binary(max_size=8), max_size=8),
@@ -112,7 +112,7 @@ def test_the_app_gets_every_byte_wherever_a_policy_stops(
     ),
 )
 def test_body_and_chunks_may_be_mixed_in_any_order(
-    face: Face, pieces: list[bytes], steps: list[tuple[str, int, int, int]]
+    adapter: Adapter, pieces: list[bytes], steps: list[tuple[str, int, int, int]]
 ) -> None:
     """Each is held to its own limit alone, begins at the beginning, and takes nothing away."""
     body = b"".join(pieces)
@@ -143,7 +143,7 @@ def test_body_and_chunks_may_be_mixed_in_any_order(
                     seen.append(False)
 
     app = App()
-    answer = upload(face, app.behind(face, Mixed()), pieces)
+    answer = upload(adapter, app.behind(adapter, Mixed()), pieces)
     assert answer.error is None
     assert len(seen) == len(steps)
     assert app.body == body
@@ -156,11 +156,11 @@ def ten_gigabytes() -> Iterator[bytes]:
         yield piece
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("memory", [0, 100_000])
 @pytest.mark.parametrize("whole", [True, False], ids=["body", "chunks"])
 def test_a_chunked_upload_of_ten_gigabytes_is_refused_as_soon_as_it_is_too_large(
-    face: Face, memory: int, whole: bool
+    adapter: Adapter, memory: int, whole: bool
 ) -> None:
     """Nothing is read behind the limit, memory stays bounded, and the app is never called."""
 
@@ -169,10 +169,10 @@ def test_a_chunked_upload_of_ten_gigabytes_is_refused_as_soon_as_it_is_too_large
             await request.body(MIB)
 
     body, app = Body(ten_gigabytes()), App()
-    stack = app.behind(face, Whole() if whole else Demands(MIB, memory=memory))
+    stack = app.behind(adapter, Whole() if whole else Demands(MIB, memory=memory))
     tracemalloc.start()
     try:
-        answer = upload(face, stack, body)
+        answer = upload(adapter, stack, body)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -182,9 +182,9 @@ def test_a_chunked_upload_of_ten_gigabytes_is_refused_as_soon_as_it_is_too_large
     assert peak < (3 * MIB if whole else memory * 2 + 10 * PIECE)
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("stop", [None, 3 * MIB], ids=["all", "some"])
-def test_what_is_kept_for_the_app_is_not_in_memory(face: Face, stop: int | None) -> None:
+def test_what_is_kept_for_the_app_is_not_in_memory(adapter: Adapter, stop: int | None) -> None:
     """A body of 20 MB passes through, to an app that keeps nothing."""
 
     class Counts(Policy):
@@ -215,12 +215,12 @@ def test_what_is_kept_for_the_app_is_not_in_memory(face: Face, stop: int | None)
     piece = bytes(PIECE)
     stack: Any = (
         mantlet.asgi.wrap(asgi, Counts(), baseline=False)
-        if face.name == "asgi"
+        if adapter.name == "asgi"
         else mantlet.wsgi.wrap(wsgi, Counts(), baseline=False)
     )
     tracemalloc.start()
     try:
-        answer = upload(face, stack, (piece for _ in range(20 * MIB // PIECE)))
+        answer = upload(adapter, stack, (piece for _ in range(20 * MIB // PIECE)))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -232,7 +232,7 @@ def test_what_is_kept_for_the_app_is_not_in_memory(face: Face, stop: int | None)
 
 def test_what_was_read_in_pieces_is_handed_on_in_pieces() -> None:
     """Of at most 64 KiB, whether it lies in memory or in a file."""
-    (asgi, _), body = FACES, bytes(range(256)) * 1024
+    (asgi, _), body = ADAPTERS, bytes(range(256)) * 1024
     for memory in (0, 100_000, MIB):
         app = App()
         upload(asgi, app.behind(asgi, Reads(MIB, memory=memory)), cut(body, 100_000))
@@ -246,14 +246,14 @@ def test_a_piece_that_is_like_bytes_is_made_bytes() -> None:
     """So that nobody can change it once it has been judged."""
     piece: Any = bytearray(b"12345")
     app, policy = App(), Reads(10)
-    upload(FACES[0], app.behind(FACES[0], policy), [piece])
+    upload(ADAPTERS[0], app.behind(ADAPTERS[0], policy), [piece])
     piece[:] = b"other"
     assert policy.pieces == app.pieces[:1] == [b"12345"]
     assert type(policy.pieces[0]) is bytes
 
 
-@both_faces
-def test_two_iterators_each_go_their_own_way(face: Face) -> None:
+@both_adapters
+def test_two_iterators_each_go_their_own_way(adapter: Adapter) -> None:
     """What one has read the other reads from what was kept."""
     body = bytes(range(100))
 
@@ -270,22 +270,22 @@ def test_two_iterators_each_go_their_own_way(face: Face) -> None:
             assert bytes(first) == bytes(second) == body
 
     app = App()
-    assert upload(face, app.behind(face, Two()), cut(body, 10)).error is None
+    assert upload(adapter, app.behind(adapter, Two()), cut(body, 10)).error is None
     assert app.body == body
 
 
-@both_faces
-def test_a_slow_body_comes_byte_by_byte(face: Face) -> None:
+@both_adapters
+def test_a_slow_body_comes_byte_by_byte(adapter: Adapter) -> None:
     """Each byte is there as soon as it has come."""
     body = bytes(range(256)) * 8
     app, policy = App(), Reads(len(body), memory=100)
-    assert upload(face, app.behind(face, policy), cut(body, 1)).status == 200
+    assert upload(adapter, app.behind(adapter, policy), cut(body, 1)).status == 200
     assert policy.pieces == cut(body, 1)
     assert app.body == body
 
 
-@both_faces
-def test_the_first_pieces_are_there_before_the_last_ones_have_come(face: Face) -> None:
+@both_adapters
+def test_the_first_pieces_are_there_before_the_last_ones_have_come(adapter: Adapter) -> None:
     """A policy may refuse a body by its beginning."""
     body = Body([b"no", b"more", b"of", b"this"])
 
@@ -297,7 +297,7 @@ def test_the_first_pieces_are_there_before_the_last_ones_have_come(face: Face) -
             return None
 
     app = App()
-    assert upload(face, app.behind(face, Refuses()), body).status == 400
+    assert upload(adapter, app.behind(adapter, Refuses()), body).status == 400
     assert body.served == 2
     assert app.calls == 0
 
@@ -306,68 +306,68 @@ def test_under_wsgi_no_byte_is_read_but_the_one_that_shows_that_the_limit_is_exc
     """There it is the reader who says how much comes."""
     for limit in (0, 10, PIECE, PIECE + 1):
         body = Body([bytes(10 * PIECE)])
-        upload(FACES[1], App(limit=0).behind(FACES[1], Reads(limit)), body)
+        upload(ADAPTERS[1], App(limit=0).behind(ADAPTERS[1], Reads(limit)), body)
         assert body.served == limit + 1
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("before", [0, 5])
 def test_a_declared_length_over_the_limit_is_refused_before_anything_is_read(
-    face: Face, before: int
+    adapter: Adapter, before: int
 ) -> None:
     """And before more is read, where another policy has read some under a limit of its own."""
     body = Body(cut(b"0123456789", 5))
     first, second = Reads(10, stop=before or None), Reads(9)
     policies = [first, second] if before else [second]
-    upload(face, App(limit=0).behind(face, *policies), body, length=10)
+    upload(adapter, App(limit=0).behind(adapter, *policies), body, length=10)
     assert isinstance(second.error, BodyTooLarge)
     assert second.pieces == []
     # A server of WSGI gives as much as is asked for.
     assert body.served == before
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("length", ["x", "-1", "1, 1"])
 @pytest.mark.breaks_rules("a malformed Content-Length")
-def test_a_content_length_that_is_no_number_is_malformed(face: Face, length: str) -> None:
+def test_a_content_length_that_is_no_number_is_malformed(adapter: Adapter, length: str) -> None:
     """RFC 9110, 8.6."""
     policy = Reads(10)
-    upload(face, App(limit=0).behind(face, policy), b"1", length=length)
+    upload(adapter, App(limit=0).behind(adapter, policy), b"1", length=length)
     assert isinstance(policy.error, MalformedRequest)
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("memory", [0, 1000])
 def test_a_client_that_goes_in_the_middle_is_never_taken_for_one_that_sent_less(
-    face: Face, memory: int
+    adapter: Adapter, memory: int
 ) -> None:
     """Under WSGI what tells is the length."""
     app = App()
     body = Body([b"12", b"34"], gone=True)
-    answer = upload(face, app.behind(face, Demands(10, memory=memory)), body, length=5)
+    answer = upload(adapter, app.behind(adapter, Demands(10, memory=memory)), body, length=5)
     assert app.calls == 0
-    assert answer.status == (None if face.name == "asgi" else 400)
+    assert answer.status == (None if adapter.name == "asgi" else 400)
     assert answer.error is None
 
 
-@both_faces
-def test_a_policy_that_catches_the_disconnect_leaves_the_app_what_came(face: Face) -> None:
+@both_adapters
+def test_a_policy_that_catches_the_disconnect_leaves_the_app_what_came(adapter: Adapter) -> None:
     """Which hears of it as well, under ASGI."""
     app, policy = App(), Reads(10, memory=2)
-    upload(face, app.behind(face, policy), Body([b"12", b"34"], gone=True), length=5)
+    upload(adapter, app.behind(adapter, policy), Body([b"12", b"34"], gone=True), length=5)
     assert isinstance(policy.error, (ClientDisconnected, MalformedRequest))
     assert policy.body == app.body == b"1234"
-    assert app.ended is (face.name == "wsgi")
+    assert app.ended is (adapter.name == "wsgi")
 
 
-@both_faces
-def test_nested_stacks_each_read_the_body(face: Face) -> None:
+@both_adapters
+def test_nested_stacks_each_read_the_body(adapter: Adapter) -> None:
     """What an outer one has spooled, an inner one spools anew."""
     body = bytes(range(256)) * 1000
     app, inner, outer = App(), Reads(MIB, memory=10), Reads(MIB, memory=10, stop=100_000)
-    stack = app.behind(face, inner)
-    apart: Any = face.module.wrap(stack.__call__, outer, baseline=False)  # which hides the stack
-    assert upload(face, apart, body).status == 200
+    stack = app.behind(adapter, inner)
+    apart: Any = adapter.module.wrap(stack.__call__, outer, baseline=False)  # which hides the stack
+    assert upload(adapter, apart, body).status == 200
     assert inner.body == app.body == body
 
 
@@ -394,12 +394,12 @@ def test_the_input_is_a_file_like_any_however_much_was_spooled(way: str, stop: i
 
     for memory in (0, 100, 1000):
         stack = mantlet.wsgi.wrap(app, Reads(1000, memory=memory, stop=stop), baseline=False)
-        assert upload(FACES[1], stack, cut(body, 9), length=len(body)).status == 200
+        assert upload(ADAPTERS[1], stack, cut(body, 9), length=len(body)).status == 200
         assert got.pop() == body
 
 
-@both_faces
-def test_a_policy_that_comes_too_late_gets_no_chunks(face: Face) -> None:
+@both_adapters
+def test_a_policy_that_comes_too_late_gets_no_chunks(adapter: Adapter) -> None:
     """The app has the request by then."""
     seen: list[str] = []
 
@@ -410,7 +410,7 @@ def test_a_policy_that_comes_too_late_gets_no_chunks(face: Face) -> None:
             except RuntimeError as error:
                 seen.append(str(error))
 
-    upload(face, App().behind(face, Late()), b"12345")
+    upload(adapter, App().behind(adapter, Late()), b"12345")
     assert len(seen) == 1
     assert "on_request" in seen[0]
 
@@ -472,21 +472,21 @@ class Names(Reads):
         await super().on_request(request)
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("limit", [0, 50, 2**30], ids=["reads nothing", "reads some", "reads all"])
 @pytest.mark.parametrize("kind", [Reads, Sees, Names, Refuses, Raises, Waits])
 @pytest.mark.parametrize("stop", [None, 60], ids=["all", "some"])
 @pytest.mark.filterwarnings("error")
 def test_the_temporary_file_is_closed_however_the_exchange_ends(
-    face: Face, limit: int, kind: type[Reads], stop: int | None
+    adapter: Adapter, limit: int, kind: type[Reads], stop: int | None
 ) -> None:
     """By somebody who means it, and not by the garbage collector."""
     gc.disable()
     try:
         before = open_files()
         for _ in range(60):  # 72 cases of 60 exchanges
-            stack = App(limit=limit).behind(face, kind(1000, memory=10, stop=stop))
-            if face.name == "asgi":
+            stack = App(limit=limit).behind(adapter, kind(1000, memory=10, stop=stop))
+            if adapter.name == "asgi":
                 with asyncio.Runner() as runner:
                     runner.run(_ask(stack, cut(b"x" * 100, 20)))
             else:
@@ -521,17 +521,17 @@ def _call(stack: Any, pieces: list[bytes]) -> None:
         result.close()
 
 
-@both_faces
-def test_no_file_stays_open_after_two_thousand_exchanges(face: Face) -> None:
+@both_adapters
+def test_no_file_stays_open_after_two_thousand_exchanges(adapter: Adapter) -> None:
     """In one process, as a server would have them."""
-    stack = App().behind(face, Reads(1000, memory=10))
+    stack = App().behind(adapter, Reads(1000, memory=10))
     before = open_files()
 
     async def many() -> None:
         for _ in range(2000):
             await _ask(stack, [b"x" * 20, b"y"])
 
-    if face.name == "asgi":
+    if adapter.name == "asgi":
         asyncio.run(many())
     else:
         for _ in range(2000):
@@ -539,8 +539,8 @@ def test_no_file_stays_open_after_two_thousand_exchanges(face: Face) -> None:
     assert open_files() == before
 
 
-@both_faces
-def test_the_file_is_closed_as_soon_as_the_app_has_all_of_it(face: Face) -> None:
+@both_adapters
+def test_the_file_is_closed_as_soon_as_the_app_has_all_of_it(adapter: Adapter) -> None:
     """It need not wait for the end of a long answer."""
     counts: list[int] = []
 
@@ -557,7 +557,7 @@ def test_the_file_is_closed_as_soon_as_the_app_has_all_of_it(face: Face) -> None
             return answer
 
     app = Counting()
-    upload(face, app.behind(face, Reads(1000, memory=10)), cut(b"x" * 100, 20))
+    upload(adapter, app.behind(adapter, Reads(1000, memory=10)), cut(b"x" * 100, 20))
     assert app.body == b"x" * 100
     assert counts[1] == counts[0] - 1
 
@@ -572,7 +572,7 @@ def test_an_app_that_reads_while_it_answers_still_gets_the_file_under_wsgi() -> 
 
     stack = mantlet.wsgi.wrap(app, Reads(1000, memory=10), baseline=False)
     before = open_files()
-    answer = upload(FACES[1], stack, cut(b"x" * 100, 20))
+    answer = upload(ADAPTERS[1], stack, cut(b"x" * 100, 20))
     assert answer.body == b"x" * 100
     assert open_files() == before
 
@@ -599,8 +599,10 @@ def test_an_app_that_reads_when_all_is_over_hears_that_the_client_has_gone() -> 
         kept.pop().read(10)
 
 
-@both_faces
-def test_a_disk_that_is_full_fails_closed(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+@both_adapters
+def test_a_disk_that_is_full_fails_closed(
+    adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The app is not called; where a policy catches the error, the app gets no part of the body."""
 
     class Full(io.BytesIO):
@@ -609,7 +611,7 @@ def test_a_disk_that_is_full_fails_closed(face: Face, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("tempfile.TemporaryFile", Full)
     app = App()
-    answer = upload(face, app.behind(face, Reads(1000, memory=10)), cut(b"x" * 100, 20))
+    answer = upload(adapter, app.behind(adapter, Reads(1000, memory=10)), cut(b"x" * 100, 20))
     assert isinstance(answer.error, OSError)
     assert app.calls == 0
 
@@ -619,7 +621,7 @@ def test_a_disk_that_is_full_fails_closed(face: Face, monkeypatch: pytest.Monkey
                 await super().on_request(request)
 
     app = App()
-    upload(face, app.behind(face, Catches(1000, memory=30)), cut(b"x" * 100, 20))
+    upload(adapter, app.behind(adapter, Catches(1000, memory=30)), cut(b"x" * 100, 20))
     assert app.body == b""
     assert not app.ended
 
@@ -628,9 +630,9 @@ def test_no_file_is_made_where_memory_is_enough(monkeypatch: pytest.MonkeyPatch)
     """Most bodies never see a disk."""
     made: list[object] = []
     monkeypatch.setattr(tempfile, "TemporaryFile", made.append)
-    for face in FACES:
+    for adapter in ADAPTERS:
         app = App()
-        upload(face, app.behind(face, Reads(100, memory=100)), cut(b"x" * 100, 20))
+        upload(adapter, app.behind(adapter, Reads(100, memory=100)), cut(b"x" * 100, 20))
         assert app.body == b"x" * 100
     assert made == []
 

@@ -8,7 +8,7 @@ import pytest
 
 import mantlet
 from mantlet import Policy, Reply, Request
-from tests.drive import Face, both_faces, hello, make_environ
+from tests.drive import Adapter, both_adapters, hello, make_environ
 
 
 class Opens(Policy):
@@ -31,33 +31,33 @@ class Finishes(Opens):
         self.heard.append("on_finish")
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("then", [None, Reply(400), LookupError("x")], ids=repr)
 @pytest.mark.parametrize("kind", [Opens, Finishes])
 def test_it_is_called_once_however_the_exchange_ends(
-    face: Face, then: Reply | Exception | None, kind: type[Opens]
+    adapter: Adapter, then: Reply | Exception | None, kind: type[Opens]
 ) -> None:
     """The last that came first, behind the policy's `on_finish`."""
     policy = kind(then=then)
-    face.drive(face.wrap(hello, policy))
+    adapter.drive(adapter.wrap(hello, policy))
     expected = ["second", "first"]
     assert policy.heard == (expected if kind is Opens else ["on_finish", *expected])
 
 
-@both_faces
-def test_it_is_called_where_the_app_raises(face: Face) -> None:
+@both_adapters
+def test_it_is_called_where_the_app_raises(adapter: Adapter) -> None:
     """Also where nobody answers that."""
 
     def raises(carrier: Any) -> Any:
         raise LookupError
 
     policy = Opens()
-    assert isinstance(face.drive(face.wrap(raises, policy)).error, LookupError)
+    assert isinstance(adapter.drive(adapter.wrap(raises, policy)).error, LookupError)
     assert policy.heard == ["second", "first"]
 
 
-@both_faces
-def test_it_is_called_where_a_field_is_set_in_the_answer(face: Face) -> None:
+@both_adapters
+def test_it_is_called_where_a_field_is_set_in_the_answer(adapter: Adapter) -> None:
     """That is a way of its own."""
 
     class Names(Opens):
@@ -66,12 +66,12 @@ def test_it_is_called_where_a_field_is_set_in_the_answer(face: Face) -> None:
             return super().on_request(request)
 
     policy = Names()
-    assert face.drive(face.wrap(hello, policy)).get("x-a") == "b"
+    assert adapter.drive(adapter.wrap(hello, policy)).get("x-a") == "b"
     assert policy.heard == ["second", "first"]
 
 
-@both_faces
-def test_each_is_called_also_behind_one_that_raises(face: Face) -> None:
+@both_adapters
+def test_each_is_called_also_behind_one_that_raises(adapter: Adapter) -> None:
     """What it raised is told."""
 
     class Fails(Opens):
@@ -85,12 +85,12 @@ def test_each_is_called_also_behind_one_that_raises(face: Face) -> None:
             return None
 
     policy = Fails()
-    assert isinstance(face.drive(face.wrap(hello, policy)).error, LookupError)
+    assert isinstance(adapter.drive(adapter.wrap(hello, policy)).error, LookupError)
     assert policy.heard == ["second", "first"]
 
 
-@both_faces
-def test_the_answer_has_gone_by_then(face: Face) -> None:
+@both_adapters
+def test_the_answer_has_gone_by_then(adapter: Adapter) -> None:
     """A stream may still use what is to be closed."""
     heard: list[str] = []
 
@@ -103,7 +103,7 @@ def test_the_answer_has_gone_by_then(face: Face) -> None:
             heard.append(f"chunk {number}")
             yield b"x"
 
-    face.drive(face.stream(chunks(), Ends()))
+    adapter.drive(adapter.stream(chunks(), Ends()))
     assert heard == ["chunk 0", "chunk 1", "chunk 2", "end"]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import mantlet
 from mantlet import Concurrency, Message, Policy, RateLimiter, Rule, on_status
-from tests.drive import AsgiFace, Face, Said, both_faces, hello, make_scope
+from tests.drive import Adapter, AsgiAdapter, Said, both_adapters, hello, make_scope
 from tests.ids import shown
 from tests.ratelimit.outages import Broken
 
@@ -58,9 +58,9 @@ def failing(carrier: Any) -> Said:
     raise RuntimeError("x")
 
 
-def called(face: Face, policy: Any, handler: Any = hello) -> list[str]:
+def called(adapter: Adapter, policy: Any, handler: Any = hello) -> list[str]:
     """Send a request; return which hooks of a policy were called."""
-    face.drive(face.wrap(handler, policy))
+    adapter.drive(adapter.wrap(handler, policy))
     found: list[str] = policy.called
     return found
 
@@ -104,21 +104,21 @@ def live(policy: Policy) -> list[str]:
 # -- of any policy --------------------------------------------------------------------------------
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("idle", ["startup", "on_request", "on_response", "on_finish"])
-def test_an_idle_hook_is_not_called(face: Face, idle: str) -> None:
+def test_an_idle_hook_is_not_called(adapter: Adapter, idle: str) -> None:
     """And all others are, in their order."""
     every = ["startup", "on_request", "on_response", "on_finish"]
-    assert called(face, Notes()) == every
-    assert called(face, Notes(idle)) == [hook for hook in every if hook != idle]
+    assert called(adapter, Notes()) == every
+    assert called(adapter, Notes(idle)) == [hook for hook in every if hook != idle]
 
 
-@both_faces
-def test_an_idle_error_hook_is_not_called(face: Face) -> None:
+@both_adapters
+def test_an_idle_error_hook_is_not_called(adapter: Adapter) -> None:
     """Nor is the answer's hook in its place."""
     every = ["startup", "on_request", "on_error", "on_finish"]
-    assert called(face, Notes(), failing) == every
-    assert called(face, Notes("on_error"), failing) == ["startup", "on_request", "on_finish"]
+    assert called(adapter, Notes(), failing) == every
+    assert called(adapter, Notes("on_error"), failing) == ["startup", "on_request", "on_finish"]
 
 
 @pytest.mark.parametrize("idle", ["on_message", "shutdown", "startup", "on_response"])
@@ -129,11 +129,11 @@ def test_an_idle_hook_is_not_called_in_a_servers_life(idle: str) -> None:
     assert live(Notes(idle)) == [hook for hook in every if hook != idle]
 
 
-@both_faces
-def test_other_policies_keep_their_hooks(face: Face) -> None:
+@both_adapters
+def test_other_policies_keep_their_hooks(adapter: Adapter) -> None:
     """What one has no use for the next may need."""
     outer, inner = Notes("on_response", "on_finish"), Notes()
-    face.drive(face.wrap(hello, outer, inner))
+    adapter.drive(adapter.wrap(hello, outer, inner))
     assert outer.called == ["startup", "on_request"]
     assert inner.called == ["startup", "on_request", "on_response", "on_finish"]
 
@@ -193,24 +193,24 @@ CONFIGURED = pytest.mark.parametrize(
 )
 
 
-@both_faces
+@both_adapters
 @CONFIGURED
 def test_a_limiter_has_the_hooks_that_its_options_need(
-    face: Face, options: dict[str, Any], hooks: list[str]
+    adapter: Adapter, options: dict[str, Any], hooks: list[str]
 ) -> None:
     """Besides the way in; so a plain one costs nothing on the way out."""
-    found = called(face, Noting(**options))
+    found = called(adapter, Noting(**options))
     order = ["startup", "on_request", "on_response", "on_finish"]
     assert found == [hook for hook in order if hook in (*hooks, "on_request")]
 
 
-@both_faces
+@both_adapters
 @CONFIGURED
 def test_a_limiter_hears_errors_only_where_answers_count(
-    face: Face, options: dict[str, Any], hooks: list[str]
+    adapter: Adapter, options: dict[str, Any], hooks: list[str]
 ) -> None:
     """That is where an error may give a token back."""
-    found = called(face, Noting(**options), failing)
+    found = called(adapter, Noting(**options), failing)
     assert ("on_error" in found) is ("on_response" in hooks)
 
 
@@ -229,7 +229,7 @@ def test_a_limiter_opens_and_closes_a_store_elsewhere_alone() -> None:
 
 def test_a_plain_limiter_is_done_with_a_request_on_its_way_in() -> None:
     """The app's own messages go out as they are, but for the fields."""
-    limited = AsgiFace().wrap(hello, RateLimiter("9/hour"))
-    counting = AsgiFace().wrap(hello, RateLimiter("9/hour", count_if=on_status(200)))
+    limited = AsgiAdapter().wrap(hello, RateLimiter("9/hour"))
+    counting = AsgiAdapter().wrap(hello, RateLimiter("9/hour", count_if=on_status(200)))
     assert limited._is_inward_only  # type: ignore[attr-defined]  # a stack's own
     assert not counting._is_inward_only  # type: ignore[attr-defined]  # a stack's own

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mantlet import ErrorEnvelope, Policy, Problem, Reply, Request, Response
-from tests.drive import Face, Said, both_faces
+from tests.drive import Adapter, Said, both_adapters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,39 +46,39 @@ def answering(status: int) -> Callable[[Any], Said]:
     return lambda _: (status, [("content-type", "text/plain")], b"body")
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("status", [200, 404, 499, 500, 503])
-def test_it_is_told_of_answers_from_that_status_on(face: Face, status: int) -> None:
+def test_it_is_told_of_answers_from_that_status_on(adapter: Adapter, status: int) -> None:
     """Alone, and beside a policy that is told of all."""
     for others in ((), (Everything(),), (ErrorEnvelope(),)):
         failures = Failures()
-        answer = face.drive(face.wrap(answering(status), *others, failures))
+        answer = adapter.drive(adapter.wrap(answering(status), *others, failures))
         assert (answer.status, answer.body) == (status, b"body")
         assert failures.seen == ([status] if status >= 500 else []) + ["finish"]
 
 
-@both_faces
-def test_what_counts_is_the_status_that_it_would_see(face: Face) -> None:
+@both_adapters
+def test_what_counts_is_the_status_that_it_would_see(adapter: Adapter) -> None:
     """Policies further in may change it."""
     failures = Failures()
-    assert face.drive(face.wrap(answering(200), failures, Everything(502))).status == 502
+    assert adapter.drive(adapter.wrap(answering(200), failures, Everything(502))).status == 502
     assert failures.seen == [502, "finish"]
     failures = Failures()
-    assert face.drive(face.wrap(answering(500), failures, Everything(200))).status == 200
+    assert adapter.drive(adapter.wrap(answering(500), failures, Everything(200))).status == 200
     assert failures.seen == ["finish"]
 
 
-@both_faces
-def test_it_may_replace_what_it_is_told_of(face: Face) -> None:
+@both_adapters
+def test_it_may_replace_what_it_is_told_of(adapter: Adapter) -> None:
     """And nothing else."""
-    stack = face.wrap(answering(500), Failures(Reply(502, {}, b"replaced")))
-    assert face.drive(stack).body == b"replaced"
-    stack = face.wrap(answering(200), Failures(Reply(502, {}, b"replaced")))
-    assert face.drive(stack).body == b"body"
+    stack = adapter.wrap(answering(500), Failures(Reply(502, {}, b"replaced")))
+    assert adapter.drive(stack).body == b"replaced"
+    stack = adapter.wrap(answering(200), Failures(Reply(502, {}, b"replaced")))
+    assert adapter.drive(stack).body == b"body"
 
 
-@both_faces
-def test_refusals_of_policies_further_in_are_answers_like_others(face: Face) -> None:
+@both_adapters
+def test_refusals_of_policies_further_in_are_answers_like_others(adapter: Adapter) -> None:
     """By their status as well."""
 
     class Refuses(Policy):
@@ -90,11 +90,13 @@ def test_refusals_of_policies_further_in_are_answers_like_others(face: Face) -> 
 
     for status, seen in ((429, ["finish"]), (503, [503, "finish"])):
         failures = Failures()
-        assert face.drive(face.wrap(answering(200), failures, Refuses(status))).status == status
+        assert (
+            adapter.drive(adapter.wrap(answering(200), failures, Refuses(status))).status == status
+        )
         assert failures.seen == seen
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("policies", "status"),
     [
@@ -106,8 +108,8 @@ def test_refusals_of_policies_further_in_are_answers_like_others(face: Face) -> 
     ids=["one", "the envelope", "both", "one that is told of all"],
 )
 def test_other_answers_are_the_servers_at_once(
-    face: Face, policies: tuple[Policy, ...], status: int
+    adapter: Adapter, policies: tuple[Policy, ...], status: int
 ) -> None:
     """They take the way of an answer that interests no policy."""
-    stack: Any = face.wrap(answering(200), *policies)
+    stack: Any = adapter.wrap(answering(200), *policies)
     assert stack._response_hooks[-1].min_status == status

@@ -13,14 +13,14 @@ from mantlet import Close, Message, Policy, Problem, Reply, Request, Response
 from mantlet.core import modes
 from mantlet.core.modes import check_mode
 from tests.conformance.exchanges import Script, play_asgi, play_wsgi
-from tests.drive import FACES, Face
+from tests.drive import ADAPTERS, Adapter
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from mantlet.core.modes import ModeOption
 
-both = pytest.mark.parametrize("face", FACES, ids=lambda face: face.name)
+both = pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
 HEAD = [("content-type", "text/plain"), ("etag", '"1"'), ("content-length", "5")]
 
 
@@ -86,10 +86,10 @@ WAYS = ["edit", "refuse", "raise a problem", "crash", "replace"]
 @both
 @pytest.mark.parametrize("way", [*WAYS, "wait"])
 def test_report_changes_nothing(
-    face: Face, way: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    adapter: Adapter, way: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The client and the app get the very same bytes; the log tells of the policy's decision."""
-    if way == "wait" and face.name == "wsgi":
+    if way == "wait" and adapter.name == "wsgi":
         way = "refuse"  # WSGI has no event loop to wait on
     caplog.set_level(logging.WARNING, "mantlet")
     seen: list[Any] = []
@@ -100,9 +100,9 @@ def test_report_changes_nothing(
         seen.append((path, state.identity, getattr(state, "rate_limit", None)))
         return hello(carrier)
 
-    bare = face.drive(face.app(app))
+    bare = adapter.drive(adapter.app(app))
     policy = Everything(mode="report", way=way)
-    wrapped = face.drive(face.wrap(app, policy))
+    wrapped = adapter.drive(adapter.wrap(app, policy))
     assert (wrapped.status, wrapped.headers, wrapped.body) == (
         bare.status,
         bare.headers,
@@ -124,39 +124,39 @@ def test_report_changes_nothing(
 
 
 @both
-def test_report_leaves_an_error_to_the_server(face: Face) -> None:
+def test_report_leaves_an_error_to_the_server(adapter: Adapter) -> None:
     """A policy that only reports answers no error."""
 
     def app(_carrier: Any) -> Any:
         raise ValueError("the app's")
 
     policy = Everything(mode="report")
-    answer = face.drive(face.wrap(app, policy))
+    answer = adapter.drive(adapter.wrap(app, policy))
     assert isinstance(answer.error, ValueError)
     assert answer.status is None
     assert "error" in policy.calls
 
 
 @both
-def test_off_runs_no_hook(face: Face) -> None:
+def test_off_runs_no_hook(adapter: Adapter) -> None:
     """Nor does it start."""
     policy = Everything(mode="off")
-    stack: Any = face.wrap(hello, policy)
-    answer = face.drive(stack)
+    stack: Any = adapter.wrap(hello, policy)
+    answer = adapter.drive(stack)
     assert (answer.status, answer.body) == (200, b"hello")
     assert policy.calls == []
     assert stack.policies == (policy,)
 
 
 @both
-def test_a_mode_holds_for_its_routes(face: Face) -> None:
+def test_a_mode_holds_for_its_routes(adapter: Adapter) -> None:
     """Patterns are those of rules; a route that none matches is enforced."""
     policy = Everything(mode={"GET /reported": "report", "* /off/*": "off"}, way="refuse")
-    stack = face.wrap(hello, policy)
+    stack = adapter.wrap(hello, policy)
     statuses = {}
     for path in ("/reported", "/off/a", "/other"):
         policy.calls.clear()
-        statuses[path] = face.drive(stack, path=path).status
+        statuses[path] = adapter.drive(stack, path=path).status
         assert policy.calls.count("request") == (path != "/off/a")
     assert statuses == {"/reported": 200, "/off/a": 200, "/other": 403}
 
@@ -231,7 +231,7 @@ def test_report_streams_on(play: str) -> None:
 @both
 @pytest.mark.parametrize("waits", [False, True])
 def test_a_policy_that_only_reports_fails_nothing_at_the_end(
-    face: Face, waits: bool, caplog: pytest.LogCaptureFixture
+    adapter: Adapter, waits: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nor does an exception of its `on_finish` reach the server."""
 
@@ -247,7 +247,7 @@ def test_a_policy_that_only_reports_fails_nothing_at_the_end(
         async def _later(self) -> None:
             raise ValueError("a fault in the policy")
 
-    answer = face.drive(face.wrap(hello, Fails()))
+    answer = adapter.drive(adapter.wrap(hello, Fails()))
     assert (answer.status, answer.error) == (200, None)
     assert [record.getMessage() for record in caplog.records] == [
         "Fails failed in report mode with ValueError"
@@ -256,9 +256,9 @@ def test_a_policy_that_only_reports_fails_nothing_at_the_end(
 
 def test_a_report_is_throttled(caplog: pytest.LogCaptureFixture) -> None:
     """A client cannot fill the log."""
-    stack = FACES[0].wrap(hello, Everything(mode="report", way="refuse"))
+    stack = ADAPTERS[0].wrap(hello, Everything(mode="report", way="refuse"))
     for _ in range(200):
-        FACES[0].drive(stack)
+        ADAPTERS[0].drive(stack)
     lines = [one for one in caplog.records if "answered with 403" in one.getMessage()]
     assert len(lines) == 11
     assert lines[-1].getMessage().endswith("(and 89 more like it)")
@@ -306,9 +306,9 @@ def test_the_environment_must_have_a_known_mode(monkeypatch: pytest.MonkeyPatch)
 
 
 @both
-def test_a_stack_hands_unknown_attributes_on_to_the_app(face: Face) -> None:
+def test_a_stack_hands_unknown_attributes_on_to_the_app(adapter: Adapter) -> None:
     """``app.routes`` or ``app.test_client()`` of a wrapped app are the app's."""
-    stack: Any = face.wrap(hello)
+    stack: Any = adapter.wrap(hello)
     stack.app.routes = ["/"]
     assert stack.routes == ["/"]
     with pytest.raises(AttributeError, match="no_such_attribute"):

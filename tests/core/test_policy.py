@@ -29,7 +29,7 @@ from mantlet import (
     RouteOptions,
     Rule,
 )
-from tests.drive import FACES, Face, Said, both_faces, drive_asgi, drive_wsgi, hello
+from tests.drive import ADAPTERS, Adapter, Said, both_adapters, drive_asgi, drive_wsgi, hello
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,11 +59,11 @@ def test_what_is_no_policy_is_a_type_error_that_shows_it(wrap: Any, odd: Any) ->
     assert "did you mean" not in str(refused.value)
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("odd", [True, "text", (200, "text"), b"", 0, Reply], ids=repr)
 @pytest.mark.parametrize("hook", ["on_request", "on_response", "on_error"])
 def test_a_hook_that_returns_something_else_than_an_answer_fails_closed(
-    face: Face, odd: Any, hook: str
+    adapter: Adapter, odd: Any, hook: str
 ) -> None:
     """It is never taken for a yes, and the error reaches the server or an envelope."""
 
@@ -71,23 +71,25 @@ def test_a_hook_that_returns_something_else_than_an_answer_fails_closed(
         raise ValueError("of the app")
 
     policy = type("Odd", (Policy,), {hook: lambda *_: odd})()
-    app = face.wrap(failing if hook == "on_error" else hello, policy)
-    answer = face.drive(app)
+    app = adapter.wrap(failing if hook == "on_error" else hello, policy)
+    answer = adapter.drive(app)
     assert isinstance(answer.error, TypeError)
     assert answer.status is None
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("odd", [True, "text", 0, Reply], ids=repr)
 def test_a_waiting_hook_that_returns_something_else_than_an_answer_fails_closed(
-    face: Face, odd: Any
+    adapter: Adapter, odd: Any
 ) -> None:
     """An ``async def`` is held to the same rule, and told what it should have returned."""
 
     async def on_request(self: Policy, request: Request) -> Any:
         return odd
 
-    answer = face.drive(face.wrap(hello, type("Odd", (Policy,), {"on_request": on_request})()))
+    answer = adapter.drive(
+        adapter.wrap(hello, type("Odd", (Policy,), {"on_request": on_request})())
+    )
     assert isinstance(answer.error, TypeError)
     assert "a hook must return a Reply or None" in str(answer.error)
     assert answer.status is None
@@ -140,16 +142,16 @@ class OnResponse(Policy):
         return self.act(response)
 
 
-@both_faces
-def test_the_status_can_be_changed(face: Face) -> None:
+@both_adapters
+def test_the_status_can_be_changed(adapter: Adapter) -> None:
     """Under WSGI with a phrase to it."""
-    answer = face.drive(face.wrap(hello, OnResponse(lambda r: setattr(r, "status", 418))))
+    answer = adapter.drive(adapter.wrap(hello, OnResponse(lambda r: setattr(r, "status", 418))))
     assert (answer.status, answer.body) == (418, b"hello")
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("limit", [5, 6, 10**9])
-def test_a_policy_may_see_the_whole_body(face: Face, limit: int) -> None:
+def test_a_policy_may_see_the_whole_body(adapter: Adapter, limit: int) -> None:
     """It is sent on as it is."""
     seen: list[bytes] = []
 
@@ -157,13 +159,13 @@ def test_a_policy_may_see_the_whole_body(face: Face, limit: int) -> None:
         seen.append(await response.body(limit))
         seen.append(await response.body(limit))
 
-    answer = face.drive(face.wrap(hello, OnResponse(act)))
+    answer = adapter.drive(adapter.wrap(hello, OnResponse(act)))
     assert (answer.status, answer.body) == (200, b"hello")
     assert seen == [b"hello", b"hello"]
 
 
-@both_faces
-def test_a_body_over_the_limit_is_told_and_streams_on(face: Face) -> None:
+@both_adapters
+def test_a_body_over_the_limit_is_told_and_streams_on(adapter: Adapter) -> None:
     """A policy that can't see all of it may let it pass."""
     seen: list[object] = []
 
@@ -173,26 +175,26 @@ def test_a_body_over_the_limit_is_told_and_streams_on(face: Face) -> None:
         except ResponseTooLarge as error:
             seen.append(error.limit)
 
-    answer = face.drive(face.wrap(hello, OnResponse(act)))
+    answer = adapter.drive(adapter.wrap(hello, OnResponse(act)))
     assert (answer.status, answer.body, answer.error) == (200, b"hello", None)
     assert seen == [4]
 
 
-@both_faces
-def test_a_body_over_the_limit_that_nobody_catches_fails_closed(face: Face) -> None:
+@both_adapters
+def test_a_body_over_the_limit_that_nobody_catches_fails_closed(adapter: Adapter) -> None:
     """What a policy had to see and could not is not sent."""
 
     async def act(response: Response) -> None:
         await response.body(4)
 
-    answer = face.drive(face.wrap(hello, OnResponse(act)))
+    answer = adapter.drive(adapter.wrap(hello, OnResponse(act)))
     assert isinstance(answer.error, ResponseTooLarge)
     assert "4 bytes" in str(answer.error)
     assert answer.status is None
 
 
-@both_faces
-def test_a_filter_changes_the_body_and_what_the_head_says_of_it(face: Face) -> None:
+@both_adapters
+def test_a_filter_changes_the_body_and_what_the_head_says_of_it(adapter: Adapter) -> None:
     """Length is corrected, validators of the old bytes go."""
 
     def handler(carrier: Any) -> Said:
@@ -201,16 +203,16 @@ def test_a_filter_changes_the_body_and_what_the_head_says_of_it(face: Face) -> N
     def act(response: Response) -> None:
         response.transform(lambda chunk, more: chunk.upper() + (b"" if more else b"!"))
 
-    answer = face.drive(face.wrap(handler, OnResponse(act)))
+    answer = adapter.drive(adapter.wrap(handler, OnResponse(act)))
     assert answer.body == b"HELLO!"
     assert answer.get("content-length") in (None, "6")
     assert answer.get("etag") is None
     assert answer.get("x-own") == "1"
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("status", [204, 206, 304])
-def test_an_answer_that_has_no_whole_body_is_not_filtered(face: Face, status: int) -> None:
+def test_an_answer_that_has_no_whole_body_is_not_filtered(adapter: Adapter, status: int) -> None:
     """A part of a body means nothing to a filter, and no body needs none."""
     body = b"part" if status == 206 else b""
 
@@ -220,14 +222,14 @@ def test_an_answer_that_has_no_whole_body_is_not_filtered(face: Face, status: in
     def act(response: Response) -> None:
         response.transform(lambda *_: b"changed")
 
-    answer = face.drive(face.wrap(handler, OnResponse(act)))
+    answer = adapter.drive(adapter.wrap(handler, OnResponse(act)))
     assert (answer.status, answer.body) == (status, body)
     assert answer.get("etag") == '"a"' or status == 204
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("hook", ["on_request", "on_response", "on_error"])
-def test_a_problem_that_a_hook_raises_is_its_answer(face: Face, hook: str) -> None:
+def test_a_problem_that_a_hook_raises_is_its_answer(adapter: Adapter, hook: str) -> None:
     """The policies further out see it as a reply, and the server hears of no error."""
     seen: list[int] = []
 
@@ -242,15 +244,15 @@ def test_a_problem_that_a_hook_raises_is_its_answer(face: Face, hook: str) -> No
         raise ValueError("of the app")
 
     policy = type("Raises", (Policy,), {hook: raising})()
-    app = face.wrap(failing if hook == "on_error" else hello, Outer(), policy)
-    answer = face.drive(app)
+    app = adapter.wrap(failing if hook == "on_error" else hello, Outer(), policy)
+    answer = adapter.drive(app)
     assert answer.error is None
     assert (answer.status, answer.json()["detail"]) == (409, "said by a hook")
     assert seen == [409]
 
 
-@both_faces
-def test_a_filter_that_fails_while_another_policy_waits_for_the_body(face: Face) -> None:
+@both_adapters
+def test_a_filter_that_fails_while_another_policy_waits_for_the_body(adapter: Adapter) -> None:
     """The one that waits is told, as if the app had raised; nothing half is sent."""
     told: list[str] = []
 
@@ -271,13 +273,15 @@ def test_a_filter_that_fails_while_another_policy_waits_for_the_body(face: Face)
 
             response.transform(fail)
 
-    answer = face.drive(face.stream([b"a", b"b"], ErrorEnvelope(), Waits(), Fails()))
+    answer = adapter.drive(adapter.stream([b"a", b"b"], ErrorEnvelope(), Waits(), Fails()))
     assert answer.status == 500
     assert told == ["of the filter"]
 
 
-@both_faces
-def test_policies_run_outermost_first_on_the_way_in_and_last_on_the_way_out(face: Face) -> None:
+@both_adapters
+def test_policies_run_outermost_first_on_the_way_in_and_last_on_the_way_out(
+    adapter: Adapter,
+) -> None:
     """The order of the arguments is the order of the layers."""
     seen: list[str] = []
 
@@ -294,12 +298,12 @@ def test_policies_run_outermost_first_on_the_way_in_and_last_on_the_way_out(face
         def on_finish(self, request: Request) -> None:
             seen.append(f"{self.name} end")
 
-    assert face.drive(face.wrap(hello, Layer("a"), Layer("b"))).status == 200
+    assert adapter.drive(adapter.wrap(hello, Layer("a"), Layer("b"))).status == 200
     assert seen == ["a in", "b in", "b out", "a out", "b end", "a end"]
 
 
-@both_faces
-def test_a_policy_without_hooks_costs_nothing_and_changes_nothing(face: Face) -> None:
+@both_adapters
+def test_a_policy_without_hooks_costs_nothing_and_changes_nothing(adapter: Adapter) -> None:
     """The base class itself is a policy. Not even a place for its state is made."""
     carriers: list[dict[str, Any]] = []
 
@@ -307,13 +311,13 @@ def test_a_policy_without_hooks_costs_nothing_and_changes_nothing(face: Face) ->
         carriers.append(dict(carrier))
         return hello(carrier)
 
-    answer = face.drive(face.wrap(app, Policy()))
-    assert answer == face.drive(face.app(hello))
+    answer = adapter.drive(adapter.wrap(app, Policy()))
+    assert answer == adapter.drive(adapter.app(hello))
     assert not [key for key in carriers[0] if key.startswith("mantlet")]
 
 
-@both_faces
-def test_the_base_class_has_every_hook_and_none_does_anything(face: Face) -> None:
+@both_adapters
+def test_the_base_class_has_every_hook_and_none_does_anything(adapter: Adapter) -> None:
     """A subclass may call its parent's, whichever it overrides."""
     calls: Counter[str] = Counter()
 
@@ -341,8 +345,8 @@ def test_the_base_class_has_every_hook_and_none_does_anything(face: Face) -> Non
     def failing(carrier: Any) -> Said:
         raise ValueError("of the app")
 
-    assert face.drive(face.wrap(hello, Calls())).status == 200
-    assert isinstance(face.drive(face.wrap(failing, Calls())).error, ValueError)
+    assert adapter.drive(adapter.wrap(hello, Calls())).status == 200
+    assert isinstance(adapter.drive(adapter.wrap(failing, Calls())).error, ValueError)
     assert calls == {
         "on_request": 2,
         "on_response": 1,
@@ -358,15 +362,15 @@ def test_the_base_class_has_every_hook_and_none_does_anything(face: Face) -> Non
 
 def test_startup_runs_once_before_the_first_request() -> None:
     """Under a server without lifespan it is the first request that starts the policies."""
-    for face in FACES:
+    for adapter in ADAPTERS:
         started: list[object] = []
 
         class Starts(Policy):
             async def startup(self, seen: list[object] = started) -> None:
                 seen.append(self)
 
-        app = face.wrap(hello, Starts())
-        assert [face.drive(app).status for _ in range(3)] == [200, 200, 200]
+        app = adapter.wrap(hello, Starts())
+        assert [adapter.drive(app).status for _ in range(3)] == [200, 200, 200]
         assert len(started) == 1
 
 

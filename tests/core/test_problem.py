@@ -11,7 +11,7 @@ import pytest
 
 import mantlet
 from mantlet import BodyTooLarge, MalformedRequest, MantletError, Policy, Problem, Reply, Request
-from tests.drive import Answer, Face, both_faces, hello
+from tests.drive import Adapter, Answer, both_adapters, hello
 
 
 class States(Policy):
@@ -27,15 +27,17 @@ class States(Policy):
         return self.problem.reply(request)
 
 
-def stated(face: Face, problem: Problem, *, raises: bool = False, method: str = "GET") -> Answer:
-    answer = face.drive(face.wrap(hello, States(problem, raises=raises)), method)
+def stated(
+    adapter: Adapter, problem: Problem, *, raises: bool = False, method: str = "GET"
+) -> Answer:
+    answer = adapter.drive(adapter.wrap(hello, States(problem, raises=raises)), method)
     assert answer.error is None
     return answer
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("raises", [False, True], ids=["replied", "raised"])
-def test_a_problem_is_answered_alike_replied_or_raised(face: Face, raises: bool) -> None:
+def test_a_problem_is_answered_alike_replied_or_raised(adapter: Adapter, raises: bool) -> None:
     """Its members, its media type, and no cache keeps it."""
     problem = Problem(
         403,
@@ -46,7 +48,7 @@ def test_a_problem_is_answered_alike_replied_or_raised(face: Face, raises: bool)
         headers={"X-Balance": "30"},
         extensions={"balance": 30},
     )
-    answer = stated(face, problem, raises=raises)
+    answer = stated(adapter, problem, raises=raises)
     assert answer.status == 403
     assert answer.get("Content-Type") == "application/problem+json"
     assert answer.get("Cache-Control") == "no-store"
@@ -62,10 +64,10 @@ def test_a_problem_is_answered_alike_replied_or_raised(face: Face, raises: bool)
     }
 
 
-@both_faces
-def test_members_that_are_not_given_are_left_out(face: Face) -> None:
+@both_adapters
+def test_members_that_are_not_given_are_left_out(adapter: Adapter) -> None:
     """Without an id there is no instance, and no member is null."""
-    answer = stated(face, Problem(404))
+    answer = stated(adapter, Problem(404))
     assert answer.json() == {"type": "about:blank", "title": "Not Found", "status": 404}
 
 
@@ -93,22 +95,22 @@ def test_the_title_is_the_statuss_own_phrase(status: int, title: str) -> None:
     assert str(problem) == f"{status} {title}"
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "text", ["\u00fc\u2028\U0001f600", "</script>", '"\\', "\ud800", "\r\n\x00"]
 )
-def test_any_text_is_told_as_ascii_json(face: Face, text: str) -> None:
+def test_any_text_is_told_as_ascii_json(adapter: Adapter, text: str) -> None:
     """Nothing breaks out, and nothing fails."""
-    answer = stated(face, Problem(400, detail=text, extensions={"more": text}))
+    answer = stated(adapter, Problem(400, detail=text, extensions={"more": text}))
     assert answer.body.isascii()
     assert b"\n" not in answer.body
     assert answer.json()["detail"] == answer.json()["more"] == text
 
 
-@both_faces
-def test_head_gets_no_body(face: Face) -> None:
+@both_adapters
+def test_head_gets_no_body(adapter: Adapter) -> None:
     """The length is the one that GET would have had."""
-    get, head = (stated(face, Problem(404), method=method) for method in ("GET", "HEAD"))
+    get, head = (stated(adapter, Problem(404), method=method) for method in ("GET", "HEAD"))
     assert head.body == b""
     assert head.status == 404
     assert head.get("Content-Length") == get.get("Content-Length")
@@ -142,13 +144,13 @@ def test_a_header_name_that_is_no_token_is_refused_at_construction(name: str) ->
         Problem(400, headers={name: "value"})
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("name", ["Content-Type", "content-type", "CACHE-CONTROL", "Cache-Control"])
 def test_a_problems_own_field_takes_the_default_ones_place_in_any_case(
-    face: Face, name: str
+    adapter: Adapter, name: str
 ) -> None:
     """A field is never sent twice because its name was written in another case."""
-    answer = stated(face, Problem(400, headers={name: "application/own+json"}))
+    answer = stated(adapter, Problem(400, headers={name: "application/own+json"}))
     assert answer.getall(name) == ["application/own+json"]
 
 
@@ -201,7 +203,7 @@ class Replies(Policy):
         return self.reply
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("reply", "body"),
     [
@@ -215,9 +217,9 @@ class Replies(Policy):
     ids=repr,
 )
 @pytest.mark.breaks_rules("a checker wants the Content-Length that RFC 9110 forbids with 204")
-def test_a_reply_is_sent_as_it_says(face: Face, reply: Reply, body: bytes) -> None:
+def test_a_reply_is_sent_as_it_says(adapter: Adapter, reply: Reply, body: bytes) -> None:
     """With its length, where it may have one."""
-    answer = face.drive(face.wrap(hello, Replies(reply)))
+    answer = adapter.drive(adapter.wrap(hello, Replies(reply)))
     assert answer.error is None
     assert (answer.status, answer.body) == (reply.status, body)
     length = None if reply.status in (204, 304) else str(len(body))
@@ -245,11 +247,11 @@ def test_a_replys_repr_shows_nothing_of_its_content() -> None:
     assert repr(Reply(200, {"X-A": "s3cr3t"}, b"s3cr3t")) == "Reply(200, 6 bytes)"
 
 
-@both_faces
-def test_one_reply_may_answer_many_requests(face: Face) -> None:
+@both_adapters
+def test_one_reply_may_answer_many_requests(adapter: Adapter) -> None:
     """It is a value, and no answer changes it."""
-    app = face.wrap(hello, mantlet.ErrorEnvelope(), Replies(Reply(200, {"X-A": "1"}, "same")))
-    answers = [face.drive(app, headers=[("X-Request-ID", "i")]) for _ in range(3)]
+    app = adapter.wrap(hello, mantlet.ErrorEnvelope(), Replies(Reply(200, {"X-A": "1"}, "same")))
+    answers = [adapter.drive(app, headers=[("X-Request-ID", "i")]) for _ in range(3)]
     assert answers[0] == answers[1] == answers[2]
     assert (
         json.dumps(answers[0].headers).count("X-A".lower())

@@ -9,7 +9,7 @@ import pytest
 import mantlet
 from mantlet import BodyTooLarge, Policy, Request
 from mantlet.wsgi.request import WsgiRequest
-from tests.drive import FACES, Face, both_faces, drive_asgi, make_environ, make_scope
+from tests.drive import ADAPTERS, Adapter, both_adapters, drive_asgi, make_environ, make_scope
 from tests.uploads import App, Body, upload
 
 FIELDS = [
@@ -64,19 +64,19 @@ class Sees(Policy):
             await request.body(1)
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("reads", [None, 0, 1, 20, 100], ids=lambda reads: f"reads {reads}")
 @pytest.mark.parametrize("declared", [True, False], ids=["declared", "chunked"])
 @pytest.mark.parametrize("new", [b"", b"other", b"x" * 200_000], ids=len)
 @pytest.mark.breaks_rules("a Content-Length beside a Transfer-Encoding")
 def test_the_app_gets_the_other_body_and_fields_that_are_true_of_it(
-    face: Face, reads: int | None, declared: bool, new: bytes
+    adapter: Adapter, reads: int | None, declared: bool, new: bytes
 ) -> None:
     """However much of what came has been read; the rest of that never reaches it."""
     app = App()
     answer = upload(
-        face,
-        app.behind(face, Replaces(new, reads=reads)),
+        adapter,
+        app.behind(adapter, Replaces(new, reads=reads)),
         [b"x" * 20] * 5,
         length=100 if declared else None,
         headers=FIELDS,
@@ -92,19 +92,19 @@ def test_the_app_gets_the_other_body_and_fields_that_are_true_of_it(
     }
 
 
-@both_faces
-def test_the_content_type_is_replaced_if_one_is_given(face: Face) -> None:
+@both_adapters
+def test_the_content_type_is_replaced_if_one_is_given(adapter: Adapter) -> None:
     """It stands there once."""
     app = App()
     policy = Replaces(b"{}", content_type="application/json")
-    upload(face, app.behind(face, policy), b"x", headers=[("Content-Type", "a/b")])
+    upload(adapter, app.behind(adapter, policy), b"x", headers=[("Content-Type", "a/b")])
     assert app.fields["content-type"] == "application/json"
     assert app.body == b"{}"
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("fused", [True, False])
-def test_policies_further_in_see_the_other_body(face: Face, fused: bool) -> None:
+def test_policies_further_in_see_the_other_body(adapter: Adapter, fused: bool) -> None:
     """In a fused stack as in a nested one, though they have looked at the fields before."""
     app, sees = App(), Sees()
 
@@ -114,13 +114,13 @@ def test_policies_further_in_see_the_other_body(face: Face, fused: bool) -> None
 
     replaces = Replaces(b"other", content_type="a/b", reads=5)
     if fused:
-        stack = app.behind(face, Looks(), replaces, sees)
+        stack = app.behind(adapter, Looks(), replaces, sees)
     else:
-        inner = app.behind(face, sees)
-        stack = face.module.wrap(
+        inner = app.behind(adapter, sees)
+        stack = adapter.module.wrap(
             inner.__call__, Looks(), replaces, baseline=False
         )  # which hides it
-    answer = upload(face, stack, b"x" * 20, headers=[("Content-Encoding", "gzip")])
+    answer = upload(adapter, stack, b"x" * 20, headers=[("Content-Encoding", "gzip")])
     assert answer.error is None
     assert sees.seen == {
         "length": "5",
@@ -132,18 +132,18 @@ def test_policies_further_in_see_the_other_body(face: Face, fused: bool) -> None
     assert app.body == b"other"
 
 
-@both_faces
-def test_the_last_of_several_bodies_counts(face: Face) -> None:
+@both_adapters
+def test_the_last_of_several_bodies_counts(adapter: Adapter) -> None:
     """Two policies may each put the body into a form of their own."""
     app = App()
     policies = Replaces(b"first"), Replaces(b"second", reads=3), Replaces(b"third")
-    assert upload(face, app.behind(face, *policies), b"x" * 50).status == 200
+    assert upload(adapter, app.behind(adapter, *policies), b"x" * 50).status == 200
     assert app.body == b"third"
     assert app.fields["content-length"] == "5"
 
 
-@both_faces
-def test_a_body_is_no_longer_replaced_once_the_app_has_the_request(face: Face) -> None:
+@both_adapters
+def test_a_body_is_no_longer_replaced_once_the_app_has_the_request(adapter: Adapter) -> None:
     """It would change nothing but the fields."""
     seen: list[str] = []
 
@@ -154,14 +154,14 @@ def test_a_body_is_no_longer_replaced_once_the_app_has_the_request(face: Face) -
             seen.append(str(request.headers.get("content-length")))
 
     app = App()
-    upload(face, app.behind(face, Late()), b"12345", length=5)
+    upload(adapter, app.behind(adapter, Late()), b"12345", length=5)
     assert app.body == b"12345"
     assert seen == ["5"]
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("content_type", ["a/b\r\nx: y", "a/\u20ac"])
-def test_no_type_that_splits_the_head_is_taken(face: Face, content_type: str) -> None:
+def test_no_type_that_splits_the_head_is_taken(adapter: Adapter, content_type: str) -> None:
     """RFC 9110, 5.5; and nothing has changed then."""
     app = App()
 
@@ -170,14 +170,14 @@ def test_no_type_that_splits_the_head_is_taken(face: Face, content_type: str) ->
             with pytest.raises(ValueError, match=r"(?i)content-type"):
                 request.replace_body(b"", content_type=content_type)
 
-    upload(face, app.behind(face, Tries()), b"12345", length=5)
+    upload(adapter, app.behind(adapter, Tries()), b"12345", length=5)
     assert app.body == b"12345"
     assert app.fields["content-length"] == "5"
 
 
 def test_the_list_of_fields_that_the_server_made_is_left_alone() -> None:
     """An app further out may hold it."""
-    (asgi, _), app = FACES, App()
+    (asgi, _), app = ADAPTERS, App()
     fields = [(b"content-length", b"5"), (b"x-a", b"b")]
     drive_asgi(app.behind(asgi, Replaces(b"")), "POST", body=b"12345", scope={"headers": fields})
     assert fields == [(b"content-length", b"5"), (b"x-a", b"b")]

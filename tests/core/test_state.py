@@ -20,7 +20,7 @@ from starlette.routing import Mount, Route
 
 import mantlet
 from mantlet import ErrorEnvelope, Policy, RateLimiter
-from tests.drive import FACES, drive_asgi, drive_wsgi, make_environ, make_scope
+from tests.drive import ADAPTERS, drive_asgi, drive_wsgi, make_environ, make_scope
 from tests.integrations.django_site import django_site
 
 REQUEST_ID = "from-the-client"
@@ -131,13 +131,13 @@ def test_an_asgi_frameworks_request_gives_the_state(make: Any) -> None:
     assert (answer.status, answer.body) == (200, b"from-the-client 6")
 
 
-@pytest.mark.parametrize("face", FACES, ids=lambda face: face.name)
+@pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
 @pytest.mark.breaks_rules("Django sends names in upper case under ASGI")
-def test_djangos_request_gives_the_state(face: Any) -> None:
+def test_djangos_request_gives_the_state(adapter: Any) -> None:
     """Under WSGI and under ASGI."""
-    with django_site(face.name, index=told) as site:
-        app = face.module.wrap(site, *policies(), baseline=False)
-        answer = face.drive(app, headers=[("X-Request-ID", REQUEST_ID), ("Host", "localhost")])
+    with django_site(adapter.name, index=told) as site:
+        app = adapter.module.wrap(site, *policies(), baseline=False)
+        answer = adapter.drive(app, headers=[("X-Request-ID", REQUEST_ID), ("Host", "localhost")])
     assert (answer.status, answer.body) == (200, b"from-the-client 6")
 
 
@@ -187,8 +187,8 @@ def test_what_the_app_leaves_in_the_state_reaches_the_policies() -> None:
         mantlet.state(carrier).extra["mine"] = carrier
         return 200, [], b""
 
-    for face in FACES:
-        assert face.drive(face.wrap(handler, Looks())).status == 200
+    for adapter in ADAPTERS:
+        assert adapter.drive(adapter.wrap(handler, Looks())).status == 200
     assert len(seen) == 2
 
 
@@ -228,7 +228,10 @@ def test_one_policys_entries_are_its_own() -> None:
         def on_finish(self, request: mantlet.Request) -> None:
             seen.append((self.name, request.local(self)))
 
-    for face in FACES:
+    for adapter in ADAPTERS:
         seen.clear()
-        assert face.drive(face.wrap(lambda _: (200, [], b""), Keeps("a"), Keeps("b"))).status == 200
+        assert (
+            adapter.drive(adapter.wrap(lambda _: (200, [], b""), Keeps("a"), Keeps("b"))).status
+            == 200
+        )
         assert sorted(seen) == [("a", {"name": "a"}), ("b", {"name": "b"})]

@@ -23,7 +23,7 @@ from werkzeug.exceptions import BadGateway
 
 import mantlet
 from mantlet import ErrorEnvelope, RateLimiter
-from tests.drive import Answer, Face, both_faces, drive_asgi, drive_wsgi
+from tests.drive import Adapter, Answer, both_adapters, drive_asgi, drive_wsgi
 
 if TYPE_CHECKING:
     from starlette.requests import Request as StarletteRequest
@@ -463,14 +463,14 @@ OWN: list[tuple[int, str, bytes]] = [
 ]
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(("status", "kind", "body"), OWN, ids=lambda value: repr(value)[:40])
 def test_an_answer_that_says_anything_of_its_own_stays(
-    face: Face, status: int, kind: str, body: bytes
+    adapter: Adapter, status: int, kind: str, body: bytes
 ) -> None:
     """It is the app's."""
-    stack = face.wrap(lambda _: (status, [("content-type", kind)], body), ErrorEnvelope())
-    answer = face.drive(stack, headers=JSON)
+    stack = adapter.wrap(lambda _: (status, [("content-type", kind)], body), ErrorEnvelope())
+    answer = adapter.drive(stack, headers=JSON)
     assert (answer.status, answer.get("content-type"), answer.body) == (status, kind, body)
 
 
@@ -491,19 +491,19 @@ FRAMEWORKS: list[tuple[int, str | None, bytes]] = [
 ]
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(("status", "kind", "body"), FRAMEWORKS, ids=lambda value: repr(value)[:40])
 def test_an_answer_that_says_nothing_of_its_own_becomes_a_problem(
-    face: Face, status: int, kind: str | None, body: bytes
+    adapter: Adapter, status: int, kind: str | None, body: bytes
 ) -> None:
     """Whoever made it: nothing is lost."""
     fields = [] if kind is None else [("content-type", kind)]
-    stack = face.wrap(lambda _: (status, fields, body), ErrorEnvelope())
-    check_problem(face.drive(stack, headers=JSON), status)
+    stack = adapter.wrap(lambda _: (status, fields, body), ErrorEnvelope())
+    check_problem(adapter.drive(stack, headers=JSON), status)
 
 
-@both_faces
-def test_the_fields_of_the_answer_are_kept_but_for_those_of_its_body(face: Face) -> None:
+@both_adapters
+def test_the_fields_of_the_answer_are_kept_but_for_those_of_its_body(adapter: Adapter) -> None:
     """Each as often as it came."""
     fields = [
         ("content-type", "text/plain"),
@@ -519,8 +519,8 @@ def test_the_fields_of_the_answer_are_kept_but_for_those_of_its_body(face: Face)
         ("cache-control", "max-age=60"),
         ("vary", "Origin"),
     ]
-    stack = face.wrap(lambda _: (404, fields, b"Not Found"), ErrorEnvelope())
-    answer = face.drive(stack, headers=JSON)
+    stack = adapter.wrap(lambda _: (404, fields, b"Not Found"), ErrorEnvelope())
+    answer = adapter.drive(stack, headers=JSON)
     check_problem(answer, 404)
     assert answer.getall("www-authenticate") == ["Basic", "Bearer"]
     assert answer.getall("set-cookie") == ["a=1", "b=2"]
@@ -530,41 +530,43 @@ def test_the_fields_of_the_answer_are_kept_but_for_those_of_its_body(face: Face)
     assert not {"content-language", "etag", "last-modified"} & set(answer.names)
 
 
-@both_faces
-def test_a_compressed_body_stays(face: Face) -> None:
+@both_adapters
+def test_a_compressed_body_stays(adapter: Adapter) -> None:
     """What it says is not looked into."""
     fields = [("content-type", "text/plain"), ("content-encoding", "gzip")]
-    stack = face.wrap(lambda _: (404, fields, b"Not Found"), ErrorEnvelope())
-    assert face.drive(stack, headers=JSON).body == b"Not Found"
+    stack = adapter.wrap(lambda _: (404, fields, b"Not Found"), ErrorEnvelope())
+    assert adapter.drive(stack, headers=JSON).body == b"Not Found"
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("mode", ["auto", "always"])
-def test_a_problem_stays_as_it_is(face: Face, mode: Any) -> None:
+def test_a_problem_stays_as_it_is(adapter: Adapter, mode: Any) -> None:
     """The app's own, and those of policies further in, also as a page."""
     document = b'{"type": "https://example.com/x", "title": "X", "status": 404}'
     fields = [("content-type", "application/problem+json; charset=utf-8")]
-    stack = face.wrap(lambda _: (404, fields, document), ErrorEnvelope(convert=mode))
-    assert face.drive(stack, headers=JSON).body == document
+    stack = adapter.wrap(lambda _: (404, fields, document), ErrorEnvelope(convert=mode))
+    assert adapter.drive(stack, headers=JSON).body == document
 
-    limited = face.wrap(lambda _: (200, [], b""), ErrorEnvelope(convert=mode), RateLimiter("1/h"))
+    limited = adapter.wrap(
+        lambda _: (200, [], b""), ErrorEnvelope(convert=mode), RateLimiter("1/h")
+    )
     for accept in ("application/json", "text/html", "text/plain"):
-        face.drive(limited, headers=[("Accept", accept)])
-        refused = face.drive(limited, headers=[("Accept", accept)])
+        adapter.drive(limited, headers=[("Accept", accept)])
+        refused = adapter.drive(limited, headers=[("Accept", accept)])
         assert refused.status == 429
         assert b"quota" in refused.body or b"Retry" in refused.body or b"Too" in refused.body
         assert refused.get("content-type").startswith(accept)  # type: ignore[union-attr]  # it is there, or the test fails
         assert refused.get("retry-after")
 
 
-@both_faces
-def test_an_answer_below_400_is_not_looked_at(face: Face) -> None:
+@both_adapters
+def test_an_answer_below_400_is_not_looked_at(adapter: Adapter) -> None:
     """Whatever it says."""
-    stack = face.wrap(
+    stack = adapter.wrap(
         lambda _: (200, [("content-type", "text/plain")], b"Not Found"),
         ErrorEnvelope(convert="always"),
     )
-    assert face.drive(stack, headers=JSON).body == b"Not Found"
+    assert adapter.drive(stack, headers=JSON).body == b"Not Found"
 
 
 # -- words with 500 and above ---------------------------------------------------------------------
@@ -578,17 +580,17 @@ TELLING: list[tuple[str, bytes]] = [
 ]
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("accept", [None, "application/json", "text/html"], ids=str)
 @pytest.mark.parametrize(("kind", "body"), TELLING, ids=lambda value: repr(value)[:50])
 def test_what_an_http_exception_says_with_500_and_above_is_left_out(
-    face: Face, kind: str, body: bytes, accept: str | None, caplog: pytest.LogCaptureFixture
+    adapter: Adapter, kind: str, body: bytes, accept: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     """For every client: it is most often another exception's text. The log has it."""
     fields = [("content-type", kind), ("retry-after", "7")]
-    stack = face.wrap(lambda _: (502, fields, body), ErrorEnvelope(expose_details=True))
+    stack = adapter.wrap(lambda _: (502, fields, body), ErrorEnvelope(expose_details=True))
     headers = [] if accept is None else [("Accept", accept)]
-    answer = face.drive(stack, headers=headers)
+    answer = adapter.drive(stack, headers=headers)
     assert (answer.status, answer.get("retry-after")) == (502, "7")
     assert "db-7" not in answer.text()
     (record,) = caplog.records
@@ -597,7 +599,7 @@ def test_what_an_http_exception_says_with_500_and_above_is_left_out(
     assert record.__dict__["request_id"] == answer.get("x-request-id")
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("kind", "body"),
     [
@@ -614,11 +616,11 @@ def test_what_an_http_exception_says_with_500_and_above_is_left_out(
     ids=lambda value: repr(value)[:50],
 )
 def test_other_answers_with_500_and_above_stay_for_who_does_not_ask_for_json(
-    face: Face, kind: str, body: bytes, caplog: pytest.LogCaptureFixture
+    adapter: Adapter, kind: str, body: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     """They say nothing, or are the app's own."""
-    stack = face.wrap(lambda _: (502, [("content-type", kind)], body), ErrorEnvelope())
-    answer = face.drive(stack)
+    stack = adapter.wrap(lambda _: (502, [("content-type", kind)], body), ErrorEnvelope())
+    answer = adapter.drive(stack)
     assert (answer.status, answer.get("content-type"), answer.body) == (502, kind, body)
     assert not caplog.records
 

@@ -26,7 +26,7 @@ from sqlalchemy.pool import QueuePool
 
 from mantlet import ErrorEnvelope
 from mantlet.errors.database import database_problem
-from tests.drive import Face, both_faces
+from tests.drive import Adapter, both_adapters
 from tests.errors.test_mapping import raising
 
 if TYPE_CHECKING:
@@ -175,8 +175,8 @@ STATEMENTS = [
 
 
 @pytest.mark.parametrize(("statement", "expected"), STATEMENTS, ids=[s for s, _ in STATEMENTS])
-@both_faces
-def test_sqlite(face: Face, statement: str, expected: tuple[int, str | None]) -> None:
+@both_adapters
+def test_sqlite(adapter: Adapter, statement: str, expected: tuple[int, str | None]) -> None:
     """Its extended result code says it, alone and under SQLAlchemy."""
     connection = sqlite3.connect(":memory:")
     engine = sqlalchemy.create_engine("sqlite://", creator=lambda: connection)
@@ -192,7 +192,7 @@ def test_sqlite(face: Face, statement: str, expected: tuple[int, str | None]) ->
     connection.close()
     for error in (alone.value, wrapped.value):
         assert meaning(error) == expected
-        answer = face.drive(face.wrap(raising(error), ErrorEnvelope()))
+        answer = adapter.drive(adapter.wrap(raising(error), ErrorEnvelope()))
         assert answer.status == expected[0]
         assert SECRET not in answer.text()
         assert "parent" not in answer.text()
@@ -511,7 +511,7 @@ def test_what_is_no_databases_is_left_alone(error: BaseException) -> None:
     assert meaning(error) is None
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "make",
     [
@@ -528,12 +528,12 @@ def test_what_is_no_databases_is_left_alone(error: BaseException) -> None:
 )
 @pytest.mark.parametrize("details", [False, True])
 def test_no_value_of_a_database_gets_out(
-    face: Face, make: Callable[[], BaseException], details: bool
+    adapter: Adapter, make: Callable[[], BaseException], details: bool
 ) -> None:
     """Not in any form of answer, nor with any option."""
-    stack = face.wrap(raising(make()), ErrorEnvelope(expose_details=details, convert="always"))
+    stack = adapter.wrap(raising(make()), ErrorEnvelope(expose_details=details, convert="always"))
     for accept in ("application/json", "application/problem+xml", "text/html", "text/plain"):
-        answer = face.drive(stack, headers=[("Accept", accept)])
+        answer = adapter.drive(stack, headers=[("Accept", accept)])
         assert answer.status in (409, 503)
         told = answer.text()
         for needle in (SECRET, "INSERT", "email", ":6379", "deadlock", "Violation"):

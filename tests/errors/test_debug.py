@@ -9,7 +9,7 @@ import pytest
 
 from mantlet import ErrorEnvelope, Problem
 from mantlet.errors.debug import VARIABLES
-from tests.drive import Answer, Face, Said, both_faces
+from tests.drive import Adapter, Answer, Said, both_adapters
 from tests.errors.test_mapping import raising
 from tests.errors.test_rendering import page_of
 
@@ -39,7 +39,7 @@ def debugging(**options: Any) -> ErrorEnvelope:
 
 
 def ask(
-    face: Face,
+    adapter: Adapter,
     handler: Any = failing,
     *fields: tuple[str, str],
     client: str | None = "127.0.0.1",
@@ -55,10 +55,10 @@ def ask(
         headers.append(("Accept", accept))
     if host is not None:
         headers.append(("Host", host))
-    elif face.name == "wsgi":
+    elif adapter.name == "wsgi":
         options["environ"] = {"HTTP_HOST": ...}
-    stack = face.wrap(handler, envelope or debugging())
-    answer = face.drive(stack, method, headers=headers, client=client, **options)
+    stack = adapter.wrap(handler, envelope or debugging())
+    answer = adapter.drive(stack, method, headers=headers, client=client, **options)
     assert answer.error is None
     return answer
 
@@ -86,12 +86,12 @@ def assert_hidden(answer: Answer, accept: str | None = BROWSER) -> None:
 # -- who sees it ----------------------------------------------------------------------------------
 
 
-@both_faces
+@both_adapters
 def test_a_developers_own_browser_sees_the_traceback(
-    face: Face, caplog: pytest.LogCaptureFixture
+    adapter: Adapter, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As a page that nothing runs on and nothing keeps, and it is logged all the same."""
-    answer = ask(face)
+    answer = ask(adapter)
     assert_shown(answer)
     assert answer.get("Cache-Control") == "no-store"
     assert answer.get("X-Request-ID")
@@ -106,17 +106,17 @@ def test_a_developers_own_browser_sees_the_traceback(
     assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
-@both_faces
-def test_it_is_off_by_default(face: Face) -> None:
+@both_adapters
+def test_it_is_off_by_default(adapter: Adapter) -> None:
     """Nobody sees anything that was not asked for."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         plain = [ErrorEnvelope(), ErrorEnvelope(debug=False)]
     for envelope in plain:
-        assert_hidden(ask(face, envelope=envelope))
+        assert_hidden(ask(adapter, envelope=envelope))
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "client",
     [
@@ -124,12 +124,12 @@ def test_it_is_off_by_default(face: Face) -> None:
         *("::ffff:127.0.0.1", "::FFFF:127.8.9.10", "::ffff:7f00:1"),
     ],
 )
-def test_a_client_on_this_machine_sees_it(face: Face, client: str) -> None:
+def test_a_client_on_this_machine_sees_it(adapter: Adapter, client: str) -> None:
     """By any of the addresses that do not leave it (RFC 1122, 3.2.1.3; RFC 4291, 2.5.3)."""
-    assert_shown(ask(face, client=client))
+    assert_shown(ask(adapter, client=client))
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "client",
     [
@@ -140,12 +140,14 @@ def test_a_client_on_this_machine_sees_it(face: Face, client: str) -> None:
         *("127.0.0.1, 10.0.0.1", "127.0.0.1\x00", "[::1]", "127.0.0.1/8", "127.0.0.1.evil.example"),
     ],
 )
-def test_a_client_elsewhere_or_of_no_known_place_does_not(face: Face, client: str | None) -> None:
+def test_a_client_elsewhere_or_of_no_known_place_does_not(
+    adapter: Adapter, client: str | None
+) -> None:
     """Also one in the same network, or behind a Unix socket."""
-    assert_hidden(ask(face, client=client))
+    assert_hidden(ask(adapter, client=client))
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "host",
     [
@@ -153,12 +155,12 @@ def test_a_client_elsewhere_or_of_no_known_place_does_not(face: Face, client: st
         *("127.0.0.1", "127.0.0.1:8000", "127.1.2.3:80", "[::1]", "[::1]:8000", "localhost:65535"),
     ],
 )
-def test_a_browser_that_asks_for_this_machine_sees_it(face: Face, host: str) -> None:
+def test_a_browser_that_asks_for_this_machine_sees_it(adapter: Adapter, host: str) -> None:
     """By a name that nobody else can point at it (RFC 6761, 6.3)."""
-    assert_shown(ask(face, host=host))
+    assert_shown(ask(adapter, host=host))
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "host",
     [
@@ -180,21 +182,21 @@ def test_a_browser_that_asks_for_this_machine_sees_it(face: Face, host: str) -> 
     ],
     ids=ascii,
 )
-def test_a_browser_that_asks_for_another_name_does_not(face: Face, host: str) -> None:
+def test_a_browser_that_asks_for_another_name_does_not(adapter: Adapter, host: str) -> None:
     """Somebody else's name may lead here: DNS rebinding."""
-    assert_hidden(ask(face, host=host))
+    assert_hidden(ask(adapter, host=host))
 
 
-@both_faces
-def test_a_browser_that_names_no_host_or_two_does_not(face: Face) -> None:
+@both_adapters
+def test_a_browser_that_names_no_host_or_two_does_not(adapter: Adapter) -> None:
     """No browser does so."""
-    assert_hidden(ask(face, host=None))
-    assert_hidden(ask(face, failing, ("Host", "localhost"), host="evil.example"))
-    assert_hidden(ask(face, failing, ("Host", "evil.example"), host="localhost"))
-    assert_hidden(ask(face, failing, ("Host", "localhost"), host="localhost"))
+    assert_hidden(ask(adapter, host=None))
+    assert_hidden(ask(adapter, failing, ("Host", "localhost"), host="evil.example"))
+    assert_hidden(ask(adapter, failing, ("Host", "evil.example"), host="localhost"))
+    assert_hidden(ask(adapter, failing, ("Host", "localhost"), host="localhost"))
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "name",
     [
@@ -203,12 +205,12 @@ def test_a_browser_that_names_no_host_or_two_does_not(face: Face) -> None:
     ],
 )
 @pytest.mark.parametrize("value", ["127.0.0.1", "for=127.0.0.1", ""])
-def test_what_came_through_a_proxy_does_not(face: Face, name: str, value: str) -> None:
+def test_what_came_through_a_proxy_does_not(adapter: Adapter, name: str, value: str) -> None:
     """Its client may be anywhere, whatever the field says."""
-    assert_hidden(ask(face, failing, (name, value)))
+    assert_hidden(ask(adapter, failing, (name, value)))
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "accept",
     [
@@ -221,14 +223,14 @@ def test_what_came_through_a_proxy_does_not(face: Face, name: str, value: str) -
         *("image/avif,image/webp,*/*;q=0.8", "text/html, application/problem+json"),
     ],
 )
-def test_a_program_gets_the_problem(face: Face, accept: str | None) -> None:
+def test_a_program_gets_the_problem(adapter: Adapter, accept: str | None) -> None:
     """A page is for whoever likes a page best."""
-    answer = ask(face, accept=accept)
+    answer = ask(adapter, accept=accept)
     assert_hidden(answer, accept)
     assert "html" not in (answer.get("Content-Type") or "")
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("handler", "status"),
     [
@@ -239,27 +241,27 @@ def test_a_program_gets_the_problem(face: Face, accept: str | None) -> None:
     ids=["problem", "mapped", "of the app"],
 )
 def test_what_is_no_failure_of_the_server_has_no_traceback(
-    face: Face, handler: Any, status: int
+    adapter: Adapter, handler: Any, status: int
 ) -> None:
     """A 404 looks as it will look in production."""
-    answer = ask(face, handler, envelope=debugging(exceptions={LookupError: 409}))
+    answer = ask(adapter, handler, envelope=debugging(exceptions={LookupError: 409}))
     assert answer.status == status
     assert "Traceback" not in answer.text()
     assert SECRET not in answer.text()
 
 
-@both_faces
-def test_a_failure_that_is_mapped_to_a_5xx_keeps_its_status(face: Face) -> None:
+@both_adapters
+def test_a_failure_that_is_mapped_to_a_5xx_keeps_its_status(adapter: Adapter) -> None:
     """The page says both."""
-    answer = ask(face, envelope=debugging(exceptions={CanaryError: 503}))
+    answer = ask(adapter, envelope=debugging(exceptions={CanaryError: 503}))
     assert answer.status == 503
     assert page_of(answer).texts["h1"] == ["503 CanaryError"]
 
 
-@both_faces
-def test_head_has_the_fields_and_no_body(face: Face) -> None:
+@both_adapters
+def test_head_has_the_fields_and_no_body(adapter: Adapter) -> None:
     """As for any page."""
-    answer = ask(face, method="HEAD")
+    answer = ask(adapter, method="HEAD")
     assert (answer.status, answer.body) == (500, b"")
     assert answer.get("Content-Type") == "text/html; charset=utf-8"
 
@@ -267,7 +269,7 @@ def test_head_has_the_fields_and_no_body(face: Face) -> None:
 # -- what it shows --------------------------------------------------------------------------------
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "text",
     [
@@ -284,15 +286,15 @@ def test_head_has_the_fields_and_no_body(face: Face) -> None:
     ],
     ids=ascii,
 )
-def test_whatever_an_exception_says_is_text(face: Face, text: str) -> None:
+def test_whatever_an_exception_says_is_text(adapter: Adapter, text: str) -> None:
     """In its message, its notes, its cause and its class's name."""
     name = text.encode("utf-8", "replace").decode().replace("\x00", "")
     error = type(name, (Exception,), {})(text)
     error.add_note(text)
     error.__cause__ = LookupError(text)
-    answer = ask(face, raising(error))
+    answer = ask(adapter, raising(error))
     answer.body.decode()
-    page, plain = page_of(answer), page_of(ask(face))
+    page, plain = page_of(answer), page_of(ask(adapter))
     assert page.elements == plain.elements
     assert page.comments == []
     if text.isprintable():
@@ -300,8 +302,8 @@ def test_whatever_an_exception_says_is_text(face: Face, text: str) -> None:
         assert page.texts["h1"] == [f"500 {text}"]
 
 
-@both_faces
-def test_causes_and_groups_are_shown(face: Face) -> None:
+@both_adapters
+def test_causes_and_groups_are_shown(adapter: Adapter) -> None:
     """As Python prints them."""
 
     def handler(carrier: Any) -> Said:
@@ -310,15 +312,15 @@ def test_causes_and_groups_are_shown(face: Face) -> None:
         except KeyError as inner:
             raise ExceptionGroup("the group", [CanaryError("one"), OSError("two")]) from inner
 
-    (text,) = page_of(ask(face, handler)).texts["pre"]
+    (text,) = page_of(ask(adapter, handler)).texts["pre"]
     for part in ("KeyError: 'the root'", "the group", "CanaryError: one", "OSError: two"):
         assert part in text
 
 
-@both_faces
-def test_of_a_long_traceback_the_end_is_shown(face: Face) -> None:
+@both_adapters
+def test_of_a_long_traceback_the_end_is_shown(adapter: Adapter) -> None:
     """What went wrong stands there."""
-    answer = ask(face, raising(CanaryError("x" * 5_000_000 + "the end")))
+    answer = ask(adapter, raising(CanaryError("x" * 5_000_000 + "the end")))
     assert answer.status == 500
     assert len(answer.body) < 300_000
     assert "the end" in answer.body.decode()
@@ -334,10 +336,10 @@ class Mute(Exception):
         raise RuntimeError(SECRET)
 
 
-@both_faces
-def test_an_exception_that_cannot_say_what_it_is_is_shown(face: Face) -> None:
+@both_adapters
+def test_an_exception_that_cannot_say_what_it_is_is_shown(adapter: Adapter) -> None:
     """Its class and its place are."""
-    answer = ask(face, raising(Mute()))
+    answer = ask(adapter, raising(Mute()))
     assert answer.status == 500
     assert page_of(answer).texts["h1"] == ["500 Mute"]
     assert "in handler" in page_of(answer).texts["pre"][0]
@@ -358,11 +360,13 @@ def _broken_syntax_error() -> SyntaxError:
     return error
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("error", [Thorny(), _broken_syntax_error()], ids=["notes", "syntax"])
-def test_an_exception_that_cannot_be_shown_is_a_clean_500(face: Face, error: Exception) -> None:
+def test_an_exception_that_cannot_be_shown_is_a_clean_500(
+    adapter: Adapter, error: Exception
+) -> None:
     """Whatever goes wrong over it, nothing but an answer gets out."""
-    answer = ask(face, raising(error))
+    answer = ask(adapter, raising(error))
     assert answer.status == 500
     assert SECRET not in answer.text()
 
@@ -426,15 +430,15 @@ def test_the_usual_names_of_an_environment_are_known() -> None:
     assert usual <= set(VARIABLES)
 
 
-@both_faces
-def test_a_request_in_http_1_0_is_a_proxys(face: Face) -> None:
+@both_adapters
+def test_a_request_in_http_1_0_is_a_proxys(adapter: Adapter) -> None:
     """It is what nginx speaks by default, adding no field that says so; no browser does."""
     envelope = debugging()
     for version, shown in (("1.1", True), ("2", True), ("1.0", False)):
         carrier: Any = {"scope": {"http_version": version}}
-        if face.name == "wsgi":
+        if adapter.name == "wsgi":
             carrier = {"environ": {"SERVER_PROTOCOL": f"HTTP/{version}"}}
         fields = [("Host", "localhost"), ("Accept", BROWSER)]
-        stack = face.wrap(failing, envelope)
-        answer = face.drive(stack, headers=fields, client="127.0.0.1", **carrier)
+        stack = adapter.wrap(failing, envelope)
+        answer = adapter.drive(stack, headers=fields, client="127.0.0.1", **carrier)
         assert (SECRET.encode() in answer.body) is shown

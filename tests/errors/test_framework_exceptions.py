@@ -15,12 +15,12 @@ import werkzeug.exceptions
 from werkzeug.datastructures import WWWAuthenticate
 
 from mantlet import ErrorEnvelope, RateLimiter
-from tests.drive import Answer, Face, both_faces
+from tests.drive import Adapter, Answer, both_adapters
 from tests.errors.test_mapping import raising
 
 
-def answered(face: Face, error: BaseException, **options: Any) -> Answer:
-    return face.drive(face.wrap(raising(error), ErrorEnvelope(**options), RateLimiter("9/s")))
+def answered(adapter: Adapter, error: BaseException, **options: Any) -> Answer:
+    return adapter.drive(adapter.wrap(raising(error), ErrorEnvelope(**options), RateLimiter("9/s")))
 
 
 WORDS = "internal words"
@@ -47,15 +47,15 @@ CASES: list[tuple[BaseException, int]] = [
 ]
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("error", "status"), CASES, ids=[f"{type(error).__name__} {status}" for error, status in CASES]
 )
 def test_the_status_is_kept_and_the_words_are_not(
-    face: Face, error: BaseException, status: int
+    adapter: Adapter, error: BaseException, status: int
 ) -> None:
     """By the dotted names of their classes."""
-    answer = answered(face, error)
+    answer = answered(adapter, error)
     assert answer.status == status
     assert answer.json()["status"] == status
     assert "detail" not in answer.json()
@@ -91,55 +91,55 @@ FIELDS: list[tuple[BaseException, dict[str, list[str]]]] = [
 ]
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(("error", "fields"), FIELDS, ids=[repr(error) for error, _ in FIELDS])
 def test_the_declared_fields_are_kept(
-    face: Face, error: BaseException, fields: dict[str, list[str]]
+    adapter: Adapter, error: BaseException, fields: dict[str, list[str]]
 ) -> None:
     """But for those of the body that is not sent."""
-    answer = answered(face, error)
+    answer = answered(adapter, error)
     for name, values in fields.items():
         assert [value.strip() for value in answer.getall(name)] == [v.strip() for v in values]
     assert answer.getall("content-type") == ["application/problem+json"]
     assert answer.getall("content-length") == [str(len(answer.body))]
 
 
-@both_faces
-def test_a_response_that_werkzeug_aborts_with_keeps_status_and_fields(face: Face) -> None:
+@both_adapters
+def test_a_response_that_werkzeug_aborts_with_keeps_status_and_fields(adapter: Adapter) -> None:
     """Its body is not looked at."""
     response = werkzeug.Response(WORDS, 410, {"X-Own": "yes", "Content-Language": "en"})
-    answer = answered(face, werkzeug.exceptions.HTTPException(response=response))
+    answer = answered(adapter, werkzeug.exceptions.HTTPException(response=response))
     assert (answer.status, answer.get("X-Own")) == (410, "yes")
     assert answer.get("Content-Language") is None
     assert WORDS not in answer.text()
 
 
-@both_faces
-def test_fields_that_must_not_stand_in_a_header_are_left_out(face: Face) -> None:
+@both_adapters
+def test_fields_that_must_not_stand_in_a_header_are_left_out(adapter: Adapter) -> None:
     """A line break in one would be a second answer."""
     headers = {"X-Bad": "a\r\nX-Evil: 1", "Bad Name": "x", "X-Good": "yes"}
-    answer = answered(face, starlette.exceptions.HTTPException(403, headers=headers))
+    answer = answered(adapter, starlette.exceptions.HTTPException(403, headers=headers))
     assert (answer.status, answer.get("X-Good")) == (403, "yes")
     assert not {"x-bad", "bad name", "x-evil"} & set(answer.names)
 
 
-@both_faces
-def test_no_more_than_64_fields_are_kept(face: Face) -> None:
+@both_adapters
+def test_no_more_than_64_fields_are_kept(adapter: Adapter) -> None:
     """An answer's head is not for an exception to fill."""
     headers = {f"X-{number}": "x" for number in range(1000)}
-    answer = answered(face, starlette.exceptions.HTTPException(403, headers=headers))
+    answer = answered(adapter, starlette.exceptions.HTTPException(403, headers=headers))
     assert len([name for name in answer.names if name[2:].isdigit()]) == 64
 
 
-@both_faces
-def test_a_redirection_that_is_raised_redirects(face: Face) -> None:
+@both_adapters
+def test_a_redirection_that_is_raised_redirects(adapter: Adapter) -> None:
     """It is no error."""
     error = starlette.exceptions.HTTPException(307, headers={"Location": THERE})
-    answer = answered(face, error)
+    answer = answered(adapter, error)
     assert (answer.status, answer.get("Location"), answer.body) == (307, THERE, b"")
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "error",
     [
@@ -150,12 +150,12 @@ def test_a_redirection_that_is_raised_redirects(face: Face) -> None:
     ],
     ids=lambda error: type(error).__module__,
 )
-def test_details_lets_the_words_of_http_exceptions_out(face: Face, error: Exception) -> None:
+def test_details_lets_the_words_of_http_exceptions_out(adapter: Adapter, error: Exception) -> None:
     """Where the app is known to write them for clients."""
-    assert answered(face, error, expose_details=True).json()["detail"] == "No such order"
+    assert answered(adapter, error, expose_details=True).json()["detail"] == "No such order"
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "error",
     [
@@ -167,13 +167,13 @@ def test_details_lets_the_words_of_http_exceptions_out(face: Face, error: Except
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_details_lets_nothing_else_out(face: Face, error: Exception) -> None:
+def test_details_lets_nothing_else_out(adapter: Adapter, error: Exception) -> None:
     """Not of server errors, which are made of exceptions, nor of exceptions without HTTP."""
-    assert WORDS not in answered(face, error, expose_details=True).text()
+    assert WORDS not in answered(adapter, error, expose_details=True).text()
 
 
-@both_faces
-def test_an_exception_whose_attributes_raise_is_a_500(face: Face) -> None:
+@both_adapters
+def test_an_exception_whose_attributes_raise_is_a_500(adapter: Adapter) -> None:
     """It has nothing to say."""
 
     def fails(_: object) -> int:
@@ -186,13 +186,13 @@ def test_an_exception_whose_attributes_raise_is_a_500(face: Face) -> None:
         def __getattribute__(self, name: str) -> Any:
             return fails(name) if name in ("status_code", "headers") else None
 
-    assert answered(face, Broken()).status == 500
+    assert answered(adapter, Broken()).status == 500
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("status", [None, 99, 200, 600, "404", 4.04])
-def test_a_status_that_is_none_is_a_500(face: Face, status: Any) -> None:
+def test_a_status_that_is_none_is_a_500(adapter: Adapter, status: Any) -> None:
     """Whatever an exception's author meant by it."""
     error = starlette.exceptions.HTTPException(404)
     error.status_code = status
-    assert answered(face, error).status == 500
+    assert answered(adapter, error).status == 500

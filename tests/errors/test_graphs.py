@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mantlet import ErrorEnvelope, Problem
-from tests.drive import FACES, Face
+from tests.drive import ADAPTERS, Adapter
 from tests.errors.test_mapping import raising
 
 if TYPE_CHECKING:
@@ -106,9 +106,9 @@ ENVELOPES = [
 
 
 @settings(max_examples=150)
-@given(graphs(), st.sampled_from(ENVELOPES), st.sampled_from(FACES))
+@given(graphs(), st.sampled_from(ENVELOPES), st.sampled_from(ADAPTERS))
 def test_any_exception_is_answered_and_nothing_of_it_gets_out(
-    error: Exception, envelope: ErrorEnvelope, face: Face
+    error: Exception, envelope: ErrorEnvelope, adapter: Adapter
 ) -> None:
     """And the log takes it as well."""
     written = io.StringIO()
@@ -116,7 +116,7 @@ def test_any_exception_is_answered_and_nothing_of_it_gets_out(
     log = logging.getLogger("mantlet.errors")
     log.addHandler(handler)
     try:
-        answer = face.drive(face.wrap(raising(error), envelope))
+        answer = adapter.drive(adapter.wrap(raising(error), envelope))
     finally:
         log.removeHandler(handler)
     assert answer.error is None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mantlet import ErrorEnvelope, Problem
-from tests.drive import Face, both_faces
+from tests.drive import Adapter, both_adapters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,37 +33,37 @@ def raising(error: BaseException) -> Callable[[Any], Any]:
     return handler
 
 
-def status(face: Face, error: BaseException, entries: Mapping[Any, Any]) -> int | None:
+def status(adapter: Adapter, error: BaseException, entries: Mapping[Any, Any]) -> int | None:
     """Return what an exception is answered with, under a map."""
-    answer = face.drive(face.wrap(raising(error), ErrorEnvelope(exceptions=entries)))
+    answer = adapter.drive(adapter.wrap(raising(error), ErrorEnvelope(exceptions=entries)))
     if answer.status is not None:
         assert answer.json()["status"] == answer.status
     return answer.status
 
 
-@both_faces
-def test_an_entry_holds_for_its_class_and_those_derived(face: Face) -> None:
+@both_adapters
+def test_an_entry_holds_for_its_class_and_those_derived(adapter: Adapter) -> None:
     """The one for the most derived class counts, in whatever order they are written."""
     entries = {ShopError: 400, SoldError: 410, MissingError: 404}
-    assert status(face, ShopError(), entries) == 400
-    assert status(face, MissingError(), entries) == 404
-    assert status(face, SoldError(), entries) == 410
-    assert status(face, LookupError(), entries) == 500
+    assert status(adapter, ShopError(), entries) == 400
+    assert status(adapter, MissingError(), entries) == 404
+    assert status(adapter, SoldError(), entries) == 410
+    assert status(adapter, LookupError(), entries) == 500
 
 
-@both_faces
-def test_a_class_is_named_without_being_imported(face: Face) -> None:
+@both_adapters
+def test_a_class_is_named_without_being_imported(adapter: Adapter) -> None:
     """By where it is defined, or by where it is imported from."""
-    assert status(face, SoldError(), {f"{__name__}.MissingError": 404}) == 404
-    assert status(face, ZeroDivisionError(), {"ZeroDivisionError": 422}) == 422
-    assert status(face, OSError(), {"builtins.OSError": 503}) == 503
+    assert status(adapter, SoldError(), {f"{__name__}.MissingError": 404}) == 404
+    assert status(adapter, ZeroDivisionError(), {"ZeroDivisionError": 422}) == 422
+    assert status(adapter, OSError(), {"builtins.OSError": 503}) == 503
     import json  # noqa: PLC0415  # its decoder defines the class that it exports
 
-    assert status(face, json.JSONDecodeError("", "", 0), {"json.JSONDecodeError": 400}) == 400
+    assert status(adapter, json.JSONDecodeError("", "", 0), {"json.JSONDecodeError": 400}) == 400
 
 
-@both_faces
-def test_an_entry_may_be_a_problem(face: Face) -> None:
+@both_adapters
+def test_an_entry_may_be_a_problem(adapter: Adapter) -> None:
     """The client sees what it states, and nothing of the exception."""
     sold = Problem(
         409,
@@ -73,8 +73,10 @@ def test_an_entry_may_be_a_problem(face: Face) -> None:
         headers={"Retry-After": "60"},
         extensions={"again": True},
     )
-    stack = face.wrap(raising(SoldError("lamp 4711")), ErrorEnvelope(exceptions={SoldError: sold}))
-    answer = face.drive(stack)
+    stack = adapter.wrap(
+        raising(SoldError("lamp 4711")), ErrorEnvelope(exceptions={SoldError: sold})
+    )
+    answer = adapter.drive(stack)
     assert answer.json() == answer.json() | {
         "type": "https://example.com/problems/sold",
         "title": "Sold",
@@ -86,19 +88,19 @@ def test_an_entry_may_be_a_problem(face: Face) -> None:
     assert "4711" not in answer.text()
 
 
-@both_faces
-def test_a_problem_that_caches_may_keep_says_what_its_form_depends_on(face: Face) -> None:
+@both_adapters
+def test_a_problem_that_caches_may_keep_says_what_its_form_depends_on(adapter: Adapter) -> None:
     """Others are not kept (RFC 9110, 12.5.5)."""
     gone = Problem(410, headers={"cache-control": "max-age=60"})
-    stack = face.wrap(raising(SoldError()), ErrorEnvelope(exceptions={SoldError: gone}))
-    answer = face.drive(stack)
+    stack = adapter.wrap(raising(SoldError()), ErrorEnvelope(exceptions={SoldError: gone}))
+    answer = adapter.drive(stack)
     assert (answer.get("cache-control"), answer.get("vary")) == ("max-age=60", "Accept")
-    answer = face.drive(face.wrap(raising(SoldError()), ErrorEnvelope()))
+    answer = adapter.drive(adapter.wrap(raising(SoldError()), ErrorEnvelope()))
     assert (answer.get("cache-control"), answer.get("vary")) == ("no-store", None)
 
 
-@both_faces
-def test_an_entry_may_be_a_function(face: Face) -> None:
+@both_adapters
+def test_an_entry_may_be_a_function(adapter: Adapter) -> None:
     """It is given the exception; with None it leaves it to the next entry."""
 
     def by_text(error: ShopError) -> Problem | int | None:
@@ -106,56 +108,56 @@ def test_an_entry_may_be_a_function(face: Face) -> None:
         return known.get(str(error))
 
     entries = {SoldError: by_text, ShopError: 400}
-    assert status(face, SoldError("gone"), entries) == 410
-    assert status(face, SoldError("busy"), entries) == 503
-    assert status(face, SoldError("else"), entries) == 400
+    assert status(adapter, SoldError("gone"), entries) == 410
+    assert status(adapter, SoldError("busy"), entries) == 503
+    assert status(adapter, SoldError("else"), entries) == 400
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "target",
     [lambda _: 1 / 0, lambda _: 200, lambda _: "text", lambda: 404],
     ids=["raises", "no error", "no answer", "takes nothing"],
 )
 def test_a_function_that_fails_gives_a_clean_500(
-    face: Face, target: Any, caplog: pytest.LogCaptureFixture
+    adapter: Adapter, target: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Both what the app raised and what the function did are in the log."""
-    assert status(face, SoldError("the cause"), {SoldError: target}) == 500
+    assert status(adapter, SoldError("the cause"), {SoldError: target}) == 500
     failed, unhandled = caplog.records
     assert failed.getMessage().startswith("ErrorEnvelope: exceptions failed with ")
     assert failed.exc_info
     assert unhandled.getMessage().startswith("Unhandled SoldError")
 
 
-@both_faces
-def test_an_entry_for_exception_holds_where_nothing_else_does(face: Face) -> None:
+@both_adapters
+def test_an_entry_for_exception_holds_where_nothing_else_does(adapter: Adapter) -> None:
     """Not for problems, nor for what frameworks and databases say."""
     from sqlite3 import IntegrityError  # noqa: PLC0415  # named where it is used
 
     from starlette.exceptions import HTTPException  # noqa: PLC0415
 
     entries = {Exception: 418}
-    assert status(face, LookupError(), entries) == 418
-    assert status(face, Problem(409), entries) == 409
-    assert status(face, HTTPException(403), entries) == 403
-    assert status(face, IntegrityError(), entries) == 409
+    assert status(adapter, LookupError(), entries) == 418
+    assert status(adapter, Problem(409), entries) == 409
+    assert status(adapter, HTTPException(403), entries) == 403
+    assert status(adapter, IntegrityError(), entries) == 409
 
 
-@both_faces
-def test_an_entry_for_a_problem_or_a_frameworks_exception_takes_its_place(face: Face) -> None:
+@both_adapters
+def test_an_entry_for_a_problem_or_a_frameworks_exception_takes_its_place(adapter: Adapter) -> None:
     """What is more derived counts, whoever has said it."""
     from starlette.exceptions import HTTPException  # noqa: PLC0415
 
     class Teapot(Problem):
         pass
 
-    assert status(face, Teapot(409), {Teapot: 418}) == 418
-    assert status(face, HTTPException(403), {HTTPException: 404}) == 404
+    assert status(adapter, Teapot(409), {Teapot: 418}) == 418
+    assert status(adapter, HTTPException(403), {HTTPException: 404}) == 404
 
 
-@both_faces
-def test_what_an_exception_came_of_counts_where_it_says_nothing_itself(face: Face) -> None:
+@both_adapters
+def test_what_an_exception_came_of_counts_where_it_says_nothing_itself(adapter: Adapter) -> None:
     """By cause and context, but not where the context is suppressed."""
 
     def chained(how: str) -> Exception:
@@ -170,41 +172,41 @@ def test_what_an_exception_came_of_counts_where_it_says_nothing_itself(face: Fac
             return outer
 
     entries = {SoldError: 410}
-    assert status(face, chained("cause"), entries) == 410
-    assert status(face, chained("suppressed"), entries) == 500
+    assert status(adapter, chained("cause"), entries) == 410
+    assert status(adapter, chained("suppressed"), entries) == 500
 
-    assert status(face, chained("handling"), entries) == 410
+    assert status(adapter, chained("handling"), entries) == 410
 
 
-@both_faces
-def test_only_the_outermost_exception_is_a_message_to_the_client(face: Face) -> None:
+@both_adapters
+def test_only_the_outermost_exception_is_a_message_to_the_client(adapter: Adapter) -> None:
     """An app that fails over a problem has failed."""
     error = RuntimeError()
     error.__cause__ = Problem(404)
-    assert status(face, error, {}) == 500
+    assert status(adapter, error, {}) == 500
 
 
-@both_faces
-def test_a_group_is_as_bad_as_its_worst_member(face: Face) -> None:
+@both_adapters
+def test_a_group_is_as_bad_as_its_worst_member(adapter: Adapter) -> None:
     """One that nobody knows makes it a 500."""
     entries = {SoldError: 410, MissingError: 404, ConnectionError: 503}
 
     def group(*members: Exception) -> ExceptionGroup[Exception]:
         return ExceptionGroup("", members)
 
-    assert status(face, group(SoldError()), entries) == 410
-    assert status(face, group(MissingError(), SoldError()), entries) == 410
-    assert status(face, group(MissingError(), group(ConnectionError())), entries) == 503
-    assert status(face, group(ConnectionError(), LookupError()), entries) == 500
-    assert status(face, group(Problem(409, detail="one")), entries) == 409
-    assert status(face, group(SoldError()), {ExceptionGroup: 400}) == 400
+    assert status(adapter, group(SoldError()), entries) == 410
+    assert status(adapter, group(MissingError(), SoldError()), entries) == 410
+    assert status(adapter, group(MissingError(), group(ConnectionError())), entries) == 503
+    assert status(adapter, group(ConnectionError(), LookupError()), entries) == 500
+    assert status(adapter, group(Problem(409, detail="one")), entries) == 409
+    assert status(adapter, group(SoldError()), {ExceptionGroup: 400}) == 400
 
 
-@both_faces
-def test_a_group_with_an_exit_passes(face: Face) -> None:
+@both_adapters
+def test_a_group_with_an_exit_passes(adapter: Adapter) -> None:
     """It asks for the process's end, and so is no error of the app's."""
     error = BaseExceptionGroup("", [SystemExit(), ValueError()])
-    answer = face.drive(face.wrap(raising(error), ErrorEnvelope()))
+    answer = adapter.drive(adapter.wrap(raising(error), ErrorEnvelope()))
     assert answer.error is error
 
 

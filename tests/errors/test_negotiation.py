@@ -20,7 +20,7 @@ from mantlet.errors.rendering import (
     negotiate,
     prefers_json,
 )
-from tests.drive import Face, both_faces, drive_asgi
+from tests.drive import Adapter, both_adapters, drive_asgi
 from tests.errors.test_mapping import raising
 from tests.ids import shown
 
@@ -423,7 +423,7 @@ def test_no_accept_is_an_error(accept: str | None) -> None:
 # -- through the policy ---------------------------------------------------------------------------
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("fields", "chosen"),
     [
@@ -438,18 +438,20 @@ def test_no_accept_is_an_error(accept: str | None) -> None:
     ],
     ids=shown,
 )
-def test_several_fields_are_one_list(face: Face, fields: tuple[str, ...], chosen: str) -> None:
+def test_several_fields_are_one_list(
+    adapter: Adapter, fields: tuple[str, ...], chosen: str
+) -> None:
     """As they would be, were they sent as one (RFC 9110, 5.3)."""
-    stack = face.wrap(raising(Problem(404)), ErrorEnvelope())
-    answer = face.drive(stack, headers=[("Accept", value) for value in fields])
+    stack = adapter.wrap(raising(Problem(404)), ErrorEnvelope())
+    answer = adapter.drive(stack, headers=[("Accept", value) for value in fields])
     assert (answer.status, (answer.get("Content-Type") or "").split(";")[0]) == (404, chosen)
 
 
 @pytest.mark.parametrize("raw", [b"\xff", b"\xc3\xa9/*", b"\x00", b"text/html\x85"], ids=ascii)
 def test_bytes_that_are_no_text_are_no_error(raw: bytes) -> None:
     """Whatever an ASGI server passes on."""
-    from tests.drive import AsgiFace  # noqa: PLC0415  # beside its one use
+    from tests.drive import AsgiAdapter  # noqa: PLC0415  # beside its one use
 
-    stack = AsgiFace().wrap(raising(Problem(404)), ErrorEnvelope())
+    stack = AsgiAdapter().wrap(raising(Problem(404)), ErrorEnvelope())
     answer = drive_asgi(stack, scope={"headers": [(b"accept", raw)]})
     assert (answer.status, answer.get("Content-Type")) == (404, PROBLEM_JSON)

@@ -26,7 +26,7 @@ from mantlet import (
     RateLimiter,
     Reply,
 )
-from tests.drive import AsgiFace, Face, Said, both_faces, drive_asgi, drive_wsgi, hello
+from tests.drive import Adapter, AsgiAdapter, Said, both_adapters, drive_asgi, drive_wsgi, hello
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -174,13 +174,13 @@ def logged_id(record: logging.LogRecord) -> object:
 # -- nothing internal leaves ----------------------------------------------------------------------
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("raiser", RAISERS, ids=lambda raiser: raiser.__name__)
 def test_nothing_of_an_exception_is_in_any_byte_of_the_answer(
-    face: Face, raiser: Callable[[], None], caplog: pytest.LogCaptureFixture
+    adapter: Adapter, raiser: Callable[[], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Neither class, message, notes, cause, path nor traceback; all of it is in the log, once."""
-    answer = face.drive(face.wrap(failing(raiser), ErrorEnvelope()))
+    answer = adapter.drive(adapter.wrap(failing(raiser), ErrorEnvelope()))
     assert answer.error is None
     assert answer.status == (503 if raiser is of_a_problem else 500)
     told = answer.text()
@@ -195,22 +195,22 @@ def test_nothing_of_an_exception_is_in_any_byte_of_the_answer(
     assert "Traceback" in logging.Formatter().format(record)
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("raiser", RAISERS[:-1], ids=lambda raiser: raiser.__name__)
 def test_the_log_message_itself_is_one_line_without_the_exceptions_text(
-    face: Face, raiser: Callable[[], None], caplog: pytest.LogCaptureFixture
+    adapter: Adapter, raiser: Callable[[], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     """The message has what Mantlet says; what the app said is in the traceback alone."""
-    face.drive(face.wrap(failing(raiser), ErrorEnvelope()))
+    adapter.drive(adapter.wrap(failing(raiser), ErrorEnvelope()))
     (record,) = records(caplog)
     assert SECRET not in record.getMessage()
     assert "\n" not in record.getMessage()
 
 
-@both_faces
+@both_adapters
 @settings(deadline=None, max_examples=60)
 @given(st.text(min_size=8), st.text(st.characters(categories=["Lu", "Ll"]), min_size=8))
-def test_no_message_and_no_class_name_gets_out(face: Face, message: str, name: str) -> None:
+def test_no_message_and_no_class_name_gets_out(adapter: Adapter, message: str, name: str) -> None:
     """Two different exceptions in requests of the same id are answered with the same bytes."""
     kind = type(name, (Exception,), {})
 
@@ -221,7 +221,7 @@ def test_no_message_and_no_class_name_gets_out(face: Face, message: str, name: s
     logging.getLogger("mantlet.errors").disabled = True
     try:
         answers = [
-            face.drive(face.wrap(handler, ErrorEnvelope()), headers=fields)
+            adapter.drive(adapter.wrap(handler, ErrorEnvelope()), headers=fields)
             for handler in (one, failing(plain))
         ]
     finally:
@@ -229,11 +229,11 @@ def test_no_message_and_no_class_name_gets_out(face: Face, message: str, name: s
     assert answers[0] == answers[1]
 
 
-@both_faces
-def test_the_same_answer_comes_from_both_protocols(face: Face) -> None:
+@both_adapters
+def test_the_same_answer_comes_from_both_protocols(adapter: Adapter) -> None:
     """An error looks alike whatever the app is written in."""
-    answer = face.drive(
-        face.wrap(failing(plain), ErrorEnvelope()), headers=[("X-Request-ID", "abc")]
+    answer = adapter.drive(
+        adapter.wrap(failing(plain), ErrorEnvelope()), headers=[("X-Request-ID", "abc")]
     )
     body = (
         b'{"type": "about:blank", "title": "Internal Server Error", "status": 500, '
@@ -252,10 +252,12 @@ def test_the_same_answer_comes_from_both_protocols(face: Face) -> None:
 # -- what is answered -----------------------------------------------------------------------------
 
 
-@both_faces
-def test_a_500_has_the_members_of_rfc_9457(face: Face, caplog: pytest.LogCaptureFixture) -> None:
+@both_adapters
+def test_a_500_has_the_members_of_rfc_9457(
+    adapter: Adapter, caplog: pytest.LogCaptureFixture
+) -> None:
     """Each member is of its type, and about:blank has the status's phrase as its title."""
-    answer = face.drive(face.wrap(failing(plain), ErrorEnvelope()))
+    answer = adapter.drive(adapter.wrap(failing(plain), ErrorEnvelope()))
     assert answer.get("Content-Type") == "application/problem+json"
     assert answer.get("Content-Length") == str(len(answer.body))
     assert answer.get("Cache-Control") == "no-store"
@@ -273,12 +275,12 @@ def test_a_500_has_the_members_of_rfc_9457(face: Face, caplog: pytest.LogCapture
     assert len(records(caplog)) == 1
 
 
-@both_faces
-def test_the_instance_of_a_given_uuid_is_that_uuid(face: Face) -> None:
+@both_adapters
+def test_the_instance_of_a_given_uuid_is_that_uuid(adapter: Adapter) -> None:
     """An id that is a UUID already is named as it is."""
     given_id = "3f0d2a9c-7d1c-4d1e-9a52-7a4c1d8f8b1e"
-    answer = face.drive(
-        face.wrap(failing(lambda: _raise(Problem(404))), ErrorEnvelope()),
+    answer = adapter.drive(
+        adapter.wrap(failing(lambda: _raise(Problem(404))), ErrorEnvelope()),
         headers=[("X-Request-ID", given_id)],
     )
     assert answer.json()["instance"] == f"urn:uuid:{given_id}"
@@ -289,7 +291,7 @@ def _raise(error: BaseException) -> None:
     raise error
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "problem",
     [
@@ -305,10 +307,10 @@ def _raise(error: BaseException) -> None:
     ids=str,
 )
 def test_a_problem_of_the_client_is_answered_as_stated_and_not_logged(
-    face: Face, problem: Problem, caplog: pytest.LogCaptureFixture
+    adapter: Adapter, problem: Problem, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What the app says to the client arrives, and the log is not for clients' mistakes."""
-    answer = face.drive(face.wrap(failing(lambda: _raise(problem)), ErrorEnvelope()))
+    answer = adapter.drive(adapter.wrap(failing(lambda: _raise(problem)), ErrorEnvelope()))
     assert answer.error is None
     assert answer.status == problem.status
     stated = answer.json()
@@ -322,13 +324,13 @@ def test_a_problem_of_the_client_is_answered_as_stated_and_not_logged(
     assert records(caplog) == []
 
 
-@both_faces
+@both_adapters
 def test_a_problem_of_the_server_is_answered_as_stated_and_logged(
-    face: Face, caplog: pytest.LogCaptureFixture
+    adapter: Adapter, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A 5xx is the server's fault, whoever says so."""
     problem = Problem(503, detail="Back at noon.", headers={"Retry-After": "60"})
-    answer = face.drive(face.wrap(failing(lambda: _raise(problem)), ErrorEnvelope()))
+    answer = adapter.drive(adapter.wrap(failing(lambda: _raise(problem)), ErrorEnvelope()))
     assert answer.status == 503
     assert answer.json()["detail"] == "Back at noon."
     assert answer.get("Retry-After") == "60"
@@ -337,7 +339,7 @@ def test_a_problem_of_the_server_is_answered_as_stated_and_logged(
     assert record.exc_info[1] is problem
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "extensions",
     [
@@ -351,24 +353,24 @@ def test_a_problem_of_the_server_is_answered_as_stated_and_logged(
     ids=lambda extensions: next(iter(extensions)),
 )
 def test_a_problem_that_is_no_json_is_answered_with_a_bare_500(
-    face: Face, extensions: dict[str, Any], caplog: pytest.LogCaptureFixture
+    adapter: Adapter, extensions: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     """A mistake in an error answer is an error like any other: enveloped, and logged."""
 
     def handler(carrier: Any) -> Said:
         raise Problem(400, extensions=extensions)
 
-    answer = face.drive(face.wrap(handler, ErrorEnvelope()))
+    answer = adapter.drive(adapter.wrap(handler, ErrorEnvelope()))
     assert answer.error is None
     assert answer.status == 500
     assert answer.json()["status"] == 500
     assert len(records(caplog)) == 1
 
 
-@both_faces
+@both_adapters
 @pytest.mark.breaks_rules("names in upper case under ASGI")
 def test_answers_that_the_app_makes_itself_are_left_alone(
-    face: Face, caplog: pytest.LogCaptureFixture
+    adapter: Adapter, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A 404 or a 503 of the app's own is its to word; it gets the id and nothing else."""
     for status in (200, 204, 301, 400, 404, 499, 500, 503):
@@ -378,7 +380,9 @@ def test_answers_that_the_app_makes_itself_are_left_alone(
         def handler(carrier: Any, said: Said = (status, fields, body)) -> Said:
             return said
 
-        answer = face.drive(face.wrap(handler, ErrorEnvelope()), headers=[("X-Request-ID", "i")])
+        answer = adapter.drive(
+            adapter.wrap(handler, ErrorEnvelope()), headers=[("X-Request-ID", "i")]
+        )
         assert (answer.status, answer.body) == (status, body)
         assert [(name.lower(), value) for name, value in answer.headers] == [
             *((name.lower(), value) for name, value in fields),
@@ -387,41 +391,43 @@ def test_answers_that_the_app_makes_itself_are_left_alone(
     assert records(caplog) == []
 
 
-@both_faces
-def test_the_apps_own_id_field_is_replaced_by_the_exchanges(face: Face) -> None:
+@both_adapters
+def test_the_apps_own_id_field_is_replaced_by_the_exchanges(adapter: Adapter) -> None:
     """The client is told one id, and it is the one in the log."""
 
     def handler(carrier: Any) -> Said:
         return 200, [("x-request-id", "of the app"), ("X-Request-Id", "again")], b""
 
-    answer = face.drive(face.wrap(handler, ErrorEnvelope()), headers=[("X-Request-ID", "mine")])
+    answer = adapter.drive(
+        adapter.wrap(handler, ErrorEnvelope()), headers=[("X-Request-ID", "mine")]
+    )
     assert answer.getall("x-request-id") == ["mine"]
 
 
-@both_faces
-def test_head_is_answered_with_the_head_of_get(face: Face) -> None:
+@both_adapters
+def test_head_is_answered_with_the_head_of_get(adapter: Adapter) -> None:
     """The length is that of GET's answer, and no byte of it follows."""
-    app = face.wrap(failing(plain), ErrorEnvelope())
-    get, head = face.drive(app), face.drive(app, "HEAD")
+    app = adapter.wrap(failing(plain), ErrorEnvelope())
+    get, head = adapter.drive(app), adapter.drive(app, "HEAD")
     assert head.error is None
     assert (head.status, head.body) == (500, b"")
     assert head.get("Content-Length") == get.get("Content-Length")
     assert head.get("Content-Type") == "application/problem+json"
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS", "BREW"])
 @pytest.mark.breaks_rules("a checker knows the usual methods only")
-def test_every_method_gets_its_errors_enveloped(face: Face, method: str) -> None:
+def test_every_method_gets_its_errors_enveloped(adapter: Adapter, method: str) -> None:
     """Also those that HTTP does not know."""
-    answer = face.drive(face.wrap(failing(plain), ErrorEnvelope()), method)
+    answer = adapter.drive(adapter.wrap(failing(plain), ErrorEnvelope()), method)
     assert answer.status == 500
     assert answer.error is None
 
 
-@both_faces
+@both_adapters
 def test_an_exception_of_a_policy_further_in_is_enveloped(
-    face: Face, caplog: pytest.LogCaptureFixture
+    adapter: Adapter, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A broken policy is no wider hole than a broken app."""
 
@@ -429,18 +435,18 @@ def test_an_exception_of_a_policy_further_in_is_enveloped(
         def on_request(self, request: Request) -> None:
             raise CanaryError(SECRET)
 
-    answer = face.drive(face.wrap(hello, ErrorEnvelope(), Broken()))
+    answer = adapter.drive(adapter.wrap(hello, ErrorEnvelope(), Broken()))
     assert answer.status == 500
     assert SECRET not in answer.text()
     assert len(records(caplog)) == 1
 
 
-@both_faces
+@both_adapters
 def test_an_exception_that_comes_with_the_body_but_before_the_head_is_enveloped(
-    face: Face,
+    adapter: Adapter,
 ) -> None:
     """A head of the app's that has not gone yet is taken back."""
-    if face.name == "asgi":
+    if adapter.name == "asgi":
 
         async def asgi(scope: Any, receive: Any, send: Any) -> None:
             await send(
@@ -464,28 +470,28 @@ def test_an_exception_that_comes_with_the_body_but_before_the_head_is_enveloped(
 # -- what is not answered -------------------------------------------------------------------------
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "kind",
     [asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit],
     ids=lambda kind: kind.__name__,
 )
 def test_what_is_no_error_passes_untouched_and_unlogged(
-    face: Face, kind: type[BaseException], caplog: pytest.LogCaptureFixture
+    adapter: Adapter, kind: type[BaseException], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Cancellation and the end of the process are not the envelope's to stop."""
     raised = kind("stop")
-    answer = face.drive(face.wrap(failing(lambda: _raise(raised)), ErrorEnvelope()))
+    answer = adapter.drive(adapter.wrap(failing(lambda: _raise(raised)), ErrorEnvelope()))
     assert isinstance(answer.error, kind)
     assert answer.status is None
-    if face.name == "wsgi" or kind is not asyncio.CancelledError:
+    if adapter.name == "wsgi" or kind is not asyncio.CancelledError:
         assert answer.error is raised
     assert [record for record in records(caplog) if record.name.startswith("mantlet")] == []
 
 
-def broken_off(face: Face) -> Answer:
+def broken_off(adapter: Adapter) -> Answer:
     """Drive an app that raises after its answer has begun."""
-    if face.name == "asgi":
+    if adapter.name == "asgi":
 
         async def asgi(scope: Any, receive: Any, send: Any) -> None:
             await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -502,12 +508,12 @@ def broken_off(face: Face) -> Answer:
     return drive_wsgi(mantlet.wsgi.wrap(wsgi, ErrorEnvelope(), baseline=False))
 
 
-@both_faces
+@both_adapters
 def test_an_exception_after_the_head_is_logged_once_and_raised_on(
-    face: Face, caplog: pytest.LogCaptureFixture
+    adapter: Adapter, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The server learns of it, so that it ends the connection and the client can tell."""
-    answer = broken_off(face)
+    answer = broken_off(adapter)
     assert isinstance(answer.error, CanaryError)
     assert (answer.status, answer.body) == (200, b"begun")
     (record,) = records(caplog)
@@ -517,21 +523,25 @@ def test_an_exception_after_the_head_is_logged_once_and_raised_on(
     assert logged_id(record) == answer.get("X-Request-ID")
 
 
-@both_faces
-def test_two_envelopes_log_an_exception_once(face: Face, caplog: pytest.LogCaptureFixture) -> None:
+@both_adapters
+def test_two_envelopes_log_an_exception_once(
+    adapter: Adapter, caplog: pytest.LogCaptureFixture
+) -> None:
     """Wrapping twice does not say things twice, nor answer with two ids."""
-    answer = face.drive(face.wrap(failing(plain), ErrorEnvelope(), ErrorEnvelope()))
+    answer = adapter.drive(adapter.wrap(failing(plain), ErrorEnvelope(), ErrorEnvelope()))
     assert answer.status == 500
     (record,) = records(caplog)
     assert logged_id(record) == answer.get("X-Request-ID") == answer.json()["request_id"]
 
 
-@both_faces
+@both_adapters
 def test_without_an_envelope_an_exception_reaches_the_server(
-    face: Face, caplog: pytest.LogCaptureFixture
+    adapter: Adapter, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Other policies answer nothing that is not theirs."""
-    answer = face.drive(face.wrap(failing(plain), mantlet.RateLimiter("5/hour", clock=lambda: 0)))
+    answer = adapter.drive(
+        adapter.wrap(failing(plain), mantlet.RateLimiter("5/hour", clock=lambda: 0))
+    )
     assert isinstance(answer.error, CanaryError)
     assert answer.status is None
     assert records(caplog) == []
@@ -540,10 +550,10 @@ def test_without_an_envelope_an_exception_reaches_the_server(
 # -- the id is the same everywhere ----------------------------------------------------------------
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("fields", [[], [("X-Request-ID", "mine")]], ids=["new", "given"])
 def test_header_body_log_and_state_have_one_id(
-    face: Face, fields: list[tuple[str, str]], caplog: pytest.LogCaptureFixture
+    adapter: Adapter, fields: list[tuple[str, str]], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whoever reads one of them finds the others."""
     seen: list[str] = []
@@ -552,7 +562,7 @@ def test_header_body_log_and_state_have_one_id(
         seen.append(mantlet.state(carrier).request_id)
         raise CanaryError(SECRET)
 
-    answer = face.drive(face.wrap(handler, ErrorEnvelope()), headers=fields)
+    answer = adapter.drive(adapter.wrap(handler, ErrorEnvelope()), headers=fields)
     (record,) = records(caplog)
     assert {
         *seen,
@@ -563,16 +573,16 @@ def test_header_body_log_and_state_have_one_id(
     assert seen[0] in record.getMessage()
 
 
-@both_faces
-def test_policies_further_in_see_the_id(face: Face) -> None:
+@both_adapters
+def test_policies_further_in_see_the_id(adapter: Adapter) -> None:
     """A policy may name the request in its own answer."""
 
     class Naming(Policy):
         def on_request(self, request: Request) -> Reply:
             return Reply(418, body=request.state.request_id)
 
-    answer = face.drive(
-        face.wrap(hello, ErrorEnvelope(), Naming()), headers=[("X-Request-ID", "mine")]
+    answer = adapter.drive(
+        adapter.wrap(hello, ErrorEnvelope(), Naming()), headers=[("X-Request-ID", "mine")]
     )
     assert (answer.status, answer.body) == (418, b"mine")
     assert answer.get("X-Request-ID") == "mine"
@@ -580,17 +590,17 @@ def test_policies_further_in_see_the_id(face: Face) -> None:
 
 def test_every_request_of_one_scope_owner_gets_its_own_id() -> None:
     """Ids are of exchanges, not of connections, apps or policies."""
-    app = AsgiFace().wrap(hello, ErrorEnvelope())
+    app = AsgiAdapter().wrap(hello, ErrorEnvelope())
     ids = {drive_asgi(app).get("X-Request-ID") for _ in range(20)}
     assert len(ids) == 20
     assert all(re.fullmatch("[0-9a-f]{32}", made or "") for made in ids)
 
 
-@both_faces
-def test_a_request_that_is_served_again_keeps_its_id_and_gets_its_fields(face: Face) -> None:
+@both_adapters
+def test_a_request_that_is_served_again_keeps_its_id_and_gets_its_fields(adapter: Adapter) -> None:
     """As a middleware outside does that tries again, with the same environ or scope."""
-    app = face.wrap(hello, ErrorEnvelope(), RateLimiter("100/minute"))
-    first, second = face.drive_twice(app)
+    app = adapter.wrap(hello, ErrorEnvelope(), RateLimiter("100/minute"))
+    first, second = adapter.drive_twice(app)
     assert first.get("X-Request-ID") == second.get("X-Request-ID") is not None
     assert (first.get("RateLimit"), second.get("RateLimit")) == (
         '"default";r=99;t=1',

@@ -11,7 +11,7 @@ import pytest
 
 from mantlet import ErrorEnvelope
 from mantlet.errors import Catalogue, ProblemType
-from tests.drive import FACES, Face, both_faces, hello
+from tests.drive import ADAPTERS, Adapter, both_adapters, hello
 from tests.errors.test_mapping import raising
 
 
@@ -30,14 +30,14 @@ def problems() -> Catalogue:
     return made
 
 
-@both_faces
-def test_a_problem_of_a_type_is_raised_by_calling_it(face: Face, problems: Catalogue) -> None:
+@both_adapters
+def test_a_problem_of_a_type_is_raised_by_calling_it(adapter: Adapter, problems: Catalogue) -> None:
     """It states the type, and what is special about this occurrence."""
     out_of_stock, closed = problems
     error = out_of_stock(
         "Only 2 lamps.", extensions={"left": 2}, headers={"Retry-After": "60"}, instance="/x"
     )
-    answer = face.drive(face.wrap(raising(error), ErrorEnvelope()))
+    answer = adapter.drive(adapter.wrap(raising(error), ErrorEnvelope()))
     assert answer.status == 409
     assert answer.get("Retry-After") == "60"
     document = answer.json()
@@ -50,7 +50,7 @@ def test_a_problem_of_a_type_is_raised_by_calling_it(face: Face, problems: Catal
         "instance": "/x",
         "left": 2,
     }
-    answer = face.drive(face.wrap(raising(closed()), ErrorEnvelope()))
+    answer = adapter.drive(adapter.wrap(raising(closed()), ErrorEnvelope()))
     assert (answer.status, answer.json()["title"]) == (503, "Service Unavailable")
 
 
@@ -81,11 +81,11 @@ class Text(HTMLParser):
         self.said.append(data.strip())
 
 
-@both_faces
-def test_each_type_has_a_page(face: Face, problems: Catalogue) -> None:
+@both_adapters
+def test_each_type_has_a_page(adapter: Adapter, problems: Catalogue) -> None:
     """With what it means, its status, its URI and its members."""
-    stack = face.wrap(hello, ErrorEnvelope(catalogue=problems))
-    answer = face.drive(stack, path="/problems/out-of-stock")
+    stack = adapter.wrap(hello, ErrorEnvelope(catalogue=problems))
+    answer = adapter.drive(stack, path="/problems/out-of-stock")
     assert (answer.status, answer.get("content-type")) == (200, "text/html; charset=utf-8")
     page = Text(answer.body)
     for text in (
@@ -101,15 +101,15 @@ def test_each_type_has_a_page(face: Face, problems: Catalogue) -> None:
     assert page.elements.count("h1") == 1
 
 
-@both_faces
-def test_a_page_lists_all_types(face: Face, problems: Catalogue) -> None:
+@both_adapters
+def test_a_page_lists_all_types(adapter: Adapter, problems: Catalogue) -> None:
     """At the base."""
-    stack = face.wrap(hello, ErrorEnvelope(catalogue=problems))
-    page = Text(face.drive(stack, path="/problems/").body)
+    stack = adapter.wrap(hello, ErrorEnvelope(catalogue=problems))
+    page = Text(adapter.drive(stack, path="/problems/").body)
     assert {"Out of stock", "Service Unavailable"} <= set(page.said)
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("method", "path"),
     [
@@ -122,45 +122,48 @@ def test_a_page_lists_all_types(face: Face, problems: Catalogue) -> None:
     ],
 )
 def test_everything_else_is_the_apps(
-    face: Face, problems: Catalogue, method: str, path: str
+    adapter: Adapter, problems: Catalogue, method: str, path: str
 ) -> None:
     """Also under the base."""
-    stack = face.wrap(hello, ErrorEnvelope(catalogue=problems))
-    assert face.drive(stack, method, path).body == b"hello"
+    stack = adapter.wrap(hello, ErrorEnvelope(catalogue=problems))
+    assert adapter.drive(stack, method, path).body == b"hello"
 
 
-@both_faces
-def test_pages_are_an_option(face: Face, problems: Catalogue) -> None:
+@both_adapters
+def test_pages_are_an_option(adapter: Adapter, problems: Catalogue) -> None:
     """A catalogue that no envelope is given has none."""
     assert len(list(problems)) == 2
-    assert face.drive(face.wrap(hello, ErrorEnvelope()), path="/problems/closed").body == b"hello"
+    assert (
+        adapter.drive(adapter.wrap(hello, ErrorEnvelope()), path="/problems/closed").body
+        == b"hello"
+    )
 
 
-@both_faces
-def test_a_head_of_a_page_has_no_body(face: Face, problems: Catalogue) -> None:
+@both_adapters
+def test_a_head_of_a_page_has_no_body(adapter: Adapter, problems: Catalogue) -> None:
     """And the same fields."""
-    stack = face.wrap(hello, ErrorEnvelope(catalogue=problems))
-    page = face.drive(stack, path="/problems/closed")
-    head = face.drive(stack, "HEAD", "/problems/closed")
+    stack = adapter.wrap(hello, ErrorEnvelope(catalogue=problems))
+    page = adapter.drive(stack, path="/problems/closed")
+    head = adapter.drive(stack, "HEAD", "/problems/closed")
     assert (head.status, head.body) == (200, b"")
     assert head.get("content-length") == str(len(page.body))
 
 
-@both_faces
-def test_types_may_be_named_by_a_url(face: Face) -> None:
+@both_adapters
+def test_types_may_be_named_by_a_url(adapter: Adapter) -> None:
     """Their pages are answered at its path."""
     problems = Catalogue("https://shop.example/api/problems/")
     closed = problems.add("closed", 503)
     assert closed.uri == "https://shop.example/api/problems/closed"
-    stack = face.wrap(hello, ErrorEnvelope(catalogue=problems))
-    assert face.drive(stack, path="/api/problems/closed").get("content-type") != "text/plain"
+    stack = adapter.wrap(hello, ErrorEnvelope(catalogue=problems))
+    assert adapter.drive(stack, path="/api/problems/closed").get("content-type") != "text/plain"
 
 
 def test_the_path_is_that_of_the_client_and_not_of_a_mount(problems: Catalogue) -> None:
     """A type's URI names one page, wherever the app is mounted."""
     mounted = Catalogue("/api/problems/")
     mounted.add("closed", 503)
-    asgi, wsgi = FACES
+    asgi, wsgi = ADAPTERS
     for catalogue, found in ((mounted, True), (problems, False)):
         envelope = ErrorEnvelope(catalogue=catalogue)
         scope = {"root_path": "/api"}
@@ -187,8 +190,8 @@ def test_the_openapi_fragment_describes_what_is_answered(problems: Catalogue) ->
 
     def document(kind: ProblemType, **extensions: Any) -> dict[str, Any]:
         error = kind("Why.", extensions=extensions)
-        stack = FACES[0].wrap(raising(error), ErrorEnvelope())
-        made: dict[str, Any] = FACES[0].drive(stack).json()
+        stack = ADAPTERS[0].wrap(raising(error), ErrorEnvelope())
+        made: dict[str, Any] = ADAPTERS[0].drive(stack).json()
         return made
 
     assert valid(out_of_stock, document(out_of_stock, left=2))

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 from mantlet import ErrorEnvelope, Policy, Problem, RateLimiter, Request, Response
 from mantlet.errors.rendering import HTML, JSON, OFFERED, PROBLEM_JSON, PROBLEM_XML, TEXT
-from tests.drive import FACES, Answer, Face, both_faces, hello
+from tests.drive import ADAPTERS, Adapter, Answer, both_adapters, hello
 from tests.errors.test_mapping import raising
 
 if TYPE_CHECKING:
@@ -66,11 +66,11 @@ every_form = pytest.mark.parametrize("form", OFFERED)
 
 
 def stated(
-    face: Face, problem: BaseException, form: str, method: str = "GET", **options: Any
+    adapter: Adapter, problem: BaseException, form: str, method: str = "GET", **options: Any
 ) -> Answer:
     """Return the answer to a client that takes one form alone."""
-    stack = face.wrap(raising(problem), ErrorEnvelope(**options))
-    answer = face.drive(stack, method, headers=[("Accept", form), ("X-Request-ID", ID)])
+    stack = adapter.wrap(raising(problem), ErrorEnvelope(**options))
+    answer = adapter.drive(stack, method, headers=[("Accept", form), ("X-Request-ID", ID)])
     assert answer.error is None
     assert answer.get("Content-Length") == str(len(answer.body)) or method == "HEAD"
     return answer
@@ -156,11 +156,11 @@ def as_members(element: ET.Element) -> Any:
 # -- each form ------------------------------------------------------------------------------------
 
 
-@both_faces
+@both_adapters
 @every_form
-def test_each_form_says_what_it_is_and_how_long(face: Face, form: str) -> None:
+def test_each_form_says_what_it_is_and_how_long(adapter: Adapter, form: str) -> None:
     """With the problem's own fields, and for no cache to keep."""
-    answer = stated(face, SOLD, form)
+    answer = stated(adapter, SOLD, form)
     assert answer.status == 409
     assert answer.get("Content-Type") == CONTENT_TYPES[form]
     assert answer.get("Content-Length") == str(len(answer.body))
@@ -171,20 +171,20 @@ def test_each_form_says_what_it_is_and_how_long(face: Face, form: str) -> None:
     answer.body.decode()
 
 
-@both_faces
+@both_adapters
 @every_form
-def test_head_has_the_fields_of_get_and_no_body(face: Face, form: str) -> None:
+def test_head_has_the_fields_of_get_and_no_body(adapter: Adapter, form: str) -> None:
     """RFC 9110, 9.3.2."""
-    get, head = stated(face, SOLD, form), stated(face, SOLD, form, "HEAD")
+    get, head = stated(adapter, SOLD, form), stated(adapter, SOLD, form, "HEAD")
     assert (head.status, head.body) == (409, b"")
     assert sorted(head.headers) == sorted(get.headers)
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("form", [PROBLEM_JSON, JSON])
-def test_json_has_the_members_as_they_were_given(face: Face, form: str) -> None:
+def test_json_has_the_members_as_they_were_given(adapter: Adapter, form: str) -> None:
     """RFC 9457, 3.1 and 3.2."""
-    answer = stated(face, SOLD, form)
+    answer = stated(adapter, SOLD, form)
     jsonschema.validate(answer.json(), SCHEMA)
     assert answer.json() == {
         "type": "https://example.com/problems/sold",
@@ -197,10 +197,10 @@ def test_json_has_the_members_as_they_were_given(face: Face, form: str) -> None:
     }
 
 
-@both_faces
-def test_xml_has_the_members_as_elements_and_arrays_as_i(face: Face) -> None:
+@both_adapters
+def test_xml_has_the_members_as_elements_and_arrays_as_i(adapter: Adapter) -> None:
     """RFC 9457, appendix B."""
-    answer = stated(face, SOLD, PROBLEM_XML)
+    answer = stated(adapter, SOLD, PROBLEM_XML)
     assert answer.body.startswith(b'<?xml version="1.0" encoding="UTF-8"?>')
     assert as_members(problem_element(answer)) == {
         "type": "https://example.com/problems/sold",
@@ -219,10 +219,10 @@ def test_xml_has_the_members_as_elements_and_arrays_as_i(face: Face) -> None:
     }
 
 
-@both_faces
-def test_the_page_says_what_a_person_needs(face: Face) -> None:
+@both_adapters
+def test_the_page_says_what_a_person_needs(adapter: Adapter) -> None:
     """The status, what happened, and the id to name when asking for help."""
-    page = page_of(stated(face, SOLD, HTML))
+    page = page_of(stated(adapter, SOLD, HTML))
     (heading,) = page.texts["h1"]
     (title,) = page.texts["title"]
     (main,) = page.texts["main"]
@@ -233,13 +233,13 @@ def test_the_page_says_what_a_person_needs(face: Face) -> None:
     assert ID in main
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "problem", [SOLD, Problem(500), Problem(404, detail="")], ids=["all", "bare", "empty detail"]
 )
-def test_the_page_is_accessible(face: Face, problem: Problem) -> None:
+def test_the_page_is_accessible(adapter: Adapter, problem: Problem) -> None:
     """For screen readers, small screens and large fonts (WCAG 2.2: 1.3.1, 1.4.10, 2.4.2, 3.1.1)."""
-    answer = stated(face, problem, HTML)
+    answer = stated(adapter, problem, HTML)
     assert answer.body.startswith(b"<!doctype html>\n<html")
     page = page_of(answer)
     assert page.declarations == ["doctype html"]
@@ -257,10 +257,10 @@ def test_the_page_is_accessible(face: Face, problem: Problem) -> None:
     assert heading_levels == []
 
 
-@both_faces
-def test_the_page_runs_and_loads_nothing(face: Face) -> None:
+@both_adapters
+def test_the_page_runs_and_loads_nothing(adapter: Adapter) -> None:
     """It works under any Content-Security-Policy, and asks nobody for anything."""
-    page = page_of(stated(face, SOLD, HTML))
+    page = page_of(stated(adapter, SOLD, HTML))
     assert not {"script", "link", "img", "iframe", "form", "object", "base"} & set(page.tags)
     for _, attributes in page.elements:
         assert not [name for name in attributes if name.startswith("on") or name == "style"]
@@ -269,20 +269,22 @@ def test_the_page_runs_and_loads_nothing(face: Face) -> None:
     assert "@import" not in page.texts["style"][0]
 
 
-@both_faces
-def test_plain_text_is_a_few_lines(face: Face) -> None:
+@both_adapters
+def test_plain_text_is_a_few_lines(adapter: Adapter) -> None:
     """For terminals."""
-    assert stated(face, SOLD, TEXT).body.decode() == (
+    assert stated(adapter, SOLD, TEXT).body.decode() == (
         f'409 Sold & gone\n\nSomebody was "faster" <b>than</b> you.\n\nRequest id: {ID}\n'
     )
-    assert stated(face, Problem(404), TEXT).body.decode() == f"404 Not Found\n\nRequest id: {ID}\n"
+    assert (
+        stated(adapter, Problem(404), TEXT).body.decode() == f"404 Not Found\n\nRequest id: {ID}\n"
+    )
 
 
-@both_faces
+@both_adapters
 @every_form
-def test_an_unforeseen_exception_says_the_same_in_every_form(face: Face, form: str) -> None:
+def test_an_unforeseen_exception_says_the_same_in_every_form(adapter: Adapter, form: str) -> None:
     """A 500 and its id, and nothing of the exception."""
-    answer = stated(face, LookupError("s3cr3t"), form)
+    answer = stated(adapter, LookupError("s3cr3t"), form)
     assert answer.status == 500
     assert "Internal Server Error" in answer.text()
     assert ID in answer.body.decode()
@@ -291,9 +293,9 @@ def test_an_unforeseen_exception_says_the_same_in_every_form(face: Face, form: s
 
 
 @pytest.mark.parametrize("form", OFFERED)
-def test_both_faces_send_the_same_bytes(form: str) -> None:
-    """The third law: two faces."""
-    first, second = (stated(face, SOLD, form) for face in FACES)
+def test_both_adapters_send_the_same_bytes(form: str) -> None:
+    """The third law: two adapters."""
+    first, second = (stated(adapter, SOLD, form) for adapter in ADAPTERS)
     assert first.body == second.body
     assert sorted((name.lower(), value) for name, value in first.headers) == sorted(
         (name.lower(), value) for name, value in second.headers
@@ -364,7 +366,7 @@ def assert_states(answer: Answer, form: str, text: str) -> None:
             assert len(element) == 0
             assert (element.text or "") == as_xml_has_it(text)
     elif form == HTML:
-        page, plain = page_of(answer), page_of(stated(FACES[0], Problem(400, detail=""), form))
+        page, plain = page_of(answer), page_of(stated(ADAPTERS[0], Problem(400, detail=""), form))
         assert page.elements == plain.elements
         assert page.comments == []
         assert page.declarations == ["doctype html"]
@@ -373,26 +375,28 @@ def assert_states(answer: Answer, form: str, text: str) -> None:
         assert body.endswith(f"\n\nRequest id: {ID}\n")
 
 
-@both_faces
+@both_adapters
 @every_form
 @hostile_texts
-def test_no_text_breaks_a_form_or_gets_out_of_its_place(face: Face, form: str, text: str) -> None:
+def test_no_text_breaks_a_form_or_gets_out_of_its_place(
+    adapter: Adapter, form: str, text: str
+) -> None:
     """Markup, control characters, and what is no character at all."""
-    answer = stated(face, Problem(400, detail=text, extensions={"more": text}), form)
+    answer = stated(adapter, Problem(400, detail=text, extensions={"more": text}), form)
     assert answer.status == 400
     assert answer.get("Content-Type") == CONTENT_TYPES[form]
     assert_states(answer, form, text)
 
 
-@both_faces
+@both_adapters
 @every_form
 @hostile_texts
-def test_nor_does_one_in_any_other_member(face: Face, form: str, text: str) -> None:
+def test_nor_does_one_in_any_other_member(adapter: Adapter, form: str, text: str) -> None:
     """Type, title, instance, and within extensions."""
     problem = Problem(
         400, type=text, title=text, instance=text, extensions={"deep": {"list": [text, [text]]}}
     )
-    answer = stated(face, problem, form)
+    answer = stated(adapter, problem, form)
     assert answer.status == 400
     if form in (PROBLEM_JSON, JSON):
         assert answer.json()["deep"]["list"][1] == [answer.json()["deep"]["list"][0]]
@@ -413,16 +417,16 @@ def test_nor_does_one_in_any_other_member(face: Face, form: str, text: str) -> N
 @given(st.text(st.characters(exclude_categories=[])), st.sampled_from(OFFERED))
 def test_any_text_can_be_stated_in_any_form(text: str, form: str) -> None:
     """Of every character that Python has."""
-    answer = stated(FACES[1], Problem(400, detail=text, extensions={"more": text}), form)
+    answer = stated(ADAPTERS[1], Problem(400, detail=text, extensions={"more": text}), form)
     assert_states(answer, form, text)
 
 
-@both_faces
+@both_adapters
 @every_form
-def test_a_long_detail_is_stated_whole(face: Face, form: str) -> None:
+def test_a_long_detail_is_stated_whole(adapter: Adapter, form: str) -> None:
     """A megabyte of markup."""
     text = "<&>\n" * 262_144
-    answer = stated(face, Problem(400, detail=text, extensions={"more": text}), form)
+    answer = stated(adapter, Problem(400, detail=text, extensions={"more": text}), form)
     assert_states(answer, form, text)
     assert len(answer.body) > 1_000_000
     if form == HTML:
@@ -435,15 +439,15 @@ NAMES = [
 ]
 
 
-@both_faces
+@both_adapters
 @every_form
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name[:20]))
 def test_an_extension_whose_name_is_no_xml_name_is_left_out_of_xml_alone(
-    face: Face, form: str, name: str
+    adapter: Adapter, form: str, name: str
 ) -> None:
     """RFC 9457, 3.2: such names are not for every form."""
     problem = Problem(400, extensions={name: 1, "kept": {name: 2, "inner": 3}})
-    answer = stated(face, problem, form)
+    answer = stated(adapter, problem, form)
     assert answer.status == 400
     if form in (PROBLEM_JSON, JSON):
         assert answer.json().items() >= problem.extensions.items()
@@ -453,23 +457,23 @@ def test_an_extension_whose_name_is_no_xml_name_is_left_out_of_xml_alone(
         assert set(members) == {"type", "title", "status", "instance", "request_id", "kept"}
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("name", ["i", "a-b", "_a", "a.b", "A1", "problem", "xmlns", "xml"])
-def test_an_extension_whose_name_is_an_xml_name_is_kept(face: Face, name: str) -> None:
+def test_an_extension_whose_name_is_an_xml_name_is_kept(adapter: Adapter, name: str) -> None:
     """Also one that means something elsewhere."""
-    root = problem_element(stated(face, Problem(400, extensions={name: "x"}), PROBLEM_XML))
+    root = problem_element(stated(adapter, Problem(400, extensions={name: "x"}), PROBLEM_XML))
     assert root.findtext(f"{NAMESPACE}{name}") == "x"
 
 
-@both_faces
+@both_adapters
 @every_form
 @pytest.mark.parametrize("kind", ["list", "dict"])
-def test_deep_extensions_are_no_error(face: Face, form: str, kind: str) -> None:
+def test_deep_extensions_are_no_error(adapter: Adapter, form: str, kind: str) -> None:
     """However deep JSON goes, the other forms end somewhere."""
     deep: Any = "bottom"
     for _ in range(200):
         deep = [deep] if kind == "list" else {"a": deep}
-    answer = stated(face, Problem(400, extensions={"deep": deep}), form)
+    answer = stated(adapter, Problem(400, extensions={"deep": deep}), form)
     assert answer.status == 400
     if form == PROBLEM_XML:
         assert "bottom" not in "".join(problem_element(answer).itertext())
@@ -481,8 +485,8 @@ def test_deep_extensions_are_no_error(face: Face, form: str, kind: str) -> None:
 # -- a page of one's own --------------------------------------------------------------------------
 
 
-@both_faces
-def test_a_page_of_ones_own_takes_the_plain_ones_place(face: Face) -> None:
+@both_adapters
+def test_a_page_of_ones_own_takes_the_plain_ones_place(adapter: Adapter) -> None:
     """It is given the problem and the request, and only browsers see it."""
     seen = []
 
@@ -491,20 +495,20 @@ def test_a_page_of_ones_own_takes_the_plain_ones_place(face: Face) -> None:
         title = escape(problem.title)
         return f"<!doctype html><title>{title}</title><p>{request.method} {request.path} \ud800"
 
-    answer = stated(face, SOLD, HTML, page=page)
+    answer = stated(adapter, SOLD, HTML, page=page)
     assert answer.status == 409
     assert answer.get("Content-Type") == "text/html; charset=utf-8"
     assert answer.get("Retry-After") == "60"
     assert answer.body.decode() == ("<!doctype html><title>Sold &amp; gone</title><p>GET / \ufffd")
     for form in (PROBLEM_JSON, JSON, PROBLEM_XML, TEXT):
-        assert stated(face, SOLD, form, page=page).get("Content-Type") == CONTENT_TYPES[form]
+        assert stated(adapter, SOLD, form, page=page).get("Content-Type") == CONTENT_TYPES[form]
     assert seen == [SOLD]
 
 
-@both_faces
-def test_a_page_may_be_markup(face: Face) -> None:
+@both_adapters
+def test_a_page_may_be_markup(adapter: Adapter) -> None:
     """As template engines return it."""
-    answer = stated(face, SOLD, HTML, page=lambda *_: Markup("<p>{}").format("<"))
+    answer = stated(adapter, SOLD, HTML, page=lambda *_: Markup("<p>{}").format("<"))
     assert answer.body == b"<p>&lt;"
 
 
@@ -529,13 +533,13 @@ PAGE_NAMES = ["raises", "raises a problem", "None", "bytes", "number", "list", "
 bad_pages = pytest.mark.parametrize("page", PAGES, ids=PAGE_NAMES)
 
 
-@both_faces
+@both_adapters
 @bad_pages
 def test_a_page_that_fails_gives_a_clean_answer_and_is_logged(
-    face: Face, page: Callable[..., Any], caplog: pytest.LogCaptureFixture
+    adapter: Adapter, page: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     """In JSON, and nothing of the failure is in it."""
-    answer = stated(face, LookupError("s3cr3t"), HTML, page=page)
+    answer = stated(adapter, LookupError("s3cr3t"), HTML, page=page)
     assert answer.status == 500
     assert answer.get("Content-Type") == PROBLEM_JSON
     jsonschema.validate(answer.json(), SCHEMA)
@@ -549,22 +553,22 @@ def test_a_page_that_fails_gives_a_clean_answer_and_is_logged(
     assert failed.exc_info
 
 
-@both_faces
+@both_adapters
 @bad_pages
 def test_a_page_that_fails_costs_a_problem_its_looks_and_nothing_else(
-    face: Face, page: Callable[..., Any]
+    adapter: Adapter, page: Callable[..., Any]
 ) -> None:
     """Status, fields and members stay: the log and the other forms say so too."""
-    answer = stated(face, SOLD, HTML, page=page)
+    answer = stated(adapter, SOLD, HTML, page=page)
     assert answer.status == 409
     assert answer.get("Content-Type") == PROBLEM_JSON
     assert answer.get("Retry-After") == "60"
     assert answer.json().items() >= SOLD.extensions.items()
 
 
-@both_faces
+@both_adapters
 def test_a_text_that_fails_when_it_is_made_gives_a_clean_500(
-    face: Face, caplog: pytest.LogCaptureFixture
+    adapter: Adapter, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A detail that is translated late may fail as late."""
 
@@ -573,7 +577,7 @@ def test_a_text_that_fails_when_it_is_made_gives_a_clean_500(
             raise LookupError("s3cr3t")
 
     for form in OFFERED:
-        answer = stated(face, Problem(404, detail=Late()), form)  # type: ignore[arg-type]  # gettext_lazy()
+        answer = stated(adapter, Problem(404, detail=Late()), form)  # type: ignore[arg-type]  # gettext_lazy()
         assert answer.status == 500
         assert answer.json()["title"] == "Internal Server Error"
         assert "s3cr3t" not in answer.text()
@@ -583,12 +587,12 @@ def test_a_text_that_fails_when_it_is_made_gives_a_clean_500(
 # -- fields of the problem's own ------------------------------------------------------------------
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("accept", [*OFFERED, "*/*"])
-def test_a_type_of_the_problems_own_names_its_json(face: Face, accept: str) -> None:
+def test_a_type_of_the_problems_own_names_its_json(adapter: Adapter, accept: str) -> None:
     """A kind of JSON that clients of this app know; it is what it is called, whoever asks."""
     own = "application/vnd.example.error+json"
-    answer = stated(face, Problem(400, detail="<No.>", headers={"content-type": own}), accept)
+    answer = stated(adapter, Problem(400, detail="<No.>", headers={"content-type": own}), accept)
     assert answer.get("Content-Type") == own
     assert answer.json()["detail"] == "<No.>"
 
@@ -619,13 +623,13 @@ def test_any_type_of_json_is_kept(own: str) -> None:
     assert Problem(400, headers={"Content-Type": own}).headers["Content-Type"] == own
 
 
-@both_faces
+@both_adapters
 @every_form
 def test_a_problem_that_caches_may_keep_says_what_its_form_depends_on(
-    face: Face, form: str
+    adapter: Adapter, form: str
 ) -> None:
     """RFC 9110, 12.5.5; one that they may not keep needs not."""
-    kept = stated(face, Problem(404, headers={"cache-control": "max-age=60"}), form)
+    kept = stated(adapter, Problem(404, headers={"cache-control": "max-age=60"}), form)
     assert kept.get("Cache-Control") == "max-age=60"
     assert kept.get("Vary") == "Accept"
     assert kept.get("Content-Type") == CONTENT_TYPES[form]
@@ -634,15 +638,15 @@ def test_a_problem_that_caches_may_keep_says_what_its_form_depends_on(
 # -- refusals of policies further in --------------------------------------------------------------
 
 
-@both_faces
+@both_adapters
 @every_form
-def test_a_refusal_of_a_policy_inside_is_negotiated_too(face: Face, form: str) -> None:
+def test_a_refusal_of_a_policy_inside_is_negotiated_too(adapter: Adapter, form: str) -> None:
     """A 429 keeps what says when to come back."""
-    stack = face.wrap(hello, ErrorEnvelope(), RateLimiter("1/hour"))
+    stack = adapter.wrap(hello, ErrorEnvelope(), RateLimiter("1/hour"))
     fields = [("Accept", form), ("X-Request-ID", ID)]
-    assert face.drive(stack, headers=fields).status == 200
+    assert adapter.drive(stack, headers=fields).status == 200
     for method in ("GET", "HEAD"):
-        answer = face.drive(stack, method, headers=fields)
+        answer = adapter.drive(stack, method, headers=fields)
         assert answer.status == 429
         assert answer.get("Content-Type") == CONTENT_TYPES[form]
         assert answer.get("Cache-Control") == "no-store"
@@ -654,9 +658,9 @@ def test_a_refusal_of_a_policy_inside_is_negotiated_too(face: Face, form: str) -
         assert (ID in told) == (method == "GET")
 
 
-@both_faces
+@both_adapters
 @every_form
-def test_a_problem_that_a_hook_raises_is_negotiated_too(face: Face, form: str) -> None:
+def test_a_problem_that_a_hook_raises_is_negotiated_too(adapter: Adapter, form: str) -> None:
     """On the way in and on the way out."""
 
     class OnTheWayIn(Policy):
@@ -668,28 +672,28 @@ def test_a_problem_that_a_hook_raises_is_negotiated_too(face: Face, form: str) -
             raise SOLD
 
     fields = [("Accept", form), ("X-Request-ID", ID)]
-    expected = stated(face, SOLD, form)
+    expected = stated(adapter, SOLD, form)
     for policy in (OnTheWayIn(), OnTheWayOut()):
-        answer = face.drive(face.wrap(hello, ErrorEnvelope(), policy), headers=fields)
+        answer = adapter.drive(adapter.wrap(hello, ErrorEnvelope(), policy), headers=fields)
         assert (answer.status, answer.body) == (409, expected.body)
         assert sorted(answer.headers) == sorted(expected.headers)
 
 
 @pytest.mark.filterwarnings("ignore:.* is inside ")
-@both_faces
+@both_adapters
 @every_form
-def test_a_policy_outside_answers_in_its_own_form(face: Face, form: str) -> None:
+def test_a_policy_outside_answers_in_its_own_form(adapter: Adapter, form: str) -> None:
     """It knows nothing of an envelope that is further in."""
-    stack = face.wrap(hello, RateLimiter("1/hour"), ErrorEnvelope())
+    stack = adapter.wrap(hello, RateLimiter("1/hour"), ErrorEnvelope())
     for status in (200, 429):
-        answer = face.drive(stack, headers=[("Accept", form)])
+        answer = adapter.drive(stack, headers=[("Accept", form)])
         assert answer.status == status
     assert answer.get("Content-Type") == PROBLEM_JSON
     assert json.loads(answer.body)["status"] == 429
 
 
-@both_faces
-def test_a_problem_without_an_id_says_none(face: Face) -> None:
+@both_adapters
+def test_a_problem_without_an_id_says_none(adapter: Adapter) -> None:
     """A policy may have taken it out of the exchange's state."""
 
     class Forget(Policy):
@@ -697,8 +701,8 @@ def test_a_problem_without_an_id_says_none(face: Face) -> None:
             request.state._request_id = None
 
     for form in OFFERED:
-        stack = face.wrap(raising(Problem(404)), ErrorEnvelope(), Forget())
-        answer = face.drive(stack, headers=[("Accept", form)])
+        stack = adapter.wrap(raising(Problem(404)), ErrorEnvelope(), Forget())
+        answer = adapter.drive(stack, headers=[("Accept", form)])
         assert answer.status == 404
         assert "request" not in answer.body.decode().lower()
         assert "urn:uuid" not in answer.body.decode()

@@ -24,7 +24,16 @@ from mantlet import ClientDisconnected, ErrorEnvelope, Problem, RateLimiter
 from mantlet._internal.log_throttle import _Burst
 from mantlet.errors.reporting import ErrorReporter, fingerprint
 from tests.conformance.exchanges import Script, play_asgi, play_wsgi
-from tests.drive import AsgiFace, Face, Said, WsgiFace, both_faces, drive_asgi, drive_wsgi, hello
+from tests.drive import (
+    Adapter,
+    AsgiAdapter,
+    Said,
+    WsgiAdapter,
+    both_adapters,
+    drive_asgi,
+    drive_wsgi,
+    hello,
+)
 from tests.errors.test_mapping import raising
 from tests.ids import shown
 
@@ -104,10 +113,10 @@ def enveloped(clock: Clock | None = None, **options: Any) -> ErrorEnvelope:
     return envelope
 
 
-def late(face: Face, *policies: mantlet.Policy, **options: Any) -> Any:
+def late(adapter: Adapter, *policies: mantlet.Policy, **options: Any) -> Any:
     """Return what becomes of an app that raises behind its first chunk."""
     script = Script(chunks=(b"a", b"b"), raises_at=1, **options)
-    if face.name == "asgi":
+    if adapter.name == "asgi":
         return play_asgi(lambda app: mantlet.asgi.Stack(app, policies), script, "GET")
     return play_wsgi(lambda app: mantlet.wsgi.Stack(app, policies), script, "GET")
 
@@ -115,9 +124,9 @@ def late(face: Face, *policies: mantlet.Policy, **options: Any) -> Any:
 # -- one record -----------------------------------------------------------------------------------
 
 
-@both_faces
+@both_adapters
 def test_a_record_has_what_one_searches_for(
-    face: Face, heard: Collector, monkeypatch: pytest.MonkeyPatch
+    adapter: Adapter, heard: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As attributes, for handlers that write them out."""
     clock, error = Clock(), OrderError(SECRET)
@@ -127,8 +136,8 @@ def test_a_record_has_what_one_searches_for(
         clock.now += 0.25
         raise error
 
-    answer = face.drive(
-        face.wrap(handler, enveloped()),
+    answer = adapter.drive(
+        adapter.wrap(handler, enveloped()),
         "POST",
         "/orders/17",
         headers=[("X-Request-ID", "mine"), ("traceparent", f"00-{TRACE}-{'1' * 16}-01")],
@@ -147,10 +156,10 @@ def test_a_record_has_what_one_searches_for(
     assert record.repeats == 0
 
 
-@both_faces
-def test_what_is_not_there_is_none(face: Face, heard: Collector) -> None:
+@both_adapters
+def test_what_is_not_there_is_none(adapter: Adapter, heard: Collector) -> None:
     """A formatter can name every attribute of every record."""
-    answer = face.drive(face.wrap(raising(OrderError()), enveloped()))
+    answer = adapter.drive(adapter.wrap(raising(OrderError()), enveloped()))
     record = heard.only
     assert record.request_id == answer.get("X-Request-ID")
     assert (record.trace_id, record.route, record.repeats) == (None, None, 0)
@@ -188,8 +197,8 @@ def test_the_route_is_the_template_that_flask_has_left(heard: Collector) -> None
     assert heard.only.route == "/orders/<name>"
 
 
-@both_faces
-def test_a_route_that_is_no_text_is_none(face: Face, heard: Collector) -> None:
+@both_adapters
+def test_a_route_that_is_no_text_is_none(adapter: Adapter, heard: Collector) -> None:
     """Whatever an app keeps under the name."""
 
     def handler(carrier: Any) -> Said:
@@ -197,7 +206,7 @@ def test_a_route_that_is_no_text_is_none(face: Face, heard: Collector) -> None:
         carrier["werkzeug.request"] = object()
         raise OrderError
 
-    assert face.drive(face.wrap(handler, enveloped())).status == 500
+    assert adapter.drive(adapter.wrap(handler, enveloped())).status == 500
     assert heard.only.route is None
 
 
@@ -219,13 +228,13 @@ CASES: list[tuple[Any, int, int]] = [
 MAP: dict[Any, Any] = {KeyError: 503, LookupError: 410, ConnectionError: lambda _: Problem(409)}
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(("error", "status", "level"), CASES, ids=shown)
 def test_the_level_says_whose_business_it_is(
-    face: Face, error: BaseException, status: int, level: int, heard: Collector
+    adapter: Adapter, error: BaseException, status: int, level: int, heard: Collector
 ) -> None:
     """ERROR for the server's failures, WARNING for what was not foreseen, INFO for answers."""
-    answer = face.drive(face.wrap(raising(error), enveloped(exceptions=MAP)))
+    answer = adapter.drive(adapter.wrap(raising(error), enveloped(exceptions=MAP)))
     assert answer.status == status
     record = heard.only
     assert (record.levelno, record.status) == (level, status)
@@ -233,19 +242,19 @@ def test_the_level_says_whose_business_it_is(
     assert record.getMessage().startswith("Unhandled ") == (level != logging.INFO)
 
 
-@both_faces
-def test_a_databases_error_below_500_is_a_warning(face: Face, heard: Collector) -> None:
+@both_adapters
+def test_a_databases_error_below_500_is_a_warning(adapter: Adapter, heard: Collector) -> None:
     """Nobody raised it for the client."""
     from sqlite3 import IntegrityError  # noqa: PLC0415  # named where it is used
 
-    face.drive(face.wrap(raising(IntegrityError(SECRET)), enveloped()))
+    adapter.drive(adapter.wrap(raising(IntegrityError(SECRET)), enveloped()))
     assert (heard.only.levelno, heard.only.status) == (logging.WARNING, 409)
 
 
-@both_faces
-def test_what_comes_late_is_an_error_without_a_status(face: Face, heard: Collector) -> None:
+@both_adapters
+def test_what_comes_late_is_an_error_without_a_status(adapter: Adapter, heard: Collector) -> None:
     """It could not be answered."""
-    outcome = late(face, enveloped())
+    outcome = late(adapter, enveloped())
     assert outcome.error is not None
     record = heard.only
     assert record.levelno == logging.ERROR
@@ -255,16 +264,16 @@ def test_what_comes_late_is_an_error_without_a_status(face: Face, heard: Collect
     assert record.getMessage().endswith(", after the response had begun")
 
 
-@both_faces
-def test_refusals_of_policies_are_not_logged(face: Face, heard: Collector) -> None:
+@both_adapters
+def test_refusals_of_policies_are_not_logged(adapter: Adapter, heard: Collector) -> None:
     """A policy that answers has raised nothing."""
-    stack = face.wrap(hello, enveloped(), RateLimiter("1/hour"))
-    assert [face.drive(stack).status for _ in range(3)] == [200, 429, 429]
+    stack = adapter.wrap(hello, enveloped(), RateLimiter("1/hour"))
+    assert [adapter.drive(stack).status for _ in range(3)] == [200, 429, 429]
     assert heard.records == []
 
 
-@both_faces
-def test_the_traceback_has_each_cause_once(face: Face, log: logging.Logger) -> None:
+@both_adapters
+def test_the_traceback_has_each_cause_once(adapter: Adapter, log: logging.Logger) -> None:
     """As a plain handler writes it."""
     stream = io.StringIO()
     log.addHandler(logging.StreamHandler(stream))
@@ -278,7 +287,7 @@ def test_the_traceback_has_each_cause_once(face: Face, log: logging.Logger) -> N
         except LookupError:
             raise OrderError("the top")  # noqa: B904  # its context is what is tested
 
-    face.drive(face.wrap(handler, enveloped()))
+    adapter.drive(adapter.wrap(handler, enveloped()))
     written = stream.getvalue()
     for text in ("KeyError: 'the root'", "LookupError: the middle", "OrderError: the top"):
         assert written.count(text) == 1
@@ -288,39 +297,41 @@ def test_the_traceback_has_each_cause_once(face: Face, log: logging.Logger) -> N
     assert written.count("Unhandled ") == 1
 
 
-@both_faces
-def test_several_envelopes_are_one_record(face: Face, heard: Collector) -> None:
+@both_adapters
+def test_several_envelopes_are_one_record(adapter: Adapter, heard: Collector) -> None:
     """Whichever answers, and whoever sees the error on its way."""
-    stack = face.wrap(raising(OrderError()), enveloped(), enveloped())
-    assert face.drive(stack).status == 500
-    stack = face.module.wrap(
-        face.wrap(raising(OrderError()), enveloped()), enveloped(), baseline=False
+    stack = adapter.wrap(raising(OrderError()), enveloped(), enveloped())
+    assert adapter.drive(stack).status == 500
+    stack = adapter.module.wrap(
+        adapter.wrap(raising(OrderError()), enveloped()), enveloped(), baseline=False
     )
-    assert face.drive(stack).status == 500
+    assert adapter.drive(stack).status == 500
     assert [type(record.exc_info[1]) for record in heard.records if record.exc_info] == [
         OrderError,
         OrderError,
     ]
     heard.records.clear()
-    late(face, enveloped(), enveloped())
+    late(adapter, enveloped(), enveloped())
     assert len(heard.records) == 1
 
 
 HOSTILE = "evil\r\nCRITICAL root: injected \x1b[31m${jndi:ldap://x} %s %(x)s {0}"
 
 
-@both_faces
+@both_adapters
 @pytest.mark.breaks_rules("fields with line breaks in them, from a server that checks nothing")
-def test_nothing_of_what_the_client_sent_is_in_the_message(face: Face, heard: Collector) -> None:
+def test_nothing_of_what_the_client_sent_is_in_the_message(
+    adapter: Adapter, heard: Collector
+) -> None:
     """Method, path, query and fields could forge lines of the log."""
     error = OrderError(HOSTILE)
     names = ["X-Request-ID", "traceparent", "User-Agent", "Accept", "Host", "X-Forwarded-For"]
     options: dict[str, Any] = {"headers": [(name, HOSTILE) for name in names]}
-    if face.name == "asgi":
+    if adapter.name == "asgi":
         options["scope"] = {"query_string": HOSTILE.encode()}
     else:
         options["environ"] = {"QUERY_STRING": HOSTILE}
-    face.drive(face.wrap(raising(error), enveloped()), HOSTILE, f"/{HOSTILE}", **options)
+    adapter.drive(adapter.wrap(raising(error), enveloped()), HOSTILE, f"/{HOSTILE}", **options)
     record = heard.only
     assert record.getMessage() == (
         f"Unhandled OrderError in request {record.request_id}, answered with 500"
@@ -333,19 +344,23 @@ def test_nothing_of_what_the_client_sent_is_in_the_message(face: Face, heard: Co
     assert "jndi" not in repr(values)
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("method", ["GET", "PATCH", "BREW", "get", "G" * 10_000])
 @pytest.mark.breaks_rules("a checker knows the usual methods only")
-def test_only_methods_that_are_known_are_written(face: Face, method: str, heard: Collector) -> None:
+def test_only_methods_that_are_known_are_written(
+    adapter: Adapter, method: str, heard: Collector
+) -> None:
     """A method may be any token, of any length."""
-    face.drive(face.wrap(raising(OrderError()), enveloped()), method)
+    adapter.drive(adapter.wrap(raising(OrderError()), enveloped()), method)
     assert heard.only.method == (method if method in {"GET", "PATCH"} else "-")
 
 
-@both_faces
-def test_what_the_exception_says_is_in_the_traceback_alone(face: Face, heard: Collector) -> None:
+@both_adapters
+def test_what_the_exception_says_is_in_the_traceback_alone(
+    adapter: Adapter, heard: Collector
+) -> None:
     """A message that holds it could be cut off, and would be sorted under it."""
-    face.drive(face.wrap(raising(OrderError(SECRET)), enveloped()))
+    adapter.drive(adapter.wrap(raising(OrderError(SECRET)), enveloped()))
     record = heard.only
     values = [value for name, value in record.__dict__.items() if name != "exc_info"]
     assert SECRET not in repr(values)
@@ -503,12 +518,12 @@ def test_no_path_and_no_value_goes_into_a_fingerprint(monkeypatch: pytest.Monkey
 IN_FULL = [0] * 10
 
 
-@both_faces
-def test_a_storm_is_a_few_records_that_account_for_all(face: Face, heard: Collector) -> None:
+@both_adapters
+def test_a_storm_is_a_few_records_that_account_for_all(adapter: Adapter, heard: Collector) -> None:
     """Ten in full, then each power of ten, with how many were left out since."""
-    stack = face.wrap(failing, enveloped())
+    stack = adapter.wrap(failing, enveloped())
     for _ in range(1000):
-        assert face.drive(stack).status == 500
+        assert adapter.drive(stack).status == 500
     records: list[Any] = heard.records
     assert [record.repeats for record in records] == [*IN_FULL, 89, 899]
     assert sum(record.repeats + 1 for record in records) == 1000
@@ -530,8 +545,8 @@ def _some_request() -> Request:
         def on_request(self, request: Request) -> None:
             found.append(request)
 
-    face = WsgiFace()
-    face.drive(face.wrap(hello, Keep()))
+    adapter = WsgiAdapter()
+    adapter.drive(adapter.wrap(hello, Keep()))
     return found[0]
 
 
@@ -601,11 +616,11 @@ def test_a_storm_that_goes_on_is_told_of_at_each_power_of_ten(heard: Collector) 
 
 def test_two_envelopes_count_for_themselves(heard: Collector) -> None:
     """Two apps of one process have nothing in common."""
-    face = AsgiFace()
+    adapter = AsgiAdapter()
     for _ in range(2):
-        stack = face.wrap(failing, enveloped())
+        stack = adapter.wrap(failing, enveloped())
         for _ in range(12):
-            face.drive(stack)
+            adapter.drive(stack)
     assert len(heard.records) == 20
 
 
@@ -695,10 +710,10 @@ def _raise_the_level(log: logging.Logger) -> None:
     log.setLevel(logging.CRITICAL)
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("quiet", [_disable, _raise_the_level], ids=["disabled", "level"])
 def test_where_nobody_listens_nothing_is_computed(
-    face: Face,
+    adapter: Adapter,
     quiet: Callable[[logging.Logger], None],
     log: logging.Logger,
     heard: Collector,
@@ -716,15 +731,15 @@ def test_where_nobody_listens_nothing_is_computed(
     heard_by_others: list[BaseException] = []
     envelope = enveloped(on_exception=lambda error, _: heard_by_others.append(error))
     error = Counting()
-    assert face.drive(face.wrap(raising(error), envelope)).status == 500
+    assert adapter.drive(adapter.wrap(raising(error), envelope)).status == 500
     assert Counting.looks == 0
     assert heard.records == []
     assert heard_by_others == [error]
 
 
-@both_faces
+@both_adapters
 def test_info_is_not_computed_for_a_log_of_warnings(
-    face: Face, log: logging.Logger, heard: Collector, monkeypatch: pytest.MonkeyPatch
+    adapter: Adapter, log: logging.Logger, heard: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As most logs are: a flood of refused requests costs nothing there."""
     log.setLevel(logging.WARNING)
@@ -736,14 +751,14 @@ def test_info_is_not_computed_for_a_log_of_warnings(
 
     monkeypatch.setattr("mantlet.errors.reporting.fingerprint", counted)
     for error in (Problem(404), OrderError(), starlette.exceptions.HTTPException(403)):
-        face.drive(face.wrap(raising(error), enveloped()))
+        adapter.drive(adapter.wrap(raising(error), enveloped()))
     assert [type(error) for error in seen] == [OrderError]
     assert len(heard.records) == 1
 
 
-@both_faces
+@both_adapters
 def test_a_record_that_is_left_out_costs_no_text(
-    face: Face, heard: Collector, monkeypatch: pytest.MonkeyPatch
+    adapter: Adapter, heard: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a storm an exception's text is not made either."""
     monkeypatch.setattr(Counting, "looks", 0)
@@ -751,9 +766,9 @@ def test_a_record_that_is_left_out_costs_no_text(
     def handler(carrier: Any) -> Said:
         raise Counting
 
-    stack = face.wrap(handler, enveloped())
+    stack = adapter.wrap(handler, enveloped())
     for _ in range(20):
-        face.drive(stack)
+        adapter.drive(stack)
     assert len(heard.records) == 10
     assert Counting.looks == 0
 
@@ -784,7 +799,7 @@ def _taken_attribute(log: logging.Logger) -> None:
     log.addHandler(Unwritable())
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "spoil",
     [_broken_handler, _broken_filter, _taken_attribute],
@@ -792,21 +807,21 @@ def _taken_attribute(log: logging.Logger) -> None:
 )
 @pytest.mark.parametrize("error", [OrderError(), Problem(404)], ids=["unforeseen", "problem"])
 def test_a_log_that_fails_leaves_a_clean_answer(
-    face: Face, spoil: Callable[[logging.Logger], None], error: Exception, log: logging.Logger
+    adapter: Adapter, spoil: Callable[[logging.Logger], None], error: Exception, log: logging.Logger
 ) -> None:
     """And those who listen hear of the error all the same."""
     spoil(log)
     listened: list[BaseException] = []
     envelope = enveloped(on_exception=lambda one, _: listened.append(one))
-    answer = face.drive(face.wrap(raising(error), envelope))
+    answer = adapter.drive(adapter.wrap(raising(error), envelope))
     assert answer.error is None
     assert answer.status == (404 if isinstance(error, Problem) else 500)
     assert SECRET not in answer.text()
     assert listened == ([] if isinstance(error, Problem) else [error])
 
 
-@both_faces
-def test_a_handler_that_fails_once_is_told_of(face: Face, log: logging.Logger) -> None:
+@both_adapters
+def test_a_handler_that_fails_once_is_told_of(adapter: Adapter, log: logging.Logger) -> None:
     """The log that works again says that it did not."""
 
     class Once(Collector):
@@ -817,19 +832,19 @@ def test_a_handler_that_fails_once_is_told_of(face: Face, log: logging.Logger) -
 
     handler = Once()
     log.addHandler(handler)
-    assert face.drive(face.wrap(raising(OrderError()), enveloped())).status == 500
+    assert adapter.drive(adapter.wrap(raising(OrderError()), enveloped())).status == 500
     _, failed = handler.records
     assert failed.levelno == logging.ERROR
     assert failed.getMessage() == "ErrorEnvelope: the log of OrderError failed with OSError"
 
 
-@both_faces
+@both_adapters
 def test_a_log_that_fails_over_a_late_error_changes_nothing(
-    face: Face, log: logging.Logger
+    adapter: Adapter, log: logging.Logger
 ) -> None:
     """What the server sees is the app's own exception."""
     log.addHandler(Broken())
-    with_it = late(face, enveloped())
+    with_it = late(adapter, enveloped())
     assert with_it.error is not None
     assert SECRET not in str(with_it.error)
 
@@ -852,10 +867,12 @@ class Listener:
         return [error for error, _ in self.heard]
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("several", [False, True], ids=["one", "several"])
 @pytest.mark.usefixtures("log")
-def test_who_listens_is_told_the_exception_and_its_request(face: Face, *, several: bool) -> None:
+def test_who_listens_is_told_the_exception_and_its_request(
+    adapter: Adapter, *, several: bool
+) -> None:
     """With what it came of, and in the order that they were named in."""
     first, second = Listener(), Listener()
     options: dict[str, Any] = {"on_exception": [first, second] if several else first}
@@ -866,8 +883,8 @@ def test_who_listens_is_told_the_exception_and_its_request(face: Face, *, severa
         except KeyError as inner:
             raise OrderError from inner
 
-    answer = face.drive(
-        face.wrap(handler, enveloped(**options)), "POST", "/orders", headers=[("X-A", "1")]
+    answer = adapter.drive(
+        adapter.wrap(handler, enveloped(**options)), "POST", "/orders", headers=[("X-A", "1")]
     )
     assert answer.status == 500
     ((error, request),) = first.heard
@@ -880,34 +897,34 @@ def test_who_listens_is_told_the_exception_and_its_request(face: Face, *, severa
     assert second.heard == (first.heard if several else [])
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(("error", "status", "level"), CASES, ids=shown)
 @pytest.mark.usefixtures("log")
 def test_they_are_told_of_whatever_was_not_made_for_the_client(
-    face: Face, error: BaseException, status: int, level: int
+    adapter: Adapter, error: BaseException, status: int, level: int
 ) -> None:
     """What is logged as INFO is not for them."""
     listener = Listener()
-    face.drive(face.wrap(raising(error), enveloped(exceptions=MAP, on_exception=listener)))
+    adapter.drive(adapter.wrap(raising(error), enveloped(exceptions=MAP, on_exception=listener)))
     assert listener.errors == ([error] if level > logging.INFO else [])
 
 
-@both_faces
+@both_adapters
 @pytest.mark.usefixtures("log")
-def test_they_are_told_of_a_databases_error_and_of_a_late_one(face: Face) -> None:
+def test_they_are_told_of_a_databases_error_and_of_a_late_one(adapter: Adapter) -> None:
     """And of the latter as the server sees it."""
     from sqlite3 import IntegrityError, OperationalError  # noqa: PLC0415  # beside their use
 
     for error in (IntegrityError(), OperationalError()):
         listener = Listener()
-        face.drive(face.wrap(raising(error), enveloped(on_exception=listener)))
+        adapter.drive(adapter.wrap(raising(error), enveloped(on_exception=listener)))
         assert listener.errors == [error]
     listener = Listener()
-    outcome = late(face, enveloped(on_exception=listener))
+    outcome = late(adapter, enveloped(on_exception=listener))
     assert listener.errors == [outcome.error]
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "error",
     [
@@ -923,20 +940,22 @@ def test_they_are_told_of_a_databases_error_and_of_a_late_one(face: Face) -> Non
 )
 @pytest.mark.breaks_rules("a client that goes away while it has sent all")
 def test_clients_that_went_away_and_exits_are_nobodys_errors(
-    face: Face, error: BaseException, heard: Collector
+    adapter: Adapter, error: BaseException, heard: Collector
 ) -> None:
     """Neither logged nor told."""
     listener = Listener()
-    stack = face.wrap(raising(error), enveloped(on_exception=listener))
-    answer = face.drive(stack)
+    stack = adapter.wrap(raising(error), enveloped(on_exception=listener))
+    answer = adapter.drive(stack)
     assert answer.status is None
     assert listener.errors == []
     assert heard.records == []
 
 
-@both_faces
+@both_adapters
 @pytest.mark.breaks_rules("an app that breaks off")
-def test_nor_is_a_client_that_goes_away_while_it_is_answered(face: Face, heard: Collector) -> None:
+def test_nor_is_a_client_that_goes_away_while_it_is_answered(
+    adapter: Adapter, heard: Collector
+) -> None:
     """Late as it is, the app can't help it."""
     listener = Listener()
     envelope = enveloped(on_exception=listener)
@@ -951,25 +970,25 @@ def test_nor_is_a_client_that_goes_away_while_it_is_answered(face: Face, heard: 
         yield b"a"
         raise ClientDisconnected
 
-    app: Any = asgi if face.name == "asgi" else wsgi
-    answer = face.drive(face.module.wrap(app, envelope, baseline=False))
+    app: Any = asgi if adapter.name == "asgi" else wsgi
+    answer = adapter.drive(adapter.module.wrap(app, envelope, baseline=False))
     assert answer.body == b"a"
     assert answer.error is None or isinstance(answer.error, ClientDisconnected)
     assert listener.errors == []
     assert heard.records == []
 
 
-@both_faces
-def test_many_requests_at_once_are_all_told_of(face: Face, heard: Collector) -> None:
+@both_adapters
+def test_many_requests_at_once_are_all_told_of(adapter: Adapter, heard: Collector) -> None:
     """Through the whole policy, from threads of a server's."""
     clock, listener = Clock(), Listener()
-    stack = face.wrap(failing, enveloped(clock, on_exception=listener))
+    stack = adapter.wrap(failing, enveloped(clock, on_exception=listener))
     barrier = Barrier(4)
 
     def serve() -> None:
         barrier.wait(60)
         for _ in range(50):
-            face.drive(stack)
+            adapter.drive(stack)
 
     threads = [Thread(target=serve) for _ in range(4)]
     for thread in threads:
@@ -977,7 +996,7 @@ def test_many_requests_at_once_are_all_told_of(face: Face, heard: Collector) -> 
     for thread in threads:
         thread.join()
     clock.now += 60
-    threads = [Thread(target=face.drive, args=(stack,))]
+    threads = [Thread(target=adapter.drive, args=(stack,))]
     threads[0].start()
     threads[0].join()
     records: list[Any] = heard.records
@@ -986,8 +1005,8 @@ def test_many_requests_at_once_are_all_told_of(face: Face, heard: Collector) -> 
     assert sum(record.repeats + 1 for record in records) == 201
 
 
-@both_faces
-def test_one_that_raises_is_logged_and_changes_nothing(face: Face, heard: Collector) -> None:
+@both_adapters
+def test_one_that_raises_is_logged_and_changes_nothing(adapter: Adapter, heard: Collector) -> None:
     """The others are told too."""
     other = Listener()
 
@@ -996,8 +1015,10 @@ def test_one_that_raises_is_logged_and_changes_nothing(face: Face, heard: Collec
 
     error = OrderError()
     envelope = enveloped(on_exception=[broken, other])
-    answer = face.drive(face.wrap(raising(error), envelope), headers=[("X-Request-ID", "a")])
-    plain = face.drive(face.wrap(raising(error), enveloped()), headers=[("X-Request-ID", "a")])
+    answer = adapter.drive(adapter.wrap(raising(error), envelope), headers=[("X-Request-ID", "a")])
+    plain = adapter.drive(
+        adapter.wrap(raising(error), enveloped()), headers=[("X-Request-ID", "a")]
+    )
     assert answer == plain
     assert other.errors == [error]
     unhandled, failed, _ = heard.records
@@ -1007,31 +1028,33 @@ def test_one_that_raises_is_logged_and_changes_nothing(face: Face, heard: Collec
     assert failed.exc_info
 
 
-@both_faces
-def test_they_are_told_of_each_exception_also_in_a_storm(face: Face, heard: Collector) -> None:
+@both_adapters
+def test_they_are_told_of_each_exception_also_in_a_storm(
+    adapter: Adapter, heard: Collector
+) -> None:
     """What the log leaves out is not left out of statistics."""
     listener = Listener()
-    stack = face.wrap(failing, enveloped(on_exception=listener))
+    stack = adapter.wrap(failing, enveloped(on_exception=listener))
     for _ in range(50):
-        face.drive(stack)
+        adapter.drive(stack)
     assert len(listener.errors) == 50
     assert len(heard.records) == 10
 
 
-@both_faces
+@both_adapters
 @pytest.mark.usefixtures("log")
-def test_of_several_envelopes_the_same_one_tells_in_time_and_late(face: Face) -> None:
+def test_of_several_envelopes_the_same_one_tells_in_time_and_late(adapter: Adapter) -> None:
     """Every exception is reported in one way, whether it came in time or late."""
     outer, inner = Listener(), Listener()
     envelopes = [enveloped(on_exception=outer), enveloped(on_exception=inner)]
-    assert face.drive(face.wrap(failing, *envelopes)).status == 500
-    late(face, *envelopes)
+    assert adapter.drive(adapter.wrap(failing, *envelopes)).status == 500
+    late(adapter, *envelopes)
     assert sorted([len(outer.errors), len(inner.errors)]) == [0, 2]
 
 
-@both_faces
+@both_adapters
 @pytest.mark.usefixtures("log")
-def test_what_they_do_to_the_request_does_not_change_the_answer(face: Face) -> None:
+def test_what_they_do_to_the_request_does_not_change_the_answer(adapter: Adapter) -> None:
     """They come too late for its id, and see its state."""
 
     def meddle(error: BaseException, request: Request) -> None:
@@ -1039,6 +1062,6 @@ def test_what_they_do_to_the_request_does_not_change_the_answer(face: Face) -> N
         request.state.extra.clear()
         error.args = ("changed",)
 
-    answer = face.drive(face.wrap(raising(OrderError()), enveloped(on_exception=meddle)))
+    answer = adapter.drive(adapter.wrap(raising(OrderError()), enveloped(on_exception=meddle)))
     assert (answer.status, answer.error) == (500, None)
     assert answer.get("X-Request-ID")

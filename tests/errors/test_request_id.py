@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 import mantlet
 from mantlet import ErrorEnvelope
-from tests.drive import Said, WsgiFace, both_faces, drive_asgi, drive_wsgi, hello
+from tests.drive import Said, WsgiAdapter, both_adapters, drive_asgi, drive_wsgi, hello
 
 if TYPE_CHECKING:
-    from tests.drive import Face
+    from tests.drive import Adapter
 
 MADE = re.compile(r"[0-9a-f]{32}")
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -28,17 +28,17 @@ PARENT = "00f067aa0ba902b7"
 class Seen:
     """Asks for the id of one exchange, as the app and the client see it."""
 
-    def __init__(self, face: Face) -> None:
-        self.face = face
+    def __init__(self, adapter: Adapter) -> None:
+        self.adapter = adapter
         self.inside: list[str] = []
-        self.app = face.wrap(self.handler, ErrorEnvelope())
+        self.app = adapter.wrap(self.handler, ErrorEnvelope())
 
     def handler(self, carrier: Any) -> Said:
         self.inside.append(mantlet.state(carrier).request_id)
         return hello(carrier)
 
     def ask(self, *fields: tuple[str, str]) -> str:
-        answer = self.face.drive(self.app, headers=fields)
+        answer = self.adapter.drive(self.app, headers=fields)
         assert answer.error is None
         assert answer.status == 200
         told = answer.get("X-Request-ID")
@@ -46,7 +46,7 @@ class Seen:
         return told
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "given_id",
     [
@@ -62,9 +62,9 @@ class Seen:
     ],
     ids=lambda value: value[:40],
 )
-def test_a_valid_id_of_the_caller_is_kept_as_it_is(face: Face, given_id: str) -> None:
+def test_a_valid_id_of_the_caller_is_kept_as_it_is(adapter: Adapter, given_id: str) -> None:
     """The header, the app and, later, the log all have the caller's own id."""
-    assert Seen(face).ask(("X-Request-ID", given_id)) == given_id
+    assert Seen(adapter).ask(("X-Request-ID", given_id)) == given_id
 
 
 HARMFUL = [
@@ -96,17 +96,17 @@ HARMFUL = [
 ]
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("given_id", HARMFUL, ids=lambda value: ascii(value[:30]))
-def test_an_invalid_id_of_the_caller_is_replaced(face: Face, given_id: str) -> None:
+def test_an_invalid_id_of_the_caller_is_replaced(adapter: Adapter, given_id: str) -> None:
     """What could break a log line, a header or a page does not get into them."""
-    assert MADE.fullmatch(Seen(face).ask(("X-Request-ID", given_id)))
+    assert MADE.fullmatch(Seen(adapter).ask(("X-Request-ID", given_id)))
 
 
 @pytest.mark.parametrize("given_id", ["\u0100", "\u2028", "\U0001f600", "\u0660\u0661"], ids=ascii)
 def test_an_id_outside_latin_1_that_a_lenient_server_passes_on_is_replaced(given_id: str) -> None:
     """PEP 3333 forbids such an environ; where it comes all the same, nothing breaks."""
-    app = WsgiFace().wrap(hello, ErrorEnvelope())
+    app = WsgiAdapter().wrap(hello, ErrorEnvelope())
     answer = drive_wsgi(app, environ={"HTTP_X_REQUEST_ID": given_id})
     assert answer.status == 200
     assert MADE.fullmatch(answer.get("X-Request-ID") or "")
@@ -122,37 +122,37 @@ def test_id_bytes_that_are_no_ascii_are_replaced(raw: bytes) -> None:
 
 
 def _asgi_hello() -> Any:
-    from tests.drive import AsgiFace  # noqa: PLC0415  # beside its one use
+    from tests.drive import AsgiAdapter  # noqa: PLC0415  # beside its one use
 
-    return AsgiFace().app(hello)
+    return AsgiAdapter().app(hello)
 
 
-@both_faces
+@both_adapters
 @settings(deadline=None, max_examples=60)
 @given(st.text(st.characters(max_codepoint=0xFF), max_size=140))
 @example("ok")
 def test_an_id_is_kept_just_when_it_is_made_of_harmless_characters(
-    face: Face, given_id: str
+    adapter: Adapter, given_id: str
 ) -> None:
     """No text of any kind comes out that the rule does not allow."""
-    told = Seen(face).ask(("X-Request-ID", given_id))
+    told = Seen(adapter).ask(("X-Request-ID", given_id))
     if re.fullmatch(r"[A-Za-z0-9._~+/=:@-]{1,128}", given_id, re.ASCII):
         assert told == given_id
     else:
         assert MADE.fullmatch(told)
 
 
-@both_faces
-def test_two_ids_in_one_request_are_replaced_by_a_new_one(face: Face) -> None:
+@both_adapters
+def test_two_ids_in_one_request_are_replaced_by_a_new_one(adapter: Adapter) -> None:
     """Neither of two contradicting ids is believed."""
-    told = Seen(face).ask(("X-Request-ID", "one"), ("X-Request-ID", "two"))
+    told = Seen(adapter).ask(("X-Request-ID", "one"), ("X-Request-ID", "two"))
     assert MADE.fullmatch(told)
 
 
 # -- traceparent: W3C Trace Context, level 2, section 3.2 -----------------------------------------
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "traceparent",
     [
@@ -165,12 +165,12 @@ def test_two_ids_in_one_request_are_replaced_by_a_new_one(face: Face) -> None:
         f"fe-{TRACE}-{PARENT}-01",
     ],
 )
-def test_a_valid_traceparent_gives_its_trace_id(face: Face, traceparent: str) -> None:
+def test_a_valid_traceparent_gives_its_trace_id(adapter: Adapter, traceparent: str) -> None:
     """Later versions may have more fields behind the four of version 00."""
-    assert Seen(face).ask(("traceparent", traceparent)) == TRACE
+    assert Seen(adapter).ask(("traceparent", traceparent)) == TRACE
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "traceparent",
     [
@@ -204,26 +204,26 @@ def test_a_valid_traceparent_gives_its_trace_id(face: Face, traceparent: str) ->
     ],
     ids=lambda value: ascii(value).replace(TRACE, "T").replace(PARENT, "P"),
 )
-def test_an_invalid_traceparent_is_ignored(face: Face, traceparent: str) -> None:
+def test_an_invalid_traceparent_is_ignored(adapter: Adapter, traceparent: str) -> None:
     """The request gets a new id, as if it had come without one."""
-    told = Seen(face).ask(("traceparent", traceparent))
+    told = Seen(adapter).ask(("traceparent", traceparent))
     assert MADE.fullmatch(told)
     assert told != TRACE
 
 
-@both_faces
-def test_two_traceparents_are_ignored(face: Face) -> None:
+@both_adapters
+def test_two_traceparents_are_ignored(adapter: Adapter) -> None:
     """A field that may come once is not believed when it comes twice."""
     value = f"00-{TRACE}-{PARENT}-01"
-    assert Seen(face).ask(("traceparent", value), ("traceparent", value)) != TRACE
+    assert Seen(adapter).ask(("traceparent", value), ("traceparent", value)) != TRACE
 
 
-@both_faces
-def test_the_id_goes_before_the_trace(face: Face) -> None:
+@both_adapters
+def test_the_id_goes_before_the_trace(adapter: Adapter) -> None:
     """An explicit id says more than a trace does, unless it is invalid."""
     trace = ("traceparent", f"00-{TRACE}-{PARENT}-01")
-    assert Seen(face).ask(("X-Request-ID", "mine"), trace) == "mine"
-    assert Seen(face).ask(("X-Request-ID", "not valid"), trace) == TRACE
+    assert Seen(adapter).ask(("X-Request-ID", "mine"), trace) == "mine"
+    assert Seen(adapter).ask(("X-Request-ID", "not valid"), trace) == TRACE
 
 
 # -- new ids --------------------------------------------------------------------------------------
@@ -236,7 +236,7 @@ def _ids(count: int) -> list[str]:
         seen.append(mantlet.state(carrier).request_id)
         return hello(carrier)
 
-    app = WsgiFace().wrap(handler, ErrorEnvelope())
+    app = WsgiAdapter().wrap(handler, ErrorEnvelope())
     for _ in range(count):
         environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "wsgi.url_scheme": "http"}
         result: Any = app(environ, lambda *_: lambda _data: None)

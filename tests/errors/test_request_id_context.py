@@ -19,14 +19,14 @@ import mantlet
 from mantlet import ErrorEnvelope, Policy
 from mantlet.errors import RequestIdFilter, add_request_id, current_request_id
 from tests.drive import (
+    Adapter,
     Answer,
-    AsgiFace,
-    Face,
+    AsgiAdapter,
     Said,
-    WsgiFace,
+    WsgiAdapter,
     ask_asgi,
     ask_wsgi,
-    both_faces,
+    both_adapters,
     hello,
     make_environ,
     make_scope,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from mantlet import Request
 
-ASGI, WSGI = AsgiFace(), WsgiFace()
+ASGI, WSGI = AsgiAdapter(), WsgiAdapter()
 
 
 def named(request_id: str) -> dict[str, Any]:
@@ -70,19 +70,19 @@ def test_there_is_none_outside_of_a_request() -> None:
     assert current_request_id() is None
 
 
-@both_faces
-def test_the_app_finds_the_id_that_the_client_is_told(face: Face) -> None:
+@both_adapters
+def test_the_app_finds_the_id_that_the_client_is_told(adapter: Adapter) -> None:
     """One that it brought, or a new one."""
     seen: list[str | None] = []
-    stack = face.wrap(asking(seen), ErrorEnvelope())
-    answers = [face.drive(stack, **named("mine")), face.drive(stack)]
+    stack = adapter.wrap(asking(seen), ErrorEnvelope())
+    answers = [adapter.drive(stack, **named("mine")), adapter.drive(stack)]
     assert seen == [answer.get("X-Request-ID") for answer in answers]
     assert seen[0] == "mine"
 
 
-@both_faces
+@both_adapters
 def test_policies_further_in_find_it_in_every_hook_and_those_further_out_in_none(
-    face: Face,
+    adapter: Adapter,
 ) -> None:
     """It is there from the envelope inwards, and gone when the envelope has ended."""
 
@@ -108,19 +108,19 @@ def test_policies_further_in_find_it_in_every_hook_and_those_further_out_in_none
     for handler in (hello, failing):
         outer, inner = Ask(), Ask()
         logging.getLogger("mantlet.errors").disabled = True
-        face.drive(face.wrap(handler, outer, ErrorEnvelope(), inner), **named("mine"))
+        adapter.drive(adapter.wrap(handler, outer, ErrorEnvelope(), inner), **named("mine"))
         logging.getLogger("mantlet.errors").disabled = False
         assert inner.seen == ["mine"] * 3
         assert outer.seen[0] is None
         assert outer.seen[-1] is None
 
 
-@both_faces
-def test_the_body_of_a_stream_is_made_under_the_id(face: Face) -> None:
+@both_adapters
+def test_the_body_of_a_stream_is_made_under_the_id(adapter: Adapter) -> None:
     """To its last chunk."""
     seen: list[str | None] = []
     app: Any
-    if face.name == "asgi":
+    if adapter.name == "asgi":
 
         async def asgi(scope: Any, receive: Any, send: Any) -> None:
             await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -142,7 +142,7 @@ def test_the_body_of_a_stream_is_made_under_the_id(face: Face) -> None:
                 seen.append(current_request_id())
 
         app = mantlet.wsgi.wrap(wsgi, ErrorEnvelope(), baseline=False)
-    assert face.drive(app, **named("mine")).body == b"xxx"
+    assert adapter.drive(app, **named("mine")).body == b"xxx"
     assert seen == ["mine"] * 4
 
 
@@ -223,12 +223,12 @@ def raising(error: BaseException) -> Callable[[Any], Said]:
     [hello, raising(LookupError()), raising(KeyboardInterrupt())],
     ids=["answers", "raises", "exits"],
 )
-@both_faces
-def test_it_is_gone_when_the_exchange_is(face: Face, handler: Callable[[Any], Said]) -> None:
+@both_adapters
+def test_it_is_gone_when_the_exchange_is(adapter: Adapter, handler: Callable[[Any], Said]) -> None:
     """However that ended, in the context that the server called from."""
-    stack: Any = face.wrap(handler, ErrorEnvelope())
+    stack: Any = adapter.wrap(handler, ErrorEnvelope())
     answer = Answer()
-    if face.name == "asgi":
+    if adapter.name == "asgi":
 
         async def main() -> str | None:
             try:
@@ -278,13 +278,13 @@ def test_it_is_gone_when_a_request_was_cancelled() -> None:
 # -- requests within and beside requests ----------------------------------------------------------
 
 
-@both_faces
-def test_a_request_to_another_app_from_inside_one_gives_the_id_back(face: Face) -> None:
+@both_adapters
+def test_a_request_to_another_app_from_inside_one_gives_the_id_back(adapter: Adapter) -> None:
     """Each app sees its own, and the outer one its own again."""
     seen: list[str | None] = []
-    inner: Any = face.wrap(asking(seen), ErrorEnvelope())
+    inner: Any = adapter.wrap(asking(seen), ErrorEnvelope())
     app: Any
-    if face.name == "asgi":
+    if adapter.name == "asgi":
 
         async def asgi(scope: Any, receive: Any, send: Any) -> None:
             seen.append(current_request_id())
@@ -306,19 +306,19 @@ def test_a_request_to_another_app_from_inside_one_gives_the_id_back(face: Face) 
             return [b"x"]
 
         app = mantlet.wsgi.wrap(wsgi, ErrorEnvelope(), baseline=False)
-    answer = face.drive(app, **named("outer"))
+    answer = adapter.drive(app, **named("outer"))
     assert (answer.status, answer.error) == (200, None)
     assert answer.get("X-Request-ID") == "outer"
     assert seen == ["outer", "inner", "outer"]
 
 
-@both_faces
-def test_nested_envelopes_have_one_id(face: Face) -> None:
+@both_adapters
+def test_nested_envelopes_have_one_id(adapter: Adapter) -> None:
     """The outermost gives it and takes it back."""
     seen: list[str | None] = []
-    inner: Any = face.wrap(asking(seen), ErrorEnvelope(), ErrorEnvelope())
-    stack = face.module.wrap(inner, ErrorEnvelope(), baseline=False)
-    answer = face.drive(stack, **named("mine"))
+    inner: Any = adapter.wrap(asking(seen), ErrorEnvelope(), ErrorEnvelope())
+    stack = adapter.module.wrap(inner, ErrorEnvelope(), baseline=False)
+    answer = adapter.drive(stack, **named("mine"))
     assert answer.get("X-Request-ID") == "mine"
     assert seen == ["mine"]
     assert current_request_id() is None
@@ -511,8 +511,8 @@ def written() -> Iterator[io.StringIO]:
     logger.propagate = True
 
 
-@both_faces
-def test_the_filter_gives_every_record_the_id(face: Face, written: io.StringIO) -> None:
+@both_adapters
+def test_the_filter_gives_every_record_the_id(adapter: Adapter, written: io.StringIO) -> None:
     """Of loggers below the one that has the handler, and "-" outside of a request."""
 
     def handler(carrier: Any) -> Said:
@@ -521,7 +521,7 @@ def test_the_filter_gives_every_record_the_id(face: Face, written: io.StringIO) 
         return hello(carrier)
 
     logging.getLogger("shop").info("before")
-    face.drive(face.wrap(handler, ErrorEnvelope()), **named("mine"))
+    adapter.drive(adapter.wrap(handler, ErrorEnvelope()), **named("mine"))
     logging.getLogger("shop").info("after")
     assert written.getvalue().splitlines() == [
         "shop - before",
@@ -531,8 +531,8 @@ def test_the_filter_gives_every_record_the_id(face: Face, written: io.StringIO) 
     ]
 
 
-@both_faces
-def test_the_filter_keeps_an_id_that_a_record_has(face: Face, written: io.StringIO) -> None:
+@both_adapters
+def test_the_filter_keeps_an_id_that_a_record_has(adapter: Adapter, written: io.StringIO) -> None:
     """Whoever gave it knows better."""
 
     def handler(carrier: Any) -> Said:
@@ -540,7 +540,7 @@ def test_the_filter_keeps_an_id_that_a_record_has(face: Face, written: io.String
         logging.getLogger("shop").info("inside", extra={"request_id": None})
         return hello(carrier)
 
-    face.drive(face.wrap(handler, ErrorEnvelope()), **named("mine"))
+    adapter.drive(adapter.wrap(handler, ErrorEnvelope()), **named("mine"))
     assert written.getvalue().splitlines() == ["shop own inside", "shop None inside"]
 
 
@@ -552,14 +552,14 @@ def test_the_filter_drops_nothing_and_may_come_twice() -> None:
     assert record.__dict__["request_id"] == "-"
 
 
-@both_faces
-def test_the_envelopes_own_records_have_the_same_id(face: Face, written: io.StringIO) -> None:
+@both_adapters
+def test_the_envelopes_own_records_have_the_same_id(adapter: Adapter, written: io.StringIO) -> None:
     """So that what an app has logged is found from the record of its error."""
     own = logging.getLogger("mantlet.errors")
     handlers = logging.getLogger("shop").handlers
     own.addHandler(handlers[0])
     try:
-        face.drive(face.wrap(raising(LookupError()), ErrorEnvelope()), **named("mine"))
+        adapter.drive(adapter.wrap(raising(LookupError()), ErrorEnvelope()), **named("mine"))
     finally:
         own.removeHandler(handlers[0])
     assert written.getvalue().startswith(
@@ -585,8 +585,8 @@ def events() -> Iterator[io.StringIO]:
     structlog.reset_defaults()
 
 
-@both_faces
-def test_structlogs_events_have_the_id(face: Face, events: io.StringIO) -> None:
+@both_adapters
+def test_structlogs_events_have_the_id(adapter: Adapter, events: io.StringIO) -> None:
     """Inside of a request; outside there is none to have."""
 
     def handler(carrier: Any) -> Said:
@@ -595,7 +595,7 @@ def test_structlogs_events_have_the_id(face: Face, events: io.StringIO) -> None:
         return hello(carrier)
 
     structlog.get_logger().info("before")
-    face.drive(face.wrap(handler, ErrorEnvelope()), **named("mine"))
+    adapter.drive(adapter.wrap(handler, ErrorEnvelope()), **named("mine"))
     structlog.get_logger().info("after")
     assert [json.loads(line) for line in events.getvalue().splitlines()] == [
         {"event": "before", "level": "info"},

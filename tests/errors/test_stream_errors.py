@@ -30,7 +30,7 @@ def _wsgi(script: Script, *policies: Policy) -> Outcome:
 
 @pytest.fixture(params=[_asgi, _wsgi], ids=["asgi", "wsgi"])
 def play(request: pytest.FixtureRequest) -> Callable[..., Outcome]:
-    """Both faces, for every test here."""
+    """Both adapters, for every test here."""
     chosen: Callable[..., Outcome] = request.param
     return chosen
 

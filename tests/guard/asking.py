@@ -11,7 +11,7 @@ from mantlet.guard import SchemaGuard
 if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence
 
-    from tests.drive import Answer, Face, Fields, Said
+    from tests.drive import Adapter, Answer, Fields, Said
 
 JSON: Fields = [("Content-Type", "application/json")]
 FORM: Fields = [("Content-Type", "application/x-www-form-urlencoded")]
@@ -21,7 +21,7 @@ class Guarded:
     """An app that keeps what it was given, behind a guard.
 
     Args:
-        face: the protocol.
+        adapter: the protocol.
         args: the guard's.
         policies: what stands outside of the guard.
         answer: what the app answers.
@@ -36,22 +36,25 @@ class Guarded:
 
     def __init__(
         self,
-        face: Face,
+        adapter: Adapter,
         *args: Any,
         policies: Sequence[mantlet.Policy] = (),
         answer: Said = (200, [("content-type", "application/json")], b"{}"),
         **options: Any,
     ) -> None:
-        self.face = face
+        self.adapter = adapter
         made = bool(args) and isinstance(args[0], SchemaGuard)
         self.guard: SchemaGuard = args[0] if made else SchemaGuard(*args, **options)
         self.seen: list[Any] = []
         self.bodies: list[bytes] = []
         self.carriers: list[MutableMapping[str, Any]] = []
         self._answer = answer
-        wrap: Any = face.module.wrap
+        wrap: Any = adapter.module.wrap
         self.stack = wrap(
-            self._wsgi if face.name == "wsgi" else self._asgi, *policies, self.guard, baseline=False
+            self._wsgi if adapter.name == "wsgi" else self._asgi,
+            *policies,
+            self.guard,
+            baseline=False,
         )
 
     def _see(self, carrier: MutableMapping[str, Any], body: bytes) -> None:
@@ -101,13 +104,13 @@ class Guarded:
         """
         path, _, query = target.partition("?")
         body = body.encode() if isinstance(body, str) else body
-        if body and length and self.face.name == "asgi":
+        if body and length and self.adapter.name == "asgi":
             headers = [*headers, ("Content-Length", str(len(body)))]
-        if self.face.name == "wsgi":
+        if self.adapter.name == "wsgi":
             carrier: dict[str, Any] = {"environ": {"QUERY_STRING": query, **more}}
         else:
             carrier = {"scope": {"query_string": query.encode("latin-1"), **more}}
-        return self.face.drive(self.stack, method, path, body=body, headers=headers, **carrier)
+        return self.adapter.drive(self.stack, method, path, body=body, headers=headers, **carrier)
 
     def post(self, target: str, value: Any, **more: Any) -> Answer:
         """Send a value as JSON."""

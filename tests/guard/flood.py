@@ -1,6 +1,6 @@
 """Random requests against whole guards: ``python -m tests.guard.flood [SECONDS] [SEED]``.
 
-Each goes through a guard of models and one of a document, on both faces. It fails where an
+Each goes through a guard of models and one of a document, on both adapters. It fails where an
 exception leaves, where a guard answers with a 5xx, and where an answer tells a value that was sent.
 
 With atheris (``pip install atheris``, for Linux and macOS), what is sent is made of what covers
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from pydantic import BaseModel, Field
 
 from mantlet.guard import BodyLimits, Contract, File, GraphQL, JsonRpc, SchemaGuard
-from tests.drive import FACES
+from tests.drive import ADAPTERS
 from tests.guard.asking import Guarded
 from tests.guard.flooding import DOCUMENT, SAMPLES, SCRAPS, SECRET, Sample
 
@@ -119,13 +119,13 @@ LIMITS = BodyLimits(body=5_000, decoded=10_000, depth=8, members=20, items=20, l
 
 
 def guards() -> list[Guarded]:
-    """Return apps behind guards of every kind, on both faces."""
+    """Return apps behind guards of every kind, on both adapters."""
     made = []
-    for face in FACES:
+    for adapter in ADAPTERS:
         for options in ({}, {"forward": "canonical", "paths": "normalize"}, {"mode": "report"}):
             for source in ({"contracts": CONTRACTS}, {"openapi": DOCUMENT}):
                 guard = SchemaGuard(**source, limits=LIMITS, **options)  # type: ignore[arg-type]  # each has its own
-                made.append(Guarded(face, guard))
+                made.append(Guarded(adapter, guard))
     return made
 
 
@@ -205,7 +205,7 @@ def send(chance: Chance, apps: list[Guarded]) -> int:
         answer = app.ask(method, target, headers=fields, body=body)
         check(answer)
     except BaseException:
-        print(app.face.name, (method, target, fields, body))  # noqa: T201  # to be sent again
+        print(app.adapter.name, (method, target, fields, body))  # noqa: T201  # to be sent again
         raise
     app.seen.clear()
     app.bodies.clear()

@@ -11,7 +11,7 @@ import pytest
 
 from mantlet import ErrorEnvelope, Problem
 from mantlet.guard import SchemaGuard
-from tests.drive import AsgiFace, Face, both_faces
+from tests.drive import Adapter, AsgiAdapter, both_adapters
 from tests.guard.asking import JSON, Guarded, faults
 from tests.guard.openapi.documents import api, json_body, parameter
 
@@ -59,9 +59,9 @@ class Checking:
         return self.good
 
 
-def asked(face: Face, name: str, checker: Any = None, target: str = "/a", **more: Any) -> Any:
+def asked(adapter: Adapter, name: str, checker: Any = None, target: str = "/a", **more: Any) -> Any:
     """Ask an operation that requires one scheme."""
-    app = Guarded(face, openapi=secured({name: []}), security={name: checker or Checking()})
+    app = Guarded(adapter, openapi=secured({name: []}), security={name: checker or Checking()})
     return app.ask("GET", target, **more)
 
 
@@ -82,17 +82,17 @@ SHOWN: list[tuple[str, str, Any, str]] = [
 ]  # fmt: skip
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(("name", "target", "headers", "value"), SHOWN)
 def test_a_credential_is_found_and_handed_to_the_callable(
-    face: Face, name: str, target: str, headers: Any, value: str
+    adapter: Adapter, name: str, target: str, headers: Any, value: str
 ) -> None:
     """Of each kind of scheme, in each place; what is good passes, and what is not is a 401."""
     checking = Checking()
-    assert asked(face, name, checking, target, headers=headers).status == 200
+    assert asked(adapter, name, checking, target, headers=headers).status == 200
     ((scheme, shown, scopes),) = [(one.scheme, one.value, one.scopes) for one in checking.seen]
     assert (scheme, shown, scopes) == (name, value, ())
-    refused = asked(face, name, Checking(good=False), target, headers=headers)
+    refused = asked(adapter, name, Checking(good=False), target, headers=headers)
     assert refused.status == 401
     assert [code for _, _, code in faults(refused)] == ["refused_credential"]
     assert value == "" or value not in refused.text()
@@ -136,14 +136,14 @@ PLACES = {
 }  # fmt: skip
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(("name", "target", "headers"), MISSING)
 def test_a_credential_that_is_not_there_in_form_is_a_401(
-    face: Face, name: str, target: str, headers: Any
+    adapter: Adapter, name: str, target: str, headers: Any
 ) -> None:
     """With a challenge (RFC 9110, 15.5.2), and the callable is not asked."""
     checking = Checking()
-    answer = asked(face, name, checking, target, headers=headers)
+    answer = asked(adapter, name, checking, target, headers=headers)
     assert answer.status == 401
     assert answer.get("www-authenticate") == CHALLENGES[name]
     place = PLACES.get(name, ("header", "/Authorization"))
@@ -153,35 +153,37 @@ def test_a_credential_that_is_not_there_in_form_is_a_401(
 
 def test_a_field_that_comes_twice_is_no_credential() -> None:
     """Where the server tells the two apart; parsers take different ones."""
-    face = AsgiFace()
+    adapter = AsgiAdapter()
     for name, field in (("header", "X-Key"), ("digest", "Authorization")):
         headers = [(field, "Digest a"), (field, "Digest b")]
-        assert asked(face, name, headers=headers).status == 401
+        assert asked(adapter, name, headers=headers).status == 401
 
 
 def test_a_cookie_may_be_in_one_of_several_fields() -> None:
     """HTTP/2 parts them (RFC 9113, 8.2.3)."""
     checking = Checking()
     headers = [("Cookie", "a=1"), ("Cookie", f"sid={SECRET}")]
-    assert asked(AsgiFace(), "cookie", checking, headers=headers).status == 200
+    assert asked(AsgiAdapter(), "cookie", checking, headers=headers).status == 200
     assert checking.seen[0].value == SECRET
 
 
-@both_faces
-def test_scopes_are_handed_to_the_callable(face: Face) -> None:
+@both_adapters
+def test_scopes_are_handed_to_the_callable(adapter: Adapter) -> None:
     """It says whether the token has them."""
     checking = Checking()
-    app = Guarded(face, openapi=secured({"oauth": ["read", "write"]}), security={"oauth": checking})
+    app = Guarded(
+        adapter, openapi=secured({"oauth": ["read", "write"]}), security={"oauth": checking}
+    )
     app.ask("GET", "/a", headers=[("Authorization", "Bearer x")])
     assert checking.seen[0].scopes == ("read", "write")
 
 
-@both_faces
-def test_one_of_several_alternatives_is_enough(face: Face) -> None:
+@both_adapters
+def test_one_of_several_alternatives_is_enough(adapter: Adapter) -> None:
     """Each in whole; in the order of the document, and only as many as must be are asked."""
     checkers = {name: Checking() for name in ("header", "query", "bearer")}
     root = secured({"header": [], "query": []}, {"bearer": []})
-    app = Guarded(face, openapi=root, security=checkers)
+    app = Guarded(adapter, openapi=root, security=checkers)
     key = ("X-Key", SECRET)
     assert app.ask("GET", f"/a?key={SECRET}", headers=[key]).status == 200
     assert not checkers["bearer"].seen
@@ -202,50 +204,50 @@ def test_one_of_several_alternatives_is_enough(face: Face) -> None:
     ).status == 200  # fmt: skip
 
 
-@both_faces
-def test_an_empty_requirement_makes_credentials_optional(face: Face) -> None:
+@both_adapters
+def test_an_empty_requirement_makes_credentials_optional(adapter: Adapter) -> None:
     """OpenAPI, "Security Requirement Object"; one that is shown is still looked at first."""
     checking = Checking()
-    app = Guarded(face, openapi=secured({"bearer": []}, {}), security={"bearer": checking})
+    app = Guarded(adapter, openapi=secured({"bearer": []}, {}), security={"bearer": checking})
     assert app.ask("GET", "/a").status == 200
     assert not checking.seen
     assert app.ask("GET", "/a", headers=[("Authorization", "Bearer x")]).status == 200
     assert len(checking.seen) == 1
 
 
-@both_faces
-def test_the_documents_requirement_holds_unless_an_operation_has_its_own(face: Face) -> None:
+@both_adapters
+def test_the_documents_requirement_holds_unless_an_operation_has_its_own(adapter: Adapter) -> None:
     """An empty list opens the operation."""
     root = api(target="GET /a", more={"components": {"securitySchemes": SCHEMES}})
     root["security"] = [{"bearer": []}]
     root["paths"]["/b"] = {"get": {**root["paths"]["/a"]["get"], "security": []}}
-    app = Guarded(face, openapi=root, security={"bearer": Checking()})
+    app = Guarded(adapter, openapi=root, security={"bearer": Checking()})
     assert app.ask("GET", "/a").status == 401
     assert app.ask("GET", "/b").status == 200
 
 
-@both_faces
-def test_a_key_in_the_query_is_declared_by_its_scheme(face: Face) -> None:
+@both_adapters
+def test_a_key_in_the_query_is_declared_by_its_scheme(adapter: Adapter) -> None:
     """It is no parameter that is not declared, beside others and alone, in a form as well."""
     checkers = {"query": Checking()}
     root = secured({"query": []}, parameters=[parameter("query", "x")])
-    app = Guarded(face, openapi=root, security=checkers)
+    app = Guarded(adapter, openapi=root, security=checkers)
     assert app.ask("GET", f"/a?x=1&key={SECRET}").status == 200
     assert app.ask("GET", f"/a?y=1&key={SECRET}").status == 422
     declared = secured({"query": []}, parameters=[parameter("query", "key", {"maxLength": 3})])
-    assert Guarded(face, openapi=declared, security=checkers).ask(
+    assert Guarded(adapter, openapi=declared, security=checkers).ask(
         "GET", f"/a?key={SECRET}"
     ).status == 422  # fmt: skip
     form: Any = {"application/x-www-form-urlencoded": {"schema": {"properties": {"x": {}}}}}
     whole = secured({"query": []}, parameters=[parameter("querystring", "q", content=form)])
     whole["openapi"] = "3.2.0"
-    app = Guarded(face, openapi=whole, security=checkers)
+    app = Guarded(adapter, openapi=whole, security=checkers)
     assert app.ask("GET", f"/a?x=1&key={SECRET}").status == 200
 
 
 @pytest.mark.parametrize("parsed", ["sync", "async"])
-@both_faces
-def test_a_callable_may_be_async_under_asgi(face: Face, parsed: str) -> None:
+@both_adapters
+def test_a_callable_may_be_async_under_asgi(adapter: Adapter, parsed: str) -> None:
     """And is awaited, also under WSGI as long as it waits for nothing."""
 
     async def good(request: Request, credential: Credential) -> bool:
@@ -256,44 +258,44 @@ def test_a_callable_may_be_async_under_asgi(face: Face, parsed: str) -> None:
 
     checker: Callable[..., Any] = good if parsed == "async" else later
     for value, status in ((SECRET, 200), ("other", 401)):
-        answer = asked(face, "header", checker, headers=[("X-Key", value)])
+        answer = asked(adapter, "header", checker, headers=[("X-Key", value)])
         assert answer.status == status
 
 
-@both_faces
-def test_a_callable_that_waits_fails_loudly_under_wsgi(face: Face) -> None:
+@both_adapters
+def test_a_callable_that_waits_fails_loudly_under_wsgi(adapter: Adapter) -> None:
     """There is no loop to wait on; under ASGI it is waited for."""
 
     async def waiting(request: Request, credential: Credential) -> bool:
         await asyncio.sleep(0)
         return True
 
-    answer = asked(face, "header", waiting, headers=[("X-Key", SECRET)])
-    if face.name == "asgi":
+    answer = asked(adapter, "header", waiting, headers=[("X-Key", SECRET)])
+    if adapter.name == "asgi":
         assert answer.status == 200
     else:
         assert "under WSGI" in str(answer.error)
         assert SECRET not in str(answer.error)
 
 
-@both_faces
-def test_a_callable_may_answer_itself(face: Face) -> None:
+@both_adapters
+def test_a_callable_may_answer_itself(adapter: Adapter) -> None:
     """Such as with a 403 for a credential that is good and does not go far enough."""
 
     def checker(request: Request, credential: Credential) -> bool:
         raise Problem(403, detail="The scope is missing.")
 
-    answer = asked(face, "bearer", checker, headers=[("Authorization", f"Bearer {SECRET}")])
+    answer = asked(adapter, "bearer", checker, headers=[("Authorization", f"Bearer {SECRET}")])
     assert answer.status == 403
     assert answer.json()["detail"] == "The scope is missing."
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("returned", [None, 1, "yes"])
-def test_only_true_opens(face: Face, returned: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_only_true_opens(adapter: Adapter, returned: Any, caplog: pytest.LogCaptureFixture) -> None:
     """Anything else than True and False is a mistake of the callable, which fails closed."""
     app = Guarded(
-        face,
+        adapter,
         openapi=secured({"bearer": []}),
         security={"bearer": lambda *_: returned},
         policies=[ErrorEnvelope()],
@@ -305,33 +307,33 @@ def test_only_true_opens(face: Face, returned: Any, caplog: pytest.LogCaptureFix
     assert SECRET not in caplog.text
 
 
-@both_faces
-def test_credentials_come_before_all_else(face: Face) -> None:
+@both_adapters
+def test_credentials_come_before_all_else(adapter: Adapter) -> None:
     """Who may not ask is not told what would be right."""
     root = secured({"bearer": []}, requestBody=json_body({"type": "string"}))
     root["paths"]["/a"]["post"] = root["paths"]["/a"].pop("get")
-    app = Guarded(face, openapi=root, security={"bearer": Checking()})
+    app = Guarded(adapter, openapi=root, security={"bearer": Checking()})
     answer = app.ask("POST", "/a?x=1", body="{", headers=JSON)
     assert answer.status == 401
     assert [code for _, _, code in faults(answer)] == ["missing_credential"]
 
 
-@both_faces
-def test_no_credential_is_ever_told(face: Face, caplog: pytest.LogCaptureFixture) -> None:
+@both_adapters
+def test_no_credential_is_ever_told(adapter: Adapter, caplog: pytest.LogCaptureFixture) -> None:
     """Not in an answer, a log line, or the words of a credential."""
     with caplog.at_level(logging.DEBUG):
         for name, target, headers, _ in SHOWN:
-            answer = asked(face, name, Checking(good=False), target, headers=headers)
+            answer = asked(adapter, name, Checking(good=False), target, headers=headers)
             assert SECRET not in answer.text()
             assert BASIC not in answer.text()
         app = Guarded(
-            face, openapi=secured({"query": []}), security={"query": Checking(good=False)},
+            adapter, openapi=secured({"query": []}), security={"query": Checking(good=False)},
             mode="report",
         )  # fmt: skip
         assert app.ask("GET", f"/a?key={SECRET}").status == 200
     assert SECRET not in caplog.text
     checking = Checking()
-    asked(face, "header", checking, headers=[("X-Key", SECRET)])
+    asked(adapter, "header", checking, headers=[("X-Key", SECRET)])
     assert repr(checking.seen[0]) == "Credential('header', scopes=())"
 
 
@@ -350,14 +352,14 @@ def test_callables_must_be_those_that_are_required(security: Any, words: str) ->
         SchemaGuard(openapi=secured({"bearer": []}, {"header": []}), security=security)
 
 
-@both_faces
+@both_adapters
 def test_a_sample_does_not_open_what_asks_for_credentials(
-    face: Face, monkeypatch: pytest.MonkeyPatch
+    adapter: Adapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Requests that are not looked at must have good ones all the same."""
     monkeypatch.setattr("mantlet.guard.operation_validator.random", lambda: 0.9)
     app = Guarded(
-        face,
+        adapter,
         openapi=secured({"bearer": []}),
         security={"bearer": lambda _, credential: credential.value == "good"},
         sample_rate=0.5,

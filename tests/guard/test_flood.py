@@ -24,7 +24,7 @@ def apps() -> list[Guarded]:
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: f"{sample.method} {sample.target}")
 def test_what_is_mutated_is_let_through_as_it_is(apps: list[Guarded], sample: Sample) -> None:
-    """By the guards that declare it, on both faces: else the mutations would say little."""
+    """By the guards that declare it, on both adapters: else the mutations would say little."""
     statuses = [
         app.ask(sample.method, sample.target, headers=list(sample.fields), body=sample.body).status
         for app in apps

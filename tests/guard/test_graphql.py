@@ -11,7 +11,7 @@ import pytest
 from mantlet.guard import GraphQL
 from mantlet.guard.errors import ValidationFailed
 from mantlet.guard.graphql.requests import GraphQLRequestSchema
-from tests.drive import Face, both_faces
+from tests.drive import Adapter, both_adapters
 from tests.guard.asking import Guarded, faults
 
 SCHEMA = """
@@ -159,10 +159,10 @@ def test_what_is_no_request_is_refused(members: Any) -> None:
 CONTRACTS = {"POST,GET /graphql": GraphQL(schema=SCHEMA)}
 
 
-@both_faces
-def test_requests_come_by_post_and_by_get(face: Face) -> None:
+@both_adapters
+def test_requests_come_by_post_and_by_get(adapter: Adapter) -> None:
     """A GET changes nothing, and has JSON for its variables."""
-    app = Guarded(face, CONTRACTS)
+    app = Guarded(adapter, CONTRACTS)
     query = "query($n: Int) { users(first: $n) { id } }"
     assert app.post("/graphql", {"query": query, "variables": {"n": 2}}).status == 200
     assert app.seen[0].body.variables == {"n": 2}
@@ -176,10 +176,10 @@ def test_requests_come_by_post_and_by_get(face: Face) -> None:
     assert app.ask("GET", "/graphql?query={&more=1").status in (400, 422)
 
 
-@both_faces
-def test_the_canonical_form_is_the_request_alone(face: Face) -> None:
+@both_adapters
+def test_the_canonical_form_is_the_request_alone(adapter: Adapter) -> None:
     """Without white space around it, or members in another order."""
-    app = Guarded(face, CONTRACTS, forward="canonical")
+    app = Guarded(adapter, CONTRACTS, forward="canonical")
     sent = '{ "variables": null, "query":"{ users { id } }" }'
     answer = app.ask("POST", "/graphql", body=sent, headers=[("Content-Type", "application/json")])
     assert answer.status == 200

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.drive import Face, both_faces
+from tests.drive import Adapter, both_adapters
 from tests.guard.asking import JSON, Guarded, faults
 
 USER: dict[str, Any] = {
@@ -64,14 +64,14 @@ ROWS: list[Any] = [
 ]  # fmt: skip
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "row", ROWS, ids=[f"{row[0]} {row[1]} {row[3][:40]!r} {row[5]}" for row in ROWS]
 )
-def test_what_gets_past_others_is_refused(face: Face, row: Any) -> None:
+def test_what_gets_past_others_is_refused(adapter: Adapter, row: Any) -> None:
     """With the status and the code that say why, and without the value."""
     method, target, headers, body, status, code = row
-    app = Guarded(face, openapi=DOCUMENT)
+    app = Guarded(adapter, openapi=DOCUMENT)
     answer = app.ask(method, target, headers=headers, body=body)
     assert answer.status == status, answer.text()
     assert code in {found for _, _, found in faults(answer)}
@@ -79,10 +79,10 @@ def test_what_gets_past_others_is_refused(face: Face, row: Any) -> None:
     assert not app.seen
 
 
-@both_faces
-def test_what_is_good_gets_through(face: Face) -> None:
+@both_adapters
+def test_what_is_good_gets_through(adapter: Adapter) -> None:
     """So that the rows above say something."""
-    app = Guarded(face, openapi=DOCUMENT)
+    app = Guarded(adapter, openapi=DOCUMENT)
     assert app.ask("POST", "/users", headers=CHARSET, body=GOOD).status == 200
     assert app.ask("GET", "/users?limit=1").status == 200
     assert app.ask("DELETE", "/p/7").status == 200

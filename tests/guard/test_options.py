@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from mantlet import SchemaGuard
 from mantlet.guard import BodyLimits, Contract, RouteOptions
 from mantlet.guard.options import OperationPattern
-from tests.drive import Face, both_faces
+from tests.drive import Adapter, both_adapters
 from tests.guard.asking import JSON, Guarded
 
 
@@ -38,7 +38,7 @@ def statuses(app: Guarded) -> tuple[int | None, ...]:
     )
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
@@ -60,13 +60,13 @@ def statuses(app: Guarded) -> tuple[int | None, ...]:
     ],
 )
 def test_modes_apply_to_all_operations_or_to_some(
-    face: Face, options: dict[str, Any], expected: tuple[int, ...]
+    adapter: Adapter, options: dict[str, Any], expected: tuple[int, ...]
 ) -> None:
     """Undeclared paths have the mode of the whole guard."""
-    assert statuses(Guarded(face, CONTRACTS, **options)) == expected
+    assert statuses(Guarded(adapter, CONTRACTS, **options)) == expected
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("options", "counted"),
     [
@@ -78,10 +78,10 @@ def test_modes_apply_to_all_operations_or_to_some(
     ],
 )
 def test_report_counts_and_logs_and_off_does_not(
-    face: Face, options: dict[str, Any], counted: bool, caplog: pytest.LogCaptureFixture
+    adapter: Adapter, options: dict[str, Any], counted: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One record names the operation and the error."""
-    app = Guarded(face, CONTRACTS, **options)
+    app = Guarded(adapter, CONTRACTS, **options)
     with caplog.at_level(logging.WARNING, "mantlet.guard"):
         app.ask("POST", "/items", body=WRONG, headers=JSON)
     assert dict(app.guard.counts) == ({("POST /items", "string_type"): 1} if counted else {})
@@ -92,7 +92,7 @@ def test_report_counts_and_logs_and_off_does_not(
     )
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "options",
     [
@@ -102,11 +102,13 @@ def test_report_counts_and_logs_and_off_does_not(
     ],
     ids=["guard", "mapping", "route"],
 )
-def test_report_changes_neither_body_nor_response(face: Face, options: dict[str, Any]) -> None:
+def test_report_changes_neither_body_nor_response(
+    adapter: Adapter, options: dict[str, Any]
+) -> None:
     """A canonical body is not forwarded, and an invalid response is sent."""
     wrong = (200, [("content-type", "application/json")], b"{}")
     app = Guarded(
-        face, CONTRACTS, forward="canonical", responses="enforce", answer=wrong, **options
+        adapter, CONTRACTS, forward="canonical", responses="enforce", answer=wrong, **options
     )
     answer = app.ask("POST", "/items", body=SPACED, headers=JSON)
     assert (answer.status, answer.body) == (200, b"{}")
@@ -114,23 +116,23 @@ def test_report_changes_neither_body_nor_response(face: Face, options: dict[str,
     assert app.guard.counts["POST /items", "missing"] == 1
 
 
-@both_faces
-def test_report_does_not_answer_options(face: Face) -> None:
+@both_adapters
+def test_report_does_not_answer_options(adapter: Adapter) -> None:
     """The app does, whether the mode is the guard's or that of routes."""
     route = {"GET /search": RouteOptions(mode="enforce")}
     for routes in ({}, route):
-        app = Guarded(face, CONTRACTS, mode="report", undeclared_options="answer", routes=routes)
+        app = Guarded(adapter, CONTRACTS, mode="report", undeclared_options="answer", routes=routes)
         assert app.ask("OPTIONS", "/search").status == 200
 
 
-@both_faces
+@both_adapters
 def test_the_environment_overrides_the_modes_of_routes(
-    face: Face, monkeypatch: pytest.MonkeyPatch
+    adapter: Adapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """``MANTLET_MODE`` counts for all of them."""
     monkeypatch.setenv("MANTLET_MODE", "report")
     options: dict[str, Any] = {"routes": {"POST /items": RouteOptions(mode="enforce")}}
-    assert statuses(Guarded(face, CONTRACTS, **options)) == (200, 200, 200, 200)
+    assert statuses(Guarded(adapter, CONTRACTS, **options)) == (200, 200, 200, 200)
 
 
 def test_modes_by_route_are_given_once() -> None:
@@ -180,11 +182,11 @@ def test_a_pattern_matches_operations_by_method_and_template(
     assert OperationPattern(pattern, RouteOptions()).matches(method, template) is expected
 
 
-@both_faces
-def test_the_most_specific_pattern_counts(face: Face) -> None:
+@both_adapters
+def test_the_most_specific_pattern_counts(adapter: Adapter) -> None:
     """One that names the path, then the longest, then one that names the method."""
     app = Guarded(
-        face,
+        adapter,
         CONTRACTS,
         routes={
             "* /*": RouteOptions(limits=BodyLimits(body=5)),

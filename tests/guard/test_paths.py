@@ -1,4 +1,4 @@
-"""In which form paths may come, on both faces, as servers hand them on."""
+"""In which form paths may come, on both adapters, as servers hand them on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mantlet import Policy, Reply
 from mantlet.guard import Contract, SchemaGuard
 from mantlet.guard.errors import ValidationFailed
 from mantlet.guard.paths import PathChecker, Paths
-from tests.drive import FACES, Face, both_faces, hello
+from tests.drive import ADAPTERS, Adapter, both_adapters, hello
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
@@ -84,12 +84,12 @@ class Judge(Policy):
 
 
 def handed_on(
-    face: Face, target: str, *, sent: bool = True, key: str = "RAW_URI"
+    adapter: Adapter, target: str, *, sent: bool = True, key: str = "RAW_URI"
 ) -> dict[str, Any]:
     """Return what a server hands on that leaves targets as they are."""
     path, _, query = target.partition("?")
     raw = path.encode("latin-1")
-    if face.name == "asgi":
+    if adapter.name == "asgi":
         decoded = unquote(raw.decode("latin-1"))
         return {"scope": {"path": decoded, "raw_path": raw if sent else ..., "root_path": ""}}
     return {
@@ -101,36 +101,36 @@ def handed_on(
     }
 
 
-def judged(face: Face, form: Paths, target: str, **options: Any) -> Judge:
+def judged(adapter: Adapter, form: Paths, target: str, **options: Any) -> Judge:
     """Send a request past a judge."""
     judge = Judge(form)
-    face.drive(face.wrap(hello, judge), **handed_on(face, target, **options))
+    adapter.drive(adapter.wrap(hello, judge), **handed_on(adapter, target, **options))
     return judge
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("form", ["refuse", "normalize", "raw"])
 @pytest.mark.parametrize(("target", "path"), PLAIN.items())
 def test_what_is_read_in_one_way_passes_in_all_forms(
-    face: Face, form: Paths, target: str, path: str
+    adapter: Adapter, form: Paths, target: str, path: str
 ) -> None:
     """Escapes in either case, and of characters that need none, are read alike by all."""
-    judge = judged(face, form, target)
+    judge = judged(adapter, form, target)
     assert (judge.code, judge.path) == (None, path)
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("key", ["RAW_URI", "REQUEST_URI"])
 @pytest.mark.parametrize(("target", "code"), CASES)
 def test_what_could_be_read_in_two_ways_is_refused(
-    face: Face, key: str, target: str, code: str
+    adapter: Adapter, key: str, target: str, code: str
 ) -> None:
     """With 400, by default."""
-    judge = judged(face, "refuse", target, key=key)
+    judge = judged(adapter, "refuse", target, key=key)
     assert (judge.status, judge.code) == (400, code)
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("target", "code"),
     [
@@ -141,14 +141,14 @@ def test_what_could_be_read_in_two_ways_is_refused(
     ],
 )
 def test_what_the_decoded_path_can_tell_is_refused_without_the_target(
-    face: Face, target: str, code: str
+    adapter: Adapter, target: str, code: str
 ) -> None:
     """As under Granian's WSGI, which does not hand it over."""
-    judge = judged(face, "refuse", target, sent=False)
+    judge = judged(adapter, "refuse", target, sent=False)
     assert (judge.status, judge.code) == (400, code)
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("target", "path"),
     [
@@ -159,10 +159,10 @@ def test_what_the_decoded_path_can_tell_is_refused_without_the_target(
     ],
 )
 def test_what_nobody_behind_the_server_can_tell_apart_passes(
-    face: Face, target: str, path: str
+    adapter: Adapter, target: str, path: str
 ) -> None:
     """An encoded slash is a slash where only the decoded path is known."""
-    judge = judged(face, "refuse", target, sent=False)
+    judge = judged(adapter, "refuse", target, sent=False)
     assert (judge.code, judge.path) == (None, path)
 
 
@@ -189,15 +189,15 @@ def test_what_nobody_behind_the_server_can_tell_apart_passes(
 def test_what_servers_have_made_of_a_target_is_seen(environ: dict[str, str], code: str) -> None:
     """Though the path that is left is ordinary."""
     judge = Judge("refuse")
-    FACES[1].drive(FACES[1].wrap(hello, judge), environ=environ)
+    ADAPTERS[1].drive(ADAPTERS[1].wrap(hello, judge), environ=environ)
     assert (judge.status, judge.code) == (400, code)
 
 
-@both_faces
-def test_a_path_that_is_not_plain_and_too_long_is_not_looked_at(face: Face) -> None:
+@both_adapters
+def test_a_path_that_is_not_plain_and_too_long_is_not_looked_at(adapter: Adapter) -> None:
     """With 414; a plain one may have any length."""
-    assert judged(face, "refuse", "/" + "%20" * 3000).status == 414
-    assert judged(face, "refuse", "/" + "a" * 10_000).status is None
+    assert judged(adapter, "refuse", "/" + "%20" * 3000).status == 414
+    assert judged(adapter, "refuse", "/" + "a" * 10_000).status is None
 
 
 @pytest.mark.parametrize("form", ["", "Refuse", None, True])
@@ -210,21 +210,21 @@ def test_another_form_is_refused(form: Any) -> None:
 # -- raw and normalize ----------------------------------------------------------------------------
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(("target", "code"), CASES)
-def test_raw_refuses_only_what_is_not_utf_8(face: Face, target: str, code: str) -> None:
+def test_raw_refuses_only_what_is_not_utf_8(adapter: Adapter, target: str, code: str) -> None:
     """All else is matched as the app sees it."""
-    judge = judged(face, "raw", target)
+    judge = judged(adapter, "raw", target)
     assert judge.code == ("invalid_utf8" if code == "invalid_utf8" else None)
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("target", "code"), [pair for pair in CASES if pair[1] not in {"empty_segment", "dot_segment"}]
 )
-def test_normalize_refuses_what_has_no_other_form(face: Face, target: str, code: str) -> None:
+def test_normalize_refuses_what_has_no_other_form(adapter: Adapter, target: str, code: str) -> None:
     """An encoded slash is none (RFC 3986, 2.2), nor is anything that is broken."""
-    judge = judged(face, "normalize", target)
+    judge = judged(adapter, "normalize", target)
     assert (judge.status, judge.code) == (400, code)
 
 
@@ -260,17 +260,17 @@ FOLDED = [
 ]
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(("target", "path"), FOLDED)
 def test_normalize_gives_the_app_the_path_that_was_matched(
-    face: Face, target: str, path: str
+    adapter: Adapter, target: str, path: str
 ) -> None:
     """In every place that it could look at."""
     judge, app = Judge("normalize"), Keeper()
-    face.drive(face.wrap(app, judge), **handed_on(face, f"{target}?a=//..", sent=True))
+    adapter.drive(adapter.wrap(app, judge), **handed_on(adapter, f"{target}?a=//..", sent=True))
     assert judge.path == path
     [carrier] = app.carriers
-    if face.name == "asgi":
+    if adapter.name == "asgi":
         assert carrier["path"] == path
         assert unquote(carrier["raw_path"].decode()) == path
     else:
@@ -281,29 +281,31 @@ def test_normalize_gives_the_app_the_path_that_was_matched(
 
 @given(
     st.lists(st.sampled_from(["/", ".", "..", "a", "%2e", "%41", "%C3%A9", "//", "b/"])),
-    st.sampled_from(FACES),
+    st.sampled_from(ADAPTERS),
 )
-def test_what_is_normalized_stays_as_it_is(pieces: list[str], face: Face) -> None:
+def test_what_is_normalized_stays_as_it_is(pieces: list[str], adapter: Adapter) -> None:
     """Nothing more is found wrong with it."""
-    first = judged(face, "normalize", "/" + "".join(pieces))
+    first = judged(adapter, "normalize", "/" + "".join(pieces))
     assert first.path is not None
     second = Judge("refuse")
     app = Keeper()
-    face.drive(face.wrap(app, Judge("normalize"), second), **handed_on(face, "/" + "".join(pieces)))
+    adapter.drive(
+        adapter.wrap(app, Judge("normalize"), second), **handed_on(adapter, "/" + "".join(pieces))
+    )
     assert (second.code, second.path) == (None, first.path)
 
 
 # -- mounts ---------------------------------------------------------------------------------------
 
 
-def mounted(face: Face, mount: str, path: str, raw: str) -> dict[str, Any]:
+def mounted(adapter: Adapter, mount: str, path: str, raw: str) -> dict[str, Any]:
     """Return what a server hands on below a mount."""
-    if face.name == "asgi":
+    if adapter.name == "asgi":
         return {"scope": {"path": mount + path, "root_path": mount, "raw_path": raw.encode()}}
     return {"environ": {"SCRIPT_NAME": mount, "PATH_INFO": path, "RAW_URI": raw}}
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("path", "raw", "found"),
     [
@@ -315,14 +317,14 @@ def mounted(face: Face, mount: str, path: str, raw: str) -> dict[str, Any]:
         ("/items", "/items", "/items"),  # a raw path may be without the mount
     ],
 )
-def test_the_path_is_that_within_the_app(face: Face, path: str, raw: str, found: str) -> None:
+def test_the_path_is_that_within_the_app(adapter: Adapter, path: str, raw: str, found: str) -> None:
     """Without the part that it is mounted under."""
     judge = Judge("refuse")
-    face.drive(face.wrap(hello, judge), **mounted(face, "/api", path, raw))
+    adapter.drive(adapter.wrap(hello, judge), **mounted(adapter, "/api", path, raw))
     assert (judge.code, judge.path) == (None, found)
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("path", "raw", "code"),
     [
@@ -334,22 +336,24 @@ def test_the_path_is_that_within_the_app(face: Face, path: str, raw: str, found:
     ],
 )
 def test_a_path_within_a_mount_is_judged_as_well(
-    face: Face, path: str, raw: str, code: str
+    adapter: Adapter, path: str, raw: str, code: str
 ) -> None:
     """By what was sent, and by what is left."""
     judge = Judge("refuse")
-    face.drive(face.wrap(hello, judge), **mounted(face, "/api", path, raw))
+    adapter.drive(adapter.wrap(hello, judge), **mounted(adapter, "/api", path, raw))
     assert (judge.status, judge.code) == (400, code)
 
 
-@both_faces
-def test_normalize_leaves_the_mount_alone(face: Face) -> None:
+@both_adapters
+def test_normalize_leaves_the_mount_alone(adapter: Adapter) -> None:
     """No path leads out of it."""
     judge, app = Judge("normalize"), Keeper()
-    face.drive(face.wrap(app, judge), **mounted(face, "/api", "/../..//x", "/api/../..//x"))
+    adapter.drive(
+        adapter.wrap(app, judge), **mounted(adapter, "/api", "/../..//x", "/api/../..//x")
+    )
     assert judge.path == "/x"
     [carrier] = app.carriers
-    if face.name == "asgi":
+    if adapter.name == "asgi":
         assert (carrier["root_path"], carrier["path"]) == ("/api", "/api/x")
         assert carrier["raw_path"] == b"/api/x"
     else:
@@ -360,8 +364,8 @@ def test_normalize_leaves_the_mount_alone(face: Face) -> None:
 def test_a_normalized_path_is_not_taken_for_the_mount() -> None:
     """From a server that leaves the mount out of paths: an app would take it off once more."""
     judge = Judge("normalize")
-    FACES[0].drive(
-        FACES[0].wrap(hello, judge),
+    ADAPTERS[0].drive(
+        ADAPTERS[0].wrap(hello, judge),
         scope={"path": "/./api/x", "root_path": "/api", "raw_path": b"/./api/x"},
     )
     assert judge.path == "/api/x"  # and the judge has asked for the app's own path
@@ -372,12 +376,12 @@ def test_a_normalized_path_is_not_taken_for_the_mount() -> None:
 CONTRACTS = {"GET /items": Contract(), "POST /items": Contract(), "GET /a;b": Contract()}
 
 
-def asked(face: Face, guard: SchemaGuard, target: str, method: str = "GET") -> int | None:
+def asked(adapter: Adapter, guard: SchemaGuard, target: str, method: str = "GET") -> int | None:
     """Return the status of a request to a guarded app."""
-    return face.drive(face.wrap(hello, guard), method, **handed_on(face, target)).status
+    return adapter.drive(adapter.wrap(hello, guard), method, **handed_on(adapter, target)).status
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("target", "status"),
     [
@@ -395,42 +399,46 @@ def asked(face: Face, guard: SchemaGuard, target: str, method: str = "GET") -> i
         ("*", 400),
     ],
 )
-def test_the_guard_matches_the_path_that_the_app_sees(face: Face, target: str, status: int) -> None:
+def test_the_guard_matches_the_path_that_the_app_sees(
+    adapter: Adapter, target: str, status: int
+) -> None:
     """404 for another one, 400 for what could be that and another one."""
-    assert asked(face, SchemaGuard(CONTRACTS), target) == status
+    assert asked(adapter, SchemaGuard(CONTRACTS), target) == status
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("target", ["/items/", "//items", "/items//", "/items%0A", "/./items"])
 @pytest.mark.parametrize("paths", ["refuse", "normalize", "raw"])
 def test_an_opened_guard_lets_no_other_spelling_of_what_is_declared_pass(
-    face: Face, target: str, paths: Paths
+    adapter: Adapter, target: str, paths: Paths
 ) -> None:
     """Litestar takes ``/items/`` for ``/items``, and what is declared for that was not asked."""
     guard = SchemaGuard({"POST /items": Contract()}, allow=["path"], paths=paths)
     passed = target == "/./items" and paths == "raw"  # which no router folds
-    assert (asked(face, guard, target) == 200) is passed
-    assert asked(face, guard, "/other") == 200
-    assert asked(face, guard, "/other/") == 200
+    assert (asked(adapter, guard, target) == 200) is passed
+    assert asked(adapter, guard, "/other") == 200
+    assert asked(adapter, guard, "/other/") == 200
 
 
-@both_faces
-def test_an_opened_guard_lets_no_other_spelling_below_a_base_pass(face: Face) -> None:
+@both_adapters
+def test_an_opened_guard_lets_no_other_spelling_below_a_base_pass(adapter: Adapter) -> None:
     """Where paths begin with what the document's ``servers`` say."""
     document = {**NAMED, "servers": [{"url": "https://example.org/v1"}]}
     guard = SchemaGuard(openapi=document, allow=["path"])
-    assert asked(face, guard, "/v1/items/7") == 200
-    assert asked(face, guard, "/v1/items/7/") == 404
-    assert asked(face, guard, "/v1/other/7/") == 200
+    assert asked(adapter, guard, "/v1/items/7") == 200
+    assert asked(adapter, guard, "/v1/items/7/") == 404
+    assert asked(adapter, guard, "/v1/other/7/") == 200
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("method", ["get", "Post", "head", "pOST"])
-def test_an_opened_guard_lets_no_other_spelling_of_a_method_pass(face: Face, method: str) -> None:
+def test_an_opened_guard_lets_no_other_spelling_of_a_method_pass(
+    adapter: Adapter, method: str
+) -> None:
     """Django, Flask and Quart take ``post`` for ``POST``."""
     guard = SchemaGuard(CONTRACTS, allow=["method"])
-    assert asked(face, guard, "/items", method) == 405
-    assert asked(face, guard, "/items", "PATCH") == 200
+    assert asked(adapter, guard, "/items", method) == 405
+    assert asked(adapter, guard, "/items", "PATCH") == 200
 
 
 NAMED: Mapping[str, Any] = {
@@ -447,11 +455,11 @@ NAMED: Mapping[str, Any] = {
 }
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("target", ["/items/a;b", "/items/a%3Bb"])
 @pytest.mark.parametrize(("paths", "status"), [("refuse", 400), ("normalize", 400), ("raw", 200)])
 def test_a_semicolon_passes_where_it_is_declared_or_paths_are_raw(
-    face: Face, paths: Paths, status: int, target: str
+    adapter: Adapter, paths: Paths, status: int, target: str
 ) -> None:
     """Behind it some see parameters of the segment (RFC 3986, 3.3)."""
-    assert asked(face, SchemaGuard(openapi=NAMED, paths=paths), target) == status
+    assert asked(adapter, SchemaGuard(openapi=NAMED, paths=paths), target) == status

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 import mantlet
 from mantlet import ErrorEnvelope, SchemaGuard
 from mantlet.guard import BodyLimits, Contract, File, RouteOptions
-from tests.drive import Face, both_faces
+from tests.drive import Adapter, both_adapters
 from tests.guard.asking import FORM, JSON, Guarded, faults
 
 if TYPE_CHECKING:
@@ -64,10 +64,10 @@ CONTRACTS: Mapping[str, Any] = {
 ITEM = {"name": "pavise", "price": 9.5}
 
 
-@both_faces
-def test_a_valid_body_reaches_the_app_as_it_came_and_as_the_model(face: Face) -> None:
+@both_adapters
+def test_a_valid_body_reaches_the_app_as_it_came_and_as_the_model(adapter: Adapter) -> None:
     """The app need not parse it again, and may."""
-    app = Guarded(face, CONTRACTS)
+    app = Guarded(adapter, CONTRACTS)
     answer = app.ask("POST", "/items", body='{"name": "pavise", "price": 9.5 }', headers=JSON)
     assert answer.status == 200
     assert app.bodies == [b'{"name": "pavise", "price": 9.5 }']
@@ -75,10 +75,10 @@ def test_a_valid_body_reaches_the_app_as_it_came_and_as_the_model(face: Face) ->
     assert app.seen[0].operation == "POST /items"
 
 
-@both_faces
-def test_parameters_reach_the_app_as_models(face: Face) -> None:
+@both_adapters
+def test_parameters_reach_the_app_as_models(adapter: Adapter) -> None:
     """Each place has its own; what is not sent has its default."""
-    app = Guarded(face, CONTRACTS)
+    app = Guarded(adapter, CONTRACTS)
     answer = app.ask(
         "GET",
         "/items/7?fields=name&limit=5&fields=price",
@@ -93,10 +93,10 @@ def test_parameters_reach_the_app_as_models(face: Face) -> None:
     assert seen.body is None
 
 
-@both_faces
-def test_the_most_specific_path_is_the_one_that_counts(face: Face) -> None:
+@both_adapters
+def test_the_most_specific_path_is_the_one_that_counts(adapter: Adapter) -> None:
     """``/items/mine`` is not an item whose id is "mine", for no method."""
-    app = Guarded(face, CONTRACTS)
+    app = Guarded(adapter, CONTRACTS)
     assert app.ask("GET", "/items/mine", headers=[("Cookie", "session=abcd; x=1")]).status == 200
     assert app.seen[0].cookies == Session(session="abcd")
     answer = app.ask("PUT", "/items/mine", headers=JSON, body="{}")
@@ -124,7 +124,7 @@ UNDECLARED: list[Any] = [
 ]  # fmt: skip
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("request_", "status", "fault"),
     [(case[:4], *case[4:]) for case in UNDECLARED],
@@ -133,10 +133,10 @@ UNDECLARED: list[Any] = [
     ],
 )
 def test_what_is_not_declared_is_refused(
-    face: Face, request_: Any, status: int, fault: Any
+    adapter: Adapter, request_: Any, status: int, fault: Any
 ) -> None:
     """By default, with the status that says what is not declared; the app is not called."""
-    app = Guarded(face, CONTRACTS)
+    app = Guarded(adapter, CONTRACTS)
     method, target, headers, body = request_
     answer = app.ask(method, target, headers=headers, body=body)
     assert answer.status == status, answer.text()
@@ -144,23 +144,25 @@ def test_what_is_not_declared_is_refused(
     assert not app.seen
 
 
-@both_faces
+@both_adapters
 @pytest.mark.breaks_rules("a method has a case (RFC 9110, 9.1); Django, Flask and Quart ignore it")
 @pytest.mark.parametrize("method", ["post", "WS"])
-def test_a_method_that_only_looks_like_a_declared_one_is_refused(face: Face, method: str) -> None:
+def test_a_method_that_only_looks_like_a_declared_one_is_refused(
+    adapter: Adapter, method: str
+) -> None:
     """In another case, or as a WebSocket is named here."""
-    app = Guarded(face, {**CONTRACTS, "WS /live": Contract(message=Item)})
+    app = Guarded(adapter, {**CONTRACTS, "WS /live": Contract(message=Item)})
     for target in ("/items", "/live"):
         answer = app.ask(method, target, headers=JSON, body=b"{}")
         assert answer.status in (404, 405)
     assert not app.seen
 
 
-@both_faces
-def test_all_that_is_wrong_is_told_at_once_and_no_value(face: Face) -> None:
+@both_adapters
+def test_all_that_is_wrong_is_told_at_once_and_no_value(adapter: Adapter) -> None:
     """In the order of path, query, header, cookie and body."""
     app = Guarded(
-        face, {"PUT /items/{item_id}": Contract(path=ItemPath, query=ItemQuery, body=Item)}
+        adapter, {"PUT /items/{item_id}": Contract(path=ItemPath, query=ItemQuery, body=Item)}
     )
     answer = app.ask(
         "PUT",
@@ -183,18 +185,18 @@ def test_all_that_is_wrong_is_told_at_once_and_no_value(face: Face) -> None:
     assert not app.seen
 
 
-@both_faces
-def test_as_many_errors_are_told_as_the_limit_says(face: Face) -> None:
+@both_adapters
+def test_as_many_errors_are_told_as_the_limit_says(adapter: Adapter) -> None:
     """A client can't make an answer large."""
-    app = Guarded(face, {"POST /numbers": list[int]}, limits=BodyLimits(errors=3))
+    app = Guarded(adapter, {"POST /numbers": list[int]}, limits=BodyLimits(errors=3))
     answer = app.post("/numbers", ["x"] * 100)
     assert len(faults(answer)) == 3
 
 
-@both_faces
-def test_words_of_the_apps_validators_are_not_told(face: Face) -> None:
+@both_adapters
+def test_words_of_the_apps_validators_are_not_told(adapter: Adapter) -> None:
     """They may have the value in them; the code tells what it was."""
-    app = Guarded(face, CONTRACTS)
+    app = Guarded(adapter, CONTRACTS)
     body = "username=root&password=seeded"
     answer = app.ask("POST", "/login", body=body, headers=FORM)
     assert faults(answer) == [
@@ -205,10 +207,10 @@ def test_words_of_the_apps_validators_are_not_told(face: Face) -> None:
     assert "seeded" not in answer.text()
 
 
-@both_faces
-def test_a_form_reaches_the_app_as_a_model(face: Face) -> None:
+@both_adapters
+def test_a_form_reaches_the_app_as_a_model(adapter: Adapter) -> None:
     """Urlencoded as well as multipart, and never as JSON."""
-    app = Guarded(face, CONTRACTS)
+    app = Guarded(adapter, CONTRACTS)
     wanted = Login(username="ada", password="a long password")
     answer = app.ask("POST", "/login", body="username=ada&password=a+long+password", headers=FORM)
     assert answer.status == 200, answer.text()
@@ -228,13 +230,13 @@ class Upload(BaseModel):
     title: str
 
 
-@both_faces
-def test_files_are_checked_and_handed_over(face: Face) -> None:
+@both_adapters
+def test_files_are_checked_and_handed_over(adapter: Adapter) -> None:
     """By their size, by what they say to be and by what they are."""
     contract = Contract(
         form=Upload, files={"photo": File(max_size="1 KB", types=["image/png", "image/jpeg"])}
     )
-    app = Guarded(face, {"POST /upload": contract})
+    app = Guarded(adapter, {"POST /upload": contract})
     headers = [("Content-Type", "multipart/form-data; boundary=limit")]
     title = ('Content-Disposition: form-data; name="title"', b"Castle")
     photo = (
@@ -264,10 +266,10 @@ def test_files_are_checked_and_handed_over(face: Face) -> None:
     assert len(app.seen) == 1
 
 
-@both_faces
-def test_head_follows_get_and_options_passes(face: Face) -> None:
+@both_adapters
+def test_head_follows_get_and_options_passes(adapter: Adapter) -> None:
     """As apps and browsers expect."""
-    app = Guarded(face, CONTRACTS)
+    app = Guarded(adapter, CONTRACTS)
     assert app.ask("HEAD", "/items/7").status == 200
     assert app.ask("HEAD", "/items/x").status == 422
     preflight = [("Origin", "https://a.test"), ("Access-Control-Request-Method", "POST")]
@@ -275,25 +277,26 @@ def test_head_follows_get_and_options_passes(face: Face) -> None:
     assert app.ask("OPTIONS", "/nothing").status == 404
 
 
-@both_faces
-def test_options_is_answered_or_refused_by_option(face: Face) -> None:
+@both_adapters
+def test_options_is_answered_or_refused_by_option(adapter: Adapter) -> None:
     """With the methods that there are."""
-    answering = Guarded(face, CONTRACTS, undeclared_options="answer")
+    answering = Guarded(adapter, CONTRACTS, undeclared_options="answer")
     answer = answering.ask("OPTIONS", "/items/7")
     assert answer.status == 204
     assert answer.get("allow") == "GET, HEAD, PUT, OPTIONS"
     assert not answering.seen
     assert (
-        Guarded(face, CONTRACTS, undeclared_options="refuse").ask("OPTIONS", "/items").status == 405
+        Guarded(adapter, CONTRACTS, undeclared_options="refuse").ask("OPTIONS", "/items").status
+        == 405
     )
 
 
-@both_faces
-def test_each_thing_can_be_opened(face: Face) -> None:
+@both_adapters
+def test_each_thing_can_be_opened(adapter: Adapter) -> None:
     """For the whole guard, one at a time."""
 
     def asked(allow: str, *args: Any, **kwargs: Any) -> int | None:
-        closed, opened = Guarded(face, CONTRACTS), Guarded(face, CONTRACTS, allow=[allow])
+        closed, opened = Guarded(adapter, CONTRACTS), Guarded(adapter, CONTRACTS, allow=[allow])
         assert closed.ask(*args, **kwargs).status in (400, 404, 405, 415, 422)
         return opened.ask(*args, **kwargs).status
 
@@ -311,11 +314,11 @@ def test_each_thing_can_be_opened(face: Face) -> None:
     assert asked("members", "POST", "/items", body=more, headers=JSON) == 200
 
 
-@both_faces
-def test_a_route_can_be_opened_alone(face: Face) -> None:
+@both_adapters
+def test_a_route_can_be_opened_alone(adapter: Adapter) -> None:
     """By a pattern; the others stay closed."""
     app = Guarded(
-        face,
+        adapter,
         CONTRACTS,
         routes={"GET /items/{item_id}": RouteOptions(allow=["query"], mode="enforce")},
     )
@@ -323,10 +326,12 @@ def test_a_route_can_be_opened_alone(face: Face) -> None:
     assert app.ask("GET", "/items/mine?page=1", headers=[("Cookie", "session=abcd")]).status == 422
 
 
-@both_faces
-def test_report_lets_through_logs_and_counts(face: Face, caplog: pytest.LogCaptureFixture) -> None:
+@both_adapters
+def test_report_lets_through_logs_and_counts(
+    adapter: Adapter, caplog: pytest.LogCaptureFixture
+) -> None:
     """Without a value of the client's in the log, and with the whole body for the app."""
-    app = Guarded(face, CONTRACTS, mode="report", limits=BodyLimits(body=10))
+    app = Guarded(adapter, CONTRACTS, mode="report", limits=BodyLimits(body=10))
     sent = '{"name": "seeded", "price": -1}'
     with caplog.at_level(logging.WARNING, "mantlet.guard"):
         assert app.ask("POST", "/items", body=sent, headers=JSON).status == 200
@@ -340,20 +345,20 @@ def test_report_lets_through_logs_and_counts(face: Face, caplog: pytest.LogCaptu
     assert "seeded" not in caplog.text
 
 
-@both_faces
-def test_a_sample_is_looked_at(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+@both_adapters
+def test_a_sample_is_looked_at(adapter: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
     """The others pass unseen."""
-    app = Guarded(face, CONTRACTS, routes={"POST /items": RouteOptions(sample_rate=0.25)})
+    app = Guarded(adapter, CONTRACTS, routes={"POST /items": RouteOptions(sample_rate=0.25)})
     monkeypatch.setattr("mantlet.guard.operation_validator.random", lambda: 0.2)
     assert app.post("/items", {}).status == 422
     monkeypatch.setattr("mantlet.guard.operation_validator.random", lambda: 0.3)
     assert app.post("/items", {}).status == 200
 
 
-@both_faces
-def test_canonical_hands_over_what_was_validated(face: Face) -> None:
+@both_adapters
+def test_canonical_hands_over_what_was_validated(adapter: Adapter) -> None:
     """Written anew, so that no second parser can see another document."""
-    app = Guarded(face, CONTRACTS, forward="canonical")
+    app = Guarded(adapter, CONTRACTS, forward="canonical")
     answer = app.ask("POST", "/items", body=' {"price":"9.50", "name":"\\u0061"} ', headers=JSON)
     assert answer.status == 200
     assert app.bodies == [b'{"name":"a","price":9.5,"tags":[]}']
@@ -370,10 +375,10 @@ def app_length(app: Guarded) -> str:
     return str(dict(carrier["headers"])[b"content-length"].decode())
 
 
-@both_faces
-def test_an_envelope_gives_refusals_the_form_that_the_client_accepts(face: Face) -> None:
+@both_adapters
+def test_an_envelope_gives_refusals_the_form_that_the_client_accepts(adapter: Adapter) -> None:
     """And the id of the request."""
-    app = Guarded(face, CONTRACTS, policies=[ErrorEnvelope()])
+    app = Guarded(adapter, CONTRACTS, policies=[ErrorEnvelope()])
     answer = app.ask("GET", "/items/x", headers=[("Accept", "application/json")])
     assert answer.status == 422
     assert answer.json()["request_id"] == answer.get("x-request-id")
@@ -386,10 +391,10 @@ class Open(BaseModel):
     name: str
 
 
-@both_faces
-def test_a_model_that_opens_itself_is_open(face: Face) -> None:
+@both_adapters
+def test_a_model_that_opens_itself_is_open(adapter: Adapter) -> None:
     """What a model says of members that it does not declare holds."""
-    app = Guarded(face, {"POST /open": Open, "POST /closed": Upload})
+    app = Guarded(adapter, {"POST /open": Open, "POST /closed": Upload})
     assert app.post("/open", {"name": "a", "more": 1}).status == 200
     assert app.post("/closed", {"title": "a", "more": 1}).status == 422
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from mantlet import Problem
 from mantlet.guard import BodyLimits, Contract
-from tests.drive import Face, both_faces
+from tests.drive import Adapter, both_adapters
 from tests.guard.asking import Guarded
 
 if TYPE_CHECKING:
@@ -55,13 +55,13 @@ RIGHT: list[Said] = [
 ]
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(("said", "code"), WRONG)
 def test_a_wrong_answer_becomes_a_clean_500(
-    face: Face, said: Said, code: str, caplog: pytest.LogCaptureFixture
+    adapter: Adapter, said: Said, code: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What was wrong with it is in the log alone, without a value."""
-    app = Guarded(face, CONTRACTS, responses="enforce", answer=said)
+    app = Guarded(adapter, CONTRACTS, responses="enforce", answer=said)
     answer = app.ask("GET", "/items")
     assert answer.status == 500
     assert answer.get("content-type") == "application/problem+json"
@@ -74,13 +74,13 @@ def test_a_wrong_answer_becomes_a_clean_500(
     assert counted.startswith(code)
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(("said", "code"), WRONG)
 def test_a_wrong_answer_is_reported(
-    face: Face, said: Said, code: str, caplog: pytest.LogCaptureFixture
+    adapter: Adapter, said: Said, code: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """And goes out as it is."""
-    app = Guarded(face, CONTRACTS, responses="report", answer=said)
+    app = Guarded(adapter, CONTRACTS, responses="report", answer=said)
     answer = app.ask("GET", "/items")
     assert (answer.status, answer.body) == (said[0], said[2])
     (record,) = caplog.records
@@ -88,34 +88,34 @@ def test_a_wrong_answer_is_reported(
     assert code in record.getMessage()
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("said", RIGHT)
 def test_a_right_answer_goes_out_as_it_is(
-    face: Face, said: Said, caplog: pytest.LogCaptureFixture
+    adapter: Adapter, said: Said, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Byte for byte."""
-    app = Guarded(face, CONTRACTS, responses="enforce", answer=said)
+    app = Guarded(adapter, CONTRACTS, responses="enforce", answer=said)
     answer = app.ask("GET", "/items")
     assert (answer.status, answer.body) == (said[0], said[2])
     assert not caplog.records
 
 
-@both_faces
-def test_answers_are_not_looked_at_unless_that_is_wanted(face: Face) -> None:
+@both_adapters
+def test_answers_are_not_looked_at_unless_that_is_wanted(adapter: Adapter) -> None:
     """Nor those of operations that declare none."""
-    assert Guarded(face, CONTRACTS, answer=WRONG[0][0]).ask("GET", "/items").status == 200
-    app = Guarded(face, CONTRACTS, responses="enforce", answer=WRONG[0][0])
+    assert Guarded(adapter, CONTRACTS, answer=WRONG[0][0]).ask("GET", "/items").status == 200
+    app = Guarded(adapter, CONTRACTS, responses="enforce", answer=WRONG[0][0])
     assert app.ask("GET", "/free").status == 200
 
 
-@both_faces
+@both_adapters
 def test_an_answer_that_is_longer_than_is_looked_at_goes_out(
-    face: Face, caplog: pytest.LogCaptureFixture
+    adapter: Adapter, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It streams on, and the log says that it was not looked at."""
     long = b'[{"name": 5}]' + b" " * 100
     app = Guarded(
-        face,
+        adapter,
         CONTRACTS,
         responses="enforce",
         answer=(200, [JSON], long),
@@ -126,27 +126,27 @@ def test_an_answer_that_is_longer_than_is_looked_at_goes_out(
     assert "unchecked" in caplog.text
 
 
-@both_faces
-def test_the_answer_to_head_is_judged_by_its_head(face: Face) -> None:
+@both_adapters
+def test_the_answer_to_head_is_judged_by_its_head(adapter: Adapter) -> None:
     """It has no body to look at."""
-    app = Guarded(face, CONTRACTS, responses="enforce", answer=(200, [JSON], b""))
+    app = Guarded(adapter, CONTRACTS, responses="enforce", answer=(200, [JSON], b""))
     assert app.ask("HEAD", "/items").status == 200
-    app = Guarded(face, CONTRACTS, responses="enforce", answer=(201, [JSON], b""))
+    app = Guarded(adapter, CONTRACTS, responses="enforce", answer=(201, [JSON], b""))
     assert app.ask("HEAD", "/items").status == 500
 
 
-@both_faces
-def test_a_problem_of_the_guards_is_not_judged(face: Face) -> None:
+@both_adapters
+def test_a_problem_of_the_guards_is_not_judged(adapter: Adapter) -> None:
     """It is no answer of the app's."""
-    app = Guarded(face, CONTRACTS, responses="enforce")
+    app = Guarded(adapter, CONTRACTS, responses="enforce")
     assert app.ask("GET", "/items?page=1").status == 422
     assert Problem(422).status == 422
 
 
-@both_faces
-def test_a_share_of_answers_is_looked_at(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+@both_adapters
+def test_a_share_of_answers_is_looked_at(adapter: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of the requests that are."""
-    app = Guarded(face, CONTRACTS, responses="enforce", sample_rate=0.5, answer=WRONG[0][0])
+    app = Guarded(adapter, CONTRACTS, responses="enforce", sample_rate=0.5, answer=WRONG[0][0])
     monkeypatch.setattr("mantlet.guard.operation_validator.random", lambda: 0.7)
     assert app.ask("GET", "/items").status == 200
     monkeypatch.setattr("mantlet.guard.operation_validator.random", lambda: 0.3)

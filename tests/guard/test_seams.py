@@ -24,10 +24,10 @@ from pydantic import (
 import mantlet
 from mantlet.guard import BodyLimits, Contract, JsonRpc, SchemaGuard
 from tests.conformance.test_laws import apart_asgi, apart_wsgi
-from tests.drive import AsgiFace, Face, WsgiFace, both_faces
+from tests.drive import Adapter, AsgiAdapter, WsgiAdapter, both_adapters
 from tests.guard.asking import FORM, JSON, Guarded, faults
 
-asgi, wsgi = AsgiFace(), WsgiFace()
+asgi, wsgi = AsgiAdapter(), WsgiAdapter()
 
 
 class Item(BaseModel):
@@ -62,12 +62,12 @@ class Boxes(BaseModel):
     ticked: list[str] = []
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("forward", ["original", "canonical"])
-def test_a_form_of_no_bytes_is_a_form_without_fields(face: Face, forward: Any) -> None:
+def test_a_form_of_no_bytes_is_a_form_without_fields(adapter: Adapter, forward: Any) -> None:
     """Which is valid where all of them may be left out (WHATWG URL, 5.1)."""
     contracts = {"POST /boxes": Contract(form=Boxes), "POST /items": Contract(form=Item)}
-    guarded = Guarded(face, contracts, forward=forward)
+    guarded = Guarded(adapter, contracts, forward=forward)
     empty = [*FORM, ("Content-Length", "0")]
     assert guarded.ask("POST", "/boxes", headers=empty).status == 200
     assert (guarded.seen[0].body, guarded.bodies) == (Boxes(), [b""])
@@ -78,11 +78,11 @@ def test_a_form_of_no_bytes_is_a_form_without_fields(face: Face, forward: Any) -
 # -- answers ---------------------------------------------------------------------------------------
 
 
-@both_faces
-def test_a_client_that_has_an_answer_already_is_told_so(face: Face) -> None:
+@both_adapters
+def test_a_client_that_has_an_answer_already_is_told_so(adapter: Adapter) -> None:
     """A 304 is what HTTP makes of a declared answer (RFC 9110, 15.4.5)."""
     guarded = Guarded(
-        face,
+        adapter,
         {"GET /items": Contract(response=Item)},
         responses="enforce",
         answer=(304, [("ETag", '"a"')], b""),
@@ -90,7 +90,7 @@ def test_a_client_that_has_an_answer_already_is_told_so(face: Face) -> None:
     assert guarded.ask("GET", "/items").status == 304
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("body", "coded"),
     [
@@ -102,14 +102,14 @@ def test_a_client_that_has_an_answer_already_is_told_so(face: Face) -> None:
     ids=["decoded", "ratio", "string", "items"],
 )
 def test_an_answer_beyond_the_limits_on_requests_is_only_not_looked_at(
-    face: Face, body: str, coded: bool
+    adapter: Adapter, body: str, coded: bool
 ) -> None:
     """The app's own answers may be larger than what clients may send."""
     fields, raw = list(JSON), body.encode()
     if coded:
         fields, raw = [*fields, ("Content-Encoding", "gzip")], gzip.compress(raw, mtime=0)
     guarded = Guarded(
-        face,
+        adapter,
         {"GET /items": Contract(response=Item)},
         responses="enforce",
         answer=(200, fields, raw),
@@ -174,11 +174,11 @@ class Wide(BaseModel):
     b: int
 
 
-@both_faces
-def test_more_errors_than_can_be_told_in_good_time_are_told_as_one(face: Face) -> None:
+@both_adapters
+def test_more_errors_than_can_be_told_in_good_time_are_told_as_one(adapter: Adapter) -> None:
     """Of pydantic, which makes all of them or none, and a second passes for half a million."""
     limits = BodyLimits(items=20_000)
-    guarded = Guarded(face, {"POST /items": list[Wide]}, limits=limits)
+    guarded = Guarded(adapter, {"POST /items": list[Wide]}, limits=limits)
     answer = guarded.post("/items", [{}] * 5_001)
     assert faults(answer) == [("body", "", "too_many_errors")]
     assert len(faults(guarded.post("/items", [{}] * 5_000))) == limits.errors
@@ -204,12 +204,12 @@ def keyed(place: str) -> dict[str, Any]:
     }
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("cookies", ["k=good; \tk=evil", "k=good; k\x0b=evil", "k=good; k=evil"])
-def test_a_key_that_a_framework_finds_twice_is_none(face: Face, cookies: str) -> None:
+def test_a_key_that_a_framework_finds_twice_is_none(adapter: Adapter, cookies: str) -> None:
     """Starlette strips tabs off a name, and takes the last one."""
     guarded = Guarded(
-        face, openapi=keyed("cookie"), security={"key": lambda _, shown: shown.value == "good"}
+        adapter, openapi=keyed("cookie"), security={"key": lambda _, shown: shown.value == "good"}
     )
     assert guarded.ask(target="/items", headers=[("Cookie", cookies)]).status == 401
     assert guarded.ask(target="/items", headers=[("Cookie", "k=good")]).status == 200
@@ -224,11 +224,13 @@ def test_a_key_is_found_in_the_second_cookie_field_of_http_2() -> None:
     assert guarded.ask(target="/items", headers=fields).status == 200
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("said", [None, 1, "yes", object()], ids=["none", "one", "text", "object"])
-def test_a_checker_that_says_neither_yes_nor_no_lets_nothing_pass(face: Face, said: Any) -> None:
+def test_a_checker_that_says_neither_yes_nor_no_lets_nothing_pass(
+    adapter: Adapter, said: Any
+) -> None:
     """It is a mistake of the app's, so nothing is answered in the client's words."""
-    guarded = Guarded(face, openapi=keyed("header"), security={"key": lambda _, __: said})
+    guarded = Guarded(adapter, openapi=keyed("header"), security={"key": lambda _, __: said})
     answer = guarded.ask(target="/items", headers=[("K", "good")])
     assert isinstance(answer.error, TypeError)
     assert guarded.seen == []
@@ -247,10 +249,10 @@ class Computing(BaseModel):
         return self.camel * 2
 
 
-@both_faces
-def test_a_canonical_body_can_be_read_by_the_model_again(face: Face) -> None:
+@both_adapters
+def test_a_canonical_body_can_be_read_by_the_model_again(adapter: Adapter) -> None:
     """It has names that the model reads, and nothing that it computes."""
-    guarded = Guarded(face, {"POST /items": Computing}, forward="canonical")
+    guarded = Guarded(adapter, {"POST /items": Computing}, forward="canonical")
     assert guarded.post("/items", {"packed": "5", "camelCase": 1, "or": 2}).status == 200
     assert Computing.model_validate_json(guarded.bodies[0]) == guarded.seen[0].body
     assert json.loads(guarded.bodies[0]) == {"packed": "5", "camelCase": 1, "either": 2}
@@ -331,15 +333,17 @@ def versioned(letter: str) -> dict[str, Any]:
     }
 
 
-@both_faces
-def test_a_request_sees_one_document_while_threads_put_others_in_its_place(face: Face) -> None:
+@both_adapters
+def test_a_request_sees_one_document_while_threads_put_others_in_its_place(
+    adapter: Adapter,
+) -> None:
     """Its query and its body are judged by the same one."""
     guard = SchemaGuard(openapi=versioned("a"))
     done = threading.Event()
     refused: set[tuple[tuple[str, str, str], ...]] = set()
 
     def ask(letter: str) -> None:
-        guarded = Guarded(face, guard)
+        guarded = Guarded(adapter, guard)
         while not done.is_set():
             answer = guarded.post(f"/items?{letter}=1", {letter: 1})
             if answer.status != 200:
@@ -360,31 +364,31 @@ def test_a_request_sees_one_document_while_threads_put_others_in_its_place(face:
 # -- two guards ------------------------------------------------------------------------------------
 
 
-@both_faces
-def test_two_guards_around_an_app_both_judge(face: Face) -> None:
+@both_adapters
+def test_two_guards_around_an_app_both_judge(adapter: Adapter) -> None:
     """What the inner one has validated is what the app finds."""
     loose = SchemaGuard({"POST /items": dict[str, Any]})
-    strict = Guarded(face, {"POST /items": Item}, policies=[loose])
+    strict = Guarded(adapter, {"POST /items": Item}, policies=[loose])
     assert strict.post("/items", {"name": "a"}).status == 200
     assert strict.seen[0].body == Item(name="a")
     assert faults(strict.post("/items", ["a"])) == [("body", "", "dict_type")]
     assert strict.post("/items", {"name": 5}).status == 422
 
 
-@both_faces
-def test_a_guard_may_stand_twice_in_a_stack(face: Face) -> None:
+@both_adapters
+def test_a_guard_may_stand_twice_in_a_stack(adapter: Adapter) -> None:
     """As where it is added by a factory, and again by hand."""
     guard = SchemaGuard({"POST /items": Contract(body=Item, response=Item)}, responses="enforce")
-    twice = Guarded(face, guard, policies=[guard])
+    twice = Guarded(adapter, guard, policies=[guard])
     assert twice.post("/items", {"name": "a"}).status == 500  # the app answers {}
     assert twice.post("/items", {"name": 5}).status == 422
 
 
-@both_faces
+@both_adapters
 @pytest.mark.filterwarnings("ignore:.* is inside ")
 @pytest.mark.parametrize("order", list(permutations(range(4))))
 def test_a_refusal_is_the_same_in_every_order_of_policies(
-    face: Face, order: tuple[int, ...]
+    adapter: Adapter, order: tuple[int, ...]
 ) -> None:
     """With the envelope, the sanitizer, the limiter, and a second guard that only reports."""
     others: list[mantlet.Policy] = [
@@ -393,7 +397,7 @@ def test_a_refusal_is_the_same_in_every_order_of_policies(
         mantlet.RateLimiter("1000/second"),
         SchemaGuard({"GET /others": Contract()}, mode="report", responses="enforce"),
     ]
-    guarded = Guarded(face, {"POST /items": Item}, policies=[others[index] for index in order])
+    guarded = Guarded(adapter, {"POST /items": Item}, policies=[others[index] for index in order])
     answer = guarded.post("/items", {"name": 5, "extra": 1})
     assert answer.status == 422
     assert [(fault["pointer"], fault["code"]) for fault in answer.json()["errors"]] == [
@@ -405,15 +409,17 @@ def test_a_refusal_is_the_same_in_every_order_of_policies(
     assert guarded.seen[0].body == Item(name="a")
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("outside", [True, False], ids=["outside", "inside"])
-def test_a_refusal_of_the_limiter_is_no_wrong_answer_of_the_app(face: Face, outside: bool) -> None:
+def test_a_refusal_of_the_limiter_is_no_wrong_answer_of_the_app(
+    adapter: Adapter, outside: bool
+) -> None:
     """On whichever side of the guard it stands, and whether or not the two touch."""
     limiter = mantlet.RateLimiter("1/hour")
     guard = SchemaGuard({"GET /items": Contract(response=Item)}, responses="enforce")
-    app = face.app(lambda _: (200, [("content-type", "application/json")], b'{"name": "a"}'))
-    wrap: Any = face.module.wrap
-    apart: Any = apart_asgi if face.name == "asgi" else apart_wsgi
+    app = adapter.app(lambda _: (200, [("content-type", "application/json")], b'{"name": "a"}'))
+    wrap: Any = adapter.module.wrap
+    apart: Any = apart_asgi if adapter.name == "asgi" else apart_wsgi
     inner, outer = (guard, limiter) if outside else (limiter, guard)
     stack = wrap(apart(wrap(app, inner, baseline=False)), outer, baseline=False)
-    assert [face.drive(stack, "GET", "/items").status for _ in range(2)] == [200, 429]
+    assert [adapter.drive(stack, "GET", "/items").status for _ in range(2)] == [200, 429]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import mantlet
 from mantlet import Headers, MutableHeaders, Policy, Reply
-from tests.drive import AsgiFace, Face, Said, both_faces, drive_asgi, drive_wsgi, hello
+from tests.drive import Adapter, AsgiAdapter, Said, both_adapters, drive_asgi, drive_wsgi, hello
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,38 +31,38 @@ class Edit(Policy):
         self.edit(response.headers)
 
 
-def edited(face: Face, fields: Pairs, edit: Callable[[MutableHeaders], object]) -> Answer:
+def edited(adapter: Adapter, fields: Pairs, edit: Callable[[MutableHeaders], object]) -> Answer:
     """Return the answer of an app that sends ``fields``, after an edit."""
 
     def handler(carrier: Any) -> Said:
         return 200, fields, b""
 
-    return face.drive(face.wrap(handler, Edit(edit)))
+    return adapter.drive(adapter.wrap(handler, Edit(edit)))
 
 
-def result(face: Face, fields: Pairs, edit: Callable[[MutableHeaders], object]) -> Pairs:
+def result(adapter: Adapter, fields: Pairs, edit: Callable[[MutableHeaders], object]) -> Pairs:
     """Return what the client gets after an edit that succeeds."""
-    answer = edited(face, fields, edit)
+    answer = edited(adapter, fields, edit)
     assert answer.error is None
     return answer.headers
 
 
-def refusal(face: Face, edit: Callable[[MutableHeaders], object]) -> BaseException | None:
+def refusal(adapter: Adapter, edit: Callable[[MutableHeaders], object]) -> BaseException | None:
     """Return what an edit raises."""
-    return edited(face, [("x-one", "1")], edit).error
+    return edited(adapter, [("x-one", "1")], edit).error
 
 
-def named(face: Face, name: str) -> str:
+def named(adapter: Adapter, name: str) -> str:
     """Return how a name goes out: ASGI has them in lower case."""
-    return name.lower() if face.name == "asgi" else name
+    return name.lower() if adapter.name == "asgi" else name
 
 
 SOME = [("X-One", "1"), ("x-two", "2"), ("X-ONE", "3"), ("Set-Cookie", "a=1"), ("set-cookie", "b")]
 
 
-@both_faces
+@both_adapters
 @pytest.mark.breaks_rules("names in upper case under ASGI")
-def test_fields_that_are_only_read_go_out_as_they_came(face: Face) -> None:
+def test_fields_that_are_only_read_go_out_as_they_came(adapter: Adapter) -> None:
     """Neither order nor case nor number changes."""
 
     def read(headers: MutableHeaders) -> None:
@@ -77,72 +77,72 @@ def test_fields_that_are_only_read_go_out_as_they_came(face: Face) -> None:
         assert list(headers) == SOME
         assert not headers.edited
 
-    assert result(face, SOME, read) == SOME
+    assert result(adapter, SOME, read) == SOME
 
 
-@both_faces
-def test_a_missing_field_is_a_key_error(face: Face) -> None:
+@both_adapters
+def test_a_missing_field_is_a_key_error(adapter: Adapter) -> None:
     """Square brackets are for fields that must be there."""
-    error = refusal(face, lambda headers: headers["X-Missing"])
+    error = refusal(adapter, lambda headers: headers["X-Missing"])
     assert isinstance(error, KeyError)
     assert error.args == ("X-Missing",)
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("odd", [None, 5, b"x-one", object()], ids=lambda odd: type(odd).__name__)
 @pytest.mark.breaks_rules("names in upper case under ASGI")
-def test_what_is_no_text_is_in_no_headers(face: Face, odd: Any) -> None:
+def test_what_is_no_text_is_in_no_headers(adapter: Adapter, odd: Any) -> None:
     """``in`` answers for anything."""
     seen: list[bool] = []
-    result(face, SOME, lambda headers: seen.append(odd in headers))
+    result(adapter, SOME, lambda headers: seen.append(odd in headers))
     assert seen == [False]
 
 
-@both_faces
+@both_adapters
 @pytest.mark.breaks_rules("names in upper case under ASGI")
-def test_set_replaces_the_first_in_its_place_and_removes_the_others(face: Face) -> None:
+def test_set_replaces_the_first_in_its_place_and_removes_the_others(adapter: Adapter) -> None:
     """The order of what stays is the app's."""
-    assert result(face, SOME, lambda headers: headers.set("x-One", "new")) == [
-        (named(face, "x-One"), "new"),
+    assert result(adapter, SOME, lambda headers: headers.set("x-One", "new")) == [
+        (named(adapter, "x-One"), "new"),
         ("x-two", "2"),
         ("Set-Cookie", "a=1"),
         ("set-cookie", "b"),
     ]
 
 
-@both_faces
+@both_adapters
 @pytest.mark.breaks_rules("names in upper case under ASGI")
-def test_set_adds_a_field_that_is_not_there_behind_the_others(face: Face) -> None:
+def test_set_adds_a_field_that_is_not_there_behind_the_others(adapter: Adapter) -> None:
     """Nothing else moves."""
-    assert result(face, SOME, lambda headers: headers.set("X-New", "n")) == [
+    assert result(adapter, SOME, lambda headers: headers.set("X-New", "n")) == [
         *SOME,
-        (named(face, "X-New"), "n"),
+        (named(adapter, "X-New"), "n"),
     ]
 
 
-@both_faces
+@both_adapters
 @pytest.mark.breaks_rules("names in upper case under ASGI")
-def test_append_keeps_what_is_there(face: Face) -> None:
+def test_append_keeps_what_is_there(adapter: Adapter) -> None:
     """Fields such as Set-Cookie come several times."""
-    assert result(face, SOME, lambda headers: headers.append("Set-Cookie", "c=3")) == [
+    assert result(adapter, SOME, lambda headers: headers.append("Set-Cookie", "c=3")) == [
         *SOME,
-        (named(face, "Set-Cookie"), "c=3"),
+        (named(adapter, "Set-Cookie"), "c=3"),
     ]
 
 
-@both_faces
+@both_adapters
 @pytest.mark.breaks_rules("names in upper case under ASGI")
-def test_remove_takes_every_field_of_its_names(face: Face) -> None:
+def test_remove_takes_every_field_of_its_names(adapter: Adapter) -> None:
     """In any case; a name that is not there is no error."""
-    assert result(face, SOME, lambda headers: headers.remove("x-one", "SET-cookie", "none")) == [
+    assert result(adapter, SOME, lambda headers: headers.remove("x-one", "SET-cookie", "none")) == [
         ("x-two", "2")
     ]
-    assert result(face, SOME, lambda headers: headers.remove("none")) == SOME
-    assert result(face, SOME, lambda headers: headers.remove()) == SOME
+    assert result(adapter, SOME, lambda headers: headers.remove("none")) == SOME
+    assert result(adapter, SOME, lambda headers: headers.remove()) == SOME
 
 
-@both_faces
-def test_setdefault_adds_only_what_is_missing(face: Face) -> None:
+@both_adapters
+def test_setdefault_adds_only_what_is_missing(adapter: Adapter) -> None:
     """An empty value is a value."""
     fields = [("x-empty", "")]
 
@@ -151,12 +151,12 @@ def test_setdefault_adds_only_what_is_missing(face: Face) -> None:
         headers.setdefault("X-New", "yes")
         headers.setdefault("x-new", "no")
 
-    assert result(face, fields, edit) == [*fields, (named(face, "X-New"), "yes")]
+    assert result(adapter, fields, edit) == [*fields, (named(adapter, "X-New"), "yes")]
 
 
-@both_faces
+@both_adapters
 @pytest.mark.breaks_rules("names in upper case under ASGI")
-def test_headers_can_be_emptied_and_filled_again(face: Face) -> None:
+def test_headers_can_be_emptied_and_filled_again(adapter: Adapter) -> None:
     """No stale position survives."""
 
     def edit(headers: MutableHeaders) -> None:
@@ -168,7 +168,7 @@ def test_headers_can_be_emptied_and_filled_again(face: Face) -> None:
         headers.append("x-b", "3")
         headers.set("x-b", "4")
 
-    assert result(face, SOME, edit) == [("x-b", "4")]
+    assert result(adapter, SOME, edit) == [("x-b", "4")]
 
 
 def test_the_apps_own_list_is_never_changed() -> None:
@@ -290,46 +290,48 @@ EDITS = [
 every_edit = pytest.mark.parametrize("make", EDITS, ids=["set", "append", "setdefault"])
 
 
-@both_faces
+@both_adapters
 @every_edit
 @pytest.mark.parametrize("value", BAD_VALUES, ids=ascii)
-def test_a_value_that_could_split_a_message_is_refused(face: Face, make: Any, value: str) -> None:
+def test_a_value_that_could_split_a_message_is_refused(
+    adapter: Adapter, make: Any, value: str
+) -> None:
     """RFC 9110, 5.5: no control but HTAB; PEP 3333: nothing outside latin-1."""
-    error = refusal(face, make("x-new", value))
+    error = refusal(adapter, make("x-new", value))
     assert isinstance(error, ValueError)
     assert not isinstance(error, UnicodeError)
     assert "x-new" in str(error)
     assert value not in str(error)
 
 
-@both_faces
+@both_adapters
 @every_edit
 @pytest.mark.parametrize("name", BAD_NAMES, ids=ascii)
-def test_a_name_that_is_no_token_is_refused(face: Face, make: Any, name: str) -> None:
+def test_a_name_that_is_no_token_is_refused(adapter: Adapter, make: Any, name: str) -> None:
     """RFC 9110, 5.6.2."""
-    error = refusal(face, make(name, "value"))
+    error = refusal(adapter, make(name, "value"))
     assert isinstance(error, ValueError)
     assert "token" in str(error)
 
 
-@both_faces
+@both_adapters
 @every_edit
 @pytest.mark.parametrize("value", ["", " ", "a\tb", "n\u00e9e", "\xff", "\x80", "~", "a" * 9000])
 @pytest.mark.breaks_rules("a checker forbids the tab that RFC 9110 allows")
-def test_every_other_value_goes_out_as_it_is(face: Face, make: Any, value: str) -> None:
+def test_every_other_value_goes_out_as_it_is(adapter: Adapter, make: Any, value: str) -> None:
     """Obsolete bytes above ASCII are allowed (RFC 9110, 5.5)."""
-    assert result(face, [], make("x-new", value)) == [("x-new", value)]
+    assert result(adapter, [], make("x-new", value)) == [("x-new", value)]
 
 
-@both_faces
+@both_adapters
 @every_edit
 @pytest.mark.parametrize(("name", "value"), [("x-new", 5), ("x-new", None), (5, "value")])
-def test_names_and_values_are_text(face: Face, make: Any, name: Any, value: Any) -> None:
+def test_names_and_values_are_text(adapter: Adapter, make: Any, name: Any, value: Any) -> None:
     """A number or None is a mistake of the policy, found at once."""
-    assert isinstance(refusal(face, make(name, value)), (TypeError, AttributeError))
+    assert isinstance(refusal(adapter, make(name, value)), (TypeError, AttributeError))
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("name", ["", "two words", "x:y", "\u00fc", "x\r\ny"], ids=ascii)
 @pytest.mark.parametrize(
     "read",
@@ -343,61 +345,63 @@ def test_names_and_values_are_text(face: Face, make: Any, name: Any, value: Any)
 )
 @pytest.mark.breaks_rules("names in upper case under ASGI")
 def test_a_name_that_is_no_token_is_not_there_under_either_protocol(
-    face: Face, read: Any, name: str
+    adapter: Adapter, read: Any, name: str
 ) -> None:
     """To ask for what can't be there is answered alike by both forms: it isn't."""
     seen: list[Any] = []
-    answer = edited(face, SOME, lambda headers: seen.append(read(headers, name)))
+    answer = edited(adapter, SOME, lambda headers: seen.append(read(headers, name)))
     assert answer.error is None
     assert not seen[0]
     assert answer.headers == SOME
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("name", ["", "two words", "x-a\r\nset-cookie", "\u00fc", "x:"], ids=ascii)
-def test_a_reply_with_a_name_that_is_no_token_is_never_sent(face: Face, name: str) -> None:
+def test_a_reply_with_a_name_that_is_no_token_is_never_sent(adapter: Adapter, name: str) -> None:
     """A policy's own answer can't split a message either, under neither protocol."""
 
     class Split(Policy):
         def on_request(self, request: Request) -> Reply:
             return Reply(200, {name: "value"}, b"body")
 
-    answer = face.drive(face.wrap(hello, Split()))
+    answer = adapter.drive(adapter.wrap(hello, Split()))
     assert isinstance(answer.error, ValueError)
     assert answer.status is None
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("name", ["two words", "x\r\nset-cookie: a=b; x"], ids=ascii)
-def test_an_answer_field_with_a_name_that_is_no_token_is_never_sent(face: Face, name: str) -> None:
+def test_an_answer_field_with_a_name_that_is_no_token_is_never_sent(
+    adapter: Adapter, name: str
+) -> None:
     """Fields for every answer are held to the same rule."""
 
     class Split(Policy):
         def on_request(self, request: Request) -> None:
             request.add_response_header(name, "value")
 
-    answer = face.drive(face.wrap(hello, Split()))
+    answer = adapter.drive(adapter.wrap(hello, Split()))
     assert isinstance(answer.error, ValueError)
     assert answer.status is None
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("value", ["a\r\nset-cookie: a=b", "a\x00", "\u0100"], ids=ascii)
-def test_an_answer_field_with_a_bad_value_is_never_sent(face: Face, value: str) -> None:
+def test_an_answer_field_with_a_bad_value_is_never_sent(adapter: Adapter, value: str) -> None:
     """Fields for every answer are held to the same rule."""
 
     class Split(Policy):
         def on_request(self, request: Request) -> None:
             request.add_response_header("x-new", value)
 
-    answer = face.drive(face.wrap(hello, Split()))
+    answer = adapter.drive(adapter.wrap(hello, Split()))
     assert isinstance(answer.error, ValueError)
     assert answer.status is None
 
 
-@both_faces
+@both_adapters
 @pytest.mark.breaks_rules("names in upper case under ASGI")
-def test_answer_fields_replace_the_apps_in_any_case_and_keep_its_others(face: Face) -> None:
+def test_answer_fields_replace_the_apps_in_any_case_and_keep_its_others(adapter: Adapter) -> None:
     """Order and case of what the app sends are kept."""
 
     class Sets(Policy):
@@ -408,18 +412,18 @@ def test_answer_fields_replace_the_apps_in_any_case_and_keep_its_others(face: Fa
     def handler(carrier: Any) -> Said:
         return 200, SOME, b""
 
-    answer = face.drive(face.wrap(handler, Sets()))
+    answer = adapter.drive(adapter.wrap(handler, Sets()))
     assert answer.headers == [
         ("x-two", "2"),
         ("Set-Cookie", "a=1"),
         ("set-cookie", "b"),
-        (named(face, "X-One"), "n\u00e9e"),
-        (named(face, "X-Tab"), "a\tb"),
+        (named(adapter, "X-One"), "n\u00e9e"),
+        (named(adapter, "X-Tab"), "a\tb"),
     ]
 
 
-@both_faces
-def test_an_answer_field_that_is_added_twice_is_one_field_with_a_list(face: Face) -> None:
+@both_adapters
+def test_an_answer_field_that_is_added_twice_is_one_field_with_a_list(adapter: Adapter) -> None:
     """Two policies may add to one list-valued field, in any case of its name."""
 
     class Adds(Policy):
@@ -427,16 +431,16 @@ def test_an_answer_field_that_is_added_twice_is_one_field_with_a_list(face: Face
             request.add_response_header("X-List", "a")
             request.add_response_header("x-list", "b")
 
-    answer = face.drive(face.wrap(hello, Adds(), Adds()))
+    answer = adapter.drive(adapter.wrap(hello, Adds(), Adds()))
     assert answer.error is None
     assert answer.get("x-list") == "a, b, a, b"
 
 
-@both_faces
-def test_the_repr_shows_names_and_no_values(face: Face) -> None:
+@both_adapters
+def test_the_repr_shows_names_and_no_values(adapter: Adapter) -> None:
     """Values may be credentials, and reprs end in logs."""
     seen: list[str] = []
-    result(face, [("x-token", "s3cr3t")], lambda headers: seen.append(repr(headers)))
+    result(adapter, [("x-token", "s3cr3t")], lambda headers: seen.append(repr(headers)))
     assert "x-token" in seen[0]
     assert "s3cr3t" not in seen[0]
 
@@ -486,15 +490,15 @@ class Model:
             del self.fields[place]
 
 
-@both_faces
+@both_adapters
 @settings(deadline=None, max_examples=150)
 @given(st.lists(st.tuples(names, values), max_size=6), st.lists(steps, max_size=8))
 @pytest.mark.breaks_rules("names in upper case under ASGI")
 def test_any_edits_come_out_as_those_of_a_plain_list(
-    face: Face, fields: Pairs, edits: list[tuple[str, ...]]
+    adapter: Adapter, fields: Pairs, edits: list[tuple[str, ...]]
 ) -> None:
     """Both forms read and edit alike, name by name and place by place."""
-    model = Model(fields, lower=face.name == "asgi")
+    model = Model(fields, lower=adapter.name == "asgi")
 
     def edit(headers: MutableHeaders) -> None:
         for method, *arguments in edits:
@@ -508,12 +512,12 @@ def test_any_edits_come_out_as_those_of_a_plain_list(
                 joined = ", ".join(model.getall(name)) if model.getall(name) else "-"
                 assert headers.get(name, "-") == joined
 
-    assert result(face, fields, edit) == model.fields
+    assert result(adapter, fields, edit) == model.fields
 
 
 def test_the_two_kinds_of_headers_are_public() -> None:
     """A policy's type hints can name them."""
     seen: list[MutableHeaders] = []
-    drive_asgi(AsgiFace().wrap(hello, Edit(seen.append)))
+    drive_asgi(AsgiAdapter().wrap(hello, Edit(seen.append)))
     assert isinstance(seen[0], MutableHeaders)
     assert isinstance(seen[0], Headers)

@@ -21,7 +21,15 @@ from starlette.routing import Route
 import mantlet
 from mantlet import ErrorEnvelope, Problem
 from tests.conformance.checkers import check_asgi
-from tests.drive import FACES, Answer, AsgiFace, WsgiFace, drive_asgi, drive_wsgi, make_scope
+from tests.drive import (
+    ADAPTERS,
+    Answer,
+    AsgiAdapter,
+    WsgiAdapter,
+    drive_asgi,
+    drive_wsgi,
+    make_scope,
+)
 from tests.integrations.django_site import django_site
 
 if TYPE_CHECKING:
@@ -313,17 +321,19 @@ def test_an_exception_in_a_quart_websocket_is_told_to_the_client(
 
 # -- Django ---------------------------------------------------------------------------------------
 
-faces = pytest.mark.parametrize("face", FACES, ids=lambda face: face.name)
+adapters = pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
 
 
-def ask_django(face: Any, index: Callable[[Any], Any], path: str = "/", **options: Any) -> Answer:
-    with django_site(face.name, index=index, **options) as site:
-        app = face.module.wrap(site, ErrorEnvelope(), baseline=False)
-        answer: Answer = face.drive(app, path=path, headers=LOCAL)
+def ask_django(
+    adapter: Any, index: Callable[[Any], Any], path: str = "/", **options: Any
+) -> Answer:
+    with django_site(adapter.name, index=index, **options) as site:
+        app = adapter.module.wrap(site, ErrorEnvelope(), baseline=False)
+        answer: Answer = adapter.drive(app, path=path, headers=LOCAL)
         return answer
 
 
-@faces
+@adapters
 @pytest.mark.parametrize("raiser", [fail, fail_hugely, fail_deeply], ids=lambda f: f.__name__)
 @pytest.mark.parametrize("debug", [False, True], ids=["plain", "debug"])
 @pytest.mark.parametrize(
@@ -332,20 +342,20 @@ def ask_django(face: Any, index: Callable[[Any], Any], path: str = "/", **option
     ids=["bare", "middleware"],
 )
 def test_djangos_500_is_replaced(
-    face: AsgiFace | WsgiFace,
+    adapter: AsgiAdapter | WsgiAdapter,
     raiser: Any,
     debug: bool,
     middleware: tuple[str, ...],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Its debug page as well, which shows settings, and through middleware that packs it."""
-    answer = ask_django(face, lambda _: raiser(), debug=debug, middleware=middleware)
+    answer = ask_django(adapter, lambda _: raiser(), debug=debug, middleware=middleware)
     check_enveloped(answer, caplog)
 
 
-@faces
+@adapters
 @pytest.mark.parametrize("raiser", [fail, fail_hugely, fail_deeply], ids=lambda f: f.__name__)
-def test_django_still_ends_its_request_when_its_page_is_replaced(face: Any, raiser: Any) -> None:
+def test_django_still_ends_its_request_when_its_page_is_replaced(adapter: Any, raiser: Any) -> None:
     """``request_finished`` is where Django gives its database connections back."""
     ended: list[object] = []
 
@@ -354,7 +364,7 @@ def test_django_still_ends_its_request_when_its_page_is_replaced(face: Any, rais
 
     request_finished.connect(note)
     try:
-        assert ask_django(face, lambda _: raiser(), debug=True).status == 500
+        assert ask_django(adapter, lambda _: raiser(), debug=True).status == 500
     finally:
         request_finished.disconnect(note)
     assert len(ended) == 1
@@ -372,14 +382,16 @@ def bad_request(request: Any) -> Any:
     return HttpResponseBadRequest("of the app")
 
 
-@faces
+@adapters
 @pytest.mark.parametrize("index", [not_found, forbidden, bad_request], ids=lambda f: f.__name__)
 @pytest.mark.breaks_rules("Django sends names in upper case under ASGI")
-def test_djangos_own_4xx_are_left_alone(face: Any, index: Any) -> None:
+def test_djangos_own_4xx_are_left_alone(adapter: Any, index: Any) -> None:
     """Whether raised or returned."""
-    with django_site(face.name, index=index) as site:
-        bare = face.drive(site, headers=LOCAL)
-        wrapped = face.drive(face.module.wrap(site, ErrorEnvelope(), baseline=False), headers=LOCAL)
+    with django_site(adapter.name, index=index) as site:
+        bare = adapter.drive(site, headers=LOCAL)
+        wrapped = adapter.drive(
+            adapter.module.wrap(site, ErrorEnvelope(), baseline=False), headers=LOCAL
+        )
     assert bare.status in (400, 403, 404)
     assert (wrapped.status, wrapped.body) == (bare.status, bare.body)
     assert [(name.lower(), value) for name, value in wrapped.headers] == [
@@ -388,21 +400,21 @@ def test_djangos_own_4xx_are_left_alone(face: Any, index: Any) -> None:
     ]
 
 
-@faces
+@adapters
 @pytest.mark.breaks_rules("Django sends names in upper case under ASGI")
-def test_djangos_404_for_an_unknown_path_is_left_alone(face: Any) -> None:
+def test_djangos_404_for_an_unknown_path_is_left_alone(adapter: Any) -> None:
     """The app's own page."""
-    answer = ask_django(face, not_found, path="/nothing")
+    answer = ask_django(adapter, not_found, path="/nothing")
     assert answer.status == 404
     assert b"Not Found" in answer.body
 
 
-@faces
+@adapters
 def test_a_problem_raised_in_a_django_view_is_answered_as_stated(
-    face: Any, caplog: pytest.LogCaptureFixture
+    adapter: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Though Django takes it for an unhandled exception."""
-    check_enveloped(ask_django(face, lambda _: teapot()), caplog, 418)
+    check_enveloped(ask_django(adapter, lambda _: teapot()), caplog, 418)
 
 
 # -- Starlette and FastAPI ------------------------------------------------------------------------

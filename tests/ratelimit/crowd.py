@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import mantlet
 from tests.conformance.checkers import check_asgi
 from tests.drive import (
+    Adapter,
     Answer,
-    AsgiFace,
-    Face,
-    WsgiFace,
+    AsgiAdapter,
+    WsgiAdapter,
     ask_asgi,
     drive_wsgi,
     hello,
@@ -32,7 +32,7 @@ PATIENCE = 30
 
 
 def crowd(
-    face: Face,
+    adapter: Adapter,
     policy: Policy,
     requests: Sequence[dict[str, Any]],
     handler: Handler = hello,
@@ -42,7 +42,7 @@ def crowd(
     """Send requests all at once; the app answers the first when it has seen the last.
 
     Args:
-        face: the protocol.
+        adapter: the protocol.
         policy: what is around the app.
         requests: the options of each, as ``make_scope()`` and ``make_environ()`` have them.
         handler: what the app answers.
@@ -51,7 +51,7 @@ def crowd(
     Returns:
         What became of each, in their order.
     """
-    if isinstance(face, AsgiFace):
+    if isinstance(adapter, AsgiAdapter):
         return asyncio.run(_tasks(policy, requests, handler))
     return _threads(policy, requests, handler, queued=queued)
 
@@ -61,7 +61,7 @@ async def _tasks(
 ) -> list[Answer]:
     # The loop begins tasks in their order, and nothing that they do before the app waits.
     arrived, go = asyncio.Semaphore(0), asyncio.Event()
-    answer_app = AsgiFace().app(handler)
+    answer_app = AsgiAdapter().app(handler)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         arrived.release()
@@ -96,7 +96,7 @@ def _threads(
         assert go.wait(PATIENCE)
         return handler(carrier)
 
-    stack = mantlet.wsgi.wrap(WsgiFace().app(waiting), policy, baseline=False)
+    stack = mantlet.wsgi.wrap(WsgiAdapter().app(waiting), policy, baseline=False)
 
     def ask(request: dict[str, Any]) -> Answer:
         answer = drive_wsgi(stack, **request)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import mantlet
 from mantlet import Quota, RateLimiter
-from tests.drive import CLIENT, WsgiFace, drive_wsgi, hello
+from tests.drive import CLIENT, WsgiAdapter, drive_wsgi, hello
 from tests.ratelimit.stores.model import HOUR, MINUTE, SECOND, Clock
 from tests.ratelimit.structured import limits_of
 
@@ -31,7 +31,7 @@ class Meter:
     def __init__(self, quota: str | Quota, *, now: int = 12_345, **options: Any) -> None:
         self.clock = Clock(now)
         self.limiter = RateLimiter(quota, clock=self.clock, **options)
-        self.app = mantlet.wsgi.wrap(WsgiFace().app(hello), self.limiter, baseline=False)
+        self.app = mantlet.wsgi.wrap(WsgiAdapter().app(hello), self.limiter, baseline=False)
 
     def ask(self, client: str | None = CLIENT) -> Answer:
         """Send one request from an address."""

@@ -30,7 +30,7 @@ class Broken(Store):
         self.is_async = False
 
     def bind(self, is_async: bool) -> Store:
-        """Return the store as a face uses it, which is another object."""
+        """Return the store as a adapter uses it, which is another object."""
         bound = Broken()
         bound.__dict__ |= self.__dict__ | {"is_async": is_async}
         return bound

@@ -14,12 +14,12 @@ import mantlet
 from mantlet import Concurrency, Policy, RateLimiter, Reply
 from tests.conformance.checkers import check_asgi, check_wsgi
 from tests.drive import (
+    Adapter,
     Answer,
-    AsgiFace,
-    Face,
+    AsgiAdapter,
     Said,
     ask_asgi,
-    both_faces,
+    both_adapters,
     drive_wsgi,
     hello,
     make_environ,
@@ -51,35 +51,35 @@ class Refuse(Policy):
         return Reply(403)
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("limited", [{}, {"quota": "9/hour"}], ids=["alone", "with a quota"])
-def test_a_place_is_free_after_the_answer(face: Face, limited: dict[str, Any]) -> None:
+def test_a_place_is_free_after_the_answer(adapter: Adapter, limited: dict[str, Any]) -> None:
     """One client after the other."""
-    app = face.wrap(hello, RateLimiter(concurrency=Concurrency(1), **limited))
-    assert [face.drive(app).status for _ in range(5)] == [200] * 5
+    app = adapter.wrap(hello, RateLimiter(concurrency=Concurrency(1), **limited))
+    assert [adapter.drive(app).status for _ in range(5)] == [200] * 5
 
 
-@both_faces
-def test_a_place_is_free_after_an_error_of_the_app(face: Face) -> None:
+@both_adapters
+def test_a_place_is_free_after_an_error_of_the_app(adapter: Adapter) -> None:
     """A failing app does not lock its clients out."""
-    app = face.wrap(failing, bound())
-    errors = [face.drive(app).error for _ in range(3)]
+    app = adapter.wrap(failing, bound())
+    errors = [adapter.drive(app).error for _ in range(3)]
     assert [type(error) for error in errors] == [RuntimeError] * 3
 
 
-@both_faces
-def test_a_place_is_free_after_a_policy_further_in_has_refused(face: Face) -> None:
+@both_adapters
+def test_a_place_is_free_after_a_policy_further_in_has_refused(adapter: Adapter) -> None:
     """The exchange has ended all the same."""
-    app = face.wrap(hello, bound(), Refuse())
-    assert [face.drive(app).status for _ in range(3)] == [403] * 3
+    app = adapter.wrap(hello, bound(), Refuse())
+    assert [adapter.drive(app).status for _ in range(3)] == [403] * 3
 
 
-@both_faces
-def test_a_limiter_around_an_app_twice_gives_both_places_back(face: Face) -> None:
+@both_adapters
+def test_a_limiter_around_an_app_twice_gives_both_places_back(adapter: Adapter) -> None:
     """Around a whole site, say, and around one of the apps that are mounted in it."""
     limiter = RateLimiter(concurrency=Concurrency(2))
-    app = face.wrap(hello, limiter, limiter)
-    assert [face.drive(app).status for _ in range(4)] == [200] * 4
+    app = adapter.wrap(hello, limiter, limiter)
+    assert [adapter.drive(app).status for _ in range(4)] == [200] * 4
 
 
 def test_a_streaming_answer_holds_its_place_until_it_is_closed_under_wsgi() -> None:
@@ -188,7 +188,7 @@ def test_a_place_is_free_after_a_cancellation_before_the_store_has_answered() ->
         store = Slow()
         store.out.clear()
         stack = mantlet.asgi.wrap(
-            AsgiFace().app(hello),
+            AsgiAdapter().app(hello),
             RateLimiter(concurrency=Concurrency(1), store=store),
             baseline=False,
         )

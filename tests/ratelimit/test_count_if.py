@@ -18,7 +18,7 @@ from mantlet import (
     Rule,
     on_status,
 )
-from tests.drive import CLIENT, Answer, Face, Said, ask_asgi, both_faces, hello, make_scope
+from tests.drive import CLIENT, Adapter, Answer, Said, ask_asgi, both_adapters, hello, make_scope
 from tests.ratelimit.crowd import crowd, statuses
 from tests.ratelimit.structured import limits_of
 
@@ -48,44 +48,44 @@ def left(limiter: RateLimiter) -> int:
     return decision.remaining + decision.is_within_limit
 
 
-@both_faces
-def test_only_what_counts_is_spent(face: Face) -> None:
+@both_adapters
+def test_only_what_counts_is_spent(adapter: Adapter) -> None:
     """Any number of right passwords, and three wrong ones."""
-    app = face.wrap(by_path, failures())
+    app = adapter.wrap(by_path, failures())
     paths = ["/200"] * 5 + ["/401", "/200", "/403", "/401", "/401", "/200"]
-    found = [face.drive(app, path=path).status for path in paths]
+    found = [adapter.drive(app, path=path).status for path in paths]
     assert found == [200] * 5 + [401, 200, 403, 401, 429, 429]
 
 
-@both_faces
-def test_a_rule_counts_by_answers_and_the_limiters_own_quota_does_not(face: Face) -> None:
+@both_adapters
+def test_a_rule_counts_by_answers_and_the_limiters_own_quota_does_not(adapter: Adapter) -> None:
     """What is given back is what the rule has taken."""
     rule = Rule("* /200", "2/hour", count_if=on_status(401))
     limiter = RateLimiter("9/hour", rules=[rule], clock=lambda: 0)
-    app = face.wrap(by_path, limiter)
-    face.drive(app, path="/200")
-    _, limits = limits_of(face.drive(app, path="/200"))
+    app = adapter.wrap(by_path, limiter)
+    adapter.drive(app, path="/200")
+    _, limits = limits_of(adapter.drive(app, path="/200"))
     assert [item.parameters["r"] for item in limits] == [7, 2]
 
 
-@both_faces
-def test_a_range_of_statuses_counts(face: Face) -> None:
+@both_adapters
+def test_a_range_of_statuses_counts(adapter: Adapter) -> None:
     """`on_status(range(400, 500))` is every fault of the client's."""
-    app = face.wrap(by_path, failures("3/hour", range(400, 500), 503))
+    app = adapter.wrap(by_path, failures("3/hour", range(400, 500), 503))
     paths = ["/399", "/500", "/400", "/499", "/503", "/200"]
-    assert [face.drive(app, path=path).status for path in paths][-1] == 429
+    assert [adapter.drive(app, path=path).status for path in paths][-1] == 429
 
 
-@both_faces
-def test_the_fields_say_what_is_left_after_all(face: Face) -> None:
+@both_adapters
+def test_the_fields_say_what_is_left_after_all(adapter: Adapter) -> None:
     """Once, and after what does not count has been given back."""
-    app = face.wrap(by_path, failures())
-    said = [limits_of(face.drive(app, path=path))[1] for path in ("/200", "/401", "/200")]
+    app = adapter.wrap(by_path, failures())
+    said = [limits_of(adapter.drive(app, path=path))[1] for path in ("/200", "/401", "/200")]
     assert [item.parameters["r"] for (item,) in said] == [3, 2, 2]
 
 
-@both_faces
-def test_a_predicate_sees_the_head_of_the_answer(face: Face) -> None:
+@both_adapters
+def test_a_predicate_sees_the_head_of_the_answer(adapter: Adapter) -> None:
     """Its status and its fields."""
 
     def missed(response: Response) -> bool:
@@ -96,8 +96,8 @@ def test_a_predicate_sees_the_head_of_the_answer(face: Face) -> None:
         return 200, [("x-cache", path[1:])], b""
 
     limiter = RateLimiter("1/hour", count_if=missed, clock=lambda: 0)
-    app = face.wrap(cached, limiter)
-    found = [face.drive(app, path=path).status for path in ("/hit", "/hit", "/miss", "/hit")]
+    app = adapter.wrap(cached, limiter)
+    found = [adapter.drive(app, path=path).status for path in ("/hit", "/hit", "/miss", "/hit")]
     assert found == [200, 200, 200, 429]
 
 
@@ -116,54 +116,54 @@ def test_an_async_predicate_is_an_error_at_construction() -> None:
             RateLimiter("1/hour", count_if=count)  # type: ignore[arg-type]  # what is tested
 
 
-@both_faces
-def test_a_predicate_that_raises_fails_closed(face: Face) -> None:
+@both_adapters
+def test_a_predicate_that_raises_fails_closed(adapter: Adapter) -> None:
     """The answer it could not judge does not go out, and its token stays spent."""
 
     def broken(response: Response) -> bool:
         raise LookupError("seeded-secret")
 
     limiter = RateLimiter("3/hour", count_if=broken, clock=lambda: 0)
-    answer = face.drive(face.wrap(hello, ErrorEnvelope(), limiter))
+    answer = adapter.drive(adapter.wrap(hello, ErrorEnvelope(), limiter))
     assert answer.status == 500
     assert "seeded-secret" not in answer.text()
     assert left(limiter) == 2
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("handler", "spent"), [(wrong, 3), (hello, 0)], ids=["all count", "none counts"]
 )
 def test_requests_at_the_same_time_cannot_slip_through(
-    face: Face, handler: Any, spent: int
+    adapter: Adapter, handler: Any, spent: int
 ) -> None:
     """Of ten guesses at once three reach the app, whatever comes of them afterwards."""
     limiter = failures()
-    answers = crowd(face, limiter, [{}] * 10, handler)
+    answers = crowd(adapter, limiter, [{}] * 10, handler)
     assert [answer.error for answer in answers] == [None] * 10
     assert statuses(answers) == {handler({})[0]: 3, 429: 7}
     assert left(limiter) == 3 - spent
 
 
-@both_faces
-def test_giving_back_never_fills_a_bucket_above_its_burst(face: Face) -> None:
+@both_adapters
+def test_giving_back_never_fills_a_bucket_above_its_burst(adapter: Adapter) -> None:
     """However much is given back."""
     limiter = failures("2/hour")
-    app = face.wrap(hello, limiter)
+    app = adapter.wrap(hello, limiter)
     for _ in range(5):
-        face.drive(app)
+        adapter.drive(app)
     assert left(limiter) == 2
 
 
-@both_faces
-def test_what_was_given_back_is_not_given_back_again(face: Face) -> None:
+@both_adapters
+def test_what_was_given_back_is_not_given_back_again(adapter: Adapter) -> None:
     """An app outside hands one request in twice, the second time where nothing limits it."""
     found = iter([CLIENT, None])
     limiter = RateLimiter(
         "9/hour", key=lambda _request: next(found), count_if=on_status(401), clock=lambda: 0
     )
     limiter.check(CLIENT, cost=3)
-    answers = face.drive_twice(face.wrap(hello, limiter))
+    answers = adapter.drive_twice(adapter.wrap(hello, limiter))
     assert [answer.status for answer in answers] == [200, 200]
     assert left(limiter) == 6
 
@@ -171,7 +171,7 @@ def test_what_was_given_back_is_not_given_back_again(face: Face) -> None:
 # -- errors ---------------------------------------------------------------------------------------
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("enveloped", [True, False], ids=["envelope", "bare"])
 @pytest.mark.parametrize(
     ("error", "counts"),
@@ -179,7 +179,7 @@ def test_what_was_given_back_is_not_given_back_again(face: Face) -> None:
     ids=["401", "404", "500"],
 )
 def test_an_error_counts_by_the_status_that_it_states(
-    face: Face, enveloped: bool, error: Exception, counts: bool
+    adapter: Adapter, enveloped: bool, error: Exception, counts: bool
 ) -> None:
     """A raised problem is the answer that it becomes, or would become."""
 
@@ -187,28 +187,28 @@ def test_an_error_counts_by_the_status_that_it_states(
         raise error
 
     limiter = failures()
-    app = face.wrap(failing, *[ErrorEnvelope()] * enveloped, limiter)
+    app = adapter.wrap(failing, *[ErrorEnvelope()] * enveloped, limiter)
     for _ in range(2):
-        face.drive(app)
+        adapter.drive(app)
     assert left(limiter) == (1 if counts else 3)
 
 
-@both_faces
-def test_any_other_error_counts_as_500(face: Face) -> None:
+@both_adapters
+def test_any_other_error_counts_as_500(adapter: Adapter) -> None:
     """And its answer says what is left."""
 
     def failing(carrier: Any) -> Said:
         raise RuntimeError("x")
 
-    app = face.wrap(failing, ErrorEnvelope(), failures("3/hour", 500))
-    answers = [face.drive(app) for _ in range(4)]
+    app = adapter.wrap(failing, ErrorEnvelope(), failures("3/hour", 500))
+    answers = [adapter.drive(app) for _ in range(4)]
     assert [answer.status for answer in answers] == [500, 500, 500, 429]
     said = [limits_of(answer)[1][0].parameters["r"] for answer in answers]
     assert said == [2, 1, 0, 0]
 
 
-@both_faces
-def test_the_refusal_of_a_policy_further_in_counts_like_the_apps(face: Face) -> None:
+@both_adapters
+def test_the_refusal_of_a_policy_further_in_counts_like_the_apps(adapter: Adapter) -> None:
     """To the limiter it is an answer like any other."""
 
     class Refuse(Policy):
@@ -216,31 +216,31 @@ def test_the_refusal_of_a_policy_further_in_counts_like_the_apps(face: Face) -> 
             return Reply(403)
 
     limiter = failures()
-    app = face.wrap(hello, limiter, Refuse())
-    assert [face.drive(app).status for _ in range(4)] == [403, 403, 403, 429]
+    app = adapter.wrap(hello, limiter, Refuse())
+    assert [adapter.drive(app).status for _ in range(4)] == [403, 403, 403, 429]
 
 
-@both_faces
-def test_a_refused_request_gets_nothing_back(face: Face) -> None:
+@both_adapters
+def test_a_refused_request_gets_nothing_back(adapter: Adapter) -> None:
     """It has taken nothing, and its 429 is not an answer of the app's."""
     limiter = failures("1/hour")
-    app = face.wrap(wrong, limiter)
-    assert [face.drive(app).status for _ in range(4)] == [401, 429, 429, 429]
+    app = adapter.wrap(wrong, limiter)
+    assert [adapter.drive(app).status for _ in range(4)] == [401, 429, 429, 429]
     assert not limiter.peek(CLIENT).allowed
 
 
 # -- clients that go away -------------------------------------------------------------------------
 
 
-@both_faces
-def test_a_client_that_goes_away_gets_nothing_back(face: Face) -> None:
+@both_adapters
+def test_a_client_that_goes_away_gets_nothing_back(adapter: Adapter) -> None:
     """Else whoever hangs up before the answer guesses for ever."""
 
     def gone(carrier: Any) -> Said:
         raise ClientDisconnected("gone")
 
     limiter = failures()
-    face.drive(face.wrap(gone, limiter))
+    adapter.drive(adapter.wrap(gone, limiter))
     assert left(limiter) == 2
 
 

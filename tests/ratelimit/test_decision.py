@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import mantlet
 from mantlet import Concurrency, Quota, RateLimiter, Rule
 from mantlet.ratelimit.decision import seconds
-from tests.drive import Face, Said, both_faces, hello
+from tests.drive import Adapter, Said, both_adapters, hello
 from tests.ratelimit.meter import SECOND, Clock
 
 
@@ -21,7 +21,7 @@ def limiter(quota: Any = None, **options: Any) -> RateLimiter:
     return RateLimiter(quota, **{"clock": lambda: 0, **options})
 
 
-def seen_by_app(face: Face, limiter: RateLimiter, *paths: str) -> list[Any]:
+def seen_by_app(adapter: Adapter, limiter: RateLimiter, *paths: str) -> list[Any]:
     """Return the decision that the app finds in each of its requests, or None."""
     seen: list[Any] = []
 
@@ -29,21 +29,21 @@ def seen_by_app(face: Face, limiter: RateLimiter, *paths: str) -> list[Any]:
         seen.append(getattr(mantlet.state(carrier), "rate_limit", None))
         return hello(carrier)
 
-    app = face.wrap(looking, limiter)
+    app = adapter.wrap(looking, limiter)
     for path in paths:
-        assert face.drive(app, path=path).error is None
+        assert adapter.drive(app, path=path).error is None
     return seen
 
 
 # -- of one quota ---------------------------------------------------------------------------------
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("cost", [1, lambda _request: 1], ids=["plain", "told"])
-def test_the_app_finds_every_member(face: Face, cost: Any) -> None:
+def test_the_app_finds_every_member(adapter: Adapter, cost: Any) -> None:
     """Whichever way the limiter has gone to decide."""
     quota = Quota("10/minute", burst=3, name="api")
-    _, decision = seen_by_app(face, limiter(quota, cost=cost), "/", "/")
+    _, decision = seen_by_app(adapter, limiter(quota, cost=cost), "/", "/")
     assert (decision.allowed, decision.is_within_limit, decision.is_report_only) == (
         True,
         True,
@@ -55,8 +55,8 @@ def test_the_app_finds_every_member(face: Face, cost: Any) -> None:
     assert repr(decision) == "<Decision of api: allowed, 1 remaining>"
 
 
-@both_faces
-def test_where_nothing_limits_there_is_no_decision(face: Face) -> None:
+@both_adapters
+def test_where_nothing_limits_there_is_no_decision(adapter: Adapter) -> None:
     """Neither for an exempt request, nor for one without a key, nor where no rule matches."""
     rules = [
         Rule("* /health", exempt=True),
@@ -64,7 +64,7 @@ def test_where_nothing_limits_there_is_no_decision(face: Face) -> None:
         Rule("* /limited", "1/hour"),
     ]
     paths = ("/health", "/nobody", "/elsewhere", "/limited")
-    found = seen_by_app(face, limiter(rules=rules), *paths)
+    found = seen_by_app(adapter, limiter(rules=rules), *paths)
     assert [decision is None for decision in found] == [True, True, True, False]
 
 
@@ -117,10 +117,10 @@ def test_nanoseconds_as_seconds_are_never_fewer(nanoseconds: int) -> None:
 # -- of several -----------------------------------------------------------------------------------
 
 
-@both_faces
-def test_of_several_quotas_the_one_with_least_left_speaks(face: Face) -> None:
+@both_adapters
+def test_of_several_quotas_the_one_with_least_left_speaks(adapter: Adapter) -> None:
     """And each is told of in `each`, in the order of the configuration."""
-    (decision,) = seen_by_app(face, limiter("9/hour; 3/minute; 5/second"), "/")
+    (decision,) = seen_by_app(adapter, limiter("9/hour; 3/minute; 5/second"), "/")
     assert (decision.allowed, decision.name) == (True, "3/minute")
     assert (decision.remaining, decision.reset, decision.retry_after) == (2, 20, 0)
     assert decision.quota.rate == "3/minute"
@@ -168,21 +168,21 @@ def test_a_bucket_gets_back_what_a_window_has_refused() -> None:
     assert [one.remaining for one in found[-1].parts] == [8, 0]
 
 
-@both_faces
-def test_a_rules_quota_and_the_limiters_own_are_one_decision(face: Face) -> None:
+@both_adapters
+def test_a_rules_quota_and_the_limiters_own_are_one_decision(adapter: Adapter) -> None:
     """The app need not know which is which."""
     asked = limiter("9/hour", rules=[Rule("GET /a", "5/hour")])
-    with_rule, without = seen_by_app(face, asked, "/a", "/b")
+    with_rule, without = seen_by_app(adapter, asked, "/a", "/b")
     assert [one.name for one in with_rule.parts] == ["default", "GET /a"]
     assert (with_rule.name, with_rule.remaining) == ("GET /a", 4)
     assert (without.name, without.remaining) == ("default", 7)
 
 
-@both_faces
-def test_a_place_is_part_of_the_decision(face: Face) -> None:
+@both_adapters
+def test_a_place_is_part_of_the_decision(adapter: Adapter) -> None:
     """With what is left, and no time, for that can't be known."""
     bound = Concurrency(3, name="slots")
-    (decision,) = seen_by_app(face, limiter("9/hour", concurrency=bound), "/")
+    (decision,) = seen_by_app(adapter, limiter("9/hour", concurrency=bound), "/")
     assert (decision.name, decision.quota, decision.remaining) == ("slots", bound, 2)
     assert (decision.reset, decision.retry_after) == (0, 0)
     assert [one.name for one in decision.parts] == ["default", "slots"]

@@ -7,7 +7,7 @@ from math import inf
 import pytest
 
 from mantlet import Quota, Rule, keys
-from tests.drive import CLIENT, FACES, Face, both_faces, hello
+from tests.drive import ADAPTERS, CLIENT, Adapter, both_adapters, hello
 from tests.ratelimit.forms import Form, both_forms, limiter
 from tests.ratelimit.keys.asking import key_of
 from tests.ratelimit.meter import MINUTE, SECOND, Clock, Meter
@@ -120,17 +120,17 @@ def test_several_quotas_are_taken_all_or_nothing(form: Form) -> None:
 # -- whose buckets these are ----------------------------------------------------------------------
 
 
-@both_faces
-def test_they_are_those_of_requests(face: Face) -> None:
+@both_adapters
+def test_they_are_those_of_requests(adapter: Adapter) -> None:
     """A job and a request of one client share its quota."""
     asked = limiter("2/hour")
-    app = face.wrap(hello, asked)
+    app = adapter.wrap(hello, asked)
     asked.check(CLIENT)
-    assert [face.drive(app).status for _ in range(2)] == [200, 429]
+    assert [adapter.drive(app).status for _ in range(2)] == [200, 429]
     asked.reset(CLIENT)
-    assert face.drive(app).status == 200
+    assert adapter.drive(app).status == 200
     asked.ban(CLIENT, 3600 * 5)
-    assert face.drive(app).get("Retry-After") == str(3600 * 5)
+    assert adapter.drive(app).get("Retry-After") == str(3600 * 5)
 
 
 def test_an_ipv6_client_is_known_by_its_network() -> None:
@@ -143,11 +143,11 @@ def test_an_ipv6_client_is_known_by_its_network() -> None:
 @pytest.mark.parametrize(
     "text", ["x" * 1000, "caf\u00e9", "a b\n", ""], ids=["long", "é", "blank", ""]
 )
-@both_faces
-def test_a_key_is_what_the_key_function_returns(face: Face, text: str) -> None:
+@both_adapters
+def test_a_key_is_what_the_key_function_returns(adapter: Adapter, text: str) -> None:
     """Also where the limiter keeps it hashed, since it is long."""
     asked = limiter("1/hour", key=lambda _request: text)
-    assert face.drive(face.wrap(hello, asked)).status == 200
+    assert adapter.drive(adapter.wrap(hello, asked)).status == 200
     assert not asked.peek(text).allowed
 
 
@@ -156,8 +156,8 @@ def test_a_key_that_is_kept_hashed_is_known_by_its_hash() -> None:
     credential = keys.header("X-API-Key")
     headers = [("X-API-Key", "seeded-secret")]
     asked = limiter("1/hour", key=credential)
-    FACES[0].drive(FACES[0].wrap(hello, asked), headers=headers)
-    known = key_of(FACES[0], credential, headers)
+    ADAPTERS[0].drive(ADAPTERS[0].wrap(hello, asked), headers=headers)
+    known = key_of(ADAPTERS[0], credential, headers)
     assert known is not None
     assert "seeded-secret" not in known
     assert not asked.peek(known).allowed
@@ -166,7 +166,7 @@ def test_a_key_that_is_kept_hashed_is_known_by_its_hash() -> None:
 def test_a_key_that_only_looks_like_a_hash_is_what_the_key_function_returns() -> None:
     """A chat room's name, say."""
     asked = limiter("1/hour", key=lambda _request: "#general")
-    FACES[0].drive(FACES[0].wrap(hello, asked))
+    ADAPTERS[0].drive(ADAPTERS[0].wrap(hello, asked))
     assert not asked.peek("#general").allowed
 
 

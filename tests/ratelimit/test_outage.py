@@ -16,7 +16,7 @@ from mantlet import (
     StoreError,
     on_status,
 )
-from tests.drive import Answer, Face, Said, both_faces, hello, make_scope
+from tests.drive import Adapter, Answer, Said, both_adapters, hello, make_scope
 from tests.ratelimit.crowd import crowd, statuses
 from tests.ratelimit.outages import Broken, Full
 from tests.ratelimit.structured import limits_of
@@ -32,10 +32,10 @@ both_ways = pytest.mark.parametrize("cost", [1, lambda _request: 1], ids=["plain
 every_outage = pytest.mark.parametrize("on_outage", ["local", "allow", "refuse"])
 
 
-def ask(face: Face, limiter: RateLimiter, count: int) -> list[Answer]:
+def ask(adapter: Adapter, limiter: RateLimiter, count: int) -> list[Answer]:
     """Send requests; return the answers, none of which may be the fault of the server."""
-    app = face.wrap(hello, ErrorEnvelope(), limiter)
-    answers = [face.drive(app) for _ in range(count)]
+    app = adapter.wrap(hello, ErrorEnvelope(), limiter)
+    answers = [adapter.drive(app) for _ in range(count)]
     for answer in answers:
         assert answer.error is None
         assert answer.status in (200, 429, 503)
@@ -46,18 +46,18 @@ def ask(face: Face, limiter: RateLimiter, count: int) -> list[Answer]:
 # -- each process counts its share ----------------------------------------------------------------
 
 
-@both_faces
+@both_adapters
 @both_stores
 @both_ways
 @pytest.mark.parametrize(
     ("workers", "admitted"), [(1, 8), (2, 4), (3, 2), (8, 1), (100, 1)], ids=str
 )
 def test_a_process_counts_its_share(
-    face: Face, store: type[Store], cost: Any, workers: int, admitted: int
+    adapter: Adapter, store: type[Store], cost: Any, workers: int, admitted: int
 ) -> None:
     """Together they admit what the quota says; and each of them one at least."""
     limiter = RateLimiter("8/hour", store=store(), workers=workers, cost=cost)
-    answers = ask(face, limiter, 10)
+    answers = ask(adapter, limiter, 10)
     assert [answer.status for answer in answers] == [200] * admitted + [429] * (10 - admitted)
     (policy,), (limit,) = limits_of(answers[0])
     assert policy.parameters == {"q": 8, "w": 3600}
@@ -65,78 +65,78 @@ def test_a_process_counts_its_share(
     assert int(answers[-1].get("Retry-After") or 0) >= 1
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("said", "admitted"),
     [("4", 2), ("1", 8), ("", 8), ("0", 8), ("-2", 8), ("many", 8), ("\u0664", 8), ("9" * 30, 8)],
 )
 def test_the_environment_says_how_many_workers_there_are(
-    face: Face, monkeypatch: pytest.MonkeyPatch, said: str, admitted: int
+    adapter: Adapter, monkeypatch: pytest.MonkeyPatch, said: str, admitted: int
 ) -> None:
     """As gunicorn and hosting platforms are told; what is no sensible number counts as 1."""
     monkeypatch.setenv("WEB_CONCURRENCY", said)
-    answers = ask(face, RateLimiter("8/hour", store=Broken()), 9)
+    answers = ask(adapter, RateLimiter("8/hour", store=Broken()), 9)
     assert [answer.status for answer in answers].count(200) == admitted
 
 
-@both_faces
-def test_a_share_is_each_clients_own(face: Face) -> None:
+@both_adapters
+def test_a_share_is_each_clients_own(adapter: Adapter) -> None:
     """In memory buckets are told apart as they are in the store."""
-    app = face.wrap(hello, RateLimiter("2/hour", store=Broken(), workers=2))
+    app = adapter.wrap(hello, RateLimiter("2/hour", store=Broken(), workers=2))
     clients = ["192.0.2.1", "192.0.2.2", "192.0.2.1"]
-    assert [face.drive(app, client=client).status for client in clients] == [200, 200, 429]
+    assert [adapter.drive(app, client=client).status for client in clients] == [200, 200, 429]
 
 
-@both_faces
-def test_a_process_has_its_share_of_places(face: Face) -> None:
+@both_adapters
+def test_a_process_has_its_share_of_places(adapter: Adapter) -> None:
     """Of four, two for each of two; they come free again."""
     limiter = RateLimiter(concurrency=Concurrency(4), store=Broken(), workers=2)
     for _ in range(2):
-        assert statuses(crowd(face, limiter, [{}] * 6)) == {200: 2, 429: 4}
+        assert statuses(crowd(adapter, limiter, [{}] * 6)) == {200: 2, 429: 4}
 
 
-@both_faces
-def test_what_does_not_count_is_given_back_where_it_was_taken(face: Face) -> None:
+@both_adapters
+def test_what_does_not_count_is_given_back_where_it_was_taken(adapter: Adapter) -> None:
     """In memory, while the store is gone."""
     limiter = RateLimiter("2/hour", store=Broken(), count_if=on_status(401), workers=2)
-    assert [answer.status for answer in ask(face, limiter, 5)] == [200] * 5
+    assert [answer.status for answer in ask(adapter, limiter, 5)] == [200] * 5
 
 
-@both_faces
-def test_a_store_that_comes_back_is_asked_again(face: Face) -> None:
+@both_adapters
+def test_a_store_that_comes_back_is_asked_again(adapter: Adapter) -> None:
     """And has what was left in it."""
     store = Broken()
     limiter = RateLimiter("2/hour", store=store)
     store.out.clear()
-    assert [answer.status for answer in ask(face, limiter, 1)] == [200]
+    assert [answer.status for answer in ask(adapter, limiter, 1)] == [200]
     store.out.add("take")
-    assert [answer.status for answer in ask(face, limiter, 3)] == [200, 200, 429]
+    assert [answer.status for answer in ask(adapter, limiter, 3)] == [200, 200, 429]
     store.out.clear()
-    assert [answer.status for answer in ask(face, limiter, 2)] == [200, 429]
+    assert [answer.status for answer in ask(adapter, limiter, 2)] == [200, 429]
 
 
 # -- everything, or nothing -----------------------------------------------------------------------
 
 
-@both_faces
+@both_adapters
 @both_stores
 @both_ways
 def test_everything_passes_where_that_is_configured(
-    face: Face, store: type[Store], cost: Any
+    adapter: Adapter, store: type[Store], cost: Any
 ) -> None:
     """Nobody is told what is left, since nobody knows."""
     limiter = RateLimiter("2/hour", store=store(), on_outage="allow", cost=cost)
-    for answer in ask(face, limiter, 5):
+    for answer in ask(adapter, limiter, 5):
         assert answer.status == 200
         assert "ratelimit" not in answer.names
 
 
-@both_faces
+@both_adapters
 @both_stores
 @both_ways
 @pytest.mark.parametrize("enveloped", [True, False], ids=["envelope", "bare"])
 def test_everything_is_refused_where_that_is_configured(
-    face: Face, store: type[Store], cost: Any, enveloped: bool
+    adapter: Adapter, store: type[Store], cost: Any, enveloped: bool
 ) -> None:
     """With the problem that the draft has for it, and the app does not see it."""
     called: list[Any] = []
@@ -146,7 +146,7 @@ def test_everything_is_refused_where_that_is_configured(
         return hello(carrier)
 
     limiter = RateLimiter("2/hour", store=store(), on_outage="refuse", cost=cost)
-    answer = face.drive(face.wrap(answering, *[ErrorEnvelope()] * enveloped, limiter))
+    answer = adapter.drive(adapter.wrap(answering, *[ErrorEnvelope()] * enveloped, limiter))
     assert answer.error is None
     assert answer.status == 503
     assert answer.get("content-type") == "application/problem+json"
@@ -156,9 +156,9 @@ def test_everything_is_refused_where_that_is_configured(
     assert called == []
 
 
-@both_faces
+@both_adapters
 @every_outage
-def test_the_app_finds_no_decision_where_none_was_made(face: Face, on_outage: Any) -> None:
+def test_the_app_finds_no_decision_where_none_was_made(adapter: Adapter, on_outage: Any) -> None:
     """A share in memory is one."""
     seen: list[Any] = []
 
@@ -167,16 +167,18 @@ def test_the_app_finds_no_decision_where_none_was_made(face: Face, on_outage: An
         return hello(carrier)
 
     limiter = RateLimiter("2/hour", store=Broken(), on_outage=on_outage)
-    face.drive(face.wrap(looking, limiter))
+    adapter.drive(adapter.wrap(looking, limiter))
     assert seen == {"local": [True], "allow": [False], "refuse": []}[on_outage]
 
 
 # -- at other moments -----------------------------------------------------------------------------
 
 
-@both_faces
+@both_adapters
 @every_outage
-def test_an_outage_before_the_end_of_a_request_harms_no_answer(face: Face, on_outage: Any) -> None:
+def test_an_outage_before_the_end_of_a_request_harms_no_answer(
+    adapter: Adapter, on_outage: Any
+) -> None:
     """What was taken stays taken, and places come free when their lease is over."""
     store = Broken()
     store.out = {"give_back"}
@@ -187,22 +189,22 @@ def test_an_outage_before_the_end_of_a_request_harms_no_answer(face: Face, on_ou
         count_if=on_status(401),
         concurrency=Concurrency(2),
     )
-    assert [answer.status for answer in ask(face, limiter, 3)] == [200, 200, 429]
+    assert [answer.status for answer in ask(adapter, limiter, 3)] == [200, 200, 429]
     assert store.called.count("give_back") == 4  # tokens and a place of each that passed
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("on_outage", ["allow", "refuse"])
-def test_nothing_is_given_back_that_was_not_taken(face: Face, on_outage: Any) -> None:
+def test_nothing_is_given_back_that_was_not_taken(adapter: Adapter, on_outage: Any) -> None:
     """A store that is out is not asked again at the end of the request."""
     store = Broken()
-    ask(face, RateLimiter(concurrency=Concurrency(1), store=store, on_outage=on_outage), 1)
+    ask(adapter, RateLimiter(concurrency=Concurrency(1), store=store, on_outage=on_outage), 1)
     assert store.called == ["open", "take"]
 
 
-@both_faces
+@both_adapters
 @every_outage
-def test_a_fault_that_is_no_outage_fails_closed(face: Face, on_outage: Any) -> None:
+def test_a_fault_that_is_no_outage_fails_closed(adapter: Adapter, on_outage: Any) -> None:
     """Waiting would not mend it, so nothing takes the store's place."""
 
     class Wrong(Broken):
@@ -213,16 +215,16 @@ def test_a_fault_that_is_no_outage_fails_closed(face: Face, on_outage: Any) -> N
             return self
 
     limiter = RateLimiter("3/hour", store=Wrong(), on_outage=on_outage)
-    answer = face.drive(face.wrap(hello, ErrorEnvelope(), limiter))
+    answer = adapter.drive(adapter.wrap(hello, ErrorEnvelope(), limiter))
     assert answer.status == 500
     assert "seeded-secret" not in answer.text()
 
 
-@both_faces
-def test_a_limiter_in_report_mode_refuses_nobody_in_an_outage_either(face: Face) -> None:
+@both_adapters
+def test_a_limiter_in_report_mode_refuses_nobody_in_an_outage_either(adapter: Adapter) -> None:
     """Nor would a rule that is only tried out."""
     limiter = RateLimiter("3/hour", store=Broken(), on_outage="refuse", mode="report")
-    assert [answer.status for answer in ask(face, limiter, 2)] == [200, 200]
+    assert [answer.status for answer in ask(adapter, limiter, 2)] == [200, 200]
 
 
 @pytest.mark.parametrize(

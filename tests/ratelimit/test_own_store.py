@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mantlet import Quota, RateLimiter, Rule, StoreOutage
-from tests.drive import CLIENT, Face, both_faces, hello
+from tests.drive import CLIENT, Adapter, both_adapters, hello
 from tests.ids import shown
 from tests.ratelimit.outages import Broken
 
@@ -72,13 +72,13 @@ def test_what_an_operator_does_is_never_silently_lost(on_outage: Any) -> None:
 # -- opening and closing --------------------------------------------------------------------------
 
 
-@both_faces
-def test_a_store_is_opened_before_the_first_request_and_once(face: Face) -> None:
+@both_adapters
+def test_a_store_is_opened_before_the_first_request_and_once(adapter: Adapter) -> None:
     """Whether or not the server has a lifespan."""
     store = Broken()
     store.out.clear()
-    app = face.wrap(hello, RateLimiter("2/hour", store=store))
-    assert [face.drive(app).status for _ in range(2)] == [200, 200]
+    app = adapter.wrap(hello, RateLimiter("2/hour", store=store))
+    assert [adapter.drive(app).status for _ in range(2)] == [200, 200]
     assert store.called == ["open", "take", "take"]
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import mantlet
 from mantlet import ErrorEnvelope, Problem, Quota, RateLimiter
-from tests.drive import FACES, Face, Said, both_faces, hello
+from tests.drive import ADAPTERS, Adapter, Said, both_adapters, hello
 from tests.ratelimit.meter import HOUR, SECOND, Clock, Meter
 from tests.ratelimit.structured import limits_of, parse_list
 
@@ -32,12 +32,14 @@ def gone(carrier: Any) -> Said:
 # -- what clients are told ------------------------------------------------------------------------
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(("handler", "status"), [(hello, 200), (missing, 404)], ids=["200", "404"])
-def test_every_answer_of_the_app_says_what_is_left(face: Face, handler: Any, status: int) -> None:
+def test_every_answer_of_the_app_says_what_is_left(
+    adapter: Adapter, handler: Any, status: int
+) -> None:
     """The fields stand on errors of the app as on its successes."""
-    app = face.wrap(handler, RateLimiter("10/minute", burst=3, clock=lambda: 0))
-    answer = face.drive(app)
+    app = adapter.wrap(handler, RateLimiter("10/minute", burst=3, clock=lambda: 0))
+    answer = adapter.drive(app)
     assert answer.status == status
     (policy,), (limit,) = limits_of(answer)
     assert policy.value == "default"
@@ -46,30 +48,30 @@ def test_every_answer_of_the_app_says_what_is_left(face: Face, handler: Any, sta
     assert answer.get("Retry-After") is None
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("handler", "status"), [(failing, 500), (gone, 410)], ids=["500", "problem"]
 )
 def test_an_error_answer_of_the_envelope_says_what_is_left(
-    face: Face, handler: Any, status: int
+    adapter: Adapter, handler: Any, status: int
 ) -> None:
     """The app's failure does not hide what the request has cost."""
-    app = face.wrap(handler, ErrorEnvelope(), RateLimiter("10/minute", clock=lambda: 0))
-    answer = face.drive(app)
+    app = adapter.wrap(handler, ErrorEnvelope(), RateLimiter("10/minute", clock=lambda: 0))
+    answer = adapter.drive(app)
     assert answer.error is None
     assert answer.status == status
     _, (limit,) = limits_of(answer)
     assert limit.parameters["r"] == 9
 
 
-@both_faces
-def test_a_refusal_is_a_problem_that_says_when_to_come_back(face: Face) -> None:
+@both_adapters
+def test_a_refusal_is_a_problem_that_says_when_to_come_back(adapter: Adapter) -> None:
     """429, with RFC 9457's members, Retry-After, and the same fields as any answer."""
-    app = face.wrap(
+    app = adapter.wrap(
         hello, ErrorEnvelope(), RateLimiter(Quota("6/minute", burst=1, name="api"), clock=lambda: 0)
     )
-    assert face.drive(app).status == 200
-    answer = face.drive(app)
+    assert adapter.drive(app).status == 200
+    answer = adapter.drive(app)
     assert answer.status == 429
     assert answer.get("content-type") == "application/problem+json"
     assert answer.get("cache-control") == "no-store"
@@ -84,8 +86,8 @@ def test_a_refusal_is_a_problem_that_says_when_to_come_back(face: Face) -> None:
     assert limit.parameters == {"r": 0, "t": 10}
 
 
-@both_faces
-def test_the_app_is_not_called_for_a_refused_request(face: Face) -> None:
+@both_adapters
+def test_the_app_is_not_called_for_a_refused_request(adapter: Adapter) -> None:
     """A refusal costs the app nothing."""
     calls: list[object] = []
 
@@ -93,58 +95,58 @@ def test_the_app_is_not_called_for_a_refused_request(face: Face) -> None:
         calls.append(carrier)
         return hello(carrier)
 
-    app = face.wrap(counting, RateLimiter("2/hour", clock=lambda: 0))
-    assert [face.drive(app).status for _ in range(4)] == [200, 200, 429, 429]
+    app = adapter.wrap(counting, RateLimiter("2/hour", clock=lambda: 0))
+    assert [adapter.drive(app).status for _ in range(4)] == [200, 200, 429, 429]
     assert len(calls) == 2
 
 
-@both_faces
-def test_head_is_limited_like_get_and_answered_without_a_body(face: Face) -> None:
+@both_adapters
+def test_head_is_limited_like_get_and_answered_without_a_body(adapter: Adapter) -> None:
     """A refused HEAD has the head that GET would have, and nothing behind it."""
-    app = face.wrap(hello, RateLimiter("1/hour", clock=lambda: 0))
-    face.drive(app)
-    get, head = face.drive(app), face.drive(app, "HEAD")
+    app = adapter.wrap(hello, RateLimiter("1/hour", clock=lambda: 0))
+    adapter.drive(app)
+    get, head = adapter.drive(app), adapter.drive(app, "HEAD")
     assert head.status == 429
     assert head.body == b""
     assert sorted(head.headers) == sorted(get.headers)
 
 
-@both_faces
-def test_the_apps_own_fields_of_these_names_are_replaced(face: Face) -> None:
+@both_adapters
+def test_the_apps_own_fields_of_these_names_are_replaced(adapter: Adapter) -> None:
     """The client reads one RateLimit field, and it is the one that is enforced."""
 
     def claiming(carrier: Any) -> Said:
         return 200, [("ratelimit", '"default";r=1000;t=1'), ("x-own", "kept")], b""
 
-    app = face.wrap(claiming, RateLimiter("2/hour", clock=lambda: 0))
-    answer = face.drive(app)
+    app = adapter.wrap(claiming, RateLimiter("2/hour", clock=lambda: 0))
+    answer = adapter.drive(app)
     _, (limit,) = limits_of(answer)
     assert limit.parameters["r"] == 1
     assert answer.get("x-own") == "kept"
 
 
-@both_faces
-def test_several_limiters_are_told_of_in_one_field_the_outermost_first(face: Face) -> None:
+@both_adapters
+def test_several_limiters_are_told_of_in_one_field_the_outermost_first(adapter: Adapter) -> None:
     """Two quotas around one app make two items, in a list that can be read."""
-    app = face.wrap(
+    app = adapter.wrap(
         hello,
         RateLimiter(Quota("10/hour", name="hourly"), clock=lambda: 0),
         RateLimiter(Quota("2/minute", name="minutely"), clock=lambda: 0),
     )
-    policies, limits = limits_of(face.drive(app))
+    policies, limits = limits_of(adapter.drive(app))
     assert [item.value for item in policies] == ["hourly", "minutely"]
     assert [item.parameters["r"] for item in limits] == [9, 1]
-    face.drive(app)
-    refused = face.drive(app)
+    adapter.drive(app)
+    refused = adapter.drive(app)
     assert refused.status == 429
     assert refused.json()["violated-policies"] == ["minutely"]
     assert [item.parameters["r"] for item in limits_of(refused)[1]] == [7, 0]
 
 
-@both_faces
-def test_several_limiters_in_nested_stacks_are_told_of_in_one_field(face: Face) -> None:
+@both_adapters
+def test_several_limiters_in_nested_stacks_are_told_of_in_one_field(adapter: Adapter) -> None:
     """A stack inside another adds its item to the outer one's."""
-    inner: Any = face.wrap(hello, RateLimiter(Quota("2/minute", name="inner"), clock=lambda: 0))
+    inner: Any = adapter.wrap(hello, RateLimiter(Quota("2/minute", name="inner"), clock=lambda: 0))
 
     class Apart:
         """Hides that it is a stack, so that nothing fuses."""
@@ -152,17 +154,17 @@ def test_several_limiters_in_nested_stacks_are_told_of_in_one_field(face: Face) 
         def __call__(self, *arguments: Any) -> Any:
             return inner(*arguments)
 
-    module: Any = face.module
+    module: Any = adapter.module
     app = module.wrap(
         Apart(), RateLimiter(Quota("9/hour", name="outer"), clock=lambda: 0), baseline=False
     )
-    policies, limits = limits_of(face.drive(app))
+    policies, limits = limits_of(adapter.drive(app))
     assert [item.value for item in policies] == ["outer", "inner"]
     assert [item.parameters["r"] for item in limits] == [8, 1]
 
 
-@both_faces
-def test_the_app_finds_the_decision_in_its_state(face: Face) -> None:
+@both_adapters
+def test_the_app_finds_the_decision_in_its_state(adapter: Adapter) -> None:
     """What the client is told, the app can read."""
     seen: list[Any] = []
 
@@ -170,8 +172,8 @@ def test_the_app_finds_the_decision_in_its_state(face: Face) -> None:
         seen.append(mantlet.state(carrier).rate_limit)
         return hello(carrier)
 
-    app = face.wrap(looking, RateLimiter("10/minute", burst=3, clock=lambda: 0))
-    _, (limit,) = limits_of(face.drive(app))
+    app = adapter.wrap(looking, RateLimiter("10/minute", burst=3, clock=lambda: 0))
+    _, (limit,) = limits_of(adapter.drive(app))
     (decision,) = seen
     assert decision.allowed
     assert (decision.remaining, decision.reset) == (limit.parameters["r"], limit.parameters["t"])
@@ -202,13 +204,13 @@ def test_the_reset_is_never_later_than_retry_after(
             assert limit.parameters["r"] == 0
 
 
-@pytest.mark.parametrize("face", FACES, ids=lambda face: face.name)
+@pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
 @settings(deadline=None, max_examples=40)
 @given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1, max_size=20))
-def test_any_name_reads_back_as_it_was_given(face: Face, name: str) -> None:
+def test_any_name_reads_back_as_it_was_given(adapter: Adapter, name: str) -> None:
     """Quotes and backslashes are escaped, commas and semicolons stay inside the string."""
-    app = face.wrap(hello, RateLimiter(Quota("1/hour", name=name), clock=lambda: 0))
-    answers = face.drive(app), face.drive(app)
+    app = adapter.wrap(hello, RateLimiter(Quota("1/hour", name=name), clock=lambda: 0))
+    answers = adapter.drive(app), adapter.drive(app)
     for answer in answers:
         (policy,), (limit,) = limits_of(answer)
         assert policy.value == limit.value == name
@@ -235,8 +237,8 @@ def test_numbers_that_no_header_field_can_say_are_refused_or_never_said(
 
 def test_the_default_clock_is_one_that_runs() -> None:
     """Without an injected clock a limiter works with the system's."""
-    app = FACES[1].wrap(hello, RateLimiter("1/hour"))
-    assert [FACES[1].drive(app).status for _ in range(2)] == [200, 429]
+    app = ADAPTERS[1].wrap(hello, RateLimiter("1/hour"))
+    assert [ADAPTERS[1].drive(app).status for _ in range(2)] == [200, 429]
 
 
 # -- what a limiter is not made of ----------------------------------------------------------------
@@ -320,6 +322,6 @@ def test_options_are_keywords() -> None:
 def test_one_limiter_in_two_stacks_counts_for_both() -> None:
     """Whoever shares the policy object shares its buckets: that is how two apps have one limit."""
     limiter = RateLimiter("1/hour", clock=Clock(HOUR))
-    one, other = (face.wrap(hello, limiter) for face in FACES)
-    assert FACES[0].drive(one).status == 200
-    assert FACES[1].drive(other).status == 429
+    one, other = (adapter.wrap(hello, limiter) for adapter in ADAPTERS)
+    assert ADAPTERS[0].drive(one).status == 200
+    assert ADAPTERS[1].drive(other).status == 429

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mantlet import Concurrency, Quota, RateLimiter, Rule, on_status
-from tests.drive import FACES, Face, both_faces, hello
+from tests.drive import ADAPTERS, Adapter, both_adapters, hello
 from tests.ids import shown
 from tests.ratelimit.structured import limits_of
 
@@ -36,38 +36,38 @@ async def plan_later(request: Request) -> str | None:
     return plan(request)
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("function", [plan, plan_later], ids=["def", "async def"])
 @pytest.mark.parametrize("own", [True, False], ids=["own", "rule"])
 @pytest.mark.parametrize(
     ("customer", "admitted"), [("big", 3), ("small", 1), ("nobody", 5)], ids=str
 )
 def test_a_function_tells_the_quota(
-    face: Face, function: Any, own: bool, customer: str, admitted: int
+    adapter: Adapter, function: Any, own: bool, customer: str, admitted: int
 ) -> None:
     """By the request; None is no limit."""
     limited = limiter(quota=function) if own else limiter(Rule("* /", function))
-    app = face.wrap(hello, limited)
-    answers = [face.drive(app, headers=[("X-Plan", customer)]) for _ in range(5)]
+    app = adapter.wrap(hello, limited)
+    answers = [adapter.drive(app, headers=[("X-Plan", customer)]) for _ in range(5)]
     assert [answer.status for answer in answers] == [200] * admitted + [429] * (5 - admitted)
     assert ("ratelimit" in answers[0].names) is (customer != "nobody")
 
 
-@both_faces
-def test_a_function_may_tell_several_quotas(face: Face) -> None:
+@both_adapters
+def test_a_function_may_tell_several_quotas(adapter: Adapter) -> None:
     """In every form that the option itself may have."""
     told = [Quota("9/hour", name="hour"), "2/minute"]
-    app = face.wrap(hello, limiter(quota=lambda _request: told))
-    policies, limits = limits_of(face.drive(app))
+    app = adapter.wrap(hello, limiter(quota=lambda _request: told))
+    policies, limits = limits_of(adapter.drive(app))
     assert [item.parameters["q"] for item in policies] == [9, 2]
     assert [item.parameters["r"] for item in limits] == [8, 1]
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("told", [5, "often", Quota("1/hour", window="fixed"), plan], ids=shown)
-def test_a_function_that_tells_no_quota_fails_closed(face: Face, told: Any) -> None:
+def test_a_function_that_tells_no_quota_fails_closed(adapter: Adapter, told: Any) -> None:
     """The app does not see a request that nobody could judge."""
-    answer = face.drive(face.wrap(hello, limiter(quota=lambda _request: told)))
+    answer = adapter.drive(adapter.wrap(hello, limiter(quota=lambda _request: told)))
     assert isinstance(answer.error, TypeError | ValueError)
     assert answer.status is None
 
@@ -78,10 +78,10 @@ def test_a_function_may_tell_more_quotas_than_are_kept_at_the_ready() -> None:
     def many(request: Request) -> Quota:
         return Quota("1/hour", burst=int(request.headers.get("x-burst") or 1))
 
-    app = FACES[1].wrap(hello, limiter(quota=many))
+    app = ADAPTERS[1].wrap(hello, limiter(quota=many))
     for burst in range(2, 1030):
-        assert FACES[1].drive(app, headers=[("X-Burst", str(burst))]).status == 200
-    answers = [FACES[1].drive(app, headers=[("X-Burst", "1029")]) for _ in range(2)]
+        assert ADAPTERS[1].drive(app, headers=[("X-Burst", str(burst))]).status == 200
+    answers = [ADAPTERS[1].drive(app, headers=[("X-Burst", "1029")]) for _ in range(2)]
     left = [limits_of(answer)[1][0].parameters["r"] for answer in answers]
     assert left == [1027, 1026]
 
@@ -89,7 +89,7 @@ def test_a_function_may_tell_more_quotas_than_are_kept_at_the_ready() -> None:
 # -- names ----------------------------------------------------------------------------------------
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("quota", "rule", "names"),
     [
@@ -102,11 +102,11 @@ def test_a_function_may_tell_more_quotas_than_are_kept_at_the_ready() -> None:
     ids=shown,
 )
 def test_quotas_are_called_by_their_own_names_or_by_their_rules(
-    face: Face, quota: Any, rule: Any, names: list[str]
+    adapter: Adapter, quota: Any, rule: Any, names: list[str]
 ) -> None:
     """So that a client can tell one from another."""
     policies, _ = limits_of(
-        face.drive(face.wrap(hello, limiter(Rule("GET /a", rule), quota=quota)), path="/a")
+        adapter.drive(adapter.wrap(hello, limiter(Rule("GET /a", rule), quota=quota)), path="/a")
     )
     assert [item.value for item in policies] == names
 
@@ -117,11 +117,11 @@ def test_a_path_that_no_field_can_say_is_named_in_percent_encoding() -> None:
     assert limited.check("x", rule="GET /caf\u00e9").name == "GET /caf%C3%A9"
 
 
-@both_faces
-def test_rules_of_one_pattern_are_told_apart_by_a_number(face: Face) -> None:
+@both_adapters
+def test_rules_of_one_pattern_are_told_apart_by_a_number(adapter: Adapter) -> None:
     """Two limits of one name could not be told apart."""
     limited = limiter(Rule("GET /a", "9/hour"), Rule("GET /a", "5/minute"))
-    policies, _ = limits_of(face.drive(face.wrap(hello, limited), path="/a"))
+    policies, _ = limits_of(adapter.drive(adapter.wrap(hello, limited), path="/a"))
     assert [item.value for item in policies] == ["GET /a #1", "GET /a #2"]
 
 

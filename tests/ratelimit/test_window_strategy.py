@@ -15,7 +15,7 @@ from mantlet import Quota, RateLimiter, on_status
 from mantlet.ratelimit.stores.base import TokenRequest
 from mantlet.ratelimit.stores.window_storage import MemoryWindowStorage
 from mantlet.ratelimit.window_strategy import WindowLimiter, WindowResult
-from tests.drive import CLIENT, Face, both_faces, hello
+from tests.drive import CLIENT, Adapter, both_adapters, hello
 from tests.ratelimit.stores.redis.servers import Valkey
 from tests.ratelimit.structured import limits_of
 
@@ -206,19 +206,19 @@ def test_keys_leave_when_their_windows_have_passed(wall: Wall) -> None:
 
 
 @careless
-@both_faces
+@both_adapters
 @each_window
 @pytest.mark.parametrize("store", ["memory", "valkey"])
 @pytest.mark.usefixtures("careless_client")
 def test_a_limiter_counts_in_windows(
-    store: str, window: Window, face: Face, server: Valkey
+    store: str, window: Window, adapter: Adapter, server: Valkey
 ) -> None:
     """Beside a bucket, from which a request that the window denies takes nothing."""
     server.ask("FLUSHALL")
     uri = "memory://" if store == "memory" else f"redis://{server.place}"
     quotas = [Quota("2/hour", window=window, name="window"), Quota("9/hour", name="bucket")]
-    app = face.wrap(hello, RateLimiter(quotas, store=uri, timeout=5))
-    answers = [face.drive(app) for _ in range(4)]
+    app = adapter.wrap(hello, RateLimiter(quotas, store=uri, timeout=5))
+    answers = [adapter.drive(app) for _ in range(4)]
     assert [answer.error for answer in answers] == [None] * 4
     assert [answer.status for answer in answers] == [200, 200, 429, 429]
     refused = answers[-1]
@@ -230,13 +230,13 @@ def test_a_limiter_counts_in_windows(
 
 
 @careless
-@both_faces
+@both_adapters
 @pytest.mark.usefixtures("careless_client")
-def test_windows_are_counted_here_while_the_server_is_away(face: Face) -> None:
+def test_windows_are_counted_here_while_the_server_is_away(adapter: Adapter) -> None:
     """The same option applies as for buckets."""
     quota = Quota("2/hour", window="fixed")
-    app = face.wrap(hello, RateLimiter(quota, store="redis://127.0.0.1:1", workers=1))
-    answers = [face.drive(app) for _ in range(3)]
+    app = adapter.wrap(hello, RateLimiter(quota, store="redis://127.0.0.1:1", workers=1))
+    answers = [adapter.drive(app) for _ in range(3)]
     assert [answer.error for answer in answers] == [None] * 3
     assert [answer.status for answer in answers] == [200, 200, 429]
 

@@ -48,7 +48,7 @@ SCRAPS = [
 
 
 def flood(count: int, seed: int) -> None:
-    """Send random answers through policies on both faces, and look at what comes out."""
+    """Send random answers through policies on both adapters, and look at what comes out."""
     chance = Random(seed)  # noqa: S311  # for a test
     for number in range(count):
         clean = number % 2 == 0

@@ -1,4 +1,4 @@
-"""Streams through a policy on both faces, without a server or an event loop: many thousands."""
+"""Streams through a policy on both adapters, without a server or an event loop: many thousands."""
 
 from __future__ import annotations
 

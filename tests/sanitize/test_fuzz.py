@@ -1,4 +1,4 @@
-"""Random answers: none raises, none harms a clean body, and the two faces agree.
+"""Random answers: none raises, none harms a clean body, and the two adapters agree.
 
 Here some thousands of them, which is what a run of all tests has time for.
 """
@@ -91,7 +91,7 @@ def answers(draw: st.DrawFn) -> tuple[list[tuple[str, str]], list[bytes], bool]:
 def test_no_answer_makes_the_policy_raise(
     answer: tuple[list[tuple[str, str]], list[bytes], bool], policy: OutputSanitizer
 ) -> None:
-    """Nor says the one face what the other does not."""
+    """Nor says the one adapter what the other does not."""
     fields, chunks, whole = answer
     asgi_fields, asgi = play_asgi(policy, fields, chunks, whole=whole)
     wsgi_fields, wsgi = play_wsgi(policy, fields, chunks, whole=whole)
@@ -108,7 +108,7 @@ def test_no_answer_makes_the_policy_raise(
 
 
 def decoded(fields: list[tuple[str, str]], chunks: list[bytes]) -> bytes:
-    """Return what a client reads: one face may know that a body is whole, and leave it as it is."""
+    """Return the bytes that a client reads; one adapter may know that a body is whole."""
     body = b"".join(chunks)
     coding = dict(fields).get("content-encoding")
     decoders: dict[str | None, Callable[[bytes], bytes]] = {

@@ -8,7 +8,7 @@ import pytest
 
 from mantlet import OutputSanitizer, Policy
 from mantlet.sanitize import Leaks
-from tests.drive import Face, both_faces
+from tests.drive import Adapter, both_adapters
 from tests.sanitize.test_policy import MASKED, SECRET, Told, answering, ask, talk
 
 BODY = f'{{"password":"x","html":"<b>","key":"{SECRET}"}}'
@@ -19,11 +19,11 @@ def sanitizer(told: Told, **options: Any) -> OutputSanitizer:
     return OutputSanitizer(secrets=[SECRET], mask=["password"], on_finding=told, **options)
 
 
-@both_faces
-def test_report_finds_everything_and_changes_nothing(face: Face) -> None:
+@both_adapters
+def test_report_finds_everything_and_changes_nothing(adapter: Adapter) -> None:
     """Neither headers nor the body."""
-    plain, told = ask(face, APP, Policy()), Told()
-    answer = ask(face, APP, sanitizer(told, mode="report"))
+    plain, told = ask(adapter, APP, Policy()), Told()
+    answer = ask(adapter, APP, sanitizer(told, mode="report"))
     assert (answer.status, answer.headers, answer.body) == (
         plain.status,
         plain.headers,
@@ -33,42 +33,42 @@ def test_report_finds_everything_and_changes_nothing(face: Face) -> None:
     assert [finding.place.partition(",")[0] for finding in told] == ["header x-key", "body"]
 
 
-@both_faces
-def test_report_blocks_nothing(face: Face) -> None:
+@both_adapters
+def test_report_blocks_nothing(adapter: Adapter) -> None:
     """What a leak does when the policy is in force is only reported."""
     told = Told()
-    answer = ask(face, APP, sanitizer(told, leaks=Leaks("block"), mode="report"))
+    answer = ask(adapter, APP, sanitizer(told, leaks=Leaks("block"), mode="report"))
     assert (answer.status, answer.body.decode()) == (200, BODY)
     assert told.rules[0] == "secret"
 
 
-@both_faces
-def test_off_looks_at_nothing(face: Face) -> None:
+@both_adapters
+def test_off_looks_at_nothing(adapter: Adapter) -> None:
     """As if the policy were not there."""
-    plain, told = ask(face, APP, Policy()), Told()
-    answer = ask(face, APP, sanitizer(told, mode="off"))
+    plain, told = ask(adapter, APP, Policy()), Told()
+    answer = ask(adapter, APP, sanitizer(told, mode="off"))
     assert (answer.headers, answer.body) == (plain.headers, plain.body)
     assert told == []
 
 
-@both_faces
-def test_a_mode_may_be_for_a_route(face: Face) -> None:
+@both_adapters
+def test_a_mode_may_be_for_a_route(adapter: Adapter) -> None:
     """Other routes are enforced."""
     policy = sanitizer(Told(), mode={"* /admin/*": "report", "GET /off": "off"})
-    stack = face.wrap(APP, policy)
+    stack = adapter.wrap(APP, policy)
     bodies = {
-        path: face.drive(stack, path=path).body.decode()
+        path: adapter.drive(stack, path=path).body.decode()
         for path in ("/admin/users", "/off", "/other")
     }
     assert bodies["/admin/users"] == bodies["/off"] == BODY
     assert MASKED in bodies["/other"]
 
 
-@both_faces
-def test_leaks_alone_may_be_reported(face: Face) -> None:
+@both_adapters
+def test_leaks_alone_may_be_reported(adapter: Adapter) -> None:
     """The rest of the policy stays in force."""
     told = Told()
-    answer = ask(face, APP, sanitizer(told, leaks=Leaks("report")))
+    answer = ask(adapter, APP, sanitizer(told, leaks=Leaks("report")))
     assert answer.get("server") is None
     expected = BODY.replace('"x"', '"***"').replace("<b>", "\\u003cb\\u003e")
     assert answer.body.decode() == expected

@@ -1,4 +1,4 @@
-"""The policy as an app's team meets it, on both faces."""
+"""The policy as an app's team meets it, on both adapters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import mantlet
 from mantlet import ErrorEnvelope, OutputSanitizer, Policy, Problem, Reply, Request
 from mantlet.redact import Registry
 from mantlet.sanitize import Finding, JsonField, Leaks
-from tests.drive import Answer, Face, Said, both_faces, make_scope
+from tests.drive import Adapter, Answer, Said, both_adapters, make_scope
 from tests.sanitize.streams import play_asgi, play_wsgi, two_cuts
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SECRET = "Xk29fjQmZ0-secret"
 MASKED = "*" * len(SECRET)
 
-faces = pytest.mark.parametrize("play", [play_asgi, play_wsgi], ids=["asgi", "wsgi"])
+adapters = pytest.mark.parametrize("play", [play_asgi, play_wsgi], ids=["asgi", "wsgi"])
 
 
 def answering(
@@ -53,36 +53,36 @@ class Told(list[Finding]):
         return [finding.rule for finding in self]
 
 
-def ask(face: Face, app: Any, *policies: Policy, **options: Any) -> Answer:
+def ask(adapter: Adapter, app: Any, *policies: Policy, **options: Any) -> Answer:
     """Send one request through policies."""
-    return face.drive(face.wrap(app, *policies), **options)
+    return adapter.drive(adapter.wrap(app, *policies), **options)
 
 
 # -- leaks: what is done about one ----------------------------------------------------------------
 
 
-@both_faces
-def test_a_leak_is_masked_by_as_many_bytes(face: Face) -> None:
+@both_adapters
+def test_a_leak_is_masked_by_as_many_bytes(adapter: Adapter) -> None:
     """So that a promised length stays true."""
     body = f"the key is {SECRET}."
     app = answering(body, content_length=str(len(body)))
-    answer = ask(face, app, OutputSanitizer(secrets=[SECRET]))
+    answer = ask(adapter, app, OutputSanitizer(secrets=[SECRET]))
     assert answer.body.decode() == f"the key is {MASKED}."
     assert answer.get("content-length") == str(len(body))
 
 
-@both_faces
-def test_a_leak_that_is_blocked_makes_a_clean_problem(face: Face) -> None:
+@both_adapters
+def test_a_leak_that_is_blocked_makes_a_clean_problem(adapter: Adapter) -> None:
     """As long as the headers have not been sent."""
     policy = OutputSanitizer(secrets=[SECRET], leaks=Leaks("block"))
     for app in (answering(f"key {SECRET}"), answering("hello", x_key=SECRET)):
-        answer = ask(face, app, policy)
+        answer = ask(adapter, app, policy)
         assert answer.status == 500
         assert answer.get("content-type") == "application/problem+json"
         assert SECRET not in answer.text()
 
 
-@faces
+@adapters
 def test_a_leak_that_is_blocked_late_ends_the_connection(play: Callable[..., Any]) -> None:
     """The headers were sent, so the client has to see that the body is incomplete."""
     policy = OutputSanitizer(secrets=[SECRET], leaks=Leaks("block"))
@@ -90,12 +90,12 @@ def test_a_leak_that_is_blocked_late_ends_the_connection(play: Callable[..., Any
         play(policy, [("content-type", "text/plain")], [b"hello ", SECRET.encode(), b" world"])
 
 
-@both_faces
-def test_a_leak_that_is_reported_goes_out(face: Face) -> None:
+@both_adapters
+def test_a_leak_that_is_reported_goes_out(adapter: Adapter) -> None:
     """To see first what would be masked."""
     told = Told()
     policy = OutputSanitizer(secrets=[SECRET], leaks=Leaks("report"), on_finding=told)
-    answer = ask(face, answering(f"key {SECRET}", x_key=SECRET), policy)
+    answer = ask(adapter, answering(f"key {SECRET}", x_key=SECRET), policy)
     assert answer.body.decode() == f"key {SECRET}"
     assert answer.get("x-key") == SECRET
     assert [(finding.rule, finding.place) for finding in told] == [
@@ -104,16 +104,16 @@ def test_a_leak_that_is_reported_goes_out(face: Face) -> None:
     ]
 
 
-@both_faces
+@both_adapters
 def test_a_finding_tells_its_rule_and_place_and_never_the_value(
-    face: Face, caplog: pytest.LogCaptureFixture
+    adapter: Adapter, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Like values have like fingerprints, in whatever form they were found."""
     told = Told()
     policy = OutputSanitizer(secrets=[SECRET, "another-S3cret"], on_finding=told)
     body = f"{SECRET} {SECRET.encode().hex()} another-S3cret"
     with caplog.at_level(logging.WARNING, "mantlet.sanitize"):
-        ask(face, answering(body), policy)
+        ask(adapter, answering(body), policy)
     assert told.rules == ["secret"] * 3
     assert told[0].fingerprint == told[1].fingerprint != told[2].fingerprint
     assert SECRET not in caplog.text + repr(told)
@@ -123,9 +123,9 @@ def test_a_finding_tells_its_rule_and_place_and_never_the_value(
     assert caplog.records[0].fingerprint == told[0].fingerprint  # type: ignore[attr-defined]  # of extra
 
 
-@both_faces
+@both_adapters
 def test_a_listener_that_fails_changes_nothing(
-    face: Face, caplog: pytest.LogCaptureFixture
+    adapter: Adapter, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The answer is masked, and the failure is logged."""
 
@@ -133,16 +133,16 @@ def test_a_listener_that_fails_changes_nothing(
         raise RuntimeError("the listener")
 
     policy = OutputSanitizer(secrets=[SECRET], on_finding=fail)
-    assert ask(face, answering(SECRET), policy).body.decode() == MASKED
+    assert ask(adapter, answering(SECRET), policy).body.decode() == MASKED
     assert "on_finding failed" in caplog.text
 
 
-@both_faces
-def test_findings_of_one_answer_are_bounded(face: Face) -> None:
+@both_adapters
+def test_findings_of_one_answer_are_bounded(adapter: Adapter) -> None:
     """All are masked, and the first hundred told."""
     told = Told()
     policy = OutputSanitizer(secrets=[SECRET], on_finding=told)
-    answer = ask(face, answering(f"{SECRET} " * 1000), policy)
+    answer = ask(adapter, answering(f"{SECRET} " * 1000), policy)
     assert answer.body.decode() == f"{MASKED} " * 1000
     assert len(told) == 100
 
@@ -166,28 +166,28 @@ class Loader:
         self.registry = registry
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "secrets", [[SECRET], (SECRET.encode(),), {SECRET: 1}, {SECRET}], ids=range(4)
 )
-def test_secrets_are_any_several_values(face: Face, secrets: Any) -> None:
+def test_secrets_are_any_several_values(adapter: Adapter, secrets: Any) -> None:
     """Of text or bytes."""
     for values in (secrets, iter(secrets)):
         policy = OutputSanitizer(secrets=values)
-        assert ask(face, answering(SECRET), policy).body.decode() == MASKED
+        assert ask(adapter, answering(SECRET), policy).body.decode() == MASKED
 
 
-@both_faces
-def test_secrets_of_a_loader_are_followed_as_they_rotate(face: Face) -> None:
+@both_adapters
+def test_secrets_of_a_loader_are_followed_as_they_rotate(adapter: Adapter) -> None:
     """The new one at once, and the old one for a while."""
     new = "Yq81-new-s3cret-value"
     registry = Registry([SECRET])
     for secrets in (registry, Loader(registry)):
         registry.replace([SECRET])
-        app = face.wrap(answering(f"{SECRET} {new}"), OutputSanitizer(secrets=secrets))
-        assert face.drive(app).body.decode() == f"{MASKED} {new}" or secrets is not registry
+        app = adapter.wrap(answering(f"{SECRET} {new}"), OutputSanitizer(secrets=secrets))
+        assert adapter.drive(app).body.decode() == f"{MASKED} {new}" or secrets is not registry
         registry.replace([new])
-        assert face.drive(app).body.decode() == f"{MASKED} {'*' * len(new)}"
+        assert adapter.drive(app).body.decode() == f"{MASKED} {'*' * len(new)}"
 
 
 def test_a_secret_that_is_none_warns_where_the_policy_is_made() -> None:
@@ -196,27 +196,27 @@ def test_a_secret_that_is_none_warns_where_the_policy_is_made() -> None:
         OutputSanitizer(secrets=["admin"])
 
 
-@both_faces
-def test_without_leaks_secrets_are_searched_for_all_the_same(face: Face) -> None:
+@both_adapters
+def test_without_leaks_secrets_are_searched_for_all_the_same(adapter: Adapter) -> None:
     """``leaks=None`` leaves out the rules."""
     policy = OutputSanitizer(leaks=None, secrets=[SECRET])
-    assert ask(face, answering(SECRET), policy).body.decode() == MASKED
+    assert ask(adapter, answering(SECRET), policy).body.decode() == MASKED
 
 
-@both_faces
-def test_what_nobody_looks_for_passes(face: Face) -> None:
+@both_adapters
+def test_what_nobody_looks_for_passes(adapter: Adapter) -> None:
     """Neither leaks nor secrets."""
-    assert ask(face, answering(SECRET), OutputSanitizer(leaks=None)).body.decode() == SECRET
+    assert ask(adapter, answering(SECRET), OutputSanitizer(leaks=None)).body.decode() == SECRET
 
 
-@both_faces
-def test_texts_of_one_s_own_are_found(face: Face) -> None:
+@both_adapters
+def test_texts_of_one_s_own_are_found(adapter: Adapter) -> None:
     """Also long ones, whole."""
     long = "confidential: " + "x" * 100
     told = Told()
     leaks = Leaks(texts={"internal-host": "db-7.corp.internal", "marker": long})
     policy = OutputSanitizer(leaks=leaks, on_finding=told)
-    answer = ask(face, answering(f"at db-7.corp.internal: {long}"), policy)
+    answer = ask(adapter, answering(f"at db-7.corp.internal: {long}"), policy)
     assert answer.body == b"at " + b"*" * 18 + b": " + b"*" * len(long)
     assert told.rules == ["internal-host", "marker"]
 
@@ -224,7 +224,7 @@ def test_texts_of_one_s_own_are_found(face: Face) -> None:
 # -- what is looked at ----------------------------------------------------------------------------
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "media",
     [
@@ -232,13 +232,13 @@ def test_texts_of_one_s_own_are_found(face: Face) -> None:
         "application/x-tar", "application/pdf", "application/octet-stream", "application/wasm",
     ],
 )  # fmt: skip
-def test_what_is_no_text_is_left_alone(face: Face, media: str) -> None:
+def test_what_is_no_text_is_left_alone(adapter: Adapter, media: str) -> None:
     """Its bytes mean nothing before it is unpacked or drawn."""
     policy = OutputSanitizer(secrets=[SECRET])
-    assert ask(face, answering(SECRET, media), policy).body.decode() == SECRET
+    assert ask(adapter, answering(SECRET, media), policy).body.decode() == SECRET
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "media",
     [
@@ -247,110 +247,110 @@ def test_what_is_no_text_is_left_alone(face: Face, media: str) -> None:
         "text/event-stream", "application/x-ndjson", "nonsense",
     ],
 )  # fmt: skip
-def test_what_may_be_text_is_looked_at(face: Face, media: str | None) -> None:
+def test_what_may_be_text_is_looked_at(adapter: Adapter, media: str | None) -> None:
     """Also where the app does not say what it is."""
     policy = OutputSanitizer(secrets=[SECRET])
-    assert ask(face, answering(SECRET, media), policy).body.decode() == MASKED
+    assert ask(adapter, answering(SECRET, media), policy).body.decode() == MASKED
 
 
-@both_faces
-def test_bytes_of_no_known_type_are_looked_at_by_option(face: Face) -> None:
+@both_adapters
+def test_bytes_of_no_known_type_are_looked_at_by_option(adapter: Adapter) -> None:
     """``application/octet-stream``."""
     policy = OutputSanitizer(secrets=[SECRET], scan_binary=True)
     app = answering(SECRET, "application/octet-stream")
-    assert ask(face, app, policy).body.decode() == MASKED
+    assert ask(adapter, app, policy).body.decode() == MASKED
 
 
-@both_faces
-def test_a_part_of_a_body_is_left_alone(face: Face) -> None:
+@both_adapters
+def test_a_part_of_a_body_is_left_alone(adapter: Adapter) -> None:
     """206: it means nothing without the rest."""
     app = answering(SECRET, status=206, content_range="bytes 0-16/100")
-    answer = ask(face, app, OutputSanitizer(secrets=[SECRET]))
+    answer = ask(adapter, app, OutputSanitizer(secrets=[SECRET]))
     assert answer.body.decode() == SECRET
 
 
-@both_faces
-def test_the_answer_to_head_has_the_length_that_get_would_have(face: Face) -> None:
+@both_adapters
+def test_the_answer_to_head_has_the_length_that_get_would_have(adapter: Adapter) -> None:
     """Unless it is not known without making the body."""
     policy = OutputSanitizer(secrets=[SECRET])
-    answer = ask(face, answering(b"", "text/plain", content_length="17"), policy, method="HEAD")
+    answer = ask(adapter, answering(b"", "text/plain", content_length="17"), policy, method="HEAD")
     assert answer.get("content-length") == "17"
     json_head = answering(b"", "application/json", content_length="17")
-    assert ask(face, json_head, policy, method="HEAD").get("content-length") is None
+    assert ask(adapter, json_head, policy, method="HEAD").get("content-length") is None
 
 
-@both_faces
-def test_what_policies_further_in_answer_is_sanitized(face: Face) -> None:
+@both_adapters
+def test_what_policies_further_in_answer_is_sanitized(adapter: Adapter) -> None:
     """Replies, refusals and problems."""
 
     class Refuses(Policy):
         def on_request(self, request: Request) -> Reply:
             raise Problem(403, detail=f"no {SECRET} <b>")
 
-    answer = ask(face, answering("hello"), OutputSanitizer(secrets=[SECRET]), Refuses())
+    answer = ask(adapter, answering("hello"), OutputSanitizer(secrets=[SECRET]), Refuses())
     assert answer.status == 403
     assert answer.json()["detail"] == f"no {MASKED} <b>"
     assert b"<" not in answer.body
 
 
-@both_faces
-def test_an_error_that_is_answered_inside_is_sanitized(face: Face) -> None:
+@both_adapters
+def test_an_error_that_is_answered_inside_is_sanitized(adapter: Adapter) -> None:
     """By the envelope, whose page of its own may say too much."""
 
     def app(_carrier: MutableMapping[str, Any]) -> Said:
         raise RuntimeError("inside")
 
     envelope = ErrorEnvelope(exceptions={RuntimeError: Problem(503, detail=f"not at {SECRET}")})
-    answer = ask(face, app, OutputSanitizer(secrets=[SECRET]), envelope)
+    answer = ask(adapter, app, OutputSanitizer(secrets=[SECRET]), envelope)
     assert (answer.status, answer.json()["detail"]) == (503, f"not at {MASKED}")
 
 
 # -- encoded bodies -------------------------------------------------------------------------------
 
 
-@both_faces
-def test_an_unknown_coding_is_reported_or_blocked(face: Face) -> None:
+@both_adapters
+def test_an_unknown_coding_is_reported_or_blocked(adapter: Adapter) -> None:
     """What can't be looked into."""
     app = answering(b"\x28\xb5\x2f\xfd...", content_encoding="zstd, gzip")
     told = Told()
-    assert ask(face, app, OutputSanitizer(on_finding=told)).status == 200
+    assert ask(adapter, app, OutputSanitizer(on_finding=told)).status == 200
     assert told.rules == ["unknown-encoding"]
-    assert ask(face, app, OutputSanitizer(undecodable="block")).status == 502
+    assert ask(adapter, app, OutputSanitizer(undecodable="block")).status == 502
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("coding", ["", "identity", "Identity "])
-def test_no_coding_is_none(face: Face, coding: str) -> None:
+def test_no_coding_is_none(adapter: Adapter, coding: str) -> None:
     """However it is said."""
     told = Told()
     app = answering(SECRET, content_encoding=coding)
     policy = OutputSanitizer(secrets=[SECRET], on_finding=told)
-    assert ask(face, app, policy).body.decode() == MASKED
+    assert ask(adapter, app, policy).body.decode() == MASKED
     assert told.rules == ["secret"]
 
 
-@both_faces
-def test_a_body_that_is_not_in_its_coding_is_reported_or_blocked(face: Face) -> None:
+@both_adapters
+def test_a_body_that_is_not_in_its_coding_is_reported_or_blocked(adapter: Adapter) -> None:
     """And sent as it is where that is harmless."""
     told = Told()
     app = answering("no gzip", content_encoding="gzip")
-    answer = ask(face, app, OutputSanitizer(on_finding=told))
+    answer = ask(adapter, app, OutputSanitizer(on_finding=told))
     assert (answer.status, answer.body) == (200, b"no gzip")
     assert told.rules == ["undecodable-body"]
-    assert ask(face, app, OutputSanitizer(undecodable="block")).status == 502
+    assert ask(adapter, app, OutputSanitizer(undecodable="block")).status == 502
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("coding", ["gzip", "zstd", "nonsense"])
-def test_a_lie_about_the_coding_hides_no_leak(face: Face, coding: str) -> None:
+def test_a_lie_about_the_coding_hides_no_leak(adapter: Adapter, coding: str) -> None:
     """What is sent as it is, is searched as it is."""
     policy = OutputSanitizer(secrets=[SECRET], mask=["a"])
     body = f'{{"a": "<{SECRET}>"}}'
-    answer = ask(face, answering(body, "application/json", content_encoding=coding), policy)
+    answer = ask(adapter, answering(body, "application/json", content_encoding=coding), policy)
     assert answer.body.decode() == f'{{"a": "<{MASKED}>"}}'
 
 
-@faces
+@adapters
 def test_a_lie_about_the_coding_of_a_stream_hides_no_leak(play: Callable[..., Any]) -> None:
     """Over any cut."""
     policy = OutputSanitizer(secrets=[SECRET])
@@ -359,33 +359,33 @@ def test_a_lie_about_the_coding_of_a_stream_hides_no_leak(play: Callable[..., An
         assert b"".join(sent).decode() == f"a {MASKED} b"
 
 
-@both_faces
-def test_a_body_that_breaks_off_is_not_sent_with_a_leak(face: Face) -> None:
+@both_adapters
+def test_a_body_that_breaks_off_is_not_sent_with_a_leak(adapter: Adapter) -> None:
     """Clients show what they can decode."""
     body = gzip.compress(SECRET.encode() * 1000, mtime=0)[:-8]
     policy = OutputSanitizer(secrets=[SECRET])
     app = answering(body, content_encoding="gzip", content_length=str(len(body)))
-    assert ask(face, app, policy).status == 502
+    assert ask(adapter, app, policy).status == 502
 
 
-@both_faces
-def test_a_clean_body_in_a_coding_is_sent_as_it_was(face: Face) -> None:
+@both_adapters
+def test_a_clean_body_in_a_coding_is_sent_as_it_was(adapter: Adapter) -> None:
     """With its ETag."""
     body = gzip.compress(b"hello, hello, hello", mtime=0)
     app = answering(body, content_encoding="gzip", etag='"1"', content_length=str(len(body)))
-    answer = ask(face, app, OutputSanitizer(secrets=[SECRET]))
+    answer = ask(adapter, app, OutputSanitizer(secrets=[SECRET]))
     assert answer.body == body
     assert answer.get("etag") == '"1"'
 
 
-@both_faces
-def test_json_in_a_coding_is_escaped_and_masked_inside(face: Face) -> None:
+@both_adapters
+def test_json_in_a_coding_is_escaped_and_masked_inside(adapter: Adapter) -> None:
     """The length is that of what is sent."""
     body = gzip.compress(b'{"a": "<b>", "password": "x"}', mtime=0)
     app = answering(
         body, "application/json", content_encoding="gzip", content_length=str(len(body))
     )
-    answer = ask(face, app, OutputSanitizer(mask=["password"]))
+    answer = ask(adapter, app, OutputSanitizer(mask=["password"]))
     assert gzip.decompress(answer.body) == b'{"a": "\\u003cb\\u003e", "password": "***"}'
     assert answer.get("content-length") == str(len(answer.body))
 
@@ -393,36 +393,36 @@ def test_json_in_a_coding_is_escaped_and_masked_inside(face: Face) -> None:
 # -- JSON -----------------------------------------------------------------------------------------
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "media",
     ["application/json", "application/problem+json; charset=utf-8", "application/x-ndjson"],
 )
-def test_json_is_safe_inside_of_html(face: Face, media: str) -> None:
+def test_json_is_safe_inside_of_html(adapter: Adapter, media: str) -> None:
     """The same document, without the five characters."""
     document = {"a": "</script>&\u2028\u2029"}
     body = json.dumps(document, ensure_ascii=False)
     app = answering(body, media, content_length=str(len(body.encode())), etag='"1"')
-    answer = ask(face, app, OutputSanitizer())
+    answer = ask(adapter, app, OutputSanitizer())
     assert answer.json() == document
     assert not set("<>&\u2028\u2029") & set(answer.body.decode())
     assert answer.get("content-length") == str(len(answer.body))
     assert answer.get("etag") is None
-    assert ask(face, app, OutputSanitizer(escape_json=False)).body == body.encode()
+    assert ask(adapter, app, OutputSanitizer(escape_json=False)).body == body.encode()
 
 
-@both_faces
-def test_other_bodies_are_not_escaped(face: Face) -> None:
+@both_adapters
+def test_other_bodies_are_not_escaped(adapter: Adapter) -> None:
     """HTML, text, and what an app sends as an event's HTML."""
     for media, body in (
         ("text/html", "<b>"),
         ("text/plain", '{"a": "<"}'),
         ("text/event-stream", "data: <b>hello</b>\n\n"),
     ):
-        assert ask(face, answering(body, media), OutputSanitizer()).body.decode() == body
+        assert ask(adapter, answering(body, media), OutputSanitizer()).body.decode() == body
 
 
-@faces
+@adapters
 def test_events_of_json_are_escaped_as_they_come(play: Callable[..., Any]) -> None:
     """Each leaves in the chunk that it came in."""
     events = [b'data: {"a": "<%d>"}\n\n' % number for number in range(3)]
@@ -432,8 +432,8 @@ def test_events_of_json_are_escaped_as_they_come(play: Callable[..., Any]) -> No
     ]
 
 
-@both_faces
-def test_fields_are_masked_or_dropped(face: Face) -> None:
+@both_adapters
+def test_fields_are_masked_or_dropped(adapter: Adapter) -> None:
     """By name, glob or pointer, and by route."""
     fields: list[str | JsonField] = [
         "password",
@@ -442,27 +442,27 @@ def test_fields_are_masked_or_dropped(face: Face) -> None:
         JsonField("note", route="GET /other"),
     ]
     body = '{"user": {"ssn": "1", "password": 5}, "api_token": [1], "note": 1.50}'
-    answer = ask(face, answering(body, "application/json"), OutputSanitizer(mask=fields))
+    answer = ask(adapter, answering(body, "application/json"), OutputSanitizer(mask=fields))
     assert answer.body.decode() == (
         '{"user": {"password": "***"}, "api_token": "***", "note": 1.50}'
     )
-    answer = ask(face, answering(body, "text/plain"), OutputSanitizer(mask=fields))
+    answer = ask(adapter, answering(body, "text/plain"), OutputSanitizer(mask=fields))
     assert answer.body.decode() == body
 
 
-@both_faces
-def test_json_as_html_is_reported_or_fixed(face: Face) -> None:
+@both_adapters
+def test_json_as_html_is_reported_or_fixed(adapter: Adapter) -> None:
     """A browser would run what is in it."""
     told = Told()
     app = answering('{"a": "<script>"}', "text/html; charset=utf-8")
-    answer = ask(face, app, OutputSanitizer(on_finding=told))
+    answer = ask(adapter, app, OutputSanitizer(on_finding=told))
     assert answer.get("content-type") == "text/html; charset=utf-8"
     assert told.rules == ["json-as-html"]
-    answer = ask(face, app, OutputSanitizer(json_as_html="fix"))
+    answer = ask(adapter, app, OutputSanitizer(json_as_html="fix"))
     assert answer.get("content-type") == "application/json"
     assert answer.body == b'{"a": "\\u003cscript\\u003e"}'
     told.clear()
-    ask(face, answering("<p>{}</p>", "text/html"), OutputSanitizer(on_finding=told))
+    ask(adapter, answering("<p>{}</p>", "text/html"), OutputSanitizer(on_finding=told))
     assert not told
 
 
@@ -471,45 +471,45 @@ def test_json_as_html_is_reported_or_fixed(face: Face) -> None:
 MARKUP = '<p onclick="x()">hello <script>alert(1)</script><a href="javascript:x">there</a></p>'
 
 
-@both_faces
-def test_html_of_a_route_is_cleaned(face: Face) -> None:
+@both_adapters
+def test_html_of_a_route_is_cleaned(adapter: Adapter) -> None:
     """And that of the others is left alone."""
     policy = OutputSanitizer(html={"* /comments/*": "strict"})
     app = answering(MARKUP, "text/html; charset=utf-8", content_length=str(len(MARKUP)))
-    answer = ask(face, app, policy, path="/comments/1")
+    answer = ask(adapter, app, policy, path="/comments/1")
     assert answer.body == b"hello there"
     assert answer.get("content-length") == "11"
-    assert ask(face, app, policy, path="/page").body.decode() == MARKUP
+    assert ask(adapter, app, policy, path="/page").body.decode() == MARKUP
 
 
-@both_faces
-def test_html_is_cleaned_in_its_charset_and_sent_in_utf_8(face: Face) -> None:
+@both_adapters
+def test_html_is_cleaned_in_its_charset_and_sent_in_utf_8(adapter: Adapter) -> None:
     """A browser must read what the cleaner has read."""
     policy = OutputSanitizer(html={"* /": "ugc"})
     app = answering("<p>é</p>".encode("latin-1"), "text/html; charset=iso-8859-1")
-    answer = ask(face, app, policy)
+    answer = ask(adapter, app, policy)
     assert answer.body.decode() == "<p>é</p>"
     assert answer.get("content-type") == "text/html; charset=utf-8"
 
 
-@both_faces
-def test_html_in_a_coding_is_cleaned_inside(face: Face) -> None:
+@both_adapters
+def test_html_in_a_coding_is_cleaned_inside(adapter: Adapter) -> None:
     """Or not sent at all, where it can't be read."""
     policy = OutputSanitizer(html={"* /": "strict"}, secrets=[SECRET])
     body = gzip.compress(f"{MARKUP} {SECRET}".encode(), mtime=0)
-    answer = ask(face, answering(body, "text/html", content_encoding="gzip"), policy)
+    answer = ask(adapter, answering(body, "text/html", content_encoding="gzip"), policy)
     assert gzip.decompress(answer.body).decode() == f"hello there {MASKED}"
     for coding in ("zstd", "br"):
         app = answering(body, "text/html", content_encoding=coding)
-        assert ask(face, app, policy).status == 502
+        assert ask(adapter, app, policy).status == 502
 
 
-@both_faces
-def test_html_that_is_too_large_is_not_sent(face: Face) -> None:
+@both_adapters
+def test_html_that_is_too_large_is_not_sent(adapter: Adapter) -> None:
     """It can't be cleaned within bounds."""
     told = Told()
     policy = OutputSanitizer(html={"* /": "ugc"}, max_html_size=1000, on_finding=told)
-    assert ask(face, answering("x" * 1001, "text/html"), policy).status == 500
+    assert ask(adapter, answering("x" * 1001, "text/html"), policy).status == 500
     assert told.rules == ["html-too-large"]
 
 
@@ -629,7 +629,7 @@ def test_what_is_not_asked_for_costs_nothing() -> None:
 # -- frameworks send what they like ---------------------------------------------------------------
 
 
-@faces
+@adapters
 def test_a_lie_about_the_length_is_no_way_out(play: Callable[..., Any]) -> None:
     """What comes beyond the stated length is not sent."""
     fields = [("content-type", "text/plain"), ("content-length", "5")]
@@ -637,7 +637,7 @@ def test_a_lie_about_the_length_is_no_way_out(play: Callable[..., Any]) -> None:
         play(OutputSanitizer(secrets=[SECRET]), fields, [b"hello", SECRET.encode()])
 
 
-@faces
+@adapters
 def test_a_clean_stream_keeps_its_chunks_and_fields(play: Callable[..., Any]) -> None:
     """Nothing but what may become a leak is held back, and no length is dropped."""
     chunks = [b"one, ", b"two, ", b"three!"]

@@ -33,7 +33,7 @@ PLACES = {
     "lines": ("application/x-ndjson", b'{"a": "%s"}\n{"a": 2}\n'),
 }
 
-faces = pytest.mark.parametrize("play", [play_asgi, play_wsgi], ids=["asgi", "wsgi"])
+adapters = pytest.mark.parametrize("play", [play_asgi, play_wsgi], ids=["asgi", "wsgi"])
 places = pytest.mark.parametrize("place", PLACES)
 
 
@@ -43,7 +43,7 @@ def around(place: str, form: bytes) -> tuple[str, bytes, bytes]:
     return media, template.replace(b"%s", form), template.replace(b"%s", b"*" * len(form))
 
 
-@faces
+@adapters
 @places
 @pytest.mark.parametrize("form", FORMS, ids=range(len(FORMS)))
 def test_no_form_gets_out_over_any_cut(play: Callable[..., Any], place: str, form: bytes) -> None:
@@ -63,7 +63,7 @@ def test_no_form_gets_out_over_any_cut(play: Callable[..., Any], place: str, for
         assert ("content-length", str(len(body))) in fields
 
 
-@faces
+@adapters
 @places
 @pytest.mark.parametrize("form", FORMS, ids=range(len(FORMS)))
 def test_no_form_gets_out_of_an_encoded_body(
@@ -80,7 +80,7 @@ def test_no_form_gets_out_of_an_encoded_body(
     assert gunzip(b"".join(sent)) == expected
 
 
-@faces
+@adapters
 @pytest.mark.parametrize("coded", [False, True], ids=["plain", "gzip"])
 def test_no_form_gets_out_of_a_long_body(play: Callable[..., Any], coded: bool) -> None:
     """All forms in a body of some 200 KB, cut at random."""
@@ -135,7 +135,7 @@ def test_no_form_gets_out_of_a_websocket_message(kind: str, data: Any, form: byt
     assert sent[1][kind] == expected
 
 
-@faces
+@adapters
 @pytest.mark.parametrize("form", FORMS, ids=range(len(FORMS)))
 @pytest.mark.parametrize("name", ["location", "set-cookie", "x-debug"])
 def test_no_form_gets_out_of_a_header_field(

@@ -30,7 +30,7 @@ from mantlet.secrets import (
     SystemdCredentials,
     secret_field,
 )
-from tests.drive import FACES, Face, both_faces, hello
+from tests.drive import ADAPTERS, Adapter, both_adapters, hello
 from tests.internal.test_locks import in_child
 from tests.secrets.sources.test_local import mount, write
 
@@ -594,11 +594,11 @@ def test_a_hang_up_is_over_with_one_reading(folder: Path, clock: Clock) -> None:
         loader = SecretLoader(
             App, sources=[Counted(folder)], reload_on_sighup=True, poll_interval=1, clock=clock
         )
-        app = mantlet.wrap(FACES[0].app(hello), loader, baseline=False)
+        app = mantlet.wrap(ADAPTERS[0].app(hello), loader, baseline=False)
         os.kill(os.getpid(), signal.SIGHUP)
         for now in range(5):
             clock.now = now
-            FACES[0].drive(app)
+            ADAPTERS[0].drive(app)
         assert len(readings) == 2
     finally:
         signal.signal(signal.SIGHUP, before)
@@ -607,9 +607,9 @@ def test_a_hang_up_is_over_with_one_reading(folder: Path, clock: Clock) -> None:
 # -- as a policy ----------------------------------------------------------------------------------
 
 
-@both_faces
+@both_adapters
 def test_an_exchange_has_the_secrets_of_its_beginning(
-    face: Face, folder: Path, clock: Clock
+    adapter: Adapter, folder: Path, clock: Clock
 ) -> None:
     """A change meanwhile applies to the next request."""
     seen: list[str] = []
@@ -624,14 +624,14 @@ def test_an_exchange_has_the_secrets_of_its_beginning(
         seen.append(kept.password.reveal())
         return 200, [("content-type", "text/plain")], b"ok"
 
-    app = face.wrap(handler, loader)
-    assert face.drive(app).status == 200
-    assert face.drive(app).status == 200
+    app = adapter.wrap(handler, loader)
+    assert adapter.drive(app).status == 200
+    assert adapter.drive(app).status == 200
     assert seen == [OLD, OLD, NEW, NEW]
 
 
-@both_faces
-def test_a_remote_source_is_asked_behind_an_answer(face: Face, clock: Clock) -> None:
+@both_adapters
+def test_a_remote_source_is_asked_behind_an_answer(adapter: Adapter, clock: Clock) -> None:
     """The first request that ends after its lifetime does it."""
     store = Store(password=OLD, token=OLD)
     loader = SecretLoader(App, sources=[store], clock=clock)
@@ -641,11 +641,11 @@ def test_a_remote_source_is_asked_behind_an_answer(face: Face, clock: Clock) -> 
         seen.append(mantlet.state(carrier).secrets.token.reveal())
         return 200, [("content-type", "text/plain")], b"ok"
 
-    app = face.wrap(handler, loader)
+    app = adapter.wrap(handler, loader)
     store.values["token"] = NEW
     for now in (50, 100, 101, 102):
         clock.now = now
-        assert face.drive(app).body == b"ok"
+        assert adapter.drive(app).body == b"ok"
     assert seen == [OLD, OLD, NEW, NEW]
     assert len(store.asked) == 2
 
@@ -665,8 +665,8 @@ def known() -> SecretLoader[App]:
     return SecretLoader(App, sources=[Environment({"TOKEN": OLD, "PASSWORD": NEW})])
 
 
-@both_faces
-def test_problems_hold_no_secret(face: Face, known: SecretLoader[App]) -> None:
+@both_adapters
+def test_problems_hold_no_secret(adapter: Adapter, known: SecretLoader[App]) -> None:
     """Neither in the texts, nor in the headers, nor in the extension members."""
 
     def handler(_carrier: Any) -> tuple[int, list[tuple[str, str]], bytes]:
@@ -677,7 +677,7 @@ def test_problems_hold_no_secret(face: Face, known: SecretLoader[App]) -> None:
             extensions={"tried": [OLD]},
         )
 
-    answer = face.drive(face.wrap(handler, mantlet.ErrorEnvelope(), known))
+    answer = adapter.drive(adapter.wrap(handler, mantlet.ErrorEnvelope(), known))
     assert answer.status == 409
     assert OLD not in answer.text()
     assert NEW not in answer.text()
@@ -685,17 +685,17 @@ def test_problems_hold_no_secret(face: Face, known: SecretLoader[App]) -> None:
     assert answer.get("x-tried") == "***"
 
 
-@both_faces
+@both_adapters
 def test_the_log_of_the_envelope_holds_no_secret(
-    face: Face, known: SecretLoader[App], caplog: pytest.LogCaptureFixture
+    adapter: Adapter, known: SecretLoader[App], caplog: pytest.LogCaptureFixture
 ) -> None:
     """The traceback is masked; one without a secret is unchanged."""
 
     def handler(carrier: Any) -> tuple[int, list[tuple[str, str]], bytes]:
         raise RuntimeError(f"no login with {OLD}" if "x" in str(carrier) else "")
 
-    app = face.wrap(handler, mantlet.ErrorEnvelope(), known)
-    assert face.drive(app).status == 500
+    app = adapter.wrap(handler, mantlet.ErrorEnvelope(), known)
+    assert adapter.drive(app).status == 500
     (record,) = caplog.records
     assert record.exc_info is None
     assert "RuntimeError: no login with ***" in (record.exc_text or "")
@@ -723,29 +723,29 @@ class Refusing(mantlet.Policy):
         return mantlet.Reply(200)
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("path", ["/in", "/out"])
 def test_errors_of_policies_further_out_hold_no_secret(
-    face: Face, known: SecretLoader[App], path: str, caplog: pytest.LogCaptureFixture
+    adapter: Adapter, known: SecretLoader[App], path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Even though the loader, as the innermost policy, has not seen the request."""
-    app = face.wrap(hello, mantlet.ErrorEnvelope(), Careless(), Refusing(), known)
-    assert face.drive(app, path=path).status == 500
+    app = adapter.wrap(hello, mantlet.ErrorEnvelope(), Careless(), Refusing(), known)
+    assert adapter.drive(app, path=path).status == 500
     (record,) = caplog.records
     assert "RuntimeError: ***" in (record.exc_text or "")
     assert OLD not in caplog.text
 
 
-@both_faces
+@both_adapters
 def test_an_exception_without_a_secret_stays_an_exception(
-    face: Face, known: SecretLoader[App], caplog: pytest.LogCaptureFixture
+    adapter: Adapter, known: SecretLoader[App], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Error trackers get it unchanged."""
 
     def handler(_carrier: Any) -> tuple[int, list[tuple[str, str]], bytes]:
         raise RuntimeError("other words")
 
-    face.drive(face.wrap(handler, mantlet.ErrorEnvelope(), known))
+    adapter.drive(adapter.wrap(handler, mantlet.ErrorEnvelope(), known))
     (record,) = caplog.records
     assert record.exc_info is not None
     assert record.exc_info[0] is RuntimeError
@@ -753,8 +753,8 @@ def test_an_exception_without_a_secret_stays_an_exception(
     assert Path(record.pathname).name == "reporting.py"
 
 
-@both_faces
-def test_the_debug_page_holds_no_secret(face: Face, known: SecretLoader[App]) -> None:
+@both_adapters
+def test_the_debug_page_holds_no_secret(adapter: Adapter, known: SecretLoader[App]) -> None:
     """It shows the traceback, masked."""
 
     def handler(_carrier: Any) -> tuple[int, list[tuple[str, str]], bytes]:
@@ -762,8 +762,8 @@ def test_the_debug_page_holds_no_secret(face: Face, known: SecretLoader[App]) ->
 
     with pytest.warns(UserWarning, match="shows tracebacks"):
         envelope = mantlet.ErrorEnvelope(debug=True)
-    answer = face.drive(
-        face.wrap(handler, envelope, known),
+    answer = adapter.drive(
+        adapter.wrap(handler, envelope, known),
         headers=[("accept", "text/html"), ("host", "localhost")],
         client="127.0.0.1",
     )
@@ -772,9 +772,9 @@ def test_the_debug_page_holds_no_secret(face: Face, known: SecretLoader[App]) ->
     assert OLD not in answer.text()
 
 
-@both_faces
+@both_adapters
 def test_the_sanitizer_searches_for_the_loaders_values(
-    face: Face, folder: Path, clock: Clock
+    adapter: Adapter, folder: Path, clock: Clock
 ) -> None:
     """The current values, and the replaced ones."""
     loader = SecretLoader(App, sources=[SecretFiles(folder)], poll_interval=0, clock=clock)
@@ -783,14 +783,14 @@ def test_the_sanitizer_searches_for_the_loaders_values(
         found = mantlet.state(carrier).secrets.token.reveal()
         return 200, [("content-type", "text/plain")], f"{OLD} {found}".encode()
 
-    app = face.wrap(handler, mantlet.OutputSanitizer(secrets=loader), loader)
-    assert face.drive(app).body == b"*" * len(OLD) + b" " + b"*" * len(OLD)
+    app = adapter.wrap(handler, mantlet.OutputSanitizer(secrets=loader), loader)
+    assert adapter.drive(app).body == b"*" * len(OLD) + b" " + b"*" * len(OLD)
     mount(folder, "2", token=NEW, password=NEW)
-    assert face.drive(app).body == b"*" * len(OLD) + b" " + b"*" * len(NEW)
+    assert adapter.drive(app).body == b"*" * len(OLD) + b" " + b"*" * len(NEW)
 
 
-@both_faces
-def test_two_loaders_stand_side_by_side(face: Face, known: SecretLoader[App]) -> None:
+@both_adapters
+def test_two_loaders_stand_side_by_side(adapter: Adapter, known: SecretLoader[App]) -> None:
     """The state has the secrets of the inner one, and both are masked."""
 
     class Other(SecretModel):
@@ -802,13 +802,13 @@ def test_two_loaders_stand_side_by_side(face: Face, known: SecretLoader[App]) ->
         key = mantlet.state(carrier).secrets.key.reveal()
         raise mantlet.Problem(400, detail=f"{OLD} {key}")
 
-    answer = face.drive(face.wrap(handler, mantlet.ErrorEnvelope(), known, other))
+    answer = adapter.drive(adapter.wrap(handler, mantlet.ErrorEnvelope(), known, other))
     assert answer.json()["detail"] == f"{'*' * len(OLD)} {'*' * 17}"
 
 
-@both_faces
+@both_adapters
 def test_a_remote_source_that_is_away_is_asked_behind_answers_alone(
-    face: Face, clock: Clock
+    adapter: Adapter, clock: Clock
 ) -> None:
     """No request waits for it, even long after the failure."""
     store = Store(password=OLD, token=OLD)
@@ -820,10 +820,10 @@ def test_a_remote_source_that_is_away_is_asked_behind_answers_alone(
         during.append(len(store.asked))
         return 200, [("content-type", "text/plain")], b"ok"
 
-    app = face.wrap(handler, loader)
+    app = adapter.wrap(handler, loader)
     for now in (100, 110, 120):
         clock.now = now
-        assert face.drive(app).status == 200
+        assert adapter.drive(app).status == 200
     assert during == [1, 2, 2]
     assert len(store.asked) == 3
 

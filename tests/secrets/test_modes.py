@@ -17,7 +17,7 @@ from mantlet.secrets import (
     SecretsError,
     secret_field,
 )
-from tests.drive import Face, both_faces
+from tests.drive import Adapter, both_adapters
 from tests.secrets.sources.test_local import mount
 
 GOOD = "kR7-vT2_qX9.mB4w"
@@ -114,9 +114,9 @@ def test_the_environment_overrides_the_mode(mode: str, monkeypatch: pytest.Monke
     assert SecretLoader(App, sources=[Environment(WEAK)]).current.token.reveal() == PLACEHOLDER
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("mode", ["enforce", "report", "off"])
-def test_the_app_has_its_secrets_in_each_mode(face: Face, mode: Mode, tmp_path: Path) -> None:
+def test_the_app_has_its_secrets_in_each_mode(adapter: Adapter, mode: Mode, tmp_path: Path) -> None:
     """Also after a rotation."""
     mount(tmp_path, "1", token=GOOD, key="sk_kR7vT2qX9")
     loader = SecretLoader(App, sources=[SecretFiles(tmp_path)], mode=mode, poll_interval=0)
@@ -126,10 +126,10 @@ def test_the_app_has_its_secrets_in_each_mode(face: Face, mode: Mode, tmp_path: 
         seen.append(mantlet.state(raw).secrets.token.reveal())
         return 200, [("content-type", "text/plain")], b"ok"
 
-    app = mantlet.wrap(face.app(handler), loader, baseline=False)
-    face.drive(app)
+    app = mantlet.wrap(adapter.app(handler), loader, baseline=False)
+    adapter.drive(app)
     mount(tmp_path, "2", token=f"{GOOD}2", key="sk_kR7vT2qX9")
-    face.drive(app)
+    adapter.drive(app)
     assert seen == [GOOD, f"{GOOD}2"]
 
 

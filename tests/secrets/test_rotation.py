@@ -10,7 +10,7 @@ import pytest
 
 import mantlet
 from mantlet.secrets import Secret, SecretFiles, SecretLoader, SecretModel
-from tests.drive import Face, both_faces
+from tests.drive import Adapter, both_adapters
 from tests.secrets.sources.test_local import mount
 
 pytestmark = pytest.mark.slow
@@ -29,8 +29,8 @@ def values(rotation: int) -> dict[str, str]:
     return {name: f"v{rotation:03}-{name}-kR7vT2qX9mB4w" for name in ("first", "second", "third")}
 
 
-@both_faces
-def test_rotation_under_load(face: Face, tmp_path: Path) -> None:
+@both_adapters
+def test_rotation_under_load(adapter: Adapter, tmp_path: Path) -> None:
     """10,000 requests by several threads, while Kubernetes replaces the secrets 20 times."""
     mount(tmp_path, "0", **values(0))
     loader = SecretLoader(App, sources=[SecretFiles(tmp_path)], poll_interval=0, overlap=3600)
@@ -47,7 +47,7 @@ def test_rotation_under_load(face: Face, tmp_path: Path) -> None:
             " ".join(found).encode(),
         )
 
-    app = face.wrap(handler, mantlet.OutputSanitizer(secrets=loader), loader)
+    app = adapter.wrap(handler, mantlet.OutputSanitizer(secrets=loader), loader)
     lock = threading.Lock()
     asked = 0
 
@@ -62,7 +62,7 @@ def test_rotation_under_load(face: Face, tmp_path: Path) -> None:
                 step, rest = divmod(asked, REQUESTS // ROTATIONS)
                 if rest == 0:
                     mount(tmp_path, str(step), **values(step))
-            answer = face.drive(app)
+            answer = adapter.drive(app)
             if answer.status != 200 or not re.fullmatch(rb"[* ]+", answer.body):
                 wrong.append(answer.text())
             if answer.get("x-found") != "*" * 24:

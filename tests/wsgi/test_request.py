@@ -133,7 +133,7 @@ def test_the_route_path_of_another_target_is_the_path_in_it(target: str, path: s
     st.sampled_from(["", "/api", "/\u00fc b"]),
     st.binary(max_size=8) | st.text(max_size=8).map(str.encode),
 )
-def test_the_route_path_is_the_same_on_both_faces(mount: str, path: bytes) -> None:
+def test_the_route_path_is_the_same_under_both_protocols(mount: str, path: bytes) -> None:
     """Whatever bytes a client has sent below a mount."""
     scope = {"path": f"{mount}/{path.decode('utf-8', 'replace')}", "root_path": mount}
     under_asgi = see_scope(lambda request: request.route_path, **scope)

@@ -1,4 +1,4 @@
-"""The WSGI face between two checkers of PEP 3333: a server to the app, an app to the server."""
+"""The WSGI adapter between two checkers of PEP 3333: a server to the app, an app to the server."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def python() -> Path:
     ("server", "app"), [("uvicorn-httptools", "asgi"), ("gunicorn-gthread", "wsgi")]
 )
 def test_the_good_get_through_and_the_bad_do_not(python: Path, server: str, app: str) -> None:
-    """Under a real server of each face; some hundred requests of both kinds."""
+    """Under a real server of each adapter; some hundred requests of both kinds."""
     with serve(server, f"tests.guard.generated.stub:{app}", directory=ROOT) as running:
         done = subprocess.run(
             [str(python), "-W", "ignore", str(HERE / "generate.py"), running.url, "40"],

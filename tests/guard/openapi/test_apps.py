@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 import mantlet
 from mantlet.guard import SchemaGuard
-from tests.drive import Face, both_faces, drive_asgi
+from tests.drive import Adapter, both_adapters, drive_asgi
 from tests.guard.asking import JSON, Guarded, faults
 
 DATA = Path(__file__).with_name("data")
@@ -132,8 +132,8 @@ def test_a_rest_that_is_not_the_last_is_an_error_that_names_the_path() -> None:
         SchemaGuard.from_app(app)
 
 
-@both_faces
-def test_a_document_of_flask_smorest_and_apispec_loads_as_it_is(face: Face) -> None:
+@both_adapters
+def test_a_document_of_flask_smorest_and_apispec_loads_as_it_is(adapter: Adapter) -> None:
     """As apispec's dict, whose statuses may be numbers, as well as from its file."""
     path = DATA / "flask-smorest.json"
     root = json.loads(path.read_bytes())
@@ -146,7 +146,7 @@ def test_a_document_of_flask_smorest_and_apispec_loads_as_it_is(face: Face) -> N
                     for status, said in responses.items()
                 }
     for source in (path, root):
-        app = Guarded(face, openapi=source)
+        app = Guarded(adapter, openapi=source)
         assert app.guard.coverage.operations
         for name, _ in app.guard.coverage.operations:
             method, _, template = name.partition(" ")

@@ -1,4 +1,4 @@
-"""Paths that begin with those of a document's servers, on both faces."""
+"""Paths that begin with those of a document's servers, on both adapters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from mantlet.guard import SchemaGuard
 from mantlet.guard.openapi.diagnostics import DocumentError
-from tests.drive import Face, both_faces
+from tests.drive import Adapter, both_adapters
 from tests.guard.asking import Guarded
 from tests.guard.openapi.building import document
 from tests.guard.openapi.documents import OK, each_version
@@ -31,7 +31,7 @@ VARIABLES = {"v": {"default": "v1", "enum": ["v1", "v2"]}, "region": {"default":
 
 
 @each_version
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("servers", "bases"),
     [
@@ -50,30 +50,30 @@ VARIABLES = {"v": {"default": "v1", "enum": ["v1", "v2"]}, "region": {"default":
     ],
 )
 def test_paths_begin_with_those_of_the_servers(
-    face: Face, version: str, servers: Any, bases: list[str] | None
+    adapter: Adapter, version: str, servers: Any, bases: list[str] | None
 ) -> None:
     """With each value that a variable may have, and with its default where any goes."""
     if bases is None:
         with pytest.raises(ValueError, match=r"must not have '\.\.' in its path"):
-            Guarded(face, openapi=served(version, *servers))
+            Guarded(adapter, openapi=served(version, *servers))
         return
-    app = Guarded(face, openapi=served(version, *servers))
+    app = Guarded(adapter, openapi=served(version, *servers))
     for base in ("", "/v1", "/v2", "/v1/eu", "/v2/eu", "/v1/v1", "/v2/v2", "/v1/v2"):
         assert (app.ask("GET", f"{base}/a").status == 200) is (base in bases), base
-    opened = Guarded(face, openapi=served(version, *servers), use_servers=False)
+    opened = Guarded(adapter, openapi=served(version, *servers), use_servers=False)
     assert opened.ask("GET", "/a").status == 200
     assert opened.ask("GET", "/v1/a").status == 404
 
 
-@both_faces
-def test_servers_nearer_to_the_operation_count(face: Face) -> None:
+@both_adapters
+def test_servers_nearer_to_the_operation_count(adapter: Adapter) -> None:
     """Those of the operation before the path item's, and these before the document's."""
     root = served("3.1.1", {"url": "/v1"}, item=[{"url": "/v2"}], operation=[{"url": "/v3"}])
-    app = Guarded(face, openapi=root)
+    app = Guarded(adapter, openapi=root)
     taken = [base for base in ("/v1", "/v2", "/v3") if app.ask("GET", f"{base}/a").status == 200]
     assert taken == ["/v3"]
     assert app.ask("GET", "/v1/b").status == 200
-    item = Guarded(face, openapi=served("3.1.1", {"url": "/v1"}, item=[{"url": "/v2"}]))
+    item = Guarded(adapter, openapi=served("3.1.1", {"url": "/v1"}, item=[{"url": "/v2"}]))
     assert item.ask("GET", "/v2/a").status == 200
 
 
@@ -98,17 +98,19 @@ def test_servers_that_make_no_path_are_problems(server: Any, words: str) -> None
     assert caught.value.problems[0][0] == "/servers/0/url"
 
 
-@both_faces
-def test_servers_hold_the_part_that_the_app_is_mounted_under(face: Face) -> None:
+@both_adapters
+def test_servers_hold_the_part_that_the_app_is_mounted_under(adapter: Adapter) -> None:
     """It is a part of the path that a server offers; without ``servers`` it is none."""
     mounted: Any = (
         {"SCRIPT_NAME": "/v1", "PATH_INFO": "/a"}
-        if face.name == "wsgi"
+        if adapter.name == "wsgi"
         else {"root_path": "/v1", "path": "/v1/a", "raw_path": b"/v1/a"}
     )
     root = served("3.1.1", {"url": "/v1"})
-    assert Guarded(face, openapi=root).ask("GET", "/a", **mounted).status == 200
-    assert Guarded(face, openapi=root, use_servers=False).ask("GET", "/a", **mounted).status == 200
+    assert Guarded(adapter, openapi=root).ask("GET", "/a", **mounted).status == 200
+    assert (
+        Guarded(adapter, openapi=root, use_servers=False).ask("GET", "/a", **mounted).status == 200
+    )
     other = served("3.1.1", {"url": "/v2"})
-    assert Guarded(face, openapi=other).ask("GET", "/a", **mounted).status == 404
-    assert Guarded(face, openapi=served("3.1.1")).ask("GET", "/a", **mounted).status == 200
+    assert Guarded(adapter, openapi=other).ask("GET", "/a", **mounted).status == 404
+    assert Guarded(adapter, openapi=served("3.1.1")).ask("GET", "/a", **mounted).status == 200

@@ -1,4 +1,4 @@
-"""Bodies of requests, held against a document on both faces: JSON, sequences of it, and others."""
+"""Request bodies against a document, under both protocols: JSON, sequences of it, and others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.drive import Face, both_faces
+from tests.drive import Adapter, both_adapters
 from tests.guard.asking import JSON, Guarded, faults
 from tests.guard.openapi.documents import api, each_version, json_body
 
@@ -24,8 +24,8 @@ def codes(answer: Answer) -> list[tuple[str, str, str]]:
 
 
 @each_version
-@both_faces
-def test_json_of_each_media_type_is_checked(face: Face, version: str) -> None:
+@both_adapters
+def test_json_of_each_media_type_is_checked(adapter: Adapter, version: str) -> None:
     """Of its own, of ``+json``, and of ranges; the most specific one counts."""
     content = {
         "application/json": {"schema": {"const": 1} if version != "3.0.4" else {"enum": [1]}},
@@ -33,7 +33,7 @@ def test_json_of_each_media_type_is_checked(face: Face, version: str) -> None:
         "application/*": {"schema": {"enum": [3]}},
         "*/*": {"schema": {"enum": [4]}},
     }
-    app = Guarded(face, openapi=api(version, requestBody={"content": content}))
+    app = Guarded(adapter, openapi=api(version, requestBody={"content": content}))
 
     def taken(media: str) -> list[int]:
         headers = [("Content-Type", media)]
@@ -54,11 +54,11 @@ def test_json_of_each_media_type_is_checked(face: Face, version: str) -> None:
 
 
 @each_version
-@both_faces
-def test_bodies_that_are_not_json_are_bounded_in_size_alone(face: Face, version: str) -> None:
+@both_adapters
+def test_bodies_that_are_not_json_are_bounded_in_size_alone(adapter: Adapter, version: str) -> None:
     """And the report says so."""
     content: Any = {"image/*": {}, "text/csv": {"schema": {"type": "string"}}}
-    app = Guarded(face, openapi=api(version, requestBody={"content": content}))
+    app = Guarded(adapter, openapi=api(version, requestBody={"content": content}))
     for media, body in (("image/png", b"\xff"), ("image/svg+xml", b"<"), ("text/csv", b"a,b")):
         assert app.ask("POST", "/a", body=body, headers=[("Content-Type", media)]).status == 200
     assert [seen.body for seen in app.seen] == [b"\xff", b"<", b"a,b"]
@@ -70,22 +70,22 @@ def test_bodies_that_are_not_json_are_bounded_in_size_alone(face: Face, version:
 
 
 @each_version
-@both_faces
-def test_a_body_is_required_where_the_document_says_so(face: Face, version: str) -> None:
+@both_adapters
+def test_a_body_is_required_where_the_document_says_so(adapter: Adapter, version: str) -> None:
     """By default it is not (OpenAPI, "Request Body Object")."""
     optional = json_body({}) | {"required": False}
-    app = Guarded(face, openapi=api(version, requestBody=optional))
+    app = Guarded(adapter, openapi=api(version, requestBody=optional))
     assert app.ask("POST", "/a").status == 200
     assert app.seen[0].body is None
     assert (
-        Guarded(face, openapi=api(version, requestBody=json_body({}))).ask("POST", "/a").status
+        Guarded(adapter, openapi=api(version, requestBody=json_body({}))).ask("POST", "/a").status
         == 422
     )
 
 
 @each_version
-@both_faces
-def test_read_only_members_do_not_come_in(face: Face, version: str) -> None:
+@both_adapters
+def test_read_only_members_do_not_come_in(adapter: Adapter, version: str) -> None:
     """Write-only ones do, and do not go out; what is required is so in its direction alone."""
     user = {
         "type": "object",
@@ -101,7 +101,7 @@ def test_read_only_members_do_not_come_in(face: Face, version: str) -> None:
 
     def told(sent: Any, answered: Any) -> Any:
         said: Any = (200, JSON, json.dumps(answered).encode())
-        app = Guarded(face, openapi=root, responses="enforce", answer=said)
+        app = Guarded(adapter, openapi=root, responses="enforce", answer=said)
         answer = app.post("/a", sent)
         return answer.status if answer.status != 422 else faults(answer)
 
@@ -113,8 +113,8 @@ def test_read_only_members_do_not_come_in(face: Face, version: str) -> None:
     assert told(good, {"name": "n"}) == 500
 
 
-@both_faces
-def test_null_is_taken_where_the_version_says_so(face: Face) -> None:
+@both_adapters
+def test_null_is_taken_where_the_version_says_so(adapter: Adapter) -> None:
     """``nullable`` in 3.0, a type of its own later on."""
     for version, schema, taken in [
         ("3.0.4", {"type": "string", "nullable": True}, True),
@@ -123,13 +123,13 @@ def test_null_is_taken_where_the_version_says_so(face: Face) -> None:
         ("3.1.1", {"type": ["string", "null"]}, True),
         ("3.2.0", {"type": ["string", "null"]}, True),
     ]:
-        app = Guarded(face, openapi=api(version, requestBody=json_body(schema)))
+        app = Guarded(adapter, openapi=api(version, requestBody=json_body(schema)))
         assert (app.post("/a", None).status == 200) is taken, (version, schema)
 
 
 @each_version
-@both_faces
-def test_a_discriminator_picks_the_schema(face: Face, version: str) -> None:
+@both_adapters
+def test_a_discriminator_picks_the_schema(adapter: Adapter, version: str) -> None:
     """Faults are those of the one that is picked; a value that picks none is a fault."""
 
     def pet(name: str, **properties: Any) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def test_a_discriminator_picks_the_schema(face: Face, version: str) -> None:
     }  # fmt: skip
     schemas = {"Cat": pet("lives", lives=INTEGER), "Dog": pet("bark", bark={"type": "boolean"})}
     root = api(version, requestBody=json_body(schema), more={"components": {"schemas": schemas}})
-    app = Guarded(face, openapi=root)
+    app = Guarded(adapter, openapi=root)
     assert codes(app.post("/a", {"kind": "cat", "lives": 9})) == []
     assert codes(app.post("/a", {"kind": "hound", "bark": True})) == []
     assert codes(app.post("/a", {"kind": "hound", "bark": 5})) == [("body", "/bark", "type")]
@@ -155,17 +155,17 @@ def test_a_discriminator_picks_the_schema(face: Face, version: str) -> None:
 # -- sequences of JSON texts ----------------------------------------------------------------------
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("media", "begin"),
     [("application/x-ndjson", ""), ("application/jsonl", ""), ("application/json-seq", "\x1e")],
 )
-def test_items_of_sequences_are_checked(face: Face, media: str, begin: str) -> None:
+def test_items_of_sequences_are_checked(adapter: Adapter, media: str, begin: str) -> None:
     """OpenAPI 3.2.0, "Sequential Media Types"; RFC 7464 for JSON text sequences."""
     content = {media: {"itemSchema": {"$ref": "#/components/schemas/P"}}}
     root = api("3.2.0", requestBody={"content": content}, more={"components": {"schemas": {
         "P": POINT}}})  # fmt: skip
-    app = Guarded(face, openapi=root)
+    app = Guarded(adapter, openapi=root)
     headers = [("Content-Type", media)]
     good, bad = f'{begin}{{"x":1}}\n{begin}{{"y":2}}\n', f'{begin}{{"x":1}}\n{begin}{{"y":"2"}}\n'
     assert codes(app.ask("POST", "/a", body=good, headers=headers)) == []
@@ -173,11 +173,11 @@ def test_items_of_sequences_are_checked(face: Face, media: str, begin: str) -> N
     assert codes(app.ask("POST", "/a", body=bad, headers=headers)) == [("body", "/1/y", "type")]
 
 
-@both_faces
-def test_a_sequence_without_an_item_schema_is_read_with_a_warning(face: Face) -> None:
+@both_adapters
+def test_a_sequence_without_an_item_schema_is_read_with_a_warning(adapter: Adapter) -> None:
     """Each of its texts must be JSON."""
     root = api("3.1.1", requestBody=json_body({"type": "array"}, "application/x-ndjson"))
-    app = Guarded(face, openapi=root)
+    app = Guarded(adapter, openapi=root)
     headers = [("Content-Type", "application/x-ndjson")]
     assert app.ask("POST", "/a", body="1\n{}\n", headers=headers).status == 200
     assert app.ask("POST", "/a", body="1\n{\n", headers=headers).status == 400

@@ -1,4 +1,4 @@
-"""Forms of documents: fields of each style, parts of JSON, and files, on both faces."""
+"""Forms of documents: fields of each style, parts of JSON, and files, on both adapters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import mantlet
-from tests.drive import Face, both_faces
+from tests.drive import Adapter, both_adapters
 from tests.guard.asking import FORM, Guarded, faults
 from tests.guard.openapi.documents import api, each_version
 
@@ -47,9 +47,9 @@ def part(name: str, data: bytes | str, media: str = "", filename: str | None = N
 class Form(Guarded):
     """An app behind a guard with one form, which keeps the content of files."""
 
-    def __init__(self, face: Face, root: Any, **options: Any) -> None:
+    def __init__(self, adapter: Adapter, root: Any, **options: Any) -> None:
         self.files: list[dict[str, Any]] = []
-        super().__init__(face, openapi=root, **options)
+        super().__init__(adapter, openapi=root, **options)
 
     def _see(self, carrier: Any, body: bytes) -> None:
         validated: Any = mantlet.state(carrier).validated
@@ -78,8 +78,8 @@ def codes(answer: Answer) -> list[tuple[str, str]]:
 
 
 @each_version
-@both_faces
-def test_fields_become_what_their_schemas_say(face: Face, version: str) -> None:
+@both_adapters
+def test_fields_become_what_their_schemas_say(adapter: Adapter, version: str) -> None:
     """Integers, booleans, arrays of repeated fields; with defaults and faults as of JSON."""
     schema = of(
         {
@@ -88,7 +88,7 @@ def test_fields_become_what_their_schemas_say(face: Face, version: str) -> None:
         },
         required=["n"],
     )  # fmt: skip
-    app = Form(face, form(URLENCODED, version, schema))
+    app = Form(adapter, form(URLENCODED, version, schema))
     assert codes(app.submit("n=7&tags=a&ok=true&tags=b%20c")) == []
     assert app.seen[0].body == {"n": 7, "ok": True, "tags": ["a", "b c"], "size": 5}
     assert codes(app.submit("n=10&ok=yes")) == [("/n", "maximum"), ("/ok", "type")]
@@ -101,8 +101,8 @@ def test_fields_become_what_their_schemas_say(face: Face, version: str) -> None:
 
 
 @each_version
-@both_faces
-def test_encodings_have_the_styles_of_queries(face: Face, version: str) -> None:
+@both_adapters
+def test_encodings_have_the_styles_of_queries(adapter: Adapter, version: str) -> None:
     """OpenAPI, "Encoding Object": ``style``, ``explode``, and JSON by ``contentType``."""
     schema = of({"at": POINT, "deep": POINT, "words": TEXTS, "pipes": TEXTS, "as": TEXTS})
     encoding = {
@@ -111,7 +111,7 @@ def test_encodings_have_the_styles_of_queries(face: Face, version: str) -> None:
         "pipes": {"style": "pipeDelimited"},
         "as": {"contentType": "application/json"},
     }
-    app = Form(face, form(URLENCODED, version, schema, encoding))
+    app = Form(adapter, form(URLENCODED, version, schema, encoding))
     answer = app.submit('at={"x":1}&deep[x]=2&deep[y]=3&words=a%20b&pipes=c|d&as=["e"]')
     assert codes(answer) == []
     assert app.seen[0].body == {
@@ -127,11 +127,11 @@ def test_encodings_have_the_styles_of_queries(face: Face, version: str) -> None:
 
 
 @each_version
-@both_faces
-def test_a_style_goes_before_a_content_type(face: Face, version: str) -> None:
+@both_adapters
+def test_a_style_goes_before_a_content_type(adapter: Adapter, version: str) -> None:
     """Which is ignored then (OpenAPI 3.1.1, "Encoding Object")."""
     encoding = {"deep": {"style": "deepObject", "contentType": "application/json"}}
-    app = Form(face, form(URLENCODED, version, of({"deep": POINT}), encoding))
+    app = Form(adapter, form(URLENCODED, version, of({"deep": POINT}), encoding))
     assert codes(app.submit("deep[x]=2")) == []
     assert app.seen[0].body == {"deep": {"x": 2}}
 
@@ -149,11 +149,13 @@ BASE: Any = {
 
 
 @each_version
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("kind", [URLENCODED, MULTIPART])
-def test_fields_are_found_wherever_a_schema_names_them(face: Face, version: str, kind: str) -> None:
+def test_fields_are_found_wherever_a_schema_names_them(
+    adapter: Adapter, version: str, kind: str
+) -> None:
     """By references, ``allOf`` and alternatives; all that is said of one holds."""
-    app = Form(face, form(kind, version, COMPOSED, components=BASE))
+    app = Form(adapter, form(kind, version, COMPOSED, components=BASE))
 
     def told(**fields: str) -> list[tuple[str, str]]:
         if kind == URLENCODED:
@@ -170,18 +172,18 @@ def test_fields_are_found_wherever_a_schema_names_them(face: Face, version: str,
     assert told(a="1", b="x", iban="x") == [("/b", "type")]
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("version", ["3.1.1", "3.2.0"])
 @pytest.mark.parametrize("with_file", [False, True])
 def test_what_stands_beside_a_reference_holds_of_fields_too(
-    face: Face, version: str, with_file: bool
+    adapter: Adapter, version: str, with_file: bool
 ) -> None:
     """Of the form, of one field, and where files are apart."""
     components = {"schemas": {"Word": TEXT, "Whole": of({"a": TEXT})}}
     word = {"$ref": "#/components/schemas/Word", "maxLength": 3}
     properties = {"word": word} | ({"file": {}} if with_file else {})
     schema = {"$ref": "#/components/schemas/Whole", **of(properties, required=["word"])}
-    app = Form(face, form(MULTIPART, version, schema, components=components))
+    app = Form(adapter, form(MULTIPART, version, schema, components=components))
     file = [part("file", b"x", filename="x")] if with_file else []
     assert codes(app.send(part("a", "x"), part("word", "abc"), *file)) == []
     assert codes(app.send(part("a", "x"), part("word", "abcd"), *file)) == [("/word", "maxLength")]
@@ -189,8 +191,8 @@ def test_what_stands_beside_a_reference_holds_of_fields_too(
 
 
 @each_version
-@both_faces
-def test_a_form_is_open_where_its_schema_says_so(face: Face, version: str) -> None:
+@both_adapters
+def test_a_form_is_open_where_its_schema_says_so(adapter: Adapter, version: str) -> None:
     """By ``additionalProperties`` that are said; else a field that is not named is refused."""
     for schema, opened in (
         (of({"a": TEXT}), False),
@@ -198,43 +200,43 @@ def test_a_form_is_open_where_its_schema_says_so(face: Face, version: str) -> No
         (of({"a": TEXT}, additionalProperties=True), True),
         (of({"a": TEXT}, additionalProperties={"type": "string"}), True),
     ):
-        app = Form(face, form(URLENCODED, version, schema))
+        app = Form(adapter, form(URLENCODED, version, schema))
         assert (app.submit("a=1&b=2").status == 200) is opened, schema
-        app = Form(face, form(MULTIPART, version, schema))
+        app = Form(adapter, form(MULTIPART, version, schema))
         assert (app.send(part("a", "1"), part("b", "2")).status == 200) is opened, schema
-    allowed = Form(face, form(URLENCODED, version, of({"a": TEXT})), allow=["query"])
+    allowed = Form(adapter, form(URLENCODED, version, of({"a": TEXT})), allow=["query"])
     assert allowed.submit("a=1&b=2").status == 200
 
 
-@both_faces
-def test_an_open_form_with_files_is_open(face: Face) -> None:
+@both_adapters
+def test_an_open_form_with_files_is_open(adapter: Adapter) -> None:
     """And what it says of the others holds."""
     schema = of({"file": {}}, additionalProperties={"type": "string", "maxLength": 2})
-    app = Form(face, form(MULTIPART, "3.1.1", schema))
+    app = Form(adapter, form(MULTIPART, "3.1.1", schema))
     file = part("file", b"x", filename="x")
     assert codes(app.send(file, part("b", "ab"))) == []
     assert codes(app.send(file, part("b", "abc"))) == [("/b", "maxLength")]
 
 
 @each_version
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("kind", [URLENCODED, MULTIPART])
-def test_a_form_without_a_schema_is_a_warning(face: Face, version: str, kind: str) -> None:
+def test_a_form_without_a_schema_is_a_warning(adapter: Adapter, version: str, kind: str) -> None:
     """It is bounded in size alone."""
     root = api(version, requestBody={"content": {kind: {}}})
-    app = Guarded(face, openapi=root)
+    app = Guarded(adapter, openapi=root)
     assert app.ask("POST", "/a", body="any=1", headers=[("Content-Type", kind)]).status == 200
     words = "only the size of a form without a schema is checked"
     assert words in [told for _, told in app.guard.coverage.notes]
 
 
-@both_faces
-def test_an_urlencoded_form_can_be_written_anew(face: Face) -> None:
+@both_adapters
+def test_an_urlencoded_form_can_be_written_anew(adapter: Adapter) -> None:
     """With ``forward="canonical"`` the app's parser sees what was validated."""
     schema = of({"n": INTEGER, "ok": {"type": "boolean"}, "tags": TEXTS, "deep": POINT})
     encoding = {"deep": {"style": "deepObject", "explode": True}}
     root = form(URLENCODED, "3.1.1", schema, encoding)
-    app = Form(face, root, forward="canonical")
+    app = Form(adapter, root, forward="canonical")
     assert codes(app.submit("tags=b%2Bc&ok=true&n=%37&deep%5Bx%5D=1&tags=a+b")) == []
     assert app.bodies == [b"n=7&ok=true&tags=b%2Bc&tags=a+b&deep%5Bx%5D=1"] or set(
         app.bodies[0].split(b"&")
@@ -245,13 +247,13 @@ def test_an_urlencoded_form_can_be_written_anew(face: Face) -> None:
 
 
 @each_version
-@both_faces
-def test_parts_become_what_their_schemas_say(face: Face, version: str) -> None:
+@both_adapters
+def test_parts_become_what_their_schemas_say(adapter: Adapter, version: str) -> None:
     """Texts are coerced, objects and what is encoded as JSON are read as such."""
     schema = of({"n": INTEGER, "at": POINT, "tags": TEXTS, "as": TEXTS, "points": {
         "type": "array", "items": POINT}}, required=["n"])  # fmt: skip
     encoding = {"as": {"contentType": "application/json"}}
-    app = Form(face, form(MULTIPART, version, schema, encoding))
+    app = Form(adapter, form(MULTIPART, version, schema, encoding))
     answer = app.send(
         part("n", "7"),
         part("at", '{"x": 1}', "application/json"),
@@ -295,17 +297,17 @@ COMPONENTS = {"schemas": {
 }}  # fmt: skip
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(("version", "schema", "encoding", "many"), FILES)
 def test_files_are_found_by_their_schemas(
-    face: Face, version: str, schema: Any, encoding: Any, many: bool
+    adapter: Adapter, version: str, schema: Any, encoding: Any, many: bool
 ) -> None:
     """As each version writes them; what is required must come, and arrays are several."""
     root = form(
         MULTIPART, version, of({"f": schema, "name": TEXT}, required=["f", "name"]),
         encoding and {"f": encoding}, components=COMPONENTS,
     )  # fmt: skip
-    app = Form(face, root)
+    app = Form(adapter, root)
     file = part("f", PNG, "image/png", "a.png")
     assert codes(app.send(part("name", "x"), file)) == []
     assert app.seen[0].body == {"name": "x"}
@@ -327,56 +329,60 @@ NO_FILES: list[tuple[str, Any, Any]] = [
 ]  # fmt: skip
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(("version", "schema", "encoding"), NO_FILES)
-def test_fields_are_no_files(face: Face, version: str, schema: Any, encoding: Any) -> None:
+def test_fields_are_no_files(adapter: Adapter, version: str, schema: Any, encoding: Any) -> None:
     """Texts, what is encoded in text, objects, and JSON."""
     root = form(MULTIPART, version, of({"f": schema}), encoding and {"f": encoding})
-    app = Form(face, root)
+    app = Form(adapter, root)
     assert codes(app.send(part("f", "{}"))) == []
     assert not app.files[0]
 
 
 @each_version
-@both_faces
-def test_the_content_type_of_an_encoding_is_that_of_the_file(face: Face, version: str) -> None:
+@both_adapters
+def test_the_content_type_of_an_encoding_is_that_of_the_file(
+    adapter: Adapter, version: str
+) -> None:
     """By its first bytes as well; ranges too. A type that can't be told is noted."""
     file = {"type": "string", "format": "binary"}
     encoding = {"f": {"contentType": "image/png, image/jpeg"}, "g": {"contentType": "image/*"}}
-    app = Form(face, form(MULTIPART, version, of({"f": file, "g": file}), encoding))
+    app = Form(adapter, form(MULTIPART, version, of({"f": file, "g": file}), encoding))
     png, gif = part("f", PNG, "image/png", "a.png"), part("f", b"GIF89a", "image/gif", "a.gif")
     assert codes(app.send(png, part("g", b"GIF89a" + bytes(9), "image/gif", "a.gif"))) == []
     assert codes(app.send(gif)) == [("/f", "file_type")]
     assert codes(app.send(part("f", b"<html>", "image/png", "a.png"))) == [("/f", "file_type")]
     unknown = {"f": {"contentType": "application/x-castle"}}
-    other = Form(face, form(MULTIPART, version, of({"f": file}), unknown))
+    other = Form(adapter, form(MULTIPART, version, of({"f": file}), unknown))
     assert codes(other.send(part("f", b"any", "application/x-castle", "a"))) == []
     assert any("files of any type are accepted" in words for _, words in other.guard.coverage.notes)
-    octets = Form(face, form(MULTIPART, version, of({"f": file}), {"f": {
+    octets = Form(adapter, form(MULTIPART, version, of({"f": file}), {"f": {
         "contentType": "application/octet-stream"}}))  # fmt: skip
     assert codes(octets.send(part("f", b"any", "application/octet-stream", "a"))) == []
 
 
-@both_faces
-def test_what_is_not_checked_beside_files_is_a_warning(face: Face) -> None:
+@both_adapters
+def test_what_is_not_checked_beside_files_is_a_warning(adapter: Adapter) -> None:
     """Files are no part of the value that a schema judges, so some keywords can't hold."""
     schema = of({"f": {}, "a": TEXT}, minProperties=2, dependentRequired={"a": ["f"]})
-    app = Form(face, form(MULTIPART, "3.1.1", schema))
+    app = Form(adapter, form(MULTIPART, "3.1.1", schema))
     (words,) = [words for _, words in app.guard.coverage.notes if "in a form with files" in words]
     assert "dependentRequired, minProperties" in words
     assert "styles" not in words
     styled = form(MULTIPART, "3.1.1", of({"a": TEXTS}), {"a": {"style": "pipeDelimited"}})
-    notes = Form(face, styled).guard.coverage.notes
+    notes = Form(adapter, styled).guard.coverage.notes
     assert any("styles" in words for _, words in notes)
 
 
 @each_version
-@both_faces
-def test_other_fields_of_an_open_form_are_checked_and_handed_over(face: Face, version: str) -> None:
+@both_adapters
+def test_other_fields_of_an_open_form_are_checked_and_handed_over(
+    adapter: Adapter, version: str
+) -> None:
     """As ``additionalProperties`` says, urlencoded and in parts."""
     schema = of({"a": TEXT}, additionalProperties={"type": "integer", "maximum": 9})
     for kind in (URLENCODED, MULTIPART):
-        app = Form(face, form(kind, version, schema))
+        app = Form(adapter, form(kind, version, schema))
 
         def send(app: Form = app, kind: str = kind, **fields: str) -> list[tuple[str, str]]:
             if kind == MULTIPART:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mantlet.guard import SchemaGuard
-from tests.drive import Face, both_faces
+from tests.drive import Adapter, both_adapters
 from tests.guard.asking import JSON, Guarded
 
 if TYPE_CHECKING:
@@ -99,11 +99,11 @@ def test_the_report_of_it_can_be_read(guard: SchemaGuard) -> None:
     assert any("string formats are not asserted (" in words for _, words in notes)
 
 
-@both_faces
-def test_each_path_leads_to_itself(face: Face, guard: SchemaGuard, root: Any) -> None:
+@both_adapters
+def test_each_path_leads_to_itself(adapter: Adapter, guard: SchemaGuard, root: Any) -> None:
     """Also where another one is more specific for other texts."""
     reached: list[tuple[str, str]] = []
-    app = Guarded(face, guard)
+    app = Guarded(adapter, guard)
     find = guard._router.find
 
     class Spy:
@@ -127,10 +127,10 @@ def test_each_path_leads_to_itself(face: Face, guard: SchemaGuard, root: Any) ->
     assert reached == [(method, template) for method, template, _ in operations(root)]
 
 
-@both_faces
-def test_no_request_breaks_it(face: Face, guard: SchemaGuard, root: Any) -> None:
+@both_adapters
+def test_no_request_breaks_it(adapter: Adapter, guard: SchemaGuard, root: Any) -> None:
     """Good ones, bad ones and odd ones are taken or refused, in words."""
-    app = Guarded(face, guard)
+    app = Guarded(adapter, guard)
 
     def send(method: str, target: str, **more: Any) -> Answer:
         answer = app.ask(method, target, **more)
@@ -139,7 +139,7 @@ def test_no_request_breaks_it(face: Face, guard: SchemaGuard, root: Any) -> None
         return answer
 
     taken = 0
-    for method, template, operation in operations(root)[:: 2 if face.name == "asgi" else 7]:
+    for method, template, operation in operations(root)[:: 2 if adapter.name == "asgi" else 7]:
         target = filled(template)
         names = [one.get("name") for one in operation.get("parameters", ()) if "name" in one]
         taken += send(method, target).status == 200

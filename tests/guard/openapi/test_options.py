@@ -8,7 +8,7 @@ import pytest
 
 from mantlet.guard import RouteOptions, SchemaGuard
 from mantlet.guard.openapi.diagnostics import DocumentError
-from tests.drive import Face, both_faces
+from tests.drive import Adapter, both_adapters
 from tests.guard.asking import Guarded, faults
 from tests.guard.openapi.documents import api, each_version, json_body, parameter
 
@@ -35,15 +35,17 @@ def test_a_pattern_with_lookaround_is_a_problem(version: str) -> None:
 
 
 @each_version
-@both_faces
-def test_a_pattern_with_lookaround_may_be_searched_with_bounds(face: Face, version: str) -> None:
+@both_adapters
+def test_a_pattern_with_lookaround_may_be_searched_with_bounds(
+    adapter: Adapter, version: str
+) -> None:
     """A value that takes too long is refused."""
     root = api(version, requestBody=json_body(LOOKING))
-    app = Guarded(face, openapi=root, regex_lookaround="bounded")
+    app = Guarded(adapter, openapi=root, regex_lookaround="bounded")
     assert app.post("/a", "abc1").status == 200
     assert [code for _, _, code in faults(app.post("/a", "abc"))] == ["pattern"]
     slow = api(version, requestBody=json_body({"type": "string", "pattern": "^(?=a)(a+)+$"}))
-    app = Guarded(face, openapi=slow, regex_lookaround="bounded")
+    app = Guarded(adapter, openapi=slow, regex_lookaround="bounded")
     assert app.post("/a", "a" * 40 + "!").status == 422
 
 
@@ -94,8 +96,8 @@ def test_files_need_no_bounds() -> None:
 
 
 @each_version
-@both_faces
-def test_formats_are_asserted_by_option(face: Face, version: str) -> None:
+@both_adapters
+def test_formats_are_asserted_by_option(adapter: Adapter, version: str) -> None:
     """Those that are known, and others with functions; those of numbers in any case."""
     schema = {
         "type": "object",
@@ -108,7 +110,7 @@ def test_formats_are_asserted_by_option(face: Face, version: str) -> None:
     root = api(version, requestBody=json_body(schema))
 
     def refused(formats: Any) -> list[str]:
-        app = Guarded(face, openapi=root, formats=formats)
+        app = Guarded(adapter, openapi=root, formats=formats)
         answer = app.post("/a", {"mail": "none", "castle": "none", "small": 2**40})
         return sorted(pointer for _, pointer, _ in faults(answer))
 
@@ -117,7 +119,7 @@ def test_formats_are_asserted_by_option(face: Face, version: str) -> None:
     assert refused({"castle": lambda text: text == "keep"}) in (
         ["/castle", "/mail", "/small"], ["/castle", "/small"],
     )  # fmt: skip
-    app = Guarded(face, openapi=root, formats={"castle": lambda text: text == "keep"})
+    app = Guarded(adapter, openapi=root, formats={"castle": lambda text: text == "keep"})
     assert app.post("/a", {"mail": "a@b.test", "castle": "keep", "small": 5}).status == 200
 
 
@@ -139,11 +141,11 @@ def test_options_that_are_invalid_are_refused(options: Any, words: str) -> None:
         SchemaGuard(openapi=api(), **options)
 
 
-@both_faces
-def test_a_route_is_named_as_the_document_has_it(face: Face) -> None:
+@both_adapters
+def test_a_route_is_named_as_the_document_has_it(adapter: Adapter) -> None:
     """Without the part that the servers have."""
     root = api(target="GET /a", more={"servers": [{"url": "/v1"}]})
-    app = Guarded(face, openapi=root, routes={"GET /a": RouteOptions(allow=["query"])})
+    app = Guarded(adapter, openapi=root, routes={"GET /a": RouteOptions(allow=["query"])})
     assert app.ask("GET", "/v1/a?any=1").status == 200
 
 
@@ -167,21 +169,21 @@ def test_a_schema_that_can_be_read_in_too_many_ways_ends(keyword: str) -> None:
         assert SchemaGuard(openapi=root, require_bounds=True).coverage.operations
 
 
-@both_faces
-def test_paths_are_normalized_below_those_of_the_servers(face: Face) -> None:
+@both_adapters
+def test_paths_are_normalized_below_those_of_the_servers(adapter: Adapter) -> None:
     """Whatever ``paths`` says holds of the whole."""
     root = api(target="GET /a", more={"servers": [{"url": "/v1"}]})
-    app = Guarded(face, openapi=root, paths="normalize")
+    app = Guarded(adapter, openapi=root, paths="normalize")
     assert app.ask("GET", "/v1//./a").status == 200
     assert app.ask("GET", "/v1/b/../a").status == 200
-    assert Guarded(face, openapi=root).ask("GET", "/v1//a").status == 400
+    assert Guarded(adapter, openapi=root).ask("GET", "/v1//a").status == 400
 
 
-@both_faces
-def test_canonical_bodies_of_ranges_are_json_or_the_same(face: Face) -> None:
+@both_adapters
+def test_canonical_bodies_of_ranges_are_json_or_the_same(adapter: Adapter) -> None:
     """What is not looked into can't be written anew."""
     root = api(requestBody={"content": {"*/*": {"schema": {"type": "object"}}}})
-    app = Guarded(face, openapi=root, forward="canonical")
+    app = Guarded(adapter, openapi=root, forward="canonical")
     for media, sent, seen in (
         ("application/json", b' {"a": "\\u0062"}', b'{"a":"b"}'),
         ("text/plain", b' {"a": "\\u0062"}', b' {"a": "\\u0062"}'),

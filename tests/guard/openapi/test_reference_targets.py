@@ -10,7 +10,7 @@ import pytest
 
 from mantlet.guard import SchemaGuard
 from mantlet.guard.openapi.diagnostics import DocumentError
-from tests.drive import Face, both_faces
+from tests.drive import Adapter, both_adapters
 from tests.guard.asking import Guarded, faults
 from tests.guard.openapi.building import document
 from tests.guard.openapi.documents import OK, api, json_body, parameter, problems
@@ -34,9 +34,9 @@ def body_of(reference: str, version: str = "3.1.1", **more: Any) -> dict[str, An
     return api(version, requestBody=json_body({"$ref": reference}), more=more)
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("version", ["3.0.4", "3.1.1", "3.2.0"])
-def test_a_reference_leads_into_the_document(face: Face, version: str) -> None:
+def test_a_reference_leads_into_the_document(adapter: Adapter, version: str) -> None:
     """Through a chain, to any place, escapes of pointers and of URIs undone."""
     schemas = {
         "One": {"$ref": "#/components/schemas/Two"},
@@ -44,15 +44,18 @@ def test_a_reference_leads_into_the_document(face: Face, version: str) -> None:
         "Three": {"type": "object", "properties": {"a/b ~c": SHORT}},
     }
     app = Guarded(
-        face, openapi=body_of("#/components/schemas/One", version, components={"schemas": schemas})
+        adapter,
+        openapi=body_of("#/components/schemas/One", version, components={"schemas": schemas}),
     )
     assert refused(app, "abc") == []
     assert refused(app, "abcd") == [("", "maxLength")]
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("suffix", ["json", "yaml"])
-def test_a_reference_leads_into_files_of_ref_root(face: Face, tmp_path: Path, suffix: str) -> None:
+def test_a_reference_leads_into_files_of_ref_root(
+    adapter: Adapter, tmp_path: Path, suffix: str
+) -> None:
     """From one to the next, each relative to the file that it stands in, and back."""
     (tmp_path / "parts").mkdir()
     main = body_of("parts/first." + suffix + "#/defs/Start", components={"schemas": {"S": SHORT}})
@@ -68,7 +71,7 @@ def test_a_reference_leads_into_files_of_ref_root(face: Face, tmp_path: Path, su
     }
     for name, value in (("main", main), ("parts/first", first), ("parts/second", second)):
         (tmp_path / f"{name}.{suffix}").write_text(json.dumps(value))
-    app = Guarded(face, openapi=tmp_path / f"main.{suffix}")
+    app = Guarded(adapter, openapi=tmp_path / f"main.{suffix}")
     assert refused(app, {"own": 1, "back": "abc", "again": {"own": 2}}) == []
     assert refused(app, {"own": "x", "back": "abcd", "again": {"again": {"own": None}}}) == [
         ("/own", "type"),
@@ -77,8 +80,8 @@ def test_a_reference_leads_into_files_of_ref_root(face: Face, tmp_path: Path, su
     ]
 
 
-@both_faces
-def test_what_is_not_a_schema_may_lie_in_files(face: Face, tmp_path: Path) -> None:
+@both_adapters
+def test_what_is_not_a_schema_may_lie_in_files(adapter: Adapter, tmp_path: Path) -> None:
     """Path items, parameters, bodies, responses, headers; references from those as well."""
     (tmp_path / "items.json").write_text(
         json.dumps(
@@ -104,7 +107,7 @@ def test_what_is_not_a_schema_may_lie_in_files(face: Face, tmp_path: Path) -> No
     )
     (tmp_path / "bodies.json").write_text(json.dumps(json_body(SHORT)))
     root = document({"/a": {"$ref": "items.json#/a"}})
-    app = Guarded(face, openapi=root, ref_root=tmp_path, responses="enforce")
+    app = Guarded(adapter, openapi=root, ref_root=tmp_path, responses="enforce")
     answer = app.post("/a?page=abcd", "abcd")
     assert faults(answer) == [
         ("query", "/page", "maxLength"),
@@ -113,8 +116,8 @@ def test_what_is_not_a_schema_may_lie_in_files(face: Face, tmp_path: Path) -> No
     assert app.post("/a?page=abc", "abc").status == 200
 
 
-@both_faces
-def test_schemas_may_be_endless(face: Face) -> None:
+@both_adapters
+def test_schemas_may_be_endless(adapter: Adapter) -> None:
     """A tree holds trees."""
     tree = {
         "type": "object",
@@ -125,7 +128,8 @@ def test_schemas_may_be_endless(face: Face) -> None:
         },
     }
     app = Guarded(
-        face, openapi=body_of("#/components/schemas/Tree", components={"schemas": {"Tree": tree}})
+        adapter,
+        openapi=body_of("#/components/schemas/Tree", components={"schemas": {"Tree": tree}}),
     )
     assert refused(app, {"left": {"right": {"left": {"size": 1}}}}) == []
     assert refused(app, {"left": {"right": {"left": {"size": "1"}}}}) == [
@@ -145,11 +149,11 @@ IDENTIFIED = {
 }
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("version", ["3.1.1", "3.2.0"])
-def test_a_reference_leads_to_an_id_or_an_anchor(face: Face, version: str) -> None:
+def test_a_reference_leads_to_an_id_or_an_anchor(adapter: Adapter, version: str) -> None:
     """JSON Schema 2020-12, 8.2: resolved against the ``$id`` that it stands in."""
-    app = Guarded(face, openapi=body_of("#named", version, components={"schemas": IDENTIFIED}))
+    app = Guarded(adapter, openapi=body_of("#named", version, components={"schemas": IDENTIFIED}))
     assert refused(app, [{"b": True, "own": "abc", "in": 1}]) == []
     assert refused(app, [{"b": 1, "own": "abcd", "in": "1"}]) == [
         ("/0/b", "type"),
@@ -158,12 +162,12 @@ def test_a_reference_leads_to_an_id_or_an_anchor(face: Face, version: str) -> No
     ]
 
 
-@both_faces
-def test_a_reference_leads_to_the_self_of_a_document(face: Face, tmp_path: Path) -> None:
+@both_adapters
+def test_a_reference_leads_to_the_self_of_a_document(adapter: Adapter, tmp_path: Path) -> None:
     """OpenAPI 3.2.0, "Establishing the Base URI"; nothing is fetched from there."""
     more = {"$self": "https://keep.test/api", "components": {"schemas": {"S": SHORT}}}
     own = Guarded(
-        face,
+        adapter,
         openapi=body_of("https://keep.test/api#/components/schemas/S", "3.2.0", **more),
     )
     assert refused(own, "abcd") == [("", "maxLength")]
@@ -174,7 +178,7 @@ def test_a_reference_leads_to_the_self_of_a_document(face: Face, tmp_path: Path)
     root["paths"]["/b"] = {
         "post": {"requestBody": json_body({"$ref": "other.json#/x-s"}), "responses": OK}
     }
-    other = Guarded(face, openapi=root, ref_root=tmp_path)
+    other = Guarded(adapter, openapi=root, ref_root=tmp_path)
     assert refused(other, "abcd") == [("", "maxLength")]
 
 
@@ -348,15 +352,15 @@ def test_names_that_are_not_clear_are_problems(schemas: Any, pointer: str, words
     assert [at for at, _ in caught.value.problems] == [pointer]
 
 
-@both_faces
-def test_what_stands_beside_a_reference_counts_from_3_1_on(face: Face) -> None:
+@both_adapters
+def test_what_stands_beside_a_reference_counts_from_3_1_on(adapter: Adapter) -> None:
     """In 3.0 it is ignored, and noted."""
     for version, most in (("3.0.4", 3), ("3.1.1", 2), ("3.2.0", 2)):
         schema = {"$ref": "#/components/schemas/S", "maxLength": 2}
         root = api(
             version, requestBody=json_body(schema), more={"components": {"schemas": {"S": SHORT}}}
         )
-        app = Guarded(face, openapi=root)
+        app = Guarded(adapter, openapi=root)
         assert refused(app, "x" * most) == []
         assert refused(app, "x" * (most + 1)) == [("", "maxLength")]
         noted = ["beside $ref" in words for _, words in app.guard.coverage.notes]

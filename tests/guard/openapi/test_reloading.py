@@ -9,7 +9,7 @@ import pytest
 
 from mantlet.guard import RouteOptions, SchemaGuard
 from mantlet.guard.openapi.diagnostics import DocumentError
-from tests.drive import Face, both_faces
+from tests.drive import Adapter, both_adapters
 from tests.guard.asking import Guarded
 from tests.guard.openapi.building import document
 from tests.guard.openapi.documents import OK, api, json_body, parameter
@@ -184,8 +184,8 @@ def test_servers_count_where_paths_begin_with_theirs() -> None:
     assert SchemaGuard(openapi=old, use_servers=False).reload(new) == ()
 
 
-@both_faces
-def test_a_reload_swaps_all_at_once(face: Face, tmp_path: Path) -> None:
+@both_adapters
+def test_a_reload_swaps_all_at_once(adapter: Adapter, tmp_path: Path) -> None:
     """Of a path as well as of a dict; an exchange that has begun keeps what it began with."""
     path = tmp_path / "a.yaml"
     path.write_text("""\
@@ -194,7 +194,7 @@ info: {title: a, version: 1.0.0}
 paths:
   /b: {get: {responses: {200: {description: fine}}}}
 """)
-    app = Guarded(face, openapi=api(target="GET /a"))
+    app = Guarded(adapter, openapi=api(target="GET /a"))
     assert [app.ask("GET", target).status for target in ("/a", "/b")] == [200, 404]
     assert app.guard.reload(path) == ("GET /a was removed",)
     assert [app.ask("GET", target).status for target in ("/a", "/b")] == [404, 200]
@@ -202,7 +202,7 @@ paths:
     assert app.guard.reload(str(path)) == ()
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "new",
     [
@@ -215,10 +215,10 @@ paths:
     ],
     ids=["nothing", "no file", "wrong", "not compiled", "no callable", "a route of none"],
 )
-def test_a_document_that_is_wrong_leaves_the_old_one(face: Face, new: Any) -> None:
+def test_a_document_that_is_wrong_leaves_the_old_one(adapter: Adapter, new: Any) -> None:
     """Whatever is wrong with it, also together with the guard's options."""
     app = Guarded(
-        face, openapi=api(target="GET /a"), routes={"GET /a": RouteOptions(allow=["query"])}
+        adapter, openapi=api(target="GET /a"), routes={"GET /a": RouteOptions(allow=["query"])}
     )  # fmt: skip
     coverage = app.guard.coverage
     with pytest.raises(ValueError, match=r"openapi|OpenAPI|security|routes"):
@@ -236,13 +236,13 @@ def test_a_reload_says_all_that_is_wrong() -> None:
     assert len(caught.value.problems) == 2
 
 
-@both_faces
-def test_callables_come_with_a_document_and_stay(face: Face) -> None:
+@both_adapters
+def test_callables_come_with_a_document_and_stay(adapter: Adapter) -> None:
     """A new scheme has its own; those that are not required any more wait for a document again."""
     open_ = api(target="GET /a")
     closed = api(target="GET /a", security=[{"b": []}], more={
         "components": {"securitySchemes": SCHEMES}})  # fmt: skip
-    app = Guarded(face, openapi=open_)
+    app = Guarded(adapter, openapi=open_)
     with pytest.raises(ValueError, match="missing: b"):
         app.guard.reload(closed)
     with pytest.raises(TypeError, match="must hold a callable for 'b'"):

@@ -1,4 +1,4 @@
-"""Parameters and methods of requests, held against a document on both faces."""
+"""Parameters and methods of requests, held against a document on both adapters."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.drive import Face, both_faces
+from tests.drive import Adapter, both_adapters
 from tests.guard.asking import JSON, Guarded, faults
 from tests.guard.openapi.building import document
 from tests.guard.openapi.documents import OK, api, each_version, json_body, parameter
@@ -28,8 +28,8 @@ def codes(answer: Answer) -> list[tuple[str, str, str]]:
 
 
 @each_version
-@both_faces
-def test_parameters_of_each_place_are_read_and_handed_over(face: Face, version: str) -> None:
+@both_adapters
+def test_parameters_of_each_place_are_read_and_handed_over(adapter: Adapter, version: str) -> None:
     """As values of the types that their schemas say; with faults in each place at once."""
     parameters = [
         parameter("path", "id", INTEGER),
@@ -40,7 +40,7 @@ def test_parameters_of_each_place_are_read_and_handed_over(face: Face, version: 
         parameter("header", "X-Depth", {"type": "integer", "maximum": 9}),
         parameter("cookie", "ratio", {"type": "number"}),
     ]
-    app = Guarded(face, openapi=api(version, "GET /gates/{id}", parameters=parameters))
+    app = Guarded(adapter, openapi=api(version, "GET /gates/{id}", parameters=parameters))
     answer = app.ask(
         "GET",
         "/gates/7?tag=a&tag=b&point[x]=1&point%5By%5D=-2&pipes=a%7Cb&full=true",
@@ -71,8 +71,8 @@ def test_parameters_of_each_place_are_read_and_handed_over(face: Face, version: 
 
 
 @each_version
-@both_faces
-def test_path_styles_are_read(face: Face, version: str) -> None:
+@both_adapters
+def test_path_styles_are_read(adapter: Adapter, version: str) -> None:
     """Label and matrix begin as RFC 6570 has them."""
     root = document(
         {
@@ -83,7 +83,7 @@ def test_path_styles_are_read(face: Face, version: str) -> None:
         },
         version,
     )  # fmt: skip
-    app = Guarded(face, openapi=root)
+    app = Guarded(adapter, openapi=root)
     assert app.ask("GET", "/label/.5").status == 200
     assert app.ask("GET", "/matrix/;id=a,b").status == 200
     assert [seen.path for seen in app.seen] == [{"id": 5}, {"id": ["a", "b"]}]
@@ -91,8 +91,8 @@ def test_path_styles_are_read(face: Face, version: str) -> None:
 
 
 @each_version
-@both_faces
-def test_deerrors_are_handed_over(face: Face, version: str) -> None:
+@both_adapters
+def test_deerrors_are_handed_over(adapter: Adapter, version: str) -> None:
     """Of parameters and of members of bodies that did not come."""
     properties = {"size": {"type": "integer", "default": 20}, "name": {"type": "string"}}
     root = api(
@@ -104,7 +104,7 @@ def test_deerrors_are_handed_over(face: Face, version: str) -> None:
         ],
         requestBody=json_body({"type": "object", "properties": properties}),
     )
-    app = Guarded(face, openapi=root)
+    app = Guarded(adapter, openapi=root)
     assert app.post("/a", {"name": "x"}).status == 200
     (seen,) = app.seen
     assert seen.query == {"limit": 50}
@@ -114,37 +114,37 @@ def test_deerrors_are_handed_over(face: Face, version: str) -> None:
 
 
 @each_version
-@both_faces
+@both_adapters
 def test_parameters_of_the_path_item_hold_until_an_operation_has_its_own(
-    face: Face, version: str
+    adapter: Adapter, version: str
 ) -> None:
     """By place and name."""
     item = {
         "parameters": [parameter("query", "x", INTEGER), parameter("query", "y", INTEGER)],
         "get": {"parameters": [parameter("query", "x")], "responses": OK},
     }
-    app = Guarded(face, openapi=document({"/a": item}, version))
+    app = Guarded(adapter, openapi=document({"/a": item}, version))
     assert codes(app.ask("GET", "/a?x=word&y=word")) == [("query", "/y", "type")]
 
 
 @each_version
-@both_faces
-def test_required_parameters_must_come(face: Face, version: str) -> None:
+@both_adapters
+def test_required_parameters_must_come(adapter: Adapter, version: str) -> None:
     """In each place."""
     parameters = [
         parameter("query", "x", required=True),
         parameter("header", "X-A", required=True),
         parameter("cookie", "c", required=True),
     ]
-    app = Guarded(face, openapi=api(version, "GET /a", parameters=parameters))
+    app = Guarded(adapter, openapi=api(version, "GET /a", parameters=parameters))
     assert [(place, at) for place, at, _ in codes(app.ask("GET", "/a"))] == [
         ("query", "/x"), ("header", "/X-A"), ("cookie", "/c"),
     ]  # fmt: skip
 
 
 @each_version
-@both_faces
-def test_parameters_with_content_are_json(face: Face, version: str) -> None:
+@both_adapters
+def test_parameters_with_content_are_json(adapter: Adapter, version: str) -> None:
     """Read strictly, as a body is; of other types they are texts."""
     point = {"application/json": {"schema": {**POINT, "additionalProperties": False}}}
     parameters = [
@@ -152,7 +152,7 @@ def test_parameters_with_content_are_json(face: Face, version: str) -> None:
         parameter("header", "X-At", content=point),
         parameter("query", "csv", content={"text/csv": {"schema": {"maxLength": 5}}}),
     ]
-    app = Guarded(face, openapi=api(version, "GET /a", parameters=parameters))
+    app = Guarded(adapter, openapi=api(version, "GET /a", parameters=parameters))
     answer = app.ask("GET", '/a?at={"x":1}&csv=1,2', headers=[("X-At", '{"y":2}')])
     assert codes(answer) == []
     assert app.seen[0].query == {"at": {"x": 1}, "csv": "1,2"}
@@ -169,11 +169,13 @@ def test_parameters_with_content_are_json(face: Face, version: str) -> None:
 
 
 @each_version
-@both_faces
-def test_a_closed_query_may_be_opened_by_the_document(face: Face, version: str) -> None:
+@both_adapters
+def test_a_closed_query_may_be_opened_by_the_document(adapter: Adapter, version: str) -> None:
     """An exploded object that has any members takes all names."""
     free = {"type": "object", "additionalProperties": {"type": "integer"}}
-    app = Guarded(face, openapi=api(version, "GET /a", parameters=[parameter("query", "f", free)]))
+    app = Guarded(
+        adapter, openapi=api(version, "GET /a", parameters=[parameter("query", "f", free)])
+    )
     assert codes(app.ask("GET", "/a?x=1&y=2")) == []
     assert app.seen[0].query == {"f": {"x": 1, "y": 2}}
 
@@ -183,10 +185,10 @@ def querystring(media: str, schema: Any, **more: Any) -> dict[str, Any]:
     return api("3.2.0", "GET /a", parameters=[whole])
 
 
-@both_faces
-def test_a_whole_query_may_be_json(face: Face) -> None:
+@both_adapters
+def test_a_whole_query_may_be_json(adapter: Adapter) -> None:
     """OpenAPI 3.2.0, "Parameter Object": ``in: querystring``."""
-    app = Guarded(face, openapi=querystring("application/json", POINT, required=True))
+    app = Guarded(adapter, openapi=querystring("application/json", POINT, required=True))
     assert codes(app.ask("GET", "/a?%7B%22x%22%3A1%7D")) == []
     assert app.seen[0].query == {"all": {"x": 1}}
     assert codes(app.ask("GET", "/a?%7B%22x%22%3A%221%22%7D")) == [("query", "/all/x", "type")]
@@ -194,8 +196,8 @@ def test_a_whole_query_may_be_json(face: Face) -> None:
     assert app.ask("GET", "/a").status == 422
 
 
-@both_faces
-def test_a_whole_query_may_be_a_form(face: Face) -> None:
+@both_adapters
+def test_a_whole_query_may_be_a_form(adapter: Adapter) -> None:
     """Its members are parameters; others are refused."""
     schema = {"$ref": "#/components/schemas/Q"}
     root = querystring("application/x-www-form-urlencoded", schema)
@@ -208,7 +210,7 @@ def test_a_whole_query_may_be_a_form(face: Face) -> None:
             }
         }
     }
-    app = Guarded(face, openapi=root)
+    app = Guarded(adapter, openapi=root)
     assert codes(app.ask("GET", "/a?q=abc&n=5")) == []
     assert app.seen[0].query == {"q": "abc", "n": 5}
     assert codes(app.ask("GET", "/a?q=a&n=x")) == [
@@ -222,25 +224,25 @@ def test_a_whole_query_may_be_a_form(face: Face) -> None:
 
 
 @each_version
-@both_faces
-def test_methods_are_closed(face: Face, version: str) -> None:
+@both_adapters
+def test_methods_are_closed(adapter: Adapter, version: str) -> None:
     """``HEAD`` follows ``GET``, ``OPTIONS`` passes, and the answer has those that there are."""
     item = {method: {"responses": OK} for method in ("get", "put", "trace")}
-    app = Guarded(face, openapi=document({"/a": item}, version))
+    app = Guarded(adapter, openapi=document({"/a": item}, version))
     for method in ("GET", "HEAD", "PUT", "TRACE", "OPTIONS"):
         assert app.ask(method, "/a").status == 200
     answer = app.ask("POST", "/a", body=b"{}", headers=JSON)
     assert answer.status == 405
     assert answer.get("allow") == "GET, HEAD, PUT, TRACE"
     assert app.ask("OPTIONS", "/b").status == 404
-    declared = Guarded(face, openapi=document({"/a": {"options": {"responses": OK}}}, version))
+    declared = Guarded(adapter, openapi=document({"/a": {"options": {"responses": OK}}}, version))
     assert declared.ask("OPTIONS", "/a").status == 200
     assert declared.ask("OPTIONS", "/a?x=1").status == 422
 
 
-@both_faces
+@both_adapters
 @pytest.mark.breaks_rules("the checker knows the methods of RFC 9110 and PATCH alone")
-def test_query_and_additional_methods_are_of_3_2(face: Face) -> None:
+def test_query_and_additional_methods_are_of_3_2(adapter: Adapter) -> None:
     """An additional one is called as it is written."""
     root = document(
         {
@@ -253,7 +255,7 @@ def test_query_and_additional_methods_are_of_3_2(face: Face) -> None:
         },
         "3.2.0",
     )
-    app = Guarded(face, openapi=root)
+    app = Guarded(adapter, openapi=root)
     assert app.ask("QUERY", "/a", body=b'{"x":1}', headers=JSON).status == 200
     assert app.seen[0].body == {"x": 1}
     assert codes(app.ask("QUERY", "/a", body=b'{"x":"1"}', headers=JSON)) == [
@@ -264,8 +266,8 @@ def test_query_and_additional_methods_are_of_3_2(face: Face) -> None:
     assert app.ask("MOVE", "/a").get("allow") == "COPY, QUERY"
 
 
-@both_faces
-def test_a_form_that_is_a_whole_query_has_encodings(face: Face) -> None:
+@both_adapters
+def test_a_form_that_is_a_whole_query_has_encodings(adapter: Adapter) -> None:
     """As a body has; it is open where it says so, and a credential beside it is none of it."""
     schema = {
         "type": "object",
@@ -282,7 +284,7 @@ def test_a_form_that_is_a_whole_query_has_encodings(face: Face) -> None:
         "securitySchemes": {"key": {"type": "apiKey", "in": "query", "name": "key"}}
     }
     root["security"] = [{"key": []}]
-    app = Guarded(face, openapi=root, security={"key": lambda *_: True})
+    app = Guarded(adapter, openapi=root, security={"key": lambda *_: True})
     target = '/a?at={"x":1}&deep[y]=2&tags=a%7Cb&more=5&key=secret'
     assert codes(app.ask("GET", target)) == []
     assert app.seen[0].query == {
@@ -292,6 +294,6 @@ def test_a_form_that_is_a_whole_query_has_encodings(face: Face) -> None:
     assert sorted(codes(answer)) == [("query", "/deep/y", "type"), ("query", "/more", "type")]
     closed = {**schema, "additionalProperties": False}
     media["application/x-www-form-urlencoded"]["schema"] = closed
-    app = Guarded(face, openapi=root, security={"key": lambda *_: True})
+    app = Guarded(adapter, openapi=root, security={"key": lambda *_: True})
     assert codes(app.ask("GET", "/a?deep[y]=2&key=secret")) == []
     assert app.ask("GET", "/a?deep[y]=2&more=5&key=secret").status == 422

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mantlet.guard import SchemaGuard
-from tests.drive import Face, both_faces
+from tests.drive import Adapter, both_adapters
 from tests.guard.asking import Guarded
 from tests.guard.openapi.documents import api, each_version
 
@@ -44,10 +44,10 @@ GOOD = b'{"name": "a"}'
 COUNT = ("X-Count", "5")
 
 
-def told(face: Face, version: str, said: Said, caplog: pytest.LogCaptureFixture) -> str:
+def told(adapter: Adapter, version: str, said: Said, caplog: pytest.LogCaptureFixture) -> str:
     """Return what the log tells of an answer, or nothing where it went out."""
     root = api(version, "GET /a", responses=RESPONSES, more={"components": ITEM})
-    app = Guarded(face, openapi=root, responses="enforce", answer=said)
+    app = Guarded(adapter, openapi=root, responses="enforce", answer=said)
     with caplog.at_level(logging.WARNING, "mantlet.guard"):
         answer = app.ask("GET", "/a")
     assert answer.status == (500 if caplog.text else said[0])
@@ -85,26 +85,26 @@ WRONG: list[tuple[Said, str]] = [
 
 
 @each_version
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("said", RIGHT, ids=str)
 def test_a_response_as_declared_goes_out(
-    face: Face, version: str, said: Said, caplog: pytest.LogCaptureFixture
+    adapter: Adapter, version: str, said: Said, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Header fields in the style ``simple``, or of a media type."""
-    assert told(face, version, said, caplog) == ""
+    assert told(adapter, version, said, caplog) == ""
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(("said", "words"), WRONG, ids=str)
 def test_a_response_that_is_not_as_declared_becomes_a_500(
-    face: Face, said: Said, words: str, caplog: pytest.LogCaptureFixture
+    adapter: Adapter, said: Said, words: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """With what is wrong in the log alone, without a value."""
-    assert words in told(face, "3.1.1", said, caplog)
+    assert words in told(adapter, "3.1.1", said, caplog)
 
 
-@both_faces
-def test_the_most_precise_status_counts(face: Face) -> None:
+@both_adapters
+def test_the_most_precise_status_counts(adapter: Adapter) -> None:
     """A status of its own goes before its class, that before the default."""
 
     def answer(value: int) -> dict[str, Any]:
@@ -115,17 +115,17 @@ def test_the_most_precise_status_counts(face: Face) -> None:
     for status, value in ((200, 1), (403, 2), (404, 3)):
         for sent in (1, 2, 3):
             said: Any = (status, [JSON], str(sent).encode())
-            app = Guarded(face, openapi=root, responses="enforce", answer=said)
+            app = Guarded(adapter, openapi=root, responses="enforce", answer=said)
             assert app.ask("GET", "/a").status == (status if sent == value else 500)
 
 
-@both_faces
-def test_an_operation_without_responses_declares_none(face: Face) -> None:
+@both_adapters
+def test_an_operation_without_responses_declares_none(adapter: Adapter) -> None:
     """From 3.1 on it may have none; then nothing is held against anything."""
     root = api("3.1.1", "GET /a")
     del root["paths"]["/a"]["get"]["responses"]
     said: Any = (200, [JSON], b"1")
-    app = Guarded(face, openapi=root, responses="enforce", answer=said)
+    app = Guarded(adapter, openapi=root, responses="enforce", answer=said)
     assert app.ask("GET", "/a").status == 200
 
 

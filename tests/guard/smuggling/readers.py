@@ -19,7 +19,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 import mantlet
-from tests.drive import FACES, Face
+from tests.drive import ADAPTERS, Adapter
 from tests.integrations.django_site import django_site
 
 if TYPE_CHECKING:
@@ -67,13 +67,13 @@ class Reader:
 
     Attributes:
         name: of its framework, and of the protocol.
-        face: the protocol.
+        adapter: the protocol.
         app: the app itself.
         readings: one for each request that has reached a handler.
     """
 
     name: str
-    face: Face
+    adapter: Adapter
     app: Any
     readings: list[Reading]
 
@@ -98,16 +98,16 @@ class Reader:
             The answer, and what the app has read if it was reached.
         """
         self.readings.clear()
-        wrap: Any = self.face.module.wrap
-        if body and self.face.name == "asgi":  # without it Django reads no parts
+        wrap: Any = self.adapter.module.wrap
+        if body and self.adapter.name == "asgi":  # without it Django reads no parts
             headers = [*headers, ("Content-Length", str(len(body)))]
-        answer = self.face.drive(
+        answer = self.adapter.drive(
             wrap(self.app, *policies, baseline=False) if policies else self.app,
             method,
             "/",
             headers=[("Host", "localhost"), *headers],
             body=body,
-            **handed_on(self.face, target),
+            **handed_on(self.adapter, target),
         )
         if answer.error is not None:
             raise answer.error
@@ -115,10 +115,10 @@ class Reader:
         return answer, self.readings[0] if self.readings else None
 
 
-def handed_on(face: Face, target: bytes) -> dict[str, Any]:
-    """Return what a server makes of a target, for the driver of a face."""
+def handed_on(adapter: Adapter, target: bytes) -> dict[str, Any]:
+    """Return what a server makes of a target, for the driver of a adapter."""
     path, _, query = target.partition(b"?")
-    if face.name == "asgi":
+    if adapter.name == "asgi":
         decoded = unquote(path.decode("ascii"))
         return {"scope": {"path": decoded, "raw_path": path, "query_string": query}}
     return {
@@ -169,7 +169,7 @@ def flask_reader(templates: Sequence[str]) -> Iterator[Reader]:
             head, _, name = rule.removesuffix(":path>").rpartition("<")
             rule = f"{head}<path:{name}>"
         app.add_url_rule(rule, template, handler(template), methods=METHODS)
-    yield Reader("flask", FACES[1], app, readings)
+    yield Reader("flask", ADAPTERS[1], app, readings)
 
 
 @contextmanager
@@ -199,11 +199,11 @@ def starlette_reader(templates: Sequence[str]) -> Iterator[Reader]:
         return read
 
     routes = [Route(one, handler(one), methods=METHODS) for one in _ordered(templates)]
-    yield Reader("starlette", FACES[0], Starlette(routes=routes), readings)
+    yield Reader("starlette", ADAPTERS[0], Starlette(routes=routes), readings)
 
 
 @contextmanager
-def django_reader(templates: Sequence[str], face: Face = FACES[1]) -> Iterator[Reader]:
+def django_reader(templates: Sequence[str], adapter: Adapter = ADAPTERS[1]) -> Iterator[Reader]:
     """Give a Django site with a view for each template."""
     readings: list[Reading] = []
 
@@ -234,10 +234,10 @@ def django_reader(templates: Sequence[str], face: Face = FACES[1]) -> Iterator[R
     urls = ModuleType("urls")
     urls.__dict__["urlpatterns"] = [url(_rule(one), handler(one)) for one in _ordered(templates)]
     with (
-        django_site(face.name, index=lambda _: "") as site,
+        django_site(adapter.name, index=lambda _: "") as site,
         override_settings(ROOT_URLCONF=urls),
     ):
-        yield Reader(f"django-{face.name}", face, site, readings)
+        yield Reader(f"django-{adapter.name}", adapter, site, readings)
 
 
 def _rule(template: str) -> str:
@@ -251,7 +251,7 @@ def _rule(template: str) -> str:
 @contextmanager
 def django_asgi_reader(templates: Sequence[str]) -> Iterator[Reader]:
     """Give a Django site under ASGI."""
-    with django_reader(templates, FACES[0]) as reader:
+    with django_reader(templates, ADAPTERS[0]) as reader:
         yield reader
 
 

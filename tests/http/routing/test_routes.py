@@ -28,7 +28,7 @@ from starlette.routing import Mount, Route
 
 from mantlet import Policy, Request
 from mantlet.http.routing import Routes, parse_pattern
-from tests.drive import FACES, Face, both_faces, hello
+from tests.drive import ADAPTERS, Adapter, both_adapters, hello
 from tests.integrations.django_site import django_site
 
 if TYPE_CHECKING:
@@ -558,14 +558,14 @@ class Judge(Policy):
         self.found += [value for value, _ in self.routes.match(request.method, request.route_path)]
 
 
-def mounted(face: Face, mount: str, path: str) -> dict[str, Any]:
+def mounted(adapter: Adapter, mount: str, path: str) -> dict[str, Any]:
     """Return what a server gives for a path below a mount."""
-    if face.name == "asgi":
+    if adapter.name == "asgi":
         return {"path": mount + path, "scope": {"root_path": mount}}
     return {"path": path, "environ": {"SCRIPT_NAME": mount}}
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("mount", ["", "/api", "/\u00fc b/c"], ids=ascii)
 @pytest.mark.parametrize(
     ("path", "pattern"),
@@ -582,12 +582,12 @@ def mounted(face: Face, mount: str, path: str) -> dict[str, Any]:
     ids=ascii,
 )
 def test_patterns_are_within_the_app_wherever_it_is_mounted(
-    face: Face, mount: str, path: str, pattern: str
+    adapter: Adapter, mount: str, path: str, pattern: str
 ) -> None:
-    """The same patterns for one app under several mounts, and on both faces."""
+    """The same patterns for one app under several mounts, and on both adapters."""
     patterns = ["* /", "* /login", "* /a b/{x}", "* /static/*", "* /api", "* /api/{x}"]
     judge = Judge(*patterns)
-    assert face.drive(face.wrap(hello, judge), **mounted(face, mount, path)).status == 200
+    assert adapter.drive(adapter.wrap(hello, judge), **mounted(adapter, mount, path)).status == 200
     assert judge.found == [pattern]
 
 
@@ -709,15 +709,15 @@ def async_falcon_app() -> Any:
     return app
 
 
-def escapes(face: Face, app: Any) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
+def escapes(adapter: Adapter, app: Any) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
     """Return the methods and paths that reach a handler, and those that do so past its rule."""
     judge = Judge(*RULES.values())
-    stack = face.module.wrap(app, judge, baseline=False)
+    stack = adapter.module.wrap(app, judge, baseline=False)
     routed, escaped = set(), set()
     for method, path in product(["POST", "post"], SPELLINGS):
         reached.clear()
         judge.found.clear()
-        face.drive(stack, method, path, headers=[("Host", "localhost")])
+        adapter.drive(stack, method, path, headers=[("Host", "localhost")])
         if reached:
             routed.add((method, path))
             if judge.found != [RULES[name] for name in reached]:
@@ -726,31 +726,31 @@ def escapes(face: Face, app: Any) -> tuple[set[tuple[str, str]], set[tuple[str, 
 
 
 @pytest.mark.parametrize(
-    ("face", "make", "odd"),
+    ("adapter", "make", "odd"),
     [
-        (FACES[1], flask_app, ("post", "login")),
-        (FACES[1], falcon_app, ("POST", "//login")),
-        (FACES[0], quart_app, ("post", "http://h/login")),
-        (FACES[0], starlette_app, ("POST", "/login\n")),
-        (FACES[0], fastapi_app, ("POST", "/login\n")),
-        (FACES[0], litestar_app, ("POST", "//users//1/reset/")),
-        (FACES[0], async_falcon_app, ("POST", "//login")),
+        (ADAPTERS[1], flask_app, ("post", "login")),
+        (ADAPTERS[1], falcon_app, ("POST", "//login")),
+        (ADAPTERS[0], quart_app, ("post", "http://h/login")),
+        (ADAPTERS[0], starlette_app, ("POST", "/login\n")),
+        (ADAPTERS[0], fastapi_app, ("POST", "/login\n")),
+        (ADAPTERS[0], litestar_app, ("POST", "//users//1/reset/")),
+        (ADAPTERS[0], async_falcon_app, ("POST", "//login")),
     ],
     ids=["flask", "falcon", "quart", "starlette", "fastapi", "litestar", "async falcon"],
 )
 @pytest.mark.breaks_rules("requests that a careful server would refuse")
 def test_what_a_framework_routes_to_a_handler_does_not_escape_its_rule(
-    face: Face, make: Any, odd: tuple[str, str]
+    adapter: Adapter, make: Any, odd: tuple[str, str]
 ) -> None:
     """Of all these spellings; the odd one is not how one would write it, and is routed."""
-    routed, escaped = escapes(face, make())
+    routed, escaped = escapes(adapter, make())
     assert {("POST", "/login"), ("POST", "/users/1/reset"), odd} <= routed
     assert escaped == set()
 
 
-@both_faces
+@both_adapters
 @pytest.mark.breaks_rules("requests that a careful server would refuse")
-def test_what_django_routes_to_a_view_does_not_escape_its_rule(face: Face) -> None:
+def test_what_django_routes_to_a_view_does_not_escape_its_rule(adapter: Adapter) -> None:
     """Under WSGI and under ASGI."""
 
     def login(request: HttpRequest) -> HttpResponse:
@@ -766,9 +766,9 @@ def test_what_django_routes_to_a_view_does_not_escape_its_rule(face: Face) -> No
     urls = ModuleType("urls")
     urls.__dict__["urlpatterns"] = [url("login", login), url("users/<str:user>/reset", reset)]
     with (
-        django_site(face.name, index=lambda _: "") as site,
+        django_site(adapter.name, index=lambda _: "") as site,
         override_settings(ROOT_URLCONF=urls),
     ):
-        routed, escaped = escapes(face, site)
+        routed, escaped = escapes(adapter, site)
     assert {("POST", "/login"), ("POST", "/users/1/reset"), ("post", "/login")} <= routed
     assert escaped == set()

@@ -9,7 +9,7 @@ import mantlet
 from mantlet import Policy
 from mantlet.asgi.request import AsgiRequest
 from mantlet.wsgi.request import WsgiRequest
-from tests.drive import CLIENT, Face, hello, make_environ, make_scope
+from tests.drive import CLIENT, Adapter, hello, make_environ, make_scope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,13 +48,13 @@ class Asks(Policy):
         self.seen.append(found)
 
 
-# Any: what the faces' own drive() takes.
+# Any: what the adapters' own drive() takes.
 def ask(
-    face: Face, key: KeyFunction, *, route: Mapping[str, str] | None = None, **request: Any
+    adapter: Adapter, key: KeyFunction, *, route: Mapping[str, str] | None = None, **request: Any
 ) -> str | None:
     """Return the key of one request through a stack."""
     asks = Asks(key, route)
-    answer = face.drive(face.wrap(hello, asks), **request)
+    answer = adapter.drive(adapter.wrap(hello, asks), **request)
     assert answer.error is None
     assert answer.status == 200
     (found,) = asks.seen
@@ -66,11 +66,11 @@ async def _nothing() -> AsgiMessage:
 
 
 def key_of(
-    face: Face, key: KeyFunction, headers: Fields = (), client: str | None = CLIENT
+    adapter: Adapter, key: KeyFunction, headers: Fields = (), client: str | None = CLIENT
 ) -> str | None:
     """Return the key of a request that is in no stack; for keys that do not wait."""
     request: Request
-    if face.module is mantlet.asgi:
+    if adapter.module is mantlet.asgi:
         request = AsgiRequest(make_scope(headers=headers, client=client), _nothing)
     else:
         request = WsgiRequest(make_environ(headers=headers, client=client))

@@ -10,13 +10,13 @@ import mantlet
 from mantlet.ratelimit import keys
 from mantlet.ratelimit.keys import hash_if_long
 from mantlet.ratelimit.keys.key import AMBIGUOUS
-from tests.drive import FACES, Face, both_faces, drive_asgi, drive_wsgi
+from tests.drive import ADAPTERS, Adapter, both_adapters, drive_asgi, drive_wsgi
 from tests.ratelimit.keys.asking import Asks, ask
 
 if TYPE_CHECKING:
     from mantlet._internal.asgi_types import Receive, Scope, Send
 
-ASGI, _ = FACES
+ASGI, _ = ADAPTERS
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data; boundary=b"
 FIELD = 'form-data; name="username"'
@@ -34,23 +34,25 @@ def multipart(*parts: str) -> bytes:
     return ("".join(parts) + "--b--\r\n").encode()
 
 
-def ask_form(face: Face, body: bytes, kind: str = URLENCODED, **options: Any) -> str | None:
+def ask_form(adapter: Adapter, body: bytes, kind: str = URLENCODED, **options: Any) -> str | None:
     """Return the key of a form's field ``username``."""
     headers = [("Content-Type", kind)] if kind else []
     key = keys.form("username", **options)
-    return ask(face, key, method="POST", headers=headers, body=body)
+    return ask(adapter, key, method="POST", headers=headers, body=body)
 
 
-def ask_json(face: Face, body: bytes | str, name: str = "username", **options: Any) -> str | None:
+def ask_json(
+    adapter: Adapter, body: bytes | str, name: str = "username", **options: Any
+) -> str | None:
     """Return the key of a member of a JSON body."""
     raw = body.encode() if isinstance(body, str) else body
-    return ask(face, keys.json(name, **options), method="POST", body=raw)
+    return ask(adapter, keys.json(name, **options), method="POST", body=raw)
 
 
 # -- forms ----------------------------------------------------------------------------------------
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "kind",
     [
@@ -70,12 +72,14 @@ def ask_json(face: Face, body: bytes | str, name: str = "username", **options: A
         b"username=%EF%BC%A1lice",
     ],
 )
-def test_a_field_of_an_urlencoded_form_is_the_account(face: Face, kind: str, body: bytes) -> None:
+def test_a_field_of_an_urlencoded_form_is_the_account(
+    adapter: Adapter, kind: str, body: bytes
+) -> None:
     """Case, white space around it and compatible letters make no other account."""
-    assert ask_form(face, body, kind) == "alice"
+    assert ask_form(adapter, body, kind) == "alice"
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "body",
     [
@@ -96,13 +100,13 @@ def test_a_field_of_an_urlencoded_form_is_the_account(face: Face, kind: str, bod
     ],
     ids=lambda body: repr(body)[-60:],
 )
-def test_a_field_of_a_multipart_form_is_the_account(face: Face, body: bytes) -> None:
+def test_a_field_of_a_multipart_form_is_the_account(adapter: Adapter, body: bytes) -> None:
     """As browsers, curl and the clients of several languages send it."""
     for kind in (MULTIPART, 'Multipart/Form-Data; charset=utf-8; Boundary="b"'):
-        assert ask_form(face, body, kind) == "alice"
+        assert ask_form(adapter, body, kind) == "alice"
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("kind", "body"),
     [
@@ -118,12 +122,12 @@ def test_a_field_of_a_multipart_form_is_the_account(face: Face, body: bytes) -> 
     ],
     ids=lambda value: repr(value)[:40],
 )
-def test_a_form_without_the_field_has_no_key(face: Face, kind: str, body: bytes) -> None:
+def test_a_form_without_the_field_has_no_key(adapter: Adapter, kind: str, body: bytes) -> None:
     """Nor has another body."""
-    assert ask_form(face, body, kind) is None
+    assert ask_form(adapter, body, kind) is None
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("kind", "body"),
     [
@@ -156,13 +160,13 @@ def test_a_form_without_the_field_has_no_key(face: Face, kind: str, body: bytes)
     ids=lambda value: repr(value)[-40:],
 )
 def test_an_urlencoded_form_that_reads_in_two_ways_has_the_key_of_all_such(
-    face: Face, kind: str, body: bytes
+    adapter: Adapter, kind: str, body: bytes
 ) -> None:
     """Nobody gets a bucket of their own by it."""
-    assert ask_form(face, body, kind) == AMBIGUOUS
+    assert ask_form(adapter, body, kind) == AMBIGUOUS
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "body",
     [
@@ -222,13 +226,13 @@ def test_an_urlencoded_form_that_reads_in_two_ways_has_the_key_of_all_such(
     ids=lambda body: repr(body)[-90:],
 )
 def test_a_multipart_form_that_reads_in_two_ways_has_the_key_of_all_such(
-    face: Face, body: bytes
+    adapter: Adapter, body: bytes
 ) -> None:
     """Nobody gets a bucket of their own by it."""
-    assert ask_form(face, body, MULTIPART, limit=100_000) == AMBIGUOUS
+    assert ask_form(adapter, body, MULTIPART, limit=100_000) == AMBIGUOUS
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "kind",
     [
@@ -247,9 +251,11 @@ def test_a_multipart_form_that_reads_in_two_ways_has_the_key_of_all_such(
     ],
     ids=lambda kind: kind[19:60],
 )
-def test_a_boundary_that_reads_in_two_ways_has_the_key_of_all_such(face: Face, kind: str) -> None:
+def test_a_boundary_that_reads_in_two_ways_has_the_key_of_all_such(
+    adapter: Adapter, kind: str
+) -> None:
     """Whatever the form would be."""
-    assert ask_form(face, multipart(part("alice")), kind) == AMBIGUOUS
+    assert ask_form(adapter, multipart(part("alice")), kind) == AMBIGUOUS
 
 
 def test_a_boundary_that_is_too_long_is_malformed() -> None:
@@ -274,7 +280,7 @@ def test_two_lines_of_a_media_type_have_the_key_of_all_such() -> None:
 # -- JSON -----------------------------------------------------------------------------------------
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "body",
     [
@@ -291,12 +297,12 @@ def test_two_lines_of_a_media_type_have_the_key_of_all_such() -> None:
     ],
     ids=lambda body: repr(body)[:50],
 )
-def test_a_member_of_a_json_body_is_the_account(face: Face, body: bytes | str) -> None:
+def test_a_member_of_a_json_body_is_the_account(adapter: Adapter, body: bytes | str) -> None:
     """In what encoding it ever comes, and beside what other members."""
-    assert ask_json(face, body) == "alice"
+    assert ask_json(adapter, body) == "alice"
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("name", "key"),
     [
@@ -324,25 +330,25 @@ def test_a_member_of_a_json_body_is_the_account(face: Face, body: bytes | str) -
         ("a~1b", None),
     ],
 )
-def test_a_json_pointer_leads_to_a_member(face: Face, name: str, key: str | None) -> None:
+def test_a_json_pointer_leads_to_a_member(adapter: Adapter, name: str, key: str | None) -> None:
     """The document of RFC 6901, 5; its integers are keys as well."""
     document = (
         r'{"foo": ["bar", "baz"], "": 0, "a/b": 1, "c%d": 2, "e^f": 3, "g|h": 4, "i\\j": 5,'
         r' "k\"l": 6, " ": 7, "m~n": 8, "~1": 9}'
     )
-    assert ask_json(face, document, name) == key
+    assert ask_json(adapter, document, name) == key
 
 
-@both_faces
-def test_a_pointer_may_begin_in_an_array_and_meet_what_comes_twice(face: Face) -> None:
+@both_adapters
+def test_a_pointer_may_begin_in_an_array_and_meet_what_comes_twice(adapter: Adapter) -> None:
     """A repeated name matters only on the path."""
-    assert ask_json(face, '[{"a": "x"}]', "/0/a") == "x"
-    assert ask_json(face, '{"u": {"n": "x"}, "u": {"n": "y"}}', "/u/n") == AMBIGUOUS
-    assert ask_json(face, '{"u": {"n": "x", "n": "x"}}', "/u/n") == AMBIGUOUS
-    assert ask_json(face, '{"u": {"n": "x", "m": 1, "m": 2}}', "/u/n") == "x"
+    assert ask_json(adapter, '[{"a": "x"}]', "/0/a") == "x"
+    assert ask_json(adapter, '{"u": {"n": "x"}, "u": {"n": "y"}}', "/u/n") == AMBIGUOUS
+    assert ask_json(adapter, '{"u": {"n": "x", "n": "x"}}', "/u/n") == AMBIGUOUS
+    assert ask_json(adapter, '{"u": {"n": "x", "m": 1, "m": 2}}', "/u/n") == "x"
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "body",
     [
@@ -361,12 +367,12 @@ def test_a_pointer_may_begin_in_an_array_and_meet_what_comes_twice(face: Face) -
     ],
     ids=ascii,
 )
-def test_a_body_without_the_member_has_no_key(face: Face, body: bytes | str) -> None:
+def test_a_body_without_the_member_has_no_key(adapter: Adapter, body: bytes | str) -> None:
     """Nor has one that is no JSON object."""
-    assert ask_json(face, body) is None
+    assert ask_json(adapter, body) is None
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "body",
     [
@@ -395,13 +401,13 @@ def test_a_body_without_the_member_has_no_key(face: Face, body: bytes | str) -> 
     ids=lambda body: repr(body)[:50],
 )
 def test_a_json_body_that_reads_in_two_ways_has_the_key_of_all_such(
-    face: Face, body: bytes | str
+    adapter: Adapter, body: bytes | str
 ) -> None:
     """What one parser refuses another may read."""
-    assert ask_json(face, body) == AMBIGUOUS
+    assert ask_json(adapter, body) == AMBIGUOUS
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("text", "key"),
     [
@@ -417,27 +423,29 @@ def test_a_json_body_that_reads_in_two_ways_has_the_key_of_all_such(
     ],
     ids=lambda value: str(value)[:20],
 )
-def test_a_member_makes_a_short_key(face: Face, text: str, key: str) -> None:
+def test_a_member_makes_a_short_key(adapter: Adapter, text: str, key: str) -> None:
     """And none that another kind of key has."""
-    assert ask_json(face, f'{{"username": {text}}}') == key
+    assert ask_json(adapter, f'{{"username": {text}}}') == key
     assert key != AMBIGUOUS
 
 
 # -- both -----------------------------------------------------------------------------------------
 
 
-@both_faces
-def test_another_function_may_normalize_or_none(face: Face) -> None:
+@both_adapters
+def test_another_function_may_normalize_or_none(adapter: Adapter) -> None:
     """What it returns is bounded too."""
     body = b"username=%20Alice"
-    assert ask_form(face, body, normalize=None) == " Alice"
-    assert ask_form(face, body, normalize=str.lower) == " alice"
-    assert ask_form(face, body, normalize=lambda text: text * 100) == hash_if_long(" Alice" * 100)
-    assert ask_json(face, '{"username": " Alice"}', normalize=None) == " Alice"
+    assert ask_form(adapter, body, normalize=None) == " Alice"
+    assert ask_form(adapter, body, normalize=str.lower) == " alice"
+    assert ask_form(adapter, body, normalize=lambda text: text * 100) == hash_if_long(
+        " Alice" * 100
+    )
+    assert ask_json(adapter, '{"username": " Alice"}', normalize=None) == " Alice"
 
 
-@both_faces
-def test_a_body_that_is_compressed_has_the_key_of_all_such(face: Face) -> None:
+@both_adapters
+def test_a_body_that_is_compressed_has_the_key_of_all_such(adapter: Adapter) -> None:
     """The app may decompress it."""
     for encoding, found in (("gzip", AMBIGUOUS), ("identity", "alice"), ("", "alice")):
         headers = [("Content-Encoding", encoding), ("Content-Type", URLENCODED)]
@@ -445,18 +453,18 @@ def test_a_body_that_is_compressed_has_the_key_of_all_such(face: Face) -> None:
             (keys.form("username"), b"username=alice"),
             (keys.json("username"), b'{"username": "alice"}'),
         ):
-            assert ask(face, key, method="POST", headers=headers, body=body) == found
+            assert ask(adapter, key, method="POST", headers=headers, body=body) == found
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("make", [keys.form, keys.json])
-def test_a_body_above_the_limit_is_refused(face: Face, make: Any) -> None:
+def test_a_body_above_the_limit_is_refused(adapter: Adapter, make: Any) -> None:
     """With 413, before the app has it."""
-    app = face.wrap(never, Asks(make("username", 10)))
-    answer = face.drive(app, "POST", headers=[("Content-Type", URLENCODED)], body=b"x" * 11)
+    app = adapter.wrap(never, Asks(make("username", 10)))
+    answer = adapter.drive(app, "POST", headers=[("Content-Type", URLENCODED)], body=b"x" * 11)
     assert answer.status == 413
-    app = face.wrap(never, Asks(make("username")))
-    answer = face.drive(app, "POST", headers=[("Content-Type", URLENCODED)], body=b"x" * 65_537)
+    app = adapter.wrap(never, Asks(make("username")))
+    answer = adapter.drive(app, "POST", headers=[("Content-Type", URLENCODED)], body=b"x" * 65_537)
     assert answer.status == 413
 
 

@@ -19,7 +19,7 @@ from werkzeug.wrappers import Request as WerkzeugRequest
 from mantlet.http.forms import is_field_name
 from mantlet.ratelimit.keys.body import form_field, json_member
 from mantlet.ratelimit.keys.key import Ambiguous, casefold_key
-from tests.drive import Face, both_faces, make_environ
+from tests.drive import Adapter, both_adapters, make_environ
 from tests.integrations.django_site import django_site
 from tests.ratelimit.keys.test_body_keys import (
     MULTIPART,
@@ -120,15 +120,15 @@ def test_no_json_has_the_standard_library_read_another_account(
     assert found == (None if value is None else str(value))
 
 
-@both_faces
+@both_adapters
 @given(
     body=st.binary(max_size=60) | edits.map(lambda changes: edited(b"", changes)),
     kind=st.sampled_from([URLENCODED, MULTIPART, "application/json", "", "\xff;;=", 'a;b="'])
     | st.text(st.characters(max_codepoint=0xFF, exclude_characters="\x00\r\n"), max_size=20),
 )
-def test_no_body_raises_anything(face: Face, body: bytes, kind: str) -> None:
+def test_no_body_raises_anything(adapter: Adapter, body: bytes, kind: str) -> None:
     """Each key is None or a short text."""
-    for found in (ask_form(face, body, kind), ask_json(face, body)):
+    for found in (ask_form(adapter, body, kind), ask_json(adapter, body)):
         assert found is None or len(found) <= 64
 
 

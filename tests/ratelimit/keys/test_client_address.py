@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mantlet.ratelimit import keys
-from tests.drive import FACES, Face, both_faces
+from tests.drive import ADAPTERS, Adapter, both_adapters
 from tests.ratelimit.keys.asking import ask, key_of
 
 PROXY = "10.0.0.1"
@@ -29,7 +29,7 @@ crafted = st.lists(marks | names | nodes, max_size=12).map("".join)
 fields = pytest.mark.parametrize("field", ["X-Forwarded-For", "Forwarded", "X-Real-IP"])
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("peer", "key"),
     [
@@ -48,34 +48,36 @@ fields = pytest.mark.parametrize("field", ["X-Forwarded-For", "Forwarded", "X-Re
     ],
     ids=str,
 )
-def test_the_key_is_the_peers_address(face: Face, peer: str | None, key: str) -> None:
+def test_the_key_is_the_peers_address(adapter: Adapter, peer: str | None, key: str) -> None:
     """An IPv6 /64 is one client, an IPv4-mapped address is IPv4, and a socket file is nobody."""
-    assert ask(face, keys.client_address(), client=peer) == key
+    assert ask(adapter, keys.client_address(), client=peer) == key
 
 
-@both_faces
-def test_peers_that_are_no_addresses_are_told_apart_in_little_memory(face: Face) -> None:
+@both_adapters
+def test_peers_that_are_no_addresses_are_told_apart_in_little_memory(adapter: Adapter) -> None:
     """Whatever a server says, a short text is kept of it."""
     peers = ["garbage", "other garbage", "unix:", "999.999.999.999", "x" * 5000, "x" * 4999, "\xe9"]
     peers += ["not:an:address", "::1%" + "z" * 5000, "2001:db8::/64", "#" * 40]
-    found = [ask(face, keys.client_address(), client=peer) for peer in peers]
+    found = [ask(adapter, keys.client_address(), client=peer) for peer in peers]
     assert len(set(found)) == len(peers)
     assert all(key and len(key) <= 33 and key.isascii() for key in found)
     assert "2001:db8::/64" not in found
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "field",
     ["x-forwarded-for", "forwarded", "x-real-ip", "cf-connecting-ip", "true-client-ip", "via"],
 )
-def test_without_proxies_no_header_field_changes_the_key(face: Face, field: str) -> None:
+def test_without_proxies_no_header_field_changes_the_key(adapter: Adapter, field: str) -> None:
     """Nobody gets a fresh bucket by saying where they come from."""
     for value in ("198.51.100.1", "for=198.51.100.1"):
-        assert ask(face, keys.client_address(), client=CLIENT, headers=[(field, value)]) == CLIENT
+        assert (
+            ask(adapter, keys.client_address(), client=CLIENT, headers=[(field, value)]) == CLIENT
+        )
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("value", "key"),
     [
@@ -111,14 +113,14 @@ def test_without_proxies_no_header_field_changes_the_key(face: Face, field: str)
     ids=lambda text: text[:40],
 )
 def test_x_forwarded_for_is_read_from_the_right_across_trusted_networks(
-    face: Face, value: str, key: str
+    adapter: Adapter, value: str, key: str
 ) -> None:
     """The first that is not trusted is the client; what can't be read is the proxy's."""
     asked = keys.client_address(trusted_proxies=PROXIES)
-    assert ask(face, asked, client=PROXY, headers=[("X-Forwarded-For", value)]) == key
+    assert ask(adapter, asked, client=PROXY, headers=[("X-Forwarded-For", value)]) == key
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("value", "key"),
     [
@@ -152,14 +154,14 @@ def test_x_forwarded_for_is_read_from_the_right_across_trusted_networks(
     ],
 )
 def test_forwarded_is_read_from_the_right_across_trusted_networks(
-    face: Face, value: str, key: str
+    adapter: Adapter, value: str, key: str
 ) -> None:
     """The examples of RFC 7239, and what clients may do to them."""
     asked = keys.client_address(trusted_proxies=PROXIES, header="Forwarded")
-    assert ask(face, asked, client=PROXY, headers=[("Forwarded", value)]) == key
+    assert ask(adapter, asked, client=PROXY, headers=[("Forwarded", value)]) == key
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("value", "key"),
     [
@@ -174,14 +176,14 @@ def test_forwarded_is_read_from_the_right_across_trusted_networks(
 )
 @pytest.mark.parametrize("options", [{"trusted_proxies": PROXIES}, {"hops": 1}, {"hops": 3}])
 def test_x_real_ip_is_one_address(
-    face: Face, value: str, key: str, options: dict[str, Any]
+    adapter: Adapter, value: str, key: str, options: dict[str, Any]
 ) -> None:
     """A second one means that the proxy has not replaced the client's."""
     asked = keys.client_address(header="X-Real-IP", **options)
-    assert ask(face, asked, client=PROXY, headers=[("X-Real-IP", value)]) == key
+    assert ask(adapter, asked, client=PROXY, headers=[("X-Real-IP", value)]) == key
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("hops", "value", "key"),
     [
@@ -202,13 +204,13 @@ def test_x_real_ip_is_one_address(
         (2, f"{CLIENT},", PROXY),
     ],
 )
-def test_hops_count_from_the_right(face: Face, hops: int, value: str, key: str) -> None:
+def test_hops_count_from_the_right(adapter: Adapter, hops: int, value: str, key: str) -> None:
     """The n-th is the client, whatever the addresses are; with fewer the peer is."""
     asked = keys.client_address(hops=hops)
-    assert ask(face, asked, client=PROXY, headers=[("X-Forwarded-For", value)]) == key
+    assert ask(adapter, asked, client=PROXY, headers=[("X-Forwarded-For", value)]) == key
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("value", "key"),
     [
@@ -223,32 +225,32 @@ def test_hops_count_from_the_right(face: Face, hops: int, value: str, key: str) 
     ],
 )
 def test_hops_count_elements_of_forwarded_and_no_pieces_of_them(
-    face: Face, value: str, key: str
+    adapter: Adapter, value: str, key: str
 ) -> None:
     """A comma in a Host that proxies repeat does not move the client's place."""
     asked = keys.client_address(hops=2, header="Forwarded")
-    assert ask(face, asked, client=PROXY, headers=[("Forwarded", value)]) == key
+    assert ask(adapter, asked, client=PROXY, headers=[("Forwarded", value)]) == key
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("options", [{"trusted_proxies": PROXIES}, {"hops": 2}], ids=str)
-def test_all_lines_of_the_field_are_one_list(face: Face, options: dict[str, Any]) -> None:
+def test_all_lines_of_the_field_are_one_list(adapter: Adapter, options: dict[str, Any]) -> None:
     """A proxy may append a line of its own (RFC 9110, 5.3)."""
     lines = [("X-Forwarded-For", value) for value in ("6.6.6.6", f"{CLIENT}", NEXT)]
-    assert ask(face, keys.client_address(**options), client=PROXY, headers=lines) == CLIENT
+    assert ask(adapter, keys.client_address(**options), client=PROXY, headers=lines) == CLIENT
 
 
-@both_faces
+@both_adapters
 @fields
-def test_only_the_one_configured_field_is_read(face: Face, field: str) -> None:
+def test_only_the_one_configured_field_is_read(adapter: Adapter, field: str) -> None:
     """A proxy that writes one field lets the others through as they come."""
     others = {"X-Forwarded-For": "6.6.6.6", "Forwarded": "for=6.6.6.6", "X-Real-IP": "6.6.6.6"}
     del others[field]
     asked = keys.client_address(trusted_proxies=PROXIES, header=field.upper())
-    assert ask(face, asked, client=PROXY, headers=list(others.items())) == PROXY
+    assert ask(adapter, asked, client=PROXY, headers=list(others.items())) == PROXY
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("trusted", "peer", "key"),
     [
@@ -264,31 +266,31 @@ def test_only_the_one_configured_field_is_read(face: Face, field: str) -> None:
     ],
 )
 def test_only_a_trusted_peer_is_believed(
-    face: Face, trusted: list[str], peer: str | None, key: str | None
+    adapter: Adapter, trusted: list[str], peer: str | None, key: str | None
 ) -> None:
     """By its network, or as the socket file that nobody else can open."""
     asked = keys.client_address(trusted_proxies=trusted)
-    found = ask(face, asked, client=peer, headers=[("X-Forwarded-For", CLIENT)])
+    found = ask(adapter, asked, client=peer, headers=[("X-Forwarded-For", CLIENT)])
     assert found == key if key else found != CLIENT
 
 
-@both_faces
-def test_hops_do_not_ask_who_the_peer_is(face: Face) -> None:
+@both_adapters
+def test_hops_do_not_ask_who_the_peer_is(adapter: Adapter) -> None:
     """Also where it has no address."""
     asked = keys.client_address(hops=1)
-    assert ask(face, asked, client=None, headers=[("X-Forwarded-For", CLIENT)]) == CLIENT
-    assert ask(face, asked, client=None) == "-"
+    assert ask(adapter, asked, client=None, headers=[("X-Forwarded-For", CLIENT)]) == CLIENT
+    assert ask(adapter, asked, client=None) == "-"
 
 
-@both_faces
-def test_prefixes_group_clients_behind_proxies_and_before_them(face: Face) -> None:
+@both_adapters
+def test_prefixes_group_clients_behind_proxies_and_before_them(adapter: Adapter) -> None:
     """IPv4 and IPv6 each by their own, and IPv4-mapped addresses as IPv4."""
     asked = keys.client_address(trusted_proxies=PROXIES, ipv4_prefix=24, ipv6_prefix=128)
-    assert ask(face, asked, client="192.0.2.9") == "192.0.2.0/24"
-    assert ask(face, asked, client="2001:db8::9") == "2001:db8::9"
+    assert ask(adapter, asked, client="192.0.2.9") == "192.0.2.0/24"
+    assert ask(adapter, asked, client="2001:db8::9") == "2001:db8::9"
     for value in (CLIENT, f"::ffff:{CLIENT}"):
         field = ("X-Forwarded-For", value)
-        assert ask(face, asked, client=PROXY, headers=[field]) == "203.0.113.0/24"
+        assert ask(adapter, asked, client=PROXY, headers=[field]) == "203.0.113.0/24"
 
 
 # -- laws -----------------------------------------------------------------------------------------
@@ -299,8 +301,8 @@ def test_prefixes_group_clients_behind_proxies_and_before_them(face: Face) -> No
 def test_no_text_from_an_untrusted_peer_changes_its_key(field: str, value: str) -> None:
     """Whoever is not trusted is the client."""
     asked = keys.client_address(trusted_proxies=PROXIES, header=field)
-    for face in FACES:
-        assert key_of(face, asked, [(field, value)], client=CLIENT) == CLIENT
+    for adapter in ADAPTERS:
+        assert key_of(adapter, asked, [(field, value)], client=CLIENT) == CLIENT
 
 
 @pytest.mark.parametrize(
@@ -326,12 +328,12 @@ def test_what_a_client_writes_left_of_the_proxies_changes_nothing(
     written = ", ".join(appended)
     for options in ({"trusted_proxies": PROXIES}, {"hops": len(appended)}):
         asked = keys.client_address(header=field, **options)
-        for face in FACES:
-            alone = key_of(face, asked, [(field, written)], client=PROXY)
+        for adapter in ADAPTERS:
+            alone = key_of(adapter, asked, [(field, written)], client=PROXY)
             joined = [(field, f"{said}, {written}")]
             apart = [(field, said), (field, written)]
-            assert key_of(face, asked, joined, client=PROXY) == alone
-            assert key_of(face, asked, apart, client=PROXY) == alone
+            assert key_of(adapter, asked, joined, client=PROXY) == alone
+            assert key_of(adapter, asked, apart, client=PROXY) == alone
 
 
 @fields
@@ -343,7 +345,7 @@ def test_every_text_makes_a_short_key(field: str, value: str, hops: int) -> None
         keys.client_address(trusted_proxies=PROXIES, header=field),
     )
     for one in asked:
-        found = {key_of(face, one, [(field, value)], client=PROXY) for face in FACES}
+        found = {key_of(adapter, one, [(field, value)], client=PROXY) for adapter in ADAPTERS}
         (key,) = found
         assert key is not None
         assert set(key) <= set("0123456789abcdef.:/")

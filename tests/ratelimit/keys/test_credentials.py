@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from mantlet.ratelimit import keys
 from mantlet.ratelimit.keys.key import AMBIGUOUS
-from tests.drive import FACES, Face, both_faces
+from tests.drive import ADAPTERS, Adapter, both_adapters
 from tests.ratelimit.keys.asking import ask, hashed, key_of
 
-ASGI, WSGI = FACES
+ASGI, WSGI = ADAPTERS
 
 
 def never(token: str) -> str:
@@ -25,16 +25,16 @@ def never(token: str) -> str:
 # -- header fields and cookies --------------------------------------------------------------------
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("name", ["X-API-Key", "x-api-key", "User-Agent", "Content-Type"])
-def test_a_header_field_is_hashed(face: Face, name: str) -> None:
+def test_a_header_field_is_hashed(adapter: Adapter, name: str) -> None:
     """What is kept does not open any door."""
     key = keys.header(name)
-    assert ask(face, key, headers=[(name.swapcase(), "s3cret, \xe9")]) == hashed("s3cret, \xe9")
-    assert ask(face, key, headers=[(name, "  s3cret\t")]) == hashed("s3cret")
-    assert ask(face, key) is None
-    assert ask(face, key, headers=[(name, "")]) is None
-    assert ask(face, key, headers=[(name, " \t")]) is None
+    assert ask(adapter, key, headers=[(name.swapcase(), "s3cret, \xe9")]) == hashed("s3cret, \xe9")
+    assert ask(adapter, key, headers=[(name, "  s3cret\t")]) == hashed("s3cret")
+    assert ask(adapter, key) is None
+    assert ask(adapter, key, headers=[(name, "")]) is None
+    assert ask(adapter, key, headers=[(name, " \t")]) is None
 
 
 def test_a_field_that_comes_with_two_values_has_the_key_of_all_such() -> None:
@@ -52,13 +52,13 @@ def test_a_field_that_comes_with_two_values_has_the_key_of_all_such() -> None:
         assert key_of(WSGI, key, twice) != key_of(WSGI, key, twice[:1])  # the app sees it so too
 
 
-@pytest.mark.parametrize("face", FACES, ids=["asgi", "wsgi"])
-def test_a_header_field_may_have_an_underscore_and_a_comma(face: Face) -> None:
+@pytest.mark.parametrize("adapter", ADAPTERS, ids=["asgi", "wsgi"])
+def test_a_header_field_may_have_an_underscore_and_a_comma(adapter: Adapter) -> None:
     """Under WSGI it can't be told from a hyphen."""
-    assert ask(face, keys.header("X_Key"), headers=[("X_Key", "a, b")]) == hashed("a, b")
+    assert ask(adapter, keys.header("X_Key"), headers=[("X_Key", "a, b")]) == hashed("a, b")
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("lines", "value"),
     [
@@ -76,30 +76,34 @@ def test_a_header_field_may_have_an_underscore_and_a_comma(face: Face) -> None:
         (["sid=\xe9"], "\xe9"),
     ],
 )
-def test_a_cookie_is_hashed_whatever_its_spelling(face: Face, lines: list[str], value: str) -> None:
+def test_a_cookie_is_hashed_whatever_its_spelling(
+    adapter: Adapter, lines: list[str], value: str
+) -> None:
     """Quotes and percent signs are read as frameworks do."""
     headers = [("Cookie", line) for line in lines]
-    assert ask(face, keys.cookie("sid"), headers=headers) == hashed(value)
+    assert ask(adapter, keys.cookie("sid"), headers=headers) == hashed(value)
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "line", ["", "a=b", "sid", "; sid;", "SID=abc", "xsid=abc", "sidx=abc", "=abc", ";" * 5000]
 )
-def test_a_cookie_that_is_missing_is_none(face: Face, line: str) -> None:
+def test_a_cookie_that_is_missing_is_none(adapter: Adapter, line: str) -> None:
     """Names have a case, and a cookie has an equals sign."""
-    assert ask(face, keys.cookie("sid"), headers=[("Cookie", line)]) is None
-    assert ask(face, keys.cookie("sid")) is None
+    assert ask(adapter, keys.cookie("sid"), headers=[("Cookie", line)]) is None
+    assert ask(adapter, keys.cookie("sid")) is None
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "line",
     ["sid=a; sid=b", "sid=a; x=y; sid=", 'sid="\\141bc"', 'x="; sid=a; "; sid=b', 'sid="a\\"b"'],
 )
-def test_a_cookie_that_reads_in_two_ways_has_the_key_of_all_such(face: Face, line: str) -> None:
+def test_a_cookie_that_reads_in_two_ways_has_the_key_of_all_such(
+    adapter: Adapter, line: str
+) -> None:
     """Django and Starlette take the last, Werkzeug the first; some decode backslashes."""
-    assert ask(face, keys.cookie("sid"), headers=[("Cookie", line)]) == AMBIGUOUS
+    assert ask(adapter, keys.cookie("sid"), headers=[("Cookie", line)]) == AMBIGUOUS
 
 
 def test_cookies_may_come_on_lines_of_their_own() -> None:
@@ -118,36 +122,36 @@ def bearer(token: str) -> list[tuple[str, str]]:
     return [("Authorization", f"Bearer {token}")]
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
-def test_a_bearer_token_stands_hashed_for_its_subject(face: Face, scheme: str) -> None:
+def test_a_bearer_token_stands_hashed_for_its_subject(adapter: Adapter, scheme: str) -> None:
     """RFC 6750, 2.1, has this one; a scheme's name has no case (RFC 9110, 11.1)."""
     headers = [("Authorization", f"{scheme} mF_9.B5f-4.1JqM")]
-    found = ask(face, keys.bearer_subject(), headers=headers)
-    assert found == ask(face, keys.bearer_subject(), headers=bearer("mF_9.B5f-4.1JqM"))
-    assert ask(face, keys.bearer_subject(), headers=bearer("opaque~+/-_==")) == (
+    found = ask(adapter, keys.bearer_subject(), headers=headers)
+    assert found == ask(adapter, keys.bearer_subject(), headers=bearer("mF_9.B5f-4.1JqM"))
+    assert ask(adapter, keys.bearer_subject(), headers=bearer("opaque~+/-_==")) == (
         hashed("opaque~+/-_==")
     )
     assert found is not None
     assert len(found) == 33
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("value", [None, "", "Bearer", "Bearer ", "Basic YTpi", "bearerx abc", "x"])
-def test_without_a_bearer_token_the_key_is_none(face: Face, value: str | None) -> None:
+def test_without_a_bearer_token_the_key_is_none(adapter: Adapter, value: str | None) -> None:
     """Another scheme is for another rule."""
     headers = [] if value is None else [("Authorization", value)]
-    assert ask(face, keys.bearer_subject(), headers=headers) is None
-    assert ask(face, keys.bearer_subject(verify=never), headers=headers) is None
+    assert ask(adapter, keys.bearer_subject(), headers=headers) is None
+    assert ask(adapter, keys.bearer_subject(verify=never), headers=headers) is None
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "token", ["a b", "a,b", "a, Bearer b", "a=b", "\xe9", '"abc"', "=", "a;b", "a\tb", "{}"]
 )
-def test_a_malformed_token_has_the_key_of_all_such(face: Face, token: str) -> None:
+def test_a_malformed_token_has_the_key_of_all_such(adapter: Adapter, token: str) -> None:
     """An app may read a token out of it all the same."""
-    assert ask(face, keys.bearer_subject(), headers=bearer(token)) == AMBIGUOUS
+    assert ask(adapter, keys.bearer_subject(), headers=bearer(token)) == AMBIGUOUS
 
 
 def spellings(signature: bytes) -> list[str]:
@@ -179,7 +183,7 @@ def test_all_spellings_of_a_web_token_are_one() -> None:
     assert len(found | others) == 5
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("waiting", [False, True], ids=["def", "async def"])
 @pytest.mark.parametrize(
     ("verified", "key"),
@@ -195,7 +199,7 @@ def test_all_spellings_of_a_web_token_are_one() -> None:
     ids=lambda value: str(value)[:20],
 )
 def test_a_verified_token_stands_for_its_subject(
-    face: Face, waiting: bool, verified: Any, key: str | None
+    adapter: Adapter, waiting: bool, verified: Any, key: str | None
 ) -> None:
     """One without a subject stands for itself, and one that is not valid for nobody."""
     asked: list[str] = []
@@ -208,31 +212,31 @@ def test_a_verified_token_stands_for_its_subject(
         return verify(token)
 
     subject = keys.bearer_subject(verify=verify_later if waiting else verify)
-    assert ask(face, subject, headers=bearer("tok")) == key
+    assert ask(adapter, subject, headers=bearer("tok")) == key
     assert asked == ["tok"]
 
 
-@pytest.mark.parametrize("face", FACES, ids=["asgi", "wsgi"])
-def test_what_verify_raises_is_raised_on(face: Face) -> None:
+@pytest.mark.parametrize("adapter", ADAPTERS, ids=["asgi", "wsgi"])
+def test_what_verify_raises_is_raised_on(adapter: Adapter) -> None:
     """Its faults are not the client's, and nobody gets past them."""
 
     def verify(token: str) -> str:
         raise ConnectionError("the key server is away")
 
     with pytest.raises(ConnectionError):
-        key_of(face, keys.bearer_subject(verify=verify), bearer("abc"))
+        key_of(adapter, keys.bearer_subject(verify=verify), bearer("abc"))
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("value", [5, True, ["alice"], b"alice"], ids=repr)
-def test_a_verify_that_returns_something_else_is_a_type_error(face: Face, value: Any) -> None:
+def test_a_verify_that_returns_something_else_is_a_type_error(adapter: Adapter, value: Any) -> None:
     """The message does not have what it returned, which may be from the token."""
 
     def verify(token: str) -> Any:
         return value
 
     with pytest.raises(TypeError, match="verify must return") as refused:
-        key_of(face, keys.bearer_subject(verify=verify), bearer("abc"))
+        key_of(adapter, keys.bearer_subject(verify=verify), bearer("abc"))
     assert str(refused.value).endswith(f"not {type(value).__name__}")
 
 
@@ -247,9 +251,9 @@ def test_no_header_field_raises_or_gets_into_a_key(value: str) -> None:
     """Each key is None, a hash, or that of all that reads in more than one way."""
     every = [keys.header("X-A"), keys.cookie("sid"), keys.bearer_subject()]
     headers = [(name, value) for name in ("X-A", "Cookie", "Authorization")]
-    for face in FACES:
+    for adapter in ADAPTERS:
         for key in every:
-            found = key_of(face, key, headers)
+            found = key_of(adapter, key, headers)
             assert found in (None, AMBIGUOUS) or (len(found) == 33 and found[0] == "#")
 
 

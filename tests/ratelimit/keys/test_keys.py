@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mantlet.ratelimit import keys
 from mantlet.ratelimit.keys import Key, as_key, hash_if_long
 from mantlet.ratelimit.keys.key import AMBIGUOUS
-from tests.drive import CLIENT, FACES, Face, both_faces
+from tests.drive import ADAPTERS, CLIENT, Adapter, both_adapters
 from tests.ratelimit.keys.asking import ask, hashed, key_of
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from mantlet import Request
 
-ASGI, WSGI = FACES
+ASGI, WSGI = ADAPTERS
 
 
 async def waits(request: Request) -> str:
@@ -90,25 +90,25 @@ def test_no_two_composites_have_the_same_key(one: list[str], other: list[str]) -
     assert (found[0] == found[1]) == (one == other)
 
 
-@both_faces
-def test_a_composite_tells_where_its_parts_end(face: Face) -> None:
+@both_adapters
+def test_a_composite_tells_where_its_parts_end(adapter: Adapter) -> None:
     """("a", "bc") is not ("ab", "c"), nor is it what a client could write for it."""
-    assert ask(face, of("a", "bc")) == "1:a2:bc"
-    assert ask(face, of("ab", "c")) == "2:ab1:c"
-    assert ask(face, of("a2:b", "c")) == "4:a2:b1:c"
+    assert ask(adapter, of("a", "bc")) == "1:a2:bc"
+    assert ask(adapter, of("ab", "c")) == "2:ab1:c"
+    assert ask(adapter, of("a2:b", "c")) == "4:a2:b1:c"
 
 
-@both_faces
-def test_a_composite_of_composites_is_flat(face: Face) -> None:
+@both_adapters
+def test_a_composite_of_composites_is_flat(adapter: Adapter) -> None:
     """How they are bracketed makes no difference."""
     a, b, c, d = map(keys.constant, "abcd")
     for key in ((a & b) & (c & d), a & (b & (c & d)), ((a & b) & c) & d):
-        assert ask(face, key) == "1:a1:b1:c1:d"
+        assert ask(adapter, key) == "1:a1:b1:c1:d"
         assert len(key.parts) == 4
     assert a.parts == (a,)
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "make",
     [
@@ -119,29 +119,31 @@ def test_a_composite_of_composites_is_flat(face: Face) -> None:
         lambda: keys.json("x") & keys.constant("a"),
     ],
 )
-def test_a_composite_is_none_where_a_part_is(face: Face, make: Callable[[], Key]) -> None:
+def test_a_composite_is_none_where_a_part_is(adapter: Adapter, make: Callable[[], Key]) -> None:
     """And what stands behind that part is not asked."""
-    assert ask(face, make()) is None
+    assert ask(adapter, make()) is None
 
 
-@both_faces
-def test_parts_may_wait_or_not_in_any_order(face: Face) -> None:
+@both_adapters
+def test_parts_may_wait_or_not_in_any_order(adapter: Adapter) -> None:
     """The texts are in the order of the parts."""
     a = keys.constant("a")
-    assert ask(face, a & waits & keys.constant("b")) == "1:a10:waited GET1:b"
-    assert ask(face, waits & a) == "10:waited GET1:a"
-    assert ask(face, waits & a & waits) == "10:waited GET1:a10:waited GET"
+    assert ask(adapter, a & waits & keys.constant("b")) == "1:a10:waited GET1:b"
+    assert ask(adapter, waits & a) == "10:waited GET1:a"
+    assert ask(adapter, waits & a & waits) == "10:waited GET1:a10:waited GET"
 
 
-@both_faces
-def test_a_composite_waits_only_if_a_part_does(face: Face) -> None:
+@both_adapters
+def test_a_composite_waits_only_if_a_part_does(adapter: Adapter) -> None:
     """Its text is there at once."""
-    assert key_of(face, keys.client_address() & keys.constant("a")) == f"{len(CLIENT)}:{CLIENT}1:a"
+    assert (
+        key_of(adapter, keys.client_address() & keys.constant("a")) == f"{len(CLIENT)}:{CLIENT}1:a"
+    )
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("kind", ["plain", "waiting"])
-def test_a_function_of_ones_own_is_bounded(face: Face, kind: str) -> None:
+def test_a_function_of_ones_own_is_bounded(adapter: Adapter, kind: str) -> None:
     """What it returns may come from the client."""
     long = "x" * 1000
 
@@ -152,9 +154,9 @@ def test_a_function_of_ones_own_is_bounded(face: Face, kind: str) -> None:
         return long
 
     function = plain if kind == "plain" else waiting
-    assert ask(face, as_key(function)) == hashed(long)
-    assert ask(face, keys.constant("a") & function) == f"1:a33:{hashed(long)}"
-    assert ask(face, function & keys.constant("a")) == f"33:{hashed(long)}1:a"
+    assert ask(adapter, as_key(function)) == hashed(long)
+    assert ask(adapter, keys.constant("a") & function) == f"1:a33:{hashed(long)}"
+    assert ask(adapter, function & keys.constant("a")) == f"33:{hashed(long)}1:a"
 
 
 @pytest.mark.parametrize("value", [5, b"x", ["a"], 1.5], ids=repr)
@@ -188,10 +190,10 @@ def test_a_function_may_be_any_callable_and_return_none() -> None:
     async def nobody(request: Request) -> None:
         return None
 
-    for face in FACES:
-        assert ask(face, as_key(Nobody())) is None
-        assert ask(face, as_key(nobody)) is None
-        assert ask(face, nobody & keys.constant("a")) is None
+    for adapter in ADAPTERS:
+        assert ask(adapter, as_key(Nobody())) is None
+        assert ask(adapter, as_key(nobody)) is None
+        assert ask(adapter, nobody & keys.constant("a")) is None
     assert repr(as_key(Nobody())) == "Nobody()"
 
 
@@ -233,14 +235,14 @@ def test_a_repr_says_what_a_key_is() -> None:
 # -- constants and parameters of the path ---------------------------------------------------------
 
 
-@both_faces
-def test_a_constant_is_one_bucket_for_all(face: Face) -> None:
+@both_adapters
+def test_a_constant_is_one_bucket_for_all(adapter: Adapter) -> None:
     """Whoever asks."""
-    assert ask(face, keys.constant(), client="192.0.2.1") == "global"
-    assert ask(face, keys.constant("uploads"), client="192.0.2.2") == "uploads"
+    assert ask(adapter, keys.constant(), client="192.0.2.1") == "global"
+    assert ask(adapter, keys.constant("uploads"), client="192.0.2.2") == "uploads"
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("route", "key"),
     [
@@ -255,10 +257,10 @@ def test_a_constant_is_one_bucket_for_all(face: Face) -> None:
     ids=lambda value: str(value)[:20],
 )
 def test_a_parameter_of_the_path_is_what_the_rule_has_found(
-    face: Face, route: dict[str, str] | None, key: str | None
+    adapter: Adapter, route: dict[str, str] | None, key: str | None
 ) -> None:
     """None where no rule with that parameter has matched."""
-    assert ask(face, keys.path_parameter("kind"), route=route) == key
+    assert ask(adapter, keys.path_parameter("kind"), route=route) == key
 
 
 # -- options --------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import mantlet
 from mantlet import OutputSanitizer
 from mantlet.sanitize import Cookies, Csp, SecurityHeaders
 from mantlet.sanitize.headers import HeaderPolicy
-from tests.drive import FACES, Answer, Face, both_faces, drive_asgi
+from tests.drive import ADAPTERS, Adapter, Answer, both_adapters, drive_asgi
 from tests.sanitize.test_policy import Told, answering, ask
 
 if TYPE_CHECKING:
@@ -35,14 +35,14 @@ def bare(**options: Any) -> OutputSanitizer:
 
 
 def said(
-    face: Face, fields: list[tuple[str, str]], policy: OutputSanitizer, **options: Any
+    adapter: Adapter, fields: list[tuple[str, str]], policy: OutputSanitizer, **options: Any
 ) -> Answer:
     """Return the answer of an app with just these fields."""
 
     def app(_carrier: MutableMapping[str, Any]) -> Any:
         return 200, fields, b"hello"
 
-    return face.drive(face.wrap(app, policy), **options)
+    return adapter.drive(adapter.wrap(app, policy), **options)
 
 
 # -- safe fields ----------------------------------------------------------------------------------
@@ -59,48 +59,48 @@ BAD_VALUES = [
 ]
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("value", BAD_VALUES, ids=range(len(BAD_VALUES)))
-def test_a_value_that_must_not_be_sent_is_dropped(face: Face, value: str) -> None:
+def test_a_value_that_must_not_be_sent_is_dropped(adapter: Adapter, value: str) -> None:
     """And reported, by its name; the fields around it stay (RFC 9110, 5.5)."""
     told = Told()
     fields = [("x-a", "1"), ("location", value), ("x-b", "2")]
-    answer = said(face, fields, bare(on_finding=told))
+    answer = said(adapter, fields, bare(on_finding=told))
     assert answer.headers == [("x-a", "1"), ("x-b", "2")]
     assert [(one.rule, one.place) for one in told] == [("header-injection", "header location")]
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("name", ["x a", "x:a", "", "x\r\ny", "x\x00", "(x)", "x\x7f", "é"])
-def test_a_name_that_is_none_is_dropped(face: Face, name: str) -> None:
+def test_a_name_that_is_none_is_dropped(adapter: Adapter, name: str) -> None:
     """And reported by its place, for the name itself must not stand in a log (RFC 9110, 5.6.2)."""
     told = Told()
     policy = bare(on_finding=told)
-    answer = said(face, [("x-a", "1"), (name, "2"), ("x-b", "3")], policy)
+    answer = said(adapter, [("x-a", "1"), (name, "2"), ("x-b", "3")], policy)
     assert answer.headers == [("x-a", "1"), ("x-b", "3")]
     assert [(one.rule, one.place) for one in told] == [("header-injection", "header 1")]
 
 
-@both_faces
-def test_an_answer_with_an_unsafe_field_can_be_refused(face: Face) -> None:
+@both_adapters
+def test_an_answer_with_an_unsafe_field_can_be_refused(adapter: Adapter) -> None:
     """A clean 500, without the field."""
     policy = OutputSanitizer(unsafe_headers="refuse")
-    answer = said(face, [("location", "a\r\nb: c")], policy)
+    answer = said(adapter, [("location", "a\r\nb: c")], policy)
     assert (answer.status, answer.get("location")) == (500, None)
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("value", ["a\tb", "caf\xe9", "\xa0", "\xad", "", " a ", 'a,b;c="d"'])
-def test_a_value_that_may_be_sent_stays(face: Face, value: str) -> None:
+def test_a_value_that_may_be_sent_stays(adapter: Adapter, value: str) -> None:
     """Tabs and bytes beyond ASCII are allowed (RFC 9110, 5.5)."""
-    answer = said(face, [("x-a", value)], bare())
+    answer = said(adapter, [("x-a", value)], bare())
     assert answer.headers == [("x-a", value)]
 
 
 def test_text_beyond_latin_1_is_dropped_under_wsgi() -> None:
     """No server can send it (PEP 3333)."""
-    face = FACES[1]
-    answer = said(face, [("x-a", "\u2028"), ("x-b", "1")], bare())
+    adapter = ADAPTERS[1]
+    answer = said(adapter, [("x-a", "\u2028"), ("x-b", "1")], bare())
     assert answer.headers == [("x-b", "1")]
 
 
@@ -154,14 +154,14 @@ def test_values_like_bytes_are_read(kind: Any, name: bytes, value: bytes) -> Non
     assert next((n, bytes(v)) for n, v in sent[0]["headers"]) == (name, value)
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     "name", ["Server", "X-Powered-By", "X-AspNet-Version", "x-aspnetmvc-version", "X-Generator"]
 )
-def test_what_tells_of_the_software_is_taken_out(face: Face, name: str) -> None:
+def test_what_tells_of_the_software_is_taken_out(adapter: Adapter, name: str) -> None:
     """Wherever it stands."""
     for fields in itertools.permutations([(name, "x/1.2"), ("x-a", "1"), ("x-b", "2")]):
-        answer = said(face, list(fields), bare())
+        answer = said(adapter, list(fields), bare())
         assert sorted(answer.headers) == [("x-a", "1"), ("x-b", "2")]
 
 
@@ -174,49 +174,51 @@ NAMES = [
 ]  # fmt: skip
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("preset", ["api", "web"])
-def test_a_preset_sets_the_fields_of_owasp(face: Face, preset: Any) -> None:
+def test_a_preset_sets_the_fields_of_owasp(adapter: Adapter, preset: Any) -> None:
     """Each once, with the transport's over https alone."""
     policy = OutputSanitizer(headers=preset)
-    answer = said(face, [], policy, **HTTPS[face.name])
+    answer = said(adapter, [], policy, **HTTPS[adapter.name])
     assert [name for name in NAMES if answer.get(name) is None] == []
-    answer = said(face, [], policy)
+    answer = said(adapter, [], policy)
     assert [name for name in NAMES if answer.get(name) is None] == ["strict-transport-security"]
 
 
-@both_faces
-def test_the_default_is_what_breaks_no_app(face: Face) -> None:
+@both_adapters
+def test_the_default_is_what_breaks_no_app(adapter: Adapter) -> None:
     """No policy of content, of frames or of transport."""
-    answer = said(face, [], OutputSanitizer(), **HTTPS[face.name])
+    answer = said(adapter, [], OutputSanitizer(), **HTTPS[adapter.name])
     assert [(name.lower(), value) for name, value in answer.headers] == [
         ("x-content-type-options", "nosniff"),
         ("referrer-policy", "strict-origin-when-cross-origin"),
     ]
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("name", NAMES)
-def test_the_app_s_own_value_wins(face: Face, name: str) -> None:
+def test_the_app_s_own_value_wins(adapter: Adapter, name: str) -> None:
     """Whatever it is, in any case of its name, and it is not sent twice."""
-    answer = said(face, [(name.title(), "own")], OutputSanitizer(headers="api"), **HTTPS[face.name])
+    answer = said(
+        adapter, [(name.title(), "own")], OutputSanitizer(headers="api"), **HTTPS[adapter.name]
+    )
     assert answer.get(name) == "own"
 
 
-@both_faces
-def test_the_app_s_own_value_can_be_overridden(face: Face) -> None:
+@both_adapters
+def test_the_app_s_own_value_can_be_overridden(adapter: Adapter) -> None:
     """Field by field."""
     headers = SecurityHeaders(
         x_frame_options="DENY", referrer_policy="no-referrer", override=["X-Frame-Options"]
     )
     own = [("X-Frame-Options", "ALLOWALL"), ("x-frame-options", "x"), ("Referrer-Policy", "origin")]
-    answer = said(face, own, OutputSanitizer(headers=headers))
+    answer = said(adapter, own, OutputSanitizer(headers=headers))
     assert answer.get("x-frame-options") == "DENY"
     assert answer.get("referrer-policy") == "origin"
 
 
-@both_faces
-def test_no_other_field_is_harmed_in_any_order(face: Face) -> None:
+@both_adapters
+def test_no_other_field_is_harmed_in_any_order(adapter: Adapter) -> None:
     """One widely used package drops Content-Type if certain fields come before it."""
     own = [
         ("Content-Type", "text/plain; charset=utf-8"),
@@ -226,7 +228,7 @@ def test_no_other_field_is_harmed_in_any_order(face: Face) -> None:
         ("Set-Cookie", "a=1"),
     ]
     for fields in itertools.permutations(own):
-        answer = said(face, list(fields), OutputSanitizer(headers="api"))
+        answer = said(adapter, list(fields), OutputSanitizer(headers="api"))
         kept = [pair for pair in answer.headers if pair[0].lower() in ("content-type", "etag",
                 "x-frame-options", "set-cookie")]  # fmt: skip
         expected = [pair for pair in fields if pair[0] != "Server"]
@@ -244,8 +246,8 @@ ONCE = [NAMES[0], NAMES[2], NAMES[3], *NAMES[6:]]
 def test_any_fields_keep_their_order_and_values(fields: list[tuple[str, str]]) -> None:
     """What the app sent comes first, as it was; what is added comes behind, once each."""
     policy = OutputSanitizer(headers="api", leaks=None)
-    for face in FACES:
-        answer = said(face, fields, policy)
+    for adapter in ADAPTERS:
+        answer = said(adapter, fields, policy)
         own = [
             pair
             for index, pair in enumerate(fields)
@@ -259,7 +261,7 @@ def test_any_fields_keep_their_order_and_values(fields: list[tuple[str, str]]) -
         assert not set(added) & {name for name, _ in own}
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("own", "kept"),
     [
@@ -271,53 +273,53 @@ def test_any_fields_keep_their_order_and_values(fields: list[tuple[str, str]]) -
     ],
     ids=range(5),
 )
-def test_a_field_of_one_value_comes_once(face: Face, own: list[str], kept: str) -> None:
+def test_a_field_of_one_value_comes_once(adapter: Adapter, own: list[str], kept: str) -> None:
     """The first, or the strictest; one that must not be sent counts for none."""
     fields = [("x-frame-options", value) for value in own]
     fields += [("content-type", "text/plain; charset=utf-8"), ("x-a", "1"), ("x-a", "2")]
-    answer = said(face, fields, OutputSanitizer(headers="api"))
+    answer = said(adapter, fields, OutputSanitizer(headers="api"))
     assert answer.get("x-frame-options") == kept
     assert answer.getall("x-a") == ["1", "2"]
     assert answer.get("content-type") == "text/plain; charset=utf-8"
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize("name", NAMES)
-def test_a_field_that_is_dropped_is_not_the_app_s_own(face: Face, name: str) -> None:
+def test_a_field_that_is_dropped_is_not_the_app_s_own(adapter: Adapter, name: str) -> None:
     """Else a policy written over several lines would leave the answer without any."""
     policy = OutputSanitizer(headers="api")
-    ours = said(face, [], policy, **HTTPS[face.name]).get(name)
+    ours = said(adapter, [], policy, **HTTPS[adapter.name]).get(name)
     fields = [("x-a", "1"), (name, "default-src 'self';\n img-src *"), ("etag", '"1"')]
-    answer = said(face, fields, policy, **HTTPS[face.name])
+    answer = said(adapter, fields, policy, **HTTPS[adapter.name])
     assert answer.get(name) == ours
     assert answer.headers[:2] == [("x-a", "1"), ("etag", '"1"')]
 
 
-@both_faces
-def test_what_is_dropped_says_nothing_of_caches(face: Face) -> None:
+@both_adapters
+def test_what_is_dropped_says_nothing_of_caches(adapter: Adapter) -> None:
     """An answer to credentials is not stored for it."""
     answer = said(
-        face, [("cache-control", "public\n")], OutputSanitizer(), headers=[("cookie", "a=1")]
+        adapter, [("cache-control", "public\n")], OutputSanitizer(), headers=[("cookie", "a=1")]
     )
     assert answer.get("cache-control") == "no-store"
 
 
-@both_faces
-def test_fields_by_route(face: Face) -> None:
+@both_adapters
+def test_fields_by_route(adapter: Adapter) -> None:
     """A rule for a path, or for a method and a path."""
     policy = OutputSanitizer(
         headers="api", routes={"* /docs/*": "safe", "GET /raw": None, "POST /raw": "web"}
     )
-    assert said(face, [], policy, path="/x").get("x-frame-options") == "DENY"
-    assert said(face, [], policy, path="/docs/a").get("x-frame-options") is None
-    assert said(face, [], policy, path="/docs/a").get("x-content-type-options") == "nosniff"
-    assert said(face, [], policy, path="/raw").headers == []
-    answer = said(face, [], policy, path="/raw", method="POST")
+    assert said(adapter, [], policy, path="/x").get("x-frame-options") == "DENY"
+    assert said(adapter, [], policy, path="/docs/a").get("x-frame-options") is None
+    assert said(adapter, [], policy, path="/docs/a").get("x-content-type-options") == "nosniff"
+    assert said(adapter, [], policy, path="/raw").headers == []
+    answer = said(adapter, [], policy, path="/raw", method="POST")
     assert answer.get("x-frame-options") == "SAMEORIGIN"
 
 
-@both_faces
-def test_a_nonce_is_handed_to_the_app_and_to_the_browser(face: Face) -> None:
+@both_adapters
+def test_a_nonce_is_handed_to_the_app_and_to_the_browser(adapter: Adapter) -> None:
     """Another one for each request, of 128 bits."""
     seen = []
 
@@ -325,54 +327,54 @@ def test_a_nonce_is_handed_to_the_app_and_to_the_browser(face: Face) -> None:
         seen.append(mantlet.state(carrier).csp_nonce)
         return 200, [], b"hello"
 
-    wrapped = face.wrap(app, OutputSanitizer(headers="web"))
+    wrapped = adapter.wrap(app, OutputSanitizer(headers="web"))
     for _ in range(2):
-        policy = face.drive(wrapped).get("content-security-policy") or ""
+        policy = adapter.drive(wrapped).get("content-security-policy") or ""
         assert policy.count(f"'nonce-{seen[-1]}'") == 2
     assert seen[0] != seen[1]
     assert len(seen[0]) == 24
 
 
-@both_faces
-def test_a_cached_page_keeps_its_nonce(face: Face) -> None:
+@both_adapters
+def test_a_cached_page_keeps_its_nonce(adapter: Adapter) -> None:
     """What a 304 says, caches take over (RFC 9111, 3.2): it would not be that of their page."""
 
     def app(_carrier: MutableMapping[str, Any]) -> Any:
         return 304, [], b""
 
-    answer = face.drive(face.wrap(app, OutputSanitizer(headers="web")))
+    answer = adapter.drive(adapter.wrap(app, OutputSanitizer(headers="web")))
     assert answer.get("content-security-policy") is None
     assert answer.get("x-frame-options") == "SAMEORIGIN"
 
 
-@both_faces
-def test_an_app_may_empty_the_state(face: Face) -> None:
+@both_adapters
+def test_an_app_may_empty_the_state(adapter: Adapter) -> None:
     """The answer goes out all the same."""
 
     def app(carrier: MutableMapping[str, Any]) -> Any:
         vars(mantlet.state(carrier)).clear()
         return 200, [], b"hello"
 
-    answer = face.drive(face.wrap(app, OutputSanitizer(headers="web")))
+    answer = adapter.drive(adapter.wrap(app, OutputSanitizer(headers="web")))
     assert (answer.status, answer.error) == (200, None)
     assert "'nonce-" in (answer.get("content-security-policy") or "")
 
 
-@both_faces
-def test_a_policy_can_be_reported_only(face: Face) -> None:
+@both_adapters
+def test_a_policy_can_be_reported_only(adapter: Adapter) -> None:
     """Beside one that holds."""
     headers = SecurityHeaders(
         content_security_policy="default-src 'self'",
         content_security_policy_report_only=Csp(default_src="'none'", report_to="main"),
     )
-    answer = said(face, [], OutputSanitizer(headers=headers))
+    answer = said(adapter, [], OutputSanitizer(headers=headers))
     assert answer.get("content-security-policy") == "default-src 'self'"
     assert answer.get("content-security-policy-report-only") == (
         "default-src 'none'; report-to main"
     )
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("sent", "own", "stored"),
     [
@@ -386,14 +388,14 @@ def test_a_policy_can_be_reported_only(face: Face) -> None:
     ids=range(6),
 )
 def test_answers_to_credentials_are_not_stored(
-    face: Face, sent: list[tuple[str, str]], own: list[tuple[str, str]], stored: str | None
+    adapter: Adapter, sent: list[tuple[str, str]], own: list[tuple[str, str]], stored: str | None
 ) -> None:
     """Unless the app says what caches may do."""
-    answer = said(face, own, OutputSanitizer(), headers=sent)
+    answer = said(adapter, own, OutputSanitizer(), headers=sent)
     assert answer.get("cache-control") == stored
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("sent", "own", "stored"),
     [
@@ -406,25 +408,25 @@ def test_answers_to_credentials_are_not_stored(
     ids=range(5),
 )
 def test_what_the_app_says_of_caches_can_be_overridden(
-    face: Face, sent: list[tuple[str, str]], own: list[tuple[str, str]], stored: str
+    adapter: Adapter, sent: list[tuple[str, str]], own: list[tuple[str, str]], stored: str
 ) -> None:
     """Where the answer is private, and nowhere else."""
     policy = OutputSanitizer(headers=SecurityHeaders(override=["Cache-Control"]))
-    answer = said(face, own, policy, headers=sent)
+    answer = said(adapter, own, policy, headers=sent)
     assert answer.get("cache-control") == stored
     assert answer.get("expires") == dict(own).get("expires")
 
 
-@both_faces
-def test_an_api_s_answers_are_never_stored(face: Face) -> None:
+@both_adapters
+def test_an_api_s_answers_are_never_stored(adapter: Adapter) -> None:
     """Without credentials too."""
-    assert said(face, [], OutputSanitizer(headers="api")).get("cache-control") == "no-store"
+    assert said(adapter, [], OutputSanitizer(headers="api")).get("cache-control") == "no-store"
 
 
 # -- content types --------------------------------------------------------------------------------
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("own", "expected"),
     [
@@ -441,16 +443,16 @@ def test_an_api_s_answers_are_never_stored(face: Face) -> None:
         ("", ""),
     ],
 )
-def test_text_gets_the_charset_that_it_lacks(face: Face, own: str, expected: str) -> None:
+def test_text_gets_the_charset_that_it_lacks(adapter: Adapter, own: str, expected: str) -> None:
     """A browser would guess; and nothing else changes."""
     policy = OutputSanitizer(headers=None, leaks=None)
-    assert said(face, [("content-type", own)], policy).headers == [("content-type", expected)]
+    assert said(adapter, [("content-type", own)], policy).headers == [("content-type", expected)]
 
 
 # -- cookies --------------------------------------------------------------------------------------
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("own", "plain", "secure"),
     [
@@ -472,16 +474,18 @@ def test_text_gets_the_charset_that_it_lacks(face: Face, own: str, expected: str
     ],
     ids=range(11),
 )  # fmt: skip
-def test_session_cookies_get_what_they_lack(face: Face, own: str, plain: str, secure: str) -> None:
+def test_session_cookies_get_what_they_lack(
+    adapter: Adapter, own: str, plain: str, secure: str
+) -> None:
     """Others are left alone, and what is there stays byte for byte."""
     fields = [("set-cookie", own), ("x-a", "1"), ("set-cookie", "other=1")]
     policy = OutputSanitizer(headers=None)
-    assert said(face, fields, policy).getall("set-cookie") == [plain, "other=1"]
-    answer = said(face, fields, policy, **HTTPS[face.name])
+    assert said(adapter, fields, policy).getall("set-cookie") == [plain, "other=1"]
+    answer = said(adapter, fields, policy, **HTTPS[adapter.name])
     assert answer.getall("set-cookie") == [secure, "other=1"]
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(
     ("own", "https", "fault"),
     [
@@ -498,23 +502,23 @@ def test_session_cookies_get_what_they_lack(face: Face, own: str, plain: str, se
     ids=range(9),
 )
 def test_what_browsers_refuse_is_reported(
-    face: Face, own: str, https: bool, fault: str | None
+    adapter: Adapter, own: str, https: bool, fault: str | None
 ) -> None:
     """The rules of the prefixes and of SameSite (RFC 6265bis, 5.7)."""
     told = Told()
     policy = OutputSanitizer(on_finding=told)
-    said(face, [("set-cookie", own)], policy, **(HTTPS[face.name] if https else {}))
+    said(adapter, [("set-cookie", own)], policy, **(HTTPS[adapter.name] if https else {}))
     assert told.rules == ([fault] if fault else [])
 
 
-@both_faces
-def test_cookies_are_left_alone_by_option(face: Face) -> None:
+@both_adapters
+def test_cookies_are_left_alone_by_option(adapter: Adapter) -> None:
     """Or others are taken for sessions."""
     own = [("set-cookie", "sessionid=1"), ("set-cookie", "basket=1")]
-    answer = said(face, own, OutputSanitizer(cookies=None))
+    answer = said(adapter, own, OutputSanitizer(cookies=None))
     assert answer.getall("set-cookie") == ["sessionid=1", "basket=1"]
     cookies = Cookies(session_like=["basket"], same_site="Strict", http_only=False)
-    answer = said(face, own, OutputSanitizer(cookies=cookies))
+    answer = said(adapter, own, OutputSanitizer(cookies=cookies))
     assert answer.getall("set-cookie") == ["sessionid=1", "basket=1; SameSite=Strict"]
 
 
@@ -524,10 +528,10 @@ def test_cookies_are_left_alone_by_option(face: Face) -> None:
 def test_plans_are_bounded() -> None:
     """Though an app makes up names of fields."""
     policy = OutputSanitizer()
-    face = FACES[0]
+    adapter = ADAPTERS[0]
     for number in range(600):
         app = answering("hello", f"x/{number}", **{f"x_{number}": "1"})  # type: ignore[arg-type]  # a name made up
-        assert ask(face, app, policy).get("x-content-type-options") == "nosniff"
+        assert ask(adapter, app, policy).get("x-content-type-options") == "nosniff"
     header_policy = policy._headers  # nothing shows it from outside
     assert len(header_policy._types) <= 256  # the same
     assert len(header_policy._headers.plans[True]) <= 256  # the same
@@ -600,8 +604,8 @@ def test_options_of_another_type_are_refused(make: Any) -> None:
 # -- what browsers may read in two ways -----------------------------------------------------------
 
 
-@both_faces
-def test_two_types_do_not_hide_a_leak(face: Face) -> None:
+@both_adapters
+def test_two_types_do_not_hide_a_leak(adapter: Adapter) -> None:
     """Browsers may take the one or the other."""
     fields = [("content-type", "image/png"), ("content-type", "text/html")]
 
@@ -609,15 +613,15 @@ def test_two_types_do_not_hide_a_leak(face: Face) -> None:
         return 200, fields, b"Xk29fjQmZ0-secret"
 
     policy = OutputSanitizer(secrets=["Xk29fjQmZ0-secret"])
-    assert face.drive(face.wrap(app, policy)).body == b"*" * 17
+    assert adapter.drive(adapter.wrap(app, policy)).body == b"*" * 17
 
 
-@both_faces
-def test_two_codings_are_none_that_is_known(face: Face) -> None:
+@both_adapters
+def test_two_codings_are_none_that_is_known(adapter: Adapter) -> None:
     """Each may be in a field of its own (RFC 9110, 8.4)."""
     told = Told()
     fields = [("content-encoding", "gzip"), ("content-encoding", "br")]
-    said(face, fields, OutputSanitizer(on_finding=told))
+    said(adapter, fields, OutputSanitizer(on_finding=told))
     assert told.rules == ["unknown-encoding"]
 
 

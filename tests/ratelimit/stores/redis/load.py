@@ -9,7 +9,7 @@ from itertools import count
 from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from tests.drive import Answer, AsgiFace, Face, ask_asgi, drive_wsgi, make_scope
+from tests.drive import Adapter, Answer, AsgiAdapter, ask_asgi, drive_wsgi, make_scope
 from tests.servers.server import poll
 
 if TYPE_CHECKING:
@@ -34,17 +34,17 @@ class Load:
     """Requests sent as fast as they are answered, every other one by a busy client.
 
     Args:
-        face: the app's protocol.
+        adapter: the app's protocol.
         app: the app.
         total: number of requests.
     """
 
-    def __init__(self, face: Face, app: Any, total: int) -> None:
+    def __init__(self, adapter: Adapter, app: Any, total: int) -> None:
         self.seen: list[Seen] = []
         self._app = app
         self._total = total
         self._numbers = count()
-        work = [self._loop] if isinstance(face, AsgiFace) else [self._thread] * WORKERS
+        work = [self._loop] if isinstance(adapter, AsgiAdapter) else [self._thread] * WORKERS
         self._threads = [Thread(target=one, daemon=True) for one in work]
 
     def __enter__(self) -> Self:

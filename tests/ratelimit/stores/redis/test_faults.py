@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mantlet import Concurrency, ErrorEnvelope, RateLimiter
-from tests.drive import Face, WsgiFace, both_faces, hello
+from tests.drive import Adapter, WsgiAdapter, both_adapters, hello
 from tests.ratelimit.stores.redis.conftest import AMPLE
 from tests.ratelimit.stores.redis.load import HOT, Load
 from tests.servers.server import poll
@@ -32,24 +32,24 @@ REDUCED = "https://iana.org/assignments/http-problem-types#temporary-reduced-cap
 class Site:
     """An app with a limiter."""
 
-    def __init__(self, face: Face, server: Valkey, **options: Any) -> None:
-        self.face = face
+    def __init__(self, adapter: Adapter, server: Valkey, **options: Any) -> None:
+        self.adapter = adapter
         self.server = server
         options = {"timeout": DEADLINE, "workers": WORKERS, "burst": BURST, **options}
         self.limiter = RateLimiter("1/year", store=f"redis://{server.place}", **options)
-        self.app = face.wrap(hello, ErrorEnvelope(), self.limiter)
+        self.app = adapter.wrap(hello, ErrorEnvelope(), self.limiter)
         self._clients = count()
 
     def status(self) -> int | None:
         """Send a request as a new client; return the status."""
         high, low = divmod(next(self._clients), 250)
-        answer = self.face.drive(self.app, client=f"10.1.{high}.{low}")
+        answer = self.adapter.drive(self.app, client=f"10.1.{high}.{low}")
         assert answer.error is None
         return answer.status
 
     def load(self) -> Load:
         """Return requests that are yet to be sent."""
-        return Load(self.face, self.app, TOTAL)
+        return Load(self.adapter, self.app, TOTAL)
 
     def check(self, load: Load, *statuses: int) -> None:
         """Check that all were answered properly, and that the server is called again."""
@@ -68,12 +68,12 @@ class Site:
 
 
 @contextmanager
-def site(face: Face, server: Valkey, **options: Any) -> Iterator[Site]:
+def site(adapter: Adapter, server: Valkey, **options: Any) -> Iterator[Site]:
     """Yield an app, and close its connections."""
-    made = Site(face, server, **options)
+    made = Site(adapter, server, **options)
     assert made.status() == 200
     yield made
-    if isinstance(face, WsgiFace):
+    if isinstance(adapter, WsgiAdapter):
         made.limiter.shutdown()
 
 
@@ -98,13 +98,13 @@ Fault = tuple["Callable[[Valkey, Load], None]", int]
 outages = pytest.mark.parametrize("fault", [(hang, 0), (die, 1)], ids=["hangs", "dies"])
 
 
-@both_faces
+@both_adapters
 @outages
 def test_local_counts_go_on_with_the_share_of_a_process(
-    face: Face, own_valkey: Valkey, fault: Fault
+    adapter: Adapter, own_valkey: Valkey, fault: Fault
 ) -> None:
     """A client gets its burst, once more for each time the server lost it, and one share."""
-    with site(face, own_valkey, on_outage="local") as made, made.load() as load:
+    with site(adapter, own_valkey, on_outage="local") as made, made.load() as load:
         load.reach(0.1)
         fault[0](own_valkey, load)
     made.check(load, 200, 429)
@@ -113,13 +113,13 @@ def test_local_counts_go_on_with_the_share_of_a_process(
         assert SHARE <= admitted <= BURST * (1 + fault[1]) + SHARE
 
 
-@both_faces
+@both_adapters
 @outages
 def test_everything_passes_where_that_is_wanted(
-    face: Face, own_valkey: Valkey, fault: Fault
+    adapter: Adapter, own_valkey: Valkey, fault: Fault
 ) -> None:
     """Only clients that the server denied before are rejected."""
-    with site(face, own_valkey, on_outage="allow") as made, made.load() as load:
+    with site(adapter, own_valkey, on_outage="allow") as made, made.load() as load:
         load.reach(0.1)
         fault[0](own_valkey, load)
     made.check(load, 200, 429)
@@ -128,13 +128,13 @@ def test_everything_passes_where_that_is_wanted(
     assert max(load.admitted.values()) > BURST * (1 + fault[1]) + SHARE
 
 
-@both_faces
+@both_adapters
 @outages
 def test_everything_is_refused_where_that_is_wanted(
-    face: Face, own_valkey: Valkey, fault: Fault
+    adapter: Adapter, own_valkey: Valkey, fault: Fault
 ) -> None:
     """With 503, and no client gets more than the server grants."""
-    with site(face, own_valkey, on_outage="refuse") as made, made.load() as load:
+    with site(adapter, own_valkey, on_outage="refuse") as made, made.load() as load:
         load.reach(0.1)
         fault[0](own_valkey, load)
     made.check(load, 200, 429, 503)
@@ -147,14 +147,17 @@ def test_everything_is_refused_where_that_is_wanted(
     assert max(load.admitted.values()) <= BURST * (1 + fault[1])
 
 
-@both_faces
+@both_adapters
 @outages
 def test_prefetched_tokens_are_bounded_in_an_outage(
-    face: Face, own_valkey: Valkey, fault: Fault
+    adapter: Adapter, own_valkey: Valkey, fault: Fault
 ) -> None:
     """They may be spent at any later time, so a client may get one batch more than without them."""
     prefetch = 10
-    with site(face, own_valkey, prefetch=prefetch, on_outage="local") as made, made.load() as load:
+    with (
+        site(adapter, own_valkey, prefetch=prefetch, on_outage="local") as made,
+        made.load() as load,
+    ):
         load.reach(0.1)
         fault[0](own_valkey, load)
     made.check(load, 200, 429)
@@ -177,10 +180,10 @@ def cut_off(server: Valkey) -> None:
     server.ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 
 
-@both_faces
-def test_a_forgotten_script_makes_no_difference(face: Face, own_valkey: Valkey) -> None:
+@both_adapters
+def test_a_forgotten_script_makes_no_difference(adapter: Adapter, own_valkey: Valkey) -> None:
     """Each busy client gets its burst, to the last token."""
-    with site(face, own_valkey, timeout=AMPLE) as made, made.load() as load:
+    with site(adapter, own_valkey, timeout=AMPLE) as made, made.load() as load:
         for turn in range(1, 10):
             load.reach(turn / 10)
             forget_scripts(own_valkey)
@@ -189,10 +192,10 @@ def test_a_forgotten_script_makes_no_difference(face: Face, own_valkey: Valkey) 
     assert own_valkey.calls("eval") > 1
 
 
-@both_faces
-def test_lost_buckets_are_full(face: Face, own_valkey: Valkey) -> None:
+@both_adapters
+def test_lost_buckets_are_full(adapter: Adapter, own_valkey: Valkey) -> None:
     """A client gets its burst once more for each time that its bucket is lost, and no more."""
-    with site(face, own_valkey, timeout=AMPLE) as made, made.load() as load:
+    with site(adapter, own_valkey, timeout=AMPLE) as made, made.load() as load:
         for part in (0.1, 0.2):
             load.reach(part)
             forget_buckets(own_valkey)
@@ -201,10 +204,10 @@ def test_lost_buckets_are_full(face: Face, own_valkey: Valkey) -> None:
         assert BURST < admitted <= 3 * BURST
 
 
-@both_faces
-def test_connections_that_are_cut_are_made_anew(face: Face, own_valkey: Valkey) -> None:
+@both_adapters
+def test_connections_that_are_cut_are_made_anew(adapter: Adapter, own_valkey: Valkey) -> None:
     """Their calls are repeated, so a token may be lost, but none is gained."""
-    with site(face, own_valkey, timeout=AMPLE, on_outage="refuse") as made, made.load() as load:
+    with site(adapter, own_valkey, timeout=AMPLE, on_outage="refuse") as made, made.load() as load:
         for turn in range(1, 10):
             load.reach(turn / 10)
             cut_off(own_valkey)
@@ -216,23 +219,23 @@ def test_connections_that_are_cut_are_made_anew(face: Face, own_valkey: Valkey) 
 # -- outside of the load --------------------------------------------------------------------------
 
 
-@both_faces
+@both_adapters
 @pytest.mark.parametrize(("workers", "share"), [(1, 8), (4, 2), (100, 1)])
 def test_a_process_counts_its_share_while_the_server_is_gone(
-    face: Face, own_valkey: Valkey, workers: int, share: int
+    adapter: Adapter, own_valkey: Valkey, workers: int, share: int
 ) -> None:
     """To the token; and at least one request of each client passes."""
-    with site(face, own_valkey, burst=8, workers=workers) as made:
+    with site(adapter, own_valkey, burst=8, workers=workers) as made:
         own_valkey.kill()
-        statuses = [face.drive(made.app).status for _ in range(share + 2)]
+        statuses = [adapter.drive(made.app).status for _ in range(share + 2)]
     assert statuses == [200] * share + [429] * 2
 
 
-@both_faces
-def test_slots_and_refunds_survive_an_outage(face: Face, own_valkey: Valkey) -> None:
+@both_adapters
+def test_slots_and_refunds_survive_an_outage(adapter: Adapter, own_valkey: Valkey) -> None:
     """A request may hold, or give back, something from a server that is gone."""
     options = {"concurrency": Concurrency(3), "count_if": lambda response: response.status == 404}
-    with site(face, own_valkey, on_outage="local", **options) as made, made.load() as load:
+    with site(adapter, own_valkey, on_outage="local", **options) as made, made.load() as load:
         load.reach(0.1)
         hang(own_valkey, load)
         load.reach(0.8)
@@ -242,12 +245,12 @@ def test_slots_and_refunds_survive_an_outage(face: Face, own_valkey: Valkey) -> 
     made.check(load, 200, 429)
 
 
-@both_faces
+@both_adapters
 def test_the_log_says_once_that_the_server_is_gone_and_once_that_it_is_back(
-    face: Face, own_valkey: Valkey, caplog: pytest.LogCaptureFixture
+    adapter: Adapter, own_valkey: Valkey, caplog: pytest.LogCaptureFixture
 ) -> None:
     """However many requests there are in the meantime."""
-    with site(face, own_valkey) as made:
+    with site(adapter, own_valkey) as made:
         own_valkey.kill()
         assert {made.status() for _ in range(50)} == {200}
         own_valkey.start()
