@@ -18,7 +18,7 @@ BODY = b"<p onclick=x>hi <a href=/y>you</a><script>1</script></p>"
 
 def cleaner(preset: str | HtmlPolicy = "ugc") -> CleanHtml:
     """Return what cleans the bodies of one route."""
-    found = HtmlRoutes({"/comments/*": preset}).for_request(request(path="/comments/1"))
+    found = HtmlRoutes({"* /comments/*": preset}).for_request(request(path="/comments/1"))
     assert found is not None
     return found
 
@@ -26,7 +26,7 @@ def cleaner(preset: str | HtmlPolicy = "ugc") -> CleanHtml:
 def test_each_route_has_its_own_allow_list() -> None:
     """A path alone is for every method; other routes are left alone."""
     routes = HtmlRoutes(
-        {"/comments/*": "ugc", "GET /names/{id}": "text", "/own": HtmlPolicy(tags={"p"})}
+        {"* /comments/*": "ugc", "GET /names/{id}": "text", "* /own": HtmlPolicy(tags={"p"})}
     )
     ugc = b'<p>hi <a href="/y" rel="noopener noreferrer nofollow ugc">you</a></p>'
     ways = {
@@ -80,8 +80,8 @@ def test_what_is_sent_is_utf_8_whatever_it_came_in(
 @pytest.mark.parametrize(
     ("routes", "error", "words"),
     [
-        ({"/a": "all"}, ValueError, r"html\['/a'\]: preset must be"),
-        ({"/a": 1}, TypeError, r"html\['/a'\]: a preset must be"),
+        ({"* /a": "all"}, ValueError, r"html\['\* /a'\]: preset must be"),
+        ({"* /a": 1}, TypeError, r"html\['\* /a'\]: a preset must be"),
         ({"a": "ugc"}, ValueError, "'a'"),
         ({"get /a": "ugc"}, ValueError, "upper case"),
         ({1: "ugc"}, TypeError, "1"),

@@ -63,7 +63,7 @@ def test_failing_stream_breaks_off(server: Server, client: httpx.Client) -> None
 
     assert named or server.name == "granian-wsgi"
     assert b"tick 0\ntick 1\n".startswith(received)
-    log = server.wait_for_log(f"{named}after the answer had")
+    log = server.wait_for_log(f"{named}after the response had")
     assert SECRET in log
 
 
