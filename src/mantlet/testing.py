@@ -277,10 +277,10 @@ class PolicyClient:
         traceback: TracebackType | None,
     ) -> None:
         if self._runner is None or not isinstance(self._stack, asgi.Stack):
-            run_sync(self._stack._stop_policies())
+            run_sync(self._stack._hooks.stop())
             return
         try:
-            self._runner.run(self._stack._stop())
+            self._runner.run(self._stack._hooks.stop())
         finally:
             self._runner.close()
             self._runner = None

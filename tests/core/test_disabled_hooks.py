@@ -231,5 +231,5 @@ def test_a_plain_limiter_is_done_with_a_request_on_its_way_in() -> None:
     """The app's own messages go out as they are, but for the fields."""
     limited = AsgiAdapter().wrap(hello, RateLimiter("9/hour"))
     counting = AsgiAdapter().wrap(hello, RateLimiter("9/hour", count_if=on_status(200)))
-    assert limited._is_inward_only  # type: ignore[attr-defined]  # a stack's own
-    assert not counting._is_inward_only  # type: ignore[attr-defined]  # a stack's own
+    assert limited._hooks.is_inward_only  # type: ignore[attr-defined]  # a stack's own
+    assert not counting._hooks.is_inward_only  # type: ignore[attr-defined]  # a stack's own

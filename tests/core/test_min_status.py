@@ -112,4 +112,4 @@ def test_other_answers_are_the_servers_at_once(
 ) -> None:
     """They take the way of an answer that interests no policy."""
     stack: Any = adapter.wrap(answering(200), *policies)
-    assert stack._response_hooks[-1].min_status == status
+    assert stack._hooks.on_response[-1].min_status == status

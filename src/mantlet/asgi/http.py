@@ -99,7 +99,7 @@ class AsgiHttpExchange(AsgiExchange):
 
     async def receive(self) -> AsgiMessage:
         """Return the server's next message to the app."""
-        if self.phase == ERROR_BUFFERED and self.complete:
+        if self.phase is ERROR_BUFFERED and self.complete:
             # The app has sent its error response, and may be waiting for the client to disconnect.
             await self._send_held()
         message = await self._server_receive()
@@ -133,10 +133,10 @@ class AsgiHttpExchange(AsgiExchange):
         if kind == "http.response.body":
             more = message.get("more_body", False)
             head = self._head
-            if self.phase == STREAMING and not self._has_filters():
+            if self.phase is STREAMING and not self._has_filters():
                 head = None
             elif (
-                self.phase != AWAITING_BODY
+                self.phase is not AWAITING_BODY
                 or head is None
                 or self._buffered is not None
                 or (more and not message.get("body"))
@@ -191,16 +191,16 @@ class AsgiHttpExchange(AsgiExchange):
     async def _send_other(self, message: AsgiMessage, kind: str) -> None:
         """Send a file, trailers, or a message of a later specification, in its order."""
         if self._head is None:
-            if self.phase != CLOSED:
+            if self.phase is not CLOSED:
                 await self._emit(message)  # informational, so before the response
             return
-        if self.phase == AWAITING_BODY:
+        if self.phase is AWAITING_BODY:
             self._is_file = kind in _FILES
             waiting = self.run_hooks()
             if waiting is not None:
                 await waiting
         await self._send_held()
-        if kind in _FILES and (self.phase == BUFFERING or self._has_filters()):
+        if kind in _FILES and (self.phase is BUFFERING or self._has_filters()):
             for chunk in _file_chunks(message):
                 await self.send({"type": "http.response.body", "body": chunk, "more_body": True})
             await self.send({**message, "type": "http.response.body"})
@@ -215,7 +215,7 @@ class AsgiHttpExchange(AsgiExchange):
 
     async def _send_held(self) -> None:
         """Send an error response that is held, since there is nothing left to wait for."""
-        if self.phase == ERROR_BUFFERED:
+        if self.phase is ERROR_BUFFERED:
             await self.release()
         await self.flush()
 

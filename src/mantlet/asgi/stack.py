@@ -7,7 +7,6 @@ from mantlet._internal.asgi_types import AsgiApp, AsgiMessage, Receive, Scope, S
 from mantlet.asgi.http import AsgiHttpExchange
 from mantlet.asgi.request import AsgiRequest
 from mantlet.asgi.websocket import WebSocketExchange, WebSocketRequest
-from mantlet.core.order import check_order
 from mantlet.core.policy import Policy
 from mantlet.core.response_pipeline import CLOSED
 from mantlet.core.stack import BaseStack
@@ -38,10 +37,8 @@ class Stack(BaseStack[AsgiApp]):
 
     def __init__(self, app: AsgiApp, policies: Sequence[Policy] = ()) -> None:
         super().__init__(app, policies)
-        check_order(self.policies)
-        if self._response_hooks[-1].has_error_hooks:
+        if self._hooks.on_response[-1].has_error_hooks:
             observe_exceptions(self.app)
-        self._started = not self._startup_hooks
         self._starting = Lock()
 
     # In one piece, since each further coroutine costs every request more than the branches here.
@@ -49,39 +46,40 @@ class Stack(BaseStack[AsgiApp]):
         self, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Serve one scope."""
+        hooks = self._hooks
         kind = scope["type"]
-        if self._is_idle:
-            await self.app(scope, receive, send)
+        if hooks.is_idle:
+            await hooks.app(scope, receive, send)
             return
         if kind == "http":
             request = AsgiRequest(scope, receive)
         elif kind == "websocket":
             request = WebSocketRequest(scope, receive)
-        elif kind == "lifespan" and (self._startup_hooks or self._shutdown_hooks):
+        elif kind == "lifespan" and (hooks.startup or hooks.shutdown):
             await _Lifespan(self, receive, send).run(scope)
             return
         else:
-            await self.app(scope, receive, send)
+            await hooks.app(scope, receive, send)
             return
 
-        if not self._started:
+        if not hooks.has_started:
             await self._start()
-        result = self._run_request_hooks(request)
+        result = hooks.run_request_hooks(request)
         if result is not None and result.waiting is not None:
-            result = await self._resume_request_hooks(request, result)
+            result = await hooks.resume_request_hooks(request, result)
         headers = request._response_headers if request._owns_response_headers else None
         if (
             result is None
-            and self._is_inward_only
-            and (kind == "http" or not (headers or self._message_hooks))
+            and hooks.is_inward_only
+            and (kind == "http" or not (headers or hooks.on_message))
         ):
             request._handed_over = True
             try:
                 if not headers:
-                    await self.app(scope, request.receive, send)
+                    await hooks.app(scope, request.receive, send)
                     return
                 request.state._response_headers = headers
-                await self.app(scope, request.receive, _sending_headers(send, headers))
+                await hooks.app(scope, request.receive, _sending_headers(send, headers))
             finally:
                 if headers:
                     request.state._response_headers = None
@@ -90,36 +88,30 @@ class Stack(BaseStack[AsgiApp]):
             return
 
         exchange = (AsgiHttpExchange if kind == "http" else WebSocketExchange)(
-            self, request, send, result
+            hooks, request, send, result
         )
         error = None
         try:
             if result is None:
                 try:
-                    await self.app(scope, exchange.hand_over(), exchange.send)
+                    await hooks.app(scope, exchange.hand_over(), exchange.send)
                 except BaseException as raised:  # noqa: BLE001  # raised below if not answered
                     error = raised
-            if error is not None or exchange.phase != CLOSED or exchange.failure is not None:
+            if error is not None or exchange.phase is not CLOSED or exchange.failure is not None:
                 await exchange.conclude(error)
         finally:
             if request._owns_response_headers:
                 request.state._response_headers = None
-            if self._finish_hooks[-1] or request._cleanups is not None:
-                waiting = self._finish(request, result)
+            if hooks.on_finish[-1] or request._cleanups is not None:
+                waiting = hooks.finish(request, result)
                 if waiting is not None:
                     await waiting
 
     async def _start(self) -> None:
         """Run `startup` of the policies, once; other callers wait for it."""
         async with self._starting:
-            if not self._started:
-                await self._start_policies()
-                self._started = True
-
-    async def _stop(self) -> None:
-        """Run `shutdown` of the policies; a later lifespan starts them again."""
-        self._started = not self._startup_hooks
-        await self._stop_policies()
+            if not self._hooks.has_started:
+                await self._hooks.start()
 
 
 def _sending_headers(send: Send, headers: Mapping[bytes, tuple[bytes, bytes]]) -> Send:
@@ -174,7 +166,7 @@ class _Lifespan:
             return
         if message["type"].startswith("lifespan.shutdown."):
             try:
-                await self._stack._stop()
+                await self._stack._hooks.stop()
             except Exception as error:
                 self._failure = error
                 await self._server_send({"type": "lifespan.shutdown.failed", "message": ""})

@@ -127,7 +127,7 @@ class WebSocketExchange(AsgiExchange):
             self._connected = True
             if event["type"] == "websocket.disconnect":
                 self._closed = True
-            if event["type"] != "websocket.receive" or not self.stack._message_hooks:
+            if event["type"] != "websocket.receive" or not self.policy_hooks.on_message:
                 return event
             incoming = Message(_data(event), "in")
             result = await self._run_message_hooks(incoming)
@@ -147,12 +147,12 @@ class WebSocketExchange(AsgiExchange):
     async def send(self, message: AsgiMessage) -> None:
         """Take a message that the app sends."""
         kind = message["type"]
-        if self._closed_by_policy or (not self._open and self.phase == CLOSED):
+        if self._closed_by_policy or (not self._open and self.phase is CLOSED):
             if kind == "websocket.send":
                 raise ResponseClosed("the connection has been closed")
         elif not self._open:
             await self._take_handshake_response(message)
-        elif kind == "websocket.send" and self.stack._message_hooks:
+        elif kind == "websocket.send" and self.policy_hooks.on_message:
             outgoing = Message(_data(message), "out")
             result = await self._run_message_hooks(outgoing)
             if result is outgoing:
@@ -170,7 +170,7 @@ class WebSocketExchange(AsgiExchange):
 
     async def _run_message_hooks(self, message: Message) -> Message | Close | None:
         """Run the message hooks: the outermost policy first on its way in, last on its way out."""
-        hooks = self.stack._message_hooks
+        hooks = self.policy_hooks.on_message
         for hook in hooks if message.direction == "in" else reversed(hooks):
             try:
                 result = hook(self.request, message)

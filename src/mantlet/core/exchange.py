@@ -26,7 +26,7 @@ from mantlet.core.response_pipeline import (
     ResponsePipeline,
     Steps,
 )
-from mantlet.core.stack import BaseStack, InwardResult
+from mantlet.core.stack import InwardResult, PolicyHooks
 from mantlet.exceptions import MantletError, NoResponse, ResponseTooLarge
 
 __all__ = ["Exchange", "ResponseClosed"]
@@ -53,7 +53,7 @@ class Exchange(ResponsePipeline):
     whole body, its coroutine is suspended while the body is buffered, and resumed at its end.
 
     Args:
-        stack: the policies, and the app.
+        hooks: the policies' hooks, and the app.
         request: the request.
         emit: the server's callable to send the response with.
         result: how the request hooks ended where they did not reach the app, else None.
@@ -71,15 +71,16 @@ class Exchange(ResponsePipeline):
 
     # Any: the server's callable and the queued messages in the adapter's own form.
     def __init__(
-        self, stack: BaseStack[Any], request: Request, emit: Any, result: InwardResult | None
+        self, hooks: PolicyHooks[Any], request: Request, emit: Any, result: InwardResult | None
     ) -> None:
-        hooks, self.has_error_hooks, self.min_status = stack._response_hooks[
+        response_hooks, self.has_error_hooks, self.min_status = hooks.on_response[
             -1 if result is None else result.index
         ]
-        super().__init__(request, hooks)
+        # Not by super(), which would cost every exchange an object.
+        ResponsePipeline.__init__(self, request, response_hooks)
         if request._owns_response_headers:
             request.state._response_headers = request._response_headers
-        self.stack = stack
+        self.policy_hooks = hooks
         self.failure: BaseException | None = None
         self._emit = emit
         self._inward = result
@@ -104,7 +105,7 @@ class Exchange(ResponsePipeline):
         if type(chunk) is not bytes:
             chunk = _as_bytes(chunk)
         phase = self.phase
-        if phase == AWAITING_BODY:
+        if phase is AWAITING_BODY:
             if self._buffered is None and not more:  # most responses are one chunk
                 self._buffered = [chunk]
                 self._size = len(chunk)
@@ -112,9 +113,9 @@ class Exchange(ResponsePipeline):
                 return self.run_hooks()
             self._buffer(chunk, more)
             return self.run_hooks() if chunk or not more else None
-        if phase == STREAMING:
+        if phase is STREAMING:
             self._forward(chunk, more)
-        elif phase != CLOSED:
+        elif phase is not CLOSED:
             return self._receive_while_suspended(chunk, more)
         elif more:
             self._dropped += 1
@@ -131,7 +132,7 @@ class Exchange(ResponsePipeline):
             except BaseException as error:  # noqa: BLE001  # as if the app had raised it
                 return self._resume(error)
         self._buffer(chunk, more)
-        if self.phase == ERROR_BUFFERED:
+        if self.phase is ERROR_BUFFERED:
             return self._resume(None) if more and self._size > self._limit else None
         if self._size > self._limit:
             self._join_buffered()
@@ -156,11 +157,11 @@ class Exchange(ResponsePipeline):
     def app_ended(self) -> Steps | None:
         """Take note that the app has returned."""
         self._app_ended = True
-        if self.phase == AWAITING_BODY:
+        if self.phase is AWAITING_BODY:
             return self.run_hooks()
-        if self.phase == ERROR_BUFFERED:
+        if self.phase is ERROR_BUFFERED:
             return self._resume(None)
-        if self.phase == BUFFERING:
+        if self.phase is BUFFERING:
             return self._resume(NoResponse("the app ended before its response was complete"))
         return None
 
@@ -172,7 +173,7 @@ class Exchange(ResponsePipeline):
     async def app_raised(self, error: BaseException) -> None:
         """Take note that the app has raised; `failure` is then the error to raise, if any."""
         self._app_ended = True
-        if self.phase == AWAITING_BODY:
+        if self.phase is AWAITING_BODY:
             self.response = None  # a head without a body is not a response yet
             waiting = self.run_hooks(error)
             if waiting is not None:
@@ -192,7 +193,7 @@ class Exchange(ResponsePipeline):
     def _send_late_error(self, error: Exception) -> None:
         """Send a policy's last chunk for a response that breaks off."""
         response = self.response
-        if response is None or response.on_late_error is None or self.phase != STREAMING:
+        if response is None or response.on_late_error is None or self.phase is not STREAMING:
             return
         chunk = response.on_late_error(error)
         if chunk:

@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Coroutine, Generator, Iterator, Mapping
 from enum import IntEnum
 from itertools import chain
-from types import MappingProxyType, coroutine
+from types import coroutine
 from typing import Any, Final
 
 from mantlet.core.problem import Problem
@@ -83,25 +83,21 @@ SEND_HEAD: Final = Event.SEND_HEAD
 SEND_END: Final = Event.SEND_END
 FAIL: Final = Event.FAIL
 
-_UNSENT: Final[Mapping[Event, Phase]] = MappingProxyType(
-    {
-        HOLD_ERROR: ERROR_BUFFERED,
-        BUFFER_BODY: BUFFERING,
-        SEND_HEAD: STREAMING,
-        SEND_END: CLOSED,
-        FAIL: CLOSED,
-    }
-)
+_UNSENT: Final[Mapping[Event, Phase]] = {
+    HOLD_ERROR: ERROR_BUFFERED,
+    BUFFER_BODY: BUFFERING,
+    SEND_HEAD: STREAMING,
+    SEND_END: CLOSED,
+    FAIL: CLOSED,
+}
 
-TRANSITIONS: Final[Mapping[Phase, Mapping[Event, Phase]]] = MappingProxyType(
-    {
-        AWAITING_BODY: _UNSENT,
-        ERROR_BUFFERED: _UNSENT,
-        BUFFERING: _UNSENT,
-        STREAMING: MappingProxyType({SEND_END: CLOSED, FAIL: CLOSED}),
-        CLOSED: MappingProxyType({FAIL: CLOSED}),
-    }
-)
+TRANSITIONS: Final[Mapping[Phase, Mapping[Event, Phase]]] = {
+    AWAITING_BODY: _UNSENT,
+    ERROR_BUFFERED: _UNSENT,
+    BUFFERING: _UNSENT,
+    STREAMING: {SEND_END: CLOSED, FAIL: CLOSED},
+    CLOSED: {FAIL: CLOSED},
+}
 
 
 class PhaseMachine:
@@ -369,7 +365,7 @@ class ResponsePipeline(PhaseMachine):
         while wanted is not None:
             what, self._limit = wanted
             self.advance(HOLD_ERROR if what is WANTS_END else BUFFER_BODY)
-            buffering = self.phase == BUFFERING
+            buffering = self.phase is BUFFERING
             body = self._join_buffered() if buffering else b""
             if len(body) > self._limit:
                 result = ResponseTooLarge(self._limit)

@@ -4,12 +4,20 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from typing import Any, Generic, NamedTuple, Self, TypeVar, cast
 
 from mantlet.core.dry_run import with_mode
+from mantlet.core.order import check_order
 from mantlet.core.policy import Policy
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.core.response import Reply, Response
 
-__all__ = ["BaseStack", "InwardResult", "PendingReply", "ResponseHook", "check_reply"]
+__all__ = [
+    "BaseStack",
+    "InwardResult",
+    "PendingReply",
+    "PolicyHooks",
+    "ResponseHook",
+    "check_reply",
+]
 
 App = TypeVar("App")
 PendingReply = Awaitable[Reply | None]
@@ -61,6 +69,121 @@ class InwardResult:
         self.waiting = waiting
 
 
+class PolicyHooks(Generic[App]):
+    """The hooks of a stack's policies, ready to run around the app.
+
+    Apart from the stack, since reading an attribute of an object with ``__getattr__`` takes several
+    times as long.
+
+    Args:
+        app: the app.
+        policies: the policies around it, the outermost first.
+
+    Attributes:
+        app: the app.
+        on_request: the request hooks, each with the index of its policy.
+        on_message: the message hooks.
+        on_response: by how many policies let the request pass: their response hooks.
+        on_finish: by how many policies ran: their finish hooks, the innermost first.
+        startup, shutdown: the hooks of a lifespan.
+        maskers: the maskers of the app's secrets, also for errors of outer policies.
+        is_inward_only: whether no policy has a hook left once it has let a request pass.
+        is_idle: whether no policy has any hook.
+        has_started: whether `start()` has nothing left to do.
+    """
+
+    def __init__(self, app: App, policies: Sequence[Policy]) -> None:
+        self.app = app
+        active = tuple(one for one in map(with_mode, policies) if one is not None)
+        self.on_request = tuple(
+            (index, policy.on_request)
+            for index, policy in enumerate(active)
+            if _overrides(policy, "on_request")
+        )
+        self.on_message = tuple(p.on_message for p in active if _overrides(p, "on_message"))
+        self.on_response = tuple(
+            _response_hooks(active[:count]) for count in range(len(active) + 1)
+        )
+        self.on_finish = tuple(
+            tuple(p.on_finish for p in reversed(active[:count]) if _overrides(p, "on_finish"))
+            for count in range(len(active) + 1)
+        )
+        self.startup = tuple(p.startup for p in active if _overrides(p, "startup"))
+        self.shutdown = tuple(p.shutdown for p in reversed(active) if _overrides(p, "shutdown"))
+        self.maskers = tuple(p.secret_masker for p in active if p.secret_masker is not None)
+        self.is_inward_only = not (self.on_response[-1].hooks or self.on_finish[-1])
+        self.is_idle = self.is_inward_only and not (
+            self.on_request or self.on_message or self.startup or self.shutdown
+        )
+        self.has_started = not self.startup
+
+    async def start(self) -> None:
+        """Run `startup` of each policy, the outermost first."""
+        await _run_each(self.startup)
+        self.has_started = True
+
+    async def stop(self) -> None:
+        """Run `shutdown` of each policy, the innermost first; `start()` runs again after it."""
+        self.has_started = not self.startup
+        await _run_each(self.shutdown)
+
+    def run_request_hooks(self, request: Request, start: int = 0) -> InwardResult | None:
+        """Run the request hooks, from policy ``start`` on.
+
+        Returns:
+            None if all of them let the request pass. A result that waits goes through
+            `resume_request_hooks()`.
+        """
+        hooks = self.on_request
+        if start:
+            hooks = tuple(hook for hook in hooks if hook[0] >= start)
+        elif self.maskers:
+            state = request.state
+            state._maskers = tuple(dict.fromkeys(state._maskers + self.maskers))
+        index = start
+        try:
+            for index, hook in hooks:
+                reply = hook(request)
+                if reply is not None:
+                    if isinstance(reply, Reply):
+                        return InwardResult(index, reply)
+                    return InwardResult(index, waiting=reply)
+        except BaseException as error:  # noqa: BLE001  # handed to the outer policies
+            return _raised(index, error, request)
+        return None
+
+    async def resume_request_hooks(
+        self, request: Request, result: InwardResult | None
+    ) -> InwardResult | None:
+        """Resume request hooks that stopped at one that has to wait."""
+        while result is not None and result.waiting is not None:
+            index = result.index
+            try:
+                reply = check_reply(await result.waiting)
+            except BaseException as error:  # noqa: BLE001  # handed to the outer policies
+                return _raised(index, error, request)
+            result = (
+                InwardResult(index, reply) if reply else self.run_request_hooks(request, index + 1)
+            )
+        return result
+
+    def finish(
+        self, request: Request, result: InwardResult | None
+    ) -> Coroutine[Any, Any, None] | None:
+        """Run `on_finish` of every policy that ran, then the request's cleanups.
+
+        Returns:
+            None when all of them are done, or the rest where one has to wait.
+        """
+        hooks = self.on_finish[-1 if result is None else result.index + 1]
+        if request._cleanups is not None:
+            hooks = (*hooks, _clean_up)
+        if len(hooks) == 1:  # the usual case
+            waiting = hooks[0](request)
+            return None if waiting is None else _finish_later(waiting, iter(()), request, None)
+        return _finish_each(iter(hooks), request) if hooks else None
+
+
 class BaseStack(Generic[App]):
     """An app with its policies around it; the outermost policy comes first.
 
@@ -89,37 +212,8 @@ class BaseStack(Generic[App]):
         inner = app if isinstance(app, type(self)) else None
         self.app: App = cast("App", app) if inner is None else inner.app
         self.policies: tuple[Policy, ...] = own if inner is None else own + inner.policies
-        active = tuple(one for one in map(with_mode, self.policies) if one is not None)
-        self._request_hooks = tuple(
-            (index, policy.on_request)
-            for index, policy in enumerate(active)
-            if _overrides(policy, "on_request")
-        )
-        self._message_hooks = tuple(p.on_message for p in active if _overrides(p, "on_message"))
-        #: By how many policies let the request pass: their response hooks.
-        self._response_hooks = tuple(
-            _response_hooks(active[:count]) for count in range(len(active) + 1)
-        )
-        #: By how many policies ran: their finish hooks, the innermost first.
-        self._finish_hooks = tuple(
-            tuple(p.on_finish for p in reversed(active[:count]) if _overrides(p, "on_finish"))
-            for count in range(len(active) + 1)
-        )
-        self._startup_hooks = tuple(p.startup for p in active if _overrides(p, "startup"))
-        self._shutdown_hooks = tuple(
-            p.shutdown for p in reversed(active) if _overrides(p, "shutdown")
-        )
-        #: The maskers of the app's secrets, also for errors of outer policies.
-        self._maskers = tuple(p.secret_masker for p in active if p.secret_masker is not None)
-        #: Whether no policy has a hook left once it has let a request pass.
-        self._is_inward_only = not (self._response_hooks[-1].hooks or self._finish_hooks[-1])
-        #: Whether no policy has any hook.
-        self._is_idle = self._is_inward_only and not (
-            self._request_hooks
-            or self._message_hooks
-            or self._startup_hooks
-            or self._shutdown_hooks
-        )
+        check_order(self.policies)
+        self._hooks = PolicyHooks(self.app, self.policies)
 
     def __getattr__(self, name: str) -> Any:
         # Special methods are looked up on the class, and copying asks before there is an app.
@@ -130,70 +224,6 @@ class BaseStack(Generic[App]):
     def __repr__(self) -> str:
         names = ", ".join(type(policy).__name__ for policy in self.policies)
         return f"<{type(self).__module__}.{type(self).__name__} [{names}] around {self.app!r}>"
-
-    async def _start_policies(self) -> None:
-        """Run `startup` of each policy, the outermost first."""
-        await _run_each(self._startup_hooks)
-
-    async def _stop_policies(self) -> None:
-        """Run `shutdown` of each policy, the innermost first."""
-        await _run_each(self._shutdown_hooks)
-
-    def _run_request_hooks(self, request: Request, start: int = 0) -> InwardResult | None:
-        """Run the request hooks, from policy ``start`` on.
-
-        Returns:
-            None if all of them let the request pass. A result that waits goes through
-            `_resume_request_hooks()`.
-        """
-        hooks = self._request_hooks
-        if start:
-            hooks = tuple(hook for hook in hooks if hook[0] >= start)
-        elif self._maskers:
-            state = request.state
-            state._maskers = tuple(dict.fromkeys(state._maskers + self._maskers))
-        index = start
-        try:
-            for index, hook in hooks:
-                reply = hook(request)
-                if reply is not None:
-                    if isinstance(reply, Reply):
-                        return InwardResult(index, reply)
-                    return InwardResult(index, waiting=reply)
-        except BaseException as error:  # noqa: BLE001  # handed to the outer policies
-            return _raised(index, error, request)
-        return None
-
-    async def _resume_request_hooks(
-        self, request: Request, result: InwardResult | None
-    ) -> InwardResult | None:
-        """Resume request hooks that stopped at one that has to wait."""
-        while result is not None and result.waiting is not None:
-            index = result.index
-            try:
-                reply = check_reply(await result.waiting)
-            except BaseException as error:  # noqa: BLE001  # handed to the outer policies
-                return _raised(index, error, request)
-            result = (
-                InwardResult(index, reply) if reply else self._run_request_hooks(request, index + 1)
-            )
-        return result
-
-    def _finish(
-        self, request: Request, result: InwardResult | None
-    ) -> Coroutine[Any, Any, None] | None:
-        """Run `on_finish` of every policy that ran, then the request's cleanups.
-
-        Returns:
-            None when all of them are done, or the rest where one has to wait.
-        """
-        hooks = self._finish_hooks[-1 if result is None else result.index + 1]
-        if request._cleanups is not None:
-            hooks = (*hooks, _clean_up)
-        if len(hooks) == 1:  # the usual case
-            waiting = hooks[0](request)
-            return None if waiting is None else _finish_later(waiting, iter(()), request, None)
-        return _finish_each(iter(hooks), request) if hooks else None
 
 
 def check_reply(reply: Reply | None) -> Reply | None:

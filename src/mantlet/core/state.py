@@ -92,6 +92,28 @@ class ProblemState(Protocol):
     detail: str | None
 
 
+class _SetBy:
+    """An attribute of `State` that a policy sets; reading it before is an AttributeError.
+
+    It has no ``__set__``, so an instance's own value comes first, at no cost.
+    """
+
+    def __init__(self, policy: str) -> None:
+        self._policy = policy
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        raise _missing(self._name, self._policy)
+
+
+def _missing(name: str, policy: str) -> AttributeError:
+    return AttributeError(f"state has no {name}: no {policy} has set it for this request")
+
+
 class State:
     """The entries that policies leave for the app and for each other.
 
@@ -109,10 +131,15 @@ class State:
         extra: entries of your own policies: a dict, made at its first use.
     """
 
-    # Any: an instance of the app's own SecretModel.
-    secrets: Any
-    rate_limit: RateLimitState
-    validated: ValidatedState
+    if TYPE_CHECKING:
+        # Any: an instance of the app's own SecretModel.
+        secrets: Any
+        rate_limit: RateLimitState
+        validated: ValidatedState
+    else:
+        secrets = _SetBy("SecretLoader")
+        rate_limit = _SetBy("RateLimiter")
+        validated = _SetBy("SchemaGuard")
     # Any: a user object of the policy that authenticates.
     identity: Any = None
     problem: ProblemState | None = None
@@ -151,14 +178,14 @@ class State:
     def request_id(self) -> str:
         """The request's id."""
         if self._request_id is None:
-            raise _missing("request_id")
+            raise _missing("request_id", "ErrorEnvelope")
         return self._request_id
 
     @property
     def csp_nonce(self) -> str:
         """The nonce of the response's Content-Security-Policy."""
         if self._csp_nonce is None:
-            raise _missing("csp_nonce")
+            raise _missing("csp_nonce", "OutputSanitizer with a nonce in its Csp")
         return self._csp_nonce
 
     @property
@@ -170,31 +197,10 @@ class State:
             self._extra: dict[str, Any] = {}
         return self._extra
 
-    if not TYPE_CHECKING:  # a type checker would take it for any name
-
-        def __getattr__(self, name: str) -> Any:
-            raise _missing(name)
-
     def __repr__(self) -> str:
         # Values may be secrets: names only.
         public = [name for name in vars(self) if not name.startswith("_")]
         return f"State({', '.join(public)})"
-
-
-_SOURCES: Final = {
-    "csp_nonce": "OutputSanitizer(headers=...) with a Csp(nonce=True)",
-    "rate_limit": "RateLimiter",
-    "request_id": "ErrorEnvelope",
-    "secrets": "SecretLoader",
-    "validated": "SchemaGuard",
-}
-
-
-def _missing(name: str) -> AttributeError:
-    source = _SOURCES.get(name)
-    if source is None:
-        return AttributeError(f"State has no attribute {name!r}")
-    return AttributeError(f"state has no {name}: no {source} has set it for this request")
 
 
 def state_of(raw: MutableMapping[str, Any]) -> State:

@@ -75,9 +75,9 @@ class WsgiExchange(Exchange):
         if self._untouched():
             return self._iterable
         if (
-            self.phase == CLOSED
+            self.phase is CLOSED
             and self._is_list
-            and not self.stack._finish_hooks[-1]
+            and not self.policy_hooks.on_finish[-1]
             and self.request._cleanups is None
         ):
             return self._out  # the whole body, and no policy waits for its end
@@ -89,11 +89,11 @@ class WsgiExchange(Exchange):
         if self._server_wrapper is not None:
             environ[_FILE_WRAPPER] = self._wrap_file
         try:
-            self._iterable = self.stack.app(environ, self.start_response)
+            self._iterable = self.policy_hooks.app(environ, self.start_response)
         except BaseException as error:  # noqa: BLE001  # run() raises it if it is not answered
             run_sync(self.app_raised(error))
         else:
-            if self.phase == AWAITING_BODY and self._status is not None:
+            if self.phase is AWAITING_BODY and self._status is not None:
                 result = self._iterable
                 if type(result) is list and len(result) == 1 and result[0]:
                     self._is_list = True
@@ -112,7 +112,7 @@ class WsgiExchange(Exchange):
     def _receive_last(self, chunk: bytes) -> None:
         """Take the last chunk of a body that ends with it, and so the end of the app."""
         run_sync(self.receive_chunk(chunk, False))
-        if self.phase == ERROR_BUFFERED:
+        if self.phase is ERROR_BUFFERED:
             run_sync(self.app_ended())
 
     # -- called by the app ------------------------------------------------------------------------
@@ -127,7 +127,7 @@ class WsgiExchange(Exchange):
         """Take the app's status and headers; with ``exc_info``, in place of unsent ones."""
         if exc_info is not None and exc_info[1] is not None:
             try:
-                if self.phase != AWAITING_BODY or self._size:
+                if self.phase is not AWAITING_BODY or self._size:
                     raise exc_info[1].with_traceback(exc_info[2])
                 self._exc_info = exc_info
             finally:
@@ -201,9 +201,9 @@ class WsgiExchange(Exchange):
                 yield self._out.pop(0)
             if self.failure is not None:
                 raise self.failure
-            if self.phase == CLOSED:
+            if self.phase is CLOSED:
                 return
-            if self.phase == STREAMING and not self._has_filters():
+            if self.phase is STREAMING and not self._has_filters():
                 yield from self._stream()
             else:
                 self._pull()
@@ -260,7 +260,7 @@ class WsgiExchange(Exchange):
         status = self._status
         if (
             not chunk
-            or self.phase != AWAITING_BODY
+            or self.phase is not AWAITING_BODY
             or status is None
             or self._buffered is not None
             or not self._is_unobserved()
@@ -276,7 +276,7 @@ class WsgiExchange(Exchange):
     def _untouched(self) -> bool:
         return (
             self._iterable is self._file
-            and self.phase == STREAMING
+            and self.phase is STREAMING
             and not self._has_filters()
             and not self._out
         )
@@ -299,7 +299,7 @@ class WsgiExchange(Exchange):
         """Run the finish hooks, once."""
         if not self._finished:
             self._finished = True
-            run_sync(self.stack._finish(self.request, self._inward))
+            run_sync(self.policy_hooks.finish(self.request, self._inward))
 
     def file_closed(self) -> None:
         """Take note that the server has closed the file that it sent."""

@@ -6,7 +6,6 @@ from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication
 
 from mantlet._internal.coroutines import run_sync
-from mantlet.core.order import check_order
 from mantlet.core.policy import Policy
 from mantlet.core.stack import BaseStack
 from mantlet.integrations import observe_exceptions
@@ -32,38 +31,36 @@ class Stack(BaseStack[WSGIApplication]):
 
     def __init__(self, app: WSGIApplication, policies: Sequence[Policy] = ()) -> None:
         super().__init__(app, policies)
-        check_order(self.policies)
-        if self._response_hooks[-1].has_error_hooks:
+        if self._hooks.on_response[-1].has_error_hooks:
             observe_exceptions(self.app)
-        self._started = not self._startup_hooks
         self._starting = Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        if self._is_idle:
-            return self.app(environ, start_response)
-        if not self._started:
+        hooks = self._hooks
+        if hooks.is_idle:
+            return hooks.app(environ, start_response)
+        if not hooks.has_started:
             self._start()
         request = WsgiRequest(environ)
-        result = self._run_request_hooks(request)
+        result = hooks.run_request_hooks(request)
         if result is not None and result.waiting is not None:
             try:
-                result = run_sync(self._resume_request_hooks(request, result))
+                result = run_sync(hooks.resume_request_hooks(request, result))
             except BaseException:
                 request._run_cleanups()
                 raise
         if (
             result is None
-            and self._is_inward_only
+            and hooks.is_inward_only
             and request._cleanups is None
             and not (request._owns_response_headers and request._response_headers)
         ):
-            return self.app(request.hand_over(), start_response)
-        return WsgiExchange(self, request, start_response, result).run()
+            return hooks.app(request.hand_over(), start_response)
+        return WsgiExchange(hooks, request, start_response, result).run()
 
     def _start(self) -> None:
         """Run `startup` of the policies, once; other threads wait for it."""
         with self._starting:
-            if not self._started:
-                run_sync(self._start_policies())
-                self._started = True
+            if not self._hooks.has_started:
+                run_sync(self._hooks.start())
