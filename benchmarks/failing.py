@@ -111,7 +111,7 @@ def _logged(serve: Serve, level: int) -> Serve:
 def _rarely() -> ErrorEnvelope:
     """Return an envelope for which two minutes lie between two errors."""
     envelope = ErrorEnvelope()
-    envelope.reporting = ErrorReporter(count(step=120.0).__next__)
+    envelope.reporter = ErrorReporter(count(step=120.0).__next__)
     return envelope
 
 
