@@ -35,7 +35,7 @@ def measure(python: Path, load: Wrk | K9, rounds: int, seconds: float) -> list[d
     for (framework, server), command in PAIRS.items():
         print(f"{framework} under {server}", file=sys.stderr)
         guarded = framework == names.GUARDED
-        app = framework.partition(",")[0].lower()
+        app = framework.partition(" ")[0].lower()
         around = f"served:{app}_{'guarded' if guarded else 'wrapped'}"
         field = None if guarded else "RateLimit"
         with (
