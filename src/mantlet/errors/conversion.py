@@ -145,7 +145,7 @@ def framework_problem(
 
     Args:
         status: 400 to 599.
-        media_type: without its parameters, in lower case; "" if there is none.
+        media_type: without its parameters, in lower case; "" without one.
         body: the whole body.
         expose_details: keep the message of a framework's HTTP exception below 500.
     """

@@ -29,7 +29,7 @@ class JsonRpc(KnowsOptions):
         max_batch: the maximum number of calls in one batch; 0 rejects batches.
 
     Raises:
-        ValueError: there are no methods, a name is invalid, or ``max_batch`` is negative.
+        ValueError: methods are missing, a name is invalid, or ``max_batch`` is negative.
     """
 
     # Any: whatever pydantic takes for a type.

@@ -107,7 +107,7 @@ class LimitEngine:
             peek: decide only, and take nothing.
 
         Raises:
-            StoreOutage: the store is unavailable, and there is no fallback.
+            StoreOutage: the store is unavailable, without a fallback.
         """
         store = self.bound_stores[is_async]
         if self._windows is None:

@@ -351,7 +351,7 @@ class RateLimiter(Policy):
             rule: the pattern of the rule whose quotas to use; by default the limiter's own.
 
         Raises:
-            LookupError: there is no such rule, or the limiter has no quota of its own.
+            LookupError: the rule is unknown, or the limiter has no quota of its own.
             TypeError: the quota is a function of the request.
             StoreOutage: the store is unavailable, and ``on_outage`` is ``"refuse"``.
         """

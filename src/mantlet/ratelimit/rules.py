@@ -122,7 +122,7 @@ def on_status(*statuses: int | range) -> CountIf:
 
     Raises:
         TypeError: one of them is neither a number nor a range.
-        ValueError: there are none, or one is not an HTTP status code.
+        ValueError: they are missing, or one is not an HTTP status code.
     """
     every: set[int] = set()
     for one in statuses:
@@ -219,7 +219,7 @@ class RuleTable:
         return self._limits[tuple(rule for rule, _ in found)]
 
     def hits_of_key(self, pattern: str | None, key: str, cost: int) -> list[Hit]:
-        """Return the hits of a key, where there is no request.
+        """Return the hits of a key, outside of a request.
 
         Args:
             pattern: the pattern of a rule; None for the limiter's own quotas.
@@ -227,7 +227,7 @@ class RuleTable:
             cost: the number of tokens.
 
         Raises:
-            LookupError: there is no such rule, or the limiter has no quota of its own.
+            LookupError: the rule is unknown, or the limiter has no quota of its own.
             TypeError: the quota is a function of the request.
         """
         if callable(check_cost(cost, ())):

@@ -20,7 +20,7 @@ __all__ = [
 class NoMatchYet(Enum):
     """The result of a matcher that has not found a match."""
 
-    #: There is no match at this position, whatever follows.
+    #: No match at this position, however the data goes on.
     NO_MATCH = "no match"
     #: More data is needed to decide.
     NEED_MORE = "need more"

@@ -75,7 +75,7 @@ class Registry:
             self._rebuild(now)
 
     def expire(self) -> None:
-        """Drop replaced values whose overlap is over. Cheap if there are none."""
+        """Drop replaced values whose overlap is over. Cheap without any."""
         if not self.has_replaced:
             return
         with self._lock.hold(waits=False) as is_held:
@@ -156,7 +156,7 @@ SecretValues = Registry | HasRegistry | Iterable[str | bytes]
 
 
 def registry_of(secrets: SecretValues) -> Registry | None:
-    """Return the registry of a loader, or a new one for values; None if there are no values."""
+    """Return the registry of a loader, or a new one for values; None without values."""
     registry = getattr(secrets, "registry", secrets)
     if isinstance(registry, Registry):
         return registry

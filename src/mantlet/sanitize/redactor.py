@@ -50,7 +50,7 @@ class Redactor:
         return [self._redact_header(request, scanner, pair, "header") for pair in raw]
 
     def redact_trailers(self, request: Request, scanner: Scanner, raw: Any) -> Any:
-        """Return trailers without leaks: the same object if there are none."""
+        """Return trailers without leaks: the same object without any."""
         if scanner.is_clean(joined_values(raw)):
             return raw
         return [self._redact_header(request, scanner, pair, "trailer") for pair in raw]
@@ -68,7 +68,7 @@ class Redactor:
         return name, redacted.decode("latin-1") if is_text else redacted
 
     def redact_message(self, request: Request, scanner: Scanner, data: str | bytes) -> str | bytes:
-        """Return a WebSocket message without leaks: the same object if there are none."""
+        """Return a WebSocket message without leaks: the same object without any."""
         if isinstance(data, bytes):
             return self._redact(request, scanner, data, "message")
         encoded = data.encode(errors="surrogatepass")

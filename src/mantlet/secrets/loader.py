@@ -195,7 +195,7 @@ class SecretLoader(Policy, Generic[M]):
             12 hexadecimal digits; None for an optional secret that no source has.
 
         Raises:
-            KeyError: there is no such secret.
+            KeyError: the secret is unknown.
         """
         return {status.name: status.fingerprint for status in self._report}[name]
 

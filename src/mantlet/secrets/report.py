@@ -23,7 +23,7 @@ class SecretStatus:
         location: the source and the place within it; for a secret that no source has, every place
             that was searched.
         changed_at: the time of the last change in seconds since 1970, or None if it is unknown.
-        fingerprint: a keyed hash of the value, or None if there is no valid value.
+        fingerprint: a keyed hash of the value, or None without a valid value.
         note: a remark, or None.
     """
 

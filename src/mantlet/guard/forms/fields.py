@@ -146,7 +146,7 @@ class FormFields:
         A ``null`` field is omitted, since forms can't express it.
 
         Raises:
-            TypeError: a field is an object, or an array of them, and there is no ``encode``.
+            TypeError: a field is an object, or an array of them, and ``encode`` is missing.
         """
         if self._encode is not None:
             others = {name: item for name, item in value.items() if name not in self.json}

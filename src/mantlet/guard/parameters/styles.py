@@ -115,7 +115,7 @@ def _opener(parameter: Parameter, exploded: bool) -> Callable[[str], str]:
     name = f";{parameter.name}"
 
     def value(text: str) -> str:
-        # Without a value there is no equals sign (RFC 6570, 3.2.7).
+        # Without a value the equals sign is left out (RFC 6570, 3.2.7).
         if text == name:
             return ""
         if not text.startswith(f"{name}="):

@@ -2,7 +2,7 @@
 
 Parsers disagree about unusual forms, so a client could have one value checked here and another one
 seen by the app. Anything that Werkzeug, Django, Starlette, Litestar or aiohttp is known to read
-differently is a `MalformedForm`. There is no I/O: chunks of a body come in, fields and parts go
+differently is a `MalformedForm`. It does no I/O: chunks of a body come in, fields and parts go
 out, and each policy decides how to respond to a malformed form.
 """
 

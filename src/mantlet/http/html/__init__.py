@@ -72,7 +72,7 @@ def html_policy(preset: str | HtmlPolicy) -> HtmlPolicy:
     Raises:
         ImportError: nh3 is not installed.
         TypeError: the preset is neither a name nor a policy.
-        ValueError: there is no such preset.
+        ValueError: the preset is unknown.
     """
     if isinstance(preset, HtmlPolicy):
         return preset
@@ -116,7 +116,7 @@ def clean(fragment: str, preset: str | HtmlPolicy = "ugc") -> "Markup":
     Raises:
         ImportError: nh3 is not installed.
         TypeError: the fragment is not text.
-        ValueError: there is no such preset.
+        ValueError: the preset is unknown.
     """
     if not isinstance(fragment, str):
         raise TypeError(f"fragment must be text, not {type(fragment).__name__}")

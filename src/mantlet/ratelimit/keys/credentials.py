@@ -120,7 +120,7 @@ def cookie(name: str) -> Key:
 def bearer_subject(verify: Verify | None = None) -> Key:
     """Return the key of the subject of a bearer token (RFC 6750, 2.1).
 
-    It is None if there is no such token, or an invalid one.
+    It is None if the token is missing or invalid.
 
     Args:
         verify: a function (``def`` or ``async def``) of the token. It returns the token's subject;

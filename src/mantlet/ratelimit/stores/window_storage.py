@@ -17,7 +17,7 @@ __all__ = ["MemoryWindowStorage"]
 
 #: How many of the oldest keys are checked for removal whenever a new key is added.
 _SWEEP: Final = 2
-#: The key shared by all keys for which there is no room.
+#: The key shared by all keys that find no room.
 _SHARED: Final = ""
 
 
@@ -65,7 +65,7 @@ class MemoryWindowStorage(Storage, MovingWindowSupport, SlidingWindowCounterSupp
         return None if window is None or window.expires <= time.time() else window
 
     def _find_or_add(self, key: str, expires: float) -> _Window:
-        """Return the window of a key, a new one if there is none or it has expired."""
+        """Return the window of a key, a new one if it is missing or has expired."""
         found = self._windows.get(key)
         if found is None:
             self._sweep()
@@ -101,7 +101,7 @@ class MemoryWindowStorage(Storage, MovingWindowSupport, SlidingWindowCounterSupp
         return 0 if window is None else window.count
 
     def get_expiry(self, key: str) -> float:
-        """Return the Unix time at which the window ends; now if there is no window."""
+        """Return the Unix time at which the window ends; now without a window."""
         window = self._find(key)
         return time.time() if window is None else window.expires
 

@@ -106,7 +106,7 @@ class Csp(KnowsOptions):
 
     Raises:
         TypeError: the sources of a directive are not text.
-        ValueError: a directive is unknown, a source is malformed, or there are no directives.
+        ValueError: a directive is unknown, a source is malformed, or directives are missing.
     """
 
     __slots__ = ("_directives", "_parts", "nonce")

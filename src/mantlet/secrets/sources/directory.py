@@ -157,7 +157,7 @@ class SystemdCredentials(SecretFiles):
 
 @contextmanager
 def _open_directory(directory: str) -> Iterator[int | None]:
-    """Open a directory, or yield None if there is none."""
+    """Open a directory, or yield None if it is missing."""
     try:
         root = os.open(directory, _DIRECTORY_FLAGS)
     except FileNotFoundError:
@@ -173,7 +173,7 @@ def _open_directory(directory: str) -> Iterator[int | None]:
 
 @contextmanager
 def _open_within(root: int, parts: Sequence[str]) -> Iterator[int | None]:
-    """Open a file below a directory that no link leads out of, or yield None if there is none.
+    """Open a file below a directory that no link leads out of, or yield None if it is missing.
 
     Raises:
         UnreadableFile: the file can't be opened.

@@ -77,7 +77,7 @@ def open_file(path: str) -> Iterator[int]:
     """Open a file by a path that the operator has configured; links are followed.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: the file is missing.
         UnreadableFile: the file can't be opened.
     """
     try:

@@ -316,7 +316,7 @@ def encode_bucket(full_at: int, quota: Quota) -> bytes:
 
 
 def decode_bucket(record: bytes | None, quota: Quota, at: int) -> int:
-    """Return when a bucket is full again: ``at``, the current tick, if there is no valid record."""
+    """Return when a bucket is full again: ``at``, the current tick, without a valid record."""
     if record is None or len(record) != RECORD_SIZE:
         return at
     full_at = int.from_bytes(record[:TICKS_SIZE], signed=True)

@@ -39,7 +39,7 @@ class TokenAuth:
         """Return the current token.
 
         Raises:
-            SourceError: there is no valid token.
+            SourceError: a valid token is missing.
         """
         if self._token is not None:
             return check_token(self._token.reveal(), "token")
@@ -201,7 +201,7 @@ def _to_secret(value: str | Secret[str]) -> Secret[str]:
 
 
 def _read_text(path: str) -> str:
-    """Return the text of a file without surrounding white space; empty if there is no file.
+    """Return the text of a file without surrounding white space; empty without a file.
 
     Raises:
         SourceError: the file can't be read.

@@ -227,7 +227,7 @@ def _check_verify(verify: bool | str | os.PathLike[str]) -> bool | str:
     """Return the trusted certificates, as requests takes them.
 
     Raises:
-        ValueError: verification would be off, or there is no such file.
+        ValueError: verification would be off, or the file is missing.
     """
     if verify is False:
         raise ValueError("verify must be True, or the path of the CA certificate, not False")

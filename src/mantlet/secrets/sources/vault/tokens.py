@@ -103,7 +103,7 @@ class TokenManager:
             Whether the token is new.
 
         Raises:
-            SourceError: there is no valid token.
+            SourceError: a valid token is missing.
         """
         if isinstance(self._auth, TokenAuth):
             token = self._auth.token()

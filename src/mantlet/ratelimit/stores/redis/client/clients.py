@@ -64,7 +64,7 @@ def hash_slot(key: bytes) -> int:
 
 
 def address_from_reply(reply: Any, sender: ServerAddress) -> ServerAddress | None:
-    """Return the address in a server's reply; None if there is no valid one.
+    """Return the address in a server's reply; None without a valid one.
 
     Args:
         reply: a list that starts with host and port. An empty host is the sender's own.
