@@ -64,7 +64,7 @@ def install(app: FrameworkApp, *policies: Policy, baseline: bool = True) -> Fram
         TypeError: the app is of another framework; `wrap()` takes it. Or an argument is not a
             `Policy`.
     """
-    from mantlet.integrations.install import Wrappers, install_stack  # noqa: PLC0415
+    from mantlet.integrations.install import Wrappers, install_stack  # noqa: PLC0415  # for install() alone
 
     install_stack(
         app,
@@ -77,13 +77,13 @@ def install(app: FrameworkApp, *policies: Policy, baseline: bool = True) -> Fram
 
 
 def _wrap_asgi(app: Any, policies: tuple[Policy, ...], *, baseline: bool) -> "asgi.Stack":
-    from mantlet import asgi  # noqa: PLC0415
+    from mantlet import asgi  # noqa: PLC0415  # for apps of its protocol
 
     return asgi.wrap(app, *policies, baseline=baseline)
 
 
 def _wrap_wsgi(app: Any, policies: tuple[Policy, ...], *, baseline: bool) -> "wsgi.Stack":
-    from mantlet import wsgi  # noqa: PLC0415
+    from mantlet import wsgi  # noqa: PLC0415  # for apps of its protocol
 
     return wsgi.wrap(app, *policies, baseline=baseline)
 

@@ -72,8 +72,7 @@ def _identities(policies: Iterable[Policy]) -> set[int]:
 
 
 def _default_classes() -> tuple[type[Policy], ...]:
-    # Imported here: an app that is wrapped without the baseline does not need them.
-    from mantlet.errors import ErrorEnvelope  # noqa: PLC0415
-    from mantlet.sanitize import OutputSanitizer  # noqa: PLC0415
+    from mantlet.errors import ErrorEnvelope  # noqa: PLC0415  # for the baseline alone
+    from mantlet.sanitize import OutputSanitizer  # noqa: PLC0415  # the same
 
     return OutputSanitizer, ErrorEnvelope

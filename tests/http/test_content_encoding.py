@@ -213,8 +213,8 @@ def test_without_its_library_a_coding_is_unknown(
     module: str, coding: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are extras; Python has Zstandard itself from 3.14 on."""
-    import_extra = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
+    needed = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
     monkeypatch.setitem(sys.modules, module, None)
     known = decoders()
-    assert (coding in known) is (coding == "zstd" and module != import_extra)
+    assert (coding in known) is (coding == "zstd" and module != needed)
     assert {"gzip", "x-gzip", "deflate"} <= known.keys()

@@ -41,8 +41,7 @@ class Stack(BaseStack[AsgiApp]):
             observe_exceptions(self.app)
         self._starting = Lock()
 
-    # In one piece, since each further coroutine costs every request more than the branches here.
-    async def __call__(  # noqa: C901, PLR0912
+    async def __call__(  # noqa: C901, PLR0912  # each further coroutine costs every request more
         self, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Serve one scope."""

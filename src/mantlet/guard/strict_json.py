@@ -73,8 +73,7 @@ class StrictJson:
 
     def __init__(self, limits: BodyLimits) -> None:
         self._from_json = import_extra("jiter", "guard").from_json
-        # It needs jiter too.
-        from mantlet.guard import json_limits  # noqa: PLC0415
+        from mantlet.guard import json_limits  # noqa: PLC0415  # it needs jiter too
 
         self._limits = bounds = json_limits.JsonLimits(limits)
         self._folding, self._huge = json_limits.FOLDING, json_limits.HUGE

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from inspect import iscoroutinefunction, isfunction
 from warnings import warn
 
+from mantlet._internal.options import check_int
 from mantlet.core.request import Request
 from mantlet.core.response import Response
 from mantlet.ratelimit.quota import Concurrency, Quota, parse_quotas
@@ -70,10 +71,7 @@ def check_cost(cost: Cost, quotas: tuple[Quota, ...] | QuotaFunction) -> Cost:
     """
     if callable(cost):
         return cost
-    if isinstance(cost, bool) or not isinstance(cost, int):
-        raise TypeError(f"cost must be a whole number of tokens, or a function, not {cost!r}")
-    if cost < 0:
-        raise ValueError(f"cost must be at least 0, not {cost}")
+    check_int("cost", cost, least=0, unit="tokens, or a function")
     for quota in () if callable(quotas) else quotas:
         if cost > quota.burst:
             warn(
@@ -86,6 +84,7 @@ def check_cost(cost: Cost, quotas: tuple[Quota, ...] | QuotaFunction) -> Cost:
 
 def check_count_if(count_if: CountIf | None) -> CountIf | None:
     """Return a ``count_if`` option if it is None or a plain function, else raise."""
+    # Its kind, not whether it is callable.
     called = count_if if isfunction(count_if) else getattr(count_if, "__call__", None)  # noqa: B004
     if count_if is not None and (called is None or iscoroutinefunction(called)):
         raise TypeError(f"count_if must be a plain function of the response, not {count_if!r}")

@@ -65,6 +65,7 @@ class LiteralSearch:
 
     def _build(self, data: bytes) -> list[Hit]:
         """Build the automatons, and return the hits of the first one that has any."""
+        # Not loaded before the first search.
         from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind  # noqa: PLC0415
 
         count = len(self._sorted)
@@ -94,7 +95,7 @@ class LiteralSearch:
             return []
         find_all = self._find_all
         if find_all is None:  # built on first use, since nearly all responses are clean
-            from ahocorasick_rs import BytesAhoCorasick, MatchKind  # noqa: PLC0415
+            from ahocorasick_rs import BytesAhoCorasick, MatchKind  # noqa: PLC0415  # the same
 
             find_all = self._find_all = BytesAhoCorasick(
                 self._patterns, MatchKind.Standard
