@@ -59,7 +59,7 @@ def test_a_response_is_received_as_it_was_sent(protocol: Protocol) -> None:
 
     response = PolicyClient(protocol=protocol, app=app).get("/")
     assert response.status == 201
-    assert response.headers.get_all("set-cookie") == ["a=1", "b=2"]
+    assert response.headers.getall("set-cookie") == ["a=1", "b=2"]
     assert response.json() == {"a": 5}
 
 

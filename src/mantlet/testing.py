@@ -66,16 +66,9 @@ class ReceivedHeaders(Headers):
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self._pairs)
 
-    def get(self, name: str, default: str | None = None) -> str | None:
-        """Return the value of a header; several values are joined by a comma."""
-        return ", ".join(self.get_all(name)) if name in self else default
-
-    def get_all(self, name: str) -> list[str]:
+    def getall(self, name: str) -> list[str]:
         """Return all values of a header."""
         return [value for other, value in self._pairs if other.lower() == name.lower()]
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and bool(self.get_all(name))
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,15 @@ from mantlet.core.problem import BodyTooLarge
 from mantlet.core.request import NO_HEADERS, Request, origin_path
 from mantlet.core.state import KEY, State
 from mantlet.exceptions import ClientDisconnected
-from mantlet.http.headers import LOWER_BYTES, HeaderNames, Headers, bytes_header
+from mantlet.http.headers import (
+    LOWER_BYTES,
+    MAX_LINES,
+    MAX_SIZE,
+    OVERSIZED,
+    HeaderNames,
+    Headers,
+    bytes_header,
+)
 
 __all__ = ["AsgiRequest"]
 
@@ -31,19 +39,37 @@ class ScopeHeaders(Headers):
         pairs: pairs of bytes with names in lower case, as the specification requires.
     """
 
-    __slots__ = ("_joined", "_pairs")
+    __slots__ = ("_index", "_pairs")
 
     def __init__(self, pairs: Any) -> None:
         self._pairs = pairs
-        self._joined: dict[bytes, bytes] = {}
-        joined = self._joined
+        # By name: the value, or a list of the values of a repeated header.
+        self._index: dict[bytes, Any] = {}
+        index = self._index
         for name, value in pairs:
-            joined[name] = joined[name] + b", " + value if name in joined else value
+            if name not in index:
+                index[name] = value
+            elif type(index[name]) is list:
+                index[name].append(value)
+            else:
+                index[name] = [index[name], value]
 
     def get(self, name: str, default: str | None = None) -> str | None:
-        """Return a header's value, several values joined by a comma, or ``default``."""
-        value = self._joined.get(name.lower().encode("latin-1", "replace"))
-        return default if value is None else value.decode("latin-1")
+        """Return a header's value, or ``default``; see `Headers.get()`."""
+        value = self._index.get(name.lower().encode("latin-1", "replace"))
+        if type(value) is bytes and len(value) <= MAX_SIZE:
+            return value.decode("latin-1")  # the usual case
+        return super().get(name, default)
+
+    def getall(self, name: str) -> list[str]:
+        """Return the value of each line of a header, in order."""
+        found = self._index.get(name.lower().encode("latin-1", "replace"))
+        if found is None:
+            return []
+        lines = found if type(found) is list else [found]
+        if len(lines) > MAX_LINES or sum(map(len, lines)) > MAX_SIZE:
+            return [OVERSIZED]
+        return [line.decode("latin-1") for line in lines]
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return ((name.decode("latin-1"), value.decode("latin-1")) for name, value in self._pairs)
@@ -139,12 +165,20 @@ class AsgiRequest(Request):
         found: dict[str, str] | None = None
         for key, value in self.raw["headers"]:
             if key in wanted:
-                name, text = wanted[key], value.decode("latin-1")
+                name = wanted[key]
+                text = value.decode("latin-1") if len(value) <= MAX_SIZE else OVERSIZED
                 if found is None:
                     found = {name: text}
+                elif name in found:
+                    return self._join(names)
                 else:
-                    found[name] = f"{found[name]}, {text}" if name in found else text
+                    found[name] = text
         return NO_HEADERS if found is None else found
+
+    def _join(self, names: HeaderNames) -> Mapping[str, str]:
+        """Return the result of `get_headers()` where a header is repeated."""
+        found = ((name, self.headers.get(name)) for name in names.lower.values())
+        return {name: value for name, value in found if value is not None}
 
     @property
     def scheme(self) -> str:

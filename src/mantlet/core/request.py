@@ -156,6 +156,9 @@ class Request:
     def get_headers(self, names: HeaderNames) -> Mapping[str, str]:
         """Return the values of those headers of ``names`` that are present.
 
+        Several values of one header are joined by commas. A header of more than 256 lines or 64 KiB
+        has the value of a single NUL, which no header can have: it is present, and it is invalid.
+
         For a policy that needs one or two headers: it costs less than `headers`.
         """
 

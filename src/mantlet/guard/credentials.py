@@ -182,13 +182,8 @@ def _values(request: Request, scheme: Scheme) -> list[str]:
 
 def _single_header(request: Request, name: str) -> str | None:
     """Return a header, or None unless it was sent exactly once."""
-    value = request.headers.get(name)
-    # Repeated headers have been joined by a comma.
-    if value is not None and "," in value:
-        name = name.lower()
-        if sum(other.lower() == name for other, _ in request.headers) > 1:
-            return None
-    return value
+    lines = request.headers.getall(name)
+    return lines[0] if len(lines) == 1 else None
 
 
 def _error(scheme: Scheme, code: str, detail: str) -> ErrorItem:

@@ -11,6 +11,9 @@ from operator import itemgetter
 from typing import Any, Final, Generic, TypeVar
 
 __all__ = [
+    "MAX_LINES",
+    "MAX_SIZE",
+    "OVERSIZED",
     "TOKEN",
     "HeaderNames",
     "Headers",
@@ -29,6 +32,15 @@ _FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
 UNPREFIXED = {"CONTENT_TYPE": "content-type", "CONTENT_LENGTH": "content-length"}
 #: The most names that are cached. Only policies use names, so a few dozen are usual.
 _KNOWN_NAMES = 512
+
+#: The most lines of one request header that are joined. No client sends as many; a browser may send
+#: each of its 180 cookies in a line of its own (RFC 9113, 8.2.3).
+MAX_LINES: Final = 256
+#: The most bytes of one request header. Servers accept 8 to 64 KiB by default.
+MAX_SIZE: Final = 64 * 1024
+#: The value of a request header that exceeds these bounds: a text that no syntax allows (RFC 9110,
+#: 5.5), so that a policy sees an invalid header, and neither a missing one nor a part of it.
+OVERSIZED: Final = "\x00"
 
 
 class _LowerNames(dict[str, Native], Generic[Native]):
@@ -153,11 +165,20 @@ class Headers:
 
     __slots__ = ()
 
-    @abstractmethod
     def get(self, name: str, default: str | None = None) -> str | None:
         """Return a header's value, or ``default``.
 
-        Several values of one header are joined by commas (RFC 9110, 5.3).
+        Several values of one header are joined by commas (RFC 9110, 5.3). A request header of more
+        than 256 lines or 64 KiB has the value of a single NUL, which no header can have.
+        """
+        values = self.getall(name)
+        return ", ".join(values) if values else default
+
+    @abstractmethod
+    def getall(self, name: str) -> list[str]:
+        """Return the values of every header of that name, in order.
+
+        Under WSGI the server has joined those of a request to one.
         """
         raise NotImplementedError
 
@@ -214,11 +235,6 @@ class MutableHeaders(Headers):
     def _text(self, value: Any) -> str:
         raise NotImplementedError
 
-    def get(self, name: str, default: str | None = None) -> str | None:
-        """Return a header's value, several values joined by commas, or ``default``."""
-        values = self.getall(name)
-        return ", ".join(values) if values else default
-
     def getall(self, name: str) -> list[str]:
         """Return the values of every header of that name, in order."""
         key = self._key(name)
@@ -237,12 +253,12 @@ class MutableHeaders(Headers):
             names.append(key)
             self.raw.append(header)
             return
-        headers = self.raw
         first = names.index(key)
-        headers[first] = header
-        for index in range(len(names) - 1, first, -1):
-            if names[index] == key:
-                del headers[index], names[index]
+        self.raw[first] = header
+        if names.count(key) > 1:
+            kept = [i for i, name in enumerate(names) if name != key or i == first]
+            self.raw = [self.raw[i] for i in kept]
+            self._names = [names[i] for i in kept]
 
     def append(self, name: str, value: str) -> None:
         """Append a header, even if one of that name exists.

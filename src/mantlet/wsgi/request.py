@@ -19,6 +19,8 @@ from mantlet.core.request import NO_HEADERS, Request, origin_path
 from mantlet.core.state import KEY, State
 from mantlet.http.headers import (
     LOWER_TEXT,
+    MAX_SIZE,
+    OVERSIZED,
     UNPREFIXED,
     HeaderNames,
     Headers,
@@ -51,13 +53,14 @@ class EnvironHeaders(Headers):
     def __init__(self, environ: Environ) -> None:
         self._environ = environ
 
-    def get(self, name: str, default: str | None = None) -> str | None:
-        """Return a header's value, or ``default``."""
+    def getall(self, name: str) -> list[str]:
+        """Return a list with the header's value, or an empty one."""
         key = environ_key(name)
-        if key in UNPREFIXED:
-            # Some servers set these two to "" where the client sent none.
-            return self._environ.get(key) or default
-        return self._environ.get(key, default)
+        value: str | None = self._environ.get(key)
+        # Some servers set these two to "" where the client sent none.
+        if value is None or (not value and key in UNPREFIXED):
+            return []
+        return [value if len(value) <= MAX_SIZE else OVERSIZED]
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         for key, value in self._environ.items():
@@ -143,10 +146,17 @@ class WsgiRequest(Request):
     def get_headers(self, names: HeaderNames) -> Mapping[str, str]:
         """Return the values of those headers of ``names`` that are present."""
         environ = self.environ
-        for key, _ in names.keys:
+        found: dict[str, str] | None = None
+        for key, name in names.keys:
             if key in environ:
-                return {name: environ[key] for key, name in names.keys if key in environ}
-        return NO_HEADERS
+                text: str = environ[key]
+                if len(text) > MAX_SIZE:
+                    text = OVERSIZED
+                if found is None:
+                    found = {name: text}
+                else:
+                    found[name] = text
+        return NO_HEADERS if found is None else found
 
     @property
     def scheme(self) -> str:

@@ -23,7 +23,7 @@ from mantlet.guard.parameters.decoding import (
 from mantlet.guard.parameters.parameter import Parameter
 from mantlet.guard.parameters.query import FullQueryReader, QueryReader
 from mantlet.guard.readers import Schema
-from mantlet.http.headers import UNPREFIXED, HeaderNames
+from mantlet.http.headers import MAX_LINES, MAX_SIZE, OVERSIZED, UNPREFIXED, HeaderNames
 
 __all__ = ["CookieReader", "HeaderReader", "ParameterGroup", "PathReader", "joined_cookies"]
 
@@ -268,7 +268,7 @@ class HeaderReader:
                 values[name] = scalar(text)
                 continue
             try:
-                self._check_unique(reader, text, request)
+                self._check_lines(reader, text, request)
                 values[name] = reader.read(text)
             except UndecodableText as error:
                 errors = errors or ParameterErrors("header", self._limit)
@@ -278,14 +278,16 @@ class HeaderReader:
                 errors.add_nested(name, failure)
         return values, errors
 
-    def _check_unique(self, reader: ParameterReader, text: str, request: Request) -> None:
+    def _check_lines(self, reader: ParameterReader, text: str, request: Request) -> None:
         parameter = reader.parameter
+        if text == OVERSIZED:
+            detail = f"More than {MAX_LINES} headers of this name or {MAX_SIZE} bytes"
+            raise UndecodableText("header_too_large", detail)
         if "," not in text or not self._unique:
             return
         if parameter.shape.structured and parameter.decode is None:
             return
-        lower = reader.name.lower()
-        if sum(name == lower for name, _ in request.headers) > 1:
+        if len(request.headers.getall(reader.name)) > 1:
             raise UndecodableText("duplicate_parameter", "Duplicate header")
 
 
@@ -337,7 +339,7 @@ class CookieReader:
         text = joined_cookies(request)
         if not text:
             return {}, None
-        if text.count(";") >= self._max_cookies:
+        if text.count(";") >= self._max_cookies or text == OVERSIZED:
             detail = f"More than {self._max_cookies} cookies"
             raise ValidationFailed(400, [ErrorItem("cookie", "", "too_many_parameters", detail)])
         if _SIMPLE_COOKIES.fullmatch(text):
@@ -383,11 +385,12 @@ class CookieReader:
 
 
 def joined_cookies(request: Request) -> str | None:
-    """Return the cookies of all ``Cookie`` headers; HTTP/2 allows several (RFC 9113, 8.2.3)."""
+    """Return the cookies of all ``Cookie`` headers; HTTP/2 allows several (RFC 9113, 8.2.3).
+
+    They are `OVERSIZED` if they have too many lines or bytes to be read.
+    """
     text = request.get_headers(_COOKIE).get("cookie")
     # Repeated headers have been joined by a comma, which does not separate cookies.
     if text is not None and "," in text:
-        lines = [value for name, value in request.headers if name == "cookie"]
-        if len(lines) > 1:
-            return "; ".join(lines)
+        return "; ".join(request.headers.getall("cookie"))
     return text

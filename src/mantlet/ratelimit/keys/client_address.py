@@ -63,7 +63,8 @@ def client_address(
     By default that is the peer's address, as the server reports it, and no header is read. If
     proxies are named or counted, one header is read from the right: each proxy appends the address
     it received the request from, and anyone may have written the text to the left of that. If a
-    proxy appended something other than an address, the request counts for that proxy.
+    proxy appended something other than an address, the request counts for that proxy. A header of
+    more than 256 lines or 64 KiB is not read: the request counts for its peer.
 
     A server or a middleware that replaces the peer's address with a forwarded one (uvicorn's
     ``--proxy-headers``) must not be combined with these options. And a WSGI server must drop

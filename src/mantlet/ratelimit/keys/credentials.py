@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from mantlet.core.request import Request
-from mantlet.http.headers import HeaderNames, is_token
+from mantlet.http.headers import OVERSIZED, HeaderNames, is_token
 from mantlet.ratelimit.keys.key import (
     AMBIGUOUS,
     Ambiguous,
@@ -45,31 +45,35 @@ class SingleHeader:
         ValueError: the name is not a token (RFC 9110, 5.6.2).
     """
 
-    __slots__ = ("_lower", "_name", "_names")
+    __slots__ = ("_name", "_names")
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._lower = name.lower()
         self._names = HeaderNames(name)
 
     def lines(self, request: Request) -> list[str]:
-        """Return the value of each line of the header. WSGI servers have joined them already."""
-        return [value.strip() for name, value in request.headers if name == self._lower]
+        """Return the value of each line of the header. WSGI servers have joined them already.
+
+        Raises:
+            Ambiguous: it has too many lines or bytes to be read.
+        """
+        lines = request.headers.getall(self._name)
+        if lines == [OVERSIZED]:
+            raise Ambiguous
+        return [line.strip() for line in lines]
 
     def value(self, request: Request) -> str | None:
         """Return the header's value, or None if it is missing or empty.
 
         Raises:
             Ambiguous: it has several values, of which some frameworks take the first and others the
-                last.
+                last; or see `lines()`.
         """
         value = request.get_headers(self._names).get(self._name)
-        if value and "," in value:
-            lines = set(self.lines(request))
-            if len(lines) > 1:
+        if value and ("," in value or value == OVERSIZED):
+            value, *others = set(self.lines(request))
+            if others:
                 raise Ambiguous
-            # Under WSGI, names with an underscore are indistinguishable from those with a hyphen.
-            value = lines.pop() if lines else value
         return (value and value.strip()) or None
 
 
