@@ -43,16 +43,20 @@ class MediaType(NamedTuple):
         return None
 
 
-@lru_cache(maxsize=256)
 def read_media_type(text: str) -> MediaType | None:
     """Return the media type of a ``Content-Type``, or None if it is malformed or ambiguous.
 
     Parsers disagree about duplicate parameters, a comma between two types, a bare ``;`` and
-    unbalanced quotes.
+    unbalanced quotes. One of more than 512 characters counts as malformed.
     """
+    return _read(text) if len(text) <= _MAX_LENGTH else None  # the cache holds no longer ones
+
+
+@lru_cache(maxsize=256)
+def _read(text: str) -> MediaType | None:
     text = text.strip(" \t")
     found = _TYPE.match(text)
-    if found is None or len(text) > _MAX_LENGTH:
+    if found is None:
         return None
     end = found.end()
     parameters: dict[str, str] = {}
