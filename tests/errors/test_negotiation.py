@@ -209,11 +209,14 @@ def test_what_names_nothing_that_is_offered_gets_the_first(accept: str) -> None:
     assert negotiate(accept) == PROBLEM_JSON
 
 
-def test_a_field_that_is_too_long_is_not_read() -> None:
+def test_a_field_that_is_too_long_or_has_too_many_parts_is_not_read() -> None:
     """No client sends by itself what takes long to read."""
-    padding = "x/y, " * 800
+    padding = f"x/{'y' * 4000}, "
     assert negotiate(f"{padding}text/html") == HTML
     assert negotiate(f"{padding * 2}text/html") == PROBLEM_JSON
+    assert negotiate("x/y, " * 127 + "text/html") == HTML
+    assert negotiate("x/y, " * 128 + "text/html") == PROBLEM_JSON
+    assert negotiate("text/html" + ";a" * 128) == PROBLEM_JSON
     assert negotiate("text/html;q=0.5" + "," * 1_000_000) == PROBLEM_JSON
     assert negotiate("text/html" + ";q=1" * 1_000_000) == PROBLEM_JSON
     assert not prefers_json(f"{padding * 2}application/json")

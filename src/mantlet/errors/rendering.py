@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
@@ -44,17 +45,34 @@ ACCEPT: Final = HeaderNames("accept")
 
 # -- negotiation (RFC 9110, 12.5.1) ---------------------------------------------------------------
 
-#: A longer ``Accept`` is ignored; no client sends one.
+#: A longer ``Accept``, or one of more ranges and parameters, is ignored; no client sends one.
 _MAX_ACCEPT: Final = 4096
-#: The text between separators, quoted strings included.
-_PIECES: Final = {
-    separator: re.compile(rf'(?:[^{separator}"]|"(?:[^"\\]|\\.)*")+', re.DOTALL)
-    for separator in ",;"
+_MAX_PARTS: Final = 128
+# A quoted string, or a separator outside of all of them (RFC 9110, 5.6.4). One whose end is missing
+# takes the rest of the text. Linear: a match is never begun again, and nothing in it backtracks.
+_QUOTED: Final = r'"(?:[^"\\]|\\.)*+(?:"|\Z|\\\Z)'
+_SEPARATORS: Final = {
+    separator: re.compile(rf"{_QUOTED}|({separator})", re.DOTALL) for separator in ",;"
 }
 # RFC 9110, 12.4.2: a weight has at most three decimal places.
 _WEIGHT: Final = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 
 _Weights = dict[str, float]
+
+
+class _Preference(NamedTuple):
+    """A client's preference.
+
+    Attributes:
+        media_type: the one of `OFFERED` that it prefers.
+        json: whether it names a JSON type, and prefers neither HTML nor text to it.
+    """
+
+    media_type: str
+    json: bool
+
+
+_ANY: Final = _Preference(PROBLEM_JSON, json=False)
 
 
 def negotiate(accept: str | None) -> str:
@@ -63,23 +81,34 @@ def negotiate(accept: str | None) -> str:
     Args:
         accept: the request's ``Accept``, its values joined by a comma.
     """
-    if accept is None or accept == "*/*" or len(accept) > _MAX_ACCEPT:
-        return PROBLEM_JSON
-    if accept in OFFERED:  # the only type that it accepts
-        return accept
-    weights = _weights(accept)
-    best = max(OFFERED, key=lambda offered: _weight(weights, offered))  # the first of equals
-    return best if _weight(weights, best) > 0 else PROBLEM_JSON
+    return _preference(accept).media_type
 
 
 def prefers_json(accept: str | None) -> bool:
     """Return whether a client names a JSON type, and prefers neither HTML nor text to it."""
-    if accept is None or "json" not in accept.lower() or len(accept) > _MAX_ACCEPT:
-        return False
+    return _preference(accept).json
+
+
+def _preference(accept: str | None) -> _Preference:
+    if accept is None or accept == "*/*" or len(accept) > _MAX_ACCEPT:
+        return _ANY
+    return _parse(accept)
+
+
+@lru_cache(
+    maxsize=128
+)  # several policies ask in one exchange, and browsers send few different ones
+def _parse(accept: str) -> _Preference:
+    if accept.count(",") + accept.count(";") >= _MAX_PARTS:
+        return _ANY
     weights = _weights(accept)
+    best = max(OFFERED, key=lambda offered: _weight(weights, offered))  # the first of equals
     named = [weight for name, weight in weights.items() if name == JSON or name.endswith("+json")]
     json = max(named, default=0.0)
-    return json > 0 and json >= max(_weight(weights, HTML), _weight(weights, TEXT))
+    return _Preference(
+        best if _weight(weights, best) > 0 else PROBLEM_JSON,
+        json > 0 and json >= max(_weight(weights, HTML), _weight(weights, TEXT)),
+    )
 
 
 def _weights(accept: str) -> _Weights:
@@ -104,10 +133,13 @@ def _weights(accept: str) -> _Weights:
 
 
 def _split(text: str, separator: str) -> list[str]:
-    """Split a text at a separator, except within quoted strings (RFC 9110, 5.6.4)."""
+    """Split a text at a separator, except within quoted strings."""
     if '"' not in text:
         return text.split(separator)
-    return _PIECES[separator].findall(text)
+    found = _SEPARATORS[separator].finditer(text)
+    ends = [match.start() for match in found if match[1]]
+    starts = [0, *(end + 1 for end in ends)]
+    return [text[start:end] for start, end in zip(starts, [*ends, len(text)], strict=True)]
 
 
 def _weight(weights: _Weights, offered: str) -> float:
