@@ -15,6 +15,7 @@ from mantlet.core.body import (
     IncomingBody,
     check_length,
 )
+from mantlet.core.context import carried_state, current
 from mantlet.core.problem import BodyTooLarge
 from mantlet.core.request import NO_HEADERS, Request, origin_path
 from mantlet.core.state import KEY, State
@@ -90,7 +91,9 @@ class AsgiRequest(Request):
         self.raw = scope
         state = scope.get(KEY)
         if state is None:
-            state = scope[KEY] = State()
+            # Without a call in the usual case: no adapter, and no exchange around this one.
+            alone = current.get() is None and "wsgi_environ" not in scope
+            state = scope[KEY] = State() if alone else carried_state(scope) or State()
             headers = None
         else:
             headers = state._response_headers

@@ -151,6 +151,10 @@ class Envelope(Protocol):
         """Return a response with a problem, in a form that the client accepts."""
         ...
 
+    def refuse(self, request: Request, error: Exception) -> Reply | None:
+        """Report and answer an exception whose status is below 500; return None for others."""
+        ...
+
     def report(self, request: Request, error: BaseException, outcome: str) -> None:
         """Report an exception that the exchange has not reported before."""
         ...

@@ -2,16 +2,15 @@
 
 One object per exchange, under one key of the environ or the scope. It is mutable and never
 replaced, so that a middleware that copies the scope, as the ASGI specification tells it to, hands
-on the same one.
+on the same one; an environ or a scope that an adapter makes gets the same one too (`context`).
 """
 
 from collections.abc import Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mantlet.core.context import KEY, carried_state
 
 __all__ = ["KEY", "RateLimitState", "State", "ValidatedState", "state", "state_of"]
-
-#: The key of the environ or the scope.
-KEY: Final = "mantlet.state"
 
 
 class RateLimitState(Protocol):
@@ -150,8 +149,12 @@ class State:
     # Entries that stacks and policies leave for each other.
     #: Headers that the outermost stack will set in the response; None where no stack has begun.
     _response_headers: dict[Any, tuple[Any, Any]] | None = None
-    #: The exception that a framework turned into a response.
+    #: The exception that a framework turned into its own 500 response.
     _raised: BaseException | None = None
+    #: The exception that a handler of the app's, or the framework as its HTTP exception, answered.
+    _handled: BaseException | None = None
+    #: The exception that the framework's own log record shows, so that it needs no other record.
+    _recorded: BaseException | None = None
     #: The exception that was logged last.
     _logged: BaseException | None = None
     # Any: a `problem.Envelope`, whose module imports this one.
@@ -159,7 +162,7 @@ class State:
     _envelope: Any = None
     #: When that policy saw the request, by `time.perf_counter()`.
     _began: float | None = None
-    # Any: an entry of that policy's context variable.
+    # Any: an entry of the context variable of `context`.
     #: The request in that policy's context.
     _context: Any = None
     # Any: a `redact.Masker` each.
@@ -207,7 +210,7 @@ def state_of(raw: MutableMapping[str, Any]) -> State:
     """Return the state of an environ or a scope, made at its first use."""
     found: State | None = raw.get(KEY)
     if found is None:
-        found = raw[KEY] = State()
+        found = raw[KEY] = carried_state(raw) or State()
     return found
 
 

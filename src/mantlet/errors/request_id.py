@@ -3,10 +3,10 @@
 import logging
 import re
 from collections.abc import MutableMapping
-from contextvars import ContextVar
 from os import register_at_fork, urandom
 from typing import Any, Final
 
+from mantlet.core.context import current_request_id
 from mantlet.core.request import Request
 from mantlet.http.headers import HeaderNames
 
@@ -15,8 +15,6 @@ __all__ = [
     "add_request_id",
     "choose_request_id",
     "current_request_id",
-    "enter_request",
-    "leave_request",
     "trace_id",
 ]
 
@@ -71,60 +69,7 @@ def _new_id() -> str:
     return fresh[:32]
 
 
-# -- the context ----------------------------------------------------------------------------------
-
-#: A request that is being handled: its id; whether its exchange has ended; the enclosing request,
-#: for an app may call another app; and how many enclosing requests there are. A list, since a
-#: class would cost more for every request.
-_ActiveRequest = list[Any]
-
-#: The most enclosing requests that are remembered. Without a limit, a server that never ends its
-#: exchanges would grow the chain forever.
-_MAX_NESTED: Final = 8
-
-_current: ContextVar[_ActiveRequest | None] = ContextVar("mantlet_request", default=None)
-
-
-def current_request_id() -> str | None:
-    """Return the id of the request that is being handled in this context, else None.
-
-    It is set from `ErrorEnvelope` inwards: in the app, in the tasks that it starts, and in threads
-    that run in its context, such as those of `asyncio.to_thread()`. A task that outlives the
-    response keeps it.
-    """
-    current = _current.get()
-    own: str | None = None if current is None else current[0]
-    return own
-
-
-def enter_request(own: str) -> _ActiveRequest:
-    """Make an id the current one; return the argument for `leave_request()`."""
-    outer = _not_ended(_current.get())
-    if outer is None or outer[3] >= _MAX_NESTED:
-        current: _ActiveRequest = [own, False, None, 0]
-    else:
-        current = [own, False, outer, outer[3] + 1]
-    _current.set(current)
-    return current
-
-
-def leave_request(current: _ActiveRequest) -> None:
-    """Remove a request whose exchange has ended from the context.
-
-    Exchanges may end in any order, and in another context than they began in.
-    """
-    current[1] = True
-    now = _current.get()
-    active = _not_ended(now)
-    if active is not now:
-        _current.set(active)
-
-
-def _not_ended(current: _ActiveRequest | None) -> _ActiveRequest | None:
-    """Return the innermost request that has not ended."""
-    while current is not None and current[1]:
-        current = current[2]
-    return current
+# -- log records ----------------------------------------------------------------------------------
 
 
 class RequestIdFilter(logging.Filter):

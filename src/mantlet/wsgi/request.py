@@ -14,6 +14,7 @@ from mantlet.core.body import (
     IncomingBody,
     check_length,
 )
+from mantlet.core.context import carried_state, current
 from mantlet.core.problem import BodyTooLarge, MalformedRequest
 from mantlet.core.request import NO_HEADERS, Request, origin_path
 from mantlet.core.state import KEY, State
@@ -79,7 +80,9 @@ class WsgiRequest(Request):
         self.raw = self.environ = environ
         state = environ.get(KEY)
         if state is None:
-            state = environ[KEY] = State()
+            # Without a call in the usual case: no adapter, and no exchange around this one.
+            alone = current.get() is None and "asgi.scope" not in environ
+            state = environ[KEY] = State() if alone else carried_state(environ) or State()
             headers = None
         else:
             headers = state._response_headers

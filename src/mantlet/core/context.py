@@ -1,0 +1,123 @@
+"""The exchange that a piece of code runs in: by its environ or scope, else by the context.
+
+A middleware that copies the scope hands on the exchange's `State` in it. An adapter between the
+protocols makes an environ or a scope of its own, often in another thread: there the adapter's key
+leads to the original one, or a context variable to the exchange. A request that the app makes to
+another app within the process is an exchange of its own.
+"""
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from mantlet.core.request import Request
+
+__all__ = [
+    "KEY",
+    "carried_state",
+    "current",
+    "current_request_id",
+    "enter_request",
+    "leave_request",
+]
+
+#: The key of the state in the environ or the scope.
+KEY: Final = "mantlet.state"
+
+#: The keys under which a2wsgi leaves the scope in its environ, and the environ in its scope.
+_ORIGINALS: Final = ("asgi.scope", "wsgi_environ")
+#: The most adapters within each other that are followed.
+_MAX_ADAPTERS: Final = 8
+
+#: A request that is being handled: its id; the request, None once its exchange has ended; the
+#: enclosing one, for an app may call another app; and how many enclosing ones there are. A list,
+#: since a class would cost more for every request.
+ActiveRequest = list[Any]
+
+#: The most enclosing requests that are remembered. Without a limit, a server that never ends its
+#: exchanges would grow the chain forever.
+_MAX_NESTED: Final = 8
+
+current: Final[ContextVar[ActiveRequest | None]] = ContextVar("mantlet_request", default=None)
+
+
+def current_request_id() -> str | None:
+    """Return the id of the request that is being handled in this context, else None.
+
+    It is set from `ErrorEnvelope` inwards: in the app, in the tasks that it starts, and in threads
+    that run in its context, such as those of `asyncio.to_thread()`. A task that outlives the
+    response keeps it.
+    """
+    active = current.get()
+    own: str | None = None if active is None else active[0]
+    return own
+
+
+def enter_request(own: str, request: "Request") -> ActiveRequest:
+    """Make a request and its id the current ones; return the argument for `leave_request()`."""
+    outer = _not_ended(current.get())
+    if outer is None or outer[3] >= _MAX_NESTED:
+        active: ActiveRequest = [own, request, None, 0]
+    else:
+        active = [own, request, outer, outer[3] + 1]
+    current.set(active)
+    return active
+
+
+def leave_request(active: ActiveRequest) -> None:
+    """Remove a request whose exchange has ended from the context.
+
+    Exchanges may end in any order, and in another context than they began in.
+    """
+    active[1] = None
+    now = current.get()
+    still = _not_ended(now)
+    if still is not now:
+        current.set(still)
+
+
+def _not_ended(active: ActiveRequest | None) -> ActiveRequest | None:
+    """Return the innermost request that has not ended."""
+    while active is not None and active[1] is None:
+        active = active[2]
+    return active
+
+
+# Any: a `State`, whose module imports this one.
+def carried_state(raw: Mapping[str, Any]) -> Any:
+    """Return the state of the exchange that an environ or a scope belongs to, else None."""
+    for _ in range(_MAX_ADAPTERS):
+        state = raw.get(KEY)
+        if state is not None:
+            return state
+        original = next(filter(None, map(raw.get, _ORIGINALS)), None)
+        if not isinstance(original, Mapping):
+            break
+        raw = original
+    active = _not_ended(current.get())
+    if active is None:
+        return None
+    entered: Mapping[str, Any] = active[1].raw
+    return entered.get(KEY) if _is_adapted(entered, raw) else None
+
+
+def _is_adapted(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether an adapter has made one of these from the other.
+
+    Those of one protocol are two requests, as middlewares copy what they do not pass on.
+    """
+    scope, environ = (one, other) if "type" in one else (other, one)
+    if "REQUEST_METHOD" in scope or scope.get("type") != "http" or "type" in environ:
+        return False
+    path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    path = path.encode("latin-1", "replace").decode("utf-8", "replace")
+    whole: str = scope["path"]
+    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+    return (
+        scope["method"] == environ.get("REQUEST_METHOD")
+        and (whole.endswith(path) or path.endswith(whole))  # a mount may shorten it
+        and scope.get("query_string", b"").decode("latin-1") == environ.get("QUERY_STRING", "")
+        and headers.get(b"host") == environ.get("HTTP_HOST")
+        and headers.get(b"user-agent") == environ.get("HTTP_USER_AGENT")
+    )
