@@ -37,8 +37,10 @@ class Stack(BaseStack[AsgiApp]):
 
     def __init__(self, app: AsgiApp, policies: Sequence[Policy] = ()) -> None:
         super().__init__(app, policies)
-        if self._hooks.on_response[-1].has_error_hooks:
-            observe_exceptions(self.app)
+        self._hears_errors = self._hooks.on_response[-1].has_error_hooks
+        if self._hears_errors:
+            observe_exceptions(self.app, self.policies)
+            self._hooks.has_started = False  # since the app may get further handlers and mounts
         self._starting = Lock()
 
     async def __call__(  # noqa: C901, PLR0912  # each further coroutine costs every request more
@@ -110,6 +112,8 @@ class Stack(BaseStack[AsgiApp]):
         """Run `startup` of the policies, once; other callers wait for it."""
         async with self._starting:
             if not self._hooks.has_started:
+                if self._hears_errors:
+                    observe_exceptions(self.app, self.policies)
                 await self._hooks.start()
 
 

@@ -97,6 +97,20 @@ class ErrorMap:
             return UNKNOWN
         return max(members, key=lambda mapped: mapped.status)
 
+    def refused_classes(self) -> set[type]:
+        """Return `Problem` and the classes whose entries may give a status below 500.
+
+        Without `Exception` itself, and without names whose classes are not loaded yet.
+        """
+        found: set[type] = {Problem}
+        named = [(_loaded(name), target) for name, target in self._names.items()]
+        for kind, target in [*self._classes.items(), *named]:
+            refuses = not isinstance(target, Problem) or target.status < 500
+            if refuses and isinstance(kind, type) and issubclass(kind, Exception):
+                found.add(kind)
+        found.discard(Exception)
+        return found
+
     def _find(self, error: BaseException) -> MappedError | None:
         for one in walk_chain(error):
             mapped = self._look_up(one)

@@ -31,6 +31,7 @@ from time import perf_counter
 from typing import Final, get_args
 
 from mantlet._internal.disconnects import is_disconnect
+from mantlet.core.context import enter_request, leave_request
 from mantlet.core.error_log import log, mark_reported, maskers
 from mantlet.core.modes import ModeOption, check_mode
 from mantlet.core.policy import Policy
@@ -43,7 +44,7 @@ from mantlet.errors.mapping import INTERNAL, UNKNOWN, ErrorMap, ErrorTarget, Map
 from mantlet.errors.problem_types import Catalogue
 from mantlet.errors.rendering import PROBLEM_JSON, Page, render
 from mantlet.errors.reporting import ErrorReporter
-from mantlet.errors.request_id import choose_request_id, enter_request, leave_request
+from mantlet.errors.request_id import choose_request_id
 from mantlet.errors.stream_errors import STREAM_FORMATS, LateErrorWriter
 
 __all__ = ["ErrorEnvelope"]
@@ -142,7 +143,7 @@ class ErrorEnvelope(Policy):
         if state._envelope is None:
             state._envelope = self
             state._began = perf_counter()
-            state._context = enter_request(own)
+            state._context = enter_request(own, request)
         catalogue = self.catalogue
         if catalogue is not None and request.method in ("GET", "HEAD"):
             return catalogue.reply(request.path)
@@ -171,6 +172,17 @@ class ErrorEnvelope(Policy):
         if mapped.problem is None:
             return Reply(mapped.status, mapped.headers)
         return with_headers(mapped.problem.reply(request), mapped.headers)
+
+    def refused_classes(self) -> set[type]:
+        """Return the classes of exceptions that may be answered below 500, for `refuse()`."""
+        return self._map.refused_classes()
+
+    def refuse(self, request: Request, error: Exception) -> Reply | None:
+        """Report and answer an exception that is mapped to a status below 500, else return None.
+
+        For the handlers in frameworks, so that a refusal is no crash to them.
+        """
+        return None if self.map_error(error).status >= 500 else self.on_error(request, error)
 
     def _reports_only(self, request: Request) -> bool:
         """Return whether the policy is in report mode for this request."""

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-__all__ = ["Wrappers", "install_stack"]
+__all__ = ["StackBuilder", "Wrappers", "install_stack"]
 
 
 class Wrappers(NamedTuple):
@@ -49,13 +49,13 @@ def _install_in_starlette(app: Any, wrap: Callable[[Any], Any]) -> None:
             f"{app!r} has already started; call mantlet.install() before its first request"
         )
     installed = app.build_middleware_stack
-    if isinstance(installed, _StackBuilder):
+    if isinstance(installed, StackBuilder):
         installed.stack = wrap(installed.stack)
     else:
-        app.build_middleware_stack = _StackBuilder(installed, wrap(app))
+        app.build_middleware_stack = StackBuilder(installed, wrap(app))
 
 
-class _StackBuilder:
+class StackBuilder:
     """Build Starlette's middleware stack, and put the policies around it.
 
     Args:
@@ -68,6 +68,7 @@ class _StackBuilder:
         self.stack = stack
 
     def __call__(self) -> Any:
+        """Return the built stack with the policies around it."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # install() has given them
             return type(self.stack)(self._build(), self.stack.policies)

@@ -31,8 +31,10 @@ class Stack(BaseStack[WSGIApplication]):
 
     def __init__(self, app: WSGIApplication, policies: Sequence[Policy] = ()) -> None:
         super().__init__(app, policies)
-        if self._hooks.on_response[-1].has_error_hooks:
-            observe_exceptions(self.app)
+        self._hears_errors = self._hooks.on_response[-1].has_error_hooks
+        if self._hears_errors:
+            observe_exceptions(self.app, self.policies)
+            self._hooks.has_started = False  # since the app may get further handlers and mounts
         self._starting = Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
@@ -63,4 +65,6 @@ class Stack(BaseStack[WSGIApplication]):
         """Run `startup` of the policies, once; other threads wait for it."""
         with self._starting:
             if not self._hooks.has_started:
+                if self._hears_errors:
+                    observe_exceptions(self.app, self.policies)
                 run_sync(self._hooks.start())

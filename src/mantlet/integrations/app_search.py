@@ -1,0 +1,108 @@
+"""Find the apps of frameworks within an app: inside middlewares, adapters and mounts.
+
+Objects refer to the app that they call by an attribute, a variable of a closure, a global name, an
+argument of a partial, or in a list or a dict. These are followed breadth first, within limits. No
+property is read, and nothing is called. An app that is made only once a request comes is not found.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from functools import partial
+from types import FunctionType, MemberDescriptorType, MethodType, ModuleType
+from typing import Any, Final
+
+from mantlet._internal.exception_chain import safe_getattr
+
+__all__ = ["find_apps"]
+
+#: The most objects that are looked at.
+_MAX_OBJECTS: Final = 4000
+#: The package and the name of each class of apps, with the attributes that lead to other apps.
+_APPS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
+    ("flask", "Flask"): ("wsgi_app",),
+    ("quart", "Quart"): ("asgi_app",),
+    ("starlette", "Starlette"): ("router", "user_middleware", "middleware_stack"),
+    ("starlette", "ExceptionMiddleware"): ("app",),
+    ("litestar", "Litestar"): ("routes", "middleware"),
+    ("falcon", "App"): ("_sinks",),
+}
+_ATOMS: Final = (str, bytes, int, float, complex, bool, type, type(None), ModuleType)
+
+
+# Any: objects of any kind.
+def find_apps(root: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the apps in an object, each with the name of its class in its framework."""
+    waiting = deque([root])
+    seen = {id(root): root}  # with the objects, so that no id is given anew meanwhile
+    while waiting:
+        one = waiting.popleft()
+        kind = _kind(one)
+        if kind is None:
+            found = _references(one)
+        else:
+            yield kind[1], one
+            found = (safe_getattr(one, name) for name in _APPS[kind])
+        for other in found:
+            if len(seen) >= _MAX_OBJECTS:
+                return
+            # The type, since a proxy's __class__ may raise.
+            if id(other) not in seen and not issubclass(type(other), _ATOMS):
+                seen[id(other)] = other
+                waiting.append(other)
+
+
+def _kind(one: Any) -> tuple[str, str] | None:
+    for base in type(one).__mro__:
+        kind = (base.__module__.partition(".")[0], base.__name__)
+        if kind in _APPS:
+            return kind
+    return None
+
+
+def _references(one: Any) -> Iterable[Any]:
+    """Return the objects that an object refers to."""
+    kind = type(one)
+    if kind is FunctionType:
+        return _references_of_function(one)
+    if kind is MethodType:
+        return (one.__self__, one.__func__)
+    if issubclass(kind, partial):
+        return (one.func, *one.args, *one.keywords.values())
+    if issubclass(kind, dict):
+        return list(dict.values(one))
+    if issubclass(kind, (list, tuple, set, frozenset, deque)):
+        return tuple(one)
+    found = list(_attributes(one))
+    call = vars(kind).get("__call__")
+    if type(call) is FunctionType:
+        found += _references_of_function(call)
+    return found
+
+
+def _references_of_function(function: FunctionType) -> list[Any]:
+    names = function.__code__.co_names
+    found = [vars(function).get("__wrapped__"), *(function.__defaults__ or ())]
+    for cell in function.__closure__ or ():
+        try:
+            found.append(cell.cell_contents)
+        except ValueError:  # not assigned yet
+            continue
+    found += [function.__globals__[name] for name in names if name in function.__globals__]
+    return found
+
+
+def _attributes(one: Any) -> Iterator[Any]:
+    try:
+        own = object.__getattribute__(one, "__dict__")
+    except Exception:  # noqa: BLE001  # a proxy outside of its context
+        own = {}
+    if isinstance(own, dict):
+        yield from list(own.values())
+    for base in type(one).__mro__:
+        slots = vars(base).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else tuple(slots):
+            if type(vars(base).get(name)) is MemberDescriptorType:
+                try:
+                    yield object.__getattribute__(one, name)
+                except AttributeError:
+                    continue

@@ -1,0 +1,78 @@
+"""Litestar: refusals, and the exceptions that the app's handlers or Litestar answer.
+
+Litestar calls the ``after_exception`` hooks for each exception, then the handler for its class or
+status, and without one responds itself. Refusals get a handler for each class, unless the app has
+one for the class or for a base of it below `Exception`.
+"""
+
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from mantlet._internal.exception_chain import safe_getattr
+from mantlet.core.context import carried_state
+from mantlet.integrations.handled import ReplyApp, has_handler, refusal
+
+__all__ = ["hook_litestar"]
+
+
+# Any: the framework's own classes, which are not imported here.
+def hook_litestar(app: Any, refusals: Iterable[type]) -> None:
+    """Have a Litestar app report its exceptions, and answer refusals."""
+    if _note not in app.after_exception:
+        app.after_exception.append(_note)
+    config = app.logging_config
+    for kind in refusals:
+        if not has_handler(app.exception_handlers, kind):
+            app.exception_handlers[kind] = _answer
+            silent = safe_getattr(config, "disable_stack_trace")
+            if isinstance(silent, set):
+                silent.add(kind)
+
+
+async def _note(error: Exception, scope: Any) -> None:
+    """Note an exception as handled, or as one that Litestar answers with its own 500."""
+    state = carried_state(scope)
+    if state is None:
+        return
+    exceptions = sys.modules["litestar.exceptions"]
+    is_http = isinstance(error, exceptions.HTTPException)
+    status = safe_getattr(error, "status_code") if is_http else 500
+    if scope["type"] == "websocket":
+        # No handler is asked: Litestar closes the connection with the exception's text.
+        if status >= 500 and not isinstance(error, exceptions.WebSocketException):
+            state._raised = error
+        return
+    handlers = _handlers(scope)
+    known = [handlers[kind] for kind in (status, *type(error).__mro__) if kind in handlers]
+    if is_http or any(handler is not _answer for handler in known):
+        state._handled = error
+    elif not known:
+        state._raised = error
+
+
+def _handlers(scope: Any) -> Any:
+    route = scope.get("route_handler")
+    return (
+        scope["litestar_app"].exception_handlers
+        if route is None
+        else route.resolve_exception_handlers()
+    )
+
+
+def _answer(request: Any, error: Exception) -> Any:
+    """Answer a refusal; any other exception as without this handler."""
+    reply = refusal(request.scope, error)
+    if reply is not None:
+        return ReplyApp(reply)
+    handlers = _handlers(request.scope)
+    for kind in (*type(error).__mro__, 500):
+        if handlers.get(kind, _answer) is not _answer:
+            return handlers[kind](request, error)
+    state = carried_state(request.scope)
+    if state is not None:
+        state._raised = error
+    responses = sys.modules["litestar.exceptions.responses"]
+    if request.app.debug:
+        return responses.create_debug_response(request=request, exc=error)
+    return responses.create_exception_response(request=request, exc=error)

@@ -1,0 +1,61 @@
+"""Hear of exceptions that frameworks turn into responses, by their signals.
+
+Flask, Quart and Django send ``got_request_exception`` and then respond with their own 500; Quart
+sends ``got_websocket_exception`` and then closes the connection normally. So every app of these
+frameworks is heard, wherever it is in the wrapped app.
+
+The exception is stored in the exchange's state, where the stack finds it before the response is
+sent. An app in an exchange that no stack serves has none, and nothing is stored.
+"""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from mantlet._internal.exception_chain import safe_getattr
+from mantlet.core.context import carried_state
+
+__all__ = ["connect_signals"]
+
+
+def connect_signals() -> None:
+    """Connect to the signals of the frameworks that are loaded; idempotent."""
+    if flask := sys.modules.get("flask.signals"):
+        flask.got_request_exception.connect(_from_flask, weak=False)
+    if quart := sys.modules.get("quart.signals"):
+        quart.got_request_exception.connect(_from_quart, weak=False)
+        quart.got_websocket_exception.connect(_from_quart_websocket, weak=False)
+    if django := sys.modules.get("django.core.signals"):
+        django.got_request_exception.connect(_from_django, weak=False, dispatch_uid=__name__)
+
+
+# Any: the frameworks' own classes, which are not imported here.
+def _from_flask(_sender: Any, exception: BaseException, **_: Any) -> None:
+    request = sys.modules["flask"].request
+    _store(request.environ, exception, safe_getattr(request.url_rule, "rule"))
+
+
+async def _from_quart(_sender: Any, exception: BaseException, **_: Any) -> None:
+    request = sys.modules["quart"].request
+    _store(request.scope, exception, safe_getattr(request.url_rule, "rule"))
+
+
+async def _from_quart_websocket(_sender: Any, exception: BaseException, **_: Any) -> None:
+    websocket = sys.modules["quart"].websocket
+    _store(websocket.scope, exception, safe_getattr(websocket.url_rule, "rule"))
+
+
+def _from_django(request: Any = None, **_: Any) -> None:
+    raw = getattr(request, "scope", None) or getattr(request, "environ", None)
+    exception = sys.exception()
+    if raw is not None and exception is not None:
+        _store(raw, exception, safe_getattr(request.resolver_match, "route"))
+
+
+def _store(raw: Mapping[str, Any], exception: BaseException, route: str | None) -> None:
+    state = carried_state(raw)
+    if state is None:
+        return
+    state._raised = exception
+    if route is not None:
+        state._route = route

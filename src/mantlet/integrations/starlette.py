@@ -1,0 +1,91 @@
+"""Starlette and FastAPI: refusals, and exceptions that the app's handlers answer.
+
+Their `ExceptionMiddleware` has the app's handlers and those of the framework, by class and by
+status. Each is replaced there by one that notes the exception and calls it; the app's own
+``exception_handlers`` stay as they are. A handler for `Exception` or 500 is not among these:
+Starlette raises the exception again after it. Refusals get a handler for each class, unless there
+is one for the class or for a base of it below `Exception`.
+
+Exceptions that a middleware or an endpoint catches by itself are not heard.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any
+
+from mantlet.integrations.app_search import find_apps
+from mantlet.integrations.handled import ReplyApp, has_handler, note_handled, refusal
+from mantlet.integrations.install import StackBuilder
+
+__all__ = ["hook_exception_middleware", "hook_starlette"]
+
+
+# Any: the frameworks' own classes, which are not imported here.
+def hook_starlette(app: Any, refusals: Iterable[type]) -> None:
+    """Have an app's `ExceptionMiddleware` hooked as soon as the app makes it."""
+    build = app.build_middleware_stack
+    if isinstance(build, _HookedBuilder):
+        build.refusals.update(refusals)
+    elif app.middleware_stack is None and not isinstance(build, StackBuilder):
+        app.build_middleware_stack = _HookedBuilder(build, refusals)
+
+
+class _HookedBuilder:
+    """Build Starlette's middleware stack, and hook its `ExceptionMiddleware`."""
+
+    def __init__(self, build: Callable[[], Any], refusals: Iterable[type]) -> None:
+        self._build = build
+        self.refusals = set(refusals)
+
+    def __call__(self) -> Any:
+        built = self._build()
+        for name, middleware in find_apps(built):
+            if name == "ExceptionMiddleware":
+                hook_exception_middleware(middleware, self.refusals)
+        return built
+
+
+def hook_exception_middleware(middleware: Any, refusals: Iterable[type]) -> None:
+    """Note the exceptions that its handlers answer, and add handlers for refusals."""
+    by_class = middleware._exception_handlers
+    for handlers in (by_class, middleware._status_handlers):
+        for key, handler in handlers.items():
+            if not hasattr(handler, "_is_hook"):
+                handlers[key] = _noting(handler)
+    for kind in refusals:
+        if not has_handler(by_class, kind):
+            by_class[kind] = _answer
+
+
+def _noting(handler: Any) -> Any:
+    """Return a handler that notes each exception that another one has answered."""
+    call = handler
+    while hasattr(call, "func"):  # functools.partial
+        call = call.func
+    is_async = asyncio.iscoroutinefunction(call) or asyncio.iscoroutinefunction(
+        getattr(call, "__call__", None)  # noqa: B004  # its kind, not whether it is callable
+    )
+
+    def noting(connection: Any, error: Exception) -> Any:
+        response = handler(connection, error)
+        note_handled(connection.scope, error)
+        return response
+
+    async def waiting(connection: Any, error: Exception) -> Any:
+        response = await handler(connection, error)
+        note_handled(connection.scope, error)
+        return response
+
+    made: Any = waiting if is_async else noting
+    made = wraps(handler, updated=())(made)
+    made._is_hook = True
+    return made
+
+
+async def _answer(connection: Any, error: Exception) -> ReplyApp:
+    """Answer a refusal; any other exception goes on as without a handler."""
+    reply = refusal(connection.scope, error)
+    if reply is None:
+        raise error
+    return ReplyApp(reply)
