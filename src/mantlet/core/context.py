@@ -18,6 +18,7 @@ __all__ = [
     "carried_state",
     "current",
     "current_request_id",
+    "current_scope",
     "enter_request",
     "leave_request",
 ]
@@ -84,6 +85,13 @@ def _not_ended(active: ActiveRequest | None) -> ActiveRequest | None:
     return active
 
 
+def current_scope() -> Mapping[str, Any]:
+    """Return the environ or the scope of the request that is being handled in this context."""
+    active = _not_ended(current.get())
+    found: Mapping[str, Any] = {} if active is None else active[1].raw
+    return found
+
+
 # Any: a `State`, whose module imports this one.
 def carried_state(raw: Mapping[str, Any]) -> Any:
     """Return the state of the exchange that an environ or a scope belongs to, else None."""
@@ -95,10 +103,7 @@ def carried_state(raw: Mapping[str, Any]) -> Any:
         if not isinstance(original, Mapping):
             break
         raw = original
-    active = _not_ended(current.get())
-    if active is None:
-        return None
-    entered: Mapping[str, Any] = active[1].raw
+    entered = current_scope()
     return entered.get(KEY) if _is_adapted(entered, raw) else None
 
 
@@ -108,7 +113,7 @@ def _is_adapted(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     Those of one protocol are two requests, as middlewares copy what they do not pass on.
     """
     scope, environ = (one, other) if "type" in one else (other, one)
-    if "REQUEST_METHOD" in scope or scope.get("type") != "http" or "type" in environ:
+    if scope.get("type") != "http" or "REQUEST_METHOD" not in environ:
         return False
     path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
     path = path.encode("latin-1", "replace").decode("utf-8", "replace")

@@ -13,7 +13,7 @@ from mantlet.core.response import Reply
 from mantlet.exceptions import MantletError
 from mantlet.http.headers import check_name, check_value
 
-__all__ = ["BodyTooLarge", "Envelope", "MalformedRequest", "Problem"]
+__all__ = ["BodyTooLarge", "Envelope", "MalformedRequest", "Problem", "forget_raise"]
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -151,13 +151,27 @@ class Envelope(Protocol):
         """Return a response with a problem, in a form that the client accepts."""
         ...
 
-    def refuse(self, request: Request, error: Exception) -> Reply | None:
-        """Report and answer an exception whose status is below 500; return None for others."""
+    def refuses(self, error: BaseException) -> bool:
+        """Return whether an exception is answered with a status below 500."""
+        ...
+
+    def on_error(self, request: Request, error: BaseException) -> Reply | None:
+        """Report an exception, and answer it."""
         ...
 
     def report(self, request: Request, error: BaseException, outcome: str) -> None:
         """Report an exception that the exchange has not reported before."""
         ...
+
+
+def forget_raise(error: BaseException | None) -> None:
+    """Have an answered problem forget where it was raised, as the app may raise it again.
+
+    Else a problem that is made once would keep the frames of its last request, and their variables,
+    and its traceback would grow with each raise.
+    """
+    if isinstance(error, Problem):
+        error.__traceback__ = error.__context__ = error.__cause__ = None
 
 
 def _restore(kind: type[Problem], args: tuple[Any, ...], state: dict[str, Any]) -> Problem:

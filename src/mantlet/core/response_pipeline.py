@@ -13,7 +13,7 @@ from itertools import chain
 from types import coroutine
 from typing import Any, Final
 
-from mantlet.core.problem import Problem
+from mantlet.core.problem import Problem, forget_raise
 from mantlet.core.request import Request
 from mantlet.core.response import WANTS_BODY, Reply, Response
 from mantlet.core.stack import PendingReply, ResponseHook, check_reply
@@ -322,6 +322,7 @@ class ResponsePipeline(PhaseMachine):
             if not isinstance(self._error, Exception):
                 return  # cancellation and the like cannot be answered
             self.request.state._raised = None
+            forget_raise(self._error)
         self._error = None
         self._replace_with(reply)
 
@@ -345,6 +346,7 @@ class ResponsePipeline(PhaseMachine):
     def _hook_raised(self, raised: BaseException) -> None:
         if isinstance(raised, Problem) and raised is not self._error:
             self._hook_replied(raised.reply(self.request))
+            forget_raise(raised)
             return
         if raised is not self._error:
             raised.__context__ = raised.__context__ or self._error

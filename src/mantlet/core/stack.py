@@ -6,7 +6,7 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar, cast
 from mantlet.core.dry_run import with_mode
 from mantlet.core.order import check_order
 from mantlet.core.policy import Policy
-from mantlet.core.problem import Problem
+from mantlet.core.problem import Problem, forget_raise
 from mantlet.core.request import Request
 from mantlet.core.response import Reply, Response
 
@@ -243,7 +243,9 @@ def _clean_up(request: Request) -> None:
 
 def _raised(index: int, error: BaseException, request: Request) -> InwardResult:
     if isinstance(error, Problem):
-        return InwardResult(index, error.reply(request))
+        reply = error.reply(request)
+        forget_raise(error)
+        return InwardResult(index, reply)
     return InwardResult(index, error=error)
 
 

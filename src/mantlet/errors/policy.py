@@ -174,15 +174,12 @@ class ErrorEnvelope(Policy):
         return with_headers(mapped.problem.reply(request), mapped.headers)
 
     def refused_classes(self) -> set[type]:
-        """Return the classes of exceptions that may be answered below 500, for `refuse()`."""
+        """Return the classes of exceptions that may be answered with a status below 500."""
         return self._map.refused_classes()
 
-    def refuse(self, request: Request, error: Exception) -> Reply | None:
-        """Report and answer an exception that is mapped to a status below 500, else return None.
-
-        For the handlers in frameworks, so that a refusal is no crash to them.
-        """
-        return None if self.map_error(error).status >= 500 else self.on_error(request, error)
+    def refuses(self, error: BaseException) -> bool:
+        """Return whether an exception is answered with a status below 500: a refusal, no crash."""
+        return self.map_error(error).status < 500
 
     def _reports_only(self, request: Request) -> bool:
         """Return whether the policy is in report mode for this request."""
@@ -262,9 +259,10 @@ class ErrorEnvelope(Policy):
         began = request.state._began
         seconds = 0.0 if began is None else perf_counter() - began
         try:
-            self.reporter.report(
-                request, error, outcome, status=status, for_client=for_client, seconds=seconds
-            )
+            if request.state._recorded is not error:  # else the framework's record shows it
+                self.reporter.report(
+                    request, error, outcome, status=status, for_client=for_client, seconds=seconds
+                )
         except Exception as failure:  # noqa: BLE001  # of a log handler or filter
             _log_failure(f"the log of {type(error).__qualname__}", failure)
         if for_client:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mantlet.core.context import carried_state
+from mantlet.core.problem import forget_raise
 from mantlet.core.response import Reply
 from mantlet.http.headers import bytes_header
 
@@ -34,9 +35,11 @@ def refusal(raw: Mapping[str, Any], error: Exception) -> Reply | None:
     """
     state = carried_state(raw)
     envelope: Envelope | None = None if state is None else state._envelope
-    if envelope is None or raw.get("type") == "websocket":
+    if envelope is None or raw.get("type") == "websocket" or not envelope.refuses(error):
         return None
-    return envelope.refuse(state._context[1], error)
+    reply = envelope.on_error(state._context[1], error)
+    forget_raise(error)
+    return reply
 
 
 # Any: the frameworks' own handlers.

@@ -5,13 +5,15 @@ status, and without one responds itself. Refusals get a handler for each class, 
 one for the class or for a base of it below `Exception`.
 """
 
+import logging
 import sys
 from collections.abc import Iterable
 from typing import Any
 
 from mantlet._internal.exception_chain import safe_getattr
-from mantlet.core.context import carried_state
+from mantlet.core.context import carried_state, current_scope
 from mantlet.integrations.handled import ReplyApp, has_handler, refusal
+from mantlet.integrations.logs import OneRecord
 
 __all__ = ["hook_litestar"]
 
@@ -21,6 +23,9 @@ def hook_litestar(app: Any, refusals: Iterable[type]) -> None:
     """Have a Litestar app report its exceptions, and answer refusals."""
     if _note not in app.after_exception:
         app.after_exception.append(_note)
+    logger = safe_getattr(app, "logger")
+    if isinstance(logger, logging.Logger):
+        logger.addFilter(_one_record)
     config = app.logging_config
     for kind in refusals:
         if not has_handler(app.exception_handlers, kind):
@@ -31,6 +36,19 @@ def hook_litestar(app: Any, refusals: Iterable[type]) -> None:
 
 
 async def _note(error: Exception, scope: Any) -> None:
+    """Note an exception as handled, or as one that Litestar answers with its own 500."""
+    _note_in(error, scope)
+
+
+def _state_of_record(record: logging.LogRecord) -> Any:
+    """Note the exception that Litestar logs before it calls `_note()`; return its state."""
+    scope = current_scope()
+    if record.exc_info and isinstance(record.exc_info[1], Exception) and "litestar_app" in scope:
+        _note_in(record.exc_info[1], scope)
+    return carried_state(scope)
+
+
+def _note_in(error: Exception, scope: Any) -> None:
     """Note an exception as handled, or as one that Litestar answers with its own 500."""
     state = carried_state(scope)
     if state is None:
@@ -49,6 +67,9 @@ async def _note(error: Exception, scope: Any) -> None:
         state._handled = error
     elif not known:
         state._raised = error
+
+
+_one_record = OneRecord(_state_of_record)
 
 
 def _handlers(scope: Any) -> Any:

@@ -8,12 +8,14 @@ The exception is stored in the exchange's state, where the stack finds it before
 sent. An app in an exchange that no stack serves has none, and nothing is stored.
 """
 
+import logging
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from mantlet._internal.exception_chain import safe_getattr
 from mantlet.core.context import carried_state
+from mantlet.integrations.logs import OneRecord
 
 __all__ = ["connect_signals"]
 
@@ -30,26 +32,55 @@ def connect_signals() -> None:
 
 
 # Any: the frameworks' own classes, which are not imported here.
-def _from_flask(_sender: Any, exception: BaseException, **_: Any) -> None:
+def _from_flask(sender: Any, exception: BaseException, **_: Any) -> None:
+    # Only now, as the app makes this logger when it first logs. One that is made before logging is
+    # configured would be disabled by `dictConfig()`.
+    logging.getLogger(sender.name).addFilter(_flask_record)
     request = sys.modules["flask"].request
     _store(request.environ, exception, safe_getattr(request.url_rule, "rule"))
 
 
-async def _from_quart(_sender: Any, exception: BaseException, **_: Any) -> None:
+async def _from_quart(sender: Any, exception: BaseException, **_: Any) -> None:
+    logging.getLogger(sender.name).addFilter(_quart_record)
     request = sys.modules["quart"].request
     _store(request.scope, exception, safe_getattr(request.url_rule, "rule"))
 
 
-async def _from_quart_websocket(_sender: Any, exception: BaseException, **_: Any) -> None:
+async def _from_quart_websocket(sender: Any, exception: BaseException, **_: Any) -> None:
+    logging.getLogger(sender.name).addFilter(_quart_record)
     websocket = sys.modules["quart"].websocket
     _store(websocket.scope, exception, safe_getattr(websocket.url_rule, "rule"))
 
 
 def _from_django(request: Any = None, **_: Any) -> None:
-    raw = getattr(request, "scope", None) or getattr(request, "environ", None)
+    raw = _django_raw(request)
     exception = sys.exception()
     if raw is not None and exception is not None:
+        logging.getLogger("django.request").addFilter(_django_record)
         _store(raw, exception, safe_getattr(request.resolver_match, "route"))
+
+
+def _django_raw(request: Any) -> Any:
+    return getattr(request, "scope", None) or getattr(request, "environ", None)
+
+
+def _flask_state(_record: logging.LogRecord) -> Any:
+    return carried_state(sys.modules["flask"].request.environ)
+
+
+def _quart_state(_record: logging.LogRecord) -> Any:
+    quart = sys.modules["quart"]
+    connection = quart.request if quart.has_request_context() else quart.websocket
+    return carried_state(connection.scope)
+
+
+def _django_state(record: logging.LogRecord) -> Any:
+    return carried_state(_django_raw(safe_getattr(record, "request")))
+
+
+_flask_record: Final = OneRecord(_flask_state)
+_quart_record: Final = OneRecord(_quart_state)
+_django_record: Final = OneRecord(_django_state)
 
 
 def _store(raw: Mapping[str, Any], exception: BaseException, route: str | None) -> None:
@@ -57,5 +88,6 @@ def _store(raw: Mapping[str, Any], exception: BaseException, route: str | None) 
     if state is None:
         return
     state._raised = exception
+    state._handled = None
     if route is not None:
         state._route = route

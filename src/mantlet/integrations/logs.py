@@ -1,0 +1,90 @@
+"""One log record for an exception that a framework logs as well as the envelope.
+
+Flask, Quart and Django log an unhandled exception under a name of their own, Litestar if it is told
+to. The envelope's record says more: the request's id, the status, the route, how often it came; and
+a burst of one kind is a few records. So the framework's record is dropped, unless it reaches a
+handler that the envelope's record does not reach, such as one that the app has added to
+``app.logger`` alone. Then that one stays, with known secrets masked and with a ``request_id``, and
+the envelope writes none. Handlers that mail Django's ADMINS always get the framework's record.
+
+The default handlers of Flask and Quart do not count: they are there where logging has not been
+configured, and write to the same stream as the envelope's record then.
+
+A refusal that Django takes for an unhandled exception has no record of Django's, and no mail.
+"""
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from mantlet._internal.exception_chain import safe_getattr
+from mantlet.core.error_log import log
+
+__all__ = ["OneRecord"]
+
+
+# Any: a `State`, or None; a `logging.Filter` may be shared by loggers.
+class OneRecord(logging.Filter):
+    """Drop a framework's record of an exception, or keep it in place of the envelope's.
+
+    Args:
+        state_of: returns the state of the exchange whose unhandled exception a record shows.
+    """
+
+    def __init__(self, state_of: Callable[[logging.LogRecord], Any]) -> None:
+        super().__init__()
+        self._state_of = state_of
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the framework's record is written."""
+        try:
+            return self._filter(record)
+        except Exception:  # noqa: BLE001  # a record must not fail the request
+            return True
+
+    def _filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        state = None if error is None else self._state_of(record)
+        if state is None or state._envelope is None or state._raised is not error:
+            return True
+        if state._envelope.refuses(error):
+            return False
+        for masker in state._maskers:
+            masker.record(record)
+        record.request_id = state._request_id
+        reached = set(_handlers(log))
+        further = [one for one in _handlers(logging.getLogger(record.name)) if one not in reached]
+        further = [one for one in further if record.levelno >= one.level]
+        mailing = [one for one in further if _is_of("django.utils.log", "AdminEmailHandler", one)]
+        writing = [one for one in further if one not in mailing and _writes(one, record)]
+        if writing or not log.isEnabledFor(logging.ERROR):
+            state._recorded = error
+            return True
+        for one in mailing:
+            one.handle(record)
+        return False
+
+
+def _handlers(logger: logging.Logger | None) -> Iterator[logging.Handler]:
+    """Yield the handlers that a logger's records reach."""
+    while logger is not None:
+        yield from logger.handlers
+        logger = logger.parent if logger.propagate else None
+
+
+def _writes(handler: logging.Handler, record: logging.LogRecord) -> bool:
+    defaults = (
+        safe_getattr(sys.modules.get(f"{name}.logging"), "default_handler")
+        for name in ("flask", "quart")
+    )
+    return (
+        not isinstance(handler, logging.NullHandler)
+        and handler not in defaults
+        and bool(handler.filter(record))
+    )
+
+
+def _is_of(module: str, name: str, handler: logging.Handler) -> bool:
+    kind = safe_getattr(sys.modules.get(module), name)
+    return isinstance(kind, type) and isinstance(handler, kind)
