@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from mantlet._internal.exception_chain import walk_chain
 from mantlet.core.request import Request
 
 if TYPE_CHECKING:
@@ -81,9 +82,12 @@ def log_exception(
 
 
 def mark_reported(request: Request, error: BaseException) -> bool:
-    """Mark an exception as reported for an exchange; return False where it was already."""
+    """Mark an exception as reported for an exchange; return False where it was already.
+
+    One that was raised from a reported one says no more: frameworks raise such after a response.
+    """
     state = request.state
-    if state._logged is error:
+    if state._logged is not None and any(one is state._logged for one in walk_chain(error)):
         return False
     state._logged = error
     return True

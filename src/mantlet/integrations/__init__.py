@@ -15,7 +15,11 @@ from mantlet.integrations.falcon import hook_falcon
 from mantlet.integrations.flask import hook_flask, hook_quart
 from mantlet.integrations.litestar import hook_litestar
 from mantlet.integrations.signals import connect_signals
-from mantlet.integrations.starlette import hook_exception_middleware, hook_starlette
+from mantlet.integrations.starlette import (
+    hook_exception_middleware,
+    hook_server_error_middleware,
+    hook_starlette,
+)
 
 __all__ = ["observe_exceptions"]
 
@@ -26,6 +30,7 @@ _HOOKS: Final[Mapping[str, Callable[[Any, Iterable[type]], None]]] = {
     "Flask": hook_flask,
     "Litestar": hook_litestar,
     "Quart": hook_quart,
+    "ServerErrorMiddleware": hook_server_error_middleware,
     "Starlette": hook_starlette,
 }
 

@@ -22,6 +22,7 @@ _APPS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("flask", "Flask"): ("wsgi_app",),
     ("quart", "Quart"): ("asgi_app",),
     ("starlette", "Starlette"): ("router", "user_middleware", "middleware_stack"),
+    ("starlette", "ServerErrorMiddleware"): ("app",),
     ("starlette", "ExceptionMiddleware"): ("app",),
     ("litestar", "Litestar"): ("routes", "middleware"),
     ("falcon", "App"): ("_sinks",),

@@ -63,7 +63,8 @@ def _note_in(error: Exception, scope: Any) -> None:
         return
     handlers = _handlers(scope)
     known = [handlers[kind] for kind in (status, *type(error).__mro__) if kind in handlers]
-    if is_http or any(handler is not _answer for handler in known):
+    is_page = status == 500 and scope["litestar_app"].debug  # a debug page, of an HTTP exception
+    if any(handler is not _answer for handler in known) or (is_http and not is_page):
         state._handled = error
     elif not known:
         state._raised = error

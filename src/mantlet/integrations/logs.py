@@ -2,13 +2,13 @@
 
 Flask, Quart and Django log an unhandled exception under a name of their own, Litestar if it is told
 to. The envelope's record says more: the request's id, the status, the route, how often it came; and
-a burst of one kind is a few records. So the framework's record is dropped, unless it reaches a
-handler that the envelope's record does not reach, such as one that the app has added to
-``app.logger`` alone. Then that one stays, with known secrets masked and with a ``request_id``, and
-the envelope writes none. Handlers that mail Django's ADMINS always get the framework's record.
+a burst of one kind is a few records. So each handler gets one record: the envelope's where that
+reaches it, else the framework's, such as one that the app has added to ``app.logger`` alone, or
+that mails Django's ADMINS. The framework's record has known secrets masked, and a ``request_id``.
 
-The default handlers of Flask and Quart do not count: they are there where logging has not been
-configured, and write to the same stream as the envelope's record then.
+Without any handler for the envelope's records, the framework's record alone is written where it
+reaches a handler of the app's choice; else the envelope's goes to the standard error stream, in
+place of that of the default handlers of Flask and Quart.
 
 A refusal that Django takes for an unhandled exception has no record of Django's, and no mail.
 """
@@ -26,7 +26,7 @@ __all__ = ["OneRecord"]
 
 # Any: a `State`, or None; a `logging.Filter` may be shared by loggers.
 class OneRecord(logging.Filter):
-    """Drop a framework's record of an exception, or keep it in place of the envelope's.
+    """Give a framework's record of an exception to the handlers that get no other.
 
     Args:
         state_of: returns the state of the exchange whose unhandled exception a record shows.
@@ -53,16 +53,17 @@ class OneRecord(logging.Filter):
         for masker in state._maskers:
             masker.record(record)
         record.request_id = state._request_id
+        if not log.isEnabledFor(logging.ERROR):
+            return True
         reached = set(_handlers(log))
         further = [one for one in _handlers(logging.getLogger(record.name)) if one not in reached]
         further = [one for one in further if record.levelno >= one.level]
-        mailing = [one for one in further if _is_of("django.utils.log", "AdminEmailHandler", one)]
-        writing = [one for one in further if one not in mailing and _writes(one, record)]
-        if writing or not log.isEnabledFor(logging.ERROR):
+        if not reached and any(_writes(one, record) for one in further):
             state._recorded = error
             return True
-        for one in mailing:
-            one.handle(record)
+        for one in further:
+            if reached or _is_mailing(one):
+                one.handle(record)
         return False
 
 
@@ -74,17 +75,16 @@ def _handlers(logger: logging.Logger | None) -> Iterator[logging.Handler]:
 
 
 def _writes(handler: logging.Handler, record: logging.LogRecord) -> bool:
+    """Return whether a handler that the app has chosen writes a record."""
     defaults = (
         safe_getattr(sys.modules.get(f"{name}.logging"), "default_handler")
         for name in ("flask", "quart")
     )
-    return (
-        not isinstance(handler, logging.NullHandler)
-        and handler not in defaults
-        and bool(handler.filter(record))
-    )
+    ignored = isinstance(handler, logging.NullHandler) or _is_mailing(handler)
+    return not ignored and handler not in defaults and bool(handler.filter(record))
 
 
-def _is_of(module: str, name: str, handler: logging.Handler) -> bool:
-    kind = safe_getattr(sys.modules.get(module), name)
+def _is_mailing(handler: logging.Handler) -> bool:
+    """Return whether a handler mails Django's ADMINS."""
+    kind = safe_getattr(sys.modules.get("django.utils.log"), "AdminEmailHandler")
     return isinstance(kind, type) and isinstance(handler, kind)

@@ -2,9 +2,12 @@
 
 Their `ExceptionMiddleware` has the app's handlers and those of the framework, by class and by
 status. Each is replaced there by one that notes the exception and calls it; the app's own
-``exception_handlers`` stay as they are. A handler for `Exception` or 500 is not among these:
-Starlette raises the exception again after it. Refusals get a handler for each class, unless there
-is one for the class or for a base of it below `Exception`.
+``exception_handlers`` stay as they are. Refusals get a handler for each class, unless there is one
+for the class or for a base of it below `Exception`.
+
+`ServerErrorMiddleware` answers any other exception, by the app's handler for `Exception` or 500 or
+by itself, and then raises it again. The exception is noted before the answer, since an adapter to
+WSGI drops what comes after it.
 
 Exceptions that a middleware or an endpoint catches by itself are not heard.
 """
@@ -14,11 +17,12 @@ from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
 
+from mantlet.core.context import carried_state
 from mantlet.integrations.app_search import find_apps
 from mantlet.integrations.handled import ReplyApp, has_handler, note_handled, refusal
 from mantlet.integrations.install import StackBuilder
 
-__all__ = ["hook_exception_middleware", "hook_starlette"]
+__all__ = ["hook_exception_middleware", "hook_server_error_middleware", "hook_starlette"]
 
 
 # Any: the frameworks' own classes, which are not imported here.
@@ -43,6 +47,8 @@ class _HookedBuilder:
         for name, middleware in find_apps(built):
             if name == "ExceptionMiddleware":
                 hook_exception_middleware(middleware, self.refusals)
+            elif name == "ServerErrorMiddleware":
+                hook_server_error_middleware(middleware)
         return built
 
 
@@ -56,6 +62,28 @@ def hook_exception_middleware(middleware: Any, refusals: Iterable[type]) -> None
     for kind in refusals:
         if not has_handler(by_class, kind):
             by_class[kind] = _answer
+
+
+def hook_server_error_middleware(middleware: Any, _refusals: Iterable[type] = ()) -> None:
+    """Note the exceptions that it answers, before it does."""
+    if "error_response" in vars(middleware):
+        return
+    for name in ("error_response", "debug_response"):
+        setattr(middleware, name, _raising(getattr(middleware, name)))
+    if middleware.handler is not None:
+        middleware.handler = _noting(middleware.handler)
+
+
+def _raising(respond: Callable[[Any, Exception], Any]) -> Callable[[Any, Exception], Any]:
+    """Return a method that notes the exception that Starlette answers with its own 500."""
+
+    def responding(request: Any, error: Exception) -> Any:
+        state = carried_state(request.scope)
+        if state is not None and state._envelope is not None:
+            state._raised = error
+        return respond(request, error)
+
+    return responding
 
 
 def _noting(handler: Any) -> Any:
