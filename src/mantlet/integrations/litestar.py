@@ -21,8 +21,10 @@ __all__ = ["hook_litestar"]
 # Any: the framework's own classes, which are not imported here.
 def hook_litestar(app: Any, refusals: Iterable[type]) -> None:
     """Have a Litestar app report its exceptions, and answer refusals."""
-    if _note not in app.after_exception:
-        app.after_exception.append(_note)
+    hooks = app.after_exception
+    hooks[:] = [_without_refusals(hook) for hook in hooks]
+    if _note not in hooks:
+        hooks.append(_note)
     logger = safe_getattr(app, "logger")
     if isinstance(logger, logging.Logger):
         logger.addFilter(_one_record)
@@ -33,6 +35,26 @@ def hook_litestar(app: Any, refusals: Iterable[type]) -> None:
             silent = safe_getattr(config, "disable_stack_trace")
             if isinstance(silent, set):
                 silent.add(kind)
+
+
+def _without_refusals(hook: Any) -> Any:
+    """Return a hook of Sentry's that gets no refusals, as it gets no HTTP exceptions; else itself.
+
+    It is called in the task itself rather than in a thread, where Sentry would not know later that
+    it has seen the exception.
+    """
+    report = safe_getattr(hook, "func")
+    if not str(safe_getattr(report, "__module__")).startswith("sentry_sdk."):
+        return hook
+
+    async def reporting(error: Exception, scope: Any) -> None:
+        state = carried_state(scope)
+        is_enveloped = state is not None and state._envelope is not None
+        is_http = isinstance(error, sys.modules["litestar.exceptions"].HTTPException)
+        if is_http or not is_enveloped or not state._envelope.refuses(error):
+            report(error, scope)
+
+    return reporting
 
 
 async def _note(error: Exception, scope: Any) -> None:
