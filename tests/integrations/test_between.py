@@ -182,10 +182,9 @@ ASGI = ("quart", "starlette", "fastapi", "litestar", "falcon-asgi", "django-asgi
 
 
 @contextlib.contextmanager
-def made(framework: str, debug: bool) -> Iterator[Any]:
-    """Give the app of a framework."""
+def made(framework: str, debug: bool, middleware: tuple[str, ...] = ()) -> Iterator[Any]:
+    """Give the app of a framework, with middleware where that is Django."""
     if framework.startswith("django"):
-        middleware = ("mantlet.integrations.django.ProblemMiddleware",) if debug else ()
         protocol = framework.removeprefix("django-")
         with django_site(protocol, index=django_index, debug=debug, middleware=middleware) as app:
             yield app
@@ -355,7 +354,8 @@ def test_errors_are_heard_through_anything(
     put, protocol, path = between
     module = mantlet.asgi if protocol == "asgi" else mantlet.wsgi
     envelope = ErrorEnvelope(exceptions={ConflictError: 402})
-    with made(framework, debug) as app:
+    middleware = ("mantlet.integrations.django.ProblemMiddleware",) if debug else ()
+    with made(framework, debug, middleware) as app:
         stack = module.wrap(put(app), envelope, baseline=False)
         for _ in range(2):  # the first request may find what the construction did not
             caplog.clear()

@@ -92,6 +92,7 @@ class Conversion:
                 status,
                 request_id,
                 detail,
+                exc_info=request.state._handled,  # so that Sentry knows it from its own event
                 extra={"request_id": request_id, "status": status},
             )
             return Problem(status)
