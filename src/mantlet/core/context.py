@@ -57,7 +57,9 @@ def current_request_id() -> str | None:
 
 def enter_request(own: str, request: "Request") -> ActiveRequest:
     """Make a request and its id the current ones; return the argument for `leave_request()`."""
-    outer = _not_ended(current.get())
+    outer = current.get()
+    if outer is not None:  # the usual case costs no call
+        outer = _not_ended(outer)
     if outer is None or outer[3] >= _MAX_NESTED:
         active: ActiveRequest = [own, request, None, 0]
     else:
@@ -73,9 +75,9 @@ def leave_request(active: ActiveRequest) -> None:
     """
     active[1] = None
     now = current.get()
-    still = _not_ended(now)
-    if still is not now:
-        current.set(still)
+    if now is not None and now[1] is None:
+        outer = now[2]
+        current.set(None if outer is None else _not_ended(outer))
 
 
 def _not_ended(active: ActiveRequest | None) -> ActiveRequest | None:
