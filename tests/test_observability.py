@@ -1,0 +1,105 @@
+"""The examples of docs/observability.md, each run in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.utils.module_loading import import_string
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "observability.md").read_text()
+BLOCKS = [block.partition("```")[0] for block in PAGE.split("```python\n")[1:]]
+
+ASK = """
+from tests.drive import drive_asgi, drive_wsgi
+
+def ask(path):
+    drive = drive_wsgi if isinstance(app, mantlet.wsgi.Stack) else drive_asgi
+    return drive(app, path=path).status
+"""
+
+SENTRY = """
+from sentry_sdk.transport import Transport
+
+events = []
+
+class Recording(Transport):
+    def capture_envelope(self, envelope):
+        events.extend(item.payload.json for item in envelope.items if item.type == "event")
+
+sentry_sdk.get_client().transport = Recording()
+"""
+
+CHECKS = {
+    "sentry_sdk.init(dsn": SENTRY
+    + """
+if "plain" in globals():
+    assert ask("/") == 500
+    (event,) = events
+    assert len(event["tags"]["request_id"]) == 32
+else:
+    assert ask("/orders/shipped") == 409
+    assert events == []
+    assert ask("/orders/lost") == 500
+    (event,) = events
+assert event["exception"]["values"][-1]["type"] == "KeyError"
+""",
+    "FlaskInstrumentor": """
+assert ask("/orders/shipped") == 409
+assert ask("/orders/lost") == 500
+shipped, lost = exporter.get_finished_spans()
+assert (shipped.status.status_code.name, len(shipped.events)) == ("UNSET", 0)
+assert lost.status.status_code.name == "ERROR"
+""",
+    "starlette_exporter": """
+assert ask("/orders/shipped") == 409
+assert ask("/orders/lost") == 500
+metrics = drive_asgi(app, path="/metrics").body.decode()
+for status in (409, 500):
+    labels = f'method="GET",path="/orders/{{order}}",status_code="{status}"'
+    assert f'starlette_requests_total{{app_name="starlette",{labels}}} 1.0' in metrics
+""",
+}
+
+EXPORTER = """
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+exporter = InMemorySpanExporter()
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(exporter))
+trace.set_tracer_provider(provider)
+"""
+
+
+def test_the_settings_name_middlewares() -> None:
+    """All of them can be imported."""
+    names: dict[str, list[str]] = {}
+    exec(BLOCKS[0], names)  # noqa: S102  # the page's own code
+    for name in names["MIDDLEWARE"]:
+        assert callable(import_string(name))
+    assert names["MIDDLEWARE"][-1] == "mantlet.integrations.django.ProblemMiddleware"
+
+
+@pytest.mark.parametrize("block", BLOCKS[1:], ids=range(1, len(BLOCKS)))
+def test_the_example_does_what_the_page_says(block: str) -> None:
+    """A refusal is no crash to the service, and a crash is one."""
+    (check,) = [check for mark, check in CHECKS.items() if mark in block]
+    before = EXPORTER if "opentelemetry" in block else ""
+    code = "\n".join((before, block, ASK, check))
+    environ = {"SENTRY_DSN": "http://key@localhost/1", "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environ,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
