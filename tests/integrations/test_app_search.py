@@ -79,6 +79,14 @@ def with_cycle(app: Any) -> Any:
     return other
 
 
+def litestar_mount(app: Any) -> Any:
+    @litestar.asgi("/m", is_mount=True, copy_scope=True)
+    async def mounted(scope: Any, receive: Any, send: Any) -> None:
+        await app(scope, receive, send)
+
+    return litestar.Litestar([mounted], logging_config=None)
+
+
 WAYS: dict[str, Callable[[Any], Any]] = {
     "itself": lambda app: app,
     "attribute": Attribute,
@@ -95,6 +103,7 @@ WAYS: dict[str, Callable[[Any], Any]] = {
         routes=[Mount("/m", app, middleware=[Middleware(as_middleware)])]
     ),
     "host": lambda app: FastAPI(routes=[Host("x", Router([Mount("/m", app)]))]),
+    "Litestar's mount": litestar_mount,
     "dispatcher": lambda app: DispatcherMiddleware(flask.Flask("outer"), {"/m": app}),
 }
 
@@ -120,6 +129,16 @@ def test_the_search_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(200):
         far = Attribute(far)
     assert found(far) == []
+
+
+def test_an_app_is_found_beside_many_routes() -> None:
+    """Whose endpoints, models and dependencies are not looked at."""
+    outer = FastAPI()
+    for number in range(1000):
+        outer.get(f"/{number}")(lambda number=number: number)
+    mounted = Starlette()
+    outer.mount("/m", mounted)
+    assert mounted in found(Attribute(outer))
 
 
 def test_nothing_is_called_and_no_property_is_read() -> None:

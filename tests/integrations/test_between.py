@@ -35,12 +35,14 @@ from werkzeug.exceptions import NotFound
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 import mantlet
-from mantlet import ErrorEnvelope, Problem
+from mantlet import ErrorEnvelope, Policy, Problem
 from tests.drive import Answer, drive_asgi, drive_wsgi
 from tests.integrations.django_site import django_site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from mantlet import Request, Response
 
 pytestmark = pytest.mark.slow
 
@@ -374,3 +376,74 @@ def test_errors_are_heard_through_anything(
                 assert record.name == "mantlet.errors"
                 assert record.__dict__["request_id"] == "mine"
                 assert record.levelno == {"crash": 40, "problem": 20, "mapped": 30}[kind]
+
+
+class Heard(Policy):
+    """Keeps the exceptions that the state has when the response comes."""
+
+    handled: Any = None
+    raised: Any = None
+
+    def on_response(self, request: Request, response: Response) -> None:
+        self.handled, self.raised = request.state._handled, request.state._raised
+
+
+NOT_FOUND = {
+    "flask": NotFound,
+    "quart": NotFound,
+    "starlette": HTTPException,
+    "fastapi": HTTPException,
+    "litestar": LitestarHTTPException,
+    "falcon": falcon.HTTPNotFound,
+    "falcon-asgi": falcon.HTTPNotFound,
+    "django-wsgi": Http404,
+    "django-asgi": Http404,
+}
+
+
+@pytest.mark.breaks_rules("Django sends names in upper case under ASGI")
+@pytest.mark.parametrize("framework", NOT_FOUND)
+def test_an_http_exception_of_the_framework_is_noted_as_handled(framework: str) -> None:
+    """A crash is not."""
+    protocol = "wsgi" if framework in WSGI else "asgi"
+    module = mantlet.wsgi if protocol == "wsgi" else mantlet.asgi
+    middleware = ("mantlet.integrations.django.ProblemMiddleware",)
+    with made(framework, debug=False, middleware=middleware) as app:
+        heard = Heard()
+        stack = module.wrap(app, ErrorEnvelope(convert="never"), heard, baseline=False)
+        assert ask(stack, protocol, "/", "missing").status == 404
+        assert type(heard.handled) is NOT_FOUND[framework]
+        assert heard.raised is None
+        assert ask(stack, protocol, "/", "crash").status == 500
+        assert type(heard.raised) is CanaryError
+
+
+@pytest.mark.breaks_rules("Django sends names in upper case under ASGI")
+@pytest.mark.parametrize("framework", NOT_FOUND)
+def test_an_exception_of_an_app_without_a_stack_is_not_stored(framework: str) -> None:
+    """Nor does the app fail for the want of a state."""
+    protocol = "wsgi" if framework in WSGI else "asgi"
+    module = mantlet.wsgi if protocol == "wsgi" else mantlet.asgi
+    with made(framework, debug=False) as app:
+        bare = ask(app, protocol, "/", "crash")
+        module.wrap(app, ErrorEnvelope(), baseline=False)
+        still = ask(app, protocol, "/", "crash")
+    assert (still.status, still.body) == (bare.status, bare.body)
+    assert type(still.error) is type(bare.error)
+
+
+@pytest.mark.breaks_rules("Django sends names in upper case under ASGI")
+@pytest.mark.parametrize("framework", NOT_FOUND)
+def test_an_envelope_that_only_reports_changes_nothing(framework: str) -> None:
+    """A refusal is a crash to the framework, as without it."""
+    protocol = "wsgi" if framework in WSGI else "asgi"
+    module = mantlet.wsgi if protocol == "wsgi" else mantlet.asgi
+    middleware = ("mantlet.integrations.django.ProblemMiddleware",)
+    with made(framework, debug=False, middleware=middleware) as app:
+        for kind in ("crash", "problem", "missing"):
+            bare = ask(app, protocol, "/", kind)
+            stack = module.wrap(app, ErrorEnvelope(mode="report"), baseline=False)
+            reported = ask(stack, protocol, "/", kind)
+            assert (reported.status, reported.body) == (bare.status, bare.body)
+            assert reported.headers == bare.headers
+            assert type(reported.error) is type(bare.error)

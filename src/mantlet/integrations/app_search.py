@@ -27,6 +27,17 @@ _APPS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("litestar", "Litestar"): ("routes", "middleware"),
     ("falcon", "App"): ("_sinks",),
 }
+#: Further classes whose other attributes lead to many objects and to no app.
+_KNOWN: Final[dict[tuple[str, str], tuple[str, ...]]] = {
+    ("django", "BaseHandler"): (),
+    ("litestar", "ASGIRoute"): ("route_handler",),
+    ("litestar", "BaseRoute"): (),
+    ("litestar", "BaseRouteHandler"): ("fn", "_fn"),
+    ("starlette", "Host"): ("app",),
+    ("starlette", "Mount"): ("app",),
+    ("starlette", "Router"): ("routes", "default", "middleware_stack"),
+    ("starlette", "BaseRoute"): (),
+}
 _ATOMS: Final = (str, bytes, int, float, complex, bool, type, type(None), ModuleType)
 
 
@@ -38,11 +49,10 @@ def find_apps(root: Any) -> Iterator[tuple[str, Any]]:
     while waiting:
         one = waiting.popleft()
         kind = _kind(one)
-        if kind is None:
-            found = _references(one)
-        else:
+        if kind in _APPS:
             yield kind[1], one
-            found = (safe_getattr(one, name) for name in _APPS[kind])
+        known = _APPS.get(kind, _KNOWN.get(kind))
+        found = _references(one) if known is None else [safe_getattr(one, name) for name in known]
         for other in found:
             if len(seen) >= _MAX_OBJECTS:
                 return
@@ -52,12 +62,13 @@ def find_apps(root: Any) -> Iterator[tuple[str, Any]]:
                 waiting.append(other)
 
 
-def _kind(one: Any) -> tuple[str, str] | None:
+def _kind(one: Any) -> tuple[str, str]:
+    """Return the package and the name of the nearest class of an object that is known here."""
     for base in type(one).__mro__:
         kind = (base.__module__.partition(".")[0], base.__name__)
-        if kind in _APPS:
+        if kind in _APPS or kind in _KNOWN:
             return kind
-    return None
+    return "", ""
 
 
 def _references(one: Any) -> Iterable[Any]:
