@@ -413,7 +413,8 @@ def test_an_http_exception_of_the_framework_is_noted_as_handled(framework: str) 
         stack = module.wrap(app, ErrorEnvelope(convert="never"), heard, baseline=False)
         assert ask(stack, protocol, "/", "missing").status == 404
         assert type(heard.handled) is NOT_FOUND[framework]
-        assert heard.raised is None
+        raised: Any = heard.raised
+        assert raised is None
         assert ask(stack, protocol, "/", "crash").status == 500
         assert type(heard.raised) is CanaryError
 
