@@ -23,14 +23,18 @@ TENANT: ContextVar[str] = ContextVar("TENANT", default="nobody")
 
 
 def app(*chunks: bytes, status: int = 200, error: Exception | None = None) -> AsgiApp:
-    """Return an app that streams ``chunks``, then raises ``error`` if there is one."""
+    """Return an app that streams ``chunks``, then raises ``error`` if there is one.
+
+    An app that answers with 500 raises behind its last chunk, as Starlette does.
+    """
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         TENANT.set("acme")
         await asyncio.sleep(0)
         await send({"type": "http.response.start", "status": status, "headers": []})
         for chunk in chunks:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            more = status < 500 or chunk is not chunks[-1]
+            await send({"type": "http.response.body", "body": chunk, "more_body": more})
         if error is not None:
             raise error
         await send({"type": "http.response.body", "body": b""})

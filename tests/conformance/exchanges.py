@@ -35,6 +35,8 @@ class Script:
         declares_length: whether it sends a true ``Content-Length``.
         wsgi_style: how it does so under WSGI.
         ends_with_last: under ASGI, whether the last chunk says that it is the last.
+        raises_behind: under ASGI, whether it says so though the app then raises, as Starlette does:
+            it sends that chunk while it handles the exception.
     """
 
     status: int = 200
@@ -44,6 +46,7 @@ class Script:
     declares_length: bool = False
     wsgi_style: Literal["list", "generator", "late", "write"] = "generator"
     ends_with_last: bool = True
+    raises_behind: bool = False
 
     def fields(self) -> list[tuple[str, str]]:
         """Return the header fields that the app sends."""
@@ -96,8 +99,17 @@ def asgi_app(script: Script, outcome: Outcome | None = None) -> ASGIApp:
         for index, chunk in enumerate(script.chunks):
             if script.raises_at == index:
                 raise AppError(f"at {index}")
-            final = script.ends_with_last and index == last and script.raises_at is None
-            await send({"type": "http.response.body", "body": chunk, "more_body": not final})
+            behind = script.raises_behind and script.raises_at == index + 1 > last
+            final = script.ends_with_last and index == last
+            final = final and (script.raises_at is None or behind)
+            message = {"type": "http.response.body", "body": chunk, "more_body": not final}
+            try:
+                if behind:
+                    raise AppError(f"at {script.raises_at}")
+                await send(message)
+            except AppError:
+                await send(message)
+                raise
         if script.raises_at is not None:
             raise AppError(f"at {script.raises_at}")
         if not script.ends_with_last or not script.chunks:

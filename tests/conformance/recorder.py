@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 OnRequest = Literal["pass", "reply", "raise", "body", "problem"]
 OnResponse = Literal["pass", "reply", "raise", "edit", "transform", "body", "small body", "status"]
-OnError = Literal["pass", "reply", "raise"]
+OnError = Literal["pass", "reply", "raise", "keep", "keep shouted", "body"]
 
 
 class PolicyError(Exception):
@@ -101,18 +101,28 @@ def _on_response(place: int, plan: Plan, seen: list[str]) -> object:
 
 
 def _on_error(place: int, plan: Plan, seen: list[str]) -> object:
-    def decide(self: Policy, request: Request, error: BaseException) -> Reply | None:
-        seen.append(f"on_error {error}")
+    def decide(self: Policy, request: Request, error: BaseException) -> Reply | Response | None:
+        own = request.app_response
+        seen.append(f"on_error {error}" + (f" after {own.status}" if own else ""))
+        if own is not None and plan.on_error in ("keep", "keep shouted"):
+            own.headers.set("x-kept", str(place))
+            if plan.on_error == "keep shouted":
+                own.transform(lambda chunk, _: chunk.upper())
+            return own
         if plan.on_error == "reply":
             return Reply(500, {"x-by": str(place)}, f"error {place}")
         if plan.on_error == "raise":
             raise PolicyError(f"error {place}")
         return None
 
-    async def wait(self: Policy, request: Request, error: BaseException) -> Reply | None:
+    async def wait(self: Policy, request: Request, error: BaseException) -> Reply | Response | None:
+        own = request.app_response
+        if own is not None and plan.on_error == "body":
+            seen.append(f"body {await own.body(100_000)!r}")
+            assert request.app_response is own
         return decide(self, request, error)
 
-    return wait if plan.waits else decide
+    return wait if plan.waits or plan.on_error == "body" else decide
 
 
 def _on_finish(plan: Plan, seen: list[str]) -> object:

@@ -34,6 +34,7 @@ scripts = st.builds(
     declares_length=st.booleans(),
     wsgi_style=st.sampled_from(["list", "generator", "late", "write"]),
     ends_with_last=st.booleans(),
+    raises_behind=st.booleans(),
 ).filter(lambda script: script.raises_at is None or script.raises_at <= len(script.chunks))
 
 plans = st.builds(
@@ -53,7 +54,9 @@ plans = st.builds(
             "raise",
         ]
     ),
-    on_error=st.sampled_from([None, "pass", "pass", "reply", "raise"]),
+    on_error=st.sampled_from(
+        [None, "pass", "pass", "reply", "raise", "keep", "keep shouted", "body"]
+    ),
     on_finish=st.booleans(),
     waits=st.booleans(),
 )
@@ -179,6 +182,9 @@ def test_both_adapters_give_the_same_answer(
     script: Script, chosen: list[Plan], method: str
 ) -> None:
     """Law 3: the same policies and the same exchange end alike under WSGI and ASGI."""
+    # Under WSGI an app can't raise behind its whole answer, and nothing is held for that.
+    early = script.raises_at is None or script.raises_at <= 0
+    assume(early or not (script.raises_behind or script.status >= 500))
     asgi, seen_asgi = fused_asgi(script, chosen, method)
     wsgi, seen_wsgi = fused_wsgi(script, chosen, method)
     assert asgi.seen() == wsgi.seen()

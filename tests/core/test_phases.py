@@ -21,7 +21,7 @@ def machine(phase: Phase) -> PhaseMachine:
     """Return a machine in a phase, by the shortest way to it."""
     made = PhaseMachine()
     event = {
-        Phase.ERROR_BUFFERED: Event.HOLD_ERROR,
+        Phase.HELD: Event.HOLD,
         Phase.BUFFERING: Event.BUFFER_BODY,
         Phase.STREAMING: Event.SEND_HEAD,
         Phase.CLOSED: Event.SEND_END,
@@ -113,11 +113,11 @@ PROTOCOLS = pytest.mark.parametrize(
     [
         ("", Script(chunks=(b"a", b"b")), [Event.SEND_HEAD, Event.SEND_END]),
         ("buffer", Script(chunks=(b"a", b"b")), [Event.BUFFER_BODY, Event.SEND_END]),
-        ("", Script(status=500, chunks=(b"a", b"b")), [Event.HOLD_ERROR, Event.SEND_END]),
+        ("", Script(status=500, chunks=(b"a", b"b")), [Event.SEND_HEAD, Event.SEND_END]),
         (
             "buffer",
             Script(status=500, chunks=(b"a", b"b")),
-            [Event.HOLD_ERROR, Event.BUFFER_BODY, Event.SEND_END],
+            [Event.BUFFER_BODY, Event.SEND_END],
         ),
         ("buffer reply", Script(chunks=(b"a", b"b")), [Event.BUFFER_BODY, Event.SEND_END]),
         ("", Script(chunks=(b"a",), raises_at=0), [Event.FAIL]),
@@ -136,6 +136,29 @@ def test_an_exchange_goes_its_way(
     # A WSGI app that raises is done with at once, and fails again where its end is looked for.
     assert events[: len(expected)] == expected
     assert set(events[len(expected) :]) <= {Event.FAIL}
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        (Script(status=500), [Event.HOLD, Event.SEND_END]),
+        (
+            Script(status=500, declares_length=True, ends_with_last=False),
+            [Event.HOLD, Event.SEND_END],
+        ),
+        (Script(status=500, ends_with_last=False), [Event.SEND_HEAD, Event.SEND_END]),
+        (Script(status=499), [Event.SEND_END]),
+    ],
+    ids=["last chunk", "length", "neither", "no server error"],
+)
+def test_only_a_whole_server_error_is_held(
+    script: Script, expected: list[Event], events: list[Event]
+) -> None:
+    """ASGI alone lets an app raise behind its answer."""
+    play_asgi(lambda app: mantlet.asgi.Stack(app, [Walk("")]), script)
+    assert events == expected
+    play_wsgi(lambda app: mantlet.wsgi.Stack(app, [Walk("")]), script)
+    assert Event.HOLD not in events[len(expected) :]
 
 
 def test_a_body_of_one_chunk_is_over_at_once(events: list[Event]) -> None:

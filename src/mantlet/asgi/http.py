@@ -13,7 +13,7 @@ from mantlet.core.response_pipeline import (
     AWAITING_BODY,
     BUFFERING,
     CLOSED,
-    ERROR_BUFFERED,
+    HELD,
     SEND_END,
     SEND_HEAD,
     STREAMING,
@@ -42,11 +42,11 @@ class AsgiExchange(Exchange):
         raw = [bytes_header(name, value) for name, value in reply.headers]
         return Response(reply.status, raw, BytesHeaders)
 
-    async def conclude(self, error: BaseException | None) -> None:
+    async def conclude(self, error: BaseException | None) -> BaseException | None:
         """Send an early reply, or answer the ``error`` that the app has raised, or its silence.
 
-        Raises:
-            BaseException: an error that no policy answered.
+        Returns:
+            An exception to raise to the server, or None.
         """
         if self._inward is not None:
             waiting = self.reply_early(self._inward)
@@ -60,8 +60,9 @@ class AsgiExchange(Exchange):
         failure = self.failure
         if failure is not None:
             await self.abort(failure)
-            if not isinstance(failure, (NoResponse, ClientDisconnected)):
-                raise failure
+            if isinstance(failure, (NoResponse, ClientDisconnected)):
+                return None
+        return failure
 
     def hand_over(self) -> Receive:
         """Hand the request over to the app; return its ``receive``."""
@@ -88,6 +89,9 @@ class AsgiHttpExchange(AsgiExchange):
     _disconnected = False
     #: Whether the app sends a file for the server to read.
     _is_file = False
+    #: Whether the app waits for an event, in a task beside the one that sends.
+    _is_receiving = False
+    may_raise_late = True
     _server_receive: Receive
 
     def hand_over(self) -> Receive:
@@ -99,10 +103,14 @@ class AsgiHttpExchange(AsgiExchange):
 
     async def receive(self) -> AsgiMessage:
         """Return the server's next message to the app."""
-        if self.phase is ERROR_BUFFERED and self.complete:
+        if self.phase is HELD:
             # The app has sent its error response, and may be waiting for the client to disconnect.
             await self._send_held()
-        message = await self._server_receive()
+        self._is_receiving = True
+        try:
+            message = await self._server_receive()
+        finally:
+            self._is_receiving = False
         if message["type"] == "http.disconnect":
             self._disconnected = True
         return message
@@ -120,6 +128,11 @@ class AsgiHttpExchange(AsgiExchange):
         await super().app_raised(gone)
         if self.failure is gone:
             self.failure = error
+
+    def _must_hold(self, response: Response) -> bool:
+        """Return whether the app may still raise the error that it has answered."""
+        # An app that waits for the client to disconnect may not end before it has its response.
+        return not self._is_receiving and super()._must_hold(response)
 
     def no_response(self) -> MantletError:
         """Return the error for an app that ended without a response."""
@@ -215,8 +228,10 @@ class AsgiHttpExchange(AsgiExchange):
 
     async def _send_held(self) -> None:
         """Send an error response that is held, since there is nothing left to wait for."""
-        if self.phase is ERROR_BUFFERED:
-            await self.release()
+        if self.phase is HELD:
+            waiting = self.release()
+            if waiting is not None:
+                await waiting
         await self.flush()
 
     def _has_filters(self) -> bool:

@@ -43,7 +43,7 @@ class Stack(BaseStack[AsgiApp]):
             self._hooks.has_started = False  # since the app may get further handlers and mounts
         self._starting = Lock()
 
-    async def __call__(  # noqa: C901, PLR0912  # each further coroutine costs every request more
+    async def __call__(  # noqa: C901, PLR0912, PLR0915  # each coroutine costs every request
         self, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Serve one scope."""
@@ -91,15 +91,19 @@ class Stack(BaseStack[AsgiApp]):
         exchange = (AsgiHttpExchange if kind == "http" else WebSocketExchange)(
             hooks, request, send, result
         )
-        error = None
+        failure = None
         try:
-            if result is None:
-                try:
+            try:
+                if result is None:
                     await hooks.app(scope, exchange.hand_over(), exchange.send)
-                except BaseException as raised:  # noqa: BLE001  # raised below if not answered
-                    error = raised
-            if error is not None or exchange.phase is not CLOSED or exchange.failure is not None:
-                await exchange.conclude(error)
+            except BaseException as raised:  # noqa: BLE001  # raised below if not answered
+                # While it is being handled, which an outer stack looks at.
+                failure = await exchange.conclude(raised)
+            else:
+                if exchange.phase is not CLOSED or exchange.failure is not None:
+                    failure = await exchange.conclude(None)
+            if failure is not None:
+                raise failure
         finally:
             if request._owns_response_headers:
                 request.state._response_headers = None

@@ -168,12 +168,14 @@ class ReportOnly(_Wrapped):
         except Exception as error:  # noqa: BLE001  # a policy that only reports fails nothing
             self._log_failure(error)
             reply = None
-        if reply is None or isinstance(reply, Reply):
+        if reply is None or isinstance(reply, (Reply, Response)):
             self._replied(view, reply)
             return None
         return self._run_later(view, reply)
 
-    async def _run_later(self, view: "RequestView", waiting: Awaitable[Reply | None]) -> None:
+    async def _run_later(
+        self, view: "RequestView", waiting: Awaitable[Reply | Response | None]
+    ) -> None:
         try:
             reply = await waiting
         except Problem as problem:
@@ -183,9 +185,9 @@ class ReportOnly(_Wrapped):
             reply = None
         self._replied(view, reply)
 
-    def _replied(self, view: "RequestView", reply: Reply | None) -> None:
+    def _replied(self, view: "RequestView", reply: Reply | Response | None) -> None:
         view.share()
-        if reply is not None:
+        if isinstance(reply, Reply):
             self._report(view, f"answered with {reply.status}")
 
     def _watch(self, view: "RequestView", response: Response, copy: Response) -> None:
@@ -285,7 +287,7 @@ class ByRoute(_Wrapped):
 
     def on_error(
         self, request: Request, error: BaseException
-    ) -> Reply | Awaitable[Reply | None] | None:
+    ) -> Reply | Response | Awaitable[Reply | Response | None] | None:
         """Run the hook in the route's mode."""
         return self._chosen(request).on_error(request, error)
 
@@ -326,6 +328,12 @@ class RequestView(Request):
         for name in _SHARED:
             if name in own:
                 shared.setdefault(name, own[name])
+
+    @property
+    def app_response(self) -> Response | None:
+        """A copy of the app's own response to the error, or None."""
+        response = self._request.app_response
+        return None if response is None else response._copy()
 
     def add_cleanup(self, cleanup: Callable[[], object]) -> None:
         """Call something once the exchange has ended."""

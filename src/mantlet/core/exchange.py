@@ -17,9 +17,8 @@ from mantlet.core.response import VALIDATORS, Filter, Response
 from mantlet.core.response_pipeline import (
     AWAITING_BODY,
     BUFFERING,
-    CLOSED,
-    ERROR_BUFFERED,
     FAIL,
+    HELD,
     SEND_END,
     SEND_HEAD,
     STREAMING,
@@ -60,7 +59,6 @@ class Exchange(ResponsePipeline):
 
     Attributes:
         failure: an exception that no policy answered, to be raised to the server.
-        has_error_hooks: whether a policy hears errors.
         min_status: no policy looks at a response with a status below this, as is so for most,
             unless a framework has signalled an exception.
     """
@@ -68,6 +66,8 @@ class Exchange(ResponsePipeline):
     _dropped = 0
     # Whether the body went through the filters as a whole.
     _filtered_whole = False
+    # Whether a response that was held is on its way.
+    _released = False
 
     # Any: the server's callable and the queued messages in the adapter's own form.
     def __init__(
@@ -115,8 +115,12 @@ class Exchange(ResponsePipeline):
             return self.run_hooks() if chunk or not more else None
         if phase is STREAMING:
             self._forward(chunk, more)
-        elif phase is not CLOSED:
+        elif phase is BUFFERING:
             return self._receive_while_suspended(chunk, more)
+        elif phase is HELD:
+            if chunk or more or self.complete:
+                return self._receive_after_held(chunk, more)
+            self._buffer(chunk, more)  # the end of a body that was known to be whole
         elif more:
             self._dropped += 1
             if self._dropped > MAX_DROPPED_CHUNKS:
@@ -124,7 +128,7 @@ class Exchange(ResponsePipeline):
         return None
 
     def _receive_while_suspended(self, chunk: bytes, more: bool) -> Steps | None:
-        """Take a chunk of a body whose end a hook, or the pipeline, waits for."""
+        """Take a chunk of a body whose end a hook waits for."""
         response = self.response
         if response is not None and self._filtered_by:
             try:
@@ -132,8 +136,6 @@ class Exchange(ResponsePipeline):
             except BaseException as error:  # noqa: BLE001  # as if the app had raised it
                 return self._resume(error)
         self._buffer(chunk, more)
-        if self.phase is ERROR_BUFFERED:
-            return self._resume(None) if more and self._size > self._limit else None
         if self._size > self._limit:
             self._join_buffered()
             return self._resume(ResponseTooLarge(self._limit))
@@ -159,26 +161,38 @@ class Exchange(ResponsePipeline):
         self._app_ended = True
         if self.phase is AWAITING_BODY:
             return self.run_hooks()
-        if self.phase is ERROR_BUFFERED:
-            return self._resume(None)
+        if self.phase is HELD:
+            return self.release()
         if self.phase is BUFFERING:
             return self._resume(NoResponse("the app ended before its response was complete"))
         return None
 
-    async def release(self) -> None:
-        """Send an error response that is held, and hold none any more."""
-        self._may_hold = False
-        await self._resume(None)
+    def release(self) -> Steps | None:
+        """Send an error response that is held, as nothing is left to wait for."""
+        if self._released:  # by another task, whose hooks may be waiting
+            return None
+        self._released = True
+        return self.run_hooks()
+
+    async def _receive_after_held(self, chunk: bytes, more: bool) -> None:
+        for step in (self.release, lambda: self.receive_chunk(chunk, more)):
+            waiting = step()
+            if waiting is not None:
+                await waiting
 
     async def app_raised(self, error: BaseException) -> None:
         """Take note that the app has raised; `failure` is then the error to raise, if any."""
         self._app_ended = True
-        if self.phase is AWAITING_BODY:
-            self.response = None  # a head without a body is not a response yet
+        phase = self.phase
+        if phase is AWAITING_BODY or (phase is HELD and not self._released):
+            if phase is HELD:
+                self._raised_late = True
+            else:
+                self.response = None  # a head without a body is not a response yet
             waiting = self.run_hooks(error)
             if waiting is not None:
                 await waiting
-        elif self.phase in (ERROR_BUFFERED, BUFFERING):
+        elif phase is BUFFERING:
             await self._resume(error)
         elif any(isinstance(one, ResponseClosed) for one in walk_chain(error)):
             return
@@ -186,8 +200,8 @@ class Exchange(ResponsePipeline):
             log_error(self.request, error, "after the response had begun")
             self._send_late_error(error)
         # An app whose response a policy has replaced may end as it likes.
-        replaced = self.response is not None and self.response.reply
-        if not replaced or not isinstance(error, Exception):
+        answered = self._answered or (self.response is not None and self.response.reply)
+        if not answered or not isinstance(error, Exception):
             self.failure = self.failure or error
 
     def _send_late_error(self, error: Exception) -> None:

@@ -106,14 +106,15 @@ class Policy(KnowsOptions):
 
     def on_error(
         self, request: Request, error: BaseException
-    ) -> Reply | Awaitable[Reply | None] | None:
+    ) -> Reply | Response | Awaitable[Reply | Response | None] | None:
         """Handle an exception of the app or an inner policy, raised before the response was sent.
 
         Called for cancellation, ``SystemExit`` and ``KeyboardInterrupt`` too; a reply to these is
         ignored.
 
         Returns:
-            A `Reply` to answer the error, or None to leave it to the next outer policy.
+            A `Reply` to answer the error; `Request.app_response`, to let the response that the app
+            itself has made answer it; or None to leave it to the next outer policy.
         """
 
     def on_message(

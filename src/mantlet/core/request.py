@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 from urllib.parse import urlparse
 
+from mantlet.core.response import Response
 from mantlet.core.state import State
 from mantlet.http.headers import HeaderNames, Headers
 
@@ -27,6 +28,7 @@ class Request:
     """
 
     __slots__ = (
+        "_app_response",
         "_cleanups",
         "_handed_over",
         "_local",
@@ -42,6 +44,8 @@ class Request:
     raw: MutableMapping[str, Any]
     state: State
 
+    #: What `app_response` returns; not set before a hook hears of an error.
+    _app_response: Response | None
     #: Headers to set in the response, in the protocol's own form, by their names in lower case.
     _response_headers: dict[Any, tuple[Any, Any]]
     #: Whether this request's stack sets them, and not an outer one.
@@ -68,6 +72,15 @@ class Request:
         if own is None:
             own = local[policy] = {}
         return own
+
+    @property
+    def app_response(self) -> Response | None:
+        """The response that the app itself has made for the error, in `Policy.on_error`.
+
+        None where the app has made none, or where it has been sent already. `Policy.on_error` may
+        return it, edited or not: it then answers the error.
+        """
+        return getattr(self, "_app_response", None)
 
     def add_cleanup(self, cleanup: Callable[[], object]) -> None:
         """Call something once the exchange has ended in any way, after `Policy.on_finish`.

@@ -1,22 +1,23 @@
 """Run response and error hooks over a response, the innermost policy first.
 
-The pipeline can be suspended: while a hook waits for I/O, while one waits for the whole body, and
-while an error response is held for the exception that may follow it. So a response has phases, with
-one table of the transitions between them: `PhaseMachine.advance()` is the only place that assigns
-a phase, and an event that the table does not have for the current phase is a bug, and raises.
+The pipeline can be suspended: while a hook waits for I/O, and while one waits for the whole body.
+Before it begins, a whole error response may be held for the exception that may follow it. So a
+response has phases, with one table of the transitions between them: `PhaseMachine.advance()` is the
+only place that assigns a phase, and an event that the table does not have for the current phase is
+a bug, and raises.
 """
 
+import sys
 from abc import abstractmethod
 from collections.abc import Coroutine, Generator, Iterator, Mapping
 from enum import IntEnum
-from itertools import chain
 from types import coroutine
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from mantlet.core.problem import Problem, forget_raise
 from mantlet.core.request import Request
 from mantlet.core.response import WANTS_BODY, Reply, Response
-from mantlet.core.stack import PendingReply, ResponseHook, check_reply
+from mantlet.core.stack import ErrorHook, PendingReply, ResponseHook, check_reply
 from mantlet.exceptions import MantletError, NoResponse, ResponseTooLarge
 
 __all__ = [
@@ -24,10 +25,9 @@ __all__ = [
     "BUFFERING",
     "BUFFER_BODY",
     "CLOSED",
-    "ERROR_BUFFERED",
     "FAIL",
-    "HOLD_ERROR",
-    "MAX_HELD_ERROR",
+    "HELD",
+    "HOLD",
     "SEND_END",
     "SEND_HEAD",
     "STREAMING",
@@ -46,8 +46,8 @@ class Phase(IntEnum):
 
     #: The response hooks have not run: the head waits for the first bytes of the body.
     AWAITING_BODY = 0
-    #: The hooks are suspended before one that hears errors, until the app ends or raises.
-    ERROR_BUFFERED = 1
+    #: A whole error response waits for the exception that may follow it.
+    HELD = 1
     #: The hooks are suspended in one that waits for the whole body.
     BUFFERING = 2
     #: The head has been sent, and the app's body follows.
@@ -59,8 +59,8 @@ class Phase(IntEnum):
 class Event(IntEnum):
     """The events that move a response from one phase to another."""
 
-    #: The next hook hears errors, and the app may still raise the one that it has answered.
-    HOLD_ERROR = 0
+    #: The app has answered an error, and may raise it next.
+    HOLD = 0
     #: A hook waits for the whole body.
     BUFFER_BODY = 1
     #: The head is sent, and more of the body will follow.
@@ -73,18 +73,17 @@ class Event(IntEnum):
 
 # Members as constants, since looking one up on its class is a Python call before 3.12.
 AWAITING_BODY: Final = Phase.AWAITING_BODY
-ERROR_BUFFERED: Final = Phase.ERROR_BUFFERED
+HELD: Final = Phase.HELD
 BUFFERING: Final = Phase.BUFFERING
 STREAMING: Final = Phase.STREAMING
 CLOSED: Final = Phase.CLOSED
-HOLD_ERROR: Final = Event.HOLD_ERROR
+HOLD: Final = Event.HOLD
 BUFFER_BODY: Final = Event.BUFFER_BODY
 SEND_HEAD: Final = Event.SEND_HEAD
 SEND_END: Final = Event.SEND_END
 FAIL: Final = Event.FAIL
 
 _UNSENT: Final[Mapping[Event, Phase]] = {
-    HOLD_ERROR: ERROR_BUFFERED,
     BUFFER_BODY: BUFFERING,
     SEND_HEAD: STREAMING,
     SEND_END: CLOSED,
@@ -92,8 +91,8 @@ _UNSENT: Final[Mapping[Event, Phase]] = {
 }
 
 TRANSITIONS: Final[Mapping[Phase, Mapping[Event, Phase]]] = {
-    AWAITING_BODY: _UNSENT,
-    ERROR_BUFFERED: _UNSENT,
+    AWAITING_BODY: {HOLD: HELD, **_UNSENT},
+    HELD: _UNSENT,
     BUFFERING: _UNSENT,
     STREAMING: {SEND_END: CLOSED, FAIL: CLOSED},
     CLOSED: {FAIL: CLOSED},
@@ -125,31 +124,18 @@ class PhaseMachine:
 
 Steps = Coroutine[Any, Any, None]
 
-#: Yielded by the pipeline, with a limit in bytes, to wait until the app ends or raises.
-WANTS_END: Final = "end"
-#: Returned by `_run_pending()` where an error response has to be held.
-HOLD: Final = object()
-
-#: Bytes of an error response (400 and above) that are held until the app ends or raises.
-MAX_HELD_ERROR: Final = 64 * 1024
-
-
-@coroutine
-def _want(what: str, limit: int) -> Generator[Any, Any, None]:
-    yield what, limit
-
 
 @coroutine
 def _run_until_suspended(
     steps: Coroutine[Any, Any, None], result: bytes | BaseException | None
-) -> Generator[Any, Any, tuple[str, int] | None]:
-    """Run ``steps`` until they end (None) or ask to be suspended (a reason, and a limit in bytes).
+) -> Generator[Any, Any, int | None]:
+    """Run ``steps`` until they end (None) or wait for the whole body (a limit in bytes).
 
     Anything else that they yield is for the event loop, and is passed through to it.
     """
     try:
         wanted = steps.throw(result) if isinstance(result, BaseException) else steps.send(result)
-        while not (isinstance(wanted, tuple) and wanted[0] in (WANTS_BODY, WANTS_END)):
+        while not (isinstance(wanted, tuple) and wanted[0] is WANTS_BODY):
             try:
                 sent = yield wanted
             except BaseException as error:  # noqa: BLE001  # the steps handle it
@@ -158,8 +144,8 @@ def _run_until_suspended(
                 wanted = steps.send(sent)
     except StopIteration:
         return None
-    request: tuple[str, int] = wanted
-    return request
+    limit: int = wanted[1]
+    return limit
 
 
 class ResponsePipeline(PhaseMachine):
@@ -173,17 +159,22 @@ class ResponsePipeline(PhaseMachine):
         request: the request that it answers.
         response: the app's response until a policy replaces it; then the response that is sent.
         complete: whether all of the app's body has come.
+        has_error_hooks: whether a policy hears errors.
     """
+
+    has_error_hooks: bool
+    #: Whether an app may raise an exception that it has answered, as some do under ASGI.
+    may_raise_late = False
 
     # Defaults of attributes that most exchanges never set stand in the class.
     #: How many of the response's filters the buffered body has gone through.
     _filtered_by = 0
     #: Whether the app has ended.
     _app_ended = False
-    #: Whether an error response may still be held until the app ends.
-    _may_hold = True
     #: Whether the app raised the error after an error response of its own, which was held.
     _raised_late = False
+    #: Whether a policy has let the app's own response answer the error.
+    _answered = False
 
     def __init__(self, request: Request, hooks: tuple[ResponseHook, ...]) -> None:
         self.request = request
@@ -218,13 +209,20 @@ class ResponsePipeline(PhaseMachine):
         raise NotImplementedError
 
     def run_hooks(self, error: BaseException | None = None) -> Steps | None:
-        """Run the hooks over the app's response, or over the error raised in its place."""
+        """Run the hooks over the app's response, or over an error raised in its place or after it.
+
+        A response that is held is not run over yet: they run when this is called again.
+        """
         if error is None and self.response is None:
             response = self.response = self.app_response()
             if response is None:
                 error = self.no_response()
-            elif self._buffered and not response.no_body:
-                response._begin(self._buffered, self._size, self.complete)
+            else:
+                if self._buffered and not response.no_body:
+                    response._begin(self._buffered, self._size, self.complete)
+                if response.status >= 400 and self._must_hold(response):
+                    self.advance(HOLD)
+                    return None
         self._error: BaseException | None = error
         self._pending: Iterator[ResponseHook] = iter(self._hooks)
         waiting = self._run_pending()
@@ -234,27 +232,38 @@ class ResponsePipeline(PhaseMachine):
         self._suspended: Coroutine[Any, Any, None] = self._run_rest(waiting)
         return self._resume(None)
 
-    def _run_pending(self) -> PendingReply | object | None:
+    def _must_hold(self, response: Response) -> bool:
+        """Return whether the app may still raise the error that it has answered.
+
+        Frameworks do so after a response that is whole (Starlette's ServerErrorMiddleware). They
+        are handling the exception then, unless a middleware sends for them in another task.
+        """
+        return (
+            self.may_raise_late
+            and self.has_error_hooks
+            and not self._app_ended
+            and (self.complete or (not response.no_body and response.full_body is not None))
+            and (response.status >= 500 or sys.exception() is not None)
+            and self.request.state._raised is None
+        )
+
+    def _run_pending(self) -> PendingReply | None:
         """Run the hooks that have not run yet.
 
         An error that the app has answered itself comes with that response: the error goes to the
         policies that hear errors until one of them answers it, the response to the others.
 
         Returns:
-            A hook's awaitable, `HOLD`, or None when all hooks have run.
+            A hook's awaitable, or None when all hooks have run.
         """
         request = self.request
-        for hook in self._pending:
-            on_response, on_error, min_status = hook
+        for on_response, on_error, min_status in self._pending:
             reply = None
             error = None if on_error is None else self._error_to_report()
-            if error is HOLD:
-                self._pending = chain((hook,), self._pending)
-                return HOLD
             response = self.response
             try:
                 if on_error is not None and error is not None:
-                    reply = on_error(request, error)
+                    reply = self._report(error, on_error)
                 elif (
                     on_response is not None
                     and response is not None
@@ -266,56 +275,64 @@ class ResponsePipeline(PhaseMachine):
             except BaseException as raised:  # noqa: BLE001  # handed to the outer policies
                 self._hook_raised(raised)
             if reply is not None:
-                if not isinstance(reply, Reply):
-                    return reply
-                self._hook_replied(reply)
+                if isinstance(reply, Reply):
+                    self._hook_replied(reply)
+                elif error is not None and reply is response:
+                    self._response_kept()
+                else:
+                    return cast("PendingReply", reply)
         return None
 
-    # Any: an exception, or `HOLD`.
-    def _error_to_report(self) -> Any:
-        """Return the error for a policy that hears errors, None, or `HOLD` if it may yet come."""
+    def _report(self, error: BaseException, on_error: ErrorHook) -> Any:
+        """Call a hook with an error, and with the app's own response to it if there is one."""
+        response = self.request._app_response = self.response
+        reply = on_error(self.request, error)
+        if reply is None or isinstance(reply, (Reply, Response)):
+            self.request._app_response = None  # else the hook has to wait
+        if response is not None and response.filters:
+            self._apply_filters(response)
+        return reply
+
+    def _error_to_report(self) -> BaseException | None:
+        """Return the error for a policy that hears errors."""
         response = self.response
         error = self._error
         if response is None:
             return error
-        if error is None and not response.reply:
+        if error is None:
+            if response.reply:
+                return None
             # A framework that signalled an exception has raised it already.
             error = self._error = self.request.state._raised
-        if error is None:
-            return HOLD if response.status >= 400 and self._must_hold(response) else None
-        # Where an inner policy has replaced the response with one that is not held, the app's
-        # exception comes too late.
+            return error
+        # Where an inner policy has made the response one that is not held, the app's exception
+        # comes too late.
         return None if self._raised_late and response.status < 400 else error
 
-    def _must_hold(self, response: Response) -> bool:
-        """Return whether the app may still raise the error that it has answered."""
-        if response.reply or self._app_ended or not self._may_hold:
-            return False
-        return self.complete or self._size <= MAX_HELD_ERROR
-
-    async def _run_rest(self, waiting: Any) -> None:
-        """Run the remaining hooks where one of them, or the pipeline itself, has to wait."""
+    async def _run_rest(self, waiting: PendingReply | None) -> None:
+        """Run the remaining hooks where one of them has to wait."""
         while waiting is not None:
-            if waiting is HOLD:
-                try:
-                    await _want(WANTS_END, MAX_HELD_ERROR)
-                except BaseException as error:  # noqa: BLE001  # the app's own
-                    self._error = error
-                    self._raised_late = True
-            else:
-                await self._wait_for(waiting)
+            await self._wait_for(waiting)
             waiting = self._run_pending()
 
     async def _wait_for(self, waiting: PendingReply) -> None:
+        response = self.response
+        # The response that the hook may return, where it hears an error.
+        kept = self.request.app_response
         try:
-            reply = check_reply(await waiting)
-            if self.response is not None and self.response.filters:
-                self._apply_filters(self.response)
+            reply = await waiting
+            if reply is not kept:
+                reply = check_reply(reply)
+            if response is not None and response.filters:
+                self._apply_filters(response)
         except BaseException as raised:  # noqa: BLE001  # handed to the outer policies
             self._hook_raised(raised)
         else:
-            if reply is not None:
+            self.request._app_response = None
+            if isinstance(reply, Reply):
                 self._hook_replied(reply)
+            elif reply is not None:
+                self._response_kept()
 
     def _hook_replied(self, reply: Reply) -> None:
         if self._error is not None:
@@ -325,6 +342,12 @@ class ResponsePipeline(PhaseMachine):
             forget_raise(self._error)
         self._error = None
         self._replace_with(reply)
+
+    def _response_kept(self) -> None:
+        """Take note that the app's own response answers the error."""
+        if isinstance(self._error, Exception):
+            self._error = self.request.state._raised = None
+            self._answered = True
 
     def _replace_with(self, reply: Reply) -> None:
         """Make a reply the response that the outer policies see."""
@@ -344,6 +367,7 @@ class ResponsePipeline(PhaseMachine):
         self._buffered, self._size, self._filtered_by = [body], len(body), 0
 
     def _hook_raised(self, raised: BaseException) -> None:
+        self.request._app_response = None
         if isinstance(raised, Problem) and raised is not self._error:
             self._hook_replied(raised.reply(self.request))
             forget_raise(raised)
@@ -365,13 +389,12 @@ class ResponsePipeline(PhaseMachine):
         """Resume the suspended hooks, until they are suspended again or end."""
         wanted = await _run_until_suspended(self._suspended, result)
         while wanted is not None:
-            what, self._limit = wanted
-            self.advance(HOLD_ERROR if what is WANTS_END else BUFFER_BODY)
-            buffering = self.phase is BUFFERING
-            body = self._join_buffered() if buffering else b""
+            self._limit = wanted
+            self.advance(BUFFER_BODY)
+            body = self._join_buffered()
             if len(body) > self._limit:
                 result = ResponseTooLarge(self._limit)
-            elif buffering and self.complete:
+            elif self.complete:
                 result = body
             elif self._app_ended:
                 result = self._error or NoResponse("the app ended before its response was complete")

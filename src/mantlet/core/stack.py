@@ -12,6 +12,7 @@ from mantlet.core.response import Reply, Response
 
 __all__ = [
     "BaseStack",
+    "ErrorHook",
     "InwardResult",
     "PendingReply",
     "PolicyHooks",
@@ -20,12 +21,13 @@ __all__ = [
 ]
 
 App = TypeVar("App")
-PendingReply = Awaitable[Reply | None]
+PendingReply = Awaitable[Reply | Response | None]
 FinishHook = Callable[[Request], Awaitable[None] | None]
+ErrorHook = Callable[[Request, BaseException], Reply | Response | PendingReply | None]
 #: A policy's `on_response` and `on_error`, each where it has one, and its `min_status`.
 ResponseHook = tuple[
     Callable[[Request, Response], Reply | PendingReply | None] | None,
-    Callable[[Request, BaseException], Reply | PendingReply | None] | None,
+    ErrorHook | None,
     int,
 ]
 
@@ -226,7 +228,7 @@ class BaseStack(Generic[App]):
         return f"<{type(self).__module__}.{type(self).__name__} [{names}] around {self.app!r}>"
 
 
-def check_reply(reply: Reply | None) -> Reply | None:
+def check_reply(reply: Reply | Response | None) -> Reply | None:
     """Return a hook's result.
 
     Raises:

@@ -19,8 +19,8 @@ on to the server, which ends the connection so that the client notices.
 What it does not stop: text that the app itself puts into a response, even that of an exception that
 it caught; the messages of HTTP exceptions below 500 in the JSON of FastAPI and Litestar.
 
-What it costs: an id for each request, and a look at the status of each response. Error responses of
-the app are buffered until the app has returned, up to 64 KiB.
+What it costs: an id for each request, and a look at the status of each response. Under ASGI a whole
+response of 500 and above waits until the app has returned.
 """
 
 import warnings

@@ -14,7 +14,6 @@ from mantlet.core.response import Reply, Response
 from mantlet.core.response_pipeline import (
     AWAITING_BODY,
     CLOSED,
-    ERROR_BUFFERED,
     FAIL,
     SEND_END,
     SEND_HEAD,
@@ -102,18 +101,12 @@ class WsgiExchange(Exchange):
                         self._out = result
                         self._start(self._status, self._headers)
                         return
-                    self._receive_last(result[0])
+                    run_sync(self.receive_chunk(result[0], False))
                 elif result is self._file:
                     run_sync(self.run_hooks())
         finally:
             if self._server_wrapper is not None:
                 environ[_FILE_WRAPPER] = self._server_wrapper
-
-    def _receive_last(self, chunk: bytes) -> None:
-        """Take the last chunk of a body that ends with it, and so the end of the app."""
-        run_sync(self.receive_chunk(chunk, False))
-        if self.phase is ERROR_BUFFERED:
-            run_sync(self.app_ended())
 
     # -- called by the app ------------------------------------------------------------------------
 
@@ -225,7 +218,7 @@ class WsgiExchange(Exchange):
         try:
             chunk = next(self._chunks())
         except StopIteration:
-            self._receive_last(b"")
+            run_sync(self.receive_chunk(b"", False))
         except BaseException as error:  # noqa: BLE001  # raised later if it is not answered
             run_sync(self.app_raised(error))
             self.advance(FAIL)
