@@ -502,3 +502,61 @@ def test_an_error_of_the_apps_that_it_answers_itself_keeps_its_answer() -> None:
 def test_a_disconnect_is_told_by_its_own_exception() -> None:
     """It is one of the package's, so that a policy can tell it from an error."""
     assert issubclass(ClientDisconnected, mantlet.MantletError)
+
+
+CHUNK: Message = {"type": "http.response.body", "body": b"a", "more_body": True}
+LAST: Message = {"type": "http.response.body", "body": b"a"}
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [CHUNK],
+        [LAST],
+        [START, START],
+        [START, CHUNK, START],
+        [START, LAST, START],
+        [START, LAST, LAST],
+        [START, LAST, CHUNK],
+        [START, CHUNK, LAST, LAST],
+        [{**START, "status": 500}, LAST, LAST],
+        [{**START, "status": 500}, CHUNK, LAST, LAST],
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    "policies",
+    [[ErrorEnvelope()], [Looks()], [Shouts()], [ErrorEnvelope(), Reads()]],
+    ids=["errors", "looks", "filters", "reads"],
+)
+def test_what_an_app_sends_out_of_order_raises(
+    messages: list[Message], policies: list[Policy]
+) -> None:
+    """At the message that is wrong, as it does under a server; nothing passes in silence."""
+    taken: list[int] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        for number, message in enumerate(messages):
+            await send(dict(message))
+            taken.append(number)
+
+    with suppress(RuntimeError):
+        play(app, None, *policies, checked=False)
+    assert taken == list(range(len(messages) - 1))
+
+
+def test_what_an_app_sends_behind_a_replaced_response_is_dropped() -> None:
+    """It can't know that its response has gone."""
+
+    class Replaces(Policy):
+        def on_response(self, request: Request, response: Response) -> Reply:
+            return Reply(503)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        for message in (START, LAST, LAST, START):
+            await send(dict(message))
+
+    assert [message["type"] for message in play(app, None, Replaces(), checked=False)] == [
+        "http.response.start",
+        "http.response.body",
+    ]

@@ -140,7 +140,9 @@ class AsgiHttpExchange(AsgiExchange):
             return ClientDisconnected("the client disconnected before the app responded")
         return super().no_response()
 
-    async def send(self, message: AsgiMessage) -> None:
+    async def send(  # noqa: C901  # each further coroutine costs every request more
+        self, message: AsgiMessage
+    ) -> None:
         """Take a message that the app sends."""
         kind = message["type"]
         if kind == "http.response.body":
@@ -148,9 +150,10 @@ class AsgiHttpExchange(AsgiExchange):
             head = self._head
             if self.phase is STREAMING and not self._has_filters():
                 head = None
+            elif head is None:
+                raise RuntimeError(f"the app sent {kind} before http.response.start")
             elif (
                 self.phase is not AWAITING_BODY
-                or head is None
                 or self._buffered is not None
                 or (more and not message.get("body"))
                 or head["status"] >= self.min_status
@@ -203,6 +206,8 @@ class AsgiHttpExchange(AsgiExchange):
 
     async def _send_other(self, message: AsgiMessage, kind: str) -> None:
         """Send a file, trailers, or a message of a later specification, in its order."""
+        if kind == "http.response.start" and (self.response is None or not self.response.reply):
+            raise RuntimeError("the app sent a second http.response.start")
         if self._head is None:
             if self.phase is not CLOSED:
                 await self._emit(message)  # informational, so before the response

@@ -101,6 +101,7 @@ class Exchange(ResponsePipeline):
         Raises:
             ResponseClosed: a policy has closed the response, and the app sends without end. An app
                 that finishes in reasonable time is left to it, since it may have to clean up.
+            RuntimeError: the app's own response is over.
         """
         if type(chunk) is not bytes:
             chunk = _as_bytes(chunk)
@@ -121,11 +122,19 @@ class Exchange(ResponsePipeline):
             if chunk or more or self.complete:
                 return self._receive_after_held(chunk, more)
             self._buffer(chunk, more)  # the end of a body that was known to be whole
-        elif more:
+        else:
+            self._drop(more)
+        return None
+
+    def _drop(self, more: bool) -> None:
+        """Take a chunk of a response that is closed."""
+        response = self.response
+        if self.complete and self.failure is None and (response is None or not response.reply):
+            raise RuntimeError("the app sent more of a body after its end")
+        if more:
             self._dropped += 1
             if self._dropped > MAX_DROPPED_CHUNKS:
                 raise ResponseClosed("the response has been closed")
-        return None
 
     def _receive_while_suspended(self, chunk: bytes, more: bool) -> Steps | None:
         """Take a chunk of a body whose end a hook waits for."""
