@@ -56,7 +56,7 @@ async def async_ticks(count: int, fails_at: int | None = None) -> AsyncIterator[
 def stream(request: HttpRequest, fails_at: int | None = None) -> HttpResponseBase:
     """Stream a response; fail before the first byte, or midway, if the URL says so."""
     lines = async_ticks if isinstance(request, ASGIRequest) else ticks
-    return StreamingHttpResponse(lines(3, fails_at), content_type="text/plain")
+    return StreamingHttpResponse(lines(3, fails_at), content_type="text/csv")
 
 
 urlpatterns = [

@@ -58,14 +58,14 @@ async def ticks(count: int, fails_at: int | None = None) -> AsyncIterator[str]:
 @app.get("/stream")
 async def stream() -> StreamingResponse:
     """Stream a response."""
-    return StreamingResponse(ticks(3), media_type="text/plain")
+    return StreamingResponse(ticks(3), media_type="text/csv")
 
 
 @app.get("/stream/fails-{when}")
 async def failing_stream(when: str) -> StreamingResponse:
     """Fail before the first byte (a clean 500), or midway (the connection is closed)."""
     fails_at = 0 if when == "early" else 2
-    return StreamingResponse(ticks(3, fails_at), media_type="text/plain")
+    return StreamingResponse(ticks(3, fails_at), media_type="text/csv")
 
 
 @app.websocket("/echo")

@@ -53,16 +53,16 @@ def ticks(count: int, fails_at: int | None = None) -> Iterator[str]:
 @app.get("/stream")
 def stream() -> ResponseReturnValue:
     """Stream a response."""
-    return ticks(3), {"Content-Type": "text/plain"}
+    return ticks(3), {"Content-Type": "text/csv"}
 
 
 @app.get("/stream/fails-early")
 def stream_fails_early() -> ResponseReturnValue:
     """Fail before the first byte: the client gets a clean 500."""
-    return ticks(3, fails_at=0), {"Content-Type": "text/plain"}
+    return ticks(3, fails_at=0), {"Content-Type": "text/csv"}
 
 
 @app.get("/stream/fails-late")
 def stream_fails_late() -> ResponseReturnValue:
     """Fail midway: the connection is closed, so that the client notices."""
-    return ticks(3, fails_at=2), {"Content-Type": "text/plain"}
+    return ticks(3, fails_at=2), {"Content-Type": "text/csv"}

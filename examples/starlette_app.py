@@ -48,7 +48,7 @@ async def ticks(count: int, fails_at: int | None = None) -> AsyncIterator[str]:
 async def stream(request: Request) -> Response:
     """Stream a response; fail before the first byte, or midway, if the path says so."""
     fails_at = {"early": 0, "late": 2}.get(request.path_params.get("when", ""))
-    return StreamingResponse(ticks(3, fails_at), media_type="text/plain")
+    return StreamingResponse(ticks(3, fails_at), media_type="text/csv")
 
 
 async def echo(socket: WebSocket) -> None:

@@ -31,7 +31,8 @@ def app(*chunks: bytes, status: int = 200, error: Exception | None = None) -> As
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         TENANT.set("acme")
         await asyncio.sleep(0)
-        await send({"type": "http.response.start", "status": status, "headers": []})
+        headers = [(b"content-type", b"text/html")]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         for chunk in chunks:
             more = status < 500 or chunk is not chunks[-1]
             await send({"type": "http.response.body", "body": chunk, "more_body": more})

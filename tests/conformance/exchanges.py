@@ -48,6 +48,12 @@ class Script:
     ends_with_last: bool = True
     raises_behind: bool = False
 
+    @property
+    def goes_first(self) -> bool:
+        """Whether the head goes out before the first chunk under ASGI: that of a stream."""
+        kind = dict(self.headers).get("content-type")
+        return not self.declares_length and self.status < 400 and kind != "text/html"
+
     def fields(self) -> list[tuple[str, str]]:
         """Return the header fields that the app sends."""
         length = [("content-length", str(sum(map(len, self.chunks))))]

@@ -25,7 +25,7 @@ scripts = st.builds(
     headers=st.lists(
         st.tuples(
             st.sampled_from(["content-type", "x-one", "etag", "set-cookie", "server"]),
-            st.sampled_from(["text/plain", '"abc"', "a=b", "é", ""]),
+            st.sampled_from(["text/plain", "text/html", '"abc"', "a=b", "é", ""]),
         ).filter(lambda field: field[0] != "etag" or field[1] == '"abc"'),
         max_size=4,
     ).map(tuple),
@@ -185,6 +185,9 @@ def test_both_adapters_give_the_same_answer(
     # Under WSGI an app can't raise behind its whole answer, and nothing is held for that.
     early = script.raises_at is None or script.raises_at <= 0
     assume(early or not (script.raises_behind or script.status >= 500))
+    # Under ASGI the head of a stream has gone out when the app fails before its first chunk.
+    fails = script.raises_at is not None and script.raises_at >= 0
+    assume(not (script.goes_first and fails and not any(script.chunks[: script.raises_at])))
     asgi, seen_asgi = fused_asgi(script, chosen, method)
     wsgi, seen_wsgi = fused_wsgi(script, chosen, method)
     assert asgi.seen() == wsgi.seen()

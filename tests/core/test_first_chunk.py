@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["play"]  # the fixture
 
+HTML = (("content-type", "text/html"),)
 ETAG = (("content-type", "text/plain"), ("etag", '"abc"'))
 
 
@@ -53,8 +54,11 @@ class Answers(Policy):
     ("script", "seen"),
     [
         (Script(declares_length=True), (b"hello", b"hello")),
-        (Script(chunks=(b"one", b"two")), (b"one", None)),
-        (Script(chunks=(b"", b"one", b"two"), ends_with_last=False), (b"one", None)),
+        (Script(headers=HTML, chunks=(b"one", b"two")), (b"one", None)),
+        (
+            Script(headers=HTML, chunks=(b"", b"one", b"two"), ends_with_last=False),
+            (b"one", None),
+        ),
         (Script(chunks=(), wsgi_style="list"), (b"", None)),
     ],
     ids=["whole", "stream", "late", "empty"],
@@ -181,7 +185,8 @@ def test_a_policy_sees_that_the_body_is_a_file_under_asgi(tmp_path: Path) -> Non
     policy = Files()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+        headers = [(b"content-length", b"5")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.pathsend", "path": str(file)})
 
     sent = run_asgi(mantlet.asgi.wrap(app, policy, baseline=False))

@@ -15,6 +15,7 @@ from mantlet.core.response_pipeline import TRANSITIONS, Event, Phase, PhaseMachi
 from tests.conformance.exchanges import Script, play_asgi, play_wsgi
 
 ROOT = Path(__file__).parents[2]
+HTML = (("content-type", "text/html"),)
 
 
 def machine(phase: Phase) -> PhaseMachine:
@@ -120,7 +121,7 @@ PROTOCOLS = pytest.mark.parametrize(
             [Event.BUFFER_BODY, Event.SEND_END],
         ),
         ("buffer reply", Script(chunks=(b"a", b"b")), [Event.BUFFER_BODY, Event.SEND_END]),
-        ("", Script(chunks=(b"a",), raises_at=0), [Event.FAIL]),
+        ("", Script(headers=HTML, chunks=(b"a",), raises_at=0), [Event.FAIL]),
     ],
 )
 def test_an_exchange_goes_its_way(
@@ -163,8 +164,9 @@ def test_only_a_whole_server_error_is_held(
 
 def test_a_body_of_one_chunk_is_over_at_once(events: list[Event]) -> None:
     """ASGI tells that with the chunk; under WSGI only the end of the iterable does."""
-    play_asgi(lambda app: mantlet.asgi.Stack(app, [Walk("")]), Script(chunks=(b"a",)))
+    script = Script(headers=HTML, chunks=(b"a",))
+    play_asgi(lambda app: mantlet.asgi.Stack(app, [Walk("")]), script)
     assert events == [Event.SEND_END]
     events.clear()
-    play_wsgi(lambda app: mantlet.wsgi.Stack(app, [Walk("")]), Script(chunks=(b"a",)))
+    play_wsgi(lambda app: mantlet.wsgi.Stack(app, [Walk("")]), script)
     assert events == [Event.SEND_HEAD, Event.SEND_END]

@@ -449,9 +449,8 @@ def test_an_exception_that_comes_with_the_body_but_before_the_head_is_enveloped(
     if adapter.name == "asgi":
 
         async def asgi(scope: Any, receive: Any, send: Any) -> None:
-            await send(
-                {"type": "http.response.start", "status": 200, "headers": [(b"x-own", b"1")]}
-            )
+            headers = [(b"content-type", b"text/html"), (b"x-own", b"1")]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
             raise CanaryError(SECRET)
 
         answer = drive_asgi(mantlet.asgi.wrap(asgi, ErrorEnvelope(), baseline=False))

@@ -72,7 +72,7 @@ def test_stream_arrives_whole(client: httpx.Client) -> None:
     answer = client.get("/stream")
 
     assert answer.status_code == 200
-    assert answer.headers["content-type"].startswith("text/plain")
+    assert answer.headers["content-type"].startswith("text/csv")
     assert answer.text == "tick 0\ntick 1\ntick 2\n"
     assert "content-length" not in answer.headers
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from mantlet._internal.asgi_types import AsgiMessage, Receive, Send
 from mantlet.asgi.request import AsgiRequest
@@ -26,6 +26,26 @@ __all__ = ["AsgiExchange", "AsgiHttpExchange"]
 _FILE_CHUNK = 64 * 1024
 _TRAILERS = "http.response.trailers"
 _FILES = ("http.response.pathsend", "http.response.zerocopysend")
+#: Media types of streams, whose head goes out before the first chunk whatever the status.
+_STREAMS: Final = frozenset(
+    {
+        b"text/event-stream",
+        b"application/x-ndjson",
+        b"application/ndjson",
+        b"application/jsonl",
+        b"application/json-seq",
+    }
+)
+#: Media types of documents, whose head waits for the first chunk.
+_DOCUMENTS: Final = frozenset(
+    {
+        b"text/html",
+        b"text/csv",
+        b"text/xml",
+        b"application/json",
+        b"application/xml",
+    }
+)
 
 
 class AsgiExchange(Exchange):
@@ -140,20 +160,20 @@ class AsgiHttpExchange(AsgiExchange):
             return ClientDisconnected("the client disconnected before the app responded")
         return super().no_response()
 
-    async def send(  # noqa: C901  # each further coroutine costs every request more
+    async def send(  # noqa: C901, PLR0912  # each further coroutine costs every request more
         self, message: AsgiMessage
     ) -> None:
         """Take a message that the app sends."""
         kind = message["type"]
         if kind == "http.response.body":
             more = message.get("more_body", False)
-            head = self._head
-            if self.phase is STREAMING and not self._has_filters():
+            head, phase = self._head, self.phase
+            if phase is STREAMING and not self._has_filters():
                 head = None
             elif head is None:
                 raise RuntimeError(f"the app sent {kind} before http.response.start")
             elif (
-                self.phase is not AWAITING_BODY
+                phase is not AWAITING_BODY
                 or self._buffered is not None
                 or (more and not message.get("body"))
                 or head["status"] >= self.min_status
@@ -176,16 +196,32 @@ class AsgiHttpExchange(AsgiExchange):
                 await self._emit(self._with_headers(head))
             await self._emit(message)
         elif kind == "http.response.start" and self._head is None:
-            is_list = type(message.get("headers")) is list
-            self._head = message if is_list else _with_readable_headers(message)
+            headers = message.get("headers")
+            if type(headers) is not list:
+                message = _with_readable_headers(message)
+                headers = message["headers"]
+            self._head = message
+            if b"content-length" not in dict(headers) and _goes_first(message):
+                await self._send_head_first(message)
         else:
             await self._send_other(message, kind)
+
+    async def _send_head_first(self, head: AsgiMessage) -> None:
+        """Send the head of a stream before its first chunk."""
+        if head["status"] < self.min_status and self.request.state._raised is None:
+            self.advance(SEND_HEAD)
+            await self._emit(self._with_headers(head))
+            return
+        waiting = self.run_hooks()
+        if waiting is not None:
+            await waiting
+        await self.flush()
 
     def _with_headers(self, head: AsgiMessage) -> AsgiMessage:
         """Return the status and headers with the headers that policies have added."""
         request = self.request
         if request._owns_response_headers and request._response_headers:
-            raw = replace_headers(head.get("headers", ()), request._response_headers)
+            raw = replace_headers(head["headers"], request._response_headers)
             head = dict(head)
             head["headers"] = raw
         return head
@@ -195,7 +231,7 @@ class AsgiHttpExchange(AsgiExchange):
         head = self._head
         if head is None:
             return None
-        response = Response(head["status"], head.get("headers", ()), BytesHeaders)
+        response = Response(head["status"], head["headers"], BytesHeaders)
         if self._is_file:
             response.is_file = True
         if "trailers" in head:
@@ -250,12 +286,15 @@ class AsgiHttpExchange(AsgiExchange):
             start = None if head.reply else self._head
             if start is None:
                 start = {"type": "http.response.start", "status": head.status, "headers": raw}
-            elif raw is not start.get("headers") or head.status != start["status"]:
+            elif raw is not start["headers"] or head.status != start["status"]:
                 start = {**start, "status": head.status, "headers": raw}
             request = self.request
             if request._owns_response_headers and request._response_headers:
                 start = self._with_headers(start)
             out.append(start)
+        if len(chunks) == 1:  # the usual case
+            out.append({"type": "http.response.body", "body": chunks[0], "more_body": more})
+            return
         for chunk in chunks:
             out.append({"type": "http.response.body", "body": chunk, "more_body": True})
         if not more and chunks:
@@ -265,7 +304,26 @@ class AsgiHttpExchange(AsgiExchange):
 def _with_readable_headers(head: AsgiMessage) -> AsgiMessage:
     """Return the status and headers with headers that can be iterated over more than once."""
     headers = head.get("headers", ())
-    return head if isinstance(headers, (list, tuple)) else {**head, "headers": list(headers)}
+    if "headers" in head and isinstance(headers, tuple):
+        return head
+    return {**head, "headers": list(headers)}
+
+
+def _goes_first(head: AsgiMessage) -> bool:
+    """Return whether a head is not to wait for the first chunk of the body.
+
+    A reader may do something with the head of a stream, such as open an EventSource. A document is
+    of no use before its first bytes, so it waits for them: then an app that fails before them gets
+    another response.
+    """
+    status = head["status"]
+    fields = {name.lower(): value for name, value in head["headers"]}
+    if status in (204, 304) or b"content-length" in fields:
+        return False
+    kind = fields.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    if kind in _STREAMS:
+        return True
+    return status < 400 and kind not in _DOCUMENTS and not kind.endswith((b"+json", b"+xml"))
 
 
 def _file_chunks(message: AsgiMessage) -> Iterator[bytes]:

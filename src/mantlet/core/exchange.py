@@ -47,9 +47,9 @@ class Exchange(ResponsePipeline):
     """One request's response on its way out.
 
     The app's status and headers wait for the first bytes of its body, since until then the app may
-    still raise: WSGI lets it take them back, and an ASGI server sends nothing before the body
-    either. Then the response hooks run, the innermost policy's first. If one of them asks for the
-    whole body, its coroutine is suspended while the body is buffered, and resumed at its end.
+    still raise, unless they are those of a stream under ASGI. Then the response hooks run, the
+    innermost policy's first. If one of them asks for the whole body, its coroutine is suspended
+    while the body is buffered, and resumed at its end.
 
     Args:
         hooks: the policies' hooks, and the app.
@@ -260,11 +260,12 @@ class Exchange(ResponsePipeline):
                 self._replace_whole_body(response, body)
             return
         self._filtered_whole = False
-        last = len(buffered) - 1 if self.complete else None
-        buffered = [_through(new, chunk, index != last) for index, chunk in enumerate(buffered)]
-        self._buffered, self._size = buffered, sum(map(len, buffered))
-        response.first_chunk = next(filter(None, buffered), b"")
-        response.is_single_chunk = False
+        if self._buffered is not None or self.complete:
+            last = len(buffered) - 1 if self.complete else None
+            buffered = [_through(new, chunk, index != last) for index, chunk in enumerate(buffered)]
+            self._buffered, self._size = buffered, sum(map(len, buffered))
+            response.first_chunk = next(filter(None, buffered), b"")
+            response.is_single_chunk = False
         if not response.keeps_length:
             response.headers.remove(*VALIDATORS, "Content-Length")
 

@@ -299,9 +299,7 @@ class ResponsePipeline(PhaseMachine):
         error = self._error
         if response is None:
             return error
-        if error is None:
-            if response.reply:
-                return None
+        if error is None and not response.reply:
             # A framework that signalled an exception has raised it already.
             error = self._error = self.request.state._raised
             return error
