@@ -10,7 +10,7 @@ import django
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.core.wsgi import get_wsgi_application
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.test import override_settings
 from django.urls import path
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def django_site(
     protocol: str,
     *,
-    index: Callable[[HttpRequest], str | HttpResponse],
+    index: Callable[[HttpRequest], str | HttpResponseBase],
     debug: bool = False,
     middleware: tuple[str, ...] = (),
 ) -> Iterator[Any]:
@@ -33,9 +33,9 @@ def django_site(
         settings.configure(SECRET_KEY="of a test", USE_TZ=True)
         django.setup()
 
-    def view(request: HttpRequest) -> HttpResponse:
+    def view(request: HttpRequest) -> HttpResponseBase:
         said = index(request)
-        return said if isinstance(said, HttpResponse) else HttpResponse(said)
+        return said if isinstance(said, HttpResponseBase) else HttpResponse(said)
 
     urls = ModuleType("urls")
     urls.__dict__["urlpatterns"] = [path("", view)]

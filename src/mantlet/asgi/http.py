@@ -222,8 +222,7 @@ class AsgiHttpExchange(AsgiExchange):
         request = self.request
         if request._owns_response_headers and request._response_headers:
             raw = replace_headers(head["headers"], request._response_headers)
-            head = dict(head)
-            head["headers"] = raw
+            return {**head, "headers": raw}
         return head
 
     def app_response(self) -> Response | None:
