@@ -155,6 +155,8 @@ RateLimiter("5/second", 3)  # wrong: call-arg
 RateLimiter("5/second", bursts=3)  # wrong: call-arg
 RateLimiter(5)  # wrong: arg-type
 RateLimiter(lambda request: "5/second", key=keys.client_address() & keys.form("username"))
+RateLimiter("5/second", key=keys.field("username", missing="share", pointer="/user/name"))
+RateLimiter("5/second", key=keys.field("username", missing="refuse"))  # wrong: arg-type
 RateLimiter("5/second", key=lambda request: 5)  # wrong: arg-type
 RateLimiter("5/second", on_outage="ignore")  # wrong: arg-type
 assert_type(RateLimiter("5/second").check("key").retry_after, float)

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 import mantlet
 from mantlet import Policy
 from mantlet.asgi.request import AsgiRequest
+from mantlet.ratelimit.keys.content_type import read_body_type
+from mantlet.ratelimit.keys.form_fields import FormField
+from mantlet.ratelimit.keys.json_members import json_member
 from mantlet.wsgi.request import WsgiRequest
 from tests.drive import CLIENT, Adapter, hello, make_environ, make_scope
 
@@ -77,3 +80,14 @@ def key_of(
     found = key(request)
     assert found is None or isinstance(found, str)
     return found
+
+
+def read_form(body: bytes, kind: str, name: str = "username") -> str | None:
+    """Return the value of a field of a form; None if it is no form, or lacks the field."""
+    body_type = read_body_type(kind)
+    return FormField(name).in_form(body, body_type) if body_type.is_form and body else None
+
+
+def read_json(body: bytes, *path: str) -> str | None:
+    """Return a member of a JSON body."""
+    return json_member(body, read_body_type("application/json"), path)

@@ -9,7 +9,7 @@ import pytest
 import mantlet
 from mantlet.ratelimit import keys
 from mantlet.ratelimit.keys import hash_if_long
-from mantlet.ratelimit.keys.key import AMBIGUOUS
+from mantlet.ratelimit.keys.key import AMBIGUOUS, MISSING
 from tests.drive import ADAPTERS, Adapter, both_adapters, drive_asgi, drive_wsgi
 from tests.ratelimit.keys.asking import Asks, ask
 
@@ -42,11 +42,12 @@ def ask_form(adapter: Adapter, body: bytes, kind: str = URLENCODED, **options: A
 
 
 def ask_json(
-    adapter: Adapter, body: bytes | str, name: str = "username", **options: Any
+    adapter: Adapter, body: bytes | str, name: str = "username", *, kind: str = "", **options: Any
 ) -> str | None:
     """Return the key of a member of a JSON body."""
     raw = body.encode() if isinstance(body, str) else body
-    return ask(adapter, keys.json(name, **options), method="POST", body=raw)
+    headers = [("Content-Type", kind)] if kind else []
+    return ask(adapter, keys.json(name, **options), method="POST", headers=headers, body=raw)
 
 
 # -- forms ----------------------------------------------------------------------------------------
@@ -115,16 +116,54 @@ def test_a_field_of_a_multipart_form_is_the_account(adapter: Adapter, body: byte
         (URLENCODED, b"Username=alice&username[]=alice&%20username=x"),
         (MULTIPART, b""),
         (MULTIPART, multipart(part("alice", OTHER))),
-        ("", b"username=alice"),
-        ("text/plain", b"username=alice"),
+        ("", b""),
         ("application/json", b'{"username": "alice"}'),
-        ("multipart/mixed; boundary=b", multipart(part("alice"))),
+        ("application/vnd.api+json; version=1", b'{"username": "alice"}'),
+        ("application/json", b'{"x": "username=alice"}'),
     ],
     ids=lambda value: repr(value)[:40],
 )
 def test_a_form_without_the_field_has_no_key(adapter: Adapter, kind: str, body: bytes) -> None:
-    """Nor has another body."""
+    """Nor has JSON, where no parser of forms could find the field."""
     assert ask_form(adapter, body, kind) is None
+    assert ask_form(adapter, body, kind, missing="share") == MISSING
+
+
+@both_adapters
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("", b"username=alice"),
+        ("text/plain", b"username=alice"),
+        ("text/plain", b"x"),
+        ("application/x-unknown", b"username=alice"),
+        ("application/octet-stream", b"\x00"),
+        # Litestar parses the form that the handler declares, whatever comes.
+        ("application/json", b"username=alice"),
+        ("application/json", b'{"x":"&user%6Eame=alice&"}'),
+        ("application/json; boundary=b", multipart(part("alice"))),
+        ("multipart/mixed; boundary=b", multipart(part("alice"))),
+        (MULTIPART, multipart(part("&username=alice&", OTHER))),
+        # Falcon takes the type that it knows from a list or a range, Django REST framework too.
+        (f"{URLENCODED}, text/plain", b"username=alice"),
+        (f"text/plain, {URLENCODED}", b"username=alice"),
+        (f"{URLENCODED}, {URLENCODED}", b"username=alice"),
+        (f"{URLENCODED}; q=0.5", b"username=alice"),
+        (f"{URLENCODED}; boundary=b", b"username=alice"),
+        ("multipart/*; boundary=b", multipart(part("alice"))),
+        ("*/*", b"username=alice"),
+        ("application/*", b"username=alice"),
+        ("*", b"username=alice"),
+        ("form", b"username=alice"),
+        (f"{URLENCODED}\x0b", b"username=alice"),
+    ],
+    ids=lambda value: repr(value)[:60],
+)
+def test_a_type_that_some_take_for_a_form_has_the_key_of_all_such(
+    adapter: Adapter, kind: str, body: bytes
+) -> None:
+    """It is not without a key, so nobody dodges a rule by it."""
+    assert ask_form(adapter, body, kind) == AMBIGUOUS
 
 
 @both_adapters
@@ -270,7 +309,11 @@ def test_a_boundary_that_is_too_long_is_malformed() -> None:
 
 def test_two_lines_of_a_media_type_have_the_key_of_all_such() -> None:
     """Starlette takes the first line, Litestar the last."""
-    for kinds in ((URLENCODED, "text/plain"), ("text/plain", URLENCODED)):
+    for kinds in (
+        (URLENCODED, "text/plain"),
+        ("text/plain", URLENCODED),
+        (URLENCODED, URLENCODED),
+    ):
         headers = [("content-type", kind) for kind in kinds]
         body = b"username=alice"
         found = ask(ASGI, keys.form("username"), method="POST", headers=headers, body=body)
@@ -361,15 +404,64 @@ def test_a_pointer_may_begin_in_an_array_and_meet_what_comes_twice(adapter: Adap
         '"username"',
         "null",
         "1",
-        "username=alice",
-        "\x00\x01\x02",
-        b"\xff\xfe",
     ],
     ids=ascii,
 )
 def test_a_body_without_the_member_has_no_key(adapter: Adapter, body: bytes | str) -> None:
     """Nor has one that is no JSON object."""
     assert ask_json(adapter, body) is None
+    assert ask_json(adapter, body, missing="share") == MISSING
+
+
+@both_adapters
+def test_a_form_has_no_key_by_a_member(adapter: Adapter) -> None:
+    """Unless it is JSON: Starlette and Litestar read that whatever its type says."""
+    assert ask_json(adapter, b"username=alice", kind=URLENCODED) is None
+    assert ask_json(adapter, multipart(part("alice")), kind=MULTIPART) is None
+    assert ask_json(adapter, b'{"username": "alice"}', kind=URLENCODED) == "alice"
+    assert ask_json(adapter, b'/**/{"username": "alice"}', kind=URLENCODED) == AMBIGUOUS
+    assert ask_json(adapter, b"+AHs-}", kind=f"{URLENCODED}; charset=utf-7") == AMBIGUOUS
+
+
+@both_adapters
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [
+        ("application/json", "alice"),
+        ("application/json;", "alice"),
+        ("application/json; charset=utf-8", "alice"),
+        ('application/json; charset="UTF8"', "alice"),
+        ("application/json; charset=us-ascii", "alice"),
+        ('application/vnd.api+json; profile="https://example.com/a"', "alice"),
+        ("text/plain;charset=UTF-8", "alice"),
+        # Django REST framework and aiohttp decode what these say.
+        ("application/json; charset=utf-7", AMBIGUOUS),
+        ("application/json; charset=utf-16", AMBIGUOUS),
+        ("application/json; charset=utf-32", AMBIGUOUS),
+        ("application/json; charset=cp037", AMBIGUOUS),
+        ("application/json; charset=iso-2022-jp", AMBIGUOUS),
+        ("text/plain; charset=utf-7", AMBIGUOUS),
+        ("application/json; charset=utf-8; charset=utf-7", AMBIGUOUS),
+        ("application/json; charset*=utf-8''utf-7", AMBIGUOUS),
+        ("application/json; charset", AMBIGUOUS),
+        ('application/json; x="; charset=utf-7"', AMBIGUOUS),
+        ("application/json, application/json", AMBIGUOUS),
+        ("application/*", AMBIGUOUS),
+        ("*/*", AMBIGUOUS),
+    ],
+)
+def test_json_in_another_charset_has_the_key_of_all_such(
+    adapter: Adapter, kind: str, key: str
+) -> None:
+    """The same bytes may be another document to the app."""
+    assert ask_json(adapter, '{"username": "alice"}', kind=kind) == key
+
+
+@both_adapters
+def test_json_that_is_not_ascii_is_not_read_as_ascii(adapter: Adapter) -> None:
+    """Parsers replace such bytes, or fail."""
+    kind = "application/json; charset=us-ascii"
+    assert ask_json(adapter, '{"username": "\xe9"}', kind=kind) == AMBIGUOUS
 
 
 @both_adapters
@@ -390,6 +482,17 @@ def test_a_body_without_the_member_has_no_key(adapter: Adapter, body: bytes | st
         '{"username": "alice",}',
         "{'username': 'alice'}",
         '{"username": "alice" /* x */}',
+        '/* x */ {"username": "alice"}',
+        '// x\n{"username": "alice"}',
+        '# x\n{"username": "alice"}',
+        '\xa0{"username": "alice"}',
+        '\x0b{"username": "alice"}',
+        ')]}\'\n{"username": "alice"}',
+        '+AHs-"username": "alice"}',
+        "username: alice",
+        "username=alice",
+        "\x00\x01\x02",
+        b"\xff\xfe",
         '{"username": "alice", "a": 01}',
         '{"username": "alice", "a": ' + "[" * 5000 + "]" * 5000 + "}",
         "[" * 60_000,
@@ -457,7 +560,7 @@ def test_a_body_that_is_compressed_has_the_key_of_all_such(adapter: Adapter) -> 
 
 
 @both_adapters
-@pytest.mark.parametrize("make", [keys.form, keys.json])
+@pytest.mark.parametrize("make", [keys.form, keys.json, keys.field])
 def test_a_body_above_the_limit_is_refused(adapter: Adapter, make: Any) -> None:
     """With 413, before the app has it."""
     app = adapter.wrap(never, Asks(make("username", 10)))
@@ -518,7 +621,7 @@ def test_the_app_still_gets_the_body(kind: str, body: bytes) -> None:
 # -- options --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("make", [keys.form, keys.json])
+@pytest.mark.parametrize("make", [keys.form, keys.json, keys.field])
 @pytest.mark.parametrize(
     ("options", "error", "match"),
     [
@@ -529,6 +632,7 @@ def test_the_app_still_gets_the_body(kind: str, body: bytes) -> None:
         ({"limit": True}, TypeError, "limit must be a whole number of bytes, not True"),
         ({"limit": "64k"}, TypeError, "limit must be .* not '64k'"),
         ({"normalize": "lower"}, TypeError, "normalize must be .* not 'lower'"),
+        ({"missing": "shared"}, ValueError, "missing must be .* not 'shared'"),
     ],
     ids=str,
 )
@@ -551,6 +655,7 @@ def test_a_malformed_pointer_is_an_error_that_shows_one(name: str) -> None:
 @pytest.mark.parametrize("name", ['a"b', "a\\b", " a", "a ", "/a", "a;b", "a%22b", "_charset_"])
 def test_a_field_that_no_form_spells_alike_is_an_error(name: str) -> None:
     """Quotes and backslashes are escaped in more than one way, and some are stripped or cut."""
-    with pytest.raises(ValueError, match='such as "username"') as refused:
-        keys.form(name)
-    assert repr(name) in str(refused.value)
+    for make in (keys.form, keys.field):
+        with pytest.raises(ValueError, match='such as "username"') as refused:
+            make(name)
+        assert repr(name) in str(refused.value)

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from werkzeug.wrappers import Request as WerkzeugRequest
 
 from mantlet.http.forms import is_field_name
-from mantlet.ratelimit.keys.body import form_field, json_member
 from mantlet.ratelimit.keys.key import Ambiguous, casefold_key
 from tests.drive import Adapter, both_adapters, make_environ
 from tests.integrations.django_site import django_site
+from tests.ratelimit.keys.asking import read_form, read_json
 from tests.ratelimit.keys.test_body_keys import (
     MULTIPART,
     URLENCODED,
@@ -93,7 +93,7 @@ def test_no_form_has_frameworks_read_another_account(
     """What they find is what is found here, or the form has the key of all that is unclear."""
     changed = edited(body, changes)
     try:
-        found = form_field(changed, kind, "username")
+        found = read_form(changed, kind)
     except Ambiguous:
         return
     for value in read_by_frameworks(kind, changed):
@@ -109,7 +109,7 @@ def test_no_json_has_the_standard_library_read_another_account(
     """What it finds is what is found here, or the body has the key of all that is unclear."""
     changed = edited(b'{"a": [1, {"username": "x"}], "username": "alice", "b": null}', changes)
     try:
-        found = json_member(changed, ("username",))
+        found = read_json(changed, "username")
     except Ambiguous:
         return
     try:
@@ -136,15 +136,15 @@ def test_no_body_raises_anything(adapter: Adapter, body: bytes, kind: str) -> No
 def test_every_value_is_found_however_it_is_sent(name: str, value: str) -> None:
     """Urlencoded, multipart and as JSON it is the same account."""
     document = json.dumps({"a": 1, name: value}).encode()
-    assert json_member(document, (name,)) == value
+    assert read_json(document, name) == value
     if not (name + value).isprintable() or not is_field_name(name):
         return
     form = f"{quote_plus(name)}={quote_plus(value)}".encode()
-    assert form_field(form, URLENCODED, name) == value
+    assert read_form(form, URLENCODED, name) == value
     body = multipart(part(value, f'form-data; name="{name}"'))
     if "--b" in value or "--b" in name:
         return
-    assert form_field(body, MULTIPART, name) == value
+    assert read_form(body, MULTIPART, name) == value
 
 
 @given(st.text())

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mantlet.ratelimit.keys.body import form_field
 from mantlet.ratelimit.keys.key import Ambiguous
 from tests.guard.forms.peers import PEERS
+from tests.ratelimit.keys.asking import read_form
 from tests.ratelimit.keys.test_body_keys import FIELD, MULTIPART, OTHER, URLENCODED, multipart, part
 from tests.ratelimit.keys.test_body_laws import edited
 
@@ -63,7 +63,7 @@ def accounts(name: str, body: bytes, kind: str) -> list[str | bytes] | None:
 def check(body: bytes, kind: str) -> str | None:
     """Check that all frameworks read what is read here, if anything is; return it."""
     try:
-        found = form_field(body, kind, NAME)
+        found = read_form(body, kind)
     except Ambiguous:
         return None
     for name in PEERS:
@@ -127,7 +127,7 @@ def test_what_frameworks_read_differently_has_no_key_of_its_own(kind: str, body:
     """They do differ, and none of what they read is returned."""
     assert len({str(accounts(name, body, kind)) for name in PEERS}) > 1
     with pytest.raises(Ambiguous):
-        form_field(body, kind, NAME)
+        read_form(body, kind)
 
 
 @given(_edits)
@@ -175,7 +175,7 @@ def test_no_media_type_has_a_framework_read_another_account(kind: str, changes: 
     changed = edited(kind.encode(), changes).decode()
     body = b"username=%C3%A9" if kind == URLENCODED else multipart(part("\xe9"))
     try:
-        found = form_field(body, changed, NAME)
+        found = read_form(body, changed)
     except Ambiguous:
         return
     for name in PEERS:

@@ -3,15 +3,16 @@
 A key is a function of the request that returns text, or None for a request that is not limited.
 Any ``def`` or ``async def`` will do; the keys made here can be joined with ``&``::
 
-    key=keys.client_address(trusted_proxies=["10.0.0.0/8"]) & keys.form("username")
+    key=keys.client_address(trusted_proxies=["10.0.0.0/8"]) & keys.field("username")
 
 A key is None if the request lacks the value it reads, so combine a limit on values that clients
-send with one on the address they come from. Values that an app may read differently (a form field
+send with one on the address they come from, or have those without it share a bucket
+(``missing="share"``). Values that an app may read differently (a form field
 that occurs twice, a malformed body) all share one key: no client escapes its bucket that way, or
 gets a fresh one.
 """
 
-from mantlet.ratelimit.keys.body import form, json
+from mantlet.ratelimit.keys.body import field, form, json
 from mantlet.ratelimit.keys.client_address import client_address
 from mantlet.ratelimit.keys.credentials import bearer_subject, cookie, header
 from mantlet.ratelimit.keys.key import (
@@ -31,6 +32,7 @@ __all__ = [
     "client_address",
     "constant",
     "cookie",
+    "field",
     "form",
     "hash_if_long",
     "header",

@@ -1,303 +1,229 @@
-"""Keys by one field of a form, or one member of a JSON body.
+"""Keys by one field of a form, one member of a JSON body, or either of them.
 
 Parsers disagree about unusual bodies: which of two fields of one name counts, how an unknown
-charset is decoded, whether a part after the closing boundary exists. A client could exploit that to
-have one account seen here and another by the app. So a body is `AMBIGUOUS` unless all parsers are
-known to read it alike. Ambiguous forms are those that `mantlet.http.forms` calls malformed, and
-some that depend on the wanted field.
+charset is decoded, whether a part after the closing boundary exists, which media types are forms. A
+client could exploit that to have one account seen here and another by the app. So a body is
+`AMBIGUOUS` unless all parsers are known to read it alike.
 """
 
-import re
 from collections.abc import Callable
-from json import loads
-from typing import Any, Final
+from typing import Final, Literal
 
 from mantlet._internal.options import check_int
 from mantlet.core.request import Request
-from mantlet.http.forms import (
-    MalformedForm,
-    MultipartParser,
-    PartHead,
-    decode_text,
-    is_field_name,
-    parse_urlencoded,
-)
-from mantlet.http.json_pointer import has_bad_escape, split_pointer
+from mantlet.http.forms import is_field_name
+from mantlet.ratelimit.keys.content_type import BodyType, read_body_type
 from mantlet.ratelimit.keys.credentials import SingleHeader
+from mantlet.ratelimit.keys.form_fields import FormField
+from mantlet.ratelimit.keys.json_members import json_member, parse_pointer
 from mantlet.ratelimit.keys.key import (
     AMBIGUOUS,
+    MISSING,
     Ambiguous,
     Key,
     casefold_key,
     check_text,
     describe,
     hash_if_long,
-    read_parameters,
 )
 
-__all__ = ["form", "form_field", "json", "json_member"]
+__all__ = ["field", "form", "json"]
 
 Normalize = Callable[[str], str]
+#: What a request without the value gets: no limit, or a bucket that all such requests share.
+Missing = Literal["skip", "share"]
+#: Returns every value that a parser could find.
+Read = Callable[[Request, bytes, BodyType], list[str | None]]
 
 #: The default limit on the body, in bytes.
-_LIMIT = 65_536
+_LIMIT: Final = 65_536
 #: The largest limit that can be set.
-_MAX_LIMIT = 2**31
-
-_URLENCODED = "application/x-www-form-urlencoded"
-_MULTIPART = "multipart/form-data"
-#: As many as Django and Starlette read.
-_MAX_FIELDS = 1000
-#: Bytes of the headers of one part.
-_MAX_PART_HEADERS = 8192
-#: Known parameters of a form's media type. Others, quoted and containing a semicolon, may look like
-#: several.
-_PARAMETERS = frozenset({"boundary", "charset"})
-_UTF8 = frozenset({"utf-8", "utf8"})
-_ASCII = frozenset({"us-ascii", "ascii"})
-# Bytes that may come before the first bracket of a JSON text, in any of its encodings.
-_BEFORE_JSON = b" \t\r\n\0\xef\xbb\xbf\xfe\xff"
-_INDEX = re.compile(r"0|[1-9][0-9]{0,9}")
-#: Stands for a member that occurs more than once.
-_REPEATED: Final = object()
+_MAX_LIMIT: Final = 2**31
+_NO_TYPE: Final = BodyType("")
+_ENCODING: Final = SingleHeader("Content-Encoding")
+_MEDIA_TYPE: Final = SingleHeader("Content-Type")
 
 
-def form(name: str, limit: int = _LIMIT, *, normalize: Normalize | None = casefold_key) -> Key:
+def field(
+    name: str,
+    limit: int = _LIMIT,
+    *,
+    pointer: str | None = None,
+    missing: Missing = "skip",
+    normalize: Normalize | None = casefold_key,
+) -> Key:
+    """Return the key of a field, wherever an app could read it: the query, a form, or JSON.
+
+    For a login: a client can't leave its bucket by moving the name from a form to JSON, or to the
+    query. The values of all places count, whatever the media type says; if they differ, the request
+    shares the bucket of all that frameworks read differently, and so does one whose body is neither
+    a form nor JSON. The body is read before the app gets it; one larger than ``limit`` is refused
+    with 413.
+
+    Args:
+        name: the field's name, and that of the top-level member of a JSON object.
+        limit: the largest body, in bytes.
+        pointer: a JSON Pointer (RFC 6901) such as ``"/user/name"``, if the member is another one.
+        missing: ``"skip"``: a request without the field is not limited; ``"share"``: all of them
+            share one bucket.
+        normalize: maps all spellings of an account to one text. By default, case, surrounding white
+            space and Unicode compatibility variants (NFKC) make no difference. None to use the
+            value as it is. An app that compares names more loosely, for example with an
+            accent-insensitive collation of its database, needs a function that does the same.
+
+    Raises:
+        ValueError: ``name`` is one that parsers read differently, as in `form()`; or ``pointer`` is
+            malformed.
+    """
+    form_field = FormField(_check_field_name(name))
+    path = parse_pointer("pointer", name if pointer is None else pointer)
+
+    def read(request: Request, body: bytes, body_type: BodyType) -> list[str | None]:
+        found = [form_field.in_query(request.query)]
+        if body:
+            if body_type.is_form:
+                found.append(form_field.in_form(body, body_type))
+            else:
+                form_field.check_absent(body)
+            found.append(json_member(body, body_type, path))
+        return found
+
+    options = {} if pointer is None else {"pointer": pointer}
+    return _body_key(
+        "field", name, read, limit=limit, missing=missing, normalize=normalize, **options
+    )
+
+
+def form(
+    name: str,
+    limit: int = _LIMIT,
+    *,
+    missing: Missing = "skip",
+    normalize: Normalize | None = casefold_key,
+) -> Key:
     """Return the key of a form field, urlencoded or multipart.
 
-    It is None if the body is not a form, or the form lacks the field. The media type says whether a
-    body is a form; an app that also parses other types as forms, as Bottle does, needs another key.
-    The body is read before the app gets it; one larger than ``limit`` is refused with 413.
+    It is None if the form lacks the field, or if the body is JSON. A body of any other type, or of
+    none, shares the bucket of all that frameworks read differently: some parse it as a form. The
+    body is read before the app gets it; one larger than ``limit`` is refused with 413.
+
+    If the app reads the field from JSON or from the query as well, use `field()`.
 
     Args:
         name: the field's name.
         limit: the largest body, in bytes.
-        normalize: maps all spellings of an account to one text. By default, case, surrounding white
-            space and Unicode compatibility variants (NFKC) make no difference. None to use the
-            value as it is.
+        missing: as in `field()`.
+        normalize: as in `field()`.
 
     Raises:
         ValueError: parsers read ``name`` differently: it contains a quote, a backslash, a semicolon
             or a percent-encoded quote, or begins with a slash or white space.
     """
-    if not is_field_name(check_text("name", name, "username")):
-        raise ValueError(
-            f'name must be one that all forms spell alike, such as "username", not {name!r}'
-        )
-    media_type = SingleHeader("Content-Type")
+    form_field = FormField(_check_field_name(name))
 
-    def read(request: Request, body: bytes) -> str | None:
-        return form_field(body, media_type.value(request) or "", name)
+    def read(_request: Request, body: bytes, body_type: BodyType) -> list[str | None]:
+        if not body:
+            return []
+        if body_type.is_form:
+            return [form_field.in_form(body, body_type)]
+        form_field.check_absent(body)
+        if not body_type.is_json:
+            raise Ambiguous
+        return []
 
-    return _body_key("form", name, limit, normalize, read)
+    return _body_key("form", name, read, limit=limit, missing=missing, normalize=normalize)
 
 
-def json(name: str, limit: int = _LIMIT, *, normalize: Normalize | None = casefold_key) -> Key:
+def json(
+    name: str,
+    limit: int = _LIMIT,
+    *,
+    missing: Missing = "skip",
+    normalize: Normalize | None = casefold_key,
+) -> Key:
     """Return the key of a member of a JSON body: a string or an integer.
 
-    It is None if the body is not a JSON object, or lacks the member. The body is read before the
-    app gets it; one larger than ``limit`` is refused with 413. Like many apps, this ignores the
-    media type.
+    It is None if the body lacks the member, or is a form. Like many apps, this ignores the media
+    type of JSON. The body is read before the app gets it; one larger than ``limit`` is refused with
+    413.
+
+    If the app reads the value from a form or from the query as well, use `field()`.
 
     Args:
         name: the name of a top-level member, or a JSON Pointer (RFC 6901) such as ``"/user/name"``.
         limit: the largest body, in bytes.
-        normalize: as in `form()`.
+        missing: as in `field()`.
+        normalize: as in `field()`.
 
     Raises:
         ValueError: ``name`` is a malformed pointer.
     """
-    path = _parse_pointer(check_text("name", name, "username"))
+    path = parse_pointer("name", name)
 
-    def read(_request: Request, body: bytes) -> str | None:
-        return json_member(body, path)
+    def read(_request: Request, body: bytes, body_type: BodyType) -> list[str | None]:
+        return [json_member(body, body_type, path)] if body else []
 
-    return _body_key("json", name, limit, normalize, read)
+    return _body_key("json", name, read, limit=limit, missing=missing, normalize=normalize)
+
+
+def _check_field_name(name: str) -> str:
+    if not is_field_name(check_text("name", name, "username")):
+        raise ValueError(
+            f'name must be one that all forms spell alike, such as "username", not {name!r}'
+        )
+    return name
 
 
 def _body_key(
     factory: str,
     name: str,
+    read: Read,
+    *,
     limit: int,
+    missing: Missing,
     normalize: Normalize | None,
-    read: Callable[[Request, bytes], str | None],
+    **options: object,
 ) -> Key:
-    check_int("limit", limit, most=_MAX_LIMIT, unit="bytes")
-    if normalize is not None and not callable(normalize):
-        raise TypeError(f"normalize must be a function of the text, or None, not {normalize!r}")
-    encoding = SingleHeader("Content-Encoding")
+    """Return the key of a value that ``read`` finds; ``options`` are those of one factory alone."""
+    _check_options(limit, missing, normalize)
+    absent = None if missing == "skip" else MISSING
 
     async def key(request: Request) -> str | None:
         body = await request.body(limit)
-        if not body:
-            return None
         try:
-            # A compressed body is not decoded here, though the app may decode it.
-            if (encoding.value(request) or "identity").lower() != "identity":
-                return AMBIGUOUS
-            value = read(request, body)
+            values = {
+                value if normalize is None else normalize(value)
+                for value in read(request, body, _body_type(request) if body else _NO_TYPE)
+                if value is not None
+            }
         except Ambiguous:
             return AMBIGUOUS
-        if value is None:
-            return None
-        return hash_if_long(value if normalize is None else normalize(value))
+        if len(values) > 1:
+            return AMBIGUOUS
+        return hash_if_long(values.pop()) if values else absent
 
-    options: dict[str, object] = {}
     if limit != _LIMIT:
         options["limit"] = limit
+    if missing != "skip":
+        options["missing"] = missing
     if normalize is not casefold_key:
         options["normalize"] = normalize
     return Key(key, describe(factory, name, **options))
 
 
-# -- forms ----------------------------------------------------------------------------------------
+def _body_type(request: Request) -> BodyType:
+    """Return the media type of a body that is not compressed.
 
-
-def form_field(body: bytes, content_type: str, name: str) -> str | None:
-    """Return the value of a form field, or None if the body is not a form or lacks the field.
-
-    Args:
-        body: the request body.
-        content_type: the body's media type.
-        name: the field's name, one that `mantlet.http.forms.is_field_name()` accepts.
-
-    Raises:
-        Ambiguous: the form is malformed, not UTF-8, or has more than 1,000 fields; or it has the
-            field more than once.
+    A compressed one is not decoded here, though the app may decode it, so that it is `Ambiguous`.
     """
-    kind, _, rest = content_type.partition(";")
-    kind = kind.strip().lower()
-    if kind not in (_URLENCODED, _MULTIPART):
-        return None
-    options = read_parameters(rest)
-    if options is None or not options.keys() <= _PARAMETERS:
+    if (_ENCODING.value(request) or "identity").lower() != "identity":
         raise Ambiguous
-    try:
-        value = (
-            _urlencoded_field(body, name)
-            if kind == _URLENCODED
-            else _multipart_field(body, options.get("boundary"), name)
-        )
-    except MalformedForm:
-        raise Ambiguous from None
-    _check_charset(options.get("charset"), name + (value or ""))
-    return value
+    return read_body_type(_MEDIA_TYPE.joined(request))
 
 
-def _check_charset(charset: str | None, text: str) -> None:
-    """Raise unless a text is the same in the declared charset, which some parsers ignore."""
-    if charset is None or charset.lower() in _UTF8:
-        return
-    if charset.lower() not in _ASCII or not text.isascii():
-        raise Ambiguous
-
-
-def _urlencoded_field(body: bytes, name: str) -> str | None:
-    most = len(body)
-    pairs = parse_urlencoded(body, max_fields=_MAX_FIELDS, max_field_size=most, max_name_size=most)
-    values = [value for field, value in pairs if field == name]
-    if len(values) > 1:
-        raise Ambiguous
-    return values[0] if values else None
-
-
-def _multipart_field(body: bytes, boundary: str | None, name: str) -> str | None:
-    parts = MultipartParser(
-        boundary, max_head_size=_MAX_PART_HEADERS, max_name_size=_MAX_PART_HEADERS, lenient=True
-    )
-    count = 0
-    found: PartHead | None = None
-    wanted = False
-    content = bytearray()
-    for event in parts.feed(body):
-        if isinstance(event, PartHead):
-            count += 1
-            wanted = event.name == name
-            if count > _MAX_FIELDS or (wanted and found is not None):
-                raise Ambiguous
-            if wanted:
-                found = event
-        elif event and wanted:
-            content += event
-    parts.finish()
-    return None if found is None else _part_text(found, content)
-
-
-def _part_text(head: PartHead, content: bytearray) -> str:
-    """Return the text of a part that all parsers take for a field, not for a file."""
-    text = decode_text(content)
-    if text is None or head.filename is not None:
-        raise Ambiguous
-    if head.media is not None:
-        # aiohttp decodes only text/*.
-        if not head.media.kind.startswith("text/"):
-            raise Ambiguous
-        _check_charset(head.media.get("charset"), text)
-    return text
-
-
-# -- JSON -----------------------------------------------------------------------------------------
-
-
-def json_member(body: bytes, path: tuple[str, ...]) -> str | None:
-    """Return a member of a JSON body, or None if the body is not JSON or lacks the member.
-
-    A member that is ``null`` counts as missing.
-
-    Args:
-        body: the request body.
-        path: the names that lead to the member; a number may index an array.
-
-    Returns:
-        A string as it is; an integer as its digits.
-
-    Raises:
-        Ambiguous: the JSON is malformed or nested too deeply; or the member is of another type, or
-            a member on the path occurs more than once.
-    """
-    if body.lstrip(_BEFORE_JSON)[:1] not in (b"{", b"["):
-        return None
-    try:
-        # Other parsers accept control characters in strings, and integers of any length.
-        value: Any = loads(body, strict=False, parse_int=str, object_pairs_hook=_members)
-    except (ValueError, RecursionError):
-        raise Ambiguous from None
-    for name in path:
-        if value is _REPEATED:
-            raise Ambiguous
-        if isinstance(value, dict):
-            value = value.get(name)
-        elif isinstance(value, list) and _INDEX.fullmatch(name) and int(name) < len(value):
-            value = value[int(name)]
-        else:
-            return None
-    if value is None or isinstance(value, str):
-        return value
-    raise Ambiguous
-
-
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        seen: set[str] = set()
-        for name, _ in pairs:
-            if name in seen:
-                members[name] = _REPEATED
-            seen.add(name)
-    return members
-
-
-def _parse_pointer(text: str) -> tuple[str, ...]:
-    """Return the path of a JSON Pointer (RFC 6901), or of a top-level member.
-
-    Raises:
-        ValueError: it begins with a slash and has a ``~`` that is not followed by 0 or 1.
-    """
-    if not text.startswith("/"):
-        return (text,)
-    if has_bad_escape(text):
-        raise ValueError(
-            f'name must be a member such as "username" or a JSON Pointer such as '
-            f'"/user/name~1alias" (RFC 6901), not {text!r}'
-        )
-    return split_pointer(text)
+def _check_options(limit: int, missing: Missing, normalize: Normalize | None) -> None:
+    check_int("limit", limit, most=_MAX_LIMIT, unit="bytes")
+    if missing not in ("skip", "share"):
+        raise ValueError(f'missing must be "skip" or "share", not {missing!r}')
+    if normalize is not None and not callable(normalize):
+        raise TypeError(f"normalize must be a function of the text, or None, not {normalize!r}")

@@ -51,6 +51,10 @@ class SingleHeader:
         self._name = name
         self._names = HeaderNames(name)
 
+    def joined(self, request: Request) -> str | None:
+        """Return the header's value, several lines joined by commas, or None if it is missing."""
+        return request.get_headers(self._names).get(self._name)
+
     def lines(self, request: Request) -> list[str]:
         """Return the value of each line of the header. WSGI servers have joined them already.
 
@@ -69,7 +73,7 @@ class SingleHeader:
             Ambiguous: it has several values, of which some frameworks take the first and others the
                 last; or see `lines()`.
         """
-        value = request.get_headers(self._names).get(self._name)
+        value = self.joined(request)
         if value and ("," in value or value == OVERSIZED):
             value, *others = set(self.lines(request))
             if others:

@@ -15,6 +15,7 @@ from mantlet.http.headers import TOKEN
 
 __all__ = [
     "AMBIGUOUS",
+    "MISSING",
     "Ambiguous",
     "Key",
     "KeyFunction",
@@ -39,6 +40,8 @@ KeyFunction = Callable[[Request], KeyResult]
 #: The key of every request that two parsers may read differently. `hash_if_long()` never returns
 #: it.
 AMBIGUOUS: Final = "#ambiguous"
+#: The key of every request without the value, where those share a bucket. See above.
+MISSING: Final = "#missing"
 
 _MAX_LENGTH = 64
 #: In characters. Unicode normalization takes quadratic time in the worst case.
@@ -169,8 +172,8 @@ def digest(text: str) -> str:
 
 
 def is_digest(text: str) -> bool:
-    """Return whether a text is a result of `digest()`, or the key of ambiguous requests."""
-    return text == AMBIGUOUS or _DIGEST.fullmatch(text) is not None
+    """Return whether a text is a result of `digest()`, or a key that requests share."""
+    return text in (AMBIGUOUS, MISSING) or _DIGEST.fullmatch(text) is not None
 
 
 def hash_if_long(text: str) -> str:
