@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from mantlet.ratelimit.keys.client_address import (
     TrustedNetworks,
-    forwarded_node,
     hop_reader,
     parse_address,
     parse_network,
     parse_node,
 )
+from mantlet.ratelimit.keys.forwarding import forwarded_node
 
 ADDRESSES = [
     # RFC 4291, 2.2

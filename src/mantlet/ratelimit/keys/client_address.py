@@ -13,14 +13,15 @@ from typing import Final, NamedTuple
 from mantlet._internal.options import check_int
 from mantlet.core.request import Request
 from mantlet.http.headers import HeaderNames
-from mantlet.ratelimit.keys.key import Key, describe, digest, read_parameters
+from mantlet.ratelimit.keys.embedded import LOCAL_USE, TRANSLATORS, embedded_ipv4, parse_translators
+from mantlet.ratelimit.keys.forwarding import CDN_HEADERS, HEADERS
+from mantlet.ratelimit.keys.key import Key, describe, digest
 
 __all__ = [
     "NO_ADDRESS",
     "Hop",
     "TrustedNetworks",
     "client_address",
-    "forwarded_node",
     "hop_reader",
     "parse_address",
     "parse_network",
@@ -37,8 +38,6 @@ _MAX_HOPS = 64
 _MAX_IPV4_LENGTH = 15
 #: No address with a zone and a port is longer, in characters.
 _MAX_NODE_LENGTH = 80
-#: The same for an element of ``Forwarded`` that contains a host name.
-_MAX_ELEMENT_LENGTH = 512
 #: How many parsed addresses are cached, at about 300 bytes each.
 _CACHED_ADDRESSES = 4096
 #: Stands for peers on a Unix socket in ``trusted_proxies``.
@@ -57,6 +56,7 @@ def client_address(
     header: str = "X-Forwarded-For",
     ipv6_prefix: int = 64,
     ipv4_prefix: int = 32,
+    nat64_prefixes: Iterable[str] = (),
 ) -> Key:
     """Return the key of the client's address.
 
@@ -79,15 +79,24 @@ def client_address(
             the right. A request with fewer addresses has bypassed the proxies, so its peer is the
             client. Use it only if the app can't be reached around the proxies: the peer's own
             address is not checked.
-        header: ``"X-Forwarded-For"``, ``"Forwarded"`` (RFC 7239) or ``"X-Real-IP"``. The proxy next
-            to the app must append to it, or replace it, in every request.
+        header: ``"X-Forwarded-For"`` or ``"Forwarded"`` (RFC 7239), which the proxy next to the app
+            must append to, or replace, in every request; or one with a single address, which that
+            proxy must replace: ``"X-Real-IP"``, or that of a content delivery network, whose
+            published networks are then the ``trusted_proxies``: ``"CF-Connecting-IP"``
+            (Cloudflare), ``"True-Client-IP"`` (Akamai, Cloudflare), ``"Fastly-Client-IP"``,
+            ``"Fly-Client-IP"``, ``"CloudFront-Viewer-Address"`` (with a port). If one of these
+            occurs twice or is not an address, the request counts for the peer.
         ipv6_prefix: how many bits of an IPv6 address identify a client. The default is the smallest
             network that a customer is assigned (RFC 6177).
-        ipv4_prefix: the same for IPv4, and for IPv4-mapped IPv6 addresses.
+        ipv4_prefix: the same for IPv4, and for IPv6 addresses that contain an IPv4 one: mapped,
+            translated by NAT64, or tunnelled by 6to4 or Teredo.
+        nat64_prefixes: the prefixes of translators in front of the app (RFC 6052), in addition to
+            the well-known ``64:ff9b::/96``; those within ``64:ff9b:1::/48`` too.
 
     Raises:
-        TypeError: an option is of the wrong type, or both ``trusted_proxies`` and ``hops`` are
-            given.
+        TypeError: an option is of the wrong type; both ``trusted_proxies`` and ``hops`` are given;
+            or neither is, though a ``header`` is named; or the header of a content delivery network
+            is used with ``hops``.
         ValueError: an option has an invalid value; the message names it and says what is valid.
     """
     networks = TrustedNetworks(trusted_proxies)
@@ -97,16 +106,14 @@ def client_address(
             raise TypeError(f"trusted_proxies does not go with hops; give one, such as hops={hops}")
     check_int("ipv6_prefix", ipv6_prefix, most=128, unit="bits")
     check_int("ipv4_prefix", ipv4_prefix, most=32, unit="bits")
-    name = next((name for name in _HEADERS if name.lower() == str(header).lower()), None)
-    if name is None:
-        known = ", ".join(f'"{name}"' for name in _HEADERS)
-        raise ValueError(f"header must be one of {known}, not {header!r}")
+    name = _check_header(header, networks, hops)
     options: dict[str, object] = {}
     if networks.texts:
         options["trusted_proxies"] = list(networks.texts)
     if hops is not None:
         options["hops"] = hops
-    read = hop_reader(networks, ipv4_prefix, ipv6_prefix)
+    prefixes = parse_translators(nat64_prefixes)
+    read = hop_reader(networks, ipv4_prefix, ipv6_prefix, prefixes)
     key = _peer_key(read, plain=ipv4_prefix == 32)
     if options:
         if name != "X-Forwarded-For":
@@ -116,7 +123,27 @@ def client_address(
         options["ipv6_prefix"] = ipv6_prefix
     if ipv4_prefix != 32:
         options["ipv4_prefix"] = ipv4_prefix
+    if prefixes:
+        options["nat64_prefixes"] = list(map(str, prefixes))
     return Key(key, describe("client_address", **options))
+
+
+def _check_header(header: str, networks: "TrustedNetworks", hops: int | None) -> str:
+    """Return the name of a supported header that will be read."""
+    name = next((name for name in HEADERS if name.lower() == str(header).lower()), None)
+    if name is None:
+        known = ", ".join(f'"{name}"' for name in HEADERS)
+        raise ValueError(f"header must be one of {known}, not {header!r}")
+    if networks.texts:
+        return name
+    if name in CDN_HEADERS:
+        raise TypeError(
+            f"header={name!r} needs trusted_proxies, the networks that the content delivery "
+            f"network publishes: anyone else can send it as well"
+        )
+    if hops is None and name != "X-Forwarded-For":
+        raise TypeError(f"header={name!r} needs trusted_proxies or hops, else it is never read")
+    return name
 
 
 class Hop(NamedTuple):
@@ -188,8 +215,8 @@ class _ForwardingHeader:
         read: Callable[[str], Hop | None],
     ) -> None:
         self.name = name
-        self._node = _HEADERS[name]
-        self._single = name == "X-Real-IP"
+        self._node = HEADERS[name]
+        self._single = name not in ("X-Forwarded-For", "Forwarded")
         self._hops = hops
         self._counts = hops is not None and not self._single
         self._most = hops or _MAX_HOPS
@@ -260,28 +287,6 @@ def parse_node(text: str) -> Address | None:
     return parse_address(text if match is None else match[1] or match[2])
 
 
-def forwarded_node(element: str) -> str:
-    """Return the ``for`` node of an element of ``Forwarded``, or "" if it is unreadable.
-
-    Args:
-        element: the text between two commas, such as ``for=192.0.2.60;proto=http``. A quoted value
-            that contains ``=`` or ``;`` is rejected: the comma may have cut a client's own text in
-            two, for example in ``host``.
-    """
-    pairs = read_parameters(element) if len(element) <= _MAX_ELEMENT_LENGTH else None
-    if pairs is None or any("=" in value or ";" in value for value in pairs.values()):
-        return ""
-    return pairs.get("for", "")
-
-
-#: The supported headers, each with a function that returns the node of an element.
-_HEADERS: Final[dict[str, Callable[[str], str]]] = {
-    "X-Forwarded-For": str,
-    "Forwarded": forwarded_node,
-    "X-Real-IP": str,
-}
-
-
 def parse_network(text: str) -> Network:
     """Parse a network; one of IPv4-mapped addresses becomes the IPv4 one.
 
@@ -347,23 +352,36 @@ class TrustedNetworks:
 
 
 def hop_reader(
-    networks: TrustedNetworks, ipv4_prefix: int, ipv6_prefix: int
+    networks: TrustedNetworks,
+    ipv4_prefix: int,
+    ipv6_prefix: int,
+    translators: tuple[IPv6Network, ...] = (),
 ) -> Callable[[str], Hop | None]:
     """Return a function that returns the host of a node, or None if the node is unreadable.
+
+    A proxy is trusted by its own address, whichever one is embedded in that.
 
     Args:
         networks: the networks of the trusted proxies.
         ipv4_prefix: how many bits of an IPv4 address identify a client.
         ipv6_prefix: the same for IPv6.
+        translators: the prefixes of translators, besides the well-known ones.
     """
+    translators += TRANSLATORS
 
     @lru_cache(maxsize=_CACHED_ADDRESSES)
     def parse(text: str) -> Hop | None:
         address = parse_node(text)
         if address is None:
             return None
-        prefix = ipv4_prefix if isinstance(address, IPv4Address) else ipv6_prefix
-        return Hop(_network_of(address, prefix), address in networks)
+        trusted = address in networks
+        if isinstance(address, IPv6Address):
+            embedded = embedded_ipv4(address, translators)
+            if embedded is None:
+                prefix = 128 if address in LOCAL_USE else ipv6_prefix
+                return Hop(_network_of(address, prefix), trusted)
+            address = embedded
+        return Hop(_network_of(address, ipv4_prefix), trusted)
 
     def read(text: str) -> Hop | None:
         return parse(text) if len(text) <= _MAX_NODE_LENGTH else None
