@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from mantlet.core.policy import Close
 from mantlet.core.request import Request
-from mantlet.ratelimit.keys.key import KeyFunction, as_key
+from mantlet.ratelimit.keys.key import KeyFunction, as_key, is_coroutine_function
 from mantlet.ratelimit.options import Cost, CountIf, QuotaFunction, read_static_quotas
 from mantlet.ratelimit.quota import Concurrency, Quota
 from mantlet.ratelimit.stores.base import SlotRequest, StoreRequest, TokenRequest
@@ -62,6 +62,7 @@ class ConcurrencyLimit(NamedTuple):
         policy: its item in ``RateLimit-Policy``.
         key: returns the key whose requests are counted.
         is_report_only: whether it never refuses.
+        waits: whether its key waits for something, such as the body.
     """
 
     name: str
@@ -71,6 +72,7 @@ class ConcurrencyLimit(NamedTuple):
     policy: str
     key: KeyFunction
     is_report_only: bool
+    waits: bool
 
     @classmethod
     def compile(
@@ -85,14 +87,16 @@ class ConcurrencyLimit(NamedTuple):
             is_report_only: whether it never refuses, whatever its own mode.
         """
         item = _quoted(concurrency.name)
+        own_key = as_key(concurrency.key or key)
         return cls(
             concurrency.name,
             concurrency,
             _prefix(scope, "concurrency", concurrency.name),
             item,
             f'{item};q={concurrency.limit};qu="concurrent-requests"',
-            as_key(concurrency.key or key).function,
+            own_key.function,
             concurrency.mode == "report" or is_report_only,
+            own_key.waits,
         )
 
     async def hits(self, request: Request) -> "Sequence[Hit]":
@@ -148,6 +152,7 @@ class CompiledRule:
         limits: the compiled quotas; None if a function returns them.
         has_windows: whether one of the quotas is counted in windows.
         has_buckets: whether one of the quotas has a token bucket.
+        waits: whether its hits are known only once something has been waited for, such as the body.
     """
 
     def __init__(
@@ -163,7 +168,8 @@ class CompiledRule:
         close: Close | None = None,
     ) -> None:
         self.name = quote(name, safe=_PRINTABLE)
-        self.key = as_key(key).function
+        key = as_key(key)
+        self.key = key.function
         self.cost = cost
         self.count_if = count_if
         self.is_report_only = is_report_only
@@ -174,6 +180,7 @@ class CompiledRule:
         self.limits = None if callable(quotas) else self._compile(quotas)
         self.has_windows = not callable(quotas) and any(quota.window for quota in quotas)
         self.has_buckets = callable(quotas) or not all(quota.window for quota in quotas)
+        self.waits = key.waits or any(map(is_coroutine_function, (quotas, cost)))
 
     def _compile(self, quotas: tuple[Quota, ...]) -> tuple[QuotaLimit, ...]:
         found = self._cache.get(quotas)
@@ -253,6 +260,10 @@ class RequestLimits:
         concurrency: see above.
         simple: the limit and its key function, if there is just one limit, which is static, costs
             one token and is settled before the app runs.
+        early: the limits to take at once: these, unless some of them have to wait for something,
+            such as the body, and others don't. A client that stalls its body then holds its tokens
+            and slots.
+        late: the others, or None. Windows are among them, since they can't be given back.
     """
 
     def __init__(
@@ -275,6 +286,19 @@ class RequestLimits:
             plain = rule.cost == 1 and rule.count_if is None and not rule.is_report_only
             if plain and len(limits) == 1 and not rule.has_windows:
                 self.simple = limits[0], rule.key
+        self.early, self.late = self._in_steps()
+
+    def _in_steps(self) -> "tuple[RequestLimits, RequestLimits | None]":
+        waits = any(rule.waits for rule in self.rules)
+        waits = waits or any(limit.waits for limit in self.concurrency)
+        rules = [rule for rule in self.rules if not (rule.waits or rule.has_windows)]
+        concurrency = [limit for limit in self.concurrency if not limit.waits]
+        if not waits or not (rules or concurrency):
+            return self, None
+        return RequestLimits(rules, concurrency), RequestLimits(
+            [rule for rule in self.rules if rule not in rules],
+            [limit for limit in self.concurrency if limit.waits],
+        )
 
     async def hits(self, request: Request) -> list[Hit]:
         """Return the hits of a request."""

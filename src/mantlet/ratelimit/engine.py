@@ -45,6 +45,17 @@ class LimitResult(NamedTuple):
     decision: Decision
     store: Store
 
+    def before(self, rest: "LimitResult") -> "LimitResult":
+        """Return the outcome of these hits and of others that were taken later.
+
+        If one of the others was refused, these have been given back.
+        """
+        parts = self.decision.parts
+        if not rest.decision.allowed:
+            parts = [one.refunded() if one.is_within_limit else one for one in parts]
+        decision = combine([*parts, *rest.decision.parts])
+        return LimitResult([*self.hits, *rest.hits], decision, rest.store)
+
     @property
     def limits(self) -> list[QuotaLimit | ConcurrencyLimit]:
         """The limits that were decided."""
@@ -55,6 +66,11 @@ class LimitResult(NamedTuple):
         for one in self.decision.parts:
             if one.is_report_only and not one.is_within_limit:
                 _log.info("The quota %s would have refused a request", one.name)
+
+    @property
+    def taken(self) -> list[StoreRequest]:
+        """The tokens and slots that were taken."""
+        return [hit.store_request for hit in self.hits if self.was_taken(hit)]
 
     def was_taken(self, hit: Hit) -> bool:
         """Return whether the tokens or the slot of a hit were taken."""
@@ -200,34 +216,63 @@ class LimitEngine:
 
 
 class Reservation:
-    """The tokens and slots that one request holds.
+    """The tokens and slots that one request holds, taken in one step or in two.
 
     Args:
-        hits: the hits of the request.
+        hits: the hits of the first step.
 
     Attributes:
-        awaits_response: whether the response decides if the request counts; False once it has.
-        result: the outcome of the hits; None until the store has answered.
+        awaits_response: whether the response decides if the request counts; False before the store
+            has answered, and once the response has decided.
     """
 
-    __slots__ = ("_hits", "awaits_response", "result")
+    __slots__ = ("_pending", "_results", "awaits_response")
 
     def __init__(self, hits: Sequence[Hit]) -> None:
-        self._hits = hits
-        self.awaits_response = any(hit.count_if is not None for hit in hits)
-        self.result: LimitResult | None = None
+        self._pending = hits
+        self._results: list[LimitResult] = []
+        self.awaits_response = False
 
-    async def commit(self, result: LimitResult, response: Response) -> Decision:
+    @property
+    def limits(self) -> list[QuotaLimit | ConcurrencyLimit]:
+        """The limits that were decided."""
+        return [limit for result in self._results for limit in result.limits]
+
+    def expect(self, hits: Sequence[Hit]) -> None:
+        """Note the hits of the next step, before the store is asked."""
+        self._pending = hits
+
+    def forget(self) -> None:
+        """Drop the expected hits: the store is unavailable."""
+        self._pending = ()
+
+    def record(self, result: LimitResult | None) -> None:
+        """Note the outcome of the expected hits; None if there were none."""
+        self._pending = ()
+        if result is not None:
+            self._results.append(result)
+            if result.decision.allowed and any(hit.count_if is not None for hit in result.hits):
+                self.awaits_response = True
+
+    async def give_back(self) -> None:
+        """Give back all tokens and slots: a later step has refused the request."""
+        self.awaits_response = False
+        while self._results:
+            await _give_back(self._results[-1].store, self._results[-1].taken)
+            self._results.pop()
+
+    async def commit(self, response: Response) -> Decision:
         """Give back the tokens that don't count, given the response; return the new decision."""
-        returned: list[StoreRequest] = []
         parts: list[Decision] = []
-        for hit, one in zip(result.hits, result.decision.parts, strict=True):
-            if hit.count_if is None or not result.was_taken(hit) or hit.count_if(response):
-                parts.append(one)
-            else:
-                returned.append(hit.store_request)
-                parts.append(one.refunded())
-        await _give_back(result.store, returned)
+        for result in self._results:
+            returned: list[StoreRequest] = []
+            for hit, one in zip(result.hits, result.decision.parts, strict=True):
+                if hit.count_if is None or not result.was_taken(hit) or hit.count_if(response):
+                    parts.append(one)
+                else:
+                    returned.append(hit.store_request)
+                    parts.append(one.refunded())
+            await _give_back(result.store, returned)
         return combine(parts)
 
     async def release(self, store: Store) -> None:
@@ -236,14 +281,13 @@ class Reservation:
         Args:
             store: used if the request was cancelled before the store answered.
         """
-        result = self.result
-        slots: list[StoreRequest] = [
-            hit.store_request
-            for hit in self._hits
-            if isinstance(hit.store_request, SlotRequest)
-            and (result is None or result.was_taken(hit))
-        ]
-        await _give_back(store if result is None else result.store, slots)
+        await _give_back(store, _slots([hit.store_request for hit in self._pending]))
+        for result in self._results:
+            await _give_back(result.store, _slots(result.taken))
+
+
+def _slots(requests: Sequence[StoreRequest]) -> list[StoreRequest]:
+    return [request for request in requests if isinstance(request, SlotRequest)]
 
 
 def uncounted_decision(hits: Sequence[Hit]) -> Decision:

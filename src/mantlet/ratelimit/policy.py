@@ -29,7 +29,7 @@ from mantlet.core.request import Request
 from mantlet.core.response import Reply, Response
 from mantlet.exceptions import ClientDisconnected, StoreOutage
 from mantlet.http.headers import TextHeaders
-from mantlet.ratelimit.compiled import CompiledRule, Hit, QuotaLimit, are_report_only
+from mantlet.ratelimit.compiled import CompiledRule, Hit, QuotaLimit, RequestLimits, are_report_only
 from mantlet.ratelimit.decision import (
     HEADER_STYLES,
     BucketDecision,
@@ -192,7 +192,8 @@ class RateLimiter(Policy):
         limits = self._table.find(request) if self._is_routed else self._table.default
         simple = limits.simple
         if simple is None:
-            return start_eagerly(self._decide(request, limits.hits(request)))
+            finding = limits.early.hits(request)
+            return start_eagerly(self._decide(request, finding, limits.late))
         # The most common case, without the steps that only the others need.
         limit, key_of = simple
         key = key_of(request)
@@ -240,36 +241,74 @@ class RateLimiter(Policy):
         raise outage_problem() from None
 
     async def _decide(
-        self, request: Request, finding: Coroutine[Any, Any, Sequence[Hit]]
+        self,
+        request: Request,
+        finding: Coroutine[Any, Any, Sequence[Hit]],
+        late: RequestLimits | None = None,
     ) -> Reply | None:
         hits = await finding
-        if not hits:
+        if not hits and late is None:
             return None
         reservation = None
-        if self._reserves:
+        if self._reserves or late is not None:
             reservation = Reservation(hits)
-            self._reservations(request).append(reservation)  # before a wait that may be cancelled
+            if self._reserves:
+                self._reservations(request).append(reservation)  # a wait may be cancelled
         try:
-            result = await self._engine.take(hits, request.is_async)
+            result = await self._engine.take(hits, request.is_async) if hits else None
         except StoreOutage:
             if reservation is not None:
-                self._reservations(request).remove(reservation)
+                reservation.forget()
             return None if are_report_only(hits) else self._admit_uncounted()
-        decision = request.state.rate_limit = result.decision
         if reservation is not None:
-            reservation.result = result
+            reservation.record(result)
+            if late is not None and (result is None or result.decision.allowed):
+                result = await self._take_late(request, reservation, late, result)
+        if result is None:
+            return None
+        decision = request.state.rate_limit = result.decision
         result.log_reported()
         if not decision.allowed or reservation is None or not reservation.awaits_response:
             add_headers(request, self._headers, result.limits, decision)
         return None if decision.allowed else refusal(request, decision)
 
+    async def _take_late(
+        self,
+        request: Request,
+        reservation: Reservation,
+        late: RequestLimits,
+        early: LimitResult | None,
+    ) -> LimitResult | None:
+        """Take what is known only once the body is there, or give back what was taken before it."""
+        try:
+            hits = await late.hits(request)
+        except Exception as error:  # the body is too large, say
+            committing = self.on_error(request, error)
+            if committing is not None:
+                await committing
+            raise
+        if not hits:
+            return early
+        reservation.expect(hits)
+        try:
+            rest = await self._engine.take(hits, request.is_async)
+        except StoreOutage:
+            reservation.forget()
+            if self._on_outage != "allow" and not are_report_only(hits):
+                await reservation.give_back()
+                raise outage_problem() from None
+            return early
+        if not rest.decision.allowed:
+            await reservation.give_back()
+        reservation.record(rest)
+        return rest if early is None else early.before(rest)
+
     def on_response(self, request: Request, response: Response) -> Awaitable[None] | None:
         """Give back the tokens of a request whose response does not count."""
         for reservation in reversed(self._reservations(request)):
-            if reservation.awaits_response and reservation.result is not None:
+            if reservation.awaits_response:
                 reservation.awaits_response = False
-                committing = self._commit(request, reservation, reservation.result, response)
-                return start_eagerly(committing)
+                return start_eagerly(self._commit(request, reservation, response))
         return None
 
     def on_error(self, request: Request, error: BaseException) -> Awaitable[None] | None:
@@ -282,11 +321,9 @@ class RateLimiter(Policy):
         status = error.status if isinstance(error, Problem) else 500
         return self.on_response(request, Response(status, (), TextHeaders))
 
-    async def _commit(
-        self, request: Request, reservation: Reservation, result: LimitResult, response: Response
-    ) -> None:
-        decision = await reservation.commit(result, response)
-        add_headers(request, self._headers, result.limits, decision)
+    async def _commit(self, request: Request, reservation: Reservation, response: Response) -> None:
+        decision = await reservation.commit(response)
+        add_headers(request, self._headers, reservation.limits, decision)
 
     def on_finish(self, request: Request) -> Awaitable[None] | None:
         """Free the slots that the request held."""

@@ -208,7 +208,7 @@ def _body_key(
         options["missing"] = missing
     if normalize is not casefold_key:
         options["normalize"] = normalize
-    return Key(key, describe(factory, name, **options))
+    return Key(key, describe(factory, name, **options), waits=True)
 
 
 def _body_type(request: Request) -> BodyType:

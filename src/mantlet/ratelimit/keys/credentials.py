@@ -23,6 +23,7 @@ from mantlet.ratelimit.keys.key import (
     describe,
     digest,
     hash_if_long,
+    is_coroutine_function,
 )
 
 __all__ = ["SingleHeader", "bearer_subject", "cookie", "header"]
@@ -154,7 +155,7 @@ def bearer_subject(verify: Verify | None = None) -> Key:
         return _subject(verified, token)
 
     name = describe("bearer_subject", **({} if verify is None else {"verify": verify}))
-    return Key(_or_ambiguous(key), name)
+    return Key(_or_ambiguous(key), name, waits=is_coroutine_function(verify))
 
 
 def _or_ambiguous(key: KeyFunction) -> KeyFunction:

@@ -7,6 +7,7 @@ parameters strictly, and give one spelling to names that have several.
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from hashlib import blake2b
+from inspect import iscoroutinefunction
 from typing import Any, Final
 from unicodedata import normalize
 
@@ -27,6 +28,7 @@ __all__ = [
     "describe",
     "digest",
     "hash_if_long",
+    "is_coroutine_function",
     "is_digest",
     "path_parameter",
     "read_parameters",
@@ -72,13 +74,16 @@ class Key:
         name: how the key is shown to a reader.
         parts: the keys that it joins; empty for a key that joins none.
         reads_path: whether it depends on the path parameters of the matching rule.
+        waits: whether it waits for something, such as the body. Limits whose keys don't are taken
+            first.
 
     Attributes:
         function: the same as calling the key, without one of the calls.
         reads_path: see above.
+        waits: see above.
     """
 
-    __slots__ = ("_name", "_parts", "function", "reads_path")
+    __slots__ = ("_name", "_parts", "function", "reads_path", "waits")
 
     def __init__(
         self,
@@ -87,9 +92,11 @@ class Key:
         parts: tuple["Key", ...] = (),
         *,
         reads_path: bool = False,
+        waits: bool = False,
     ) -> None:
         self.function = function
         self.reads_path = reads_path
+        self.waits = waits
         self._name = name
         self._parts = parts
 
@@ -133,7 +140,7 @@ def as_key(function: KeyFunction) -> Key:
             raise TypeError(f"the key {name} must return text or None, not {type(text).__name__}")
         return _await_text(text, name)
 
-    return Key(key, name)
+    return Key(key, name, waits=is_coroutine_function(function))
 
 
 def constant(text: str = "global") -> Key:
@@ -239,6 +246,12 @@ def check_text(option: str, value: str, example: str) -> str:
     return value
 
 
+def is_coroutine_function(function: object) -> bool:
+    """Return whether a function, or an object that is called like one, is an ``async def``."""
+    called = getattr(function, "__call__", None)  # noqa: B004  # its kind, not whether it has one
+    return iscoroutinefunction(function) or iscoroutinefunction(called)
+
+
 def describe(factory: str, *arguments: object, **options: object) -> str:
     """Return the source code of the call that makes a key."""
     every = [_describe(value) for value in arguments]
@@ -276,8 +289,13 @@ def _join(one: Key, other: Key) -> Key:
             texts.append(text)
         return _netstrings(texts)
 
-    name = " & ".join(map(repr, parts))
-    return Key(key, name, parts, reads_path=any(part.reads_path for part in parts))
+    return Key(
+        key,
+        " & ".join(map(repr, parts)),
+        parts,
+        reads_path=any(part.reads_path for part in parts),
+        waits=any(part.waits for part in parts),
+    )
 
 
 async def _join_later(
