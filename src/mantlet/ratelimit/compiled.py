@@ -129,6 +129,11 @@ class Hit(NamedTuple):
     count_if: CountIf | None = None
     close: Close | None = None
 
+    @property
+    def is_slot(self) -> bool:
+        """Whether it needs a slot, not tokens."""
+        return isinstance(self.store_request, SlotRequest)
+
 
 def are_report_only(hits: Sequence[Hit]) -> bool:
     """Return whether none of the hits can lead to a refusal."""

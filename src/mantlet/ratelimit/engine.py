@@ -251,8 +251,9 @@ class Reservation:
         self._pending = ()
         if result is not None:
             self._results.append(result)
-            if result.decision.allowed and any(hit.count_if is not None for hit in result.hits):
-                self.awaits_response = True
+            for hit in result.hits if result.decision.allowed else ():
+                if hit.count_if is not None:
+                    self.awaits_response = True
 
     async def give_back(self) -> None:
         """Give back all tokens and slots: a later step has refused the request."""
@@ -281,13 +282,13 @@ class Reservation:
         Args:
             store: used if the request was cancelled before the store answered.
         """
-        await _give_back(store, _slots([hit.store_request for hit in self._pending]))
+        if self._pending:
+            await _give_back(store, [hit.store_request for hit in self._pending if hit.is_slot])
         for result in self._results:
-            await _give_back(result.store, _slots(result.taken))
-
-
-def _slots(requests: Sequence[StoreRequest]) -> list[StoreRequest]:
-    return [request for request in requests if isinstance(request, SlotRequest)]
+            taken = [
+                hit.store_request for hit in result.hits if hit.is_slot and result.was_taken(hit)
+            ]
+            await _give_back(result.store, taken)
 
 
 def uncounted_decision(hits: Sequence[Hit]) -> Decision:

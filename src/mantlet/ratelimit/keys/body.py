@@ -12,7 +12,7 @@ from typing import Final, Literal
 from mantlet._internal.options import check_int
 from mantlet.core.request import Request
 from mantlet.http.forms import is_field_name
-from mantlet.ratelimit.keys.content_type import BodyType, read_body_type
+from mantlet.ratelimit.keys.content_type import NO_TYPE, BodyType, read_body_type
 from mantlet.ratelimit.keys.credentials import SingleHeader
 from mantlet.ratelimit.keys.form_fields import FormField
 from mantlet.ratelimit.keys.json_members import json_member, parse_pointer
@@ -39,7 +39,6 @@ Read = Callable[[Request, bytes, BodyType], list[str | None]]
 _LIMIT: Final = 65_536
 #: The largest limit that can be set.
 _MAX_LIMIT: Final = 2**31
-_NO_TYPE: Final = BodyType("")
 _ENCODING: Final = SingleHeader("Content-Encoding")
 _MEDIA_TYPE: Final = SingleHeader("Content-Type")
 
@@ -193,7 +192,7 @@ def _body_key(
         try:
             values = {
                 value if normalize is None else normalize(value)
-                for value in read(request, body, _body_type(request) if body else _NO_TYPE)
+                for value in read(request, body, _body_type(request) if body else NO_TYPE)
                 if value is not None
             }
         except Ambiguous:

@@ -6,17 +6,20 @@ Starlette reads the first of two lines and Litestar the last. Such a type is `Am
 """
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from mantlet.http.headers import TOKEN
 from mantlet.http.media_types import UTF_8
 from mantlet.ratelimit.keys.key import Ambiguous, read_parameters
 
-__all__ = ["MULTIPART", "URLENCODED", "BodyType", "read_body_type"]
+__all__ = ["MULTIPART", "NO_TYPE", "URLENCODED", "BodyType", "read_body_type"]
 
 URLENCODED: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"
 
+#: No usual type is longer, in characters.
+_MAX_LENGTH: Final = 512
 _KIND: Final = re.compile(rf"{TOKEN}/{TOKEN}")
 _ASCII: Final = frozenset({"us-ascii", "ascii"})
 #: The known parameters of each kind of form.
@@ -64,6 +67,10 @@ class BodyType(NamedTuple):
             raise Ambiguous
 
 
+#: The type of a body without a ``Content-Type``, and of no body.
+NO_TYPE: Final = BodyType("")
+
+
 def read_body_type(value: str | None) -> BodyType:
     """Return the media type of a body.
 
@@ -71,13 +78,22 @@ def read_body_type(value: str | None) -> BodyType:
         value: the value of ``Content-Type``, several lines joined by commas; None if it is missing.
 
     Raises:
-        Ambiguous: it lists several types, or is a range such as ``*/*``; it is malformed; a form
-            has unknown parameters, or another type has a boundary.
+        Ambiguous: it lists several types, or is a range such as ``*/*``; it is malformed or too
+            long; a form has unknown parameters, or another type has a boundary.
     """
-    kind, _, rest = (value or "").partition(";")
+    if not value:
+        return NO_TYPE
+    if len(value) > _MAX_LENGTH:
+        raise Ambiguous
+    return _read(value)
+
+
+@lru_cache(maxsize=256)
+def _read(value: str) -> BodyType:
+    kind, _, rest = value.partition(";")
     kind = kind.strip(" \t").lower()
     options = read_parameters(rest)
-    if options is None or "," in (value or "") or "*" in kind:
+    if options is None or "," in value or "*" in kind:
         raise Ambiguous
     if kind and not _KIND.fullmatch(kind):
         raise Ambiguous
