@@ -96,6 +96,8 @@ def test_the_field_is_found_wherever_it_is(
         (b"username=a&username=a", URLENCODED, ""),
         (b'{"username": ["alice"]}', JSON, ""),
         (b"", "", "username=%FF"),
+        (b"", "text/plain; charset=utf-7", "username=%2BAGE-lice"),
+        (b"", "*/*", "username=alice"),
         (b"", "", "username=%00"),
         (b"", "", "username=a%"),
         (b"", "", "username=\xe9"),

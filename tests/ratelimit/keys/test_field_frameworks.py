@@ -368,6 +368,7 @@ def test_a_form_is_read_whatever_its_type_says() -> None:
         "username",
         "username[]=alice",
         "username=alice#x",
+        "username=%2BAGEAbABpAGMAZQ-",
         "a=" + "%00" * 10 + "&username=alice%00",
     ],
 )
@@ -379,8 +380,18 @@ def test_no_query_moves_the_account_out_of_sight(query: str) -> None:
         ((URLENCODED,), b"username=alice"),
         (("application/json",), b'{"username": "bob"}'),
         (("text/plain",), b"x"),
+        (("text/plain; charset=utf-7",), b""),
+        (("text/plain; charset=utf-16",), b""),
     ):
         check(kinds, body, query)
+
+
+def test_a_query_in_another_charset_is_not_out_of_sight() -> None:
+    """Django decodes it as the media type says, also where there is no body."""
+    query = "username=%2BAGEAbABpAGMAZQ-"
+    kind = ("text/plain; charset=utf-7",)
+    assert "django" in check(kind, b"", query)
+    assert ENDPOINTS["django"].read(kind, b"", query) == ("alice", [AMBIGUOUS, AMBIGUOUS])
 
 
 _tokens = st.sampled_from(
@@ -395,7 +406,7 @@ _tokens = st.sampled_from(
 @given(
     kinds=st.lists(st.lists(_tokens, max_size=4).map("".join), max_size=2),
     body=st.sampled_from(BODIES),
-    query=st.sampled_from(["", "username=alice", "username=bob", "x=1"]),
+    query=st.sampled_from(["", "username=alice", "username=%2BAGE-lice", "x=1"]),
 )
 @example(kinds=[URLENCODED], body=b"username=alice", query="username=bob")
 @settings(max_examples=80)

@@ -12,7 +12,7 @@ from typing import Final, Literal
 from mantlet._internal.options import check_int
 from mantlet.core.request import Request
 from mantlet.http.forms import is_field_name
-from mantlet.ratelimit.keys.content_type import NO_TYPE, BodyType, read_body_type
+from mantlet.ratelimit.keys.content_type import BodyType, read_body_type
 from mantlet.ratelimit.keys.credentials import SingleHeader
 from mantlet.ratelimit.keys.form_fields import FormField
 from mantlet.ratelimit.keys.json_members import json_member, parse_pointer
@@ -33,7 +33,7 @@ Normalize = Callable[[str], str]
 #: What a request without the value gets: no limit, or a bucket that all such requests share.
 Missing = Literal["skip", "share"]
 #: Returns every value that a parser could find.
-Read = Callable[[Request, bytes, BodyType], list[str | None]]
+Read = Callable[[Request, bytes], list[str | None]]
 
 #: The default limit on the body, in bytes.
 _LIMIT: Final = 65_536
@@ -77,9 +77,13 @@ def field(
     form_field = FormField(_check_field_name(name))
     path = parse_pointer("pointer", name if pointer is None else pointer)
 
-    def read(request: Request, body: bytes, body_type: BodyType) -> list[str | None]:
+    def read(request: Request, body: bytes) -> list[str | None]:
         found = [form_field.in_query(request.query)]
+        if found[0] is not None:
+            # Django decodes the query by the charset that the body declares.
+            read_body_type(_MEDIA_TYPE.joined(request)).check_charset(found[0].isascii())
         if body:
+            body_type = _body_type(request)
             if body_type.is_form:
                 found.append(form_field.in_form(body, body_type))
             else:
@@ -120,9 +124,10 @@ def form(
     """
     form_field = FormField(_check_field_name(name))
 
-    def read(_request: Request, body: bytes, body_type: BodyType) -> list[str | None]:
+    def read(request: Request, body: bytes) -> list[str | None]:
         if not body:
             return []
+        body_type = _body_type(request)
         if body_type.is_form:
             return [form_field.in_form(body, body_type)]
         form_field.check_absent(body)
@@ -159,8 +164,8 @@ def json(
     """
     path = parse_pointer("name", name)
 
-    def read(_request: Request, body: bytes, body_type: BodyType) -> list[str | None]:
-        return [json_member(body, body_type, path)] if body else []
+    def read(request: Request, body: bytes) -> list[str | None]:
+        return [json_member(body, _body_type(request), path)] if body else []
 
     return _body_key("json", name, read, limit=limit, missing=missing, normalize=normalize)
 
@@ -192,7 +197,7 @@ def _body_key(
         try:
             values = {
                 value if normalize is None else normalize(value)
-                for value in read(request, body, _body_type(request) if body else NO_TYPE)
+                for value in read(request, body)
                 if value is not None
             }
         except Ambiguous:

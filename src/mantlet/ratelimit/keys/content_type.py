@@ -13,7 +13,7 @@ from mantlet.http.headers import TOKEN
 from mantlet.http.media_types import UTF_8
 from mantlet.ratelimit.keys.key import Ambiguous, read_parameters
 
-__all__ = ["MULTIPART", "NO_TYPE", "URLENCODED", "BodyType", "read_body_type"]
+__all__ = ["MULTIPART", "URLENCODED", "BodyType", "read_body_type"]
 
 URLENCODED: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"
@@ -68,7 +68,7 @@ class BodyType(NamedTuple):
 
 
 #: The type of a body without a ``Content-Type``, and of no body.
-NO_TYPE: Final = BodyType("")
+_NO_TYPE: Final = BodyType("")
 
 
 def read_body_type(value: str | None) -> BodyType:
@@ -82,7 +82,7 @@ def read_body_type(value: str | None) -> BodyType:
             long; a form has unknown parameters, or another type has a boundary.
     """
     if not value:
-        return NO_TYPE
+        return _NO_TYPE
     if len(value) > _MAX_LENGTH:
         raise Ambiguous
     return _read(value)

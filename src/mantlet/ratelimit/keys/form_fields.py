@@ -5,6 +5,7 @@ a form, Bottle always), so bodies of other types are searched for the field as w
 """
 
 import re
+from itertools import islice
 from typing import Final
 
 from mantlet.http.forms import (
@@ -38,7 +39,7 @@ class FormField:
         self._name = name
         spelled = b"".join(map(_spellings, name.encode()))
         # Some parsers take a semicolon for an ampersand.
-        self._spellings = re.compile(rb"(?:\A|[&;])" + spelled + rb"(?:=([^&;]*))?(?=[&;]|\Z)")
+        self._spellings = re.compile(rb"[&;]" + spelled + rb"(?:=[^&;]*)?(?=[&;]|\Z)")
 
     def in_form(self, body: bytes, body_type: BodyType) -> str | None:
         """Return the field's value in a form, or None if the form lacks it.
@@ -70,13 +71,14 @@ class FormField:
         Raises:
             Ambiguous: it is there more than once, or malformed.
         """
-        found = list(self._spellings.finditer(query))
+        query = b"&" + query
+        found = list(islice(self._spellings.finditer(query), 2))
         if not found:
             return None
         if len(found) > 1 or b";" in query[found[0].start() : found[0].end() + 1]:
             raise Ambiguous
         try:
-            return self._in_urlencoded(found[0][0].lstrip(b"&"))
+            return self._in_urlencoded(found[0][0][1:])
         except MalformedForm:
             raise Ambiguous from None
 
@@ -86,7 +88,7 @@ class FormField:
         Raises:
             Ambiguous: it could.
         """
-        if self._spellings.search(body):
+        if self._spellings.search(b"&" + body):
             raise Ambiguous
 
     def _in_urlencoded(self, body: bytes) -> str | None:
