@@ -25,6 +25,7 @@ from tests.drive import (
     hello,
     make_scope,
 )
+from tests.ratelimit.outages import Broken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -189,6 +190,30 @@ def test_an_unreadable_body_counts_like_any_other_response(adapter: Adapter, cou
         spent = number + 1 if counted else 0
         assert f'"default";r={10 - spent}' in str(answer.get("RateLimit"))
     assert limits.peek(CLIENT).remaining == (6 if counted else 9)
+
+
+@both_adapters
+def test_a_store_elsewhere_is_waited_for(adapter: Adapter) -> None:
+    """In each step, and where tokens are given back."""
+    store = Broken()
+    store.out.clear()
+    rule = Rule("POST /login", "2/hour", key=keys.field("username", 20))
+    limits = RateLimiter("9/hour", rules=[rule], store=store, count_if=on_status(200))
+    app = adapter.wrap(hello, limits)
+    assert log_in(adapter, app, b"x" * 21).status == 413
+    assert [log_in(adapter, app).status for _ in range(3)] == [200, 200, 429]
+    assert limits.peek(CLIENT).remaining == 6
+
+
+@both_adapters
+def test_a_request_without_keys_is_not_limited(adapter: Adapter) -> None:
+    """Nor is it told of limits; one of the two keys is enough for some."""
+    rule = Rule("POST /login", "1/hour", key=keys.field("user"))
+    app = adapter.wrap(hello, limiter(rule, quota="1/hour", key=keys.header("X-API-Key")))
+    answers = [log_in(adapter, app) for _ in range(3)]
+    assert [answer.status for answer in answers] == [200] * 3
+    assert answers[0].get("RateLimit") is None
+    assert [log_in(adapter, app, b"user=a").status for _ in range(2)] == [200, 429]
 
 
 @both_adapters
