@@ -15,7 +15,8 @@ from mantlet.ratelimit.keys.embedded import embedded_ipv4, parse_translators
 from tests.drive import ADAPTERS, Adapter, both_adapters, hello
 from tests.ratelimit.keys.asking import ask, key_of
 
-V4 = "192.0.2.33"
+#: A public address, and one of the examples of RFC 6052.
+V4, EXAMPLE = "45.33.32.156", "192.0.2.33"
 #: The table of RFC 6052, 2.4: prefixes, with the address of 192.0.2.33.
 RFC_6052 = [
     ("2001:db8::/32", "2001:db8:c000:221::"),
@@ -31,16 +32,16 @@ RFC_6052 = [
 @pytest.mark.parametrize(
     ("peer", "key"),
     [
-        ("64:ff9b::192.0.2.33", V4),
-        ("64:ff9b::c000:221", V4),
-        ("::ffff:0:192.0.2.33", V4),
-        ("::ffff:192.0.2.33", V4),
+        ("64:ff9b::45.33.32.156", V4),
+        ("64:ff9b::2d21:209c", V4),
+        ("::ffff:0:45.33.32.156", V4),
+        ("::ffff:45.33.32.156", V4),
         # 6to4: one address, 65,536 networks.
-        ("2002:c000:221::1", V4),
-        ("2002:c000:221:ffff:1:2:3:4", V4),
+        ("2002:2d21:209c::1", V4),
+        ("2002:2d21:209c:ffff:1:2:3:4", V4),
         # Teredo: the server 65.54.227.120, the port 40000, and the client (RFC 4380, 4).
-        ("2001:0:4136:e378:8000:63bf:3fff:fdde", V4),
-        ("2001:0:1:2:0:1:3fff:fdde", V4),
+        ("2001:0:4136:e378:8000:63bf:d2de:df63", V4),
+        ("2001:0:1:2:0:1:d2de:df63", V4),
         # Each of a local translator's, whatever its format.
         ("64:ff9b:1::c000:221", "64:ff9b:1::c000:221"),
         ("64:ff9b:1:fffe:c0:2:2100::", "64:ff9b:1:fffe:c0:2:2100:0"),
@@ -48,7 +49,7 @@ RFC_6052 = [
         ("64:ff9b::1:192.0.2.33", "64:ff9b::/64"),
         ("64:ff9b:2::192.0.2.33", "64:ff9b:2::/64"),
         ("2003:c000:221::1", "2003:c000:221::/64"),
-        ("2001:1:4136:e378:8000:63bf:3fff:fdde", "2001:1:4136:e378::/64"),
+        ("2001:1:4136:e378:8000:63bf:d2de:df63", "2001:1:4136:e378::/64"),
         # Any client can choose its interface identifier (ISATAP), and nobody has these.
         ("2001:db8:1:2:0:5efe:192.0.2.33", "2001:db8:1:2::/64"),
         ("2001:db8:1:2:200:5efe:192.0.2.33", "2001:db8:1:2::/64"),
@@ -74,16 +75,16 @@ def test_the_prefixes_of_translators_may_be_named(
 ) -> None:
     """In every length of RFC 6052; whatever comes after the address is not looked at."""
     asked = keys.client_address(nat64_prefixes=[prefix])
-    assert ask(adapter, asked, client=address) == V4
-    assert ask(adapter, keys.client_address(), client=address) != V4
-    assert ask(adapter, asked, client="64:ff9b::192.0.2.33") == V4
+    assert ask(adapter, asked, client=address) == EXAMPLE
+    assert ask(adapter, keys.client_address(), client=address) != EXAMPLE
+    assert ask(adapter, asked, client="64:ff9b::45.33.32.156") == V4
 
 
 def test_a_local_translator_may_be_named() -> None:
     """RFC 8215; the longer of two prefixes counts."""
     asked = keys.client_address(nat64_prefixes=["64:ff9b:1::/48", "64:ff9b:1:2::/96"])
-    assert key_of(ADAPTERS[0], asked, client="64:ff9b:1:2::192.0.2.33") == V4
-    assert key_of(ADAPTERS[0], asked, client="64:ff9b:1:c000:2:2100::") == V4
+    assert key_of(ADAPTERS[0], asked, client="64:ff9b:1:2::192.0.2.33") == EXAMPLE
+    assert key_of(ADAPTERS[0], asked, client="64:ff9b:1:c000:2:2100::") == EXAMPLE
     assert repr(asked) == ("client_address(nat64_prefixes=['64:ff9b:1:2::/96', '64:ff9b:1::/48'])")
 
 
@@ -95,46 +96,61 @@ def test_translated_clients_share_no_bucket_and_a_tunnel_has_one(adapter: Adapte
     def admitted(peers: list[str]) -> int:
         return sum(adapter.drive(app, client=peer).status == 200 for peer in peers)
 
-    assert admitted([f"64:ff9b::198.51.100.{n}" for n in range(100)]) == 100
+    assert admitted([f"64:ff9b::45.33.100.{n}" for n in range(100)]) == 100
     assert admitted([f"64:ff9b:1::198.51.101.{n}" for n in range(100)]) == 100
-    assert admitted([f"2001:0:4136:e378:8000:63bf:3fff:{n:x}" for n in range(100)]) == 100
-    assert admitted([f"2002:c000:221:{n:x}::1" for n in range(100)]) == 1
-    assert admitted([V4, "64:ff9b::192.0.2.33", f"::ffff:{V4}"]) == 0
+    assert admitted([f"2001:0:4136:e378:8000:63bf:d2de:{n:x}" for n in range(100)]) == 100
+    assert admitted([f"2002:2d21:209c:{n:x}::1" for n in range(100)]) == 1
+    assert admitted([V4, "64:ff9b::45.33.32.156", f"::ffff:{V4}"]) == 0
 
 
 @both_adapters
 def test_the_prefix_of_ipv4_applies_to_the_address_inside(adapter: Adapter) -> None:
     """And that of IPv6 does not."""
     asked = keys.client_address(ipv4_prefix=24, ipv6_prefix=128)
-    for peer in ("64:ff9b::192.0.2.33", "2002:c000:221::1", V4):
-        assert ask(adapter, asked, client=peer) == "192.0.2.0/24"
+    for peer in ("64:ff9b::45.33.32.156", "2002:2d21:209c::1", V4):
+        assert ask(adapter, asked, client=peer) == "45.33.32.0/24"
 
 
 @both_adapters
 @pytest.mark.parametrize(
-    "peer",
+    ("peer", "key"),
     [
-        "64:ff9b::10.0.0.1",
-        "2002:a00:1::1",
-        "2001:0:4136:e378:8000:63bf:f5ff:fffe",
-        "::ffff:0:a00:1",
+        ("64:ff9b::10.0.0.1", "64:ff9b::/64"),
+        ("64:ff9b::127.0.0.1", "64:ff9b::/64"),
+        ("::ffff:0:10.0.0.1", "::/64"),
+        ("2002:a00:1::1", "2002:a00:1::/64"),
+        ("2002:7f00:1::1", "2002:7f00:1::/64"),
+        ("2001:0:4136:e378:8000:63bf:f5ff:fffe", "2001:0:4136:e378::/64"),
+        ("2001:0:4136:e378:8000:63bf:9bbf:fffe", "2001:0:4136:e378::/64"),
     ],
 )
+def test_no_client_passes_for_one_of_the_local_network(
+    adapter: Adapter, peer: str, key: str
+) -> None:
+    """Private addresses must not be in these (RFC 6052, 3.1; RFC 3056, 2; RFC 4380)."""
+    assert ask(adapter, keys.client_address(), client=peer) == key
+    own = keys.client_address(nat64_prefixes=["64:ff9b::/96"])
+    assert ask(adapter, own, client="64:ff9b::10.0.0.1") == "10.0.0.1"
+
+
+@both_adapters
+@pytest.mark.parametrize("peer", ["64:ff9b::45.33.32.156", "2002:2d21:209c::1"])
 def test_no_proxy_is_trusted_by_the_address_inside(adapter: Adapter, peer: str) -> None:
     """Who sends from such an address is known by the whole of it."""
-    asked = keys.client_address(trusted_proxies=["10.0.0.0/8"])
+    asked = keys.client_address(trusted_proxies=[V4])
     headers = [("X-Forwarded-For", "6.6.6.6")]
-    assert ask(adapter, asked, client=peer, headers=headers) == "10.0.0.1"
+    assert ask(adapter, asked, client=peer, headers=headers) == V4
     named = keys.client_address(trusted_proxies=[peer])
     assert ask(adapter, named, client=peer, headers=headers) == "6.6.6.6"
 
 
-@given(address=st.integers(0, 2**32 - 1).map(IPv4Address), suffix=st.integers(0, 2**80 - 1))
+@given(address=st.ip_addresses(v=4), suffix=st.integers(0, 2**80 - 1))
 def test_every_ipv4_address_is_found_in_each_format(address: IPv4Address, suffix: int) -> None:
     """Written into the prefix around the reserved octet (RFC 6052, 2.2)."""
-    assert embedded_ipv4(IPv6Address(0x2002 << 112 | int(address) << 80 | suffix), ()) == address
+    found = address if address.is_global else None
+    assert embedded_ipv4(IPv6Address(0x2002 << 112 | int(address) << 80 | suffix), ()) == found
     teredo = 0x20010000 << 96 | (suffix >> 16) << 32 | (~int(address) & 0xFFFFFFFF)
-    assert embedded_ipv4(IPv6Address(teredo), ()) == address
+    assert embedded_ipv4(IPv6Address(teredo), ()) == found
     for text, _ in RFC_6052:
         (network,) = parse_translators([text])
         octets = bytearray(network.network_address.packed)

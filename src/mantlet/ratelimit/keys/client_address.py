@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from mantlet._internal.options import check_int
 from mantlet.core.request import Request
 from mantlet.http.headers import HeaderNames
-from mantlet.ratelimit.keys.embedded import LOCAL_USE, TRANSLATORS, embedded_ipv4, parse_translators
+from mantlet.ratelimit.keys.embedded import LOCAL_USE, embedded_ipv4, parse_translators
 from mantlet.ratelimit.keys.forwarding import CDN_HEADERS, HEADERS
 from mantlet.ratelimit.keys.key import Key, describe, digest
 
@@ -365,9 +365,8 @@ def hop_reader(
         networks: the networks of the trusted proxies.
         ipv4_prefix: how many bits of an IPv4 address identify a client.
         ipv6_prefix: the same for IPv6.
-        translators: the prefixes of translators, besides the well-known ones.
+        translators: the prefixes of translators that the operator names.
     """
-    translators += TRANSLATORS
 
     @lru_cache(maxsize=_CACHED_ADDRESSES)
     def parse(text: str) -> Hop | None:

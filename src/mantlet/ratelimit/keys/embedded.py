@@ -11,7 +11,8 @@ client counts by its IPv4 address, as it would without the translator or the tun
   NAT. The server's address would stand for all of its clients.
 
 No client can take another's bucket: responses to such an address are sent to the IPv4 address in
-it.
+it. Private and other special addresses must not be in it (RFC 6052, 3.1; RFC 3056, 2; RFC 4380),
+except with a prefix that the operator names, so no client passes for one of the local network.
 
 The prefix ``64:ff9b:1::/48`` (RFC 8215) is for translators of one network, which may use any part
 of it in any of the formats of RFC 6052. Unless the operator names the part, each of its addresses
@@ -27,13 +28,13 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from typing import Final
 
-__all__ = ["LOCAL_USE", "TRANSLATORS", "embedded_ipv4", "parse_translators"]
+__all__ = ["LOCAL_USE", "embedded_ipv4", "parse_translators"]
 
 #: The prefix of translators of one network (RFC 8215).
 LOCAL_USE: Final = IPv6Network("64:ff9b:1::/48")
 
 #: The well-known prefixes of translators.
-TRANSLATORS: Final = (IPv6Network("64:ff9b::/96"), IPv6Network("::ffff:0:0:0/96"))
+_TRANSLATORS: Final = (IPv6Network("64:ff9b::/96"), IPv6Network("::ffff:0:0:0/96"))
 #: The lengths that the prefix of a translator may have, in bits (RFC 6052, 2.2).
 _LENGTHS: Final = (32, 40, 48, 56, 64, 96)
 #: The octet in the middle, whose bits are zero (RFC 6052, 2.2).
@@ -60,19 +61,25 @@ def embedded_ipv4(address: IPv6Address, translators: Iterable[IPv6Network]) -> I
 
     Args:
         address: the client's address.
-        translators: the prefixes of translators; of two that overlap, the longer one first.
+        translators: the prefixes that the operator names; of two that overlap, the longer one
+            first.
     """
-    if address.sixtofour is not None:
-        return address.sixtofour
-    if address.teredo is not None:
-        return address.teredo[1]
     for network in translators:
         if address in network:
-            octets = address.packed
-            start = network.prefixlen // 8
-            rest = octets[start:_RESERVED] + octets[max(start, _RESERVED + 1) :]
-            return IPv4Address(rest[:4])
-    return None
+            return _in_prefix(address, network)
+    found = address.sixtofour or (address.teredo or (None, None))[1]
+    for network in _TRANSLATORS if found is None else ():
+        if address in network:
+            found = _in_prefix(address, network)
+    return found if found is not None and found.is_global else None
+
+
+def _in_prefix(address: IPv6Address, network: IPv6Network) -> IPv4Address:
+    """Return the IPv4 address after the prefix of a translator (RFC 6052, 2.2)."""
+    octets = address.packed
+    start = network.prefixlen // 8
+    rest = octets[start:_RESERVED] + octets[max(start, _RESERVED + 1) :]
+    return IPv4Address(rest[:4])
 
 
 def _parse_translator(text: str) -> IPv6Network:
