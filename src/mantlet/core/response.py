@@ -1,6 +1,7 @@
 """A response on its way out, and a whole response given by a policy: `Response` and `Reply`."""
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from itertools import islice
 from types import coroutine
 from typing import Any, Final
 
@@ -19,6 +20,37 @@ VALIDATORS: Final = ("ETag", "Digest", "Content-Digest", "Repr-Digest", "Content
 #: Yielded by `Response.body()`, with a limit in bytes, to wait for the whole body.
 WANTS_BODY: Final = "body"
 
+
+#: Headers that describe a body, or the connection that it is sent over.
+_BODY_HEADERS: Final = frozenset(
+    {
+        "accept-ranges",
+        "age",
+        "connection",
+        "content-digest",
+        "content-disposition",
+        "content-encoding",
+        "content-language",
+        "content-length",
+        "content-location",
+        "content-md5",
+        "content-range",
+        "content-type",
+        "digest",
+        "etag",
+        "expires",
+        "keep-alive",
+        "last-modified",
+        "repr-digest",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+#: Headers of which each line counts for itself.
+_REPEATABLE: Final = frozenset({"link", "set-cookie", "vary", "www-authenticate"})
+#: The most headers that a reply takes over.
+_MAX_KEPT: Final = 64
 
 _TEXT: Final = "text/plain; charset=utf-8"
 _BYTES: Final = "application/octet-stream"
@@ -59,6 +91,38 @@ class Reply:
         self.status = status
         self.headers = tuple(fields)
         self.body = body.encode() if isinstance(body, str) else body
+
+    # Any: frameworks keep values of other types than text as well.
+    def keep_headers(self, pairs: Iterable[tuple[Any, Any]]) -> "Reply":
+        """Return this reply with the headers of a response that it replaces.
+
+        Cookies, CORS headers, ``Vary`` and the app's own stay; those that describe the replaced
+        body do not. Where both have a header, this reply's counts; but lines of ``Link``,
+        ``Set-Cookie``, ``Vary`` and ``WWW-Authenticate`` are added to its own, and the stricter
+        ``Cache-Control: no-store`` stays (RFC 9111, 5.2.2.5).
+
+        Args:
+            pairs: the names and values of the replaced response. Invalid ones (RFC 9110, 5) are
+                dropped, and those after the first 64.
+        """
+        own = {name.lower() for name, _ in self.headers}
+        kept: list[tuple[str, str]] = []
+        for name, value in islice(pairs, _MAX_KEPT):
+            try:
+                header = text_header(str(name), str(value))
+            except ValueError:
+                continue
+            lower = header[0].lower()
+            if lower == "cache-control" and "no-store" in header[1].lower():
+                own.discard(lower)
+            is_of_body = lower in _BODY_HEADERS and (lower, self.status) != ("content-range", 416)
+            if not is_of_body and (lower not in own or lower in _REPEATABLE):
+                kept.append(header)
+        if not kept:
+            return self
+        replaced = {name.lower() for name, _ in kept} - _REPEATABLE
+        own_headers = [header for header in self.headers if header[0].lower() not in replaced]
+        return Reply(self.status, [*own_headers, *kept], self.body)
 
     def __repr__(self) -> str:
         return f"Reply({self.status}, {len(self.body)} bytes)"

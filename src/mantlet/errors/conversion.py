@@ -19,7 +19,7 @@ from mantlet.core.error_log import log
 from mantlet.core.problem import Problem, phrase
 from mantlet.core.request import Request
 from mantlet.core.response import Reply, Response
-from mantlet.errors.framework_exceptions import HeaderPairs, input_problem, kept_headers
+from mantlet.errors.framework_exceptions import input_problem
 from mantlet.errors.rendering import ACCEPT, PROBLEM_JSON, PROBLEM_XML, prefers_json
 from mantlet.exceptions import ResponseTooLarge
 
@@ -31,7 +31,6 @@ __all__ = [
     "framework_problem",
     "media_type",
     "server_error_detail",
-    "with_headers",
 ]
 
 ConvertOption = Literal["auto", "always", "never"]
@@ -79,8 +78,11 @@ class Conversion:
                 problem = self._problem(request, response.status, kind, body) or problem
         if problem is None:
             return None
-        headers = (*kept_headers(response.headers), ("Vary", "Accept"))
-        return with_headers(problem.reply(request), headers)
+        reply = problem.reply(request)
+        if "Cache-Control" in response.headers:  # the same response in another form
+            own = [header for header in reply.headers if header[0].lower() != "cache-control"]
+            reply = Reply(reply.status, own, reply.body)
+        return reply.keep_headers((*response.headers, ("Vary", "Accept")))
 
     def _problem(self, request: Request, status: int, kind: str, body: bytes) -> Problem | None:
         """Return the problem for a framework's own error response, else None."""
@@ -103,15 +105,6 @@ class Conversion:
 
 def _prefers_json(request: Request) -> bool:
     return prefers_json(request.get_headers(ACCEPT).get("accept"))
-
-
-def with_headers(reply: Reply, headers: HeaderPairs) -> Reply:
-    """Return a reply with further headers, which replace its own of the same names."""
-    if not headers:
-        return reply
-    names = {name.lower() for name, _ in headers}
-    own = [pair for pair in reply.headers if pair[0].lower() not in names]
-    return Reply(reply.status, [*own, *headers], reply.body)
 
 
 def media_type(response: Response) -> str:

@@ -7,7 +7,7 @@ that is the place of its error.
 Sources: pydantic 2 "Validation Errors"; JSON Pointer, RFC 6901.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from mantlet._internal.exception_chain import safe_getattr
@@ -22,12 +22,12 @@ __all__ = [
     "HeaderPairs",
     "declared_response",
     "input_problem",
-    "kept_headers",
     "public_detail",
     "validation_problem",
 ]
 
-HeaderPairs = tuple[tuple[str, str], ...]
+# Any: frameworks keep values of other types than text as well.
+HeaderPairs = tuple[tuple[Any, Any], ...]
 
 # -- HTTP exceptions ------------------------------------------------------------------------------
 
@@ -45,33 +45,6 @@ HTTP_EXCEPTIONS: Final[Mapping[str, str | int]] = {
     "starlette.exceptions.HTTPException": "status_code",
     "werkzeug.exceptions.HTTPException": "code",
 }
-
-#: Headers that describe a body that is not sent, or the connection.
-_ENTITY_HEADERS: Final = frozenset(
-    {
-        "accept-ranges",
-        "connection",
-        "content-digest",
-        "content-disposition",
-        "content-encoding",
-        "content-language",
-        "content-length",
-        "content-location",
-        "content-md5",
-        "content-range",
-        "content-type",
-        "digest",
-        "etag",
-        "keep-alive",
-        "last-modified",
-        "repr-digest",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-#: The most headers that are kept.
-_MAX_HEADERS: Final = 64
 
 
 def declared_response(error: BaseException, status: str | int) -> tuple[int, HeaderPairs]:
@@ -92,35 +65,17 @@ def declared_response(error: BaseException, status: str | int) -> tuple[int, Hea
         headers = safe_getattr(response, "headers")
     elif headers is None and own is not None:
         headers = own()
-    return int(code), kept_headers(_pairs(headers), dropped=_ENTITY_HEADERS - {"content-range"})
+    return int(code), tuple(_pairs(headers))
 
 
-def _pairs(headers: Any) -> Iterable[tuple[Any, Any]]:
-    """Return headers as pairs, from any of the forms that frameworks keep them in."""
+def _pairs(headers: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield headers as pairs, from any of the forms that frameworks keep them in."""
     if not headers or isinstance(headers, (str, bytes)):
-        return ()
+        return
     items = safe_getattr(headers, "items")
-    pairs: Iterable[tuple[Any, Any]] = headers if items is None else items()
-    return pairs
-
-
-def kept_headers(
-    pairs: Iterable[tuple[Any, Any]], dropped: frozenset[str] = _ENTITY_HEADERS
-) -> HeaderPairs:
-    """Return the headers that stay true when a problem replaces the body.
-
-    Invalid headers (RFC 9110, 5) are dropped.
-    """
-    kept: list[tuple[str, str]] = []
-    for name, value in pairs:
+    for name, value in headers if items is None else items():
         for one in value if isinstance(value, (list, tuple)) else (value,):
-            try:
-                header = text_header(str(name), str(one))
-            except ValueError:
-                continue
-            if header[0].lower() not in dropped and len(kept) < _MAX_HEADERS:
-                kept.append(header)
-    return tuple(kept)
+            yield name, one
 
 
 def public_detail(error: BaseException, status: int) -> str | None:

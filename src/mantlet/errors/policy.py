@@ -38,7 +38,7 @@ from mantlet.core.policy import Policy
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.core.response import Reply, Response
-from mantlet.errors.conversion import Conversion, ConvertOption, media_type, with_headers
+from mantlet.errors.conversion import Conversion, ConvertOption, media_type
 from mantlet.errors.debug import debug_reply, production_variable
 from mantlet.errors.mapping import INTERNAL, UNKNOWN, ErrorMap, ErrorTarget, MappedError
 from mantlet.errors.problem_types import Catalogue
@@ -170,8 +170,8 @@ class ErrorEnvelope(Policy):
             if page is not None:
                 return _masked(request, page)
         if mapped.problem is None:
-            return Reply(mapped.status, mapped.headers)
-        return with_headers(mapped.problem.reply(request), mapped.headers)
+            return Reply(mapped.status).keep_headers(mapped.headers)
+        return mapped.problem.reply(request).keep_headers(mapped.headers)
 
     def refused_classes(self) -> set[type]:
         """Return the classes of exceptions that may be answered with a status below 500."""

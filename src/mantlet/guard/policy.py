@@ -352,16 +352,24 @@ class SchemaGuard(Policy):
             return None
         errors = validator.responses.validate(response)
         if isinstance(errors, list):
-            return self._judge_response(request, validator, errors)
-        return self._judge_response_later(request, validator, errors)
+            return self._judge_response(request, response, validator, errors)
+        return self._judge_response_later(request, response, validator, errors)
 
     async def _judge_response_later(
-        self, request: Request, validator: OperationValidator, waiting: Awaitable[list[ErrorItem]]
+        self,
+        request: Request,
+        response: Response,
+        validator: OperationValidator,
+        waiting: Awaitable[list[ErrorItem]],
     ) -> Reply | None:
-        return self._judge_response(request, validator, await waiting)
+        return self._judge_response(request, response, validator, await waiting)
 
     def _judge_response(
-        self, request: Request, validator: OperationValidator, errors: list[ErrorItem]
+        self,
+        request: Request,
+        response: Response,
+        validator: OperationValidator,
+        errors: list[ErrorItem],
     ) -> Reply | None:
         """Let a response pass, or replace it by a 500; its errors are only in the log."""
         if not errors:
@@ -379,7 +387,7 @@ class SchemaGuard(Policy):
             tuple(errors),
             level=logging.ERROR if enforced else logging.WARNING,
         )
-        return Problem(500).reply(request) if enforced else None
+        return Problem(500).reply(request).keep_headers(response.headers) if enforced else None
 
     # -- WebSocket messages -----------------------------------------------------------------------
 
