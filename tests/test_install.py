@@ -105,7 +105,7 @@ def seen_by_quart(app: Any, path: str) -> Seen:
 
 
 def seen_by_starlette(app: Any, path: str) -> Seen:
-    response = TestClient(app).get(path)
+    response = TestClient(app, raise_server_exceptions=False).get(path)
     return response.status_code, response.text, dict(response.headers)
 
 

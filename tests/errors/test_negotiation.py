@@ -435,7 +435,7 @@ def test_no_accept_is_an_error(accept: str | None) -> None:
         ((CHROME,), HTML),
         (("text/plain", "text/html"), HTML),
         (("text/plain", "text/html;q=0.5"), TEXT),
-        (("text/html;q=0.5", "*/*;q=0.1", "application/json;q=0.7"), JSON),
+        (("text/html;q=0.5", "*/*;q=0.1", "application/json;q=0.7"), PROBLEM_JSON),
         (("image/png", "", "text/plain;q=0.5"), TEXT),
         (("\xff\xfe",), PROBLEM_JSON),
     ],

@@ -26,7 +26,7 @@ ID = "3f0d2a9c-7d1c-4d1e-9a52-7a4c1d8f8b1e"
 #: What each form is sent as.
 CONTENT_TYPES = {
     PROBLEM_JSON: "application/problem+json",
-    JSON: "application/json",
+    JSON: "application/problem+json",
     PROBLEM_XML: "application/problem+xml",
     HTML: "text/html; charset=utf-8",
     TEXT: "text/plain; charset=utf-8",

@@ -49,3 +49,17 @@ def django_site(
         LOGGING_CONFIG=None,
     ):
         yield get_asgi_application() if protocol == "asgi" else get_wsgi_application()
+
+
+def lower_case(app: Any) -> Any:
+    """Return an app whose header names are in lower case, as ASGI asks for and Django does not."""
+
+    async def lowering(scope: Any, receive: Any, send: Any) -> None:
+        async def sending(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [(name.lower(), value) for name, value in message["headers"]]
+            await send(message)
+
+        await app(scope, receive, sending)
+
+    return lowering

@@ -210,7 +210,7 @@ class Exchange(ResponsePipeline):
             self._send_late_error(error)
         # An app whose response a policy has replaced may end as it likes.
         answered = self._answered or (self.response is not None and self.response.reply)
-        if not answered or not isinstance(error, Exception):
+        if not answered or self.request.state._in_development or not isinstance(error, Exception):
             self.failure = self.failure or error
 
     def _send_late_error(self, error: Exception) -> None:

@@ -226,6 +226,9 @@ class Response:
         else:
             self.first_chunk = next(filter(None, buffered), b"")
             self.is_single_chunk = len(self.first_chunk) == size
+            if complete and self.is_single_chunk:
+                self.complete = True
+                self._full_body = self.first_chunk
 
     def _copy(self) -> "Response":
         """Return a response that can be edited without changing this one."""

@@ -155,6 +155,11 @@ class State:
     _handled: BaseException | None = None
     #: The exception that the framework's own log record shows, so that it needs no other record.
     _recorded: BaseException | None = None
+    #: Whether a developer on this machine is to see exceptions and debug pages.
+    _in_development: bool = False
+    # Any: an app object of a framework.
+    #: The framework's app, where a signal told it.
+    _app: Any = None
     #: The exception that was logged last.
     _logged: BaseException | None = None
     # Any: a `problem.Envelope`, whose module imports this one.

@@ -8,8 +8,6 @@ framework's built-in page or JSON document. Any other response is the app's.
 import json
 import re
 import sys
-from collections.abc import Awaitable
-from contextlib import suppress
 from html import unescape
 from http import HTTPStatus
 from typing import Any, Final, Literal
@@ -18,10 +16,9 @@ from mantlet._internal.exception_chain import safe_getattr
 from mantlet.core.error_log import log
 from mantlet.core.problem import Problem, phrase
 from mantlet.core.request import Request
-from mantlet.core.response import Reply, Response
+from mantlet.core.response import Response
 from mantlet.errors.framework_exceptions import input_problem
 from mantlet.errors.rendering import ACCEPT, PROBLEM_JSON, PROBLEM_XML, prefers_json
-from mantlet.exceptions import ResponseTooLarge
 
 __all__ = [
     "MAX_BODY",
@@ -29,6 +26,8 @@ __all__ = [
     "Conversion",
     "ConvertOption",
     "framework_problem",
+    "framework_texts",
+    "log_hidden_detail",
     "media_type",
     "server_error_detail",
 ]
@@ -55,52 +54,36 @@ class Conversion:
         self._always = option == "always"
         self._expose_details = expose_details
 
-    def convert(self, request: Request, response: Response) -> Awaitable[Reply | None] | None:
-        """Return the replacement of an error response, or None if it cannot need one."""
+    def convert(self, request: Request, response: Response, body: bytes) -> Problem | None:
+        """Return the problem for an error response, or None if the response stays.
+
+        Args:
+            request: the request.
+            response: the response.
+            body: its body; or the beginning, for a guess from it.
+        """
         kind = media_type(response)
-        if response.status > 599 or request.protocol != "http" or request.method == "HEAD":
-            return None
-        if kind in (PROBLEM_JSON, PROBLEM_XML):
-            return None
-        if not self._always and (
-            kind not in MEDIA_TYPES
-            or "Content-Encoding" in response.headers
-            or not (response.status >= 500 or _prefers_json(request))
+        status = response.status
+        if (
+            status > 599
+            or request.protocol != "http"
+            or request.method == "HEAD"
+            or kind in (PROBLEM_JSON, PROBLEM_XML)
         ):
             return None
-        return self._convert(request, response, kind)
-
-    async def _convert(self, request: Request, response: Response, kind: str) -> Reply | None:
-        problem = Problem(response.status) if self._always else None
-        if kind in MEDIA_TYPES:
-            with suppress(ResponseTooLarge):
-                body = await response.body(MAX_BODY)
-                problem = self._problem(request, response.status, kind, body) or problem
-        if problem is None:
-            return None
-        reply = problem.reply(request)
-        if "Cache-Control" in response.headers:  # the same response in another form
-            own = [header for header in reply.headers if header[0].lower() != "cache-control"]
-            reply = Reply(reply.status, own, reply.body)
-        return reply.keep_headers((*response.headers, ("Vary", "Accept")))
-
-    def _problem(self, request: Request, status: int, kind: str, body: bytes) -> Problem | None:
-        """Return the problem for a framework's own error response, else None."""
-        detail = server_error_detail(status, body) if status >= 500 else None
-        if detail is not None:
-            request_id = request.state._request_id or "-"
-            log.error(
-                "The message of a %d response to request %s is not sent: %.1000r",
-                status,
-                request_id,
-                detail,
-                exc_info=request.state._handled,  # so that Sentry knows it from its own event
-                extra={"request_id": request_id, "status": status},
-            )
+        found = Problem(status) if self._always else None
+        if (
+            kind not in MEDIA_TYPES
+            or len(body) > MAX_BODY
+            or "Content-Encoding" in response.headers
+        ):
+            return found
+        if status >= 500 and _werkzeug_detail(status, body):
             return Problem(status)
-        if not self._always and not _prefers_json(request):
-            return None
-        return framework_problem(status, kind, body, expose_details=self._expose_details)
+        if self._always or _prefers_json(request):
+            own = framework_problem(status, kind, body, expose_details=self._expose_details)
+            return own or found
+        return None
 
 
 def _prefers_json(request: Request) -> bool:
@@ -165,15 +148,48 @@ def server_error_detail(status: int, body: bytes) -> str | None:
     Such a message is mostly another exception's text: ``abort(500, str(error))``. None if there is
     only the framework's own text for the status, or if the response is the app's own.
     """
+    if not body.startswith(b"{"):
+        return _werkzeug_detail(status, body)
+    detail = _json_detail(body)
+    return None if detail is None or _is_said(status, detail) else detail
+
+
+def _werkzeug_detail(status: int, body: bytes) -> str | None:
+    """Return the message in Werkzeug's page, whose form no page of an app has by chance."""
     found = _WERKZEUG.fullmatch(body)
-    if found is None:
-        detail = _json_detail(body) if body.startswith(b"{") else None
-    else:
-        detail = _unescaped(found["message"] or b"")
-    if detail is None or not detail.strip() or _is_phrase(status, detail):
-        return None
+    detail = _unescaped(found["message"] or b"") if found else ""
+    return None if _is_said(status, detail) else detail
+
+
+def _is_said(status: int, detail: str) -> bool:
+    """Return whether a message says no more than the status does."""
+    return not detail.strip() or _is_phrase(status, detail) or detail in framework_texts(status)
+
+
+def log_hidden_detail(request: Request, status: int, body: bytes) -> None:
+    """Log the message in a framework's own response of 500 and above that is replaced."""
+    detail = _werkzeug_detail(status, body)
+    if status < 500 or detail is None:
+        return
+    request_id = request.state._request_id or "-"
+    log.error(
+        "The message of a %d response to request %s is not sent: %.1000r",
+        status,
+        request_id,
+        detail,
+        exc_info=request.state._handled,  # so that Sentry knows it from its own event
+        extra={"request_id": request_id, "status": status},
+    )
+
+
+def framework_texts(status: int) -> list[str]:
+    """Return the texts that frameworks send with a status of their own accord."""
+    texts = [phrase(status), *_PHRASES.get(status, ())]
+    if status in set(HTTPStatus):
+        texts += [HTTPStatus(status).phrase, HTTPStatus(status).description]
     known = safe_getattr(sys.modules.get("werkzeug.exceptions"), "default_exceptions") or {}
-    return None if detail == safe_getattr(known.get(status), "description") else detail
+    texts.append(str(safe_getattr(known.get(status), "description")))
+    return [form for text in texts for form in (text, f"{status} {text}", f"{status}: {text}")]
 
 
 def _unescaped(message: bytes) -> str:

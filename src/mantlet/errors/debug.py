@@ -7,16 +7,18 @@ others can reach the server.
 
 import os
 import re
+import sys
 from ipaddress import ip_address
 from traceback import format_exception
-from typing import Final
+from typing import Any, Final
 
+from mantlet._internal.exception_chain import safe_getattr
 from mantlet.core.request import Request
 from mantlet.core.response import Reply
 from mantlet.errors.rendering import ACCEPT, HTML, html_document, negotiate
 from mantlet.http.headers import HeaderNames
 
-__all__ = ["VARIABLES", "debug_reply", "production_variable"]
+__all__ = ["VARIABLES", "debug_reply", "development_reason", "production_variable"]
 
 #: Environment variables that name the environment.
 VARIABLES: Final = (
@@ -61,6 +63,8 @@ _HOST: Final = HeaderNames("host")
 _LOCAL_HOST: Final = re.compile(
     r"(?:(?:[a-z0-9-]+\.)*localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE
 )
+#: The ASGI extension that only the test client of Starlette has, for `raise_server_exceptions`.
+_TEST_CLIENT: Final = "http.response.debug"
 #: The most characters of a traceback that are shown: its end.
 _MAX_TEXT: Final = 200_000
 
@@ -92,6 +96,37 @@ def debug_reply(request: Request, error: BaseException, status: int) -> Reply | 
         },
         html_document(title, content).encode("utf-8", "replace"),
     )
+
+
+def development_reason(request: Request) -> str | None:
+    """Return why a developer on this machine may see exceptions and debug pages, or None.
+
+    The framework is in a mode for development or tests, the client and the host that it asks for
+    are this machine's, no header says that a proxy has forwarded the request, and no environment
+    variable says that this is production. A forgotten ``DEBUG=True`` shows nothing to others.
+    """
+    raw = request.raw
+    reason = None
+    if _TEST_CLIENT in (raw.get("extensions") or ()):
+        reason = "the requests are from Starlette's test client"
+    elif _is_local(request):
+        reason = _framework_mode(request.state._app or raw.get("app"))
+    return None if production_variable() else reason
+
+
+# Any: the frameworks' own app classes, which are not imported here.
+def _framework_mode(app: Any) -> str | None:
+    """Return the mode for development or tests that an app's framework is in, else None."""
+    config = safe_getattr(app, "config")
+    for option in ("TESTING", "PROPAGATE_EXCEPTIONS", "DEBUG"):  # Flask, Quart
+        if isinstance(config, dict) and config.get(option):
+            return f"{option} is set in app.config"
+    if safe_getattr(app, "debug") is True:  # Starlette, FastAPI, Litestar
+        return "app.debug is set"
+    settings = safe_getattr(sys.modules.get("django.conf"), "settings")
+    if safe_getattr(settings, "configured") and safe_getattr(settings, "DEBUG") is True:
+        return "DEBUG is set in Django's settings"
+    return None
 
 
 def _is_local(request: Request) -> bool:

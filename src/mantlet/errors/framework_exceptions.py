@@ -13,7 +13,6 @@ from typing import Any, Final
 from mantlet._internal.exception_chain import safe_getattr
 from mantlet._internal.pydantic_errors import public_error
 from mantlet.core.problem import Problem, phrase
-from mantlet.http.headers import text_header
 from mantlet.http.json_pointer import join_pointer
 
 __all__ = [

@@ -34,12 +34,14 @@ class MappedError(NamedTuple):
         problem: the problem; None for a redirection.
         headers: headers beside the problem's own.
         for_client: whether the exception was raised for the client, like a `Problem`.
+        by_user: whether an entry of the user's applies.
     """
 
     status: int
     problem: Problem | None
     headers: HeaderPairs = ()
     for_client: bool = False
+    by_user: bool = False
 
 
 UNKNOWN: Final = MappedError(500, INTERNAL)
@@ -146,7 +148,8 @@ class ErrorMap:
         problem = target if isinstance(target, Problem) else _call(target, error)
         if problem is None:
             return None
-        return MappedError(problem.status, problem, for_client=isinstance(error, Problem))
+        for_client = isinstance(error, Problem)
+        return MappedError(problem.status, problem, for_client=for_client, by_user=True)
 
     def _target(self, kind: type) -> Problem | Callable[[Any], Any] | None:
         found = self._classes.get(kind)

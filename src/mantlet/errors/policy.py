@@ -38,14 +38,24 @@ from mantlet.core.policy import Policy
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.core.response import Reply, Response
-from mantlet.errors.conversion import Conversion, ConvertOption, media_type
-from mantlet.errors.debug import debug_reply, production_variable
+from mantlet.errors.app_responses import MAX_BODY, ExceptionWords, shows_debug_output
+from mantlet.errors.conversion import (
+    Conversion,
+    ConvertOption,
+    framework_problem,
+    framework_texts,
+    log_hidden_detail,
+    media_type,
+    server_error_detail,
+)
+from mantlet.errors.debug import debug_reply, development_reason, production_variable
 from mantlet.errors.mapping import INTERNAL, UNKNOWN, ErrorMap, ErrorTarget, MappedError
 from mantlet.errors.problem_types import Catalogue
 from mantlet.errors.rendering import PROBLEM_JSON, Page, render
 from mantlet.errors.reporting import ErrorReporter
 from mantlet.errors.request_id import choose_request_id
 from mantlet.errors.stream_errors import STREAM_FORMATS, LateErrorWriter
+from mantlet.exceptions import ResponseTooLarge
 
 __all__ = ["ErrorEnvelope"]
 
@@ -122,6 +132,7 @@ class ErrorEnvelope(Policy):
         self.catalogue = catalogue
         self.listeners = tuple(listeners)
         self.reporter = ErrorReporter()
+        self._told: set[str] = set()
         self._conversion = (
             None if convert == "never" else Conversion(convert, expose_details=expose_details)
         )
@@ -156,7 +167,9 @@ class ErrorEnvelope(Policy):
             state._envelope = None
             leave_request(state._context)
 
-    def on_error(self, request: Request, error: BaseException) -> Reply | None:
+    def on_error(
+        self, request: Request, error: BaseException
+    ) -> Reply | Response | Awaitable[Reply | Response] | None:
         """Answer the error, and report it."""
         if not isinstance(error, Exception) or is_disconnect(error):
             return None
@@ -165,13 +178,70 @@ class ErrorEnvelope(Policy):
             outermost: ErrorEnvelope = request.state._envelope or self
             would = "would be " if self._reports_only(request) else ""
             outermost.report(request, error, f"{would}answered with {mapped.status}", mapped)
+        if mapped.status >= 500 and not isinstance(error, Problem):
+            response = request.app_response
+            if self._is_development(request) and response is None and not request.is_async:
+                return None  # a WSGI app can either answer or raise
+            if response is not None and not mapped.by_user:
+                body = response.full_body
+                if body is None:
+                    return self._answer_when_whole(request, response, error, mapped)
+                if self._stays(request, response, body, error):
+                    return response
+        return self._problem_reply(request, error, mapped)
+
+    def _stays(
+        self, request: Request, response: Response, body: bytes, error: BaseException
+    ) -> bool:
+        """Return whether the response to an exception is the app's own, and may be sent."""
+        if response.no_body:
+            return False
+        is_development = request.state._in_development
+        if is_development and shows_debug_output(response):
+            return True
+        status = response.status
+        if 400 <= status <= 599 and framework_problem(status, media_type(response), body):
+            return False
+        return is_development or not _words(response, error).are_in(response, body)
+
+    async def _answer_when_whole(
+        self, request: Request, response: Response, error: Exception, mapped: MappedError
+    ) -> Reply | Response:
+        try:
+            body = await response.body(MAX_BODY)
+        except ResponseTooLarge:
+            return self._problem_reply(request, error, mapped)
+        if self._stays(request, response, body, error):
+            return response
+        return self._problem_reply(request, error, mapped)
+
+    def _problem_reply(self, request: Request, error: Exception, mapped: MappedError) -> Reply:
+        """Return the problem for an exception, with the headers of the app's own response."""
         if self.debug and mapped.status >= 500:
             page = self._debug_reply(request, error, mapped.status)
             if page is not None:
                 return _masked(request, page)
-        if mapped.problem is None:
-            return Reply(mapped.status).keep_headers(mapped.headers)
-        return mapped.problem.reply(request).keep_headers(mapped.headers)
+        problem = mapped.problem
+        reply = Reply(mapped.status) if problem is None else problem.reply(request)
+        reply = reply.keep_headers(mapped.headers)
+        response = request.app_response
+        if response is None:
+            return reply
+        return reply.keep_headers(_words(response, error).clean_headers(response))
+
+    def _is_development(self, request: Request) -> bool:
+        """Return whether a developer on this machine is to see exceptions and debug pages."""
+        reason = development_reason(request)
+        if reason is None:
+            return False
+        request.state._in_development = True
+        if reason not in self._told:
+            self._told.add(reason)
+            log.warning(
+                "ErrorEnvelope: exceptions and debug pages reach clients on this machine: %s",
+                reason,
+            )
+        return True
 
     def refused_classes(self) -> set[type]:
         """Return the classes of exceptions that may be answered with a status below 500."""
@@ -193,14 +263,94 @@ class ErrorEnvelope(Policy):
             _log_failure("debug", failure)
             return None
 
-    def on_response(self, request: Request, response: Response) -> Awaitable[Reply | None] | None:
+    def on_response(
+        self, request: Request, response: Response
+    ) -> Reply | Awaitable[Reply | None] | None:
         """Convert an error response, or prepare a stream for late errors."""
         if response.status < 400:
             self._watch_stream(request, response)
             return None
-        if self._conversion is None or request.state.problem is not None:
+        state = request.state
+        if self._conversion is None or state.problem is not None:
             return None
-        return self._conversion.convert(request, response)
+        handled = state._handled
+        if handled is None or response.status < 500 or response.reply:
+            return self._convert(request, response, self._conversion)
+        body = response.full_body
+        if body is None:
+            return self._check_when_whole(request, response, handled)
+        if self._is_revealed(response, body, handled):
+            return self._hide(request, response, handled)
+        return self._convert(request, response, self._conversion)
+
+    def _convert(
+        self, request: Request, response: Response, conversion: Conversion
+    ) -> Reply | Awaitable[Reply | None] | None:
+        """Convert an error response that the framework made by itself."""
+        if shows_debug_output(response) and not self._is_development(request):
+            return self._converted(request, response, Problem(response.status))
+        body = response.full_body
+        if body is None and not response.first_chunk:
+            return None  # frameworks do not stream their own error responses
+        guess = response.first_chunk if body is None else body
+        problem = conversion.convert(request, response, guess)
+        if problem is None:
+            return None
+        if body is None:
+            return self._convert_when_whole(request, response, conversion)
+        log_hidden_detail(request, response.status, body)
+        return self._converted(request, response, problem)
+
+    async def _convert_when_whole(
+        self, request: Request, response: Response, conversion: Conversion
+    ) -> Reply | None:
+        """Convert a response whose beginning is that of a framework's own."""
+        body = b""
+        with suppress(ResponseTooLarge):
+            body = await response.body(MAX_BODY)
+        problem = conversion.convert(request, response, body or b"...")
+        if problem is None:
+            return None
+        log_hidden_detail(request, response.status, body)
+        return self._converted(request, response, problem)
+
+    def _converted(self, request: Request, response: Response, problem: Problem) -> Reply:
+        """Return a problem in a response's place, with its other headers."""
+        reply = problem.reply(request)
+        if "Cache-Control" in response.headers:  # the same response in another form
+            own = [header for header in reply.headers if header[0].lower() != "cache-control"]
+            reply = Reply(reply.status, own, reply.body)
+        return reply.keep_headers((*response.headers, ("Vary", "Accept")))
+
+    def _is_revealed(self, response: Response, body: bytes, handled: BaseException) -> bool:
+        """Return whether a response of 500 and above contains words of the handled exception.
+
+        A framework's own response to an HTTP exception consists of its message, long or short.
+        """
+        if response.no_body:
+            return False
+        if server_error_detail(response.status, body) is not None:
+            return True
+        return _words(response, handled).are_in(response, body)
+
+    async def _check_when_whole(
+        self, request: Request, response: Response, handled: BaseException
+    ) -> Reply | None:
+        with suppress(ResponseTooLarge):
+            body = await response.body(MAX_BODY)
+            if not self._is_revealed(response, body, handled):
+                return None
+        return self._hide(request, response, handled)
+
+    def _hide(self, request: Request, response: Response, handled: BaseException) -> Reply:
+        """Replace the app's response to an exception whose words it contains."""
+        status = min(response.status, 599)
+        if mark_reported(request, handled):
+            outcome = f"answered with {status}, without the message that the response had"
+            mapped = MappedError(status, None)
+            (request.state._envelope or self).report(request, handled, outcome, mapped)
+        headers = _words(response, handled).clean_headers(response)
+        return Problem(status).reply(request).keep_headers(headers)
 
     def _watch_stream(self, request: Request, response: Response) -> None:
         """Have a stream that breaks off end with a problem."""
@@ -272,6 +422,11 @@ class ErrorEnvelope(Policy):
                 listener(error, request)
             except Exception as failure:  # noqa: BLE001  # the response does not depend on it
                 _log_failure("on_exception", failure)
+
+
+def _words(response: Response, error: BaseException) -> ExceptionWords:
+    status = response.status
+    return ExceptionWords(error, framework_texts(status) if 400 <= status <= 599 else ())
 
 
 def _masked(request: Request, reply: Reply) -> Reply:

@@ -174,7 +174,8 @@ def render(problem: Problem, request: Request, own_page: Page | None = None) -> 
     is_json = any(name.lower() == "content-type" for name in problem.headers)
     chosen = negotiate(given["accept"]) if given and not is_json else PROBLEM_JSON
     if chosen in (PROBLEM_JSON, JSON):
-        return _reply(problem, chosen, problem.as_json(request))
+        # Also for a client that names application/json alone: by this type it can tell a problem.
+        return _reply(problem, PROBLEM_JSON, problem.as_json(request))
     if chosen == HTML:
         page = own_page(problem, request) if own_page else problem_page(problem, request)
         return _reply(problem, f"{HTML}; charset=utf-8", _encoded(page))

@@ -37,19 +37,19 @@ def _from_flask(sender: Any, exception: BaseException, **_: Any) -> None:
     # configured would be disabled by `dictConfig()`.
     logging.getLogger(sender.name).addFilter(_flask_record)
     request = sys.modules["flask"].request
-    _store(request.environ, exception, safe_getattr(request.url_rule, "rule"))
+    _store(request.environ, exception, safe_getattr(request.url_rule, "rule"), sender)
 
 
 async def _from_quart(sender: Any, exception: BaseException, **_: Any) -> None:
     logging.getLogger(sender.name).addFilter(_quart_record)
     request = sys.modules["quart"].request
-    _store(request.scope, exception, safe_getattr(request.url_rule, "rule"))
+    _store(request.scope, exception, safe_getattr(request.url_rule, "rule"), sender)
 
 
 async def _from_quart_websocket(sender: Any, exception: BaseException, **_: Any) -> None:
     logging.getLogger(sender.name).addFilter(_quart_record)
     websocket = sys.modules["quart"].websocket
-    _store(websocket.scope, exception, safe_getattr(websocket.url_rule, "rule"))
+    _store(websocket.scope, exception, safe_getattr(websocket.url_rule, "rule"), sender)
 
 
 def _from_django(request: Any = None, **_: Any) -> None:
@@ -83,10 +83,13 @@ _quart_record: Final = OneRecord(_quart_state)
 _django_record: Final = OneRecord(_django_state)
 
 
-def _store(raw: Mapping[str, Any], exception: BaseException, route: str | None) -> None:
+def _store(
+    raw: Mapping[str, Any], exception: BaseException, route: str | None, app: Any = None
+) -> None:
     state = carried_state(raw)
     if state is None:
         return
+    state._app = app
     state._raised = exception
     state._handled = None
     if route is not None:

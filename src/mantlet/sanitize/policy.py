@@ -192,6 +192,10 @@ class OutputSanitizer(Policy):
     def _inspect(self, context: ResponseContext, values: bytes) -> Awaitable[Reply | None] | None:
         """Redact leaks in the headers, and register the filters of the body."""
         request, response, scanner, kind, _ = context
+        if self._redactor is not None and request.state._in_development:
+            # A debug page for a developer on this machine, who may see all but secrets.
+            scanner = self._redactor.secrets_scanner
+            context = context._replace(scanner=scanner)
         if self._redactor is not None and scanner is not None and not scanner.is_clean(values):
             response.raw = self._redactor.redact_headers(request, scanner, response.raw)
         if not kind.scanned or response.is_file or response.status == 206:

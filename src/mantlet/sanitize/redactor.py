@@ -24,6 +24,7 @@ class Redactor:
 
     Attributes:
         scanner: the current scanner; another object after the secrets have changed.
+        secrets_scanner: a scanner for the secrets alone.
     """
 
     def __init__(self, leaks: Leaks, registry: Registry | None, reporter: FindingReporter) -> None:
@@ -31,6 +32,7 @@ class Redactor:
         self._reporter = reporter
         self._masks = leaks.action == "redact"
         self.scanner: Scanner
+        self.secrets_scanner = Scanner(())
         if registry is None:
             self.scanner = leaks.scanner(())
         else:
@@ -39,6 +41,7 @@ class Redactor:
     def rebuild(self, variants: tuple[SecretVariant, ...]) -> None:
         """Search for these secrets from now on."""
         self.scanner = self._leaks.scanner(variants)
+        self.secrets_scanner = Scanner((variant.pattern, variant) for variant in variants)
 
     def body_filter(self, request: Request, scanner: Scanner, media: str | None) -> StreamScan:
         """Return a filter for a body."""
