@@ -178,11 +178,14 @@ class ErrorEnvelope(Policy):
             outermost: ErrorEnvelope = request.state._envelope or self
             would = "would be " if self._reports_only(request) else ""
             outermost.report(request, error, f"{would}answered with {mapped.status}", mapped)
-        if mapped.status >= 500 and not isinstance(error, Problem):
+        if not isinstance(error, Problem) and not mapped.by_user:
             response = request.app_response
-            if self._is_development(request) and response is None and not request.is_async:
+            # Frameworks raise their HTTP exceptions where a developer has told them to.
+            is_crash = mapped.status >= 500 or mapped.for_client
+            is_shown = is_crash and self._is_development(request)
+            if is_shown and response is None and not request.is_async:
                 return None  # a WSGI app can either answer or raise
-            if response is not None and not mapped.by_user:
+            if response is not None and mapped.status >= 500:
                 body = response.full_body
                 if body is None:
                     return self._answer_when_whole(request, response, error, mapped)
@@ -200,7 +203,10 @@ class ErrorEnvelope(Policy):
         if is_development and shows_debug_output(response):
             return True
         status = response.status
-        if 400 <= status <= 599 and framework_problem(status, media_type(response), body):
+        is_of_framework = 400 <= status <= 599 and framework_problem(
+            status, media_type(response), body
+        )
+        if is_of_framework and not body.islower():  # they write phrases with capitals
             return False
         return is_development or not _words(response, error).are_in(response, body)
 
