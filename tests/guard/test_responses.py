@@ -50,7 +50,6 @@ RIGHT: list[Said] = [
     (200, [JSON, ("Cache-Control", "no-store"), ("Set-Cookie", "a=b")], GOOD),
     (404, [JSON], b'{"name": "nothing"}'),
     (204, [], b""),
-    (200, [], b""),
     (200, [JSON, ("Content-Encoding", "gzip")], gzip.compress(GOOD, mtime=0)),
     (500, [("Content-Type", "text/plain")], b"an error is the envelope's"),
 ]

@@ -201,7 +201,11 @@ class AsgiHttpExchange(AsgiExchange):
                 message = _with_readable_headers(message)
                 headers = message["headers"]
             self._head = message
-            if b"content-length" not in dict(headers) and _goes_first(message):
+            if (
+                b"content-length" not in dict(headers)
+                and _goes_first(message)
+                and not self.request.state._body_follows
+            ):
                 await self._send_head_first(message)
         else:
             await self._send_other(message, kind)
@@ -287,6 +291,7 @@ class AsgiHttpExchange(AsgiExchange):
                 start = {"type": "http.response.start", "status": head.status, "headers": raw}
             elif raw is not start["headers"] or head.status != start["status"]:
                 start = {**start, "status": head.status, "headers": raw}
+                self.request.state._body_follows = bool(chunks)
             request = self.request
             if request._owns_response_headers and request._response_headers:
                 start = self._with_headers(start)

@@ -399,4 +399,5 @@ class ResponsePipeline(PhaseMachine):
             else:
                 return
             wanted = await _run_until_suspended(self._suspended, result)
+        self.request.state._body_follows = bool(self._buffered)
         self._send_head()

@@ -173,6 +173,8 @@ class State:
     # Any: a `redact.Masker` each.
     #: The maskers of the app's secrets.
     _maskers: tuple[Any, ...] = ()
+    #: Whether the head that an inner stack sends comes with a chunk of the body.
+    _body_follows: bool = False
     #: Whether a policy has answered in the app's place.
     _replied: bool = False
     #: The template of the framework's route, where a signal told it.
