@@ -95,6 +95,22 @@ def test_a_stack_within_an_adapter_joins_the_exchange(
         assert ids == {record.__dict__["request_id"]}
 
 
+@adapted
+@pytest.mark.breaks_rules("adapters between")
+def test_a_plain_app_that_raises_within_an_adapter_is_heard(
+    adapter: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whether the adapter raises as well, or answers by itself."""
+    put, failing, _ = ADAPTED[adapter]
+    answer = ask(adapter, wrap(put(failing), ErrorEnvelope()))
+    assert answer.status == 500
+    assert "secret" not in answer.text()
+    (record,) = [one for one in caplog.records if one.name == "mantlet.errors"]
+    assert record.exc_info is not None
+    assert record.exc_info[0] is LookupError
+    assert record.__dict__["request_id"] == answer.get("x-request-id")
+
+
 @pytest.mark.parametrize("adapter", ["a2wsgi", "asgiref"])
 @pytest.mark.breaks_rules("adapters between")
 def test_the_state_of_the_exchange_is_read_within_an_adapter(adapter: str) -> None:

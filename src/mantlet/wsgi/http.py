@@ -123,6 +123,9 @@ class WsgiExchange(Exchange):
                 if self.phase is not AWAITING_BODY or self._size:
                     raise exc_info[1].with_traceback(exc_info[2])
                 self._exc_info = exc_info
+                state = self.request.state
+                if state._envelope is not None and status.startswith("5"):
+                    state._raised = exc_info[1]  # as adapters answer an app that raises
             finally:
                 exc_info = None  # no reference cycle with the traceback (PEP 3333)
         elif self._status is not None:
