@@ -111,7 +111,8 @@ class Request:
         """Add a header to the response, whichever of the app or a policy will make it.
 
         It replaces a header of that name in the response. A second value for one name joins the
-        first in a list, unless it is the same.
+        first in a list, unless it is the same. If the response allows other origins to read it
+        (CORS), the header is exposed to them.
 
         Args:
             name: the header's name.

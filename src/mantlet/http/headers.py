@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import itemgetter
 from typing import Any, Final, Generic, TypeVar
 
+from mantlet.http.cors import ALLOW_ORIGIN_LENGTH, expose
+
 __all__ = [
     "MAX_LINES",
     "MAX_SIZE",
@@ -143,18 +145,20 @@ def text_header(name: str, value: str) -> tuple[str, str]:
 def replace_headers(raw: Iterable[Any], headers: Mapping[Any, tuple[Any, Any]]) -> list[Any]:
     """Return native pairs with others appended, which replace those of the same names.
 
+    If the pairs allow other origins to read the response (CORS), the others are exposed to them.
+
     Args:
         raw: the pairs.
         headers: the others, by their names in lower case.
     """
-    kept = list(raw)
-    for name, _ in kept:
-        if name in headers or (not name.islower() and name.lower() in headers):
-            kept = [pair for pair in kept if pair[0].lower() not in headers]
+    pairs = raw if type(raw) is list else list(raw)
+    for name, _ in pairs:
+        lower = name if name.islower() else name.lower()
+        if lower in headers or len(lower) == ALLOW_ORIGIN_LENGTH:
+            pairs = [pair for pair in pairs if pair[0].lower() not in headers]
+            pairs = expose(pairs, headers)
             break
-    for pair in headers.values():  # faster than +=, for so few
-        kept.append(pair)
-    return kept
+    return [*pairs, *headers.values()]
 
 
 _first = itemgetter(0)
