@@ -163,7 +163,7 @@ def test_a_bound_in_report_mode_refuses_nobody(
         ({"limit": 1, "lease": True}, TypeError, "True"),
         ({"limit": 1, "name": ""}, ValueError, "name must be printable ASCII"),
         ({"limit": 1, "name": 5}, TypeError, "name must be a string"),
-        ({"limit": 1, "mode": "off"}, ValueError, '"enforce" or "report", not \'off\''),
+        ({"limit": 1, "mode": "maybe"}, ValueError, '"report" or "off", not \'maybe\''),
         ({"limit": 1, "key": "address"}, TypeError, "'address'"),
     ],
     ids=lambda value: repr(value) if isinstance(value, dict) else "",

@@ -187,7 +187,7 @@ def test_a_pattern_that_is_no_text_is_a_type_error(pattern: Any) -> None:
         ({"quota": "5/minute", "count_if": 401}, TypeError, "401"),
         ({"quota": "5/minute", "key": "address"}, TypeError, "'address'"),
         ({"concurrency": 5}, TypeError, "concurrency must be a Concurrency, not 5"),
-        ({"quota": "5/minute", "mode": "off"}, ValueError, '"enforce" or "report", not \'off\''),
+        ({"quota": "5/minute", "mode": "maybe"}, ValueError, "\"off\", not 'maybe'"),
         ({"quota": "5/minute", "burts": 5}, TypeError, "burts"),
     ],
     ids=lambda value: shown(value) if isinstance(value, dict) else "",

@@ -92,7 +92,7 @@ def check_count_if(count_if: CountIf | None) -> CountIf | None:
 
 
 def check_concurrency(concurrency: Concurrency | None) -> Concurrency | None:
-    """Return a ``concurrency`` option if it is valid, else raise."""
+    """Return a ``concurrency`` option if it is valid, or None if it is off; else raise."""
     if concurrency is not None and not isinstance(concurrency, Concurrency):
         raise TypeError(f"concurrency must be a Concurrency, not {concurrency!r}")
-    return concurrency
+    return None if concurrency is None or concurrency.mode == "off" else concurrency

@@ -12,8 +12,8 @@ __all__ = ["Concurrency", "LimitMode", "Quota", "Window", "check_limit_mode", "p
 
 #: A strategy of `limits` that counts requests instead of a token bucket.
 Window = Literal["fixed", "moving", "sliding"]
-#: Whether a limit refuses requests, or only reports the requests that it would have refused.
-LimitMode = Literal["enforce", "report"]
+#: Whether a limit refuses requests, only reports those that it would have refused, or is off.
+LimitMode = Literal["enforce", "report", "off"]
 
 _WINDOWS = ("fixed", "moving", "sliding")
 _SECOND = 1_000_000_000
@@ -118,7 +118,8 @@ class Concurrency(KnowsOptions):
             is free again, so that a killed worker does not keep its slots. It must be longer than
             the longest request, or else more than ``limit`` requests may run at once.
         name: the limit's name in headers and problems.
-        mode: ``"enforce"``, or ``"report"`` to decide, count and log without ever refusing.
+        mode: ``"enforce"``; ``"report"`` to decide, count and log without ever refusing; or
+            ``"off"``.
 
     Raises:
         TypeError: an option is of the wrong type.
@@ -156,8 +157,8 @@ class Concurrency(KnowsOptions):
 
 def check_limit_mode(mode: LimitMode) -> LimitMode:
     """Return the mode of a single limit if it is valid, else raise."""
-    if mode not in ("enforce", "report"):
-        raise ValueError(f'mode must be "enforce" or "report", not {mode!r}')
+    if mode not in ("enforce", "report", "off"):
+        raise ValueError(f'mode must be "enforce", "report" or "off", not {mode!r}')
     return mode
 
 

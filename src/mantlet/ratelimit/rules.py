@@ -55,7 +55,8 @@ class Rule(KnowsOptions):
         exempt: these requests are not limited at all, not even by the limiter's own quota.
         override: the limiter's own quota does not apply to these requests.
         concurrency: how many of these requests may be in flight at once.
-        mode: ``"enforce"``, or ``"report"`` to decide, count and log without ever refusing.
+        mode: ``"enforce"``; ``"report"`` to decide, count and log without ever refusing; or
+            ``"off"``, as if the rule were not there, except for `RateLimiter.check()` and its like.
         over: what happens to a message over the quota: ``"close"`` closes the connection,
             ``"drop"`` drops the message.
         close_code: the close code of the connection: 1008 (RFC 6455, 7.4.1), or one of your own,
@@ -181,8 +182,9 @@ class RuleTable:
                 raise TypeError(f'a rule must be a Rule("POST /login", ...), not {rule!r}')
         self._compiled = dict(zip(rules, map(self._compile, rules, _numbers(rules)), strict=True))
         self.default = self._request_limits(())
-        requests = [rule for rule in rules if rule.per == "request"]
-        messages = [rule for rule in rules if rule.per == "message"]
+        active = [rule for rule in rules if rule.mode != "off"]
+        requests = [rule for rule in active if rule.per == "request"]
+        messages = [rule for rule in active if rule.per == "message"]
         self._requests = Routes((rule.pattern, rule) for rule in requests)
         self._messages = Routes((rule.pattern, rule) for rule in messages)
         for group in (*self._requests.groups(), *self._messages.groups()):
@@ -198,6 +200,7 @@ class RuleTable:
         compiled = [rule for limits in every for rule in limits.rules]
         self.has_count_if = any(rule.count_if for rule in compiled)
         self.has_concurrency = any(limits.concurrency for limits in every)
+        compiled += filter(None, self._compiled.values())  # also those that are off
         self.has_windows = any(rule.has_windows for rule in compiled)
         self.has_buckets = self.has_concurrency or any(rule.has_buckets for rule in compiled)
 
