@@ -14,6 +14,10 @@ Clients are told apart by a key: by default the peer's address, as the server re
 proxy that is the proxy's own address, and all clients share one bucket: name the proxy in
 ``keys.client_address(trusted_proxies=...)``. No other peer's forwarding headers are trusted.
 
+CORS preflights take no tokens: one without credentials and without a body can't act for anyone, and
+it is answered before any view runs. An app that has no such answer, and whose views run for every
+method, should have them counted by ``count_preflights=True`` or by a rule for ``OPTIONS``.
+
 It does not stop a flood that exhausts connections, bandwidth or CPU before a request gets here, nor
 clients that have many addresses or many keys.
 """
@@ -52,6 +56,7 @@ from mantlet.ratelimit.options import (
     check_count_if,
     read_quotas,
 )
+from mantlet.ratelimit.preflight import is_preflight
 from mantlet.ratelimit.quota import Concurrency
 from mantlet.ratelimit.rules import Rule, RuleTable
 from mantlet.ratelimit.stores.base import LocalStore, Store, TokenRequest
@@ -60,6 +65,7 @@ __all__ = ["RateLimiter"]
 
 #: The service is temporarily overloaded (IANA, WebSocket Close Code Number Registry).
 _TRY_AGAIN_LATER: Final = 1013
+_NO_LIMITS: Final = RequestLimits(())
 _MAX_BAN: Final = 10 * 365 * 86_400
 
 
@@ -87,6 +93,7 @@ class RateLimiter(Policy):
         cost: the number of tokens that a request takes, or a function of the request that returns
             it. See `Rule`.
         count_if: a predicate on the response: whether the request counts. See `Rule`.
+        count_preflights: whether CORS preflights take tokens.
         mode: ``"enforce"``; ``"report"`` to decide, count and log without ever refusing, whatever
             the modes of the rules; ``"off"``; or a mapping of route patterns to these.
         headers: ``"draft"`` for ``RateLimit`` and ``RateLimit-Policy``, ``"legacy"`` for
@@ -125,6 +132,7 @@ class RateLimiter(Policy):
         concurrency: Concurrency | None = None,
         cost: Cost = 1,
         count_if: CountIf | None = None,
+        count_preflights: bool = False,
         mode: ModeOption = "enforce",
         headers: HeaderStyle | None = "draft",
         burst: int | None = None,
@@ -170,6 +178,7 @@ class RateLimiter(Policy):
         options = StoreOptions(max_keys, clock, on_outage, timeout, prefetch, workers)
         self._engine = create_engine(store, table, options)
         self._stores = self._engine.bound_stores
+        self._counts_preflights = count_preflights
         self._headers = headers
         self._on_outage = on_outage
         self._is_routed = table.is_routed
@@ -190,6 +199,8 @@ class RateLimiter(Policy):
     def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
         """Take the tokens and slots that a request needs, or refuse it."""
         limits = self._table.find(request) if self._is_routed else self._table.default
+        if request.method == "OPTIONS" and self._passes_preflight(request):
+            limits = _NO_LIMITS
         simple = limits.simple
         if simple is None:
             finding = limits.early.hits(request)
@@ -207,6 +218,14 @@ class RateLimiter(Policy):
         if isinstance(remaining, int):
             return self._apply(request, limit, remaining)
         return start_eagerly(self._apply_later(request, limit, bucket, remaining))
+
+    def _passes_preflight(self, request: Request) -> bool:
+        """Return whether an OPTIONS request is a CORS preflight that takes no tokens."""
+        return (
+            not self._counts_preflights
+            and is_preflight(request)
+            and not self._table.names_options(request)
+        )
 
     def _apply(self, request: Request, limit: QuotaLimit, remaining: int) -> Reply | None:
         """Show the decision of the only limit; refuse the request if it exceeds that."""

@@ -10,7 +10,7 @@ from mantlet._internal.options import KnowsOptions
 from mantlet.core.policy import Close
 from mantlet.core.request import Request
 from mantlet.core.response import Response
-from mantlet.http.routing import Routes
+from mantlet.http.routing import Routes, parse_pattern
 from mantlet.ratelimit.compiled import CompiledRule, ConcurrencyLimit, Hit, RequestLimits
 from mantlet.ratelimit.keys.key import Key, KeyFunction, as_key, hash_if_long, is_digest
 from mantlet.ratelimit.options import (
@@ -212,6 +212,11 @@ class RuleTable:
             return self.default
         request.state._path_parameters = found[0][1]
         return self._limits[tuple(rule for rule, _ in found)]
+
+    def names_options(self, request: Request) -> bool:
+        """Return whether a rule that matches a request names OPTIONS, and not just ``*``."""
+        found = self._requests.match(request.method, request.route_path)
+        return any("OPTIONS" in parse_pattern(rule.pattern).methods for rule, _ in found)
 
     def find_for_messages(self, request: Request) -> RequestLimits | None:
         """Return the limits of the messages of a WebSocket; None if no rule matches."""
