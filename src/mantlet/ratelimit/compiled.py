@@ -134,6 +134,11 @@ class Hit(NamedTuple):
         """Whether it needs a slot, not tokens."""
         return isinstance(self.store_request, SlotRequest)
 
+    @property
+    def key(self) -> str:
+        """The key of the request."""
+        return self.store_request.key.partition(":")[2]
+
 
 def are_report_only(hits: Sequence[Hit]) -> bool:
     """Return whether none of the hits can lead to a refusal."""

@@ -5,7 +5,6 @@
 ended.
 """
 
-import logging
 from asyncio import get_running_loop
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -28,8 +27,6 @@ if TYPE_CHECKING:  # the windows are slow to import, and seldom needed
     from mantlet.ratelimit.window_strategy import WindowLimiter, WindowResult
 
 __all__ = ["LimitEngine", "LimitResult", "Reservation", "uncounted_decision"]
-
-_log = logging.getLogger("mantlet.ratelimit")
 
 
 class LimitResult(NamedTuple):
@@ -61,11 +58,11 @@ class LimitResult(NamedTuple):
         """The limits that were decided."""
         return [hit.limit for hit in self.hits]
 
-    def log_reported(self) -> None:
-        """Log refusals of quotas in report mode, by their configured names only."""
-        for one in self.decision.parts:
-            if one.is_report_only and not one.is_within_limit:
-                _log.info("The quota %s would have refused a request", one.name)
+    @property
+    def refusing_key(self) -> str:
+        """The key of the limit that decided a refusal."""
+        pairs = zip(self.hits, self.decision.parts, strict=True)
+        return next(hit.key for hit, one in pairs if one.name == self.decision.name)
 
     @property
     def taken(self) -> list[StoreRequest]:

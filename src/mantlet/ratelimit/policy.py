@@ -33,7 +33,14 @@ from mantlet.core.request import Request
 from mantlet.core.response import Reply, Response
 from mantlet.exceptions import ClientDisconnected, StoreOutage
 from mantlet.http.headers import TextHeaders
-from mantlet.ratelimit.compiled import CompiledRule, Hit, QuotaLimit, RequestLimits, are_report_only
+from mantlet.ratelimit.compiled import (
+    CompiledRule,
+    ConcurrencyLimit,
+    Hit,
+    QuotaLimit,
+    RequestLimits,
+    are_report_only,
+)
 from mantlet.ratelimit.decision import (
     HEADER_STYLES,
     BucketDecision,
@@ -58,6 +65,7 @@ from mantlet.ratelimit.options import (
 )
 from mantlet.ratelimit.preflight import is_preflight
 from mantlet.ratelimit.quota import Concurrency
+from mantlet.ratelimit.refusals import OnRefuse, RefusalReporter, check_on_refuse
 from mantlet.ratelimit.rules import Rule, RuleTable
 from mantlet.ratelimit.stores.base import LocalStore, Store, TokenRequest
 
@@ -93,6 +101,8 @@ class RateLimiter(Policy):
         cost: the number of tokens that a request takes, or a function of the request that returns
             it. See `Rule`.
         count_if: a predicate on the response: whether the request counts. See `Rule`.
+        on_refuse: called with the `Decision` and the request for each refused request or message,
+            before the response. Its exceptions are logged. It must not block.
         count_preflights: whether CORS preflights take tokens.
         mode: ``"enforce"``; ``"report"`` to decide, count and log without ever refusing, whatever
             the modes of the rules; ``"off"``; or a mapping of route patterns to these.
@@ -132,6 +142,7 @@ class RateLimiter(Policy):
         concurrency: Concurrency | None = None,
         cost: Cost = 1,
         count_if: CountIf | None = None,
+        on_refuse: OnRefuse | None = None,
         count_preflights: bool = False,
         mode: ModeOption = "enforce",
         headers: HeaderStyle | None = "draft",
@@ -178,10 +189,12 @@ class RateLimiter(Policy):
         options = StoreOptions(max_keys, clock, on_outage, timeout, prefetch, workers)
         self._engine = create_engine(store, table, options)
         self._stores = self._engine.bound_stores
+        self._reporter = RefusalReporter(check_on_refuse(on_refuse), table)
         self._counts_preflights = count_preflights
         self._headers = headers
         self._on_outage = on_outage
         self._is_routed = table.is_routed
+        self._has_report_only = table.has_report_only
         self._reserves = table.has_count_if or table.has_concurrency
         disabled = set()
         if not table.has_count_if:
@@ -216,7 +229,7 @@ class RateLimiter(Policy):
         except StoreOutage:
             return self._apply_in_outage(request, limit, bucket)
         if isinstance(remaining, int):
-            return self._apply(request, limit, remaining)
+            return self._apply(request, limit, bucket, remaining)
         return start_eagerly(self._apply_later(request, limit, bucket, remaining))
 
     def _passes_preflight(self, request: Request) -> bool:
@@ -227,16 +240,33 @@ class RateLimiter(Policy):
             and not self._table.names_options(request)
         )
 
-    def _apply(self, request: Request, limit: QuotaLimit, remaining: int) -> Reply | None:
+    def _apply(
+        self, request: Request, limit: QuotaLimit, bucket: str, remaining: int
+    ) -> Reply | None:
         """Show the decision of the only limit; refuse the request if it exceeds that."""
         decision = BucketDecision(limit.name, limit.quota, remaining)
+        if remaining < 0:
+            return self._refuse(request, (limit,), decision, bucket.partition(":")[2])
         request.state.rate_limit = decision
         if self._headers == "draft":
             request.add_response_header("RateLimit-Policy", limit.policy)
             request.add_response_header("RateLimit", limit.item + decision.parameters())
         elif self._headers is not None:
             add_headers(request, self._headers, (limit,), decision)
-        return None if remaining >= 0 else refusal(request, decision)
+        return None
+
+    def _refuse(
+        self,
+        request: Request,
+        limits: Sequence[QuotaLimit | ConcurrencyLimit],
+        decision: Decision,
+        key: str,
+    ) -> Reply:
+        """Report a refusal, and return the response to it."""
+        request.state.rate_limit = decision
+        add_headers(request, self._headers, limits, decision)
+        self._reporter.refused(request, decision, key)
+        return refusal(request, decision)
 
     async def _apply_later(
         self, request: Request, limit: QuotaLimit, bucket: str, waiting: Awaitable[int]
@@ -245,13 +275,13 @@ class RateLimiter(Policy):
             remaining = await waiting
         except StoreOutage:
             return self._apply_in_outage(request, limit, bucket)
-        return self._apply(request, limit, remaining)
+        return self._apply(request, limit, bucket, remaining)
 
     def _apply_in_outage(self, request: Request, limit: QuotaLimit, bucket: str) -> Reply | None:
         remaining = self._engine.take_one_from_fallback(bucket, limit.quota)
         if remaining is None:
             return self._admit_uncounted()
-        return self._apply(request, limit, remaining)
+        return self._apply(request, limit, bucket, remaining)
 
     def _admit_uncounted(self) -> Reply | None:
         """Admit a request that can't be counted during an outage, or raise a problem."""
@@ -286,10 +316,13 @@ class RateLimiter(Policy):
         if result is None:
             return None
         decision = request.state.rate_limit = result.decision
-        result.log_reported()
-        if not decision.allowed or reservation is None or not reservation.awaits_response:
+        if self._has_report_only:
+            self._reporter.passed(request, result)
+        if not decision.allowed:
+            return self._refuse(request, result.limits, decision, result.refusing_key)
+        if reservation is None or not reservation.awaits_response:
             add_headers(request, self._headers, result.limits, decision)
-        return None if decision.allowed else refusal(request, decision)
+        return None
 
     async def _take_late(
         self,
@@ -389,9 +422,11 @@ class RateLimiter(Policy):
         except StoreOutage:
             passes = self._on_outage == "allow" or are_report_only(hits)
             return message if passes else Close(_TRY_AGAIN_LATER)
-        result.log_reported()
+        if self._has_report_only:
+            self._reporter.passed(request, result, per="message")
         if result.decision.allowed:
             return message
+        self._reporter.refused(request, result.decision, result.refusing_key, per="message")
         pairs = zip(result.hits, result.decision.parts, strict=True)
         closes = (hit.close for hit, one in pairs if not one.allowed)
         return next(filter(None, closes), None)

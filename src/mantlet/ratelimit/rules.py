@@ -156,6 +156,7 @@ class RuleTable:
         is_routed: whether limits depend on the route of a request.
         has_count_if: whether some requests count by their response.
         has_concurrency: whether there are concurrency limits.
+        has_report_only: whether some limits are in report mode.
         has_messages: whether there are rules for WebSocket messages.
         has_windows: whether some quotas are counted in windows.
         has_buckets: whether there are token buckets or concurrency limits.
@@ -199,7 +200,10 @@ class RuleTable:
         every = [self.default, *self._limits.values()]
         compiled = [rule for limits in every for rule in limits.rules]
         self.has_count_if = any(rule.count_if for rule in compiled)
-        self.has_concurrency = any(limits.concurrency for limits in every)
+        slots = [limit for limits in every for limit in limits.concurrency]
+        self.has_concurrency = bool(slots)
+        self.has_report_only = any(limit.is_report_only for limit in slots)
+        self.has_report_only |= any(rule.is_report_only for rule in compiled)
         compiled += filter(None, self._compiled.values())  # also those that are off
         self.has_windows = any(rule.has_windows for rule in compiled)
         self.has_buckets = self.has_concurrency or any(rule.has_buckets for rule in compiled)
@@ -217,6 +221,12 @@ class RuleTable:
         """Return whether a rule that matches a request names OPTIONS, and not just ``*``."""
         found = self._requests.match(request.method, request.route_path)
         return any("OPTIONS" in parse_pattern(rule.pattern).methods for rule, _ in found)
+
+    def pattern_of(self, request: Request, *, per: Literal["request", "message"]) -> str | None:
+        """Return the pattern of the rules that match a request, if there are any."""
+        table = self._requests if per == "request" else self._messages
+        found = table.match(request.method, request.route_path)
+        return found[0][0].pattern if found else None
 
     def find_for_messages(self, request: Request) -> RequestLimits | None:
         """Return the limits of the messages of a WebSocket; None if no rule matches."""
