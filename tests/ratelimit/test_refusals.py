@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from mantlet import Request
     from mantlet.ratelimit import Decision
 
+NETWORK = "192.0.2.0/24"
+
 
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
@@ -67,15 +69,27 @@ def test_the_callable_gets_each_refusal(
 
 
 @both_adapters
+def test_the_callable_gets_a_denied_client(adapter: Adapter) -> None:
+    """Which is refused as well, if not for its number of requests."""
+    listener = Listener()
+    app = adapter.wrap(hello, RateLimiter(deny=[NETWORK], on_refuse=listener))
+    assert adapter.drive(app, path="/p").status == 403
+    assert listener.calls == [("deny", False, "/p", CLIENT)]
+
+
+@both_adapters
 @pytest.mark.parametrize("mode", ["report", {"* /*": "report"}, "off"], ids=str)
 def test_report_mode_refuses_nothing_and_calls_nobody(
     adapter: Adapter, mode: Any, log: pytest.LogCaptureFixture
 ) -> None:
     """A record that says "refused" would be wrong."""
     listener = Listener()
-    limiter = RateLimiter("1/hour", on_refuse=listener, mode=mode, clock=lambda: 0)
+    limiter = RateLimiter(
+        "1/hour", deny=["192.0.2.9"], on_refuse=listener, mode=mode, clock=lambda: 0
+    )
     app = adapter.wrap(hello, limiter)
-    assert [adapter.drive(app).status for _ in range(3)] == [200] * 3
+    clients = [CLIENT, CLIENT, "192.0.2.9"]
+    assert [adapter.drive(app, client=client).status for client in clients] == [200] * 3
     assert listener.calls == []
     assert "RateLimiter refused" not in log.text
 

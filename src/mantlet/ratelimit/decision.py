@@ -30,9 +30,11 @@ __all__ = [
     "CombinedDecision",
     "ConcurrencyDecision",
     "Decision",
+    "DeniedDecision",
     "HeaderStyle",
     "add_headers",
     "combine",
+    "denial",
     "outage_problem",
     "refusal",
     "seconds",
@@ -47,6 +49,7 @@ HEADER_STYLES = ("draft", "legacy", "both")
 _TYPES = "https://iana.org/assignments/http-problem-types#"
 _QUOTA_EXCEEDED = f"{_TYPES}quota-exceeded"
 _REDUCED_CAPACITY = f"{_TYPES}temporary-reduced-capacity"
+_DENIED = Problem(403, detail="Requests from this network are refused.")
 
 
 class Decision:
@@ -57,14 +60,14 @@ class Decision:
             may pass all the same.
         name: the name of the quota that decided: of several, the one that refused for longest, or
             that has the fewest requests left.
-        quota: that `Quota` or `Concurrency`.
+        quota: that `Quota` or `Concurrency`; None for a client that is denied by its network.
         is_report_only: whether the quota is in report mode.
     """
 
     __slots__ = ("is_report_only", "is_within_limit", "name", "quota")
 
     name: str
-    quota: Quota | Concurrency
+    quota: Quota | Concurrency | None
     is_report_only: bool
     is_within_limit: bool
 
@@ -195,6 +198,8 @@ class ConcurrencyDecision(Decision):
 
     __slots__ = ("_room",)
 
+    quota: Quota | Concurrency
+
     def __init__(
         self, name: str, quota: Quota | Concurrency, room: int, is_report_only: bool = False
     ) -> None:
@@ -226,6 +231,37 @@ class ConcurrencyDecision(Decision):
     def parameters(self, latest: int | None = None) -> str:
         """Return the parameters of its item in ``RateLimit``."""
         return f";r={self.remaining}"
+
+
+class DeniedDecision(Decision):
+    """The decision on a client whose network is denied: it is never admitted."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        self.name = "deny"
+        self.quota = None
+        self.is_report_only = False
+        self.is_within_limit = False
+
+    @property
+    def remaining(self) -> int:
+        """Always 0."""
+        return 0
+
+    @property
+    def reset(self) -> int:
+        """Always 0: there is nothing to wait for."""
+        return 0
+
+    @property
+    def retry_after(self) -> float:
+        """Always infinity."""
+        return inf
+
+    def refunded(self) -> "DeniedDecision":
+        """Return the decision itself, since nothing was taken."""
+        return self
 
 
 class CombinedDecision(Decision):
@@ -330,6 +366,8 @@ def _add_legacy_headers(request: Request, decision: Decision) -> None:
         return
     state._least_remaining = remaining
     quota = decision.quota
+    if quota is None:
+        return
     amount = quota.limit if isinstance(quota, Concurrency) else quota.amount
     for name, number in (
         ("X-RateLimit-Limit", amount),
@@ -361,6 +399,15 @@ def _quota_exceeded(names: tuple[str, ...], never: str | None, wait: int | None)
         headers={"Retry-After": str(wait)} if wait else {},
         extensions={"violated-policies": list(names)},
     )
+
+
+def denial(request: Request) -> Reply:
+    """Return the response to a request whose network is denied.
+
+    It is 403 and not 429: the server understands the request and refuses to fulfill it, however
+    long the client waits (RFC 9110, 15.5.4).
+    """
+    return _DENIED.reply(request)
 
 
 def outage_problem() -> Problem:

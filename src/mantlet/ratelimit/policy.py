@@ -22,7 +22,8 @@ It does not stop a flood that exhausts connections, bandwidth or CPU before a re
 clients that have many addresses or many keys.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from time import monotonic_ns
 from typing import Any, Final
 
 from mantlet._internal.coroutines import run_sync, start_eagerly
@@ -45,8 +46,10 @@ from mantlet.ratelimit.decision import (
     HEADER_STYLES,
     BucketDecision,
     Decision,
+    DeniedDecision,
     HeaderStyle,
     add_headers,
+    denial,
     outage_problem,
     refusal,
 )
@@ -54,6 +57,7 @@ from mantlet.ratelimit.engine import LimitResult, Reservation, uncounted_decisio
 from mantlet.ratelimit.factory import OutageAction, StoreOptions, create_engine
 from mantlet.ratelimit.keys import client_address
 from mantlet.ratelimit.keys.key import KeyFunction, as_key
+from mantlet.ratelimit.networks import NetworkEntry, NetworkLists, Verdict
 from mantlet.ratelimit.options import (
     Cost,
     CountIf,
@@ -88,8 +92,8 @@ class RateLimiter(Policy):
 
     Args:
         quota: a rate such as ``"100/minute"``, several joined by ``;``, a `Quota`, a sequence of
-            these, or a function of the request that returns one; None if only ``rules`` or
-            ``concurrency`` limit requests. Of several, all are taken or none.
+            these, or a function of the request that returns one; None if only ``rules``,
+            ``concurrency`` or ``deny`` limit requests. Of several, all are taken or none.
         key: names the bucket of a request: a function (``def`` or ``async def``) of the request
             that returns text, or None for a request that is not limited; see `mantlet.keys`. By
             default the client address.
@@ -101,6 +105,12 @@ class RateLimiter(Policy):
         cost: the number of tokens that a request takes, or a function of the request that returns
             it. See `Rule`.
         count_if: a predicate on the response: whether the request counts. See `Rule`.
+        allow: networks and addresses of clients that are never limited, and paths of files of
+            these. See `mantlet.ratelimit.networks`.
+        deny: the same of clients whose requests are refused with 403. Where both lists contain an
+            address, the longer prefix decides, and of two equal ones ``deny``.
+        address: the `keys.client_address()` that finds the address for ``allow`` and ``deny``; by
+            default the limiter's key, which must then be one or contain one.
         on_refuse: called with the `Decision` and the request for each refused request or message,
             before the response. Its exceptions are logged. It must not block.
         count_preflights: whether CORS preflights take tokens.
@@ -142,6 +152,9 @@ class RateLimiter(Policy):
         concurrency: Concurrency | None = None,
         cost: Cost = 1,
         count_if: CountIf | None = None,
+        allow: Iterable[NetworkEntry] = (),
+        deny: Iterable[NetworkEntry] = (),
+        address: KeyFunction | None = None,
         on_refuse: OnRefuse | None = None,
         count_preflights: bool = False,
         mode: ModeOption = "enforce",
@@ -155,9 +168,9 @@ class RateLimiter(Policy):
         workers: int | None = None,
         clock: Callable[[], int] | None = None,
     ) -> None:
-        if quota is None and concurrency is None and not rules:
+        if quota is None and concurrency is None and not rules and not deny:
             raise TypeError(
-                'a RateLimiter needs a quota such as "100/minute", rules or concurrency'
+                'a RateLimiter needs a quota such as "100/minute", rules, concurrency or deny'
             )
         if headers is not None and headers not in HEADER_STYLES:
             raise ValueError(f'headers must be "draft", "legacy", "both" or None, not {headers!r}')
@@ -189,6 +202,10 @@ class RateLimiter(Policy):
         options = StoreOptions(max_keys, clock, on_outage, timeout, prefetch, workers)
         self._engine = create_engine(store, table, options)
         self._stores = self._engine.bound_stores
+        finder = key if address is None else as_key(address)
+        self._lists = (
+            NetworkLists(allow, deny, finder, clock or monotonic_ns) if allow or deny else None
+        )
         self._reporter = RefusalReporter(check_on_refuse(on_refuse), table)
         self._counts_preflights = count_preflights
         self._headers = headers
@@ -211,6 +228,8 @@ class RateLimiter(Policy):
 
     def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
         """Take the tokens and slots that a request needs, or refuse it."""
+        if self._lists is not None and (verdict := self._lists.find(request)) is not None:
+            return self._decide_by_list(request, verdict)
         limits = self._table.find(request) if self._is_routed else self._table.default
         if request.method == "OPTIONS" and self._passes_preflight(request):
             limits = _NO_LIMITS
@@ -231,6 +250,16 @@ class RateLimiter(Policy):
         if isinstance(remaining, int):
             return self._apply(request, limit, bucket, remaining)
         return start_eagerly(self._apply_later(request, limit, bucket, remaining))
+
+    def _decide_by_list(self, request: Request, verdict: Verdict) -> Reply | None:
+        """Refuse a client of a denied network; let one of an allowed network pass, unlimited."""
+        if verdict.denied:
+            decision = request.state.rate_limit = DeniedDecision()
+            self._reporter.refused(request, decision, str(verdict.address))
+            return denial(request)
+        if self._table.has_messages:
+            request.local(self)["message_hits"] = ()
+        return None
 
     def _passes_preflight(self, request: Request) -> bool:
         """Return whether an OPTIONS request is a CORS preflight that takes no tokens."""

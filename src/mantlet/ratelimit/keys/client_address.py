@@ -125,7 +125,8 @@ def client_address(
         options["ipv4_prefix"] = ipv4_prefix
     if prefixes:
         options["nat64_prefixes"] = list(map(str, prefixes))
-    return Key(key, describe("client_address", **options))
+    address = _address_finder(name, networks, hops, prefixes)
+    return Key(key, describe("client_address", **options), address=address)
 
 
 def _check_header(header: str, networks: "TrustedNetworks", hops: int | None) -> str:
@@ -193,6 +194,20 @@ def _client_key(
         return peer(request)
 
     return key
+
+
+def _address_finder(
+    name: str,
+    networks: "TrustedNetworks",
+    hops: int | None,
+    translators: tuple[IPv6Network, ...],
+) -> Callable[[Request], Address | None]:
+    """Return a function that returns a client's whole address, or None if it is unknown."""
+    read = hop_reader(networks, 32, 128, translators)
+    key = _peer_key(read, plain=True)
+    if networks.texts or hops is not None:
+        key = _client_key(_ForwardingHeader(name, networks, hops, read), key)
+    return lambda request: parse_address(key(request))
 
 
 class _ForwardingHeader:

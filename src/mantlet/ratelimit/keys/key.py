@@ -8,6 +8,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable
 from hashlib import blake2b
 from inspect import iscoroutinefunction
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Final
 from unicodedata import normalize
 
@@ -76,14 +77,15 @@ class Key:
         reads_path: whether it depends on the path parameters of the matching rule.
         waits: whether it waits for something, such as the body. Limits whose keys don't are taken
             first.
+        address: returns the client's address, or None for a client without one; for a key that
+            finds it.
 
     Attributes:
         function: the same as calling the key, without one of the calls.
-        reads_path: see above.
-        waits: see above.
+        reads_path, waits, address: see above.
     """
 
-    __slots__ = ("_name", "_parts", "function", "reads_path", "waits")
+    __slots__ = ("_name", "_parts", "address", "function", "reads_path", "waits")
 
     def __init__(
         self,
@@ -93,10 +95,12 @@ class Key:
         *,
         reads_path: bool = False,
         waits: bool = False,
+        address: Callable[[Request], IPv4Address | IPv6Address | None] | None = None,
     ) -> None:
         self.function = function
         self.reads_path = reads_path
         self.waits = waits
+        self.address = address
         self._name = name
         self._parts = parts
 
