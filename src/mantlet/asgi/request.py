@@ -1,7 +1,9 @@
 """The request over an ASGI scope."""
 
 import sys
+from asyncio import get_running_loop, sleep, timeout
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -251,6 +253,31 @@ class AsgiRequest(Request):
                 return length
         return check_length(declared, limit)
 
+    async def pause(self, seconds: float) -> None:
+        """Wait for some seconds; see `Request.pause()`."""
+        loop = get_running_loop()
+        end = loop.time() + seconds
+        if self._has_no_body():
+            # Nothing but the end of the connection can come, so a ``receive`` that is cancelled
+            # when the time is over loses nothing.
+            body = self.incoming(sys.maxsize)
+            with suppress(TimeoutError):
+                async with timeout(seconds):
+                    while not body.complete and not body.size:
+                        await body.pull(sys.maxsize, CHUNK_SIZE)
+                    if body.complete and (await body.receive())["type"] == "http.disconnect":
+                        raise ClientDisconnected("the client disconnected while it was delayed")
+        await sleep(end - loop.time())
+
+    def _has_no_body(self) -> bool:
+        """Return whether the request says that it has no body (RFC 9112, 6.3)."""
+        declared = self.get_headers(_BODY_LENGTH)
+        if "Transfer-Encoding" in declared:
+            return False
+        length = declared.get("Content-Length")
+        # HTTP/2 and 3 need no length for a body, so there the method decides.
+        return length == "0" if length is not None else self.method in ("GET", "HEAD", "DELETE")
+
     def replace_body(self, body: bytes, *, content_type: str | None = None) -> None:
         """Have the app get another body; see `Request.replace_body()`."""
         if self._handed_over:
@@ -288,6 +315,7 @@ class AsgiRequest(Request):
             scope["raw_path"] = quote(path).encode("ascii")
 
 
+_BODY_LENGTH: Final = HeaderNames("Content-Length", "Transfer-Encoding")
 _REPLACED: Final = frozenset(LOWER_BYTES[name] for name in BODY_HEADERS)
 _REPLACED_WITH_TYPE: Final = _REPLACED | {b"content-type"}
 

@@ -1,5 +1,6 @@
 """One WebSocket connection under ASGI: the handshake is a request, then come messages."""
 
+from asyncio import sleep
 from collections.abc import Mapping
 
 from mantlet._internal.asgi_types import AsgiMessage, Receive
@@ -33,6 +34,10 @@ class WebSocketRequest(AsgiRequest):
         body = AsgiBody(self.receive)
         body.complete = True
         return body
+
+    async def pause(self, seconds: float) -> None:
+        """Wait for some seconds; a client that disconnects meanwhile is not noticed."""
+        await sleep(seconds)
 
     def replace_body(self, body: bytes, *, content_type: str | None = None) -> None:
         """Raise a RuntimeError, since a handshake has no body."""

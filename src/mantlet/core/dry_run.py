@@ -339,6 +339,9 @@ class RequestView(Request):
         """Call something once the exchange has ended."""
         self._request.add_cleanup(cleanup)
 
+    async def pause(self, seconds: float) -> None:
+        """Delay nothing."""
+
     def add_response_header(self, name: str, value: str, *, replace: bool = False) -> None:
         """Discard the header."""
 

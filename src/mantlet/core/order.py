@@ -1,4 +1,4 @@
-"""The order of policies in a stack: where a policy belongs, and orders that cannot work."""
+"""The order of policies in a stack: where a policy belongs, and stacks that cannot work."""
 
 import sys
 import warnings
@@ -8,7 +8,7 @@ from typing import Final
 
 from mantlet.core.policy import Policy
 
-__all__ = ["check_order", "insert_in_order"]
+__all__ = ["check_order", "check_wsgi", "insert_in_order"]
 
 _PACKAGE: Final = str(Path(__file__).parents[1])
 
@@ -52,6 +52,21 @@ def insert_in_order(policies: list[Policy], policy: Policy) -> None:
             break
         place = index + 1
     policies.insert(place, policy)
+
+
+def check_wsgi(policies: Sequence[Policy]) -> None:
+    """Warn about policies that cannot do all of their work under WSGI.
+
+    Args:
+        policies: the policies of a stack that is made for WSGI.
+    """
+    for policy in policies:
+        if policy.wsgi_reason and policy.mode != "off":
+            warnings.warn(
+                f"{type(policy).__name__} is under WSGI, where {policy.wsgi_reason}",
+                UserWarning,
+                stacklevel=_caller(),
+            )
 
 
 def _caller() -> int:

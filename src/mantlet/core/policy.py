@@ -88,6 +88,10 @@ class Policy(KnowsOptions):
     #: warning, with ``{}`` for that policy's name. Empty if both orders work.
     position_reason: str = ""
 
+    #: Why the policy, as configured, does not do all of its work under WSGI: the middle of the
+    #: warning at wrapping. Empty if it does.
+    wsgi_reason: str = ""
+
     def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
         """Decide about a request, or a WebSocket handshake; the outermost policy is called first.
 

@@ -95,6 +95,19 @@ class Request:
             self._cleanups = []
         self._cleanups.append(cleanup)
 
+    async def pause(self, seconds: float) -> None:
+        """Wait for some seconds, under ASGI alone.
+
+        Args:
+            seconds: how long.
+
+        Raises:
+            ClientDisconnected: the client has disconnected meanwhile. That is noticed for requests
+                without a body; for others it is noticed if the server cancels the request.
+            NotImplementedError: there is no event loop to wait on.
+        """
+        raise NotImplementedError("a request can wait under ASGI only")
+
     def _run_cleanups(self) -> None:
         """Run every cleanup, also after one that raises.
 

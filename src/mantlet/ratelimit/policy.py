@@ -23,6 +23,7 @@ clients that have many addresses or many keys.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from functools import partial
 from time import monotonic_ns
 from typing import Any, Final
 
@@ -53,6 +54,7 @@ from mantlet.ratelimit.decision import (
     outage_problem,
     refusal,
 )
+from mantlet.ratelimit.delay import Queue
 from mantlet.ratelimit.engine import LimitResult, Reservation, uncounted_decision
 from mantlet.ratelimit.factory import OutageAction, StoreOptions, create_engine
 from mantlet.ratelimit.keys import client_address
@@ -111,6 +113,10 @@ class RateLimiter(Policy):
             address, the longer prefix decides, and of two equal ones ``deny``.
         address: the `keys.client_address()` that finds the address for ``allow`` and ``deny``; by
             default the limiter's key, which must then be one or contain one.
+        delay: under ASGI, how many seconds a request over a quota may wait for its tokens, instead
+            of being refused; at most 60. Under WSGI it would occupy a worker thread, so the request
+            is refused at once, and there is a warning when the app is wrapped.
+        max_delayed: how many requests may wait at once.
         on_refuse: called with the `Decision` and the request for each refused request or message,
             before the response. Its exceptions are logged. It must not block.
         count_preflights: whether CORS preflights take tokens.
@@ -155,6 +161,8 @@ class RateLimiter(Policy):
         allow: Iterable[NetworkEntry] = (),
         deny: Iterable[NetworkEntry] = (),
         address: KeyFunction | None = None,
+        delay: float | None = None,
+        max_delayed: int = 1000,
         on_refuse: OnRefuse | None = None,
         count_preflights: bool = False,
         mode: ModeOption = "enforce",
@@ -206,6 +214,9 @@ class RateLimiter(Policy):
         self._lists = (
             NetworkLists(allow, deny, finder, clock or monotonic_ns) if allow or deny else None
         )
+        self._queue = None if delay is None else Queue(delay, max_delayed)
+        if self._queue is not None:
+            self.wsgi_reason = self._queue.wsgi_reason
         self._reporter = RefusalReporter(check_on_refuse(on_refuse), table)
         self._counts_preflights = count_preflights
         self._headers = headers
@@ -271,10 +282,12 @@ class RateLimiter(Policy):
 
     def _apply(
         self, request: Request, limit: QuotaLimit, bucket: str, remaining: int
-    ) -> Reply | None:
-        """Show the decision of the only limit; refuse the request if it exceeds that."""
+    ) -> Reply | Awaitable[Reply | None] | None:
+        """Show the decision of the only limit; refuse or delay the request if it exceeds that."""
         decision = BucketDecision(limit.name, limit.quota, remaining)
         if remaining < 0:
+            if self._queue is not None:
+                return start_eagerly(self._apply_delayed(request, limit, bucket, decision))
             return self._refuse(request, (limit,), decision, bucket.partition(":")[2])
         request.state.rate_limit = decision
         if self._headers == "draft":
@@ -283,6 +296,35 @@ class RateLimiter(Policy):
         elif self._headers is not None:
             add_headers(request, self._headers, (limit,), decision)
         return None
+
+    async def _apply_delayed(
+        self, request: Request, limit: QuotaLimit, bucket: str, decision: BucketDecision
+    ) -> Reply | None:
+        """Admit a request that exceeds the only limit once it has its token, or refuse it."""
+        hits = [Hit(limit, TokenRequest(bucket, limit.quota, 1))]
+        result = LimitResult(hits, decision, self._stores[request.is_async])
+        try:
+            result = await self._delay(request, result, hits)
+        except StoreOutage:
+            return self._admit_uncounted()
+        if not result.decision.allowed:
+            return self._refuse(request, (limit,), result.decision, result.refusing_key)
+        request.state.rate_limit = result.decision
+        add_headers(request, self._headers, (limit,), result.decision)
+        return None
+
+    async def _take(self, request: Request, hits: Sequence[Hit]) -> LimitResult:
+        """Take everything that a request needs; it may wait for its tokens."""
+        return await self._delay(request, await self._engine.take(hits, request.is_async), hits)
+
+    async def _delay(
+        self, request: Request, result: LimitResult, hits: Sequence[Hit]
+    ) -> LimitResult:
+        """Return the result of a request after it may have waited for its tokens."""
+        if self._queue is None or result.decision.allowed:
+            return result
+        take = partial(self._engine.take, hits, request.is_async)
+        return await self._queue.take(request, result, take)
 
     def _refuse(
         self,
@@ -303,10 +345,14 @@ class RateLimiter(Policy):
         try:
             remaining = await waiting
         except StoreOutage:
-            return self._apply_in_outage(request, limit, bucket)
-        return self._apply(request, limit, bucket, remaining)
+            applied = self._apply_in_outage(request, limit, bucket)
+        else:
+            applied = self._apply(request, limit, bucket, remaining)
+        return applied if applied is None or isinstance(applied, Reply) else await applied
 
-    def _apply_in_outage(self, request: Request, limit: QuotaLimit, bucket: str) -> Reply | None:
+    def _apply_in_outage(
+        self, request: Request, limit: QuotaLimit, bucket: str
+    ) -> Reply | Awaitable[Reply | None] | None:
         remaining = self._engine.take_one_from_fallback(bucket, limit.quota)
         if remaining is None:
             return self._admit_uncounted()
@@ -333,7 +379,7 @@ class RateLimiter(Policy):
             if self._reserves:
                 self._reservations(request).append(reservation)  # a wait may be cancelled
         try:
-            result = await self._engine.take(hits, request.is_async) if hits else None
+            result = await self._take(request, hits) if hits else None
         except StoreOutage:
             if reservation is not None:
                 reservation.forget()
@@ -342,8 +388,12 @@ class RateLimiter(Policy):
             reservation.record(result)
             if late is not None and (result is None or result.decision.allowed):
                 result = await self._take_late(request, reservation, late, result)
-        if result is None:
-            return None
+        return None if result is None else self._apply_all(request, result, reservation)
+
+    def _apply_all(
+        self, request: Request, result: LimitResult, reservation: Reservation | None
+    ) -> Reply | None:
+        """Show the decision of all limits; refuse the request if it exceeds one of them."""
         decision = request.state.rate_limit = result.decision
         if self._has_report_only:
             self._reporter.passed(request, result)
@@ -372,7 +422,7 @@ class RateLimiter(Policy):
             return early
         reservation.expect(hits)
         try:
-            rest = await self._engine.take(hits, request.is_async)
+            rest = await self._take(request, hits)
         except StoreOutage:
             reservation.forget()
             if self._on_outage != "allow" and not are_report_only(hits):

@@ -6,6 +6,7 @@ from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication
 
 from mantlet._internal.coroutines import run_sync
+from mantlet.core.order import check_wsgi
 from mantlet.core.policy import Policy
 from mantlet.core.stack import BaseStack
 from mantlet.integrations import observe_exceptions
@@ -31,6 +32,7 @@ class Stack(BaseStack[WSGIApplication]):
 
     def __init__(self, app: WSGIApplication, policies: Sequence[Policy] = ()) -> None:
         super().__init__(app, policies)
+        check_wsgi(policies)
         self._hears_errors = self._hooks.on_response[-1].has_error_hooks
         if self._hears_errors:
             observe_exceptions(self.app, self.policies)
