@@ -291,7 +291,7 @@ DOCS = Path(__file__).parents[3] / "docs" / "rate-limiter.md"
 EXAMPLES = [
     block.partition("```")[0]
     for block in DOCS.read_text().split("```python\n")[1:]
-    if "keys." in block.partition("```")[0]
+    if "keys." in block.partition("```")[0] and "/etc/app" not in block
 ]
 
 
