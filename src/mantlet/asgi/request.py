@@ -31,6 +31,7 @@ from mantlet.http.headers import (
     Headers,
     bytes_header,
 )
+from mantlet.http.routing.root_paths import read_route_paths, remove_root
 
 __all__ = ["AsgiRequest"]
 
@@ -85,12 +86,15 @@ class AsgiRequest(Request):
         receive: the app's ``receive``: the server's own as long as nothing was read.
     """
 
-    __slots__ = ("_body", "_headers", "receive")
+    __slots__ = ("_body", "_headers", "_path", "_root", "receive")
 
     is_async = True
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.raw = scope
+        # Apps that mount others change these two.
+        self._path: str = scope["path"]
+        self._root: str | None = scope.get("root_path")
         state = scope.get(KEY)
         if state is None:
             # Without a call in the usual case: no adapter, and no exchange around this one.
@@ -117,21 +121,27 @@ class AsgiRequest(Request):
     @property
     def path(self) -> str:
         """The whole path, decoded."""
-        path: str = self.raw["path"]
-        return path
+        return self._path
 
     @property
     def route_path(self) -> str:
-        """The decoded path within the wrapped app."""
-        path: str = self.raw["path"]
+        """The path as the app's own routes have it."""
+        if self._sets_root_paths:
+            return self.route_paths[0]
+        path = self._path
         if not path.startswith("/"):
             path = origin_path(path)
-        root: str | None = self.raw.get("root_path")
-        if root:
-            root = root.rstrip("/")
-            if path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):
-                return path[len(root) :] or "/"
-        return path
+        return remove_root(path, self._root) if self._root else path
+
+    @property
+    def route_paths(self) -> tuple[str, ...]:
+        """Every path that the app may take the request's path for."""
+        path, root, apps = self._path, self._root, self._root_paths
+        if not path.startswith("/"):
+            return read_route_paths(origin_path(path), root or "", apps, path)
+        if root or "/." in path or self._sets_root_paths:
+            return read_route_paths(path, root or "", apps)
+        return (path,)
 
     @property
     def raw_path(self) -> bytes:
@@ -306,11 +316,12 @@ class AsgiRequest(Request):
         if self._handed_over:
             raise RuntimeError(HANDED_OVER)
         scope = self.raw
-        root = (scope.get("root_path") or "").rstrip("/")
+        apps = self._root_paths
+        root = "" if apps.is_literal else (apps.own or self._root or "").rstrip("/")
         # Apps remove it from any path that begins with it, also where the server left it out.
-        if any(f"{whole}/".startswith(f"{root}/") for whole in (scope["path"], path)):
+        if any(f"{whole}/".startswith(f"{root}/") for whole in (self._path, path)):
             path = root + path
-        scope["path"] = path
+        scope["path"] = self._path = path
         if "raw_path" in scope:
             scope["raw_path"] = quote(path).encode("ascii")
 

@@ -8,10 +8,11 @@ from mantlet.asgi.http import AsgiHttpExchange
 from mantlet.asgi.request import AsgiRequest
 from mantlet.asgi.websocket import WebSocketExchange, WebSocketRequest
 from mantlet.core.policy import Policy
+from mantlet.core.request import request_class
 from mantlet.core.response_pipeline import CLOSED
 from mantlet.core.stack import BaseStack
 from mantlet.http.headers import replace_headers
-from mantlet.integrations import observe_exceptions
+from mantlet.integrations import find_root_paths, observe_exceptions
 
 __all__ = ["Stack"]
 
@@ -40,7 +41,6 @@ class Stack(BaseStack[AsgiApp]):
         self._hears_errors = self._hooks.on_response[-1].has_error_hooks
         if self._hears_errors:
             observe_exceptions(self.app, self.policies)
-            self._hooks.has_started = False  # since the app may get further handlers and mounts
         self._starting = Lock()
 
     async def __call__(  # noqa: C901, PLR0912, PLR0915  # each coroutine costs every request
@@ -52,19 +52,16 @@ class Stack(BaseStack[AsgiApp]):
         if hooks.is_idle:
             await hooks.app(scope, receive, send)
             return
-        if kind == "http":
-            request = AsgiRequest(scope, receive)
-        elif kind == "websocket":
-            request = WebSocketRequest(scope, receive)
-        elif kind == "lifespan" and (hooks.startup or hooks.shutdown):
-            await _Lifespan(self, receive, send).run(scope)
+        if kind != "http" and kind != "websocket":  # noqa: PLR1714  # a tuple costs more
+            if kind == "lifespan" and (hooks.startup or hooks.shutdown):
+                await _Lifespan(self, receive, send).run(scope)
+            else:
+                await hooks.app(scope, receive, send)
             return
-        else:
-            await hooks.app(scope, receive, send)
-            return
-
         if not hooks.has_started:
             await self._start()
+        make_request = hooks.http_request if kind == "http" else hooks.websocket_request
+        request: AsgiRequest = make_request(scope, receive)
         result = hooks.run_request_hooks(request)
         if result is not None and result.waiting is not None:
             result = await hooks.resume_request_hooks(request, result)
@@ -114,11 +111,17 @@ class Stack(BaseStack[AsgiApp]):
 
     async def _start(self) -> None:
         """Run `startup` of the policies, once; other callers wait for it."""
+        hooks = self._hooks
         async with self._starting:
-            if not self._hooks.has_started:
+            if not hooks.has_started:
+                # Again, since apps are mounted and get handlers after an app has been wrapped.
                 if self._hears_errors:
                     observe_exceptions(self.app, self.policies)
-                await self._hooks.start()
+                hooks.http_request = request_class(AsgiRequest, find_root_paths(self.app))
+                hooks.websocket_request = request_class(
+                    WebSocketRequest, find_root_paths(self.app, "websocket")
+                )
+                await hooks.start()
 
 
 def _sending_headers(send: Send, headers: Mapping[bytes, tuple[bytes, bytes]]) -> Send:

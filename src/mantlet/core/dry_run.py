@@ -362,6 +362,11 @@ class RequestView(Request):
         return self._request.path
 
     @property
+    def route_paths(self) -> tuple[str, ...]:
+        """See `Request.route_paths`."""
+        return self._request.route_paths
+
+    @property
     def route_path(self) -> str:
         """The decoded path within the wrapped app."""
         return self._request.route_path

@@ -40,9 +40,9 @@ class RouteModes:
         self._routes: Routes[Mode] = Routes(self.modes.items())
 
     def find(self, request: Request) -> Mode:
-        """Return the mode of a request."""
-        found = self._routes.match(request.method, request.route_path)
-        return found[0][0] if found else "enforce"
+        """Return the mode of a request; the strictest one where its path has several readings."""
+        readings = self._routes.match_all(request.method, request.route_paths)
+        return min((found[0][0] if found else "enforce" for found in readings), key=_MODES.index)
 
     def __repr__(self) -> str:
         return f"RouteModes({self.modes!r})"

@@ -4,14 +4,17 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
 from contextlib import ExitStack, suppress
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlparse
 
 from mantlet.core.response import Response
 from mantlet.core.state import State
 from mantlet.http.headers import HeaderNames, Headers
+from mantlet.http.routing.root_paths import NO_ROOT_PATHS, RootPaths
 
-__all__ = ["NO_HEADERS", "Request", "origin_path"]
+__all__ = ["NO_HEADERS", "Request", "origin_path", "request_class"]
+
+RequestType = TypeVar("RequestType", bound="Request")
 
 #: Returned by `Request.get_headers()` where none of the headers is present.
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -40,6 +43,10 @@ class Request:
 
     protocol: Literal["http", "websocket"] = "http"
     is_async: bool = False
+    #: The root paths that the app sets itself: of the class, since each stack has its own.
+    _root_paths: RootPaths = NO_ROOT_PATHS
+    #: Whether they count for requests without a root path.
+    _sets_root_paths: bool = False
 
     raw: MutableMapping[str, Any]
     state: State
@@ -146,19 +153,32 @@ class Request:
     def path(self) -> str:
         """The whole path, decoded, including the prefix that the app is mounted under.
 
-        Bytes that are not UTF-8 appear as U+FFFD; `raw_path` has them.
+        Bytes that are not UTF-8 appear as U+FFFD; `raw_path` has them. It stays as it was when the
+        request arrived: apps that mount others change the scope or the environ.
         """
 
     @property
     @abstractmethod
     def route_path(self) -> str:
-        """The path within the wrapped app, decoded, without the prefix that it is mounted under.
+        """The path as the wrapped app's own routes have it: the first of `route_paths`.
 
-        It begins with a slash. A target in absolute form (RFC 9112, 3.2.2) is reduced to its path,
-        since some apps route such a target by its path.
+        It begins with a slash, and has no prefix that the app is mounted under. A target in
+        absolute form (RFC 9112, 3.2.2) is reduced to its path, since some apps route such a target
+        by its path.
 
         Under ASGI, ``root_path`` is removed where the path begins with it, as the specification
-        says; servers that leave it out of paths are understood too.
+        says; servers that leave it out of paths are understood too. The option of an app that sets
+        the root path itself takes the place of the server's, and an app that removes none (Falcon)
+        has the whole path.
+        """
+
+    @property
+    @abstractmethod
+    def route_paths(self) -> tuple[str, ...]:
+        """Every path that the app may take the request's path for; usually the `route_path` alone.
+
+        A policy that treats them differently applies the strictest treatment. See
+        `mantlet.http.routing.root_paths`.
         """
 
     @property
@@ -271,6 +291,19 @@ class Request:
         Raises:
             RuntimeError: the app has the request already.
         """
+
+
+def request_class(base: type[RequestType], root_paths: RootPaths) -> type[RequestType]:
+    """Return a class of requests for an app that sets root paths itself.
+
+    Args:
+        base: the adapter's class, returned as it is for any other app.
+        root_paths: the app's root paths.
+    """
+    if root_paths == NO_ROOT_PATHS:
+        return base
+    members = {"_root_paths": root_paths, "_sets_root_paths": root_paths.is_set, "__slots__": ()}
+    return type(base.__name__, (base,), members)
 
 
 def origin_path(path: str) -> str:

@@ -1,7 +1,7 @@
 """An app with its policies around it: which hooks run when, and the way in through them."""
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from typing import Any, Generic, NamedTuple, Self, TypeVar, cast
+from typing import Any, Generic, NamedTuple, NoReturn, Self, TypeVar, cast
 
 from mantlet.core.dry_run import with_mode
 from mantlet.core.order import check_order
@@ -117,7 +117,10 @@ class PolicyHooks(Generic[App]):
         self.is_idle = self.is_inward_only and not (
             self.on_request or self.on_message or self.startup or self.shutdown
         )
-        self.has_started = not self.startup
+        self.has_started = False
+        #: The adapter's classes of requests, which `start()` may replace.
+        self.http_request: Callable[..., Any] = _not_started
+        self.websocket_request: Callable[..., Any] = _not_started
 
     async def start(self) -> None:
         """Run `startup` of each policy, the outermost first."""
@@ -126,7 +129,7 @@ class PolicyHooks(Generic[App]):
 
     async def stop(self) -> None:
         """Run `shutdown` of each policy, the innermost first; `start()` runs again after it."""
-        self.has_started = not self.startup
+        self.has_started = False
         await _run_each(self.shutdown)
 
     def run_request_hooks(self, request: Request, start: int = 0) -> InwardResult | None:
@@ -237,6 +240,10 @@ def check_reply(reply: Reply | Response | None) -> Reply | None:
     if reply is not None and not isinstance(reply, Reply):
         raise TypeError(f"a hook must return a Reply or None, not {type(reply).__name__}")
     return reply
+
+
+def _not_started(*_: object) -> NoReturn:
+    raise RuntimeError("the stack has not started")
 
 
 def _clean_up(request: Request) -> None:

@@ -59,6 +59,9 @@ UndeclaredOptions = Literal["pass", "answer", "refuse"]
 _NO_CAPTURES: Final[Mapping[str, str]] = MappingProxyType({})
 _UNDECLARED_PATH: Final = ErrorItem("path", "", "undeclared_path", "Unknown path")
 _SEMICOLON: Final = ErrorItem("path", "", "path_parameter", "Semicolons are not allowed")
+_SEVERAL_PATHS: Final = ErrorItem(
+    "path", "", "ambiguous_root_path", "The root path can be removed from the path in two ways"
+)
 _UNDECLARED_METHOD: Final = ErrorItem(
     "path", "", "undeclared_method", "The path does not support this method"
 )
@@ -129,7 +132,8 @@ class OperationRouter:
         """
         websocket = request.protocol == "websocket"
         table = self._websockets if websocket else self._table
-        path = request.path if self._includes_mount else request.route_path
+        readings = request.route_paths
+        path = request.path if self._includes_mount else readings[0]
         methods = table.static.get(path)
         parts: Sequence[str] = ()
         if methods is None or not was_sent_as(request, path):  # else it is exactly as declared
@@ -138,10 +142,14 @@ class OperationRouter:
                 path = request.path
             found = table.find(path)
             if found is None:
-                if "path" in self._allow and not table.matches_loosely(path):
+                if "path" in self._allow and not any(
+                    map(table.matches_loosely, (path, *request.route_paths[1:]))
+                ):
                     return None
                 raise ValidationFailed(404, [_UNDECLARED_PATH])
             methods, parts = found
+        if len(readings) > 1:
+            self._check_readings(request, table, methods)
         method = WEBSOCKET_METHOD if websocket else request.method
         declared = methods.by_name.get(method)
         if declared is not None:
@@ -150,6 +158,25 @@ class OperationRouter:
                 raise ValidationFailed(400, [_SEMICOLON])
             return validator, template.capture(parts) if parts else _NO_CAPTURES
         return self._undeclared_method(method, methods)
+
+    def _check_readings(
+        self,
+        request: Request,
+        table: "PathTable[OperationValidator]",
+        methods: "PathMethods[OperationValidator]",
+    ) -> None:
+        """Reject a path that the app may take for another operation's.
+
+        Raises:
+            ValidationFailed: with 400.
+        """
+        path, *others = request.route_paths  # of the normalized path
+        if self._includes_mount or (self._paths.form == "raw" and "/." in path):
+            return
+        for other in others:
+            found = table.find(other)
+            if found is not None and found[0] is not methods:
+                raise ValidationFailed(400, [_SEVERAL_PATHS])
 
     def _undeclared_method(
         self, method: str, methods: "PathMethods[OperationValidator]"

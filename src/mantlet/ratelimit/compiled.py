@@ -264,6 +264,7 @@ class RequestLimits:
     Args:
         rules: the limiter's own compiled rule, and those of the matching rules.
         concurrency: the concurrency limits.
+        check_names: whether to reject limits that share a name.
 
     Attributes:
         rules: see above.
@@ -277,13 +278,17 @@ class RequestLimits:
     """
 
     def __init__(
-        self, rules: Iterable[CompiledRule], concurrency: Iterable[ConcurrencyLimit] = ()
+        self,
+        rules: Iterable[CompiledRule],
+        concurrency: Iterable[ConcurrencyLimit] = (),
+        *,
+        check_names: bool = True,
     ) -> None:
         self.rules = tuple(rules)
         self.concurrency = tuple(concurrency)
         names = [limit.name for rule in self.rules for limit in rule.limits or ()]
         names += [limit.name for limit in self.concurrency]
-        for name in names:
+        for name in names if check_names else ():
             if names.count(name) > 1:
                 raise ValueError(
                     f"quotas that apply to the same requests share the name {name!r}; "
@@ -305,9 +310,11 @@ class RequestLimits:
         concurrency = [limit for limit in self.concurrency if not limit.waits]
         if not waits or not (rules or concurrency):
             return self, None
-        return RequestLimits(rules, concurrency), RequestLimits(
-            [rule for rule in self.rules if rule not in rules],
-            [limit for limit in self.concurrency if limit.waits],
+        late_rules = [rule for rule in self.rules if rule not in rules]
+        late_concurrency = [limit for limit in self.concurrency if limit.waits]
+        return (
+            RequestLimits(rules, concurrency, check_names=False),
+            RequestLimits(late_rules, late_concurrency, check_names=False),
         )
 
     async def hits(self, request: Request) -> list[Hit]:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, Literal
 
@@ -28,6 +28,8 @@ from mantlet.ratelimit.quota import Concurrency, LimitMode, Quota, check_limit_m
 __all__ = ["Rule", "RuleTable", "on_status"]
 
 _PARAMETER = re.compile(r"\{(\w+)")
+#: The rules that match one reading of a path, each with its path parameters.
+_Matches = Sequence[tuple["Rule", Mapping[str, str]]]
 
 
 class Rule(KnowsOptions):
@@ -209,8 +211,12 @@ class RuleTable:
         self.has_buckets = self.has_concurrency or any(rule.has_buckets for rule in compiled)
 
     def find(self, request: Request) -> RequestLimits:
-        """Return the limits of a request."""
-        found = self._requests.match(request.method, request.route_path)
+        """Return the limits of a request: of every path that the app may take its path for."""
+        readings = self._requests.match_all(request.method, request.route_paths)
+        found = readings[0]
+        if len(readings) > 1:
+            request.state._path_parameters = _parameters_of(readings)
+            return self._strictest(readings)
         if not found:
             request.state._path_parameters = None  # an outer limiter may have left its own
             return self.default
@@ -219,22 +225,38 @@ class RuleTable:
 
     def names_options(self, request: Request) -> bool:
         """Return whether a rule that matches a request names OPTIONS, and not just ``*``."""
-        found = self._requests.match(request.method, request.route_path)
-        return any("OPTIONS" in parse_pattern(rule.pattern).methods for rule, _ in found)
+        readings = self._requests.match_all(request.method, request.route_paths)
+        rules = [rule for found in readings for rule, _ in found]
+        return any("OPTIONS" in parse_pattern(rule.pattern).methods for rule in rules)
 
     def pattern_of(self, request: Request, *, per: Literal["request", "message"]) -> str | None:
         """Return the pattern of the rules that match a request, if there are any."""
         table = self._requests if per == "request" else self._messages
-        found = table.match(request.method, request.route_path)
-        return found[0][0].pattern if found else None
+        readings = table.match_all(request.method, request.route_paths)
+        return next((found[0][0].pattern for found in readings if found), None)
 
     def find_for_messages(self, request: Request) -> RequestLimits | None:
         """Return the limits of the messages of a WebSocket; None if no rule matches."""
-        found = self._messages.match(request.method, request.route_path)
-        if not found:
+        readings = self._messages.match_all(request.method, request.route_paths)
+        if not any(readings):
             return None
-        request.state._path_parameters = found[0][1]
-        return self._limits[tuple(rule for rule, _ in found)]
+        request.state._path_parameters = _parameters_of(readings)
+        return self._strictest(list(filter(None, readings)))
+
+    def _strictest(self, readings: Sequence[_Matches]) -> RequestLimits:
+        """Return the limits of a request whose path can be read in several ways: all of them."""
+        limits = [
+            self._limits[tuple(rule for rule, _ in found)] if found else self.default
+            for found in readings
+        ]
+        if len(limits) == 1:
+            return limits[0]
+        places = {place.prefix: place for each in limits for place in each.concurrency}
+        return RequestLimits(
+            dict.fromkeys(rule for each in limits for rule in each.rules),
+            places.values(),
+            check_names=False,  # those of rules that are never meant for the same requests
+        )
 
     def hits_of_key(self, pattern: str | None, key: str, cost: int) -> list[Hit]:
         """Return the hits of a key, outside of a request.
@@ -330,6 +352,14 @@ def _numbers(rules: Sequence[Rule]) -> Iterator[int | None]:
     counts, numbers = Counter(kinds), defaultdict[Any, Iterator[int]](count)
     for kind in kinds:
         yield next(numbers[kind]) if counts[kind] > 1 else None
+
+
+def _parameters_of(readings: Sequence[_Matches]) -> Mapping[str, str]:
+    """Return the path parameters of all readings, those of the first before the others."""
+    named: dict[str, str] = {}
+    for found in reversed(readings):
+        named |= found[0][1] if found else {}
+    return named
 
 
 def _check_parameter_names(rules: Sequence[Rule]) -> None:

@@ -56,8 +56,17 @@ class HtmlRoutes:
 
     def for_request(self, request: Request) -> CleanHtml | None:
         """Return the function that cleans the response to a request, or None to leave it alone."""
-        found = self._routes.match(request.method, request.route_path)
-        return found[0][0] if found else None
+        readings = self._routes.match_all(request.method, request.route_paths)
+        cleaners = [found[0][0] for found in readings if found]
+        if len(cleaners) < 2:
+            return cleaners[0] if cleaners else None
+
+        def clean(body: bytes, charset: str = "utf-8") -> bytes:
+            for each in cleaners:
+                body, charset = each(body, charset), "utf-8"
+            return body
+
+        return clean
 
 
 def charset_of(content_type: str | None) -> str:

@@ -28,6 +28,7 @@ from mantlet.http.headers import (
     check_value,
     environ_key,
 )
+from mantlet.http.routing.root_paths import read_route_paths
 
 __all__ = ["WsgiRequest"]
 
@@ -74,10 +75,13 @@ class EnvironHeaders(Headers):
 class WsgiRequest(Request):
     """A lazy view over an environ."""
 
-    __slots__ = ("_body", "environ")
+    __slots__ = ("_body", "_info", "_script", "environ")
 
     def __init__(self, environ: Environ) -> None:
         self.raw = self.environ = environ
+        # Apps that mount others change these two.
+        self._info: str = environ.get("PATH_INFO", "")
+        self._script: str = environ.get("SCRIPT_NAME", "")
         state = environ.get(KEY)
         if state is None:
             # Without a call in the usual case: no adapter, and no exchange around this one.
@@ -102,18 +106,31 @@ class WsgiRequest(Request):
     @property
     def path(self) -> str:
         """The whole path, decoded."""
-        return self._path().decode("utf-8", "replace")
+        return _decoded(self._script + self._info)
 
     def _path(self) -> bytes:
-        path: str = self.environ.get("SCRIPT_NAME", "") + self.environ.get("PATH_INFO", "")
-        return path.encode("latin-1", "replace")
+        return (self._script + self._info).encode("latin-1", "replace")
 
     @property
     def route_path(self) -> str:
-        """The decoded path within the wrapped app."""
-        info: str = self.environ.get("PATH_INFO", "")
-        path = info.encode("latin-1", "replace").decode("utf-8", "replace")
+        """The path as the app's own routes have it."""
+        if self._sets_root_paths:
+            return self.route_paths[0]
+        path = _decoded(self._info)
         return path if path.startswith("/") else origin_path(path)
+
+    @property
+    def route_paths(self) -> tuple[str, ...]:
+        """Every path that the app may take the request's path for."""
+        path, root, apps = _decoded(self._info), "", self._root_paths
+        if not path.startswith("/"):
+            return read_route_paths(origin_path(path), root, apps, path)
+        if apps.own or apps.inner:  # an ASGI app in an adapter, which puts the two together again
+            root = _decoded(self._script)
+            path = root + path
+        elif not apps.is_literal and "/." not in path:
+            return (path,)
+        return read_route_paths(path, root, apps)
 
     @property
     def raw_path(self) -> bytes:
@@ -228,7 +245,7 @@ class WsgiRequest(Request):
         if self._handed_over:
             raise RuntimeError(HANDED_OVER)
         environ = self.environ
-        environ["PATH_INFO"] = path.encode().decode("latin-1")
+        environ["PATH_INFO"] = self._info = path.encode().decode("latin-1")
         target = quote(self._path())
         if environ.get("QUERY_STRING"):
             target += f"?{environ['QUERY_STRING']}"
@@ -242,6 +259,10 @@ class WsgiRequest(Request):
         if self._body is not None:
             self.environ["wsgi.input"] = self._body.replay()
         return self.environ
+
+
+def _decoded(text: str) -> str:
+    return text.encode("latin-1", "replace").decode("utf-8", "replace")
 
 
 # Some servers set the length under a second name.

@@ -8,8 +8,9 @@ from wsgiref.types import StartResponse, WSGIApplication
 from mantlet._internal.coroutines import run_sync
 from mantlet.core.order import check_wsgi
 from mantlet.core.policy import Policy
+from mantlet.core.request import request_class
 from mantlet.core.stack import BaseStack
-from mantlet.integrations import observe_exceptions
+from mantlet.integrations import find_root_paths, observe_exceptions
 from mantlet.wsgi.http import WsgiExchange
 from mantlet.wsgi.request import WsgiRequest
 
@@ -36,7 +37,6 @@ class Stack(BaseStack[WSGIApplication]):
         self._hears_errors = self._hooks.on_response[-1].has_error_hooks
         if self._hears_errors:
             observe_exceptions(self.app, self.policies)
-            self._hooks.has_started = False  # since the app may get further handlers and mounts
         self._starting = Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
@@ -46,7 +46,7 @@ class Stack(BaseStack[WSGIApplication]):
             return hooks.app(environ, start_response)
         if not hooks.has_started:
             self._start()
-        request = WsgiRequest(environ)
+        request: WsgiRequest = hooks.http_request(environ)
         result = hooks.run_request_hooks(request)
         if result is not None and result.waiting is not None:
             try:
@@ -66,7 +66,10 @@ class Stack(BaseStack[WSGIApplication]):
     def _start(self) -> None:
         """Run `startup` of the policies, once; other threads wait for it."""
         with self._starting:
-            if not self._hooks.has_started:
+            hooks = self._hooks
+            if not hooks.has_started:
+                # Again, since apps are mounted and get handlers after an app has been wrapped.
                 if self._hears_errors:
                     observe_exceptions(self.app, self.policies)
-                run_sync(self._hooks.start())
+                hooks.http_request = request_class(WsgiRequest, find_root_paths(self.app))
+                run_sync(hooks.start())

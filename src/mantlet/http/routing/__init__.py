@@ -4,7 +4,7 @@ A pattern is one or several methods, a space and a path template::
 
     POST /login                 one path
     GET,POST /users/{id}        several methods; {id} is one segment
-    GET /files/{name:path}      the rest of the path: one character or more, slashes included
+    GET /files/{name:path}      the rest of the path, slashes included
     * /static/*                 every method; a rest without a name, which may be empty
 
 Methods are those that IANA has registered (RFC 9110, 16.1), in upper case; ``*`` is every method.
@@ -27,12 +27,15 @@ Frameworks disagree about which paths are the same, and a path that the app take
 this module does not would bypass a rule. So repeated slashes, trailing slashes and trailing
 newlines (Starlette routes ``/login%0A`` to ``/login``) are ignored, in templates as in paths, and
 do not occur in parameters: ``//login`` and ``/login/`` match ``/login``. Only ``/static/*``
-distinguishes ``/static/``, which it matches, from ``/static``. Case, ``.`` and ``..`` are left as
-they are.
+distinguishes ``/static/``, which it matches, from ``/static``. Case is left as it is.
+
+Where apps differ further, a path has several readings, and the values of each of them are found
+(`Routes.match_all()`): the root path (`mantlet.http.routing.root_paths`), dot segments, empty
+segments as values of parameters (Falcon), and an empty rest ``/files/`` (Starlette, Falcon). A
+policy applies the strictest of them: all rules of a rate limiter, the mode that enforces most.
 
 When it is unsafe: a pattern that exempts requests does so for all these spellings, even if the app
-routes one of them elsewhere. A parameter is the client's own text: ``1`` and ``01`` differ. Falcon
-routes an empty segment to a parameter (``/users//reset``); ``{name}`` does not match it.
+routes one of them elsewhere. A parameter is the client's own text: ``1`` and ``01`` differ.
 
 What it costs: one dictionary lookup for templates without parameters, however many there are; else
 at most one visit to each node of the trie, no deeper than the longest template.

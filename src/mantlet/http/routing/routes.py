@@ -51,9 +51,9 @@ class Routes(Generic[T]):
         rest_from = None
         if shape[-1] in (REST, NAMELESS_REST):
             rest_from = len(shape) - 1
-        if shape[-1] == NAMELESS_REST:
+            above = self._ends(shape[:-1], None)
+            (above.slash if shape[-1] == NAMELESS_REST else above.empty_rest).add(methods, entry)
             shape[-1] = REST
-            self._ends(shape[:-1], None).slash.add(methods, entry)
         self._ends(shape, rest_from).here.add(methods, entry)
         self._depth = max(self._depth, len(shape))
 
@@ -74,10 +74,63 @@ class Routes(Generic[T]):
             The values of the most specific template, in the order given; empty if none matches.
         """
         core = path.strip("/\n")
-        while "//" in core:  # halves every run of slashes, so it ends soon
-            core = core.replace("//", "/")
+        if "//" in core:
+            core = _folded(core)
         static = self._static.get(core)
         return (static and static[method]) or self._walk(method, path, core)
+
+    def match_all(
+        self, method: str, paths: Sequence[str]
+    ) -> list[Sequence[tuple[T, Mapping[str, str]]]]:
+        """Return the values that apply to each reading of a path, without repetition.
+
+        Beside the readings that differ by the root path, apps differ in whether a slash at the end
+        makes an empty rest of ``/files/{name:path}`` (Starlette, Falcon), and whether a repeated
+        slash makes an empty segment, the value of a parameter (Falcon), or is ignored.
+
+        Args:
+            method: the method as sent.
+            paths: the readings: `Request.route_paths`.
+
+        Returns:
+            The result of `match()` for each of them, the first reading's first; empty where none
+            matches. A policy that treats these differently applies the strictest treatment.
+        """
+        path = paths[0]
+        if len(paths) == 1 and path[-1:] != "/" and "//" not in path:  # the usual case
+            return [self.match(method, path)]
+        found = [self.match(method, path) for path in paths]
+        if self._depth:
+            # These find the templates that differ; where there are none, they are no readings.
+            found += filter(None, (one for path in paths for one in self._of_slashes(method, path)))
+        distinct: dict[tuple[int, ...], Sequence[tuple[T, Mapping[str, str]]]] = {}
+        for one in found:
+            distinct.setdefault(tuple(id(value) for value, _ in one), one)
+        return list(distinct.values())
+
+    def _of_slashes(
+        self, method: str, path: str
+    ) -> Iterator[Sequence[tuple[T, Mapping[str, str]]]]:
+        """Iterate over the values of templates that take slashes for empty segments."""
+        core = _folded(path)
+        parts = core.split("/", self._depth) if core else []
+        if path.endswith("/"):
+            for ends in self._ends_of(parts):
+                if entries := ends.slash[method] or ends.empty_rest[method]:
+                    yield _named(entries, parts, None)
+                    break
+        path = path.lstrip("/")
+        if "//" in path:
+            parts = path.removesuffix("/").split("/", self._depth)
+            for ends in self._ends_of(parts, empty=True):
+                if entries := ends.here[method]:
+                    yield _named(entries, parts, ends.rest_from)
+                    break
+
+    def _ends_of(self, parts: list[str], *, empty: bool = False) -> Iterator["_Ends[T]"]:
+        later = [(self._root, 0)]
+        while (ends := walk(later, parts, len(parts), empty=empty)) is not None:
+            yield ends
 
     def groups(self) -> Iterator[tuple[T, ...]]:
         """Iterate over the values that `match()` may return together; some occur several times."""
@@ -86,7 +139,8 @@ class Routes(Generic[T]):
             yield from (tuple(value for value, _ in found) for found in literal.values())
         while nodes:
             node = nodes.pop()
-            for methods in () if node.value is None else (node.value.here, node.value.slash):
+            ends = node.value
+            for methods in () if ends is None else (ends.here, ends.slash, ends.empty_rest):
                 yield from (tuple(value for value, _ in found) for found in methods.values())
             nodes += node
 
@@ -125,14 +179,28 @@ class _Ends(Generic[T]):
 
     Args:
         rest_from: the index of the first segment of the rest, if the node is one of a rest.
+
+    Attributes:
+        here: the entries of templates that end at the node.
+        slash: those of templates with a nameless rest below it, which may be empty.
+        empty_rest: those of templates with a named rest below it, which is empty to some apps.
     """
 
-    __slots__ = ("here", "rest_from", "slash")
+    __slots__ = ("empty_rest", "here", "rest_from", "slash")
 
     def __init__(self, rest_from: int | None) -> None:
         self.rest_from = rest_from
         self.here: _Methods[tuple[T, Places]] = _Methods()
         self.slash: _Methods[tuple[T, Places]] = _Methods()
+        self.empty_rest: _Methods[tuple[T, Places]] = _Methods()
+
+
+def _folded(path: str) -> str:
+    """Return a path without the slashes, and newlines, that are ignored."""
+    path = path.strip("/\n")
+    while "//" in path:  # halves every run of slashes, so it ends soon
+        path = path.replace("//", "/")
+    return path
 
 
 def _named(
@@ -144,6 +212,6 @@ def _named(
     for value, places in entries:
         parameters = {}
         for name, index in places:  # a comprehension would cost a call, mostly for one name
-            parameters[name] = parts[index]
+            parameters[name] = parts[index] if index < len(parts) else ""  # an empty rest
         found.append((value, parameters))
     return found

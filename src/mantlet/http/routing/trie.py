@@ -219,7 +219,9 @@ def insert(root: Node[T], shape: Sequence[Segment]) -> Node[T]:
     return node
 
 
-def walk(later: list[tuple[Node[T], int]], parts: Sequence[str], end: int) -> T | None:
+def walk(
+    later: list[tuple[Node[T], int]], parts: Sequence[str], end: int, *, empty: bool = False
+) -> T | None:
     """Return the value of the next template that a path matches, the most specific first.
 
     In each segment, a literal precedes a pattern with several parts, which precedes a parameter,
@@ -231,6 +233,7 @@ def walk(later: list[tuple[Node[T], int]], parts: Sequence[str], end: int) -> T 
             left after a call lead to less specific templates.
         parts: the segments of the path.
         end: the number of segments.
+        empty: whether an empty segment is a value of a parameter.
     """
     while later:
         node, depth = later.pop()
@@ -238,8 +241,8 @@ def walk(later: list[tuple[Node[T], int]], parts: Sequence[str], end: int) -> T 
             part = parts[depth]
             depth += 1
             literal, parameter = node.literals.get(part), node.parameter
-            # An empty segment, as after a trailing slash, is not a value of a parameter.
-            if not part:
+            # An empty segment, as after a trailing slash, is usually not a value of a parameter.
+            if not part and not empty:
                 parameter = None
             elif node.wide:
                 parameter = node.widen(later, part, depth, end)

@@ -277,7 +277,11 @@ class HeaderPolicy:
         return media, coding, values
 
     def _headers_for(self, request: Request) -> CompiledHeaders:
-        found = self._routes.match(request.method, request.route_path) if self._routes else ()
+        if not self._routes:
+            return self._headers
+        readings = self._routes.match_all(request.method, request.route_paths)
+        # Where the path can be read in two ways, those of one might be too weak for the other.
+        found = readings[0] if len(readings) == 1 else ()
         return found[0][0] if found else self._headers
 
     def _varied(

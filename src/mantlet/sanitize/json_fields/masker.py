@@ -125,7 +125,7 @@ class FieldMasker:
         """
         editors = self._everywhere
         for routes, more in self._by_route:
-            if routes.match(request.method, request.route_path):
+            if any(routes.match_all(request.method, request.route_paths)):
                 editors += more
         if not editors:
             return None

@@ -1,0 +1,86 @@
+"""Find the root paths that apps set themselves; no framework is imported.
+
+``FastAPI(root_path=)`` and Django's ``FORCE_SCRIPT_NAME`` take the place of the server's root path,
+also in an app that is mounted in another one. Falcon leaves root paths in the path.
+
+An app that a wrapper hides, in a place other than its attributes or closure, is not found; nor is a
+middleware that sets ``root_path`` from a header. Put the stack inside of these.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from mantlet._internal.exception_chain import safe_getattr
+from mantlet.http.routing.root_paths import InnerRoot, RootPaths
+from mantlet.integrations.wrapped_apps import class_names, wrapped_apps
+
+__all__ = ["find_root_paths"]
+
+
+# Any: the frameworks' own classes, which are not imported here.
+def find_root_paths(app: Any, kind: str = "http") -> RootPaths:
+    """Return the root paths that an app, and the apps mounted in it, set themselves.
+
+    Args:
+        app: any app, wrapped or not.
+        kind: the scope type of the requests.
+    """
+    apps = list(_framework_apps(app, kind))
+    inner = [root for one in apps for root in _mounted(one, kind, 0)]
+    roots = [root for one in apps if (root := _own_root(one))]
+    if len(apps) == 1:
+        is_falcon = ("falcon", "App") in class_names(apps[0])
+        return RootPaths(roots[0] if roots else "", tuple(inner), is_falcon)
+    return RootPaths("", (*(InnerRoot(0, root) for root in roots), *inner))
+
+
+def _framework_apps(app: Any, kind: str) -> Iterator[Any]:
+    return (one for one in wrapped_apps(app, kind) if not class_names(one).isdisjoint(_APPS))
+
+
+#: The classes of apps that route requests.
+_APPS: Final = {
+    ("starlette", "Router"),
+    ("starlette", "Starlette"),
+    ("django", "ASGIHandler"),
+    ("falcon", "App"),
+    ("flask", "Flask"),
+    ("litestar", "Litestar"),
+    ("quart", "Quart"),
+}
+
+
+def _own_root(app: Any) -> str:
+    names = class_names(app)
+    root = None
+    if ("fastapi", "FastAPI") in names:
+        root = safe_getattr(app, "root_path")
+    elif ("django", "ASGIHandler") in names:
+        root = safe_getattr(sys.modules["django.conf"].settings, "FORCE_SCRIPT_NAME")
+    return root if isinstance(root, str) else ""
+
+
+def _mounted(app: Any, kind: str, segments: int, depth: int = 8) -> Iterator[InnerRoot]:
+    """Iterate over the root paths of the apps that are mounted in a Starlette app or router."""
+    routes = safe_getattr(app, "routes")
+    if not isinstance(routes, Iterable) or not depth:
+        return
+    for route in routes:
+        path = safe_getattr(route, "path")
+        below = segments + (_count(path) if isinstance(path, str) else 0)
+        included = safe_getattr(route, "original_router")
+        if included is not None:  # FastAPI's include_router()
+            prefix = safe_getattr(safe_getattr(route, "include_context"), "prefix")
+            below += _count(prefix) if isinstance(prefix, str) else 0
+            yield from _mounted(included, kind, below, depth - 1)
+        elif not {("starlette", "Mount"), ("starlette", "Host")}.isdisjoint(class_names(route)):
+            yield InnerRoot(below, "")
+            for one in _framework_apps(route.app, kind):
+                if root := _own_root(one):
+                    yield InnerRoot(below, root)
+                yield from _mounted(one, kind, below, depth - 1)
+
+
+def _count(path: str) -> int:
+    return len(path.strip("/").split("/")) if path.strip("/") else 0

@@ -1,0 +1,73 @@
+"""Look through wrappers: the apps that an app calls, as far as its attributes tell."""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from inspect import isclass, isfunction, ismethod
+from typing import Any, Final
+
+from mantlet._internal.exception_chain import safe_getattr
+
+__all__ = ["class_names", "wrapped_apps"]
+
+#: The most objects that are looked at.
+_MOST: Final = 400
+#: Packages whose apps are not looked into: they are what is searched for.
+_FRAMEWORKS: Final = frozenset({"django", "falcon", "fastapi", "flask", "litestar", "quart"})
+
+
+# Any: the frameworks' own classes, which are not imported here.
+def class_names(app: Any) -> set[tuple[str, str]]:
+    """Return the package and the name of each class of an object."""
+    return {(kind.__module__.partition(".")[0], kind.__name__) for kind in type(app).__mro__}
+
+
+def wrapped_apps(app: Any, kind: str = "http") -> Iterator[Any]:
+    """Iterate over an app and the callables that it may call, the outermost first.
+
+    A wrapper is a function with a closure, a `functools.partial`, a method or an object whose
+    attributes hold the app. The apps of frameworks, and of Starlette, are not looked into.
+
+    Args:
+        app: any app.
+        kind: the scope type, for a wrapper with an app for each, such as channels'
+            ``ProtocolTypeRouter``.
+    """
+    seen: set[int] = set()
+    waiting = [app]
+    while waiting and len(seen) < _MOST:
+        one = waiting.pop(0)
+        if id(one) in seen or isclass(one) or not callable(one):
+            continue
+        seen.add(id(one))
+        yield one
+        names = class_names(one)
+        if ("starlette", "Starlette") not in names and not _FRAMEWORKS.intersection(
+            package for package, _ in names
+        ):
+            waiting += _held(one, kind)
+
+
+def _held(wrapper: Any, kind: str) -> Iterator[Any]:
+    if isinstance(wrapper, partial):
+        yield from (wrapper.func, *wrapper.args, *wrapper.keywords.values())
+    elif ismethod(wrapper):
+        yield wrapper.__self__
+    elif isfunction(wrapper):
+        for cell in wrapper.__closure__ or ():
+            yield safe_getattr(cell, "cell_contents")  # an empty cell has none
+        yield safe_getattr(wrapper, "__wrapped__")
+    else:
+        for value in _attributes(wrapper):
+            if isinstance(value, Mapping):
+                yield value.get(kind)
+            else:
+                yield value
+
+
+def _attributes(holder: Any) -> Iterator[Any]:
+    yield from list(getattr(holder, "__dict__", {}).values())
+    for owner in type(holder).__mro__:
+        slots = owner.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if name != "__dict__":
+                yield safe_getattr(holder, name)
