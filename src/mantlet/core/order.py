@@ -1,16 +1,11 @@
 """The order of policies in a stack: where a policy belongs, and stacks that cannot work."""
 
-import sys
-import warnings
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Final
 
+from mantlet._internal.user_warnings import warn_user
 from mantlet.core.policy import Policy
 
 __all__ = ["check_order", "check_wsgi", "insert_in_order"]
-
-_PACKAGE: Final = str(Path(__file__).parents[1])
 
 
 def check_order(policies: Sequence[Policy]) -> None:
@@ -28,11 +23,9 @@ def check_order(policies: Sequence[Policy]) -> None:
         for outer in reversed(policies[:index]):
             if outer.position is not None and outer.position > inner.position:
                 inside, outside = type(inner).__name__, type(outer).__name__
-                warnings.warn(
+                warn_user(
                     f"{inside} is inside {outside}, so {inner.position_reason.format(outside)}; "
-                    f"pass {inside} before {outside}",
-                    UserWarning,
-                    stacklevel=_caller(),
+                    f"pass {inside} before {outside}"
                 )
                 break
 
@@ -62,18 +55,4 @@ def check_wsgi(policies: Sequence[Policy]) -> None:
     """
     for policy in policies:
         if policy.wsgi_reason and policy.mode != "off":
-            warnings.warn(
-                f"{type(policy).__name__} is under WSGI, where {policy.wsgi_reason}",
-                UserWarning,
-                stacklevel=_caller(),
-            )
-
-
-def _caller() -> int:
-    """Return the ``stacklevel`` of the first frame outside of Mantlet, seen from the caller."""
-    frame = sys._getframe(1)
-    level = 1
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        frame = frame.f_back
-        level += 1
-    return level
+            warn_user(f"{type(policy).__name__} is under WSGI, where {policy.wsgi_reason}")

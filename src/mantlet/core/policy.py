@@ -79,6 +79,9 @@ class Policy(KnowsOptions):
     #: The lowest status code that `on_response` is called for; responses below it cost nothing.
     min_status: int = 0
 
+    #: Names of headers that the policy trusts, since a proxy in front of the app sets them.
+    trusted_headers: frozenset[str] = frozenset()
+
     #: Where the policy belongs in a stack: outside those with a higher number, inside those with a
     #: lower one; None if it works anywhere. In the canonical order OutputSanitizer has 10,
     #: ErrorEnvelope 20, RateLimiter 90 and SchemaGuard 100.

@@ -1,12 +1,13 @@
 """Create the store that a URI names, and the fallback that replaces it during an outage."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic_ns
 from typing import Any, Literal
 
 from mantlet._internal.options import check_int, check_number
+from mantlet._internal.server_settings import visible_workers
+from mantlet._internal.user_warnings import warn_user
 from mantlet.ratelimit.engine import LimitEngine
 from mantlet.ratelimit.rules import RuleTable
 from mantlet.ratelimit.stores.base import Store, redact_uri
@@ -81,7 +82,7 @@ def create_engine(store: str | Store, table: RuleTable, options: StoreOptions) -
         fallback_windows = WindowLimiter("memory://", max_keys=max_keys, timeout=options.timeout)
     if options.on_outage != "local":
         return LimitEngine(created, windows, None)
-    workers = options.workers or _configured_workers()
+    workers = options.workers or visible_workers()
     fallback = FallbackStore(workers, max_keys, options.clock or monotonic_ns)
     return LimitEngine(created, windows, (fallback, fallback_windows))
 
@@ -111,11 +112,16 @@ def create_store(uri: str, options: StoreOptions) -> Store | None:
 
         return open_lmdb(uri, max_keys=options.max_keys, clock=options.clock)
     if uri == "memory://":
+        if options.workers is None:
+            _warn_of_workers(visible_workers())
         return MemoryStore(max_keys, options.clock or monotonic_ns)
     return None
 
 
-def _configured_workers() -> int:
-    """Return the number of workers that gunicorn, uvicorn and hosting platforms are given."""
-    value = os.environ.get("WEB_CONCURRENCY", "")
-    return int(value) if value.isascii() and value.isdigit() and 0 < int(value[:6]) <= 10_000 else 1
+def _warn_of_workers(workers: int) -> None:
+    if workers > 1:
+        warn_user(
+            f'each of {workers} workers counts on its own with store="memory://", so a client gets '
+            f"up to {workers} times its quota; share the counts, such as with "
+            f'store="lmdb:///var/lib/app/limits" or store="redis://localhost:6379"'
+        )

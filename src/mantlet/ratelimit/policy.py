@@ -136,7 +136,8 @@ class RateLimiter(Policy):
         prefetch: how many tokens a process may take ahead of need from a store on the network, for
             busy keys. A key may then exceed its burst by up to ``prefetch`` per process.
         workers: the number of processes that share a quota during an outage; by default the value
-            of ``WEB_CONCURRENCY``, else 1.
+            of ``WEB_CONCURRENCY``, or as given on the server's command line, else 1. If there are
+            several, ``memory://`` is warned about, unless this is given.
         clock: a monotonic clock in nanoseconds, for the stores on this host.
 
     Raises:
@@ -223,6 +224,7 @@ class RateLimiter(Policy):
         self._on_outage = on_outage
         self._is_routed = table.is_routed
         self._has_report_only = table.has_report_only
+        self.trusted_headers = table.trusted_headers | finder.trusted_headers
         self._reserves = table.has_count_if or table.has_concurrency
         disabled = set()
         if not table.has_count_if:

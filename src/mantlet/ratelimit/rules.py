@@ -162,6 +162,7 @@ class RuleTable:
         has_messages: whether there are rules for WebSocket messages.
         has_windows: whether some quotas are counted in windows.
         has_buckets: whether there are token buckets or concurrency limits.
+        trusted_headers: the headers that its keys trust.
     """
 
     def __init__(
@@ -198,6 +199,11 @@ class RuleTable:
         keys = [key, concurrency.key] if concurrency is not None and concurrency.key else [key]
         # A key that reads path parameters must not see those of another limiter.
         self.is_routed = bool(requests) or any(one.reads_path for one in keys)
+        for rule in rules:
+            keys += [] if rule.key is None else [rule.key]
+            if rule.concurrency is not None and rule.concurrency.key is not None:
+                keys.append(rule.concurrency.key)
+        self.trusted_headers = frozenset(name for one in keys for name in one.trusted_headers)
         self.has_messages = bool(messages)
         every = [self.default, *self._limits.values()]
         compiled = [rule for limits in every for rule in limits.rules]

@@ -67,6 +67,8 @@ class EnvironHeaders(Headers):
     def __iter__(self) -> Iterator[tuple[str, str]]:
         for key, value in self._environ.items():
             if key.startswith("HTTP_"):
+                if key[5:] in UNPREFIXED:  # "Content_Type", or the server's own copy
+                    continue
                 yield key[5:].replace("_", "-").lower(), value
             elif key in UNPREFIXED and value:
                 yield UNPREFIXED[key], value

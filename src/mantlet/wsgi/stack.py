@@ -13,6 +13,7 @@ from mantlet.core.stack import BaseStack
 from mantlet.integrations import find_root_paths, observe_exceptions
 from mantlet.wsgi.http import WsgiExchange
 from mantlet.wsgi.request import WsgiRequest
+from mantlet.wsgi.underscores import warn_of_underscores
 
 __all__ = ["Stack"]
 
@@ -45,7 +46,7 @@ class Stack(BaseStack[WSGIApplication]):
         if hooks.is_idle:
             return hooks.app(environ, start_response)
         if not hooks.has_started:
-            self._start()
+            self._start(environ)
         request: WsgiRequest = hooks.http_request(environ)
         result = hooks.run_request_hooks(request)
         if result is not None and result.waiting is not None:
@@ -63,7 +64,7 @@ class Stack(BaseStack[WSGIApplication]):
             return hooks.app(request.hand_over(), start_response)
         return WsgiExchange(hooks, request, start_response, result).run()
 
-    def _start(self) -> None:
+    def _start(self, environ: dict[str, Any] | None = None) -> None:
         """Run `startup` of the policies, once; other threads wait for it."""
         with self._starting:
             hooks = self._hooks
@@ -71,5 +72,7 @@ class Stack(BaseStack[WSGIApplication]):
                 # Again, since apps are mounted and get handlers after an app has been wrapped.
                 if self._hears_errors:
                     observe_exceptions(self.app, self.policies)
+                if environ is not None:  # of the first request of a server
+                    warn_of_underscores(environ, self.policies)
                 hooks.http_request = request_class(WsgiRequest, find_root_paths(self.app))
                 run_sync(hooks.start())

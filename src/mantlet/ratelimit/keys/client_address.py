@@ -16,6 +16,7 @@ from mantlet.http.headers import HeaderNames
 from mantlet.ratelimit.keys.embedded import LOCAL_USE, embedded_ipv4, parse_translators
 from mantlet.ratelimit.keys.forwarding import CDN_HEADERS, HEADERS
 from mantlet.ratelimit.keys.key import Key, describe, digest
+from mantlet.ratelimit.keys.unnamed_proxies import warn_of_proxy
 
 __all__ = [
     "NO_ADDRESS",
@@ -40,6 +41,8 @@ _MAX_IPV4_LENGTH = 15
 _MAX_NODE_LENGTH = 80
 #: How many parsed addresses are cached, at about 300 bytes each.
 _CACHED_ADDRESSES = 4096
+#: How many requests of a key are looked at for the headers of an unnamed proxy.
+_WATCHED = 1000
 #: Stands for peers on a Unix socket in ``trusted_proxies``.
 _UNIX = "unix"
 # RFC 7239, 6: an address with a port, or with an obfuscated one; IPv6 in brackets.
@@ -114,7 +117,7 @@ def client_address(
         options["hops"] = hops
     prefixes = parse_translators(nat64_prefixes)
     read = hop_reader(networks, ipv4_prefix, ipv6_prefix, prefixes)
-    key = _peer_key(read, plain=ipv4_prefix == 32)
+    key = _peer_key(read, plain=ipv4_prefix == 32, watched=not options)
     if options:
         if name != "X-Forwarded-For":
             options["header"] = name
@@ -126,7 +129,8 @@ def client_address(
     if prefixes:
         options["nat64_prefixes"] = list(map(str, prefixes))
     address = _address_finder(name, networks, hops, prefixes)
-    return Key(key, describe("client_address", **options), address=address)
+    trusted = [name] if networks.texts or hops is not None else []
+    return Key(key, describe("client_address", **options), address=address, trusted_headers=trusted)
 
 
 def _check_header(header: str, networks: "TrustedNetworks", hops: int | None) -> str:
@@ -159,16 +163,23 @@ class Hop(NamedTuple):
     trusted: bool
 
 
-def _peer_key(read: Callable[[str], Hop | None], *, plain: bool) -> Callable[[Request], str]:
+def _peer_key(
+    read: Callable[[str], Hop | None], *, plain: bool, watched: bool
+) -> Callable[[Request], str]:
     """Return a function that returns the key of a request's peer.
 
     Args:
         read: returns the host of a node.
         plain: whether an IPv4 address is its own key.
+        watched: whether to warn of a proxy in front of the app, by the first requests.
     """
+    left = _WATCHED if watched else 0
 
     def key(request: Request) -> str:
+        nonlocal left
         peer = request.client
+        if left > 0:  # threads may count one request for two
+            left = 0 if warn_of_proxy(request, peer) else left - 1
         if peer is None:
             return NO_ADDRESS
         if plain and ":" not in peer and len(peer) <= _MAX_IPV4_LENGTH and peer.isascii():
@@ -204,7 +215,7 @@ def _address_finder(
 ) -> Callable[[Request], Address | None]:
     """Return a function that returns a client's whole address, or None if it is unknown."""
     read = hop_reader(networks, 32, 128, translators)
-    key = _peer_key(read, plain=True)
+    key = _peer_key(read, plain=True, watched=False)
     if networks.texts or hops is not None:
         key = _client_key(_ForwardingHeader(name, networks, hops, read), key)
     return lambda request: parse_address(key(request))

@@ -79,13 +79,22 @@ class Key:
             first.
         address: returns the client's address, or None for a client without one; for a key that
             finds it.
+        trusted_headers: names of the headers that it trusts, since a proxy sets them.
 
     Attributes:
         function: the same as calling the key, without one of the calls.
-        reads_path, waits, address: see above.
+        reads_path, waits, address, trusted_headers: see above.
     """
 
-    __slots__ = ("_name", "_parts", "address", "function", "reads_path", "waits")
+    __slots__ = (
+        "_name",
+        "_parts",
+        "address",
+        "function",
+        "reads_path",
+        "trusted_headers",
+        "waits",
+    )
 
     def __init__(
         self,
@@ -96,11 +105,13 @@ class Key:
         reads_path: bool = False,
         waits: bool = False,
         address: Callable[[Request], IPv4Address | IPv6Address | None] | None = None,
+        trusted_headers: Iterable[str] = (),
     ) -> None:
         self.function = function
         self.reads_path = reads_path
         self.waits = waits
         self.address = address
+        self.trusted_headers = frozenset(trusted_headers)
         self._name = name
         self._parts = parts
 
@@ -299,6 +310,7 @@ def _join(one: Key, other: Key) -> Key:
         parts,
         reads_path=any(part.reads_path for part in parts),
         waits=any(part.waits for part in parts),
+        trusted_headers=[header for part in parts for header in part.trusted_headers],
     )
 
 

@@ -1,0 +1,64 @@
+"""The number of worker processes, as far as the environment and the command line tell."""
+
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Final
+
+__all__ = ["visible_workers"]
+
+#: The servers that have the option, each with the environment variables that set it.
+_SERVERS: Final = {
+    "gunicorn": (),
+    "uvicorn": ("UVICORN_WORKERS",),
+    "fastapi": (),
+    "hypercorn": (),
+    "granian": ("GRANIAN_WORKERS",),
+}
+_MOST: Final = 10_000
+
+
+def visible_workers() -> int:
+    """Return the number of worker processes of the server that runs this one; 1 if unknown.
+
+    Read from ``WEB_CONCURRENCY``, which gunicorn, uvicorn and hosting platforms know, from the
+    servers' own variables and from their command lines. A server's configuration file is not read.
+    """
+    server, arguments = _server(sys.argv)
+    if server is None:
+        return _number(os.environ.get("WEB_CONCURRENCY", "")) or 1
+    if server == "gunicorn":
+        arguments = [*shlex.split(os.environ.get("GUNICORN_CMD_ARGS", "")), *arguments]
+    found = _option(arguments, "--workers", "-w" if server in ("gunicorn", "hypercorn") else None)
+    for name in (*_SERVERS[server], "WEB_CONCURRENCY"):
+        found = found or _number(os.environ.get(name, ""))
+    return found or 1
+
+
+def _server(argv: Sequence[str]) -> tuple[str | None, list[str]]:
+    """Return the server of a command line such as ``uvicorn app:app``, and its arguments."""
+    path = PurePath(argv[0]) if argv else PurePath()
+    name = path.parent.name if path.name == "__main__.py" else path.stem
+    return (name, list(argv[1:])) if name in _SERVERS else (None, [])
+
+
+def _option(arguments: Sequence[str], long: str, short: str | None) -> int | None:
+    """Return the number that an option has; of several, the last."""
+    found = None
+    for index, argument in enumerate(arguments):
+        value = None
+        if argument in (long, short):
+            value = arguments[index + 1] if index + 1 < len(arguments) else None
+        elif argument.startswith(f"{long}="):
+            value = argument.partition("=")[2]
+        elif short is not None and argument.startswith(short) and not argument.startswith("--"):
+            value = argument.removeprefix(short)
+        found = _number(value or "") or found
+    return found
+
+
+def _number(text: str) -> int | None:
+    valid = text.isascii() and text.isdigit() and 0 < int(text[:6]) <= _MOST
+    return int(text) if valid else None
