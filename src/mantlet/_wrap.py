@@ -91,16 +91,32 @@ def _wrap_wsgi(app: Any, policies: tuple[Policy, ...], *, baseline: bool) -> "ws
 def _is_asgi(app: Any) -> bool:
     if not callable(app) or isclass(app):
         raise TypeError(f"app must be a WSGI or ASGI app, not {app!r}{_REMEDY}")
-    three = _takes(app, 3)
-    if three and (_is_async(app) or not _takes(app, 2)):
-        return True
-    if not three and _takes(app, 2):
-        return False
-    problem = "could be WSGI or ASGI" if three else "is neither WSGI nor ASGI"
-    raise TypeError(f"{app!r} {problem} by its signature{_REMEDY}")
+    found = _protocol(app)
+    if found is None:
+        could_be = _takes(app, 3)
+        problem = "could be WSGI or ASGI" if could_be else "is neither WSGI nor ASGI"
+        raise TypeError(f"{app!r} {problem} by its signature{_REMEDY}")
+    return found
 
 
 _REMEDY = "; use mantlet.wsgi.wrap() or mantlet.asgi.wrap() to state its protocol"
+
+
+def _protocol(app: Any, depth: int = 8) -> bool | None:
+    """Return whether an app is ASGI, by its signature or else by that of the app that it wraps."""
+    call = getattr(app, "__call__", app)  # noqa: B004  # Sentry's is an attribute of the instance
+    for candidate in (app, call):
+        three, two = _takes(candidate, 3), _takes(candidate, 2)
+        if three and (_is_async(candidate) or not two):
+            return True
+        if two and not three:
+            return False
+        if two and three and (named := _by_parameters(candidate)) is not None:
+            return named
+    from mantlet.integrations.wrapped_apps import held_apps  # noqa: PLC0415  # for wrappers alone
+
+    found = {_protocol(one, depth - 1) for one in held_apps(app)} if depth else set()
+    return found.pop() if len(found) == 1 else None
 
 
 def _is_async(app: Callable[..., Any]) -> bool:
@@ -108,6 +124,12 @@ def _is_async(app: Callable[..., Any]) -> bool:
         app = app.func
     call = getattr(app, "__call__", None)  # noqa: B004  # its kind, not whether it is callable
     return iscoroutinefunction(app) or iscoroutinefunction(call)
+
+
+def _by_parameters(app: Callable[..., Any]) -> bool | None:
+    """Return whether the first parameter has ASGI's name, or False for WSGI's."""
+    first = next(iter(signature(app).parameters), None)
+    return {"scope": True, "environ": False}.get(first or "")
 
 
 def _takes(app: Callable[..., Any], count: int) -> bool:

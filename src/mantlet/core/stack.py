@@ -1,6 +1,6 @@
 """An app with its policies around it: which hooks run when, and the way in through them."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import Any, Generic, NamedTuple, NoReturn, Self, TypeVar, cast
 
 from mantlet.core.dry_run import with_mode
@@ -208,12 +208,12 @@ class BaseStack(Generic[App]):
     """
 
     def __init__(self, app: App | Self, policies: Sequence[Policy] = ()) -> None:
+        if not isinstance(policies, Iterable):
+            raise TypeError(f"policies must be a list, such as policies=[{policies!r}]")
         own = tuple(policies)
         for policy in own:
-            checked: object = policy
-            if not isinstance(checked, Policy):
-                hint = f"; did you mean {policy.__name__}()?" if isinstance(policy, type) else ""
-                raise TypeError(f"a policy must be a mantlet.Policy, not {policy!r}{hint}")
+            if not isinstance(policy, Policy):
+                raise TypeError(f"a policy must be a mantlet.Policy, not {policy!r}{_hint(policy)}")
         inner = app if isinstance(app, type(self)) else None
         self.app: App = cast("App", app) if inner is None else inner.app
         self.policies: tuple[Policy, ...] = own if inner is None else own + inner.policies
@@ -240,6 +240,14 @@ def check_reply(reply: Reply | Response | None) -> Reply | None:
     if reply is not None and not isinstance(reply, Reply):
         raise TypeError(f"a hook must return a Reply or None, not {type(reply).__name__}")
     return reply
+
+
+def _hint(policy: object) -> str:
+    if isinstance(policy, type):
+        return f"; did you mean {policy.__name__}()?"
+    if isinstance(policy, (list, tuple, set, frozenset)):
+        return "; unpack it with an asterisk: wrap(app, *policies)"
+    return ""
 
 
 def _not_started(*_: object) -> NoReturn:

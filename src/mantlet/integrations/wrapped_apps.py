@@ -7,10 +7,12 @@ from typing import Any, Final
 
 from mantlet._internal.exception_chain import safe_getattr
 
-__all__ = ["class_names", "wrapped_apps"]
+__all__ = ["class_names", "held_apps", "wrapped_apps"]
 
 #: The most objects that are looked at.
 _MOST: Final = 400
+#: How wrappers call the app that they wrap.
+_NAMES: Final = ("app", "application", "wsgi_app", "asgi_app")
 #: Packages whose apps are not looked into: they are what is searched for.
 _FRAMEWORKS: Final = frozenset({"django", "falcon", "fastapi", "flask", "litestar", "quart"})
 
@@ -45,6 +47,16 @@ def wrapped_apps(app: Any, kind: str = "http") -> Iterator[Any]:
             package for package, _ in names
         ):
             waiting += _held(one, kind)
+
+
+def held_apps(wrapper: Any) -> list[Any]:
+    """Return the apps that a wrapper calls: those with an app's name, or else every callable."""
+    named = [safe_getattr(wrapper, name) for name in _NAMES]
+    return [
+        one
+        for one in (list(filter(callable, named)) or _held(wrapper, "http"))
+        if callable(one) and not isclass(one)
+    ]
 
 
 def _held(wrapper: Any, kind: str) -> Iterator[Any]:
