@@ -82,6 +82,7 @@ class Operation:
         operation_id: its name in the document, or None.
         base: the base path of the document's servers, which the template begins with.
         opened: the parts whose models configure undeclared members themselves.
+        is_pattern: whether the template is a route pattern's, in which ``*`` at the end is a rest.
     """
 
     method: str
@@ -99,6 +100,7 @@ class Operation:
     operation_id: str | None = None
     base: str = ""
     opened: tuple[str, ...] = ()
+    is_pattern: bool = False
 
     def under(self, base: str) -> "Operation":
         """Return the same operation under another path."""

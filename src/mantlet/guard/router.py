@@ -10,8 +10,9 @@ Quart treat as ``POST``, is not a declared method.
 
 A segment of a template is a literal, one parameter (``{id}``), several pieces (``{name}.{ext}``,
 ``{base}...{head}``, ``{id}:cancel``), or, in the last place, the rest of the path
-(``{name:path}``). A parameter's name is any text without braces and slashes. Literals may be
-percent-encoded and are matched in decoded form, as apps see paths.
+(``{name:path}``; in a contract also ``*``, which may be empty). A parameter's name is any text
+without braces and slashes. Literals may be percent-encoded and are matched in decoded form, as apps
+see paths. Contracts are route patterns: they have no such literals, and names are identifiers.
 
 What it costs: one look-up for a path without parameters; else at most one visit to each node of the
 trie that the path leads to.
@@ -20,7 +21,7 @@ Sources: OpenAPI 3.2.0, "Path Templating" and "Path Templating Matching"; RFC 39
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Generic, Literal, NamedTuple, TypeVar
 from urllib.parse import unquote_to_bytes
@@ -191,7 +192,11 @@ class OperationRouter:
 
 
 def _table(validators: list[OperationValidator]) -> "PathTable[OperationValidator]":
-    return PathTable((one.operation.method, one.operation.template, one) for one in validators)
+    operations = [one.operation for one in validators]
+    return PathTable(
+        ((one.operation.method, one.operation.template, one) for one in validators),
+        patterns={one.template for one in operations if one.is_pattern},
+    )
 
 
 class PathTemplate(NamedTuple):
@@ -204,6 +209,7 @@ class PathTemplate(NamedTuple):
         compounds: the segments of several pieces: the index, the names, the pieces.
         rest: the parameter that matches the rest of the path, with the index of its first segment,
             or None.
+        has_nameless_rest: whether it ends with ``*``.
     """
 
     text: str
@@ -211,6 +217,7 @@ class PathTemplate(NamedTuple):
     places: tuple[tuple[str, int], ...]
     compounds: tuple[tuple[int, tuple[str, ...], SegmentPattern], ...]
     rest: tuple[str, int] | None
+    has_nameless_rest: bool = False
 
     @property
     def path(self) -> str | None:
@@ -289,6 +296,7 @@ class PathTable(Generic[T]):
 
     Args:
         entries: methods, templates and values.
+        patterns: the templates in which ``*`` at the end is a rest, which may be empty.
 
     Attributes:
         static: the values of paths without parameters that are unambiguous
@@ -302,18 +310,23 @@ class PathTable(Generic[T]):
 
     __slots__ = ("_max_splits", "_root", "static")
 
-    def __init__(self, entries: Iterable[tuple[str, str, T]]) -> None:
+    def __init__(
+        self, entries: Iterable[tuple[str, str, T]], *, patterns: Collection[str] = ()
+    ) -> None:
         self.static: dict[str, PathMethods[T]] = {}
         self._root: Node[PathMethods[T]] = Node()
         known: dict[str, tuple[PathTemplate, PathMethods[T]]] = {}
         for method, text, value in entries:
             if text not in known:
-                template = parse_template(text)
+                template = parse_template(text, is_pattern=text in patterns)
                 known[text] = template, self._insert(template)
             template, methods = known[text]
             methods.add(method, template, value)
         for template, methods in known.values():
             methods.close()
+            if template.has_nameless_rest:
+                empty = insert(self._root, (*template.shape[:-1], ""))
+                empty.value = empty.value or methods
             if template.path is not None and is_unambiguous(template.path):
                 self.static[template.path] = methods
         # A path is split no further than the longest template and one segment more.
@@ -349,11 +362,12 @@ class PathTable(Generic[T]):
         return any(self.find(spelling) for spelling in (folded, folded + "/"))
 
 
-def parse_template(text: str) -> PathTemplate:
+def parse_template(text: str, *, is_pattern: bool = False) -> PathTemplate:
     """Parse a path template.
 
     Args:
         text: such as ``/items/{item_id}``.
+        is_pattern: whether ``*`` at the end is a rest; in a document it is a literal.
 
     Raises:
         TypeError: the template is not text.
@@ -369,8 +383,12 @@ def parse_template(text: str) -> PathTemplate:
         if character in _EXPRESSION.sub("", text):
             raise _malformed(text, f"has a {what}, which does not belong to a path")
     parser = _TemplateParser(text)
-    for segment in text[1:].split("/"):
+    *segments, last = text[1:].split("/")
+    for segment in segments:
         parser.add(segment)
+    if is_pattern and last == "*":
+        return parser.finish(has_nameless_rest=True)
+    parser.add(last)
     return parser.finish()
 
 
@@ -409,14 +427,15 @@ class _TemplateParser:
             self._compounds.append((index, tuple(map(self._name, names)), pieces))
             self._shape.append(pieces)
 
-    def finish(self) -> PathTemplate:
+    def finish(self, *, has_nameless_rest: bool = False) -> PathTemplate:
         """Return the template."""
         return PathTemplate(
             self._text,
-            tuple(self._shape),
+            (*self._shape, REST) if has_nameless_rest else tuple(self._shape),
             tuple(self._places),
             tuple(self._compounds),
             self._rest,
+            has_nameless_rest,
         )
 
     def _name(self, name: str) -> str:

@@ -20,7 +20,7 @@ from mantlet.guard.parameters import ParameterGroup
 from mantlet.guard.readers import BodyReader, RawBodyReader, Schema
 from mantlet.guard.strict_json import JsonBodyReader
 from mantlet.http.media_types import read_media_type
-from mantlet.http.routing import parse_pattern
+from mantlet.http.routing import check_template, parse_pattern
 
 __all__ = [
     "ContractSource",
@@ -48,6 +48,7 @@ def parse_operation_name(name: str) -> tuple[list[str], str]:
         raise ValueError(
             f'a contract must name its methods, such as "GET {pattern.path}", not {name!r}'
         )
+    check_template(pattern)
     return list(pattern.methods), pattern.path
 
 
@@ -78,6 +79,7 @@ def compile_contract(
     return Operation(
         method=method,
         template=template,
+        is_pattern=True,
         path=compiler.group("path", contract.path, captured),
         query=compiler.query(method, contract),
         headers=compiler.group("header", contract.headers),

@@ -4,6 +4,7 @@ A pattern is one or several methods, a space and a path template::
 
     POST /login                 one path
     GET,POST /users/{id}        several methods; {id} is one segment
+    GET /{name}.{ext}           parameters with text around them, in one segment
     GET /files/{name:path}      the rest of the path, slashes included
     * /static/*                 every method; a rest without a name, which may be empty
 
@@ -19,9 +20,10 @@ identifier. The syntax of other tools (``GET|POST``, ``ANY``, ``<int:id>``, ``:i
 is a ValueError that shows how to write it here.
 
 The most specific template wins, decided segment by segment from the left: a literal precedes
-``{name}``, which precedes the rest. Among the patterns of that template, those that name the method
-precede those of ``*``. If there is neither, the next less specific template is tried. Patterns of
-one method whose templates differ only in the names of their parameters apply together.
+``{name}.{ext}``, which precedes ``{name}``, which precedes the rest. Among the patterns of that
+template, those that name the method precede those of ``*``. If there is neither, the next less
+specific template is tried. Patterns of one method whose templates differ only in the names of their
+parameters apply together.
 
 Frameworks disagree about which paths are the same, and a path that the app takes for ``/login`` and
 this module does not would bypass a rule. So repeated slashes, trailing slashes and trailing
@@ -41,7 +43,7 @@ What it costs: one dictionary lookup for templates without parameters, however m
 at most one visit to each node of the trie, no deeper than the longest template.
 """
 
-from mantlet.http.routing.patterns import METHODS, RoutePattern, parse_pattern
+from mantlet.http.routing.patterns import METHODS, RoutePattern, check_template, parse_pattern
 from mantlet.http.routing.routes import Routes
 
-__all__ = ["METHODS", "RoutePattern", "Routes", "parse_pattern"]
+__all__ = ["METHODS", "RoutePattern", "Routes", "check_template", "parse_pattern"]

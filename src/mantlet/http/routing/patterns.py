@@ -1,8 +1,7 @@
 """The language of route patterns: methods, a space and a path template.
 
-`parse_pattern()` is the one parser of patterns: of rules, of routes and of modes. A policy that
-gives path templates a richer syntax parses `RoutePattern.path` itself. A malformed pattern is a
-ValueError whose message ends with a correct one.
+`parse_pattern()` is the one parser of patterns: of rules, of routes and of modes. A malformed
+pattern is a ValueError whose message ends with a correct one.
 """
 
 import re
@@ -10,9 +9,17 @@ from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
-from mantlet.http.routing.trie import PARAMETER, REST, Segment
+from mantlet.http.routing.trie import PARAMETER, REST, Segment, SegmentPattern
 
-__all__ = ["METHODS", "NAMELESS_REST", "RoutePattern", "parse_pattern", "parse_template"]
+__all__ = [
+    "METHODS",
+    "NAMELESS_REST",
+    "PathShape",
+    "RoutePattern",
+    "check_template",
+    "parse_pattern",
+    "parse_template",
+]
 
 #: The methods of IANA's registry "HTTP Method Registry" (RFC 9110, 16.1), and QUERY.
 METHODS: Final = frozenset(
@@ -36,6 +43,7 @@ _PATTERN: Final = re.compile(r"(\S+) (/.*)(?<!\s)", re.DOTALL)
 _SEPARATOR: Final = re.compile(r"[\s,|;+&]+")
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/]*")
 _PARAMETER: Final = re.compile(r"\{([^{}:]*)(:path)?\}")
+_EXPRESSION: Final = re.compile(r"\{([^{}]*)\}")
 _NOT_LITERAL: Final = re.compile(r"[{}*<>\x00-\x1f\x7f]")
 #: The parameters of Flask and Django, ``<int:id>``; Express, ``:id``; and Starlette, ``{id:int}``.
 _ANGLES: Final = re.compile(r"<(?:(\w+)(?:\([^<>]*\))?:)?(\w+)>")
@@ -87,11 +95,46 @@ def parse_pattern(text: str, *, extra_methods: Collection[str] = ()) -> RoutePat
     return RoutePattern(text, tuple(dict.fromkeys(methods.split(","))), path)
 
 
-def parse_template(pattern: RoutePattern) -> tuple[list[Segment], tuple[tuple[str, int], ...]]:
+class PathShape(NamedTuple):
+    """A parsed path template.
+
+    Attributes:
+        segments: its segments without the names of parameters.
+        places: the parameters that fill a segment, each with its index.
+        compounds: the segments of several pieces: the index, the names, the pieces.
+    """
+
+    segments: list[Segment]
+    places: tuple[tuple[str, int], ...]
+    compounds: tuple[tuple[int, tuple[str, ...], SegmentPattern], ...]
+
+
+def parse_template(pattern: RoutePattern) -> PathShape:
     """Parse the path template of a route pattern.
 
-    Returns:
-        Its segments without the names of parameters, and each name with the index of its segment.
+    Raises:
+        ValueError: it is malformed; the message says why and ends with a correct pattern.
+    """
+    check_template(pattern)
+    shape: list[Segment] = []
+    places: list[tuple[str, int]] = []
+    compounds = []
+    for segment in _segments(pattern.path):
+        parameter = _PARAMETER.fullmatch(segment)
+        if parameter is not None:
+            places.append((parameter[1], len(shape)))
+            shape.append(REST if parameter[2] else PARAMETER)
+        elif "{" in segment:
+            pieces = SegmentPattern(_EXPRESSION.split(segment)[::2])
+            compounds.append((len(shape), tuple(_EXPRESSION.findall(segment)), pieces))
+            shape.append(pieces)
+        else:
+            shape.append(segment)
+    return PathShape(shape, tuple(places), tuple(compounds))
+
+
+def check_template(pattern: RoutePattern) -> None:
+    """Check the path template of a route pattern.
 
     Raises:
         ValueError: it is malformed; the message says why and ends with a correct pattern.
@@ -99,16 +142,6 @@ def parse_template(pattern: RoutePattern) -> tuple[list[Segment], tuple[tuple[st
     fault = _template_fault(pattern.path)
     if fault is not None:
         raise _malformed(pattern.text, fault, METHODS.union(pattern.methods))
-    shape: list[Segment] = []
-    places: list[tuple[str, int]] = []
-    for segment in _segments(pattern.path):
-        parameter = _PARAMETER.fullmatch(segment)
-        if parameter is None:
-            shape.append(segment)
-        else:
-            places.append((parameter[1], len(shape)))
-            shape.append(REST if parameter[2] else PARAMETER)
-    return shape, tuple(places)
 
 
 def _segments(path: str) -> Iterator[str]:
@@ -170,30 +203,38 @@ def _template_fault(path: str) -> str | None:
     for segment in _segments(path):
         if ended:
             return "has a segment after its rest"
+        fault = _segment_fault(segment)
+        if fault is not None:
+            return fault
         parameter = _PARAMETER.fullmatch(segment)
-        if parameter is None:
-            fault = _literal_fault(segment)
-            if fault is not None:
-                return fault
-            ended = segment == NAMELESS_REST
-            continue
-        name = parameter[1]
-        if not name.isidentifier():
-            return f"has the parameter name {name!r}, which is not an identifier"
-        if name in names:
-            return f"has the parameter name {name!r} twice"
-        names.add(name)
-        ended = parameter[2] is not None
+        for name in _EXPRESSION.findall(segment) if parameter is None else [parameter[1]]:
+            if not name.isidentifier():
+                return f"has the parameter name {name!r}, which is not an identifier"
+            if name in names:
+                return f"has the parameter name {name!r} twice"
+            names.add(name)
+        ended = segment == NAMELESS_REST or (parameter is not None and parameter[2] is not None)
     return None
 
 
-def _literal_fault(segment: str) -> str | None:
-    if "?" in segment:
+def _segment_fault(segment: str) -> str | None:
+    """Return what is wrong with a segment apart from the names of its parameters, or None."""
+    if _PARAMETER.fullmatch(segment):
+        return None
+    literals, names = _EXPRESSION.split(segment)[::2], _EXPRESSION.findall(segment)
+    if any("?" in literal for literal in literals):
         return "has a query, which is not part of a path"
-    if "%" in segment:
+    if any("%" in literal for literal in literals):
         return "is percent-encoded; paths are matched in decoded form"
-    if segment != NAMELESS_REST and _NOT_LITERAL.search(segment):
-        return f"has the segment {segment!r}, which is neither a literal nor one parameter"
+    if segment != NAMELESS_REST and (
+        any(map(_NOT_LITERAL.search, literals))
+        or any(":" in name for name in names)
+        or "" in literals[1:-1]
+    ):
+        return (
+            f"has the segment {segment!r}, which is neither a literal nor parameters with text "
+            f"between them"
+        )
     return None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Generic, TypeVar
 
-from mantlet.http.routing.patterns import NAMELESS_REST, parse_pattern, parse_template
+from mantlet.http.routing.patterns import NAMELESS_REST, PathShape, parse_pattern, parse_template
 from mantlet.http.routing.trie import REST, Node, Segment, insert, walk
 
 __all__ = ["Routes"]
@@ -12,8 +12,8 @@ __all__ = ["Routes"]
 T = TypeVar("T")
 Entry = TypeVar("Entry")
 
-#: The parameters of a template: each name, with the index of its segment.
-Places = tuple[tuple[str, int], ...]
+#: A value with the places of its template's parameters.
+Placed = tuple[T, PathShape]
 
 _NO_PARAMETERS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -38,16 +38,17 @@ class Routes(Generic[T]):
         self._depth = 0  # the segments of the longest template in the trie
         for text, value in routes:
             pattern = parse_pattern(text)
-            shape, places = parse_template(pattern)
-            if places or NAMELESS_REST in shape:
-                self._insert(pattern.methods, shape, (value, places))
+            shape = parse_template(pattern)
+            if shape.places or shape.compounds or NAMELESS_REST in shape.segments:
+                try:
+                    self._insert(pattern.methods, list(shape.segments), (value, shape))
+                except ValueError as error:
+                    raise ValueError(f"the pattern {text!r}: {error}") from None
             else:
-                here = self._static.setdefault("/".join(map(str, shape)), _Methods())
+                here = self._static.setdefault("/".join(map(str, shape.segments)), _Methods())
                 here.add(pattern.methods, (value, _NO_PARAMETERS))
 
-    def _insert(
-        self, methods: Iterable[str], shape: list[Segment], entry: tuple[T, Places]
-    ) -> None:
+    def _insert(self, methods: Iterable[str], shape: list[Segment], entry: Placed[T]) -> None:
         rest_from = None
         if shape[-1] in (REST, NAMELESS_REST):
             rest_from = len(shape) - 1
@@ -190,9 +191,9 @@ class _Ends(Generic[T]):
 
     def __init__(self, rest_from: int | None) -> None:
         self.rest_from = rest_from
-        self.here: _Methods[tuple[T, Places]] = _Methods()
-        self.slash: _Methods[tuple[T, Places]] = _Methods()
-        self.empty_rest: _Methods[tuple[T, Places]] = _Methods()
+        self.here: _Methods[Placed[T]] = _Methods()
+        self.slash: _Methods[Placed[T]] = _Methods()
+        self.empty_rest: _Methods[Placed[T]] = _Methods()
 
 
 def _folded(path: str) -> str:
@@ -204,14 +205,16 @@ def _folded(path: str) -> str:
 
 
 def _named(
-    entries: Iterable[tuple[T, Places]], parts: list[str], rest_from: int | None
+    entries: Iterable[Placed[T]], parts: list[str], rest_from: int | None
 ) -> list[tuple[T, Mapping[str, str]]]:
     if rest_from is not None:
         parts[rest_from:] = ["/".join(parts[rest_from:])]
     found: list[tuple[T, Mapping[str, str]]] = []
-    for value, places in entries:
+    for value, (_, places, compounds) in entries:
         parameters = {}
         for name, index in places:  # a comprehension would cost a call, mostly for one name
             parameters[name] = parts[index] if index < len(parts) else ""  # an empty rest
+        for index, names, pieces in compounds:
+            parameters.update(zip(names, pieces.split(parts[index]) or (), strict=True))
         found.append((value, parameters))
     return found
