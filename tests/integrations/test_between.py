@@ -20,10 +20,7 @@ import starlette.requests  # noqa: TC002  # FastAPI reads the annotations
 from a2wsgi import ASGIMiddleware
 from a2wsgi import WSGIMiddleware as A2WsgiMiddleware
 from asgiref.wsgi import WsgiToAsgi
-from channels.routing import (  # type: ignore[import-untyped]  # it has no types
-    ProtocolTypeRouter,
-    URLRouter,
-)
+from channels.routing import ProtocolTypeRouter, URLRouter
 from django.http import Http404
 from django.urls import path as django_path
 from fastapi import FastAPI
