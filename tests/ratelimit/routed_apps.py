@@ -22,7 +22,9 @@ from django.urls import path as django_path
 from django.urls import re_path
 from fastapi import FastAPI
 from flask import Flask
+from hypercorn.middleware.dispatcher import AsyncioDispatcherMiddleware
 from litestar import Litestar
+from litestar import asgi as litestar_asgi
 from litestar.handlers import route as litestar_route
 from litestar.response import Response as LitestarResponse
 from quart import Quart
@@ -211,6 +213,25 @@ def flask_in_asgi(reached: Reached) -> Iterator[App]:
 
 
 @contextmanager
+def litestar_mount(reached: Reached, inner: Any) -> Iterator[App]:
+    """An app that Litestar mounts."""
+    with inner(reached) as app:
+
+        @litestar_asgi("/sub", is_mount=True, copy_scope=True)
+        async def mounted(scope: Any, receive: Any, send: Any) -> None:
+            await app(scope, receive, send)
+
+        yield Litestar([mounted], openapi_config=None)
+
+
+@contextmanager
+def hypercorn_mount(reached: Reached, inner: Any) -> Iterator[App]:
+    """An app that the dispatcher of Hypercorn mounts."""
+    with inner(reached) as app:
+        yield AsyncioDispatcherMiddleware({"/sub": app})
+
+
+@contextmanager
 def files(_reached: Reached, directory: Path) -> Iterator[App]:
     """The files of a directory."""
     yield Starlette(routes=[Mount("/static", StaticFiles(directory=directory))])
@@ -353,6 +374,12 @@ def variants(directory: Path) -> Mapping[str, tuple[str, Any, Mapping[str, str]]
         "django-channels": ("asgi", django_channels, own),
         "channels": ("asgi", channels_http, own),
         "flask-in-asgi": ("asgi", flask_in_asgi, sub),
+        "litestar-mount-quart": ("asgi", partial(litestar_mount, inner=quart), sub),
+        "litestar-mount-starlette": ("asgi", partial(litestar_mount, inner=starlette), sub),
+        "litestar-mount-falcon": ("asgi", partial(litestar_mount, inner=falcon_asgi), sub),
+        "hypercorn-mount-quart": ("asgi", partial(hypercorn_mount, inner=quart), sub),
+        "hypercorn-mount-starlette": ("asgi", partial(hypercorn_mount, inner=starlette), sub),
+        "hypercorn-mount-litestar": ("asgi", partial(hypercorn_mount, inner=litestar), sub),
         "files": (
             "asgi",
             partial(files, directory=directory),

@@ -21,6 +21,8 @@ from tests.ratelimit.structured import limits_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 VARIANTS = tuple(variants(Path()))
 
 SEGMENTS = st.sampled_from(
@@ -120,11 +122,14 @@ def site(request: pytest.FixtureRequest, directory: Path) -> Iterator[Site]:
 
 @pytest.mark.breaks_rules("targets that are not paths")
 @settings(
-    deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.sampled_from(["GET", "POST", "post", "HEAD"]), TARGETS, ROOTS)
 @example("POST", "/api/login", "")
 @example("POST", "/apilogin", "/api")
+@example("POST", "/sublogin", "")
+@example("POST", "/sub/login", "/api")
+@example("POST", "/x/sub/login", "/sub")
 @example("POST", "/x/api/login", "/api")
 @example("POST", "/users//reset", "")
 @example("GET", "/users/", "")

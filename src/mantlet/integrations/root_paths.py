@@ -8,7 +8,7 @@ middleware that sets ``root_path`` from a header. Put the stack inside of these.
 """
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from mantlet._internal.exception_chain import safe_getattr
@@ -28,11 +28,12 @@ def find_root_paths(app: Any, kind: str = "http") -> RootPaths:
     """
     apps = list(_framework_apps(app, kind))
     inner = [root for one in apps for root in _mounted(one, kind, 0)]
+    prefixes = tuple(prefix for one in apps for prefix in _prefixes(one))
     roots = [root for one in apps if (root := _own_root(one))]
     if len(apps) == 1:
         is_falcon = ("falcon", "App") in class_names(apps[0])
-        return RootPaths(roots[0] if roots else "", tuple(inner), is_falcon)
-    return RootPaths("", (*(InnerRoot(0, root) for root in roots), *inner))
+        return RootPaths(roots[0] if roots else "", tuple(inner), is_falcon, prefixes)
+    return RootPaths("", (*(InnerRoot(0, root) for root in roots), *inner), prefixes=prefixes)
 
 
 def _framework_apps(app: Any, kind: str) -> Iterator[Any]:
@@ -45,6 +46,7 @@ _APPS: Final = {
     ("starlette", "Starlette"),
     ("django", "ASGIHandler"),
     ("falcon", "App"),
+    ("hypercorn", "_DispatcherMiddleware"),
     ("flask", "Flask"),
     ("litestar", "Litestar"),
     ("quart", "Quart"),
@@ -62,11 +64,12 @@ def _own_root(app: Any) -> str:
 
 
 def _mounted(app: Any, kind: str, segments: int, depth: int = 8) -> Iterator[InnerRoot]:
-    """Iterate over the root paths of the apps that are mounted in a Starlette app or router."""
+    """Iterate over the apps that are mounted in an app of Starlette or Hypercorn's dispatcher."""
+    mounts = safe_getattr(app, "mounts")
+    for path, one in mounts.items() if isinstance(mounts, Mapping) and depth else ():
+        yield from _mounted_app(one, kind, segments + _count(path), depth - 1)
     routes = safe_getattr(app, "routes")
-    if not isinstance(routes, Iterable) or not depth:
-        return
-    for route in routes:
+    for route in routes if isinstance(routes, Iterable) and depth else ():
         path = safe_getattr(route, "path")
         below = segments + (_count(path) if isinstance(path, str) else 0)
         included = safe_getattr(route, "original_router")
@@ -75,11 +78,25 @@ def _mounted(app: Any, kind: str, segments: int, depth: int = 8) -> Iterator[Inn
             below += _count(prefix) if isinstance(prefix, str) else 0
             yield from _mounted(included, kind, below, depth - 1)
         elif not {("starlette", "Mount"), ("starlette", "Host")}.isdisjoint(class_names(route)):
-            yield InnerRoot(below, "")
-            for one in _framework_apps(route.app, kind):
-                if root := _own_root(one):
-                    yield InnerRoot(below, root)
-                yield from _mounted(one, kind, below, depth - 1)
+            yield from _mounted_app(route.app, kind, below, depth - 1)
+
+
+def _mounted_app(app: Any, kind: str, segments: int, depth: int) -> Iterator[InnerRoot]:
+    yield InnerRoot(segments, "")
+    for one in _framework_apps(app, kind):
+        if root := _own_root(one):
+            yield InnerRoot(segments, root)
+        yield from _mounted(one, kind, segments, depth)
+
+
+def _prefixes(app: Any) -> Iterator[str]:
+    """Iterate over the paths of an app's mounts that need no slash after them."""
+    mounts = safe_getattr(app, "mounts")
+    if ("litestar", "Litestar") in class_names(app):
+        mounts = safe_getattr(safe_getattr(app, "asgi_router"), "_mount_routes")
+    for path in mounts if isinstance(mounts, Mapping) else ():
+        if isinstance(path, str) and path.strip("/"):
+            yield path.rstrip("/")
 
 
 def _count(path: str) -> int:

@@ -10,6 +10,8 @@ Starlette, FastAPI                  at the beginning, up to a slash; ``FastAPI(r
 Django (ASGI)                       at the beginning; ``FORCE_SCRIPT_NAME`` replaces the server's
 Quart, channels, a2wsgi, asgiref    at the beginning: ``/apilogin`` under ``/api`` is ``/login``
 Litestar                            with everything before it: ``/x/api/login`` is ``/login``
+Hypercorn's dispatcher, Litestar's  mount an app at a prefix that no slash has to follow:
+mounts                              ``/sublogin`` is the ``/login`` of an app at ``/sub``
 Falcon                              not at all; an empty segment is the value of a parameter
 WSGI                                the server has removed it: ``PATH_INFO`` is what apps route
 ==================================  ============================================================
@@ -24,6 +26,7 @@ Sources: ASGI specification, "HTTP Connection Scope" (``root_path``); PEP 3333, 
 the frameworks' own code.
 """
 
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 __all__ = ["NO_ROOT_PATHS", "InnerRoot", "RootPaths", "read_route_paths", "remove_root"]
@@ -49,16 +52,19 @@ class RootPaths(NamedTuple):
         inner: the apps that are mounted inside of it.
         is_literal: whether the app routes the path as it is, with its root path and its empty
             segments (Falcon).
+        prefixes: the paths of mounts that need no slash after them.
     """
 
     own: str = ""
     inner: tuple[InnerRoot, ...] = ()
     is_literal: bool = False
+    prefixes: tuple[str, ...] = ()
 
     @property
     def is_set(self) -> bool:
         """Whether readings differ from those by the server's root path."""
-        return bool(self.own or self.is_literal or any(one.root_path for one in self.inner))
+        mounted = self.prefixes or any(one.root_path for one in self.inner)
+        return bool(self.own or self.is_literal or mounted)
 
 
 NO_ROOT_PATHS: Final = RootPaths()
@@ -93,19 +99,7 @@ def read_route_paths(
         readings = [path, f"{path}/"] if path.endswith("/") else [path]
     else:
         root = apps.own or root
-        first = remove_root(path, root)
-        readings = [first]
-        if root.strip("/"):
-            if root in path:
-                readings.append(path.partition(root)[2])
-            if root.endswith("/") and not path.startswith(f"{root}/"):
-                readings.append(path)  # Starlette's reading
-        for inner in apps.inner:
-            if path.startswith(inner.root_path) and (inner.root_path or (root and first == path)):
-                # Without one, an app that is mounted below a root path that the path does not have
-                # looks for both, and routes the whole path.
-                mount = "/".join(first.split("/", inner.segments + 1)[: inner.segments + 1])
-                readings.append(f"{mount}/{path.removeprefix(inner.root_path)}")
+        readings = [*_without_root(path, root), *_below_mounts(path, root, apps)]
     if sent is not None:
         readings.append(sent)
         if root and root in sent:
@@ -113,6 +107,28 @@ def read_route_paths(
     if any("/." in reading for reading in readings):
         readings += [_without_dots(reading) for reading in readings]
     return tuple(dict.fromkeys(map(_rooted, readings)))
+
+
+def _without_root(path: str, root: str) -> Iterator[str]:
+    yield remove_root(path, root)
+    if root.strip("/"):
+        if root in path:
+            yield path.partition(root)[2]
+        if root.endswith("/") and not path.startswith(f"{root}/"):
+            yield path  # Starlette's reading
+
+
+def _below_mounts(path: str, root: str, apps: RootPaths) -> Iterator[str]:
+    first = remove_root(path, root)
+    for inner in apps.inner:
+        if path.startswith(inner.root_path) and (inner.root_path or (root and first == path)):
+            # Without one, an app that is mounted below a root path that the path does not have
+            # looks for both, and routes the whole path.
+            mount = "/".join(first.split("/", inner.segments + 1)[: inner.segments + 1])
+            yield f"{mount}/{path.removeprefix(inner.root_path)}"
+    for prefix in apps.prefixes:
+        if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] not in ("", "/"):
+            yield f"{prefix}/{path.removeprefix(prefix)}"
 
 
 def _rooted(path: str) -> str:
