@@ -142,7 +142,7 @@ def test_rules_of_one_pattern_are_told_apart_by_a_number(adapter: Adapter) -> No
         "POST /a/{1x}",
         "POST /a/{x}/{x}",
         "POST /a/{x",
-        "POST /a{x}",
+        "POST /a{x}{y}",
         "POST /*/b",
         "POST /a/{x:path}/b",
         "POST /<x>",

@@ -136,12 +136,13 @@ class AsgiRequest(Request):
     @property
     def route_paths(self) -> tuple[str, ...]:
         """Every path that the app may take the request's path for."""
-        path, root, apps = self._path, self._root, self._root_paths
+        path, root = self._path, self._root
+        if not root and path[:1] == "/" and "/." not in path and not self._sets_root_paths:
+            return (path,)  # the usual case
+        apps = self._root_paths
         if not path.startswith("/"):
             return read_route_paths(origin_path(path), root or "", apps, path)
-        if root or "/." in path or self._sets_root_paths:
-            return read_route_paths(path, root or "", apps)
-        return (path,)
+        return read_route_paths(path, root or "", apps)
 
     @property
     def raw_path(self) -> bytes:

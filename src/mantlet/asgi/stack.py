@@ -2,6 +2,7 @@
 
 from asyncio import Lock
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from mantlet._internal.asgi_types import AsgiApp, AsgiMessage, Receive, Scope, Send
 from mantlet.asgi.http import AsgiHttpExchange
@@ -15,6 +16,12 @@ from mantlet.http.headers import replace_headers
 from mantlet.integrations import find_root_paths, observe_exceptions
 
 __all__ = ["Stack"]
+
+#: The classes of requests by scope type.
+_REQUESTS: Final[Mapping[str, type[AsgiRequest]]] = {
+    "http": AsgiRequest,
+    "websocket": WebSocketRequest,
+}
 
 
 class Stack(BaseStack[AsgiApp]):
@@ -41,6 +48,7 @@ class Stack(BaseStack[AsgiApp]):
         self._hears_errors = self._hooks.on_response[-1].has_error_hooks
         if self._hears_errors:
             observe_exceptions(self.app, self.policies)
+        self._hooks.request_classes = dict(_REQUESTS)
         self._starting = Lock()
 
     async def __call__(  # noqa: C901, PLR0912, PLR0915  # each coroutine costs every request
@@ -52,7 +60,8 @@ class Stack(BaseStack[AsgiApp]):
         if hooks.is_idle:
             await hooks.app(scope, receive, send)
             return
-        if kind != "http" and kind != "websocket":  # noqa: PLR1714  # a tuple costs more
+        make_request = hooks.request_classes.get(kind)
+        if make_request is None:
             if kind == "lifespan" and (hooks.startup or hooks.shutdown):
                 await _Lifespan(self, receive, send).run(scope)
             else:
@@ -60,7 +69,7 @@ class Stack(BaseStack[AsgiApp]):
             return
         if not hooks.has_started:
             await self._start()
-        make_request = hooks.http_request if kind == "http" else hooks.websocket_request
+            make_request = hooks.request_classes[kind]
         request: AsgiRequest = make_request(scope, receive)
         result = hooks.run_request_hooks(request)
         if result is not None and result.waiting is not None:
@@ -117,10 +126,9 @@ class Stack(BaseStack[AsgiApp]):
                 # Again, since apps are mounted and get handlers after an app has been wrapped.
                 if self._hears_errors:
                     observe_exceptions(self.app, self.policies)
-                hooks.http_request = request_class(AsgiRequest, find_root_paths(self.app))
-                hooks.websocket_request = request_class(
-                    WebSocketRequest, find_root_paths(self.app, "websocket")
-                )
+                for kind, base in _REQUESTS.items():
+                    root_paths = find_root_paths(self.app, kind)
+                    hooks.request_classes[kind] = request_class(base, root_paths)
                 await hooks.start()
 
 

@@ -1,7 +1,7 @@
 """An app with its policies around it: which hooks run when, and the way in through them."""
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
-from typing import Any, Generic, NamedTuple, NoReturn, Self, TypeVar, cast
+from typing import Any, Generic, NamedTuple, Self, TypeVar, cast
 
 from mantlet.core.dry_run import with_mode
 from mantlet.core.order import check_order
@@ -118,9 +118,8 @@ class PolicyHooks(Generic[App]):
             self.on_request or self.on_message or self.startup or self.shutdown
         )
         self.has_started = False
-        #: The adapter's classes of requests, which `start()` may replace.
-        self.http_request: Callable[..., Any] = _not_started
-        self.websocket_request: Callable[..., Any] = _not_started
+        #: The adapter's classes of requests by scope type; those of WSGI are ``"http"``.
+        self.request_classes: dict[str, Any] = {}
 
     async def start(self) -> None:
         """Run `startup` of each policy, the outermost first."""
@@ -248,10 +247,6 @@ def _hint(policy: object) -> str:
     if isinstance(policy, (list, tuple, set, frozenset)):
         return "; unpack it with an asterisk: wrap(app, *policies)"
     return ""
-
-
-def _not_started(*_: object) -> NoReturn:
-    raise RuntimeError("the stack has not started")
 
 
 def _clean_up(request: Request) -> None:

@@ -218,11 +218,16 @@ class RuleTable:
 
     def find(self, request: Request) -> RequestLimits:
         """Return the limits of a request: of every path that the app may take its path for."""
-        readings = self._requests.match_all(request.method, request.route_paths)
-        found = readings[0]
-        if len(readings) > 1:
-            request.state._path_parameters = _parameters_of(readings)
-            return self._strictest(readings)
+        paths = request.route_paths
+        path = paths[0]
+        if len(paths) == 1 and path[-1:] != "/" and "//" not in path:  # the usual case
+            found = self._requests.match(request.method, path)
+        else:
+            readings = self._requests.match_all(request.method, paths)
+            found = readings[0]
+            if len(readings) > 1:
+                request.state._path_parameters = _parameters_of(readings)
+                return self._strictest(readings)
         if not found:
             request.state._path_parameters = None  # an outer limiter may have left its own
             return self.default

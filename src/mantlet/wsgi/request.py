@@ -124,14 +124,15 @@ class WsgiRequest(Request):
     @property
     def route_paths(self) -> tuple[str, ...]:
         """Every path that the app may take the request's path for."""
-        path, root, apps = _decoded(self._info), "", self._root_paths
+        path = _decoded(self._info)
+        if path[:1] == "/" and "/." not in path and not self._sets_root_paths:
+            return (path,)  # the usual case
+        root, apps = "", self._root_paths
         if not path.startswith("/"):
             return read_route_paths(origin_path(path), root, apps, path)
         if apps.own or apps.inner:  # an ASGI app in an adapter, which puts the two together again
             root = _decoded(self._script)
             path = root + path
-        elif not apps.is_literal and "/." not in path:
-            return (path,)
         return read_route_paths(path, root, apps)
 
     @property
@@ -264,6 +265,8 @@ class WsgiRequest(Request):
 
 
 def _decoded(text: str) -> str:
+    if text.isascii():
+        return text
     return text.encode("latin-1", "replace").decode("utf-8", "replace")
 
 

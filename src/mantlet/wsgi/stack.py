@@ -38,6 +38,7 @@ class Stack(BaseStack[WSGIApplication]):
         self._hears_errors = self._hooks.on_response[-1].has_error_hooks
         if self._hears_errors:
             observe_exceptions(self.app, self.policies)
+        self._hooks.request_classes = {"http": WsgiRequest}
         self._starting = Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
@@ -47,7 +48,7 @@ class Stack(BaseStack[WSGIApplication]):
             return hooks.app(environ, start_response)
         if not hooks.has_started:
             self._start(environ)
-        request: WsgiRequest = hooks.http_request(environ)
+        request: WsgiRequest = hooks.request_classes["http"](environ)
         result = hooks.run_request_hooks(request)
         if result is not None and result.waiting is not None:
             try:
@@ -74,5 +75,6 @@ class Stack(BaseStack[WSGIApplication]):
                     observe_exceptions(self.app, self.policies)
                 if environ is not None:  # of the first request of a server
                     warn_of_underscores(environ, self.policies)
-                hooks.http_request = request_class(WsgiRequest, find_root_paths(self.app))
+                root_paths = find_root_paths(self.app)
+                hooks.request_classes["http"] = request_class(WsgiRequest, root_paths)
                 run_sync(hooks.start())

@@ -97,9 +97,6 @@ class Routes(Generic[T]):
             The result of `match()` for each of them, the first reading's first; empty where none
             matches. A policy that treats these differently applies the strictest treatment.
         """
-        path = paths[0]
-        if len(paths) == 1 and path[-1:] != "/" and "//" not in path:  # the usual case
-            return [self.match(method, path)]
         found = [self.match(method, path) for path in paths]
         if self._depth:
             # These find the templates that differ; where there are none, they are no readings.
