@@ -37,11 +37,13 @@ class Rule(KnowsOptions):
 
     They apply in addition to the limiter's own limits. Of all rules, those of the most specific
     matching template apply, and of its methods the exact one before ``*``; several rules with the
-    same pattern apply together. A rule for ``GET`` also applies to ``HEAD``.
+    same pattern apply together. A rule for ``GET`` also applies to ``HEAD``. Where the app may take
+    a path for two of its own (`Request.route_paths`), the rules of both apply, and an exemption of
+    one of them does not.
 
     Args:
-        pattern: such as ``"POST /login"``, ``"GET /export/{kind}"`` or ``"* /static/*"``, relative
-            to the path that the wrapped app is mounted at. See `mantlet.http.routing`.
+        pattern: such as ``"POST /login"``, ``"GET /export/{kind}"`` or ``"* /static/*"``, with the
+            path as the app's own routes have it. See `mantlet.http.routing`.
         quota: a rate, several rates joined by ``;``, a `Quota`, a sequence of these, or a function
             (``def`` or ``async def``) of the request that returns one of them, or None for no
             limit.
