@@ -144,7 +144,7 @@ class OperationRouter:
             found = table.find(path)
             if found is None:
                 if "path" in self._allow and not any(
-                    map(table.matches_loosely, (path, *request.route_paths[1:]))
+                    map(table.matches_loosely, (path, *self._other_readings(request)))
                 ):
                     return None
                 raise ValidationFailed(404, [_UNDECLARED_PATH])
@@ -171,13 +171,18 @@ class OperationRouter:
         Raises:
             ValidationFailed: with 400.
         """
-        path, *others = request.route_paths  # of the normalized path
-        if self._includes_mount or (self._paths.form == "raw" and "/." in path):
+        if self._includes_mount:
             return
-        for other in others:
+        for other in self._other_readings(request):
             found = table.find(other)
             if found is not None and found[0] is not methods:
                 raise ValidationFailed(400, [_SEVERAL_PATHS])
+
+    def _other_readings(self, request: Request) -> Sequence[str]:
+        """Return the further readings of the path, which may have been normalized."""
+        path, *others = request.route_paths
+        # The app is said to have segments of dots of its own.
+        return () if self._paths.form == "raw" and "/." in path else others
 
     def _undeclared_method(
         self, method: str, methods: "PathMethods[OperationValidator]"
