@@ -167,7 +167,7 @@ def test_a_mount_that_is_added_after_wrapping_counts() -> None:
 
 def test_an_app_without_a_root_path_pays_nothing() -> None:
     """Its requests are the adapter's own, and have one path."""
-    for app in (FastAPI(), Starlette(), Litestar([])):
+    for app in (FastAPI(), Starlette(), Litestar([], logging_config=None)):
         assert request_class(AsgiRequest, find_root_paths(app)) is AsgiRequest
     seen = Seen()
     asked = drive_asgi(asgi.wrap(FastAPI(), seen, baseline=False), "GET", "/a/b")
@@ -205,7 +205,9 @@ def test_the_strictest_rule_holds_where_a_path_has_two_readings(path: str) -> No
             Rule("POST /login", "1/hour"),
         ],
     )
-    app = asgi.wrap(Litestar([login, static], openapi_config=None), limiter, baseline=False)
+    app = asgi.wrap(
+        Litestar([login, static], openapi_config=None, logging_config=None), limiter, baseline=False
+    )
     answers = [drive_asgi(app, "POST", path, scope=SCOPE) for _ in range(2)]
     assert [answer.status for answer in answers] == [200, 429]
     assert answers[0].body == b"in"
@@ -219,7 +221,9 @@ def test_rules_whose_quotas_share_a_name_can_meet_in_two_readings() -> None:
             Rule("POST /login", Quota("9/hour", name="same")),
         ]
     )
-    app = asgi.wrap(Litestar([login], openapi_config=None), limiter, baseline=False)
+    app = asgi.wrap(
+        Litestar([login], openapi_config=None, logging_config=None), limiter, baseline=False
+    )
     statuses = [drive_asgi(app, "POST", "/x/api/login", scope=SCOPE).status for _ in range(2)]
     assert statuses == [200, 429]
 
@@ -227,7 +231,9 @@ def test_rules_whose_quotas_share_a_name_can_meet_in_two_readings() -> None:
 def test_a_mode_by_route_is_the_strictest_of_the_readings() -> None:
     """Else a path that is let off would be a way to the other one."""
     limiter = RateLimiter("1/hour", mode={"* /x/*": "off"})
-    app = asgi.wrap(Litestar([login], openapi_config=None), limiter, baseline=False)
+    app = asgi.wrap(
+        Litestar([login], openapi_config=None, logging_config=None), limiter, baseline=False
+    )
     statuses = [drive_asgi(app, "POST", "/x/api/login", scope=SCOPE).status for _ in range(2)]
     assert statuses == [200, 429]
 
@@ -243,7 +249,9 @@ def test_the_guard_rejects_a_path_that_could_be_of_two_operations(paths: Any) ->
         {"POST /login": Contract(body=Body), "POST /static/{rest:path}": Contract()},
         paths=paths,
     )
-    app = asgi.wrap(Litestar([login, static], openapi_config=None), guard, baseline=False)
+    app = asgi.wrap(
+        Litestar([login, static], openapi_config=None, logging_config=None), guard, baseline=False
+    )
     answer = drive_asgi(app, "POST", "/static/api/login", scope=SCOPE)
     assert (answer.status, answer.json()["errors"][0]["code"]) == (400, "ambiguous_root_path")
     assert drive_asgi(app, "POST", "/static/other", scope=SCOPE).status == 200
@@ -252,7 +260,9 @@ def test_the_guard_rejects_a_path_that_could_be_of_two_operations(paths: Any) ->
 def test_a_guard_that_allows_undeclared_paths_knows_a_declared_one() -> None:
     """``/x/api/login`` is undeclared only at first sight."""
     guard = SchemaGuard({"POST /login": Contract(body=dict[str, int])}, allow=["path"])
-    app = asgi.wrap(Litestar([login], openapi_config=None), guard, baseline=False)
+    app = asgi.wrap(
+        Litestar([login], openapi_config=None, logging_config=None), guard, baseline=False
+    )
     assert drive_asgi(app, "POST", "/x/api/login", scope=SCOPE).status == 404
 
 

@@ -150,7 +150,9 @@ def litestar(reached: Reached, path: str = "/") -> Iterator[App]:
 
         return respond
 
-    yield Litestar([endpoint(name) for name in ENDPOINTS], path=path, openapi_config=None)
+    yield Litestar(
+        [endpoint(name) for name in ENDPOINTS], path=path, openapi_config=None, logging_config=None
+    )
 
 
 @contextmanager
@@ -221,7 +223,7 @@ def litestar_mount(reached: Reached, inner: Any) -> Iterator[App]:
         async def mounted(scope: Any, receive: Any, send: Any) -> None:
             await app(scope, receive, send)
 
-        yield Litestar([mounted], openapi_config=None)
+        yield Litestar([mounted], openapi_config=None, logging_config=None)
 
 
 @contextmanager

@@ -41,7 +41,7 @@ _quart = Quart(__name__)
 _quart.add_url_rule("/login", view_func=_login, methods=["POST"])
 
 fastapi = _limited(_fastapi)
-litestar = _limited(Litestar([_litestar_login], openapi_config=None))
+litestar = _limited(Litestar([_litestar_login], openapi_config=None, logging_config=None))
 quart = _limited(_quart)
 
 
