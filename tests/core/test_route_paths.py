@@ -29,6 +29,7 @@ from mantlet import (
 )
 from mantlet.asgi.request import AsgiRequest
 from mantlet.core.request import request_class
+from mantlet.http.routing.root_paths import InnerRoot, RootPaths, read_route_paths
 from mantlet.integrations import find_root_paths
 from mantlet.sanitize import JsonField
 from tests.drive import both_adapters, drive_asgi, drive_wsgi, hello
@@ -273,3 +274,14 @@ def test_a_path_is_also_read_without_its_dot_segments(adapter: Adapter) -> None:
     app = adapter.wrap(hello, limiter)
     paths = ["/static/private/a", "/static/x/../private/a", "/static/./private//./a"]
     assert [adapter.drive(app, "GET", path).status for path in paths] == [200, 429, 429]
+
+
+@pytest.mark.parametrize("piece", ["/.", "/..", "//", "/api", "/a", "/a/..", "x/api"])
+def test_a_huge_path_has_few_readings_which_are_no_longer_than_it(piece: str) -> None:
+    """So a client chooses neither how many there are nor what they cost."""
+    apps = RootPaths(inner=(InnerRoot(1, ""), InnerRoot(0, "/api")), prefixes=("/api", "/a"))
+    path = "/" + piece * 20_000
+    for root in ("", "/api", "/api/"):
+        readings = read_route_paths(path, root, apps, path)
+        assert len(readings) <= 16
+        assert max(map(len, readings)) <= len(path) + 8
