@@ -47,13 +47,14 @@ if TYPE_CHECKING:
     )
     from mantlet.http import html
     from mantlet.http.headers import Headers, MutableHeaders
-    from mantlet.ratelimit import Concurrency, Quota, RateLimiter, Rule, keys, on_status
+    from mantlet.ratelimit import Ban, Concurrency, Quota, RateLimiter, Rule, keys, on_status
     from mantlet.sanitize import OutputSanitizer
     from mantlet.secrets import Secret, SecretLoader, SecretModel, SecretsError, secret_field
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Ban",
     "BodyLimits",
     "BodyTooLarge",
     "ClientDisconnected",
@@ -133,7 +134,7 @@ _ORIGINS = {
             *("BodyLimits", "Contract", "File", "GraphQL", "JsonRpc", "RouteOptions", "SchemaGuard")
         ],
         "mantlet.http.headers": ["Headers", "MutableHeaders"],
-        "mantlet.ratelimit": ["Concurrency", "Quota", "RateLimiter", "Rule", "on_status"],
+        "mantlet.ratelimit": ["Ban", "Concurrency", "Quota", "RateLimiter", "Rule", "on_status"],
         "mantlet.sanitize": ["OutputSanitizer"],
         "mantlet.secrets": [
             "Secret",

@@ -18,8 +18,21 @@ from mantlet import (
     Rule,
     on_status,
 )
-from tests.drive import CLIENT, Adapter, Answer, Said, ask_asgi, both_adapters, hello, make_scope
+from tests.drive import (
+    CLIENT,
+    Adapter,
+    Answer,
+    AsgiAdapter,
+    Said,
+    WsgiAdapter,
+    ask_asgi,
+    both_adapters,
+    drive_wsgi,
+    hello,
+    make_scope,
+)
 from tests.ratelimit.crowd import crowd, statuses
+from tests.ratelimit.meter import MINUTE, Clock
 from tests.ratelimit.structured import limits_of
 
 if TYPE_CHECKING:
@@ -166,6 +179,98 @@ def test_what_was_given_back_is_not_given_back_again(adapter: Adapter) -> None:
     answers = adapter.drive_twice(adapter.wrap(hello, limiter))
     assert [answer.status for answer in answers] == [200, 200]
     assert left(limiter) == 6
+
+
+# -- slow requests ---------------------------------------------------------------------------------
+
+#: How many requests an attacker keeps open, until their tokens have been refilled.
+SLOW = 60
+
+
+def test_slow_requests_save_up_no_free_guesses_under_wsgi() -> None:
+    """Each is opened within the one before, a token's time later; then all end, and guesses go on.
+
+    Sixty free requests would be sixty more guesses at once, where five are allowed.
+    """
+    clock = Clock()
+    limiter = RateLimiter("5/minute", count_if=on_status(401), clock=clock)
+    opened: list[int] = []
+    reached: list[int] = []
+
+    def guess() -> None:
+        while drive_wsgi(app, path="/401").status != 429:
+            pass
+
+    def slow(carrier: Any) -> Said:
+        if carrier["PATH_INFO"] == "/401":
+            reached.append(1)
+            return wrong(carrier)
+        opened.append(1)
+        clock.now += MINUTE // 5
+        if len(opened) < SLOW:
+            assert drive_wsgi(app, path="/200").status == 200
+        guess()
+        return hello(carrier)
+
+    app = mantlet.wsgi.wrap(WsgiAdapter().app(slow), limiter, baseline=False)
+    assert drive_wsgi(app, path="/200").status == 200
+    guess()
+    assert len(opened) == SLOW
+    assert len(reached) == 5
+
+
+def test_slow_requests_save_up_no_free_guesses_under_asgi() -> None:
+    """The same with tasks."""
+    clock = Clock()
+    limiter = RateLimiter("5/minute", count_if=on_status(401), clock=clock)
+    reached: list[int] = []
+
+    async def run() -> None:
+        ends = asyncio.Event()
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["path"] == "/200":
+                await ends.wait()
+            else:
+                reached.append(1)
+            await AsgiAdapter().app(by_path)(scope, receive, send)
+
+        stack = mantlet.asgi.wrap(app, limiter, baseline=False)
+
+        async def ask(path: str) -> int | None:
+            answer = Answer()
+            await ask_asgi(stack, make_scope(path=path), [], answer)
+            return answer.status
+
+        slow = []
+        for _ in range(SLOW):
+            slow.append(asyncio.create_task(ask("/200")))
+            await asyncio.sleep(0)
+            clock.now += MINUTE // 5
+        while await ask("/401") != 429:
+            pass
+        ends.set()
+        assert await asyncio.gather(*slow) == [200] * SLOW
+        while await ask("/401") != 429:
+            pass
+
+    asyncio.run(run())
+    assert len(reached) == 5
+
+
+@both_adapters
+def test_a_ban_outlasts_the_refunds_of_requests_that_were_in_flight(adapter: Adapter) -> None:
+    """However many of them there are."""
+    limiter = RateLimiter("9/hour", count_if=on_status(401), clock=lambda: 0)
+
+    def banned_meanwhile(carrier: Any) -> Said:
+        limiter.ban(CLIENT, 5 * 3600)
+        return hello(carrier)
+
+    answers = crowd(adapter, limiter, [{}] * 9, banned_meanwhile)
+    assert statuses(answers) == {200: 9}
+    limiter.refund(CLIENT, cost=9)
+    assert limiter.peek(CLIENT).retry_after == 5 * 3600
 
 
 # -- errors ---------------------------------------------------------------------------------------

@@ -196,6 +196,7 @@ def test_an_unreadable_body_counts_like_any_other_response(adapter: Adapter, cou
 def test_a_store_elsewhere_is_waited_for(adapter: Adapter) -> None:
     """In each step, and where tokens are given back."""
     store = Broken()
+    store.kept = MemoryStore()  # on the clock by which the limiter measures what time has refilled
     store.out.clear()
     rule = Rule("POST /login", "2/hour", key=keys.field("username", 20))
     limits = RateLimiter("9/hour", rules=[rule], store=store, count_if=on_status(200))
@@ -445,7 +446,7 @@ class FailsLate(LocalStore):
     """A store that fails for the keys in a body."""
 
     def __init__(self) -> None:
-        self.kept = MemoryStore(clock=lambda: 0)
+        self.kept = MemoryStore()
         self.given: list[StoreRequest] = []
 
     def take(self, requests: Sequence[StoreRequest]) -> Remaining:

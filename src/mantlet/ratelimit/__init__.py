@@ -3,7 +3,7 @@
 from mantlet.ratelimit import keys
 from mantlet.ratelimit.decision import Decision
 from mantlet.ratelimit.policy import RateLimiter
-from mantlet.ratelimit.quota import Concurrency, Quota
+from mantlet.ratelimit.quota import Ban, Concurrency, Quota
 from mantlet.ratelimit.rules import Rule, on_status
 
-__all__ = ["Concurrency", "Decision", "Quota", "RateLimiter", "Rule", "keys", "on_status"]
+__all__ = ["Ban", "Concurrency", "Decision", "Quota", "RateLimiter", "Rule", "keys", "on_status"]

@@ -15,8 +15,8 @@ from mantlet.core.policy import Close
 from mantlet.core.request import Request
 from mantlet.ratelimit.keys.key import KeyFunction, as_key, is_coroutine_function
 from mantlet.ratelimit.options import Cost, CountIf, QuotaFunction, read_static_quotas
-from mantlet.ratelimit.quota import Concurrency, Quota
-from mantlet.ratelimit.stores.base import SlotRequest, StoreRequest, TokenRequest
+from mantlet.ratelimit.quota import Ban, Concurrency, Quota
+from mantlet.ratelimit.stores.base import SlotRequest, StoreRequest, Strikes, TokenRequest
 
 __all__ = [
     "CompiledRule",
@@ -91,7 +91,7 @@ class ConcurrencyLimit(NamedTuple):
         return cls(
             concurrency.name,
             concurrency,
-            _prefix(scope, "concurrency", concurrency.name),
+            _hash(scope, "concurrency") + _hash(concurrency.name) + ":",
             item,
             f'{item};q={concurrency.limit};qu="concurrent-requests"',
             own_key.function,
@@ -122,12 +122,14 @@ class Hit(NamedTuple):
         store_request: the tokens or the slot that the request needs.
         count_if: as in `Rule`.
         close: as in `CompiledRule`.
+        strikes: as in `CompiledRule`.
     """
 
     limit: QuotaLimit | ConcurrencyLimit
     store_request: StoreRequest
     count_if: CountIf | None = None
     close: Close | None = None
+    strikes: Strikes | None = None
 
     @property
     def is_slot(self) -> bool:
@@ -157,8 +159,11 @@ class CompiledRule:
         count_if: as in `Rule`.
         is_report_only: whether it never refuses.
         close: how a message over the quota closes the connection; None to drop the message.
+        ban: as in `Rule`.
 
     Attributes:
+        prefix: the beginning of the keys of all its buckets.
+        strikes: when refusals ban a key; None if they never do.
         limits: the compiled quotas; None if a function returns them.
         has_windows: whether one of the quotas is counted in windows.
         has_buckets: whether one of the quotas has a token bucket.
@@ -176,7 +181,13 @@ class CompiledRule:
         count_if: CountIf | None = None,
         is_report_only: bool = False,
         close: Close | None = None,
+        ban: Ban | None = None,
     ) -> None:
+        self.prefix = _hash(*scope)
+        self.strikes: Strikes | None = None
+        if ban is not None and not is_report_only:
+            times = (int(ban.within * 1_000_000_000), int(ban.seconds * 1_000_000_000))
+            self.strikes = Strikes(ban.after, *times)
         self.name = quote(name, safe=_PRINTABLE)
         key = as_key(key)
         self.key = key.function
@@ -184,7 +195,6 @@ class CompiledRule:
         self.count_if = count_if
         self.is_report_only = is_report_only
         self.close = close
-        self._scope = scope
         self._quotas = quotas
         self._cache: dict[tuple[Quota, ...], tuple[QuotaLimit, ...]] = {}
         self.limits = None if callable(quotas) else self._compile(quotas)
@@ -197,8 +207,9 @@ class CompiledRule:
         if found is None:
             names = _distinct_names(self.name, quotas)
             found = tuple(map(self._compile_one, names, quotas))
-            if self.count_if is not None and any(quota.window for quota in quotas):
-                raise TypeError(f"{self.name}: count_if needs a token bucket, not a window")
+            for option, value in (("count_if", self.count_if), ("ban", self.strikes)):
+                if value is not None and any(quota.window for quota in quotas):
+                    raise TypeError(f"{self.name}: {option} needs a token bucket, not a window")
             if len(self._cache) < _CACHED_QUOTAS:
                 self._cache[quotas] = found
         return found
@@ -206,7 +217,7 @@ class CompiledRule:
     def _compile_one(self, name: str, quota: Quota) -> QuotaLimit:
         item = _quoted(name)
         numbers = (quota.amount, quota.period, quota.burst, quota.window)
-        prefix = _prefix(*self._scope, name, *map(str, numbers))
+        prefix = self.prefix + _hash(name, *map(str, numbers)) + ":"
         return QuotaLimit(name, quota, prefix, item, f"{item};q={quota.amount};w={quota.period}")
 
     async def hits(
@@ -233,10 +244,16 @@ class CompiledRule:
             Hit(
                 limit,
                 TokenRequest(
-                    limit.prefix + key, limit.quota, cost, self.is_report_only, is_refundable
+                    limit.prefix + key,
+                    limit.quota,
+                    cost,
+                    self.is_report_only,
+                    is_refundable,
+                    is_bannable=self.strikes is not None,
                 ),
                 self.count_if,
                 self.close,
+                self.strikes,
             )
             for limit in limits
         ]
@@ -299,6 +316,7 @@ class RequestLimits:
             (rule,) = self.rules
             limits = rule.limits or ()
             plain = rule.cost == 1 and rule.count_if is None and not rule.is_report_only
+            plain = plain and rule.strikes is None
             if plain and len(limits) == 1 and not rule.has_windows:
                 self.simple = limits[0], rule.key
         self.early, self.late = self._in_steps()
@@ -345,6 +363,7 @@ def _distinct_names(default: str, quotas: Sequence[Quota]) -> list[str]:
     return names
 
 
-def _prefix(*parts: str) -> str:
+def _hash(*parts: str) -> str:
+    """Return half of the first part of a key: 6 hexadecimal digits."""
     text = "\0".join(parts).encode("utf-8", "surrogatepass")
-    return blake2b(text, digest_size=6).hexdigest() + ":"
+    return blake2b(text, digest_size=3).hexdigest()

@@ -98,6 +98,11 @@ class Decision:
         raise NotImplementedError
 
     @property
+    def is_banned(self) -> bool:
+        """Whether the key is banned, for longer than an empty bucket takes to get a token."""
+        return any(one.is_banned for one in self.parts if one is not self)
+
+    @property
     def parts(self) -> "Sequence[Decision]":
         """The decisions of all quotas that the request counts for."""
         return (self,)
@@ -179,6 +184,18 @@ class BucketDecision(Decision):
         interval = quota.interval
         remaining = room // interval
         return f";r={remaining};t={-((room - (remaining + 1) * interval) // quota.second)}"
+
+    @property
+    def is_banned(self) -> bool:
+        """Whether the key is banned, for longer than an empty bucket takes to get a token."""
+        return self._room + self._cost * self.quota.interval < 0
+
+    def banned(self, nanoseconds: int) -> "BucketDecision":
+        """Return the decision for a key that this request has banned for some time."""
+        quota = self.quota
+        room = quota.interval * (1 - self._cost) - nanoseconds * quota.scale
+        room = min(self._room, room)
+        return BucketDecision(self.name, quota, room, self._cost, self.is_report_only)
 
     def refunded(self) -> "BucketDecision":
         """Return the decision as if nothing had been taken, or all of it had been returned."""

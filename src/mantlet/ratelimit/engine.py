@@ -6,7 +6,8 @@ ended.
 """
 
 from asyncio import get_running_loop
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic_ns
 from typing import TYPE_CHECKING, NamedTuple
 
 from mantlet.core.response import Response
@@ -20,6 +21,7 @@ from mantlet.ratelimit.stores.base import (
     Store,
     StoreRequest,
     TokenRequest,
+    aged,
 )
 
 if TYPE_CHECKING:  # the windows are slow to import, and seldom needed
@@ -86,9 +88,11 @@ class LimitEngine:
         windows: counts windows; None if no limit needs them.
         fallback: replaces the store and the windows while they are unavailable; None if outages are
             not bridged.
+        clock: a monotonic clock in nanoseconds.
 
     Attributes:
         store: see above.
+        clock: see above.
         bound_stores: the store as used outside of an event loop (index 0), and on one (index 1).
     """
 
@@ -97,8 +101,10 @@ class LimitEngine:
         store: Store,
         windows: "WindowLimiter | None",
         fallback: "tuple[FallbackStore, WindowLimiter | None] | None",
+        clock: Callable[[], int] = monotonic_ns,
     ) -> None:
         self.store = store
+        self.clock = clock
         self.bound_stores = (store.bind(False), store.bind(True))
         self._windows = windows
         self._fallback = fallback
@@ -127,7 +133,8 @@ class LimitEngine:
             store, remaining = await self._from_store(
                 store, [hit.store_request for hit in hits], peek
             )
-            return _result(_decide(hits, remaining), store)
+            result = _result(_decide(hits, remaining), store)
+            return result if peek or result.decision.allowed else await self._strike(result)
         windowed: list[tuple[Hit, TokenRequest]] = []
         bucketed: list[Hit] = []
         for hit in hits:
@@ -137,6 +144,8 @@ class LimitEngine:
             else:
                 bucketed.append(hit)
         decided: list[tuple[Hit, Decision]] = []
+        began = self.clock()
+        is_peek = peek
         if bucketed:
             store, remaining = await self._from_store(
                 store, [hit.store_request for hit in bucketed], peek
@@ -151,11 +160,13 @@ class LimitEngine:
                 for (hit, needed), result in zip(windowed, results, strict=True)
             ]
             if bucketed and not peek and not all(one.allowed for _, one in by_window):
-                waiting = store.give_back([hit.store_request for hit in bucketed])
+                taken = [hit.store_request for hit in bucketed]
+                waiting = store.give_back(aged(taken, self.clock() - began))
                 if waiting is not None:
                     await waiting
             decided += by_window
-        return _result(decided, store)
+        result = _result(decided, store)
+        return result if is_peek or result.decision.allowed else await self._strike(result)
 
     def take_one_from_fallback(self, key: str, quota: Quota) -> int | None:
         """Take one token from one bucket during an outage.
@@ -183,6 +194,60 @@ class LimitEngine:
             waiting = self._windows.reset(windowed, is_async)
             if waiting is not None:
                 await waiting
+
+    async def ban(self, requests: Sequence[TokenRequest], nanoseconds: int, is_async: bool) -> None:
+        """Ban the keys of buckets, also for an outage.
+
+        Raises:
+            StoreOutage: the store is unavailable.
+        """
+        if self._fallback is not None:
+            self._fallback[0].block(requests, nanoseconds)
+        waiting = self.bound_stores[is_async].block(requests, nanoseconds)
+        if waiting is not None:
+            await waiting
+
+    async def reset_all(self, prefixes: Sequence[str], is_async: bool) -> None:
+        """Refill all buckets whose keys start in certain ways, and clear all windows.
+
+        Raises:
+            StoreOutage: the store is unavailable.
+            TypeError: the store, or the storage of the windows, does not support this.
+        """
+        if self._windows is not None:
+            self._windows.reset_all()
+        if self._fallback is not None:
+            local, windows = self._fallback
+            local.reset_all(prefixes)
+            if windows is not None:
+                windows.reset_all()
+        waiting = self.bound_stores[is_async].reset_all(prefixes)
+        if waiting is not None:
+            await waiting
+
+    async def _strike(self, result: LimitResult) -> LimitResult:
+        """Count a refusal towards bans; return the result with the bans that it leads to."""
+        parts = list(result.decision.parts)
+        for index, (hit, one) in enumerate(zip(result.hits, parts, strict=True)):
+            needed = hit.store_request
+            if (
+                hit.strikes is None
+                or one.is_within_limit
+                or one.is_banned  # which does not count
+                or not isinstance(needed, TokenRequest)
+                or not isinstance(one, BucketDecision)
+            ):
+                continue
+            try:
+                striking = result.store.strike(needed, hit.strikes)
+                is_banned = striking if isinstance(striking, bool) else await striking
+            except StoreOutage:
+                continue  # the request is refused all the same
+            if is_banned:
+                parts[index] = one.banned(hit.strikes.duration)
+                if self._fallback is not None:
+                    self._fallback[0].block((needed,), hit.strikes.duration)
+        return result._replace(decision=combine(parts))
 
     async def _from_store(
         self, store: Store, requests: Sequence[StoreRequest], peek: bool
@@ -217,23 +282,26 @@ class Reservation:
 
     Args:
         hits: the hits of the first step.
+        clock: a monotonic clock in nanoseconds.
 
     Attributes:
         awaits_response: whether the response decides if the request counts; False before the store
             has answered, and once the response has decided.
     """
 
-    __slots__ = ("_pending", "_results", "awaits_response")
+    __slots__ = ("_clock", "_pending", "_results", "awaits_response")
 
-    def __init__(self, hits: Sequence[Hit]) -> None:
+    def __init__(self, hits: Sequence[Hit], clock: Callable[[], int]) -> None:
         self._pending = hits
-        self._results: list[LimitResult] = []
+        self._clock = clock
+        #: The outcome of each step, with the time when the store had answered.
+        self._results: list[tuple[LimitResult, int]] = []
         self.awaits_response = False
 
     @property
     def limits(self) -> list[QuotaLimit | ConcurrencyLimit]:
         """The limits that were decided."""
-        return [limit for result in self._results for limit in result.limits]
+        return [limit for result, _ in self._results for limit in result.limits]
 
     def expect(self, hits: Sequence[Hit]) -> None:
         """Note the hits of the next step, before the store is asked."""
@@ -247,7 +315,7 @@ class Reservation:
         """Note the outcome of the expected hits; None if there were none."""
         self._pending = ()
         if result is not None:
-            self._results.append(result)
+            self._results.append((result, self._clock()))
             for hit in result.hits if result.decision.allowed else ():
                 if hit.count_if is not None:
                     self.awaits_response = True
@@ -256,13 +324,14 @@ class Reservation:
         """Give back all tokens and slots: a later step has refused the request."""
         self.awaits_response = False
         while self._results:
-            await _give_back(self._results[-1].store, self._results[-1].taken)
+            result, taken_at = self._results[-1]
+            await _give_back(result.store, aged(result.taken, self._clock() - taken_at))
             self._results.pop()
 
     async def commit(self, response: Response) -> Decision:
         """Give back the tokens that don't count, given the response; return the new decision."""
         parts: list[Decision] = []
-        for result in self._results:
+        for result, taken_at in self._results:
             returned: list[StoreRequest] = []
             for hit, one in zip(result.hits, result.decision.parts, strict=True):
                 if hit.count_if is None or not result.was_taken(hit) or hit.count_if(response):
@@ -270,7 +339,7 @@ class Reservation:
                 else:
                     returned.append(hit.store_request)
                     parts.append(one.refunded())
-            await _give_back(result.store, returned)
+            await _give_back(result.store, aged(returned, self._clock() - taken_at))
         return combine(parts)
 
     async def release(self, store: Store) -> None:
@@ -281,7 +350,7 @@ class Reservation:
         """
         if self._pending:
             await _give_back(store, [hit.store_request for hit in self._pending if hit.is_slot])
-        for result in self._results:
+        for result, _ in self._results:
             taken = [
                 hit.store_request for hit in result.hits if hit.is_slot and result.was_taken(hit)
             ]

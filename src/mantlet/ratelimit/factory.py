@@ -72,6 +72,8 @@ def create_engine(store: str | Store, table: RuleTable, options: StoreOptions) -
         raise TypeError(f"store must be a URI such as {_EXAMPLES}, or a Store, not {shown}")
     elif (options.max_keys, options.clock, options.prefetch) != (None, None, None):
         raise TypeError("max_keys, clock and prefetch must be given to the Store itself")
+    if table.has_bans and type(created).strike is Store.strike:
+        raise TypeError(f"{type(created).__name__} has no strike() method, which Ban needs")
     max_keys = options.max_keys or _MAX_KEYS
     windows = fallback_windows = None
     if table.has_windows:
@@ -81,10 +83,11 @@ def create_engine(store: str | Store, table: RuleTable, options: StoreOptions) -
         windows = WindowLimiter(uri, max_keys=max_keys, timeout=options.timeout)
         fallback_windows = WindowLimiter("memory://", max_keys=max_keys, timeout=options.timeout)
     if options.on_outage != "local":
-        return LimitEngine(created, windows, None)
+        return LimitEngine(created, windows, None, options.clock or monotonic_ns)
     workers = options.workers or visible_workers()
-    fallback = FallbackStore(workers, max_keys, options.clock or monotonic_ns)
-    return LimitEngine(created, windows, (fallback, fallback_windows))
+    clock = options.clock or monotonic_ns
+    fallback = FallbackStore(workers, max_keys, clock)
+    return LimitEngine(created, windows, (fallback, fallback_windows), clock)
 
 
 def create_store(uri: str, options: StoreOptions) -> Store | None:

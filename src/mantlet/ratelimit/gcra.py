@@ -31,12 +31,18 @@ def consume(quota: Quota, full_at: int, now: int, cost: int = 1) -> tuple[int, i
     return (taken if room >= 0 else full_at), room
 
 
-def refund(quota: Quota, full_at: int, cost: int) -> int:
+def refund(quota: Quota, full_at: int, cost: int, refilled: int = 0) -> int:
     """Return tokens to a bucket; return the time at which it is full again.
 
     A result in the past means that the bucket is full: it never holds more than its burst.
+
+    Args:
+        quota: the bucket's size and refill rate.
+        full_at: when the bucket is full again, in ticks.
+        cost: the number of tokens.
+        refilled: how much of them time has returned already, in ticks.
     """
-    return full_at - quota.interval * cost
+    return full_at - max(quota.interval * cost - refilled, 0)
 
 
 def block(quota: Quota, full_at: int, now: int, wait: int) -> int:

@@ -70,7 +70,7 @@ from mantlet.ratelimit.options import (
     read_quotas,
 )
 from mantlet.ratelimit.preflight import is_preflight
-from mantlet.ratelimit.quota import Concurrency
+from mantlet.ratelimit.quota import MAX_BAN, Concurrency
 from mantlet.ratelimit.refusals import OnRefuse, RefusalReporter, check_on_refuse
 from mantlet.ratelimit.rules import Rule, RuleTable
 from mantlet.ratelimit.stores.base import LocalStore, Store, TokenRequest
@@ -80,7 +80,6 @@ __all__ = ["RateLimiter"]
 #: The service is temporarily overloaded (IANA, WebSocket Close Code Number Registry).
 _TRY_AGAIN_LATER: Final = 1013
 _NO_LIMITS: Final = RequestLimits(())
-_MAX_BAN: Final = 10 * 365 * 86_400
 
 
 class RateLimiter(Policy):
@@ -377,7 +376,7 @@ class RateLimiter(Policy):
             return None
         reservation = None
         if self._reserves or late is not None:
-            reservation = Reservation(hits)
+            reservation = Reservation(hits, self._engine.clock)
             if self._reserves:
                 self._reservations(request).append(reservation)  # a wait may be cancelled
         try:
@@ -566,8 +565,27 @@ class RateLimiter(Policy):
         """Refill a key's buckets on an event loop; see `reset()`."""
         await self._engine.reset(self._token_requests(key, 1, rule), is_async=True)
 
+    def reset_all(self) -> None:
+        """Refill the buckets of all keys, clear their windows, and lift all bans.
+
+        Only those of this limiter and its rules, whatever else is in the same store. Slots of
+        concurrency limits stay taken.
+
+        Raises:
+            TypeError: the store has no ``reset_all()``, or windows are kept outside of this
+                process.
+            StoreOutage: the store is unavailable; some keys may have been reset.
+        """
+        run_sync(self._engine.reset_all(self._table.prefixes(), is_async=False))
+
+    async def areset_all(self) -> None:
+        """Refill the buckets of all keys on an event loop; see `reset_all()`."""
+        await self._engine.reset_all(self._table.prefixes(), is_async=True)
+
     def ban(self, key: str, seconds: float, *, rule: str | None = None) -> None:
         """Refuse all requests of a key for some seconds, and then admit one.
+
+        A longer ban stays, and no refund shortens it. `peek()` shows it, and `reset()` lifts it.
 
         Raises:
             TypeError: none of the quotas is a token bucket.
@@ -600,14 +618,12 @@ class RateLimiter(Policy):
             await waiting
 
     async def _ban(self, key: str, seconds: float, rule: str | None, *, is_async: bool) -> None:
-        if not 0 < seconds <= _MAX_BAN:
+        if not 0 < seconds <= MAX_BAN:
             raise ValueError(f"seconds must be more than 0 and at most ten years, not {seconds}")
         requests = [one for one in self._token_requests(key, 1, rule) if not one.quota.window]
         if not requests:
             raise TypeError("a ban needs a token bucket, but all quotas are windows")
-        waiting = self._stores[is_async].block(requests, int(seconds * 1_000_000_000))
-        if waiting is not None:
-            await waiting
+        await self._engine.ban(requests, int(seconds * 1_000_000_000), is_async)
 
     def _token_requests(self, key: str, cost: int, rule: str | None) -> list[TokenRequest]:
         hits = self._table.hits_of_key(rule, key, cost)

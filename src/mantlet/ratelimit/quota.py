@@ -8,7 +8,16 @@ from typing import Literal
 from mantlet._internal.options import KnowsOptions, check_int, check_number
 from mantlet.ratelimit.keys.key import Key, KeyFunction, as_key
 
-__all__ = ["Concurrency", "LimitMode", "Quota", "Window", "check_limit_mode", "parse_quotas"]
+__all__ = [
+    "MAX_BAN",
+    "Ban",
+    "Concurrency",
+    "LimitMode",
+    "Quota",
+    "Window",
+    "check_limit_mode",
+    "parse_quotas",
+]
 
 #: A strategy of `limits` that counts requests instead of a token bucket.
 Window = Literal["fixed", "moving", "sliding"]
@@ -26,6 +35,10 @@ _BURST = re.compile(r"(.*?)\s+burst\s+([0-9]{1,18})\s*", re.IGNORECASE | re.DOTA
 _SEPARATORS = re.compile(r"[;,|]")
 #: The largest integer that a structured header can hold (RFC 9651, 3.3.1).
 _MAX_INTEGER = 999_999_999_999_999
+#: In seconds: no ban is longer than ten years.
+MAX_BAN = 10 * 365 * 86_400
+#: How many refusals are remembered for each key, at 8 bytes each.
+_MAX_STRIKES = 1000
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -150,6 +163,37 @@ class Concurrency(KnowsOptions):
             "lease": lease,
             "name": _check_name(name),
             "mode": check_limit_mode(mode),
+        }
+        for attribute, value in values.items():
+            object.__setattr__(self, attribute, value)
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Ban(KnowsOptions):
+    """A ban of keys that are refused again and again, in a `Rule`.
+
+    While a key is banned, every request of the rule is refused, with the rest of the ban as
+    ``Retry-After``. Requests during a ban do not prolong it, and do not count towards the next one.
+
+    Args:
+        after: how many refusals ban the key.
+        within: in seconds: the time within which these refusals have to come.
+        seconds: how long the key is banned.
+
+    Raises:
+        TypeError: an option is of the wrong type.
+        ValueError: an option is out of range.
+    """
+
+    after: int
+    within: float
+    seconds: float
+
+    def __init__(self, *, after: int, within: float, seconds: float) -> None:
+        values = {
+            "after": check_int("after", after, most=_MAX_STRIKES, unit="refusals"),
+            "within": check_number("within", within, least=0.001, most=MAX_BAN),
+            "seconds": check_number("seconds", seconds, least=0.001, most=MAX_BAN),
         }
         for attribute, value in values.items():
             object.__setattr__(self, attribute, value)

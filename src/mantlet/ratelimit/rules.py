@@ -23,7 +23,7 @@ from mantlet.ratelimit.options import (
     check_count_if,
     read_quotas,
 )
-from mantlet.ratelimit.quota import Concurrency, LimitMode, Quota, check_limit_mode
+from mantlet.ratelimit.quota import Ban, Concurrency, LimitMode, Quota, check_limit_mode
 
 __all__ = ["Rule", "RuleTable", "on_status"]
 
@@ -59,8 +59,10 @@ class Rule(KnowsOptions):
         exempt: these requests are not limited at all, not even by the limiter's own quota.
         override: the limiter's own quota does not apply to these requests.
         concurrency: how many of these requests may be in flight at once.
-        mode: ``"enforce"``; ``"report"`` to decide, count and log without ever refusing; or
-            ``"off"``, as if the rule were not there, except for `RateLimiter.check()` and its like.
+        ban: refuse a key for longer once it has been refused several times.
+        mode: ``"enforce"``; ``"report"`` to decide, count and log without ever refusing or banning;
+            or ``"off"``, as if the rule were not there, except for `RateLimiter.check()` and its
+            like.
         over: what happens to a message over the quota: ``"close"`` closes the connection,
             ``"drop"`` drops the message.
         close_code: the close code of the connection: 1008 (RFC 6455, 7.4.1), or one of your own,
@@ -83,6 +85,7 @@ class Rule(KnowsOptions):
         exempt: bool = False,
         override: bool = False,
         concurrency: Concurrency | None = None,
+        ban: Ban | None = None,
         mode: LimitMode = "enforce",
         over: Literal["close", "drop"] = "close",
         close_code: int = 1008,
@@ -111,6 +114,11 @@ class Rule(KnowsOptions):
         self.exempt = exempt
         self.override = override
         self.concurrency = check_concurrency(concurrency)
+        if ban is not None and not isinstance(ban, Ban):
+            raise TypeError(f"ban must be a Ban(after=..., within=..., seconds=...), not {ban!r}")
+        if ban is not None and not self.quotas:
+            raise TypeError(f"the rule {pattern!r} has a ban, but no quota that refuses requests")
+        self.ban = ban
         self.mode = check_limit_mode(mode)
         self.close: Close | None = Close(close_code, "rate limit") if over == "close" else None
 
@@ -162,6 +170,7 @@ class RuleTable:
         has_concurrency: whether there are concurrency limits.
         has_report_only: whether some limits are in report mode.
         has_messages: whether there are rules for WebSocket messages.
+        has_bans: whether refusals may ban a key.
         has_windows: whether some quotas are counted in windows.
         has_buckets: whether there are token buckets or concurrency limits.
         trusted_headers: the headers that its keys trust.
@@ -215,6 +224,7 @@ class RuleTable:
         self.has_report_only = any(limit.is_report_only for limit in slots)
         self.has_report_only |= any(rule.is_report_only for rule in compiled)
         compiled += filter(None, self._compiled.values())  # also those that are off
+        self.has_bans = any(rule.strikes for rule in compiled)
         self.has_windows = any(rule.has_windows for rule in compiled)
         self.has_buckets = self.has_concurrency or any(rule.has_buckets for rule in compiled)
 
@@ -270,6 +280,11 @@ class RuleTable:
             places.values(),
             check_names=False,  # those of rules that are never meant for the same requests
         )
+
+    def prefixes(self) -> list[str]:
+        """Return the beginnings of the keys of all buckets."""
+        compiled = [self._own, *self._compiled.values()]
+        return [rule.prefix for rule in compiled if rule is not None]
 
     def hits_of_key(self, pattern: str | None, key: str, cost: int) -> list[Hit]:
         """Return the hits of a key, outside of a request.
@@ -354,6 +369,7 @@ class RuleTable:
             key=rule.key or self._key,
             cost=rule.cost,
             count_if=rule.count_if,
+            ban=rule.ban,
             is_report_only=rule.mode == "report" or self._is_report_only,
             close=rule.close,
         )

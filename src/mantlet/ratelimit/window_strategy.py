@@ -184,10 +184,11 @@ class WindowLimiter:
         self._family = family
         self._timeout = timeout
         is_local = scheme == "memory"
+        self._storage_in_memory = MemoryWindowStorage(max_keys) if is_local else None
         self._local = (
-            _create_strategies(limits.strategies, MemoryWindowStorage(max_keys))
-            if is_local
-            else None
+            None
+            if self._storage_in_memory is None
+            else _create_strategies(limits.strategies, self._storage_in_memory)
         )
         self._lock = Lock() if is_local else nullcontext()
         self._blocking: _Strategies | None = None
@@ -214,6 +215,19 @@ class WindowLimiter:
     ) -> list[WindowResult] | Awaitable[list[WindowResult]]:
         """Return the result that `take()` would have, without counting anything."""
         return start_eagerly(self._evaluate(requests, is_async, hit=False))
+
+    def reset_all(self) -> None:
+        """Clear all windows.
+
+        Raises:
+            TypeError: they are kept outside of this process, with those of others.
+        """
+        if self._storage_in_memory is None:
+            raise TypeError(
+                f"windows in {self._family} can't be reset all at once; reset them by their keys"
+            )
+        with self._lock:
+            self._storage_in_memory.reset()
 
     def reset(self, requests: Sequence[TokenRequest], is_async: bool) -> Awaitable[None] | None:
         """Clear the windows."""

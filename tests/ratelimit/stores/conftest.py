@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from mantlet.ratelimit.stores.base import Remaining, SlotRequest, TokenRequest
+    from mantlet.ratelimit.stores.base import Remaining, SlotRequest, Strikes, TokenRequest
 
 #: The time of day at which the clocks start.
 START = 1_750_000_000 * SECOND
@@ -89,6 +89,10 @@ class TurnedStore(RedisStore):
     def block(self, claims: Sequence[TokenRequest], nanoseconds: int) -> Awaitable[None] | None:
         self._turn()
         return super().block(claims, nanoseconds)
+
+    def strike(self, claim: TokenRequest, strikes: Strikes) -> bool | Awaitable[bool]:
+        self._turn()
+        return super().strike(claim, strikes)
 
     def reset(self, keys: Sequence[str]) -> Awaitable[None] | None:
         self._turn()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mantlet import Quota
+    from mantlet.ratelimit.stores.base import Strikes
 
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
@@ -41,6 +42,10 @@ class Bucket:
         self.burst = quota.burst
         self.tokens = Fraction(quota.burst)
         self.now = now
+        self.banned_until = now - 1
+        #: The latest time whose refill was kept from refunds: its beginning and its end.
+        self.covered: tuple[int, int] | None = None
+        self.strikes: list[int] = []
 
     def refill(self, now: int) -> None:
         """Advance the time to ``now``."""
@@ -59,13 +64,37 @@ class Bucket:
         self.tokens -= cost
         return True
 
-    def give(self, cost: int) -> None:
-        """Give tokens back."""
-        self.tokens = min(Fraction(self.burst), self.tokens + cost)
+    def give(self, cost: int, age: int = 0) -> None:
+        """Give back tokens that were taken ``age`` ago, but not those that have been refilled."""
+        if self.banned_until > self.now:
+            return
+        start, uncovered = self.now - age, age
+        if self.covered is not None and start - age <= self.covered[1] <= self.now:
+            first, last = self.covered
+            uncovered = max(0, first - start) + self.now - last
+            start = min(start, first)
+        given = cost - uncovered * self.rate
+        if given <= 0:
+            return
+        self.tokens = min(Fraction(self.burst), self.tokens + given)
+        if age:
+            self.covered = None if self.tokens == self.burst else (start, self.now)
 
     def hold(self, nanoseconds: int) -> None:
         """Leave less than one token for this long."""
         self.tokens = min(self.tokens, 1 - nanoseconds * self.rate)
+        self.banned_until = max(self.banned_until, self.now + nanoseconds)
+
+    def strike(self, strikes: Strikes) -> bool:
+        """Record a refusal; return whether it bans."""
+        if self.banned_until > self.now:
+            return False
+        self.strikes = [at for at in self.strikes if self.now - at < strikes.within] + [self.now]
+        if len(self.strikes) < strikes.after:
+            return False
+        self.strikes = []
+        self.hold(strikes.duration)
+        return True
 
     def wait(self, cost: int) -> int:
         """Return the nanoseconds until the bucket has this many tokens."""
@@ -141,12 +170,21 @@ class Model:
             if isinstance(one, SlotRequest):
                 self.holders(one.key, now).pop(one.holder, None)
             else:
-                self.bucket(one, now).give(one.cost)
+                self.bucket(one, now).give(one.cost, one.age)
 
     def block(self, claims: Iterable[TokenRequest], nanoseconds: int, now: int) -> None:
         """Allow no token before this many nanoseconds have passed."""
         for claim in claims:
             self.bucket(claim, now).hold(nanoseconds)
+
+    def strike(self, claim: TokenRequest, strikes: Strikes, now: int) -> bool:
+        """Record a refusal; return whether it bans."""
+        return self.bucket(claim, now).strike(strikes)
+
+    def reset_all(self, beginnings: Sequence[str]) -> None:
+        """Refill buckets, and free slots, whose keys start in certain ways."""
+        keys = [*self.buckets, *self.places]
+        self.reset([key for key in keys if key.startswith(tuple(beginnings))])
 
     def reset(self, keys: Iterable[str]) -> None:
         """Refill buckets, and free slots."""

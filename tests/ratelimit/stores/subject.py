@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from mantlet import Quota
-    from mantlet.ratelimit.stores.base import Remaining, SlotRequest, Store
+    from mantlet.ratelimit.stores.base import Remaining, SlotRequest, Store, Strikes
     from tests.ratelimit.stores.model import Clock
 
 T = TypeVar("T")
@@ -71,6 +71,14 @@ class Subject:
     def block(self, nanoseconds: int, *claims: TokenRequest) -> None:
         """Allow no token before this many nanoseconds have passed."""
         self.settle(self.store.block(claims, nanoseconds))
+
+    def strike(self, claim: TokenRequest, strikes: Strikes) -> bool:
+        """Record a refusal; return whether it bans."""
+        return self.settle(self.store.strike(claim, strikes))
+
+    def reset_all(self, *beginnings: str) -> None:
+        """Refill buckets, and free slots, whose keys start in certain ways."""
+        self.settle(self.store.reset_all(beginnings))
 
     def reset(self, *keys: str) -> None:
         """Refill buckets, and free slots."""

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from mantlet import Quota
 from mantlet.ratelimit.decision import BucketDecision
-from mantlet.ratelimit.stores.base import SlotRequest, TokenRequest
+from mantlet.ratelimit.stores.base import SlotRequest, Strikes, TokenRequest
 from tests.ratelimit.stores.conftest import START
 from tests.ratelimit.stores.model import DAY, SECOND, Bucket, Model
 from tests.ratelimit.stores.subject import Subject, agree
@@ -107,7 +107,25 @@ class WaitUntilFull:
 
 @dataclass(frozen=True)
 class Give:
+    """Give back tokens that were taken some nanoseconds ago."""
+
     tokens: Tokens
+    age: int = 0
+
+
+@dataclass(frozen=True)
+class Strike:
+    """Record a refusal."""
+
+    tokens: Tokens
+    strikes: Strikes
+
+
+@dataclass(frozen=True)
+class ForgetAll:
+    """Reset all keys that start in certain ways."""
+
+    beginnings: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -137,7 +155,20 @@ class Pass:
     tokens: int
 
 
-Deed = Take | Peek | TakeOne | WaitAndTake | WaitUntilFull | Give | Leave | Hold | Forget | Pass
+Deed = (
+    Take
+    | Peek
+    | TakeOne
+    | WaitAndTake
+    | WaitUntilFull
+    | Give
+    | Strike
+    | Leave
+    | Hold
+    | Forget
+    | ForgetAll
+    | Pass
+)
 
 numbers = st.integers(0, 2)
 shares = st.sampled_from([Fraction(0), Fraction(0), Fraction(1, 3), Fraction(1)])
@@ -159,10 +190,16 @@ deeds = st.one_of(
     st.builds(WaitAndTake, tokens),
     st.builds(WaitUntilFull, tokens, st.integers(-1, 1)),
     st.builds(Peek, several),
-    st.builds(Give, tokens),
+    st.builds(Give, tokens, st.one_of(st.just(0), times)),
+    st.builds(
+        Strike,
+        tokens,
+        st.builds(Strikes, st.integers(1, 3), times.filter(bool), times.filter(bool)),
+    ),
     st.builds(Leave, st.integers(0, 20)),
     st.builds(Hold, tokens, times),
     st.builds(Forget, tokens),
+    st.builds(ForgetAll, st.lists(st.sampled_from(["limit0", "limit1:", "seats", "x", "client"]))),
     st.builds(Pass, st.sampled_from([-1, 0, 0, 1]), numbers, st.integers(0, 3)),
     st.builds(Pass, times, numbers, st.just(0)),
 )
@@ -223,9 +260,19 @@ class Trial:
             case WaitUntilFull(tokens, late):
                 claim = self.claim(tokens)
                 self.wait(model.bucket(claim, now).wait(claim.quota.burst) + late)
-            case Give(tokens):
-                store.give_back(self.claim(tokens))
-                model.give_back([self.claim(tokens)], now)
+            case Give(tokens, age):
+                given = self.claim(tokens)._replace(age=age - age % store.grain)
+                store.give_back(given)
+                model.give_back([given], now)
+            case Strike(tokens, strikes):
+                after, within, duration = strikes
+                grain = store.grain
+                strikes = Strikes(after, -(-within // grain) * grain, -(-duration // grain) * grain)
+                claim = self.claim(tokens)
+                assert store.strike(claim, strikes) is model.strike(claim, strikes, now)
+            case ForgetAll(beginnings):
+                store.reset_all(*beginnings)
+                model.reset_all(beginnings)
             case Leave(which_one) if self.seated:
                 place = self.seated[which_one % len(self.seated)]
                 store.give_back(place)

@@ -8,7 +8,7 @@ from math import ceil
 import pytest
 
 from mantlet import Quota
-from mantlet.ratelimit.stores.base import SlotRequest, TokenRequest
+from mantlet.ratelimit.stores.base import SlotRequest, Strikes, TokenRequest
 from tests.ratelimit.stores.model import DAY, HOUR, MINUTE, SECOND, Bucket
 from tests.ratelimit.stores.subject import Subject, agree
 
@@ -271,17 +271,6 @@ def test_several_buckets_are_blocked_at_once_and_others_are_not(store: Subject) 
     assert (store.drain(ALICE), store.drain(LOGIN)) == (1, 1)
 
 
-def test_a_refund_shortens_a_block_by_the_time_of_its_tokens(store: Subject) -> None:
-    """Tokens taken before the ban can be given back after it as at any other time."""
-    store.take(ALICE)
-    store.block(HOUR, ALICE)
-    store.give_back(ALICE)
-    store.clock.now += HOUR - TOKEN - store.grain
-    assert not store.admits(ALICE)
-    store.clock.now += store.grain
-    assert store.drain(ALICE) == 1
-
-
 # -- forgetting -----------------------------------------------------------------------------------
 
 
@@ -302,6 +291,100 @@ def test_a_reset_bucket_is_a_bucket_like_any_other(store: Subject) -> None:
     assert store.drain(ALICE) == 3
     store.clock.now += TOKEN
     assert store.drain(ALICE) == 1
+
+
+def test_all_of_a_limit_are_reset_and_others_are_as_they_were(store: Subject) -> None:
+    """Buckets, bans, strikes and slots; by the beginning of their keys."""
+    long, strikes = LOGIN._replace(key="login2:192.0.2.1"), Strikes(2, HOUR, HOUR)
+    for claim in (ALICE, BOB, LOGIN, long):
+        store.drain(claim)
+    store.block(DAY, BOB)
+    assert not store.strike(ALICE, strikes)
+    assert store.admits(seat(1, limit=1))
+    store.reset_all("api:", "seats")
+    assert (store.drain(ALICE), store.drain(BOB), store.drain(LOGIN), store.drain(long)) == (
+        *(3, 3, 0, 0),
+    )
+    assert not store.strike(ALICE, strikes)
+    assert store.admits(seat(2, limit=1))
+    store.reset_all("login")
+    assert (store.drain(LOGIN), store.drain(long)) == (1, 1)
+
+
+def test_all_of_nothing_are_reset(store: Subject) -> None:
+    """Without a beginning, or with one that no key has."""
+    store.drain(ALICE)
+    store.reset_all()
+    store.reset_all("ap:", "pi")
+    assert store.drain(ALICE) == 0
+
+
+# -- strikes --------------------------------------------------------------------------------------
+
+THRICE = Strikes(3, MINUTE, HOUR)
+
+
+def test_the_last_of_several_strikes_bans(store: Subject) -> None:
+    """For the whole time, whatever the bucket holds."""
+    assert [store.strike(ALICE, THRICE) for _ in range(3)] == [False, False, True]
+    store.clock.now += HOUR - store.grain
+    assert not store.admits(ALICE)
+    assert store.drain(BOB) == 3
+    store.clock.now += store.grain
+    assert store.drain(ALICE) == 1
+
+
+def test_strikes_count_within_their_time_alone(store: Subject) -> None:
+    """To the last grain of it."""
+    assert not store.strike(ALICE, THRICE)
+    store.clock.now += MINUTE - store.grain
+    assert not store.strike(ALICE, THRICE)
+    store.clock.now += store.grain
+    assert not store.strike(ALICE, THRICE), "the first was a minute ago"
+    store.clock.now += MINUTE - 2 * store.grain
+    assert store.strike(ALICE, THRICE)
+
+
+def test_a_refusal_during_a_ban_neither_prolongs_it_nor_counts(store: Subject) -> None:
+    """Nor towards the next one."""
+    store.strike(ALICE, THRICE)
+    store.strike(ALICE, THRICE)
+    assert store.strike(ALICE, THRICE)
+    for _ in range(6):
+        store.clock.now += 10 * MINUTE - store.grain
+        assert not store.strike(ALICE, THRICE)
+    store.clock.now += 6 * store.grain
+    assert store.drain(ALICE) == 1
+    assert [store.strike(ALICE, THRICE) for _ in range(3)] == [False, False, True]
+
+
+def test_strikes_survive_what_happens_to_the_bucket(store: Subject) -> None:
+    """Tokens are taken, given back, and refilled, and it is full again."""
+    assert not store.strike(ALICE, THRICE)
+    store.take(ALICE)
+    store.clock.now += MINUTE // 4
+    store.give_back(ALICE._replace(age=MINUTE // 4))
+    assert not store.strike(ALICE, THRICE)
+    store.take(ALICE)
+    store.give_back(ALICE)
+    store.clock.now += MINUTE // 4
+    assert store.strike(ALICE, THRICE)
+
+
+def test_a_reset_forgets_strikes(store: Subject) -> None:
+    """And ends the ban that they led to."""
+    store.strike(ALICE, THRICE)
+    store.strike(ALICE, THRICE)
+    store.reset(ALICE.key)
+    assert [store.strike(ALICE, THRICE) for _ in range(3)] == [False, False, True]
+    store.reset(ALICE.key)
+    assert store.drain(ALICE) == 3
+
+
+def test_one_strike_may_be_enough(store: Subject) -> None:
+    """The first refusal bans then."""
+    assert store.strike(ALICE, Strikes(1, SECOND, HOUR))
+    assert not store.admits(ALICE)
 
 
 # -- report-only requests -------------------------------------------------------------------------

@@ -21,7 +21,9 @@ __all__ = [
     "SlotRequest",
     "Store",
     "StoreRequest",
+    "Strikes",
     "TokenRequest",
+    "aged",
     "granted",
     "redact_uri",
 ]
@@ -40,6 +42,9 @@ class TokenRequest(NamedTuple):
         is_report_only: whether a denial leaves the other requests of the same call unaffected.
         is_refundable: whether the tokens may be given back later, so that a denial may not hold for
             long.
+        age: only to give tokens back: nanoseconds since they were taken. The tokens that time has
+            refilled since then are not given back as well; see `mantlet.ratelimit.stores.history`.
+        is_bannable: whether a denial may ban the key, so that tokens may not be taken in advance.
     """
 
     key: str
@@ -47,6 +52,22 @@ class TokenRequest(NamedTuple):
     cost: int = 1
     is_report_only: bool = False
     is_refundable: bool = False
+    age: int = 0
+    is_bannable: bool = False
+
+
+class Strikes(NamedTuple):
+    """When refusals ban a key.
+
+    Attributes:
+        after: the number of refusals that bans.
+        within: nanoseconds within which they have to be.
+        duration: of the ban, in nanoseconds.
+    """
+
+    after: int
+    within: int
+    duration: int
 
 
 class SlotRequest(NamedTuple):
@@ -113,7 +134,10 @@ class Store:
 
     @abstractmethod
     def give_back(self, requests: Sequence[StoreRequest]) -> Awaitable[None] | None:
-        """Give back tokens and slots that were taken. A bucket never holds more than its burst."""
+        """Give back tokens and slots that were taken. A bucket never holds more than its burst.
+
+        A bucket that is blocked gets nothing back.
+        """
         raise NotImplementedError
 
     @abstractmethod
@@ -123,6 +147,33 @@ class Store:
         A bucket whose next token would come even later is left as it is.
         """
         raise NotImplementedError
+
+    def strike(self, request: TokenRequest, strikes: Strikes) -> bool | Awaitable[bool]:
+        """Record that a request was denied; block its bucket if it was denied too often.
+
+        Denials while the bucket is blocked do not count.
+
+        Returns:
+            Whether this denial has blocked the bucket.
+
+        Raises:
+            TypeError: the store does not support bans by rules.
+            StoreOutage: the store is unavailable.
+        """
+        raise TypeError(f"{type(self).__name__} has no strike() method, which Ban needs")
+
+    def reset_all(self, prefixes: Sequence[str]) -> Awaitable[None] | None:
+        """Refill all buckets, and free all slots, whose keys start in certain ways.
+
+        Args:
+            prefixes: each a beginning of the part before the first colon, or that part and the
+                colon; at most 12 ASCII characters.
+
+        Raises:
+            TypeError: the store does not support this.
+            StoreOutage: the store is unavailable.
+        """
+        raise TypeError(f"{type(self).__name__} has no reset_all() method")
 
     @abstractmethod
     def reset(self, keys: Sequence[str]) -> Awaitable[None] | None:
@@ -196,3 +247,11 @@ def granted(requests: Sequence[StoreRequest], remaining: Sequence[int | None]) -
         if (left or 0) < 0
     }
     return [False not in denied and not (denied and request.is_report_only) for request in requests]
+
+
+def aged(requests: Sequence[StoreRequest], nanoseconds: int) -> list[StoreRequest]:
+    """Return requests that were taken some nanoseconds ago, to be given back."""
+    return [
+        request._replace(age=nanoseconds) if isinstance(request, TokenRequest) else request
+        for request in requests
+    ]

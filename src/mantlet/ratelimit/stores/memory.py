@@ -1,11 +1,10 @@
 """Buckets in the memory of this process: exact across threads, and bounded in number."""
 
-from collections import deque
 from collections.abc import Callable, Sequence
+from random import Random
 from threading import Lock
 from time import monotonic_ns
 
-from mantlet.ratelimit import gcra
 from mantlet.ratelimit.gcra import consume
 from mantlet.ratelimit.quota import Quota
 from mantlet.ratelimit.stores.base import (
@@ -13,35 +12,54 @@ from mantlet.ratelimit.stores.base import (
     Remaining,
     SlotRequest,
     StoreRequest,
+    Strikes,
     TokenRequest,
 )
+from mantlet.ratelimit.stores.history import NO_HISTORY, History
 
 __all__ = ["FallbackStore", "MemoryStore"]
 
-#: How many of the oldest keys are checked for removal whenever a new key is added.
+#: How many keys are checked for removal whenever a new key is added.
 _SWEEP = 2
+#: Of how many keys, picked at random, one is removed when a new key finds the store full.
+_SAMPLE = 8
 #: The state of a bucket that is full at any time.
 _FULL = -(1 << 128)
+random = Random().random  # noqa: S311  # nobody sees its numbers
 
 
 class MemoryStore(LocalStore):
     """A store that keeps one number per key, in a dict guarded by a lock.
 
-    A key whose bucket is full again is equivalent to a missing key. Each new key checks the two
-    oldest and removes those that are full, so memory use follows the number of recent clients
-    without a timer or a thread. A key that is not full is never removed to make room, so a flood of
-    new keys cannot give anyone a fresh bucket. When the store is full of such keys, all further
-    keys of a limit share one bucket until there is room. Tokens taken from a shared bucket cannot
-    be given back, and blocking one of its keys blocks them all.
+    A key whose bucket is full again is equivalent to a missing key. Each new key checks two others
+    in turn and removes those that are full, so memory use follows the number of recent clients
+    without a timer or a thread.
+
+    When the store is full of keys that are not full again, a new key takes the place of one of
+    them: of eight keys picked at random, the one that would be full soonest. So new clients have
+    buckets of their own whatever others do, and the keys forgotten are those that lose least by it.
+    A key that is short of tokens, or banned, is forgotten only if the other seven would be full
+    even later. An attacker who wants one given key to be forgotten needs, on average, at least
+    ``max_keys / 8`` new keys for it, each of which costs one request; and if the key is short of
+    ``n`` tokens, the attacker must first have taken as many from most of the ``max_keys`` buckets.
 
     Args:
         max_keys: maximum number of buckets, at about 250 bytes each for an IP address and half as
-            much again during a flood; plus one shared bucket per limit. Slots are kept for as long
-            as their requests are in flight and do not count.
+            much again during a flood. Slots are kept for as long as their requests are in flight
+            and do not count.
         clock: monotonic clock in nanoseconds.
     """
 
-    __slots__ = ("_clock", "_full_at", "_lock", "_order", "_slots", "max_keys")
+    __slots__ = (
+        "_clock",
+        "_full_at",
+        "_hand",
+        "_histories",
+        "_lock",
+        "_order",
+        "_slots",
+        "max_keys",
+    )
 
     def __init__(self, max_keys: int = 100_000, clock: Callable[[], int] = monotonic_ns) -> None:
         self.max_keys = max_keys
@@ -49,9 +67,12 @@ class MemoryStore(LocalStore):
         # A single lock: the work done under it takes less time than choosing among several.
         self._lock = Lock()
         self._full_at: dict[str, int] = {}
-        #: The keys of all buckets, least recently checked first, each with the number of ticks
-        #: that its quota has per nanosecond.
-        self._order: deque[tuple[str, int]] = deque()
+        #: The keys of all buckets, each with the number of ticks that its quota has per nanosecond.
+        self._order: list[tuple[str, int]] = []
+        #: The position in this list that was checked last.
+        self._hand = 0
+        #: Of buckets that have one.
+        self._histories: dict[str, History] = {}
         #: The holders of each key's slots.
         self._slots: dict[str, set[str]] = {}
 
@@ -64,8 +85,8 @@ class MemoryStore(LocalStore):
             at = now * quota.scale
             full_at = buckets.get(key)
             if full_at is None:
-                key = self._bucket_key(key, now)
-                full_at = buckets.get(key, at)
+                full_at = at
+                self._make_room(now)
                 self._set(key, full_at, quota)
             # Inlined from gcra.consume(): the call would take a fifth of the time.
             if full_at < at:  # noqa: PLR1730  # max() takes twice as long
@@ -81,27 +102,36 @@ class MemoryStore(LocalStore):
     def take(self, requests: Sequence[StoreRequest]) -> Remaining:
         """Take everything that is requested, or nothing."""
         with self._lock:
-            found = self._evaluate(requests)
-            denied = [request.is_report_only for request, left, _, _ in found if left < 0]
+            now = self._clock()
+            found = self._evaluate(requests, now)
+            denied = [request.is_report_only for request, left, _ in found if left < 0]
             if False not in denied:
-                for request, _, key, full_at in found:
+                new = [
+                    request.key
+                    for request in requests
+                    if isinstance(request, TokenRequest) and request.key not in self._full_at
+                ]
+                if new:
+                    self._make_room(now, len(new))
+                for request, _, full_at in found:
                     if denied and request.is_report_only:
                         continue
                     if isinstance(request, SlotRequest):
-                        self._slots.setdefault(key, set()).add(request.holder)
+                        self._slots.setdefault(request.key, set()).add(request.holder)
                     else:
-                        self._set(key, full_at, request.quota)
-        return [left for _, left, _, _ in found]
+                        self._set(request.key, full_at, request.quota)
+        return [left for _, left, _ in found]
 
     def peek(self, requests: Sequence[StoreRequest]) -> Remaining:
         """Return the result that `take()` would have, without taking anything."""
         with self._lock:
-            return [left for _, left, _, _ in self._evaluate(requests)]
+            return [left for _, left, _ in self._evaluate(requests, self._clock())]
 
     def give_back(self, requests: Sequence[StoreRequest]) -> None:
         """Give back tokens and slots that were taken."""
         buckets, slots = self._full_at, self._slots
         with self._lock:
+            now = self._clock()
             for request in requests:
                 key = request.key
                 if isinstance(request, SlotRequest):
@@ -110,36 +140,56 @@ class MemoryStore(LocalStore):
                     if not holders:
                         slots.pop(key, None)
                 elif key in buckets:
-                    buckets[key] = gcra.refund(request.quota, buckets[key], request.cost)
+                    history = self._histories.get(key, NO_HISTORY)
+                    buckets[key], history = history.refund(request, buckets[key], now)
+                    self._set_history(key, history)
 
     def block(self, requests: Sequence[TokenRequest], nanoseconds: int) -> None:
         """Empty buckets so that each gets its next token after ``nanoseconds``."""
-        buckets = self._full_at
         with self._lock:
             now = self._clock()
             for request in requests:
-                quota = request.quota
-                at, wait = now * quota.scale, nanoseconds * quota.scale
-                key = request.key if request.key in buckets else self._bucket_key(request.key, now)
-                self._set(key, gcra.block(quota, buckets.get(key, at), at, wait), quota)
+                history = self._histories.get(request.key, NO_HISTORY)
+                full_at = self._find(request, now)
+                full_at, history = history.ban(request.quota, full_at, now, nanoseconds)
+                self._set(request.key, full_at, request.quota)
+                self._set_history(request.key, history)
+
+    def strike(self, request: TokenRequest, strikes: Strikes) -> bool:
+        """Record that a request was denied; block its bucket if it was denied too often."""
+        with self._lock:
+            now = self._clock()
+            history = self._histories.get(request.key, NO_HISTORY)
+            full_at = self._find(request, now)
+            full_at, history, is_banned = history.strike(request, strikes, full_at, now)
+            self._set(request.key, full_at, request.quota)
+            self._set_history(request.key, history)
+        return is_banned
 
     def reset(self, keys: Sequence[str]) -> None:
         """Refill the buckets, and free the slots, of these keys."""
         with self._lock:
             for key in keys:
-                if key in self._full_at:
-                    self._full_at[key] = _FULL  # removed by a later sweep, like any full bucket
-                self._slots.pop(key, None)
+                self._reset(key)
+
+    def reset_all(self, prefixes: Sequence[str]) -> None:
+        """Refill all buckets, and free all slots, whose keys start in certain ways."""
+        beginnings = tuple(prefixes)
+        with self._lock:
+            for key in [*self._full_at, *self._slots]:
+                if key.startswith(beginnings):
+                    self._reset(key)
+
+    def _reset(self, key: str) -> None:
+        if key in self._full_at:
+            self._full_at[key] = _FULL  # removed by a later sweep, like any full bucket
+        self._histories.pop(key, None)
+        self._slots.pop(key, None)
 
     def _evaluate(
-        self, requests: Sequence[StoreRequest]
-    ) -> list[tuple[StoreRequest, int, str, int]]:
-        """Return each request with the remaining amount, its key, and its new state if granted.
-
-        New keys are stored only after all requests have been evaluated, so there must be room for
-        all of them.
-        """
-        now = self._clock()
+        self, requests: Sequence[StoreRequest], now: int
+    ) -> list[tuple[StoreRequest, int, int]]:
+        """Return each request with the remaining amount, and its new state if granted."""
         buckets, slots = self._full_at, self._slots
         found = []
         for request in requests:
@@ -149,34 +199,59 @@ class MemoryStore(LocalStore):
             else:
                 quota = request.quota
                 at = now * quota.scale
-                current = buckets.get(key)
-                if current is None:
-                    key = self._bucket_key(key, now, len(requests))
-                    current = buckets.get(key, at)
-                full_at, remaining = consume(quota, current, at, request.cost)
-            found.append((request, remaining, key, full_at))
+                full_at, remaining = consume(quota, buckets.get(key, at), at, request.cost)
+            found.append((request, remaining, full_at))
         return found
 
-    def _bucket_key(self, key: str, now: int, count: int = 1) -> str:
-        """Return a new key, or the shared bucket's if there is no room for ``count`` more."""
-        self._sweep(now)
-        return key if len(self._order) + count <= self.max_keys else key.partition(":")[0]
+    def _find(self, request: TokenRequest, now: int) -> int:
+        """Return when a bucket is full again; make room for it if it is missing."""
+        full_at = self._full_at.get(request.key)
+        if full_at is None:
+            self._make_room(now)
+            return now * request.quota.scale
+        return full_at
 
     def _set(self, key: str, full_at: int, quota: Quota) -> None:
-        is_new = key not in self._full_at
-        self._full_at[key] = full_at
-        if is_new and ":" in key:  # a shared bucket has no colon, and is never removed
+        if key not in self._full_at:
             self._order.append((key, quota.scale))
+        self._full_at[key] = full_at
 
-    def _sweep(self, now: int) -> None:
-        """Check the oldest keys, and remove those whose buckets are full."""
-        buckets, order = self._full_at, self._order
+    def _set_history(self, key: str, history: History) -> None:
+        if history == NO_HISTORY:
+            self._histories.pop(key, None)
+        else:
+            self._histories[key] = history
+
+    # -- room for new keys ------------------------------------------------------------------------
+
+    def _make_room(self, now: int, count: int = 1) -> None:
+        """Remove keys that are full again, and others if there is no room for ``count`` more."""
+        order = self._order
         for _ in range(min(_SWEEP, len(order))):
-            key, scale = oldest = order.popleft()
-            if buckets[key] <= now * scale:
-                del buckets[key]
-            else:
-                order.append(oldest)
+            # Downwards: a removed key is replaced by the last one, which was checked before.
+            hand = self._hand = (self._hand or len(order)) - 1
+            if self._needed_until(hand) <= now:
+                self._remove(hand)
+        while order and len(order) + count > self.max_keys:
+            sample = [int(random() * len(order)) for _ in range(_SAMPLE)]
+            self._remove(min(sample, key=self._needed_until))
+
+    def _needed_until(self, position: int) -> int:
+        """Return the time from which a key is equivalent to a missing key."""
+        key, scale = self._order[position]
+        full_at = -(-self._full_at[key] // scale)
+        if self._histories and key in self._histories:
+            return max(full_at, self._histories[key].struck_until)
+        return full_at
+
+    def _remove(self, position: int) -> None:
+        key, _ = self._order[position]
+        last = self._order.pop()
+        if position < len(self._order):
+            self._order[position] = last
+        self._hand = min(self._hand, len(self._order))
+        del self._full_at[key]
+        self._histories.pop(key, None)
 
     def __len__(self) -> int:
         return len(self._full_at)
@@ -214,6 +289,14 @@ class FallbackStore(LocalStore):
     def block(self, requests: Sequence[TokenRequest], nanoseconds: int) -> None:
         """Empty buckets so that each gets its next token after ``nanoseconds``."""
         self._store.block(requests, nanoseconds)
+
+    def strike(self, request: TokenRequest, strikes: Strikes) -> bool:
+        """Record that a request was denied; block its bucket if it was denied too often."""
+        return self._store.strike(request, strikes)
+
+    def reset_all(self, prefixes: Sequence[str]) -> None:
+        """Refill all buckets, and free all slots, whose keys start in certain ways."""
+        self._store.reset_all(prefixes)
 
     def reset(self, keys: Sequence[str]) -> None:
         """Refill the buckets, and free the slots, of these keys."""

@@ -1,8 +1,8 @@
 """An in-memory storage for the window strategies of `limits`, without a thread.
 
 The memory storage that comes with `limits` starts a timer thread to drop expired keys, and its
-number of keys is unbounded. This one checks the two oldest keys whenever a new key arrives and
-keeps a bounded number of them. It does no locking: its owner calls it under a lock.
+number of keys is unbounded. This one checks two keys in turn whenever a new key arrives and keeps a
+bounded number of them. It does no locking: its owner calls it under a lock.
 """
 
 import time
@@ -15,10 +15,10 @@ from limits.storage import MovingWindowSupport, SlidingWindowCounterSupport, Sto
 
 __all__ = ["MemoryWindowStorage"]
 
-#: How many of the oldest keys are checked for removal whenever a new key is added.
+#: How many keys are checked for removal whenever a new key is added.
 _SWEEP: Final = 2
-#: The key shared by all keys that find no room.
-_SHARED: Final = ""
+#: Of how many keys one is removed when a new key finds the storage full.
+_SAMPLE: Final = 8
 
 
 class _Window:
@@ -35,9 +35,10 @@ class _Window:
 class MemoryWindowStorage(Storage, MovingWindowSupport, SlidingWindowCounterSupport):
     """Counts and request times, by key.
 
-    A key whose window has passed is equivalent to a missing key. A key whose window is still open
-    is never dropped to make room; once the storage is full of these, all further keys share one
-    window.
+    A key whose window has passed is equivalent to a missing key. When the storage is full of keys
+    whose windows are still open, a new key takes the place of one of them: of the next eight in
+    turn, the one whose window ends soonest. Whoever wants one given key to be forgotten needs many
+    new keys for it, about ``max_keys / 16`` on average.
 
     Args:
         max_keys: maximum number of keys, at about 400 bytes each, plus 32 bytes for each request
@@ -58,34 +59,33 @@ class MemoryWindowStorage(Storage, MovingWindowSupport, SlidingWindowCounterSupp
         return OSError
 
     def _find(self, key: str) -> _Window | None:
-        """Return the open window of a key; the shared one if there is no room for the key."""
+        """Return the open window of a key."""
         window = self._windows.get(key)
-        if window is None and len(self._order) >= self._max_keys:
-            window = self._windows.get(_SHARED)
         return None if window is None or window.expires <= time.time() else window
 
     def _find_or_add(self, key: str, expires: float) -> _Window:
         """Return the window of a key, a new one if it is missing or has expired."""
         found = self._windows.get(key)
         if found is None:
-            self._sweep()
-            if len(self._order) >= self._max_keys:
-                key = _SHARED
-                found = self._windows.get(key)
-            else:
-                self._order.append(key)
+            self._make_room()
+            self._order.append(key)
         if found is None or found.expires <= time.time():
             found = self._windows[key] = _Window(expires)
         return found
 
-    def _sweep(self) -> None:
-        order, now = self._order, time.time()
+    def _make_room(self) -> None:
+        order, windows, now = self._order, self._windows, time.time()
         for _ in range(min(_SWEEP, len(order))):
             oldest = order.popleft()
-            if self._windows[oldest].expires <= now:
-                del self._windows[oldest]
+            if windows[oldest].expires <= now:
+                del windows[oldest]
             else:
                 order.append(oldest)
+        if len(order) >= self._max_keys:
+            sample = [order.popleft() for _ in range(min(_SAMPLE, len(order)))]
+            removed = min(sample, key=lambda key: windows[key].expires)
+            del windows[removed]
+            order.extend(key for key in sample if key != removed)
 
     # -- the interface that the strategies use -----------------------------------------------------
 

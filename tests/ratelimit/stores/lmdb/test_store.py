@@ -170,42 +170,57 @@ def test_slots_that_nobody_gave_back_are_removed_as_well(
 
 
 def test_a_client_that_owes_is_not_dropped_for_any_number_of_others(open_store: OpenStore) -> None:
-    """The keys that do not fit share one bucket per limit; those that are stored keep theirs."""
-    store = open_store(max_keys=10)
+    """New keys take the place of those that are less short, and have buckets of their own."""
+    store = open_store(max_keys=100)
     quota = Quota("2/year")
     assert drain(store, "api:alice", quota) == 2
-    taken = sum(store.take_one(f"api:{number}", quota, 1) >= 0 for number in range(1000))
-    assert taken == 9 + 2, "nine more keys, and the shared bucket"
-    assert len(store) == 11
+    for number in range(3000):
+        assert store.take_one(f"api:{number}", quota, 1) >= 0
+        assert store.take_one(f"login:{number}", quota, 1) >= 0
+    assert len(store) == 100
     assert store.take_one("api:alice", quota, 1) < 0
-    assert store.take_one("login:alice", quota, 1) >= 0, "another limit has a shared one too"
-    assert store.peek((TokenRequest("api:1000", quota), TokenRequest("login:1", quota))) == [
-        -quota.interval,
-        0,
-    ]
 
 
-def test_where_there_is_room_again_a_new_client_has_a_bucket_of_its_own(
-    open_store: OpenStore, clock: Clock
-) -> None:
-    """As soon as others are full again, without a delay."""
-    store = open_store(max_keys=10)
-    for number in range(20):
-        store.take_one(f"api:{number}", HOURLY, 3)
-    assert store.take_one("api:new", HOURLY, 1) < 0
-    clock.now += DAY
+def test_strangers_do_not_drain_the_bucket_of_a_new_client(open_store: OpenStore) -> None:
+    """Whatever they do, it has one of its own."""
+    store = open_store(max_keys=20)
+    for number in range(100):
+        assert drain(store, f"api:{number}") == 3
     assert drain(store, "api:new") == 3
-    assert drain(store, "api:newer") == 3
+    assert len(store) == 20
 
 
-def test_several_are_taken_from_the_shared_buckets_if_not_all_of_them_fit(
-    open_store: OpenStore,
-) -> None:
-    """The number of keys stays within the bound, except for the shared ones."""
+def test_slots_are_never_removed_to_make_room(open_store: OpenStore) -> None:
+    """They would admit more requests than the limit."""
+    store = open_store(max_keys=20)
+    for number in range(20):
+        assert store.take((SEAT._replace(key=f"seats:{number}", limit=1),)) == [0]
+    for number in range(200):
+        store.take_one(f"api:{number}", HOURLY, 3)
+    for number in range(20):
+        late = SEAT._replace(key=f"seats:{number}", limit=1, holder="f" * 16)
+        assert store.take((late,)) == [-1]
+    assert len(store) <= 20 + 20
+
+
+def test_a_request_has_room_for_all_of_its_keys(open_store: OpenStore) -> None:
+    """The number of keys stays within the bound, except for those of one request."""
     store = open_store(max_keys=3)
     for number in range(10):
         store.take((TokenRequest(f"api:{number}", HOURLY), TokenRequest(f"login:{number}", HOURLY)))
-    assert len(store) == 4
+        assert len(store) <= 4
+
+
+def test_a_limit_is_reset_in_batches(open_store: OpenStore) -> None:
+    """However many keys there are, and no other limit's."""
+    store = open_store()
+    for number in range(2500):
+        assert store.take_one(f"api:{number}", HOURLY, 3) == 0
+        assert store.take_one(f"apis:{number}", HOURLY, 3) == 0
+    store.reset_all(["api:", "other:"])
+    assert len(store) == 2500
+    store.reset_all(["ap"])
+    assert len(store) == 0
 
 
 # -- numbers and clocks ---------------------------------------------------------------------------

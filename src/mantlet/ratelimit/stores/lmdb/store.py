@@ -1,10 +1,11 @@
 """Buckets and slots as records of an LMDB file shared by all processes of a host."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from hashlib import blake2b
-from os import PathLike, fspath
+from os import PathLike, fspath, urandom
 from pathlib import Path
-from struct import Struct
+from struct import Struct, iter_unpack, pack
 from time import monotonic_ns
 from typing import Final, TypeVar
 
@@ -19,8 +20,10 @@ from mantlet.ratelimit.stores.base import (
     Remaining,
     SlotRequest,
     StoreRequest,
+    Strikes,
     TokenRequest,
 )
+from mantlet.ratelimit.stores.history import NO_HISTORY, History
 from mantlet.ratelimit.stores.lmdb.environment import (
     LOCK,
     LmdbEnvironment,
@@ -48,6 +51,11 @@ _SECOND = 1_000_000_000
 _from_bytes = int.from_bytes
 #: How many existing records are checked for removal whenever a new one is added.
 _SWEEP = 2
+#: Of how many records in a random place one is removed if a new one finds no room, and how many are
+#: removed at most for one request.
+_SAMPLE, _MAX_EVICTED = 8, 16
+#: How many records `LmdbStore.reset_all()` looks at in one transaction.
+_BATCH = 1000
 #: Nanoseconds for which an expired record is kept while there is room: reusing a record takes a
 #: third of the time that adding one takes.
 _GRACE = 60 * _SECOND
@@ -62,8 +70,9 @@ class LmdbStore(LocalStore):
 
     Args:
         path: absolute path of a directory that belongs to this store alone; created if missing.
-        max_keys: maximum number of buckets, at about 75 bytes each. When that many are not full,
-            all further keys of a limit share one bucket, as in `MemoryStore`.
+        max_keys: maximum number of buckets, at about 90 bytes each. When that many are not full, a
+            new key takes the place of one of eight that follow each other at a random place of
+            the file, as in `MemoryStore`.
         clock: monotonic clock in nanoseconds, the same in every process.
 
     Raises:
@@ -108,7 +117,7 @@ class LmdbStore(LocalStore):
                         now = self._clock()
                         if now < self._check_at:
                             if record is None:
-                                name, record = self._make_room(transaction, name, key, now)
+                                self._make_room(transaction, name, now)
                             # Inlined from decode_bucket(), gcra.consume() and encode_bucket(): the
                             # calls would take a quarter more time.
                             scale = quota.scale
@@ -174,8 +183,9 @@ class LmdbStore(LocalStore):
                     record = transaction.get(name)
                     if record is not None:
                         full_at = decode_bucket(record, quota, now * quota.scale)
-                        full_at = gcra.refund(quota, full_at, request.cost)
-                        transaction.put(name, encode_bucket(full_at, quota))
+                        history = decode_history(record, now)
+                        full_at, history = history.refund(request, full_at, now)
+                        transaction.put(name, encode_bucket(full_at, quota, history))
             transaction.commit()
 
         self._run(work)
@@ -187,13 +197,29 @@ class LmdbStore(LocalStore):
             now = self._clock()
             for request in requests:
                 quota = request.quota
-                at, wait = now * quota.scale, min(nanoseconds, MAX_WAIT) * quota.scale
-                name, full_at = self._find(transaction, request, now)
-                full_at = gcra.block(quota, full_at, at, wait)
-                transaction.put(name, encode_bucket(full_at, quota))
+                name, record = self._find(transaction, request, now)
+                full_at = decode_bucket(record, quota, now * quota.scale)
+                history = decode_history(record, now)
+                full_at, history = history.ban(quota, full_at, now, min(nanoseconds, MAX_WAIT))
+                transaction.put(name, encode_bucket(full_at, quota, history))
             transaction.commit()
 
         self._run(work)
+
+    def strike(self, request: TokenRequest, strikes: Strikes) -> bool:
+        """Record that a request was denied; block its bucket if it was denied too often."""
+
+        def work(transaction: Transaction) -> bool:
+            now, quota = self._clock(), request.quota
+            name, record = self._find(transaction, request, now)
+            full_at = decode_bucket(record, quota, now * quota.scale)
+            history = decode_history(record, now)
+            full_at, history, is_banned = history.strike(request, strikes, full_at, now)
+            transaction.put(name, encode_bucket(full_at, quota, history))
+            transaction.commit()
+            return is_banned
+
+        return self._run(work)
 
     def reset(self, keys: Sequence[str]) -> None:
         """Refill the buckets, and free the slots, of these keys."""
@@ -205,6 +231,32 @@ class LmdbStore(LocalStore):
             transaction.commit()
 
         self._run(work)
+
+    def reset_all(self, prefixes: Sequence[str]) -> None:
+        """Refill buckets and free slots, in many short transactions."""
+        beginnings = tuple(prefix.encode() for prefix in prefixes)
+        start: bytes | None = b""
+        while start is not None:
+            start = self._run(partial(self._reset_some, beginnings, start))
+
+    @staticmethod
+    def _reset_some(
+        beginnings: tuple[bytes, ...], start: bytes, transaction: Transaction
+    ) -> bytes | None:
+        """Reset some of the records from a key on; return the key to go on with, or None."""
+        cursor = transaction.cursor()
+        exists = cursor.set_range(start) if start else cursor.first()
+        for _ in range(_BATCH):
+            if not exists:
+                break
+            if (cursor.key()[_DIGEST_SIZE:] + b":").startswith(beginnings):
+                cursor.delete()
+                exists = cursor.key() != b""
+            else:
+                exists = cursor.next()
+        following = cursor.key() if exists else None
+        transaction.commit()
+        return following
 
     def close(self) -> None:
         """Close the file until it is used again."""
@@ -233,30 +285,29 @@ class LmdbStore(LocalStore):
                 slots[bytes.fromhex(request.holder)] = now + request.lease
                 found.append((request, name, encode_slots(slots)))
             else:
-                name, full_at = self._find(transaction, request, now, len(requests))
+                name, record = self._find(transaction, request, now, len(requests))
                 quota = request.quota
+                full_at = decode_bucket(record, quota, now * quota.scale)
                 full_at, left = gcra.consume(quota, full_at, now * quota.scale, request.cost)
-                found.append((request, name, encode_bucket(full_at, quota)))
+                new = encode_bucket(full_at, quota)
+                if record is not None and len(record) > RECORD_SIZE:
+                    new += record[RECORD_SIZE:]
+                found.append((request, name, new))
             remaining.append(left)
         return remaining, found
 
     def _find(
         self, transaction: Transaction, request: TokenRequest, now: int, count: int = 1
-    ) -> tuple[bytes, int]:
-        """Return the key of a bucket's record, and when the bucket is full again."""
-        name, quota = bucket_key(request.key), request.quota
+    ) -> tuple[bytes, bytes | None]:
+        """Return the key of a bucket's record, and the record; make room if it is missing."""
+        name = bucket_key(request.key)
         record = transaction.get(name)
         if record is None:
-            name, record = self._make_room(transaction, name, request.key, now, count)
-        return name, decode_bucket(record, quota, now * quota.scale)
+            self._make_room(transaction, name, now, count)
+        return name, record
 
-    def _make_room(
-        self, transaction: Transaction, name: bytes, key: str, now: int, count: int = 1
-    ) -> tuple[bytes, bytes | None]:
-        """Return the key to store a new bucket under, and its record if there is one.
-
-        If there is no room for ``count`` more records, it is the bucket shared by all further keys
-        of the limit.
+    def _make_room(self, transaction: Transaction, name: bytes, now: int, count: int = 1) -> None:
+        """Remove expired records, and other buckets if there is no room for ``count`` more.
 
         The records that follow the new one are checked, and removed if they have expired. Keys are
         evenly distributed, so in the long run all records are checked equally often.
@@ -272,13 +323,26 @@ class LmdbStore(LocalStore):
                 exists = cursor.key() != b"" or cursor.first()
             else:
                 exists = cursor.next() or cursor.first()
-        if excess <= 0:
-            return name, None
-        name = bucket_key(key.partition(":")[0])
-        return name, transaction.get(name)
+        for _ in range(min(excess, _MAX_EVICTED)):
+            _evict(cursor, now)
 
     def __len__(self) -> int:
         return self._run(lambda transaction: transaction.stat()["entries"])
+
+
+def _evict(cursor: "lmdb.Cursor[bytes]", now: int) -> None:
+    """Remove one of the buckets at a random place: the one that would be full soonest."""
+    sample: list[tuple[int, bytes]] = []
+    exists = cursor.set_range(urandom(_DIGEST_SIZE)) or cursor.first()
+    for _ in range(_SAMPLE):
+        if not exists:
+            break
+        until = needed_until(bytes(cursor.value()), now)
+        if until is not None:
+            sample.append((until, bytes(cursor.key())))
+        exists = cursor.next() or cursor.first()
+    if sample and cursor.set_key(min(sample)[1]):
+        cursor.delete()
 
 
 # -- records. Any of them may be damaged: an invalid record is treated as a missing one. -----------
@@ -291,36 +355,64 @@ RECORD_SIZE: Final = TICKS_SIZE + 8
 #: concatenated, which never results in the size of a bucket.
 _SLOT = Struct(">q8s")
 _MAX_TIME = (1 << 63) - 1
+#: In nanoseconds: a history with a time that lies further ahead is damaged.
+_LONGEST = 20 * 366 * 86_400_000_000_000
 #: In nanoseconds: no bucket is blocked for a thousand years.
 MAX_WAIT = 1000 * 366 * 86_400_000_000_000
 
-_digest: Final = blake2b(digest_size=16).copy
+_DIGEST_SIZE: Final = 16
+_digest: Final = blake2b(digest_size=_DIGEST_SIZE).copy
 
 
 def bucket_key(key: str) -> bytes:
-    """Return the key of a bucket's record: 16 evenly distributed bytes."""
+    """Return the key of a bucket's record: 16 evenly distributed bytes, and the limit."""
+    text = key.encode("utf-8", "surrogatepass")
     digest = _digest()  # copying takes half the time of creating one
-    digest.update(key.encode("utf-8", "surrogatepass"))
-    return digest.digest()
+    digest.update(text)
+    return digest.digest() + text[:12].partition(b":")[0]
 
 
 def slots_key(key: str) -> bytes:
-    """Return the key of the record of a key's slots."""
+    """Return the key of the record of a key's slots, in the same form."""
     text = key.encode("utf-8", "surrogatepass")
-    return blake2b(text, digest_size=16, person=b"places").digest()
+    digest = blake2b(text, digest_size=_DIGEST_SIZE, person=b"places").digest()
+    return digest + text[:12].partition(b":")[0]
 
 
-def encode_bucket(full_at: int, quota: Quota) -> bytes:
+def encode_bucket(full_at: int, quota: Quota, history: History = NO_HISTORY) -> bytes:
     """Return the record of a bucket that is full again at a tick."""
-    return full_at.to_bytes(TICKS_SIZE, signed=True) + quota.scale.to_bytes(8)
+    record = full_at.to_bytes(TICKS_SIZE, signed=True) + quota.scale.to_bytes(8)
+    if history == NO_HISTORY:
+        return record
+    *times, strikes = history
+    times += strikes
+    return record + pack(f">{len(times)}q", *(min(time, _MAX_TIME) for time in times))
 
 
 def decode_bucket(record: bytes | None, quota: Quota, at: int) -> int:
     """Return when a bucket is full again: ``at``, the current tick, without a valid record."""
-    if record is None or len(record) != RECORD_SIZE:
+    if record is None or not is_bucket(record):
         return at
     full_at = int.from_bytes(record[:TICKS_SIZE], signed=True)
     return full_at if full_at <= at + quota.capacity + MAX_WAIT * quota.scale else at
+
+
+def is_bucket(record: bytes) -> bool:
+    """Return whether a record is a bucket's: alone, or with its history."""
+    size = len(record) - RECORD_SIZE
+    return size == 0 or (size >= 4 * 8 and size % 8 == 0)
+
+
+def decode_history(record: bytes | None, now: int) -> History:
+    """Return the history of a bucket."""
+    if record is None or len(record) <= RECORD_SIZE or not is_bucket(record):
+        return NO_HISTORY
+    banned, start, end, struck, *strikes = (
+        time for (time,) in iter_unpack(">q", record[RECORD_SIZE:])
+    )
+    if max(banned, start, end, struck, *strikes) > now + _LONGEST:
+        return NO_HISTORY
+    return History(banned, start, end, struck, tuple(strikes))
 
 
 def encode_slots(slots: dict[bytes, int]) -> bytes:
@@ -337,8 +429,17 @@ def decode_slots(record: bytes | None, now: int) -> dict[bytes, int]:
 
 def is_expired(record: bytes, now: int) -> bool:
     """Return whether a record is equivalent to a missing one: bucket full, or all slots free."""
-    if len(record) != RECORD_SIZE:
-        return not decode_slots(record, now)
+    until = needed_until(record, now)
+    return not decode_slots(record, now) if until is None else until <= now
+
+
+def needed_until(record: bytes, now: int) -> int | None:
+    """Return the time from which a bucket is equivalent to a missing one; None for slots."""
+    if not is_bucket(record):
+        return None
     full_at = int.from_bytes(record[:TICKS_SIZE], signed=True)
-    scale = int.from_bytes(record[TICKS_SIZE:])
-    return full_at <= now * scale
+    scale = int.from_bytes(record[TICKS_SIZE:RECORD_SIZE])
+    until = -(-full_at // (scale or 1))
+    if len(record) == RECORD_SIZE:
+        return until
+    return max(until, decode_history(record, now).struck_until)

@@ -86,3 +86,8 @@ class DenialCache:
         """Remove a key: its bucket may be fuller than cached."""
         with self._lock:
             self._denials.pop(key, None)
+
+    def clear(self) -> None:
+        """Remove all keys."""
+        with self._lock:
+            self._denials.clear()

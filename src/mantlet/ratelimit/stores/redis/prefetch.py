@@ -46,7 +46,8 @@ class PrefetchCache:
 
     On an event loop, a caller that finds no tokens waits for those that are on their way.
 
-    A key that is used only occasionally gets no tokens in advance. If a key's tokens run out within
+    A key that is used only occasionally gets no tokens in advance, nor does one whose tokens may be
+    given back or that may be banned by a rule. If a key's tokens run out within
     a second, its next batch is twice as large, up to ``size``.
 
     Args:
@@ -180,7 +181,11 @@ class PrefetchCache:
 
     def _plan(self, request: StoreRequest) -> tuple[_PrefetchedTokens, int]:
         """Return how many tokens to prefetch, along with a request that goes to the server."""
-        if not isinstance(request, TokenRequest):
+        if (
+            not isinstance(request, TokenRequest)
+            or request.is_refundable  # given back, a token taken in advance would be another one
+            or request.is_bannable
+        ):
             return _PrefetchedTokens(), 0
         now, key = self._clock(), request.key
         found = self._tokens.get(key)
@@ -201,6 +206,11 @@ class PrefetchCache:
         """Drop the tokens of a key, including those that are on their way."""
         with self._lock:
             self._tokens.pop(key, None)
+
+    def clear(self) -> None:
+        """Drop the tokens of all keys."""
+        with self._lock:
+            self._tokens.clear()
 
 
 def _announce(asked: Sequence[tuple[_PrefetchedTokens, int]]) -> Future[bool]:

@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple
 
 from mantlet.exceptions import StoreError, StoreOutage
 from mantlet.ratelimit.quota import Quota
-from mantlet.ratelimit.stores.base import SlotRequest, StoreRequest, TokenRequest
+from mantlet.ratelimit.stores.base import SlotRequest, StoreRequest, Strikes, TokenRequest
 from mantlet.ratelimit.stores.redis.circuit_breaker import CircuitBreakers
 from mantlet.ratelimit.stores.redis.client import RedisClient
 from mantlet.ratelimit.stores.redis.client.resp import CommandError
@@ -31,12 +31,15 @@ __all__ = ["SCRIPT", "ScriptClient", "ScriptQuota", "ScriptReply", "script_quota
 log = logging.getLogger("mantlet.ratelimit")
 
 #: ``KEYS`` are the keys of the buckets and slots. ``ARGV`` starts with the mode: ``take``,
-#: ``peek``, ``give_back``, ``block``, or ``reset``, which takes two keys and no more arguments. Two
-#: arguments for each key follow: its kind, and its numbers as big-endian doubles.
+#: ``peek``, ``give_back``, ``block``, ``strike``, which takes one key, or ``reset``, which takes
+#: two keys and no more arguments. Two arguments for each key follow: its kind, and its numbers as
+#: big-endian doubles.
 #:
 #: - For a bucket, kind ``b``: the units per microsecond; the cost, the capacity, and how much to
-#:   prefetch if there is room, each as three numbers. For ``block``: the units, and the time from
-#:   now at which the bucket is to be full again.
+#:   prefetch if there is room, each as three numbers. For ``give_back``: the units, the cost, and
+#:   its age in microseconds. For ``block``: the units, the time from now at which the bucket is to
+#:   be full again, and the duration of the ban in microseconds. For ``strike``: the same, the
+#:   number of strikes that ban, and the microseconds within which they do.
 #: - For slots, kind ``s``: the limit, and the lease in microseconds; then the holder.
 #:
 #: Upper-case kinds are report-only. ``take`` and ``peek`` return one string, which is faster than a
@@ -48,18 +51,38 @@ local MILLION, LONGEST = 1000000, 9e15
 local call, pack, unpack = redis.call, struct.pack, struct.unpack
 local time = call('TIME')
 local now_s, now_u = tonumber(time[1]), tonumber(time[2])
+local now = now_s * MILLION + now_u
 local mode = ARGV[1]
 local denied, report_granted = false, true
 local values, left = {}, {}
 
-local function store(key, s, u, f)
-  local microseconds = (s - now_s) * MILLION + u - now_u
-  if microseconds < 0 or (microseconds == 0 and f == 0) then
+local function store(key, s, u, f, history)
+  local microseconds, struck = (s - now_s) * MILLION + u - now_u, 0
+  if #history > 0 then struck = unpack('>d', history, 25) - now end
+  if struck <= 0 and (microseconds < 0 or (microseconds == 0 and f == 0)) then
     call('DEL', key)
   else
+    microseconds = math.max(microseconds, struck)
     local milliseconds = math.min(math.ceil(microseconds / 1000) + 1, LONGEST)
-    call('SET', key, pack('>ddd', s, u, f), 'PX', milliseconds)
+    call('SET', key, pack('>ddd', s, u, f) .. history, 'PX', milliseconds)
   end
+end
+
+-- A history: the end of the ban, the time whose refill was kept from refunds (its beginning and its
+-- end), until when the strikes matter, and the times of the strikes.
+local function parse(history)
+  if #history < 32 or #history % 8 ~= 0 then return 0, 0, 0, 0, '' end
+  local banned, from, to, struck = unpack('>dddd', history)
+  return banned, from, to, struck, string.sub(history, 33)
+end
+
+local function block(key, s, u, f, until_s, until_u, until_f, history)
+  until_s, until_u = now_s + until_s, now_u + until_u
+  if until_u >= MILLION then until_u, until_s = until_u - MILLION, until_s + 1 end
+  if until_s > s or (until_s == s and (until_u > u or (until_u == u and until_f > f))) then
+    s, u, f = until_s, until_u, until_f
+  end
+  store(key, s, u, f, history)
 end
 
 if mode == 'reset' then return call('DEL', KEYS[1], KEYS[2]) end
@@ -69,31 +92,70 @@ for index = 1, #KEYS do
   local left_s, left_u, left_f, has_extra = 0, 0, 0, 0
   if kind == 'b' or kind == 'B' then
     local units, cost_s, cost_u, cost_f, size_s, size_u, size_f, extra_s, extra_u, extra_f
-    if mode == 'block' then
-      units, cost_s, cost_u, cost_f = unpack('>dddd', numbers)
+    local age, duration, after, within
+    if mode == 'give_back' then
+      units, cost_s, cost_u, cost_f, age = unpack('>ddddd', numbers)
+    elseif mode == 'block' then
+      units, cost_s, cost_u, cost_f, duration = unpack('>ddddd', numbers)
+    elseif mode == 'strike' then
+      units, cost_s, cost_u, cost_f, duration, after, within = unpack('>ddddddd', numbers)
     else
       units, cost_s, cost_u, cost_f, size_s, size_u, size_f, extra_s, extra_u, extra_f
         = unpack('>dddddddddd', numbers)
     end
-    local s, u, f = now_s, now_u, 0
+    local s, u, f, history = now_s, now_u, 0, ''
     local stored = call('GET', key)
-    if stored and #stored == 24 then
+    if stored and #stored >= 24 then
       local stored_s, stored_u, stored_f = unpack('>ddd', stored)
       if stored_s > s or (stored_s == s and (stored_u > u or (stored_u == u and stored_f > f))) then
         s, u, f = stored_s, stored_u, stored_f
       end
+      if #stored > 24 then history = string.sub(stored, 25) end
     end
     if mode == 'give_back' then
-      s, u, f = s - cost_s, u - cost_u, f - cost_f
-      if f < 0 then f, u = f + units, u - 1 end
-      if u < 0 then u, s = u + MILLION, s - 1 end
-      store(key, s, u, f)
-    elseif mode == 'block' then
-      local until_s, until_u = now_s + cost_s, now_u + cost_u
-      if until_u >= MILLION then until_u, until_s = until_u - MILLION, until_s + 1 end
-      if until_s > s or (until_s == s and (until_u > u or (until_u == u and cost_f > f))) then
-        store(key, until_s, until_u, cost_f)
+      local banned, from, to, struck, strikes = parse(history)
+      local start, uncovered = now - age, age
+      if start - age <= to and to <= now then
+        uncovered = now - to + math.max(0, from - start)
+        start = math.min(start, from)
       end
+      -- What time has refilled is not given back as well.
+      local seconds = math.floor(uncovered / MILLION)
+      cost_s, cost_u = cost_s - seconds, cost_u - (uncovered - seconds * MILLION)
+      if cost_u < 0 then cost_u, cost_s = cost_u + MILLION, cost_s - 1 end
+      if banned <= now and cost_s >= 0 and cost_s + cost_u + cost_f > 0 then
+        s, u, f = s - cost_s, u - cost_u, f - cost_f
+        if f < 0 then f, u = f + units, u - 1 end
+        if u < 0 then u, s = u + MILLION, s - 1 end
+        if age > 0 then
+          if s < now_s or (s == now_s and (u < now_u or (u == now_u and f == 0))) then
+            history = pack('>dddd', banned, 0, 0, struck) .. strikes
+            if banned + struck == 0 then history = '' end
+          else
+            history = pack('>dddd', banned, start, now, struck) .. strikes
+          end
+        end
+        store(key, s, u, f, history)
+      end
+    elseif mode == 'block' then
+      local banned, from, to, struck, strikes = parse(history)
+      history = pack('>dddd', math.max(banned, now + duration), from, to, struck) .. strikes
+      block(key, s, u, f, cost_s, cost_u, cost_f, history)
+    elseif mode == 'strike' then
+      local banned, from, to, struck, strikes = parse(history)
+      if banned > now then return 0 end
+      local first = 1
+      while first < #strikes and unpack('>d', strikes, first) <= now - within do
+        first = first + 8
+      end
+      strikes = string.sub(strikes, first) .. pack('>d', now)
+      if #strikes / 8 < after then
+        store(key, s, u, f, pack('>dddd', banned, from, to, now + within) .. strikes)
+        return 0
+      end
+      history = pack('>dddd', now + duration, from, to, 0)
+      block(key, s, u, f, cost_s, cost_u, cost_f, history)
+      return 1
     else
       s, u, f = s + cost_s, u + cost_u, f + cost_f
       if f >= units then f, u = f - units, u + 1 end
@@ -113,11 +175,11 @@ for index = 1, #KEYS do
           if u >= MILLION then u, s = u - MILLION, s + 1 end
         end
       end
-      values[index] = {s, u, f}
+      values[index] = {s, u, f, history}
     end
   else
     local limit, lease, at = unpack('>dd', numbers)
-    local holder, now = string.sub(numbers, at), now_s * MILLION + now_u
+    local holder = string.sub(numbers, at)
     -- A call is repeated when its connection is lost: the holder may already be in the set.
     local mine = 0
     if mode ~= 'peek' then
@@ -127,7 +189,7 @@ for index = 1, #KEYS do
     end
     if mode ~= 'give_back' then
       left_s = limit - 1 + mine - call('ZCOUNT', key, string.format('(%.0f', now), '+inf')
-      values[index] = {holder, now, lease}
+      values[index] = {holder, lease}
     end
   end
   if left_s < 0 then
@@ -140,9 +202,9 @@ if mode == 'take' and not denied then
   for index = 1, #KEYS do
     local key, kind, value = KEYS[index], ARGV[2 * index], values[index]
     if kind == 'b' or (kind == 'B' and report_granted) then
-      store(key, value[1], value[2], value[3])
+      store(key, value[1], value[2], value[3], value[4])
     elseif kind == 's' or (kind == 'S' and report_granted) then
-      local holder, now, lease = value[1], value[2], value[3]
+      local holder, lease = value[1], value[2]
       call('ZREMRANGEBYSCORE', key, '-inf', now)
       call('ZADD', key, now + lease, holder)
       local milliseconds = math.ceil(lease / 1000) + 1
@@ -156,9 +218,11 @@ return table.concat(left)
 
 _SCRIPT_SHA = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _MICROSECONDS: Final = 1_000_000
-_BUCKET, _BLOCK, _SLOTS, _REMAINING = (
+_BUCKET, _REFUND, _BLOCK, _STRIKE, _SLOTS, _REMAINING = (
     Struct(">10d"),
-    Struct(">4d"),
+    Struct(">5d"),
+    Struct(">5d"),
+    Struct(">7d"),
     Struct(">2d"),
     Struct(">4d"),
 )
@@ -166,7 +230,10 @@ _BUCKET, _BLOCK, _SLOTS, _REMAINING = (
 _CACHE_SIZE: Final = 4096
 #: The suffix of the server's key for slots.
 _SLOTS_SUFFIX: Final = b":slots"
-#: Seconds that the first connection may take, if the timeout is shorter.
+#: About how many keys of the server `ScriptClient.reset_all()` looks at in one call.
+_BATCH: Final = 1000
+#: Seconds that the first connection, and a call that resets all keys, may take if the timeout is
+#: shorter.
 _OPEN_TIMEOUT: Final = 2.0
 #: The requests with which `ScriptClient.open()` tests the server.
 _TEST_REQUESTS = (
@@ -254,11 +321,12 @@ class ScriptClient:
         """
         keys = [server_key(request) for request in _TEST_REQUESTS]
         args = [arg for request in _TEST_REQUESTS for arg in _encode(request, 0)]
-        deadline = monotonic() + max(self._timeout, _OPEN_TIMEOUT)
+        back = [arg for request in _TEST_REQUESTS for arg in _encode_refund(request)]
+        deadline = self._long_deadline()
         try:
             await self._call("EVAL", SCRIPT, keys, ["take", *args], deadline)
             await self._call("EVALSHA", _SCRIPT_SHA, keys, ["peek", *args], deadline)
-            await self._call("EVALSHA", _SCRIPT_SHA, keys, ["give_back", *args], deadline)
+            await self._call("EVALSHA", _SCRIPT_SHA, keys, ["give_back", *back], deadline)
         except CommandError as error:
             raise StoreError(f"the store {self._safe_uri} can't be used: {error}") from None
         except StoreOutage as error:
@@ -291,7 +359,7 @@ class ScriptClient:
         args: list[str | bytes] = [mode]
         for request, count in zip(requests, prefetch, strict=True):
             keys.append(server_key(request))
-            args += _encode(request, count)
+            args += _encode_refund(request) if mode == "give_back" else _encode(request, count)
         reply = await self._run_script(keys, args, deadline)
         if mode == "give_back":
             return []
@@ -306,14 +374,45 @@ class ScriptClient:
         """Empty buckets on one node so that each gets its next token after ``nanoseconds``."""
         args: list[str | bytes] = ["block"]
         for request in requests:
-            units, interval, capacity, _ = script_quota(request.quota)
-            wait = -(-nanoseconds * units // 1000)
-            args += ("b", _BLOCK.pack(units, *_split(wait + capacity - interval, units)))
+            args += ("b", _BLOCK.pack(*_ban(request.quota, nanoseconds)))
         await self._run_script([server_key(request) for request in requests], args)
+
+    async def strike(self, request: TokenRequest, strikes: Strikes) -> bool:
+        """Record a denial; return whether it has blocked the bucket."""
+        ban = _ban(request.quota, strikes.duration)
+        numbers = _STRIKE.pack(*ban, strikes.after, -(-strikes.within // 1000))
+        return bool(await self._run_script([server_key(request)], ["strike", "b", numbers]) == 1)
 
     async def reset(self, key: str) -> None:
         """Refill the bucket, and free the slots, of a key."""
         await self._run_script([_server_key(key), _server_key(key, _SLOTS_SUFFIX)], ["reset"])
+
+    async def reset_all(self, prefixes: Sequence[str]) -> None:
+        """Delete all keys that start in certain ways on all nodes, in batches.
+
+        Raises:
+            StoreOutage: the server is unavailable, or responds with an error.
+        """
+        beginnings = tuple(f"mantlet:{prefix}".encode() for prefix in prefixes)
+        try:
+            for node in await self.client.masters(self._long_deadline()):
+                cursor: bytes | str = "0"
+                while True:
+                    scan = ("SCAN", cursor, "MATCH", "mantlet:*", "COUNT", _BATCH)
+                    ((cursor, keys),) = await self.client.call_many(
+                        node, [scan], self._long_deadline()
+                    )
+                    found = [key for key in keys if key.startswith(beginnings)]
+                    if found:
+                        deletions = [("DEL", key) for key in found]
+                        await self.client.call_many(node, deletions, self._long_deadline())
+                    if cursor == b"0":
+                        break
+        except CommandError as error:
+            raise StoreOutage(f"the store {self._safe_uri}: {error}") from error
+
+    def _long_deadline(self) -> float:
+        return monotonic() + max(self._timeout, _OPEN_TIMEOUT)
 
     async def _run_script(
         self, keys: list[bytes], args: list[str | bytes], deadline: float | None = None
@@ -379,6 +478,22 @@ def _encode(request: StoreRequest, prefetch: int) -> tuple[str, bytes]:
         return kind, _SLOTS.pack(request.limit, lease) + request.holder.encode()
     kind = "B" if request.is_report_only else "b"
     return kind, _encode_bucket(request.quota, request.cost, prefetch)
+
+
+def _encode_refund(request: StoreRequest) -> tuple[str, bytes]:
+    """Return the script's arguments to give one request back."""
+    if isinstance(request, SlotRequest):
+        return _encode(request, 0)
+    units, interval, _, _ = script_quota(request.quota)
+    cost = _split(interval * request.cost, units)
+    return "b", _REFUND.pack(units, *cost, -(-request.age // 1000))
+
+
+def _ban(quota: Quota, nanoseconds: int) -> tuple[int, ...]:
+    """Return the script's numbers for a ban."""
+    units, interval, capacity, _ = script_quota(quota)
+    wait = -(-nanoseconds * units // 1000)
+    return units, *_split(wait + capacity - interval, units), -(-nanoseconds // 1000)
 
 
 @lru_cache(maxsize=_CACHE_SIZE)

@@ -7,7 +7,7 @@ is on one node of a cluster. Keys expire as soon as they are equivalent to missi
 
 **Permissions.** An ACL user needs ``+@connection +evalsha +eval +time +get +set +del +zadd +zrem
 +zcount +zremrangebyscore +zscore +pttl +pexpire ~mantlet:*``; for a cluster also
-``+cluster|slots``.
+``+cluster|slots``, and for `RateLimiter.reset_all()` also ``+scan``.
 
 **Guarantees.** No call takes longer than the timeout. A server that does not respond is a
 `StoreOutage`; after three in a row, calls fail at once, and one call from time to time tries again.
@@ -26,7 +26,15 @@ from itertools import compress
 
 from mantlet._internal.coroutines import start_eagerly
 from mantlet.exceptions import StoreOutage
-from mantlet.ratelimit.stores.base import Remaining, Store, StoreRequest, TokenRequest, granted
+from mantlet.ratelimit.stores.base import (
+    Remaining,
+    Store,
+    StoreRequest,
+    Strikes,
+    TokenRequest,
+    aged,
+    granted,
+)
 from mantlet.ratelimit.stores.redis.circuit_breaker import CircuitBreakers
 from mantlet.ratelimit.stores.redis.client import RedisBackend
 from mantlet.ratelimit.stores.redis.client.clients import hash_slot
@@ -127,6 +135,17 @@ class RedisStore(Store):
             self._discard_prefetched(request.key)
         return start_eagerly(self._block(requests, nanoseconds))
 
+    def strike(self, request: TokenRequest, strikes: Strikes) -> bool | Awaitable[bool]:
+        """Record that a request was denied; block its bucket if it was denied too often."""
+        return start_eagerly(self._strike(request, strikes))
+
+    def reset_all(self, prefixes: Sequence[str]) -> Awaitable[None] | None:
+        """Refill buckets and free slots; other processes may deny for up to a minute longer."""
+        self._denials.clear()
+        if self._prefetched is not None:
+            self._prefetched.clear()
+        return start_eagerly(self._script.reset_all(prefixes))
+
     def reset(self, keys: Sequence[str]) -> Awaitable[None] | None:
         """Refill buckets and free slots; other processes may deny for up to a minute longer."""
         for key in keys:
@@ -155,12 +174,13 @@ class RedisStore(Store):
         """Take from several nodes in turn; give everything back if a later node denies."""
         found: dict[str, int | None] = {}
         taken: list[StoreRequest] = []
+        began = self._denials.now()
         for group in self._groups(requests):
             try:
                 remaining = await self._take_group(group)
             except StoreOutage:
                 with suppress(StoreOutage):
-                    await self._give_back(taken)
+                    await self._give_back(aged(taken, self._denials.now() - began))
                 raise
             found.update((one.key, left) for one, left in zip(group, remaining, strict=True))
             grants = granted(group, remaining)
@@ -168,7 +188,7 @@ class RedisStore(Store):
                 is_granted or request.is_report_only
                 for request, is_granted in zip(group, grants, strict=True)
             ):
-                await self._give_back(taken)
+                await self._give_back(aged(taken, self._denials.now() - began))
                 break
             taken += compress(group, grants)
         return [found.get(request.key) for request in requests]
@@ -192,6 +212,12 @@ class RedisStore(Store):
         for group in self._groups(requests):
             blocked = [request for request in group if isinstance(request, TokenRequest)]
             await self._script.block(blocked, nanoseconds)
+
+    async def _strike(self, request: TokenRequest, strikes: Strikes) -> bool:
+        is_banned = await self._script.strike(request, strikes)
+        if is_banned:
+            self._denials.discard(request.key)  # the ban is longer
+        return is_banned
 
     async def _reset(self, keys: Sequence[str]) -> None:
         for key in keys:

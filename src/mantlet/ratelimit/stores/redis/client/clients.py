@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from binascii import crc_hqx
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from time import monotonic
 from typing import Any, Final, TypeVar
 
@@ -113,6 +113,35 @@ class RedisClient:
         """Return the node of a cluster that owns a key, if known; None outside of a cluster."""
         return None
 
+    @abstractmethod
+    async def masters(self, deadline: float) -> Sequence[ServerAddress]:
+        """Return the servers that hold all keys between them.
+
+        Raises:
+            ServerUnavailable: they can't be found.
+        """
+        raise NotImplementedError
+
+    async def call_many(
+        self,
+        address: ServerAddress,
+        commands: Sequence[tuple[bytes | str | int, ...]],
+        deadline: float,
+    ) -> list[Any]:
+        """Send commands to one server at once; return their replies.
+
+        Raises:
+            ServerUnavailable: the server can't be used.
+            CommandError: the server replied with an error to one of them.
+        """
+        packed = b"".join(map(encode_command, commands))
+        channel = self._transport.channel(address)
+        replies = list(await channel.execute_many(packed, len(commands), deadline))
+        for reply in replies:
+            if isinstance(reply, ReplyError):
+                raise error_from_reply(reply, address)
+        return replies
+
     async def close(self) -> None:
         """Close the connections; under asyncio, the running loop's. The next call reconnects."""
         await self._transport.close()
@@ -139,6 +168,10 @@ class SingleServerClient(RedisClient):
         if isinstance(reply, ReplyError):
             raise error_from_reply(reply, self._address)
         return reply
+
+    async def masters(self, deadline: float) -> Sequence[ServerAddress]:
+        """See `RedisClient.masters()`."""
+        return (self._address,)
 
 
 class DiscoveryNodes:
@@ -241,6 +274,10 @@ class SentinelClient(RedisClient):
             raise
         return reply
 
+    async def masters(self, deadline: float) -> Sequence[ServerAddress]:
+        """See `RedisClient.masters()`."""
+        return (await self._look_up(deadline),)
+
     async def _look_up(self, deadline: float) -> ServerAddress:
         command = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._service)
         self._master = master = await self._nodes.ask(command, self._parse, deadline)
@@ -328,6 +365,13 @@ class ClusterClient(RedisClient):
     def owner_of(self, key: bytes) -> ServerAddress | None:
         """See `RedisClient.owner_of()`."""
         return self._slot_map.owners[hash_slot(key)]
+
+    async def masters(self, deadline: float) -> Sequence[ServerAddress]:
+        """See `RedisClient.masters()`."""
+        slot_map = await self._transport.single_flight(
+            "the look-up of slots", self._look_up, deadline
+        )
+        return [owner for owner in dict.fromkeys(slot_map.owners) if owner is not None]
 
     async def _look_up(self, deadline: float) -> _SlotMap:
         self._slot_map = await self._nodes.ask(("CLUSTER", "SLOTS"), _parse_slots, deadline)
