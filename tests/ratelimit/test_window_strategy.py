@@ -182,16 +182,18 @@ def test_no_thread_is_started(windows: WindowLimiter) -> None:
     assert threading.enumerate() == before
 
 
-def test_memory_is_bounded_and_no_window_is_cut_short_for_it(wall: Wall) -> None:
-    """A flood of new keys shares one window, and a client at its limit stays there."""
+def test_memory_is_bounded_and_new_clients_have_windows_of_their_own(wall: Wall) -> None:
+    """Those whose windows end soonest make room, so a client whose window is longer stays there."""
     windows = WindowLimiter("memory://", max_keys=10, timeout=1)
-    take(windows, claim("fixed", "1/minute", "limit:first"))
+    take(windows, claim("fixed", "1/hour", "limit:first"))
     admitted = sum(
         take(windows, claim("fixed", "1/minute", f"limit:{n}"))[0].is_within_limit
         for n in range(1000)
     )
-    assert admitted == 10  # nine windows of their own, and one shared by the others
-    assert not take(windows, claim("fixed", "1/minute", "limit:first"))[0].is_within_limit
+    assert admitted == 1000
+    assert windows._storage_in_memory is not None
+    assert len(windows._storage_in_memory._windows) == 10
+    assert not take(windows, claim("fixed", "1/hour", "limit:first"))[0].is_within_limit
 
 
 def test_keys_leave_when_their_windows_have_passed(wall: Wall) -> None:

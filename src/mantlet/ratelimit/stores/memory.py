@@ -22,7 +22,7 @@ __all__ = ["FallbackStore", "MemoryStore"]
 #: How many keys are checked for removal whenever a new key is added.
 _SWEEP = 2
 #: Of how many keys, picked at random, one is removed when a new key finds the store full.
-_SAMPLE = 8
+_SAMPLE = 5
 #: The state of a bucket that is full at any time.
 _FULL = -(1 << 128)
 random = Random().random  # noqa: S311  # nobody sees its numbers
@@ -36,11 +36,11 @@ class MemoryStore(LocalStore):
     without a timer or a thread.
 
     When the store is full of keys that are not full again, a new key takes the place of one of
-    them: of eight keys picked at random, the one that would be full soonest. So new clients have
+    them: of five keys picked at random, the one that would be full soonest. So new clients have
     buckets of their own whatever others do, and the keys forgotten are those that lose least by it.
-    A key that is short of tokens, or banned, is forgotten only if the other seven would be full
+    A key that is short of tokens, or banned, is forgotten only if the other four would be full
     even later. An attacker who wants one given key to be forgotten needs, on average, at least
-    ``max_keys / 8`` new keys for it, each of which costs one request; and if the key is short of
+    ``max_keys / 5`` new keys for it, each of which costs one request; and if the key is short of
     ``n`` tokens, the attacker must first have taken as many from most of the ``max_keys`` buckets.
 
     Args:
@@ -233,8 +233,21 @@ class MemoryStore(LocalStore):
             if self._needed_until(hand) <= now:
                 self._remove(hand)
         while order and len(order) + count > self.max_keys:
-            sample = [int(random() * len(order)) for _ in range(_SAMPLE)]
-            self._remove(min(sample, key=self._needed_until))
+            self._evict()
+
+    def _evict(self) -> None:
+        """Remove one of a few keys picked at random: the one that would be full soonest."""
+        order, buckets, histories = self._order, self._full_at, self._histories
+        chosen, soonest = -1, 0
+        for _ in range(_SAMPLE):
+            position = int(random() * len(order))
+            key, scale = order[position]
+            until = buckets[key] // scale
+            if histories and key in histories:
+                until = self._needed_until(position)
+            if chosen < 0 or until < soonest:
+                chosen, soonest = position, until
+        self._remove(chosen)
 
     def _needed_until(self, position: int) -> int:
         """Return the time from which a key is equivalent to a missing key."""

@@ -18,7 +18,7 @@ __all__ = ["MemoryWindowStorage"]
 #: How many keys are checked for removal whenever a new key is added.
 _SWEEP: Final = 2
 #: Of how many keys one is removed when a new key finds the storage full.
-_SAMPLE: Final = 8
+_SAMPLE: Final = 5
 
 
 class _Window:
@@ -36,9 +36,9 @@ class MemoryWindowStorage(Storage, MovingWindowSupport, SlidingWindowCounterSupp
     """Counts and request times, by key.
 
     A key whose window has passed is equivalent to a missing key. When the storage is full of keys
-    whose windows are still open, a new key takes the place of one of them: of the next eight in
+    whose windows are still open, a new key takes the place of one of them: of the next five in
     turn, the one whose window ends soonest. Whoever wants one given key to be forgotten needs many
-    new keys for it, about ``max_keys / 16`` on average.
+    new keys for it, about ``max_keys / 10`` on average.
 
     Args:
         max_keys: maximum number of keys, at about 400 bytes each, plus 32 bytes for each request

@@ -29,6 +29,17 @@ def test_four_processes_on_one_key_admit_its_burst_and_not_one_more(
     assert admitted(open_store(), range(1)) == 0
 
 
+def test_refusals_by_four_processes_ban_together_and_once(
+    path: Path, open_store: OpenStore
+) -> None:
+    """The 999th of a thousand refusals, whichever process sees it; and no earlier one."""
+    assert together(path, *[("strike", 250, 1001)] * 4) == [0] * 4
+    assert admitted(open_store(), range(1)) == 1
+    open_store().reset(["api:0"])
+    assert sum(together(path, *[("strike", 250, 999)] * 4)) == 1
+    assert admitted(open_store(), range(1)) == 0
+
+
 def test_four_processes_on_ten_thousand_keys_admit_the_burst_of_each(path: Path) -> None:
     """Each of the four processes requests one token of each key, which has three."""
     got = together(path, *[("spend", 10_000, 1, 3)] * 4)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mantlet import Quota
 from mantlet.exceptions import StoreOutage
-from mantlet.ratelimit.stores.base import SlotRequest, TokenRequest
+from mantlet.ratelimit.stores.base import SlotRequest, Strikes, TokenRequest
 from mantlet.ratelimit.stores.lmdb import LmdbStore, environment
 from mantlet.ratelimit.stores.lmdb.store import bucket_key, encode_bucket
 from tests.ratelimit.processes import say, wait
@@ -45,6 +45,14 @@ def fill(store: LmdbStore, first: str, count: str) -> int:
     """Take from keys that no other process takes from."""
     wait()
     return admitted(store, range(int(first), int(first) + int(count)))
+
+
+def strike(store: LmdbStore, times: str, after: str) -> int:
+    """Record refusals; return how many of them banned the key."""
+    wait()
+    strikes = Strikes(int(after), MINUTE, MINUTE)
+    claim = TokenRequest("api:0", YEARLY)
+    return sum(store.strike(claim, strikes) for _ in range(int(times)))
 
 
 def sit(store: LmdbStore, times: str) -> int:
@@ -174,6 +182,7 @@ COMMANDS: dict[str, Callable[..., object]] = {
         stay_open,
         stay_reading,
         stay_seated,
+        strike,
     )
 }
 

@@ -12,7 +12,7 @@ from tests.ratelimit.stores.redis.conftest import AMPLE
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from mantlet.ratelimit.stores.base import Remaining, SlotRequest, TokenRequest
+    from mantlet.ratelimit.stores.base import Remaining, SlotRequest, Strikes, TokenRequest
     from tests.ratelimit.stores.redis.conftest import Way
 
 T = TypeVar("T")
@@ -55,6 +55,12 @@ class StoreDriver:
 
     def reset(self, *keys: str) -> None:
         self.do(lambda: self.store.reset(keys))
+
+    def strike(self, claim: TokenRequest, strikes: Strikes) -> bool:
+        return self.do(lambda: self.store.strike(claim, strikes))
+
+    def reset_all(self, *beginnings: str) -> None:
+        self.do(lambda: self.store.reset_all(beginnings))
 
     def admits(self, *wanted: TokenRequest | SlotRequest) -> bool:
         """Take everything, or nothing; return whether it was taken."""

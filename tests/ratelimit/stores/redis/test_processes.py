@@ -49,6 +49,17 @@ def more(uri: str, keys: int, burst: int) -> int:
         store.close()
 
 
+def test_refusals_by_several_processes_ban_together_and_once(uri: str) -> None:
+    """The 299th of three hundred refusals, whichever process sees it; and no earlier one."""
+    assert together(uri, *[("strike", 100, 301)] * 3) == [0] * 3
+    assert more(uri, 1, 5) == 2
+    store = RedisStore(uri, timeout=PATIENT)
+    store.reset(["api:0"])
+    store.close()
+    assert sum(together(uri, *[("strike", 100, 299)] * 3)) == 1
+    assert more(uri, 1, 5) == 0
+
+
 @both
 def test_four_processes_on_one_key_admit_its_burst_and_not_one_more(uri: str, command: str) -> None:
     """Each requests less than the burst, and all of them together more."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mantlet import Quota
-from mantlet.exceptions import StoreError
-from mantlet.ratelimit.stores.base import SlotRequest, TokenRequest
+from mantlet.exceptions import StoreError, StoreOutage
+from mantlet.ratelimit.stores.base import SlotRequest, Strikes, TokenRequest
 from mantlet.ratelimit.stores.redis import store as page
 from tests.ratelimit.stores.redis.servers import quiet_port
 from tests.ratelimit.stores.redis.store_driver import drive_store
@@ -69,6 +69,7 @@ def test_a_user_with_the_rights_of_the_manual_page_can_do_everything(
         assert not store.admits(CLAIM, SEAT)
         store.give_back(CLAIM, SEAT)
         assert all((room or 0) >= 0 for room in store.peek(CLAIM, SEAT))
+        assert not store.strike(CLAIM, Strikes(2, 1_000_000_000, 1_000_000_000))
         store.block(1_000_000_000, CLAIM)
         store.reset(CLAIM.key, SEAT.key)
         assert store.admits(CLAIM, SEAT)
@@ -90,6 +91,20 @@ def test_a_missing_right_is_known_when_the_store_is_opened(
         shown = f"{caught.value} {caught.value!r} {caught.value.__cause__!r} {store.store!r}"
         assert PASSWORD not in shown
         assert valkey.place in shown
+
+
+def test_a_reset_of_all_needs_one_right_more(way: Way, valkey: Valkey) -> None:
+    """To look for the keys."""
+    assert "for `RateLimiter.reset_all()` also ``+scan``" in " ".join(_page()[0].split())
+    with user(valkey, [*RIGHTS, "+scan"]) as uri, drive_store(way, uri) as store:
+        store.open()
+        assert [store.admits(CLAIM) for _ in range(3)] == [True, True, False]
+        store.reset_all("api:")
+        assert store.admits(CLAIM)
+    with user(valkey, RIGHTS) as uri, drive_store(way, uri) as store:
+        with pytest.raises(StoreOutage, match="NOPERM") as caught:
+            store.reset_all("api:")
+        assert PASSWORD not in str(caught.value)
 
 
 def test_a_user_of_a_cluster_needs_one_right_more(way: Way, cluster: Cluster) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mantlet import Quota
 from mantlet._internal import coroutines as steps
-from mantlet.ratelimit.stores.base import Remaining, SlotRequest, TokenRequest
+from mantlet.ratelimit.stores.base import Remaining, SlotRequest, Strikes, TokenRequest
 from mantlet.ratelimit.stores.redis.store import RedisStore
 from tests.ratelimit.processes import say, wait
 
@@ -75,6 +75,14 @@ def spend_on_a_loop(uri: str, keys: str, times: str, burst: str, prefetch: str =
     return asyncio.run(main())
 
 
+def strike(uri: str, times: str, after: str) -> int:
+    """Record refusals; return how many of them banned the key."""
+    store = RedisStore(uri, timeout=PATIENT)
+    strikes = Strikes(int(after), 10 * MINUTE, 10 * MINUTE)
+    wait()
+    return sum(bool(store.strike(next(claims(1, 1, 5)), strikes)) for _ in range(int(times)))
+
+
 def sit(uri: str, directory: str, times: str, burst: str) -> int:
     """Take a token together with the only seat, and leave it again."""
     store = RedisStore(uri, timeout=PATIENT)
@@ -133,7 +141,7 @@ def hold_some(uri: str, times: str, burst: str, prefetch: str) -> int:
 
 
 COMMANDS: dict[str, Callable[..., int]] = {
-    command.__name__: command for command in (fork, hold_some, sit, spend, spend_on_a_loop)
+    command.__name__: command for command in (fork, hold_some, sit, spend, spend_on_a_loop, strike)
 }
 
 

@@ -53,7 +53,7 @@ _from_bytes = int.from_bytes
 _SWEEP = 2
 #: Of how many records in a random place one is removed if a new one finds no room, and how many are
 #: removed at most for one request.
-_SAMPLE, _MAX_EVICTED = 8, 16
+_SAMPLE, _MAX_EVICTED = 5, 16
 #: How many records `LmdbStore.reset_all()` looks at in one transaction.
 _BATCH = 1000
 #: Nanoseconds for which an expired record is kept while there is room: reusing a record takes a
@@ -71,7 +71,7 @@ class LmdbStore(LocalStore):
     Args:
         path: absolute path of a directory that belongs to this store alone; created if missing.
         max_keys: maximum number of buckets, at about 90 bytes each. When that many are not full, a
-            new key takes the place of one of eight that follow each other at a random place of
+            new key takes the place of one of five that follow each other at a random place of
             the file, as in `MemoryStore`.
         clock: monotonic clock in nanoseconds, the same in every process.
 

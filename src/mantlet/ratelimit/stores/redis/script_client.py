@@ -71,7 +71,7 @@ end
 -- A history: the end of the ban, the time whose refill was kept from refunds (its beginning and its
 -- end), until when the strikes matter, and the times of the strikes.
 local function parse(history)
-  if #history < 32 or #history % 8 ~= 0 then return 0, 0, 0, 0, '' end
+  if #history == 0 then return 0, 0, 0, 0, '' end
   local banned, from, to, struck = unpack('>dddd', history)
   return banned, from, to, struck, string.sub(history, 33)
 end
@@ -105,7 +105,7 @@ for index = 1, #KEYS do
     end
     local s, u, f, history = now_s, now_u, 0, ''
     local stored = call('GET', key)
-    if stored and #stored >= 24 then
+    if stored and (#stored == 24 or (#stored >= 56 and #stored % 8 == 0)) then
       local stored_s, stored_u, stored_f = unpack('>ddd', stored)
       if stored_s > s or (stored_s == s and (stored_u > u or (stored_u == u and stored_f > f))) then
         s, u, f = stored_s, stored_u, stored_f
