@@ -244,7 +244,7 @@ class StrikingStore(Broken):
     ("options", "error", "words"),
     [
         ({"after": 0}, ValueError, "after must be"),
-        ({"after": 1001}, ValueError, "after must be"),
+        ({"after": 101}, ValueError, "after must be"),
         ({"after": 1.5}, TypeError, "whole number of refusals"),
         ({"within": 0}, ValueError, "within must be"),
         ({"within": "10 minutes"}, TypeError, "within must be"),

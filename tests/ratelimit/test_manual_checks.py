@@ -65,6 +65,21 @@ def test_a_refund_gives_tokens_back_and_no_more_than_the_burst(form: Form) -> No
 
 
 @both_forms
+def test_a_refund_of_old_tokens_gives_back_what_time_has_not(form: Form) -> None:
+    """An app that lets its own work count by its result states when it began."""
+    clock = Clock()
+    asked = form(limiter("60/minute", clock=clock))
+    asked.check(cost=60)
+    clock.now += 2 * SECOND
+    asked.refund(cost=3, age=2)
+    assert asked.peek(cost=0).remaining == 2 + 1
+    asked.refund(cost=57, age=60)
+    assert asked.peek(cost=0).remaining == 3
+    with pytest.raises(ValueError, match="age must be at least 0"):
+        asked.refund(age=-1)
+
+
+@both_forms
 def test_a_reset_makes_a_bucket_full_and_leaves_others_alone(form: Form) -> None:
     """One client's, and not everybody's."""
     asked = form(limiter("2/hour"))

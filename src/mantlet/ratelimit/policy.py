@@ -24,6 +24,7 @@ clients that have many addresses or many keys.
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import partial
+from math import ceil
 from time import monotonic_ns
 from typing import Any, Final
 
@@ -73,7 +74,7 @@ from mantlet.ratelimit.preflight import is_preflight
 from mantlet.ratelimit.quota import MAX_BAN, Concurrency
 from mantlet.ratelimit.refusals import OnRefuse, RefusalReporter, check_on_refuse
 from mantlet.ratelimit.rules import Rule, RuleTable
-from mantlet.ratelimit.stores.base import LocalStore, Store, TokenRequest
+from mantlet.ratelimit.stores.base import LocalStore, Store, TokenRequest, aged
 
 __all__ = ["RateLimiter"]
 
@@ -88,8 +89,8 @@ class RateLimiter(Policy):
     The app finds the `Decision` in ``mantlet.state(...).rate_limit``. Outside of HTTP, `check()`,
     `peek()`, `refund()`, `reset()` and `ban()` use the same buckets, by the key that the limiter's
     key function returns for a request: ``"192.0.2.1"`` or ``"2001:db8::/64"`` for the client
-    address. Each has an asyncio form, such as `acheck()`. With a store on the network the plain
-    forms block.
+    address; `reset_all()` is for all keys. Each has an asyncio form, such as `acheck()`. With a
+    store on the network the plain forms block.
 
     Args:
         quota: a rate such as ``"100/minute"``, several joined by ``;``, a `Quota`, a sequence of
@@ -540,18 +541,30 @@ class RateLimiter(Policy):
         """Return the decision that `acheck()` would make, and take nothing."""
         return await self._check(key, cost, rule, is_async=True, peek=True)
 
-    def refund(self, key: str, *, cost: int = 1, rule: str | None = None) -> None:
-        """Give back tokens that were taken. A bucket never holds more than its burst.
+    def refund(self, key: str, *, cost: int = 1, rule: str | None = None, age: float = 0.0) -> None:
+        """Give back tokens that were taken, but not to a key that is banned.
+
+        A bucket never holds more than its burst.
+
+        Args:
+            key: the key.
+            cost: the number of tokens.
+            rule: the pattern of a rule; None for the limiter's own quotas.
+            age: in seconds: how long ago the tokens were taken. Those that time has refilled since
+                then are not given back as well.
 
         Raises:
             TypeError: one of the quotas is a window, which can't be refunded.
+            ValueError: ``age`` is negative.
             StoreOutage: the store is unavailable.
         """
-        run_sync(self._refund(key, cost, rule, is_async=False))
+        run_sync(self._refund(key, cost, rule, age, is_async=False))
 
-    async def arefund(self, key: str, *, cost: int = 1, rule: str | None = None) -> None:
+    async def arefund(
+        self, key: str, *, cost: int = 1, rule: str | None = None, age: float = 0.0
+    ) -> None:
         """Give back tokens on an event loop; see `refund()`."""
-        await self._refund(key, cost, rule, is_async=True)
+        await self._refund(key, cost, rule, age, is_async=True)
 
     def reset(self, key: str, *, rule: str | None = None) -> None:
         """Refill a key's buckets, clear its windows and lift its bans.
@@ -609,11 +622,16 @@ class RateLimiter(Policy):
                 raise
         return uncounted_decision(hits)
 
-    async def _refund(self, key: str, cost: int, rule: str | None, *, is_async: bool) -> None:
+    async def _refund(
+        self, key: str, cost: int, rule: str | None, age: float, *, is_async: bool
+    ) -> None:
+        if age < 0:
+            raise ValueError(f"age must be at least 0 seconds, not {age}")
         requests = self._token_requests(key, cost, rule)
         if any(request.quota.window for request in requests):
             raise TypeError("a window can't be refunded; use a token bucket")
-        waiting = self._stores[is_async].give_back(requests)
+        given = aged(requests, ceil(age * 1_000_000_000))
+        waiting = self._stores[is_async].give_back(given)
         if waiting is not None:
             await waiting
 

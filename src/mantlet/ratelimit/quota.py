@@ -37,8 +37,8 @@ _SEPARATORS = re.compile(r"[;,|]")
 _MAX_INTEGER = 999_999_999_999_999
 #: In seconds: no ban is longer than ten years.
 MAX_BAN = 10 * 365 * 86_400
-#: How many refusals are remembered for each key, at 8 bytes each.
-_MAX_STRIKES = 1000
+#: How many refusals are remembered for each key, at 8 bytes each; in memory at 40.
+_MAX_STRIKES = 100
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -176,7 +176,7 @@ class Ban(KnowsOptions):
     ``Retry-After``. Requests during a ban do not prolong it, and do not count towards the next one.
 
     Args:
-        after: how many refusals ban the key.
+        after: how many refusals ban the key; at most 100, as each is remembered for some time.
         within: in seconds: the time within which these refusals have to come.
         seconds: how long the key is banned.
 
