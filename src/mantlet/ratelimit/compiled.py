@@ -239,7 +239,7 @@ class CompiledRule:
 
     def hits_of_key(self, limits: tuple[QuotaLimit, ...], key: str, cost: int) -> Sequence[Hit]:
         """Return the hits of a key on limits of this rule."""
-        is_refundable = self.count_if is not None
+        is_refundable, is_bannable = self.count_if is not None, self.strikes is not None
         return [
             Hit(
                 limit,
@@ -249,7 +249,8 @@ class CompiledRule:
                     cost,
                     self.is_report_only,
                     is_refundable,
-                    is_bannable=self.strikes is not None,
+                    0,
+                    is_bannable,
                 ),
                 self.count_if,
                 self.close,

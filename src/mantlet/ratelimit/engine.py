@@ -89,6 +89,7 @@ class LimitEngine:
         fallback: replaces the store and the windows while they are unavailable; None if outages are
             not bridged.
         clock: a monotonic clock in nanoseconds.
+        has_bans: whether refusals may ban a key.
 
     Attributes:
         store: see above.
@@ -102,8 +103,11 @@ class LimitEngine:
         windows: "WindowLimiter | None",
         fallback: "tuple[FallbackStore, WindowLimiter | None] | None",
         clock: Callable[[], int] = monotonic_ns,
+        *,
+        has_bans: bool = False,
     ) -> None:
         self.store = store
+        self._has_bans = has_bans
         self.clock = clock
         self.bound_stores = (store.bind(False), store.bind(True))
         self._windows = windows
@@ -134,7 +138,7 @@ class LimitEngine:
                 store, [hit.store_request for hit in hits], peek
             )
             result = _result(_decide(hits, remaining), store)
-            return result if peek or result.decision.allowed else await self._strike(result)
+            return await self._strike(result) if self._has_bans and not peek else result
         windowed: list[tuple[Hit, TokenRequest]] = []
         bucketed: list[Hit] = []
         for hit in hits:
@@ -166,7 +170,7 @@ class LimitEngine:
                     await waiting
             decided += by_window
         result = _result(decided, store)
-        return result if is_peek or result.decision.allowed else await self._strike(result)
+        return await self._strike(result) if self._has_bans and not is_peek else result
 
     def take_one_from_fallback(self, key: str, quota: Quota) -> int | None:
         """Take one token from one bucket during an outage.
@@ -227,6 +231,8 @@ class LimitEngine:
 
     async def _strike(self, result: LimitResult) -> LimitResult:
         """Count a refusal towards bans; return the result with the bans that it leads to."""
+        if result.decision.allowed:
+            return result
         parts = list(result.decision.parts)
         for index, (hit, one) in enumerate(zip(result.hits, parts, strict=True)):
             needed = hit.store_request

@@ -82,12 +82,12 @@ def create_engine(store: str | Store, table: RuleTable, options: StoreOptions) -
         uri = store if isinstance(store, str) else "memory://"
         windows = WindowLimiter(uri, max_keys=max_keys, timeout=options.timeout)
         fallback_windows = WindowLimiter("memory://", max_keys=max_keys, timeout=options.timeout)
-    if options.on_outage != "local":
-        return LimitEngine(created, windows, None, options.clock or monotonic_ns)
-    workers = options.workers or visible_workers()
     clock = options.clock or monotonic_ns
-    fallback = FallbackStore(workers, max_keys, clock)
-    return LimitEngine(created, windows, (fallback, fallback_windows), clock)
+    if options.on_outage != "local":
+        return LimitEngine(created, windows, None, clock, has_bans=table.has_bans)
+    workers = options.workers or visible_workers()
+    fallbacks = (FallbackStore(workers, max_keys, clock), fallback_windows)
+    return LimitEngine(created, windows, fallbacks, clock, has_bans=table.has_bans)
 
 
 def create_store(uri: str, options: StoreOptions) -> Store | None:

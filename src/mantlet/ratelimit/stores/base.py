@@ -252,6 +252,9 @@ def granted(requests: Sequence[StoreRequest], remaining: Sequence[int | None]) -
 def aged(requests: Sequence[StoreRequest], nanoseconds: int) -> list[StoreRequest]:
     """Return requests that were taken some nanoseconds ago, to be given back."""
     return [
-        request._replace(age=nanoseconds) if isinstance(request, TokenRequest) else request
+        # `_replace()` takes three times as long.
+        TokenRequest(*request[:5], nanoseconds, request.is_bannable)
+        if isinstance(request, TokenRequest)
+        else request
         for request in requests
     ]

@@ -60,6 +60,8 @@ class History(NamedTuple):
         if age == 0 or refunded == full_at:
             return refunded, self
         if refunded <= now * quota.scale:  # a full bucket has nothing to give back
+            if self.covered_until == LONG_AGO:
+                return refunded, self
             return refunded, self._replace(covered_from=LONG_AGO, covered_until=LONG_AGO)
         return refunded, self._replace(covered_from=start, covered_until=now)
 

@@ -141,8 +141,9 @@ class MemoryStore(LocalStore):
                         slots.pop(key, None)
                 elif key in buckets:
                     history = self._histories.get(key, NO_HISTORY)
-                    buckets[key], history = history.refund(request, buckets[key], now)
-                    self._set_history(key, history)
+                    buckets[key], changed = history.refund(request, buckets[key], now)
+                    if changed is not history:
+                        self._set_history(key, changed)
 
     def block(self, requests: Sequence[TokenRequest], nanoseconds: int) -> None:
         """Empty buckets so that each gets its next token after ``nanoseconds``."""
