@@ -148,13 +148,13 @@ class LimitEngine:
             else:
                 bucketed.append(hit)
         decided: list[tuple[Hit, Decision]] = []
-        began = self.clock()
         is_peek = peek
         if bucketed:
             store, remaining = await self._from_store(
                 store, [hit.store_request for hit in bucketed], peek
             )
             decided = _decide(bucketed, remaining)
+        taken_at = self.clock()
         if windowed:
             requests = [needed for _, needed in windowed]
             peek = peek or not all(one.allowed for _, one in decided)
@@ -165,7 +165,7 @@ class LimitEngine:
             ]
             if bucketed and not peek and not all(one.allowed for _, one in by_window):
                 taken = [hit.store_request for hit in bucketed]
-                waiting = store.give_back(aged(taken, self.clock() - began))
+                waiting = store.give_back(aged(taken, self.clock() - taken_at))
                 if waiting is not None:
                     await waiting
             decided += by_window

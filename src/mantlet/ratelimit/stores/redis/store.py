@@ -174,21 +174,23 @@ class RedisStore(Store):
         """Take from several nodes in turn; give everything back if a later node denies."""
         found: dict[str, int | None] = {}
         taken: list[StoreRequest] = []
-        began = self._denials.now()
+        taken_at = self._denials.now()
         for group in self._groups(requests):
             try:
                 remaining = await self._take_group(group)
             except StoreOutage:
                 with suppress(StoreOutage):
-                    await self._give_back(aged(taken, self._denials.now() - began))
+                    await self._give_back(aged(taken, self._denials.now() - taken_at))
                 raise
+            if not taken:
+                taken_at = self._denials.now()
             found.update((one.key, left) for one, left in zip(group, remaining, strict=True))
             grants = granted(group, remaining)
             if not all(
                 is_granted or request.is_report_only
                 for request, is_granted in zip(group, grants, strict=True)
             ):
-                await self._give_back(aged(taken, self._denials.now() - began))
+                await self._give_back(aged(taken, self._denials.now() - taken_at))
                 break
             taken += compress(group, grants)
         return [found.get(request.key) for request in requests]
