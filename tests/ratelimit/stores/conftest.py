@@ -15,7 +15,7 @@ import pytest
 from mantlet.ratelimit.stores.lmdb import LmdbStore
 from mantlet.ratelimit.stores.memory import MemoryStore
 from mantlet.ratelimit.stores.redis import script_client
-from mantlet.ratelimit.stores.redis.script_client import SCRIPT
+from mantlet.ratelimit.stores.redis.script import SCRIPT
 from mantlet.ratelimit.stores.redis.store import RedisStore
 from tests.ratelimit.stores.model import SECOND, Clock
 from tests.ratelimit.stores.redis.servers import Valkey

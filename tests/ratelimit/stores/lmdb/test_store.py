@@ -12,7 +12,7 @@ import pytest
 from mantlet import Quota
 from mantlet.ratelimit.stores.base import SlotRequest, TokenRequest
 from mantlet.ratelimit.stores.lmdb import LmdbStore, open_lmdb
-from mantlet.ratelimit.stores.lmdb.store import bucket_key, slots_key
+from mantlet.ratelimit.stores.lmdb.records import bucket_key, slots_key
 from tests.ratelimit.stores.lmdb.worker import NOW
 from tests.ratelimit.stores.model import DAY, HOUR, MINUTE, SECOND
 
