@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mantlet
-from mantlet import Concurrency, RateLimiter, Rule
+from mantlet import Ban, Concurrency, RateLimiter, Rule
 from tests.conformance.checkers import check_asgi
 from tests.drive import CLIENT, AsgiAdapter, WsgiAdapter, hello, make_scope
 from tests.ratelimit.virtual_time import nanoseconds, now, run
@@ -133,6 +133,27 @@ def test_those_that_wait_are_served_in_their_order() -> None:
         site = Site(delay=10)
         await asyncio.gather(*(site.at(number / 10, str(number)) for number in range(6)))
         assert site.order == ["0", "1", "2", "3", "4", "5"]
+
+    run(main())
+
+
+def test_a_request_that_waits_does_not_count_towards_a_ban() -> None:
+    """Only those that are refused in the end do, once each."""
+
+    async def main() -> None:
+        ban = Ban(after=2, within=600, seconds=3600)
+        site = Site(None, rules=[Rule("GET /", "1/second", ban=ban)])
+        for _ in range(3):
+            found = await asyncio.gather(*(site.ask() for _ in range(3)))
+            assert outcomes(found) == [(200, 0), (200, 1), (200, 2)]
+            await asyncio.sleep(1)
+        found = await asyncio.gather(*(site.ask() for _ in range(4)))
+        assert [one.status for one in found] == [200, 200, 200, 429]
+        assert found[3].headers["retry-after"] == "1"
+        await asyncio.sleep(1)
+        found = await asyncio.gather(*(site.ask() for _ in range(4)))
+        assert [one.status for one in found] == [200, 429, 429, 429]  # banned while two wait
+        assert found[3].headers["retry-after"] == "3600"
 
     run(main())
 

@@ -121,13 +121,16 @@ class LimitEngine:
         """Close the store."""
         return self.bound_stores[_is_on_event_loop()].close()
 
-    async def take(self, hits: Sequence[Hit], is_async: bool, *, peek: bool = False) -> LimitResult:
+    async def take(
+        self, hits: Sequence[Hit], is_async: bool, *, peek: bool = False, strikes: bool = True
+    ) -> LimitResult:
         """Take everything that the hits need, or nothing.
 
         Args:
             hits: at least one.
             is_async: whether this is called on an event loop.
             peek: decide only, and take nothing.
+            strikes: whether a refusal counts towards bans at once; else `strike()` counts it.
 
         Raises:
             StoreOutage: the store is unavailable, without a fallback.
@@ -138,7 +141,7 @@ class LimitEngine:
                 store, [hit.store_request for hit in hits], peek
             )
             result = _result(_decide(hits, remaining), store)
-            return await self._strike(result) if self._has_bans and not peek else result
+            return await self.strike(result) if self._has_bans and strikes and not peek else result
         windowed: list[tuple[Hit, TokenRequest]] = []
         bucketed: list[Hit] = []
         for hit in hits:
@@ -170,7 +173,7 @@ class LimitEngine:
                     await waiting
             decided += by_window
         result = _result(decided, store)
-        return await self._strike(result) if self._has_bans and not is_peek else result
+        return await self.strike(result) if self._has_bans and strikes and not is_peek else result
 
     def take_one_from_fallback(self, key: str, quota: Quota) -> int | None:
         """Take one token from one bucket during an outage.
@@ -229,7 +232,7 @@ class LimitEngine:
         if waiting is not None:
             await waiting
 
-    async def _strike(self, result: LimitResult) -> LimitResult:
+    async def strike(self, result: LimitResult) -> LimitResult:
         """Count a refusal towards bans; return the result with the bans that it leads to."""
         if result.decision.allowed:
             return result

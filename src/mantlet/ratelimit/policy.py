@@ -317,7 +317,10 @@ class RateLimiter(Policy):
 
     async def _take(self, request: Request, hits: Sequence[Hit]) -> LimitResult:
         """Take everything that a request needs; it may wait for its tokens."""
-        return await self._delay(request, await self._engine.take(hits, request.is_async), hits)
+        if self._queue is None:
+            return await self._engine.take(hits, request.is_async)
+        result = await self._engine.take(hits, request.is_async, strikes=False)
+        return await self._engine.strike(await self._delay(request, result, hits))
 
     async def _delay(
         self, request: Request, result: LimitResult, hits: Sequence[Hit]
@@ -325,7 +328,7 @@ class RateLimiter(Policy):
         """Return the result of a request after it may have waited for its tokens."""
         if self._queue is None or result.decision.allowed:
             return result
-        take = partial(self._engine.take, hits, request.is_async)
+        take = partial(self._engine.take, hits, request.is_async, strikes=False)
         return await self._queue.take(request, result, take)
 
     def _refuse(
