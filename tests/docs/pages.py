@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import asyncio
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +17,15 @@ def blocks(page: str, language: str = "python") -> list[str]:
     return [part.partition("```")[0] for part in text.split(f"```{language}\n")[1:]]
 
 
-def run(page: str, *code: str, **names: Any) -> dict[str, Any]:
-    """Run code of a page, one block after the other; return the names that it defines."""
+def run(page: str, *text: str, **names: Any) -> dict[str, Any]:
+    """Run code of a page, one block after the other; return the names that it defines.
+
+    A block may await something outside of a function, as in a notebook.
+    """
     names.setdefault("__name__", "page")
-    for block in code:
-        exec(compile(block, f"docs/{page}", "exec"), names)  # noqa: S102  # our own text
+    for block in text:
+        code = compile(block, f"docs/{page}", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        result = eval(code, names)  # noqa: S307  # our own text
+        if inspect.iscoroutine(result):
+            asyncio.run(result)
     return names

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -283,19 +282,3 @@ def test_an_unprintable_name_is_a_value_error(make: Callable[[str], Key], value:
     with pytest.raises(ValueError, match="must be") as refused:
         make(value)
     assert repr(value) in str(refused.value)
-
-
-# -- docs -----------------------------------------------------------------------------------------
-
-DOCS = Path(__file__).parents[3] / "docs" / "rate-limiter.md"
-EXAMPLES = [
-    block.partition("```")[0]
-    for block in DOCS.read_text().split("```python\n")[1:]
-    if "keys." in block.partition("```")[0] and "/etc/app" not in block
-]
-
-
-@pytest.mark.parametrize("code", EXAMPLES, ids=range(len(EXAMPLES)))
-def test_the_examples_in_the_docs_run(code: str, tmp_path: Path) -> None:
-    """Each makes the keys that it shows."""
-    exec(code.replace("/var/lib/app", str(tmp_path)), {"keys": keys})  # noqa: S102  # our own

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,32 +18,24 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import mantlet
 from mantlet import Contract, RateLimiter, SchemaGuard
+from tests.docs import pages
+from tests.docs.pages import blocks
 from tests.drive import drive_asgi
 
 if TYPE_CHECKING:
     from mantlet._internal.asgi_types import Receive, Scope, Send
 
-DOCS = Path(__file__).parents[1] / "docs"
 ORIGIN = ("Origin", "https://example.org")
-
-
-def blocks(page: str, language: str) -> list[str]:
-    """Return the code of a page in a language."""
-    text = (DOCS / page).read_text()
-    return [block.partition("```")[0] for block in text.split(f"```{language}\n")[1:]]
 
 
 def run(*codes: str) -> dict[str, Any]:
     """Run examples one after the other, and return their names."""
-    names: dict[str, Any] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # FastAPI advises against root_path
-        for code in codes:
-            exec(compile(code, "example", "exec"), names)  # noqa: S102  # the page's own code
-    return names
+        return pages.run("behind-a-proxy.md", *codes)
 
 
-NGINX, CLOUDFLARE, ROOT_PATH = blocks("behind-a-proxy.md", "python")
+NGINX, CLOUDFLARE, ROOT_PATH = blocks("behind-a-proxy.md")
 
 
 async def page(scope: Scope, receive: Receive, send: Send) -> None:
