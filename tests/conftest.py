@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from mantlet._internal.log_throttle import LogThrottle
+from mantlet.core import error_log
 from tests.conformance import checkers
 
 if TYPE_CHECKING:
@@ -34,3 +36,9 @@ def _checkers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     """Remove the checkers from a test that breaks the rules on purpose."""
     lawful = request.node.get_closest_marker("breaks_rules") is None
     monkeypatch.setattr(checkers, "standing", lawful)
+
+
+@pytest.fixture(autouse=True)
+def _own_log_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test a budget of its own for exceptions without an envelope."""
+    monkeypatch.setattr(error_log, "_throttle", LogThrottle(error_log.log))

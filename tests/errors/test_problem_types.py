@@ -54,15 +54,15 @@ def test_a_problem_of_a_type_is_raised_by_calling_it(adapter: Adapter, problems:
     assert (answer.status, answer.json()["title"]) == (503, "Service Unavailable")
 
 
-def test_a_type_may_be_mapped_to(problems: Catalogue) -> None:
+@both_adapters
+def test_a_type_may_be_mapped_to(adapter: Adapter, problems: Catalogue) -> None:
     """By a function, for it takes the exception."""
     _, closed = problems
     envelope = ErrorEnvelope(
         exceptions={KeyError: lambda error: closed(f"{len(error.args)} missing")}
     )
-    verdict = envelope.map_error(KeyError("x"))
-    assert verdict.problem is not None
-    assert (verdict.problem.type, verdict.problem.detail) == ("/problems/closed", "1 missing")
+    problem = adapter.drive(adapter.wrap(raising(KeyError("x")), envelope)).json()
+    assert (problem["type"], problem["detail"]) == ("/problems/closed", "1 missing")
 
 
 class Text(HTMLParser):

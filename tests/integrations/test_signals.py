@@ -73,8 +73,10 @@ def check_enveloped(answer: Answer, caplog: pytest.LogCaptureFixture, status: in
     assert len(logged) == (1 if status >= 500 else 0)
     for record in logged:
         assert record.__dict__["request_id"] == "mine"
-        assert record.exc_info is not None
-        assert record.exc_info[0] in (CanaryError, RecursionError)
+        if record.exc_info is None:  # its text was too long
+            assert "CanaryError: s3cr3t" in (record.exc_text or "")
+        else:
+            assert record.exc_info[0] in (CanaryError, RecursionError)
 
 
 def fail() -> Any:

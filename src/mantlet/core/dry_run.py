@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from mantlet._internal.log_throttle import LogThrottle
+from mantlet.core.error_log import log_exception, maskers
 from mantlet.core.modes import Mode, RouteModes
 from mantlet.core.policy import Close, Message, Policy
 from mantlet.core.problem import Problem
@@ -81,7 +82,7 @@ class ReportOnly(_Wrapped):
     def __init__(self, policy: Policy) -> None:
         super().__init__(policy)
         self._name = type(policy).__name__
-        self._throttle = LogThrottle()
+        self._throttle = LogThrottle(_log)
 
     def on_request(self, request: Request) -> Awaitable[None] | None:
         """Run the policy's hook on a view of the request."""
@@ -109,7 +110,7 @@ class ReportOnly(_Wrapped):
         try:
             result = self._policy.on_message(view, message)
         except Exception as error:  # noqa: BLE001  # a policy that only reports fails nothing
-            self._log_failure(error)
+            self._log_failure(view, error)
             return message
         if result is None or isinstance(result, (Message, Close)):
             self._report_message(view, message, result)
@@ -122,7 +123,7 @@ class ReportOnly(_Wrapped):
         try:
             self._report_message(view, message, await waiting)
         except Exception as error:  # noqa: BLE001  # a policy that only reports fails nothing
-            self._log_failure(error)
+            self._log_failure(view, error)
         return message
 
     def _report_message(
@@ -140,15 +141,15 @@ class ReportOnly(_Wrapped):
         try:
             waiting = self._policy.on_finish(self._view(request))
         except Exception as error:  # noqa: BLE001  # a policy that only reports fails nothing
-            self._log_failure(error)
+            self._log_failure(request, error)
             return None
-        return None if waiting is None else self._finish_later(waiting)
+        return None if waiting is None else self._finish_later(request, waiting)
 
-    async def _finish_later(self, waiting: Awaitable[None]) -> None:
+    async def _finish_later(self, request: Request, waiting: Awaitable[None]) -> None:
         try:
             await waiting
         except Exception as error:  # noqa: BLE001  # a policy that only reports fails nothing
-            self._log_failure(error)
+            self._log_failure(request, error)
 
     def _view(self, request: Request) -> "RequestView":
         own = request.local(self)
@@ -166,7 +167,7 @@ class ReportOnly(_Wrapped):
         except Problem as problem:
             reply = problem.reply(view)
         except Exception as error:  # noqa: BLE001  # a policy that only reports fails nothing
-            self._log_failure(error)
+            self._log_failure(view, error)
             reply = None
         if reply is None or isinstance(reply, (Reply, Response)):
             self._replied(view, reply)
@@ -181,7 +182,7 @@ class ReportOnly(_Wrapped):
         except Problem as problem:
             reply = problem.reply(view)
         except Exception as error:  # noqa: BLE001  # a policy that only reports fails nothing
-            self._log_failure(error)
+            self._log_failure(view, error)
             reply = None
         self._replied(view, reply)
 
@@ -208,7 +209,7 @@ class ReportOnly(_Wrapped):
                 new = ()
                 return chunk
             except Exception as error:  # noqa: BLE001  # a policy that only reports fails nothing
-                self._log_failure(error)
+                self._log_failure(view, error)
                 new = ()
                 return chunk
             if result != chunk and not changed:
@@ -241,14 +242,17 @@ class ReportOnly(_Wrapped):
             extra={"policy": self._name, "request_id": request_id, "method": method},
         )
 
-    def _log_failure(self, error: Exception) -> None:
-        if self._throttle.suppressed(type(error).__qualname__) is not None:
-            _log.error(
-                "%s failed in report mode with %s",
-                self._name,
-                type(error).__qualname__,
-                exc_info=error,
-            )
+    def _log_failure(self, request: Request, error: Exception) -> None:
+        request_id = request.state._request_id or "-"
+        log_exception(
+            _log,
+            logging.ERROR,
+            ("%s failed in report mode with %s", self._name, type(error).__qualname__),
+            error,
+            throttle=self._throttle,
+            extra=lambda: {"policy": self._name, "request_id": request_id},
+            masks=maskers(request),
+        )
 
 
 class ByRoute(_Wrapped):

@@ -1,10 +1,14 @@
-"""Log an unhandled exception, once for each exchange and without secrets."""
+"""Log exceptions: once for each exchange, throttled, each record bounded, and without secrets."""
 
 import logging
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
-from mantlet._internal.exception_chain import walk_chain
+from mantlet._internal.error_kind import kind_of
+from mantlet._internal.exception_chain import safe_getattr, walk_chain
+from mantlet._internal.log_throttle import LogThrottle
+from mantlet._internal.printable import byte_size, printable
+from mantlet._internal.traceback_text import TracebackText
 from mantlet.core.request import Request
 
 if TYPE_CHECKING:
@@ -14,6 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["log", "log_error", "log_exception", "mark_reported", "maskers"]
 
 log = logging.getLogger("mantlet.errors")
+
+#: For exceptions of exchanges without an envelope, which has its own.
+_throttle = LogThrottle(log)
+_MAX_VALUE: Final = 500
 
 
 def log_error(request: Request, error: BaseException, outcome: str) -> None:
@@ -38,7 +46,8 @@ def log_error(request: Request, error: BaseException, outcome: str) -> None:
         logging.ERROR,
         ("Unhandled %s in request %s, %s", type(error).__qualname__, request_id, outcome),
         error,
-        extra={"request_id": request_id},
+        throttle=_throttle,
+        extra=lambda: {"request_id": request_id},
         masks=maskers(request),
     )
 
@@ -55,30 +64,80 @@ def log_exception(
     message: tuple[Any, ...],
     error: BaseException,
     *,
-    extra: Mapping[str, object],
+    throttle: LogThrottle,
     masks: Iterable["Masker"],
+    extra: Callable[[], Mapping[str, object]] = dict,
 ) -> None:
-    """Log an exception with known secrets masked.
+    """Log an exception with known secrets masked, unless it is one of too many.
+
+    The record has the traceback as text, at most 64 KiB of it and in printable characters, which
+    formatters take as it is. It has the exception itself too, unless the text was cut short or has
+    a masked secret. Once the log's budget is spent, the record has no traceback.
 
     Args:
         logger: the logger.
         level: a level of ``logging``.
         message: the message, and its arguments.
         error: the exception.
-        extra: further attributes of the record.
+        throttle: of the logger.
         masks: the maskers to apply.
+        extra: returns further attributes of the record. ``fingerprint`` and ``repeats`` are added.
     """
     if not logger.isEnabledFor(level):
         return
+    kind = kind_of(error)
+    label = f"{type(error).__qualname__} {kind.fingerprint}"
+    admitted = throttle.admit(kind.fingerprint, kind.sites, label)
+    if admitted is None:
+        return
+    text, *args = (printable(one, _MAX_VALUE) if isinstance(one, str) else one for one in message)
+    if admitted.suppressed:
+        text += " (and %d more like it)"
+        args.append(admitted.suppressed)
+    raised = None
+    if admitted.in_short:
+        text += "; no traceback, since the log's budget is spent: %s"
+        args.append(printable(kind.sites[0], _MAX_VALUE))
+    else:
+        raised = (type(error), error, safe_getattr(error, "__traceback__"))
     file, line, function, _ = logger.findCaller(stacklevel=2)
-    text, *args = message
-    raised = (type(error), error, error.__traceback__)
     record = logger.makeRecord(
-        logger.name, level, file, line, text, tuple(args), raised, function, extra
+        logger.name,
+        level,
+        file,
+        line,
+        text,
+        tuple(args),
+        raised,
+        function,
+        {**extra(), "fingerprint": kind.fingerprint, "repeats": admitted.suppressed},
     )
+    masks = tuple(masks)
+    if raised is not None:
+        mask = _Mask(masks)
+        formatted = TracebackText(error, mask)
+        record.exc_text = formatted.text
+        throttle.charge(byte_size(formatted.text))
+        if mask.has_masked or not formatted.is_whole:
+            record.exc_info = None  # a handler that formats the exception itself would tell all
     for masker in masks:
         masker.record(record)
     logger.handle(record)
+
+
+class _Mask:
+    """Masks secrets in texts, and remembers whether there were any."""
+
+    def __init__(self, masks: Iterable["Masker"]) -> None:
+        self._masks = masks
+        self.has_masked = False
+
+    def __call__(self, text: str) -> str:
+        for masker in self._masks:
+            masked = masker.text(text)
+            self.has_masked = self.has_masked or masked is not text
+            text = masked
+        return text
 
 
 def mark_reported(request: Request, error: BaseException) -> bool:

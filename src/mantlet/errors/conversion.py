@@ -13,7 +13,6 @@ from http import HTTPStatus
 from typing import Any, Final, Literal
 
 from mantlet._internal.exception_chain import safe_getattr
-from mantlet.core.error_log import log
 from mantlet.core.problem import Problem, phrase
 from mantlet.core.request import Request
 from mantlet.core.response import Response
@@ -27,7 +26,7 @@ __all__ = [
     "ConvertOption",
     "framework_problem",
     "framework_texts",
-    "log_hidden_detail",
+    "hidden_detail",
     "media_type",
     "server_error_detail",
 ]
@@ -78,7 +77,7 @@ class Conversion:
             or "Content-Encoding" in response.headers
         ):
             return found
-        if status >= 500 and _werkzeug_detail(status, body):
+        if hidden_detail(status, body) is not None:
             return Problem(status)
         if self._always or _prefers_json(request):
             own = framework_problem(status, kind, body, expose_details=self._expose_details)
@@ -166,20 +165,9 @@ def _is_said(status: int, detail: str) -> bool:
     return not detail.strip() or _is_phrase(status, detail) or detail in framework_texts(status)
 
 
-def log_hidden_detail(request: Request, status: int, body: bytes) -> None:
-    """Log the message in a framework's own response of 500 and above that is replaced."""
-    detail = _werkzeug_detail(status, body)
-    if status < 500 or detail is None:
-        return
-    request_id = request.state._request_id or "-"
-    log.error(
-        "The message of a %d response to request %s is not sent: %.1000r",
-        status,
-        request_id,
-        detail,
-        exc_info=request.state._handled,  # so that Sentry knows it from its own event
-        extra={"request_id": request_id, "status": status},
-    )
+def hidden_detail(status: int, body: bytes) -> str | None:
+    """Return the message in a framework's own response of 500 and above that is replaced."""
+    return _werkzeug_detail(status, body) if status >= 500 else None
 
 
 def framework_texts(status: int) -> list[str]:

@@ -44,7 +44,7 @@ from mantlet.errors.conversion import (
     ConvertOption,
     framework_problem,
     framework_texts,
-    log_hidden_detail,
+    hidden_detail,
     media_type,
     server_error_detail,
 )
@@ -173,7 +173,7 @@ class ErrorEnvelope(Policy):
         """Answer the error, and report it."""
         if not isinstance(error, Exception) or is_disconnect(error):
             return None
-        mapped = self.map_error(error)
+        mapped = self.map_error(error, request)
         if mark_reported(request, error):
             outermost: ErrorEnvelope = request.state._envelope or self
             would = "would be " if self._reports_only(request) else ""
@@ -255,7 +255,10 @@ class ErrorEnvelope(Policy):
 
     def refuses(self, error: BaseException) -> bool:
         """Return whether an exception is answered with a status below 500: a refusal, no crash."""
-        return self.map_error(error).status < 500
+        try:
+            return self._map.find(error).status < 500
+        except Exception:  # noqa: BLE001  # mostly of a user's function, told with the answer
+            return False
 
     def _reports_only(self, request: Request) -> bool:
         """Return whether the policy is in report mode for this request."""
@@ -266,7 +269,7 @@ class ErrorEnvelope(Policy):
         try:
             return debug_reply(request, error, status)
         except Exception as failure:  # noqa: BLE001  # the exception has no printable traceback
-            _log_failure("debug", failure)
+            self.reporter.failed(request, "debug", failure)
             return None
 
     def on_response(
@@ -304,7 +307,7 @@ class ErrorEnvelope(Policy):
             return None
         if body is None:
             return self._convert_when_whole(request, response, conversion)
-        log_hidden_detail(request, response.status, body)
+        self._note_hidden(request, response, body)
         return self._converted(request, response, problem)
 
     async def _convert_when_whole(
@@ -317,8 +320,15 @@ class ErrorEnvelope(Policy):
         problem = conversion.convert(request, response, body or b"...")
         if problem is None:
             return None
-        log_hidden_detail(request, response.status, body)
+        self._note_hidden(request, response, body)
         return self._converted(request, response, problem)
+
+    def _note_hidden(self, request: Request, response: Response, body: bytes) -> None:
+        """Log the message of an HTTP exception that the framework's own response has."""
+        detail = hidden_detail(response.status, body)
+        if detail is not None:
+            envelope: ErrorEnvelope = request.state._envelope or self
+            envelope.reporter.withheld(request, response.status, detail)
 
     def _converted(self, request: Request, response: Response, problem: Problem) -> Reply:
         """Return a problem in a response's place, with its other headers."""
@@ -370,15 +380,15 @@ class ErrorEnvelope(Policy):
             return
         writer = LateErrorWriter(response, kind)
         response.on_late_error = lambda error: writer.last_chunk(
-            self.map_error(error).problem or INTERNAL, request
+            self.map_error(error, request).problem or INTERNAL, request
         )
 
-    def map_error(self, error: BaseException) -> MappedError:
+    def map_error(self, error: BaseException, request: Request) -> MappedError:
         """Return the response to an exception; a bare 500 if a user's function fails."""
         try:
             return self._map.find(error)
         except Exception as failure:  # noqa: BLE001  # mostly of a user's function
-            _log_failure("exceptions", failure)
+            self.reporter.failed(request, "exceptions", failure)
             return UNKNOWN
 
     def render(self, problem: Problem, request: Request) -> Reply:
@@ -390,7 +400,7 @@ class ErrorEnvelope(Policy):
         try:
             return render(problem, request, self.page)
         except Exception as failure:  # noqa: BLE001  # mostly of a user's page
-            _log_failure("page", failure)
+            self.reporter.failed(request, "page", failure)
         with suppress(Exception):  # raised again if one of the problem's own texts raises
             return problem.with_body(PROBLEM_JSON, problem.as_json(request))
         return INTERNAL.with_body(PROBLEM_JSON, INTERNAL.as_json(request))
@@ -420,14 +430,14 @@ class ErrorEnvelope(Policy):
                     request, error, outcome, status=status, for_client=for_client, seconds=seconds
                 )
         except Exception as failure:  # noqa: BLE001  # of a log handler or filter
-            _log_failure(f"the log of {type(error).__qualname__}", failure)
+            self.reporter.failed(request, f"the log of {type(error).__qualname__}", failure)
         if for_client:
             return
         for listener in self.listeners:
             try:
                 listener(error, request)
             except Exception as failure:  # noqa: BLE001  # the response does not depend on it
-                _log_failure("on_exception", failure)
+                self.reporter.failed(request, "on_exception", failure)
 
 
 def _words(response: Response, error: BaseException) -> ExceptionWords:
@@ -447,16 +457,3 @@ def _masked(request: Request, reply: Reply) -> Reply:
 def _is_plain(function: object) -> bool:
     """Return whether this can be called; nobody would await a coroutine function."""
     return callable(function) and not iscoroutinefunction(function)
-
-
-def _log_failure(source: str, failure: Exception) -> None:
-    """Log that a user's function, or the log itself, failed."""
-    for traceback in (failure, None):  # some exceptions cannot be formatted
-        with suppress(Exception):
-            log.error(
-                "ErrorEnvelope: %s failed with %s",
-                source,
-                type(failure).__qualname__,
-                exc_info=traceback,
-            )
-            return

@@ -1,23 +1,22 @@
 """Log exceptions: one record each, and for a burst of one kind a few records with a count."""
 
 import logging
-from collections import deque
 from collections.abc import Callable
-from hashlib import blake2s
+from contextlib import suppress
 from time import monotonic
-from traceback import walk_tb
 from typing import Any, Final
 
-from mantlet._internal.exception_chain import safe_getattr, walk_chain
+from mantlet._internal.exception_chain import safe_getattr
 from mantlet._internal.log_throttle import LogThrottle
+from mantlet._internal.printable import printable
 from mantlet.core.error_log import log, log_exception, maskers
 from mantlet.core.request import Request
 from mantlet.errors.request_id import trace_id
 
-__all__ = ["ErrorReporter", "fingerprint"]
+__all__ = ["ErrorReporter"]
 
-#: The innermost frames of an exception, which its fingerprint covers.
-_FRAMES: Final = 32
+_MAX_ROUTE: Final = 500
+_MAX_DETAIL: Final = 1000
 #: Methods that are logged (RFC 9110, 9; RFC 5789); any other is the client's own text.
 _METHODS: Final = frozenset(
     {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}
@@ -25,14 +24,16 @@ _METHODS: Final = frozenset(
 
 
 class ErrorReporter:
-    """Log exceptions on ``mantlet.errors``.
+    """Log exceptions, and everything else that an envelope has to say, on ``mantlet.errors``.
+
+    All records share one throttle: see `LogThrottle`.
 
     Args:
         clock: returns seconds since any fixed time.
     """
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
-        self._throttle = LogThrottle(clock)
+        self._throttle = LogThrottle(log, clock)
 
     def report(
         self,
@@ -57,50 +58,72 @@ class ErrorReporter:
         level = logging.ERROR
         if status is not None and status < 500:
             level = logging.INFO if for_client else logging.WARNING
-        if not log.isEnabledFor(level):
-            return
-        kind = fingerprint(error)
-        suppressed = self._throttle.suppressed(kind)
-        if suppressed is None:
-            return
         request_id = request.state._request_id or "-"
         message = "%s in request %s, %s" if for_client else "Unhandled %s in request %s, %s"
         values: tuple[Any, ...] = (type(error).__qualname__, request_id, outcome)
-        if suppressed:
-            message, values = f"{message} (and %d more like it)", (*values, suppressed)
         log_exception(
             log,
             level,
             (message, *values),
             error,
-            extra={
+            throttle=self._throttle,
+            extra=lambda: {
                 "request_id": request_id,
                 "trace_id": trace_id(request),
                 "method": request.method if request.method in _METHODS else "-",
                 "route": route_template(request),
                 "status": status,
                 "duration": seconds,
-                "fingerprint": kind,
-                "repeats": suppressed,
             },
             masks=maskers(request),
         )
 
+    def failed(self, request: Request, source: str, failure: Exception) -> None:
+        """Log that a function of the user's failed, or the log itself.
 
-def fingerprint(error: BaseException) -> str:
-    """Return the fingerprint of an exception's kind: 12 hexadecimal digits.
+        Args:
+            request: the request that it was called for.
+            source: what failed, such as ``"on_exception"``.
+            failure: its exception.
+        """
+        request_id = request.state._request_id or "-"
+        message = ("ErrorEnvelope: %s failed with %s", source, type(failure).__qualname__)
+        with suppress(Exception):  # raised by a handler or a filter
+            log_exception(
+                log,
+                logging.ERROR,
+                message,
+                failure,
+                throttle=self._throttle,
+                extra=lambda: {"request_id": request_id},
+                masks=maskers(request),
+            )
 
-    It covers the types of the exception and of its causes, and the functions of the traceback with
-    their lines; no values, and no paths of the machine.
-    """
-    kinds = [f"{type(one).__module__}.{type(one).__qualname__}" for one in walk_chain(error)]
-    frames = [
-        f"{frame.f_globals.get('__name__')}:{frame.f_code.co_qualname}:"
-        f"{line - frame.f_code.co_firstlineno}"
-        for frame, line in deque(walk_tb(error.__traceback__), _FRAMES)
-    ]
-    text = "\n".join(kinds + frames)
-    return blake2s(text.encode("utf-8", "replace"), digest_size=6).hexdigest()
+    def withheld(self, request: Request, status: int, detail: str) -> None:
+        """Log the message of a response that is not sent on.
+
+        Args:
+            request: its request.
+            status: its status.
+            detail: its message.
+        """
+        if not log.isEnabledFor(logging.ERROR):
+            return
+        place = f"withheld {status} {route_template(request)}"
+        suppressed = self._throttle.suppressed(place)
+        if suppressed is None:
+            return
+        for masker in maskers(request):
+            detail = masker.text(detail)
+        request_id = request.state._request_id or "-"
+        log.error(
+            "The message of a %d response to request %s is not sent: '%s'%s",
+            status,
+            request_id,
+            printable(detail, _MAX_DETAIL),
+            f" (and {suppressed} more like it)" if suppressed else "",
+            extra={"request_id": request_id, "status": status, "repeats": suppressed},
+        )
 
 
 def route_template(request: Request) -> str | None:
@@ -113,4 +136,4 @@ def route_template(request: Request) -> str | None:
         or safe_getattr(route, "path_format")
         or safe_getattr(route, "path")
     )
-    return found if isinstance(found, str) else None
+    return printable(found, _MAX_ROUTE) if isinstance(found, str) else None

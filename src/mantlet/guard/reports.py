@@ -26,7 +26,7 @@ class ViolationReports:
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()
-        self._throttle = LogThrottle()
+        self._throttle = LogThrottle(_log)
         self._lock = Lock()
 
     @property
@@ -56,7 +56,10 @@ class ViolationReports:
         with self._lock:
             self._counts.update({(operation, error.code) for error in errors})
         listed = ", ".join(f"{error.code} in {error.place}" for error in errors[:_MAX_LISTED])
-        suppressed = self._throttle.suppressed(f"{operation} {event} {listed}")
+        parts = [
+            f"{operation} {event} {error.code} {error.place}" for error in errors[:_MAX_LISTED]
+        ]
+        suppressed = self._throttle.suppressed(f"{operation} {event} {listed}", parts)
         if suppressed is None:
             return
         request_id = request.state._request_id or "-"

@@ -55,7 +55,7 @@ class RefusalReporter:
     def __init__(self, on_refuse: OnRefuse | None, table: RuleTable) -> None:
         self._on_refuse = on_refuse
         self._table = table
-        self._throttle = LogThrottle()
+        self._throttle = LogThrottle(_log)
         self._secret = urandom(16)
 
     def refused(
@@ -140,19 +140,13 @@ class RefusalReporter:
         }
 
     def _log_failure(self, request: Request, error: Exception) -> None:
-        kind = type(error).__qualname__
-        suppressed = self._throttle.suppressed(f"on_refuse {kind}")
-        if suppressed is None:
-            return
+        request_id = request.state._request_id or "-"
         log_exception(
             _log,
             logging.ERROR,
-            ("on_refuse raised %s; the request stays refused", kind),
+            ("on_refuse raised %s; the request stays refused", type(error).__qualname__),
             error,
-            extra={
-                "policy": _POLICY,
-                "request_id": request.state._request_id or "-",
-                "repeats": suppressed,
-            },
+            throttle=self._throttle,
+            extra=lambda: {"policy": _POLICY, "request_id": request_id},
             masks=maskers(request),
         )

@@ -10,6 +10,7 @@ from inspect import iscoroutinefunction
 from typing import Final
 
 from mantlet._internal.log_throttle import LogThrottle
+from mantlet.core.error_log import log_exception, maskers
 from mantlet.core.request import Request
 
 __all__ = ["Finding", "FindingListener", "FindingReporter"]
@@ -59,7 +60,7 @@ class FindingReporter:
         if checked is not None and (not callable(checked) or iscoroutinefunction(checked)):
             raise ValueError(f"on_finding must be a plain function, not {checked!r}")
         self._listener = listener
-        self._throttle = LogThrottle()
+        self._throttle = LogThrottle(log)
         self._key = os.urandom(32)
 
     def fingerprint(self, value: bytes) -> str:
@@ -77,11 +78,12 @@ class FindingReporter:
         if self._listener is not None:
             try:
                 self._listener(finding, request)
-            except Exception:  # the response does not depend on it
-                log.exception("OutputSanitizer: on_finding failed")
+            except Exception as failure:  # noqa: BLE001  # the response does not depend on it
+                self._log_failure(request, failure)
 
     def _log(self, request: Request, finding: Finding) -> None:
-        suppressed = self._throttle.suppressed(f"{finding.rule} {finding.fingerprint}")
+        kind = f"{finding.rule} {finding.fingerprint}"
+        suppressed = self._throttle.suppressed(kind, [finding.rule])
         if suppressed is None:
             return
         request_id = request.state._request_id or "-"
@@ -99,4 +101,18 @@ class FindingReporter:
                     "fingerprint": finding.fingerprint,
                     "repeats": suppressed,
                 },
+            )
+
+    def _log_failure(self, request: Request, failure: Exception) -> None:
+        request_id = request.state._request_id or "-"
+        message = ("OutputSanitizer: on_finding failed with %s", type(failure).__qualname__)
+        with suppress(Exception):  # raised by a handler or a filter
+            log_exception(
+                log,
+                logging.ERROR,
+                message,
+                failure,
+                throttle=self._throttle,
+                extra=lambda: {"request_id": request_id},
+                masks=maskers(request),
             )

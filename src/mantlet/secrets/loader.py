@@ -156,7 +156,7 @@ class SecretLoader(Policy, Generic[M]):
         self._listeners: tuple[Listener, ...] = tuple(listeners)
         self._clock = clock
         self._poll_interval = poll_interval
-        self._log_throttle = LogThrottle(clock)
+        self._log_throttle = LogThrottle(log, clock)
         # A fork may have interrupted a reading: the child begins with one of its own.
         self._lock = ForkSafeLock(self._request_reload)
         self._reload_requested = False
@@ -348,7 +348,14 @@ class SecretLoader(Policy, Generic[M]):
     def _log_failure(self, failure: Exception) -> None:
         words = ("SecretLoader: on_change failed with %s", type(failure).__qualname__)
         with suppress(Exception):  # a logging handler or filter may raise
-            log_exception(log, logging.ERROR, words, failure, extra={}, masks=(self.secret_masker,))
+            log_exception(
+                log,
+                logging.ERROR,
+                words,
+                failure,
+                throttle=self._log_throttle,
+                masks=(self.secret_masker,),
+            )
 
     def _request_reload(self) -> None:
         """Have the next reader read all sources again."""
