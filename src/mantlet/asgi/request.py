@@ -23,6 +23,7 @@ from mantlet.core.request import NO_HEADERS, Request, origin_path
 from mantlet.core.state import KEY, State
 from mantlet.exceptions import ClientDisconnected
 from mantlet.http.headers import (
+    DEFAULT_BYTES,
     LOWER_BYTES,
     MAX_LINES,
     MAX_SIZE,
@@ -164,7 +165,9 @@ class AsgiRequest(Request):
             headers = self._headers = ScopeHeaders(self.raw["headers"])
         return headers
 
-    def add_response_header(self, name: str, value: str, *, replace: bool = False) -> None:
+    def add_response_header(
+        self, name: str, value: str, *, replace: bool = False, unless_set: bool = False
+    ) -> None:
         """Add a header to the response; see `Request.add_response_header()`."""
         if value.isascii() and value.isprintable():  # the usual case, without a call
             key, native = LOWER_BYTES[name], value.encode()
@@ -173,7 +176,7 @@ class AsgiRequest(Request):
         headers = self._response_headers
         if key in headers and not replace and headers[key][1] != native:
             native = headers[key][1] + b", " + native
-        headers[key] = key, native
+        headers[DEFAULT_BYTES[name] if unless_set else key] = key, native
 
     def get_headers(self, names: HeaderNames) -> Mapping[str, str]:
         """Return the values of those headers of ``names`` that are present."""
@@ -311,6 +314,18 @@ class AsgiRequest(Request):
         self._body.add(body, len(body))
         self._body.complete = True
         self.receive = self._body.replay
+
+    def replace_header(self, name: str, value: str) -> None:
+        """Give the app another value of a header; see `Request.replace_header()`."""
+        if self._handed_over:
+            raise RuntimeError(HANDED_OVER)
+        header = bytes_header(name, value)
+        scope = self.raw
+        headers = scope["headers"]
+        if header[0] in dict(headers):
+            headers = [pair for pair in headers if pair[0] != header[0]]
+        scope["headers"] = [*headers, header]  # the server's own list stays as it is
+        self._headers = None
 
     def replace_path(self, path: str) -> None:
         """Have the app get another path; see `Request.replace_path()`."""

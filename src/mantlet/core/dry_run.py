@@ -346,7 +346,12 @@ class RequestView(Request):
     async def pause(self, seconds: float) -> None:
         """Delay nothing."""
 
-    def add_response_header(self, name: str, value: str, *, replace: bool = False) -> None:
+    def add_response_header(
+        self, name: str, value: str, *, replace: bool = False, unless_set: bool = False
+    ) -> None:
+        """Discard the header."""
+
+    def replace_header(self, name: str, value: str) -> None:
         """Discard the header."""
 
     def replace_body(self, body: bytes, *, content_type: str | None = None) -> None:

@@ -127,7 +127,9 @@ class Request:
                 stack.callback(cleanup)
 
     @abstractmethod
-    def add_response_header(self, name: str, value: str, *, replace: bool = False) -> None:
+    def add_response_header(
+        self, name: str, value: str, *, replace: bool = False, unless_set: bool = False
+    ) -> None:
         """Add a header to the response, whichever of the app or a policy will make it.
 
         It replaces a header of that name in the response. A second value for one name joins the
@@ -138,6 +140,7 @@ class Request:
             name: the header's name.
             value: the header's value.
             replace: also replace the values that policies have added before.
+            unless_set: leave a header of that name in the response as it is.
 
         Raises:
             ValueError: the name or the value is not allowed in a header (RFC 9110, 5).
@@ -277,6 +280,21 @@ class Request:
         Raises:
             ValueError: ``content_type`` is not allowed in a header (RFC 9110, 5.5).
             RuntimeError: the app has the request already, or it is a handshake.
+        """
+
+    @abstractmethod
+    def replace_header(self, name: str, value: str) -> None:
+        """Give the app, and the inner policies, another value of a header, or a new header.
+
+        May be called in `Policy.on_request`.
+
+        Args:
+            name: the header's name.
+            value: the only value that the app gets.
+
+        Raises:
+            ValueError: the name or the value is not allowed in a header (RFC 9110, 5).
+            RuntimeError: the app has the request already.
         """
 
     @abstractmethod

@@ -28,7 +28,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from inspect import iscoroutinefunction
 from time import perf_counter
-from typing import Final, get_args
+from typing import get_args
 
 from mantlet._internal.disconnects import is_disconnect
 from mantlet.core.context import enter_request, leave_request
@@ -53,13 +53,11 @@ from mantlet.errors.mapping import INTERNAL, UNKNOWN, ErrorMap, ErrorTarget, Map
 from mantlet.errors.problem_types import Catalogue
 from mantlet.errors.rendering import PROBLEM_JSON, Page, render
 from mantlet.errors.reporting import ErrorReporter
-from mantlet.errors.request_id import choose_request_id
+from mantlet.errors.request_id import RequestId
 from mantlet.errors.stream_errors import STREAM_FORMATS, LateErrorWriter
 from mantlet.exceptions import ResponseTooLarge
 
 __all__ = ["ErrorEnvelope"]
-
-HEADER: Final = "X-Request-ID"
 
 ExceptionListener = Callable[[BaseException, Request], object]
 
@@ -67,9 +65,8 @@ ExceptionListener = Callable[[BaseException, Request], object]
 class ErrorEnvelope(Policy):
     """Answer exceptions with problem details (RFC 9457) that contain nothing internal.
 
-    Every response has the request's id in ``X-Request-ID``: the request's own if it is valid, else
-    the trace id of its ``traceparent``, else a new one. The app finds it in
-    ``mantlet.state(...).request_id``.
+    Every response has the request's id in ``X-Request-ID``, and so has the request that the app
+    gets; see `RequestId`. The app also finds it in ``mantlet.state(...).request_id``.
 
     Args:
         exceptions: the response to each exception, by its class or its dotted name, which is not
@@ -90,6 +87,7 @@ class ErrorEnvelope(Policy):
         debug: show the traceback as a page to browsers on this machine. It warns, and is refused if
             the environment is production.
         catalogue: problem types, whose pages are served at their URIs.
+        request_id: how each request gets its id; ``RequestId()`` by default.
         mode: ``"enforce"``; ``"report"``, which logs exceptions and changes no response;
             ``"off"``; or a mapping of route patterns to these.
 
@@ -111,6 +109,7 @@ class ErrorEnvelope(Policy):
         on_exception: ExceptionListener | Sequence[ExceptionListener] = (),
         debug: bool = False,
         catalogue: Catalogue | None = None,
+        request_id: RequestId | None = None,
         mode: ModeOption = "enforce",
     ) -> None:
         self.mode = check_mode(mode)
@@ -126,6 +125,13 @@ class ErrorEnvelope(Policy):
             if variable is not None:
                 raise ValueError(f"debug must not be True: {variable} says that this is production")
             warnings.warn("ErrorEnvelope(debug=True) shows tracebacks", stacklevel=2)
+        checked: object = request_id
+        if checked is not None and not isinstance(checked, RequestId):
+            raise TypeError(f"request_id must be a RequestId, not {checked!r}")
+        self._request_id = request_id or RequestId()
+        self._choose_id = self._request_id.choose
+        self._id_header = self._request_id.header
+        self._yields = self._request_id.yields
         self.stream_errors = stream_errors
         self.debug = debug
         self.page = page
@@ -149,8 +155,8 @@ class ErrorEnvelope(Policy):
         state = request.state
         own = state._request_id
         if own is None:  # else an outer envelope set it
-            own = state._request_id = choose_request_id(request)
-        request.add_response_header(HEADER, own)
+            own = state._request_id = self._choose_id(request)
+        request.add_response_header(self._id_header, own, unless_set=self._yields)
         if state._envelope is None:
             state._envelope = self
             state._began = perf_counter()
@@ -173,13 +179,15 @@ class ErrorEnvelope(Policy):
         """Answer the error, and report it."""
         if not isinstance(error, Exception) or is_disconnect(error):
             return None
+        response = request.app_response
+        if response is not None:
+            self._request_id.adopt(request, response)
         mapped = self.map_error(error, request)
         if mark_reported(request, error):
             outermost: ErrorEnvelope = request.state._envelope or self
             would = "would be " if self._reports_only(request) else ""
             outermost.report(request, error, f"{would}answered with {mapped.status}", mapped)
         if not isinstance(error, Problem) and not mapped.by_user:
-            response = request.app_response
             # Frameworks raise their HTTP exceptions where a developer has told them to.
             is_crash = mapped.status >= 500 or mapped.for_client
             is_shown = is_crash and self._is_development(request)
@@ -279,6 +287,7 @@ class ErrorEnvelope(Policy):
         if response.status < 400:
             self._watch_stream(request, response)
             return None
+        self._request_id.adopt(request, response)
         state = request.state
         if self._conversion is None or state.problem is not None:
             return None

@@ -2,25 +2,36 @@
 
 import logging
 import re
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from inspect import iscoroutinefunction
 from os import register_at_fork, urandom
-from typing import Any, Final
+from sys import modules
+from typing import Any, Final, Literal, get_args
 
+from mantlet._internal.log_throttle import LogThrottle
+from mantlet._internal.options import KnowsOptions
 from mantlet.core.context import current_request_id
+from mantlet.core.error_log import log, log_exception
 from mantlet.core.request import Request
+from mantlet.core.response import Response
 from mantlet.http.headers import HeaderNames
 
 __all__ = [
+    "RequestId",
     "RequestIdFilter",
     "add_request_id",
-    "choose_request_id",
     "current_request_id",
     "trace_id",
 ]
 
 # -- the id ---------------------------------------------------------------------------------------
 
-_SOURCES: Final = HeaderNames("x-request-id", "traceparent")
+FromResponse = Literal["adopt", "keep", "replace"]
+
+_OPENTELEMETRY: Final = "opentelemetry.trace"
+_TRACEPARENT_NAME: Final = HeaderNames("traceparent")
 # Safe in a log line and in a header without escaping.
 _VALID: Final = re.compile(r"[A-Za-z0-9._~+/=:@-]{1,128}")
 # W3C Trace Context, 3.2: version, trace-id, parent-id, flags; later versions may append to it.
@@ -34,25 +45,140 @@ _SPARES: Final = 64
 register_at_fork(after_in_child=_spare.clear)
 
 
-def choose_request_id(request: Request) -> str:
-    """Return the request's ``X-Request-ID`` if it is valid, else its trace id, else a random id."""
-    given = request.get_headers(_SOURCES)
-    if given:
-        own = given.get("x-request-id", "")
-        if _VALID.fullmatch(own):
-            return own
-        trace = _trace(given.get("traceparent", ""))
-        if trace is not None:
-            return trace
-    try:
-        return _spare.pop()
-    except IndexError:
-        return _new_id()
+@dataclass(frozen=True, kw_only=True)
+class RequestId(KnowsOptions):
+    """How each request gets its id.
+
+    It is the request's own header if that is valid, else the trace id of the current OpenTelemetry
+    span, else that of a valid ``traceparent``, else a new one. The app, and any middleware in it,
+    gets it in the request header as if the client had sent it: so there is one id, whichever of
+    them asks for it.
+
+    Attributes:
+        header: the name of the header, in requests and responses.
+        generate: returns a new id; by default 128 random bits in hexadecimal digits.
+        valid: returns whether an id of a client is acceptable. Whatever it returns, an id is one to
+            128 of the characters ``A-Z a-z 0-9 . _ ~ + / = : @ -``.
+        trust_incoming: believe the client's header and ``traceparent``; else neither is looked at.
+        from_response: which id the client gets where the app's response has another one.
+            ``"adopt"``: the app's; problems and log records of that response have it too.
+            ``"keep"``: the app's, while problems and log records have Mantlet's.
+            ``"replace"``: Mantlet's.
+
+    Raises:
+        ValueError: the header is not a token (RFC 9110, 5.6.2), ``from_response`` is unknown, a
+            function is not a plain one, or ``generate`` returns an invalid id.
+        TypeError: ``trust_incoming`` is not a bool.
+    """
+
+    header: str = "X-Request-ID"
+    generate: Callable[[], str] | None = None
+    valid: Callable[[str], bool] | None = None
+    trust_incoming: bool = True
+    from_response: FromResponse = "adopt"
+    _sources: HeaderNames = field(init=False, repr=False, compare=False)
+    _make: Callable[[], str] = field(init=False, repr=False, compare=False)
+    _throttle: LogThrottle = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_sources", HeaderNames(self.header, "traceparent"))
+        object.__setattr__(self, "_make", _new_id if self.generate is None else self._generated)
+        object.__setattr__(self, "_throttle", LogThrottle(log))
+        if not isinstance(self.trust_incoming, bool):
+            raise TypeError(f"trust_incoming must be True or False, not {self.trust_incoming!r}")
+        if self.from_response not in get_args(FromResponse):
+            raise ValueError(
+                f'from_response must be "adopt", "keep" or "replace", not {self.from_response!r}'
+            )
+        functions: dict[str, object] = {"generate": self.generate, "valid": self.valid}
+        for name, function in functions.items():
+            if function is not None and (not callable(function) or iscoroutinefunction(function)):
+                raise ValueError(f"{name} must be a plain function, not {function!r}")
+        if self.generate is not None:
+            _checked(self.generate())
+
+    @property
+    def yields(self) -> bool:
+        """Whether a header that the app sets in its response stays."""
+        return self.from_response != "replace"
+
+    def choose(self, request: Request) -> str:
+        """Return the id of a request, and have the app get it in the request header."""
+        trace = None
+        if self.trust_incoming:
+            given = request.get_headers(self._sources)
+            if given:
+                own = given.get(self.header)
+                # Inline, since this is on the way of every request.
+                if own and _VALID.fullmatch(own) and (self.valid is None or self._accepts(own)):
+                    return own
+                trace = _trace(given.get("traceparent", ""))
+        if _OPENTELEMETRY in modules:
+            trace = _span_trace() or trace
+        own = trace or self._make()
+        request.replace_header(self.header, own)
+        return own
+
+    def adopt(self, request: Request, response: Response) -> None:
+        """Make a valid id that the app has set in its response that of the request."""
+        state = request.state
+        own = response.headers.get(self.header)
+        if own is None or own == state._request_id or self.from_response != "adopt":
+            return
+        if not (_VALID.fullmatch(own) and self._accepts(own)):
+            response.headers.remove(self.header)
+            return
+        state._request_id = own
+        if state._context is not None:
+            state._context[0] = own
+        request.add_response_header(self.header, own, replace=True)
+
+    def _accepts(self, own: str) -> bool:
+        try:
+            return self.valid is None or self.valid(own)
+        except Exception as failure:  # noqa: BLE001  # the user's function
+            self._log_failure("valid", failure)
+            return False
+
+    def _generated(self) -> str:
+        try:
+            return _checked(self.generate())  # type: ignore[misc]  # only called if there is one
+        except Exception as failure:  # noqa: BLE001  # the user's function
+            self._log_failure("generate", failure)
+            return _new_id()
+
+    def _log_failure(self, option: str, failure: Exception) -> None:
+        message = ("RequestId: %s failed with %s", option, type(failure).__qualname__)
+        with suppress(Exception):  # raised by a handler or a filter
+            log_exception(log, logging.ERROR, message, failure, throttle=self._throttle, masks=())
+
+
+def _checked(own: object) -> str:
+    """Return an id that is valid.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not isinstance(own, str) or not _VALID.fullmatch(own):
+        raise ValueError(
+            f"generate must return 1 to 128 of the characters A-Z a-z 0-9 . _ ~ + / = : @ -, "
+            f"not {own!r:.200}"
+        )
+    return own
+
+
+def _span_trace() -> str | None:
+    """Return the trace id of the current OpenTelemetry span, if the app uses that."""
+    opentelemetry = modules.get(_OPENTELEMETRY)
+    if opentelemetry is None:
+        return None
+    context = opentelemetry.get_current_span().get_span_context()
+    return f"{context.trace_id:032x}" if context.is_valid else None
 
 
 def trace_id(request: Request) -> str | None:
-    """Return the trace id of the request's ``traceparent``, if it has a valid one."""
-    return _trace(request.get_headers(_SOURCES).get("traceparent", ""))
+    """Return the trace id of the current OpenTelemetry span, or of a valid ``traceparent``."""
+    return _span_trace() or _trace(request.get_headers(_TRACEPARENT_NAME).get("traceparent", ""))
 
 
 def _trace(parent: str) -> str | None:
@@ -63,7 +189,11 @@ def _trace(parent: str) -> str | None:
 
 
 def _new_id() -> str:
-    """Return 128 random bits as 32 hexadecimal digits, and make spare ids."""
+    """Return 128 random bits as 32 hexadecimal digits."""
+    try:
+        return _spare.pop()
+    except IndexError:
+        pass  # another thread may take the last one at any time
     fresh = urandom(16 * _SPARES).hex()
     _spare.extend([fresh[index : index + 32] for index in range(32, len(fresh), 32)])
     return fresh[:32]

@@ -63,8 +63,22 @@ class _LowerNames(dict[str, Native], Generic[Native]):
         return lower
 
 
+class _DefaultText(str):
+    """The name of a response header that is set unless the response has one of that name."""
+
+    __slots__ = ()
+
+
+class _DefaultBytes(bytes):
+    """The same for ASGI."""
+
+    __slots__ = ()
+
+
 LOWER_TEXT = _LowerNames(str)
 LOWER_BYTES = _LowerNames(str.encode)
+DEFAULT_TEXT = _LowerNames[str](_DefaultText)
+DEFAULT_BYTES = _LowerNames[bytes](lambda name: _DefaultBytes(name.encode()))
 
 
 def is_token(text: str) -> bool:
@@ -86,6 +100,10 @@ def environ_key(name: str) -> str:
     """Return the key of a request header in an environ (RFC 3875, 4.1.18)."""
     key = name.upper().replace("-", "_")
     return key if key in UNPREFIXED else f"HTTP_{key}"
+
+
+#: The keys of request headers in an environ, by their names as given.
+ENVIRON_KEYS = _LowerNames(environ_key)
 
 
 class HeaderNames:
@@ -149,12 +167,19 @@ def replace_headers(raw: Iterable[Any], headers: Mapping[Any, tuple[Any, Any]]) 
 
     Args:
         raw: the pairs.
-        headers: the others, by their names in lower case.
+        headers: the others, by their names in lower case; one whose name is of `DEFAULT_TEXT` or
+            `DEFAULT_BYTES` is only added where there is none of that name.
     """
     pairs = raw if type(raw) is list else list(raw)
     for name, _ in pairs:
         lower = name if name.islower() else name.lower()
         if lower in headers or len(lower) == ALLOW_ORIGIN_LENGTH:
+            own = {name.lower() for name, _ in pairs}
+            headers = {
+                key: pair
+                for key, pair in headers.items()
+                if key not in own or not isinstance(key, (_DefaultText, _DefaultBytes))
+            }
             pairs = [pair for pair in pairs if pair[0].lower() not in headers]
             pairs = expose(pairs, headers)
             break

@@ -19,6 +19,8 @@ from mantlet.core.problem import BodyTooLarge, MalformedRequest
 from mantlet.core.request import NO_HEADERS, Request, origin_path
 from mantlet.core.state import KEY, State
 from mantlet.http.headers import (
+    DEFAULT_TEXT,
+    ENVIRON_KEYS,
     LOWER_TEXT,
     MAX_SIZE,
     OVERSIZED,
@@ -157,14 +159,16 @@ class WsgiRequest(Request):
         """The request's headers."""
         return EnvironHeaders(self.environ)
 
-    def add_response_header(self, name: str, value: str, *, replace: bool = False) -> None:
+    def add_response_header(
+        self, name: str, value: str, *, replace: bool = False, unless_set: bool = False
+    ) -> None:
         """Add a header to the response; see `Request.add_response_header()`."""
         if not (value.isascii() and value.isprintable()):
             check_value(name, value)
         key, headers = LOWER_TEXT[name], self._response_headers
         if key in headers and not replace and headers[key][1] != value:
             value = f"{headers[key][1]}, {value}"
-        headers[key] = name, value
+        headers[DEFAULT_TEXT[name] if unless_set else key] = name, value
 
     def get_headers(self, names: HeaderNames) -> Mapping[str, str]:
         """Return the values of those headers of ``names`` that are present."""
@@ -242,6 +246,14 @@ class WsgiRequest(Request):
             self._body.close()
         self._body = WsgiBody(BytesIO(), 0)
         self._body.add(body, len(body))
+
+    def replace_header(self, name: str, value: str) -> None:
+        """Give the app another value of a header; see `Request.replace_header()`."""
+        if self._handed_over:
+            raise RuntimeError(HANDED_OVER)
+        if not (value.isascii() and value.isprintable()):
+            check_value(name, value)
+        self.environ[ENVIRON_KEYS[name]] = value
 
     def replace_path(self, path: str) -> None:
         """Have the app get another path; see `Request.replace_path()`."""
