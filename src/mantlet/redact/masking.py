@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +21,9 @@ _MASK: Final = b"***"
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 #: Maximum nesting depth to which values in a log record are searched.
 _MAX_DEPTH: Final = 20
+#: The most values, and bytes of text in them, that are searched in a record's variables.
+_MAX_ITEMS: Final = 100_000
+_MAX_SIZE: Final = 8 * 1024 * 1024
 _FORMATTER: Final = logging.Formatter()
 
 
@@ -76,7 +79,7 @@ class Masker:
         masked = self.text(message)
         if masked != message:
             record.msg, record.args = masked, None
-        elif self.holds(record.args):
+        elif self._may_hold([record.args]):
             record.msg, record.args = message, None  # a handler may read the arguments itself
         if record.exc_info or record.exc_text:
             masked_text = self.exception(record.exc_info, record.exc_text)
@@ -93,7 +96,7 @@ class Masker:
         """Return the masked text of an exception, or None if it contains no secret.
 
         Its text and the local variables of its frames are searched, since some formatters show
-        those too.
+        those too; where these are too many to be searched, they count as containing one.
 
         Args:
             exc_info: the exception, a tuple as from ``sys.exc_info()``, or True for the current
@@ -107,23 +110,38 @@ class Masker:
         error = exc_info[1] if isinstance(exc_info, tuple) else None
         shown = text or (_traceback(exc_info) if error is not None else "")
         masked = self.text(shown)
-        if masked is shown and not any(map(self.holds, _variables(error))):
+        if masked is shown and not self._may_hold(_variables(error)):
             return None
         return masked
 
-    def holds(self, value: object, depth: int = 0) -> bool:
-        """Return whether a value, or a collection of values, contains a secret."""
-        if isinstance(value, str):
-            return self.text(value) is not value
-        if isinstance(value, (bytes, bytearray)):
-            return not self._current().is_clean(bytes(value))
-        if depth >= _MAX_DEPTH:
-            return False
-        if isinstance(value, dict):
-            value = [*value, *value.values()]
-        return isinstance(value, (list, tuple, set, frozenset)) and any(
-            self.holds(inner, depth + 1) for inner in tuple(value)
-        )
+    def _may_hold(self, values: Iterable[object]) -> bool:
+        """Return whether values, or collections of values, contain a secret, or are too many.
+
+        All text in them is searched at once, since a client's data may be many small values, which
+        the variables of every frame refer to.
+        """
+        texts: list[bytes] = []
+        items = size = 0
+        seen: set[int] = set()
+        waiting = list(values)
+        while waiting:
+            one = waiting.pop()
+            if id(one) in seen:
+                continue
+            seen.add(id(one))
+            items += 1
+            if isinstance(one, (str, bytes, bytearray)):
+                data = one.encode(errors="surrogatepass") if isinstance(one, str) else bytes(one)
+                size += len(data)
+                texts.append(data)
+            elif isinstance(one, (dict, list, tuple, set, frozenset)):
+                items += len(one)
+                if items <= _MAX_ITEMS:
+                    waiting += one
+                    waiting += one.values() if isinstance(one, dict) else ()
+            if items > _MAX_ITEMS or size > _MAX_SIZE:
+                return True
+        return not self._current().is_clean(b"\x00".join(texts))
 
     def _current(self) -> Scanner:
         """Return the current scanner; built on demand, since errors are rare."""
