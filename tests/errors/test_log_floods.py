@@ -254,6 +254,26 @@ def test_noise_hides_no_other_error_in_the_same_wrapper(adapter: Adapter, writte
 
 
 @both_adapters
+def test_noise_hides_no_other_error_in_the_same_group(adapter: Adapter, written: Written) -> None:
+    """Members count, in any order and number."""
+
+    def handler(carrier: Any) -> Said:
+        members: list[Exception] = []
+        for name in ["f1"] * 500 + (["f2"] if number(carrier) else []):
+            try:
+                PLACES[name]()
+            except Exception as error:
+                members.append(error)
+        raise ExceptionGroup("many", members)
+
+    stack = adapter.wrap(handler, ErrorEnvelope())
+    flood(adapter, stack, ["/0"], 30)
+    before = written.records
+    flood(adapter, stack, ["/1"], 3)
+    assert written.records == before + 3
+
+
+@both_adapters
 def test_a_spent_budget_hides_no_new_error(adapter: Adapter, written: Written) -> None:
     """It is one line, with the place that raised, also after more kinds than are counted."""
 

@@ -90,6 +90,15 @@ def test_repetitions_leave_half_of_the_budget_to_new_kinds() -> None:
     assert not found.in_short
 
 
+def test_minor_events_leave_half_of_the_budget_to_others() -> None:
+    """Refusals of many kinds take no traceback from a crash."""
+    throttled = throttle(Clock())
+    for number in range(1000):
+        throttled.admit(f"kind {number}", is_minor=True)
+    found = throttled.admit("crash")
+    assert found == (0, False)
+
+
 def test_a_new_part_is_logged_whatever_noise_there_is() -> None:
     """A client that makes up kinds without end, of parts that are known, hides no new one."""
     throttled = throttle(Clock())

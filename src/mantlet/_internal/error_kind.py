@@ -14,6 +14,8 @@ __all__ = ["ErrorKind", "fingerprint", "kind_of"]
 _MAX_LINES: Final = 64
 #: The most frames of all exceptions together that are looked at.
 _MAX_FRAMES: Final = 20_000
+#: The most exceptions that are looked at: causes, and members of groups.
+_MAX_EXCEPTIONS: Final = 1_000
 _MAX_NAME: Final = 200
 
 
@@ -41,13 +43,13 @@ def kind_of(error: BaseException) -> ErrorKind:
 
     It covers the types of the exception, of its causes and of the members of groups, and for each
     the functions of the traceback with their lines; no values, and no paths of the machine. What
-    is repeated counts once: the depth of a recursion, equal causes and equal members make no
-    difference.
+    is repeated counts once: the depth of a recursion, equal causes and equal members, and their
+    order make no difference.
     """
     entries: dict[str, None] = {}
     sites: dict[str, None] = {}
     left = _MAX_FRAMES
-    for one in walk_chain(error):
+    for one in walk_chain(error, _MAX_EXCEPTIONS):
         name = f"{type(one).__module__}.{type(one).__qualname__}"[:_MAX_NAME]
         lines, seen = _lines(safe_getattr(one, "__traceback__"), left)
         left -= seen
@@ -55,7 +57,8 @@ def kind_of(error: BaseException) -> ErrorKind:
         sites[f"{name} {innermost}"] = None
         # Which lines a recursion ends with is chance: only the innermost has a place of its own.
         entries["\n".join((name, *sorted(lines), innermost))] = None
-    data = "\n\n".join(entries).encode("utf-8", "replace")
+    first, *others = entries
+    data = "\n\n".join((first, *sorted(others))).encode("utf-8", "replace")
     return ErrorKind(blake2s(data, digest_size=6).hexdigest(), tuple(sites))
 
 

@@ -13,11 +13,15 @@ __all__ = ["class_names", "flatten_group", "safe_getattr", "walk_chain"]
 LIMIT: Final = 64
 
 
-def walk_chain(error: BaseException) -> Iterator[BaseException]:
+def walk_chain(error: BaseException, most: int = LIMIT) -> Iterator[BaseException]:
     """Yield an exception, then those that it wraps or was raised from, nearest first, each once.
 
     These are the ``orig`` of a database wrapper, the cause, or else the context, and the members of
     a group.
+
+    Args:
+        error: the exception.
+        most: the most exceptions to yield.
     """
     found = [error]
     seen = {id(error)}
@@ -26,18 +30,18 @@ def walk_chain(error: BaseException) -> Iterator[BaseException]:
         one = found[index]
         index += 1
         yield one
-        for other in _next(one):
-            if id(other) not in seen and len(found) < LIMIT:
+        for other in _next(one, most):
+            if id(other) not in seen and len(found) < most:
                 seen.add(id(other))
                 found.append(other)
 
 
-def _next(error: BaseException) -> Iterator[BaseException]:
+def _next(error: BaseException, most: int) -> Iterator[BaseException]:
     linked = [safe_getattr(error, "orig"), safe_getattr(error, "__cause__")]
     if not safe_getattr(error, "__suppress_context__"):
         linked.append(safe_getattr(error, "__context__"))
     if isinstance(error, BaseExceptionGroup):
-        linked += error.exceptions[:LIMIT]
+        linked += error.exceptions[:most]
     return (one for one in linked if isinstance(one, BaseException))
 
 

@@ -92,13 +92,16 @@ class LogThrottle:
         admitted = self.admit(kind, parts, kind)
         return None if admitted is None else admitted.suppressed
 
-    def admit(self, kind: str, parts: Iterable[str] = (), label: str = "") -> Admitted | None:
+    def admit(
+        self, kind: str, parts: Iterable[str] = (), label: str = "", *, is_minor: bool = False
+    ) -> Admitted | None:
         """Count an event, and return whether to log it: None to suppress it.
 
         Args:
             kind: events of the same kind are counted as one.
             parts: of the kind; they must be few in all, whatever clients send.
             label: names the kind in a summary.
+            is_minor: whether it leaves half of the budget to others, as a repetition does.
         """
         now = self._clock()
         notices: list[str] = []
@@ -107,7 +110,8 @@ class LogThrottle:
                 self._renew(now, notices)
             burst = self._burst(kind, now, label or kind)
             is_new = self._note_new(kind, parts)
-            admitted = self._decide(burst, notices, is_new=is_new)
+            share = 2 if is_minor or burst.count > 1 else 1
+            admitted = self._decide(burst, notices, share, is_new=is_new)
         for notice in notices:
             with suppress(Exception):  # raised by a handler or a filter
                 self._log.warning("%s", notice)
@@ -119,7 +123,8 @@ class LogThrottle:
         Args:
             size: in bytes.
         """
-        self._bytes += size
+        with self._lock.hold():
+            self._bytes += size
 
     def _burst(self, kind: str, now: float, label: str) -> _Burst:
         burst = self._bursts.get(kind)
@@ -148,11 +153,12 @@ class LogThrottle:
                 is_new = True
         return is_new
 
-    def _decide(self, burst: _Burst, notices: list[str], *, is_new: bool) -> Admitted | None:
+    def _decide(
+        self, burst: _Burst, notices: list[str], share: int, *, is_new: bool
+    ) -> Admitted | None:
         if burst.count > _MAX_IN_FULL and not _is_power_of_ten(burst.count):
             burst.suppressed += 1
             return None
-        share = 1 if burst.count == 1 else 2
         is_spent = self._records >= MAX_RECORDS // share or self._bytes >= MAX_BYTES // share
         if is_spent and not is_new:
             self._count_over(burst.label, 1)
@@ -160,7 +166,7 @@ class LogThrottle:
                 self._is_spent = True
                 notices.append(_SPENT)
             return None
-        self._records += 1
+        self._records += not is_spent
         suppressed, burst.suppressed = burst.suppressed, 0
         return Admitted(suppressed, is_spent)
 

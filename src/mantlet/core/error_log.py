@@ -87,7 +87,8 @@ def log_exception(
         return
     kind = kind_of(error)
     label = f"{type(error).__qualname__} {kind.fingerprint}"
-    admitted = throttle.admit(kind.fingerprint, kind.sites, label)
+    is_minor = level < logging.ERROR
+    admitted = throttle.admit(kind.fingerprint, kind.sites, label, is_minor=is_minor)
     if admitted is None:
         return
     text, *args = (printable(one, _MAX_VALUE) if isinstance(one, str) else one for one in message)
