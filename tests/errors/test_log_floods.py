@@ -271,6 +271,7 @@ def test_noise_hides_no_other_error_in_the_same_group(adapter: Adapter, written:
     before = written.records
     flood(adapter, stack, ["/1"], 3)
     assert written.records == before + 3
+    assert written.text.count("E2: mmm") == 3
 
 
 @both_adapters

@@ -26,6 +26,7 @@ from mantlet import (
     RateLimiter,
     Reply,
 )
+from mantlet.errors import RequestId
 from tests.drive import Adapter, AsgiAdapter, Said, both_adapters, drive_asgi, drive_wsgi, hello
 
 if TYPE_CHECKING:
@@ -395,15 +396,14 @@ def test_answers_that_the_app_makes_itself_are_left_alone(
 
 
 @both_adapters
-def test_the_apps_own_id_field_is_replaced_by_the_exchanges(adapter: Adapter) -> None:
+def test_the_apps_own_id_field_is_replaced_by_option(adapter: Adapter) -> None:
     """The client is told one id, and it is the one in the log."""
 
     def handler(carrier: Any) -> Said:
-        return 200, [("x-request-id", "of the app"), ("X-Request-Id", "again")], b""
+        return 200, [("x-request-id", "of the app"), ("x-request-id", "again")], b""
 
-    answer = adapter.drive(
-        adapter.wrap(handler, ErrorEnvelope()), headers=[("X-Request-ID", "mine")]
-    )
+    envelope = ErrorEnvelope(request_id=RequestId(from_response="replace"))
+    answer = adapter.drive(adapter.wrap(handler, envelope), headers=[("X-Request-ID", "mine")])
     assert answer.getall("x-request-id") == ["mine"]
 
 

@@ -292,6 +292,16 @@ def test_of_a_long_chain_both_ends_are_shown() -> None:
     assert "[493 exceptions of the chain left out]" in text
 
 
+def test_of_many_members_those_that_differ_are_shown() -> None:
+    """A client that adds members of one kind hides no other in them."""
+    members: list[Exception] = [ShopError(str(number)) for number in range(500)]
+    group = ExceptionGroup("many", [*members, KeyError("other")])
+    text = text_of(group)
+    assert "  | KeyError: 'other'" in text
+    assert text.count("ShopError: ") == 1
+    assert "[499 exceptions of the group left out]" in text
+
+
 def test_the_outermost_exception_is_shown_whatever_its_cause_holds() -> None:
     """A client that fills the cause does not push it out."""
     text = text_of(caused(ShopError("top"), nested(3, 15)))

@@ -1,14 +1,15 @@
 """Tell which exceptions are of the same kind, whatever values and depths they came with."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2s
+from itertools import islice
 from types import CodeType, TracebackType
 from typing import Final
 
 from mantlet._internal.exception_chain import safe_getattr, walk_chain
 
-__all__ = ["ErrorKind", "fingerprint", "kind_of"]
+__all__ = ["ErrorKind", "fingerprint", "kind_of", "unlike_members"]
 
 #: The most different lines of code of one exception that count, from the innermost.
 _MAX_LINES: Final = 64
@@ -50,7 +51,7 @@ def kind_of(error: BaseException) -> ErrorKind:
     sites: dict[str, None] = {}
     left = _MAX_FRAMES
     for one in walk_chain(error, _MAX_EXCEPTIONS):
-        name = f"{type(one).__module__}.{type(one).__qualname__}"[:_MAX_NAME]
+        name = _name(one)
         lines, seen = _lines(safe_getattr(one, "__traceback__"), left)
         left -= seen
         innermost = lines[-1] if lines else ""
@@ -60,6 +61,23 @@ def kind_of(error: BaseException) -> ErrorKind:
     first, *others = entries
     data = "\n\n".join((first, *sorted(others))).encode("utf-8", "replace")
     return ErrorKind(blake2s(data, digest_size=6).hexdigest(), tuple(sites))
+
+
+def unlike_members(members: Sequence[BaseException], most: int) -> list[BaseException]:
+    """Return members of a group, at most one of each type and line that raised it."""
+    found: dict[tuple[str, str], BaseException] = {}
+    for one in members[:_MAX_EXCEPTIONS]:
+        if len(found) == most:
+            break
+        innermost = None
+        for frame in islice(_frames(safe_getattr(one, "__traceback__")), _MAX_EXCEPTIONS):
+            innermost = frame
+        found.setdefault((_name(one), "" if innermost is None else _line(innermost)), one)
+    return list(found.values())
+
+
+def _name(error: BaseException) -> str:
+    return f"{type(error).__module__}.{type(error).__qualname__}"[:_MAX_NAME]
 
 
 def _lines(traceback: TracebackType | None, most: int) -> tuple[list[str], int]:

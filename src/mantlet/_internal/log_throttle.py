@@ -41,10 +41,12 @@ class Admitted(NamedTuple):
     Attributes:
         suppressed: how many events of its kind were suppressed since the last one.
         in_short: whether the budget is spent, so that one line is all there is room for.
+        new_parts: the parts of its kind that are new in this minute.
     """
 
     suppressed: int
     in_short: bool
+    new_parts: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -109,9 +111,10 @@ class LogThrottle:
             if now - self._began >= _WINDOW:
                 self._renew(now, notices)
             burst = self._burst(kind, now, label or kind)
-            is_new = self._note_new(kind, parts)
+            new_parts = self._note_parts(parts)
+            is_new = self._note_kind(kind) or bool(new_parts)
             share = 2 if is_minor or burst.count > 1 else 1
-            admitted = self._decide(burst, notices, share, is_new=is_new)
+            admitted = self._decide(burst, notices, share, new_parts, is_new=is_new)
         for notice in notices:
             with suppress(Exception):  # raised by a handler or a filter
                 self._log.warning("%s", notice)
@@ -141,20 +144,28 @@ class LogThrottle:
         burst.count += 1
         return burst
 
-    def _note_new(self, kind: str, parts: Iterable[str]) -> bool:
-        """Return whether a kind, or a part of it, is new in this window."""
-        is_new = False
-        if kind not in self._new_kinds and len(self._new_kinds) < _MAX_NEW_KINDS:
-            self._new_kinds.add(kind)
-            is_new = True
-        for part in parts:
-            if part not in self._new_parts and len(self._new_parts) < _MAX_NEW_PARTS:
-                self._new_parts.add(part)
-                is_new = True
-        return is_new
+    def _note_kind(self, kind: str) -> bool:
+        """Return whether a kind is new in this window."""
+        if kind in self._new_kinds or len(self._new_kinds) >= _MAX_NEW_KINDS:
+            return False
+        self._new_kinds.add(kind)
+        return True
+
+    def _note_parts(self, parts: Iterable[str]) -> tuple[str, ...]:
+        """Return those parts of a kind that are new in this window."""
+        known = self._new_parts
+        new = [part for part in parts if part not in known][: _MAX_NEW_PARTS - len(known)]
+        known.update(new)
+        return tuple(new)
 
     def _decide(
-        self, burst: _Burst, notices: list[str], share: int, *, is_new: bool
+        self,
+        burst: _Burst,
+        notices: list[str],
+        share: int,
+        new_parts: tuple[str, ...],
+        *,
+        is_new: bool,
     ) -> Admitted | None:
         if burst.count > _MAX_IN_FULL and not _is_power_of_ten(burst.count):
             burst.suppressed += 1
@@ -168,7 +179,7 @@ class LogThrottle:
             return None
         self._records += not is_spent
         suppressed, burst.suppressed = burst.suppressed, 0
-        return Admitted(suppressed, is_spent)
+        return Admitted(suppressed, is_spent, new_parts)
 
     def _count_over(self, label: str, count: int) -> None:
         over = self._over

@@ -6,11 +6,12 @@ is formatted in order to be cut off. Characters that are not printable are escap
 message cannot forge a line of the log: the line breaks are the traceback's own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from traceback import TracebackException
 from types import TracebackType
 from typing import Final
 
+from mantlet._internal.error_kind import unlike_members
 from mantlet._internal.exception_chain import safe_getattr
 from mantlet._internal.exception_message import OVERLAP, bounded_message
 from mantlet._internal.printable import byte_size, printable
@@ -116,8 +117,10 @@ class TracebackText:
         return lines + last
 
     def _members(self, members: tuple[BaseException, ...], most: int, depth: int) -> list[str]:
-        """Return the lines of the members of a group, indented."""
-        shown = [] if depth >= _MAX_DEPTH else members[:_MAX_MEMBERS]
+        """Return the lines of the members of a group, indented; of many, those that differ."""
+        shown: Sequence[BaseException] = [] if depth >= _MAX_DEPTH else members
+        if len(shown) > _MAX_MEMBERS:
+            shown = unlike_members(shown, _MAX_MEMBERS)
         lines: list[str] = []
         for index, member in enumerate(shown):
             share = (most - _size(lines)) // (len(shown) - index)

@@ -22,6 +22,8 @@ log = logging.getLogger("mantlet.errors")
 #: For exceptions of exchanges without an envelope, which has its own.
 _throttle = LogThrottle(log)
 _MAX_VALUE: Final = 500
+#: The types and lines that a record without a traceback names.
+_MAX_PLACES: Final = 4
 
 
 def log_error(request: Request, error: BaseException, outcome: str) -> None:
@@ -98,7 +100,8 @@ def log_exception(
     raised = None
     if admitted.in_short:
         text += "; no traceback, since the log's budget is spent: %s"
-        args.append(printable(kind.sites[0], _MAX_VALUE))
+        places = admitted.new_parts or kind.sites
+        args.append(printable(" <- ".join(places[:_MAX_PLACES]), _MAX_VALUE))
     else:
         raised = (type(error), error, safe_getattr(error, "__traceback__"))
     file, line, function, _ = logger.findCaller(stacklevel=2)
