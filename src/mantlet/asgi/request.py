@@ -319,7 +319,10 @@ class AsgiRequest(Request):
         """Give the app another value of a header; see `Request.replace_header()`."""
         if self._handed_over:
             raise RuntimeError(HANDED_OVER)
-        header = bytes_header(name, value)
+        if value.isascii() and value.isprintable():  # the usual case, without a call
+            header = LOWER_BYTES[name], value.encode()
+        else:
+            header = bytes_header(name, value)
         scope = self.raw
         headers = scope["headers"]
         if header[0] in dict(headers):
