@@ -55,6 +55,8 @@ class ViolationReports:
         """
         with self._lock:
             self._counts.update({(operation, error.code) for error in errors})
+        if not _log.isEnabledFor(level):
+            return
         listed = ", ".join(f"{error.code} in {error.place}" for error in errors[:_MAX_LISTED])
         parts = [
             f"{operation} {event} {error.code} {error.place}" for error in errors[:_MAX_LISTED]

@@ -81,6 +81,8 @@ class RefusalReporter:
                 self._on_refuse(decision, request)
             except Exception as error:  # noqa: BLE001  # the user's own, which decides nothing
                 self._log_failure(request, error)
+        if not _log.isEnabledFor(logging.WARNING):
+            return
         suppressed = self._throttle.suppressed(f"{per} refused by {decision.name}")
         if suppressed is None:
             return
@@ -106,6 +108,8 @@ class RefusalReporter:
         per: Literal["request", "message"] = "request",
     ) -> None:
         """Log the limits in report mode that would have refused a request or a message."""
+        if not _log.isEnabledFor(logging.INFO):
+            return
         for index, one in enumerate(result.decision.parts):
             if one.is_within_limit or not one.is_report_only:
                 continue
