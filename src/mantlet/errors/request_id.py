@@ -10,6 +10,7 @@ from os import register_at_fork, urandom
 from sys import modules
 from typing import Any, Final, Literal, get_args
 
+from mantlet._internal.exception_chain import safe_getattr
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet._internal.options import KnowsOptions
 from mantlet.core.context import current_request_id
@@ -169,10 +170,10 @@ def _checked(own: object) -> str:
 
 def _span_trace() -> str | None:
     """Return the trace id of the current OpenTelemetry span, if the app uses that."""
-    opentelemetry = modules.get(_OPENTELEMETRY)
-    if opentelemetry is None:
+    get_span = safe_getattr(modules.get(_OPENTELEMETRY), "get_current_span")  # None while imported
+    if get_span is None:
         return None
-    context = opentelemetry.get_current_span().get_span_context()
+    context = get_span().get_span_context()
     return f"{context.trace_id:032x}" if context.is_valid else None
 
 
