@@ -1,4 +1,4 @@
-"""Tell which exceptions are of the same kind, whatever values and depths they came with."""
+"""Tell which exceptions are of the same kind, regardless of their values and depths."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,8 @@ class ErrorKind:
     Attributes:
         fingerprint: 12 hexadecimal digits.
         sites: for the exception and each of its causes and members, its type and the line that
-            raised it. An app has few, whatever combinations and depths its clients cause.
+            raised it. An app has few, regardless of the combinations and depths that its clients
+            cause.
     """
 
     fingerprint: str

@@ -101,7 +101,7 @@ class LogThrottle:
 
         Args:
             kind: events of the same kind are counted as one.
-            parts: of the kind; they must be few in all, whatever clients send.
+            parts: of the kind; clients must not be able to make up many.
             label: names the kind in a summary.
             is_minor: whether it leaves half of the budget to others, as a repetition does.
         """
@@ -188,7 +188,7 @@ class LogThrottle:
         over[label] = over.get(label, 0) + count
 
     def _renew(self, now: float, notices: list[str]) -> None:
-        """Begin a window, and summarize what the budget of earlier ones suppressed."""
+        """Begin a window, and summarize the events that the budget of earlier ones suppressed."""
         self._began = now
         self._records = self._bytes = 0
         self._new_kinds.clear()

@@ -1,7 +1,7 @@
 """Format an exception with its causes and members, as ``traceback`` does, within limits.
 
-A client can make an exception as large as it likes: by what it sends, which messages repeat, by
-recursion, by causes, and by members of groups. So each part has a share of the whole, and nothing
+A client can make an exception as large as it likes: by values that messages repeat, by recursion,
+by causes, and by members of groups. So each part has a share of the whole, and nothing
 is formatted in order to be cut off. Characters that are not printable are escaped, so that a
 message cannot forge a line of the log: the line breaks are the traceback's own.
 """

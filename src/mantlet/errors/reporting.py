@@ -83,7 +83,7 @@ class ErrorReporter:
 
         Args:
             request: the request that it was called for.
-            source: what failed, such as ``"on_exception"``.
+            source: the function that failed, such as ``"on_exception"``.
             failure: its exception.
         """
         request_id = request.state._request_id or "-"

@@ -168,7 +168,7 @@ def replace_headers(raw: Iterable[Any], headers: Mapping[Any, tuple[Any, Any]]) 
     Args:
         raw: the pairs.
         headers: the others, by their names in lower case; one whose name is of `DEFAULT_TEXT` or
-            `DEFAULT_BYTES` is only added where there is none of that name.
+            `DEFAULT_BYTES` is only added if that name is missing.
     """
     pairs = raw if type(raw) is list else list(raw)
     for name, _ in pairs:
