@@ -281,8 +281,8 @@ def structlog_like(handler: Callable[[Any], Said]) -> Callable[[Any], Said]:
     def middleware(carrier: Any) -> Said:
         structlog.contextvars.clear_contextvars()
         own = next(iter(request_header(carrier)), None) or "made for structlog"
-        structlog.contextvars.bind_contextvars(request_id=own)
-        return handler(carrier)
+        with structlog.contextvars.bound_contextvars(request_id=own):
+            return handler(carrier)
 
     return middleware
 
