@@ -74,7 +74,7 @@ def litestar_app(happened: list[str], status: int) -> Any:
     async def view() -> litestar.response.Stream:
         return litestar.response.Stream(events(happened), status_code=status, media_type=EVENTS)
 
-    return litestar.Litestar([view])
+    return litestar.Litestar([view], logging_config=None)
 
 
 def falcon_app(happened: list[str], status: int) -> Any:

@@ -139,7 +139,7 @@ def litestar_app(happened: list[str], status: int) -> Any:
         task = LitestarTask(happened.append, "task")
         return litestar.Response({"detail": "no"}, status_code=status, background=task)
 
-    return litestar.Litestar([view])
+    return litestar.Litestar([view], logging_config=None)
 
 
 def inside_middlewares(happened: list[str], status: int) -> Any:

@@ -71,7 +71,7 @@ def litestar_app() -> Any:
     async def items(request: LitestarRequest[Any, Any, Any]) -> dict[str, Any]:
         return told(request)
 
-    return Litestar([items])
+    return Litestar([items], logging_config=None)
 
 
 def quart_app() -> Any:

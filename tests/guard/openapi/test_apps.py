@@ -98,7 +98,7 @@ def test_a_guard_of_a_fastapi_app_stands_in_front_of_it() -> None:
 
 def test_a_guard_of_a_litestar_app_stands_in_front_of_it() -> None:
     """As it does for FastAPI."""
-    app = litestar.Litestar([litestar_file, litestar_add])
+    app = litestar.Litestar([litestar_file, litestar_add], logging_config=None)
     guard = SchemaGuard.from_app(app)
     stack = mantlet.asgi.wrap(app, guard, baseline=False)
     assert asked(stack, "GET", "/files/a/b.txt").status == 200

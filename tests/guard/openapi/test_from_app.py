@@ -109,7 +109,8 @@ async def litestar_mounted(scope: Any, receive: Any, send: Any) -> None: ...
 def test_litestar_tells_of_itself() -> None:
     """As FastAPI does."""
     app = litestar.Litestar(
-        [litestar_file, litestar_item, litestar_hidden, litestar_live, litestar_mounted]
+        [litestar_file, litestar_item, litestar_hidden, litestar_live, litestar_mounted],
+        logging_config=None,
     )
     made = app_document(app)
     assert made.templates == {"/files/{name}": "/files/{name:path}"}
@@ -126,7 +127,7 @@ def test_litestar_tells_of_itself() -> None:
 def test_litestar_without_a_document_has_none() -> None:
     """It can be turned off."""
     with pytest.raises(ValueError, match="openapi_config is None"):
-        app_document(litestar.Litestar([litestar_item], openapi_config=None))
+        app_document(litestar.Litestar([litestar_item], openapi_config=None, logging_config=None))
 
 
 class Spec:

@@ -190,7 +190,7 @@ falcon_wsgi = falcon.App()
 falcon_wsgi.add_route("/", Media())
 falcon_asgi = falcon.asgi.App()
 falcon_asgi.add_route("/", AsyncMedia())
-litestar = Litestar([litestar_form, litestar_multipart, litestar_json])
+litestar = Litestar([litestar_form, litestar_multipart, litestar_json], logging_config=None)
 starlette = Starlette(
     routes=[
         Route("/form", starlette_form, methods=["POST"]),
