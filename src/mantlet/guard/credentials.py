@@ -9,14 +9,15 @@ from base64 import b64decode
 from binascii import Error
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from inspect import isawaitable
 from typing import Final
-from urllib.parse import parse_qsl
 
 from mantlet.core.request import Request
 from mantlet.guard.errors import ErrorItem, Place, ValidationFailed, pointer
 from mantlet.guard.operation import Requirement, Scheme
 from mantlet.guard.parameters.group import joined_cookies
+from mantlet.http.percent_encoding import decode_escapes
 
 __all__ = ["Credential", "CredentialCheck", "SecurityRequirements", "validate_checks"]
 
@@ -24,6 +25,7 @@ __all__ = ["Credential", "CredentialCheck", "SecurityRequirements", "validate_ch
 _TOKEN68: Final = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 #: The maximum length of a credential.
 _MAX_LENGTH: Final = 8192
+_BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,13 +173,25 @@ def _values(request: Request, scheme: Scheme) -> list[str]:
         value = _single_header(request, scheme.field)
         return [] if value is None else [value]
     if scheme.place == "cookie":
-        pairs = (part.partition("=") for part in (joined_cookies(request) or "").split(";"))
         # Frameworks strip more than blanks from names, so they would take these for the same.
-        return [value.strip(" ") for name, _, value in pairs if name.strip() == scheme.field]
-    query = request.query.decode("latin-1")
-    return [
-        value for name, value in parse_qsl(query, keep_blank_values=True) if name == scheme.field
-    ]
+        pairs = rf"(?:\A|;)\s*{re.escape(scheme.field)}\s*(?:=([^;]*)|(?=;|\Z))"
+        found = re.findall(pairs, joined_cookies(request) or "")
+        return [value.strip(" ") for value in found]
+    raw = _query_field(scheme.field).findall(request.query)
+    # More than one is malformed, whatever they are; and so is an incomplete escape.
+    if len(raw) > 1 or (raw and _BAD_ESCAPE.search(raw[0])):
+        return []
+    return [decode_escapes(value.replace(b"+", b" ")).decode("utf-8", "replace") for value in raw]
+
+
+@cache
+def _query_field(name: str) -> re.Pattern[bytes]:
+    """Return a pattern that finds the values of a field in a query, however its name is encoded."""
+    spelled = "".join(
+        rf"(?:{re.escape(chr(byte))}|%(?i:{byte:02x}){'|[+]' * (byte == 0x20)})"
+        for byte in name.encode()
+    )
+    return re.compile(rf"(?:\A|&){spelled}(?:=([^&]*)|(?=&|\Z))".encode("latin-1"))
 
 
 def _single_header(request: Request, name: str) -> str | None:

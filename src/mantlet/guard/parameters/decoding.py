@@ -2,7 +2,8 @@
 
 import re
 from typing import Final
-from urllib.parse import unquote_to_bytes
+
+from mantlet.http.percent_encoding import decode_escapes
 
 __all__ = [
     "UndecodableText",
@@ -74,7 +75,7 @@ def decode_percent(text: str) -> str:
     if _BAD_ESCAPE.search(text):
         raise UndecodableText("invalid_percent_escape", "Invalid percent-encoding")
     try:
-        text = unquote_to_bytes(text).decode()
+        text = decode_escapes(text.encode()).decode()
     except UnicodeDecodeError:
         pass  # its object has the value, so the error must not be chained to it
     else:

@@ -8,9 +8,9 @@ them but NUL.
 
 import re
 from typing import Final
-from urllib.parse import unquote_to_bytes
 
 from mantlet.http.forms.text import MalformedForm, decode_text
+from mantlet.http.percent_encoding import decode_escapes
 
 __all__ = ["Pairs", "parse_urlencoded"]
 
@@ -84,5 +84,5 @@ def _decoded(raw: str, max_size: int) -> str | bytes | None:
     if "%" not in raw:
         return raw if len(raw) <= max_size else None
     # Each escape is three characters, so longer text need not be decoded.
-    octets = unquote_to_bytes(raw) if len(raw) <= 3 * max_size else b""
+    octets = decode_escapes(raw.encode()) if len(raw) <= 3 * max_size else b""
     return octets if 0 < len(octets) <= max_size else None

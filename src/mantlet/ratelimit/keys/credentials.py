@@ -34,6 +34,10 @@ Verify = Callable[[str], Verified | Awaitable[Verified]]
 
 # RFC 6750, 2.1.
 _B64TOKEN = re.compile(r"[0-9A-Za-z\-._~+/]+=*")
+#: The dots of a JSON Web Token: an encrypted one has four (RFC 7516, 3.1).
+_MAX_DOTS = 4
+#: The most percent-encoded characters of a cookie: it takes long to decode them.
+_MAX_ESCAPES = 256
 
 
 class SingleHeader:
@@ -118,9 +122,10 @@ def cookie(name: str) -> Key:
     if not is_token(check_text("name", name, "session")):
         raise ValueError(f'name must be a token such as "session" (RFC 6265, 4.1.1), not {name!r}')
     reader = SingleHeader("Cookie")
+    pairs = re.compile(rf"(?:\A|;)\s*{re.escape(name)}\s*=([^;]*)")
 
     def key(request: Request) -> str | None:
-        value = _cookie_value(reader.lines(request), name)
+        value = _cookie_value(reader.lines(request), pairs)
         return None if value is None else digest(value)
 
     return Key(_or_ambiguous(key), describe("cookie", name))
@@ -170,31 +175,31 @@ def _or_ambiguous(key: KeyFunction) -> KeyFunction:
     return checked
 
 
-def _cookie_value(lines: Iterable[str], name: str) -> str | None:
+def _cookie_value(lines: Iterable[str], pairs: re.Pattern[str]) -> str | None:
     """Return the value of a cookie, or None if it is missing.
 
     Args:
         lines: the lines of the ``Cookie`` header, of which HTTP/2 allows several (RFC 9113, 8.2.3).
-        name: the cookie's name.
+        pairs: finds the cookies of that name, each with its value.
 
     Raises:
         Ambiguous: it has several values, of which some frameworks take the first and others the
-            last; or its quoted value contains a backslash, which some frameworks decode.
+            last; its quoted value contains a backslash, which some frameworks decode; or it has
+            many percent-encoded characters.
     """
     found: set[str] = set()
-    for line in lines:
-        for pair in line.split(";"):
-            key, equals, value = pair.partition("=")
-            if not equals or key.strip() != name:
-                continue
-            value = value.strip()
-            if len(value) > 1 and value[0] == value[-1] == '"':
-                value = value[1:-1]
-                if "\\" in value:
-                    raise Ambiguous
-            found.add(unquote(value))  # as Litestar does
-    if len(found) > 1:
-        raise Ambiguous
+    # The same text has the same value: most lines of a flood are read once.
+    for text in {match for line in lines for match in pairs.findall(line)}:
+        value = text.strip()
+        if len(value) > 1 and value[0] == value[-1] == '"':
+            value = value[1:-1]
+            if "\\" in value:
+                raise Ambiguous
+        if value.count("%") > _MAX_ESCAPES:
+            raise Ambiguous
+        found.add(unquote(value))  # as Litestar does
+        if len(found) > 1:
+            raise Ambiguous
     return found.pop() if found else None
 
 
@@ -242,7 +247,7 @@ def _canonical_token(token: str) -> str:
     The signature of a JSON Web Token has many spellings: Python's Base64 decoder skips characters
     such as ``~`` that are not in the alphabet, and checks neither the padding nor the last bits.
     """
-    if "." not in token:
+    if not 0 < token.count(".") <= _MAX_DOTS:
         return token
     return ".".join(map(_decode_segment, token.split(".")))
 
