@@ -4,6 +4,7 @@ Only ``data`` fields are changed; other fields, comments and line ends never are
 is held back once its end has arrived.
 """
 
+import re
 from abc import abstractmethod
 from typing import Final
 
@@ -15,6 +16,7 @@ _NAME: Final = b"data:"
 _DATA: Final = len(_NAME)
 #: The line is another field or a comment.
 _OTHER: Final = _DATA + 1
+_BLANK_LINES: Final = re.compile(rb"[\r\n]++")
 _CR: Final = 0x0D
 _LF: Final = 0x0A
 
@@ -75,6 +77,12 @@ class EventStreamFilter:
         pos = self._skip_start(chunk)
         sent, feed, carriage = 0, -1, -1
         while pos < size:
+            blank = _BLANK_LINES.match(chunk, pos) if not self._field else None
+            if blank is not None:
+                self.on_event_end()
+                pos = blank.end()
+                self._after_cr = pos == size and chunk[-1] == _CR
+                continue
             if feed < pos:
                 feed = _find(chunk, b"\n", pos)
             if carriage < pos:
@@ -89,8 +97,6 @@ class EventStreamFilter:
                     sent = end
             if end == size:
                 break
-            if not self._field:
-                self.on_event_end()
             self._field = 0
             pos = end + 1
             if chunk[end] == _CR:

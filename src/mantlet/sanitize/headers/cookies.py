@@ -25,6 +25,8 @@ READABLE: Final = ("*csrf*", "*xsrf*")
 _PREFIXES: Final = ("__host-", "__secure-")
 #: The characters that browsers strip (RFC 6265bis, 5.6).
 _WHITESPACE: Final = " \t"
+#: The most attributes of a cookie that are read; browsers know a dozen.
+_MAX_ATTRIBUTES: Final = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +77,8 @@ class Cookies(KnowsOptions):
             value: the value of the header.
             https: whether the response is sent over https.
         """
-        pair, *attributes = value.split(";")
+        # Attributes after those are not read: the missing ones are added behind them, and count.
+        pair, *attributes = value.split(";", _MAX_ATTRIBUTES + 1)[: _MAX_ATTRIBUTES + 1]
         name = pair.partition("=")[0].strip(_WHITESPACE).lower()
         # The last attribute of a name counts (RFC 6265bis, 5.7).
         known = {
