@@ -1,4 +1,4 @@
-"""Measure everything and write it up: ``python -m benchmarks [--quick | --leaks | --holes]``."""
+"""Measure everything and write it up: ``python -m benchmarks [--quick]``, or a part of it."""
 
 import json
 import re
@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks import environment, over_http
 from benchmarks.charts import draw
 from benchmarks.figures import Results
+from benchmarks.hostile import __main__ as hostile
 from benchmarks.load import generator
 from benchmarks.machine import machine
 from benchmarks.report import report, target_table
@@ -108,12 +109,15 @@ def main() -> None:
     parser.add_argument("--redraw", action="store_true", help="write up the last results again")
     parser.add_argument("--leaks", action="store_true", help="only the page of error leaks")
     parser.add_argument("--holes", action="store_true", help="only the page of validation holes")
+    parser.add_argument("--hostile", action="store_true", help="only what hostile inputs cost")
     options = parser.parse_args()
     if options.leaks:
         _run(_peers(), "leaks")
     if options.holes:
         _run(_validators(), "holes")
-    if options.leaks or options.holes:
+    if options.hostile:
+        hostile.main()
+    if options.leaks or options.holes or options.hostile:
         return
     usual = environment.HOME / "quick" if options.quick else environment.ROOT / "docs/benchmarks"
     directory = options.output or usual

@@ -1,0 +1,225 @@
+"""Hostile responses: what a client has stored, or upstream servers send, as the app sends it."""
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from functools import cache
+from typing import Final
+
+from benchmarks.hostile.kinds import MB, Fields, Hostile, Inputs, Stack, repeated, shown
+from mantlet import ErrorEnvelope, OutputSanitizer, Policy
+from mantlet.sanitize import JsonField, Leaks
+
+__all__ = ["inputs"]
+
+_SECRETS: Final = ("correct horse battery", "aaaaaaaabbbbbbbbcccccccd1", '\\u0061\\\\/"quoted"')
+
+
+@cache
+def _default() -> tuple[Policy, ...]:
+    return (OutputSanitizer(), ErrorEnvelope(convert="always"))
+
+
+@cache
+def _detecting() -> tuple[Policy, ...]:
+    detect = ("errors", "keys", "jwt", "cards", "iban", "email", "national")
+    return (OutputSanitizer(secrets=_SECRETS, leaks=Leaks(detect=detect)),)
+
+
+@cache
+def _masking() -> tuple[Policy, ...]:
+    mask: list[str | JsonField] = [
+        "password",
+        "*_token",
+        "a*b*c*d",
+        "/a/*/b",
+        "/list/0",
+        JsonField("x", "drop"),
+    ]
+    return (OutputSanitizer(leaks=None, mask=mask),)
+
+
+@cache
+def _cleaning() -> tuple[Policy, ...]:
+    return (OutputSanitizer(leaks=None, html={"* /*": "ugc"}),)
+
+
+#: Seconds a megabyte, where they are known to be more than the target. They are linear; but a
+#: literal of three bytes is looked at wherever it occurs, and so is each member of JSON that may
+#: have to be masked, each line of events, and each reference in HTML that is cleaned.
+_LEAKY: Final[dict[Stack, float | None]] = {_default: 0.5, _detecting: 2.5}
+_EVENTFUL: Final[dict[Stack, float | None]] = {_default: 0.3, _masking: 2.5}
+_EDITED: Final[dict[Stack, float | None]] = {_default: None, _masking: 2.5}
+_CLEANED: Final[dict[Stack, float | None]] = {_default: None, _cleaning: 1.0}
+_PLAIN: Final[dict[Stack, float | None]] = {_default: None}
+#: Of a response with many cookies, each of which is examined.
+_MANY_COOKIES: Final = 0.4
+
+
+_JSON: Final = (
+    *((b"", unit, b"") for unit in (b"[", b"{", b'{"a":', b'"', b"\\", b" ", b"1", b"]", b"}", b":",
+                                    b"<", b"&", b"{}\n", b"\x1e{}", b"\xe2\x80\xa8")),
+    *((b'{"a":"', unit, b'"}') for unit in (b"a", b"\\\\", b'\\"', b"\\u0061", b"<", b"\\", b"\xe2",
+                                            b"\xe2\x80", b"4111111111111111 ", b"1234 ", b"1")),
+    *((b'{"', unit, b'":1}') for unit in (b"a", b"\\u0061", b"a_b_c_d", b"\\\\", b"_token")),
+    *((b'{"a":[', unit, b"1]}") for unit in (b"1,", b"[],", b'{"b":1},', b'{"b":{"b":1}},',
+        b"[[1]],",
+                                             b'"",', b'{"b":"\\u0061"},')),
+    *((b"{", unit, b'"z":1}') for unit in (b'"password":1,', b'"x":1,', b'"x":[[1],{"x":2}],',
+                                           b'"p\\u0061ssword":"a",', b'"a_token":"\\"",', b'"x":',
+                                           b'"password":', b'"password":[', b'"x":{',
+                                               b'"abcd":1,')),
+)  # fmt: skip
+#: Beginnings of leaks and of secrets, and texts that are almost leaks.
+_LEAKS: Final = (
+    b"Traceback (most recent call last):\n  File ",
+    b"Traceback (most recent call last):\n" + b" " * 10,
+    b'Traceback (most recent call last):\n  File "' + b"a" * 280,
+    b"java.lang." + b"a" * 70,
+    b"java.lang.Exception" + b"a" * 290,
+    b"java.lang.",
+    b"<b>Warning</b>: " + b"a" * 500,
+    b"<b>Warning</b>: ",
+    b"<html lang=en>\n  <head>\n    <title>",
+    b"<title>Page not found at ",
+    b"Duplicate entry '",
+    b"Access denied for user '",
+    b"-----BEGIN ",
+    b"-----BEGIN RSA PRIVATE KEY-----",
+    b"AKIA",
+    b"ghp_",
+    b"eyJhbGciOi",
+    b"eyJhbGciOi" + b"a" * 900 + b".",
+    b"eyJhbGciOiaaaa.",
+    b"(psycopg2.",
+    b"goroutine 1",
+    b".rb:1",
+    b"at Object.<anonymous> (/",
+    b"SQLSTATE[",
+    b"[SQL: ",
+    b"SG.",
+    b"npm_",
+    b"hooks.slack.com/services/",
+    b"a@",
+    b"a@a.",
+    b"a.",
+    b"a@a.aa ",
+    b"4111 1111 1111 ",
+    b"4",
+    b"4-",
+    b"GB29 ",
+    b"GB29NWBK",
+    b"123-45-",
+    b"correct horse ",
+    b"correct horse battery ",
+    b"aaaaaaaabbbbbbbbccccccc ",
+    b"a",
+    b"%61",
+    b"\\u0061",
+    b"YWFh",
+    b"\r\n \r",
+    b"\n",
+)
+_HTML: Final = (
+    *(b"<", b"<a", b"<a ", b"<a b=", b'<a b="', b"<a b=''", b"<a b ", b"<!--", b"<!-- ", b"<!-->"),
+    *(b"<!", b"<?", b"</", b"</a>", b"<div>", b"<b>", b"<p><b>", b"<table>", b"<tr><td>", b"<svg>"),
+    *(b"<math>", b"<script>", b"<style>", b"<title>", b"<textarea>", b"<plaintext>", b"<xmp><"),
+    *(b"&", b"&amp", b"&lt;", b"&#", b"&#x", b"&a", b"<a&", b"<li>", b"<select><option>",
+        b"<template>"),
+    *(b"<a href=javascript:", b'<a href="', b"<![CDATA[", b"]]>", b"-->", b"\0", b"<form>",
+        b"<button>"),
+    *(b"<a><p>", b"<font><table>", b"<i><b>", b"</p>", b"</br>", b"<p>", b"x <", b"a=b "),
+)  # fmt: skip
+_EVENTS: Final = (
+    *(b"data: a\n\n", b"data:\n", b"data: {\n", b":\n", b"\n", b"\r", b"\r\n", b"data", b"id: a\n"),
+    *(b'data: {"password":\n', b'data: {"x":1}\n\n', b"event: x\n", b'data: "\n', b" ", b"data: a"),
+)
+_COOKIES: Final = (";", "=", " ", ",", "a=b;", '"', "Path=/;", "; HttpOnly", "Secure; ", "\\", "a")
+_TYPES: Final = (
+    ";",
+    " ",
+    "/",
+    "charset=",
+    ";charset=",
+    '; charset="',
+    ",",
+    "a",
+    "\t",
+    '"',
+    "; a=b",
+)
+_TYPE_BY_KIND: Final = {
+    "json": "application/json",
+    "html": "text/html; charset=utf-8",
+    "text": "text/plain; charset=utf-8",
+    "events": "text/event-stream",
+    "lines": "application/x-ndjson",
+    "xml": "application/xml",
+}
+
+
+def _bodies() -> Iterator[tuple[str, str, dict[Stack, float | None], bytes]]:
+    for begin, unit, end in _JSON:
+        body = repeated(begin, unit, end)
+        for kind in ("json", "lines"):
+            yield f"{kind}: {shown(begin, unit)}", kind, _EDITED, body
+        yield f"JSON as text: {shown(begin, unit)}", "text", _PLAIN, body
+    members = b'{"list":{%s}}' % b",".join(b'"k%d":1' % number for number in range(MB // 12))
+    yield "JSON: many different members", "json", _EDITED, members
+    for unit in _LEAKS:
+        for kind in ("json", "html", "text"):
+            begin = b'{"a":"' if kind == "json" else b""
+            yield f"{kind}: {shown(unit)}", kind, _LEAKY, repeated(begin, unit)
+    for unit in _HTML:
+        body = repeated(b"", unit)
+        yield f"HTML: {shown(unit)}", "html", _CLEANED, body
+        yield f"HTML as JSON: {shown(unit)}", "json", _PLAIN, b'{"a":"' + body
+    for unit in _EVENTS:
+        yield f"events: {shown(unit)}", "events", _EVENTFUL, repeated(b"", unit)
+
+
+def _headers() -> Iterator[tuple[str, Fields, int]]:
+    for unit in _COOKIES:
+        value = "session=a;" + unit * (MB // len(unit))
+        yield f"set-cookie: {shown(unit)}", (("set-cookie", value),), MB
+    for begin in ("", "text/html", 'text/html; charset="'):
+        for unit in _TYPES:
+            value = begin + unit * (MB // len(unit))
+            yield f"content-type: {shown(begin, unit)}", (("content-type", value),), MB
+    for name in ("set-cookie", "x-frame-options", "content-type", "server", "x-other", "vary",
+                 "content-encoding", "content-length", "cache-control",
+                     "x-request-id"):  # fmt: skip
+        for value in ("1", "session=a"):
+            count = MB // (len(name) + len(value) + 4)
+            yield f"{count} lines of {name}: {value}", ((name, value),) * count, MB
+    names = tuple((f"x-{number}", "") for number in range(MB // 12))
+    yield "many headers of different names", names, MB
+
+
+def _coded() -> Iterator[tuple[str, str, bytes]]:
+    member = gzip.compress(b"", 1, mtime=0)
+    yield "empty gzip members", "gzip", member * (MB // len(member))
+    member = gzip.compress(b"a", 1, mtime=0)
+    yield "small gzip members", "gzip", member * (MB // len(member))
+    yield "empty deflate blocks", "deflate", zlib.compress(b"", 0)[:2] + b"\0\0\0\xff\xff" * 199_999
+
+
+def inputs() -> Inputs:
+    """Iterate over responses."""
+    for text, kind, stacks, body in _bodies():
+        response = (200, (("content-type", _TYPE_BY_KIND[kind]),), body)
+        for stack, known in stacks.items():
+            for chunk in (64 * 1024, 500):
+                described = f"response,{stack.__name__.replace('_', ' ')}, {text} by {chunk} bytes"
+                yield Hostile(
+                    described, stack, len(body), response=response, chunk=chunk, known=known
+                )
+    for text, headers, size in _headers():
+        many = _MANY_COOKIES if "lines of set-cookie" in text else None
+        for status in (200, 404):
+            yield Hostile(
+                f"response {text}", _default, size, response=(status, headers, b"ok"), known=many
+            )
+    for text, coding, body in _coded():
+        coded = (("content-type", "text/html"), ("content-encoding", coding))
+        yield Hostile(f"response, {text}", _default, len(body), response=(200, coded, body))
