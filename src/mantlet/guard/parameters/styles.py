@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from mantlet.guard.parameters.coercion import Coercer
+from mantlet.guard.parameters.coercion import TEXT, Coercer
 from mantlet.guard.parameters.decoding import UndecodableText
 from mantlet.guard.parameters.parameter import Parameter
 
@@ -36,7 +36,10 @@ def parse_items(texts: Iterable[str], shape: Coercer, decode: Decode) -> list[An
     Raises:
         UndecodableText: see ``decode``.
     """
-    return [shape.item(index).read(decode(text)) for index, text in enumerate(texts)]
+    if shape.prefix:
+        return [shape.item(index).read(decode(text)) for index, text in enumerate(texts)]
+    read = (shape.items or TEXT).read
+    return [decode(text) for text in texts] if read is str else [read(decode(t)) for t in texts]
 
 
 class StyleParser:
