@@ -279,3 +279,30 @@ def test_a_verify_that_is_no_function_is_a_type_error(value: Any) -> None:
     with pytest.raises(TypeError, match="verify must be a function") as refused:
         keys.bearer_subject(verify=value)
     assert repr(value) in str(refused.value)
+
+
+# -- bounds ---------------------------------------------------------------------------------------
+
+
+@both_adapters
+def test_a_cookie_with_many_escapes_has_the_key_of_all_ambiguous_requests(adapter: Adapter) -> None:
+    """No session id has them, and each takes time."""
+    key = keys.cookie("session")
+    assert key_of(adapter, key, [("Cookie", "session=" + "%41" * 256)]) == hashed("A" * 256)
+    assert key_of(adapter, key, [("Cookie", "session=" + "%41" * 257)]) == AMBIGUOUS
+    assert key_of(adapter, key, [("Cookie", "other=" + "%41" * 257 + "; session=a")]) == hashed("a")
+
+
+@both_adapters
+def test_a_token_with_more_parts_than_any_json_web_token_is_taken_as_it_is(
+    adapter: Adapter,
+) -> None:
+    """Only these have spellings that are decoded alike."""
+    key = keys.bearer_subject()
+    for parts, alike in ((3, True), (5, True), (6, False)):
+        token = ".".join(["QUI"] * parts)
+        first, second = (
+            key_of(adapter, key, [("Authorization", f"Bearer {text}")])
+            for text in (token, token + "~")
+        )
+        assert (first == second) is alike

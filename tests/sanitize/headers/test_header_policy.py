@@ -512,6 +512,15 @@ def test_what_browsers_refuse_is_reported(
 
 
 @both_adapters
+def test_attributes_after_many_others_are_not_read(adapter: Adapter) -> None:
+    """The missing ones come after them, and the last of a name counts."""
+    for others, added in ((62, ""), (63, "; SameSite=Lax")):
+        own = "sessionid=1" + "; a=b" * others + "; HttpOnly; SameSite=None; x"
+        answer = said(adapter, [("set-cookie", own)], OutputSanitizer(headers=None))
+        assert answer.getall("set-cookie") == [own + added]
+
+
+@both_adapters
 def test_cookies_are_left_alone_by_option(adapter: Adapter) -> None:
     """Or others are taken for sessions."""
     own = [("set-cookie", "sessionid=1"), ("set-cookie", "basket=1")]
