@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from mantlet._internal.exception_chain import safe_getattr
 
-__all__ = ["find_apps"]
+__all__ = ["attributes", "find_apps", "held_by_function", "kinds_of"]
 
 #: The most objects that are looked at.
 _MAX_OBJECTS: Final = 4000
@@ -62,13 +62,14 @@ def find_apps(root: Any) -> Iterator[tuple[str, Any]]:
                 waiting.append(other)
 
 
+def kinds_of(one: Any) -> list[tuple[str, str]]:
+    """Return the package and the name of each class of an object, the nearest first."""
+    return [(base.__module__.partition(".")[0], base.__name__) for base in type(one).__mro__]
+
+
 def _kind(one: Any) -> tuple[str, str]:
-    """Return the package and the name of the nearest class of an object that is known here."""
-    for base in type(one).__mro__:
-        kind = (base.__module__.partition(".")[0], base.__name__)
-        if kind in _APPS or kind in _KNOWN:
-            return kind
-    return "", ""
+    """Return the first of them that is known here."""
+    return next((kind for kind in kinds_of(one) if kind in _APPS or kind in _KNOWN), ("", ""))
 
 
 def _references(one: Any) -> Iterable[Any]:
@@ -84,7 +85,7 @@ def _references(one: Any) -> Iterable[Any]:
         return list(dict.values(one))
     if issubclass(kind, (list, tuple, set, frozenset, deque)):
         return tuple(one)
-    found = list(_attributes(one))
+    found = list(attributes(one))
     call = vars(kind).get("__call__")
     if type(call) is FunctionType:
         found += _references_of_function(call)
@@ -93,17 +94,23 @@ def _references(one: Any) -> Iterable[Any]:
 
 def _references_of_function(function: FunctionType) -> list[Any]:
     names = function.__code__.co_names
-    found = [vars(function).get("__wrapped__"), *(function.__defaults__ or ())]
-    for cell in function.__closure__ or ():
-        try:
-            found.append(cell.cell_contents)
-        except ValueError:  # not assigned yet
-            continue
+    found = [*held_by_function(function), *(function.__defaults__ or ())]
     found += [function.__globals__[name] for name in names if name in function.__globals__]
     return found
 
 
-def _attributes(one: Any) -> Iterator[Any]:
+def held_by_function(function: FunctionType) -> Iterator[Any]:
+    """Yield what a function wraps, and the variables of its closure."""
+    yield vars(function).get("__wrapped__")
+    for cell in function.__closure__ or ():
+        try:
+            yield cell.cell_contents
+        except ValueError:  # not assigned yet
+            continue
+
+
+def attributes(one: Any) -> Iterator[Any]:
+    """Yield the values of an object's own attributes; no property is read."""
     try:
         own = object.__getattribute__(one, "__dict__")
     except Exception:  # noqa: BLE001  # a proxy outside of its context

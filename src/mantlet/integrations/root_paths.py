@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from mantlet._internal.exception_chain import safe_getattr
 from mantlet.http.routing.root_paths import InnerRoot, RootPaths
-from mantlet.integrations.wrapped_apps import class_names, wrapped_apps
+from mantlet.integrations.app_search import kinds_of
+from mantlet.integrations.wrapped_apps import wrapped_apps
 
 __all__ = ["find_root_paths"]
 
@@ -31,13 +32,13 @@ def find_root_paths(app: Any, kind: str = "http") -> RootPaths:
     prefixes = tuple(prefix for one in apps for prefix in _prefixes(one))
     roots = [root for one in apps if (root := _own_root(one))]
     if len(apps) == 1:
-        is_falcon = ("falcon", "App") in class_names(apps[0])
+        is_falcon = ("falcon", "App") in kinds_of(apps[0])
         return RootPaths(roots[0] if roots else "", tuple(inner), is_falcon, prefixes)
     return RootPaths("", (*(InnerRoot(0, root) for root in roots), *inner), prefixes=prefixes)
 
 
 def _framework_apps(app: Any, kind: str) -> Iterator[Any]:
-    return (one for one in wrapped_apps(app, kind) if not class_names(one).isdisjoint(_APPS))
+    return (one for one in wrapped_apps(app, kind) if not _APPS.isdisjoint(kinds_of(one)))
 
 
 #: The classes of apps that route requests.
@@ -54,11 +55,11 @@ _APPS: Final = {
 
 
 def _own_root(app: Any) -> str:
-    names = class_names(app)
+    kinds = kinds_of(app)
     root = None
-    if ("fastapi", "FastAPI") in names:
+    if ("fastapi", "FastAPI") in kinds:
         root = safe_getattr(app, "root_path")
-    elif ("django", "ASGIHandler") in names:
+    elif ("django", "ASGIHandler") in kinds:
         root = safe_getattr(sys.modules["django.conf"].settings, "FORCE_SCRIPT_NAME")
     return root if isinstance(root, str) else ""
 
@@ -77,7 +78,7 @@ def _mounted(app: Any, kind: str, segments: int, depth: int = 8) -> Iterator[Inn
             prefix = safe_getattr(safe_getattr(route, "include_context"), "prefix")
             below += _count(prefix) if isinstance(prefix, str) else 0
             yield from _mounted(included, kind, below, depth - 1)
-        elif not {("starlette", "Mount"), ("starlette", "Host")}.isdisjoint(class_names(route)):
+        elif not {("starlette", "Mount"), ("starlette", "Host")}.isdisjoint(kinds_of(route)):
             yield from _mounted_app(route.app, kind, below, depth - 1)
 
 
@@ -92,7 +93,7 @@ def _mounted_app(app: Any, kind: str, segments: int, depth: int) -> Iterator[Inn
 def _prefixes(app: Any) -> Iterator[str]:
     """Iterate over the paths of an app's mounts that need no slash after them."""
     mounts = safe_getattr(app, "mounts")
-    if ("litestar", "Litestar") in class_names(app):
+    if ("litestar", "Litestar") in kinds_of(app):
         mounts = safe_getattr(safe_getattr(app, "asgi_router"), "_mount_routes")
     for path in mounts if isinstance(mounts, Mapping) else ():
         if isinstance(path, str) and path.strip("/"):

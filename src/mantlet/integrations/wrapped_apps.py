@@ -6,8 +6,9 @@ from inspect import isclass, isfunction, ismethod
 from typing import Any, Final
 
 from mantlet._internal.exception_chain import safe_getattr
+from mantlet.integrations.app_search import attributes, held_by_function, kinds_of
 
-__all__ = ["class_names", "held_apps", "wrapped_apps"]
+__all__ = ["held_apps", "wrapped_apps"]
 
 #: The most objects that are looked at.
 _MOST: Final = 400
@@ -18,11 +19,6 @@ _FRAMEWORKS: Final = frozenset({"django", "falcon", "fastapi", "flask", "litesta
 
 
 # Any: the frameworks' own classes, which are not imported here.
-def class_names(app: Any) -> set[tuple[str, str]]:
-    """Return the package and the name of each class of an object."""
-    return {(kind.__module__.partition(".")[0], kind.__name__) for kind in type(app).__mro__}
-
-
 def wrapped_apps(app: Any, kind: str = "http") -> Iterator[Any]:
     """Iterate over an app and the callables that it may call, the outermost first.
 
@@ -42,9 +38,9 @@ def wrapped_apps(app: Any, kind: str = "http") -> Iterator[Any]:
             continue
         seen.add(id(one))
         yield one
-        names = class_names(one)
-        if ("starlette", "Starlette") not in names and not _FRAMEWORKS.intersection(
-            package for package, _ in names
+        kinds = kinds_of(one)
+        if ("starlette", "Starlette") not in kinds and not _FRAMEWORKS.intersection(
+            package for package, _ in kinds
         ):
             waiting += _held(one, kind)
 
@@ -65,21 +61,10 @@ def _held(wrapper: Any, kind: str) -> Iterator[Any]:
     elif ismethod(wrapper):
         yield wrapper.__self__
     elif isfunction(wrapper):
-        for cell in wrapper.__closure__ or ():
-            yield safe_getattr(cell, "cell_contents")  # an empty cell has none
-        yield safe_getattr(wrapper, "__wrapped__")
+        yield from held_by_function(wrapper)
     else:
-        for value in _attributes(wrapper):
+        for value in attributes(wrapper):
             if isinstance(value, Mapping):
                 yield value.get(kind)
             else:
                 yield value
-
-
-def _attributes(holder: Any) -> Iterator[Any]:
-    yield from list(getattr(holder, "__dict__", {}).values())
-    for owner in type(holder).__mro__:
-        slots = owner.__dict__.get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else slots:
-            if name != "__dict__":
-                yield safe_getattr(holder, name)
