@@ -8,11 +8,11 @@ same for the same key in one process, and in workers that were forked from it.
 
 import logging
 from collections.abc import Callable, Mapping
-from hashlib import blake2b
 from inspect import iscoroutinefunction
 from os import urandom
 from typing import Final, Literal
 
+from mantlet._internal.fingerprint import keyed_fingerprint
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet.core.dry_run import RequestView
 from mantlet.core.error_log import log_exception, maskers
@@ -138,7 +138,7 @@ class RefusalReporter:
             "limit": decision.name,
             "route": self._table.pattern_of(request, per=per),
             "method": request.method if request.method in METHODS else "-",
-            "key_fingerprint": blake2b(text, key=self._secret, digest_size=6).hexdigest(),
+            "key_fingerprint": keyed_fingerprint(text, self._secret),
             "request_id": request.state._request_id or "-",
             "repeats": suppressed,
         }

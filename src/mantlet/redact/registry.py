@@ -4,18 +4,16 @@ import hmac
 import os
 import warnings
 from collections.abc import Callable, Iterable
-from hashlib import blake2b
 from time import monotonic
-from typing import Final, Protocol
+from typing import Protocol
 from weakref import WeakSet
 
+from mantlet._internal.fingerprint import keyed_fingerprint
 from mantlet._internal.locks import ForkSafeLock
 from mantlet._internal.options import check_number
 from mantlet.redact.variants import SecretVariant, encoded_variants, weak_reason
 
 __all__ = ["HasRegistry", "Registry", "SecretValues", "registry_of"]
-
-_FINGERPRINT_BYTES: Final = 6
 
 
 class _Subscriber(Protocol):
@@ -116,7 +114,7 @@ class Registry:
 
     def fingerprint(self, value: bytes) -> str:
         """Return a short keyed hash of a value: the same for equal values and equal keys."""
-        return blake2b(value, digest_size=_FINGERPRINT_BYTES, key=self._key).hexdigest()
+        return keyed_fingerprint(value, self._key)
 
     def __contains__(self, value: object) -> bool:
         if isinstance(value, str):

@@ -5,10 +5,10 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from hashlib import blake2b
 from inspect import iscoroutinefunction
 from typing import Final
 
+from mantlet._internal.fingerprint import keyed_fingerprint
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet.core.error_log import log_exception, maskers
 from mantlet.core.request import Request
@@ -19,7 +19,6 @@ log = logging.getLogger("mantlet.sanitize")
 
 #: Maximum findings reported per request; further ones are still redacted.
 _MAX_FINDINGS: Final = 100
-_FINGERPRINT_BYTES: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ class FindingReporter:
 
     def fingerprint(self, value: bytes) -> str:
         """Return a short keyed hash of a value."""
-        return blake2b(value, digest_size=_FINGERPRINT_BYTES, key=self._key).hexdigest()
+        return keyed_fingerprint(value, self._key)
 
     def report(self, request: Request, finding: Finding) -> None:
         """Report one finding."""
