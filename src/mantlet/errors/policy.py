@@ -23,7 +23,6 @@ What it costs: an id for each request, and a look at the status of each response
 response of 500 and above waits until the app has returned.
 """
 
-import warnings
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from inspect import iscoroutinefunction
@@ -31,6 +30,7 @@ from time import perf_counter
 from typing import get_args
 
 from mantlet._internal.disconnects import is_disconnect
+from mantlet._internal.user_warnings import warn_user
 from mantlet.core.context import enter_request, leave_request
 from mantlet.core.error_log import log, mark_reported, maskers
 from mantlet.core.modes import ModeOption, check_mode
@@ -124,7 +124,7 @@ class ErrorEnvelope(Policy):
             variable = production_variable()
             if variable is not None:
                 raise ValueError(f"debug must not be True: {variable} says that this is production")
-            warnings.warn("ErrorEnvelope(debug=True) shows tracebacks", stacklevel=2)
+            warn_user("ErrorEnvelope(debug=True) shows tracebacks")
         checked: object = request_id
         if checked is not None and not isinstance(checked, RequestId):
             raise TypeError(f"request_id must be a RequestId, not {checked!r}")

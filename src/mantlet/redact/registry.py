@@ -2,7 +2,6 @@
 
 import hmac
 import os
-import warnings
 from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import Protocol
@@ -11,6 +10,7 @@ from weakref import WeakSet
 from mantlet._internal.fingerprint import keyed_fingerprint
 from mantlet._internal.locks import ForkSafeLock
 from mantlet._internal.options import check_number
+from mantlet._internal.user_warnings import warn_user
 from mantlet.redact.variants import SecretVariant, encoded_variants, weak_reason
 
 __all__ = ["HasRegistry", "Registry", "SecretValues", "registry_of"]
@@ -137,7 +137,7 @@ def _checked(values: Iterable[str | bytes]) -> Iterable[bytes]:
         if reason is None:
             yield data
         else:
-            warnings.warn(f"secrets[{index}] is not searched for: {reason}", stacklevel=4)
+            warn_user(f"secrets[{index}] is not searched for: {reason}")
 
 
 class HasRegistry(Protocol):
