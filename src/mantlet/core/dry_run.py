@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from mantlet._internal.log_throttle import LogThrottle
-from mantlet.core.error_log import log_exception, maskers
+from mantlet.core.error_log import log_exception, logged_method, maskers
 from mantlet.core.modes import Mode, RouteModes
 from mantlet.core.policy import Close, Message, Policy
 from mantlet.core.problem import Problem
@@ -26,10 +26,6 @@ _log = logging.getLogger("mantlet.report")
 
 #: Public attributes of the state that the app may read whichever mode a policy is in.
 _SHARED: Final = ("_request_id", "_csp_nonce", "rate_limit", "validated", "secrets")
-#: Methods that are logged; any other is the client's own text.
-_METHODS: Final = frozenset(
-    ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY")
-)
 
 
 def with_mode(policy: Policy) -> Policy | None:
@@ -230,7 +226,7 @@ class ReportOnly(_Wrapped):
         suppressed = self._throttle.suppressed(action)
         if suppressed is None:
             return
-        method = request.method if request.method in _METHODS else "-"
+        method = logged_method(request)
         request_id = request.state._request_id or "-"
         _log.warning(
             "%s would have %s (%s request %s)%s",

@@ -10,12 +10,13 @@ from mantlet._internal.log_throttle import LogThrottle
 from mantlet._internal.printable import byte_size, printable
 from mantlet._internal.traceback_text import TracebackText
 from mantlet.core.request import Request
+from mantlet.http.routing import METHODS
 
 if TYPE_CHECKING:
     from mantlet.core.problem import Envelope
     from mantlet.redact.masking import Masker
 
-__all__ = ["log", "log_error", "log_exception", "mark_reported", "maskers"]
+__all__ = ["log", "log_error", "log_exception", "logged_method", "mark_reported", "maskers"]
 
 log = logging.getLogger("mantlet.errors")
 
@@ -58,6 +59,11 @@ def maskers(request: Request) -> Iterable["Masker"]:
     """Return the maskers of the app's secrets, where a policy knows these."""
     found: tuple[Masker, ...] = request.state._maskers
     return found
+
+
+def logged_method(request: Request) -> str:
+    """Return the method of a request; "-" for one that is the client's own text."""
+    return request.method if request.method in METHODS else "-"
 
 
 def log_exception(

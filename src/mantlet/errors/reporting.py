@@ -9,7 +9,7 @@ from typing import Any, Final
 from mantlet._internal.exception_chain import safe_getattr
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet._internal.printable import printable
-from mantlet.core.error_log import log, log_exception, maskers
+from mantlet.core.error_log import log, log_exception, logged_method, maskers
 from mantlet.core.request import Request
 from mantlet.errors.request_id import trace_id
 
@@ -17,10 +17,6 @@ __all__ = ["ErrorReporter"]
 
 _MAX_ROUTE: Final = 500
 _MAX_DETAIL: Final = 1000
-#: Methods that are logged (RFC 9110, 9; RFC 5789); any other is the client's own text.
-_METHODS: Final = frozenset(
-    {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}
-)
 
 
 class ErrorReporter:
@@ -70,7 +66,7 @@ class ErrorReporter:
             extra=lambda: {
                 "request_id": request_id,
                 "trace_id": trace_id(request),
-                "method": request.method if request.method in _METHODS else "-",
+                "method": logged_method(request),
                 "route": route_template(request),
                 "status": status,
                 "duration": seconds,

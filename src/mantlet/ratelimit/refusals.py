@@ -15,9 +15,8 @@ from typing import Final, Literal
 from mantlet._internal.fingerprint import keyed_fingerprint
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet.core.dry_run import RequestView
-from mantlet.core.error_log import log_exception, maskers
+from mantlet.core.error_log import log_exception, logged_method, maskers
 from mantlet.core.request import Request
-from mantlet.http.routing import METHODS
 from mantlet.ratelimit.decision import Decision
 from mantlet.ratelimit.engine import LimitResult
 from mantlet.ratelimit.rules import RuleTable
@@ -137,7 +136,7 @@ class RefusalReporter:
             "policy": _POLICY,
             "limit": decision.name,
             "route": self._table.pattern_of(request, per=per),
-            "method": request.method if request.method in METHODS else "-",
+            "method": logged_method(request),
             "key_fingerprint": keyed_fingerprint(text, self._secret),
             "request_id": request.state._request_id or "-",
             "repeats": suppressed,
