@@ -17,6 +17,12 @@ def blocks(page: str, language: str = "python") -> list[str]:
     return [part.partition("```")[0] for part in text.split(f"```{language}\n")[1:]]
 
 
+def block_with(page: str, needle: str, language: str = "python") -> str:
+    """Return the only block of code of a page that has a text in it."""
+    (block,) = [one for one in blocks(page, language) if needle in one]
+    return block
+
+
 def run(page: str, *text: str, **names: Any) -> dict[str, Any]:
     """Run code of a page, one block after the other; return the names that it defines.
 

@@ -11,7 +11,7 @@ from fastapi.middleware.cors import CORSMiddleware
 
 import mantlet
 from mantlet import Ban, Concurrency, Quota, RateLimiter, Rule, keys, on_status
-from tests.docs.pages import blocks, run
+from tests.docs.pages import block_with, blocks, run
 from tests.drive import Adapter, both_adapters, hello
 
 if TYPE_CHECKING:
@@ -33,13 +33,8 @@ NAMES: dict[str, Any] = {
 }
 
 
-def block_with(text: str, files: Path | None = None) -> str:
-    """Return the block that has a text, with files in the place of those that it names."""
-    (block,) = [block for block in BLOCKS if text in block]
-    return block if files is None else with_files(block, files)
-
-
 def with_files(block: str, files: Path) -> str:
+    """Return a block with files in the place of those that it names."""
     (files / "deny.txt").write_text("198.51.100.0/24 # a comment\n")
     block = block.replace("/etc/app/deny.txt", str(files / "deny.txt"))
     return block.replace("/var/lib/app/limits", str(files / "limits"))
@@ -69,7 +64,7 @@ def test_a_block_runs(block: str, tmp_path: Path) -> None:
 def test_preflights(adapter: Adapter) -> None:
     """Both examples count them."""
     preflight = [("Origin", "https://a.example"), ("Access-Control-Request-Method", "GET")]
-    found = limiters(block_with("count_preflights=True"))
+    found = limiters(block_with(PAGE, "count_preflights=True"))
     assert len(found) == 2
     for limiter in found:
         app = adapter.wrap(hello, limiter)
@@ -80,7 +75,7 @@ def test_preflights(adapter: Adapter) -> None:
 @both_adapters
 def test_networks(adapter: Adapter, tmp_path: Path) -> None:
     """With a file in the place of the one that the page names."""
-    (limiter,) = limiters(block_with("deny=", tmp_path))
+    (limiter,) = limiters(with_files(block_with(PAGE, "deny="), tmp_path))
     app = adapter.wrap(hello, limiter)
     clients = ["192.0.2.1", "203.0.113.7", "198.51.100.1", "203.0.113.8"]
     assert [adapter.drive(app, client=one).status for one in clients] == [200, 403, 403, 200]
@@ -90,7 +85,7 @@ def test_networks(adapter: Adapter, tmp_path: Path) -> None:
 def test_on_refuse(adapter: Adapter) -> None:
     """The callable counts."""
     counter: Counter[str] = Counter()
-    (limiter,) = limiters(block_with("on_refuse="), counter=counter)
+    (limiter,) = limiters(block_with(PAGE, "on_refuse="), counter=counter)
     app = adapter.wrap(hello, limiter)
     for _ in range(102):
         adapter.drive(app)

@@ -7,7 +7,6 @@ import logging
 import logging.config
 import re
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -17,28 +16,16 @@ import structlog
 import mantlet
 from mantlet._internal import log_throttle, traceback_text
 from mantlet.errors import RequestId
+from tests.docs.pages import DOCS, block_with, run
 from tests.drive import Adapter, Said, both_adapters, hello
 from tests.servers import server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-TEXT = (ROOT / "docs" / "logging.md").read_text()
-
-
-def block(language: str, needle: str) -> str:
-    """Return the only block of code in a language that has a text in it."""
-    blocks = [part.partition("```")[0] for part in TEXT.split(f"```{language}\n")[1:]]
-    (found,) = [one for one in blocks if needle in one]
-    return found
-
-
-def run(code: str, **names: Any) -> dict[str, Any]:
-    """Run an example."""
-    found = dict(names)
-    exec(compile(code, "docs/logging.md", "exec"), found)  # noqa: S102  # our own text
-    return found
+PAGE = "logging.md"
+TEXT = (DOCS / PAGE).read_text()
 
 
 @pytest.fixture
@@ -63,7 +50,7 @@ def test_one_configuration_gives_every_record_its_id(
     adapter: Adapter, written: pytest.CaptureFixture[str]
 ) -> None:
     """The app's own and Mantlet's."""
-    run(block("python", "dictConfig"))
+    run(PAGE, block_with(PAGE, "dictConfig"))
     stack = adapter.wrap(failing, mantlet.ErrorEnvelope())
     adapter.drive(stack, headers=[("X-Request-ID", "mine")])
     logging.getLogger("shop").warning("after")
@@ -85,7 +72,7 @@ def test_structlog_has_the_id(adapter: Adapter, capsys: pytest.CaptureFixture[st
         return hello(carrier)
 
     try:
-        run(block("python", "structlog"))
+        run(PAGE, block_with(PAGE, "structlog"))
         stack = adapter.wrap(handler, mantlet.ErrorEnvelope())
         adapter.drive(stack, headers=[("X-Request-ID", "mine")])
     finally:
@@ -96,8 +83,8 @@ def test_structlog_has_the_id(adapter: Adapter, capsys: pytest.CaptureFixture[st
 
 def test_secrets_are_masked(written: pytest.CaptureFixture[str]) -> None:
     """In every record of the handlers."""
-    run(block("python", "dictConfig"))
-    run(block("python", "MaskingFilter"), database_password="hunter2-hunter2")
+    run(PAGE, block_with(PAGE, "dictConfig"))
+    run(PAGE, block_with(PAGE, "MaskingFilter"), database_password="hunter2-hunter2")
     logging.getLogger("shop").error("no login with hunter2-hunter2")
     assert "no login with ***" in written.readouterr().err
 
@@ -106,7 +93,7 @@ def test_secrets_are_masked(written: pytest.CaptureFixture[str]) -> None:
 def test_an_id_is_made_by_options(adapter: Adapter) -> None:
     """As in the example."""
     made = "01J9ZC3F8Q1M6W5T2V7R4X0Y8B"
-    envelope = run(block("python", "RequestId("), new_ulid=lambda: made)["envelope"]
+    envelope = run(PAGE, block_with(PAGE, "RequestId("), new_ulid=lambda: made)["envelope"]
     for given, expected in (("17", made), (made[::-1], made[::-1])):
         headers = [("X-Correlation-ID", given)]
         answer = adapter.drive(adapter.wrap(hello, envelope), headers=headers)
@@ -128,7 +115,7 @@ def test_every_logger_is_listed() -> None:
     """And no other."""
     listed = set(re.findall(r"^\| `(mantlet[.\w]*)` \|", TEXT, re.MULTILINE))
     used: set[str] = set()
-    for path in (ROOT / "src").rglob("*.py"):
+    for path in (DOCS.parent / "src").rglob("*.py"):
         used |= set(re.findall(r'getLogger\("(mantlet[.\w]*)"\)', path.read_text()))
     assert used == listed
 
@@ -158,7 +145,7 @@ def check_access_log(name: str, app: str, env: dict[str, str]) -> None:
 @pytest.mark.parametrize("name", ["gunicorn-sync", "gunicorn-gthread"])
 def test_gunicorns_access_log_has_the_id(name: str) -> None:
     """From the response."""
-    command = shlex.split(block("sh", "gunicorn").splitlines()[0])
+    command = shlex.split(block_with(PAGE, "gunicorn", "sh").splitlines()[0])
     assert command[0] == "gunicorn"
     env = {"GUNICORN_CMD_ARGS": shlex.join(command[1:-1])}
     check_access_log(name, "flask_app:app", env)
@@ -169,14 +156,14 @@ def test_gunicorns_access_log_has_the_id(name: str) -> None:
 def test_uvicorns_access_log_has_the_id(name: str, tmp_path: Path) -> None:
     """From the context."""
     config = tmp_path / "access.json"
-    config.write_text(block("json", "access"))
+    config.write_text(block_with(PAGE, "access", "json"))
     check_access_log(name, "fastapi_app:app", {"UVICORN_LOG_CONFIG": str(config)})
 
 
 @pytest.mark.slow
 def test_hypercorns_access_log_has_the_id(monkeypatch: pytest.MonkeyPatch) -> None:
     """From the response."""
-    command = shlex.split(block("sh", "gunicorn").splitlines()[1])
+    command = shlex.split(block_with(PAGE, "gunicorn", "sh").splitlines()[1])
     assert command[0] == "hypercorn"
     monkeypatch.setitem(server.COMMANDS, "hypercorn-logged", command[:-1])
     check_access_log("hypercorn-logged", "fastapi_app:app", {})
