@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 import flask
@@ -35,10 +36,7 @@ class A2Wsgi:
         self.adapter = ASGIMiddleware(app)
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
-        body = self.adapter(environ, start_response)
-        yield from body
-        for _ in body:
-            continue
+        return list(self.adapter(environ, start_response))
 
 
 def failing_wsgi(environ: Any, start_response: Any) -> Any:
@@ -73,7 +71,7 @@ def ask(adapter: str, app: Any, **options: Any) -> Answer:
 
 
 def wrap(app: Any, *policies: Any) -> Any:
-    is_asgi = asyncio.iscoroutinefunction(app) or isinstance(app, (WSGIMiddleware, WsgiToAsgi))
+    is_asgi = iscoroutinefunction(app) or isinstance(app, (WSGIMiddleware, WsgiToAsgi))
     module: Any = mantlet.asgi if is_asgi else mantlet.wsgi
     return module.wrap(app, *policies, baseline=False)
 

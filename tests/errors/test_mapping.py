@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from starlette.exceptions import HTTPException
 
 from mantlet import ErrorEnvelope, Problem
 from tests.drive import Adapter, both_adapters
@@ -273,3 +274,25 @@ def test_a_map_that_is_changed_later_changes_nothing(adapter: Adapter) -> None:
     envelope = ErrorEnvelope(exceptions=entries)
     entries[SoldError] = 404
     assert adapter.drive(adapter.wrap(raising(SoldError()), envelope)).status == 410
+
+
+def test_a_problem_and_an_entry_below_500_are_refusals() -> None:
+    """Neither what is mapped without an entry, nor 500 and above, nor a function that fails."""
+
+    class RefusedError(Exception):
+        pass
+
+    class FailedError(Exception):
+        pass
+
+    def give(error: Exception) -> int:
+        raise LookupError
+
+    envelope = ErrorEnvelope(
+        exceptions={RefusedError: 402, FailedError: 503, OSError: give, ValueError: lambda _: 409}
+    )
+    refused = [Problem(409), RefusedError(), ValueError(), UnicodeError()]
+    others = [Problem(503), FailedError(), OSError(), KeyError(), HTTPException(404)]
+    assert [envelope.refuses(error) for error in refused] == [True] * 4
+    assert [envelope.refuses(error) for error in others] == [False] * 5
+    assert envelope.refused_classes() == {Problem, RefusedError, OSError, ValueError}

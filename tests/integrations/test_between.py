@@ -291,12 +291,7 @@ class A2Wsgi:
         self.adapter = ASGIMiddleware(app)
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
-        body = self.adapter(environ, start_response)
-        try:
-            yield from body
-        finally:
-            for _ in body:
-                continue
+        return list(self.adapter(environ, start_response))
 
 
 def same(app: Any) -> Any:

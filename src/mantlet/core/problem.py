@@ -152,7 +152,7 @@ class Envelope(Protocol):
         ...
 
     def refuses(self, error: BaseException) -> bool:
-        """Return whether an exception is answered with a status below 500."""
+        """Return whether an exception is a refusal on purpose, with a status below 500."""
         ...
 
     def on_error(self, request: Request, error: BaseException) -> Reply | None:

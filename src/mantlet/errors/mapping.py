@@ -99,6 +99,17 @@ class ErrorMap:
             return UNKNOWN
         return max(members, key=lambda mapped: mapped.status)
 
+    def refuses(self, error: BaseException) -> bool:
+        """Return whether an exception is a `Problem` or has an entry, and a status below 500.
+
+        Raises:
+            Exception: a user's function raised it.
+        """
+        mapped = self._look_up(error)
+        if mapped is None:
+            return isinstance(error, Problem) and error.status < 500
+        return mapped.status < 500
+
     def refused_classes(self) -> set[type]:
         """Return `Problem` and the classes whose entries may give a status below 500.
 

@@ -262,10 +262,10 @@ class ErrorEnvelope(Policy):
         return self._map.refused_classes()
 
     def refuses(self, error: BaseException) -> bool:
-        """Return whether an exception is answered with a status below 500: a refusal, no crash."""
+        """Return whether an exception is a refusal: a `Problem`, or has an entry, below 500."""
         try:
-            return self._map.find(error).status < 500
-        except Exception:  # noqa: BLE001  # mostly of a user's function, told with the answer
+            return self._map.refuses(error)
+        except Exception:  # noqa: BLE001  # of a user's function; logged where it is answered
             return False
 
     def _reports_only(self, request: Request) -> bool:

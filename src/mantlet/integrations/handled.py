@@ -1,7 +1,7 @@
 """The common part of the frameworks' handlers: what was handled, and refusals.
 
-A refusal is an exception that the exchange's envelope answers with a status below 500: a `Problem`,
-or one that its options map to such a status. Answered by a handler within the framework, as its own
+A refusal is a `Problem` with a status below 500, or an exception that the options of the exchange's
+envelope map to such a status. Answered by a handler within the framework, as its own
 HTTP exceptions are, it is not a crash to anything that watches the framework: no traceback in its
 log, no event for a service that collects errors, and the headers and cookies of the app stay.
 """

@@ -12,9 +12,9 @@ WSGI drops what comes after it.
 Exceptions that a middleware or an endpoint catches by itself are not heard.
 """
 
-import asyncio
 from collections.abc import Callable, Iterable
 from functools import wraps
+from inspect import iscoroutinefunction
 from typing import Any
 
 from mantlet.core.context import carried_state
@@ -69,40 +69,35 @@ def hook_server_error_middleware(middleware: Any, _refusals: Iterable[type] = ()
     if "error_response" in vars(middleware):
         return
     for name in ("error_response", "debug_response"):
-        setattr(middleware, name, _raising(getattr(middleware, name)))
+        setattr(middleware, name, _noting(getattr(middleware, name), _note_raised))
     if middleware.handler is not None:
-        middleware.handler = _noting(middleware.handler)
+        middleware.handler = _noting(middleware.handler, _note_raised)
 
 
-def _raising(respond: Callable[[Any, Exception], Any]) -> Callable[[Any, Exception], Any]:
-    """Return a method that notes the exception that Starlette answers with its own 500."""
-
-    def responding(request: Any, error: Exception) -> Any:
-        state = carried_state(request.scope)
-        if state is not None and state._envelope is not None:
-            state._raised = error
-        return respond(request, error)
-
-    return responding
+def _note_raised(raw: Any, error: Exception) -> None:
+    """Note an exception that Starlette answers by its last resort, and then raises."""
+    state = carried_state(raw)
+    if state is not None and state._envelope is not None:
+        state._raised = error
 
 
-def _noting(handler: Any) -> Any:
+def _noting(handler: Any, note: Callable[[Any, Exception], None] = note_handled) -> Any:
     """Return a handler that notes each exception that another one has answered."""
     call = handler
     while hasattr(call, "func"):  # functools.partial
         call = call.func
-    is_async = asyncio.iscoroutinefunction(call) or asyncio.iscoroutinefunction(
+    is_async = iscoroutinefunction(call) or iscoroutinefunction(
         getattr(call, "__call__", None)  # noqa: B004  # its kind, not whether it is callable
     )
 
     def noting(connection: Any, error: Exception) -> Any:
         response = handler(connection, error)
-        note_handled(connection.scope, error)
+        note(connection.scope, error)
         return response
 
     async def waiting(connection: Any, error: Exception) -> Any:
         response = await handler(connection, error)
-        note_handled(connection.scope, error)
+        note(connection.scope, error)
         return response
 
     made: Any = waiting if is_async else noting
