@@ -31,10 +31,12 @@ async def echo(websocket: WebSocket) -> None:
         await websocket.send_text(text)
 
 
-def client(*policies: Policy, endpoint: Callable[[WebSocket], Any] = echo) -> TestClient:
+def client(
+    *policies: Policy, endpoint: Callable[[WebSocket], Any] = echo, peer: str = "testclient"
+) -> TestClient:
     app = Starlette(routes=[WebSocketRoute("/ws", endpoint)])
     stack = mantlet.asgi.Stack(AsgiChecker(app), policies)
-    return TestClient(AsgiChecker(stack))
+    return TestClient(AsgiChecker(stack), client=(peer, 50000))
 
 
 async def play(
@@ -356,12 +358,25 @@ def test_an_error_before_the_accept_is_answered() -> None:
 
     with (
         pytest.raises(WebSocketDenialResponse) as raised,
-        client(ErrorEnvelope(), endpoint=crash).websocket_connect("/ws"),
+        client(ErrorEnvelope(), endpoint=crash, peer="192.0.2.1").websocket_connect("/ws"),
     ):
         pass
     assert raised.value.status_code == 500
     assert raised.value.headers["content-type"] == "application/problem+json"
     assert "internal detail" not in raised.value.text
+
+
+def test_starlettes_test_client_sees_an_error_before_the_accept() -> None:
+    """As it does without the envelope."""
+
+    async def crash(websocket: WebSocket) -> None:
+        raise ValueError("internal detail")
+
+    with (
+        pytest.raises(ValueError, match="internal detail"),
+        client(ErrorEnvelope(), endpoint=crash).websocket_connect("/ws"),
+    ):
+        pass
 
 
 def test_a_failing_message_hook_closes_with_1011() -> None:

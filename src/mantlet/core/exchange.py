@@ -181,6 +181,8 @@ class Exchange(ResponsePipeline):
         if self._released:  # by another task, whose hooks may be waiting
             return None
         self._released = True
+        # Raised after this response, and answered by a middleware that had sent it.
+        self.request.state._raised = None
         return self.run_hooks()
 
     async def _receive_after_held(self, chunk: bytes, more: bool) -> None:

@@ -107,11 +107,23 @@ def development_reason(request: Request) -> str | None:
     """
     raw = request.raw
     reason = None
-    if _TEST_CLIENT in (raw.get("extensions") or ()):
+    if _is_test_client(raw):
         reason = "the requests are from Starlette's test client"
     elif _is_local(request):
         reason = _framework_mode(request.state._app or raw.get("app"))
     return None if production_variable() else reason
+
+
+# Any: a scope or an environ.
+def _is_test_client(raw: Any) -> bool:
+    """Return whether a request comes from the test client of Starlette.
+
+    It raises the app's exceptions. No server has its extension, nor gives a client such a name.
+    """
+    if raw.get("type") == "websocket":
+        client = raw.get("client")
+        return bool(client) and client[0] == "testclient"
+    return _TEST_CLIENT in (raw.get("extensions") or ())
 
 
 # Any: the frameworks' own app classes, which are not imported here.

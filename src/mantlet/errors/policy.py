@@ -191,8 +191,9 @@ class ErrorEnvelope(Policy):
             # Frameworks raise their HTTP exceptions where a developer has told them to.
             is_crash = mapped.status >= 500 or mapped.for_client
             is_shown = is_crash and self._is_development(request)
-            if is_shown and response is None and not request.is_async:
-                return None  # a WSGI app can either answer or raise
+            answers_and_raises = request.is_async and request.protocol == "http"
+            if is_shown and response is None and not answers_and_raises:
+                return None
             if response is not None and mapped.status >= 500:
                 body = response.full_body
                 if body is None:
@@ -214,7 +215,8 @@ class ErrorEnvelope(Policy):
         is_of_framework = 400 <= status <= 599 and framework_problem(
             status, media_type(response), body
         )
-        if is_of_framework and not body.islower():  # they write phrases with capitals
+        # Their last resort is never empty, nor without capitals.
+        if is_of_framework and body.strip() and not body.islower():
             return False
         return is_development or not _words(response, error).are_in(response, body)
 
