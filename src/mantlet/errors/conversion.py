@@ -110,6 +110,8 @@ _DJANGO: Final = re.compile(
     re.IGNORECASE,
 )
 _DJANGO_CSRF: Final = (b"<title>403 Forbidden</title>", b'content="NONE,NOARCHIVE"')
+#: The text of a2wsgi's own 500.
+_A2WSGI: Final = b"Server got itself in trouble"
 # Django with DEBUG, views/templates/technical_404.html.
 _DJANGO_DEBUG: Final = b"<code>DEBUG = True</code>"
 
@@ -129,7 +131,7 @@ def framework_problem(
         return _json_problem(status, body, expose_details=expose_details)
     if media_type == "application/json":
         return None if body else Problem(status)
-    if not body.strip() or _is_phrase(status, body.decode("utf-8", "replace")):
+    if not body.strip() or body == _A2WSGI or _is_phrase(status, body.decode("utf-8", "replace")):
         return Problem(status)
     found = _WERKZEUG.fullmatch(body)
     if found is not None and int(found["status"]) == status:
