@@ -69,12 +69,14 @@ SUITES: Final = (
         "werkzeug",
         "werkzeug",
         needs=("pytest<9", "pytest-timeout", "ephemeral-port-reserve", "watchdog", "cryptography"),
+        # Its servers run apps of their own, in processes where nothing is wrapped.
+        arguments=("--ignore=tests/test_serving.py",),
     ),
     Suite(
         "Quart",
         "quart",
         repository="https://github.com/pallets/quart",
-        needs=("pytest<9", "hypothesis", "python-dotenv", "pytest-asyncio", "httpx"),
+        needs=("pytest<9", "hypothesis", "python-dotenv", "pytest-asyncio", "pytest-cov", "httpx"),
     ),
     Suite("Datasette", "datasette", "datasette", needs=(".[test]",)),
     Suite(

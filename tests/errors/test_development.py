@@ -13,6 +13,7 @@ from litestar.testing import TestClient as LitestarClient
 from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
+from werkzeug.debug import DebuggedApplication
 
 import mantlet
 from tests.drive import Answer, Fields, drive_asgi, drive_wsgi
@@ -84,6 +85,13 @@ def test_flasks_test_client_sees_the_exception() -> None:
     app = mantlet.install(flask_app(TESTING=True))
     with pytest.raises(BackendError, match=SECRET):
         app.test_client().get("/")
+
+
+def test_werkzeugs_debugger_shows_its_page_to_this_machine_alone() -> None:
+    """It is inside of the stack, and answers the exception."""
+    stack = mantlet.wsgi.wrap(DebuggedApplication(fail, evalex=True))
+    assert SECRET in ask(stack).text()
+    assert SECRET not in ask(stack, client="192.0.2.7").text()
 
 
 def test_starlette_shows_its_debug_page_and_raises() -> None:

@@ -63,6 +63,8 @@ _HOST: Final = HeaderNames("host")
 _LOCAL_HOST: Final = re.compile(
     r"(?:(?:[a-z0-9-]+\.)*localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE
 )
+#: The key of the environ that Werkzeug's debugger sets.
+_DEBUGGER: Final = "werkzeug.debug.preserve_context"
 #: The ASGI extension that only the test client of Starlette has, for `raise_server_exceptions`.
 _TEST_CLIENT: Final = "http.response.debug"
 #: The most characters of a traceback that are shown: its end.
@@ -111,6 +113,8 @@ def development_reason(request: Request) -> str | None:
         reason = "the requests are from Starlette's test client"
     elif _is_local(request):
         reason = _framework_mode(request.state._app or raw.get("app"))
+        if _DEBUGGER in raw:
+            reason = "Werkzeug's debugger is on"
     return None if production_variable() else reason
 
 
