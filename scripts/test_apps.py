@@ -33,6 +33,7 @@ class Suite:
         kind: how its apps are wrapped, in wrap_suite.py.
         package: its source distribution on PyPI; "" if that has no tests.
         repository: where its source is cloned from otherwise.
+        tag: the version to clone.
         folder: the folder to run pytest in, below the source.
         needs: packages that the tests need, besides the project itself.
         arguments: further arguments of pytest.
@@ -43,6 +44,7 @@ class Suite:
     kind: str
     package: str = ""
     repository: str = ""
+    tag: str = ""
     folder: str = "."
     needs: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
@@ -76,15 +78,24 @@ SUITES: Final = (
         "Quart",
         "quart",
         repository="https://github.com/pallets/quart",
+        tag="0.21.0",
         needs=("pytest<9", "hypothesis", "python-dotenv", "pytest-asyncio", "pytest-cov", "httpx"),
     ),
-    Suite("Datasette", "datasette", "datasette", needs=(".[test]",)),
+    Suite(
+        "Datasette",
+        "datasette",
+        repository="https://github.com/simonw/datasette",
+        tag="0.65.2",
+        needs=("pytest<9", ".[test]"),
+        arguments=("-o", "asyncio_default_fixture_loop_scope=function"),
+    ),
     Suite(
         "healthchecks",
         "django",
         repository="https://github.com/healthchecks/healthchecks",
-        needs=("-r", "requirements.txt", "pytest", "pytest-django"),
-        arguments=("--ds=hc.settings", "hc"),
+        tag="v3.13",
+        needs=("-r", "requirements.txt", "pytest<9", "pytest-django"),
+        arguments=("--ds=hc.settings", "-o", "python_files=test_*.py", "hc"),
         environ={"SECRET_KEY": "of the suite", "DEBUG": "False"},
     ),
 )
@@ -142,7 +153,14 @@ def _source(suite: Suite) -> Path:
             unpacked.rename(folder)
         else:
             subprocess.run(
-                [shutil.which("git") or "git", "clone", "--depth=1", suite.repository, str(folder)],
+                [
+                    shutil.which("git") or "git",
+                    "clone",
+                    "--depth=1",
+                    f"--branch={suite.tag}",
+                    suite.repository,
+                    str(folder),
+                ],
                 check=True,
             )
     return folder
