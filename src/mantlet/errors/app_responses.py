@@ -14,11 +14,17 @@ from typing import Any, Final
 
 from mantlet._internal.exception_chain import safe_getattr, walk_chain
 from mantlet.core.response import Response
+from mantlet.errors.conversion import (
+    framework_problem,
+    framework_texts,
+    media_type,
+    server_error_detail,
+)
 from mantlet.http.content_encoding import DecodeError, decoders
 from mantlet.redact.scanner import LiteralSearch
 from mantlet.redact.variants import encoded_variants
 
-__all__ = ["MAX_BODY", "ExceptionWords", "shows_debug_output"]
+__all__ = ["MAX_BODY", "reveals", "shows_debug_output", "stays", "words_of"]
 
 #: The largest body that is searched, in bytes, decoded; larger ones count as revealing.
 MAX_BODY: Final = 1024 * 1024
@@ -49,6 +55,50 @@ def shows_debug_output(response: Response) -> bool:
     return _has_debug_output(
         response.first_chunk if body is None else _decoded(response, body) or b""
     )
+
+
+def stays(response: Response, body: bytes, error: BaseException, *, shows_all: bool) -> bool:
+    """Return whether the response to an unhandled exception is the app's own, and may be sent.
+
+    Args:
+        response: the response.
+        body: its whole body.
+        error: the exception.
+        shows_all: whether debug output is for the client to see.
+    """
+    if response.no_body:
+        return False
+    if shows_all and shows_debug_output(response):
+        return True
+    status = response.status
+    # A framework's last resort is never empty, nor without capitals.
+    is_last_resort = 400 <= status <= 599 and body.strip() and not body.islower()
+    if is_last_resort and framework_problem(status, media_type(response), body):
+        return False
+    return shows_all or not words_of(error, response).are_in(response, body)
+
+
+def reveals(response: Response, body: bytes, handled: BaseException) -> bool:
+    """Return whether a response of 500 and above contains words of the exception it answers.
+
+    A framework's own response to an HTTP exception consists of its message, long or short.
+
+    Args:
+        response: the response.
+        body: its whole body.
+        handled: the exception, which a handler of the app or the framework has answered.
+    """
+    if response.no_body:
+        return False
+    if server_error_detail(response.status, body) is not None:
+        return True
+    return words_of(handled, response).are_in(response, body)
+
+
+def words_of(error: BaseException, response: Response) -> "ExceptionWords":
+    """Return the words of an exception that say more than the response's status does."""
+    status = response.status
+    return ExceptionWords(error, framework_texts(status) if 400 <= status <= 599 else ())
 
 
 def _has_debug_output(body: bytes) -> bool:

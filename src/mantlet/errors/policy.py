@@ -38,15 +38,12 @@ from mantlet.core.policy import Policy
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.core.response import Reply, Response
-from mantlet.errors.app_responses import MAX_BODY, ExceptionWords, shows_debug_output
+from mantlet.errors.app_responses import MAX_BODY, reveals, shows_debug_output, stays, words_of
 from mantlet.errors.conversion import (
     Conversion,
     ConvertOption,
-    framework_problem,
-    framework_texts,
     hidden_detail,
     media_type,
-    server_error_detail,
 )
 from mantlet.errors.debug import debug_reply, development_reason, production_variable
 from mantlet.errors.mapping import INTERNAL, UNKNOWN, ErrorMap, ErrorTarget, MappedError
@@ -198,27 +195,9 @@ class ErrorEnvelope(Policy):
                 body = response.full_body
                 if body is None:
                     return self._answer_when_whole(request, response, error, mapped)
-                if self._stays(request, response, body, error):
+                if stays(response, body, error, shows_all=request.state._in_development):
                     return response
         return self._problem_reply(request, error, mapped)
-
-    def _stays(
-        self, request: Request, response: Response, body: bytes, error: BaseException
-    ) -> bool:
-        """Return whether the response to an exception is the app's own, and may be sent."""
-        if response.no_body:
-            return False
-        is_development = request.state._in_development
-        if is_development and shows_debug_output(response):
-            return True
-        status = response.status
-        is_of_framework = 400 <= status <= 599 and framework_problem(
-            status, media_type(response), body
-        )
-        # Their last resort is never empty, nor without capitals.
-        if is_of_framework and body.strip() and not body.islower():
-            return False
-        return is_development or not _words(response, error).are_in(response, body)
 
     async def _answer_when_whole(
         self, request: Request, response: Response, error: Exception, mapped: MappedError
@@ -227,7 +206,7 @@ class ErrorEnvelope(Policy):
             body = await response.body(MAX_BODY)
         except ResponseTooLarge:
             return self._problem_reply(request, error, mapped)
-        if self._stays(request, response, body, error):
+        if stays(response, body, error, shows_all=request.state._in_development):
             return response
         return self._problem_reply(request, error, mapped)
 
@@ -243,7 +222,7 @@ class ErrorEnvelope(Policy):
         response = request.app_response
         if response is None:
             return reply
-        return reply.keep_headers(_words(response, error).clean_headers(response))
+        return reply.keep_headers(words_of(error, response).clean_headers(response))
 
     def _is_development(self, request: Request) -> bool:
         """Return whether a developer on this machine is to see exceptions and debug pages."""
@@ -299,7 +278,7 @@ class ErrorEnvelope(Policy):
         body = response.full_body
         if body is None:
             return self._check_when_whole(request, response, handled)
-        if self._is_revealed(response, body, handled):
+        if reveals(response, body, handled):
             return self._hide(request, response, handled)
         return self._convert(request, response, self._conversion)
 
@@ -349,23 +328,12 @@ class ErrorEnvelope(Policy):
             reply = Reply(reply.status, own, reply.body)
         return reply.keep_headers((*response.headers, ("Vary", "Accept")))
 
-    def _is_revealed(self, response: Response, body: bytes, handled: BaseException) -> bool:
-        """Return whether a response of 500 and above contains words of the handled exception.
-
-        A framework's own response to an HTTP exception consists of its message, long or short.
-        """
-        if response.no_body:
-            return False
-        if server_error_detail(response.status, body) is not None:
-            return True
-        return _words(response, handled).are_in(response, body)
-
     async def _check_when_whole(
         self, request: Request, response: Response, handled: BaseException
     ) -> Reply | None:
         with suppress(ResponseTooLarge):
             body = await response.body(MAX_BODY)
-            if not self._is_revealed(response, body, handled):
+            if not reveals(response, body, handled):
                 return None
         return self._hide(request, response, handled)
 
@@ -376,7 +344,7 @@ class ErrorEnvelope(Policy):
             outcome = f"answered with {status}, without the message that the response had"
             mapped = MappedError(status, None)
             (request.state._envelope or self).report(request, handled, outcome, mapped)
-        headers = _words(response, handled).clean_headers(response)
+        headers = words_of(handled, response).clean_headers(response)
         return Problem(status).reply(request).keep_headers(headers)
 
     def _watch_stream(self, request: Request, response: Response) -> None:
@@ -449,11 +417,6 @@ class ErrorEnvelope(Policy):
                 listener(error, request)
             except Exception as failure:  # noqa: BLE001  # the response does not depend on it
                 self.reporter.failed(request, "on_exception", failure)
-
-
-def _words(response: Response, error: BaseException) -> ExceptionWords:
-    status = response.status
-    return ExceptionWords(error, framework_texts(status) if 400 <= status <= 599 else ())
 
 
 def _masked(request: Request, reply: Reply) -> Reply:
