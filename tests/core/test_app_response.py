@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 import mantlet
 from mantlet import Policy, Reply, Request, Response, ResponseTooLarge
+from mantlet.http.headers import TextHeaders
 from tests.drive import drive_asgi, drive_wsgi
 
 if TYPE_CHECKING:
@@ -108,7 +109,9 @@ def test_a_cancelled_app_is_not_answered_by_its_response() -> None:
 
 
 @pytest.mark.parametrize("waits", [True, False])
-@pytest.mark.parametrize("returned", [Response(500, [], list), "text", 5], ids=repr)  # type: ignore[arg-type]  # nobody reads its headers
+@pytest.mark.parametrize(
+    "returned", [Response(500, [], TextHeaders), "text", 5], ids=lambda v: type(v).__name__
+)
 def test_only_that_very_response_answers(returned: Any, waits: bool) -> None:
     """Anything else that a hook returns is an error of its own."""
 
