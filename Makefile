@@ -4,6 +4,7 @@
 #   make check     the inner loop: format, lint, types, import rules and the fast tests
 #   make test      every check: the above, all tests with coverage, the examples, the wheel
 #   make test-all  the tests on every CPython from 3.11 up that is on this machine
+#   make test-apps the suites of frameworks and of real apps, bare and wrapped; see docs/compatibility.md
 #   make bench     the hot path beside its peers; writes docs/benchmarks/
 
 PYTHON ?= python3
@@ -17,7 +18,7 @@ SLOW := $(addprefix --ignore=tests/,cli conformance integrations servers typing 
 	sanitize/browser guard/generated guard/smuggling secrets/sources) -m "not hypothesis and not slow"
 SOURCES := $(shell find src -name '*.py')
 
-.PHONY: demo check check-static check-tests test test-all bench format clean
+.PHONY: demo check check-static check-tests test test-all test-apps bench format clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
@@ -41,6 +42,9 @@ test: $(READY) check-static
 
 test-all: $(READY)
 	$(BIN)/python scripts/test_all.py
+
+test-apps: $(READY)
+	$(BIN)/python scripts/test_apps.py
 
 bench: $(BENCH_READY)
 	$(BIN)/python -m benchmarks
