@@ -58,6 +58,11 @@ Contracts = Mapping[str, Any]
 _UNDECLARED: Final = "undeclared"
 
 
+#: The beginnings of the headers that stay where a response is replaced: a browser needs them to
+#: read the problem, and to stay logged in.
+_KEPT_HEADERS: Final = ("access-control-", "set-cookie", "vary")
+
+
 class SchemaGuard(Policy):
     """Reject requests that the API does not declare, with all errors in one problem.
 
@@ -387,7 +392,11 @@ class SchemaGuard(Policy):
             tuple(errors),
             level=logging.ERROR if enforced else logging.WARNING,
         )
-        return Problem(500).reply(request).keep_headers(response.headers) if enforced else None
+        if not enforced:
+            return None
+        # Not the declared headers, one of which may be the violation.
+        kept = [pair for pair in response.headers if pair[0].lower().startswith(_KEPT_HEADERS)]
+        return Problem(500).reply(request).keep_headers(kept)
 
     # -- WebSocket messages -----------------------------------------------------------------------
 

@@ -104,6 +104,28 @@ def test_a_response_that_is_not_as_declared_becomes_a_500(
 
 
 @both_adapters
+def test_a_response_that_is_replaced_keeps_its_cors_headers_and_cookies(adapter: Adapter) -> None:
+    """But not a declared header, which may be the one that is wrong."""
+    headers = [
+        JSON,
+        ("X-Count", "seeded"),
+        ("Access-Control-Allow-Origin", "https://web.example"),
+        ("Set-Cookie", "a=1"),
+        ("Set-Cookie", "b=2"),
+        ("Vary", "Origin"),
+    ]
+    root = api("3.1.1", "GET /a", responses=RESPONSES, more={"components": ITEM})
+    answer = Guarded(adapter, openapi=root, responses="enforce", answer=(200, headers, GOOD)).ask(
+        "GET", "/a"
+    )
+    assert answer.status == 500
+    assert answer.get("access-control-allow-origin") == "https://web.example"
+    assert answer.getall("set-cookie") == ["a=1", "b=2"]
+    assert answer.get("vary") == "Origin"
+    assert answer.get("x-count") is None
+
+
+@both_adapters
 def test_the_most_precise_status_counts(adapter: Adapter) -> None:
     """A status of its own goes before its class, that before the default."""
 
