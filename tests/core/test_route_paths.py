@@ -214,6 +214,23 @@ def test_the_strictest_rule_holds_where_a_path_has_two_readings(path: str) -> No
     assert answers[0].body == b"in"
 
 
+def test_a_rule_for_preflights_and_the_route_in_the_log_hold_in_any_reading(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As its limits do."""
+    limiter = RateLimiter(rules=[Rule("OPTIONS /login", "1/hour")])
+    app = asgi.wrap(
+        Litestar([login], openapi_config=None, logging_config=None), limiter, baseline=False
+    )
+    preflight = [("Origin", "https://a.example"), ("Access-Control-Request-Method", "POST")]
+    answers = [
+        drive_asgi(app, "OPTIONS", "/x/api/login", headers=preflight, scope=SCOPE) for _ in range(2)
+    ]
+    assert answers[1].status == 429
+    (record,) = [one for one in caplog.records if one.name == "mantlet.ratelimit"]
+    assert vars(record)["route"] == "OPTIONS /login"
+
+
 def test_rules_whose_quotas_share_a_name_can_meet_in_two_readings() -> None:
     """They are for different requests, so the names are allowed."""
     limiter = RateLimiter(

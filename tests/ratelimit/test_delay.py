@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mantlet
-from mantlet import Ban, Concurrency, RateLimiter, Rule
+from mantlet import Ban, Concurrency, RateLimiter, Rule, keys
 from tests.conformance.checkers import check_asgi
 from tests.drive import CLIENT, AsgiAdapter, WsgiAdapter, hello, make_scope
 from tests.ratelimit.virtual_time import nanoseconds, now, run
@@ -154,6 +154,20 @@ def test_a_request_that_waits_does_not_count_towards_a_ban() -> None:
         found = await asyncio.gather(*(site.ask() for _ in range(4)))
         assert [one.status for one in found] == [200, 429, 429, 429]  # banned while two wait
         assert found[3].headers["retry-after"] == "3600"
+
+    run(main())
+
+
+def test_a_request_waits_for_a_token_that_its_body_names() -> None:
+    """It has the others already, and takes none of them twice."""
+
+    async def main() -> None:
+        site = Site("3/hour", rules=[Rule("POST /", "1/second", key=keys.field("name"))])
+        form = [("content-type", "application/x-www-form-urlencoded")]
+        asked = (site.ask(method="POST", body=(b"na", b"me=a"), headers=form) for _ in range(3))
+        assert outcomes(await asyncio.gather(*asked)) == [(200, 0), (200, 1), (200, 2)]
+        assert site.bodies == [b"name=a"] * 3
+        assert site.limiter.peek(CLIENT).remaining == 0
 
     run(main())
 

@@ -37,6 +37,27 @@ def limited(**options: Any) -> RateLimiter:
 
 @both_adapters
 @pytest.mark.parametrize(
+    "client",
+    ["8.8.8.8", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1", "2001:db8:64::808:808"],
+)
+def test_a_client_that_counts_as_an_ipv4_address_is_looked_up_as_it(
+    adapter: Adapter, client: str
+) -> None:
+    """Else a translator or a tunnel would be a way around the list."""
+    key = keys.client_address(nat64_prefixes=["2001:db8:64::/96"])
+    assert statuses(adapter, limited(key=key, deny=["8.8.8.0/24"]), client) == [403]
+    assert statuses(adapter, limited(key=key, deny=["8.8.4.0/24"]), client) == [200]
+
+
+def test_the_header_that_names_the_address_is_trusted() -> None:
+    """So that servers which let clients forge it are warned about."""
+    proxied = keys.client_address(trusted_proxies=["10.0.0.0/8"], header="X-Real-IP")
+    limiter = limited(key=keys.constant(), address=proxied, deny=["8.8.8.0/24"])
+    assert limiter.trusted_headers == {"X-Real-IP"}
+
+
+@both_adapters
+@pytest.mark.parametrize(
     "entry",
     [
         "192.0.2.0/24",
