@@ -202,8 +202,8 @@ class AsgiHttpExchange(AsgiExchange):
                 headers = message["headers"]
             self._head = message
             if (
-                b"content-length" not in dict(headers)
-                and _goes_first(message)
+                _goes_first(message)
+                and self.policy_hooks.sends_heads_first
                 and not self.request.state._body_follows
             ):
                 await self._send_head_first(message)
@@ -321,8 +321,14 @@ def _goes_first(head: AsgiMessage) -> bool:
     another response.
     """
     status = head["status"]
-    fields = {name.lower(): value for name, value in head["headers"]}
-    if status in (204, 304) or b"content-length" in fields:
+    try:
+        fields = dict(head["headers"])
+        if b"content-length" in fields or status in (204, 304):  # the usual case
+            return False
+        fields = {name.lower(): bytes(value) for name, value in head["headers"]}
+    except (TypeError, ValueError, AttributeError):  # malformed, which a policy may fix
+        return False
+    if b"content-length" in fields:
         return False
     kind = fields.get(b"content-type", b"").partition(b";")[0].strip().lower()
     if kind in _STREAMS:

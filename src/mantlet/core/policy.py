@@ -78,6 +78,9 @@ class Policy(KnowsOptions):
 
     #: The lowest status code that `on_response` is called for; responses below it cost nothing.
     min_status: int = 0
+    #: Whether `on_response` is to see the first chunk of every response, so that it can still
+    #: answer in its place: the heads of streams then wait for it under ASGI as well.
+    needs_first_chunk: bool = False
 
     #: Names of headers that the policy trusts, since a proxy in front of the app sets them.
     trusted_headers: frozenset[str] = frozenset()

@@ -91,6 +91,7 @@ class PolicyHooks(Generic[App]):
         maskers: the maskers of the app's secrets, also for errors of outer policies.
         is_inward_only: whether no policy has a hook left once it has let a request pass.
         is_idle: whether no policy has any hook.
+        sends_heads_first: whether the head of a stream need not wait for its first chunk.
         has_started: whether `start()` has nothing left to do.
     """
 
@@ -113,6 +114,7 @@ class PolicyHooks(Generic[App]):
         self.startup = tuple(p.startup for p in active if _overrides(p, "startup"))
         self.shutdown = tuple(p.shutdown for p in reversed(active) if _overrides(p, "shutdown"))
         self.maskers = tuple(p.secret_masker for p in active if p.secret_masker is not None)
+        self.sends_heads_first = not any(policy.needs_first_chunk for policy in active)
         self.is_inward_only = not (self.on_response[-1].hooks or self.on_finish[-1])
         self.is_idle = self.is_inward_only and not (
             self.on_request or self.on_message or self.startup or self.shutdown

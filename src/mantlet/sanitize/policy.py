@@ -150,6 +150,8 @@ class OutputSanitizer(Policy):
         if self._redactor is None:
             disabled.add("on_message")
         self.disabled_hooks = frozenset(disabled)
+        blocks_leaks = self._redactor is not None and self._redactor.blocks
+        self.needs_first_chunk = blocks_leaks or self._blocks_undecodable
 
     def on_request(self, request: Request) -> None:
         """Create the nonce that the app puts into its scripts, if a policy needs one."""

@@ -25,12 +25,14 @@ class Redactor:
     Attributes:
         scanner: the current scanner; another object after the secrets have changed.
         secrets_scanner: a scanner for the secrets alone.
+        blocks: whether a response with a leak is replaced.
     """
 
     def __init__(self, leaks: Leaks, registry: Registry | None, reporter: FindingReporter) -> None:
         self._leaks = leaks
         self._reporter = reporter
         self._masks = leaks.action == "redact"
+        self.blocks = leaks.action == "block"
         self.scanner: Scanner
         self.secrets_scanner = Scanner(())
         if registry is None:
@@ -91,7 +93,7 @@ class Redactor:
         def on_match(rule: str, fingerprint: str | None, leak: bytes, at: int) -> None:
             known = fingerprint or self._reporter.fingerprint(leak)
             self._reporter.report(request, Finding(rule, f"{place}, byte {at}", known))
-            if self._leaks.action == "block":
+            if self.blocks:
                 raise Problem(500)
 
         return on_match
