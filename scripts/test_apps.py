@@ -95,7 +95,8 @@ SUITES: Final = (
         repository="https://github.com/healthchecks/healthchecks",
         tag="v3.13",
         needs=("-r", "requirements.txt", "pytest<9", "pytest-django"),
-        arguments=("--ds=hc.settings", "-o", "python_files=test_*.py", "hc"),
+        # Without a configuration of its own, pytest would take Mantlet's.
+        arguments=(f"-c{os.devnull}", "--rootdir=.", "--ds=hc.settings", "hc"),
         environ={"SECRET_KEY": "of the suite", "DEBUG": "False"},
     ),
 )
