@@ -120,13 +120,28 @@ def test_a_rule_that_names_options_counts_them(adapter: Adapter, pattern: str) -
         [*PREFLIGHT, ("Cookie", "session=x")],
         [*PREFLIGHT, ("Content-Length", "5")],
         [*PREFLIGHT, ("Transfer-Encoding", "chunked")],
+        [*PREFLIGHT, ("X-HTTP-Method-Override", "POST")],
+        [*PREFLIGHT, ("X-Method-Override", "POST")],
+        [*PREFLIGHT, ("X-HTTP-Method", "POST")],
     ],
-    ids=["plain", "no method", "no origin", "empty", "token", "cookie", "body", "chunked"],
+    ids=[
+        "plain",
+        "no method",
+        "no origin",
+        "empty",
+        "token",
+        "cookie",
+        "body",
+        "chunked",
+        "override",
+        "shorter override",
+        "shortest override",
+    ],
 )
 def test_what_no_browser_sends_as_a_preflight_is_counted(
     adapter: Adapter, headers: list[tuple[str, str]]
 ) -> None:
-    """With credentials or a body it could be a request in its own right."""
+    """With credentials, a body or another method it could be a request in its own right."""
     limiter = RateLimiter("1/hour", clock=lambda: 0)
     assert statuses(adapter, limiter, headers)[:3] == [200, 429, 429]
 

@@ -7,6 +7,8 @@ from mantlet.http.headers import HeaderNames
 
 __all__ = ["is_preflight"]
 
+#: With one of these, a middleware inside the app may take the request for one of another method.
+_METHOD_OVERRIDES: Final = ("x-http-method-override", "x-method-override", "x-http-method")
 _HEADERS: Final = HeaderNames(
     "origin",
     "access-control-request-method",
@@ -14,15 +16,17 @@ _HEADERS: Final = HeaderNames(
     "cookie",
     "content-length",
     "transfer-encoding",
+    *_METHOD_OVERRIDES,
 )
 
 
 def is_preflight(request: Request) -> bool:
     """Return whether an OPTIONS request is a preflight as browsers send it (Fetch, 4.8).
 
-    It names an origin and a method, and has neither credentials nor a body. So it can't act on
-    behalf of anyone, and its answer is the same for everyone: CORS middlewares and frameworks give
-    it before any view runs. A request with more than that is counted like any other.
+    It names an origin and a method, and has neither credentials, a body, nor a header that replaces
+    its method. So it can't act on behalf of anyone, and its answer is the same for everyone: CORS
+    middlewares and frameworks give it before any view runs. A request with more than that is
+    counted like any other.
     """
     headers = request.get_headers(_HEADERS)
     return (
@@ -32,4 +36,5 @@ def is_preflight(request: Request) -> bool:
         and "cookie" not in headers
         and headers.get("content-length", "0") in ("", "0")
         and "transfer-encoding" not in headers
+        and headers.keys().isdisjoint(_METHOD_OVERRIDES)
     )
