@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -74,6 +75,7 @@ def test_the_environment_says_how_many_workers_there_are(
     adapter: Adapter, monkeypatch: pytest.MonkeyPatch, said: str, admitted: int
 ) -> None:
     """As gunicorn and hosting platforms are told; what is no sensible number counts as 1."""
+    monkeypatch.setattr(sys, "argv", ["main.py"])
     monkeypatch.setenv("WEB_CONCURRENCY", said)
     answers = ask(adapter, RateLimiter("8/hour", store=Broken()), 9)
     assert [answer.status for answer in answers].count(200) == admitted

@@ -41,6 +41,16 @@ TRUSTED = keys.client_address(trusted_proxies=["192.0.2.1"])
         ("/usr/bin/granian app:app", {"GRANIAN_WORKERS": "7"}, 7),
         ("/usr/bin/python", {"WEB_CONCURRENCY": "2"}, 2),
         ("/usr/bin/pytest --workers 9", {}, 1),
+        ("/usr/bin/pytest", {"WEB_CONCURRENCY": "4"}, 1),
+        ("/lib/pytest/__main__.py", {"WEB_CONCURRENCY": "4"}, 1),
+        ("/usr/bin/flask run", {"WEB_CONCURRENCY": "4"}, 1),
+        ("/lib/flask/__main__.py run", {"WEB_CONCURRENCY": "4"}, 1),
+        ("manage.py runserver", {"WEB_CONCURRENCY": "4"}, 1),
+        ("/usr/bin/fastapi dev app.py", {"WEB_CONCURRENCY": "4"}, 1),
+        ("/usr/bin/uvicorn app:app --reload", {"WEB_CONCURRENCY": "4"}, 1),
+        ("/usr/bin/uvicorn app:app --reload --workers 4", {}, 1),
+        ("/usr/bin/gunicorn app:app --reload", {"WEB_CONCURRENCY": "4"}, 4),
+        ("/usr/bin/granian app:app --reload --workers 4", {}, 4),
         ("/usr/bin/gunicorn --workers", {}, 1),
         ("/usr/bin/gunicorn --workers many", {}, 1),
         ("/usr/bin/python", {"WEB_CONCURRENCY": "0"}, 1),
@@ -63,6 +73,7 @@ def test_a_count_in_memory_with_several_workers_is_warned_about(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each worker counts on its own."""
+    monkeypatch.setattr(sys, "argv", ["main.py"])
     monkeypatch.setenv("WEB_CONCURRENCY", "4")
     with pytest.warns(UserWarning, match=r"each of 4 workers counts on its own") as caught:
         RateLimiter("5/minute")

@@ -17,6 +17,8 @@ _SERVERS: Final = {
     "hypercorn": (),
     "granian": ("GRANIAN_WORKERS",),
 }
+#: Programs that serve from one process, if at all, whatever the environment says.
+_SINGLE: Final = frozenset(("flask", "django-admin", "manage", "pytest", "py.test"))
 _MOST: Final = 10_000
 
 
@@ -25,10 +27,16 @@ def visible_workers() -> int:
 
     Read from ``WEB_CONCURRENCY``, which gunicorn, uvicorn and hosting platforms know, from the
     servers' own variables and from their command lines. A server's configuration file is not read.
+    Development servers have one worker, and so has uvicorn where it reloads on changes.
     """
-    server, arguments = _server(sys.argv)
+    program, arguments = _program(sys.argv)
+    server = program if program in _SERVERS else None
+    if program in _SINGLE or (program == "fastapi" and arguments[:1] == ["dev"]):
+        return 1
     if server is None:
         return _number(os.environ.get("WEB_CONCURRENCY", "")) or 1
+    if server in ("uvicorn", "fastapi") and "--reload" in arguments:
+        return 1  # they ignore the number of workers then
     if server == "gunicorn":
         arguments = [*shlex.split(os.environ.get("GUNICORN_CMD_ARGS", "")), *arguments]
     found = _option(arguments, "--workers", "-w" if server in ("gunicorn", "hypercorn") else None)
@@ -37,11 +45,10 @@ def visible_workers() -> int:
     return found or 1
 
 
-def _server(argv: Sequence[str]) -> tuple[str | None, list[str]]:
-    """Return the server of a command line such as ``uvicorn app:app``, and its arguments."""
+def _program(argv: Sequence[str]) -> tuple[str, list[str]]:
+    """Return the program of a command line such as ``uvicorn app:app``, and its arguments."""
     path = PurePath(argv[0]) if argv else PurePath()
-    name = path.parent.name if path.name == "__main__.py" else path.stem
-    return (name, list(argv[1:])) if name in _SERVERS else (None, [])
+    return path.parent.name if path.name == "__main__.py" else path.stem, list(argv[1:])
 
 
 def _option(arguments: Sequence[str], long: str, short: str | None) -> int | None:
