@@ -366,6 +366,20 @@ def test_a_file_that_is_being_written_is_not_an_empty_list(
 
 
 @both_adapters
+def test_half_of_a_network_is_not_another_one(adapter: Adapter, tmp_path: Path) -> None:
+    """A file without a newline at its end may be half written; one that stays so is meant so."""
+    listed = Listed(tmp_path / "list", "192.0.2.1\n")
+    listed.path.write_text("192.0.2.1\n128.0.0.0/1")  # of "128.0.0.0/16"
+    listed.clock.now += SECOND
+    assert listed.denies(adapter, "192.0.2.1", "198.51.100.1") == [True, False]
+    listed.path.write_text("128.0.0.0/16\n192.0.2.7")
+    for _ in range(2):
+        listed.clock.now += SECOND
+        found = listed.denies(adapter, "192.0.2.1", "198.51.100.1", "192.0.2.7", "128.0.0.7")
+    assert found == [False, False, True, True]
+
+
+@both_adapters
 def test_a_file_that_changes_while_it_is_read_is_read_again(
     adapter: Adapter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

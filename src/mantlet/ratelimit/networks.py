@@ -95,10 +95,10 @@ class _NetworkFile:
     def __init__(self, option: str, path: str | os.PathLike[str]) -> None:
         self._option = option
         self._path = Path(path)
-        #: The version of the file that was read last, and an empty one that was seen once.
+        #: The version of the file that was read last, and one that did not look finished.
         self._signature: tuple[int, int, int] | None = self._sign()
-        self._emptied: tuple[int, int, int] | None = None
-        self.networks = self._read()
+        self._unfinished: tuple[int, int, int] | None = None
+        self.networks = _read_networks(self._read())
 
     def refresh(self) -> None:
         """Read the file if it has changed; the networks stay if it can't be read."""
@@ -109,13 +109,14 @@ class _NetworkFile:
             return
         if signature == self._signature:
             return
-        if not signature[1] and signature != self._emptied:
-            self._emptied = signature  # most likely about to be written
-            return
         try:
-            networks = self._read()
+            text = self._read()
             if self._sign() != signature:
                 return  # written meanwhile: read it next time
+            if not text.endswith("\n") and signature != self._unfinished:
+                self._unfinished = signature  # most likely being written: half a network is another
+                return
+            networks = _read_networks(text)
         except (OSError, ValueError) as error:
             self._complain(signature, error)
             return
@@ -142,17 +143,25 @@ class _NetworkFile:
         stat = self._path.stat()
         return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
-    def _read(self) -> _Networks:
-        text = self._path.read_text("utf-8-sig")
-        prefixes = []
-        for number, line in enumerate(text.splitlines(), 1):
-            entry = _COMMENT.sub("", line).strip()
-            if entry:
-                try:
-                    prefixes.append(_parse(entry))
-                except ValueError as error:
-                    raise ValueError(f"line {number}: {error}") from None
-        return _Networks(prefixes)
+    def _read(self) -> str:
+        return self._path.read_text("utf-8-sig")
+
+
+def _read_networks(text: str) -> _Networks:
+    """Read the networks of a file, one a line.
+
+    Raises:
+        ValueError: a line is malformed.
+    """
+    prefixes = []
+    for number, line in enumerate(text.splitlines(), 1):
+        entry = _COMMENT.sub("", line).strip()
+        if entry:
+            try:
+                prefixes.append(_parse(entry))
+            except ValueError as error:
+                raise ValueError(f"line {number}: {error}") from None
+    return _Networks(prefixes)
 
 
 class NetworkLists:
