@@ -73,6 +73,35 @@ def test_a_ban_takes_from_now_to_ten_years(form: Form, seconds: float) -> None:
 
 
 @both_forms
+def test_times_are_numbers_of_seconds(form: Form) -> None:
+    """The message names the option and what was given."""
+    asked = form(limiter())
+    for wrong in ("60", True, None):
+        with pytest.raises(TypeError, match=f"seconds must be a number of seconds, not {wrong!r}"):
+            asked.ban(wrong)
+        with pytest.raises(TypeError, match=f"age must be a number of seconds, not {wrong!r}"):
+            asked.refund(age=wrong)
+    for wrong in (-1, inf, float("nan")):
+        with pytest.raises(ValueError, match="age must be from 0 to"):
+            asked.refund(age=wrong)
+
+
+@pytest.mark.parametrize("key", [None, 7, b"192.0.2.1"], ids=repr)
+def test_a_key_is_text(key: Any) -> None:
+    """One that is not would have no bucket."""
+    asked = limiter()
+    for call in (
+        asked.check,
+        asked.peek,
+        asked.refund,
+        asked.reset,
+        lambda key: asked.ban(key, 60),
+    ):
+        with pytest.raises(TypeError, match="a key must be text such as"):
+            call(key)
+
+
+@both_forms
 def test_a_window_takes_nothing_back_and_knows_no_ban(form: Form) -> None:
     """It says so instead of doing something else."""
     asked = form(RateLimiter(Quota("2/hour", window="fixed")))

@@ -7,6 +7,7 @@ requests do, looks at them, gives tokens back, bans keys and lifts bans.
 from math import ceil
 
 from mantlet._internal.coroutines import run_sync
+from mantlet._internal.options import check_number
 from mantlet.core.policy import Policy
 from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.decision import Decision
@@ -67,7 +68,7 @@ class KeyedLimiter(Policy):
 
         Raises:
             TypeError: one of the quotas is a window, which can't be refunded.
-            ValueError: ``age`` is negative.
+            ValueError: ``age`` is negative, or more than ten years.
             StoreOutage: the store is unavailable.
         """
         run_sync(self._refund(key, cost, rule, age, is_async=False))
@@ -137,8 +138,7 @@ class KeyedLimiter(Policy):
     async def _refund(
         self, key: str, cost: int, rule: str | None, age: float, *, is_async: bool
     ) -> None:
-        if age < 0:
-            raise ValueError(f"age must be at least 0 seconds, not {age}")
+        check_number("age", age, least=0, most=MAX_BAN)
         requests = self._token_requests(key, cost, rule)
         if any(request.quota.window for request in requests):
             raise TypeError("a window can't be refunded; use a token bucket")
@@ -148,8 +148,7 @@ class KeyedLimiter(Policy):
             await waiting
 
     async def _ban(self, key: str, seconds: float, rule: str | None, *, is_async: bool) -> None:
-        if not 0 < seconds <= MAX_BAN:
-            raise ValueError(f"seconds must be more than 0 and at most ten years, not {seconds}")
+        check_number("seconds", seconds, most=MAX_BAN)
         requests = [one for one in self._token_requests(key, 1, rule) if not one.quota.window]
         if not requests:
             raise TypeError("a ban needs a token bucket, but all quotas are windows")

@@ -296,8 +296,10 @@ class RuleTable:
 
         Raises:
             LookupError: the rule is unknown, or the limiter has no quota of its own.
-            TypeError: the quota is a function of the request.
+            TypeError: the quota is a function of the request, or the key is not text.
         """
+        if not isinstance(key, str):
+            raise TypeError(f'a key must be text such as "192.0.2.1", not {key!r}')
         if callable(check_cost(cost, ())):
             raise TypeError("cost must be a number here, since there is no request")
         if pattern is None:
