@@ -382,6 +382,7 @@ def test_the_warning_comes_only_where_it_is_true() -> None:
         ({"delay": "1"}, TypeError, "'1'"),
         ({"delay": True}, TypeError, "True"),
         ({"delay": 1, "max_delayed": 0}, ValueError, "max_delayed must be at least 1"),
+        ({"max_delayed": 0}, ValueError, "max_delayed must be at least 1"),
         ({"delay": 1, "max_delayed": 1.5}, TypeError, "max_delayed must be a whole number"),
     ],
     ids=repr,

@@ -238,6 +238,12 @@ def test_a_mistake_in_a_list_is_an_error(
     assert said in str(refused.value)
 
 
+def test_an_address_without_lists_is_an_error() -> None:
+    """It would be read by nothing."""
+    with pytest.raises(TypeError, match="address applies to allow and deny"):
+        RateLimiter("1/hour", address=keys.client_address())
+
+
 # -- files ----------------------------------------------------------------------------------------
 
 

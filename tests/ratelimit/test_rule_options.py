@@ -181,6 +181,8 @@ def test_a_pattern_that_is_no_text_is_a_type_error(pattern: Any) -> None:
         ({"concurrency": Concurrency(1), "per": "message"}, TypeError, "message"),
         ({"quota": "5/minute", "exempt": True}, TypeError, "exempt"),
         ({"concurrency": Concurrency(1), "exempt": True}, TypeError, "exempt"),
+        ({"concurrency": Concurrency(1), "cost": 5}, TypeError, "but no quota"),
+        ({"exempt": True, "count_if": on_status(401)}, TypeError, "but no quota"),
         ({"quota": "5/minute", "cost": 1.5}, TypeError, "cost must be a whole number"),
         ({"quota": "5/minute", "cost": True}, TypeError, "True"),
         ({"quota": "5/minute", "cost": -1}, ValueError, "cost must be at least 0, not -1"),

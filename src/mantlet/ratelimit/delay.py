@@ -11,7 +11,7 @@ from asyncio import get_running_loop
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from mantlet._internal.options import check_int, check_number
+from mantlet._internal.options import check_number
 from mantlet.core.dry_run import RequestView
 from mantlet.core.request import Request
 from mantlet.ratelimit.engine import LimitResult
@@ -28,11 +28,11 @@ class Queue:
 
     Args:
         delay: the longest wait of a request, in seconds.
-        places: how many requests may wait at once.
+        places: how many requests may wait at once, at least one.
 
     Raises:
-        TypeError: one of them is not a number.
-        ValueError: one of them is out of range.
+        TypeError: the delay is not a number.
+        ValueError: it is out of range.
     """
 
     #: See `Policy.wsgi_reason`.
@@ -43,7 +43,6 @@ class Queue:
 
     def __init__(self, delay: float, places: int) -> None:
         self._delay = check_number("delay", delay, most=_MAX_DELAY)
-        self._places = check_int("max_delayed", places, unit="requests")
         self._free = places
         #: The waiting requests of each bucket, in the order they came.
         self._lines: dict[str, list[object]] = {}

@@ -28,6 +28,7 @@ from time import monotonic_ns
 from typing import Any, Final
 
 from mantlet._internal.coroutines import start_eagerly
+from mantlet._internal.options import check_int
 from mantlet.core.modes import ModeOption, check_mode
 from mantlet.core.policy import Close, Message
 from mantlet.core.problem import Problem
@@ -212,9 +213,12 @@ class RateLimiter(KeyedLimiter):
         self._engine = create_engine(store, table, options)
         self._stores = self._engine.bound_stores
         finder = key if address is None else as_key(address)
-        self._lists = (
-            NetworkLists(allow, deny, finder, clock or monotonic_ns) if allow or deny else None
-        )
+        self._lists = None
+        if allow or deny:
+            self._lists = NetworkLists(allow, deny, finder, clock or monotonic_ns)
+        elif address is not None:
+            raise TypeError("address applies to allow and deny, but the limiter has neither")
+        check_int("max_delayed", max_delayed, unit="requests")
         self._queue = None if delay is None else Queue(delay, max_delayed)
         if self._queue is not None:
             self.wsgi_reason = self._queue.wsgi_reason
@@ -226,16 +230,7 @@ class RateLimiter(KeyedLimiter):
         self._has_report_only = table.has_report_only
         self.trusted_headers = table.trusted_headers | finder.trusted_headers
         self._reserves = table.has_count_if or table.has_concurrency
-        disabled = set()
-        if not table.has_count_if:
-            disabled |= {"on_response", "on_error"}
-        if not table.has_concurrency:
-            disabled.add("on_finish")
-        if not table.has_messages:
-            disabled.add("on_message")
-        if isinstance(self._engine.store, LocalStore):
-            disabled |= {"startup", "shutdown"}
-        self.disabled_hooks = frozenset(disabled)
+        self.disabled_hooks = _disabled_hooks(table, self._engine.store)
 
     # -- requests ---------------------------------------------------------------------------------
 
@@ -514,3 +509,17 @@ class RateLimiter(KeyedLimiter):
         pairs = zip(result.hits, result.decision.parts, strict=True)
         closes = (hit.close for hit, one in pairs if not one.allowed)
         return next(filter(None, closes), None)
+
+
+def _disabled_hooks(table: RuleTable, store: Store) -> frozenset[str]:
+    """Return the hooks that have nothing to do, given the rules and the store."""
+    disabled: set[str] = set()
+    if not table.has_count_if:
+        disabled |= {"on_response", "on_error"}
+    if not table.has_concurrency:
+        disabled.add("on_finish")
+    if not table.has_messages:
+        disabled.add("on_message")
+    if isinstance(store, LocalStore):
+        disabled |= {"startup", "shutdown"}
+    return frozenset(disabled)

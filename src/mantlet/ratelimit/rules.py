@@ -118,6 +118,8 @@ class Rule(KnowsOptions):
             raise TypeError(f"ban must be a Ban(after=..., within=..., seconds=...), not {ban!r}")
         if ban is not None and not self.quotas:
             raise TypeError(f"the rule {pattern!r} has a ban, but no quota that refuses requests")
+        if not self.quotas and (count_if is not None or cost != 1):
+            raise TypeError(f"the rule {pattern!r} has a cost or count_if, but no quota")
         self.ban = ban
         self.mode = check_limit_mode(mode)
         self.close: Close | None = Close(close_code, "rate limit") if over == "close" else None
