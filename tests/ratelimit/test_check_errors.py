@@ -81,9 +81,9 @@ def test_times_are_numbers_of_seconds(form: Form) -> None:
             asked.ban(wrong)
         with pytest.raises(TypeError, match=f"age must be a number of seconds, not {wrong!r}"):
             asked.refund(age=wrong)
-    for wrong in (-1, inf, float("nan")):
+    for number in (-1, inf, float("nan")):
         with pytest.raises(ValueError, match="age must be from 0 to"):
-            asked.refund(age=wrong)
+            asked.refund(age=number)
 
 
 @pytest.mark.parametrize("key", [None, 7, b"192.0.2.1"], ids=repr)
