@@ -292,6 +292,13 @@ def read(
     return app, drive_wsgi(mantlet.wsgi.wrap(app, policy, baseline=False), "POST", environ=environ)
 
 
+class ReadsPlainly(Policy):
+    """Reads the body, and leaves its errors to the stack."""
+
+    async def on_request(self, request: mantlet.Request) -> None:
+        await request.body(100)
+
+
 def exactly(size: int) -> App:
     """Return an app that reads as many bytes as it was told of."""
     return App(lambda stream: stream.read(size) if size else b"")
@@ -334,6 +341,20 @@ def test_without_a_length_nothing_is_read_where_a_read_could_hang() -> None:
     assert answer.status == 200
     assert policy.seen == [b""]
     assert app.bodies == [b""]
+
+
+def test_a_body_that_can_not_be_read_is_not_taken_for_none() -> None:
+    """The app may know more about its server, and read what no policy has seen."""
+    app = App()
+    environ = {
+        "wsgi.input": io.BytesIO(b"hidden"),
+        "CONTENT_LENGTH": ...,
+        "HTTP_TRANSFER_ENCODING": "chunked",
+    }
+    stack = mantlet.wsgi.wrap(app, ReadsPlainly(), baseline=False)
+    answer = drive_wsgi(stack, "POST", environ=environ)
+    assert answer.status == 411
+    assert app.bodies == []
 
 
 @pytest.mark.parametrize("length", ["", "0", "000"])

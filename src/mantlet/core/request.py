@@ -236,6 +236,7 @@ class Request:
         Raises:
             BodyTooLarge: the body is larger (a `Problem` with status 413).
             MalformedRequest: its Content-Length is not a number, or it ended early (a 400).
+            Problem: it is chunked, and a WSGI server does not tell where it ends (a 411).
             ClientDisconnected: the client disconnected before it was complete.
             RuntimeError: the app has the request already.
         """

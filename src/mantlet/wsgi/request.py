@@ -15,7 +15,7 @@ from mantlet.core.body import (
     check_length,
 )
 from mantlet.core.context import carried_state, current
-from mantlet.core.problem import BodyTooLarge, MalformedRequest
+from mantlet.core.problem import BodyTooLarge, MalformedRequest, Problem
 from mantlet.core.request import NO_HEADERS, Request, origin_path
 from mantlet.core.state import KEY, State
 from mantlet.http.headers import (
@@ -215,6 +215,7 @@ class WsgiRequest(Request):
         Raises:
             BodyTooLarge: it is known to be larger than ``limit``.
             MalformedRequest: its Content-Length is not a number.
+            Problem: it is chunked, and the server does not tell where it ends (411).
             RuntimeError: the app has the request already.
         """
         if self._handed_over:
@@ -225,6 +226,8 @@ class WsgiRequest(Request):
             length = check_length(environ.get("CONTENT_LENGTH") or None, limit)
             if length is None and not environ.get("wsgi.input_terminated"):
                 # Without either, nothing may be read (PEP 3333, "Input and Error Streams").
+                if "HTTP_TRANSFER_ENCODING" in environ:  # though there is a body
+                    raise Problem(411, detail="The request body needs a Content-Length.")
                 length = 0
             body = self._body = WsgiBody(environ["wsgi.input"], length)
         else:
