@@ -129,6 +129,23 @@ def test_in_report_mode_nobody_is_banned(adapter: Adapter) -> None:
 
 
 @both_adapters
+@pytest.mark.parametrize("options", [{}, {"delay": 1}], ids=["refused", "delayed"])
+@pytest.mark.filterwarnings("ignore:.*delay has no effect")
+def test_on_a_route_in_report_mode_nobody_is_banned(
+    adapter: Adapter, options: dict[str, Any]
+) -> None:
+    """Neither there, nor on the routes where the rule refuses."""
+    rule = Rule("* /{page}", "1/hour", ban=Ban(after=2, within=60, seconds=7200))
+    mode: Any = {"* /tried": "report"}
+    limiter = RateLimiter(rules=[rule], mode=mode, clock=lambda: 0, **options)
+    app = adapter.wrap(hello, limiter)
+    assert [adapter.drive(app, path="/tried").status for _ in range(4)] == [200] * 4
+    assert not limiter.peek(CLIENT, rule="* /{page}").is_banned
+    assert [adapter.drive(app, path="/other").status for _ in range(2)] == [429] * 2
+    assert limiter.peek(CLIENT, rule="* /{page}").is_banned
+
+
+@both_adapters
 def test_the_refusal_of_another_limit_does_not_count(adapter: Adapter) -> None:
     """Only those of the quota of the rule."""
     rule = Rule("* /", "9/minute", ban=Ban(after=1, within=60, seconds=3600))

@@ -29,6 +29,7 @@ from typing import Any, Final
 
 from mantlet._internal.coroutines import start_eagerly
 from mantlet._internal.options import check_int
+from mantlet.core.dry_run import RequestView
 from mantlet.core.modes import ModeOption, check_mode
 from mantlet.core.policy import Close, Message
 from mantlet.core.problem import Problem
@@ -312,10 +313,12 @@ class RateLimiter(KeyedLimiter):
 
     async def _take(self, request: Request, hits: Sequence[Hit]) -> LimitResult:
         """Take everything that a request needs; it may wait for its tokens."""
+        bans = not isinstance(request, RequestView)  # report mode bans nobody
         if self._queue is None:
-            return await self._engine.take(hits, request.is_async)
+            return await self._engine.take(hits, request.is_async, strikes=bans)
         result = await self._engine.take(hits, request.is_async, strikes=False)
-        return await self._engine.strike(await self._delay(request, result, hits))
+        result = await self._delay(request, result, hits)
+        return await self._engine.strike(result) if bans else result
 
     async def _delay(
         self, request: Request, result: LimitResult, hits: Sequence[Hit]
@@ -497,7 +500,8 @@ class RateLimiter(KeyedLimiter):
         if not hits:
             return message
         try:
-            result = await self._engine.take(hits, request.is_async)
+            bans = not isinstance(request, RequestView)
+            result = await self._engine.take(hits, request.is_async, strikes=bans)
         except StoreOutage:
             passes = self._on_outage == "allow" or are_report_only(hits)
             return message if passes else Close(_TRY_AGAIN_LATER)
