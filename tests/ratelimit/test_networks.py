@@ -151,6 +151,36 @@ def test_ipv6_is_compared_as_a_whole_address(adapter: Adapter) -> None:
 
 
 @both_adapters
+@pytest.mark.parametrize(
+    ("peer", "network"),
+    [
+        ("2002:808:808:1::1", "2002::/16"),
+        ("2002:808:808:1::1", "2002:808:808:1::/64"),
+        ("2001:0:1:2:3:4:f7f7:f7f7", "2001::/32"),
+        ("64:ff9b::808:808", "64:ff9b::/96"),
+        ("::ffff:0:808:808", "::ffff:0:0:0/96"),
+        ("2001:db8:64::808:808", "2001:db8:64::/96"),
+        ("64:ff9b:1::1", "64:ff9b:1::/48"),
+    ],
+)
+def test_a_tunnel_or_a_translator_is_named_by_itself_or_by_the_ipv4_address(
+    adapter: Adapter, peer: str, network: str
+) -> None:
+    """So that neither spelling of a list matches nothing; it is denied if one of the two is."""
+    key = keys.client_address(nat64_prefixes=["2001:db8:64::/96"])
+    has_ipv4 = not peer.startswith("64:ff9b:1:")
+    for options, status in (
+        ({"deny": [network]}, 403),
+        ({"deny": ["8.8.8.0/24"]}, 403 if has_ipv4 else 200),
+        ({"allow": ["8.8.8.8"], "deny": [network]}, 403),
+        ({"allow": [peer], "deny": ["8.8.8.0/24"]}, 403 if has_ipv4 else 200),
+        ({"allow": [peer], "deny": [network]}, 200),
+    ):
+        app = adapter.wrap(hello, RateLimiter("9/hour", key=key, **options))
+        assert adapter.drive(app, client=peer).status == status
+
+
+@both_adapters
 def test_the_address_comes_through_the_trusted_proxies_of_the_key(adapter: Adapter) -> None:
     """And from no header otherwise."""
     key = keys.client_address(trusted_proxies=["10.0.0.0/8"])

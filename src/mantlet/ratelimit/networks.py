@@ -186,13 +186,13 @@ class NetworkLists:
         address: Key,
         clock: Callable[[], int],
     ) -> None:
-        found = next((part.address for part in address.parts if part.address is not None), None)
+        found = next((part.addresses for part in address.parts if part.addresses), None)
         if found is None:
             raise TypeError(
                 f"allow and deny need the client's address, which the key {address!r} does not "
                 f"have: give address=keys.client_address(), with its trusted_proxies"
             )
-        self._find_address = found
+        self._find_addresses = found
         self._allow = _sources("allow", allow)
         self._deny = _sources("deny", deny)
         every = (*self._allow, *self._deny)
@@ -201,19 +201,25 @@ class NetworkLists:
         self._next_check = clock() + _CHECK_INTERVAL
 
     def find(self, request: Request) -> Verdict | None:
-        """Return the verdict on a client; None if no list has it, or it has no address."""
-        address = self._find_address(request)
-        if address is None:
-            return None
+        """Return the verdict on a client; None if no list has it, or it has no address.
+
+        An IPv6 address that contains the client's IPv4 address counts as both: it is denied if one
+        of them is, else allowed if one of them is.
+        """
+        addresses = self._find_addresses(request)
         if self._files and (now := self._clock()) >= self._next_check:
             self._next_check = now + _CHECK_INTERVAL  # first, so that other threads go on
             for file in self._files:
                 file.refresh()
-        denied = _longest(self._deny, address)
-        allowed = _longest(self._allow, address)
-        if denied < 0 and allowed < 0:
-            return None
-        return Verdict(address, denied >= allowed)
+        verdict = None
+        for address in addresses:
+            denied = _longest(self._deny, address)
+            allowed = _longest(self._allow, address)
+            if denied >= 0 and denied >= allowed:
+                return Verdict(address, denied=True)
+            if allowed >= 0:
+                verdict = Verdict(address, denied=False)
+        return verdict
 
 
 _Source = _Networks | _NetworkFile

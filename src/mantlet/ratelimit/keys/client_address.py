@@ -5,7 +5,7 @@ trusted proxies have written it. They append to its right end, so it is read fro
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, NamedTuple
@@ -128,9 +128,11 @@ def client_address(
         options["ipv4_prefix"] = ipv4_prefix
     if prefixes:
         options["nat64_prefixes"] = list(map(str, prefixes))
-    address = _address_finder(name, networks, hops, prefixes)
+    addresses = _address_finder(name, networks, hops, prefixes)
     trusted = [name] if networks.texts or hops is not None else []
-    return Key(key, describe("client_address", **options), address=address, trusted_headers=trusted)
+    return Key(
+        key, describe("client_address", **options), addresses=addresses, trusted_headers=trusted
+    )
 
 
 def _check_header(header: str, networks: "TrustedNetworks", hops: int | None) -> str:
@@ -212,13 +214,21 @@ def _address_finder(
     networks: "TrustedNetworks",
     hops: int | None,
     translators: tuple[IPv6Network, ...],
-) -> Callable[[Request], Address | None]:
-    """Return a function that returns a client's whole address, or None if it is unknown."""
-    read = hop_reader(networks, 32, 128, translators)
+) -> Callable[[Request], Sequence[Address]]:
+    """Return a function that returns a client's whole address, and the IPv4 address in it."""
+    read = hop_reader(networks, 32, 128, None)
     key = _peer_key(read, plain=True, watched=False)
     if networks.texts or hops is not None:
         key = _client_key(_ForwardingHeader(name, networks, hops, read), key)
-    return lambda request: parse_address(key(request))
+
+    def addresses(request: Request) -> Sequence[Address]:
+        address = parse_address(key(request))
+        if not isinstance(address, IPv6Address):
+            return () if address is None else (address,)
+        embedded = embedded_ipv4(address, translators)
+        return (address,) if embedded is None else (address, embedded)
+
+    return addresses
 
 
 class _ForwardingHeader:
@@ -381,7 +391,7 @@ def hop_reader(
     networks: TrustedNetworks,
     ipv4_prefix: int,
     ipv6_prefix: int,
-    translators: tuple[IPv6Network, ...] = (),
+    translators: tuple[IPv6Network, ...] | None = (),
 ) -> Callable[[str], Hop | None]:
     """Return a function that returns the host of a node, or None if the node is unreadable.
 
@@ -391,7 +401,8 @@ def hop_reader(
         networks: the networks of the trusted proxies.
         ipv4_prefix: how many bits of an IPv4 address identify a client.
         ipv6_prefix: the same for IPv6.
-        translators: the prefixes of translators that the operator names.
+        translators: the prefixes of translators that the operator names; None to take each IPv6
+            address for itself, whatever it contains.
     """
 
     @lru_cache(maxsize=_CACHED_ADDRESSES)
@@ -401,7 +412,7 @@ def hop_reader(
             return None
         trusted = address in networks
         if isinstance(address, IPv6Address):
-            embedded = embedded_ipv4(address, translators)
+            embedded = None if translators is None else embedded_ipv4(address, translators)
             if embedded is None:
                 prefix = 128 if address in LOCAL_USE else ipv6_prefix
                 return Hop(_network_of(address, prefix), trusted)

@@ -5,7 +5,7 @@ parameters strictly, and give one spelling to names that have several.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from hashlib import blake2b
 from inspect import iscoroutinefunction
 from ipaddress import IPv4Address, IPv6Address
@@ -77,19 +77,19 @@ class Key:
         reads_path: whether it depends on the path parameters of the matching rule.
         waits: whether it waits for something, such as the body. Limits whose keys don't are taken
             first.
-        address: returns the client's address, or None for a client without one; for a key that
-            finds it.
+        addresses: returns the client's address, and the IPv4 address in it if it contains one;
+            empty for a client without an address; for a key that finds it.
         trusted_headers: names of the headers that it trusts, since a proxy sets them.
 
     Attributes:
         function: the same as calling the key, without one of the calls.
-        reads_path, waits, address, trusted_headers: see above.
+        reads_path, waits, addresses, trusted_headers: see above.
     """
 
     __slots__ = (
         "_name",
         "_parts",
-        "address",
+        "addresses",
         "function",
         "reads_path",
         "trusted_headers",
@@ -104,13 +104,13 @@ class Key:
         *,
         reads_path: bool = False,
         waits: bool = False,
-        address: Callable[[Request], IPv4Address | IPv6Address | None] | None = None,
+        addresses: Callable[[Request], Sequence[IPv4Address | IPv6Address]] | None = None,
         trusted_headers: Iterable[str] = (),
     ) -> None:
         self.function = function
         self.reads_path = reads_path
         self.waits = waits
-        self.address = address
+        self.addresses = addresses
         self.trusted_headers = frozenset(trusted_headers)
         self._name = name
         self._parts = parts
