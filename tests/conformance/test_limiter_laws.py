@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import mantlet
 from mantlet import Ban, Concurrency, RateLimiter, Rule, keys, on_status
-from tests.conformance.checkers import check_asgi, check_wsgi
 from tests.conformance.test_laws import apart_asgi, apart_wsgi
 from tests.drive import AsgiAdapter, WsgiAdapter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mantlet import Decision, Request
+    from mantlet import Request
+    from mantlet.ratelimit.decision import Decision
+    from mantlet.ratelimit.quota import LimitMode
     from tests.drive import Said
 
 pytestmark = pytest.mark.slow
@@ -39,7 +39,9 @@ KEYS = (
 )
 
 quotas = st.sampled_from(["2/second", "2/minute", "5/second burst 2", "2/second; 3/minute"])
-modes = st.sampled_from(["enforce", "enforce", "enforce", "report", "off"])
+modes: st.SearchStrategy[LimitMode] = st.sampled_from(
+    ["enforce", "enforce", "enforce", "report", "off"]
+)
 counts = st.sampled_from([None, None, on_status(401), on_status(range(500, 600))])
 bans = st.sampled_from([None, None, Ban(after=1, within=5, seconds=3)])
 
@@ -120,13 +122,10 @@ class Site:
         self.status = 200
         self.refused: list[tuple[int, str, bool]] = []
         limiters = [self._limiter(place, one) for place, one in enumerate(chosen)]
-        is_asgi = adapter.name == "asgi"
-        self.app: Any = (check_asgi if is_asgi else check_wsgi)(adapter.app(self._answer))
+        apart: Any = apart_asgi if adapter.name == "asgi" else apart_wsgi
+        self.app = adapter.app(self._answer)
         for policies in [[one] for one in reversed(limiters)] if nested else [limiters]:
-            if is_asgi:
-                self.app = apart_asgi(mantlet.asgi.Stack(self.app, policies))
-            else:
-                self.app = apart_wsgi(mantlet.wsgi.Stack(self.app, policies))
+            self.app = apart(adapter.module.Stack(self.app, policies))
 
     def _limiter(self, place: int, one: Mapping[str, Any]) -> RateLimiter:
         def refused(decision: Decision, _: Request) -> None:

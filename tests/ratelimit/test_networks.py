@@ -169,13 +169,14 @@ def test_a_tunnel_or_a_translator_is_named_by_itself_or_by_the_ipv4_address(
     """So that neither spelling of a list matches nothing; it is denied if one of the two is."""
     key = keys.client_address(nat64_prefixes=["2001:db8:64::/96"])
     has_ipv4 = not peer.startswith("64:ff9b:1:")
-    for options, status in (
+    cases: list[tuple[dict[str, Any], int]] = [
         ({"deny": [network]}, 403),
         ({"deny": ["8.8.8.0/24"]}, 403 if has_ipv4 else 200),
         ({"allow": ["8.8.8.8"], "deny": [network]}, 403),
         ({"allow": [peer], "deny": ["8.8.8.0/24"]}, 403 if has_ipv4 else 200),
         ({"allow": [peer], "deny": [network]}, 200),
-    ):
+    ]
+    for options, status in cases:
         app = adapter.wrap(hello, RateLimiter("9/hour", key=key, **options))
         assert adapter.drive(app, client=peer).status == status
 
