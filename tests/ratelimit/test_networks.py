@@ -202,6 +202,26 @@ def test_the_address_comes_through_the_trusted_proxies_of_the_key(adapter: Adapt
 
 
 @both_adapters
+@pytest.mark.parametrize("options", [{"trusted_proxies": ["10.0.0.0/8"]}, {"hops": 1}, {"hops": 2}])
+@pytest.mark.parametrize(
+    ("value", "allowed"),
+    [("10.0.0.3, 10.0.0.2", True), ("unknown", False), ("1.2.3.4," * 9000, False), (None, True)],
+    ids=["inside", "unreadable", "too large", "none"],
+)
+def test_no_client_passes_for_its_proxy(
+    adapter: Adapter, options: dict[str, Any], value: str | None, allowed: bool
+) -> None:
+    """A header that can't be read counts for the proxy, whose network may be allowed."""
+    if value == "unknown" and options == {"hops": 2}:
+        value = "unknown, unknown"
+    limiter = RateLimiter("1/hour", key=keys.client_address(**options), allow=["10.0.0.0/8"])
+    app = adapter.wrap(hello, limiter)
+    headers = [] if value is None else [("X-Forwarded-For", value)]
+    found = [adapter.drive(app, client="10.0.0.1", headers=headers).status for _ in range(2)]
+    assert found == ([200, 200] if allowed else [200, 429])
+
+
+@both_adapters
 def test_a_joined_key_has_the_address_of_its_part(adapter: Adapter) -> None:
     """The login rule's usual key."""
     key = keys.client_address() & keys.header("X-Key")

@@ -203,10 +203,12 @@ class NetworkLists:
     def find(self, request: Request) -> Verdict | None:
         """Return the verdict on a client; None if no list has it, or it has no address.
 
-        An IPv6 address that contains the client's IPv4 address counts as both: it is denied if one
-        of them is, else allowed if one of them is.
+        Where a forwarding header can't be read, the address is the proxy's, which allows nothing: a
+        client must not pass for one of the proxy's network. An IPv6 address that contains the
+        client's IPv4 address counts as both: it is denied if one of them is, else allowed if one of
+        them is.
         """
-        addresses = self._find_addresses(request)
+        addresses, is_known = self._find_addresses(request)
         if self._files and (now := self._clock()) >= self._next_check:
             self._next_check = now + _CHECK_INTERVAL  # first, so that other threads go on
             for file in self._files:
@@ -217,7 +219,7 @@ class NetworkLists:
             allowed = _longest(self._allow, address)
             if denied >= 0 and denied >= allowed:
                 return Verdict(address, denied=True)
-            if allowed >= 0:
+            if allowed >= 0 and is_known:
                 verdict = Verdict(address, denied=False)
         return verdict
 

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from mantlet._internal.options import check_int
 from mantlet.core.request import Request
-from mantlet.http.headers import HeaderNames
+from mantlet.http.headers import OVERSIZED, HeaderNames
 from mantlet.ratelimit.keys.embedded import LOCAL_USE, embedded_ipv4, parse_translators
 from mantlet.ratelimit.keys.forwarding import CDN_HEADERS, HEADERS
 from mantlet.ratelimit.keys.key import Key, describe, digest
@@ -203,7 +203,7 @@ def _client_key(
         if forwarding.is_trusted_from(request.client):
             value = request.get_headers(names).get(name)
             if value:
-                return forwarding.client(value) or peer(request)
+                return forwarding.client(value)[0] or peer(request)
         return peer(request)
 
     return key
@@ -214,19 +214,25 @@ def _address_finder(
     networks: "TrustedNetworks",
     hops: int | None,
     translators: tuple[IPv6Network, ...],
-) -> Callable[[Request], Sequence[Address]]:
-    """Return a function that returns a client's whole address, and the IPv4 address in it."""
+) -> Callable[[Request], tuple[Sequence[Address], bool]]:
+    """Return a function that returns a client's addresses; see `Key`."""
     read = hop_reader(networks, 32, 128, None)
-    key = _peer_key(read, plain=True, watched=False)
-    if networks.texts or hops is not None:
-        key = _client_key(_ForwardingHeader(name, networks, hops, read), key)
+    peer = _peer_key(read, plain=True, watched=False)
+    forwarding = _ForwardingHeader(name, networks, hops, read)
+    is_read = bool(networks.texts) or hops is not None
+    names = HeaderNames(name)
 
-    def addresses(request: Request) -> Sequence[Address]:
-        address = parse_address(key(request))
+    def addresses(request: Request) -> tuple[Sequence[Address], bool]:
+        client, is_known = None, True
+        if is_read and forwarding.is_trusted_from(request.client):
+            value = request.get_headers(names).get(name)
+            if value:
+                client, is_known = forwarding.client(value)
+        address = parse_address(client or peer(request))
         if not isinstance(address, IPv6Address):
-            return () if address is None else (address,)
+            return () if address is None else (address,), is_known
         embedded = embedded_ipv4(address, translators)
-        return (address,) if embedded is None else (address, embedded)
+        return (address,) if embedded is None else (address, embedded), is_known
 
     return addresses
 
@@ -268,8 +274,10 @@ class _ForwardingHeader:
         hop = self._read(peer)
         return hop is not None and hop.trusted
 
-    def client(self, value: str) -> str | None:
+    def client(self, value: str) -> tuple[str | None, bool]:
         """Return the key of the client that the header names, or None if that is the peer.
+
+        And whether that is the client itself, and not a proxy in its place.
 
         An unreadable element where a trusted proxy should have put an address counts for that
         proxy, so all requests of that kind share its bucket.
@@ -281,17 +289,19 @@ class _ForwardingHeader:
         # the elements that proxies have appended.
         elements = [value] if self._single else value.rsplit(",", self._most)[-self._most :]
         if self._counts and len(elements) < self._most:
-            return None
-        last = None
+            return None, value != OVERSIZED
+        last, is_known = None, True
         for element in reversed(elements):
             node = self._node(element.strip(" \t"))
             hop = self._read(node)
-            if hop is not None:
+            if hop is None:
+                is_known = False
+            else:
                 last = hop.key
             # An unreadable text may be a fragment of an element, and so may the text left of it.
             if not node if self._counts else hop is None or not hop.trusted:
                 break
-        return last
+        return last, is_known
 
 
 # -- addresses ------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ __all__ = [
     "read_parameters",
 ]
 
+Address = IPv4Address | IPv6Address
 #: A key's text, None for a request that is not limited, or an awaitable of either.
 KeyResult = str | Awaitable[str | None] | None
 #: Returns the text that names the bucket of a request.
@@ -77,8 +78,9 @@ class Key:
         reads_path: whether it depends on the path parameters of the matching rule.
         waits: whether it waits for something, such as the body. Limits whose keys don't are taken
             first.
-        addresses: returns the client's address, and the IPv4 address in it if it contains one;
-            empty for a client without an address; for a key that finds it.
+        addresses: returns the client's address, and the IPv4 address in it if it contains one (none
+            for a client without an address), and whether that is not the address of a proxy instead
+            of a client that can't be told; for a key that finds it.
         trusted_headers: names of the headers that it trusts, since a proxy sets them.
 
     Attributes:
@@ -104,7 +106,7 @@ class Key:
         *,
         reads_path: bool = False,
         waits: bool = False,
-        addresses: Callable[[Request], Sequence[IPv4Address | IPv6Address]] | None = None,
+        addresses: Callable[[Request], tuple[Sequence[Address], bool]] | None = None,
         trusted_headers: Iterable[str] = (),
     ) -> None:
         self.function = function
