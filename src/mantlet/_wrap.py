@@ -113,7 +113,7 @@ def _protocol(app: Any, depth: int = 8) -> bool | None:
             return False
         if two and three and (named := _by_parameters(candidate)) is not None:
             return named
-    from mantlet.integrations.wrapped_apps import held_apps  # noqa: PLC0415  # for wrappers alone
+    from mantlet.integrations.app_search import held_apps  # noqa: PLC0415  # for wrappers alone
 
     found = {_protocol(one, depth - 1) for one in held_apps(app)} if depth else set()
     return found.pop() if len(found) == 1 else None

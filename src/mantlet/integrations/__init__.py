@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from mantlet._internal.exception_chain import safe_getattr
 from mantlet.core.policy import Policy
+from mantlet.integrations.app_root_paths import find_root_paths
 from mantlet.integrations.app_search import find_apps
 from mantlet.integrations.falcon import hook_falcon
 from mantlet.integrations.flask import hook_flask, hook_quart
 from mantlet.integrations.litestar import hook_litestar
-from mantlet.integrations.root_paths import find_root_paths
 from mantlet.integrations.signals import connect_signals
 from mantlet.integrations.starlette import (
     hook_exception_middleware,

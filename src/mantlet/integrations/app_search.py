@@ -1,22 +1,27 @@
-"""Find the apps of frameworks within an app: inside middlewares, adapters and mounts.
+"""Find the apps within an app: inside middlewares, adapters and mounts.
 
 Objects refer to the app that they call by an attribute, a variable of a closure, a global name, an
 argument of a partial, or in a list or a dict. These are followed breadth first, within limits. No
 property is read, and nothing is called. An app that is made only once a request comes is not found.
+
+`find_apps()` follows all of them, to every app of a framework. `wrapped_apps()` and `held_apps()`
+follow only wrappers around one app, whose protocol and paths are those of the app inside.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from inspect import isclass
 from types import FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any, Final
 
 from mantlet._internal.exception_chain import safe_getattr
 
-__all__ = ["attributes", "find_apps", "held_by_function", "kinds_of"]
+__all__ = ["find_apps", "held_apps", "kinds_of", "wrapped_apps"]
 
-#: The most objects that are looked at.
+#: The most objects that are looked at for apps, and for wrappers.
 _MAX_OBJECTS: Final = 4000
+_MAX_WRAPPERS: Final = 400
 #: The package and the name of each class of apps, with the attributes that lead to other apps.
 _APPS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("flask", "Flask"): ("wsgi_app",),
@@ -38,6 +43,10 @@ _KNOWN: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("starlette", "Router"): ("routes", "default", "middleware_stack"),
     ("starlette", "BaseRoute"): (),
 }
+#: The names by which wrappers call the app inside.
+_NAMES: Final = ("app", "application", "wsgi_app", "asgi_app")
+#: Packages whose apps are no wrappers.
+_FRAMEWORKS: Final = frozenset({"django", "falcon", "fastapi", "flask", "litestar", "quart"})
 _ATOMS: Final = (str, bytes, int, float, complex, bool, type, type(None), ModuleType)
 
 
@@ -85,7 +94,7 @@ def _references(one: Any) -> Iterable[Any]:
         return list(dict.values(one))
     if issubclass(kind, (list, tuple, set, frozenset, deque)):
         return tuple(one)
-    found = list(attributes(one))
+    found = list(_attributes(one))
     call = vars(kind).get("__call__")
     if type(call) is FunctionType:
         found += _references_of_function(call)
@@ -94,13 +103,13 @@ def _references(one: Any) -> Iterable[Any]:
 
 def _references_of_function(function: FunctionType) -> list[Any]:
     names = function.__code__.co_names
-    found = [*held_by_function(function), *(function.__defaults__ or ())]
+    found = [*_held_by_function(function), *(function.__defaults__ or ())]
     found += [function.__globals__[name] for name in names if name in function.__globals__]
     return found
 
 
-def held_by_function(function: FunctionType) -> Iterator[Any]:
-    """Yield what a function wraps, and the variables of its closure."""
+def _held_by_function(function: FunctionType) -> Iterator[Any]:
+    """Yield the function that a function wraps, and the variables of its closure."""
     yield vars(function).get("__wrapped__")
     for cell in function.__closure__ or ():
         try:
@@ -109,7 +118,7 @@ def held_by_function(function: FunctionType) -> Iterator[Any]:
             continue
 
 
-def attributes(one: Any) -> Iterator[Any]:
+def _attributes(one: Any) -> Iterator[Any]:
     """Yield the values of an object's own attributes; no property is read."""
     try:
         own = object.__getattribute__(one, "__dict__")
@@ -125,3 +134,51 @@ def attributes(one: Any) -> Iterator[Any]:
                     yield object.__getattribute__(one, name)
                 except AttributeError:
                     continue
+
+
+def wrapped_apps(app: Any, kind: str = "http") -> Iterator[Any]:
+    """Iterate over an app and the callables that it may call, the outermost first.
+
+    A wrapper is a function with a closure, a `functools.partial`, a method or an object whose
+    attributes hold the app. The apps of frameworks, and of Starlette, are not looked into.
+
+    Args:
+        app: any app.
+        kind: the scope type, for a wrapper with an app for each, such as channels'
+            ``ProtocolTypeRouter``.
+    """
+    seen: set[int] = set()
+    waiting = deque([app])
+    while waiting and len(seen) < _MAX_WRAPPERS:
+        one = waiting.popleft()
+        if id(one) in seen or isclass(one) or not callable(one):
+            continue
+        seen.add(id(one))
+        yield one
+        kinds = kinds_of(one)
+        if ("starlette", "Starlette") not in kinds and not _FRAMEWORKS.intersection(
+            package for package, _ in kinds
+        ):
+            waiting += _held(one, kind)
+
+
+def held_apps(wrapper: Any) -> list[Any]:
+    """Return the apps that a wrapper calls: those with an app's name, or else every callable."""
+    named = [safe_getattr(wrapper, name) for name in _NAMES]
+    return [
+        one
+        for one in (list(filter(callable, named)) or _held(wrapper, "http"))
+        if callable(one) and not isclass(one)
+    ]
+
+
+def _held(wrapper: Any, kind: str) -> Iterable[Any]:
+    if isinstance(wrapper, partial):
+        return (wrapper.func, *wrapper.args, *wrapper.keywords.values())
+    if isinstance(wrapper, MethodType):
+        return (wrapper.__self__,)
+    if isinstance(wrapper, FunctionType):
+        return _held_by_function(wrapper)
+    return [
+        value.get(kind) if isinstance(value, Mapping) else value for value in _attributes(wrapper)
+    ]

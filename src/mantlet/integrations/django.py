@@ -24,7 +24,7 @@ from mantlet._internal.exception_chain import class_names
 from mantlet.errors.framework_exceptions import HTTP_EXCEPTIONS
 from mantlet.integrations.handled import note_handled, refusal
 
-__all__ = ["ProblemMiddleware"]
+__all__ = ["ProblemMiddleware", "django_raw"]
 
 
 # Any: Django's own types, which are not imported here.
@@ -40,7 +40,7 @@ class ProblemMiddleware(partial[Any]):
 
     def process_exception(self, request: Any, exception: Exception) -> Any:
         """Return the response to a refusal, or None to leave the exception to Django."""
-        raw = getattr(request, "scope", None) or request.environ
+        raw = django_raw(request)
         if HTTP_EXCEPTIONS.keys().isdisjoint(class_names(type(exception))):
             reply = refusal(raw, exception)
             if reply is not None:
@@ -50,3 +50,8 @@ class ProblemMiddleware(partial[Any]):
                 return response
         note_handled(raw, exception)
         return None
+
+
+def django_raw(request: Any) -> Any:
+    """Return the scope or the environ of a request of Django's, or None without a request."""
+    return getattr(request, "scope", None) or getattr(request, "environ", None)

@@ -11,6 +11,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from mantlet.integrations.app_search import kinds_of
+
 __all__ = ["StackBuilder", "Wrappers", "install_stack"]
 
 
@@ -29,12 +31,12 @@ def install_stack(app: Any, wrappers: Wrappers) -> None:
         RuntimeError: the Starlette or FastAPI app has started already.
         TypeError: the app is of another framework.
     """
-    names = {(kind.__module__.partition(".")[0], kind.__name__) for kind in type(app).__mro__}
-    if ("flask", "Flask") in names:
+    kinds = kinds_of(app)
+    if ("flask", "Flask") in kinds:
         app.wsgi_app = wrappers.wsgi(app.wsgi_app)
-    elif ("quart", "Quart") in names:
+    elif ("quart", "Quart") in kinds:
         app.asgi_app = wrappers.asgi(app.asgi_app)
-    elif ("starlette", "Starlette") in names:
+    elif ("starlette", "Starlette") in kinds:
         _install_in_starlette(app, wrappers.asgi)
     else:
         raise TypeError(

@@ -12,8 +12,8 @@ from typing import Any
 
 from mantlet._internal.exception_chain import safe_getattr
 from mantlet.core.context import carried_state, current_scope
+from mantlet.integrations.framework_logs import OneRecord
 from mantlet.integrations.handled import ReplyApp, has_handler, refusal
-from mantlet.integrations.logs import OneRecord
 
 __all__ = ["hook_litestar"]
 

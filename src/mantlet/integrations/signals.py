@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from mantlet._internal.exception_chain import safe_getattr
 from mantlet.core.context import carried_state
-from mantlet.integrations.logs import OneRecord
+from mantlet.integrations.django import django_raw
+from mantlet.integrations.framework_logs import OneRecord
 
 __all__ = ["connect_signals"]
 
@@ -53,15 +54,11 @@ async def _from_quart_websocket(sender: Any, exception: BaseException, **_: Any)
 
 
 def _from_django(request: Any = None, **_: Any) -> None:
-    raw = _django_raw(request)
+    raw = django_raw(request)
     exception = sys.exception()
     if raw is not None and exception is not None:
         logging.getLogger("django.request").addFilter(_django_record)
         _store(raw, exception, safe_getattr(request.resolver_match, "route"))
-
-
-def _django_raw(request: Any) -> Any:
-    return getattr(request, "scope", None) or getattr(request, "environ", None)
 
 
 def _flask_state(_record: logging.LogRecord) -> Any:
@@ -75,7 +72,7 @@ def _quart_state(_record: logging.LogRecord) -> Any:
 
 
 def _django_state(record: logging.LogRecord) -> Any:
-    return carried_state(_django_raw(safe_getattr(record, "request")))
+    return carried_state(django_raw(safe_getattr(record, "request")))
 
 
 _flask_record: Final = OneRecord(_flask_state)

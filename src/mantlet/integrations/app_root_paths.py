@@ -13,8 +13,7 @@ from typing import Any, Final
 
 from mantlet._internal.exception_chain import safe_getattr
 from mantlet.http.routing.root_paths import InnerRoot, RootPaths
-from mantlet.integrations.app_search import kinds_of
-from mantlet.integrations.wrapped_apps import wrapped_apps
+from mantlet.integrations.app_search import kinds_of, wrapped_apps
 
 __all__ = ["find_root_paths"]
 
