@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from django.utils.module_loading import import_string
 
+from tests.docs.pages import DOCS, blocks, run
+
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "observability.md").read_text()
-BLOCKS = [block.partition("```")[0] for block in PAGE.split("```python\n")[1:]]
+ROOT = DOCS.parent
+PAGE = "observability.md"
+BLOCKS = blocks(PAGE)
 
 ASK = """
 from tests.drive import drive_asgi, drive_wsgi
@@ -81,8 +82,7 @@ trace.set_tracer_provider(provider)
 
 def test_the_settings_name_middlewares() -> None:
     """All of them can be imported."""
-    names: dict[str, list[str]] = {}
-    exec(BLOCKS[0], names)  # noqa: S102  # the page's own code
+    names = run(PAGE, BLOCKS[0])
     for name in names["MIDDLEWARE"]:
         assert callable(import_string(name))
     assert names["MIDDLEWARE"][-1] == "mantlet.integrations.django.ProblemMiddleware"
