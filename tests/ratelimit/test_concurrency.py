@@ -143,7 +143,7 @@ def test_a_bound_in_report_mode_refuses_nobody(
     answers = crowd(adapter, bound(1, mode="report"), [{}] * 4)
     assert statuses(answers) == {200: 4}
     assert not [answer for answer in answers if "ratelimit" in answer.names]
-    said = ["The quota concurrency would have refused a request"] * 3
+    said = ["RateLimiter would have refused a request by the limit concurrency"] * 3
     assert [record.getMessage() for record in caplog.records] == said
 
 

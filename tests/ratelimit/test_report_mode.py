@@ -12,7 +12,7 @@ from mantlet import Quota, RateLimiter, Rule, on_status
 from tests.drive import CLIENT, Adapter, Answer, Said, both_adapters, hello
 from tests.ratelimit.structured import limits_of
 
-SAID = "The quota default would have refused a request"
+SAID = "RateLimiter would have refused a request by the limit default"
 
 
 @pytest.fixture(autouse=True)

@@ -249,7 +249,7 @@ def test_messages_in_report_mode_pass(caplog: pytest.LogCaptureFixture) -> None:
     with client(messages(mode="report")).websocket_connect("/ws") as connection:
         for _ in range(3):
             say(connection)
-    said = ["The quota * /ws would have refused a request"]
+    said = ["RateLimiter would have refused a message by the limit * /ws"]
     assert [record.getMessage() for record in caplog.records] == said
 
 

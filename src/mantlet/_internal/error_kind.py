@@ -44,9 +44,9 @@ def kind_of(error: BaseException) -> ErrorKind:
     """Return the kind of an exception.
 
     It covers the types of the exception, of its causes and of the members of groups, and for each
-    the functions of the traceback with their lines; no values, and no paths of the machine. What
-    is repeated counts once: the depth of a recursion, equal causes and equal members, and their
-    order make no difference.
+    the functions of the traceback with their lines; no values, and no paths of the
+    machine. Repetitions count once: the depth of a recursion, equal causes and equal members, and
+    their order make no difference.
     """
     entries: dict[str, None] = {}
     sites: dict[str, None] = {}

@@ -26,7 +26,7 @@ __all__ = ["AsgiExchange", "AsgiHttpExchange"]
 _FILE_CHUNK = 64 * 1024
 _TRAILERS = "http.response.trailers"
 _FILES = ("http.response.pathsend", "http.response.zerocopysend")
-#: Media types of streams, whose head goes out before the first chunk whatever the status.
+#: Media types of streams, whose head goes out before the first chunk, with any status.
 _STREAMS: Final = frozenset(
     {
         b"text/event-stream",

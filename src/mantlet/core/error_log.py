@@ -153,7 +153,8 @@ class _Mask:
 def mark_reported(request: Request, error: BaseException) -> bool:
     """Mark an exception as reported for an exchange; return False where it was already.
 
-    One that was raised from a reported one says no more: frameworks raise such after a response.
+    One that was raised from a reported one counts as reported: frameworks raise such after a
+    response.
     """
     state = request.state
     if state._logged is not None and any(one is state._logged for one in walk_chain(error)):

@@ -95,7 +95,7 @@ class Policy(KnowsOptions):
     position_reason: str = ""
 
     #: Why the policy, as configured, does not do all of its work under WSGI: the middle of the
-    #: warning at wrapping. Empty if it does.
+    #: warning when an app is wrapped. Empty if it does.
     wsgi_reason: str = ""
 
     def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:

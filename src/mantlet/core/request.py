@@ -51,7 +51,7 @@ class Request:
     raw: MutableMapping[str, Any]
     state: State
 
-    #: What `app_response` returns; not set before a hook hears of an error.
+    #: The result of `app_response`; not set before an error hook is called.
     _app_response: Response | None
     #: Headers to set in the response, in the protocol's own form, by their names in lower case.
     _response_headers: dict[Any, tuple[Any, Any]]

@@ -139,7 +139,7 @@ class Response:
         no_body: whether it has no body: it answers HEAD, or is a WebSocket handshake.
         first_chunk: the first bytes of the body, as far as they arrived with the headers; empty
             under ASGI for a stream, whose headers are sent before its first chunk.
-        complete: whether `first_chunk` is the whole body, as the app has told.
+        complete: whether `first_chunk` is the whole body, by the app's own word.
         is_single_chunk: whether `first_chunk` is all that has arrived of the body.
         has_trailers: whether the app has announced trailers after the body (ASGI).
         is_file: whether the body is a file that the server is to send by itself

@@ -159,7 +159,7 @@ class ResponsePipeline(PhaseMachine):
         request: the request that it answers.
         response: the app's response until a policy replaces it; then the response that is sent.
         complete: whether all of the app's body has come.
-        has_error_hooks: whether a policy hears errors.
+        has_error_hooks: whether a policy has an `on_error` hook.
     """
 
     has_error_hooks: bool
@@ -251,7 +251,7 @@ class ResponsePipeline(PhaseMachine):
         """Run the hooks that have not run yet.
 
         An error that the app has answered itself comes with that response: the error goes to the
-        policies that hear errors until one of them answers it, the response to the others.
+        `on_error` hooks until one of them answers it, the response to the other policies.
 
         Returns:
             A hook's awaitable, or None when all hooks have run.
@@ -294,7 +294,7 @@ class ResponsePipeline(PhaseMachine):
         return reply
 
     def _error_to_report(self) -> BaseException | None:
-        """Return the error for a policy that hears errors."""
+        """Return the error for the next `on_error` hook."""
         response = self.response
         error = self._error
         if response is None:
@@ -315,7 +315,7 @@ class ResponsePipeline(PhaseMachine):
 
     async def _wait_for(self, waiting: PendingReply) -> None:
         response = self.response
-        # The response that the hook may return, where it hears an error.
+        # The response that the hook may return, if it is an error hook.
         kept = self.request.app_response
         try:
             reply = await waiting

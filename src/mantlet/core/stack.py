@@ -37,7 +37,7 @@ class ResponseHooks(NamedTuple):
 
     Attributes:
         hooks: those of each policy, the innermost first.
-        has_error_hooks: whether one of them hears errors.
+        has_error_hooks: whether one of them has an `on_error` hook.
         min_status: no hook looks at a response with a status below this.
     """
 

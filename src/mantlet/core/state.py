@@ -158,7 +158,7 @@ class State:
     #: Whether a developer on this machine is to see exceptions and debug pages.
     _in_development: bool = False
     # Any: an app object of a framework.
-    #: The framework's app, where a signal told it.
+    #: The framework's app, from a signal.
     _app: Any = None
     #: The exception that was logged last.
     _logged: BaseException | None = None
@@ -177,7 +177,7 @@ class State:
     _body_follows: bool = False
     #: Whether a policy has answered in the app's place.
     _replied: bool = False
-    #: The template of the framework's route, where a signal told it.
+    #: The template of the framework's route, from a signal.
     _route: str | None = None
     #: The parameters of the path, as the innermost limiter's rule names them.
     _path_parameters: Mapping[str, str] | None = None

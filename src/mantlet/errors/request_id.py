@@ -58,8 +58,8 @@ class RequestId(KnowsOptions):
     Attributes:
         header: the name of the header, in requests and responses.
         generate: returns a new id; by default 128 random bits in hexadecimal digits.
-        valid: returns whether an id of a client is acceptable. Whatever it returns, an id is one to
-            128 of the characters ``A-Z a-z 0-9 . _ ~ + / = : @ -``.
+        valid: returns whether an id of a client is acceptable. In any case an id is one to 128 of
+            the characters ``A-Z a-z 0-9 . _ ~ + / = : @ -``.
         trust_incoming: believe the client's header and ``traceparent``; else neither is looked at.
         from_response: which id the client gets where the app's response has another one.
             ``"adopt"``: the app's; problems and log records of that response have it too.

@@ -178,7 +178,7 @@ def _values(request: Request, scheme: Scheme) -> list[str]:
         found = re.findall(pairs, joined_cookies(request) or "")
         return [value.strip(" ") for value in found]
     raw = _query_field(scheme.field).findall(request.query)
-    # More than one is malformed, whatever they are; and so is an incomplete escape.
+    # More than one is malformed, even if they are equal; and so is an incomplete escape.
     if len(raw) > 1 or (raw and _BAD_ESCAPE.search(raw[0])):
         return []
     return [decode_escapes(value.replace(b"+", b" ")).decode("utf-8", "replace") for value in raw]

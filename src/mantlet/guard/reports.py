@@ -65,7 +65,7 @@ class ViolationReports:
         if suppressed is None:
             return
         request_id = request.state._request_id or "-"
-        more = f" ({suppressed} similar records suppressed)" if suppressed else ""
+        more = f" (and {suppressed} more like it)" if suppressed else ""
         _log.log(
             level,
             "SchemaGuard: %s, %s, request %s: %s%s",

@@ -45,7 +45,7 @@ _KNOWN: Final[dict[tuple[str, str], tuple[str, ...]]] = {
 }
 #: The names by which wrappers call the app inside.
 _NAMES: Final = ("app", "application", "wsgi_app", "asgi_app")
-#: Packages whose apps are no wrappers.
+#: Packages whose apps are not wrappers.
 _FRAMEWORKS: Final = frozenset({"django", "falcon", "fastapi", "flask", "litestar", "quart"})
 _ATOMS: Final = (str, bytes, int, float, complex, bool, type, type(None), ModuleType)
 

@@ -1,6 +1,6 @@
 """Django: a middleware that answers refusals within Django.
 
-Add it as the last line of the setting, so that it hears each exception of a view first::
+Add it as the last line of the setting, so that it gets each exception of a view first::
 
     MIDDLEWARE = [
         ...,
@@ -13,7 +13,7 @@ that collects errors, and the middlewares around it set their headers and cookie
 client gets the same problem, and Django's log and mails leave it out as well, but all else in
 between sees a crash and a 500.
 
-An exception of a middleware, rather than of a view, is heard without it, by Django's signal.
+An exception of a middleware, rather than of a view, is noted without it, by Django's signal.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""The common part of the frameworks' handlers: what was handled, and refusals.
+"""The common part of the frameworks' handlers: note handled exceptions, and answer refusals.
 
 A refusal is a `Problem` with a status below 500, or an exception that the options of the exchange's
 envelope map to such a status. Answered by a handler within the framework, as its own

@@ -1,8 +1,8 @@
-"""Hear of exceptions that frameworks turn into responses, by their signals.
+"""Note exceptions that frameworks turn into responses, by their signals.
 
 Flask, Quart and Django send ``got_request_exception`` and then respond with their own 500; Quart
-sends ``got_websocket_exception`` and then closes the connection normally. So every app of these
-frameworks is heard, wherever it is in the wrapped app.
+sends ``got_websocket_exception`` and then closes the connection normally. So the exceptions of
+every app of these frameworks are noted, wherever it is in the wrapped app.
 
 The exception is stored in the exchange's state, where the stack finds it before the response is
 sent. An app in an exchange that no stack serves has none, and nothing is stored.

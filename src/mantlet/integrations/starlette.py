@@ -7,9 +7,9 @@ for the class or for a base of it below `Exception`.
 
 `ServerErrorMiddleware` answers any other exception, by the app's handler for `Exception` or 500 or
 by itself, and then raises it again. The exception is noted before the answer, since an adapter to
-WSGI drops what comes after it.
+WSGI drops any exception after it.
 
-Exceptions that a middleware or an endpoint catches by itself are not heard.
+Exceptions that a middleware or an endpoint catches by itself are not noted.
 """
 
 from collections.abc import Callable, Iterable

@@ -1,10 +1,10 @@
 """Requests over a quota that wait for their tokens instead of being refused, under ASGI.
 
-A request waits only if its tokens will be there within the limiter's ``delay``, counted behind
-those of the same key that wait already; else it is refused at once. While it waits it holds no
-tokens, and the memory of its connection, so the number of waiting requests is bounded. Waiting is
-of one process: another worker may take the tokens first, and then the request waits again as long
-as its time allows.
+A request waits only if its tokens will be there within the limiter's ``delay``, after those of the
+requests with the same key that wait already; else it is refused at once. While it waits it holds no
+tokens, and the memory of its connection, so the number of waiting requests is bounded. A
+request waits in its process: another worker may take the tokens first, and then it waits again as
+long as its time allows.
 """
 
 from asyncio import get_running_loop

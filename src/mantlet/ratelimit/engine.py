@@ -321,7 +321,7 @@ class Reservation:
         self._pending = ()
 
     def record(self, result: LimitResult | None) -> None:
-        """Note the outcome of the expected hits; None if there were none."""
+        """Note the outcome of the expected hits; None for no hits."""
         self._pending = ()
         if result is not None:
             self._results.append((result, self._clock()))

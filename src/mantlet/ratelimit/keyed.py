@@ -94,7 +94,7 @@ class KeyedLimiter(Policy):
     def reset_all(self) -> None:
         """Refill the buckets of all keys, clear their windows, and lift all bans.
 
-        Only those of this limiter and its rules, whatever else is in the same store. Slots of
+        Only those of this limiter and its rules: the rest of the store is left alone. Slots of
         concurrency limits stay taken.
 
         Raises:

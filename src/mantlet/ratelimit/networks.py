@@ -299,8 +299,7 @@ def _parse(text: str) -> _Prefix:
         value = 0
     if not 0 <= length <= bits or (slash and not (digits.isascii() and digits.isdigit())):
         raise ValueError(
-            f'a network must be written such as "192.0.2.0/24", "2001:db8::/32" or "192.0.2.7", '
-            f"not {text!r}"
+            f'a network must be like "192.0.2.0/24", "2001:db8::/32" or "192.0.2.7", not {text!r}'
         )
     prefix = value >> (bits - length)
     if prefix << (bits - length) != value:

@@ -122,8 +122,8 @@ class RateLimiter(KeyedLimiter):
         on_refuse: called with the `Decision` and the request for each refused request or message,
             before the response. Its exceptions are logged. It must not block.
         count_preflights: whether CORS preflights take tokens.
-        mode: ``"enforce"``; ``"report"`` to decide, count and log without ever refusing, whatever
-            the modes of the rules; ``"off"``; or a mapping of route patterns to these.
+        mode: ``"enforce"``; ``"report"`` to decide, count and log without ever refusing, for the
+            rules as well; ``"off"``; or a mapping of route patterns to these.
         headers: ``"draft"`` for ``RateLimit`` and ``RateLimit-Policy``, ``"legacy"`` for
             ``X-RateLimit-*``, ``"both"``, or None.
         burst: how many requests may come at once; by default the number of requests per period. For
@@ -413,7 +413,7 @@ class RateLimiter(KeyedLimiter):
         late: RequestLimits,
         early: LimitResult | None,
     ) -> LimitResult | None:
-        """Take what is known only once the body is there, or give back what was taken before it."""
+        """Take the tokens whose keys are in the body, or give back those that were taken before."""
         try:
             hits = await late.hits(request)
         except Exception as error:  # the body is too large, say

@@ -116,7 +116,9 @@ class RefusalReporter:
             if suppressed is None:
                 continue
             _log.info(
-                "The quota %s would have refused a request%s",
+                "%s would have refused a %s by the limit %s%s",
+                _POLICY,
+                per,
                 one.name,
                 f" (and {suppressed} more like it)" if suppressed else "",
                 extra=self._describe(request, one, result.hits[index].key, per, suppressed),
@@ -147,7 +149,7 @@ class RefusalReporter:
         log_exception(
             _log,
             logging.ERROR,
-            ("on_refuse raised %s; the request stays refused", type(error).__qualname__),
+            ("RateLimiter: on_refuse failed with %s", type(error).__qualname__),
             error,
             throttle=self._throttle,
             extra=lambda: {"policy": _POLICY, "request_id": request_id},

@@ -218,7 +218,7 @@ def _template_fault(path: str) -> str | None:
 
 
 def _segment_fault(segment: str) -> str | None:
-    """Return what is wrong with a segment apart from the names of its parameters, or None."""
+    """Return the fault of a segment apart from the names of its parameters, or None."""
     if _PARAMETER.fullmatch(segment):
         return None
     literals, names = _EXPRESSION.split(segment)[::2], _EXPRESSION.findall(segment)

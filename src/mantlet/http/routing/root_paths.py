@@ -13,7 +13,7 @@ Litestar                            with everything before it: ``/x/api/login`` 
 Hypercorn's dispatcher, Litestar's  mount an app at a prefix that no slash has to follow:
 mounts                              ``/sublogin`` is the ``/login`` of an app at ``/sub``
 Falcon                              not at all; an empty segment is the value of a parameter
-WSGI                                the server has removed it: ``PATH_INFO`` is what apps route
+WSGI                                the server has removed it: ``PATH_INFO`` is routed
 ==================================  ============================================================
 
 Files are found by the path without its dot segments: Starlette, Django, Flask and Quart serve

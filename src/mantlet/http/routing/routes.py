@@ -99,7 +99,7 @@ class Routes(Generic[T]):
         """
         found = [self.match(method, path) for path in paths]
         if self._depth:
-            # These find the templates that differ; where there are none, they are no readings.
+            # Spellings with other slashes count as readings only where they match other templates.
             found += filter(None, (one for path in paths for one in self._of_slashes(method, path)))
         distinct: dict[tuple[int, ...], Sequence[tuple[T, Mapping[str, str]]]] = {}
         for one in found:

@@ -30,7 +30,7 @@ from mantlet.ratelimit.keys.key import (
 __all__ = ["field", "form", "json"]
 
 Normalize = Callable[[str], str]
-#: What a request without the value gets: no limit, or a bucket that all such requests share.
+#: The treatment of a request without the value: no limit, or a bucket that all such requests share.
 Missing = Literal["skip", "share"]
 #: Returns every value that a parser could find.
 Read = Callable[[Request, bytes], list[str | None]]
@@ -54,7 +54,7 @@ def field(
     """Return the key of a field, wherever an app could read it: the query, a form, or JSON.
 
     For a login: a client can't leave its bucket by moving the name from a form to JSON, or to the
-    query. The values of all places count, whatever the media type says; if they differ, the request
+    query. The values of all places count, under any media type; if they differ, the request
     shares the bucket of all that frameworks read differently, and so does one whose body is neither
     a form nor JSON. The body is read before the app gets it; one larger than ``limit`` is refused
     with 413.

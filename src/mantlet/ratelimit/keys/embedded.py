@@ -1,6 +1,6 @@
 """IPv6 addresses that contain the IPv4 address of the client: translated, or tunnelled.
 
-Their first 64 bits do not tell clients apart: a translator puts all of IPv4 behind one /96, and a
+Their first 64 bits do not tell clients apart: a translator puts all of IPv4 into one /96, and a
 Teredo server all of its clients, while a 6to4 client chooses among 65,536 /64 networks. So such a
 client counts by its IPv4 address, as it would without the translator or the tunnel:
 

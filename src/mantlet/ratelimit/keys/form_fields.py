@@ -1,6 +1,6 @@
 """One field of a form or of a query, wherever all parsers read it alike.
 
-Some frameworks parse a form whatever its media type says (Litestar does where the handler declares
+Some frameworks parse a form of any media type (Litestar does where the handler declares
 a form, Bottle always), so bodies of other types are searched for the field as well.
 """
 

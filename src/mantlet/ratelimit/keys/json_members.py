@@ -1,8 +1,8 @@
 """One member of a JSON body, wherever all parsers read it alike.
 
-Apps read JSON whatever the media type says (``get_json(force=True)``, Starlette's
-``request.json()``, handlers of Litestar), and some in the charset that it declares (Django REST
-framework, aiohttp), so that the same bytes may be another text to them.
+Some apps read JSON of any media type (``get_json(force=True)``, Starlette's ``request.json()``,
+handlers of Litestar), and some in the charset that the type declares (Django REST framework,
+aiohttp), so that the same bytes may be another text to them.
 """
 
 import re

@@ -36,8 +36,8 @@ class MemoryStore(LocalStore):
     without a timer or a thread.
 
     When the store is full of keys that are not full again, a new key takes the place of one of
-    them: of five keys picked at random, the one that would be full soonest. So new clients have
-    buckets of their own whatever others do, and the keys forgotten are those that lose least by it.
+    them: of five keys picked at random, the one that would be full soonest. So new clients always
+    have buckets of their own, and the keys forgotten are those that lose least by it.
     A key that is short of tokens, or banned, is forgotten only if the other four would be full
     even later. An attacker who wants one given key to be forgotten needs, on average, at least
     ``max_keys / 5`` new keys for it, each of which costs one request; and if the key is short of
@@ -226,7 +226,7 @@ class MemoryStore(LocalStore):
     # -- room for new keys ------------------------------------------------------------------------
 
     def _make_room(self, now: int, count: int = 1) -> None:
-        """Remove keys that are full again, and others if there is no room for ``count`` more."""
+        """Remove keys that are full again, and others if ``count`` more do not fit."""
         order = self._order
         for _ in range(min(_SWEEP, len(order))):
             # Downwards: a removed key is replaced by the last one, which was checked before.

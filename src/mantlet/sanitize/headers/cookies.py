@@ -77,7 +77,7 @@ class Cookies(KnowsOptions):
             value: the value of the header.
             https: whether the response is sent over https.
         """
-        # Attributes after those are not read: the missing ones are added behind them, and count.
+        # Attributes after those are not read: the missing ones are added after them, and count.
         pair, *attributes = value.split(";", _MAX_ATTRIBUTES + 1)[: _MAX_ATTRIBUTES + 1]
         name = pair.partition("=")[0].strip(_WHITESPACE).lower()
         # The last attribute of a name counts (RFC 6265bis, 5.7).

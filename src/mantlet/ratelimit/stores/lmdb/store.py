@@ -307,7 +307,7 @@ class LmdbStore(LocalStore):
         return name, record
 
     def _make_room(self, transaction: Transaction, name: bytes, now: int, count: int = 1) -> None:
-        """Remove expired records, and other buckets if there is no room for ``count`` more.
+        """Remove expired records, and other buckets if ``count`` more do not fit.
 
         The records that follow the new one are checked, and removed if they have expired. Keys are
         evenly distributed, so in the long run all records are checked equally often.
