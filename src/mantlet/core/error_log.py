@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from mantlet._internal.error_kind import kind_of
@@ -16,7 +17,15 @@ if TYPE_CHECKING:
     from mantlet.core.problem import Envelope
     from mantlet.redact.masking import Masker
 
-__all__ = ["log", "log_error", "log_exception", "logged_method", "mark_reported", "maskers"]
+__all__ = [
+    "log",
+    "log_error",
+    "log_exception",
+    "log_failure",
+    "logged_method",
+    "mark_reported",
+    "maskers",
+]
 
 log = logging.getLogger("mantlet.errors")
 
@@ -133,6 +142,43 @@ def log_exception(
     for masker in masks:
         masker.record(record)
     logger.handle(record)
+
+
+def log_failure(
+    logger: logging.Logger,
+    policy: str,
+    function: str,
+    failure: Exception,
+    *,
+    throttle: LogThrottle,
+    request: Request | None = None,
+    masks: Iterable["Masker"] = (),
+) -> None:
+    """Log that a function of the user's failed. Exceptions of log handlers change nothing.
+
+    Args:
+        logger: the logger.
+        policy: the name of the class that called it, such as ``"ErrorEnvelope"``.
+        function: the function, by the name of its option, such as ``"on_exception"``.
+        failure: its exception.
+        throttle: of the logger.
+        request: the request that it was called for, whose maskers are applied.
+        masks: the maskers to apply where there is no request.
+    """
+    extra = {"policy": policy}
+    if request is not None:
+        extra["request_id"] = request.state._request_id or "-"
+        masks = maskers(request)
+    with suppress(Exception):  # raised by a handler or a filter
+        log_exception(
+            logger,
+            logging.ERROR,
+            ("%s: %s failed with %s", policy, function, type(failure).__qualname__),
+            failure,
+            throttle=throttle,
+            extra=lambda: extra,
+            masks=masks,
+        )
 
 
 class _Mask:

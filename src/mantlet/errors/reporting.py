@@ -2,14 +2,13 @@
 
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from time import monotonic
 from typing import Any, Final
 
 from mantlet._internal.exception_chain import safe_getattr
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet._internal.printable import printable
-from mantlet.core.error_log import log, log_exception, logged_method, maskers
+from mantlet.core.error_log import log, log_exception, log_failure, logged_method, maskers
 from mantlet.core.request import Request
 from mantlet.errors.request_id import trace_id
 
@@ -82,18 +81,7 @@ class ErrorReporter:
             source: the function that failed, such as ``"on_exception"``.
             failure: its exception.
         """
-        request_id = request.state._request_id or "-"
-        message = ("ErrorEnvelope: %s failed with %s", source, type(failure).__qualname__)
-        with suppress(Exception):  # raised by a handler or a filter
-            log_exception(
-                log,
-                logging.ERROR,
-                message,
-                failure,
-                throttle=self._throttle,
-                extra=lambda: {"request_id": request_id},
-                masks=maskers(request),
-            )
+        log_failure(log, "ErrorEnvelope", source, failure, throttle=self._throttle, request=request)
 
     def withheld(self, request: Request, status: int, detail: str) -> None:
         """Log the message of a response that is not sent on.

@@ -3,7 +3,6 @@
 import logging
 import re
 from collections.abc import Callable, MutableMapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from inspect import iscoroutinefunction
 from os import register_at_fork, urandom
@@ -14,7 +13,7 @@ from mantlet._internal.exception_chain import safe_getattr
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet._internal.options import KnowsOptions
 from mantlet.core.context import current_request_id
-from mantlet.core.error_log import log, log_exception
+from mantlet.core.error_log import log, log_failure
 from mantlet.core.request import Request
 from mantlet.core.response import Response
 from mantlet.http.headers import HeaderNames
@@ -149,9 +148,7 @@ class RequestId(KnowsOptions):
             return _new_id()
 
     def _log_failure(self, option: str, failure: Exception) -> None:
-        message = ("RequestId: %s failed with %s", option, type(failure).__qualname__)
-        with suppress(Exception):  # raised by a handler or a filter
-            log_exception(log, logging.ERROR, message, failure, throttle=self._throttle, masks=())
+        log_failure(log, "RequestId", option, failure, throttle=self._throttle)
 
 
 def _checked(own: object) -> str:

@@ -15,7 +15,7 @@ from typing import Final, Literal
 from mantlet._internal.fingerprint import keyed_fingerprint
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet.core.dry_run import RequestView
-from mantlet.core.error_log import log_exception, logged_method, maskers
+from mantlet.core.error_log import log_failure, logged_method
 from mantlet.core.request import Request
 from mantlet.ratelimit.decision import Decision
 from mantlet.ratelimit.engine import LimitResult
@@ -79,7 +79,9 @@ class RefusalReporter:
             try:
                 self._on_refuse(decision, request)
             except Exception as error:  # noqa: BLE001  # the user's own, which decides nothing
-                self._log_failure(request, error)
+                log_failure(
+                    _log, _POLICY, "on_refuse", error, throttle=self._throttle, request=request
+                )
         if not _log.isEnabledFor(logging.WARNING):
             return
         suppressed = self._throttle.suppressed(f"{per} refused by {decision.name}")
@@ -143,15 +145,3 @@ class RefusalReporter:
             "request_id": request.state._request_id or "-",
             "repeats": suppressed,
         }
-
-    def _log_failure(self, request: Request, error: Exception) -> None:
-        request_id = request.state._request_id or "-"
-        log_exception(
-            _log,
-            logging.ERROR,
-            ("RateLimiter: on_refuse failed with %s", type(error).__qualname__),
-            error,
-            throttle=self._throttle,
-            extra=lambda: {"policy": _POLICY, "request_id": request_id},
-            masks=maskers(request),
-        )

@@ -10,7 +10,7 @@ from typing import Final
 
 from mantlet._internal.fingerprint import keyed_fingerprint
 from mantlet._internal.log_throttle import LogThrottle
-from mantlet.core.error_log import log_exception, maskers
+from mantlet.core.error_log import log_failure
 from mantlet.core.request import Request
 
 __all__ = ["Finding", "FindingListener", "FindingReporter"]
@@ -78,7 +78,14 @@ class FindingReporter:
             try:
                 self._listener(finding, request)
             except Exception as failure:  # noqa: BLE001  # the response does not depend on it
-                self._log_failure(request, failure)
+                log_failure(
+                    log,
+                    "OutputSanitizer",
+                    "on_finding",
+                    failure,
+                    throttle=self._throttle,
+                    request=request,
+                )
 
     def _log(self, request: Request, finding: Finding) -> None:
         kind = f"{finding.rule} {finding.fingerprint}"
@@ -100,18 +107,4 @@ class FindingReporter:
                     "fingerprint": finding.fingerprint,
                     "repeats": suppressed,
                 },
-            )
-
-    def _log_failure(self, request: Request, failure: Exception) -> None:
-        request_id = request.state._request_id or "-"
-        message = ("OutputSanitizer: on_finding failed with %s", type(failure).__qualname__)
-        with suppress(Exception):  # raised by a handler or a filter
-            log_exception(
-                log,
-                logging.ERROR,
-                message,
-                failure,
-                throttle=self._throttle,
-                extra=lambda: {"request_id": request_id},
-                masks=maskers(request),
             )

@@ -16,7 +16,6 @@ import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
 from hashlib import blake2b
 from importlib import import_module
 from inspect import Parameter, Signature, iscoroutinefunction
@@ -26,7 +25,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from mantlet._internal.locks import ForkSafeLock
 from mantlet._internal.log_throttle import LogThrottle
-from mantlet.core.error_log import log_exception
+from mantlet.core.error_log import log_failure
 from mantlet.core.modes import Mode, check_mode
 from mantlet.core.policy import Policy
 from mantlet.core.request import Request
@@ -346,16 +345,14 @@ class SecretLoader(Policy, Generic[M]):
                 self._log_failure(failure)
 
     def _log_failure(self, failure: Exception) -> None:
-        words = ("SecretLoader: on_change failed with %s", type(failure).__qualname__)
-        with suppress(Exception):  # a logging handler or filter may raise
-            log_exception(
-                log,
-                logging.ERROR,
-                words,
-                failure,
-                throttle=self._log_throttle,
-                masks=(self.secret_masker,),
-            )
+        log_failure(
+            log,
+            "SecretLoader",
+            "on_change",
+            failure,
+            throttle=self._log_throttle,
+            masks=(self.secret_masker,),
+        )
 
     def _request_reload(self) -> None:
         """Have the next reader read all sources again."""
