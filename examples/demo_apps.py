@@ -95,7 +95,7 @@ async def async_ticks(fails_at: int) -> AsyncIterator[str]:
 
 @fastapi_bare.get("/stream/{fails_at}")
 async def fastapi_stream(fails_at: int) -> StreamingResponse:
-    return StreamingResponse(async_ticks(fails_at), media_type="text/plain")
+    return StreamingResponse(async_ticks(fails_at), media_type="text/csv")
 
 
 @fastapi_bare.exception_handler(Exception)
@@ -151,7 +151,7 @@ def ticks(fails_at: int) -> Iterator[str]:
 
 @flask_bare.get("/stream/<int:fails_at>")
 def flask_stream(fails_at: int) -> ResponseReturnValue:
-    return ticks(fails_at), {"Content-Type": "text/plain"}
+    return ticks(fails_at), {"Content-Type": "text/csv"}
 
 
 @flask_bare.errorhandler(500)
