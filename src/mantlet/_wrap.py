@@ -1,9 +1,10 @@
 """`wrap()` and `install()`: from an app to a protected app."""
 
 from collections.abc import Callable
-from inspect import isclass, iscoroutinefunction, signature
+from inspect import isclass, signature
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from mantlet._internal.coroutines import is_coroutine_function
 from mantlet.core.policy import Policy
 
 if TYPE_CHECKING:  # each adapter is loaded for the apps of its protocol
@@ -107,7 +108,7 @@ def _protocol(app: Any, depth: int = 8) -> bool | None:
     call = getattr(app, "__call__", app)  # noqa: B004  # Sentry's is an attribute of the instance
     for candidate in (app, call):
         three, two = _takes(candidate, 3), _takes(candidate, 2)
-        if three and (_is_async(candidate) or not two):
+        if three and (is_coroutine_function(candidate) or not two):
             return True
         if two and not three:
             return False
@@ -117,13 +118,6 @@ def _protocol(app: Any, depth: int = 8) -> bool | None:
 
     found = {_protocol(one, depth - 1) for one in held_apps(app)} if depth else set()
     return found.pop() if len(found) == 1 else None
-
-
-def _is_async(app: Callable[..., Any]) -> bool:
-    while hasattr(app, "func"):  # functools.partial
-        app = app.func
-    call = getattr(app, "__call__", None)  # noqa: B004  # its kind, not whether it is callable
-    return iscoroutinefunction(app) or iscoroutinefunction(call)
 
 
 def _by_parameters(app: Callable[..., Any]) -> bool | None:

@@ -4,10 +4,12 @@ So code is written once, as a coroutine, and serves both WSGI and ASGI.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Generator
+from functools import partial
+from inspect import iscoroutinefunction
 from types import coroutine
 from typing import Any, TypeVar, overload
 
-__all__ = ["run_sync", "start_eagerly"]
+__all__ = ["is_coroutine_function", "is_plain_function", "run_sync", "start_eagerly"]
 
 T = TypeVar("T")
 
@@ -63,3 +65,16 @@ def _resume(steps: Coroutine[Any, Any, T], waiting: Any) -> Generator[Any, Any, 
         except StopIteration as end:
             result: T = end.value
             return result
+
+
+def is_coroutine_function(function: object) -> bool:
+    """Return whether a function, or an object that is called like one, is an ``async def``."""
+    while isinstance(function, partial):
+        function = function.func
+    call = getattr(function, "__call__", None)  # noqa: B004  # its kind, not whether it has one
+    return iscoroutinefunction(function) or iscoroutinefunction(call)
+
+
+def is_plain_function(function: object) -> bool:
+    """Return whether an object can be called, and its result need not be awaited."""
+    return callable(function) and not is_coroutine_function(function)

@@ -25,10 +25,10 @@ response of 500 and above waits until the app has returned.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from inspect import iscoroutinefunction
 from time import perf_counter
 from typing import get_args
 
+from mantlet._internal.coroutines import is_plain_function
 from mantlet._internal.disconnects import is_disconnect
 from mantlet._internal.user_warnings import warn_user
 from mantlet.core.context import enter_request, leave_request
@@ -113,9 +113,11 @@ class ErrorEnvelope(Policy):
         if convert not in get_args(ConvertOption):
             raise ValueError(f'convert must be "auto", "always" or "never", not {convert!r}')
         listeners: object = [on_exception] if callable(on_exception) else on_exception
-        if not isinstance(listeners, Sequence) or not all(_is_plain(one) for one in listeners):
+        if not isinstance(listeners, Sequence) or not all(
+            is_plain_function(one) for one in listeners
+        ):
             raise ValueError(f"on_exception must be a plain function or several: {on_exception!r}")
-        if page is not None and not _is_plain(page):
+        if page is not None and not is_plain_function(page):
             raise ValueError(f"page must be a plain function, not {page!r}")
         if debug:
             variable = production_variable()
@@ -426,8 +428,3 @@ def _masked(request: Request, reply: Reply) -> Reply:
         reply.headers = tuple((name, masker.text(value)) for name, value in reply.headers)
         reply.body = masker.body(reply.body, media.partition(";")[0].strip().lower())
     return reply
-
-
-def _is_plain(function: object) -> bool:
-    """Return whether this can be called; nobody would await a coroutine function."""
-    return callable(function) and not iscoroutinefunction(function)

@@ -4,11 +4,11 @@ import logging
 import re
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
-from inspect import iscoroutinefunction
 from os import register_at_fork, urandom
 from sys import modules
 from typing import Any, Final, Literal, get_args
 
+from mantlet._internal.coroutines import is_plain_function
 from mantlet._internal.exception_chain import safe_getattr
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet._internal.options import KnowsOptions
@@ -92,7 +92,7 @@ class RequestId(KnowsOptions):
             )
         functions: dict[str, object] = {"generate": self.generate, "valid": self.valid}
         for name, function in functions.items():
-            if function is not None and (not callable(function) or iscoroutinefunction(function)):
+            if function is not None and not is_plain_function(function):
                 raise ValueError(f"{name} must be a plain function, not {function!r}")
         if self.generate is not None:
             _checked(self.generate())

@@ -14,9 +14,9 @@ Exceptions that a middleware or an endpoint catches by itself are not noted.
 
 from collections.abc import Callable, Iterable
 from functools import wraps
-from inspect import iscoroutinefunction
 from typing import Any
 
+from mantlet._internal.coroutines import is_coroutine_function
 from mantlet.core.context import carried_state
 from mantlet.integrations.app_search import find_apps
 from mantlet.integrations.handled import ReplyApp, has_handler, note_handled, refusal
@@ -83,12 +83,6 @@ def _note_raised(raw: Any, error: Exception) -> None:
 
 def _noting(handler: Any, note: Callable[[Any, Exception], None] = note_handled) -> Any:
     """Return a handler that notes each exception that another one has answered."""
-    call = handler
-    while hasattr(call, "func"):  # functools.partial
-        call = call.func
-    is_async = iscoroutinefunction(call) or iscoroutinefunction(
-        getattr(call, "__call__", None)  # noqa: B004  # its kind, not whether it is callable
-    )
 
     def noting(connection: Any, error: Exception) -> Any:
         response = handler(connection, error)
@@ -100,7 +94,7 @@ def _noting(handler: Any, note: Callable[[Any, Exception], None] = note_handled)
         note(connection.scope, error)
         return response
 
-    made: Any = waiting if is_async else noting
+    made: Any = waiting if is_coroutine_function(handler) else noting
     made = wraps(handler, updated=())(made)
     made._is_hook = True
     return made

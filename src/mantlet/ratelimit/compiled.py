@@ -11,9 +11,10 @@ from os import urandom
 from typing import NamedTuple
 from urllib.parse import quote
 
+from mantlet._internal.coroutines import is_coroutine_function
 from mantlet.core.policy import Close
 from mantlet.core.request import Request
-from mantlet.ratelimit.keys.key import KeyFunction, as_key, is_coroutine_function
+from mantlet.ratelimit.keys.key import KeyFunction, as_key
 from mantlet.ratelimit.options import Cost, CountIf, QuotaFunction, read_static_quotas
 from mantlet.ratelimit.quota import Ban, Concurrency, Quota
 from mantlet.ratelimit.stores.base import SlotRequest, StoreRequest, Strikes, TokenRequest

@@ -1,9 +1,9 @@
 """Options that `RateLimiter` and `Rule` have in common: their types, and their checks."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from inspect import iscoroutinefunction, isfunction
 from warnings import warn
 
+from mantlet._internal.coroutines import is_plain_function
 from mantlet._internal.options import check_int
 from mantlet.core.request import Request
 from mantlet.core.response import Response
@@ -84,9 +84,8 @@ def check_cost(cost: Cost, quotas: tuple[Quota, ...] | QuotaFunction) -> Cost:
 
 def check_count_if(count_if: CountIf | None) -> CountIf | None:
     """Return a ``count_if`` option if it is None or a plain function, else raise."""
-    # Its kind, not whether it is callable.
-    called = count_if if isfunction(count_if) else getattr(count_if, "__call__", None)  # noqa: B004
-    if count_if is not None and (called is None or iscoroutinefunction(called)):
+    checked: object = count_if
+    if checked is not None and not is_plain_function(checked):
         raise TypeError(f"count_if must be a plain function of the response, not {count_if!r}")
     return count_if
 

@@ -8,10 +8,10 @@ same for the same key in one process, and in workers that were forked from it.
 
 import logging
 from collections.abc import Callable, Mapping
-from inspect import iscoroutinefunction
 from os import urandom
 from typing import Final, Literal
 
+from mantlet._internal.coroutines import is_plain_function
 from mantlet._internal.fingerprint import keyed_fingerprint
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet.core.dry_run import RequestView
@@ -32,11 +32,8 @@ _log = logging.getLogger("mantlet.ratelimit")
 
 def check_on_refuse(on_refuse: OnRefuse | None) -> OnRefuse | None:
     """Return an ``on_refuse`` option if it is None or a plain callable, else raise."""
-    # A callable object may have an async __call__.
-    called = getattr(on_refuse, "__call__", None)  # noqa: B004
-    if on_refuse is not None and (
-        called is None or iscoroutinefunction(on_refuse) or iscoroutinefunction(called)
-    ):
+    checked: object = on_refuse
+    if checked is not None and not is_plain_function(checked):
         raise TypeError(
             f"on_refuse must be a plain function of the decision and the request, not {on_refuse!r}"
         )

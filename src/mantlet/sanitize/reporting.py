@@ -5,9 +5,9 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from inspect import iscoroutinefunction
 from typing import Final
 
+from mantlet._internal.coroutines import is_plain_function
 from mantlet._internal.fingerprint import keyed_fingerprint
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet.core.error_log import log_failure
@@ -56,7 +56,7 @@ class FindingReporter:
 
     def __init__(self, listener: FindingListener | None = None) -> None:
         checked: object = listener
-        if checked is not None and (not callable(checked) or iscoroutinefunction(checked)):
+        if checked is not None and not is_plain_function(checked):
             raise ValueError(f"on_finding must be a plain function, not {checked!r}")
         self._listener = listener
         self._throttle = LogThrottle(log)

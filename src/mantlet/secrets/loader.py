@@ -18,11 +18,12 @@ import signal
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from hashlib import blake2b
 from importlib import import_module
-from inspect import Parameter, Signature, iscoroutinefunction
+from inspect import Parameter, Signature
 from math import inf, isfinite
 from time import monotonic
 from typing import Any, Final, Generic, TypeVar
 
+from mantlet._internal.coroutines import is_plain_function
 from mantlet._internal.locks import ForkSafeLock
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet.core.error_log import log_failure
@@ -122,7 +123,7 @@ class SecretLoader(Policy, Generic[M]):
         if not (poll_interval >= 0 and isfinite(poll_interval)):
             raise ValueError(f"poll_interval must be 0 seconds or more, not {poll_interval}")
         listeners: Any = (on_change,) if callable(on_change) else on_change
-        if not isinstance(listeners, Sequence) or not all(map(_is_plain_function, listeners)):
+        if not isinstance(listeners, Sequence) or not all(map(is_plain_function, listeners)):
             raise ValueError(
                 f"on_change must be one or several functions, not coroutines: {on_change!r}"
             )
@@ -371,11 +372,6 @@ class SecretLoader(Policy, Generic[M]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._model.__name__})"
-
-
-def _is_plain_function(listener: object) -> bool:
-    candidates = (listener, getattr(listener, "__call__", None))  # noqa: B004  # may be a coroutine
-    return callable(listener) and not any(map(iscoroutinefunction, candidates))
 
 
 def _fingerprints(report: Iterable[SecretStatus]) -> list[str | None]:

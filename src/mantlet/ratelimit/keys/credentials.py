@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from mantlet._internal.coroutines import is_coroutine_function
 from mantlet.core.request import Request
 from mantlet.http.headers import OVERSIZED, HeaderNames, is_token
 from mantlet.ratelimit.keys.key import (
@@ -23,7 +24,6 @@ from mantlet.ratelimit.keys.key import (
     describe,
     digest,
     hash_if_long,
-    is_coroutine_function,
 )
 
 __all__ = ["SingleHeader", "bearer_subject", "cookie", "header"]

@@ -7,11 +7,11 @@ parameters strictly, and give one spelling to names that have several.
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from hashlib import blake2b
-from inspect import iscoroutinefunction
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Final
 from unicodedata import normalize
 
+from mantlet._internal.coroutines import is_coroutine_function
 from mantlet.core.request import Request
 from mantlet.http.headers import TOKEN
 
@@ -29,7 +29,6 @@ __all__ = [
     "describe",
     "digest",
     "hash_if_long",
-    "is_coroutine_function",
     "is_digest",
     "path_parameter",
     "read_parameters",
@@ -261,12 +260,6 @@ def check_text(option: str, value: str, example: str) -> str:
     if not value or not value.isprintable():
         raise ValueError(f'{option} must be printable text such as "{example}", not {value!r}')
     return value
-
-
-def is_coroutine_function(function: object) -> bool:
-    """Return whether a function, or an object that is called like one, is an ``async def``."""
-    called = getattr(function, "__call__", None)  # noqa: B004  # its kind, not whether it has one
-    return iscoroutinefunction(function) or iscoroutinefunction(called)
 
 
 def describe(factory: str, *arguments: object, **options: object) -> str:
