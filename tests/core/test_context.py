@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import flask
 import httpx
 import pytest
-from a2wsgi import ASGIMiddleware, WSGIMiddleware
+from a2wsgi import WSGIMiddleware
 from asgiref.wsgi import WsgiToAsgi
 
 import mantlet
@@ -18,25 +18,12 @@ from mantlet import ErrorEnvelope, Problem, RateLimiter
 from mantlet.core.context import carried_state
 from mantlet.errors import current_request_id
 from tests.drive import Answer, drive_asgi, drive_wsgi, make_environ, make_scope
+from tests.protocol_adapters import A2Wsgi, asgiref_adapter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 LOCAL = [("Host", "localhost")]
-
-
-def asgiref_adapter(app: Any) -> Any:
-    return WsgiToAsgi(app)  # type: ignore[no-untyped-call]  # it has no types
-
-
-class A2Wsgi:
-    """a2wsgi's adapter, read to its end as it leaves the app's task pending otherwise."""
-
-    def __init__(self, app: Any) -> None:
-        self.adapter = ASGIMiddleware(app)
-
-    def __call__(self, environ: Any, start_response: Any) -> Any:
-        return list(self.adapter(environ, start_response))
 
 
 def failing_wsgi(environ: Any, start_response: Any) -> Any:

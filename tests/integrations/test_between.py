@@ -17,9 +17,7 @@ import litestar
 import pytest
 import quart
 import starlette.requests  # noqa: TC002  # FastAPI reads the annotations
-from a2wsgi import ASGIMiddleware
 from a2wsgi import WSGIMiddleware as A2WsgiMiddleware
-from asgiref.wsgi import WsgiToAsgi
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.http import Http404
 from django.urls import path as django_path
@@ -35,6 +33,7 @@ import mantlet
 from mantlet import ErrorEnvelope, Policy, Problem
 from tests.drive import Answer, drive_asgi, drive_wsgi
 from tests.integrations.django_site import django_site
+from tests.protocol_adapters import A2Wsgi, asgiref_adapter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -198,28 +197,37 @@ def copying_environ(app: Any) -> Any:
     return lambda environ, start_response: app(dict(environ), start_response)
 
 
+def run_in_thread(call: Callable[[], object]) -> None:
+    """Call a function in a thread that does not get the context; raise its exception."""
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            call()
+        except BaseException as error:
+            raised.append(error)
+
+    thread = Thread(target=run)
+    thread.start()
+    thread.join()
+    for error in raised:
+        raise error
+
+
 def in_wsgi_thread(app: Any) -> Any:
     """Call the app in a thread that does not get the context."""
 
     def middleware(environ: Any, start_response: Any) -> Any:
         chunks: list[bytes] = []
-        raised: list[BaseException] = []
 
-        def run() -> None:
+        def call() -> None:
+            result = app(environ, start_response)
             try:
-                result = app(environ, start_response)
-                try:
-                    chunks.extend(result)
-                finally:
-                    getattr(result, "close", lambda: None)()
-            except BaseException as error:
-                raised.append(error)
+                chunks.extend(result)
+            finally:
+                getattr(result, "close", lambda: None)()
 
-        thread = Thread(target=run)
-        thread.start()
-        thread.join()
-        for error in raised:
-            raise error
+        run_in_thread(call)
         return chunks
 
     return middleware
@@ -236,19 +244,7 @@ def in_asgi_thread(app: Any) -> Any:
     """Call the app in the event loop of another thread that does not get the context."""
 
     async def middleware(scope: Any, receive: Any, send: Any) -> None:
-        raised: list[BaseException] = []
-
-        def run() -> None:
-            try:
-                asyncio.run(app(scope, receive, send))
-            except BaseException as error:
-                raised.append(error)
-
-        thread = Thread(target=run)
-        thread.start()
-        thread.join()
-        for error in raised:
-            raise error
+        run_in_thread(lambda: asyncio.run(app(scope, receive, send)))
 
     return middleware
 
@@ -278,20 +274,6 @@ def starlette_wsgi(app: Any) -> Any:
         warnings.simplefilter("ignore")
         adapter = importlib.import_module("starlette.middleware.wsgi").WSGIMiddleware
         return adapter(app)
-
-
-def asgiref_adapter(app: Any) -> Any:
-    return WsgiToAsgi(app)  # type: ignore[no-untyped-call]  # it has no types
-
-
-class A2Wsgi:
-    """a2wsgi's adapter, read to its end as it leaves the app's task pending otherwise."""
-
-    def __init__(self, app: Any) -> None:
-        self.adapter = ASGIMiddleware(app)
-
-    def __call__(self, environ: Any, start_response: Any) -> Any:
-        return list(self.adapter(environ, start_response))
 
 
 def same(app: Any) -> Any:
