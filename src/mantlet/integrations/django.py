@@ -23,8 +23,9 @@ from typing import Any, ClassVar
 from mantlet._internal.exception_chain import class_names
 from mantlet.errors.framework_exceptions import HTTP_EXCEPTIONS
 from mantlet.integrations.handled import note_handled, refusal
+from mantlet.integrations.signals import django_raw
 
-__all__ = ["ProblemMiddleware", "django_raw"]
+__all__ = ["ProblemMiddleware"]
 
 
 # Any: Django's own types, which are not imported here.
@@ -50,8 +51,3 @@ class ProblemMiddleware(partial[Any]):
                 return response
         note_handled(raw, exception)
         return None
-
-
-def django_raw(request: Any) -> Any:
-    """Return the scope or the environ of a request of Django's, or None without a request."""
-    return getattr(request, "scope", None) or getattr(request, "environ", None)

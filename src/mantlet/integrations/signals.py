@@ -15,10 +15,9 @@ from typing import Any, Final
 
 from mantlet._internal.exception_chain import safe_getattr
 from mantlet.core.context import carried_state
-from mantlet.integrations.django import django_raw
 from mantlet.integrations.framework_logs import OneRecord
 
-__all__ = ["connect_signals"]
+__all__ = ["connect_signals", "django_raw"]
 
 
 def connect_signals() -> None:
@@ -59,6 +58,11 @@ def _from_django(request: Any = None, **_: Any) -> None:
     if raw is not None and exception is not None:
         logging.getLogger("django.request").addFilter(_django_record)
         _store(raw, exception, safe_getattr(request.resolver_match, "route"))
+
+
+def django_raw(request: Any) -> Any:
+    """Return the scope or the environ of a request of Django's, or None without a request."""
+    return getattr(request, "scope", None) or getattr(request, "environ", None)
 
 
 def _flask_state(_record: logging.LogRecord) -> Any:
