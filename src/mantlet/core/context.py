@@ -112,8 +112,7 @@ def carried_state(raw: Mapping[str, Any]) -> Any:
 def _is_adapted(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Return whether an adapter has made one of these from the other.
 
-    Two of one protocol are two requests: a middleware that passes on another scope makes it from a
-    copy of the original, with the state in it.
+    Those of one protocol are two requests, as middlewares copy what they do not pass on.
     """
     scope, environ = (one, other) if "type" in one else (other, one)
     if scope.get("type") != "http" or "REQUEST_METHOD" not in environ:
