@@ -16,6 +16,8 @@ from starlette.testclient import TestClient
 from werkzeug.debug import DebuggedApplication
 
 import mantlet
+from mantlet.asgi.websocket import WebSocketRequest
+from mantlet.errors.debug import development_reason
 from tests.drive import Answer, Fields, drive_asgi, drive_wsgi
 from tests.integrations.django_site import django_site, lower_case
 
@@ -132,6 +134,10 @@ FORWARDED: list[Fields] = [
     [("X-Forwarded-Proto", "https")],
     [("Forwarded", "for=192.0.2.7")],
     [("Via", "1.1 proxy")],
+    [("X-Forwarded-Prefix", "/shop")],
+    [("X-Forwarded-For", "")],
+    [("CDN-Loop", "cdn.example")],
+    [("Fly-Client-IP", "192.0.2.7")],
 ]
 
 
@@ -200,3 +206,21 @@ def test_the_log_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
     told = [r for r in caplog.records if "reach clients on this machine" in r.getMessage()]
     assert [record.levelno for record in told] == [logging.WARNING]
     assert "app.debug" in told[0].getMessage()
+
+
+def websocket_scope(**more: Any) -> dict[str, Any]:
+    scope = {"type": "websocket", "path": "/", "query_string": b"", "headers": [], "scheme": "ws"}
+    return {**scope, "client": ("testclient", 50000), **more}
+
+
+def test_a_client_that_names_itself_like_a_test_client_is_none() -> None:
+    """Uvicorn names a client by ``X-Forwarded-For``, of any text, where it trusts the peer."""
+    ours = development_reason(WebSocketRequest(websocket_scope(), no_events))
+    theirs = development_reason(
+        WebSocketRequest(websocket_scope(asgi={"version": "3.0"}), no_events)
+    )
+    assert (ours is None, theirs) == (False, None)
+
+
+async def no_events() -> dict[str, Any]:
+    raise AssertionError

@@ -43,20 +43,31 @@ VARIABLES: Final = (
 )
 _PRODUCTION: Final = frozenset({"production", "prod", "live"})
 
-#: Headers that proxies add to the requests that they forward.
-_FORWARDED: Final = HeaderNames(
-    "cf-connecting-ip",
-    "forwarded",
-    "true-client-ip",
-    "via",
-    "x-client-ip",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-proto",
-    "x-forwarded-server",
-    "x-real-ip",
+#: Headers that proxies and CDNs add to the requests that they forward, beside `_X_FORWARDED`.
+_FORWARDED: Final = frozenset(
+    {
+        "cdn-loop",
+        "cf-connecting-ip",
+        "cf-ray",
+        "client-ip",
+        "cloudfront-viewer-address",
+        "fastly-client-ip",
+        "fly-client-ip",
+        "forwarded",
+        "true-client-ip",
+        "via",
+        "x-amzn-trace-id",
+        "x-appengine-user-ip",
+        "x-azure-clientip",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "x-envoy-external-address",
+        "x-original-forwarded-for",
+        "x-original-host",
+        "x-real-ip",
+    }
 )
+_X_FORWARDED: Final = "x-forwarded-"
 _HOST: Final = HeaderNames("host")
 #: Hosts that a browser on the same machine asks for. The DNS of an attacker may point any other
 #: name at this machine.
@@ -122,11 +133,13 @@ def development_reason(request: Request) -> str | None:
 def _is_test_client(raw: Any) -> bool:
     """Return whether a request comes from the test client of Starlette.
 
-    It raises the app's exceptions. No server has its extension, nor gives a client such a name.
+    It raises the app's exceptions. No server has its extension. A WebSocket has none, but no
+    ``asgi`` either, which servers have to give. The client's name alone says nothing, since servers
+    take it from ``X-Forwarded-For``, such as uvicorn from a proxy that it trusts.
     """
     if raw.get("type") == "websocket":
         client = raw.get("client")
-        return bool(client) and client[0] == "testclient"
+        return bool(client) and client[0] == "testclient" and "asgi" not in raw
     return _TEST_CLIENT in (raw.get("extensions") or ())
 
 
@@ -158,6 +171,12 @@ def _is_local(request: Request) -> bool:
     return (
         (mapped or address).is_loopback
         and _LOCAL_HOST.fullmatch(host) is not None
-        and not request.get_headers(_FORWARDED)
+        and not any(_is_of_proxy(name) for name, _ in request.headers)
         and not version.endswith("1.0")  # not used by browsers, but by nginx by default
     )
+
+
+def _is_of_proxy(name: str) -> bool:
+    """Return whether proxies add a header of this name; some servers keep underscores."""
+    lower = name.lower().replace("_", "-")
+    return lower in _FORWARDED or lower.startswith(_X_FORWARDED)
