@@ -92,7 +92,11 @@ def file_of(error: BaseException) -> Page:
     return error.__traceback__.tb_frame.f_code.co_filename.encode(), "text/plain"
 
 
-KEPT = [brand, own_json]
+def own_detail(_error: BaseException) -> Page:
+    return b'{"detail": "Closed until nine o\'clock"}', "application/json"
+
+
+KEPT = [brand, own_json, own_detail]
 REPLACED = [as_text, cut, as_json, as_html, as_base64, of_the_cause, traceback, file_of]
 
 

@@ -3,12 +3,16 @@
 A handler that an app has registered for an exception, or for 500, made its response on purpose: it
 stays. It is replaced by a problem if it contains words of the exception (its message, its
 arguments and attributes, those of the exceptions that it was raised from), in any encoding that
-secrets are searched in, or debug output: a traceback, or the name of a file in it.
+secrets are searched in, or debug output: a traceback, or the name of a file in it. They are found
+in any case too, with other white space, and with markup or character references within them.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from html import unescape
 from itertools import islice
+from pathlib import PurePath
 from traceback import walk_tb
 from typing import Any, Final
 
@@ -30,17 +34,17 @@ __all__ = ["MAX_BODY", "reveals", "shows_debug_output", "stays", "words_of"]
 MAX_BODY: Final = 1024 * 1024
 #: Shorter words of an exception are not searched for: they are in too many innocent pages.
 _MIN_WORDS: Final = 8
-#: The characters of a text that are searched for: handlers cut long messages.
+#: The characters of a text that are searched for, its first and its last: handlers cut messages.
 _MAX_WORDS: Final = 40
 #: The most texts of an exception that are searched for; one with more counts as revealed.
 _MAX_TEXTS: Final = 256
 #: The characters of a text that are looked at.
 _MAX_TEXT: Final = 16 * 1024
 #: How deep the containers among an exception's arguments are looked into.
-_MAX_DEPTH: Final = 3
+_MAX_DEPTH: Final = 8
 
-#: Charsets whose bytes a search would miss.
-_OPAQUE_CHARSETS: Final = ("utf-16", "utf-32", "utf-7", "utf16", "utf32", "utf7")
+_CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?([a-z0-9._:-]+)")
+_TAG: Final = re.compile("<[^<>]*>")
 #: Text of debug pages: a traceback (CPython), Django's pages, Werkzeug's debugger.
 _DEBUG_OUTPUT: Final = (
     b"Traceback (most recent call last)",
@@ -88,11 +92,13 @@ def reveals(response: Response, body: bytes, handled: BaseException) -> bool:
         body: its whole body.
         handled: the exception, which a handler of the app or the framework has answered.
     """
+    words = words_of(handled, response)
     if response.no_body:
-        return False
-    if server_error_detail(response.status, body) is not None:
+        return words.are_in_headers(response)
+    detail = server_error_detail(response.status, body)
+    if detail is not None and words.are_all_of(detail):
         return True
-    return words_of(handled, response).are_in(response, body)
+    return words.are_in(response, body)
 
 
 def words_of(error: BaseException, response: Response) -> "ExceptionWords":
@@ -114,16 +120,24 @@ class ExceptionWords:
     """
 
     def __init__(self, error: BaseException, ignored: Iterable[str]) -> None:
-        texts = list(islice(_words(error), _MAX_TEXTS + 1))
-        self._too_many = len(texts) > _MAX_TEXTS
+        self._texts = found = list(islice(_texts(error), _MAX_TEXTS + 1))
+        words = list(dict.fromkeys(islice(_words(found), _MAX_TEXTS + 1)))
+        self._too_many = max(len(found), len(words)) > _MAX_TEXTS
         known = {text.casefold() for text in ignored}
+        words = [text for text in words if text.casefold() not in known]
+        ends = {end for text in words for end in (text[:_MAX_WORDS], text[-_MAX_WORDS:])}
         patterns = {
-            variant
-            for text in dict.fromkeys(texts[:_MAX_TEXTS])
-            if text.casefold() not in known
-            for variant in encoded_variants(text[:_MAX_WORDS].encode("utf-8", "replace"))
+            variant for end in ends for variant in encoded_variants(end.encode("utf-8", "replace"))
         }
         self._search = LiteralSearch(patterns | _file_names(error))
+        compact = {_compact(end) for end in ends}
+        self._compact_search = LiteralSearch(
+            {_COMPACT_TRACEBACK, *(text for text in compact if len(text) >= _MIN_WORDS)}
+        )
+
+    def are_all_of(self, detail: str) -> bool:
+        """Return whether a message is the exception's, however short it is."""
+        return self._too_many or detail.strip() in {text.strip() for text in self._texts}
 
     def are_in(self, response: Response, body: bytes) -> bool:
         """Return whether a response contains any of them, or debug output.
@@ -133,13 +147,21 @@ class ExceptionWords:
             body: its whole body.
         """
         decoded = _decoded(response, body)
+        if decoded is None or self._too_many or self.are_in_headers(response):
+            return True
+        text = _text(response, decoded)
         return (
-            decoded is None
-            or self._too_many
-            or _has_debug_output(decoded)
-            or self._search.hits(decoded)
-            or len(self.clean_headers(response)) < len(response.headers)
+            any(
+                _has_debug_output(data) or self._search.hits(data)
+                for data in {decoded, text.encode("utf-8", "replace")}
+            )
+            or self._compact_search.hits(_compact(text))
+            or self._compact_search.hits(_compact(unescape(_TAG.sub("", text))))
         )
+
+    def are_in_headers(self, response: Response) -> bool:
+        """Return whether a header contains any of them."""
+        return len(self.clean_headers(response)) < len(response.headers)
 
     def clean_headers(self, response: Response) -> list[tuple[str, str]]:
         """Return a response's headers without those that contain any of them."""
@@ -147,14 +169,12 @@ class ExceptionWords:
             (name, value)
             for name, value in response.headers
             if not self._search.hits(value.encode("utf-8", "surrogateescape"))
+            and not self._compact_search.hits(_compact(value))
         ]
 
 
 def _decoded(response: Response, body: bytes) -> bytes | None:
     """Return a body without its content coding, or None if it cannot be searched."""
-    media_type = (response.headers.get("Content-Type") or "").lower()
-    if any(charset in media_type for charset in _OPAQUE_CHARSETS):
-        return None
     coding = (response.headers.get("Content-Encoding") or "identity").strip().lower()
     if coding == "identity":
         return body if len(body) <= MAX_BODY else None
@@ -184,9 +204,25 @@ def _file_names(error: BaseException) -> set[bytes]:
     }
 
 
-def _words(error: BaseException) -> Iterator[str]:
+def _text(response: Response, body: bytes) -> str:
+    """Return the text of a body in its charset, or in UTF-8 where that is not known."""
+    found = _CHARSET.search((response.headers.get("Content-Type") or "").lower())
+    with suppress(LookupError, ValueError):  # no charset of Python's
+        return body.decode(found[1] if found else "utf-8", "replace")
+    return body.decode("utf-8", "replace")
+
+
+def _compact(text: str) -> bytes:
+    """Return a text in lower case, without white space and without the zeros of UTF-16."""
+    return "".join(text.casefold().replace("\0", "").split()).encode("utf-8", "replace")
+
+
+_COMPACT_TRACEBACK: Final = _compact("Traceback (most recent call last)")
+
+
+def _words(texts: Iterable[str]) -> Iterator[str]:
     """Yield the lines of an exception's texts that are long enough to be told from others."""
-    for text in _texts(error):
+    for text in texts:
         for line in text[:_MAX_TEXT].splitlines():
             words = line.strip()
             if len(words) >= _MIN_WORDS:
@@ -194,11 +230,26 @@ def _words(error: BaseException) -> Iterator[str]:
 
 
 def _texts(error: BaseException) -> Iterator[str]:
+    """Yield the texts of an exception, of its arguments and attributes, and of its chain."""
     for one in walk_chain(error):
         with suppress(Exception):  # a foreign __str__ may raise anything
             yield str(one)
         own = safe_getattr(one, "__dict__")
-        yield from _contained([one.args, list(own.values()) if isinstance(own, dict) else ()])
+        yield from _contained(
+            [
+                safe_getattr(one, "args"),
+                list(own.values()) if isinstance(own, dict) else (),
+                [safe_getattr(one, name) for name in _slots(type(one))],
+            ]
+        )
+
+
+def _slots(kind: type) -> Iterator[str]:
+    """Yield the names of attributes that are not in an exception's ``__dict__``."""
+    yield from ("filename", "filename2")  # OSError
+    for base in kind.__mro__:
+        slots = vars(base).get("__slots__", ())
+        yield from (slots,) if isinstance(slots, str) else slots
 
 
 # Any: arguments of exceptions may be anything.
@@ -208,8 +259,9 @@ def _contained(value: Any, depth: int = 0) -> Iterator[str]:
         yield value
     elif isinstance(value, (bytes, bytearray)):
         yield bytes(value[:_MAX_TEXT]).decode("utf-8", "replace")
-    elif isinstance(value, (int, float)):
-        yield str(value)
+    elif isinstance(value, (int, float, PurePath)):
+        with suppress(ValueError):  # more digits than Python converts
+            yield str(value)
     elif depth < _MAX_DEPTH and isinstance(value, dict):
         yield from _contained([*value.keys(), *value.values()], depth + 1)
     elif depth < _MAX_DEPTH and isinstance(value, (list, tuple, set, frozenset)):
