@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextvars import copy_context
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
@@ -192,7 +193,7 @@ def in_exchange(found: Callable[[], Any]) -> tuple[Any, Any]:
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body"})
 
-    headers = [("Host", "localhost"), ("User-Agent", "test")]
+    headers = [("Host", "localhost"), ("User-Agent", "test"), ("X-Request-ID", "given")]
     drive_asgi(wrap(app, ErrorEnvelope()), path="/a/b", headers=headers)
     state, other = seen
     return state, other
@@ -202,6 +203,7 @@ ALIKE: dict[str, Any] = {
     "PATH_INFO": "/a/b",
     "HTTP_HOST": "localhost",
     "HTTP_USER_AGENT": "test",
+    "HTTP_X_REQUEST_ID": "given",
 }
 
 
@@ -216,6 +218,7 @@ ALIKE: dict[str, Any] = {
         ({"QUERY_STRING": "x"}, False),
         ({"HTTP_HOST": "other"}, False),
         ({"HTTP_USER_AGENT": "other"}, False),
+        ({"HTTP_X_REQUEST_ID": "other"}, False),
     ],
     ids=str,
 )
@@ -224,6 +227,20 @@ def test_an_environ_is_known_by_its_request(changed: dict[str, Any], same: bool)
     environ = make_environ(environ={**ALIKE, **changed})
     state, found = in_exchange(lambda: carried_state(environ))
     assert (found is state) == same
+
+
+def test_a_like_request_after_one_that_nobody_has_closed_has_an_id_of_its_own() -> None:
+    """As Werkzeug's test client leaves them."""
+    same = [("Host", "localhost"), ("User-Agent", "test")]
+
+    def asked() -> list[Answer]:
+        environ = make_environ(environ={"HTTP_HOST": "localhost", "HTTP_USER_AGENT": "test"})
+        list(wrap(other_wsgi(), ErrorEnvelope())(environ, lambda *_: None))  # without close()
+        stack = wrap(failing_asgi, ErrorEnvelope())
+        return [drive_asgi(stack, headers=same) for _ in range(2)]
+
+    first, second = (answer.get("x-request-id") for answer in copy_context().run(asked))
+    assert first != second
 
 
 def test_a_new_scope_is_another_request() -> None:

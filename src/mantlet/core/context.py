@@ -105,14 +105,19 @@ def carried_state(raw: Mapping[str, Any]) -> Any:
         if not isinstance(original, Mapping):
             break
         raw = original
-    entered = current_scope()
-    return entered.get(KEY) if _is_adapted(entered, raw) else None
+    active = _not_ended(current.get())
+    if active is None:
+        return None
+    entered: Mapping[str, Any] = active[1].raw
+    return entered.get(KEY) if _is_adapted(entered, raw, active[0]) else None
 
 
-def _is_adapted(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def _is_adapted(one: Mapping[str, Any], other: Mapping[str, Any], own: str) -> bool:
     """Return whether an adapter has made one of these from the other.
 
-    Those of one protocol are two requests, as middlewares copy what they do not pass on.
+    Those of one protocol are two requests, as middlewares copy what they do not pass on. A request
+    of the app's own to an app of the other protocol, or one whose response nobody has closed, has
+    not the id that went inwards as a header.
     """
     scope, environ = (one, other) if "type" in one else (other, one)
     if scope.get("type") != "http" or "REQUEST_METHOD" not in environ:
@@ -127,4 +132,5 @@ def _is_adapted(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
         and scope.get("query_string", b"").decode("latin-1") == environ.get("QUERY_STRING", "")
         and headers.get(b"host") == environ.get("HTTP_HOST")
         and headers.get(b"user-agent") == environ.get("HTTP_USER_AGENT")
+        and (own in headers.values()) == (own in environ.values())  # neither in report mode
     )
