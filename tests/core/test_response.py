@@ -424,3 +424,24 @@ def test_a_hook_that_returns_something_else_fails(
         outcome = play(Script(), policy)
         assert isinstance(outcome.error, TypeError)
         assert outcome.calls == 0
+
+
+def test_a_reply_takes_over_no_header_twice_and_no_name_of_a_file() -> None:
+    reply = Reply(404, {"Vary": "Accept", "Content-Type": "text/plain"}, "no")
+    kept = reply.keep_headers(
+        [
+            ("Vary", "Accept"),
+            ("Vary", "Origin"),
+            ("Set-Cookie", "a=1"),
+            ("Set-Cookie", "b=2"),
+            ("X-Accel-Redirect", "/private/report.pdf"),
+            ("X-Sendfile", "/srv/private/report.pdf"),
+        ]
+    )
+    assert kept.headers == (
+        ("Vary", "Accept"),
+        ("Content-Type", "text/plain"),
+        ("Vary", "Origin"),
+        ("Set-Cookie", "a=1"),
+        ("Set-Cookie", "b=2"),
+    )

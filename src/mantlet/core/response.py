@@ -21,7 +21,8 @@ VALIDATORS: Final = ("ETag", "Digest", "Content-Digest", "Repr-Digest", "Content
 WANTS_BODY: Final = "body"
 
 
-#: Headers that describe a body, or the connection that it is sent over.
+#: Headers that describe a body, or the connection that it is sent over, or name a file that a
+#: server is to send in its place.
 _BODY_HEADERS: Final = frozenset(
     {
         "accept-ranges",
@@ -45,6 +46,8 @@ _BODY_HEADERS: Final = frozenset(
         "trailer",
         "transfer-encoding",
         "upgrade",
+        "x-accel-redirect",
+        "x-sendfile",
     }
 )
 #: Headers of which each line counts for itself.
@@ -116,7 +119,8 @@ class Reply:
             if lower == "cache-control" and "no-store" in header[1].lower():
                 own.discard(lower)
             is_of_body = lower in _BODY_HEADERS and (lower, self.status) != ("content-range", 416)
-            if not is_of_body and (lower not in own or lower in _REPEATABLE):
+            is_said = header in kept or header in self.headers
+            if not is_of_body and not is_said and (lower not in own or lower in _REPEATABLE):
                 kept.append(header)
         if not kept:
             return self
