@@ -50,7 +50,13 @@ class Unreadable(ShopError):
 Page = tuple[bytes, dict[str, str]]
 
 
-def answer(error: Exception, page: Page, *, kind: type[Exception], method: str = "GET") -> Answer:
+def answer(
+    error: Exception,
+    page: Page,
+    *policies: mantlet.Policy,
+    kind: type[Exception],
+    method: str = "GET",
+) -> Answer:
     """Return the response of an app whose handler answers an exception with a page."""
     body, headers = page
 
@@ -63,7 +69,7 @@ def answer(error: Exception, page: Page, *, kind: type[Exception], method: str =
     app = Starlette(
         routes=[Route("/", endpoint, methods=[method])], exception_handlers={kind: handler}
     )
-    return drive_asgi(mantlet.wrap(app), method=method)
+    return drive_asgi(mantlet.wrap(app, *policies), method=method)
 
 
 def html(text: str, **headers: str) -> Page:
@@ -163,3 +169,18 @@ def test_an_apps_own_short_detail_stays_and_that_of_the_exception_does_not() -> 
     assert own.json() == {"detail": "Closed until nine"}
     short = answer(ShopError("db-7"), (b'{"detail": "db-7"}', kind), kind=ShopError)
     assert "db-7" not in short.text()
+
+
+@pytest.mark.parametrize("kind", [ShopError, Exception], ids=["handled", "unhandled"])
+def test_the_words_are_found_where_nothing_is_converted(kind: type[Exception]) -> None:
+    never = mantlet.ErrorEnvelope(convert="never")
+    assert SECRET.encode() not in answer(ShopError(SECRET), html(SECRET), never, kind=kind).body
+    got = answer(ShopError(SECRET), html(SORRY.decode()), never, kind=kind)
+    assert (got.status, got.body) == (503, SORRY)
+
+
+def test_debug_output_is_found_where_nothing_is_converted() -> None:
+    page = b"Traceback (most recent call last):\n  ..."
+    app = Response(page, 404)
+    got = drive_asgi(mantlet.wrap(app, mantlet.ErrorEnvelope(convert="never")))
+    assert (got.status, got.get("content-type")) == (404, "application/problem+json")

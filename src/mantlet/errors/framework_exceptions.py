@@ -10,7 +10,7 @@ Sources: pydantic 2 "Validation Errors"; JSON Pointer, RFC 6901.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from mantlet._internal.exception_chain import safe_getattr
+from mantlet._internal.exception_chain import class_names, safe_getattr
 from mantlet._internal.pydantic_errors import public_error
 from mantlet.core.problem import Problem, phrase
 from mantlet.http.json_pointer import join_pointer
@@ -21,6 +21,7 @@ __all__ = [
     "HeaderPairs",
     "declared_response",
     "input_problem",
+    "is_http_exception",
     "public_detail",
     "validation_problem",
 ]
@@ -44,6 +45,11 @@ HTTP_EXCEPTIONS: Final[Mapping[str, str | int]] = {
     "starlette.exceptions.HTTPException": "status_code",
     "werkzeug.exceptions.HTTPException": "code",
 }
+
+
+def is_http_exception(error: BaseException) -> bool:
+    """Return whether an exception is one that a framework answers with a status of its own."""
+    return not HTTP_EXCEPTIONS.keys().isdisjoint(class_names(type(error)))
 
 
 def declared_response(error: BaseException, status: str | int) -> tuple[int, HeaderPairs]:

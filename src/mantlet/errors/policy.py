@@ -46,6 +46,7 @@ from mantlet.errors.conversion import (
     media_type,
 )
 from mantlet.errors.debug import debug_reply, development_reason, production_variable
+from mantlet.errors.framework_exceptions import is_http_exception
 from mantlet.errors.mapping import INTERNAL, UNKNOWN, ErrorMap, ErrorTarget, MappedError
 from mantlet.errors.problem_types import Catalogue
 from mantlet.errors.rendering import PROBLEM_JSON, Page, render
@@ -74,7 +75,8 @@ class ErrorEnvelope(Policy):
             ``abort(404, "No such order")``.
         convert: the app's error responses that become problems: ``"auto"``, those that a framework
             made by itself, for clients that ask for JSON; ``"always"``, all that are not problems
-            yet; ``"never"``, none.
+            yet; ``"never"``, none, so that messages of frameworks' HTTP exceptions of 500 and above
+            reach clients too. The words of other exceptions do not.
         page: makes the HTML page of a problem, in place of the plain one.
         stream_errors: report an error that comes late as the last event of an event stream, or the
             last line of NDJSON.
@@ -146,8 +148,6 @@ class ErrorEnvelope(Policy):
             self.min_status = 0
         else:
             self.min_status = 400
-            if convert == "never":
-                self.disabled_hooks = frozenset({"on_response"})
 
     def on_request(self, request: Request) -> Reply | None:
         """Give the exchange its id."""
@@ -272,24 +272,32 @@ class ErrorEnvelope(Policy):
             return None
         self._request_id.adopt(request, response)
         state = request.state
-        if self._conversion is None or state.problem is not None:
+        if state.problem is not None:
             return None
         handled = state._handled
-        if handled is None or response.status < 500 or response.reply:
-            return self._convert(request, response, self._conversion)
+        if (
+            handled is None
+            or response.status < 500
+            or response.reply
+            or (self._conversion is None and is_http_exception(handled))
+        ):
+            return self._convert(request, response)
         body = response.full_body
         if body is None:
             return self._check_when_whole(request, response, handled)
         if reveals(response, body, handled):
             return self._hide(request, response, handled)
-        return self._convert(request, response, self._conversion)
+        return self._convert(request, response)
 
     def _convert(
-        self, request: Request, response: Response, conversion: Conversion
+        self, request: Request, response: Response
     ) -> Reply | Awaitable[Reply | None] | None:
         """Convert an error response that the framework made by itself."""
         if shows_debug_output(response) and not self._is_development(request):
             return self._converted(request, response, Problem(response.status))
+        conversion = self._conversion
+        if conversion is None:
+            return None
         body = response.full_body
         if body is None and not response.first_chunk:
             return None  # frameworks do not stream their own error responses

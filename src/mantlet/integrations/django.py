@@ -20,8 +20,7 @@ import sys
 from functools import partial
 from typing import Any, ClassVar
 
-from mantlet._internal.exception_chain import class_names
-from mantlet.errors.framework_exceptions import HTTP_EXCEPTIONS
+from mantlet.errors.framework_exceptions import is_http_exception
 from mantlet.integrations.handled import note_handled, refusal
 from mantlet.integrations.signals import django_raw
 
@@ -42,7 +41,7 @@ class ProblemMiddleware(partial[Any]):
     def process_exception(self, request: Any, exception: Exception) -> Any:
         """Return the response to a refusal, or None to leave the exception to Django."""
         raw = django_raw(request)
-        if HTTP_EXCEPTIONS.keys().isdisjoint(class_names(type(exception))):
+        if not is_http_exception(exception):
             reply = refusal(raw, exception)
             if reply is not None:
                 response = sys.modules["django.http"].HttpResponse(reply.body, status=reply.status)
