@@ -23,6 +23,7 @@ from mantlet import (
     Response,
 )
 from tests.conformance.exchanges import Script, wsgi_app
+from tests.drive import drive_wsgi
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -389,3 +390,14 @@ def test_an_answer_to_an_app_that_raises_is_no_call_of_write() -> None:
     assert heads == ["500 Internal Server Error"]
     assert b'"status": 500' in b"".join(result)
     result.close()
+
+
+@pytest.mark.breaks_rules("the app returns nothing, or a status line without a status")
+@pytest.mark.parametrize("status", ["200 OK", "OK"])
+def test_an_app_without_an_iterable_or_a_status_is_answered(status: str) -> None:
+    def app(_environ: Any, start_response: Any) -> Any:
+        start_response(status, [("Content-Type", "text/plain")])
+
+    answer = drive_wsgi(mantlet.wsgi.wrap(app))
+    assert (answer.status, answer.error) == (500, None)
+    assert answer.get("content-type") == "application/problem+json"

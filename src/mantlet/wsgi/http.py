@@ -42,6 +42,7 @@ class WsgiExchange(Exchange):
     # Defaults of attributes that many exchanges never set stand in the class.
     #: The app's status line and headers.
     _status: str | None = None
+    _code = 0
     _headers: list[tuple[str, str]]
     _exc_info: ExcInfo | None = None
     #: The app's iterable, its iterator once there is one, and the file that it wrapped.
@@ -102,7 +103,7 @@ class WsgiExchange(Exchange):
                         self._start(self._status, self._headers)
                         return
                     run_sync(self.receive_chunk(result[0], False))
-                elif result is self._file:
+                elif result is self._file and result is not None:
                     run_sync(self.run_hooks())
         finally:
             if self._server_wrapper is not None:
@@ -130,6 +131,7 @@ class WsgiExchange(Exchange):
                 exc_info = None  # no reference cycle with the traceback (PEP 3333)
         elif self._status is not None:
             raise RuntimeError("start_response was called a second time without exc_info")
+        self._code = int(status[:3])
         self._status = status
         self._headers = headers
         return self._write
@@ -138,7 +140,7 @@ class WsgiExchange(Exchange):
         """Return the app's status and headers as a response; None where it has sent none."""
         if self._status is None:
             return None
-        response = Response(int(self._status[:3]), self._headers, TextHeaders)
+        response = Response(self._code, self._headers, TextHeaders)
         if self._file is not None:
             response.is_file = self._iterable is self._file
         if self.request.method == "HEAD":
@@ -170,7 +172,7 @@ class WsgiExchange(Exchange):
         """Give the server the status and headers, and queue chunks of the body for it."""
         if head is not None:
             status = self._status
-            if head.reply or status is None or head.status != int(status[:3]):
+            if head.reply or status is None or head.status != self._code:
                 status = f"{head.status} {phrase(head.status)}"
             self._start(status, head.raw)
         if not more and chunks and not chunks[-1]:
@@ -244,10 +246,9 @@ class WsgiExchange(Exchange):
 
     def _is_unobserved(self) -> bool:
         """Return whether no policy looks at the app's response."""
-        status = self._status
         return (
-            status is not None
-            and int(status[:3]) < self.min_status
+            self._status is not None
+            and self._code < self.min_status
             and self.request.state._raised is None
         )
 
@@ -272,6 +273,7 @@ class WsgiExchange(Exchange):
     def _untouched(self) -> bool:
         return (
             self._iterable is self._file
+            and self._file is not None
             and self.phase is STREAMING
             and not self._has_filters()
             and not self._out
