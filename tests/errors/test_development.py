@@ -224,3 +224,38 @@ def test_a_client_that_names_itself_like_a_test_client_is_none() -> None:
 
 async def no_events() -> dict[str, Any]:
     raise AssertionError
+
+
+PRODUCTION = [
+    ("APP_ENV", "Prod-eu"),
+    ("VERCEL_ENV", "production"),
+    ("DJANGO_SETTINGS_MODULE", "shop.settings.production"),
+]
+
+
+@pytest.mark.parametrize(("variable", "value"), PRODUCTION)
+def test_production_has_several_names(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert SECRET not in ask(mantlet.wrap(flask_app(DEBUG=True))).text()
+    for other in ("product-lab", "shop.production.settings", "staging"):
+        monkeypatch.setenv(variable, other)
+        assert ask(mantlet.wrap(flask_app(DEBUG=True))).error is not None
+
+
+@pytest.mark.parametrize("version", ["1.0", "1"])
+@pytest.mark.parametrize("make", [lambda: flask_app(DEBUG=True), starlette_app])
+def test_an_old_version_of_http_is_a_proxys(make: Any, version: str) -> None:
+    """Granian tells HTTP/1.0 as ``1``."""
+    app = make()
+    stack = mantlet.wrap(app)
+    if isinstance(app, flask.Flask):
+        environ = {"SERVER_PROTOCOL": f"HTTP/{version}"}
+        answer = drive_wsgi(stack, client="127.0.0.1", headers=LOCAL, environ=environ)
+    else:
+        answer = drive_asgi(
+            stack, client="127.0.0.1", headers=LOCAL, scope={"http_version": version}
+        )
+    assert SECRET not in answer.text()
+    assert answer.error is None

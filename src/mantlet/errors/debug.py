@@ -20,6 +20,8 @@ from mantlet.http.headers import HeaderNames
 
 __all__ = ["VARIABLES", "debug_reply", "development_reason", "production_variable"]
 
+#: The variable with the module of Django's settings, such as ``shop.settings.production``.
+_SETTINGS: Final = "DJANGO_SETTINGS_MODULE"
 #: Environment variables that name the environment.
 VARIABLES: Final = (
     "MANTLET_ENV",
@@ -32,7 +34,9 @@ VARIABLES: Final = (
     "DEPLOYMENT_ENVIRONMENT",
     "STAGE",
     "PYTHON_ENV",
+    "DJANGO_CONFIGURATION",
     "DJANGO_ENV",
+    _SETTINGS,
     "FASTAPI_ENV",
     "FLASK_ENV",
     "QUART_ENV",
@@ -40,8 +44,11 @@ VARIABLES: Final = (
     "SENTRY_ENVIRONMENT",
     "NODE_ENV",
     "RAILS_ENV",
+    "RAILWAY_ENVIRONMENT",
+    "VERCEL_ENV",
 )
-_PRODUCTION: Final = frozenset({"production", "prod", "live"})
+#: As the value of such a variable, or as the beginning of it: ``prod-eu``.
+_PRODUCTION: Final = re.compile(r"(?:production|prod|prd|live)(?![a-z])")
 
 #: Headers that proxies and CDNs add to the requests that they forward, beside `_X_FORWARDED`.
 _FORWARDED: Final = frozenset(
@@ -74,6 +81,8 @@ _HOST: Final = HeaderNames("host")
 _LOCAL_HOST: Final = re.compile(
     r"(?:(?:[a-z0-9-]+\.)*localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE
 )
+#: Not used by browsers, but by nginx by default. Granian has the short form.
+_OLD_VERSIONS: Final = ("1.0", "1", "0.9")
 #: The key of the environ that Werkzeug's debugger sets.
 _DEBUGGER: Final = "werkzeug.debug.preserve_context"
 #: The ASGI extension that only the test client of Starlette has, for `raise_server_exceptions`.
@@ -85,7 +94,10 @@ _MAX_TEXT: Final = 200_000
 def production_variable() -> str | None:
     """Return the environment variable that names this environment production, or None."""
     for name in VARIABLES:
-        if os.environ.get(name, "").strip().lower() in _PRODUCTION:
+        value = os.environ.get(name, "").strip().lower()
+        if name == _SETTINGS:
+            value = value.rpartition(".")[2]
+        if _PRODUCTION.match(value):
             return name
     return None
 
@@ -166,13 +178,13 @@ def _is_local(request: Request) -> bool:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
     raw = request.raw
-    version = raw.get("http_version") or raw.get("SERVER_PROTOCOL") or ""
+    version = raw.get("http_version") or raw.get("SERVER_PROTOCOL") or "1.1"
     host = request.get_headers(_HOST).get("host", "")
     return (
         (mapped or address).is_loopback
         and _LOCAL_HOST.fullmatch(host) is not None
         and not any(_is_of_proxy(name) for name, _ in request.headers)
-        and not version.endswith("1.0")  # not used by browsers, but by nginx by default
+        and version.rpartition("/")[2] not in _OLD_VERSIONS
     )
 
 
