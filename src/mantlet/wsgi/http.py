@@ -272,8 +272,8 @@ class WsgiExchange(Exchange):
 
     def _untouched(self) -> bool:
         return (
-            self._iterable is self._file
-            and self._file is not None
+            self._file is not None
+            and self._iterable is self._file
             and self.phase is STREAMING
             and not self._has_filters()
             and not self._out
