@@ -184,3 +184,18 @@ def test_debug_output_is_found_where_nothing_is_converted() -> None:
     app = Response(page, 404)
     got = drive_asgi(mantlet.wrap(app, mantlet.ErrorEnvelope(convert="never")))
     assert (got.status, got.get("content-type")) == (404, "application/problem+json")
+
+
+@pytest.mark.parametrize("value", [None, "words"], ids=str)
+def test_an_exception_that_holds_too_much_is_not_looked_through(value: str | None) -> None:
+    """It counts as revealed, and its message is not made, which would cost as much."""
+    made = []
+
+    class Huge(ShopError):
+        def __str__(self) -> str:
+            made.append(self)
+            return "huge"
+
+    got = answer(Huge([value] * 100_000), html(SORRY.decode()), kind=Huge)
+    assert (got.status, got.get("content-type")) == (503, "application/problem+json")
+    assert not made

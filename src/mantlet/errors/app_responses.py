@@ -17,6 +17,7 @@ from traceback import walk_tb
 from typing import Any, Final
 
 from mantlet._internal.exception_chain import safe_getattr, walk_chain
+from mantlet._internal.exception_message import bounded_message
 from mantlet.core.response import Response
 from mantlet.errors.conversion import (
     framework_problem,
@@ -38,6 +39,10 @@ _MIN_WORDS: Final = 8
 _MAX_WORDS: Final = 40
 #: The most texts of an exception that are searched for; one with more counts as revealed.
 _MAX_TEXTS: Final = 256
+#: The most values that are looked at; an exception that holds more counts as revealed too.
+_MAX_VALUES: Final = 10_000
+#: The characters of the message of an exception that counts as revealed too.
+_MAX_MESSAGE: Final = 256 * 1024
 #: The characters of a text that are looked at.
 _MAX_TEXT: Final = 16 * 1024
 #: How deep the containers among an exception's arguments are looked into.
@@ -120,9 +125,12 @@ class ExceptionWords:
     """
 
     def __init__(self, error: BaseException, ignored: Iterable[str]) -> None:
-        self._texts = found = list(islice(_texts(error), _MAX_TEXTS + 1))
+        values = list(islice(_texts(error), _MAX_VALUES + 1))
+        self._texts = found = [text for text in values if text][: _MAX_TEXTS + 1]
         words = list(dict.fromkeys(islice(_words(found), _MAX_TEXTS + 1)))
-        self._too_many = max(len(found), len(words)) > _MAX_TEXTS
+        self._too_many = (
+            max(len(found), len(words)) > _MAX_TEXTS or len(values) > _MAX_VALUES or None in values
+        )
         known = {text.casefold() for text in ignored}
         words = [text for text in words if text.casefold() not in known]
         ends = {end for text in words for end in (text[:_MAX_WORDS], text[-_MAX_WORDS:])}
@@ -229,11 +237,14 @@ def _words(texts: Iterable[str]) -> Iterator[str]:
                 yield words
 
 
-def _texts(error: BaseException) -> Iterator[str]:
-    """Yield the texts of an exception, of its arguments and attributes, and of its chain."""
+def _texts(error: BaseException) -> Iterator[str | None]:
+    """Yield the texts of an exception, of its arguments and attributes, and of its chain.
+
+    Yield "" for other values, and None for a message that is too large to be made.
+    """
     for one in walk_chain(error):
-        with suppress(Exception):  # a foreign __str__ may raise anything
-            yield str(one)
+        message, is_whole = bounded_message(one, _MAX_MESSAGE, _unmasked)
+        yield message if is_whole else None
         own = safe_getattr(one, "__dict__")
         yield from _contained(
             [
@@ -242,6 +253,10 @@ def _texts(error: BaseException) -> Iterator[str]:
                 [safe_getattr(one, name) for name in _slots(type(one))],
             ]
         )
+
+
+def _unmasked(text: str) -> str:
+    return text
 
 
 def _slots(kind: type) -> Iterator[str]:
@@ -267,3 +282,5 @@ def _contained(value: Any, depth: int = 0) -> Iterator[str]:
     elif depth < _MAX_DEPTH and isinstance(value, (list, tuple, set, frozenset)):
         for one in value:
             yield from _contained(one, depth + 1)
+    else:
+        yield ""
