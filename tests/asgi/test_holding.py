@@ -101,12 +101,13 @@ def test_a_wsgi_error_that_streams_is_not_read_ahead(policies: list[Policy]) -> 
 
         return chunks()
 
-    result = mantlet.wsgi.Stack(app, policies)(make_environ(), lambda *_: list.append)  # type: ignore[arg-type]  # a server's write()
+    result: Any = mantlet.wsgi.Stack(app, policies)(make_environ(), lambda *_: list.append)  # type: ignore[arg-type]  # a server's write()
     read = []
     for chunk in result:
         if chunk:
             read.append(chunk)
             assert len(made) == len(read)
+    result.close()  # or the exchange stays the current one of every later test
     assert len(read) == 5
 
 
