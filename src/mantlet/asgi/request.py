@@ -17,9 +17,9 @@ from mantlet.core.body import (
     IncomingBody,
     check_length,
 )
-from mantlet.core.context import carried_state, current
+from mantlet.core.context import current
 from mantlet.core.problem import BodyTooLarge
-from mantlet.core.request import NO_HEADERS, Request, origin_path
+from mantlet.core.request import Request, origin_path
 from mantlet.core.state import KEY, State
 from mantlet.exceptions import ClientDisconnected
 from mantlet.http.headers import (
@@ -90,6 +90,7 @@ class AsgiRequest(Request):
     __slots__ = ("_body", "_headers", "_path", "_root", "receive")
 
     is_async = True
+    method_key = "method"
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.raw = scope
@@ -97,16 +98,14 @@ class AsgiRequest(Request):
         self._path: str = scope["path"]
         self._root: str | None = scope.get("root_path")
         state = scope.get(KEY)
-        if state is None:
-            # Without a call in the usual case: no adapter, and no exchange around this one.
-            alone = current.get() is None and "wsgi_environ" not in scope
-            state = scope[KEY] = State() if alone else carried_state(scope) or State()
-            headers = None
+        # The usual case, without a call: no adapter, and no exchange around this one.
+        if state is None and current.get() is None and "wsgi_environ" not in scope:
+            state = scope[KEY] = State()
+            self._owns_response_headers = True
+            self._response_headers = {}
         else:
-            headers = state._response_headers
+            state = self._join_exchange(state)
         self.state = state
-        self._owns_response_headers = headers is None
-        self._response_headers = {} if headers is None else headers
         self.receive = receive
         self._handed_over = False
         self._cleanups = self._local = None
@@ -181,23 +180,23 @@ class AsgiRequest(Request):
     def get_headers(self, names: HeaderNames) -> Mapping[str, str]:
         """Return the values of those headers of ``names`` that are present."""
         wanted = names.lower
-        found: dict[str, str] | None = None
-        for key, value in self.raw["headers"]:
-            if key in wanted:
-                name = wanted[key]
-                text = value.decode("latin-1") if len(value) <= MAX_SIZE else OVERSIZED
-                if found is None:
-                    found = {name: text}
-                elif name in found:
-                    return self._join(names)
-                else:
-                    found[name] = text
-        return NO_HEADERS if found is None else found
+        pairs = self.raw["headers"]
+        values = dict(pairs)
+        found: dict[str, str] = {}
+        # Without a step for each of the other headers, of which there are many.
+        for key in filter(values.__contains__, wanted):
+            value = values[key]
+            found[wanted[key]] = value.decode("latin-1") if len(value) <= MAX_SIZE else OVERSIZED
+        if found and len(values) != len(pairs):
+            self._join(found, wanted)
+        return found
 
-    def _join(self, names: HeaderNames) -> Mapping[str, str]:
-        """Return the result of `get_headers()` where a header is repeated."""
-        found = ((name, self.headers.get(name)) for name in names.lower.values())
-        return {name: value for name, value in found if value is not None}
+    def _join(self, found: dict[str, str], wanted: Mapping[bytes, str]) -> None:
+        """Correct the result of `get_headers()` where a header is repeated."""
+        lines = [name for name, _ in self.raw["headers"]]
+        for key, name in wanted.items():
+            if lines.count(key) > 1:
+                found[name] = self.headers[name]
 
     @property
     def scheme(self) -> str:
@@ -328,6 +327,11 @@ class AsgiRequest(Request):
         if header[0] in dict(headers):
             headers = [pair for pair in headers if pair[0] != header[0]]
         scope["headers"] = [*headers, header]  # the server's own list stays as it is
+        self._headers = None
+
+    def _append_header(self, name: str, value: str) -> None:
+        scope = self.raw
+        scope["headers"] = [*scope["headers"], (LOWER_BYTES[name], value.encode())]
         self._headers = None
 
     def replace_path(self, path: str) -> None:

@@ -48,7 +48,6 @@ class Stack(BaseStack[AsgiApp]):
         self._hears_errors = self._hooks.on_response[-1].has_error_hooks
         if self._hears_errors:
             observe_exceptions(self.app, self.policies)
-        self._hooks.request_classes = dict(_REQUESTS)
         self._starting = Lock()
 
     async def __call__(  # noqa: C901, PLR0912, PLR0915  # each coroutine costs every request
@@ -62,12 +61,12 @@ class Stack(BaseStack[AsgiApp]):
             return
         make_request = hooks.request_classes.get(kind)
         if make_request is None:
-            if kind == "lifespan" and (hooks.startup or hooks.shutdown):
-                await _Lifespan(self, receive, send).run(scope)
-            else:
-                await hooks.app(scope, receive, send)
-            return
-        if not hooks.has_started:
+            if kind not in _REQUESTS:
+                if kind == "lifespan" and (hooks.startup or hooks.shutdown):
+                    await _Lifespan(self, receive, send).run(scope)
+                else:
+                    await hooks.app(scope, receive, send)
+                return
             await self._start()
             make_request = hooks.request_classes[kind]
         request: AsgiRequest = make_request(scope, receive)
@@ -126,10 +125,12 @@ class Stack(BaseStack[AsgiApp]):
                 # Again, since apps are mounted and get handlers after an app has been wrapped.
                 if self._hears_errors:
                     observe_exceptions(self.app, self.policies)
-                for kind, base in _REQUESTS.items():
-                    root_paths = find_root_paths(self.app, kind)
-                    hooks.request_classes[kind] = request_class(base, root_paths)
+                classes = {
+                    kind: request_class(base, find_root_paths(self.app, kind))
+                    for kind, base in _REQUESTS.items()
+                }
                 await hooks.start()
+                hooks.request_classes = classes
 
 
 def _sending_headers(send: Send, headers: Mapping[bytes, tuple[bytes, bytes]]) -> Send:

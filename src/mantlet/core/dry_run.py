@@ -308,7 +308,7 @@ class RequestView(Request):
     Its state is a copy; `share()` hands on the public attributes that the app reads.
     """
 
-    __slots__ = ("_request", "is_async", "protocol")
+    __slots__ = ("_request", "is_async", "method_key", "protocol")
 
     def __init__(self, request: Request) -> None:
         self._request = request
@@ -317,6 +317,7 @@ class RequestView(Request):
         vars(self.state).update(vars(request.state))
         self.protocol = request.protocol
         self.is_async = request.is_async
+        self.method_key = request.method_key
         self._cleanups = self._local = None
         self._handed_over = False
         self._owns_response_headers = False
@@ -348,6 +349,9 @@ class RequestView(Request):
         """Discard the header."""
 
     def replace_header(self, name: str, value: str) -> None:
+        """Discard the header."""
+
+    def _append_header(self, name: str, value: str) -> None:
         """Discard the header."""
 
     def replace_body(self, body: bytes, *, content_type: str | None = None) -> None:

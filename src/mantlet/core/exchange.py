@@ -63,6 +63,7 @@ class Exchange(ResponsePipeline):
             unless a framework has signalled an exception.
     """
 
+    failure: BaseException | None
     _dropped = 0
     # Whether the body went through the filters as a whole.
     _filtered_whole = False
@@ -73,15 +74,16 @@ class Exchange(ResponsePipeline):
     def __init__(
         self, hooks: PolicyHooks[Any], request: Request, emit: Any, result: InwardResult | None
     ) -> None:
-        response_hooks, self.has_error_hooks, self.min_status = hooks.on_response[
+        self._hooks, self.has_error_hooks, self.min_status = hooks.on_response[
             -1 if result is None else result.index
         ]
-        # Not by super(), which would cost every exchange an object.
-        ResponsePipeline.__init__(self, request, response_hooks)
         if request._owns_response_headers:
             request.state._response_headers = request._response_headers
+        self.request = request
+        self.response = self._buffered = self.failure = None
+        self.complete = False
+        self._size = 0
         self.policy_hooks = hooks
-        self.failure: BaseException | None = None
         self._emit = emit
         self._inward = result
         self._out: list[Any] = []

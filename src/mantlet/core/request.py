@@ -3,21 +3,18 @@
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
 from contextlib import ExitStack, suppress
-from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlparse
 
+from mantlet.core.context import KEY, carried_state
 from mantlet.core.response import Response
 from mantlet.core.state import State
 from mantlet.http.headers import HeaderNames, Headers
 from mantlet.http.routing.root_paths import NO_ROOT_PATHS, RootPaths
 
-__all__ = ["NO_HEADERS", "Request", "origin_path", "request_class"]
+__all__ = ["Request", "origin_path", "request_class"]
 
 RequestType = TypeVar("RequestType", bound="Request")
-
-#: Returned by `Request.get_headers()` where none of the headers is present.
-NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class Request:
@@ -43,6 +40,8 @@ class Request:
 
     protocol: Literal["http", "websocket"] = "http"
     is_async: bool = False
+    #: The key of the method in `raw`, where reading `method` would cost too much.
+    method_key: str
     #: The root paths that the app sets itself: of the class, since each stack has its own.
     _root_paths: RootPaths = NO_ROOT_PATHS
     #: Whether they count for requests without a root path.
@@ -63,6 +62,21 @@ class Request:
     _cleanups: list[Callable[[], object]] | None
     #: The dicts of `local()`, or None.
     _local: dict[object, dict[str, Any]] | None
+
+    def _join_exchange(self, state: State | None) -> State:
+        """Return the state of the exchange, which another stack or an adapter may have begun.
+
+        Args:
+            state: the state that another stack has left, if there is one.
+        """
+        headers = None
+        if state is None:
+            state = self.raw[KEY] = carried_state(self.raw) or State()
+        else:
+            headers = state._response_headers
+        self._owns_response_headers = headers is None
+        self._response_headers = {} if headers is None else headers
+        return state
 
     def local(self, policy: object) -> dict[str, Any]:
         """Return a policy's own dict for this exchange, to keep entries for its later hooks.
@@ -296,6 +310,15 @@ class Request:
         Raises:
             ValueError: the name or the value is not allowed in a header (RFC 9110, 5).
             RuntimeError: the app has the request already.
+        """
+
+    @abstractmethod
+    def _append_header(self, name: str, value: str) -> None:
+        """Give the app a header that the request does not have, in `Policy.on_request`.
+
+        Args:
+            name: the header's name.
+            value: printable ASCII.
         """
 
     @abstractmethod

@@ -151,10 +151,6 @@ def _run_until_suspended(
 class ResponsePipeline(PhaseMachine):
     """A response on its way through the response and error hooks.
 
-    Args:
-        request: the request that it answers.
-        hooks: the hooks to run, the innermost policy's first.
-
     Attributes:
         request: the request that it answers.
         response: the app's response until a policy replaces it; then the response that is sent.
@@ -162,7 +158,16 @@ class ResponsePipeline(PhaseMachine):
         has_error_hooks: whether a policy has an `on_error` hook.
     """
 
+    # Set by the one subclass, since a second constructor would cost every exchange a call.
+    request: Request
+    response: Response | None
+    complete: bool
     has_error_hooks: bool
+    #: The hooks to run, the innermost policy's first.
+    _hooks: tuple[ResponseHook, ...]
+    #: The chunks of the body that have not been sent, and their bytes in all.
+    _buffered: list[bytes] | None
+    _size: int
     #: Whether an app may raise an exception that it has answered, as some do under ASGI.
     may_raise_late = False
 
@@ -175,14 +180,6 @@ class ResponsePipeline(PhaseMachine):
     _raised_late = False
     #: Whether a policy has let the app's own response answer the error.
     _answered = False
-
-    def __init__(self, request: Request, hooks: tuple[ResponseHook, ...]) -> None:
-        self.request = request
-        self.response: Response | None = None
-        self.complete = False
-        self._hooks = hooks
-        self._buffered: list[bytes] | None = None
-        self._size = 0
 
     @abstractmethod
     def make_response(self, reply: Reply) -> Response:

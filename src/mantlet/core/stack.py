@@ -120,7 +120,8 @@ class PolicyHooks(Generic[App]):
             self.on_request or self.on_message or self.startup or self.shutdown
         )
         self.has_started = False
-        #: The adapter's classes of requests by scope type; those of WSGI are ``"http"``.
+        #: The adapter's classes of requests by scope type; those of WSGI are ``"http"``. Empty
+        #: until the policies have started, so that one look-up tells both.
         self.request_classes: dict[str, Any] = {}
 
     async def start(self) -> None:
@@ -131,6 +132,7 @@ class PolicyHooks(Generic[App]):
     async def stop(self) -> None:
         """Run `shutdown` of each policy, the innermost first; `start()` runs again after it."""
         self.has_started = False
+        self.request_classes = {}
         await _run_each(self.shutdown)
 
     def run_request_hooks(self, request: Request, start: int = 0) -> InwardResult | None:

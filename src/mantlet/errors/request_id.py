@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from os import register_at_fork, urandom
 from sys import modules
@@ -82,7 +82,7 @@ class RequestId(KnowsOptions):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_sources", HeaderNames(self.header, "traceparent"))
-        object.__setattr__(self, "_make", _new_id if self.generate is None else self._generated)
+        object.__setattr__(self, "_make", _spare.pop if self.generate is None else self._generated)
         object.__setattr__(self, "_throttle", LogThrottle(log))
         if not isinstance(self.trust_incoming, bool):
             raise TypeError(f"trust_incoming must be True or False, not {self.trust_incoming!r}")
@@ -104,18 +104,27 @@ class RequestId(KnowsOptions):
 
     def choose(self, request: Request) -> str:
         """Return the id of a request, and have the app get it in the request header."""
+        given = request.get_headers(self._sources)
+        if given or _OPENTELEMETRY in modules:
+            return self._choose_from(given, request)
+        try:
+            own = self._make()
+        except IndexError:  # no spare is left
+            own = _new_id()
+        request._append_header(self.header, own)
+        return own
+
+    def _choose_from(self, given: Mapping[str, str], request: Request) -> str:
+        """Return an id that is given, or a new one; see `choose()`."""
         trace = None
         if self.trust_incoming:
-            given = request.get_headers(self._sources)
-            if given:
-                own = given.get(self.header)
-                # Inline, since this is on the way of every request.
-                if own and _VALID.fullmatch(own) and (self.valid is None or self._accepts(own)):
-                    return own
-                trace = _trace(given.get("traceparent", ""))
+            own = given.get(self.header)
+            if own and _VALID.fullmatch(own) and self._accepts(own):
+                return own
+            trace = _trace(given.get("traceparent", ""))
         if _OPENTELEMETRY in modules:
             trace = _span_trace() or trace
-        own = trace or self._make()
+        own = trace or (_new_id() if self.generate is None else self._generated())
         request.replace_header(self.header, own)
         return own
 

@@ -7,7 +7,7 @@ Policies see text under both. Names and values are validated (RFC 9110, 5).
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from operator import itemgetter
+from operator import itemgetter, methodcaller
 from typing import Any, Final, Generic, TypeVar
 
 from mantlet.http.cors import ALLOW_ORIGIN_LENGTH, expose
@@ -121,7 +121,7 @@ class HeaderNames:
 
     def __init__(self, *names: str) -> None:
         self.lower = {LOWER_BYTES[name]: name for name in names}
-        self.keys = tuple((environ_key(name), name) for name in names)
+        self.keys = {environ_key(name): name for name in names}
 
 
 def check_value(name: str, value: str) -> str:
@@ -170,23 +170,22 @@ def replace_headers(raw: Iterable[Any], headers: Mapping[Any, tuple[Any, Any]]) 
         headers: the others, by their names in lower case; one whose name is of `DEFAULT_TEXT` or
             `DEFAULT_BYTES` is only added if that name is missing.
     """
-    pairs = raw if type(raw) is list else list(raw)
-    for name, _ in pairs:
-        lower = name if name.islower() else name.lower()
-        if lower in headers or len(lower) == ALLOW_ORIGIN_LENGTH:
-            own = {name.lower() for name, _ in pairs}
-            headers = {
-                key: pair
-                for key, pair in headers.items()
-                if key not in own or not isinstance(key, (_DefaultText, _DefaultBytes))
-            }
-            pairs = [pair for pair in pairs if pair[0].lower() not in headers]
-            pairs = expose(pairs, headers)
-            break
-    return [*pairs, *headers.values()]
+    pairs = list(raw)
+    own = set(map(_lower, map(_first, pairs)))
+    if not own.isdisjoint(headers) or ALLOW_ORIGIN_LENGTH in map(len, own):
+        headers = {
+            key: pair
+            for key, pair in headers.items()
+            if key not in own or not isinstance(key, (_DefaultText, _DefaultBytes))
+        }
+        pairs = [pair for pair in pairs if pair[0].lower() not in headers]
+        pairs = expose(pairs, headers)
+    pairs += headers.values()
+    return pairs
 
 
 _first = itemgetter(0)
+_lower = methodcaller("lower")
 
 
 class Headers:

@@ -202,6 +202,10 @@ class CompiledRule:
         self.has_windows = not callable(quotas) and any(quota.window for quota in quotas)
         self.has_buckets = callable(quotas) or not all(quota.window for quota in quotas)
         self.waits = key.waits or any(map(is_coroutine_function, (quotas, cost)))
+        self._is_refundable = count_if is not None
+        self._is_bannable = self.strikes is not None
+        #: The limits and the cost, if neither depends on the request.
+        self.static = None if self.limits is None or callable(cost) else (self.limits, cost)
 
     def _compile(self, quotas: tuple[Quota, ...]) -> tuple[QuotaLimit, ...]:
         found = self._cache.get(quotas)
@@ -240,25 +244,19 @@ class CompiledRule:
 
     def hits_of_key(self, limits: tuple[QuotaLimit, ...], key: str, cost: int) -> Sequence[Hit]:
         """Return the hits of a key on limits of this rule."""
-        is_refundable, is_bannable = self.count_if is not None, self.strikes is not None
-        return [
-            Hit(
-                limit,
-                TokenRequest(
-                    limit.prefix + key,
-                    limit.quota,
-                    cost,
-                    self.is_report_only,
-                    is_refundable,
-                    0,
-                    is_bannable,
-                ),
-                self.count_if,
-                self.close,
-                self.strikes,
+        hits = []
+        for limit in limits:  # a comprehension would cost a call
+            needed = TokenRequest(
+                limit.prefix + key,
+                limit.quota,
+                cost,
+                self.is_report_only,
+                self._is_refundable,
+                0,
+                self._is_bannable,
             )
-            for limit in limits
-        ]
+            hits.append(Hit(limit, needed, self.count_if, self.close, self.strikes))
+        return hits
 
     def _checked_cost(self, cost: object) -> int:
         if isinstance(cost, bool) or not isinstance(cost, int) or cost < 0:
@@ -340,8 +338,18 @@ class RequestLimits:
     async def hits(self, request: Request) -> list[Hit]:
         """Return the hits of a request."""
         hits: list[Hit] = []
+        key_of: KeyFunction | None = None
+        key: str | Awaitable[str | None] | None = None
         for rule in self.rules:
-            hits += await rule.hits(request, rule.key(request))
+            if rule.key is not key_of:  # most rules have the limiter's own key
+                key_of = rule.key
+                key = key_of(request)
+                if key.__class__ is not str and isinstance(key, Awaitable):
+                    key = await key
+            if key is not None and rule.static is not None:
+                hits += rule.hits_of_key(rule.static[0], key, rule.static[1])
+            else:
+                hits += await rule.hits(request, key)
         for limit in self.concurrency:
             hits += await limit.hits(request)
         return hits

@@ -240,7 +240,7 @@ class RateLimiter(KeyedLimiter):
         if self._lists is not None and (verdict := self._lists.find(request)) is not None:
             return self._decide_by_list(request, verdict)
         limits = self._table.find(request) if self._is_routed else self._table.default
-        if request.method == "OPTIONS" and self._passes_preflight(request):
+        if request.raw.get(request.method_key) == "OPTIONS" and self._passes_preflight(request):
             limits = _NO_LIMITS
         simple = limits.simple
         if simple is None:
@@ -311,14 +311,13 @@ class RateLimiter(KeyedLimiter):
         add_headers(request, self._headers, (limit,), result.decision)
         return None
 
-    async def _take(self, request: Request, hits: Sequence[Hit]) -> LimitResult:
-        """Take everything that a request needs; it may wait for its tokens."""
-        bans = not isinstance(request, RequestView)  # report mode bans nobody
-        if self._queue is None:
-            return await self._engine.take(hits, request.is_async, strikes=bans)
+    async def _take_delayed(
+        self, request: Request, hits: Sequence[Hit], *, strikes: bool
+    ) -> LimitResult:
+        """Take everything that a request needs, which may wait for its tokens."""
         result = await self._engine.take(hits, request.is_async, strikes=False)
         result = await self._delay(request, result, hits)
-        return await self._engine.strike(result) if bans else result
+        return await self._engine.strike(result) if strikes else result
 
     async def _delay(
         self, request: Request, result: LimitResult, hits: Sequence[Hit]
@@ -381,8 +380,14 @@ class RateLimiter(KeyedLimiter):
             reservation = Reservation(hits, self._engine.clock)
             if self._reserves:
                 self._reservations(request).append(reservation)  # a wait may be cancelled
+        strikes = not isinstance(request, RequestView)  # report mode bans nobody
         try:
-            result = await self._take(request, hits) if hits else None
+            if not hits:
+                result = None
+            elif self._queue is None:
+                result = await self._engine.take(hits, request.is_async, strikes=strikes)
+            else:
+                result = await self._take_delayed(request, hits, strikes=strikes)
         except StoreOutage:
             if reservation is not None:
                 reservation.forget()
@@ -424,8 +429,12 @@ class RateLimiter(KeyedLimiter):
         if not hits:
             return early
         reservation.expect(hits)
+        strikes = not isinstance(request, RequestView)  # report mode bans nobody
         try:
-            rest = await self._take(request, hits)
+            if self._queue is None:
+                rest = await self._engine.take(hits, request.is_async, strikes=strikes)
+            else:
+                rest = await self._take_delayed(request, hits, strikes=strikes)
         except StoreOutage:
             reservation.forget()
             if self._on_outage != "allow" and not are_report_only(hits):

@@ -14,9 +14,9 @@ from mantlet.core.body import (
     IncomingBody,
     check_length,
 )
-from mantlet.core.context import carried_state, current
+from mantlet.core.context import current
 from mantlet.core.problem import BodyTooLarge, MalformedRequest, Problem
-from mantlet.core.request import NO_HEADERS, Request, origin_path
+from mantlet.core.request import Request, origin_path
 from mantlet.core.state import KEY, State
 from mantlet.http.headers import (
     DEFAULT_TEXT,
@@ -81,22 +81,22 @@ class WsgiRequest(Request):
 
     __slots__ = ("_body", "_info", "_script", "environ")
 
+    method_key = "REQUEST_METHOD"
+
     def __init__(self, environ: Environ) -> None:
         self.raw = self.environ = environ
         # Apps that mount others change these two.
         self._info: str = environ.get("PATH_INFO", "")
         self._script: str = environ.get("SCRIPT_NAME", "")
         state = environ.get(KEY)
-        if state is None:
-            # Without a call in the usual case: no adapter, and no exchange around this one.
-            alone = current.get() is None and "asgi.scope" not in environ
-            state = environ[KEY] = State() if alone else carried_state(environ) or State()
-            headers = None
+        # The usual case, without a call: no adapter, and no exchange around this one.
+        if state is None and current.get() is None and "asgi.scope" not in environ:
+            state = environ[KEY] = State()
+            self._owns_response_headers = True
+            self._response_headers = {}
         else:
-            headers = state._response_headers
+            state = self._join_exchange(state)
         self.state = state
-        self._owns_response_headers = headers is None
-        self._response_headers = {} if headers is None else headers
         self._body: WsgiBody | None = None
         self._cleanups = self._local = None
         self._handed_over = False
@@ -172,18 +172,12 @@ class WsgiRequest(Request):
 
     def get_headers(self, names: HeaderNames) -> Mapping[str, str]:
         """Return the values of those headers of ``names`` that are present."""
-        environ = self.environ
-        found: dict[str, str] | None = None
-        for key, name in names.keys:
-            if key in environ:
-                text: str = environ[key]
-                if len(text) > MAX_SIZE:
-                    text = OVERSIZED
-                if found is None:
-                    found = {name: text}
-                else:
-                    found[name] = text
-        return NO_HEADERS if found is None else found
+        environ, wanted = self.environ, names.keys
+        found: dict[str, str] = {}
+        for key in filter(environ.__contains__, wanted):
+            text = environ[key]
+            found[wanted[key]] = text if len(text) <= MAX_SIZE else OVERSIZED
+        return found
 
     @property
     def scheme(self) -> str:
@@ -256,6 +250,9 @@ class WsgiRequest(Request):
             raise RuntimeError(HANDED_OVER)
         if not (value.isascii() and value.isprintable()):
             check_value(name, value)
+        self.environ[ENVIRON_KEYS[name]] = value
+
+    def _append_header(self, name: str, value: str) -> None:
         self.environ[ENVIRON_KEYS[name]] = value
 
     def replace_path(self, path: str) -> None:

@@ -38,7 +38,6 @@ class Stack(BaseStack[WSGIApplication]):
         self._hears_errors = self._hooks.on_response[-1].has_error_hooks
         if self._hears_errors:
             observe_exceptions(self.app, self.policies)
-        self._hooks.request_classes = {"http": WsgiRequest}
         self._starting = Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
@@ -46,9 +45,11 @@ class Stack(BaseStack[WSGIApplication]):
         hooks = self._hooks
         if hooks.is_idle:
             return hooks.app(environ, start_response)
-        if not hooks.has_started:
+        make_request = hooks.request_classes.get("http")
+        if make_request is None:
             self._start(environ)
-        request: WsgiRequest = hooks.request_classes["http"](environ)
+            make_request = hooks.request_classes["http"]
+        request: WsgiRequest = make_request(environ)
         result = hooks.run_request_hooks(request)
         if result is not None and result.waiting is not None:
             try:
@@ -75,6 +76,6 @@ class Stack(BaseStack[WSGIApplication]):
                     observe_exceptions(self.app, self.policies)
                 if environ is not None:  # of the first request of a server
                     warn_of_underscores(environ, self.policies)
-                root_paths = find_root_paths(self.app)
-                hooks.request_classes["http"] = request_class(WsgiRequest, root_paths)
+                classes = {"http": request_class(WsgiRequest, find_root_paths(self.app))}
                 run_sync(hooks.start())
+                hooks.request_classes = classes

@@ -176,15 +176,17 @@ def _peer_key(
         watched: whether to warn of a proxy in front of the app, by the first requests.
     """
     left = _WATCHED if watched else 0
+    #: The longest peer that is its own key.
+    longest = _MAX_IPV4_LENGTH if plain else 0
 
     def key(request: Request) -> str:
         nonlocal left
         peer = request.client
-        if left > 0:  # threads may count one request for two
-            left = 0 if warn_of_proxy(request, peer) else left - 1
+        if left:  # threads may count one request for two, or two for one
+            left = 0 if warn_of_proxy(request, peer) else max(left - 1, 0)
         if peer is None:
             return NO_ADDRESS
-        if plain and ":" not in peer and len(peer) <= _MAX_IPV4_LENGTH and peer.isascii():
+        if len(peer) <= longest and ":" not in peer and peer.isascii():
             return peer
         hop = read(peer)
         return digest(peer) if hop is None else hop.key

@@ -103,16 +103,11 @@ class MemoryStore(LocalStore):
         """Take everything that is requested, or nothing."""
         with self._lock:
             now = self._clock()
-            found = self._evaluate(requests, now)
+            found, missing = self._evaluate(requests, now)
             denied = [request.is_report_only for request, left, _ in found if left < 0]
             if False not in denied:
-                new = [
-                    request.key
-                    for request in requests
-                    if isinstance(request, TokenRequest) and request.key not in self._full_at
-                ]
-                if new:
-                    self._make_room(now, len(new))
+                if missing:
+                    self._make_room(now, missing)
                 for request, _, full_at in found:
                     if denied and request.is_report_only:
                         continue
@@ -125,7 +120,8 @@ class MemoryStore(LocalStore):
     def peek(self, requests: Sequence[StoreRequest]) -> Remaining:
         """Return the result that `take()` would have, without taking anything."""
         with self._lock:
-            return [left for _, left, _ in self._evaluate(requests, self._clock())]
+            found, _ = self._evaluate(requests, self._clock())
+        return [left for _, left, _ in found]
 
     def give_back(self, requests: Sequence[StoreRequest]) -> None:
         """Give back tokens and slots that were taken."""
@@ -189,10 +185,15 @@ class MemoryStore(LocalStore):
 
     def _evaluate(
         self, requests: Sequence[StoreRequest], now: int
-    ) -> list[tuple[StoreRequest, int, int]]:
-        """Return each request with the remaining amount, and its new state if granted."""
+    ) -> tuple[list[tuple[StoreRequest, int, int]], int]:
+        """Return each request with the remaining amount, and its new state if granted.
+
+        Returns:
+            These, and how many buckets are missing.
+        """
         buckets, slots = self._full_at, self._slots
         found = []
+        missing = 0
         for request in requests:
             key = request.key
             if isinstance(request, SlotRequest):
@@ -200,9 +201,13 @@ class MemoryStore(LocalStore):
             else:
                 quota = request.quota
                 at = now * quota.scale
-                full_at, remaining = consume(quota, buckets.get(key, at), at, request.cost)
+                until = buckets.get(key)
+                if until is None:
+                    missing += 1
+                    until = at
+                full_at, remaining = consume(quota, until, at, request.cost)
             found.append((request, remaining, full_at))
-        return found
+        return found, missing
 
     def _find(self, request: TokenRequest, now: int) -> int:
         """Return when a bucket is full again; make room for it if it is missing."""
