@@ -224,8 +224,8 @@ class AsgiHttpExchange(AsgiExchange):
     def _with_headers(self, head: AsgiMessage) -> AsgiMessage:
         """Return the status and headers with the headers that policies have added."""
         request = self.request
-        if request._owns_response_headers and request._response_headers:
-            raw = replace_headers(head["headers"], request._response_headers)
+        if request._own_headers:
+            raw = replace_headers(head["headers"], request._own_headers)
             return {**head, "headers": raw}
         return head
 
@@ -293,7 +293,7 @@ class AsgiHttpExchange(AsgiExchange):
                 start = {**start, "status": head.status, "headers": raw}
                 self.request.state._body_follows = bool(chunks)
             request = self.request
-            if request._owns_response_headers and request._response_headers:
+            if request._own_headers:
                 start = self._with_headers(start)
             out.append(start)
         if len(chunks) == 1:  # the usual case

@@ -89,6 +89,9 @@ class AsgiRequest(Request):
 
     __slots__ = ("_body", "_headers", "_path", "_root", "receive")
 
+    #: What `headers` returns; not set before it is asked for.
+    _headers: ScopeHeaders | None
+
     is_async = True
     method_key = "method"
 
@@ -101,15 +104,13 @@ class AsgiRequest(Request):
         # The usual case, without a call: no adapter, and no exchange around this one.
         if state is None and current.get() is None and "wsgi_environ" not in scope:
             state = scope[KEY] = State()
-            self._owns_response_headers = True
-            self._response_headers = {}
+            self._own_headers = self._response_headers = {}
         else:
             state = self._join_exchange(state)
         self.state = state
         self.receive = receive
         self._handed_over = False
         self._cleanups = self._local = None
-        self._headers: ScopeHeaders | None = None
         self._body: AsgiBody | None = None
 
     @property
@@ -137,7 +138,7 @@ class AsgiRequest(Request):
     def route_paths(self) -> tuple[str, ...]:
         """Every path that the app may take the request's path for."""
         path, root = self._path, self._root
-        if not root and path[:1] == "/" and "/." not in path and not self._sets_root_paths:
+        if not root and path.startswith("/") and "/." not in path and not self._sets_root_paths:
             return (path,)  # the usual case
         apps = self._root_paths
         if not path.startswith("/"):
@@ -159,7 +160,7 @@ class AsgiRequest(Request):
     @property
     def headers(self) -> ScopeHeaders:
         """The request's headers."""
-        headers = self._headers
+        headers: ScopeHeaders | None = getattr(self, "_headers", None)
         if headers is None:
             headers = self._headers = ScopeHeaders(self.raw["headers"])
         return headers
@@ -251,10 +252,10 @@ class AsgiRequest(Request):
         return body
 
     def _declared(self, limit: int, headers: Mapping[str, str] | None) -> int | None:
-        declared: str | None = None
         if headers is not None:
             declared = headers.get(CONTENT_LENGTH)
         else:
+            declared = None
             for name, value in self.raw["headers"]:
                 if name == b"content-length":
                     declared = value.decode("latin-1") if declared is None else "twice"

@@ -73,7 +73,7 @@ class Stack(BaseStack[AsgiApp]):
         result = hooks.run_request_hooks(request)
         if result is not None and result.waiting is not None:
             result = await hooks.resume_request_hooks(request, result)
-        headers = request._response_headers if request._owns_response_headers else None
+        headers = request._own_headers
         if (
             result is None
             and hooks.is_inward_only
@@ -110,7 +110,7 @@ class Stack(BaseStack[AsgiApp]):
             if failure is not None:
                 raise failure
         finally:
-            if request._owns_response_headers:
+            if headers is not None:
                 request.state._response_headers = None
             if hooks.on_finish[-1] or request._cleanups is not None:
                 waiting = hooks.finish(request, result)

@@ -83,8 +83,8 @@ class WebSocketExchange(AsgiExchange):
         """Return the message that answers the handshake: the app's, or a refusal."""
         message = None if response.reply else self._head
         raw = response.raw
-        if self.request._owns_response_headers and self.request._response_headers:
-            raw = replace_headers(raw, self.request._response_headers)
+        if self.request._own_headers:
+            raw = replace_headers(raw, self.request._own_headers)
         if message is None:
             message = {"type": "websocket.close", "code": Close().code, "reason": ""}
             if _DENIAL in self.request.raw.get("extensions", ()):

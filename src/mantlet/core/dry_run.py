@@ -320,7 +320,7 @@ class RequestView(Request):
         self.method_key = request.method_key
         self._cleanups = self._local = None
         self._handed_over = False
-        self._owns_response_headers = False
+        self._own_headers = None
         self._response_headers = {}
 
     def share(self) -> None:

@@ -32,7 +32,7 @@ class Request:
         "_cleanups",
         "_handed_over",
         "_local",
-        "_owns_response_headers",
+        "_own_headers",
         "_response_headers",
         "raw",
         "state",
@@ -54,8 +54,8 @@ class Request:
     _app_response: Response | None
     #: Headers to set in the response, in the protocol's own form, by their names in lower case.
     _response_headers: dict[Any, tuple[Any, Any]]
-    #: Whether this request's stack sets them, and not an outer one.
-    _owns_response_headers: bool
+    #: The same if this request's stack sets them; None if an outer one does.
+    _own_headers: dict[Any, tuple[Any, Any]] | None
     #: Whether the app has the request, so that its body can no longer be read here.
     _handed_over: bool
     #: The callables of `add_cleanup()`; usually None.
@@ -74,8 +74,10 @@ class Request:
             state = self.raw[KEY] = carried_state(self.raw) or State()
         else:
             headers = state._response_headers
-        self._owns_response_headers = headers is None
-        self._response_headers = {} if headers is None else headers
+        self._own_headers = None
+        if headers is None:
+            headers = self._own_headers = {}
+        self._response_headers = headers
         return state
 
     def local(self, policy: object) -> dict[str, Any]:

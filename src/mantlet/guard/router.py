@@ -131,8 +131,10 @@ class OperationRouter:
         Raises:
             ValidationFailed: with 404, 405, or 400 for an ambiguous path.
         """
-        websocket = request.protocol == "websocket"
-        table = self._websockets if websocket else self._table
+        if request.protocol == "http":
+            table, method = self._table, request.raw[request.method_key]
+        else:
+            table, method = self._websockets, WEBSOCKET_METHOD
         readings = request.route_paths
         path = request.path if self._includes_mount else readings[0]
         methods = table.static.get(path)
@@ -149,9 +151,8 @@ class OperationRouter:
                     return None
                 raise ValidationFailed(404, [_UNDECLARED_PATH])
             methods, parts = found
-        if len(readings) > 1:
+        if readings[1:]:
             self._check_readings(request, table, methods)
-        method = WEBSOCKET_METHOD if websocket else request.method
         declared = methods.by_name.get(method)
         if declared is not None:
             validator, template = declared

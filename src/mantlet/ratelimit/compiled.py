@@ -339,13 +339,12 @@ class RequestLimits:
         """Return the hits of a request."""
         hits: list[Hit] = []
         key_of: KeyFunction | None = None
-        key: str | Awaitable[str | None] | None = None
+        key: str | None = None
         for rule in self.rules:
             if rule.key is not key_of:  # most rules have the limiter's own key
                 key_of = rule.key
-                key = key_of(request)
-                if key.__class__ is not str and isinstance(key, Awaitable):
-                    key = await key
+                text = key_of(request)
+                key = text if isinstance(text, str) or text is None else await text
             if key is not None and rule.static is not None:
                 hits += rule.hits_of_key(rule.static[0], key, rule.static[1])
             else:

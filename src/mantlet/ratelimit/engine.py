@@ -340,6 +340,7 @@ class Reservation:
     async def commit(self, response: Response) -> Decision:
         """Give back the tokens that don't count, given the response; return the new decision."""
         parts: list[Decision] = []
+        is_unchanged = len(self._results) == 1
         for result, taken_at in self._results:
             returned: list[StoreRequest] = []
             for hit, one in zip(result.hits, result.decision.parts, strict=True):
@@ -348,8 +349,10 @@ class Reservation:
                 else:
                     returned.append(hit.store_request)
                     parts.append(one.refunded())
-            await _give_back(result.store, aged(returned, self._clock() - taken_at))
-        return combine(parts)
+            if returned:
+                is_unchanged = False
+                await _give_back(result.store, aged(returned, self._clock() - taken_at))
+        return self._results[0][0].decision if is_unchanged else combine(parts)
 
     async def release(self, store: Store) -> None:
         """Free the slots that the request holds, or may hold if it was cancelled.

@@ -226,8 +226,11 @@ class RateLimiter(KeyedLimiter):
         self._reporter = RefusalReporter(check_on_refuse(on_refuse), table)
         self._counts_preflights = count_preflights
         self._headers = headers
+        self._is_draft = headers == "draft"
         self._on_outage = on_outage
         self._is_routed = table.is_routed
+        #: The limits of all requests, where neither a rule nor a list decides.
+        self._default = None if table.is_routed or self._lists else table.default
         self._has_report_only = table.has_report_only
         self.trusted_headers = table.trusted_headers | finder.trusted_headers
         self._reserves = table.has_count_if or table.has_concurrency
@@ -237,9 +240,11 @@ class RateLimiter(KeyedLimiter):
 
     def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
         """Take the tokens and slots that a request needs, or refuse it."""
-        if self._lists is not None and (verdict := self._lists.find(request)) is not None:
-            return self._decide_by_list(request, verdict)
-        limits = self._table.find(request) if self._is_routed else self._table.default
+        limits = self._default
+        if limits is None:
+            if self._lists is not None and (verdict := self._lists.find(request)) is not None:
+                return self._decide_by_list(request, verdict)
+            limits = self._table.find(request) if self._is_routed else self._table.default
         if request.raw.get(request.method_key) == "OPTIONS" and self._passes_preflight(request):
             limits = _NO_LIMITS
         simple = limits.simple
@@ -288,7 +293,7 @@ class RateLimiter(KeyedLimiter):
                 return start_eagerly(self._apply_delayed(request, limit, bucket, decision))
             return self._refuse(request, (limit,), decision, bucket.partition(":")[2])
         request.state.rate_limit = decision
-        if self._headers == "draft":
+        if self._is_draft:
             request.add_response_header("RateLimit-Policy", limit.policy)
             request.add_response_header("RateLimit", limit.item + decision.parameters())
         elif self._headers is not None:
@@ -366,7 +371,7 @@ class RateLimiter(KeyedLimiter):
             return None
         raise outage_problem() from None
 
-    async def _decide(
+    async def _decide(  # noqa: C901, PLR0912  # each further call costs every request more
         self,
         request: Request,
         finding: Coroutine[Any, Any, Sequence[Hit]],
@@ -396,12 +401,8 @@ class RateLimiter(KeyedLimiter):
             reservation.record(result)
             if late is not None and (result is None or result.decision.allowed):
                 result = await self._take_late(request, reservation, late, result)
-        return None if result is None else self._apply_all(request, result, reservation)
-
-    def _apply_all(
-        self, request: Request, result: LimitResult, reservation: Reservation | None
-    ) -> Reply | None:
-        """Show the decision of all limits; refuse the request if it exceeds one of them."""
+        if result is None:
+            return None
         decision = request.state.rate_limit = result.decision
         if self._has_report_only:
             self._reporter.passed(request, result)

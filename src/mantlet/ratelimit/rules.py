@@ -3,6 +3,7 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import count
 from typing import Any, Literal
 
@@ -28,6 +29,9 @@ from mantlet.ratelimit.quota import Ban, Concurrency, LimitMode, Quota, check_li
 __all__ = ["Rule", "RuleTable", "on_status"]
 
 _PARAMETER = re.compile(r"\{(\w+)")
+#: How many results of `RuleTable.find()` are kept, and for how many characters of a request.
+_MAX_CACHED = 512
+_MAX_CACHED_LENGTH = 256
 #: The rules that match one reading of a path, each with its path parameters.
 _Matches = Sequence[tuple["Rule", Mapping[str, str]]]
 
@@ -209,6 +213,8 @@ class RuleTable:
         #: The limits of each group of rules that apply together.
         self._limits = {group: self._request_limits(group) for group in self._requests.groups()}
         self._limits |= {group: self._message_limits(group) for group in self._messages.groups()}
+        #: The limits of the requests that were seen last, by their methods and paths.
+        self._found = lru_cache(_MAX_CACHED)(self._find)
         keys = [key, concurrency.key] if concurrency is not None and concurrency.key else [key]
         # A key that reads path parameters must not see those of another limiter.
         self.is_routed = bool(requests) or any(one.reads_path for one in keys)
@@ -233,20 +239,28 @@ class RuleTable:
     def find(self, request: Request) -> RequestLimits:
         """Return the limits of a request: of every path that the app may take its path for."""
         paths = request.route_paths
+        method = request.raw.get(request.method_key, "GET")
+        is_short = sum(map(len, paths)) + len(method) <= _MAX_CACHED_LENGTH
+        found = (self._found if is_short else self._find)(method, paths)
+        # Set in any case, since an outer limiter may have left its own.
+        limits, request.state._path_parameters = found
+        return limits
+
+    def _find(
+        self, method: str, paths: tuple[str, ...]
+    ) -> tuple[RequestLimits, Mapping[str, str] | None]:
+        """Return the limits of a request, and its path parameters."""
         path = paths[0]
         if len(paths) == 1 and path[-1:] != "/" and "//" not in path:  # the usual case
-            found = self._requests.match(request.method, path)
+            found = self._requests.match(method, path)
         else:
-            readings = self._requests.match_all(request.method, paths)
-            found = readings[0]
+            readings = self._requests.match_all(method, paths)
             if len(readings) > 1:
-                request.state._path_parameters = _parameters_of(readings)
-                return self._strictest(readings)
+                return self._strictest(readings), _parameters_of(readings)
+            found = readings[0]
         if not found:
-            request.state._path_parameters = None  # an outer limiter may have left its own
-            return self.default
-        request.state._path_parameters = found[0][1]
-        return self._limits[tuple(rule for rule, _ in found)]
+            return self.default, None
+        return self._limits[tuple(rule for rule, _ in found)], found[0][1]
 
     def names_options(self, request: Request) -> bool:
         """Return whether a rule that matches a request names OPTIONS, and not just ``*``."""

@@ -70,7 +70,7 @@ class WsgiExchange(Exchange):
             self.close()
             raise
         finally:
-            if self.request._owns_response_headers:
+            if self.request._own_headers is not None:
                 self.request.state._response_headers = None
         if self._untouched():
             return self._iterable
@@ -181,8 +181,8 @@ class WsgiExchange(Exchange):
 
     def _start(self, status: str, headers: Any) -> None:
         request = self.request
-        if request._owns_response_headers and request._response_headers:
-            headers = replace_headers(headers, request._response_headers)
+        if request._own_headers:
+            headers = replace_headers(headers, request._own_headers)
         elif not isinstance(headers, list):
             headers = list(headers)
         if self._exc_info is None:

@@ -92,8 +92,7 @@ class WsgiRequest(Request):
         # The usual case, without a call: no adapter, and no exchange around this one.
         if state is None and current.get() is None and "asgi.scope" not in environ:
             state = environ[KEY] = State()
-            self._owns_response_headers = True
-            self._response_headers = {}
+            self._own_headers = self._response_headers = {}
         else:
             state = self._join_exchange(state)
         self.state = state
@@ -127,7 +126,7 @@ class WsgiRequest(Request):
     def route_paths(self) -> tuple[str, ...]:
         """Every path that the app may take the request's path for."""
         path = _decoded(self._info)
-        if path[:1] == "/" and "/." not in path and not self._sets_root_paths:
+        if path.startswith("/") and "/." not in path and not self._sets_root_paths:
             return (path,)  # the usual case
         root, apps = "", self._root_paths
         if not path.startswith("/"):

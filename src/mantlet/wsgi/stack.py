@@ -61,7 +61,7 @@ class Stack(BaseStack[WSGIApplication]):
             result is None
             and hooks.is_inward_only
             and request._cleanups is None
-            and not (request._owns_response_headers and request._response_headers)
+            and not request._own_headers
         ):
             return hooks.app(request.hand_over(), start_response)
         return WsgiExchange(hooks, request, start_response, result).run()
