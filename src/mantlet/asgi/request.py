@@ -181,23 +181,19 @@ class AsgiRequest(Request):
     def get_headers(self, names: HeaderNames) -> Mapping[str, str]:
         """Return the values of those headers of ``names`` that are present."""
         wanted = names.lower
-        pairs = self.raw["headers"]
-        values = dict(pairs)
         found: dict[str, str] = {}
-        # Without a step for each of the other headers, of which there are many.
-        for key in filter(values.__contains__, wanted):
-            value = values[key]
-            found[wanted[key]] = value.decode("latin-1") if len(value) <= MAX_SIZE else OVERSIZED
-        if found and len(values) != len(pairs):
-            self._join(found, wanted)
+        for key, value in self.raw["headers"]:
+            if key in wanted:
+                name = wanted[key]
+                if name in found:
+                    return self._join(names)
+                found[name] = value.decode("latin-1") if len(value) <= MAX_SIZE else OVERSIZED
         return found
 
-    def _join(self, found: dict[str, str], wanted: Mapping[bytes, str]) -> None:
-        """Correct the result of `get_headers()` where a header is repeated."""
-        lines = [name for name, _ in self.raw["headers"]]
-        for key, name in wanted.items():
-            if lines.count(key) > 1:
-                found[name] = self.headers[name]
+    def _join(self, names: HeaderNames) -> Mapping[str, str]:
+        """Return the result of `get_headers()` where a header is repeated."""
+        found = ((name, self.headers.get(name)) for name in names.lower.values())
+        return {name: value for name, value in found if value is not None}
 
     @property
     def scheme(self) -> str:

@@ -7,7 +7,7 @@ Policies see text under both. Names and values are validated (RFC 9110, 5).
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from operator import itemgetter, methodcaller
+from operator import itemgetter
 from typing import Any, Final, Generic, TypeVar
 
 from mantlet.http.cors import ALLOW_ORIGIN_LENGTH, expose
@@ -171,21 +171,22 @@ def replace_headers(raw: Iterable[Any], headers: Mapping[Any, tuple[Any, Any]]) 
             `DEFAULT_BYTES` is only added if that name is missing.
     """
     pairs = list(raw)
-    own = set(map(_lower, map(_first, pairs)))
-    if not own.isdisjoint(headers) or ALLOW_ORIGIN_LENGTH in map(len, own):
-        headers = {
-            key: pair
-            for key, pair in headers.items()
-            if key not in own or not isinstance(key, (_DefaultText, _DefaultBytes))
-        }
-        pairs = [pair for pair in pairs if pair[0].lower() not in headers]
-        pairs = expose(pairs, headers)
+    for name, _ in pairs:
+        if name.lower() in headers or len(name) == ALLOW_ORIGIN_LENGTH:
+            own = {name.lower() for name, _ in pairs}
+            headers = {
+                key: pair
+                for key, pair in headers.items()
+                if key not in own or not isinstance(key, (_DefaultText, _DefaultBytes))
+            }
+            pairs = [pair for pair in pairs if pair[0].lower() not in headers]
+            pairs = expose(pairs, headers)
+            break
     pairs += headers.values()
     return pairs
 
 
 _first = itemgetter(0)
-_lower = methodcaller("lower")
 
 
 class Headers:
