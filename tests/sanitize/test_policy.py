@@ -75,7 +75,7 @@ def test_a_leak_is_masked_by_as_many_bytes(adapter: Adapter) -> None:
 def test_a_leak_that_is_blocked_makes_a_clean_problem(adapter: Adapter) -> None:
     """As long as the headers have not been sent."""
     policy = OutputSanitizer(secrets=[SECRET], leaks=Leaks("block"))
-    for app in (answering(f"key {SECRET}", "text/html"), answering("hello", x_key=SECRET)):
+    for app in (answering(f"key {SECRET}"), answering("hello", x_key=SECRET)):
         answer = ask(adapter, app, policy)
         assert answer.status == 500
         assert answer.get("content-type") == "application/problem+json"
@@ -337,7 +337,6 @@ def test_a_body_that_is_not_in_its_coding_is_reported_or_blocked(adapter: Adapte
     answer = ask(adapter, app, OutputSanitizer(on_finding=told))
     assert (answer.status, answer.body) == (200, b"no gzip")
     assert told.rules == ["undecodable-body"]
-    app = answering("no gzip", "text/html", content_encoding="gzip")
     assert ask(adapter, app, OutputSanitizer(undecodable="block")).status == 502
 
 
