@@ -120,7 +120,7 @@ def main() -> int:
         wrapped = _run(suite, source, python, wrapped=True)
         passed = {test for test, ok in bare.items() if ok}
         lost = sorted(test for test in passed if not wrapped.get(test, False))
-        unlisted = [test for test in lost if f"`{test}`" not in listed]
+        unlisted = [test for test in lost if f"`{test.partition('[')[0]}`" not in listed]
         print(
             f"{suite.name}: {len(bare)} tests, {len(bare) - len(passed)} fail bare,"
             f" {len(lost)} fail wrapped alone, {len(unlisted)} of them not in {PAGE.name}"
