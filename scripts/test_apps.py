@@ -97,7 +97,7 @@ SUITES: Final = (
         needs=("-r", "requirements.txt", "pytest<9", "pytest-django"),
         # Without a configuration of its own, pytest would take Mantlet's.
         arguments=(f"-c{os.devnull}", "--rootdir=.", "--ds=hc.settings", "hc"),
-        environ={"SECRET_KEY": "of the suite", "DEBUG": "False"},
+        environ={"SECRET_KEY": "of the suite", "DEBUG": "True"},
     ),
 )
 

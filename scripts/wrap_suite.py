@@ -107,7 +107,8 @@ def _wrap_django() -> None:
         if not response.streaming:
             response.content = b"".join(result)
         response.status_code = head[0]
-        response.headers.clear()
+        for name in list(response.headers):
+            del response.headers[name]
         for name, value in head[1]:
             if name.lower() != "set-cookie":
                 response.headers[name] = value
