@@ -98,7 +98,7 @@ class AsgiRequest(Request):
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.raw = scope
         # Apps that mount others change these two.
-        self._path: str = scope["path"]
+        self._path: str = scope.get("path", "")
         self._root: str | None = scope.get("root_path")
         state = scope.get(KEY)
         # The usual case, without a call: no adapter, and no exchange around this one.

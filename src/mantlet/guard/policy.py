@@ -165,6 +165,7 @@ class SchemaGuard(Policy):
         response_modes = {responses, *(pattern.options.responses for pattern in patterns)}
         if not {"report", "enforce"} & response_modes:
             disabled.add("on_response")
+        self.needs_first_chunk = "on_response" not in disabled
         self.disabled_hooks = frozenset(disabled)
 
     def _decide_modes(

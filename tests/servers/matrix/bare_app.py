@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 log_to_stderr()
 TEXT = ("Content-Type", "text/plain")
+#: Of the streams: under ASGI, the head of plain text would not wait for the first chunk.
+CSV = ("Content-Type", "text/csv")
 
 
 def _status(method: str, path: str) -> HTTPStatus:
@@ -48,7 +50,7 @@ def _answer(method: str, path: str) -> tuple[HTTPStatus, list[tuple[str, str]], 
 def _wsgi(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
     path = environ["PATH_INFO"]
     if path.startswith("/stream/"):
-        start_response("200 OK", [TEXT])
+        start_response("200 OK", [CSV])
         return faults.stream(path.rpartition("/")[2])
     status, fields, body = _answer(environ["REQUEST_METHOD"], path)
     start_response(f"{status.value} {status.phrase}", fields)
@@ -60,7 +62,7 @@ async def _asgi(scope: Scope, receive: Receive, send: Send) -> None:
         raise NotImplementedError(scope["type"])
     path = scope["path"]
     if path.startswith("/stream/"):
-        await _send_head(send, 200, [TEXT])
+        await _send_head(send, 200, [CSV])
         async for chunk in faults.stream_async(path.rpartition("/")[2]):
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
     status, fields, body = _answer(scope["method"], path)

@@ -68,7 +68,7 @@ def template(_: HttpRequest) -> HttpResponse:
 def stream(request: HttpRequest | ASGIRequest, place: str) -> StreamingHttpResponse:
     """Stream in the way of the protocol: Django would collect another's iterator first."""
     chunks = faults.stream_async if hasattr(request, "scope") else faults.stream
-    return StreamingHttpResponse(chunks(place), content_type="text/plain")
+    return StreamingHttpResponse(chunks(place), content_type="text/csv")
 
 
 def background(_: HttpRequest) -> HttpResponse:

@@ -63,11 +63,11 @@ class Resource:
         response.text = faults.render()
 
     def on_get_stream(self, _: falcon.Request, response: falcon.Response, place: str) -> None:
-        response.content_type = falcon.MEDIA_TEXT
+        response.content_type = "text/csv"
         response.stream = faults.stream(place)
 
     def on_get_background(self, _: falcon.Request, response: falcon.Response) -> None:
-        response.content_type = falcon.MEDIA_TEXT
+        response.content_type = "text/csv"
         response.stream = faults.ClosedLoudly()
 
     def on_get_refuse(self, _: falcon.Request, __: falcon.Response, status: int) -> None:
@@ -98,7 +98,7 @@ class AsyncResource:
     async def on_get_stream(
         self, _: falcon.asgi.Request, response: falcon.asgi.Response, place: str
     ) -> None:
-        response.content_type = falcon.MEDIA_TEXT
+        response.content_type = "text/csv"
         response.stream = faults.stream_async(place)
 
     async def on_get_background(

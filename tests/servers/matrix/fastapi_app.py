@@ -60,7 +60,7 @@ async def template(request: Request) -> Response:
 
 @fastapi.get("/stream/{place}")
 async def stream(place: str) -> Response:
-    return StreamingResponse(faults.stream_async(place), media_type="text/plain")
+    return StreamingResponse(faults.stream_async(place), media_type="text/csv")
 
 
 @fastapi.get("/background")

@@ -48,7 +48,7 @@ def template() -> str:
 
 @app.get("/stream/<place>")
 def stream(place: str) -> Response:
-    return Response(faults.stream(place), mimetype="text/plain")
+    return Response(faults.stream(place), mimetype="text/csv")
 
 
 @app.get("/background")

@@ -48,7 +48,7 @@ async def template() -> str:
 
 @quart.get("/stream/<place>")
 async def stream(place: str) -> Response:
-    return Response(faults.stream_async(place), mimetype="text/plain")
+    return Response(faults.stream_async(place), mimetype="text/csv")
 
 
 @quart.get("/background")

@@ -54,7 +54,7 @@ async def template(request: Request) -> Response:
 
 async def stream(request: Request) -> Response:
     chunks = faults.stream_async(request.path_params["place"])
-    return StreamingResponse(chunks, media_type="text/plain")
+    return StreamingResponse(chunks, media_type="text/csv")
 
 
 async def background(_: Request) -> Response:
