@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import mantlet
-from mantlet import ErrorEnvelope, OutputSanitizer, Policy, Reply, Request, Response
+from mantlet import (
+    Contract,
+    ErrorEnvelope,
+    OutputSanitizer,
+    Policy,
+    Reply,
+    Request,
+    Response,
+    SchemaGuard,
+)
+from mantlet.sanitize import Leaks
 from tests.conformance.exchanges import Script, play_asgi, play_wsgi
 from tests.drive import drive_asgi
 
@@ -226,3 +236,25 @@ def test_a_filter_is_not_called_before_there_is_a_chunk() -> None:
 
     heads([("content-type", "text/event-stream")], Notes())
     assert calls == [(b"a", True), (b"", False)]
+
+
+class NeedsFirstChunk(Looks):
+    """Answers in place of a response for its first bytes."""
+
+    needs_first_chunk = True
+
+
+@pytest.mark.parametrize(
+    "policies",
+    [
+        [NeedsFirstChunk()],
+        [ErrorEnvelope(), NeedsFirstChunk()],
+        [OutputSanitizer(leaks=Leaks("block"))],
+        [OutputSanitizer(undecodable="block")],
+        [SchemaGuard({"GET /": Contract()}, responses="enforce")],
+    ],
+)
+def test_every_head_waits_for_a_policy_that_may_replace_a_response_for_its_body(
+    policies: list[Policy],
+) -> None:
+    assert not heads([("content-type", "text/event-stream")], *policies)
