@@ -306,8 +306,9 @@ def serve(server: str, app: str) -> Iterator[App]:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C reaches the demo alone
-            # Safe, since the demo has no threads.
-            preexec_fn=partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, ENDS),  # noqa: PLW1509
+            preexec_fn=partial(  # noqa: PLW1509  # safe, since the demo has no threads
+                signal.pthread_sigmask, signal.SIG_UNBLOCK, ENDS
+            ),
         )
         try:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS)

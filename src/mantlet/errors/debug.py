@@ -131,14 +131,18 @@ def development_reason(request: Request) -> str | None:
     variable says that this is production. A forgotten ``DEBUG=True`` shows nothing to others.
     """
     raw = request.raw
-    reason = None
-    if _is_test_client(raw):
+    is_test_client = _is_test_client(raw)
+    if is_test_client:
         reason = "the requests are from Starlette's test client"
-    elif _is_local(request):
-        reason = _framework_mode(request.state._app or raw.get("app"))
-        if _DEBUGGER in raw:
-            reason = "Werkzeug's debugger is on"
-    return None if production_variable() else reason
+    elif _DEBUGGER in raw:
+        reason = "Werkzeug's debugger is on"
+    else:
+        mode = _framework_mode(request.state._app or raw.get("app"))
+        if mode is None:  # the usual case, before anything that takes longer
+            return None
+        reason = mode
+    allowed = (is_test_client or _is_local(request)) and production_variable() is None
+    return reason if allowed else None
 
 
 # Any: a scope or an environ.

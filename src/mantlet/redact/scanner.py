@@ -66,7 +66,11 @@ class LiteralSearch:
     def _build(self, data: bytes) -> list[Hit]:
         """Build the automatons, and return the hits of the first one that has any."""
         # Not loaded before the first search.
-        from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind  # noqa: PLC0415
+        from ahocorasick_rs import (  # noqa: PLC0415  # for searches alone
+            BytesAhoCorasick,
+            Implementation,
+            MatchKind,
+        )
 
         count = len(self._sorted)
         if count <= _SHARD_SIZE * _MAX_SHARDS:
