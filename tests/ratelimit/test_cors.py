@@ -146,6 +146,40 @@ def test_what_no_browser_sends_as_a_preflight_is_counted(
     assert statuses(adapter, limiter, headers)[:3] == [200, 429, 429]
 
 
+@pytest.mark.parametrize(
+    ("chunks", "expected"),
+    [
+        ([b"username=alice"], [200, 429]),
+        ([b"", b"username=alice"], [200, 429]),
+        ([b"", b""], [200, 200]),
+    ],
+    ids=["body", "late body", "no body"],
+)
+def test_a_body_that_no_header_tells_of_is_counted(
+    chunks: list[bytes], expected: list[int]
+) -> None:
+    """HTTP/2 needs no Content-Length for one; the app reads all of it."""
+    read: list[bytes] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        more = True
+        while more:
+            event = await receive()
+            read.append(event["body"])
+            more = event["more_body"]
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    wrapped = mantlet.wrap(app, RateLimiter("1/hour", clock=lambda: 0), baseline=False)
+    scope = {"http_version": "2"}
+    found = [
+        drive_asgi(wrapped, "OPTIONS", headers=PREFLIGHT, body=chunks, scope=scope).status
+        for _ in range(2)
+    ]
+    assert found == expected
+    assert b"".join(read) == b"".join(chunks) * expected.count(200)
+
+
 @both_adapters
 @pytest.mark.breaks_rules("a client's method is in lower case")
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "options"])

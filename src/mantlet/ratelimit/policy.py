@@ -72,7 +72,7 @@ from mantlet.ratelimit.options import (
     check_count_if,
     read_quotas,
 )
-from mantlet.ratelimit.preflight import is_preflight
+from mantlet.ratelimit.preflight import has_body, is_preflight
 from mantlet.ratelimit.quota import Concurrency
 from mantlet.ratelimit.refusals import OnRefuse, RefusalReporter, check_on_refuse
 from mantlet.ratelimit.rules import Rule, RuleTable
@@ -82,7 +82,6 @@ __all__ = ["RateLimiter"]
 
 #: The service is temporarily overloaded (IANA, WebSocket Close Code Number Registry).
 _TRY_AGAIN_LATER: Final = 1013
-_NO_LIMITS: Final = RequestLimits(())
 
 
 class RateLimiter(KeyedLimiter):
@@ -238,7 +237,9 @@ class RateLimiter(KeyedLimiter):
 
     # -- requests ---------------------------------------------------------------------------------
 
-    def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
+    def on_request(  # noqa: PLR0911  # each further call costs every request more
+        self, request: Request
+    ) -> Reply | Awaitable[Reply | None] | None:
         """Take the tokens and slots that a request needs, or refuse it."""
         limits = self._default
         if limits is None:
@@ -246,7 +247,7 @@ class RateLimiter(KeyedLimiter):
                 return self._decide_by_list(request, verdict)
             limits = self._table.find(request) if self._is_routed else self._table.default
         if request.raw.get(request.method_key) == "OPTIONS" and self._passes_preflight(request):
-            limits = _NO_LIMITS
+            return start_eagerly(self._decide_preflight(request, limits))
         simple = limits.simple
         if simple is None:
             finding = limits.early.hits(request)
@@ -282,6 +283,12 @@ class RateLimiter(KeyedLimiter):
             and is_preflight(request)
             and not self._table.names_options(request)
         )
+
+    async def _decide_preflight(self, request: Request, limits: RequestLimits) -> Reply | None:
+        """Let a preflight pass, unless it turns out to have a body."""
+        if not await has_body(request):
+            return None
+        return await self._decide(request, limits.early.hits(request), limits.late)
 
     def _apply(
         self, request: Request, limit: QuotaLimit, bucket: str, remaining: int

@@ -2,10 +2,11 @@
 
 from typing import Final
 
+from mantlet.core.problem import BodyTooLarge
 from mantlet.core.request import Request
 from mantlet.http.headers import HeaderNames
 
-__all__ = ["is_preflight"]
+__all__ = ["has_body", "is_preflight"]
 
 #: With one of these, a middleware inside the app may take the request for one of another method.
 _METHOD_OVERRIDES: Final = ("x-http-method-override", "x-method-override", "x-http-method")
@@ -27,6 +28,8 @@ def is_preflight(request: Request) -> bool:
     its method. So it can't act on behalf of anyone, and its answer is the same for everyone: CORS
     middlewares and frameworks give it before any view runs. A request with more than that is
     counted like any other.
+
+    Only the headers are looked at: under HTTP/2 they need not tell of a body. See `has_body()`.
     """
     headers = request.get_headers(_HEADERS)
     return (
@@ -38,3 +41,16 @@ def is_preflight(request: Request) -> bool:
         and "transfer-encoding" not in headers
         and headers.keys().isdisjoint(_METHOD_OVERRIDES)
     )
+
+
+async def has_body(request: Request) -> bool:
+    """Return whether a request has a body, by waiting for its first bytes or its end.
+
+    HTTP/2 and HTTP/3 need neither ``Content-Length`` nor ``Transfer-Encoding`` for one (RFC 9113,
+    8.1).
+    """
+    try:
+        await request.body(0)
+    except BodyTooLarge:
+        return True
+    return False
