@@ -115,9 +115,9 @@ def carried_state(raw: Mapping[str, Any]) -> Any:
 def _is_adapted(one: Mapping[str, Any], other: Mapping[str, Any], own: str) -> bool:
     """Return whether an adapter has made one of these from the other.
 
-    Those of one protocol are two requests, as middlewares copy what they do not pass on. A request
-    of the app's own to an app of the other protocol, or one whose response nobody has closed, has
-    not the id that went inwards as a header.
+    Two scopes, or two environs, are two requests: no adapter converts a protocol to itself. The
+    request id, passed inwards as a header, tells an adapted request from a new one that the app
+    sends to an app of the other protocol, and from one whose response was never closed.
     """
     scope, environ = (one, other) if "type" in one else (other, one)
     if scope.get("type") != "http" or "REQUEST_METHOD" not in environ:

@@ -163,7 +163,7 @@ def log_failure(
         failure: its exception.
         throttle: of the logger.
         request: the request that it was called for, whose maskers are applied.
-        masks: the maskers to apply where there is no request.
+        masks: the maskers to apply if ``request`` is None.
     """
     extra = {"policy": policy}
     if request is not None:

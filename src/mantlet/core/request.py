@@ -127,7 +127,7 @@ class Request:
         Raises:
             ClientDisconnected: the client has disconnected meanwhile. That is noticed for requests
                 without a body; for others it is noticed if the server cancels the request.
-            NotImplementedError: there is no event loop to wait on.
+            NotImplementedError: under WSGI, which has no event loop.
         """
         raise NotImplementedError("a request can wait under ASGI only")
 

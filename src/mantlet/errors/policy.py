@@ -19,8 +19,8 @@ on to the server, which ends the connection so that the client notices.
 What it does not stop: text that the app itself puts into a response, even that of an exception that
 it caught; the messages of HTTP exceptions below 500 in the JSON of FastAPI and Litestar.
 
-What it costs: an id for each request, and a look at the status of each response. Under ASGI a whole
-response of 500 and above waits until the app has returned.
+What it costs: each request gets an id, and the status of each response is checked. Under ASGI, a
+complete response of 500 and above is sent only once the app has returned.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -139,7 +139,7 @@ class ErrorEnvelope(Policy):
         self.catalogue = catalogue
         self.listeners = tuple(listeners)
         self.reporter = ErrorReporter()
-        self._told: set[str] = set()
+        self._warned_reasons: set[str] = set()
         self._conversion = (
             None if convert == "never" else Conversion(convert, expose_details=expose_details)
         )
@@ -232,8 +232,8 @@ class ErrorEnvelope(Policy):
         if reason is None:
             return False
         request.state._in_development = True
-        if reason not in self._told:
-            self._told.add(reason)
+        if reason not in self._warned_reasons:
+            self._warned_reasons.add(reason)
             log.warning(
                 "ErrorEnvelope: exceptions and debug pages reach clients on this machine: %s",
                 reason,

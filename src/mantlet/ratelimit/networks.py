@@ -6,9 +6,8 @@ thread is started. Of all networks that contain an address the one with the long
 so that an office inside of a denied network can be allowed, and a host of an allowed network can be
 denied; a network in both lists is denied.
 
-What it costs: a lookup in a set for each length of prefix in the lists, however many networks they
-have. To read a file again takes about a tenth of a second for 100,000 networks, during which an
-event loop waits.
+What it costs: one set lookup for each prefix length in the lists, however many networks they have.
+Reading a file of 100,000 networks again takes about a tenth of a second and blocks the event loop.
 """
 
 import logging
