@@ -8,6 +8,7 @@ import pytest
 
 import mantlet
 from mantlet import BodyTooLarge, Policy, Request
+from mantlet.core.body import SpooledBody
 from mantlet.wsgi.request import WsgiRequest
 from tests.drive import ADAPTERS, Adapter, both_adapters, drive_asgi, make_environ, make_scope
 from tests.uploads import App, Body, upload
@@ -151,6 +152,8 @@ def test_a_body_is_no_longer_replaced_once_the_app_has_the_request(adapter: Adap
         def on_response(self, request: Request, response: mantlet.Response) -> None:
             with pytest.raises(RuntimeError, match="on_request"):
                 request.replace_body(b"")
+            with pytest.raises(RuntimeError, match="on_request"):
+                request.set_content_length()
             seen.append(str(request.headers.get("content-length")))
 
     app = App()
@@ -173,6 +176,80 @@ def test_no_type_that_splits_the_head_is_taken(adapter: Adapter, content_type: s
     upload(adapter, app.behind(adapter, Tries()), b"12345", length=5)
     assert app.body == b"12345"
     assert app.fields["content-length"] == "5"
+
+
+@both_adapters
+@pytest.mark.parametrize("memory", [1, 10, 100, 10**6])
+def test_a_large_body_comes_from_a_file(adapter: Adapter, memory: int) -> None:
+    """The part that does not fit into memory; a policy further in reads it, and then the app."""
+    body, app, seen = SpooledBody(memory), App(), []
+
+    class Spools(Policy):
+        def on_request(self, request: Request) -> None:
+            for piece in (b"12345", b"x" * 100_000, b"end"):
+                body.write(piece)
+            request.replace_body(body, content_type="a/b")
+
+    class Reads(Policy):
+        async def on_request(self, request: Request) -> None:
+            seen.append(b"".join([piece async for piece in request.chunks(10**6, memory=1)]))
+
+    answer = upload(adapter, app.behind(adapter, Spools(), Reads()), b"other", headers=FIELDS[:1])
+    assert answer.status == 200
+    assert app.body == b"12345" + b"x" * 100_000 + b"end"
+    assert seen == [app.body]
+    assert body.closed
+    assert app.fields["content-length"] == "100008"
+    assert app.fields["content-type"] == "a/b"
+    assert "content-encoding" not in app.fields
+
+
+class States(Policy):
+    """Reads the body to its end, and has its length stated."""
+
+    def __init__(self, memory: int = 1000) -> None:
+        self.memory = memory
+
+    async def on_request(self, request: Request) -> None:
+        with pytest.raises(RuntimeError, match="read to its end"):
+            request.set_content_length()
+        async for _ in request.chunks(1000, memory=self.memory):
+            pass
+        request.set_content_length()
+
+
+@both_adapters
+@pytest.mark.parametrize("memory", [1, 1000])
+@pytest.mark.breaks_rules("a Content-Length beside a Transfer-Encoding")
+def test_a_body_gets_the_length_that_it_has(adapter: Adapter, memory: int) -> None:
+    """Fields that describe its bytes stay, those of how it was sent do not."""
+    app = App()
+    upload(adapter, app.behind(adapter, States(memory)), [b"x" * 20] * 5, headers=FIELDS)
+    assert app.body == b"x" * 100
+    assert app.fields["content-length"] == "100"
+    assert app.fields["content-encoding"] == "gzip"
+    assert app.fields["content-digest"] == "sha-256=:AAAA:"
+    assert not {"transfer-encoding", "trailer"} & app.fields.keys()
+
+
+@both_adapters
+def test_a_policy_that_only_reports_states_and_replaces_nothing(adapter: Adapter) -> None:
+    """And its file is closed."""
+    app, body = App(), SpooledBody(1)
+
+    class Spools(Policy):
+        mode = "report"
+
+        async def on_request(self, request: Request) -> None:
+            await request.body(1000)
+            request.set_content_length()
+            body.write(b"12345")
+            request.replace_body(body)
+
+    upload(adapter, app.behind(adapter, Spools()), b"other")
+    assert app.body == b"other"
+    assert "content-length" not in app.fields
+    assert body.closed
 
 
 def test_the_list_of_fields_that_the_server_made_is_left_alone() -> None:

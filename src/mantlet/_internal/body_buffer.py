@@ -3,7 +3,7 @@
 from contextlib import suppress
 from typing import IO
 
-__all__ = ["BodyBuffer"]
+__all__ = ["BodyBuffer", "SpooledBody"]
 
 
 class BodyBuffer:
@@ -96,6 +96,17 @@ class BodyBuffer:
             self._head = bytes(self._head)  # replaces the bytearray, so that memory holds it once
         return self._head
 
+    def take_over(self, other: "BodyBuffer") -> None:
+        """Take all bytes of another buffer, whose file this one has to close from now on.
+
+        Args:
+            other: the buffer, which is closed.
+        """
+        self._head, self._file, self._at_end = other._head, other._file, other._at_end
+        self.size, self.spilled = other.size, other.spilled
+        other._file = None
+        other.close()
+
     def close(self) -> None:
         """Discard all bytes, and close the file."""
         self.closed = True
@@ -103,3 +114,22 @@ class BodyBuffer:
         if self._file is not None:
             with suppress(OSError):  # a full disk raises once more
                 self._file.close()
+
+
+class SpooledBody(BodyBuffer):
+    """A new body for `Request.replace_body()`, which need not fit into memory.
+
+    Args:
+        memory: the most bytes of it that are kept in memory; the rest is in a temporary file.
+    """
+
+    def __init__(self, memory: int) -> None:
+        self._memory = memory
+
+    def write(self, chunk: bytes) -> None:
+        """Append bytes.
+
+        Raises:
+            OSError: the temporary file cannot be written.
+        """
+        self.add(chunk, self._memory)

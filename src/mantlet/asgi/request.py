@@ -12,9 +12,12 @@ from mantlet.core.body import (
     BODY_HEADERS,
     CHUNK_SIZE,
     CONTENT_LENGTH,
+    FRAMING_HEADERS,
     HANDED_OVER,
+    UNREAD,
     BodyChunks,
     IncomingBody,
+    SpooledBody,
     check_length,
 )
 from mantlet.core.context import current
@@ -288,28 +291,37 @@ class AsgiRequest(Request):
         # HTTP/2 and 3 need no length for a body, so there the method decides.
         return length == "0" if length is not None else self.method in ("GET", "HEAD", "DELETE")
 
-    def replace_body(self, body: bytes, *, content_type: str | None = None) -> None:
+    def replace_body(self, body: bytes | SpooledBody, *, content_type: str | None = None) -> None:
         """Have the app get another body; see `Request.replace_body()`."""
         if self._handed_over:
             raise RuntimeError(HANDED_OVER)
-        new = [bytes_header("content-length", str(len(body)))]
-        dropped = _REPLACED
-        if content_type is not None:
-            new.append(bytes_header("content-type", content_type))
-            dropped = _REPLACED_WITH_TYPE
-        self.raw["headers"] = [
-            *(pair for pair in self.raw["headers"] if pair[0] not in dropped),
-            *new,
-        ]
-        self._headers = None
-        receive = self.receive
+        kind = [] if content_type is None else [bytes_header("content-type", content_type)]
+        receive = self.receive if self._body is None else self._body.receive
+        new = AsgiBody(_skip_body(receive))
+        new.complete = True
+        length = bytes_header("content-length", str(new.fill(body)))
+        self._describe_body(_REPLACED_WITH_TYPE if kind else _REPLACED, [length, *kind])
+        if new.spilled:
+            self.add_cleanup(new.close)
         if self._body is not None:
-            receive = self._body.receive
             self._body.close()
-        self._body = AsgiBody(_skip_body(receive))
-        self._body.add(body, len(body))
-        self._body.complete = True
-        self.receive = self._body.replay
+        self._body = new
+        self.receive = new.replay
+
+    def set_content_length(self) -> None:
+        """Give the app the length of a body that was read; see `Request.set_content_length()`."""
+        if self._handed_over:
+            raise RuntimeError(HANDED_OVER)
+        if self._body is None or not self._body.complete:
+            raise RuntimeError(UNREAD)
+        length = bytes_header("content-length", str(self._body.size))
+        self._describe_body(_FRAMING, [length])
+
+    def _describe_body(self, dropped: frozenset[bytes], headers: list[tuple[bytes, bytes]]) -> None:
+        """Replace headers that describe the body; the server's own list stays as it is."""
+        kept = [pair for pair in self.raw["headers"] if pair[0] not in dropped]
+        self.raw["headers"] = kept + headers
+        self._headers = None
 
     def replace_header(self, name: str, value: str) -> None:
         """Give the app another value of a header; see `Request.replace_header()`."""
@@ -347,6 +359,7 @@ class AsgiRequest(Request):
 
 
 _BODY_LENGTH: Final = HeaderNames("Content-Length", "Transfer-Encoding")
+_FRAMING: Final = frozenset(LOWER_BYTES[name] for name in FRAMING_HEADERS)
 _REPLACED: Final = frozenset(LOWER_BYTES[name] for name in BODY_HEADERS)
 _REPLACED_WITH_TYPE: Final = _REPLACED | {b"content-type"}
 

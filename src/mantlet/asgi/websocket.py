@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from mantlet._internal.asgi_types import AsgiMessage, Receive
 from mantlet.asgi.http import AsgiExchange
 from mantlet.asgi.request import AsgiBody, AsgiRequest
+from mantlet.core.body import SpooledBody
 from mantlet.core.error_log import log_error
 from mantlet.core.exchange import ResponseClosed
 from mantlet.core.policy import Close, Message
@@ -39,7 +40,7 @@ class WebSocketRequest(AsgiRequest):
         """Wait for some seconds; a client that disconnects meanwhile is not noticed."""
         await sleep(seconds)
 
-    def replace_body(self, body: bytes, *, content_type: str | None = None) -> None:
+    def replace_body(self, body: bytes | SpooledBody, *, content_type: str | None = None) -> None:
         """Raise a RuntimeError, since a handshake has no body."""
         raise RuntimeError("the handshake of a WebSocket has no body to replace")
 

@@ -4,21 +4,25 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Final, Protocol, Self
 
-from mantlet._internal.body_buffer import BodyBuffer
+from mantlet._internal.body_buffer import BodyBuffer, SpooledBody
 from mantlet.core.problem import BodyTooLarge, MalformedRequest
 
 __all__ = [
     "BODY_HEADERS",
     "CHUNK_SIZE",
     "CONTENT_LENGTH",
+    "FRAMING_HEADERS",
     "HANDED_OVER",
     "REPLACED",
+    "UNREAD",
     "BodyChunks",
     "IncomingBody",
+    "SpooledBody",
     "check_length",
 ]
 
 HANDED_OVER: Final = "the request must be read or changed in on_request, before the app has it"
+UNREAD: Final = "the request's body has not been read to its end"
 REPLACED: Final = "the request's body has been replaced since this began to read it"
 
 #: The header with the length of the body.
@@ -27,12 +31,12 @@ CONTENT_LENGTH: Final = "Content-Length"
 #: Bytes that are read, or handed on, at once.
 CHUNK_SIZE: Final = 64 * 1024
 
+#: Headers that say how a body was sent, once it has been received.
+FRAMING_HEADERS: Final = ("Content-Length", "Transfer-Encoding", "Trailer")
 #: Headers that describe the original body, or how it was sent, and no other body.
 BODY_HEADERS: Final = (
+    *FRAMING_HEADERS,
     "Content-Encoding",
-    "Content-Length",
-    "Transfer-Encoding",
-    "Trailer",
     "Content-Digest",
     "Repr-Digest",
     "Digest",
@@ -87,6 +91,14 @@ class IncomingBody(BodyBuffer):
             ClientDisconnected: the client disconnected.
         """
         raise NotImplementedError
+
+    def fill(self, body: bytes | SpooledBody) -> int:
+        """Take a new body, and return its size."""
+        if isinstance(body, SpooledBody):
+            self.take_over(body)
+        else:
+            self.add(body, len(body))
+        return self.size
 
     def expect(self, limit: int) -> None:
         """Check the body's size as far as it is known.

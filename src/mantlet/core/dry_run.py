@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from mantlet._internal.log_throttle import LogThrottle
+from mantlet.core.body import SpooledBody
 from mantlet.core.error_log import log_exception, logged_method, maskers
 from mantlet.core.modes import Mode, RouteModes
 from mantlet.core.policy import Close, Message, Policy
@@ -355,8 +356,13 @@ class RequestView(Request):
     def _append_header(self, name: str, value: str) -> None:
         """Discard the header."""
 
-    def replace_body(self, body: bytes, *, content_type: str | None = None) -> None:
+    def replace_body(self, body: bytes | SpooledBody, *, content_type: str | None = None) -> None:
         """Discard the body."""
+        if isinstance(body, SpooledBody):
+            body.close()
+
+    def set_content_length(self) -> None:
+        """Leave the length as it is."""
 
     def replace_path(self, path: str) -> None:
         """Discard the path."""

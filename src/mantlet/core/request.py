@@ -6,6 +6,7 @@ from contextlib import ExitStack, suppress
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlparse
 
+from mantlet._internal.body_buffer import SpooledBody
 from mantlet.core.context import KEY, carried_state
 from mantlet.core.response import Response
 from mantlet.core.state import State
@@ -282,7 +283,7 @@ class Request:
         """
 
     @abstractmethod
-    def replace_body(self, body: bytes, *, content_type: str | None = None) -> None:
+    def replace_body(self, body: bytes | SpooledBody, *, content_type: str | None = None) -> None:
         """Give the app, and the inner policies, another body.
 
         ``Content-Length`` is set, and headers that describe the original bytes are dropped:
@@ -291,12 +292,25 @@ class Request:
         never reaches the app.
 
         Args:
-            body: the new body.
+            body: the new body: bytes, or a `SpooledBody` for one that may be large, which belongs
+                to the request from now on.
             content_type: replaces ``Content-Type``.
 
         Raises:
             ValueError: ``content_type`` is not allowed in a header (RFC 9110, 5.5).
             RuntimeError: the app has the request already, or it is a handshake.
+        """
+
+    @abstractmethod
+    def set_content_length(self) -> None:
+        """Give the app the ``Content-Length`` of a body that was read to its end.
+
+        It takes the place of the headers that said how the body was sent: ``Transfer-Encoding``,
+        ``Trailer`` and a ``Content-Length``. Some frameworks take a body without a length for an
+        empty one. May be called in `Policy.on_request`.
+
+        Raises:
+            RuntimeError: the app has the request already, or its body has not been read.
         """
 
     @abstractmethod

@@ -9,9 +9,12 @@ from urllib.parse import quote
 from mantlet.core.body import (
     BODY_HEADERS,
     CHUNK_SIZE,
+    FRAMING_HEADERS,
     HANDED_OVER,
+    UNREAD,
     BodyChunks,
     IncomingBody,
+    SpooledBody,
     check_length,
 )
 from mantlet.core.context import current
@@ -228,7 +231,7 @@ class WsgiRequest(Request):
             body.expect(limit)
         return body
 
-    def replace_body(self, body: bytes, *, content_type: str | None = None) -> None:
+    def replace_body(self, body: bytes | SpooledBody, *, content_type: str | None = None) -> None:
         """Have the app get another body; see `Request.replace_body()`."""
         if self._handed_over:
             raise RuntimeError(HANDED_OVER)
@@ -238,11 +241,23 @@ class WsgiRequest(Request):
             environ.pop("HTTP_CONTENT_TYPE", None)
         for key in _REPLACED:
             environ.pop(key, None)
-        environ["CONTENT_LENGTH"] = str(len(body))
+        new = WsgiBody(BytesIO(), 0)
+        environ["CONTENT_LENGTH"] = str(new.fill(body))
+        if new.spilled:
+            self.add_cleanup(new.close)
         if self._body is not None:
             self._body.close()
-        self._body = WsgiBody(BytesIO(), 0)
-        self._body.add(body, len(body))
+        self._body = new
+
+    def set_content_length(self) -> None:
+        """Give the app the length of a body that was read; see `Request.set_content_length()`."""
+        if self._handed_over:
+            raise RuntimeError(HANDED_OVER)
+        if self._body is None or not self._body.complete:
+            raise RuntimeError(UNREAD)
+        for key in _FRAMING:
+            self.environ.pop(key, None)
+        self.environ["CONTENT_LENGTH"] = str(self._body.size)
 
     def replace_header(self, name: str, value: str) -> None:
         """Give the app another value of a header; see `Request.replace_header()`."""
@@ -283,6 +298,7 @@ def _decoded(text: str) -> str:
 
 
 # Some servers set the length under a second name.
+_FRAMING: Final = ("HTTP_CONTENT_LENGTH", *(environ_key(name) for name in FRAMING_HEADERS))
 _REPLACED: Final = ("HTTP_CONTENT_LENGTH", *(environ_key(name) for name in BODY_HEADERS))
 
 
