@@ -26,7 +26,7 @@ def test_a_size_is_bytes_or_has_a_unit(size: Any, wanted: int) -> None:
     assert BodyLimits(body=size).body == wanted
 
 
-@pytest.mark.parametrize("size", [0, -1, True, 1.5, "", "5", "5 megabytes", "-5 MB", "0 B", None])
+@pytest.mark.parametrize("size", [0, -1, True, 1.5, "", "5", "5 megabytes", "-5 MB", "0 B", []])
 def test_what_is_no_size_is_refused(size: Any) -> None:
     """With the name of the option, and what would be right."""
     with pytest.raises(
@@ -49,6 +49,17 @@ def test_a_bound_that_can_not_be_held_is_refused(options: Any, words: str) -> No
     """At construction."""
     with pytest.raises((TypeError, ValueError), match=words):
         BodyLimits(**options)
+
+
+def test_a_decoded_body_has_the_limit_of_any_body() -> None:
+    """By default, and in copies that change that limit alone."""
+    assert BodyLimits(body="5 MB").decoded == 5_000_000
+    limits = BodyLimits(body="5 MB", decoded="20 MB")
+    assert limits.decoded == 20_000_000
+    assert BodyLimits.of(BodyLimits(), body="2 MB").decoded == 2_000_000
+    assert BodyLimits.of(limits, body="2 MB").decoded == 20_000_000
+    assert BodyLimits.of(BodyLimits(), decoded="2 MB").body == BodyLimits().body
+    assert BodyLimits.of(BodyLimits(), depth=3) == BodyLimits(depth=3)
 
 
 def test_limits_are_values() -> None:

@@ -4,20 +4,21 @@ from collections.abc import Awaitable, Mapping
 from typing import Any, Final
 
 from mantlet._internal.coroutines import start_eagerly
-from mantlet.core.body import CONTENT_LENGTH
+from mantlet.core.body import CONTENT_LENGTH, SpooledBody
 from mantlet.core.request import Request
 from mantlet.guard.content_decoding import CONTENT_ENCODING, decode_body, decode_chunks
 from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.forms.fields import Form
 from mantlet.guard.operation import DeclaredBody
 from mantlet.guard.options import OperationSettings
-from mantlet.guard.readers import BodyReader, FullBodyReader, StreamingBodyReader
+from mantlet.guard.readers import BodyParser, BodyReader, FullBodyReader, StreamingBodyReader
 from mantlet.http.headers import HeaderNames
 from mantlet.http.media_types import MediaType, read_media_type
 
 __all__ = ["BodyValidator", "Validated"]
 
-_HEADERS: Final = HeaderNames("Content-Type", CONTENT_LENGTH, "Transfer-Encoding", CONTENT_ENCODING)
+_TRANSFER_ENCODING: Final = "Transfer-Encoding"
+_HEADERS: Final = HeaderNames("Content-Type", CONTENT_LENGTH, _TRANSFER_ENCODING, CONTENT_ENCODING)
 _MISSING: Final = ErrorItem("body", "", "missing_body", "A body is required")
 _UNDECLARED: Final = ErrorItem("body", "", "undeclared_body", "This operation takes no body")
 _NO_TYPE: Final = ErrorItem("body", "", "media_type", "Missing or malformed Content-Type")
@@ -80,6 +81,7 @@ class BodyValidator:
         "_exact",
         "_is_declared",
         "_limits",
+        "_passive",
         "_ranges",
         "_required",
     )
@@ -98,7 +100,9 @@ class BodyValidator:
         self._is_declared = body is not None
         self._allows_undeclared = "body" in settings.allow
         self._allows_any_type = "media_type" in settings.allow
-        self._canonical = settings.forward == "canonical" and settings.mode != "report"
+        #: Whether the app gets the request as it is, whatever that may be.
+        self._passive = settings.mode == "report"
+        self._canonical = settings.forward == "canonical" and not self._passive
         self._limits = settings.limits
 
     def validate(self, request: Request, validated: Validated) -> Awaitable[None] | None:
@@ -130,7 +134,7 @@ class BodyValidator:
     def _reject(self, request: Request, headers: Mapping[str, str]) -> Awaitable[None] | None:
         """Let a request pass only without a body."""
         length = headers.get(CONTENT_LENGTH)
-        if "Transfer-Encoding" in headers or (length or "").strip("0"):
+        if _TRANSFER_ENCODING in headers or (length or "").strip("0"):
             raise ValidationFailed(400, [_UNDECLARED])
         if not length and not _ends_with_head(request):
             return start_eagerly(self._reject_content(request))
@@ -146,10 +150,7 @@ class BodyValidator:
         stated = headers.get("Content-Type", "")
         media, full, streaming = self._cache.get(stated) or self._find_readers(stated)
         if full is not None and media is not None:
-            if CONTENT_ENCODING in headers:
-                body = await decode_body(request, self._limits, headers)
-            else:
-                body = await request.body(self._limits.body, headers)
+            body = await self._receive(request, headers)
             if not body and not (self._required and media.kind == _URLENCODED):
                 self._accept_absence()
                 return
@@ -157,11 +158,7 @@ class BodyValidator:
             if self._canonical:
                 request.replace_body(full.dump(value))
         elif streaming is not None and media is not None:
-            parser = streaming.start(media)
-            request.add_cleanup(parser.close)
-            async for chunk in decode_chunks(request, self._limits, headers):
-                parser.feed(chunk)
-            value = parser.finish()
+            value = await self._stream(request, headers, streaming.start(media))
         elif await _is_empty(request):
             self._accept_absence()
             return
@@ -173,6 +170,54 @@ class BodyValidator:
             validated.body, validated.files = value
         else:
             validated.body = value
+
+    async def _receive(self, request: Request, headers: Mapping[str, str]) -> bytes:
+        """Return a complete body, decoded as the app gets it too."""
+        if CONTENT_ENCODING in headers:
+            body = await decode_body(request, self._limits, headers)
+            if not self._passive:
+                request.replace_body(body)
+            return body
+        body = await request.body(self._limits.body, headers)
+        if body:
+            self._state_length(request, headers, len(body))
+        return body
+
+    # Any: whatever the reader makes of the body.
+    async def _stream(
+        self, request: Request, headers: Mapping[str, str], parser: BodyParser
+    ) -> Any:
+        """Return the value of a body that is read while it is received."""
+        request.add_cleanup(parser.close)
+        is_coded = CONTENT_ENCODING in headers
+        # The decoded body, or its canonical form, for the app.
+        new = SpooledBody(self._limits.memory)
+        request.add_cleanup(new.close)
+        keeps = is_coded and not (self._canonical or self._passive)
+        size = 0
+        async for chunk in decode_chunks(request, self._limits, headers):
+            size += len(chunk)
+            parser.feed(chunk)
+            if keeps:
+                new.write(chunk)
+        value = parser.finish()
+        if self._canonical:
+            request.replace_body(new, content_type=parser.dump(value, new.write))
+        elif keeps:
+            request.replace_body(new)
+        elif not is_coded:
+            self._state_length(request, headers, size)
+        return value
+
+    def _state_length(self, request: Request, headers: Mapping[str, str], size: int) -> None:
+        """Have the app get the true length of a body, which may have been sent without one.
+
+        Django takes a multipart form without a length for an empty one, and under WSGI most
+        frameworks take any such body for empty.
+        """
+        is_true = headers.get(CONTENT_LENGTH) == str(size) and _TRANSFER_ENCODING not in headers
+        if not (is_true or self._passive):
+            request.set_content_length()
 
     def _find_readers(self, stated: str) -> Readers:
         """Return the media type of a Content-Type, and the reader of its bodies."""

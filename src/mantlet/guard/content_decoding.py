@@ -1,7 +1,9 @@
 """Decode the content codings of bodies, within the limits (RFC 9110, 8.4).
 
-Bodies that readers could decode differently are rejected: data after the end of an encoded body, an
-incomplete or empty encoded body, and more codings than anybody needs.
+The app gets the decoded body, so that nothing in the encoding can be read as another body: gzip's
+header has fields of any bytes, and most frameworks take a coded body as it is. Bodies that decoders
+read differently are rejected all the same: data after the end of an encoded body, an incomplete or
+empty encoded body, and more codings than anybody needs.
 """
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping

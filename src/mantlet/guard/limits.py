@@ -58,7 +58,8 @@ class BodyLimits(KnowsOptions):
 
     Args:
         body: bytes of a body as received.
-        decoded: bytes of a body once its content codings are decoded.
+        decoded: bytes of a body once its content codings are decoded; by default as many as
+            ``body``.
         ratio: how many times larger than the encoded body a decoded one may be, above 64 KiB.
         memory: bytes of a streamed body, such as a form with files, that are kept in memory; the
             rest is in a temporary file until the exchange ends.
@@ -108,7 +109,7 @@ class BodyLimits(KnowsOptions):
         self,
         *,
         body: Size = 1_000_000,
-        decoded: Size = 10_000_000,
+        decoded: Size | None = None,
         ratio: int = 100,
         memory: Size = 1_000_000,
         depth: int = 32,
@@ -130,7 +131,7 @@ class BodyLimits(KnowsOptions):
     ) -> None:
         sizes = {
             "body": body,
-            "decoded": decoded,
+            "decoded": body if decoded is None else decoded,
             "memory": memory,
             "line": line,
             "query": query,
@@ -161,5 +162,11 @@ class BodyLimits(KnowsOptions):
 
     @classmethod
     def of(cls, limits: "BodyLimits", **others: Size) -> "BodyLimits":
-        """Return a copy of limits with some of them changed."""
-        return cls(**{**vars(limits), **others})
+        """Return a copy of limits with some of them changed.
+
+        A limit of decoded bodies that is the same as that of others stays the same.
+        """
+        values = vars(limits) | others
+        if "decoded" not in others and limits.decoded == limits.body:
+            values["decoded"] = values["body"]
+        return cls(**values)

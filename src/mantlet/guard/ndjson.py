@@ -7,6 +7,7 @@ without its line feed may be truncated (2.4), so it is rejected.
 """
 
 import re
+from collections.abc import Callable
 from typing import Any, Final, Literal
 
 from mantlet.guard.errors import ErrorItem, ValidationFailed
@@ -133,6 +134,12 @@ class _JsonLinesParser:
         if self._errors:
             raise self._failure(422)
         return self._values
+
+    def dump(self, value: Any, write: Callable[[bytes], object]) -> None:
+        """Write the values, each on its line; see `BodyParser.dump()`."""
+        prefix = self._reader.delimiter if self._sequence else b""
+        for item in value:
+            write(b"%s%s\n" % (prefix, self._reader.schema.dump(item)))
 
     def close(self) -> None:
         """Release the buffer."""

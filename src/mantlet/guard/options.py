@@ -56,8 +56,8 @@ class RouteOptions(KnowsOptions):
             in forms, of which the last counts), ``"body"`` (a body where none is declared),
             ``"members"`` (members that a model does not declare). For a whole guard also
             ``"path"`` and ``"method"``.
-        forward: ``"original"`` to give the app the client's bytes; ``"canonical"`` to give it the
-            body serialized from the validated value.
+        forward: ``"original"`` to give the app the client's bytes, decoded; ``"canonical"`` to
+            give it the body serialized from the validated value.
         responses: ``"off"``, ``"report"`` or ``"enforce"``: whether to validate responses.
         limits: bounds on the request.
 

@@ -1,5 +1,6 @@
 """Interfaces of schemas and body readers, and the reader of raw bodies."""
 
+from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 from mantlet.guard.errors import ErrorItem, Place, ValidationFailed
@@ -83,6 +84,18 @@ class BodyParser(Protocol):
 
         Raises:
             ValidationFailed: the body is invalid.
+        """
+        ...
+
+    def dump(self, value: Any, write: Callable[[bytes], object]) -> str | None:
+        """Write the value that `finish()` returned in its canonical form.
+
+        Args:
+            value: the value.
+            write: takes the next bytes.
+
+        Returns:
+            The ``Content-Type`` of the new body, or None for the client's.
         """
         ...
 

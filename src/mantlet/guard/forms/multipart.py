@@ -5,8 +5,10 @@ same size, and on disk beyond it. The rules for the syntax are in
 `mantlet.http.forms.multipart`, those for files in `filenames` and `file`.
 """
 
-from collections.abc import Mapping
-from typing import Final
+import json
+from collections.abc import Callable, Mapping
+from secrets import token_hex
+from typing import Any, Final
 
 from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.forms.errors import (
@@ -27,8 +29,21 @@ from mantlet.http.media_types import MediaType
 
 __all__ = ["MultipartForm", "MultipartParse"]
 
+#: Bytes of a file that are copied at once.
+_PIECE: Final = 64 * 1024
 #: The rule of files that an open form does not declare.
 _ANY: Final = File(required=False, many=True)
+_CRLF: Final = b"\r\n"
+
+
+def _part_head(boundary: str, name: str, filename: str | None, kind: str | None) -> bytes:
+    """Return the delimiter and the headers of a part (RFC 7578, 4.2 and 4.4)."""
+    head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"'
+    if filename is not None:
+        head += f'; filename="{filename}"'
+    if kind is not None:
+        head += f"\r\nContent-Type: {kind}"
+    return f"{head}\r\n\r\n".encode()
 
 
 class MultipartForm:
@@ -97,6 +112,8 @@ class MultipartParse:
         self._errors: list[ErrorItem] = []
         self._pairs: Pairs = []
         self._kept: dict[str, list[UploadedFile]] = {}
+        # Whether each part of a JSON field has a file name, by the field's name.
+        self._blobs: dict[str, list[bool]] = {}
         # The number of files by field name, including discarded ones.
         self._seen: dict[str, int] = {}
         self._undeclared: set[str] = set()
@@ -133,6 +150,34 @@ class MultipartParse:
             elif kept:
                 files[name] = kept[0]
         return Form(value, {**files, **self._kept})
+
+    def dump(self, value: Form, write: Callable[[bytes], object]) -> str:
+        """Write a form with the same fields and files, and return its ``Content-Type``.
+
+        Its syntax has nothing of the client's. The boundary is random, so that no content can
+        contain it.
+
+        Raises:
+            TypeError: the value has a field that `FormFields` can't write.
+        """
+        boundary = token_hex(20)
+        schema = self._form.schema
+        plain: dict[str, Any] = value.value if schema is None else json.loads(schema.dump(value[0]))
+        blobs = {name: iter(parts) for name, parts in self._blobs.items()}
+        for name, text in self._form.fields.write(plain):
+            kind = "application/json" if name in self._form.fields.json else None
+            filename = "blob" if next(blobs.get(name, iter(())), False) else None
+            write(_part_head(boundary, name, filename, kind))
+            write(text.encode() + _CRLF)
+        for name, kept in value.files.items():
+            for file in kept if isinstance(kept, list) else [kept]:
+                write(_part_head(boundary, name, file.name, file.content_type))
+                while piece := file.read(_PIECE):
+                    write(piece)
+                file.file.seek(0)
+                write(_CRLF)
+        write(f"--{boundary}--\r\n".encode())
+        return f"multipart/form-data; boundary={boundary}"
 
     def close(self) -> None:
         """Close the files."""
@@ -182,6 +227,8 @@ class MultipartParse:
             known = head.media.is_json if is_json else head.media.kind.startswith("text/")
             if not known:
                 raise form_error(415, "part_type", "Unsupported media type of the field", name)
+        if is_json:
+            self._blobs.setdefault(name, []).append(head.filename is not None)
         return FieldSink(name, self._pairs, self._limits.field)
 
     def _open_file(self, head: PartHead, rule: File) -> PartSink:

@@ -32,7 +32,7 @@ _CAPTURED: Final = re.compile(r"\{([^{}:]*)(?::path)?\}")
 _URLENCODED: Final = "application/x-www-form-urlencoded"
 _MULTIPART: Final = "multipart/form-data"
 #: Prefixes of the parts that may be serialized for the app.
-_SERIALIZED: Final = ("body", "form", "message", "params")
+_SERIALIZED: Final = ("body", "form", "lines", "message", "params")
 _STATUS: Final = re.compile(r"[1-5](?:\d\d|XX)|default")
 
 
