@@ -79,17 +79,17 @@ class SchemaGuard(Policy):
             or a mapping of route patterns to modes.
         sample_rate: the share of requests to validate, from 0 to 1.
         allow: undeclared input to let through; see `RouteOptions`.
-        forward: the body that the app gets: the client's bytes (``"original"``), or one serialized
-            from the validated value (``"canonical"``). Streamed bodies, such as forms with files,
-            are always the client's.
+        forward: the body that the app gets: the client's bytes, decoded if they are in a content
+            coding (``"original"``), or one serialized from the validated value (``"canonical"``).
         responses: ``"report"`` or ``"enforce"`` to validate the app's responses too; an invalid
             response is logged, or also replaced by a 500.
         limits: bounds on the structure of requests.
         routes: `RouteOptions` of some operations, by patterns such as ``"* /legacy/*"``.
         paths: what to do with a path that could be read in two ways: ``"refuse"``, ``"normalize"``
             or ``"raw"``; see `mantlet.guard.paths`.
-        undeclared_options: what to do with an OPTIONS request that is not declared: let it
-            ``"pass"``, ``"answer"`` with the allowed methods, or ``"refuse"`` it.
+        undeclared_options: what to do with an OPTIONS request that is not declared: let CORS
+            preflights ``"pass"`` to the app, which have neither a body nor credentials, and refuse
+            others; ``"answer"`` all with the allowed methods; or ``"refuse"`` all.
         security: callables that check credentials, by the names of the document's schemes.
         formats: whether to validate a document's ``format`` of strings: True for all known formats,
             or a mapping of names to checks.
@@ -299,8 +299,9 @@ class SchemaGuard(Policy):
         try:
             found = self._router.find(request)
             if not isinstance(found, tuple):
-                # A reply to an OPTIONS request changes the response.
-                return found if _mode(self._settings, request) == "enforce" else None
+                if isinstance(found, Reply):  # to an OPTIONS request: it changes the response
+                    return found if _mode(self._settings, request) == "enforce" else None
+                return None if found is None else self._wait(request, None, found)
             validator, captured = found
             if validator.may_skip and validator.skips():
                 waiting = validator.check_credentials(request)
@@ -313,7 +314,7 @@ class SchemaGuard(Policy):
         return None if waiting is None else self._wait(request, validator, waiting)
 
     async def _wait(
-        self, request: Request, validator: OperationValidator, waiting: Awaitable[None]
+        self, request: Request, validator: OperationValidator | None, waiting: Awaitable[None]
     ) -> Reply | None:
         try:
             await waiting

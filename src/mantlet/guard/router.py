@@ -21,11 +21,13 @@ Sources: OpenAPI 3.2.0, "Path Templating" and "Path Templating Matching"; RFC 39
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Generic, Literal, NamedTuple, TypeVar
 from urllib.parse import unquote_to_bytes
 
+from mantlet._internal.coroutines import start_eagerly
+from mantlet.core.preflight import has_body, is_preflight
 from mantlet.core.request import Request
 from mantlet.core.response import Reply
 from mantlet.guard.errors import ErrorItem, ValidationFailed
@@ -54,7 +56,8 @@ __all__ = [
 
 T = TypeVar("T")
 
-#: What to do with an OPTIONS request that no operation is declared for.
+#: What to do with an OPTIONS request that no operation is declared for; "pass" is for CORS
+#: preflights alone.
 UndeclaredOptions = Literal["pass", "answer", "refuse"]
 
 _NO_CAPTURES: Final[Mapping[str, str]] = MappingProxyType({})
@@ -84,7 +87,8 @@ class OperationRouter:
         validators: the validators of all operations.
         paths: how to check the form of paths.
         allow: ``"path"`` and ``"method"``, if requests for undeclared ones pass.
-        undeclared_options: what to do with an OPTIONS request that is not declared.
+        undeclared_options: what to do with an OPTIONS request that is not declared; see
+            `UndeclaredOptions`.
 
     Attributes:
         has_websockets: whether one of the operations is a WebSocket.
@@ -122,11 +126,14 @@ class OperationRouter:
         self._allow = allow
         self._undeclared_options = undeclared_options
 
-    def find(self, request: Request) -> tuple[OperationValidator, Mapping[str, str]] | Reply | None:
+    def find(
+        self, request: Request
+    ) -> tuple[OperationValidator, Mapping[str, str]] | Reply | Awaitable[None] | None:
         """Return the validator of the request's operation, and the captured path parameters.
 
         Returns:
-            Else the reply to an OPTIONS request, or None to let the request pass unchecked.
+            Else the reply to an OPTIONS request, or None to let the request pass unchecked; or an
+            awaitable, which raises as this method does, of a preflight that may have a body.
 
         Raises:
             ValidationFailed: with 404, 405, or 400 for an ambiguous path.
@@ -159,7 +166,7 @@ class OperationRouter:
             if ";" in path and not (validator.allows_semicolons or self._paths.form == "raw"):
                 raise ValidationFailed(400, [_SEMICOLON])
             return validator, template.capture(parts) if parts else _NO_CAPTURES
-        return self._undeclared_method(method, methods)
+        return self._undeclared_method(request, method, methods)
 
     def _check_readings(
         self,
@@ -186,15 +193,22 @@ class OperationRouter:
         return () if self._paths.form == "raw" and "/." in path else others
 
     def _undeclared_method(
-        self, method: str, methods: "PathMethods[OperationValidator]"
-    ) -> Reply | None:
-        if method == "OPTIONS" and self._undeclared_options != "refuse":
-            if self._undeclared_options == "pass":
-                return None
+        self, request: Request, method: str, methods: "PathMethods[OperationValidator]"
+    ) -> Reply | Awaitable[None] | None:
+        if method == "OPTIONS" and self._undeclared_options == "answer":
             return Reply(204, [("Allow", f"{methods.allow}, OPTIONS")])
         if "method" in self._allow and not methods.has_in_any_case(method):
             return None
-        raise ValidationFailed(405, [_UNDECLARED_METHOD], {"Allow": methods.allow})
+        undeclared = ValidationFailed(405, [_UNDECLARED_METHOD], {"Allow": methods.allow})
+        if method == "OPTIONS" and self._undeclared_options == "pass" and is_preflight(request):
+            return start_eagerly(_reject_body(request, undeclared))
+        raise undeclared
+
+
+async def _reject_body(request: Request, failure: ValidationFailed) -> None:
+    """Raise a failure if the request has a body, which no header need announce."""
+    if await has_body(request):
+        raise failure
 
 
 def _table(validators: list[OperationValidator]) -> "PathTable[OperationValidator]":

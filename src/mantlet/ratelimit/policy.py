@@ -32,6 +32,7 @@ from mantlet._internal.options import check_int
 from mantlet.core.dry_run import RequestView
 from mantlet.core.modes import ModeOption, check_mode
 from mantlet.core.policy import Close, Message
+from mantlet.core.preflight import has_body, is_preflight
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.core.response import Reply, Response
@@ -72,7 +73,6 @@ from mantlet.ratelimit.options import (
     check_count_if,
     read_quotas,
 )
-from mantlet.ratelimit.preflight import has_body, is_preflight
 from mantlet.ratelimit.quota import Concurrency
 from mantlet.ratelimit.refusals import OnRefuse, RefusalReporter, check_on_refuse
 from mantlet.ratelimit.rules import Rule, RuleTable

@@ -226,11 +226,14 @@ def test_a_whole_query_may_be_a_form(adapter: Adapter) -> None:
 @each_version
 @both_adapters
 def test_methods_are_closed(adapter: Adapter, version: str) -> None:
-    """``HEAD`` follows ``GET``, ``OPTIONS`` passes, and the answer has those that there are."""
+    """``HEAD`` follows ``GET``, preflights pass, and the answer has those that there are."""
     item = {method: {"responses": OK} for method in ("get", "put", "trace")}
     app = Guarded(adapter, openapi=document({"/a": item}, version))
-    for method in ("GET", "HEAD", "PUT", "TRACE", "OPTIONS"):
+    for method in ("GET", "HEAD", "PUT", "TRACE"):
         assert app.ask(method, "/a").status == 200
+    preflight = [("Origin", "https://a.test"), ("Access-Control-Request-Method", "PUT")]
+    assert app.ask("OPTIONS", "/a", headers=preflight).status == 200
+    assert app.ask("OPTIONS", "/a").status == 405
     answer = app.ask("POST", "/a", body=b"{}", headers=JSON)
     assert answer.status == 405
     assert answer.get("allow") == "GET, HEAD, PUT, TRACE"

@@ -1,4 +1,4 @@
-"""Recognize CORS preflights, which take no tokens."""
+"""Recognize CORS preflights: policies let them pass, since they act on behalf of nobody."""
 
 from typing import Final
 
@@ -6,10 +6,10 @@ from mantlet.core.problem import BodyTooLarge
 from mantlet.core.request import Request
 from mantlet.http.headers import HeaderNames
 
-__all__ = ["has_body", "is_preflight"]
+__all__ = ["METHOD_OVERRIDES", "has_body", "is_preflight"]
 
 #: With one of these, a middleware inside the app may take the request for one of another method.
-_METHOD_OVERRIDES: Final = ("x-http-method-override", "x-method-override", "x-http-method")
+METHOD_OVERRIDES: Final = ("X-HTTP-Method-Override", "X-Method-Override", "X-HTTP-Method")
 _HEADERS: Final = HeaderNames(
     "origin",
     "access-control-request-method",
@@ -17,7 +17,7 @@ _HEADERS: Final = HeaderNames(
     "cookie",
     "content-length",
     "transfer-encoding",
-    *_METHOD_OVERRIDES,
+    *METHOD_OVERRIDES,
 )
 
 
@@ -26,8 +26,8 @@ def is_preflight(request: Request) -> bool:
 
     It names an origin and a method, and has neither credentials, a body, nor a header that replaces
     its method. So it can't act on behalf of anyone, and its answer is the same for everyone: CORS
-    middlewares and frameworks give it before any view runs. A request with more than that is
-    counted like any other.
+    middlewares and frameworks give it before any view runs. A request with more than that is one
+    like any other.
 
     Only the headers are looked at: under HTTP/2 they need not tell of a body. See `has_body()`.
     """
@@ -39,7 +39,7 @@ def is_preflight(request: Request) -> bool:
         and "cookie" not in headers
         and headers.get("content-length", "0") in ("", "0")
         and "transfer-encoding" not in headers
-        and headers.keys().isdisjoint(_METHOD_OVERRIDES)
+        and headers.keys().isdisjoint(METHOD_OVERRIDES)
     )
 
 
