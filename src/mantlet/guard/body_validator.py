@@ -12,19 +12,21 @@ from mantlet.guard.forms.fields import Form
 from mantlet.guard.operation import DeclaredBody
 from mantlet.guard.options import OperationSettings
 from mantlet.guard.readers import BodyParser, BodyReader, FullBodyReader, StreamingBodyReader
-from mantlet.http.headers import HeaderNames
 from mantlet.http.media_types import MediaType, read_media_type
 
-__all__ = ["BodyValidator", "Validated"]
+__all__ = ["CONTENT_HEADERS", "BodyValidator", "Validated"]
 
 _TRANSFER_ENCODING: Final = "Transfer-Encoding"
-_HEADERS: Final = HeaderNames("Content-Type", CONTENT_LENGTH, _TRANSFER_ENCODING, CONTENT_ENCODING)
+#: The headers that describe a body.
+CONTENT_HEADERS: Final = ("Content-Type", CONTENT_LENGTH, _TRANSFER_ENCODING, CONTENT_ENCODING)
 _MISSING: Final = ErrorItem("body", "", "missing_body", "A body is required")
 _UNDECLARED: Final = ErrorItem("body", "", "undeclared_body", "This operation takes no body")
 _NO_TYPE: Final = ErrorItem("body", "", "media_type", "Missing or malformed Content-Type")
 
 #: An empty body of this type is a form without fields, as browsers send it.
 _URLENCODED: Final = "application/x-www-form-urlencoded"
+#: Methods whose requests are not waited for, unless something announces a body.
+_BODILESS: Final = frozenset({"GET", "HEAD"})
 #: How many values of Content-Type are cached for an operation.
 _MAX_CACHED: Final = 16
 #: A media type, and the reader of its bodies: full or streaming.
@@ -105,8 +107,15 @@ class BodyValidator:
         self._canonical = settings.forward == "canonical" and not self._passive
         self._limits = settings.limits
 
-    def validate(self, request: Request, validated: Validated) -> Awaitable[None] | None:
+    def validate(
+        self, request: Request, headers: Mapping[str, str], validated: Validated
+    ) -> Awaitable[None] | None:
         """Read and validate the body of a request, if it has one, into ``validated``.
+
+        Args:
+            request: the request.
+            headers: those of `CONTENT_HEADERS` that it has.
+            validated: gets the body's value.
 
         Returns:
             An awaitable if the validation must wait, else None.
@@ -115,10 +124,9 @@ class BodyValidator:
             ValidationFailed: the body is undeclared, missing or invalid.
             Problem: the body can't be read.
         """
-        headers = request.get_headers(_HEADERS)
         if not headers and _ends_with_head(request):
             self._accept_absence()
-            if not (self._is_declared and request.is_async):
+            if not request.is_async or (not self._is_declared and request.method in _BODILESS):
                 return None
             # Gateways that pass events on as ASGI may announce a body by the event alone, and the
             # app would read it.
@@ -136,7 +144,7 @@ class BodyValidator:
         length = headers.get(CONTENT_LENGTH)
         if _TRANSFER_ENCODING in headers or (length or "").strip("0"):
             raise ValidationFailed(400, [_UNDECLARED])
-        if not length and not _ends_with_head(request):
+        if not length and (request.is_async or not _ends_with_head(request)):
             return start_eagerly(self._reject_content(request))
         return None
 

@@ -2,20 +2,25 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from random import random
-from typing import Any
+from typing import Any, Final
 
 from mantlet._internal.coroutines import start_eagerly
+from mantlet.core.preflight import METHOD_OVERRIDES
 from mantlet.core.request import Request
-from mantlet.guard.body_validator import BodyValidator, Validated
+from mantlet.guard.body_validator import CONTENT_HEADERS, BodyValidator, Validated
 from mantlet.guard.credentials import SecurityRequirements
 from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.operation import Operation
 from mantlet.guard.options import OperationSettings
 from mantlet.guard.responses import ResponseValidator
 from mantlet.guard.websocket import MessageValidator
+from mantlet.http.headers import HeaderNames
 
 __all__ = ["OperationValidator"]
 
+_HEADERS: Final = HeaderNames(*CONTENT_HEADERS, *METHOD_OVERRIDES)
+_OVERRIDES: Final = HeaderNames(*METHOD_OVERRIDES)
+_REPLACED_METHOD: Final = "The method must not be replaced by a header"
 #: Reads the parameters of one place from the request and the captured path parameters.
 ReadParameters = Callable[[Request, Mapping[str, str]], Any]
 
@@ -40,6 +45,7 @@ class OperationValidator:
     __slots__ = (
         "_body",
         "_name",
+        "_overrides",
         "_parameters",
         "_security",
         "allows_semicolons",
@@ -63,6 +69,9 @@ class OperationValidator:
         self._security = security
         self._parameters = tuple(_parameter_readers(operation, settings))
         self._body = BodyValidator(operation.body, settings)
+        declared = {name.lower() for name in (operation.headers.names if operation.headers else ())}
+        #: Undeclared headers by which a middleware of the app could take another operation.
+        self._overrides = frozenset(n for n in METHOD_OVERRIDES if n.lower() not in declared)
         self.may_skip = settings.sample_rate < 1 or settings.mode == "off"
         self.messages = None if operation.message is None else MessageValidator(operation, settings)
         self.responses = (
@@ -81,13 +90,16 @@ class OperationValidator:
         return settings.mode == "off" or random() >= settings.sample_rate  # noqa: S311  # a sample
 
     def check_credentials(self, request: Request) -> Awaitable[None] | None:
-        """Check only the credentials of a request, which are required outside of the sample too.
+        """Check only the method and the credentials of a request, also outside of the sample.
 
         Raises:
-            ValidationFailed: a credential is missing or rejected.
+            ValidationFailed: a credential is missing or rejected, or a header replaces the method.
             Problem: a credential check raised its own response.
         """
-        if self._security is None or self.settings.mode == "off":
+        if self.settings.mode == "off":
+            return None
+        self._check_method(request, request.get_headers(_OVERRIDES))
+        if self._security is None:
             return None
         return start_eagerly(self._security.check(request))
 
@@ -118,6 +130,9 @@ class OperationValidator:
             await waiting
 
     def _validate(self, request: Request, captured: Mapping[str, str]) -> Awaitable[None] | None:
+        headers = request.get_headers(_HEADERS)
+        if headers and not self._overrides.isdisjoint(headers):
+            self._check_method(request, headers)
         validated = Validated(self._name)
         failures: list[ValidationFailed] = []
         for name, read in self._parameters:
@@ -128,7 +143,7 @@ class OperationValidator:
         if failures and any(failure.status != 422 for failure in failures):
             self._finish(request, validated, failures)
         try:
-            waiting = self._body.validate(request, validated)
+            waiting = self._body.validate(request, headers, validated)
         except ValidationFailed as failure:
             failures.append(failure)
             waiting = None
@@ -136,6 +151,19 @@ class OperationValidator:
             return self._finish_later(waiting, request, validated, failures)
         self._finish(request, validated, failures)
         return None
+
+    def _check_method(self, request: Request, headers: Mapping[str, str]) -> None:
+        """Reject a header that replaces the method, unless it is declared.
+
+        A middleware of the app that honors it would run another operation than this one.
+
+        Raises:
+            ValidationFailed: with 400.
+        """
+        for name in self._overrides.intersection(headers):
+            if headers[name] != request.method:
+                item = ErrorItem("header", f"/{name}", "method_override", _REPLACED_METHOD)
+                raise ValidationFailed(400, [item])
 
     async def _finish_later(
         self,
