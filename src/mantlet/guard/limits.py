@@ -79,6 +79,9 @@ class BodyLimits(KnowsOptions):
         files: files of a form.
         file: bytes of one file, unless its `File` has its own ``max_size``.
         errors: errors that a response lists.
+        checks: checks that a JSON text may need, estimated before it is validated: one for each
+            array or object, and more where a union, ``anyOf`` or ``oneOf`` has several alternatives
+            for it. Default: one for each 10 bytes of ``body``.
 
     Raises:
         ValueError: a bound is less than 1, or too large.
@@ -104,6 +107,7 @@ class BodyLimits(KnowsOptions):
     files: int
     file: int
     errors: int
+    checks: int
 
     def __init__(
         self,
@@ -128,6 +132,7 @@ class BodyLimits(KnowsOptions):
         files: int = 10,
         file: Size = 10_000_000,
         errors: int = 20,
+        checks: int | None = None,
     ) -> None:
         sizes = {
             "body": body,
@@ -152,6 +157,7 @@ class BodyLimits(KnowsOptions):
             "part_headers": part_headers,
             "files": files,
             "errors": errors,
+            "checks": max(read_size("body", body) // 10, 1) if checks is None else checks,
         }
         for option, number in numbers.items():
             check_int(option, number, most=_MAXIMA.get(option))

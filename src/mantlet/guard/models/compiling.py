@@ -110,9 +110,9 @@ class _Compiler:
             errors=self._limits.errors,
             closed=self._closed,
             serialized=self._canonical and part.startswith(_SERIALIZED),
+            checks=self._limits.checks,
         )
-        if model.opened:
-            self.opened.append(part)
+        self.opened += [f"{part}: {opened}" for opened in model.opened]
         return model
 
     def schema(self, part: str, kind: Any, *, reads_only: bool = False) -> Schema | None:
@@ -287,5 +287,5 @@ class ContractSource:
             for kind, reader in (operation.body.readers if operation.body else {}).items():
                 if isinstance(reader, RawBodyReader):
                     yield operation.name, f"{kind} is bounded in size, but not parsed"
-            for model in operation.opened:
-                yield operation.name, f"the model of {model} configures undeclared members itself"
+            for opened in operation.opened:
+                yield operation.name, f"OPEN to undeclared members by its own configuration: {opened}"

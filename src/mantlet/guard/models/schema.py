@@ -1,8 +1,13 @@
 """Use pydantic models as schemas: any type that ``TypeAdapter`` supports.
 
 Members that a model does not declare are rejected, in it and in nested models. A model that
-configures them itself (``extra`` in its configuration) is left as it is, and so are all models of
-the same schema, since pydantic has one setting for all of them.
+configures them itself (``extra`` in its configuration) is left as it is; those around it and within
+it are closed all the same.
+
+pydantic makes all errors of a value before any can be read. So a larger text is first validated by
+a copy of the schema whose collections stop at their first invalid item. Only if the text can't have
+more than a few thousand errors are all of them made. A text is not validated at all if it has more
+arrays and objects than `BodyLimits.checks` allows for the schema's unions.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -11,16 +16,26 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
+from pydantic_core import SchemaValidator
 
 from mantlet._internal.pydantic_errors import public_error
 from mantlet.guard.errors import ErrorItem, Place, ValidationFailed, pointer
+from mantlet.guard.models.alternatives import estimate_work
 from mantlet.guard.models.checks import check_round_trip, check_unions
+from mantlet.guard.models.collisions import collides
+from mantlet.guard.models.core_schemas import hashes_numbers, open_models, rewrite
 
 __all__ = ["ModelSchema"]
 
-#: pydantic reports all errors or none; this many take it a few hundredths of a second.
-_MAX_ERRORS: Final = 10_000
-_TOO_MANY: Final = f"More than {_MAX_ERRORS} invalid values"
+#: How many errors a text may lead to for all of them to be made; it takes up to a millisecond.
+_MAX_ERRORS: Final = 2_000
+#: pydantic describes all errors or none, which takes longer than making them.
+_MAX_DESCRIBED: Final = 200
+_TOO_MANY: Final = "Too many invalid values"
+_TOO_COMPLEX: Final = "Needs more than %d checks; the limit is BodyLimits(checks=)"
+_COLLISIONS: Final = "Contains different numbers of the same hash"
+#: A text of at most this many bytes has no more colliding numbers than are harmless.
+_SMALL: Final = 500
 #: The detail in place of pydantic's messages that may contain input, or text of the app's
 #: validators.
 _GENERIC: Final = "Invalid value"
@@ -39,53 +54,113 @@ class ModelSchema:
         errors: the maximum number of errors to report.
         closed: whether to reject undeclared members.
         serialized: whether the app will read the result of `dump()`.
+        checks: the maximum number of checks that a JSON text may need; see `BodyLimits`.
+
+    Attributes:
+        opened: the models that allow or ignore undeclared members themselves, with their setting.
 
     Raises:
         TypeError: pydantic does not support the type.
-        ValueError: the model has a recursive union without a discriminator, or is to be serialized
-            and can't be read again.
+        ValueError: the model has a recursive union without a discriminator, or unions of too many
+            alternatives, or is to be serialized and can't be read again.
     """
 
-    __slots__ = ("_adapter", "_check", "_errors", "_load", "kind", "name", "opened")
+    __slots__ = (
+        "_adapter",
+        "_check",
+        "_checks",
+        "_errors",
+        "_hashes_numbers",
+        "_load",
+        "_load_first",
+        "_small",
+        "_work",
+        "kind",
+        "name",
+        "opened",
+    )
 
     # Any: any type that pydantic supports.
     def __init__(
-        self, kind: Any, *, name: str, errors: int, closed: bool = True, serialized: bool = False
+        self,
+        kind: Any,
+        *,
+        name: str,
+        errors: int,
+        closed: bool = True,
+        serialized: bool = False,
+        checks: int = 100_000,
     ) -> None:
         try:
             self._adapter = TypeAdapter(kind)
             if not self._adapter.pydantic_complete:  # a forward reference is not resolved yet
                 self._adapter.rebuild(raise_errors=True)
-            validator = self._adapter.validator
+            schema: Any = self._adapter.core_schema
         except (PydanticUserError, TypeError, NameError) as error:
             raise TypeError(f"{name} is not a type that pydantic supports: {error}") from error
-        check_unions(self._adapter.core_schema, name)
+        check_unions(schema, name)
         if serialized:
-            check_round_trip(self._adapter.core_schema, name)
+            check_round_trip(schema, name)
         self.kind = kind
         self.name = name
-        #: Whether a model itself allows or ignores undeclared members.
-        self.opened = closed and any(
-            setting != "forbid" for setting in _extra_settings(self._adapter.core_schema)
-        )
-        options: dict[str, Any] = {"extra": "forbid"} if closed and not self.opened else {}
-        # Any: mypy takes the options for positional arguments.
-        untyped: Any = validator
-        self._load: Callable[[bytes], Any] = partial(untyped.validate_json, **options)
-        self._check: Callable[[Any], Any] = partial(untyped.validate_python, **options)
+        self.opened = open_models(schema) if closed else []
+        # Any: mypy doesn't know the option.
+        build: Any = partial(SchemaValidator, _use_prebuilt=False)
+        every = build(rewrite(schema, closed=closed, fail_fast=False))
+        first = build(rewrite(schema, closed=closed, fail_fast=True))
+        self._load: Callable[[bytes], Any] = every.validate_json
+        self._load_first: Callable[[bytes], Any] = first.validate_json
+        self._check: Callable[[Any], Any] = every.validate_python
         self._errors = errors
+        self._checks = checks
+        self._hashes_numbers = hashes_numbers(schema)
+        self._work = work = estimate_work(schema, name)
+        #: A text of at most this many bytes has no more errors, checks or colliding numbers than
+        #: are harmless. An array takes two bytes and a comma, and a scalar one and a comma.
+        self._small = int(
+            min(
+                3 * _MAX_ERRORS / (work.errors + 1),
+                2 * checks / (work.container + work.scalar),
+                _SMALL if self._hashes_numbers else _MAX_ERRORS,
+            )
+        )
 
     # Any: plain JSON values in, models out.
     def load(self, text: bytes, value: Any, place: Place) -> Any:
         """Return the model of a JSON text, in pydantic's JSON mode.
 
         Raises:
-            ValidationFailed: with 422.
+            ValidationFailed: with 422; with 400 for a text that needs too many checks.
         """
+        if len(text) > self._small:
+            return self._load_large(text, value, place)
         try:
             return self._load(text)
         except ValidationError as error:
-            raise self._invalid(error, value, place) from None
+            found = error
+        if found.error_count() > _MAX_DESCRIBED:
+            return self._load_large(text, value, place)
+        raise self._invalid(found, value, place) from None
+
+    def _load_large(self, text: bytes, value: Any, place: Place) -> Any:
+        work = self._work
+        containers = text.count(b"{") + text.count(b"[")
+        scalars = text.count(b",")
+        if containers * work.container + scalars * work.scalar > self._checks:
+            detail = _TOO_COMPLEX % self._checks
+            raise ValidationFailed(400, [ErrorItem(place, "", "json_checks", detail)])
+        self._check_collisions(value, place)
+        try:
+            return self._load_first(text)
+        except ValidationError as error:
+            found = error
+        if containers * work.errors + scalars * (work.scalar + 1) <= _MAX_ERRORS:
+            try:
+                return self._load(text)
+            except ValidationError as error:
+                if error.error_count() <= _MAX_DESCRIBED:
+                    found = error
+        raise self._invalid(found, value, place) from None
 
     def check(self, value: Any, place: Place) -> Any:
         """Return the model of a value, whose texts may stand for numbers and the like.
@@ -93,10 +168,16 @@ class ModelSchema:
         Raises:
             ValidationFailed: with 422.
         """
+        self._check_collisions(value, place)
         try:
             return self._check(value)
         except ValidationError as error:
             raise self._invalid(error, value, place) from None
+
+    def _check_collisions(self, value: Any, place: Place) -> None:
+        """Reject numbers that were chosen to have the same hash."""
+        if self._hashes_numbers and collides(value):
+            raise ValidationFailed(422, [ErrorItem(place, "", "hash_collisions", _COLLISIONS)])
 
     def dump(self, value: Any) -> bytes:
         """Serialize a model as JSON that it can be read from, without computed fields."""
@@ -136,20 +217,3 @@ def _tokens(where: tuple[Any, ...], value: Any, *, missing: bool) -> Iterator[An
             value = value[token]
     if missing and where:
         yield where[-1]
-
-
-def _extra_settings(schema: Any) -> Iterator[str]:
-    """Yield the settings for undeclared members in a core schema and nested schemas."""
-    later = [schema]
-    while later:
-        node = later.pop()
-        if isinstance(node, dict):
-            config = node.get("config") or {}
-            settings = [config.get("extra_fields_behavior"), node.get("extra_behavior")]
-            if node.get("type") == "typed-dict" and settings[1] == "ignore":
-                settings.pop()  # the default of every typed dict
-            yield from filter(None, settings)
-            # Entries for pydantic's internal use may hold anything.
-            later += [inner for key, inner in node.items() if key not in ("metadata", "config")]
-        elif isinstance(node, (list, tuple)):
-            later += node
