@@ -95,7 +95,7 @@ class UnconvertedSchema(JsonSchema):
         """Use the validator compiled at construction; defaults are not supported."""
         self._is_valid = self._validator.is_valid
 
-    def _errors(self, value: Any, place: Place) -> list[ErrorItem]:
+    def _errors(self, value: Any, place: Place, size: int) -> list[ErrorItem]:
         return [ErrorItem(place, "", "schema", message_for("schema"))]
 
 

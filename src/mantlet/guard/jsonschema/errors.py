@@ -4,7 +4,8 @@ The list of errors of jsonschema-rs does not serve: it is built in full before t
 be read, which takes a second and more for a large array, and time exponential in the depth of
 nested ``anyOf``. So the schema and the value are walked side by side. The value itself is checked
 with a validator that ignores its properties and items. Branches of ``anyOf`` and items of long
-arrays are validated as a whole first, and searched only if they fail. A budget bounds the search.
+arrays are validated as a whole first, and searched only if they fail. Budgets bound the search: one
+for the pairs of a schema and a value that it visits, and one for the validations of large values.
 
 Messages are built from the schema and never from the client's values.
 """
@@ -24,8 +25,19 @@ from mantlet.http.json_pointer import join_pointer
 
 __all__ = ["ErrorSearch", "find_errors", "message_for"]
 
-#: How many pairs of a schema and a value a search visits.
+#: How many pairs of a schema and a value a search visits: at least, at most, and the bytes of the
+#: text for each.
+_MIN_VISITS: Final = 300
 _MAX_VISITS: Final = 2_000
+_BYTES_PER_VISIT: Final = 20
+#: What it costs to validate a small value, in visits.
+_PROBE: Final = 0.1
+#: A large value has more items and members than this, at any depth, or a longer text.
+_LARGE: Final = 64
+_LONG_TEXT: Final = 1_000
+#: How many bytes of large values a search validates, and how many large values at least.
+_MAX_BYTES: Final = 300_000
+_MIN_LARGE: Final = 10
 #: How deep a search goes, well within Python's recursion limit.
 _MAX_DEPTH: Final = 48
 #: How deep references and combinations are followed to collect property names.
@@ -44,7 +56,12 @@ _Path = tuple[str | int, ...]
 
 # Any: schemas and values are plain JSON.
 def find_errors(
-    schema: Any, value: Any, place: Place, validators: ValidatorCache, limit: int
+    schema: Any,
+    value: Any,
+    place: Place,
+    validators: ValidatorCache,
+    limit: int,
+    size: int = _LONG_TEXT,
 ) -> list[ErrorItem]:
     """Return the errors of a value that a converted schema does not allow.
 
@@ -54,11 +71,14 @@ def find_errors(
         place: the part of the message that holds the value.
         validators: validators for parts of the schema.
         limit: the maximum number of errors.
+        size: bytes of the value's text, which bound the work.
 
     Returns:
         At least one error.
     """
     search = ErrorSearch(place, validators, limit)
+    search.budget = min(_MIN_VISITS + size // _BYTES_PER_VISIT, _MAX_VISITS)
+    search.large = max(_MIN_LARGE, min(_MAX_BYTES // max(size, 1), _MAX_VISITS))
     search.visit(schema, value, ())
     if not search.errors:
         search.add((), "schema")
@@ -76,9 +96,10 @@ class ErrorSearch:
     Attributes:
         errors: the errors found; a dict, since one may be found on several paths.
         budget: how many pairs of a schema and a value may still be visited.
+        large: how many large values may still be validated.
     """
 
-    __slots__ = ("_depth", "_limit", "_place", "_validators", "budget", "errors")
+    __slots__ = ("_depth", "_limit", "_place", "_validators", "budget", "errors", "large")
 
     def __init__(self, place: Place, validators: ValidatorCache, limit: int) -> None:
         self._place = place
@@ -86,7 +107,8 @@ class ErrorSearch:
         self._depth = 0
         self._validators = validators
         self.errors: dict[ErrorItem, None] = {}
-        self.budget = _MAX_VISITS
+        self.budget = float(_MAX_VISITS)
+        self.large = _MAX_VISITS
 
     def add(
         self, path: _Path, code: str, operand: Any = None, *, message_code: str | None = None
@@ -129,11 +151,14 @@ class ErrorSearch:
         self._check_branches(schema, value, path)
 
     def _is_finished(self) -> bool:
-        return self.budget <= 0 or len(self.errors) >= self._limit
+        return self.budget <= 0 or self.large <= 0 or len(self.errors) >= self._limit
 
     def _is_valid(self, schema: Any, value: Any) -> bool:
         if isinstance(schema, bool):
             return schema
+        if _is_large(value):
+            self.large -= 1
+        self.budget -= _PROBE
         return self._validators.full(schema).is_valid(value)
 
     def _visit_if_invalid(self, schema: Any, value: Any, path: _Path) -> None:
@@ -144,6 +169,7 @@ class ErrorSearch:
 
     def _check_shallow(self, schema: Mapping[str, Any], value: Any, path: _Path) -> None:
         """Check a value apart from its properties and items."""
+        self.large -= _is_large(value)
         if not _WHOLE_VALUE & schema.keys():
             if isinstance(value, dict):
                 value = dict.fromkeys(value)
@@ -270,12 +296,16 @@ class ErrorSearch:
             self.add(path, "unevaluatedItems")
 
     def _check_contains(self, schema: Mapping[str, Any], value: list[Any], path: _Path) -> None:
-        count = sum(self._is_valid(schema["contains"], item) for item in value)
-        if count < schema.get("minContains", 1):
+        # Without its maximum, the keyword is checked in one call.
+        least = self._validators.part(schema, ("contains", "minContains"))
+        self.large -= _is_large(value)
+        if not least.is_valid(value):
             code = "minContains" if "minContains" in schema else "contains"
             self.add(path, code, schema.get(code))
-        elif "maxContains" in schema and count > schema["maxContains"]:
-            self.add(path, "maxContains", schema["maxContains"])
+        elif "maxContains" in schema:
+            most = self._validators.part(schema, ("contains", "minContains", "maxContains"))
+            if not most.is_valid(value):
+                self.add(path, "maxContains", schema["maxContains"])
 
     # -- branches ---------------------------------------------------------------------------------
 
@@ -314,9 +344,11 @@ class ErrorSearch:
         for branch in branches:
             search = ErrorSearch(self._place, self._validators, self._limit)
             search._depth = self._depth
-            search.budget = budget = self.budget // 2
+            search.budget = budget = self.budget / 2
+            search.large = large = self.large
             search.visit(branch, value, path)
             self.budget -= budget - search.budget
+            self.large -= large - search.large
             errors = list(search.errors)
             if errors:
                 found.append((min(error.pointer.count("/") for error in errors), errors))
@@ -339,6 +371,21 @@ class ErrorSearch:
                 self.add(path, "oneOf", message_code="oneOf_several")
         else:
             self.visit(branch, value, path)
+
+
+def _is_large(value: Any) -> bool:
+    """Return whether a value has many items and members, at any depth, or is a long text."""
+    if isinstance(value, str):
+        return len(value) > _LONG_TEXT
+    count, later = 0, [value]
+    while later:
+        one = later.pop()
+        if isinstance(one, dict | list):
+            count += len(one) + 1
+            if count > _LARGE:
+                return True
+            later += one.values() if isinstance(one, dict) else one
+    return False
 
 
 def _bounded_pointer(path: _Path) -> str:

@@ -85,7 +85,7 @@ class JsonSchema:
                 return value if fill is None else self._with_defaults(value, fill)
         except (ValueError, FormatCheckFailed) as error:
             raise ValidationFailed(422, (_undecidable(error, place),)) from None
-        raise ValidationFailed(422, self._errors(value, place)) from None
+        raise ValidationFailed(422, self._errors(value, place, len(text))) from None
 
     def check(self, value: Any, place: Place) -> Any:
         """Validate a value that was not parsed from JSON.
@@ -122,9 +122,11 @@ class JsonSchema:
         # Another part of the schema may not allow a default.
         return filled if filled is value or self._is_valid(filled) else value
 
-    def _errors(self, value: Any, place: Place) -> list[ErrorItem]:
+    def _errors(self, value: Any, place: Place, size: int) -> list[ErrorItem]:
         try:
-            return find_errors(self.converted, value, place, self.validators, self._max_errors)
+            return find_errors(
+                self.converted, value, place, self.validators, self._max_errors, size
+            )
         except (ValueError, FormatCheckFailed) as error:
             return [_undecidable(error, place)]
 

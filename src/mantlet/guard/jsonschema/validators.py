@@ -26,6 +26,7 @@ class ValidatorCache:
         "_builder",
         "_definitions",
         "_full",
+        "_parts",
         "_pattern_schemas",
         "_referenced",
         "_shallow",
@@ -36,6 +37,7 @@ class ValidatorCache:
         self._builder = builder
         self._referenced: dict[str, tuple[str, ...]] = {}
         self._pattern_schemas: dict[str, dict[str, Any]] = {}
+        self._parts: dict[tuple[int, tuple[str, ...]], tuple[Any, Validator]] = {}
         # By the identity of the schema, which the entry keeps alive.
         self._full: dict[int, tuple[Any, Validator]] = {}
         self._shallow: dict[int, tuple[Any, Validator]] = {}
@@ -79,6 +81,17 @@ class ValidatorCache:
     def full(self, schema: Any) -> Validator:
         """Return the validator for a part of a schema."""
         return self._cached(self._full, schema, schema)
+
+    def part(self, schema: Mapping[str, Any], keywords: tuple[str, ...]) -> Validator:
+        """Return a validator for some keywords of a schema."""
+        key = id(schema), keywords
+        found = self._parts.get(key)
+        if found is None:
+            if len(self._parts) >= _MAX_CACHED:
+                self._parts.clear()
+            kept = {name: schema[name] for name in keywords if name in schema}
+            found = self._parts[key] = schema, self.build(kept)
+        return found[1]
 
     def shallow(self, schema: Mapping[str, Any]) -> Validator:
         """Return a validator for a value apart from its properties and items.
