@@ -169,12 +169,12 @@ class ErrorSearch:
 
     def _check_shallow(self, schema: Mapping[str, Any], value: Any, path: _Path) -> None:
         """Check a value apart from its properties and items."""
-        self.large -= _is_large(value)
         if not _WHOLE_VALUE & schema.keys():
             if isinstance(value, dict):
                 value = dict.fromkeys(value)
             elif isinstance(value, list):
                 value = [None] * len(value)
+        self.large -= _is_large(value)
         validator = self._validators.shallow(schema)
         if validator.is_valid(value):
             return
