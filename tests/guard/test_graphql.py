@@ -8,14 +8,17 @@ from urllib.parse import urlencode
 
 import pytest
 
-from mantlet.guard import GraphQL
+from mantlet.guard import BodyLimits, GraphQL
 from mantlet.guard.errors import ValidationFailed
+from mantlet.guard.graphql import requests
 from mantlet.guard.graphql.requests import GraphQLRequestSchema
 from tests.drive import Adapter, both_adapters
 from tests.guard.asking import Guarded, faults
 
 SCHEMA = """
 type Query { user(id: ID!): User, users(first: Int = 10, after: String): [User!]! }
+extend type Query { pages(page: Page): [User!]! }
+input Page { limit: Float = 1000, after: [Page] }
 type User { id: ID!, name: String!, friends(first: Int): [User!]! }
 type Mutation { rename(id: ID!, name: String!): User }
 type Subscription { users: User }
@@ -47,9 +50,48 @@ def test_a_request_is_handed_over_parsed() -> None:
 def test_one_of_several_operations_is_named() -> None:
     """Without its name it is none."""
     query = "query A { users { id } } query B { users { name } }"
-    assert checked(query, operationName="B").operation_name == "B"
-    assert refused(query) == (422, [("/operationName", "graphql_operation")])
-    assert refused(query, operationName="C") == (422, [("/operationName", "graphql_operation")])
+    several = {"options": {"multiple_operations": True}}
+    assert checked(query, operationName="B", **several).operation_name == "B"
+    unknown = (422, [("/operationName", "graphql_operation")])
+    assert refused(query, **several) == unknown
+    assert refused(query, operationName="C", **several) == unknown
+
+
+def test_several_operations_are_refused_unless_an_option_allows_them() -> None:
+    """Each of them is validated, though only one is executed."""
+    query = "query A { users { id } } query B { users { name } }"
+    assert refused(query, operationName="B") == (422, [("/query", "graphql_operations")])
+
+
+MERGED = "friends { friends { id } } " * 150
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        (f"query A {{ users {{ id }} }} query B {{ users {{ {MERGED} }} }}", "graphql_complexity"),
+        (f"query A {{ users {{ id }} }} fragment F on User {{ {MERGED} }}", "graphql_schema"),
+        ("query A { users { " + "id " * 400 + "} }", "graphql_complexity"),
+        ("query A { users { " + "...F " * 20 + "} } fragment F on User { "
+         + "friends { id } " * 20 + "}", "graphql_complexity"),
+    ],
+    ids=["another operation", "an unused fragment", "the same field", "a fragment"],
+)  # fmt: skip
+def test_all_of_a_document_is_measured_before_any_of_it_is_validated(
+    query: str, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its validation is quadratic in the number of fields of one name."""
+    monkeypatch.setattr(requests, "validate", None)
+    options = {"multiple_operations": True}
+    assert refused(query, operationName="A", options=options) == (422, [("/query", code)])
+
+
+def test_a_fragment_may_be_spread_where_it_has_been_spread() -> None:
+    """Its fields are not compared with themselves, as clients rely on that build documents."""
+    inner = " ".join(f"a{index}: id" for index in range(30))
+    spread = " ".join(f"...G{index}" for index in range(12))
+    fragments = " ".join(f"fragment G{index} on User {{ ...F }}" for index in range(12))
+    checked(f"{{ users {{ {spread} }} }} fragment F on User {{ {inner} }} {fragments}")
 
 
 @pytest.mark.parametrize(
@@ -71,11 +113,13 @@ def test_what_is_no_document_is_refused(query: str) -> None:
 
 def test_a_long_document_is_refused_before_it_is_parsed() -> None:
     """By its tokens."""
-    assert refused("{ users { id } " * 5000)[1] == [("/query", "graphql_syntax")]
-    assert refused("{" * 100_000)[1] in (
+    assert refused("{ users { id } " * 3000)[1] == [("/query", "graphql_syntax")]
+    assert refused("{" * 50_000)[1] in (
         [("/query", "graphql_syntax")],
         [("/query", "graphql_depth")],
     )
+    assert refused("{ users { id } }" + "," * 50_000) == (400, [("/query", "graphql_length")])
+    checked("{ users { id } }" + "," * 50_000, options={"max_length": 60_000})
     aliases = " ".join(f"a{index}: users {{ id }}" for index in range(5000))
     assert refused(f"{{ {aliases} }}")[0] == 400
 
@@ -99,6 +143,11 @@ def test_depth_is_bounded() -> None:
         ("{ users(first: 1000) { id } }", {}),
         ("query($n: Int) { users(first: $n) { id } }", {"variables": {"n": 1000}}),
         ("query($n: Int = 1000) { users(first: $n) { id } }", {}),
+        ("query($n: Int) { users(first: $n) { id } }", {"variables": {"n": 1e6}}),
+        ("query($n: Float) { pages(page: {limit: $n}) { id } }", {"variables": {"n": 1e6}}),
+        ("query($p: Page) { pages(page: $p) { id } }", {"variables": {"p": {"limit": 1000}}}),
+        ("query($p: Page) { pages(page: $p) { id } }", {"variables": {"p": {}}}),
+        ("{ pages(page: {limit: 1e6}) { id } }", {}),
         ("{ users(first: 30) { friends(first: 30) { id } } }", {}),
         ("{ users(first: 99999999999999999999999) { id } }", {}),
         ("{ users { " + " ".join(f"a{index}: id" for index in range(600)) + " } }", {}),
@@ -107,7 +156,8 @@ def test_depth_is_bounded() -> None:
          "fragment H on User { " + " ".join(f"a{index}: id" for index in range(60)) + " }", {}),
         ("{ users { ...F } } fragment F on User { ...G } fragment G on User { ...F }", {}),
     ],
-    ids=["literal", "variable", "default", "nested", "huge", "aliases", "fragments", "cycle"],
+    ids=["literal", "variable", "default", "float", "member", "object", "object default",
+        "float literal", "nested", "huge", "aliases", "fragments", "cycle"],
 )  # fmt: skip
 def test_complexity_is_bounded(query: str, members: Any) -> None:
     """Fields are counted as often as they are asked for."""
@@ -174,6 +224,18 @@ def test_requests_come_by_post_and_by_get(adapter: Adapter) -> None:
     answer = app.ask("GET", f"/graphql?{mutation}")
     assert faults(answer) == [("query", "/query", "graphql_kind")]
     assert app.ask("GET", "/graphql?query={&more=1").status in (400, 422)
+
+
+@both_adapters
+def test_large_variables_are_refused_before_they_are_coerced(adapter: Adapter) -> None:
+    """By an option that the problem names."""
+    variables = {"p": {"after": [{}] * 1000}}
+    query = "query($p: Page) { pages(page: $p) { id } }"
+    app = Guarded(adapter, CONTRACTS, limits=BodyLimits(checks=1000))
+    answer = app.post("/graphql", {"query": query, "variables": variables})
+    assert answer.status == 400
+    assert faults(answer) == [("body", "", "json_checks")]
+    assert "BodyLimits(checks=)" in answer.text()
 
 
 @both_adapters

@@ -21,8 +21,12 @@ class GraphQL(KnowsOptions):
         max_depth: the maximum nesting of fields.
         max_complexity: the maximum number of fields that an operation requests. Fields of fragments
             count each time they are spread, and fields within a field that has ``first``, ``last``
-            or ``limit`` that many times.
+            or ``limit`` that many times, also in an input object and by a variable. At most four
+            times as many pairs of fields may have the same place and name.
         max_tokens: the maximum number of tokens of a document.
+        max_length: the maximum number of characters of a document.
+        multiple_operations: whether a document may have several operations, of which
+            ``operationName`` picks one. All of them count.
         introspection: whether to allow ``__schema`` and ``__type``.
         mutations: whether to allow mutations; never in a GET.
         subscriptions: whether to allow subscriptions.
@@ -40,6 +44,8 @@ class GraphQL(KnowsOptions):
         max_depth: int = 10,
         max_complexity: int = 500,
         max_tokens: int = 2000,
+        max_length: int = 50_000,
+        multiple_operations: bool = False,
         introspection: bool = False,
         mutations: bool = True,
         subscriptions: bool = False,
@@ -48,6 +54,7 @@ class GraphQL(KnowsOptions):
             "max_depth": max_depth,
             "max_complexity": max_complexity,
             "max_tokens": max_tokens,
+            "max_length": max_length,
         }
         for name, bound in bounds.items():
             check_int(name, bound)
@@ -63,6 +70,8 @@ class GraphQL(KnowsOptions):
         self.max_depth = max_depth
         self.max_complexity = max_complexity
         self.max_tokens = max_tokens
+        self.max_length = max_length
+        self.multiple_operations = multiple_operations
         self.introspection = introspection
         self.kinds = frozenset(
             {"query"}

@@ -124,7 +124,12 @@ class _Compiler:
         if isinstance(kind, GraphQL):
             from mantlet.guard.graphql.requests import GraphQLRequestSchema  # noqa: PLC0415  # an extra
 
-            return GraphQLRequestSchema(kind, errors=self._limits.errors, reads_only=reads_only)
+            return GraphQLRequestSchema(
+                kind,
+                errors=self._limits.errors,
+                reads_only=reads_only,
+                checks=self._limits.checks,
+            )
         return self.model(part, kind)
 
     def _rpc(self, service: JsonRpc) -> JsonRpcSchema:
