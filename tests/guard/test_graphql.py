@@ -229,7 +229,7 @@ def test_requests_come_by_post_and_by_get(adapter: Adapter) -> None:
 @both_adapters
 def test_large_variables_are_refused_before_they_are_coerced(adapter: Adapter) -> None:
     """By an option that the problem names."""
-    variables = {"p": {"after": [{}] * 1000}}
+    variables: Any = {"p": {"after": [{}] * 1000}}
     query = "query($p: Page) { pages(page: $p) { id } }"
     app = Guarded(adapter, CONTRACTS, limits=BodyLimits(checks=1000))
     answer = app.post("/graphql", {"query": query, "variables": variables})

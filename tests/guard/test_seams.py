@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 import mantlet
-from mantlet.guard import BodyLimits, Contract, JsonRpc, SchemaGuard
+from mantlet.guard import Contract, JsonRpc, SchemaGuard
 from tests.conformance.test_laws import apart_asgi, apart_wsgi
 from tests.drive import Adapter, AsgiAdapter, WsgiAdapter, both_adapters
 from tests.guard.asking import FORM, JSON, Guarded, faults
@@ -167,21 +167,6 @@ def test_a_union_that_takes_time_by_the_power_of_its_depth_is_refused(kind: Any)
 def test_other_models_that_are_within_themselves_are_taken(kind: Any) -> None:
     """A discriminator says which choice to read, and so does the kind of JSON value."""
     SchemaGuard({"POST /items": kind})
-
-
-class Wide(BaseModel):
-    a: int
-    b: int
-
-
-@both_adapters
-def test_more_errors_than_can_be_told_in_good_time_are_told_as_one(adapter: Adapter) -> None:
-    """Of pydantic, which makes all of them or none, and a second passes for half a million."""
-    limits = BodyLimits(items=20_000)
-    guarded = Guarded(adapter, {"POST /items": list[Wide]}, limits=limits)
-    answer = guarded.post("/items", [{}] * 5_001)
-    assert faults(answer) == [("body", "", "too_many_errors")]
-    assert len(faults(guarded.post("/items", [{}] * 5_000))) == limits.errors
 
 
 # -- credentials -----------------------------------------------------------------------------------

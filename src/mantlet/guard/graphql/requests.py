@@ -126,9 +126,7 @@ class GraphQLRequestSchema:
         ]
         if len(operations) > 1 and not self._service.multiple_operations:
             detail = "More than one operation; GraphQL(multiple_operations=True) allows them"
-            raise ValidationFailed(
-                422, [ErrorItem(place, "/query", "graphql_operations", detail)]
-            )
+            raise ValidationFailed(422, [ErrorItem(place, "/query", "graphql_operations", detail)])
         if operation is None:
             detail = "Unknown or missing operation name"
             raise ValidationFailed(
@@ -379,8 +377,6 @@ def graphql_query_parameters(service: GraphQL, limits: BodyLimits) -> ParameterG
             Parameter(name="operationName", place="query", shape=text),
             Parameter(name="variables", place="query", decode=variables),
         ],
-        GraphQLRequestSchema(
-            service, errors=limits.errors, reads_only=True, checks=limits.checks
-        ),
+        GraphQLRequestSchema(service, errors=limits.errors, reads_only=True, checks=limits.checks),
         limits,
     )

@@ -61,6 +61,7 @@ def find_errors(
     place: Place,
     validators: ValidatorCache,
     limit: int,
+    *,
     size: int = _LONG_TEXT,
 ) -> list[ErrorItem]:
     """Return the errors of a value that a converted schema does not allow.

@@ -125,7 +125,7 @@ class JsonSchema:
     def _errors(self, value: Any, place: Place, size: int) -> list[ErrorItem]:
         try:
             return find_errors(
-                self.converted, value, place, self.validators, self._max_errors, size
+                self.converted, value, place, self.validators, self._max_errors, size=size
             )
         except (ValueError, FormatCheckFailed) as error:
             return [_undecidable(error, place)]

@@ -8,7 +8,7 @@ fields of the same name of all choices of a union, and so on. A tagged union tri
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from mantlet.guard.models.core_schemas import Node, definitions_of, nodes
 
@@ -25,6 +25,8 @@ _MAX_PLACES: Final = 20_000
 _ARRAYS: Final = frozenset({"deque", "frozenset", "generator", "list", "set", "tuple"})
 _MAPPINGS: Final = frozenset({"counter", "dict", "frozendict", "ordered-dict"})
 _FIELDS: Final = frozenset({"dataclass-args", "model-fields", "typed-dict"})
+#: Nodes whose schemas are tried for the same value, and where these are.
+_TRIED: Final = {"chain": "steps", "union": "choices"}
 _INNER: Final = ("schema", "lax_schema", "json_schema")
 
 
@@ -113,16 +115,12 @@ class _Estimate:
             choices = [self._alternatives(one, seen) for one in node["choices"].values()
                        if isinstance(one, dict)]  # fmt: skip
             return [one for choice in choices for one in choice] or [()]
-        if kind == "union":
-            plain = (one[0] if isinstance(one, tuple) else one for one in node["choices"])
+        if kind in _TRIED:
+            tried = node[_TRIED[kind]]
+            plain = (one[0] if isinstance(one, tuple) else one for one in tried)
             return self._combined([self._alternatives(one, seen) for one in plain])
-        if kind == "chain":
-            return self._combined([self._alternatives(one, seen) for one in node["steps"]])
-        if kind not in _FIELDS:
-            for key in _INNER:
-                if isinstance(node.get(key), dict):
-                    return self._alternatives(node[key], seen)
-        return [(node,)]
+        inner = None if kind in _FIELDS else next(filter(None, map(node.get, _INNER)), None)
+        return self._alternatives(inner, seen) if isinstance(inner, dict) else [(node,)]
 
 
 def _required(node: Node) -> int:
@@ -132,7 +130,8 @@ def _required(node: Node) -> int:
 def _is_required(node: Node, field: Node) -> bool:
     if node.get("type") == "typed-dict":
         return bool(field.get("required", node.get("total", True)))
-    return field["schema"].get("type") != "default"
+    kind: str = field["schema"].get("type", "")
+    return kind != "default"
 
 
 def _fields(node: Node) -> Iterator[tuple[str, Node]]:

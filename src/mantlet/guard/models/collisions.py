@@ -46,11 +46,9 @@ def _candidates(value: Any) -> Iterator[Any]:
     while later:
         for one in later.pop():
             kind = one.__class__
-            if kind is int:
-                if not -_MODULUS < one < _MODULUS:
-                    yield one
-            elif kind is float:
-                if not one.is_integer() or not -_MODULUS < one < _MODULUS:
+            if kind is int or kind is float:
+                # A number of less than 61 bits is its own hash.
+                if not -_MODULUS < one < _MODULUS or one % 1:
                     yield one
             elif kind is str:
                 if _SHORTEST <= len(one) <= _LONGEST:
@@ -58,8 +56,7 @@ def _candidates(value: Any) -> Iterator[Any]:
             elif kind is list:
                 later.append(one)
             elif kind is dict:
-                later.append(list(one))
-                later.append(list(one.values()))
+                later += [list(one), list(one.values())]
 
 
 def _numbers(text: str) -> Iterator[Any]:

@@ -293,4 +293,7 @@ class ContractSource:
                 if isinstance(reader, RawBodyReader):
                     yield operation.name, f"{kind} is bounded in size, but not parsed"
             for opened in operation.opened:
-                yield operation.name, f"OPEN to undeclared members by its own configuration: {opened}"
+                yield (
+                    operation.name,
+                    f"OPEN to undeclared members by its own configuration: {opened}",
+                )

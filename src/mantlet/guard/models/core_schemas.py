@@ -10,8 +10,8 @@ not open those around it or within it.
 **Hash collisions.** Python hashes numbers in a way that anybody can invert: all multiples of 2^61-1
 have the same hash. A set of such numbers takes quadratic time. Texts are hashed with a secret
 (PEP 456), so they are safe, and so are the types in `_SAFE`. Numbers are compared before they are
-hashed (`mantlet.guard.models.collisions`). Others, such as a set of tuples, are bounded here, unless
-the model bounds them itself.
+hashed (`mantlet.guard.models.collisions`). Others, such as a set of tuples, are bounded here,
+unless the model bounds them itself.
 """
 
 from collections.abc import Iterator, Mapping
@@ -100,9 +100,9 @@ class _Rewriting:
         if kind in _FAIL_FAST and self._fail_fast:
             copied["fail_fast"] = True
         hashed = _hashed_schema(node)
-        if hashed is not None and "max_length" not in node:
-            if "other" in _hash_kinds(hashed, self._definitions, frozenset()):
-                copied["max_length"] = MAX_HASHED
+        kinds = set() if hashed is None else _hash_kinds(hashed, self._definitions, frozenset())
+        if "other" in kinds and "max_length" not in node:
+            copied["max_length"] = MAX_HASHED
         return copied
 
 
