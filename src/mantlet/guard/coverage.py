@@ -22,22 +22,37 @@ class Coverage:
         keywords: the schema keywords that are checked.
         notes: parts that are not checked, or not as one may expect: the place (a JSON Pointer into
             the document, or the name of an operation), and the reason.
+        closed: the operations whose declaration is faulty, so that requests for them are refused:
+            the names, each with its faults, which are places and messages.
+        unvalidated: those that ``on_invalid="open"`` lets pass in spite of their faults.
     """
 
     operations: tuple[tuple[str, tuple[str, ...]], ...]
     keywords: tuple[str, ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
+    closed: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
+    unvalidated: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
 
     def __str__(self) -> str:
+        lines = []
+        for title, faulty in (
+            ("Closed, since the declaration is invalid:", self.closed),
+            ("Open without validation, since the declaration is invalid:", self.unvalidated),
+        ):
+            if faulty:
+                lines.append(title)
+            for name, faults in faulty:
+                lines.append(f"  {name}")
+                lines += [f"    {place}: {message}" for place, message in faults]
         count = len(self.operations)
-        lines = ["1 checked operation:" if count == 1 else f"{count} checked operations:"]
+        lines += ["1 checked operation:" if count == 1 else f"{count} checked operations:"]
         for name, parts in self.operations:
             lines.append(f"  {name}")
             lines += [f"    {part}" for part in parts]
         if self.keywords:
             lines.append(f"Checked schema keywords: {', '.join(self.keywords)}")
         if self.notes:
-            lines.append("Not checked:")
+            lines.append("Not checked, or not as declared:")
             lines += [f"  {place}: {reason}" for place, reason in self.notes]
         return "\n".join(lines)
 

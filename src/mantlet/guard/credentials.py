@@ -4,6 +4,7 @@ Sources: OpenAPI 3.2.0, "Security Scheme Object" and "Security Requirement Objec
 (Basic), RFC 6750 (Bearer), RFC 9110, 11 and 15.5.2.
 """
 
+import logging
 import re
 from base64 import b64decode
 from binascii import Error
@@ -11,20 +12,35 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from inspect import isawaitable
-from typing import Final
+from typing import Final, Literal, Protocol
 
 from mantlet.core.request import Request
 from mantlet.guard.errors import ErrorItem, Place, ValidationFailed, pointer
-from mantlet.guard.operation import Requirement, Scheme
+from mantlet.guard.operation import Operation, Requirement, Scheme
 from mantlet.guard.parameters.group import joined_cookies
 from mantlet.http.percent_encoding import decode_escapes
 
-__all__ = ["Credential", "CredentialCheck", "SecurityRequirements", "validate_checks"]
+__all__ = [
+    "Credential",
+    "CredentialCheck",
+    "Security",
+    "SecurityRequirements",
+    "check_security",
+    "make_security",
+    "validate_checks",
+]
+
+_log: Final = logging.getLogger("mantlet.guard")
 
 # RFC 9110, 11.2: token68; RFC 6750, 2.1.
 _TOKEN68: Final = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 #: The maximum length of a credential.
 _MAX_LENGTH: Final = 8192
+#: The kinds of schemes whose credential is in the header ``Authorization``.
+_AUTHORIZATION_KINDS: Final = frozenset({"http", "oauth2", "openIdConnect"})
+_REPEATED: Final = ErrorItem(
+    "header", "/Authorization", "repeated_credential", "The header must not be repeated"
+)
 _BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
@@ -51,48 +67,130 @@ class Credential:
 CredentialCheck = Callable[[Request, Credential], bool | Awaitable[bool]]
 
 
-def validate_checks(
-    schemes: Iterable[str], checks: Mapping[str, CredentialCheck], *, allow_unused: bool = False
-) -> None:
-    """Require a check for every scheme, and none for another.
-
-    Args:
-        schemes: the schemes that operations require.
-        checks: by the schemes' names.
-        allow_unused: whether other checks are allowed.
+def check_security(
+    option: Literal["app"] | Mapping[str, CredentialCheck] | None,
+) -> Mapping[str, CredentialCheck] | None:
+    """Return the callables of the option ``security``; None if the app authenticates.
 
     Raises:
-        ValueError: a check is missing or unused.
-        TypeError: a check is not callable.
+        TypeError: it is neither ``"app"`` nor a mapping to callables.
     """
-    required = set(schemes)
-    missing, unused = sorted(required - set(checks)), sorted(set(checks) - required)
-    if missing:
-        raise ValueError(
-            f"security must have a callable for each scheme that an operation requires; "
-            f"missing: {', '.join(missing)}"
-        )
-    if unused and not allow_unused:
-        raise ValueError(f"security has callables that no operation requires: {unused}")
-    for name, check in checks.items():
+    if option == "app":
+        return None
+    if option is not None and not isinstance(option, Mapping):
+        raise TypeError(f'security must be "app" or a mapping of callables, not {option!r}')
+    for name, check in (option or {}).items():
         if not callable(check):
             raise TypeError(f"security must hold a callable for {name!r}, not {check!r}")
+    return dict(option or {})
+
+
+def validate_checks(
+    operations: Iterable[Operation],
+    checks: Mapping[str, CredentialCheck],
+    *,
+    allow_unused: bool = False,
+) -> None:
+    """Refuse checks that no operation requires, and log how many operations no check can open.
+
+    Args:
+        operations: the operations.
+        checks: by the schemes' names.
+        allow_unused: whether unused checks are allowed.
+
+    Raises:
+        ValueError: a check is unused.
+        TypeError: a check is not callable.
+    """
+    check_security(checks)
+    required: set[str] = set()
+    closed: dict[str, None] = {}
+    count = 0
+    for operation in operations:
+        names = [{scheme.name for scheme, _ in one} for one in operation.security]
+        required.update(*names)
+        if names and not any(one <= checks.keys() for one in names):
+            count += 1
+            closed.update(dict.fromkeys(sorted(set().union(*names) - checks.keys())))
+    unused = sorted(checks.keys() - required)
+    if unused and not allow_unused:
+        raise ValueError(
+            f"security has callables that no operation requires: {unused}; "
+            f"the operations require {sorted(required)}"
+        )
+    if closed:
+        _log.warning(
+            "%d operations are closed (401), since no callable checks their credentials: pass "
+            'security={...} with %s, or security="app" if the app authenticates',
+            count,
+            ", ".join(map(repr, closed)),
+        )
+
+
+class Security(Protocol):
+    """What an operation requires of the credentials of requests."""
+
+    async def check(self, request: Request) -> None:
+        """Check a request.
+
+        Raises:
+            ValidationFailed: the credentials are missing, rejected or ambiguous.
+            Problem: a check raised its own response.
+        """
+        ...
+
+
+def make_security(
+    alternatives: tuple[Requirement, ...], checks: Mapping[str, CredentialCheck] | None
+) -> Security | None:
+    """Return what an operation requires; None if it requires nothing.
+
+    Args:
+        alternatives: requirements, of which one must be satisfied completely.
+        checks: by the schemes' names; None if the app authenticates.
+    """
+    if checks is not None:
+        return SecurityRequirements(alternatives, checks) if any(alternatives) else None
+    schemes = (scheme for requirement in alternatives for scheme, _ in requirement)
+    uses_header = any(scheme.kind in _AUTHORIZATION_KINDS for scheme in schemes)
+    return _SECURITY_OF_APP if uses_header else None
+
+
+class _SecurityOfApp:
+    """Leaves credentials to the app, which must see no more than one ``Authorization`` header.
+
+    Another form is not required: the app may accept other schemes, such as tokens with characters
+    that RFC 6750 does not allow, and ignores a stale cookie.
+    """
+
+    async def check(self, request: Request) -> None:
+        """Refuse a repeated header, of which two readers may take different ones.
+
+        Raises:
+            ValidationFailed: with 400.
+        """
+        if len(request.headers.getall("Authorization")) > 1:
+            raise ValidationFailed(400, [_REPEATED])
 
 
 class SecurityRequirements:
     """The credentials that an operation requires.
 
     Args:
-        alternatives: requirements, of which one must be satisfied completely.
+        alternatives: requirements, of which one must be satisfied completely. An empty one, which
+            lets anonymous requests through, is tried last: credentials that were sent are checked.
         checks: by the schemes' names.
     """
 
-    __slots__ = ("_alternatives", "_challenges", "_checks")
+    __slots__ = ("_alternatives", "_challenges", "_checks", "_missing")
 
     def __init__(
         self, alternatives: tuple[Requirement, ...], checks: Mapping[str, CredentialCheck]
     ) -> None:
-        self._alternatives = alternatives
+        # Those that lack a callable can't be satisfied.
+        usable = [one for one in alternatives if all(scheme.name in checks for scheme, _ in one)]
+        self._alternatives = sorted(usable, key=lambda requirement: not requirement)
+        self._missing = [_missing(scheme) for one in alternatives for scheme, _ in one[:1]]
         self._checks = checks
         schemes = (scheme for requirement in alternatives for scheme, _ in requirement)
         self._challenges = ", ".join(dict.fromkeys(map(_challenge, schemes)))
@@ -108,7 +206,7 @@ class SecurityRequirements:
         for requirement in self._alternatives:
             if await self._satisfies(request, requirement, errors):
                 return
-        raise ValidationFailed(401, errors, {"WWW-Authenticate": self._challenges})
+        raise ValidationFailed(401, errors or self._missing, {"WWW-Authenticate": self._challenges})
 
     async def _satisfies(
         self, request: Request, requirement: Requirement, errors: dict[ErrorItem, None]
@@ -117,8 +215,7 @@ class SecurityRequirements:
         for scheme, scopes in requirement:
             value = _read_credential(request, scheme)
             if value is None:
-                error = _error(scheme, "missing_credential", "A valid credential is required")
-                errors[error] = None
+                errors[_missing(scheme)] = None
             else:
                 sent.append((scheme, Credential(scheme.name, value, scopes)))
         if len(sent) < len(requirement):
@@ -200,6 +297,10 @@ def _single_header(request: Request, name: str) -> str | None:
     return lines[0] if len(lines) == 1 else None
 
 
+def _missing(scheme: Scheme) -> ErrorItem:
+    return _error(scheme, "missing_credential", "A valid credential is required")
+
+
 def _error(scheme: Scheme, code: str, detail: str) -> ErrorItem:
     place: Place = "header"
     if scheme.place in ("query", "cookie"):
@@ -212,3 +313,6 @@ def _challenge(scheme: Scheme) -> str:
     if scheme.kind == "http":
         return 'Basic realm="api"' if scheme.scheme == "basic" else scheme.scheme.capitalize()
     return {"apiKey": "ApiKey", "mutualTLS": "TLS"}.get(scheme.kind, "Bearer")
+
+
+_SECURITY_OF_APP: Final = _SecurityOfApp()

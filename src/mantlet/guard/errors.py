@@ -24,6 +24,7 @@ _DETAILS: Final = {
     414: "The request target is too long.",
     415: "The media type or content encoding is not supported.",
     422: "The request failed validation.",
+    501: "The declaration of this operation is invalid, so it is closed.",
 }
 
 

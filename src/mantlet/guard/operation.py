@@ -83,6 +83,8 @@ class Operation:
         base: the base path of the document's servers, which the template begins with.
         opened: the parts whose models configure undeclared members themselves.
         is_pattern: whether the template is a route pattern's, in which ``*`` at the end is a rest.
+        faults: faults of its declaration, which then is not compiled: places and messages.
+        is_open: whether requests for a faulty operation pass without validation.
     """
 
     method: str
@@ -101,6 +103,8 @@ class Operation:
     base: str = ""
     opened: tuple[str, ...] = ()
     is_pattern: bool = False
+    faults: tuple[tuple[str, str], ...] = ()
+    is_open: bool = False
 
     def under(self, base: str) -> "Operation":
         """Return the same operation under another path."""

@@ -8,7 +8,7 @@ from mantlet._internal.coroutines import start_eagerly
 from mantlet.core.preflight import METHOD_OVERRIDES
 from mantlet.core.request import Request
 from mantlet.guard.body_validator import CONTENT_HEADERS, BodyValidator, Validated
-from mantlet.guard.credentials import SecurityRequirements
+from mantlet.guard.credentials import Security
 from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.operation import Operation
 from mantlet.guard.options import OperationSettings
@@ -16,11 +16,14 @@ from mantlet.guard.responses import ResponseValidator
 from mantlet.guard.websocket import MessageValidator
 from mantlet.http.headers import HeaderNames
 
-__all__ = ["OperationValidator"]
+__all__ = ["OperationValidator", "operation_validator"]
 
 _HEADERS: Final = HeaderNames(*CONTENT_HEADERS, *METHOD_OVERRIDES)
 _OVERRIDES: Final = HeaderNames(*METHOD_OVERRIDES)
 _REPLACED_METHOD: Final = "The method must not be replaced by a header"
+_CLOSED: Final = ErrorItem(
+    "path", "", "closed_operation", "The declaration of this operation is invalid"
+)
 #: Reads the parameters of one place from the request and the captured path parameters.
 ReadParameters = Callable[[Request, Mapping[str, str]], Any]
 
@@ -61,7 +64,7 @@ class OperationValidator:
         self,
         operation: Operation,
         settings: OperationSettings,
-        security: SecurityRequirements | None = None,
+        security: Security | None = None,
     ) -> None:
         self.operation = operation
         self.settings = settings
@@ -122,7 +125,7 @@ class OperationValidator:
         return self._validate(request, captured)
 
     async def _validate_authorized(
-        self, request: Request, captured: Mapping[str, str], security: SecurityRequirements
+        self, request: Request, captured: Mapping[str, str], security: Security
     ) -> None:
         await security.check(request)
         waiting = self._validate(request, captured)
@@ -184,6 +187,43 @@ class OperationValidator:
         if failures:
             raise _combine(failures, self.settings.limits.errors)
         request.state.validated = validated
+
+
+class _ClosedOperation(OperationValidator):
+    """Refuses requests for an operation whose declaration is faulty, also outside of the sample."""
+
+    __slots__ = ()
+
+    def skips(self) -> bool:
+        """Decide whether to leave a request alone."""
+        return self.settings.mode == "off"
+
+    def validate(self, request: Request, captured: Mapping[str, str]) -> Awaitable[None] | None:
+        """Refuse a request.
+
+        Raises:
+            ValidationFailed: with 501.
+        """
+        raise ValidationFailed(501, [_CLOSED])
+
+
+class _OpenOperation(OperationValidator):
+    """Checks only the credentials of requests for an operation whose declaration is faulty."""
+
+    __slots__ = ()
+
+    def _validate(self, request: Request, captured: Mapping[str, str]) -> None:
+        return None
+
+
+def operation_validator(
+    operation: Operation, settings: OperationSettings, security: Security | None = None
+) -> OperationValidator:
+    """Return the validator of an operation; see `OperationValidator`."""
+    kind = OperationValidator
+    if operation.faults:
+        kind = _OpenOperation if operation.is_open else _ClosedOperation
+    return kind(operation, settings, security)
 
 
 def _parameter_readers(

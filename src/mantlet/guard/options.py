@@ -15,6 +15,7 @@ __all__ = [
     "Allowance",
     "DocumentOptions",
     "Forward",
+    "OnInvalid",
     "OperationPattern",
     "OperationSettings",
     "RouteOptions",
@@ -22,6 +23,8 @@ __all__ = [
 ]
 
 Forward = Literal["original", "canonical"]
+#: What to do with an operation whose declaration is faulty.
+OnInvalid = Literal["error", "close", "open"]
 ResponseMode = Literal["off", "report", "enforce"]
 #: Undeclared input that is rejected unless it is allowed.
 Allowance = Literal["path", "method", "media_type", "query", "duplicates", "body", "members"]
@@ -40,6 +43,8 @@ class DocumentOptions:
     require_bounds: bool = False
     use_servers: bool = True
     ref_root: str | PathLike[str] | None = None
+    on_invalid: OnInvalid = "error"
+    security_by_app: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,14 +31,20 @@ from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.core.response import Reply, Response
 from mantlet.guard.coverage import Coverage, OperationSource
-from mantlet.guard.credentials import CredentialCheck, SecurityRequirements, validate_checks
+from mantlet.guard.credentials import (
+    CredentialCheck,
+    check_security,
+    make_security,
+    validate_checks,
+)
 from mantlet.guard.errors import ErrorItem, ValidationFailed, to_problem
 from mantlet.guard.limits import BodyLimits
-from mantlet.guard.operation_validator import OperationValidator
+from mantlet.guard.operation_validator import OperationValidator, operation_validator
 from mantlet.guard.options import (
     Allowance,
     DocumentOptions,
     Forward,
+    OnInvalid,
     OperationPattern,
     OperationSettings,
     RouteOptions,
@@ -90,7 +96,13 @@ class SchemaGuard(Policy):
         undeclared_options: what to do with an OPTIONS request that is not declared: let CORS
             preflights ``"pass"`` to the app, which have neither a body nor credentials, and refuse
             others; ``"answer"`` all with the allowed methods; or ``"refuse"`` all.
-        security: callables that check credentials, by the names of the document's schemes.
+        security: callables that check credentials, by the names of the document's schemes; or
+            ``"app"`` if the app authenticates. Operations that no callable can open are closed with
+            401.
+        on_invalid: what to do with an operation whose declaration in the document is faulty:
+            ``"error"`` to raise a `DocumentError` with all faults, ``"close"`` to answer requests
+            for it with 501, or ``"open"`` to let them pass with only the path, the method and the
+            credentials checked.
         formats: whether to validate a document's ``format`` of strings: True for all known formats,
             or a mapping of names to checks.
         regex_lookaround: what to do with a ``pattern`` of the document that no linear-time engine
@@ -124,7 +136,8 @@ class SchemaGuard(Policy):
         routes: Mapping[str, RouteOptions] | None = None,
         paths: Literal["refuse", "normalize", "raw"] = "refuse",
         undeclared_options: UndeclaredOptions = "pass",
-        security: Mapping[str, CredentialCheck] | None = None,
+        security: Literal["app"] | Mapping[str, CredentialCheck] | None = None,
+        on_invalid: OnInvalid = "error",
         formats: bool | Mapping[str, Callable[[str], bool]] = False,
         regex_lookaround: Literal["refuse", "bounded"] = "refuse",
         use_servers: bool = True,
@@ -150,9 +163,17 @@ class SchemaGuard(Policy):
         self._patterns = patterns
         self._paths = PathChecker(paths)
         self._undeclared_options: UndeclaredOptions = undeclared_options
-        self._security = dict(security or {})
+        if on_invalid not in ("error", "close", "open"):
+            raise ValueError(f'on_invalid must be "error", "close" or "open", not {on_invalid!r}')
+        self._security = check_security(security)
         self._document_options = DocumentOptions(
-            formats, regex_lookaround, require_bounds, use_servers, ref_root
+            formats,
+            regex_lookaround,
+            require_bounds,
+            use_servers,
+            ref_root,
+            on_invalid,
+            security_by_app=self._security is None,
         )
         self._reports = ViolationReports()
         self._source = (
@@ -198,7 +219,8 @@ class SchemaGuard(Policy):
 
         Args:
             app: a FastAPI or Litestar app. Wrap it afterwards: ``mantlet.wrap(app, guard)``.
-            options: the options of `SchemaGuard` for a document.
+            options: the options of `SchemaGuard` for a document. ``security`` is ``"app"`` by
+                default: the app authenticates.
 
         Raises:
             TypeError: the app has no document.
@@ -206,7 +228,7 @@ class SchemaGuard(Policy):
         """
         import_extra("jsonschema_rs", "openapi")
         document = import_module("mantlet.guard.openapi.from_app").app_document(app)
-        return cls(openapi=document, **options)
+        return cls(openapi=document, **{"security": "app", **options})
 
     # Any: whatever openapi= takes, or the document of an app.
     def _read_document(self, document: Any) -> OperationSource:
@@ -219,25 +241,20 @@ class SchemaGuard(Policy):
     def _build_router(
         self,
         source: OperationSource,
-        security: Mapping[str, CredentialCheck],
+        security: Mapping[str, CredentialCheck] | None,
         *,
         allow_unused: bool = False,
     ) -> OperationRouter:
         settings = settings_by_operation(self._settings, self._patterns, source.names())
         operations = list(source.compile(settings))
-        schemes = {
-            scheme.name
-            for operation in operations
-            for requirement in operation.security
-            for scheme, _ in requirement
-        }
-        validate_checks(schemes, security, allow_unused=allow_unused)
+        if security is not None:
+            validate_checks(operations, security, allow_unused=allow_unused)
         source.log_ignored()
         validators = [
-            OperationValidator(
+            operation_validator(
                 operation,
                 settings[operation.declared],
-                SecurityRequirements(operation.security, security) if operation.security else None,
+                make_security(operation.security, security),
             )
             for operation in operations
         ]
@@ -275,7 +292,9 @@ class SchemaGuard(Policy):
         if not old.reloads:
             raise TypeError("reload() needs a guard made of a document; make another guard")
         new = self._read_document(document)
-        checks = {**self._security, **(security or {})}
+        checks = self._security
+        if security is not None:
+            checks = {**(checks or {}), **security}
         router = self._build_router(new, checks, allow_unused=True)
         narrower = new.narrower_than(old)
         self._source, self._router, self._security = new, router, checks

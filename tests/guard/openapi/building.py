@@ -41,15 +41,25 @@ def described(source: Any, **options: Any) -> OperationDescription:
 
 
 def problems(source: Any, **options: Any) -> dict[str, str]:
-    """Return what is wrong with a document: words by where."""
+    """Return all violations of a document, also those that are only noted: words by where."""
+    found: dict[str, str] = {}
+    for pointer, words in violations(source, **options):
+        found[pointer] = f"{found[pointer]}; {words}" if pointer in found else words
+    return found
+
+
+def violations(source: Any, **options: Any) -> list[tuple[str, str]]:
+    """Return all violations of a document: those that concern it, its operations or nothing."""
     try:
-        OpenApiDocument(source, **options)
+        loaded = OpenApiDocument(source, **options)
     except DocumentError as error:
-        found: dict[str, str] = {}
-        for pointer, words in error.problems:
-            found[pointer] = f"{found[pointer]}; {words}" if pointer in found else words
-        return found
-    return {}
+        return list(error.problems)
+    return [*faults(loaded), *loaded.notes]
+
+
+def faults(loaded: OpenApiDocument) -> list[tuple[str, str]]:
+    """Return the violations that may concern operations."""
+    return list(loaded.faults.split(lambda _: False)[1])
 
 
 def with_schema(schema: Any, version: str = "3.1.1", **components: Any) -> dict[str, Any]:

@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mantlet.guard.openapi.diagnostics import DocumentError
-from mantlet.guard.openapi.document import OpenApiDocument
-from tests.guard.openapi.building import document
+from tests.guard.openapi.building import document, violations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,9 +42,5 @@ def parameter(place: str, name: str, schema: Any = None, **more: Any) -> dict[st
 
 
 def problems(source: Any, ref_root: Path | None = None) -> list[tuple[str, str]]:
-    """Return what is wrong with a document."""
-    try:
-        OpenApiDocument(source, ref_root=ref_root)
-    except DocumentError as error:
-        return list(error.problems)
-    return []
+    """Return all violations of a document, also those that are only noted."""
+    return violations(source, ref_root=ref_root)

@@ -1,6 +1,7 @@
 """Locations in an OpenAPI document, and the problems and warnings reported at them."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 from mantlet.exceptions import MantletError
@@ -46,40 +47,90 @@ class DocumentError(MantletError, ValueError):
 
     Args:
         problems: all problems, at least one.
+        message: the text of the exception; by default one that lists the problems.
+        advice: a further line, such as the option that tolerates the problems.
 
     Attributes:
         problems: pairs of a JSON Pointer (RFC 6901) and a message. Pointers into other files are
             prefixed with the name of the file and ``#``.
     """
 
-    def __init__(self, problems: Iterable[tuple[str, str]]) -> None:
+    def __init__(
+        self, problems: Iterable[tuple[str, str]], message: str | None = None, advice: str = ""
+    ) -> None:
         self.problems = tuple(problems)
-        lines = [f"  {pointer or '(root)'}: {message}" for pointer, message in self.problems]
-        if len(lines) > _MAX_LISTED:
-            lines[_MAX_LISTED:] = [f"  and {len(lines) - _MAX_LISTED} more"]
-        count = len(self.problems)
-        summary = "1 problem" if count == 1 else f"{count} problems"
-        super().__init__("\n".join([f"the OpenAPI document has {summary}:", *lines]))
+        super().__init__(message or "\n".join(filter(None, [*_listing(self.problems), advice])))
+
+
+def _listing(problems: tuple[tuple[str, str], ...]) -> Iterator[str]:
+    summary = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    yield f"the OpenAPI document has {summary}:"
+    for pointer, message in problems[:_MAX_LISTED]:
+        yield f"  {pointer or '(root)'}: {message}"
+    if len(problems) > _MAX_LISTED:
+        yield f"  and {len(problems) - _MAX_LISTED} more"
 
 
 class ProblemList:
-    """Collects problems without duplicates."""
+    """Collects violations of the specification without duplicates.
+
+    Attributes:
+        faults: those that close an operation if its declaration has them or refers to them:
+            locations and messages.
+        notes: those that change nothing, since the meaning is plain or no request meets them.
+    """
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, str], None] = {}
+        self.faults: dict[tuple[DocumentLocation, str], None] = {}
+        self.notes: dict[tuple[DocumentLocation, str], None] = {}
+        self._inert = False
 
     def add(self, location: DocumentLocation, message: str) -> None:
-        """Add a problem; the message continues a sentence about the value at the location."""
-        self._found[str(location), message] = None
+        """Add a fault; the message continues a sentence about the value at the location."""
+        (self.notes if self._inert else self.faults)[location, message] = None
 
-    def raise_if_any(self) -> None:
-        """Raise an error if there are any problems.
+    def note(self, location: DocumentLocation, message: str) -> None:
+        """Add a note."""
+        self.notes[location, message] = None
+
+    def are_within(self, location: DocumentLocation) -> bool:
+        """Return whether there are faults at a location or in its content."""
+        document, pointer = location
+        return any(
+            at.document == document and f"{at.pointer}/".startswith(f"{pointer}/")
+            for at, _ in self.faults
+        )
+
+    @property
+    def is_inert(self) -> bool:
+        """Whether all violations are notes for now."""
+        return self._inert
+
+    @contextmanager
+    def inert(self, inert: bool = True) -> Iterator[None]:
+        """Return a context in which all violations are notes."""
+        before, self._inert = self._inert, self._inert or inert
+        try:
+            yield
+        finally:
+            self._inert = before
+
+    def raise_if_whole(self, pointers: Container[str]) -> None:
+        """Raise an error if there are faults that concern the whole document.
+
+        Args:
+            pointers: the locations of such faults.
 
         Raises:
-            DocumentError: with all problems.
+            DocumentError: with all of these faults.
         """
-        if self._found:
-            raise DocumentError(self._found)
+        whole = [
+            (at.pointer, message)
+            for at, message in self.faults
+            if not at.document and at.pointer in pointers
+        ]
+        if whole:
+            raise DocumentError(whole)
 
 
 class WarningList:

@@ -2,34 +2,44 @@
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from mantlet.guard.coverage import Coverage, checked_parts
 from mantlet.guard.jsonschema import SchemaCompiler
 from mantlet.guard.limits import BodyLimits
-from mantlet.guard.openapi.diagnostics import DocumentError, ProblemList, WarningList
+from mantlet.guard.openapi.diagnostics import DocumentError, WarningList
 from mantlet.guard.openapi.diff import ComparedDocument, breaking_changes
+from mantlet.guard.openapi.faults import Fault, OperationPart, PartKind
 from mantlet.guard.openapi.from_app import AppDocument
 from mantlet.guard.openapi.loading import load_document
-from mantlet.guard.openapi.operation_compiler import compile_operation
+from mantlet.guard.openapi.operation_compiler import compile_operation, compile_security
 from mantlet.guard.openapi.operations import OperationDescriber
 from mantlet.guard.openapi.references import ReferenceResolver
 from mantlet.guard.openapi.schema_registry import SchemaRegistry
 from mantlet.guard.openapi.validation import validate_document
 from mantlet.guard.operation import Operation
 from mantlet.guard.options import DocumentOptions, OperationSettings
+from mantlet.guard.router import PathMethods, parse_template
 
 if TYPE_CHECKING:
     from mantlet.guard.jsonschema.dialects import OpenApiVersion
     from mantlet.guard.openapi.model import OperationDescription, SchemeDescription
+    from mantlet.http.routing.trie import Segment
 
 __all__ = ["DocumentSource", "OpenApiDocument"]
 
 _NO_TEMPLATES: Final[Mapping[str, str]] = MappingProxyType({})
 
 _log: Final = logging.getLogger("mantlet.guard")
+#: How many faulty operations the log names.
+_MAX_LOGGED: Final = 3
+_ADVICE: Final = (
+    'Pass on_invalid="close" to answer requests for faulty operations with 501, or '
+    'on_invalid="open" to let them pass without validation.'
+)
 #: Reasons for unchecked keywords that need no warning.
 _EXPECTED: Final = ("string formats", "it is an extension")
 
@@ -50,15 +60,27 @@ class OpenApiDocument:
         operations: its operations, in the order of the document.
         schemes: its security schemes, by name.
         keywords: the keywords of its schemas, and the first location of each.
+        faults: the faults of its operations.
+        notes: violations that change nothing: locations and messages.
         warnings: content that is ignored: the first location of each kind, and a message.
 
     Raises:
-        DocumentError: the document is invalid; it has all problems.
+        DocumentError: the document cannot be read, is not an OpenAPI document, or is faulty as a
+            whole.
         TypeError: the source has another type.
-        ValueError: the document cannot be read, or is not an OpenAPI document.
     """
 
-    __slots__ = ("keywords", "operations", "references", "root", "schemes", "version", "warnings")
+    __slots__ = (
+        "faults",
+        "keywords",
+        "notes",
+        "operations",
+        "references",
+        "root",
+        "schemes",
+        "version",
+        "warnings",
+    )
 
     def __init__(
         self,
@@ -68,20 +90,21 @@ class OpenApiDocument:
         templates: Mapping[str, str] = _NO_TEMPLATES,
     ) -> None:
         loaded = load_document(source, ref_root=ref_root)
-        problems, warnings = ProblemList(), WarningList()
         self.root: dict[str, Any] = loaded.root
         self.version: str = loaded.version
         self.references = ReferenceResolver(loaded)
-        keywords = validate_document(self.references, loaded.version, problems, warnings)
-        problems.raise_if_any()
-        describer = OperationDescriber(
-            self.references, loaded.version, templates, problems, warnings
-        )
+        validated = validate_document(self.references, loaded.version)
+        describer = OperationDescriber(self.references, loaded.version, templates, validated)
+        self.faults = validated.faults
         self.operations: tuple[OperationDescription, ...] = describer.operations()
         self.schemes: Mapping[str, SchemeDescription] = describer.schemes()
-        problems.raise_if_any()
-        self.warnings: tuple[tuple[str, str], ...] = warnings.all()
-        self.keywords: Mapping[str, str] = {name: str(at) for name, at in keywords.items()}
+        self.notes: tuple[Fault, ...] = tuple(
+            (str(location), message) for location, message in validated.problems.notes
+        )
+        self.warnings: tuple[tuple[str, str], ...] = validated.warnings.all()
+        self.keywords: Mapping[str, str] = {
+            name: str(at) for name, at in validated.keywords.items()
+        }
 
 
 class DocumentSource:
@@ -93,9 +116,8 @@ class DocumentSource:
         limits: ``errors`` is the maximum number of errors per value.
 
     Raises:
-        DocumentError: the document is invalid; it has all problems.
+        DocumentError: the document cannot be read, or is faulty as a whole.
         TypeError: the source has another type.
-        ValueError: the document cannot be read.
     """
 
     reloads = True
@@ -118,6 +140,11 @@ class DocumentSource:
         self._schemas = SchemaRegistry(
             self._document.version, self._document.references, self._compiler
         )
+        self._faulty: list[Operation] = []
+        #: Faults of the document that no request meets.
+        self._unmet: tuple[Fault, ...] = ()
+        #: Faulty operations whose path cannot be matched.
+        self._unroutable: list[Operation] = []
 
     def names(self) -> list[tuple[str, str]]:
         """Return the methods and templates of the operations."""
@@ -126,28 +153,107 @@ class DocumentSource:
     def compile(self, settings: Mapping[tuple[str, str], OperationSettings]) -> Iterator[Operation]:
         """Compile the operations.
 
+        Those whose path cannot be matched are left out, so that requests for them get a 404.
+
         Raises:
-            DocumentError: an operation cannot be compiled, or lacks a required bound.
+            DocumentError: an operation is faulty, unless ``on_invalid`` tolerates that.
         """
-        operations = [
-            operation
-            for described in self._document.operations
-            for operation in compile_operation(
-                self._schemas,
-                described,
-                self._document.schemes,
-                settings[described.method, described.template],
-                use_servers=self._options.use_servers,
+        compiled, self._unroutable = [], []
+        routes = _Routes()
+        for described in self._document.operations:
+            operation = self.compile_operation(
+                described, settings[described.method, described.template]
             )
-        ]
-        if self._options.require_bounds:
-            self._schemas.require_bounds()
-        if self._schemas.problems:
-            raise DocumentError(self._schemas.problems)
-        yield from operations
+            for base in described.base_paths if self._options.use_servers else ("",):
+                placed = operation.under(base.rstrip("/"))
+                problem = routes.add(placed)
+                if problem is None:
+                    compiled.append(placed)
+                else:
+                    faults = (*placed.faults, (placed.pointer, problem))
+                    self._unroutable.append(replace(placed, faults=faults, is_open=False))
+        self._faulty = [one for one in (*compiled, *self._unroutable) if one.faults]
+        self._unmet = self._check_faults(settings)
+        yield from compiled
+
+    def _check_faults(
+        self, settings: Mapping[tuple[str, str], OperationSettings]
+    ) -> tuple[Fault, ...]:
+        """Return the faults of the document that no request meets.
+
+        Raises:
+            DocumentError: with all others, unless ``on_invalid`` tolerates them.
+        """
+        responses = {
+            described.pointer
+            for described in self._document.operations
+            if settings[described.method, described.template].responses != "off"
+        }
+        is_active: Mapping[PartKind, Callable[[OperationPart], bool]] = {
+            "request": lambda _: True,
+            "responses": lambda part: part.operation in responses,
+            "security": lambda _: not self._options.security_by_app,
+        }
+        met, unmet = self._document.faults.split(lambda part: is_active[part.kind](part))
+        found = dict.fromkeys((*met, *(fault for one in self._faulty for fault in one.faults)))
+        if found and self._options.on_invalid == "error":
+            raise DocumentError(found, advice=_ADVICE)
+        return unmet
+
+    def compile_operation(
+        self, described: "OperationDescription", settings: OperationSettings
+    ) -> Operation:
+        """Compile one operation, at any time and independently of the others.
+
+        Args:
+            described: one of the document's operations.
+            settings: its settings.
+
+        Returns:
+            The operation without a base path. If its declaration is faulty, it has `faults` and
+            nothing to validate requests by: it is closed, or open by ``on_invalid="open"`` unless
+            its security is faulty.
+        """
+        options = self._options
+        security_faults = () if options.security_by_app else described.security_faults
+        faults = (*described.faults, *security_faults)
+        if settings.responses != "off":
+            faults += described.response_faults
+        if not faults:
+            self._schemas.begin_operation()
+            operation = compile_operation(
+                self._schemas, described, self._document.schemes, settings
+            )
+            if options.require_bounds:
+                self._schemas.require_bounds()
+            faults = tuple(self._schemas.problems)
+            if not faults:
+                return operation
+        return Operation(
+            method=described.method,
+            template=described.template,
+            security=compile_security(described, self._document.schemes),
+            pointer=described.pointer,
+            operation_id=described.operation_id,
+            faults=faults,
+            is_open=options.on_invalid == "open" and not security_faults,
+        )
 
     def log_ignored(self) -> None:
-        """Log a warning for each kind of keyword that is not supported."""
+        """Log the faulty operations, and a warning for each kind of unsupported keyword."""
+        if self._faulty:
+            _log.warning(
+                "the declarations of %d of %d operations in the OpenAPI document are invalid, so "
+                "these are %s: %s. guard.coverage has all faults",
+                len(self._faulty),
+                len(self._document.operations),
+                "closed (501)" if self._options.on_invalid == "close" else "open",
+                "; ".join(
+                    f"{one.name} ({one.faults[0][0]}: {one.faults[0][1]})"
+                    for one in self._faulty[:_MAX_LOGGED]
+                )
+                + ("; ..." if len(self._faulty) > _MAX_LOGGED else ""),
+            )
         warnings = WarningList()
         for where, reason in self._schemas.coverage()[1]:
             if not reason.startswith(_EXPECTED):
@@ -166,11 +272,40 @@ class DocumentSource:
     def coverage(self, operations: list[Operation]) -> Coverage:
         """Return which parts of the document are checked, and warnings about the others."""
         checked, unchecked = self._schemas.coverage()
-        warnings = WarningList()
-        for where, message in (*self._app_warnings, *self._schemas.warnings, *unchecked):
-            warnings.add(where, message)
+        notes = WarningList()
+        for where, message in (
+            *self._app_warnings,
+            *self._document.notes,
+            *self._unmet,
+            *self._schemas.warnings,
+            *unchecked,
+        ):
+            notes.add(where, message)
         return Coverage(
-            tuple((operation.name, tuple(checked_parts(operation))) for operation in operations),
+            tuple((one.name, tuple(checked_parts(one))) for one in operations if not one.faults),
             checked,
-            (*self._document.warnings, *warnings.all()),
+            (*notes.all(), *self._document.warnings),
+            closed=tuple(
+                (one.name, one.faults)
+                for one in (*operations, *self._unroutable)
+                if one.faults and not one.is_open
+            ),
+            unvalidated=tuple((one.name, one.faults) for one in operations if one.is_open),
         )
+
+
+class _Routes:
+    """Finds operations that the router cannot hold, alone or beside others."""
+
+    def __init__(self) -> None:
+        self._methods: dict[tuple[Segment, ...], PathMethods[Operation]] = {}
+
+    def add(self, operation: Operation) -> str | None:
+        """Add an operation; return what is wrong with its path or method, if it is."""
+        try:
+            template = parse_template(operation.template)
+            methods = self._methods.setdefault(template.shape, PathMethods())
+            methods.add(operation.method, template, operation)
+        except ValueError as error:
+            return str(error)
+        return None

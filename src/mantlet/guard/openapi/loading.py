@@ -13,6 +13,8 @@ from posixpath import normpath
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote_to_bytes, urlsplit
 
+from mantlet.guard.openapi.diagnostics import DocumentError
+
 try:
     from jiter import from_json
 
@@ -37,6 +39,8 @@ MAX_FILE_SIZE: Final = 64_000_000
 _MAX_DEPTH: Final = 200
 _MAX_VALUES: Final = 2_000_000
 _VERSION: Final = re.compile(r"(3\.[012])\.\d+(?:-.+)?")
+#: Versions that lack their last number, with what is meant.
+_FULL_VERSIONS: Final = {"3": "3.0.3", "3.0": "3.0.3", "3.1": "3.1.1", "3.2": "3.2.0"}
 _BOM: Final = "\ufeff".encode()
 
 
@@ -70,14 +74,15 @@ def load_document(
 
     Raises:
         TypeError: ``source`` has another type.
-        ValueError: the document cannot be read, or its version is not 3.0, 3.1 or 3.2.
+        DocumentError: the document cannot be read, or its version is not 3.0, 3.1 or 3.2.
+        ValueError: ``ref_root`` is wrong.
     """
     if isinstance(source, Mapping):
         try:
             root: Any = plain_json(source)
             version = openapi_version(root)
         except ValueError as error:
-            raise ValueError(f"openapi: the document {error}") from None
+            raise _unreadable(f"the document {error}") from None
         return LoadedDocument(root, version, None if ref_root is None else RefRoot(ref_root), "")
     if not isinstance(source, str | os.PathLike):
         raise TypeError(f"openapi must be a path or a dict, not {source!r}")
@@ -86,9 +91,13 @@ def load_document(
         root = parse_content(path.name, _read_file(path))
         version = openapi_version(root)
     except ValueError as error:
-        raise ValueError(f"openapi: {str(path)!r} {error}") from None
+        raise _unreadable(f"{str(path)!r} {error}") from None
     opened = RefRoot(path.resolve().parent if ref_root is None else ref_root)
     return LoadedDocument(root, version, opened, opened.relative_name(path))
+
+
+def _unreadable(message: str) -> DocumentError:
+    return DocumentError([("", message)], f"openapi: {message}")
 
 
 def openapi_version(root: Any) -> str:
@@ -105,6 +114,11 @@ def openapi_version(root: Any) -> str:
     if version is None:
         raise ValueError('does not declare its version, such as openapi: "3.1.1"')
     read = _VERSION.fullmatch(version) if isinstance(version, str) else None
+    if read is None and str(version) in _FULL_VERSIONS:
+        # YAML reads 3.0 without quotes as a number; 3.0.3 is a string in any case.
+        raise ValueError(
+            f'uses OpenAPI {version!r}: write openapi: "{_FULL_VERSIONS[str(version)]}"'
+        )
     if read is None:
         raise ValueError(f"uses OpenAPI {version!r}: only 3.0, 3.1 and 3.2 are supported")
     return read[1]

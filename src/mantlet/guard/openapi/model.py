@@ -54,7 +54,7 @@ class ParameterDescription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeaderDescription:
-    """A header of a response or of a part of a multipart body."""
+    """A header of a response."""
 
     name: str
     pointer: str
@@ -79,7 +79,6 @@ class EncodingDescription:
     style: str | None
     explode: bool
     allow_reserved: bool
-    headers: tuple[HeaderDescription, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +150,9 @@ class OperationDescription:
             ``Content-Type`` and ``Authorization``, which OpenAPI ignores.
         responses: by status, such as ``"200"``, ``"2XX"`` or ``"default"``.
         security: alternative requirements; empty for anonymous access.
+        faults: faults of the declaration of its requests, which then is not described.
+        response_faults: the same for its responses.
+        security_faults: the same for its security.
     """
 
     method: str
@@ -163,3 +165,6 @@ class OperationDescription:
     responses: Mapping[str, ResponseDescription]
     security: tuple[RequirementDescription, ...]
     deprecated: bool = field(default=False)
+    faults: tuple[tuple[str, str], ...] = ()
+    response_faults: tuple[tuple[str, str], ...] = ()
+    security_faults: tuple[tuple[str, str], ...] = ()

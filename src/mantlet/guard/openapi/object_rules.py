@@ -1,4 +1,8 @@
-"""Rules of the OpenAPI specification for single objects, beyond the types of their fields."""
+"""Rules of the OpenAPI specification for single objects, beyond the types of their fields.
+
+A violation is a fault, or only a `Note` if the meaning is plain or no request can meet it. Where
+the meaning is plain, the object is repaired, so that readers need not know of the violation.
+"""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -8,10 +12,18 @@ from mantlet.guard.openapi.object_types import FIXED_METHODS
 from mantlet.http.headers import is_token
 from mantlet.http.media_types import read_media_type
 
-__all__ = ["OBJECT_RULES", "SpecObject", "Violations"]
+__all__ = ["OBJECT_RULES", "Note", "SpecObject", "Violations"]
+
+
+class Note(NamedTuple):
+    """A violation that changes nothing: the path from the object, and a message."""
+
+    path: tuple[str | int, ...]
+    message: str
+
 
 #: Violations of a rule: the path from the object, and a message about the value there.
-Violations = Iterator[tuple[tuple[str | int, ...], str]]
+Violations = Iterator[tuple[tuple[str | int, ...], str] | Note]
 
 
 class SpecObject(NamedTuple):
@@ -41,6 +53,8 @@ _SCHEMES: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "oauth2": (("flows",), "3.0"),
     "openIdConnect": (("openIdConnectUrl",), "3.0"),
 }
+#: Fields of security schemes that tell clients where to get a token, which no request shows.
+_INERT_FIELDS: Final = frozenset({"flows", "openIdConnectUrl"})
 _FLOWS: Final[Mapping[str, tuple[str, ...]]] = {
     "implicit": ("authorizationUrl",),
     "password": ("tokenUrl",),
@@ -69,7 +83,7 @@ def _check_components(subject: SpecObject) -> Violations:
             for name in named:
                 if not _NAME.fullmatch(name):
                     message = "must be named with letters, digits, dots, underscores and hyphens"
-                    yield (kind, name), message
+                    yield Note((kind, name), message)
 
 
 def _check_server(subject: SpecObject) -> Violations:
@@ -101,7 +115,7 @@ def _check_path_item(subject: SpecObject) -> Violations:
 
 def _check_operation(subject: SpecObject) -> Violations:
     if subject.version == "3.0" and "responses" not in subject.value:
-        yield (), "must have 'responses' (Operation Object)"
+        yield Note((), "must have 'responses' (Operation Object)")
 
 
 def _check_responses(subject: SpecObject) -> Violations:
@@ -110,12 +124,12 @@ def _check_responses(subject: SpecObject) -> Violations:
         if not _STATUS.fullmatch(status):
             yield (status,), 'must be a status such as "200", "2XX" or "default"'
     if not statuses:
-        yield (), "must have at least one response"
+        yield Note((), "must have at least one response")
 
 
 def _check_response(subject: SpecObject) -> Violations:
     if subject.version < "3.2" and "description" not in subject.value:
-        yield (), "must have 'description' (Response Object)"
+        yield Note((), "must have 'description' (Response Object)")
     yield from _check_content(subject)
 
 
@@ -156,7 +170,8 @@ def _check_security_scheme(subject: SpecObject) -> Violations:
         return
     for field in known[kind]:
         if field not in value:
-            yield (), f"must have {field!r} (Security Scheme Object of type {kind})"
+            message = f"must have {field!r} (Security Scheme Object of type {kind})"
+            yield Note((), message) if field in _INERT_FIELDS else ((), message)
     if kind == "apiKey" and value.get("in") not in ("query", "header", "cookie"):
         yield ("in",), "must be query, header or cookie"
 
@@ -165,7 +180,7 @@ def _check_oauth_flows(subject: SpecObject) -> Violations:
     for name, flow in subject.value.items():
         for field in _FLOWS.get(name, ()):
             if isinstance(flow, dict) and field not in flow:
-                yield (name,), f"must have {field!r} (OAuth Flow Object)"
+                yield Note((name,), f"must have {field!r} (OAuth Flow Object)")
 
 
 # -- parameters and headers -----------------------------------------------------------------------
@@ -184,6 +199,30 @@ _STYLE_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
     "pipeDelimited": ("array", "object"),
     "deepObject": ("object",),
 }
+#: Keywords of a schema that a parameter of Swagger 2.0 has itself.
+_SWAGGER_KEYWORDS: Final = (
+    "type",
+    "format",
+    "items",
+    "enum",
+    "default",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+    "multipleOf",
+)
+#: Types whose values all styles without a prefix serialize alike.
+_SCALAR_TYPES: Final = frozenset({"string", "integer", "number", "boolean"})
+_PLAIN_STYLES: Final = frozenset(
+    {"simple", "form", "spaceDelimited", "pipeDelimited", "deepObject"}
+)
 #: Fields that require 'schema'.
 _SCHEMA_FIELDS: Final = ("style", "explode", "allowReserved")
 
@@ -199,9 +238,11 @@ def _check_parameter(subject: SpecObject) -> Violations:
             yield ("in",), f"must be one of {', '.join(places)}, not {place!r}"
         return
     if place == "path" and value.get("required") is not True:
-        yield (), "must have required: true, like all path parameters"
+        value["required"] = True
+        yield Note((), "must have required: true, like all path parameters, and is read so")
     if "allowEmptyValue" in value and place != "query":
-        yield ("allowEmptyValue",), "is only allowed for query parameters"
+        del value["allowEmptyValue"]
+        yield Note(("allowEmptyValue",), "is only allowed for query parameters, so it is ignored")
     yield from _check_schema_or_content(subject)
     if place == "querystring":
         if "schema" in value:
@@ -213,7 +254,8 @@ def _check_parameter(subject: SpecObject) -> Violations:
 def _check_header(subject: SpecObject) -> Violations:
     yield from _check_schema_or_content(subject)
     if subject.value.get("style", "simple") != "simple":
-        yield ("style",), "must be simple for a header"
+        del subject.value["style"]
+        yield Note(("style",), "must be simple for a header, and is read so")
 
 
 def _check_schema_or_content(subject: SpecObject) -> Violations:
@@ -224,31 +266,48 @@ def _check_schema_or_content(subject: SpecObject) -> Violations:
         if "content" in value:
             yield (), "must not have both 'schema' and 'content'"
     elif "content" not in value:
-        yield (), "must have either 'schema' or 'content'"
+        yield from _check_missing_schema(subject)
     elif isinstance(content, dict):
         if len(content) != 1:
             yield ("content",), "must have exactly one media type"
         for field in _SCHEMA_FIELDS:
-            if field in value:
-                yield (field,), "must not be combined with 'content'"
+            if value.pop(field, None) is not None:
+                yield Note((field,), "must not be combined with 'content', so it is ignored")
+
+
+def _check_missing_schema(subject: SpecObject) -> Violations:
+    """Read the keywords of Swagger 2.0 beside the name of a parameter; else any text is valid."""
+    value = subject.value
+    schema = {name: value.pop(name) for name in _SWAGGER_KEYWORDS if name in value}
+    if schema:
+        value["schema"] = schema
+        yield Note((), f"must have {', '.join(map(repr, schema))} in 'schema', and is read so")
+    else:
+        yield Note((), "must have either 'schema' or 'content': any text is accepted")
 
 
 def _check_style(subject: SpecObject, place: str) -> Violations:
     value, version = subject
     styles = [style for style, since in _STYLES[place].items() if since <= version]
     style, explode = value.get("style", styles[0]), value.get("explode")
-    if style not in styles:
-        yield ("style",), f"must be one of {', '.join(styles)} in the {place}, not {style!r}"
-        return
     schema = value["schema"]
     kind = schema.get("type") if isinstance(schema, dict) else None
-    types = _STYLE_TYPES.get(style)
-    if types is not None and isinstance(kind, str) and kind not in types:
+    types = _STYLE_TYPES.get(style) if isinstance(style, str) else None
+    message = ""
+    if style not in styles:
+        message = f"must be one of {', '.join(styles)} in the {place}, not {style!r}"
+    elif types is not None and isinstance(kind, str) and kind not in types:
         allowed = " and ".join(f"{one}s" for one in types)
-        yield ("style",), f"{style} is only defined for {allowed}, not for the type {kind!r}"
-    if style == "deepObject" and explode is False:
-        yield ("explode",), "must not be false with deepObject"
-    if style.endswith("Delimited") and explode is True:
+        message = f"{style} is only defined for {allowed}, not for the type {kind!r}"
+    if message and kind in _SCALAR_TYPES and style in _PLAIN_STYLES:
+        del value["style"]
+        yield Note(("style",), f"{message}: the value is read as it is")
+    elif message:
+        yield ("style",), message
+    elif style == "deepObject" and explode is False:
+        del value["explode"]
+        yield Note(("explode",), "must not be false with deepObject, and is read as true")
+    elif style.endswith("Delimited") and explode is True:
         yield ("explode",), f"must not be true with {style}"
 
 

@@ -29,7 +29,7 @@ from mantlet.guard.readers import BodyReader, RawBodyReader, Schema
 from mantlet.guard.strict_json import JsonBodyReader, StrictJson
 from mantlet.http.media_types import MediaType, read_media_type
 
-__all__ = ["compile_operation"]
+__all__ = ["compile_operation", "compile_security"]
 
 _URLENCODED: Final = "application/x-www-form-urlencoded"
 _FORMS: Final = {_URLENCODED: urlencoded_form, "multipart/form-data": multipart_form}
@@ -41,10 +41,8 @@ def compile_operation(
     described: OperationDescription,
     schemes: Mapping[str, SchemeDescription],
     settings: OperationSettings,
-    *,
-    use_servers: bool,
-) -> Iterator[Operation]:
-    """Compile an operation, and yield it once for each base path.
+) -> Operation:
+    """Compile an operation without faults in its description.
 
     Problems are added to ``schemas``.
 
@@ -53,7 +51,6 @@ def compile_operation(
         described: the operation.
         schemes: the security schemes of the document.
         settings: the settings for the operation.
-        use_servers: whether paths begin with those of the document's servers.
     """
     used = {name for requirement in described.security for name, _ in requirement}
     parameters = _ParameterCompiler(
@@ -63,7 +60,7 @@ def compile_operation(
         pointer=described.pointer,
         settings=settings,
     )
-    operation = Operation(
+    return Operation(
         method=described.method,
         template=described.template,
         path=parameters.group("path"),
@@ -74,12 +71,17 @@ def compile_operation(
         responses=compile_responses(schemas, described.responses, settings.limits)
         if described.responses and settings.responses != "off"
         else None,
-        security=tuple(_compile_requirement(one, schemes) for one in described.security),
+        security=compile_security(described, schemes),
         pointer=described.pointer,
         operation_id=described.operation_id,
     )
-    for base in described.base_paths if use_servers else ("",):
-        yield operation.under(base.rstrip("/"))
+
+
+def compile_security(
+    described: OperationDescription, schemes: Mapping[str, SchemeDescription]
+) -> tuple[Requirement, ...]:
+    """Compile the security requirements of an operation."""
+    return tuple(_compile_requirement(one, schemes) for one in described.security)
 
 
 def _compile_requirement(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from itertools import product
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -10,7 +11,6 @@ from mantlet.guard.openapi.diagnostics import (
     DocumentLocation,
     LocatedValue,
     ProblemList,
-    WarningList,
 )
 from mantlet.guard.openapi.model import (
     BodyDescription,
@@ -31,6 +31,7 @@ from mantlet.guard.openapi.path_items import (
     path_item_fields,
 )
 from mantlet.guard.openapi.references import ReferenceResolver
+from mantlet.guard.openapi.validation import ValidatedDocument, template_names
 
 __all__ = ["OperationDescriber"]
 
@@ -45,11 +46,11 @@ class OperationDescriber:
     """Describes the operations and security schemes of a document.
 
     Args:
-        references: the document, which must be valid.
+        references: the validated document.
         version: the version of OpenAPI.
         templates: replacements for path templates: ``{"/files/{p}": "/files/{p:path}"}``.
-        problems: collects problems.
-        warnings: collects warnings.
+        validated: the findings of the validation, to which notes and warnings are added. Parts of
+            operations that have faults are not described.
     """
 
     def __init__(
@@ -57,14 +58,15 @@ class OperationDescriber:
         references: ReferenceResolver,
         version: str,
         templates: Mapping[str, str],
-        problems: ProblemList,
-        warnings: WarningList,
+        validated: ValidatedDocument,
     ) -> None:
         self._references = references
         self._version = version
         self._templates = templates
-        self._problems = problems
-        self._warnings = warnings
+        self._problems = validated.problems
+        self._faults = validated.faults
+        self._schemes: Mapping[str, SchemeDescription] | None = None
+        self._warnings = validated.warnings
         self._root: dict[str, Any] = references.documents[""]
         self._content = _ContentDescriber(references)
         #: Objects that operations share are described once.
@@ -76,25 +78,34 @@ class OperationDescriber:
         for template, item in self._root.get("paths", {}).items():
             if template.startswith("x-"):
                 continue
-            location = DocumentLocation("", "/paths").child(template)
-            fields = path_item_fields(self._references, LocatedValue(item, location))
-            shared = listed_parameters(self._references, fields.get("parameters"))
+            located = LocatedValue(item, DocumentLocation("", "/paths").child(template))
+            try:
+                fields = path_item_fields(self._references, located)
+            except ValueError:
+                continue  # its fault has no operation
             made.extend(
-                self._operation(method, template, operation, fields, shared)
+                self._operation(method, template, operation, fields)
                 for method, operation in operations_of(fields, self._version)
             )
         return tuple(made)
 
     def schemes(self) -> Mapping[str, SchemeDescription]:
-        """Describe the security schemes, by name."""
-        schemes = self._root.get("components", {}).get("securitySchemes", {})
+        """Describe the security schemes without faults, by name."""
+        if self._schemes is None:
+            self._schemes = self._describe_schemes()
+        return self._schemes
+
+    def _describe_schemes(self) -> Mapping[str, SchemeDescription]:
+        components = self._root.get("components")
+        schemes = components.get("securitySchemes") if isinstance(components, dict) else None
         location = DocumentLocation("", "/components/securitySchemes")
-        return {
-            name: self._scheme(
-                name, self._references.follow(LocatedValue(value, location.child(name)))
-            )
-            for name, value in schemes.items()
-        }
+        made = {}
+        for name, value in schemes.items() if isinstance(schemes, dict) else ():
+            with suppress(ValueError):
+                scheme = self._references.follow(LocatedValue(value, location.child(name)))
+                if not self._problems.are_within(scheme.location):
+                    made[name] = self._scheme(name, scheme)
+        return made
 
     def _scheme(self, name: str, scheme: LocatedValue) -> SchemeDescription:
         value = scheme.value
@@ -110,60 +121,100 @@ class OperationDescriber:
         )
 
     def _operation(
-        self,
-        method: str,
-        template: str,
-        operation: LocatedValue,
-        fields: PathItemFields,
-        shared: list[LocatedValue],
+        self, method: str, template: str, operation: LocatedValue, fields: PathItemFields
     ) -> OperationDescription:
         value, location = operation
-        own = listed_parameters(
-            self._references,
-            LocatedValue(value.get("parameters"), location.child("parameters")),
-        )
-        # The operation's own parameters override those of the path item.
-        merged = {parameter_key(parameter.value): parameter for parameter in [*shared, *own]}
-        body = value.get("requestBody")
-        security = value.get("security", self._root.get("security", []))
+        faults = self._faults.of(str(location), "request")
+        response_faults = self._faults.of(str(location), "responses")
+        security_faults = self._faults.of(str(location), "security")
+        is_object = isinstance(value, dict)
         return OperationDescription(
             method=method,
             template=self._templates.get(template, template),
             pointer=str(location),
-            operation_id=value.get("operationId"),
+            operation_id=value.get("operationId") if is_object else None,
             base_paths=self._base_paths(operation, fields),
-            parameters=tuple(
-                self._once("parameter", parameter, self._parameter)
-                for parameter in merged.values()
-                if not self._is_ignored(parameter)
-            ),
-            body=None
-            if body is None
-            else self._follow_once(
-                "body", LocatedValue(body, location.child("requestBody")), self._body
-            ),
-            responses={
-                status: self._follow_once(
-                    "response",
-                    LocatedValue(response, location.child("responses", status)),
-                    self._response,
-                )
-                for status, response in value.get("responses", {}).items()
-                if not status.startswith("x-")
-            },
-            security=tuple(map(_requirement, security)),
-            deprecated=value.get("deprecated", False),
+            parameters=() if faults else self._parameters(template, operation, fields),
+            body=None if faults else self._operation_body(operation),
+            responses={} if faults or response_faults else self._responses(operation),
+            security=self._security(operation) if is_object else (),
+            deprecated=is_object and value.get("deprecated", False),
+            faults=faults,
+            response_faults=response_faults,
+            security_faults=security_faults,
+        )
+
+    def _parameters(
+        self, template: str, operation: LocatedValue, fields: PathItemFields
+    ) -> tuple[ParameterDescription, ...]:
+        value, location = operation
+        listed = LocatedValue(value.get("parameters"), location.child("parameters"))
+        # The operation's own parameters override those of the path item.
+        merged = {
+            parameter_key(parameter.value): parameter
+            for holder in (fields.get("parameters"), listed)
+            for parameter in listed_parameters(self._references, holder)
+        }
+        names = template_names(template)
+        described = [
+            self._once("parameter", parameter, self._parameter)
+            for parameter in merged.values()
+            if not self._is_ignored(parameter)
+            and (parameter.value["in"] != "path" or parameter.value["name"] in names)
+        ]
+        declared = {one.name for one in described if one.place == "path"}
+        described += [_any_segment(name, location) for name in names if name not in declared]
+        return tuple(described)
+
+    def _operation_body(self, operation: LocatedValue) -> BodyDescription | None:
+        value, location = operation
+        if "requestBody" not in value:
+            return None
+        body = LocatedValue(value["requestBody"], location.child("requestBody"))
+        return self._follow_once("body", body, self._body)
+
+    def _responses(self, operation: LocatedValue) -> dict[str, ResponseDescription]:
+        value, location = operation
+        return {
+            status: self._follow_once(
+                "response",
+                LocatedValue(response, location.child("responses", status)),
+                self._response,
+            )
+            for status, response in value.get("responses", {}).items()
+            if not status.startswith("x-")
+        }
+
+    def _security(self, operation: LocatedValue) -> tuple[RequirementDescription, ...]:
+        """Describe the alternatives; those of which something is wrong are left out."""
+        value = operation.value.get("security", self._root.get("security", []))
+        alternatives = value if isinstance(value, list) else []
+        known = self.schemes().keys()
+        return tuple(
+            _requirement(one)
+            for one in alternatives
+            if isinstance(one, dict) and one.keys() <= known and all(map(_are_scopes, one.values()))
         )
 
     def _base_paths(self, operation: LocatedValue, fields: PathItemFields) -> tuple[str, ...]:
         value, location = operation
-        if "servers" in value:
+        if isinstance(value, dict) and "servers" in value:
             servers = LocatedValue(value["servers"], location.child("servers"))
         else:
             servers = fields.get("servers") or LocatedValue(
                 self._root.get("servers"), DocumentLocation("", "/servers")
             )
-        return self._once("servers", servers, lambda found: _base_paths(found, self._problems))
+        return self._once("servers", servers, self._paths_of_servers)
+
+    def _paths_of_servers(self, servers: LocatedValue) -> tuple[str, ...]:
+        """Return the base paths of the servers that are valid."""
+        value, location = servers
+        valid = [
+            server
+            for index, server in enumerate(value if isinstance(value, list) else ())
+            if not self._problems.are_within(location.child(index))
+        ]
+        return _base_paths(LocatedValue(valid, location), self._problems)
 
     def _follow_once(
         self, kind: str, part: LocatedValue, describe: Callable[[LocatedValue], T]
@@ -222,6 +273,27 @@ class OperationDescriber:
             headers=self._content.headers(response),
             content=self._content.media_types(response),
         )
+
+
+def _are_scopes(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(scope, str) for scope in value)
+
+
+def _any_segment(name: str, operation: DocumentLocation) -> ParameterDescription:
+    """Describe a parameter that is in the path template and not declared."""
+    return ParameterDescription(
+        name=name,
+        place="path",
+        pointer=str(operation),
+        required=True,
+        style="simple",
+        explode=False,
+        allow_reserved=False,
+        allow_empty=False,
+        deprecated=False,
+        schema=None,
+        content=None,
+    )
 
 
 def _requirement(requirement: Mapping[str, list[str]]) -> RequirementDescription:
@@ -290,7 +362,6 @@ class _ContentDescriber:
             style=style,
             explode=value.get("explode", style in {None, "form", "deepObject"}),
             allow_reserved=value.get("allowReserved", False),
-            headers=self.headers(encoding),
         )
 
     def _header(self, name: str, header: LocatedValue) -> HeaderDescription:
@@ -337,8 +408,8 @@ def _base_paths(servers: LocatedValue | None, problems: ProblemList) -> tuple[st
             for url in _expand_url(server["url"], server.get("variables", {})):
                 found[_url_path(url)] = None
         except ValueError as error:
-            problems.add(location, str(error))
-    return tuple(found)
+            problems.note(location, f"{error}, so this server is ignored")
+    return tuple(found) or ("",)
 
 
 def _expand_url(url: str, variables: Mapping[str, Any]) -> list[str]:

@@ -66,6 +66,8 @@ class SchemaObjectChecker:
         self._with_id: list[dict[str, Any]] = []
         self._pending: list[_PendingReference] = []
         self._resolved: list[tuple[_PendingReference, LocatedValue]] = []
+        #: The locations of references, each with that of its target.
+        self.links: list[tuple[DocumentLocation, DocumentLocation]] = []
 
     def visit(self, schema: Any, location: DocumentLocation, base: str = "") -> None:
         """Check a schema and its subschemas; references wait for `follow_references()`."""
@@ -114,6 +116,7 @@ class SchemaObjectChecker:
                 self._add_broken(reference, error)
             else:
                 self._resolved.append((reference, found))
+                self.links.append((reference.location, found.location))
                 self.visit(found.value, found.location)
         for reference, found in self._resolved:
             if not reference.is_local_pointer:

@@ -26,7 +26,7 @@ class SchemaRegistry:
 
     Attributes:
         version: the version of OpenAPI.
-        problems: problems as `DocumentError` takes them: locations and messages.
+        problems: the problems of the operation that is compiled: locations and messages.
         warnings: warnings about unchecked parts: locations and messages.
     """
 
@@ -38,11 +38,18 @@ class SchemaRegistry:
         self.warnings: dict[tuple[str, str], None] = {}
         self._references = references
         self._compiler = compiler
-        self._compiled: dict[tuple[DocumentLocation, Direction], JsonSchema | None] = {}
+        #: The schemas that the operation uses.
+        self._used: set[tuple[DocumentLocation, Direction]] = set()
+        self._compiled: dict[tuple[DocumentLocation, Direction], JsonSchema | SchemaError] = {}
         self._values: dict[DocumentLocation, Any] = {}
         #: Generated schemas, which are not in any document.
         self._generated: set[DocumentLocation] = set()
         self._shapes: dict[tuple[DocumentLocation, Direction], Coercer] = {}
+
+    def begin_operation(self) -> None:
+        """Begin to compile an operation: forget the problems of the one before."""
+        self.problems.clear()
+        self._used.clear()
 
     def add_problem(self, pointer: str, message: str) -> None:
         """Add a problem."""
@@ -55,14 +62,16 @@ class SchemaRegistry:
     # -- compiled schemas -------------------------------------------------------------------------
 
     def schema(self, located: LocatedValue, direction: Direction = "request") -> JsonSchema | None:
-        """Return a compiled schema; None if it has problems, which are collected."""
+        """Return a compiled schema; None if it has problems, which are collected each time."""
         key = located.location, direction
-        if key not in self._compiled:
+        self._used.add(key)
+        found = self._compiled.get(key)
+        if found is None:
             self._values[located.location] = located.value
-            self._compiled[key] = self._compile(
+            found = self._compiled[key] = self._try_compile(
                 located.value, self._compiler_location(located), direction
             )
-        return self._compiled[key]
+        return self._usable(found)
 
     def compiles(self, located: LocatedValue) -> bool:
         """Return whether a schema can be compiled, without recording it as checked."""
@@ -117,9 +126,10 @@ class SchemaRegistry:
     def shape(self, located: LocatedValue, direction: Direction = "request") -> Coercer:
         """Return how to coerce the text of a value to the types that a schema allows."""
         key = located.location, direction
+        schema = self.schema(located, direction)
         shape = self._shapes.get(key)
         if shape is None:
-            shape = self._shapes[key] = self._shape(self.schema(located, direction))
+            shape = self._shapes[key] = self._shape(schema)
         return shape
 
     def _shape(self, schema: JsonSchema | None) -> Coercer:
@@ -191,9 +201,10 @@ class SchemaRegistry:
     # -- audits -----------------------------------------------------------------------------------
 
     def require_bounds(self) -> None:
-        """Add a problem for each request schema that allows values of any size."""
-        for schema in self._compiled.values():
-            if schema is not None and schema.direction == "request":
+        """Add a problem for each request schema of the operation that allows any size."""
+        for key in self._used:
+            schema = self._compiled[key]
+            if not isinstance(schema, SchemaError) and schema.direction == "request":
                 for pointer in self._compiler.unbounded(schema):
                     self.add_problem(pointer, "must have a bound")
 
@@ -202,7 +213,7 @@ class SchemaRegistry:
         checked: set[str] = set()
         unchecked: dict[tuple[str, str], None] = {}
         for (location, _), schema in self._compiled.items():
-            if schema is not None:
+            if not isinstance(schema, SchemaError):
                 value = self._values[location]
                 found = self._compiler.coverage(value, location=schema.location)
                 checked.update(found.checked)
@@ -256,12 +267,23 @@ class SchemaRegistry:
         return combined
 
     def _compile(self, schema: Any, location: str, direction: Direction) -> JsonSchema | None:
+        return self._usable(self._try_compile(schema, location, direction))
+
+    def _try_compile(
+        self, schema: Any, location: str, direction: Direction
+    ) -> JsonSchema | SchemaError:
         try:
             return self._compiler.compile(schema, direction=direction, location=location)
         except SchemaError as error:
-            for pointer, message in error.problems:
-                self.add_problem(pointer, message)
-            return None
+            return error.with_traceback(None)  # which would keep the frames alive
+
+    def _usable(self, found: JsonSchema | SchemaError) -> JsonSchema | None:
+        """Return a schema, or collect its problems."""
+        if not isinstance(found, SchemaError):
+            return found
+        for pointer, message in found.problems:
+            self.add_problem(pointer, message)
+        return None
 
     def _compiler_location(self, located: LocatedValue) -> str:
         if located.location in self._generated:  # its references are relative to the document

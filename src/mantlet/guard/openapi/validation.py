@@ -7,7 +7,8 @@ may hold bare schemas or parameters. Examples are not validated: they affect no 
 import re
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, Final
+from difflib import get_close_matches
+from typing import Any, Final, NamedTuple
 
 from mantlet.guard.openapi.diagnostics import (
     DocumentLocation,
@@ -15,10 +16,12 @@ from mantlet.guard.openapi.diagnostics import (
     ProblemList,
     WarningList,
 )
-from mantlet.guard.openapi.object_rules import OBJECT_RULES, SpecObject, Violations
+from mantlet.guard.openapi.faults import FaultGraph, OperationPart, PartLocations
+from mantlet.guard.openapi.object_rules import OBJECT_RULES, Note, SpecObject, Violations
 from mantlet.guard.openapi.object_types import OBJECT_TYPES, SCALAR_TYPES, FieldSpec, ObjectType
 from mantlet.guard.openapi.path_items import (
     AmbiguousFieldError,
+    PathItemFields,
     listed_parameters,
     operations_of,
     parameter_key,
@@ -27,7 +30,7 @@ from mantlet.guard.openapi.path_items import (
 from mantlet.guard.openapi.references import ReferenceResolver
 from mantlet.guard.openapi.schema_objects import SchemaObjectChecker
 
-__all__ = ["template_names", "validate_document"]
+__all__ = ["ValidatedDocument", "template_names", "validate_document"]
 
 _TYPE_NAMES: Final[Mapping[str, str]] = {"text": "a string", "flag": "true or false"}
 #: Warnings about fields that do not affect requests, by name, or by object type and name.
@@ -45,31 +48,74 @@ _FIELD_WARNINGS: Final[Mapping[str, str]] = {
 _NOT_VALIDATED: Final = frozenset({"any", "example"})
 
 
-def validate_document(
-    references: ReferenceResolver, version: str, problems: ProblemList, warnings: WarningList
-) -> Mapping[str, DocumentLocation]:
-    """Find all problems in a document and in everything it refers to.
+_SECURITY: Final = DocumentLocation("", "/security")
+#: Fields that no request meets: violations in them are notes. By name, or by object type and name.
+_INERT: Final = frozenset({
+    "bearerFormat",
+    "deprecated",
+    "description",
+    "encoding headers",
+    "example",
+    "examples",
+    "externalDocs",
+    "flows",
+    "oauth2MetadataUrl",
+    "openIdConnectUrl",
+    "operationId",
+    "summary",
+    "tags",
+})  # fmt: skip
+#: Where faults concern the whole document: there is nothing that could be left out.
+_WHOLE: Final = frozenset({"", "/paths", "/jsonSchemaDialect"})
+#: How alike a misspelt name is: "securty" is, and neither "produces" nor "host".
+_MISSPELT: Final = 0.8
+#: Texts that YAML and JSON writers use for booleans.
+_FLAGS: Final[Mapping[str, bool]] = {"true": True, "false": False}
+
+
+class ValidatedDocument(NamedTuple):
+    """The findings of a validation.
+
+    Attributes:
+        problems: all violations.
+        faults: the operations that the faults among them concern.
+        warnings: warnings about content that is ignored.
+        keywords: the keywords of all schemas, and the first location of each.
+    """
+
+    problems: ProblemList
+    faults: FaultGraph
+    warnings: WarningList
+    keywords: Mapping[str, DocumentLocation]
+
+
+def validate_document(references: ReferenceResolver, version: str) -> ValidatedDocument:
+    """Find all violations in a document and in everything it refers to.
+
+    The document is repaired where its meaning is plain.
 
     Args:
         references: the document and its files.
         version: ``"3.0"``, ``"3.1"`` or ``"3.2"``.
-        problems: collects problems.
-        warnings: collects warnings.
 
-    Returns:
-        The keywords of its schemas, and the first location of each.
+    Raises:
+        DocumentError: a fault concerns the whole document.
     """
-    keywords = _ObjectValidator(references, version, problems, warnings).run()
+    problems, warnings = ProblemList(), WarningList()
+    objects = _ObjectValidator(references, version, problems, warnings)
+    keywords = objects.run()
+    problems.raise_if_whole(_WHOLE)
     root: dict[str, Any] = references.documents[""]
-    paths_validator = _PathsValidator(references, version, problems, root)
-    paths_validator.check_security(root.get("security"), DocumentLocation("", "/security"))
-    paths = root.get("paths")
-    if isinstance(paths, dict):
-        location = DocumentLocation("", "/paths")
-        for template, item in paths.items():
-            if not template.startswith("x-"):
-                paths_validator.check_path(template, LocatedValue(item, location.child(template)))
-    return keywords
+    parts = PartLocations()
+    paths_validator = _PathsValidator(references, version, problems, parts, root)
+    paths_validator.check_security(root.get("security"), _SECURITY)
+    location = DocumentLocation("", "/paths")
+    for template, item in root.get("paths", {}).items():
+        if not template.startswith("x-"):
+            paths_validator.check_path(template, LocatedValue(item, location.child(template)))
+    links = [*objects.links, *paths_validator.links]
+    faults = FaultGraph(problems.faults, links, parts)
+    return ValidatedDocument(problems, faults, warnings, keywords)
 
 
 # -- single objects -------------------------------------------------------------------------------
@@ -89,16 +135,24 @@ class _ObjectValidator:
         self._version = version
         self._problems = problems
         self._warnings = warnings
-        #: Validated objects, by identity and type.
-        self._seen: set[tuple[int, str]] = set()
-        #: References to follow: the type of the target, the text and the location.
-        self._pending: list[tuple[str, str, DocumentLocation]] = []
+        #: Validated objects, by identity and type, and whether they were inert.
+        self._seen: set[tuple[int, str, bool]] = set()
+        #: References to follow: the type of the target, the text, the location, and inertness.
+        self._pending: list[tuple[str, str, DocumentLocation, bool]] = []
+        self._links: list[tuple[DocumentLocation, DocumentLocation]] = []
         self._schemas = SchemaObjectChecker(references, version, problems, warnings)
+
+    @property
+    def links(self) -> list[tuple[DocumentLocation, DocumentLocation]]:
+        """The locations of all references, each with that of its target."""
+        return [*self._links, *self._schemas.links]
 
     def run(self) -> Mapping[str, DocumentLocation]:
         self._visit_object("document", self._references.documents[""], DocumentLocation())
         while self._pending:
-            self._follow(*self._pending.pop())
+            type_name, reference, location, inert = self._pending.pop()
+            with self._problems.inert(inert):
+                self._follow(type_name, reference, location)
         # Schemas come last: by then all names that their references may use are registered.
         self._schemas.follow_references()
         return self._schemas.keywords
@@ -110,6 +164,8 @@ class _ObjectValidator:
         except ValueError as error:
             self._problems.add(location, f"the reference {reference!r} {error}")
             return
+        if not self._problems.is_inert:
+            self._links.append((location, target.location))
         self._visit(type_name, target.value, target.location)
 
     def _visit(self, type_name: str, value: Any, location: DocumentLocation) -> None:
@@ -128,7 +184,7 @@ class _ObjectValidator:
         if not isinstance(value, dict):
             self._problems.add(location, f"must be an object ({known.name})")
             return
-        key = (id(value), type_name)
+        key = (id(value), type_name, self._problems.is_inert)
         if key in self._seen:
             return
         self._seen.add(key)
@@ -136,42 +192,86 @@ class _ObjectValidator:
             self._add_reference(type_name, value, location)
             if known.referable:
                 return
-        self._visit_fields(type_name, value, location)
+        if None in value.values():
+            self._drop_nulls(known, value, location)
+        # Rules come first, since they may repair fields.
+        check = OBJECT_RULES.get(type_name, _no_rules)
+        for violation in check(SpecObject(value, self._version)):
+            path, message = violation
+            add = self._problems.note if isinstance(violation, Note) else self._problems.add
+            add(location.child(*path), message)
         for name in known.required:
             if name not in value:
                 self._problems.add(location, f"must have {name!r} ({known.name})")
-        check = OBJECT_RULES.get(type_name, _no_rules)
-        for path, message in check(SpecObject(value, self._version)):
-            self._problems.add(location.child(*path), message)
+        self._visit_fields(type_name, value, location)
+
+    def _drop_nulls(
+        self, known: ObjectType, value: dict[str, Any], location: DocumentLocation
+    ) -> None:
+        """Remove fields that are null, as YAML without a value is, since these are absent."""
+        for name in [name for name, member in value.items() if member is None]:
+            field = known.fields.get(name)
+            type_name = known.patterned if field is None else field.type_name
+            if type_name in _NOT_VALIDATED or (field is None and name.startswith("x-")):
+                continue
+            self._problems.note(location.child(name), "is null, so it is ignored")
+            del value[name]
 
     def _visit_fields(
         self, type_name: str, value: dict[str, Any], location: DocumentLocation
     ) -> None:
         known = OBJECT_TYPES[type_name]
-        for name, member in value.items():
+        for name, member in list(value.items()):
             field = known.fields.get(name)
             if field is None:
-                self._visit_other_field(known, name, member, location)
+                self._visit_other_field(known, name, value, location)
             elif not (isinstance(member, field.scalars) and self._is_available(field)):
                 # Most fields are scalars, which are done without building a location.
-                self._visit_fixed_field(type_name, name, field, member, location.child(name))
+                self._visit_fixed_field(type_name, name, field, value, location.child(name))
 
     def _is_available(self, field: FieldSpec) -> bool:
         return field.since <= self._version < field.until
 
     def _visit_fixed_field(
-        self, type_name: str, name: str, field: FieldSpec, value: Any, location: DocumentLocation
+        self,
+        type_name: str,
+        name: str,
+        field: FieldSpec,
+        holder: dict[str, Any],
+        location: DocumentLocation,
     ) -> None:
         if not self._is_available(field):
             is_new = field.since > self._version
             when = f"requires {field.since}" if is_new else f"was removed in {field.until}"
-            self._problems.add(location, f"{when}, but the document uses OpenAPI {self._version}")
+            self._problems.note(
+                location, f"{when}, but the document uses OpenAPI {self._version}: it is ignored"
+            )
+            del holder[name]
             return
+        if field.container == "one":
+            self._repair_scalar(name, field, holder, location)
         warning = _FIELD_WARNINGS.get(f"{type_name} {name}") or _FIELD_WARNINGS.get(name)
         if warning is not None:
             self._warnings.add(location, warning)
-        if field.type_name not in _NOT_VALIDATED:
-            self._visit_field_value(field, value, location)
+        if field.type_name in _NOT_VALIDATED:
+            return
+        inert = not _INERT.isdisjoint((name, f"{type_name} {name}"))
+        with self._problems.inert(inert):
+            self._visit_field_value(field, holder[name], location)
+        if inert and field.scalars and not isinstance(holder[name], field.scalars):
+            del holder[name]
+
+    def _repair_scalar(
+        self, name: str, field: FieldSpec, holder: dict[str, Any], location: DocumentLocation
+    ) -> None:
+        """Repair a boolean that is written as a text, and a text that is written as a number."""
+        value = holder[name]
+        if field.type_name == "flag" and isinstance(value, str) and value.lower() in _FLAGS:
+            self._problems.note(location, f"must be a boolean, and is read as {value.lower()}")
+            holder[name] = _FLAGS[value.lower()]
+        elif field.type_name == "text" and type(value) in (int, float):
+            self._problems.note(location, f"must be a string: write {str(value)!r}")
+            holder[name] = str(value)
 
     def _visit_field_value(self, field: FieldSpec, value: Any, location: DocumentLocation) -> None:
         if field.container == "one":
@@ -189,15 +289,27 @@ class _ObjectValidator:
                 self._visit(field.type_name, member, location.child(key))
 
     def _visit_other_field(
-        self, known: ObjectType, name: str, value: Any, location: DocumentLocation
+        self, known: ObjectType, name: str, holder: dict[str, Any], location: DocumentLocation
     ) -> None:
         """Validate a patterned field or an extension."""
         if known.extensible and name.startswith("x-"):
             self._warnings.add(location.child(name), f"the extension {name!r} is ignored")
         elif known.patterned is not None:
-            self._visit(known.patterned, value, location.child(name))
+            self._visit(known.patterned, holder[name], location.child(name))
         else:
-            self._problems.add(location.child(name), f"is not a field of the {known.name}")
+            self._report_unknown_field(known, name, location.child(name))
+
+    def _report_unknown_field(
+        self, known: ObjectType, name: str, location: DocumentLocation
+    ) -> None:
+        """Report a field that the object does not have: a fault if it may be a misspelt one."""
+        message = f"is not a field of the {known.name}"
+        meant = _closest_field(known, name)
+        if meant is None:
+            self._problems.note(location, f"{message}, so it is ignored")
+        else:
+            add = self._problems.note if meant in _INERT else self._problems.add
+            add(location, f"{message}: write {meant!r} if that is meant")
 
     def _add_reference(
         self, type_name: str, value: dict[str, Any], location: DocumentLocation
@@ -206,13 +318,28 @@ class _ObjectValidator:
         if not isinstance(reference, str):
             self._problems.add(location.child("$ref"), "must be a string (a URI reference)")
             return
-        self._pending.append((type_name, reference, location.child("$ref")))
+        self._pending.append(
+            (type_name, reference, location.child("$ref"), self._problems.is_inert)
+        )
         if type_name != "item":
             for name in value:
                 if name not in {"$ref", "summary", "description"} and not name.startswith("x-"):
                     self._warnings.add(
                         location.child(name), f"{name!r} beside $ref is ignored (Reference Object)"
                     )
+
+
+def _closest_field(known: ObjectType, name: str) -> str | None:
+    """Return the field that a name may be a misspelling of."""
+    fields = {field.lower(): field for field in known.fields}
+    found = get_close_matches(name.lower(), fields, 1, _MISSPELT)
+    return fields[found[0]] if found else None
+
+
+def _unknown_fields(type_name: str, value: Any) -> list[str]:
+    if not isinstance(value, dict):
+        return []
+    return [name for name in value.keys() - OBJECT_TYPES[type_name].fields.keys()]
 
 
 def _no_rules(_: SpecObject) -> Violations:
@@ -241,11 +368,16 @@ class _PathsValidator:
         references: ReferenceResolver,
         version: str,
         problems: ProblemList,
+        parts: PartLocations,
         root: dict[str, Any],
     ) -> None:
         self._references = references
         self._version = version
         self._problems = problems
+        self._parts = parts
+        self._root = root
+        #: The locations of security schemes' names in requirements, and those of the schemes.
+        self.links: list[tuple[DocumentLocation, DocumentLocation]] = []
         components = root.get("components")
         schemes = components.get("securitySchemes") if isinstance(components, dict) else None
         self._schemes: dict[str, Any] = schemes if isinstance(schemes, dict) else {}
@@ -255,20 +387,56 @@ class _PathsValidator:
 
     def check_path(self, template: str, item: LocatedValue) -> None:
         location = item.location
+        # Faults of the item count even if they hide its operations.
+        part = OperationPart(str(location), "request")
+        for at in (location, location.child("$ref")):
+            self._parts.add_exact(at, part)
         self._check_template(template, location)
         try:
             fields = path_item_fields(self._references, item)
-            shared = listed_parameters(self._references, fields.get("parameters"))
         except AmbiguousFieldError as error:
             self._problems.add(location.child("$ref"), str(error))
             return
         except ValueError:
             return  # broken references are reported already
-        self._check_duplicates(shared, fields["parameters"].location if shared else location)
+        shared = self._parameters(fields.get("parameters"))
         for method, operation in operations_of(fields, self._version):
+            self._add_parts(item, fields, operation)
             self._check_collision(template, method, operation.location)
             if isinstance(operation.value, dict):
                 self._check_operation(template, operation, shared)
+
+    def _parameters(self, holder: LocatedValue | None) -> list[LocatedValue] | None:
+        """Return the parameters in a list without duplicates; None if a reference is broken."""
+        try:
+            found = listed_parameters(self._references, holder)
+        except ValueError:
+            return None  # it is reported already
+        if holder is not None:
+            self._check_duplicates(found, holder.location)
+        return found
+
+    def _add_parts(
+        self, item: LocatedValue, fields: PathItemFields, operation: LocatedValue
+    ) -> None:
+        """Declare where the parts of an operation are."""
+        value, location = operation
+        request = OperationPart(str(location), "request")
+        for at in (item.location, item.location.child("$ref"), location):
+            self._parts.add_exact(at, request)
+        root = LocatedValue(self._root, DocumentLocation())
+        for type_name, holder in (("document", root), ("item", item), ("operation", operation)):
+            # A misspelt field may be one that requests meet.
+            for name in _unknown_fields(type_name, holder.value):
+                self._parts.add_exact(holder.location.child(name), request)
+        if "parameters" in fields:
+            self._parts.add(fields["parameters"].location, request)
+        for name in ("parameters", "requestBody"):
+            self._parts.add(location.child(name), request)
+        self._parts.add(location.child("responses"), OperationPart(str(location), "responses"))
+        has_security = isinstance(value, dict) and "security" in value
+        security = location.child("security") if has_security else _SECURITY
+        self._parts.add(security, OperationPart(str(location), "security"))
 
     def _check_template(self, template: str, location: DocumentLocation) -> None:
         if not template.startswith("/"):
@@ -296,23 +464,18 @@ class _PathsValidator:
             )
 
     def _check_operation(
-        self, template: str, operation: LocatedValue, shared: list[LocatedValue]
+        self, template: str, operation: LocatedValue, shared: list[LocatedValue] | None
     ) -> None:
         value, location = operation
-        listed = LocatedValue(value.get("parameters"), location.child("parameters"))
-        try:
-            own = listed_parameters(self._references, listed)
-        except ValueError:
-            own = None
-        if own is not None:
-            self._check_duplicates(own, listed.location)
+        own = self._parameters(LocatedValue(value.get("parameters"), location.child("parameters")))
+        if shared is not None and own is not None:
             self._check_parameters(template, location, [*shared, *own])
         self.check_security(value.get("security"), location.child("security"))
         operation_id = value.get("operationId")
         if isinstance(operation_id, str):
             other = self._operation_ids.setdefault(operation_id, operation)
             if other.location != location:
-                self._problems.add(
+                self._problems.note(
                     location.child("operationId"), f"must be unique, but {other.location} uses it"
                 )
 
@@ -323,9 +486,11 @@ class _PathsValidator:
         named = set(template_names(template))
         declared = {name for place, name in keys if place == "path"}
         for name in sorted(named - declared):
-            self._problems.add(location, f"must declare the path parameter {name!r}")
+            self._problems.note(
+                location, f"does not declare the path parameter {name!r}, so it is any segment"
+            )
         for name in sorted(declared - named):
-            self._problems.add(
+            self._problems.note(
                 location, f"declares the path parameter {name!r}, which is not in {template!r}"
             )
         places = Counter(place for place, _ in keys)
@@ -338,18 +503,22 @@ class _PathsValidator:
         known: dict[tuple[str, str], int] = {}
         for index, parameter in enumerate(parameters):
             key = parameter_key(parameter.value)
-            if key is not None and known.setdefault(key, index) != index:
-                place, name = key
-                self._problems.add(
-                    holder.child(index), f"duplicates the {place} parameter {name!r}"
-                )
+            if key is None or known.setdefault(key, index) == index:
+                continue
+            is_same = parameters[known[key]].value == parameter.value
+            add = self._problems.note if is_same else self._problems.add
+            place, name = key
+            add(holder.child(index), f"duplicates the {place} parameter {name!r}")
 
     def check_security(self, requirements: Any, location: DocumentLocation) -> None:
         if not isinstance(requirements, list):
             return
+        schemes = DocumentLocation("", "/components/securitySchemes")
         for index, requirement in enumerate(requirements):
             for name in requirement if isinstance(requirement, dict) else ():
-                if name not in self._schemes:
+                if name in self._schemes:
+                    self.links.append((location.child(index, name), schemes.child(name)))
+                else:
                     self._problems.add(
                         location.child(index, name),
                         f"the security scheme {name!r} is not in components.securitySchemes",
