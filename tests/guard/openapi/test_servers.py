@@ -80,4 +80,7 @@ def test_variables_make_a_bounded_number_of_paths() -> None:
     source = of_operation(
         {}, servers=[{"url": "/{a}/{b}", "variables": {"a": values, "b": values}}]
     )
-    assert problems(source) == {"/servers/0/url": "has variables that produce more than 256 paths"}
+    assert problems(source) == {
+        "/servers/0/url": "has variables that produce more than 256 paths, "
+        "so this server is ignored"
+    }

@@ -100,7 +100,7 @@ def test_json_that_is_invalid_is_refused(content: bytes, words: str) -> None:
         ({"openapi": "3.3.0"}, "uses OpenAPI '3.3.0'"),
         ({"openapi": "4.0.0"}, "uses OpenAPI '4.0.0'"),
         ({"openapi": "3.1"}, "uses OpenAPI '3.1'"),
-        ({"openapi": 3.1}, "uses OpenAPI 3.1: only 3.0, 3.1 and 3.2 are supported"),
+        ({"openapi": 3.1}, 'uses OpenAPI 3.1: write openapi: "3.1.1"'),
         ({"openapi": ["3.1.1"]}, "uses OpenAPI"),
     ],
 )

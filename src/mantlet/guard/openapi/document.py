@@ -170,7 +170,7 @@ class DocumentSource:
                 if problem is None:
                     compiled.append(placed)
                 else:
-                    faults = (*placed.faults, (placed.pointer, problem))
+                    faults = placed.faults or ((placed.pointer, problem),)
                     self._unroutable.append(replace(placed, faults=faults, is_open=False))
         self._faulty = [one for one in (*compiled, *self._unroutable) if one.faults]
         self._unmet = self._check_faults(settings)

@@ -72,7 +72,7 @@ def _check_document(subject: SpecObject) -> Violations:
     elif not value.keys() & {"paths", "components", "webhooks"}:
         yield (), "must have 'paths', 'components' or 'webhooks' (OpenAPI Object)"
     dialect = value.get("jsonSchemaDialect")
-    if isinstance(dialect, str) and not dialect.startswith(_DIALECTS):
+    if version > "3.0" and isinstance(dialect, str) and not dialect.startswith(_DIALECTS):
         message = "must be OpenAPI's dialect or JSON Schema 2020-12: no others are supported"
         yield ("jsonSchemaDialect",), message
 

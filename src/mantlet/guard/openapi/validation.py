@@ -339,7 +339,7 @@ def _closest_field(known: ObjectType, name: str) -> str | None:
 def _unknown_fields(type_name: str, value: Any) -> list[str]:
     if not isinstance(value, dict):
         return []
-    return [name for name in value.keys() - OBJECT_TYPES[type_name].fields.keys()]
+    return sorted(value.keys() - OBJECT_TYPES[type_name].fields.keys())
 
 
 def _no_rules(_: SpecObject) -> Violations:
@@ -487,7 +487,7 @@ class _PathsValidator:
         declared = {name for place, name in keys if place == "path"}
         for name in sorted(named - declared):
             self._problems.note(
-                location, f"does not declare the path parameter {name!r}, so it is any segment"
+                location, f"must declare the path parameter {name!r}: any segment is accepted"
             )
         for name in sorted(declared - named):
             self._problems.note(
