@@ -204,15 +204,102 @@ def test_one_of_several_alternatives_is_enough(adapter: Adapter) -> None:
     ).status == 200  # fmt: skip
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
 @both_adapters
-def test_an_empty_requirement_makes_credentials_optional(adapter: Adapter) -> None:
+def test_an_empty_requirement_makes_credentials_optional(adapter: Adapter, first: bool) -> None:
     """OpenAPI, "Security Requirement Object"; one that is shown is still looked at first."""
     checking = Checking()
-    app = Guarded(adapter, openapi=secured({"bearer": []}, {}), security={"bearer": checking})
+    alternatives: list[Any] = [{"bearer": []}, {}]
+    if first:
+        alternatives.reverse()
+    app = Guarded(adapter, openapi=secured(*alternatives), security={"bearer": checking})
     assert app.ask("GET", "/a").status == 200
     assert not checking.seen
     assert app.ask("GET", "/a", headers=[("Authorization", "Bearer x")]).status == 200
     assert len(checking.seen) == 1
+    checking.good = False  # a stale credential is as good as none
+    assert app.ask("GET", "/a", headers=[("Authorization", "Bearer x")]).status == 200
+    assert app.ask("GET", "/a", headers=[("Authorization", "Basic x")]).status == 200
+
+
+#: What a client may send to an app that authenticates, good or not.
+SENT: list[Any] = [
+    [],
+    [("Authorization", "Bearer x")],
+    [("Authorization", "Bearer 1|abc")],  # as some frameworks make tokens
+    [("Authorization", "Token x")],
+    [("Authorization", "Basic ???")],
+    [("Cookie", "sid=stale; sid=newer")],
+    [("X-Key", "")],
+]
+
+
+@pytest.mark.parametrize("sent", SENT, ids=str)
+@pytest.mark.parametrize("name", SCHEMES)
+@both_adapters
+def test_an_app_may_authenticate_alone(adapter: Adapter, name: str, sent: Any) -> None:
+    """Whatever is sent reaches it: it may know other schemes, and answers in its own way."""
+    app = Guarded(adapter, openapi=secured({name: []}), security="app")
+    assert app.ask("GET", "/a", headers=sent).status == 200
+
+
+@both_adapters
+def test_a_key_in_the_query_is_declared_where_the_app_authenticates(adapter: Adapter) -> None:
+    """Once; other names are not."""
+    app = Guarded(adapter, openapi=secured({"query": []}), security="app")
+    assert app.ask("GET", "/a?key=x").status == 200
+    assert app.ask("GET", "/a").status == 200
+    assert app.ask("GET", "/a?key=x&key=y").status == 400
+    assert app.ask("GET", "/a?any=x").status == 422
+
+
+@pytest.mark.parametrize("name", ["basic", "bearer", "digest", "oauth", "openid"])
+def test_an_app_sees_one_authorization(name: str) -> None:
+    """Of two, a proxy and the app may read different ones. A WSGI server joins them to one."""
+    app = Guarded(AsgiAdapter(), openapi=secured({name: []}), security="app")
+    twice = [("Authorization", "Bearer a"), ("Authorization", "Bearer b")]
+    answer = app.ask("GET", "/a", headers=twice)
+    assert answer.status == 400
+    assert faults(answer) == [("header", "/Authorization", "repeated_credential")]
+    open_ = Guarded(AsgiAdapter(), openapi=api(target="GET /a"), security="app")
+    assert open_.ask("GET", "/a", headers=twice).status == 200
+
+
+def test_an_unknown_scheme_is_no_fault_where_the_app_authenticates() -> None:
+    """The guard has nothing to ask for it; else it closes the operation."""
+    root = secured({"none": []})
+    assert not SchemaGuard(openapi=root, security="app").coverage.closed
+    coverage = SchemaGuard(openapi=root, on_invalid="close").coverage
+    assert [name for name, _ in coverage.closed] == ["GET /a"]
+
+
+@both_adapters
+def test_operations_without_callables_are_closed(
+    adapter: Adapter, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With a 401, and one line in the log that says how to open them."""
+    root = secured({"bearer": []}, {"header": [], "query": []})
+    root["paths"]["/b"] = {"get": {**root["paths"]["/a"]["get"], "security": [{"basic": []}]}}
+    root["paths"]["/c"] = {"get": {**root["paths"]["/a"]["get"], "security": [{"basic": []}, {}]}}
+    with caplog.at_level(logging.WARNING, "mantlet.guard"):
+        app = Guarded(adapter, openapi=root)
+    (message,) = caplog.messages
+    assert message == (
+        "2 operations are closed (401), since no callable checks their credentials: pass "
+        "security={...} with 'bearer', 'header', 'query', 'basic', or security=\"app\" if the app "
+        "authenticates"
+    )
+    answer = app.ask("GET", "/a", headers=[("Authorization", "Bearer x")])
+    assert answer.status == 401
+    assert faults(answer) == [
+        ("header", "/Authorization", "missing_credential"),
+        ("header", "/X-Key", "missing_credential"),
+    ]
+    assert "Bearer" in (answer.get("www-authenticate") or "")
+    assert [app.ask("GET", path).status for path in ("/b", "/c")] == [401, 200]
+    one = Guarded(adapter, openapi=root, security={"bearer": Checking(), "basic": Checking()})
+    assert one.ask("GET", "/a", headers=[("Authorization", "Bearer x")]).status == 200
+    assert one.ask("GET", "/a", headers=[("X-Key", "x")]).status == 401
 
 
 @both_adapters
@@ -341,6 +428,7 @@ def test_no_credential_is_ever_told(adapter: Adapter, caplog: pytest.LogCaptureF
     ("security", "words"),
     [
         ({"bearer": print, "header": print, "x": print}, r"no operation requires: \['x'\]"),
+        ("none", 'security must be "app" or a mapping of callables'),
         ({"bearer": print, "header": True}, "must hold a callable for 'header', not True"),
     ],
 )

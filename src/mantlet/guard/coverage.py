@@ -95,8 +95,13 @@ class OperationSource(Protocol):
         ...
 
 
-def checked_parts(operation: Operation) -> Iterator[str]:
-    """Yield descriptions of the parts of an operation that are checked."""
+def checked_parts(operation: Operation, *, security_by_app: bool = False) -> Iterator[str]:
+    """Yield descriptions of the parts of an operation that are checked.
+
+    Args:
+        operation: the operation.
+        security_by_app: whether the app authenticates.
+    """
     groups = (
         ("path", operation.path),
         ("query", operation.query),
@@ -117,4 +122,4 @@ def checked_parts(operation: Operation) -> Iterator[str]:
         yield f"responses, if enabled: {', '.join(operation.responses)}"
     for requirement in operation.security:
         names = " and ".join(scheme.name for scheme, _ in requirement)
-        yield f"credentials: {names or 'none'}"
+        yield f"credentials{' (by the app)' * security_by_app}: {names or 'none'}"

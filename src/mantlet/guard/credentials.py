@@ -120,9 +120,9 @@ def validate_checks(
         )
     if closed:
         _log.warning(
-            "%d operations are closed (401), since no callable checks their credentials: pass "
+            "%s closed (401), since no callable checks their credentials: pass "
             'security={...} with %s, or security="app" if the app authenticates',
-            count,
+            "1 operation is" if count == 1 else f"{count} operations are",
             ", ".join(map(repr, closed)),
         )
 

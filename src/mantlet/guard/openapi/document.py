@@ -281,8 +281,13 @@ class DocumentSource:
             *unchecked,
         ):
             notes.add(where, message)
+        by_app = self._options.security_by_app
         return Coverage(
-            tuple((one.name, tuple(checked_parts(one))) for one in operations if not one.faults),
+            tuple(
+                (one.name, tuple(checked_parts(one, security_by_app=by_app)))
+                for one in operations
+                if not one.faults
+            ),
             checked,
             (*notes.all(), *self._document.warnings),
             closed=tuple(

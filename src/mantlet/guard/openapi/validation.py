@@ -59,6 +59,7 @@ _INERT: Final = frozenset({
     "examples",
     "externalDocs",
     "flows",
+    "info",
     "oauth2MetadataUrl",
     "openIdConnectUrl",
     "operationId",
@@ -202,7 +203,8 @@ class _ObjectValidator:
             add(location.child(*path), message)
         for name in known.required:
             if name not in value:
-                self._problems.add(location, f"must have {name!r} ({known.name})")
+                add = self._problems.note if name in _INERT else self._problems.add
+                add(location, f"must have {name!r} ({known.name})")
         self._visit_fields(type_name, value, location)
 
     def _drop_nulls(
