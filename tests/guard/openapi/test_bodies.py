@@ -182,3 +182,34 @@ def test_a_sequence_without_an_item_schema_is_read_with_a_warning(adapter: Adapt
     assert app.ask("POST", "/a", body="1\n{}\n", headers=headers).status == 200
     assert app.ask("POST", "/a", body="1\n{\n", headers=headers).status == 400
     assert any("use itemSchema" in words for _, words in app.guard.coverage.notes)
+
+
+@pytest.mark.parametrize(
+    "second", ["application/json; charset=utf-8", "Application/JSON", "application/json;v=1"]
+)
+@both_adapters
+def test_the_same_content_may_be_declared_twice(adapter: Adapter, second: str) -> None:
+    """With and without a charset, with a note."""
+    schema = {"type": "object", "required": ["a"]}
+    content = {media: {"schema": schema} for media in ("application/json", second)}
+    app = Guarded(adapter, openapi=api(requestBody={"content": content}))
+    for sent in ("application/json", "application/json; charset=utf-8"):
+        answers = [
+            app.ask("POST", "/a", body=body, headers=[("Content-Type", sent)]).status
+            for body in ('{"a": 1}', "{}")
+        ]
+        assert answers == [200, 422]
+    assert any("declared twice, with the same" in words for _, words in app.guard.coverage.notes)
+
+
+@both_adapters
+def test_bodies_of_a_type_that_is_declared_twice_fit_both(adapter: Adapter) -> None:
+    """Nothing tells the app which of them a body is."""
+    content = {
+        "application/json": {"schema": {"required": ["a"]}},
+        "application/json; charset=utf-8": {"schema": {"required": ["b"]}},
+    }
+    app = Guarded(adapter, openapi=api(requestBody={"content": content}))
+    bodies: list[Any] = [{"a": 1, "b": 1}, {"a": 1}, {"b": 1}]
+    assert [app.post("/a", body).status for body in bodies] == [200, 422, 422]
+    assert any("bodies must fit both" in words for _, words in app.guard.coverage.notes)

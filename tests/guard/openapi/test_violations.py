@@ -440,6 +440,7 @@ def test_what_is_of_no_consequence_is_a_warning() -> None:
 
 BOTH = {"type": ["array", "object"]}
 FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
 ONE = {"type": "object", "properties": {"y": {"type": "string"}}}
 
 #: What is right by the specification and yet can't be read in one way: the paths, where, words.
@@ -450,9 +451,16 @@ UNREADABLE: list[tuple[Any, str, str]] = [
     (given(name="x[y]", schema=ONE, style="deepObject"), FIRST, "must have no brackets"),
     (get(parameters=[parameter("query", "x", ONE), parameter("query", "y")]), GET, "'y'"),
     (
-        post(requestBody={"content": {"a/b": {}, "a/b; x=1": {}}}),
-        f"{POST}/requestBody/content/a~1b; x=1",
-        "duplicates the media type 'a/b'",
+        post(
+            requestBody={
+                "content": {
+                    MULTIPART: {"schema": ONE},
+                    f"{MULTIPART}; x=1": {"schema": {"type": "object", "properties": {"z": {}}}},
+                }
+            }
+        ),
+        f"{POST}/requestBody/content/multipart~1form-data; x=1",
+        f"duplicates the media type {MULTIPART!r}",
     ),
     (
         post(

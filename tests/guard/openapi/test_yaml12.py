@@ -64,10 +64,36 @@ def test_a_quoted_key_is_no_merge() -> None:
 
 
 def test_an_alias_is_what_it_stands_for() -> None:
-    """An anchor's value is used again, and not copied."""
+    """An anchor's value is copied, so that a repair of one changes no other."""
     read = read_yaml("a: &x {b: 1}\nc: *x")
     assert read == {"a": {"b": 1}, "c": {"b": 1}}
-    assert read["a"] is read["c"]
+    assert read["a"] is not read["c"]
+
+
+MERGES = [
+    ("a: &x {b: 1}\nc:\n  <<: *x", {"b": 1}),
+    ("a: &x {b: 1, d: 2}\nc:\n  b: 3\n  <<: *x", {"b": 3, "d": 2}),
+    ("a: &x {b: 1}\nc:\n  <<: *x\n  b: 3", {"b": 3}),
+    ("a: [&x {b: 1}, &y {b: 2, d: 2}]\nc:\n  <<: [*x, *y]", {"b": 1, "d": 2}),
+    ("a: &x {b: 1}\nb: &y {<<: *x, d: 2}\nc: {<<: *y}", {"b": 1, "d": 2}),
+    ("c: {<<: {}}", {}),
+]
+
+
+@pytest.mark.parametrize(("text", "value"), MERGES)
+def test_merges_are_carried_out_with_a_note(text: str, value: Any) -> None:
+    """As YAML 1.1 has them: members of the object itself win, then those of the first."""
+    notes: list[str] = []
+    assert read_yaml(text, notes)["c"] == value
+    assert all("has a merge (<<)" in note and note.startswith("line ") for note in notes)
+    assert notes
+
+
+def test_a_key_twice_with_one_value_is_noted() -> None:
+    """Nothing depends on which of them counts."""
+    notes: list[str] = []
+    assert read_yaml("a: {b: [1]}\na: {b: [1]}", notes) == {"a": {"b": [1]}}
+    assert notes == ["line 2, column 1 has the duplicate key 'a', with the same value"]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +102,8 @@ def test_an_alias_is_what_it_stands_for() -> None:
         ("a: 1\nb: 2\na: 3", r"line 3, column 1 has the duplicate key 'a'"),
         ("200: 1\n'200': 3", r"line 2, column 1 has the duplicate key '200'"),
         ("a: {b: 1, b: 2}", "has the duplicate key 'b'"),
-        ("a: &x {b: 1}\nc:\n  <<: *x", "line 3, column 3 has a merge"),
+        ("a: 1\na: true", "has the duplicate key 'a'"),
+        ("a: &x 5\nc:\n  <<: *x", r"line 1, column 4 has a merge \(<<\) of another value than an object"),
         ("a: .nan", "line 1, column 4 has the float '.nan', which JSON cannot express"),
         ("a: -.INF", "JSON cannot express"),
         ("a: !!int twelve", "has the int 'twelve'"),

@@ -98,9 +98,8 @@ class OpenApiDocument:
         self.faults = validated.faults
         self.operations: tuple[OperationDescription, ...] = describer.operations()
         self.schemes: Mapping[str, SchemeDescription] = describer.schemes()
-        self.notes: tuple[Fault, ...] = tuple(
-            (str(location), message) for location, message in validated.problems.notes
-        )
+        found = ((str(location), message) for location, message in validated.problems.notes)
+        self.notes: tuple[Fault, ...] = (*loaded.notes, *found)
         self.warnings: tuple[tuple[str, str], ...] = validated.warnings.all()
         self.keywords: Mapping[str, str] = {
             name: str(at) for name, at in validated.keywords.items()

@@ -7,6 +7,7 @@ import os
 import re
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from math import isfinite
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
@@ -52,12 +53,14 @@ class LoadedDocument(NamedTuple):
         version: ``"3.0"``, ``"3.1"`` or ``"3.2"``; these sort as strings.
         ref_root: the directory of the files it may refer to, or None.
         name: the path of the document in that directory; ``""`` for a dict.
+        notes: locations and messages about content that was read although it is not as it should.
     """
 
     root: dict[str, Any]
     version: str
     ref_root: "RefRoot | None"
     name: str
+    notes: tuple[tuple[str, str], ...] = ()
 
 
 def load_document(
@@ -88,12 +91,14 @@ def load_document(
         raise TypeError(f"openapi must be a path or a dict, not {source!r}")
     path = Path(source)
     try:
-        root = parse_content(path.name, _read_file(path))
+        notes: list[str] = []
+        root = parse_content(path.name, _read_file(path), notes)
         version = openapi_version(root)
     except ValueError as error:
         raise _unreadable(f"{str(path)!r} {error}") from None
     opened = RefRoot(path.resolve().parent if ref_root is None else ref_root)
-    return LoadedDocument(root, version, opened, opened.relative_name(path))
+    located = tuple(("", note) for note in notes)
+    return LoadedDocument(root, version, opened, opened.relative_name(path), located)
 
 
 def _unreadable(message: str) -> DocumentError:
@@ -221,24 +226,31 @@ def _read_file(path: Path) -> bytes:
     return content
 
 
-def parse_content(name: str, content: bytes) -> Any:  # Any: plain JSON
+def parse_content(
+    name: str, content: bytes, notes: list[str] | None = None
+) -> Any:  # Any: plain JSON
     """Parse the content of a JSON or YAML file.
 
     Args:
         name: the name of the file. Without a suffix ``.json``, ``.yaml`` or ``.yml``, content that
-            begins with a brace is JSON.
+            begins with a brace is JSON. YAML that begins with one may be JSON, too.
         content: the bytes.
+        notes: collects messages about content that is read although it is not as it should be.
 
     Raises:
         ValueError: it is neither JSON nor YAML, has a duplicate key, or is not UTF-8.
     """
     content = content.removeprefix(_BOM)
     suffix = name.rpartition(".")[2].lower()
-    if suffix == "json" or (suffix not in {"yaml", "yml"} and content.lstrip()[:1] == b"{"):
+    has_brace = content.lstrip()[:1] == b"{"
+    if suffix == "json" or (suffix not in {"yaml", "yml"} and has_brace):
         return _parse_json(content)
+    if has_brace:
+        with suppress(ValueError):  # tabs may indent JSON, but not YAML
+            return _parse_json(content)
     text = _decode(content)
     try:
-        return read_yaml(text)
+        return read_yaml(text, notes)
     except ValueError as error:
         raise ValueError(f"is not valid YAML for an OpenAPI document: {error}") from None
 

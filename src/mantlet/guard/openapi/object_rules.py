@@ -144,7 +144,7 @@ def _check_content(subject: SpecObject) -> Violations:
             continue
         other = known.setdefault((media.kind, frozenset(media.parameters)), name)
         if other != name:
-            yield ("content", name), f"must not be the same media type as {other!r}"
+            yield Note(("content", name), f"must not be the same media type as {other!r}")
 
 
 def _check_media_type(subject: SpecObject) -> Violations:

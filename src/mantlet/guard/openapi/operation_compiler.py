@@ -6,6 +6,7 @@ from typing import Any, Final
 from mantlet.guard.errors import Place
 from mantlet.guard.ndjson import Framing, JsonLinesReader
 from mantlet.guard.openapi.diagnostics import LocatedValue
+from mantlet.guard.openapi.duplicate_media import is_same_content, read_by_both
 from mantlet.guard.openapi.forms import (
     compile_parameter,
     form_parameters,
@@ -245,11 +246,16 @@ def _compile_body(
     schemas: SchemaRegistry, described: BodyDescription, settings: OperationSettings
 ) -> DeclaredBody:
     readers: dict[str, BodyReader] = {}
+    known: dict[str, MediaDescription] = {}
     for media in described.content:
         for kind, reader in _body_readers(schemas, media, settings):
-            if kind in readers:
-                schemas.add_problem(media.pointer, f"duplicates the media type {kind!r}")
-            readers[kind] = reader
+            first = known.setdefault(kind, media)
+            if first is media:
+                readers[kind] = reader
+            elif is_same_content(first, media):
+                schemas.warn(media.pointer, f"{kind!r} is declared twice, with the same content")
+            else:
+                readers[kind] = read_by_both(schemas, media, kind, (readers[kind], reader))
     return DeclaredBody(readers, required=described.required)
 
 

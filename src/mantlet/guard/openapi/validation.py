@@ -257,10 +257,12 @@ class _ObjectValidator:
             self._warnings.add(location, warning)
         if field.type_name in _NOT_VALIDATED:
             return
-        inert = not _INERT.isdisjoint((name, f"{type_name} {name}"))
-        with self._problems.inert(inert):
+        if _INERT.isdisjoint((name, f"{type_name} {name}")):
             self._visit_field_value(field, holder[name], location)
-        if inert and field.scalars and not isinstance(holder[name], field.scalars):
+            return
+        with self._problems.inert():
+            self._visit_field_value(field, holder[name], location)
+        if field.scalars and not isinstance(holder[name], field.scalars):
             del holder[name]
 
     def _repair_scalar(

@@ -1,8 +1,8 @@
 """Parse YAML as OpenAPI requires: the core schema of YAML 1.2, limited to values of JSON.
 
 ``on``, ``yes`` and dates are strings, and so are all keys, as written (such as a status ``200``).
-Duplicate keys, merges (``<<``), tags of other types, and aliases that expand to too many values are
-errors (OpenAPI 3.0.4 and 3.1.1, "Format").
+Merges (``<<``) are carried out, with a note. Duplicate keys of different values, tags of other
+types, and aliases that expand to too many values are errors (OpenAPI 3.0.4 and 3.1.1, "Format").
 """
 
 import re
@@ -43,8 +43,12 @@ for _name, _pattern, _first in _CORE:
     _CoreSchemaLoader.add_implicit_resolver(_TAG + _name, re.compile(rf"{_pattern}\Z"), _first)
 
 
-def read_yaml(text: str) -> Any:  # Any: plain JSON
+def read_yaml(text: str, notes: list[str] | None = None) -> Any:  # Any: plain JSON
     """Parse a YAML document.
+
+    Args:
+        text: the document.
+        notes: collects messages about content that YAML 1.2 lacks and whose meaning is plain.
 
     Raises:
         ValueError: it is not YAML, or JSON cannot express it; with the line.
@@ -55,44 +59,37 @@ def read_yaml(text: str) -> Any:  # Any: plain JSON
         raise ValueError(str(error)) from None
     if node is None:
         raise ValueError("the document is empty")
-    return _NodeConverter().value(node, 0)
+    return _NodeConverter([] if notes is None else notes).value(node, 0)
 
 
 class _NodeConverter:
-    """Converts nodes to values; aliases share the value of their anchor, and count like it."""
+    """Converts nodes to values; each alias is a copy, so that a value has one location."""
 
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[Any, int] | None] = {}
+    def __init__(self, notes: list[str]) -> None:
+        self._notes = notes
+        #: The nodes that are being converted.
+        self._open: set[int] = set()
         self._count = 0
 
     def value(self, node: Node, depth: int) -> Any:
+        self._count += 1
+        if self._count > _MAX_VALUES:
+            raise _error(node, f"expands to more than {_MAX_VALUES} values with its aliases")
         if isinstance(node, ScalarNode):
-            self._add(1, node)
             return _scalar(node)
         if depth > _MAX_DEPTH:
             raise _error(node, f"is nested deeper than {_MAX_DEPTH} levels")
         key = id(node)
-        if key in self._known:
-            known = self._known[key]
-            if known is None:
-                raise _error(node, "has an alias that contains itself")
-            self._add(known[1], node)
-            return known[0]
-        self._known[key] = None
-        before = self._count
-        self._add(1, node)
+        if key in self._open:
+            raise _error(node, "has an alias that contains itself")
+        self._open.add(key)
         made = (
             self._array(node, depth)
             if isinstance(node, SequenceNode)
             else self._object(node, depth)
         )
-        self._known[key] = made, self._count - before
+        self._open.discard(key)
         return made
-
-    def _add(self, count: int, node: Node) -> None:
-        self._count += count
-        if self._count > _MAX_VALUES:
-            raise _error(node, f"expands to more than {_MAX_VALUES} values with its aliases")
 
     def _array(self, node: Node, depth: int) -> list[Any]:
         if node.tag != f"{_TAG}seq":
@@ -103,12 +100,37 @@ class _NodeConverter:
         if node.tag != f"{_TAG}map":
             raise _error(node, f"has the tag {node.tag!r}, which has no JSON type")
         made: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
         for key, value in node.value:
             name = _key(key)
+            if name == "<<" and not key.style:  # libyaml has "" for plain, PyYAML None
+                self._note(key, "has a merge (<<), which YAML 1.2 lacks: its members are added")
+                merged = self._merged(value, depth) | merged
+                continue
+            member = self.value(value, depth + 1)
             if name in made:
-                raise _error(key, f"has the duplicate key {name!r}")
-            made[name] = self.value(value, depth + 1)
+                if made[name] != member or type(made[name]) is not type(member):
+                    raise _error(key, f"has the duplicate key {name!r}")
+                self._note(key, f"has the duplicate key {name!r}, with the same value")
+            made[name] = member
+        return merged | made if merged else made
+
+    def _merged(self, node: Node, depth: int) -> dict[str, Any]:
+        """Return the members that a merge adds: a mapping's, or those of several, the first first.
+
+        Source: https://yaml.org/type/merge.html
+        """
+        holders = node.value if isinstance(node, SequenceNode) else [node]
+        made: dict[str, Any] = {}
+        for holder in holders:
+            value = self.value(holder, depth + 1)
+            if not isinstance(value, dict):
+                raise _error(node, "has a merge (<<) of another value than an object")
+            made = value | made
         return made
+
+    def _note(self, node: Node, message: str) -> None:
+        self._notes.append(str(_error(node, message)))
 
 
 def _key(node: Node) -> str:
@@ -116,8 +138,6 @@ def _key(node: Node) -> str:
         raise _error(node, "has a key that is not a string")
     _scalar(node)
     name: str = node.value
-    if name == "<<" and not node.style:  # libyaml has "" for plain, PyYAML None
-        raise _error(node, "has a merge (<<), which YAML 1.2 lacks: write out the members")
     return name
 
 
