@@ -90,7 +90,7 @@ def test_what_follows_from_another_problem_is_not_reported() -> None:
 
 def test_what_is_not_an_object_is_reported_once() -> None:
     """Nothing is looked for in it."""
-    source = document({"/x": {"additionalOperations": [], "get": DONE}}, "3.2.0")
+    source = document({"/x": {"additionalOperations": 5, "get": DONE}}, "3.2.0")
     assert problems(source) == {"/paths/~1x/additionalOperations": "must be an object"}
     assert set(problems(of_operation({"parameters": [3]}))) == {"/paths/~1x/get/parameters/0"}
     source = of_operation({"parameters": [{"name": [], "in": "path", "schema": TEXT}]})

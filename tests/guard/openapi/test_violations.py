@@ -304,7 +304,7 @@ def test_all_problems_are_reported_at_once() -> None:
             "/c": {"$ref": "#/none"},
         },
         security=[{"none": []}],
-        components={"schemas": {"S": {"items": [], "$ref": "http://a.test/"}}},
+        components={"schemas": {"S": {"items": 5, "$ref": "http://a.test/"}}},
     )
     root["info"] = 5
     assert sorted(problems(root)) == [

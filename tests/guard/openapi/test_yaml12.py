@@ -103,7 +103,10 @@ def test_a_key_twice_with_one_value_is_noted() -> None:
         ("200: 1\n'200': 3", r"line 2, column 1 has the duplicate key '200'"),
         ("a: {b: 1, b: 2}", "has the duplicate key 'b'"),
         ("a: 1\na: true", "has the duplicate key 'a'"),
-        ("a: &x 5\nc:\n  <<: *x", r"line 1, column 4 has a merge \(<<\) of another value than an object"),
+        (
+            "a: &x 5\nc:\n  <<: *x",
+            r"line 1, column 4 has a merge \(<<\) of another value than an object",
+        ),
         ("a: .nan", "line 1, column 4 has the float '.nan', which JSON cannot express"),
         ("a: -.INF", "JSON cannot express"),
         ("a: !!int twelve", "has the int 'twelve'"),

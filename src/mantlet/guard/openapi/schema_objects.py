@@ -13,6 +13,7 @@ from mantlet.guard.openapi.diagnostics import (
     WarningList,
 )
 from mantlet.guard.openapi.references import ReferenceResolver
+from mantlet.guard.openapi.schema_repairs import repair_schema
 
 __all__ = ["SchemaObjectChecker"]
 
@@ -72,12 +73,13 @@ class SchemaObjectChecker:
     def visit(self, schema: Any, location: DocumentLocation, base: str = "") -> None:
         """Check a schema and its subschemas; references wait for `follow_references()`."""
         if not isinstance(schema, dict):
-            if not (isinstance(schema, bool) and self._version != "3.0"):
-                self._problems.add(location, "must be an object (Schema Object)")
+            self._visit_boolean(schema, location)
             return
         if id(schema) in self._seen:
             return
         self._seen.add(id(schema))
+        for keyword, message in repair_schema(schema, self._version):
+            self._problems.note(location.child(keyword), message)
         for keyword in schema.keys() - self.keywords.keys():
             self.keywords[keyword] = location.child(keyword)
         if self._version != "3.0":
@@ -91,6 +93,12 @@ class SchemaObjectChecker:
                 schema["discriminator"], location.child("discriminator"), base
             )
         self._visit_subschemas(schema, location, base)
+
+    def _visit_boolean(self, schema: Any, location: DocumentLocation) -> None:
+        if not isinstance(schema, bool):
+            self._problems.add(location, "must be an object (Schema Object)")
+        elif self._version == "3.0":
+            self._problems.note(location, "must be an object (Schema Object): read as in 3.1")
 
     def _visit_subschemas(
         self, schema: dict[str, Any], location: DocumentLocation, base: str

@@ -250,8 +250,7 @@ class _ObjectValidator:
             )
             del holder[name]
             return
-        if field.container == "one":
-            self._repair_scalar(name, field, holder, location)
+        self._repair(name, field, holder, location)
         warning = _FIELD_WARNINGS.get(f"{type_name} {name}") or _FIELD_WARNINGS.get(name)
         if warning is not None:
             self._warnings.add(location, warning)
@@ -265,17 +264,23 @@ class _ObjectValidator:
         if field.scalars and not isinstance(holder[name], field.scalars):
             del holder[name]
 
-    def _repair_scalar(
+    def _repair(
         self, name: str, field: FieldSpec, holder: dict[str, Any], location: DocumentLocation
     ) -> None:
-        """Repair a boolean that is written as a text, and a text that is written as a number."""
+        """Repair a boolean that is a string, a string that is a number, and ``[]`` for ``{}``."""
         value = holder[name]
-        if field.type_name == "flag" and isinstance(value, str) and value.lower() in _FLAGS:
+        if field.scalars == (bool,) and isinstance(value, str) and value.lower() in _FLAGS:
             self._problems.note(location, f"must be a boolean, and is read as {value.lower()}")
             holder[name] = _FLAGS[value.lower()]
-        elif field.type_name == "text" and type(value) in (int, float):
+        elif field.scalars == (str,) and type(value) in (int, float):
             self._problems.note(location, f"must be a string: write {str(value)!r}")
             holder[name] = str(value)
+        elif field.container == "list" and value == {}:
+            self._problems.note(location, "must be an array, and is read as an empty one")
+            holder[name] = []
+        elif field.container == "map" and value == []:
+            self._problems.note(location, "must be an object, and is read as an empty one")
+            holder[name] = {}
 
     def _visit_field_value(self, field: FieldSpec, value: Any, location: DocumentLocation) -> None:
         if field.container == "one":
