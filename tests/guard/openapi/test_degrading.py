@@ -324,6 +324,18 @@ def test_a_path_that_can_not_be_matched_is_not_found(adapter: Adapter) -> None:
         assert [name for name, _ in app.guard.coverage.closed] == ["GET /{a}{b}"]
 
 
+@both_adapters
+def test_of_operations_with_the_same_paths_the_first_counts(adapter: Adapter) -> None:
+    """In one segment of several parts as elsewhere; the others are closed."""
+    for first, second in (("/{a}:x", "/{b}:x"), ("/{a}-{b}", "/{b}-{a}"), ("/{a}", "/{b}")):
+        paths = {template: {"get": {"responses": OK}} for template in (first, second)}
+        app = Guarded(adapter, openapi=document(paths), on_invalid="close")
+        assert [name for name, _ in app.guard.coverage.closed] == [f"GET {second}"]
+        assert app.ask("GET", f"/1-2{':x' * (':' in first)}").status == 200
+        with pytest.raises(DocumentError, match="the same"):
+            SchemaGuard(openapi=document(paths))
+
+
 def test_required_bounds_are_faults_of_the_operation_that_lacks_them() -> None:
     """Others with bounds stay open."""
     root = of_faulty({"requestBody": json_body({"type": "string"})})

@@ -23,11 +23,11 @@ from mantlet.guard.openapi.validation import validate_document
 from mantlet.guard.operation import Operation
 from mantlet.guard.options import DocumentOptions, OperationSettings
 from mantlet.guard.router import PathMethods, parse_template
+from mantlet.http.routing.trie import Node, insert
 
 if TYPE_CHECKING:
     from mantlet.guard.jsonschema.dialects import OpenApiVersion
     from mantlet.guard.openapi.model import OperationDescription, SchemeDescription
-    from mantlet.http.routing.trie import Segment
 
 __all__ = ["DocumentSource", "OpenApiDocument"]
 
@@ -302,14 +302,15 @@ class _Routes:
     """Finds operations that the router cannot hold, alone or beside others."""
 
     def __init__(self) -> None:
-        self._methods: dict[tuple[Segment, ...], PathMethods[Operation]] = {}
+        self._root: Node[PathMethods[Operation]] = Node()
 
     def add(self, operation: Operation) -> str | None:
         """Add an operation; return what is wrong with its path or method, if it is."""
         try:
             template = parse_template(operation.template)
-            methods = self._methods.setdefault(template.shape, PathMethods())
-            methods.add(operation.method, template, operation)
+            node = insert(self._root, template.shape)
+            node.value = node.value or PathMethods()
+            node.value.add(operation.method, template, operation)
         except ValueError as error:
             return str(error)
         return None
