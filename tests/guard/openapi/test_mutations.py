@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mantlet.guard import SchemaGuard
+from mantlet.guard.openapi.diagnostics import DocumentError
 from tests.guard.openapi.building import document
 from tests.guard.openapi.documents import VERSIONS, json_body, parameter
 
@@ -109,23 +110,34 @@ def good(*_: Any) -> bool:
     return True
 
 
-def build(root: Any) -> None:
+#: The locations of faults that no option tolerates.
+WHOLE = {"", "/paths", "/jsonSchemaDialect"}
+OPTIONS: tuple[dict[str, Any], ...] = (
+    {"on_invalid": "close", "security": "app"},
+    {"on_invalid": "open", "responses": "report"},
+    {"on_invalid": "close", "responses": "report", "require_bounds": True},
+)
+
+
+def build(root: Any, **options: Any) -> SchemaGuard:
     """Make a guard with all that is made of a document."""
-    guard = SchemaGuard(
-        openapi=root,
-        responses="report",
-        security={"key": good, "oauth": good},
-        require_bounds=False,
-    )
+    guard = SchemaGuard(openapi=root, **options)
     str(guard.coverage)
+    return guard
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_one_odd_value_anywhere_is_reported_or_taken(version: str) -> None:
-    """Each place has each of many odd values in turn, and loses its member."""
+    """Each place has each of many odd values in turn, and loses its member.
+
+    Whatever is reported is a `DocumentError`, and only faults of the whole document are not
+    tolerated by option.
+    """
     root = rich(version)
-    build(root)
+    build(root, responses="report", security={"key": good, "oauth": good})
     told: list[str] = []
+    intolerable: set[str] = set()
+    closed = 0
     for number, path in enumerate(places(root)):
         # Each version has other ones of them.
         chosen = [odd for index, odd in enumerate(ODD) if (index + number) % 8 == int(version[2])]
@@ -139,8 +151,15 @@ def test_one_odd_value_anywhere_is_reported_or_taken(version: str) -> None:
             else:
                 holder[path[-1]] = odd
             try:
-                build(changed)
-            except ValueError as error:
+                build(changed, responses="report", security="app")
+            except DocumentError as error:
                 told.append(str(error))
+            try:
+                guard = build(changed, **OPTIONS[number % len(OPTIONS)])
+                closed += len(guard.coverage.closed)
+            except DocumentError as error:
+                intolerable.update(at for at, _ in error.problems)
     assert told
     assert all(told)
+    assert intolerable <= WHOLE
+    assert closed
