@@ -208,12 +208,12 @@ class _ClosedOperation(OperationValidator):
 
 
 class _OpenOperation(OperationValidator):
-    """Checks only the credentials of requests for an operation whose declaration is faulty."""
+    """Checks only the method and credentials of requests for a faulty operation."""
 
     __slots__ = ()
 
     def _validate(self, request: Request, captured: Mapping[str, str]) -> None:
-        return None
+        self._check_method(request, request.get_headers(_OVERRIDES))
 
 
 def operation_validator(

@@ -97,6 +97,8 @@ def test_a_faulty_operation_is_open_by_option(adapter: Adapter, root: Any) -> No
     assert app.ask("GET", "/bad").status == 405
     assert app.ask("GET", "/good?n=x").status == 422
     coverage = app.guard.coverage
+    override = [("X-HTTP-Method-Override", "DELETE")]
+    assert app.ask("POST", "/bad", headers=override).status == (501 if has_security else 400)
     opened = coverage.closed if has_security else coverage.unvalidated
     assert [name for name, _ in opened] == ["POST /bad"]
 
