@@ -1,16 +1,12 @@
 """Describe the operations of a validated document."""
 
-import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from itertools import product
 from typing import Any, Final, TypeVar
-from urllib.parse import unquote, urlsplit
 
 from mantlet.guard.openapi.diagnostics import (
     DocumentLocation,
     LocatedValue,
-    ProblemList,
 )
 from mantlet.guard.openapi.model import (
     BodyDescription,
@@ -30,8 +26,10 @@ from mantlet.guard.openapi.path_items import (
     parameter_key,
     path_item_fields,
 )
+from mantlet.guard.openapi.path_rules import template_names
 from mantlet.guard.openapi.references import ReferenceResolver
-from mantlet.guard.openapi.validation import ValidatedDocument, template_names
+from mantlet.guard.openapi.servers import base_paths
+from mantlet.guard.openapi.validation import ValidatedDocument
 
 __all__ = ["OperationDescriber"]
 
@@ -214,7 +212,7 @@ class OperationDescriber:
             for index, server in enumerate(value if isinstance(value, list) else ())
             if not self._problems.are_within(location.child(index))
         ]
-        return _base_paths(LocatedValue(valid, location), self._problems)
+        return base_paths(LocatedValue(valid, location), self._problems)
 
     def _follow_once(
         self, kind: str, part: LocatedValue, describe: Callable[[LocatedValue], T]
@@ -380,72 +378,3 @@ class _ContentDescriber:
 
 def _member(value: dict[str, Any], location: DocumentLocation, name: str) -> LocatedValue | None:
     return LocatedValue(value[name], location.child(name)) if name in value else None
-
-
-# -- servers --------------------------------------------------------------------------------------
-
-_VARIABLE: Final = re.compile(r"\{([^{}]*)\}")
-#: How many paths the variables of a server may produce.
-_MAX_PATHS: Final = 256
-
-
-def _base_paths(servers: LocatedValue | None, problems: ProblemList) -> tuple[str, ...]:
-    """Return the path prefixes of servers: ``""`` for the root, or such as ``"/v1"``.
-
-    A variable with an ``enum`` takes each of its values, any other takes its default. Relative URLs
-    are relative to the root, since the URL of the document is unknown (OpenAPI, "Server Object").
-
-    Args:
-        servers: an array of valid Server Objects; None and an empty array mean the root.
-        problems: collects problems.
-    """
-    if servers is None or not servers.value:
-        return ("",)
-    found: dict[str, None] = {}
-    for index, server in enumerate(servers.value):
-        location = servers.location.child(index, "url")
-        try:
-            for url in _expand_url(server["url"], server.get("variables", {})):
-                found[_url_path(url)] = None
-        except ValueError as error:
-            problems.note(location, f"{error}, so this server is ignored")
-    return tuple(found) or ("",)
-
-
-def _expand_url(url: str, variables: Mapping[str, Any]) -> list[str]:
-    # Variables in the scheme or host do not affect the path.
-    start = url.find("/", url.find("//") + 2) if "//" in url else 0
-    host, path = (url, "") if start < 0 else (url[:start], url[start:])
-    names = list(dict.fromkeys(_VARIABLE.findall(path)))
-    choices = [variables[name].get("enum") or [variables[name]["default"]] for name in names]
-    count = 1
-    for choice in choices:
-        count *= len(choice)
-    if count > _MAX_PATHS:
-        raise ValueError(f"has variables that produce more than {_MAX_PATHS} paths")
-    host = _VARIABLE.sub("host", host)
-    urls = []
-    for values in product(*choices):
-        chosen: Mapping[str, str] = dict(zip(names, values, strict=True))
-        urls.append(host + _substitute(path, chosen))
-    return urls
-
-
-def _substitute(path: str, chosen: Mapping[str, str]) -> str:
-    return _VARIABLE.sub(lambda match: chosen[match[1]], path)
-
-
-def _url_path(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        path = unquote(parts.path, errors="strict")
-    except ValueError:
-        raise ValueError("is not a valid URL") from None
-    if parts.query or parts.fragment:
-        raise ValueError("must have no query or fragment after its variables are substituted")
-    if "{" in path or "}" in path:
-        raise ValueError("must have no braces other than those of its variables")
-    segments = [segment for segment in path.split("/") if segment not in {"", "."}]
-    if ".." in segments:
-        raise ValueError("must not have '..' in its path")
-    return "".join(f"/{segment}" for segment in segments)

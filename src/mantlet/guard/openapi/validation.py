@@ -4,33 +4,23 @@ The targets of references are validated as the type of object that the reference
 may hold bare schemas or parameters. Examples are not validated: they affect no request.
 """
 
-import re
-from collections import Counter
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, Final, NamedTuple
 
 from mantlet.guard.openapi.diagnostics import (
     DocumentLocation,
-    LocatedValue,
     ProblemList,
     WarningList,
 )
-from mantlet.guard.openapi.faults import FaultGraph, OperationPart, PartLocations
+from mantlet.guard.openapi.faults import FaultGraph
 from mantlet.guard.openapi.object_rules import OBJECT_RULES, Note, SpecObject, Violations
 from mantlet.guard.openapi.object_types import OBJECT_TYPES, SCALAR_TYPES, FieldSpec, ObjectType
-from mantlet.guard.openapi.path_items import (
-    AmbiguousFieldError,
-    PathItemFields,
-    listed_parameters,
-    operations_of,
-    parameter_key,
-    path_item_fields,
-)
+from mantlet.guard.openapi.path_rules import PathsValidator
 from mantlet.guard.openapi.references import ReferenceResolver
 from mantlet.guard.openapi.schema_objects import SchemaObjectChecker
 
-__all__ = ["ValidatedDocument", "template_names", "validate_document"]
+__all__ = ["ValidatedDocument", "validate_document"]
 
 _TYPE_NAMES: Final[Mapping[str, str]] = {"text": "a string", "flag": "true or false"}
 #: Warnings about fields that do not affect requests, by name, or by object type and name.
@@ -48,7 +38,6 @@ _FIELD_WARNINGS: Final[Mapping[str, str]] = {
 _NOT_VALIDATED: Final = frozenset({"any", "example"})
 
 
-_SECURITY: Final = DocumentLocation("", "/security")
 #: Fields that no request meets: violations in them are notes. By name, or by object type and name.
 _INERT: Final = frozenset({
     "bearerFormat",
@@ -106,16 +95,9 @@ def validate_document(references: ReferenceResolver, version: str) -> ValidatedD
     objects = _ObjectValidator(references, version, problems, warnings)
     keywords = objects.run()
     problems.raise_if_whole(_WHOLE)
-    root: dict[str, Any] = references.documents[""]
-    parts = PartLocations()
-    paths_validator = _PathsValidator(references, version, problems, parts, root)
-    paths_validator.check_security(root.get("security"), _SECURITY)
-    location = DocumentLocation("", "/paths")
-    for template, item in root.get("paths", {}).items():
-        if not template.startswith("x-"):
-            paths_validator.check_path(template, LocatedValue(item, location.child(template)))
-    links = [*objects.links, *paths_validator.links]
-    faults = FaultGraph(problems.faults, links, parts)
+    paths = PathsValidator(references, version, problems)
+    paths.run()
+    faults = FaultGraph(problems.faults, [*objects.links, *paths.links], paths.parts)
     return ValidatedDocument(problems, faults, warnings, keywords)
 
 
@@ -345,190 +327,9 @@ def _closest_field(known: ObjectType, name: str) -> str | None:
     return fields[found[0]] if found else None
 
 
-def _unknown_fields(type_name: str, value: Any) -> list[str]:
-    if not isinstance(value, dict):
-        return []
-    return sorted(value.keys() - OBJECT_TYPES[type_name].fields.keys())
-
-
 def _no_rules(_: SpecObject) -> Violations:
     return iter(())
 
 
 def _is_string_array(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
-
-
-# -- paths ----------------------------------------------------------------------------------------
-
-_EXPRESSION: Final = re.compile(r"\{([^{}]*)\}")
-
-
-def template_names(template: str) -> list[str]:
-    """Return the parameter names in a path template."""
-    return _EXPRESSION.findall(template)
-
-
-class _PathsValidator:
-    """Validates rules across objects: path templates, parameters, operation ids and security."""
-
-    def __init__(
-        self,
-        references: ReferenceResolver,
-        version: str,
-        problems: ProblemList,
-        parts: PartLocations,
-        root: dict[str, Any],
-    ) -> None:
-        self._references = references
-        self._version = version
-        self._problems = problems
-        self._parts = parts
-        self._root = root
-        #: The locations of security schemes' names in requirements, and those of the schemes.
-        self.links: list[tuple[DocumentLocation, DocumentLocation]] = []
-        components = root.get("components")
-        schemes = components.get("securitySchemes") if isinstance(components, dict) else None
-        self._schemes: dict[str, Any] = schemes if isinstance(schemes, dict) else {}
-        #: Templates by the paths they match and the method.
-        self._templates: dict[tuple[str, str], str] = {}
-        self._operation_ids: dict[str, LocatedValue] = {}
-
-    def check_path(self, template: str, item: LocatedValue) -> None:
-        location = item.location
-        # Faults of the item count even if they hide its operations.
-        part = OperationPart(str(location), "request")
-        for at in (location, location.child("$ref")):
-            self._parts.add_exact(at, part)
-        self._check_template(template, location)
-        try:
-            fields = path_item_fields(self._references, item)
-        except AmbiguousFieldError as error:
-            self._problems.add(location.child("$ref"), str(error))
-            return
-        except ValueError:
-            return  # broken references are reported already
-        shared = self._parameters(fields.get("parameters"))
-        for method, operation in operations_of(fields, self._version):
-            self._add_parts(item, fields, operation)
-            self._check_collision(template, method, operation.location)
-            if isinstance(operation.value, dict):
-                self._check_operation(template, operation, shared)
-
-    def _parameters(self, holder: LocatedValue | None) -> list[LocatedValue] | None:
-        """Return the parameters in a list without duplicates; None if a reference is broken."""
-        try:
-            found = listed_parameters(self._references, holder)
-        except ValueError:
-            return None  # it is reported already
-        if holder is not None:
-            self._check_duplicates(found, holder.location)
-        return found
-
-    def _add_parts(
-        self, item: LocatedValue, fields: PathItemFields, operation: LocatedValue
-    ) -> None:
-        """Declare where the parts of an operation are."""
-        value, location = operation
-        request = OperationPart(str(location), "request")
-        for at in (item.location, item.location.child("$ref"), location):
-            self._parts.add_exact(at, request)
-        root = LocatedValue(self._root, DocumentLocation())
-        for type_name, holder in (("document", root), ("item", item), ("operation", operation)):
-            # A misspelt field may be one that requests meet.
-            for name in _unknown_fields(type_name, holder.value):
-                self._parts.add_exact(holder.location.child(name), request)
-        if "parameters" in fields:
-            self._parts.add(fields["parameters"].location, request)
-        for name in ("parameters", "requestBody"):
-            self._parts.add(location.child(name), request)
-        self._parts.add(location.child("responses"), OperationPart(str(location), "responses"))
-        has_security = isinstance(value, dict) and "security" in value
-        security = location.child("security") if has_security else _SECURITY
-        self._parts.add(security, OperationPart(str(location), "security"))
-
-    def _check_template(self, template: str, location: DocumentLocation) -> None:
-        if not template.startswith("/"):
-            self._problems.add(location, "must begin with a slash")
-        if re.search(r"[{}?#]", _EXPRESSION.sub("", template)):
-            self._problems.add(
-                location, "must not have an unmatched brace, a query or a fragment in its template"
-            )
-        for name, count in Counter(template_names(template)).items():
-            if not name:
-                self._problems.add(location, "must not have an empty parameter name")
-            elif count > 1:
-                self._problems.add(location, f"must not have the parameter {name!r} twice")
-        if "}{" in template:
-            self._problems.add(location, "must have a separator between parameters")
-
-    def _check_collision(self, template: str, method: str, location: DocumentLocation) -> None:
-        # Strictly, no two templates may match the same paths (OpenAPI, "Paths Object"), but real
-        # documents have such templates and distinguish them by the method.
-        key = (_EXPRESSION.sub("{}", template), method)
-        other = self._templates.setdefault(key, template)
-        if other != template:
-            self._problems.add(
-                location, f"{method} {template!r} matches the same paths as {other!r}"
-            )
-
-    def _check_operation(
-        self, template: str, operation: LocatedValue, shared: list[LocatedValue] | None
-    ) -> None:
-        value, location = operation
-        own = self._parameters(LocatedValue(value.get("parameters"), location.child("parameters")))
-        if shared is not None and own is not None:
-            self._check_parameters(template, location, [*shared, *own])
-        self.check_security(value.get("security"), location.child("security"))
-        operation_id = value.get("operationId")
-        if isinstance(operation_id, str):
-            other = self._operation_ids.setdefault(operation_id, operation)
-            if other.location != location:
-                self._problems.note(
-                    location.child("operationId"), f"must be unique, but {other.location} uses it"
-                )
-
-    def _check_parameters(
-        self, template: str, location: DocumentLocation, merged: list[LocatedValue]
-    ) -> None:
-        keys = {key for one in merged if (key := parameter_key(one.value)) is not None}
-        named = set(template_names(template))
-        declared = {name for place, name in keys if place == "path"}
-        for name in sorted(named - declared):
-            self._problems.note(
-                location, f"must declare the path parameter {name!r}: any segment is accepted"
-            )
-        for name in sorted(declared - named):
-            self._problems.note(
-                location, f"declares the path parameter {name!r}, which is not in {template!r}"
-            )
-        places = Counter(place for place, _ in keys)
-        if places["querystring"] and (places["query"] or places["querystring"] > 1):
-            self._problems.add(
-                location, "must have no other query parameters beside a querystring parameter"
-            )
-
-    def _check_duplicates(self, parameters: list[LocatedValue], holder: DocumentLocation) -> None:
-        known: dict[tuple[str, str], int] = {}
-        for index, parameter in enumerate(parameters):
-            key = parameter_key(parameter.value)
-            if key is None or known.setdefault(key, index) == index:
-                continue
-            is_same = parameters[known[key]].value == parameter.value
-            add = self._problems.note if is_same else self._problems.add
-            place, name = key
-            add(holder.child(index), f"duplicates the {place} parameter {name!r}")
-
-    def check_security(self, requirements: Any, location: DocumentLocation) -> None:
-        if not isinstance(requirements, list):
-            return
-        schemes = DocumentLocation("", "/components/securitySchemes")
-        for index, requirement in enumerate(requirements):
-            for name in requirement if isinstance(requirement, dict) else ():
-                if name in self._schemes:
-                    self.links.append((location.child(index, name), schemes.child(name)))
-                else:
-                    self._problems.add(
-                        location.child(index, name),
-                        f"the security scheme {name!r} is not in components.securitySchemes",
-                    )
