@@ -253,3 +253,29 @@ def test_callables_come_with_a_document_and_stay(adapter: Adapter) -> None:
     assert app.guard.reload(open_) == ()
     assert app.ask("GET", "/a").status == 200
     assert app.guard.reload(closed) == ("GET /a: different credentials are required",)
+
+
+@both_adapters
+def test_an_operation_that_becomes_faulty_is_told_of(adapter: Adapter) -> None:
+    """It is closed with the new document, and open again with the old one."""
+    good = api(requestBody=json_body({"type": "string"}))
+    for schema in ({"type": "strin"}, {"$ref": "#/none"}):
+        app = Guarded(adapter, openapi=good, on_invalid="close")
+        faulty = api(requestBody=json_body(schema))
+        assert app.guard.reload(faulty) == (
+            "POST /a: its declaration is invalid, so it is closed",
+        )  # fmt: skip
+        assert app.post("/a", "x").status == 501
+        assert app.guard.reload(faulty) == ()
+        assert app.guard.reload(good) == ()
+        assert app.post("/a", "x").status == 200
+        opened = Guarded(adapter, openapi=good, on_invalid="open")
+        assert opened.guard.reload(faulty) == ()
+        assert opened.guard.reload(good) == ("POST /a: it was open without validation",)
+
+
+def test_an_app_that_authenticates_needs_no_callables_for_another_document() -> None:
+    """They would never be called."""
+    guard = SchemaGuard(openapi=api(), security="app")
+    with pytest.raises(ValueError, match='security="app"'):
+        guard.reload(api(), security={"b": good})

@@ -234,7 +234,7 @@ RULES: list[tuple[tuple[str, ...], Any, str, str]] = [
     (ALL, given(schema={"allOf": [5]}), f"{FIRST}/schema/allOf/0", "must be an object"),
     (ALL, given(schema={"properties": {"a/b": 5}}), f"{FIRST}/schema/properties/a~1b", "must be"),
     (ALL, given(schema={"$ref": 5}), f"{FIRST}/schema/$ref", "must be a string (a URI reference)"),
-    (ALL, given(schema={"discriminator": "x"}), f"{FIRST}/schema/discriminator",
+    (ALL, given(schema={"discriminator": 5}), f"{FIRST}/schema/discriminator",
      "must be an object (Discriminator Object)"),
     (ALL, given(schema={"discriminator": {}}), f"{FIRST}/schema/discriminator",
      "must have 'propertyName', a string"),

@@ -30,11 +30,18 @@ _FORMS: Final = frozenset({"application/x-www-form-urlencoded", "multipart/form-
 
 
 class ComparedDocument(NamedTuple):
-    """One side of a comparison: the operations, security schemes and schemas of a document."""
+    """One side of a comparison: the operations, security schemes and schemas of a document.
+
+    Attributes:
+        closed: the locations of faulty operations that are closed.
+        unvalidated: those of faulty operations that are open.
+    """
 
     operations: tuple[OperationDescription, ...]
     schemes: Mapping[str, SchemeDescription]
     schemas: SchemaRegistry
+    closed: frozenset[str] = frozenset()
+    unvalidated: frozenset[str] = frozenset()
 
 
 def breaking_changes(
@@ -62,6 +69,11 @@ def breaking_changes(
         if after is None:
             yield f"{name} was removed"
             continue
+        change = _change_of_faults(old, new, before, after)
+        if change is not None:
+            if change:
+                yield f"{name}: {change}"
+            continue
         if use_servers and set(before.base_paths) - set(after.base_paths):
             yield f"{name}: some paths of the servers were removed"
         if _requires_more((before.security, old.schemes), (after.security, new.schemes)):
@@ -71,6 +83,20 @@ def breaking_changes(
         for template in sorted(added):
             if _takes_precedence(template, before.template):
                 yield f"{name}: {template!r} takes precedence for some of its paths"
+
+
+def _change_of_faults(
+    old: ComparedDocument,
+    new: ComparedDocument,
+    before: OperationDescription,
+    after: OperationDescription,
+) -> str | None:
+    """Return the change if one of the operations is faulty, ``""`` for none; else None."""
+    if before.pointer in old.closed or after.pointer in new.unvalidated:
+        return ""  # the new document accepts as much, or more
+    if after.pointer in new.closed:
+        return "its declaration is invalid, so it is closed"
+    return "it was open without validation" if before.pointer in old.unvalidated else None
 
 
 def _anonymous(template: str) -> str:

@@ -266,7 +266,13 @@ class DocumentSource:
         return tuple(breaking_changes(other._compared(), self._compared(), use_servers=use_servers))
 
     def _compared(self) -> ComparedDocument:
-        return ComparedDocument(self._document.operations, self._document.schemes, self._schemas)
+        return ComparedDocument(
+            self._document.operations,
+            self._document.schemes,
+            self._schemas,
+            closed=frozenset(one.pointer for one in self._faulty if not one.is_open),
+            unvalidated=frozenset(one.pointer for one in self._faulty if one.is_open),
+        )
 
     def coverage(self, operations: list[Operation]) -> Coverage:
         """Return which parts of the document are checked, and warnings about the others."""

@@ -294,7 +294,7 @@ class _ObjectValidator:
         self, known: ObjectType, name: str, location: DocumentLocation
     ) -> None:
         """Report a field that the object does not have: a fault if it may be a misspelt one."""
-        message = f"is not a field of the {known.name}"
+        message = f"{name!r} is not a field of the {known.name}"
         meant = _closest_field(known, name)
         if meant is None:
             self._problems.note(location, f"{message}, so it is ignored")
