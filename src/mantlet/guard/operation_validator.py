@@ -12,6 +12,7 @@ from mantlet.guard.credentials import Security
 from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.operation import Operation
 from mantlet.guard.options import OperationSettings
+from mantlet.guard.parameters.group import join_cookies
 from mantlet.guard.responses import ResponseValidator
 from mantlet.guard.websocket import MessageValidator
 from mantlet.http.headers import HeaderNames
@@ -47,6 +48,7 @@ class OperationValidator:
 
     __slots__ = (
         "_body",
+        "_joins_cookies",
         "_name",
         "_overrides",
         "_parameters",
@@ -71,6 +73,9 @@ class OperationValidator:
         self._name = operation.name
         self._security = security
         self._parameters = tuple(_parameter_readers(operation, settings))
+        self._joins_cookies = settings.mode != "report" and (
+            operation.cookies is not None or _has_cookie_key(operation)
+        )
         self._body = BodyValidator(operation.body, settings)
         declared = {name.lower() for name in (operation.headers.names if operation.headers else ())}
         #: Undeclared headers by which a middleware of the app could take another operation.
@@ -104,6 +109,8 @@ class OperationValidator:
         self._check_method(request, request.get_headers(_OVERRIDES))
         if self._security is None:
             return None
+        if self._joins_cookies:
+            join_cookies(request)
         return start_eagerly(self._security.check(request))
 
     def validate(self, request: Request, captured: Mapping[str, str]) -> Awaitable[None] | None:
@@ -120,6 +127,8 @@ class OperationValidator:
             ValidationFailed: the request is invalid.
             Problem: the body can't be read.
         """
+        if self._joins_cookies:
+            join_cookies(request)
         if self._security is not None:
             return start_eagerly(self._validate_authorized(request, captured, self._security))
         return self._validate(request, captured)
@@ -224,6 +233,15 @@ def operation_validator(
     if operation.faults:
         kind = _OpenOperation if operation.is_open else _ClosedOperation
     return kind(operation, settings, security)
+
+
+def _has_cookie_key(operation: Operation) -> bool:
+    """Return whether a credential of the operation is in a cookie."""
+    return any(
+        scheme.kind == "apiKey" and scheme.place == "cookie"
+        for requirement in operation.security
+        for scheme, _ in requirement
+    )
 
 
 def _parameter_readers(

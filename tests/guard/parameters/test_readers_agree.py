@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
+from unittest import mock
+from wsgiref.util import setup_testing_defaults
 
+import falcon
+import falcon.asgi
 import pytest
 from django.conf import settings as django_settings
+from django.core.handlers.asgi import ASGIRequest
+from django.core.handlers.wsgi import WSGIRequest
 from django.http import QueryDict
-from django.http.cookie import parse_cookie as django_cookies
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from litestar import Request as LitestarRequest
+from quart.wrappers import Request as QuartRequest
 from starlette.datastructures import QueryParams
 from starlette.requests import Request as StarletteRequest
+from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Request as WerkzeugRequest
 
 from mantlet.guard import BodyLimits
 from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.parameters import TEXT, ParameterGroup
+from mantlet.guard.parameters.group import join_cookies
 from tests.guard.parameters.support import array, asgi, members, of, one, query, wsgi
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from mantlet.core.request import Request
 
 #: Every name is taken, so that what is refused is refused for how it is written.
 REST = members(additional=TEXT)
@@ -95,7 +107,9 @@ def test_scalars_of_queries(text: bytes) -> None:
 COOKIE_PAIRS = st.tuples(
     st.sampled_from(["a", "b", " a", "A", "a "]),
     st.sampled_from(["=", "= ", ""]),
-    st.sampled_from(["", "1", "%41", ",", "=", '"x"', '"', "x y", "\\"]),
+    st.sampled_from(
+        ["", "1", "%41", "%", "%4", "%2541", ",", "=", '"x"', '"', "x y", "\\", "\\101", '"\\101"']
+    ),
 ).map("".join)
 COOKIES = st.lists(COOKIE_PAIRS, max_size=4).map("; ".join) | st.lists(
     st.sampled_from(
@@ -106,24 +120,73 @@ COOKIES = st.lists(COOKIE_PAIRS, max_size=4).map("; ".join) | st.lists(
 ).map("".join)  # fmt: skip
 
 
+def _cookies(lines: list[str], asgi_request: Request) -> dict[str, dict[str, Any]]:
+    """Return what the frameworks read of the headers of a request."""
+    _django(b"")  # which configures Django
+    scope: Any = asgi_request.raw
+    environ: Any = {"HTTP_COOKIE": ",".join(lines)}  # as WSGI servers join them
+    litestar: Any = LitestarRequest(
+        scope | {"litestar_app": mock.Mock(), "app": mock.Mock(), "state": {}}
+    )
+    headers = Headers(
+        [(name.decode(), value.decode("latin-1")) for name, value in scope["headers"]]
+    )
+    quart: Any = QuartRequest(
+        "GET", "http", "/", b"", headers, "", "2", scope, send_push_promise=mock.Mock()
+    )
+    setup_testing_defaults(environ)
+    scope |= {"method": "GET", "path": "/", "query_string": b"", "server": ("a", 80)}
+    asgi: dict[str, Any] = {
+        "starlette": StarletteRequest(scope).cookies,
+        "litestar": litestar.cookies,
+        "django": ASGIRequest(scope, BytesIO()).COOKIES,
+        "falcon": falcon.asgi.Request(scope, mock.Mock()).cookies,
+        "quart": quart.cookies,
+    }
+    return asgi | {
+        "werkzeug": WerkzeugRequest(environ).cookies,
+        "django-wsgi": WSGIRequest(environ | {"wsgi.input": BytesIO()}).COOKIES,
+        "falcon-wsgi": falcon.Request(environ).cookies,
+    }
+
+
 @given(COOKIES)
 @example('b="x; a=1; c="')
 @example('b="\\"; a=1"')
 @example("a")
+@example("a=%41")
+@example("a=%2541; b=2")
 @settings(max_examples=400)
-def test_cookies(text: str) -> None:
-    """A cookie that is read is what all three frameworks read."""
-    group = ParameterGroup("cookie", [one("a", place="cookie", style="cookie")], None, LIMITS)
+@pytest.mark.parametrize("style", ["form", "cookie"])
+def test_cookies(style: Any, text: str) -> None:
+    """A cookie that is read is what all frameworks read."""
+    group = ParameterGroup("cookie", [one("a", place="cookie", style=style)], None, LIMITS)
     try:
         found = group.read_cookies(wsgi([("Cookie", text)]))
     except ValidationFailed:
         return
-    assert group.read_cookies(asgi([("Cookie", text)])) == found
-    raw = text.encode("latin-1")
-    scope = {"type": "http", "headers": [(b"cookie", raw)]}
-    assert StarletteRequest(scope).cookies.get("a") == found.get("a")
-    assert django_cookies(raw.decode("utf-8", "replace")).get("a") == found.get("a")
-    assert WerkzeugRequest({"HTTP_COOKIE": text}).cookies.get("a") == found.get("a")
+    made = asgi([("Cookie", text)])
+    assert group.read_cookies(made) == found
+    for name, cookies in _cookies([text], made).items():
+        assert cookies.get("a") == found.get("a"), name
+
+
+@given(st.lists(COOKIES, min_size=2, max_size=3))
+@example(["a=1", "b=2"])
+@example(["b=1; c=2", "a=3", "d=4"])
+@settings(max_examples=200)
+def test_cookies_of_several_headers(lines: list[str]) -> None:
+    """As HTTP/2 has them: the app gets one, since frameworks make different things of several."""
+    group = ParameterGroup("cookie", [one("a", place="cookie")], None, LIMITS)
+    made = asgi([("Cookie", line) for line in lines])
+    try:
+        join_cookies(made)
+        found = group.read_cookies(made)
+    except ValidationFailed:
+        return
+    read = _cookies(["; ".join(lines)], made)
+    for name, cookies in read.items():
+        assert cookies.get("a") == found.get("a"), name
 
 
 def _decode(text: str) -> Any:

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from mantlet.guard.errors import ValidationFailed
 from mantlet.guard.parameters import Coercer, Parameter, ParameterGroup
 from tests.guard.parameters.rfc6570 import serialize, text_of
 from tests.guard.parameters.support import LIMITS, array, asgi, members, of, wsgi
@@ -121,17 +122,11 @@ def test_writer_encodes_all_but_unreserved_characters() -> None:
     assert serialize("x", True, "form", False, text_of) == "x=true"
 
 
-@pytest.mark.parametrize(
-    ("style", "shape", "text", "value"),
-    [
-        # 3.2.0, "Parameter Object Examples"
-        ("form", STRING, "color=Hello%2C%20world%21", "Hello, world!"),
-        ("cookie", STRING, "color=Hello%2C%20world%21", "Hello%2C%20world%21"),
-    ],
-)
-def test_examples_of_cookies(style: str, shape: Coercer, text: str, value: str) -> None:
-    """Percent-encoding of cookies is undone in the style form, and not in the style cookie."""
-    assert read(parameter("cookie", style, True, shape), text) == [{"color": value}] * 2
+@pytest.mark.parametrize("style", ["form", "cookie"])
+def test_examples_of_cookies(style: str) -> None:
+    """3.2.0, "Parameter Object Examples": some frameworks decode it, and most do not."""
+    with pytest.raises(ValidationFailed, match="ambiguous_cookie"):
+        read(parameter("cookie", style, True, STRING), "color=Hello%2C%20world%21")
 
 
 def test_example_of_a_header() -> None:

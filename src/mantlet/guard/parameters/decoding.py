@@ -10,6 +10,7 @@ __all__ = [
     "check_controls",
     "check_cookie",
     "check_path",
+    "decode_cookie_content",
     "decode_form",
     "decode_header",
     "decode_percent",
@@ -21,8 +22,14 @@ _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 # Characters that RFC 6265, 4.1.1 excludes and readers disagree on: Werkzeug drops a value with a
 # space or a quote inside, others keep it; Werkzeug and Django decode UTF-8, Starlette latin-1. They
-# agree on commas and backslashes.
+# agree on commas, and on backslashes outside of quotes.
 _NOT_IN_COOKIE: Final = re.compile(r"[^\x21\x23-\x7e]")
+# Litestar decodes percent-encoding, others do not. A "%" that begins no escape is the same to all.
+_ESCAPE: Final = re.compile("%[0-9A-Fa-f]{2}")
+_TWICE_ENCODED: Final = "%25"
+_AMBIGUOUS_COOKIE: Final = (
+    "Quotes, percent-encoding, spaces and non-ASCII characters are not allowed in cookies"
+)
 
 
 class UndecodableText(Exception):
@@ -121,11 +128,24 @@ def check_cookie(text: str) -> str:
     """Return a cookie's value as it is.
 
     Raises:
-        UndecodableText: the value has quotes, spaces, control or non-ASCII characters.
+        UndecodableText: the value has quotes, percent-encoding, spaces, control or non-ASCII
+            characters.
     """
-    if _NOT_IN_COOKIE.search(text):
-        raise UndecodableText(
-            "ambiguous_cookie",
-            "Quotes, spaces and non-ASCII characters are not allowed in cookies",
-        )
+    if _NOT_IN_COOKIE.search(text) or _ESCAPE.search(text):
+        raise UndecodableText("ambiguous_cookie", _AMBIGUOUS_COOKIE)
     return text
+
+
+def decode_cookie_content(text: str) -> str:
+    """Decode the percent-encoding of a cookie whose content, such as JSON, needs it.
+
+    Apps decode it themselves. An encoded percent sign is rejected, since in one that Litestar has
+    decoded already they would decode it twice.
+
+    Raises:
+        UndecodableText: the value has quotes, spaces, control or non-ASCII characters, or percent
+            signs in encoded form; or see `decode_percent()`.
+    """
+    if _NOT_IN_COOKIE.search(text) or _TWICE_ENCODED in text:
+        raise UndecodableText("ambiguous_cookie", _AMBIGUOUS_COOKIE)
+    return decode_percent(text)

@@ -17,15 +17,22 @@ from mantlet.guard.parameters.decoding import (
     UndecodableText,
     check_cookie,
     check_path,
+    decode_cookie_content,
     decode_header,
-    decode_percent,
 )
 from mantlet.guard.parameters.parameter import Parameter
 from mantlet.guard.parameters.query import FullQueryReader, QueryReader
 from mantlet.guard.readers import Schema
 from mantlet.http.headers import MAX_LINES, MAX_SIZE, OVERSIZED, UNPREFIXED, HeaderNames
 
-__all__ = ["CookieReader", "HeaderReader", "ParameterGroup", "PathReader", "joined_cookies"]
+__all__ = [
+    "CookieReader",
+    "HeaderReader",
+    "ParameterGroup",
+    "PathReader",
+    "join_cookies",
+    "joined_cookies",
+]
 
 #: The places of groups, with those of their parameters.
 _PLACES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -291,17 +298,14 @@ class HeaderReader:
             raise UndecodableText("duplicate_parameter", "Duplicate header")
 
 
-def _decode_form_cookie(text: str) -> str:
-    return decode_percent(check_cookie(text))
-
-
 class CookieReader:
     """Reads parameters from cookies (RFC 6265, 4.2).
 
-    The style ``form`` decodes percent-encoding, as OpenAPI requires (3.2.0, Appendix D), though no
-    framework does; the style ``cookie`` keeps the value as it is. A raw comma is accepted, since
-    readers agree on it. An exploded ``form`` of an array or an object is in one cookie, with
-    ampersands: OpenAPI calls that delimiter wrong for cookies, but RFC 6570 writes it.
+    Values are what frameworks read, so neither style decodes percent-encoding: OpenAPI requires it
+    for ``form`` (3.2.0, Appendix D), but of all frameworks only Litestar decodes it, so it is
+    rejected, except in a parameter with ``content``, which apps decode themselves. A raw comma is
+    accepted, since readers agree on it. An exploded ``form`` of an array or an object is in one
+    cookie, with ampersands: OpenAPI calls that delimiter wrong for cookies, but RFC 6570 writes it.
 
     Other cookies may belong to anyone, so they are never errors. But a quote that opens in one
     cookie and closes in another hides everything between them from some frameworks, so no parameter
@@ -321,7 +325,7 @@ class CookieReader:
     ) -> None:
         self._readers = [
             ParameterReader(
-                parameter, check_cookie if parameter.style == "cookie" else _decode_form_cookie
+                parameter, check_cookie if parameter.decode is None else decode_cookie_content
             )
             for parameter in parameters
         ]
@@ -394,3 +398,21 @@ def joined_cookies(request: Request) -> str | None:
     if text is not None and "," in text:
         return "; ".join(request.headers.getall("cookie"))
     return text
+
+
+def join_cookies(request: Request) -> None:
+    """Give the app the cookies of several headers in one (RFC 9113, 8.2.3).
+
+    Of several, Litestar reads the first and Falcon the last; Django joins them by a comma, so that
+    the second becomes a part of the first one's last cookie.
+
+    Raises:
+        ValidationFailed: with 400, for characters that no header may have.
+    """
+    text = request.get_headers(_COOKIE).get("cookie", "")
+    if "," in text and len(lines := request.headers.getall("cookie")) > 1:
+        try:
+            request.replace_header("Cookie", "; ".join(lines))
+        except ValueError:
+            item = ErrorItem("cookie", "", "control_character", "Control characters in cookies")
+            raise ValidationFailed(400, [item]) from None

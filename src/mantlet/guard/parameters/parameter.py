@@ -34,8 +34,8 @@ class Parameter:
         name: the name in the request; case-sensitive except for headers.
         place: where it stands. ``"querystring"`` is the complete query as one value.
         style: how its value is written; by default ``"form"`` in queries and cookies, else
-            ``"simple"``. In cookies, ``"form"`` decodes percent-encoding, which frameworks do not;
-            ``"cookie"`` takes the value as it is.
+            ``"simple"``. In cookies, neither style decodes percent-encoding, as most frameworks do
+            not.
         explode: whether items and members are written separately; by default for the styles
             ``"form"`` and ``"cookie"``.
         required: whether it must be present; true for all path parameters.
