@@ -125,7 +125,11 @@ def test_headers(explode: bool, kind: str, data: st.DataObject) -> None:
     declared = Parameter(name="Color", place="header", explode=explode, shape=shape)
     group = ParameterGroup("header", [declared], None, LIMITS)
     for request_of in (asgi, wsgi):
-        assert group.read_headers(request_of([("color", text)])) == {"Color": value}
+        made = request_of([("color", text)])
+        if kind == "array" and len(value) > 1 and "" in value:  # which some readers ignore
+            assert refused(group.read_headers, made)[0] == 400
+        else:
+            assert group.read_headers(made) == {"Color": value}
 
 
 @pytest.mark.parametrize("explode", [False, True])

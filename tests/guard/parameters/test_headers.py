@@ -54,7 +54,9 @@ def field(name: str = "X-A", **options: Any) -> Parameter:
         ({"shape": array(INTEGER)}, "1,2 ,\t3", [1, 2, 3]),
         ({"shape": array(INTEGER)}, "", [""]),
         ({"shape": array(INTEGER), "explode": True}, "1, 2", [1, 2]),
+        ({"shape": array()}, '"a", W/"b"', ['"a"', 'W/"b"']),
         ({"shape": members(R=INTEGER)}, "R, 1, G, 2", {"R": 1, "G": "2"}),
+        ({"shape": members()}, "R,,G,2", {"R": "", "G": "2"}),
         ({"shape": members(R=INTEGER), "explode": True}, "R=1, G=2", {"R": 1, "G": "2"}),
         ({"decode": len}, "[1, 2]", 6),
     ],
@@ -74,6 +76,11 @@ def test_texts(request_of: Any, options: Any, text: str, value: Any) -> None:
         ({}, "a\r\n b", "control_character"),  # obs-fold (RFC 9112, 5.2)
         ({}, "a\x00", "control_character"),
         ({"shape": array()}, "a,\xff", "non_ascii"),
+        # some readers ignore empty items (RFC 9110, 5.6.1.2), and know quotes (5.6.4)
+        ({"shape": array()}, "a,,b", "malformed_parameter"),
+        ({"shape": array()}, ",", "malformed_parameter"),
+        ({"shape": array()}, 'a,"b,c"', "malformed_parameter"),
+        ({"shape": members()}, 'a,"b,c",d', "malformed_parameter"),
         ({"shape": array()}, "a,\x0bb", "control_character"),
         ({"shape": members()}, "a", "malformed_parameter"),
         ({"shape": members(), "explode": True}, "a=1,b", "malformed_parameter"),

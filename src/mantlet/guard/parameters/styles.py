@@ -140,8 +140,7 @@ def _after(prefix: str) -> Callable[[str], str]:
 def _splitter(parameter: Parameter, exploded: bool) -> Split:
     """Return a function that splits a text into items or members."""
     if parameter.place == "header":
-        # A list of RFC 9110, 5.6.1, as which servers join repeated headers.
-        return lambda text: [part.strip(" \t") for part in text.split(",")]
+        return _split_header_items if "array" in parameter.shape.types else _split_header
     if parameter.style == "spaceDelimited":
         return _SPACES.split
     if parameter.style == "pipeDelimited":
@@ -152,6 +151,30 @@ def _splitter(parameter: Parameter, exploded: bool) -> Split:
     if delimiter in ";&" and "array" in parameter.shape.types:
         return _named(parameter.name, delimiter)
     return lambda text: text.split(delimiter)
+
+
+def _split_header(text: str) -> list[str]:
+    """Split a list (RFC 9110, 5.6.1), as which servers also join repeated headers.
+
+    Raises:
+        UndecodableText: there is a comma within quotes, at which some readers split the text too.
+    """
+    parts = [part.strip(" \t") for part in text.split(",")]
+    if '"' in text and len(parts) > 1 and any(part.count('"') % 2 for part in parts):
+        raise malformed("Commas within quotes are not allowed")
+    return parts
+
+
+def _split_header_items(text: str) -> list[str]:
+    """Split a list of items, none of which may be empty: RFC 9110, 5.6.1.2 ignores those.
+
+    Raises:
+        UndecodableText: an item is empty, or see `_split_header()`.
+    """
+    parts = _split_header(text)
+    if len(parts) > 1 and "" in parts:
+        raise malformed("Empty items are not allowed")
+    return parts
 
 
 def _named(name: str, delimiter: str) -> Split:
