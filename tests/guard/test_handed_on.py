@@ -114,6 +114,19 @@ def test_a_coding_that_is_not_supported_is_refused(adapter: Adapter, coding: str
     assert answer.get("accept-encoding") == "gzip, deflate, br, zstd"
 
 
+@both_adapters
+@pytest.mark.parametrize("coding", ["gzip, chunked", "gzip", "chunked, gzip", "chunked, chunked"])
+def test_a_transfer_coding_is_refused(adapter: Adapter, coding: str) -> None:
+    """Servers that hand it on have not decoded it (RFC 9112, 6.1), and nobody behind them does."""
+    app = App()
+    for path, kind in (("/items", JSON), ("/upload", [PARTS]), ("/none", [])):
+        stack = app.behind(adapter, SchemaGuard(CONTRACTS))
+        headers = [*kind, ("Transfer-Encoding", coding)]
+        answer = _upload(adapter, stack, path, [b'{"name": "a"}'], headers)
+        assert answer.status == 400
+    assert app.calls == 0
+
+
 # -- lengths --------------------------------------------------------------------------------------
 
 

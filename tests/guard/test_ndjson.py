@@ -133,6 +133,9 @@ def test_whatever_comes_has_one_outcome_however_it_is_cut(
         ("lines", b'1\n{"a":\n2}', {}, (400, [("/1", "json_invalid")])),
         ("lines", b"1\n2 3\n", {}, (400, [("/1", "json_trailing")])),
         ("lines", b"1\r2\n", {}, (400, [("/0", "json_trailing")])),
+        # Python's str.splitlines() makes three lines of it, the second of which is JSON
+        ("lines", b'1\n[\r{"role":"admin"}\r]\n', {}, (400, [("/1", "json_line_break")])),
+        ("lines", b"\r1\n", {}, (400, [("/0", "json_line_break")])),
         ("lines", b"\xef\xbb\xbf1\n", {}, (400, [("/0", "json_encoding")])),
         ("lines", b"\x1e1\n", {}, (400, [("/0", "json_invalid")])),
         ("lines", b'1\n\n{"a":1,"a":2}\n', {}, (400, [("/1", "json_duplicate_key")])),

@@ -21,6 +21,10 @@ _TRANSFER_ENCODING: Final = "Transfer-Encoding"
 CONTENT_HEADERS: Final = ("Content-Type", CONTENT_LENGTH, _TRANSFER_ENCODING, CONTENT_ENCODING)
 _MISSING: Final = ErrorItem("body", "", "missing_body", "A body is required")
 _UNDECLARED: Final = ErrorItem("body", "", "undeclared_body", "This operation takes no body")
+#: Servers that know no other coding than "chunked" hand on a body in it as it is (RFC 9112, 6.1).
+_TRANSFER_CODING: Final = ErrorItem(
+    "header", "/Transfer-Encoding", "transfer_coding", "Unsupported transfer coding"
+)
 _NO_TYPE: Final = ErrorItem("body", "", "media_type", "Missing or malformed Content-Type")
 
 #: An empty body of this type is a form without fields, as browsers send it.
@@ -155,6 +159,9 @@ class BodyValidator:
     async def _read(
         self, request: Request, headers: Mapping[str, str], validated: Validated
     ) -> None:
+        transfer = headers.get(_TRANSFER_ENCODING)
+        if transfer is not None and transfer.strip().lower() != "chunked":
+            raise ValidationFailed(400, [_TRANSFER_CODING])
         stated = headers.get("Content-Type", "")
         media, full, streaming = self._cache.get(stated) or self._find_readers(stated)
         if full is not None and media is not None:

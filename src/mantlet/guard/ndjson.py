@@ -1,9 +1,10 @@
 r"""Read bodies of many JSON texts: NDJSON, JSON Lines and JSON text sequences.
 
 NDJSON (ndjson.org, 1.0.0) and JSON Lines (jsonlines.org) have one text on each line; a line may end
-with ``\r\n``, the last one need not end at all, and empty lines are ignored. A JSON text sequence
-(RFC 7464) has one or more record separators before each text and a line feed after it; a last text
-without its line feed may be truncated (2.4), so it is rejected.
+with ``\r\n``, the last one need not end at all, and empty lines are ignored. A ``\r`` within a line
+is rejected, since many readers take it for the end of a line. A JSON text sequence (RFC 7464) has
+one or more record separators before each text and a line feed after it; a last text without its
+line feed may be truncated (2.4), so it is rejected.
 """
 
 import re
@@ -101,12 +102,10 @@ class _JsonLinesParser:
             if text:
                 raise self._malformed("json_separator", "Must begin with a record separator")
             return
-        if self._sequence and not text:
+        if not (text if self._sequence else text.strip(_BLANK)):
             return
         if self._sequence and not text.endswith(b"\n"):
             raise self._truncated()
-        if not self._sequence and not text.strip(_BLANK):
-            return
         if index >= reader.limits.lines:
             detail = f"More than {reader.limits.lines} items"
             raise ValidationFailed(413, [ErrorItem("body", "", "too_many_items", detail)])
@@ -119,6 +118,8 @@ class _JsonLinesParser:
             ]
             if failure.status != 422 or len(self._errors) >= reader.limits.errors:
                 raise self._failure(failure.status) from None
+        if not self._sequence and b"\r" in text[:-1]:
+            raise self._malformed("json_line_break", "A line must end with a line feed")
         self._values.append(value)
 
     def finish(self) -> Any:
