@@ -173,7 +173,7 @@ class BodyValidator:
             if self._canonical:
                 request.replace_body(full.dump(value))
         elif streaming is not None and media is not None:
-            value = await self._stream(request, headers, streaming.start(media))
+            value = await self._stream(request, headers, streaming, media)
         elif await _is_empty(request):
             self._accept_absence()
             return
@@ -200,9 +200,14 @@ class BodyValidator:
 
     # Any: whatever the reader makes of the body.
     async def _stream(
-        self, request: Request, headers: Mapping[str, str], parser: BodyParser
+        self,
+        request: Request,
+        headers: Mapping[str, str],
+        reader: StreamingBodyReader,
+        media: MediaType,
     ) -> Any:
         """Return the value of a body that is read while it is received."""
+        parser = reader.start(media)
         request.add_cleanup(parser.close)
         is_coded = CONTENT_ENCODING in headers
         # The decoded body, or its canonical form, for the app.
@@ -210,7 +215,7 @@ class BodyValidator:
         request.add_cleanup(new.close)
         keeps = is_coded and not (self._canonical or self._passive)
         size = 0
-        async for chunk in decode_chunks(request, self._limits, headers):
+        async for chunk in decode_chunks(request, reader.limits, headers):
             size += len(chunk)
             parser.feed(chunk)
             if keeps:

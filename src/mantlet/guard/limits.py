@@ -2,7 +2,8 @@
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from dataclasses import field as field_of
+from typing import Any, Final
 
 from mantlet._internal.options import KnowsOptions, check_int
 
@@ -25,6 +26,8 @@ _UNITS: Final = {
 MAX_DEPTH: Final = 200
 #: CPython's maximum length of integers in text (`sys.int_info.default_max_str_digits`).
 MAX_DIGITS: Final = 4300
+#: Bytes of a body without files.
+_BODY: Final = 1_000_000
 _MAXIMA: Final = {"depth": MAX_DEPTH, "digits": MAX_DIGITS}
 
 
@@ -57,7 +60,8 @@ class BodyLimits(KnowsOptions):
     """Bounds on the size and structure of a request, each checked while it is read.
 
     Args:
-        body: bytes of a body as received.
+        body: bytes of a body as received; by default 1 MB, and for a form with files as much more
+            as these may have.
         decoded: bytes of a body once its content codings are decoded; by default as many as
             ``body``.
         ratio: how many times larger than the encoded body a decoded one may be, above 64 KiB.
@@ -108,11 +112,12 @@ class BodyLimits(KnowsOptions):
     file: int
     errors: int
     checks: int
+    body_is_default: bool = field_of(compare=False, repr=False)
 
     def __init__(
         self,
         *,
-        body: Size = 1_000_000,
+        body: Size | None = None,
         decoded: Size | None = None,
         ratio: int = 100,
         memory: Size = 1_000_000,
@@ -134,9 +139,10 @@ class BodyLimits(KnowsOptions):
         errors: int = 20,
         checks: int | None = None,
     ) -> None:
+        given = _BODY if body is None else body
         sizes = {
-            "body": body,
-            "decoded": body if decoded is None else decoded,
+            "body": given,
+            "decoded": given if decoded is None else decoded,
             "memory": memory,
             "line": line,
             "query": query,
@@ -157,7 +163,7 @@ class BodyLimits(KnowsOptions):
             "part_headers": part_headers,
             "files": files,
             "errors": errors,
-            "checks": max(read_size("body", body) // 10, 1) if checks is None else checks,
+            "checks": max(read_size("body", given) // 10, 1) if checks is None else checks,
         }
         for option, number in numbers.items():
             check_int(option, number, most=_MAXIMA.get(option))
@@ -165,6 +171,7 @@ class BodyLimits(KnowsOptions):
             numbers[option] = read_size(option, size)
         for option, number in numbers.items():
             object.__setattr__(self, option, number)
+        object.__setattr__(self, "body_is_default", body is None)
 
     @classmethod
     def of(cls, limits: "BodyLimits", **others: Size) -> "BodyLimits":
@@ -172,7 +179,10 @@ class BodyLimits(KnowsOptions):
 
         A limit of decoded bodies that is the same as that of others stays the same.
         """
-        values = vars(limits) | others
+        # Any: the constructor checks each of them.
+        values: dict[str, Any] = {**vars(limits), **others}
         if "decoded" not in others and limits.decoded == limits.body:
             values["decoded"] = values["body"]
+        if values.pop("body_is_default") and "body" not in others:
+            values["body"] = None
         return cls(**values)

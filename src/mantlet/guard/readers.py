@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 from mantlet.guard.errors import ErrorItem, Place, ValidationFailed
+from mantlet.guard.limits import BodyLimits
 from mantlet.http.media_types import UTF_8, MediaType
 
 __all__ = [
@@ -107,6 +108,11 @@ class BodyParser(Protocol):
 @runtime_checkable
 class StreamingBodyReader(Protocol):
     """Reads a body chunk by chunk, so that it is never completely in memory."""
+
+    @property
+    def limits(self) -> BodyLimits:
+        """The limits of these bodies, which may be higher than the operation's."""
+        ...
 
     def start(self, media: MediaType) -> BodyParser:
         """Begin to read a body."""

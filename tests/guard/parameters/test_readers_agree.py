@@ -41,11 +41,28 @@ LIMITS = BodyLimits(query=500, parameters=20)
 
 PIECES = st.sampled_from(
     ["a", "b", "&", "=", "+", "%61", "%20", "%26", "%3D", "%2B", "%00", "%C3%BC", "%c0%af", "%zz",
+     "%0D", "%0a", "%09",
      "%", ";", "[", "]", "#", "\x00", "\xfc", " ", "\t", '"', "\\", ",", "|", "1", "true", "\r\n"]
 )  # fmt: skip
 NAMES = st.sampled_from(["a", "b", "%61", "c+d", "%C3%BC", "e%26f", "", "g[h]", "%5B"])
 VALUES = st.lists(
-    st.sampled_from(["1", "x", "=", "+", "%20", "%26", "%3D", "%2B", "%f0%9f%98%80", ",", "%2541"]),
+    st.sampled_from(
+        [
+            "1",
+            "x",
+            "=",
+            "+",
+            "%20",
+            "%26",
+            "%3D",
+            "%2B",
+            "%f0%9f%98%80",
+            ",",
+            "%2541",
+            "%0D%0A",
+            "%09",
+        ]
+    ),
     max_size=4,
 ).map("".join)
 PAIRS = st.tuples(NAMES, st.sampled_from(["=", "=", "=", ""]), VALUES).map("".join)

@@ -1,15 +1,15 @@
 """Declare the files of a form."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from mantlet._internal.options import KnowsOptions, check_int
 from mantlet.guard.forms.file_signatures import MARKUP, canonical_type, signature_type
-from mantlet.guard.limits import Size, read_size
+from mantlet.guard.limits import BodyLimits, Size, read_size
 
-__all__ = ["File", "TypeMatch"]
+__all__ = ["File", "TypeMatch", "limits_for_files"]
 
 #: Whether a file is of an allowed type; "if text" if its complete content must be text.
 TypeMatch = Literal["yes", "no", "if text"]
@@ -54,7 +54,9 @@ class File(KnowsOptions):
             is accepted too.
         required: whether the form must have the file.
         many: whether there may be several files; the value is a list then.
+        min_count: the minimum number of files, if ``many`` and there are any.
         max_count: the maximum number of files, if ``many``.
+        unique: whether to reject two files with the same content, if ``many``.
 
     Raises:
         ValueError: an option has a wrong value, or a type is neither text nor has a signature.
@@ -67,7 +69,9 @@ class File(KnowsOptions):
     extensions: Sequence[str] | None = None
     required: bool = True
     many: bool = False
+    min_count: int | None = None
     max_count: int | None = None
+    unique: bool = False
 
     def __post_init__(self) -> None:
         if self.max_size is not None:
@@ -124,11 +128,51 @@ def _check_numbers(file: File) -> None:
     check_int("min_size", file.min_size, least=0, unit="bytes")
     if file.max_size is not None and file.min_size > int(file.max_size):
         raise ValueError(f"min_size must be at most max_size, not {file.min_size}")
-    if file.max_count is None:
-        return
-    check_int("max_count", file.max_count, unit="files")
-    if not file.many:
-        raise ValueError(f"max_count needs many=True, so it can't be {file.max_count}")
+    for option, value in (("min_count", file.min_count), ("max_count", file.max_count)):
+        if value is not None:
+            check_int(option, value, unit="files")
+            if not file.many:
+                raise ValueError(f"{option} needs many=True, so it can't be {value}")
+    if file.unique and not file.many:
+        raise ValueError("unique needs many=True, so it can't be True")
+    if file.min_count is not None and file.min_count > (file.max_count or file.min_count):
+        raise ValueError(f"min_count must be at most max_count, not {file.min_count}")
+
+
+def limits_for_files(limits: BodyLimits, files: Mapping[str, File]) -> BodyLimits:
+    """Return limits whose body is as large as the files of a form may be.
+
+    Each field with its own ``max_size`` counts as often as it may have files; all others together
+    as one file of ``limits.file``. The rest of the form may be as large as a body without files.
+
+    Args:
+        limits: the limits of the operation.
+        files: the declared files.
+
+    Raises:
+        ValueError: ``limits.body`` was set, and is smaller than the files with a ``max_size``.
+    """
+    sized = [file for file in files.values() if file.max_size is not None]
+    if not limits.body_is_default:
+        least = sum(_size(file) * (file.max_count or 1) for file in sized)
+        if least > limits.body:
+            raise ValueError(
+                f"limits.body must be at least {least} bytes, the max_size of the files, not "
+                f"{limits.body}; or leave it out, to follow from the files"
+            )
+        return limits
+    if not files:
+        return limits
+    counts = [(file.max_count or limits.files) if file.many else 1 for file in sized]
+    most = sum(_size(file) * count for file, count in zip(sized, counts, strict=True))
+    if len(sized) < len(files):
+        most += limits.file
+    body = limits.body + most
+    return BodyLimits.of(limits, body=body, decoded=max(body, limits.decoded))
+
+
+def _size(file: File) -> int:
+    return int(file.max_size or 0)
 
 
 # Any: the user's value.

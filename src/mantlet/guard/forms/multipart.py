@@ -18,9 +18,9 @@ from mantlet.guard.forms.errors import (
     form_error,
 )
 from mantlet.guard.forms.fields import Form, FormFields
-from mantlet.guard.forms.file import File
+from mantlet.guard.forms.file import File, limits_for_files
 from mantlet.guard.forms.filenames import is_safe_filename
-from mantlet.guard.forms.part_sinks import DiscardSink, FieldSink, FileSink, PartSink
+from mantlet.guard.forms.part_sinks import DiscardSink, EmptySink, FieldSink, FileSink, PartSink
 from mantlet.guard.forms.uploads import FileSpool, UploadedFile
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.readers import Schema
@@ -56,9 +56,12 @@ class MultipartForm:
             the result of `FormFields.read()`.
         limits: bounds on fields, files, memory, names and headers.
 
+    Attributes:
+        limits: the same, whose body is at least as large as the declared files may be.
+
     Raises:
-        ValueError: a name is declared as a field and as a file, or more files are required than
-            ``limits.files``.
+        ValueError: a name is declared as a field and as a file, more files are required than
+            ``limits.files``, or ``limits.body`` was set and is too small for the declared files.
     """
 
     def __init__(
@@ -77,7 +80,7 @@ class MultipartForm:
         self.fields: Final = fields
         self.files: Final = dict(files)
         self.schema: Final = schema
-        self.limits: Final = limits
+        self.limits: Final = limits_for_files(limits, files)
 
     def start(self, media: MediaType) -> "MultipartParse":
         """Begin to read a body.
@@ -116,6 +119,8 @@ class MultipartParse:
         self._blobs: dict[str, list[bool]] = {}
         # The number of files by field name, including discarded ones.
         self._seen: dict[str, int] = {}
+        # The digests of the files that must be unique.
+        self._digests: dict[str, set[bytes]] = {}
         self._undeclared: set[str] = set()
         self._field_count = 0
         self._file_count = 0
@@ -139,8 +144,12 @@ class MultipartParse:
         convert_malformed(self._parts.finish)
         form = self._form
         for name, rule in form.files.items():
-            if rule.required and name not in self._seen:
+            count = self._seen.get(name)
+            if count is None and rule.required:
                 self._errors.append(error_item("missing", "Missing required file", name))
+            elif count and count < (rule.min_count or 0):
+                detail = f"Fewer than {rule.min_count} files"
+                self._errors.append(error_item("too_few_items", detail, name))
         value = form.fields.check(self._pairs, form.schema, self._errors, self._limits.errors)
         files: dict[str, UploadedFile | list[UploadedFile]] = {}
         for name, rule in form.files.items():
@@ -234,12 +243,8 @@ class MultipartParse:
     def _open_file(self, head: PartHead, rule: File) -> PartSink:
         self._count_file()
         name = head.name
-        if head.filename is None:
-            self._seen.setdefault(name, 0)
-            self._add_error("not_a_file", "Must be a file", name)
-            return DiscardSink()
         if not head.filename:
-            return DiscardSink(name)
+            return self._open_missing_file(head, rule)
         count = self._seen.get(name, 0)
         self._seen[name] = count + 1
         if count and not rule.many:
@@ -266,7 +271,20 @@ class MultipartParse:
             spool=self._spool,
             kept=self._kept.setdefault(name, []),
             errors=self._errors,
+            digests=self._digests.setdefault(name, set()) if rule.unique else None,
         )
+
+    def _open_missing_file(self, head: PartHead, rule: File) -> PartSink:
+        """Open a part that has no file: a file input without one, or a text."""
+        name = head.name
+        if head.filename is not None:
+            return DiscardSink(name)
+        if not rule.required:
+            # JavaScript and API consoles send the empty text where there is no file.
+            return EmptySink(name, self._errors)
+        self._seen.setdefault(name, 0)
+        self._add_error("not_a_file", "Must be a file", name)
+        return DiscardSink()
 
     def _end(self) -> None:
         self._sink.end()

@@ -1,6 +1,7 @@
 """Sinks for the content of one part of a form: a field, a file, or nothing."""
 
 from codecs import getincrementaldecoder
+from hashlib import sha256
 from typing import Final, Protocol
 
 from mantlet.guard.errors import ErrorItem
@@ -10,7 +11,7 @@ from mantlet.guard.forms.file_signatures import HEAD, detect
 from mantlet.guard.forms.uploads import FileSpool, UploadedFile
 from mantlet.http.forms import Pairs, PartHead, decode_text
 
-__all__ = ["DiscardSink", "FieldSink", "FileSink", "PartSink"]
+__all__ = ["DiscardSink", "EmptySink", "FieldSink", "FileSink", "PartSink"]
 
 _UTF8: Final = getincrementaldecoder("utf-8")
 
@@ -50,6 +51,29 @@ class DiscardSink:
         """Discard content, or reject it if the part must be empty."""
         if self._name is not None:
             raise form_error(400, "filename", "File without a name has content", self._name)
+
+    def end(self) -> None:
+        """Do nothing."""
+
+
+class EmptySink:
+    """Takes the empty text in the place of an optional file.
+
+    Args:
+        name: the name of the file's field.
+        errors: the list to append an error to, if there is any text.
+    """
+
+    def __init__(self, name: str, errors: list[ErrorItem]) -> None:
+        self._name = name
+        self._errors = errors
+        self._is_empty = True
+
+    def write(self, data: bytes) -> None:
+        """Note content, which only a file may have."""
+        if self._is_empty:
+            self._is_empty = False
+            self._errors.append(error_item("not_a_file", "Must be a file", self._name))
 
     def end(self) -> None:
         """Do nothing."""
@@ -99,6 +123,7 @@ class FileSink:
         spool: stores the content.
         kept: the list to append the file to.
         errors: the list to append errors to.
+        digests: the digests of the other files of the field, if it must differ from them.
     """
 
     def __init__(
@@ -111,6 +136,7 @@ class FileSink:
         spool: FileSpool,
         kept: list[UploadedFile],
         errors: list[ErrorItem],
+        digests: set[bytes] | None = None,
     ) -> None:
         self._name = head.filename or ""
         self._declared = None if head.media is None else head.media.kind
@@ -121,6 +147,8 @@ class FileSink:
         self._spool = spool
         self._kept = kept
         self._errors = errors
+        self._digests = digests
+        self._digest = None if digests is None else sha256()
         self._size = 0
         # The first bytes, until the type has been detected.
         self._head: bytes | None = b""
@@ -134,6 +162,8 @@ class FileSink:
         if self._size > self._max_size:
             detail = f"The file is larger than {self._max_size} bytes"
             raise form_error(413, "file_too_large", detail, *self._path)
+        if self._digest is not None:
+            self._digest.update(data)
         if self._head is not None:
             self._head += data
             if len(self._head) < HEAD:
@@ -150,6 +180,7 @@ class FileSink:
             self._reject("file_too_small", detail)
         elif self._match == "if text":
             self._check_text(b"", final=True)
+        self._check_unique()
         if self._match == "no":
             return
         self._file.seek(0)
@@ -162,6 +193,14 @@ class FileSink:
                 file=self._file,
             )
         )
+
+    def _check_unique(self) -> None:
+        if self._digests is None or self._digest is None:
+            return
+        digest = self._digest.digest()
+        if digest in self._digests:
+            self._reject("duplicate_file", "The same file twice")
+        self._digests.add(digest)
 
     def _check_type(self, head: bytes) -> bytes:
         self._head = None

@@ -8,10 +8,11 @@ from mantlet.guard.contract import Contract
 from mantlet.guard.coverage import Coverage, checked_parts
 from mantlet.guard.forms.fields import FormFields
 from mantlet.guard.forms.multipart import MultipartForm
+from mantlet.guard.forms.optional import OptionalFields
 from mantlet.guard.forms.urlencoded import UrlencodedForm
 from mantlet.guard.graphql import GraphQL
 from mantlet.guard.jsonrpc import JsonRpc, JsonRpcSchema
-from mantlet.guard.models.fields import GroupPlace, parameter_group, wire_names
+from mantlet.guard.models.fields import GroupPlace, optional_names, parameter_group, wire_names
 from mantlet.guard.models.schema import ModelSchema
 from mantlet.guard.ndjson import JsonLinesReader
 from mantlet.guard.operation import DeclaredBody, DeclaredResponse, Operation
@@ -205,12 +206,17 @@ class _Compiler:
         arrays = () if schema is None else wire_names(schema, arrays=True)
         scalars = () if schema is None else set(wire_names(schema)) - set(arrays)
         fields = FormFields(scalars, arrays)
+        read = None if schema is None else OptionalFields(schema, optional_names(schema))
         both = fields.names & contract.files.keys()
         if both:
             raise ValueError(f"{self.name}: form and files have the same names: {sorted(both)}")
-        if schema is not None and not contract.files:
-            yield _URLENCODED, UrlencodedForm(fields, schema, self._limits)
-        yield _MULTIPART, MultipartForm(fields, contract.files, schema, self._limits)
+        if read is not None and not contract.files:
+            yield _URLENCODED, UrlencodedForm(fields, read, self._limits)
+        try:
+            form = MultipartForm(fields, contract.files, read, self._limits)
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from None
+        yield _MULTIPART, form
 
     # -- responses --------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from mantlet.guard.models.schema import ModelSchema
 from mantlet.guard.options import OperationSettings
 from mantlet.guard.parameters import Parameter, ParameterGroup, shape_of
 
-__all__ = ["GroupPlace", "parameter_group", "wire_names"]
+__all__ = ["GroupPlace", "optional_names", "parameter_group", "wire_names"]
 
 #: The places of a group of parameters.
 GroupPlace = Literal["path", "query", "header", "cookie"]
@@ -29,6 +29,12 @@ def wire_names(model: ModelSchema, *, arrays: bool = False) -> tuple[str, ...]:
         for name, schema in fields.schemas.items()
         if not arrays or "array" in shape_of(schema, fields.resolve).types
     )
+
+
+def optional_names(model: ModelSchema) -> tuple[str, ...]:
+    """Return the names on the wire of a model's fields that need not be there."""
+    fields = _Fields(model)
+    return tuple(name for name in fields.schemas if name not in fields.required)
 
 
 def parameter_group(

@@ -7,16 +7,18 @@ from urllib.parse import urlencode
 from mantlet.guard.errors import ErrorItem, Place, ValidationFailed
 from mantlet.guard.forms import File, Form, FormFields, MultipartForm
 from mantlet.guard.forms.errors import check_form_parameters
+from mantlet.guard.forms.optional import OptionalFields
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.openapi.diagnostics import LocatedValue
 from mantlet.guard.openapi.model import EncodingDescription, MediaDescription
 from mantlet.guard.openapi.schema_registry import SchemaRegistry, as_style
+from mantlet.guard.openapi.uploads import ANNOTATIONS, FileField, find_file, is_json
 from mantlet.guard.options import OperationSettings
 from mantlet.guard.parameters import TEXT, Coercer, Parameter, ParameterGroup
 from mantlet.guard.readers import BodyReader, Schema
 from mantlet.guard.strict_json import StrictJson
 from mantlet.http.forms import Pairs
-from mantlet.http.media_types import MediaType, read_media_type
+from mantlet.http.media_types import MediaType
 
 __all__ = [
     "FormParameters",
@@ -42,6 +44,8 @@ def form_parameters(
     form: MediaDescription,
     limits: BodyLimits,
     keys: Collection[Parameter] = (),
+    *,
+    body: bool = False,
 ) -> FormParameters | None:
     """Return the fields of an urlencoded form; None if it has no schema, or an invalid one.
 
@@ -53,6 +57,7 @@ def form_parameters(
         form: the form.
         limits: the limits of JSON fields.
         keys: API keys among the fields, which the schema does not declare.
+        body: whether the form is a body, whose empty optional fields count as absent.
     """
     schema = form.schema
     compiled = None if schema is None else schemas.schema(schema)
@@ -62,11 +67,14 @@ def form_parameters(
     parser = StrictJson(limits)
     properties = schemas.properties(schema)
     fields = (
-        _form_field(schemas, form, name, member, required=name in required, parser=parser)
+        _form_field(
+            schemas, form, name, member, required=name in required, parser=parser, body=body
+        )
         for name, member in properties.items()
     )
     parameters = [field for field in fields if field is not None]
     undeclared_keys = [key for key in keys if key.name not in properties]
+    checked: Schema = OptionalFields(compiled, properties.keys() - required) if body else compiled
     additional = ""
     if schemas.allows_additional(schema):
         # Longer than any known name, so it cannot be the name of a field.
@@ -75,10 +83,10 @@ def form_parameters(
         shape = Coercer(types=frozenset({"object"}), additional=schemas.shape(schema).additional)
         parameters.append(Parameter(name=additional, place="query", shape=shape))
     if not additional and not undeclared_keys:
-        return FormParameters(parameters, compiled)
+        return FormParameters(parameters, checked)
     key_names = frozenset(key.name for key in undeclared_keys)
     return FormParameters(
-        [*parameters, *undeclared_keys], _OpenFormSchema(compiled, additional, key_names)
+        [*parameters, *undeclared_keys], _OpenFormSchema(checked, additional, key_names)
     )
 
 
@@ -109,12 +117,19 @@ def _form_field(
     *,
     required: bool,
     parser: StrictJson,
+    body: bool,
 ) -> Parameter | None:
     encoding = form.encoding.get(name)
     style = as_style(encoding.style if encoding is not None else None)
     shape = schemas.shape(member)
-    options: dict[str, Any] = {"name": name, "place": "query", "required": required}
-    if (style is None and _is_json(encoding)) or (shape.types <= {"object"} and style is None):
+    options: dict[str, Any] = {
+        "name": name,
+        "place": "query",
+        "required": required,
+        # An empty text is not a number; as null it would hide the default.
+        "allow_empty": body and not required and "string" not in shape.types,
+    }
+    if (style is None and is_json(encoding)) or (shape.types <= {"object"} and style is None):
         return Parameter(**options, decode=lambda text: parser.parse(text.encode(), "body"))
     if encoding is not None and style is not None:
         options |= {
@@ -167,7 +182,7 @@ def urlencoded_form(
     schemas: SchemaRegistry, form: MediaDescription, settings: OperationSettings
 ) -> BodyReader | None:
     """Return the reader of an urlencoded body; None if it has no schema, or an invalid one."""
-    fields = form_parameters(schemas, form, settings.limits)
+    fields = form_parameters(schemas, form, settings.limits, body=True)
     if fields is None:
         return None
     limits = settings.limits
@@ -180,6 +195,7 @@ def urlencoded_form(
             body_limits,
             closed="query" not in settings.allow,
             unique="duplicates" not in settings.allow,
+            body=True,
         )
     except ValueError as error:
         schemas.add_problem(form.pointer, str(error))
@@ -232,8 +248,6 @@ def _text(value: object) -> str:
 
 # -- multipart ------------------------------------------------------------------------------------
 
-#: Keywords that do not constrain a value.
-_ANNOTATIONS: Final = frozenset({"description", "title", "example", "examples", "deprecated"})
 #: Keywords of a form's schema that are checked although files are not part of the value.
 _FIELD_KEYWORDS: Final = frozenset(
     {"$ref", "additionalProperties", "allOf", "properties", "required", "type"}
@@ -245,9 +259,7 @@ def multipart_form(
 ) -> BodyReader | None:
     """Return the reader of a multipart body; None if it has no schema, or an invalid one.
 
-    A file is a field with ``format: binary`` (3.0), with a ``contentMediaType`` and no
-    ``contentEncoding``, or with an empty schema (3.1). Objects, and fields with a JSON encoding,
-    are JSON parts.
+    Objects, and fields with a JSON encoding, are JSON parts; for files see `find_file()`.
     """
     schema = form.schema
     if schema is None or not schemas.compiles(schema):
@@ -260,18 +272,20 @@ def multipart_form(
     json: dict[str, Any] = {}
     for name, member in schemas.properties(schema).items():
         encoding = form.encoding.get(name)
-        item = _item_schema(schemas, member)
-        if _is_file(schemas, item, encoding):
+        found = find_file(schemas, member, encoding)
+        if found is not None:
             files[name] = _file(
-                schemas, form, encoding, required=name in required, many=item is not member
+                schemas, form, encoding, found, limits=limits, required=name in required
             )
             continue
         shapes[name] = schemas.shape(member)
-        if _is_json(encoding) or schemas.shape(item).types <= {"object"}:
+        item = _item_schema(schemas, member)
+        if is_json(encoding) or schemas.shape(item).types <= {"object"}:
             json[name] = parser.parse
     if any(encoding.style is not None for encoding in form.encoding.values()):
         schemas.warn(form.pointer, "styles of multipart parts are ignored: parts are text or JSON")
     arrays = {name for name, shape in shapes.items() if "array" in shape.types}
+    optional = shapes.keys() - required
     additional = schemas.additional_schema(schema)
     closed = "query" not in settings.allow and not schemas.allows_additional(schema)
     text_fields = FormFields(
@@ -283,9 +297,16 @@ def multipart_form(
         arrays,
         json,
         closed=closed,
-        decode=_FieldCoercion(text_fields, shapes, other_shape),
+        decode=_FieldCoercion(text_fields, shapes, other_shape, optional),
     )
-    return MultipartForm(fields, files, _schema_without_files(schemas, schema, files), limits)
+    fields_schema: Schema | None = _schema_without_files(schemas, schema, files)
+    if fields_schema is not None:
+        fields_schema = OptionalFields(fields_schema, optional)
+    try:
+        return MultipartForm(fields, files, fields_schema, limits)
+    except ValueError as error:
+        schemas.add_problem(form.pointer, str(error))
+        return None
 
 
 def _schema_without_files(
@@ -294,7 +315,7 @@ def _schema_without_files(
     """Return the schema of a form's fields; files are checked separately."""
     if not files:
         return schemas.schema(schema)
-    unchecked = sorted(schemas.keywords(schema) - _FIELD_KEYWORDS - _ANNOTATIONS)
+    unchecked = sorted(schemas.keywords(schema) - _FIELD_KEYWORDS - ANNOTATIONS)
     if unchecked:
         schemas.warn(
             str(schema.location),
@@ -307,18 +328,31 @@ def _schema_without_files(
 
 
 class _FieldCoercion:
-    """Coerces the texts of form fields to the types of their schemas."""
+    """Coerces the texts of form fields to the types of their schemas.
+
+    An empty text that stands for null is left out if the field is optional, for its default.
+    """
 
     def __init__(
-        self, fields: FormFields, shapes: Mapping[str, Coercer], other_shape: Coercer
+        self,
+        fields: FormFields,
+        shapes: Mapping[str, Coercer],
+        other_shape: Coercer,
+        optional: Collection[str],
     ) -> None:
         self._fields = fields
         self._shapes = shapes
         self._other_shape = other_shape
+        self._optional = frozenset(optional)
 
     def __call__(self, pairs: Pairs) -> tuple[dict[str, Any], list[ErrorItem]]:
         values, errors = self._fields.read(pairs)
-        return {name: self._coerce(name, value) for name, value in values.items()}, errors
+        coerced = {name: self._coerce(name, value) for name, value in values.items()}
+        return {
+            name: value
+            for name, value in coerced.items()
+            if value is not None or name not in self._optional
+        }, errors
 
     def _coerce(self, name: str, value: Any) -> Any:
         shape = self._shapes.get(name, self._other_shape)
@@ -335,43 +369,21 @@ def _item_schema(schemas: SchemaRegistry, member: LocatedValue) -> LocatedValue:
     return member
 
 
-def _is_json(encoding: EncodingDescription | None) -> bool:
-    """Return whether a field is JSON by its encoding."""
-    names = encoding.content_types if encoding is not None else ()
-    media = [read_media_type(name) for name in names]
-    return bool(media) and all(one is not None and one.is_json for one in media)
-
-
-def _is_file(
-    schemas: SchemaRegistry, schema: LocatedValue, encoding: EncodingDescription | None
-) -> bool:
-    value = schemas.follow(schema).value
-    if not isinstance(value, dict):
-        return schemas.version != "3.0" and value is True and not _is_json(encoding)
-    if value.get("format") == "binary":
-        return True
-    if schemas.version == "3.0" or _is_json(encoding):
-        return False
-    if "contentMediaType" in value and "contentEncoding" not in value:
-        return "string" in value.get("type", "string")
-    return value.keys() <= _ANNOTATIONS
-
-
 def _file(
     schemas: SchemaRegistry,
     form: MediaDescription,
     encoding: EncodingDescription | None,
+    found: FileField,
     *,
+    limits: BodyLimits,
     required: bool,
-    many: bool,
 ) -> File:
     types = [one for one in (encoding.content_types if encoding else ()) if one != "*/*"]
     specific = [one.lower() for one in types if one != "application/octet-stream"]
-    options: dict[str, Any] = {"required": required, "many": many, "min_size": 0}
     if specific and len(specific) == len(types):
         try:
-            return File(types=specific, **options)
+            return found.rule(limits, required=required, types=specific)
         except ValueError as error:
             where = encoding.pointer if encoding else form.pointer
             schemas.warn(where, f"files of any type are accepted: {error}")
-    return File(**options)
+    return found.rule(limits, required=required)

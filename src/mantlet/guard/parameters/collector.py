@@ -129,9 +129,7 @@ class ParameterReader:
         self.whole = self.chunked or not (exploded or self.is_deep)
         plain = not shape.structured and parameter.decode is None
         unmarked = style in ("form", "simple", "cookie")
-        self.scalar: Callable[[str], Any] | None = (
-            shape.read if plain and unmarked and not parameter.allow_empty else None
-        )
+        self.scalar: Callable[[str], Any] | None = shape.read if plain and unmarked else None
 
     @property
     def is_deep(self) -> bool:

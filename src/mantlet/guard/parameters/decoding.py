@@ -1,6 +1,7 @@
 """Decode text of requests strictly, and reject text that can be read in two ways."""
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from mantlet.http.percent_encoding import decode_escapes
@@ -14,12 +15,16 @@ __all__ = [
     "decode_form",
     "decode_header",
     "decode_percent",
-    "decode_reserved_form",
+    "form_decoder",
 ]
 
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # Unicode's Cc, and surrogates, which are not characters.
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# The same, without those that text of several lines has.
+_NOT_IN_LINES: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+# What text from a textarea can't have; pasted text has nearly any other character.
+_NOT_IN_FIELD: Final = re.compile(r"[\x00\ud800-\udfff]")
 # Characters that RFC 6265, 4.1.1 excludes and readers disagree on: Werkzeug drops a value with a
 # space or a quote inside, others keep it; Werkzeug and Django decode UTF-8, Starlette latin-1. They
 # agree on commas, and on backslashes outside of quotes.
@@ -60,6 +65,19 @@ def check_controls(text: str) -> str:
     return text
 
 
+def _check_lines(text: str) -> str:
+    if not text.isprintable() and _NOT_IN_LINES.search(text):
+        detail = "Control characters are not allowed, except for tabs and line ends"
+        raise UndecodableText("control_character", detail)
+    return text
+
+
+def _check_field(text: str) -> str:
+    if not text.isprintable() and _NOT_IN_FIELD.search(text):
+        raise UndecodableText("control_character", "NUL is not allowed")
+    return text
+
+
 def check_path(text: str) -> str:
     """Return a text of a decoded path.
 
@@ -71,14 +89,18 @@ def check_path(text: str) -> str:
     return check_controls(text)
 
 
-def decode_percent(text: str) -> str:
+def decode_percent(text: str, check: Callable[[str], str] = check_controls) -> str:
     """Decode the percent-encoding of an ASCII text (RFC 3986, 2.1).
+
+    Args:
+        text: the text.
+        check: rejects decoded characters.
 
     Raises:
         UndecodableText: an escape is malformed, or encodes invalid UTF-8 or a control character.
     """
     if "%" not in text:
-        return check_controls(text)
+        return check(text)
     if _BAD_ESCAPE.search(text):
         raise UndecodableText("invalid_percent_escape", "Invalid percent-encoding")
     try:
@@ -86,28 +108,41 @@ def decode_percent(text: str) -> str:
     except UnicodeDecodeError:
         pass  # its object has the value, so the error must not be chained to it
     else:
-        return check_controls(text)
+        return check(text)
     raise UndecodableText("invalid_utf8", "Invalid UTF-8")
 
 
-def decode_reserved_form(text: str) -> str:
-    """Decode a text of a query, in which ``+`` is a space (WHATWG URL, 5.1).
+def decode_form(text: str, check: Callable[[str], str] = check_controls) -> str:
+    """Decode a name or a value of a query, and reject a raw ``;``, which some take for ``&``.
 
-    Raises:
-        UndecodableText: see `decode_percent()`.
-    """
-    return decode_percent(text.replace("+", " "))
+    ``+`` is a space (WHATWG URL, 5.1).
 
-
-def decode_form(text: str) -> str:
-    """Decode a text of a query, and reject a raw ``;``, which some readers take for ``&``.
+    Args:
+        text: the text.
+        check: rejects decoded characters.
 
     Raises:
         UndecodableText: the text has a raw ``;``, or see `decode_percent()`.
     """
     if ";" in text:
         raise UndecodableText("reserved_character", "Semicolons must be percent-encoded")
-    return decode_percent(text.replace("+", " "))
+    return decode_percent(text.replace("+", " "), check)
+
+
+def form_decoder(*, body: bool = False, allow_semicolons: bool = False) -> Callable[[str], str]:
+    """Return the function that decodes values of a query, or of an urlencoded body.
+
+    A value of a query may have tabs and line ends. One of a body may have all characters but NUL,
+    since that is where the text of a textarea is, pasted from anywhere.
+
+    Args:
+        body: whether the values are those of a body.
+        allow_semicolons: whether a value may have a raw ``;``.
+    """
+    check = _check_field if body else _check_lines
+    if allow_semicolons:
+        return lambda text: decode_percent(text.replace("+", " "), check)
+    return lambda text: decode_form(text, check)
 
 
 def decode_header(text: str) -> str:

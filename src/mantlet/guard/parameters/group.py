@@ -62,7 +62,8 @@ class ParameterGroup:
     old readers split them too, is a 400 except in a value of a parameter with ``allow_reserved``.
     ``+`` is a space there too, as it is to all of them. A name without ``=`` has the empty text.
     Names are decoded before they are compared. Raw characters outside of ASCII, control characters
-    (encoded or not), spaces and ``#`` are a 400; others that RFC 3986 wants encoded, such as ``[``
+    (encoded or not), spaces and ``#`` are a 400, except that values may have encoded tabs and line
+    ends; others that RFC 3986 wants encoded, such as ``[``
     and ``|``, are accepted, since browsers send them and all readers agree.
 
     Args:
@@ -74,6 +75,7 @@ class ParameterGroup:
         closed: whether to reject undeclared names in a query; else they are ignored. Undeclared
             headers and cookies are always ignored.
         unique: whether to reject repeated parameters that are not arrays.
+        body: whether the query is an urlencoded body, whose text may have any character but NUL.
 
     Raises:
         ValueError: a parameter is in another place, or two of them have or read the same name.
@@ -90,6 +92,7 @@ class ParameterGroup:
         *,
         closed: bool = True,
         unique: bool = True,
+        body: bool = False,
     ) -> None:
         _check(place, parameters)
         self.place: Place = place
@@ -111,7 +114,9 @@ class ParameterGroup:
         elif parameters and parameters[0].place == "querystring":
             self._read = FullQueryReader(parameters[0], limits).read
         else:
-            self._read = QueryReader(parameters, limits, closed=closed, unique=unique).read
+            self._read = QueryReader(
+                parameters, limits, closed=closed, unique=unique, body=body
+            ).read
 
     # Any: whatever the schema makes of the values.
     def read_path(self, values: Mapping[str, str]) -> Any:

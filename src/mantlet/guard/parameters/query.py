@@ -17,7 +17,7 @@ from mantlet.guard.parameters.decoding import (
     UndecodableText,
     decode_form,
     decode_percent,
-    decode_reserved_form,
+    form_decoder,
 )
 from mantlet.guard.parameters.parameter import Parameter
 
@@ -56,10 +56,13 @@ class QueryReader:
         closed: whether to reject undeclared names; else they are ignored.
         unique: whether to reject a repeated scalar; else the last one counts, as in Starlette and
             Django; Flask takes the first.
+        body: whether the query is an urlencoded body, whose text may have more characters.
     """
 
     __slots__ = (
         "_closed",
+        "_decode",
+        "_empties",
         "_limit",
         "_max_length",
         "_max_parameters",
@@ -70,18 +73,25 @@ class QueryReader:
     )
 
     def __init__(
-        self, parameters: Sequence[Parameter], limits: BodyLimits, *, closed: bool, unique: bool
+        self,
+        parameters: Sequence[Parameter],
+        limits: BodyLimits,
+        *,
+        closed: bool,
+        unique: bool,
+        body: bool = False,
     ) -> None:
+        self._decode = form_decoder(body=body)
+        reserved = form_decoder(body=body, allow_semicolons=True)
         self._readers = [
-            ParameterReader(
-                parameter, decode_reserved_form if parameter.allow_reserved else decode_form
-            )
+            ParameterReader(parameter, reserved if parameter.allow_reserved else self._decode)
             for parameter in parameters
         ]
         self._names = NameIndex(self._readers)
         self._scalars = {
             reader.name: reader.scalar for reader in self._readers if reader.scalar is not None
         }
+        self._empties = frozenset(one.name for one in parameters if one.allow_empty)
         self._closed = closed
         self._unique = unique
         self._max_length = limits.query
@@ -107,11 +117,11 @@ class QueryReader:
         for pair in query.decode("ascii").split("&"):
             name, _, text = pair.partition("=")
             read = scalars.get(name)
-            if read is None or name in values:
+            if read is None or name in values or (not text and name in self._empties):
                 return self._read_any(query)
             if others:
                 try:
-                    text = decode_form(text)
+                    text = self._decode(text)
                 except UndecodableText:
                     return self._read_any(query)
             values[name] = read(text)
@@ -135,7 +145,7 @@ class QueryReader:
             name = decode_form(raw)
             owner = self._names.find(name)
             if owner is None:
-                decode_form(text)
+                self._decode(text)
         except InvalidMemberName as error:
             errors.add_undecodable(error.name, error)
             return

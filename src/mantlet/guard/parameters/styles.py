@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from mantlet.guard.parameters.coercion import TEXT, Coercer
-from mantlet.guard.parameters.decoding import UndecodableText
+from mantlet.guard.parameters.decoding import UndecodableText, check_controls
 from mantlet.guard.parameters.parameter import Parameter
 
 __all__ = ["StyleParser", "parse_items"]
@@ -99,12 +99,15 @@ class StyleParser:
         if not self._pairs:
             if len(parts) % 2:
                 raise malformed("Member without a value")
-            return zip(map(self._decode, parts[::2]), parts[1::2], strict=True)
+            return zip(map(self._name, parts[::2]), parts[1::2], strict=True)
         pairs = [part.partition("=") for part in parts]
         # In the style matrix an empty value has no equals sign (RFC 6570, 3.2.7).
         if not self._bare and not all(equals for _, equals, _ in pairs):
             raise malformed("Member without a value")
-        return [(self._decode(name), value) for name, _, value in pairs]
+        return [(self._name(name), value) for name, _, value in pairs]
+
+    def _name(self, text: str) -> str:
+        return check_controls(self._decode(text))
 
 
 def _opener(parameter: Parameter, exploded: bool) -> Callable[[str], str]:
