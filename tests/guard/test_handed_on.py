@@ -206,7 +206,7 @@ def test_a_large_decoded_body_is_in_a_file(
     content = bytes(range(1, 256)) * 40_000  # 10 MB
     for value, status in ((b"a", 200), (b"a\r\n--bx", 400)):
         body = gzip.compress(UPLOAD % (value, content), 1, mtime=0)
-        limits = BodyLimits(body="1 MB", decoded="20 MB", memory="64 KiB", ratio=10_000)
+        limits = BodyLimits(body="20 MB", memory="64 KiB", ratio=10_000)
         app = App()
         guard = SchemaGuard(CONTRACTS, limits=limits, forward=forward)
         stack = app.behind(adapter, guard)

@@ -11,7 +11,7 @@ from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.forms.fields import Form
 from mantlet.guard.operation import DeclaredBody
 from mantlet.guard.options import OperationSettings
-from mantlet.guard.readers import BodyParser, BodyReader, FullBodyReader, StreamingBodyReader
+from mantlet.guard.readers import BodyReader, FullBodyReader, StreamingBodyReader
 from mantlet.http.media_types import MediaType, read_media_type
 
 __all__ = ["CONTENT_HEADERS", "BodyValidator", "Validated"]

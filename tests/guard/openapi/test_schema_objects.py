@@ -12,7 +12,7 @@ from tests.guard.openapi.building import TEXT, document, problems
 @pytest.mark.parametrize(
     ("discriminator", "where", "words"),
     [
-        ("kind", "", "must be an object (Discriminator Object)"),
+        (5, "", "must be an object (Discriminator Object)"),
         ({}, "", "must have 'propertyName'"),
         ({"propertyName": "kind", "mapping": {"a": 3}}, "/mapping", "must be an object of strings"),
         ({"propertyName": "kind", "mapping": {"a": "None"}}, "/mapping/a", "the reference 'None'"),
