@@ -133,7 +133,7 @@ def test_the_error_has_the_faults_of_all_operations() -> None:
             "/b": {"post": {"requestBody": shared, "responses": OK}},
             "/c": {"get": {"parameters": [parameter("body", "x")], "responses": OK}},
             "/d": {"get": {"security": [{"none": []}], "responses": OK}},
-            "e": {"get": {"responses": OK}},
+            "http://e": {"get": {"responses": OK}},
         },
         components={"schemas": {"S": {"properties": {"a": MISSPELT, "b": {"maxLength": -1}}}}},
     )
@@ -144,7 +144,7 @@ def test_the_error_has_the_faults_of_all_operations() -> None:
         "/components/schemas/S/properties/b/maxLength",
         "/paths/~1c/get/parameters/0/in",
         "/paths/~1d/get/security/0/none",
-        "/paths/e",
+        "/paths/http:~1~1e",
     }
     assert len(caught.value.problems) == 5
 

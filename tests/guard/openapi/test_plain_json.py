@@ -55,7 +55,7 @@ def bomb() -> list[Any]:
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ({"a": dt.date(2026, 11, 26)}, "contains a date"),
+        ({"a": dt.time(12)}, "contains a time"),
         ({"a": float("nan")}, "contains a float"),
         ({"a": {1, 2}}, "contains a set"),
         ({"a": b"x"}, "contains a bytes"),
@@ -65,9 +65,17 @@ def bomb() -> list[Any]:
         (endless(), "is nested deeper than 200 levels, or contains itself"),
         (bomb(), "has more than 2000000 values"),
     ],
-    ids=["date", "nan", "set", "bytes", "twice", "none", "true", "endless", "bomb"],
+    ids=["time", "nan", "set", "bytes", "twice", "none", "true", "endless", "bomb"],
 )
 def test_what_json_has_not_is_refused(value: Any, words: str) -> None:
     """What can't be JSON, and what has no end, is said."""
     with pytest.raises(ValueError, match=words):
         plain_json(value)
+
+
+def test_dates_become_strings() -> None:
+    """PyYAML makes them of a version, or of an example."""
+    at = dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC)
+    assert plain_json({"a": dt.date(2026, 11, 26), "b": at}) == {
+        "a": "2026-11-26", "b": "2026-11-26T12:00:00+00:00",
+    }  # fmt: skip

@@ -208,7 +208,7 @@ paths:
     [
         {},
         "none.yaml",
-        document({"a": {}}),
+        document({"https://a.test/": {}}),
         document(get(query({"type": "wrong"}))),
         document(get(security=[{"x": []}]), components={"securitySchemes": SCHEMES}),
         document({"/b": {"get": {"responses": OK}}}),
@@ -232,7 +232,7 @@ def test_a_reload_says_all_that_is_wrong() -> None:
     """As construction does."""
     guard = SchemaGuard(openapi=api())
     with pytest.raises(DocumentError) as caught:
-        guard.reload(document({"a": {}, "b": {}}))
+        guard.reload(document({"http://a": {}, "http://b": {}}))
     assert len(caught.value.problems) == 2
 
 

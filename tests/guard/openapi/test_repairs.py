@@ -80,6 +80,34 @@ def test_parameters_with_a_plain_meaning_are_read_so(
     assert any(note in words for _, words in app.guard.coverage.notes), app.guard.coverage.notes
 
 
+@both_adapters
+def test_a_path_without_its_slash_has_one(adapter: Adapter) -> None:
+    """``pets`` is ``/pets``; but an URL is no path."""
+    root = document({"pets": {"get": {"responses": OK}}, "pets/{id}": {"get": {
+        "parameters": [parameter("path", "id", INTEGER)], "responses": OK}}})  # fmt: skip
+    app = Guarded(adapter, openapi=root)
+    assert [app.ask("GET", path).status for path in ("/pets", "/pets/5", "/pets/x")] == [
+        200, 200, 422,
+    ]  # fmt: skip
+    assert ("/paths/pets", "must begin with a slash, and is read as '/pets'") in (
+        app.guard.coverage.notes
+    )
+    root["paths"]["/pets"] = {"get": {"responses": OK}}
+    with pytest.raises(DocumentError, match="matches the same paths"):
+        SchemaGuard(openapi=root)
+    with pytest.raises(DocumentError, match="must begin with a slash"):
+        SchemaGuard(openapi=document({"https://a.test/": {"get": {"responses": OK}}}))
+
+
+def test_an_empty_object_is_no_list_of_requirements() -> None:
+    """It would open the operation."""
+    root = document({"/a": {"get": {"security": {}, "responses": OK}}}, security=[{"none": []}])
+    guard = SchemaGuard(openapi=root, on_invalid="close")
+    assert guard.coverage.closed == (
+        ("GET /a", (("/paths/~1a/get/security", "must be an array"),)),
+    )  # fmt: skip
+
+
 #: What is wrong with a schema, values that it accepts and refuses, and the note.
 SCHEMAS: dict[str, tuple[Any, list[Any], list[Any], str]] = {
     "numbers in strings": (

@@ -26,7 +26,9 @@ def test_all_problems_are_reported_at_once() -> None:
     """In one error, which says each with its place."""
     source = document(
         {
-            "x": {"get": {**DONE, "parameters": [{"name": "a", "in": "body", "schema": TEXT}]}},
+            "https://a.test/x": {
+                "get": {**DONE, "parameters": [{"name": "a", "in": "body", "schema": TEXT}]}
+            },
             "/y": {"post": {"responses": {"99": {"description": "?"}}}},
         }
     )
@@ -36,12 +38,12 @@ def test_all_problems_are_reported_at_once() -> None:
     assert isinstance(error, MantletError)
     assert isinstance(error, ValueError)
     assert [pointer for pointer, _ in error.problems] == [
-        "/paths/x/get/parameters/0/in",
+        "/paths/https:~1~1a.test~1x/get/parameters/0/in",
         "/paths/~1y/post/responses/99",
-        "/paths/x",
+        "/paths/https:~1~1a.test~1x",
     ]
     assert str(error).startswith(
-        "the OpenAPI document has 3 problems:\n  /paths/x/get/parameters/0/in: "
+        "the OpenAPI document has 3 problems:\n  /paths/https:~1~1a.test~1x/get/parameters/0/in: "
     )
     assert str(DocumentError([("", "is wrong")])) == (
         "the OpenAPI document has 1 problem:\n  (root): is wrong"
@@ -50,7 +52,7 @@ def test_all_problems_are_reported_at_once() -> None:
 
 def test_the_message_of_many_problems_is_cut() -> None:
     """The attribute has them all."""
-    source = document({f"x{number}": {} for number in range(60)})
+    source = document({f"https://a.test/{number}": {} for number in range(60)})
     with pytest.raises(DocumentError, match="\n  and 10 more\n") as caught:
         SchemaGuard(openapi=source)
     assert len(caught.value.problems) == 60

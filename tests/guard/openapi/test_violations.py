@@ -312,7 +312,7 @@ def test_all_problems_are_reported_at_once() -> None:
                                         "nothing is fetched, so use a local file")),
         ("/components/schemas/S/items", "must be an object (Schema Object)"),
         ("/info", "must be an object (Info Object)"),
-        ("/paths/a", "must begin with a slash"),
+        ("/paths/a", "must begin with a slash, and is read as '/a'"),
         ("/paths/a/get/responses/x", "must be a status such as \"200\", \"2XX\" or \"default\""),
         ("/paths/a/get/responses/x", "must be an object (Response Object)"),
         ("/paths/~1b~1{id}/get", "must declare the path parameter 'id': any segment is accepted"),
@@ -324,7 +324,7 @@ def test_all_problems_are_reported_at_once() -> None:
 
 def test_the_message_has_so_many_problems_and_the_error_has_all() -> None:
     """A log does not drown in one document."""
-    root = document({f"path{index}": {} for index in range(80)})
+    root = document({f"https://a.test/{index}": {} for index in range(80)})
     with pytest.raises(DocumentError, match="the OpenAPI document has 80 problems:") as caught:
         SchemaGuard(openapi=root)
     assert len(caught.value.problems) == 80
@@ -332,7 +332,7 @@ def test_the_message_has_so_many_problems_and_the_error_has_all() -> None:
     assert (len(listed), more) == (51, "  and 30 more")
     assert 'on_invalid="close"' in advice
     with pytest.raises(DocumentError, match="has 1 problem:"):
-        SchemaGuard(openapi=document({"a": {}}))
+        SchemaGuard(openapi=document({"https://a.test/": {}}))
 
 
 def test_schemas_that_can_not_be_compiled_are_reported_at_once() -> None:

@@ -8,6 +8,7 @@ import re
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import date
 from math import isfinite
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
@@ -276,8 +277,8 @@ def _decode(content: bytes) -> str:
 def plain_json(value: Any) -> Any:  # Any: plain JSON
     """Return a deep copy that has only dicts, lists, strings, numbers, booleans and None.
 
-    Integer keys, such as the status codes that YAML parsers produce, become strings; tuples become
-    lists; subclasses of strings and numbers become plain ones.
+    Integer keys, such as the status codes that YAML parsers produce, and dates become strings;
+    tuples become lists; subclasses of strings and numbers become plain ones.
 
     Raises:
         ValueError: it contains anything else, or is nested too deep, cyclic or too large. The
@@ -298,8 +299,8 @@ class _PlainCopy:
             raise ValueError(f"is nested deeper than {_MAX_DEPTH} levels, or contains itself")
         if value is None or isinstance(value, bool):
             return value
-        if isinstance(value, str):
-            return str.__str__(value)  # an enum's own __str__ returns another text
+        if isinstance(value, str | date):
+            return _text(value)
         if isinstance(value, int):
             return int(value)
         if isinstance(value, float) and isfinite(value):
@@ -320,6 +321,12 @@ class _PlainCopy:
                 raise ValueError(f"has the duplicate key {key!r}")
             made[name] = self.copy(member, depth)
         return made
+
+
+def _text(value: str | date) -> str:
+    if isinstance(value, date):  # as YAML 1.1 reads 2026-01-01, such as an unquoted version
+        return value.isoformat()
+    return str.__str__(value)  # an enum's own __str__ returns another text
 
 
 def _key_text(key: object) -> str | None:

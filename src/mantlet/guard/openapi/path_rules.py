@@ -17,7 +17,7 @@ from mantlet.guard.openapi.path_items import (
 )
 from mantlet.guard.openapi.references import ReferenceResolver
 
-__all__ = ["PathsValidator", "template_names"]
+__all__ = ["PathsValidator", "rooted", "template_names"]
 
 #: The location of the security of all operations that have none of their own.
 _SECURITY: Final = DocumentLocation("", "/security")
@@ -27,6 +27,11 @@ _EXPRESSION: Final = re.compile(r"\{([^{}]*)\}")
 def template_names(template: str) -> list[str]:
     """Return the parameter names in a path template."""
     return _EXPRESSION.findall(template)
+
+
+def rooted(template: str) -> str:
+    """Return a template with the slash that it lacks; an URL is returned as it is."""
+    return f"/{template}" if template[:1] not in {"", "/"} and "://" not in template else template
 
 
 class PathsValidator:
@@ -123,7 +128,11 @@ class PathsValidator:
         self.parts.add(security, OperationPart(str(location), "security"))
 
     def _check_template(self, template: str, location: DocumentLocation) -> None:
-        if not template.startswith("/"):
+        if rooted(template) != template:
+            self._problems.note(
+                location, f"must begin with a slash, and is read as {rooted(template)!r}"
+            )
+        elif not template.startswith("/"):
             self._problems.add(location, "must begin with a slash")
         if re.search(r"[{}?#]", _EXPRESSION.sub("", template)):
             self._problems.add(
@@ -140,7 +149,7 @@ class PathsValidator:
     def _check_collision(self, template: str, method: str, location: DocumentLocation) -> None:
         # Strictly, no two templates may match the same paths (OpenAPI, "Paths Object"), but real
         # documents have such templates and distinguish them by the method.
-        key = (_EXPRESSION.sub("{}", template), method)
+        key = (_EXPRESSION.sub("{}", rooted(template)), method)
         other = self._templates.setdefault(key, template)
         if other != template:
             self._problems.add(

@@ -257,7 +257,8 @@ class _ObjectValidator:
         elif field.scalars == (str,) and type(value) in (int, float):
             self._problems.note(location, f"must be a string: write {str(value)!r}")
             holder[name] = str(value)
-        elif field.container == "list" and value == {}:
+        elif field.container == "list" and value == {} and name != "security":
+            # No requirements would open an operation, which may be meant otherwise.
             self._problems.note(location, "must be an array, and is read as an empty one")
             holder[name] = []
         elif field.container == "map" and value == []:
