@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from base64 import b64encode
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import fastapi
 import pytest
+from fastapi.security import APIKeyQuery, HTTPBearer
+from fastapi.testclient import TestClient
 
+import mantlet
 from mantlet import ErrorEnvelope, Problem
 from mantlet.guard import SchemaGuard
 from tests.drive import Adapter, AsgiAdapter, both_adapters
@@ -452,3 +456,36 @@ def test_a_sample_does_not_open_what_asks_for_credentials(
     )
     assert app.ask("GET", "/a").status == 401
     assert app.ask("GET", "/a?more=1", headers=[("Authorization", "Bearer good")]).status == 200
+
+
+def test_an_app_of_a_framework_authenticates_alone_by_default() -> None:
+    """FastAPI's own answers reach the client, and ``auto_error=False`` lets anonymous ones in."""
+    app = fastapi.FastAPI()
+
+    @app.get("/me")
+    def me(sent: Annotated[Any, fastapi.Security(HTTPBearer(auto_error=False))]) -> Any:
+        return sent.credentials if sent else "nobody"
+
+    @app.get("/mine")
+    def mine(sent: Annotated[Any, fastapi.Security(HTTPBearer())]) -> Any:
+        return sent.credentials
+
+    @app.get("/key")
+    def key(sent: Annotated[str, fastapi.Security(APIKeyQuery(name="key"))]) -> str:
+        return sent
+
+    client: Any = TestClient(mantlet.wrap(app, SchemaGuard.from_app(app)))
+    bearer = {"Authorization": "Bearer 1|abc"}
+    assert client.get("/me").json() == "nobody"
+    assert client.get("/me", headers=bearer).json() == "1|abc"
+    assert client.get("/me", headers={"Authorization": "Basic eA=="}).json() == "nobody"
+    assert client.get("/mine").status_code in {401, 403}  # by FastAPI's version
+    assert client.get("/mine", headers=bearer).json() == "1|abc"
+    assert client.get("/key?key=x").json() == "x"
+    assert client.get("/key?key=x&other=y").status_code == 422
+    guard = SchemaGuard.from_app(
+        app, security={"HTTPBearer": Checking(), "APIKeyQuery": Checking()}
+    )
+    client = TestClient(mantlet.wrap(app, guard))
+    assert client.get("/mine").status_code == 401
+    assert client.get("/key?key=x").json() == "x"
