@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mantlet.guard import SchemaGuard
+from mantlet.guard.openapi.diagnostics import DocumentError
 from mantlet.guard.openapi.document import OpenApiDocument
 from mantlet.guard.openapi.loading import load_document
 from tests.guard.openapi.building import DONE, document
@@ -147,3 +149,75 @@ def test_ref_root_must_be_one_that_holds_the_document(tmp_path: Path) -> None:
         load_document(path, ref_root=tmp_path / "sub")
     with pytest.raises(ValueError, match="ref_root must be a directory"):
         load_document(path, ref_root=path)
+
+
+REAL = """
+openapi: 3.0.3
+info:
+	title: An API
+"""
+MERGED = """
+openapi: 3.0.3
+info: {title: An API, version: 1.0, date: 2026-01-01}
+x-done: &done
+  responses: {200: {description: yes}}
+paths:
+  /x:
+    get: {<<: *done, operationId: on}
+    post:
+      <<: *done
+      parameters: [{name: q, in: query, schema: {type: integer}}]
+"""
+
+
+def test_yaml_of_version_1_1_is_read_with_notes(tmp_path: Path) -> None:
+    """Merges, a number as the version, dates and words that once were booleans."""
+    path = tmp_path / "a.yaml"
+    path.write_text(MERGED)
+    guard = SchemaGuard(openapi=path)
+    assert [name for name, _ in guard.coverage.operations] == ["GET /x", "POST /x"]
+    notes = {message: at for at, message in guard.coverage.notes}
+    assert notes["must be a string: write '1.0'"] == "/info/version"
+    assert (
+        notes["line 8, column 11 has a merge (<<), which YAML 1.2 lacks: its members are added"]
+        == ""
+    )
+
+
+def test_tabs_indent_json_and_not_yaml(tmp_path: Path) -> None:
+    """JSON is YAML, except for its tabs; the error of others has the line."""
+    path = tmp_path / "a.yaml"
+    path.write_text(json.dumps(document({"/x": {"get": DONE}}), indent="\t"))
+    assert len(OpenApiDocument(path).operations) == 1
+    path.write_text(REAL)
+    with pytest.raises(DocumentError, match="line 4"):
+        load_document(path)
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [("3.0", '"3.0.3"'), ("'3.0'", '"3.0.3"'), ("3.1", '"3.1.1"'), ("3", '"3.0.3"')],
+)
+def test_a_version_without_its_last_number_says_the_whole_one(
+    tmp_path: Path, version: str, words: str
+) -> None:
+    """With quotes and without."""
+    path = tmp_path / "a.yaml"
+    path.write_text(f"openapi: {version}\npaths: {{}}")
+    with pytest.raises(DocumentError, match=f"write openapi: {words}"):
+        load_document(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"[", b"{", b"\xff", b"a: &x [*x]", b"- a", b'{"a": 1}'])
+@pytest.mark.parametrize("name", ["a.yaml", "a.json"])
+def test_whatever_can_not_be_read_is_a_document_error(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    """It has the problem of the whole document."""
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(DocumentError) as caught:
+        SchemaGuard(openapi=path, on_invalid="close")
+    ((at, message),) = caught.value.problems
+    assert at == ""
+    assert message in str(caught.value)

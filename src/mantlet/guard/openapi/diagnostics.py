@@ -31,6 +31,15 @@ class DocumentLocation(NamedTuple):
             pointer = f"{pointer}/{escape_token(token) if isinstance(token, str) else token}"
         return DocumentLocation(document, pointer)
 
+    def ancestors(self) -> "Iterator[DocumentLocation]":
+        """Iterate over the location and all that contain it, up to the whole document."""
+        document, pointer = self
+        while True:
+            yield DocumentLocation(document, pointer)
+            if not pointer:
+                return
+            pointer = pointer.rpartition("/")[0]
+
     def __str__(self) -> str:
         return f"{self.document}#{self.pointer}" if self.document else self.pointer
 
@@ -84,6 +93,9 @@ class ProblemList:
         self.faults: dict[tuple[DocumentLocation, str], None] = {}
         self.notes: dict[tuple[DocumentLocation, str], None] = {}
         self._inert = False
+        #: The locations with faults in their content, of the first so many faults.
+        self._containers: set[DocumentLocation] = set()
+        self._indexed = 0
 
     def add(self, location: DocumentLocation, message: str) -> None:
         """Add a fault; the message continues a sentence about the value at the location."""
@@ -95,11 +107,10 @@ class ProblemList:
 
     def are_within(self, location: DocumentLocation) -> bool:
         """Return whether there are faults at a location or in its content."""
-        document, pointer = location
-        return any(
-            at.document == document and f"{at.pointer}/".startswith(f"{pointer}/")
-            for at, _ in self.faults
-        )
+        if len(self.faults) != self._indexed:
+            self._indexed = len(self.faults)
+            self._containers = {one for at, _ in self.faults for one in at.ancestors()}
+        return location in self._containers
 
     @property
     def is_inert(self) -> bool:

@@ -103,14 +103,7 @@ class FaultGraph:
 
     def _owners(self, location: DocumentLocation) -> Iterator[DocumentLocation]:
         """Iterate over the targets and declarations that contain a location."""
-        document, pointer = location
-        while True:
-            here = DocumentLocation(document, pointer)
-            if here in self._nodes:
-                yield here
-            if not pointer:
-                return
-            pointer = pointer.rpartition("/")[0]
+        return (one for one in location.ancestors() if one in self._nodes)
 
     def _trace(self) -> Mapping[OperationPart, list[Fault]]:
         backward: dict[DocumentLocation, list[DocumentLocation]] = {}
