@@ -184,6 +184,38 @@ def test_yaml_of_version_1_1_is_read_with_notes(tmp_path: Path) -> None:
     )
 
 
+DUPLICATE = """
+openapi: 3.0.3
+info: {title: An API, version: '1', version: '2'}
+paths:
+  /bad:
+    post:
+      requestBody:
+        content: {application/json: {schema: {type: string, type: integer}}}
+      responses: {200: {description: ''}}
+  /good:
+    get:
+      description: one
+      description: two
+      responses: {200: {description: ''}, 200: {description: x}}
+"""
+
+
+def test_a_duplicate_key_is_a_fault_of_the_operations_that_meet_it(tmp_path: Path) -> None:
+    """Parsers differ about which value counts."""
+    path = tmp_path / "a.yaml"
+    path.write_text(DUPLICATE)
+    guard = SchemaGuard(openapi=path, on_invalid="close")
+    ((name, ((at, message),)),) = guard.coverage.closed
+    assert name == "POST /bad"
+    assert at == "/paths/~1bad/post/requestBody/content/application~1json/schema/type"
+    assert message == "line 8, column 61 has the duplicate key 'type'"
+    with pytest.raises(DocumentError, match="has 1 problem"):
+        SchemaGuard(openapi=path)
+    with pytest.raises(DocumentError, match="has 2 problems"):
+        SchemaGuard(openapi=path, responses="report")
+
+
 def test_tabs_indent_json_and_not_yaml(tmp_path: Path) -> None:
     """JSON is YAML, except for its tabs; the error of others has the line."""
     path = tmp_path / "a.yaml"

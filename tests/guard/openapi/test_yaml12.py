@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mantlet.guard.openapi.yaml12 import read_yaml
+from mantlet.guard.openapi.yaml12 import YamlFindings, read_yaml
 
 
 @pytest.mark.parametrize(
@@ -83,17 +83,29 @@ MERGES = [
 @pytest.mark.parametrize(("text", "value"), MERGES)
 def test_merges_are_carried_out_with_a_note(text: str, value: Any) -> None:
     """As YAML 1.1 has them: members of the object itself win, then those of the first."""
-    notes: list[str] = []
-    assert read_yaml(text, notes)["c"] == value
-    assert all("has a merge (<<)" in note and note.startswith("line ") for note in notes)
-    assert notes
+    findings = YamlFindings()
+    assert read_yaml(text, findings)["c"] == value
+    assert all("has a merge (<<)" in note for note in findings.notes)
+    assert all(note.startswith("line ") for note in findings.notes)
+    assert findings.notes
 
 
 def test_a_key_twice_with_one_value_is_noted() -> None:
     """Nothing depends on which of them counts."""
-    notes: list[str] = []
-    assert read_yaml("a: {b: [1]}\na: {b: [1]}", notes) == {"a": {"b": [1]}}
-    assert notes == ["line 2, column 1 has the duplicate key 'a', with the same value"]
+    findings = YamlFindings()
+    assert read_yaml("a: {b: [1]}\na: {b: [1]}", findings) == {"a": {"b": [1]}}
+    assert findings.notes == ["line 2, column 1 has the duplicate key 'a', with the same value"]
+
+
+def test_a_key_twice_with_two_values_is_a_fault_of_its_place() -> None:
+    """The last value counts; a member of the document itself is an error."""
+    findings = YamlFindings()
+    assert read_yaml("a:\n- {b/c: 1, b/c: 2, d: {e: 1}}", findings) == {
+        "a": [{"b/c": 2, "d": {"e": 1}}]
+    }  # fmt: skip
+    assert findings.faults == [("/a/0/b~1c", "line 2, column 12 has the duplicate key 'b/c'")]
+    with pytest.raises(ValueError, match="has the duplicate key 'a'"):
+        read_yaml("a: 1\na: 2", YamlFindings())
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ class OpenApiDocument:
         self.root: dict[str, Any] = loaded.root
         self.version: str = loaded.version
         self.references = ReferenceResolver(loaded)
-        validated = validate_document(self.references, loaded.version)
+        validated = validate_document(self.references, loaded.version, loaded.faults)
         describer = OperationDescriber(self.references, loaded.version, templates, validated)
         self.faults = validated.faults
         self.operations: tuple[OperationDescription, ...] = describer.operations()

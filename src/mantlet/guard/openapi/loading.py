@@ -20,7 +20,7 @@ from mantlet.guard.openapi.diagnostics import DocumentError
 try:
     from jiter import from_json
 
-    from mantlet.guard.openapi.yaml12 import read_yaml
+    from mantlet.guard.openapi.yaml12 import YamlFindings, read_yaml
 except ImportError as error:
     raise ImportError(
         f"OpenAPI documents need {error.name}: pip install 'mantlet[openapi]'"
@@ -54,7 +54,8 @@ class LoadedDocument(NamedTuple):
         version: ``"3.0"``, ``"3.1"`` or ``"3.2"``; these sort as strings.
         ref_root: the directory of the files it may refer to, or None.
         name: the path of the document in that directory; ``""`` for a dict.
-        notes: locations and messages about content that was read although it is not as it should.
+        notes: locations and messages about content whose meaning is plain, but not as it should be.
+        faults: the same about content that others may read otherwise, such as duplicate keys.
     """
 
     root: dict[str, Any]
@@ -62,6 +63,7 @@ class LoadedDocument(NamedTuple):
     ref_root: "RefRoot | None"
     name: str
     notes: tuple[tuple[str, str], ...] = ()
+    faults: tuple[tuple[str, str], ...] = ()
 
 
 def load_document(
@@ -92,14 +94,20 @@ def load_document(
         raise TypeError(f"openapi must be a path or a dict, not {source!r}")
     path = Path(source)
     try:
-        notes: list[str] = []
-        root = parse_content(path.name, _read_file(path), notes)
+        findings = YamlFindings()
+        root = parse_content(path.name, _read_file(path), findings)
         version = openapi_version(root)
     except ValueError as error:
         raise _unreadable(f"{str(path)!r} {error}") from None
     opened = RefRoot(path.resolve().parent if ref_root is None else ref_root)
-    located = tuple(("", note) for note in notes)
-    return LoadedDocument(root, version, opened, opened.relative_name(path), located)
+    return LoadedDocument(
+        root,
+        version,
+        opened,
+        opened.relative_name(path),
+        tuple(("", note) for note in findings.notes),
+        tuple(findings.faults),
+    )
 
 
 def _unreadable(message: str) -> DocumentError:
@@ -228,7 +236,7 @@ def _read_file(path: Path) -> bytes:
 
 
 def parse_content(
-    name: str, content: bytes, notes: list[str] | None = None
+    name: str, content: bytes, findings: "YamlFindings | None" = None
 ) -> Any:  # Any: plain JSON
     """Parse the content of a JSON or YAML file.
 
@@ -236,7 +244,7 @@ def parse_content(
         name: the name of the file. Without a suffix ``.json``, ``.yaml`` or ``.yml``, content that
             begins with a brace is JSON. YAML that begins with one may be JSON, too.
         content: the bytes.
-        notes: collects messages about content that is read although it is not as it should be.
+        findings: collects what is read although it is not as it should be; see `read_yaml()`.
 
     Raises:
         ValueError: it is neither JSON nor YAML, has a duplicate key, or is not UTF-8.
@@ -251,7 +259,7 @@ def parse_content(
             return _parse_json(content)
     text = _decode(content)
     try:
-        return read_yaml(text, notes)
+        return read_yaml(text, findings)
     except ValueError as error:
         raise ValueError(f"is not valid YAML for an OpenAPI document: {error}") from None
 

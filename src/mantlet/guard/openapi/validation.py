@@ -4,7 +4,7 @@ The targets of references are validated as the type of object that the reference
 may hold bare schemas or parameters. Examples are not validated: they affect no request.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, Final, NamedTuple
 
@@ -79,7 +79,9 @@ class ValidatedDocument(NamedTuple):
     keywords: Mapping[str, DocumentLocation]
 
 
-def validate_document(references: ReferenceResolver, version: str) -> ValidatedDocument:
+def validate_document(
+    references: ReferenceResolver, version: str, faults: Iterable[tuple[str, str]] = ()
+) -> ValidatedDocument:
     """Find all violations in a document and in everything it refers to.
 
     The document is repaired where its meaning is plain.
@@ -87,18 +89,21 @@ def validate_document(references: ReferenceResolver, version: str) -> ValidatedD
     Args:
         references: the document and its files.
         version: ``"3.0"``, ``"3.1"`` or ``"3.2"``.
+        faults: faults that are known already: JSON Pointers into the document, and messages.
 
     Raises:
         DocumentError: a fault concerns the whole document.
     """
     problems, warnings = ProblemList(), WarningList()
+    for pointer, message in faults:
+        problems.add(DocumentLocation("", pointer), message)
     objects = _ObjectValidator(references, version, problems, warnings)
     keywords = objects.run()
     problems.raise_if_whole(_WHOLE)
     paths = PathsValidator(references, version, problems)
     paths.run()
-    faults = FaultGraph(problems.faults, [*objects.links, *paths.links], paths.parts)
-    return ValidatedDocument(problems, faults, warnings, keywords)
+    graph = FaultGraph(problems.faults, [*objects.links, *paths.links], paths.parts)
+    return ValidatedDocument(problems, graph, warnings, keywords)
 
 
 # -- single objects -------------------------------------------------------------------------------

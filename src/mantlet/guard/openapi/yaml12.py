@@ -1,8 +1,9 @@
 """Parse YAML as OpenAPI requires: the core schema of YAML 1.2, limited to values of JSON.
 
 ``on``, ``yes`` and dates are strings, and so are all keys, as written (such as a status ``200``).
-Merges (``<<``) are carried out, with a note. Duplicate keys of different values, tags of other
-types, and aliases that expand to too many values are errors (OpenAPI 3.0.4 and 3.1.1, "Format").
+Merges (``<<``) are carried out, with a note. Duplicate keys of different values are faults; tags of
+other types, and aliases that expand to too many values are errors (OpenAPI 3.0.4 and 3.1.1,
+"Format").
 """
 
 import re
@@ -15,7 +16,9 @@ try:
 except ImportError:  # PyYAML was built without libyaml
     CBaseLoader = BaseLoader  # type: ignore[assignment, misc] # equivalent but slower
 
-__all__ = ["read_yaml"]
+from mantlet.http.json_pointer import escape_token
+
+__all__ = ["YamlFindings", "read_yaml"]
 
 _TAG: Final = "tag:yaml.org,2002:"
 _NUMBER: Final = r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
@@ -43,12 +46,26 @@ for _name, _pattern, _first in _CORE:
     _CoreSchemaLoader.add_implicit_resolver(_TAG + _name, re.compile(rf"{_pattern}\Z"), _first)
 
 
-def read_yaml(text: str, notes: list[str] | None = None) -> Any:  # Any: plain JSON
+class YamlFindings:
+    """Content of a YAML document that is read although it is not as it should be.
+
+    Attributes:
+        notes: messages about content whose meaning is plain.
+        faults: JSON Pointers (RFC 6901) and messages about content that others may read otherwise.
+    """
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.faults: list[tuple[str, str]] = []
+
+
+def read_yaml(text: str, findings: YamlFindings | None = None) -> Any:  # Any: plain JSON
     """Parse a YAML document.
 
     Args:
         text: the document.
-        notes: collects messages about content that YAML 1.2 lacks and whose meaning is plain.
+        findings: collects notes, and faults below the members of the document; None to raise an
+            error for faults. Of a duplicate key, the last value counts.
 
     Raises:
         ValueError: it is not YAML, or JSON cannot express it; with the line.
@@ -59,14 +76,16 @@ def read_yaml(text: str, notes: list[str] | None = None) -> Any:  # Any: plain J
         raise ValueError(str(error)) from None
     if node is None:
         raise ValueError("the document is empty")
-    return _NodeConverter([] if notes is None else notes).value(node, 0)
+    return _NodeConverter(findings).value(node, 0)
 
 
 class _NodeConverter:
     """Converts nodes to values; each alias is a copy, so that a value has one location."""
 
-    def __init__(self, notes: list[str]) -> None:
-        self._notes = notes
+    def __init__(self, findings: YamlFindings | None) -> None:
+        self._findings = findings
+        #: The names and indices that lead to the value that is being converted.
+        self._path: list[str | int] = []
         #: The nodes that are being converted.
         self._open: set[int] = set()
         self._count = 0
@@ -94,7 +113,13 @@ class _NodeConverter:
     def _array(self, node: Node, depth: int) -> list[Any]:
         if node.tag != f"{_TAG}seq":
             raise _error(node, f"has the tag {node.tag!r}, which has no JSON type")
-        return [self.value(item, depth + 1) for item in node.value]
+        return [self._member(index, item, depth) for index, item in enumerate(node.value)]
+
+    def _member(self, name: str | int, node: Node, depth: int) -> Any:
+        self._path.append(name)
+        made = self.value(node, depth + 1)
+        self._path.pop()
+        return made
 
     def _object(self, node: Node, depth: int) -> dict[str, Any]:
         if node.tag != f"{_TAG}map":
@@ -107,13 +132,21 @@ class _NodeConverter:
                 self._note(key, "has a merge (<<), which YAML 1.2 lacks: its members are added")
                 merged = self._merged(value, depth) | merged
                 continue
-            member = self.value(value, depth + 1)
+            member = self._member(name, value, depth)
             if name in made:
-                if made[name] != member or type(made[name]) is not type(member):
-                    raise _error(key, f"has the duplicate key {name!r}")
-                self._note(key, f"has the duplicate key {name!r}, with the same value")
+                self._add_duplicate(key, name, is_same=_is_same(made[name], member))
             made[name] = member
         return merged | made if merged else made
+
+    def _add_duplicate(self, key: Node, name: str, *, is_same: bool) -> None:
+        error = _error(key, f"has the duplicate key {name!r}")
+        if is_same:
+            self._note(key, f"has the duplicate key {name!r}, with the same value")
+        elif self._findings is None or not self._path:
+            raise error
+        else:
+            pointer = "".join(f"/{escape_token(str(token))}" for token in (*self._path, name))
+            self._findings.faults.append((pointer, str(error)))
 
     def _merged(self, node: Node, depth: int) -> dict[str, Any]:
         """Return the members that a merge adds: a mapping's, or those of several, the first first.
@@ -130,7 +163,12 @@ class _NodeConverter:
         return made
 
     def _note(self, node: Node, message: str) -> None:
-        self._notes.append(str(_error(node, message)))
+        if self._findings is not None:
+            self._findings.notes.append(str(_error(node, message)))
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    return one == other and type(one) is type(other)
 
 
 def _key(node: Node) -> str:
