@@ -216,6 +216,22 @@ def test_a_duplicate_key_is_a_fault_of_the_operations_that_meet_it(tmp_path: Pat
         SchemaGuard(openapi=path, responses="report")
 
 
+def test_duplicate_keys_of_json_are_faults_too(tmp_path: Path) -> None:
+    """Whatever indents it, and also where the names are escaped."""
+    path = tmp_path / "a.json"
+    good = json.dumps({"get": DONE})
+    bad = (
+        '{"post": {"requestBody": {"content": {"text\\/plain": {}, "text/plain": {"schema": {}}}}}}'
+    )
+    path.write_text(
+        '{"openapi": "3.1.1", "info": {"title": "", "version": ""},\n\t"paths": '
+        f'{{"/bad": {bad}, "/good": {good}}}}}'
+    )
+    guard = SchemaGuard(openapi=path, on_invalid="close")
+    assert [name for name, _ in guard.coverage.closed] == ["POST /bad"]
+    assert [name for name, _ in guard.coverage.operations] == ["GET /good"]
+
+
 def test_tabs_indent_json_and_not_yaml(tmp_path: Path) -> None:
     """JSON is YAML, except for its tabs; the error of others has the line."""
     path = tmp_path / "a.yaml"

@@ -121,6 +121,7 @@ def test_a_key_twice_with_two_values_is_a_fault_of_its_place() -> None:
         ),
         ("a: .nan", "line 1, column 4 has the float '.nan', which JSON cannot express"),
         ("a: -.INF", "JSON cannot express"),
+        ("a: 1e400", "JSON cannot express"),
         ("a: !!int twelve", "has the int 'twelve'"),
         ("a: !!int '" + "1" * 5000 + "'", "has the int '1111"),
         ("a: !!bool maybe", "has the bool 'maybe'"),

@@ -253,10 +253,10 @@ def parse_content(
     suffix = name.rpartition(".")[2].lower()
     has_brace = content.lstrip()[:1] == b"{"
     if suffix == "json" or (suffix not in {"yaml", "yml"} and has_brace):
-        return _parse_json(content)
+        return _parse_json(content, findings)
     if has_brace:
         with suppress(ValueError):  # tabs may indent JSON, but not YAML
-            return _parse_json(content)
+            return _parse_json(content, None)
     text = _decode(content)
     try:
         return read_yaml(text, findings)
@@ -264,11 +264,14 @@ def parse_content(
         raise ValueError(f"is not valid YAML for an OpenAPI document: {error}") from None
 
 
-def _parse_json(content: bytes) -> Any:
+def _parse_json(content: bytes, findings: "YamlFindings | None") -> Any:
     try:
         return from_json(content, allow_inf_nan=False, cache_mode="keys", catch_duplicate_keys=True)
     except ValueError as error:
-        _decode(content)
+        text = _decode(content)
+        if findings is not None and "duplicate key" in str(error).lower():
+            with suppress(ValueError):  # the reader of YAML tells where they are
+                return read_yaml(text, findings)
         raise ValueError(f"is not valid JSON: {error}") from None
 
 

@@ -7,6 +7,7 @@ other types, and aliases that expand to too many values are errors (OpenAPI 3.0.
 """
 
 import re
+from math import isfinite
 from typing import Any, Final
 
 from yaml import BaseLoader, Node, ScalarNode, SequenceNode, YAMLError
@@ -191,8 +192,8 @@ def _scalar(node: ScalarNode) -> Any:
     try:
         if kind == "int" and len(text) <= _MAX_INT_LENGTH:
             return int(text, 0 if text.startswith(("0o", "0x")) else 10)
-        if kind == "float" and not text.lower().endswith(("inf", "nan")):
-            return float(text)
+        if kind == "float" and isfinite(number := float(text)):
+            return number
     except ValueError:
         pass
     raise _error(node, f"has the {kind} {text[:40]!r}, which JSON cannot express")
