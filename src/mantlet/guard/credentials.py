@@ -24,6 +24,7 @@ __all__ = [
     "Credential",
     "CredentialCheck",
     "Security",
+    "SecurityOfApp",
     "SecurityRequirements",
     "check_security",
     "make_security",
@@ -156,7 +157,7 @@ def make_security(
     return _SECURITY_OF_APP if uses_header else None
 
 
-class _SecurityOfApp:
+class SecurityOfApp:
     """Leaves credentials to the app, which must see no more than one ``Authorization`` header.
 
     Another form is not required: the app may accept other schemes, such as tokens with characters
@@ -164,6 +165,10 @@ class _SecurityOfApp:
     """
 
     async def check(self, request: Request) -> None:
+        """Refuse a repeated header; see `check_form()`."""
+        self.check_form(request)
+
+    def check_form(self, request: Request) -> None:
         """Refuse a repeated header, of which two readers may take different ones.
 
         Raises:
@@ -315,4 +320,4 @@ def _challenge(scheme: Scheme) -> str:
     return {"apiKey": "ApiKey", "mutualTLS": "TLS"}.get(scheme.kind, "Bearer")
 
 
-_SECURITY_OF_APP: Final = _SecurityOfApp()
+_SECURITY_OF_APP: Final = SecurityOfApp()

@@ -8,7 +8,7 @@ from mantlet._internal.coroutines import start_eagerly
 from mantlet.core.preflight import METHOD_OVERRIDES
 from mantlet.core.request import Request
 from mantlet.guard.body_validator import CONTENT_HEADERS, BodyValidator, Validated
-from mantlet.guard.credentials import Security
+from mantlet.guard.credentials import Security, SecurityOfApp
 from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.operation import Operation
 from mantlet.guard.options import OperationSettings
@@ -22,6 +22,7 @@ __all__ = ["OperationValidator", "operation_validator"]
 _HEADERS: Final = HeaderNames(*CONTENT_HEADERS, *METHOD_OVERRIDES)
 _OVERRIDES: Final = HeaderNames(*METHOD_OVERRIDES)
 _REPLACED_METHOD: Final = "The method must not be replaced by a header"
+_SECURITY_OF_APP: Final = SecurityOfApp()
 _CLOSED: Final = ErrorItem(
     "path", "", "closed_operation", "The declaration of this operation is invalid"
 )
@@ -198,6 +199,17 @@ class OperationValidator:
         request.state.validated = validated
 
 
+class _AuthenticatedByApp(OperationValidator):
+    """Validates requests whose credentials are left to the app, without a coroutine for them."""
+
+    __slots__ = ()
+
+    def validate(self, request: Request, captured: Mapping[str, str]) -> Awaitable[None] | None:
+        """Validate a request for the operation; see `OperationValidator.validate()`."""
+        _SECURITY_OF_APP.check_form(request)
+        return self._validate(request, captured)
+
+
 class _ClosedOperation(OperationValidator):
     """Refuses requests for an operation whose declaration is faulty, also outside of the sample."""
 
@@ -232,6 +244,8 @@ def operation_validator(
     kind = OperationValidator
     if operation.faults:
         kind = _OpenOperation if operation.is_open else _ClosedOperation
+    elif isinstance(security, SecurityOfApp):
+        kind = _AuthenticatedByApp
     return kind(operation, settings, security)
 
 
