@@ -4,7 +4,7 @@ Generators write ``"10"`` for 10 and ``[]`` for an empty object, and YAML withou
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 __all__ = ["repair_schema"]
@@ -18,16 +18,32 @@ _FLAGS: Final[Mapping[str, bool]] = {"true": True, "false": False}
 _MAY_BE_NULL: Final = frozenset({"default", "example", "const"})
 
 
-def repair_schema(schema: dict[str, Any], version: str) -> Iterator[tuple[str, str]]:
+def repair_schema(schema: dict[str, Any], version: str) -> Iterable[tuple[str, str]]:
     """Repair a schema, but not its subschemas, in place.
 
     Args:
         schema: the schema.
         version: the version of OpenAPI.
 
-    Yields:
+    Returns:
         The keywords that were repaired, and messages.
     """
+    # Nearly all schemas need no repair, and large documents have a million.
+    for keyword, value in schema.items():
+        expected = _REPAIRS.get(keyword)
+        if value is None or (
+            expected is not None
+            and not isinstance(value, expected[0])
+            and expected[1](value) is not value
+        ):
+            return list(_repair(schema, version))
+    if "exclusiveMinimum" in schema or "exclusiveMaximum" in schema:
+        return list(_repair(schema, version))
+    return ()
+
+
+def _repair(schema: dict[str, Any], version: str) -> Iterator[tuple[str, str]]:
+    is_file = schema.get("type") == "file"
     for keyword, value in list(schema.items()):
         if value is None:
             if keyword not in _MAY_BE_NULL and not keyword.startswith("x-"):
@@ -46,10 +62,8 @@ def repair_schema(schema: dict[str, Any], version: str) -> Iterator[tuple[str, s
             yield keyword, f"is {_shown(value)}, and is read as {_shown(repaired)}"
     if version != "3.0":
         yield from _repair_exclusive(schema)
-    if schema.get("type") == "file":
-        schema["type"] = "string"
+    if is_file:
         schema["format"] = "binary"
-        yield "type", "is 'file', and is read as a string of the format 'binary'"
 
 
 def _repair_exclusive(schema: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -83,6 +97,8 @@ def _flag(value: Any) -> Any:
 def _type(value: Any) -> Any:
     if value == "any":
         return _REMOVED
+    if value == "file":
+        return "string"  # of the format "binary"
     known = isinstance(value, str) and value.lower() in _TYPES
     return value.lower() if known and value not in _TYPES else value
 
@@ -91,8 +107,8 @@ def _required(value: Any) -> Any:
     if isinstance(value, bool) or value == {}:
         return _REMOVED  # a property does not say itself whether it is required
     if isinstance(value, list) and all(isinstance(name, str) for name in value):
-        names = list(dict.fromkeys(value))
-        return value if len(names) == len(value) else names
+        names = dict.fromkeys(value)
+        return value if len(names) == len(value) else list(names)
     return value
 
 
@@ -103,7 +119,7 @@ def _map(value: Any) -> Any:
 def _properties(value: Any) -> Any:
     if value == []:
         return {}
-    if isinstance(value, dict) and any(one is None or one == [] for one in value.values()):
+    if isinstance(value, dict) and (None in value.values() or [] in value.values()):
         return {name: {} if one is None or one == [] else one for name, one in value.items()}
     return value
 
