@@ -160,12 +160,17 @@ class BodyValidator:
         self, request: Request, headers: Mapping[str, str], validated: Validated
     ) -> None:
         transfer = headers.get(_TRANSFER_ENCODING)
-        if transfer is not None and transfer.strip().lower() != "chunked":
-            raise ValidationFailed(400, [_TRANSFER_CODING])
+        if transfer is not None:
+            _check_transfer_coding(transfer)
         stated = headers.get("Content-Type", "")
         media, full, streaming = self._cache.get(stated) or self._find_readers(stated)
         if full is not None and media is not None:
-            body = await self._receive(request, headers)
+            if CONTENT_ENCODING in headers:
+                body = await self._decode(request, headers)
+            else:
+                body = await request.body(self._limits.body, headers)
+                if transfer is not None or headers.get(CONTENT_LENGTH) != str(len(body)):
+                    self._state_length(request, len(body))
             if not body and not (self._required and media.kind == _URLENCODED):
                 self._accept_absence()
                 return
@@ -174,28 +179,30 @@ class BodyValidator:
                 request.replace_body(full.dump(value))
         elif streaming is not None and media is not None:
             value = await self._stream(request, headers, streaming, media)
-        elif await _is_empty(request):
-            self._accept_absence()
-            return
-        elif media is None or not self._allows_any_type:
-            raise self._unsupported(media)
         else:
+            await self._pass_unread(request, media)
             return
         if value.__class__ is Form:
             validated.body, validated.files = value
         else:
             validated.body = value
 
-    async def _receive(self, request: Request, headers: Mapping[str, str]) -> bytes:
-        """Return a complete body, decoded as the app gets it too."""
-        if CONTENT_ENCODING in headers:
-            body = await decode_body(request, self._limits, headers)
-            if not self._passive:
-                request.replace_body(body)
-            return body
-        body = await request.body(self._limits.body, headers)
-        if body:
-            self._state_length(request, headers, len(body))
+    async def _pass_unread(self, request: Request, media: MediaType | None) -> None:
+        """Let a body pass that no reader is declared for, if it is empty or that is allowed.
+
+        Raises:
+            ValidationFailed: with 415, or 422 for a missing body.
+        """
+        if await _is_empty(request):
+            self._accept_absence()
+        elif media is None or not self._allows_any_type:
+            raise self._unsupported(media)
+
+    async def _decode(self, request: Request, headers: Mapping[str, str]) -> bytes:
+        """Return a complete body, decoded, and give it to the app too."""
+        body = await decode_body(request, self._limits, headers)
+        if not self._passive:
+            request.replace_body(body)
         return body
 
     # Any: whatever the reader makes of the body.
@@ -225,18 +232,17 @@ class BodyValidator:
             request.replace_body(new, content_type=parser.dump(value, new.write))
         elif keeps:
             request.replace_body(new)
-        elif not is_coded:
-            self._state_length(request, headers, size)
+        elif _TRANSFER_ENCODING in headers or headers.get(CONTENT_LENGTH) != str(size):
+            self._state_length(request, 0 if is_coded else size)
         return value
 
-    def _state_length(self, request: Request, headers: Mapping[str, str], size: int) -> None:
-        """Have the app get the true length of a body, which may have been sent without one.
+    def _state_length(self, request: Request, size: int) -> None:
+        """Have the app get the true length of a body that was sent in chunks or with another one.
 
         Django takes a multipart form without a length for an empty one, and under WSGI most
         frameworks take any such body for empty.
         """
-        is_true = headers.get(CONTENT_LENGTH) == str(size) and _TRANSFER_ENCODING not in headers
-        if not (is_true or self._passive):
+        if size and not self._passive:
             request.set_content_length()
 
     def _find_readers(self, stated: str) -> Readers:
@@ -270,6 +276,16 @@ class BodyValidator:
         if media is not None:
             error = ErrorItem("body", "", "media_type", f"Unsupported media type; use {supported}")
         return ValidationFailed(415, [error], {"Accept": supported})
+
+
+def _check_transfer_coding(value: str) -> None:
+    """Reject a ``Transfer-Encoding`` that servers do not decode.
+
+    Raises:
+        ValidationFailed: with 400.
+    """
+    if value.strip().lower() != "chunked":
+        raise ValidationFailed(400, [_TRANSFER_CODING])
 
 
 async def _is_empty(request: Request) -> bool:

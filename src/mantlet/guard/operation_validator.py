@@ -12,7 +12,7 @@ from mantlet.guard.credentials import Security, SecurityOfApp
 from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.operation import Operation
 from mantlet.guard.options import OperationSettings
-from mantlet.guard.parameters.group import join_cookies
+from mantlet.guard.parameters.group import joined_cookies
 from mantlet.guard.responses import ResponseValidator
 from mantlet.guard.websocket import MessageValidator
 from mantlet.http.headers import HeaderNames
@@ -74,9 +74,7 @@ class OperationValidator:
         self._name = operation.name
         self._security = security
         self._parameters = tuple(_parameter_readers(operation, settings))
-        self._joins_cookies = settings.mode != "report" and (
-            operation.cookies is not None or _has_cookie_key(operation)
-        )
+        self._joins_cookies = settings.mode != "report" and _has_cookie_key(operation)
         self._body = BodyValidator(operation.body, settings)
         declared = {name.lower() for name in (operation.headers.names if operation.headers else ())}
         #: Undeclared headers by which a middleware of the app could take another operation.
@@ -111,7 +109,7 @@ class OperationValidator:
         if self._security is None:
             return None
         if self._joins_cookies:
-            join_cookies(request)
+            joined_cookies(request, join=True)
         return start_eagerly(self._security.check(request))
 
     def validate(self, request: Request, captured: Mapping[str, str]) -> Awaitable[None] | None:
@@ -129,7 +127,7 @@ class OperationValidator:
             Problem: the body can't be read.
         """
         if self._joins_cookies:
-            join_cookies(request)
+            joined_cookies(request, join=True)
         if self._security is not None:
             return start_eagerly(self._validate_authorized(request, captured, self._security))
         return self._validate(request, captured)
@@ -275,7 +273,8 @@ def _parameter_readers(
     if headers is not None:
         yield "headers", lambda request, _: headers.read_headers(request)
     if cookies is not None:
-        yield "cookies", lambda request, _: cookies.read_cookies(request)
+        join = settings.mode != "report"
+        yield "cookies", lambda request, _: cookies.read_cookies(request, join=join)
 
 
 def _reject_query(request: Request, _captured: Mapping[str, str]) -> None:

@@ -57,7 +57,8 @@ TYPES = {
 # -- bodies ---------------------------------------------------------------------------------------
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=8)
-JSON_OBJECTS = st.dictionaries(TEXTS, st.none() | st.booleans() | st.integers(0, 99) | TEXTS)
+NUMBERS = st.integers(-(10**25), 10**25) | st.floats(allow_nan=False, allow_infinity=False)
+JSON_OBJECTS = st.dictionaries(TEXTS, st.none() | st.booleans() | NUMBERS | TEXTS)
 
 
 def part(name: str, content: bytes, filename: str | None = None) -> bytes:

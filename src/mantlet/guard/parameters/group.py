@@ -30,7 +30,6 @@ __all__ = [
     "HeaderReader",
     "ParameterGroup",
     "PathReader",
-    "join_cookies",
     "joined_cookies",
 ]
 
@@ -149,13 +148,17 @@ class ParameterGroup:
         """
         return self._finish(*self._read(request))
 
-    def read_cookies(self, request: Request) -> Any:
+    def read_cookies(self, request: Request, *, join: bool = False) -> Any:
         """Return the declared cookies of a request.
+
+        Args:
+            request: the request.
+            join: see `joined_cookies()`.
 
         Raises:
             ValidationFailed: with 400 or 422.
         """
-        return self._finish(*self._read(request))
+        return self._finish(*self._read(request, join))
 
     def _finish(self, values: dict[str, Any], errors: ParameterErrors | None) -> Any:
         if errors is None and self._required <= values.keys():
@@ -339,13 +342,17 @@ class CookieReader:
         self._max_cookies = limits.parameters
         self._limit = limits.errors
 
-    def read(self, request: Request) -> tuple[dict[str, Any], ParameterErrors | None]:
+    def read(self, request: Request, join: bool) -> tuple[dict[str, Any], ParameterErrors | None]:
         """Return the values, and the errors, if any.
+
+        Args:
+            request: the request.
+            join: see `joined_cookies()`.
 
         Raises:
             ValidationFailed: there are too many cookies.
         """
-        text = joined_cookies(request)
+        text = joined_cookies(request, join=join)
         if not text:
             return {}, None
         if text.count(";") >= self._max_cookies or text == OVERSIZED:
@@ -393,31 +400,30 @@ class CookieReader:
         return collector.values(self._readers), errors
 
 
-def joined_cookies(request: Request) -> str | None:
+def joined_cookies(request: Request, *, join: bool = False) -> str | None:
     """Return the cookies of all ``Cookie`` headers; HTTP/2 allows several (RFC 9113, 8.2.3).
 
     They are `OVERSIZED` if they have too many lines or bytes to be read.
+
+    Args:
+        request: the request.
+        join: whether to give the app one header in place of several, as RFC 9113 says. Of several,
+            Litestar reads the first and Falcon the last; Django joins them by a comma, so that the
+            second becomes a part of the first one's last cookie.
+
+    Raises:
+        ValidationFailed: with 400, for joined cookies with characters that no header may have.
     """
     text = request.get_headers(_COOKIE).get("cookie")
     # Repeated headers have been joined by a comma, which does not separate cookies.
-    if text is not None and "," in text:
-        return "; ".join(request.headers.getall("cookie"))
-    return text
-
-
-def join_cookies(request: Request) -> None:
-    """Give the app the cookies of several headers in one (RFC 9113, 8.2.3).
-
-    Of several, Litestar reads the first and Falcon the last; Django joins them by a comma, so that
-    the second becomes a part of the first one's last cookie.
-
-    Raises:
-        ValidationFailed: with 400, for characters that no header may have.
-    """
-    text = request.get_headers(_COOKIE).get("cookie", "")
-    if "," in text and len(lines := request.headers.getall("cookie")) > 1:
+    if text is None or "," not in text:
+        return text
+    lines = request.headers.getall("cookie")
+    text = "; ".join(lines)
+    if join and len(lines) > 1:
         try:
-            request.replace_header("Cookie", "; ".join(lines))
+            request.replace_header("Cookie", text)
         except ValueError:
             item = ErrorItem("cookie", "", "control_character", "Control characters in cookies")
             raise ValidationFailed(400, [item]) from None
+    return text
