@@ -127,6 +127,36 @@ def test_a_transfer_coding_is_refused(adapter: Adapter, coding: str) -> None:
     assert app.calls == 0
 
 
+AMBIGUOUS = {
+    "two headers": ["application/json", "application/x-www-form-urlencoded"],
+    "the same twice": ["application/json", "application/json"],
+    "a comma": ["application/json, application/x-www-form-urlencoded"],
+    "two charsets": ["application/json; charset=utf-8; charset=utf-16"],
+    "another charset": ["application/json; charset=utf-16"],
+    "a parameter": ["application/json; boundary=b"],
+    "no end": ["application/json;"],
+    "two boundaries": ["multipart/form-data; boundary=b; boundary=c"],
+    "a continued boundary": ["multipart/form-data; boundary*0=b; boundary=b"],
+    "a charset of a form": ["application/x-www-form-urlencoded; charset=utf-7"],
+    "an escaped quote": ['application/json; charset="utf\\-8"'],
+}
+
+
+@both_adapters
+@pytest.mark.parametrize("case", AMBIGUOUS)
+def test_a_body_of_an_ambiguous_type_is_refused(adapter: Adapter, case: str) -> None:
+    """Readers take one or the other part of it."""
+    contracts = {"POST /": Contract(body=Item)} | {
+        f"POST /{name}": CONTRACTS[f"POST /{name}"] for name in ("form", "upload")
+    }
+    app = Guarded(adapter, contracts)
+    headers = [("Content-Type", value) for value in AMBIGUOUS[case]]
+    for target in ("/", "/form", "/upload"):
+        for body in (b'{"name": "a"}', b"name=a", UPLOAD % (b"a", b"b")):
+            assert app.ask("POST", target, body=body, headers=headers).status == 415
+    assert not app.carriers
+
+
 # -- lengths --------------------------------------------------------------------------------------
 
 
