@@ -374,3 +374,35 @@ def test_numbers_of_one_hash_are_refused_wherever_they_stand(adapter: Adapter) -
                 headers=[("Content-Type", "application/x-ndjson")]),
     ]  # fmt: skip
     assert [faults(answer)[0][2] for answer in answers] == ["hash_collisions"] * 4
+
+
+# -- decimals -------------------------------------------------------------------------------------
+
+
+class Price(BaseModel):
+    amount: Decimal
+
+
+@both_adapters
+@pytest.mark.parametrize("exponent", ["999999999", "-999999999", "1001"])
+def test_decimals_have_no_huge_exponents(adapter: Adapter, exponent: str) -> None:
+    """An app that makes an int of one would need a gigabyte."""
+    app = Guarded(
+        adapter,
+        {
+            "POST /body": Price,
+            "POST /form": Contract(form=Price),
+            "GET /query": Contract(query=Price),
+        },
+    )
+    for amount, code in ((f"1e{exponent}", "decimal_max_digits"), ("1e30", None), ("0.1", None)):
+        form = f"amount={amount}"
+        answers = [
+            app.post("/body", {"amount": amount}),
+            app.ask("GET", f"/query?{form}"),
+            app.ask("POST", "/form", body=form,
+                    headers=[("Content-Type", "application/x-www-form-urlencoded")]),
+        ]  # fmt: skip
+        for answer in answers:
+            found = faults(answer)[0][2] if answer.status != 200 else None
+            assert found == code, amount

@@ -36,7 +36,7 @@ class SchemaCompiler:
             formats are always asserted.
         regex_lookaround: how to treat patterns with lookaround or back-references. ``"bounded"``
             rejects values that take too long to match.
-        limits: ``errors`` is the maximum number of errors per value.
+        limits: ``errors`` is the maximum number of errors per value; ``checks`` bounds the work.
         others: the documents that references name, by the part before their ``#``.
 
     Raises:
@@ -59,7 +59,8 @@ class SchemaCompiler:
             raise ValueError(f'version must be "3.0", "3.1", "3.2" or None, not {version!r}')
         patterns = PatternChecker(regex_lookaround)
         self._formats = asserted_formats(formats)
-        self._max_errors = (limits or BodyLimits()).errors
+        limits = limits or BodyLimits()
+        self._max_errors, self._checks = limits.errors, limits.checks
         self._documents = SchemaDocuments(document, others)
         self._others = others
         self._has_dynamic_refs = version is None and has_dynamic_refs(document, others)
@@ -113,6 +114,7 @@ class SchemaCompiler:
             direction=direction,
             location=location,
             max_errors=self._max_errors,
+            checks=self._checks,
         )
 
     def coverage(self, schema: Mapping[str, Any] | bool, *, location: str = "") -> KeywordCoverage:

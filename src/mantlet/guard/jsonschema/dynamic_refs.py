@@ -94,6 +94,7 @@ class UnconvertedSchema(JsonSchema):
     def prepare(self) -> None:
         """Use the validator compiled at construction; defaults are not supported."""
         self._is_valid = self._validator.is_valid
+        self._precheck = None
 
     def _errors(self, value: Any, place: Place, size: int) -> list[ErrorItem]:
         return [ErrorItem(place, "", "schema", message_for("schema"))]

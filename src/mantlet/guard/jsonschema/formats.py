@@ -31,6 +31,9 @@ _BASE64: Final = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z
 _BASE64URL: Final = re.compile(
     r"(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-]{2}(?:==)?|[A-Za-z0-9_-]{3}=?)?"
 )
+# A huge exponent would make a number of gigabytes from a few bytes.
+_DECIMAL: Final = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
+_MAX_DECIMAL: Final = 1_000
 
 #: The string formats that jsonschema-rs knows.
 BUILT_IN_FORMATS: Final = frozenset({
@@ -134,6 +137,10 @@ def _is_base64url(text: str) -> bool:
     return _BASE64URL.fullmatch(text) is not None
 
 
+def _is_decimal(text: str) -> bool:
+    return len(text) <= _MAX_DECIMAL and _DECIMAL.fullmatch(text) is not None
+
+
 def _is_any_string(_: str) -> bool:
     return True
 
@@ -143,5 +150,7 @@ _OPENAPI_FORMATS: Final[Mapping[str, FormatCheck]] = {
     "base64url": _is_base64url,
     "binary": _is_any_string,
     "byte": _is_base64,
+    "decimal": _is_decimal,
+    "decimal128": _is_decimal,
     "password": _is_any_string,
 }

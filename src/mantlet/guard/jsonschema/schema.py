@@ -2,9 +2,11 @@
 
 import json
 import math
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
+from mantlet.guard.collisions import share_doubles
 from mantlet.guard.errors import ErrorItem, Place, ValidationFailed
 from mantlet.guard.jsonschema.defaults import compile_defaults
 from mantlet.guard.jsonschema.errors import find_errors, message_for
@@ -14,6 +16,16 @@ from mantlet.guard.jsonschema.validators import ValidatorCache
 
 __all__ = ["JsonSchema"]
 
+#: Checks the text of a value, and the value, before it is validated.
+_Check = Callable[[bytes, Any, Place], None]
+#: A text may always have one number for so many bytes.
+_BYTES_PER_CHECK: Final = 10
+#: An integer that a double may not hold.
+_LARGE_INTEGER: Final = re.compile(rb"[0-9]{16}")
+#: A number with an exponent, or many digits.
+_EXTREME: Final = re.compile(rb"[0-9][eE]\+?[0-9]|[0-9]{19}")
+#: How many checks `multipleOf` costs for such a number, whose fraction is computed exactly.
+_EXTREME_CHECKS: Final = 80
 _encode: Final = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, separators=(",", ":"), check_circular=False
 ).encode
@@ -35,9 +47,11 @@ class JsonSchema:
     """
 
     __slots__ = (
+        "_checks",
         "_fill_defaults",
         "_is_valid",
         "_max_errors",
+        "_precheck",
         "converted",
         "direction",
         "location",
@@ -53,12 +67,15 @@ class JsonSchema:
         direction: Direction,
         location: str,
         max_errors: int,
+        checks: int = 100_000,
     ) -> None:
         self.converted = converted
         self.validators = validators
         self.direction = direction
         self.location = location
         self._max_errors = max_errors
+        self._checks = checks
+        self._precheck: _Check | None = self._prepare_and_check
         self._is_valid: Callable[[Any], bool] = self._prepare_and_validate
         self._fill_defaults: Callable[[Any], Any] | None = None
 
@@ -69,7 +86,7 @@ class JsonSchema:
         """Validate a value that was parsed from JSON.
 
         Args:
-            text: ignored.
+            text: its text, which is only measured; empty if it was not parsed from JSON.
             value: plain JSON without non-finite numbers.
             place: the part of the message that holds the value, for error items.
 
@@ -77,8 +94,11 @@ class JsonSchema:
             The value with the defaults of the schema; the argument is not changed.
 
         Raises:
-            ValidationFailed: with 422 and the errors, at most as many as the limit allows.
+            ValidationFailed: with 422 and the errors, at most as many as the limit allows; with 400
+                for a text that needs too many checks.
         """
+        if self._precheck is not None:
+            self._precheck(text, value, place)
         try:
             if self._is_valid(value):
                 fill = self._fill_defaults
@@ -104,6 +124,16 @@ class JsonSchema:
         """Return the schema in JSON Schema 2020-12, with all definitions that it refers to."""
         return self.validators.bundle(self.converted)
 
+    def _check_multiples(self, text: bytes, _value: Any, place: Place) -> None:
+        """Bound the numbers in a text, since ``multipleOf`` takes long for each."""
+        if len(text) * _EXTREME_CHECKS <= self._checks:
+            return
+        checks = max(self._checks, len(text) // _BYTES_PER_CHECK)
+        extreme = sum(1 for _ in _EXTREME.finditer(text))
+        if text.count(b",") + extreme * _EXTREME_CHECKS > checks:
+            detail = f"Needs more than {checks} checks; the limit is BodyLimits(checks=)"
+            raise ValidationFailed(400, [ErrorItem(place, "", "json_checks", detail)])
+
     def prepare(self) -> None:
         """Compile the validator and the defaults now rather than on first use.
 
@@ -112,6 +142,20 @@ class JsonSchema:
         """
         self._fill_defaults = compile_defaults(self.converted, self.validators)
         self._is_valid = self.validators.build(self.converted).is_valid
+        checks: dict[str, _Check] = {
+            "multipleOf": self._check_multiples,
+            "uniqueItems": _check_unique_items,
+        }
+        used = [checks[keyword] for keyword in self.validators.costly_keywords(self.converted)]
+        self._precheck = None if not used else used[0] if len(used) == 1 else _all_of(used)
+
+    def _prepare_and_check(self, text: bytes, value: Any, place: Place) -> None:
+        try:
+            self.prepare()
+        except ValueError as error:
+            raise ValidationFailed(422, (_undecidable(error, place),)) from None
+        if self._precheck is not None:
+            self._precheck(text, value, place)
 
     def _prepare_and_validate(self, value: Any) -> bool:
         self.prepare()
@@ -129,6 +173,22 @@ class JsonSchema:
             )
         except (ValueError, FormatCheckFailed) as error:
             return [_undecidable(error, place)]
+
+
+# Any: a value of JSON.
+def _check_unique_items(text: bytes, value: Any, place: Place) -> None:
+    """Reject integers that ``uniqueItems`` compares with each other one by one."""
+    if (not text or _LARGE_INTEGER.search(text)) and share_doubles(value):
+        detail = "Contains different numbers of the same hash"
+        raise ValidationFailed(422, [ErrorItem(place, "", "hash_collisions", detail)])
+
+
+def _all_of(checks: list[_Check]) -> _Check:
+    def check(text: bytes, value: Any, place: Place) -> None:
+        for one in checks:
+            one(text, value, place)
+
+    return check
 
 
 def _undecidable(error: Exception, place: Place) -> ErrorItem:

@@ -10,6 +10,8 @@ __all__ = ["ValidatorCache"]
 
 #: How many validators each cache keeps, to bound the memory.
 _MAX_CACHED: Final = 512
+#: Keywords that take longer for a value than its size says.
+_COSTLY: Final = frozenset({"multipleOf", "uniqueItems"})
 _SUBSCHEMA_KEYWORDS: Final = SINGLES | LISTS | MAPS
 
 
@@ -24,6 +26,7 @@ class ValidatorCache:
 
     __slots__ = (
         "_builder",
+        "_costly",
         "_definitions",
         "_full",
         "_parts",
@@ -35,6 +38,7 @@ class ValidatorCache:
     def __init__(self, definitions: Mapping[str, Any], builder: ValidatorBuilder) -> None:
         self._definitions = definitions
         self._builder = builder
+        self._costly: dict[str, frozenset[str]] = {}
         self._referenced: dict[str, tuple[str, ...]] = {}
         self._pattern_schemas: dict[str, dict[str, Any]] = {}
         self._parts: dict[tuple[int, tuple[str, ...]], tuple[Any, Validator]] = {}
@@ -115,6 +119,17 @@ class ValidatorCache:
             pruned["prefixItems"] = [True for _ in schema.get("prefixItems", [])] or [False]
         return self._cached(self._shallow, schema, pruned)
 
+    def costly_keywords(self, schema: Any) -> frozenset[str]:
+        """Return the keywords in a schema, or in what it refers to, that take time for a value."""
+        found = _costly(schema)
+        if isinstance(schema, bool):
+            return found
+        for number in self.bundle(schema)["$defs"]:
+            if number not in self._costly:
+                self._costly[number] = _costly(self._definitions[number])
+            found |= self._costly[number]
+        return found
+
     def _cached(self, cache: dict[int, tuple[Any, Validator]], key: Any, schema: Any) -> Validator:
         found = cache.get(id(key))
         if found is None:
@@ -128,6 +143,18 @@ class ValidatorCache:
             references = dict.fromkeys(_references(self._definitions[number]))
             self._referenced[number] = tuple(references)
         return self._referenced[number]
+
+
+def _costly(schema: Any) -> frozenset[str]:
+    """Return the costly keywords in a schema itself."""
+    found = set[str]()
+    pending = [schema]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, dict):
+            found |= _COSTLY & part.keys()
+            pending += [child for _, child in iter_children(part)]
+    return frozenset(found)
 
 
 def _references(schema: Any) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Rewrite pydantic's core schemas: close models, stop at the first error, bound hashed collections.
+"""Rewrite pydantic's core schemas: close models, stop at the first error, bound what is dear.
 
 A core schema is pydantic's own description of a type, made of dicts, from which it builds a
 validator. Functions, classes and defaults in it are shared, never copied or changed.
@@ -10,18 +10,26 @@ not open those around it or within it.
 **Hash collisions.** Python hashes numbers in a way that anybody can invert: all multiples of 2^61-1
 have the same hash. A set of such numbers takes quadratic time. Texts are hashed with a secret
 (PEP 456), so they are safe, and so are the types in `_SAFE`. Numbers are compared before they are
-hashed (`mantlet.guard.models.collisions`). Others, such as a set of tuples, are bounded here,
+hashed (`mantlet.guard.collisions`). Others, such as a set of tuples, are bounded here,
 unless the model bounds them itself.
+
+**Decimals.** ``"1e999999999"`` is a valid decimal of a few bytes. An app that converts it to an int
+or writes out its digits needs a gigabyte, so exponents are bounded.
 """
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any, Final
+
+from pydantic_core import PydanticKnownError
 
 __all__ = ["MAX_HASHED", "hashes_numbers", "nodes", "open_models", "rewrite"]
 
 #: The maximum length of a set, or a mapping, whose items or keys may be made to collide.
 MAX_HASHED: Final = 100
 
+#: The largest power of ten of a decimal.
+_MAX_POWER: Final = 1_000
 #: Entries for pydantic's internal use, which may hold anything.
 _INTERNAL: Final = frozenset({"config", "metadata", "serialization"})
 _HASHED: Final = frozenset({"frozenset", "set"})
@@ -103,7 +111,16 @@ class _Rewriting:
         kinds = set() if hashed is None else _hash_kinds(hashed, self._definitions, frozenset())
         if "other" in kinds and "max_length" not in node:
             copied["max_length"] = MAX_HASHED
+        if kind == "decimal":
+            function = {"type": "no-info", "function": _bounded_decimal}
+            return {"type": "function-after", "function": function, "schema": copied}
         return copied
+
+
+def _bounded_decimal(value: Decimal) -> Decimal:
+    if not -_MAX_POWER <= value.adjusted() <= _MAX_POWER:
+        raise PydanticKnownError("decimal_max_digits", {"max_digits": _MAX_POWER})
+    return value
 
 
 def _own_extra(node: Node) -> str | None:

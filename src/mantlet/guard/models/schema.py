@@ -19,10 +19,10 @@ from pydantic.errors import PydanticUserError
 from pydantic_core import SchemaValidator
 
 from mantlet._internal.pydantic_errors import public_error
+from mantlet.guard.collisions import collides
 from mantlet.guard.errors import ErrorItem, Place, ValidationFailed, pointer
 from mantlet.guard.models.alternatives import estimate_work
 from mantlet.guard.models.checks import check_round_trip, check_unions
-from mantlet.guard.models.collisions import collides
 from mantlet.guard.models.core_schemas import hashes_numbers, open_models, rewrite
 
 __all__ = ["ModelSchema"]

@@ -1,21 +1,28 @@
-"""Find numbers that were chosen to have the same hash.
+"""Find numbers that were chosen to have the same hash, so that a set takes quadratic time.
 
 Python reduces numbers modulo 2^61-1 (the documentation of the standard types, "Hashing of numeric
 types"), ints, floats and decimals alike; a UUID has the hash of its number.
 Numbers of less than 61 bits are their own hashes. Larger ones practically never collide by chance.
+jsonschema-rs hashes the double that is closest to an integer.
 """
 
 import re
 import sys
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
+from itertools import pairwise
+from math import inf
 from typing import Any, Final
 
-__all__ = ["collides"]
+__all__ = ["collides", "share_doubles"]
 
 _MODULUS: Final = sys.hash_info.modulus
 #: How many numbers of a value may have the hash of another one.
 _MAX_COLLISIONS: Final = 16
+#: How many integers of a value may have the same closest double.
+_MAX_SHARED: Final = 40
+#: Integers that doubles hold exactly.
+_EXACT: Final = 2**53
 #: The shortest text of a number that may be larger than the modulus by its digits.
 _SHORTEST: Final = 15
 _HEXADECIMAL: Final = re.compile(r"[0-9a-f]{32}")
@@ -40,15 +47,14 @@ def collides(value: Any) -> bool:
     return False
 
 
-def _candidates(value: Any) -> Iterator[Any]:
-    """Yield the numbers in a value that may have the hash of another number."""
+def _candidates(value: Any, least: int = _MODULUS) -> Iterator[Any]:
+    """Yield the fractions in a value, and the numbers that are not smaller than the least."""
     later = [[value]]
     while later:
         for one in later.pop():
             kind = one.__class__
             if kind is int or kind is float:
-                # A number of less than 61 bits is its own hash.
-                if not -_MODULUS < one < _MODULUS or one % 1:
+                if not -least < one < least or one % 1:
                     yield one
             elif kind is str:
                 if _SHORTEST <= len(one) <= _LONGEST:
@@ -57,6 +63,27 @@ def _candidates(value: Any) -> Iterator[Any]:
                 later.append(one)
             elif kind is dict:
                 later += [list(one), list(one.values())]
+
+
+# Any: a value of JSON.
+def share_doubles(value: Any) -> bool:
+    """Return whether a value contains more than a few different integers with the same double."""
+    # Sorted, since a set of them takes quadratic time too.
+    integers = sorted(one for one in _candidates(value, _EXACT) if one.__class__ is int)
+    count = 0
+    for smaller, larger in pairwise(integers):
+        if smaller != larger:
+            count = count + 1 if _double(smaller) == _double(larger) else 0
+            if count > _MAX_SHARED:
+                return True
+    return False
+
+
+def _double(number: int) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return inf
 
 
 def _numbers(text: str) -> Iterator[Any]:
