@@ -27,10 +27,10 @@ FormatCheck = Callable[[str], bool]
 FormatOption = bool | Mapping[str, FormatCheck]
 
 # RFC 4648, 4 and 5; base64url may omit the padding where the length is known (3.2).
-_BASE64: Final = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
-_BASE64URL: Final = re.compile(
-    r"(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-]{2}(?:==)?|[A-Za-z0-9_-]{3}=?)?"
-)
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/]*+={0,2}")
+_BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]*+={0,2}")
+#: One character of base64 is too short for a byte.
+_ONE_CHARACTER: Final = 1
 # A huge exponent would make a number of gigabytes from a few bytes.
 _DECIMAL: Final = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
 _MAX_DECIMAL: Final = 1_000
@@ -130,11 +130,15 @@ def _guarded(name: str, function: FormatCheck) -> FormatCheck:
 
 
 def _is_base64(text: str) -> bool:
-    return _BASE64.fullmatch(text) is not None
+    return len(text) % 4 == 0 and _BASE64.fullmatch(text) is not None
 
 
 def _is_base64url(text: str) -> bool:
-    return _BASE64URL.fullmatch(text) is not None
+    if _BASE64URL.fullmatch(text) is None:
+        return False
+    rest = len(text) % 4
+    # Four characters stand for three bytes, and one alone for none.
+    return rest == 0 or (rest != _ONE_CHARACTER and not text.endswith("="))
 
 
 def _is_decimal(text: str) -> bool:
