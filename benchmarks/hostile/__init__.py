@@ -4,7 +4,7 @@ Each is a unit that a parser could stumble over, repeated, in each place where a
 new finding becomes a unit of its place, or an input of its own with the policies that read it.
 """
 
-from benchmarks.hostile import bodies, headers, responses, targets
+from benchmarks.hostile import bodies, headers, responses, schemas, targets
 from benchmarks.hostile.kinds import MB, Hostile, Inputs
 
 __all__ = ["MB", "Hostile", "inputs"]
@@ -16,4 +16,5 @@ def inputs() -> Inputs:
     yield from targets.inputs()
     yield from bodies.inputs()
     yield from bodies.messages()
+    yield from schemas.inputs()
     yield from responses.inputs()

@@ -1,0 +1,235 @@
+"""Hostile JSON for schemas that cost much: unions, sets, multiples, formats, GraphQL."""
+
+import gzip
+import json
+import sys
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache
+from itertools import product
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from pydantic import BaseModel, Field, create_model
+
+from benchmarks.hostile.kinds import MB, Hostile, Inputs, Stack, repeated
+from mantlet import ErrorEnvelope, Policy, SchemaGuard
+from mantlet.guard import Contract, GraphQL
+
+__all__ = ["inputs"]
+
+#: All multiples of it have the same hash.
+_MODULUS: Final = sys.hash_info.modulus
+
+
+def _wide(name: str, count: int) -> Any:
+    fields: dict[str, Any] = {f"{name}{number}": (int, ...) for number in range(count)}
+    return create_model(name.upper(), **fields)
+
+
+class Tree(BaseModel):
+    """A model that contains itself twice, with fields that a client may leave out."""
+
+    left: "Tree | None" = None
+    right: "Tree | None" = None
+    a: int
+    b: int
+    c: int
+
+
+class Values(BaseModel):
+    """A field for each kind of value."""
+
+    wide: list[list[_wide("a", 30)]] = []
+    by_name: dict[str, dict[str, _wide("a", 30)]] = {}
+    either: list[list[_wide("a", 30) | _wide("b", 30) | _wide("c", 1)]] = []
+    scalar: list[list[int | bool | date | UUID | str]] = []
+    tree: Tree | None = None
+    integers: list[set[int]] = []
+    frozen: list[frozenset[int]] = []
+    decimals: list[set[Decimal]] = []
+    pairs: list[set[tuple[int, int]]] = []
+    named: list[dict[int, int]] = []
+    ids: list[set[UUID]] = []
+    amounts: list[list[Decimal]] = []
+    multiples: list[list[Annotated[float, Field(multiple_of=0.1)]]] = []
+    dates: list[list[date]] = []
+    times: list[list[datetime]] = []
+
+
+_NODE: Final[dict[str, Any]] = {"$ref": "#/components/schemas/Node"}
+_FORMATS: Final = (
+    *("byte", "base64url", "date", "date-time", "decimal", "duration", "email", "hostname"),
+    *("idn-email", "idn-hostname", "ipv4", "ipv6", "iri", "iri-reference", "json-pointer", "regex"),
+    *("relative-json-pointer", "time", "uri", "uri-reference", "uri-template", "uuid"),
+)
+
+
+def _arrays(items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": {"type": "array", "items": items}}
+
+
+_PROPERTIES: Final[dict[str, Any]] = {
+    "wide": _arrays({"type": "object", "required": [f"a{number}" for number in range(30)]}),
+    "multiples": _arrays({"type": "number", "multipleOf": 0.1}),
+    "unique": {"type": "array", "items": {"type": "array", "uniqueItems": True}},
+    "contains": {"type": "array", "items": {"type": "array", "contains": {"const": 0}}},
+    "node": _NODE,
+    **{name: _arrays({"type": "string", "format": name}) for name in _FORMATS},
+}
+_DOCUMENT: Final[dict[str, Any]] = {
+    "openapi": "3.1.0",
+    "info": {"title": "hostile", "version": "1"},
+    "components": {"schemas": {"Node": {"anyOf": [
+        {"type": "object", "properties": {"a": _NODE, "c": _NODE}},
+        {"type": "object", "properties": {"a": _NODE, "c": _NODE}, "required": ["b"]},
+        {"type": "array", "items": {"type": "integer"}},
+    ]}}},
+    "paths": {"/": {"post": {
+        "requestBody": {"content": {"application/json": {"schema": {
+            "type": "object", "additionalProperties": False, "properties": _PROPERTIES}}}},
+        "responses": {"200": {"description": "Done"}}}}},
+}  # fmt: skip
+
+
+@cache
+def _model() -> tuple[Policy, ...]:
+    return (ErrorEnvelope(), SchemaGuard({"POST /": Contract(body=Values, lines=Values)}))
+
+
+@cache
+def _document() -> tuple[Policy, ...]:
+    return (ErrorEnvelope(), SchemaGuard(openapi=_DOCUMENT, formats=True))
+
+
+@cache
+def _graphql() -> tuple[Policy, ...]:
+    schema = "type Query { a(first: Int, i: In): Query b: [Query] c: Int } input In { a: [In] }"
+    return (ErrorEnvelope(), SchemaGuard({"POST /": GraphQL(schema=schema)}))
+
+
+@cache
+def _live() -> tuple[Policy, ...]:
+    return (SchemaGuard({"WS /": Contract(message=Values)}),)
+
+
+def _nested(name: str, unit: bytes, size: int) -> bytes:
+    """Return an object with an array of arrays of a unit, each of them within the limits."""
+    inner = b"[%b]" % b",".join([unit] * max(min(9_000, size // (len(unit) + 1)), 1))
+    return repeated(b'{"%b":[' % name.encode(), inner + b",", inner + b"]}", size)
+
+
+def _numbers(name: str, text: str, size: int) -> bytes:
+    """Return an object with sets of different numbers of one hash."""
+    numbers = [text % (_MODULUS * number) for number in range(900)]
+    is_mapping = ":" in text
+    inner = ("{%s}" if is_mapping else "[%s]") % ",".join(numbers)
+    return repeated(b'{"%b":[' % name.encode(), inner.encode() + b",", inner.encode() + b"]}", size)
+
+
+def _tree(depth: int) -> str:
+    return f'{{"left":{_tree(depth - 1)},"right":{_tree(depth - 1)}}}' if depth else "{}"
+
+
+def _members(size: int) -> bytes:
+    unit = b"{%b}," % b",".join(b'"x%d":1' % number for number in range(130))
+    return repeated(b'{"wide":[[', unit, b"{}]]}", size)
+
+
+#: The field, and the item that is repeated in arrays of it.
+_UNITS: Final = (
+    *(("wide", b"{}"), ("either", b"{}"), ("either", b'{"c0":1}'), ("scalar", b'""')),
+    *(("amounts", b'"1e999999999"'), ("amounts", b"1"), ("amounts", b'""'), ("dates", b'""')),
+    *(("multiples", b"1e300"), ("multiples", b"1.5"), ("times", b"1"), ("contains", b"1")),
+    *(("multiples", b"1.7976931348623157e308"), ("multiples", b"9" * 80), ("unique", b"[]")),
+)
+_TEXTS: Final = ("", "a", "a@b.cc", "1", "::", "2020-01-01", "00:00:00Z", "\\\\w{99}", "xn--a", "/~1")
+
+
+def _bodies(size: int) -> Iterator[tuple[str, Stack, bytes]]:
+    for name, unit in _UNITS:
+        for stack in (_model, _document):
+            yield f"{name}: {unit[:20].decode()}", stack, _nested(name, unit, size)
+    for name, text in product(_FORMATS, _TEXTS):
+        unit = f'"{text}"'.encode()
+        yield f"format {name}: {text}", _document, _nested(name, unit, size)
+        long = f'{{"{name}":[["{text * max(size // max(len(text), 1) - 20, 1)}"]]}}'
+        yield f"format {name}, long: {text}", _document, long.encode()
+    for name, text in (
+        *(("integers", "%d"), ("integers", '"%d"'), ("frozen", "%d"), ("decimals", '"%d.0"')),
+        *(("named", '"%d":1'), ("ids", '"%032x"'), ("unique", "%d"), ("unique", "[%d]")),
+    ):
+        stack = _document if name == "unique" else _model
+        yield f"{name} of one hash: {text}", stack, _numbers(name, text, size)
+    pairs = b"[%b]," % b",".join(b"[%d,%d]" % (number, number) for number in range(900))
+    yield "sets of tuples", _model, repeated(b'{"pairs":[', pairs, b"[]]}", size)
+    big = b"[%b]," % b",".join(b"%d" % (10**80 + number) for number in range(900))
+    yield "unique integers of one double", _document, repeated(b'{"unique":[', big, b"[]]}", size)
+    yield "undeclared members", _model, _members(size)
+    yield "undeclared members", _document, _members(size)
+    depth = max(1, (size // 22).bit_length() - 1)
+    yield "a tree", _model, b'{"tree":%b}' % _tree(depth).encode()
+    tree = _tree(depth).replace("left", "a").replace("right", "c")
+    yield "a tree", _document, b'{"node":%b}' % tree.encode()
+    leaf = b"[%b" % (b"1," * min(9_000, size // 3))
+    for depth in (4, 28):
+        body = b'{"node":%b%b"x"]%b}' % (b'{"b":1,"a":' * depth, leaf, b"}" * depth)
+        yield f"branches {depth} levels around a large array", _document, body
+
+
+_MERGED: Final = "b{b{c}} " * 150
+_QUERIES: Final = (
+    *("{%s}" % ("c " * 490), "{%s}" % _MERGED, "{c} query B{%s}" % _MERGED),
+    *("{c} fragment F on Query{%s}" % _MERGED, "{%s}" % ("b{b{b{b{b{b{c}}}}}} " * 80)),
+    *("{c} " + " ".join(f"fragment F{n} on Query{{...F{n + 1} ...F{n + 1}}}" for n in range(60)),
+      "{%s}" % " ".join(f"q{number}" for number in range(480)), "{a(i:%s{}%s){c}}" % (
+          "{a:" * 90, "}" * 90)),
+    *("{%s}" % ("x:b{c} x:a{c} " * 80), "{c}" + "," * 40_000, '{a(first:"%s"){c}}' % ("a" * 40_000)),
+)  # fmt: skip
+
+
+def _requests() -> Iterator[tuple[str, bytes]]:
+    for query in _QUERIES:
+        yield f"GraphQL: {query[:40]}", json.dumps({"query": query}).encode()
+    query = "query($i:In){a(i:$i){c}}"
+    variables = {"i": {"a": [{"a": [{}] * 9_000}] * 25}}
+    yield "GraphQL: variables", json.dumps({"query": query, "variables": variables}).encode()
+
+
+def inputs() -> Inputs:
+    """Iterate over bodies, lines and messages."""
+    kinds = ("application/json", "application/x-ndjson")
+    for size in (MB, 100_000):
+        for text, stack, body in _bodies(size):
+            for kind in kinds if stack is _model else kinds[:1]:
+                yield _post(f"schemas, {kind}: {text}", stack, body, kind)
+            if stack is _model:
+                message = body.decode()
+                yield Hostile(f"schemas, WebSocket: {text}", _live, len(body), messages=(message,))
+        coded = gzip.compress(_members(MB), 1, mtime=0)
+        yield _post("schemas: gzip of undeclared members", _model, coded, coding="gzip")
+    for text, body in _requests():
+        # A document costs by its tokens, which are bounded, so a short one has another measure.
+        yield _post(f"schemas, {text}", _graphql, body, known=_GRAPHQL_SECONDS / len(body) * MB)
+
+
+#: The most CPU time for one document, however short it is.
+_GRAPHQL_SECONDS: Final = 0.05
+
+
+def _post(
+    text: str,
+    stack: Stack,
+    body: bytes,
+    kind: str = "application/json",
+    *,
+    coding: str = "identity",
+    known: float | None = None,
+) -> Hostile:
+    headers = (
+        ("content-type", kind),
+        ("content-encoding", coding),
+        ("content-length", str(len(body))),
+    )
+    return Hostile(text, stack, len(body), method="POST", headers=headers, body=body, known=known)
