@@ -81,7 +81,7 @@ class Operation:
         pointer: its place in the document, or ``""``.
         operation_id: its name in the document, or None.
         base: the base path of the document's servers, which the template begins with.
-        opened: the parts whose models configure undeclared members themselves.
+        opened: the models that allow or ignore undeclared members themselves, after their parts.
         is_pattern: whether the template is a route pattern's, in which ``*`` at the end is a rest.
         faults: faults of its declaration, which then is not compiled: places and messages.
         is_open: whether requests for a faulty operation pass without validation.
