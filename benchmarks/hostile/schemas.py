@@ -144,14 +144,25 @@ _UNITS: Final = (
     *(("multiples", b"1e300"), ("multiples", b"1.5"), ("times", b"1"), ("contains", b"1")),
     *(("multiples", b"1.7976931348623157e308"), ("multiples", b"9" * 80), ("unique", b"[]")),
 )
-_TEXTS: Final = ("", "a", "a@b.cc", "1", "::", "2020-01-01", "00:00:00Z", "\\\\w{99}", "xn--a", "/~1")
+_TEXTS: Final = ("", "a", "a@b.cc", "1", "\\\\w{99}", "/~1")
+    "",
+    "a",
+    "a@b.cc",
+    "1",
+    "::",
+    "2020-01-01",
+    "00:00:00Z",
+    "\\\\w{99}",
+    "xn--a",
+    "/~1",
+)
 
 
 def _bodies(size: int) -> Iterator[tuple[str, Stack, bytes]]:
     for name, unit in _UNITS:
         for stack in (_model, _document):
             yield f"{name}: {unit[:20].decode()}", stack, _nested(name, unit, size)
-    for name, text in product(_FORMATS, _TEXTS):
+    for name, text in product(_FORMATS, _TEXTS if size == MB else ()):
         unit = f'"{text}"'.encode()
         yield f"format {name}: {text}", _document, _nested(name, unit, size)
         long = f'{{"{name}":[["{text * max(size // max(len(text), 1) - 20, 1)}"]]}}'
@@ -178,15 +189,24 @@ def _bodies(size: int) -> Iterator[tuple[str, Stack, bytes]]:
         yield f"branches {depth} levels around a large array", _document, body
 
 
+def _selected(fields: str, before: str = "") -> str:
+    return f"{before}{{{fields}}}"
+
+
 _MERGED: Final = "b{b{c}} " * 150
 _QUERIES: Final = (
-    *("{%s}" % ("c " * 490), "{%s}" % _MERGED, "{c} query B{%s}" % _MERGED),
-    *("{c} fragment F on Query{%s}" % _MERGED, "{%s}" % ("b{b{b{b{b{b{c}}}}}} " * 80)),
-    *("{c} " + " ".join(f"fragment F{n} on Query{{...F{n + 1} ...F{n + 1}}}" for n in range(60)),
-      "{%s}" % " ".join(f"q{number}" for number in range(480)), "{a(i:%s{}%s){c}}" % (
-          "{a:" * 90, "}" * 90)),
-    *("{%s}" % ("x:b{c} x:a{c} " * 80), "{c}" + "," * 40_000, '{a(first:"%s"){c}}' % ("a" * 40_000)),
-)  # fmt: skip
+    _selected("c " * 490),
+    _selected(_MERGED),
+    _selected(_MERGED, "{c} query B"),
+    _selected(_MERGED, "{c} fragment F on Query"),
+    _selected("b{b{b{b{b{b{c}}}}}} " * 80),
+    _selected("x:b{c} x:a{c} " * 80),
+    _selected(" ".join(f"q{number}" for number in range(480))),
+    _selected("a(i:" + "{a:" * 90 + "{}" + "}" * 90 + "){c}"),
+    "{c} " + " ".join(f"fragment F{n} on Query{{...F{n + 1} ...F{n + 1}}}" for n in range(60)),
+    "{c}" + "," * 40_000,
+    '{a(first:"' + "a" * 40_000 + '"){c}}',
+)
 
 
 def _requests() -> Iterator[tuple[str, bytes]]:
@@ -206,16 +226,19 @@ def inputs() -> Inputs:
                 yield _post(f"schemas, {kind}: {text}", stack, body, kind)
             if stack is _model:
                 message = body.decode()
-                yield Hostile(f"schemas, WebSocket: {text}", _live, len(body), messages=(message,))
-        coded = gzip.compress(_members(MB), 1, mtime=0)
-        yield _post("schemas: gzip of undeclared members", _model, coded, coding="gzip")
+                yield Hostile(f"schemas, WebSocket: {text}", _live, len(body), messages=(message,),
+                              known=_SECONDS * MB / len(body))  # fmt: skip
+    members = _members(MB)
+    coded = gzip.compress(members, 1, mtime=0)
+    text = "schemas: gzip of undeclared members"
+    yield _post(text, _model, coded, coding="gzip", size=len(members))
     for text, body in _requests():
-        # A document costs by its tokens, which are bounded, so a short one has another measure.
-        yield _post(f"schemas, {text}", _graphql, body, known=_GRAPHQL_SECONDS / len(body) * MB)
+        yield _post(f"schemas, {text}", _graphql, body)
 
 
-#: The most CPU time for one document, however short it is.
-_GRAPHQL_SECONDS: Final = 0.05
+#: The most CPU time for one text, however short it is: it is bounded by `BodyLimits.checks`, by the
+#: search for errors, and by GraphQL's own bounds.
+_SECONDS: Final = 0.05
 
 
 def _post(
@@ -225,11 +248,13 @@ def _post(
     kind: str = "application/json",
     *,
     coding: str = "identity",
-    known: float | None = None,
+    size: int = 0,
 ) -> Hostile:
     headers = (
         ("content-type", kind),
         ("content-encoding", coding),
         ("content-length", str(len(body))),
     )
-    return Hostile(text, stack, len(body), method="POST", headers=headers, body=body, known=known)
+    size = size or len(body)
+    known = _SECONDS * MB / size
+    return Hostile(text, stack, size, method="POST", headers=headers, body=body, known=known)

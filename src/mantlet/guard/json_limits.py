@@ -18,7 +18,14 @@ from jiter import from_json
 
 from mantlet.guard.limits import BodyLimits
 
-__all__ = ["FOLDING", "HUGE", "JsonLimits", "hide_escapes", "without_strings"]
+__all__ = [
+    "FOLDING",
+    "HUGE",
+    "JsonLimits",
+    "count_containers",
+    "hide_escapes",
+    "without_strings",
+]
 
 #: A translation of bytes. In a folded text, without "+", a number that may be too large for a
 #: double contains `HUGE`, a long number contains a run of zeros, and all opening brackets are
@@ -56,7 +63,7 @@ class JsonLimits:
     """The limits of JSON texts.
 
     Args:
-        limits: ``depth``, ``members``, ``items``, ``string`` and ``digits`` apply.
+        limits: ``depth``, ``members``, ``items``, ``string``, ``digits`` and ``checks`` apply.
 
     Attributes:
         short: a text of at most this many bytes is within ``members``, ``items`` and ``string``.
@@ -66,6 +73,7 @@ class JsonLimits:
     """
 
     def __init__(self, limits: BodyLimits) -> None:
+        self._checks = limits.checks
         self._depth = limits.depth
         self._items = limits.items
         self._members = limits.members
@@ -84,7 +92,8 @@ class JsonLimits:
             text: the text.
             folded: its translation by `FOLDING`, without "+".
         """
-        deep = folded.count(b"[") > self._depth
+        opened = folded.count(b"[")
+        deep, many = opened > self._depth, opened > self._checks
         wide = text.count(b",") >= self._least
         odd = HUGE in folded or self.run in folded
         long = len(text) > self._string
@@ -92,10 +101,15 @@ class JsonLimits:
             return None
         text = hide_escapes(text)
         return (
-            (self._strings(text) if long else None)
+            (self._count(text) if many else None)
+            or (self._strings(text) if long else None)
             or (self._containers(text, deep=deep, wide=wide) if deep or wide else None)
             or (self._numbers(text) if odd else None)
         )
+
+    def _count(self, text: bytes) -> str | None:
+        """Bound the arrays and objects, each of which takes time and memory."""
+        return "json_checks" if count_containers(text) > self._checks else None
 
     def _strings(self, text: bytes) -> str | None:
         if not _has_gap(text, self._string):
@@ -208,6 +222,12 @@ def without_strings(text: bytes) -> bytes:
         pieces.append(b"".join(parts[inside::2]))
         inside = (inside + len(parts) - 1) % 2
     return b"".join(pieces)
+
+
+def count_containers(text: bytes) -> int:
+    """Return the number of arrays and objects in a text passed through `hide_escapes()`."""
+    marks = without_strings(text.translate(None, _NO_MARKS).replace(b'""', b""))
+    return marks.count(b"[") + marks.count(b"{")
 
 
 def _has_gap(text: bytes, limit: int) -> bool:

@@ -18,6 +18,7 @@ from mantlet.http.media_types import UTF_8, MediaType
 __all__ = ["JsonBodyReader", "StrictJson", "check_json_parameters"]
 
 _DETAILS: Final = {
+    "json_checks": "Needs more checks than BodyLimits(checks=) allows",
     "json_depth": "JSON is nested too deeply",
     "json_digits": "Number has too many digits",
     "json_duplicate_key": "Duplicate key",
@@ -54,7 +55,7 @@ class StrictJson:
     """Parses JSON texts.
 
     Args:
-        limits: ``depth``, ``members``, ``items``, ``string`` and ``digits`` apply.
+        limits: ``depth``, ``members``, ``items``, ``string``, ``digits`` and ``checks`` apply.
 
     Raises:
         ImportError: jiter is not installed.

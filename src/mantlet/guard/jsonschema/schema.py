@@ -131,7 +131,7 @@ class JsonSchema:
         checks = max(self._checks, len(text) // _BYTES_PER_CHECK)
         extreme = sum(1 for _ in _EXTREME.finditer(text))
         if text.count(b",") + extreme * _EXTREME_CHECKS > checks:
-            detail = f"Needs more than {checks} checks; the limit is BodyLimits(checks=)"
+            detail = "Needs more checks than BodyLimits(checks=) allows"
             raise ValidationFailed(400, [ErrorItem(place, "", "json_checks", detail)])
 
     def prepare(self) -> None:

@@ -21,6 +21,7 @@ from pydantic_core import SchemaValidator
 from mantlet._internal.pydantic_errors import public_error
 from mantlet.guard.collisions import collides
 from mantlet.guard.errors import ErrorItem, Place, ValidationFailed, pointer
+from mantlet.guard.json_limits import hide_escapes, without_strings
 from mantlet.guard.models.alternatives import estimate_work
 from mantlet.guard.models.checks import check_round_trip, check_unions
 from mantlet.guard.models.core_schemas import hashes_numbers, open_models, rewrite
@@ -32,7 +33,7 @@ _MAX_ERRORS: Final = 2_000
 #: pydantic describes all errors or none, which takes longer than making them.
 _MAX_DESCRIBED: Final = 200
 _TOO_MANY: Final = "Too many invalid values"
-_TOO_COMPLEX: Final = "Needs more than %d checks; the limit is BodyLimits(checks=)"
+_TOO_COMPLEX: Final = "Needs more checks than BodyLimits(checks=) allows"
 _COLLISIONS: Final = "Contains different numbers of the same hash"
 #: A text of at most this many bytes has no more colliding numbers than are harmless.
 _SMALL: Final = 500
@@ -147,8 +148,12 @@ class ModelSchema:
         containers = text.count(b"{") + text.count(b"[")
         scalars = text.count(b",")
         if containers * work.container + scalars * work.scalar > self._checks:
-            detail = _TOO_COMPLEX % self._checks
-            raise ValidationFailed(400, [ErrorItem(place, "", "json_checks", detail)])
+            # Some of them may be in strings.
+            outside = without_strings(hide_escapes(text))
+            containers = outside.count(b"{") + outside.count(b"[")
+            scalars = outside.count(b",")
+            if containers * work.container + scalars * work.scalar > self._checks:
+                raise ValidationFailed(400, [ErrorItem(place, "", "json_checks", _TOO_COMPLEX)])
         self._check_collisions(value, place)
         try:
             return self._load_first(text)
