@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mantlet.guard import BodyLimits, json_limits
+from mantlet.guard.errors import ValidationFailed
 from mantlet.guard.json_limits import FOLDING, JsonLimits, hide_escapes, without_strings
+from mantlet.guard.strict_json import StrictJson
 from tests.guard.jsonmodel import broken
 from tests.guard.jsontexts import TEXTS
 
@@ -259,3 +261,17 @@ def test_a_flood_is_refused_in_a_few_times_its_memory(text: str, found: str) -> 
     name, times = run.stdout.split()
     assert name == found
     assert float(times) <= 5
+
+
+def test_arrays_and_objects_are_counted_before_they_are_made() -> None:
+    """Each takes two bytes and 50 bytes of memory; those in strings are none."""
+    parse = StrictJson(BodyLimits(checks=1_000)).parse
+    wide = json.dumps([[[]] * 100] * 11).encode()
+    with pytest.raises(ValidationFailed) as failure:
+        parse(wide)
+    assert [(error.code, failure.value.status) for error in failure.value.errors] == [
+        ("json_checks", 400)
+    ]
+    assert "BodyLimits(checks=)" in failure.value.errors[0].detail
+    parse(json.dumps([[[]] * 100] * 9).encode())
+    parse(json.dumps(['[{"' * 1_000]).encode())
