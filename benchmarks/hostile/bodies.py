@@ -214,10 +214,9 @@ def _other_bodies() -> Iterator[_Body]:
             yield f"GraphQL: {shown(begin, word)}", _GRAPHQL, _IS_JSON, body
 
 
-#: Seconds a megabyte, where they are known to be more than the target: an object of the app's own
-#: model is made of each line and of each few bytes of a message, and of each token of GraphQL.
-_KNOWN: Final[dict[Stack, float]] = {_LINES: 0.5, _GRAPHQL: 0.3}
-_MESSAGES: Final = 1.0
+#: Seconds a megabyte of many small messages, where they are known to be more than the target: an
+#: object of the app's own model is made of each few bytes, and each message may have a few thousand.
+_MESSAGES: Final = 0.7
 
 
 def inputs() -> Inputs:
@@ -233,7 +232,6 @@ def inputs() -> Inputs:
                 headers=fields,
                 body=body,
                 chunk=chunk,
-                known=_KNOWN.get(stack),
             )
 
 
