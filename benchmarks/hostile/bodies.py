@@ -215,7 +215,7 @@ def _other_bodies() -> Iterator[_Body]:
 
 
 #: Seconds a megabyte of many small messages, where they are known to be more than the target: an
-#: object of the app's own model is made of each few bytes, and each message may have a few thousand.
+#: object of the app's own model is made of each few bytes, a few thousand for a message.
 _MESSAGES: Final = 0.7
 
 
