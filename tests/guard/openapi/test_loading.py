@@ -72,7 +72,7 @@ def test_dates_of_yaml_stay_texts(tmp_path: Path) -> None:
         (b"[" * 300, "is not valid JSON"),
         (b"[]", "must be an object"),
         (b"{}", 'does not declare its version, such as openapi: "3.1.1"'),
-        (b'{"swagger": "2.0"}', "uses Swagger 2.0: convert it to OpenAPI 3"),
+        (b'{"swagger": "1.2"}', "uses Swagger 1.2: only 2.0 is supported, and OpenAPI 3"),
         (b'{"openapi": "2.0.0"}', "uses OpenAPI '2.0.0': only 3.0, 3.1 and 3.2 are supported"),
         (b'{"openapi": "3.3.0"}', "uses OpenAPI '3.3.0'"),
         (b'{"openapi": "3.1"}', "uses OpenAPI '3.1'"),
@@ -134,8 +134,8 @@ def test_a_dict_is_copied() -> None:
 
 def test_a_dict_is_of_a_known_version_too() -> None:
     """It is told of without a path."""
-    with pytest.raises(ValueError, match=re.escape("openapi: the document uses Swagger 2.0")):
-        load_document({"swagger": "2.0"})
+    with pytest.raises(ValueError, match=re.escape("openapi: the document uses Swagger 1.2")):
+        load_document({"swagger": "1.2"})
     with pytest.raises(ValueError, match="openapi: the document contains a set"):
         load_document({"openapi": {1}})
 

@@ -95,7 +95,7 @@ def test_json_that_is_invalid_is_refused(content: bytes, words: str) -> None:
         ("3.1.1", "must be an object"),
         (None, "must be an object"),
         ({}, "does not declare its version"),
-        ({"swagger": "2.0"}, "uses Swagger 2.0: convert it to OpenAPI 3"),
+        ({"swagger": "1.2"}, "uses Swagger 1.2: only 2.0 is supported, and OpenAPI 3"),
         ({"openapi": "2.0"}, "uses OpenAPI '2.0': only 3.0, 3.1 and 3.2 are supported"),
         ({"openapi": "3.3.0"}, "uses OpenAPI '3.3.0'"),
         ({"openapi": "4.0.0"}, "uses OpenAPI '4.0.0'"),

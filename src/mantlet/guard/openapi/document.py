@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -19,6 +19,7 @@ from mantlet.guard.openapi.operation_compiler import compile_operation, compile_
 from mantlet.guard.openapi.operations import OperationDescriber
 from mantlet.guard.openapi.references import ReferenceResolver
 from mantlet.guard.openapi.schema_registry import SchemaRegistry
+from mantlet.guard.openapi.swagger2 import original_locations
 from mantlet.guard.openapi.validation import validate_document
 from mantlet.guard.operation import Operation
 from mantlet.guard.options import DocumentOptions, OperationSettings
@@ -45,7 +46,7 @@ _EXPECTED: Final = ("string formats", "it is an extension")
 
 
 class OpenApiDocument:
-    """A valid OpenAPI document of version 3.0, 3.1 or 3.2.
+    """A valid OpenAPI document of version 3.0, 3.1 or 3.2, or one of Swagger 2.0.
 
     Args:
         source: the path of a JSON or YAML file, or the document as a dict, which is copied.
@@ -93,17 +94,34 @@ class OpenApiDocument:
         self.root: dict[str, Any] = loaded.root
         self.version: str = loaded.version
         self.references = ReferenceResolver(loaded)
-        validated = validate_document(self.references, loaded.version, loaded.faults)
+        try:
+            validated = validate_document(self.references, loaded.version, loaded.faults)
+        except DocumentError as error:
+            raise DocumentError(self.original_locations(error.problems)) from None
         describer = OperationDescriber(self.references, loaded.version, templates, validated)
         self.faults = validated.faults
         self.operations: tuple[OperationDescription, ...] = describer.operations()
         self.schemes: Mapping[str, SchemeDescription] = describer.schemes()
         found = ((str(location), message) for location, message in validated.problems.notes)
-        self.notes: tuple[Fault, ...] = (*loaded.notes, *found)
-        self.warnings: tuple[tuple[str, str], ...] = validated.warnings.all()
+        self.notes: tuple[Fault, ...] = (
+            *loaded.notes,
+            *self.translation_notes(),
+            *self.original_locations(found),
+        )
+        self.warnings = self.original_locations(validated.warnings.all())
         self.keywords: Mapping[str, str] = {
             name: str(at) for name, at in validated.keywords.items()
         }
+
+    def original_locations(self, found: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+        """Return problems or notes with their locations in the document as it was written."""
+        return original_locations(self.references.translations, found)
+
+    def translation_notes(self) -> Iterator[tuple[str, str]]:
+        """Yield notes on what was translated from Swagger 2.0, and how."""
+        for name, translation in self.references.translations.items():
+            for pointer, message in translation.notes:
+                yield f"{name}#{pointer}" if name else pointer, message
 
 
 class DocumentSource:
@@ -169,7 +187,7 @@ class DocumentSource:
                 if problem is None:
                     compiled.append(placed)
                 else:
-                    faults = placed.faults or ((placed.pointer, problem),)
+                    faults = placed.faults or self._original(((placed.pointer, problem),))
                     self._unroutable.append(replace(placed, faults=faults, is_open=False))
         self._faulty = [one for one in (*compiled, *self._unroutable) if one.faults]
         self._unmet = self._check_faults(settings)
@@ -194,6 +212,7 @@ class DocumentSource:
             "security": lambda _: not self._options.security_by_app,
         }
         met, unmet = self._document.faults.split(lambda part: is_active[part.kind](part))
+        met, unmet = self._original(met), self._original(unmet)
         found = dict.fromkeys((*met, *(fault for one in self._faulty for fault in one.faults)))
         if found and self._options.on_invalid == "error":
             raise DocumentError(found, advice=_ADVICE)
@@ -234,9 +253,12 @@ class DocumentSource:
             security=compile_security(described, self._document.schemes),
             pointer=described.pointer,
             operation_id=described.operation_id,
-            faults=faults,
+            faults=self._original(faults),
             is_open=options.on_invalid == "open" and not security_faults,
         )
+
+    def _original(self, found: Iterable[Fault]) -> tuple[Fault, ...]:
+        return self._document.original_locations(found)
 
     def log_ignored(self) -> None:
         """Log the faulty operations, and a warning for each kind of unsupported keyword."""
@@ -257,7 +279,7 @@ class DocumentSource:
         for where, reason in self._schemas.coverage()[1]:
             if not reason.startswith(_EXPECTED):
                 warnings.add(where, reason)
-        for where, reason in warnings.all():
+        for where, reason in self._original(warnings.all()):
             _log.warning("the OpenAPI document has an unchecked keyword at %s: %s", where, reason)
 
     def narrower_than(self, other: "DocumentSource") -> tuple[str, ...]:
@@ -282,8 +304,7 @@ class DocumentSource:
             *self._app_warnings,
             *self._document.notes,
             *self._unmet,
-            *self._schemas.warnings,
-            *unchecked,
+            *self._original((*self._schemas.warnings, *unchecked)),
         ):
             notes.add(where, message)
         by_app = self._options.security_by_app

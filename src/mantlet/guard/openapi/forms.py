@@ -288,6 +288,9 @@ def multipart_form(
     optional = shapes.keys() - required
     additional = schemas.additional_schema(schema)
     closed = "query" not in settings.allow and not schemas.allows_additional(schema)
+    if "" in {*shapes, *files}:
+        schemas.add_problem(form.pointer, "a field of a form must have a name")
+        return None
     text_fields = FormFields(
         shapes.keys() - arrays - json.keys(), arrays - json.keys(), closed=closed
     )

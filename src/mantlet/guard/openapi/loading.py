@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from mantlet.guard.openapi.diagnostics import DocumentError
+from mantlet.guard.openapi.swagger2 import Translation, is_swagger2, to_openapi3
 
 try:
     from jiter import from_json
@@ -56,6 +57,7 @@ class LoadedDocument(NamedTuple):
         name: the path of the document in that directory; ``""`` for a dict.
         notes: locations and messages about content whose meaning is plain, but not as it should be.
         faults: the same about content that others may read otherwise, such as duplicate keys.
+        translation: how it was translated from Swagger 2.0, or None.
     """
 
     root: dict[str, Any]
@@ -64,6 +66,7 @@ class LoadedDocument(NamedTuple):
     name: str
     notes: tuple[tuple[str, str], ...] = ()
     faults: tuple[tuple[str, str], ...] = ()
+    translation: Translation | None = None
 
 
 def load_document(
@@ -80,22 +83,23 @@ def load_document(
 
     Raises:
         TypeError: ``source`` has another type.
-        DocumentError: the document cannot be read, or its version is not 3.0, 3.1 or 3.2.
+        DocumentError: the document cannot be read, or its version is not 2.0 or 3.0 to 3.2.
         ValueError: ``ref_root`` is wrong.
     """
     if isinstance(source, Mapping):
         try:
-            root: Any = plain_json(source)
+            root, translation = _translated(plain_json(source))
             version = openapi_version(root)
         except ValueError as error:
             raise _unreadable(f"the document {error}") from None
-        return LoadedDocument(root, version, None if ref_root is None else RefRoot(ref_root), "")
+        opened = None if ref_root is None else RefRoot(ref_root)
+        return LoadedDocument(root, version, opened, "", translation=translation)
     if not isinstance(source, str | os.PathLike):
         raise TypeError(f"openapi must be a path or a dict, not {source!r}")
     path = Path(source)
     try:
         findings = YamlFindings()
-        root = parse_content(path.name, _read_file(path), findings)
+        root, translation = _translated(parse_content(path.name, _read_file(path), findings))
         version = openapi_version(root)
     except ValueError as error:
         raise _unreadable(f"{str(path)!r} {error}") from None
@@ -107,7 +111,16 @@ def load_document(
         opened.relative_name(path),
         tuple(("", note) for note in findings.notes),
         tuple(findings.faults),
+        translation,
     )
+
+
+# Any: plain JSON.
+def _translated(root: Any) -> tuple[Any, Translation | None]:
+    if not is_swagger2(root):
+        return root, None
+    translation = to_openapi3(root)
+    return translation.root, translation
 
 
 def _unreadable(message: str) -> DocumentError:
@@ -124,7 +137,7 @@ def openapi_version(root: Any) -> str:
         raise ValueError("must be an object")  # noqa: TRY004 - the value of the document is wrong
     version = root.get("openapi")
     if version is None and "swagger" in root:
-        raise ValueError(f"uses Swagger {root['swagger']!s}: convert it to OpenAPI 3")
+        raise ValueError(f"uses Swagger {root['swagger']!s}: only 2.0 is supported, and OpenAPI 3")
     if version is None:
         raise ValueError('does not declare its version, such as openapi: "3.1.1"')
     read = _VERSION.fullmatch(version) if isinstance(version, str) else None

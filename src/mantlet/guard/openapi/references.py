@@ -14,12 +14,11 @@ from urllib.parse import quote, unquote, urldefrag, urljoin
 
 from mantlet.guard.openapi.diagnostics import DocumentLocation, LocatedValue
 from mantlet.guard.openapi.loading import LoadedDocument, parse_content, relative_path
+from mantlet.guard.openapi.swagger2 import FILE_PREFIX, Translation, translate_file
 from mantlet.http.json_pointer import has_bad_escape, split_pointer
 
 __all__ = ["ReferenceResolver"]
 
-#: The prefix of files in references that have been rewritten.
-_FILE_PREFIX: Final = "directory:/"
 #: Characters that are not escaped in a fragment (RFC 3986, 3.5).
 _SAFE: Final = "/~!$&'()*+,;=:@?"
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,9}")
@@ -35,10 +34,14 @@ class ReferenceResolver:
 
     Attributes:
         documents: the document, ``""``, and the files read so far by their relative paths.
+        translations: those of the documents that were translated from Swagger 2.0.
     """
 
     def __init__(self, loaded: LoadedDocument) -> None:
         self.documents: dict[str, Any] = {"": loaded.root}
+        self.translations: dict[str, Translation] = {}
+        if loaded.translation is not None:
+            self.translations[""] = loaded.translation
         self._ref_root = loaded.ref_root
         #: The file for each path that leads to it, including symbolic links.
         self._paths: dict[str, str] = {}
@@ -57,7 +60,7 @@ class ReferenceResolver:
         if len(self.documents) == 1:
             return {}
         return {
-            f"{_FILE_PREFIX}{path or self._own_name}": root for path, root in self.documents.items()
+            f"{FILE_PREFIX}{path or self._own_name}": root for path, root in self.documents.items()
         }
 
     def reference_to(self, location: DocumentLocation, document: str) -> str:
@@ -65,7 +68,7 @@ class ReferenceResolver:
         fragment = quote(location.pointer, safe=_SAFE)
         if location.document == document:
             return f"#{fragment}"
-        address = f"{_FILE_PREFIX}{location.document or self._own_name}"
+        address = f"{FILE_PREFIX}{location.document or self._own_name}"
         root = LocatedValue(self.documents[location.document], DocumentLocation(location.document))
         self._named.setdefault(address, (root, ""))
         return f"{address}#{fragment}"
@@ -145,6 +148,9 @@ class ReferenceResolver:
         if not fragment:
             return resource
         if fragment.startswith("/"):
+            translation = self.translations.get(resource.location.document)
+            if translation is not None and resource.location.document != document:
+                fragment = translation.pointers.target(fragment)
             return _point(resource, fragment)
         anchored = self._anchors.get((scope or f"//{resource.location.document}", fragment))
         if anchored is None:
@@ -171,11 +177,20 @@ class ReferenceResolver:
             actual, content = self._ref_root.read(path)
             document = self._paths.get(actual)
             if document is None:
-                self.documents[actual] = parse_content(actual, content)
+                self.documents[actual] = self._translate(actual, parse_content(actual, content))
                 self._paths[actual] = document = actual
                 self._declare_self(actual)
             self._paths[path] = document
         return LocatedValue(self.documents[document], DocumentLocation(document))
+
+    # Any: plain JSON.
+    def _translate(self, name: str, root: Any) -> Any:
+        """Return a file in OpenAPI 3, if the document was one of Swagger 2.0."""
+        translation = translate_file(root) if "" in self.translations else None
+        if translation is None:
+            return root
+        self.translations[name] = translation
+        return translation.root
 
 
 def _unquote(fragment: str) -> str:
