@@ -368,10 +368,100 @@ def test_what_is_not_checked_beside_files_is_a_warning(adapter: Adapter) -> None
     app = Form(adapter, form(MULTIPART, "3.1.1", schema))
     (words,) = [words for _, words in app.guard.coverage.notes if "in a form with files" in words]
     assert "dependentRequired, minProperties" in words
-    assert "styles" not in words
-    styled = form(MULTIPART, "3.1.1", of({"a": TEXTS}), {"a": {"style": "pipeDelimited"}})
-    notes = Form(adapter, styled).guard.coverage.notes
-    assert any("styles" in words for _, words in notes)
+
+
+NESTED: Any = of({"n": INTEGER, "list": TEXTS, "rows": {"type": "array", "items": POINT}})
+STYLES = {
+    "deep": {"style": "deepObject", "explode": True},
+    "expand": {"style": "deepObject", "explode": True},
+    "csv": {"style": "form", "explode": False},
+    "pipes": {"style": "pipeDelimited", "explode": False},
+    "spaces": {"style": "spaceDelimited", "explode": False},
+    "each": {"style": "form", "explode": True},
+}
+INTEGERS: Any = {"type": "array", "items": INTEGER}
+STYLED: Any = {
+    "deep": NESTED, "expand": TEXTS, "csv": INTEGERS, "pipes": INTEGERS, "spaces": INTEGERS,
+    "each": INTEGERS,
+}  # fmt: skip
+
+
+@each_version
+@both_adapters
+@pytest.mark.parametrize("kind", [URLENCODED, MULTIPART])
+def test_fields_have_styles_in_both_kinds_of_forms(
+    adapter: Adapter, version: str, kind: str
+) -> None:
+    """Nested names as Stripe's and Rails' clients write them, and delimited arrays."""
+    app = Form(adapter, form(kind, version, of(STYLED), STYLES))
+
+    def send(*pairs: tuple[str, str]) -> Answer:
+        if kind == MULTIPART:
+            return app.send(*(part(name, text) for name, text in pairs))
+        return app.submit("&".join(f"{name}={text.replace(' ', '+')}" for name, text in pairs))
+
+    answer = send(
+        ("deep[n]", "1"), ("deep[list][]", "a"), ("deep[list][]", "b"), ("deep[rows][0][x]", "2"),
+        ("expand[]", "c"), ("csv", "1,2"), ("pipes", "3|4"), ("spaces", "5 6"), ("each", "7"),
+        ("each", "8"),
+    )  # fmt: skip
+    assert codes(answer) == []
+    assert app.seen[0].body == {
+        "deep": {"n": 1, "list": ["a", "b"], "rows": [{"x": 2}]}, "expand": ["c"],
+        "csv": [1, 2], "pipes": [3, 4], "spaces": [5, 6], "each": [7, 8],
+    }  # fmt: skip
+    assert codes(send(("deep[n]", "x"), ("csv", "1,x"))) == [
+        ("/deep/n", "type"),
+        ("/csv/1", "type"),
+    ]
+    for pairs in (
+        [("deep[n]", "1"), ("deep[n]", "2")],
+        [("deep[list][]", "1"), ("deep[list][0]", "2")],
+        [("expand", "1")],
+        [("csv", "1"), ("csv", "2")],
+        [("deep[n][]", "1")],
+    ):
+        assert send(*pairs).status == 400, pairs
+    assert app.guard.coverage.notes
+
+
+@both_adapters
+def test_a_form_in_styles_can_be_written_anew(adapter: Adapter) -> None:
+    """Each field in its style, so that it is read as the same value again."""
+    schema = of({**STYLED, "json": POINT, "open": TEXT}, additionalProperties=INTEGER)
+    app = Form(adapter, form(URLENCODED, "3.1.1", schema, STYLES), forward="canonical")
+    text = (
+        "deep[n]=1&deep[list][]=a%2Cb&deep[rows][0][x]=2&expand[]=c&csv=1,2&pipes=3|4&spaces=5+6"
+        '&each=7&each=8&json={"x":9}&open=%C3%A9+%26%0A&more=5'
+    )
+    assert codes(app.submit(text)) == []
+    assert codes(app.submit(app.bodies[0].decode())) == []
+    assert app.bodies[1] == app.bodies[0]
+    assert app.seen[1].body == app.seen[0].body
+    assert b"csv=1,2&" in app.bodies[0]
+
+
+@each_version
+@both_adapters
+def test_arrays_of_json_come_in_one_part_or_in_several(adapter: Adapter, version: str) -> None:
+    """As their items, or whole where no item is an array."""
+    schema = of({"points": {"type": "array", "items": POINT}, "words": TEXTS, "lists": {
+        "type": "array", "items": TEXTS}})  # fmt: skip
+    json = {"contentType": "application/json"}
+    app = Form(adapter, form(MULTIPART, version, schema, {"words": json, "lists": json}))
+    point = '{"x": 1}'
+    for points in ([point], [f"[{point}]"], [point, point], [f"[{point}, {point}]"], ["[]"]):
+        parts = [part("points", one, "application/json") for one in points]
+        assert codes(app.send(*parts, part("words", '["a"]'), part("lists", '["a"]'))) == []
+    assert [one.body["points"] for one in app.seen] == [
+        [{"x": 1}], [{"x": 1}], [{"x": 1}] * 2, [{"x": 1}] * 2, [],
+    ]  # fmt: skip
+    assert app.seen[0].body["words"] == ["a"]
+    assert app.seen[0].body["lists"] == [["a"]]
+    assert codes(app.send(part("words", '"a"'), part("words", '"b"'))) == []
+    assert codes(app.send(part("points", f"[{point}]"), part("points", point))) == [
+        ("/points/0", "type"),
+    ]  # fmt: skip
 
 
 @each_version

@@ -79,9 +79,9 @@ PARAMETER = "/paths/~1x/get/parameters/0"
             "not for the type 'string'",
         ),
         (
-            {"name": "a", "in": "query", "schema": {"type": "array"}, "style": "deepObject"},
+            {"name": "a", "in": "query", "schema": {"type": "integer"}, "style": "deepObject"},
             "/style",
-            "deepObject is only defined for objects",
+            "deepObject is only defined for objects and arrays",
         ),
         (
             {"name": "a", "in": "query", "schema": TEXT, "style": "pipeDelimited"},

@@ -177,7 +177,7 @@ RULES: list[tuple[tuple[str, ...], Any, str, str]] = [
     (UNTIL_3_2, given("cookie", style="cookie"), f"{FIRST}/style", "must be one of form in the"),
     (ALL, given("header", style="form"), f"{FIRST}/style", "must be one of simple in the header"),
     (ALL, given(schema={"type": "string"}, style="deepObject"), f"{FIRST}/style",
-     "deepObject is only defined for objects, not for the type 'string'"),
+     "deepObject is only defined for objects and arrays, not for the type 'string'"),
     (ALL, given(schema={"type": "string"}, style="spaceDelimited"), f"{FIRST}/style",
      "not for the type 'string'"),
     (ALL, given(schema={"type": "object"}, style="deepObject", explode=False),
@@ -471,7 +471,7 @@ UNREADABLE: list[tuple[Any, str, str]] = [
             )
         ),
         f"{POST}/requestBody/content/application~1x-www-form-urlencoded/encoding/x",
-        "type must be object for style deepObject",
+        "type must be object or array for style deepObject",
     ),
     (
         post(

@@ -41,6 +41,8 @@ def serialize(
     def pair(one: str, two: str) -> str:
         return one if style == "matrix" and not two else f"{one}={two}"
 
+    if style == "deepObject" and isinstance(value, list):
+        return "&".join(f"{key}%5B%5D={encode(item)}" for item in value)
     if style == "deepObject":
         return "&".join(f"{key}%5B{percent(one)}%5D={encode(two)}" for one, two in value.items())
     if isinstance(value, dict):

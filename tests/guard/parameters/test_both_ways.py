@@ -82,6 +82,8 @@ CELLS = [
 @settings(max_examples=40)
 def test_queries(style: Any, without: str, explode: bool, kind: str, data: st.DataObject) -> None:
     """A value in a query is read back, whatever characters are in it, but its delimiter."""
+    if style == "form" and not explode and kind != "scalar":
+        without += ","
     shape, value = data.draw(values(kind, without))
     name = data.draw(texts("[]").filter(bool).filter(lambda name: name not in str(value)))
     declared = one(name, shape, style=style, explode=explode)

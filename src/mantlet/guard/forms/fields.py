@@ -45,6 +45,7 @@ class FormFields:
         json: parsers of fields that are JSON (OpenAPI's ``encoding.contentType``), by name. They
             raise `ValidationFailed`, with pointers into the field's own value. A field that is in
             ``arrays`` too is a list of such values.
+        whole: names in both ``json`` and ``arrays`` whose only value may be the whole array.
         closed: whether to reject undeclared fields. Else a repeated undeclared field is a list.
         decode: converts all fields except for JSON fields, instead of the rules above, such as for
             ``deepObject`` or delimited arrays. It returns errors with the values, and may raise
@@ -61,6 +62,7 @@ class FormFields:
         arrays: Iterable[str] = (),
         json: Mapping[str, ReadJson] | None = None,
         *,
+        whole: Iterable[str] = (),
         closed: bool = True,
         decode: Decode | None = None,
         encode: Encode | None = None,
@@ -68,6 +70,7 @@ class FormFields:
         self.arrays: Final = frozenset(arrays)
         self.json: Final = dict(json or {})
         self.closed: Final = closed
+        self._whole = frozenset(whole)
         self._scalars = frozenset(scalars) | self.json.keys() - self.arrays
         both = self._scalars & self.arrays
         if both:
@@ -106,6 +109,9 @@ class FormFields:
                 raise form_error(400, "duplicate_field", "Duplicate field", name)
             else:
                 values[name] = self._load(text, name)
+        for name in self._whole & values.keys():
+            if len(values[name]) == 1 and isinstance(values[name][0], list):
+                (values[name],) = values[name]
         if self.closed:
             errors += [error_item("undeclared_field", _UNDECLARED, name) for name in undeclared]
         else:

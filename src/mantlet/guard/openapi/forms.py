@@ -1,35 +1,29 @@
-"""Compile the forms of a document: urlencoded and multipart bodies, and queries that are forms."""
+"""Compile the urlencoded forms of a document: bodies, and queries that are forms."""
 
-from collections.abc import Collection, Mapping
-from typing import Any, Final, NamedTuple
-from urllib.parse import urlencode
+from collections.abc import Collection, Iterable
+from typing import Any, NamedTuple
 
-from mantlet.guard.errors import ErrorItem, Place, ValidationFailed
-from mantlet.guard.forms import File, Form, FormFields, MultipartForm
+from mantlet.guard.errors import Place, ValidationFailed
+from mantlet.guard.forms import Form
 from mantlet.guard.forms.errors import check_form_parameters
 from mantlet.guard.forms.optional import OptionalFields
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.openapi.diagnostics import LocatedValue
-from mantlet.guard.openapi.model import EncodingDescription, MediaDescription
+from mantlet.guard.openapi.model import MediaDescription
 from mantlet.guard.openapi.schema_registry import SchemaRegistry, as_style
-from mantlet.guard.openapi.uploads import ANNOTATIONS, FileField, find_file, is_json
+from mantlet.guard.openapi.uploads import is_json
 from mantlet.guard.options import OperationSettings
-from mantlet.guard.parameters import TEXT, Coercer, Parameter, ParameterGroup
+from mantlet.guard.parameters import TEXTS, Coercer, Parameter, ParameterGroup, write_field
 from mantlet.guard.readers import BodyReader, Schema
 from mantlet.guard.strict_json import StrictJson
-from mantlet.http.forms import Pairs
 from mantlet.http.media_types import MediaType
 
 __all__ = [
     "FormParameters",
     "compile_parameter",
     "form_parameters",
-    "multipart_form",
     "urlencoded_form",
 ]
-
-
-# -- urlencoded -----------------------------------------------------------------------------------
 
 
 class FormParameters(NamedTuple):
@@ -91,20 +85,27 @@ def form_parameters(
 
 
 # Any: the arguments of `Parameter`.
-def compile_parameter(schemas: SchemaRegistry, pointer: str, **options: Any) -> Parameter | None:
+def compile_parameter(
+    schemas: SchemaRegistry, pointer: str, schema: LocatedValue | None, **options: Any
+) -> Parameter | None:
     """Return a parameter; None if it is invalid, which is recorded as a problem.
 
     Args:
         schemas: collects problems and warnings.
         pointer: the location of the parameter.
+        schema: the schema of its value.
         options: the arguments of `Parameter`.
     """
+    if options.get("style") == "deepObject" and schema is not None:
+        options["deep"] = schemas.deep_shape(schema)
     try:
         parameter = Parameter(**options)
     except ValueError as error:
         schemas.add_problem(pointer, str(error))
         return None
-    if parameter.nested:
+    if parameter.deep is not None and (parameter.nested or "array" in parameter.shape.types):
+        schemas.warn(pointer, "nested members and items are read as a[b][c], and a[0] or a[]")
+    elif parameter.nested:
         schemas.warn(pointer, "values nested deeper than the style can express are rejected")
     return parameter
 
@@ -138,7 +139,11 @@ def _form_field(
             "allow_reserved": encoding.allow_reserved,
         }
     return compile_parameter(
-        schemas, encoding.pointer if encoding else str(member.location), **options, shape=shape
+        schemas,
+        encoding.pointer if encoding else str(member.location),
+        member,
+        **options,
+        shape=shape,
     )
 
 
@@ -200,7 +205,7 @@ def urlencoded_form(
     except ValueError as error:
         schemas.add_problem(form.pointer, str(error))
         return None
-    return _StyledForm(group)
+    return _StyledForm(group, fields.parameters)
 
 
 class _StyledForm:
@@ -209,10 +214,11 @@ class _StyledForm:
     A `WholeReader`.
     """
 
-    __slots__ = ("_group",)
+    __slots__ = ("_group", "_parameters")
 
-    def __init__(self, group: ParameterGroup) -> None:
+    def __init__(self, group: ParameterGroup, parameters: Iterable[Parameter]) -> None:
         self._group = group
+        self._parameters = {parameter.name: parameter for parameter in parameters}
 
     def read(self, body: bytes, media: MediaType) -> Form:
         """Parse and validate a body.
@@ -229,164 +235,11 @@ class _StyledForm:
             raise ValidationFailed(status, errors) from None
 
     def dump(self, value: Form) -> bytes:
-        """Serialize a form as in WHATWG URL, 5.2; objects in the style ``deepObject``."""
-        pairs: list[tuple[str, str]] = []
+        """Serialize a form as in WHATWG URL, 5.2, each field in its style."""
+        pairs: list[str] = []
         for name, item in value.value.items():
-            if isinstance(item, Mapping):
-                pairs += [(f"{name}[{key}]", _text(inner)) for key, inner in item.items()]
-            else:
-                items = item if isinstance(item, list) else [item]
-                pairs += [(name, _text(one)) for one in items if one is not None]
-        return urlencode(pairs).encode()
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
-
-
-# -- multipart ------------------------------------------------------------------------------------
-
-#: Keywords of a form's schema that are checked although files are not part of the value.
-_FIELD_KEYWORDS: Final = frozenset(
-    {"$ref", "additionalProperties", "allOf", "properties", "required", "type"}
-)
-
-
-def multipart_form(
-    schemas: SchemaRegistry, form: MediaDescription, settings: OperationSettings
-) -> BodyReader | None:
-    """Return the reader of a multipart body; None if it has no schema, or an invalid one.
-
-    Objects, and fields with a JSON encoding, are JSON parts; for files see `find_file()`.
-    """
-    schema = form.schema
-    if schema is None or not schemas.compiles(schema):
-        return None
-    required = schemas.required(schema)
-    limits = settings.limits
-    parser = StrictJson(limits)
-    files: dict[str, File] = {}
-    shapes: dict[str, Coercer] = {}
-    json: dict[str, Any] = {}
-    for name, member in schemas.properties(schema).items():
-        encoding = form.encoding.get(name)
-        found = find_file(schemas, member, encoding)
-        if found is not None:
-            files[name] = _file(
-                schemas, form, encoding, found, limits=limits, required=name in required
-            )
-            continue
-        shapes[name] = schemas.shape(member)
-        item = _item_schema(schemas, member)
-        if is_json(encoding) or schemas.shape(item).types <= {"object"}:
-            json[name] = parser.parse
-    if any(encoding.style is not None for encoding in form.encoding.values()):
-        schemas.warn(form.pointer, "styles of multipart parts are ignored: parts are text or JSON")
-    arrays = {name for name, shape in shapes.items() if "array" in shape.types}
-    optional = shapes.keys() - required
-    additional = schemas.additional_schema(schema)
-    closed = "query" not in settings.allow and not schemas.allows_additional(schema)
-    if "" in {*shapes, *files}:
-        schemas.add_problem(form.pointer, "a field of a form must have a name")
-        return None
-    text_fields = FormFields(
-        shapes.keys() - arrays - json.keys(), arrays - json.keys(), closed=closed
-    )
-    other_shape = TEXT if additional is None else schemas.shape(additional)
-    fields = FormFields(
-        set(shapes) - arrays,
-        arrays,
-        json,
-        closed=closed,
-        decode=_FieldCoercion(text_fields, shapes, other_shape, optional),
-    )
-    fields_schema: Schema | None = _schema_without_files(schemas, schema, files)
-    if fields_schema is not None:
-        fields_schema = OptionalFields(fields_schema, optional)
-    try:
-        return MultipartForm(fields, files, fields_schema, limits)
-    except ValueError as error:
-        schemas.add_problem(form.pointer, str(error))
-        return None
-
-
-def _schema_without_files(
-    schemas: SchemaRegistry, schema: LocatedValue, files: Mapping[str, File]
-) -> Schema | None:
-    """Return the schema of a form's fields; files are checked separately."""
-    if not files:
-        return schemas.schema(schema)
-    unchecked = sorted(schemas.keywords(schema) - _FIELD_KEYWORDS - ANNOTATIONS)
-    if unchecked:
-        schemas.warn(
-            str(schema.location),
-            f"keywords not checked in a form with files: {', '.join(unchecked)}",
-        )
-    fields = {
-        name: member for name, member in schemas.properties(schema).items() if name not in files
-    }
-    return schemas.form_schema(schema, fields, sorted(schemas.required(schema) - files.keys()))
-
-
-class _FieldCoercion:
-    """Coerces the texts of form fields to the types of their schemas.
-
-    An empty text that stands for null is left out if the field is optional, for its default.
-    """
-
-    def __init__(
-        self,
-        fields: FormFields,
-        shapes: Mapping[str, Coercer],
-        other_shape: Coercer,
-        optional: Collection[str],
-    ) -> None:
-        self._fields = fields
-        self._shapes = shapes
-        self._other_shape = other_shape
-        self._optional = frozenset(optional)
-
-    def __call__(self, pairs: Pairs) -> tuple[dict[str, Any], list[ErrorItem]]:
-        values, errors = self._fields.read(pairs)
-        coerced = {name: self._coerce(name, value) for name, value in values.items()}
-        return {
-            name: value
-            for name, value in coerced.items()
-            if value is not None or name not in self._optional
-        }, errors
-
-    def _coerce(self, name: str, value: Any) -> Any:
-        shape = self._shapes.get(name, self._other_shape)
-        if isinstance(value, list):
-            return [shape.item(index).read(text) for index, text in enumerate(value)]
-        return shape.read(value)
-
-
-def _item_schema(schemas: SchemaRegistry, member: LocatedValue) -> LocatedValue:
-    """Return the schema of the items of an array, or the schema itself."""
-    value, location = schemas.follow(member)
-    if isinstance(value, dict) and "items" in value and "array" in value.get("type", ()):
-        return schemas.follow(LocatedValue(value["items"], location.child("items")))
-    return member
-
-
-def _file(
-    schemas: SchemaRegistry,
-    form: MediaDescription,
-    encoding: EncodingDescription | None,
-    found: FileField,
-    *,
-    limits: BodyLimits,
-    required: bool,
-) -> File:
-    types = [one for one in (encoding.content_types if encoding else ()) if one != "*/*"]
-    specific = [one.lower() for one in types if one != "application/octet-stream"]
-    if specific and len(specific) == len(types):
-        try:
-            return found.rule(limits, required=required, types=specific)
-        except ValueError as error:
-            where = encoding.pointer if encoding else form.pointer
-            schemas.warn(where, f"files of any type are accepted: {error}")
-    return found.rule(limits, required=required)
+            parameter = self._parameters.get(name)
+            if parameter is None:
+                parameter = Parameter(name=name, place="query", shape=TEXTS)
+            pairs += write_field(parameter, item)
+        return "&".join(pairs).encode()

@@ -197,7 +197,7 @@ _STYLES: Final[Mapping[str, Mapping[str, str]]] = {
 _STYLE_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
     "spaceDelimited": ("array", "object"),
     "pipeDelimited": ("array", "object"),
-    "deepObject": ("object",),
+    "deepObject": ("object", "array"),  # by its clients' convention: a[]=1 and a[0]=1
 }
 #: Keywords of a schema that a parameter of Swagger 2.0 has itself.
 _SWAGGER_KEYWORDS: Final = (

@@ -10,7 +10,6 @@ from mantlet.guard.openapi.duplicate_media import is_same_content, read_by_both
 from mantlet.guard.openapi.forms import (
     compile_parameter,
     form_parameters,
-    multipart_form,
     urlencoded_form,
 )
 from mantlet.guard.openapi.model import (
@@ -21,6 +20,7 @@ from mantlet.guard.openapi.model import (
     RequirementDescription,
     SchemeDescription,
 )
+from mantlet.guard.openapi.multipart import multipart_form
 from mantlet.guard.openapi.responses import compile_responses
 from mantlet.guard.openapi.schema_registry import SchemaRegistry, as_style
 from mantlet.guard.operation import DeclaredBody, Operation, Requirement, Scheme
@@ -190,6 +190,7 @@ class _ParameterCompiler:
             allow_reserved=described.allow_reserved,
             allow_empty=described.allow_empty,
             shape=TEXT if schema is None or decode else self._schemas.shape(schema),
+            schema=schema,
             decode=decode,
         )
 

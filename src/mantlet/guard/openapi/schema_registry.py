@@ -1,13 +1,13 @@
 """`SchemaRegistry`: the schemas of a document, each compiled once, and questions about them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, cast
 
 from mantlet.guard.jsonschema import JsonSchema, SchemaCompiler, SchemaError
 from mantlet.guard.jsonschema.read_write_only import Direction
 from mantlet.guard.openapi.diagnostics import DocumentLocation, LocatedValue
 from mantlet.guard.openapi.references import ReferenceResolver
-from mantlet.guard.parameters import Coercer, Style, shape_of
+from mantlet.guard.parameters import Coercer, DeepShape, Style, shape_of
 
 __all__ = ["SchemaRegistry", "as_style"]
 
@@ -133,13 +133,12 @@ class SchemaRegistry:
         return shape
 
     def _shape(self, schema: JsonSchema | None) -> Coercer:
-        bundled: Any = True if schema is None else schema.bundled()
+        return shape_of(*_bundle(schema))
 
-        def resolve(reference: str) -> Any:
-            definitions: Any = bundled["$defs"]
-            return definitions[reference.rpartition("/")[2]]
-
-        return shape_of(bundled, resolve)
+    def deep_shape(self, located: LocatedValue) -> DeepShape:
+        """Return how to coerce the texts of a value's members and items at any depth."""
+        bundled, resolve = _bundle(self.schema(located))
+        return DeepShape([bundled], resolve)
 
     # -- questions about schemas as written -------------------------------------------------------
 
@@ -301,6 +300,18 @@ class SchemaRegistry:
         if location.document:
             return self._references.reference_to(location, "")
         return f"#{location.pointer}"
+
+
+# Any: plain JSON.
+def _bundle(schema: JsonSchema | None) -> tuple[Any, Callable[[str], Any]]:
+    """Return a schema with all definitions that it refers to, and a function that returns one."""
+    bundled: Any = True if schema is None else schema.bundled()
+
+    def resolve(reference: str) -> Any:
+        definitions: Any = bundled["$defs"]
+        return definitions[reference.rpartition("/")[2]]
+
+    return bundled, resolve
 
 
 def as_style(text: str | None) -> Style | None:

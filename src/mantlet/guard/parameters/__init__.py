@@ -5,18 +5,24 @@ types of its value.
 """
 
 from mantlet.guard.parameters.coercion import TEXT, TEXTS, Coercer, coerce
+from mantlet.guard.parameters.deep import DeepShape
 from mantlet.guard.parameters.group import ParameterGroup
 from mantlet.guard.parameters.parameter import Parameter, ParameterPlace, Style
+from mantlet.guard.parameters.parts import PartsReader
 from mantlet.guard.parameters.schema_shape import shape_of
+from mantlet.guard.parameters.writing import write_field
 
 __all__ = [
     "TEXT",
     "TEXTS",
     "Coercer",
+    "DeepShape",
     "Parameter",
     "ParameterGroup",
     "ParameterPlace",
+    "PartsReader",
     "Style",
     "coerce",
     "shape_of",
+    "write_field",
 ]

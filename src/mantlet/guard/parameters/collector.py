@@ -5,6 +5,7 @@ from typing import Any, Final, NoReturn
 
 from mantlet.guard.errors import ErrorItem, Place, ValidationFailed, pointer
 from mantlet.guard.parameters.decoding import UndecodableText
+from mantlet.guard.parameters.deep import MAX_DEPTH, Path, read_deep, split_name
 from mantlet.guard.parameters.parameter import Parameter
 from mantlet.guard.parameters.styles import StyleParser, parse_items
 
@@ -50,8 +51,8 @@ class ParameterErrors:
             error: the reason.
         """
         where = pointer((name,))
-        if error.member is not None:
-            where += pointer((error.member[:_LONGEST_NAME],))
+        names = (error.member,) if isinstance(error.member, str) else error.member or ()
+        where += pointer(tuple(one[:_LONGEST_NAME] for one in names))
         self.add_unreadable(where, error.code, error.detail)
         self.excused.add(name)
 
@@ -101,6 +102,7 @@ class ParameterReader:
     Args:
         parameter: the declared parameter.
         decode: decodes one part of its text.
+        encoded: whether the text has percent-encoding, unlike that of a part of a multipart form.
 
     Attributes:
         name: the name of the parameter.
@@ -113,11 +115,13 @@ class ParameterReader:
 
     __slots__ = ("_styles", "chunked", "decode", "name", "parameter", "scalar", "whole")
 
-    def __init__(self, parameter: Parameter, decode: Callable[[str], str]) -> None:
+    def __init__(
+        self, parameter: Parameter, decode: Callable[[str], str], *, encoded: bool = True
+    ) -> None:
         self.name = parameter.name
         self.parameter = parameter
         self.decode = decode
-        self._styles = StyleParser(parameter, decode)
+        self._styles = StyleParser(parameter, decode, encoded=encoded)
         shape, style = parameter.shape, parameter.style
         exploded = (
             parameter.decode is None
@@ -185,9 +189,18 @@ class ParameterReader:
         member = self.parameter.shape.member
         return {name: member(name).read(self.decode(text)) for name, text in texts.items()}
 
+    def read_paths(self, pairs: Iterable[tuple[Path, str]], *, unique: bool) -> Any:
+        """Return the value of the texts of members, and of members and items in them.
 
-#: The reader of a name, and the member that the name stands for, if any.
-Owner = tuple[ParameterReader, str | None]
+        Raises:
+            UndecodableText: a text can't be read, or two are in conflict.
+        """
+        parameter = self.parameter
+        return read_deep(pairs, parameter.deep or parameter.shape, self.decode, unique=unique)
+
+
+#: The reader of a name, and the member that it stands for, if any: its name, or the way to it.
+Owner = tuple[ParameterReader, str | Path | None]
 
 
 class InvalidMemberName(UndecodableText):
@@ -198,7 +211,8 @@ class InvalidMemberName(UndecodableText):
     """
 
     def __init__(self, name: str) -> None:
-        super().__init__("malformed_parameter", "A member's name must be in one pair of brackets")
+        detail = f"Members must be in brackets, one pair each, at most {MAX_DEPTH}"
+        super().__init__("malformed_parameter", detail)
         self.name = name
 
 
@@ -241,7 +255,7 @@ class NameIndex:
         """Return the reader of a name, and the member that the name stands for, if any.
 
         Raises:
-            InvalidMemberName: the name is not in the style ``deepObject``, which has one level.
+            InvalidMemberName: the name is not in the style ``deepObject``.
         """
         found = self.exact.get(name)
         if found is not None:
@@ -250,10 +264,10 @@ class NameIndex:
             head, bracket, tail = name.partition("[")
             deep = self._deep.get(head)
             if deep is not None:
-                member = tail[:-1]
-                if not bracket or tail[-1:] != "]" or not member or set(member) & set("[]"):
+                path = split_name(bracket + tail)
+                if path is None:
                     raise InvalidMemberName(deep.name)
-                return deep, member
+                return deep, path
         return None if self._rest is None else (self._rest, name)
 
 
@@ -272,17 +286,21 @@ class ValueCollector:
         unique: whether to reject repeated scalars; else the last one counts.
     """
 
-    __slots__ = ("_errors", "_members", "_texts", "_unique")
+    __slots__ = ("_errors", "_members", "_paths", "_texts", "_unique")
 
     def __init__(self, errors: ParameterErrors, unique: bool) -> None:
         self._errors = errors
         self._unique = unique
         self._texts: dict[str, list[str]] = {}
         self._members: dict[str, dict[str, str]] = {}
+        self._paths: dict[str, list[tuple[Path, str]]] = {}
 
     def add(self, owner: Owner, text: str) -> None:
         """Add one encoded text of a reader."""
         reader, member = owner
+        if isinstance(member, tuple):
+            self._paths.setdefault(reader.name, []).append((member, text))
+            return
         if reader.whole or member is None:
             texts = self._texts.setdefault(reader.name, [])
             if texts and reader.whole:
@@ -301,11 +319,14 @@ class ValueCollector:
         for reader in readers:
             name = reader.name
             texts, members = self._texts.get(name), self._members.get(name)
-            if texts == [""] and reader.parameter.allow_empty:
+            paths = self._paths.get(name)
+            if reader.parameter.allow_empty and (texts == [""] or paths == [((), "")]):
                 self._errors.excused.add(name)
                 continue
             try:
-                if members is not None:
+                if paths is not None:
+                    values[name] = reader.read_paths(paths, unique=self._unique)
+                elif members is not None:
                     values[name] = reader.read_members(members)
                 elif texts is not None:
                     values[name] = (

@@ -43,10 +43,11 @@ class UndecodableText(Exception):
     Args:
         code: the error code.
         detail: the error for people; never with a value.
-        member: the name of the affected member, as sent by the client.
+        member: the name of the affected member, as sent by the client, or the names of those that
+            lead to it.
     """
 
-    def __init__(self, code: str, detail: str, member: str | None = None) -> None:
+    def __init__(self, code: str, detail: str, member: str | tuple[str, ...] | None = None) -> None:
         super().__init__(code)
         self.code = code
         self.detail = detail

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from mantlet.guard.parameters.coercion import TEXT, Coercer
+from mantlet.guard.parameters.deep import NestedShape
 from mantlet.http.headers import is_token
 
 __all__ = ["Parameter", "ParameterPlace", "Style"]
@@ -43,6 +44,8 @@ class Parameter:
             Other reserved characters are always accepted, since all readers agree on them.
         allow_empty: treat a query parameter without a value as absent, even if it is required.
         shape: the types of its value.
+        deep: for the style ``deepObject``, the types of members and items at any depth; else of
+            those in ``shape``.
         decode: parses the decoded text, such as JSON, of a parameter with ``content``, which has no
             style. It raises `ValidationFailed`, with pointers into the value.
         raw: for ``"querystring"``: pass the query to ``decode`` with its percent-encoding, for a
@@ -60,6 +63,7 @@ class Parameter:
     allow_reserved: bool = False
     allow_empty: bool = False
     shape: Coercer = TEXT
+    deep: NestedShape | None = None
     # Any: a value of JSON.
     decode: Callable[[str], Any] | None = None
     raw: bool = False
@@ -82,7 +86,7 @@ class Parameter:
     def nested(self) -> bool:
         """Whether its shape nests deeper than any style can express; such values are rejected.
 
-        "Style Examples" has only arrays and objects of scalars.
+        "Style Examples" has only arrays and objects of scalars; for ``deepObject`` see `deep`.
         """
         return self.decode is None and any(
             not child.types or child.types <= {"array", "object"} for child in self.shape.children()
@@ -111,8 +115,8 @@ class Parameter:
         if self.style not in allowed:
             self._refuse(f"style must be one of {', '.join(allowed)}", self.style)
         if self.style == "deepObject":
-            if "object" not in types:
-                self._refuse("type must be object for style deepObject", sorted(types))
+            if not self.shape.structured:
+                self._refuse("type must be object or array for style deepObject", sorted(types))
             if set("[]") & set(self.name):
                 self._refuse("name must have no brackets for style deepObject", self.name)
         elif types >= {"array", "object"}:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from mantlet.guard.parameters.coercion import TEXT, TYPES, Coercer
 
-__all__ = ["shape_of"]
+__all__ = ["Resolve", "applied_schemas", "shape_of"]
 
 # Any: JSON.
 Resolve = Callable[[str], Any]
@@ -116,6 +116,34 @@ def shape_of(schema: Mapping[str, Any] | bool, resolve: Resolve) -> Coercer:
         ValueError: the schema has too many subschemas, or is nested too deeply.
     """
     return _Walk(resolve).derive(schema, 0, frozenset(), 0).shape()
+
+
+def applied_schemas(schemas: Iterable[Any], resolve: Resolve) -> list[Mapping[str, Any]]:
+    """Return schemas and those that they apply to the same value, always or sometimes.
+
+    Args:
+        schemas: schemas of JSON Schema 2020-12.
+        resolve: returns the schema for a reference.
+
+    Raises:
+        ValueError: there are too many.
+    """
+    found: list[Mapping[str, Any]] = []
+    pending, seen = list(schemas), set[int]()
+    while pending:
+        schema = pending.pop()
+        if not isinstance(schema, Mapping) or id(schema) in seen:
+            continue
+        seen.add(id(schema))
+        found.append(schema)
+        if len(found) > _MAX_SUBSCHEMAS:
+            raise ValueError("schema must have fewer subschemas")
+        if isinstance(schema.get("$ref"), str):
+            pending.append(resolve(schema["$ref"]))
+        pending += schema.get("allOf", ())
+        for parts in _alternatives(schema):
+            pending += parts
+    return found
 
 
 class _Walk:

@@ -1,8 +1,8 @@
 """Parse the styles in which arrays and objects are written (OpenAPI 3.2.0, "Style Examples").
 
-A text is split at its delimiters before it is decoded, so that an encoded delimiter belongs to an
-item (RFC 6570, 3.2.1). Paths are decoded already, so an encoded delimiter there looks like a raw
-one.
+RFC 6570, 3.2.1 encodes a delimiter that belongs to an item. But an app gets the decoded text, and
+splits that, so an item can't contain the delimiter of its style: encoded or not, it is one. A list
+that has commas of both kinds is rejected, since readers would count different items.
 """
 
 import re
@@ -18,10 +18,11 @@ __all__ = ["StyleParser", "parse_items"]
 Decode = Callable[[str], str]
 Split = Callable[[str], list[str]]
 
-# URIs can't contain these two, so they are encoded (3.2.0, Appendix E), or as browsers send them.
-# An item can't contain them.
+# URIs can't contain the first two, so they are encoded (3.2.0, Appendix E), or as browsers send
+# them. `URLSearchParams` encodes commas too.
 _SPACES: Final = re.compile(r"%20|\+")
 _PIPES: Final = re.compile(r"%7[Cc]|\|")
+_COMMAS: Final = re.compile(r"%2[Cc]|,")
 
 
 def malformed(detail: str, member: str | None = None) -> UndecodableText:
@@ -48,11 +49,12 @@ class StyleParser:
     Args:
         parameter: the parameter.
         decode: decodes one part of the text.
+        encoded: whether the text has percent-encoding, also of the delimiters of the style.
     """
 
     __slots__ = ("_bare", "_decode", "_open", "_pairs", "_shape", "_split")
 
-    def __init__(self, parameter: Parameter, decode: Decode) -> None:
+    def __init__(self, parameter: Parameter, decode: Decode, *, encoded: bool = True) -> None:
         shape = parameter.shape
         self._shape = shape
         self._decode = decode
@@ -60,7 +62,7 @@ class StyleParser:
         self._bare = parameter.style == "matrix"
         exploded = self._pairs and shape.structured
         self._open = _opener(parameter, exploded)
-        self._split = _splitter(parameter, exploded)
+        self._split = _splitter(parameter, exploded, encoded=encoded)
 
     def read(self, text: str) -> Any:
         """Return the value.
@@ -140,19 +142,21 @@ def _after(prefix: str) -> Callable[[str], str]:
     return rest
 
 
-def _splitter(parameter: Parameter, exploded: bool) -> Split:
+def _splitter(parameter: Parameter, exploded: bool, *, encoded: bool) -> Split:
     """Return a function that splits a text into items or members."""
     if parameter.place == "header":
         return _split_header_items if "array" in parameter.shape.types else _split_header
     if parameter.style == "spaceDelimited":
-        return _SPACES.split
+        return _SPACES.split if encoded else lambda text: text.split(" ")
     if parameter.style == "pipeDelimited":
-        return _PIPES.split
+        return _PIPES.split if encoded else lambda text: text.split("|")
     delimiter = ","
     if exploded:
         delimiter = {"label": ".", "matrix": ";", "form": "&"}.get(str(parameter.style), ",")
     if delimiter in ";&" and "array" in parameter.shape.types:
         return _named(parameter.name, delimiter)
+    if delimiter == "," and parameter.place == "query" and encoded:
+        return _split_commas
     return lambda text: text.split(delimiter)
 
 
@@ -177,6 +181,14 @@ def _split_header_items(text: str) -> list[str]:
     parts = _split_header(text)
     if len(parts) > 1 and "" in parts:
         raise malformed("Empty items are not allowed")
+    return parts
+
+
+def _split_commas(text: str) -> list[str]:
+    """Split a text at its commas, which are all encoded or all raw."""
+    parts = _COMMAS.split(text)
+    if "," in text and text.count(",") < len(parts) - 1:
+        raise malformed("Commas must be all encoded or all raw")
     return parts
 
 

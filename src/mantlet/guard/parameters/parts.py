@@ -1,0 +1,86 @@
+"""Read the text fields of a multipart form, each in its style."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from mantlet.guard.errors import ErrorItem, pointer
+from mantlet.guard.parameters.coercion import Coercer
+from mantlet.guard.parameters.collector import (
+    InvalidMemberName,
+    NameIndex,
+    ParameterErrors,
+    ParameterReader,
+    ValueCollector,
+)
+from mantlet.guard.parameters.parameter import Parameter
+
+__all__ = ["PartsReader"]
+
+
+class PartsReader:
+    """Reads the fields of a form that are neither files nor JSON.
+
+    Args:
+        parameters: the fields; an array without a style is one part for each item.
+        optional: the fields that may be absent; an empty one that could only be null is left out.
+        other: the shape of undeclared fields; None to reject them.
+        limit: the maximum number of errors.
+
+    Raises:
+        ValueError: two fields read the same name.
+    """
+
+    __slots__ = ("_limit", "_names", "_optional", "_other", "_readers")
+
+    def __init__(
+        self,
+        parameters: Sequence[Parameter],
+        optional: Collection[str],
+        other: Coercer | None,
+        limit: int,
+    ) -> None:
+        self._readers = [ParameterReader(one, str, encoded=False) for one in parameters]
+        self._names = NameIndex(self._readers)
+        self._optional = frozenset(optional)
+        self._other = other
+        self._limit = limit
+
+    # Any: values of JSON.
+    def __call__(self, pairs: list[tuple[str, str]]) -> tuple[dict[str, Any], list[ErrorItem]]:
+        """Return the values of fields, and the errors of those that are not declared.
+
+        Raises:
+            ValidationFailed: with 400 for a field that can be read in two ways.
+        """
+        errors = ParameterErrors("body", self._limit)
+        collector = ValueCollector(errors, unique=True)
+        others: dict[str, list[str]] = {}
+        for name, text in pairs:
+            try:
+                owner = self._names.find(name)
+            except InvalidMemberName as error:
+                errors.add_undecodable(error.name, error)
+                continue
+            if owner is None:
+                others.setdefault(name, []).append(text)
+            else:
+                collector.add(owner, text)
+        values = collector.values(self._readers)
+        if errors.unreadable:
+            raise errors.failure()
+        for name in self._optional & values.keys():
+            if values[name] is None:
+                del values[name]
+        if self._other is None:
+            undeclared = [
+                ErrorItem("body", pointer((name,)), "undeclared_field", "Unknown field")
+                for name in others
+            ]
+            return values, undeclared
+        return values | {name: self._undeclared(texts) for name, texts in others.items()}, []
+
+    def _undeclared(self, texts: list[str]) -> Any:
+        shape = self._other
+        if shape is None or (len(texts) == 1 and "array" not in shape.types):
+            return None if shape is None else shape.read(texts[0])
+        return [shape.item(index).read(text) for index, text in enumerate(texts)]
