@@ -441,6 +441,26 @@ def test_a_form_in_styles_can_be_written_anew(adapter: Adapter) -> None:
     assert b"csv=1,2&" in app.bodies[0]
 
 
+@both_adapters
+def test_a_multipart_form_in_styles_can_be_written_anew(adapter: Adapter) -> None:
+    """Each field in its style, and JSON as JSON."""
+    schema = of({**STYLED, "points": {"type": "array", "items": POINT}, "file": {}},
+                additionalProperties=INTEGER)  # fmt: skip
+    app = Form(adapter, form(MULTIPART, "3.1.1", schema, STYLES), forward="canonical")
+    texts = {
+        "deep[n]": "1", "deep[list][]": "a,b", "deep[rows][0][x]": "2", "expand[]": "c",
+        "csv": "1,2", "pipes": "3|4", "spaces": "5 6", "each": "7", "points": "[]", "more": "5",
+    }  # fmt: skip
+    file = part("file", b"x", filename="x")
+    assert codes(app.send(*(part(name, text) for name, text in texts.items()), file)) == []
+    kind = app.carriers[0].get("CONTENT_TYPE") or dict(app.carriers[0]["headers"])[
+        b"content-type"].decode()  # fmt: skip
+    again = app.ask("POST", "/a", body=app.bodies[0], headers=[("Content-Type", kind)])
+    assert codes(again) == []
+    assert app.seen[1].body == app.seen[0].body
+    assert app.seen[0].body["points"] == []
+
+
 @each_version
 @both_adapters
 def test_arrays_of_json_come_in_one_part_or_in_several(adapter: Adapter, version: str) -> None:

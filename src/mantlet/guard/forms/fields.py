@@ -161,7 +161,8 @@ class FormFields:
         else:
             pairs = []
         for name, item in value.items():
-            items = item if isinstance(item, list) and self._repeats(name) else [item]
+            repeats = isinstance(item, list) and self._repeats(name)
+            items = item if repeats and (item or name not in self._whole) else [item]
             to_text = _json_text if name in self.json else _text
             pairs += [(name, to_text(one)) for one in items if one is not None]
         return pairs

@@ -47,15 +47,17 @@ def multipart_form(
     if fields_schema is not None:
         fields_schema = OptionalFields(fields_schema, declared.optional)
     try:
+        parts = PartsReader(
+            declared.parameters, declared.optional, None if closed else other, limits.errors
+        )
         fields = FormFields(
             declared.names - declared.json_arrays,
             declared.json_arrays,
             declared.json,
             whole=declared.whole,
             closed=closed,
-            decode=PartsReader(
-                declared.parameters, declared.optional, None if closed else other, limits.errors
-            ),
+            decode=parts,
+            encode=parts.write,
         )
         return MultipartForm(fields, declared.files, fields_schema, limits)
     except ValueError as error:

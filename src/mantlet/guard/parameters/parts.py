@@ -1,10 +1,10 @@
 """Read the text fields of a multipart form, each in its style."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from mantlet.guard.errors import ErrorItem, pointer
-from mantlet.guard.parameters.coercion import Coercer
+from mantlet.guard.parameters.coercion import TEXTS, Coercer
 from mantlet.guard.parameters.collector import (
     InvalidMemberName,
     NameIndex,
@@ -13,6 +13,7 @@ from mantlet.guard.parameters.collector import (
     ValueCollector,
 )
 from mantlet.guard.parameters.parameter import Parameter
+from mantlet.guard.parameters.writing import field_pairs
 
 __all__ = ["PartsReader"]
 
@@ -78,6 +79,17 @@ class PartsReader:
             ]
             return values, undeclared
         return values | {name: self._undeclared(texts) for name, texts in others.items()}, []
+
+    def write(self, values: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Return the fields of values, from which the same are read."""
+        known = {reader.name: reader.parameter for reader in self._readers}
+        return [
+            pair
+            for name, value in values.items()
+            for pair in field_pairs(
+                known.get(name) or Parameter(name=name, place="query", shape=TEXTS), value
+            )
+        ]
 
     def _undeclared(self, texts: list[str]) -> Any:
         shape = self._other

@@ -1,15 +1,15 @@
-"""Write the value of a query parameter, or of a field of an urlencoded form, in its style."""
+"""Write the value of a query parameter, or of a field of a form, in its style."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote_plus
 
 from mantlet.guard.parameters.parameter import Parameter
 
-__all__ = ["write_field"]
+__all__ = ["field_pairs", "write_field"]
 
-_DELIMITERS: Final = {"form": ",", "spaceDelimited": "+", "pipeDelimited": "%7C"}
+_DELIMITERS: Final = {"form": ",", "spaceDelimited": " ", "pipeDelimited": "|"}
 
 
 # Any: a value of JSON.
@@ -20,24 +20,41 @@ def write_field(parameter: Parameter, value: Any) -> list[str]:
         parameter: the parameter.
         value: its value. None is left out, since no style can express it.
     """
-    name = quote_plus(parameter.name)
+    pairs = field_pairs(parameter, value, quote_plus)
+    return [f"{quote_plus(name)}={text}" for name, text in pairs]
+
+
+def field_pairs(
+    parameter: Parameter, value: Any, encode: Callable[[str], str] = str
+) -> Iterator[tuple[str, str]]:
+    """Yield the names of a value, and its texts.
+
+    Args:
+        parameter: the parameter.
+        value: its value.
+        encode: encodes a text, but for raw commas between items.
+    """
+    name = parameter.name
     if value is None:
-        return []
+        return
     if parameter.decode is not None:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-        return [f"{name}={quote_plus(text)}"]
-    if parameter.style == "deepObject":
-        return [f"{quote_plus(where)}={text}" for where, text in _deep(parameter.name, value)]
-    if isinstance(value, Mapping):
-        members = [(quote_plus(key), _text(item)) for key, item in value.items()]
-        if parameter.explode:
-            return [f"{key}={text}" for key, text in members]
-        texts = [text for member in members for text in member]
+        yield name, encode(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    elif parameter.style == "deepObject":
+        for where, text in _deep(name, value):
+            yield where, encode(text)
+    elif isinstance(value, Mapping) and parameter.explode:
+        for key, item in value.items():
+            yield key, encode(_text(item))
     else:
-        texts = [_text(item) for item in (value if isinstance(value, list) else [value])]
-        if parameter.explode:
-            return [f"{name}={text}" for text in texts]
-    return [f"{name}={_DELIMITERS[str(parameter.style)].join(texts)}"]
+        items = value if isinstance(value, list) else [value]
+        if isinstance(value, Mapping):
+            items = [part for member in value.items() for part in member]
+        texts = [encode(_text(item)) for item in items]
+        if not parameter.explode:
+            delimiter = _DELIMITERS[str(parameter.style)]
+            texts = [(delimiter if delimiter == "," else encode(delimiter)).join(texts)]
+        for text in texts:
+            yield name, text
 
 
 def _deep(name: str, value: Any) -> Iterator[tuple[str, str]]:
@@ -52,7 +69,7 @@ def _deep(name: str, value: Any) -> Iterator[tuple[str, str]]:
 
 
 def _text(value: object) -> str:
-    """Return the encoded text of a scalar."""
+    """Return the text of a scalar."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return quote_plus("" if value is None else str(value))
+    return "" if value is None else str(value)
