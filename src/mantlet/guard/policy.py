@@ -77,8 +77,8 @@ class SchemaGuard(Policy):
     Args:
         contracts: the operations by names such as ``"POST /items"`` or ``"WS /live"``: each a model
             of the JSON body, a `Contract`, a `JsonRpc` or a `GraphQL`.
-        openapi: instead of contracts, an OpenAPI document (3.0, 3.1, 3.2): its path, or its content
-            as a dict.
+        openapi: instead of contracts, an OpenAPI document (3.0 to 3.2) or one of Swagger 2.0: its
+            path, or its content as a dict.
         ref_root: the folder that must contain the files that a document refers to; by default the
             document's own. Nothing is read from the network.
         mode: ``"enforce"``; ``"report"`` to log and count violations and let them pass; ``"off"``;

@@ -39,7 +39,7 @@ DEFINITIONS: Any = {
 
 
 def deep(schema: Any) -> DeepShape:
-    return DeepShape([schema], lambda reference: DEFINITIONS[reference.rpartition("/")[2]])
+    return DeepShape(lambda: ([schema], lambda name: DEFINITIONS[name.rpartition("/")[2]]))
 
 
 def reader(schema: Any = SCHEMA, **options: Any) -> Any:
@@ -179,7 +179,7 @@ def test_values_are_read_as_written(value: Any, numbered: bool, data: st.DataObj
     """Whatever is nested in whatever; and one conflicting name more is refused."""
     anything: Any = {"type": ["string", "array", "object"]}
     anything |= {"items": {"$ref": "#/$defs/Any"}, "additionalProperties": {"$ref": "#/$defs/Any"}}
-    shape = DeepShape([anything], lambda _: anything)
+    shape = DeepShape(lambda: ([anything], lambda _: anything))
     limits = BodyLimits(parameters=1000)
     read = query(one("a", members(), style="deepObject", deep=shape), limits=limits)
     pairs = list(_pairs(value, "a", numbered=numbered))

@@ -25,7 +25,7 @@ from mantlet.guard.openapi.responses import compile_responses
 from mantlet.guard.openapi.schema_registry import SchemaRegistry, as_style
 from mantlet.guard.operation import DeclaredBody, Operation, Requirement, Scheme
 from mantlet.guard.options import OperationSettings
-from mantlet.guard.parameters import TEXT, Parameter, ParameterGroup
+from mantlet.guard.parameters import TEXT, Coercer, Parameter, ParameterGroup
 from mantlet.guard.readers import BodyReader, RawBodyReader, Schema
 from mantlet.guard.strict_json import JsonBodyReader, StrictJson
 from mantlet.http.media_types import MediaType, read_media_type
@@ -179,6 +179,9 @@ class _ParameterCompiler:
             if schema is not None:
                 self._schemas.schema(schema)  # for the coverage and the check of bounds
         style = as_style(described.style)
+        shape = TEXT if schema is None or decode else self._schemas.shape(schema)
+        if described.place == "query" and style == "form" and described.explode:
+            self._note_free_form(described, shape)
         return compile_parameter(
             self._schemas,
             described.pointer,
@@ -189,10 +192,18 @@ class _ParameterCompiler:
             required=described.required,
             allow_reserved=described.allow_reserved,
             allow_empty=described.allow_empty,
-            shape=TEXT if schema is None or decode else self._schemas.shape(schema),
+            shape=shape,
             schema=schema,
             decode=decode,
         )
+
+    def _note_free_form(self, described: ParameterDescription, shape: Coercer) -> None:
+        """Note an exploded object that takes all names that no other parameter declares."""
+        if "object" in shape.types and shape.additional is not None:
+            self._schemas.warn(
+                described.pointer,
+                f"undeclared names in the query are members of {described.name!r}",
+            )
 
     def _querystring(self, described: ParameterDescription) -> ParameterGroup | None:
         """Return the group of a query that is a single value (3.2)."""

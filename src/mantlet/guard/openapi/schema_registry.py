@@ -137,8 +137,13 @@ class SchemaRegistry:
 
     def deep_shape(self, located: LocatedValue) -> DeepShape:
         """Return how to coerce the texts of a value's members and items at any depth."""
-        bundled, resolve = _bundle(self.schema(located))
-        return DeepShape([bundled], resolve)
+        schema = self.schema(located)
+
+        def load() -> tuple[list[Any], Callable[[str], Any]]:
+            bundled, resolve = _bundle(schema)
+            return [bundled], resolve
+
+        return DeepShape(load)
 
     # -- questions about schemas as written -------------------------------------------------------
 

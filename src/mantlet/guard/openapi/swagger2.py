@@ -22,6 +22,7 @@ from mantlet.guard.openapi.swagger2_schemas import (
     component_names,
     subpointer,
 )
+from mantlet.guard.openapi.swagger2_security import rename_schemes, translate_scheme
 
 __all__ = ["Translation", "is_swagger2", "original_locations", "to_openapi3", "translate_file"]
 
@@ -46,7 +47,6 @@ _STYLES: Final[Mapping[str, Mapping[str, tuple[str, bool]]]] = {
     "path": {"csv": ("simple", False)},
     "header": {"csv": ("simple", False)},
 }
-_FLOWS: Final = {"application": "clientCredentials", "accessCode": "authorizationCode"}
 _SUMMARY: Final = "Swagger 2.0 is read as OpenAPI 3.0"
 
 # Any: plain JSON.
@@ -149,7 +149,7 @@ class _Translator:
             made["servers"] = servers
             self._pointers.move("/basePath", "/servers")
         if "security" in root:
-            made["security"] = self._security(root["security"])
+            made["security"] = rename_schemes(root["security"], self._schemes)
         made["paths"] = self._paths(root.get("paths"))
         components = {
             "schemas": self._components("definitions", self._definitions, self._schema),
@@ -184,6 +184,9 @@ class _Translator:
         """Return a location in the original, and where it was moved to."""
         old = subpointer("", *tokens)
         return old, self._pointers.target(old)
+
+    def _scheme(self, scheme: Any, old: str, new: str) -> Any:
+        return translate_scheme(scheme, self._pointers, old, new)
 
     def _schema(self, schema: Any, old: str, new: str) -> Any:
         return self._schemas.translate(schema, old, new)
@@ -222,7 +225,7 @@ class _Translator:
     def _operation(self, operation: Json, at: str, shared: list[tuple[Json, str]]) -> Json:
         made = {name: value for name, value in operation.items() if name not in _REPLACED}
         if "security" in operation:
-            made["security"] = self._security(operation["security"])
+            made["security"] = rename_schemes(operation["security"], self._schemes)
         listed = _listed(operation.get("parameters"), f"{at}/parameters")
         parameters, bodies = self._parameters(listed, f"{at}/parameters")
         if parameters:
@@ -432,34 +435,6 @@ class _Translator:
         self._pointers.origin(f"{new}/schema", old)
         about = {"description": header["description"]} if "description" in header else {}
         return {**about, "schema": schema}
-
-    # -- security ---------------------------------------------------------------------------------
-
-    def _security(self, security: Any) -> Any:
-        if not isinstance(security, list):
-            return security
-        return [
-            {self._schemes.get(name, name): scopes for name, scopes in one.items()}
-            if isinstance(one, dict)
-            else one
-            for one in security
-        ]
-
-    def _scheme(self, scheme: Any, old: str, new: str) -> Any:
-        if not isinstance(scheme, dict):
-            return scheme
-        kind, flow = scheme.get("type"), scheme.get("flow")
-        if kind == "basic":
-            made = {name: value for name, value in scheme.items() if name != "type"}
-            return {**made, "type": "http", "scheme": "basic"}
-        if kind != "oauth2":
-            return scheme
-        moved = ("authorizationUrl", "tokenUrl", "scopes")
-        made = {name: value for name, value in scheme.items() if name not in (*moved, "flow")}
-        name = _FLOWS.get(flow, flow) if isinstance(flow, str) else "flow"
-        flow_made = {key: scheme[key] for key in moved if key in scheme}
-        self._pointers.origin(f"{new}/flows/{name}", old)
-        return {**made, "flows": {name: {"scopes": {}, **flow_made}}}
 
 
 def _key(parameter: Json) -> tuple[Any, str]:

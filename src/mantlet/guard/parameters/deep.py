@@ -59,32 +59,31 @@ class DeepShape:
     """A `NestedShape` of any depth: the shapes of members and items are derived when needed.
 
     Args:
-        schemas: the schemas of the value, all or some of which apply to it.
-        resolve: returns the schema for a reference.
+        load: returns the schemas of the value, all or some of which apply to it, and a function
+            that returns the schema for a reference; called when needed.
         known: the shapes derived so far, by the identities of their schemas, so that there are no
             more than the document has schemas.
     """
 
-    __slots__ = ("_applied", "_known", "_resolve", "_schemas", "_shape")
+    __slots__ = ("_known", "_load", "_loaded", "_shape")
 
     # Any: JSON.
     def __init__(
         self,
-        schemas: Iterable[Any],
-        resolve: Resolve,
+        load: Callable[[], tuple[Iterable[Any], Resolve]],
         known: "dict[tuple[int, ...], DeepShape] | None" = None,
     ) -> None:
-        self._schemas = tuple(schemas)
-        self._resolve = resolve
+        self._load = load
         self._known = {} if known is None else known
+        self._loaded: tuple[list[Mapping[str, Any]], Resolve] | None = None
         self._shape: Coercer | None = None
-        self._applied: list[Mapping[str, Any]] | None = None
 
     @property
     def shape(self) -> Coercer:
         """The shape of the value itself."""
         if self._shape is None:
-            self._shape = shape_of({"anyOf": list(self._schemas) or [{}]}, self._resolve)
+            schemas, resolve = self._load()
+            self._shape = shape_of({"anyOf": list(schemas) or [{}]}, resolve)
         return self._shape
 
     @property
@@ -104,18 +103,19 @@ class DeepShape:
     def item(self, index: int) -> "DeepShape":
         """Return the shape of an item."""
         found = []
-        for schema in self._all():
+        for schema in self._applied()[0]:
             prefix = schema.get("prefixItems", ())
             found.append(prefix[index] if index < len(prefix) else schema.get("items"))
         return self._child(found)
 
     def member(self, name: str) -> "DeepShape":
         """Return the shape of a member."""
-        found = [schema.get("properties", {}).get(name) for schema in self._all()]
+        applied = self._applied()[0]
+        found = [schema.get("properties", {}).get(name) for schema in applied]
         if all(one is None for one in found):
             found = [
                 other
-                for schema in self._all()
+                for schema in applied
                 for other in (
                     schema.get("additionalProperties"),
                     schema.get("unevaluatedProperties"),
@@ -129,13 +129,15 @@ class DeepShape:
         key = tuple(map(id, found))
         child = self._known.get(key)
         if child is None:
-            child = self._known[key] = DeepShape(found, self._resolve, self._known)
+            loaded = found, self._applied()[1]
+            child = self._known[key] = DeepShape(lambda: loaded, self._known)
         return child
 
-    def _all(self) -> list[Mapping[str, Any]]:
-        if self._applied is None:
-            self._applied = applied_schemas(self._schemas, self._resolve)
-        return self._applied
+    def _applied(self) -> tuple[list[Mapping[str, Any]], Resolve]:
+        if self._loaded is None:
+            schemas, resolve = self._load()
+            self._loaded = applied_schemas(schemas, resolve), resolve
+        return self._loaded
 
 
 def split_name(brackets: str) -> Path | None:
