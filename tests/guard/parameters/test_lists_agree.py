@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from starlette.datastructures import QueryParams
 from werkzeug.wrappers import Request as WerkzeugRequest
 
+from mantlet.guard import BodyLimits
 from mantlet.guard.errors import ValidationFailed
 from mantlet.guard.parameters import ParameterGroup, PartsReader
 from tests.drive import Adapter, both_adapters
@@ -90,6 +91,15 @@ def test_lists_of_parts(text: str) -> None:
         declared: Any = one("a", array(), style=style, explode=False)
         values, errors = PartsReader([declared], (), None, 20)([("a", text)])
         assert (values, errors) == ({"a": text.split(delimiter)}, [])
+
+
+def test_the_number_of_items_is_bounded() -> None:
+    """A form may have a megabyte of commas."""
+    read = query(one("a", array(), explode=False), limits=BodyLimits(query="1 MB"), body=True)
+    assert len(read(b"a=" + b"," * 9_999)["a"]) == 10_000
+    for comma in (b",", b"%2C"):
+        text = b"a=" + comma * 10_000
+        assert refused(read, text) == (400, [("/a", "too_many_items")])
 
 
 def test_objects_are_split_alike() -> None:

@@ -22,6 +22,8 @@ Split = Callable[[str], list[str]]
 # them. `URLSearchParams` encodes commas too.
 _SPACES: Final = re.compile(r"%20|\+")
 _PIPES: Final = re.compile(r"%7[Cc]|\|")
+#: Items of one list.
+MAX_ITEMS: Final = 10_000
 _COMMAS: Final = re.compile(r"%2[Cc]|,")
 
 
@@ -52,7 +54,7 @@ class StyleParser:
         encoded: whether the text has percent-encoding, also of the delimiters of the style.
     """
 
-    __slots__ = ("_bare", "_decode", "_open", "_pairs", "_shape", "_split")
+    __slots__ = ("_bare", "_decode", "_open", "_pairs", "_shape", "_splitter")
 
     def __init__(self, parameter: Parameter, decode: Decode, *, encoded: bool = True) -> None:
         shape = parameter.shape
@@ -62,7 +64,7 @@ class StyleParser:
         self._bare = parameter.style == "matrix"
         exploded = self._pairs and shape.structured
         self._open = _opener(parameter, exploded)
-        self._split = _splitter(parameter, exploded, encoded=encoded)
+        self._splitter = _splitter(parameter, exploded, encoded=encoded)
 
     def read(self, text: str) -> Any:
         """Return the value.
@@ -82,6 +84,12 @@ class StyleParser:
             if shape.is_scalar(scalar):
                 return scalar
         return parse_items(parts, shape, self._decode)
+
+    def _split(self, text: str) -> list[str]:
+        parts = self._splitter(text)
+        if len(parts) > MAX_ITEMS:
+            raise UndecodableText("too_many_items", f"More than {MAX_ITEMS} items")
+        return parts
 
     def _object(self, text: str) -> Any:
         shape = self._shape
