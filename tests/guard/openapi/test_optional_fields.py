@@ -155,6 +155,18 @@ def test_forms_of_litestar() -> None:
     _fits_framework(Litestar([receive]).openapi_schema.to_schema())
 
 
+@both_adapters
+def test_a_form_that_is_a_file(adapter: Adapter) -> None:
+    """As Litestar declares an optional file as the whole form: files may have any name."""
+    root = form(MULTIPART, "3.1.1", {"oneOf": [BINARY, NULL]})
+    app = Form(adapter, root)
+    assert codes(app.send(part("any", b"x" * 2_000_000, filename="x"))) == []
+    assert app.files[0] == {"any": [b"x" * 2_000_000]}
+    assert codes(app.send()) == []
+    assert codes(app.send(part("any", "text"))) == [("/any", "undeclared_field")]
+    assert any("files may have any name" in words for _, words in app.guard.coverage.notes)
+
+
 def _fits_framework(root: Any) -> None:
     from tests.drive import ADAPTERS  # noqa: PLC0415
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from mantlet.guard.forms import File, FormFields, MultipartForm
+from mantlet.guard.forms.file import limits_for_files
 from mantlet.guard.forms.optional import OptionalFields
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.openapi.diagnostics import LocatedValue
@@ -36,6 +37,10 @@ def multipart_form(
     if schema is None or not schemas.compiles(schema):
         return None
     limits = settings.limits
+    if schemas.shape(schema).types.isdisjoint({"object"}):
+        nameless = find_file(schemas, schema, None)
+        if nameless is not None:
+            return _nameless_files(schemas, form, nameless, limits)
     declared = _Fields(schemas, form, schema, limits)
     if declared.has_nameless:
         schemas.add_problem(form.pointer, "a field of a form must have a name")
@@ -63,6 +68,19 @@ def multipart_form(
     except ValueError as error:
         schemas.add_problem(form.pointer, str(error))
         return None
+
+
+def _nameless_files(
+    schemas: SchemaRegistry, form: MediaDescription, found: FileField, limits: BodyLimits
+) -> BodyReader:
+    """Return the reader of a form that is declared as a file instead of an object, as by Litestar.
+
+    Such an app takes the files of any fields, so they are bounded, and texts are rejected.
+    """
+    schemas.warn(form.pointer, "the schema is that of a file, so files may have any name")
+    fields = FormFields(closed=False, decode=PartsReader([], (), None, limits.errors))
+    rule = found.rule(limits, required=False)
+    return MultipartForm(fields, {}, None, limits_for_files(limits, {"file": rule}))
 
 
 class _Fields:
