@@ -281,6 +281,35 @@ def test_a_version_may_be_a_number(tmp_path: Path) -> None:
         OpenApiDocument({"swagger": "1.2"})
 
 
+def test_duplicate_keys_close_the_operations_that_meet_them(tmp_path: Path) -> None:
+    """Also those in a definition, which has another location in OpenAPI 3."""
+    path = write(
+        tmp_path / "api.yaml",
+        """
+swagger: "2.0"
+info: {title: a, version: "1"}
+paths:
+  /a:
+    post:
+      parameters: [{name: b, in: body, schema: {$ref: "#/definitions/A"}}]
+      responses: {200: {description: done}}
+  /b:
+    get:
+      responses: {200: {description: done}}
+definitions:
+  A:
+    type: object
+    type: string
+""",
+    )
+    coverage = SchemaGuard(openapi=path, on_invalid="close").coverage
+    ((name, ((pointer, message),)),) = coverage.closed
+    assert name == "POST /a"
+    assert pointer.startswith("/definitions/A")
+    assert "duplicate key" in message
+    assert [name for name, _ in coverage.operations] == ["GET /b"]
+
+
 @both_adapters
 def test_other_files_are_translated_too(adapter: Adapter, tmp_path: Path) -> None:
     """Their definitions and parameters are found under the names they have there."""

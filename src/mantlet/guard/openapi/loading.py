@@ -110,7 +110,7 @@ def load_document(
         opened,
         opened.relative_name(path),
         tuple(("", note) for note in findings.notes),
-        tuple(findings.faults),
+        tuple(findings.faults) if translation is None else translation.moved(findings.faults),
         translation,
     )
 

@@ -67,6 +67,10 @@ class Translation(NamedTuple):
     notes: tuple[tuple[str, str], ...]
     pointers: Pointers
 
+    def moved(self, found: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+        """Return problems with the locations that they have in ``root``."""
+        return tuple((self.pointers.target(pointer), message) for pointer, message in found)
+
 
 def original_locations(
     translations: Mapping[str, Translation], found: Iterable[tuple[str, str]]
