@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         BodyLimits,
         Contract,
         File,
+        Finding,
         GraphQL,
         JsonRpc,
         RouteOptions,
@@ -63,6 +64,7 @@ __all__ = [
     "Contract",
     "ErrorEnvelope",
     "File",
+    "Finding",
     "GraphQL",
     "Headers",
     "JsonRpc",
@@ -131,7 +133,8 @@ _ORIGINS = {
             *("StoreError", "StoreOutage"),
         ],
         "mantlet.guard": [
-            *("BodyLimits", "Contract", "File", "GraphQL", "JsonRpc", "RouteOptions", "SchemaGuard")
+            *("BodyLimits", "Contract", "File", "Finding", "GraphQL", "JsonRpc", "RouteOptions"),
+            "SchemaGuard",
         ],
         "mantlet.http.headers": ["Headers", "MutableHeaders"],
         "mantlet.ratelimit": ["Ban", "Concurrency", "Quota", "RateLimiter", "Rule", "on_status"],

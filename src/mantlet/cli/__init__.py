@@ -1,4 +1,4 @@
-"""The command line: ``python -m mantlet secrets check | example | scan``.
+"""The command line: ``python -m mantlet secrets check | example | scan``, ``guard report``.
 
 No command prints a value, or a traceback that could contain one. The exit code is 0 if all is well,
 1 if a check fails or a scan finds something, and 2 if the command cannot do its work.

@@ -10,12 +10,15 @@ from typing import Annotated, Any
 
 import typer
 
+from mantlet.cli.findings import load_findings
 from mantlet.cli.loading import UsageError, load_model, load_secrets
 from mantlet.cli.output import (
     escape_unprintable,
     format_example_file,
+    print_findings,
     print_scan_result,
     print_statuses,
+    print_unreadable,
 )
 from mantlet.cli.scan import scan_files
 from mantlet.secrets.report import SecretsError
@@ -33,6 +36,14 @@ secrets = typer.Typer(
     help="Check an app's secrets, write an example file, find leaked values in files.",
 )
 app.add_typer(secrets, name="secrets")
+guard = typer.Typer(no_args_is_help=True, help="Show what a SchemaGuard refuses, or would.")
+app.add_typer(guard, name="guard")
+
+
+@guard.callback()
+def _guard() -> None:
+    """Make `report` a command of its own, though it is the only one."""
+
 
 Target = Annotated[
     str, typer.Argument(help="A SecretModel class or a SecretLoader, as module:name.")
@@ -132,4 +143,22 @@ def scan(
     print_scan_result(result)
     if result.leaks:
         return 1
+    return 2 if result.unreadable else 0
+
+
+@guard.command()
+@_exit_with_code
+def report(
+    directory: Annotated[
+        Path, typer.Argument(help="The directory that SchemaGuard(findings=...) names.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> int:
+    """Print the findings of all workers, added up; exit with 2 if a file can't be read."""
+    result = load_findings(directory)
+    if as_json:
+        typer.echo(json.dumps({"findings": [one.as_json() for one in result.findings]}, indent=2))
+    else:
+        print_findings(result.findings)
+    print_unreadable(result.unreadable)
     return 2 if result.unreadable else 0

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from rich.box import SIMPLE
 from rich.console import Console
@@ -13,12 +14,17 @@ from mantlet.cli.scan import ScanResult
 from mantlet.secrets.model import SecretModel, SecretSpec, specs
 from mantlet.secrets.report import SecretStatus
 
+if TYPE_CHECKING:
+    from mantlet.guard.findings import Finding
+
 __all__ = [
     "escape_unprintable",
     "format_age",
     "format_example_file",
+    "print_findings",
     "print_scan_result",
     "print_statuses",
+    "print_unreadable",
 ]
 
 _COLOURS: Final = {
@@ -87,11 +93,42 @@ def print_scan_result(result: ScanResult) -> None:
     errors = _console(err=True)
     for name in result.unsearched:
         errors.print(Text(f"{name}: not searched for: the value is too short or easy to guess"))
-    for path, reason in result.unreadable:
-        text = f"{escape_unprintable(str(path))}: can't be read: {reason}"
-        errors.print(Text(text), soft_wrap=True)
+    print_unreadable(result.unreadable)
     files = "1 file" if result.files == 1 else f"{result.files} files"
     errors.print(Text(f"{files} searched, {len(result.leaks) or 'nothing'} found"))
+
+
+def print_unreadable(unreadable: Sequence[tuple[Path, str]]) -> None:
+    """Print files that can't be read to standard error."""
+    errors = _console(err=True)
+    for path, reason in unreadable:
+        text = f"{escape_unprintable(str(path))}: can't be read: {reason}"
+        errors.print(Text(text), soft_wrap=True)
+
+
+def print_findings(findings: Sequence["Finding"]) -> None:
+    """Print the findings of a guard as a table, the most frequent first."""
+    console = _console()
+    if not findings:
+        console.print("no findings")
+        return
+    columns = ("count", "refused", "operation", "place", "rule", "status", "last seen", "sample")
+    table = Table(*columns, box=SIMPLE)
+    now = time.time()
+    for one in findings:
+        operation = one.operation if one.declared else f"{one.operation} (undeclared)"
+        place = one.place + one.pointer
+        if one.subject != "request":
+            place = f"{one.subject} {place}"
+        cells = (operation, place, one.code, str(one.status or "-"))
+        table.add_row(
+            str(one.count),
+            str(one.refused),
+            *(Text(escape_unprintable(cell), overflow="fold") for cell in cells),
+            f"{format_age(now - one.last_seen.timestamp())} ago",
+            Text(escape_unprintable(one.sample), overflow="fold"),
+        )
+    console.print(table)
 
 
 def format_example_file(model: type[SecretModel]) -> str:

@@ -4,6 +4,7 @@ from mantlet.guard.body_validator import Validated
 from mantlet.guard.contract import Contract
 from mantlet.guard.coverage import Coverage
 from mantlet.guard.credentials import Credential
+from mantlet.guard.findings.finding import Finding
 from mantlet.guard.forms.file import File
 from mantlet.guard.forms.uploads import UploadedFile
 from mantlet.guard.graphql import GraphQL
@@ -18,6 +19,7 @@ __all__ = [
     "Coverage",
     "Credential",
     "File",
+    "Finding",
     "GraphQL",
     "JsonRpc",
     "RouteOptions",

@@ -1,7 +1,7 @@
 """Validation errors: what is wrong with a request, without any of its values."""
 
 from collections.abc import Iterable, Mapping
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from mantlet.core.problem import Problem
 from mantlet.exceptions import MantletError
@@ -66,14 +66,21 @@ class ValidationFailed(MantletError):
             that is too large, 415 for an unsupported type, 422 for one that is readable but wrong.
         errors: one item or more.
         headers: additional headers of the response.
+        values: the values that were read, by place. Only their shapes are ever reported.
     """
 
+    # Any: values of JSON.
     def __init__(
-        self, status: int, errors: Iterable[ErrorItem], headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        errors: Iterable[ErrorItem],
+        headers: Mapping[str, str] | None = None,
+        values: Mapping[str, Any] | None = None,
     ) -> None:
         self.status = status
         self.errors = tuple(errors)
         self.headers = headers or {}
+        self.values = values or {}
         super().__init__(f"{status}: {', '.join(error.code for error in self.errors)}")
 
 

@@ -290,4 +290,5 @@ def _combine(failures: list[ValidationFailed], limit: int) -> ValidationFailed:
     status = next((failure.status for failure in failures if failure.status != 422), 422)
     headers = {name: value for failure in failures for name, value in failure.headers.items()}
     errors = [error for failure in failures for error in failure.errors]
-    return ValidationFailed(status, errors[:limit], headers)
+    values = {place: value for failure in failures for place, value in failure.values.items()}
+    return ValidationFailed(status, errors[:limit], headers, values)

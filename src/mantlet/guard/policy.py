@@ -23,6 +23,7 @@ from dataclasses import replace
 from importlib import import_module
 from os import PathLike
 from typing import Any, Final, Literal, Self
+from weakref import finalize
 
 from mantlet._internal.extras import import_extra
 from mantlet.core.modes import Mode, ModeOption, RouteModes, check_mode
@@ -38,6 +39,9 @@ from mantlet.guard.credentials import (
     validate_checks,
 )
 from mantlet.guard.errors import ErrorItem, ValidationFailed, to_problem
+from mantlet.guard.findings.files import FindingFile
+from mantlet.guard.findings.finding import Finding
+from mantlet.guard.findings.recorder import FindingRecorder
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.operation_validator import OperationValidator, operation_validator
 from mantlet.guard.options import (
@@ -110,6 +114,8 @@ class SchemaGuard(Policy):
         use_servers: whether request paths include the base paths of the document's ``servers``,
             and the path that the app is mounted under; else paths are relative to the app.
         require_bounds: whether the document's schemas must bound every string, array and object.
+        findings: a directory for the findings of all workers, which
+            ``python -m mantlet guard report DIRECTORY`` shows; see `findings()`.
 
     Raises:
         TypeError: neither or both of ``contracts`` and ``openapi`` are given, or a model can't be
@@ -142,6 +148,7 @@ class SchemaGuard(Policy):
         regex_lookaround: Literal["refuse", "bounded"] = "refuse",
         use_servers: bool = True,
         require_bounds: bool = False,
+        findings: str | PathLike[str] | None = None,
     ) -> None:
         if (contracts is None) is (openapi is None):
             raise TypeError("SchemaGuard needs either contracts or openapi")
@@ -176,11 +183,15 @@ class SchemaGuard(Policy):
             security_by_app=self._security is None,
         )
         self._reports = ViolationReports()
+        self._recorder = FindingRecorder()
+        self._file = None if findings is None else FindingFile(findings, self._recorder)
+        if self._file is not None:
+            finalize(self, self._file.write)  # at the end of a process without a lifespan
         self._source = (
             _contract_source(contracts) if contracts is not None else self._read_document(openapi)
         )
         self._router = self._build_router(self._source, self._security)
-        disabled = set()
+        disabled = {"on_finish", "shutdown"} if self._file is None else set()
         if not self._router.has_websockets:
             disabled.add("on_message")
         response_modes = {responses, *(pattern.options.responses for pattern in patterns)}
@@ -312,6 +323,15 @@ class SchemaGuard(Policy):
         """The number of violations that were let through, by operation name and error code."""
         return self._reports.counts
 
+    def findings(self) -> list[Finding]:
+        """Return the kinds of violations that this process has seen, the most frequent first.
+
+        These are the ones that were refused, and those that would have been in report mode; also
+        of undeclared paths and methods, invalid responses and messages. A finding has no value of
+        a client's. With ``findings=``, the files of a directory have those of all workers.
+        """
+        return self._recorder.findings()
+
     # -- requests ---------------------------------------------------------------------------------
 
     def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
@@ -355,15 +375,17 @@ class SchemaGuard(Policy):
         if mode == "off":
             return None
         problem = to_problem(error) if isinstance(error, ValidationFailed) else error
-        if mode == "enforce":
+        failure = error
+        if not isinstance(failure, ValidationFailed):
+            item = ErrorItem("body", "", "unreadable_body", problem.title)
+            failure = ValidationFailed(problem.status, [item])
+        refused = mode == "enforce"
+        name = None if validator is None else validator.operation.name
+        self._recorder.record(request, name, "request", failure, refused=refused)
+        if refused:
             return problem.reply(request)
-        errors = (
-            error.errors
-            if isinstance(error, ValidationFailed)
-            else (ErrorItem("body", "", "unreadable_body", problem.title),)
-        )
-        name = _UNDECLARED if validator is None else validator.operation.name
-        self._reports.record(request, name, "invalid request", errors, level=logging.WARNING)
+        event, level = "invalid request", logging.WARNING
+        self._reports.record(request, name or _UNDECLARED, event, failure.errors, level=level)
         return None
 
     # -- responses --------------------------------------------------------------------------------
@@ -408,9 +430,12 @@ class SchemaGuard(Policy):
             and any(error.code != UNCHECKED for error in errors)
             and _mode(settings, request) == "enforce"
         )
+        name = validator.operation.name
+        failure = ValidationFailed(500, errors)
+        self._recorder.record(request, name, "response", failure, refused=enforced)
         self._reports.record(
             request,
-            validator.operation.name,
+            name,
             "invalid response",
             tuple(errors),
             level=logging.ERROR if enforced else logging.WARNING,
@@ -442,16 +467,30 @@ class SchemaGuard(Policy):
     ) -> Message | Close:
         """Close the connection for an invalid message, or report it."""
         reported = _mode(validator.settings, request) != "enforce"
+        name = validator.operation.name
+        self._recorder.record(request, name, "message", failure, refused=not reported)
         if reported or message.direction == "out":
             direction = "incoming" if message.direction == "in" else "outgoing"
             self._reports.record(
                 request,
-                validator.operation.name,
+                name,
                 f"invalid {direction} message",
                 failure.errors,
                 level=logging.WARNING if reported else logging.ERROR,
             )
         return message if reported else close_for(message, failure)
+
+    # -- findings ---------------------------------------------------------------------------------
+
+    def on_finish(self, request: Request) -> None:
+        """Write the findings to the worker's file, every few seconds."""
+        if self._file is not None:
+            self._file.write_if_due()
+
+    async def shutdown(self) -> None:
+        """Write the last findings to the worker's file."""
+        if self._file is not None:
+            self._file.write()
 
 
 def _mode(settings: OperationSettings, request: Request) -> Mode:

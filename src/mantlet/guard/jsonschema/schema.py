@@ -105,7 +105,8 @@ class JsonSchema:
                 return value if fill is None else self._with_defaults(value, fill)
         except (ValueError, FormatCheckFailed) as error:
             raise ValidationFailed(422, (_undecidable(error, place),)) from None
-        raise ValidationFailed(422, self._errors(value, place, len(text))) from None
+        errors = self._errors(value, place, len(text))
+        raise ValidationFailed(422, errors, values={place: value}) from None
 
     def check(self, value: Any, place: Place) -> Any:
         """Validate a value that was not parsed from JSON.

@@ -119,7 +119,7 @@ class _Renamed:
             errors = [
                 error._replace(pointer=self._on_wire(error.pointer)) for error in failure.errors
             ]
-            raise ValidationFailed(failure.status, errors) from None
+            raise ValidationFailed(failure.status, errors, values={place: value}) from None
 
     def load(self, text: bytes, value: Any, place: Place) -> Any:
         """Return the model of a JSON text, by the model's own names."""

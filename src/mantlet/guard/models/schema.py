@@ -196,9 +196,8 @@ class ModelSchema:
         if error.error_count() > _MAX_ERRORS:
             return ValidationFailed(422, [ErrorItem(place, "", "too_many_errors", _TOO_MANY)])
         found = error.errors(include_url=False, include_context=False, include_input=False)
-        return ValidationFailed(
-            422, [_error_item(entry, value, place) for entry in found[: self._errors]]
-        )
+        errors = [_error_item(entry, value, place) for entry in found[: self._errors]]
+        return ValidationFailed(422, errors, values={place: value})
 
 
 def _error_item(entry: Mapping[str, Any], value: Any, place: Place) -> ErrorItem:

@@ -1,0 +1,219 @@
+"""The files of findings: each worker's own, whole at any time, and never in a request's way."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import logging
+import os
+import stat
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import mantlet
+from mantlet import SchemaGuard
+from mantlet.guard.findings import files
+from mantlet.guard.findings.files import read_findings
+from tests.drive import WsgiAdapter, both_adapters
+from tests.guard.asking import Guarded
+from tests.guard.findings.test_findings import CONTRACTS, finding
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.drive import Adapter
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """A clock of one entry, for the interval between two writes."""
+    now = [1000.0]
+    monkeypatch.setattr(files, "monotonic", lambda: now[0])
+    return now
+
+
+def written(directory: Path) -> list[tuple[str, int]]:
+    """Return the routes and counts in all files."""
+    found = []
+    for _, content in read_findings(directory):
+        assert not isinstance(content, str), content
+        found += [(one.operation, one.count) for one in content]
+    return found
+
+
+@both_adapters
+def test_a_worker_writes_every_few_seconds(
+    adapter: Adapter, tmp_path: Path, clock: list[float]
+) -> None:
+    """Once the exchange has ended; a request without a finding has those before it written."""
+    app = Guarded(adapter, CONTRACTS, mode="report", findings=tmp_path)
+    app.ask("GET", "/orders/7")
+    assert written(tmp_path) == []
+    app.ask("GET", "/none")
+    assert written(tmp_path) == [("GET /none", 1)]
+    app.ask("GET", "/none")
+    assert written(tmp_path) == [("GET /none", 1)]
+    clock[0] += 6
+    app.ask("GET", "/orders/7")
+    assert written(tmp_path) == [("GET /none", 2)]
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@both_adapters
+def test_refusals_are_written_too(adapter: Adapter, tmp_path: Path) -> None:
+    """With the baseline's envelope outside."""
+    app = Guarded(adapter, CONTRACTS, findings=str(tmp_path), policies=[mantlet.ErrorEnvelope()])
+    assert app.ask("GET", "/none").status == 404
+    assert written(tmp_path) == [("GET /none", 1)]
+
+
+def test_the_last_findings_are_written_at_the_end_of_the_lifespan(
+    tmp_path: Path, clock: list[float]
+) -> None:
+    """Of an ASGI server."""
+    guard = SchemaGuard(CONTRACTS, mode="report", findings=tmp_path)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        while scope["type"] == "lifespan":
+            message = await receive()
+            await send({"type": message["type"] + ".complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def run() -> None:
+        stack = mantlet.asgi.Stack(app, [guard])
+        events: asyncio.Queue[Any] = asyncio.Queue()
+        sent: asyncio.Queue[Any] = asyncio.Queue()
+        lifespan = asyncio.create_task(stack({"type": "lifespan"}, events.get, sent.put))
+        await events.put({"type": "lifespan.startup"})
+        await sent.get()
+        scope: Any = {"type": "http", "method": "GET", "raw_path": b"/none", "path": "/none"}
+        scope |= {"query_string": b"", "headers": [], "http_version": "1.1", "root_path": ""}
+        for _ in range(2):
+            await stack(scope, events.get, sent.put)
+        assert written(tmp_path) == [("GET /none", 1)]
+        await events.put({"type": "lifespan.shutdown"})
+        await lifespan
+
+    asyncio.run(run())
+    assert written(tmp_path) == [("GET /none", 2)]
+
+
+PROGRAM = """
+import sys, tests.drive
+from tests.guard.asking import Guarded
+from tests.guard.findings.test_findings import CONTRACTS
+app = Guarded(tests.drive.WsgiAdapter(), CONTRACTS, mode="report", findings=sys.argv[1])
+for _ in range(5):
+    app.ask("GET", "/none")
+"""
+
+
+def test_the_last_findings_are_written_at_the_end_of_the_process(tmp_path: Path) -> None:
+    """Where there is no lifespan."""
+    subprocess.run([sys.executable, "-c", PROGRAM, tmp_path], check=True, timeout=60)
+    assert written(tmp_path) == [("GET /none", 5)]
+
+
+def test_the_last_findings_are_written_with_the_last_of_the_guard(
+    tmp_path: Path, clock: list[float]
+) -> None:
+    """A guard that is dropped."""
+    app = Guarded(WsgiAdapter(), CONTRACTS, mode="report", findings=tmp_path)
+    app.ask("GET", "/none")
+    app.ask("GET", "/none")
+    del app
+    gc.collect()
+    assert written(tmp_path) == [("GET /none", 2)]
+
+
+def test_forked_workers_write_files_of_their_own(tmp_path: Path) -> None:
+    """Of what each has seen itself."""
+    app = Guarded(WsgiAdapter(), CONTRACTS, mode="report", findings=tmp_path)
+    app.ask("GET", "/before")
+    for _ in range(3):
+        pid = os.fork()
+        if not pid:
+            app.ask("GET", "/after")
+            os._exit(0)
+        os.waitpid(pid, 0)
+    assert sorted(written(tmp_path)) == [("GET /after", 1)] * 3 + [("GET /before", 1)]
+    names = {path.name.split("-")[1] for path in tmp_path.iterdir()}
+    assert len(names) == 4
+
+
+def test_only_the_owner_can_read_a_file(tmp_path: Path) -> None:
+    """Nor can others list a directory that is made."""
+    app = Guarded(WsgiAdapter(), CONTRACTS, mode="report", findings=tmp_path / "new")
+    app.ask("GET", "/none")
+    (path,) = (tmp_path / "new").iterdir()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+@both_adapters
+def test_a_failure_is_logged_once_and_fails_no_request(
+    adapter: Adapter, tmp_path: Path, clock: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The findings stay in memory, and are written once that is possible."""
+    directory = tmp_path / "gone"
+    app = Guarded(adapter, CONTRACTS, mode="report", findings=directory)
+    directory.rmdir()
+    with caplog.at_level(logging.ERROR, "mantlet.guard"):
+        for _ in range(3):
+            clock[0] += 6
+            assert app.ask("GET", "/none").status == 200
+    (record,) = caplog.records
+    assert "can't be written to" in record.getMessage()
+    assert app.guard.findings()[0].count == 3
+    directory.mkdir()
+    clock[0] += 6
+    app.ask("GET", "/orders/7")
+    assert written(directory) == [("GET /none", 3)]
+
+
+@pytest.mark.parametrize("content", ["file", "missing"])
+def test_a_directory_that_can_not_be_is_an_error_at_once(tmp_path: Path, content: str) -> None:
+    """Before any request."""
+    (tmp_path / "file").write_text("")
+    path = tmp_path / "file" if content == "file" else tmp_path / "missing" / "inner"
+    with pytest.raises(ValueError, match="findings must be a directory that the app can write to"):
+        SchemaGuard(CONTRACTS, findings=path)
+
+
+def test_something_else_is_not_a_directory() -> None:
+    """It is a TypeError."""
+    wrong: Any = 5
+    with pytest.raises(TypeError, match="findings must be the path of a directory, not 5"):
+        SchemaGuard(CONTRACTS, findings=wrong)
+
+
+def test_other_files_are_told_and_skipped(tmp_path: Path) -> None:
+    """Also those that are too deep for a parser."""
+    good = {"version": 1, "findings": [finding().as_json()]}
+    contents = {
+        "guard-1-a.json": json.dumps(good),
+        "guard-2-b.json": "{",
+        "guard-3-c.json": "[" * 100_000,
+        "guard-4-d.json": json.dumps({"version": 2, "findings": []}),
+        "guard-5-e.json": json.dumps({"version": 1, "findings": [1]}),
+        "guard-6-f.json": json.dumps({"version": 1}),
+        "guard-7-g.json": json.dumps({"version": 1, "findings": 7}),
+        "guard-8-h.json": "\udcff",
+        "other.json": "{",
+        ".guard-9-i.json.new": "{",
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_text(content, errors="surrogateescape")
+    (tmp_path / "guard-x.json").mkdir()
+    found = {path.name: content for path, content in read_findings(tmp_path)}
+    assert found.pop("guard-1-a.json") == [finding()]
+    assert found.pop("guard-x.json") == "Is a directory"
+    assert set(found.values()) == {"not a file of findings"}
+    assert len(found) == 7
