@@ -399,7 +399,12 @@ def test_json_that_fastapi_cannot_parse_is_said_so() -> None:
         body=b'{"password": "hunter2',
     )
     assert check_problem(answer, 422)["errors"] == [
-        {"in": "body", "pointer": "", "code": "json_invalid"}
+        {
+            "in": "body",
+            "pointer": "",
+            "code": "json_invalid",
+            "detail": "Input should be valid JSON",
+        }
     ]
 
 

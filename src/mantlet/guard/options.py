@@ -19,6 +19,8 @@ __all__ = [
     "OperationPattern",
     "OperationSettings",
     "RouteOptions",
+    "ValidatorMessages",
+    "check_choice",
     "settings_by_operation",
 ]
 
@@ -26,6 +28,8 @@ Forward = Literal["original", "canonical"]
 #: What to do with an operation whose declaration is faulty.
 OnInvalid = Literal["error", "close", "open"]
 ResponseMode = Literal["off", "report", "enforce"]
+#: Which messages of the app's own validators reach the client.
+ValidatorMessages = Literal["safe", "stripped", "none"]
 #: Undeclared input that is rejected unless it is allowed.
 Allowance = Literal["path", "method", "media_type", "query", "duplicates", "body", "members"]
 
@@ -78,9 +82,9 @@ class RouteOptions(KnowsOptions):
     limits: BodyLimits | None = None
 
     def __post_init__(self) -> None:
-        _check_choice("mode", self.mode, "enforce", "report", "off")
-        _check_choice("forward", self.forward, "original", "canonical")
-        _check_choice("responses", self.responses, "off", "report", "enforce")
+        check_choice("mode", self.mode, "enforce", "report", "off")
+        check_choice("forward", self.forward, "original", "canonical")
+        check_choice("responses", self.responses, "off", "report", "enforce")
         if self.sample_rate is not None and not 0 <= self.sample_rate <= 1:
             raise ValueError(f"sample_rate must be from 0 to 1, not {self.sample_rate!r}")
         if self.allow is not None:
@@ -93,7 +97,12 @@ class RouteOptions(KnowsOptions):
             raise TypeError(f"limits must be a BodyLimits, not {limits!r}")
 
 
-def _check_choice(option: str, value: object, *allowed: str) -> None:
+def check_choice(option: str, value: object, *allowed: object) -> None:
+    """Require an option to be one of some values, or None.
+
+    Raises:
+        ValueError: it is another one.
+    """
     if value is not None and value not in allowed:
         raise ValueError(f"{option} must be {' or '.join(map(repr, allowed))}, not {value!r}")
 
@@ -107,6 +116,7 @@ class OperationSettings:
     allow: frozenset[str] = frozenset()
     forward: Forward = "original"
     responses: ResponseMode = "off"
+    validator_messages: ValidatorMessages = "safe"
     limits: BodyLimits
 
     def override(self, options: RouteOptions) -> "OperationSettings":

@@ -52,6 +52,8 @@ from mantlet.guard.options import (
     OperationPattern,
     OperationSettings,
     RouteOptions,
+    ValidatorMessages,
+    check_choice,
     settings_by_operation,
 )
 from mantlet.guard.paths import PathChecker
@@ -114,6 +116,9 @@ class SchemaGuard(Policy):
         use_servers: whether request paths include the base paths of the document's ``servers``,
             and the path that the app is mounted under; else paths are relative to the app.
         require_bounds: whether the document's schemas must bound every string, array and object.
+        validator_messages: which messages of the models' own validators, such as that of a
+            ``ValueError``, reach the client: those that hold nothing of the input (``"safe"``),
+            also the others with ``...`` in place of the input (``"stripped"``), or ``"none"``.
         findings: a directory for the findings of all workers, which
             ``python -m mantlet guard report DIRECTORY`` shows; see `findings()`.
 
@@ -148,6 +153,7 @@ class SchemaGuard(Policy):
         regex_lookaround: Literal["refuse", "bounded"] = "refuse",
         use_servers: bool = True,
         require_bounds: bool = False,
+        validator_messages: ValidatorMessages = "safe",
         findings: str | PathLike[str] | None = None,
     ) -> None:
         if (contracts is None) is (openapi is None):
@@ -166,7 +172,9 @@ class SchemaGuard(Policy):
         )
         patterns = [OperationPattern(text, options) for text, options in (routes or {}).items()]
         modes = self._decide_modes(mode, patterns)
-        self._settings = replace(OperationSettings(limits=BodyLimits()).override(own), mode=modes)
+        check_choice("validator_messages", validator_messages, "safe", "stripped", "none")
+        settings = OperationSettings(limits=BodyLimits(), validator_messages=validator_messages)
+        self._settings = replace(settings.override(own), mode=modes)
         self._patterns = patterns
         self._paths = PathChecker(paths)
         self._undeclared_options: UndeclaredOptions = undeclared_options

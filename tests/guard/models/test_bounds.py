@@ -88,9 +88,9 @@ def test_errors_are_bounded_before_they_are_made(
     made: list[int] = []
     invalid = ModelSchema._invalid
 
-    def counted(self: ModelSchema, error: Any, value: Any, place: Any) -> Any:
+    def counted(self: ModelSchema, error: Any, *args: Any, **options: Any) -> Any:
         made.append(error.error_count())
-        return invalid(self, error, value, place)
+        return invalid(self, error, *args, **options)
 
     monkeypatch.setattr(ModelSchema, "_invalid", counted)
     with pytest.raises(ValidationFailed) as failure:

@@ -112,6 +112,7 @@ class _Compiler:
             closed=self._closed,
             serialized=self._canonical and part.startswith(_SERIALIZED),
             checks=self._limits.checks,
+            messages=self._settings.validator_messages,
         )
         self.opened += [f"{part}: {opened}" for opened in model.opened]
         return model

@@ -10,21 +10,24 @@ more than a few thousand errors are all of them made. A text is not validated at
 arrays and objects than `BodyLimits.checks` allows for the schema's unions.
 """
 
-from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 from pydantic_core import SchemaValidator
 
-from mantlet._internal.pydantic_errors import public_error
 from mantlet.guard.collisions import collides
-from mantlet.guard.errors import ErrorItem, Place, ValidationFailed, pointer
+from mantlet.guard.errors import ErrorItem, Place, ValidationFailed
 from mantlet.guard.json_limits import hide_escapes, without_strings
 from mantlet.guard.models.alternatives import estimate_work
 from mantlet.guard.models.checks import check_round_trip, check_unions
 from mantlet.guard.models.core_schemas import hashes_numbers, open_models, rewrite
+from mantlet.guard.models.wording import ErrorWording
+from mantlet.guard.options import ValidatorMessages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["ModelSchema"]
 
@@ -37,13 +40,6 @@ _TOO_COMPLEX: Final = "Needs more checks than BodyLimits(checks=) allows"
 _COLLISIONS: Final = "Contains different numbers of the same hash"
 #: A text of at most this many bytes has no more colliding numbers than are harmless.
 _SMALL: Final = 500
-#: The detail in place of pydantic's messages that may contain input, or text of the app's
-#: validators.
-_GENERIC: Final = "Invalid value"
-#: Details in place of pydantic's messages that name classes of the app.
-_DETAILS: Final = dict.fromkeys(
-    ("model_type", "model_attributes_type", "dataclass_type"), "Input should be an object"
-)
 
 
 class ModelSchema:
@@ -56,6 +52,7 @@ class ModelSchema:
         closed: whether to reject undeclared members.
         serialized: whether the app will read the result of `dump()`.
         checks: the maximum number of checks that a JSON text may need; see `BodyLimits`.
+        messages: which messages of the model's validators to show; see `ErrorWording`.
 
     Attributes:
         opened: the models that allow or ignore undeclared members themselves, with their setting.
@@ -75,6 +72,7 @@ class ModelSchema:
         "_load",
         "_load_first",
         "_small",
+        "_wording",
         "_work",
         "kind",
         "name",
@@ -91,6 +89,7 @@ class ModelSchema:
         closed: bool = True,
         serialized: bool = False,
         checks: int = 100_000,
+        messages: ValidatorMessages = "safe",
     ) -> None:
         try:
             self._adapter = TypeAdapter(kind)
@@ -113,6 +112,7 @@ class ModelSchema:
         self._load_first: Callable[[bytes], Any] = first.validate_json
         self._check: Callable[[Any], Any] = every.validate_python
         self._errors = errors
+        self._wording = ErrorWording(schema, messages)
         self._checks = checks
         self._hashes_numbers = hashes_numbers(schema)
         self._work = work = estimate_work(schema, name)
@@ -141,7 +141,7 @@ class ModelSchema:
             found = error
         if found.error_count() > _MAX_DESCRIBED:
             return self._load_large(text, value, place)
-        raise self._invalid(found, value, place) from None
+        raise self._invalid(found, value, place, is_json=True) from None
 
     def _load_large(self, text: bytes, value: Any, place: Place) -> Any:
         work = self._work
@@ -165,7 +165,7 @@ class ModelSchema:
             except ValidationError as error:
                 if error.error_count() <= _MAX_DESCRIBED:
                     found = error
-        raise self._invalid(found, value, place) from None
+        raise self._invalid(found, value, place, is_json=True) from None
 
     def check(self, value: Any, place: Place) -> Any:
         """Return the model of a value, whose texts may stand for numbers and the like.
@@ -177,7 +177,7 @@ class ModelSchema:
         try:
             return self._check(value)
         except ValidationError as error:
-            raise self._invalid(error, value, place) from None
+            raise self._invalid(error, value, place, is_json=False) from None
 
     def _check_collisions(self, value: Any, place: Place) -> None:
         """Reject numbers that were chosen to have the same hash."""
@@ -192,32 +192,11 @@ class ModelSchema:
         """Return the JSON Schema of valid input."""
         return self._adapter.json_schema(mode="validation")
 
-    def _invalid(self, error: ValidationError, value: Any, place: Place) -> ValidationFailed:
+    def _invalid(
+        self, error: ValidationError, value: Any, place: Place, *, is_json: bool
+    ) -> ValidationFailed:
         if error.error_count() > _MAX_ERRORS:
             return ValidationFailed(422, [ErrorItem(place, "", "too_many_errors", _TOO_MANY)])
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        errors = [_error_item(entry, value, place) for entry in found[: self._errors]]
-        return ValidationFailed(422, errors, values={place: value})
-
-
-def _error_item(entry: Mapping[str, Any], value: Any, place: Place) -> ErrorItem:
-    code, detail = public_error(entry)
-    tokens = _tokens(entry["loc"], value, missing=code == "missing")
-    return ErrorItem(place, pointer(tokens), code, detail or _DETAILS.get(code, _GENERIC))
-
-
-def _tokens(where: tuple[Any, ...], value: Any, *, missing: bool) -> Iterator[Any]:
-    """Yield the tokens of a location that lead through the value.
-
-    The others name choices of unions and the like, which a client does not know.
-    """
-    for token in where:
-        if isinstance(value, dict):
-            if token in value:
-                yield token
-                value = value[token]
-        elif isinstance(value, list) and isinstance(token, int) and 0 <= token < len(value):
-            yield token
-            value = value[token]
-    if missing and where:
-        yield where[-1]
+        found = error.errors(include_url=False, include_input=False)
+        items = self._wording.items(found, value, place, self._errors, is_json=is_json)
+        return ValidationFailed(422, items, values={place: value})
