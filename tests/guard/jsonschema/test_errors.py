@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.jsonschema import SchemaCompiler
+from mantlet.guard.jsonschema.messages import describe_kinds
 from mantlet.guard.limits import BodyLimits
 from tests.guard.jsonschema.asking import compiled, faults, named, wrong
 
@@ -55,7 +56,7 @@ CLOSED = {"additionalProperties": False}
             {"a": 1, SECRET: 1},
             f"/{SECRET}",
             "propertyNames",
-            "ValidationFailed property name",
+            "Invalid property name",
         ),
         ({"additionalProperties": {"type": "null"}}, {"x": 1}, "/x", "type", None),
         ({"patternProperties": {"^x": {"type": "null"}}}, {"x": 1}, "/x", "type", None),
@@ -161,14 +162,14 @@ FORMS: list[Any] = [
         ({"a": 1}, []),
         (None, [("", "FORMS")]),
         # the form that fits best: the other is of another type
-        ({"a": "x"}, [("", "FORMS"), ("/a", "type")]),
-        ({}, [("", "FORMS"), ("/a", "required")]),
+        ({"a": "x"}, [("/a", "type")]),
+        ({}, [("/a", "required")]),
     ],
 )
 def test_of_branches_the_closest_is_reported(
     keyword: str, value: Any, expected: list[tuple[str, str]]
 ) -> None:
-    """And that there are others; none is where two are as near."""
+    """Alone; where none is, an error says that it is of the branches."""
     found = wrong(compiled({keyword: FORMS}), value)
     assert found == [(pointer, code.replace("FORMS", keyword)) for pointer, code in expected]
 
@@ -232,7 +233,8 @@ def test_the_work_for_errors_has_a_bound() -> None:
     value: dict[str, Any] = {"c": 1}
     for _ in range(30):
         value = {"next": value, "a": 1}
-    assert wrong(made, value)[0] == ("", "oneOf")
+    pointer, code = wrong(made, value)[0]
+    assert (pointer.count("/"), code) == (8, "oneOf")
 
 
 def test_a_large_array_is_left_at_the_limit() -> None:
@@ -335,3 +337,68 @@ def test_it_is_over_when_enough_has_been_looked_at(monkeypatch: pytest.MonkeyPat
     assert wrong(compiled(schema), {"x": 1})
     right = dict.fromkeys(members, "x")
     assert wrong(compiled({"allOf": [schema, {"maxProperties": 3}]}), right)
+
+
+NULLABLE: Any = [{"type": "integer", "minimum": 2}, {"type": "null"}]
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "errors"),
+    [
+        ({"anyOf": NULLABLE}, "x", [("anyOf", "Must be of type integer or null")]),
+        ({"anyOf": NULLABLE}, 1, [("minimum", "Must be at least 2")]),
+        ({"oneOf": [{"const": 1}, {"const": "a"}]}, 2, [("oneOf", 'Must be one of 1, "a"')]),
+        (
+            {"anyOf": [{"enum": ["a", "b"]}, {"enum": ["b", "c"]}, {"type": "null"}]},
+            1,
+            [("anyOf", 'Must be of type null, or one of "a", "b", "c"')],
+        ),
+        (
+            {"anyOf": [{"type": "object"}, {"type": ["null", "string"]}]},
+            1,
+            [("anyOf", "Must be of type object or null or string")],
+        ),
+        (
+            {"anyOf": [{"oneOf": [{"type": "array"}, {"type": "null"}]}, {"const": 0}]},
+            1,
+            [("anyOf", "Must be of type array or null, or one of 0")],
+        ),
+        (
+            {"anyOf": [{"not": {"minimum": 0}}, {"maximum": 0}]},
+            1,
+            [("anyOf", "Must match at least one of the allowed schemas")],
+        ),
+        ({"enum": ["a", "a", "b"]}, 1, [("enum", 'Must be one of "a", "b"')]),
+        (
+            {"enum": [f"v{n}" for n in range(50)]},
+            1,
+            [
+                (
+                    "enum",
+                    "Must be one of "
+                    + ", ".join(f'"v{n}"' for n in range(10))
+                    + ", ... (50 values)",
+                )
+            ],
+        ),
+        ({"type": ["string", "null"]}, 1, [("type", "Must be of type string or null")]),
+    ],
+    ids=range(10),
+)
+def test_branches_are_named_in_plain_words(
+    schema: Any, value: Any, errors: list[tuple[str, str]]
+) -> None:
+    """Once, with all types and constants; a branch of the value's own type has its own error."""
+    made = compiled(schema)
+    with pytest.raises(ValidationFailed) as caught:
+        made.check(value, "body")
+    assert [(one.code, one.detail) for one in caught.value.errors] == errors
+
+
+def test_branches_that_refer_to_each_other_are_described_in_bounds() -> None:
+    """Without an end they are not named."""
+    assert describe_kinds([{"$ref": "a"}], {"a": {"type": "object"}}.__getitem__) == (
+        "of type object"
+    )
+    loop: Any = {"a": {"$ref": "b"}, "b": {"anyOf": [{"$ref": "a"}, {"$ref": "b"}]}}
+    assert describe_kinds([{"$ref": "a"}, {"type": "null"}], loop.__getitem__) == ""

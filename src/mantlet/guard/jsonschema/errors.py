@@ -10,8 +10,7 @@ for the pairs of a schema and a value that it visits, and one for the validation
 Messages are built from the schema and never from the client's values.
 """
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from mantlet.guard.errors import ErrorItem, Place
@@ -20,6 +19,7 @@ from mantlet.guard.jsonschema.keywords import (
     DISCRIMINATOR_ANNOTATION,
     RANGE_ANNOTATION,
 )
+from mantlet.guard.jsonschema.messages import KINDS, describe_kinds, message_for
 from mantlet.guard.jsonschema.validators import ValidatorCache
 from mantlet.http.json_pointer import join_pointer
 
@@ -48,6 +48,8 @@ _MAX_POINTER: Final = 1_000
 _LONG_ARRAY: Final = 16
 #: Keywords that need the properties and items of a value.
 _WHOLE_VALUE: Final = frozenset({"const", "enum", "uniqueItems"})
+#: Codes of errors of a value that a branch is not meant for.
+_OTHER_KINDS: Final = frozenset({"const", "enum", "type"})
 _BOUNDS: Final = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 
 #: The path from the root to a value.
@@ -332,16 +334,26 @@ class ErrorSearch:
             self.add(path, keyword, message_code="oneOf_several")
         if count:
             return
-        if len(branches) > 1:
-            self.add(path, keyword)
-        self.errors.update(dict.fromkeys(self._closest_errors(branches, value, path)))
+        if len(branches) == 1:
+            self.visit(branches[0], value, path)
+            return
+        closest = self._closest_errors(branches, value, path)
+        if closest:
+            self.errors.update(dict.fromkeys(closest))
+            return
+        kinds = describe_kinds(branches, self._validators.resolve) if closest is None else ""
+        self.add(path, keyword, kinds, message_code="kinds" if kinds else keyword)
 
-    def _closest_errors(self, branches: list[Any], value: Any, path: _Path) -> list[ErrorItem]:
+    def _closest_errors(
+        self, branches: list[Any], value: Any, path: _Path
+    ) -> list[ErrorItem] | None:
         """Return the errors by the branch that matches best; none if two match equally well.
 
-        The best match is the branch whose errors are deepest: a wrong type fails at the root.
+        A branch of another type or constant does not match at all: None, if there is no other. The
+        best match is the one whose errors are deepest.
         """
         found: list[tuple[int, list[ErrorItem]]] = []
+        where = _bounded_pointer(path)
         for branch in branches:
             search = ErrorSearch(self._place, self._validators, self._limit)
             search._depth = self._depth
@@ -351,10 +363,13 @@ class ErrorSearch:
             self.budget -= budget - search.budget
             self.large -= large - search.large
             errors = list(search.errors)
-            if errors:
+            is_other = any(error.pointer == where and _is_of_kind(error) for error in errors)
+            if errors and not is_other:
                 found.append((min(error.pointer.count("/") for error in errors), errors))
         found.sort(key=lambda branch_errors: -branch_errors[0])
-        if not found or (len(found) > 1 and found[0][0] == found[1][0]):
+        if not found:
+            return None
+        if len(found) > 1 and found[0][0] == found[1][0]:
             return []
         return found[0][1]
 
@@ -389,6 +404,13 @@ def _is_large(value: Any) -> bool:
     return False
 
 
+def _is_of_kind(error: ErrorItem) -> bool:
+    """Return whether an error says that the value is of another type or constant."""
+    return error.code in _OTHER_KINDS or (
+        error.code in ("anyOf", "oneOf") and error.detail.startswith(KINDS)
+    )
+
+
 def _bounded_pointer(path: _Path) -> str:
     """Return the pointer to a value, or to the closest ancestor whose pointer is short enough."""
     while True:
@@ -396,80 +418,3 @@ def _bounded_pointer(path: _Path) -> str:
         if len(text) <= _MAX_POINTER:
             return text.encode(errors="replace").decode()
         path = path[:-1]
-
-
-# -- messages -------------------------------------------------------------------------------------
-
-#: The longest value of the schema in a message.
-_MAX_VALUE_LENGTH: Final = 200
-
-
-# Any: bounds and values of a schema are plain JSON.
-def _abbreviate(value: Any) -> str:
-    """Return a value from the schema as JSON of at most 200 characters."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _MAX_VALUE_LENGTH else text[: _MAX_VALUE_LENGTH - 1] + "…"
-
-
-def _type_message(value: Any) -> str:
-    names = value if isinstance(value, list) else [value]
-    return "Must be of type " + " or ".join(names)
-
-
-def _count(verb: str, bound: str, singular: str, plural: str) -> Callable[[Any], str]:
-    def message(count: Any) -> str:
-        return f"Must {verb} at {bound} {count} {singular if count == 1 else plural}"
-
-    return message
-
-
-_MESSAGES: Final[dict[str, Callable[[Any], str]]] = {
-    "additionalProperties": lambda _: "Unknown property",
-    "anyOf": lambda _: "Must match at least one of the allowed schemas",
-    "const": lambda value: f"Must be {_abbreviate(value)}",
-    "contains": lambda _: "Must contain at least 1 matching item",
-    "discriminator": lambda values: f"Must be one of {_abbreviate(values)[1:-1]}",
-    "enum": lambda values: f"Must be one of {_abbreviate(values)[1:-1]}",
-    "exclusiveMaximum": lambda bound: f"Must be less than {bound}",
-    "exclusiveMinimum": lambda bound: f"Must be greater than {bound}",
-    "false": lambda _: "No value is allowed here",
-    "finite": lambda _: "Must be a finite number",
-    "format": lambda name: f"Must match the format {_abbreviate(name)}",
-    "format_failed": lambda _: "Could not be validated",
-    "items": lambda _: "Too many items",
-    "maxContains": _count("contain", "most", "matching item", "matching items"),
-    "maxItems": _count("have", "most", "item", "items"),
-    "maxLength": _count("have", "most", "character", "characters"),
-    "maxProperties": _count("have", "most", "property", "properties"),
-    "maximum": lambda bound: f"Must be at most {bound}",
-    "minContains": _count("contain", "least", "matching item", "matching items"),
-    "minItems": _count("have", "least", "item", "items"),
-    "minLength": _count("have", "least", "character", "characters"),
-    "minProperties": _count("have", "least", "property", "properties"),
-    "minimum": lambda bound: f"Must be at least {bound}",
-    "multipleOf": lambda step: f"Must be a multiple of {step}",
-    "not": lambda _: "Must not match the excluded schema",
-    "oneOf": lambda _: "Must match exactly one of the allowed schemas",
-    "oneOf_several": lambda _: "Matches more than one schema, but must match exactly one",
-    "pattern": lambda pattern: f"Must match the pattern {_abbreviate(pattern)}",
-    "propertyNames": lambda _: "ValidationFailed property name",
-    "read_only": lambda _: "Read-only: must not be sent in a request",
-    "required": lambda _: "Required property is missing",
-    "schema": lambda _: "Does not match the schema",
-    "type": _type_message,
-    "unevaluatedItems": lambda _: "Has unexpected items",
-    "unevaluatedProperties": lambda _: "Unknown property",
-    "unicode": lambda _: "Contains invalid Unicode",
-    "uniqueItems": lambda _: "Items must be unique",
-    "write_only": lambda _: "Write-only: must not be in a response",
-}
-
-
-def message_for(code: str, operand: Any = None) -> str:
-    """Return the message for an error.
-
-    Args:
-        code: the keyword, or one of Mantlet's own codes.
-        operand: the value of the keyword in the schema.
-    """
-    return _MESSAGES.get(code, _MESSAGES["schema"])(operand)
