@@ -158,6 +158,8 @@ _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 #: The XML names that an extension may have (RFC 9457, 3.2 and appendix B).
 _XML_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _XML_HEAD: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
+#: The errors that a page or a text lists.
+_MAX_ERRORS: Final = 50
 #: The deepest nesting of extensions in XML.
 _MAX_XML_DEPTH: Final = 16
 
@@ -201,9 +203,25 @@ def _text(members: dict[str, Any]) -> str:
     lines = [f"{members['status']} {members['title']}"]
     if "detail" in members:
         lines += ["", members["detail"]]
+    errors = [
+        f"- {place}: {detail}" if place else f"- {detail}" for place, detail in _errors(members)
+    ]
+    if errors:
+        lines += ["", *errors]
     if "request_id" in members:
         lines += ["", f"Request id: {members['request_id']}"]
     return "\n".join(lines) + "\n"
+
+
+def _errors(members: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the place and the text of each of a problem's ``errors``, as far as there are any."""
+    errors = members.get("errors")
+    found = []
+    for error in errors[:_MAX_ERRORS] if isinstance(errors, list) else ():
+        if isinstance(error, dict) and isinstance(error.get("detail"), str):
+            parts = [str(error.get(name) or "") for name in ("in", "pointer")]
+            found.append((" ".join(filter(None, parts)), error["detail"]))
+    return found
 
 
 def _xml(members: dict[str, Any]) -> str:
@@ -277,6 +295,14 @@ def problem_page(problem: Problem, request: Request) -> str:
     parts = [Markup('<p class="status">{}</p>\n<h1>{}</h1>').format(problem.status, title)]
     if "detail" in members:
         parts.append(Markup("<p>{}</p>").format(members["detail"]))
+    errors = [
+        Markup("<li>{}{}</li>").format(Markup("<code>{}</code>: ").format(place), detail)
+        if place
+        else Markup("<li>{}</li>").format(detail)
+        for place, detail in _errors(members)
+    ]
+    if errors:
+        parts.append(Markup('<ul class="errors">\n{}\n</ul>').format(Markup("\n").join(errors)))
     if "request_id" in members:
         parts.append(
             Markup('<p class="id">Request id: <code>{}</code></p>').format(members["request_id"])
