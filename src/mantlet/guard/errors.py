@@ -84,11 +84,18 @@ class ValidationFailed(MantletError):
         super().__init__(f"{status}: {', '.join(error.code for error in self.errors)}")
 
 
-def to_problem(failure: ValidationFailed) -> Problem:
-    """Return the problem document that lists the errors (RFC 9457)."""
+def to_problem(failure: ValidationFailed, status: int | None = None, note: str = "") -> Problem:
+    """Return the problem document that lists the errors (RFC 9457).
+
+    Args:
+        failure: the errors.
+        status: the status, if it is not the failure's own.
+        note: is added to the detail.
+    """
+    detail = _DETAILS.get(failure.status)
     return Problem(
-        failure.status,
-        detail=_DETAILS.get(failure.status),
+        status or failure.status,
+        detail=detail and detail + note,
         headers=failure.headers,
         extensions={"errors": [error.as_json() for error in failure.errors]},
     )

@@ -28,7 +28,7 @@ from weakref import finalize
 from mantlet._internal.extras import import_extra
 from mantlet.core.modes import Mode, ModeOption, RouteModes, check_mode
 from mantlet.core.policy import Close, Message, Policy
-from mantlet.core.problem import Problem
+from mantlet.core.problem import BodyTooLarge, Problem
 from mantlet.core.request import Request
 from mantlet.core.response import Reply, Response
 from mantlet.guard.coverage import Coverage, OperationSource
@@ -38,10 +38,8 @@ from mantlet.guard.credentials import (
     make_security,
     validate_checks,
 )
-from mantlet.guard.errors import ErrorItem, ValidationFailed, to_problem
-from mantlet.guard.findings.files import FindingFile
+from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.findings.finding import Finding
-from mantlet.guard.findings.recorder import FindingRecorder
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.operation_validator import OperationValidator, operation_validator
 from mantlet.guard.options import (
@@ -57,6 +55,7 @@ from mantlet.guard.options import (
     settings_by_operation,
 )
 from mantlet.guard.paths import PathChecker
+from mantlet.guard.refusals import InvalidStatus, Refusals, Shape, name_limits, to_failure
 from mantlet.guard.reports import ViolationReports
 from mantlet.guard.responses import UNCHECKED
 from mantlet.guard.router import OperationRouter, UndeclaredOptions
@@ -66,9 +65,6 @@ __all__ = ["SchemaGuard"]
 
 # Any: a model, a Contract, a JsonRpc or a GraphQL.
 Contracts = Mapping[str, Any]
-#: Violations are counted under this name if no operation was found.
-_UNDECLARED: Final = "undeclared"
-
 
 #: The beginnings of the headers that stay where a response is replaced: a browser needs them to
 #: read the problem, and to stay logged in.
@@ -116,6 +112,9 @@ class SchemaGuard(Policy):
         use_servers: whether request paths include the base paths of the document's ``servers``,
             and the path that the app is mounted under; else paths are relative to the app.
         require_bounds: whether the document's schemas must bound every string, array and object.
+        status: the status of the response to a request that is readable but wrong: 422, or 400.
+        shape: the form of error responses: ``"problem"`` (RFC 9457), or ``"fastapi"`` for
+            ``{"detail": [{"type": ..., "loc": [...], "msg": ...}]}``, without the input.
         validator_messages: which messages of the models' own validators, such as that of a
             ``ValueError``, reach the client: those that hold nothing of the input (``"safe"``),
             also the others with ``...`` in place of the input (``"stripped"``), or ``"none"``.
@@ -153,6 +152,8 @@ class SchemaGuard(Policy):
         regex_lookaround: Literal["refuse", "bounded"] = "refuse",
         use_servers: bool = True,
         require_bounds: bool = False,
+        status: InvalidStatus = 422,
+        shape: Shape = "problem",
         validator_messages: ValidatorMessages = "safe",
         findings: str | PathLike[str] | None = None,
     ) -> None:
@@ -190,16 +191,15 @@ class SchemaGuard(Policy):
             on_invalid,
             security_by_app=self._security is None,
         )
-        self._reports = ViolationReports()
-        self._recorder = FindingRecorder()
-        self._file = None if findings is None else FindingFile(findings, self._recorder)
-        if self._file is not None:
-            finalize(self, self._file.write)  # at the end of a process without a lifespan
+        self._refusals = Refusals(status, shape)
+        self._reports = ViolationReports(findings)
+        if self._reports.file is not None:
+            finalize(self, self._reports.file.write)  # if the process has no lifespan
         self._source = (
             _contract_source(contracts) if contracts is not None else self._read_document(openapi)
         )
         self._router = self._build_router(self._source, self._security)
-        disabled = {"on_finish", "shutdown"} if self._file is None else set()
+        disabled = {"on_finish", "shutdown"} if findings is None else set()
         if not self._router.has_websockets:
             disabled.add("on_message")
         response_modes = {responses, *(pattern.options.responses for pattern in patterns)}
@@ -338,7 +338,7 @@ class SchemaGuard(Policy):
         of undeclared paths and methods, invalid responses and messages. A finding has no value of
         a client's. With ``findings=``, the files of a directory have those of all workers.
         """
-        return self._recorder.findings()
+        return self._reports.findings()
 
     # -- requests ---------------------------------------------------------------------------------
 
@@ -382,19 +382,22 @@ class SchemaGuard(Policy):
         mode = _mode(settings, request)
         if mode == "off":
             return None
-        problem = to_problem(error) if isinstance(error, ValidationFailed) else error
-        failure = error
-        if not isinstance(failure, ValidationFailed):
-            item = ErrorItem("body", "", "unreadable_body", problem.title)
-            failure = ValidationFailed(problem.status, [item])
+        failure = name_limits(to_failure(error), settings.limits)
         refused = mode == "enforce"
-        name = None if validator is None else validator.operation.name
-        self._recorder.record(request, name, "request", failure, refused=refused)
-        if refused:
-            return problem.reply(request)
-        event, level = "invalid request", logging.WARNING
-        self._reports.record(request, name or _UNDECLARED, event, failure.errors, level=level)
-        return None
+        self._reports.record(
+            request,
+            None if validator is None else validator.operation.name,
+            "request",
+            failure,
+            self._refusals.status(failure),
+            refused=refused,
+            level=None if refused else logging.WARNING,
+        )
+        if not refused:
+            return None
+        # A credential check may raise its own problem.
+        own = isinstance(error, Problem) and not isinstance(error, BodyTooLarge)
+        return self._refusals.reply(error if own else failure, request, settings.limits)
 
     # -- responses --------------------------------------------------------------------------------
 
@@ -438,21 +441,21 @@ class SchemaGuard(Policy):
             and any(error.code != UNCHECKED for error in errors)
             and _mode(settings, request) == "enforce"
         )
-        name = validator.operation.name
-        failure = ValidationFailed(500, errors)
-        self._recorder.record(request, name, "response", failure, refused=enforced)
         self._reports.record(
             request,
-            name,
-            "invalid response",
-            tuple(errors),
+            validator.operation.name,
+            "response",
+            ValidationFailed(500, errors),
+            500,
+            refused=enforced,
             level=logging.ERROR if enforced else logging.WARNING,
         )
         if not enforced:
             return None
         # Not the declared headers, one of which may be the violation.
         kept = [pair for pair in response.headers if pair[0].lower().startswith(_KEPT_HEADERS)]
-        return Problem(500).reply(request).keep_headers(kept)
+        reply = self._refusals.reply(Problem(500), request, settings.limits)
+        return reply.keep_headers(kept)
 
     # -- WebSocket messages -----------------------------------------------------------------------
 
@@ -475,30 +478,31 @@ class SchemaGuard(Policy):
     ) -> Message | Close:
         """Close the connection for an invalid message, or report it."""
         reported = _mode(validator.settings, request) != "enforce"
-        name = validator.operation.name
-        self._recorder.record(request, name, "message", failure, refused=not reported)
-        if reported or message.direction == "out":
-            direction = "incoming" if message.direction == "in" else "outgoing"
-            self._reports.record(
-                request,
-                name,
-                f"invalid {direction} message",
-                failure.errors,
-                level=logging.WARNING if reported else logging.ERROR,
-            )
+        level = logging.WARNING if reported else logging.ERROR
+        incoming = message.direction == "in"
+        self._reports.record(
+            request,
+            validator.operation.name,
+            "message",
+            name_limits(failure, validator.settings.limits),
+            0,
+            refused=not reported,
+            level=None if incoming and not reported else level,
+            event=f"{'incoming' if incoming else 'outgoing'} message",
+        )
         return message if reported else close_for(message, failure)
 
     # -- findings ---------------------------------------------------------------------------------
 
     def on_finish(self, request: Request) -> None:
         """Write the findings to the worker's file, every few seconds."""
-        if self._file is not None:
-            self._file.write_if_due()
+        if self._reports.file is not None:
+            self._reports.file.write_if_due()
 
     async def shutdown(self) -> None:
         """Write the last findings to the worker's file."""
-        if self._file is not None:
-            self._file.write()
+        if self._reports.file is not None:
+            self._reports.file.write()
 
 
 def _mode(settings: OperationSettings, request: Request) -> Mode:

@@ -85,6 +85,7 @@ class FindingRecorder:
         operation: str | None,
         subject: Subject,
         failure: ValidationFailed,
+        status: int,
         *,
         refused: bool,
     ) -> None:
@@ -95,10 +96,10 @@ class FindingRecorder:
             operation: the name of the declared operation, or None.
             subject: what is invalid.
             failure: the errors, and the values that were read.
+            status: the status of the response to it.
             refused: whether it is refused.
         """
         now = time()
-        status = 0 if subject == "message" else failure.status
         found = {
             (error.place, _mask(request, mask_pointer(error.pointer)), error.code): error
             for error in reversed(failure.errors[:_MAX_ERRORS])

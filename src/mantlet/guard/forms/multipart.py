@@ -255,13 +255,9 @@ class MultipartParse:
                 self._add_error("too_many_items", detail, name)
             return DiscardSink()
         path = (name, count) if rule.many else (name,)
-        if not is_safe_filename(head.filename, self._limits.name):
-            self._add_error("unsafe_filename", "Unsafe file name", *path)
-            return DiscardSink()
-        if not rule.allows_name(head.filename):
-            extensions = ", ".join(rule.extensions or ())
-            detail = f"The file name must end with one of {extensions}"
-            self._add_error("file_extension", detail, *path)
+        wrong = self._name_error(head.filename, rule)
+        if wrong is not None:
+            self._add_error(*wrong, *path)
             return DiscardSink()
         return FileSink(
             head,
@@ -285,6 +281,18 @@ class MultipartParse:
         self._seen.setdefault(name, 0)
         self._add_error("not_a_file", "Must be a file", name)
         return DiscardSink()
+
+    def _name_error(self, name: str, rule: File) -> tuple[str, str] | None:
+        """Return the code and the detail of an error in a file's name."""
+        longest = self._limits.name
+        if len(name.encode()) > longest:
+            return "filename_too_long", f"The file name is longer than {longest} bytes"
+        if not is_safe_filename(name, longest):
+            return "unsafe_filename", "Unsafe file name"
+        if not rule.allows_name(name):
+            extensions = ", ".join(rule.extensions or ())
+            return "file_extension", f"The file name must end with one of {extensions}"
+        return None
 
     def _end(self) -> None:
         self._sink.end()
