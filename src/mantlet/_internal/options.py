@@ -6,6 +6,8 @@ __all__ = ["KnowsOptions", "check_int", "check_number"]
 
 #: `inspect.CO_VARKEYWORDS`: a function takes any keyword.
 _TAKES_ANY: Final = 0x08
+#: `inspect.CO_VARARGS`: a function takes any arguments by position.
+_TAKES_MORE: Final = 0x04
 
 
 class KnowsOptions:
@@ -15,20 +17,37 @@ class KnowsOptions:
 
     if not TYPE_CHECKING:  # a type checker reads the options of __init__
 
-        def __new__(cls, *_args: Any, **options: Any) -> Self:
+        def __new__(cls, *args: Any, **options: Any) -> Self:
             """Check the names of the options before ``__init__`` gets them.
 
             Raises:
-                TypeError: an option is unknown.
+                TypeError: an option is unknown, or is not passed by keyword.
             """
-            if options:
+            if options or args:
                 code = getattr(cls.__init__, "__code__", None)
+                if args and _takes_keywords_alone(code):
+                    raise _by_keyword(cls, code.co_varnames[1])
                 if code is not None and not code.co_flags & _TAKES_ANY:
                     known = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
                     for name in options:
                         if name not in known:
                             raise _unknown(cls, name, known)
             return super().__new__(cls)
+
+
+def _takes_keywords_alone(code: Any) -> bool:
+    return (
+        code is not None
+        and code.co_argcount == 1
+        and code.co_kwonlyargcount > 0
+        and not code.co_flags & _TAKES_MORE
+    )
+
+
+def _by_keyword(kind: type, first: str) -> TypeError:
+    name = kind.__name__
+    usual = getattr(kind, "_usual_option", first)
+    return TypeError(f"{name}() takes its options by keyword, such as {name}({usual}=...)")
 
 
 def _unknown(kind: type, name: str, known: tuple[str, ...]) -> TypeError:
@@ -85,7 +104,8 @@ def check_number(
         ValueError: it is out of range, or not a number (NaN).
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{option} must be a number of {unit}, not {value!r}")
+        counted = f" of {unit}" if unit else ""
+        raise TypeError(f"{option} must be a number{counted}, not {value!r}")
     in_range = value > 0 if least is None else value >= least
     if not in_range or (most is not None and value > most):
         raise ValueError(f"{option} must be {_range(least, most, unit)}, not {value}")

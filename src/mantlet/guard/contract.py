@@ -5,6 +5,7 @@ from typing import Any
 
 from mantlet._internal.options import KnowsOptions
 from mantlet.guard.forms.file import File
+from mantlet.guard.hints import check_flag, check_mapping
 
 __all__ = ["Contract"]
 
@@ -38,6 +39,9 @@ class Contract(KnowsOptions):
         TypeError: options can't be combined, or have a wrong type.
     """
 
+    #: Named where a model is passed by position.
+    _usual_option = "body"
+
     # Any: any type that pydantic supports.
     def __init__(
         self,
@@ -57,6 +61,8 @@ class Contract(KnowsOptions):
         outgoing: Any = None,
         response: Any = None,
     ) -> None:
+        check_mapping("files", files, "names to File")
+        check_flag("required", required)
         self.path = path
         self.query = query
         self.headers = headers
@@ -72,7 +78,7 @@ class Contract(KnowsOptions):
         self.outgoing = outgoing
         self.response = response
         for name, kinds in (("raw", raw), ("media_types", media_types)):
-            if isinstance(kinds, str):
+            if isinstance(kinds, str) or not all(isinstance(kind, str) for kind in kinds):
                 raise TypeError(f"{name} must be a list of media types, not {kinds!r}")
         for name, file in self.files.items():
             checked: object = file

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from os import PathLike
 from typing import Any, Final, Literal, get_args
 
-from mantlet._internal.options import KnowsOptions
+from mantlet._internal.options import KnowsOptions, check_number
 from mantlet.core.modes import Mode, RouteModes
 from mantlet.guard.limits import BodyLimits
 from mantlet.http.routing import parse_pattern
@@ -85,11 +85,12 @@ class RouteOptions(KnowsOptions):
         check_choice("mode", self.mode, "enforce", "report", "off")
         check_choice("forward", self.forward, "original", "canonical")
         check_choice("responses", self.responses, "off", "report", "enforce")
-        if self.sample_rate is not None and not 0 <= self.sample_rate <= 1:
-            raise ValueError(f"sample_rate must be from 0 to 1, not {self.sample_rate!r}")
+        if self.sample_rate is not None:
+            check_number("sample_rate", self.sample_rate, least=0, most=1, unit="")
         if self.allow is not None:
-            unknown = set(self.allow) - _ALLOWANCES
-            if isinstance(self.allow, str) or unknown:
+            allow: object = self.allow
+            is_collection = isinstance(allow, Collection) and not isinstance(allow, str)
+            if not is_collection or set(self.allow) - _ALLOWANCES:
                 raise ValueError(f"allow must be some of {sorted(_ALLOWANCES)}, not {self.allow!r}")
             object.__setattr__(self, "allow", frozenset(self.allow))
         limits: object = self.limits

@@ -40,6 +40,13 @@ from mantlet.guard.credentials import (
 )
 from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.findings.finding import Finding
+from mantlet.guard.hints import (
+    check_app,
+    check_declaration,
+    check_flag,
+    check_mapping,
+    check_no_document_options,
+)
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.operation_validator import OperationValidator, operation_validator
 from mantlet.guard.options import (
@@ -157,8 +164,11 @@ class SchemaGuard(Policy):
         validator_messages: ValidatorMessages = "safe",
         findings: str | PathLike[str] | None = None,
     ) -> None:
-        if (contracts is None) is (openapi is None):
-            raise TypeError("SchemaGuard needs either contracts or openapi")
+        check_declaration(contracts, openapi)
+        if contracts is not None and openapi is not None:
+            raise TypeError("SchemaGuard needs either contracts or openapi, not both")
+        check_mapping("routes", routes, "route patterns to RouteOptions")
+        check_flag("require_bounds", require_bounds)
         if undeclared_options not in ("pass", "answer", "refuse"):
             raise ValueError(
                 'undeclared_options must be "pass", "answer" or "refuse", '
@@ -191,6 +201,8 @@ class SchemaGuard(Policy):
             on_invalid,
             security_by_app=self._security is None,
         )
+        if openapi is None:
+            check_no_document_options(self._document_options)
         self._refusals = Refusals(status, shape)
         self._reports = ViolationReports(findings)
         if self._reports.file is not None:
@@ -245,6 +257,7 @@ class SchemaGuard(Policy):
             TypeError: the app has no document.
             ValueError: see `SchemaGuard`.
         """
+        check_app(app)
         import_extra("jsonschema_rs", "openapi")
         document = import_module("mantlet.guard.openapi.from_app").app_document(app)
         return cls(openapi=document, **{"security": "app", **options})

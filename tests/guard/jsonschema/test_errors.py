@@ -233,8 +233,7 @@ def test_the_work_for_errors_has_a_bound() -> None:
     value: dict[str, Any] = {"c": 1}
     for _ in range(30):
         value = {"next": value, "a": 1}
-    pointer, code = wrong(made, value)[0]
-    assert (pointer.count("/"), code) == (8, "oneOf")
+    assert wrong(made, value)[0] == ("", "oneOf")
 
 
 def test_a_large_array_is_left_at_the_limit() -> None:

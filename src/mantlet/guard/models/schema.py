@@ -19,6 +19,7 @@ from pydantic_core import SchemaValidator
 
 from mantlet.guard.collisions import collides
 from mantlet.guard.errors import ErrorItem, Place, ValidationFailed
+from mantlet.guard.hints import check_model
 from mantlet.guard.json_limits import hide_escapes, without_strings
 from mantlet.guard.models.alternatives import estimate_work
 from mantlet.guard.models.checks import check_round_trip, check_unions
@@ -91,13 +92,15 @@ class ModelSchema:
         checks: int = 100_000,
         messages: ValidatorMessages = "safe",
     ) -> None:
+        check_model(kind, name)
         try:
             self._adapter = TypeAdapter(kind)
             if not self._adapter.pydantic_complete:  # a forward reference is not resolved yet
                 self._adapter.rebuild(raise_errors=True)
             schema: Any = self._adapter.core_schema
         except (PydanticUserError, TypeError, NameError) as error:
-            raise TypeError(f"{name} is not a type that pydantic supports: {error}") from error
+            reason = str(error).partition("\n")[0]
+            raise TypeError(f"{name} is not a type that pydantic supports: {reason}") from error
         check_unions(schema, name)
         if serialized:
             check_round_trip(schema, name)
