@@ -75,7 +75,9 @@ def _document_hint(openapi: Any) -> str | None:
         return None
     if isinstance(openapi, str) and ("\n" in openapi or openapi.lstrip()[:1] in ("{", "[")):
         return "not the text of a document: parse it, or pass the path of its file"
-    if isinstance(openapi, (str, PathLike)):
+    # An app's document, from `from_app()`.
+    is_own = type(openapi).__module__.startswith("mantlet.")
+    if is_own or isinstance(openapi, (str, PathLike)):
         return None
     return _app_hint(openapi) or f"not {type(openapi).__qualname__}"
 

@@ -32,6 +32,7 @@ _OPTIONS: Final = {
     "filename_too_long": "name",
     "form_too_large": "memory",
     "item_too_large": "line",
+    "json_checks": "checks",
     "json_depth": "depth",
     "json_digits": "digits",
     "json_items": "items",
@@ -116,7 +117,7 @@ class Refusals:
     def _problem(self, failure: ValidationFailed, limits: BodyLimits) -> Problem:
         note = ""
         if len(failure.errors) >= limits.errors and failure.status == 422:
-            note = f" At most {limits.errors} errors are listed (limit errors={limits.errors})."
+            note = f" More may follow these {limits.errors}{_named('errors', limits.errors)}."
         return to_problem(failure, self.status(failure), note)
 
 
@@ -176,5 +177,9 @@ def _with_limit(error: ErrorItem, limits: BodyLimits) -> ErrorItem:
         option = _FORM_OPTIONS.get(option, option)
     value = getattr(limits, option)
     if option == "file" and str(value) not in error.detail:
-        return error._replace(detail=f"{error.detail} (max_size of the file)")
-    return error._replace(detail=f"{error.detail} (limit {option}={value})")
+        return error._replace(detail=f"{error.detail}; the limit is File(max_size=)")
+    return error._replace(detail=error.detail + _named(option, value))
+
+
+def _named(option: str, value: int) -> str:
+    return f"; the limit is BodyLimits({option}={value})"

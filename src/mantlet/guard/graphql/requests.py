@@ -112,7 +112,7 @@ class GraphQLRequestSchema:
             ValidationFailed: with 400 for a malformed request, 422 for an invalid one.
         """
         if (text.count(b"{") + text.count(b"[")) * _CHECKS + text.count(b",") > self._checks:
-            detail = "Needs more checks than BodyLimits(checks=) allows"
+            detail = f"Needs more than {self._checks} checks"
             raise ValidationFailed(400, [ErrorItem(place, "", "json_checks", detail)])
         return self.check(value, place)
 

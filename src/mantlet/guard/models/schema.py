@@ -37,7 +37,7 @@ _MAX_ERRORS: Final = 2_000
 #: pydantic describes all errors or none, which takes longer than making them.
 _MAX_DESCRIBED: Final = 200
 _TOO_MANY: Final = "Too many invalid values"
-_TOO_COMPLEX: Final = "Needs more checks than BodyLimits(checks=) allows"
+_TOO_COMPLEX: Final = "Needs more than %d checks"
 _COLLISIONS: Final = "Contains different numbers of the same hash"
 #: A text of at most this many bytes has no more colliding numbers than are harmless.
 _SMALL: Final = 500
