@@ -80,7 +80,9 @@ def sample(request: Request, error: ErrorItem, values: Mapping[str, Any]) -> str
     if error.place in values:
         return _shape_at(values[error.place], error.pointer)
     if error.place == "query":
-        return _text_shape(_query_value(request, error.pointer[1:]), len(request.query), "query")
+        pairs = _query_pairs(request)
+        name = error.pointer[1:]
+        return _shape(pairs[name]) if name in pairs else _shape(pairs)
     if error.place == "header" and error.pointer:
         value = request.headers.get(error.pointer[1:])
         return "" if value is None else f"string({len(value)})"
@@ -128,19 +130,11 @@ def _object_shape(value: Mapping[Any, Any], depth: int) -> str:
     return f"{{{', '.join(shown)}}}"
 
 
-def _text_shape(value: str | None, size: int, place: str) -> str:
-    return f"{place} of {size} bytes" if value is None else f"string({len(value)})"
-
-
-def _query_value(request: Request, name: str) -> str | None:
-    if not name or len(request.query) > _MAX_QUERY:
-        return None
-    pairs = request.query.decode("latin-1").split("&", _MAX_PAIRS)
-    for pair in pairs[:_MAX_PAIRS]:
-        stated, _, value = pair.partition("=")
-        if unquote_plus(stated) == name:
-            return unquote_plus(value)
-    return None
+def _query_pairs(request: Request) -> dict[str, str]:
+    """Return the parameters of a query, or its first ones, by name."""
+    pairs = request.query[:_MAX_QUERY].decode("latin-1").split("&", _MAX_PAIRS)[:_MAX_PAIRS]
+    split = (pair.partition("=") for pair in pairs if pair)
+    return {unquote_plus(name): unquote_plus(value) for name, _, value in split}
 
 
 def _body_heads(request: Request) -> Iterator[str]:
