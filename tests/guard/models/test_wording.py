@@ -29,6 +29,7 @@ from pydantic_core import PydanticCustomError
 from mantlet import Contract, SchemaGuard
 from mantlet._internal.pydantic_errors import value_list
 from mantlet.guard.errors import ValidationFailed
+from mantlet.guard.models import validator_messages
 from mantlet.guard.models.nullable import allows_null
 from mantlet.guard.models.schema import ModelSchema
 from tests.drive import both_adapters
@@ -166,15 +167,23 @@ def test_a_large_enumeration_is_cut() -> None:
     assert detail.endswith("... (1000 values)")
 
 
-def test_deep_unions_are_followed_in_bounds() -> None:
-    """Each level has a union."""
-    kind: Any = int | str
-    for _ in range(60):
-        kind = list[kind] | int
-    value: Any = {}
-    for _ in range(60):
-        value = [value]
-    assert told(kind, value)
+class Tree(BaseModel):
+    value: int | str | None = None
+    left: Tree | int | None = None
+
+
+@pytest.mark.parametrize("depth", [1, 10, 50, 150])
+def test_errors_within_many_unions_keep_their_place(depth: int) -> None:
+    """Also beyond the depth to which unions are followed."""
+    value: Any = {"value": []}
+    for _ in range(depth):
+        value = {"left": value}
+    found = told(Tree, value)
+    assert found[0][0] == "/left" * depth + "/value"
+    # Tokens of a location: two for each member.
+    if 2 * depth < 120:
+        detail = "Input should be a valid integer, or a valid string, or null"
+        assert found == [("/left" * depth + "/value", "union", detail)]
 
 
 def test_null_is_looked_for_in_every_wrapper() -> None:
@@ -364,6 +373,31 @@ def test_messages_are_one_line(message: str) -> None:
         raise ValueError(message)
 
     assert told(Annotated[int, AfterValidator(judge)], 5)[0][2] == "Invalid value"
+
+
+def test_one_request_has_its_input_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And few different messages looked at."""
+
+    def judge(value: int) -> int:
+        raise ValueError(f"Must be {chr(0x4E00 + value)}")
+
+    reads: list[int] = []
+    split: list[str] = []
+    read_input, split_message = validator_messages._read_input, validator_messages._split
+
+    def counted(value: Any, names: Any) -> Any:
+        reads.append(1)
+        return read_input(value, names)
+
+    def counted_split(message: str, constants: Any) -> Any:
+        split.append(message)
+        return split_message(message, constants)
+
+    monkeypatch.setattr(validator_messages, "_read_input", counted)
+    monkeypatch.setattr(validator_messages, "_split", counted_split)
+    told(list[Annotated[int, AfterValidator(judge)]], list(range(190)))
+    assert len(reads) == 1
+    assert len(split) <= 40
 
 
 def test_a_large_input_is_compared_in_bounds() -> None:

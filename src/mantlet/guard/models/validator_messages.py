@@ -13,10 +13,12 @@ from typing import Any, Final
 from mantlet._internal.exception_chain import safe_getattr
 from mantlet._internal.printable import printable
 
-__all__ = ["MessageFilter"]
+__all__ = ["MessageFilter", "MessageReading"]
 
 #: The most characters of a message that are shown.
 _MAX_MESSAGE: Final = 300
+#: The most different messages of one request that are looked at.
+_MAX_MESSAGES: Final = 40
 #: Places of a constant that are filled in: ``str.format()`` and its like, and ``%``.
 _FILLED: Final = re.compile(r"\{[^{}]*\}|%\([^()]*\)[a-z]|%[-+ #0-9.]*[a-z]")
 _WORD: Final = re.compile(r"\w+")
@@ -25,7 +27,7 @@ _PIECE: Final = 3
 _MAX_CONSTANTS: Final = 1_000
 #: How much of the input a message is compared with; beyond, only constants are shown.
 _MAX_LEAVES: Final = 500
-_MAX_TEXT: Final = 20_000
+_MAX_TEXT: Final = 8_000
 _MAX_FRAMES: Final = 10
 _STRIPPED: Final = "..."
 
@@ -38,29 +40,69 @@ class MessageFilter:
         strips: whether to show a message with ``...`` in place of the input; else it is hidden.
     """
 
-    __slots__ = ("_constants", "_schema", "_strips")
+    __slots__ = ("_constants", "_schema", "strips")
 
     # Any: pydantic's core schema.
     def __init__(self, schema: Mapping[str, Any], strips: bool) -> None:
         self._schema = schema
-        self._strips = strips
+        self.strips = strips
         self._constants: frozenset[str] | None = None  # collected once there is a message
 
     # Any: a plain value.
-    def show(self, message: str, raised: object, value: Any) -> str | None:
-        """Return the message for the client, or None if it is not to be shown.
+    def reading(self, value: Any) -> "MessageReading":
+        """Return the messages about one input.
+
+        Args:
+            value: the whole input.
+        """
+        return MessageReading(self, value)
+
+    def constants(self) -> frozenset[str]:
+        """Return the texts in the code of the validators."""
+        if self._constants is None:
+            self._constants = frozenset(_validator_constants(self._schema))
+        return self._constants
+
+
+class MessageReading:
+    """Shows the messages about one input.
+
+    Args:
+        owner: the filter.
+        value: the whole input.
+    """
+
+    __slots__ = ("_owner", "_sent", "_shown", "_value")
+
+    # Any: a plain value.
+    def __init__(self, owner: MessageFilter, value: Any) -> None:
+        self._owner = owner
+        self._value = value
+        self._sent: list[_Input | None] = []  # read with the first message
+        self._shown: dict[str, str | None] = {}
+
+    def show(self, message: str, raised: object) -> str | None:
+        """Return a message for the client, or None if it is not to be shown.
 
         Args:
             message: the message of a validator.
             raised: the exception that it raised, if it is known.
-            value: the whole input.
         """
         if not message or len(message) > _MAX_MESSAGE or not message.isprintable():
             return None
-        if self._constants is None:
-            self._constants = frozenset(_validator_constants(self._schema))
-        constants = self._constants | set(_raised_constants(raised))
-        sent = _read_input(value, constants)
+        if message not in self._shown:
+            if len(self._shown) >= _MAX_MESSAGES:
+                return None
+            self._shown[message] = self._filtered(message, raised)
+        return self._shown[message]
+
+    def _filtered(self, message: str, raised: object) -> str | None:
+        constants = self._owner.constants()
+        if message not in constants:
+            constants = constants | set(_raised_constants(raised))
+        if not self._sent:
+            self._sent.append(_read_input(self._value, constants))
+        sent = self._sent[0]
         if message in constants and not (sent and message.casefold().strip() in sent.leaves):
             return message
         # Exceptions of other classes are mostly a library's, and not meant for a client.
@@ -73,7 +115,7 @@ class MessageFilter:
         ]
         if not any(held):
             return message
-        if not self._strips:
+        if not self._owner.strips:
             return None
         shown = (_STRIPPED if one else part for (part, _), one in zip(parts, held, strict=True))
         return printable("".join(shown).strip())

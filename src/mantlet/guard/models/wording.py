@@ -13,7 +13,7 @@ from pydantic_core import core_schema
 from mantlet._internal.pydantic_errors import public_error, value_list
 from mantlet.guard.errors import ErrorItem, Place, pointer
 from mantlet.guard.models.nullable import allows_null
-from mantlet.guard.models.validator_messages import MessageFilter
+from mantlet.guard.models.validator_messages import MessageFilter, MessageReading
 from mantlet.guard.options import ValidatorMessages
 
 __all__ = ["ErrorWording"]
@@ -37,8 +37,8 @@ _SHOULD_BE: Final = "Input should be "
 #: Where pydantic says how it has read the input.
 _READINGS: Final = (", unable to ", ", got ")
 _MAX_CHOICES: Final = 8
-#: How deep unions are followed; those within are listed error by error.
-_MAX_UNIONS: Final = 8
+#: The tokens of a location up to which unions are followed, far within Python's recursion limit.
+_MAX_DEPTH: Final = 120
 #: pydantic's errors that are read; there are no more than a union of so many choices needs.
 _MAX_FOUND: Final = 400
 #: pydantic's name for the key of a dict, in a location.
@@ -95,10 +95,9 @@ class ErrorWording:
             limit: the maximum number of items.
             is_json: whether the input can be null; else it is text.
         """
+        messages = None if self._filter is None else self._filter.reading(value)
         items: dict[ErrorItem, None] = {}
-        for error in self._within(
-            found[:_MAX_FOUND], 0, value, (), whole=value, unions=_MAX_UNIONS
-        ):
+        for error in _within(found[:_MAX_FOUND], 0, value, (), messages):
             detail = _without_reading(error.detail)
             if (
                 is_json
@@ -113,57 +112,79 @@ class ErrorWording:
                 break
         return list(items)
 
-    def _within(
-        self,
-        found: Iterable[Mapping[str, Any]],
-        index: int,
-        value: Any,
-        path: tuple[Any, ...],
-        *,
-        whole: Any,
-        unions: int,
-    ) -> Iterator[_Error]:
-        """Yield the errors in a value, whose location is the first tokens of theirs."""
-        groups: dict[tuple[bool, Any], list[Mapping[str, Any]]] = {}
-        for entry in found:
-            where = entry["loc"]
-            if index == len(where):
-                groups.setdefault((True, None), []).append(entry)
-            else:
-                groups.setdefault((_leads(value, where[index]), where[index]), []).append(entry)
-        choices: dict[Any, list[_Error]] = {}
-        for (leads, token), entries in groups.items():
-            if token is None:
-                yield from (self._error(entry, path, whole) for entry in entries)
-            elif leads:
-                inner = value[token]
-                yield from self._within(
-                    entries, index + 1, inner, (*path, token), whole=whole, unions=unions
-                )
-            elif len(entries[0]["loc"]) == index + 1 and entries[0]["type"] == "missing":
-                yield self._error(entries[0], (*path, token), whole)
-            elif token == _KEY:
-                yield self._error(entries[0], path, whole)
-            else:
-                choices[token] = list(
-                    self._within(entries, index + 1, value, path, whole=whole, unions=unions - 1)
-                    if unions
-                    else (self._error(entry, path, whole) for entry in entries)
-                )
-        if choices:
-            yield from _of_choices(list(choices.values()), path)
 
-    def _error(self, entry: Mapping[str, Any], path: tuple[Any, ...], whole: Any) -> _Error:
-        code, detail = public_error(entry)
-        if code in _DETAILS:
-            detail = _DETAILS[code]
-            if code.startswith("union_tag"):
-                detail = _of_tags(code, entry.get("ctx") or {}) or detail
-        elif detail is None and (code in _VALIDATORS or code not in _KNOWN):
-            message = str(entry["msg"]).removeprefix(_VALIDATORS.get(code, ""))
-            raised = (entry.get("ctx") or {}).get("error")
-            detail = None if self._filter is None else self._filter.show(message, raised, whole)
-        return _Error(path, code, detail or _GENERIC)
+def _within(
+    found: Iterable[Mapping[str, Any]],
+    index: int,
+    value: Any,
+    path: tuple[Any, ...],
+    messages: MessageReading | None,
+) -> Iterator[_Error]:
+    """Yield the errors in a value.
+
+    Args:
+        found: pydantic's errors.
+        index: how many tokens of their locations lead to the value.
+        value: the value.
+        path: the tokens that lead through the input to the value.
+        messages: shows the messages of validators.
+    """
+    if index >= _MAX_DEPTH:
+        yield from (_flat_error(entry, index, value, path, messages) for entry in found)
+        return
+    groups: dict[tuple[bool, Any], list[Mapping[str, Any]]] = {}
+    for entry in found:
+        where = entry["loc"]
+        if index == len(where):
+            groups.setdefault((True, None), []).append(entry)
+        else:
+            groups.setdefault((_leads(value, where[index]), where[index]), []).append(entry)
+    choices: list[list[_Error]] = []
+    for (leads, token), entries in groups.items():
+        if token is None:
+            yield from (_error(entry, path, messages) for entry in entries)
+        elif leads:
+            yield from _within(entries, index + 1, value[token], (*path, token), messages)
+        elif len(entries[0]["loc"]) == index + 1 and entries[0]["type"] == "missing":
+            yield _error(entries[0], (*path, token), messages)
+        elif token == _KEY:
+            yield _error(entries[0], path, messages)
+        else:
+            choices.append(list(_within(entries, index + 1, value, path, messages)))
+    if choices:
+        yield from _of_choices(choices, path)
+
+
+def _flat_error(
+    entry: Mapping[str, Any],
+    index: int,
+    value: Any,
+    path: tuple[Any, ...],
+    messages: MessageReading | None,
+) -> _Error:
+    """Return one error of a value that is very deep, whatever unions lead to it."""
+    for token in entry["loc"][index:]:
+        if _leads(value, token):
+            value = value[token]
+            path = (*path, token)
+    if entry["type"] == "missing" and entry["loc"]:
+        path = (*path, entry["loc"][-1])
+    return _error(entry, path, messages)
+
+
+def _error(
+    entry: Mapping[str, Any], path: tuple[Any, ...], messages: MessageReading | None
+) -> _Error:
+    code, detail = public_error(entry)
+    if code in _DETAILS:
+        detail = _DETAILS[code]
+        if code.startswith("union_tag"):
+            detail = _of_tags(code, entry.get("ctx") or {}) or detail
+    elif detail is None and (code in _VALIDATORS or code not in _KNOWN):
+        message = str(entry["msg"]).removeprefix(_VALIDATORS.get(code, ""))
+        raised = (entry.get("ctx") or {}).get("error")
+        detail = None if messages is None else messages.show(message, raised)
+    return _Error(path, code, detail or _GENERIC)
 
 
 # Any: plain values.
