@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote_plus
 
@@ -15,7 +16,8 @@ __all__ = ["mask_name", "mask_pointer", "request_pattern", "sample"]
 #: Stands for a name that looks like a value.
 MASKED: Final = "{}"
 
-_NAME: Final = re.compile(r"[\w.$\[\]-]{1,40}")
+_MAX_NAME: Final = 40
+_NAME: Final = re.compile(r"[\w.$\[\]-]+")
 _HEX: Final = re.compile(r"[0-9a-fA-F-]{8,}")
 _LETTER: Final = re.compile(r"[^\W\d_]")
 _DIGIT: Final = re.compile(r"\d")
@@ -38,6 +40,11 @@ def mask_name(name: str) -> str:
 
     A name has letters, at most three digits, and at most 40 characters.
     """
+    return _mask_name(name) if len(name) <= _MAX_NAME else MASKED
+
+
+@lru_cache(maxsize=1024)  # an API has few names; a longer one is not kept
+def _mask_name(name: str) -> str:
     if (
         _NAME.fullmatch(name)
         and _LETTER.search(name)
