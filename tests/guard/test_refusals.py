@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import inspect
 import json
-from dataclasses import fields
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
@@ -374,7 +374,7 @@ HIT = [
 
 def test_every_limit_is_tested() -> None:
     """Of all that there are."""
-    assert EXCEEDED.keys() == {one.name for one in fields(BodyLimits)}
+    assert EXCEEDED.keys() == inspect.signature(BodyLimits.__init__).parameters.keys() - {"self"}
 
 
 @both_adapters
