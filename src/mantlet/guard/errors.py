@@ -7,7 +7,7 @@ from mantlet.core.problem import Problem
 from mantlet.exceptions import MantletError
 from mantlet.http.json_pointer import join_pointer as pointer
 
-__all__ = ["ErrorItem", "Place", "ValidationFailed", "pointer", "to_problem"]
+__all__ = ["ErrorItem", "Place", "ValidationFailed", "pointer", "to_problem", "too_complex"]
 
 #: A name in a pointer may come from the client, so longer ones are cut.
 _LONGEST_NAME: Final = 64
@@ -82,6 +82,11 @@ class ValidationFailed(MantletError):
         self.headers = headers or {}
         self.values = values or {}
         super().__init__(f"{status}: {', '.join(error.code for error in self.errors)}")
+
+
+def too_complex(place: Place) -> ValidationFailed:
+    """Return the failure of a value that needs more work than `BodyLimits.checks` allows."""
+    return ValidationFailed(400, [ErrorItem(place, "", "json_checks", "Needs too many checks")])
 
 
 def to_problem(failure: ValidationFailed, status: int | None = None, note: str = "") -> Problem:

@@ -18,7 +18,7 @@ from mantlet.http.media_types import UTF_8, MediaType
 __all__ = ["JsonBodyReader", "StrictJson", "check_json_parameters"]
 
 _DETAILS: Final = {
-    "json_checks": "Needs more checks than BodyLimits(checks=) allows",
+    "json_checks": "Needs too many checks",
     "json_depth": "JSON is nested too deeply",
     "json_digits": "Number has too many digits",
     "json_duplicate_key": "Duplicate key",

@@ -37,7 +37,7 @@ from graphql import (
 )
 from graphql.execution.values import get_variable_values
 
-from mantlet.guard.errors import ErrorItem, Place, ValidationFailed
+from mantlet.guard.errors import ErrorItem, Place, ValidationFailed, too_complex
 from mantlet.guard.graphql.service import GraphQL
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.parameters import Coercer, Parameter, ParameterGroup
@@ -112,8 +112,7 @@ class GraphQLRequestSchema:
             ValidationFailed: with 400 for a malformed request, 422 for an invalid one.
         """
         if (text.count(b"{") + text.count(b"[")) * _CHECKS + text.count(b",") > self._checks:
-            detail = f"Needs more than {self._checks} checks"
-            raise ValidationFailed(400, [ErrorItem(place, "", "json_checks", detail)])
+            raise too_complex(place)
         return self.check(value, place)
 
     def check(self, value: Any, place: Place) -> Any:

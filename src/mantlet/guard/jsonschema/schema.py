@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from mantlet.guard.collisions import share_doubles
-from mantlet.guard.errors import ErrorItem, Place, ValidationFailed
+from mantlet.guard.errors import ErrorItem, Place, ValidationFailed, too_complex
 from mantlet.guard.jsonschema.defaults import compile_defaults
 from mantlet.guard.jsonschema.errors import find_errors, message_for
 from mantlet.guard.jsonschema.formats import FormatCheckFailed
@@ -132,8 +132,7 @@ class JsonSchema:
         checks = max(self._checks, len(text) // _BYTES_PER_CHECK)
         extreme = sum(1 for _ in _EXTREME.finditer(text))
         if text.count(b",") + extreme * _EXTREME_CHECKS > checks:
-            detail = "Needs more checks than BodyLimits(checks=) allows"
-            raise ValidationFailed(400, [ErrorItem(place, "", "json_checks", detail)])
+            raise too_complex(place)
 
     def prepare(self) -> None:
         """Compile the validator and the defaults now rather than on first use.

@@ -18,7 +18,7 @@ from pydantic.errors import PydanticUserError
 from pydantic_core import SchemaValidator
 
 from mantlet.guard.collisions import collides
-from mantlet.guard.errors import ErrorItem, Place, ValidationFailed
+from mantlet.guard.errors import ErrorItem, Place, ValidationFailed, too_complex
 from mantlet.guard.hints import check_model
 from mantlet.guard.json_limits import hide_escapes, without_strings
 from mantlet.guard.models.alternatives import estimate_work
@@ -37,7 +37,6 @@ _MAX_ERRORS: Final = 2_000
 #: pydantic describes all errors or none, which takes longer than making them.
 _MAX_DESCRIBED: Final = 200
 _TOO_MANY: Final = "Too many invalid values"
-_TOO_COMPLEX: Final = "Needs more than %d checks"
 _COLLISIONS: Final = "Contains different numbers of the same hash"
 #: A text of at most this many bytes has no more colliding numbers than are harmless.
 _SMALL: Final = 500
@@ -156,7 +155,7 @@ class ModelSchema:
             containers = outside.count(b"{") + outside.count(b"[")
             scalars = outside.count(b",")
             if containers * work.container + scalars * work.scalar > self._checks:
-                raise ValidationFailed(400, [ErrorItem(place, "", "json_checks", _TOO_COMPLEX)])
+                raise too_complex(place)
         self._check_collisions(value, place)
         try:
             return self._load_first(text)
