@@ -101,9 +101,9 @@ class JsonLimits:
             return None
         text = hide_escapes(text)
         return (
-            (self._count(text) if many else None)
-            or (self._strings(text) if long else None)
+            (self._strings(text) if long else None)
             or (self._containers(text, deep=deep, wide=wide) if deep or wide else None)
+            or (self._count(text) if many else None)
             or (self._numbers(text) if odd else None)
         )
 
