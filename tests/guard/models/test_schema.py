@@ -169,5 +169,6 @@ def test_texts_stand_for_numbers_where_there_is_no_json() -> None:
 @pytest.mark.parametrize("kind", [object(), "Nowhere", 5])
 def test_what_is_no_model_is_refused(kind: Any) -> None:
     """At construction, with the place where it was given."""
-    with pytest.raises(TypeError, match="a test is not a type that pydantic supports"):
+    words = "a test (is not a type that pydantic supports|must be a model)"
+    with pytest.raises(TypeError, match=words):
         schema_of(kind)
