@@ -169,6 +169,5 @@ def test_texts_stand_for_numbers_where_there_is_no_json() -> None:
 @pytest.mark.parametrize("kind", [object(), "Nowhere", 5])
 def test_what_is_no_model_is_refused(kind: Any) -> None:
     """At construction, with the place where it was given."""
-    words = "a test (is not a type that pydantic supports|must be a model)"
-    with pytest.raises(TypeError, match=words):
+    with pytest.raises(TypeError, match=r"^a test (is not a type that|must be a model)"):
         schema_of(kind)

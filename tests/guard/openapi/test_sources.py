@@ -126,7 +126,7 @@ def test_the_minor_version_counts(version: str, minor: str) -> None:
 @pytest.mark.parametrize("source", [5, b"a.yaml", ["a"], object()])
 def test_what_is_neither_a_path_nor_a_dict_is_refused(source: Any) -> None:
     """It is a mistake in the code, not in a document."""
-    with pytest.raises(TypeError, match="openapi must be a path or a dict, not"):
+    with pytest.raises(TypeError, match="openapi must be a path or a dict; not"):
         SchemaGuard(openapi=source)
 
 
