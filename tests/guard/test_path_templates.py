@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mantlet.guard.router import parse_template
+from mantlet.guard.path_templates import parse_template
 
 
 @pytest.mark.parametrize(

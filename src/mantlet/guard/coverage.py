@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from mantlet.guard.app_routes import AppRoutes
 from mantlet.guard.operation import Operation
 from mantlet.guard.options import OperationSettings
 
@@ -65,6 +66,11 @@ class OperationSource(Protocol):
     """
 
     reloads: bool
+
+    @property
+    def app_routes(self) -> AppRoutes | None:
+        """The routes of the app, if they are known."""
+        ...
 
     def names(self) -> list[tuple[str, str]]:
         """Return the methods and templates of the operations."""

@@ -1,7 +1,7 @@
 """Compiled operations: the declared parts of requests and responses."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from mantlet.guard.parameters.group import ParameterGroup
 from mantlet.guard.readers import BodyReader, Schema
@@ -80,7 +80,7 @@ class Operation:
         security: alternatives, one of which must be satisfied; empty for an open operation.
         pointer: its place in the document, or ``""``.
         operation_id: its name in the document, or None.
-        base: the base path of the document's servers, which the template begins with.
+        bases: the base paths of the document's servers: ``""`` for the root, or such as ``"/v1"``.
         opened: the models that allow or ignore undeclared members themselves, after their parts.
         is_pattern: whether the template is a route pattern's, in which ``*`` at the end is a rest.
         faults: faults of its declaration, which then is not compiled: places and messages.
@@ -100,22 +100,13 @@ class Operation:
     security: tuple[Requirement, ...] = ()
     pointer: str = ""
     operation_id: str | None = None
-    base: str = ""
+    bases: tuple[str, ...] = ("",)
     opened: tuple[str, ...] = ()
     is_pattern: bool = False
     faults: tuple[tuple[str, str], ...] = ()
     is_open: bool = False
 
-    def under(self, base: str) -> "Operation":
-        """Return the same operation under another path."""
-        return replace(self, template=base + self.template, base=base) if base else self
-
     @property
     def name(self) -> str:
         """The name of the operation, as in contracts."""
         return f"{self.method} {self.template}"
-
-    @property
-    def declared(self) -> tuple[str, str]:
-        """The declared method and path."""
-        return self.method, self.template.removeprefix(self.base)

@@ -19,6 +19,8 @@ __all__ = [
     "OperationPattern",
     "OperationSettings",
     "RouteOptions",
+    "ServerMode",
+    "UndeclaredQuery",
     "ValidatorMessages",
     "check_choice",
     "settings_by_operation",
@@ -27,6 +29,10 @@ __all__ = [
 Forward = Literal["original", "canonical"]
 #: What to do with an operation whose declaration is faulty.
 OnInvalid = Literal["error", "close", "open"]
+#: Whether the base paths of a document's servers may, must or must not precede paths.
+ServerMode = Literal["optional", "required", "ignore"]
+#: What to do with undeclared names in the query.
+UndeclaredQuery = Literal["refuse", "ignore"]
 ResponseMode = Literal["off", "report", "enforce"]
 #: Which messages of the app's own validators reach the client.
 ValidatorMessages = Literal["safe", "stripped", "none"]
@@ -45,7 +51,7 @@ class DocumentOptions:
     formats: bool | Mapping[str, Callable[[str], bool]] = False
     regex_lookaround: Literal["refuse", "bounded"] = "refuse"
     require_bounds: bool = False
-    use_servers: bool = True
+    servers: ServerMode = "optional"
     ref_root: str | PathLike[str] | None = None
     on_invalid: OnInvalid = "error"
     security_by_app: bool = False
@@ -69,6 +75,10 @@ class RouteOptions(KnowsOptions):
             give it the body serialized from the validated value.
         responses: ``"off"``, ``"report"`` or ``"enforce"``: whether to validate responses.
         limits: bounds on the request.
+        undeclared_query: ``"refuse"``, or ``"ignore"`` to let undeclared names in the query pass,
+            such as ``utm_source`` on a website: the same as ``"query"`` in ``allow``.
+        ignored_fields: fields of the forms of contracts that are accepted and not handed to the
+            model, such as ``["csrf_token"]``, which the framework's CSRF protection reads.
 
     Raises:
         ValueError: an option has an unknown value.
@@ -80,11 +90,14 @@ class RouteOptions(KnowsOptions):
     forward: Forward | None = None
     responses: ResponseMode | None = None
     limits: BodyLimits | None = None
+    undeclared_query: UndeclaredQuery | None = None
+    ignored_fields: Collection[str] | None = None
 
     def __post_init__(self) -> None:
         check_choice("mode", self.mode, "enforce", "report", "off")
         check_choice("forward", self.forward, "original", "canonical")
         check_choice("responses", self.responses, "off", "report", "enforce")
+        check_choice("undeclared_query", self.undeclared_query, "refuse", "ignore")
         if self.sample_rate is not None:
             check_number("sample_rate", self.sample_rate, least=0, most=1, unit="")
         if self.allow is not None:
@@ -93,6 +106,13 @@ class RouteOptions(KnowsOptions):
             if not is_collection or set(self.allow) - _ALLOWANCES:
                 raise ValueError(f"allow must be some of {sorted(_ALLOWANCES)}, not {self.allow!r}")
             object.__setattr__(self, "allow", frozenset(self.allow))
+        if self.ignored_fields is not None:
+            if isinstance(self.ignored_fields, str) or not all(self.ignored_fields):
+                raise ValueError(
+                    f'ignored_fields must be a list of names such as ["csrf_token"], '
+                    f"not {self.ignored_fields!r}"
+                )
+            object.__setattr__(self, "ignored_fields", frozenset(self.ignored_fields))
         limits: object = self.limits
         if limits is not None and not isinstance(limits, BodyLimits):
             raise TypeError(f"limits must be a BodyLimits, not {limits!r}")
@@ -119,6 +139,7 @@ class OperationSettings:
     responses: ResponseMode = "off"
     validator_messages: ValidatorMessages = "safe"
     limits: BodyLimits
+    ignored_fields: frozenset[str] = frozenset()
 
     def override(self, options: RouteOptions) -> "OperationSettings":
         """Return these settings, replaced where the options say otherwise."""
@@ -129,6 +150,10 @@ class OperationSettings:
             for field in fields(options)
             if getattr(options, field.name) is not None
         }
+        query = values.pop("undeclared_query", None)
+        if query is not None:
+            others = values["allow"] - {"query"}
+            values["allow"] = others | {"query"} if query == "ignore" else others
         return OperationSettings(**values)
 
 

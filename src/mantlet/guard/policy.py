@@ -20,6 +20,7 @@ What it costs: a few microseconds for a small body, most of them in the schema l
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from os import PathLike
 from typing import Any, Final, Literal, Self
@@ -31,6 +32,7 @@ from mantlet.core.policy import Close, Message, Policy
 from mantlet.core.problem import BodyTooLarge, Problem
 from mantlet.core.request import Request
 from mantlet.core.response import Reply, Response
+from mantlet.guard.combined import CombinedSource
 from mantlet.guard.coverage import Coverage, OperationSource
 from mantlet.guard.credentials import (
     CredentialCheck,
@@ -39,6 +41,7 @@ from mantlet.guard.credentials import (
     validate_checks,
 )
 from mantlet.guard.errors import ErrorItem, ValidationFailed
+from mantlet.guard.exemptions import Exemptions
 from mantlet.guard.findings.finding import Finding
 from mantlet.guard.hints import (
     check_app,
@@ -57,6 +60,8 @@ from mantlet.guard.options import (
     OperationPattern,
     OperationSettings,
     RouteOptions,
+    ServerMode,
+    UndeclaredQuery,
     ValidatorMessages,
     check_choice,
     settings_by_operation,
@@ -65,6 +70,7 @@ from mantlet.guard.paths import PathChecker
 from mantlet.guard.refusals import InvalidStatus, Refusals, Shape, name_limits, to_failure
 from mantlet.guard.reports import ViolationReports
 from mantlet.guard.responses import UNCHECKED
+from mantlet.guard.route_logs import crossing_notes, log_crossings, log_unmatched
 from mantlet.guard.router import OperationRouter, UndeclaredOptions
 from mantlet.guard.websocket import close_for
 
@@ -85,9 +91,11 @@ class SchemaGuard(Policy):
 
     Args:
         contracts: the operations by names such as ``"POST /items"`` or ``"WS /live"``: each a model
-            of the JSON body, a `Contract`, a `JsonRpc` or a `GraphQL`.
-        openapi: instead of contracts, an OpenAPI document (3.0 to 3.2) or one of Swagger 2.0: its
-            path, or its content as a dict.
+            of the JSON body, a `Contract`, a `JsonRpc` or a `GraphQL`; None for an operation
+            without a query and a body.
+        openapi: an OpenAPI document (3.0 to 3.2) or one of Swagger 2.0: its path, or its content as
+            a dict. Contracts beside it are added to its operations, and replace those of the same
+            method and path.
         ref_root: the folder that must contain the files that a document refers to; by default the
             document's own. Nothing is read from the network.
         mode: ``"enforce"``; ``"report"`` to log and count violations and let them pass; ``"off"``;
@@ -116,8 +124,15 @@ class SchemaGuard(Policy):
             or a mapping of names to checks.
         regex_lookaround: what to do with a ``pattern`` of the document that no linear-time engine
             supports: ``"refuse"`` it at construction, or match it with ``"bounded"`` effort.
-        use_servers: whether request paths include the base paths of the document's ``servers``,
-            and the path that the app is mounted under; else paths are relative to the app.
+        servers: whether the base paths of the document's ``servers``, such as ``/v1``, precede
+            the paths of requests: they may be there (``"optional"``), must be there
+            (``"required"``), or are no part of paths (``"ignore"``, the default of `from_app()`).
+        exempt: requests that pass unchecked, by patterns such as ``"GET /docs"`` and
+            ``"* /static/*"``.
+        undeclared_query: what to do with undeclared names in the query: ``"refuse"`` or
+            ``"ignore"``; see `RouteOptions`.
+        ignored_fields: fields of contracts' forms that are not handed to the model, such as
+            ``["csrf_token"]``.
         require_bounds: whether the document's schemas must bound every string, array and object.
         status: the status of the response to a request that is readable but wrong: 422, or 400.
         shape: the form of error responses: ``"problem"`` (RFC 9457), or ``"fastapi"`` for
@@ -129,8 +144,7 @@ class SchemaGuard(Policy):
             ``python -m mantlet guard report DIRECTORY`` shows; see `findings()`.
 
     Raises:
-        TypeError: neither or both of ``contracts`` and ``openapi`` are given, or a model can't be
-            compiled.
+        TypeError: neither ``contracts`` nor ``openapi`` is given, or a model can't be compiled.
         ValueError: an option, a name or the document is wrong. `DocumentError` lists all errors of
             a document.
         ImportError: a library is not installed; the message names the extra.
@@ -157,7 +171,10 @@ class SchemaGuard(Policy):
         on_invalid: OnInvalid = "error",
         formats: bool | Mapping[str, Callable[[str], bool]] = False,
         regex_lookaround: Literal["refuse", "bounded"] = "refuse",
-        use_servers: bool = True,
+        servers: ServerMode = "optional",
+        exempt: Collection[str] = (),
+        undeclared_query: UndeclaredQuery | None = None,
+        ignored_fields: Collection[str] = (),
         require_bounds: bool = False,
         status: InvalidStatus = 422,
         shape: Shape = "problem",
@@ -165,8 +182,6 @@ class SchemaGuard(Policy):
         findings: str | PathLike[str] | None = None,
     ) -> None:
         check_declaration(contracts, openapi)
-        if contracts is not None and openapi is not None:
-            raise TypeError("SchemaGuard needs either contracts or openapi, not both")
         check_mapping("routes", routes, "route patterns to RouteOptions")
         check_flag("require_bounds", require_bounds)
         if undeclared_options not in ("pass", "answer", "refuse"):
@@ -180,6 +195,8 @@ class SchemaGuard(Policy):
             forward=forward,
             responses=responses,
             limits=limits,
+            undeclared_query=undeclared_query,
+            ignored_fields=ignored_fields,
         )
         patterns = [OperationPattern(text, options) for text, options in (routes or {}).items()]
         modes = self._decide_modes(mode, patterns)
@@ -196,20 +213,21 @@ class SchemaGuard(Policy):
             formats,
             regex_lookaround,
             require_bounds,
-            use_servers,
+            servers,
             ref_root,
             on_invalid,
             security_by_app=self._security is None,
         )
+        if servers not in ("optional", "required", "ignore"):
+            raise ValueError(f'servers must be "optional", "required" or "ignore", not {servers!r}')
         if openapi is None:
             check_no_document_options(self._document_options)
+        self._exempt = Exemptions(exempt) if exempt else None
         self._refusals = Refusals(status, shape)
         self._reports = ViolationReports(findings)
         if self._reports.file is not None:
             finalize(self, self._reports.file.write)  # if the process has no lifespan
-        self._source = (
-            _contract_source(contracts) if contracts is not None else self._read_document(openapi)
-        )
+        self._source = self._read_source(contracts, openapi)
         self._router = self._build_router(self._source, self._security)
         disabled = {"on_finish", "shutdown"} if findings is None else set()
         if not self._router.has_websockets:
@@ -251,7 +269,7 @@ class SchemaGuard(Policy):
         Args:
             app: a FastAPI or Litestar app. Wrap it afterwards: ``mantlet.wrap(app, guard)``.
             options: the options of `SchemaGuard` for a document. ``security`` is ``"app"`` by
-                default: the app authenticates.
+                default: the app authenticates. ``servers`` is ``"ignore"``: its own routes count.
 
         Raises:
             TypeError: the app has no document.
@@ -260,7 +278,16 @@ class SchemaGuard(Policy):
         check_app(app)
         import_extra("jsonschema_rs", "openapi")
         document = import_module("mantlet.guard.openapi.from_app").app_document(app)
-        return cls(openapi=document, **{"security": "app", **options})
+        return cls(openapi=document, **{"security": "app", "servers": "ignore", **options})
+
+    # Any: whatever openapi= takes, or the document of an app.
+    def _read_source(self, contracts: Contracts | None, document: Any) -> OperationSource:
+        if document is None:
+            return _contract_source(contracts or {})
+        source = self._read_document(document)
+        if contracts is None:
+            return source
+        return CombinedSource(source, _contract_source(contracts))
 
     # Any: whatever openapi= takes, or the document of an app.
     def _read_document(self, document: Any) -> OperationSource:
@@ -285,17 +312,23 @@ class SchemaGuard(Policy):
         validators = [
             operation_validator(
                 operation,
-                settings[operation.declared],
+                settings[operation.method, operation.template],
                 make_security(operation.security, security),
             )
             for operation in operations
         ]
-        return OperationRouter(
+        router = OperationRouter(
             validators,
             paths=self._paths,
             allow=self._settings.allow,
             undeclared_options=self._undeclared_options,
+            servers=self._document_options.servers,
+            routes=source.app_routes,
+            exempt=self._exempt,
+            on_unmatched=partial(log_unmatched, operations) if source.reloads else None,
         )
+        log_crossings(router.crossings)
+        return router
 
     def reload(
         self,
@@ -324,6 +357,8 @@ class SchemaGuard(Policy):
         if not old.reloads:
             raise TypeError("reload() needs a guard made of a document; make another guard")
         new = self._read_document(document)
+        if isinstance(old, CombinedSource):
+            new = old.with_document(new)
         checks = self._security
         if security is not None:
             if checks is None:
@@ -337,7 +372,8 @@ class SchemaGuard(Policy):
     @property
     def coverage(self) -> Coverage:
         """A report of the parts of the API that are checked, and of those that are not."""
-        return self._source.coverage([one.operation for one in self._router.validators])
+        found = self._source.coverage([one.operation for one in self._router.validators])
+        return replace(found, notes=(*found.notes, *crossing_notes(self._router.crossings)))
 
     @property
     def counts(self) -> Mapping[tuple[str, str], int]:

@@ -131,7 +131,7 @@ def test_formats_are_asserted_by_option(adapter: Adapter, version: str) -> None:
         ({"regex_lookaround": "allow"}, 'regex_lookaround must be "refuse" or "bounded"'),
         ({"routes": {"GET /none": RouteOptions()}}, "match no operation"),
         ({"security": {"key": print}}, "no operation requires"),
-        ({"contracts": {}}, "needs either contracts or openapi"),
+        ({"contracts": {}}, "contracts must declare at least one"),
         ({"ref_root": "/nonexistent"}, "ref_root must be a directory"),
     ],
 )

@@ -46,6 +46,7 @@ class FormFields:
             raise `ValidationFailed`, with pointers into the field's own value. A field that is in
             ``arrays`` too is a list of such values.
         whole: names in both ``json`` and ``arrays`` whose only value may be the whole array.
+        ignored: names of fields that are accepted, once each, and left out of the value.
         closed: whether to reject undeclared fields. Else a repeated undeclared field is a list.
         decode: converts all fields except for JSON fields, instead of the rules above, such as for
             ``deepObject`` or delimited arrays. It returns errors with the values, and may raise
@@ -63,6 +64,7 @@ class FormFields:
         json: Mapping[str, ReadJson] | None = None,
         *,
         whole: Iterable[str] = (),
+        ignored: Iterable[str] = (),
         closed: bool = True,
         decode: Decode | None = None,
         encode: Encode | None = None,
@@ -79,12 +81,14 @@ class FormFields:
         self.names: Final = self._scalars | self.arrays
         if "" in self.names:
             raise ValueError("a field must have a name, not ''")
+        self._ignored = frozenset(ignored) - self.names
         self._decode = decode
         self._encode = encode
 
     def knows(self, name: str) -> bool:
         """Return whether a field of that name is allowed."""
-        return name in self.names or not self.closed or self._decode is not None
+        known = name in self.names or name in self._ignored
+        return known or not self.closed or self._decode is not None
 
     def read(self, pairs: Pairs) -> tuple[dict[str, Any], list[ErrorItem]]:
         """Return the value of a form's fields, and their errors.
@@ -94,6 +98,8 @@ class FormFields:
         """
         values: dict[str, Any] = {}
         errors: list[ErrorItem] = []
+        if self._ignored:
+            pairs = self._without_ignored(pairs)
         if self._decode is not None:
             others = [pair for pair in pairs if pair[0] not in self.json]
             values, errors = self._decode(others)
@@ -119,6 +125,17 @@ class FormFields:
                 name: texts if len(texts) > 1 else texts[0] for name, texts in undeclared.items()
             }
         return values, errors
+
+    def _without_ignored(self, pairs: Pairs) -> Pairs:
+        kept, seen = [], set()
+        for pair in pairs:
+            name = pair[0]
+            if name not in self._ignored:
+                kept.append(pair)
+            elif name in seen:
+                raise form_error(400, "duplicate_field", "Duplicate field", name)
+            seen.add(name)
+        return kept
 
     def check(
         self, pairs: Pairs, schema: Schema | None, errors: Iterable[ErrorItem], limit: int

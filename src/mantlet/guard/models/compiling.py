@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from mantlet.guard.app_routes import AppRoutes
 from mantlet.guard.contract import Contract
 from mantlet.guard.coverage import Coverage, checked_parts
 from mantlet.guard.forms.fields import FormFields
@@ -206,7 +207,13 @@ class _Compiler:
         schema = None if contract.form is None else self.model("form", contract.form)
         arrays = () if schema is None else wire_names(schema, arrays=True)
         scalars = () if schema is None else set(wire_names(schema)) - set(arrays)
-        fields = FormFields(scalars, arrays)
+        ignored = self._settings.ignored_fields
+        if ignored and self._canonical:
+            raise ValueError(
+                f'{self.name}: forward="canonical" would take the ignored_fields from the app: '
+                f"{sorted(ignored)}"
+            )
+        fields = FormFields(scalars, arrays, ignored=ignored)
         read = None if schema is None else OptionalFields(schema, optional_names(schema))
         both = fields.names & contract.files.keys()
         if both:
@@ -250,6 +257,8 @@ class ContractSource:
     """
 
     reloads = False
+    #: The order of an app's routes is not known.
+    app_routes: AppRoutes | None = None
 
     # Any: any type that pydantic supports.
     def __init__(self, contracts: Mapping[str, Any]) -> None:

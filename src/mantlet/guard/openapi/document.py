@@ -23,10 +23,12 @@ from mantlet.guard.openapi.swagger2 import original_locations
 from mantlet.guard.openapi.validation import validate_document
 from mantlet.guard.operation import Operation
 from mantlet.guard.options import DocumentOptions, OperationSettings
-from mantlet.guard.router import PathMethods, parse_template
+from mantlet.guard.path_table import PathMethods
+from mantlet.guard.path_templates import parse_template
 from mantlet.http.routing.trie import Node, insert
 
 if TYPE_CHECKING:
+    from mantlet.guard.app_routes import AppRoutes
     from mantlet.guard.jsonschema.dialects import OpenApiVersion
     from mantlet.guard.openapi.model import OperationDescription, SchemeDescription
 
@@ -142,8 +144,9 @@ class DocumentSource:
     def __init__(self, source: Any, options: DocumentOptions, limits: BodyLimits) -> None:
         templates: Mapping[str, str] = {}
         self._app_warnings: tuple[tuple[str, str], ...] = ()
+        self.app_routes: AppRoutes | None = None
         if isinstance(source, AppDocument):
-            source, templates, self._app_warnings = source
+            source, templates, self._app_warnings, self.app_routes = source
         self._document = OpenApiDocument(source, ref_root=options.ref_root, templates=templates)
         self._options = options
         self._compiler = SchemaCompiler(
@@ -181,14 +184,12 @@ class DocumentSource:
             operation = self.compile_operation(
                 described, settings[described.method, described.template]
             )
-            for base in described.base_paths if self._options.use_servers else ("",):
-                placed = operation.under(base.rstrip("/"))
-                problem = routes.add(placed)
-                if problem is None:
-                    compiled.append(placed)
-                else:
-                    faults = placed.faults or self._original(((placed.pointer, problem),))
-                    self._unroutable.append(replace(placed, faults=faults, is_open=False))
+            problem = routes.add(operation)
+            if problem is None:
+                compiled.append(replace(operation, bases=described.base_paths))
+            else:
+                faults = operation.faults or self._original(((operation.pointer, problem),))
+                self._unroutable.append(replace(operation, faults=faults, is_open=False))
         self._faulty = [one for one in (*compiled, *self._unroutable) if one.faults]
         self._unmet = self._check_faults(settings)
         yield from compiled
@@ -284,8 +285,13 @@ class DocumentSource:
 
     def narrower_than(self, other: "DocumentSource") -> tuple[str, ...]:
         """Return the breaking changes from another document to this one."""
-        use_servers = self._options.use_servers
-        return tuple(breaking_changes(other._compared(), self._compared(), use_servers=use_servers))
+        return tuple(
+            breaking_changes(
+                other._compared(),
+                self._compared(),
+                use_servers=self._options.servers != "ignore",
+            )
+        )
 
     def _compared(self) -> ComparedDocument:
         return ComparedDocument(

@@ -8,6 +8,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from mantlet.guard.app_routes import AppRoutes
+from mantlet.guard.framework_routes import litestar_routes, werkzeug_routes
+
 __all__ = ["AppDocument", "app_document"]
 
 #: A converter after a parameter's name: ``{id:int}``.
@@ -21,11 +24,13 @@ class AppDocument(NamedTuple):
         root: the document.
         templates: replacements for path templates: ``{"/files/{p}": "/files/{p:path}"}``.
         warnings: routes that are not in the document: pointers and messages.
+        routes: all routes of the app in its router's order, or None if they are not known.
     """
 
     root: Mapping[str, Any]  # plain JSON
     templates: Mapping[str, str]
     warnings: tuple[tuple[str, str], ...]
+    routes: AppRoutes | None = None
 
 
 # Any: apps of frameworks that are not imported here.
@@ -43,10 +48,16 @@ def app_document(app: Any) -> AppDocument:
             raise ValueError(
                 "from_app() needs an app with an OpenAPI document, but its openapi_config is None"
             )
-        return _with_routes(app.openapi_schema.to_schema(), _litestar_routes(app.routes))
+        root = app.openapi_schema.to_schema()
+        made = _with_routes(root, _litestar_routes(app.routes))
+        return made._replace(routes=litestar_routes(app, root.get("paths", {})))
     spec = getattr(app, "spec", app)
     if callable(getattr(spec, "to_dict", None)) and hasattr(spec, "openapi_version"):
-        return AppDocument(spec.to_dict(), {}, ())
+        root = spec.to_dict()
+        # flask-smorest's Api has the app that it was given.
+        url_map = getattr(getattr(app, "_app", None), "url_map", None)
+        routes = None if url_map is None else werkzeug_routes(url_map, root.get("paths", {}))
+        return AppDocument(root, {}, (), routes)
     raise TypeError(
         "from_app() needs a FastAPI or Litestar app, a flask-smorest Api or an APISpec, "
         f"not {type(app).__qualname__}"

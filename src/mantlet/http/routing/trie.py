@@ -109,6 +109,24 @@ class SegmentIndex(Generic[T]):
         """Return all targets."""
         return list(self._targets.values())
 
+    def meeting(self, other: "SegmentIndex[T]") -> Iterator[tuple[T, T]]:
+        """Iterate over the targets here and in another index whose patterns share a segment.
+
+        Patterns do if the texts before their parameters agree as far as both go, and those after
+        them, too: their parameters may have any text.
+        """
+        for here, own in self._groups.items():
+            for there, others in other._groups.items():
+                before, after = map(min, here, there)
+                cut: dict[tuple[str, str], list[T]] = {}
+                for (prefix, suffix), found in others.items():
+                    outer = prefix[:before], suffix[len(suffix) - after :]
+                    cut.setdefault(outer, []).extend(target for _, target in found)
+                for (prefix, suffix), found in own.items():
+                    outer = prefix[:before], suffix[len(suffix) - after :]
+                    for _, target in found:
+                        yield from ((target, another) for another in cut.get(outer, ()))
+
     def find(self, segment: str) -> list[T]:
         """Return the targets whose patterns match a segment, the least specific first."""
         found = []

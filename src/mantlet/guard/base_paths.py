@@ -1,0 +1,125 @@
+"""The operations of one protocol, below the base paths of a document's servers.
+
+A document's servers may have paths: ``https://api.test/v1`` or ``https://x/prod``. Whether the app
+sees them depends on its proxy, so by default (``"optional"``) a path is read in both ways, with
+such a base path and without. Readings that name different operations are told apart by nobody: such
+a request is refused.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from mantlet.guard.app_routes import AppRoutes
+from mantlet.guard.app_table import AppEntry, AppTable, app_table
+from mantlet.guard.operation_validator import OperationValidator
+from mantlet.guard.options import ServerMode
+from mantlet.guard.path_table import PathMethods, PathTable
+from mantlet.guard.paths import is_unambiguous
+
+__all__ = ["Found", "OperationTables"]
+
+#: The methods of a path, and its parts for `PathTemplate.capture()`.
+Found = tuple[PathMethods[OperationValidator], Sequence[str]]
+Table = PathTable[OperationValidator] | AppTable[OperationValidator]
+
+
+class OperationTables:
+    """Finds the operations that a path may be for.
+
+    Args:
+        validators: the validators of the operations.
+        servers: whether base paths may, must or must not precede paths.
+        routes: the app's routes, if they are known; base paths don't count then.
+        websockets: whether the protocol is that of WebSockets.
+
+    Attributes:
+        static: the methods of unambiguous paths without parameters that have one reading.
+        is_based: whether there are base paths.
+        is_whole: whether paths include the path that the app is mounted under.
+        crossings: methods, each with two templates that cross.
+    """
+
+    __slots__ = ("_bases", "_plain", "crossings", "is_based", "is_whole", "static")
+
+    def __init__(
+        self,
+        validators: Sequence[OperationValidator],
+        servers: ServerMode,
+        routes: AppRoutes | None = None,
+        *,
+        websockets: bool = False,
+    ) -> None:
+        bases: dict[str, list[OperationValidator]] = {}
+        if servers != "ignore" and routes is None:
+            for one in validators:
+                for base in one.operation.bases:
+                    bases.setdefault(base, []).append(one)
+        self.is_based = any(bases)
+        self.is_whole = self.is_based and servers == "required"
+        unbased = bases.pop("", []) if self.is_whole else validators
+        self._plain: Table = (
+            _table(unbased)
+            if routes is None
+            else app_table(routes, [_entry(one) for one in unbased], websockets=websockets)
+        )
+        self._bases: list[tuple[str, Table]] = [
+            (base, self._plain if len(under) == len(unbased) else _table(under))
+            for base, under in bases.items()
+            if base
+        ]
+        self.crossings = tuple(
+            dict.fromkeys(
+                pair
+                for table in (self._plain, *(table for _, table in self._bases))
+                for pair in table.crossings
+            )
+        )
+        self.static = self._static()
+
+    def _static(self) -> dict[str, PathMethods[OperationValidator]]:
+        if not self.is_based:
+            return self._plain.static
+        made = {}
+        for base, table in [("", self._plain), *self._bases]:
+            for path, methods in table.static.items():
+                whole = base + path
+                if is_unambiguous(whole) and all(
+                    found is methods for found, _ in self.find(whole, whole)
+                ):
+                    made[whole] = methods
+        return made
+
+    def find(self, path: str, whole: str) -> Iterator[Found]:
+        """Yield what each reading of a path is for, without those that are for nothing.
+
+        Args:
+            path: the path within the app.
+            whole: the path with the one that the app is mounted under.
+        """
+        for table, reading in self._readings(path, whole):
+            found = table.find(reading)
+            if found is not None:
+                yield found
+
+    def matches_loosely(self, path: str, whole: str) -> bool:
+        """Return whether an app could take the path for a declared one."""
+        return any(table.matches_loosely(one) for table, one in self._readings(path, whole))
+
+    def _readings(self, path: str, whole: str) -> Iterator[tuple[Table, str]]:
+        yield self._plain, whole if self.is_whole else path
+        for base, table in self._bases:
+            for one in (whole,) if self.is_whole or path == whole else (path, whole):
+                if one.startswith(base) and one[len(base) : len(base) + 1] == "/":
+                    yield table, one[len(base) :]
+
+
+def _entry(one: OperationValidator) -> AppEntry[OperationValidator]:
+    operation = one.operation
+    return AppEntry(operation.method, operation.template, one, operation.is_pattern)
+
+
+def _table(validators: Sequence[OperationValidator]) -> PathTable[OperationValidator]:
+    operations = [one.operation for one in validators]
+    return PathTable(
+        ((one.operation.method, one.operation.template, one) for one in validators),
+        patterns={one.template for one in operations if one.is_pattern},
+    )
