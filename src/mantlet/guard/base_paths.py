@@ -32,13 +32,14 @@ class OperationTables:
         websockets: whether the protocol is that of WebSockets.
 
     Attributes:
+        plain: the table of paths without a base path.
         static: the methods of unambiguous paths without parameters that have one reading.
         is_based: whether there are base paths.
         is_whole: whether paths include the path that the app is mounted under.
         crossings: methods, each with two templates that cross.
     """
 
-    __slots__ = ("_bases", "_plain", "crossings", "is_based", "is_whole", "static")
+    __slots__ = ("_bases", "crossings", "is_based", "is_whole", "plain", "static")
 
     def __init__(
         self,
@@ -56,20 +57,20 @@ class OperationTables:
         self.is_based = any(bases)
         self.is_whole = self.is_based and servers == "required"
         unbased = bases.pop("", []) if self.is_whole else validators
-        self._plain: Table = (
+        self.plain: Table = (
             _table(unbased)
             if routes is None
             else app_table(routes, [_entry(one) for one in unbased], websockets=websockets)
         )
         self._bases: list[tuple[str, Table]] = [
-            (base, self._plain if len(under) == len(unbased) else _table(under))
+            (base, self.plain if len(under) == len(unbased) else _table(under))
             for base, under in bases.items()
             if base
         ]
         self.crossings = tuple(
             dict.fromkeys(
                 pair
-                for table in (self._plain, *(table for _, table in self._bases))
+                for table in (self.plain, *(table for _, table in self._bases))
                 for pair in table.crossings
             )
         )
@@ -77,9 +78,9 @@ class OperationTables:
 
     def _static(self) -> dict[str, PathMethods[OperationValidator]]:
         if not self.is_based:
-            return self._plain.static
+            return self.plain.static
         made = {}
-        for base, table in [("", self._plain), *self._bases]:
+        for base, table in [("", self.plain), *self._bases]:
             for path, methods in table.static.items():
                 whole = base + path
                 if is_unambiguous(whole) and all(
@@ -105,7 +106,7 @@ class OperationTables:
         return any(table.matches_loosely(one) for table, one in self._readings(path, whole))
 
     def _readings(self, path: str, whole: str) -> Iterator[tuple[Table, str]]:
-        yield self._plain, whole if self.is_whole else path
+        yield self.plain, whole if self.is_whole else path
         for base, table in self._bases:
             for one in (whole,) if self.is_whole or path == whole else (path, whole):
                 if one.startswith(base) and one[len(base) : len(base) + 1] == "/":

@@ -159,9 +159,13 @@ class OperationRouter:
             or (tables.is_based and request.path != path)
         ):  # else it is exactly as declared
             path = self._paths.check(request)
-            found = self._read_bases(request, tables, path, method)
+            found = (
+                self._read_bases(request, tables, path, method)
+                if tables.is_based
+                else tables.plain.find(path)
+            )
             if found is None:
-                return None
+                return self._unknown_path(request, tables, path, method)
             methods, parts = found
         if readings[1:]:
             self._check_readings(request, tables, methods, method)
@@ -172,7 +176,7 @@ class OperationRouter:
                 raise ValidationFailed(400, [_SEMICOLON])
             if parts:
                 return validator, template.capture(parts)
-            if template.path is None:  # a literal path whose method only a wider route has
+            if template.names:  # a literal path whose method only a wider route has
                 return validator, template.capture(path.split("/"))
             return validator, _NO_CAPTURES
         return self._undeclared_method(request, method, methods)
@@ -180,23 +184,22 @@ class OperationRouter:
     def _read_bases(
         self, request: Request, tables: OperationTables, path: str, method: str
     ) -> Found | None:
-        """Return what a path is for, with a base path or without; None to let the request pass.
+        """Return what a path is for, with a base path or without; None if it is for nothing.
 
         Raises:
-            ValidationFailed: with 404, or with 400 if it is for several operations.
+            ValidationFailed: with 400 if it is for several operations.
         """
         found = list(tables.find(path, request.path))
         if not found:
-            self._check_unknown(request, tables, path, method)
             return None
         methods = found[0][0]
         if found[1:] and any(_differ(methods, other, method) for other, _ in found[1:]):
             raise ValidationFailed(400, [_SEVERAL_BASES])
         return found[0]
 
-    def _check_unknown(
+    def _unknown_path(
         self, request: Request, tables: OperationTables, path: str, method: str
-    ) -> None:
+    ) -> Reply | None:
         """Let a request for a path without operations pass, if it may.
 
         Raises:
@@ -206,9 +209,9 @@ class OperationRouter:
         if "path" in self._allow and not any(
             tables.matches_loosely(one, request.path) for one in paths
         ):
-            return
+            return None
         if method != WEBSOCKET_METHOD and self._is_redirected(request, tables, paths):
-            return
+            return None
         raise ValidationFailed(404, [_UNDECLARED_PATH])
 
     def _is_redirected(
