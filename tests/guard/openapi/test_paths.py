@@ -6,6 +6,10 @@ from typing import Any
 
 import pytest
 
+from mantlet.guard import SchemaGuard
+from mantlet.guard.openapi.diagnostics import DocumentError
+from tests.drive import Adapter, both_adapters
+from tests.guard.asking import Guarded
 from tests.guard.openapi.building import DONE, TEXT, document, of_operation, problems
 
 
@@ -19,8 +23,12 @@ def path_parameter(name: str, **more: Any) -> dict[str, Any]:
         ("x", [], "", "must begin with a slash"),
         ("/{a", [], "", "an unmatched brace"),
         ("/a}", [], "", "an unmatched brace"),
-        ("/x?a=b", [], "", "a query or a fragment"),
-        ("/x#a", [], "", "a query or a fragment"),
+        ("/x?a=b", [], "", "must have no query or fragment, and is read as '/x'"),
+        ("/x?a=b", [], "/get", "must declare the query parameter 'a' of '/x?a=b'"),
+        ("/x#a", [], "", "must have no query or fragment, and is read as '/x'"),
+        ("/<int:id>", [], "", "in the syntax of Flask and Django: write '/{id}'"),
+        ("/<path:p>", [], "", "write '/{p:path}'"),
+        ("/a/:id", [], "", "in the syntax of Express: write '/a/{id}'"),
         ("/{}", [path_parameter("")], "", "must not have an empty parameter name"),
         ("/{a}/{a}", [path_parameter("a")], "", "must not have the parameter 'a' twice"),
         ("/{a}", [], "/get", "must declare the path parameter 'a'"),
@@ -98,3 +106,49 @@ def test_what_is_not_an_object_is_reported_once() -> None:
     assert set(problems(document({"/x": {"get": {**DONE, "operationId": 3}}}))) == {
         "/paths/~1x/get/operationId"
     }
+
+
+QUERY = {"name": "Action", "in": "query", "required": True, "schema": {"enum": ["A"]}}
+
+
+@both_adapters
+def test_a_query_and_a_fragment_of_a_template_are_no_path(adapter: Adapter) -> None:
+    """The first is checked as the parameter that the operation declares, and both are noted."""
+    source = document(
+        {
+            "/x#get": {"get": DONE},
+            "/y?Action=A#z": {"get": {**DONE, "parameters": [QUERY]}},
+            "/z/{?}/{#}": {"get": DONE},
+        }
+    )
+    app = Guarded(adapter, openapi=source)
+    assert app.ask("GET", "/x").status == 200
+    assert app.ask("GET", "/y?Action=A").status == 200
+    assert app.ask("GET", "/y?Action=B").status == 422
+    assert app.ask("GET", "/y").status == 422
+    assert app.ask("GET", "/z/1/2").status == 200
+    assert ("/paths/~1x#get", "must have no query or fragment, and is read as '/x'") in (
+        app.guard.coverage.notes
+    )
+
+
+@both_adapters
+def test_operations_that_only_a_query_or_a_fragment_tells_apart_are_closed(
+    adapter: Adapter,
+) -> None:
+    """All of them, since the path does not tell which one the app runs."""
+    action = {**DONE, "parameters": [QUERY]}
+    source = document(
+        {
+            "/?Action=A": {"get": action},
+            "/#Action=B": {"get": DONE, "post": DONE},
+            "/x": {"get": DONE},
+        }
+    )
+    with pytest.raises(DocumentError, match="matches the same paths as"):
+        SchemaGuard(openapi=source)
+    app = Guarded(adapter, openapi=source, on_invalid="close")
+    assert app.ask("GET", "/?Action=A").status == 501
+    assert app.ask("GET", "/").status == 501
+    assert app.ask("POST", "/").status == 200
+    assert app.ask("GET", "/x").status == 200

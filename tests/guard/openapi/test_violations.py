@@ -102,8 +102,8 @@ RULES: list[tuple[tuple[str, ...], Any, str, str]] = [
     (ALL, {"components": {"schemas": []}}, "/components/schemas", "must be an object"),
     # Paths Object and templates
     (ALL, {"paths": {"a": {}}}, "/paths/a", "must begin with a slash"),
-    (ALL, {"paths": {"/a?b": {}}}, "/paths/~1a?b", "an unmatched brace, a query or a fragment"),
-    (ALL, {"paths": {"/a#b": {}}}, "/paths/~1a#b", "an unmatched brace, a query or a fragment"),
+    (ALL, {"paths": {"/a?b": {}}}, "/paths/~1a?b", "must have no query or fragment"),
+    (ALL, {"paths": {"/a#b": {}}}, "/paths/~1a#b", "must have no query or fragment"),
     (ALL, {"paths": {"/a{b": {}}}, "/paths/~1a{b", "an unmatched brace"),
     (ALL, {"paths": {"/a}b": {}}}, "/paths/~1a}b", "an unmatched brace"),
     (ALL, {"paths": {"/a/{}": {}}}, "/paths/~1a~1{}", "must not have an empty parameter name"),

@@ -26,7 +26,7 @@ from mantlet.guard.openapi.path_items import (
     parameter_key,
     path_item_fields,
 )
-from mantlet.guard.openapi.path_rules import rooted, template_names
+from mantlet.guard.openapi.path_rules import path_of, template_names
 from mantlet.guard.openapi.references import ReferenceResolver
 from mantlet.guard.openapi.servers import base_paths
 from mantlet.guard.openapi.validation import ValidatedDocument
@@ -128,7 +128,7 @@ class OperationDescriber:
         is_object = isinstance(value, dict)
         return OperationDescription(
             method=method,
-            template=self._templates.get(template, rooted(template)),
+            template=self._templates.get(template, path_of(template)),
             pointer=str(location),
             operation_id=value.get("operationId") if is_object else None,
             base_paths=self._base_paths(operation, fields),

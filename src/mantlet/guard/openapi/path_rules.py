@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from mantlet.guard.openapi.diagnostics import DocumentLocation, LocatedValue, ProblemList
 from mantlet.guard.openapi.faults import OperationPart, PartLocations
@@ -16,22 +17,33 @@ from mantlet.guard.openapi.path_items import (
     path_item_fields,
 )
 from mantlet.guard.openapi.references import ReferenceResolver
+from mantlet.http.routing import foreign_parameter
 
-__all__ = ["PathsValidator", "rooted", "template_names"]
+__all__ = ["PathsValidator", "path_of", "template_names"]
 
 #: The location of the security of all operations that have none of their own.
 _SECURITY: Final = DocumentLocation("", "/security")
 _EXPRESSION: Final = re.compile(r"\{([^{}]*)\}")
+#: A template up to its query or fragment.
+_PATH: Final = re.compile(r"(?:[^{}?#]|\{[^{}]*\}?|\})*+")
 
 
 def template_names(template: str) -> list[str]:
     """Return the parameter names in a path template."""
-    return _EXPRESSION.findall(template)
+    return _EXPRESSION.findall(path_of(template))
 
 
-def rooted(template: str) -> str:
-    """Return a template with the slash that it lacks; an URL is returned as it is."""
-    return f"/{template}" if template[:1] not in {"", "/"} and "://" not in template else template
+def path_of(template: str) -> str:
+    """Return the path of a template: with the slash that it lacks, and without what is no path.
+
+    A fragment never reaches a server, and a query is not part of a path. A URL is returned as it
+    is.
+    """
+    if "://" in template:
+        return template
+    match = _PATH.match(template)
+    path = template if match is None else match[0]
+    return f"/{path}" if path[:1] != "/" and template else path
 
 
 class PathsValidator:
@@ -63,7 +75,7 @@ class PathsValidator:
         schemes = components.get("securitySchemes") if isinstance(components, dict) else None
         self._schemes: dict[str, Any] = schemes if isinstance(schemes, dict) else {}
         #: Templates by the paths they match and the method.
-        self._templates: dict[tuple[str, str], str] = {}
+        self._templates: dict[tuple[str, str], tuple[str, DocumentLocation]] = {}
         self._operation_ids: dict[str, LocatedValue] = {}
 
     def run(self) -> None:
@@ -128,16 +140,18 @@ class PathsValidator:
         self.parts.add(security, OperationPart(str(location), "security"))
 
     def _check_template(self, template: str, location: DocumentLocation) -> None:
-        if rooted(template) != template:
-            self._problems.note(
-                location, f"must begin with a slash, and is read as {rooted(template)!r}"
-            )
-        elif not template.startswith("/"):
+        path = path_of(template)
+        if not path.startswith("/"):
             self._problems.add(location, "must begin with a slash")
-        if re.search(r"[{}?#]", _EXPRESSION.sub("", template)):
-            self._problems.add(
-                location, "must not have an unmatched brace, a query or a fragment in its template"
-            )
+        elif path != template:
+            rule = "begin with a slash" if path.endswith(template) else "have no query or fragment"
+            self._problems.note(location, f"must {rule}, and is read as {path!r}")
+        if re.search(r"[{}]", _EXPRESSION.sub("", path)):
+            self._problems.add(location, "must not have an unmatched brace in its template")
+        foreign = foreign_parameter(path)
+        if foreign is not None:
+            fault, meant = foreign
+            self._problems.add(location, f"{fault}: write {meant!r}")
         for name, count in Counter(template_names(template)).items():
             if not name:
                 self._problems.add(location, "must not have an empty parameter name")
@@ -149,12 +163,27 @@ class PathsValidator:
     def _check_collision(self, template: str, method: str, location: DocumentLocation) -> None:
         # Strictly, no two templates may match the same paths (OpenAPI, "Paths Object"), but real
         # documents have such templates and distinguish them by the method.
-        key = (_EXPRESSION.sub("{}", rooted(template)), method)
-        other = self._templates.setdefault(key, template)
-        if other != template:
-            self._problems.add(
-                location, f"{method} {template!r} matches the same paths as {other!r}"
-            )
+        key = (_EXPRESSION.sub("{}", path_of(template)), method)
+        other, place = self._templates.setdefault(key, (template, location))
+        if other == template:
+            return
+        self._problems.add(location, f"{method} {template!r} matches the same paths as {other!r}")
+        if path_of(other) == path_of(template):
+            # Whichever of them is meant, the path does not tell.
+            self._problems.add(place, f"{method} {other!r} matches the same paths as {template!r}")
+
+    def _check_constants(
+        self, template: str, location: DocumentLocation, keys: set[tuple[str, str]]
+    ) -> None:
+        """Check that the names in a template's query are parameters."""
+        match = _PATH.match(template)
+        rest = "" if match is None else template[match.end() :]
+        query = rest[1:].partition("#")[0] if rest.startswith("?") else ""
+        for name, _ in parse_qsl(query, keep_blank_values=True):
+            if ("query", name) not in keys:
+                self._problems.add(
+                    location, f"must declare the query parameter {name!r} of {template!r}"
+                )
 
     def _check_operation(
         self, template: str, operation: LocatedValue, shared: list[LocatedValue] | None
@@ -176,6 +205,7 @@ class PathsValidator:
         self, template: str, location: DocumentLocation, merged: list[LocatedValue]
     ) -> None:
         keys = {key for one in merged if (key := parameter_key(one.value)) is not None}
+        self._check_constants(template, location, keys)
         named = set(template_names(template))
         declared = {name for place, name in keys if place == "path"}
         for name in sorted(named - declared):

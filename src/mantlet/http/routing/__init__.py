@@ -43,7 +43,20 @@ What it costs: one dictionary lookup for templates without parameters, however m
 at most one visit to each node of the trie, no deeper than the longest template.
 """
 
-from mantlet.http.routing.patterns import METHODS, RoutePattern, check_template, parse_pattern
+from mantlet.http.routing.patterns import (
+    METHODS,
+    RoutePattern,
+    check_template,
+    foreign_parameter,
+    parse_pattern,
+)
 from mantlet.http.routing.routes import Routes
 
-__all__ = ["METHODS", "RoutePattern", "Routes", "check_template", "parse_pattern"]
+__all__ = [
+    "METHODS",
+    "RoutePattern",
+    "Routes",
+    "check_template",
+    "foreign_parameter",
+    "parse_pattern",
+]

@@ -17,6 +17,7 @@ __all__ = [
     "PathShape",
     "RoutePattern",
     "check_template",
+    "foreign_parameter",
     "parse_pattern",
     "parse_template",
 ]
@@ -133,6 +134,19 @@ def parse_template(pattern: RoutePattern) -> PathShape:
     return PathShape(shape, tuple(places), tuple(compounds))
 
 
+def foreign_parameter(path: str) -> tuple[str, str] | None:
+    """Return what is wrong with a path that has a parameter in another tool's syntax, or None.
+
+    Returns:
+        The fault, and the path that was probably meant: ``"/{id}"`` for ``"/<int:id>"``.
+    """
+    for syntax, whose in ((_ANGLES, "Flask and Django"), (_COLON, "Express")):
+        if foreign := syntax.search(path):
+            fault = f"has the parameter {foreign[0]!r} in the syntax of {whose}"
+            return fault, _native(path)
+    return None
+
+
 def check_template(pattern: RoutePattern) -> None:
     """Check the path template of a route pattern.
 
@@ -158,10 +172,8 @@ def _pattern_fault(text: str, known: Collection[str]) -> str | None:
     if found is None or not (methods == ["*"] or all(method in known for method in methods)):
         return _method_fault(text, known)
     path = found[2]
-    for syntax, whose in ((_ANGLES, "Flask and Django"), (_COLON, "Express")):
-        if foreign := syntax.search(path):
-            return f"has the parameter {foreign[0]!r} in the syntax of {whose}"
-    return None
+    foreign = foreign_parameter(path)
+    return None if foreign is None else foreign[0]
 
 
 def _method_fault(text: str, known: Collection[str]) -> str:
@@ -252,13 +264,18 @@ def _corrected(text: str, known: Collection[str]) -> str:
         text = text.strip().replace(" ", " /") if " " in text.strip() else f"{text.strip()} /"
     methods = dict.fromkeys(_corrected_method(name, known) for name in _names(text))
     path = f"/{text.partition('/')[2].strip().partition('?')[0]}"
-    path = _ANGLES.sub(lambda found: _parameter(found[2], found[1]), path)
-    path = _CONVERTER.sub(r"{\1}", _COLON.sub(r"{\1}", path))
+    path = _CONVERTER.sub(r"{\1}", _native(path))
     path = re.sub(r"/\*\*\Z", "/*", unquote(path))
     pattern = f"{'*' if '*' in methods or not methods else ','.join(methods)} {path}"
     if _pattern_fault(pattern, known) is None and _template_fault(path) is None:
         return pattern
     return _EXAMPLE
+
+
+def _native(path: str) -> str:
+    """Return a path with the parameters of other tools in the syntax of templates."""
+    path = _ANGLES.sub(lambda found: _parameter(found[2], found[1]), path)
+    return _COLON.sub(r"{\1}", path)
 
 
 def _corrected_method(name: str, known: Collection[str]) -> str:
