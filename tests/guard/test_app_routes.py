@@ -9,6 +9,7 @@ import fastapi
 import flask
 import litestar
 import pytest
+from fastapi.security import APIKeyHeader
 from litestar.params import FromPath  # noqa: TC002  # Litestar reads the annotations
 
 import mantlet
@@ -22,7 +23,7 @@ from tests.guard.asking import faults
 def shop() -> fastapi.FastAPI:
     """Return an app whose first route hides a part of its second one."""
     app = fastapi.FastAPI()
-    admin = fastapi.security.APIKeyHeader(name="X-Admin")
+    admin = APIKeyHeader(name="X-Admin")
 
     @app.get("/{tenant}/admin", dependencies=[fastapi.Depends(admin)])
     def secret(tenant: str) -> str:
@@ -57,7 +58,7 @@ def routes_of(app: fastapi.FastAPI, *, passes: bool = False, **more: Any) -> App
                 route.path if route.path in documented else None,
                 passes=passes,
             )
-            for route in app.routes
+            for route in list[Any](app.routes)
         ),
         **more,
     )
@@ -65,7 +66,7 @@ def routes_of(app: fastapi.FastAPI, *, passes: bool = False, **more: Any) -> App
 
 def guarded(app: fastapi.FastAPI, *, passes: bool = False, **more: Any) -> Any:
     options = {name: more.pop(name) for name in ("allow", "contracts", "security") if name in more}
-    document = AppDocument(app.openapi(), {}, (), routes_of(app, passes=passes, **more))
+    document: Any = AppDocument(app.openapi(), {}, (), routes_of(app, passes=passes, **more))
     guard = SchemaGuard(
         openapi=document,
         **{"security": {"APIKeyHeader": lambda _r, _c: False}, **options},

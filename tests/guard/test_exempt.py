@@ -101,7 +101,7 @@ def test_every_reading_of_the_path_must_be_exempt(adapter: Adapter) -> None:
     mounted = {"root_path": "/api", "path": "/api/docs", "raw_path": b"/api/docs"}
     assert guarded.ask("GET", "/docs", **mounted).status == 200
     path = "/static/x/items"  # Litestar's reading under this root path is "/items"
-    several = {"root_path": "/x", "path": path, "raw_path": path.encode()}
+    several: Any = {"root_path": "/x", "path": path, "raw_path": path.encode()}
     assert guarded.ask("POST", path, **several).status != 200
 
 

@@ -13,6 +13,7 @@ import flask
 import litestar
 import pytest
 import quart
+from django.http import HttpResponse
 from django.urls import Resolver404, URLResolver
 from django.urls import path as django_path
 from django.urls.resolvers import RegexPattern
@@ -122,7 +123,7 @@ def starlette_routes(app: Starlette) -> AppRoutes:
             AppRoute(f"{route.path}/{{path:path}}", None, None)
             if isinstance(route, Mount)
             else AppRoute(route.path, frozenset(route.methods or ()), named(number, route.path))
-            for number, route in enumerate(app.routes)
+            for number, route in enumerate[Any](app.routes)
         ),
         slashes="both",
     )
@@ -247,7 +248,7 @@ LITESTAR = ("a", "b", "1", "{@:str}", "{@:int}", "{@:float}")
 def litestar_app(routes: list[tuple[str, tuple[str, ...]]]) -> Any:
     return litestar.Litestar(
         [
-            litestar.route(path, http_method=list(methods), name=f"route{number}")(
+            litestar.route(path, http_method=list[Any](methods), name=f"route{number}")(
                 make_endpoint(number)
             )
             for number, (path, methods) in enumerate(routes)
@@ -321,7 +322,7 @@ def runs_django(routes: list[tuple[str, tuple[str, ...]]]) -> Any:
     patterns = [
         django_path(
             re.sub(r"\{(\w+)\}", r"<str:\1>", re.sub(r"\{(\w+):path\}", r"<path:\1>", path))[1:],
-            lambda **_: None,
+            lambda **_: HttpResponse(),
             name=str(number),
         )
         for number, (path, _) in enumerate(routes)
@@ -330,7 +331,7 @@ def runs_django(routes: list[tuple[str, tuple[str, ...]]]) -> Any:
 
     def run(method: str, path: str) -> str | None:
         try:
-            name = resolver.resolve(path).url_name
+            name = str(resolver.resolve(path).url_name)
         except Resolver404:
             return None
         return name if method in routes[int(name)][1] else None

@@ -26,9 +26,8 @@ class CombinedSource:
         contracts: the contracts.
     """
 
-    reloads = True
-
     def __init__(self, document: OperationSource, contracts: OperationSource) -> None:
+        self.reloads = document.reloads
         self._document = document
         self._contracts = contracts
         own = set(map(_key, contracts.names()))
