@@ -360,9 +360,11 @@ class _Ends(NamedTuple, Generic[T]):
 class DeclaredTable(AppTable[T]):
     """Values of an app whose router takes the first route that matches and has the method."""
 
-    __slots__ = ("_max_splits", "_root")
+    __slots__ = ("_alone", "_max_splits", "_root")
 
     def _build(self, routes: list[_Route[T]]) -> None:
+        #: The methods of single routes, by rank.
+        self._alone = {one.rank: _merge([one]) for one in routes}
         self._root: Node[_Ends[T]] = Node()
         ends: dict[int, tuple[Node[_Ends[T]], list[_Route[T]]]] = {}
         for one in routes:
@@ -406,6 +408,8 @@ class DeclaredTable(AppTable[T]):
             for one in found.routes
             if one.expression is None or one.expression.fullmatch(path)
         ]
+        if len(matching) == 1:
+            return self._alone[matching[0].rank], parts
         return (_merge(matching), parts) if matching else None
 
 
