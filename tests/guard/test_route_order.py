@@ -25,7 +25,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
 from mantlet.guard.app_routes import AppRoute, AppRoutes
-from mantlet.guard.app_table import AppEntry, app_table
+from mantlet.guard.app_table import AppEntry
+from mantlet.guard.base_paths import app_table
 from mantlet.guard.framework_routes import litestar_routes, werkzeug_routes
 from mantlet.guard.path_overlaps import includes
 from mantlet.guard.path_table import PathTable

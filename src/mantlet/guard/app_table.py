@@ -17,8 +17,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from mantlet.guard.app_routes import AppRoute, AppRoutes
-from mantlet.guard.options import WEBSOCKET_METHOD
+from mantlet.guard.app_routes import AppRoute
 from mantlet.guard.path_table import ANY_METHOD, PathMethods, PathTable
 from mantlet.guard.path_templates import PathTemplate
 from mantlet.guard.paths import is_unambiguous
@@ -32,12 +31,18 @@ from mantlet.http.routing.trie import (
     walk,
 )
 
-__all__ = ["AppEntry", "AppTable", "DeclaredTable", "LitestarTable", "app_table"]
+__all__ = [
+    "PARAMETER_EXPRESSION",
+    "AppEntry",
+    "AppTable",
+    "DeclaredTable",
+    "TableRoute",
+    "merge_methods",
+]
 
 T = TypeVar("T")
 
-_PARAMETER: Final = re.compile(r"\{([^{}:]*)(?::([^{}]*))?\}")
-_WEBSOCKET: Final = frozenset({WEBSOCKET_METHOD})
+PARAMETER_EXPRESSION: Final = re.compile(r"\{([^{}:]*)(?::([^{}]*))?\}")
 #: The converters of Starlette.
 _CONVERTERS: Final = {
     "str": "[^/]+",
@@ -65,7 +70,7 @@ class AppEntry(NamedTuple, Generic[T]):
     is_pattern: bool = False
 
 
-class _Route(NamedTuple, Generic[T]):
+class TableRoute(NamedTuple, Generic[T]):
     """A route in a table.
 
     Attributes:
@@ -125,7 +130,7 @@ class AppTable(Generic[T]):
             for path in [path for path in self.static if self._others.find(path) is not None]:
                 del self.static[path]
 
-    def _build(self, routes: list[_Route[T]]) -> None:
+    def _build(self, routes: list[TableRoute[T]]) -> None:
         raise NotImplementedError
 
     def _find(self, path: str) -> tuple[PathMethods[T], Sequence[str]] | None:
@@ -150,27 +155,6 @@ class AppTable(Generic[T]):
         return any(self.find(spelling) for spelling in (folded, folded + "/"))
 
 
-def app_table(
-    routes: AppRoutes, entries: Sequence[AppEntry[T]], *, websockets: bool = False
-) -> AppTable[T]:
-    """Return the table of an app's routes.
-
-    Args:
-        routes: the routes.
-        entries: the values of the protocol.
-        websockets: whether the protocol is that of WebSockets.
-    """
-    kind: type[AppTable[T]] = LitestarTable if routes.order == "litestar" else DeclaredTable
-    own = []
-    for route in routes.routes:
-        methods = route.methods
-        if methods is not None:
-            methods = methods & _WEBSOCKET if websockets else methods - _WEBSOCKET
-        if methods is None or methods:
-            own.append(route._replace(methods=methods))
-    return kind(own, entries)
-
-
 class _Values(Generic[T]):
     """Values, and the routes that run them."""
 
@@ -186,10 +170,10 @@ class _Values(Generic[T]):
                 self._nameless.setdefault(_nameless(one.template), []).append(index)
             else:
                 self._exact.setdefault(one.template, []).append(index)
-                plain = _PARAMETER.sub(r"{\1}", one.template)
+                plain = PARAMETER_EXPRESSION.sub(r"{\1}", one.template)
                 self._plain.setdefault(plain, []).append(index)
 
-    def route(self, rank: int, route: AppRoute, *, exact: bool) -> _Route[T]:
+    def route(self, rank: int, route: AppRoute, *, exact: bool) -> TableRoute[T]:
         """Return a route with its values."""
         template, expression = _parse(route, exact=exact)
         found: dict[str, tuple[T, PathTemplate]] = {}
@@ -206,7 +190,7 @@ class _Values(Generic[T]):
             found[one.method] = one.value, _rename(template, one.template)
         if "GET" in found and (route.methods is None or "HEAD" in route.methods):
             found.setdefault("HEAD", found["GET"])
-        return _Route(rank, route, template, found, expression)
+        return TableRoute(rank, route, template, found, expression)
 
     def unclaimed(self) -> list[AppEntry[T]]:
         """Return the values that no route runs."""
@@ -216,12 +200,12 @@ class _Values(Generic[T]):
 def _nameless(path: str) -> str:
     """Return a path without names, and without the converters of one segment."""
     path = f"{path[:-1]}{{:path}}" if path.endswith("/*") else path
-    return _PARAMETER.sub(lambda found: "{:path}" if found[2] == "path" else "{}", path)
+    return PARAMETER_EXPRESSION.sub(lambda found: "{:path}" if found[2] == "path" else "{}", path)
 
 
 def _rename(template: PathTemplate, declared: str) -> PathTemplate:
     """Return a template with the names of another one, in their order."""
-    names = [match[1] for match in _PARAMETER.finditer(declared)]
+    names = [match[1] for match in PARAMETER_EXPRESSION.finditer(declared)]
     if declared.endswith("/*"):
         names.append(template.names[-1])
     renamed = dict(zip(template.names, names, strict=True))
@@ -268,7 +252,7 @@ def _parse(route: AppRoute, *, exact: bool) -> tuple[PathTemplate, re.Pattern[st
         if rest is not None:
             tells_all = False  # something follows the rest
             break
-        pieces = _PARAMETER.split(segment)
+        pieces = PARAMETER_EXPRESSION.split(segment)
         literals, own, converters = pieces[::3], pieces[1::3], pieces[2::3]
         plain = not exact or all(converter in (None, "str") for converter in converters)
         if not own:
@@ -291,7 +275,7 @@ def _parse(route: AppRoute, *, exact: bool) -> tuple[PathTemplate, re.Pattern[st
     expression = route.expression
     if expression is None and exact and not tells_all:
         expression = _expression(route.path)
-    names = tuple(match[1] for match in _PARAMETER.finditer(route.path))
+    names = tuple(match[1] for match in PARAMETER_EXPRESSION.finditer(route.path))
     template = PathTemplate(
         route.path,
         tuple(shape),
@@ -306,7 +290,7 @@ def _parse(route: AppRoute, *, exact: bool) -> tuple[PathTemplate, re.Pattern[st
 
 def _expression(path: str) -> re.Pattern[str]:
     made, end = "", 0
-    for match in _PARAMETER.finditer(path):
+    for match in PARAMETER_EXPRESSION.finditer(path):
         converter = match[2] or "str"
         if converter not in _CONVERTERS:
             raise ValueError(f"the route {path!r} has the unknown converter {converter!r}")
@@ -316,7 +300,7 @@ def _expression(path: str) -> re.Pattern[str]:
     return re.compile(made + re.escape(path[end:]))
 
 
-def _merge(routes: Iterable[_Route[T]]) -> PathMethods[T]:
+def merge_methods(routes: Iterable[TableRoute[T]]) -> PathMethods[T]:
     """Return the methods of a path that several routes match, the first one's first."""
     made: PathMethods[T] = PathMethods()
     undeclared: dict[str, bool] = {}
@@ -353,7 +337,7 @@ class _Ends(NamedTuple, Generic[T]):
         merged: their methods, if no route has to be matched exactly.
     """
 
-    routes: list[_Route[T]]
+    routes: list[TableRoute[T]]
     merged: PathMethods[T] | None
 
 
@@ -362,11 +346,11 @@ class DeclaredTable(AppTable[T]):
 
     __slots__ = ("_alone", "_max_splits", "_root")
 
-    def _build(self, routes: list[_Route[T]]) -> None:
+    def _build(self, routes: list[TableRoute[T]]) -> None:
         #: The methods of single routes, by rank.
-        self._alone = {one.rank: _merge([one]) for one in routes}
+        self._alone = {one.rank: merge_methods([one]) for one in routes}
         self._root: Node[_Ends[T]] = Node()
-        ends: dict[int, tuple[Node[_Ends[T]], list[_Route[T]]]] = {}
+        ends: dict[int, tuple[Node[_Ends[T]], list[TableRoute[T]]]] = {}
         for one in routes:
             shapes = [one.template.shape]
             if shapes[0][-1] is REST:
@@ -376,7 +360,7 @@ class DeclaredTable(AppTable[T]):
                 ends.setdefault(id(node), (node, []))[1].append(one)
         for node, here in ends.values():
             exact = all(one.expression is None for one in here)
-            node.value = _Ends(here, _merge(here) if exact else None)
+            node.value = _Ends(here, merge_methods(here) if exact else None)
         self._max_splits = 1 + max((len(one.template.shape) for one in routes), default=0)
         for one in routes:
             path = one.template.path
@@ -389,10 +373,8 @@ class DeclaredTable(AppTable[T]):
         if "\n" in path or "//" in path:
             return None  # expressions and rests may match these in ways of their own
         parts = path.split("/", self._max_splits)
-        if parts[0]:
-            return None
         later = [(self._root, 1)]
-        first = walk(later, parts, len(parts))
+        first = None if parts[0] else walk(later, parts, len(parts))
         if first is None:
             return None
         if not later and first.merged is not None:
@@ -400,108 +382,13 @@ class DeclaredTable(AppTable[T]):
         ends = [first]
         while (more := walk(later, parts, len(parts))) is not None:
             ends.append(more)
-        if len(ends) == 1 and first.merged is not None:
-            return first.merged, parts
         matching = [
             one
             for found in ends
             for one in found.routes
             if one.expression is None or one.expression.fullmatch(path)
         ]
-        if len(matching) == 1:
-            return self._alone[matching[0].rank], parts
-        return (_merge(matching), parts) if matching else None
-
-
-# -- Litestar -------------------------------------------------------------------------------------
-
-
-class _Place(Generic[T]):
-    """A node of Litestar's trie: literals, and one parameter of any type."""
-
-    __slots__ = ("is_rest", "literals", "methods", "parameter", "routes")
-
-    def __init__(self) -> None:
-        self.literals: dict[str, _Place[T]] = {}
-        self.parameter: _Place[T] | None = None
-        #: Whether it takes the rest of the path: if any route has a path parameter here.
-        self.is_rest = False
-        self.routes: list[_Route[T]] = []
-        self.methods: PathMethods[T] | None = None
-
-
-class LitestarTable(AppTable[T]):
-    """Values of a Litestar app: whole literal paths, then mounts, then the trie."""
-
-    __slots__ = ("_prefixes", "_top")
-
-    _matches_converters = False
-
-    def _build(self, routes: list[_Route[T]]) -> None:
-        self._top: _Place[T] = _Place()
-        self._prefixes: list[tuple[str, PathMethods[T]]] = []
-        plain: dict[str, list[_Route[T]]] = {}
-        places: list[_Place[T]] = []
-        for one in routes:
-            if one.route.is_prefix:
-                self._prefixes.append((one.route.path.rstrip("/"), _merge([one])))
-            elif one.template.names:
-                places.append(self._insert(one))
-            else:
-                plain.setdefault(_normal(one.route.path), []).append(one)
-        for place in places:
-            place.methods = _merge(map(_with_rest, place.routes) if place.is_rest else place.routes)
-        self.static.update((path, _merge(found)) for path, found in plain.items())
-
-    def _insert(self, one: _Route[T]) -> _Place[T]:
-        place = self._top
-        for segment in filter(None, one.route.path.split("/")):
-            parameter = _PARAMETER.fullmatch(segment)
-            if parameter is None:
-                place = place.literals.setdefault(segment, _Place())
-                continue
-            place.parameter = place.parameter or _Place()
-            place = place.parameter
-            place.is_rest = place.is_rest or parameter[2] == "path"
-        place.routes.append(one)
-        return place
-
-    def _find(self, path: str) -> tuple[PathMethods[T], Sequence[str]] | None:
-        path = _normal(path)
-        methods = self.static.get(path)
-        if methods is not None:
-            return methods, ()
-        mounted = next((one for prefix, one in self._prefixes if path.startswith(prefix)), None)
-        if mounted is not None and not mounted.undeclared[ANY_METHOD]:
-            return mounted, ()
-        parts = path.split("/")
-        place = self._top
-        for part in parts[1:]:
-            inner = place.literals.get(part, place.parameter)
-            if inner is None:
-                break
-            place = inner
-            if place.is_rest:
-                return (place.methods, parts) if place.methods is not None else None
-        else:
-            if place.methods is not None:
-                return place.methods, parts
-        return None if mounted is None else (mounted, ())
-
-
-def _with_rest(one: _Route[T]) -> _Route[T]:
-    """Return a route whose last parameter is the rest of the path."""
-
-    def changed(template: PathTemplate) -> PathTemplate:
-        if template.rest is not None:
-            return template
-        *places, rest = template.places
-        return template._replace(places=tuple(places), rest=rest)
-
-    values = {method: (value, changed(made)) for method, (value, made) in one.values.items()}
-    return one._replace(values=values)
-
-
-def _normal(path: str) -> str:
-    """Return a path as Litestar normalizes it."""
-    return "/" + "/".join(filter(None, path.split("/")))
+        if not matching:
+            return None
+        methods = self._alone[matching[0].rank] if len(matching) == 1 else merge_methods(matching)
+        return methods, parts

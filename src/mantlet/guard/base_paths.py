@@ -7,16 +7,21 @@ a request is refused.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Final, TypeVar
 
 from mantlet.guard.app_routes import AppRoutes
-from mantlet.guard.app_table import AppEntry, AppTable, app_table
+from mantlet.guard.app_table import AppEntry, AppTable, DeclaredTable
+from mantlet.guard.litestar_table import LitestarTable
 from mantlet.guard.operation_validator import OperationValidator
-from mantlet.guard.options import ServerMode
+from mantlet.guard.options import WEBSOCKET_METHOD, ServerMode
 from mantlet.guard.path_table import PathMethods, PathTable
 from mantlet.guard.paths import is_unambiguous
 
-__all__ = ["Found", "OperationTables"]
+__all__ = ["Found", "OperationTables", "app_table"]
 
+T = TypeVar("T")
+
+_WEBSOCKET: Final = frozenset({WEBSOCKET_METHOD})
 #: The methods of a path, and its parts for `PathTemplate.capture()`.
 Found = tuple[PathMethods[OperationValidator], Sequence[str]]
 Table = PathTable[OperationValidator] | AppTable[OperationValidator]
@@ -124,3 +129,24 @@ def _table(validators: Sequence[OperationValidator]) -> PathTable[OperationValid
         ((one.operation.method, one.operation.template, one) for one in validators),
         patterns={one.template for one in operations if one.is_pattern},
     )
+
+
+def app_table(
+    routes: AppRoutes, entries: Sequence[AppEntry[T]], *, websockets: bool = False
+) -> AppTable[T]:
+    """Return the table of an app's routes.
+
+    Args:
+        routes: the routes.
+        entries: the values of the protocol.
+        websockets: whether the protocol is that of WebSockets.
+    """
+    kind: type[AppTable[T]] = LitestarTable if routes.order == "litestar" else DeclaredTable
+    own = []
+    for route in routes.routes:
+        methods = route.methods
+        if methods is not None:
+            methods = methods & _WEBSOCKET if websockets else methods - _WEBSOCKET
+        if methods is None or methods:
+            own.append(route._replace(methods=methods))
+    return kind(own, entries)
