@@ -15,7 +15,7 @@ from litestar.params import FromPath  # noqa: TC002  # Litestar reads the annota
 import mantlet
 from mantlet import SchemaGuard
 from mantlet.guard.app_routes import AppRoute, AppRoutes
-from mantlet.guard.openapi.from_app import AppDocument
+from mantlet.guard.apps.documents import AppDocument
 from tests.drive import drive_asgi, drive_wsgi
 from tests.guard.asking import faults
 

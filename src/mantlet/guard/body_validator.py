@@ -84,12 +84,14 @@ class BodyValidator:
         "_allows_undeclared",
         "_cache",
         "_canonical",
+        "_check_absence",
         "_exact",
         "_is_declared",
         "_limits",
         "_passive",
         "_ranges",
         "_required",
+        "_untyped",
     )
 
     def __init__(self, body: DeclaredBody | None, settings: OperationSettings) -> None:
@@ -103,6 +105,8 @@ class BodyValidator:
         #: By the client's Content-Type, of which there are a few.
         self._cache: dict[str, Readers] = {}
         self._required = body is not None and body.required
+        self._check_absence = None if body is None else body.check_absence
+        self._untyped = "" if body is None else body.untyped
         self._is_declared = body is not None
         self._allows_undeclared = "body" in settings.allow
         self._allows_any_type = "media_type" in settings.allow
@@ -142,6 +146,8 @@ class BodyValidator:
         """Accept the absence of a body, unless one is required."""
         if self._required:
             raise ValidationFailed(422, [_MISSING])
+        if self._check_absence is not None:
+            self._check_absence()
 
     def _reject(self, request: Request, headers: Mapping[str, str]) -> Awaitable[None] | None:
         """Let a request pass only without a body."""
@@ -162,7 +168,7 @@ class BodyValidator:
         transfer = headers.get(_TRANSFER_ENCODING)
         if transfer is not None:
             _check_transfer_coding(transfer)
-        stated = headers.get("Content-Type", "")
+        stated = headers.get("Content-Type") or self._untyped
         media, full, streaming = self._cache.get(stated) or self._find_readers(stated)
         if full is not None and media is not None:
             if CONTENT_ENCODING in headers:
@@ -265,7 +271,8 @@ class BodyValidator:
         if reader is not None:
             return reader
         for kind, reader in self._ranges:
-            if kind == "*/*" or media.kind.startswith(kind[:-1]):
+            before, _, after = kind.partition("*")
+            if kind == "*/*" or (media.kind.startswith(before) and media.kind.endswith(after)):
                 return reader
         return None
 

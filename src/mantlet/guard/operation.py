@@ -1,6 +1,6 @@
 """Compiled operations: the declared parts of requests and responses."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from mantlet.guard.parameters.group import ParameterGroup
@@ -14,12 +14,17 @@ class DeclaredBody:
     """The body that an operation takes.
 
     Args:
-        readers: by media range in lower case: ``"application/json"``, ``"image/*"``, ``"*/*"``.
+        readers: by media range in lower case: ``"application/json"``, ``"application/*+json"``,
+            ``"image/*"``, ``"*/*"``.
         required: whether to reject a request without a body.
+        untyped: the media type of a body without a ``Content-Type``; ``""`` rejects it.
+        check_absence: validates the absence of a body, instead of ``required``.
     """
 
     readers: Mapping[str, BodyReader]
     required: bool = True
+    untyped: str = ""
+    check_absence: Callable[[], object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,7 @@ class Operation:
         operation_id: its name in the document, or None.
         bases: the base paths of the document's servers: ``""`` for the root, or such as ``"/v1"``.
         opened: the models that allow or ignore undeclared members themselves, after their parts.
+        notes: parts that are not checked, for the coverage report.
         is_pattern: whether the template is a route pattern's, in which ``*`` at the end is a rest.
         faults: faults of its declaration, which then is not compiled: places and messages.
         is_open: whether requests for a faulty operation pass without validation.
@@ -102,6 +108,7 @@ class Operation:
     operation_id: str | None = None
     bases: tuple[str, ...] = ("",)
     opened: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     is_pattern: bool = False
     faults: tuple[tuple[str, str], ...] = ()
     is_open: bool = False

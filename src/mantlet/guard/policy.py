@@ -264,10 +264,14 @@ class SchemaGuard(Policy):
     @classmethod
     # Any: an app's class is the framework's; the options are those of the constructor.
     def from_app(cls, app: Any, **options: Any) -> Self:
-        """Return a guard for the OpenAPI document that an app generates.
+        """Return a guard for the operations that an app declares.
+
+        A FastAPI app's are its routes, validated by its own validators; see
+        `mantlet.guard.apps.fastapi`. Other apps generate an OpenAPI document.
 
         Args:
-            app: a FastAPI or Litestar app. Wrap it afterwards: ``mantlet.wrap(app, guard)``.
+            app: a FastAPI or Litestar app with all of its routes, a flask-smorest Api or an
+                APISpec. Wrap it afterwards: ``mantlet.wrap(app, guard)``.
             options: the options of `SchemaGuard` for a document. ``security`` is ``"app"`` by
                 default: the app authenticates. ``servers`` is ``"ignore"``: its own routes count.
 
@@ -276,9 +280,8 @@ class SchemaGuard(Policy):
             ValueError: see `SchemaGuard`.
         """
         check_app(app)
-        import_extra("jsonschema_rs", "openapi")
-        document = import_module("mantlet.guard.openapi.from_app").app_document(app)
-        return cls(openapi=document, **{"security": "app", "servers": "ignore", **options})
+        declared = import_module("mantlet.guard.apps").read_app(app)
+        return cls(openapi=declared, **{"security": "app", "servers": "ignore", **options})
 
     # Any: whatever openapi= takes, or the document of an app.
     def _read_source(self, contracts: Contracts | None, document: Any) -> OperationSource:
@@ -291,6 +294,9 @@ class SchemaGuard(Policy):
 
     # Any: whatever openapi= takes, or the document of an app.
     def _read_document(self, document: Any) -> OperationSource:
+        if hasattr(document, "source"):  # the routes of an app
+            own: OperationSource = document.source(self._document_options, self._settings.limits)
+            return own
         import_extra("jsonschema_rs", "openapi")
         source: OperationSource = import_module("mantlet.guard.openapi.document").DocumentSource(
             document, self._document_options, self._settings.limits

@@ -121,6 +121,8 @@ class MultipartParse:
         self._seen: dict[str, int] = {}
         # The digests of the files that must be unique.
         self._digests: dict[str, set[bytes]] = {}
+        # The names of files that have a part without a file, as browsers send for an empty input.
+        self._empty: set[str] = set()
         self._undeclared: set[str] = set()
         self._field_count = 0
         self._file_count = 0
@@ -243,12 +245,14 @@ class MultipartParse:
     def _open_file(self, head: PartHead, rule: File) -> PartSink:
         self._count_file()
         name = head.name
-        if not head.filename:
-            return self._open_missing_file(head, rule)
         count = self._seen.get(name, 0)
-        self._seen[name] = count + 1
-        if count and not rule.many:
+        # Some frameworks take the last of several parts, and so no file if that one is empty.
+        if (count or name in self._empty) and not rule.many:
             raise form_error(400, "duplicate_field", "Duplicate file", name)
+        if not head.filename:
+            self._empty.add(name)
+            return self._open_missing_file(head, rule)
+        self._seen[name] = count + 1
         if rule.max_count is not None and count >= rule.max_count:
             if count == rule.max_count:
                 detail = f"More than {rule.max_count} files"

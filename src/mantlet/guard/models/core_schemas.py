@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from pydantic_core import PydanticKnownError
 
-__all__ = ["MAX_HASHED", "hashes_numbers", "nodes", "open_models", "rewrite"]
+__all__ = ["MAX_HASHED", "hashes_numbers", "needs_bounds", "nodes", "open_models", "rewrite"]
 
 #: The maximum length of a set, or a mapping, whose items or keys may be made to collide.
 MAX_HASHED: Final = 100
@@ -74,6 +74,21 @@ def definitions_of(schema: Node) -> dict[str, Node]:
     }
 
 
+def needs_bounds(schema: Node) -> bool:
+    """Return whether a schema has hashed collections or decimals, which `rewrite()` bounds."""
+    definitions = definitions_of(schema)
+    return any(
+        node.get("type") == "decimal" or _needs_bound(node, definitions) for node in nodes(schema)
+    )
+
+
+def _needs_bound(node: Node, definitions: Mapping[str, Node]) -> bool:
+    hashed = _hashed_schema(node)
+    if hashed is None or "max_length" in node:
+        return False
+    return "other" in _hash_kinds(hashed, definitions, frozenset())
+
+
 def rewrite(schema: Any, *, closed: bool, fail_fast: bool) -> Any:
     """Return a copy of a core schema with other rules.
 
@@ -107,9 +122,7 @@ class _Rewriting:
             copied.pop("extra_behavior", None)
         if kind in _FAIL_FAST and self._fail_fast:
             copied["fail_fast"] = True
-        hashed = _hashed_schema(node)
-        kinds = set() if hashed is None else _hash_kinds(hashed, self._definitions, frozenset())
-        if "other" in kinds and "max_length" not in node:
+        if _needs_bound(node, self._definitions):
             copied["max_length"] = MAX_HASHED
         if kind == "decimal":
             function = {"type": "no-info", "function": _bounded_decimal}

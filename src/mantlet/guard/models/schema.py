@@ -10,8 +10,9 @@ more than a few thousand errors are all of them made. A text is not validated at
 arrays and objects than `BodyLimits.checks` allows for the schema's unions.
 """
 
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
@@ -23,12 +24,9 @@ from mantlet.guard.hints import check_model
 from mantlet.guard.json_limits import hide_escapes, without_strings
 from mantlet.guard.models.alternatives import estimate_work
 from mantlet.guard.models.checks import check_round_trip, check_unions
-from mantlet.guard.models.core_schemas import hashes_numbers, open_models, rewrite
+from mantlet.guard.models.core_schemas import hashes_numbers, needs_bounds, open_models, rewrite
 from mantlet.guard.models.wording import ErrorWording
 from mantlet.guard.options import ValidatorMessages
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = ["ModelSchema"]
 
@@ -46,13 +44,16 @@ class ModelSchema:
     """One model, compiled.
 
     Args:
-        kind: a model, a dataclass, a TypedDict, a union of them, ``list[Item]``, ...
+        kind: a model, a dataclass, a TypedDict, a union of them, ``list[Item]``, ...; or the
+            ``TypeAdapter`` of one.
         name: its name in error messages.
         errors: the maximum number of errors to report.
         closed: whether to reject undeclared members.
         serialized: whether the app will read the result of `dump()`.
         checks: the maximum number of checks that a JSON text may need; see `BodyLimits`.
         messages: which messages of the model's validators to show; see `ErrorWording`.
+        python: whether `load()` validates the parsed value in pydantic's Python mode, as FastAPI
+            does, instead of the text in its JSON mode.
 
     Attributes:
         opened: the models that allow or ignore undeclared members themselves, with their setting.
@@ -67,10 +68,12 @@ class ModelSchema:
         "_adapter",
         "_check",
         "_checks",
+        "_closed",
         "_errors",
+        "_first",
         "_hashes_numbers",
         "_load",
-        "_load_first",
+        "_python",
         "_small",
         "_wording",
         "_work",
@@ -90,10 +93,11 @@ class ModelSchema:
         serialized: bool = False,
         checks: int = 100_000,
         messages: ValidatorMessages = "safe",
+        python: bool = False,
     ) -> None:
         check_model(kind, name)
         try:
-            self._adapter = TypeAdapter(kind)
+            self._adapter = kind if isinstance(kind, TypeAdapter) else TypeAdapter(kind)
             if not self._adapter.pydantic_complete:  # a forward reference is not resolved yet
                 self._adapter.rebuild(raise_errors=True)
             schema: Any = self._adapter.core_schema
@@ -106,13 +110,22 @@ class ModelSchema:
         self.kind = kind
         self.name = name
         self.opened = open_models(schema) if closed else []
-        # Any: mypy doesn't know the option.
-        build: Any = partial(SchemaValidator, _use_prebuilt=False)
-        every = build(rewrite(schema, closed=closed, fail_fast=False))
-        first = build(rewrite(schema, closed=closed, fail_fast=True))
-        self._load: Callable[[bytes], Any] = every.validate_json
-        self._load_first: Callable[[bytes], Any] = first.validate_json
-        self._check: Callable[[Any], Any] = every.validate_python
+        self._closed = closed
+        self._python = python
+        options: dict[str, Any] = {"from_attributes": True} if python else {}
+        # Any: mypy takes the options for positional arguments.
+        every: Any = self._adapter.validator
+        if needs_bounds(schema) or (closed and self.opened):
+            every = self._rewritten(fail_fast=False)
+        elif closed:  # all models alike, so they need not be compiled again
+            options["extra"] = "forbid"
+        self._check: Callable[[Any], Any] = partial(every.validate_python, **options)
+        # Any: a text, or in Python mode its value.
+        self._load: Callable[[Any], Any] = self._check
+        if not python:
+            self._load = partial(every.validate_json, **options)
+        #: The validator that stops at the first invalid item, once a larger text has needed it.
+        self._first: Callable[[Any], Any] | None = None
         self._errors = errors
         self._wording = ErrorWording(schema, messages)
         self._checks = checks
@@ -130,7 +143,7 @@ class ModelSchema:
 
     # Any: plain JSON values in, models out.
     def load(self, text: bytes, value: Any, place: Place) -> Any:
-        """Return the model of a JSON text, in pydantic's JSON mode.
+        """Return the model of a JSON text, by default in pydantic's JSON mode.
 
         Raises:
             ValidationFailed: with 422; with 400 for a text that needs too many checks.
@@ -138,7 +151,7 @@ class ModelSchema:
         if len(text) > self._small:
             return self._load_large(text, value, place)
         try:
-            return self._load(text)
+            return self._load(value if self._python else text)
         except ValidationError as error:
             found = error
         if found.error_count() > _MAX_DESCRIBED:
@@ -157,17 +170,34 @@ class ModelSchema:
             if containers * work.container + scalars * work.scalar > self._checks:
                 raise too_complex(place)
         self._check_collisions(value, place)
+        source = value if self._python else text
+        first = self._first
+        if first is None:
+            first = self._first = self._fail_fast()
         try:
-            return self._load_first(text)
+            return first(source)
         except ValidationError as error:
             found = error
         if containers * work.errors + scalars * (work.scalar + 1) <= _MAX_ERRORS:
             try:
-                return self._load(text)
+                return self._load(source)
             except ValidationError as error:
                 if error.error_count() <= _MAX_DESCRIBED:
                     found = error
         raise self._invalid(found, value, place, is_json=True) from None
+
+    def _fail_fast(self) -> Callable[[Any], Any]:
+        validator = self._rewritten(fail_fast=True)
+        if self._python:
+            return partial(validator.validate_python, from_attributes=True)
+        return partial(validator.validate_json)
+
+    # Any: mypy doesn't know the option.
+    def _rewritten(self, *, fail_fast: bool) -> Any:
+        """Return a validator of other rules; it takes milliseconds to compile."""
+        build: Any = partial(SchemaValidator, _use_prebuilt=False)
+        schema = self._adapter.core_schema
+        return build(rewrite(schema, closed=self._closed, fail_fast=fail_fast))
 
     def check(self, value: Any, place: Place) -> Any:
         """Return the model of a value, whose texts may stand for numbers and the like.
@@ -189,6 +219,11 @@ class ModelSchema:
     def dump(self, value: Any) -> bytes:
         """Serialize a model as JSON that it can be read from, without computed fields."""
         return self._adapter.dump_json(value, by_alias=True, round_trip=True)
+
+    @property
+    def core_schema(self) -> Mapping[str, Any]:
+        """Pydantic's own description of the type."""
+        return self._adapter.core_schema
 
     def json_schema(self) -> dict[str, Any]:
         """Return the JSON Schema of valid input."""

@@ -7,13 +7,13 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from mantlet.guard.apps.documents import AppDocument
 from mantlet.guard.coverage import Coverage, checked_parts
 from mantlet.guard.jsonschema import SchemaCompiler
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.openapi.diagnostics import DocumentError, WarningList
 from mantlet.guard.openapi.diff import ComparedDocument, breaking_changes
 from mantlet.guard.openapi.faults import Fault, OperationPart, PartKind
-from mantlet.guard.openapi.from_app import AppDocument
 from mantlet.guard.openapi.loading import load_document
 from mantlet.guard.openapi.operation_compiler import compile_operation, compile_security
 from mantlet.guard.openapi.operations import OperationDescriber

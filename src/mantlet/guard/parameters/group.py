@@ -284,7 +284,10 @@ class HeaderReader:
                 continue
             try:
                 self._check_lines(reader, text, request)
-                values[name] = reader.read(text)
+                if reader.parameter.lines:
+                    values[name] = [decode_header(line) for line in request.headers.getall(name)]
+                else:
+                    values[name] = reader.read(text)
             except UndecodableText as error:
                 errors = errors or ParameterErrors("header", self._limit)
                 errors.add_undecodable(name, error)

@@ -50,6 +50,8 @@ class Parameter:
             style. It raises `ValidationFailed`, with pointers into the value.
         raw: for ``"querystring"``: pass the query to ``decode`` with its percent-encoding, for a
             media type that has its own, such as ``application/x-www-form-urlencoded``.
+        lines: for a header that is an array: each line of the header is an item, and a comma has no
+            meaning, as in FastAPI.
 
     Raises:
         ValueError: the combination is invalid, or undefined by the specification.
@@ -67,6 +69,7 @@ class Parameter:
     # Any: a value of JSON.
     decode: Callable[[str], Any] | None = None
     raw: bool = False
+    lines: bool = False
 
     def __post_init__(self) -> None:
         if self.place not in _STYLES:
@@ -107,6 +110,8 @@ class Parameter:
             self._refuse("decode must be a function for a querystring", self.decode)
         if self.raw and self.place != "querystring":
             self._refuse("raw must be False except for a querystring", self.raw)
+        if self.lines and self.place != "header":
+            self._refuse("lines must be False except for a header", self.lines)
 
     def _check_style(self) -> None:
         """Reject combinations that "Style Values" lacks, or that are n/a in "Style Examples"."""

@@ -1,7 +1,7 @@
 """Get the OpenAPI document that an app generates.
 
-FastAPI and Litestar document parameters that match the rest of a path like any others; their routes
-tell them apart. Routes that are not in the document are closed, and reported as warnings.
+Litestar documents parameters that match the rest of a path like any others; its routes tell them
+apart. Routes that are not in the document are closed, and reported as warnings.
 """
 
 import re
@@ -35,14 +35,12 @@ class AppDocument(NamedTuple):
 
 # Any: apps of frameworks that are not imported here.
 def app_document(app: Any) -> AppDocument:
-    """Return the document of a FastAPI or Litestar app, a flask-smorest Api or an APISpec.
+    """Return the document of a Litestar app, a flask-smorest Api or an APISpec.
 
     Raises:
         TypeError: the app has another type.
         ValueError: the document of the app is turned off.
     """
-    if callable(getattr(app, "openapi", None)) and hasattr(app, "openapi_url"):
-        return _with_routes(app.openapi(), _fastapi_routes(app.routes))
     if hasattr(app, "openapi_config") and hasattr(app, "route_handler_method_map"):
         if app.openapi_config is None:
             raise ValueError(
@@ -89,20 +87,6 @@ def _with_routes(root: Mapping[str, Any], routes: Iterator[_AppRoute]) -> AppDoc
 
 def _keep_path_converter(match: re.Match[str]) -> str:
     return match[0] if match[2] == "path" else f"{{{match[1]}}}"
-
-
-def _fastapi_routes(routes: Any) -> Iterator[_AppRoute]:
-    for found in routes:
-        route = getattr(found, "starlette_route", None) or found
-        path = getattr(route, "path", None)
-        if callable(getattr(route, "effective_candidates", None)):  # an included router
-            yield from _fastapi_routes(route.effective_candidates())
-        elif not isinstance(path, str):
-            yield _AppRoute(type(route).__name__, "router")
-        elif getattr(route, "methods", None):
-            yield _AppRoute(path, "route")
-        else:
-            yield _AppRoute(path, "mounted app" if hasattr(route, "routes") else "WebSocket")
 
 
 def _litestar_routes(routes: Any) -> Iterator[_AppRoute]:

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import fastapi
 import litestar
 import pytest
 from litestar.params import FromPath, JSONBody
@@ -15,38 +14,12 @@ from mantlet.guard import SchemaGuard
 from tests.drive import Adapter, both_adapters, drive_asgi
 from tests.guard.asking import JSON, Guarded, faults
 
-DATA = Path(__file__).with_name("data")
+DATA = Path(__file__).parent.with_name("openapi") / "data"
 
 
 class Item(BaseModel):
     name: str
     price: float = 1.0
-
-
-def fastapi_app() -> fastapi.FastAPI:
-    app = fastapi.FastAPI()
-    router = fastapi.APIRouter(prefix="/shop")
-    mounted = fastapi.FastAPI()
-
-    @app.get("/files/{name:path}")
-    def file(name: str) -> str:
-        return name
-
-    @app.get("/items/{number}")
-    def item(number: int, limit: int = 3) -> list[int]:
-        return [number, limit]
-
-    @router.post("/items")
-    def add(item: Item) -> Item:
-        return item
-
-    @mounted.get("/inside")
-    def inside() -> str:
-        return "inside"
-
-    app.include_router(router)
-    app.mount("/mounted", mounted)
-    return app
 
 
 @litestar.get("/files/{name:path}")
@@ -68,36 +41,8 @@ def asked(app: Any, method: str, target: str, **more: Any) -> Any:
     )
 
 
-def test_a_guard_of_a_fastapi_app_stands_in_front_of_it() -> None:
-    """Routes of routers and the rest of a path included; what is not in its document is closed."""
-    app = fastapi_app()
-    guard = SchemaGuard.from_app(app)
-    stack = mantlet.asgi.wrap(app, guard, baseline=False)
-    assert asked(stack, "GET", "/files/a/b/c.txt").json() == "a/b/c.txt"
-    assert asked(stack, "GET", "/items/5?limit=2").json() == [5, 2]
-    assert (
-        faults(asked(stack, "GET", "/items/x?limit=y&more=z"))
-        == [
-            ("path", "/number", "type"),
-            ("query", "/more", "undeclared_parameter"),
-            ("query", "/limit", "type"),
-        ]
-        or asked(stack, "GET", "/items/x").status == 422
-    )
-    answer = asked(stack, "POST", "/shop/items", body=b'{"name": "a"}', headers=JSON)
-    assert answer.json() == {"name": "a", "price": 1.0}
-    refused = asked(stack, "POST", "/shop/items", body=b'{"name": 5}', headers=JSON)
-    assert faults(refused) == [("body", "/name", "type")]
-    for target in ("/mounted/inside", "/docs", "/openapi.json"):
-        assert asked(stack, "GET", target).status == 404
-        assert asked(app, "GET", target).status == 200
-    told = str(guard.coverage)
-    assert "the mounted app '/mounted' of the app is not in its document, so it is closed" in told
-    assert "the route '/docs' of the app" in told
-
-
 def test_a_guard_of_a_litestar_app_stands_in_front_of_it() -> None:
-    """As it does for FastAPI."""
+    """What is not in its document is closed."""
     app = litestar.Litestar([litestar_file, litestar_add], logging_config=None)
     guard = SchemaGuard.from_app(app)
     stack = mantlet.asgi.wrap(app, guard, baseline=False)
@@ -111,25 +56,13 @@ def test_a_guard_of_a_litestar_app_stands_in_front_of_it() -> None:
 
 def test_options_of_the_guard_hold_for_apps_too() -> None:
     """And those that do not go with a document are refused."""
-    guard = SchemaGuard.from_app(fastapi_app(), allow=["query"], mode="report")
+    app = litestar.Litestar([litestar_add], logging_config=None)
+    guard = SchemaGuard.from_app(app, allow=["query"], mode="report")
     assert guard.coverage.operations
     with pytest.raises(ValueError, match="contracts must declare at least one"):
-        SchemaGuard.from_app(fastapi_app(), contracts={})
+        SchemaGuard.from_app(app, contracts={})
     with pytest.raises(TypeError, match="from_app\\(\\) needs a FastAPI or Litestar app"):
         SchemaGuard.from_app(object())
-
-
-def test_a_rest_that_is_not_the_last_is_an_error_that_names_the_path() -> None:
-    """No router could say what belongs to it."""
-    app = fastapi.FastAPI()
-
-    @app.get("/{rest:path}/end")
-    def end(rest: str) -> None: ...
-
-    with pytest.raises(
-        ValueError, match=r"'/\{rest:path\}/end' has something beside the rest parameter"
-    ):
-        SchemaGuard.from_app(app)
 
 
 @both_adapters

@@ -1,0 +1,1 @@
+"""Guards of apps, made of what their frameworks declare."""

@@ -1,0 +1,90 @@
+"""Random FastAPI apps judge random requests as their guards do."""
+
+from collections import Counter
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import mantlet
+from mantlet.guard import SchemaGuard
+from tests.drive import Answer, drive_asgi
+from tests.guard.apps.fastapi_apps import Case, cases
+from tests.guard.apps.fastapi_requests import Asked, requests
+
+pytestmark = pytest.mark.slow
+
+#: The ways in which a guard is stricter than FastAPI, by their codes in problems, as in
+#: docs/fastapi-guard.md.
+STRICTER = {
+    "ambiguous_cookie",
+    "control_character",
+    "duplicate_field",
+    "duplicate_parameter",
+    "extra_forbidden",
+    "media_parameter",
+    "media_type",
+    "non_ascii",
+    "not_a_field",
+    "not_a_file",
+    "undeclared_body",
+    "undeclared_field",
+    "undeclared_parameter",
+}
+
+
+def ask(app: Any, asked: Asked) -> Answer:
+    """Send a request to an app."""
+    scope = {"query_string": asked.query.encode(), "raw_path": asked.path.encode()}
+    return drive_asgi(
+        app, asked.method, unquote(asked.path), body=asked.body, headers=asked.headers, scope=scope
+    )
+
+
+def codes(answer: Answer) -> set[str]:
+    """Return the codes of a refusal by the guard."""
+    assert answer.get("content-type") == "application/problem+json", answer.text()
+    return {error["code"] for error in answer.json()["errors"]}
+
+
+#: What came of the requests, for those who look for differences longer.
+SEEN: Counter[str] = Counter()
+
+
+def compare(case: Case, stack: Any, asked: Asked) -> None:
+    """Require the same verdict, or a stricter one that the documentation lists."""
+    own = ask(case.app, asked)
+    guarded = ask(stack, asked)
+    assert (own.error, guarded.error) == (None, None), f"{case.told}\n{asked}"
+    refused = guarded.get("content-type") == "application/problem+json"
+    told = f"{case.told}\n{asked}\napp: {own.text()}\nguarded: {guarded.text()}"
+    if own.status == 200:
+        SEEN["ran"] += 1
+        if refused:
+            SEEN["stricter"] += 1
+            SEEN.update(codes(guarded))
+            assert codes(guarded) <= STRICTER, f"refused an honest client\n{told}"
+        else:
+            assert guarded.status == 200, told
+    else:
+        SEEN["refused"] += 1
+        assert own.status in (400, 422), told
+        assert refused, f"let in a request that the app refuses\n{told}"
+
+
+@given(st.data())
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+def test_a_guard_judges_as_fastapi_does(data: st.DataObject) -> None:
+    """A request passes if, and only if, FastAPI calls the endpoint for it."""
+    judge(data)
+
+
+def judge(data: st.DataObject) -> None:
+    """Compare the verdicts on one app."""
+    case = data.draw(cases())
+    guard = SchemaGuard.from_app(case.app)
+    stack = mantlet.asgi.wrap(case.app, guard, baseline=False)
+    for _ in range(8):
+        compare(case, stack, data.draw(requests(case)))

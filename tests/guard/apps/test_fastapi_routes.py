@@ -1,0 +1,289 @@
+"""All routes of a FastAPI app are known to its guard: hidden ones, mounts, files, sockets."""
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fastapi
+import pytest
+from fastapi.staticfiles import StaticFiles
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Host, Route
+from starlette.testclient import TestClient
+
+import mantlet
+from mantlet.guard import SchemaGuard
+from tests.guard.apps.test_fastapi import send
+
+PATHS = (
+    "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json", "/hidden", "/plain?any=1",
+    "/files/a/b.txt", "/items/5", "/api/v1/inner", "/static/page.txt", "/sub/inside/5", "/sub/docs",
+    "/other/anything?any=1",
+)  # fmt: skip
+#: Those that the app does not have.
+ABSENT = ("/", "/items", "/items/x/y", "/items/abc", "/sub/nothing", "/api/inner", "/staticpage")
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> fastapi.FastAPI:
+    """Return an app with routes of all kinds."""
+    (tmp_path / "page.txt").write_text("page")
+    app = fastapi.FastAPI()
+    sub = fastapi.FastAPI()
+    router = fastapi.APIRouter(prefix="/v1")
+    outer = fastapi.APIRouter(prefix="/api")
+
+    @app.get("/hidden", include_in_schema=False)
+    def hidden(limit: int = 1) -> int:
+        return limit
+
+    @app.get("/files/{name:path}")
+    def file(name: str) -> str:
+        return name
+
+    @app.get("/items/{number:int}")
+    def item(number: int) -> int:
+        return number
+
+    @sub.get("/inside/{number}")
+    def inside(number: int) -> int:
+        return number
+
+    @router.get("/inner")
+    def inner() -> str:
+        return "inner"
+
+    async def plain(request: Request) -> JSONResponse:
+        return JSONResponse(dict(request.query_params))
+
+    @app.websocket("/live/{room}")
+    async def live(socket: fastapi.WebSocket, room: int, limit: int = 1) -> None:
+        await socket.accept()
+        await socket.send_json([room, limit, await socket.receive_json()])
+        await socket.close()
+
+    outer.include_router(router)
+    app.include_router(outer)
+    app.add_route("/plain", plain, methods=["GET", "POST"])
+    app.mount("/static", StaticFiles(directory=tmp_path))
+    app.mount("/sub", sub)
+    app.mount("/other", Starlette(routes=[Route("/{rest:path}", plain)]))
+    return app
+
+
+@pytest.fixture
+def stack(app: fastapi.FastAPI) -> Iterator[Any]:
+    """Return the app behind its guard."""
+    return mantlet.asgi.wrap(app, SchemaGuard.from_app(app), baseline=False)
+
+
+@pytest.mark.parametrize("target", PATHS)
+def test_every_route_of_the_app_is_served(app: Any, stack: Any, target: str) -> None:
+    """Also those that its document leaves out."""
+    answer = send(stack, "GET", target)
+    assert (answer.status, answer.body) == (200, send(app, "GET", target).body)
+
+
+@pytest.mark.parametrize("target", ABSENT)
+def test_paths_that_no_route_has_are_closed(app: Any, stack: Any, target: str) -> None:
+    """As they are in the app."""
+    assert send(app, "GET", target).status == 404
+    assert send(stack, "GET", target).get("content-type") == "application/problem+json"
+
+
+def test_hidden_routes_and_mounted_fastapi_apps_are_validated(stack: Any) -> None:
+    """By their own declarations."""
+    assert send(stack, "GET", "/hidden?limit=x").status == 422
+    assert send(stack, "GET", "/hidden?any=1").status == 422
+    assert send(stack, "GET", "/sub/inside/x").status == 422
+    assert send(stack, "POST", "/sub/inside/5").status == 405
+
+
+def test_routes_without_parameters_pass_with_any_body(stack: Any) -> None:
+    """Starlette's own routes declare none."""
+    assert send(stack, "POST", "/plain", b"any").status == 200
+    assert send(stack, "PUT", "/plain").status == 405
+
+
+@pytest.mark.parametrize("target", ["/items/5/", "/hidden/?limit=1", "/sub", "/static"])
+def test_slashes_are_redirected_by_the_app(app: Any, stack: Any, target: str) -> None:
+    """As long as it has the routes that were read."""
+    answer = send(stack, "GET", target)
+    assert answer.status == 307
+    assert answer.headers == send(app, "GET", target).headers
+
+
+def test_an_app_without_redirects_has_no_other_slashes() -> None:
+    """It would answer 404 by itself."""
+    app = fastapi.FastAPI(redirect_slashes=False)
+    app.add_api_route("/x", lambda: "x")
+    stack = mantlet.asgi.wrap(app, SchemaGuard.from_app(app), baseline=False)
+    assert send(stack, "GET", "/x/").get("content-type") == "application/problem+json"
+
+
+def test_a_route_that_was_added_later_is_closed(app: fastapi.FastAPI, stack: Any) -> None:
+    """Its declarations are not known."""
+    app.add_api_route("/hidden/", lambda: "later")
+    assert send(app, "GET", "/hidden/").json() == "later"
+    assert send(stack, "GET", "/hidden/").status == 404
+
+
+def test_sockets_are_validated_before_they_are_open(stack: Any) -> None:
+    """Their messages are the app's own business."""
+    client = TestClient(stack)
+    with client.websocket_connect("/live/5?limit=2") as socket:
+        socket.send_json("hello")
+        assert socket.receive_json() == [5, 2, "hello"]
+    for target in ("/live/x", "/live/5?limit=x", "/live/5?more=1"):
+        with pytest.raises(Exception) as caught, client.websocket_connect(target):  # noqa: PT011  # the client's own, which depends on the response
+            pass
+        assert getattr(caught.value, "status_code", None) == 422
+
+
+def test_a_socket_without_parameters_may_read_its_query() -> None:
+    """It has no other way to take any."""
+    app = fastapi.FastAPI()
+
+    @app.websocket("/live")
+    async def live(socket: fastapi.WebSocket) -> None:
+        await socket.accept()
+        await socket.send_json(dict(socket.query_params))
+        await socket.close()
+
+    client = TestClient(mantlet.asgi.wrap(app, SchemaGuard.from_app(app), baseline=False))
+    with client.websocket_connect("/live?any=1") as socket:
+        assert socket.receive_json() == {"any": "1"}
+
+
+def test_dependencies_of_routers_are_those_of_their_routes() -> None:
+    """Of each router around a route, and of the app."""
+    names = ("app", "outer", "inner", "included")
+
+    def needs(name: str) -> Any:
+        def dependency(**_values: int) -> None: ...
+
+        parameter = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=int)
+        dependency.__signature__ = inspect.Signature([parameter])  # type: ignore[attr-defined]
+        return [fastapi.Depends(dependency)]
+
+    app = fastapi.FastAPI(dependencies=needs("app"))
+    outer = fastapi.APIRouter(prefix="/outer", dependencies=needs("outer"))
+    inner = fastapi.APIRouter(dependencies=needs("inner"))
+    inner.add_api_route("/x", lambda: "x")
+    outer.include_router(inner, prefix="/in", dependencies=needs("included"))
+    app.include_router(outer)
+    stack = mantlet.asgi.wrap(app, SchemaGuard.from_app(app), baseline=False)
+    query = "&".join(f"{name}=1" for name in names)
+    assert send(stack, "GET", f"/outer/in/x?{query}").json() == "x"
+    for name in names:
+        wrong = query.replace(f"{name}=1", f"{name}=x")
+        assert send(stack, "GET", f"/outer/in/x?{wrong}").status == 422
+    assert send(stack, "GET", f"/outer/in/x?{query}&more=1").status == 422
+
+
+def test_the_root_path_is_no_part_of_the_routes() -> None:
+    """Whether the app or the server knows of it."""
+    app = fastapi.FastAPI()
+    app.root_path = "/api"
+    app.add_api_route("/x", lambda: "x")
+    stack = mantlet.asgi.wrap(app, SchemaGuard.from_app(app), baseline=False)
+    for target in ("/x", "/api/x"):
+        assert send(app, "GET", target).json() == "x"
+        assert send(stack, "GET", target).json() == "x"
+    assert send(stack, "GET", "/api/y").status == 404
+
+
+def test_the_first_of_two_routes_runs_and_is_judged() -> None:
+    """Of the same path, and of paths that overlap."""
+    app = fastapi.FastAPI()
+
+    def route(path: str, endpoint: Any) -> None:
+        app.add_api_route(path, endpoint, methods=["GET"])
+
+    def first(name: str, page: int = 0) -> str:
+        return f"first {name} {page}"
+
+    def second(limit: int = 0) -> str:
+        return f"second {limit}"
+
+    def number(number: int, exact: bool) -> str:
+        return f"number {exact}"
+
+    route("/n/{number:int}", number)
+    route("/n/{name}", first)
+    route("/n/mine", second)
+    route("/m/{name}", first)
+    route("/m/{other}", second)
+    stack = mantlet.asgi.wrap(app, SchemaGuard.from_app(app), baseline=False)
+    for target, said in {
+        "/n/5?exact=on": "number True",
+        "/n/mine?page=2": "first mine 2",
+        "/n/5x": "first 5x 0",
+        "/m/a?page=1": "first a 1",
+    }.items():
+        assert send(app, "GET", target).json() == send(stack, "GET", target).json() == said
+    for target in ("/n/5", "/n/mine?limit=1", "/m/a?limit=1", "/n/5?page=1&exact=1"):
+        assert send(stack, "GET", target).status == 422
+
+
+def test_a_rest_may_stand_anywhere() -> None:
+    """As Starlette matches it, an empty one included."""
+    app = fastapi.FastAPI()
+
+    @app.get("/files/{rest:path}/end")
+    def end(rest: str) -> str:
+        return f"end {rest}"
+
+    @app.get("/files/{name:path}")
+    def file(name: str, limit: int = 1) -> str:
+        return f"file {name} {limit}"
+
+    stack = mantlet.asgi.wrap(app, SchemaGuard.from_app(app), baseline=False)
+    for target, said in {
+        "/files/a/b/end": "end a/b",
+        "/files/a/b?limit=2": "file a/b 2",
+        "/files/": "file  1",
+    }.items():
+        assert send(app, "GET", target).json() == send(stack, "GET", target).json() == said
+    assert send(stack, "GET", "/files/a/end?limit=1").status == 422
+
+
+def test_head_is_for_the_app_to_answer() -> None:
+    """It has no HEAD where only GET is declared, so such a request never reaches an endpoint."""
+    app = fastapi.FastAPI()
+    app.add_api_route("/x", lambda: "x", methods=["GET"])
+    stack = mantlet.asgi.wrap(app, SchemaGuard.from_app(app), baseline=False)
+    assert send(app, "HEAD", "/x").status == 405
+    assert send(stack, "HEAD", "/x").status == 405
+
+
+def test_files_that_the_app_serves_last_pass(tmp_path: Path) -> None:
+    """FastAPI serves a front end where no route matches."""
+    (tmp_path / "index.html").write_text("index")
+    app = fastapi.FastAPI()
+    router = fastapi.APIRouter()
+    router.frontend("/app", directory=tmp_path)
+    app.include_router(router, prefix="/web")
+    app.add_api_route("/web/app/x", lambda: "x")
+    guard = SchemaGuard.from_app(app)
+    stack = mantlet.asgi.wrap(app, guard, baseline=False)
+    assert send(stack, "GET", "/web/app/index.html").body == b"index"
+    assert send(stack, "GET", "/web/app/x").json() == "x"
+    assert send(stack, "GET", "/web/app/x?any=1").status == 422
+    assert send(stack, "POST", "/web/app/index.html").status == 405
+    assert send(stack, "GET", "/web/other").status == 404
+    assert ("/web/app", "files are served, and requests for them pass") in guard.coverage.notes
+
+
+def test_what_is_not_read_is_told() -> None:
+    """Routes by host are closed."""
+    app = fastapi.FastAPI()
+    app.router.routes.append(Host("example.com", fastapi.FastAPI()))
+    app.mount("/other", Starlette())
+    notes = SchemaGuard.from_app(app).coverage.notes
+    assert ("Host", "this router of the app is not read") in notes
+    assert ("/other", "another app is mounted here, and requests for it pass") in notes
+    assert ("GET, HEAD /docs", "it declares no parameters, so requests pass") in notes
