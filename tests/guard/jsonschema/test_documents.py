@@ -144,9 +144,9 @@ def test_whatever_a_keyword_has_is_compiled_or_reported(version: Any, keyword: s
                 else:
                     assert isinstance(wrong(made, {"a": 1, "b": [1]}), list)
                     assert isinstance(wrong(made, [[1], {"a": 1}]), list)
-                    compiler.unbounded(made)
+                    compiler.unbounded([made])
                 finally:
-                    compiler.coverage(one)
+                    compiler.coverage([("", one)])
 
 
 @pytest.mark.parametrize("schema", [1, "x", None, []])
@@ -280,14 +280,14 @@ def test_a_schema_says_where_it_stands() -> None:
 def test_what_has_no_bound_is_found(schema: Any, pointers: list[str]) -> None:
     """Strings, arrays and objects, by the pointers of where they are."""
     compiler = SchemaCompiler(document(Text={"type": "string"}), version="3.1")
-    assert sorted(compiler.unbounded(compiler.compile(schema))) == sorted(pointers)
+    assert sorted(compiler.unbounded([compiler.compile(schema)])) == sorted(pointers)
 
 
 def test_what_refers_to_itself_is_looked_at_once() -> None:
     """A tree of nodes."""
     node = {"type": "array", "items": named("Node")}
     compiler = SchemaCompiler(document(Node=node), version="3.1")
-    assert compiler.unbounded(compiler.compile(named("Node"))) == ["/components/schemas/Node"]
+    assert compiler.unbounded([compiler.compile(named("Node"))]) == ["/components/schemas/Node"]
 
 
 # -- coverage -------------------------------------------------------------------------------------
@@ -311,7 +311,7 @@ def test_what_refers_to_itself_is_looked_at_once() -> None:
 def test_what_is_not_checked_is_reported(schema: Any, keyword: str, words: str) -> None:
     """With its pointer and the reason, also in what is referred to."""
     compiler = SchemaCompiler(document(A=schema), version="3.1")
-    found = compiler.coverage({"items": named("A")}, location="/x")
+    found = compiler.coverage([("/x", {"items": named("A")})])
     assert found.checked == ("$ref", "items")
     ((pointer, told),) = found.unchecked
     assert pointer == f"/components/schemas/A/{keyword}"
@@ -333,7 +333,7 @@ def test_coverage_knows_the_dialect() -> None:
             "g": {"oneOf": [{}], "discriminator": {}},
         },
     }
-    found = SchemaCompiler(document(E={}), version="3.0", formats=True).coverage(schema)
+    found = SchemaCompiler(document(E={}), version="3.0", formats=True).coverage([("", schema)])
     assert {
         (pointer.rpartition("/")[2], pointer.split("/")[2]) for pointer, _ in found.unchecked
     } == {
@@ -342,7 +342,7 @@ def test_coverage_knows_the_dialect() -> None:
         ("maxLength", "e"),
     }
     assert {"format", "nullable", "readOnly", "discriminator", "type"} <= set(found.checked)
-    alone = SchemaCompiler({}).coverage({"readOnly": True, "discriminator": {}})
+    alone = SchemaCompiler({}).coverage([("", {"readOnly": True, "discriminator": {}})])
     assert [words for _, words in alone.unchecked] == [
         "it has no effect outside OpenAPI",
         "unknown keyword",

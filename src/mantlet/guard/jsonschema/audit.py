@@ -1,6 +1,6 @@
 """Audit schemas: which keywords are checked, and which values have no bound on their size."""
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
@@ -50,19 +50,17 @@ class KeywordCoverage(NamedTuple):
 
 # Any: schemas are plain JSON.
 def find_coverage(
-    schema: Any,
-    location: SchemaLocation,
+    schemas: Iterable[tuple[SchemaLocation, Any]],
     documents: SchemaDocuments,
     *,
     dialect: Dialect,
     version: OpenApiVersion,
     formats: Container[str] | None,
 ) -> KeywordCoverage:
-    """Return the coverage of a schema as written, and of all schemas it refers to.
+    """Return the coverage of schemas as written, and of all schemas they refer to, each once.
 
     Args:
-        schema: the schema.
-        location: its location.
+        schemas: the schemas and their locations.
         documents: the targets of references.
         dialect: the dialect of schemas without a ``$schema``.
         version: the version of OpenAPI.
@@ -71,7 +69,7 @@ def find_coverage(
     auditor = _KeywordAuditor(dialect, version, formats)
     checked: set[str] = set()
     unchecked: list[SchemaProblem] = []
-    for at, found in _reachable(schema, location, documents, dialect):
+    for at, found in _reachable(schemas, documents, dialect):
         for keyword in found:
             reason = auditor.unchecked_reason(keyword, found)
             if reason is not None:
@@ -82,25 +80,27 @@ def find_coverage(
 
 
 def _reachable(
-    schema: Any, location: SchemaLocation, documents: SchemaDocuments, dialect: Dialect
+    schemas: Iterable[tuple[SchemaLocation, Any]], documents: SchemaDocuments, dialect: Dialect
 ) -> Iterator[tuple[SchemaLocation, Mapping[str, Any]]]:
-    pending, seen = [(location, schema)], set()
-    while pending:
-        at, found = pending.pop()
-        if not isinstance(found, Mapping) or id(found) in seen:
-            continue
-        seen.add(id(found))
-        yield at, found
-        if isinstance(found.get("$ref"), str):
-            with suppress(LookupError):  # reported by the conversion
-                pending.append(documents.resolve(found["$ref"], at.base))
-            if dialect.ref_overrides:
+    seen: set[int] = set()
+    for schema in schemas:
+        pending = [schema]
+        while pending:
+            at, found = pending.pop()
+            if not isinstance(found, Mapping) or id(found) in seen:
                 continue
-        pending += [
-            (at.child(*path), child)
-            for path, child in iter_children(found)
-            if path[0] not in ("$defs", "definitions", "contentSchema")
-        ]
+            seen.add(id(found))
+            yield at, found
+            if isinstance(found.get("$ref"), str):
+                with suppress(LookupError):  # reported by the conversion
+                    pending.append(documents.resolve(found["$ref"], at.base))
+                if dialect.ref_overrides:
+                    continue
+            pending += [
+                (at.child(*path), child)
+                for path, child in iter_children(found)
+                if path[0] not in ("$defs", "definitions", "contentSchema")
+            ]
 
 
 class _KeywordAuditor(NamedTuple):
@@ -158,8 +158,7 @@ _LocatedSchema = tuple[Mapping[str, Any], SchemaLocation]
 
 
 def find_unbounded(
-    schema: Any,
-    location: SchemaLocation,
+    schemas: Iterable[tuple[SchemaLocation, Any]],
     definitions: Mapping[str, Any],
     locations: Mapping[str, SchemaLocation],
 ) -> list[str]:
@@ -169,12 +168,14 @@ def find_unbounded(
     with too many combinations of alternatives to search counts as unbounded.
 
     Args:
-        schema: the converted schema.
-        location: its location.
+        schemas: the locations and the converted schemas.
         definitions: the converted targets of references, by number.
         locations: the locations of the definitions.
     """
-    return _BoundsSearch(definitions, locations).run(schema, location)
+    search = _BoundsSearch(definitions, locations)
+    for location, schema in schemas:
+        search.run(schema, location)
+    return list(search.found)
 
 
 class _BoundsSearch:
@@ -184,10 +185,10 @@ class _BoundsSearch:
         self._definitions = definitions
         self._locations = locations
         self._seen: set[int] = set()
-        self._found: dict[str, None] = {}
+        self.found: dict[str, None] = {}
         self._budget = _MAX_COMBINATIONS
 
-    def run(self, schema: Any, location: SchemaLocation) -> list[str]:
+    def run(self, schema: Any, location: SchemaLocation) -> None:
         pending = [(schema, location)]
         while pending:
             found, at = pending.pop()
@@ -199,7 +200,6 @@ class _BoundsSearch:
                 self._seen.add(id(found))
                 self._budget = _MAX_COMBINATIONS
                 pending += self._search(found, at, (), 0)
-        return list(self._found)
 
     def _search(
         self,
@@ -212,7 +212,7 @@ class _BoundsSearch:
         nested: list[tuple[Any, SchemaLocation]] = []
         self._budget -= 1
         if self._budget < 0:
-            self._found[str(at)] = None
+            self.found[str(at)] = None
             return nested
         parts = list(self._parts(schema, at))
         applied = (*parts, *enclosing)
@@ -264,7 +264,7 @@ class _BoundsSearch:
         for name, bounds in _BOUNDS.items():
             is_allowed = types is None or name in types
             if is_allowed and not bounds & keywords and not _is_closed(name, parts):
-                self._found[str(at)] = None
+                self.found[str(at)] = None
 
 
 def _is_closed(name: str, parts: tuple[_LocatedSchema, ...]) -> bool:

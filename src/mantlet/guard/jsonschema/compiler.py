@@ -1,6 +1,6 @@
 """`SchemaCompiler`: compiles the schemas of one document, each when it is used."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -117,22 +117,24 @@ class SchemaCompiler:
             checks=self._checks,
         )
 
-    def coverage(self, schema: Mapping[str, Any] | bool, *, location: str = "") -> KeywordCoverage:
-        """Return which keywords of a schema, and of the schemas it refers to, are checked."""
+    def coverage(self, schemas: Iterable[tuple[str, Mapping[str, Any] | bool]]) -> KeywordCoverage:
+        """Return which keywords of schemas, and of the schemas they refer to, are checked.
+
+        Args:
+            schemas: locations, as `compile()` takes them, and schemas.
+        """
         return find_coverage(
-            schema,
-            self._located(location),
+            ((self._located(location), schema) for location, schema in schemas),
             self._documents,
             dialect=self._dialect,
             version=self._version,
             formats=self._formats,
         )
 
-    def unbounded(self, schema: JsonSchema) -> list[str]:
-        """Return the locations in a schema that allow strings, arrays or objects of any size."""
+    def unbounded(self, schemas: Iterable[JsonSchema]) -> list[str]:
+        """Return the locations in schemas that allow strings, arrays or objects of any size."""
         return find_unbounded(
-            schema.converted,
-            self._located(schema.location),
+            ((self._located(schema.location), schema.converted) for schema in schemas),
             self._converter.definitions,
             self._converter.locations,
         )

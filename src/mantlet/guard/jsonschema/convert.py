@@ -4,7 +4,7 @@ In a converted schema, references read ``#/$defs/<number>``; each number stands 
 the documents, seen in one context. Annotations are dropped, except ``default``.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from mantlet.guard.jsonschema.backend import PatternChecker, metaschema_errors
@@ -22,7 +22,12 @@ from mantlet.guard.jsonschema.documents import (
     SchemaProblem,
 )
 from mantlet.guard.jsonschema.formats import bound_number_format
-from mantlet.guard.jsonschema.keywords import ASSERTIONS, CODE_ANNOTATION, iter_children
+from mantlet.guard.jsonschema.keywords import (
+    ASSERTIONS,
+    CODE_ANNOTATION,
+    iter_children,
+    references_in,
+)
 from mantlet.guard.jsonschema.read_write_only import (
     DIRECTION_CODES,
     Direction,
@@ -101,37 +106,50 @@ class SchemaConverter:
         self._numbers: dict[tuple[SchemaLocation, SchemaContext], str] = {}
         self._pending: list[tuple[str, Any, SchemaLocation, SchemaContext]] = []
         self._problems: list[SchemaProblem] = []
+        self._faults = _FaultyDefinitions()
+        self._cycles = _CycleSearch(self.definitions)
 
     # Any: schemas are plain JSON.
     def convert(self, schema: Any, location: SchemaLocation, direction: Direction) -> Any:
         """Return a converted schema, and add everything it refers to to the definitions.
 
         Raises:
-            SchemaError: with all problems.
+            SchemaError: with the problems of the schema and of the schemas it refers to. Of those
+                that earlier schemas refer to as well, it has one.
         """
         if not isinstance(schema, Mapping | bool):
             message = "a schema must be an object or a boolean"
             raise SchemaError([SchemaProblem(str(location), message)])
-        self._problems, known = [], set(self.definitions)
         effective = None if self._version is None else direction
         context = SchemaContext(location.base, self._dialect, effective)
-        converted = self._schema(schema, location.pointer, context)
-        self._check_metaschema(converted, location)
+        converted, problems = self._convert_one(schema, location, context)
+        added: list[str] = []
         while self._pending:
             number, found, where, context = self._pending.pop()
-            self.definitions[number] = self._schema(found, where.pointer, context)
-            self._check_metaschema(self.definitions[number], where)
-        added = [number for number in self.definitions if number not in known]
-        for number in _find_cycles(self.definitions, added):
+            self.definitions[number], own = self._convert_one(found, where, context)
+            added.append(number)
+            if own:
+                self._faults.add(number, own)
+                problems += own
+        for number in self._cycles.find(added):
             message = "it refers to itself for the same value, so validation would never end"
-            self._problems.append(SchemaProblem(str(self.locations[number]), message))
-        if self._problems:
-            # Schemas that refer to the same problem later must fail as well.
-            for number in added:
-                del self.definitions[number]
-            self._numbers = {k: v for k, v in self._numbers.items() if v in known}
-            raise SchemaError(dict.fromkeys(self._problems))
+            own = [SchemaProblem(str(self.locations[number]), message)]
+            self._faults.add(number, own)
+            problems += own
+        self._faults.spread(self.definitions, added)
+        problems = problems or self._faults.among(references_in(converted))
+        if problems:
+            raise SchemaError(dict.fromkeys(problems))
         return converted
+
+    def _convert_one(
+        self, schema: Any, location: SchemaLocation, context: SchemaContext
+    ) -> tuple[Any, list[SchemaProblem]]:
+        """Return a converted schema and its problems, without those that it refers to."""
+        self._problems = []
+        converted = self._schema(schema, location.pointer, context)
+        self._check_metaschema(converted, location)
+        return converted, self._problems
 
     def _add_problem(self, at: str, context: SchemaContext, message: str) -> None:
         location = SchemaLocation(context.base, at)
@@ -320,36 +338,79 @@ _CONVERSIONS: Final[dict[str, Callable[[SchemaConverter, Any, str, SchemaContext
 }
 
 
-# -- reference cycles -----------------------------------------------------------------------------
+# -- definitions ----------------------------------------------------------------------------------
 
 
-def _find_cycles(definitions: Mapping[str, Any], starts: list[str]) -> list[str]:
-    """Return definitions that refer to themselves for the same value (2020-12 Core, 9.4.1).
+class _FaultyDefinitions:
+    """The definitions that have problems, or refer to others that have, each with some of them."""
+
+    def __init__(self) -> None:
+        self._problems: dict[str, list[SchemaProblem]] = {}
+        #: The definitions that refer to each definition.
+        self._referrers: dict[str, list[str]] = {}
+
+    def add(self, number: str, problems: list[SchemaProblem]) -> None:
+        """Add the problems of a definition itself."""
+        self._problems.setdefault(number, []).extend(problems)
+
+    def among(self, numbers: Iterable[str]) -> list[SchemaProblem]:
+        """Return the problems of some definitions."""
+        return [problem for number in numbers for problem in self._problems.get(number, ())]
+
+    def spread(self, definitions: Mapping[str, Any], added: list[str]) -> None:
+        """Pass the problems of definitions on to those among the new ones that refer to them.
+
+        Args:
+            definitions: all converted schemas by number.
+            added: the new ones. No earlier definition refers to them.
+        """
+        pending = [number for number in added if number in self._problems]
+        for number in added:
+            for target in references_in(definitions[number]):
+                self._referrers.setdefault(target, []).append(number)
+                if target in self._problems:
+                    pending.append(target)
+        while pending:
+            number = pending.pop()
+            for referrer in self._referrers.get(number, ()):
+                if referrer not in self._problems:
+                    self._problems[referrer] = self._problems[number]
+                    pending.append(referrer)
+
+
+class _CycleSearch:
+    """Finds definitions that refer to themselves for the same value (2020-12 Core, 9.4.1).
 
     Args:
-        definitions: converted schemas by number.
-        starts: the definitions to search from.
+        definitions: converted schemas by number; each is searched once.
     """
-    done: set[str] = set()
-    found: list[str] = []
-    for start in starts:
-        if start in done:
-            continue
-        path = [(start, _references_in_place(definitions[start]))]
-        on_path = {start}
-        while path:
-            number, rest = path[-1]
-            following = next(rest, None)
-            if following is None:
-                path.pop()
-                on_path.discard(number)
-                done.add(number)
-            elif following in on_path:
-                found.append(following)
-            elif following not in done:
-                on_path.add(following)
-                path.append((following, _references_in_place(definitions[following])))
-    return found
+
+    def __init__(self, definitions: Mapping[str, Any]) -> None:
+        self._definitions = definitions
+        self._done: set[str] = set()
+
+    def find(self, starts: list[str]) -> list[str]:
+        """Return one definition of each cycle that is reached from some definitions."""
+        definitions, done = self._definitions, self._done
+        found: list[str] = []
+        for start in starts:
+            if start in done:
+                continue
+            path = [(start, _references_in_place(definitions[start]))]
+            on_path = {start}
+            while path:
+                number, rest = path[-1]
+                following = next(rest, None)
+                if following is None:
+                    path.pop()
+                    on_path.discard(number)
+                    done.add(number)
+                elif following in on_path:
+                    found.append(following)
+                elif following not in done:
+                    on_path.add(following)
+                    path.append((following, _references_in_place(definitions[following])))
+        return found
 
 
 def _references_in_place(schema: Any) -> Iterator[str]:

@@ -72,13 +72,14 @@ class SchemaDocuments:
         others: other documents, by the URIs that references have before their ``#``.
     """
 
-    __slots__ = ("_anchors", "_documents", "_dynamic_anchors")
+    __slots__ = ("_anchors", "_documents", "_dynamic_anchors", "_resolved")
 
     # Any: documents are plain JSON.
     def __init__(self, document: Any, others: Mapping[str, Any]) -> None:
         self._documents: dict[str, Any] = {**others, "": document}
         self._anchors: dict[tuple[str, str], SchemaLocation] | None = None
         self._dynamic_anchors: dict[str, list[SchemaLocation]] = {}
+        self._resolved: dict[tuple[str, str], tuple[SchemaLocation, Any]] = {}
 
     # Any: a schema may have anything as its reference.
     def resolve(self, reference: Any, base: str) -> tuple[SchemaLocation, Any]:
@@ -96,6 +97,13 @@ class SchemaDocuments:
         """
         if not isinstance(reference, str):
             raise LookupError("a reference must be a string")  # noqa: TRY004  # one type for callers
+        key = (reference, base)
+        known = self._resolved.get(key)
+        if known is None:
+            known = self._resolved[key] = self._resolve(reference, base)
+        return known
+
+    def _resolve(self, reference: str, base: str) -> tuple[SchemaLocation, Any]:
         uri, _, fragment = reference.partition("#")
         uri = uri or base
         if uri not in self._documents:

@@ -20,6 +20,7 @@ __all__ = [
     "SINGLES",
     "iter_children",
     "iter_subschemas",
+    "references_in",
 ]
 
 #: Keywords whose value is one schema.
@@ -84,3 +85,14 @@ def iter_subschemas(schema: Any, root: str = "") -> Iterator[tuple[str, dict[str
             pending += [
                 (location + join_pointer(path), child) for path, child in iter_children(found)
             ]
+
+
+def references_in(converted: Any) -> Iterator[str]:
+    """Iterate over the numbers of the definitions that a converted schema refers to directly."""
+    pending = [converted]
+    while pending:
+        found = pending.pop()
+        if isinstance(found, Mapping):
+            if "$ref" in found:
+                yield found["$ref"].rpartition("/")[2]
+            pending += [child for _, child in iter_children(found)]

@@ -1,10 +1,10 @@
 """Build and cache validators for converted schemas and parts of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from mantlet.guard.jsonschema.backend import DRAFT_2020_12, Validator, ValidatorBuilder
-from mantlet.guard.jsonschema.keywords import LISTS, MAPS, SINGLES, iter_children
+from mantlet.guard.jsonschema.keywords import LISTS, MAPS, SINGLES, iter_children, references_in
 
 __all__ = ["ValidatorCache"]
 
@@ -67,7 +67,7 @@ class ValidatorCache:
         """Return a schema together with all definitions that it refers to."""
         if isinstance(schema, bool):
             return schema
-        required = dict.fromkeys(_references(schema))
+        required = dict.fromkeys(references_in(schema))
         pending = list(required)
         while pending:
             for number in self._references_of(pending.pop()):
@@ -140,7 +140,7 @@ class ValidatorCache:
 
     def _references_of(self, number: str) -> tuple[str, ...]:
         if number not in self._referenced:
-            references = dict.fromkeys(_references(self._definitions[number]))
+            references = dict.fromkeys(references_in(self._definitions[number]))
             self._referenced[number] = tuple(references)
         return self._referenced[number]
 
@@ -155,14 +155,3 @@ def _costly(schema: Any) -> frozenset[str]:
             found |= _COSTLY & part.keys()
             pending += [child for _, child in iter_children(part)]
     return frozenset(found)
-
-
-def _references(schema: Any) -> Iterator[str]:
-    """Iterate over the numbers of the definitions that a converted schema refers to directly."""
-    pending = [schema]
-    while pending:
-        found = pending.pop()
-        if isinstance(found, dict):
-            if "$ref" in found:
-                yield found["$ref"].rpartition("/")[2]
-            pending += [child for _, child in iter_children(found)]

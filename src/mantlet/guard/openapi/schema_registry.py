@@ -7,7 +7,7 @@ from mantlet.guard.jsonschema import JsonSchema, SchemaCompiler, SchemaError
 from mantlet.guard.jsonschema.read_write_only import Direction
 from mantlet.guard.openapi.diagnostics import DocumentLocation, LocatedValue
 from mantlet.guard.openapi.references import ReferenceResolver
-from mantlet.guard.parameters import Coercer, DeepShape, Style, shape_of
+from mantlet.guard.parameters import TEXT, Coercer, DeepShape, Style, shape_of
 
 __all__ = ["SchemaRegistry", "as_style"]
 
@@ -133,17 +133,20 @@ class SchemaRegistry:
         return shape
 
     def _shape(self, schema: JsonSchema | None) -> Coercer:
-        return shape_of(*_bundle(schema))
+        if schema is None:
+            return TEXT
+        try:
+            return shape_of(schema.converted, schema.validators.resolve)
+        except ValueError as error:
+            self.add_problem(schema.location, str(error))
+            return TEXT
 
     def deep_shape(self, located: LocatedValue) -> DeepShape:
         """Return how to coerce the texts of a value's members and items at any depth."""
         schema = self.schema(located)
-
-        def load() -> tuple[list[Any], Callable[[str], Any]]:
-            bundled, resolve = _bundle(schema)
-            return [bundled], resolve
-
-        return DeepShape(load)
+        if schema is None:
+            return DeepShape(lambda: ([True], str))
+        return DeepShape(lambda: ([schema.converted], schema.validators.resolve))
 
     # -- questions about schemas as written -------------------------------------------------------
 
@@ -206,23 +209,24 @@ class SchemaRegistry:
 
     def require_bounds(self) -> None:
         """Add a problem for each request schema of the operation that allows any size."""
-        for key in self._used:
-            schema = self._compiled[key]
-            if not isinstance(schema, SchemaError) and schema.direction == "request":
-                for pointer in self._compiler.unbounded(schema):
-                    self.add_problem(pointer, "must have a bound")
+        used = [self._compiled[key] for key in self._used]
+        requests = [
+            schema
+            for schema in used
+            if isinstance(schema, JsonSchema) and schema.direction == "request"
+        ]
+        for pointer in self._compiler.unbounded(requests):
+            self.add_problem(pointer, "must have a bound")
 
     def coverage(self) -> tuple[tuple[str, ...], list[tuple[str, str]]]:
         """Return the keywords of all compiled schemas that are checked, and those that are not."""
-        checked: set[str] = set()
-        unchecked: dict[tuple[str, str], None] = {}
-        for (location, _), schema in self._compiled.items():
-            if not isinstance(schema, SchemaError):
-                value = self._values[location]
-                found = self._compiler.coverage(value, location=schema.location)
-                checked.update(found.checked)
-                unchecked |= dict.fromkeys((one.pointer, one.message) for one in found.unchecked)
-        return tuple(sorted(checked)), list(unchecked)
+        found = self._compiler.coverage(
+            (schema.location, self._values[location])
+            for (location, _), schema in self._compiled.items()
+            if isinstance(schema, JsonSchema)
+        )
+        unchecked = dict.fromkeys((one.pointer, one.message) for one in found.unchecked)
+        return found.checked, list(unchecked)
 
     # -- helpers ----------------------------------------------------------------------------------
 
@@ -308,17 +312,6 @@ class SchemaRegistry:
 
 
 # Any: plain JSON.
-def _bundle(schema: JsonSchema | None) -> tuple[Any, Callable[[str], Any]]:
-    """Return a schema with all definitions that it refers to, and a function that returns one."""
-    bundled: Any = True if schema is None else schema.bundled()
-
-    def resolve(reference: str) -> Any:
-        definitions: Any = bundled["$defs"]
-        return definitions[reference.rpartition("/")[2]]
-
-    return bundled, resolve
-
-
 def as_style(text: str | None) -> Style | None:
     """Return a style from a validated document; None for no style."""
     return cast("Style", text) if text else None
