@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mantlet.guard.jsonschema import SchemaCompiler
+from mantlet.guard.jsonschema import SchemaCompiler, validators
 from mantlet.guard.jsonschema.dynamic_refs import UnconvertedSchema
 from tests.guard.jsonschema.asking import faults
 from tests.guard.jsonschema.suite import SCHEMAS, Case, cases, download, remotes
@@ -60,6 +60,18 @@ def test_every_required_case_is_decided_as_the_suite_says(suite: Path, draft: st
         verdict(suite, case, formats=False, bounded=False) for case in cases(suite, draft, "*.json")
     ]
     assert len(told) > 600
+    assert [one for one in told if one] == []
+
+
+@pytest.mark.parametrize("draft", ["draft4", "draft2020-12"])
+def test_links_between_schemas_decide_no_case_otherwise(
+    suite: Path, draft: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where each definition has a validator of its own, as in a large document."""
+    monkeypatch.setattr(validators, "_MAX_INLINED", 0)
+    told = [
+        verdict(suite, case, formats=False, bounded=False) for case in cases(suite, draft, "*.json")
+    ]
     assert [one for one in told if one] == []
 
 

@@ -59,9 +59,17 @@ class ValidatorBuilder:
 
     # Any: a schema is plain JSON.
     def build(
-        self, schema: dict[str, Any] | bool, registry: jsonschema_rs.Registry | None = None
+        self,
+        schema: dict[str, Any] | bool,
+        registry: jsonschema_rs.Registry | None = None,
+        keywords: dict[str, Any] | None = None,
     ) -> Validator:
         """Compile a schema.
+
+        Args:
+            schema: the schema.
+            registry: the other documents that it refers to.
+            keywords: the classes of keywords besides those of JSON Schema, by name.
 
         Raises:
             ValueError: the schema is invalid, or a reference in it cannot be resolved.
@@ -72,6 +80,7 @@ class ValidatorBuilder:
             formats=self._formats,
             pattern_options=self._pattern_options,
             registry=registry,
+            keywords=keywords,
             offline=True,
         )
 
@@ -92,16 +101,19 @@ class PatternChecker:
     Args:
         lookaround: how to treat patterns with lookaround or back-references.
 
+    Attributes:
+        is_bounded: whether they are matched with a limit on backtracking.
+
     Raises:
         ValueError: ``lookaround`` is invalid.
     """
 
-    __slots__ = ("_backtracking", "_bounded", "_kinds", "_linear")
+    __slots__ = ("_backtracking", "_kinds", "_linear", "is_bounded")
 
     def __init__(self, lookaround: RegexLookaround) -> None:
         if lookaround not in ("refuse", "bounded"):
             raise ValueError(f'regex_lookaround must be "refuse" or "bounded", not {lookaround!r}')
-        self._bounded = lookaround == "bounded"
+        self.is_bounded = lookaround == "bounded"
         self._linear = ValidatorBuilder(None, bounded=False)
         self._backtracking = ValidatorBuilder(None, bounded=True)
         self._kinds: dict[str, str] = {}
@@ -121,7 +133,7 @@ class PatternChecker:
             return None
         if kind == "malformed":
             return f"the pattern {pattern!r} is not a valid regular expression"
-        if not self._bounded:
+        if not self.is_bounded:
             return (
                 f"the pattern {pattern!r} has lookaround or a back-reference, which cannot be "
                 'matched in linear time: rewrite it, or set regex_lookaround="bounded"'

@@ -7,6 +7,7 @@ from typing import Any, Final
 from mantlet.guard.jsonschema.audit import KeywordCoverage, find_coverage, find_unbounded
 from mantlet.guard.jsonschema.backend import PatternChecker, RegexLookaround, ValidatorBuilder
 from mantlet.guard.jsonschema.convert import SchemaConverter
+from mantlet.guard.jsonschema.defaults import DefaultsCompiler
 from mantlet.guard.jsonschema.dialects import OpenApiVersion, default_dialect
 from mantlet.guard.jsonschema.documents import SchemaDocuments, SchemaLocation
 from mantlet.guard.jsonschema.dynamic_refs import UnconvertedSchema, has_dynamic_refs
@@ -77,6 +78,7 @@ class SchemaCompiler:
         self._converter = SchemaConverter(self._documents, version, dialect, patterns)
         self._builder = ValidatorBuilder(self._formats, bounded=regex_lookaround == "bounded")
         self._validators = ValidatorCache(self._converter.definitions, self._builder)
+        self._defaults = DefaultsCompiler(self._validators)
 
     def compile(
         self,
@@ -111,6 +113,7 @@ class SchemaCompiler:
         return JsonSchema(
             converted,
             self._validators,
+            self._defaults,
             direction=direction,
             location=location,
             max_errors=self._max_errors,

@@ -221,7 +221,17 @@ class SchemaConverter:
                     found, location.base, context.direction
                 )
         dialect = context.dialect if location.base == context.base else self._dialect
-        context = context._replace(base=location.base, dialect=dialect, unrequired=unrequired)
+        # Contexts that make no difference to the schema are the same.
+        context = SchemaContext(
+            location.base,
+            dialect,
+            context.direction,
+            exact=context.exact and self._patterns.is_bounded,
+            is_property=context.is_property
+            and context.direction is not None
+            and self._read_write_only.concerns(found, location.base),
+            unrequired=unrequired,
+        )
         number = self._numbers.get((location, context))
         if number is None:
             number = self._numbers[location, context] = str(len(self.locations))

@@ -3,25 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from mantlet._internal.locks import ForkSafeLock
 from mantlet.guard.jsonschema.keywords import CODE_ANNOTATION, DISCRIMINATOR_ANNOTATION
 from mantlet.guard.jsonschema.validators import ValidatorCache
 
-__all__ = ["compile_defaults"]
+__all__ = ["DefaultsCompiler"]
 
 _MISSING: Final = object()
 _MAX_DEPTH: Final = 32
-
-
-# Any: schemas and values are plain JSON.
-def compile_defaults(schema: Any, validators: ValidatorCache) -> Callable[[Any], Any] | None:
-    """Return a function that fills in the defaults of a schema; None if the schema has none.
-
-    A default that does not match its own schema is ignored.
-    """
-    compiler = _DefaultsCompiler(validators)
-    root = compiler.node(schema)
-    compiler.finish()
-    return root.fill if root.has_defaults else None
 
 
 class _DefaultsNode:
@@ -54,6 +43,20 @@ class _DefaultsNode:
             found += self.discriminated[1].values()
             found += [self.discriminated[2]] if self.discriminated[2] is not None else []
         return found
+
+    def drop_useless(self) -> None:
+        """Drop the children without defaults."""
+        self.parts = [part for part in self.parts if part.has_defaults]
+        if self.items is not None and not self.items.has_defaults:
+            self.items = None
+        if self.additional is not None and not self.additional.has_defaults:
+            self.additional = None
+        # Where additional properties have defaults, the others must be known.
+        self.properties = {
+            name: (default, child if child.has_defaults else _NO_DEFAULTS)
+            for name, (default, child) in self.properties.items()
+            if default is not _MISSING or child.has_defaults or self.additional is not None
+        }
 
     def fill(self, value: Any) -> Any:
         """Return the value, or a copy of it if any default was filled in."""
@@ -91,65 +94,102 @@ class _DefaultsNode:
         return value
 
 
-class _DefaultsCompiler:
-    """Builds one node per schema, since schemas may refer to themselves."""
+_NO_DEFAULTS: Final = _DefaultsNode()
+
+
+# Any: schemas and values are plain JSON.
+class DefaultsCompiler:
+    """Compiles the defaults of the schemas of a document; each definition once.
+
+    Args:
+        validators: validators for the schemas, and the definitions.
+    """
+
+    __slots__ = ("_lock", "_new", "_pending", "_targets", "_validators")
 
     def __init__(self, validators: ValidatorCache) -> None:
         self._validators = validators
-        self._nodes: dict[int, _DefaultsNode] = {}
+        #: The nodes of definitions, by reference.
+        self._targets: dict[str, _DefaultsNode] = {}
+        #: The nodes that are not complete yet, and the schemas of those.
+        self._new: list[_DefaultsNode] = []
         self._pending: list[tuple[_DefaultsNode, Mapping[str, Any]]] = []
+        self._lock = ForkSafeLock(on_fork=self._reset)
 
-    def node(self, schema: Any) -> _DefaultsNode:
-        """Return the node for a schema; `finish()` completes it."""
-        found = self._nodes.get(id(schema))
+    def compile(self, schema: Any) -> Callable[[Any], Any] | None:
+        """Return a function that fills in the defaults of a schema; None if the schema has none.
+
+        A default that does not match its own schema is ignored.
+        """
+        with self._lock.hold():
+            try:
+                root = self._node(schema)
+                self._finish()
+            except BaseException:  # from a custom format
+                self._reset()  # the nodes may be incomplete
+                raise
+        return root.fill if root.has_defaults else None
+
+    def _reset(self) -> None:
+        self._targets, self._new, self._pending = {}, [], []
+
+    def _node(self, schema: Any) -> _DefaultsNode:
+        """Return the node for a schema; `_finish()` completes it."""
+        made = _DefaultsNode()
+        if isinstance(schema, Mapping) and CODE_ANNOTATION not in schema:
+            self._new.append(made)
+            self._pending.append((made, schema))
+        return made
+
+    def _target(self, reference: str) -> _DefaultsNode:
+        """Return the node for a definition, since definitions may refer to themselves."""
+        found = self._targets.get(reference)
         if found is None:
-            found = self._nodes[id(schema)] = _DefaultsNode()
-            if isinstance(schema, Mapping) and CODE_ANNOTATION not in schema:
-                self._pending.append((found, schema))
+            found = self._targets[reference] = self._node(self._validators.resolve(reference))
         return found
 
-    def finish(self) -> None:
+    def _finish(self) -> None:
         """Complete all nodes, and drop references to those without defaults."""
         while self._pending:
             self._complete(*self._pending.pop())
-        nodes = list(self._nodes.values())
+        nodes, self._new = self._new, []
         parents: dict[int, list[_DefaultsNode]] = {}
+        useful: dict[int, _DefaultsNode] = {}
         for node in nodes:
+            if node.has_defaults:
+                useful[id(node)] = node
             for child in node.children():
                 parents.setdefault(id(child), []).append(node)
-        useful = [node for node in nodes if node.has_defaults]
-        while useful:
-            for node in parents.get(id(useful.pop()), ()):
+                if child.has_defaults:
+                    useful[id(child)] = child
+        pending = list(useful.values())
+        while pending:
+            for node in parents.get(id(pending.pop()), ()):
                 if not node.has_defaults:
                     node.has_defaults = True
-                    useful.append(node)
+                    pending.append(node)
         for node in nodes:
-            node.parts = [part for part in node.parts if part.has_defaults]
-            if node.items is not None and not node.items.has_defaults:
-                node.items = None
-            if node.additional is not None and not node.additional.has_defaults:
-                node.additional = None
+            node.drop_useless()
 
     def _complete(self, node: _DefaultsNode, schema: Mapping[str, Any]) -> None:
         for name, member in schema.get("properties", {}).items():
-            node.properties[name] = (self._default(member), self.node(member))
+            node.properties[name] = (self._default(member), self._node(member))
         node.has_defaults = any(default is not _MISSING for default, _ in node.properties.values())
         if "prefixItems" not in schema and "items" in schema:
-            node.items = self.node(schema["items"])
+            node.items = self._node(schema["items"])
         if "patternProperties" not in schema and "additionalProperties" in schema:
-            node.additional = self.node(schema["additionalProperties"])
+            node.additional = self._node(schema["additionalProperties"])
         if DISCRIMINATOR_ANNOTATION in schema:
             name, branches, fallback = schema[DISCRIMINATOR_ANNOTATION]
-            nodes = {value: self.node(branch) for value, branch in branches.items()}
-            node.discriminated = (name, nodes, None if fallback is None else self.node(fallback))
+            nodes = {value: self._node(branch) for value, branch in branches.items()}
+            node.discriminated = (name, nodes, None if fallback is None else self._node(fallback))
             return
-        node.parts = [self.node(part) for part in self._parts(schema)]
+        node.parts = [self._target(schema["$ref"])] if "$ref" in schema else []
+        node.parts += [self._node(part) for part in self._parts(schema)]
 
     def _parts(self, schema: Mapping[str, Any]) -> list[Any]:
-        """Return the schemas that always apply to the same value."""
+        """Return the subschemas that always apply to the same value."""
         parts = []
-        if "$ref" in schema:
-            parts.append(self._validators.resolve(schema["$ref"]))
         for part in schema.get("allOf", ()):
             choice = part.get("then") if isinstance(part, Mapping) else None
             is_choice = isinstance(choice, Mapping) and DISCRIMINATOR_ANNOTATION in choice

@@ -11,6 +11,7 @@ import jsonschema_rs
 
 from mantlet.guard.errors import ErrorItem, Place
 from mantlet.guard.jsonschema.backend import PatternChecker, ValidatorBuilder
+from mantlet.guard.jsonschema.defaults import DefaultsCompiler
 from mantlet.guard.jsonschema.dialects import Dialect
 from mantlet.guard.jsonschema.documents import SchemaError, SchemaProblem, iter_objects
 from mantlet.guard.jsonschema.errors import message_for
@@ -61,9 +62,11 @@ class UnconvertedSchema(JsonSchema):
         direction: Direction,
         location: str,
     ) -> None:
+        validators = ValidatorCache({}, builder)
         super().__init__(
             schema,
-            ValidatorCache({}, builder),
+            validators,
+            DefaultsCompiler(validators),
             direction=direction,
             location=location,
             max_errors=1,

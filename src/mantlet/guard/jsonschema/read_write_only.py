@@ -15,6 +15,7 @@ __all__ = ["DIRECTION_CODES", "Direction", "ReadWriteOnly", "drop_required"]
 Direction = Literal["request", "response"]
 
 _KEYWORDS: Final[Mapping[Direction, str]] = {"request": "readOnly", "response": "writeOnly"}
+_DIRECTIONS: Final = frozenset(_KEYWORDS.values())
 #: The error codes for properties that must not be sent in a direction.
 DIRECTION_CODES: Final[Mapping[Direction, str]] = {
     "request": "read_only",
@@ -31,7 +32,13 @@ class ReadWriteOnly:
         ref_overrides: whether ``$ref`` overrides its sibling keywords.
     """
 
-    __slots__ = ("_documents", "_forbidden", "_forbidden_properties", "_ref_overrides")
+    __slots__ = (
+        "_concerned",
+        "_documents",
+        "_forbidden",
+        "_forbidden_properties",
+        "_ref_overrides",
+    )
 
     def __init__(self, documents: SchemaDocuments, ref_overrides: bool) -> None:
         self._documents = documents
@@ -39,6 +46,7 @@ class ReadWriteOnly:
         # By the identity of the schema, which the entry keeps alive: Python reuses the identities
         # of deleted objects.
         self._forbidden: dict[tuple[int, Direction], tuple[Any, bool]] = {}
+        self._concerned: dict[int, tuple[Any, bool]] = {}
         self._forbidden_properties: dict[tuple[int, Direction], tuple[Any, frozenset[str]]] = {}
 
     def is_forbidden(self, schema: Any, base: str, direction: Direction) -> bool:
@@ -66,6 +74,20 @@ class ReadWriteOnly:
             )
             self._forbidden_properties[key] = (schema, found)
         return self._forbidden_properties[key][1]
+
+    def concerns(self, schema: Any, base: str) -> bool:
+        """Return whether it matters that a schema is that of an object's property.
+
+        It does if a schema that it applies to the same value, perhaps, is ``readOnly`` or
+        ``writeOnly``.
+        """
+        if id(schema) not in self._concerned:
+            concerned = any(
+                _DIRECTIONS & part.keys()
+                for part, _ in self._applied(schema, base, alternatives=True)
+            )
+            self._concerned[id(schema)] = (schema, concerned)
+        return self._concerned[id(schema)][1]
 
     def required_properties(self, schema: Any, base: str) -> frozenset[str]:
         """Return the names that a schema, or an alternative in it, requires of an object."""
@@ -121,6 +143,9 @@ class ReadWriteOnly:
             if isinstance(schema.get(keyword), list):
                 yield from ((part, base) for part in schema[keyword])
         yield from ((schema[keyword], base) for keyword in ("then", "else") if keyword in schema)
+        dependent = schema.get("dependentSchemas")
+        if isinstance(dependent, Mapping):
+            yield from ((part, base) for part in dependent.values())
 
     def _is_overridden(self, schema: Mapping[str, Any]) -> bool:
         return self._ref_overrides and "$ref" in schema

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from mantlet.guard.collisions import share_doubles
 from mantlet.guard.errors import ErrorItem, Place, ValidationFailed, too_complex
-from mantlet.guard.jsonschema.defaults import compile_defaults
+from mantlet.guard.jsonschema.defaults import DefaultsCompiler
 from mantlet.guard.jsonschema.errors import find_errors, message_for
 from mantlet.guard.jsonschema.formats import FormatCheckFailed
 from mantlet.guard.jsonschema.read_write_only import Direction
@@ -48,6 +48,7 @@ class JsonSchema:
 
     __slots__ = (
         "_checks",
+        "_defaults",
         "_fill_defaults",
         "_is_valid",
         "_max_errors",
@@ -63,6 +64,7 @@ class JsonSchema:
         self,
         converted: Any,
         validators: ValidatorCache,
+        defaults: DefaultsCompiler,
         *,
         direction: Direction,
         location: str,
@@ -71,6 +73,7 @@ class JsonSchema:
     ) -> None:
         self.converted = converted
         self.validators = validators
+        self._defaults = defaults
         self.direction = direction
         self.location = location
         self._max_errors = max_errors
@@ -103,7 +106,7 @@ class JsonSchema:
             if self._is_valid(value):
                 fill = self._fill_defaults
                 return value if fill is None else self._with_defaults(value, fill)
-        except (ValueError, FormatCheckFailed) as error:
+        except (ValueError, RecursionError, FormatCheckFailed) as error:
             raise ValidationFailed(422, (_undecidable(error, place),)) from None
         errors = self._errors(value, place, len(text))
         raise ValidationFailed(422, errors, values={place: value}) from None
@@ -140,7 +143,7 @@ class JsonSchema:
         Raises:
             ValueError: the schema cannot be compiled.
         """
-        self._fill_defaults = compile_defaults(self.converted, self.validators)
+        self._fill_defaults = self._defaults.compile(self.converted)
         self._is_valid = self.validators.build(self.converted).is_valid
         checks: dict[str, _Check] = {
             "multipleOf": self._check_multiples,
@@ -171,7 +174,7 @@ class JsonSchema:
             return find_errors(
                 self.converted, value, place, self.validators, self._max_errors, size=size
             )
-        except (ValueError, FormatCheckFailed) as error:
+        except (ValueError, RecursionError, FormatCheckFailed) as error:
             return [_undecidable(error, place)]
 
 

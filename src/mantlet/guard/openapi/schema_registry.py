@@ -1,6 +1,6 @@
 """`SchemaRegistry`: the schemas of a document, each compiled once, and questions about them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 
 from mantlet.guard.jsonschema import JsonSchema, SchemaCompiler, SchemaError
