@@ -1,12 +1,19 @@
 """Compiled operations: the declared parts of requests and responses."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mantlet.guard.parameters.group import ParameterGroup
 from mantlet.guard.readers import BodyReader, Schema
 
-__all__ = ["DeclaredBody", "DeclaredResponse", "Operation", "Requirement", "Scheme"]
+__all__ = [
+    "DeclaredBody",
+    "DeclaredResponse",
+    "Operation",
+    "PendingOperation",
+    "Requirement",
+    "Scheme",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +120,28 @@ class Operation:
     faults: tuple[tuple[str, str], ...] = ()
     is_open: bool = False
 
+    def compiled(self) -> "Operation":
+        """Return the operation with all that validates requests for it."""
+        return self
+
     @property
     def name(self) -> str:
         """The name of the operation, as in contracts."""
         return f"{self.method} {self.template}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingOperation(Operation):
+    """An operation that is compiled at its first request; until then it has no parts.
+
+    Args:
+        compile: returns the operation without base paths, which is compiled once.
+        has_matrix: whether a path parameter has the style ``matrix``.
+    """
+
+    compile: Callable[[], Operation]
+    has_matrix: bool = False
+
+    def compiled(self) -> Operation:
+        """Return the operation with all that validates requests for it."""
+        return replace(self.compile(), bases=self.bases)

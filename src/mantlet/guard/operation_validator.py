@@ -10,7 +10,7 @@ from mantlet.core.request import Request
 from mantlet.guard.body_validator import CONTENT_HEADERS, BodyValidator, Validated
 from mantlet.guard.credentials import Security, SecurityOfApp
 from mantlet.guard.errors import ErrorItem, ValidationFailed
-from mantlet.guard.operation import Operation
+from mantlet.guard.operation import Operation, PendingOperation
 from mantlet.guard.options import OperationSettings
 from mantlet.guard.parameters.group import joined_cookies
 from mantlet.guard.responses import ResponseValidator
@@ -225,6 +225,8 @@ class _ClosedOperation(OperationValidator):
         """
         raise ValidationFailed(501, [_CLOSED])
 
+    _validate = validate
+
 
 class _OpenOperation(OperationValidator):
     """Checks only the method and credentials of requests for a faulty operation."""
@@ -235,10 +237,45 @@ class _OpenOperation(OperationValidator):
         self._check_method(request, request.get_headers(_OVERRIDES))
 
 
+class _LazyOperation(OperationValidator):
+    """Compiles its operation at the first request that has the required credentials."""
+
+    __slots__ = ("_pending", "_ready")
+
+    def __init__(
+        self,
+        operation: PendingOperation,
+        settings: OperationSettings,
+        security: Security | None = None,
+    ) -> None:
+        super().__init__(operation, settings, security)
+        self._pending = operation
+        self._ready: OperationValidator | None = None
+        self.allows_semicolons = self.allows_semicolons or operation.has_matrix
+        self.has_later_hooks = settings.responses != "off"
+
+    def validate(self, request: Request, captured: Mapping[str, str]) -> Awaitable[None] | None:
+        """Validate a request for the operation; see `OperationValidator`."""
+        ready = self._ready
+        if ready is None:
+            return super().validate(request, captured)
+        return ready.validate(request, captured)
+
+    def _validate(self, request: Request, captured: Mapping[str, str]) -> Awaitable[None] | None:
+        ready = self._ready
+        if ready is None:  # two threads may come here: they get the same operation
+            ready = operation_validator(self._pending.compiled(), self.settings, self._security)
+            self.responses = ready.responses
+            self._ready = ready
+        return ready._validate(request, captured)
+
+
 def operation_validator(
     operation: Operation, settings: OperationSettings, security: Security | None = None
 ) -> OperationValidator:
     """Return the validator of an operation; see `OperationValidator`."""
+    if isinstance(operation, PendingOperation):
+        return _LazyOperation(operation, settings, security)
     kind = OperationValidator
     if operation.faults:
         kind = _OpenOperation if operation.is_open else _ClosedOperation

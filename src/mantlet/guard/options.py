@@ -13,6 +13,7 @@ from mantlet.http.routing import parse_pattern
 __all__ = [
     "WEBSOCKET_METHOD",
     "Allowance",
+    "Compile",
     "DocumentOptions",
     "Forward",
     "OnInvalid",
@@ -33,6 +34,8 @@ OnInvalid = Literal["error", "close", "open"]
 ServerMode = Literal["optional", "required", "ignore"]
 #: What to do with undeclared names in the query.
 UndeclaredQuery = Literal["refuse", "ignore"]
+#: When the operations of a document are compiled.
+Compile = Literal["auto", "eager", "lazy"]
 ResponseMode = Literal["off", "report", "enforce"]
 #: Which messages of the app's own validators reach the client.
 ValidatorMessages = Literal["safe", "stripped", "none"]
@@ -55,6 +58,7 @@ class DocumentOptions:
     ref_root: str | PathLike[str] | None = None
     on_invalid: OnInvalid = "error"
     security_by_app: bool = False
+    compile: Compile = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,6 +54,7 @@ from mantlet.guard.limits import BodyLimits
 from mantlet.guard.operation_validator import OperationValidator, operation_validator
 from mantlet.guard.options import (
     Allowance,
+    Compile,
     DocumentOptions,
     Forward,
     OnInvalid,
@@ -120,6 +121,9 @@ class SchemaGuard(Policy):
             ``"error"`` to raise a `DocumentError` with all faults, ``"close"`` to answer requests
             for it with 501, or ``"open"`` to let them pass with only the path, the method and the
             credentials checked.
+        compile: when to compile the operations of a document: all at construction (``"eager"``),
+            each at its first request (``"lazy"``), or ``"auto"``: at construction if there are at
+            most 300. A fault that is found at a first request closes the operation.
         formats: whether to validate a document's ``format`` of strings: True for all known formats,
             or a mapping of names to checks.
         regex_lookaround: what to do with a ``pattern`` of the document that no linear-time engine
@@ -169,6 +173,7 @@ class SchemaGuard(Policy):
         undeclared_options: UndeclaredOptions = "pass",
         security: Literal["app"] | Mapping[str, CredentialCheck] | None = None,
         on_invalid: OnInvalid = "error",
+        compile: Compile = "auto",
         formats: bool | Mapping[str, Callable[[str], bool]] = False,
         regex_lookaround: Literal["refuse", "bounded"] = "refuse",
         servers: ServerMode = "optional",
@@ -208,6 +213,8 @@ class SchemaGuard(Policy):
         self._undeclared_options: UndeclaredOptions = undeclared_options
         if on_invalid not in ("error", "close", "open"):
             raise ValueError(f'on_invalid must be "error", "close" or "open", not {on_invalid!r}')
+        if compile not in ("auto", "eager", "lazy"):
+            raise ValueError(f'compile must be "auto", "eager" or "lazy", not {compile!r}')
         self._security = check_security(security)
         self._document_options = DocumentOptions(
             formats,
@@ -217,6 +224,7 @@ class SchemaGuard(Policy):
             ref_root,
             on_invalid,
             security_by_app=self._security is None,
+            compile=compile,
         )
         if servers not in ("optional", "required", "ignore"):
             raise ValueError(f'servers must be "optional", "required" or "ignore", not {servers!r}')
@@ -377,8 +385,12 @@ class SchemaGuard(Policy):
 
     @property
     def coverage(self) -> Coverage:
-        """A report of the parts of the API that are checked, and of those that are not."""
-        found = self._source.coverage([one.operation for one in self._router.validators])
+        """A report of the parts of the API that are checked, and of those that are not.
+
+        It compiles the operations that are not compiled yet.
+        """
+        operations = [one.operation.compiled() for one in self._router.validators]
+        found = self._source.coverage(operations)
         return replace(found, notes=(*found.notes, *crossing_notes(self._router.crossings)))
 
     @property

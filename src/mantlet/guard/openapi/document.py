@@ -14,6 +14,7 @@ from mantlet.guard.limits import BodyLimits
 from mantlet.guard.openapi.diagnostics import DocumentError, WarningList
 from mantlet.guard.openapi.diff import ComparedDocument, breaking_changes
 from mantlet.guard.openapi.faults import Fault, OperationPart, PartKind
+from mantlet.guard.openapi.lazy_operations import LazyOperations
 from mantlet.guard.openapi.loading import load_document
 from mantlet.guard.openapi.operation_compiler import compile_operation, compile_security
 from mantlet.guard.openapi.operations import OperationDescriber
@@ -36,6 +37,8 @@ __all__ = ["DocumentSource", "OpenApiDocument"]
 
 _NO_TEMPLATES: Final[Mapping[str, str]] = MappingProxyType({})
 
+#: How many operations are compiled at construction by ``compile="auto"``.
+_MAX_EAGER: Final = 300
 _log: Final = logging.getLogger("mantlet.guard")
 #: How many faulty operations the log names.
 _MAX_LOGGED: Final = 3
@@ -149,22 +152,32 @@ class DocumentSource:
             source, templates, self._app_warnings, self.app_routes = source
         self._document = OpenApiDocument(source, ref_root=options.ref_root, templates=templates)
         self._options = options
-        self._compiler = SchemaCompiler(
-            self._document.root,
-            version=cast("OpenApiVersion", self._document.version),
-            formats=options.formats,
-            regex_lookaround=options.regex_lookaround,
-            limits=limits,
-            others=self._document.references.others,
+        self._limits = limits
+        self._schemas = self._make_schemas()
+        self._is_lazy = options.compile == "lazy" or (
+            options.compile == "auto" and len(self._document.operations) > _MAX_EAGER
         )
-        self._schemas = SchemaRegistry(
-            self._document.version, self._document.references, self._compiler
-        )
+        self._lazy = LazyOperations(self._reset)
         self._faulty: list[Operation] = []
         #: Faults of the document that no request meets.
         self._unmet: tuple[Fault, ...] = ()
         #: Faulty operations whose path cannot be matched.
         self._unroutable: list[Operation] = []
+
+    def _make_schemas(self) -> SchemaRegistry:
+        document, options = self._document, self._options
+        compiler = SchemaCompiler(
+            document.root,
+            version=cast("OpenApiVersion", document.version),
+            formats=options.formats,
+            regex_lookaround=options.regex_lookaround,
+            limits=self._limits,
+            others=document.references.others,
+        )
+        return SchemaRegistry(document.version, document.references, compiler)
+
+    def _reset(self) -> None:
+        self._schemas = self._make_schemas()
 
     def names(self) -> list[tuple[str, str]]:
         """Return the methods and templates of the operations."""
@@ -181,9 +194,7 @@ class DocumentSource:
         compiled, self._unroutable = [], []
         routes = _Routes()
         for described in self._document.operations:
-            operation = self.compile_operation(
-                described, settings[described.method, described.template]
-            )
+            operation = self._declare(described, settings[described.method, described.template])
             problem = routes.add(operation)
             if problem is None:
                 compiled.append(replace(operation, bases=described.base_paths))
@@ -219,6 +230,16 @@ class DocumentSource:
             raise DocumentError(found, advice=_ADVICE)
         return unmet
 
+    def _declare(self, described: "OperationDescription", settings: OperationSettings) -> Operation:
+        """Compile an operation now, or at its first request."""
+        if not self._is_lazy or self._known_faults(described, settings):
+            return self.compile_operation(described, settings)
+        return self._lazy.pending(
+            self._declaration(described),
+            lambda: self.compile_operation(described, settings),
+            has_matrix=any(one.style == "matrix" for one in described.parameters),
+        )
+
     def compile_operation(
         self, described: "OperationDescription", settings: OperationSettings
     ) -> Operation:
@@ -234,10 +255,7 @@ class DocumentSource:
             its security is faulty.
         """
         options = self._options
-        security_faults = () if options.security_by_app else described.security_faults
-        faults = (*described.faults, *security_faults)
-        if settings.responses != "off":
-            faults += described.response_faults
+        faults = self._known_faults(described, settings)
         if not faults:
             self._schemas.begin_operation()
             operation = compile_operation(
@@ -248,14 +266,32 @@ class DocumentSource:
             faults = tuple(self._schemas.problems)
             if not faults:
                 return operation
+        has_security = options.security_by_app or not described.security_faults
+        return replace(
+            self._declaration(described),
+            faults=self._original(faults),
+            is_open=options.on_invalid == "open" and has_security,
+        )
+
+    def _known_faults(
+        self, described: "OperationDescription", settings: OperationSettings
+    ) -> tuple[Fault, ...]:
+        """Return the faults of an operation that are found without compiling it."""
+        faults = described.faults
+        if not self._options.security_by_app:
+            faults += described.security_faults
+        if settings.responses != "off":
+            faults += described.response_faults
+        return faults
+
+    def _declaration(self, described: "OperationDescription") -> Operation:
+        """Return an operation without what validates requests for it."""
         return Operation(
             method=described.method,
             template=described.template,
             security=compile_security(described, self._document.schemes),
             pointer=described.pointer,
             operation_id=described.operation_id,
-            faults=self._original(faults),
-            is_open=options.on_invalid == "open" and not security_faults,
         )
 
     def _original(self, found: Iterable[Fault]) -> tuple[Fault, ...]:
@@ -285,13 +321,11 @@ class DocumentSource:
 
     def narrower_than(self, other: "DocumentSource") -> tuple[str, ...]:
         """Return the breaking changes from another document to this one."""
-        return tuple(
-            breaking_changes(
-                other._compared(),
-                self._compared(),
-                use_servers=self._options.servers != "ignore",
+        use_servers = self._options.servers != "ignore"
+        with other._lazy.lock.hold(), self._lazy.lock.hold():
+            return tuple(
+                breaking_changes(other._compared(), self._compared(), use_servers=use_servers)
             )
-        )
 
     def _compared(self) -> ComparedDocument:
         return ComparedDocument(
@@ -304,7 +338,8 @@ class DocumentSource:
 
     def coverage(self, operations: list[Operation]) -> Coverage:
         """Return which parts of the document are checked, and warnings about the others."""
-        checked, unchecked = self._schemas.coverage()
+        with self._lazy.lock.hold():
+            checked, unchecked = self._schemas.coverage()
         notes = WarningList()
         for where, message in (
             *self._app_warnings,
