@@ -4,6 +4,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
+from mantlet.guard.jsonschema.backend import PatternChecker
 from mantlet.guard.jsonschema.dialects import Dialect, OpenApiVersion
 from mantlet.guard.jsonschema.documents import SchemaDocuments, SchemaLocation, SchemaProblem
 from mantlet.guard.jsonschema.formats import BUILT_IN_FORMATS, NUMBER_FORMATS
@@ -17,8 +18,10 @@ from mantlet.guard.jsonschema.keywords import (
     iter_children,
 )
 
-__all__ = ["KeywordCoverage", "find_coverage", "find_unbounded"]
+__all__ = ["LENIENT_PATTERN", "KeywordCoverage", "find_coverage", "find_unbounded"]
 
+#: The beginning of the notes on patterns that are checked, though they are not of the standard.
+LENIENT_PATTERN: Final = "the pattern is not one"
 _REFERENCES: Final = frozenset({"$dynamicRef", "$ref"})
 _CHECKED: Final = (ASSERTIONS | LISTS | MAPS | SINGLES | _REFERENCES | {"dependencies"}) - {
     "$defs", "additionalItems", "contentSchema", "definitions", "format",
@@ -56,6 +59,7 @@ def find_coverage(
     dialect: Dialect,
     version: OpenApiVersion,
     formats: Container[str] | None,
+    patterns: PatternChecker,
 ) -> KeywordCoverage:
     """Return the coverage of schemas as written, and of all schemas they refer to, each once.
 
@@ -65,8 +69,9 @@ def find_coverage(
         dialect: the dialect of schemas without a ``$schema``.
         version: the version of OpenAPI.
         formats: the string formats asserted besides the built-in ones; None if none are asserted.
+        patterns: reads the patterns.
     """
-    auditor = _KeywordAuditor(dialect, version, formats)
+    auditor = _KeywordAuditor(dialect, version, formats, patterns)
     checked: set[str] = set()
     unchecked: list[SchemaProblem] = []
     for at, found in _reachable(schemas, documents, dialect):
@@ -74,7 +79,7 @@ def find_coverage(
             reason = auditor.unchecked_reason(keyword, found)
             if reason is not None:
                 unchecked.append(SchemaProblem(str(at.child(keyword)), reason))
-            elif keyword not in _IGNORED:
+            if keyword not in _IGNORED and (reason is None or reason.startswith(LENIENT_PATTERN)):
                 checked.add(keyword)
     return KeywordCoverage(tuple(sorted(checked)), tuple(unchecked))
 
@@ -107,6 +112,7 @@ class _KeywordAuditor(NamedTuple):
     dialect: Dialect
     version: OpenApiVersion
     formats: Container[str] | None
+    patterns: PatternChecker
 
     def unchecked_reason(self, keyword: str, schema: Mapping[str, Any]) -> str | None:
         """Return why a keyword is not checked; None if it is, or if it allows every value."""
@@ -114,11 +120,20 @@ class _KeywordAuditor(NamedTuple):
             return None
         if self.dialect.ref_overrides and "$ref" in schema and keyword != "$ref":
             return "$ref overrides it"
+        if keyword in ("pattern", "patternProperties"):
+            return self._lenient_pattern(schema[keyword])
         if keyword == "format":
             return self._unchecked_format(schema[keyword])
         if keyword in _CHECKED or (keyword == "additionalItems" and self.dialect.items_arrays):
             return None
         return _UNSUPPORTED.get(keyword) or self._unchecked_other(keyword, schema)
+
+    def _lenient_pattern(self, value: Any) -> str | None:
+        patterns = value if isinstance(value, Mapping) else (value,)
+        for pattern in patterns:
+            if isinstance(pattern, str) and self.patterns.read(pattern).is_lenient:
+                return f"{LENIENT_PATTERN} of ECMA-262 with the flag u: it is read as is plain"
+        return None
 
     def _unchecked_format(self, name: Any) -> str | None:
         if not isinstance(name, str) or (self.version is not None and name in NUMBER_FORMATS):

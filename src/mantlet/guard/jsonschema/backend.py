@@ -10,6 +10,8 @@ except ImportError:
         "OpenAPI schemas need jsonschema-rs: pip install 'mantlet[openapi]'"
     ) from None
 
+from mantlet.guard.jsonschema.ecma262 import EcmaPattern, read_pattern
+
 __all__ = [
     "BACKTRACK_LIMIT",
     "DRAFT_2020_12",
@@ -96,7 +98,7 @@ class ValidatorBuilder:
 
 
 class PatternChecker:
-    """Checks that patterns are matched in bounded time; caches the verdict on each pattern.
+    """Reads patterns, and checks that they are matched in bounded time; each once.
 
     Args:
         lookaround: how to treat patterns with lookaround or back-references.
@@ -108,7 +110,7 @@ class PatternChecker:
         ValueError: ``lookaround`` is invalid.
     """
 
-    __slots__ = ("_backtracking", "_kinds", "_linear", "is_bounded")
+    __slots__ = ("_backtracking", "_known", "_linear", "is_bounded")
 
     def __init__(self, lookaround: RegexLookaround) -> None:
         if lookaround not in ("refuse", "bounded"):
@@ -116,7 +118,11 @@ class PatternChecker:
         self.is_bounded = lookaround == "bounded"
         self._linear = ValidatorBuilder(None, bounded=False)
         self._backtracking = ValidatorBuilder(None, bounded=True)
-        self._kinds: dict[str, str] = {}
+        self._known: dict[str, tuple[str, EcmaPattern]] = {}
+
+    def read(self, pattern: str) -> EcmaPattern:
+        """Return a pattern as the engine reads it; one that has a problem is as it was."""
+        return self._read(pattern)[1]
 
     def problem(self, pattern: str, *, exact: bool) -> str | None:
         """Return why a pattern is not allowed, or None if it is.
@@ -126,13 +132,11 @@ class PatternChecker:
             exact: whether a value may be accepted because the pattern does *not* match. A pattern
                 that reaches the backtracking limit counts as not matching, so it is unsafe there.
         """
-        kind = self._kinds.get(pattern)
-        if kind is None:
-            kind = self._kinds[pattern] = self._classify(pattern)
+        kind = self._read(pattern)[0]
         if kind == "linear":
             return None
-        if kind == "malformed":
-            return f"the pattern {pattern!r} is not a valid regular expression"
+        if kind != "backtracking":
+            return f"the pattern {pattern!r} is not a valid regular expression{kind}"
         if not self.is_bounded:
             return (
                 f"the pattern {pattern!r} has lookaround or a back-reference, which cannot be "
@@ -146,10 +150,22 @@ class PatternChecker:
             )
         return None
 
-    def _classify(self, pattern: str) -> str:
-        if self._linear.supports_pattern(pattern):
-            return "linear"
-        return "backtracking" if self._backtracking.supports_pattern(pattern) else "malformed"
+    def _read(self, pattern: str) -> tuple[str, EcmaPattern]:
+        """Return the kind of a pattern, or why it has none, and the pattern as it is read."""
+        known = self._known.get(pattern)
+        if known is None:
+            try:
+                linear, kind = read_pattern(pattern), ""
+                read = read_pattern(pattern, "bounded") if self.is_bounded else linear
+            except ValueError as error:
+                read, kind = EcmaPattern(pattern, is_lenient=False), f": it has {error}"
+            else:
+                if self._linear.supports_pattern(linear.text):
+                    kind = "linear"
+                elif self._backtracking.supports_pattern(read.text):
+                    kind = "backtracking"
+            known = self._known[pattern] = kind, read
+        return known
 
 
 def metaschema_errors(schema: dict[str, Any]) -> list[tuple[list[str | int], str]]:

@@ -132,6 +132,7 @@ class SchemaCompiler:
             dialect=self._dialect,
             version=self._version,
             formats=self._formats,
+            patterns=self._patterns,
         )
 
     def unbounded(self, schemas: Iterable[JsonSchema]) -> list[str]:

@@ -25,6 +25,7 @@ from mantlet.guard.jsonschema.formats import bound_number_format
 from mantlet.guard.jsonschema.keywords import (
     ASSERTIONS,
     CODE_ANNOTATION,
+    PATTERN_ANNOTATION,
     iter_children,
     references_in,
 )
@@ -196,8 +197,12 @@ class SchemaConverter:
     def _finish(
         self, schema: Mapping[str, Any], converted: dict[str, Any], at: str, context: SchemaContext
     ) -> None:
-        if "pattern" in converted:
-            self._check_pattern(converted["pattern"], f"{at}/pattern", context.exact, context)
+        pattern = converted.get("pattern")
+        if isinstance(pattern, str):
+            self._check_pattern(pattern, f"{at}/pattern", context.exact, context)
+            converted["pattern"] = self._patterns.read(pattern).text
+            if converted["pattern"] != pattern:
+                converted[PATTERN_ANNOTATION] = pattern
         if context.unrequired:
             drop_required(converted, context.unrequired)
         if self._version is not None:
@@ -271,11 +276,10 @@ class SchemaConverter:
 
     # -- checks -------------------------------------------------------------------------------
 
-    def _check_pattern(self, pattern: Any, at: str, exact: bool, context: SchemaContext) -> None:
-        if isinstance(pattern, str):
-            message = self._patterns.problem(pattern, exact=exact)
-            if message is not None:
-                self._add_problem(at, context, message)
+    def _check_pattern(self, pattern: str, at: str, exact: bool, context: SchemaContext) -> None:
+        message = self._patterns.problem(pattern, exact=exact)
+        if message is not None:
+            self._add_problem(at, context, message)
 
     def _check_metaschema(self, converted: Any, location: SchemaLocation) -> None:
         if isinstance(converted, dict):
@@ -324,7 +328,18 @@ class SchemaConverter:
         if isinstance(value, Mapping):
             for pattern in value:
                 self._check_pattern(pattern, at + join_pointer((pattern,)), True, context)
-        return self._property_map(value, at, context)
+        found = self._property_map(value, at, context)
+        if isinstance(value, Mapping):
+            found = self._merged_patterns(found)
+        return found
+
+    def _merged_patterns(self, schemas: dict[str, Any]) -> dict[str, Any]:
+        """Return the schemas by their patterns as the engine reads them."""
+        merged: dict[str, Any] = {}
+        for pattern, schema in schemas.items():
+            text = self._patterns.read(pattern).text
+            merged[text] = {"allOf": [merged[text], schema]} if text in merged else schema
+        return merged
 
 
 _CONVERSIONS: Final[dict[str, Callable[[SchemaConverter, Any, str, SchemaContext], Any]]] = {

@@ -17,6 +17,7 @@ from mantlet.guard.errors import ErrorItem, Place
 from mantlet.guard.jsonschema.keywords import (
     CODE_ANNOTATION,
     DISCRIMINATOR_ANNOTATION,
+    PATTERN_ANNOTATION,
     RANGE_ANNOTATION,
 )
 from mantlet.guard.jsonschema.messages import KINDS, describe_kinds, message_for
@@ -190,6 +191,8 @@ class ErrorSearch:
                 pass  # reported for each property and item
             elif code in _BOUNDS and RANGE_ANNOTATION in schema:
                 self.add(path, schema[RANGE_ANNOTATION], schema[code], message_code=code)
+            elif code == "pattern":
+                self.add(path, code, schema.get(PATTERN_ANNOTATION, schema.get(code)))
             else:
                 self.add(path, code, schema.get(code))
 

@@ -16,6 +16,7 @@ __all__ = [
     "DISCRIMINATOR_ANNOTATION",
     "LISTS",
     "MAPS",
+    "PATTERN_ANNOTATION",
     "RANGE_ANNOTATION",
     "SINGLES",
     "iter_children",
@@ -52,6 +53,8 @@ ANNOTATIONS: Final = frozenset({
 CODE_ANNOTATION: Final = "x-mantlet-code"
 #: The error code for a number outside the range of its format.
 RANGE_ANNOTATION: Final = "x-mantlet-range"
+#: The pattern as written, where the engine needs it written in another way.
+PATTERN_ANNOTATION: Final = "x-mantlet-pattern"
 #: How a discriminator picks a branch: the property name, the converted schema for each property
 #: value, and the schema for all other values or None.
 DISCRIMINATOR_ANNOTATION: Final = "x-mantlet-discriminator"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from mantlet.guard.apps.documents import AppDocument
 from mantlet.guard.coverage import Coverage, checked_parts
 from mantlet.guard.jsonschema import SchemaCompiler
+from mantlet.guard.jsonschema.audit import LENIENT_PATTERN
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.openapi.diagnostics import DocumentError, WarningList
 from mantlet.guard.openapi.diff import ComparedDocument, breaking_changes
@@ -47,7 +48,7 @@ _ADVICE: Final = (
     'on_invalid="open" to let them pass without validation.'
 )
 #: Reasons for unchecked keywords that need no warning.
-_EXPECTED: Final = ("string formats", "it is an extension")
+_EXPECTED: Final = ("string formats", "it is an extension", LENIENT_PATTERN)
 
 
 class OpenApiDocument:
