@@ -6,7 +6,14 @@ from urllib.parse import unquote
 
 from mantlet.http.json_pointer import join_pointer, split_pointer
 
-__all__ = ["SchemaDocuments", "SchemaError", "SchemaLocation", "SchemaProblem", "iter_objects"]
+__all__ = [
+    "SchemaDocuments",
+    "SchemaError",
+    "SchemaLocation",
+    "SchemaProblem",
+    "iter_objects",
+    "mentions",
+]
 
 #: Keywords whose values are data, not schemas.
 _DATA_KEYWORDS: Final = ("const", "default", "enum", "example", "examples")
@@ -119,6 +126,10 @@ class SchemaDocuments:
             found = _step(found, token, reference)
         return SchemaLocation(uri, fragment), found
 
+    def mention(self, keywords: frozenset[str]) -> bool:
+        """Return whether an object in a document has one of some keywords."""
+        return any(mentions(document, keywords) for document in self._documents.values())
+
     def sole_dynamic_anchor(self, anchor: str) -> SchemaLocation | None:
         """Return the location of a dynamic anchor if it is unique in all documents, else None."""
         self._index()
@@ -154,6 +165,22 @@ def iter_objects(document: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
             ]
         elif isinstance(found, list):
             pending += [(f"{at}/{index}", value) for index, value in enumerate(found)]
+
+
+def mentions(document: Any, keywords: frozenset[str]) -> bool:
+    """Return whether an object in a document has one of some keywords."""
+    pending = [document]
+    while pending:
+        found = pending.pop()
+        if isinstance(found, dict):
+            if keywords & found.keys():
+                return True
+            pending += found.values()
+        elif isinstance(found, list):
+            pending += found
+        elif isinstance(found, Mapping):
+            return True  # of another type, and perhaps not plain inside
+    return False
 
 
 def _step(found: Any, token: str, reference: str) -> Any:

@@ -7,7 +7,7 @@ may reject attempts to set it, and Mantlet does. A property that must not be sen
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
 
-from mantlet.guard.jsonschema.documents import SchemaDocuments
+from mantlet.guard.jsonschema.documents import SchemaDocuments, mentions
 
 __all__ = ["DIRECTION_CODES", "Direction", "ReadWriteOnly", "drop_required"]
 
@@ -15,6 +15,7 @@ __all__ = ["DIRECTION_CODES", "Direction", "ReadWriteOnly", "drop_required"]
 Direction = Literal["request", "response"]
 
 _KEYWORDS: Final[Mapping[Direction, str]] = {"request": "readOnly", "response": "writeOnly"}
+_NO_NAMES: Final[frozenset[str]] = frozenset()
 _DIRECTIONS: Final = frozenset(_KEYWORDS.values())
 #: The error codes for properties that must not be sent in a direction.
 DIRECTION_CODES: Final[Mapping[Direction, str]] = {
@@ -37,11 +38,13 @@ class ReadWriteOnly:
         "_documents",
         "_forbidden",
         "_forbidden_properties",
+        "_is_used",
         "_ref_overrides",
     )
 
     def __init__(self, documents: SchemaDocuments, ref_overrides: bool) -> None:
         self._documents = documents
+        self._is_used = documents.mention(_DIRECTIONS)
         self._ref_overrides = ref_overrides
         # By the identity of the schema, which the entry keeps alive: Python reuses the identities
         # of deleted objects.
@@ -49,8 +52,14 @@ class ReadWriteOnly:
         self._concerned: dict[int, tuple[Any, bool]] = {}
         self._forbidden_properties: dict[tuple[int, Direction], tuple[Any, frozenset[str]]] = {}
 
+    def prepare(self, schema: Any) -> None:
+        """Prepare for a schema, which need not be in the documents."""
+        self._is_used = self._is_used or mentions(schema, _DIRECTIONS)
+
     def is_forbidden(self, schema: Any, base: str, direction: Direction) -> bool:
         """Return whether messages must not have a property with this schema."""
+        if not self._is_used:
+            return False
         key = (id(schema), direction)
         if key not in self._forbidden:
             keyword = _KEYWORDS[direction]
@@ -63,6 +72,8 @@ class ReadWriteOnly:
 
     def forbidden_properties(self, schema: Any, base: str, direction: Direction) -> frozenset[str]:
         """Return the names of the properties that an object of this schema must not have."""
+        if not self._is_used:
+            return _NO_NAMES
         key = (id(schema), direction)
         if key not in self._forbidden_properties:
             found = frozenset(
@@ -81,6 +92,8 @@ class ReadWriteOnly:
         It does if a schema that it applies to the same value, perhaps, is ``readOnly`` or
         ``writeOnly``.
         """
+        if not self._is_used:
+            return False
         if id(schema) not in self._concerned:
             concerned = any(
                 _DIRECTIONS & part.keys()
