@@ -64,7 +64,7 @@ def test_a_day_in_report_mode(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out.splitlines() == [
         "2 GET /items query  undeclared_parameter",
         "1 GET /old/items/{} path  undeclared_path",
-        "1 POST /items body  type",
+        "1 POST /items body  dict_type",
     ]
     names["guard"]._reports.file.write()
     printed = CliRunner().invoke(command, ["guard", "report", str(tmp_path)]).output

@@ -430,7 +430,7 @@ def test_wrong_contracts_are_refused_at_construction(contracts: Any, words: str)
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({}, "needs contracts or openapi"),
+        ({}, "needs either contracts or openapi"),
         ({"contracts": CONTRACTS, "mode": "open"}, "mode must be"),
         ({"contracts": CONTRACTS, "sample_rate": 2}, "sample_rate must be from 0 to 1"),
         ({"contracts": CONTRACTS, "allow": "query"}, "allow must be some of"),

@@ -58,7 +58,7 @@ def test_multiples_of_extreme_numbers_are_bounded(number: str) -> None:
     with pytest.raises(ValidationFailed) as failure:
         schema.load(f"[{','.join([number] * 2_000)}]".encode(), value, "body")
     assert [error.code for error in failure.value.errors] == ["json_checks"]
-    assert "BodyLimits(checks=)" in failure.value.errors[0].detail
+    assert failure.value.errors[0].detail == "Needs too many checks"
     schema.load(f"[{','.join([number] * 100)}]".encode(), value[:100], "body")
 
 

@@ -37,10 +37,9 @@ def multipart_form(
     if schema is None or not schemas.compiles(schema):
         return None
     limits = settings.limits
-    if schemas.shape(schema).types.isdisjoint({"object"}):
-        nameless = find_file(schemas, schema, None)
-        if nameless is not None:
-            return _nameless_files(schemas, form, nameless, limits)
+    nameless = find_file(schemas, schema, None)
+    if nameless is not None and schemas.shape(schema).types.isdisjoint({"object"}):
+        return _nameless_files(schemas, form, nameless, limits)
     declared = _Fields(schemas, form, schema, limits)
     if declared.has_nameless:
         schemas.add_problem(form.pointer, "a field of a form must have a name")
