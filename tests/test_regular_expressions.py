@@ -185,6 +185,6 @@ def test_an_expression_that_backtracks_is_found(source: str, method: str) -> Non
 def test_the_expressions_are_found() -> None:
     """Those of headers, of bodies and of responses."""
     assert len(EXPRESSIONS) > 80
-    assert sys.modules["mantlet.guard.forms.file_signatures"] is not None
+    assert sys.modules["mantlet.guard.bodies.forms.file_signatures"] is not None
     for where in ("mantlet.errors.rendering._SEPARATORS", "mantlet.http.html.complexity._TOKEN"):
         assert where in EXPRESSIONS

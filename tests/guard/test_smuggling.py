@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from mantlet.guard import BodyLimits
+from mantlet.guard.bodies.strict_json import StrictJson
 from mantlet.guard.errors import ValidationFailed
-from mantlet.guard.strict_json import StrictJson
-from tests.guard.jsontexts import NUMBERS, TEXTS, mutated
+from tests.guard.bodies.jsontexts import NUMBERS, TEXTS, mutated
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,12 +1,12 @@
 """`SchemaGuard`: reject requests that the API's schema does not allow."""
 
-from mantlet.guard.body_validator import Validated
+from mantlet.guard.bodies.body_validator import Validated
+from mantlet.guard.bodies.forms.file import File
+from mantlet.guard.bodies.forms.uploads import UploadedFile
 from mantlet.guard.contract import Contract
 from mantlet.guard.coverage import Coverage
 from mantlet.guard.credentials import Credential
 from mantlet.guard.findings.finding import Finding
-from mantlet.guard.forms.file import File
-from mantlet.guard.forms.uploads import UploadedFile
 from mantlet.guard.graphql import GraphQL
 from mantlet.guard.jsonrpc import JsonRpc, RpcCall
 from mantlet.guard.limits import BodyLimits

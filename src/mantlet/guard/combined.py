@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from mantlet.guard.app_routes import AppRoutes
 from mantlet.guard.coverage import Coverage, OperationSource
 from mantlet.guard.operation import Operation
 from mantlet.guard.options import OperationSettings
+from mantlet.guard.routing.app_routes import AppRoutes
 
 __all__ = ["CombinedSource"]
 

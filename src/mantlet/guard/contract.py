@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from mantlet._internal.options import KnowsOptions
-from mantlet.guard.forms.file import File
+from mantlet.guard.bodies.forms.file import File
 from mantlet.guard.hints import check_flag, check_mapping
 
 __all__ = ["Contract"]

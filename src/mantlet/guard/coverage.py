@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from mantlet.guard.app_routes import AppRoutes
 from mantlet.guard.operation import Operation
 from mantlet.guard.options import OperationSettings
+from mantlet.guard.routing.app_routes import AppRoutes
 
 __all__ = ["Coverage", "OperationSource", "checked_parts"]
 

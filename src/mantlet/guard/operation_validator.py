@@ -7,7 +7,7 @@ from typing import Any, Final
 from mantlet._internal.coroutines import start_eagerly
 from mantlet.core.preflight import METHOD_OVERRIDES
 from mantlet.core.request import Request
-from mantlet.guard.body_validator import CONTENT_HEADERS, BodyValidator, Validated
+from mantlet.guard.bodies.body_validator import CONTENT_HEADERS, BodyValidator, Validated
 from mantlet.guard.credentials import Security, SecurityOfApp
 from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.operation import Operation, PendingOperation

@@ -41,8 +41,8 @@ from mantlet.guard.credentials import (
     validate_checks,
 )
 from mantlet.guard.errors import ErrorItem, ValidationFailed
-from mantlet.guard.exemptions import Exemptions
 from mantlet.guard.findings.finding import Finding
+from mantlet.guard.findings.reports import ViolationReports
 from mantlet.guard.hints import (
     check_app,
     check_declaration,
@@ -67,12 +67,12 @@ from mantlet.guard.options import (
     check_choice,
     settings_by_operation,
 )
-from mantlet.guard.paths import PathChecker
 from mantlet.guard.refusals import InvalidStatus, Refusals, Shape, name_limits, to_failure
-from mantlet.guard.reports import ViolationReports
 from mantlet.guard.responses import UNCHECKED
-from mantlet.guard.route_logs import crossing_notes, log_crossings, log_unmatched
-from mantlet.guard.router import OperationRouter, UndeclaredOptions
+from mantlet.guard.routing.exemptions import Exemptions
+from mantlet.guard.routing.paths import PathChecker
+from mantlet.guard.routing.route_logs import crossing_notes, log_crossings, log_unmatched
+from mantlet.guard.routing.router import OperationRouter, UndeclaredOptions
 from mantlet.guard.websocket import close_for
 
 __all__ = ["SchemaGuard"]
@@ -110,7 +110,7 @@ class SchemaGuard(Policy):
         limits: bounds on the structure of requests.
         routes: `RouteOptions` of some operations, by patterns such as ``"* /legacy/*"``.
         paths: what to do with a path that could be read in two ways: ``"refuse"``, ``"normalize"``
-            or ``"raw"``; see `mantlet.guard.paths`.
+            or ``"raw"``; see `mantlet.guard.routing.paths`.
         undeclared_options: what to do with an OPTIONS request that is not declared: let CORS
             preflights ``"pass"`` to the app, which have neither a body nor credentials, and refuse
             others; ``"answer"`` all with the allowed methods; or ``"refuse"`` all.

@@ -5,12 +5,12 @@ from typing import Final
 
 from mantlet.core.response import Response
 from mantlet.exceptions import ResponseTooLarge
-from mantlet.guard.content_decoding import decode, parse_codings
+from mantlet.guard.bodies.content_decoding import decode, parse_codings
+from mantlet.guard.bodies.strict_json import StrictJson
 from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.operation import DeclaredResponse
 from mantlet.guard.readers import Schema
-from mantlet.guard.strict_json import StrictJson
 from mantlet.http.media_types import read_media_type
 
 __all__ = ["UNCHECKED", "ResponseValidator"]

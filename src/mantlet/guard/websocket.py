@@ -3,10 +3,10 @@
 from typing import Final
 
 from mantlet.core.policy import Close, Message
+from mantlet.guard.bodies.strict_json import StrictJson
 from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.operation import Operation
 from mantlet.guard.options import OperationSettings
-from mantlet.guard.strict_json import StrictJson
 
 __all__ = ["MessageValidator", "close_for"]
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mantlet.guard import BodyLimits, SchemaGuard
 from mantlet.guard.openapi.diagnostics import DocumentError
 from mantlet.guard.openapi.document import DocumentSource, OpenApiDocument
-from mantlet.guard.openapi.swagger2 import to_openapi3
+from mantlet.guard.openapi.swagger2.translation import to_openapi3
 from mantlet.guard.options import DocumentOptions, OperationSettings
 from tests.drive import Adapter, both_adapters
 from tests.guard.asking import FORM, JSON, Guarded, faults

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mantlet.ratelimit.keys.key import Ambiguous
-from tests.guard.forms.peers import PEERS
+from tests.guard.bodies.forms.peers import PEERS
 from tests.ratelimit.keys.asking import read_form
 from tests.ratelimit.keys.test_body_keys import FIELD, MULTIPART, OTHER, URLENCODED, multipart, part
 from tests.ratelimit.keys.test_body_laws import edited

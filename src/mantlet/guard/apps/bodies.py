@@ -5,15 +5,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from mantlet.guard.apps.fields import MISSING, AppField
+from mantlet.guard.bodies.forms.fields import Form, FormFields
+from mantlet.guard.bodies.forms.file import File
+from mantlet.guard.bodies.forms.multipart import MultipartForm, MultipartParse
+from mantlet.guard.bodies.forms.urlencoded import UrlencodedForm
+from mantlet.guard.bodies.strict_json import StrictJson, check_json_parameters
 from mantlet.guard.errors import ErrorItem, ValidationFailed, pointer
-from mantlet.guard.forms.fields import Form, FormFields
-from mantlet.guard.forms.file import File
-from mantlet.guard.forms.multipart import MultipartForm, MultipartParse
-from mantlet.guard.forms.urlencoded import UrlencodedForm
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.operation import DeclaredBody
 from mantlet.guard.options import OperationSettings
-from mantlet.guard.strict_json import StrictJson, check_json_parameters
 from mantlet.http.media_types import MediaType
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from mantlet.guard.app_routes import AppRoutes
-from mantlet.guard.framework_routes import litestar_routes, werkzeug_routes
+from mantlet.guard.routing.app_routes import AppRoutes
+from mantlet.guard.routing.framework_routes import litestar_routes, werkzeug_routes
 
 __all__ = ["AppDocument", "app_document"]
 

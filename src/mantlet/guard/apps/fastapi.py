@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mantlet.guard.app_routes import AppRoute, AppRoutes
 from mantlet.guard.apps.files import class_names
+from mantlet.guard.routing.app_routes import AppRoute, AppRoutes
 
 __all__ = ["FastApiRoute", "is_fastapi", "read_routes"]
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import Any, get_args
 
-from mantlet.guard.forms.uploads import UploadedFile
+from mantlet.guard.bodies.forms.uploads import UploadedFile
 
 __all__ = ["class_names", "file_converter"]
 

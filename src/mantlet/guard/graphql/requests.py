@@ -37,11 +37,11 @@ from graphql import (
 )
 from graphql.execution.values import get_variable_values
 
+from mantlet.guard.bodies.strict_json import StrictJson
 from mantlet.guard.errors import ErrorItem, Place, ValidationFailed, too_complex
 from mantlet.guard.graphql.service import GraphQL
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.parameters import Coercer, Parameter, ParameterGroup
-from mantlet.guard.strict_json import StrictJson
 
 __all__ = ["GraphQLRequest", "GraphQLRequestSchema", "graphql_query_parameters"]
 

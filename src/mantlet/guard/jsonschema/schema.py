@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from mantlet.guard.collisions import share_doubles
+from mantlet.guard.bodies.hash_collisions import share_doubles
 from mantlet.guard.errors import ErrorItem, Place, ValidationFailed, too_complex
 from mantlet.guard.jsonschema.defaults import DefaultsCompiler
 from mantlet.guard.jsonschema.errors import find_errors, message_for

@@ -4,23 +4,23 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from mantlet.guard.app_routes import AppRoutes
+from mantlet.guard.bodies.forms.fields import FormFields
+from mantlet.guard.bodies.forms.multipart import MultipartForm
+from mantlet.guard.bodies.forms.optional import OptionalFields
+from mantlet.guard.bodies.forms.urlencoded import UrlencodedForm
+from mantlet.guard.bodies.ndjson import JsonLinesReader
+from mantlet.guard.bodies.strict_json import JsonBodyReader
 from mantlet.guard.contract import Contract
 from mantlet.guard.coverage import Coverage, checked_parts
-from mantlet.guard.forms.fields import FormFields
-from mantlet.guard.forms.multipart import MultipartForm
-from mantlet.guard.forms.optional import OptionalFields
-from mantlet.guard.forms.urlencoded import UrlencodedForm
 from mantlet.guard.graphql import GraphQL
 from mantlet.guard.jsonrpc import JsonRpc, JsonRpcSchema
 from mantlet.guard.models.fields import GroupPlace, optional_names, parameter_group, wire_names
 from mantlet.guard.models.schema import ModelSchema
-from mantlet.guard.ndjson import JsonLinesReader
 from mantlet.guard.operation import DeclaredBody, DeclaredResponse, Operation
 from mantlet.guard.options import WEBSOCKET_METHOD, OperationSettings
 from mantlet.guard.parameters import ParameterGroup
 from mantlet.guard.readers import BodyReader, RawBodyReader, Schema
-from mantlet.guard.strict_json import JsonBodyReader
+from mantlet.guard.routing.app_routes import AppRoutes
 from mantlet.http.media_types import read_media_type
 from mantlet.http.routing import check_template, parse_pattern
 

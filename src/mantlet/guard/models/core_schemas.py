@@ -10,7 +10,7 @@ not open those around it or within it.
 **Hash collisions.** Python hashes numbers in a way that anybody can invert: all multiples of 2^61-1
 have the same hash. A set of such numbers takes quadratic time. Texts are hashed with a secret
 (PEP 456), so they are safe, and so are the types in `_SAFE`. Numbers are compared before they are
-hashed (`mantlet.guard.collisions`). Others, such as a set of tuples, are bounded here,
+hashed (`mantlet.guard.bodies.hash_collisions`). Others, such as a set of tuples, are bounded here,
 unless the model bounds them itself.
 
 **Decimals.** ``"1e999999999"`` is a valid decimal of a few bytes. An app that converts it to an int

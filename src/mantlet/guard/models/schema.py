@@ -18,10 +18,10 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 from pydantic_core import SchemaValidator
 
-from mantlet.guard.collisions import collides
+from mantlet.guard.bodies.hash_collisions import collides
+from mantlet.guard.bodies.json_limits import hide_escapes, without_strings
 from mantlet.guard.errors import ErrorItem, Place, ValidationFailed, too_complex
 from mantlet.guard.hints import check_model
-from mantlet.guard.json_limits import hide_escapes, without_strings
 from mantlet.guard.models.alternatives import estimate_work
 from mantlet.guard.models.checks import check_round_trip, check_unions
 from mantlet.guard.models.core_schemas import hashes_numbers, needs_bounds, open_models, rewrite

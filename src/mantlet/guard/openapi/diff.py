@@ -19,8 +19,8 @@ from mantlet.guard.openapi.model import (
     RequirementDescription,
     SchemeDescription,
 )
-from mantlet.guard.openapi.path_rules import template_names
 from mantlet.guard.openapi.schema_registry import SchemaRegistry
+from mantlet.guard.openapi.validation.path_rules import template_names
 from mantlet.http.media_types import read_media_type
 
 __all__ = ["ComparedDocument", "accepts_all", "breaking_changes"]

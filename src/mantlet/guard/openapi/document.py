@@ -21,18 +21,18 @@ from mantlet.guard.openapi.operation_compiler import compile_operation, compile_
 from mantlet.guard.openapi.operations import OperationDescriber
 from mantlet.guard.openapi.references import ReferenceResolver
 from mantlet.guard.openapi.schema_registry import SchemaRegistry
-from mantlet.guard.openapi.swagger2 import original_locations
-from mantlet.guard.openapi.validation import validate_document
+from mantlet.guard.openapi.swagger2.translation import original_locations
+from mantlet.guard.openapi.validation.validator import validate_document
 from mantlet.guard.operation import Operation
 from mantlet.guard.options import DocumentOptions, OperationSettings
-from mantlet.guard.path_table import PathMethods
-from mantlet.guard.path_templates import parse_template
+from mantlet.guard.routing.path_table import PathMethods
+from mantlet.guard.routing.path_templates import parse_template
 from mantlet.http.routing.trie import Node, insert
 
 if TYPE_CHECKING:
-    from mantlet.guard.app_routes import AppRoutes
     from mantlet.guard.jsonschema.dialects import OpenApiVersion
     from mantlet.guard.openapi.model import OperationDescription, SchemeDescription
+    from mantlet.guard.routing.app_routes import AppRoutes
 
 __all__ = ["DocumentSource", "OpenApiDocument"]
 

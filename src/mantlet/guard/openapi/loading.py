@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from mantlet.guard.openapi.diagnostics import DocumentError
-from mantlet.guard.openapi.swagger2 import Translation, is_swagger2, to_openapi3
+from mantlet.guard.openapi.swagger2.translation import Translation, is_swagger2, to_openapi3
 
 try:
     from jiter import from_json

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from mantlet.guard.bodies.ndjson import Framing, JsonLinesReader
+from mantlet.guard.bodies.strict_json import JsonBodyReader, StrictJson
 from mantlet.guard.errors import Place
-from mantlet.guard.ndjson import Framing, JsonLinesReader
 from mantlet.guard.openapi.diagnostics import LocatedValue
 from mantlet.guard.openapi.duplicate_media import is_same_content, read_by_both
-from mantlet.guard.openapi.forms import (
+from mantlet.guard.openapi.forms.multipart import multipart_form
+from mantlet.guard.openapi.forms.urlencoded import (
     compile_parameter,
     form_parameters,
     urlencoded_form,
@@ -20,14 +22,12 @@ from mantlet.guard.openapi.model import (
     RequirementDescription,
     SchemeDescription,
 )
-from mantlet.guard.openapi.multipart import multipart_form
 from mantlet.guard.openapi.responses import compile_responses
 from mantlet.guard.openapi.schema_registry import SchemaRegistry, as_style
 from mantlet.guard.operation import DeclaredBody, Operation, Requirement, Scheme
 from mantlet.guard.options import OperationSettings
 from mantlet.guard.parameters import TEXT, Coercer, Parameter, ParameterGroup
 from mantlet.guard.readers import BodyReader, RawBodyReader, Schema
-from mantlet.guard.strict_json import JsonBodyReader, StrictJson
 from mantlet.http.media_types import MediaType, read_media_type
 
 __all__ = ["compile_operation", "compile_security"]

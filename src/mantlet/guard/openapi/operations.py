@@ -19,17 +19,17 @@ from mantlet.guard.openapi.model import (
     ResponseDescription,
     SchemeDescription,
 )
-from mantlet.guard.openapi.path_items import (
+from mantlet.guard.openapi.references import ReferenceResolver
+from mantlet.guard.openapi.servers import base_paths
+from mantlet.guard.openapi.validation.path_items import (
     PathItemFields,
     listed_parameters,
     operations_of,
     parameter_key,
     path_item_fields,
 )
-from mantlet.guard.openapi.path_rules import path_of, template_names
-from mantlet.guard.openapi.references import ReferenceResolver
-from mantlet.guard.openapi.servers import base_paths
-from mantlet.guard.openapi.validation import ValidatedDocument
+from mantlet.guard.openapi.validation.path_rules import path_of, template_names
+from mantlet.guard.openapi.validation.validator import ValidatedDocument
 
 __all__ = ["OperationDescriber"]
 

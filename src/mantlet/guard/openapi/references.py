@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote, urldefrag, urljoin
 
 from mantlet.guard.openapi.diagnostics import DocumentLocation, LocatedValue
 from mantlet.guard.openapi.loading import LoadedDocument, parse_content, relative_path
-from mantlet.guard.openapi.swagger2 import FILE_PREFIX, Translation, translate_file
+from mantlet.guard.openapi.swagger2.translation import FILE_PREFIX, Translation, translate_file
 from mantlet.http.json_pointer import has_bad_escape, split_pointer
 
 __all__ = ["ReferenceResolver"]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mantlet.guard.bodies.strict_json import StrictJson
 from mantlet.guard.errors import ErrorItem, Place, ValidationFailed
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.openapi.model import HeaderDescription, ResponseDescription
@@ -12,7 +13,6 @@ from mantlet.guard.parameters import TEXT, Parameter
 from mantlet.guard.parameters.collector import ParameterReader
 from mantlet.guard.parameters.decoding import UndecodableText, decode_header
 from mantlet.guard.readers import Schema
-from mantlet.guard.strict_json import StrictJson
 from mantlet.http.json_pointer import join_pointer
 from mantlet.http.media_types import read_media_type
 

@@ -1,0 +1,1 @@
+"""Request bodies: decoded, parsed, bounded and validated."""

@@ -1,0 +1,313 @@
+"""Validate request bodies: whether one is allowed, its media type, and its content."""
+
+from collections.abc import Awaitable, Mapping
+from typing import Any, Final
+
+from mantlet._internal.coroutines import start_eagerly
+from mantlet.core.body import CONTENT_LENGTH, SpooledBody
+from mantlet.core.request import Request
+from mantlet.guard.bodies.content_decoding import CONTENT_ENCODING, decode_body, decode_chunks
+from mantlet.guard.bodies.forms.fields import Form
+from mantlet.guard.errors import ErrorItem, ValidationFailed
+from mantlet.guard.operation import DeclaredBody
+from mantlet.guard.options import OperationSettings
+from mantlet.guard.readers import BodyReader, FullBodyReader, StreamingBodyReader
+from mantlet.http.media_types import MediaType, read_media_type
+
+__all__ = ["CONTENT_HEADERS", "BodyValidator", "Validated"]
+
+_TRANSFER_ENCODING: Final = "Transfer-Encoding"
+#: The headers that describe a body.
+CONTENT_HEADERS: Final = ("Content-Type", CONTENT_LENGTH, _TRANSFER_ENCODING, CONTENT_ENCODING)
+_MISSING: Final = ErrorItem("body", "", "missing_body", "A body is required")
+_UNDECLARED: Final = ErrorItem("body", "", "undeclared_body", "This operation takes no body")
+#: Servers that know no other coding than "chunked" hand on a body in it as it is (RFC 9112, 6.1).
+_TRANSFER_CODING: Final = ErrorItem(
+    "header", "/Transfer-Encoding", "transfer_coding", "Unsupported transfer coding"
+)
+_NO_TYPE: Final = ErrorItem("body", "", "media_type", "Missing or malformed Content-Type")
+
+#: An empty body of this type is a form without fields, as browsers send it.
+_URLENCODED: Final = "application/x-www-form-urlencoded"
+#: Methods whose requests are not waited for, unless something announces a body.
+_BODILESS: Final = frozenset({"GET", "HEAD"})
+#: How many values of Content-Type are cached for an operation.
+_MAX_CACHED: Final = 16
+#: A media type, and the reader of its bodies: full or streaming.
+Readers = tuple[MediaType | None, FullBodyReader | None, StreamingBodyReader | None]
+
+
+class Validated:
+    """The validated values of a request, so that the app need not parse it again.
+
+    The app finds it as ``mantlet.state(...).validated``. Each value is a model or a plain value,
+    depending on its schema.
+
+    Attributes:
+        operation: the name of the operation, such as ``"GET /items/{item_id}"``.
+        body: the value of a JSON body, the fields of a form, the list of values of a JSON sequence,
+            or the bytes of another body; None without a body.
+        path: the path parameters.
+        query: the query parameters.
+        headers: the declared headers.
+        cookies: the declared cookies.
+        files: the files of a form by field name.
+    """
+
+    # Class attributes, since setting each one per request takes time.
+    # Any: the user knows what the schema makes of a value.
+    body: Any = None
+    path: Any = None
+    query: Any = None
+    headers: Any = None
+    cookies: Any = None
+    files: Any = None
+
+    def __init__(self, operation: str) -> None:
+        self.operation = operation
+
+    def __repr__(self) -> str:
+        # Values come from the client, and may be secrets.
+        return f"Validated({self.operation!r})"
+
+
+class BodyValidator:
+    """Validates the bodies of one operation.
+
+    Args:
+        body: the declared body, or None.
+        settings: how strictly to treat it.
+    """
+
+    __slots__ = (
+        "_allows_any_type",
+        "_allows_undeclared",
+        "_cache",
+        "_canonical",
+        "_check_absence",
+        "_exact",
+        "_is_declared",
+        "_limits",
+        "_passive",
+        "_ranges",
+        "_required",
+        "_untyped",
+    )
+
+    def __init__(self, body: DeclaredBody | None, settings: OperationSettings) -> None:
+        readers = {} if body is None else body.readers
+        self._exact = {kind: reader for kind, reader in readers.items() if "*" not in kind}
+        # The most specific range first: "image/*" before "*/*".
+        self._ranges = sorted(
+            ((kind, reader) for kind, reader in readers.items() if "*" in kind),
+            key=lambda pair: pair[0].startswith("*"),
+        )
+        #: By the client's Content-Type, of which there are a few.
+        self._cache: dict[str, Readers] = {}
+        self._required = body is not None and body.required
+        self._check_absence = None if body is None else body.check_absence
+        self._untyped = "" if body is None else body.untyped
+        self._is_declared = body is not None
+        self._allows_undeclared = "body" in settings.allow
+        self._allows_any_type = "media_type" in settings.allow
+        #: Whether the app gets the request as it is, whatever that may be.
+        self._passive = settings.mode == "report"
+        self._canonical = settings.forward == "canonical" and not self._passive
+        self._limits = settings.limits
+
+    def validate(
+        self, request: Request, headers: Mapping[str, str], validated: Validated
+    ) -> Awaitable[None] | None:
+        """Read and validate the body of a request, if it has one, into ``validated``.
+
+        Args:
+            request: the request.
+            headers: those of `CONTENT_HEADERS` that it has.
+            validated: gets the body's value.
+
+        Returns:
+            An awaitable if the validation must wait, else None.
+
+        Raises:
+            ValidationFailed: the body is undeclared, missing or invalid.
+            Problem: the body can't be read.
+        """
+        if not headers and _ends_with_head(request):
+            self._accept_absence()
+            if not request.is_async or (not self._is_declared and request.method in _BODILESS):
+                return None
+            # Gateways that pass events on as ASGI may announce a body by the event alone, and the
+            # app would read it.
+        if not self._is_declared:
+            return None if self._allows_undeclared else self._reject(request, headers)
+        return start_eagerly(self._read(request, headers, validated))
+
+    def _accept_absence(self) -> None:
+        """Accept the absence of a body, unless one is required."""
+        if self._required:
+            raise ValidationFailed(422, [_MISSING])
+        if self._check_absence is not None:
+            self._check_absence()
+
+    def _reject(self, request: Request, headers: Mapping[str, str]) -> Awaitable[None] | None:
+        """Let a request pass only without a body."""
+        length = headers.get(CONTENT_LENGTH)
+        if _TRANSFER_ENCODING in headers or (length or "").strip("0"):
+            raise ValidationFailed(400, [_UNDECLARED])
+        if not length and (request.is_async or not _ends_with_head(request)):
+            return start_eagerly(self._reject_content(request))
+        return None
+
+    async def _reject_content(self, request: Request) -> None:
+        if not await _is_empty(request):
+            raise ValidationFailed(400, [_UNDECLARED])
+
+    async def _read(
+        self, request: Request, headers: Mapping[str, str], validated: Validated
+    ) -> None:
+        transfer = headers.get(_TRANSFER_ENCODING)
+        if transfer is not None:
+            _check_transfer_coding(transfer)
+        stated = headers.get("Content-Type") or self._untyped
+        media, full, streaming = self._cache.get(stated) or self._find_readers(stated)
+        if full is not None and media is not None:
+            if CONTENT_ENCODING in headers:
+                body = await self._decode(request, headers)
+            else:
+                body = await request.body(self._limits.body, headers)
+                if transfer is not None or headers.get(CONTENT_LENGTH) != str(len(body)):
+                    self._state_length(request, len(body))
+            if not body and not (self._required and media.kind == _URLENCODED):
+                self._accept_absence()
+                return
+            value = full.read(body, media)
+            if self._canonical:
+                request.replace_body(full.dump(value))
+        elif streaming is not None and media is not None:
+            value = await self._stream(request, headers, streaming, media)
+        else:
+            await self._pass_unread(request, media)
+            return
+        if value.__class__ is Form:
+            validated.body, validated.files = value
+        else:
+            validated.body = value
+
+    async def _pass_unread(self, request: Request, media: MediaType | None) -> None:
+        """Let a body pass that no reader is declared for, if it is empty or that is allowed.
+
+        Raises:
+            ValidationFailed: with 415, or 422 for a missing body.
+        """
+        if await _is_empty(request):
+            self._accept_absence()
+        elif media is None or not self._allows_any_type:
+            raise self._unsupported(media)
+
+    async def _decode(self, request: Request, headers: Mapping[str, str]) -> bytes:
+        """Return a complete body, decoded, and give it to the app too."""
+        body = await decode_body(request, self._limits, headers)
+        if not self._passive:
+            request.replace_body(body)
+        return body
+
+    # Any: whatever the reader makes of the body.
+    async def _stream(
+        self,
+        request: Request,
+        headers: Mapping[str, str],
+        reader: StreamingBodyReader,
+        media: MediaType,
+    ) -> Any:
+        """Return the value of a body that is read while it is received."""
+        parser = reader.start(media)
+        request.add_cleanup(parser.close)
+        is_coded = CONTENT_ENCODING in headers
+        # The decoded body, or its canonical form, for the app.
+        new = SpooledBody(self._limits.memory)
+        request.add_cleanup(new.close)
+        keeps = is_coded and not (self._canonical or self._passive)
+        size = 0
+        async for chunk in decode_chunks(request, reader.limits, headers):
+            size += len(chunk)
+            parser.feed(chunk)
+            if keeps:
+                new.write(chunk)
+        value = parser.finish()
+        if self._canonical:
+            request.replace_body(new, content_type=parser.dump(value, new.write))
+        elif keeps:
+            request.replace_body(new)
+        elif _TRANSFER_ENCODING in headers or headers.get(CONTENT_LENGTH) != str(size):
+            self._state_length(request, 0 if is_coded else size)
+        return value
+
+    def _state_length(self, request: Request, size: int) -> None:
+        """Have the app get the true length of a body that was sent in chunks or with another one.
+
+        Django takes a multipart form without a length for an empty one, and under WSGI most
+        frameworks take any such body for empty.
+        """
+        if size and not self._passive:
+            request.set_content_length()
+
+    def _find_readers(self, stated: str) -> Readers:
+        """Return the media type of a Content-Type, and the reader of its bodies."""
+        media = read_media_type(stated)
+        reader = None if media is None else self._find_reader(media)
+        found: Readers = media, None, None
+        if reader is not None:
+            found = (
+                (media, None, reader)
+                if isinstance(reader, StreamingBodyReader)
+                else (media, reader, None)
+            )
+            if len(self._cache) < _MAX_CACHED:
+                self._cache[stated] = found
+        return found
+
+    def _find_reader(self, media: MediaType) -> BodyReader | None:
+        reader = self._exact.get(media.kind)
+        if reader is not None:
+            return reader
+        for kind, reader in self._ranges:
+            before, _, after = kind.partition("*")
+            if kind == "*/*" or (media.kind.startswith(before) and media.kind.endswith(after)):
+                return reader
+        return None
+
+    def _unsupported(self, media: MediaType | None) -> ValidationFailed:
+        """Return the failure for a media type, with the supported ones (RFC 9110, 15.5.16)."""
+        supported = ", ".join([*self._exact, *(kind for kind, _ in self._ranges)])
+        error = _NO_TYPE
+        if media is not None:
+            error = ErrorItem("body", "", "media_type", f"Unsupported media type; use {supported}")
+        return ValidationFailed(415, [error], {"Accept": supported})
+
+
+def _check_transfer_coding(value: str) -> None:
+    """Reject a ``Transfer-Encoding`` that servers do not decode.
+
+    Raises:
+        ValidationFailed: with 400.
+    """
+    if value.strip().lower() != "chunked":
+        raise ValidationFailed(400, [_TRANSFER_CODING])
+
+
+async def _is_empty(request: Request) -> bool:
+    async for chunk in request.chunks(1 << 40, memory=1 << 16):
+        if chunk:
+            return False
+    return True
+
+
+def _ends_with_head(request: Request) -> bool:
+    """Return whether a request with neither a length nor an encoding certainly has no body.
+
+    In HTTP/1 it has none (RFC 9112, 6.3). In HTTP/2 and 3 the head need not announce a body (RFC
+    9113, 8.1.1).
+    """
+    source = request.raw
+    version: str = source.get("http_version") or source.get("SERVER_PROTOCOL", "")[5:]
+    return version.startswith("1")

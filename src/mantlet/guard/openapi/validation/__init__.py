@@ -1,0 +1,1 @@
+"""Validate OpenAPI documents against the specification."""

@@ -1,0 +1,1 @@
+"""From a request's path and method to the operation that it is for."""

@@ -1,0 +1,129 @@
+"""Read the routes of apps whose documents do not tell in which order their routers try them.
+
+Nothing here imports a framework: routes are known by their attributes.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Final, Literal
+
+from mantlet.guard.options import WEBSOCKET_METHOD
+from mantlet.guard.routing.app_routes import AppRoute, AppRoutes
+
+__all__ = ["litestar_routes", "werkzeug_routes"]
+
+_CONVERTER: Final = re.compile(r"\{([^{}:]+):[^{}]+\}")
+#: How Werkzeug's expressions begin the group of a parameter, and end with an optional slash.
+_GROUP: Final = "(?P<__werkzeug_"
+_SUFFIX: Final = "(?<!/)(/?)"
+
+
+# -- Litestar -------------------------------------------------------------------------------------
+
+
+# Any: an app's class is the framework's.
+def litestar_routes(app: Any, documented: Collection[str]) -> AppRoutes:
+    """Return the routes of a Litestar app.
+
+    Args:
+        app: the app.
+        documented: the paths of its document.
+    """
+    return AppRoutes(
+        tuple(_litestar_route(route, documented) for route in app.routes), order="litestar"
+    )
+
+
+def _litestar_route(route: Any, documented: Collection[str]) -> AppRoute:
+    kind = type(route).__name__
+    plain = _CONVERTER.sub(r"{\1}", route.path)
+    if kind == "HTTPRoute":
+        template = plain if plain in documented else None
+        return AppRoute(route.path, frozenset(route.methods), template)
+    if kind == "WebSocketRoute":
+        return AppRoute(route.path, frozenset((WEBSOCKET_METHOD,)), None)
+    mounts = bool(getattr(getattr(route, "route_handler", None), "is_mount", False))
+    return AppRoute(route.path, None, None, is_prefix=mounts)
+
+
+# -- Werkzeug -------------------------------------------------------------------------------------
+
+
+def werkzeug_routes(url_map: Any, documented: Collection[str]) -> AppRoutes | None:
+    """Return the rules of a Flask or Quart app in the order in which Werkzeug tries them.
+
+    Args:
+        url_map: the app's ``url_map``.
+        documented: the paths of its document.
+
+    Returns:
+        None if rules depend on the host, which paths do not tell of.
+    """
+    url_map.update()
+    root = getattr(getattr(url_map, "_matcher", None), "_root", None)
+    rules = list(url_map.iter_rules())
+    if root is None or url_map.host_matching or any(rule.subdomain for rule in rules):
+        return None
+    return AppRoutes(
+        tuple(_rule(rule, slash, documented) for rule, slash in _tried(root)),
+        slashes="append",
+        is_current=lambda: sum(1 for _ in url_map.iter_rules()) == len(rules),
+    )
+
+
+#: How the slash at the end of a path differs from the rule's: not, it is left out, or added.
+_Slash = Literal["same", "none", "added"]
+
+
+def _tried(state: Any) -> Iterator[tuple[Any, _Slash]]:
+    """Iterate over the rules below a state of Werkzeug's matcher in the order of its search."""
+    for rule in state.rules:
+        yield rule, "same"
+    if "" in state.static:
+        yield from ((one, "none") for one in state.static[""].rules if not one.strict_slashes)
+    for inner in state.static.values():
+        yield from _tried(inner)
+    for _, inner in state.dynamic:
+        yield from _tried(inner)
+    yield from ((rule, "added") for rule in state.rules if not rule.strict_slashes)
+
+
+def _rule(rule: Any, slash: _Slash, documented: Collection[str]) -> AppRoute:
+    start = rule._trace.index((False, "|")) + 1  # after the domain
+    pieces = [f"{{{text}}}" if dynamic else text for dynamic, text in rule._trace[start:]]
+    path = shown = "".join(pieces)
+    parts = rule._parts[1:]
+    if any(part.final for part in parts):  # the trie needs to know where the rest begins
+        name = next(name for name, one in rule._converters.items() if not one.part_isolating)
+        shown = path.replace(f"{{{name}}}", f"{{{name}:path}}")
+    if slash == "added":
+        shown = f"{shown}/"
+    elif slash == "none":
+        shown = shown.removesuffix("/") or "/"
+    methods = None if rule.methods is None else frozenset(rule.methods)
+    return AppRoute(
+        shown,
+        frozenset((WEBSOCKET_METHOD,)) if rule.websocket else methods,
+        path if path in documented else None,
+        expression=_expression(parts, slash),
+    )
+
+
+def _expression(parts: Sequence[Any], slash: _Slash) -> re.Pattern[str]:
+    """Return an expression of the paths of a rule; its groups are the rule's parameters."""
+    made = []
+    for number, part in enumerate(parts):
+        if part.static:
+            made.append(re.escape(part.content))
+            continue
+        content = part.content.removesuffix(r"\Z").replace(_GROUP, f"(?P<p{number}_")
+        if part.suffixed:
+            # The empty part after it is the slash.
+            content = content.removesuffix(_SUFFIX) + ("(?<!/)" if slash == "none" else "(?<!/)/")
+            return re.compile("/".join([*made, content]))
+        made.append(content)
+    if slash == "added":
+        made.append("")
+    elif slash == "none":
+        made = made[:-1] or [""]
+    return re.compile("/".join(made))

@@ -1,0 +1,60 @@
+"""Log records and notes about operations that requests do not find, or not without doubt."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from mantlet.guard.operation import Operation
+
+__all__ = ["Crossing", "crossing_notes", "log_crossings", "log_unmatched"]
+
+#: A method, and two templates that cross (`mantlet.guard.routing.path_overlaps`).
+Crossing = tuple[str, str, str]
+
+_log: Final = logging.getLogger("mantlet.guard")
+#: How many names one record has.
+_MAX_NAMED: Final = 5
+
+
+def log_unmatched(operations: Sequence[Operation]) -> None:
+    """Say that the first requests were for none of the operations, and where these are.
+
+    Args:
+        operations: all operations of the document.
+    """
+    bases = sorted({base for one in operations for base in one.bases if base})
+    names = ", ".join(bases[:_MAX_NAMED]) + (", ..." if bases[_MAX_NAMED:] else "")
+    _log.warning(
+        "none of the first 100 requests matched any of the %d operations of the OpenAPI document, "
+        "which has %s. If the app's paths have another beginning, mount the app and its stack "
+        "there, or change the document's servers and the option servers=",
+        len(operations),
+        f"the base paths {names}" if bases else "no base paths in its servers",
+    )
+
+
+def log_crossings(crossings: Sequence[Crossing]) -> None:
+    """Warn of templates of which several match one path, if there are any.
+
+    Args:
+        crossings: methods, each with two templates.
+    """
+    if crossings:
+        _log.warning(
+            "some paths match two operations, and routers disagree about which one runs, so these "
+            "requests are refused: %s%s. guard.coverage has all of them",
+            "; ".join(f"{method} {one} and {other}" for method, one, other in crossings[:3]),
+            "; ..." if crossings[3:] else "",
+        )
+
+
+def crossing_notes(crossings: Sequence[Crossing]) -> Iterator[tuple[str, str]]:
+    """Yield a note for each pair of templates of which both match some path."""
+    for method, one, other in crossings:
+        yield (
+            f"{method} {one}",
+            (
+                f"paths that {method} {other} matches as well are refused (400), since routers "
+                f"disagree about which of the two runs"
+            ),
+        )
