@@ -73,14 +73,15 @@ class RouteOptions(KnowsOptions):
         allow: undeclared input to let through: ``"media_type"`` (bodies of other types, unread),
             ``"query"`` (names in the query), ``"duplicates"`` (repeated scalars in the query and
             in forms, of which the last counts), ``"body"`` (a body where none is declared),
-            ``"members"`` (members that a model does not declare). For a whole guard also
-            ``"path"`` and ``"method"``.
+            ``"members"`` (members that a model, and fields that a form, does not declare). For a
+            whole guard also ``"path"`` and ``"method"``.
         forward: ``"original"`` to give the app the client's bytes, decoded; ``"canonical"`` to
             give it the body serialized from the validated value.
         responses: ``"off"``, ``"report"`` or ``"enforce"``: whether to validate responses.
         limits: bounds on the request.
         undeclared_query: ``"refuse"``, or ``"ignore"`` to let undeclared names in the query pass,
-            such as ``utm_source`` on a website: the same as ``"query"`` in ``allow``.
+            such as ``utm_source`` on a website: another way to write ``"query"`` in ``allow``,
+            which it overrides.
         ignored_fields: fields of the forms of contracts that are accepted and not handed to the
             model, such as ``["csrf_token"]``, which the framework's CSRF protection reads.
 

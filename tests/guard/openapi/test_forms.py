@@ -204,7 +204,7 @@ def test_a_form_is_open_where_its_schema_says_so(adapter: Adapter, version: str)
         assert (app.submit("a=1&b=2").status == 200) is opened, schema
         app = Form(adapter, form(MULTIPART, version, schema))
         assert (app.send(part("a", "1"), part("b", "2")).status == 200) is opened, schema
-    allowed = Form(adapter, form(URLENCODED, version, of({"a": TEXT})), allow=["query"])
+    allowed = Form(adapter, form(URLENCODED, version, of({"a": TEXT})), allow=["members"])
     assert allowed.submit("a=1&b=2").status == 200
 
 

@@ -187,13 +187,12 @@ def form_body(
                 kind[wire] = kind.get(wire, False) or names.sequence
     for wire in files.keys() & texts.keys():
         del texts[wire]
-    if "duplicates" in settings.allow:
-        texts = dict.fromkeys(texts, True)  # the last of several counts
     settled = {setting for field in fields for setting in field.extra_settings}
     declared = FormFields(
         [wire for wire, repeats in texts.items() if not repeats],
         [wire for wire, repeats in texts.items() if repeats],
         closed="members" not in settings.allow and settled <= {"forbid"},
+        unique="duplicates" not in settings.allow,
         ignored=settings.ignored_fields,
     )
     schema = _FormSchema(fields, settings.limits.errors)

@@ -213,7 +213,13 @@ class _Compiler:
                 f'{self.name}: forward="canonical" would take the ignored_fields from the app: '
                 f"{sorted(ignored)}"
             )
-        fields = FormFields(scalars, arrays, ignored=ignored)
+        fields = FormFields(
+            scalars,
+            arrays,
+            ignored=ignored,
+            closed=self._closed,
+            unique="duplicates" not in self._settings.allow,
+        )
         read = None if schema is None else OptionalFields(schema, optional_names(schema))
         both = fields.names & contract.files.keys()
         if both:

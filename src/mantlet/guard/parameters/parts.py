@@ -26,12 +26,13 @@ class PartsReader:
         optional: the fields that may be absent; an empty one that could only be null is left out.
         other: the shape of undeclared fields; None to reject them.
         limit: the maximum number of errors.
+        unique: whether to reject repeated scalars. Else the last value counts.
 
     Raises:
         ValueError: two fields read the same name.
     """
 
-    __slots__ = ("_limit", "_names", "_optional", "_other", "_readers")
+    __slots__ = ("_limit", "_names", "_optional", "_other", "_readers", "_unique")
 
     def __init__(
         self,
@@ -39,12 +40,15 @@ class PartsReader:
         optional: Collection[str],
         other: Coercer | None,
         limit: int,
+        *,
+        unique: bool = True,
     ) -> None:
         self._readers = [ParameterReader(one, str, encoded=False) for one in parameters]
         self._names = NameIndex(self._readers)
         self._optional = frozenset(optional)
         self._other = other
         self._limit = limit
+        self._unique = unique
 
     # Any: values of JSON.
     def __call__(self, pairs: list[tuple[str, str]]) -> tuple[dict[str, Any], list[ErrorItem]]:
@@ -54,7 +58,7 @@ class PartsReader:
             ValidationFailed: with 400 for a field that can be read in two ways.
         """
         errors = ParameterErrors("body", self._limit)
-        collector = ValueCollector(errors, unique=True)
+        collector = ValueCollector(errors, unique=self._unique)
         others: dict[str, list[str]] = {}
         for name, text in pairs:
             try:

@@ -48,6 +48,7 @@ class FormFields:
         whole: names in both ``json`` and ``arrays`` whose only value may be the whole array.
         ignored: names of fields that are accepted, once each, and left out of the value.
         closed: whether to reject undeclared fields. Else a repeated undeclared field is a list.
+        unique: whether to reject repeated scalars. Else the last value counts.
         decode: converts all fields except for JSON fields, instead of the rules above, such as for
             ``deepObject`` or delimited arrays. It returns errors with the values, and may raise
             `ValidationFailed`.
@@ -66,12 +67,14 @@ class FormFields:
         whole: Iterable[str] = (),
         ignored: Iterable[str] = (),
         closed: bool = True,
+        unique: bool = True,
         decode: Decode | None = None,
         encode: Encode | None = None,
     ) -> None:
         self.arrays: Final = frozenset(arrays)
         self.json: Final = dict(json or {})
         self.closed: Final = closed
+        self._unique = unique
         self._whole = frozenset(whole)
         self._scalars = frozenset(scalars) | self.json.keys() - self.arrays
         both = self._scalars & self.arrays
@@ -111,7 +114,7 @@ class FormFields:
                 items.append(self._load(text, name, len(items)))
             elif name not in self._scalars:
                 undeclared.setdefault(name, []).append(text)
-            elif name in values:
+            elif self._unique and name in values:
                 raise form_error(400, "duplicate_field", "Duplicate field", name)
             else:
                 values[name] = self._load(text, name)

@@ -45,14 +45,18 @@ def multipart_form(
         schemas.add_problem(form.pointer, "a field of a form must have a name")
         return None
     additional = schemas.additional_schema(schema)
-    closed = "query" not in settings.allow and not schemas.allows_additional(schema)
+    closed = "members" not in settings.allow and not schemas.allows_additional(schema)
     other = TEXT if additional is None else schemas.shape(additional)
     fields_schema: Schema | None = _schema_without_files(schemas, schema, declared.files)
     if fields_schema is not None:
         fields_schema = OptionalFields(fields_schema, declared.optional)
     try:
         parts = PartsReader(
-            declared.parameters, declared.optional, None if closed else other, limits.errors
+            declared.parameters,
+            declared.optional,
+            None if closed else other,
+            limits.errors,
+            unique="duplicates" not in settings.allow,
         )
         fields = FormFields(
             declared.names - declared.json_arrays,

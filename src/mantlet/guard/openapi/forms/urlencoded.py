@@ -198,7 +198,7 @@ def urlencoded_form(
             fields.parameters,
             fields.schema,
             body_limits,
-            closed="query" not in settings.allow,
+            closed="members" not in settings.allow,
             unique="duplicates" not in settings.allow,
             body=True,
         )
