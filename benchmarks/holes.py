@@ -19,7 +19,7 @@ from benchmarks.environment import ROOT
 from benchmarks.traffic import AsgiServer, Traffic, WsgiServer
 from benchmarks.validators import JSON, VALIDATORS, Reached
 
-PAGE: Final = ROOT / "docs" / "validation-holes.md"
+PAGE: Final = ROOT / "docs" / "schema-guard" / "validation-holes.md"
 SHORT: Final = "short-pw"
 
 

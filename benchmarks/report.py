@@ -147,7 +147,7 @@ _VALIDATED = """The same 100-byte body against the same schema, around a bare ap
 app of a framework, which parses the body again unless it uses the validated model. FastAPI,
 spectree, connexion and flask-openapi3 pass their apps the parsed body, and save the time that
 the bare app spends on parsing. connexion and openapi-core read OpenAPI, the other peers models.
-A separate page shows the requests that each [lets through](../validation-holes.md)."""
+A separate page shows the requests that each [lets through](../schema-guard/validation-holes.md)."""
 
 _STORES = """The workers of a host share a file, here one process and two, which decide as fast as
 they can; pyrate-limiter's SQLite bucket does the same. "Wrong" is the share of all decisions that

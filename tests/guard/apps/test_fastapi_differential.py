@@ -17,7 +17,7 @@ from tests.guard.apps.fastapi_requests import Asked, requests
 pytestmark = pytest.mark.slow
 
 #: The ways in which a guard is stricter than FastAPI, by their codes in problems, as in
-#: docs/fastapi-guard.md.
+#: docs/schema-guard.md ("What is rejected").
 STRICTER = {
     "ambiguous_cookie",
     "control_character",

@@ -1,4 +1,4 @@
-"""The example of docs/openapi-documents.md runs, and does what the page says."""
+"""The example of docs/schema-guard/documents.md runs, and does what the page says."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mantlet import SchemaGuard
-from tests.docs.pages import DOCS, blocks, run
+from tests.docs.pages import DOCS, block_with, run
 from tests.drive import Adapter, both_adapters
 from tests.guard.asking import Guarded
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-PAGE = "openapi-documents.md"
+PAGE = "schema-guard/documents.md"
 TEXT = (DOCS / PAGE).read_text()
 OK = {"200": {"description": "Done."}}
 DOCUMENT: dict[str, Any] = {
@@ -36,7 +36,7 @@ def test_the_example_starts_with_a_faulty_document(
     """By its own file."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "openapi.yaml").write_text(json.dumps(DOCUMENT))
-    run(PAGE, *blocks(PAGE))
+    run(PAGE, block_with(PAGE, "on_invalid"))
 
 
 @both_adapters
@@ -55,3 +55,13 @@ def test_the_default_is_an_error() -> None:
     """With all faults, and the option that the page names."""
     with pytest.raises(ValueError, match='on_invalid="close"'):
         SchemaGuard(openapi=DOCUMENT)
+
+
+def test_swagger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """The coverage says what the page says."""
+    info = {"title": "An API", "version": "1"}
+    root = {"swagger": "2.0", "info": info, "paths": {"/x": {"get": {"responses": OK}}}}
+    (tmp_path / "swagger.json").write_text(json.dumps(root))
+    monkeypatch.chdir(tmp_path)
+    run(PAGE, block_with(PAGE, "swagger.json"), SchemaGuard=SchemaGuard)
+    assert "Swagger 2.0 is read as OpenAPI 3.0" in capsys.readouterr().out

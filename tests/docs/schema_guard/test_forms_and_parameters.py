@@ -1,25 +1,21 @@
-"""The examples of docs/forms-and-parameters.md."""
+"""The examples of docs/schema-guard/forms-and-parameters.md."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 from pydantic import BaseModel
 
-from mantlet import SchemaGuard
 from tests.docs.pages import DOCS, block_with, run
 from tests.drive import Adapter, both_adapters
 from tests.guard.asking import Guarded
-from tests.guard.openapi.building import DONE, document, write
+from tests.guard.openapi.building import DONE, document
 from tests.guard.openapi.test_forms import HEADERS, PNG, part
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-PAGE = "forms-and-parameters.md"
+PAGE = "schema-guard/forms-and-parameters.md"
 
 
 class Profile(BaseModel):
@@ -69,14 +65,3 @@ def test_nested_names(adapter: Adapter, query: str, value: str) -> None:
     for one in (query, quote(query, safe="&=")):
         assert app.ask("GET", f"/x?{one}").status == 200
         assert str(app.seen.pop().query["filter"]).replace("'", '"') == value
-
-
-def test_swagger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    """The coverage says what the page says."""
-    info = {"title": "An API", "version": "1"}
-    write(
-        tmp_path / "swagger.json", {"swagger": "2.0", "info": info, "paths": {"/x": {"get": DONE}}}
-    )
-    monkeypatch.chdir(tmp_path)
-    run(PAGE, block_with(PAGE, "swagger.json"), SchemaGuard=SchemaGuard)
-    assert "Swagger 2.0 is read as OpenAPI 3.0" in capsys.readouterr().out
