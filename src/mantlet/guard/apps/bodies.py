@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from mantlet.guard.apps.fields import MISSING, AppField
+from mantlet.guard.apps.fields import MISSING, AppField, read_fields
 from mantlet.guard.bodies.forms.fields import Form, FormFields
 from mantlet.guard.bodies.forms.file import File
 from mantlet.guard.bodies.forms.multipart import MultipartForm, MultipartParse
@@ -220,16 +220,7 @@ class _FormSchema:
         Raises:
             ValidationFailed: with 422.
         """
-        found: dict[str, Any] = {}
-        errors: list[ErrorItem] = []
-        for field in self._fields:
-            try:
-                found[field.name] = field.read(value)
-            except ValidationFailed as failure:
-                errors += failure.errors
-        if errors:
-            raise ValidationFailed(422, errors[: self._limit])
-        return found
+        return read_fields(self._fields, value, self._limit)
 
     def load(self, text: bytes, value: Any, place: object) -> Any:
         """Return the validated values of an object."""

@@ -9,7 +9,7 @@ Nothing here imports FastAPI: its fields are known by their attributes.
 
 import types
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import is_dataclass
 from typing import Annotated, Any, Final, NamedTuple, Union, get_args, get_origin
@@ -29,6 +29,7 @@ __all__ = [
     "is_json_field",
     "model_names",
     "model_of",
+    "read_fields",
 ]
 
 #: The value of a field that the request does not have.
@@ -360,6 +361,31 @@ class AppField:
         return not own.isdisjoint(values) or (
             self._takes_extra and bool(values if self._is_form else found)
         )
+
+
+def read_fields(
+    fields: Iterable[AppField], values: Mapping[str, Any], limit: int
+) -> dict[str, Any]:
+    """Return the validated values of fields, by the names of the app's parameters.
+
+    Args:
+        fields: the fields.
+        values: see `AppField.read()`.
+        limit: the maximum number of errors to report.
+
+    Raises:
+        ValidationFailed: with 422 and the errors of all fields.
+    """
+    found: dict[str, Any] = {}
+    errors: list[ErrorItem] = []
+    for field in fields:
+        try:
+            found[field.name] = field.read(values)
+        except ValidationFailed as failure:
+            errors += failure.errors
+    if errors:
+        raise ValidationFailed(422, errors[:limit])
+    return found
 
 
 def _renamed(error: ErrorItem, shown: Mapping[str, str]) -> ErrorItem:

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from mantlet.guard.apps.fields import AppField
-from mantlet.guard.errors import ErrorItem, Place, ValidationFailed
+from mantlet.guard.apps.fields import AppField, read_fields
+from mantlet.guard.errors import Place
 from mantlet.guard.options import OperationSettings
 from mantlet.guard.parameters import TEXT, TEXTS, Coercer, Parameter, ParameterGroup
 from mantlet.http.headers import is_token
@@ -49,16 +49,7 @@ class AppFields:
         for name, convert in self._converters.items():
             if name in values:
                 values[name] = convert(values[name])
-        found: dict[str, Any] = {}
-        errors: list[ErrorItem] = []
-        for field in self._fields:
-            try:
-                found[field.name] = field.read(values)
-            except ValidationFailed as failure:
-                errors += failure.errors
-        if errors:
-            raise ValidationFailed(422, errors[: self._limit])
-        return found
+        return read_fields(self._fields, values, self._limit)
 
     def load(self, text: bytes, value: Any, place: Place) -> Any:
         """Return the validated values of an object."""

@@ -11,18 +11,26 @@ union, each level of nesting doubles the time: a body of a hundred bytes may tak
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from mantlet.guard.models.core_schemas import (
+    ARRAYS,
+    INTERNAL,
+    Node,
+    choices_of,
+    definitions_of,
+    fields_of,
+    inner_schemas,
+    leads_to,
+    nodes,
+    references_of,
+)
+
 __all__ = [
     "check_round_trip",
     "check_unions",
 ]
 
-#: Entries for pydantic's internal use, which may hold anything.
-_INTERNAL: Final = frozenset({"config", "metadata"})
 _BY_NAME: Final = ("populate_by_name", "validate_by_name")
 _OBJECTS: Final = frozenset({"dataclass", "dict", "model", "typed-dict"})
-_ARRAYS: Final = frozenset({"frozenset", "generator", "list", "set", "tuple"})
-
-Node = Mapping[str, Any]
 
 
 def check_round_trip(schema: Node, name: str) -> None:
@@ -51,28 +59,17 @@ def _unreadable_fields(schema: Node) -> Iterator[tuple[str, str]]:
             config = node.get("config") or {}
             if config:
                 by_name = any(config.get(key) for key in _BY_NAME)
-            for field, stated in _fields(node):
+            for field, stated in fields_of(node):
                 reason = _mismatch(field, stated, by_name=by_name)
                 if reason:
                     yield field, reason
                 later.append((stated["schema"], field, by_name))
             if _is_secret(node):
                 yield within, "is a secret that is serialized as asterisks"
-            skipped = _INTERNAL | {"fields"}
+            skipped = INTERNAL - {"serialization"} | {"fields"}
             later += [(inner, within, by_name) for key, inner in node.items() if key not in skipped]
         elif isinstance(node, (list, tuple)):
             later += [(inner, within, by_name) for inner in node]
-
-
-def _fields(node: Node) -> Iterator[tuple[str, Node]]:
-    """Yield the fields of a model, a TypedDict or a dataclass."""
-    fields = node.get("fields", {})
-    if isinstance(fields, dict):
-        yield from fields.items()
-        return
-    for field in fields:
-        if isinstance(field, dict):  # a dataclass has the names alone as well
-            yield field["name"], field
 
 
 def _mismatch(name: str, field: Node, *, by_name: bool) -> str | None:
@@ -105,31 +102,25 @@ def check_unions(schema: Node, name: str) -> None:
     Raises:
         ValueError: a union does.
     """
-    definitions = {
-        inner["ref"]: inner
-        for node in _nodes(schema)
-        if node.get("type") == "definitions"
-        for inner in node["definitions"]
-    }
-    leading = {ref: _references(inner) for ref, inner in definitions.items()}
+    definitions = definitions_of(schema)
+    references = {ref: references_of(inner) for ref, inner in definitions.items()}
     for ref, inner in definitions.items():
-        for node in _nodes(inner):
+        for node in nodes(inner):
             if node.get("type") == "union":
-                _check_union(node, ref, definitions, leading, name)
+                _check_union(node, ref, definitions, references, name)
 
 
 def _check_union(
     union: Node,
     within: str,
     definitions: Mapping[str, Node],
-    leading: Mapping[str, frozenset[str]],
+    references: Mapping[str, list[str]],
     name: str,
 ) -> None:
     """Check one union within a definition."""
     kinds: list[str] = []
-    for choice in union["choices"]:
-        choice = choice[0] if isinstance(choice, tuple) else choice  # noqa: PLW2901  # with a label
-        if _leads(_references(choice), within, leading):
+    for choice in choices_of(union):
+        if leads_to(within, references_of(choice), references):
             kinds += _kinds(choice, definitions, frozenset())
     if len(kinds) > len(set(kinds)):
         raise ValueError(
@@ -137,24 +128,6 @@ def _check_union(
             f"{within.partition(':')[0]}: give it a discriminator, such as "
             f'Annotated[A | B, Field(discriminator="kind")]'
         )
-
-
-def _leads(begin: frozenset[str], goal: str, leading: Mapping[str, frozenset[str]]) -> bool:
-    seen: set[str] = set()
-    later = list(begin)
-    while later:
-        ref = later.pop()
-        if ref == goal:
-            return True
-        if ref not in seen:
-            seen.add(ref)
-            later += leading.get(ref, ())
-    return False
-
-
-def _references(schema: Node) -> frozenset[str]:
-    nodes = _nodes(schema)
-    return frozenset(n["schema_ref"] for n in nodes if n.get("type") == "definition-ref")
 
 
 def _kinds(node: Node, definitions: Mapping[str, Node], seen: frozenset[str]) -> frozenset[str]:
@@ -165,24 +138,8 @@ def _kinds(node: Node, definitions: Mapping[str, Node], seen: frozenset[str]) ->
         if ref in seen or ref not in definitions:
             return frozenset()
         return _kinds(definitions[ref], definitions, seen | {ref})
-    if kind in _ARRAYS:
+    if kind in ARRAYS:
         return frozenset({"array"})
     if kind in _OBJECTS and not node.get("root_model"):
         return frozenset({"object"})
-    choices = node.get("choices", ())
-    inner = list(choices.values() if isinstance(choices, Mapping) else choices)
-    inner += [node[key] for key in ("schema", "lax_schema", "json_schema") if key in node]
-    parts = [part[0] if isinstance(part, tuple) else part for part in inner]
-    return frozenset().union(*(_kinds(part, definitions, seen) for part in parts))
-
-
-def _nodes(schema: Any) -> Iterator[Node]:  # Any: of a schema's dicts and lists
-    skipped = _INTERNAL | {"serialization"}
-    later = [schema]
-    while later:
-        node = later.pop()
-        if isinstance(node, dict):
-            yield node
-            later += [inner for key, inner in node.items() if key not in skipped]
-        elif isinstance(node, (list, tuple)):
-            later += node
+    return frozenset().union(*(_kinds(inner, definitions, seen) for inner in inner_schemas(node)))

@@ -1,52 +1,35 @@
-"""Rewrite pydantic's core schemas: close models, stop at the first error, bound what is dear.
+"""Read pydantic's core schemas: their nodes, definitions, fields and choices.
 
 A core schema is pydantic's own description of a type, made of dicts, from which it builds a
-validator. Functions, classes and defaults in it are shared, never copied or changed.
-
-**Undeclared members.** pydantic's ``extra`` for a whole validation overrides what models configure
-themselves. So the models that configure nothing are closed one by one, and one that is open does
-not open those around it or within it.
-
-**Hash collisions.** Python hashes numbers in a way that anybody can invert: all multiples of 2^61-1
-have the same hash. A set of such numbers takes quadratic time. Texts are hashed with a secret
-(PEP 456), so they are safe, and so are the types in `_SAFE`. Numbers are compared before they are
-hashed (`mantlet.guard.bodies.hash_collisions`). Others, such as a set of tuples, are bounded here,
-unless the model bounds them itself.
-
-**Decimals.** ``"1e999999999"`` is a valid decimal of a few bytes. An app that converts it to an int
-or writes out its digits needs a gigabyte, so exponents are bounded.
+validator (`pydantic_core.core_schema`).
 """
 
-from collections.abc import Iterator, Mapping
-from decimal import Decimal
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from pydantic_core import PydanticKnownError
+__all__ = [
+    "ARRAYS",
+    "INTERNAL",
+    "MAPPINGS",
+    "Node",
+    "choices_of",
+    "definitions_of",
+    "fields_of",
+    "inner_schemas",
+    "leads_to",
+    "nodes",
+    "references_of",
+]
 
-__all__ = ["MAX_HASHED", "hashes_numbers", "needs_bounds", "nodes", "open_models", "rewrite"]
-
-#: The maximum length of a set, or a mapping, whose items or keys may be made to collide.
-MAX_HASHED: Final = 100
-
-#: The largest power of ten of a decimal.
-_MAX_POWER: Final = 1_000
 #: Entries for pydantic's internal use, which may hold anything.
-_INTERNAL: Final = frozenset({"config", "metadata", "serialization"})
-_HASHED: Final = frozenset({"frozenset", "set"})
-_MAPPINGS: Final = frozenset({"counter", "dict", "frozendict", "ordered-dict"})
-_FAIL_FAST: Final = _HASHED | _MAPPINGS | {"deque", "generator", "list", "tuple"}
-_MODELS: Final = frozenset({"dataclass", "model", "typed-dict"})
-#: Types of few values, of hashes with a secret, or of hashes that nobody can choose enough of.
-_SAFE: Final = frozenset({
-    "bool", "bytes", "date", "datetime", "enum", "literal", "multi-host-url", "none", "str", "time",
-    "timedelta", "url",
-})  # fmt: skip
-_NUMBERS: Final = frozenset({"any", "decimal", "float", "int", "uuid"})
-#: Nodes that stand for the schemas within them.
-_WRAPPERS: Final = frozenset({
-    "custom-error", "default", "definitions", "function-after", "function-before", "json-or-python",
-    "lax-or-strict", "nullable", "tagged-union", "union",
-})  # fmt: skip
+INTERNAL: Final = frozenset({"config", "metadata", "serialization"})
+#: The types of nodes that read a JSON array.
+ARRAYS: Final = frozenset({"deque", "frozenset", "generator", "list", "set", "tuple"})
+#: The types of nodes that read a JSON object of any names.
+MAPPINGS: Final = frozenset({"counter", "dict", "frozendict", "ordered-dict"})
+
+_FIELDS: Final = frozenset({"dataclass-args", "model-fields", "typed-dict"})
+_WRAPPED: Final = ("schema", "lax_schema", "strict_schema", "json_schema")
 
 # Any: a core schema is made of dicts, lists and tuples, and may hold anything of the app's.
 Node = Mapping[str, Any]
@@ -59,7 +42,7 @@ def nodes(schema: Any) -> Iterator[Node]:
         node = later.pop()
         if isinstance(node, dict):
             yield node
-            later += [inner for key, inner in node.items() if key not in _INTERNAL]
+            later += [inner for key, inner in node.items() if key not in INTERNAL]
         elif isinstance(node, (list, tuple)):
             later += node
 
@@ -74,125 +57,52 @@ def definitions_of(schema: Node) -> dict[str, Node]:
     }
 
 
-def needs_bounds(schema: Node) -> bool:
-    """Return whether a schema has hashed collections or decimals, which `rewrite()` bounds."""
-    definitions = definitions_of(schema)
-    return any(
-        node.get("type") == "decimal" or _needs_bound(node, definitions) for node in nodes(schema)
-    )
+def references_of(schema: Node) -> list[str]:
+    """Return the references in a core schema, each as often as it is there."""
+    return [one["schema_ref"] for one in nodes(schema) if one.get("type") == "definition-ref"]
 
 
-def _needs_bound(node: Node, definitions: Mapping[str, Node]) -> bool:
-    hashed = _hashed_schema(node)
-    if hashed is None or "max_length" in node:
-        return False
-    return "other" in _hash_kinds(hashed, definitions, frozenset())
-
-
-def rewrite(schema: Any, *, closed: bool, fail_fast: bool) -> Any:
-    """Return a copy of a core schema with other rules.
+def leads_to(goal: str, begin: Iterable[str], references: Mapping[str, Iterable[str]]) -> bool:
+    """Return whether one of several references leads to another one.
 
     Args:
-        schema: the core schema.
-        closed: whether to forbid undeclared members of models that don't configure ``extra``.
-        fail_fast: whether collections stop at their first invalid item.
+        goal: the reference to find.
+        begin: the references to follow.
+        references: the references in each definition.
     """
-    return _Rewriting(definitions_of(schema), closed=closed, fail_fast=fail_fast).copy(schema)
+    seen: set[str] = set()
+    later = list(begin)
+    while later:
+        ref = later.pop()
+        if ref == goal:
+            return True
+        if ref not in seen:
+            seen.add(ref)
+            later += references.get(ref, ())
+    return False
 
 
-class _Rewriting:
-    def __init__(self, definitions: Mapping[str, Node], *, closed: bool, fail_fast: bool) -> None:
-        self._definitions = definitions
-        self._closed = closed
-        self._fail_fast = fail_fast
-
-    def copy(self, node: Any) -> Any:
-        if isinstance(node, list):
-            return [self.copy(inner) for inner in node]
-        if isinstance(node, tuple):
-            return tuple(self.copy(inner) for inner in node)
-        if not isinstance(node, dict):
-            return node
-        copied = {
-            key: inner if key in _INTERNAL else self.copy(inner) for key, inner in node.items()
-        }
-        kind = node.get("type")
-        if kind in _MODELS and self._closed and not _own_extra(node):
-            copied["config"] = {**(node.get("config") or {}), "extra_fields_behavior": "forbid"}
-            copied.pop("extra_behavior", None)
-        if kind in _FAIL_FAST and self._fail_fast:
-            copied["fail_fast"] = True
-        if _needs_bound(node, self._definitions):
-            copied["max_length"] = MAX_HASHED
-        if kind == "decimal":
-            function = {"type": "no-info", "function": _bounded_decimal}
-            return {"type": "function-after", "function": function, "schema": copied}
-        return copied
+def fields_of(node: Node) -> Iterator[tuple[str, Node]]:
+    """Yield the fields of a model, a TypedDict or a dataclass by name; nothing for others."""
+    if node.get("type") not in _FIELDS:
+        return
+    fields = node.get("fields", {})
+    if isinstance(fields, dict):
+        yield from fields.items()
+        return
+    for field in fields:
+        if isinstance(field, dict):  # a dataclass has the names alone as well
+            yield field["name"], field
 
 
-def _bounded_decimal(value: Decimal) -> Decimal:
-    if not -_MAX_POWER <= value.adjusted() <= _MAX_POWER:
-        raise PydanticKnownError("decimal_max_digits", {"max_digits": _MAX_POWER})
-    return value
+def choices_of(union: Node) -> list[Node]:
+    """Return the choices of a union, tagged or not, without labels; an empty list for others."""
+    choices = union.get("choices", ())
+    found = choices.values() if isinstance(choices, Mapping) else choices
+    plain = (one[0] if isinstance(one, tuple) else one for one in found)
+    return [one for one in plain if isinstance(one, dict)]  # a tag may stand for another one
 
 
-def _own_extra(node: Node) -> str | None:
-    """Return what a model configures for undeclared members itself, or None."""
-    own: str | None = (node.get("config") or {}).get("extra_fields_behavior")
-    inner = node.get("schema") or {}
-    if own is None and node.get("type") != "typed-dict":  # all of those have one, by default
-        own = node.get("extra_behavior") or inner.get("extra_behavior")
-    return own
-
-
-def open_models(schema: Any) -> list[str]:
-    """Return the models that allow or ignore undeclared members themselves, with their setting."""
-    found: dict[str, None] = {}
-    for node in nodes(schema):
-        own = _own_extra(node) if node.get("type") in _MODELS else None
-        if own is not None and own != "forbid":
-            found[f'{getattr(node.get("cls"), "__name__", "a model")} (extra="{own}")'] = None
-    return list(found)
-
-
-def hashes_numbers(schema: Any) -> bool:
-    """Return whether a collection hashes numbers that a client chooses."""
-    definitions = definitions_of(schema)
-    return any(
-        "number" in _hash_kinds(hashed, definitions, frozenset())
-        for hashed in map(_hashed_schema, nodes(schema))
-        if hashed is not None
-    )
-
-
-def _hashed_schema(node: Node) -> Any:
-    """Return the schema of a set's items or a mapping's keys; None of another node."""
-    kind = node.get("type")
-    if kind in _HASHED:
-        return node.get("items_schema", {"type": "any"})
-    if kind in _MAPPINGS:
-        return node.get("keys_schema", {"type": "str"})
-    return None
-
-
-def _hash_kinds(node: Node, definitions: Mapping[str, Node], seen: frozenset[str]) -> set[str]:
-    """Return the kinds of hashes of a schema's values: ``"safe"``, ``"number"``, ``"other"``."""
-    kind = node.get("type")
-    if kind in _SAFE:
-        return {"safe"}
-    if kind in _NUMBERS:
-        return {"number"}
-    if kind == "definition-ref":
-        ref = node["schema_ref"]
-        if ref in seen or ref not in definitions:
-            return set()
-        return _hash_kinds(definitions[ref], definitions, seen | {ref})
-    if kind not in _WRAPPERS:
-        return {"other"}
-    choices = node.get("choices", ())
-    inner = list(choices.values() if isinstance(choices, Mapping) else choices)
-    inner += [
-        node[key] for key in ("schema", "lax_schema", "strict_schema", "json_schema") if key in node
-    ]
-    parts = [part[0] if isinstance(part, tuple) else part for part in inner]
-    return set().union(*(_hash_kinds(part, definitions, seen) for part in parts))
+def inner_schemas(node: Node) -> list[Node]:
+    """Return the schemas that may be used for the same value as a node."""
+    return choices_of(node) + [node[key] for key in _WRAPPED if key in node]

@@ -22,10 +22,10 @@ from mantlet.guard.bodies.hash_collisions import collides
 from mantlet.guard.bodies.json_limits import hide_escapes, without_strings
 from mantlet.guard.errors import ErrorItem, Place, ValidationFailed, too_complex
 from mantlet.guard.hints import check_model
-from mantlet.guard.models.alternatives import estimate_work
 from mantlet.guard.models.checks import check_round_trip, check_unions
-from mantlet.guard.models.core_schemas import hashes_numbers, needs_bounds, open_models, rewrite
+from mantlet.guard.models.rewriting import hashes_numbers, needs_bounds, open_models, rewrite
 from mantlet.guard.models.wording import ErrorWording
+from mantlet.guard.models.work_estimate import estimate_work
 from mantlet.guard.options import ValidatorMessages
 
 __all__ = ["ModelSchema"]

@@ -10,7 +10,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from typing import Final, NamedTuple
 
-from mantlet.guard.models.core_schemas import Node, definitions_of, nodes
+from mantlet.guard.models.core_schemas import (
+    ARRAYS,
+    MAPPINGS,
+    Node,
+    choices_of,
+    definitions_of,
+    fields_of,
+    leads_to,
+    references_of,
+)
 
 __all__ = ["Work", "estimate_work"]
 
@@ -22,11 +31,8 @@ _MAX_SETS: Final = 64
 _MAX_ALTERNATIVES: Final = 4_096
 _MAX_PLACES: Final = 20_000
 
-_ARRAYS: Final = frozenset({"deque", "frozenset", "generator", "list", "set", "tuple"})
-_MAPPINGS: Final = frozenset({"counter", "dict", "frozendict", "ordered-dict"})
-_FIELDS: Final = frozenset({"dataclass-args", "model-fields", "typed-dict"})
-#: Nodes whose schemas are tried for the same value, and where these are.
-_TRIED: Final = {"chain": "steps", "union": "choices"}
+#: Nodes whose schemas are all tried for the same value.
+_TRIED: Final = frozenset({"chain", "union"})
 _INNER: Final = ("schema", "lax_schema", "json_schema")
 
 
@@ -112,19 +118,17 @@ class _Estimate:
                 return [()]
             return self._alternatives(self._definitions[ref], seen | {ref})
         if kind == "tagged-union":
-            choices = [self._alternatives(one, seen) for one in node["choices"].values()
-                       if isinstance(one, dict)]  # fmt: skip
+            choices = [self._alternatives(one, seen) for one in choices_of(node)]
             return [one for choice in choices for one in choice] or [()]
         if kind in _TRIED:
-            tried = node[_TRIED[kind]]
-            plain = (one[0] if isinstance(one, tuple) else one for one in tried)
-            return self._combined([self._alternatives(one, seen) for one in plain])
-        inner = None if kind in _FIELDS else next(filter(None, map(node.get, _INNER)), None)
+            tried = node["steps"] if kind == "chain" else choices_of(node)
+            return self._combined([self._alternatives(one, seen) for one in tried])
+        inner = None if "fields" in node else next(filter(None, map(node.get, _INNER)), None)
         return self._alternatives(inner, seen) if isinstance(inner, dict) else [(node,)]
 
 
 def _required(node: Node) -> int:
-    return sum(_is_required(node, field) for _, field in _fields(node))
+    return sum(_is_required(node, field) for _, field in fields_of(node))
 
 
 def _is_required(node: Node, field: Node) -> bool:
@@ -132,16 +136,6 @@ def _is_required(node: Node, field: Node) -> bool:
         return bool(field.get("required", node.get("total", True)))
     kind: str = field["schema"].get("type", "")
     return kind != "default"
-
-
-def _fields(node: Node) -> Iterator[tuple[str, Node]]:
-    if node.get("type") not in _FIELDS:
-        return
-    fields = node.get("fields", {})
-    if isinstance(fields, dict):
-        yield from fields.items()
-    else:
-        yield from ((field["name"], field) for field in fields if isinstance(field, dict))
 
 
 def _names(name: str, field: Node) -> set[str]:
@@ -164,17 +158,17 @@ def _children(tried: tuple[Node, ...]) -> Iterator[tuple[Node, ...]]:
     positions: dict[int, list[Node]] = {}
     for node in tried:
         kind = node.get("type")
-        for name, field in _fields(node):
+        for name, field in fields_of(node):
             for read in _names(name, field):
                 named.setdefault(read, []).append(field["schema"])
-        if kind in _MAPPINGS and "values_schema" in node:
+        if kind in MAPPINGS and "values_schema" in node:
             values.append(node["values_schema"])
         if isinstance(node.get("extras_schema"), dict):
             values.append(node["extras_schema"])
         if kind == "tuple":
             for index, item in enumerate(node.get("items_schema", ())):
                 positions.setdefault(index, []).append(item)
-        elif kind in _ARRAYS and "items_schema" in node:
+        elif kind in ARRAYS and "items_schema" in node:
             items.append(node["items_schema"])
     yield from (tuple(found + values) for found in named.values())
     yield from (tuple(found + items) for found in positions.values())
@@ -186,22 +180,8 @@ def _branches(definitions: Mapping[str, Node]) -> bool:
 
     The errors in it are not bounded by stopping at the first invalid item of each collection.
     """
-    leading = {
-        ref: [one["schema_ref"] for one in nodes(inner) if one.get("type") == "definition-ref"]
-        for ref, inner in definitions.items()
-    }
+    references = {ref: references_of(inner) for ref, inner in definitions.items()}
     return any(
-        sum(_leads(other, ref, leading) for other in found) > 1 for ref, found in leading.items()
+        sum(leads_to(ref, (other,), references) for other in found) > 1
+        for ref, found in references.items()
     )
-
-
-def _leads(begin: str, goal: str, leading: Mapping[str, list[str]]) -> bool:
-    later, seen = [begin], set[str]()
-    while later:
-        ref = later.pop()
-        if ref == goal:
-            return True
-        if ref not in seen:
-            seen.add(ref)
-            later += leading.get(ref, ())
-    return False
