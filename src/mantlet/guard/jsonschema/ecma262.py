@@ -11,60 +11,26 @@ Source: ECMA-262, 2024, 22.2.1 (Patterns) and B.1.2 (the syntax without the flag
 import re
 from typing import Final, Literal, NamedTuple
 
+from mantlet.guard.jsonschema.character_classes import (
+    ANY_CHARACTER,
+    CLASSES,
+    JAVA,
+    LAST,
+    LINE_ENDS,
+    NO_CHARACTER,
+    POSIX,
+    SURROGATES,
+    Ranges,
+    complement,
+    write_character,
+    write_class,
+    write_item,
+)
+
 __all__ = ["EcmaPattern", "read_pattern"]
 
 #: The deepest nesting of groups.
 _MAX_DEPTH: Final = 100
-_LAST: Final = 0x10FFFF
-
-#: Inclusive ranges of code points.
-_Ranges = tuple[tuple[int, int], ...]
-
-_DIGITS: Final[_Ranges] = ((0x30, 0x39),)
-_WORD: Final[_Ranges] = ((0x30, 0x39), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A))
-#: 22.2.2.9: WhiteSpace and LineTerminator.
-_SPACE: Final[_Ranges] = (
-    (0x09, 0x0D), (0x20, 0x20), (0xA0, 0xA0), (0x1680, 0x1680), (0x2000, 0x200A),
-    (0x2028, 0x2029), (0x202F, 0x202F), (0x205F, 0x205F), (0x3000, 0x3000), (0xFEFF, 0xFEFF),
-)  # fmt: skip
-_LINE_ENDS: Final[_Ranges] = ((0x0A, 0x0A), (0x0D, 0x0D), (0x2028, 0x2029))
-_SURROGATES: Final = (0xD800, 0xDFFF)
-
-
-def _complement(ranges: _Ranges) -> _Ranges:
-    starts = [0, *(last + 1 for _, last in ranges)]
-    ends = [*(first - 1 for first, _ in ranges), _LAST]
-    return tuple((start, end) for start, end in zip(starts, ends, strict=True) if start <= end)
-
-
-_CLASSES: Final = {
-    "d": _DIGITS,
-    "D": _complement(_DIGITS),
-    "w": _WORD,
-    "W": _complement(_WORD),
-    "s": _SPACE,
-    "S": _complement(_SPACE),
-}
-_ALPHA: Final[_Ranges] = ((0x41, 0x5A), (0x61, 0x7A))
-#: The ASCII classes of POSIX.
-_POSIX: Final = {
-    "alnum": (*_DIGITS, *_ALPHA),
-    "alpha": _ALPHA,
-    "blank": ((0x09, 0x09), (0x20, 0x20)),
-    "cntrl": ((0x00, 0x1F), (0x7F, 0x7F)),
-    "digit": _DIGITS,
-    "graph": ((0x21, 0x7E),),
-    "lower": ((0x61, 0x7A),),
-    "print": ((0x20, 0x7E),),
-    "punct": ((0x21, 0x2F), (0x3A, 0x40), (0x5B, 0x60), (0x7B, 0x7E)),
-    "space": ((0x09, 0x0D), (0x20, 0x20)),
-    "upper": ((0x41, 0x5A),),
-    "xdigit": (*_DIGITS, (0x41, 0x46), (0x61, 0x66)),
-}
-#: Those that Java has as properties, by names that Unicode does not have.
-_JAVA: Final = frozenset(
-    ("Alnum", "Blank", "Cntrl", "Digit", "Graph", "Print", "Punct", "Space", "XDigit")
-)
 _CONTROLS: Final = {"f": 0x0C, "n": 0x0A, "r": 0x0D, "t": 0x09, "v": 0x0B}
 _SYNTAX: Final = frozenset("^$\\.*+?()[]{}|/")
 #: Anchors of other languages.
@@ -79,9 +45,6 @@ _LOW_SURROGATE: Final = re.compile(r"\\u([Dd][C-Fc-f][0-9A-Fa-f]{2})")
 _OCTAL: Final = re.compile(r"0[0-7]{0,2}")
 _LOOKAROUND: Final = ("(?=", "(?!", "(?<=", "(?<!")
 _W: Final = "[0-9A-Z_a-z]"
-#: Classes of all characters and of none.
-_ANY: Final = r"[\x{0}-\x{10ffff}]"
-_NONE: Final = r"[^\x{0}-\x{10ffff}]"
 _BOUNDARIES: Final = {
     "b": (r"(?-u:\b)", f"(?:(?<={_W})(?!{_W})|(?<!{_W})(?={_W}))"),
     "B": (r"(?-u:\B)", f"(?:(?<={_W})(?={_W})|(?<!{_W})(?!{_W}))"),
@@ -193,7 +156,7 @@ class _Reader:
         if character in "^$":
             return character, False
         if character == ".":
-            return _class(_complement(_LINE_ENDS)) if self._is_hard else ".", True
+            return write_class(complement(LINE_ENDS)) if self._is_hard else ".", True
         if character == "[":
             return self._character_class(), True
         if character == "\\":
@@ -206,7 +169,7 @@ class _Reader:
                 raise ValueError("nothing to repeat")
             self._at += 1
             self.is_lenient = True
-        return _literal(ord(character)), True
+        return write_character(ord(character)), True
 
     def _group(self) -> tuple[str, bool]:
         self._depth += 1
@@ -251,8 +214,8 @@ class _Reader:
             return reference, True
         item = self._class_escape()
         if isinstance(item, int):
-            return _literal(item), True
-        return (item if isinstance(item, str) else _class(item)), True
+            return write_character(item), True
+        return (item if isinstance(item, str) else write_class(item)), True
 
     def _back_reference(self) -> str | None:
         match = self._match(_REFERENCE)
@@ -263,11 +226,11 @@ class _Reader:
             raise ValueError("a reference to a group that does not exist")
         return rf"(?:\{number})"
 
-    def _class_escape(self) -> int | str | _Ranges:
+    def _class_escape(self) -> int | str | Ranges:
         """Read an escape after its backslash: a code point, a property, or a class."""
         character = self._peek()
         self._at += 1
-        known = _CLASSES.get(character) or _CONTROLS.get(character)
+        known = CLASSES.get(character) or _CONTROLS.get(character)
         if known is not None:
             return known
         if character in ("p", "P"):
@@ -297,26 +260,26 @@ class _Reader:
         return ord(character)
 
     def _code_point(self, value: int) -> int:
-        if value > _LAST:
+        if value > LAST:
             raise ValueError("an escape beyond Unicode")
         low = self._match(_LOW_SURROGATE) if 0xD800 <= value <= 0xDBFF else None
         if low is not None:
             self.is_rewritten = True
             value = 0x10000 + (value - 0xD800) * 0x400 + int(low[1], 16) - 0xDC00
-        if _SURROGATES[0] <= value <= _SURROGATES[1]:
+        if SURROGATES[0] <= value <= SURROGATES[1]:
             self.is_rewritten = True
         return value
 
-    def _property(self, *, is_negated: bool) -> str | _Ranges:
+    def _property(self, *, is_negated: bool) -> str | Ranges:
         match = self._match(_PROPERTY)
         if match is None:
             raise ValueError("a property without a name")
         name = match[1] or match[2]
         self.is_lenient = self.is_lenient or match[2] is not None
-        if name in _JAVA:
+        if name in JAVA:
             self.is_lenient = True
-            ranges = _POSIX[name.lower()]
-            return _complement(ranges) if is_negated else ranges
+            ranges = POSIX[name.lower()]
+            return complement(ranges) if is_negated else ranges
         return f"\\{'P' if is_negated else 'p'}{{{name}}}"
 
     # -- classes ------------------------------------------------------------------------------
@@ -332,31 +295,31 @@ class _Reader:
                 self._at += 1
                 self._add_range(items, first, self._class_item())
             else:
-                items.append(_item(first))
+                items.append(write_item(first))
         text = "".join(items)
         if text:
             return f"[{'^' if is_negated else ''}{text}]"
         # A class of nothing, or of surrogates, which no valid text has.
         self.is_rewritten = True
-        return _ANY if is_negated else _NONE
+        return ANY_CHARACTER if is_negated else NO_CHARACTER
 
     def _add_range(
-        self, items: list[str], first: int | str | _Ranges, last: int | str | _Ranges
+        self, items: list[str], first: int | str | Ranges, last: int | str | Ranges
     ) -> None:
         if isinstance(first, int) and isinstance(last, int):
             if last < first:
                 raise ValueError("a range out of order")
-            items.append(_item(((first, last),)))
+            items.append(write_item(((first, last),)))
         else:
             self.is_lenient = True
-            items += [_item(first), _item(0x2D), _item(last)]
+            items += [write_item(first), write_item(0x2D), write_item(last)]
 
-    def _class_item(self) -> int | str | _Ranges:
+    def _class_item(self) -> int | str | Ranges:
         if self._text.startswith("[:", self._at):
             match = self._match(_POSIX_CLASS)
-            if match is not None and match[2] in _POSIX:
+            if match is not None and match[2] in POSIX:
                 self.is_lenient = True
-                return _complement(_POSIX[match[2]]) if match[1] else _POSIX[match[2]]
+                return complement(POSIX[match[2]]) if match[1] else POSIX[match[2]]
         if self._take("\\"):
             if self._take("b"):
                 self.is_rewritten = True
@@ -389,35 +352,3 @@ def _groups(pattern: str) -> tuple[dict[str, int], int]:
                 raise ValueError(f"the group {name[1]!r} twice")
         at += 1
     return names, count
-
-
-def _literal(code: int) -> str:
-    """Write a character outside of a class."""
-    if _SURROGATES[0] <= code <= _SURROGATES[1]:
-        return _NONE
-    character = chr(code)
-    if character.isascii() and (character.isalnum() or character in "_-/"):
-        return character
-    return f"\\x{{{code:x}}}"
-
-
-def _item(item: int | str | _Ranges) -> str:
-    """Write an item of a class, without surrogates, which no valid text has."""
-    if isinstance(item, str):
-        return item
-    ranges = ((item, item),) if isinstance(item, int) else item
-    written = []
-    for start, end in ranges:
-        for first, last in (
-            (start, min(end, _SURROGATES[0] - 1)),
-            (max(start, _SURROGATES[1] + 1), end),
-        ):
-            if first == last:
-                written.append(f"\\x{{{first:x}}}")
-            elif first < last:
-                written.append(f"\\x{{{first:x}}}-\\x{{{last:x}}}")
-    return "".join(written)
-
-
-def _class(ranges: _Ranges) -> str:
-    return f"[{_item(ranges)}]"
