@@ -36,13 +36,13 @@ secrets = typer.Typer(
     help="Check an app's secrets, write an example file, find leaked values in files.",
 )
 app.add_typer(secrets, name="secrets")
-guard = typer.Typer(no_args_is_help=True, help="Show what a SchemaGuard refuses, or would.")
+guard = typer.Typer(no_args_is_help=True, help="Show what a SchemaGuard refuses.")
 app.add_typer(guard, name="guard")
 
 
 @guard.callback()
 def _guard() -> None:
-    """Make `report` a command of its own, though it is the only one."""
+    """Keep `report` a subcommand, although it is the only one."""
 
 
 Target = Annotated[

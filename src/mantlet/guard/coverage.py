@@ -25,7 +25,7 @@ class Coverage:
             the document, or the name of an operation), and the reason.
         closed: the operations whose declaration is faulty, so that requests for them are refused:
             the names, each with its faults, which are places and messages.
-        unvalidated: those that ``on_invalid="open"`` lets pass in spite of their faults.
+        unvalidated: the faulty operations that pass unvalidated by ``on_invalid="open"``.
     """
 
     operations: tuple[tuple[str, tuple[str, ...]], ...]

@@ -1,4 +1,4 @@
-"""Hints at what was meant, for mistakes in a guard's declaration."""
+"""Check a guard's declaration for common mistakes, and suggest fixes."""
 
 import re
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ def check_declaration(contracts: Any, openapi: Any) -> None:
         openapi: its option of this name, or None.
 
     Raises:
-        TypeError: neither is given, or one has another type; the message says what was meant.
+        TypeError: neither is given, or one has another type; the message suggests a fix.
     """
     if contracts is None and openapi is None:
         raise TypeError(f"SchemaGuard needs either contracts or openapi, such as {_EXAMPLES}")
@@ -174,7 +174,7 @@ def check_mapping(option: str, value: Any, kinds: str) -> None:
     Args:
         option: its name.
         value: its value.
-        kinds: what it maps to what, for the message.
+        kinds: its keys and values, such as ``"names to File"``, for the message.
 
     Raises:
         TypeError: it is something else.

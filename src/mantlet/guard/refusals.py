@@ -57,7 +57,7 @@ _FASTAPI_CODES: Final = dict.fromkeys(
 )
 #: Statuses whose errors have a place in the request, and so are listed.
 _LISTED: Final = frozenset({400, 422})
-#: Statuses for which Starlette says no more than the reason phrase.
+#: Statuses whose responses in Starlette have only the reason phrase.
 _PHRASES: Final = frozenset({404, 405})
 
 

@@ -106,7 +106,7 @@ CASES: list[tuple[Any, Any, list[tuple[str, str, str]]]] = [
      [("", "union_tag_invalid", "The member 'kind' should be 'cat', 'dog' or 'red'")]),
     (Annotated[Cat | Dog, Field(discriminator="kind")], {},
      [("", "union_tag_not_found",
-       "The member 'kind' is required, since it says of which kind the object is")]),
+       "The member 'kind' is required: it selects the kind of the object")]),
     (datetime | None, "soon",
      [("", "datetime_from_date_parsing", BE + "a valid datetime, or null")]),
     (date, "soon", [("", "date_from_datetime_parsing", BE + "a valid date")]),
@@ -134,7 +134,7 @@ def test_a_discriminator_that_is_a_function_is_not_named() -> None:
     kind = Annotated[
         Annotated[Cat, Tag("cat")] | Annotated[Dog, Tag("dog")], Discriminator(secret_function)
     ]
-    assert told(kind, {}) == [("", "union_tag_invalid", "Input is of none of the allowed kinds")]
+    assert told(kind, {}) == [("", "union_tag_invalid", "Input is not of an allowed kind")]
 
 
 @pytest.mark.parametrize(

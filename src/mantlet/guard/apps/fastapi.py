@@ -25,7 +25,7 @@ _WEBSOCKET: Final = "WS"
 
 # Any: apps, routes and their parts are of classes that are not imported here.
 def is_fastapi(app: Any) -> bool:
-    """Return whether an app is one of FastAPI."""
+    """Return whether an app is a FastAPI app."""
     return callable(getattr(app, "openapi", None)) and hasattr(app, "openapi_url")
 
 
@@ -34,8 +34,8 @@ class FastApiRoute:
     """A route with declared parameters.
 
     Attributes:
-        template: its path, with converters of ``path``, by which no other route has one of its
-            methods.
+        template: its path, with the converter ``path`` alone. No other one of these routes has both
+            this template and one of its methods.
         methods: its methods.
         route: FastAPI's route, or its place in an included router.
     """

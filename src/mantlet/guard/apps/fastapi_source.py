@@ -99,7 +99,7 @@ class FastApiSource:
     def _responses(
         self, settings: Mapping[tuple[str, str], OperationSettings]
     ) -> Mapping[tuple[str, str], Any]:
-        """Return the declared responses, which only the document tells of."""
+        """Return the declared responses, which only the generated document has."""
         if all(one.responses == "off" for one in settings.values()):
             return {}
         from mantlet.guard.openapi.document import DocumentSource  # noqa: PLC0415  # an extra

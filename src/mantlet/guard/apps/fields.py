@@ -50,7 +50,7 @@ class Names(NamedTuple):
         aliases: pairs in the order of preference: the name that its model reads, and the name in
             the request, in lower case for a header.
         sequence: whether its value is a list of all values of that name.
-        convert: makes an uploaded file the value that the app gets, or None for other fields.
+        convert: converts an uploaded file to the app's type; None for other fields.
     """
 
     field: str
@@ -65,7 +65,7 @@ class Names(NamedTuple):
 
 
 def is_sequence(annotation: Any) -> bool:
-    """Return whether FastAPI takes the value of a field for a list of values."""
+    """Return whether FastAPI reads a field as a list of values."""
     origin = get_origin(annotation)
     if origin is Annotated:
         return is_sequence(get_args(annotation)[0])

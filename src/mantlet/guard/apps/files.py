@@ -1,4 +1,4 @@
-"""Uploaded files as an app's validators get them."""
+"""Convert uploaded files to the types that an app's validators expect."""
 
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -16,7 +16,7 @@ def class_names(kind: Any) -> frozenset[str]:
 
 
 def file_converter(info: Any) -> Callable[[Any], Any] | None:
-    """Return a function that makes an uploaded file what a field's validator gets.
+    """Return a function that converts an uploaded file to the type of a field.
 
     Args:
         info: the field's ``FieldInfo``.

@@ -1,4 +1,4 @@
-"""Groups of parameters that are read like any others and validated as FastAPI does."""
+"""Make groups of parameters that are validated as FastAPI does."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -116,5 +116,5 @@ def app_group(
 
 
 def open_query(settings: OperationSettings) -> ParameterGroup:
-    """Return the query of an operation that reads it by itself: any names, within the limits."""
+    """Return a query of any names within the limits, for an endpoint that reads it itself."""
     return ParameterGroup("query", (), None, settings.limits, closed=False)

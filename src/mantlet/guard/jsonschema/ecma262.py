@@ -73,12 +73,12 @@ def read_pattern(pattern: str, engine: Literal["linear", "bounded"] = "linear") 
         engine: the engine to write it for.
 
     Raises:
-        ValueError: it is not an expression of ECMA-262, nor plain in another way.
+        ValueError: it is not an expression of ECMA-262, and has no plain meaning elsewhere.
     """
     reader = _Reader(pattern, is_bounded=engine == "bounded")
     text = reader.read()
     if not reader.is_lenient and not reader.is_rewritten:
-        return EcmaPattern(pattern, is_lenient=False)  # the engine reads it by itself
+        return EcmaPattern(pattern, is_lenient=False)  # the engine reads it alike
     return EcmaPattern(text, reader.is_lenient)
 
 
@@ -101,7 +101,7 @@ class _Reader:
 
     def read(self) -> str:
         flags = "(?i)" if self._text.startswith("(?i)") else ""
-        if flags:  # no flag of JavaScript's, but plain
+        if flags:  # unknown to JavaScript, but unambiguous
             self._at, self.is_lenient = len(flags), True
         text = self._disjunction()
         if self._at < len(self._text):

@@ -31,7 +31,7 @@ __all__ = ["ErrorSearch", "find_errors", "message_for"]
 _MIN_VISITS: Final = 300
 _MAX_VISITS: Final = 2_000
 _BYTES_PER_VISIT: Final = 20
-#: What it costs to validate a small value, in visits.
+#: The cost of validating a small value, in visits.
 _PROBE: Final = 0.1
 #: A large value has more items and members than this, at any depth, or a longer text.
 _LARGE: Final = 64

@@ -18,7 +18,7 @@ __all__ = ["JsonSchema"]
 
 #: Checks the text of a value, and the value, before it is validated.
 _Check = Callable[[bytes, Any, Place], None]
-#: A text may always have one number for so many bytes.
+#: Bytes of a text for each number that it may always have.
 _BYTES_PER_CHECK: Final = 10
 #: An integer that a double may not hold.
 _LARGE_INTEGER: Final = re.compile(rb"[0-9]{16}")
@@ -129,7 +129,7 @@ class JsonSchema:
         return self.validators.bundle(self.converted)
 
     def _check_multiples(self, text: bytes, _value: Any, place: Place) -> None:
-        """Bound the numbers in a text, since ``multipleOf`` takes long for each."""
+        """Bound the numbers in a text, since ``multipleOf`` is expensive for each."""
         if len(text) * _EXTREME_CHECKS <= self._checks:
             return
         checks = max(self._checks, len(text) // _BYTES_PER_CHECK)

@@ -24,14 +24,14 @@ __all__ = ["LinkedValidator", "ValidatorCache"]
 
 #: How many validators each cache keeps, to bound the memory.
 _MAX_CACHED: Final = 512
-#: Keywords that take longer for a value than its size says.
+#: Keywords whose cost is not linear in the size of a value.
 _COSTLY: Final = frozenset({"multipleOf", "uniqueItems"})
-#: A definition that refers to more than so many others, also through each other, is linked.
+#: A definition that refers to more than this many others, directly or not, is linked.
 _MAX_INLINED: Final = 32
 _SUBSCHEMA_KEYWORDS: Final = SINGLES | LISTS | MAPS
 #: The keyword in place of a reference to a linked definition; its value is the number.
 _LINK: Final = "x-mantlet-link"
-#: What these allow depends on the schemas beside them, also in other definitions.
+#: Keywords whose result depends on adjacent schemas, also in other definitions.
 _UNEVALUATED: Final = frozenset({"unevaluatedItems", "unevaluatedProperties"})
 _INVALID: Final = ValueError("invalid")
 
@@ -51,7 +51,7 @@ class LinkedValidator:
 
     Args:
         validator: the validator.
-        failure: where the links put an exception.
+        failure: holds the exception of a link.
     """
 
     __slots__ = ("_failure", "_validator")
@@ -199,7 +199,7 @@ class ValidatorCache:
         return self._cached_shallow(schema, pruned)
 
     def costly_keywords(self, schema: Any) -> frozenset[str]:
-        """Return the keywords in a schema, or in what it refers to, that take time for a value."""
+        """Return the costly keywords in a schema and in those that it refers to."""
         found = _costly(schema)
         for number in self._required(schema, include_linked=True):
             if number not in self._costly:

@@ -1,4 +1,4 @@
-"""Find out whether a model allows null at a place."""
+"""Find whether a model allows null at a place."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -24,7 +24,7 @@ _WRAPPERS: Final = {
     "typed-dict-field": "schema",
 }
 _ARRAYS: Final = frozenset({"frozenset", "generator", "list", "set"})
-#: How many schemas are looked at.
+#: The maximum number of schemas that are visited.
 _BUDGET: Final = 1_000
 
 

@@ -117,7 +117,7 @@ def _bounded_decimal(value: Decimal) -> Decimal:
 
 
 def _own_extra(node: Node) -> str | None:
-    """Return what a model configures for undeclared members itself, or None."""
+    """Return a model's own setting for undeclared members, or None."""
     own: str | None = (node.get("config") or {}).get("extra_fields_behavior")
     inner = node.get("schema") or {}
     if own is None and node.get("type") != "typed-dict":  # all of those have one, by default
@@ -146,7 +146,7 @@ def hashes_numbers(schema: Any) -> bool:
 
 
 def _hashed_schema(node: Node) -> Any:
-    """Return the schema of a set's items or a mapping's keys; None of another node."""
+    """Return the schema of a set's items or a mapping's keys; None for other nodes."""
     kind = node.get("type")
     if kind in _HASHED:
         return node.get("items_schema", {"type": "any"})

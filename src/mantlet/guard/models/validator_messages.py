@@ -15,9 +15,9 @@ from mantlet._internal.printable import printable
 
 __all__ = ["MessageFilter", "MessageReading"]
 
-#: The most characters of a message that are shown.
+#: The maximum length of a message that is shown.
 _MAX_MESSAGE: Final = 300
-#: The most different messages of one request that are looked at.
+#: The maximum number of different messages of one request.
 _MAX_MESSAGES: Final = 40
 #: Places of a constant that are filled in: ``str.format()`` and its like, and ``%``.
 _FILLED: Final = re.compile(r"\{[^{}]*\}|%\([^()]*\)[a-z]|%[-+ #0-9.]*[a-z]")
@@ -25,7 +25,7 @@ _WORD: Final = re.compile(r"\w+")
 #: Characters in a row that a message and the input must not share.
 _PIECE: Final = 3
 _MAX_CONSTANTS: Final = 1_000
-#: How much of the input a message is compared with; beyond, only constants are shown.
+#: Bounds on the input that messages are compared with; beyond, only constants are shown.
 _MAX_LEAVES: Final = 500
 _MAX_TEXT: Final = 8_000
 _MAX_FRAMES: Final = 10

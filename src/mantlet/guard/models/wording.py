@@ -1,4 +1,4 @@
-"""Word pydantic's errors for clients: one for each place, and never with a value of the input.
+"""Write pydantic's errors for clients: one for each place, and never with a value of the input.
 
 pydantic reports the errors of every choice of a union. If the value has the type of none of them,
 one error names them all; if it is an object or an array that one choice reads, the errors are those
@@ -27,19 +27,19 @@ _DETAILS: Final = dict.fromkeys(
 ) | {
     "list_type": "Input should be an array",
     "none_required": "Input should be null",
-    "union_tag_invalid": "Input is of none of the allowed kinds",
-    "union_tag_not_found": "Input does not say of which kind it is",
+    "union_tag_invalid": "Input is not of an allowed kind",
+    "union_tag_not_found": "Input has no discriminator",
 }
 _KNOWN: Final = frozenset(get_args(core_schema.ErrorType))
 _VALIDATORS: Final = {"value_error": "Value error, ", "assertion_error": "Assertion failed, "}
 
 _SHOULD_BE: Final = "Input should be "
-#: Where pydantic says how it has read the input.
+#: How pydantic's messages continue about the input.
 _READINGS: Final = (", unable to ", ", got ")
 _MAX_CHOICES: Final = 8
 #: The tokens of a location up to which unions are followed, far within Python's recursion limit.
 _MAX_DEPTH: Final = 120
-#: pydantic's errors that are read; there are no more than a union of so many choices needs.
+#: The maximum number of pydantic's errors that are read.
 _MAX_FOUND: Final = 400
 #: pydantic's name for the key of a dict, in a location.
 _KEY: Final = "[key]"
@@ -60,7 +60,7 @@ class _Error(NamedTuple):
 
 
 class ErrorWording:
-    """Words the errors of one model.
+    """Writes the errors of one model.
 
     Args:
         schema: the model's core schema.
@@ -216,7 +216,7 @@ def _is_root(error: _Error, path: tuple[Any, ...]) -> bool:
 
 
 def _closest(choices: list[list[_Error]], path: tuple[Any, ...]) -> list[_Error]:
-    """Return the errors of the choice that fits best; if several do, one that says so."""
+    """Return the errors of the choice that fits best; one error if several fit equally."""
     ranked = sorted(choices, key=_misfit)
     if _misfit(ranked[0]) < _misfit(ranked[1]):
         return ranked[0]
@@ -265,5 +265,5 @@ def _of_tags(code: str, context: Mapping[str, Any]) -> str | None:
     if not name.startswith("'"):
         return None
     if code == "union_tag_not_found":
-        return f"The member {name} is required, since it says of which kind the object is"
+        return f"The member {name} is required: it selects the kind of the object"
     return f"The member {name} should be {value_list(str(context.get('expected_tags', '')))}"

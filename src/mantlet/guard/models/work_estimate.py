@@ -23,11 +23,11 @@ from mantlet.guard.models.core_schemas import (
 
 __all__ = ["Work", "estimate_work"]
 
-#: How many errors for missing fields take as long as one model.
+#: The number of errors for missing fields that take as long as one model.
 _ERRORS: Final = 4
-#: How many sets of schemas are told apart at one place; more are taken as one.
+#: The maximum number of sets of schemas at one place; further ones are merged.
 _MAX_SETS: Final = 64
-#: How many schemas may be tried at one place, and how many places are looked at.
+#: The maximum number of schemas that are tried at one place, and of places.
 _MAX_ALTERNATIVES: Final = 4_096
 _MAX_PLACES: Final = 20_000
 

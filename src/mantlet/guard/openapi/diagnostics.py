@@ -93,7 +93,7 @@ class ProblemList:
         self.faults: dict[tuple[DocumentLocation, str], None] = {}
         self.notes: dict[tuple[DocumentLocation, str], None] = {}
         self._inert = False
-        #: The locations with faults in their content, of the first so many faults.
+        #: The locations that contain the first `_indexed` faults.
         self._containers: set[DocumentLocation] = set()
         self._indexed = 0
 

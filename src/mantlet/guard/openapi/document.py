@@ -286,7 +286,7 @@ class DocumentSource:
         return faults
 
     def _declaration(self, described: "OperationDescription") -> Operation:
-        """Return an operation without what validates requests for it."""
+        """Return an operation without its validators."""
         return Operation(
             method=described.method,
             template=described.template,
@@ -374,7 +374,7 @@ class _Routes:
         self._root: Node[PathMethods[Operation]] = Node()
 
     def add(self, operation: Operation) -> str | None:
-        """Add an operation; return what is wrong with its path or method, if it is."""
+        """Add an operation; return the fault of its path or method, or None."""
         try:
             template = parse_template(operation.template)
             node = insert(self._root, template.shape)

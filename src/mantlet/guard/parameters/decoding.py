@@ -21,9 +21,9 @@ __all__ = [
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # Unicode's Cc, and surrogates, which are not characters.
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-# The same, without those that text of several lines has.
+# The same, without tabs and line ends.
 _NOT_IN_LINES: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-# What text from a textarea can't have; pasted text has nearly any other character.
+# Not allowed in forms either; pasted text may have any other character.
 _NOT_IN_FIELD: Final = re.compile(r"[\x00\ud800-\udfff]")
 # Characters that RFC 6265, 4.1.1 excludes and readers disagree on: Werkzeug drops a value with a
 # space or a quote inside, others keep it; Werkzeug and Django decode UTF-8, Starlette latin-1. They

@@ -29,7 +29,7 @@ Path = tuple[str, ...]
 
 
 class NestedShape(Protocol):
-    """What is known about a value and the values in it; a `Coercer` is one."""
+    """The types of a value and of the values in it, as a `Coercer` has them."""
 
     @property
     def types(self) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""The values of paths and methods, in the order in which an app's own router tries its routes.
+"""Find the values of paths and methods in the order of an app's own router.
 
 `DeclaredTable` finds, among all routes that match a path, the first one that has the method, as
 Starlette and Werkzeug do. The trie of `mantlet.http.routing` finds the routes that may match; those

@@ -1,9 +1,8 @@
-"""The operations of one protocol, below the base paths of a document's servers.
+"""Find the operations of one protocol, below the base paths of a document's servers.
 
 A document's servers may have paths: ``https://api.test/v1`` or ``https://x/prod``. Whether the app
 sees them depends on its proxy, so by default (``"optional"``) a path is read in both ways, with
-such a base path and without. Readings that name different operations are told apart by nobody: such
-a request is refused.
+such a base path and without. A request whose readings name different operations is refused.
 """
 
 from collections.abc import Iterator, Sequence
@@ -95,7 +94,7 @@ class OperationTables:
         return made
 
     def find(self, path: str, whole: str) -> Iterator[Found]:
-        """Yield what each reading of a path is for, without those that are for nothing.
+        """Yield the methods of each reading of a path that has any.
 
         Args:
             path: the path within the app.

@@ -1,4 +1,4 @@
-"""The values of paths and methods, found as Litestar's router finds them.
+"""Find the values of paths and methods as Litestar's router does.
 
 Sources: Litestar's ``parse_path_to_route()``, ``traverse_route_map()`` and ``add_route_to_trie()``.
 """

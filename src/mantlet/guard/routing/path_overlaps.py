@@ -1,4 +1,4 @@
-"""Templates of which two match one path.
+"""Find path templates that match the same paths.
 
 Where every path of one template is also one of the other's, as with ``/items/mine`` and
 ``/items/{id}``, the narrower one is meant (OpenAPI 3.2.0, "Path Templating Matching"), and an app
@@ -18,8 +18,8 @@ T = TypeVar("T")
 
 #: A character of no literal, in place of a parameter's text.
 _ANY: Final = "\ue000"
-#: How many pairs of nodes are compared, for each node of the trie; beyond that, all are taken for
-#: crossing templates, which only costs time per request.
+#: The maximum number of pairs of nodes that are compared, for each node of the trie; beyond that,
+#: all templates count as crossing, which only costs time per request.
 _PAIRS_PER_NODE: Final = 64
 
 

@@ -1,4 +1,4 @@
-"""Log records and notes about operations that requests do not find, or not without doubt."""
+"""Log and note unmatched requests and ambiguous path templates."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ _MAX_NAMED: Final = 5
 
 
 def log_unmatched(operations: Sequence[Operation]) -> None:
-    """Say that the first requests were for none of the operations, and where these are.
+    """Warn that the first requests matched no operation of a document.
 
     Args:
         operations: all operations of the document.
@@ -26,8 +26,8 @@ def log_unmatched(operations: Sequence[Operation]) -> None:
     names = ", ".join(bases[:_MAX_NAMED]) + (", ..." if bases[_MAX_NAMED:] else "")
     _log.warning(
         "none of the first 100 requests matched any of the %d operations of the OpenAPI document, "
-        "which has %s. If the app's paths have another beginning, mount the app and its stack "
-        "there, or change the document's servers and the option servers=",
+        "which has %s. If the app's paths have another prefix, mount the app and its stack "
+        "there, or change the document's servers or the option servers=",
         len(operations),
         f"the base paths {names}" if bases else "no base paths in its servers",
     )
@@ -49,7 +49,7 @@ def log_crossings(crossings: Sequence[Crossing]) -> None:
 
 
 def crossing_notes(crossings: Sequence[Crossing]) -> Iterator[tuple[str, str]]:
-    """Yield a note for each pair of templates of which both match some path."""
+    """Yield a note for each pair of templates that match the same path."""
     for method, one, other in crossings:
         yield (
             f"{method} {one}",

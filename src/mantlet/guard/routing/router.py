@@ -185,7 +185,7 @@ class OperationRouter:
     def _read_bases(
         self, request: Request, tables: OperationTables, path: str, method: str
     ) -> Found | None:
-        """Return what a path is for, with a base path or without; None if it is for nothing.
+        """Return the methods of a path, with a base path or without; None if it is undeclared.
 
         Raises:
             ValidationFailed: with 400 if it is for several operations.

@@ -1,4 +1,4 @@
-"""Accept the empty text of optional fields, which a browser sends for every field of a form."""
+"""Treat empty optional fields of a form as absent: browsers send every field."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, Final
@@ -14,7 +14,7 @@ _MAX_ROUNDS: Final = 5
 
 
 class OptionalFields:
-    """A `Schema` of a form that takes an empty optional field for an absent one.
+    """The schema of a form in which an empty optional field counts as absent; a `Schema`.
 
     A field counts as absent if it is optional, its text is empty, and the schema rejects that: an
     integer, or a string with ``minLength``. An empty string that the schema allows stays one. So
@@ -33,7 +33,7 @@ class OptionalFields:
 
     # Any: required by the protocol.
     def check(self, value: Any, place: Place) -> Any:
-        """Validate the fields, without those that are empty and need not be.
+        """Validate the fields, without empty optional ones.
 
         Raises:
             ValidationFailed: with 422.

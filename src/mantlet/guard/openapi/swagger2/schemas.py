@@ -1,4 +1,4 @@
-"""Translate the schemas of Swagger 2.0 to OpenAPI 3.0, and keep track of what was moved where."""
+"""Translate the schemas of Swagger 2.0 to OpenAPI 3.0, and record where parts are moved."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping

@@ -37,8 +37,7 @@ class Translation(NamedTuple):
 
     Attributes:
         root: the document in OpenAPI 3.0.
-        notes: what was translated in another way than one may expect: locations in the original,
-            and messages.
+        notes: parts whose translation may be unexpected: locations in the original, and messages.
         pointers: from locations in ``root`` to those in the original.
     """
 

@@ -46,7 +46,7 @@ class Translator:
         root: the document, which is not changed.
 
     Attributes:
-        notes: what was translated in another way than one may expect, as in `Translation`.
+        notes: see `Translation`.
         pointers: the locations of its parts, before and after.
     """
 

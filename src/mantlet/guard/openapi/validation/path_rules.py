@@ -34,7 +34,7 @@ def template_names(template: str) -> list[str]:
 
 
 def path_of(template: str) -> str:
-    """Return the path of a template: with the slash that it lacks, and without what is no path.
+    """Return the path of a template: with a leading slash, without a query and a fragment.
 
     A fragment never reaches a server, and a query is not part of a path. A URL is returned as it
     is.
