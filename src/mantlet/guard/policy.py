@@ -97,23 +97,35 @@ class SchemaGuard(Policy):
         openapi: an OpenAPI document (3.0 to 3.2) or one of Swagger 2.0: its path, or its content as
             a dict. Contracts beside it are added to its operations, and replace those of the same
             method and path.
-        ref_root: the folder that must contain the files that a document refers to; by default the
-            document's own. Nothing is read from the network.
+        routes: `RouteOptions` of some operations, by patterns such as ``"* /legacy/*"``.
         mode: ``"enforce"``; ``"report"`` to log and count violations and let them pass; ``"off"``;
             or a mapping of route patterns to modes.
         sample_rate: the share of requests to validate, from 0 to 1.
+        findings: a directory for the findings of all workers, which
+            ``python -m mantlet guard report DIRECTORY`` shows; see `findings()`.
         allow: undeclared input to let through; see `RouteOptions`.
-        forward: the body that the app gets: the client's bytes, decoded if they are in a content
-            coding (``"original"``), or one serialized from the validated value (``"canonical"``).
-        responses: ``"report"`` or ``"enforce"`` to validate the app's responses too; an invalid
-            response is logged, or also replaced by a 500.
-        limits: bounds on the structure of requests.
-        routes: `RouteOptions` of some operations, by patterns such as ``"* /legacy/*"``.
+        undeclared_query: what to do with undeclared names in the query: ``"refuse"`` or
+            ``"ignore"``, another way to write ``allow=["query"]``.
+        ignored_fields: fields of contracts' forms that are not handed to the model, such as
+            ``["csrf_token"]``.
+        exempt: requests that pass unchecked, by patterns such as ``"GET /docs"`` and
+            ``"* /static/*"``.
         paths: what to do with a path that could be read in two ways: ``"refuse"``, ``"normalize"``
             or ``"raw"``; see `mantlet.guard.routing.paths`.
         undeclared_options: what to do with an OPTIONS request that is not declared: let CORS
             preflights ``"pass"`` to the app, which have neither a body nor credentials, and refuse
             others; ``"answer"`` all with the allowed methods; or ``"refuse"`` all.
+        limits: bounds on the structure of requests.
+        forward: the body that the app gets: the client's bytes, decoded if they are in a content
+            coding (``"original"``), or one serialized from the validated value (``"canonical"``).
+        responses: ``"report"`` or ``"enforce"`` to validate the app's responses too; an invalid
+            response is logged, or also replaced by a 500.
+        status: the status of the response to a request that is readable but wrong: 422, or 400.
+        shape: the form of error responses: ``"problem"`` (RFC 9457), or ``"fastapi"`` for
+            ``{"detail": [{"type": ..., "loc": [...], "msg": ...}]}``, without the input.
+        validator_messages: which messages of the models' own validators, such as that of a
+            ``ValueError``, reach the client: those that hold nothing of the input (``"safe"``),
+            also the others with ``...`` in place of the input (``"stripped"``), or ``"none"``.
         security: callables that check credentials, by the names of the document's schemes; or
             ``"app"`` if the app authenticates. Operations that no callable can open are closed with
             401.
@@ -124,28 +136,16 @@ class SchemaGuard(Policy):
         compile: when to compile the operations of a document: all at construction (``"eager"``),
             each at its first request (``"lazy"``), or ``"auto"``: at construction if there are at
             most 300. A fault that is found at a first request closes the operation.
+        servers: whether the base paths of the document's ``servers``, such as ``/v1``, precede
+            the paths of requests: they may be there (``"optional"``), must be there
+            (``"required"``), or are no part of paths (``"ignore"``, the default of `from_app()`).
+        ref_root: the folder that must contain the files that a document refers to; by default the
+            document's own. Nothing is read from the network.
         formats: whether to validate a document's ``format`` of strings: True for all known formats,
             or a mapping of names to checks.
         regex_lookaround: what to do with a ``pattern`` of the document that no linear-time engine
             supports: ``"refuse"`` it at construction, or match it with ``"bounded"`` effort.
-        servers: whether the base paths of the document's ``servers``, such as ``/v1``, precede
-            the paths of requests: they may be there (``"optional"``), must be there
-            (``"required"``), or are no part of paths (``"ignore"``, the default of `from_app()`).
-        exempt: requests that pass unchecked, by patterns such as ``"GET /docs"`` and
-            ``"* /static/*"``.
-        undeclared_query: what to do with undeclared names in the query: ``"refuse"`` or
-            ``"ignore"``; see `RouteOptions`.
-        ignored_fields: fields of contracts' forms that are not handed to the model, such as
-            ``["csrf_token"]``.
         require_bounds: whether the document's schemas must bound every string, array and object.
-        status: the status of the response to a request that is readable but wrong: 422, or 400.
-        shape: the form of error responses: ``"problem"`` (RFC 9457), or ``"fastapi"`` for
-            ``{"detail": [{"type": ..., "loc": [...], "msg": ...}]}``, without the input.
-        validator_messages: which messages of the models' own validators, such as that of a
-            ``ValueError``, reach the client: those that hold nothing of the input (``"safe"``),
-            also the others with ``...`` in place of the input (``"stripped"``), or ``"none"``.
-        findings: a directory for the findings of all workers, which
-            ``python -m mantlet guard report DIRECTORY`` shows; see `findings()`.
 
     Raises:
         TypeError: neither ``contracts`` nor ``openapi`` is given, or a model can't be compiled.
@@ -161,30 +161,34 @@ class SchemaGuard(Policy):
         contracts: Contracts | None = None,
         *,
         openapi: str | PathLike[str] | Mapping[str, Any] | None = None,
-        ref_root: str | PathLike[str] | None = None,
+        routes: Mapping[str, RouteOptions] | None = None,
         mode: ModeOption = "enforce",
         sample_rate: float = 1.0,
+        findings: str | PathLike[str] | None = None,
+        # undeclared input
         allow: Collection[Allowance] = (),
-        forward: Forward = "original",
-        responses: Literal["off", "report", "enforce"] = "off",
-        limits: BodyLimits | None = None,
-        routes: Mapping[str, RouteOptions] | None = None,
-        paths: Literal["refuse", "normalize", "raw"] = "refuse",
-        undeclared_options: UndeclaredOptions = "pass",
-        security: Literal["app"] | Mapping[str, CredentialCheck] | None = None,
-        on_invalid: OnInvalid = "error",
-        compile: Compile = "auto",
-        formats: bool | Mapping[str, Callable[[str], bool]] = False,
-        regex_lookaround: Literal["refuse", "bounded"] = "refuse",
-        servers: ServerMode = "optional",
-        exempt: Collection[str] = (),
         undeclared_query: UndeclaredQuery | None = None,
         ignored_fields: Collection[str] = (),
-        require_bounds: bool = False,
+        exempt: Collection[str] = (),
+        paths: Literal["refuse", "normalize", "raw"] = "refuse",
+        undeclared_options: UndeclaredOptions = "pass",
+        # bodies and responses
+        limits: BodyLimits | None = None,
+        forward: Forward = "original",
+        responses: Literal["off", "report", "enforce"] = "off",
+        # errors
         status: InvalidStatus = 422,
         shape: Shape = "problem",
         validator_messages: ValidatorMessages = "safe",
-        findings: str | PathLike[str] | None = None,
+        # documents and apps
+        security: Literal["app"] | Mapping[str, CredentialCheck] | None = None,
+        on_invalid: OnInvalid = "error",
+        compile: Compile = "auto",
+        servers: ServerMode = "optional",
+        ref_root: str | PathLike[str] | None = None,
+        formats: bool | Mapping[str, Callable[[str], bool]] = False,
+        regex_lookaround: Literal["refuse", "bounded"] = "refuse",
+        require_bounds: bool = False,
     ) -> None:
         check_declaration(contracts, openapi)
         check_mapping("routes", routes, "route patterns to RouteOptions")
