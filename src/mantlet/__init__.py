@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from mantlet.guard import (
         BodyLimits,
         Contract,
+        DocumentError,
         File,
         Finding,
         GraphQL,
@@ -62,6 +63,7 @@ __all__ = [
     "Close",
     "Concurrency",
     "Contract",
+    "DocumentError",
     "ErrorEnvelope",
     "File",
     "Finding",
@@ -133,8 +135,8 @@ _ORIGINS = {
             *("StoreError", "StoreOutage"),
         ],
         "mantlet.guard": [
-            *("BodyLimits", "Contract", "File", "Finding", "GraphQL", "JsonRpc", "RouteOptions"),
-            "SchemaGuard",
+            *("BodyLimits", "Contract", "DocumentError", "File", "Finding", "GraphQL", "JsonRpc"),
+            *("RouteOptions", "SchemaGuard"),
         ],
         "mantlet.http.headers": ["Headers", "MutableHeaders"],
         "mantlet.ratelimit": ["Ban", "Concurrency", "Quota", "RateLimiter", "Rule", "on_status"],

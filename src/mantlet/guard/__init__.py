@@ -10,6 +10,7 @@ from mantlet.guard.findings.finding import Finding
 from mantlet.guard.graphql import GraphQL
 from mantlet.guard.jsonrpc import JsonRpc, RpcCall
 from mantlet.guard.limits import BodyLimits
+from mantlet.guard.openapi.diagnostics import DocumentError
 from mantlet.guard.options import RouteOptions
 from mantlet.guard.policy import SchemaGuard
 
@@ -18,6 +19,7 @@ __all__ = [
     "Contract",
     "Coverage",
     "Credential",
+    "DocumentError",
     "File",
     "Finding",
     "GraphQL",

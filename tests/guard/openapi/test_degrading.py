@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mantlet.guard import SchemaGuard
-from mantlet.guard.openapi.diagnostics import DocumentError
+from mantlet import DocumentError, SchemaGuard
 from tests.drive import Adapter, both_adapters
 from tests.guard.asking import Guarded
 from tests.guard.openapi.building import document
