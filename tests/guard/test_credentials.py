@@ -289,9 +289,9 @@ def test_operations_without_callables_are_closed(
         app = Guarded(adapter, openapi=root)
     (message,) = caplog.messages
     assert message == (
-        "2 operations are closed (401), since no callable checks their credentials: pass "
-        "security={...} with 'bearer', 'header', 'query', 'basic', or security=\"app\" if the app "
-        "authenticates"
+        "SchemaGuard: 2 operations are closed (401), since no callable checks their credentials: "
+        "pass security={...} with 'bearer', 'header', 'query', 'basic', or security=\"app\" if the "
+        "app authenticates"
     )
     answer = app.ask("GET", "/a", headers=[("Authorization", "Bearer x")])
     assert answer.status == 401

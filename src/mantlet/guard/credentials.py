@@ -121,7 +121,7 @@ def validate_checks(
         )
     if closed:
         _log.warning(
-            "%s closed (401), since no callable checks their credentials: pass "
+            "SchemaGuard: %s closed (401), since no callable checks their credentials: pass "
             'security={...} with %s, or security="app" if the app authenticates',
             "1 operation is" if count == 1 else f"{count} operations are",
             ", ".join(map(repr, closed)),
@@ -129,7 +129,7 @@ def validate_checks(
 
 
 class Security(Protocol):
-    """What an operation requires of the credentials of requests."""
+    """Checks the credentials that an operation requires."""
 
     async def check(self, request: Request) -> None:
         """Check a request.

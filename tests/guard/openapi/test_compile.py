@@ -124,7 +124,9 @@ def test_a_fault_that_is_found_late_closes_the_operation(
         assert app.ask("GET", "/bad?q=1").status == status
     assert app.ask("POST", "/x0", body='{"name": "a"}', headers=JSON).status == 200
     (message,) = caplog.messages
-    assert message.startswith("the declaration of GET /bad in the OpenAPI document is invalid")
+    assert message.startswith(
+        "SchemaGuard: the declaration of GET /bad in the OpenAPI document is invalid"
+    )
     assert "'(' is not a valid regular expression" in message
     with pytest.raises(DocumentError, match="is not a valid regular expression"):
         SchemaGuard(openapi=guarded, compile="eager")

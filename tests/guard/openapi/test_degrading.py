@@ -308,7 +308,9 @@ def test_faulty_operations_are_logged_once_at_start(
     with caplog.at_level(logging.WARNING, "mantlet.guard"):
         SchemaGuard(openapi=document(paths), on_invalid=on_invalid)
     (message,) = caplog.messages
-    assert message.startswith("the declarations of 5 of 6 operations in the OpenAPI document")
+    assert message.startswith(
+        "SchemaGuard: the declarations of 5 of 6 operations in the OpenAPI document"
+    )
     assert f"these are {words}: POST /0 (/paths/~10/post/requestBody/" in message
     assert "POST /2" in message
     assert "POST /3" not in message

@@ -302,8 +302,8 @@ class DocumentSource:
         """Log the faulty operations, and a warning for each kind of unsupported keyword."""
         if self._faulty:
             _log.warning(
-                "the declarations of %d of %d operations in the OpenAPI document are invalid, so "
-                "these are %s: %s. guard.coverage has all faults",
+                "SchemaGuard: the declarations of %d of %d operations in the OpenAPI document are "
+                "invalid, so these are %s: %s. guard.coverage has all faults",
                 len(self._faulty),
                 len(self._document.operations),
                 "closed (501)" if self._options.on_invalid == "close" else "open",
@@ -318,7 +318,11 @@ class DocumentSource:
             if not reason.startswith(_EXPECTED):
                 warnings.add(where, reason)
         for where, reason in self._original(warnings.all()):
-            _log.warning("the OpenAPI document has an unchecked keyword at %s: %s", where, reason)
+            _log.warning(
+                "SchemaGuard: the OpenAPI document has an unchecked keyword at %s: %s",
+                where,
+                reason,
+            )
 
     def narrower_than(self, other: "DocumentSource") -> tuple[str, ...]:
         """Return the breaking changes from another document to this one."""

@@ -61,11 +61,14 @@ def _compile(declared: Operation, compile_now: Callable[[], Operation]) -> Opera
     try:
         operation = compile_now()
     except Exception:  # noqa: BLE001  # whatever it is, requests must not pass
-        _log.exception("the operation %s cannot be compiled, so it is closed (501)", declared.name)
-        return replace(declared, faults=((declared.pointer, "cannot be compiled"),))
+        _log.exception(
+            "SchemaGuard: the operation %s can't be compiled, so it is closed (501)", declared.name
+        )
+        return replace(declared, faults=((declared.pointer, "can't be compiled"),))
     if operation.faults:
         _log.warning(
-            "the declaration of %s in the OpenAPI document is invalid, so it is %s: %s",
+            "SchemaGuard: the declaration of %s in the OpenAPI document is invalid, so it is %s: "
+            "%s",
             declared.name,
             "open" if operation.is_open else "closed (501)",
             "; ".join(f"{pointer}: {message}" for pointer, message in operation.faults[:3]),

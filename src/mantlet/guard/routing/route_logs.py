@@ -25,9 +25,9 @@ def log_unmatched(operations: Sequence[Operation]) -> None:
     bases = sorted({base for one in operations for base in one.bases if base})
     names = ", ".join(bases[:_MAX_NAMED]) + (", ..." if bases[_MAX_NAMED:] else "")
     _log.warning(
-        "none of the first 100 requests matched any of the %d operations of the OpenAPI document, "
-        "which has %s. If the app's paths have another prefix, mount the app and its stack "
-        "there, or change the document's servers or the option servers=",
+        "SchemaGuard: none of the first 100 requests matched any of the %d operations of the "
+        "OpenAPI document, which has %s. If the app's paths have another prefix, mount the app and "
+        "its stack there, or change the document's servers or the option servers=",
         len(operations),
         f"the base paths {names}" if bases else "no base paths in its servers",
     )
@@ -41,8 +41,8 @@ def log_crossings(crossings: Sequence[Crossing]) -> None:
     """
     if crossings:
         _log.warning(
-            "some paths match two operations, and routers disagree about which one runs, so these "
-            "requests are refused: %s%s. guard.coverage has all of them",
+            "SchemaGuard: some paths match two operations, and routers disagree about which one "
+            "runs, so these requests are refused: %s%s. guard.coverage has all of them",
             "; ".join(f"{method} {one} and {other}" for method, one, other in crossings[:3]),
             "; ..." if crossings[3:] else "",
         )
