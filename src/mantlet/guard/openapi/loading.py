@@ -42,7 +42,7 @@ MAX_FILE_SIZE: Final = 64_000_000
 _MAX_DEPTH: Final = 200
 _MAX_VALUES: Final = 2_000_000
 _VERSION: Final = re.compile(r"(3\.[012])\.\d+(?:-.+)?")
-#: Incomplete versions, each with the one to suggest.
+#: Versions that lack their last number, with what is meant.
 _FULL_VERSIONS: Final = {"3": "3.0.3", "3.0": "3.0.3", "3.1": "3.1.1", "3.2": "3.2.0"}
 _BOM: Final = "\ufeff".encode()
 
@@ -283,7 +283,7 @@ def _parse_json(content: bytes, findings: "YamlFindings | None") -> Any:
     except ValueError as error:
         text = _decode(content)
         if findings is not None and "duplicate key" in str(error).lower():
-            with suppress(ValueError):  # the YAML reader records their locations
+            with suppress(ValueError):  # the reader of YAML tells where they are
                 return read_yaml(text, findings)
         raise ValueError(f"is not valid JSON: {error}") from None
 

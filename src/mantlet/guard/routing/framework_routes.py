@@ -1,4 +1,4 @@
-"""Read the routes of Litestar, Flask and Quart apps in the order of their routers.
+"""Read the routes of apps whose documents do not tell in which order their routers try them.
 
 Nothing here imports a framework: routes are known by their attributes.
 """
@@ -71,7 +71,7 @@ def werkzeug_routes(url_map: Any, documented: Collection[str]) -> AppRoutes | No
     )
 
 
-#: Whether the slash at the end of a path is the rule's, left out, or added.
+#: How the slash at the end of a path differs from the rule's: not, it is left out, or added.
 _Slash = Literal["same", "none", "added"]
 
 
