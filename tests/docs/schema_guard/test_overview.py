@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -57,6 +57,11 @@ class Item(BaseModel):
     name: str
 
 
+@dataclass
+class Point:
+    x: int
+
+
 class Search(BaseModel):
     q: str = ""
 
@@ -72,6 +77,7 @@ class Headers(BaseModel):
 CONTRACTS: dict[str, Any] = {
     "GET /items": Contract(query=Search, cookies=Cookies, headers=Headers),
     "POST /items": Item,
+    "POST /points": Point,
     "POST /login": Contract(form=Item),
     "POST /photos": Contract(form=Item, files={"photo": File(required=False)}),
     "POST /logout": None,
@@ -112,6 +118,7 @@ CASES = {
     "method_override": Case(
         {"target": "/items", "headers": [("X-HTTP-Method-Override", "DELETE")]}
     ),
+    "encoded_slash": Case({"target": "/items", "raw": "/items%2F"}),
     "empty_segment": Case({"target": "//items"}, ({"paths": "normalize"},)),
     "dot_segment": Case({"target": "/x/../items"}, ({"paths": "normalize"},)),
     "backslash": Case({"target": "/items\\"}),
@@ -123,6 +130,9 @@ CASES = {
         ({"ignored_fields": ["token"]}, {"allow": ["members"]}),
     ),
     "extra_forbidden": Case(posted('{"name": "a", "b": 1}'), ({"allow": ["members"]},)),
+    "unexpected_keyword_argument": Case(
+        posted('{"x": 1, "b": 1}', target="/points"), ({"allow": ["members"]},)
+    ),
     "duplicate_parameter": Case({"target": "/items?q=1&q=2"}, ({"allow": ["duplicates"]},)),
     "duplicate_field": Case(posted("name=a&name=b", FORM, "/login"), ({"allow": ["duplicates"]},)),
     "undeclared_body": Case(posted("{}", target="/logout"), ({"allow": ["body"]},)),
@@ -160,7 +170,11 @@ def test_each_is_rejected_and_allowed(adapter: Adapter, code: str) -> None:
         for row in rows("What is rejected, and how to allow it")
         if f"`{code}`" in row[2] and "OPTIONS" not in row[0]
     ]
-    answer = Guarded(adapter, CONTRACTS).ask(**case.request)
+    request = dict(case.request)
+    raw = request.pop("raw", None)
+    if raw is not None:  # the target as it was sent
+        request |= {"RAW_URI": raw} if adapter.name == "wsgi" else {"raw_path": raw.encode()}
+    answer = Guarded(adapter, CONTRACTS).ask(**request)
     assert code in {error["code"] for error in answer.json()["errors"]}, answer.text()
     assert str(answer.status) in row[1]
     for options in case.allowed_by:
