@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import pytest
@@ -42,3 +43,13 @@ def _checkers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 def _own_log_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give each test a budget of its own for exceptions without an envelope."""
     monkeypatch.setattr(error_log, "_throttle", LogThrottle(error_log.log))
+
+
+@pytest.fixture(autouse=True)
+def _root_logger() -> Generator[None]:
+    """Undo the default logging configuration of a framework, such as Litestar's."""
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers

@@ -223,7 +223,8 @@ def litestar_reader() -> Iterator[BodyReader]:
     # The handler's annotations are resolved by their names.
     view.__annotations__ = {"request": litestar.Request, "return": str}
     handler: Any = litestar.post(list(PATHS), status_code=200)(view)
-    yield BodyReader(ASGI, litestar.Litestar([handler]), reads)
+    app = litestar.Litestar([handler], logging_config=None)
+    yield BodyReader(ASGI, app, reads)
 
 
 @contextmanager

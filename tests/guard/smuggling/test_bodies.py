@@ -277,8 +277,9 @@ def check(reader: BodyReader, path: str, read: Read, *, canonical: bool = False)
     should = expected(path, read.validated, canonical=canonical)
     assert (read.value, read.fields, read.files) == (should.value, should.fields, should.files)
     assert "content-encoding" not in read.headers
-    assert "transfer-encoding" not in read.headers
-    assert "content-length" in read.headers
+    if read.validated.body:  # an empty one needs no length
+        assert "transfer-encoding" not in read.headers
+        assert "content-length" in read.headers
 
 
 @settings(
