@@ -6,10 +6,12 @@ from mantlet.core.problem import BodyTooLarge
 from mantlet.core.request import Request
 from mantlet.http.headers import HeaderNames
 
-__all__ = ["METHOD_OVERRIDES", "has_body", "is_preflight"]
+__all__ = ["METHOD_OVERRIDES", "METHOD_OVERRIDE_NAMES", "has_body", "is_preflight"]
 
 #: With one of these, a middleware inside the app may take the request for one of another method.
 METHOD_OVERRIDES: Final = ("X-HTTP-Method-Override", "X-Method-Override", "X-HTTP-Method")
+#: The same for `Request.get_headers()`.
+METHOD_OVERRIDE_NAMES: Final = HeaderNames(*METHOD_OVERRIDES)
 _HEADERS: Final = HeaderNames(
     "origin",
     "access-control-request-method",

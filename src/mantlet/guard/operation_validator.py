@@ -1,11 +1,11 @@
 """Validate requests for one operation."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from random import random
 from typing import Any, Final
 
 from mantlet._internal.coroutines import start_eagerly
-from mantlet.core.preflight import METHOD_OVERRIDES
+from mantlet.core.preflight import METHOD_OVERRIDE_NAMES, METHOD_OVERRIDES
 from mantlet.core.request import Request
 from mantlet.guard.bodies.body_validator import CONTENT_HEADERS, BodyValidator, Validated
 from mantlet.guard.credentials import Security, SecurityOfApp
@@ -17,10 +17,9 @@ from mantlet.guard.responses import ResponseValidator
 from mantlet.guard.websocket import MessageValidator
 from mantlet.http.headers import HeaderNames
 
-__all__ = ["OperationValidator", "operation_validator"]
+__all__ = ["OperationValidator", "check_method", "operation_validator"]
 
 _HEADERS: Final = HeaderNames(*CONTENT_HEADERS, *METHOD_OVERRIDES)
-_OVERRIDES: Final = HeaderNames(*METHOD_OVERRIDES)
 _REPLACED_METHOD: Final = "The method must not be replaced by a header"
 _SECURITY_OF_APP: Final = SecurityOfApp()
 _CLOSED: Final = ErrorItem(
@@ -105,7 +104,7 @@ class OperationValidator:
         """
         if self.settings.mode == "off":
             return None
-        self._check_method(request, request.get_headers(_OVERRIDES))
+        check_method(request, request.get_headers(METHOD_OVERRIDE_NAMES), self._overrides)
         if self._security is None:
             return None
         if self._joins_cookies:
@@ -143,7 +142,7 @@ class OperationValidator:
     def _validate(self, request: Request, captured: Mapping[str, str]) -> Awaitable[None] | None:
         headers = request.get_headers(_HEADERS)
         if headers and not self._overrides.isdisjoint(headers):
-            self._check_method(request, headers)
+            check_method(request, headers, self._overrides)
         validated = Validated(self._name)
         failures: list[ValidationFailed] = []
         for name, read in self._parameters:
@@ -162,19 +161,6 @@ class OperationValidator:
             return self._finish_later(waiting, request, validated, failures)
         self._finish(request, validated, failures)
         return None
-
-    def _check_method(self, request: Request, headers: Mapping[str, str]) -> None:
-        """Reject a header that replaces the method, unless it is declared.
-
-        A middleware of the app that honors it would run another operation than this one.
-
-        Raises:
-            ValidationFailed: with 400.
-        """
-        for name in self._overrides.intersection(headers):
-            if headers[name] != request.method:
-                item = ErrorItem("header", f"/{name}", "method_override", _REPLACED_METHOD)
-                raise ValidationFailed(400, [item])
 
     async def _finish_later(
         self,
@@ -234,7 +220,7 @@ class _OpenOperation(OperationValidator):
     __slots__ = ()
 
     def _validate(self, request: Request, captured: Mapping[str, str]) -> None:
-        self._check_method(request, request.get_headers(_OVERRIDES))
+        check_method(request, request.get_headers(METHOD_OVERRIDE_NAMES), self._overrides)
 
 
 class _LazyOperation(OperationValidator):
@@ -268,6 +254,29 @@ class _LazyOperation(OperationValidator):
             self.responses = ready.responses
             self._ready = ready
         return ready._validate(request, captured)
+
+
+def check_method(
+    request: Request,
+    headers: Mapping[str, str],
+    names: Collection[str] = METHOD_OVERRIDES,
+) -> None:
+    """Reject a header that replaces the method.
+
+    A middleware of the app that honors it would run another operation than this one.
+
+    Args:
+        request: the request.
+        headers: headers of it.
+        names: those that may replace the method.
+
+    Raises:
+        ValidationFailed: with 400.
+    """
+    for name in names:
+        if headers.get(name, request.method) != request.method:
+            item = ErrorItem("header", f"/{name}", "method_override", _REPLACED_METHOD)
+            raise ValidationFailed(400, [item])
 
 
 def operation_validator(

@@ -9,9 +9,10 @@ import fastapi
 import pytest
 from fastapi.staticfiles import StaticFiles
 from starlette.applications import Starlette
+from starlette.convertors import CONVERTOR_TYPES, Convertor
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import Host, Route
+from starlette.routing import Host, Match, Route
 from starlette.testclient import TestClient
 
 import mantlet
@@ -284,6 +285,169 @@ def test_what_is_not_read_is_told() -> None:
     app.router.routes.append(Host("example.com", fastapi.FastAPI()))
     app.mount("/other", Starlette())
     notes = SchemaGuard.from_app(app).coverage.notes
-    assert ("Host", "this router of the app is not read") in notes
+    assert ("Host", "it is matched by more than its path, so it is closed") in notes
     assert ("/other", "another app is mounted here, and requests for it pass") in notes
     assert ("GET, HEAD /docs", "it declares no parameters, so requests pass") in notes
+
+
+def test_routes_of_a_host_are_closed_where_they_would_run() -> None:
+    """Also where the path looks like one that the app redirects."""
+
+    def build(*, first: bool) -> tuple[Any, Any]:
+        hosted, app = fastapi.FastAPI(), fastapi.FastAPI()
+        hosted.add_api_route("/admin", lambda: "hosted", methods=["GET", "POST"])
+        hosted.add_api_route("/admin/", lambda: "hosted", methods=["POST"])
+        if first:
+            app.host("{name}.api.test", hosted)
+        app.add_api_route("/admin", lambda: "main")
+        if not first:
+            app.host("{name}.api.test", hosted)
+        return app, mantlet.asgi.wrap(app, SchemaGuard.from_app(app), baseline=False)
+
+    host = [("Host", "A.api.test:80")]
+    for first in (True, False):
+        app, stack = build(first=first)
+        assert send(stack, "GET", "/admin", headers=[("Host", "test")]).json() == "main"
+        for method, target in (("POST", "/admin"), ("POST", "/admin/")):
+            assert send(app, method, target, headers=host).json() == "hosted"
+            assert send(stack, method, target, headers=host).status in (404, 405)
+        assert send(stack, "GET", "/admin/", headers=[("Host", "test")]).status == 307
+    app, stack = build(first=True)
+    assert send(app, "GET", "/admin", headers=host).json() == "hosted"
+    assert send(stack, "GET", "/admin", headers=host).status == 404
+    app, stack = build(first=False)
+    assert send(stack, "GET", "/admin", headers=host).json() == "main"
+
+
+def test_a_route_with_a_rule_of_its_own_is_closed() -> None:
+    """It runs by a header, which its path does not tell."""
+
+    class Versioned(fastapi.routing.APIRoute):
+        def matches(self, scope: Any) -> Any:
+            if dict(scope["headers"]).get(b"version") != b"2":
+                return Match.NONE, {}
+            return super().matches(scope)
+
+    app = fastapi.FastAPI()
+    app.router.route_class = Versioned
+    app.add_api_route("/x", lambda: "second")
+    app.router.route_class = fastapi.routing.APIRoute
+    app.add_api_route("/x", lambda: "first")
+    stack = mantlet.asgi.wrap(app, SchemaGuard.from_app(app), baseline=False)
+    headers = [("Version", "2")]
+    assert send(app, "GET", "/x", headers=headers).json() == "second"
+    assert send(stack, "GET", "/x", headers=headers).status == 404
+    assert send(app, "GET", "/x").json() == send(stack, "GET", "/x").json() == "first"
+
+
+@pytest.mark.filterwarnings("ignore:The `root_path` parameter")
+def test_a_mounted_app_that_reads_another_path_is_closed() -> None:
+    """A root path of its own takes the place of the one of its mount."""
+
+    def build(root_path: str) -> tuple[Any, Any]:
+        app, sub = fastapi.FastAPI(), fastapi.FastAPI()
+        sub.root_path = root_path
+
+        def confirmed(confirm: bool) -> str:
+            return "x"
+
+        sub.add_api_route("/x", confirmed)
+        sub.add_api_route("/{one}/{other}", lambda: "other")
+        app.add_api_route("/y", lambda: "y")
+        app.mount("/sub", sub)
+        return app, mantlet.asgi.wrap(app, SchemaGuard.from_app(app), baseline=False)
+
+    app, stack = build("/elsewhere")
+    assert send(app, "GET", "/sub/x?confirm=1").json() == "other"
+    assert send(stack, "GET", "/sub/x?confirm=1").status == 404
+    assert send(stack, "GET", "/y").json() == "y"
+    app, stack = build("/sub")
+    assert send(app, "GET", "/sub/x?confirm=1").json() == "x"
+    assert send(stack, "GET", "/sub/x?confirm=1").json() == "x"
+    assert send(stack, "GET", "/sub/x").status == 422
+
+
+def test_slashes_are_redirected_by_a_mounted_app() -> None:
+    """As long as it has the routes that were read."""
+    app, sub = fastapi.FastAPI(), fastapi.FastAPI()
+    sub.add_api_route("/x", lambda: "x")
+    sub.add_api_route("/y/", lambda: "y")
+    app.mount("/sub", sub)
+    stack = mantlet.asgi.wrap(app, SchemaGuard.from_app(app), baseline=False)
+    for target in ("/sub/x/", "/sub/y"):
+        assert send(app, "GET", target).status == 307
+        assert send(stack, "GET", target).status == 307
+    assert send(stack, "GET", "/sub/z").get("content-type") == "application/problem+json"
+    sub.add_api_route("/y", lambda: "later")
+    assert send(app, "GET", "/sub/y").json() == "later"
+    assert send(stack, "GET", "/sub/y").status == 404
+
+
+class _Slug(Convertor[str]):
+    """Lower-case words."""
+
+    regex = "[a-z]+(?:-[a-z]+)*"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    to_string = convert
+
+
+class _Pair(_Slug):
+    """Two segments."""
+
+    regex = "[a-z]+/[a-z]+"
+
+
+def test_converters_of_the_app_are_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Registered by a name of their own, or of one of Starlette's; also in a mount's path."""
+    for name, converter in {"slug": _Slug(), "pair": _Pair(), "int": _Slug()}.items():
+        monkeypatch.setitem(CONVERTOR_TYPES, name, converter)
+    app, sub = fastapi.FastAPI(), fastapi.FastAPI()
+
+    def add(to: fastapi.FastAPI, path: str, name: str) -> None:
+        def endpoint(key: str) -> list[str]:
+            return [name, key]
+
+        to.add_api_route(path, endpoint)
+
+    add(app, "/a/{key:slug}", "slug")
+    add(app, "/a/{key:pair}/end", "pair")
+    add(app, "/a/{key:int}x", "int")
+    add(app, "/a/{key}", "any")
+    add(sub, "/{key:slug}", "below")
+    add(sub, "/{key}", "any below")
+    app.mount("/sub/{mount:pair}", sub)
+    stack = mantlet.asgi.wrap(app, SchemaGuard.from_app(app), baseline=False)
+    for target, answer in {
+        "/a/one-two": ["slug", "one-two"],
+        "/a/one/two/end": ["pair", "one/two"],
+        "/a/one-Two": ["any", "one-Two"],
+        "/a/1": ["any", "1"],
+        "/sub/a/b/c-d": ["below", "c-d"],
+        "/sub/a/b/C": ["any below", "C"],
+    }.items():
+        assert send(app, "GET", target).json() == answer
+        assert send(stack, "GET", target).json() == answer
+        assert send(stack, "GET", f"{target}?more=1").status == 422
+    for target in ("/a/one/end", "/a/One/two/end", "/sub/a/c-d", "/sub/A/b/c"):
+        assert send(app, "GET", target).status == 404
+        assert send(stack, "GET", target).status == 404
+
+
+def test_an_undeclared_method_is_not_replaced_by_a_declared_one() -> None:
+    """A middleware inside the app may read the header."""
+    app = fastapi.FastAPI()
+    app.add_api_route("/x", lambda: "deleted", methods=["DELETE"])
+
+    async def plain(_request: Request) -> JSONResponse:
+        return JSONResponse("plain")
+
+    app.add_route("/x", plain, methods=["POST"])
+    app.add_route("/y", plain, methods=["POST"])
+    stack = mantlet.asgi.wrap(app, SchemaGuard.from_app(app), baseline=False)
+    headers = [("X-HTTP-Method-Override", "DELETE")]
+    assert send(stack, "POST", "/x").json() == "plain"
+    assert send(stack, "POST", "/x", headers=headers).status == 400
+    assert send(stack, "POST", "/y", headers=headers).json() == "plain"

@@ -12,6 +12,7 @@ from starlette.websockets import WebSocketDisconnect
 
 import mantlet
 from mantlet import Contract, SchemaGuard
+from mantlet.core.preflight import METHOD_OVERRIDES
 from tests.drive import Adapter, both_adapters
 from tests.guard.asking import Guarded
 
@@ -142,3 +143,31 @@ def test_exempt_websockets_have_the_method_ws(exempt: list[str], passes: bool) -
         return
     with pytest.raises(WebSocketDisconnect), client.websocket_connect("/live"):
         pass
+
+
+@both_adapters
+@pytest.mark.parametrize("name", METHOD_OVERRIDES)
+def test_a_header_must_not_replace_an_exempt_method_by_another_one(
+    adapter: Adapter, name: str
+) -> None:
+    """Which a middleware inside the app would run."""
+    guarded = Guarded(
+        adapter,
+        {"DELETE /items": None, "DELETE /static/a": None},
+        exempt=["GET,POST /items", "* /static/*"],
+    )
+    assert guarded.ask("POST", "/items").status == 200
+    assert guarded.ask("POST", "/items", headers=[(name, "GET")]).status == 200
+    assert guarded.ask("POST", "/static/a", headers=[(name, "DELETE")]).status == 200
+    assert guarded.ask("POST", "/items", headers=[(name, "DELETE")]).status == 405
+
+
+@both_adapters
+@pytest.mark.parametrize("name", METHOD_OVERRIDES)
+def test_a_header_must_not_replace_a_method_that_is_let_through(
+    adapter: Adapter, name: str
+) -> None:
+    """By a declared one."""
+    guarded = Guarded(adapter, {"DELETE /items": None}, allow=["method"])
+    assert guarded.ask("POST", "/items").status == 200
+    assert guarded.ask("POST", "/items", headers=[(name, "DELETE")]).status == 400

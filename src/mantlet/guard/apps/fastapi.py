@@ -10,12 +10,14 @@ Nothing here imports FastAPI or Starlette: routes are known by their attributes.
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final
 
 from mantlet.guard.apps.files import class_names
 from mantlet.guard.routing.app_routes import AppRoute, AppRoutes
+from mantlet.guard.routing.app_table import CONVERTERS, PARAMETER_EXPRESSION
 
 __all__ = ["FastApiRoute", "is_fastapi", "read_routes"]
 
@@ -47,10 +49,34 @@ class FastApiRoute:
 
 @dataclass(slots=True)
 class _Reading:
-    routes: list[AppRoute]
-    declared: list[FastApiRoute]
-    notes: list[tuple[str, str]]
-    taken: set[tuple[str, str]]
+    routes: list[AppRoute] = field(default_factory=list)
+    declared: list[FastApiRoute] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    #: The paths of methods and templates.
+    taken: dict[tuple[str, str], str] = field(default_factory=dict)
+    #: The routers whose routes are read.
+    routers: list[Any] = field(default_factory=list)
+    #: Tell whether a route that is not read matches, with the number of routes that precede it.
+    others: list[tuple[int, Callable[[Any], bool]]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Prefix:
+    """The beginning of a router's paths.
+
+    Attributes:
+        path: with converters.
+        expression: matches it; each parameter is a group with a name.
+        groups: the number of these.
+        is_custom: whether it has a converter that the app has registered.
+        root_path: the root path that the app around the mounts sets itself.
+    """
+
+    path: str = ""
+    expression: str = ""
+    groups: int = 0
+    is_custom: bool = False
+    root_path: str = ""
 
 
 def read_routes(app: Any) -> tuple[AppRoutes, list[FastApiRoute], list[tuple[str, str]]]:
@@ -59,13 +85,15 @@ def read_routes(app: Any) -> tuple[AppRoutes, list[FastApiRoute], list[tuple[str
     Args:
         app: a FastAPI app.
     """
-    reading = _Reading([], [], [], set())
-    _read(app.router, "", reading)
-    known = _version(app.router)
+    reading = _Reading()
+    _read(app.router, _Prefix(root_path=getattr(app, "root_path", "")), reading)
+    known = list(map(_version, reading.routers))
     routes = AppRoutes(
         tuple(reading.routes),
         slashes="both" if getattr(app.router, "redirect_slashes", False) else None,
-        is_current=lambda: _version(app.router) == known,
+        is_current=lambda: list(map(_version, reading.routers)) == known,
+        others=tuple(runs for _, runs in reading.others),
+        others_come_first=any(before < len(reading.routes) for before, _ in reading.others),
     )
     return routes, reading.declared, reading.notes
 
@@ -76,15 +104,16 @@ def _version(router: Any) -> Any:
     return (len(router.routes), version() if callable(version) else None)
 
 
-def _read(router: Any, prefix: str, reading: _Reading) -> None:
+def _read(router: Any, prefix: _Prefix, reading: _Reading) -> None:
     """Read the routes of a router, and then the files that it serves where no route matches."""
+    reading.routers.append(router)
     _read_all(router.routes, prefix, reading)
     later = [*getattr(router, "_low_priority_routes", ())]
     for route in router.routes:
         later += getattr(route, "effective_low_priority_routes", tuple)()
     for found in later:
         group = getattr(found, "original_route", found)
-        base = prefix + getattr(found, "frontend_prefix", "")
+        base = prefix.path + getattr(found, "frontend_prefix", "")
         for route in getattr(group, "routes", ()):
             _read_files(base + route.path.rstrip("/"), frozenset(route.methods), reading)
 
@@ -95,7 +124,7 @@ def _read_files(path: str, methods: frozenset[str], reading: _Reading) -> None:
     reading.notes.append((path or "/", "files are served, and requests for them pass"))
 
 
-def _read_all(routes: Sequence[Any], prefix: str, reading: _Reading) -> None:
+def _read_all(routes: Sequence[Any], prefix: _Prefix, reading: _Reading) -> None:
     for found in routes:
         if callable(getattr(found, "effective_candidates", None)):  # an included router
             _read_all(found.effective_candidates(), prefix, reading)
@@ -103,14 +132,16 @@ def _read_all(routes: Sequence[Any], prefix: str, reading: _Reading) -> None:
         _read_one(getattr(found, "starlette_route", None) or found, prefix, reading)
 
 
-def _read_one(route: Any, prefix: str, reading: _Reading) -> None:
+def _read_one(route: Any, prefix: _Prefix, reading: _Reading) -> None:
     path = getattr(route, "path", None)
-    if not isinstance(path, str):
-        reading.notes.append((type(route).__name__, "this router of the app is not read"))
+    if not isinstance(path, str) or _matches_itself(route):
+        name = type(route).__name__ if not isinstance(path, str) else prefix.path + path
+        reading.notes.append((name, "it is matched by more than its path, so it is closed"))
+        reading.others.append((len(reading.routes), partial(_matches, route, prefix)))
         return
-    path = prefix + path
+    place = _below(prefix, route)
     if hasattr(route, "app") and hasattr(route, "routes"):  # a mounted app
-        _read_mount(route, path, reading)
+        _read_mount(route, prefix, reading)
         return
     methods: frozenset[str] | None = None
     if "WebSocketRoute" in class_names(type(route)):
@@ -118,43 +149,117 @@ def _read_one(route: Any, prefix: str, reading: _Reading) -> None:
     elif getattr(route, "methods", None):
         methods = frozenset(route.methods)
     if methods and getattr(route, "dependant", None) is not None:
-        _declare(route, path, methods, reading)
+        _declare(route, place, prefix.path + path, methods, reading)
     else:
-        _pass(path, methods, reading)
+        reading.routes.append(_route(place, methods, passes=True))
+        shown = ", ".join(sorted(methods or ("*",)))
+        note = "it declares no parameters, so requests pass"
+        reading.notes.append((f"{shown} {prefix.path}{path}", note))
 
 
-def _declare(route: Any, path: str, methods: frozenset[str], reading: _Reading) -> None:
+def _declare(
+    route: Any, place: _Prefix, path: str, methods: frozenset[str], reading: _Reading
+) -> None:
+    taken = reading.taken
     template = _CONVERTER.sub(_keep_path_converter, path)
-    if any((method, template) in reading.taken for method in methods):
-        template = path  # another converter
-    free = {method for method in methods if (method, template) not in reading.taken}
+    if any(taken.get((method, template), path) != path for method in methods):
+        # Another converter: templates only have to differ.
+        template = path if path != template else PARAMETER_EXPRESSION.sub(r"{\1:str}", path)
+    free = {method for method in methods if (method, template) not in taken}
     if free:
-        reading.taken.update((method, template) for method in free)
+        taken.update(((method, template), path) for method in free)
         reading.declared.append(FastApiRoute(template, frozenset(free), route))
     if free < methods:
         hidden = ", ".join(sorted(methods - free))
         reading.notes.append((f"{hidden} {path}", "an earlier route of the same path takes it"))
-    reading.routes.append(AppRoute(path, methods, template if free else None))
+    reading.routes.append(_route(place, methods, template if free else None))
 
 
 def _keep_path_converter(match: re.Match[str]) -> str:
     return match[0] if match[2] == "path" else f"{{{match[1]}}}"
 
 
-def _pass(path: str, methods: frozenset[str] | None, reading: _Reading) -> None:
-    reading.routes.append(AppRoute(path, methods, None, passes=True))
-    shown = ", ".join(sorted(methods or ("*",)))
-    reading.notes.append((f"{shown} {path}", "it declares no parameters, so requests pass"))
+def _route(
+    place: _Prefix,
+    methods: frozenset[str] | None,
+    template: str | None = None,
+    *,
+    passes: bool = False,
+) -> AppRoute:
+    expression = re.compile(place.expression) if place.is_custom else None
+    return AppRoute(place.path, methods, template, passes, expression)
 
 
-def _read_mount(route: Any, path: str, reading: _Reading) -> None:
+def _below(prefix: _Prefix, route: Any) -> _Prefix:
+    """Return the paths of a route or a mounted app below a prefix.
+
+    A converter that the app has registered may match anything, slashes included.
+    """
+    is_custom = prefix.is_custom
+    expression = route.path_regex.pattern.removeprefix("^").removesuffix("$")
+    for number, name in enumerate(route.param_convertors, prefix.groups):
+        expression = expression.replace(f"(?P<{name}>", f"(?P<p{number}>", 1)
+
+    def shown(match: re.Match[str]) -> str:
+        nonlocal is_custom
+        if route.param_convertors[match[1]].regex == CONVERTERS.get(match[2] or "str"):
+            return match[0]
+        is_custom = True
+        return f"{{{match[1]}:path}}"
+
+    path = PARAMETER_EXPRESSION.sub(shown, route.path)
+    return replace(
+        prefix,
+        path=prefix.path + path,
+        expression=prefix.expression + expression,
+        groups=prefix.groups + len(route.param_convertors),
+        is_custom=is_custom,
+    )
+
+
+def _read_mount(route: Any, prefix: _Prefix, reading: _Reading) -> None:
     """Read a mounted FastAPI app by its own routes; requests for any other app pass."""
-    path = path.rstrip("/")
+    whole = _below(prefix, route)
+    whole = replace(whole, path=f"{whole.path.rstrip('/')}/{{path:path}}")
     inner = getattr(route, "_base_app", None) or route.app
-    rest = f"{path}/{{path:path}}"
-    if is_fastapi(inner):
-        _read(inner.router, path, reading)
-        reading.routes.append(AppRoute(rest, None, None))
+    if not is_fastapi(inner):
+        reading.routes.append(_route(whole, None, passes=True))
+        shown = prefix.path + route.path or "/"
+        reading.notes.append((shown, "another app is mounted here, and requests for it pass"))
         return
-    reading.routes.append(AppRoute(rest, None, None, passes=True))
-    reading.notes.append((path or "/", "another app is mounted here, and requests for it pass"))
+    if getattr(inner, "root_path", ""):
+        reading.others.append((0, partial(_changes_root, route, inner, prefix)))
+    below = replace(
+        whole,
+        path=whole.path.removesuffix("/{path:path}"),
+        expression=whole.expression.rpartition("/(?P<")[0],
+        groups=whole.groups - 1,
+    )
+    _read(inner.router, below, reading)
+    reading.routes.append(_route(whole, None))
+
+
+# -- routes that are matched by more than their paths ---------------------------------------------
+
+
+def _matches_itself(route: Any) -> bool:
+    """Return whether a class outside of the framework decides which requests a route matches."""
+    owner = next(one for one in type(route).__mro__ if "matches" in vars(one))
+    return owner.__module__.partition(".")[0] not in ("fastapi", "starlette")
+
+
+def _scope(scope: Any, prefix: _Prefix) -> Any:
+    """Return a scope as a router below a prefix gets it."""
+    root = prefix.root_path or scope.get("root_path", "")
+    return {**scope, "root_path": root + prefix.path}
+
+
+def _matches(route: Any, prefix: _Prefix, scope: Any) -> bool:
+    match, _ = route.matches(_scope(scope, prefix))
+    return bool(match.value)  # 0 is none
+
+
+def _changes_root(route: Any, inner: Any, prefix: _Prefix, scope: Any) -> bool:
+    """Return whether a mounted app has a root path by which it reads another path than its own."""
+    match, child = route.matches(_scope(scope, prefix))
+    return bool(match.value) and child["root_path"] != inner.root_path

@@ -10,7 +10,7 @@ before a documented one.
 
 import re
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 __all__ = ["AppRoute", "AppRoutes", "RouteOrder"]
 
@@ -59,9 +59,19 @@ class AppRoutes(NamedTuple):
             Requests for them pass to the app while ``is_current`` says that no route was added.
         is_current: returns whether the app still has the routes that were read. It is called only
             for requests that the app would redirect.
+        others: tell, by the scope of a request, whether the app may run it by a route that was not
+            read, such as one of a host; such a request is a 404.
+        others_come_first: whether such a route may precede one that was read.
     """
 
     routes: tuple[AppRoute, ...]
     order: RouteOrder = "declared"
     slashes: Literal["both", "append"] | None = None
     is_current: Callable[[], bool] = lambda: True
+    others: tuple[Callable[[Any], bool], ...] = ()  # Any: a scope
+    others_come_first: bool = False
+
+    # Any: a scope.
+    def run_by_others(self, scope: Any) -> bool:
+        """Return whether the app may run a request by a route that was not read."""
+        return any(runs(scope) for runs in self.others)

@@ -32,6 +32,7 @@ from mantlet.http.routing.trie import (
 )
 
 __all__ = [
+    "CONVERTERS",
     "PARAMETER_EXPRESSION",
     "AppEntry",
     "AppTable",
@@ -44,7 +45,7 @@ T = TypeVar("T")
 
 PARAMETER_EXPRESSION: Final = re.compile(r"\{([^{}:]*)(?::([^{}]*))?\}")
 #: The converters of Starlette.
-_CONVERTERS: Final = {
+CONVERTERS: Final = {
     "str": "[^/]+",
     "path": ".*",
     "int": "[0-9]+",
@@ -292,9 +293,9 @@ def _expression(path: str) -> re.Pattern[str]:
     made, end = "", 0
     for match in PARAMETER_EXPRESSION.finditer(path):
         converter = match[2] or "str"
-        if converter not in _CONVERTERS:
+        if converter not in CONVERTERS:
             raise ValueError(f"the route {path!r} has the unknown converter {converter!r}")
-        inner = _CONVERTERS[converter].replace("(", "(?:")
+        inner = CONVERTERS[converter].replace("(", "(?:")
         made += f"{re.escape(path[end : match.start()])}({inner})"
         end = match.end()
     return re.compile(made + re.escape(path[end:]))

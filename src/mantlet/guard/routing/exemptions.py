@@ -3,12 +3,14 @@
 A pattern that exempts requests must not do so for a path that the app may take for another one. So
 a request is exempt only if its path has the one form that all readers take alike (see
 `mantlet.guard.routing.paths`), if every path that the app may take it for (`Request.route_paths`)
-matches a pattern exactly, with its slashes, and if its method is spelled as the pattern has it.
+matches a pattern exactly, with its slashes, and if its method, and one that a header puts in its
+place, is spelled as the pattern has it.
 """
 
 import re
 from collections.abc import Collection
 
+from mantlet.core.preflight import METHOD_OVERRIDE_NAMES
 from mantlet.core.request import Request
 from mantlet.guard.errors import ValidationFailed
 from mantlet.guard.options import WEBSOCKET_METHOD
@@ -53,7 +55,11 @@ class Exemptions:
             path = _STRICT.check(request)
         except ValidationFailed:
             return False
-        return ";" not in path and all(self._has(method, one) for one in request.route_paths[1:])
+        # A middleware of the app may take a header for the method.
+        methods = {method, *request.get_headers(METHOD_OVERRIDE_NAMES).values()}
+        return ";" not in path and all(
+            self._has(one, reading) for reading in request.route_paths for one in methods
+        )
 
     def _has(self, method: str, path: str) -> bool:
         found = self._table.find(path)

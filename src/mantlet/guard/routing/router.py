@@ -11,11 +11,11 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from mantlet._internal.coroutines import start_eagerly
-from mantlet.core.preflight import has_body, is_preflight
+from mantlet.core.preflight import METHOD_OVERRIDE_NAMES, has_body, is_preflight
 from mantlet.core.request import Request
 from mantlet.core.response import Reply
 from mantlet.guard.errors import ErrorItem, ValidationFailed
-from mantlet.guard.operation_validator import OperationValidator
+from mantlet.guard.operation_validator import OperationValidator, check_method
 from mantlet.guard.options import WEBSOCKET_METHOD, ServerMode
 from mantlet.guard.routing.app_routes import AppRoutes
 from mantlet.guard.routing.base_paths import Found, OperationTables
@@ -48,6 +48,8 @@ _SEVERAL_BASES: Final = ErrorItem(
     "ambiguous_base_path",
     "The path matches different operations with and without the base path of a server",
 )
+#: What a mounted app's declaration leaves out is closed.
+_MOUNTED: Final = {ANY_METHOD: False}
 #: How many requests may match no operation before that is logged.
 _UNMATCHED: Final = 100
 
@@ -82,6 +84,7 @@ class OperationRouter:
     __slots__ = (
         "_allow",
         "_exempt",
+        "_has_others",
         "_paths",
         "_routes",
         "_tables",
@@ -121,6 +124,7 @@ class OperationRouter:
         self._undeclared_options = undeclared_options
         self._routes = routes
         self._exempt = exempt
+        self._has_others = exempt is not None or (routes is not None and routes.others_come_first)
         self.find = self._find
         if on_unmatched is not None:
             self._watch(on_unmatched)
@@ -144,7 +148,7 @@ class OperationRouter:
         self.find = find
 
     def _find(self, request: Request) -> Match:
-        if self._exempt is not None and self._exempt.covers(request):
+        if self._has_others and self._passes_others(request):
             return None
         if request.protocol == "http":
             tables, method = self._tables, request.raw[request.method_key]
@@ -180,7 +184,20 @@ class OperationRouter:
             if template.names:  # a literal path whose method only a wider route has
                 return validator, template.capture(path.split("/"))
             return validator, _NO_CAPTURES
-        return self._undeclared_method(request, method, methods)
+        return self._undeclared_method(request, tables, path, method, methods)
+
+    def _passes_others(self, request: Request) -> bool:
+        """Return whether a request passes unchecked.
+
+        Raises:
+            ValidationFailed: with 404 if a route of the app may run it that was not read.
+        """
+        if self._exempt is not None and self._exempt.covers(request):
+            return True
+        routes = self._routes
+        if routes is not None and routes.others_come_first and routes.run_by_others(request.raw):
+            raise ValidationFailed(404, [_UNDECLARED_PATH])
+        return False
 
     def _read_bases(
         self, request: Request, tables: OperationTables, path: str, method: str
@@ -222,18 +239,19 @@ class OperationRouter:
         routes = self._routes
         if routes is None or routes.slashes is None:
             return False
-        if any("//" in path or "\n" in path for path in paths) or any(
-            True for path in paths for _ in tables.find(path, request.path)
-        ):
+        if any("//" in path or "\n" in path for path in paths):
             return False
-        found = False
+        here = [found for path in paths for found in tables.find(path, request.path)]
+        if any(map(_is_routed, here)):
+            return False
         for path in paths:
             if path.endswith("/"):
                 other = path.rstrip("/") if routes.slashes == "both" else ""
             else:
                 other = f"{path}/"
-            found = found or any(True for _ in tables.find(other, request.path))
-        return found and routes.is_current()
+            if any(_is_routed(found) or not here for found in tables.find(other, request.path)):
+                return routes.is_current() and not routes.run_by_others(request.raw)
+        return False
 
     def _check_readings(
         self,
@@ -260,21 +278,31 @@ class OperationRouter:
         return () if self._paths.form == "raw" and "/." in path else others
 
     def _undeclared_method(
-        self, request: Request, method: str, methods: PathMethods[OperationValidator]
+        self,
+        request: Request,
+        tables: OperationTables,
+        path: str,
+        method: str,
+        methods: PathMethods[OperationValidator],
     ) -> Reply | Awaitable[None] | None:
         if method in methods.ambiguous:
             raise ValidationFailed(400, [_SEVERAL_OPERATIONS])
         if methods.undeclared:
             passes = methods.undeclared.get(method, methods.undeclared.get(ANY_METHOD))
             if passes:
+                _check_override(request, methods)
                 return None
             if passes is False and not methods.by_name:
-                if "path" in self._allow:
+                paths = (path, *self._other_readings(request))
+                if "path" in self._allow or (
+                    method != WEBSOCKET_METHOD and self._is_redirected(request, tables, paths)
+                ):
                     return None
                 raise ValidationFailed(404, [_UNDECLARED_PATH])
         if method == "OPTIONS" and self._undeclared_options == "answer":
             return Reply(204, [("Allow", f"{methods.allow}, OPTIONS")])
         if "method" in self._allow and not methods.has_in_any_case(method):
+            _check_override(request, methods)
             return None
         undeclared = ValidationFailed(405, [_UNDECLARED_METHOD], {"Allow": methods.allow})
         if method == "OPTIONS" and self._undeclared_options == "pass" and is_preflight(request):
@@ -286,6 +314,22 @@ async def _reject_body(request: Request, failure: ValidationFailed) -> None:
     """Raise a failure if the request has a body, which no header need announce."""
     if await has_body(request):
         raise failure
+
+
+def _is_routed(found: Found) -> bool:
+    """Return whether the app has a route for a path, other than a mounted app's for all others."""
+    methods = found[0]
+    return bool(methods.by_name) or methods.undeclared != _MOUNTED
+
+
+def _check_override(request: Request, methods: PathMethods[OperationValidator]) -> None:
+    """Reject a header that may replace an undeclared method by a declared one.
+
+    Raises:
+        ValidationFailed: with 400.
+    """
+    if methods.by_name:
+        check_method(request, request.get_headers(METHOD_OVERRIDE_NAMES))
 
 
 def _differ(
