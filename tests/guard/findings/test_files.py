@@ -10,6 +10,9 @@ import os
 import stat
 import subprocess
 import sys
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,8 +26,6 @@ from tests.guard.asking import Guarded
 from tests.guard.findings.test_findings import CONTRACTS, finding
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.drive import Adapter
 
 
@@ -217,3 +218,90 @@ def test_other_files_are_told_and_skipped(tmp_path: Path) -> None:
     assert found.pop("guard-x.json") == "Is a directory"
     assert set(found.values()) == {"not a file of findings"}
     assert len(found) == 7
+
+
+# -- many workers, one after the other ------------------------------------------------------------
+
+
+def ended_workers(directory: Path, count: int, target: str = "/after") -> None:
+    """Run workers that end, each with one finding."""
+    app = Guarded(WsgiAdapter(), CONTRACTS, mode="report", findings=directory)
+    for _ in range(count):
+        pid = os.fork()
+        if not pid:
+            # The first request of a worker writes its file.
+            app.ask("GET", target)
+            os._exit(0)
+        os.waitpid(pid, 0)
+
+
+def test_files_of_ended_workers_are_added_up(tmp_path: Path) -> None:
+    """However many workers a server starts; nothing is lost, or counted twice."""
+    ended_workers(tmp_path, 40)
+    assert len(list(tmp_path.iterdir())) <= files._MAX_ENDED + 2
+    assert sum(count for _, count in written(tmp_path)) == 40
+    ended_workers(tmp_path, 20, "/later")
+    assert len(list(tmp_path.iterdir())) <= files._MAX_ENDED + 2
+    counts: Counter[str] = Counter()
+    for name, count in written(tmp_path):
+        counts[name] += count
+    assert counts == {"GET /after": 40, "GET /later": 20}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_a_worker_that_is_killed_while_it_adds_up_counts_nothing_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has written the whole, and not removed the parts."""
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", lambda *_args, **_options: None)
+        ended_workers(tmp_path, 20)
+        assert len(list(tmp_path.iterdir())) == 21
+        assert sum(count for _, count in written(tmp_path)) == 20
+    ended_workers(tmp_path, 20)
+    assert len(list(tmp_path.iterdir())) <= files._MAX_ENDED + 2
+    assert sum(count for _, count in written(tmp_path)) == 40
+
+
+def test_files_of_other_systems_and_of_living_workers_stay(tmp_path: Path) -> None:
+    """Only their own system knows whether they have ended."""
+    content = {"version": 1, "findings": [finding().as_json()]}
+    names = [f"guard-{os.getpid()}-0000000{number}.json" for number in range(9)]
+    for name in names:
+        (tmp_path / name).write_text(json.dumps({**content, "host": files._host()}))
+    foreign = [f"guard-999999999{number}-00000000.json" for number in range(9)]
+    for name in foreign:
+        (tmp_path / name).write_text(json.dumps({**content, "host": "elsewhere"}))
+    ended_workers(tmp_path, 20)
+    assert {*names, *foreign} < {path.name for path in tmp_path.iterdir()}
+
+
+def test_files_that_a_killed_worker_left_are_removed(tmp_path: Path) -> None:
+    """Once they are old enough that nobody writes them."""
+    old, new = tmp_path / ".guard-1-00000000.json.new", tmp_path / ".guard-2-00000000.json.new"
+    for path in (old, new):
+        path.write_text("{")
+    os.utime(old, (0, 0))
+    ended_workers(tmp_path, 20)
+    assert not old.exists()
+    assert new.exists()
+
+
+def test_the_sum_is_bounded_like_the_findings_of_a_worker(tmp_path: Path) -> None:
+    """Clients choose the names of undeclared paths."""
+    for worker in range(20):
+        found = [
+            replace(finding(), operation=f"GET /{worker}-{number}", declared=False, count=3)
+            for number in range(200)
+        ]
+        path = tmp_path / f"guard-999999999{worker:02}-00000000.json"
+        content = {
+            "version": 1,
+            "host": files._host(),
+            "findings": [one.as_json() for one in found],
+        }
+        path.write_text(json.dumps(content))
+    ended_workers(tmp_path, 1)
+    counts = written(tmp_path)
+    assert len(counts) <= 303  # those of one worker, and of the last one
+    assert sum(count for _, count in counts) == 20 * 200 * 3 + 1

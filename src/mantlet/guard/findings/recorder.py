@@ -45,6 +45,13 @@ class _Kind:
         self.count = self.refused = 0
         self.detail = self.sample = ""
 
+    def add(self, count: int, refused: int, first: float, last: float) -> None:
+        """Count further violations."""
+        self.count += count
+        self.refused += refused
+        self.first = min(self.first, first)
+        self.last = max(self.last, last)
+
 
 class _Route:
     """Violations of one route, by their rules and places."""
@@ -136,13 +143,14 @@ class FindingRecorder:
         known = self._undeclared
         route = known.get(name)
         if route is None:
-            if len(known) > _MAX_UNDECLARED:
+            if OTHERS not in known:
+                if len(known) == _MAX_UNDECLARED:
+                    known[OTHERS] = _Route()
+            elif len(known) > _MAX_UNDECLARED:
                 rarest = min(
                     (one for one in known if one != OTHERS), key=lambda one: known[one].count
                 )
                 self._add_to_others(known.pop(rarest))
-            elif len(known) == _MAX_UNDECLARED:
-                known[OTHERS] = _Route()
             route = known[name] = _Route()
         return route
 
@@ -153,10 +161,25 @@ class FindingRecorder:
             self._kinds -= len(kinds)
             for kind in kinds.values():
                 total, _ = self._kind(others, rule, OTHERS, kind.status, kind.first)
-                total.first = min(total.first, kind.first)
-                total.last = max(total.last, kind.last)
-                total.count += kind.count
-                total.refused += kind.refused
+                total.add(kind.count, kind.refused, kind.first, kind.last)
+
+    def add(self, finding: Finding) -> None:
+        """Add what another recorder has found."""
+        name = finding.operation
+        first, last = finding.first_seen.timestamp(), finding.last_seen.timestamp()
+        with self._lock.hold():
+            if finding.declared:
+                route = self._route(name)
+            else:
+                if name == OTHERS:
+                    self._undeclared.setdefault(OTHERS, _Route())
+                route = self._undeclared_route(name)
+            route.count += finding.count
+            rule = finding.subject, finding.place, finding.code
+            kind, is_new = self._kind(route, rule, finding.pointer, finding.status, first)
+            kind.add(finding.count, finding.refused, first, last)
+            if is_new:
+                kind.detail, kind.sample = finding.detail, finding.sample
 
     def _kind(
         self, route: _Route, rule: _Rule, pointer: str, status: int, now: float
