@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import flask
 import litestar
 import pytest
 from litestar.params import FromPath, JSONBody
@@ -11,7 +12,7 @@ from pydantic import BaseModel
 
 import mantlet
 from mantlet.guard import SchemaGuard
-from tests.drive import Adapter, both_adapters, drive_asgi
+from tests.drive import Adapter, Answer, both_adapters, drive_asgi, drive_wsgi
 from tests.guard.asking import JSON, Guarded, faults
 
 DATA = Path(__file__).parent.with_name("openapi") / "data"
@@ -87,3 +88,52 @@ def test_a_document_of_flask_smorest_and_apispec_loads_as_it_is(adapter: Adapter
             answer = app.ask(method, target)
             assert answer.error is None
             assert answer.status in (200, 400, 415, 422), answer.text()
+
+
+class _Api:
+    """What flask-smorest's Api is to the guard: a document, and the app."""
+
+    openapi_version = "3.0.3"
+
+    def __init__(self, app: flask.Flask) -> None:
+        self._app = app
+        self.spec = self
+
+    def to_dict(self) -> dict[str, Any]:
+        confirm = {"name": "confirm", "in": "query", "required": True, "schema": {"type": "string"}}
+        operation = {"parameters": [confirm], "responses": {"200": {"description": "ok"}}}
+        return {
+            "openapi": "3.0.3",
+            "info": {"title": "Shop", "version": "1"},
+            "paths": {"/admin": {"get": operation}},
+        }
+
+
+@pytest.mark.parametrize("by_host", [True, False])
+def test_rules_of_another_host_or_subdomain_are_closed(*, by_host: bool) -> None:
+    """Another endpoint would run than the one that is documented."""
+    app = flask.Flask(
+        "app", static_folder=None, host_matching=by_host, subdomain_matching=not by_host
+    )
+    app.config["SERVER_NAME"] = "shop.test"
+    home: Any
+    other: Any
+    home, other = (
+        ({"host": "shop.test"}, {"host": "sub.shop.test"})
+        if by_host
+        else ({}, {"subdomain": "sub"})
+    )
+    app.add_url_rule("/admin", "admin", lambda: "documented", **home)
+    app.add_url_rule("/<name>", "any", lambda name: name, **home)
+    app.add_url_rule("/admin", "other", lambda: "other", **other)
+    stack = mantlet.wsgi.wrap(app, SchemaGuard.from_app(_Api(app)), baseline=False)
+
+    def ask(to: Any, host: str, query: str) -> Answer:
+        environ = {"QUERY_STRING": query, "RAW_URI": f"/admin?{query}"}
+        return drive_wsgi(to, "GET", "/admin", headers=[("Host", host)], environ=environ)
+
+    for host in ("sub.shop.test", "SUB.shop.test:80"):
+        assert ask(stack, host, "confirm=1").status == 404
+    assert ask(app, "sub.shop.test", "confirm=1").body == b"other"
+    assert ask(stack, "shop.test", "confirm=1").body == b"documented"
+    assert ask(stack, "shop.test", "").status == 422

@@ -53,8 +53,10 @@ def app_document(app: Any) -> AppDocument:
     if callable(getattr(spec, "to_dict", None)) and hasattr(spec, "openapi_version"):
         root = spec.to_dict()
         # flask-smorest's Api has the app that it was given.
-        url_map = getattr(getattr(app, "_app", None), "url_map", None)
-        routes = None if url_map is None else werkzeug_routes(url_map, root.get("paths", {}))
+        inner = getattr(app, "_app", None)
+        routes = (
+            werkzeug_routes(inner, root.get("paths", {})) if hasattr(inner, "url_map") else None
+        )
         return AppDocument(root, {}, (), routes)
     raise TypeError(
         "from_app() needs a FastAPI or Litestar app, a flask-smorest Api or an APISpec, "

@@ -4,7 +4,9 @@ Nothing here imports a framework: routes are known by their attributes.
 """
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from typing import Any, Final, Literal
 
 from mantlet.guard.options import WEBSOCKET_METHOD
@@ -49,26 +51,52 @@ def _litestar_route(route: Any, documented: Collection[str]) -> AppRoute:
 # -- Werkzeug -------------------------------------------------------------------------------------
 
 
-def werkzeug_routes(url_map: Any, documented: Collection[str]) -> AppRoutes | None:
+def werkzeug_routes(app: Any, documented: Collection[str]) -> AppRoutes | None:
     """Return the rules of a Flask or Quart app in the order in which Werkzeug tries them.
 
+    Where rules have several hosts or subdomains, those of the one that has the documented rules are
+    read, and requests for the others are a 404.
+
     Args:
-        url_map: the app's ``url_map``.
+        app: the app, with its ``url_map``.
         documented: the paths of its document.
 
     Returns:
-        None if rules depend on the host, which paths do not tell of.
+        None if the rules are not known.
     """
+    url_map = app.url_map
     url_map.update()
     root = getattr(getattr(url_map, "_matcher", None), "_root", None)
-    rules = list(url_map.iter_rules())
-    if root is None or url_map.host_matching or any(rule.subdomain for rule in rules):
+    if root is None:
         return None
+    rules = list(url_map.iter_rules())
+    tried = [(_domain(rule), _rule(rule, slash, documented)) for rule, slash in _tried(root)]
+    domains = Counter(domain for domain, _ in tried)
+    own = Counter(domain for domain, route in tried if route.template is not None)
+    home = (own or domains).most_common(1)[0][0] if domains else ""
     return AppRoutes(
-        tuple(_rule(rule, slash, documented) for rule, slash in _tried(root)),
+        tuple(route for domain, route in tried if domain == home),
         slashes="append",
         is_current=lambda: sum(1 for _ in url_map.iter_rules()) == len(rules),
+        others=(partial(_is_elsewhere, app, home),) if len(domains) > 1 else (),
+        others_come_first=len(domains) > 1,
     )
+
+
+def _domain(rule: Any) -> str:
+    return (rule.host if rule.map.host_matching else rule.subdomain) or ""
+
+
+def _is_elsewhere(app: Any, home: str, environ: Any) -> bool:
+    """Return whether a request is for another host or subdomain, as the app sees it."""
+    if "REQUEST_METHOD" not in environ:
+        return True  # an adapter around the app hides what it sees
+    try:
+        adapter = app.create_url_adapter(app.request_class(environ, populate_request=False))
+    except Exception:  # noqa: BLE001  # whatever is wrong with the host
+        return True
+    domain = adapter.server_name if adapter.map.host_matching else adapter.subdomain
+    return (domain or "") != home
 
 
 #: How the slash at the end of a path differs from the rule's: not, it is left out, or added.
