@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from typing import Final, Literal, get_args
 
+from mantlet.core.preflight import METHOD_OVERRIDE_NAMES
 from mantlet.core.request import Request
 from mantlet.http.routing import Routes
 
@@ -40,8 +41,16 @@ class RouteModes:
         self._routes: Routes[Mode] = Routes(self.modes.items())
 
     def find(self, request: Request) -> Mode:
-        """Return the mode of a request; the strictest one where its path has several readings."""
-        readings = self._routes.match_all(request.method, request.route_paths)
+        """Return the mode of a request; the strictest one where its path has several readings.
+
+        So it is where a header may replace its method, in a middleware of the app.
+        """
+        methods = request.method, *request.get_headers(METHOD_OVERRIDE_NAMES).values()
+        readings = (
+            found
+            for method in methods
+            for found in self._routes.match_all(method, request.route_paths)
+        )
         return min((found[0][0] if found else "enforce" for found in readings), key=_MODES.index)
 
     def __repr__(self) -> str:

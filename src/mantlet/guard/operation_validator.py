@@ -17,9 +17,10 @@ from mantlet.guard.responses import ResponseValidator
 from mantlet.guard.websocket import MessageValidator
 from mantlet.http.headers import HeaderNames
 
-__all__ = ["OperationValidator", "check_method", "operation_validator"]
+__all__ = ["OperationValidator", "check_method", "is_method_replaced", "operation_validator"]
 
 _HEADERS: Final = HeaderNames(*CONTENT_HEADERS, *METHOD_OVERRIDES)
+_METHOD_OVERRIDE: Final = "method_override"
 _REPLACED_METHOD: Final = "The method must not be replaced by a header"
 _SECURITY_OF_APP: Final = SecurityOfApp()
 _CLOSED: Final = ErrorItem(
@@ -102,9 +103,9 @@ class OperationValidator:
             ValidationFailed: a credential is missing or rejected, or a header replaces the method.
             Problem: a credential check raised its own response.
         """
+        check_method(request, request.get_headers(METHOD_OVERRIDE_NAMES), self._overrides)
         if self.settings.mode == "off":
             return None
-        check_method(request, request.get_headers(METHOD_OVERRIDE_NAMES), self._overrides)
         if self._security is None:
             return None
         if self._joins_cookies:
@@ -275,8 +276,15 @@ def check_method(
     """
     for name in names:
         if headers.get(name, request.method) != request.method:
-            item = ErrorItem("header", f"/{name}", "method_override", _REPLACED_METHOD)
+            item = ErrorItem("header", f"/{name}", _METHOD_OVERRIDE, _REPLACED_METHOD)
             raise ValidationFailed(400, [item])
+
+
+def is_method_replaced(error: Exception) -> bool:
+    """Return whether a request was refused by `check_method()`."""
+    return isinstance(error, ValidationFailed) and any(
+        item.code == _METHOD_OVERRIDE for item in error.errors
+    )
 
 
 def operation_validator(

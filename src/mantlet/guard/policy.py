@@ -51,7 +51,11 @@ from mantlet.guard.hints import (
     check_no_document_options,
 )
 from mantlet.guard.limits import BodyLimits
-from mantlet.guard.operation_validator import OperationValidator, operation_validator
+from mantlet.guard.operation_validator import (
+    OperationValidator,
+    is_method_replaced,
+    operation_validator,
+)
 from mantlet.guard.options import (
     Allowance,
     Compile,
@@ -451,6 +455,10 @@ class SchemaGuard(Policy):
         """Return the reply to an invalid request, or report it."""
         settings = self._settings if validator is None else validator.settings
         mode = _mode(settings, request)
+        if mode != "enforce" and validator is not None and is_method_replaced(error):
+            # The mode of one operation must not open another one.
+            modes = {_mode(other.settings, request) for other in self._router.replaced(request)}
+            mode = "enforce" if "enforce" in modes else mode
         if mode == "off":
             return None
         failure = name_limits(to_failure(error), settings.limits)

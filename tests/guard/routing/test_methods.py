@@ -17,6 +17,7 @@ from tests.guard.asking import JSON, Guarded, faults
 from tests.integrations.django_site import django_site, lower_case
 
 if TYPE_CHECKING:
+    from mantlet.core.modes import Mode
     from tests.drive import Fields
 
 
@@ -212,3 +213,23 @@ def test_automatic_answers_to_options_are_given_to_preflights_alone() -> None:
     stack = mantlet.wrap(app, SchemaGuard({"POST /items": Item}), baseline=False)
     assert drive_wsgi(stack, "OPTIONS", "/items", headers=PREFLIGHT).status == 200
     assert drive_wsgi(stack, "OPTIONS", "/items").status == 405
+
+
+@both_adapters
+@pytest.mark.parametrize("by_options", [True, False])
+@pytest.mark.parametrize("mode", ["off", "report"])
+def test_the_mode_of_one_method_does_not_open_another_one(
+    adapter: Adapter, mode: Mode, *, by_options: bool
+) -> None:
+    """Which a header puts in its place; where both have the mode, it holds."""
+    contracts = {f"{method} {path}": None for method in ("POST", "DELETE") for path in ("/x", "/y")}
+    modes: dict[str, Mode] = {"POST /x": mode, "* /y": mode}
+    options: dict[str, Any] = {"mode": modes}
+    if by_options:
+        options = {"routes": {name: RouteOptions(mode=one) for name, one in modes.items()}}
+    app = Guarded(adapter, contracts, **options)
+    override = [("X-HTTP-Method-Override", "DELETE")]
+    assert app.ask("POST", "/x?any=1").status == 200
+    assert app.ask("POST", "/x", headers=override).status == 400
+    assert app.ask("POST", "/y", headers=override).status == 200
+    assert app.ask("DELETE", "/x?any=1").status == 422

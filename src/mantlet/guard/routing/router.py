@@ -186,6 +186,17 @@ class OperationRouter:
             return validator, _NO_CAPTURES
         return self._undeclared_method(request, tables, path, method, methods)
 
+    def replaced(self, request: Request) -> list[OperationValidator]:
+        """Return the validators of the operations that headers put in place of the request's."""
+        tables = self._tables if request.protocol == "http" else self._websockets
+        methods = {name.upper() for name in request.get_headers(METHOD_OVERRIDE_NAMES).values()}
+        return [
+            found.by_name[method][0]
+            for path in request.route_paths
+            for found, _ in tables.find(path, request.path)
+            for method in methods & found.by_name.keys()
+        ]
+
     def _passes_others(self, request: Request) -> bool:
         """Return whether a request passes unchecked.
 
