@@ -451,3 +451,14 @@ def test_an_undeclared_method_is_not_replaced_by_a_declared_one() -> None:
     assert send(stack, "POST", "/x").json() == "plain"
     assert send(stack, "POST", "/x", headers=headers).status == 400
     assert send(stack, "POST", "/y", headers=headers).json() == "plain"
+
+
+def test_braces_without_a_name_are_no_mistake_of_the_guard() -> None:
+    """Starlette takes them literally, so that no usual request gets there."""
+    app = fastapi.FastAPI()
+    app.add_api_route("/items/{item-id}", lambda: "item")
+    app.add_api_route("/x", lambda: "x")
+    stack = mantlet.asgi.wrap(app, SchemaGuard.from_app(app), baseline=False)
+    assert send(app, "GET", "/items/5").status == 404
+    assert send(stack, "GET", "/items/5").status in (404, 422)
+    assert send(stack, "GET", "/x").json() == "x"

@@ -202,7 +202,10 @@ def _below(prefix: _Prefix, route: Any) -> _Prefix:
 
     def shown(match: re.Match[str]) -> str:
         nonlocal is_custom
-        if route.param_convertors[match[1]].regex == CONVERTERS.get(match[2] or "str"):
+        converter = route.param_convertors.get(match[1])
+        if converter is None:  # not a name: to Starlette these are literal braces
+            return match[0]
+        if converter.regex == CONVERTERS.get(match[2] or "str"):
             return match[0]
         is_custom = True
         return f"{{{match[1]}:path}}"
