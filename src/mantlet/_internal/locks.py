@@ -1,8 +1,7 @@
 """A lock that is released in the child process after fork()."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from threading import Lock
 from weakref import WeakSet
 
@@ -24,20 +23,13 @@ class ForkSafeLock:
         self._on_fork = on_fork
         _all.add(self)
 
-    @contextmanager
-    def hold(self, *, waits: bool = True) -> Iterator[bool]:
-        """Hold the lock; yield whether it is held.
+    def hold(self, *, waits: bool = True) -> "_Hold":
+        """Return a context that holds the lock; its value is whether the lock is held.
 
         Args:
-            waits: wait for the lock; else yield False if another thread holds it.
+            waits: wait for the lock; else the value is False if another thread holds it.
         """
-        lock = self._lock  # the same object even if the process forks meanwhile
-        is_held = lock.acquire(blocking=waits)
-        try:
-            yield is_held
-        finally:
-            if is_held:
-                lock.release()
+        return _Hold(self._lock, waits)
 
     def locked(self) -> bool:
         """Return whether a thread holds the lock."""
@@ -49,6 +41,24 @@ class ForkSafeLock:
             self._lock = Lock()
             if self._on_fork is not None:
                 self._on_fork()
+
+
+class _Hold:
+    """Holds a lock: the same object even if the process forks meanwhile."""
+
+    __slots__ = ("_is_held", "_lock", "_waits")
+
+    def __init__(self, lock: Lock, waits: bool) -> None:
+        self._lock = lock
+        self._waits = waits
+
+    def __enter__(self) -> bool:
+        self._is_held = self._lock.acquire(blocking=self._waits)
+        return self._is_held
+
+    def __exit__(self, *_raised: object) -> None:
+        if self._is_held:
+            self._lock.release()
 
 
 _all: WeakSet[ForkSafeLock] = WeakSet()

@@ -18,7 +18,7 @@ __all__ = ["BodyTooLarge", "Envelope", "MalformedRequest", "Problem", "forget_ra
 MEDIA_TYPE = "application/problem+json"
 
 # Reason phrases of RFC 9110; the standard library has older ones before Python 3.13.
-_PHRASES = {
+_PHRASES = {int(status): status.phrase for status in HTTPStatus} | {
     413: "Content Too Large",
     414: "URI Too Long",
     416: "Range Not Satisfiable",
@@ -28,6 +28,7 @@ _PHRASES = {
 _CLASSES = {1: "Continue", 2: "OK", 3: "Redirect", 4: "Client Error", 5: "Server Error"}
 _JSON = re.compile(r"application/(?:[^\s;]+\+)?json(?:\s*;|$)", re.IGNORECASE)
 _UUID = re.compile("([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})")
+_encode = json.JSONEncoder(allow_nan=False).encode
 _STANDARD = frozenset({"type", "title", "status", "detail", "instance", "request_id"})
 
 
@@ -83,15 +84,16 @@ class Problem(MantletError):
                 )
         #: The extensions as JSON text, so that answering cannot fail on them.
         self._members = _as_json(extensions) if extensions else "{}"
-        self.extensions: Mapping[str, Any] = MappingProxyType(json.loads(self._members))
         super().__init__(f"{status} {self.title}")
+
+    @property
+    def extensions(self) -> Mapping[str, Any]:
+        """The further members, as they are in JSON."""
+        return MappingProxyType(json.loads(self._members))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A mapping proxy cannot be pickled, and `args` are not the constructor's arguments.
-        state = self.__dict__ | {
-            "headers": dict(self.headers),
-            "extensions": dict(self.extensions),
-        }
+        state = self.__dict__ | {"headers": dict(self.headers)}
         return _restore, (type(self), self.args, state)
 
     def reply(self, request: Request) -> Reply:
@@ -139,7 +141,7 @@ class Problem(MantletError):
             body += f', "instance": {_text(instance)}'
         if request_id:
             body += f', "request_id": {_text(request_id)}'
-        if self.extensions:
+        if self._members != "{}":
             body += f", {self._members[1:-1]}"
         return f"{body}}}".encode("ascii")
 
@@ -179,7 +181,6 @@ def _restore(kind: type[Problem], args: tuple[Any, ...], state: dict[str, Any]) 
     problem = kind.__new__(kind, *args)
     problem.__dict__.update(state)
     problem.headers = MappingProxyType(state["headers"])
-    problem.extensions = MappingProxyType(state["extensions"])
     return problem
 
 
@@ -191,7 +192,7 @@ def _text(value: object) -> str:
 def _as_json(extensions: Mapping[str, Any]) -> str:
     """Return the extensions as a JSON object."""
     try:
-        return json.dumps(dict(extensions), allow_nan=False)
+        return _encode(dict(extensions))
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"extensions must be JSON values: {error}") from None
 
@@ -213,12 +214,7 @@ class MalformedRequest(Problem):
 
 def phrase(status: int) -> str:
     """Return the reason phrase registered with IANA for ``status``, or a general one."""
-    if status in _PHRASES:
-        return _PHRASES[status]
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return _CLASSES[status // 100]
+    return _PHRASES.get(status) or _CLASSES[status // 100]
 
 
 def as_uuid(request_id: str) -> str:
