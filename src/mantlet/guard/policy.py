@@ -465,7 +465,7 @@ class SchemaGuard(Policy):
         refused = mode == "enforce"
         self._reports.record(
             request,
-            None if validator is None else validator.operation.name,
+            None if validator is None else validator.name,
             "request",
             failure,
             self._refusals.status(failure),
@@ -522,7 +522,7 @@ class SchemaGuard(Policy):
         )
         self._reports.record(
             request,
-            validator.operation.name,
+            validator.name,
             "response",
             ValidationFailed(500, errors),
             500,
@@ -561,7 +561,7 @@ class SchemaGuard(Policy):
         incoming = message.direction == "in"
         self._reports.record(
             request,
-            validator.operation.name,
+            validator.name,
             "message",
             name_limits(failure, validator.settings.limits),
             0,

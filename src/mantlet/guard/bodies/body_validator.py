@@ -10,7 +10,7 @@ from mantlet.guard.bodies.content_decoding import CONTENT_ENCODING, decode_body,
 from mantlet.guard.bodies.forms.fields import Form
 from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.operation import DeclaredBody
-from mantlet.guard.options import OperationSettings
+from mantlet.guard.options import WEBSOCKET_METHOD, OperationSettings
 from mantlet.guard.readers import BodyReader, FullBodyReader, StreamingBodyReader
 from mantlet.http.media_types import MediaType, read_media_type
 
@@ -29,8 +29,9 @@ _NO_TYPE: Final = ErrorItem("body", "", "media_type", "Missing or malformed Cont
 
 #: An empty body of this type is a form without fields, as browsers send it.
 _URLENCODED: Final = "application/x-www-form-urlencoded"
-#: Methods whose requests are not waited for, unless something announces a body.
-_BODILESS: Final = frozenset({"GET", "HEAD"})
+#: Operations whose requests are not waited for, unless something announces a body. ``GET`` has
+#: those of ``HEAD`` too.
+_BODILESS: Final = frozenset({"GET", "HEAD", WEBSOCKET_METHOD})
 #: How many values of Content-Type are cached for an operation.
 _MAX_CACHED: Final = 16
 #: A media type, and the reader of its bodies: full or streaming.
@@ -77,24 +78,27 @@ class BodyValidator:
     Args:
         body: the declared body, or None.
         settings: how strictly to treat it.
+        method: the operation's method.
     """
 
     __slots__ = (
         "_allows_any_type",
         "_allows_undeclared",
+        "_awaits",
         "_cache",
         "_canonical",
         "_check_absence",
         "_exact",
         "_is_declared",
         "_limits",
+        "_may_be_absent",
         "_passive",
         "_ranges",
         "_required",
         "_untyped",
     )
 
-    def __init__(self, body: DeclaredBody | None, settings: OperationSettings) -> None:
+    def __init__(self, body: DeclaredBody | None, settings: OperationSettings, method: str) -> None:
         readers = {} if body is None else body.readers
         self._exact = {kind: reader for kind, reader in readers.items() if "*" not in kind}
         # The most specific range first: "image/*" before "*/*".
@@ -108,6 +112,10 @@ class BodyValidator:
         self._check_absence = None if body is None else body.check_absence
         self._untyped = "" if body is None else body.untyped
         self._is_declared = body is not None
+        self._may_be_absent = not self._required and self._check_absence is None
+        #: Whether a body may come that no header announces: gateways that pass events on as ASGI
+        #: may announce it by the event alone, and the app would read it.
+        self._awaits = self._is_declared or method not in _BODILESS
         self._allows_undeclared = "body" in settings.allow
         self._allows_any_type = "media_type" in settings.allow
         #: Whether the app gets the request as it is, whatever that may be.
@@ -133,11 +141,10 @@ class BodyValidator:
             Problem: the body can't be read.
         """
         if not headers and _ends_with_head(request):
-            self._accept_absence()
-            if not request.is_async or (not self._is_declared and request.method in _BODILESS):
+            if not self._may_be_absent:
+                self._accept_absence()
+            if not (self._awaits and request.is_async):
                 return None
-            # Gateways that pass events on as ASGI may announce a body by the event alone, and the
-            # app would read it.
         if not self._is_declared:
             return None if self._allows_undeclared else self._reject(request, headers)
         return start_eagerly(self._read(request, headers, validated))
@@ -165,9 +172,10 @@ class BodyValidator:
     async def _read(
         self, request: Request, headers: Mapping[str, str], validated: Validated
     ) -> None:
-        transfer = headers.get(_TRANSFER_ENCODING)
-        if transfer is not None:
-            _check_transfer_coding(transfer)
+        length = headers.get(CONTENT_LENGTH)
+        if _TRANSFER_ENCODING in headers:
+            _check_transfer_coding(headers[_TRANSFER_ENCODING])
+            length = None
         stated = headers.get("Content-Type") or self._untyped
         media, full, streaming = self._cache.get(stated) or self._find_readers(stated)
         if full is not None and media is not None:
@@ -175,7 +183,7 @@ class BodyValidator:
                 body = await self._decode(request, headers)
             else:
                 body = await request.body(self._limits.body, headers)
-                if transfer is not None or headers.get(CONTENT_LENGTH) != str(len(body)):
+                if length != str(len(body)):
                     self._state_length(request, len(body))
             if not body and not (self._required and media.kind == _URLENCODED):
                 self._accept_absence()
@@ -223,21 +231,21 @@ class BodyValidator:
         parser = reader.start(media)
         request.add_cleanup(parser.close)
         is_coded = CONTENT_ENCODING in headers
-        # The decoded body, or its canonical form, for the app.
-        new = SpooledBody(self._limits.memory)
-        request.add_cleanup(new.close)
-        keeps = is_coded and not (self._canonical or self._passive)
+        new: SpooledBody | None = None
+        if self._canonical or (is_coded and not self._passive):
+            # The decoded body, or its canonical form, for the app.
+            new = SpooledBody(self._limits.memory)
+            request.add_cleanup(new.close)
         size = 0
         async for chunk in decode_chunks(request, reader.limits, headers):
             size += len(chunk)
             parser.feed(chunk)
-            if keeps:
+            if new is not None and not self._canonical:
                 new.write(chunk)
         value = parser.finish()
-        if self._canonical:
-            request.replace_body(new, content_type=parser.dump(value, new.write))
-        elif keeps:
-            request.replace_body(new)
+        if new is not None:
+            kind = parser.dump(value, new.write) if self._canonical else None
+            request.replace_body(new, content_type=kind)
         elif _TRANSFER_ENCODING in headers or headers.get(CONTENT_LENGTH) != str(size):
             self._state_length(request, 0 if is_coded else size)
         return value

@@ -153,10 +153,9 @@ class ModelSchema:
         try:
             return self._load(value if self._python else text)
         except ValidationError as error:
-            found = error
-        if found.error_count() > _MAX_DESCRIBED:
-            return self._load_large(text, value, place)
-        raise self._invalid(found, value, place, is_json=True) from None
+            if error.error_count() <= _MAX_DESCRIBED:
+                raise self._invalid(error, value, place, is_json=True) from None
+        return self._load_large(text, value, place)
 
     def _load_large(self, text: bytes, value: Any, place: Place) -> Any:
         work = self._work
@@ -169,7 +168,8 @@ class ModelSchema:
             scalars = outside.count(b",")
             if containers * work.container + scalars * work.scalar > self._checks:
                 raise too_complex(place)
-        self._check_collisions(value, place)
+        if self._hashes_numbers:
+            self._check_collisions(value, place)
         source = value if self._python else text
         first = self._first
         if first is None:
@@ -177,14 +177,17 @@ class ModelSchema:
         try:
             return first(source)
         except ValidationError as error:
-            found = error
+            invalid = self._invalid(error, value, place, is_json=True)
         if containers * work.errors + scalars * (work.scalar + 1) <= _MAX_ERRORS:
             try:
                 return self._load(source)
             except ValidationError as error:
                 if error.error_count() <= _MAX_DESCRIBED:
-                    found = error
-        raise self._invalid(found, value, place, is_json=True) from None
+                    invalid = self._invalid(error, value, place, is_json=True)
+        try:
+            raise invalid
+        finally:
+            del invalid
 
     def _fail_fast(self) -> Callable[[Any], Any]:
         validator = self._rewritten(fail_fast=True)
@@ -205,7 +208,8 @@ class ModelSchema:
         Raises:
             ValidationFailed: with 422.
         """
-        self._check_collisions(value, place)
+        if self._hashes_numbers:
+            self._check_collisions(value, place)
         try:
             return self._check(value)
         except ValidationError as error:
@@ -213,7 +217,7 @@ class ModelSchema:
 
     def _check_collisions(self, value: Any, place: Place) -> None:
         """Reject numbers that were chosen to have the same hash."""
-        if self._hashes_numbers and collides(value):
+        if collides(value):
             raise ValidationFailed(422, [ErrorItem(place, "", "hash_collisions", _COLLISIONS)])
 
     def dump(self, value: Any) -> bytes:

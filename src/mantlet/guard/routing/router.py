@@ -7,6 +7,7 @@ Django, Flask and Quart treat as ``POST``, is not a declared method.
 
 import itertools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -55,6 +56,7 @@ _UNMATCHED: Final = 100
 
 #: The operation of a request, with the captured path parameters; or a reply; or None to pass.
 Match = tuple[OperationValidator, Mapping[str, str]] | Reply | Awaitable[None] | None
+FindOperation = Callable[[Request], Match]
 
 
 class OperationRouter:
@@ -83,10 +85,8 @@ class OperationRouter:
 
     __slots__ = (
         "_allow",
-        "_exempt",
-        "_has_others",
         "_paths",
-        "_routes",
+        "_redirects",
         "_tables",
         "_undeclared_options",
         "_websockets",
@@ -96,7 +96,7 @@ class OperationRouter:
         "validators",
     )
 
-    find: Callable[[Request], Match]
+    find: FindOperation
 
     def __init__(
         self,
@@ -122,34 +122,49 @@ class OperationRouter:
         self.crossings = (*self._tables.crossings, *self._websockets.crossings)
         self._allow = allow
         self._undeclared_options = undeclared_options
-        self._routes = routes
-        self._exempt = exempt
-        self._has_others = exempt is not None or (routes is not None and routes.others_come_first)
-        self.find = self._find
-        if on_unmatched is not None:
-            self._watch(on_unmatched)
+        #: The app's routes, if it redirects requests for some paths to them.
+        self._redirects = None if routes is None or routes.slashes is None else routes
+        find: FindOperation = self._find
+        if routes is not None and routes.others_come_first:
+            find = partial(self._find_own, routes)
+        if exempt is not None:
+            find = partial(self._find_unless_exempt, exempt, find)
+        self.find = find if on_unmatched is None else self._watched(find, on_unmatched)
 
-    def _watch(self, on_unmatched: Callable[[], None]) -> None:
+    def _watched(self, watched: FindOperation, on_unmatched: Callable[[], None]) -> FindOperation:
         """Count requests until one of them is for an operation, or enough were not."""
         unmatched = itertools.count(1)
 
         def find(request: Request) -> Match:
             found: Match = None
             try:
-                found = self._find(request)
+                found = watched(request)
             finally:
                 if isinstance(found, tuple):
-                    self.find = self._find
+                    self.find = watched
                 elif next(unmatched) == _UNMATCHED:
-                    self.find = self._find
+                    self.find = watched
                     on_unmatched()
             return found
 
-        self.find = find
+        return find
+
+    def _find_unless_exempt(
+        self, exempt: Exemptions, find: FindOperation, request: Request
+    ) -> Match:
+        return None if exempt.covers(request) else find(request)
+
+    def _find_own(self, routes: AppRoutes, request: Request) -> Match:
+        """Find an operation, unless a route of the app may run that was not read.
+
+        Raises:
+            ValidationFailed: with 404.
+        """
+        if routes.run_by_others(request.raw):
+            raise ValidationFailed(404, [_UNDECLARED_PATH])
+        return self._find(request)
 
     def _find(self, request: Request) -> Match:
-        if self._has_others and self._passes_others(request):
-            return None
         if request.protocol == "http":
             tables, method = self._tables, request.raw[request.method_key]
         else:
@@ -157,34 +172,47 @@ class OperationRouter:
         readings = request.route_paths
         path = readings[0]
         methods = tables.static.get(path)
-        parts: Sequence[str] = ()
         if (
             methods is None
+            or len(readings) > 1
             or not was_sent_as(request, path)
             or (tables.is_based and request.path != path)
-        ):  # else it is exactly as declared
-            path = self._paths.check(request)
-            found = (
-                self._read_bases(request, tables, path, method)
-                if tables.is_based
-                else tables.plain.find(path)
-            )
-            if found is None:
-                return self._unknown_path(request, tables, path, method)
-            methods, parts = found
-        if readings[1:]:
+        ):
+            return self._search(request, tables, method, readings)
+        # It is exactly as declared.
+        declared = methods.by_name.get(method)
+        if declared is None:
+            return self._undeclared_method(request, tables, path, method, methods)
+        validator, template = declared
+        if template.names:  # a literal path whose method only a wider route has
+            return validator, template.capture(path.split("/"))
+        return validator, _NO_CAPTURES
+
+    def _search(
+        self, request: Request, tables: OperationTables, method: str, readings: Sequence[str]
+    ) -> Match:
+        path = self._paths.check(request)
+        found = (
+            self._read_bases(request, tables, path, method)
+            if tables.is_based
+            else tables.plain.find(path)
+        )
+        if found is None:
+            return self._unknown_path(request, tables, path, method)
+        methods, parts = found
+        if len(readings) > 1:
             self._check_readings(request, tables, methods, method)
         declared = methods.by_name.get(method)
-        if declared is not None:
-            validator, template = declared
-            if ";" in path and not (validator.allows_semicolons or self._paths.form == "raw"):
-                raise ValidationFailed(400, [_SEMICOLON])
-            if parts:
-                return validator, template.capture(parts)
-            if template.names:  # a literal path whose method only a wider route has
-                return validator, template.capture(path.split("/"))
-            return validator, _NO_CAPTURES
-        return self._undeclared_method(request, tables, path, method, methods)
+        if declared is None:
+            return self._undeclared_method(request, tables, path, method, methods)
+        validator, template = declared
+        if ";" in path and not (validator.allows_semicolons or self._paths.form == "raw"):
+            raise ValidationFailed(400, [_SEMICOLON])
+        if parts:
+            return validator, template.capture(parts)
+        if template.names:
+            return validator, template.capture(path.split("/"))
+        return validator, _NO_CAPTURES
 
     def replaced(self, request: Request) -> list[OperationValidator]:
         """Return the validators of the operations that headers put in place of the request's."""
@@ -196,19 +224,6 @@ class OperationRouter:
             for found, _ in tables.find(path, request.path)
             for method in methods & found.by_name.keys()
         ]
-
-    def _passes_others(self, request: Request) -> bool:
-        """Return whether a request passes unchecked.
-
-        Raises:
-            ValidationFailed: with 404 if a route of the app may run it that was not read.
-        """
-        if self._exempt is not None and self._exempt.covers(request):
-            return True
-        routes = self._routes
-        if routes is not None and routes.others_come_first and routes.run_by_others(request.raw):
-            raise ValidationFailed(404, [_UNDECLARED_PATH])
-        return False
 
     def _read_bases(
         self, request: Request, tables: OperationTables, path: str, method: str
@@ -234,21 +249,22 @@ class OperationRouter:
         Raises:
             ValidationFailed: with 404.
         """
-        paths = (path, *self._other_readings(request))
-        if "path" in self._allow and not any(
-            tables.matches_loosely(one, request.path) for one in paths
-        ):
-            return None
-        if method != WEBSOCKET_METHOD and self._is_redirected(request, tables, paths):
-            return None
+        if self._redirects or "path" in self._allow:
+            paths = (path, *self._other_readings(request))
+            if "path" in self._allow and not any(
+                tables.matches_loosely(one, request.path) for one in paths
+            ):
+                return None
+            if method != WEBSOCKET_METHOD and self._is_redirected(request, tables, paths):
+                return None
         raise ValidationFailed(404, [_UNDECLARED_PATH])
 
     def _is_redirected(
         self, request: Request, tables: OperationTables, paths: Sequence[str]
     ) -> bool:
         """Return whether the app has no route for a path and redirects it to one that it has."""
-        routes = self._routes
-        if routes is None or routes.slashes is None:
+        routes = self._redirects
+        if routes is None:
             return False
         if any("//" in path or "\n" in path for path in paths):
             return False
