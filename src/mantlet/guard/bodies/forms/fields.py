@@ -1,6 +1,6 @@
 """Convert the fields of a form to one value, and validate it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from json import dumps
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -104,7 +104,7 @@ class FormFields:
         if self._ignored:
             pairs = self._without_ignored(pairs)
         if self._decode is not None:
-            others = [pair for pair in pairs if pair[0] not in self.json]
+            others = _without(pairs, self.json) if self.json else pairs
             values, errors = self._decode(others)
             pairs = [pair for pair in pairs if pair[0] in self.json] if self.json else []
         undeclared: dict[str, list[str]] = {}
@@ -117,10 +117,9 @@ class FormFields:
             elif self._unique and name in values:
                 raise form_error(400, "duplicate_field", "Duplicate field", name)
             else:
-                values[name] = self._load(text, name)
-        for name in self._whole & values.keys():
-            if len(values[name]) == 1 and isinstance(values[name][0], list):
-                (values[name],) = values[name]
+                values[name] = self._load(text, name) if name in self.json else text
+        if self._whole:
+            self._unwrap(values)
         if self.closed:
             errors += [error_item("undeclared_field", _UNDECLARED, name) for name in undeclared]
         else:
@@ -128,6 +127,11 @@ class FormFields:
                 name: texts if len(texts) > 1 else texts[0] for name, texts in undeclared.items()
             }
         return values, errors
+
+    def _unwrap(self, values: dict[str, Any]) -> None:
+        for name in self._whole & values.keys():
+            if len(values[name]) == 1 and isinstance(values[name][0], list):
+                (values[name],) = values[name]
 
     def _without_ignored(self, pairs: Pairs) -> Pairs:
         kept, seen = [], set()
@@ -155,7 +159,7 @@ class FormFields:
             ValidationFailed: with all errors.
         """
         value, found = self.read(pairs)
-        found = [*errors, *found]
+        found[:0] = errors
         try:
             checked = value if schema is None else schema.check(value, "body")
         except ValidationFailed as failure:
@@ -203,6 +207,10 @@ class FormFields:
                 for error in failure.errors
             ]
             raise ValidationFailed(failure.status, errors, failure.headers) from None
+
+
+def _without(pairs: Pairs, names: Container[str]) -> Pairs:
+    return [pair for pair in pairs if pair[0] not in names]
 
 
 def _json_text(value: Any) -> str:
