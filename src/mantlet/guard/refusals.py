@@ -163,7 +163,10 @@ def name_limits(failure: ValidationFailed, limits: BodyLimits) -> ValidationFail
         failure: the failure.
         limits: those of the operation.
     """
-    if _OPTIONS.keys().isdisjoint(error.code for error in failure.errors):
+    for error in failure.errors:
+        if error.code in _OPTIONS:
+            break
+    else:
         return failure
     errors = [_with_limit(error, limits) for error in failure.errors]
     return ValidationFailed(failure.status, errors, failure.headers, failure.values)

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote_plus
 
+from mantlet._internal.printable import printable
 from mantlet.core.error_log import logged_method
 from mantlet.core.request import Request
 from mantlet.guard.errors import ErrorItem
@@ -21,6 +22,10 @@ _NAME: Final = re.compile(r"[\w.$\[\]-]+")
 _HEX: Final = re.compile(r"[0-9a-fA-F-]{8,}")
 _LETTER: Final = re.compile(r"[^\W\d_]")
 _DIGIT: Final = re.compile(r"\d")
+#: The most bytes of a path's pattern.
+_MAX_PATH: Final = 300
+#: Pointers and paths up to this length are cached: an API has few of them.
+_MAX_CACHED: Final = 200
 #: A name with more digits than this looks like an id.
 _MAX_DIGITS: Final = 3
 _MAX_SEGMENTS: Final = 12
@@ -56,14 +61,33 @@ def _mask_name(name: str) -> str:
 
 
 def mask_pointer(pointer: str) -> str:
-    """Return a JSON Pointer with ``{}`` for indexes, and for names that look like values."""
-    return _mask_segments(pointer, _MAX_TOKENS) if pointer else ""
+    """Return a JSON Pointer with ``{}`` for indexes, and for names that look like values.
+
+    It is in one line, as `printable()` makes it.
+    """
+    return _mask_pointer(pointer) if len(pointer) <= _MAX_CACHED else _masked_pointer(pointer)
+
+
+def _masked_pointer(pointer: str) -> str:
+    return printable(_mask_segments(pointer, _MAX_TOKENS)) if pointer else ""
+
+
+_mask_pointer: Final = lru_cache(maxsize=1024)(_masked_pointer)
 
 
 def request_pattern(request: Request) -> str:
-    """Return the method of a request, and the pattern of its path."""
+    """Return the method of a request, and the pattern of its path, in one line of few bytes."""
     method = "WS" if request.protocol == "websocket" else logged_method(request)
-    return f"{method} {_mask_segments(request.route_paths[0], _MAX_SEGMENTS)}"
+    path = request.route_paths[0]
+    masked = _mask_path(path) if len(path) <= _MAX_CACHED else _masked_path(path)
+    return f"{method} {masked}"
+
+
+def _masked_path(path: str) -> str:
+    return printable(_mask_segments(path, _MAX_SEGMENTS), _MAX_PATH)
+
+
+_mask_path: Final = lru_cache(maxsize=1024)(_masked_path)
 
 
 def _mask_segments(path: str, most: int) -> str:

@@ -10,7 +10,7 @@ from mantlet._internal.locks import ForkSafeLock
 from mantlet._internal.printable import printable
 from mantlet.core.error_log import maskers
 from mantlet.core.request import Request
-from mantlet.guard.errors import ValidationFailed
+from mantlet.guard.errors import ErrorItem, Place, ValidationFailed
 from mantlet.guard.findings.finding import OTHERS, Finding, Subject, merge
 from mantlet.guard.findings.masking import mask_pointer, request_pattern, sample
 
@@ -107,13 +107,11 @@ class FindingRecorder:
             refused: whether it is refused.
         """
         now = time()
-        found = {
-            (error.place, _mask(request, mask_pointer(error.pointer)), error.code): error
-            for error in reversed(failure.errors[:_MAX_ERRORS])
-        }
-        name = operation
-        if name is None:
-            name = _mask(request, request_pattern(request), _MAX_DETAIL)
+        found: dict[tuple[Place, str, str], ErrorItem] = {}
+        for error in failure.errors[:_MAX_ERRORS]:
+            pointer = _mask_secrets(request, mask_pointer(error.pointer))
+            found.setdefault((error.place, pointer, error.code), error)
+        name = operation or _mask_secrets(request, request_pattern(request))
         new = []
         with self._lock.hold():
             if self._pid != os.getpid():
@@ -236,9 +234,13 @@ def _listed(routes: Mapping[str, _Route], *, declared: bool) -> Iterator[Finding
                 )
 
 
-def _mask(request: Request, text: str, most: int | None = None) -> str:
-    """Return a text without secrets, in one line."""
+def _mask_secrets(request: Request, text: str) -> str:
     if text:
         for masker in maskers(request):
             text = masker.text(text)
-    return printable(text, most)
+    return text
+
+
+def _mask(request: Request, text: str, most: int) -> str:
+    """Return a text without secrets, in one line."""
+    return printable(_mask_secrets(request, text), most)

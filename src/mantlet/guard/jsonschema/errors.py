@@ -173,12 +173,13 @@ class ErrorSearch:
 
     def _check_shallow(self, schema: Mapping[str, Any], value: Any, path: _Path) -> None:
         """Check a value apart from its properties and items."""
-        if not _WHOLE_VALUE & schema.keys():
-            if isinstance(value, dict):
-                value = dict.fromkeys(value)
-            elif isinstance(value, list):
-                value = [None] * len(value)
-        self.large -= _is_large(value)
+        if not _WHOLE_VALUE.isdisjoint(schema):
+            self.large -= _is_large(value)
+        elif isinstance(value, (dict, list)):
+            self.large -= len(value) >= _LARGE
+            value = dict.fromkeys(value) if isinstance(value, dict) else [None] * len(value)
+        elif isinstance(value, str):
+            self.large -= len(value) > _LONG_TEXT
         validator = self._validators.shallow(schema)
         if validator.is_valid(value):
             return
@@ -396,14 +397,16 @@ def _is_large(value: Any) -> bool:
     """Return whether a value has many items and members, at any depth, or is a long text."""
     if isinstance(value, str):
         return len(value) > _LONG_TEXT
+    if not isinstance(value, (dict, list)):
+        return False
     count, later = 0, [value]
     while later:
         one = later.pop()
-        if isinstance(one, dict | list):
-            count += len(one) + 1
-            if count > _LARGE:
-                return True
-            later += one.values() if isinstance(one, dict) else one
+        count += len(one) + 1
+        if count > _LARGE:
+            return True
+        inner = one.values() if isinstance(one, dict) else one
+        later += [part for part in inner if isinstance(part, (dict, list))]
     return False
 
 

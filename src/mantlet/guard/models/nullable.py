@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-__all__ = ["allows_null"]
+__all__ = ["NULLS", "allows_null"]
 
 Node = Mapping[str, Any]
 
+#: Schemas that null matches.
+NULLS: Final = ("nullable", "none")
 #: Schemas that wrap another one, with its key.
 _WRAPPERS: Final = {
     "dataclass": "schema",
@@ -43,9 +45,7 @@ def allows_null(schema: Node, path: Sequence[Any]) -> bool:
         for node in _unwrapped(nodes, definitions, budget):
             inner += _children(node, token)
         nodes = inner
-    return any(
-        node["type"] in ("nullable", "none") for node in _unwrapped(nodes, definitions, budget)
-    )
+    return any(node["type"] in NULLS for node in _unwrapped(nodes, definitions, budget))
 
 
 def _unwrapped(

@@ -12,7 +12,8 @@ from pydantic_core import core_schema
 
 from mantlet._internal.pydantic_errors import public_error, value_list
 from mantlet.guard.errors import ErrorItem, Place, pointer
-from mantlet.guard.models.nullable import allows_null
+from mantlet.guard.models.core_schemas import nodes
+from mantlet.guard.models.nullable import NULLS, allows_null
 from mantlet.guard.models.validator_messages import MessageFilter, MessageReading
 from mantlet.guard.options import ValidatorMessages
 
@@ -69,11 +70,12 @@ class ErrorWording:
             ``"none"``.
     """
 
-    __slots__ = ("_filter", "_schema")
+    __slots__ = ("_allows_null", "_filter", "_schema")
 
     # Any: pydantic's core schema.
     def __init__(self, schema: Mapping[str, Any], messages: ValidatorMessages = "safe") -> None:
         self._schema = schema
+        self._allows_null: bool | None = None  # found out once there is an error
         self._filter = None if messages == "none" else MessageFilter(schema, messages == "stripped")
 
     # Any: plain values.
@@ -97,10 +99,16 @@ class ErrorWording:
         """
         messages = None if self._filter is None else self._filter.reading(value)
         items: dict[ErrorItem, None] = {}
-        for error in _within(found[:_MAX_FOUND], 0, value, (), messages):
+        errors: Iterable[_Error]
+        if len(found) == 1:  # the usual case
+            errors = (_flat_error(found[0], 0, value, (), messages),)
+        else:
+            errors = _within(found[:_MAX_FOUND], 0, value, (), messages)
+        for error in errors:
             detail = _without_reading(error.detail)
             if (
                 is_json
+                and self._has_null()
                 and error.is_of_type
                 and not detail.endswith("null")
                 and allows_null(self._schema, error.path)
@@ -111,6 +119,12 @@ class ErrorWording:
             if len(items) >= limit:
                 break
         return list(items)
+
+    def _has_null(self) -> bool:
+        """Return whether the model allows null anywhere."""
+        if self._allows_null is None:
+            self._allows_null = any(node.get("type") in NULLS for node in nodes(self._schema))
+        return self._allows_null
 
 
 def _within(
@@ -162,7 +176,7 @@ def _flat_error(
     path: tuple[Any, ...],
     messages: MessageReading | None,
 ) -> _Error:
-    """Return one error of a value that is very deep, whatever unions lead to it."""
+    """Return one error, whatever unions lead to it: the only one, or that of a very deep value."""
     for token in entry["loc"][index:]:
         if _leads(value, token):
             value = value[token]
