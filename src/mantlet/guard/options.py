@@ -24,6 +24,7 @@ __all__ = [
     "UndeclaredQuery",
     "ValidatorMessages",
     "check_choice",
+    "check_literal",
     "settings_by_operation",
 ]
 
@@ -59,6 +60,11 @@ class DocumentOptions:
     on_invalid: OnInvalid = "error"
     security_by_app: bool = False
     compile: Compile = "auto"
+
+    def __post_init__(self) -> None:
+        check_literal("on_invalid", self.on_invalid, OnInvalid)
+        check_literal("compile", self.compile, Compile)
+        check_literal("servers", self.servers, ServerMode)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +137,19 @@ def check_choice(option: str, value: object, *allowed: object) -> None:
     """
     if value is not None and value not in allowed:
         raise ValueError(f"{option} must be {' or '.join(map(repr, allowed))}, not {value!r}")
+
+
+# Any: a Literal.
+def check_literal(option: str, value: object, kind: Any) -> None:
+    """Require an option to be one of the values of a Literal.
+
+    Raises:
+        ValueError: it is another one.
+    """
+    allowed = get_args(kind)
+    if value not in allowed:
+        *first, last = (f'"{one}"' for one in allowed)
+        raise ValueError(f"{option} must be {', '.join(first)} or {last}, not {value!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

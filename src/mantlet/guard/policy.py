@@ -17,29 +17,21 @@ differences between parsers are rejected, but only ``forward="canonical"``, or a
 What it costs: a few microseconds for a small body, most of them in the schema library.
 """
 
-import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
-from functools import partial
 from importlib import import_module
 from os import PathLike
-from typing import Any, Final, Literal, Self
+from typing import Any, Literal, Self
 from weakref import finalize
 
-from mantlet._internal.extras import import_extra
-from mantlet.core.modes import Mode, ModeOption, RouteModes, check_mode
+from mantlet.core.modes import ModeOption
 from mantlet.core.policy import Close, Message, Policy
-from mantlet.core.problem import BodyTooLarge, Problem
+from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.core.response import Reply, Response
-from mantlet.guard.combined import CombinedSource
-from mantlet.guard.coverage import Coverage, OperationSource
-from mantlet.guard.credentials import (
-    CredentialCheck,
-    check_security,
-    make_security,
-    validate_checks,
-)
+from mantlet.guard.building import Contracts, RouterBuilder, decide_modes, guard_settings
+from mantlet.guard.coverage import Coverage
+from mantlet.guard.credentials import CredentialCheck, check_security
 from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.findings.finding import Finding
 from mantlet.guard.findings.reports import ViolationReports
@@ -51,11 +43,7 @@ from mantlet.guard.hints import (
     check_no_document_options,
 )
 from mantlet.guard.limits import BodyLimits
-from mantlet.guard.operation_validator import (
-    OperationValidator,
-    is_method_replaced,
-    operation_validator,
-)
+from mantlet.guard.operation_validator import OperationValidator
 from mantlet.guard.options import (
     Allowance,
     Compile,
@@ -63,30 +51,20 @@ from mantlet.guard.options import (
     Forward,
     OnInvalid,
     OperationPattern,
-    OperationSettings,
     RouteOptions,
     ServerMode,
     UndeclaredQuery,
     ValidatorMessages,
-    check_choice,
-    settings_by_operation,
+    check_literal,
 )
-from mantlet.guard.refusals import InvalidStatus, Refusals, Shape, name_limits, to_failure
-from mantlet.guard.responses import UNCHECKED
+from mantlet.guard.refusals import InvalidStatus, Refusals, Shape
 from mantlet.guard.routing.exemptions import Exemptions
 from mantlet.guard.routing.paths import PathChecker
-from mantlet.guard.routing.route_logs import crossing_notes, log_crossings, log_unmatched
-from mantlet.guard.routing.router import OperationRouter, UndeclaredOptions
-from mantlet.guard.websocket import close_for
+from mantlet.guard.routing.route_logs import crossing_notes
+from mantlet.guard.routing.router import UndeclaredOptions
+from mantlet.guard.violations import Violations, mode_of
 
 __all__ = ["SchemaGuard"]
-
-# Any: a model, a Contract, a JsonRpc or a GraphQL.
-Contracts = Mapping[str, Any]
-
-#: The beginnings of the headers that stay where a response is replaced: a browser needs them to
-#: read the problem, and to stay logged in.
-_KEPT_HEADERS: Final = ("access-control-", "set-cookie", "vary")
 
 
 class SchemaGuard(Policy):
@@ -197,11 +175,6 @@ class SchemaGuard(Policy):
         check_declaration(contracts, openapi)
         check_mapping("routes", routes, "route patterns to RouteOptions")
         check_flag("require_bounds", require_bounds)
-        if undeclared_options not in ("pass", "answer", "refuse"):
-            raise ValueError(
-                'undeclared_options must be "pass", "answer" or "refuse", '
-                f"not {undeclared_options!r}"
-            )
         own = RouteOptions(
             sample_rate=sample_rate,
             allow=allow,
@@ -212,19 +185,9 @@ class SchemaGuard(Policy):
             ignored_fields=ignored_fields,
         )
         patterns = [OperationPattern(text, options) for text, options in (routes or {}).items()]
-        modes = self._decide_modes(mode, patterns)
-        check_choice("validator_messages", validator_messages, "safe", "stripped", "none")
-        settings = OperationSettings(limits=BodyLimits(), validator_messages=validator_messages)
-        self._settings = replace(settings.override(own), mode=modes)
-        self._patterns = patterns
-        self._paths = PathChecker(paths)
-        self._undeclared_options: UndeclaredOptions = undeclared_options
-        if on_invalid not in ("error", "close", "open"):
-            raise ValueError(f'on_invalid must be "error", "close" or "open", not {on_invalid!r}')
-        if compile not in ("auto", "eager", "lazy"):
-            raise ValueError(f'compile must be "auto", "eager" or "lazy", not {compile!r}')
+        self.mode, modes = decide_modes(mode, patterns)
         self._security = check_security(security)
-        self._document_options = DocumentOptions(
+        document_options = DocumentOptions(
             formats,
             regex_lookaround,
             require_bounds,
@@ -234,17 +197,25 @@ class SchemaGuard(Policy):
             security_by_app=self._security is None,
             compile=compile,
         )
-        if servers not in ("optional", "required", "ignore"):
-            raise ValueError(f'servers must be "optional", "required" or "ignore", not {servers!r}')
         if openapi is None:
-            check_no_document_options(self._document_options)
-        self._exempt = Exemptions(exempt) if exempt else None
-        self._refusals = Refusals(status, shape)
+            check_no_document_options(document_options)
+        check_literal("undeclared_options", undeclared_options, UndeclaredOptions)
+        self._settings = guard_settings(own, modes, validator_messages)
+        self._builder = RouterBuilder(
+            settings=self._settings,
+            patterns=patterns,
+            paths=PathChecker(paths),
+            undeclared_options=undeclared_options,
+            exempt=Exemptions(exempt) if exempt else None,
+            document=document_options,
+        )
+        refusals = Refusals(status, shape)
         self._reports = ViolationReports(findings)
+        self._violations = Violations(self._settings, refusals, self._reports)
         if self._reports.file is not None:
             finalize(self, self._reports.file.write)  # if the process has no lifespan
-        self._source = self._read_source(contracts, openapi)
-        self._router = self._build_router(self._source, self._security)
+        self._source = self._builder.read(contracts, openapi)
+        self._router = self._builder.build(self._source, self._security)
         disabled = {"on_finish", "shutdown"} if findings is None else set()
         if not self._router.has_websockets:
             disabled.add("on_message")
@@ -253,29 +224,6 @@ class SchemaGuard(Policy):
             disabled.add("on_response")
         self.needs_first_chunk = "on_response" not in disabled
         self.disabled_hooks = frozenset(disabled)
-
-    def _decide_modes(
-        self, option: ModeOption, patterns: list[OperationPattern]
-    ) -> Mode | RouteModes:
-        """Set ``mode``, and return the mode of operations that have none of their own.
-
-        Where operations have their own modes, the guard applies all modes itself.
-        """
-        modes = check_mode(option)
-        by_operation = [pattern for pattern in patterns if pattern.options.mode is not None]
-        if check_mode("enforce") != "enforce":  # MANTLET_MODE overrides every mode
-            for pattern in by_operation:
-                pattern.options = replace(pattern.options, mode=None)
-        elif by_operation:
-            if not isinstance(modes, str):
-                raise ValueError(
-                    "modes by route must be set either by mode={...} or by RouteOptions(mode=...), "
-                    "not by both"
-                )
-            self.mode = "enforce"
-            return modes
-        self.mode = modes
-        return modes
 
     @classmethod
     # Any: an app's class is the framework's; the options are those of the constructor.
@@ -298,59 +246,6 @@ class SchemaGuard(Policy):
         check_app(app)
         declared = import_module("mantlet.guard.apps").read_app(app)
         return cls(openapi=declared, **{"security": "app", "servers": "ignore", **options})
-
-    # Any: whatever openapi= takes, or the document of an app.
-    def _read_source(self, contracts: Contracts | None, document: Any) -> OperationSource:
-        if document is None:
-            return _contract_source(contracts or {})
-        source = self._read_document(document)
-        if contracts is None:
-            return source
-        return CombinedSource(source, _contract_source(contracts))
-
-    # Any: whatever openapi= takes, or the document of an app.
-    def _read_document(self, document: Any) -> OperationSource:
-        if hasattr(document, "source"):  # the routes of an app
-            own: OperationSource = document.source(self._document_options, self._settings.limits)
-            return own
-        import_extra("jsonschema_rs", "openapi")
-        source: OperationSource = import_module("mantlet.guard.openapi.document").DocumentSource(
-            document, self._document_options, self._settings.limits
-        )
-        return source
-
-    def _build_router(
-        self,
-        source: OperationSource,
-        security: Mapping[str, CredentialCheck] | None,
-        *,
-        allow_unused: bool = False,
-    ) -> OperationRouter:
-        settings = settings_by_operation(self._settings, self._patterns, source.names())
-        operations = list(source.compile(settings))
-        if security is not None:
-            validate_checks(operations, security, allow_unused=allow_unused)
-        source.log_ignored()
-        validators = [
-            operation_validator(
-                operation,
-                settings[operation.method, operation.template],
-                make_security(operation.security, security),
-            )
-            for operation in operations
-        ]
-        router = OperationRouter(
-            validators,
-            paths=self._paths,
-            allow=self._settings.allow,
-            undeclared_options=self._undeclared_options,
-            servers=self._document_options.servers,
-            routes=source.app_routes,
-            exempt=self._exempt,
-            on_unmatched=partial(log_unmatched, operations) if source.reloads else None,
-        )
-        log_crossings(router.crossings)
-        return router
 
     def reload(
         self,
@@ -375,19 +270,14 @@ class SchemaGuard(Policy):
             TypeError: the guard is made of models.
             ValueError: the document is wrong; the old one stays.
         """
-        old = self._source
-        if not old.reloads:
-            raise TypeError("reload() needs a guard made of a document; make another guard")
-        new = self._read_document(document)
-        if isinstance(old, CombinedSource):
-            new = old.with_document(new)
+        new = self._builder.replace_document(self._source, document)
         checks = self._security
         if security is not None:
             if checks is None:
                 raise ValueError('reload() takes no callables: with security="app" the app checks')
             checks = {**checks, **security}
-        router = self._build_router(new, checks, allow_unused=True)
-        narrower = new.narrower_than(old)
+        router = self._builder.build(new, checks, allow_unused=True)
+        narrower = new.narrower_than(self._source)
         self._source, self._router, self._security = new, router, checks
         return narrower
 
@@ -424,7 +314,7 @@ class SchemaGuard(Policy):
             found = self._router.find(request)
             if not isinstance(found, tuple):
                 if isinstance(found, Reply):  # to an OPTIONS request: it changes the response
-                    return found if _mode(self._settings, request) == "enforce" else None
+                    return found if mode_of(self._settings, request) == "enforce" else None
                 return None if found is None else self._wait(request, None, found)
             validator, captured = found
             if validator.may_skip and validator.skips():
@@ -452,31 +342,7 @@ class SchemaGuard(Policy):
         validator: OperationValidator | None,
         error: ValidationFailed | Problem,
     ) -> Reply | None:
-        """Return the reply to an invalid request, or report it."""
-        settings = self._settings if validator is None else validator.settings
-        mode = _mode(settings, request)
-        if mode != "enforce" and validator is not None and is_method_replaced(error):
-            # The mode of one operation must not open another one.
-            modes = {_mode(other.settings, request) for other in self._router.replaced(request)}
-            mode = "enforce" if "enforce" in modes else mode
-        if mode == "off":
-            return None
-        failure = name_limits(to_failure(error), settings.limits)
-        refused = mode == "enforce"
-        self._reports.record(
-            request,
-            None if validator is None else validator.name,
-            "request",
-            failure,
-            self._refusals.status(failure),
-            refused=refused,
-            level=None if refused else logging.WARNING,
-        )
-        if not refused:
-            return None
-        # A credential check may raise its own problem.
-        own = isinstance(error, Problem) and not isinstance(error, BodyTooLarge)
-        return self._refusals.reply(error if own else failure, request, settings.limits)
+        return self._violations.reject_request(request, validator, error, self._router.replaced)
 
     # -- responses --------------------------------------------------------------------------------
 
@@ -492,7 +358,7 @@ class SchemaGuard(Policy):
             return None
         errors = validator.responses.validate(response)
         if isinstance(errors, list):
-            return self._judge_response(request, response, validator, errors)
+            return self._violations.judge_response(request, response, validator, errors)
         return self._judge_response_later(request, response, validator, errors)
 
     async def _judge_response_later(
@@ -502,39 +368,7 @@ class SchemaGuard(Policy):
         validator: OperationValidator,
         waiting: Awaitable[list[ErrorItem]],
     ) -> Reply | None:
-        return self._judge_response(request, response, validator, await waiting)
-
-    def _judge_response(
-        self,
-        request: Request,
-        response: Response,
-        validator: OperationValidator,
-        errors: list[ErrorItem],
-    ) -> Reply | None:
-        """Let a response pass, or replace it by a 500; its errors are only in the log."""
-        if not errors:
-            return None
-        settings = validator.settings
-        enforced = (
-            settings.responses == "enforce"
-            and any(error.code != UNCHECKED for error in errors)
-            and _mode(settings, request) == "enforce"
-        )
-        self._reports.record(
-            request,
-            validator.name,
-            "response",
-            ValidationFailed(500, errors),
-            500,
-            refused=enforced,
-            level=logging.ERROR if enforced else logging.WARNING,
-        )
-        if not enforced:
-            return None
-        # Not the declared headers, one of which may be the violation.
-        kept = [pair for pair in response.headers if pair[0].lower().startswith(_KEPT_HEADERS)]
-        reply = self._refusals.reply(Problem(500), request, settings.limits)
-        return reply.keep_headers(kept)
+        return self._violations.judge_response(request, response, validator, await waiting)
 
     # -- WebSocket messages -----------------------------------------------------------------------
 
@@ -546,30 +380,7 @@ class SchemaGuard(Policy):
         try:
             return validator.messages.validate(message)
         except ValidationFailed as failure:
-            return self._reject_message(request, validator, message, failure)
-
-    def _reject_message(
-        self,
-        request: Request,
-        validator: OperationValidator,
-        message: Message,
-        failure: ValidationFailed,
-    ) -> Message | Close:
-        """Close the connection for an invalid message, or report it."""
-        reported = _mode(validator.settings, request) != "enforce"
-        level = logging.WARNING if reported else logging.ERROR
-        incoming = message.direction == "in"
-        self._reports.record(
-            request,
-            validator.name,
-            "message",
-            name_limits(failure, validator.settings.limits),
-            0,
-            refused=not reported,
-            level=None if incoming and not reported else level,
-            event=f"{'incoming' if incoming else 'outgoing'} message",
-        )
-        return message if reported else close_for(message, failure)
+            return self._violations.reject_message(request, validator, message, failure)
 
     # -- findings ---------------------------------------------------------------------------------
 
@@ -582,17 +393,3 @@ class SchemaGuard(Policy):
         """Write the last findings to the worker's file."""
         if self._reports.file is not None:
             self._reports.file.write()
-
-
-def _mode(settings: OperationSettings, request: Request) -> Mode:
-    """Return the mode of a request."""
-    mode = settings.mode
-    return mode.find(request) if isinstance(mode, RouteModes) else mode
-
-
-def _contract_source(contracts: Contracts) -> OperationSource:
-    import_extra("pydantic", "guard")
-    source: OperationSource = import_module("mantlet.guard.models.compiling").ContractSource(
-        contracts
-    )
-    return source
