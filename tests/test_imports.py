@@ -29,6 +29,7 @@ def get(app):
                "wsgi.input": io.BytesIO(), "wsgi.url_scheme": "http", "REMOTE_ADDR": "127.0.0.1"}
     return b"".join(app(environ, lambda *_: None))
 """
+CONTRACTS = 'import mantlet; mantlet.SchemaGuard({"POST /items": dict[str, int]})'
 ASGI = "async def app(scope, receive, send): ...\n"
 
 
@@ -62,15 +63,22 @@ def test_importing_the_package_imports_nothing_else() -> None:
         ("import mantlet; mantlet.Policy", {"errors", "guard", "ratelimit", "sanitize", "asgi"}),
         ("import mantlet; mantlet.RateLimiter", {"errors", "guard", "sanitize", "asgi", "wsgi"}),
         ("import mantlet; mantlet.SchemaGuard", {"errors", "ratelimit", "sanitize", "secrets"}),
+        (CONTRACTS, {"guard.openapi", "guard.jsonschema", "guard.apps", "guard.graphql.requests"}),
         (WSGI + "import mantlet; mantlet.wrap(app)", {"asgi", "guard", "ratelimit", "secrets"}),
         (ASGI + "import mantlet; mantlet.wrap(app)", {"wsgi", "guard", "ratelimit", "secrets"}),
         (WSGI + "import mantlet; mantlet.wrap(app, baseline=False)", {"errors", "sanitize"}),
     ],
-    ids=["Policy", "RateLimiter", "SchemaGuard", "wsgi", "asgi", "bare"],
+    ids=["Policy", "RateLimiter", "SchemaGuard", "contracts", "wsgi", "asgi", "bare"],
 )
 def test_a_name_loads_its_own_package(code: str, missing: set[str]) -> None:
     """The others stay where they are."""
     assert loaded(code).isdisjoint({f"mantlet.{name}" for name in missing})
+
+
+def test_a_guard_of_contracts_loads_nothing_of_documents_and_frameworks() -> None:
+    assert third_party(loaded(CONTRACTS)).isdisjoint(
+        {"jsonschema_rs", "yaml", "fastapi", "starlette", "flask", "graphql"}
+    )
 
 
 @pytest.mark.parametrize(
