@@ -156,11 +156,60 @@ def test_one_that_picks_what_is_not_there_is_reported(said: Any, words: str) -> 
         compiled({"oneOf": FORMS, "discriminator": said}, Cat=CAT, Dog=DOG)
 
 
-def test_one_that_picks_nothing_is_reported() -> None:
-    """Schemas that are not referred to have no name to be picked by."""
-    schema = {"oneOf": [CAT, DOG, {"$ref": "#/nothing"}], "discriminator": {"propertyName": "kind"}}
-    with pytest.raises(SchemaError, match="it picks none of the oneOf schemas"):
-        compiled(schema)
+def of_kind(value: Any, **members: Any) -> dict[str, Any]:
+    """Return the schema of an object whose kind is stated."""
+    return {
+        "type": "object",
+        "required": ["kind", *members],
+        "properties": {"kind": value, **members},
+    }
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("keyword", ["oneOf", "anyOf"])
+def test_values_pick_schemas_that_no_name_can_pick(version: OpenApiVersion, keyword: str) -> None:
+    """Music services say that a ``TrackObject`` has the type ``track``, and map nothing."""
+    pet = compiled(
+        {
+            keyword: [
+                named("Cat"),
+                named("DogObject"),
+                of_kind({"enum": ["cow"]}, horns={"type": "integer"}),
+            ],
+            "discriminator": {"propertyName": "kind"},
+        },
+        version,
+        Cat=CAT,
+        DogObject=of_kind({"type": "string", "enum": ["dog", "wolf"]}, bark={"type": "string"}),
+    )
+    assert wrong(pet, {"kind": "Cat", "lives": 1}) == []
+    assert wrong(pet, {"kind": "dog", "bark": "x"}) == []
+    assert wrong(pet, {"kind": "wolf", "bark": 1}) == [("/bark", "type")]
+    assert wrong(pet, {"kind": "cow", "horns": 2}) == []
+    assert wrong(pet, {"kind": "cow", "bark": "x"}) == [("/horns", "required")]
+    assert wrong(pet, {"kind": "DogObject", "bark": "x"}) == [("/kind", "discriminator")]
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        ({"type": "string"}, {}),
+        ({"type": "integer"}, {"type": "integer"}),
+        ({"const": 1}, {"const": 2}),
+        ({"const": "a"}, {"enum": ["a", "b"]}),
+    ],
+    ids=["any text", "integers", "numbers", "the same value"],
+)
+def test_one_that_picks_nothing_is_ignored(kinds: tuple[Any, Any]) -> None:
+    """The schemas decide, as they would without it."""
+    one = of_kind(kinds[0], lives={"type": "integer"})
+    two = of_kind(kinds[1], bark={"type": "string"})
+    forms = [one, two] if "type" in kinds[0] and kinds[1] == {} else [named("One"), named("Two")]
+    schema = {"oneOf": forms, "discriminator": {"propertyName": "kind"}}
+    made = compiled(schema, One=one, Two=two)
+    kind = kinds[0].get("const", 7 if kinds[0].get("type") == "integer" else "a")
+    assert wrong(made, {"kind": kind, "lives": 1}) == []
+    assert wrong(made, {"kind": kind, "lives": "x"})
 
 
 pets = st.fixed_dictionaries(

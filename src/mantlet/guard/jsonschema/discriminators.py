@@ -4,6 +4,10 @@ It picks one of the schemas of ``oneOf`` or ``anyOf``, and accepts nothing that 
 (OpenAPI 3.1.2, 4.8.25; 3.2.0, 4.25 with ``defaultMapping``). The converted schema has, in place of
 ``oneOf`` or ``anyOf``: an object must match the schema that its property picks and, with ``oneOf``,
 none of the others.
+
+Many documents have values that name no schema, such as ``"track"`` for ``TrackObject``. A schema
+that none of its names can pick, since it does not allow them, is picked by the values that it does
+allow. A discriminator that picks nothing at all is ignored: the schemas decide.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,6 +19,7 @@ from mantlet.guard.jsonschema.keywords import DISCRIMINATOR_ANNOTATION
 __all__ = ["apply_discriminator"]
 
 _MAX_DEPTH: Final = 16
+_NOT_STRINGS: Final = ("array", "boolean", "integer", "null", "number", "object")
 
 
 class _Branch(NamedTuple):
@@ -22,7 +27,8 @@ class _Branch(NamedTuple):
 
     Attributes:
         location: the target of its reference; a branch without one cannot be picked.
-        values: the values that it allows for the property; None if it does not say.
+        values: the values that it allows for the property; None if it does not say. Empty if they
+            are no strings, so that no name can pick it.
         converted: the converted schema.
     """
 
@@ -71,7 +77,7 @@ class _DiscriminatorConverter:
         ]
         picked, fallback = self._mapping(discriminator, branches)
         if not picked and fallback is None:
-            return [*self._problems, ("/discriminator", f"it picks none of the {keyword} schemas")]
+            return self._problems
         parts = converted.pop(keyword)
         choice = _choice(name, picked, fallback, branches if keyword == "oneOf" else [])
         choice[DISCRIMINATOR_ANNOTATION] = (
@@ -105,6 +111,8 @@ class _DiscriminatorConverter:
                         return [one["const"]]
                     if isinstance(one.get("enum"), list):
                         return one["enum"]
+                    if one.get("type") in _NOT_STRINGS:
+                        return []
         return None
 
     def _applied(
@@ -143,6 +151,7 @@ class _DiscriminatorConverter:
                 self._problems.append(("/discriminator/mapping", message))
             else:
                 picked[value] = branch
+        picked = _pick_by_values(picked, branches)
         fallback = None
         if "defaultMapping" in discriminator:
             target = discriminator["defaultMapping"]
@@ -165,6 +174,26 @@ class _DiscriminatorConverter:
             if location in by_location:
                 return by_location[location]
         return None
+
+
+def _pick_by_values(picked: dict[str, _Branch], branches: list[_Branch]) -> dict[str, _Branch]:
+    """Return the branch for each value, also for branches that none of their names can pick.
+
+    It is empty if two branches that are picked by their values have one in common.
+    """
+    possible = {
+        name: branch
+        for name, branch in picked.items()
+        if branch.values is None or name in branch.values
+    }
+    named = {id(branch) for branch in possible.values()}
+    for branch in branches:
+        if id(branch) not in named:
+            for value in dict.fromkeys(one for one in branch.values or () if isinstance(one, str)):
+                if value in possible:
+                    return {}
+                possible[value] = branch
+    return possible
 
 
 def _choice(
