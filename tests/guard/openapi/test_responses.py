@@ -170,7 +170,24 @@ def test_what_of_responses_is_not_checked_is_a_warning() -> None:
     root = api("3.2.0", "GET /a", responses=responses)
     notes = SchemaGuard(openapi=root, responses="report").coverage.notes
     told = " ".join(words for _, words in notes)
-    assert "responses of a media type declared twice are not checked" in told
+    assert "declared twice with different content are not checked" in told
     assert "the items of a response are not checked" in told
     assert "the response header is not checked" in told
     assert not SchemaGuard(openapi=root).coverage.notes
+
+
+@both_adapters
+def test_the_same_responses_may_be_declared_twice(adapter: Adapter) -> None:
+    """With and without a charset, they are checked like any other."""
+    content = {
+        media: {"schema": POINT}
+        for media in ("application/json", "application/json; charset=utf-8")
+    }
+    root = api("3.0.4", "GET /a", responses={"200": {"description": "", "content": content}})
+    statuses = [
+        Guarded(adapter, openapi=root, responses="enforce", answer=(200, [JSON], body))
+        .ask("GET", "/a")
+        .status
+        for body in (b'{"x": 1}', b'{"x": "1"}')
+    ]
+    assert statuses == [200, 500]

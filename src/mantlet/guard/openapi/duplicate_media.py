@@ -1,4 +1,4 @@
-"""Bodies of a media type that a document declares twice, such as with and without a charset."""
+"""Content of a media type that a document declares twice, such as with and without a charset."""
 
 from dataclasses import replace
 from typing import Any

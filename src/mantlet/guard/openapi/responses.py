@@ -6,7 +6,8 @@ from typing import Any
 from mantlet.guard.bodies.strict_json import StrictJson
 from mantlet.guard.errors import ErrorItem, Place, ValidationFailed
 from mantlet.guard.limits import BodyLimits
-from mantlet.guard.openapi.model import HeaderDescription, ResponseDescription
+from mantlet.guard.openapi.duplicate_media import is_same_content
+from mantlet.guard.openapi.model import HeaderDescription, MediaDescription, ResponseDescription
 from mantlet.guard.openapi.schema_registry import SchemaRegistry
 from mantlet.guard.operation import DeclaredResponse
 from mantlet.guard.parameters import TEXT, Parameter
@@ -39,14 +40,19 @@ def _compile_response(
     schemas: SchemaRegistry, response: ResponseDescription, limits: BodyLimits
 ) -> DeclaredResponse:
     content: dict[str, Schema | None] = {}
+    known: dict[str, MediaDescription] = {}
     for media in response.content:
         media_type = read_media_type(media.media)
         if media_type is None:
             continue  # reported by the validation
         schema = None if media.schema is None else schemas.schema(media.schema, "response")
-        if media_type.kind in content:
+        first = known.setdefault(media_type.kind, media)
+        if first is not media and not is_same_content(first, media):
             # They differ in parameters, which do not tell which one a response has.
-            schemas.warn(media.pointer, "responses of a media type declared twice are not checked")
+            words = (
+                "responses of a media type declared twice with different content are not checked"
+            )
+            schemas.warn(media.pointer, words)
             schema = None
         if media.item_schema is not None:
             schemas.warn(media.pointer, "the items of a response are not checked")
