@@ -112,3 +112,22 @@ def test_nested_names_are_read_and_checked(adapter: Adapter, version: str) -> No
         assert app.ask("GET", f"/a?{mixed}").status == 400, mixed
     notes = [message for _, message in app.guard.coverage.notes]
     assert any("nested members and items are read as" in message for message in notes)
+
+
+@each_version
+@both_adapters
+def test_an_exploded_object_may_be_a_scalar_instead(adapter: Adapter, version: str) -> None:
+    """``page=2``, or ``number=2&size=9``: under its own name it is the scalar; never both."""
+    members = {"number": INTEGER, "size": INTEGER}
+    closed = {"type": "object", "properties": members, "additionalProperties": False}
+    schema = {"oneOf": [{"type": "integer", "minimum": 1}, closed]}
+    app = Guarded(adapter, openapi=root(version, parameter("query", "page", schema)))
+    assert app.ask("GET", "/a?page=2").status == 200
+    assert app.ask("GET", "/a?number=2&size=9").status == 200
+    assert [seen.query for seen in app.seen] == [
+        {"page": 2},
+        {"page": {"number": 2, "size": 9}},
+    ]
+    refused = ["page=0", "page=x", "page=1&page=2", "page=1&size=9", "size=x", "pages=1"]
+    statuses = [app.ask("GET", f"/a?{query}").status for query in refused]
+    assert statuses == [422, 422, 400, 400, 422, 422]

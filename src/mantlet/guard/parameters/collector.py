@@ -19,6 +19,7 @@ __all__ = [
 
 #: Characters of a name from the client in a pointer.
 _LONGEST_NAME: Final = 64
+_NO_SCALARS: Final = frozenset({"array", "null", "object"})
 
 
 class ParameterErrors:
@@ -147,13 +148,23 @@ class ParameterReader:
         exploded = self.chunked or not self.whole
         return exploded and not self.is_deep and "object" in parameter.shape.types
 
+    @property
+    def may_be_scalar(self) -> bool:
+        """Whether a closed object with own names may be a scalar instead, under its own name."""
+        shape = self.parameter.shape
+        return not self.chunked and shape.additional is None and bool(shape.types - _NO_SCALARS)
+
     def names(self) -> Iterable[tuple[str, str | None]]:
         """Return the names that the parameter reads, each with its member, if any."""
         if self.is_deep:
             return ()
-        if self.has_own_members:
-            return [(name, name) for name in self.parameter.shape.properties]
-        return ((self.name, None),)
+        if not self.has_own_members:
+            return ((self.name, None),)
+        shape = self.parameter.shape
+        names: list[tuple[str, str | None]] = [(name, name) for name in shape.properties]
+        if self.may_be_scalar and self.name not in shape.properties:
+            names.append((self.name, None))
+        return names
 
     def read(self, text: str) -> Any:
         """Return the value of a text that contains all of it.
@@ -303,7 +314,7 @@ class ValueCollector:
             return
         if reader.whole or member is None:
             texts = self._texts.setdefault(reader.name, [])
-            if texts and reader.whole:
+            if texts and (reader.whole or reader.has_own_members):
                 self._reject_duplicate(reader, None)
                 texts.clear()
             texts.append(text)
@@ -324,6 +335,10 @@ class ValueCollector:
                 self._errors.excused.add(name)
                 continue
             try:
+                if members is not None and texts is not None:
+                    raise UndecodableText(
+                        "malformed_parameter", "Must be either a value or an object's members"
+                    )
                 if paths is not None:
                     values[name] = reader.read_paths(paths, unique=self._unique)
                 elif members is not None:
