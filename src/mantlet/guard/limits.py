@@ -75,7 +75,7 @@ class BodyLimits(KnowsOptions):
         lines: items of a sequence of JSON texts.
         line: bytes of one of these items.
         query: bytes of the query.
-        parameters: fields of the query, or cookies.
+        parameters: fields of the query, or cookies; in a query, as many as are declared pass.
         fields: fields of a form that are not files.
         field: bytes of one of these fields.
         name: bytes of the name of a form field or a file.

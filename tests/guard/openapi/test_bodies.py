@@ -213,3 +213,24 @@ def test_bodies_of_a_type_that_is_declared_twice_fit_both(adapter: Adapter) -> N
     bodies: list[Any] = [{"a": 1, "b": 1}, {"a": 1}, {"b": 1}]
     assert [app.post("/a", body).status for body in bodies] == [200, 422, 422]
     assert any("bodies must fit both" in words for _, words in app.guard.coverage.notes)
+
+
+@pytest.mark.parametrize("plain", [True, False], ids=["beside it", "alone"])
+@both_adapters
+def test_a_declared_media_type_may_have_its_parameters(adapter: Adapter, plain: bool) -> None:
+    """As OData's have; others, and other values, are refused."""
+    media = "application/json; odata=minimalmetadata"
+    content: dict[str, Any] = {media: {"schema": {"required": ["a"]}}}
+    if plain:
+        content = {"application/json": {"schema": {"required": ["a"]}}, **content}
+    app = Guarded(adapter, openapi=api(requestBody={"content": content}))
+
+    def status(sent: str, body: str = '{"a": 1}') -> int | None:
+        return app.ask("POST", "/a", body=body, headers=[("Content-Type", sent)]).status
+
+    assert status(media) == status("application/json") == 200
+    assert status(f"{media}; charset=utf-8") == 200
+    assert status(media, "{}") == 422
+    assert status("application/json; odata=verbose") == 415
+    assert status("application/json; x=minimalmetadata") == 415
+    assert status(f"{media}; charset=utf-16") == 415

@@ -300,3 +300,40 @@ def test_a_form_that_is_a_whole_query_has_encodings(adapter: Adapter) -> None:
     app = Guarded(adapter, openapi=root, security={"key": lambda *_: True})
     assert codes(app.ask("GET", "/a?deep[y]=2&key=secret")) == []
     assert app.ask("GET", "/a?deep[y]=2&more=5&key=secret").status == 422
+
+
+@each_version
+@both_adapters
+def test_parameters_are_never_read_only(adapter: Adapter, version: str) -> None:
+    """They are no members of a resource, though their schemas may be those of some."""
+    found: Any = {"type": "object", "properties": {"id": {**INTEGER, "readOnly": True}}}
+    root = api(
+        version,
+        "GET /users/{id}",
+        parameters=[
+            parameter("path", "id", {**INTEGER, "readOnly": True}),
+            parameter("query", "where", found),
+            parameter("query", "deep", {"$ref": "#/components/schemas/User"}, style="deepObject"),
+            parameter("header", "X-N", {**INTEGER, "readOnly": True}),
+        ],
+        more={"components": {"schemas": {"User": found}}},
+    )
+    app = Guarded(adapter, openapi=root)
+    target = "/users/5?id=6&deep[id]=7"
+    assert app.ask("GET", target, headers=[("X-N", "8")]).status == 200
+    assert app.seen[0].path == {"id": 5}
+    assert app.seen[0].query == {"where": {"id": 6}, "deep": {"id": 7}}
+    assert app.ask("GET", "/users/x").status == 422
+    assert app.ask("GET", "/users/5?deep[id]=x").status == 422
+
+
+@both_adapters
+def test_a_query_may_have_all_declared_parameters(adapter: Adapter) -> None:
+    """Also of an operation that has more of them than the limit."""
+    declared = [parameter("query", f"p{number}") for number in range(120)]
+    app = Guarded(adapter, openapi=api("3.0.4", "GET /a", parameters=declared))
+    query = "&".join(f"p{number}=1" for number in range(120))
+    assert app.ask("GET", f"/a?{query}").status == 200
+    assert app.ask("GET", f"/a?{query}&p1=1").status == 400
+    small = Guarded(adapter, openapi=api("3.0.4", "GET /a", parameters=declared[:1]))
+    assert small.ask("GET", f"/a?{query}").status == 400

@@ -7,6 +7,7 @@ pair; and any data after the value.
 """
 
 import re
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from mantlet._internal.extras import import_extra
@@ -158,11 +159,15 @@ class JsonBodyReader:
     Args:
         schema: the schema of the body.
         limits: bounds on its structure.
+        parameters: those of its media type that requests may have, with their values.
     """
 
-    __slots__ = ("_parse", "_schema")
+    __slots__ = ("_parameters", "_parse", "_schema")
 
-    def __init__(self, schema: Schema, limits: BodyLimits) -> None:
+    def __init__(
+        self, schema: Schema, limits: BodyLimits, parameters: Iterable[tuple[str, str]] = ()
+    ) -> None:
+        self._parameters = frozenset(one for one in parameters if one[0] != "charset")
         self._schema = schema
         self._parse = StrictJson(limits).parse
 
@@ -175,7 +180,7 @@ class JsonBodyReader:
                 type, 422 for a body that the schema does not allow.
         """
         if media.parameters:
-            check_json_parameters(media)
+            check_json_parameters(media, self._parameters)
         return self._schema.load(body, self._parse(body, "body"), "body")
 
     def dump(self, value: Any) -> bytes:
@@ -183,11 +188,17 @@ class JsonBodyReader:
         return self._schema.dump(value)
 
 
-def check_json_parameters(media: MediaType) -> None:
+def check_json_parameters(
+    media: MediaType, declared: Collection[tuple[str, str]] = frozenset()
+) -> None:
     """Reject parameters of a JSON media type that could change how the body is read.
 
     ``charset`` has no meaning for JSON (RFC 8259, 11), but many clients send it, and a parser that
     honors it would read another text. So it must be UTF-8.
+
+    Args:
+        media: the media type of a request.
+        declared: further parameters that it may have, with their values.
 
     Raises:
         ValidationFailed: with 415.
@@ -196,7 +207,7 @@ def check_json_parameters(media: MediaType) -> None:
     for name, value in media.parameters:
         if name == "charset" and value.lower() in UTF_8:
             continue
-        if name not in harmless:
+        if name not in harmless and (name, value) not in declared:
             detail = "Unsupported media type parameter; only charset=utf-8 is allowed"
             error = ErrorItem("header", "/Content-Type", "media_parameter", detail)
             raise ValidationFailed(415, [error])

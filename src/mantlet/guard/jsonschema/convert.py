@@ -122,7 +122,7 @@ class SchemaConverter:
             message = "a schema must be an object or a boolean"
             raise SchemaError([SchemaProblem(str(location), message)])
         self._read_write_only.prepare(schema)
-        effective = None if self._version is None else direction
+        effective = None if self._version is None or direction == "parameter" else direction
         context = SchemaContext(location.base, self._dialect, effective)
         converted, problems = self._convert_one(schema, location, context)
         added: list[str] = []

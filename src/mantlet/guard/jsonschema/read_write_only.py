@@ -11,8 +11,8 @@ from mantlet.guard.jsonschema.documents import SchemaDocuments, mentions
 
 __all__ = ["DIRECTION_CODES", "Direction", "ReadWriteOnly", "drop_required"]
 
-#: The direction of a message.
-Direction = Literal["request", "response"]
+#: The direction of a message. Parameters are no members of a resource, so neither keyword holds.
+Direction = Literal["request", "response", "parameter"]
 
 _KEYWORDS: Final[Mapping[Direction, str]] = {"request": "readOnly", "response": "writeOnly"}
 _NO_NAMES: Final[frozenset[str]] = frozenset()

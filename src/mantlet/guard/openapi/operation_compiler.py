@@ -1,5 +1,6 @@
 """Compile the description of an operation: its parameters, body, responses and security."""
 
+import itertools
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -142,7 +143,9 @@ class _ParameterCompiler:
         if not parameters:
             return None
         schema = self._schemas.object_schema(
-            {one.name: one.schema for one in described}, f"{self._pointer}/parameters"
+            {one.name: one.schema for one in described},
+            f"{self._pointer}/parameters",
+            "parameter",
         )
         return self._group(place, parameters, schema)
 
@@ -177,9 +180,10 @@ class _ParameterCompiler:
         if described.content is not None:
             decode = self._decoder(described.content, described)
             if schema is not None:
-                self._schemas.schema(schema)  # for the coverage and the check of bounds
+                # For the coverage and the check of bounds.
+                self._schemas.schema(schema, "parameter")
         style = as_style(described.style)
-        shape = TEXT if schema is None or decode else self._schemas.shape(schema)
+        shape = TEXT if schema is None or decode else self._schemas.shape(schema, "parameter")
         if described.place == "query" and style == "form" and described.explode:
             self._note_free_form(described, shape)
         return compile_parameter(
@@ -259,8 +263,9 @@ def _compile_body(
 ) -> DeclaredBody:
     readers: dict[str, BodyReader] = {}
     known: dict[str, MediaDescription] = {}
+    stated = [read_media_type(media.media) for media in described.content]
     for media in described.content:
-        for kind, reader in _body_readers(schemas, media, settings):
+        for kind, reader in _body_readers(schemas, media, settings, stated):
             first = known.setdefault(kind, media)
             if first is media:
                 readers[kind] = reader
@@ -272,14 +277,18 @@ def _compile_body(
 
 
 def _body_readers(
-    schemas: SchemaRegistry, described: MediaDescription, settings: OperationSettings
+    schemas: SchemaRegistry,
+    described: MediaDescription,
+    settings: OperationSettings,
+    stated: Iterable[MediaType | None],
 ) -> Iterator[tuple[str, BodyReader]]:
     media = read_media_type(described.media)
     if media is None:
         schemas.add_problem(described.pointer, f"{described.media!r} is not a media type")
         return
     if media.parameters:
-        schemas.warn(described.pointer, "the parameters of the media type are ignored")
+        words = "the parameters of the media type may be sent, and are not required"
+        schemas.warn(described.pointer, words)
     kind = media.kind
     if kind in _FORMS:
         form = _FORMS[kind](schemas, described, settings)
@@ -297,7 +306,8 @@ def _body_readers(
             )
     elif media.is_json:
         schema = _schema_or_any(schemas, described, described.schema)
-        yield kind, JsonBodyReader(schema, settings.limits)
+        declared = [one.parameters for one in stated if one is not None and one.kind == kind]
+        yield kind, JsonBodyReader(schema, settings.limits, itertools.chain(*declared))
     elif "*" in kind:
         schema = _schema_or_any(schemas, described, described.schema)
         yield kind, _MediaRangeBody(JsonBodyReader(schema, settings.limits))

@@ -143,7 +143,7 @@ class SchemaRegistry:
 
     def deep_shape(self, located: LocatedValue) -> DeepShape:
         """Return how to coerce the texts of a value's members and items at any depth."""
-        schema = self.schema(located)
+        schema = self.schema(located, "parameter")
         if schema is None:
             return DeepShape(lambda: ([True], str))
         return DeepShape(lambda: ([schema.converted], schema.validators.resolve))
@@ -213,7 +213,7 @@ class SchemaRegistry:
         requests = [
             schema
             for schema in used
-            if isinstance(schema, JsonSchema) and schema.direction == "request"
+            if isinstance(schema, JsonSchema) and schema.direction != "response"
         ]
         for pointer in self._compiler.unbounded(requests):
             self.add_problem(pointer, "must have a bound")

@@ -95,7 +95,7 @@ class QueryReader:
         self._closed = closed
         self._unique = unique
         self._max_length = limits.query
-        self._max_parameters = limits.parameters
+        self._max_parameters = max(limits.parameters, len(self._names.exact))
         self._limit = limits.errors
 
     def read(self, query: bytes) -> tuple[dict[str, Any], ParameterErrors | None]:
