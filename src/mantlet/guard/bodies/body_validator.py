@@ -185,7 +185,7 @@ class BodyValidator:
                 body = await request.body(self._limits.body, headers)
                 if length != str(len(body)):
                     self._state_length(request, len(body))
-            if not body and not (self._required and media.kind == _URLENCODED):
+            if not body and media.kind != _URLENCODED:  # in which it is a form without fields
                 self._accept_absence()
                 return
             value = full.read(body, media)
