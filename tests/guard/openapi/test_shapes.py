@@ -52,7 +52,7 @@ def message(said: Any) -> Message:
         return Message(method, target, [*JSON], json.dumps(body, ensure_ascii=False))
     if "multipart" in head:
         text = text.replace("\n", "\r\n")
-    return Message(method, target, headers, text)  # type: ignore[arg-type]
+    return Message(method, target, headers, text)
 
 
 def document(shape: dict[str, Any]) -> dict[str, Any]:

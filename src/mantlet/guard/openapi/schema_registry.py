@@ -154,20 +154,43 @@ class SchemaRegistry:
         """Return the schemas of the properties that a schema names for the same value.
 
         A property that is named several times has all of these schemas, or any of them if they are
-        alternatives. The schema must have been compiled.
+        alternatives. A required property that none of them names is a text, unless the schema says
+        what others are. The schema must have been compiled.
         """
         certain = self._named_properties(self._applied(located, _CONJUNCTIONS))
         possible = self._named_properties(self._applied(located, _CONJUNCTIONS | _ALTERNATIVES))
-        return {
+        properties = located.location.child("properties")
+        named = {
             name: self._combine(
                 certain.get(name) or schemas,
                 "allOf" if name in certain else "anyOf",
-                located.location.child("properties", name),
+                properties.child(name),
             )
             for name, schemas in possible.items()
         }
+        if not self.allows_additional(located):
+            for name in sorted(self._required(located) - named.keys()):
+                named[name] = LocatedValue({"type": "string"}, properties.child(name))
+        return named
 
     def required(self, located: LocatedValue) -> frozenset[str]:
+        """Return the properties that requests must have: those required that are not read-only."""
+        required = self._required(located)
+        if not required:
+            return required
+        properties = self._named_properties(self._applied(located, _CONJUNCTIONS))
+        return frozenset(
+            name
+            for name in required
+            if not any(
+                part.value.get("readOnly") is True
+                and not (self.version == "3.0" and "$ref" in part.value)
+                for member in properties.get(name, ())
+                for part in self._applied(member, _CONJUNCTIONS)
+            )
+        )
+
+    def _required(self, located: LocatedValue) -> frozenset[str]:
         """Return the properties that a schema requires, also through references and ``allOf``."""
         return frozenset(
             name
@@ -176,13 +199,19 @@ class SchemaRegistry:
         )
 
     def allows_additional(self, located: LocatedValue) -> bool:
-        """Return whether a schema explicitly allows properties that it does not name."""
-        return any(
-            schema.value.get("patternProperties")
-            or schema.value.get("additionalProperties", False) is not False
-            or schema.value.get("unevaluatedProperties", False) is not False
+        """Return whether a form may have properties that its schema does not name.
+
+        The schema must say so, or name no properties at all.
+        """
+        others = [
+            schema.value.get(keyword)
             for schema in self._applied(located, _CONJUNCTIONS)
-        )
+            for keyword in ("additionalProperties", "unevaluatedProperties", "patternProperties")
+        ]
+        if any(other not in (None, False) for other in others):
+            return True
+        possible = self._applied(located, _CONJUNCTIONS | _ALTERNATIVES)
+        return False not in others and not self._named_properties(possible)
 
     def additional_schema(self, located: LocatedValue) -> LocatedValue | None:
         """Return the schema of additional properties, if exactly one is declared."""

@@ -84,6 +84,7 @@ class Coercer:
         prefix: the shapes of its first items, if they have their own.
         properties: the shapes of an object's members.
         additional: the shape of its other members; None if it is unknown, or they are forbidden.
+        parse: converts a text in another way, such as JSON.
 
     Attributes:
         read: converts a text to a scalar; see `coerce()`.
@@ -99,6 +100,7 @@ class Coercer:
     properties: Mapping[str, "Coercer"] = field(default_factory=dict)
     additional: "Coercer | None" = None
     # Any: a value of JSON.
+    parse: Callable[[str], Any] | None = field(default=None, compare=False)
     read: Callable[[str], Any] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -106,7 +108,7 @@ class Coercer:
             raise ValueError(f"types must be of {sorted(TYPES)}, not {sorted(self.types)}")
         texts = self.texts if "string" in self.types else frozenset()
         object.__setattr__(self, "properties", MappingProxyType(dict(self.properties)))
-        object.__setattr__(self, "read", _reader(self.types, texts))
+        object.__setattr__(self, "read", self.parse or _reader(self.types, texts))
 
     @property
     def structured(self) -> bool:

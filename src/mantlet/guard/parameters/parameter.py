@@ -92,7 +92,8 @@ class Parameter:
         "Style Examples" has only arrays and objects of scalars; for ``deepObject`` see `deep`.
         """
         return self.decode is None and any(
-            not child.types or child.types <= {"array", "object"} for child in self.shape.children()
+            child.parse is None and (not child.types or child.types <= {"array", "object"})
+            for child in self.shape.children()
         )
 
     def _check_name(self) -> None:

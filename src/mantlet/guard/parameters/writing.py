@@ -69,7 +69,9 @@ def _deep(name: str, value: Any) -> Iterator[tuple[str, str]]:
 
 
 def _text(value: object) -> str:
-    """Return the text of a scalar."""
+    """Return the text of a scalar; of an object, which only an item of a form is, its JSON."""
+    if isinstance(value, Mapping):
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else str(value)

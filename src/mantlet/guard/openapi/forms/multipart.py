@@ -10,7 +10,7 @@ from mantlet.guard.bodies.strict_json import StrictJson
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.openapi.diagnostics import LocatedValue
 from mantlet.guard.openapi.forms.files import ANNOTATIONS, FileField, find_file, is_json
-from mantlet.guard.openapi.forms.urlencoded import compile_parameter
+from mantlet.guard.openapi.forms.urlencoded import FREE_FORM, compile_parameter
 from mantlet.guard.openapi.model import EncodingDescription, MediaDescription
 from mantlet.guard.openapi.schema_registry import SchemaRegistry, as_style
 from mantlet.guard.options import OperationSettings
@@ -46,6 +46,8 @@ def multipart_form(
         return None
     additional = schemas.additional_schema(schema)
     closed = "members" not in settings.allow and not schemas.allows_additional(schema)
+    if not closed and not declared.names and not declared.files:
+        schemas.warn(form.pointer, FREE_FORM)
     other = TEXT if additional is None else schemas.shape(additional)
     fields_schema: Schema | None = _schema_without_files(schemas, schema, declared.files)
     if fields_schema is not None:

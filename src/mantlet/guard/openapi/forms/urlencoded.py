@@ -1,7 +1,7 @@
 """Compile the urlencoded forms of a document: bodies, and queries that are forms."""
 
 from collections.abc import Collection, Iterable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from mantlet.guard.bodies.forms import Form
 from mantlet.guard.bodies.forms.errors import check_form_parameters
@@ -14,16 +14,20 @@ from mantlet.guard.openapi.forms.files import is_json
 from mantlet.guard.openapi.model import MediaDescription
 from mantlet.guard.openapi.schema_registry import SchemaRegistry, as_style
 from mantlet.guard.options import OperationSettings
-from mantlet.guard.parameters import TEXTS, Coercer, Parameter, ParameterGroup, write_field
+from mantlet.guard.parameters import TEXT, TEXTS, Coercer, Parameter, ParameterGroup, write_field
 from mantlet.guard.readers import BodyReader, Schema
 from mantlet.http.media_types import MediaType
 
 __all__ = [
+    "FREE_FORM",
     "FormParameters",
     "compile_parameter",
     "form_parameters",
     "urlencoded_form",
 ]
+
+
+FREE_FORM: Final = "the schema of the form names no fields, so fields of any names are accepted"
 
 
 class FormParameters(NamedTuple):
@@ -44,7 +48,7 @@ def form_parameters(
     """Return the fields of an urlencoded form; None if it has no schema, or an invalid one.
 
     The default style is ``form``, exploded. A field is JSON if its encoding says so, or if it is an
-    object without a style.
+    object without a style; so are the items of an array of objects, or all of it.
 
     Args:
         schemas: the schemas of the document.
@@ -71,10 +75,13 @@ def form_parameters(
     checked: Schema = OptionalFields(compiled, properties.keys() - required) if body else compiled
     additional = ""
     if schemas.allows_additional(schema):
+        if not properties:
+            schemas.warn(form.pointer, FREE_FORM)
         # Longer than any known name, so it cannot be the name of a field.
         names = [*properties, *(key.name for key in undeclared_keys)]
         additional = max(names, key=len, default="") + "*"
-        shape = Coercer(types=frozenset({"object"}), additional=schemas.shape(schema).additional)
+        others = schemas.shape(schema).additional or TEXT
+        shape = Coercer(types=frozenset({"object"}), additional=others)
         parameters.append(Parameter(name=additional, place="query", shape=shape))
     if not additional and not undeclared_keys:
         return FormParameters(parameters, checked)
@@ -132,6 +139,9 @@ def _form_field(
     }
     if (style is None and is_json(encoding)) or (shape.types <= {"object"} and style is None):
         return Parameter(**options, decode=lambda text: parser.parse(text.encode(), "body"))
+    items = shape.items
+    if style is None and items is not None and items.types <= {"object"} and "array" in shape.types:
+        shape = _json_items(shape, parser)
     if encoding is not None and style is not None:
         options |= {
             "style": style,
@@ -145,6 +155,19 @@ def _form_field(
         **options,
         shape=shape,
     )
+
+
+def _json_items(shape: Coercer, parser: StrictJson) -> Coercer:
+    """Return the shape of an array whose items are JSON, or that is JSON itself."""
+
+    def item(text: str) -> Any:
+        return parser.parse(text.encode(), "body")
+
+    def array(text: str) -> Any:
+        return item(text) if text.startswith("[") else text
+
+    objects = Coercer(types=frozenset({"object"}), parse=item)
+    return Coercer(types=shape.types, items=objects, parse=array)
 
 
 class _OpenFormSchema:
