@@ -504,3 +504,29 @@ def test_other_fields_of_an_open_form_are_checked_and_handed_over(
         assert send(a="x", b="10") == [("/b", "maximum")]
         assert send(a="x") == []
         assert app.seen[1].body == {"a": "x"}
+
+
+@each_version
+@both_adapters
+def test_arrays_of_objects_are_written_anew_as_json(adapter: Adapter, version: str) -> None:
+    """One field for each item, however they were sent."""
+    rows = of({"rows": {"type": "array", "items": POINT}})
+    app = Guarded(adapter, openapi=form(URLENCODED, version, rows), forward="canonical")
+    for sent in (
+        "rows=%7B%22x%22%3A1%7D&rows=%7B%22x%22%3A2%7D",
+        "rows=%5B%7B%22x%22%3A+1%7D%2C%7B%22x%22%3A2%7D%5D",
+    ):
+        assert app.ask("POST", "/a", body=sent, headers=FORM).status == 200
+        assert app.seen[-1].body == {"rows": [{"x": 1}, {"x": 2}]}
+        assert app.bodies[-1] == b"rows=%7B%22x%22%3A1%7D&rows=%7B%22x%22%3A2%7D"
+
+
+@pytest.mark.parametrize("kind", [URLENCODED, MULTIPART])
+def test_forms_of_any_fields_are_noted(kind: str) -> None:
+    """Since nothing of them is checked but their sizes."""
+    schemas: list[Any] = [{}, {"type": "object"}, of({"a": TEXT})]
+    guards = [mantlet.SchemaGuard(openapi=form(kind, "3.0.4", schema)) for schema in schemas]
+    noted = [
+        any("fields of any names" in words for _, words in guard.coverage.notes) for guard in guards
+    ]
+    assert noted == [True, True, False]
