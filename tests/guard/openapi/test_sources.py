@@ -141,8 +141,8 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         load_document(tmp_path / "pipe.yaml")
     huge = tmp_path / "huge.json"
     with huge.open("wb") as file:
-        file.truncate(64_000_001)
-    with pytest.raises(ValueError, match="is larger than 64000000 bytes"):
+        file.truncate(128_000_001)
+    with pytest.raises(ValueError, match="is larger than 128000000 bytes"):
         load_document(huge)
 
 

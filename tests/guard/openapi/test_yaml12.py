@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -70,6 +71,36 @@ def test_an_alias_is_what_it_stands_for() -> None:
     assert read["a"] is not read["c"]
 
 
+def test_an_alias_is_checked_as_what_it_stands_for() -> None:
+    """It may be a key, its faults are faults of its place, and its depth counts there."""
+    assert read_yaml("[&x 1.50, {*x : 2}]") == [1.5, {"1.50": 2}]
+    findings = YamlFindings()
+    read_yaml("a: {b: &x [{c: 1, c: 2}]}\nd: [*x]", findings)
+    assert [pointer for pointer, _ in findings.faults] == ["/a/b/0/c", "/d/0/0/c"]
+    deep = "[" * 150 + "]" * 150
+    with pytest.raises(ValueError, match="line 2, column 54 is nested deeper than 200"):
+        read_yaml(f"- &x {deep}\n- {'[' * 51}*x{']' * 51}")
+
+
+def test_faults_merged_into_the_document_itself_are_errors() -> None:
+    """Those of its members are."""
+    with pytest.raises(ValueError, match="line 1, column 14 has the duplicate key 'b'"):
+        read_yaml("a: &x {b: 1, b: 2}\n<<: *x", YamlFindings())
+
+
+def test_reading_takes_little_more_memory_than_the_value() -> None:
+    """No tree of nodes is built, nor are names and short words kept once for each occurrence."""
+    text = "".join(f"name{n}:\n  type: string\n  items: [first, second]\n" for n in range(5000))
+    content = text.encode()
+    tracemalloc.start()
+    value = read_yaml(content)
+    kept, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(value) == 5000
+    assert peak < 2 * kept
+    assert kept < 15 * len(content)
+
+
 MERGES = [
     ("a: &x {b: 1}\nc:\n  <<: *x", {"b": 1}),
     ("a: &x {b: 1, d: 2}\nc:\n  b: 3\n  <<: *x", {"b": 3, "d": 2}),
@@ -117,7 +148,7 @@ def test_a_key_twice_with_two_values_is_a_fault_of_its_place() -> None:
         ("a: 1\na: true", "has the duplicate key 'a'"),
         (
             "a: &x 5\nc:\n  <<: *x",
-            r"line 1, column 4 has a merge \(<<\) of another value than an object",
+            r"line 3, column 7 has a merge \(<<\) of another value than an object",
         ),
         ("a: .nan", "line 1, column 4 has the float '.nan', which JSON cannot express"),
         ("a: -.INF", "JSON cannot express"),
@@ -134,6 +165,9 @@ def test_a_key_twice_with_two_values_is_a_fault_of_its_place() -> None:
         ("~: 2", "has a key that is not a string"),
         ("? {a: 1}\n: 2", "has a key that is not a string"),
         ("a: <<: b", "not allowed"),
+        ("[*a]", "line 1, column 2 has the undefined alias 'a'"),
+        ("[&a 1, &a 2]", "line 1, column 8 has the anchor 'a', which is there already"),
+        ("{&a [1]: 2}", "has a key that is not a string"),
         ("&a [*a]", "has an alias that contains itself"),
         ("[" * 202 + "]" * 202, "is nested deeper than 200"),
         ("[" * 100_000, "nest|depth"),
@@ -154,5 +188,5 @@ def test_aliases_stand_for_a_bounded_number_of_values() -> None:
     """Nine levels of nine aliases each are a few lines, and half a thousand million values."""
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
-    with pytest.raises(ValueError, match=re.escape("expands to more than 2000000 values")):
+    with pytest.raises(ValueError, match=re.escape("expands to more than 4000000 values")):
         read_yaml("\n".join(lines))

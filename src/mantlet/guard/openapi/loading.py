@@ -37,10 +37,11 @@ __all__ = [
     "relative_path",
 ]
 
-#: The maximum size of a document in bytes; the largest public ones have some 15 MB.
-MAX_FILE_SIZE: Final = 64_000_000
+#: The maximum size of a document in bytes. Microsoft Graph's, the largest public ones, have 60 MB.
+MAX_FILE_SIZE: Final = 128_000_000
 _MAX_DEPTH: Final = 200
-_MAX_VALUES: Final = 2_000_000
+#: The maximum number of values of a dict; Microsoft Graph's documents have 1.5 million.
+_MAX_VALUES: Final = 4_000_000
 _VERSION: Final = re.compile(r"(3\.[012])\.\d+(?:-.+)?")
 #: Versions that lack their last number, with what is meant.
 _FULL_VERSIONS: Final = {"3": "3.0.3", "3.0": "3.0.3", "3.1": "3.1.1", "3.2": "3.2.0"}
@@ -270,9 +271,9 @@ def parse_content(
     if has_brace:
         with suppress(ValueError):  # tabs may indent JSON, but not YAML
             return _parse_json(content, None)
-    text = _decode(content)
+    _check_utf8(content)
     try:
-        return read_yaml(text, findings)
+        return read_yaml(content, findings)
     except ValueError as error:
         raise ValueError(f"is not valid YAML for an OpenAPI document: {error}") from None
 
@@ -281,16 +282,16 @@ def _parse_json(content: bytes, findings: "YamlFindings | None") -> Any:
     try:
         return from_json(content, allow_inf_nan=False, cache_mode="keys", catch_duplicate_keys=True)
     except ValueError as error:
-        text = _decode(content)
+        _check_utf8(content)
         if findings is not None and "duplicate key" in str(error).lower():
             with suppress(ValueError):  # the reader of YAML tells where they are
-                return read_yaml(text, findings)
+                return read_yaml(content, findings)
         raise ValueError(f"is not valid JSON: {error}") from None
 
 
-def _decode(content: bytes) -> str:
+def _check_utf8(content: bytes) -> None:
     try:
-        return content.decode()
+        content.decode()
     except UnicodeDecodeError as error:
         raise ValueError(f"is not UTF-8 at byte {error.start}") from None
 
