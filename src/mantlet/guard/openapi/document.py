@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from mantlet._internal.garbage import collection_paused
 from mantlet.guard.apps.documents import AppDocument
 from mantlet.guard.coverage import Coverage, checked_parts
 from mantlet.guard.jsonschema import SchemaCompiler
@@ -151,7 +152,8 @@ class DocumentSource:
         self.app_routes: AppRoutes | None = None
         if isinstance(source, AppDocument):
             source, templates, self._app_warnings, self.app_routes = source
-        self._document = OpenApiDocument(source, ref_root=options.ref_root, templates=templates)
+        with collection_paused():
+            self._document = OpenApiDocument(source, ref_root=options.ref_root, templates=templates)
         self._options = options
         self._limits = limits
         self._schemas = self._make_schemas()
@@ -185,6 +187,11 @@ class DocumentSource:
         return [(one.method, one.template) for one in self._document.operations]
 
     def compile(self, settings: Mapping[tuple[str, str], OperationSettings]) -> Iterator[Operation]:
+        """Compile the operations; see `_compile()`."""
+        with collection_paused():
+            return iter(self._compile(settings))
+
+    def _compile(self, settings: Mapping[tuple[str, str], OperationSettings]) -> list[Operation]:
         """Compile the operations.
 
         Those whose path cannot be matched are left out, so that requests for them get a 404.
@@ -204,7 +211,7 @@ class DocumentSource:
                 self._unroutable.append(replace(operation, faults=faults, is_open=False))
         self._faulty = [one for one in (*compiled, *self._unroutable) if one.faults]
         self._unmet = self._check_faults(settings)
-        yield from compiled
+        return compiled
 
     def _check_faults(
         self, settings: Mapping[tuple[str, str], OperationSettings]
