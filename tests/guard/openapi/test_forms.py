@@ -136,6 +136,23 @@ def test_a_style_goes_before_a_content_type(adapter: Adapter, version: str) -> N
     assert app.seen[0].body == {"deep": {"x": 2}}
 
 
+@pytest.mark.parametrize("style", ["deepObject", "pipeDelimited", "spaceDelimited"])
+@both_adapters
+def test_a_scalar_with_a_style_for_others_is_read_as_it_is(adapter: Adapter, style: str) -> None:
+    """Stripe's document has many; a note says so."""
+    until = {"anyOf": [{"type": "string", "enum": ["now"]}, INTEGER]}
+    root = form(URLENCODED, "3.0.4", of({"until": until}), {"until": {"style": style}})
+    app = Form(adapter, root)
+    assert codes(app.submit("until=now")) == []
+    assert codes(app.submit("until=5")) == []
+    assert app.seen[1].body == {"until": 5}
+    assert app.submit("until=never").status == 422
+    assert app.submit("until[x]=now").status == 422
+    assert app.submit("until=now&until=5").status == 400
+    words = f"the style {style} has no scalars, so it is ignored"
+    assert words in [told for _, told in app.guard.coverage.notes]
+
+
 COMPOSED: Any = {
     "allOf": [
         {"$ref": "#/components/schemas/Base"},

@@ -465,17 +465,6 @@ UNREADABLE: list[tuple[Any, str, str]] = [
     (
         post(
             requestBody=json_body(
-                {"type": "object", "properties": {"x": {"type": "integer"}}},
-                FORM,
-                encoding={"x": {"style": "deepObject"}},
-            )
-        ),
-        f"{POST}/requestBody/content/application~1x-www-form-urlencoded/encoding/x",
-        "type must be object or array for style deepObject",
-    ),
-    (
-        post(
-            requestBody=json_body(
                 {"type": "object", "properties": {"x": ONE, "y": {"type": "string"}}},
                 FORM,
                 encoding={"x": {"style": "form"}},

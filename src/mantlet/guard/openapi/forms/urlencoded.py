@@ -26,6 +26,9 @@ __all__ = [
     "urlencoded_form",
 ]
 
+#: Styles that only arrays and objects have.
+_STRUCTURED: Final = frozenset(("deepObject", "pipeDelimited", "spaceDelimited"))
+
 
 FREE_FORM: Final = "the schema of the form names no fields, so fields of any names are accepted"
 
@@ -103,6 +106,9 @@ def compile_parameter(
         schema: the schema of its value.
         options: the arguments of `Parameter`.
     """
+    if options.get("style") in _STRUCTURED and not options["shape"].structured:
+        schemas.warn(pointer, f"the style {options['style']} has no scalars, so it is ignored")
+        options |= {"style": "form", "explode": True}
     if options.get("style") == "deepObject" and schema is not None:
         options["deep"] = schemas.deep_shape(schema)
     try:
