@@ -222,7 +222,6 @@ RESPONSE_FAULTS = (
     "a schema of a response",
     "a response that is none",
     "a header of a response",
-    "a dangling mapping of a response",
 )
 
 

@@ -221,3 +221,30 @@ def test_a_misspelt_field_of_the_document_concerns_all_operations() -> None:
     paths["/a"]["parameter"] = []
     guard = SchemaGuard(openapi=document(paths), on_invalid="close")
     assert [name for name, _ in guard.coverage.closed] == ["GET /a"]
+
+
+@pytest.mark.parametrize("target", ["#/components/schemas/Cow", "models/cow.yml#/cow", "Cow"])
+@both_adapters
+def test_a_discriminator_that_maps_to_nothing_is_ignored(adapter: Adapter, target: str) -> None:
+    """The schemas to choose from decide alone, and the note has the place."""
+    pets = {
+        name: {
+            "type": "object",
+            "properties": {"kind": {"type": "string"}, key: {"type": "integer"}},
+            "required": ["kind", key],
+        }
+        for name, key in (("Cat", "lives"), ("Dog", "barks"))
+    }
+    schema = {
+        "oneOf": [{"$ref": "#/components/schemas/Cat"}, {"$ref": "#/components/schemas/Dog"}],
+        "discriminator": {"propertyName": "kind", "mapping": {"cow": target, "cat": "Cat"}},
+    }
+    paths = {"/a": {"post": {"requestBody": json_body(schema), "responses": OK}}}
+    json = [("Content-Type", "application/json")]
+    app = Guarded(adapter, openapi=document(paths, "3.0.4", components={"schemas": pets}))
+    assert app.ask("POST", "/a", body=b'{"kind": "cat", "lives": 9}', headers=json).status == 200
+    assert app.ask("POST", "/a", body=b'{"kind": "cow", "barks": 1}', headers=json).status == 200
+    assert app.ask("POST", "/a", body=b'{"kind": "cow", "barks": "x"}', headers=json).status == 422
+    assert app.ask("POST", "/a", body=b'{"kind": "cow"}', headers=json).status == 422
+    notes = [note for note in app.guard.coverage.notes if note[0].endswith("/mapping/cow")]
+    assert [told for _, told in notes if told.endswith("so the discriminator is ignored")]

@@ -19,12 +19,17 @@ __all__ = ["SchemaObjectChecker"]
 
 
 class _PendingReference(NamedTuple):
-    """A reference to a schema: the member of an object that holds it, and its location."""
+    """A reference to a schema: the member of an object that holds it, and its location.
+
+    Attributes:
+        discriminated: the schema whose discriminator maps a value to it, or None.
+    """
 
     holder: dict[str, Any]
     name: str
     location: DocumentLocation
     base: str
+    discriminated: dict[str, Any] | None = None
 
     @property
     def text(self) -> str:
@@ -89,9 +94,7 @@ class SchemaObjectChecker:
             if self._version == "3.0":
                 return
         if "discriminator" in schema:
-            self._check_discriminator(
-                schema["discriminator"], location.child("discriminator"), base
-            )
+            self._check_discriminator(schema, location.child("discriminator"), base)
         self._visit_subschemas(schema, location, base)
 
     def _visit_boolean(self, schema: Any, location: DocumentLocation) -> None:
@@ -146,7 +149,13 @@ class SchemaObjectChecker:
                 self._add_broken(reference, error)
 
     def _add_broken(self, reference: _PendingReference, error: ValueError) -> None:
-        self._problems.add(reference.location, f"the reference {reference.text!r} {error}")
+        message = f"the reference {reference.text!r} {error}"
+        if reference.discriminated is None:
+            self._problems.add(reference.location, message)
+        else:
+            # It only says which of the schemas under oneOf or anyOf to try, and these remain.
+            self._problems.note(reference.location, f"{message}, so the discriminator is ignored")
+            reference.discriminated.pop("discriminator", None)
 
     def _add_reference(self, schema: dict[str, Any], location: DocumentLocation, base: str) -> None:
         if isinstance(schema["$ref"], str):
@@ -177,7 +186,10 @@ class SchemaObjectChecker:
                 )
         return base
 
-    def _check_discriminator(self, value: Any, location: DocumentLocation, base: str) -> None:
+    def _check_discriminator(
+        self, schema: dict[str, Any], location: DocumentLocation, base: str
+    ) -> None:
+        value = schema["discriminator"]
         if not isinstance(value, dict):
             self._problems.add(location, "must be an object (Discriminator Object)")
             return
@@ -196,7 +208,7 @@ class SchemaObjectChecker:
         components = self._component_schemas()
         for holder, name, where in targets:
             if holder[name] not in components:
-                self._pending.append(_PendingReference(holder, name, where, base))
+                self._pending.append(_PendingReference(holder, name, where, base, schema))
 
     def _component_schemas(self) -> Mapping[str, Any]:
         components = self._references.documents[""].get("components")
