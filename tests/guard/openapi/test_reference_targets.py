@@ -218,7 +218,7 @@ BAD: list[tuple[str, str]] = [
     ("loop.json", "leads to a file that does not exist"),
     ("in", "is not a regular file"),
     ("pipe.json", "is not a regular file"),
-    ("huge.json", "is larger than 64000000 bytes"),
+    ("huge.json", "is larger than 128000000 bytes"),
     ("broken.json", "is not valid JSON"),
     (
         "broken.yaml",
@@ -240,7 +240,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (directory / "loop.json").symlink_to("loop.json")
     os.mkfifo(directory / "pipe.json")
     with (directory / "huge.json").open("wb") as file:
-        file.truncate(64_000_001)
+        file.truncate(128_000_001)
     (directory / "broken.json").write_text('{"a": 1, "a": 2}')
     (directory / "broken.yaml").write_text("a: 1\na: 2")
     (directory / "latin.json").write_bytes(b'"\xe9"')
