@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tracemalloc
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from yaml import BaseLoader
 
 from mantlet.guard.openapi.yaml12 import YamlFindings, read_yaml
 
@@ -190,3 +194,35 @@ def test_aliases_stand_for_a_bounded_number_of_values() -> None:
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
     with pytest.raises(ValueError, match=re.escape("expands to more than 4000000 values")):
         read_yaml("\n".join(lines))
+
+
+words = st.text(st.characters(min_codepoint=32, max_codepoint=126) | st.sampled_from("äß漢😀"))
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | words,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(words, inner, max_size=4),
+    max_leaves=20,
+)  # fmt: skip
+
+
+@given(values, st.sampled_from([None, 1]))
+def test_what_json_says_is_read_as_json(value: Any, indent: int | None) -> None:
+    """YAML 1.2 has all of JSON, so that two readers of a document agree."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    read = read_yaml(text)
+    assert json.dumps(read) == json.dumps(json.loads(text))
+    assert read_yaml(text.encode()) == read
+
+
+@pytest.mark.parametrize("text", [text for text, _ in MERGES] + [
+    "a: &x {b: 1, b: 2}\nc: *x",
+    "a: 0x1F\nb: '12'\nc: !!str 12\nd: 1.50\n1.50: ~",
+    "- 1\n- [2, {a: on}]\n- |\n  text\n",
+])  # fmt: skip
+def test_the_parser_in_python_reads_the_same(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is used where PyYAML was built without libyaml."""
+    one, other = YamlFindings(), YamlFindings()
+    read = read_yaml(text, one)
+    monkeypatch.setattr("mantlet.guard.openapi.yaml12.CBaseLoader", BaseLoader)
+    assert read_yaml(text, other) == read
+    assert (other.notes, other.faults) == (one.notes, one.faults)
