@@ -13,6 +13,7 @@ from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.operation import Operation, PendingOperation
 from mantlet.guard.options import OperationSettings
 from mantlet.guard.parameters.group import joined_cookies
+from mantlet.guard.parameters.query import check_query_charset
 from mantlet.guard.responses import ResponseValidator
 from mantlet.guard.websocket import MessageValidator
 from mantlet.http.headers import HeaderNames
@@ -56,6 +57,7 @@ class OperationValidator:
         "_joins_cookies",
         "_overrides",
         "_parameters",
+        "_reads_query",
         "_security",
         "_takes_no_query",
         "allows_semicolons",
@@ -81,6 +83,7 @@ class OperationValidator:
         self._parameters = tuple(_parameter_readers(operation, settings))
         self._takes_no_query = operation.query is None and "query" not in settings.allow
         self._joins_cookies = settings.mode != "report" and _has_cookie_key(operation)
+        self._reads_query = operation.query is not None
         self._body = BodyValidator(operation.body, settings, operation.method)
         declared = {name.lower() for name in (operation.headers.names if operation.headers else ())}
         #: Undeclared headers by which a middleware of the app could take another operation.
@@ -148,8 +151,8 @@ class OperationValidator:
 
     def _validate(self, request: Request, captured: Mapping[str, str]) -> Awaitable[None] | None:
         headers = request.get_headers(_HEADERS)
-        if headers and not self._overrides.isdisjoint(headers):
-            check_method(request, headers, self._overrides)
+        if headers:
+            self._check_headers(request, headers)
         validated = Validated(self.name)
         failures: list[ValidationFailed] = []
         if self._takes_no_query and request.query:
@@ -172,6 +175,17 @@ class OperationValidator:
             raise _combine(failures, self.settings.limits.errors)
         request.state.validated = validated
         return None
+
+    def _check_headers(self, request: Request, headers: Mapping[str, str]) -> None:
+        """Reject headers by which the app could read another operation or another query.
+
+        Raises:
+            ValidationFailed: with 400 or 415.
+        """
+        if not self._overrides.isdisjoint(headers):
+            check_method(request, headers, self._overrides)
+        if self._reads_query and request.query:
+            check_query_charset(headers.get("Content-Type", ""))
 
     async def _finish_later(
         self,

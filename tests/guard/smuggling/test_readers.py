@@ -9,8 +9,9 @@ from urllib.parse import urlencode
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
-from mantlet.guard import SchemaGuard
+from mantlet.guard import Contract, SchemaGuard
 from tests.guard.smuggling.readers import READERS, Reader, Reading
 
 pytestmark = pytest.mark.breaks_rules("Django writes header fields in both cases under ASGI")
@@ -18,6 +19,12 @@ pytestmark = pytest.mark.breaks_rules("Django writes header fields in both cases
 JSON = ("Content-Type", "application/json")
 FORM = ("Content-Type", "application/x-www-form-urlencoded")
 PARTS = ("Content-Type", "multipart/form-data; boundary=b")
+
+
+class Named(BaseModel):
+    """The declared parameters of a query."""
+
+    a: str
 
 
 @pytest.fixture(params=READERS)
@@ -217,3 +224,37 @@ def test_any_fields_are_read_to_themselves(reader: Reader) -> None:
         assert dict(reading.form) == given_fields(reading, "body") == fields
 
     check()
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        "text/plain; charset=utf-7",
+        "text/plain; CharSet=utf-16",
+        "malformed; charset=utf-7",
+        'text/plain; charset="utf-7"',
+        "text/plain; charset*=utf-8''utf-7",
+        "text/plain; charset*0=utf; charset*1=-7",
+        "text/plain; charset=utf-8; charset=utf-7",
+        "text/plain; charset=us-ascii",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+def test_no_charset_changes_how_a_query_is_read(reader: Reader, method: str, stated: str) -> None:
+    """Django decodes a query by the charset of the Content-Type, with a body or without one."""
+    contracts = {
+        "GET /": Contract(query=Named),
+        "POST /": Contract(query=Named, raw=["text/plain"]),
+        "PUT /": Contract(query=Named, body=dict[str, int], required=False),
+    }
+    guard = SchemaGuard(contracts)
+    body = b"text" if method == "POST" else b""
+    for target in (b"/?a=%2BADw-", b"/?a=%C3%A9"):
+        headers = [("Content-Type", stated)]
+        answer, reading = reader.ask(method, target, guard, headers=headers, body=body)
+        assert (answer.status, reading) == (415, None)
+        assert answer.json()["errors"][0]["pointer"] == "/Content-Type"
+        headers = [("Content-Type", "text/plain; charset=UTF-8")] if body else []
+        answer, reading = reader.ask(method, target, guard, headers=headers, body=body)
+        assert reading is not None
+        assert dict(reading.query) == reading.validated.query.model_dump()

@@ -20,8 +20,9 @@ from mantlet.guard.parameters.decoding import (
     form_decoder,
 )
 from mantlet.guard.parameters.parameter import Parameter
+from mantlet.http.media_types import UTF_8, read_media_type
 
-__all__ = ["FullQueryReader", "QueryReader"]
+__all__ = ["FullQueryReader", "QueryReader", "check_query_charset"]
 
 #: Bytes that stand for themselves, or separate pairs.
 _PLAIN: Final = bytes(set(range(0x21, 0x7F)) - set(b"#%+;"))
@@ -45,6 +46,29 @@ def check_bytes(query: bytes, limit: int) -> None:
     if _FORBIDDEN.search(query):
         detail = "Character must be percent-encoded (RFC 3986, 3.4)"
         raise ValidationFailed(400, [ErrorItem("query", "", "invalid_character", detail)])
+
+
+def check_query_charset(stated: str) -> None:
+    """Reject a media type of another charset than UTF-8 beside a query.
+
+    Django decodes the query by it too, also without a body: ``%2BADw-`` is ``<`` in UTF-7. It reads
+    it from malformed types and extended parameters (RFC 2231) as well.
+
+    Args:
+        stated: the ``Content-Type``, which may be empty.
+
+    Raises:
+        ValidationFailed: with 415.
+    """
+    if "charset" not in stated.lower():
+        return
+    media = read_media_type(stated)
+    if media is None or any(
+        name.startswith("charset") and not (name == "charset" and value.lower() in UTF_8)
+        for name, value in media.parameters
+    ):
+        detail = "The charset of a request with a query must be utf-8"
+        raise ValidationFailed(415, [ErrorItem("header", "/Content-Type", "charset", detail)])
 
 
 class QueryReader:
