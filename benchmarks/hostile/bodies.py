@@ -214,8 +214,8 @@ def _other_bodies() -> Iterator[_Body]:
             yield f"GraphQL: {shown(begin, word)}", _GRAPHQL, _IS_JSON, body
 
 
-#: Seconds a megabyte of many small messages of these units, where they are known to be more than the
-#: target: an object of Python, or of the app's own model, is made of each few bytes.
+#: Seconds a megabyte of many small messages of these units, where they are known to be more than
+#: the target: an object of Python, or of the app's own model, is made of each few bytes.
 _MESSAGES: Final = {b"[],": 0.4, b"[[1]],": 0.5, b"{},": 0.8}
 
 

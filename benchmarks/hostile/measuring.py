@@ -63,7 +63,8 @@ def costs(inputs: Iterable[Hostile]) -> Iterator[Cost]:
             if count > 1:
                 key = (one.stack, one.method, protocol)
                 if key not in harmless:
-                    plain = Hostile("harmless", one.stack, 0, method=one.method)
+                    messages = ("",) if one.messages else ()
+                    plain = Hostile("harmless", one.stack, 0, method=one.method, messages=messages)
                     plainly = prepare(plain)[protocol]
                     plainly(1)
                     harmless[key] = _seconds(plainly, _HARMLESS) / _HARMLESS

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mantlet.guard.jsonschema import SchemaCompiler, SchemaError
+from mantlet.guard.jsonschema.backtracking import MAX_LENGTH
 from tests.guard.jsonschema.asking import VERSIONS, compiled, document, faults, wrong
 
 
@@ -95,6 +96,47 @@ def test_a_pattern_over_its_bound_refuses() -> None:
     made = SchemaCompiler({}, version="3.1", regex_lookaround="bounded").compile({"pattern": SLOW})
     assert wrong(made, "aax") == []
     assert wrong(made, "a" * 5_000 + "x" + "b") == [("", "pattern")]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (r"(?=.*b)a", "a"),
+        (r"^(?:(?=.*b).)*", "a"),
+        (r"^(?:(?!--)[a-z])*[a-z]*b$", "a"),
+        (r"^(?=.*a).|(?=.*b).", "a"),
+        (r"^(?=(?:(?=.*b)a)*)a", "a"),
+        (r"(?<=a.*)b", "a"),
+        (r"(?i)^(?=.*B)A", "a"),
+        (r"^(a)\1", "a"),
+    ],
+)
+def test_a_pattern_that_may_read_a_text_at_each_place_is_for_short_texts(
+    pattern: str, text: str
+) -> None:
+    """Steps back are counted, but not what the engine reads in each of them."""
+    made = SchemaCompiler({}, version="3.1", regex_lookaround="bounded").compile(
+        {"pattern": pattern}
+    )
+    assert wrong(made, text * (MAX_LENGTH - 1) + "b") == []
+    assert wrong(made, text * MAX_LENGTH + "b") == [("", "pattern")]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"^(?=.*[A-Z])(?=.*\d).{8,}$",
+        r"^(?!\s*$).+",
+        r"^(?!.*(?:foo|\)).*$)(?:a|A|1)*$",
+        "^(?![|)]x)[|aA1]*$",
+    ],
+)
+def test_a_pattern_that_looks_ahead_once_is_for_all_texts(pattern: str) -> None:
+    """It reads a text once for each lookahead."""
+    made = SchemaCompiler({}, version="3.1", regex_lookaround="bounded").compile(
+        {"pattern": pattern}
+    )
+    assert wrong(made, "aA1" * 10_000) == []
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ except ImportError:
         "OpenAPI schemas need jsonschema-rs: pip install 'mantlet[openapi]'"
     ) from None
 
+from mantlet.guard.jsonschema.backtracking import bound_text
 from mantlet.guard.jsonschema.ecma262 import EcmaPattern, read_pattern
 
 __all__ = [
@@ -164,6 +165,7 @@ class PatternChecker:
                     kind = "linear"
                 elif self._backtracking.supports_pattern(read.text):
                     kind = "backtracking"
+                    read = read._replace(text=bound_text(read.text))
             known = self._known[pattern] = kind, read
         return known
 
