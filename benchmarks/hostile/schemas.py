@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
+from ipaddress import IPv6Address, IPv6Network
 from itertools import product
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -61,6 +62,8 @@ class Values(BaseModel):
     multiples: list[list[Annotated[float, Field(multiple_of=0.1)]]] = []
     dates: list[list[date]] = []
     times: list[list[datetime]] = []
+    addresses: list[list[IPv6Address]] = []
+    networks: list[list[IPv6Network]] = []
 
 
 _NODE: Final[dict[str, Any]] = {"$ref": "#/components/schemas/Node"}
@@ -81,6 +84,7 @@ _PROPERTIES: Final[dict[str, Any]] = {
     "unique": {"type": "array", "items": {"type": "array", "uniqueItems": True}},
     "contains": {"type": "array", "items": {"type": "array", "contains": {"const": 0}}},
     "node": _NODE,
+    "looking": _arrays({"type": "string", "pattern": "(?=.*?a.*?b)c"}),
     **{name: _arrays({"type": "string", "format": name}) for name in _FORMATS},
 }
 _DOCUMENT: Final[dict[str, Any]] = {
@@ -105,7 +109,10 @@ def _model() -> tuple[Policy, ...]:
 
 @cache
 def _document() -> tuple[Policy, ...]:
-    return (ErrorEnvelope(), SchemaGuard(openapi=_DOCUMENT, formats=True))
+    return (
+        ErrorEnvelope(),
+        SchemaGuard(openapi=_DOCUMENT, formats=True, regex_lookaround="bounded"),
+    )
 
 
 @cache
@@ -148,6 +155,8 @@ _UNITS: Final = (
     *(("amounts", b'"1e999999999"'), ("amounts", b"1"), ("amounts", b'""'), ("dates", b'""')),
     *(("multiples", b"1e300"), ("multiples", b"1.5"), ("times", b"1"), ("contains", b"1")),
     *(("multiples", b"1.7976931348623157e308"), ("multiples", b"9" * 80), ("unique", b"[]")),
+    *(("addresses", b'"::1"'), ("networks", b"1"), ("looking", b'"' + b"a" * 900 + b'"')),
+    ("looking", b'"' + b"a" * 90_000 + b'"'),
 )
 _TEXTS: Final = ("", "a", "a@b.cc", "1", "\\\\w{99}", "/~1")
 
@@ -232,8 +241,15 @@ def inputs() -> Inputs:
 
 
 #: Seconds a megabyte, where they are known to be more than the target: two bytes make a decimal,
-#: which is an object of Python, and the types of a union are tried for each three.
-_DEAR: Final = {"amounts: 1": 0.3, 'scalar: ""': 0.25}
+#: which is an object of Python; the types of a union are tried for each three; validators are
+#: functions of Python; and a pattern with lookaround reads the rest of a text at each place.
+_DEAR: Final = {
+    "amounts: 1": 0.3,
+    'scalar: ""': 0.25,
+    'addresses: "::1"': 0.6,
+    "networks: 1": 4.0,
+    f'looking: "{"a" * 19}': 2.0,
+}
 #: A text shorter than this may take as long as one of `_SECONDS`: the search for its errors and the
 #: bounds of GraphQL are the same for each.
 _SHORT: Final = 75_000
