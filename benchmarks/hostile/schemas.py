@@ -103,8 +103,29 @@ _DOCUMENT: Final[dict[str, Any]] = {
 
 
 @cache
+def _models(name: str) -> tuple[Stack, Stack]:
+    """Return the policies for bodies, and for messages, that have one field of `Values` alone.
+
+    The bounds of a body follow from all of its fields, so one field would hide what another costs.
+    """
+    info = Values.model_fields[name]
+    fields: dict[str, Any] = {name: (info.annotation, info)}
+    kind = create_model(f"Only{name.title()}", **fields)
+
+    @cache
+    def bodies() -> tuple[Policy, ...]:
+        return (ErrorEnvelope(), SchemaGuard({"POST /": Contract(body=kind, lines=kind)}))
+
+    @cache
+    def messages() -> tuple[Policy, ...]:
+        return (SchemaGuard({"WS /": Contract(message=kind)}),)
+
+    return bodies, messages
+
+
 def _model() -> tuple[Policy, ...]:
-    return (ErrorEnvelope(), SchemaGuard({"POST /": Contract(body=Values, lines=Values)}))
+    """Stand for the policies of the field that a body has."""
+    raise NotImplementedError
 
 
 @cache
@@ -119,11 +140,6 @@ def _document() -> tuple[Policy, ...]:
 def _graphql() -> tuple[Policy, ...]:
     schema = "type Query { a(first: Int, i: In): Query b: [Query] c: Int } input In { a: [In] }"
     return (ErrorEnvelope(), SchemaGuard({"POST /": GraphQL(schema=schema)}))
-
-
-@cache
-def _live() -> tuple[Policy, ...]:
-    return (SchemaGuard({"WS /": Contract(message=Values)}),)
 
 
 def _nested(name: str, unit: bytes, size: int) -> bytes:
@@ -220,22 +236,31 @@ def _requests() -> Iterator[tuple[str, bytes]]:
     yield "GraphQL: variables", json.dumps({"query": query, "variables": variables}).encode()
 
 
+def _field(body: bytes) -> str:
+    """Return the field that a body has; any if it is not one of `Values`."""
+    name = body.split(b'"', 2)[1].decode()
+    return name if name in Values.model_fields else "wide"
+
+
 def inputs() -> Inputs:
     """Iterate over bodies, lines and messages."""
     kinds = ("application/json", "application/x-ndjson")
     for size in (MB, 100_000):
         for text, stack, body in _bodies(size):
-            for kind in kinds if stack is _model else kinds[:1]:
-                yield _post(f"schemas, {kind}: {text}", stack, body, kind)
-            if stack is _model:
-                message = body.decode()
-                sent = f"schemas, WebSocket: {text}"
-                known = _known(sent, len(body))
-                yield Hostile(sent, _live, len(body), messages=(message,), known=known)
+            if stack is not _model:
+                yield _post(f"schemas, {kinds[0]}: {text}", stack, body, kinds[0])
+                continue
+            in_bodies, in_messages = _models(_field(body))
+            for kind in kinds:
+                yield _post(f"schemas, {kind}: {text}", in_bodies, body, kind)
+            sent = f"schemas, WebSocket: {text}"
+            known = _known(sent, len(body))
+            message = body.decode()
+            yield Hostile(sent, in_messages, len(body), messages=(message,), known=known)
     members = _members(MB)
     coded = gzip.compress(members, 1, mtime=0)
     text = "schemas: gzip of undeclared members"
-    yield _post(text, _model, coded, coding="gzip", size=len(members))
+    yield _post(text, _models("wide")[0], coded, coding="gzip", size=len(members))
     for text, body in _requests():
         yield _post(f"schemas, {text}", _graphql, body)
 
