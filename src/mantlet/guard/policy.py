@@ -231,7 +231,8 @@ class SchemaGuard(Policy):
         """Return a guard for the operations that an app declares.
 
         A FastAPI app's are its routes, validated by its own validators; see
-        `mantlet.guard.apps.fastapi`. Other apps generate an OpenAPI document.
+        `mantlet.guard.apps.fastapi`. Litestar and flask-smorest generate an OpenAPI document; see
+        `mantlet.guard.apps.documents`.
 
         Args:
             app: a FastAPI or Litestar app with all of its routes, a flask-smorest Api or an

@@ -2,12 +2,19 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import django.core.handlers.wsgi
+import falcon
+import falcon.asgi
 import flask
 import litestar
 import pytest
-from litestar.params import FromPath, JSONBody
+import quart
+import starlette.applications
+from litestar.datastructures import UploadFile
+from litestar.params import FromPath, FromQuery, JSONBody, MultipartBody, QueryParameter
+from litestar.static_files import create_static_files_router
 from pydantic import BaseModel
 
 import mantlet
@@ -43,7 +50,7 @@ def asked(app: Any, method: str, target: str, **more: Any) -> Any:
 
 
 def test_a_guard_of_a_litestar_app_stands_in_front_of_it() -> None:
-    """What is not in its document is closed."""
+    """What is in its document is validated."""
     app = litestar.Litestar([litestar_file, litestar_add], logging_config=None)
     guard = SchemaGuard.from_app(app)
     stack = mantlet.asgi.wrap(app, guard, baseline=False)
@@ -52,7 +59,89 @@ def test_a_guard_of_a_litestar_app_stands_in_front_of_it() -> None:
     assert answer.json() == {"name": "a", "price": 1.0}
     refused = asked(stack, "POST", "/items", body=b'{"name": 5}', headers=JSON)
     assert faults(refused) == [("body", "/name", "type")]
-    assert asked(stack, "GET", "/schema").status == 404
+    assert asked(stack, "GET", "/none").status == 404
+
+
+@litestar.get("/hidden/{name:str}", include_in_schema=False)
+async def litestar_hidden(name: FromPath[str]) -> str:
+    return name
+
+
+@litestar.post("/hook", include_in_schema=False)
+async def litestar_hook(request: litestar.Request[Any, Any, Any]) -> str:
+    return (await request.body()).decode()
+
+
+@litestar.get("/items", include_in_schema=False)
+async def litestar_list() -> str:
+    return "list"
+
+
+@litestar.get("/paged", include_in_schema=False)
+async def litestar_paged(page: FromQuery[int]) -> int:
+    return page
+
+
+@litestar.websocket("/live")
+async def litestar_live(socket: litestar.WebSocket[Any, Any, Any]) -> None:
+    await socket.accept()
+    await socket.close()
+
+
+@litestar.websocket("/live/{number:int}")
+async def litestar_numbered(
+    socket: litestar.WebSocket[Any, Any, Any], number: FromPath[int]
+) -> None:
+    await socket.accept()
+    await socket.close()
+
+
+@litestar.asgi("/mounted", is_mount=True, copy_scope=True)
+async def litestar_mounted(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"mounted"})
+
+
+def test_litestars_routes_outside_of_its_document_pass_if_they_take_nothing(tmp_path: Path) -> None:
+    """And so do its pages of documentation and static files; others are closed, with a note."""
+    (tmp_path / "a.css").write_text("css")
+    app = litestar.Litestar(
+        [
+            litestar_add,
+            litestar_list,
+            litestar_hidden,
+            litestar_hook,
+            litestar_paged,
+            litestar_live,
+            litestar_numbered,
+            litestar_mounted,
+            create_static_files_router("/static", directories=[tmp_path]),
+        ],
+        logging_config=None,
+    )
+    guard = SchemaGuard.from_app(app)
+    stack = mantlet.asgi.wrap(app, guard, baseline=False)
+    for path in ("/schema", "/schema/openapi.json", "/schema/swagger", "/static/a.css", "/items"):
+        bare = asked(app, "GET", path)
+        assert bare.status == 200
+        assert asked(stack, "GET", path).body == bare.body
+    assert asked(stack, "POST", "/hook", body=b"any").body == b"any"
+    assert asked(stack, "GET", "/mounted/x").body == b"mounted"
+    for path in ("/hidden/a", "/paged?page=1"):
+        assert asked(app, "GET", path).status == 200
+        assert asked(stack, "GET", path).status == 404
+    assert asked(stack, "POST", "/items", body=b"{}", headers=JSON).status == 422
+    assert asked(stack, "OPTIONS", "/items").status == 405
+    notes = str(guard.coverage)
+    assert "POST /hook is not in the app's document: requests for it pass" in notes
+    assert "GET /paged is not in the app's document, so it is closed" in notes
+    assert 'exempt=["WS /live/{number}"]' in notes
+    opened = SchemaGuard.from_app(
+        app, exempt=["GET /hidden/{name}"], contracts={"GET /paged": None}
+    )
+    stack = mantlet.asgi.wrap(app, opened, baseline=False)
+    assert asked(stack, "GET", "/hidden/a").body == b"a"
+    assert asked(stack, "GET", "/paged?page=1").status == 422
 
 
 def test_options_of_the_guard_hold_for_apps_too() -> None:
@@ -137,3 +226,85 @@ def test_rules_of_another_host_or_subdomain_are_closed(*, by_host: bool) -> None
     assert ask(app, "sub.shop.test", "confirm=1").body == b"other"
     assert ask(stack, "shop.test", "confirm=1").body == b"documented"
     assert ask(stack, "shop.test", "").status == 422
+
+
+# -- what Litestar documents less than it takes ---------------------------------------------------
+
+
+@litestar.post("/search", status_code=200)
+async def litestar_search(
+    page: Annotated[int | None, QueryParameter()],
+    deep: Annotated[bool, QueryParameter()] = False,
+    ratio: Annotated[int | float | None, QueryParameter()] = None,
+) -> list[Any]:
+    return [page, deep, ratio]
+
+
+@litestar.post("/one", status_code=200)
+async def litestar_one(data: MultipartBody[UploadFile]) -> str:
+    return (await data.read()).decode()
+
+
+@litestar.post("/many", status_code=200)
+async def litestar_many(data: MultipartBody[list[UploadFile]]) -> list[str]:
+    return [(await one.read()).decode() for one in data]
+
+
+@litestar.post("/named", status_code=200)
+async def litestar_named(data: MultipartBody[dict[str, UploadFile]]) -> list[str]:
+    return sorted(data)
+
+
+@pytest.mark.parametrize(
+    "query", ["", "page=5", "deep=True", "deep=1&ratio=1", "ratio=1.5", "page=&ratio=2"]
+)
+def test_parameters_that_may_be_null_need_not_be_there(query: str) -> None:
+    """Litestar documents them as required; and it takes more booleans than JSON has."""
+    app = litestar.Litestar([litestar_search], logging_config=None)
+    stack = mantlet.asgi.wrap(app, SchemaGuard.from_app(app), baseline=False)
+    own, guarded = (asked(one, "POST", f"/search?{query}") for one in (app, stack))
+    assert own.status in (200, 400)
+    assert guarded.status == (own.status if own.status == 200 else guarded.status)
+    assert own.status != 200 or guarded.body == own.body
+    assert asked(stack, "POST", "/search?deep=maybe").status == 422
+
+
+@pytest.mark.parametrize("path", ["/one", "/many", "/named"])
+def test_a_form_of_uploads_alone_has_any_names(path: str) -> None:
+    """Litestar documents it as an object with the field "file" or "files"."""
+    app = litestar.Litestar([litestar_one, litestar_many, litestar_named], logging_config=None)
+    stack = mantlet.asgi.wrap(app, SchemaGuard.from_app(app), baseline=False)
+    body = (
+        b'--limit\r\nContent-Disposition: form-data; name="photo"; filename="a.png"\r\n'
+        b"Content-Type: image/png\r\n\r\nbytes\r\n--limit--\r\n"
+    )
+    headers = [("Content-Type", "multipart/form-data; boundary=limit")]
+    own, guarded = (asked(one, "POST", path, body=body, headers=headers) for one in (app, stack))
+    assert own.status == 200
+    assert guarded.body == own.body
+
+
+# -- apps without declarations --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "app",
+    [
+        starlette.applications.Starlette(),
+        quart.Quart("app"),
+        flask.Flask("app"),
+        django.core.handlers.wsgi.WSGIHandler.__new__(django.core.handlers.wsgi.WSGIHandler),
+        falcon.App(),
+        falcon.asgi.App(),
+        lambda _environ, _start_response: [],
+    ],
+    ids=lambda app: f"{type(app).__module__}.{type(app).__name__}",
+)
+def test_an_app_without_a_document_is_told_what_to_use_instead(app: Any) -> None:
+    """Contracts, in front of the app."""
+    with pytest.raises(TypeError) as caught:
+        SchemaGuard.from_app(app)
+    words = str(caught.value)
+    assert type(app).__qualname__ in words
+    assert 'mantlet.wrap(app, SchemaGuard({"POST /items": Item}))' in words
+    assert "flask-smorest Api" in words

@@ -150,8 +150,9 @@ class DocumentSource:
         templates: Mapping[str, str] = {}
         self._app_warnings: tuple[tuple[str, str], ...] = ()
         self.app_routes: AppRoutes | None = None
+        self._booleans: Mapping[str, bool] | None = None
         if isinstance(source, AppDocument):
-            source, templates, self._app_warnings, self.app_routes = source
+            source, templates, self._app_warnings, self.app_routes, self._booleans = source
         with collection_paused():
             self._document = OpenApiDocument(source, ref_root=options.ref_root, templates=templates)
         self._options = options
@@ -177,7 +178,9 @@ class DocumentSource:
             limits=self._limits,
             others=document.references.others,
         )
-        return SchemaRegistry(document.version, document.references, compiler)
+        return SchemaRegistry(
+            document.version, document.references, compiler, booleans=self._booleans
+        )
 
     def _reset(self) -> None:
         self._schemas = self._make_schemas()

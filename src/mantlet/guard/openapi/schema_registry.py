@@ -23,6 +23,7 @@ class SchemaRegistry:
         version: the version of OpenAPI.
         references: the document and its files.
         compiler: compiles the schemas.
+        booleans: the texts of booleans in parameters and forms; None for those of JSON.
 
     Attributes:
         version: the version of OpenAPI.
@@ -31,13 +32,19 @@ class SchemaRegistry:
     """
 
     def __init__(
-        self, version: str, references: ReferenceResolver, compiler: SchemaCompiler
+        self,
+        version: str,
+        references: ReferenceResolver,
+        compiler: SchemaCompiler,
+        *,
+        booleans: Mapping[str, bool] | None = None,
     ) -> None:
         self.version = version
         self.problems: dict[tuple[str, str], None] = {}
         self.warnings: dict[tuple[str, str], None] = {}
         self._references = references
         self._compiler = compiler
+        self._booleans = booleans
         #: The schemas that the operation uses.
         self._used: set[tuple[DocumentLocation, Direction]] = set()
         self._compiled: dict[tuple[DocumentLocation, Direction], JsonSchema | SchemaError] = {}
@@ -136,10 +143,11 @@ class SchemaRegistry:
         if schema is None:
             return TEXT
         try:
-            return shape_of(schema.converted, schema.validators.resolve)
+            shape = shape_of(schema.converted, schema.validators.resolve)
         except ValueError as error:
             self.add_problem(schema.location, str(error))
             return TEXT
+        return shape if self._booleans is None else shape.with_booleans(self._booleans)
 
     def deep_shape(self, located: LocatedValue) -> DeepShape:
         """Return how to coerce the texts of a value's members and items at any depth."""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from types import MappingProxyType
 from typing import Any, Final
@@ -18,7 +18,7 @@ MAX_NUMBER_LENGTH: Final = 100
 # RFC 8259, 6.
 _INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)").fullmatch
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)((?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)").fullmatch
-_BOOLEANS: Final = {"true": True, "false": False}
+_BOOLEANS: Final[Mapping[str, bool]] = MappingProxyType({"true": True, "false": False})
 
 
 def _integer(text: str) -> int | str:
@@ -33,8 +33,14 @@ def _number(text: str) -> float | str:
     return number if isfinite(number) else text
 
 
-def _boolean(text: str) -> bool | str:
-    return _BOOLEANS.get(text, text)
+def _boolean_reader(spellings: Mapping[str, bool]) -> Callable[[str], bool | str]:
+    def read(text: str) -> bool | str:
+        return spellings.get(text, text)
+
+    return read
+
+
+_boolean: Final = _boolean_reader(_BOOLEANS)
 
 
 def _null(text: str) -> str | None:
@@ -50,9 +56,15 @@ _READERS: Final[tuple[tuple[str, Callable[[str], Any]], ...]] = (
 )
 
 
-def _reader(types: frozenset[str], texts: frozenset[str]) -> Callable[[str], Any]:
+def _reader(
+    types: frozenset[str], texts: frozenset[str], booleans: Mapping[str, bool]
+) -> Callable[[str], Any]:
     """Return a function that converts a text to a scalar."""
-    readers = [read for name, read in _READERS if name in types]
+    readers = [
+        _boolean_reader(booleans) if read is _boolean and booleans is not _BOOLEANS else read
+        for name, read in _READERS
+        if name in types
+    ]
     if "number" in types and "integer" in types:
         readers.remove(_integer)  # an integer is a number too, and converted alike
     if not readers:
@@ -84,6 +96,7 @@ class Coercer:
         prefix: the shapes of its first items, if they have their own.
         properties: the shapes of an object's members.
         additional: the shape of its other members; None if it is unknown, or they are forbidden.
+        booleans: the texts that stand for booleans.
         parse: converts a text in another way, such as JSON.
 
     Attributes:
@@ -99,6 +112,7 @@ class Coercer:
     prefix: tuple["Coercer", ...] = ()
     properties: Mapping[str, "Coercer"] = field(default_factory=dict)
     additional: "Coercer | None" = None
+    booleans: Mapping[str, bool] = field(default_factory=lambda: _BOOLEANS)
     # Any: a value of JSON.
     parse: Callable[[str], Any] | None = field(default=None, compare=False)
     read: Callable[[str], Any] = field(init=False, repr=False, compare=False)
@@ -108,7 +122,8 @@ class Coercer:
             raise ValueError(f"types must be of {sorted(TYPES)}, not {sorted(self.types)}")
         texts = self.texts if "string" in self.types else frozenset()
         object.__setattr__(self, "properties", MappingProxyType(dict(self.properties)))
-        object.__setattr__(self, "read", self.parse or _reader(self.types, texts))
+        read = self.parse or _reader(self.types, texts, self.booleans)
+        object.__setattr__(self, "read", read)
 
     @property
     def structured(self) -> bool:
@@ -145,6 +160,19 @@ class Coercer:
             prefix=tuple(shape.untyped() for shape in self.prefix),
             properties={name: shape.untyped() for name, shape in self.properties.items()},
             additional=self.additional and self.additional.untyped(),
+        )
+
+    def with_booleans(self, spellings: Mapping[str, bool]) -> "Coercer":
+        """Return the shape with other texts for booleans; where text is allowed, it stays text."""
+        return replace(
+            self,
+            items=self.items and self.items.with_booleans(spellings),
+            prefix=tuple(shape.with_booleans(spellings) for shape in self.prefix),
+            properties={
+                name: shape.with_booleans(spellings) for name, shape in self.properties.items()
+            },
+            additional=self.additional and self.additional.with_booleans(spellings),
+            booleans=self.booleans if "string" in self.types else spellings,
         )
 
 

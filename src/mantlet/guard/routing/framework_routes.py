@@ -15,6 +15,12 @@ from mantlet.guard.routing.app_routes import AppRoute, AppRoutes
 __all__ = ["litestar_routes", "werkzeug_routes"]
 
 _CONVERTER: Final = re.compile(r"\{([^{}:]+):[^{}]+\}")
+#: The module of the handlers of OPTIONS that Litestar makes.
+_AUTOMATIC_OPTIONS: Final = "litestar.routes.http"
+#: The parameters of Litestar's handlers that are no input of their own.
+_LITESTAR_REQUEST: Final = frozenset(
+    {"request", "socket", "scope", "state", "connection_lifespan_dependencies"}
+)
 #: How Werkzeug's expressions begin the group of a parameter, and end with an optional slash.
 _GROUP: Final = "(?P<__werkzeug_"
 _SUFFIX: Final = "(?<!/)(/?)"
@@ -31,21 +37,38 @@ def litestar_routes(app: Any, documented: Collection[str]) -> AppRoutes:
         app: the app.
         documented: the paths of its document.
     """
-    return AppRoutes(
-        tuple(_litestar_route(route, documented) for route in app.routes), order="litestar"
-    )
+    routes = [one for route in app.routes for one in _litestar_route(route, documented)]
+    return AppRoutes(tuple(routes), order="litestar")
 
 
-def _litestar_route(route: Any, documented: Collection[str]) -> AppRoute:
+def _litestar_route(route: Any, documented: Collection[str]) -> Iterator[AppRoute]:
     kind = type(route).__name__
-    plain = _CONVERTER.sub(r"{\1}", route.path)
     if kind == "HTTPRoute":
-        template = plain if plain in documented else None
-        return AppRoute(route.path, frozenset(route.methods), template)
-    if kind == "WebSocketRoute":
-        return AppRoute(route.path, frozenset((WEBSOCKET_METHOD,)), None)
-    mounts = bool(getattr(getattr(route, "route_handler", None), "is_mount", False))
-    return AppRoute(route.path, None, None, is_prefix=mounts)
+        template = _CONVERTER.sub(r"{\1}", route.path)
+        for handler in route.route_handlers:
+            methods = frozenset(handler.http_methods)
+            if template in documented and handler.include_in_schema:
+                yield AppRoute(route.path, methods, template)
+            else:
+                yield AppRoute(route.path, methods, None, passes=_takes_nothing(handler))
+    elif kind == "WebSocketRoute":
+        passes = _takes_nothing(route.route_handler)
+        yield AppRoute(route.path, frozenset((WEBSOCKET_METHOD,)), None, passes=passes)
+    else:
+        is_mount = bool(route.route_handler.is_mount)
+        yield AppRoute(route.path, None, None, passes=True, is_prefix=is_mount)
+
+
+def _takes_nothing(handler: Any) -> bool:
+    """Return whether a handler declares no parameters, or is one of Litestar's own.
+
+    Its own ones serve the pages of documentation and static files.
+    """
+    module = handler.fn.__module__
+    if module == _AUTOMATIC_OPTIONS:
+        return False
+    is_own = module.partition(".")[0] == "litestar" and "websocket" not in module
+    return is_own or handler.parsed_fn_signature.parameters.keys() <= _LITESTAR_REQUEST
 
 
 # -- Werkzeug -------------------------------------------------------------------------------------
@@ -129,10 +152,13 @@ def _rule(rule: Any, slash: _Slash, documented: Collection[str]) -> AppRoute:
     elif slash == "none":
         shown = shown.removesuffix("/") or "/"
     methods = None if rule.methods is None else frozenset(rule.methods)
+    template = path if path in documented else None
+    serves_files = rule.endpoint.rpartition(".")[2] == "static"
     return AppRoute(
         shown,
         frozenset((WEBSOCKET_METHOD,)) if rule.websocket else methods,
-        path if path in documented else None,
+        template,
+        passes=template is None and (serves_files or not rule.arguments),
         expression=_expression(parts, slash),
     )
 
