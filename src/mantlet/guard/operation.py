@@ -98,6 +98,8 @@ class Operation:
         is_pattern: whether the template is a route pattern's, in which ``*`` at the end is a rest.
         faults: faults of its declaration, which then is not compiled: places and messages.
         is_open: whether requests for a faulty operation pass without validation.
+        is_replaced: tells for a request whether the app has replaced a part of the declaration, so
+            that it is not validated; None if that can't be.
     """
 
     method: str
@@ -119,6 +121,7 @@ class Operation:
     is_pattern: bool = False
     faults: tuple[tuple[str, str], ...] = ()
     is_open: bool = False
+    is_replaced: Callable[[], bool] | None = None
 
     def compiled(self) -> "Operation":
         """Return the operation with all that validates requests for it."""

@@ -54,6 +54,7 @@ class OperationValidator:
 
     __slots__ = (
         "_body",
+        "_is_replaced",
         "_joins_cookies",
         "_overrides",
         "_parameters",
@@ -88,7 +89,10 @@ class OperationValidator:
         declared = {name.lower() for name in (operation.headers.names if operation.headers else ())}
         #: Undeclared headers by which a middleware of the app could take another operation.
         self._overrides = frozenset(n for n in METHOD_OVERRIDES if n.lower() not in declared)
-        self.may_skip = settings.sample_rate < 1 or settings.mode == "off"
+        self._is_replaced = operation.is_replaced
+        self.may_skip = (
+            settings.sample_rate < 1 or settings.mode == "off" or self._is_replaced is not None
+        )
         self.messages = None if operation.message is None else MessageValidator(operation, settings)
         self.responses = (
             ResponseValidator(operation.responses, settings.limits)
@@ -103,6 +107,8 @@ class OperationValidator:
     def skips(self) -> bool:
         """Decide whether to leave out one request, and its response."""
         settings = self.settings
+        if self._is_replaced is not None and self._is_replaced():
+            return True
         return settings.mode == "off" or random() >= settings.sample_rate  # noqa: S311  # a sample
 
     def check_credentials(self, request: Request) -> Awaitable[None] | None:

@@ -3,11 +3,13 @@
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import fastapi
 import pytest
+from fastapi.security import APIKeyHeader
 from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.convertors import CONVERTOR_TYPES, Convertor
 from starlette.requests import Request
@@ -18,6 +20,7 @@ from starlette.testclient import TestClient
 import mantlet
 from mantlet.guard import SchemaGuard
 from tests.guard.apps.test_fastapi import send
+from tests.guard.asking import JSON
 
 PATHS = (
     "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json", "/hidden", "/plain?any=1",
@@ -130,6 +133,149 @@ def test_a_route_that_was_added_later_is_closed(app: fastapi.FastAPI, stack: Any
     app.add_api_route("/hidden/", lambda: "later")
     assert send(app, "GET", "/hidden/").json() == "later"
     assert send(stack, "GET", "/hidden/").status == 404
+
+
+@pytest.mark.parametrize("place", ["router", "nested"])
+def test_a_route_that_was_added_later_to_a_part_of_the_app_is_closed(place: str) -> None:
+    """Its path is not taken for one that the app redirects."""
+    app, router, inner = fastapi.FastAPI(), fastapi.APIRouter(), fastapi.APIRouter()
+    for one in (app, router, inner):
+        one.add_api_route("/x", lambda: "x")
+    router.include_router(inner, prefix="/inner")
+    app.include_router(router, prefix="/router")
+    stack = mantlet.asgi.wrap(app, SchemaGuard.from_app(app), baseline=False)
+    later, path = (router, "/router/x/") if place == "router" else (inner, "/router/inner/x/")
+    assert send(stack, "GET", path).status == 307
+    later.add_api_route("/x/", lambda: "later")
+    if send(app, "GET", path).status == 200:
+        assert send(stack, "GET", path).status == 404
+    else:  # this version of FastAPI copied the routes
+        assert send(stack, "GET", path).status in (307, 404)
+
+
+def test_the_app_of_a_host_is_closed_and_never_judged_as_another_one() -> None:
+    """The same path is another operation there."""
+    app, hosted = fastapi.FastAPI(), fastapi.FastAPI()
+    hosted.add_api_route("/x", lambda: "hosted")
+    app.router.routes.append(Host("admin.test", hosted))
+    app.add_api_route("/x", lambda: "public")
+    for name in ("admin.test", "ADMIN.test", "admin.test:8000"):
+        asked = [("Host", name)]
+        assert send(app, "GET", "/x", headers=asked).json() == "hosted"
+        stack = mantlet.asgi.wrap(app, SchemaGuard.from_app(app), baseline=False)
+        assert send(stack, "GET", "/x", headers=asked).status == 404
+        opened = SchemaGuard.from_app(app, exempt=["GET /x"])
+        stack = mantlet.asgi.wrap(app, opened, baseline=False)
+        assert send(stack, "GET", "/x", headers=asked).json() == "hosted"
+    stack = mantlet.asgi.wrap(app, SchemaGuard.from_app(app), baseline=False)
+    assert send(stack, "GET", "/x", headers=[("Host", "www.test")]).json() == "public"
+
+
+# -- declarations that can't be validated ---------------------------------------------------------
+
+
+class Leaf(BaseModel):
+    """A choice of a recursive union without a discriminator."""
+
+    left: "Leaf | Branch | None" = None
+
+
+class Branch(BaseModel):
+    """Another one."""
+
+    left: "Leaf | Branch | None" = None
+
+
+def recursive() -> fastapi.FastAPI:
+    """Return an app, one of whose operations can't be validated in bounded time."""
+    app = fastapi.FastAPI()
+    key = APIKeyHeader(name="X-Key")
+
+    @app.post("/tree", dependencies=[fastapi.Depends(key)])
+    def tree(tree: Branch) -> str:
+        return "tree"
+
+    @app.post("/other")
+    def other(tree: list[Branch]) -> str:
+        return "other"
+
+    @app.get("/items/{number}")
+    def item(number: int) -> int:
+        return number
+
+    return app
+
+
+def test_operations_that_cannot_be_validated_are_errors_all_at_once() -> None:
+    """The message names the option that closes them."""
+    with pytest.raises(ValueError, match="2 operations of the app") as caught:
+        SchemaGuard.from_app(recursive())
+    for part in ("POST /tree: ", "POST /other: ", 'on_invalid="close"'):
+        assert part in str(caught.value)
+
+
+def test_operations_that_cannot_be_validated_are_closed_or_open_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The others are validated; the log and the coverage tell of both."""
+    tree = b'{"left": {"left": null}}'
+    app = recursive()
+    key = [("X-Key", "any")]
+    for on_invalid, status in (("close", 501), ("open", 200)):
+        caplog.clear()
+        guard = SchemaGuard.from_app(app, on_invalid=on_invalid)
+        stack = mantlet.asgi.wrap(app, guard, baseline=False)
+        assert send(stack, "GET", "/items/x").status == 422
+        assert send(stack, "GET", "/items/5").json() == 5
+        assert send(stack, "POST", "/tree", tree, [*JSON, *key]).status == status
+        assert send(stack, "POST", "/other", b"[%b]" % tree, JSON).status == status
+        assert send(stack, "PUT", "/tree", tree, JSON).status == 405
+        assert "2 operations of the app can't be validated" in caplog.text
+        state = "POST /tree: " + ("closed (501)" if status == 501 else "open, unvalidated")
+        assert state in str(guard.coverage)
+    security = {"APIKeyHeader": lambda _request, credential: credential.value == "right"}
+    guard = SchemaGuard.from_app(app, on_invalid="open", security=security)
+    stack = mantlet.asgi.wrap(app, guard, baseline=False)
+    assert send(stack, "POST", "/tree", tree, [*JSON, *key]).status == 401
+    assert send(stack, "POST", "/tree", tree, [*JSON, ("X-Key", "right")]).status == 200
+
+
+# -- dependencies that tests replace --------------------------------------------------------------
+
+
+def test_operations_whose_dependencies_are_replaced_are_left_to_the_app(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The guard knows the parameters of the original ones alone."""
+    app = fastapi.FastAPI()
+
+    def user(token: int) -> str:
+        return f"user {token}"
+
+    def anonymous(name: str = "nobody") -> str:
+        return name
+
+    @app.get("/me")
+    def me(who: Annotated[str, fastapi.Depends(user)]) -> str:
+        return who
+
+    @app.get("/items/{number}")
+    def item(number: int) -> int:
+        return number
+
+    stack = mantlet.asgi.wrap(app, SchemaGuard.from_app(app), baseline=False)
+    assert send(stack, "GET", "/me").get("content-type") == "application/problem+json"
+    assert send(stack, "GET", "/me?token=5").json() == "user 5"
+    assert "dependency_overrides" not in caplog.text
+    app.dependency_overrides[user] = anonymous
+    for _ in range(2):
+        assert send(stack, "GET", "/me").json() == "nobody"
+    assert send(stack, "GET", "/me?name=me").json() == "me"
+    assert send(stack, "PUT", "/me").status == 405
+    assert send(stack, "GET", "/items/x").get("content-type") == "application/problem+json"
+    assert caplog.text.count("GET /me is not validated: dependency_overrides") == 1
+    app.dependency_overrides = {}
+    assert send(stack, "GET", "/me").get("content-type") == "application/problem+json"
 
 
 def test_sockets_are_validated_before_they_are_open(stack: Any) -> None:
@@ -285,7 +431,7 @@ def test_what_is_not_read_is_told() -> None:
     app.router.routes.append(Host("example.com", fastapi.FastAPI()))
     app.mount("/other", Starlette())
     notes = SchemaGuard.from_app(app).coverage.notes
-    assert ("Host", "it is matched by more than its path, so it is closed") in notes
+    assert ("example.com", "it is matched by more than its path, so it is closed") in notes
     assert ("/other", "another app is mounted here, and requests for it pass") in notes
     assert ("GET, HEAD /docs", "it declares no parameters, so requests pass") in notes
 

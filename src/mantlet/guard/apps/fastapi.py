@@ -135,7 +135,8 @@ def _read_all(routes: Sequence[Any], prefix: _Prefix, reading: _Reading) -> None
 def _read_one(route: Any, prefix: _Prefix, reading: _Reading) -> None:
     path = getattr(route, "path", None)
     if not isinstance(path, str) or _matches_itself(route):
-        name = type(route).__name__ if not isinstance(path, str) else prefix.path + path
+        name = getattr(route, "host", None) or type(route).__name__
+        name = name if not isinstance(path, str) else prefix.path + path
         reading.notes.append((name, "it is matched by more than its path, so it is closed"))
         reading.others.append((len(reading.routes), partial(_matches, route, prefix)))
         return

@@ -1,5 +1,6 @@
 """Compile the routes of a FastAPI app into operations."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 
 __all__ = ["FastApiSource"]
 
+_log = logging.getLogger(__name__)
+
+#: How many faulty operations the log names.
+_MAX_LOGGED: Final = 10
 _Part = Literal["path_params", "query_params", "header_params", "cookie_params", "body_params"]
 #: The attributes of a ``Dependant`` that takes the request, or the socket, itself.
 _REQUESTS: Final = ("request_param_name", "http_connection_param_name", "websocket_param_name")
@@ -66,6 +71,7 @@ class FastApiSource:
         self._app = app
         self._options = options
         self._limits = limits
+        self._faulty: list[Operation] = []
         self.app_routes, self._routes, self._notes = read_routes(app)
 
     def names(self) -> list[tuple[str, str]]:
@@ -75,25 +81,48 @@ class FastApiSource:
         ]
 
     def compile(self, settings: Mapping[tuple[str, str], OperationSettings]) -> Iterator[Operation]:
-        """Yield the operations.
+        """Yield the operations; those whose declaration is faulty as ``on_invalid`` says.
 
         Raises:
-            TypeError: a type of a field can't be validated.
-            ValueError: a declaration is wrong.
+            ValueError: declarations are faulty.
         """
         responses = self._responses(settings)
+        self._faulty = []
         for route in self._routes:
             compiled: dict[int, Operation] = {}
             for method in sorted(route.methods):
                 chosen = settings[method, route.template]
                 operation = compiled.get(id(chosen))
                 if operation is None:
-                    operation = compiled[id(chosen)] = _compile(method, route, chosen)
-                yield replace(
+                    operation = compiled[id(chosen)] = self._compile(method, route, chosen)
+                operation = replace(
                     operation,
                     method=method,
                     responses=responses.get((method, route.template)),
                 )
+                if operation.faults:
+                    self._faulty.append(operation)
+                yield operation
+        if self._faulty and self._options.on_invalid == "error":
+            faults = "".join(f"\n  {one.name}: {one.faults[0][1]}" for one in self._faulty)
+            raise ValueError(
+                f"{len(self._faulty)} operations of the app can't be validated:{faults}\n"
+                'Pass on_invalid="close" to answer requests for them with 501, or "open" to let '
+                "them pass unvalidated"
+            )
+
+    def _compile(self, method: str, route: FastApiRoute, settings: OperationSettings) -> Operation:
+        compiler = _Compiler(method, route, settings, self._app)
+        try:
+            return compiler.operation()
+        except (TypeError, ValueError) as error:
+            return Operation(
+                method=method,
+                template=route.template,
+                security=compiler.security(),
+                faults=((route.template, str(error)),),
+                is_open=self._options.on_invalid == "open",
+            )
 
     # Any: DeclaredResponse by status.
     def _responses(
@@ -117,7 +146,15 @@ class FastApiSource:
         }
 
     def log_ignored(self) -> None:
-        """Do nothing: all parts of the routes are enforced."""
+        """Log the faulty operations."""
+        if self._faulty:
+            _log.warning(
+                "%d operations of the app can't be validated, so these are %s: %s. guard.coverage "
+                "has the faults",
+                len(self._faulty),
+                "open" if self._options.on_invalid == "open" else "closed (501)",
+                ", ".join(one.name for one in self._faulty[:_MAX_LOGGED]),
+            )
 
     # Any: one of the same class.
     def narrower_than(self, other: Any) -> tuple[str, ...]:
@@ -129,6 +166,8 @@ class FastApiSource:
         notes = list(self._notes)
         for operation in operations:
             notes += [(operation.name, note) for note in operation.notes]
+            state = "open, unvalidated" if operation.is_open else "closed (501)"
+            notes += [(operation.name, f"{state}: {fault}") for _, fault in operation.faults]
             notes += [
                 (operation.name, f"OPEN to undeclared members by its own configuration: {opened}")
                 for opened in operation.opened
@@ -139,14 +178,31 @@ class FastApiSource:
         )
 
 
-def _compile(method: str, route: FastApiRoute, settings: OperationSettings) -> Operation:
-    return _Compiler(method, route, settings).operation()
+class _Overrides:
+    """Tells whether a dependency of an operation is replaced by another one (in tests)."""
+
+    def __init__(self, name: str, app: Any, calls: frozenset[Any]) -> None:
+        self._name = name
+        self._app = app
+        self._calls = calls
+        self._is_logged = False
+
+    def __call__(self) -> bool:
+        overrides = getattr(self._app, "dependency_overrides", None)
+        if not overrides or self._calls.isdisjoint(overrides):
+            return False
+        if not self._is_logged:
+            self._is_logged = True
+            _log.warning("%s is not validated: dependency_overrides replace its own", self._name)
+        return True
 
 
 class _Compiler:
     """Compiles one route."""
 
-    def __init__(self, method: str, route: FastApiRoute, settings: OperationSettings) -> None:
+    def __init__(
+        self, method: str, route: FastApiRoute, settings: OperationSettings, app: Any
+    ) -> None:
         self._name = f"{method} {route.template}"
         self._method = method
         self._template = route.template
@@ -154,6 +210,7 @@ class _Compiler:
         self._settings = settings
         self._opened: list[str] = []
         self._reads_request = False
+        self._app = getattr(route.route, "dependency_overrides_provider", None) or app
         self._schemes: list[tuple[Any, tuple[str, ...]]] = []
         #: FastAPI's ``Dependant`` of the endpoint and of all that it depends on.
         self._dependants = list(self._walk(self._route.dependant, ()))
@@ -190,6 +247,7 @@ class _Compiler:
         else:
             known = [call.model.name for call, _ in self._schemes if _place_of(call) == "query"]
             query = app_group("query", query_fields, self._settings, known=known)
+        calls = frozenset(one.call for one in self._dependants[1:])
         return Operation(
             method=self._method,
             template=self._template,
@@ -200,9 +258,10 @@ class _Compiler:
             headers=app_group("header", self._fields("header_params", "header"), self._settings),
             cookies=app_group("cookie", self._fields("cookie_params", "cookie"), self._settings),
             body=body,
-            security=tuple(self._security()),
+            security=self.security(),
             opened=tuple(self._opened),
             notes=tuple(notes),
+            is_replaced=_Overrides(self._name, self._app, calls) if calls else None,
         )
 
     # -- fields -----------------------------------------------------------------------------------
@@ -277,7 +336,11 @@ class _Compiler:
 
     # -- security ---------------------------------------------------------------------------------
 
-    def _security(self) -> Iterator[Requirement]:
+    def security(self) -> tuple[Requirement, ...]:
+        """Return the alternatives of credentials."""
+        return tuple(self._requirements())
+
+    def _requirements(self) -> Iterator[Requirement]:
         if not self._schemes:
             return
         yield tuple((_scheme(call), scopes) for call, scopes in self._schemes)

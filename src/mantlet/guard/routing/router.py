@@ -160,9 +160,11 @@ class OperationRouter:
         Raises:
             ValidationFailed: with 404.
         """
-        if routes.run_by_others(request.raw):
-            raise ValidationFailed(404, [_UNDECLARED_PATH])
-        return self._find(request)
+        if not routes.run_by_others(request.raw):
+            return self._find(request)
+        if "path" in self._allow:
+            return None
+        raise ValidationFailed(404, [_UNDECLARED_PATH])
 
     def _find(self, request: Request) -> Match:
         if request.protocol == "http":
