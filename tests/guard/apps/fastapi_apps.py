@@ -6,13 +6,34 @@ import uuid
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from ipaddress import IPv4Address
+from pathlib import PurePath
 from typing import Annotated, Any, Literal, NamedTuple
 
 import fastapi
 from annotated_types import Gt, Len, MaxLen
 from fastapi import Body, Cookie, File, Form, Header, Path, Query, UploadFile
 from hypothesis import strategies as st
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, Json, StrictInt, create_model
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    AnyUrl,
+    Base64Bytes,
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    Json,
+    NaiveDatetime,
+    SecretStr,
+    StrictInt,
+    StringConstraints,
+    WrapValidator,
+    create_model,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
 from typing_extensions import TypedDict
 
 Draw = st.DrawFn
@@ -61,7 +82,44 @@ class Dog(BaseModel):
     good: bool
 
 
+class Word(enum.StrEnum):
+    """An enumeration of texts that are texts."""
+
+    ABC = "abc"
+
+
+def _even(value: int) -> int:
+    if value % 2:
+        raise ValueError("must be even")
+    return value
+
+
+def _halves(value: Any) -> Any:
+    return value.split(",")[0] if isinstance(value, str) else value
+
+
+def _wrapped(value: Any, handler: Any) -> Any:
+    return 7 if value == "seven" else handler(value)
+
+
 SCALARS: list[Any] = [
+    IPv4Address,
+    PurePath,
+    SecretStr,
+    Word,
+    NaiveDatetime,
+    ByteSize,
+    AnyUrl,
+    Base64Bytes,
+    Literal["a", 1, True],
+    date | int,
+    Annotated[Decimal, Field(max_digits=4, decimal_places=1, gt=0)],
+    Annotated[int, Field(multiple_of=2)],
+    Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, max_length=3)],
+    Annotated[int, AfterValidator(_even)],
+    Annotated[int, BeforeValidator(_halves)],
+    Annotated[int, WrapValidator(_wrapped)],
+    Annotated[timedelta, Field(le=timedelta(days=2))],
     int,
     float,
     bool,
@@ -89,6 +147,10 @@ SCALARS: list[Any] = [
     Any,
 ]
 SEQUENCES: list[Any] = [
+    list[Colour],
+    list[Annotated[int, Gt(0)]],
+    set[Literal["a", "b"]],
+    list[int] | str,
     list[int],
     list[str],
     set[int],
@@ -109,6 +171,12 @@ FILES: list[Any] = [
     Annotated[bytes, MaxLen(5)],
 ]
 TEXTS = [
+    "192.0.2.1",
+    "1 KB",
+    "https://x.test/",
+    "seven",
+    "YWJj",
+    " ABC ",
     "",
     "0",
     "1",
@@ -203,6 +271,12 @@ VALUES: list[Any] = [
 #: Texts that a type most likely takes, by the beginning of its name.
 LIKELY = {
     "int": ["1", "2", "-1", "2.0"],
+    "ipv4": ["192.0.2.1"],
+    "bytesize": ["1 KB", "5"],
+    "anyurl": ["https://x.test/"],
+    "purepath": ["a", "a/b"],
+    "secretstr": ["abc"],
+    "word": ["abc"],
     "float": ["2.5", "1"],
     "bool": ["on", "yes", "1", "False"],
     "str": ["a", "abc"],
@@ -288,6 +362,8 @@ def models(
             kind = kind | None
         fields[name] = (kind, Field(default, alias=alias, validation_alias=choices))
     config = ConfigDict()
+    if draw(st.integers(0, 5)) == 0:
+        config["alias_generator"] = to_camel
     extra: Any = draw(st.sampled_from([None, None, None, "forbid", "ignore", "allow"]))
     if extra and extras:
         config["extra"] = extra
@@ -295,7 +371,30 @@ def models(
         config["populate_by_name"] = True
     if draw(st.integers(0, 7)) == 0:
         config["strict"] = True
-    return create_model("Model", __config__=config, **fields)
+    made: type[BaseModel] = create_model("Model", __config__=config, **fields)
+    if draw(st.integers(0, 5)) == 0:
+        made = _checked(made)
+    return made
+
+
+def _checked(model: type[BaseModel]) -> type[BaseModel]:
+    """Return a model with validators of the whole."""
+
+    class Checked(model):  # type: ignore[valid-type,misc]
+        @model_validator(mode="before")
+        @classmethod
+        def before(cls, value: Any) -> Any:
+            return (
+                {**value, "a": "2"} if isinstance(value, dict) and value.get("c") == "on" else value
+            )
+
+        @model_validator(mode="after")
+        def after(self) -> Any:
+            if getattr(self, "a", None) == "abc":
+                raise ValueError("not this one")
+            return self
+
+    return Checked
 
 
 def structures() -> st.SearchStrategy[Any]:
@@ -309,6 +408,11 @@ def structures() -> st.SearchStrategy[Any]:
             list[Point],
             dict[str, int],
             list[Cat] | None,
+            list[Cat | Dog],
+            Point | list[int],
+            Cat | int,
+            dict[Colour, bool],
+            tuple[Point, int],
         ]
     )
 
@@ -320,7 +424,7 @@ def model_wires(model: Any) -> list[str]:
         wires.append(info.alias or name)
         if isinstance(info.validation_alias, AliasChoices):
             wires += [one for one in info.validation_alias.choices if isinstance(one, str)]
-        wires.append(name)
+        wires += [name, to_camel(name)]
     return list(dict.fromkeys(wires))
 
 
@@ -405,17 +509,18 @@ def part(draw: Draw, name: str, place: str) -> Part:
 @st.composite
 def cases(draw: Draw) -> Case:
     """Return a strategy of apps."""
-    method = draw(st.sampled_from(["GET", "POST", "POST", "POST", "PUT", "DELETE"]))
-    template, parts = "/x", []
+    method = draw(st.sampled_from(["GET", "POST", "POST", "POST", "PUT", "DELETE", "WS"]))
+    template, parts, prefix = "/x", [], "/x"
     if draw(st.integers(0, 2)) == 0:
         parts.append(draw(part("p", "path")))
         converter = draw(st.sampled_from(["", "", ":path"]))
         template = f"/x/{{p{converter}}}"
+        prefix = draw(st.sampled_from(["/x", "/x/{p}" if not converter else "/x"]))
     places = st.sampled_from(["query", "header", "cookie"])
     names = draw(st.lists(st.sampled_from(["q_q", "r"]), unique=True))
     parts += [draw(part(name, draw(places))) for name in names]
     kind = draw(st.sampled_from(["none", "body", "body", "form", "form", "bodies"]))
-    if method != "GET" and kind != "none":
+    if method not in ("GET", "WS") and kind != "none":
         count = draw(st.integers(1, 3)) if kind == "form" else 1 + (kind == "bodies")
         places = st.sampled_from(["form", "file"] if kind == "form" else ["body"])
         parts += [draw(part(name, draw(places))) for name in ("d", "e_e", "f")[:count]]
@@ -427,16 +532,37 @@ def cases(draw: Draw) -> Case:
     def endpoint(**_values: Any) -> str:
         return "ran"
 
+    async def live(_socket: fastapi.WebSocket, **_values: Any) -> None:
+        await _socket.accept()
+        await _socket.close()
+
+    socket = inspect.Parameter(
+        "_socket", inspect.Parameter.KEYWORD_ONLY, annotation=fastapi.WebSocket
+    )
+    live.__signature__ = inspect.Signature([socket, *own])  # type: ignore[attr-defined]
     depended.__signature__ = inspect.Signature([one.parameter for one in dependency])  # type: ignore[attr-defined]
     endpoint.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]
     app = fastapi.FastAPI(strict_content_type=draw(st.integers(0, 4)) != 0)
-    app.add_api_route(
-        template,
-        endpoint,
-        methods=[method],
-        dependencies=[fastapi.Depends(depended)] if dependency else [],
-    )
-    told = f"{method} {template}\n" + "\n".join(
+    dependencies = [fastapi.Depends(depended)] if dependency else []
+    where = draw(st.sampled_from(["app", "app", "router", "mount"]))
+
+    def add(router: Any, path: str, dependencies: Any) -> None:
+        if method == "WS":
+            router.add_api_websocket_route(path, live, dependencies=dependencies)
+        else:
+            router.add_api_route(path, endpoint, methods=[method], dependencies=dependencies)
+
+    if where == "router":
+        router = fastapi.APIRouter(prefix=prefix, dependencies=dependencies)
+        add(router, template.removeprefix(prefix), [])
+        app.include_router(router)
+    elif where == "mount" and template != "/x":
+        sub = fastapi.FastAPI(strict_content_type=draw(st.integers(0, 4)) != 0)
+        add(sub, template.removeprefix("/x"), dependencies)
+        app.mount("/x", sub)
+    else:
+        add(app, template, dependencies)
+    told = f"{method} {template} of {where}\n" + "\n".join(
         f"  {one.place} {one.parameter} {one.names}"
         + ("".join(f"\n     {n}: {i}" for n, i in model_fields(one)))
         for one in parts

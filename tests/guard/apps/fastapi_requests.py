@@ -62,14 +62,19 @@ def requests(draw: Draw, case: Case) -> Asked:
     if cookies:
         headers.append(("Cookie", "; ".join(cookies)))
     body, media = _body(draw, case)
+    if case.method == "WS":
+        return Asked(case.method, path, _text_of(query), headers, b"")
     if draw(st.integers(0, 19)) == 0:
         media = draw(st.sampled_from([None, "text/plain", "application/octet-stream", "a/xml"]))
     if media is not None:
         headers.append(("Content-Type", media))
     if body or draw(st.booleans()):
         headers.append(("Content-Length", str(len(body))))
-    text = "&".join(f"{quote_plus(name)}={quote_plus(value)}" for name, value in query)
-    return Asked(case.method, path, text, headers, body)
+    return Asked(case.method, path, _text_of(query), headers, body)
+
+
+def _text_of(query: list[tuple[str, str]]) -> str:
+    return "&".join(f"{quote_plus(name)}={quote_plus(value)}" for name, value in query)
 
 
 def _pairs(draw: Draw, case: Case, place: str) -> list[tuple[str, str]]:
@@ -84,7 +89,7 @@ def _pairs(draw: Draw, case: Case, place: str) -> list[tuple[str, str]]:
 
 
 def _body(draw: Draw, case: Case) -> tuple[bytes, str | None]:
-    if case.method == "GET" or draw(st.integers(0, 14)) == 0:
+    if case.method in ("GET", "WS") or draw(st.integers(0, 14)) == 0:
         return b"", None
     bodies = [one for one in case.parts if one.place == "body"]
     forms = [one for one in case.parts if one.place in ("form", "file")]
