@@ -9,13 +9,14 @@ from tests.guard.apps.document_requests import Case
 from tests.guard.apps.fastapi_requests import Asked
 
 #: The ways in which a guard is stricter than the app, by their codes in problems, as in
-#: docs/app-documents.md.
+#: docs/schema-guard/litestar-and-flask-smorest.md.
 STRICTER = {
     "ambiguous_cookie",
     "control_character",
     "duplicate_field",
     "duplicate_parameter",
     "empty file",
+    "encoded_slash",
     "media_type",
     "missing_body",
     "non_ascii",
