@@ -150,6 +150,9 @@ CASES = {
     "unsafe_filename": Case(form(part("photo", '; filename="../a"'))),
     "control_character": Case({"target": "/items?q=%01"}),
     "non_ascii": Case({"target": "/items", "headers": [("X-Token", "\xe9")]}),
+    "charset": Case(
+        {"target": "/items?q=a", "headers": [("Content-Type", "text/plain; charset=utf-7")]}
+    ),
     "ambiguous_cookie": Case({"target": "/items", "headers": [("Cookie", 'theme="a b"')]}),
 }
 
