@@ -56,7 +56,10 @@ SPEC = APISpec()
         (DOCUMENT, r"SchemaGuard\(openapi=document\)"),
         ({"swagger": "2.0"}, r"SchemaGuard\(openapi=document\)"),
         (fastapi.FastAPI(), r"pass the FastAPI app as SchemaGuard.from_app\(app\)"),
-        (litestar.Litestar(), r"pass the Litestar app as SchemaGuard.from_app\(app\)"),
+        (
+            litestar.Litestar(logging_config=None),
+            r"pass the Litestar app as SchemaGuard.from_app\(app\)",
+        ),
         (SPEC, r"pass the APISpec as SchemaGuard.from_app"),
         (flask.Flask("a"), r"a Flask has no document: write contracts, and wrap it: mantlet.wrap"),
         (Item, r'SchemaGuard\(\{"POST /items": Item\}\)'),

@@ -60,7 +60,7 @@ from mantlet.guard.options import (
 from mantlet.guard.refusals import InvalidStatus, Refusals, Shape
 from mantlet.guard.routing.exemptions import Exemptions
 from mantlet.guard.routing.paths import PathChecker
-from mantlet.guard.routing.route_logs import crossing_notes
+from mantlet.guard.routing.route_logs import crossing_note
 from mantlet.guard.routing.router import UndeclaredOptions
 from mantlet.guard.violations import Violations, mode_of
 
@@ -290,7 +290,7 @@ class SchemaGuard(Policy):
         """
         operations = [one.operation.compiled() for one in self._router.validators]
         found = self._source.coverage(operations)
-        return replace(found, notes=(*found.notes, *crossing_notes(self._router.crossings)))
+        return replace(found, notes=(*found.notes, *crossing_note(self._router.crossings)))
 
     @property
     def counts(self) -> Mapping[tuple[str, str], int]:

@@ -152,9 +152,9 @@ def test_limits() -> None:
     assert refused(small, b"q=\xff" + b"%" * 10) == (414, [("", "query_too_long")])
     assert small(b"&q=1") == {"q": "1"}
     assert refused(small, b"&&q=1") == (400, [("", "too_many_parameters")])
-    both = query(one("p"), one("q"), one("r"), limits=BodyLimits(parameters=2))
-    assert both(b"p=1&q=2") == {"p": "1", "q": "2"}
-    assert refused(both, b"p=1&q=2&r=3") == (400, [("", "too_many_parameters")])
+    three = query(one("p"), one("q"), one("r"), limits=BodyLimits(parameters=2))
+    assert three(b"p=1&q=2&r=3") == {"p": "1", "q": "2", "r": "3"}
+    assert refused(three, b"p=1&q=2&r=3&s=4") == (400, [("", "too_many_parameters")])
     large = query(one("q"), limits=BodyLimits(query=1_000_000))
     many = b"&".join(b"p%d=1" % number for number in range(10_000))
     assert refused(large, many) == (400, [("", "too_many_parameters")])

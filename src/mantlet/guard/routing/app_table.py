@@ -110,7 +110,7 @@ class AppTable(Generic[T]):
     #: Whether routes are matched by their converters.
     _matches_converters = True
     #: Routers do not leave open which of two templates wins.
-    crossings: tuple[tuple[str, str, str], ...] = ()
+    crossings: tuple[tuple[str, str], ...] = ()
 
     def __init__(self, routes: Sequence[AppRoute], entries: Sequence[AppEntry[T]] = ()) -> None:
         self.static: dict[str, PathMethods[T]] = {}

@@ -40,7 +40,7 @@ class OperationTables:
         static: the methods of unambiguous paths without parameters that have one reading.
         is_based: whether there are base paths.
         is_whole: whether paths include the path that the app is mounted under.
-        crossings: methods, each with two templates that cross.
+        crossings: pairs of templates that cross.
     """
 
     __slots__ = ("_bases", "crossings", "is_based", "is_whole", "plain", "static")

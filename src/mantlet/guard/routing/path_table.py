@@ -6,7 +6,8 @@ specific template wins, decided segment by segment from the left: a literal befo
 several pieces, that before a parameter, and that before the rest of the path. It wins for all
 methods (OpenAPI 3.2.0, "Path Templating Matching"): wider templates are not searched for a method
 that it lacks. No template wins over one that it crosses (`mantlet.guard.routing.path_overlaps`): a
-path that several of them match has the methods that only one of them has.
+path that several of them match is ambiguous for all of their methods, since some routers look at
+the path alone, and a view may take any method.
 
 What it costs: one look-up for a path without parameters; else at most one visit to each node of the
 trie that the path leads to.
@@ -16,7 +17,7 @@ Sources: OpenAPI 3.2.0, "Path Templating Matching".
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from mantlet.guard.routing.path_overlaps import Crossings, includes
 from mantlet.guard.routing.path_templates import PathTemplate, parse_template
@@ -46,7 +47,7 @@ class PathMethods(Generic[T]):
     Attributes:
         by_name: the values, each with its own template of the path.
         allow: the methods, for ``Allow`` (RFC 9110, 10.2.1).
-        ambiguous: methods that several crossing templates have.
+        ambiguous: the methods, if the path is that of several crossing templates.
         crosses: whether other templates cross this one.
         undeclared: methods, or `ANY_METHOD`, for which the app has a route and the declaration has
             no operation, and whether requests for it pass.
@@ -107,7 +108,7 @@ class PathTable(Generic[T]):
     Attributes:
         static: the values of paths without parameters that are unambiguous
             (`paths.is_unambiguous()`).
-        crossings: methods, each with two templates that cross.
+        crossings: pairs of templates that cross.
 
     Raises:
         TypeError: a template is not text.
@@ -159,13 +160,7 @@ class PathTable(Generic[T]):
         if not crossings.complete:
             for methods in _values(self._root):
                 methods.crosses = True
-        named = dict.fromkeys(
-            (method, one.by_name[method][1].text, other.by_name[method][1].text)
-            for one, other in crossings.pairs
-            for method in one.by_name
-            if method in other.by_name and not (method == "HEAD" and "GET" in one.by_name)
-        )
-        self.crossings = tuple(named)
+        self.crossings = tuple((_text(one), _text(other)) for one, other in crossings.pairs)
 
     def find(self, path: str) -> tuple[PathMethods[T], Sequence[str]] | None:
         """Return the values of a decoded path, and its parts for `PathTemplate.capture()`."""
@@ -180,20 +175,16 @@ class PathTable(Generic[T]):
         if methods is None:
             return None
         if methods.crosses:
-            methods = self._uncrossed(methods, later, parts)
+            methods = self._checked(methods, later, parts)
         return methods, parts
 
-    def _uncrossed(
+    def _checked(
         self,
         first: PathMethods[T],
         later: list[tuple[Node[PathMethods[T]], int]],
         parts: Sequence[str],
     ) -> PathMethods[T]:
-        """Return the methods that only one of the templates has that cross in a path.
-
-        Whichever template an app prefers, another one than the only one that has the method would
-        not run.
-        """
+        """Return the methods of a path: all ambiguous if it is that of crossing templates."""
         found = [first]
         while (methods := walk(later, parts, len(parts))) is not None:
             if methods is not first and not includes(methods.shape, first.shape):
@@ -201,15 +192,8 @@ class PathTable(Generic[T]):
         if len(found) == 1:
             return first
         made: PathMethods[T] = PathMethods(first.shape)
-        ambiguous = set()
-        for methods in found:
-            for method, declared in methods.by_name.items():
-                if made.by_name.setdefault(method, declared) is not declared:
-                    ambiguous.add(method)
-        for method in ambiguous:
-            del made.by_name[method]
-        made.ambiguous = frozenset(ambiguous)
-        made.allow = ", ".join(sorted(made.by_name))
+        made.ambiguous = frozenset(method for methods in found for method in methods.by_name)
+        made.allow = ", ".join(sorted(made.ambiguous))
         return made
 
     def matches_loosely(self, path: str) -> bool:
@@ -219,6 +203,12 @@ class PathTable(Generic[T]):
         """
         folded = "/" + "/".join(filter(None, path.strip("\n").split("/")))
         return any(self.find(spelling) for spelling in (folded, folded + "/"))
+
+
+def _text(methods: PathMethods[Any]) -> str:
+    """Return a template of a path."""
+    _, template = next(iter(methods.by_name.values()))
+    return template.text
 
 
 def _values(root: Node[PathMethods[T]]) -> Iterator[PathMethods[T]]:

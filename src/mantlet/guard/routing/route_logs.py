@@ -1,15 +1,15 @@
 """Log and note unmatched requests and ambiguous path templates."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from mantlet.guard.operation import Operation
 
-__all__ = ["Crossing", "crossing_notes", "log_crossings", "log_unmatched"]
+__all__ = ["Crossing", "crossing_note", "log_crossings", "log_unmatched"]
 
-#: A method, and two templates that cross (`mantlet.guard.routing.path_overlaps`).
-Crossing = tuple[str, str, str]
+#: Two templates that cross (`mantlet.guard.routing.path_overlaps`).
+Crossing = tuple[str, str]
 
 _log: Final = logging.getLogger("mantlet.guard")
 #: How many names one record has.
@@ -37,24 +37,23 @@ def log_crossings(crossings: Sequence[Crossing]) -> None:
     """Warn of templates of which several match one path, if there are any.
 
     Args:
-        crossings: methods, each with two templates.
+        crossings: all pairs of them.
     """
     if crossings:
         _log.warning(
             "SchemaGuard: some paths match two operations, and routers disagree about which one "
             "runs, so these requests are refused: %s%s. guard.coverage has all of them",
-            "; ".join(f"{method} {one} and {other}" for method, one, other in crossings[:3]),
+            "; ".join(map(" and ".join, crossings[:3])),
             "; ..." if crossings[3:] else "",
         )
 
 
-def crossing_notes(crossings: Sequence[Crossing]) -> Iterator[tuple[str, str]]:
-    """Yield a note for each pair of templates that match the same path."""
-    for method, one, other in crossings:
-        yield (
-            f"{method} {one}",
-            (
-                f"paths that {method} {other} matches as well are refused (400), since routers "
-                f"disagree about which of the two runs"
-            ),
-        )
+def crossing_note(crossings: Sequence[Crossing]) -> tuple[tuple[str, str], ...]:
+    """Return a note on the templates of which several match one path, if there are any."""
+    if not crossings:
+        return ()
+    message = (
+        "paths that match two operations are refused (400), since routers disagree about which one "
+        "runs: " + "; ".join(map(" and ".join, crossings))
+    )
+    return (("/paths", message),)

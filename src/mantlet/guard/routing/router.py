@@ -75,8 +75,7 @@ class OperationRouter:
 
     Attributes:
         has_websockets: whether one of the operations is a WebSocket.
-        crossings: methods, each with two templates that cross
-            (`mantlet.guard.routing.path_overlaps`).
+        crossings: pairs of templates that cross (`mantlet.guard.routing.path_overlaps`).
         find: returns the validator of a request's operation, and the captured path parameters; else
             the reply to an OPTIONS request, or None to let the request pass unchecked; or an
             awaitable, which raises as this method does, of a preflight that may have a body. It
