@@ -260,7 +260,7 @@ def test_fastapis_clients_read_it_like_fastapis_own() -> None:
 @pytest.mark.parametrize("shape", ["rfc9457", "", None, 1])
 def test_other_shapes_are_errors_at_construction(shape: Any) -> None:
     """With those that there are."""
-    with pytest.raises(ValueError, match="shape must be 'problem' or 'fastapi', not"):
+    with pytest.raises(ValueError, match='shape must be "problem" or "fastapi", not'):
         SchemaGuard(CONTRACTS, shape=shape)
 
 

@@ -58,7 +58,7 @@ def test_an_undeclared_query_is_ignored_where_it_may(adapter: Adapter) -> None:
 def test_what_to_do_with_an_undeclared_query_has_two_values() -> None:
     """The message names them."""
     wrong: Any = "allow"
-    with pytest.raises(ValueError, match="undeclared_query must be 'refuse' or 'ignore'"):
+    with pytest.raises(ValueError, match='undeclared_query must be "refuse" or "ignore"'):
         SchemaGuard({"GET /": None}, undeclared_query=wrong)
 
 

@@ -23,7 +23,7 @@ from mantlet.guard.options import (
     OperationSettings,
     RouteOptions,
     ValidatorMessages,
-    check_choice,
+    check_literal,
     settings_by_operation,
 )
 from mantlet.guard.routing.exemptions import Exemptions
@@ -75,7 +75,7 @@ def guard_settings(
     Raises:
         ValueError: ``validator_messages`` is unknown.
     """
-    check_choice("validator_messages", messages, "safe", "stripped", "none")
+    check_literal("validator_messages", messages, ValidatorMessages)
     settings = OperationSettings(limits=BodyLimits(), validator_messages=messages)
     return replace(settings.override(options), mode=mode)
 

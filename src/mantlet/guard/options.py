@@ -23,7 +23,6 @@ __all__ = [
     "ServerMode",
     "UndeclaredQuery",
     "ValidatorMessages",
-    "check_choice",
     "check_literal",
     "settings_by_operation",
 ]
@@ -105,10 +104,16 @@ class RouteOptions(KnowsOptions):
     ignored_fields: Collection[str] | None = None
 
     def __post_init__(self) -> None:
-        check_choice("mode", self.mode, "enforce", "report", "off")
-        check_choice("forward", self.forward, "original", "canonical")
-        check_choice("responses", self.responses, "off", "report", "enforce")
-        check_choice("undeclared_query", self.undeclared_query, "refuse", "ignore")
+        kinds = {
+            "mode": Mode,
+            "forward": Forward,
+            "responses": ResponseMode,
+            "undeclared_query": UndeclaredQuery,
+        }
+        for option, kind in kinds.items():
+            value = getattr(self, option)
+            if value is not None:
+                check_literal(option, value, kind)
         if self.sample_rate is not None:
             check_number("sample_rate", self.sample_rate, least=0, most=1, unit="")
         if self.allow is not None:
@@ -127,16 +132,6 @@ class RouteOptions(KnowsOptions):
         limits: object = self.limits
         if limits is not None and not isinstance(limits, BodyLimits):
             raise TypeError(f"limits must be a BodyLimits, not {limits!r}")
-
-
-def check_choice(option: str, value: object, *allowed: object) -> None:
-    """Require an option to be one of some values, or None.
-
-    Raises:
-        ValueError: it is another one.
-    """
-    if value is not None and value not in allowed:
-        raise ValueError(f"{option} must be {' or '.join(map(repr, allowed))}, not {value!r}")
 
 
 # Any: a Literal.

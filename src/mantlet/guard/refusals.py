@@ -14,7 +14,7 @@ from mantlet.core.request import Request
 from mantlet.core.response import Reply
 from mantlet.guard.errors import ErrorItem, ValidationFailed, to_problem
 from mantlet.guard.limits import BodyLimits
-from mantlet.guard.options import check_choice
+from mantlet.guard.options import check_literal
 
 __all__ = ["InvalidStatus", "Refusals", "Shape", "name_limits", "to_failure"]
 
@@ -80,9 +80,7 @@ class Refusals:
                 f"status must be 400 or 422, not {status!r}: it is that of requests that are "
                 "readable but wrong"
             )
-        check_choice("shape", shape, "problem", "fastapi")
-        if shape is None:
-            raise ValueError("shape must be 'problem' or 'fastapi', not None")
+        check_literal("shape", shape, Shape)
         self._status = status
         self._shape = shape
 

@@ -443,5 +443,5 @@ def test_the_guard_takes_the_option(adapter: Adapter, options: Any, detail: str)
 def test_another_value_of_the_option_is_an_error() -> None:
     """That names those that there are."""
     wrong: Any = "all"
-    with pytest.raises(ValueError, match="validator_messages must be 'safe' or 'stripped' or"):
+    with pytest.raises(ValueError, match='validator_messages must be "safe", "stripped" or'):
         SchemaGuard({"POST /": Judged}, validator_messages=wrong)
