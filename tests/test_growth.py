@@ -22,7 +22,7 @@ MARGIN = 20
 #: The parts of `sample()`, of which each is a test.
 PARTS = 8
 #: One in so many inputs is in the sample.
-STRIDE = 16
+STRIDE = 48
 
 #: Inputs that took long once, by the beginning of their text.
 FOUND = (
