@@ -131,11 +131,11 @@ _ORIGINS = {
         "mantlet.core.state": ["State", "state"],
         "mantlet.errors.policy": ["ErrorEnvelope"],
         "mantlet.exceptions": [
-            *("ClientDisconnected", "MantletError", "NoResponse", "ResponseTooLarge"),
-            *("StoreError", "StoreOutage"),
+            *("ClientDisconnected", "DocumentError", "MantletError", "NoResponse"),
+            *("ResponseTooLarge", "StoreError", "StoreOutage"),
         ],
         "mantlet.guard": [
-            *("BodyLimits", "Contract", "DocumentError", "File", "Finding", "GraphQL", "JsonRpc"),
+            *("BodyLimits", "Contract", "File", "Finding", "GraphQL", "JsonRpc"),
             *("RouteOptions", "SchemaGuard"),
         ],
         "mantlet.http.headers": ["Headers", "MutableHeaders"],

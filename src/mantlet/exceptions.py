@@ -1,13 +1,20 @@
 """The package's own exceptions: one small tree."""
 
+from collections.abc import Iterable, Iterator
+from typing import Final
+
 __all__ = [
     "ClientDisconnected",
+    "DocumentError",
     "MantletError",
     "NoResponse",
     "ResponseTooLarge",
     "StoreError",
     "StoreOutage",
 ]
+
+#: How many problems the message lists; `DocumentError.problems` has all of them.
+_MAX_LISTED: Final = 50
 
 
 class MantletError(Exception):
@@ -16,6 +23,35 @@ class MantletError(Exception):
 
 class ClientDisconnected(MantletError):
     """The client disconnected before its request was read, or before the response was sent."""
+
+
+class DocumentError(MantletError, ValueError):
+    """An OpenAPI document is invalid.
+
+    Args:
+        problems: all problems, at least one.
+        message: the text of the exception; by default one that lists the problems.
+        advice: a further line, such as the option that tolerates the problems.
+
+    Attributes:
+        problems: pairs of a JSON Pointer (RFC 6901) and a message. Pointers into other files are
+            prefixed with the name of the file and ``#``.
+    """
+
+    def __init__(
+        self, problems: Iterable[tuple[str, str]], message: str | None = None, advice: str = ""
+    ) -> None:
+        self.problems = tuple(problems)
+        super().__init__(message or "\n".join(filter(None, [*_listing(self.problems), advice])))
+
+
+def _listing(problems: tuple[tuple[str, str], ...]) -> Iterator[str]:
+    summary = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    yield f"the OpenAPI document has {summary}:"
+    for pointer, message in problems[:_MAX_LISTED]:
+        yield f"  {pointer or '(root)'}: {message}"
+    if len(problems) > _MAX_LISTED:
+        yield f"  and {len(problems) - _MAX_LISTED} more"
 
 
 class NoResponse(MantletError):

@@ -1,5 +1,6 @@
 """`SchemaGuard`: reject requests that the API's schema does not allow."""
 
+from mantlet.exceptions import DocumentError
 from mantlet.guard.bodies.body_validator import Validated
 from mantlet.guard.bodies.forms.file import File
 from mantlet.guard.bodies.forms.uploads import UploadedFile
@@ -10,7 +11,6 @@ from mantlet.guard.findings.finding import Finding
 from mantlet.guard.graphql import GraphQL
 from mantlet.guard.jsonrpc import JsonRpc, RpcCall
 from mantlet.guard.limits import BodyLimits
-from mantlet.guard.openapi.diagnostics import DocumentError
 from mantlet.guard.options import RouteOptions
 from mantlet.guard.policy import SchemaGuard
 
