@@ -26,7 +26,7 @@ KINDS = {
     ".svg": "image/svg+xml",
 }
 #: Pages of these docs that show what the policies take out of answers.
-SHOWN = {"error-envelope.md", "error-leaks.md", "leaks.md"}
+SHOWN = {"error-envelope.md", "error-leaks.md", "output-sanitizer.md", "leaks.md"}
 
 
 def package(name: str) -> Path:
