@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
+from flask.logging import default_handler
 from hypothesis import settings
 
 from mantlet._internal.log_throttle import LogThrottle
@@ -47,9 +48,13 @@ def _own_log_budget(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _root_logger() -> Generator[None]:
-    """Undo the default logging configuration of a framework, such as Litestar's."""
+    """Undo the default logging configuration of a framework, such as Litestar's, and filters."""
     root = logging.getLogger()
     level, handlers = root.level, root.handlers[:]
+    filtered = [one for one in (*handlers, logging.lastResort, default_handler) if one is not None]
+    filters = [one.filters[:] for one in filtered]
     yield
+    for handler, before in zip(filtered, filters, strict=True):
+        handler.filters[:] = before
     root.setLevel(level)
     root.handlers[:] = handlers

@@ -84,7 +84,7 @@ def test_structlog_has_the_id(adapter: Adapter, capsys: pytest.CaptureFixture[st
 def test_secrets_are_masked(written: pytest.CaptureFixture[str]) -> None:
     """In every record of the handlers."""
     run(PAGE, block_with(PAGE, "dictConfig"))
-    run(PAGE, block_with(PAGE, "MaskingFilter"), database_password="hunter2-hunter2")
+    run(PAGE, block_with(PAGE, "mask_logging"), database_password="hunter2-hunter2")
     logging.getLogger("shop").error("no login with hunter2-hunter2")
     assert "no login with ***" in written.readouterr().err
 

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.slow
 ROOT = DOCS.parent
 PAGE = "observability.md"
 BLOCKS = blocks(PAGE)
+VALUE = "kR7-vT2_qX9.mB4w"
 
 ASK = """
 from tests.drive import drive_asgi, drive_wsgi
@@ -49,6 +50,18 @@ else:
     assert ask("/orders/lost") == 500
     (event,) = events
 assert event["exception"]["values"][-1]["type"] == "KeyError"
+""",
+    "SentryMasker": SENTRY
+    + """
+import logging
+
+value = secrets.current.database_password.reveal()
+sentry_sdk.capture_message(f"is {value}")
+(event,) = events
+assert event["message"] == "is ***"
+with trace.get_tracer("shop").start_as_current_span(f"is {value}"):
+    logging.getLogger("shop").warning("is %s", value)
+provider.shutdown()
 """,
     "FlaskInstrumentor": """
 assert ask("/orders/shipped") == 409
@@ -92,14 +105,22 @@ def test_the_settings_name_middlewares() -> None:
 def test_the_example_does_what_the_page_says(block: str) -> None:
     """A refusal is no crash to the service, and a crash is one."""
     (check,) = [check for mark, check in CHECKS.items() if mark in block]
-    before = EXPORTER if "opentelemetry" in block else ""
+    before = EXPORTER if "FlaskInstrumentor" in block else ""
     code = "\n".join((before, block, ASK, check))
-    environ = {"SENTRY_DSN": "http://key@localhost/1", "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"}
+    environ = {
+        "SENTRY_DSN": "http://key@localhost/1",
+        "DATABASE_PASSWORD": VALUE,
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}",
+    }
     done = subprocess.run(
         [sys.executable, "-c", code],
         env=environ,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    assert VALUE not in done.stdout + done.stderr
+    if "BatchSpanProcessor" in block:
+        assert '"name": "is ***"' in done.stdout
+        assert "is ***\n" in done.stderr

@@ -5,9 +5,10 @@ import json
 import logging
 import logging.config
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import flask.logging
 import pytest
 import rich.console
 import rich.logging
@@ -15,6 +16,7 @@ import structlog
 
 from mantlet.redact.variants import encoded_variants
 from mantlet.secrets import (
+    SECRET_NAMES,
     Environment,
     MaskingFilter,
     MaskingFormatter,
@@ -22,6 +24,7 @@ from mantlet.secrets import (
     Secret,
     SecretLoader,
     SecretModel,
+    mask_logging,
 )
 
 TOKEN, KEY = "kR7-vT2_qX9.mB4w", b"\x00\xffkey-\xc3\x28-4Kx8"
@@ -302,3 +305,112 @@ def test_structlog_keeps_an_exception_without_secrets(loader: SecretLoader[App])
         masked = MaskingProcessor(loader)(None, "error", {"event": "x", "exc_info": True})
         assert sys.exc_info()[0] is LookupError
     assert masked["exception"].endswith("LookupError: ***")
+
+
+@pytest.fixture
+def logger() -> Iterator[logging.Logger]:
+    """A logger that no other test uses."""
+    logger = logging.getLogger("mantlet.tests.mask_logging")
+    yield logger
+    logger.handlers.clear()
+
+
+def test_one_call_masks_every_handler(loader: SecretLoader[App], logger: logging.Logger) -> None:
+    """The root logger's, those of other loggers, and the one of last resort."""
+    out, child = io.StringIO(), io.StringIO()
+    root = logging.StreamHandler(out)
+    logging.getLogger().addHandler(root)
+    logger.addHandler(logging.StreamHandler(child))
+    mask_logging(loader)
+    try:
+        logging.getLogger("django.request").error("is %s", TOKEN)
+        _with_exception(logging.getLogger("flask.app"), loader)
+        logger.error("is %s", TOKEN)
+    finally:
+        logging.getLogger().removeHandler(root)
+    assert child.getvalue() == "is ***\n"
+    assert clean(out.getvalue())
+    assert out.getvalue().count("is ***") == 2
+    assert any(isinstance(one, MaskingFilter) for one in logging.lastResort.filters)  # type: ignore[union-attr]  # it is set
+
+
+def test_a_second_call_adds_no_second_filter(
+    loader: SecretLoader[App], logger: logging.Logger
+) -> None:
+    """But reaches handlers that were added since, and takes over the names."""
+    first, second = logging.StreamHandler(io.StringIO()), logging.StreamHandler(io.StringIO())
+    logger.addHandler(first)
+    mask_logging(loader)
+    logger.addHandler(second)
+    masking = mask_logging(loader, names=["password"])
+    assert first.filters == [masking] == second.filters
+    mask_logging(["another-4Kx8-Lw2q"])
+    assert len(first.filters) == 2
+
+
+def test_handlers_that_flask_adds_later_are_masked(loader: SecretLoader[App]) -> None:
+    """Its default handler, which ``app.logger`` gets at its first use."""
+    masking = mask_logging(loader)
+    assert masking in flask.logging.default_handler.filters
+
+
+NAMED: dict[str, Callable[[logging.Logger], object]] = {
+    "extra": lambda log: log.error("x", extra={"apiKey": "plain-text"}),
+    "extra-deep": lambda log: log.error("x", extra={"it": [{"headers": {"Cookie": "plain-text"}}]}),
+    "argument": lambda log: log.error("is %s", {"db_password": "plain-text"}),
+    "mapping": lambda log: log.error("is %(Authorization)s", {"Authorization": "plain-text"}),
+}
+
+
+@pytest.mark.parametrize("log", NAMED.values(), ids=NAMED)
+@pytest.mark.parametrize("formatter", FORMATTERS.values(), ids=FORMATTERS)
+def test_fields_with_the_names_of_secrets_are_masked(
+    loader: SecretLoader[App],
+    log: Callable[[logging.Logger], object],
+    formatter: Callable[[], logging.Formatter],
+) -> None:
+    """By option, whatever their values are."""
+    by_name = MaskingFilter(loader, names=SECRET_NAMES)
+    shown = written(lambda logger, _: log(logger), loader, JsonFormatter(), MaskingFilter(loader))
+    assert "plain-text" in shown
+    assert "plain-text" not in written(lambda logger, _: log(logger), loader, formatter(), by_name)
+
+
+def test_variables_with_the_names_of_secrets_are_not_shown(loader: SecretLoader[App]) -> None:
+    """By a formatter that shows the variables of frames."""
+
+    def log(logger: logging.Logger, _: object) -> None:
+        smtp_password = "plain-text"
+        try:
+            raise LookupError(f"{len(smtp_password)} letters")
+        except LookupError:
+            logger.exception("failed")
+
+    by_name = MaskingFilter(loader, names=SECRET_NAMES)
+    assert "plain-text" in written(log, loader, LocalsFormatter(), MaskingFilter(loader))
+    text = written(log, loader, LocalsFormatter(), by_name)
+    assert "plain-text" not in text
+    assert "10 letters" in text
+
+
+def test_other_fields_stay(loader: SecretLoader[App]) -> None:
+    """Their values are the same objects."""
+    thing = Holder("nothing")
+    record = logging.makeLogRecord(
+        {"msg": "%(max_tokens)s", "args": {"max_tokens": 5}, "thing": thing, "token": None}
+    )
+    MaskingFilter(loader, names=SECRET_NAMES).filter(record)
+    assert record.getMessage() == "5"
+    assert record.thing is thing  # type: ignore[attr-defined]  # as it was added
+    assert record.token is None  # type: ignore[attr-defined]  # the same
+
+
+def test_structlog_masks_fields_by_name(loader: SecretLoader[App]) -> None:
+    """Of the event, and within its values."""
+    mask = MaskingProcessor(loader, names=SECRET_NAMES)
+    event = {"event": "login", "password": "x", "request": {"X-Api-Key": "y", "path": "/"}}
+    assert mask(None, "info", event) == {
+        "event": "login",
+        "password": "***",
+        "request": {"X-Api-Key": "***", "path": "/"},
+    }

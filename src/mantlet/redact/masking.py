@@ -7,6 +7,7 @@ from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Final
 
 from mantlet._internal.exception_chain import walk_chain
+from mantlet.redact.names import INNOCENT_NAMES, NameMatcher
 from mantlet.redact.registry import Registry
 from mantlet.redact.scanner import Scanner, StreamScan
 
@@ -17,6 +18,7 @@ __all__ = ["Masker"]
 
 #: Replaces a secret of any length.
 _MASK: Final = b"***"
+_MASK_TEXT: Final = _MASK.decode()
 #: The standard attributes of a log record.
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 #: Maximum nesting depth to which values in a log record are searched.
@@ -32,10 +34,17 @@ class Masker:
 
     Args:
         registry: the secrets to mask.
+        names: names and globs of fields, the values of which are masked whatever they are. Those
+            of `INNOCENT_NAMES` are not.
+
+    Raises:
+        TypeError: a name is not text.
+        ValueError: a name is empty or too long.
     """
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, names: Iterable[str] = ()) -> None:
         self._registry = registry
+        self._names = NameMatcher(names, INNOCENT_NAMES) if names else None
         self._scanner: tuple[tuple[SecretVariant, ...], Scanner] | None = None
 
     def text(self, text: str) -> str:
@@ -60,7 +69,7 @@ class Masker:
             return self._masked(bytes(value))
         if depth < _MAX_DEPTH and isinstance(value, Mapping):
             return {
-                self.value(key, depth + 1): self.value(inner, depth + 1)
+                self.value(key, depth + 1): self.field(key, inner, depth + 1)
                 for key, inner in value.items()
             }
         if depth < _MAX_DEPTH and type(value) in (list, tuple, set, frozenset):
@@ -69,12 +78,20 @@ class Masker:
         masked = self.text(shown)
         return value if masked is shown else masked
 
+    def field(self, name: object, value: Any, depth: int = 0) -> Any:
+        """Return a value without secrets: ``***`` if its name is one of those to mask."""
+        if self._names is None or value is None or not isinstance(name, str):
+            return self.value(value, depth)
+        return _MASK_TEXT if self._names.matches(name) else self.value(value, depth)
+
     def record(self, record: logging.LogRecord) -> logging.LogRecord:
         """Mask a log record: its message, exception, stack and extra attributes.
 
         The record is changed in place, so later handlers get it masked too. A record without
         secrets is left as it is.
         """
+        if self._names is not None and record.args:
+            record.args = self.value(record.args)
         message = _message(record)
         masked = self.text(message)
         if masked != message:
@@ -89,7 +106,7 @@ class Masker:
         if record.stack_info:
             record.stack_info = self.text(record.stack_info)
         for name in vars(record).keys() - _STANDARD:
-            setattr(record, name, self.value(getattr(record, name)))
+            setattr(record, name, self.field(name, getattr(record, name)))
         return record
 
     def exception(self, exc_info: Any, text: str | None = None) -> str | None:
@@ -110,9 +127,16 @@ class Masker:
         error = exc_info[1] if isinstance(exc_info, tuple) else None
         shown = text or (_traceback(exc_info) if error is not None else "")
         masked = self.text(shown)
-        if masked is shown and not self._may_hold(_variables(error)):
+        if masked is shown and not self._is_named(error) and not self._may_hold(_values(error)):
             return None
         return masked
+
+    def _is_named(self, error: BaseException | None) -> bool:
+        """Return whether a variable of a frame has one of the names to mask."""
+        names = self._names
+        return names is not None and any(
+            names.matches(name) for variables in _variables(error) for name in variables
+        )
 
     def _may_hold(self, values: Iterable[object]) -> bool:
         """Return whether values, or collections of values, contain a secret, or are too many.
@@ -191,11 +215,16 @@ def _message(record: logging.LogRecord) -> str:
         return f"{record.msg!s} {record.args!r}"
 
 
-def _variables(error: BaseException | None) -> Iterator[object]:
+def _variables(error: BaseException | None) -> Iterator[Mapping[str, object]]:
     """Return the local variables of all frames of an exception and of its causes."""
     for one in () if error is None else walk_chain(error):
         for frame, _ in walk_tb(one.__traceback__):
-            yield from tuple(frame.f_locals.values())
+            yield frame.f_locals
+
+
+def _values(error: BaseException | None) -> Iterator[object]:
+    for variables in _variables(error):
+        yield from tuple(variables.values())
 
 
 def _traceback(exc_info: Any) -> str:

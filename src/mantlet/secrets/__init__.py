@@ -1,7 +1,9 @@
-"""Load secrets: `SecretLoader`, `SecretModel`, `secret_field()` and the sources."""
+"""Load secrets: `SecretLoader`, `SecretModel`, `secret_field()`, the sources, and masked logs."""
 
+from mantlet.redact.names import SECRET_NAMES
+from mantlet.secrets.collectors import MaskingSpanProcessor, SentryMasker
 from mantlet.secrets.loader import SecretLoader
-from mantlet.secrets.logs import MaskingFilter, MaskingFormatter, MaskingProcessor
+from mantlet.secrets.logs import MaskingFilter, MaskingFormatter, MaskingProcessor, mask_logging
 from mantlet.secrets.model import SecretModel, secret_field
 from mantlet.secrets.report import SecretsError, SecretStatus
 from mantlet.secrets.secret import InvalidSecret, Secret
@@ -30,6 +32,7 @@ from mantlet.secrets.sources import (
 )
 
 __all__ = [
+    "SECRET_NAMES",
     "AgeFile",
     "AppRoleAuth",
     "AwsParameters",
@@ -43,6 +46,7 @@ __all__ = [
     "MaskingFilter",
     "MaskingFormatter",
     "MaskingProcessor",
+    "MaskingSpanProcessor",
     "RejectedValue",
     "Secret",
     "SecretField",
@@ -52,6 +56,7 @@ __all__ = [
     "SecretSource",
     "SecretStatus",
     "SecretsError",
+    "SentryMasker",
     "SopsFile",
     "SourceError",
     "SourceResult",
@@ -60,5 +65,6 @@ __all__ = [
     "TokenAuth",
     "Vault",
     "VaultLogin",
+    "mask_logging",
     "secret_field",
 ]

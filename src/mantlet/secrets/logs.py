@@ -9,13 +9,18 @@ It does not stop: ``print()``; handlers without the filter; text that is truncat
 """
 
 import logging
-from collections.abc import MutableMapping
-from typing import Any
+import sys
+from collections.abc import Iterable, Iterator, MutableMapping
+from typing import Any, Final
 
+from mantlet._internal.exception_chain import safe_getattr
 from mantlet.redact.masking import Masker
 from mantlet.redact.registry import Registry, SecretValues, registry_of
 
-__all__ = ["MaskingFilter", "MaskingFormatter", "MaskingProcessor"]
+__all__ = ["MaskingFilter", "MaskingFormatter", "MaskingProcessor", "mask_logging", "masker_of"]
+
+#: Modules with a handler that a framework adds to a logger when that is first used.
+_LATE_HANDLERS: Final = ("flask.logging", "quart.logging")
 
 
 class MaskingFilter(logging.Filter):
@@ -23,11 +28,23 @@ class MaskingFilter(logging.Filter):
 
     Args:
         secrets: a `SecretLoader`, or a collection of values.
+        names: names and globs of fields, such as `SECRET_NAMES`. Their values are masked whatever
+            they are: of attributes from ``extra``, of keys of dictionaries in them and in the
+            arguments. ``access_token`` matches ``accessToken`` and ``ACCESS-TOKEN`` too.
+
+    Raises:
+        TypeError: a secret is neither text nor bytes, or a name is not text.
+        ValueError: a name is empty or too long.
     """
 
-    def __init__(self, secrets: SecretValues) -> None:
+    def __init__(self, secrets: SecretValues, *, names: Iterable[str] = ()) -> None:
         super().__init__()
-        self._masker = _masker(secrets)
+        self._registry = registry_of(secrets) or Registry()
+        self._masker = Masker(self._registry, names)
+
+    def masks_same(self, other: "MaskingFilter") -> bool:
+        """Return whether another filter masks the same secrets."""
+        return self._registry is other._registry
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Mask a record, and let it pass."""
@@ -45,7 +62,7 @@ class MaskingFormatter(logging.Formatter):
 
     def __init__(self, secrets: SecretValues, formatter: logging.Formatter | None = None) -> None:
         super().__init__()
-        self._masker = _masker(secrets)
+        self._masker = masker_of(secrets)
         self._formatter = formatter or logging.Formatter()
 
     def format(self, record: logging.LogRecord) -> str:
@@ -61,10 +78,11 @@ class MaskingProcessor:
 
     Args:
         secrets: a `SecretLoader`, or a collection of values.
+        names: names and globs of fields to mask, as in `MaskingFilter`.
     """
 
-    def __init__(self, secrets: SecretValues) -> None:
-        self._masker = _masker(secrets)
+    def __init__(self, secrets: SecretValues, *, names: Iterable[str] = ()) -> None:
+        self._masker = masker_of(secrets, names)
 
     def __call__(self, logger: Any, method: str, event: Any) -> Any:
         """Return the event without secrets."""
@@ -89,5 +107,42 @@ class MaskingProcessor:
             event["exception"] = text
 
 
-def _masker(secrets: SecretValues) -> Masker:
-    return Masker(registry_of(secrets) or Registry())
+def mask_logging(secrets: SecretValues, *, names: Iterable[str] = ()) -> MaskingFilter:
+    """Add one `MaskingFilter` to every log handler that there is.
+
+    These are the handlers of the root logger and of all other loggers, the one that Python uses
+    where there is none, and those that Flask and Quart add to the app's logger later. Nothing else
+    is changed: no logger, no level, no formatter. Call it once logging is configured, and again if
+    handlers were added since: a handler has one filter of the same loader or registry.
+
+    Args:
+        secrets: a `SecretLoader`, or a collection of values.
+        names: names and globs of fields to mask, as in `MaskingFilter`.
+
+    Returns:
+        The filter, for handlers that are made later: ``handler.addFilter(...)``.
+
+    Raises:
+        TypeError: a secret is neither text nor bytes, or a name is not text.
+        ValueError: a name is empty or too long.
+    """
+    masking = MaskingFilter(secrets, names=names)
+    for handler in _all_handlers():
+        for old in handler.filters[:]:
+            if isinstance(old, MaskingFilter) and old.masks_same(masking):
+                handler.removeFilter(old)
+        handler.addFilter(masking)
+    return masking
+
+
+def _all_handlers() -> Iterator[logging.Handler]:
+    loggers = [logging.getLogger(), *logging.getLogger().manager.loggerDict.values()]
+    handlers = [one for logger in loggers for one in getattr(logger, "handlers", ())]
+    late = (safe_getattr(sys.modules.get(name), "default_handler") for name in _LATE_HANDLERS)
+    found = (*handlers, logging.lastResort, *late)
+    yield from dict.fromkeys(one for one in found if isinstance(one, logging.Handler))
+
+
+def masker_of(secrets: SecretValues, names: Iterable[str] = ()) -> Masker:
+    """Return a masker of secrets, and of the fields with some names."""
+    return Masker(registry_of(secrets) or Registry(), names)
