@@ -35,12 +35,16 @@ class MatchEnd:
     """The end of an open-ended match, which may span many chunks.
 
     Attributes:
-        pattern: the match ends before this pattern; None if it lasts until the end of the body.
+        pattern: the match ends before this pattern, and in any case with the string or element
+            that it stands in; None if it ends with that, or with the paragraph.
         size: maximum length of a match of the pattern, in bytes.
+        page: matches a body from its first byte to the match if the whole body is to be masked
+            from there on; None if it never is.
     """
 
     pattern: re.Pattern[bytes] | None
     size: int
+    page: re.Pattern[bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +55,13 @@ class MatchFound:
         start: offset of its first byte in the data.
         end: offset of the end of the part matched so far.
         until: where an open-ended match ends; None if it ends at ``end``.
+        crosses: whether it goes on over the ends of strings and elements, which are kept.
     """
 
     start: int
     end: int
     until: MatchEnd | None = None
+    crosses: bool = False
 
 
 MatchResult = MatchFound | NoMatchYet

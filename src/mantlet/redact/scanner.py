@@ -9,7 +9,24 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
-from mantlet.redact.matches import NEED_MORE, Detector, MatchEnd, Matcher, MatchFound
+from mantlet.redact.asterisks import (
+    UNESCAPED_FORMS,
+    before_escape,
+    before_structure,
+    behind_escape,
+    mask_leak,
+)
+from mantlet.redact.contexts import (
+    END_OF_PAGE,
+    LOOKBEHIND,
+    BodyForm,
+    Ending,
+    LeakKind,
+    QuoteTracker,
+    body_form,
+    find_ending,
+)
+from mantlet.redact.matches import NEED_MORE, NO_MATCH, Detector, MatchEnd, Matcher, MatchFound
 
 __all__ = ["LiteralSearch", "OnMatch", "Scanner", "StreamScan"]
 
@@ -21,8 +38,8 @@ OnMatch = Callable[[str, str | None, bytes, int], None]
 Hit = tuple[int, int, int]
 _Search = Callable[..., list[Hit]]
 
-#: A part of the data to mask: its start, its end, and whether it may be a complete JSON number.
-Span = tuple[int, int, bool]
+#: A part of the data to mask: its start, its end, and what it is.
+Span = tuple[int, int, LeakKind]
 
 #: Automatons with at most this many patterns have a prefilter that reads at memory speed. Above
 #: some 80 patterns it is left out, and the search takes ten times as long.
@@ -30,13 +47,10 @@ _SHARD_SIZE: Final = 60
 #: This many automatons side by side are still faster than a single one. Above that, one DFA holds
 #: all patterns: it takes half the time of the other kinds, and some 15 KB of memory a pattern.
 _MAX_SHARDS: Final = 10
-#: How many bytes already sent are kept for matchers that look behind.
-_LOOKBEHIND: Final = 16
 #: Maximum length of a pattern in an automaton. Longer literals are represented by their beginning.
 _MAX_PATTERN: Final = 64
-_MASK: Final = b"*"
-#: The mask of digits in JSON numbers, where an asterisk would be a syntax error.
-_DIGIT_MASK: Final = b"9"
+#: How many bytes of a body say what it is written in.
+_BEGINNING: Final = 64
 
 
 class LiteralSearch:
@@ -93,8 +107,16 @@ class LiteralSearch:
                 return True
         return False
 
-    def find(self, data: bytes) -> list[Hit]:
-        """Return all matches of all patterns, overlapping ones too, in order of their start."""
+    def find(self, data: bytes, begin: int = 0) -> list[Hit]:
+        """Return all matches of all patterns, overlapping ones too, in order of their start.
+
+        Args:
+            data: the data.
+            begin: where the search begins. The offsets are those in the data.
+        """
+        if begin:
+            found = self.find(data[begin:])
+            return [(index, start + begin, end + begin) for index, start, end in found]
         if not self.hits(data):
             return []
         find_all = self._find_all
@@ -171,13 +193,15 @@ class StreamScan:
     """
 
     __slots__ = (
+        "_beginning",
+        "_form",
         "_held",
-        "_is_json",
         "_lookbehind",
         "_masks",
         "_media",
         "_on_match",
         "_open",
+        "_quotes",
         "_scanner",
         "_sent",
     )
@@ -189,42 +213,66 @@ class StreamScan:
         self._on_match = on_match
         self._media = media
         self._masks = masks
-        self._is_json = media is not None and media.endswith(("json", "jsonl", "event-stream"))
+        self._beginning = b""
+        self._form: BodyForm | None = None  # None until the body has begun
+        self._quotes: QuoteTracker | None = None
         self._lookbehind = b""  # the last bytes sent
         self._held = b""  # data that may still become a leak
         self._sent = 0
-        self._open: MatchEnd | None = None  # the end of the match that continues
+        self._open: Ending | None = None  # the end of the match that continues
 
     def __call__(self, chunk: bytes, more: bool) -> bytes:
         """Take a chunk; return the data that may be sent now."""
+        if self._form is None:
+            self._begin(chunk, more)
         data = self._held + chunk if self._held else chunk
         if self._open is None and self._scanner.is_clean(data, self._media):
             # The usual case, without the work that only a leak needs.
             certain = len(data) - self._tail(data) if more else len(data)
             out = data if certain == len(data) else data[:certain]
-            self._lookbehind = (self._lookbehind + out[-_LOOKBEHIND:])[-_LOOKBEHIND:]
+            self._keep(out)
             self._held = data[certain:]
-            self._sent += certain
             return out
         base = len(self._lookbehind)
         data = self._lookbehind + data
         spans, certain = self._scan(data, base, more)
         out = data[base:certain]
         if self._masks and spans:
-            out = self._mask(out, base, spans)
-        self._lookbehind = data[max(0, certain - _LOOKBEHIND) : certain]
+            masked = bytearray(out)
+            for start, end, kind in spans:
+                new = mask_leak(data, start, end, self._form or BodyForm.TEXT, kind)
+                masked[start - base : end - base] = new
+            sent, out = out, bytes(masked)
+            self._keep(sent)
+        else:
+            self._keep(out)
         self._held = data[certain:]
-        self._sent += certain - base
         return out
+
+    def _begin(self, chunk: bytes, more: bool) -> None:
+        """Look at the first bytes of the body for its form."""
+        self._beginning = (self._beginning + chunk[:_BEGINNING])[:_BEGINNING]
+        started = self._beginning.removeprefix(b"\xef\xbb\xbf").strip()
+        if len(started) > 1 or not more or len(self._beginning) == _BEGINNING:
+            self._form = body_form(self._media, self._beginning)
+
+    def _keep(self, sent: bytes) -> None:
+        """Keep the last bytes sent, for what looks behind."""
+        self._sent += len(sent)
+        if len(sent) < LOOKBEHIND and self._lookbehind:
+            sent = self._lookbehind + sent
+        self._lookbehind = sent[-LOOKBEHIND:]
 
     def _tail(self, data: bytes) -> int:
         """Return how many bytes at the end may become a leak when more follow."""
         tail = self._scanner.literals.tail(data)
         for detector in self._scanner.detectors:
             tail = max(tail, detector.tail(data))
-        if self._is_json and _is_escaped(data, len(data) - tail):
-            tail += 1  # keep a backslash together with the character that it escapes
-        return tail
+        return len(data) - self._between_escapes(data, len(data) - tail)
+
+    def _between_escapes(self, data: bytes, at: int) -> int:
+        """Move an offset back so that it is not within an escape."""
+        return at if self._form in UNESCAPED_FORMS else before_escape(data, at)
 
     def _scan(self, data: bytes, base: int, more: bool) -> tuple[list[Span], int]:
         """Return the leaks in the data, and the offset from which on it must be held back.
@@ -235,31 +283,46 @@ class StreamScan:
             more: whether more data follows.
         """
         spans: list[Span] = []
-        masked, until = base, self._open
-        if until is not None:
-            end = _find_end(until, data, base)
+        masked, ending = base, self._open
+        if ending is not None:
+            end = ending.find(data, base, more)
             if end is None:
-                certain = max(base, len(data) - until.size + 1) if more else len(data)
-                return [(base, certain, False)], certain
+                certain = len(data)
+                if more:
+                    certain = max(base, self._settled(data, base, ending))
+                self._open = ending.after(data[:certain], base)
+                return [(base, certain, ending.kind)], certain
             masked = end
         leaks, certain = self._find_leaks(data, base, masked, more)
         if more:
-            certain = min(certain, self._settled(data, leaks))
-            if self._is_json and certain > base and _is_escaped(data, certain):
-                certain -= 1
-            certain = _before_cut(leaks, certain)
-        if until is not None:
-            spans.append((base, min(masked, certain), False))
+            certain = self._certain(data, leaks, certain)
+        if ending is not None:
+            spans.append((base, min(masked, certain), ending.kind))
             if masked <= certain:
                 self._open = None
         for leak in leaks:
             if leak.start < certain:
                 end = min(leak.end, certain)
-                spans.append((leak.start, end, leak.is_closed))
-                self._open = leak.until or self._open
+                spans.append((leak.start, end, leak.kind))
+                if leak.ending is not None:
+                    self._open = leak.ending.after(data[:certain], leak.start)
                 place = self._sent + leak.start - base
                 self._on_match(leak.id, leak.fingerprint, data[leak.start : end], place)
         return spans, certain
+
+    def _certain(self, data: bytes, leaks: list["_Leak"], certain: int) -> int:
+        """Return how much of the data, of some that is decided, can be sent before more arrives."""
+        last = leaks[-1] if leaks else None
+        if last is not None and last.ending is not None:
+            settled = self._settled(data, last.start + 1, last.ending)
+        else:
+            settled = len(data) - self._tail(data)
+        return _before_cut(leaks, min(certain, settled))
+
+    def _settled(self, data: bytes, start: int, ending: Ending) -> int:
+        """Return how much of an open-ended leak may be masked before more of it arrives."""
+        certain = max(start, len(data) - ending.size + 1)
+        return max(start, before_structure(data, certain, self._form or BodyForm.TEXT))
 
     def _find_leaks(
         self, data: bytes, base: int, masked: int, more: bool
@@ -275,46 +338,66 @@ class StreamScan:
         scanner, media = self._scanner, self._media
         leaks: list[_Leak] = []
         undecided = len(data)
-        for index, start, end in scanner.literals.find(data):
-            if start < base or end <= masked:
-                continue  # it was sent already, masked if needed; or it is part of another leak
+        for index, start, end in scanner.literals.find(data, base):
+            if end <= masked:
+                continue  # it is part of another leak
             matcher = scanner.matchers[index]
             result = matcher.match(data, start, end, more, media)
-            if result is NEED_MORE:
+            leak = None
+            if isinstance(result, MatchFound):
+                leak = self._leak(matcher, result, data, base, more)
+            if result is NEED_MORE or (leak is None and result is not NO_MATCH):
                 undecided = min(undecided, start)
-            elif isinstance(result, MatchFound):
-                leak = self._leak(matcher, result, data, base)
+            elif leak is not None:
                 leaks.append(leak)
                 masked = max(masked, leak.end)
-                if leak.until is not None:
+                if leak.ending is not None:
                     return leaks, undecided
         for detector in scanner.detectors:
-            leaks += (_Leak(*found) for found in detector.find(data, base, more, media))
+            for id, start, end in detector.find(data, base, more, media):
+                begin = max(base, self._between_escapes(data, start))
+                leaks.append(_Leak(id, begin, end))
         return leaks, undecided
 
-    def _leak(self, matcher: Matcher, found: MatchFound, data: bytes, base: int) -> "_Leak":
-        start, end, until = max(base, found.start), found.end, found.until
-        if until is not None:
-            found_end = _find_end(until, data, end)
-            until, end = (until, len(data)) if found_end is None else (None, found_end)
-        if self._is_json and _is_escaped(data, start) and start > base:
-            start -= 1
-        return _Leak(matcher.id, start, end, matcher.fingerprint, until, found.until is None)
+    def _leak(
+        self, matcher: Matcher, found: MatchFound, data: bytes, base: int, more: bool
+    ) -> "_Leak | None":
+        """Return the leak of a match, or None if its end can't be told before more data."""
+        id, fingerprint, until = matcher.id, matcher.fingerprint, found.until
+        start, end = max(base, found.start), found.end
+        if self._form not in UNESCAPED_FORMS:
+            start, behind = max(base, before_escape(data, start)), behind_escape(data, end)
+            if behind is None and more:
+                return None
+            end = max(start + 1, end if behind is None else behind)
+        if until is None:
+            kind = LeakKind.CROSSING if found.crosses else LeakKind.VALUE
+            return _Leak(id, start, end, fingerprint, None, kind)
+        ending = self._ending(data, start, until, found)
+        if not found.crosses:
+            clipped = ending.clip(data, start, end, more)
+            if clipped is None:
+                return None
+            if clipped < end:
+                return _Leak(id, start, clipped, fingerprint, None, ending.kind)
+        last = ending.find(data, end, more)
+        if last is None:
+            return _Leak(id, start, len(data), fingerprint, ending.after(data, end), ending.kind)
+        return _Leak(id, start, last, fingerprint, None, ending.kind)
 
-    def _settled(self, data: bytes, leaks: list["_Leak"]) -> int:
-        """Return how much of the data can no longer become a leak, or the end of one."""
-        last = leaks[-1] if leaks and leaks[-1].until else None
-        if last is None or last.until is None:
-            return len(data) - self._tail(data)
-        return max(last.start + 1, len(data) - last.until.size + 1)
-
-    def _mask(self, out: bytes, base: int, spans: list[Span]) -> bytes:
-        masked = bytearray(out)
-        for start, end, is_closed in spans:
-            place = slice(start - base, end - base)
-            is_number = is_closed and self._is_json and out[place].isdigit()
-            masked[place] = (_DIGIT_MASK if is_number else _MASK) * (end - start)
-        return bytes(masked)
+    def _ending(self, data: bytes, start: int, until: MatchEnd, found: MatchFound) -> Ending:
+        form = self._form or BodyForm.TEXT
+        offset = self._sent - len(self._lookbehind)
+        is_page = until.page is not None and not offset and until.page.fullmatch(data, 0, start)
+        if is_page and form is not BodyForm.JSON:
+            return END_OF_PAGE
+        own = None if until.pattern is None else until
+        if found.crosses and own is not None:
+            return Ending(own=own, size=own.size, kind=LeakKind.CROSSING)
+        if self._quotes is None:
+            self._quotes = QuoteTracker()
+        kind = LeakKind.CROSSING if found.crosses else LeakKind.TEXT
+        return find_ending(data, offset, start, form, self._quotes, own=own, kind=kind)
 
 
 class _Leak(NamedTuple):
@@ -323,9 +406,8 @@ class _Leak(NamedTuple):
     end: int
     fingerprint: str | None = None
     #: The end of the leak, if that has not arrived yet.
-    until: MatchEnd | None = None
-    #: Whether the matcher knew the end of the leak from the beginning.
-    is_closed: bool = True
+    ending: Ending | None = None
+    kind: LeakKind = LeakKind.VALUE
 
 
 def _position(hit: Hit) -> tuple[int, int]:
@@ -335,22 +417,10 @@ def _position(hit: Hit) -> tuple[int, int]:
 def _before_cut(leaks: list[_Leak], certain: int) -> int:
     """Move an offset back so that it cuts no leak; a leak cut there is matched again later."""
     for leak in sorted(leaks, key=_start, reverse=True):
-        if leak.start < certain < leak.end and leak.until is None:
+        if leak.start < certain < leak.end and leak.ending is None:
             certain = leak.start
     return certain
 
 
 def _start(leak: _Leak) -> int:
     return leak.start
-
-
-def _find_end(until: MatchEnd, data: bytes, start: int) -> int | None:
-    """Return the offset at which an open-ended match ends, or None if that has not arrived."""
-    found = until.pattern and until.pattern.search(data, start)
-    return found.start() if found else None
-
-
-def _is_escaped(data: bytes, at: int) -> bool:
-    """Return whether an odd number of backslashes precedes an offset."""
-    before = data[:at]
-    return (len(before) - len(before.rstrip(b"\\"))) % 2 == 1

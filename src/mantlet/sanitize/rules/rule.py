@@ -32,31 +32,37 @@ WORD_CHARS: Final = rb"0-9A-Za-z_"
 NUMBER_START: Final = rb"(?<![%s.\-])" % WORD_CHARS
 NUMBER_END: Final = rb"(?![%s]|[.\-][0-9])" % WORD_CHARS
 
-_END_OF_BODY: Final = MatchEnd(None, 1)
-#: The end of a JSON string: an unescaped quote.
-_END_OF_STRING: Final = MatchEnd(re.compile(rb'(?<!\\)(?:\\\\)*"'), 2)
-#: The end of the text of an HTML element.
-_END_OF_ELEMENT: Final = MatchEnd(re.compile(rb"</"), 2)
-#: A blank line.
-_END_OF_PARAGRAPH: Final = MatchEnd(re.compile(rb"\r?\n[ \t]{0,8}\r?\n"), 12)
+#: A match in a page, and not in data or in a text: nothing but a document's own markup precedes
+#: it. What a user has written stands in an element of the body.
+_PAGE: Final = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*+(?:<(?:!doctype|!--|/?(?:html|head|meta|link|title|style|script|base)\b)"
+    rb"(?:[^<>\"']|\"[^\"]*+\"|'[^']*+')*+>[^<]*+)*+"
+    rb"(?:<meta\b[^<>]*+)?+",
+    re.IGNORECASE,
+)
+#: An escape that ends in what could be part of a word.
+_ESCAPE: Final = re.compile(rb"(?:\\(?:u[0-9A-Fa-f]{4}|[nrtbfv])|%[0-9A-Fa-f]{2})\Z")
+_END_OF_BODY: Final = MatchEnd(None, 1, _PAGE)
+_END_OF_TEXT: Final = MatchEnd(None, 1)
 #: Minimum entropy of random text, in bits per character.
 _MIN_ENTROPY: Final = 2.8
 
 
-def to_end_of_body(_matched: bytes, _media: str | None) -> MatchEnd:
-    """Extend a leak to the end of the body, as for a page."""
-    return _END_OF_BODY
+def to_end_of_body(matched: bytes, _media: str | None) -> MatchEnd:
+    """Extend a leak to the end of the body, as for a page.
+
+    The match has to have a tag, in the head of a page; in the body of one, in JSON and in
+    other texts the leak ends as with `to_end_of_text()`.
+    """
+    return _END_OF_BODY if b"<" in matched else _END_OF_TEXT
 
 
-def to_end_of_text(matched: bytes, media: str | None) -> MatchEnd:
-    """Extend a leak to the end of the surrounding string, element or paragraph."""
-    if media is not None and (media.endswith("json") or media == "text/event-stream"):
-        return _END_OF_STRING
-    if rb"\n" in matched or rb"\"" in matched:
-        return _END_OF_STRING
-    if media in ("text/html", "application/xhtml+xml", "image/svg+xml"):
-        return _END_OF_ELEMENT
-    return _END_OF_PARAGRAPH
+def to_end_of_text(_matched: bytes, _media: str | None) -> MatchEnd:
+    """Extend a leak to the end of the string, element or paragraph that it stands in.
+
+    The match ends there too, if the pattern has gone beyond it.
+    """
+    return _END_OF_TEXT
 
 
 class LeakRule:
@@ -70,9 +76,12 @@ class LeakRule:
         not_followed_by: a class of characters that must not follow the match.
         check: called with the matched bytes; returns whether they are a leak.
         extent: returns how far the leak extends after the match; None if it does not.
+        crosses: whether the match goes on over the ends of strings and elements, as one of several
+            lines that are items of a JSON array. What separates them is kept. An extent with an
+            end of its own does so too.
     """
 
-    __slots__ = ("_check", "_extent", "_pattern", "_preceding", "id", "literals")
+    __slots__ = ("_check", "_crosses", "_extent", "_pattern", "_preceding", "id", "literals")
 
     fingerprint: Final = None
 
@@ -85,8 +94,10 @@ class LeakRule:
         not_followed_by: bytes = b"",
         check: Callable[[bytes], bool] | None = None,
         extent: Extent | None = None,
+        crosses: bool = False,
     ) -> None:
         self.id = id
+        self._crosses = crosses
         self.literals = tuple(literals)
         self._pattern = None
         if parts or not_followed_by:
@@ -99,7 +110,9 @@ class LeakRule:
         self, data: bytes, start: int, end: int, more: bool, media: str | None
     ) -> MatchResult:
         """Match the rule where its literal was found."""
-        if self._preceding is not None and not self._preceding.match(data, start):
+        if self._preceding is not None and not (
+            self._preceding.match(data, start) or _ESCAPE.search(data, max(0, start - 6), start)
+        ):
             return NO_MATCH
         stop = end
         if self._pattern is not None:
@@ -112,7 +125,8 @@ class LeakRule:
         matched = data[start:stop]
         if self._check is not None and not self._check(matched):
             return NO_MATCH
-        return MatchFound(start, stop, self._extent and self._extent(matched, media))
+        until = self._extent and self._extent(matched, media)
+        return MatchFound(start, stop, until, self._crosses)
 
     def __repr__(self) -> str:
         return f"LeakRule({self.id!r})"

@@ -1,0 +1,403 @@
+r"""The context in which a leak stands, and where its text ends.
+
+A leak in a string is masked to the end of that string at most, and one in an element to the end of
+that: what encloses it stays as it was, so that JSON, markup, scripts and events stay well-formed.
+In JSON each text is in a string. Elsewhere the string is found by its opening quote: one behind
+``=``, ``:``, ``,`` or a bracket that has not been closed since. Strings in strings are told apart
+by how their quotes are written: ``"`` is not ``\"``, nor ``\\\"``, nor ``&quot;``.
+"""
+
+import re
+from enum import Enum
+from functools import lru_cache
+from typing import Final, Literal, NamedTuple
+
+from mantlet.redact.matches import MatchEnd
+
+__all__ = [
+    "END_OF_PAGE",
+    "LOOKBEHIND",
+    "BodyForm",
+    "Ending",
+    "LeakKind",
+    "QuoteTracker",
+    "backslashes",
+    "body_form",
+    "find_ending",
+]
+
+#: How many bytes before a leak are looked at for its context.
+LOOKBEHIND: Final = 2048
+
+
+class LeakKind(Enum):
+    """What a leak is, which decides about the structure in it."""
+
+    #: A single value.
+    VALUE = "value"
+    #: A text that goes on to the end of what it stands in.
+    TEXT = "text"
+    #: A text in several strings or elements.
+    CROSSING = "crossing"
+    #: A page, of which nothing is kept.
+    PAGE = "page"
+
+
+class BodyForm(Enum):
+    """What a body is written in, as far as the ends of texts depend on it."""
+
+    JSON = "json"
+    EVENTS = "events"
+    MARKUP = "markup"
+    SCRIPT = "script"
+    CSV = "csv"
+    TEXT = "text"
+
+
+#: The beginning of JSON, and of nothing else: behind a byte order mark, a prefix against
+#: inclusion as a script, or a record separator (RFC 7464).
+_PREFIX: Final = rb"(?:\xef\xbb\xbf)?(?:\)\]\}',?)?[\s\x1e]*+"
+_LOOKS_LIKE_JSON: Final = re.compile(_PREFIX + rb"(?:\{\s*+[\"}]|\[\s*+[\[{\"\]])")
+_MAY_BE_JSON: Final = re.compile(_PREFIX + rb"(?:[\[{\"0-9tfn\-]|\Z)")
+_LOOKS_LIKE_MARKUP: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*+<[!?A-Za-z]")
+
+
+def body_form(media: str | None, beginning: bytes) -> BodyForm:
+    """Return the form of a body.
+
+    Args:
+        media: the media type, if known; it may be wrong.
+        beginning: the first bytes of the body.
+    """
+    media = media or ""
+    if media == "text/event-stream":
+        return BodyForm.EVENTS
+    if _LOOKS_LIKE_JSON.match(beginning) or ("json" in media and _MAY_BE_JSON.match(beginning)):
+        return BodyForm.JSON
+    if "html" in media or "xml" in media or _LOOKS_LIKE_MARKUP.match(beginning):
+        return BodyForm.MARKUP
+    if "javascript" in media or "ecmascript" in media:
+        return BodyForm.SCRIPT
+    return BodyForm.CSV if media == "text/csv" else BodyForm.TEXT
+
+
+def backslashes(data: bytes, at: int) -> int:
+    """Return how many backslashes precede an offset, without a copy of all that does."""
+    if data[at - 1 : at] != b"\\":
+        return 0
+    size = 16
+    while True:
+        before = data[max(0, at - size) : at]
+        count = len(before) - len(before.rstrip(b"\\"))
+        if count < len(before) or size >= at:
+            return count
+        size *= 8
+
+
+# -- quotes ---------------------------------------------------------------------------------------
+
+#: A quote as it may be written: with backslashes before it, as an escape of JSON, or as an entity.
+_QUOTES: Final = re.compile(
+    rb"""["'`\\&](?:(?<=["'`])(?<!\\["'`])
+    |(?<=\\)(?<!\\\\)\\{0,62}(?:["'`]|u002[27]|&(?:amp;){0,3}(?:quot|\#0{0,3}34|\#[xX]0{0,3}22);)
+    |(?<=&)(?<!\\&)(?:amp;){0,3}(?:quot|apos|\#0{0,3}3[49]|\#[xX]0{0,3}2[27]);)""",
+    re.VERBOSE,
+)
+#: What a string follows.
+_PREFIX_END: Final = re.compile(
+    rb"(?:[=:,(\[{>+?]|\b(?:return|throw|case))(?:\s|\\{1,15}[nrt]){0,80}+\Z"
+)
+#: How much of that is looked at.
+_PREFIX_SIZE: Final = 100
+#: Added to the level of a string whose quote is an entity.
+_ENTITY: Final = 9
+#: What may follow the end of a string, besides a quote of the string around it.
+_SPACE: Final = rb"(?:\s|\\{1,15}[nrt]){0,80}+"
+_FOLLOWING: Final = rb"[,:;}\])>/+|?]|[A-Za-z_][\w:\-]{0,40}="
+#: Bytes that hold these nearly always.
+_REACH: Final = 200
+
+
+class _String(NamedTuple):
+    """A string that has been opened.
+
+    Attributes:
+        level: how many strings it is in, by how its quote is written.
+        quote: its quote, without the backslashes before it.
+        at: where it was opened, as an offset in the stream.
+    """
+
+    level: int
+    quote: bytes
+    at: int
+
+
+class QuoteTracker:
+    """The strings that are open at a place of a stream. It reads no part of it twice."""
+
+    __slots__ = ("_in_field", "_open", "_until")
+
+    def __init__(self) -> None:
+        self._in_field = False
+        self._open: dict[tuple[int, bytes], _String] = {}
+        self._until = 0
+
+    def open_at(self, data: bytes, offset: int, place: int) -> list[_String]:
+        """Return the open strings, the innermost last.
+
+        Args:
+            data: a part of the stream.
+            offset: the offset of the part in the stream.
+            place: a place in the part; not before that of an earlier call, or nothing is read.
+        """
+        begin = max(self._until - offset, place - LOOKBEHIND, 0)
+        opened = self._open
+        if begin > self._until - offset:
+            opened.clear()  # a part was skipped
+        for found in _QUOTES.finditer(data, begin, place):
+            at = found.start()
+            level, quote = _level(found[0])
+            if quote not in (b"'", b"`"):
+                for key in [key for key in opened if key[0] > level]:
+                    del opened[key]
+            if _PREFIX_END.search(data[max(0, at - _PREFIX_SIZE) : at]):
+                string = _String(level, quote, offset + found.end())
+                opened[level, quote] = string
+            else:
+                opened.pop((level, quote), None)
+        self._until = max(self._until, offset + place)
+        return sorted(opened.values(), key=_opened_at)
+
+    def in_field(self, data: bytes, offset: int, place: int) -> bool:
+        """Return whether a place in CSV is in a quoted field; as for `open_at()`."""
+        begin = max(self._until - offset, 0)
+        if begin > self._until - offset:
+            self._in_field = False  # a part was skipped
+        self._in_field ^= bool(data.count(b'"', begin, place) % 2)
+        self._until = max(self._until, offset + place)
+        return self._in_field
+
+
+def _level(token: bytes) -> tuple[int, bytes]:
+    """Return how many strings a quote is in, and the quote without the backslashes before it."""
+    quote = token.lstrip(b"\\")
+    count = len(token) - len(quote)
+    if quote.startswith(b"u"):
+        return (count & -count).bit_length(), quote
+    level = (~count & (count + 1)).bit_length() - 1
+    return (level + _ENTITY if quote.startswith(b"&") else level), quote
+
+
+def _opened_at(string: _String) -> int:
+    return string.at
+
+
+# -- ends -----------------------------------------------------------------------------------------
+
+#: Elements that a text goes on in: a line break, and those that only color it.
+_INLINE: Final = rb"(?:br|wbr|span|b|i|u|em|strong|code|font|tt|small|mark|a|nobr)[\s/>]"
+#: The end of what has no elements in it; a match that begins with a tag goes on over others.
+_END_OF_DATA: Final = re.compile(rb"(?=\]\]>|-->)")
+_END_OF_ELEMENT: Final = rb"(?=</|<[!?]|<(?!%s)[A-Za-z]|\]\]>|-->)" % _INLINE
+#: A blank line.
+_END_OF_PARAGRAPH: Final = rb"(?=\r?\n[ \t]{0,8}\r?\n)"
+_END_OF_LINE: Final = rb"(?=[\r\n])"
+_BASES: Final = {
+    BodyForm.JSON: rb'(?<!\\)(?:\\\\)*+(?=")',
+    BodyForm.EVENTS: rb"(?=\r?\n\r?\n|\r\r)",
+    BodyForm.MARKUP: _END_OF_ELEMENT,
+    BodyForm.SCRIPT: _END_OF_PARAGRAPH,
+    BodyForm.CSV: rb"(?=[,;\t\r\n])",
+    BodyForm.TEXT: _END_OF_PARAGRAPH,
+}
+_JSON_LINE: Final = rb'(?<!\\)(?:\\\\)*+(?=")|' + _END_OF_LINE
+_EVENT_JSON: Final = re.compile(rb"(?:\A|[\r\n])(?:data:)?[ \t]*+[\[{\"][^\r\n]*+\Z")
+
+
+class Ending:
+    """The end of a leak.
+
+    Args:
+        strings: an expression for the ends of the strings that it is in.
+        at_end: the same where the body ends.
+        base: an expression for the end of what it is in, besides strings.
+        own: the end that the rule asks for; None for that of the text.
+        size: the most bytes that have to be known to find an end.
+        breaks: whether a line end means that there was no string.
+        clips: whether a match ends at ``base`` too, if its pattern has gone beyond that; ``"data"``
+            if it does not where it begins with a tag.
+        kind: what the leak is.
+    """
+
+    __slots__ = ("_at_end", "_base", "_breaks", "_clips", "_own", "_strings", "kind", "size")
+
+    def __init__(
+        self,
+        strings: re.Pattern[bytes] | None = None,
+        at_end: re.Pattern[bytes] | None = None,
+        base: re.Pattern[bytes] | None = None,
+        own: MatchEnd | None = None,
+        size: int = 1,
+        *,
+        breaks: bool = False,
+        clips: Literal["all", "data", ""] = "",
+        kind: LeakKind = LeakKind.TEXT,
+    ) -> None:
+        self._strings = strings
+        self._at_end = at_end
+        self._base = base
+        self._own = own
+        self._breaks = breaks
+        self._clips = clips
+        self.kind = kind
+        self.size = size
+
+    def clip(self, data: bytes, start: int, end: int, more: bool) -> int | None:
+        """Return where a match ends, since its string does; None if more data is needed."""
+        if self._clips:
+            has_tags = self._clips == "data" and data[start : start + 1] == b"<"
+            end = _first(_END_OF_DATA if has_tags else self._base, data, start, end)
+        if self._strings is not None:
+            if b"\n" in data[start:end] and self._breaks:
+                return end
+            if more and len(data) - end < self.size and _QUOTES.search(data, start, end):
+                return None
+            end = _first(self._strings if more else self._at_end, data, start, end)
+        return end
+
+    def find(self, data: bytes, start: int, more: bool) -> int | None:
+        """Return where the leak ends, or None if that has not arrived."""
+        size = len(data)
+        end = size
+        if self._own is not None and self._own.pattern is not None:
+            found = self._own.pattern.search(data, start)
+            end = found.start() if found else size
+        end = _first(self._base, data, start, end)
+        limit = data.find(b"\n", start, end) if self._breaks else -1
+        within = end if limit < 0 else limit
+        inner = _first(self._strings if more else self._at_end, data, start, within)
+        end = inner if inner < within else end
+        return end if end < size else None
+
+    def after(self, data: bytes, start: int) -> "Ending":
+        """Return the ending that is left after data without an end."""
+        if self._breaks and data.find(b"\n", start) >= 0:
+            return Ending(None, None, self._base, self._own, self.size, kind=self.kind)
+        return self
+
+
+def _first(pattern: re.Pattern[bytes] | None, data: bytes, start: int, end: int) -> int:
+    """Return where a pattern ends that is found first, at most ``end``."""
+    if pattern is None or start >= end:
+        return end
+    found = pattern.search(data, start - backslashes(data, start))
+    return min(max(found.end(), start), end) if found else end
+
+
+#: The end of a page: that of the body.
+END_OF_PAGE: Final = Ending(kind=LeakKind.PAGE)
+
+
+def find_ending(
+    data: bytes,
+    offset: int,
+    start: int,
+    form: BodyForm,
+    tracker: QuoteTracker,
+    *,
+    own: MatchEnd | None,
+    kind: LeakKind,
+) -> Ending:
+    """Return the end of a leak.
+
+    Args:
+        data: the data, with what precedes the leak.
+        offset: the offset of the data in the stream.
+        start: where the leak begins.
+        form: the form of the body.
+        tracker: the strings of the stream.
+        own: the end that its rule asks for besides that of its context; None for that of the text.
+        kind: what the leak is.
+    """
+    window = data[max(0, start - LOOKBEHIND) : start] if form is BodyForm.EVENTS else b""
+    in_event_json = bool(window) and _EVENT_JSON.search(window) is not None
+    is_json = form is BodyForm.JSON or in_event_json
+    closers: list[tuple[int, bytes, bool]] = []
+    if form is BodyForm.CSV:
+        closers += [(0, b'"', False)] if tracker.in_field(data, offset, start) else []
+        return _ending(tuple(closers), form, in_event_json, own, kind)
+    for string in tracker.open_at(data, offset, start):
+        if is_json:
+            if string.level and string.quote not in (b"'", b"`"):
+                closers.append((string.level, string.quote, False))
+        else:
+            closer = _closer_in_text(string, data, offset, start, form)
+            closers += [closer] if closer else []
+    key = tuple(closers[-3:])
+    return _ending(key, form, in_event_json, own, kind)
+
+
+def _closer_in_text(
+    string: _String, data: bytes, offset: int, start: int, form: BodyForm
+) -> tuple[int, bytes, bool] | None:
+    at = string.at - offset
+    if form is BodyForm.MARKUP and string.level == 0:
+        low = max(0, at - LOOKBEHIND)
+        if at >= 0 and data.rfind(b"<", low, at) > data.rfind(b">", low, at):
+            return string.level, string.quote, True
+    if string.quote == b"`":
+        if form not in (BodyForm.SCRIPT, BodyForm.MARKUP):
+            return None
+    elif at < 0 or data.find(b"\n", at, start) >= 0:
+        return None  # a string has no line ends; this was no string, or another
+    return string.level, string.quote, form is BodyForm.SCRIPT
+
+
+@lru_cache(maxsize=256)
+def _ending(
+    closers: tuple[tuple[int, bytes, bool], ...],
+    form: BodyForm,
+    in_event_json: bool,
+    own: MatchEnd | None,
+    kind: LeakKind,
+) -> Ending:
+    is_json = form is BodyForm.JSON or in_event_json
+    base: re.Pattern[bytes] | None = re.compile(_JSON_LINE if in_event_json else _BASES[form])
+    strings = at_end = None
+    if closers:
+        if form is BodyForm.CSV:
+            base = None
+            ends = [_END_OF_FIELD % b"", _END_OF_FIELD % rb"|\Z"]
+        else:
+            ends = [b"|".join(_closer(*one, end) for one in closers) for end in (b"", rb"|\Z")]
+        strings, at_end = map(re.compile, ends)
+    loose = any(not strict for _, _, strict in closers)
+    strict = any(strict for _, _, strict in closers)
+    size = _REACH if loose else 80 if closers else 12
+    if own is not None and own.pattern is not None:
+        size = max(size, own.size)
+        if not is_json and form not in (BodyForm.MARKUP, BodyForm.CSV):
+            base = None
+    elif is_json and not loose:
+        size = 2
+    breaks = loose and not strict and not is_json and form is not BodyForm.CSV
+    clips: Literal["all", "data", ""] = "data" if form is BodyForm.MARKUP else ""
+    if is_json or form is BodyForm.CSV:
+        clips = "all"
+    return Ending(strings, at_end, base, own, size, breaks=breaks, clips=clips, kind=kind)
+
+
+#: The end of a quoted field of CSV, in which a quote is doubled (RFC 4180).
+_END_OF_FIELD: Final = rb'(?<!")(?:"")*+(?="(?:[,;\t\r\n]%b))'
+
+
+def _closer(level: int, quote: bytes, strict: bool, at_end: bytes) -> bytes:
+    """Return an expression for the end of a string: what precedes its quote."""
+    follows = b""
+    if not strict:
+        outer = rb"|\\{0,63}+[\"'`]" if level else b""
+        follows = _SPACE + b"(?:" + _FOLLOWING + outer + at_end + b")"
+    if level >= _ENTITY:
+        level -= _ENTITY
+    run = 2 ** (level - 1) if quote.startswith(b"u") else 2**level - 1
+    return rb"(?<!\\)(?:\\{%d})*+(?=\\{%d}%b%b)" % (2 ** (level + 1), run, quote, follows)
