@@ -31,7 +31,7 @@ class App(SecretModel, prefix="APP_"):
 
 WEAK = {"APP_TOKEN": PLACEHOLDER, "APP_KEY": GOOD, "APP_TOKENN": GOOD}
 PROBLEMS = (
-    "token: is a placeholder (environment APP_TOKEN)",
+    "token: is a placeholder; allow_weak=True accepts it (environment APP_TOKEN)",
     "key: does not match its pattern (environment APP_KEY)",
     "environment APP_TOKENN: is not a secret of the app: did you mean APP_TOKEN?",
 )
@@ -50,7 +50,7 @@ def test_report_logs_broken_rules_and_uses_the_values(caplog: pytest.LogCaptureF
         f"SecretLoader would have rejected: {problem}" for problem in PROBLEMS
     ]
     assert [(one.state, one.note) for one in loader.report] == [
-        ("reported", "is a placeholder"),
+        ("reported", "is a placeholder; allow_weak=True accepts it"),
         ("reported", "does not match its pattern"),
     ]
     assert loader.current.token.reveal() == PLACEHOLDER

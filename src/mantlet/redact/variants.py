@@ -10,33 +10,22 @@ word in every response.
 """
 
 import json
-import math
 import re
 from base64 import b64encode
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
 
 from mantlet.redact.matches import NEED_MORE, NO_MATCH, MatchFound, MatchResult
+from mantlet.redact.strength import weak_reason
 
 __all__ = [
-    "MIN_SECRET_BITS",
-    "MIN_SECRET_BYTES",
     "SecretVariant",
     "encoded_variants",
-    "weak_reason",
 ]
 
-#: Minimum length of a secret in bytes.
-MIN_SECRET_BYTES: Final = 8
-#: Minimum entropy of a secret in bits.
-MIN_SECRET_BITS: Final = 20
-
 _PERCENT: Final = re.compile(rb"%[0-9A-F]{2}")
-#: Probably a word or a date: easier to guess than its characters suggest.
-_PLAIN: Final = re.compile(rb"[0-9]+|[A-Z]?[a-z]+|[A-Z]+")
 _JSON_ESCAPE: Final = re.compile(r"\\u[0-9a-f]{4}")
 #: Characters left unescaped by RFC 3986, in a path, by encodeURIComponent() and by encodeURI()
 #: (ECMA-262, 19.2.6).
@@ -82,19 +71,6 @@ def encoded_variants(value: bytes) -> tuple[bytes, ...]:
     if password is not None and weak_reason(password) is None:
         found |= dict.fromkeys(_variants(password))
     return tuple(found)
-
-
-def weak_reason(value: bytes) -> str | None:
-    """Return why a value is too weak to search for, without revealing it; None if it is not."""
-    if len(value) < MIN_SECRET_BYTES:
-        return f"it is shorter than {MIN_SECRET_BYTES} bytes"
-    counts = Counter(value).values()
-    bits = -sum(count * math.log2(count / len(value)) for count in counts)
-    if _PLAIN.fullmatch(value):
-        bits /= 2
-    if bits < MIN_SECRET_BITS:
-        return "it is a common word, or has too few different characters"
-    return None
 
 
 def _password(value: bytes) -> bytes | None:

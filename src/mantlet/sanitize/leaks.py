@@ -7,7 +7,8 @@ from typing import Final, Literal, get_args
 from mantlet._internal.options import KnowsOptions
 from mantlet.redact.matches import Detector, Matcher
 from mantlet.redact.scanner import Scanner
-from mantlet.redact.variants import MIN_SECRET_BYTES, SecretVariant
+from mantlet.redact.strength import MIN_SECRET_BYTES
+from mantlet.redact.variants import SecretVariant
 from mantlet.sanitize.rules import DEFAULT_GROUPS, DETECTORS, RULES
 
 __all__ = ["LeakAction", "Leaks"]

@@ -9,12 +9,15 @@ from typing import Any, Final, get_args
 from urllib.parse import unquote, urlsplit
 
 from mantlet._internal.extras import import_extra
-from mantlet.redact.variants import MIN_SECRET_BYTES, weak_reason
+from mantlet.redact.strength import MIN_SECRET_BYTES, weak_reason
 from mantlet.secrets.model import SecretSpec
+from mantlet.secrets.placeholders import is_placeholder
 from mantlet.secrets.secret import InvalidSecret, as_bytes, iter_texts
 
-__all__ = ["find_broken_rule", "is_placeholder", "parse", "searchable_values"]
+__all__ = ["find_broken_rule", "parse", "searchable_values"]
 
+#: The way out for a value that only looks weak.
+_WAY_OUT: Final = "; allow_weak=True accepts it"
 _WHITESPACE: Final = re.compile(r"\s+")
 _DECODERS: Final = {
     "base64": lambda text: base64.b64decode(_pad(text), validate=True),
@@ -115,7 +118,7 @@ def _adapter(value_type: Any) -> Any:
 def find_broken_rule(
     spec: SecretSpec, raw: str | bytes, value: object, examples: Iterable[str]
 ) -> str | None:
-    """Return the rule that a parsed value breaks, as a predicate such as ``"is a placeholder"``.
+    """Return the rule that a parsed value breaks, as a predicate such as ``"is too short"``.
 
     Args:
         spec: the secret.
@@ -139,7 +142,7 @@ def find_broken_rule(
     # A shorter value is allowed by the app's own min_length, and always weak.
     data = as_bytes(value)
     judged = spec.type in (str, bytes) and not spec.allow_weak and len(data) >= MIN_SECRET_BYTES
-    return "is easy to guess" if judged and weak_reason(data) is not None else None
+    return f"is easy to guess{_WAY_OUT}" if judged and weak_reason(data) is not None else None
 
 
 def _find_stand_in(text: str, examples: Iterable[str]) -> str | None:
@@ -147,10 +150,10 @@ def _find_stand_in(text: str, examples: Iterable[str]) -> str | None:
     if text in examples or text.strip() in examples:
         return "is the value from the example file"
     if is_placeholder(text):
-        return "is a placeholder"
+        return f"is a placeholder{_WAY_OUT}"
     password = _url_password(text)
     if password is not None and is_placeholder(password):
-        return "has a placeholder as its password"
+        return f"has a placeholder as its password{_WAY_OUT}"
     return None
 
 
@@ -162,68 +165,6 @@ def _url_password(text: str) -> str | None:
     except ValueError:
         return None
     return password and unquote(password)
-
-
-#: Words that examples, templates and tutorials put in place of a secret, without separators.
-_PLACEHOLDER_WORDS: Final = re.compile(
-    r"""
-    abc|abcd|abcdef|admin|administrator|apikey|asdf|bar|baz|blah|changeit|changeme|changethis
-    |changethis(?:secret|password|key)|default|demo|dev|development|dummy|empty|example|fake|fillme
-    |fixme|foo|foobar|guest|hunter|insecure|insert|keyboardcat|letmein
-    |(?:admin|db|default|dummy|example|fake|jwt|my|root|sample|secret|some|super|test|the|top|user
-        |very|your)+(?:api)?(?:key|pass|passw[o0]rd|secret|secretkey|token|value)
-    |na|nil|no(?:key|pass|password|secret|ne)|notset|null|pass|passw[o0]rd|passwd|placeholder
-    |postgres|pw|pwd|qwerty|redacted|replace|replaceme|replacethis|root|s3cr3t|sample
-    |secret|secret(?:key|password|token|value)|setme|string|tbd|temp|test|tester|testing|tmp|todo
-    |token|undefined|unset|user|welcome|xyz
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
-_PLACEHOLDER_SHAPES: Final = re.compile(
-    r"""
-    (?:please[-_. ]?)?(?:change|replace|fill|set|put|insert|enter|paste)[-_. ]?
-        (?:me|this|it|in|here|with|your)(?:[-_. !].*)?
-    | please[-_. ](?:change|replace|set)
-    | not[-_. ]?a[-_. ]?real[-_. ].* | todo[: ].*
-    | to[-_. ]be[-_. ](?:changed|done|filled|replaced|set)(?:[-_. ].*)?
-    | (?:your|my|some)[-_. ][a-z0-9]+(?:[-_. ][a-z0-9]+)*
-    | .*[-_. ](?:here|goes[-_. ]here|placeholder)
-    | django-insecure-.*
-    | <[\w .:-]+> | \$\{.*\} | \$\([\w .:-]*\) | \{\{.*\}\} | \{%.*%\} | %\(\w+\)s | %\w+%
-    | (?:.*[-_])?(.)\1{2,}
-    | .*[x*]{6,}.*
-    | (?-i:[A-Za-z0-9/+]+EXAMPLE(?:KEY)?)
-    """,
-    re.VERBOSE | re.IGNORECASE | re.DOTALL,
-)
-#: Sequences of consecutive characters.
-_SEQUENCES: Final = (
-    "01234567890123456789",
-    "0123456789abcdef" * 4,
-    "abcdefghijklmnopqrstuvwxyz",
-    "qwertyuiopasdfghjklzxcvbnm",
-)
-_SEPARATORS: Final = re.compile(r"[\W_]+")
-#: Digits and marks at the end, as added where a password must have some.
-_SUFFIX: Final = re.compile(r"[\W_\d]+$")
-#: Characters that are written in place of letters.
-_LEET: Final = str.maketrans("@430$5", "aaeoss")
-#: The maximum length of a placeholder, in characters.
-_LONGEST_PLACEHOLDER: Final = 256
-
-
-def is_placeholder(text: str) -> bool:
-    """Return whether a value is a placeholder, such as ``changeme`` or ``${PASSWORD}``."""
-    stripped = text.strip().strip("'\"")[:_LONGEST_PLACEHOLDER]
-    word = _SUFFIX.sub("", stripped)
-    return (
-        any(
-            _PLACEHOLDER_WORDS.fullmatch(_SEPARATORS.sub("", one))
-            for one in (word, word.translate(_LEET))
-        )
-        or any(stripped.lower() in sequence for sequence in _SEQUENCES)
-        or _PLACEHOLDER_SHAPES.fullmatch(stripped) is not None
-    )
 
 
 # -- masking --------------------------------------------------------------------------------------
