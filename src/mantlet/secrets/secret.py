@@ -15,6 +15,7 @@ __all__ = ["Immutable", "InvalidSecret", "Secret", "as_bytes", "canonical_text",
 T = TypeVar("T")
 
 _REPR: Final = "Secret('***')"
+_HINT: Final = "call reveal() for the value"
 #: Makes the hashes of secrets useless outside of this process.
 _HASH_KEY: Final = os.urandom(16)
 _INVALID: Final = object()
@@ -36,22 +37,33 @@ class Immutable:
         return self
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"{type(self).__name__} can't be changed")
+        raise AttributeError(f"{_short_name(self)} can't be changed")
 
     def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"{type(self).__name__} can't be changed")
+        raise AttributeError(f"{_short_name(self)} can't be changed")
 
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
-        raise TypeError(f"{type(self).__name__} can't be pickled")
+        raise TypeError(f"{_short_name(self)} can't be pickled")
+
+
+def _short_name(value: object) -> str:
+    return type(value).__qualname__.rpartition(".")[2]
+
+
+class _SecretType(type):
+    """The type of `Secret`: encoders show its representation, or its name, in their errors."""
+
+    def __repr__(cls) -> str:
+        return f"<class '{cls.__module__}.{cls.__qualname__}': {_HINT}>"
 
 
 @final
-class Secret(Immutable, Generic[T]):
+class Secret(Immutable, Generic[T], metaclass=_SecretType):
     """A value that only `reveal` returns.
 
-    ``str()``, ``repr()`` and formatting give ``Secret('***')``. A secret can't be pickled, and JSON
-    needs an encoder of your own. Two secrets are equal if their values are; the comparison takes
-    constant time.
+    ``str()``, ``repr()`` and formatting give ``Secret('***')``. A secret can't be pickled, and an
+    encoder, such as of JSON, raises an error that names `reveal`. Two secrets are equal if their
+    values are; the comparison takes constant time.
 
     Python cannot erase memory: a dump of the process may contain the value, and so may any variable
     that it was revealed into.
@@ -121,6 +133,11 @@ class Secret(Immutable, Generic[T]):
     @classmethod
     def __get_pydantic_json_schema__(cls, _schema: Any, _handler: Any) -> dict[str, Any]:
         return {"type": "string", "format": "password", "writeOnly": True}
+
+
+# All encoders name the type that they can't encode, and so the error says what to do. The
+# qualified name, which annotations show, stays.
+Secret.__name__ = f"Secret ({_HINT})"
 
 
 def as_bytes(value: object) -> bytes:
