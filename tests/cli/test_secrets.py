@@ -139,7 +139,10 @@ def test_check_takes_sources_and_tells_ages(project: Path) -> None:
             ("check", "made:loader", "--source", "env"),
             "is a SecretLoader with its own sources: remove --source",
         ),
-        (("example", "made:loader"), "made:loader is not a SecretModel class"),
+        (
+            ("example", "shop:Config"),
+            "shop:Config is neither a SecretModel class nor a SecretLoader",
+        ),
         (("example", "shop:AppSecrets", "--output", "no/such"), "no/such can't be written"),
         (("check",), "Missing argument"),
         (("other",), "No such command"),
@@ -167,6 +170,68 @@ def test_what_can_not_be_done_is_said_in_a_line(
     assert why in " ".join(done.stderr.split())
 
 
+LOADS = f"{MODULE}\nloader = SecretLoader(AppSecrets)\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "target"),
+    [
+        ({"app.py": LOADS}, "app:AppSecrets"),
+        ({"app.py": LOADS}, "app:loader"),
+        ({"app.py": f"{LOADS}\nurl = loader.current.database_url.reveal()"}, "app:AppSecrets"),
+        ({"app.py": f"{LOADS}\nloader.reload()"}, "app:AppSecrets"),
+        ({"app.py": f"{MODULE}\nimport os; os.environ['VAULT']"}, "app:AppSecrets"),
+        (
+            {"conf.py": LOADS, "app.py": "from conf import loader, AppSecrets\nloader.report"},
+            "app:AppSecrets",
+        ),
+        (
+            {"conf.py": LOADS, "app.py": "from conf import *\nloader.current.token.reveal()"},
+            "app:AppSecrets",
+        ),
+        ({"app/__init__.py": "from app.conf import *", "app/conf.py": LOADS}, "app:AppSecrets"),
+    ],
+    ids=["class", "loader", "uses", "reloads", "environment", "imports", "import-uses", "package"],
+)
+def test_example_works_before_any_secret_exists(
+    project: Path, files: dict[str, str], target: str
+) -> None:
+    """The module that makes the loader may even use a secret after the class."""
+    for name, content in files.items():
+        path = project / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content)
+    done = run(project, "example", target, "--output", "-", environ={})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("APP_KEY=\n")
+    # All other commands need the secrets.
+    assert run(project, "check", target, environ={}).returncode != 0
+
+
+def test_a_module_that_fails_before_the_class_can_not_be_used(project: Path) -> None:
+    """And the message shows nothing of it."""
+    (project / "app.py").write_text(f"{BROKEN}\n{MODULE}")
+    done = run(project, "example", "app:AppSecrets", environ={})
+    assert done.returncode == 2
+    assert done.stderr == "app can't be imported: LookupError\n"
+
+
+def test_patterns_are_written_as_they_are(project: Path) -> None:
+    """With their quotes and backslashes, and each line in a comment of its own."""
+    (project / "app.py").write_text(
+        "from mantlet.secrets import Secret, SecretModel, secret_field\n"
+        "class AppSecrets(SecretModel):\n"
+        "    a: Secret[str] = secret_field(pattern=r'sk_(live|test)_\\w+\"\\\\')\n"
+        "    b: Secret[str] = secret_field(pattern='(?x)\\n  a+\\n\\n  b+')\n"
+        "    c: Secret[str] = secret_field(pattern='')\n"
+    )
+    done = run(project, "example", "app:AppSecrets", "--output", "-")
+    lines = done.stdout.splitlines()
+    assert lines[1] == '# Matches: sk_(live|test)_\\w+"\\\\'
+    assert lines[5:10] == ["# Matches: (?x)", "#   a+", "#", "#   b+", "B="]
+    assert all(not line or line.startswith("#") or line in ("A=", "B=", "C=") for line in lines)
+
+
 def test_example_writes_names_and_what_is_asked_of_them(project: Path) -> None:
     """Without values, and without overwriting a file."""
     done = run(project, "example", "shop:AppSecrets", environ={})
@@ -174,7 +239,7 @@ def test_example_writes_names_and_what_is_asked_of_them(project: Path) -> None:
     assert (project / ".env.example").read_text() == (
         "# Identifies the client.\n"
         "# Required: text, 8 characters or more.\n"
-        "# Matches 'kR7.*'.\n"
+        "# Matches: kR7.*\n"
         "APP_TOKEN=\n\n"
         "# Required: PostgresDsn.\n"
         "APP_DATABASE_URL=\n\n"

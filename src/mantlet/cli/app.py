@@ -109,7 +109,7 @@ def example(
     ),
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> int:
-    """Write a .env.example with one line per secret, and no values."""
+    """Write a .env.example with one line per secret, and no values. No secret has to exist yet."""
     text = format_example_file(load_model(target))
     if str(output) == "-":
         typer.echo(text, nl=False)

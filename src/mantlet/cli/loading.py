@@ -5,9 +5,10 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from traceback import walk_tb
 from typing import Any
 
-from mantlet.secrets.loader import SecretLoader
+from mantlet.secrets.loader import SecretLoader, without_values
 from mantlet.secrets.model import SecretModel
 from mantlet.secrets.report import SecretsError
 from mantlet.secrets.sources import (
@@ -26,18 +27,21 @@ class UsageError(Exception):
 
 
 def load_model(target: str) -> type[SecretModel]:
-    """Import a model.
+    """Import a model, before any secret has to exist: loaders that the module makes read nothing.
 
     Args:
-        target: the class, as ``module:name``.
+        target: the class or a loader of it, as ``module:name``.
 
     Raises:
-        UsageError: the target cannot be imported or is not a `SecretModel`.
+        UsageError: the target cannot be imported or is neither a `SecretModel` nor a loader.
     """
-    found = _import_target(target)
+    with without_values():
+        found = _import_target(target, fails_late=True)
+    if isinstance(found, SecretLoader):
+        found = found.model
     if isinstance(found, type) and issubclass(found, SecretModel):
         return found
-    raise UsageError(f"{target} is not a SecretModel class")
+    raise UsageError(f"{target} is neither a SecretModel class nor a SecretLoader")
 
 
 def load_secrets(
@@ -70,21 +74,31 @@ def load_secrets(
         raise UsageError(str(error)) from None
 
 
-def _import_target(target: str) -> Any:
+def _import_target(target: str, *, fails_late: bool = False) -> Any:
+    """Import an object.
+
+    Args:
+        target: the object, as ``module:name``.
+        fails_late: take it from a module that fails after defining it, such as because it uses a
+            secret.
+    """
     module, _, name = target.partition(":")
     if not module or not name:
         raise UsageError(f"the target must be of the form module:name, not {target!r}")
     sys.path.insert(0, os.getcwd())  # noqa: PTH109  # as `python -m` does
     reason = None
-    found = None
+    found: Any = None
     try:
         found = import_module(module)
-    except SecretsError:
-        raise
-    except ModuleNotFoundError as error:
-        reason = f"no module named {error.name}"
-    except Exception as error:  # noqa: BLE001  # the message of a user's module may contain a value
+    except Exception as error:  # the message of a user's module may contain a value
+        defined = _defined_so_far(error, name) if fails_late else None
+        if defined is not None:
+            return defined
+        if isinstance(error, SecretsError):
+            raise
         reason = f"{module} can't be imported: {type(error).__qualname__}"
+        if isinstance(error, ModuleNotFoundError):
+            reason = f"no module named {error.name}"
     # Raised outside of the handler, so that the original error is not its context.
     if reason is not None:
         raise UsageError(reason)
@@ -93,6 +107,16 @@ def _import_target(target: str) -> Any:
             raise UsageError(f"{module} has no attribute {name}")
         found = getattr(found, part)
     return found
+
+
+def _defined_so_far(error: BaseException, name: str) -> type[SecretModel] | None:
+    """Return the model of a name that a module had when its import failed."""
+    for frame, _ in walk_tb(error.__traceback__):
+        found = frame.f_globals.get(name)
+        is_model = isinstance(found, type) and issubclass(found, SecretModel)
+        if is_model and found is not SecretModel and frame.f_code.co_name == "<module>":
+            return found
+    return None
 
 
 def _default_sources(allow_world_readable: bool) -> list[SecretSource]:

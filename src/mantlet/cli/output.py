@@ -142,7 +142,9 @@ def _comments(spec: SecretSpec) -> Iterator[str]:
         yield f"# {line}".rstrip()
     yield f"# {'Required' if spec.required else 'Optional'}: {_type_name(spec)}."
     if spec.pattern is not None:
-        yield f"# Matches {spec.pattern.pattern!r}."
+        first, *others = spec.pattern.pattern.strip().splitlines() or [""]
+        yield f"# Matches: {first}"
+        yield from (f"# {line}".rstrip() for line in others)
 
 
 def _type_name(spec: SecretSpec) -> str:

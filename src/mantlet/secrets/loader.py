@@ -15,13 +15,15 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from hashlib import blake2b
 from importlib import import_module
 from inspect import Parameter, Signature
 from math import inf, isfinite
 from time import monotonic
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 
 from mantlet._internal.coroutines import is_plain_function
 from mantlet._internal.locks import ForkSafeLock
@@ -41,7 +43,7 @@ from mantlet.secrets.sources.dotenv import read_example_values
 from mantlet.secrets.sources.environment import Environment
 from mantlet.secrets.sources.source import SecretSource
 
-__all__ = ["SecretLoader"]
+__all__ = ["SecretLoader", "without_values"]
 
 M = TypeVar("M", bound=SecretModel)
 Listener = Callable[[frozenset[str]], object]
@@ -56,6 +58,33 @@ _MIN_KEY_LENGTH: Final = 16
 #: The share of a remote source's lifetime after which `current` reads it rather than wait for the
 #: end of a request.
 _OVERDUE: Final = 1.25
+
+
+#: Whether loaders are made without reading their sources.
+_reads_nothing: ContextVar[bool] = ContextVar("_reads_nothing", default=False)
+
+
+@contextmanager
+def without_values() -> Iterator[None]:
+    """Make loaders that read no source, such as to import a module before any secret exists.
+
+    A secret of such a loader raises a `SecretsError`, for as long as the loader lives.
+    """
+    token = _reads_nothing.set(True)
+    try:
+        yield
+    finally:
+        _reads_nothing.reset(token)
+
+
+class _Unread:
+    """The snapshot of a loader that has read no source."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+
+    def __getattr__(self, name: str) -> Any:
+        raise SecretsError(self._model, ("no source has been read",), ())
 
 
 class SecretLoader(Policy, Generic[M]):
@@ -165,7 +194,7 @@ class SecretLoader(Policy, Generic[M]):
         self._has_remote = any(source.is_remote for source in given)
         self.registry = Registry(overlap=overlap, key=_read_key(fingerprint_key), clock=clock)
         self.secret_masker = Masker(self.registry)
-        self._load(lambda _: True)
+        self._load_first()
         if not self._has_remote:
             self.disabled_hooks = frozenset({"on_finish"})
         if reload_on_sighup:
@@ -179,6 +208,11 @@ class SecretLoader(Policy, Generic[M]):
         if self._clock() >= self._next_poll_at:
             self._update(_OVERDUE)
         return self._snapshot
+
+    @property
+    def model(self) -> type[M]:
+        """The class that declares the secrets."""
+        return self._model
 
     @property
     def report(self) -> tuple[SecretStatus, ...]:
@@ -255,6 +289,13 @@ class SecretLoader(Policy, Generic[M]):
         return None
 
     # -- loading ----------------------------------------------------------------------------------
+
+    def _load_first(self) -> None:
+        if _reads_nothing.get():
+            self._snapshot: M = cast("M", _Unread(self._model.__name__))
+            self._next_poll_at = self._next_refresh_at = inf
+        else:
+            self._load(lambda _: True)
 
     def _load(self, needs_refresh: Callable[[SourceReader], bool]) -> frozenset[str]:
         """Resolve the secrets, replace the snapshot, and return the names of changed secrets."""
