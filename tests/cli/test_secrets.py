@@ -314,6 +314,22 @@ def test_scan_says_what_it_can_not_search(project: Path) -> None:
     assert "token: not searched for: the value is too short or easy to guess" in done.stderr
 
 
+def test_secrets_in_the_names_of_files_are_masked(project: Path) -> None:
+    """Of files with a leak, and of those that can't be read; as they are and in a form."""
+    form = base64.urlsafe_b64encode(TOKEN.encode()).decode()
+    for name in (TOKEN, f"backup-{PASSWORD}", form):
+        (project / name).mkdir()
+        (project / name / "log").write_text(TOKEN)
+        (project / name / "not.gz").write_text("nothing")
+    paths = (TOKEN, f"backup-{PASSWORD}", form, f"missing-{TOKEN}")
+    done = run(project, "scan", "shop:AppSecrets", *paths)
+    assert done.returncode == 1
+    assert done.stdout.count("***") == done.stdout.count("/log:0: token") == 3
+    assert "backup-***/not.gz: can't be read: not a gzip file" in done.stderr
+    assert "missing-***: can't be read: No such file or directory" in done.stderr
+    assert not [one for one in NEEDLES if one.decode("latin-1") in done.stdout + done.stderr]
+
+
 def test_a_directory_that_can_not_be_read_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -140,7 +140,7 @@ def scan(
         print_statuses(error.report, error.problems, err=True)
         return 2
     result = scan_files(loader, paths, show_progress=sys.stderr.isatty())
-    print_scan_result(result)
+    print_scan_result(result, loader.secret_masker.text)
     if result.leaks:
         return 1
     return 2 if result.unreadable else 0

@@ -1,7 +1,7 @@
 """Format and print the output of the commands."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -84,25 +84,32 @@ def print_statuses(
         console.print(Text(escape_unprintable(problem)), style="red", soft_wrap=True)
 
 
-def print_scan_result(result: ScanResult) -> None:
-    """Print leaks to standard output; files and secrets not searched to standard error."""
+def print_scan_result(result: ScanResult, mask: Callable[[str], str]) -> None:
+    """Print leaks to standard output; files and secrets not searched to standard error.
+
+    Args:
+        result: the result of the search.
+        mask: masks secrets: files may be named by one.
+    """
     console = _console()
     for leak in result.leaks:
-        place = f"{escape_unprintable(str(leak.path))}:{leak.offset}"
+        place = f"{escape_unprintable(mask(str(leak.path)))}:{leak.offset}"
         console.print(Text(f"{place}: {leak.name} ({leak.fingerprint})"), soft_wrap=True)
     errors = _console(err=True)
     for name in result.unsearched:
         errors.print(Text(f"{name}: not searched for: the value is too short or easy to guess"))
-    print_unreadable(result.unreadable)
+    print_unreadable(result.unreadable, mask)
     files = "1 file" if result.files == 1 else f"{result.files} files"
     errors.print(Text(f"{files} searched, {len(result.leaks) or 'nothing'} found"))
 
 
-def print_unreadable(unreadable: Sequence[tuple[Path, str]]) -> None:
+def print_unreadable(
+    unreadable: Sequence[tuple[Path, str]], mask: Callable[[str], str] = str
+) -> None:
     """Print files that can't be read to standard error."""
     errors = _console(err=True)
     for path, reason in unreadable:
-        text = f"{escape_unprintable(str(path))}: can't be read: {reason}"
+        text = f"{escape_unprintable(mask(str(path)))}: can't be read: {reason}"
         errors.print(Text(text), soft_wrap=True)
 
 
