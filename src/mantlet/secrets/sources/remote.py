@@ -3,10 +3,12 @@
 import logging
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from ipaddress import ip_address
 from threading import get_ident
 from time import monotonic, sleep
 from typing import Final, TypeAlias, TypeVar
+from urllib.parse import urlsplit
 
 from mantlet._internal.options import check_int, check_number
 from mantlet.secrets.sources.source import SecretField, SecretSource, SourceError, SourceResult
@@ -17,6 +19,7 @@ __all__ = [
     "RemoteSource",
     "SourceUnavailable",
     "call_library",
+    "is_in_clear",
     "look_up_error",
     "remaining_seconds",
     "silence_logger",
@@ -131,6 +134,21 @@ def look_up_error(error: Exception, table: ErrorTable) -> SourceError:
         if isinstance(error, exception_type):
             return error_type(reason)
     return SourceError(f"can't be read: {type(error).__qualname__}")
+
+
+def is_in_clear(url: str) -> bool:
+    """Return whether requests to a URL can be read and changed on the network.
+
+    That is without TLS, unless the host is this machine: ``localhost`` (RFC 6761, section 6.3) or a
+    loopback address.
+    """
+    parts = urlsplit(url)
+    host = (parts.hostname or "").rstrip(".")
+    if parts.scheme == "https" or host == "localhost" or host.endswith(".localhost"):
+        return False
+    with suppress(ValueError):
+        return not ip_address(host).is_loopback
+    return True
 
 
 def remaining_seconds(deadline: float) -> float:

@@ -421,3 +421,18 @@ def test_the_log_of_other_threads_goes_on(
 def test_options_that_can_not_be(make: Any, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         make()
+
+
+@pytest.mark.parametrize("make", [lambda **more: AwsSecretsManager("shop", **more),
+                                  lambda **more: AwsSecretsManager(prefix="shop/", **more),
+                                  lambda **more: AwsParameters("/shop", **more)],
+                         ids=["object", "batch", "parameters"])  # fmt: skip
+def test_an_endpoint_without_tls_is_refused(
+    monkeypatch: pytest.MonkeyPatch, session: boto3.Session, make: Any
+) -> None:
+    """Unless it is on this machine, or that is accepted."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://store.invalid:1")
+    why = "its endpoint must be https, since the secrets would be sent in clear over the network"
+    assert str(read_error(make(session=session))).startswith(why)
+    accepted = make(session=session, allow_http=True, retries=0, timeout=1)
+    assert "https" not in str(read_error(accepted))

@@ -13,6 +13,7 @@ from mantlet.secrets.sources.remote import (
     RemoteSource,
     SourceUnavailable,
     call_library,
+    is_in_clear,
     look_up_error,
     remaining_seconds,
     silence_logger,
@@ -53,6 +54,10 @@ _NOT_FOUND_CODES: Final = frozenset({"ParameterNotFound", "ResourceNotFoundExcep
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z.]{0,63}")
 
 
+class _InClear(Exception):
+    """The endpoint is one of another machine, without TLS."""
+
+
 class AwsService(RemoteSource):
     """A service of AWS.
 
@@ -61,6 +66,7 @@ class AwsService(RemoteSource):
         service: the name of the service in boto3.
         region: the region; that of the session by default.
         session: a ``boto3.Session``; a new one by default.
+        allow_http: accept an ``http`` endpoint on another machine.
         timeout: seconds for reading all secrets, including retries and pauses.
         retries: the number of retries after temporary errors.
         refresh_interval: seconds until the secrets are read again; None for never.
@@ -76,6 +82,7 @@ class AwsService(RemoteSource):
         *,
         region: str | None,
         session: Any,
+        allow_http: bool,
         timeout: float,
         retries: int,
         refresh_interval: float | None,
@@ -87,6 +94,7 @@ class AwsService(RemoteSource):
         self._errors = _error_table()
         self._service = service
         self._region = region
+        self._allow_http = allow_http
         self.names: Sequence[str] = ()
 
     def similar_names(self, fields: Sequence[SecretField]) -> Iterable[tuple[str, str]]:
@@ -119,6 +127,8 @@ class AwsService(RemoteSource):
             )
             client = self._session.client(self._service, region_name=self._region, config=config)
             with closing(client), silence_logger("botocore.parsers"):
+                if not self._allow_http and is_in_clear(client.meta.endpoint_url):
+                    raise _InClear
                 response: dict[str, Any] = getattr(client, operation)(**parameters)
             return response
 
@@ -140,6 +150,11 @@ class AwsService(RemoteSource):
             token = {"NextToken": response["NextToken"]}
 
     def _to_error(self, error: Any) -> SourceError:
+        if isinstance(error, _InClear):
+            return SourceError(
+                "its endpoint must be https, since the secrets would be sent in clear over the "
+                "network; allow_http=True accepts that"
+            )
         if isinstance(error, self._client_error):
             return _to_service_error(error.response)
         return look_up_error(error, self._errors)
@@ -159,6 +174,8 @@ class AwsSecretsManager(AwsService):
         region: the region; that of the session by default.
         session: a ``boto3.Session``; by default a new one with the credentials that boto3 finds,
             within its own timeouts.
+        allow_http: accept an ``http`` endpoint on another machine, as ``$AWS_ENDPOINT_URL`` may
+            name one.
         timeout: seconds for reading all secrets, including retries and pauses.
         retries: the number of retries after temporary errors.
         refresh_interval: seconds until the secrets are read again; None for never.
@@ -175,6 +192,7 @@ class AwsSecretsManager(AwsService):
         prefix: str | None = None,
         region: str | None = None,
         session: Any = None,
+        allow_http: bool = False,
         timeout: float = 10.0,
         retries: int = 2,
         refresh_interval: float | None = 300.0,
@@ -188,6 +206,7 @@ class AwsSecretsManager(AwsService):
             "secretsmanager",
             region=region,
             session=session,
+            allow_http=allow_http,
             timeout=timeout,
             retries=retries,
             refresh_interval=refresh_interval,
@@ -243,6 +262,8 @@ class AwsParameters(AwsService):
         region: the region; that of the session by default.
         session: a ``boto3.Session``; by default a new one with the credentials that boto3 finds,
             within its own timeouts.
+        allow_http: accept an ``http`` endpoint on another machine, as ``$AWS_ENDPOINT_URL`` may
+            name one.
         timeout: seconds for reading all secrets, including retries and pauses.
         retries: the number of retries after temporary errors.
         refresh_interval: seconds until the secrets are read again; None for never.
@@ -258,6 +279,7 @@ class AwsParameters(AwsService):
         *,
         region: str | None = None,
         session: Any = None,
+        allow_http: bool = False,
         timeout: float = 10.0,
         retries: int = 2,
         refresh_interval: float | None = 300.0,
@@ -270,6 +292,7 @@ class AwsParameters(AwsService):
             "ssm",
             region=region,
             session=session,
+            allow_http=allow_http,
             timeout=timeout,
             retries=retries,
             refresh_interval=refresh_interval,

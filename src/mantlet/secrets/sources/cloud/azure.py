@@ -70,7 +70,7 @@ class AzureKeyVault(PerSecretSource):
         if client is None:
             known = credential or import_extra("azure.identity", "azure").DefaultAzureCredential()
             make = import_extra("azure.keyvault.secrets", "azure").SecretClient
-            self._connect: Callable[[], Any] = lambda: make(url, known)
+            self._connect: Callable[[], Any] = lambda: make(url, known, permit_redirects=False)
         else:
             self._connect = client
 

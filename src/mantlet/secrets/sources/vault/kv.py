@@ -14,7 +14,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from mantlet._internal.extras import import_extra
-from mantlet.secrets.sources.remote import RemoteSource, SourceUnavailable
+from mantlet.secrets.sources.remote import RemoteSource, SourceUnavailable, is_in_clear
 from mantlet.secrets.sources.source import (
     SecretField,
     SourceError,
@@ -51,6 +51,8 @@ class Vault(RemoteSource):
         version: the version of the engine, 1 or 2.
         auth: a `TokenAuth`, `AppRoleAuth` or `KubernetesAuth`; ``TokenAuth()`` by default.
         namespace: the namespace; ``$VAULT_NAMESPACE`` by default.
+        allow_http: accept an ``http`` address of another machine: who is on the network between
+            reads the token and the secrets, and may change them.
         verify: the path of the CA certificate. True for ``$VAULT_CACERT``, or else the certificates
             that requests trusts.
         timeout: seconds for reading all secrets, including retries and pauses.
@@ -74,6 +76,7 @@ class Vault(RemoteSource):
         version: int = 2,
         auth: TokenAuth | VaultLogin | None = None,
         namespace: str | None = None,
+        allow_http: bool = False,
         verify: bool | str | os.PathLike[str] = True,
         timeout: float = 10.0,
         retries: int = 2,
@@ -98,7 +101,8 @@ class Vault(RemoteSource):
         self._version = version
         data = "data/" if version == 2 else ""
         self._api_path = f"{self._mount}/{data}{self._path}"
-        self._url = _check_url(url)
+        self._url = _check_url(url, allow_http=allow_http)
+        self._allow_http = allow_http
         found = os.environ.get("VAULT_NAMESPACE") if namespace is None else namespace
         self._namespace = check_path("namespace", found) if found else None
         self._verify = _check_verify(verify)
@@ -110,6 +114,8 @@ class Vault(RemoteSource):
     ) -> Mapping[str, SourceResult]:
         """Read the secret with a valid token."""
         with self._http.open_session(deadline, self._verify) as session:
+            # A proxy would get what is meant to stay on this machine.
+            session.trust_env = self._allow_http or self._url.startswith("https:")
             client = self._hvac.Client(
                 url=self._url,
                 token="",  # hvac must not look for one by itself
@@ -201,7 +207,7 @@ class Vault(RemoteSource):
         self.lifetime = max(_MIN_LIFETIME, soonest) if isfinite(soonest) else None
 
 
-def _check_url(url: str | None) -> str:
+def _check_url(url: str | None, *, allow_http: bool) -> str:
     """Return the address of a server; ``$VAULT_ADDR`` for None.
 
     Raises:
@@ -219,6 +225,11 @@ def _check_url(url: str | None) -> str:
     if not valid:
         raise ValueError(
             "url, or $VAULT_ADDR, must be http(s)://host:port, without a user or a query"
+        )
+    if not allow_http and is_in_clear(given):
+        raise ValueError(
+            "url, or $VAULT_ADDR, must be https, since the token and the secrets would be sent in "
+            "clear over the network; allow_http=True accepts that"
         )
     return given
 
