@@ -156,6 +156,7 @@ def resolve(
         results = _read(reader, wanted, resolution.problems, refresh=refresh)
         for name, result in results.items():
             found.setdefault(name, (reader.source, result))
+    has_failed = bool(resolution.problems)
     sources = [reader.source for reader in readers]
     missing = [spec.field for spec in options.specs if spec.field.name not in found]
     misspelt = _find_misspelt(options, sources, missing)
@@ -163,7 +164,7 @@ def resolve(
         if spec.field.name in found:
             _add_found(resolution, options, spec, *found[spec.field.name])
         else:
-            _add_missing(resolution, spec, sources, misspelt)
+            _add_missing(resolution, spec, sources, misspelt, has_failed=has_failed)
     prefix = options.specs[0].field.prefix
     if prefix and options.mode != "off":
         complaints = resolution.problems if options.mode == "enforce" else resolution.warnings
@@ -246,8 +247,13 @@ def _add_missing(
     spec: SecretSpec,
     sources: Sequence[SecretSource],
     misspelt: Mapping[tuple[str, str], str],
+    *,
+    has_failed: bool,
 ) -> None:
-    """Add the status of a secret that no source has."""
+    """Add the status of a secret that no source has.
+
+    If a source can't be read, that is the one problem: the secret may be there.
+    """
     name = spec.field.name
     tried = ", ".join(_location(source, spec.field) for source in sources)
     hints = [
@@ -255,9 +261,9 @@ def _add_missing(
         for (source, other), known in misspelt.items()
         if known in (spec.field.env, spec.field.key, f"{spec.field.env}_FILE")
     ]
-    if spec.required:
+    if spec.required and (hints or not has_failed):
         resolution.problems.append(f"{name}: is missing (tried {tried}{''.join(hints)})")
-    else:
+    if not spec.required:
         resolution.values[name] = None
     state: SecretState = "missing" if spec.required else "unset"
     resolution.report.append(SecretStatus(name, state, tried))

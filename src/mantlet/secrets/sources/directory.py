@@ -10,7 +10,6 @@ from typing import Final
 
 from mantlet.secrets.sources.read import (
     OPEN_FLAGS,
-    UnreadableFile,
     file_identity,
     os_message,
     read_consistently,
@@ -23,6 +22,12 @@ from mantlet.secrets.sources.source import (
     SourceError,
     SourceResult,
     find_similar_names,
+)
+from mantlet.secrets.sources.trusted_paths import (
+    UnreadableFile,
+    check_replaceable,
+    open_step,
+    open_trusted,
 )
 
 __all__ = ["SecretFiles", "SystemdCredentials"]
@@ -84,7 +89,7 @@ class SecretFiles(SecretSource):
     def _read_file(self, root: int, name: str) -> SourceResult | None:
         path = self._path(name)
         try:
-            with _open_within(root, self._parts(name)) as file:
+            with _open_within(root, self._parts(name), self.name) as file:
                 if file is None:
                     return None
                 return read_file(file, path, allow_world_readable=self._allow_world_readable)
@@ -115,7 +120,7 @@ class SecretFiles(SecretSource):
 
     def _file_token(self, root: int, field: SecretField) -> Hashable:
         for name in (field.key, field.env):
-            with suppress(UnreadableFile), _open_within(root, self._parts(name)) as file:
+            with suppress(UnreadableFile), _open_within(root, self._parts(name), self.name) as file:
                 if file is not None:
                     return name, file_identity(file)
         return None
@@ -159,10 +164,12 @@ class SystemdCredentials(SecretFiles):
 def _open_directory(directory: str) -> Iterator[int | None]:
     """Open a directory, or yield None if it is missing."""
     try:
-        root = os.open(directory, _DIRECTORY_FLAGS)
+        root = open_trusted(directory, _DIRECTORY_FLAGS)
     except FileNotFoundError:
         yield None
         return
+    except UnreadableFile as error:
+        raise SourceError(str(error)) from None
     except OSError as error:
         raise SourceError(f"can't be opened: {os_message(error)}") from None
     try:
@@ -172,11 +179,11 @@ def _open_directory(directory: str) -> Iterator[int | None]:
 
 
 @contextmanager
-def _open_within(root: int, parts: Sequence[str]) -> Iterator[int | None]:
+def _open_within(root: int, parts: Sequence[str], path: str) -> Iterator[int | None]:
     """Open a file below a directory that no link leads out of, or yield None if it is missing.
 
     Raises:
-        UnreadableFile: the file can't be opened.
+        UnreadableFile: the file can't be opened, or other users may replace it.
     """
     try:
         here = os.dup(root)
@@ -186,35 +193,38 @@ def _open_within(root: int, parts: Sequence[str]) -> Iterator[int | None]:
         pending = list(reversed(parts))
         links = 0
         while pending:
-            here = _enter_kubernetes_link(here)
+            here = _enter_kubernetes_link(here, path)
             part = pending.pop()
             try:
-                flags = (_DIRECTORY_FLAGS if pending else OPEN_FLAGS) | os.O_NOFOLLOW
-                inner = os.open(part, flags, dir_fd=here)
+                flags = _DIRECTORY_FLAGS if pending else OPEN_FLAGS
+                inner = open_step(part, flags, here, path)
             except FileNotFoundError:
                 yield None
                 return
             except OSError as error:
                 if error.errno not in (errno.ELOOP, errno.ENOTDIR) or not _is_link(part, here):
                     raise UnreadableFile(f"can't be opened: {os_message(error)}") from None
+                _check_link(part, here, path)
                 links += 1
                 pending += reversed(_link_target(part, here, links))
                 continue
             here = _replace_descriptor(here, inner)
+            path = f"{path}/{part}"
         yield here
     finally:
         os.close(here)
 
 
-def _enter_kubernetes_link(here: int) -> int:
+def _enter_kubernetes_link(here: int, path: str) -> int:
     """Open the target of the ``..data`` link of a directory, if there is one."""
     target = None
     with suppress(OSError):
         target = os.readlink(_KUBERNETES_LINK, dir_fd=here)
     if target is None or "/" in target or target in (".", ".."):
         return here
+    _check_link(_KUBERNETES_LINK, here, path)
     try:
-        inner = os.open(target, _DIRECTORY_FLAGS | os.O_NOFOLLOW, dir_fd=here)
+        inner = open_step(target, _DIRECTORY_FLAGS, here, path)
     except OSError:
         return here
     return _replace_descriptor(here, inner)
@@ -234,6 +244,15 @@ def _is_link(name: str, here: int) -> bool:
     with suppress(OSError):  # it may have been removed meanwhile
         return stat.S_ISLNK(os.stat(name, dir_fd=here, follow_symlinks=False).st_mode)
     return False
+
+
+def _check_link(name: str, here: int, path: str) -> None:
+    """Check that no other user can have put a link into a directory."""
+    try:
+        status = os.stat(name, dir_fd=here, follow_symlinks=False)
+    except OSError as error:
+        raise UnreadableFile(f"can't be opened: {os_message(error)}") from None
+    check_replaceable(os.fstat(here), status, path)
 
 
 def _link_target(name: str, here: int, links: int) -> list[str]:

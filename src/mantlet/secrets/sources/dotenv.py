@@ -1,12 +1,18 @@
 """Read secrets from ``.env`` files."""
 
 import io
+import logging
 import os
+import stat
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
 
 from mantlet._internal.extras import import_extra
 from mantlet.secrets.sources.read import (
+    OPEN_FLAGS,
     UnreadableFile,
     file_identity,
     open_file,
@@ -23,15 +29,24 @@ from mantlet.secrets.sources.source import (
     find_similar_names,
 )
 
+log = logging.getLogger("mantlet.secrets")
+
 __all__ = ["DotEnv", "parse_dotenv", "read_example_values"]
+
+#: What a checkout has at its top: a directory, or a file in a worktree of Git.
+_CHECKOUTS: Final = (".git", ".hg", ".svn", ".jj")
 
 
 class DotEnv(SecretSource):
     """A ``.env`` file in the syntax of python-dotenv, without interpolation: ``$`` is literal.
 
+    In a checkout of Git, Mercurial, Subversion or Jujutsu, a file that every user of the machine
+    can read is accepted with a warning, if the file and the checkout belong to this user.
+
     Args:
         path: the file. A missing file has no secrets.
-        allow_world_readable: accept a file that every user of the machine can read.
+        allow_world_readable: accept a file that every user of the machine can read, without a
+            warning.
 
     Raises:
         ImportError: python-dotenv is not installed; the message names the extra.
@@ -44,29 +59,39 @@ class DotEnv(SecretSource):
         self.name = os.fspath(path)
         self.example_files = (f"{self.name}.example",)
         self._allow_world_readable = allow_world_readable
+        self._has_warned = False
 
     def read(self, fields: Sequence[SecretField]) -> Mapping[str, SourceResult]:
         """Return the values of the file's variables."""
-        values, changed_at = read_consistently(
-            self._read_variables, lambda: self.change_token(fields)
-        )
+        values, content = read_consistently(self._read_variables, lambda: self.change_token(fields))
         return {
-            field.name: _to_result(field.env, values[field.env], changed_at)
+            field.name: _to_result(field.env, values[field.env], content)
             for field in fields
-            if field.env in values
+            if content is not None and field.env in values
         }
 
-    def _read_variables(self) -> tuple[dict[str, str | None], float | None]:
+    def _read_variables(self) -> tuple[dict[str, str | None], SourceValue | None]:
         try:
             with open_file(self.name) as file:
-                content = read_file(
-                    file, self.name, allow_world_readable=self._allow_world_readable
-                )
+                warns = self._is_tolerated(os.fstat(file))
+                allowed = warns or self._allow_world_readable
+                content = read_file(file, self.name, allow_world_readable=allowed)
         except FileNotFoundError:
             return {}, None
         except UnreadableFile as error:
             raise SourceError(str(error)) from None
-        return parse_dotenv(content.raw), content.changed_at
+        if warns and not self._has_warned:
+            self._has_warned = True
+            log.warning(
+                "%s is readable by every user of this machine: chmod 600 %s", self.name, self.name
+            )
+        note = "its file is readable by every user of this machine: chmod 600" if warns else None
+        return parse_dotenv(content.raw), replace(content, note=note)
+
+    def _is_tolerated(self, status: os.stat_result) -> bool:
+        """Return whether a file that everybody can read is in a checkout of this user."""
+        is_readable = status.st_mode & stat.S_IROTH and not self._allow_world_readable
+        return bool(is_readable) and status.st_uid == os.geteuid() and _is_in_checkout(self.name)
 
     def location(self, field: SecretField) -> str:
         """Return the name of the variable."""
@@ -85,10 +110,19 @@ class DotEnv(SecretSource):
         return find_similar_names(self._read_variables()[0], [field.env for field in fields])
 
 
-def _to_result(name: str, text: str | None, changed_at: float | None) -> SourceResult:
+def _to_result(name: str, text: str | None, content: SourceValue) -> SourceResult:
     if text is None:
         return RejectedValue(name, "has no value")
-    return SourceValue(text, name, changed_at)
+    return SourceValue(text, name, content.changed_at, content.note)
+
+
+def _is_in_checkout(path: str) -> bool:
+    """Return whether a file is below a directory of a version control system of this user."""
+    for directory in Path(path).absolute().parents:
+        for name in _CHECKOUTS:
+            with suppress(OSError):
+                return (directory / name).lstat().st_uid == os.geteuid()
+    return False
 
 
 def parse_dotenv(raw: str | bytes, *, strict: bool = True) -> dict[str, str | None]:
@@ -128,14 +162,20 @@ def _format_lines(lines: Sequence[int]) -> str:
     return f"line{'s' * (len(lines) > 1)} {', '.join(map(str, lines))}"
 
 
+def _open_without_waiting(path: str, _flags: int) -> int:
+    return os.open(path, OPEN_FLAGS)
+
+
 def read_example_values(paths: Iterable[str | os.PathLike[str]]) -> frozenset[str]:
     """Return the values of example files. Missing and unreadable files are skipped."""
     found: set[str] = set()
     for path in paths:
+        # Whoever wrote it: its values are only rejected.
         with (
-            suppress(OSError, ImportError, SourceError, UnreadableFile),
-            open_file(os.fspath(path)) as file,
+            suppress(OSError, ValueError, ImportError, SourceError, UnreadableFile),
+            open(path, "rb", opener=_open_without_waiting) as stream,  # an opener
         ):
-            raw = read_file(file, "", allow_world_readable=True).raw
+            file = stream.fileno()
+            raw = read_file(file, "", allow_world_readable=True, must_be_trusted=False).raw
             found.update(filter(None, parse_dotenv(raw, strict=False).values()))
     return frozenset(found)

@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from typing import Final, TypeVar
 
 from mantlet.secrets.sources.source import SourceError, SourceValue
+from mantlet.secrets.sources.trusted_paths import UnreadableFile, open_trusted, writers
 
 __all__ = [
     "MAX_BYTES",
@@ -30,17 +31,16 @@ _BYTE_ORDER_MARKS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _ATTEMPTS: Final = 5
 
 
-class UnreadableFile(Exception):
-    """A file can't be used. The message is a line of the report."""
-
-
-def read_file(file: int, location: str, *, allow_world_readable: bool) -> SourceValue:
+def read_file(
+    file: int, location: str, *, allow_world_readable: bool, must_be_trusted: bool = True
+) -> SourceValue:
     """Read an open file, without the newline at its end.
 
     Args:
         file: the descriptor, which stays open.
         location: the path, for the report.
         allow_world_readable: accept a file that every user of the machine can read.
+        must_be_trusted: reject a file that other users may write to.
 
     Raises:
         UnreadableFile: the file can't be the file of a secret.
@@ -54,6 +54,9 @@ def read_file(file: int, location: str, *, allow_world_readable: bool) -> Source
         raise UnreadableFile(
             "is readable by every user of this machine: chmod 600, or set allow_world_readable=True"
         )
+    others = writers(status)
+    if others is not None and must_be_trusted:
+        raise UnreadableFile(f"can be written to by {others}: chmod go-w")
     try:
         with closing(os.fdopen(os.dup(file), "rb")) as stream:
             raw = stream.read(MAX_BYTES + 1)
@@ -78,10 +81,10 @@ def open_file(path: str) -> Iterator[int]:
 
     Raises:
         FileNotFoundError: the file is missing.
-        UnreadableFile: the file can't be opened.
+        UnreadableFile: the file can't be opened, or other users may replace it.
     """
     try:
-        file = os.open(path, OPEN_FLAGS)
+        file = open_trusted(path, OPEN_FLAGS)
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as error:

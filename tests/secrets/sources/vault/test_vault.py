@@ -160,6 +160,7 @@ def test_a_token_in_the_home_directory_is_read_at_every_reading(
     assert str(read_error(source)).startswith("no token found: ")
     path = tmp_path / ".vault-token"
     path.write_text(f"{TOKEN}\n")
+    path.chmod(0o600)
     assert value(source).raw == VALUE
     server.grant("hvs.other")
     path.write_text("hvs.other")
@@ -525,7 +526,7 @@ def test_addresses_of_which_none_answers_share_the_deadline(
             caller.connect_ex(deaf.getsockname())
         found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", deaf.getsockname())]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found * 30)
-        source = vault(server, url="http://vault.test", timeout=0.4)
+        source = vault(server, url="http://vault.test", allow_http=True, timeout=0.4)
         began = time.monotonic()
         assert str(read_error(source)) == "did not respond in time"
         assert time.monotonic() - began < 5
@@ -606,12 +607,13 @@ def test_a_proxy_that_is_not_there_is_a_line(
     """The proxies in the environment are used."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.setenv("no_proxy", "")
-    assert str(read_error(vault(server))) == "can't be reached through the proxy"
+    source = vault(server, allow_http=True)
+    assert str(read_error(source)) == "can't be reached through the proxy"
 
 
 def test_a_name_that_no_host_can_have_is_a_line(server: VaultServer) -> None:
     """It is not retried."""
-    error = read_error(vault(server, url="http://a..b:1"))
+    error = read_error(vault(server, url="http://a..b:1", allow_http=True))
     assert str(error) == "can't be reached, or closed the connection early"
 
 
@@ -676,12 +678,11 @@ def test_a_new_version_is_taken_over_once_its_time_has_come(
 
 
 def test_a_start_that_fails_says_why_in_the_one_error(server: VaultServer) -> None:
-    """It has a line for the source and one for each secret."""
+    """It has a line for the source, and none for each secret."""
     with pytest.raises(SecretsError) as caught:
         SecretLoader(App, sources=[vault(server, path="denied")])
     assert caught.value.problems == (
         "vault secret/denied: 403: the token may not read secret/data/denied, or has expired",
-        "password: is missing (tried vault secret/denied password)",
     )
 
 
@@ -759,3 +760,52 @@ def test_libraries_are_imported_where_there_is_a_vault() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == 'hvac is needed for this: pip install "mantlet[vault]"\n'
+
+
+# -- without TLS ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "vault.internal:8200",
+        "10.0.0.7:8200",
+        "127.0.0.1.example.com",
+        "localhost.example.com",
+        "[::ffff:10.0.0.7]",
+        "0.0.0.0",
+        "2130706433",
+        "xn--lcalhost-54a",
+    ],
+)
+def test_http_to_another_machine_is_refused(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """As an argument and in the variable; the message says how it is accepted."""
+    url = f"http://{host}"
+    with pytest.raises(ValueError, match=r"url, or \$VAULT_ADDR, must be https") as told:
+        Vault("app", url=url)
+    assert "allow_http=True accepts that" in str(told.value)
+    Vault("app", url=url, allow_http=True)
+    Vault("app", url=f"https://{host}")
+    monkeypatch.setenv("VAULT_ADDR", url)
+    with pytest.raises(ValueError, match="must be https"):
+        Vault("app")
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost:8200", "127.0.0.1", "127.9.9.9:1", "[::1]:8200", "vault.localhost", "LOCALHOST"],
+)
+def test_http_to_this_machine_is_accepted(host: str) -> None:
+    """As of an agent or a sidecar."""
+    Vault("app", url=f"http://{host}")
+
+
+def test_no_proxy_gets_what_stays_on_this_machine(
+    server: VaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would go over the network in clear."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "")
+    assert value(vault(server)).raw == VALUE
+    assert "proxy" in str(read_error(vault(server, allow_http=True)))

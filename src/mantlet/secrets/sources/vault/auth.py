@@ -50,7 +50,7 @@ class TokenAuth:
             path = str(Path(_TOKEN_FILE).expanduser())
         except RuntimeError:
             path = os.devnull  # the user has no home directory
-        text = _read_text(path) if path != os.devnull else ""
+        text = "" if path == os.devnull else _read_text(path, allow_world_readable=False)
         if not text:
             raise SourceError(f"no token found: set $VAULT_TOKEN, write {_TOKEN_FILE}, or log in")
         return check_token(text, _TOKEN_FILE)
@@ -157,7 +157,7 @@ class KubernetesAuth(VaultLogin):
 
     def log_in(self, client: Any) -> Any:
         """Log in with the token of the service account."""
-        text = _read_text(self._path)
+        text = _read_text(self._path, allow_world_readable=True)  # as Kubernetes writes it
         if not text:
             raise SourceError(f"{self._path} is missing or empty: is this process in a pod?")
         return client.auth.kubernetes.login(
@@ -200,7 +200,7 @@ def _to_secret(value: str | Secret[str]) -> Secret[str]:
     return value if isinstance(value, Secret) else Secret(value)
 
 
-def _read_text(path: str) -> str:
+def _read_text(path: str, *, allow_world_readable: bool) -> str:
     """Return the text of a file without surrounding white space; empty without a file.
 
     Raises:
@@ -210,7 +210,7 @@ def _read_text(path: str) -> str:
     reason = ""
     try:
         with open_file(path) as file:
-            raw = read_file(file, path, allow_world_readable=True).raw
+            raw = read_file(file, path, allow_world_readable=allow_world_readable).raw
     except FileNotFoundError:
         pass
     except UnreadableFile as error:
