@@ -119,7 +119,7 @@ def test_all_problems_are_told_at_once_and_no_value(tmp_path: Path) -> None:
     )
     tried = f"environment APP_MISSING, {files}/missing, {broken} APP_MISSING"
     assert set(told.value.problems) == {
-        f"{broken}: can't be parsed in line 1",
+        f"{broken}: can't be parsed in line 1: a quote is not closed, or text follows it",
         f"missing: is missing (tried {tried}; did you mean environment APP_MISING?)",
         "empty: is empty (environment APP_EMPTY)",
         "short: is shorter than 32 bytes (environment APP_SHORT)",

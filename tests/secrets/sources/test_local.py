@@ -166,8 +166,11 @@ def test_a_dotenv_file_is_read_as_its_parser_does(
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (f"GOOD=1\nAPP_TOKEN='{VALUE}\nX=2\n", "can't be parsed in line 2"),
-        (f"\n\nGOOD=1\n\nAPP TOKEN={VALUE}\n= 3\n", "can't be parsed in lines 5, 6"),
+        (f"GOOD=1\nAPP_TOKEN='{VALUE}\nX=2\n", "can't be parsed in line 2: a quote is not closed"),
+        (
+            f"\n\nGOOD=1\n\nAPP TOKEN={VALUE}\n= 3\n",
+            "can't be parsed in lines 5, 6: text follows a name without =; a name is missing",
+        ),
         (b"GOOD=1\nAPP_TOKEN=" + VALUE.encode() + b"\xff\n", "is not UTF-8 text in line 2"),
         (b"A=1\nB=\0\n", "is not UTF-8 text in line 2"),
         (b"\xef\xbb\xbfAPP_TOKEN=" + VALUE.encode(), "begins with a byte order mark"),

@@ -3,6 +3,7 @@
 import io
 import logging
 import os
+import re
 import stat
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -35,6 +36,11 @@ __all__ = ["DotEnv", "parse_dotenv", "read_example_values"]
 
 #: What a checkout has at its top: a directory, or a file in a worktree of Git.
 _CHECKOUTS: Final = (".git", ".hg", ".svn", ".jj")
+
+#: The beginning of a line, as python-dotenv reads it.
+_ASSIGNED: Final = re.compile(
+    r"\s*(?:export[^\S\r\n]+)?(?:'[^']+'|[^'=#\s][^=#\s]*)[^\S\r\n]*(?P<sign>=?)"
+)
 
 
 class DotEnv(SecretSource):
@@ -140,13 +146,27 @@ def parse_dotenv(raw: str | bytes, *, strict: bool = True) -> dict[str, str | No
     if undecodable and strict:
         raise SourceError(f"is not UTF-8 text in {_format_lines(undecodable)}")
     parse = import_extra("dotenv.parser", "secrets").parse_stream
-    bindings = tuple(parse(io.StringIO(data.decode(errors="replace"))))
-    malformed = [
-        one.original.line + _count_blank_lines(one.original.string) for one in bindings if one.error
-    ]
+    # With every newline as "\n", as in a file that is opened as text.
+    bindings = tuple(parse(io.StringIO(data.decode(errors="replace"), newline=None)))
+    malformed = {
+        one.original.line + _count_blank_lines(one.original.string): _fault(one.original.string)
+        for one in bindings
+        if one.error
+    }
     if malformed and strict:
-        raise SourceError(f"can't be parsed in {_format_lines(malformed)}")
+        reasons = "; ".join(dict.fromkeys(malformed.values()))
+        raise SourceError(f"can't be parsed in {_format_lines(tuple(malformed))}: {reasons}")
     return {one.key: one.value for one in bindings if one.key is not None}
+
+
+def _fault(text: str) -> str:
+    """Return why a line can't be parsed, without its content."""
+    found = _ASSIGNED.match(text)
+    if found is None:
+        return "a name is missing"
+    if found["sign"]:
+        return "a quote is not closed, or text follows it"
+    return "text follows a name without ="
 
 
 def _is_text(line: bytes) -> bool:
