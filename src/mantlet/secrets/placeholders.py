@@ -63,16 +63,21 @@ _MIN_WORDS: Final = 2
 #: The words that are also found where nothing separates them.
 _JOINED: Final = frozenset(one for one in _WORDS if len(one) > 2 or one == "my")
 _LONGEST_WORD: Final = max(map(len, _WORDS))
+#: A beginning that says what to do, after which a few more may follow.
+_INSTRUCTION: Final = re.compile(
+    r"(?:please[-_. ]?)?(?:change|replace|fill|set)[-_. ]?(?:me|this|it|in|with|your)(?![a-z0-9])"
+    r"|(?:insert|paste|enter|put)[-_. ](?:your|in|here)(?![a-z0-9])",
+    re.IGNORECASE,
+)
+_MAX_OTHERS_INSTRUCTED: Final = 2
 _SHAPES: Final = re.compile(
     r"""
-    (?:please[-_. ]?)?(?:change|replace|fill|set)[-_. ]?(?:me|this|it|in)(?:[-_. !].*)?
-    | (?:replace|fill|insert|paste)[-_. ](?:with|your|in)[-_. ].*
-    | please[-_. ](?:change|replace|set)
+    please[-_. ](?:change|replace|set)
     | not[-_. ]?a[-_. ]?real[-_. ].* | todo[: ].*
     | to[-_. ]be[-_. ](?:changed|done|filled|replaced|set)(?:[-_. ].*)?
     | django-insecure-.*
     | <[\w .:-]+> | \$\{.*\} | \$\([\w .:-]*\) | \{\{.*\}\} | \{%.*%\} | %\(\w+\)s | %\w+%
-    | (?:[a-z0-9]{1,12}[-_]){0,3}(.)\1{2,}
+    | (?:[a-z0-9]{1,12}[-_]){0,3}[x*]{3,} | (?:[a-z0-9]{1,12}[-_]){0,2}(.)\1{2,}
     | .*[x*]{6,}.*
     | (?-i:[A-Za-z0-9/+]+EXAMPLE(?:KEY)?)
     """,
@@ -122,8 +127,11 @@ def _has_only_words(text: str) -> bool:
     counts = [_count_words(one) for one in words]
     if sum(counts) < _MIN_WORDS:
         return False
+    others = counts.count(0)
+    if _INSTRUCTION.match(text):
+        return others <= _MAX_OTHERS_INSTRUCTED
     is_framed = words[0] in _ADDRESSING and words[-1] in _NAMING
-    return counts.count(0) <= (_MAX_OTHERS if is_framed else 0)
+    return others <= (_MAX_OTHERS if is_framed else 0)
 
 
 def _count_words(part: str) -> int:
