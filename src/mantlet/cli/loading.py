@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from traceback import walk_tb
 from typing import Any
 
-from mantlet.secrets.loader import SecretLoader, without_values
+from mantlet.secrets.loader import SecretLoader
 from mantlet.secrets.model import SecretModel
 from mantlet.secrets.report import SecretsError
 from mantlet.secrets.sources import (
@@ -18,6 +18,7 @@ from mantlet.secrets.sources import (
     SecretSource,
     SystemdCredentials,
 )
+from mantlet.secrets.unread import without_values
 
 __all__ = ["UsageError", "load_model", "load_secrets"]
 

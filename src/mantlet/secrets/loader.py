@@ -15,9 +15,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from hashlib import blake2b
 from importlib import import_module
 from inspect import Parameter, Signature
@@ -42,8 +40,9 @@ from mantlet.secrets.secret import as_bytes
 from mantlet.secrets.sources.dotenv import read_example_values
 from mantlet.secrets.sources.environment import Environment
 from mantlet.secrets.sources.source import SecretSource
+from mantlet.secrets.unread import UnreadSnapshot, reads_nothing
 
-__all__ = ["SecretLoader", "without_values"]
+__all__ = ["SecretLoader"]
 
 M = TypeVar("M", bound=SecretModel)
 Listener = Callable[[frozenset[str]], object]
@@ -58,33 +57,6 @@ _MIN_KEY_LENGTH: Final = 16
 #: The share of a remote source's lifetime after which `current` reads it rather than wait for the
 #: end of a request.
 _OVERDUE: Final = 1.25
-
-
-#: Whether loaders are made without reading their sources.
-_reads_nothing: ContextVar[bool] = ContextVar("_reads_nothing", default=False)
-
-
-@contextmanager
-def without_values() -> Iterator[None]:
-    """Make loaders that read no source, such as to import a module before any secret exists.
-
-    A secret of such a loader raises a `SecretsError`, for as long as the loader lives.
-    """
-    token = _reads_nothing.set(True)
-    try:
-        yield
-    finally:
-        _reads_nothing.reset(token)
-
-
-class _Unread:
-    """The snapshot of a loader that has read no source."""
-
-    def __init__(self, model: str) -> None:
-        self._model = model
-
-    def __getattr__(self, name: str) -> Any:
-        raise SecretsError(self._model, ("no source has been read",), ())
 
 
 class SecretLoader(Policy, Generic[M]):
@@ -291,8 +263,8 @@ class SecretLoader(Policy, Generic[M]):
     # -- loading ----------------------------------------------------------------------------------
 
     def _load_first(self) -> None:
-        if _reads_nothing.get():
-            self._snapshot: M = cast("M", _Unread(self._model.__name__))
+        if reads_nothing():
+            self._snapshot: M = cast("M", UnreadSnapshot(self._model.__name__))
             self._next_poll_at = self._next_refresh_at = inf
         else:
             self._load(lambda _: True)
