@@ -122,6 +122,23 @@ def test_an_identity_that_all_may_read_is_refused(age: Age) -> None:
 
 
 @with_age
+def test_what_other_users_may_write_to_is_refused(age: Age) -> None:
+    """Whoever writes to the file or replaces it chooses the secrets: anybody can encrypt."""
+    age.identity.chmod(0o622)
+    source = age.source(f"APP_PASSWORD={VALUE}\n")
+    assert "can be written to by every user of this machine" in str(read_error(source))
+    age.identity.chmod(0o600)
+    path = age.file(f"APP_PASSWORD={VALUE}\n")
+    path.chmod(0o666)
+    source = AgeFile(path, identity=age.identity)
+    assert "can be written to by every user of this machine" in str(read_error(source))
+    path.chmod(0o644)  # that all may read what is encrypted is fine
+    assert source.read(()) == {}
+    age.folder.chmod(0o777)
+    assert f"is below {age.folder}, which every user" in str(read_error(source))
+
+
+@with_age
 def test_an_identity_that_is_not_there_is_told(age: Age) -> None:
     source = age.source(f"APP_PASSWORD={VALUE}\n", identity=age.folder / "none")
     assert str(read_error(source)).endswith("none does not exist")
