@@ -208,6 +208,21 @@ def test_example_works_before_any_secret_exists(
     assert run(project, "check", target, environ={}).returncode != 0
 
 
+def test_the_package_of_the_loader_runs_the_same_commands(project: Path) -> None:
+    """``python -m mantlet.secrets example``, from the name that an app imports."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mantlet.secrets", "example", "shop:AppSecrets", "--output", "-"],
+        cwd=project,
+        env={**PATHS, "HOME": str(project)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == run(project, "example", "shop:AppSecrets", "--output", "-").stdout
+    assert done.stdout.endswith("APP_KEY=\n")
+
+
 def test_a_module_that_fails_before_the_class_can_not_be_used(project: Path) -> None:
     """And the message shows nothing of it."""
     (project / "app.py").write_text(f"{BROKEN}\n{MODULE}")
