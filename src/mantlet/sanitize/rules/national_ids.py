@@ -1,10 +1,11 @@
 """National identification numbers with check digits, and the US number, which only has a format.
 
-Numbers that could also be a timestamp or the id of a row are only found if they are written in
-their usual groups.
+A number is found if it is written in its usual groups, or without separators behind a label, such
+as ``"pesel": "``. Without either it could be a timestamp, a part number or the id of a row.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from datetime import date
 from typing import Final
 
@@ -12,8 +13,8 @@ from mantlet.sanitize.rules.rule import (
     NUMBER_END,
     NUMBER_START,
     PatternDetector,
-    always,
     digits_of,
+    label,
     luhn,
 )
 
@@ -130,33 +131,116 @@ def _product(one: int, other: int) -> int:
     return (one - other) % 5 + (0 if other >= 5 else 5)
 
 
+# -- how they are written -------------------------------------------------------------------------
+
+Check = Callable[[re.Match[bytes]], bool]
+
+_has_phone_label: Final = label(rb"phone|\btel|mobile|\bfax|\bcall|\bcell|\+1 ?")
+#: A further group of digits beside a number: it is part of a longer one, such as a card's.
+_GROUP_BEFORE: Final = re.compile(rb"[0-9][ \-]\Z")
+_GROUP_BEHIND: Final = re.compile(rb"[ \-][0-9]")
+_ROUND: Final = re.compile(rb"[0-9]+[ \-]000[ \-]000\Z|[0-9 \-]+ 000\Z")
+
+
+def _anywhere(check: Callable[[bytes], bool]) -> Check:
+    return lambda match: check(match[0])
+
+
+def _with_label(words: bytes, check: Callable[[bytes], bool] | None = None) -> Check:
+    is_labelled = label(words)
+    return lambda match: (check is None or check(match[0])) and is_labelled(match)
+
+
+def _is_alone(match: re.Match[bytes]) -> bool:
+    """Return whether no other group of digits stands beside a number in groups."""
+    text, start, end = match.string, match.start(), match.end()
+    before = _GROUP_BEFORE.search(text[max(0, start - 2) : start])
+    return before is None and _GROUP_BEHIND.match(text, end) is None
+
+
+def _in_groups(check: Callable[[bytes], bool], words: bytes) -> Check:
+    """Return a check for numbers in groups that others are written in too."""
+    is_labelled = label(words)
+
+    def is_number(match: re.Match[bytes]) -> bool:
+        if not check(match[0]):
+            return False
+        if is_labelled(match):
+            return True
+        return _is_alone(match) and not _has_phone_label(match) and not _ROUND.match(match[0])
+
+    return is_number
+
+
 def _number(pattern: bytes) -> bytes:
     return NUMBER_START + pattern + NUMBER_END
 
 
+_SSN: Final = rb"ssn|social.?sec|\btax"
+_NHS: Final = rb"\bnhs|patient"
+_NIR: Final = rb"\bnir\b|insee|s.curit..?.? ?sociale|social"
+_DNI: Final = rb"\bdni|\bnif|\bnie\b|document|identi"
+_SIN: Final = rb"\bsin\b|\bnas\b|social.?ins|assurance sociale"
+_AADHAAR: Final = rb"aadh?aa?r|\buid"
+_CPF: Final = rb"\bcpf"
+_PESEL: Final = rb"pesel"
+
 NATIONAL_IDS: Final = PatternDetector(
     [
         # Social Security Administration: never 000, 666 or 900 to 999; there is no check digit.
-        ("us-ssn", _number(rb"(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}"), always),
-        ("uk-nhs-number", _number(rb"[0-9]{3}([ -])[0-9]{3}\1[0-9]{4}"), _is_nhs),
+        ("us-ssn", _number(rb"(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}"), _is_alone),
+        (
+            "us-ssn",
+            _number(rb"(?!000|666|9)[0-9]{3}(?!00)[0-9]{2}(?!0000)[0-9]{4}"),
+            _with_label(_SSN),
+        ),
+        # In the three groups of the NHS Data Dictionary. With dashes it could be a phone number.
+        ("uk-nhs-number", _number(rb"[0-9]{3} [0-9]{3} [0-9]{4}"), _in_groups(_is_nhs, _NHS)),
+        (
+            "uk-nhs-number",
+            _number(rb"[0-9]{3}(-?)[0-9]{3}\1[0-9]{4}"),
+            _with_label(_NHS, _is_nhs),
+        ),
         (
             "fr-nir",
             _number(
-                rb"[12] ?[0-9]{2} ?(?:0[1-9]|1[0-2]|[2-9][0-9]) ?[0-9][0-9AB] ?[0-9]{3} ?[0-9]{3}"
+                rb"[12] [0-9]{2} (?:0[1-9]|1[0-2]|[2-9][0-9]) [0-9][0-9AB] [0-9]{3} [0-9]{3}"
                 rb" ?[0-9]{2}"
             ),
-            _is_nir,
+            _anywhere(_is_nir),
         ),
-        ("es-dni", _number(rb"(?:[0-9]{8}|[XYZ][0-9]{7})-?[A-HJ-NP-TV-Z]"), _is_dni),
+        (
+            "fr-nir",
+            _number(rb"[12][0-9]{2}(?:0[1-9]|1[0-2]|[2-9][0-9])[0-9][0-9AB][0-9]{6} ?[0-9]{2}"),
+            _with_label(_NIR, _is_nir),
+        ),
+        (
+            "es-dni",
+            _number(rb"(?:[0-9]{8}|[XYZ]-?[0-9]{7})-[A-HJ-NP-TV-Z]"),
+            _anywhere(_is_dni),
+        ),
+        (
+            "es-dni",
+            _number(rb"(?:[0-9]{8}|[XYZ][0-9]{7})[A-HJ-NP-TV-Z]"),
+            _with_label(_DNI, _is_dni),
+        ),
+        # Its letters and digits have places of their own.
         (
             "it-codice-fiscale",
             _number(rb"[A-Z]{6}[0-9LMNP-V]{2}[A-EHLMPRST][0-9LMNP-V]{2}[A-Z][0-9LMNP-V]{3}[A-Z]"),
-            _is_codice_fiscale,
+            _anywhere(_is_codice_fiscale),
         ),
-        ("pl-pesel", _number(rb"[0-9]{4}[0-3][0-9]{6}"), _is_pesel),
-        ("br-cpf", _number(rb"[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}"), _is_cpf),
-        ("ca-sin", _number(rb"[1-79][0-9]{2}([ -])[0-9]{3}\1[0-9]{3}"), _is_sin),
-        ("in-aadhaar", _number(rb"[2-9][0-9]{3} [0-9]{4} [0-9]{4}"), _is_aadhaar),
+        ("pl-pesel", _number(rb"[0-9]{4}[0-3][0-9]{6}"), _with_label(_PESEL, _is_pesel)),
+        ("br-cpf", _number(rb"[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}"), _anywhere(_is_cpf)),
+        ("br-cpf", _number(rb"[0-9]{11}"), _with_label(_CPF, _is_cpf)),
+        ("ca-sin", _number(rb"[1-79][0-9]{2}([ -])[0-9]{3}\1[0-9]{3}"), _in_groups(_is_sin, _SIN)),
+        ("ca-sin", _number(rb"[1-79][0-9]{8}"), _with_label(_SIN, _is_sin)),
+        (
+            "in-aadhaar",
+            _number(rb"[2-9][0-9]{3} [0-9]{4} [0-9]{4}"),
+            _in_groups(_is_aadhaar, _AADHAAR),
+        ),
+        ("in-aadhaar", _number(rb"[2-9][0-9]{11}"), _with_label(_AADHAAR, _is_aadhaar)),
     ],
     tail=rb"[0-9A-Z][0-9A-Z .\-]{0,24}",
     reach=26,

@@ -11,8 +11,8 @@ from mantlet.sanitize.rules.rule import (
     NUMBER_START,
     WORD_CHARS,
     PatternDetector,
-    always,
     digits_of,
+    label,
     luhn,
 )
 
@@ -20,23 +20,39 @@ __all__ = ["CARDS", "EMAIL", "IBAN"]
 
 # -- payment cards --------------------------------------------------------------------------------
 
-#: The prefixes and lengths of card numbers: ISO/IEC 7812, and the ranges of the networks.
+#: The prefixes and lengths of card numbers: ISO/IEC 7812, and the ranges of the networks. Numbers
+#: of 12 and 13 digits, which Maestro and Visa have issued, are left out: they cannot be told from
+#: the bar codes of goods (EAN-13) and other ids.
 _NETWORKS: Final = re.compile(
-    rb"4(?:[0-9]{12}|[0-9]{15}|[0-9]{18})|3[47][0-9]{13}|5[1-5][0-9]{14}|2[2-7][0-9]{14}"
+    rb"4(?:[0-9]{15}|[0-9]{18})|3[47][0-9]{13}|5[1-5][0-9]{14}|2[2-7][0-9]{14}"
     rb"|6(?:011|4[4-9][0-9]|5[0-9]{2})[0-9]{12}|35(?:2[89]|[3-8][0-9])[0-9]{12}"
-    rb"|3(?:0[0-5]|[689][0-9])[0-9]{11}|62[0-9]{14,17}|(?:5[06-9]|6[0-9])[0-9]{10,17}"
+    rb"|3(?:0[0-5]|[689][0-9])[0-9]{11}|62[0-9]{14,17}|(?:5[06-9]|6[0-9])[0-9]{12,17}"
 )
+#: Those that are found without separators and without a label: the most common lengths and
+#: prefixes. The ids of Twitter and Discord, among others, have the other lengths too.
+_COMMON: Final = re.compile(
+    rb"(?:4[0-9]{3}|5[1-5][0-9]{2}|2[2-7][0-9]{2}|6011|6[45][0-9]{2}|62[0-9]{2}|35[2-8][0-9])[0-9]{12}"
+    rb"|3[47][0-9]{13}"
+)
+_has_card_label: Final = label(
+    rb"card|\bpan\b|\bccn?\b|cc_?num|credit|debit|diners|unionpay|maestro|visa|karte|carte|tarjeta"
+)
+_has_id_label: Final = label(rb"(?-i:\b(?:[A-Za-z]{1,16}_)?(?:id|ID)\b|[a-z]Id\b)")
 
 
-def _is_card(matched: bytes) -> bool:
-    digits = digits_of(matched)
+def _is_card(match: re.Match[bytes]) -> bool:
+    digits = digits_of(match[0])
     number = bytes(digit + 48 for digit in digits)
-    return len(set(digits)) > 1 and bool(_NETWORKS.fullmatch(number)) and luhn(digits)
+    if len(set(digits)) == 1 or not _NETWORKS.fullmatch(number) or not luhn(digits):
+        return False
+    if len(number) < len(match[0]) or _has_card_label(match):
+        return True
+    return _COMMON.fullmatch(number) is not None and not _has_id_label(match)
 
 
 _GROUPED: Final = (
     rb"[2-6][0-9]{3}([ -]?)[0-9]{4}\1[0-9]{4}\1[0-9]{1,7}|3[0-9]{3}([ -]?)[0-9]{6}\2[0-9]{4,5}"
-    rb"|[3-6][0-9]{11,18}"
+    rb"|[3-6][0-9]{13,18}"
 )
 CARDS: Final = PatternDetector(
     [("payment-card", NUMBER_START + rb"(?:" + _GROUPED + rb")" + NUMBER_END, _is_card)],
@@ -144,9 +160,9 @@ _IBAN_LENGTHS: Final = {
 }
 
 
-def _is_iban(matched: bytes) -> bool:
+def _is_iban(match: re.Match[bytes]) -> bool:
     """Check an IBAN (ISO 13616): the remainder modulo 97 is 1, letters counting as 10 to 35."""
-    text = matched.decode().replace(" ", "")
+    text = match[0].decode().replace(" ", "")
     if len(text) != _IBAN_LENGTHS.get(text[:2]):
         return False
     return int("".join(str(int(char, 36)) for char in text[4:] + text[:4])) % 97 == 1
@@ -167,8 +183,24 @@ _ADDRESS: Final = (
     rb"(?<![A-Za-z0-9._%+\-])[A-Za-z0-9._%+\-]{1,64}+@(?:[A-Za-z0-9\-]{1,63}+\.){1,8}"
     rb"[A-Za-z]{2,24}(?![A-Za-z0-9\-])"
 )
+#: What ends like a domain and is a file: ``logo@2x.png``.
+_FILE: Final = re.compile(
+    rb"@[^@]*\.(?:png|jpe?g|gif|svg|webp|avif|ico|bmp|tiff?|css|js|mjs|cjs|ts|jsx|tsx|map|json|html?"
+    rb"|xml|md|txt|py|woff2?|ttf|pdf|mp[34]|webm|gz|tgz)\Z",
+    re.IGNORECASE,
+)
+#: A version of a package, ``left-pad@1.3.0-beta.rc``, and the user of a repository's address.
+_VERSION: Final = re.compile(rb"@v?[0-9]+\.[0-9]+\.[0-9]")
+_REPOSITORY: Final = re.compile(rb"(?:git|hg|svn)@")
+
+
+def _is_address(match: re.Match[bytes]) -> bool:
+    text = match[0]
+    return not (_FILE.search(text) or _VERSION.search(text) or _REPOSITORY.match(text))
+
+
 EMAIL: Final = PatternDetector(
-    [("email-address", _ADDRESS, always)],
+    [("email-address", _ADDRESS, _is_address)],
     tail=rb"[A-Za-z0-9._%+\-]{1,64}(?:@[A-Za-z0-9.\-]{0,255})?",
     reach=320,
 )

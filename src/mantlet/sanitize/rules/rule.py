@@ -16,9 +16,9 @@ __all__ = [
     "Extent",
     "LeakRule",
     "PatternDetector",
-    "always",
     "digits_of",
     "is_random",
+    "label",
     "luhn",
     "to_end_of_body",
     "to_end_of_text",
@@ -46,6 +46,8 @@ _END_OF_BODY: Final = MatchEnd(None, 1, _PAGE)
 _END_OF_TEXT: Final = MatchEnd(None, 1)
 #: Minimum entropy of random text, in bits per character.
 _MIN_ENTROPY: Final = 2.8
+#: How many bytes before a number are searched for a label.
+_LABEL_REACH: Final = 40
 
 
 def to_end_of_body(matched: bytes, _media: str | None) -> MatchEnd:
@@ -136,14 +138,14 @@ class PatternDetector:
     """Leaks that have no literal in common: found by regular expressions, confirmed by checks.
 
     Args:
-        patterns: for each leak its id, its expression, and a check of the matched bytes.
+        patterns: for each leak its id, its expression, and a check of a match.
         tail: matches data, at the end of the body so far, that may still become a match.
         reach: maximum length of that data in bytes.
     """
 
     def __init__(
         self,
-        patterns: Iterable[tuple[str, bytes, Callable[[bytes], bool]]],
+        patterns: Iterable[tuple[str, bytes, Callable[[re.Match[bytes]], bool]]],
         tail: bytes,
         reach: int,
     ) -> None:
@@ -171,7 +173,7 @@ class PatternDetector:
             (id, match.start(), match.end())
             for id, pattern, check in self._patterns
             for match in pattern.finditer(data, start)
-            if check(match[0]) and not (more and match.end() == len(data))
+            if check(match) and not (more and match.end() == len(data))
         ]
         return sorted(found, key=_start)
 
@@ -196,14 +198,25 @@ def is_random(matched: bytes) -> bool:
     return bits >= _MIN_ENTROPY
 
 
+def label(words: bytes) -> Callable[[re.Match[bytes]], bool]:
+    """Return a function that tells whether a match follows a label, such as ``"cardNumber": "``.
+
+    Args:
+        words: an expression for the words of a label, one of which must stand within the 40 bytes
+            before the match, with nothing but letters, punctuation and spaces between them.
+    """
+    expression = re.compile(rb"(?i:%s)[^0-9\r\n]{0,24}\Z" % words)
+
+    def is_labelled(match: re.Match[bytes]) -> bool:
+        at = match.start()
+        return expression.search(match.string[max(0, at - _LABEL_REACH) : at]) is not None
+
+    return is_labelled
+
+
 def digits_of(matched: bytes) -> list[int]:
     """Return the digits in the matched bytes."""
     return [byte - 48 for byte in matched if 48 <= byte <= 57]
-
-
-def always(_matched: bytes) -> bool:
-    """Confirm a match without check digits."""
-    return True
 
 
 def luhn(digits: list[int]) -> bool:
