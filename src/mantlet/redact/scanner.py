@@ -164,15 +164,23 @@ class Scanner:
         self.matchers = tuple(matcher for _, matcher in pairs)
         self.detectors = tuple(detectors)
 
-    def is_clean(self, data: bytes, media: str | None = None) -> bool:
+    def is_clean(self, data: bytes, media: str | None = None, before: bytes = b"") -> bool:
         """Return whether the data contains no literal and no detectable leak.
 
         Data that is not clean may still turn out to be harmless on a closer look.
+
+        Args:
+            data: the data.
+            media: its media type, if known.
+            before: what precedes it, for detectors that look at labels.
         """
         if self.literals.hits(data):
             return False
-        return not self.detectors or not any(
-            detector.find(data, 0, False, media) for detector in self.detectors
+        if not self.detectors:
+            return True
+        seen = before + data
+        return not any(
+            detector.find(seen, len(before), False, media) for detector in self.detectors
         )
 
     def mask(self, data: bytes, on_match: OnMatch, media: str | None = None) -> bytes:
@@ -226,7 +234,7 @@ class StreamScan:
         if self._form is None:
             self._begin(chunk, more)
         data = self._held + chunk if self._held else chunk
-        if self._open is None and self._scanner.is_clean(data, self._media):
+        if self._open is None and self._scanner.is_clean(data, self._media, self._lookbehind):
             # The usual case, without the work that only a leak needs.
             certain = len(data) - self._tail(data) if more else len(data)
             out = data if certain == len(data) else data[:certain]
