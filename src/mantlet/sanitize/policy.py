@@ -20,14 +20,8 @@ from mantlet.exceptions import ResponseTooLarge
 from mantlet.http.html import HtmlPolicy
 from mantlet.redact.registry import SecretValues, registry_of
 from mantlet.redact.scanner import Scanner
-from mantlet.sanitize.body import (
-    BodyFilter,
-    BodyKind,
-    ResponseContext,
-    classify_body,
-    escape_json,
-    looks_like_json,
-)
+from mantlet.sanitize.body import BodyFilter, ResponseContext, escape_json
+from mantlet.sanitize.body_kind import BodyKind, classify_body, guess_json, looks_like_json
 from mantlet.sanitize.compressed import CompressedFilter, supported_codings
 from mantlet.sanitize.headers import Cookies, HeaderPolicy, Preset, SecurityHeaders
 from mantlet.sanitize.html_routes import CleanHtml, HtmlRoutes, charset_of
@@ -78,7 +72,8 @@ class OutputSanitizer(Policy):
         routes: security headers by route, in place of ``headers``.
         unsafe_headers: ``"drop"`` headers that must not be sent as they are, or ``"refuse"`` the
             response with a 500.
-        json_as_html: for JSON sent as HTML: ``"report"`` it, or ``"fix"`` its type.
+        json_as_html: for JSON sent as HTML: ``"report"`` it, or ``"fix"`` its type. Its fields are
+            masked in both cases.
         undecodable: for a body that cannot be decompressed: ``"report"`` or ``"block"`` it.
         scan_binary: scan ``application/octet-stream`` too.
         max_html_size: maximum size of HTML that is cleaned, in bytes; a larger page is a 500.
@@ -187,7 +182,7 @@ class OutputSanitizer(Policy):
                     return False
             elif not (scanner.is_clean(values) and scanner.is_clean(body, kind.media)):
                 return False
-        if kind.html:
+        if kind.html or kind.guessed:
             return not looks_like_json(body, complete=True)
         return not (kind.json and self._masker is not None and self._masker.prefilter.find(body))
 
@@ -207,8 +202,14 @@ class OutputSanitizer(Policy):
             if cleaner is not None:
                 return self._clean_html(context, cleaner)
             if looks_like_json(response.first_chunk, complete=response.full_body is not None):
-                context = self._handle_json_as_html(context)
-        self._filter_body(context)
+                return self._filter_json_as_html(context)
+        elif kind.guessed and context.coding is None and response.first_chunk:
+            is_json = guess_json(response.first_chunk, more=response.full_body is None)
+            if is_json is not None:
+                context = context.guessed(is_json)
+        # The head of a stream without a type may be gone, and describe it byte by byte.
+        escapes = self._escapes and bool(response.first_chunk or not context.kind.guessed)
+        self._filter_body(context, escapes=escapes)
         return None
 
     def _filter_trailers(
@@ -219,13 +220,15 @@ class OutputSanitizer(Policy):
         if self._redactor is not None and scanner is not None:
             response.transform_trailers(partial(self._redactor.redact_trailers, request, scanner))
 
-    def _handle_json_as_html(self, context: ResponseContext) -> ResponseContext:
-        """Report JSON that is sent as HTML, and fix its type if that is wanted."""
+    def _filter_json_as_html(self, context: ResponseContext) -> None:
+        """Report JSON that is sent as HTML, mask it, and fix its type if that is wanted."""
         self._report(context.request, "json-as-html", "header content-type")
-        if not self._fixes_type:
-            return context
-        context.response.headers.set("Content-Type", _JSON)
-        return context._replace(kind=self._classify(_JSON))
+        if self._fixes_type:
+            context.response.headers.set("Content-Type", _JSON)
+            context = context._replace(kind=self._classify(_JSON))
+        else:
+            context = context.guessed(True)
+        self._filter_body(context, escapes=self._escapes and self._fixes_type)
 
     async def _clean_html(self, context: ResponseContext, cleaner: CleanHtml) -> None:
         """Clean HTML, which takes the whole body."""
@@ -247,13 +250,13 @@ class OutputSanitizer(Policy):
             else self._compressed(context, coding, clean, self._max_html_size, fallback=None)
         )
         response.headers.set("Content-Type", f"{context.kind.media}; charset=utf-8")
-        self._filter_body(context)
+        self._filter_body(context, escapes=False)
 
-    def _filter_body(self, context: ResponseContext) -> None:
+    def _filter_body(self, context: ResponseContext, *, escapes: bool) -> None:
         """Register the filters of the body."""
         _, response, scanner, kind, _ = context
-        structured = kind.json or kind.events
-        escapes = self._escapes and structured
+        structured = kind.json or kind.events or kind.guessed
+        escapes = escapes and structured
         masker = self._masker if structured else None
         if scanner is None and masker is None and not escapes:
             return

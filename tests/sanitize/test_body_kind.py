@@ -2,7 +2,7 @@
 
 import pytest
 
-from mantlet.sanitize.body import looks_like_json
+from mantlet.sanitize.body_kind import looks_like_json
 
 
 @pytest.mark.parametrize(
