@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mantlet.ratelimit.keys.client_address import (
+from mantlet.http.trusted_proxies import (
     TrustedNetworks,
-    hop_reader,
     parse_address,
     parse_network,
     parse_node,
 )
+from mantlet.ratelimit.keys.client_address import hop_reader
 from mantlet.ratelimit.keys.forwarding import forwarded_node
 
 ADDRESSES = [

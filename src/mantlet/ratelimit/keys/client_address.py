@@ -4,15 +4,21 @@ Anyone who sends a request can write any header, so a forwarding header is true 
 trusted proxies have written it. They append to its right end, so it is read from the right.
 """
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv6Address, IPv6Network
 from typing import Final, NamedTuple
 
 from mantlet._internal.options import check_int
 from mantlet.core.request import Request
 from mantlet.http.headers import OVERSIZED, HeaderNames
+from mantlet.http.trusted_proxies import (
+    MAX_NODE_LENGTH,
+    Address,
+    TrustedNetworks,
+    parse_address,
+    parse_node,
+)
 from mantlet.ratelimit.keys.embedded import LOCAL_USE, embedded_ipv4, parse_translators
 from mantlet.ratelimit.keys.forwarding import CDN_HEADERS, HEADERS
 from mantlet.ratelimit.keys.key import Key, describe, digest
@@ -21,35 +27,19 @@ from mantlet.ratelimit.keys.unnamed_proxies import warn_of_proxy
 __all__ = [
     "NO_ADDRESS",
     "Hop",
-    "TrustedNetworks",
     "client_address",
     "hop_reader",
-    "parse_address",
-    "parse_network",
-    "parse_node",
 ]
-
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
 
 #: The key shared by all peers without an address, such as those on a Unix socket.
 NO_ADDRESS: Final = "-"
 #: How many proxies in a row are followed.
 _MAX_HOPS = 64
 _MAX_IPV4_LENGTH = 15
-#: No address with a zone and a port is longer, in characters.
-_MAX_NODE_LENGTH = 80
 #: How many parsed addresses are cached, at about 300 bytes each.
 _CACHED_ADDRESSES = 4096
 #: How many requests of a key are looked at for the headers of an unnamed proxy.
 _WATCHED = 1000
-#: Stands for peers on a Unix socket in ``trusted_proxies``.
-_UNIX = "unix"
-# RFC 7239, 6: an address with a port, or with an obfuscated one; IPv6 in brackets.
-_NODE = re.compile(
-    r"(?:\[([0-9A-Fa-f]*:[^\[\]]*)\]|([0-9.]+))(?::(?:[0-9]{1,5}|_[0-9A-Za-z._\-]+))?"
-)
-_MAPPED = IPv6Network("::ffff:0:0/96")
 
 
 def client_address(
@@ -309,96 +299,6 @@ class _ForwardingHeader:
 # -- addresses ------------------------------------------------------------------------------------
 
 
-def parse_address(text: str) -> Address | None:
-    """Parse an address; return None if the text is not one.
-
-    A zone (RFC 4007, 11) is dropped, and an IPv4-mapped address (RFC 4291, 2.5.5.2) becomes the
-    IPv4 one.
-    """
-    try:
-        if ":" not in text:
-            return IPv4Address(text)
-        address = IPv6Address(text.partition("%")[0])
-    except ValueError:
-        return None
-    return address.ipv4_mapped or address
-
-
-def parse_node(text: str) -> Address | None:
-    """Return the address of a node (RFC 7239, 6), or None if it has no readable one.
-
-    Args:
-        text: an address, with or without a port: ``192.0.2.1:8080``, ``[2001:db8::1]``,
-            ``[2001:db8::1]:443``. An IPv6 address without a port may come without brackets.
-    """
-    match = _NODE.fullmatch(text)
-    return parse_address(text if match is None else match[1] or match[2])
-
-
-def parse_network(text: str) -> Network:
-    """Parse a network; one of IPv4-mapped addresses becomes the IPv4 one.
-
-    Raises:
-        TypeError: it is not text.
-        ValueError: it is not a network, has host bits set, or contains every address.
-    """
-    if not isinstance(text, str):
-        raise TypeError(f'trusted_proxies must hold networks such as "10.0.0.0/8", not {text!r}')
-    try:
-        network = ip_network(text, strict=False)
-        address = ip_address(text.partition("/")[0])
-    except ValueError:
-        network = None
-    if network is None or "%" in text:
-        raise ValueError(
-            f'trusted_proxies must hold networks such as "10.0.0.0/8", "2001:db8::/32" or '
-            f'"192.0.2.7", or "unix", not {text!r}'
-        )
-    if address != network.network_address:
-        raise ValueError(
-            f'trusted_proxies must hold networks without host bits, "{network}" instead of {text!r}'
-        )
-    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
-        first = IPv4Address(int(network.network_address) & 0xFFFFFFFF)
-        network = IPv4Network((first, network.prefixlen - 96))
-    if network.prefixlen == 0:
-        raise ValueError(
-            f"trusted_proxies must not contain every address, as {text!r} does: give the number of "
-            f"proxies instead, such as hops=1"
-        )
-    return network
-
-
-class TrustedNetworks:
-    """The networks of the trusted proxies.
-
-    Args:
-        texts: such as ``"10.0.0.0/8"``, ``"::1"``, and ``"unix"`` for a peer on a Unix socket.
-
-    Attributes:
-        texts: the same.
-        unix: whether a peer on a Unix socket is trusted.
-
-    Raises:
-        TypeError: a network is not text, or ``texts`` is not a list of them.
-        ValueError: a text is not a network, has host bits set, or contains every address.
-    """
-
-    __slots__ = ("_networks", "texts", "unix")
-
-    def __init__(self, texts: Iterable[str]) -> None:
-        if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
-            raise TypeError(
-                f'trusted_proxies must be a list of networks such as ["10.0.0.0/8"], not {texts!r}'
-            )
-        self.texts = tuple(texts)
-        self.unix = _UNIX in self.texts
-        self._networks = tuple(parse_network(text) for text in self.texts if text != _UNIX)
-
-    def __contains__(self, address: Address) -> bool:
-        return any(address in network for network in self._networks)
-
-
 def hop_reader(
     networks: TrustedNetworks,
     ipv4_prefix: int,
@@ -432,7 +332,7 @@ def hop_reader(
         return Hop(_network_of(address, ipv4_prefix), trusted)
 
     def read(text: str) -> Hop | None:
-        return parse(text) if len(text) <= _MAX_NODE_LENGTH else None
+        return parse(text) if len(text) <= MAX_NODE_LENGTH else None
 
     return read
 

@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 
 from mantlet.http.headers import TOKEN
 from mantlet.http.media_types import UTF_8
-from mantlet.ratelimit.keys.key import Ambiguous, read_parameters
+from mantlet.http.parameters import read_parameters
+from mantlet.ratelimit.keys.key import Ambiguous
 
 __all__ = ["MULTIPART", "URLENCODED", "BodyType", "read_body_type"]
 

@@ -3,26 +3,18 @@
 from collections.abc import Callable
 from typing import Final
 
-from mantlet.ratelimit.keys.key import read_parameters
+from mantlet.http.trusted_proxies import forwarded_parameters
 
 __all__ = ["CDN_HEADERS", "HEADERS", "forwarded_node", "viewer_node"]
-
-#: No element of ``Forwarded`` with a host name is longer, in characters.
-_MAX_ELEMENT_LENGTH: Final = 512
 
 
 def forwarded_node(element: str) -> str:
     """Return the ``for`` node of an element of ``Forwarded``, or "" if it is unreadable.
 
     Args:
-        element: the text between two commas, such as ``for=192.0.2.60;proto=http``. A quoted value
-            that contains ``=`` or ``;`` is rejected: the comma may have cut a client's own text in
-            two, for example in ``host``.
+        element: the text between two commas, such as ``for=192.0.2.60;proto=http``.
     """
-    pairs = read_parameters(element) if len(element) <= _MAX_ELEMENT_LENGTH else None
-    if pairs is None or any("=" in value or ";" in value for value in pairs.values()):
-        return ""
-    return pairs.get("for", "")
+    return forwarded_parameters(element).get("for", "")
 
 
 def viewer_node(value: str) -> str:
