@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from mantlet.http import html
     from mantlet.http.headers import Headers, MutableHeaders
     from mantlet.ratelimit import Ban, Concurrency, Quota, RateLimiter, Rule, keys, on_status
-    from mantlet.sanitize import OutputSanitizer
+    from mantlet.sanitize import OutputSanitizer, csp_nonce, csp_nonce_context
     from mantlet.secrets import Secret, SecretLoader, SecretModel, SecretsError, secret_field
 
 __version__ = "0.1.0"
@@ -99,6 +99,8 @@ __all__ = [
     "asgi",
     "check_mode",
     "core",
+    "csp_nonce",
+    "csp_nonce_context",
     "errors",
     "exceptions",
     "guard",
@@ -140,7 +142,7 @@ _ORIGINS = {
         ],
         "mantlet.http.headers": ["Headers", "MutableHeaders"],
         "mantlet.ratelimit": ["Ban", "Concurrency", "Quota", "RateLimiter", "Rule", "on_status"],
-        "mantlet.sanitize": ["OutputSanitizer"],
+        "mantlet.sanitize": ["OutputSanitizer", "csp_nonce", "csp_nonce_context"],
         "mantlet.secrets": [
             "Secret",
             "SecretLoader",

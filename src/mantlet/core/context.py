@@ -51,12 +51,17 @@ def current_request_id() -> str | None:
     response keeps it.
     """
     active = current.get()
-    own: str | None = None if active is None else active[0]
+    own: str | None = None if active is None else active[0] or None
     return own
 
 
 def enter_request(own: str, request: "Request") -> ActiveRequest:
-    """Make a request and its id the current ones; return the argument for `leave_request()`."""
+    """Make a request and its id the current ones; return the argument for `leave_request()`.
+
+    Args:
+        own: the id; empty if it has none.
+        request: the request.
+    """
     outer = current.get()
     if outer is not None:  # the usual case costs no call
         outer = _not_ended(outer)

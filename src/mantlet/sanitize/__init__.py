@@ -1,6 +1,13 @@
 """`OutputSanitizer`: make every response safe to send, whatever the app has written."""
 
-from mantlet.sanitize.headers import Cookies, Csp, SecurityHeaders, clear_site_data
+from mantlet.sanitize.headers import (
+    Cookies,
+    Csp,
+    SecurityHeaders,
+    clear_site_data,
+    csp_nonce,
+    csp_nonce_context,
+)
 from mantlet.sanitize.json_fields import JsonField
 from mantlet.sanitize.leaks import Leaks
 from mantlet.sanitize.policy import OutputSanitizer
@@ -15,4 +22,6 @@ __all__ = [
     "OutputSanitizer",
     "SecurityHeaders",
     "clear_site_data",
+    "csp_nonce",
+    "csp_nonce_context",
 ]

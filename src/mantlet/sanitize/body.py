@@ -27,6 +27,7 @@ __all__ = [
     "EventEscape",
     "JsonEscape",
     "ResponseContext",
+    "escape_if_json",
     "escape_json",
 ]
 
@@ -135,11 +136,21 @@ def escape_json(body: bytes) -> bytes:
         body: the whole document.
 
     Returns:
-        The same object if it has none of them, or is not JSON.
+        The same object if it has none of them.
     """
     if _LESS in body or _GREATER in body or _AND in body or _SEPARATOR in body:
-        return _escape(body) if JsonBeginning().feed(body) and not _is_wide(body) else body
+        return body if _is_wide(body) else _escape(body)
     return body
+
+
+def escape_if_json(body: bytes) -> bytes:
+    """Return `escape_json()` of a body that claims to be JSON, or the body if it is not.
+
+    Args:
+        body: the whole body.
+    """
+    escaped = escape_json(body)
+    return escaped if escaped is body or JsonBeginning().feed(body) else body
 
 
 def _escape(chunk: bytes) -> bytes:

@@ -315,9 +315,8 @@ def guess_json(first: bytes, *, more: bool) -> bool | None:
     if looks_like_json(first, complete=not more):
         return True
     start = first[:_BEGINNING].removeprefix(_BOM).lstrip()
-    if more and len(first) < _MOST_HELD and (start[:1] in (b"", b"{", b"[")):
-        return None
-    return False
+    undecided = start[:1] in (b"", b"{", b"[") or _BOM.startswith(first)
+    return None if more and undecided and len(first) < _MOST_HELD else False
 
 
 class JsonBeginning:

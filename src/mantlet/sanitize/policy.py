@@ -15,12 +15,12 @@ from mantlet.core.modes import ModeOption, check_mode
 from mantlet.core.policy import Close, Message, Policy
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
-from mantlet.core.response import Filter, Reply, Response
+from mantlet.core.response import VALIDATORS, Filter, Reply, Response
 from mantlet.exceptions import ResponseTooLarge
 from mantlet.http.html import HtmlPolicy
 from mantlet.redact.registry import SecretValues, registry_of
 from mantlet.redact.scanner import Scanner
-from mantlet.sanitize.body import BodyFilter, ResponseContext, escape_json
+from mantlet.sanitize.body import BodyFilter, ResponseContext, escape_if_json
 from mantlet.sanitize.body_kind import BodyKind, classify_body, guess_json, looks_like_json
 from mantlet.sanitize.compressed import CompressedFilter, supported_codings
 from mantlet.sanitize.headers import Cookies, HeaderPolicy, Preset, SecurityHeaders
@@ -70,6 +70,9 @@ class OutputSanitizer(Policy):
             allow-list.
         cookies: the attributes to add to cookies; None to leave them unchanged.
         routes: security headers by route, in place of ``headers``.
+        trusted_proxies: networks of proxies that forward the scheme of the client's connection, in
+            ``X-Forwarded-Proto`` or ``Forwarded``: as in `keys.client_address()` of the limiter,
+            such as ``["10.0.0.0/8", "unix"]``. Headers from any other peer count for nothing.
         unsafe_headers: ``"drop"`` headers that must not be sent as they are, or ``"refuse"`` the
             response with a 500.
         json_as_html: for JSON sent as HTML: ``"report"`` it, or ``"fix"`` its type. Its fields are
@@ -103,6 +106,7 @@ class OutputSanitizer(Policy):
         html: Mapping[str, str | HtmlPolicy] | None = None,
         cookies: Cookies | None = _COOKIES,
         routes: Mapping[str, Preset | SecurityHeaders | None] | None = None,
+        trusted_proxies: Iterable[str] = (),
         unsafe_headers: Literal["drop", "refuse"] = "drop",
         json_as_html: Literal["report", "fix"] = "report",
         undecodable: Literal["report", "block"] = "report",
@@ -123,8 +127,10 @@ class OutputSanitizer(Policy):
             cookies=cookies,
             unsafe_headers=unsafe_headers,
             routes=routes or {},
+            trusted_proxies=trusted_proxies,
             report=self._report,
         )
+        self.trusted_headers = self._headers.trusted_headers
         self._registry = registry_of(secrets)
         self._redactor = None
         if leaks is not None or self._registry is not None:
@@ -166,7 +172,7 @@ class OutputSanitizer(Policy):
         if response.complete and coding is None and kind.plain:  # the usual case
             body = response.first_chunk
             if self._is_clean(values, body, scanner, kind):
-                escaped = escape_json(body) if kind.json and self._escapes else body
+                escaped = escape_if_json(body) if kind.json and self._escapes else body
                 if escaped is not body:
                     response.transform(lambda _chunk, _more: escaped)
                 return None
@@ -202,14 +208,15 @@ class OutputSanitizer(Policy):
             if cleaner is not None:
                 return self._clean_html(context, cleaner)
             if looks_like_json(response.first_chunk, complete=response.full_body is not None):
-                return self._filter_json_as_html(context)
+                self._filter_json_as_html(context)
+                return None
         elif kind.guessed and context.coding is None and response.first_chunk:
             is_json = guess_json(response.first_chunk, more=response.full_body is None)
             if is_json is not None:
                 context = context.guessed(is_json)
-        # The head of a stream without a type may be gone, and describe it byte by byte.
-        escapes = self._escapes and bool(response.first_chunk or not context.kind.guessed)
-        self._filter_body(context, escapes=escapes)
+        # A stream without a type keeps a length or a validator, until it turns out to be JSON.
+        described = context.kind.guessed and _is_described(response)
+        self._filter_body(context, escapes=self._escapes and not described)
         return None
 
     def _filter_trailers(
@@ -328,6 +335,11 @@ class OutputSanitizer(Policy):
 
     def _report(self, request: Request, rule: str, place: str) -> None:
         self._reporter.report(request, Finding(rule, place))
+
+
+def _is_described(response: Response) -> bool:
+    """Return whether headers describe the exact bytes of the body."""
+    return any(map(response.headers.getall, ("Content-Length", *VALIDATORS)))
 
 
 def _check(option: str, value: object, *choices: str) -> None:

@@ -2,7 +2,9 @@
 
 from mantlet.sanitize.headers.cookies import Cookies
 from mantlet.sanitize.headers.csp import Csp
-from mantlet.sanitize.headers.header_policy import HeaderPolicy, joined_values
+from mantlet.sanitize.headers.header_policy import HeaderPolicy
+from mantlet.sanitize.headers.native import joined_values
+from mantlet.sanitize.headers.nonce import csp_nonce, csp_nonce_context
 from mantlet.sanitize.headers.security import Preset, SecurityHeaders, clear_site_data
 
 __all__ = [
@@ -12,5 +14,7 @@ __all__ = [
     "Preset",
     "SecurityHeaders",
     "clear_site_data",
+    "csp_nonce",
+    "csp_nonce_context",
     "joined_values",
 ]

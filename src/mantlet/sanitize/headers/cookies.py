@@ -1,10 +1,10 @@
 """Protect cookies from other sites and from scripts (draft-ietf-httpbis-rfc6265bis)."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from fnmatch import translate
-from typing import Final, Literal
+from fnmatch import fnmatchcase, translate
+from typing import Final, Literal, NamedTuple
 
 from mantlet._internal.options import KnowsOptions
 
@@ -27,6 +27,18 @@ _PREFIXES: Final = ("__host-", "__secure-")
 _WHITESPACE: Final = " \t"
 #: The most attributes of a cookie that are read; browsers know a dozen.
 _MAX_ATTRIBUTES: Final = 64
+#: The most names whose kind is cached, and the longest, in characters.
+_MAX_CACHED: Final = 256
+_MAX_NAME: Final = 64
+_NOTHING: Final[Mapping[str, str]] = {}
+#: The attributes that are added, as they are read.
+_ADDED: Final = {
+    "Secure": ("secure", ""),
+    "HttpOnly": ("httponly", ""),
+    **{f"SameSite={value}": ("samesite", value.lower()) for value in ("Lax", "Strict", "None")},
+}
+#: Called with the pattern that a cookie's name matches, and the attributes that are added.
+OnAdded = Callable[[str, tuple[str, ...]], object]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +66,8 @@ class Cookies(KnowsOptions):
     readable: Collection[str] = READABLE
     _is_session: re.Pattern[str] = field(init=False, repr=False, compare=False)
     _is_readable: re.Pattern[str] = field(init=False, repr=False, compare=False)
+    #: The kinds of cookies by their names, a cache.
+    _kinds: "dict[str, _Kind]" = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         for option, value in (("secure", self.secure), ("http_only", self.http_only)):
@@ -68,7 +82,7 @@ class Cookies(KnowsOptions):
         object.__setattr__(self, "_is_session", _compile("session_like", self.session_like))
         object.__setattr__(self, "_is_readable", _compile("readable", self.readable))
 
-    def fix(self, value: str, *, https: bool) -> tuple[str, str | None]:
+    def fix(self, value: str, *, https: bool, on_added: OnAdded) -> tuple[str, str | None]:
         """Return a ``Set-Cookie`` with the attributes that it lacks, and its fault, if any.
 
         Existing attributes are kept byte for byte.
@@ -76,36 +90,83 @@ class Cookies(KnowsOptions):
         Args:
             value: the value of the header.
             https: whether the response is sent over https.
+            on_added: called with the pattern that a session's cookie matches, and what it lacked.
         """
-        # Attributes after those are not read: the missing ones are added after them, and count.
-        pair, *attributes = value.split(";", _MAX_ATTRIBUTES + 1)[: _MAX_ATTRIBUTES + 1]
-        name = pair.partition("=")[0].strip(_WHITESPACE).lower()
-        # The last attribute of a name counts (RFC 6265bis, 5.7).
-        known = {
-            key.strip(_WHITESPACE).lower(): worth.strip(_WHITESPACE).lower()
-            for key, _, worth in (attribute.partition("=") for attribute in attributes)
-        }
-        added = self._missing(name, known, https=https)
-        for attribute in added:
-            key, _, worth = attribute.lower().partition("=")
-            known[key] = worth
-        return "; ".join([value, *added]) if added else value, _fault(name, known)
+        pair, _, rest = value.partition(";")
+        name, _, content = pair.partition("=")
+        # Browsers send back a cookie without a name as its value alone, which servers then read as
+        # a name and a value (RFC 6265bis, 5.7 and 5.8.3).
+        name = (name.strip(_WHITESPACE) or content.partition("=")[0].strip(_WHITESPACE)).lower()
+        kind = self._kinds.get(name) or self._kind(name)
+        known = _NOTHING
+        if rest:
+            if kind is _PLAIN and "samesite" not in rest.lower():
+                return value, None
+            # Attributes after those are not read: the missing ones are added after them, and count.
+            # The last attribute of a name counts (RFC 6265bis, 5.7).
+            known = {
+                key.strip(_WHITESPACE): worth.strip(_WHITESPACE)
+                for key, _, worth in (
+                    attribute.partition("=")
+                    for attribute in rest.lower().split(";", _MAX_ATTRIBUTES)[:_MAX_ATTRIBUTES]
+                )
+            }
+        elif kind is _PLAIN:
+            return value, None
+        added = self._missing(kind, known, https=https)
+        if not added:
+            return value, _fault(name, known)
+        if kind.pattern:
+            on_added(kind.pattern, added)
+        known = {**known, **dict(_ADDED[attribute] for attribute in added)}
+        return "; ".join([value, *added]), _fault(name, known)
 
-    def _missing(self, name: str, known: Mapping[str, str], *, https: bool) -> list[str]:
+    def _kind(self, name: str) -> "_Kind":
+        """Return the kind of a cookie, and cache it."""
+        readable = self._is_readable.fullmatch(name)
+        session = readable or self._is_session.fullmatch(name)
+        prefixed = name.startswith(_PREFIXES)
+        kind = _PLAIN
+        if session is not None or prefixed:
+            globs = self.readable if readable else self.session_like if session else ()
+            pattern = next((glob for glob in globs if fnmatchcase(name, glob.lower())), "")
+            kind = _Kind(session is not None, readable is not None, prefixed, pattern)
+        if len(self._kinds) < _MAX_CACHED and len(name) <= _MAX_NAME:
+            self._kinds[name] = kind
+        return kind
+
+    def _missing(self, kind: "_Kind", known: Mapping[str, str], *, https: bool) -> tuple[str, ...]:
         """Return the attributes that a cookie lacks."""
         missing = []
-        readable = self._is_readable.fullmatch(name) is not None
-        session = readable or self._is_session.fullmatch(name) is not None
         # Browsers reject these without Secure, whatever their purpose.
-        needs_secure = name.startswith(_PREFIXES) or known.get("samesite") == "none"
-        if https and "secure" not in known and (needs_secure or (session and self.secure)):
+        needs_secure = kind.prefixed or known.get("samesite") == "none"
+        if https and "secure" not in known and (needs_secure or (kind.session and self.secure)):
             missing.append("Secure")
-        if session and not readable and self.http_only and "httponly" not in known:
+        if kind.session and not kind.readable and self.http_only and "httponly" not in known:
             missing.append("HttpOnly")
         rejected = self.same_site == "None" and not https  # by browsers
-        if session and self.same_site and "samesite" not in known and not rejected:
+        if kind.session and self.same_site and "samesite" not in known and not rejected:
             missing.append(f"SameSite={self.same_site}")
-        return missing
+        return tuple(missing)
+
+
+class _Kind(NamedTuple):
+    """What the name of a cookie says about it.
+
+    Attributes:
+        session: whether it is a session's, or one that scripts have to read.
+        readable: whether scripts have to read it.
+        prefixed: whether browsers have rules for its name.
+        pattern: the pattern that it matches, or an empty text.
+    """
+
+    session: bool
+    readable: bool
+    prefixed: bool
+    pattern: str
+
+
+_PLAIN: Final = _Kind(False, False, False, "")
 
 
 def _fault(name: str, known: Mapping[str, str]) -> str | None:

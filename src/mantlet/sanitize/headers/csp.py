@@ -100,7 +100,7 @@ class Csp(KnowsOptions):
     Args:
         directives: the allowed sources by directive: ``{"default-src": ["'self'"]}``.
         nonce: allow scripts and styles with the nonce of the response, which the app reads from
-            ``mantlet.state(...).csp_nonce`` and writes as ``<script nonce="...">``. A directive
+            `mantlet.csp_nonce()` and writes as ``<script nonce="...">``. A directive
             that is ``'none'`` is not changed.
         **more: directives as keywords: ``default_src=["'self'"]``.
 

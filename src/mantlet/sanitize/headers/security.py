@@ -85,7 +85,7 @@ SINGLE_VALUED: Final = frozenset(
     ]
 )
 
-Preset = Literal["safe", "api", "web"]
+Preset = Literal["safe", "api", "docs", "web"]
 NoStore = Literal["credentials", "always"]
 
 #: The features that the cheat sheet and the Secure Headers Project list and browsers know.
@@ -122,7 +122,7 @@ _CHOICES: Final = {
     "cross_origin_resource_policy": ("same-origin", "same-site", "cross-origin"),
     "no_store": get_args(NoStore),
 }  # fmt: skip
-_NOT_HEADERS: Final = ("no_store", "override")
+_NOT_HEADERS: Final = ("no_store", "cache_nonces", "override")
 _POLICIES: Final = ("Content-Security-Policy", "Content-Security-Policy-Report-Only")
 #: A member of the dictionary in a Permissions-Policy (W3C Permissions Policy, 5.2; RFC 9651).
 _PERMISSION: Final = re.compile(
@@ -151,6 +151,9 @@ class SecurityHeaders(KnowsOptions):
         no_store: set ``Cache-Control: no-store`` unless the app controls caching itself: in
             responses to requests with ``"credentials"`` and in those that set cookies, or
             ``"always"``.
+        cache_nonces: whether caches may store HTML whose policy has a nonce. By default it gets
+            ``Cache-Control: private, no-store``, whatever the app says, since a nonce that is sent
+            twice can be known to an attacker.
         override: names of headers whose value here replaces the app's; ``Cache-Control`` stands
             for ``no_store``.
 
@@ -170,6 +173,7 @@ class SecurityHeaders(KnowsOptions):
     cross_origin_embedder_policy: str | None = None
     cross_origin_resource_policy: str | None = None
     no_store: NoStore | None = "credentials"
+    cache_nonces: bool = False
     override: Collection[str] = ()
 
     def __post_init__(self) -> None:
@@ -177,6 +181,8 @@ class SecurityHeaders(KnowsOptions):
             value = getattr(self, option)
             if value is not None and value not in choices:
                 raise ValueError(f"{option} must be one of {choices}, not {value!r}")
+        if not isinstance(self.cache_nonces, bool):
+            raise TypeError(f"cache_nonces must be True or False, not {self.cache_nonces!r}")
         for name, value in self.values():
             if not isinstance(value, (str, Csp) if name in _POLICIES else str):
                 raise TypeError(f"{name} must be text, not {value!r}")
@@ -253,7 +259,8 @@ _NONCED: Final = Csp(
 PRESETS: Final[dict[str, SecurityHeaders]] = {
     # Headers that cannot break an app.
     "safe": SecurityHeaders(referrer_policy="strict-origin-when-cross-origin"),
-    # Browsers never display, frame, run or store a response of an API.
+    # Browsers never display, frame, run or store a response of an API. Pages with its documentation
+    # get "docs" instead.
     "api": SecurityHeaders(
         strict_transport_security=_HSTS_VALUE,
         content_security_policy=Csp(
@@ -268,6 +275,32 @@ PRESETS: Final[dict[str, SecurityHeaders]] = {
         cross_origin_resource_policy="same-origin",
         no_store="always",
     ),
+    # Pages with an API's documentation: Swagger UI, ReDoc and others, from wherever they are
+    # loaded, started by inline scripts. Some compile schemas to functions. A window for OAuth has
+    # to reach the page that opened it.
+    "docs": SecurityHeaders(
+        strict_transport_security=_HSTS_VALUE,
+        content_security_policy=Csp(
+            {
+                "default-src": ["'none'"],
+                "script-src": ["'self'", "'unsafe-inline'", "'unsafe-eval'", "https:"],
+                "style-src": ["'self'", "'unsafe-inline'", "https:"],
+                "img-src": ["'self'", "data:", "blob:", "https:"],
+                "font-src": ["'self'", "data:", "https:"],
+                "connect-src": ["'self'", "https:"],
+                "worker-src": ["'self'", "blob:"],
+                "manifest-src": ["'self'"],
+                "base-uri": ["'self'"],
+                "form-action": ["'self'"],
+                "frame-ancestors": ["'none'"],
+            }
+        ),
+        x_frame_options="DENY",
+        referrer_policy="no-referrer",
+        permissions_policy=_DENIED,
+        cross_origin_resource_policy="same-origin",
+        no_store="always",
+    ),
     # Pages whose scripts carry the nonce, and whose resources come from the same site.
     "web": SecurityHeaders(
         strict_transport_security=_HSTS_VALUE,
@@ -276,7 +309,6 @@ PRESETS: Final[dict[str, SecurityHeaders]] = {
         referrer_policy="strict-origin-when-cross-origin",
         permissions_policy=_DENIED.replace("fullscreen=()", "fullscreen=(self)"),
         cross_origin_opener_policy="same-origin",
-        cross_origin_embedder_policy="require-corp",
         cross_origin_resource_policy="same-origin",
     ),
 }  # fmt: skip

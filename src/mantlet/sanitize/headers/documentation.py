@@ -1,0 +1,69 @@
+"""Recognize the pages on which frameworks show an API's documentation.
+
+A strict Content-Security-Policy leaves them blank: they consist of a few lines of inline script and
+of a library (Swagger UI, ReDoc and others) that is mostly loaded from another site. A policy that
+lets them work allows inline scripts, so nothing that a client has made up may pass for one. A page
+passes only if all of this holds: it is the response to a plain GET for a path at which frameworks
+serve them, whose URL has no markup that the app might echo; its status is 200; it begins as a whole
+HTML document, which a text or a JSON document with markup in it does not; and it loads one of these
+libraries.
+"""
+
+import re
+from typing import Final
+
+from mantlet.core.request import Request
+from mantlet.core.response import Response
+from mantlet.http.content_encoding import DecodeError, decoders
+
+__all__ = ["is_documentation"]
+
+#: The most bytes of a page that are looked at.
+_LOOKED_AT: Final = 64 * 1024
+_UI: Final = r"swagger-?(?:ui)?|redocs?|rapi-?doc|scalar|elements|stoplight(?:-elements)?|graphi?ql"
+#: The last segment of the path by default: of FastAPI, flask-smorest, APIFlask, flask-openapi3,
+#: flasgger, Flask-RESTX, Connexion, Spectree, Quart-Schema, Litestar, drf-spectacular, drf-yasg,
+#: Django Ninja, BlackSheep, Strawberry and Ariadne.
+_PATH: Final = re.compile(
+    rf"/|(?:.*/)?(?:(?:api[-_]?)?docs?|{_UI}|(?:api[-_]?)?spec|documentation|reference|explorer|"
+    rf"openapi|schema|asyncapi|ui|api|v[0-9]{{1,3}})(?:/(?:index|oauth2-redirect)(?:\.html)?|/)?",
+    re.IGNORECASE,
+)
+#: Markup in a URL, or the beginning of it, encoded as often as you like.
+_MARKUP: Final = re.compile(r"[<>\"']|%(?:25)*(?:3[ce]|2[27])", re.IGNORECASE)
+_DOCUMENT: Final = re.compile(rb"\s*(?:<!doctype html|<html)\b", re.IGNORECASE)
+_LIBRARY: Final = re.compile(
+    rb"<(?:script|link)\s[^<>]{0,200}?(?:swagger|redoc|rapidoc|scalar|stoplight|elements|graphiql|"
+    rb"asyncapi)|swaggerUIRedirectOauth2",
+    re.IGNORECASE,
+)
+
+
+def is_documentation(request: Request, response: Response, coding: str | None) -> bool:
+    """Return whether a response is a page with an API's documentation.
+
+    Args:
+        request: the request.
+        response: a response whose type is HTML.
+        coding: its content coding, if any.
+    """
+    if response.status != 200 or request.method != "GET":
+        return False
+    path, query = request.route_path, request.query.decode("latin-1")
+    if not _PATH.fullmatch(path) or _MARKUP.search(path) or _MARKUP.search(query):
+        return False
+    start = _decoded(response.first_chunk, coding)[:_LOOKED_AT]
+    return _DOCUMENT.match(start) is not None and _LIBRARY.search(start) is not None
+
+
+def _decoded(chunk: bytes, coding: str | None) -> bytes:
+    """Return the first piece of a body, decoded; empty if that is not possible."""
+    if not coding or coding == "identity":
+        return chunk
+    decoder = decoders().get(coding)
+    if decoder is None:
+        return b""
+    try:
+        return next(iter(decoder().pieces(chunk)), b"")
+    except DecodeError:
+        return b""
