@@ -35,7 +35,7 @@ def run(*codes: str) -> dict[str, Any]:
         return pages.run("behind-a-proxy.md", *codes)
 
 
-NGINX, CLOUDFLARE, ROOT_PATH = blocks("behind-a-proxy.md")
+NGINX, CLOUDFLARE, HTTPS, ROOT_PATH = blocks("behind-a-proxy.md")
 
 
 async def page(scope: Scope, receive: Receive, send: Send) -> None:
@@ -113,6 +113,17 @@ def test_hsts_is_sent_where_the_proxy_says_https(scheme: str, *, sent: bool) -> 
     answer = drive_asgi(app, headers=headers, client="127.0.0.1")
     assert answer.body == scheme.encode()
     assert bool(answer.getall("Strict-Transport-Security")) is sent
+
+
+@pytest.mark.parametrize(("scheme", "sent"), [("https", True), ("http", False)])
+def test_hsts_is_sent_where_a_named_proxy_says_https(scheme: str, *, sent: bool) -> None:
+    """The server knows nothing of it; and no other peer is believed."""
+    app = mantlet.wrap(page, run(HTTPS)["sanitizer"])
+    headers = through_nginx("203.0.113.1", forged="127.0.0.1", scheme=scheme)
+    answer = drive_asgi(app, headers=headers, client="127.0.0.1")
+    assert ("strict-transport-security" in answer.names) is sent
+    answer = drive_asgi(app, headers=headers, client="203.0.113.1")
+    assert "strict-transport-security" not in answer.names
 
 
 # -- root paths -----------------------------------------------------------------------------------
