@@ -65,7 +65,8 @@ class ResponseContext(NamedTuple):
 
     def guessed(self, is_json: bool) -> "ResponseContext":
         """Return this, once the beginning of the body has told whether it is JSON."""
-        return self._replace(kind=self.kind._replace(guessed=False, json=is_json))
+        media = "application/json" if is_json else self.kind.media
+        return self._replace(kind=self.kind._replace(media=media, guessed=False, json=is_json))
 
 
 class BodyFilter:

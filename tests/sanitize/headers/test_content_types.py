@@ -10,6 +10,7 @@ from fastapi import FastAPI, Response
 
 import mantlet
 from mantlet import OutputSanitizer
+from mantlet.sanitize import Leaks
 from tests.drive import Adapter, Answer, both_adapters, drive_asgi
 from tests.sanitize.headers.test_header_policy import said
 from tests.sanitize.test_policy import ask
@@ -295,3 +296,16 @@ def test_wide_json_stays(adapter: Adapter, charset: str) -> None:
     media = f"application/json; charset={charset[:6]}"
     assert sent(adapter, [media], body)[0].body == body
     assert streamed(body, 1, media) == streamed(body, 3, media) == body
+
+
+@both_adapters
+@pytest.mark.parametrize("types", [[], ["text/html; charset=utf-8"], ["text/html", "a/b+json"]])
+def test_json_that_leaks_stays_json(adapter: Adapter, types: list[str]) -> None:
+    """What is masked ends with the string, whatever the body is sent as."""
+    trace = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\nValueError: x'
+    body = json.dumps({"a": trace, "b": [1]}).encode()
+    answer, rules = sent(adapter, types, body, leaks=Leaks(detect=["errors"]))
+    document = json.loads(answer.body)
+    assert document["b"] == [1]
+    assert "Traceback" not in document["a"]
+    assert "traceback" in " ".join(rules)

@@ -27,8 +27,8 @@ class OverrideNotices:
         self._say(
             logging.WARNING,
             f"header {name}",
-            "OutputSanitizer: the app sets %s, and SecurityHeaders(override=...) replaces its "
-            "value; take it off that list to keep the app's",
+            "OutputSanitizer: the app sets %s, and its value is replaced unless this is report mode, "
+            "as SecurityHeaders(override=...) says; take it off that list to keep the app's",
             name,
         )
 
@@ -37,9 +37,9 @@ class OverrideNotices:
         self._say(
             logging.WARNING,
             "nonce",
-            'OutputSanitizer: the app lets caches store pages with a nonce; they get "private, '
-            'no-store", since a stored nonce is no secret. SecurityHeaders(cache_nonces=True) '
-            "keeps the app's Cache-Control",
+            "OutputSanitizer: the app lets caches store pages with a nonce; unless this is report "
+            'mode, they get "private, no-store", since a stored nonce is not a secret. '
+            "SecurityHeaders(cache_nonces=True) keeps the app's Cache-Control",
         )
 
     def cookie(self, pattern: str, added: tuple[str, ...]) -> None:
@@ -55,9 +55,9 @@ class OverrideNotices:
         self._say(
             level,
             f"cookie {pattern} {level}",
-            "OutputSanitizer: cookies named like %s come without %s, which is added, whatever the "
-            "app's own settings say; Cookies(readable=..., session_like=..., http_only=..., "
-            "same_site=..., secure=...) changes that",
+            "OutputSanitizer: cookies named like %s come without %s, which is added unless this is "
+            "report mode, whatever the app's own settings say; Cookies(readable=..., "
+            "session_like=..., http_only=..., same_site=..., secure=...) changes that",
             pattern,
             ", ".join(added),
         )
