@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -199,6 +200,18 @@ def test_nothing_else_passes_for_documentation(
     """Not what a client may have uploaded, written into a URL, or got an error with."""
     answer = page(adapter, path, **options)
     assert answer.get("content-security-policy") == STRICT
+
+
+@pytest.mark.parametrize("root_path", ["/api", "/files/x"])
+def test_pages_under_a_root_path_work(root_path: str) -> None:
+    """By each path that the app may take the request's for."""
+    from fastapi import FastAPI  # noqa: PLC0415  # slow to import
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # FastAPI advises against root_path
+        wrapped = mantlet.wrap(FastAPI(root_path=root_path), OutputSanitizer(headers="api"))
+    assert_works(drive_asgi(wrapped, path="/docs"))
+    assert_works(drive_asgi(wrapped, path=f"{root_path}/docs"))
 
 
 @both_adapters

@@ -15,6 +15,7 @@ from typing import Final
 from mantlet.core.request import Request
 from mantlet.core.response import Response
 from mantlet.http.content_encoding import DecodeError, decoders
+from mantlet.sanitize.body_kind import HTML
 
 __all__ = ["is_documentation"]
 
@@ -39,19 +40,24 @@ _LIBRARY: Final = re.compile(
 )
 
 
-def is_documentation(request: Request, response: Response, coding: str | None) -> bool:
+def is_documentation(
+    request: Request, response: Response, media: str | None, coding: str | None
+) -> bool:
     """Return whether a response is a page with an API's documentation.
 
     Args:
         request: the request.
-        response: a response whose type is HTML.
+        response: the response.
+        media: its media type, if any.
         coding: its content coding, if any.
     """
-    if response.status != 200 or request.method != "GET":
+    if media not in HTML or response.status != 200 or request.method != "GET":
         return False
-    path, query = request.route_path, request.query.decode("latin-1")
-    if not _PATH.fullmatch(path) or _MARKUP.search(path) or _MARKUP.search(query):
+    if _MARKUP.search(request.query.decode("latin-1")):
         return False
+    for path in request.route_paths:  # the app may take it for any of these
+        if not _PATH.fullmatch(path) or _MARKUP.search(path):
+            return False
     start = _decoded(response.first_chunk, coding)[:_LOOKED_AT]
     return _DOCUMENT.match(start) is not None and _LIBRARY.search(start) is not None
 

@@ -119,22 +119,21 @@ class HeaderPolicy:
         """
         compiled = self._headers if self._routes is None else self._headers_for(request)
         raw, plan, values = self._read(request, response.raw, compiled)
-        found = self._content_type(raw, plan.content_types)
+        try:
+            found = self._types.cached[raw[plan.content_type][1]]
+        except (KeyError, TypeError):  # missing, repeated, seen first, or a bytearray
+            found = self._content_type(raw, plan.content_types)
         if found.fault is not None and _has_body(response, raw):
             self._report(request, found.fault, "header content-type")
         media = found.media
         coding = None
         if plan.codings:
             coding = ", ".join(as_text(raw[index][1]).strip().lower() for index in plan.codings)
-        documentation = compiled.documentation if media in HTML else None
-        if documentation is not None and is_documentation(request, response, coding):
+        documentation = compiled.documentation
+        if documentation is not None and is_documentation(request, response, media, coding):
             compiled = documentation
             plan, _, _ = read_headers(raw, compiled, in_bytes=request.is_async)
         if plan.cookies and self._cookies is not None:
-            if len(plan.cookies) > _MAX_COOKIES:
-                self._report(request, "too-many-cookies", "header set-cookie")
-                raw = without(raw, {*plan.cookies[_MAX_COOKIES:]})
-                plan, _, _ = read_headers(raw, compiled, in_bytes=request.is_async)
             raw = self._with_cookies(request, raw, plan, self._cookies)
         for name in plan.overridden:
             self._notices.header(name)
@@ -163,6 +162,10 @@ class HeaderPolicy:
             if removed:  # plan again: a removed header does not count as set by the app
                 raw = without(raw, removed)
                 plan, _, values = read_headers(raw, compiled, in_bytes=in_bytes)
+        if len(plan.cookies) > _MAX_COOKIES and self._cookies is not None:
+            self._report(request, "too-many-cookies", "header set-cookie")
+            raw = without(raw, {*plan.cookies[_MAX_COOKIES:]})
+            plan, _, values = read_headers(raw, compiled, in_bytes=in_bytes)
         return raw, plan, values
 
     def _headers_for(self, request: Request) -> CompiledHeaders:
@@ -175,11 +178,6 @@ class HeaderPolicy:
 
     def _content_type(self, raw: Any, indexes: tuple[int, ...]) -> ContentType:
         """Return the type of the body."""
-        if len(indexes) == 1:
-            value = raw[indexes[0]][1]
-            # A bytearray, which servers accept, is not hashable.
-            found = None if isinstance(value, bytearray) else self._types.cached.get(value)
-            return found or self._types.read([value])
         return self._types.read([raw[index][1] for index in indexes]) if indexes else MISSING
 
     def _varied(

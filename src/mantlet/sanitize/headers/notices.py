@@ -27,8 +27,8 @@ class OverrideNotices:
         self._say(
             logging.WARNING,
             f"header {name}",
-            "OutputSanitizer: the app sets %s, and its value is replaced unless this is report mode, "
-            "as SecurityHeaders(override=...) says; take it off that list to keep the app's",
+            "OutputSanitizer: the app sets %s, and its value is replaced unless this is report "
+            "mode, as SecurityHeaders(override=...) says; take it off that list to keep the app's",
             name,
         )
 

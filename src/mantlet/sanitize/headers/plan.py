@@ -46,6 +46,7 @@ class HeaderPlan(NamedTuple):
         no_store: whether requests with credentials get ``Cache-Control: no-store``.
         caching: the app's own names of that header, which it replaces.
         varies: whether ``added_secure``, ``nonced`` or ``no_store`` is set.
+        content_type: index of ``Content-Type``; None if it is missing or repeated.
         content_types: indexes of ``Content-Type``.
         codings: indexes of ``Content-Encoding``.
         cookies: indexes of ``Set-Cookie``.
@@ -62,6 +63,7 @@ class HeaderPlan(NamedTuple):
     no_store: bool
     caching: frozenset[Any]
     varies: bool
+    content_type: int | None
     content_types: tuple[int, ...]
     codings: tuple[int, ...]
     cookies: tuple[int, ...]
@@ -126,6 +128,7 @@ class CompiledHeaders:
             no_store = None
         elif replaces:  # keep the app's value unless the response turns out to be private
             overridden -= {"cache-control"}
+        types = indexes_of(lower, "content-type")
         unsafe = tuple(i for i, name in enumerate(lower) if not _NAME.fullmatch(name))
         counts: dict[str, int] = {}
         for name in lower:
@@ -149,7 +152,8 @@ class CompiledHeaders:
                 name for name in names if replaces and as_text(name).lower() == "cache-control"
             ),
             varies=bool(secure or nonced or no_store),
-            content_types=indexes_of(lower, "content-type"),
+            content_type=types[0] if len(types) == 1 else None,
+            content_types=types,
             codings=indexes_of(lower, "content-encoding"),
             cookies=indexes_of(lower, "set-cookie"),
         )
