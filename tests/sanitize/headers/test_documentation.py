@@ -202,6 +202,23 @@ def test_nothing_else_passes_for_documentation(
     assert answer.get("content-security-policy") == STRICT
 
 
+@both_adapters
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<!--\n * a license\n-->\n<!doctype html><script src=/graphiql.min.js></script>",
+        b"\n<head>\n<link href=swagger-ui.css></head><body></body>",
+        b'<html lang="en-US"><body><script src="oauth2-redirect.js"></script></body></html>',
+        b"<HTML><script type='module' src='https://a.example/@scalar/api-reference'></script>",
+        b"<!doctype html><title>x</title><script>opener.swaggerUIRedirectOauth2</script>",
+    ],
+    ids=range(5),
+)
+def test_pages_begin_in_several_ways(adapter: Adapter, body: bytes) -> None:
+    """Those of Ariadne, Quart-Schema, drf-yasg, Litestar and Flask-RESTX."""
+    assert_works(page(adapter, body=body))
+
+
 @pytest.mark.parametrize("root_path", ["/api", "/files/x"])
 def test_pages_under_a_root_path_work(root_path: str) -> None:
     """By each path that the app may take the request's for."""

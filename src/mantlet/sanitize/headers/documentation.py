@@ -32,10 +32,13 @@ _PATH: Final = re.compile(
 )
 #: Markup in a URL, or the beginning of it, encoded as often as you like.
 _MARKUP: Final = re.compile(r"[<>\"']|%(?:25)*(?:3[ce]|2[27])", re.IGNORECASE)
-_DOCUMENT: Final = re.compile(rb"\s*(?:<!doctype html|<html)\b", re.IGNORECASE)
+#: After comments such as a license.
+_DOCUMENT: Final = re.compile(
+    rb"\s*(?:<!--[^>]{0,2000}>\s*){0,3}<(?:!doctype html|html|head)\b", re.IGNORECASE
+)
 _LIBRARY: Final = re.compile(
     rb"<(?:script|link)\s[^<>]{0,200}?(?:swagger|redoc|rapidoc|scalar|stoplight|elements|graphiql|"
-    rb"asyncapi)|swaggerUIRedirectOauth2",
+    rb"asyncapi|graphql-playground|oauth2-redirect)|swaggerUIRedirectOauth2",
     re.IGNORECASE,
 )
 
