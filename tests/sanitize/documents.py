@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
+
+from mantlet.redact.names import NameMatcher
 
 if TYPE_CHECKING:
     from mantlet.sanitize.json_fields import JsonField
@@ -18,12 +19,14 @@ Fields = list[tuple[str, Any]]
 
 NAMES = [
     *("password", "ssn", "access_token", "a", "salt", "", "0", "1", ",", ":", ":{", "]", " "),
+    *("Password", "accessToken", "ACCESS-TOKEN", "token", "A", "É", "_", "-", "a_b", "aB"),
     *('quo"te', "sl/ash", "back\\slash", "tab\t", "\x00", "é", "\U0001f600", "\ud83d", "\u2028"),
     "null",
 ]
 VALUES = ["", "password", ':"x', '","password":', '{"ssn":1}', "\\", '\\"', "end\\\\", "\u2029<&>"]
 FIELDS = [
     *("password", "ssn", "*_token", "a", "s*", "*a*", "?", "*", "[as]*", ",", ":", 'quo"te', "é"),
+    *("accessToken", "[!a]*", "*_*", "*A?", "a-b", "b*_*a*", "*_t*n"),
     *("sl/ash", "back\\slash", "\U0001f600", "*0*", "tab\t", "\u2028", "null", "*word", "pass*"),
     *("/password", "/a/ssn", "/0", "/*/password", "/a/*/0", "/", "/*", "/sl~1ash", "/a/0/a", "/,"),
 ]
@@ -138,7 +141,7 @@ def action_for(fields: list[JsonField], name: str | None, path: tuple[str, ...])
                 token in ("*", part) for token, part in zip(tokens, path, strict=True)
             )
         else:
-            matches = name is not None and fnmatchcase(name, asked.name)
+            matches = name is not None and NameMatcher([asked.name]).matches(name)
         if matches and found != "drop":
             found = asked.action
     return found

@@ -75,7 +75,7 @@ def test_any_document_loses_what_was_asked_for_and_nothing_else(
     if expected == read(body):
         assert whole == body
     else:
-        assert any(literal in body for literal in masker.literals)
+        assert any(literal in body.lower() for literal in masker.literals)
         assert masker.prefilter.find(body)
 
 
@@ -189,13 +189,13 @@ def test_a_name_is_recognized_however_it_is_written(name: str, written: str) -> 
     """With escapes of any kind (RFC 8259, 7), in any case."""
     body = f'{{"{written}": "hunter2"}}'.encode()
     assert through(body, name) == f'{{"{written}": "***"}}'.encode()
-    assert any(literal in body for literal in FieldMasker([name]).literals)
+    assert any(literal in body.lower() for literal in FieldMasker([name]).literals)
 
 
 @pytest.mark.parametrize(
     "body",
     [
-        b'{"Password": 1, "passwords": 2, "xpassword": 3, "pass": 4}',
+        b'{"Passwort": 1, "passwords": 2, "xpassword": 3, "pass": 4}',
         b'{"a": "password", "b": ["password"], "c": "\\"password\\": 1"}',
         b'{"\\"password": 1, "password\\"": 2, "pass\\\\u0077ord": 3, "\\\\": "password"}',
         b'["password", "password" , {"x": "password"}]',
@@ -232,12 +232,12 @@ def test_depth_costs_no_recursion(opening: bytes, name: str) -> None:
     assert made.startswith(opening * 900)
 
 
-def test_what_is_too_deep_to_be_read_is_masked() -> None:
-    """Where names are looked for that may also stand between two strings."""
+def test_names_are_found_at_any_depth() -> None:
+    """Also those that may stand between two strings."""
     body = b"[" * 1200 + b'{":": "hunter2"}' + b"]" * 1200
     made = through_once(body, ":")
     assert b"hunter2" not in made
-    assert made == b"[" * 1000 + b'"***"' + b"]" * 1000
+    assert made == body.replace(b'"hunter2"', b'"***"')
 
 
 def through_once(body: bytes, *asked: str | JsonField) -> bytes:
@@ -259,18 +259,19 @@ ALL = ["token", "token_id", "access_token", "_token", "a token!", "ssn", "9lives
         ("*token*", ["token", "token_id", "access_token", "_token", "a token!"]),
         ("t?ken", ["token"]),
         ("[at]*n", ["token", "access_token"]),
-        ("[!a-z]*", ["_token", "9lives", "ID"]),
+        ("[!a-z]*", ["_token", "9lives"]),
         ("*", ALL),
         ("?*", ALL[:-1]),
         ("??", ["ID"]),
         ("*n", ["token", "access_token", "_token", "ssn"]),
         ("*9*", ["9lives"]),
         ("[", []),
-        ("id", []),
+        ("id", ["ID"]),
+        ("*Token", ["token", "access_token", "_token"]),
     ],
 )
 def test_a_glob_is_one_of_fnmatch(glob: str, masked: list[str]) -> None:
-    """With regard to case."""
+    """Whatever the case."""
     made = json.loads(through(json.dumps(dict.fromkeys(ALL, 1)).encode(), glob))
     assert [name for name in ALL if made[name] == "***"] == masked
 

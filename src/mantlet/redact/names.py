@@ -141,8 +141,8 @@ def case_variants(char: str) -> list[str]:
 _ANY: Final = "(?:.)*"
 _SEPARATOR: Final = "[_. -]"
 _EXPRESSIONS: Final = {
-    "join": _SEPARATOR + "*+",
-    "separator": _SEPARATOR + "++",
+    "join": _SEPARATOR + "{0,8}+",
+    "separator": _SEPARATOR + "{1,8}+",
     "boundary": f"(?:{_SEPARATOR}|{_HUMP.pattern})",
     "one": ".",
 }
@@ -155,17 +155,21 @@ def _expression(token: Token) -> str:
 
 
 def name_expression(
-    pattern: str, write: Callable[[Token], str] = _expression, any_char: str = "."
+    pattern: str,
+    write: Callable[[Token], str] = _expression,
+    many: str = _ANY,
+    few: str = "(?:.)*?",
 ) -> str:
     """Return a regular expression for the names that a pattern matches.
 
     It takes linear time for each wildcard; it is to be used with ``re.DOTALL`` and ``fullmatch()``,
-    or before an end that ``any_char`` does not match.
+    or before an end that no wildcard matches.
 
     Args:
         pattern: a name or a glob.
         write: returns the expression of a token that is not ``*``.
-        any_char: the expression of any one character.
+        many: the expression of ``*`` that takes as much as it can.
+        few: the expression of ``*`` that takes as little as it can.
     """
     parts = [""]
     for token in parse_name(pattern):
@@ -176,8 +180,8 @@ def name_expression(
     if len(parts) == 1:
         return parts[0]
     # As in fnmatch: the first place of a fixed part between two wildcards is as good as any.
-    middle = "".join(f"(?>(?:{any_char})*?{part})" for part in parts[1:-1] if part)
-    return f"{parts[0]}{middle}(?:{any_char})*{parts[-1]}"
+    middle = "".join(f"(?>{few}{part})" for part in parts[1:-1] if part)
+    return f"{parts[0]}{middle}{many}{parts[-1]}"
 
 
 class NameMatcher:

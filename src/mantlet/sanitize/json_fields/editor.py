@@ -7,20 +7,18 @@ before it, or, if it is the first field, the one after it.
 import re
 from abc import abstractmethod
 from enum import Enum
+from itertools import islice
 from typing import Final
 
-from mantlet.sanitize.json_fields.names import Action
+from mantlet.sanitize.json_fields.expressions import STRING, container
+from mantlet.sanitize.json_fields.names import MAX_SPACE, Action
 
-__all__ = ["MAX_SPACE", "NAME", "WHITESPACE", "Editor", "ValueReader", "skip_space"]
+__all__ = ["MASK", "WHITESPACE", "Editor", "ValueReader", "skip_space"]
 
-#: Maximum length of whitespace held back together with a comma, in bytes.
-MAX_SPACE: Final = 1024
 #: Whitespace (RFC 8259, 2), and the separator of JSON text sequences (RFC 7464, 2.2).
 WHITESPACE: Final = b" \t\r\n\x1e"
-#: The content of a field name, as far as it is there.
-NAME: Final = re.compile(rb'[^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*', re.DOTALL)
-
-_MASK: Final = b'"***"'
+#: The text of a masked value.
+MASK: Final = b'"***"'
 _NULL: Final = b"null"
 _ENDS: Final = b",]}"
 _SPACE: Final = re.compile(rb"[ \t\r\n\x1e]*+")
@@ -28,13 +26,17 @@ _DOCUMENT_BREAK: Final = re.compile(rb"[\n\x1e]")
 # In invalid JSON, the garbage after a value is removed with the value.
 _GARBAGE: Final = re.compile(rb"[^ \t\r\n\x1e,\]}]*+")
 # The alternatives of these expressions begin with different bytes, so they take linear time.
-_STRING: Final = rb'[^"\\]*+(?:\\.[^"\\]*+)*'
+_STRING: Final = rb'[^"\\]*+(?:\\.[^"\\]*+)*+'
 _IN_STRING: Final = re.compile(_STRING, re.DOTALL)
-# Most containers have no other containers in them, and are read at once.
-_FLAT: Final = rb'[^"\[\]{}]*+(?:"' + _STRING + rb'"[^"\[\]{}]*+)*'
+_FLAT: Final = rb'[^"\[\]{}]*+(?:"' + _STRING + rb'"[^"\[\]{}]*+)*+'
 _NESTED: Final = re.compile(
-    rb'(?:[^"\[\]{}]++|"' + _STRING + rb'"|[\[{]' + _FLAT + rb"[\]}])*", re.DOTALL
+    rb'(?:[^"\[\]{}]++|"' + _STRING + rb'"|' + container(12) + rb")*+", re.DOTALL
 )
+# Brackets of one direction, with the text between them.
+_OPENING: Final = re.compile(rb"(?:[\[{]" + _FLAT + rb")++", re.DOTALL)
+_CLOSING: Final = re.compile(rb"(?:[\]}]" + _FLAT + rb")++", re.DOTALL)
+_STRINGS: Final = re.compile(STRING, re.DOTALL)
+_NEXT_CLOSING: Final = re.compile(rb"[\]}]" + _FLAT, re.DOTALL)
 # A number, true, false or null; or an invalid token.
 _SCALAR: Final = re.compile(rb'[^ \t\r\n\x1e,:"\[\]{}]*+')
 _COMMA: Final = 0x2C
@@ -116,17 +118,31 @@ class ValueReader:
 
     def _read_nested(self, data: bytes, pos: int, size: int) -> int:
         pos = _match_end(_NESTED, data, pos, size)
-        if pos < size:
-            byte = data[pos]
-            if byte == _QUOTE:
-                self._in_string = True
-            elif byte in _OPEN:
-                self._depth += 1
-            else:
-                self._depth -= 1
-                self.ended = not self._depth
-            pos += 1
-        return pos
+        if pos == size:
+            return pos
+        if data[pos] == _QUOTE:
+            self._in_string = True
+            return pos + 1
+        if data[pos] in _OPEN:
+            end = _match_end(_OPENING, data, pos, size)
+            self._depth += _count(data[pos:end], b"[{")
+            return end
+        end = _match_end(_CLOSING, data, pos, size)
+        closed = _count(data[pos:end], b"]}")
+        if closed < self._depth:
+            self._depth -= closed
+            return end
+        closing = islice(_NEXT_CLOSING.finditer(data, pos, end), self._depth - 1, None)
+        self._depth = 0
+        self.ended = True
+        return next(closing).start() + 1
+
+
+def _count(data: bytes, brackets: bytes) -> int:
+    """Return how many of two brackets are outside of the strings of a text."""
+    if _QUOTE in data:
+        data = _STRINGS.sub(b"", data)
+    return data.count(brackets[0]) + data.count(brackets[1])
 
 
 class _EditState(Enum):
@@ -160,7 +176,7 @@ class Editor:
 
     def __init__(self) -> None:
         self._held = b""
-        self._ends_escaped = False  # the data sent ends in an unescaped backslash
+        self._ends_escaped = False  # the data sent ends in a backslash
         self._data = b""
         self._out: list[bytes] = []
         self._from = 0  # data before this offset is in the output, or removed
@@ -201,8 +217,7 @@ class Editor:
         end = self._hold
         self.on_send(end)
         if end:
-            ends_escaped = self.is_escaped(end)
-            self._ends_escaped = ends_escaped
+            self._ends_escaped = data[end - 1] == _BACKSLASH
         self._held = data[end:]
         self._data = b""
         if not self._out and not self._from:
@@ -218,16 +233,32 @@ class Editor:
         if held:
             self._from = 0
             self.on_send(len(held))
-            self._ends_escaped = self.is_escaped(len(held))
+            self._ends_escaped = held[-1] == _BACKSLASH
             self._held = self._data = b""
         return held
 
-    def is_escaped(self, pos: int) -> bool:
-        """Return whether an odd number of backslashes precedes ``pos``."""
-        data, start = self._data, pos
-        while start and data[start - 1] == _BACKSLASH:
-            start -= 1
-        return ((pos - start) % 2 == 1) ^ (self._ends_escaped and not start)
+    def mask(self, start: int, end: int) -> int:
+        """Mask a value that is there as a whole; return where it ends."""
+        self._out += (self._data[self._from : start], MASK)
+        self._from = end
+        return end
+
+    def drop(self, cut: int, end: int, *, first: bool) -> int:
+        """Drop a field whose value is there as a whole, and ends at ``end``; return that.
+
+        Args:
+            cut: where the field begins, or the comma before it.
+            end: where its value ends.
+            first: whether no comma precedes it that could be dropped with it.
+        """
+        self._out.append(self._data[self._from : cut])
+        self._from = end
+        if first:
+            self._drop = self._first = True
+            self._edit_state = _EditState.AFTER_VALUE
+        else:
+            self.on_edited(False)
+        return end
 
     def comma_before(self, pos: int) -> tuple[int, bool]:
         """Return the offset of the comma before ``pos`` or -1, and whether it is too far away."""
@@ -301,7 +332,7 @@ class Editor:
                 return pos
             if start[:4] == _NULL and start[4:] in b",]} \t\r\n\x1e":
                 return self._end_edit(pos + 4)
-            self._out += (data[self._from : pos], _MASK)
+            self._out += (data[self._from : pos], MASK)
             self._from = pos
         self._edit_state = _EditState.VALUE
         return pos

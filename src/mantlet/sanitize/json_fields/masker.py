@@ -12,20 +12,13 @@ from mantlet.http.routing import Routes
 from mantlet.sanitize.event_stream import EventStreamFilter
 from mantlet.sanitize.json_fields.editor import Editor
 from mantlet.sanitize.json_fields.name_scanner import NameScanner
-from mantlet.sanitize.json_fields.names import Action, NamePatterns, merge_actions
-from mantlet.sanitize.json_fields.pointer_scanner import (
-    PointerScanner,
-    build_tree,
-    name_literals,
-    pointer_literals,
-    pointer_tokens,
-)
+from mantlet.sanitize.json_fields.names import Action, NamePatterns
+from mantlet.sanitize.json_fields.pointer_scanner import PointerScanner
+from mantlet.sanitize.json_fields.pointers import PointerTree, pointer_literals, pointer_tokens
 from mantlet.sanitize.json_fields.prefilter import (
     MAX_PATTERN_LENGTH,
     Prefilter,
-    SearchLiteral,
     is_selective,
-    parse_pattern,
     search_literals,
 )
 
@@ -104,7 +97,7 @@ class FieldMasker:
             if not isinstance(field, JsonField):
                 raise TypeError(f"mask takes names and JsonField(...), not {item!r}")
             routes.setdefault(field.route, []).append(field)
-        literals: dict[SearchLiteral, None] = {}
+        literals: set[bytes] = set()
         self._everywhere: tuple[MakeEditor, ...] = ()
         self._by_route: list[tuple[Routes[None], tuple[MakeEditor, ...]]] = []
         for route, fields in sorted(routes.items()):
@@ -113,7 +106,7 @@ class FieldMasker:
                 self._everywhere = editors
             else:
                 self._by_route.append((Routes([(route, None)]), editors))
-        self.literals: tuple[bytes, ...] = tuple(sorted({literal.text for literal in literals}))
+        self.literals: tuple[bytes, ...] = tuple(sorted(literals))
         self.prefilter = Prefilter(literals)
 
     def filter_for(self, request: Request, *, events: bool = False) -> Filter | None:
@@ -136,42 +129,35 @@ class FieldMasker:
         return EditorChain(editors)
 
 
-def _compile(
-    fields: Iterable[JsonField], literals: dict[SearchLiteral, None]
-) -> tuple[MakeEditor, ...]:
+def _compile(fields: Iterable[JsonField], literals: set[bytes]) -> tuple[MakeEditor, ...]:
     """Return the editors for some fields, and add the literals that they need the body to have."""
-    by_name: list[tuple[str, Action]] = []
-    unselective: list[tuple[str, Action]] = []
-    pointers: list[tuple[str, Action]] = []
-    name_found: dict[SearchLiteral, None] = {}
-    pointer_found: dict[SearchLiteral, None] = {}
-    for field in fields:
-        entry = field.name, field.action
-        if field.name.startswith("/"):
-            pointers.append(entry)
-            required = pointer_literals(field.name)
-            literals |= dict.fromkeys(required)
-            pointer_found |= dict.fromkeys(name_literals(field.name) or required)
-            continue
-        _, fixed = parse_pattern(field.name)
-        if is_selective(fixed):
-            by_name.append(entry)
-            name_found |= dict.fromkeys(search_literals(fixed))
-        else:
-            unselective.append(entry)
-            literals |= dict.fromkeys(search_literals(fixed))
-            pointer_found |= dict.fromkeys(search_literals(fixed))
-    literals |= name_found
+    pointers = [field for field in fields if field.name.startswith("/")]
+    names = [field for field in fields if not field.name.startswith("/")]
+    selective = [field for field in names if is_selective(field.name)]
+    others = [field for field in names if field not in selective]
     editors: list[MakeEditor] = []
-    if pointers or unselective:  # before fields are dropped by name: a pointer may pass them
-        drops = any(action == "drop" for _, action in (*pointers, *unselective))
-        names = NamePatterns(merge_actions(unselective)) if unselective else None
-        root = build_tree(merge_actions(pointers))
-        editors.append(partial(PointerScanner, root, names, Prefilter(pointer_found), drops=drops))
-    if by_name:
-        names = NamePatterns(merge_actions(by_name))
-        editors.append(partial(NameScanner, names, Prefilter(name_found)))
+    if pointers:  # before fields are dropped by name: a pointer may pass them
+        found = {literal for field in pointers for literal in pointer_literals(field.name)}
+        literals |= found
+        tree = PointerTree(_actions(pointers))
+        drops = any(field.action == "drop" for field in pointers)
+        editors.append(partial(PointerScanner, tree, Prefilter(found), drops=drops))
+    for group, anchored in ((others, True), (selective, False)):
+        if group:
+            found = {literal for field in group for literal in search_literals(field.name)}
+            literals |= found
+            patterns = NamePatterns(_actions(group), anchored=anchored)
+            editors.append(partial(NameScanner, patterns, Prefilter(found), anchored=anchored))
     return tuple(editors)
+
+
+def _actions(fields: Iterable[JsonField]) -> dict[str, Action]:
+    """Return the action for each pattern; ``drop`` wins for a pattern given twice."""
+    actions: dict[str, Action] = {}
+    for field in fields:
+        if actions.get(field.name) != "drop":
+            actions[field.name] = field.action
+    return actions
 
 
 class EditorChain:

@@ -1,21 +1,22 @@
-"""Find fields by name alone, at memory speed: only the text around a name is parsed.
+"""Find fields by name alone, in any depth, without parsing the document.
 
-The prefilter searches for bytes that occur only in strings, or for a name with its quotes. So the
-string around a match can be found without parsing the document from its beginning: it lasts from
-the last quote before the match to the next quote. It is a field name if a colon follows.
+Most names contain bytes that occur only in strings. Their fields are found by a search for the name
+with its quotes and the colon. Other names, such as ``:``, may also be the text between two strings,
+so all strings are read from the beginning on.
 """
 
+import re
 from typing import Final
 
-from mantlet.sanitize.json_fields.editor import MAX_SPACE, NAME, WHITESPACE, Editor, skip_space
-from mantlet.sanitize.json_fields.names import Action, NamePatterns, decode_string
+from mantlet.sanitize.json_fields.editor import Editor, ValueReader
+from mantlet.sanitize.json_fields.names import MAX_SPACE, Action, NamePatterns
 from mantlet.sanitize.json_fields.prefilter import Prefilter
 
 __all__ = ["NameScanner"]
 
-_QUOTE: Final = 0x22
-_COLON: Final = 0x3A
-_BACKSLASH: Final = 0x5C
+_WHITESPACE: Final = b" \t\r\n\x1e"
+#: The beginning of a string that has not ended.
+_UNENDED: Final = re.compile(rb'"(?<!\\")(?:[^"\\\x00-\x1f]++|\\.)*+\\?\Z', re.DOTALL)
 
 
 class NameScanner(Editor):
@@ -23,24 +24,46 @@ class NameScanner(Editor):
 
     Args:
         names: the names to search for.
-        prefilter: finds the literals of the names, all of them selective.
+        prefilter: finds literals of the names.
+        anchored: whether all strings are read, from the beginning on.
     """
 
-    __slots__ = ("_after_comma", "_hits", "_names", "_next_hit", "_prefilter")
+    __slots__ = (
+        "_after_comma",
+        "_anchored",
+        "_is_fresh",
+        "_is_unended",
+        "_names",
+        "_prefilter",
+        "_skipped",
+    )
 
-    def __init__(self, names: NamePatterns, prefilter: Prefilter) -> None:
+    def __init__(self, names: NamePatterns, prefilter: Prefilter, *, anchored: bool) -> None:
         super().__init__()
+        self._anchored = anchored
+        self._is_fresh = True
         self._names = names
         self._prefilter = prefilter
-        self._hits: list[int] = []
-        self._next_hit = 0
         self._after_comma = False  # the comma before the next field was sent already
+        self._is_unended = False  # the data held back is a string that has not ended
+        self._skipped: ValueReader | None = None  # a string longer than any name
+
+    def __call__(self, chunk: bytes, more: bool) -> bytes:
+        """Take a chunk; return the data that may be sent now."""
+        if self._is_unended and more and b'"' not in chunk:
+            held = self._held + chunk
+            if len(held) <= self._names.max_size:
+                self._held = held
+                return b""
+        self._is_unended = False
+        return super().__call__(chunk, more)
 
     def on_data(self, more: bool) -> int:
         """Search the data."""
-        hits = self._hits = self._prefilter.find(self._data)
-        if hits or self._edit_state is not None:
-            self._next_hit = 0
+        fresh, self._is_fresh = self._is_fresh, False
+        if self._edit_state is not None or (self._anchored and (more or not fresh)):
+            return 0
+        if self._prefilter.find(self._data):
             return 0
         if more:
             self._hold_tail(0)
@@ -48,45 +71,57 @@ class NameScanner(Editor):
 
     def find_next(self, pos: int, more: bool) -> int:
         """Move to the next field whose name matches."""
-        data, hits, size = self._data, self._hits, len(self._data)
-        while self._next_hit < len(hits):
-            start = hits[self._next_hit]
-            self._next_hit += 1
-            quote = self._opening_quote(start, pos) if start >= pos else -1
-            if quote < 0:
+        data, names = self._data, self._names
+        size = len(data)
+        if self._skipped is not None:
+            pos = self._skipped.read(data, pos)
+            if not self._skipped.ended:
+                return pos
+            self._skipped = None
+        find, limit = names.find, names.max_size
+        if not pos and self._ends_escaped and data[:1] == b'"' and not self._anchored:
+            pos = 1
+        while found := find(data, pos):
+            start, end = found.span(NamePatterns.NAME)
+            action = names.action(found) if end - start <= limit else None
+            if action is None:
+                pos = end + 1 if self._anchored else end
                 continue
-            end = self._name_end(quote)
-            if end >= size - 1 and (end >= size or data[end] == _BACKSLASH):
-                break  # the rest of it has yet to arrive
-            # Not after the quote: in invalid JSON, it may open another string.
-            pos = end
-            if data[end] != _QUOTE:  # it is longer than any name, or not a string
-                continue
-            action = self._names.action(decode_string(data[quote + 1 : end]))
-            colon = skip_space(data, end + 1) if action else 0
-            if action and (colon == size or data[colon] == _COLON):
-                return self._begin(action, quote, end + 1, colon, more)
+            pos = self._found(found, action, more)
+            if self._edit_state is not None or self._hold < size:
+                return pos
         if more:
             self._hold_tail(pos)
         return size
 
-    def _begin(self, action: Action, quote: int, end: int, colon: int, more: bool) -> int:
-        """Begin to edit the field whose name ends at ``end``, or wait for its colon."""
-        data, size = self._data, len(self._data)
+    def _found(self, found: re.Match[bytes], action: Action, more: bool) -> int:
+        """Edit a field, or begin to; return where to go on."""
+        group = found.lastindex
+        quote, end = found.start(NamePatterns.NAME) - 1, found.end(NamePatterns.NAME) + 1
+        if action == "mask":
+            if group == NamePatterns.MASKED:
+                return self.mask(*found.span(NamePatterns.MASKED))
+            if group == NamePatterns.NULL:
+                return found.end()
+        colon = found.end(NamePatterns.COLON)
         first, cut = True, quote
         if action == "drop":
             comma, far = self.comma_before(quote)
             if comma >= 0:
                 first, cut = False, comma
-            sent = self._after_comma and not data[self._from : quote].strip(WHITESPACE)
-            if not (far or sent) and colon == size and colon - end <= MAX_SPACE and more:
-                self._hold = cut
-                return size
-            if far or sent or colon == size or colon - end > MAX_SPACE:
+            sent = self._after_comma and not self._data[self._from : quote].strip(_WHITESPACE)
+            if far or sent or colon - end > MAX_SPACE + 1:
                 action = "mask"
-        if colon == size:
-            return self.begin_edit(action, end, cut, first=first, colon=True)
-        return self.begin_edit(action, colon + 1, cut, first=first, colon=False)
+        if colon < 0:
+            space = found.end() - end
+            if space <= MAX_SPACE:
+                if more:
+                    self._hold = cut
+                return len(self._data)
+            return self.begin_edit("mask", end, cut, first=first, colon=True)
+        if action == "drop" and group == NamePatterns.DROPPED:
+            return self.drop(cut, found.end(), first=first)
+        return self.begin_edit(action, colon, cut, first=first, colon=False)
 
     def on_edited(self, comma: bool) -> None:
         """Note whether a comma still precedes the next field."""
@@ -97,35 +132,24 @@ class NameScanner(Editor):
         """Note whether the data sent ends with a comma."""
         if self._names.drops and end > self._from:
             comma, far = self.comma_before(end)
-            if comma >= 0 or far or self._data[self._from : end].strip(WHITESPACE):
+            if comma >= 0 or far or self._data[self._from : end].strip(_WHITESPACE):
                 self._after_comma = comma >= 0 or far
-
-    def _opening_quote(self, start: int, pos: int) -> int:
-        """Return where the string around a match begins, or -1."""
-        data = self._data
-        if data[start] == _QUOTE and not self.is_escaped(start):
-            return start
-        if data[start] == _BACKSLASH and self.is_escaped(start):
-            return -1
-        return self._last_quote(max(pos, start - self._names.max_size - 1), start)
-
-    def _last_quote(self, low: int, high: int) -> int:
-        quote = self._data.rfind(b'"', low, high)
-        while quote >= 0 and self.is_escaped(quote):
-            quote = self._data.rfind(b'"', low, quote)
-        return quote
-
-    def _name_end(self, quote: int) -> int:
-        found = NAME.match(self._data, quote + 1, quote + 2 + self._names.max_size)
-        return found.end() if found else quote + 1
 
     def _hold_tail(self, pos: int) -> None:
         """Hold back the possible beginning of a name, and the comma to be dropped with it."""
         data, names = self._data, self._names
         size = start = len(data)
-        quote = self._last_quote(max(pos, size - names.max_size - 1), size)
-        if quote >= 0 and names.may_begin_with(data[quote + 1 :]):
-            start = quote
+        if not self._anchored:
+            unended = _UNENDED.search(data, max(pos, size - names.max_size - 1))
+            start = unended.start() if unended else size
+        else:
+            plain = names.skip.match(data, pos)
+            start = plain.end() if plain else pos
+            if size - start > names.max_size + 1:
+                self._skipped = ValueReader()
+                self._skipped.read(data, start)
+                return
+        self._is_unended = start < size
         if names.drops:
             comma, _ = self.comma_before(start)
             if comma >= pos:

@@ -1,24 +1,31 @@
-"""Match field names of a document against names and globs."""
+"""Compile names and globs to one expression that finds their fields."""
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from fnmatch import translate
+from collections.abc import Mapping
 from typing import Final, Literal
 
-from mantlet.sanitize.json_fields.prefilter import parse_pattern
+from mantlet.redact.names import NameMatcher, parse_name
+from mantlet.sanitize.json_fields.expressions import (
+    MAX_RAW_NAME,
+    STRING,
+    VALUE,
+    WS,
+    name_in_json,
+)
 
-__all__ = ["MAX_RAW_NAME", "Action", "NamePatterns", "decode_string", "merge_actions"]
+__all__ = ["MAX_SPACE", "Action", "NamePatterns", "decode_string"]
 
 Action = Literal["mask", "drop"]
 
-#: Maximum length of a name in a document that is compared with globs, in bytes.
-MAX_RAW_NAME: Final = 4096
+#: Maximum length of whitespace held back together with a name or a comma, in bytes.
+MAX_SPACE: Final = 1024
 #: Maximum length of an encoded character: two escapes, for a surrogate pair.
 _MAX_ENCODED_CHAR: Final = 12
-
-_WHOLE_CHARACTERS: Final = re.compile(rb'(?:[^\\]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*', re.DOTALL)
-_PARTIAL_ESCAPE: Final = re.compile(rb"(?:\\u?[0-9a-fA-F]{0,3})?")
+#: Maximum length of separators between two words.
+_MAX_JOIN: Final = 8 * _MAX_ENCODED_CHAR
+#: Names with their actions that are kept, and their size, so that few are decoded twice.
+_MAX_CACHED: Final = 1024
 
 
 class NamePatterns:
@@ -27,65 +34,93 @@ class NamePatterns:
     Args:
         patterns: names and globs as in `JsonField`. If several match a name, ``drop`` wins over
             ``mask``.
+        anchored: whether the text is read from outside of any string on, so that the names are told
+            from the text between two strings.
 
     Attributes:
         drops: whether any field is dropped.
         max_size: maximum length of a name that can match, in bytes.
+        find: finds the next field, from an offset on. Its groups have the numbers below.
+        skip: matches strings, and the text between them, up to the next field; empty if the text is
+            not read from outside of strings on.
     """
 
-    __slots__ = ("_exact", "_globs", "drops", "max_size")
+    __slots__ = ("_cache", "_drop", "_loose", "_mask", "drops", "find", "max_size", "skip")
 
-    def __init__(self, patterns: Mapping[str, Action]) -> None:
-        self._exact: dict[str, Action] = {}
-        self._globs: list[tuple[re.Pattern[str], Action]] = []
-        self.drops = "drop" in patterns.values()
-        for pattern, action in sorted(patterns.items(), key=lambda item: item[1]):  # drop, mask
-            name, _ = parse_pattern(pattern)
-            if name is None:
-                self._globs.append((re.compile(translate(pattern)), action))
-            else:
-                self._exact.setdefault(name, action)
-        self.max_size = MAX_RAW_NAME
-        if not self._globs:
-            self.max_size = _MAX_ENCODED_CHAR * max(map(len, self._exact), default=0)
+    NAME: Final = 1
+    DROP: Final = 2
+    COLON: Final = 3
+    DROPPED: Final = 4
+    NULL: Final = 5
+    MASKED: Final = 6
 
-    def action(self, name: str) -> Action | None:
-        """Return the action for fields with a name; None for most names."""
-        found = self._exact.get(name)
-        if found == "drop":
-            return found
-        for glob, action in self._globs:
-            if glob.match(name):
-                return found if action == "mask" and found else action
-        return found
+    def __init__(self, patterns: Mapping[str, Action], *, anchored: bool) -> None:
+        by_action: dict[Action, list[str]] = {"drop": [], "mask": []}
+        self.max_size = 0
+        self._loose = False
+        for pattern, action in patterns.items():
+            by_action[action].append(pattern)
+            size = 0
+            for token in parse_name(pattern):
+                size += {"char": _MAX_ENCODED_CHAR, "any": MAX_RAW_NAME}.get(token.kind, _MAX_JOIN)
+                self._loose |= token.kind == "set"
+            self.max_size = min(max(size, self.max_size), MAX_RAW_NAME)
+        self.drops = bool(by_action["drop"])
+        self._drop = NameMatcher(by_action["drop"])
+        self._mask = NameMatcher(by_action["mask"])
+        self._cache: dict[bytes, Action | None] = {}
+        drop, mask = (
+            b"|".join(map(name_in_json, by_action[way])) or b"(?!)" for way in ("drop", "mask")
+        )
+        far = rb"(?<=[ \t\r\n\x1e]{%d})" % (MAX_SPACE + 1)
+        # Several fields to drop are dropped at once, if their names have no escapes.
+        run = rb',%b"(?=[^"\\]*+")(?:%b)"%b:%b%b' % (WS, drop, WS, WS, VALUE)
+        field = (
+            rb'"%b((?:(%b)|%b))"%b(?:(:)%b(?(2)(%b(?:%b)*+)|(?:(null)%b|(?!null)(%b)))?|%b|\Z)'
+            % (
+                b"" if anchored else rb'(?<!\\")',
+                drop,
+                mask,
+                WS,
+                WS,
+                VALUE,
+                b"(?!)" if self._loose else run,
+                rb"(?=[,\]} \t\r\n\x1e])",
+                VALUE,
+                far,
+            )
+        )
+        plain = b""
+        if anchored:
+            plain = rb'(?:[^"]++|(?!"(?:%b|%b)"%b(?::|%b|\Z))%b)*+' % (drop, mask, WS, far, STRING)
+        self.skip = re.compile(plain, re.DOTALL)
+        found = re.compile(plain + field, re.DOTALL)
+        self.find = found.match if anchored else found.search
 
-    def may_begin_with(self, raw: bytes) -> bool:
-        """Return whether the undecoded beginning of a string may be that of a matching name."""
-        if any(byte < 0x20 for byte in raw):
-            return False
-        if self._globs:
-            return len(raw) <= self.max_size
-        whole = _WHOLE_CHARACTERS.match(raw)
-        end = whole.end() if whole else 0
-        if not _PARTIAL_ESCAPE.fullmatch(raw, end):
-            return False
-        name = decode_string(raw[:end], "ignore")
-        if "\ud800" <= name[-1:] <= "\udbff":
-            name = name[:-1]
-        return any(exact.startswith(name) for exact in self._exact)
+    def action(self, found: re.Match[bytes]) -> Action | None:
+        """Return the action for a field that was found; None if its name does not match."""
+        raw = found[self.NAME]
+        if not self._loose and b"\\" not in raw:
+            return "mask" if found[self.DROP] is None else "drop"
+        if raw in self._cache:
+            return self._cache[raw]
+        name = decode_string(raw)
+        action: Action | None = None
+        if self._drop.matches(name):
+            action = "drop"
+        elif self._mask.matches(name):
+            action = "mask"
+        if len(raw) < _MAX_CACHED and len(self._cache) < _MAX_CACHED:
+            self._cache[raw] = action
+        return action
 
 
-def decode_string(raw: bytes, errors: str = "replace") -> str:
-    """Decode the content of a JSON string; never raise.
-
-    Args:
-        raw: the bytes between the quotes.
-        errors: how to handle bytes that are not UTF-8.
-    """
+def decode_string(raw: bytes) -> str:
+    """Decode the content of a JSON string; never raise."""
     try:
         text = raw.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
-        text = raw.decode("utf-8", errors)
+        text = raw.decode("utf-8", "replace")
     if "\\" not in text:
         return text
     try:
@@ -93,12 +128,3 @@ def decode_string(raw: bytes, errors: str = "replace") -> str:
     except ValueError:
         return text  # it has an invalid escape, so no parser accepts it
     return decoded
-
-
-def merge_actions(patterns: Iterable[tuple[str, Action]]) -> dict[str, Action]:
-    """Return the action for each pattern; ``drop`` wins for a pattern given twice."""
-    merged: dict[str, Action] = {}
-    for pattern, action in patterns:
-        if merged.get(pattern) != "drop":
-            merged[pattern] = action
-    return merged

@@ -1,53 +1,34 @@
 """Find fields by JSON Pointer (RFC 6901), parsing the document from its beginning.
 
-This is also done for the few names that may occur between two strings. Parts of the document that
-no pointer leads into are skipped at once. The depth of a document costs no more than the longest
-pointer; if names are searched for at any depth, it is limited.
+Compiled expressions lead from one field to the next, across the members, items and documents between
+them. Only where they come to an end, as at the end of a chunk, in values nested deeply, and in
+invalid JSON, it goes on byte by byte. The depth of a document costs no more memory than the longest
+pointer.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from collections import deque
 from enum import Enum
+from itertools import count, islice
 from typing import TYPE_CHECKING, Final
 
-from mantlet.http.json_pointer import has_bad_escape, split_pointer
-from mantlet.sanitize.json_fields.editor import (
-    MAX_SPACE,
-    NAME,
-    Editor,
-    ValueReader,
-    skip_space,
-)
-from mantlet.sanitize.json_fields.names import MAX_RAW_NAME, decode_string
-from mantlet.sanitize.json_fields.prefilter import (
-    MAX_PATTERN_LENGTH,
-    SearchLiteral,
-    search_literals,
-)
+from mantlet.sanitize.json_fields.editor import Editor, ValueReader, skip_space
+from mantlet.sanitize.json_fields.expressions import MAX_RAW_NAME, NAME, WS
+from mantlet.sanitize.json_fields.names import MAX_SPACE
+from mantlet.sanitize.json_fields.pointers import items
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable
 
-    from mantlet.sanitize.json_fields.names import Action, NamePatterns
+    from mantlet.sanitize.json_fields.names import Action
+    from mantlet.sanitize.json_fields.pointers import Level, PointerNode, PointerTree
     from mantlet.sanitize.json_fields.prefilter import Prefilter
 
-__all__ = [
-    "MAX_DEPTH",
-    "PointerScanner",
-    "build_tree",
-    "name_literals",
-    "pointer_literals",
-    "pointer_tokens",
-]
+__all__ = ["PointerScanner"]
 
-#: Maximum depth to which names are searched for. A deeper container is masked as a whole.
-MAX_DEPTH: Final = 1000
-
-_INDEX: Final = re.compile(r"0|[1-9][0-9]*")
-_ANY: Final = "*"
-_PAST_END: Final = "-"
+_NAME: Final = re.compile(NAME, re.DOTALL)
 _QUOTE: Final = 0x22
 _BACKSLASH: Final = 0x5C
 _COMMA: Final = 0x2C
@@ -59,114 +40,20 @@ _CLOSE: Final = b"]}"
 _NO_COMMA: Final = -1
 _COMMA_SENT: Final = -2
 
-
-# -- pointers -------------------------------------------------------------------------------------
-
-
-class PointerNode:
-    """A node in the tree of all pointers.
-
-    Attributes:
-        children: the nodes by token.
-        any: the node of the token ``*``.
-        action: the action for the value that this node refers to, if a pointer ends here.
-        needs_name: whether all pointers through this node have another name below it, so that its
-            literals must occur in the value.
-    """
-
-    __slots__ = ("action", "any", "children", "needs_name")
-
-    def __init__(self) -> None:
-        self.children: dict[str, PointerNode] = {}
-        self.any: PointerNode | None = None
-        self.action: Action | None = None
-        self.needs_name = True
+# The groups of an expression that leads to a member or an item.
+_BEFORE: Final = 1
+_START: Final = 2
+_DROPPED: Final = 3
+_MASKED: Final = 4
+_ENTERED: Final = 5
+_BRACKET: Final = 6
+_CLOSED: Final = 7
 
 
-def pointer_tokens(pointer: str) -> list[str]:
-    """Split a pointer that begins with a slash into its decoded tokens, ``*`` included.
-
-    Raises:
-        ValueError: it is malformed, or refers to the item after the end of an array.
-    """
-    if has_bad_escape(pointer):
-        raise ValueError(
-            f"mask has the JSON Pointer {pointer!r}, in which a ~ is not followed by 0 or 1; "
-            f'write "~0" for "~" and "~1" for "/" (RFC 6901, 3)'
-        )
-    tokens = split_pointer(pointer)
-    for token in tokens:
-        if token == _PAST_END:
-            raise ValueError(
-                f'mask has the JSON Pointer {pointer!r}, whose token "-" refers to an item that '
-                f'does not exist (RFC 6901, 4); write an index, or "*" for every item'
-            )
-        if len(token) > MAX_PATTERN_LENGTH:
-            raise ValueError(
-                f"mask has a JSON Pointer with a token of {len(token)} characters; "
-                f"write at most {MAX_PATTERN_LENGTH}"
-            )
-    return list(tokens)
-
-
-def build_tree(pointers: Mapping[str, Action]) -> PointerNode:
-    """Return the root of the tree of pointers."""
-    root = PointerNode()
-    for pointer, action in pointers.items():
-        node, path = root, [root]
-        tokens = pointer_tokens(pointer)
-        for token in tokens:
-            if token == _ANY:
-                node.any = node.any or PointerNode()
-                node = node.any
-            else:
-                node = node.children.setdefault(token, PointerNode())
-            path.append(node)
-        if node.action != "drop":
-            node.action = action
-        last = max((at for at, token in enumerate(tokens) if _is_name(token)), default=-1)
-        for passed in path[last + 1 :]:
-            passed.needs_name = False
-    return root
-
-
-def _step(
-    nodes: Iterable[PointerNode], token: str
-) -> tuple[Action | None, tuple[PointerNode, ...]]:
-    """Return the action for a field, or for an item by its index, and the nodes of its value."""
-    action: Action | None = None
-    inner: list[PointerNode] = []
-    for node in nodes:
-        for child in (node.children.get(token), node.any):
-            if child is None:
-                continue
-            if child.action is not None and action != "drop":
-                action = child.action
-            if child.children or child.any is not None:
-                inner.append(child)
-    return action, tuple(inner)
-
-
-def pointer_literals(pointer: str) -> list[SearchLiteral]:
-    """Return literals, one of which is in every document in which a pointer refers to a value."""
-    names = [token for token in pointer_tokens(pointer) if _is_name(token)]
-    if names:
-        return search_literals([max(names, key=len)])
-    return [SearchLiteral(bracket, False, False) for bracket in (b"{", b"[")]
-
-
-def name_literals(pointer: str) -> list[SearchLiteral]:
-    """Return literals, one of which is in every document that has any name of a pointer."""
-    names = [token for token in pointer_tokens(pointer) if _is_name(token)]
-    return [literal for name in names for literal in search_literals([name])]
-
-
-def _is_name(token: str) -> bool:
-    """Return whether a token cannot refer to an array item."""
-    return token != _ANY and not _INDEX.fullmatch(token)
-
-
-# -- the scanner ----------------------------------------------------------------------------------
+#: The text between two containers that the same nodes are for, for objects and for arrays: in a
+#: sequence of documents, and in an array.
+_NEXT_DOCUMENT: Final = (rb"\}" + WS + rb"\{", rb"\]" + WS + rb"\[")
+_NEXT_ITEM: Final = (rb"\}" + WS + b"," + WS + rb"\{", rb"\]" + WS + b"," + WS + rb"\[")
 
 
 class _State(Enum):
@@ -186,63 +73,49 @@ _SKIPPING: Final = (_State.SKIPPING_VALUE, _State.SKIPPING_NAME)
 class _Container:
     """An open object or array."""
 
-    __slots__ = ("index", "is_array", "nodes")
+    __slots__ = ("find", "index", "is_array", "level", "sibling")
 
-    def __init__(self, is_array: bool, nodes: tuple[PointerNode, ...]) -> None:
+    def __init__(self, is_array: bool, level: Level, sibling: bytes) -> None:
         self.is_array = is_array
-        self.nodes = nodes
+        self.level = level
+        self.sibling = sibling
         self.index = 0
+        #: Finds the next member or item; None if that depends on its index.
+        self.find: Callable[[bytes, int], re.Match[bytes] | None] | None = None
+        if not (is_array and level.indices):
+            self.find = level.expression(is_array, sibling)
 
 
 class PointerScanner(Editor):
     """Edit the fields of one body that pointers refer to, in one document or a sequence of them.
 
     Args:
-        root: the root of the tree of pointers.
-        names: names to search for at any depth, if there are any.
-        prefilter: finds the literals of the names and pointers.
+        tree: the tree of pointers.
+        prefilter: finds the literals of the pointers.
         drops: whether any field is dropped.
     """
 
     __slots__ = (
-        "_comma",
-        "_containers",
-        "_drops",
-        "_hits",
-        "_is_fresh",
-        "_names",
-        "_next_hit",
-        "_nodes",
-        "_prefilter",
-        "_skipped",
-        "_state",
-        "_top",
-    )
+        "_comma", "_containers", "_drops", "_is_fresh", "_nodes", "_prefilter", "_skipped",
+        "_state", "_tree",
+    )  # fmt: skip
 
-    def __init__(
-        self, root: PointerNode, names: NamePatterns | None, prefilter: Prefilter, *, drops: bool
-    ) -> None:
+    def __init__(self, tree: PointerTree, prefilter: Prefilter, *, drops: bool) -> None:
         super().__init__()
-        self._top = (root,)
-        self._names = names
+        self._tree = tree
         self._prefilter = prefilter
         self._drops = drops
         self._containers: list[_Container] = []
         self._state = _State.VALUE
-        self._nodes: tuple[PointerNode, ...] = self._top  # those of the next value
+        self._nodes: tuple[PointerNode, ...] = tree.root.nodes  # those of the next value
         self._skipped = ValueReader()
         self._comma = _NO_COMMA
         self._is_fresh = True
-        self._hits: list[int] = []
-        self._next_hit = 0
 
     def on_data(self, more: bool) -> int:
-        """Search the data for the literals."""
-        if self._names is None or (self._is_fresh and not more):
-            hits = self._hits = self._prefilter.find(self._data)
-            self._next_hit = 0
-            if self._is_fresh and not more and not hits:
-                return len(self._data)
+        """Search the data for the literals, if it is all of the body."""
+        if self._is_fresh and not more and not self._prefilter.find(self._data):
+            return len(self._data)
         self._is_fresh = False
         # Data held back begins with the comma that was parsed already, if there is one.
         return int(self._comma >= 0)
@@ -265,6 +138,10 @@ class PointerScanner(Editor):
             if self._state in _SKIPPING:
                 pos = self._skip(pos)
                 continue
+            if self._state is not _State.COLON:
+                pos = self._run(pos)
+                if self._edit_state is not None:
+                    return pos
             pos = skip_space(data, pos)
             if pos == size:
                 break
@@ -282,7 +159,105 @@ class PointerScanner(Editor):
             self._hold_comma(size)
         return pos
 
-    # -- states -----------------------------------------------------------------------------------
+    # -- by expressions ---------------------------------------------------------------------------
+
+    def _run(self, pos: int) -> int:
+        """Move on as far as expressions lead, and edit the fields on the way."""
+        data, containers, begin = self._data, self._containers, pos
+        if not containers:
+            if self._state is not _State.VALUE:
+                return pos
+            found = self._tree.documents.match(data, pos)
+            if found is None or found.end() == pos:
+                return pos
+            pos = found.end()
+            if found.lastindex is None:
+                return pos
+            self._push(is_array=data[pos - 1] == _ARRAY, nodes=self._tree.root.nodes)
+        elif self._state is not _State.AFTER_VALUE and (not pos or data[pos - 1] not in _OPEN):
+            return pos
+        while containers and self._edit_state is None:
+            container, came = containers[-1], pos
+            if container.find is None:
+                pos = self._run_indexed(container, pos)
+            elif found := container.find(data, pos):
+                pos = self._follow(found)
+            if pos == came:
+                break
+        if pos != begin:
+            self._comma = _NO_COMMA
+            if self._edit_state is None:
+                self._settle(pos)
+        return pos
+
+    def _settle(self, pos: int) -> None:
+        """Set the state after expressions have led to an offset."""
+        if not self._containers:
+            self._state, self._nodes = _State.VALUE, self._tree.root.nodes
+        elif self._data[pos - 1] in _OPEN:
+            self._enter_container()
+        else:
+            self._state = _State.AFTER_VALUE
+
+    def _follow(self, found: re.Match[bytes], nodes: tuple[PointerNode, ...] = ()) -> int:
+        """Do what an expression has found; return where to go on.
+
+        Args:
+            found: the match.
+            nodes: those of the value that is entered, if it is an item with an index.
+        """
+        group = found.lastindex
+        if group == _MASKED:
+            return self.mask(*found.span(_MASKED))
+        if group == _DROPPED:
+            comma = found.end(_BEFORE) - 1
+            start, end = found.end(_START), found.end(_DROPPED)
+            if self._data[comma] != _COMMA:
+                return self.drop(start, end, first=True)
+            if start - comma - 1 > MAX_SPACE:
+                return found.start()
+            return self.drop(comma, end, first=False)
+        if group == _CLOSED:
+            self._containers.pop()
+        elif group == _BRACKET:
+            level, name = self._containers[-1].level, found[_ENTERED]
+            nodes = nodes or (level.step_by(name) if name else level.rest)[1]
+            self._push(is_array=found[_BRACKET] == b"[", nodes=nodes)
+        return found.end()
+
+    def _run_indexed(self, container: _Container, pos: int) -> int:
+        """Move on in an array in which items are edited by their indexes."""
+        data, level = self._data, container.level
+        index = container.index if data[pos - 1] == _ARRAY else container.index + 1
+        action, nodes = level.step_by(b"%d" % index)
+        kind = level.kind(action, nodes)
+        if kind == "skip":
+            ahead = next((one - index for one in level.indices if one > index), None)
+            last = deque(zip(count(index), islice(items(data, pos), ahead)), maxlen=1)
+            if last:
+                container.index, item = last[0]
+                return item.end()
+        found = level.expression(True, b"", kind)(data, pos)
+        if found is None:
+            return pos
+        came, pos = pos, self._follow(found, nodes)
+        if pos != came and found.lastindex != _CLOSED:
+            container.index = index
+        return pos
+
+    def _push(self, *, is_array: bool, nodes: tuple[PointerNode, ...]) -> None:
+        """Enter a container."""
+        level = self._tree.level(nodes)
+        sibling = b""
+        if not self._containers:
+            sibling = _NEXT_DOCUMENT[is_array]
+        else:
+            outer = self._containers[-1]
+            if outer.is_array and not outer.level.indices:
+                sibling = _NEXT_ITEM[is_array]
+        self._containers.append(_Container(is_array, level, sibling))
+
+    # -- byte by byte -----------------------------------------------------------------------------
 
     def _skip(self, pos: int) -> int:
         pos = self._skipped.read(self._data, pos)
@@ -304,7 +279,7 @@ class PointerScanner(Editor):
             return self._close(pos)
         if data[pos] != _QUOTE:
             return pos + 1
-        found = NAME.match(data, pos + 1, pos + 2 + MAX_RAW_NAME)
+        found = _NAME.match(data, pos + 1, pos + 2 + MAX_RAW_NAME)
         end = found.end() if found else pos + 1
         if end >= size - 1 and (end >= size or data[end] == _BACKSLASH):
             if more:
@@ -317,10 +292,7 @@ class PointerScanner(Editor):
             self._nodes = ()
             self._comma = _NO_COMMA
             return pos
-        name = decode_string(data[pos + 1 : end])
-        action, nodes = _step(self._containers[-1].nodes, name)
-        if self._names is not None and action != "drop":
-            action = self._names.action(name) or action
+        action, nodes = self._containers[-1].level.step_by(data[pos + 1 : end])
         if action is not None:
             return self._begin(action, pos, end + 1, colon=True)
         self._nodes = nodes
@@ -339,35 +311,17 @@ class PointerScanner(Editor):
         nodes = self._nodes
         if self._containers and self._containers[-1].is_array:
             array = self._containers[-1]
-            action, nodes = _step(array.nodes, str(array.index)) if array.nodes else (None, ())
-        if byte in _OPEN and self._names is not None and len(self._containers) >= MAX_DEPTH:
-            action = action or "mask"
+            action, nodes = array.level.step_by(b"%d" % array.index)
         if action is not None:
             return self._begin(action, pos, pos, colon=False)
         self._comma = _NO_COMMA
-        if byte in _OPEN and (nodes or self._names is not None):
-            end = self._clean_end(pos, nodes)
-            if end:
-                self._state = _State.AFTER_VALUE
-                return end
-            self._containers.append(_Container(byte == _ARRAY, nodes))
+        if byte in _OPEN and nodes:
+            self._push(is_array=byte == _ARRAY, nodes=nodes)
             self._enter_container()
             return pos + 1
         self._skipped = ValueReader()
         self._state = _State.SKIPPING_VALUE
         return pos
-
-    def _clean_end(self, pos: int, nodes: tuple[PointerNode, ...]) -> int:
-        """Return where a container ends that has none of the names needed, or 0."""
-        if self._names is not None or not all(node.needs_name for node in nodes):
-            return 0
-        hits, size = self._hits, len(self._data)
-        self._next_hit = bisect_left(hits, pos, self._next_hit)
-        hit = hits[self._next_hit] if self._next_hit < len(hits) else size
-        # It is only read up to the next match, at most once for each token of a pointer.
-        value = ValueReader()
-        end = value.read(self._data, pos, hit)
-        return end if value.ended else 0
 
     def _leave_value(self, pos: int) -> int:
         byte = self._data[pos]
@@ -391,7 +345,7 @@ class PointerScanner(Editor):
         self._state = _State.AFTER_VALUE
         if not self._containers:
             self._state = _State.VALUE
-            self._nodes = self._top
+            self._nodes = self._tree.root.nodes
         return pos + 1
 
     def _enter_container(self) -> None:
