@@ -243,6 +243,19 @@ class Editor:
         self._from = end
         return end
 
+    def mask_all(self, start: int, end: int, pattern: re.Pattern[bytes]) -> int:
+        """Mask the values of the fields between two offsets; return the last one.
+
+        Args:
+            start: where the fields begin; nothing is between it and the last edit.
+            end: where the last value ends.
+            pattern: matches each field, one after the other; its first group is kept.
+        """
+        if end > start:
+            self._out.append(pattern.sub(rb'\1"***"', self._data[start:end]))
+            self._from = end
+        return end
+
     def drop(self, cut: int, end: int, *, first: bool) -> int:
         """Drop a field whose value is there as a whole, and ends at ``end``; return that.
 

@@ -5,15 +5,17 @@ edit. All of them take linear time: their alternatives begin with different byte
 give nothing back. A value nested deeper than they go is left to `ValueReader`.
 """
 
+import re
 from functools import cache
 from typing import Final
 
-from mantlet.redact.names import Token, case_variants, name_expression
+from mantlet.redact.names import Token, case_variants, name_expression, parse_name
 
 __all__ = [
     "MAX_RAW_NAME",
     "NAME",
     "SHORT_ESCAPES",
+    "SIMPLE",
     "STRING",
     "VALUE",
     "VALUE_END",
@@ -48,10 +50,10 @@ def container(levels: int) -> bytes:
 
 #: What ends a value, after whitespace.
 VALUE_END: Final = rb"(?=[ \t\r\n\x1e]*+[,\]}])"
+#: A value that is not too deep.
+SIMPLE: Final = rb'(?:[^ \t\r\n\x1e,:"\[\]{}]++|' + STRING + b"|" + container(_LEVELS) + b")"
 #: A value that something follows. Others are incomplete, too deep, or invalid.
-VALUE: Final = (
-    rb'(?:[^ \t\r\n\x1e,:"\[\]{}]++|' + STRING + b"|" + container(_LEVELS) + b")" + VALUE_END
-)
+VALUE: Final = SIMPLE + VALUE_END
 
 
 # -- names ----------------------------------------------------------------------------------------
@@ -89,7 +91,16 @@ def name_in_json(pattern: str) -> bytes:
 
     With ``[...]`` and with humps beside an escape it matches too many; all else is exact.
     """
-    return name_expression(pattern, _write, _MANY, _FEW).encode("latin-1")
+    source = name_expression(pattern, _write, _MANY, _FEW).encode("latin-1")
+    tokens = parse_name(pattern)
+    last = tokens[-1]
+    if tokens[0].kind != "char" and last.kind == "char" and last.text.isascii():
+        # Most names end in another character, and have no escapes.
+        end = "".join(case_variants(last.text)).encode()
+        return rb'(?=%b{0,%d}+(?:\\|(?<=[%b])"))%b' % (
+            _RAW.encode(), MAX_RAW_NAME, re.escape(end), source,
+        )  # fmt: skip
+    return source
 
 
 def exact_name(name: str) -> bytes:

@@ -99,8 +99,9 @@ class NameScanner(Editor):
         group = found.lastindex
         quote, end = found.start(NamePatterns.NAME) - 1, found.end(NamePatterns.NAME) + 1
         if action == "mask":
-            if group == NamePatterns.MASKED:
-                return self.mask(*found.span(NamePatterns.MASKED))
+            if group == NamePatterns.MASKED_TOO:
+                self.mask(*found.span(NamePatterns.MASKED))
+                return self.mask_all(*found.span(NamePatterns.MASKED_TOO), self._names.masked)
             if group == NamePatterns.NULL:
                 return found.end()
         colon = found.end(NamePatterns.COLON)

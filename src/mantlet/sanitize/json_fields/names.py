@@ -8,6 +8,7 @@ from typing import Final, Literal
 from mantlet.redact.names import NameMatcher, parse_name
 from mantlet.sanitize.json_fields.expressions import (
     MAX_RAW_NAME,
+    SIMPLE,
     STRING,
     VALUE,
     WS,
@@ -41,11 +42,22 @@ class NamePatterns:
         drops: whether any field is dropped.
         max_size: maximum length of a name that can match, in bytes.
         find: finds the next field, from an offset on. Its groups have the numbers below.
+        masked: matches one of the fields in the last group, up to its value.
         skip: matches strings, and the text between them, up to the next field; empty if the text is
             not read from outside of strings on.
     """
 
-    __slots__ = ("_cache", "_drop", "_loose", "_mask", "drops", "find", "max_size", "skip")
+    __slots__ = (
+        "_cache",
+        "_drop",
+        "_loose",
+        "_mask",
+        "drops",
+        "find",
+        "masked",
+        "max_size",
+        "skip",
+    )
 
     NAME: Final = 1
     DROP: Final = 2
@@ -53,6 +65,7 @@ class NamePatterns:
     DROPPED: Final = 4
     NULL: Final = 5
     MASKED: Final = 6
+    MASKED_TOO: Final = 7
 
     def __init__(self, patterns: Mapping[str, Action], *, anchored: bool) -> None:
         by_action: dict[Action, list[str]] = {"drop": [], "mask": []}
@@ -69,27 +82,23 @@ class NamePatterns:
         self._drop = NameMatcher(by_action["drop"])
         self._mask = NameMatcher(by_action["mask"])
         self._cache: dict[bytes, Action | None] = {}
+        # Names without wildcards first, since they are compared faster.
         drop, mask = (
-            b"|".join(map(name_in_json, by_action[way])) or b"(?!)" for way in ("drop", "mask")
+            b"|".join(map(name_in_json, sorted(by_action[way], key=_has_wildcard))) or b"(?!)"
+            for way in ("drop", "mask")
         )
         far = rb"(?<=[ \t\r\n\x1e]{%d})" % (MAX_SPACE + 1)
-        # Several fields to drop are dropped at once, if their names have no escapes.
-        run = rb',%b"(?=[^"\\]*+")(?:%b)"%b:%b%b' % (WS, drop, WS, WS, VALUE)
-        field = (
-            rb'"%b((?:(%b)|%b))"%b(?:(:)%b(?(2)(%b(?:%b)*+)|(?:(null)%b|(?!null)(%b)))?|%b|\Z)'
-            % (
-                b"" if anchored else rb'(?<!\\")',
-                drop,
-                mask,
-                WS,
-                WS,
-                VALUE,
-                b"(?!)" if self._loose else run,
-                rb"(?=[,\]} \t\r\n\x1e])",
-                VALUE,
-                far,
-            )
-        )
+        # Several fields are edited at once, if their names are certain.
+        certain = b"(?!)" if self._loose else rb'(?=[^"\\]{0,%d}+")' % MAX_RAW_NAME
+        dropped = rb',%b"%b(?:%b)"%b:%b%b' % (WS, certain, drop, WS, WS, VALUE)
+        head = rb'[ \t\r\n\x1e,\[\]{}]*+"%b(?!(?:%b)")(?:%b)"%b:%b(?!null)' % (
+            certain, drop, mask, WS, WS,
+        )  # fmt: skip
+        self.masked = re.compile(rb"(%b)%b" % (head, SIMPLE), re.DOTALL)
+        field = rb'"%b((?:(%b)|%b))"%b(?:(:)%b(?(2)(%b(?:%b)*+)|(?:(null)%b|(?!null)(%b)((?:%b%b)*+)))?|%b|\Z)' % (
+            b"" if anchored else rb'(?<!\\")', drop, mask, WS, WS, VALUE, dropped,
+            rb"(?=[,\]} \t\r\n\x1e])", VALUE, head, VALUE, far,
+        )  # fmt: skip
         plain = b""
         if anchored:
             plain = rb'(?:[^"]++|(?!"(?:%b|%b)"%b(?::|%b|\Z))%b)*+' % (drop, mask, WS, far, STRING)
@@ -113,6 +122,10 @@ class NamePatterns:
         if len(raw) < _MAX_CACHED and len(self._cache) < _MAX_CACHED:
             self._cache[raw] = action
         return action
+
+
+def _has_wildcard(pattern: str) -> bool:
+    return any(token.kind in ("any", "set", "one") for token in parse_name(pattern))
 
 
 def decode_string(raw: bytes) -> str:
