@@ -38,7 +38,7 @@ STRING: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 NAME: Final = rb'[^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*+'
 _FLAT: Final = rb'[^"\[\]{}]++|' + STRING
 #: How deep the containers are that are read in C.
-_LEVELS: Final = 6
+_LEVELS: Final = 8
 
 
 @cache

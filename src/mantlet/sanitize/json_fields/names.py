@@ -95,9 +95,9 @@ class NamePatterns:
             certain, drop, mask, WS, WS,
         )  # fmt: skip
         self.masked = re.compile(rb"(%b)%b" % (head, SIMPLE), re.DOTALL)
-        field = rb'"%b((?:(%b)|%b))"%b(?:(:)%b(?(2)(%b(?:%b)*+)|(?:(null)%b|(?!null)(%b)((?:%b%b)*+)))?|%b|\Z)' % (
+        field = rb'"%b((?:(%b)|%b))"%b(?:(:)%b(?(2)(%b(?:%b)*+)|(?:(null%b|%b)|(?!null)(%b)((?:%b%b)*+)))?|%b|\Z)' % (
             b"" if anchored else rb'(?<!\\")', drop, mask, WS, WS, VALUE, dropped,
-            rb"(?=[,\]} \t\r\n\x1e])", VALUE, head, VALUE, far,
+            rb"(?=[,\]} \t\r\n\x1e])", rb"(?=[,\]}])", VALUE, head, VALUE, far,
         )  # fmt: skip
         plain = b""
         if anchored:

@@ -1,7 +1,7 @@
 """Find fields by JSON Pointer (RFC 6901), parsing the document from its beginning.
 
-Compiled expressions lead from one field to the next, across the members, items and documents between
-them. Only where they come to an end, as at the end of a chunk, in values nested deeply, and in
+Compiled expressions lead from one field to the next, across all members, items and documents that
+are between them. Only where these end, as at the end of a chunk, in values nested deeply, and in
 invalid JSON, it goes on byte by byte. The depth of a document costs no more memory than the longest
 pointer.
 """
@@ -15,7 +15,7 @@ from itertools import count, islice
 from typing import TYPE_CHECKING, Final
 
 from mantlet.sanitize.json_fields.editor import Editor, ValueReader, skip_space
-from mantlet.sanitize.json_fields.expressions import MAX_RAW_NAME, NAME, WS
+from mantlet.sanitize.json_fields.expressions import MAX_RAW_NAME, NAME, STRING, WS, container
 from mantlet.sanitize.json_fields.names import MAX_SPACE
 from mantlet.sanitize.json_fields.pointers import items
 
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 __all__ = ["PointerScanner"]
 
 _NAME: Final = re.compile(NAME, re.DOTALL)
+# In invalid JSON, the text that is skipped where a name, or a comma, is to come.
+_NO_NAME: Final = re.compile(rb'[^"\]}]*+')
+_NO_COMMA_YET: Final = re.compile(
+    rb'(?:[^,\[\]{}"]++|' + STRING + b"|" + container(4) + b")*+", re.DOTALL
+)
 _QUOTE: Final = 0x22
 _BACKSLASH: Final = 0x5C
 _COMMA: Final = 0x2C
@@ -278,7 +283,7 @@ class PointerScanner(Editor):
         if data[pos] in _CLOSE:
             return self._close(pos)
         if data[pos] != _QUOTE:
-            return pos + 1
+            return _end_of(_NO_NAME, data, pos)
         found = _NAME.match(data, pos + 1, pos + 2 + MAX_RAW_NAME)
         end = found.end() if found else pos + 1
         if end >= size - 1 and (end >= size or data[end] == _BACKSLASH):
@@ -332,7 +337,11 @@ class PointerScanner(Editor):
             return pos + 1 if byte in b",:" else pos
         if byte == _COMMA:
             self._after_comma(pos)
-        elif byte == _QUOTE or byte in _OPEN:  # invalid JSON: skip it like a value
+            return pos + 1
+        end = _end_of(_NO_COMMA_YET, self._data, pos)
+        if end > pos:
+            return end
+        if byte == _QUOTE or byte in _OPEN:  # invalid JSON: skip it like a value
             self._skipped = ValueReader()
             self._state = _State.SKIPPING_VALUE
             return pos
@@ -371,3 +380,8 @@ class PointerScanner(Editor):
         comma = self._comma
         if self._drops and comma >= 0 and end - comma - 1 <= MAX_SPACE:
             self._hold = comma
+
+
+def _end_of(pattern: re.Pattern[bytes], data: bytes, pos: int) -> int:
+    found = pattern.match(data, pos)
+    return found.end() if found else pos

@@ -135,6 +135,8 @@ def _is_name(token: str) -> bool:
 _LITERAL: Final = rb'(?:[^ \t\r\n\x1e,:"\[\]{}]++|' + STRING + b")"
 #: What precedes a member or an item: a comma, or the bracket before the first one.
 _BEFORE: Final = rb"(?:[ \t\r\n\x1e]*+,|(?<=[\[{]))"
+#: In invalid JSON, a value may be missing.
+_VALUE: Final = b"(?:" + VALUE + b"|" + VALUE_END + b")"
 _ITEM: Final = re.compile(_BEFORE + WS + VALUE, re.DOTALL)
 #: How deep in the tree of pointers expressions look for something to edit.
 _LOOKAHEAD: Final = 3
@@ -246,7 +248,7 @@ class Level:
         inner = rb'"(?:(?:%b)"%b:%b(%b%b)|(?:%b)"%b:%b(?!null)(%b)|(%b)"%b:%b([\[{]))' % (
             drop, WS, WS, VALUE, run, mask, WS, WS, VALUE, enter, WS, WS,
         )  # fmt: skip
-        null = rb'"(?!(?:%b)")(?:%b)"%b:%bnull%b' % (drop, mask, WS, WS, VALUE_END)
+        null = rb'"(?!(?:%b)")(?:%b)"%b:%b(?:null)?%b' % (drop, mask, WS, WS, VALUE_END)
         return self.clean_member(_LOOKAHEAD) + b"|" + null, inner
 
     def _items(self, kind: str) -> tuple[bytes, bytes]:
@@ -255,7 +257,7 @@ class Level:
             text if kind == one else b"(?!)"
             for one, text in (("drop", VALUE), ("mask", b"(?!null)" + VALUE), ("enter", rb"[\[{]"))
         )
-        clean = rb"null" + VALUE_END if kind == "mask" else self.clean_item(_LOOKAHEAD)
+        clean = rb"(?:null)?" + VALUE_END if kind == "mask" else self.clean_item(_LOOKAHEAD)
         return clean, rb"(?:(%b)|(%b)|()(%b))" % (drop, mask, enter)
 
     def clean_member(self, depth: int) -> bytes:
@@ -263,7 +265,7 @@ class Level:
         if self.rest[0] is not None:
             return b"(?!)"
         special = _any_of(map(exact_name, self.names))
-        plain = VALUE
+        plain = _VALUE
         if self.rest[1]:
             plain = rb"(?:%b%b)" % (self._tree.level(self.rest[1]).clean(depth - 1), VALUE_END)
         ways = [rb'(?!(?:%b)")%b"%b:%b%b' % (special, NAME, WS, WS, plain)]
@@ -279,7 +281,7 @@ class Level:
         action, nodes = self.rest
         if action is not None or self.indices:
             return b"(?!)"
-        return self._tree.level(nodes).clean(depth - 1) + VALUE_END if nodes else VALUE
+        return self._tree.level(nodes).clean(depth - 1) + VALUE_END if nodes else _VALUE
 
     def clean(self, depth: int) -> bytes:
         """Return the expression of a value in which nothing is to be edited."""
