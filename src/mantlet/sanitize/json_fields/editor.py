@@ -7,7 +7,7 @@ before it, or, if it is the first field, the one after it.
 import re
 from abc import abstractmethod
 from enum import Enum
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Final
 
 from mantlet.sanitize.json_fields.expressions import STRING, container
@@ -35,6 +35,11 @@ _NESTED: Final = re.compile(
 # Brackets of one direction, with the text between them.
 _OPENING: Final = re.compile(rb"(?:[\[{]" + _FLAT + rb")++", re.DOTALL)
 _CLOSING: Final = re.compile(rb"(?:[\]}]" + _FLAT + rb")++", re.DOTALL)
+_WHOLE_STRINGS: Final = re.compile(rb'(?:[^"]++|' + STRING + rb")*+", re.DOTALL)
+# From this depth on, the brackets of several bytes for each level are counted at once.
+_DEEP: Final = 32
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[{]}"))
+_DEPTHS: Final = [(byte in b"[{") - (byte in b"]}") for byte in range(256)]
 _STRINGS: Final = re.compile(STRING, re.DOTALL)
 _NEXT_CLOSING: Final = re.compile(rb"[\]}]" + _FLAT, re.DOTALL)
 # A number, true, false or null; or an invalid token.
@@ -123,6 +128,13 @@ class ValueReader:
         if data[pos] == _QUOTE:
             self._in_string = True
             return pos + 1
+        if self._depth > _DEEP:
+            end = _match_end(_WHOLE_STRINGS, data, pos, min(size, pos + 4 * self._depth))
+            brackets = _STRINGS.sub(b"", data[pos:end]).translate(None, _NO_BRACKETS)
+            depths = list(accumulate(map(_DEPTHS.__getitem__, brackets), initial=self._depth))
+            if end > pos and min(depths) > 0:
+                self._depth = depths[-1]
+                return end
         if data[pos] in _OPEN:
             end = _match_end(_OPENING, data, pos, size)
             self._depth += _count(data[pos:end], b"[{")

@@ -273,7 +273,7 @@ class Level:
             action, nodes = step(self.nodes, name)
             if action is None and nodes:
                 clean = self._tree.level(nodes).clean(depth - 1)
-                ways.append(rb'%b"%b:%b%b%b' % (exact_name(name), WS, WS, clean, VALUE_END))
+                ways.append(rb'%b"%b:%b%b?+%b' % (exact_name(name), WS, WS, clean, VALUE_END))
         return rb'"(?:%b)' % b"|".join(ways)
 
     def clean_item(self, depth: int) -> bytes:
