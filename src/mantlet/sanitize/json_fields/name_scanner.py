@@ -15,6 +15,8 @@ from mantlet.sanitize.json_fields.prefilter import Prefilter
 __all__ = ["NameScanner"]
 
 _WHITESPACE: Final = b" \t\r\n\x1e"
+#: A comma, with the text after it.
+_COMMA: Final = re.compile(rb"[ \t\r\n\x1e]*+,[ \t\r\n\x1e]*+(?![ \t\r\n\x1e]|\Z)")
 #: The beginning of a string that has not ended.
 _UNENDED: Final = re.compile(rb'"(?<!\\")(?:[^"\\\x00-\x1f]++|\\.)*+\\?\Z', re.DOTALL)
 
@@ -121,6 +123,12 @@ class NameScanner(Editor):
                 return len(self._data)
             return self.begin_edit("mask", end, cut, first=first, colon=True)
         if action == "drop" and group == NamePatterns.DROPPED:
+            after = _COMMA.match(self._data, found.end()) if first else None
+            if after:
+                self._out.append(self._data[self._from : cut])
+                self._from = after.end()
+                self._after_comma = False
+                return after.end()
             return self.drop(cut, found.end(), first=first)
         return self.begin_edit(action, colon, cut, first=first, colon=False)
 

@@ -267,7 +267,7 @@ class Level:
         special = _any_of(map(exact_name, self.names))
         plain = _VALUE
         if self.rest[1]:
-            plain = rb"(?:%b%b)" % (self._tree.level(self.rest[1]).clean(depth - 1), VALUE_END)
+            plain = rb"(?:%b?+%b)" % (self._tree.level(self.rest[1]).clean(depth - 1), VALUE_END)
         ways = [rb'(?!(?:%b)")%b"%b:%b%b' % (special, NAME, WS, WS, plain)]
         for name in self.names:
             action, nodes = step(self.nodes, name)
