@@ -24,6 +24,8 @@ DEEPEST: Final = 256
 MOST_ATTRIBUTES: Final = 512
 #: The most ampersands: for each, the parser copies some of the following text.
 MOST_AMPERSANDS: Final = 50_000
+#: The most tags: each takes some 2 µs here and in the parser, so that cleaning takes 0.1 s at most.
+MOST_TAGS: Final = 50_000
 #: The most ampersands that are not examined.
 MOST_REFERENCES: Final = 1000
 
@@ -64,7 +66,9 @@ def is_too_complex(fragment: str) -> bool:
     """Return whether a fragment costs a parser far more than others of its size."""
     if len(fragment) < SMALL:
         return False
-    return fragment.count("&") > MOST_AMPERSANDS or _is_deep(fragment)
+    if fragment.count("&") > MOST_AMPERSANDS or fragment.count("<") > MOST_TAGS:
+        return True
+    return _is_deep(fragment)
 
 
 def _is_deep(fragment: str) -> bool:

@@ -249,6 +249,10 @@ class Editor:
             self._held = self._data = b""
         return held
 
+    def is_editing(self) -> bool:
+        """Return whether a field is being edited that has not ended."""
+        return self._edit_state is not None
+
     def mask(self, start: int, end: int) -> int:
         """Mask a value that is there as a whole; return where it ends."""
         self._out += (self._data[self._from : start], MASK)
@@ -261,10 +265,12 @@ class Editor:
         Args:
             start: where the fields begin; nothing is between it and the last edit.
             end: where the last value ends.
-            pattern: matches each field, one after the other; its first group is kept.
+            pattern: matches each field, one after the other; its group is all but the value.
         """
         if end > start:
-            self._out.append(pattern.sub(rb'\1"***"', self._data[start:end]))
+            # All that is between the matches, which is nothing, and their groups.
+            kept = pattern.split(self._data[start:end])[1::2]
+            self._out += (MASK.join(kept), MASK)
             self._from = end
         return end
 

@@ -28,6 +28,10 @@ __all__ = ["FieldMasker", "JsonField"]
 MakeEditor = Callable[[], Editor]
 
 _ALL_ROUTES: Final = "* /*"
+#: Size of a line besides its bytes, as kept.
+_LINE_SIZE: Final = 64
+#: Data of one event that is kept as long as it has no field to edit, in bytes.
+_MAX_SKIPPED: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,31 +199,43 @@ class EventFieldFilter(EventStreamFilter):
         prefilter: finds byte strings that any masked field requires.
     """
 
-    __slots__ = ("_chain", "_editors", "_is_fresh", "_prefilter")
+    __slots__ = ("_chain", "_editors", "_prefilter", "_skipped", "_skipped_size")
 
     def __init__(self, editors: tuple[MakeEditor, ...], prefilter: Prefilter) -> None:
         super().__init__()
         self._prefilter = prefilter
         self._editors = editors
-        self._chain = EditorChain(editors)
-        self._is_fresh = True
+        self._chain: EditorChain | None = None  # made once a line of the event may have a field
+        self._skipped: list[bytes] = []  # the lines before it
+        self._skipped_size = 0
 
     def passes(self, chunk: bytes) -> bool:
         """Return whether a chunk of complete events contains no field to mask."""
-        return self._is_fresh and not self._prefilter.find(chunk)
+        return self._chain is None and not self._skipped and not self._prefilter.find(chunk)
 
     def on_data(self, piece: bytes, ends: bool) -> bytes:
         """Return a piece of data with its fields masked and dropped."""
-        self._is_fresh = False
-        edited = self._chain(piece, True)
+        chain = self._chain
+        if chain is None:
+            self._skipped_size += len(piece) + _LINE_SIZE
+            if ends and self._skipped_size <= _MAX_SKIPPED and not self._prefilter.find(piece):
+                # The name of a field, on one line, precedes its value.
+                self._skipped.append(piece)
+                return piece
+            chain = self._chain = EditorChain(self._editors)
+            for line in self._skipped:
+                chain(line, True)
+                chain.flush()
+        edited = chain(piece, True)
         if ends:
-            held = self._chain.flush()
+            held = chain.flush()
             if held:
                 edited += held
         return edited
 
     def on_event_end(self) -> None:
         """Begin a new document."""
-        if not self._is_fresh:
-            self._chain = EditorChain(self._editors)
-            self._is_fresh = True
+        self._chain = None
+        if self._skipped:
+            self._skipped.clear()
+        self._skipped_size = 0

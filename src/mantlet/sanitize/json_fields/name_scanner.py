@@ -99,38 +99,49 @@ class NameScanner(Editor):
     def _found(self, found: re.Match[bytes], action: Action, more: bool) -> int:
         """Edit a field, or begin to; return where to go on."""
         group = found.lastindex
-        quote, end = found.start(NamePatterns.NAME) - 1, found.end(NamePatterns.NAME) + 1
-        if action == "mask":
-            if group == NamePatterns.MASKED_TOO:
-                self.mask(*found.span(NamePatterns.MASKED))
-                return self.mask_all(*found.span(NamePatterns.MASKED_TOO), self._names.masked)
-            if group == NamePatterns.NULL:
-                return found.end()
+        if action == "mask" and group == NamePatterns.MASKED_TOO:
+            self.mask(*found.span(NamePatterns.MASKED))
+            return self.mask_all(*found.span(NamePatterns.MASKED_TOO), self._names.masked)
+        if action == "mask" and group == NamePatterns.NULL:
+            return found.end()
         colon = found.end(NamePatterns.COLON)
-        first, cut = True, quote
-        if action == "drop":
-            comma, far = self.comma_before(quote)
-            if comma >= 0:
-                first, cut = False, comma
-            sent = self._after_comma and not self._data[self._from : quote].strip(_WHITESPACE)
-            if far or sent or colon - end > MAX_SPACE + 1:
-                action = "mask"
+        quote, end = found.start(NamePatterns.NAME) - 1, found.end(NamePatterns.NAME) + 1
+        action, cut = self._cut(action, quote, colon - end)
+        first = cut == quote
         if colon < 0:
-            space = found.end() - end
-            if space <= MAX_SPACE:
-                if more:
-                    self._hold = cut
-                return len(self._data)
-            return self.begin_edit("mask", end, cut, first=first, colon=True)
+            if found.end() - end > MAX_SPACE:
+                return self.begin_edit("mask", end, cut, first=first, colon=True)
+            if more:
+                self._hold = cut
+            return len(self._data)
         if action == "drop" and group == NamePatterns.DROPPED:
-            after = _COMMA.match(self._data, found.end()) if first else None
-            if after:
-                self._out.append(self._data[self._from : cut])
-                self._from = after.end()
-                self._after_comma = False
-                return after.end()
-            return self.drop(cut, found.end(), first=first)
+            return self._drop_found(cut, found.end(), first=first)
         return self.begin_edit(action, colon, cut, first=first, colon=False)
+
+    def _cut(self, action: Action, quote: int, space: int) -> tuple[Action, int]:
+        """Return the action for a field, and where it begins with the comma that is dropped.
+
+        Args:
+            action: the action for its name.
+            quote: where its name begins.
+            space: how far from its name the colon is.
+        """
+        if action == "mask":
+            return action, quote
+        comma, far = self.comma_before(quote)
+        sent = self._after_comma and not self._data[self._from : quote].strip(_WHITESPACE)
+        if far or sent or space > MAX_SPACE + 1:
+            action = "mask"
+        return action, comma if comma >= 0 else quote
+
+    def _drop_found(self, cut: int, end: int, *, first: bool) -> int:
+        after = _COMMA.match(self._data, end) if first else None
+        if after is None:
+            return self.drop(cut, end, first=first)
+        self._out.append(self._data[self._from : cut])
+        self._from = after.end()
+        self._after_comma = False
+        return after.end()
 
     def on_edited(self, comma: bool) -> None:
         """Note whether a comma still precedes the next field."""

@@ -95,9 +95,13 @@ class NamePatterns:
             certain, drop, mask, WS, WS,
         )  # fmt: skip
         self.masked = re.compile(rb"(%b)%b" % (head, SIMPLE), re.DOTALL)
-        field = rb'"%b((?:(%b)|%b))"%b(?:(:)%b(?(2)(%b(?:%b)*+)|(?:(null%b|%b)|(?!null)(%b)((?:%b%b)*+)))?|%b|\Z)' % (
-            b"" if anchored else rb'(?<!\\")', drop, mask, WS, WS, VALUE, dropped,
-            rb"(?=[,\]} \t\r\n\x1e])", rb"(?=[,\]}])", VALUE, head, VALUE, far,
+        to_drop = rb"(%b(?:%b)*+)" % (VALUE, dropped)
+        # A missing value, in invalid JSON, is left alone like null.
+        to_mask = rb"(null(?=[,\]} \t\r\n\x1e])|(?=[,\]}]))|(?!null)(%b)((?:%b%b)*+)" % (
+            VALUE, head, VALUE,
+        )  # fmt: skip
+        field = rb'"%b((?:(%b)|%b))"%b(?:(:)%b(?(2)%b|(?:%b))?|%b|\Z)' % (
+            b"" if anchored else rb'(?<!\\")', drop, mask, WS, WS, to_drop, to_mask, far,
         )  # fmt: skip
         plain = b""
         if anchored:

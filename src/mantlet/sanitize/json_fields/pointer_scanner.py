@@ -138,29 +138,18 @@ class PointerScanner(Editor):
 
     def find_next(self, pos: int, more: bool) -> int:
         """Move to the next field to edit."""
-        data, size = self._data, len(self._data)
-        while pos < size and self._edit_state is None:
+        size = len(self._data)
+        while pos < size and not self.is_editing():
             if self._state in _SKIPPING:
                 pos = self._skip(pos)
                 continue
             if self._state is not _State.COLON:
                 pos = self._run(pos)
-                if self._edit_state is not None:
-                    return pos
-            pos = skip_space(data, pos)
-            if pos == size:
-                break
-            if self._state is _State.NAME:
-                pos = self._read_name(pos, more)
-                if pos > self._hold:
-                    return pos
-            elif self._state is _State.VALUE:
-                pos = self._enter_value(pos)
-            elif self._state is _State.AFTER_VALUE:
-                pos = self._leave_value(pos)
-            else:
-                pos = self._read_colon(pos)
-        if pos == size and self._edit_state is None and more:
+            if not self.is_editing():
+                pos = skip_space(self._data, pos)
+                if pos < size:
+                    pos = self._read(pos, more)
+        if pos == size and not self.is_editing() and self._hold == size and more:
             self._hold_comma(size)
         return pos
 
@@ -170,30 +159,30 @@ class PointerScanner(Editor):
         """Move on as far as expressions lead, and edit the fields on the way."""
         data, containers, begin = self._data, self._containers, pos
         if not containers:
-            if self._state is not _State.VALUE:
-                return pos
-            found = self._tree.documents.match(data, pos)
-            if found is None or found.end() == pos:
-                return pos
-            pos = found.end()
-            if found.lastindex is None:
-                return pos
-            self._push(is_array=data[pos - 1] == _ARRAY, nodes=self._tree.root.nodes)
+            pos = self._run_documents(pos)
         elif self._state is not _State.AFTER_VALUE and (not pos or data[pos - 1] not in _OPEN):
             return pos
-        while containers and self._edit_state is None:
+        came = -1
+        while containers and pos != came and not self.is_editing():
             container, came = containers[-1], pos
             if container.find is None:
                 pos = self._run_indexed(container, pos)
             elif found := container.find(data, pos):
                 pos = self._follow(found)
-            if pos == came:
-                break
         if pos != begin:
             self._comma = _NO_COMMA
-            if self._edit_state is None:
+            if not self.is_editing():
                 self._settle(pos)
         return pos
+
+    def _run_documents(self, pos: int) -> int:
+        """Move on across documents without a field to edit, and enter the next one."""
+        found = self._tree.documents.match(self._data, pos)
+        if found is None or self._state is not _State.VALUE:
+            return pos
+        if found.lastindex is not None:
+            self._push(is_array=found[1] == b"[", nodes=self._tree.root.nodes)
+        return found.end()
 
     def _settle(self, pos: int) -> None:
         """Set the state after expressions have led to an offset."""
@@ -263,6 +252,15 @@ class PointerScanner(Editor):
         self._containers.append(_Container(is_array, level, sibling))
 
     # -- byte by byte -----------------------------------------------------------------------------
+
+    def _read(self, pos: int, more: bool) -> int:
+        if self._state is _State.NAME:
+            return self._read_name(pos, more)
+        if self._state is _State.VALUE:
+            return self._enter_value(pos)
+        if self._state is _State.AFTER_VALUE:
+            return self._leave_value(pos)
+        return self._read_colon(pos)
 
     def _skip(self, pos: int) -> int:
         pos = self._skipped.read(self._data, pos)
