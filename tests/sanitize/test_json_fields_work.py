@@ -63,7 +63,7 @@ def test_names_that_are_masked_in_a_row_are_masked_in_one_step() -> None:
     for body in (b'{"a":1,' + b'"a":1,' * 10_000 + b'"z":1}', b'{"a":"' + b"\\\\" * 30_000 + b'"}'):
         assert steps(NAMES, body, 32 * 1024) < 300
     for body in (b'{"z":1}\n' * 8_000, b'{"z":[' + b'{"b":[1,2]},' * 5_000 + b"1]}"):
-        assert steps(POINTERS, body, 32 * 1024) < 600
+        assert steps(POINTERS, body, 32 * 1024) < 2000
 
 
 def test_chunks_of_one_byte_take_no_more_steps_the_longer_the_string() -> None:

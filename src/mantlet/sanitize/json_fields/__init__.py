@@ -12,16 +12,18 @@ Fields are selected by:
   ``/items/0/price``. As an extension, the token ``*`` stands for every field or item:
   ``/items/*/price``.
 
-Names are compared by character and are case-sensitive, as in JSON; ``[Pp]assword`` matches both.
-Names that the document writes with escapes are recognized. A field that several patterns match is
-dropped if any of them says so. Array indexes count the items that the app has sent.
+Names and globs match whatever the case and however words are joined (`mantlet.redact.names`):
+``access_token`` matches ``accessToken`` and ``ACCESS-TOKEN`` too. Pointers are addresses, so they
+are compared exactly, as in JSON. Names that the document writes with escapes are recognized. A
+field that several patterns match is dropped if any of them says so. Array indexes count the items
+that the app has sent.
 
 In NDJSON and JSON text sequences each document has its own root; in Server-Sent Events each event.
 
-Cost: a search for bytes that occur in the names, and nothing else if none is found. With pointers,
-and with names that may also occur between two strings, such as ``:``, a body that is streamed or
-contains such bytes is parsed from its beginning: at some 30 MB/s, and at a tenth of that if they
-are everywhere.
+Cost: a search for bytes that occur in the names, and nothing else if none is found. Then compiled
+expressions find the fields, and mask those in a row at once: some 100 MB/s where little is masked,
+10 MB/s where everything is. With pointers, and with names that may also occur between two strings,
+such as ``:``, a body that is streamed or has these bytes is read from its beginning.
 
 Limits: fields are found by name, not by what a value looks like. Invalid JSON is masked as far as
 possible and never causes an error. Globs do not match names of more than 4,096 bytes; a field with

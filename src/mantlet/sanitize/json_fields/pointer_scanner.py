@@ -50,9 +50,10 @@ _BEFORE: Final = 1
 _START: Final = 2
 _DROPPED: Final = 3
 _MASKED: Final = 4
-_ENTERED: Final = 5
-_BRACKET: Final = 6
-_CLOSED: Final = 7
+_MASKED_TOO: Final = 5
+_ENTERED: Final = 6
+_BRACKET: Final = 7
+_CLOSED: Final = 8
 
 
 #: The text between two containers that the same nodes are for, for objects and for arrays: in a
@@ -78,17 +79,17 @@ _SKIPPING: Final = (_State.SKIPPING_VALUE, _State.SKIPPING_NAME)
 class _Container:
     """An open object or array."""
 
-    __slots__ = ("find", "index", "is_array", "level", "sibling")
+    __slots__ = ("find", "index", "is_array", "level", "masked")
 
     def __init__(self, is_array: bool, level: Level, sibling: bytes) -> None:
         self.is_array = is_array
         self.level = level
-        self.sibling = sibling
         self.index = 0
         #: Finds the next member or item; None if that depends on its index.
         self.find: Callable[[bytes, int], re.Match[bytes] | None] | None = None
+        self.masked: re.Pattern[bytes] | None = None
         if not (is_array and level.indices):
-            self.find = level.expression(is_array, sibling)
+            self.find, self.masked = level.expression(is_array, sibling)
 
 
 class PointerScanner(Editor):
@@ -201,8 +202,10 @@ class PointerScanner(Editor):
             nodes: those of the value that is entered, if it is an item with an index.
         """
         group = found.lastindex
-        if group == _MASKED:
-            return self.mask(*found.span(_MASKED))
+        if group == _MASKED_TOO:
+            self.mask(*found.span(_MASKED))
+            masked = self._containers[-1].masked
+            return self.mask_all(*found.span(_MASKED_TOO), masked) if masked else found.end()
         if group == _DROPPED:
             comma = found.end(_BEFORE) - 1
             start, end = found.end(_START), found.end(_DROPPED)
@@ -231,7 +234,7 @@ class PointerScanner(Editor):
             if last:
                 container.index, item = last[0]
                 return item.end()
-        found = level.expression(True, b"", kind)(data, pos)
+        found = level.expression(True, b"", kind)[0](data, pos)
         if found is None:
             return pos
         came, pos = pos, self._follow(found, nodes)

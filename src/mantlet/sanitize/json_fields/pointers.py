@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from mantlet.http.json_pointer import has_bad_escape, split_pointer
 from mantlet.sanitize.json_fields.expressions import (
     NAME,
+    SIMPLE,
     STRING,
     VALUE,
     VALUE_END,
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from mantlet.sanitize.json_fields.names import Action
+
+    Expression = tuple[Callable[[bytes, int], re.Match[bytes] | None], re.Pattern[bytes]]
 
 __all__ = ["Level", "PointerNode", "PointerTree", "items", "pointer_literals", "pointer_tokens"]
 
@@ -188,9 +191,7 @@ class Level:
         self.indices = sorted({int(name) for name in self.names if _INDEX.fullmatch(name)})
         self.wants_object = bool(self.names) or has_rest
         self.wants_array = bool(self.indices) or has_rest
-        self._compiled: dict[
-            tuple[bool, bytes, str | None], Callable[[bytes, int], re.Match[bytes] | None]
-        ] = {}
+        self._compiled: dict[tuple[bool, bytes, str | None], Expression] = {}
         self._steps: dict[bytes, tuple[Action | None, tuple[PointerNode, ...]]] = {}
 
     def step_by(self, raw: bytes) -> tuple[Action | None, tuple[PointerNode, ...]]:
@@ -202,12 +203,11 @@ class Level:
                 self._steps[raw] = found
         return found
 
-    def expression(
-        self, is_array: bool, sibling: bytes, kind: str | None = None
-    ) -> Callable[[bytes, int], re.Match[bytes] | None]:
+    def expression(self, is_array: bool, sibling: bytes, kind: str | None = None) -> Expression:
         """Return a function that finds the next member or item of interest from an offset on.
 
-        The groups of its match have the numbers of `Found`; ``lastindex`` says what was found.
+        Its groups are numbered in `PointerScanner`; ``lastindex`` says what was found. The second
+        expression matches the further members or items to mask that were found, up to their values.
 
         Args:
             is_array: whether the container is an array.
@@ -218,17 +218,20 @@ class Level:
         key = is_array, sibling, kind
         found = self._compiled.get(key)
         if found is None:
-            before = rb"(?:[ \t\r\n\x1e]*+(?:,|%b)|(?<=[\[{]))" % (sibling or b"(?!)")
-            if not is_array:
-                clean, inner = self._members()
-            elif kind is None:
-                clean, inner = self._items(self.kind(*self.rest))
-            else:
-                clean, inner = b"(?!)", self._items(kind)[1]
-            source = rb"(?:%b%b(?:%b))*+(?:(%b)%b()%b|%b([\]}]))?" % (
+            after = rb"[ \t\r\n\x1e]*+(?:,|%b)" % (sibling or b"(?!)")
+            before = rb"(?:%b|(?<=[\[{]))" % after
+            kind = kind or ("mask" if not is_array else self.kind(*self.rest))
+            clean, drop, mask, enter = self._items(kind) if is_array else self._members()
+            head = after + WS + mask + WS + b"(?!null)"
+            masked = b"(?!)" if self.indices else head + VALUE
+            inner = rb"%b|%b%b(?!null)(%b)((?:%b)*+)|%b" % (drop, mask, WS, VALUE, masked, enter)
+            source = rb"(?:%b%b(?:%b))*+(?:(%b)%b()(?:%b)|%b([\]}]))?" % (
                 before, WS, clean, before, WS, inner, WS,
             )  # fmt: skip
-            found = self._compiled[key] = re.compile(source, re.DOTALL).match
+            found = self._compiled[key] = (
+                re.compile(source, re.DOTALL).match,
+                re.compile(rb"(%b)%b" % (head, SIMPLE), re.DOTALL),
+            )
         return found
 
     @staticmethod
@@ -236,29 +239,33 @@ class Level:
         """Return what is to be done: ``"mask"``, ``"drop"``, ``"enter"`` or ``"skip"``."""
         return action or ("enter" if nodes else "skip")
 
-    def _members(self) -> tuple[bytes, bytes]:
-        """Return the expressions of clean members, and of those to edit or to enter."""
+    def _members(self) -> tuple[bytes, bytes, bytes, bytes]:
+        """Return expressions of members: clean, to drop, to mask up to the value, to enter."""
         groups: dict[str, list[bytes]] = {"drop": [], "mask": [], "enter": [], "skip": []}
         for name in self.names:
             groups[self.kind(*step(self.nodes, name))].append(exact_name(name))
         if self.rest != (None, ()):
             groups[self.kind(*self.rest)].append(NAME)
+        colon = rb'"%b:%b' % (WS, WS)
         drop, mask, enter = (_any_of(groups[kind]) for kind in ("drop", "mask", "enter"))
-        run = rb'(?:,%b"(?:%b)"%b:%b%b)*+' % (WS, drop, WS, WS, VALUE)
-        inner = rb'"(?:(?:%b)"%b:%b(%b%b)|(?:%b)"%b:%b(?!null)(%b)|(%b)"%b:%b([\[{]))' % (
-            drop, WS, WS, VALUE, run, mask, WS, WS, VALUE, enter, WS, WS,
+        to_drop = rb'"(?:%b)%b(%b(?:,%b"(?:%b)%b%b)*+)' % (
+            drop, colon, VALUE, WS, drop, colon, VALUE,
         )  # fmt: skip
-        null = rb'"(?!(?:%b)")(?:%b)"%b:%b(?:null)?%b' % (drop, mask, WS, WS, VALUE_END)
-        return self.clean_member(_LOOKAHEAD) + b"|" + null, inner
+        # A name that two pointers name, one of them with a star, is dropped if one of them says so.
+        to_mask = rb'"(?!(?:%b)")(?:%b)%b' % (drop, mask, colon)
+        to_enter = rb'"(?!(?:%b|%b)")(%b)%b([\[{])' % (drop, mask, enter, colon)
+        clean = rb"%b|%b(?:null)?%b" % (self.clean_member(_LOOKAHEAD), to_mask, VALUE_END)
+        return clean, to_drop, to_mask, to_enter
 
-    def _items(self, kind: str) -> tuple[bytes, bytes]:
-        """Return the expressions of clean items, and of those to edit or to enter."""
-        drop, mask, enter = (
-            text if kind == one else b"(?!)"
-            for one, text in (("drop", VALUE), ("mask", b"(?!null)" + VALUE), ("enter", rb"[\[{]"))
-        )
+    def _items(self, kind: str) -> tuple[bytes, bytes, bytes, bytes]:
+        """Return expressions of items: clean, to drop, to mask up to the value, to enter."""
         clean = rb"(?:null)?" + VALUE_END if kind == "mask" else self.clean_item(_LOOKAHEAD)
-        return clean, rb"(?:(%b)|(%b)|()(%b))" % (drop, mask, enter)
+        return (
+            b"(?!)" if self.indices else clean,
+            rb"(%b)" % (VALUE if kind == "drop" else b"(?!)"),
+            b"" if kind == "mask" else b"(?!)",
+            rb"()(%b)" % (rb"[\[{]" if kind == "enter" else b"(?!)"),
+        )
 
     def clean_member(self, depth: int) -> bytes:
         """Return the expression of a member in which nothing is to be edited."""
