@@ -48,9 +48,9 @@ def _cleaning() -> tuple[Policy, ...]:
 #: literal of three bytes is looked at wherever it occurs, and so is each member of JSON that may
 #: have to be masked, each line of events, and each reference in HTML that is cleaned.
 _LEAKY: Final[dict[Stack, float | None]] = {_default: 0.5, _detecting: 2.5}
-_EVENTFUL: Final[dict[Stack, float | None]] = {_default: 0.3, _masking: 2.5}
-_EDITED: Final[dict[Stack, float | None]] = {_default: None, _masking: 2.5}
-_CLEANED: Final[dict[Stack, float | None]] = {_default: None, _cleaning: 1.0}
+_EVENTFUL: Final[dict[Stack, float | None]] = {_default: 0.3, _masking: 1.5}
+_EDITED: Final[dict[Stack, float | None]] = {_default: None, _masking: 0.8}
+_CLEANED: Final[dict[Stack, float | None]] = {_default: None, _cleaning: 0.6}
 _PLAIN: Final[dict[Stack, float | None]] = {_default: None}
 
 _JSON: Final = (
@@ -66,6 +66,9 @@ _JSON: Final = (
                                            b'"p\\u0061ssword":"a",', b'"a_token":"\\"",', b'"x":',
                                            b'"password":', b'"password":[', b'"x":{',
                                                b'"abcd":1,')),
+    *((b"{", unit, b'"z":1}') for unit in (b'"x":null,', b'"password":null,', b'"a":,', b'"a"',
+                                           b'"a":[[[[[[[[[[1]]]]]]]]]],', b'"a":{"b":{"b":1}},')),
+    *((b"", unit, b"") for unit in (b'{"a":{"x":{"b":1}}}\n', b"[[[[[]]]]", b"1,[1,[")),
 )  # fmt: skip
 #: Beginnings of leaks and of secrets, and texts that are almost leaks.
 _LEAKS: Final = (
