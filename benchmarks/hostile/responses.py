@@ -44,11 +44,16 @@ def _cleaning() -> tuple[Policy, ...]:
     return (OutputSanitizer(leaks=None, html={"* /*": "ugc"}),)
 
 
+@cache
+def _joining() -> tuple[Policy, ...]:
+    return (OutputSanitizer(leaks=Leaks(across=8)),)
+
+
 #: Seconds a megabyte, where they are known to be more than the target. They are linear; but a
 #: literal of three bytes is looked at wherever it occurs, and so is each member of JSON that may
 #: have to be masked, each line of events, and each reference in HTML that is cleaned.
 _LEAKY: Final[dict[Stack, float | None]] = {_default: 0.5, _detecting: 2.5}
-_EVENTFUL: Final[dict[Stack, float | None]] = {_default: 0.3, _masking: 1.5}
+_EVENTFUL: Final[dict[Stack, float | None]] = {_default: 0.3, _masking: 1.5, _joining: 2.0}
 _EDITED: Final[dict[Stack, float | None]] = {_default: None, _masking: 0.8}
 _CLEANED: Final[dict[Stack, float | None]] = {_default: None, _cleaning: 0.6}
 _PLAIN: Final[dict[Stack, float | None]] = {_default: None}
@@ -132,7 +137,15 @@ _HTML: Final = (
 )  # fmt: skip
 _EVENTS: Final = (
     *(b"data: a\n\n", b"data:\n", b"data: {\n", b":\n", b"\n", b"\r", b"\r\n", b"data", b"id: a\n"),
-    *(b'data: {"password":\n', b'data: {"x":1}\n\n', b"event: x\n", b'data: "\n', b" ", b"data: a"),
+    *(
+        b'data: {"password":\n',
+        b'data: {"x":1}\n\n',
+        b"event: x\n",
+        b'data: "\n',
+        b" ",
+        b"data: a",
+        b'data: ["s","s","s","s"]\n\n',
+    ),
 )
 _COOKIES: Final = (";", "=", " ", ",", "a=b;", '"', "Path=/;", "; HttpOnly", "Secure; ", "\\", "a")
 _TYPES: Final = (
@@ -210,6 +223,8 @@ def _coded() -> Iterator[tuple[str, str, bytes]]:
     yield "empty gzip members", "gzip", member * (MB // len(member))
     member = gzip.compress(b"a", 1, mtime=0)
     yield "small gzip members", "gzip", member * (MB // len(member))
+    frame = b"\x28\xb5\x2f\xfd\x20\x00\x01\x00\x00"  # an empty one of Zstandard
+    yield "empty zstd frames", "zstd", frame * (MB // len(frame))
     yield "empty deflate blocks", "deflate", zlib.compress(b"", 0)[:2] + b"\0\0\0\xff\xff" * 199_999
 
 

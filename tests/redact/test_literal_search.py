@@ -66,3 +66,24 @@ def test_no_patterns_are_never_found() -> None:
     assert not matcher.hits(b"anything")
     assert matcher.find(b"anything") == []
     assert matcher.tail(b"anything") == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "held"),
+    [
+        (b"word", 0),
+        (b"the s", 1),
+        (b"s", 1),
+        (b"it is", 0),
+        (b"risk-", 0),
+        (b"a sk-", 3),
+        (b"(sk-", 3),
+        (b"_sk-", 0),
+        (b"pass", 4),
+        (b"bypass", 4),
+        (b"pas", 3),
+    ],
+)
+def test_within_a_word_nothing_is_held_back_that_begins_one(data: bytes, held: int) -> None:
+    """A key of a provider does, a secret may stand anywhere."""
+    assert LiteralSearch([b"sk-proj-", b"password"], {b"sk-proj-"}).tail(data) == held

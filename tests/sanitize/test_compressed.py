@@ -2,16 +2,25 @@
 
 import gzip
 import io
+import itertools
 import sys
 import zlib
 from collections.abc import Callable, Iterator
 
 import brotli
 import pytest
+from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mantlet.sanitize.compressed import Recompressor, UndecodableBody, supported_codings
+from mantlet import Problem
+from mantlet.sanitize.compressed import (
+    CompressedFilter,
+    Recompressor,
+    UndecodableBody,
+    read_codings,
+    supported_codings,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -28,6 +37,11 @@ def two_members(data: bytes) -> bytes:
     return gzip.compress(data[:half], mtime=0) + gzip.compress(data[half:], mtime=0)
 
 
+def two_frames(data: bytes) -> bytes:
+    half = len(data) // 2
+    return zstd.compress(data[:half]) + zstd.compress(data[half:])
+
+
 ENCODERS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "gzip": ("gzip", gzip.compress),
     "x-gzip": ("x-gzip", gzip.compress),
@@ -35,12 +49,15 @@ ENCODERS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "zlib": ("deflate", zlib.compress),
     "raw-deflate": ("deflate", raw_deflate),
     "br": ("br", brotli.compress),
+    "zstd": ("zstd", zstd.compress),
+    "zstd-frames": ("zstd", two_frames),
 }
 DECODERS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.decompress,
     "x-gzip": gzip.decompress,
     "deflate": zlib.decompress,
     "br": brotli.decompress,
+    "zstd": zstd.decompress,
 }
 
 
@@ -97,7 +114,7 @@ def test_a_stream_says_the_same_in_any_pieces(encoded: tuple[str, bytes], size: 
         assert DECODERS[coding](out) == PLAIN
 
 
-@pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
 def test_what_the_app_has_flushed_leaves_at_once(coding: str) -> None:
     """An event stream that is compressed stays one."""
     sent, got = flushing(coding), decoding(coding)
@@ -112,6 +129,9 @@ def flushing(coding: str) -> Callable[[bytes], bytes]:
     if coding == "br":
         compressor = brotli.Compressor()
         return lambda data: compressor.process(data) + compressor.flush()
+    if coding == "zstd":
+        zstandard = zstd.ZstdCompressor()
+        return lambda data: zstandard.compress(data, zstandard.FLUSH_BLOCK)
     deflate = zlib.compressobj(wbits=31 if coding == "gzip" else 15)
     return lambda data: deflate.compress(data) + deflate.flush(zlib.Z_SYNC_FLUSH)
 
@@ -120,6 +140,8 @@ def decoding(coding: str) -> Callable[[bytes], bytes]:
     if coding == "br":
         process: Callable[[bytes], bytes] = brotli.Decompressor().process
         return process
+    if coding == "zstd":
+        return zstd.ZstdDecompressor().decompress
     return zlib.decompressobj(31 if coding == "gzip" else 15).decompress
 
 
@@ -128,7 +150,7 @@ def bomb(coding: str, size: int) -> bytes:
     return encode(bytes(size))
 
 
-@pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
 @pytest.mark.parametrize("whole", [True, False], ids=["whole", "stream"])
 def test_a_body_that_is_far_larger_decoded_is_undecodable(coding: str, whole: bool) -> None:
     """By its ratio, long before the limit."""
@@ -139,7 +161,7 @@ def test_a_body_that_is_far_larger_decoded_is_undecodable(coding: str, whole: bo
     assert len(heard.data) <= max(2**20, 250 * len(body))
 
 
-@pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
 def test_a_body_over_the_limit_is_undecodable(coding: str) -> None:
     """Counted over all of its chunks."""
     recoded = Recompressor(coding, Heard(), 10_000)
@@ -157,7 +179,7 @@ def test_a_body_too_large_to_be_held_is_encoded_anew_piece_by_piece() -> None:
     assert heard.data == data
 
 
-@pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
 @pytest.mark.parametrize("body", [b"no such coding", b"\x00" * 50, b"\xff" * 50], ids=range(3))
 def test_a_body_in_another_coding_is_undecodable(coding: str, body: bytes) -> None:
     """Also where it is noticed at its end only; it may be sent as it is."""
@@ -166,7 +188,7 @@ def test_a_body_in_another_coding_is_undecodable(coding: str, body: bytes) -> No
     assert raised.value.untouched == body
 
 
-@pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
 def test_a_stream_in_another_coding_can_be_sent_as_it_is(coding: str) -> None:
     """All of it that has come, though it was noticed late."""
     recoded = Recompressor(coding, Heard(), 10**6)
@@ -232,7 +254,9 @@ def test_an_empty_body_is_in_any_coding(coding: str) -> None:
     assert Recompressor(coding, Heard(), 10)(b"", False) == b""
 
 
-@given(st.binary(max_size=200), st.lists(st.integers(1, 50)), st.sampled_from(["gzip", "br"]))
+@given(
+    st.binary(max_size=200), st.lists(st.integers(1, 50)), st.sampled_from(["gzip", "br", "zstd"])
+)
 def test_any_bytes_in_any_chunks(data: bytes, cuts: list[int], coding: str) -> None:
     """Decode to what was encoded."""
     body = io.BytesIO(ENCODERS[coding][1](data))
@@ -248,7 +272,86 @@ def test_any_bytes_in_any_chunks(data: bytes, cuts: list[int], coding: str) -> N
     assert heard.data == data
 
 
-def test_without_brotli_its_coding_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is an extra."""
-    monkeypatch.setitem(sys.modules, "brotli", None)
-    assert "br" not in supported_codings.__wrapped__()  # without its cache
+@pytest.mark.parametrize(("module", "coding"), [("brotli", "br"), ("backports.zstd", "zstd")])
+def test_without_its_package_a_coding_is_unknown(
+    monkeypatch: pytest.MonkeyPatch, module: str, coding: str
+) -> None:
+    """They are extras."""
+    monkeypatch.setitem(sys.modules, module, None)
+    assert coding not in supported_codings.__wrapped__()  # without its cache
+
+
+@pytest.mark.parametrize(
+    ("value", "codings"),
+    [
+        ("", ()),
+        ("identity", ()),
+        ("gzip", ("gzip",)),
+        ("gzip, br", ("gzip", "br")),
+        ("gzip,identity,, zstd", ("gzip", "zstd")),
+        ("gzip, gzip, gzip", ("gzip",) * 3),
+        ("gzip, gzip, gzip, gzip", None),
+        ("gzip, compress", None),
+        ("aws-chunked", None),
+    ],
+)
+def test_codings_are_read_in_their_order(value: str, codings: tuple[str, ...] | None) -> None:
+    """``identity`` is none; three are enough for anyone."""
+    assert read_codings(value) == codings
+
+
+@pytest.mark.parametrize(
+    "codings", list(itertools.permutations(["gzip", "deflate", "br", "zstd"], 2))
+)
+@pytest.mark.parametrize("size", [1, 50, 10**6])
+def test_a_body_in_several_codings_is_looked_at(codings: tuple[str, ...], size: int) -> None:
+    """And sent in the same ones, in pieces or whole."""
+    body = PLAIN
+    for coding in codings:
+        body = ENCODERS["zlib" if coding == "deflate" else coding][1](body)
+    for old, new in ((b"", b""), (b"w", b"two")):
+        heard = Heard(old, new)
+        recoded = CompressedFilter(codings, heard, 10**6, lambda: None, fallback=None)
+        pieces = [body[at : at + size] for at in range(0, len(body), size)]
+        out = b"".join(recoded(piece, True) for piece in pieces[:-1]) + recoded(pieces[-1], False)
+        for coding in reversed(codings):
+            out = DECODERS[coding](out)
+        assert heard.data == PLAIN
+        assert out == (PLAIN.replace(old, new) if old else PLAIN)
+
+
+def test_a_broken_coding_inside_of_another_one() -> None:
+    """The whole body is sent as it is, where nothing of it can be read; else it is blocked."""
+    body = gzip.compress(b"no brotli at all, nor anything like it", mtime=0)
+    fails: list[int] = []
+    as_is = CompressedFilter(
+        ["br", "gzip"], Heard(), 10**6, lambda: fails.append(1), fallback=Heard()
+    )
+    assert as_is(body, False) == body
+    blocks = CompressedFilter(
+        ["br", "gzip"], Heard(), 10**6, lambda: fails.append(1), fallback=None
+    )
+    with pytest.raises(Problem):
+        blocks(body, False)
+    assert fails == [1, 1]
+
+
+@pytest.mark.parametrize("chunk", [500, 64 * 1024, 2**20])
+def test_a_flood_of_frames_is_undecodable(chunk: int) -> None:
+    """Long before its end; a long stream of one frame an event is not."""
+    flood = zstd.compress(b"") * 100_000
+    made = 0
+
+    def count(_piece: bytes, _more: bool) -> bytes:
+        nonlocal made
+        made += 1
+        return b""
+
+    recoded = Recompressor("zstd", count, 10**9)
+    with pytest.raises(UndecodableBody):
+        for at in range(0, len(flood), chunk):
+            recoded(flood[at : at + chunk], True)
+    recoded = Recompressor("zstd", Heard(), 10**9)
+    event = zstd.compress(b"data: " + bytes(range(97, 123)) * 2 + b"\n\n")
+    for _ in range(3000):
+        recoded(event, True)

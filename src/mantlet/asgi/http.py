@@ -56,6 +56,8 @@ class AsgiExchange(Exchange):
     _out: list[AsgiMessage]
     #: The app's message with the status and headers, where it has sent one.
     _head: AsgiMessage | None = None
+    #: Whether a policy may have held back messages of a WebSocket.
+    holds_messages = False
 
     def make_response(self, reply: Reply) -> Response:
         """Return a reply as the response that the outer policies see."""
@@ -208,7 +210,9 @@ class AsgiHttpExchange(AsgiExchange):
             ):
                 await self._send_head_first(message)
         else:
-            await self._send_other(message, kind)
+            filtered = self._with_texts(message) if self.policy_hooks.on_text else message
+            if filtered is not None:
+                await self._send_other(filtered, kind)
 
     async def _send_head_first(self, head: AsgiMessage) -> None:
         """Send the head of a stream before its first chunk."""
@@ -263,6 +267,26 @@ class AsgiHttpExchange(AsgiExchange):
             await self.send({**message, "type": "http.response.body"})
         elif self.response is None or not self.response.reply:
             await self._emit(self._with_trailers(message) if kind == _TRAILERS else message)
+
+    def _with_texts(self, message: AsgiMessage) -> AsgiMessage | None:
+        """Return a message whose texts the policies have seen; None to leave it out."""
+        kind = message["type"]
+        if kind == "http.response.early_hint":
+            links = [self._text(link, "early hint") for link in message.get("links", ())]
+            kept = [link for link in links if link is not None]
+            return {**message, "links": kept} if kept else None
+        if kind == "http.response.push":
+            path = self.policy_hooks.filter_text(self.request, message["path"], "push path")
+            pairs = message.get("headers", ())
+            headers = [(name, self._text(value, "push header")) for name, value in pairs]
+            kept_pairs = [pair for pair in headers if pair[1] is not None]
+            return None if path is None else {**message, "path": path, "headers": kept_pairs}
+        return message
+
+    def _text(self, value: bytes, place: str) -> bytes | None:
+        text = bytes(value).decode("latin-1")
+        filtered = self.policy_hooks.filter_text(self.request, text, place)
+        return None if filtered is None else filtered.encode("latin-1", "replace")
 
     def _with_trailers(self, message: AsgiMessage) -> AsgiMessage:
         pairs = original = message.get("headers", ())

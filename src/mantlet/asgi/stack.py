@@ -105,7 +105,11 @@ class Stack(BaseStack[AsgiApp]):
                 # While it is being handled, which an outer stack looks at.
                 failure = await exchange.conclude(raised)
             else:
-                if exchange.phase is not CLOSED or exchange.failure is not None:
+                if (
+                    exchange.phase is not CLOSED
+                    or exchange.failure is not None
+                    or exchange.holds_messages
+                ):
                     failure = await exchange.conclude(None)
             if failure is not None:
                 raise failure

@@ -1,7 +1,8 @@
 """One WebSocket connection under ASGI: the handshake is a request, then come messages."""
 
 from asyncio import sleep
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 
 from mantlet._internal.asgi_types import AsgiMessage, Receive
 from mantlet.asgi.http import AsgiExchange
@@ -9,7 +10,7 @@ from mantlet.asgi.request import AsgiBody, AsgiRequest
 from mantlet.core.body import SpooledBody
 from mantlet.core.error_log import log_error
 from mantlet.core.exchange import ResponseClosed
-from mantlet.core.policy import Close, Message
+from mantlet.core.policy import Close, Message, MessageResult
 from mantlet.core.response import Response
 from mantlet.core.response_pipeline import CLOSED
 from mantlet.http.headers import BytesHeaders, replace_headers
@@ -90,8 +91,10 @@ class WebSocketExchange(AsgiExchange):
             message = {"type": "websocket.close", "code": Close().code, "reason": ""}
             if _DENIAL in self.request.raw.get("extensions", ()):
                 message = {"type": f"{_DENIAL}.start", "headers": raw}
-        elif raw and message["type"] != "websocket.close":
-            message = {**message, "headers": raw}
+        else:
+            message = self._with_text(message)
+            if raw and message["type"] != "websocket.close":
+                message = {**message, "headers": raw}
         self._open = message["type"] == "websocket.accept"
         self._denied = message["type"] == f"{_DENIAL}.start"
         return {**message, "status": response.status} if self._denied else message
@@ -136,7 +139,7 @@ class WebSocketExchange(AsgiExchange):
             if event["type"] != "websocket.receive" or not self.policy_hooks.on_message:
                 return event
             incoming = Message(_data(event), "in")
-            result = await self._run_message_hooks(incoming)
+            result = await self._run_hooks_inwards(incoming)
             if result is incoming:
                 return event
             if isinstance(result, Close):
@@ -159,40 +162,113 @@ class WebSocketExchange(AsgiExchange):
         elif not self._open:
             await self._take_handshake_response(message)
         elif kind == "websocket.send" and self.policy_hooks.on_message:
-            outgoing = Message(_data(message), "out")
-            result = await self._run_message_hooks(outgoing)
-            if result is outgoing:
-                await self._emit(message)
-            elif isinstance(result, Close):
-                await self._close(result)
-            elif result is not None:
-                await self._emit(_event("websocket.send", result.data))
+            await self._send_message(message)
         elif kind == "websocket.close" and (raised := self.request.state._raised) is not None:
             log_error(self.request, raised, "after the response had begun")
             await self._close(self._failed())
         else:
-            self._closed = kind == "websocket.close"
-            await self._emit(message)
+            if kind == "websocket.close":
+                await self._send_held_messages()
+                if self._closed:
+                    return
+                self._closed = True
+            await self._emit(self._with_text(message))
 
-    async def _run_message_hooks(self, message: Message) -> Message | Close | None:
-        """Run the message hooks: the outermost policy first on its way in, last on its way out."""
-        hooks = self.policy_hooks.on_message
-        for hook in hooks if message.direction == "in" else reversed(hooks):
-            try:
-                result = hook(self.request, message)
-                if result is not None and not isinstance(result, (Message, Close)):
-                    result = await result
-            except BaseException as error:
-                self.failure = self.failure or error
-                raise
+    async def _send_message(self, event: AsgiMessage) -> None:
+        """Send a message of the app, as the policies have it."""
+        outgoing = Message(_data(event), "out")
+        hooks = reversed(self.policy_hooks.on_message)
+        messages, close = await self._run_hooks_outwards((outgoing,), hooks)
+        for message in messages:
+            kept = message is outgoing
+            await self._emit(event if kept else _event("websocket.send", message.data))
+        if close is not None:
+            await self._close(close)
+
+    def _with_text(self, message: AsgiMessage) -> AsgiMessage:
+        """Return a message whose reason or subprotocol the policies have seen."""
+        hooks = self.policy_hooks
+        if hooks.on_text:
+            reason, protocol = message.get("reason"), message.get("subprotocol")
+            if message["type"] == "websocket.close" and reason:
+                text = hooks.filter_text(self.request, reason, "close reason")
+                return {**message, "reason": text or ""}
+            # One that the client has offered is the client's own text (RFC 6455, 4.2.2).
+            if protocol and protocol not in self.request.raw.get("subprotocols", ()):
+                text = hooks.filter_text(self.request, protocol, "subprotocol")
+                return {**message, "subprotocol": text}
+        return message
+
+    async def _run_hooks_inwards(self, message: Message) -> Message | Close | None:
+        """Run the message hooks on a message of the client, the outermost policy first."""
+        for hook in self.policy_hooks.on_message:
+            result = await self._run_hook(hook, message)
             if not isinstance(result, Message):
+                if isinstance(result, tuple):
+                    raise TypeError("on_message must return one message at most on the way in")
                 return result
             message = result
         return message
 
+    async def _run_hooks_outwards(
+        self, messages: Sequence[Message], hooks: Iterable[Any]
+    ) -> tuple[Sequence[Message], Close | None]:
+        """Run message hooks on messages of the app, the innermost policy first.
+
+        Returns:
+            The messages to send, and how to close the connection after them, if at all.
+        """
+        close = None
+        for hook in hooks:
+            passed: list[Message] = []
+            for message in messages:
+                result = await self._run_hook(hook, message)
+                if isinstance(result, Message):
+                    passed.append(result)
+                elif isinstance(result, Close):
+                    close = result
+                    break
+                elif result is not None:
+                    self.holds_messages = True
+                    passed += result
+            messages = passed
+        return messages, close
+
+    async def _run_hook(self, hook: Any, message: Message) -> MessageResult:
+        try:
+            result = hook(self.request, message)
+            if result is not None and not isinstance(result, (Message, Close, tuple)):
+                result = await result
+        except BaseException as error:
+            self.failure = self.failure or error
+            raise
+        return cast("MessageResult", result)
+
+    async def _send_held_messages(self) -> None:
+        """Send the messages that policies have held back, before the connection ends."""
+        if not self.holds_messages or not self._open or self._closed:
+            return
+        self.holds_messages = False
+        for on_close, outer_hooks in self.policy_hooks.on_close:
+            held = on_close(self.request)
+            messages, close = await self._run_hooks_outwards(held, outer_hooks)
+            for one in messages:
+                await self._emit(_event("websocket.send", one.data))
+            if close is not None:
+                await self._close(close)
+                return
+
+    async def conclude(self, error: BaseException | None) -> BaseException | None:
+        """Send what is held, and answer the ``error`` that the app has raised, or its silence."""
+        await self._send_held_messages()
+        return await super().conclude(error)
+
     async def _close(self, close: Close) -> None:
-        self._closed = self._closed_by_policy = True
-        await self._emit({"type": "websocket.close", "code": close.code, "reason": close.reason})
+        await self._send_held_messages()
+        if not self._closed:
+            self._closed = self._closed_by_policy = True
+            end = {"type": "websocket.close", "code": close.code, "reason": close.reason}
+            await self._emit(end)
 
     async def abort(self, failure: BaseException) -> None:
         """Close a connection whose app has failed."""

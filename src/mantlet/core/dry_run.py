@@ -14,7 +14,7 @@ from mantlet._internal.log_throttle import LogThrottle
 from mantlet.core.body import SpooledBody
 from mantlet.core.error_log import log_exception, logged_method, maskers
 from mantlet.core.modes import Mode, RouteModes
-from mantlet.core.policy import Close, Message, Policy
+from mantlet.core.policy import Close, Message, MessageResult, Policy
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.core.response import Reply, Response
@@ -58,6 +58,8 @@ class _Wrapped(Policy):
                 "on_response",
                 "on_error",
                 "on_message",
+                "on_close",
+                "on_text",
                 "on_finish",
                 "startup",
                 "shutdown",
@@ -110,13 +112,13 @@ class ReportOnly(_Wrapped):
         except Exception as error:  # noqa: BLE001  # a policy that only reports fails nothing
             self._log_failure(view, error)
             return message
-        if result is None or isinstance(result, (Message, Close)):
+        if result is None or isinstance(result, (Message, Close, tuple)):
             self._report_message(view, message, result)
             return message
         return self._message_later(view, message, result)
 
     async def _message_later(
-        self, view: "RequestView", message: Message, waiting: Awaitable[Message | Close | None]
+        self, view: "RequestView", message: Message, waiting: Awaitable[MessageResult]
     ) -> Message:
         try:
             self._report_message(view, message, await waiting)
@@ -124,15 +126,35 @@ class ReportOnly(_Wrapped):
             self._log_failure(view, error)
         return message
 
-    def _report_message(
-        self, view: "RequestView", message: Message, result: Message | Close | None
-    ) -> None:
+    def _report_message(self, view: "RequestView", message: Message, result: MessageResult) -> None:
         if isinstance(result, Close):
             self._report(view, f"closed the connection with {result.code}")
         elif result is None:
             self._report(view, "dropped a message")
+        elif isinstance(result, tuple):
+            pass  # it held some back, of which it can't be told which it has changed
         elif result is not message:
             self._report(view, "changed a message")
+
+    def on_close(self, request: Request) -> tuple[Message, ...]:
+        """Let the policy end its messages, which have been sent."""
+        try:
+            self._policy.on_close(self._view(request))
+        except Exception as error:  # noqa: BLE001  # a policy that only reports fails nothing
+            self._log_failure(request, error)
+        return ()
+
+    def on_text(self, request: Request, text: str, place: str) -> str:
+        """Run the policy's hook, and pass the text on as it is."""
+        view = self._view(request)
+        try:
+            result = self._policy.on_text(view, text, place)
+        except Exception as error:  # noqa: BLE001  # a policy that only reports fails nothing
+            self._log_failure(view, error)
+            return text
+        if result != text:
+            self._report(view, f"changed a {place}")
+        return text
 
     def on_finish(self, request: Request) -> Awaitable[None] | None:
         """Let the policy clean up."""
@@ -215,7 +237,7 @@ class ReportOnly(_Wrapped):
                 self._report(view, "changed the response body")
             return chunk
 
-        response.transform(watch, keeps_length=True)
+        response.transform(watch, keeps_length=True, keeps_etag=True)
 
     async def _watch_later(
         self, waiting: Awaitable[None], view: "RequestView", response: Response, copy: Response
@@ -295,9 +317,17 @@ class ByRoute(_Wrapped):
 
     def on_message(
         self, request: Request, message: Message
-    ) -> Message | Close | Awaitable[Message | Close | None] | None:
+    ) -> MessageResult | Awaitable[MessageResult]:
         """Run the hook in the route's mode."""
         return self._chosen(request).on_message(request, message)
+
+    def on_close(self, request: Request) -> tuple[Message, ...]:
+        """Run the hook in the route's mode."""
+        return self._chosen(request).on_close(request)
+
+    def on_text(self, request: Request, text: str, place: str) -> str | None:
+        """Run the hook in the route's mode."""
+        return self._chosen(request).on_text(request, text, place)
 
     def on_finish(self, request: Request) -> Awaitable[None] | None:
         """Run the hook in the route's mode."""

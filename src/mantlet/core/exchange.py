@@ -12,8 +12,9 @@ from typing import Any, Final
 from mantlet._internal.disconnects import is_disconnect
 from mantlet._internal.exception_chain import walk_chain
 from mantlet.core.error_log import log_error
+from mantlet.core.problem import Problem
 from mantlet.core.request import Request
-from mantlet.core.response import VALIDATORS, Filter, Response
+from mantlet.core.response import DIGESTS, VALIDATORS, Filter, Response
 from mantlet.core.response_pipeline import (
     AWAITING_BODY,
     BUFFERING,
@@ -218,13 +219,19 @@ class Exchange(ResponsePipeline):
             self.failure = self.failure or error
 
     def _send_late_error(self, error: Exception) -> None:
-        """Send a policy's last chunk for a response that breaks off."""
+        """Send what the filters hold of a response that breaks off, and a policy's last chunk."""
         response = self.response
-        if response is None or response.on_late_error is None or self.phase is not STREAMING:
+        if response is None or self.phase is not STREAMING or self._filtered_whole:
             return
-        chunk = response.on_late_error(error)
+        chunk = b"" if response.on_late_error is None else response.on_late_error(error)
+        if not chunk and not response.filters:
+            return
+        try:
+            chunk = _through(response.filters, chunk, False)
+        except Problem:  # a filter does not let it out
+            return
         if chunk:
-            self.queue(None, [_through(response.filters, chunk, True)], True)
+            self.queue(None, [chunk], True)
 
     # -- sending -----------------------------------------------------------------------------------
 
@@ -271,12 +278,13 @@ class Exchange(ResponsePipeline):
             response.first_chunk = next(filter(None, buffered), b"")
             response.is_single_chunk = False
         if not response.keeps_length:
-            response.headers.remove(*VALIDATORS, "Content-Length")
+            headers = DIGESTS if response.keeps_etag else VALIDATORS
+            response.headers.remove(*headers, "Content-Length")
 
     def _replace_whole_body(self, response: Response, body: bytes) -> None:
         """Replace a body that is known to be whole, and correct the headers."""
         headers = response.headers
-        headers.remove(*VALIDATORS)
+        headers.remove(*(DIGESTS if response.keeps_etag else VALIDATORS))
         size = str(len(body))
         if headers.get("Content-Length", size) != size:
             headers.set("Content-Length", size)

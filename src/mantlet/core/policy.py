@@ -50,6 +50,10 @@ class Close:
             raise ValueError("reason must be at most 123 bytes long in UTF-8")
 
 
+#: The result of `Policy.on_message`.
+MessageResult = Message | Close | tuple[Message, ...] | None
+
+
 class Policy(KnowsOptions):
     """One protection. Immutable once made; every option is a keyword, checked in ``__init__``.
 
@@ -129,14 +133,40 @@ class Policy(KnowsOptions):
 
     def on_message(
         self, request: Request, message: Message
-    ) -> Message | Close | Awaitable[Message | Close | None] | None:
+    ) -> MessageResult | Awaitable[MessageResult]:
         """Decide about a WebSocket message; the outermost policy first on its way in, last out.
 
         Returns:
             The message, or another one, to send it on; a `Close` to end the connection; None to
-            drop the message.
+            drop the message. For a message on its way out also a tuple of any number of messages
+            to send in its place: a policy that has to see the next message first returns an empty
+            tuple, and gives both later, or in `on_close`.
         """
         return message
+
+    def on_close(self, request: Request) -> tuple[Message, ...]:
+        """Return the messages that `on_message` has held back on their way out.
+
+        Called before a WebSocket closes, as long as the client is there: the app or a policy closes
+        it, or the app has ended or raised. The innermost policy is called first, and its messages
+        pass the outer ones. Called only if a tuple was returned before.
+        """
+        return ()
+
+    def on_text(self, request: Request, text: str, place: str) -> str | None:
+        """Inspect a text of the app outside of headers, bodies and messages; the innermost first.
+
+        Args:
+            request: the request.
+            text: the text.
+            place: ``"reason phrase"`` of a status (WSGI), unless it is the registered one;
+                ``"close reason"`` or ``"subprotocol"`` of a WebSocket; ``"early hint"``, for each
+                link; ``"push path"``, ``"push header"``, for each value.
+
+        Returns:
+            The text, or another one, to send; None to leave it out.
+        """
+        return text
 
     def on_finish(self, request: Request) -> Awaitable[None] | None:
         """Clean up, once, after the exchange has ended in any way."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from json.encoder import encode_basestring_ascii
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from mantlet.core.request import Request
 from mantlet.core.response import Reply
@@ -24,6 +24,13 @@ _PHRASES = {int(status): status.phrase for status in HTTPStatus} | {
     416: "Range Not Satisfiable",
     422: "Unprocessable Content",
 }
+#: The status lines with registered phrases, as servers and frameworks write them.
+STATUS_LINES: Final = frozenset(
+    f"{int(status)} {text}"
+    for status in HTTPStatus
+    for one in (status.phrase, _PHRASES[status])
+    for text in (one, one.upper())
+)
 # RFC 9110, 15: an unknown status code is treated as the x00 of its class.
 _CLASSES = {1: "Continue", 2: "OK", 3: "Redirect", 4: "Client Error", 5: "Server Error"}
 _JSON = re.compile(r"application/(?:[^\s;]+\+)?json(?:\s*;|$)", re.IGNORECASE)

@@ -14,8 +14,10 @@ Filter = Callable[[bytes, bool], bytes]
 # Any: the native pairs, of bytes under ASGI and of str under WSGI.
 TrailerFilter = Callable[[Any], Any]
 
+#: Headers with a digest of the body's bytes.
+DIGESTS: Final = ("Digest", "Content-Digest", "Repr-Digest", "Content-MD5")
 #: Headers that describe the exact bytes of the body.
-VALIDATORS: Final = ("ETag", "Digest", "Content-Digest", "Repr-Digest", "Content-MD5")
+VALIDATORS: Final = ("ETag", *DIGESTS)
 
 #: Yielded by `Response.body()`, with a limit in bytes, to wait for the whole body.
 WANTS_BODY: Final = "body"
@@ -155,6 +157,7 @@ class Response:
     # Defaults of seldom set attributes stand in the class: setting one takes time.
     trailer_filters: tuple[TrailerFilter, ...] = ()
     keeps_length = True
+    keeps_etag = True
     complete = False
     is_single_chunk = False
     is_file = False
@@ -241,14 +244,16 @@ class Response:
         vars(copy).update(attributes)
         return copy
 
-    def transform(self, fn: Filter, *, keeps_length: bool = False) -> None:
+    def transform(
+        self, fn: Filter, *, keeps_length: bool = False, keeps_etag: bool = False
+    ) -> None:
         """Register a filter over the streamed body.
 
         Filters run in the order of their registration: those of inner policies first.
         ``Content-Length`` is corrected or dropped, and ``ETag``, ``Digest``, ``Content-Digest``,
         ``Repr-Digest`` and ``Content-MD5`` are dropped, when bytes may change. A response without a
         body (to HEAD, or with status 204 or 304) is not filtered, nor is a partial one (206), whose
-        bytes mean nothing without the rest.
+        bytes mean nothing without the rest, except by filters that keep the length.
 
         Args:
             fn: called with each ``chunk`` and whether ``more`` will follow; returns the chunk to
@@ -256,8 +261,10 @@ class Response:
                 chunk is returned as the same object.
             keeps_length: ``fn`` never changes the number of bytes, and changes only bytes that must
                 not be sent. Then no header is dropped before it has changed any.
+            keeps_etag: the result of ``fn`` depends on the body alone, however it is split into
+                chunks. Then equal bodies stay equal, and ``ETag`` stays.
         """
-        if self.status == 206:
+        if self.status == 206 and not keeps_length:
             return
         if keeps_length and (self.no_body or self.status in (204, 304)):
             return
@@ -267,10 +274,11 @@ class Response:
             if self.status != 204:
                 self.headers.remove("Content-Length")
             if self.no_body:
-                self.headers.remove(*VALIDATORS)
+                self.headers.remove(*(DIGESTS if keeps_etag else VALIDATORS))
             fn = _no_body
         self.filters += (fn,)
         self.keeps_length = self.keeps_length and keeps_length
+        self.keeps_etag = self.keeps_etag and keeps_etag
 
     def transform_trailers(self, fn: TrailerFilter) -> None:
         """Register a filter over the trailers after the body, where there are any (ASGI).

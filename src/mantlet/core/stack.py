@@ -85,6 +85,9 @@ class PolicyHooks(Generic[App]):
         app: the app.
         on_request: the request hooks, each with the index of its policy.
         on_message: the message hooks.
+        on_close: the hooks of policies that may hold messages, the innermost first, each with the
+            message hooks of the policies around it, which its messages have to pass.
+        on_text: the text hooks, the innermost policy's first.
         on_response: by how many policies let the request pass: their response hooks.
         on_finish: by how many policies ran: their finish hooks, the innermost first.
         startup, shutdown: the hooks of a lifespan.
@@ -104,6 +107,15 @@ class PolicyHooks(Generic[App]):
             if _overrides(policy, "on_request")
         )
         self.on_message = tuple(p.on_message for p in active if _overrides(p, "on_message"))
+        self.on_close = tuple(
+            (
+                policy.on_close,
+                tuple(p.on_message for p in reversed(outer) if _overrides(p, "on_message")),
+            )
+            for policy, outer in ((active[i], active[:i]) for i in reversed(range(len(active))))
+            if _overrides(policy, "on_close")
+        )
+        self.on_text = tuple(p.on_text for p in reversed(active) if _overrides(p, "on_text"))
         self.on_response = tuple(
             _response_hooks(active[:count]) for count in range(len(active) + 1)
         )
@@ -115,7 +127,7 @@ class PolicyHooks(Generic[App]):
         self.shutdown = tuple(p.shutdown for p in reversed(active) if _overrides(p, "shutdown"))
         self.maskers = tuple(p.secret_masker for p in active if p.secret_masker is not None)
         self.sends_heads_first = not any(policy.needs_first_chunk for policy in active)
-        self.is_inward_only = not (self.on_response[-1].hooks or self.on_finish[-1])
+        self.is_inward_only = not (self.on_response[-1].hooks or self.on_finish[-1] or self.on_text)
         self.is_idle = self.is_inward_only and not (
             self.on_request or self.on_message or self.startup or self.shutdown
         )
@@ -174,6 +186,15 @@ class PolicyHooks(Generic[App]):
                 InwardResult(index, reply) if reply else self.run_request_hooks(request, index + 1)
             )
         return result
+
+    def filter_text(self, request: Request, text: str, place: str) -> str | None:
+        """Run the text hooks; see `Policy.on_text`."""
+        for hook in self.on_text:
+            changed = hook(request, text, place)
+            if changed is None:
+                return None
+            text = changed
+        return text
 
     def finish(
         self, request: Request, result: InwardResult | None

@@ -35,7 +35,7 @@ class LateErrorWriter:
     def __init__(self, response: Response, media_type: str) -> None:
         self._before, self._after = STREAM_FORMATS[media_type]
         self._last = b"\n"
-        response.transform(self._watch)
+        response.transform(self._watch, keeps_etag=True)
 
     def _watch(self, chunk: bytes, _more: bool) -> bytes:
         if chunk:

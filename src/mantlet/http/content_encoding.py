@@ -20,6 +20,9 @@ PIECE: Final = 64 * 1024
 _MAX_MEMBERS: Final = 10_000
 #: RFC 9659, 3: no frame may need a window of more than 8 MiB, 2^23 bytes.
 _WINDOW_LOG: Final = 23
+#: So many Zstandard frames, and one for so many bytes of a body: even an empty one costs time.
+_FIRST_FRAMES: Final = 1000
+_BYTES_PER_FRAME: Final = 64
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
@@ -154,6 +157,7 @@ class _Zstd:
     def __init__(self, zstd: Any, strict: bool) -> None:
         self._zstd = zstd
         self._strict = strict
+        self._size = self._frames = 0
         self._inflate = self._frame()
 
     def _frame(self) -> Any:
@@ -165,16 +169,25 @@ class _Zstd:
         return bool(self._inflate.eof)
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
+        self._size += len(data)
         try:
-            while data:
-                if self._inflate.eof:
-                    if self._strict:
-                        raise DecodeError("data after the end")
-                    self._inflate = self._frame()
-                yield from self._frame_pieces(data)
-                data = self._inflate.unused_data
+            # Frame by frame, but never with more than a piece of the rest, which each one copies.
+            for at in range(0, len(data), PIECE):
+                yield from self._pieces(data[at : at + PIECE])
         except self._zstd.ZstdError:
             raise DecodeError("invalid Zstandard data") from None
+
+    def _pieces(self, data: bytes) -> Iterator[bytes]:
+        while data:
+            if self._inflate.eof:
+                if self._strict:
+                    raise DecodeError("data after the end")
+                self._frames += 1
+                if self._frames > _FIRST_FRAMES + self._size // _BYTES_PER_FRAME:
+                    raise DecodeError("too many Zstandard frames")
+                self._inflate = self._frame()
+            yield from self._frame_pieces(data)
+            data = self._inflate.unused_data
 
     def _frame_pieces(self, data: bytes) -> Iterator[bytes]:
         inflate = self._inflate

@@ -21,6 +21,7 @@ __all__ = [
     "Headers",
     "MutableHeaders",
     "is_token",
+    "is_valid_value",
 ]
 
 Native = TypeVar("Native", str, bytes)
@@ -122,6 +123,11 @@ class HeaderNames:
     def __init__(self, *names: str) -> None:
         self.lower = {LOWER_BYTES[name]: name for name in names}
         self.keys = {environ_key(name): name for name in names}
+
+
+def is_valid_value(value: str) -> bool:
+    """Return whether a text may be a header's value (RFC 9110, 5.5)."""
+    return not _FORBIDDEN.search(value)
 
 
 def check_value(name: str, value: str) -> str:

@@ -6,7 +6,7 @@ needs more data to decide. No data is held back for a time.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from mantlet.redact.asterisks import (
@@ -51,6 +51,8 @@ _MAX_SHARDS: Final = 10
 _MAX_PATTERN: Final = 64
 #: How many bytes of a body say what it is written in.
 _BEGINNING: Final = 64
+#: The characters of words, as bytes.
+_WORD: Final = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
 
 
 class LiteralSearch:
@@ -61,19 +63,31 @@ class LiteralSearch:
 
     Args:
         patterns: the literals, none of them empty. A duplicate is found twice.
+        words: those of them that are of no use after a letter, a digit or an underscore.
     """
 
-    __slots__ = ("_find_all", "_finders", "_firsts", "_patterns", "_sorted", "_starts", "longest")
+    __slots__ = (
+        "_find_all",
+        "_finders",
+        "_patterns",
+        "_prefixes",
+        "_prefixes_in_words",
+        "_sorted",
+        "longest",
+    )
 
-    def __init__(self, patterns: Iterable[bytes]) -> None:
+    def __init__(self, patterns: Iterable[bytes], words: Collection[bytes] = ()) -> None:
         self._patterns = tuple(patterns)
         # The prefilter prefers patterns with a common prefix, so neighbors share an automaton.
         self._sorted = sorted(set(self._patterns))
         # Stands in for the automatons until the first search needs them.
         self._finders: tuple[_Search, ...] = (self._build,) if self._sorted else ()
         self._find_all: _Search | None = None
-        self._starts = frozenset(pattern[:2] for pattern in self._sorted)
-        self._firsts = frozenset(pattern[:1] for pattern in self._sorted if len(pattern) > 1)
+        self._prefixes = _Prefixes(self._sorted)
+        self._prefixes_in_words = self._prefixes
+        if words:
+            within = [pattern for pattern in self._sorted if pattern not in words]
+            self._prefixes_in_words = _Prefixes(within)
         #: The length of the longest pattern.
         self.longest = max(map(len, self._sorted), default=0)
 
@@ -131,19 +145,39 @@ class LiteralSearch:
     def tail(self, data: bytes) -> int:
         """Return how many bytes at the end of the data may become a pattern when more follow.
 
-        This is the length of the longest tail that is a proper prefix of a pattern.
+        This is the length of the longest tail that is a proper prefix of a pattern. Within a word
+        the patterns that are of no use there do not count, so that the end of most words is none.
         """
-        patterns, starts = self._sorted, self._starts
         size = len(data)
-        for start in range(max(0, size - self.longest + 1), size - 1):
-            if data[start : start + 2] in starts:
-                tail = data[start:]
-                index = bisect_left(patterns, tail)
-                if index < len(patterns) and patterns[index] == tail:
-                    index += 1
-                if index < len(patterns) and patterns[index].startswith(tail):
-                    return len(tail)
-        return int(data[-1:] in self._firsts)
+        for start in range(max(0, size - self.longest + 1), size):
+            in_word = start > 0 and data[start - 1] in _WORD
+            prefixes = self._prefixes_in_words if in_word else self._prefixes
+            if data[start : start + 2] in prefixes.starts and prefixes.has(data[start:]):
+                return size - start
+        return 0
+
+
+class _Prefixes:
+    """The proper prefixes of patterns.
+
+    Args:
+        patterns: the patterns, sorted.
+    """
+
+    __slots__ = ("_sorted", "starts")
+
+    def __init__(self, patterns: Sequence[bytes]) -> None:
+        self._sorted = patterns
+        #: The prefixes of one byte and of two, some of which are whole patterns.
+        self.starts = frozenset(pattern[:size] for pattern in patterns for size in (1, 2))
+
+    def has(self, tail: bytes) -> bool:
+        """Return whether some bytes are a proper prefix of a pattern."""
+        patterns = self._sorted
+        index = bisect_left(patterns, tail)
+        if index < len(patterns) and patterns[index] == tail:
+            index += 1
+        return index < len(patterns) and patterns[index].startswith(tail)
 
 
 class Scanner:
@@ -160,7 +194,11 @@ class Scanner:
         self, matchers: Iterable[tuple[bytes, Matcher]], detectors: Sequence[Detector] = ()
     ) -> None:
         pairs = [(literal[:_MAX_PATTERN], matcher) for literal, matcher in matchers]
-        self.literals = LiteralSearch(literal for literal, _ in pairs)
+        anywhere = {
+            literal for literal, matcher in pairs if not getattr(matcher, "begins_word", False)
+        }
+        words = {literal for literal, _ in pairs} - anywhere
+        self.literals = LiteralSearch((literal for literal, _ in pairs), words)
         self.matchers = tuple(matcher for _, matcher in pairs)
         self.detectors = tuple(detectors)
 
@@ -182,6 +220,13 @@ class Scanner:
         return not any(
             detector.find(seen, len(before), False, media) for detector in self.detectors
         )
+
+    def tail(self, data: bytes) -> int:
+        """Return how many bytes at the end of the data may become a leak when more follow."""
+        tail = self.literals.tail(data)
+        for detector in self.detectors:
+            tail = max(tail, detector.tail(data))
+        return tail
 
     def mask(self, data: bytes, on_match: OnMatch, media: str | None = None) -> bytes:
         """Return the data with every leak masked: the same object if it has none."""
@@ -271,11 +316,26 @@ class StreamScan:
             sent = self._lookbehind + sent
         self._lookbehind = sent[-LOOKBEHIND:]
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a leak, or what may become one, goes on."""
+        return bool(self._held) or self._open is not None
+
+    def release(self, size: int) -> bytes:
+        """Give up on the first bytes that are held back, and return them.
+
+        They are masked if they may only be the end of a leak that has begun.
+
+        Args:
+            size: how many.
+        """
+        out, self._held = self._held[:size], self._held[size:]
+        self._keep(out)
+        return b"*" * len(out) if self._open is not None and self._masks else out
+
     def _tail(self, data: bytes) -> int:
         """Return how many bytes at the end may become a leak when more follow."""
-        tail = self._scanner.literals.tail(data)
-        for detector in self._scanner.detectors:
-            tail = max(tail, detector.tail(data))
+        tail = self._scanner.tail(data)
         return len(data) - self._between_escapes(data, len(data) - tail)
 
     def _between_escapes(self, data: bytes, at: int) -> int:

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from mantlet.core.request import Request
 from mantlet.core.response import Filter, Response
 from mantlet.redact.scanner import Scanner
+from mantlet.sanitize.across import JoinedEvents
 from mantlet.sanitize.body_kind import BodyKind, JsonBeginning, guess_json
 from mantlet.sanitize.event_stream import EventStreamFilter
 from mantlet.sanitize.json_fields import FieldMasker
@@ -31,6 +32,15 @@ __all__ = [
     "escape_json",
 ]
 
+#: JSON types of which each line is a document.
+_LINES: Final = frozenset(
+    {
+        "application/jsonl",
+        "application/jsonlines",
+        "application/ndjson",
+        "application/x-ndjson",
+    }
+)
 # Numbers, since in Python 3.11 only a search for an int, not for bytes of length one, is a
 # memchr().
 _LESS: Final = 0x3C
@@ -122,6 +132,9 @@ class BodyFilter:
                 filters.append(mask)
         if self._redactor is not None and scanner is not None:
             filters.append(self._redactor.body_filter(request, scanner, kind.media))
+            if self._redactor.across and (kind.events or kind.media in _LINES):
+                joiner = self._redactor.joiner(request, scanner, "joined events")
+                filters.append(JoinedEvents(joiner, events=kind.events))
         if self._escapes and structured:
             filters.append(EventEscape() if kind.events else JsonEscape())
         return filters

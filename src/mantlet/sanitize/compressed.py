@@ -5,8 +5,9 @@ compressed stream cannot be changed in the middle, and any piece may contain a l
 flushed, so that none waits for the next one.
 """
 
+import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib import import_module
 from typing import Any, Final
@@ -16,7 +17,13 @@ from mantlet.core.response import Filter
 from mantlet.exceptions import MantletError
 from mantlet.http.content_encoding import PIECE, DecodeError, Decoder, decoders
 
-__all__ = ["CompressedFilter", "Recompressor", "UndecodableBody", "supported_codings"]
+__all__ = [
+    "CompressedFilter",
+    "Recompressor",
+    "UndecodableBody",
+    "read_codings",
+    "supported_codings",
+]
 
 #: Maximum ratio of decompressed to compressed size, for bodies larger than `_UNSUSPICIOUS`.
 _MAX_RATIO: Final = 250
@@ -74,12 +81,28 @@ def _brotli_encoder() -> Filter:
     return encode
 
 
+def _zstd_encoder() -> Filter:
+    name = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
+    zstd: Any = import_module(name)
+    compressor = zstd.ZstdCompressor()
+
+    def encode(piece: bytes, more: bool) -> bytes:
+        mode = compressor.FLUSH_BLOCK if more else compressor.FLUSH_FRAME
+        encoded: bytes = compressor.compress(piece, mode)
+        return encoded
+
+    return encode
+
+
 _ENCODERS: Final[dict[str, Callable[[], Filter]]] = {
     "gzip": _deflate_encoder(16 + zlib.MAX_WBITS),
     "x-gzip": _deflate_encoder(16 + zlib.MAX_WBITS),
     "deflate": _deflate_encoder(zlib.MAX_WBITS),
     "br": _brotli_encoder,
+    "zstd": _zstd_encoder,
 }
+#: The most codings of one body.
+_MAX_CODINGS: Final = 3
 
 
 @cache
@@ -90,6 +113,21 @@ def supported_codings() -> dict[str, _Coding]:
         for name, decoder in decoders().items()
         if name in _ENCODERS
     }
+
+
+def read_codings(value: str) -> tuple[str, ...] | None:
+    """Return the codings of a body, in the order in which they were applied.
+
+    Args:
+        value: of ``Content-Encoding``, in lower case.
+
+    Returns:
+        None if one of them is unknown here, or if there are too many.
+    """
+    names = tuple(name for part in value.split(",") if (name := part.strip()))
+    codings = tuple(name for name in names if name != "identity")
+    is_known = len(codings) <= _MAX_CODINGS and supported_codings().keys() >= set(codings)
+    return codings if is_known else None
 
 
 class Recompressor:
@@ -157,7 +195,12 @@ class Recompressor:
                 error.untouched = body
             raise
         before = bytes(decoded)
-        after = self._inner(before, False)
+        try:
+            after = self._inner(before, False)
+        except UndecodableBody as error:  # of another coding inside of this one
+            if error.untouched is not None:
+                error.untouched = body
+            raise
         return body if after == before else self._coding.encoder()(after, False)
 
     def _is_clean(self, decoded: bytes) -> bool:
@@ -191,7 +234,7 @@ class CompressedFilter:
     """A filter of a compressed body that handles failures.
 
     Args:
-        coding: a key of `supported_codings()`.
+        codings: keys of `supported_codings()`, in the order in which they were applied.
         inner: the filter of the decompressed body.
         limit: maximum size of the decompressed body in bytes.
         on_undecodable: called if the body cannot be decompressed.
@@ -202,14 +245,16 @@ class CompressedFilter:
 
     def __init__(
         self,
-        coding: str,
+        codings: Sequence[str],
         inner: Filter,
         limit: int,
         on_undecodable: Callable[[], None],
         *,
         fallback: Filter | None,
     ) -> None:
-        self._recompressor: Recompressor | None = Recompressor(coding, inner, limit)
+        for coding in codings:
+            inner = Recompressor(coding, inner, limit)
+        self._recompressor: Filter | None = inner
         self._on_undecodable = on_undecodable
         self._fallback = fallback
 

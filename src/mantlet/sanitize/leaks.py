@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal, get_args
 
-from mantlet._internal.options import KnowsOptions
+from mantlet._internal.options import KnowsOptions, check_int
 from mantlet.redact.matches import Detector, Matcher
 from mantlet.redact.scanner import Scanner
 from mantlet.redact.strength import MIN_SECRET_BYTES
@@ -15,6 +15,8 @@ __all__ = ["LeakAction", "Leaks"]
 
 LeakAction = Literal["redact", "block", "report"]
 
+#: The most events that may be held back.
+_MAX_ACROSS: Final = 1000
 _ID: Final = re.compile(r"[a-z][a-z0-9-]*")
 
 
@@ -32,9 +34,12 @@ class Leaks(KnowsOptions):
         ignore: ids of single rules to disable.
         texts: texts of your own by the id to report them under: names of internal hosts, markers of
             confidential documents. They are searched for literally.
+        across: the most events of an event stream, lines of NDJSON, or WebSocket messages of one
+            connection, that are held back because a leak may go on in the next one; 0 to search
+            each by itself. Errors are not found across events.
 
     Raises:
-        TypeError: a text is neither str nor bytes.
+        TypeError: ``across`` is not an int, or a text is neither str nor bytes.
         ValueError: an action, a group or a rule is unknown, or a text has less than 8 bytes.
     """
 
@@ -45,6 +50,7 @@ class Leaks(KnowsOptions):
         detect: Iterable[str] = DEFAULT_GROUPS,
         ignore: Iterable[str] = (),
         texts: Mapping[str, str | bytes] | None = None,
+        across: int = 0,
     ) -> None:
         if action not in get_args(LeakAction):
             raise ValueError(f'action must be "redact", "block" or "report", not {action!r}')
@@ -58,6 +64,8 @@ class Leaks(KnowsOptions):
         ids = ids.union(*(detector.ids for detector in DETECTORS.values()))
         if not ignored <= ids:
             raise ValueError(f"ignore must be ids of rules, not {sorted(ignored - ids)}")
+        check_int("across", across, least=0, most=_MAX_ACROSS)
+        self.across = across
         self.action: LeakAction = action
         self.detectors: tuple[Detector, ...] = tuple(
             DETECTORS[group].without(ignored)
@@ -74,6 +82,13 @@ class Leaks(KnowsOptions):
             ),
             *_text_matchers(texts or {}),
         )
+
+    def joined_scanner(self, variants: Iterable[SecretVariant]) -> Scanner:
+        """Return a scanner for the texts of several events, where errors have no end."""
+        errors = {id(rule) for rule in RULES["errors"]}
+        secrets = ((variant.pattern, variant) for variant in variants)
+        matchers = (pair for pair in self.matchers if id(pair[1]) not in errors)
+        return Scanner((*secrets, *matchers), self.detectors)
 
     def scanner(self, variants: Iterable[SecretVariant]) -> Scanner:
         """Return a scanner for these leaks, and for secrets."""

@@ -1,17 +1,20 @@
 """Find and redact leaks in headers, bodies, trailers and WebSocket messages."""
 
-from typing import Any
+from typing import Any, Final
 
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.redact.registry import Registry
 from mantlet.redact.scanner import OnMatch, Scanner, StreamScan
 from mantlet.redact.variants import SecretVariant
-from mantlet.sanitize.headers import joined_values
+from mantlet.sanitize.across import Joiner
+from mantlet.sanitize.headers import joined_headers
 from mantlet.sanitize.leaks import Leaks
 from mantlet.sanitize.reporting import Finding, FindingReporter
 
 __all__ = ["Redactor"]
+
+_JSON: Final = "application/json"
 
 
 class Redactor:
@@ -25,45 +28,70 @@ class Redactor:
     Attributes:
         scanner: the current scanner; another object after the secrets have changed.
         secrets_scanner: a scanner for the secrets alone.
+        masks: whether leaks are masked.
         blocks: whether a response with a leak is replaced.
+        across: the most events or messages that are held back.
     """
 
     def __init__(self, leaks: Leaks, registry: Registry | None, reporter: FindingReporter) -> None:
         self._leaks = leaks
         self._reporter = reporter
-        self._masks = leaks.action == "redact"
+        self.across = leaks.across
+        self.masks = leaks.action == "redact"
         self.blocks = leaks.action == "block"
         self.scanner: Scanner
-        self.secrets_scanner = Scanner(())
+        self.secrets_scanner = self._joined_scanner = Scanner(())
         if registry is None:
             self.scanner = leaks.scanner(())
+            self._joined_scanner = leaks.joined_scanner(())
         else:
             registry.attach(self)
 
     def rebuild(self, variants: tuple[SecretVariant, ...]) -> None:
         """Search for these secrets from now on."""
         self.scanner = self._leaks.scanner(variants)
+        self._joined_scanner = self._leaks.joined_scanner(variants)
         self.secrets_scanner = Scanner((variant.pattern, variant) for variant in variants)
 
     def body_filter(self, request: Request, scanner: Scanner, media: str | None) -> StreamScan:
         """Return a filter for a body."""
-        return StreamScan(scanner, self._on_match(request, "body"), media, masks=self._masks)
+        return StreamScan(scanner, self._on_match(request, "body"), media, masks=self.masks)
+
+    def joiner(self, request: Request, scanner: Scanner, place: str) -> Joiner:
+        """Return a search of the joined texts of events or messages.
+
+        Args:
+            request: the request.
+            scanner: the scanner for each of them.
+            place: where they are, for the findings.
+        """
+        joined = scanner if scanner is self.secrets_scanner else self._joined_scanner
+        on_match = self._on_match(request, place)
+
+        def make_scan(is_json: bool) -> StreamScan:
+            return StreamScan(joined, on_match, _JSON if is_json else None, masks=self.masks)
+
+        return Joiner(self.across, joined, make_scan)
 
     # Any: native pairs, of bytes under ASGI and of str under WSGI.
     def redact_headers(self, request: Request, scanner: Scanner, raw: Any) -> Any:
-        """Return headers without leaks."""
-        return [self._redact_header(request, scanner, pair, "header") for pair in raw]
+        """Return headers without leaks; one whose name has a leak is left out."""
+        pairs = (self._redact_header(request, scanner, pair, "header") for pair in raw)
+        return [pair for pair in pairs if pair is not None]
 
     def redact_trailers(self, request: Request, scanner: Scanner, raw: Any) -> Any:
         """Return trailers without leaks: the same object without any."""
-        if scanner.is_clean(joined_values(raw)):
+        if scanner.is_clean(joined_headers(raw)):
             return raw
-        return [self._redact_header(request, scanner, pair, "trailer") for pair in raw]
+        pairs = (self._redact_header(request, scanner, pair, "trailer") for pair in raw)
+        return [pair for pair in pairs if pair is not None]
 
     def _redact_header(self, request: Request, scanner: Scanner, pair: Any, where: str) -> Any:
         name, value = pair
+        shown = name if isinstance(name, str) else bytes(name).decode("latin-1")
+        if self.redact_text(request, scanner, shown, f"{where} name") != shown:
+            return None
         is_text = isinstance(value, str)
-        shown = name if isinstance(name, str) else name.decode("latin-1")
         redacted = self._redact(
             request,
             scanner,
@@ -72,19 +100,23 @@ class Redactor:
         )
         return name, redacted.decode("latin-1") if is_text else redacted
 
+    def redact_text(self, request: Request, scanner: Scanner, text: str, place: str) -> str:
+        """Return a text without leaks: the same object without any."""
+        encoded = text.encode(errors="surrogatepass")
+        redacted = self._redact(request, scanner, encoded, place)
+        return text if redacted is encoded else redacted.decode(errors="surrogatepass")
+
     def redact_message(self, request: Request, scanner: Scanner, data: str | bytes) -> str | bytes:
         """Return a WebSocket message without leaks: the same object without any."""
         if isinstance(data, bytes):
             return self._redact(request, scanner, data, "message")
-        encoded = data.encode(errors="surrogatepass")
-        redacted = self._redact(request, scanner, encoded, "message")
-        return data if redacted is encoded else redacted.decode(errors="surrogatepass")
+        return self.redact_text(request, scanner, data, "message")
 
     def _redact(self, request: Request, scanner: Scanner, data: bytes, place: str) -> bytes:
-        media = "application/json" if data[:1] in (b"{", b"[") else None
+        media = _JSON if data[:1] in (b"{", b"[") else None
         if scanner.is_clean(data, media):
             return data
-        scan = StreamScan(scanner, self._on_match(request, place), media, masks=self._masks)
+        scan = StreamScan(scanner, self._on_match(request, place), media, masks=self.masks)
         return scan(data, False)
 
     def _on_match(self, request: Request, place: str) -> OnMatch:

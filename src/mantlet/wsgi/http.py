@@ -9,7 +9,7 @@ from mantlet._internal.coroutines import run_sync
 from mantlet._internal.disconnects import is_disconnect
 from mantlet.core.error_log import log_error
 from mantlet.core.exchange import Exchange
-from mantlet.core.problem import phrase
+from mantlet.core.problem import STATUS_LINES, phrase
 from mantlet.core.response import Reply, Response
 from mantlet.core.response_pipeline import (
     AWAITING_BODY,
@@ -181,6 +181,8 @@ class WsgiExchange(Exchange):
 
     def _start(self, status: str, headers: Any) -> None:
         request = self.request
+        if self.policy_hooks.on_text and status not in STATUS_LINES:
+            status = self._filter_reason(status)
         if request._own_headers:
             headers = replace_headers(headers, request._own_headers)
         elif not isinstance(headers, list):
@@ -190,6 +192,12 @@ class WsgiExchange(Exchange):
         else:
             self._server_write = self._emit(status, headers, self._exc_info)
             self._exc_info = None
+
+    def _filter_reason(self, status: str) -> str:
+        """Return a status line whose reason phrase the policies have seen."""
+        code, _, reason = status.partition(" ")
+        filtered = self.policy_hooks.filter_text(self.request, reason, "reason phrase")
+        return f"{code} {phrase(int(code[:3])) if filtered is None else filtered}"
 
     # -- called by the server ---------------------------------------------------------------------
 

@@ -198,3 +198,17 @@ def test_a_rule_can_be_ignored() -> None:
 def test_every_group_can_be_asked_for_alone(group: str) -> None:
     """And none finds anything in nothing."""
     assert scanned(b"", None, Leaks(detect=group).scanner(())) == (b"", [])
+
+
+def test_a_stream_of_words_waits_for_no_key() -> None:
+    """The last byte is held back only where a key may begin."""
+    scanner = Leaks(detect=["keys"]).scanner(())
+    held = 0
+    for word in ("thousands", "dog", "index", "hazy", "top", "can", "GPS", "A_s"):
+        scan = StreamScan(scanner, _no_leak, "text/plain")
+        held += len(word) - len(scan(word.encode(), True))
+    assert held == 0
+
+
+def _no_leak(id: str, fingerprint: str | None, leak: bytes, at: int) -> None:
+    raise AssertionError(id)

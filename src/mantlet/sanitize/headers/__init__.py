@@ -3,7 +3,7 @@
 from mantlet.sanitize.headers.cookies import Cookies
 from mantlet.sanitize.headers.csp import Csp
 from mantlet.sanitize.headers.header_policy import HeaderPolicy
-from mantlet.sanitize.headers.native import joined_values
+from mantlet.sanitize.headers.native import joined_headers
 from mantlet.sanitize.headers.nonce import csp_nonce, csp_nonce_context
 from mantlet.sanitize.headers.security import Preset, SecurityHeaders, clear_site_data
 
@@ -16,5 +16,5 @@ __all__ = [
     "clear_site_data",
     "csp_nonce",
     "csp_nonce_context",
-    "joined_values",
+    "joined_headers",
 ]

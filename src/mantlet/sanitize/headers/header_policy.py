@@ -42,7 +42,7 @@ _PRIVATE: Final = "private, no-store"
 _MAX_COOKIES: Final = 1000
 
 #: The headers that describe the body: its media type in lower case, without parameters, and its
-#: content coding, each None if missing; and the joined values of the app's headers, to be scanned.
+#: content coding, each None if missing; and the app's headers joined, to be scanned.
 BodyHeaders = tuple[str | None, str | None, bytes]
 
 
@@ -145,7 +145,7 @@ class HeaderPolicy:
                 private = is_page and not compiled.caches_nonces
                 kept = self._varied(request, plan, kept, response.status, private=private)
         response.raw = kept
-        return media, coding, values
+        return media, coding, values + plan.names
 
     def _read(
         self, request: Request, raw: Any, compiled: CompiledHeaders

@@ -8,7 +8,7 @@ __all__ = [
     "as_text",
     "indexes_of",
     "join_values",
-    "joined_values",
+    "joined_headers",
     "with_value",
     "without",
 ]
@@ -54,6 +54,6 @@ def join_values(values: Sequence[Any]) -> tuple[str, bytes]:
     return data.decode("latin-1"), data
 
 
-def joined_values(raw: Any) -> bytes:
-    """Return the values of headers, joined, to be scanned."""
-    return join_values([value for _, value in raw])[1]
+def joined_headers(raw: Any) -> bytes:
+    """Return the names and values of headers, joined, to be scanned."""
+    return join_values([text for pair in raw for text in pair])[1]

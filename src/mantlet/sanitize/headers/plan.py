@@ -50,6 +50,7 @@ class HeaderPlan(NamedTuple):
         content_types: indexes of ``Content-Type``.
         codings: indexes of ``Content-Encoding``.
         cookies: indexes of ``Set-Cookie``.
+        names: the names, each on a line of its own, to be scanned.
     """
 
     unsafe: tuple[int, ...]
@@ -67,6 +68,7 @@ class HeaderPlan(NamedTuple):
     content_types: tuple[int, ...]
     codings: tuple[int, ...]
     cookies: tuple[int, ...]
+    names: bytes
 
 
 class CompiledHeaders:
@@ -156,6 +158,7 @@ class CompiledHeaders:
             content_types=types,
             codings=indexes_of(lower, "content-encoding"),
             cookies=indexes_of(lower, "set-cookie"),
+            names="\n".join(("", *map(as_text, names))).encode("latin-1", "replace"),
         )
 
 

@@ -83,7 +83,16 @@ class LeakRule:
             end of its own does so too.
     """
 
-    __slots__ = ("_check", "_crosses", "_extent", "_pattern", "_preceding", "id", "literals")
+    __slots__ = (
+        "_check",
+        "_crosses",
+        "_extent",
+        "_pattern",
+        "_preceding",
+        "begins_word",
+        "id",
+        "literals",
+    )
 
     fingerprint: Final = None
 
@@ -105,6 +114,8 @@ class LeakRule:
         if parts or not_followed_by:
             self._pattern = IncrementalPattern(parts, not_followed_by=not_followed_by)
         self._preceding = re.compile(b"(?<![%s])" % not_preceded_by) if not_preceded_by else None
+        #: Whether the literal is of no use after a letter, a digit or an underscore.
+        self.begins_word = not_preceded_by.startswith(rb"A-Za-z0-9_")
         self._check = check
         self._extent = extent
 

@@ -1,0 +1,162 @@
+"""Partial responses (RFC 9110, 14): what may be sent of a body that is searched.
+
+A part can't be searched by itself. A client that asks for ``bytes=0-9``, ``bytes=10-19`` and so on
+gets every leak in pieces, none of which is recognizable. So of a body that is searched, only these
+parts are sent:
+
+- the whole body in one part, which becomes an ordinary 200;
+- a beginning, which is searched like a stream that goes on. Its last bytes are masked if they may
+  begin a leak.
+
+Any other part is refused with a 416, after which clients ask for the whole. Bodies that are not
+searched, such as videos and archives, keep their ranges. Data of an unknown type that is not text
+is searched part by part.
+"""
+
+import re
+from typing import Final, NamedTuple
+
+from mantlet.core.problem import Problem
+from mantlet.core.request import Request
+from mantlet.core.response import Filter, Response
+from mantlet.http.headers import HeaderNames
+
+__all__ = [
+    "PARTS",
+    "BeginningFilter",
+    "Extent",
+    "check_part",
+    "deny_ranges",
+    "media_of_parts",
+    "refused_range",
+]
+
+#: The media type of several parts.
+PARTS: Final = "multipart/byteranges"
+
+_RANGE: Final = HeaderNames("Range")
+_CONTENT_RANGE: Final = re.compile(
+    r"\s*bytes\s+(\d{1,18})-(\d{1,18})/(\d{1,18}|\*)\s*", re.IGNORECASE
+)
+#: The type of the first of several parts, in its headers.
+_PART_TYPE: Final = re.compile(
+    rb"^content-type:[ \t]*([^\s;]{1,100})", re.IGNORECASE | re.MULTILINE
+)
+#: The headers of a part begin within this many bytes, and end within as many.
+_PART_HEAD: Final = 2048
+#: Types besides ``text/*``, JSON and XML that are text.
+_TEXTS: Final = re.compile(
+    r"(?:application|image|model)/(?:.*\+(?:json|xml|yaml)|"
+    r"(?:x-)?(?:json.*|ndjson|xml.*|yaml|toml|sql|sh|csh|perl|python|ruby|php|httpd-php|tex|latex|"
+    r"javascript|ecmascript|typescript|graphql|rtf|pem-file|x509-.*-cert|www-form-urlencoded|"
+    r"trig|n-triples|n-quads|sparql-query|node|log|subrip))"
+)
+#: Text has none of these control characters.
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_BEGINNING: Final = 1024
+
+
+class Extent(NamedTuple):
+    """The part of a body that a response has.
+
+    Attributes:
+        first: offset of its first byte.
+        total: the size of the whole body in bytes, if known.
+        is_whole: whether the part is the whole body.
+    """
+
+    first: int
+    total: int | None
+    is_whole: bool
+
+    @classmethod
+    def of(cls, response: Response) -> "Extent | None":
+        """Return the extent of a 206 by its ``Content-Range``; None if that is invalid."""
+        found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range") or "")
+        if found is None:
+            return None
+        first, last = int(found[1]), int(found[2])
+        total = None if found[3] == "*" else int(found[3])
+        return cls(first, total, first == 0 and total == last + 1)
+
+
+class BeginningFilter:
+    """Search the beginning of a body: what may begin a leak at its end is masked.
+
+    Args:
+        search: searches and masks a body, and never changes its length.
+    """
+
+    __slots__ = ("_held", "_search")
+
+    def __init__(self, search: Filter) -> None:
+        self._search = search
+        self._held = 0
+
+    def __call__(self, chunk: bytes, more: bool) -> bytes:
+        """Take a chunk; return the data that may be sent now."""
+        out = self._search(chunk, True)
+        self._held += len(chunk) - len(out)
+        return out if more else out + b"*" * self._held
+
+
+def deny_ranges(response: Response, media: str | None) -> None:
+    """Say that there are no ranges of a searched text, if the app says that there are."""
+    accepted = response.headers.get("Accept-Ranges") or ""
+    if accepted.strip().lower() == "bytes" and _is_text_type(media):
+        response.headers.set("Accept-Ranges", "none")
+
+
+def media_of_parts(first: bytes) -> str | None:
+    """Return the media type of the parts of ``multipart/byteranges``, if it is known.
+
+    All parts of a response are parts of the same body, so the first one says it.
+
+    Args:
+        first: the first bytes of the body.
+    """
+    head, separator, _ = first[:_PART_HEAD].replace(b"\r\n", b"\n").lstrip(b"\n").partition(b"\n\n")
+    found = _PART_TYPE.search(head) if separator else None
+    return found[1].decode("latin-1").lower() if found else None
+
+
+def refused_range(extent: Extent | None) -> Problem:
+    """Return the response to a range that can't be sent (RFC 9110, 15.5.17)."""
+    total = "*" if extent is None or extent.total is None else extent.total
+    return Problem(
+        416,
+        detail="This resource is sent as a whole only.",
+        headers={"Content-Range": f"bytes */{total}", "Accept-Ranges": "none"},
+    )
+
+
+def check_part(
+    request: Request, response: Response, extent: Extent | None, *, changes: bool
+) -> bool:
+    """Check whether a part of a body can be searched.
+
+    Args:
+        request: the request.
+        response: the part.
+        extent: its place in the body, if it has a valid one.
+        changes: whether the body is also changed in another way than by masks of equal length.
+
+    Returns:
+        Whether it is the beginning of the body.
+
+    Raises:
+        Problem: it can't be searched.
+    """
+    if extent is None and not request.get_headers(_RANGE):
+        return False  # the app's own status, for a body that is not a part of anything
+    if extent is not None and extent.first == 0 and not changes:
+        return True
+    media = (response.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
+    first = response.first_chunk[:_BEGINNING]
+    if changes or _is_text_type(media) or (first and not _CONTROL.search(first)):
+        raise refused_range(extent)
+    return False
+
+
+def _is_text_type(media: str | None) -> bool:
+    return media is not None and (media.startswith("text/") or bool(_TEXTS.fullmatch(media)))
