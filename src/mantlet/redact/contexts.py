@@ -214,6 +214,10 @@ _JSON_LINE: Final = rb'(?<!\\)(?:\\\\)*+(?=")|' + _END_OF_LINE
 _EVENT_JSON: Final = re.compile(rb"(?:\A|[\r\n])(?:data:)?[ \t]*+[\[{\"][^\r\n]*+\Z")
 
 
+#: How far all kinds of ends are looked for at first, in bytes.
+_FIRST_WIDTH: Final = 256
+
+
 class Ending:
     """The end of a leak.
 
@@ -256,28 +260,48 @@ class Ending:
         """Return where a match ends, since its string does; None if more data is needed."""
         if self._clips:
             has_tags = self._clips == "data" and data[start : start + 1] == b"<"
-            end = _first(_END_OF_DATA if has_tags else self._base, data, start, end)
+            end = self._first(_END_OF_DATA if has_tags else self._base, data, start, end)
         if self._strings is not None:
-            if b"\n" in data[start:end] and self._breaks:
+            if self._breaks and data.find(b"\n", start, end) >= 0:
                 return end
             if more and len(data) - end < self.size and _QUOTES.search(data, start, end):
                 return None
-            end = _first(self._strings if more else self._at_end, data, start, end)
+            is_last = not more and len(data) - end < self.size
+            end = self._first(self._at_end if is_last else self._strings, data, start, end)
         return end
 
     def find(self, data: bytes, start: int, more: bool) -> int | None:
         """Return where the leak ends, or None if that has not arrived."""
-        size = len(data)
-        end = size
+        width = _FIRST_WIDTH
+        while start < len(data):
+            limit = min(start + width, len(data))
+            end = self._find_before(data, start, limit, more)
+            if end < limit:
+                return end
+            if limit == len(data):
+                break
+            width *= 8  # all kinds of ends are looked for near before any is far away
+        return None
+
+    def _find_before(self, data: bytes, start: int, limit: int, more: bool) -> int:
+        """Return where the leak ends, or a limit."""
+        end = limit
         if self._own is not None and self._own.pattern is not None:
-            found = self._own.pattern.search(data, start)
-            end = found.start() if found else size
-        end = _first(self._base, data, start, end)
-        limit = data.find(b"\n", start, end) if self._breaks else -1
-        within = end if limit < 0 else limit
-        inner = _first(self._strings if more else self._at_end, data, start, within)
-        end = inner if inner < within else end
-        return end if end < size else None
+            found = self._own.pattern.search(data, start, limit + self._own.size)
+            end = min(found.start(), limit) if found else limit
+        end = self._first(self._base, data, start, end)
+        line = data.find(b"\n", start, end) if self._breaks else -1
+        within = end if line < 0 else line
+        is_last = not more and limit == len(data)
+        inner = self._first(self._at_end if is_last else self._strings, data, start, within)
+        return inner if inner < within else end
+
+    def _first(self, pattern: re.Pattern[bytes] | None, data: bytes, start: int, end: int) -> int:
+        """Return where a pattern ends that is found first, at most ``end``."""
+        if pattern is None or start >= end:
+            return end
+        found = pattern.search(data, start - backslashes(data, start), end + self.size)
+        return min(max(found.end(), start), end) if found else end
 
     def after(self, data: bytes, start: int) -> "Ending":
         """Return the ending that is left after data without an end."""
@@ -286,15 +310,9 @@ class Ending:
         return self
 
 
-def _first(pattern: re.Pattern[bytes] | None, data: bytes, start: int, end: int) -> int:
-    """Return where a pattern ends that is found first, at most ``end``."""
-    if pattern is None or start >= end:
-        return end
-    found = pattern.search(data, start - backslashes(data, start))
-    return min(max(found.end(), start), end) if found else end
-
-
 #: The end of a page: that of the body.
+
+
 END_OF_PAGE: Final = Ending(kind=LeakKind.PAGE)
 
 

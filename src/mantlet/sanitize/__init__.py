@@ -12,6 +12,7 @@ from mantlet.sanitize.json_fields import JsonField
 from mantlet.sanitize.leaks import Leaks
 from mantlet.sanitize.policy import OutputSanitizer
 from mantlet.sanitize.reporting import Finding
+from mantlet.sanitize.rules.pattern import Pattern
 
 __all__ = [
     "Cookies",
@@ -20,6 +21,7 @@ __all__ = [
     "JsonField",
     "Leaks",
     "OutputSanitizer",
+    "Pattern",
     "SecurityHeaders",
     "clear_site_data",
     "csp_nonce",

@@ -1,8 +1,7 @@
 """`Leaks`: the leaks to search for, and the action to take."""
 
-import re
 from collections.abc import Iterable, Mapping
-from typing import Final, Literal, get_args
+from typing import Literal, get_args
 
 from mantlet._internal.options import KnowsOptions, check_int
 from mantlet.redact.matches import Detector, Matcher
@@ -10,6 +9,7 @@ from mantlet.redact.scanner import Scanner
 from mantlet.redact.strength import MIN_SECRET_BYTES
 from mantlet.redact.variants import SecretVariant
 from mantlet.sanitize.rules import DEFAULT_GROUPS, DETECTORS, RULES
+from mantlet.sanitize.rules.pattern import RULE_ID, Pattern
 
 __all__ = ["LeakAction", "Leaks"]
 
@@ -17,7 +17,6 @@ LeakAction = Literal["redact", "block", "report"]
 
 #: The most events that may be held back.
 _MAX_ACROSS: Final = 1000
-_ID: Final = re.compile(r"[a-z][a-z0-9-]*")
 
 
 class Leaks(KnowsOptions):
@@ -34,12 +33,14 @@ class Leaks(KnowsOptions):
         ignore: ids of single rules to disable.
         texts: texts of your own by the id to report them under: names of internal hosts, markers of
             confidential documents. They are searched for literally.
+        patterns: leaks of your own, each a `Pattern`. An id may have several.
         across: the most events of an event stream, lines of NDJSON, or WebSocket messages of one
             connection, that are held back because a leak may go on in the next one; 0 to search
             each by itself. Errors are not found across events.
 
     Raises:
-        TypeError: ``across`` is not an int, or a text is neither str nor bytes.
+        TypeError: ``across`` is not an int, a text is neither str nor bytes, or a pattern is no
+            `Pattern`.
         ValueError: an action, a group or a rule is unknown, or a text has less than 8 bytes.
     """
 
@@ -50,6 +51,7 @@ class Leaks(KnowsOptions):
         detect: Iterable[str] = DEFAULT_GROUPS,
         ignore: Iterable[str] = (),
         texts: Mapping[str, str | bytes] | None = None,
+        patterns: Iterable[Pattern] = (),
         across: int = 0,
     ) -> None:
         if action not in get_args(LeakAction):
@@ -81,6 +83,7 @@ class Leaks(KnowsOptions):
                 if rule.id not in ignored
             ),
             *_text_matchers(texts or {}),
+            *_pattern_matchers(patterns),
         )
 
     def joined_scanner(self, variants: Iterable[SecretVariant]) -> Scanner:
@@ -98,7 +101,7 @@ class Leaks(KnowsOptions):
 
 def _text_matchers(texts: Mapping[str, str | bytes]) -> Iterable[tuple[bytes, Matcher]]:
     for name, text in texts.items():
-        if not _ID.fullmatch(name):
+        if not RULE_ID.fullmatch(name):
             raise ValueError(f'texts must have ids such as "internal-host", not {name!r}')
         if not isinstance(text, (str, bytes)):
             raise TypeError(f"texts[{name!r}] must be text or bytes, not {type(text).__name__}")
@@ -106,3 +109,13 @@ def _text_matchers(texts: Mapping[str, str | bytes]) -> Iterable[tuple[bytes, Ma
         if len(literal) < MIN_SECRET_BYTES:
             raise ValueError(f"texts[{name!r}] must have at least {MIN_SECRET_BYTES} bytes")
         yield literal, SecretVariant(literal, id=name)
+
+
+def _pattern_matchers(patterns: Iterable[Pattern]) -> Iterable[tuple[bytes, Matcher]]:
+    if isinstance(patterns, (str, bytes, Pattern)):
+        raise TypeError(f"patterns must be several, such as a list, not {patterns!r}")
+    for pattern in patterns:
+        if not isinstance(pattern, Pattern):
+            raise TypeError(f'patterns must be such as Pattern("id", "..."), not {pattern!r}')
+        for literal in pattern.literals:
+            yield literal, pattern
