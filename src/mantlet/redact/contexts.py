@@ -15,6 +15,7 @@ from typing import Final, Literal, NamedTuple
 from mantlet.redact.matches import MatchEnd
 
 __all__ = [
+    "END_OF_FLOOD",
     "END_OF_PAGE",
     "LOOKBEHIND",
     "BodyForm",
@@ -26,8 +27,10 @@ __all__ = [
     "find_ending",
 ]
 
-#: How many bytes before a leak are looked at for its context.
+#: How many bytes already sent are kept, for the context of a leak.
 LOOKBEHIND: Final = 2048
+#: How many bytes before a leak are read for quotes, where they are at hand.
+_READ_BACK: Final = 16 * 1024
 
 
 class LeakKind(Enum):
@@ -103,12 +106,14 @@ _QUOTES: Final = re.compile(
     |(?<=&)(?<!\\&)(?:amp;){0,3}(?:quot|apos|\#0{0,3}3[49]|\#[xX]0{0,3}2[27]);)""",
     re.VERBOSE,
 )
-#: What a string follows.
-_PREFIX_END: Final = re.compile(
-    rb"(?:[=:,(\[{>+?]|\b(?:return|throw|case))(?:\s|\\{1,15}[nrt]){0,80}+\Z"
-)
+#: What a string follows: one of these, and white space, which JSON may have escaped.
+_OPENING: Final = frozenset(b"=:,([{>+?")
+_WORDS: Final = (b"return", b"throw", b"case")
+_ESCAPED_SPACE: Final = (b"\\n", b"\\r", b"\\t")
 #: How much of that is looked at.
 _PREFIX_SIZE: Final = 100
+#: The level of the value of an attribute, in which a backslash escapes nothing.
+_IN_TAG: Final = -1
 #: Added to the level of a string whose quote is an entity.
 _ENTITY: Final = 9
 #: What may follow the end of a string, besides a quote of the string around it.
@@ -150,7 +155,7 @@ class QuoteTracker:
             offset: the offset of the part in the stream.
             place: a place in the part; not before that of an earlier call, or nothing is read.
         """
-        begin = max(self._until - offset, place - LOOKBEHIND, 0)
+        begin = max(self._until - offset, place - _READ_BACK, 0)
         opened = self._open
         if begin > self._until - offset:
             opened.clear()  # a part was skipped
@@ -160,7 +165,7 @@ class QuoteTracker:
             if quote not in (b"'", b"`"):
                 for key in [key for key in opened if key[0] > level]:
                     del opened[key]
-            if _PREFIX_END.search(data[max(0, at - _PREFIX_SIZE) : at]):
+            if _is_opening(data[max(0, at - _PREFIX_SIZE) : at]):
                 string = _String(level, quote, offset + found.end())
                 opened[level, quote] = string
             else:
@@ -176,6 +181,14 @@ class QuoteTracker:
         self._in_field ^= bool(data.count(b'"', begin, place) % 2)
         self._until = max(self._until, offset + place)
         return self._in_field
+
+
+def _is_opening(before: bytes) -> bool:
+    """Return whether a quote begins a string, by what is before it."""
+    before = before.rstrip()
+    while before.endswith(_ESCAPED_SPACE):
+        before = before[:-2].rstrip(b"\\ \t\r\n")
+    return bool(before) and (before[-1] in _OPENING or before.endswith(_WORDS))
 
 
 def _level(token: bytes) -> tuple[int, bytes]:
@@ -210,12 +223,16 @@ _BASES: Final = {
     BodyForm.CSV: rb"(?=[,;\t\r\n])",
     BodyForm.TEXT: _END_OF_PARAGRAPH,
 }
+#: The forms whose parts end a leak even if its rule asks for another end.
+_BOUNDED_FORMS: Final = (BodyForm.MARKUP, BodyForm.CSV, BodyForm.EVENTS)
 _JSON_LINE: Final = rb'(?<!\\)(?:\\\\)*+(?=")|' + _END_OF_LINE
 _EVENT_JSON: Final = re.compile(rb"(?:\A|[\r\n])(?:data:)?[ \t]*+[\[{\"][^\r\n]*+\Z")
 
 
+#: What has to be known of the data behind an end that is none of a string's, in bytes.
+_BASE_REACH: Final = 16
 #: How far all kinds of ends are looked for at first, in bytes.
-_FIRST_WIDTH: Final = 256
+_FIRST_WIDTH: Final = 32
 
 
 class Ending:
@@ -300,7 +317,8 @@ class Ending:
         """Return where a pattern ends that is found first, at most ``end``."""
         if pattern is None or start >= end:
             return end
-        found = pattern.search(data, start - backslashes(data, start), end + self.size)
+        reach = _BASE_REACH if pattern is self._base else self.size
+        found = pattern.search(data, start - backslashes(data, start), end + reach)
         return min(max(found.end(), start), end) if found else end
 
     def after(self, data: bytes, start: int) -> "Ending":
@@ -314,6 +332,10 @@ class Ending:
 
 
 END_OF_PAGE: Final = Ending(kind=LeakKind.PAGE)
+
+
+#: The end of a flood of leaks: that of the body, whose structure is kept.
+END_OF_FLOOD: Final = Ending(kind=LeakKind.CROSSING)
 
 
 def find_ending(
@@ -351,7 +373,9 @@ def find_ending(
         else:
             closer = _closer_in_text(string, data, offset, start, form)
             closers += [closer] if closer else []
-    key = tuple(closers[-3:])
+    strict = [closer for closer in closers if closer[2]]
+    loose = [closer for closer in closers if not closer[2]]
+    key = (*strict[-2:], *loose[-3:])
     return _ending(key, form, in_event_json, own, kind)
 
 
@@ -362,7 +386,7 @@ def _closer_in_text(
     if form is BodyForm.MARKUP and string.level == 0:
         low = max(0, at - LOOKBEHIND)
         if at >= 0 and data.rfind(b"<", low, at) > data.rfind(b">", low, at):
-            return string.level, string.quote, True
+            return _IN_TAG, string.quote, True
     if string.quote == b"`":
         if form not in (BodyForm.SCRIPT, BodyForm.MARKUP):
             return None
@@ -394,7 +418,7 @@ def _ending(
     size = _REACH if loose else 80 if closers else 12
     if own is not None and own.pattern is not None:
         size = max(size, own.size)
-        if not is_json and form not in (BodyForm.MARKUP, BodyForm.CSV):
+        if not is_json and form not in _BOUNDED_FORMS:
             base = None
     elif is_json and not loose:
         size = 2
@@ -415,6 +439,8 @@ def _closer(level: int, quote: bytes, strict: bool, at_end: bytes) -> bytes:
     if not strict:
         outer = rb"|\\{0,63}+[\"'`]" if level else b""
         follows = _SPACE + b"(?:" + _FOLLOWING + outer + at_end + b")"
+    if level == _IN_TAG:
+        return b"(?=" + quote + b")"
     if level >= _ENTITY:
         level -= _ENTITY
     run = 2 ** (level - 1) if quote.startswith(b"u") else 2**level - 1

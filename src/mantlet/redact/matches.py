@@ -102,6 +102,10 @@ class Matcher(Protocol):
 class Detector(Protocol):
     """Find leaks that have no literal in common."""
 
+    def hits(self, data: bytes, start: int) -> bool:
+        """Return whether a leak begins at or after ``start``, as if no more data followed."""
+        ...
+
     def find(
         self, data: bytes, start: int, more: bool, media: str | None
     ) -> "list[tuple[str, int, int]]":

@@ -6,7 +6,9 @@ needs more data to decide. No data is held back for a time.
 """
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from mantlet.redact.asterisks import (
@@ -17,6 +19,7 @@ from mantlet.redact.asterisks import (
     mask_leak,
 )
 from mantlet.redact.contexts import (
+    END_OF_FLOOD,
     END_OF_PAGE,
     LOOKBEHIND,
     BodyForm,
@@ -26,7 +29,15 @@ from mantlet.redact.contexts import (
     body_form,
     find_ending,
 )
-from mantlet.redact.matches import NEED_MORE, NO_MATCH, Detector, MatchEnd, Matcher, MatchFound
+from mantlet.redact.matches import (
+    NEED_MORE,
+    NO_MATCH,
+    Detector,
+    MatchEnd,
+    Matcher,
+    MatchFound,
+    NoMatchYet,
+)
 
 __all__ = ["LiteralSearch", "OnMatch", "Scanner", "StreamScan"]
 
@@ -49,10 +60,24 @@ _SHARD_SIZE: Final = 60
 _MAX_SHARDS: Final = 10
 #: Maximum length of a pattern in an automaton. Longer literals are represented by their beginning.
 _MAX_PATTERN: Final = 64
+#: The most candidates of one stream that are looked at and are no leaks: these, and one for so many
+#: bytes. Text about leaks has fewer; a flood of beginnings of leaks has more.
+_CANDIDATES: Final = 2_000
+_BYTES_A_CANDIDATE: Final = 32
+#: The most leaks of one stream that are masked one by one: these, and one for so many bytes. A
+#: leak that is a text counts twice. Behind them all text is masked.
+_LEAKS: Final = 8_000
+_BYTES_A_LEAK: Final = 512
 #: How many bytes of a body say what it is written in.
 _BEGINNING: Final = 64
 #: The characters of words, as bytes.
 _WORD: Final = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
+#: The end of a leak that ends with its string, element or paragraph.
+_TEXT: Final = MatchEnd(None, 1)
+_CROSSING: Final = LeakKind.CROSSING
+
+
+_position: Final = itemgetter(1, 2)
 
 
 class LiteralSearch:
@@ -140,7 +165,9 @@ class LiteralSearch:
             find_all = self._find_all = BytesAhoCorasick(
                 self._patterns, MatchKind.Standard
             ).find_matches_as_indexes
-        return sorted(find_all(data, overlapping=True), key=_position)
+        found = find_all(data, overlapping=True)
+        found.sort(key=_position)
+        return found
 
     def tail(self, data: bytes) -> int:
         """Return how many bytes at the end of the data may become a pattern when more follow.
@@ -217,9 +244,7 @@ class Scanner:
         if not self.detectors:
             return True
         seen = before + data
-        return not any(
-            detector.find(seen, len(before), False, media) for detector in self.detectors
-        )
+        return not any(detector.hits(seen, len(before)) for detector in self.detectors)
 
     def tail(self, data: bytes) -> int:
         """Return how many bytes at the end of the data may become a leak when more follow."""
@@ -247,8 +272,10 @@ class StreamScan:
 
     __slots__ = (
         "_beginning",
+        "_failed",
         "_form",
         "_held",
+        "_leaks",
         "_lookbehind",
         "_masks",
         "_media",
@@ -267,6 +294,8 @@ class StreamScan:
         self._media = media
         self._masks = masks
         self._beginning = b""
+        self._failed: Counter[str] = Counter()
+        self._leaks = 0
         self._form: BodyForm | None = None  # None until the body has begun
         self._quotes: QuoteTracker | None = None
         self._lookbehind = b""  # the last bytes sent
@@ -403,29 +432,49 @@ class StreamScan:
             masked: where the match that continues from earlier chunks ends.
             more: whether more data follows.
         """
-        scanner, media = self._scanner, self._media
+        scanner = self._scanner
         leaks: list[_Leak] = []
         undecided = len(data)
         for index, start, end in scanner.literals.find(data, base):
             if end <= masked:
                 continue  # it is part of another leak
-            matcher = scanner.matchers[index]
-            result = matcher.match(data, start, end, more, media)
-            leak = None
-            if isinstance(result, MatchFound):
-                leak = self._leak(matcher, result, data, base, more)
-            if result is NEED_MORE or (leak is None and result is not NO_MATCH):
+            leak = self._look_at(scanner.matchers[index], (start, end), data, base, more)
+            if leak is NEED_MORE:
                 undecided = min(undecided, start)
-            elif leak is not None:
+            elif leak is not NO_MATCH:
+                self._leaks += 1 if leak.kind is LeakKind.VALUE else 2
+                if self._leaks > _LEAKS + (self._sent + start) // _BYTES_A_LEAK:
+                    leak = _Leak(leak.id, leak.start, len(data), None, END_OF_FLOOD, _CROSSING)
                 leaks.append(leak)
                 masked = max(masked, leak.end)
                 if leak.ending is not None:
                     return leaks, undecided
         for detector in scanner.detectors:
-            for id, start, end in detector.find(data, base, more, media):
+            for id, start, end in detector.find(data, base, more, self._media):
                 begin = max(base, self._between_escapes(data, start))
                 leaks.append(_Leak(id, begin, end))
+                self._leaks += 1
+                if self._leaks > _LEAKS + (self._sent + start) // _BYTES_A_LEAK:
+                    leaks = [leak for leak in leaks if leak.start < begin]
+                    leaks.append(_Leak(id, begin, len(data), None, END_OF_FLOOD, _CROSSING))
+                    return leaks, undecided
         return leaks, undecided
+
+    def _look_at(
+        self, matcher: Matcher, place: tuple[int, int], data: bytes, base: int, more: bool
+    ) -> "_Leak | NoMatchYet":
+        """Match a candidate; too many that are none of a rule's leaks count as leaks."""
+        start, end = place
+        seen = self._sent + start - base
+        failed, id = self._failed, matcher.id
+        if failed and failed[id] > _CANDIDATES + seen // _BYTES_A_CANDIDATE:
+            flood = MatchFound(start, end, _TEXT)
+            return self._leak(matcher, flood, data, base, more) or NEED_MORE
+        result = matcher.match(data, start, end, more, self._media)
+        if isinstance(result, NoMatchYet):
+            failed[id] += getattr(matcher, "cost", 1)
+            return result
+        return self._leak(matcher, result, data, base, more) or NEED_MORE
 
     def _leak(
         self, matcher: Matcher, found: MatchFound, data: bytes, base: int, more: bool
@@ -476,10 +525,6 @@ class _Leak(NamedTuple):
     #: The end of the leak, if that has not arrived yet.
     ending: Ending | None = None
     kind: LeakKind = LeakKind.VALUE
-
-
-def _position(hit: Hit) -> tuple[int, int]:
-    return hit[1], hit[2]
 
 
 def _before_cut(leaks: list[_Leak], certain: int) -> int:

@@ -1,7 +1,7 @@
 """`Leaks`: the leaks to search for, and the action to take."""
 
 from collections.abc import Iterable, Mapping
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 from mantlet._internal.options import KnowsOptions, check_int
 from mantlet.redact.matches import Detector, Matcher

@@ -10,7 +10,7 @@ from mantlet.redact.variants import SecretVariant
 from mantlet.sanitize.across import Joiner
 from mantlet.sanitize.headers import joined_headers
 from mantlet.sanitize.leaks import Leaks
-from mantlet.sanitize.reporting import Finding, FindingReporter
+from mantlet.sanitize.reporting import MAX_FINDINGS, Finding, FindingReporter
 
 __all__ = ["Redactor"]
 
@@ -121,8 +121,13 @@ class Redactor:
 
     def _on_match(self, request: Request, place: str) -> OnMatch:
         """Return a callback that reports leaks, and raises a Problem if they are blocked."""
+        count = 0
 
         def on_match(rule: str, fingerprint: str | None, leak: bytes, at: int) -> None:
+            nonlocal count
+            count += 1
+            if count > MAX_FINDINGS:
+                return  # masked, but not told one by one
             known = fingerprint or self._reporter.fingerprint(leak)
             self._reporter.report(request, Finding(rule, f"{place}, byte {at}", known))
             if self.blocks:

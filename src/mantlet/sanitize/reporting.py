@@ -18,7 +18,7 @@ __all__ = ["Finding", "FindingListener", "FindingReporter"]
 log = logging.getLogger("mantlet.sanitize")
 
 #: Maximum findings reported per request; further ones are still redacted.
-_MAX_FINDINGS: Final = 100
+MAX_FINDINGS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class FindingReporter:
         """Report one finding."""
         own = request.local(self)
         count = own["findings"] = own.get("findings", 0) + 1
-        if count > _MAX_FINDINGS:
+        if count > MAX_FINDINGS:
             return
         if log.isEnabledFor(logging.WARNING):
             self._log(request, finding)

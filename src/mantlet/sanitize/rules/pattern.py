@@ -49,7 +49,7 @@ class Pattern:
             length or of more than 1,024 bytes, or in too many ways; or no literal is known.
     """
 
-    __slots__ = ("_beginning", "_expression", "_width", "id", "literals")
+    __slots__ = ("_beginning", "_expression", "_width", "cost", "id", "literals")
 
     fingerprint: Final = None
 
@@ -72,7 +72,9 @@ class Pattern:
                 f"pattern {id!r} has flags; write what they mean instead, such as [Ee] for (?i)"
             )
         self._width = _width(id, tree)
-        _Ways(id).check(tree)
+        ways = _Ways(id).check(tree)
+        #: How much work a candidate is, as a multiple of a simple one.
+        self.cost = 1 + self._width // 100 * ways
         self.literals = _literals(id, tree, literal)
         self._beginning = re.compile(_beginning(list(tree)) + rb"\Z")
 
@@ -209,14 +211,16 @@ class _Ways:
     def __init__(self, id: str) -> None:
         self._id = id
 
-    def check(self, tree: Any) -> None:
-        """Raise a ValueError for an expression with too many."""
-        if self._count(list(tree), frozenset()) > _MAX_WAYS:
+    def check(self, tree: Any) -> int:
+        """Return the ways of an expression; raise a ValueError for too many."""
+        ways = self._count(list(tree), frozenset())
+        if ways > _MAX_WAYS:
             raise ValueError(
                 f"pattern {self._id!r} may be matched in more than {_MAX_WAYS:,} ways, which takes "
                 f"too long: let a repetition be followed by what can't be part of it, or end in a "
                 f"+ that makes it possessive, as {{1,40}}+ does"
             )
+        return ways
 
     def _count(self, items: list[Any], follows: frozenset[int]) -> int:
         """Return the ways of a sequence.

@@ -41,9 +41,8 @@ _has_id_label: Final = label(rb"(?-i:\b(?:[A-Za-z]{1,16}_)?(?:id|ID)\b|[a-z]Id\b
 
 
 def _is_card(match: re.Match[bytes]) -> bool:
-    digits = digits_of(match[0])
-    number = bytes(digit + 48 for digit in digits)
-    if len(set(digits)) == 1 or not _NETWORKS.fullmatch(number) or not luhn(digits):
+    number = match[0].translate(None, b" -")
+    if not _NETWORKS.fullmatch(number) or len(set(number)) == 1 or not luhn(digits_of(number)):
         return False
     if len(number) < len(match[0]) or _has_card_label(match):
         return True
@@ -201,6 +200,6 @@ def _is_address(match: re.Match[bytes]) -> bool:
 
 EMAIL: Final = PatternDetector(
     [("email-address", _ADDRESS, _is_address)],
-    tail=rb"[A-Za-z0-9._%+\-]{1,64}(?:@[A-Za-z0-9.\-]{0,255})?",
+    tail=rb"(?<![A-Za-z0-9._%+\-])[A-Za-z0-9._%+\-]{1,64}+(?:@[A-Za-z0-9.\-]{0,255}+)?+",
     reach=320,
 )

@@ -90,6 +90,7 @@ class LeakRule:
         "_pattern",
         "_preceding",
         "begins_word",
+        "cost",
         "id",
         "literals",
     )
@@ -109,6 +110,8 @@ class LeakRule:
     ) -> None:
         self.id = id
         self._crosses = crosses
+        #: How much work a candidate is, as a multiple of a simple one.
+        self.cost = 1 + sum(part.size for part in parts) // 100
         self.literals = tuple(literals)
         self._pattern = None
         if parts or not_followed_by:
@@ -188,6 +191,14 @@ class PatternDetector:
         ]
         return sorted(found, key=_start)
 
+    def hits(self, data: bytes, start: int) -> bool:
+        """Return whether a leak begins at or after ``start``."""
+        return any(
+            check(match)
+            for _, pattern, check in self._patterns
+            for match in pattern.finditer(data, start)
+        )
+
     def tail(self, data: bytes) -> int:
         """Return how many bytes at the end of the data may become a leak when more follow."""
         match = self._end.search(data, max(0, len(data) - self._reach))
@@ -225,12 +236,18 @@ def label(words: bytes) -> Callable[[re.Match[bytes]], bool]:
     return is_labelled
 
 
+#: The values of digits, what is none, and the sum of the digits of twice a value.
+_VALUES: Final = bytes(byte - 48 if 48 <= byte <= 57 else 0 for byte in range(256))
+_OTHERS: Final = bytes(byte for byte in range(256) if not 48 <= byte <= 57)
+_DOUBLED: Final = bytes(sum(divmod(2 * value, 10)) if value < 10 else 0 for value in range(256))
+
+
 def digits_of(matched: bytes) -> list[int]:
     """Return the digits in the matched bytes."""
-    return [byte - 48 for byte in matched if 48 <= byte <= 57]
+    return list(matched.translate(_VALUES, _OTHERS))
 
 
 def luhn(digits: list[int]) -> bool:
     """Return whether the last digit is the Luhn check digit (ISO/IEC 7812-1, annex B)."""
-    total = sum(digits[-1::-2]) + sum(sum(divmod(2 * digit, 10)) for digit in digits[-2::-2])
-    return total % 10 == 0
+    values = bytes(digits)
+    return (sum(values[-1::-2]) + sum(values[-2::-2].translate(_DOUBLED))) % 10 == 0
