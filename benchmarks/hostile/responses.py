@@ -124,6 +124,16 @@ _LEAKS: Final = (
     b"YWFh",
     b"\r\n \r",
     b"\n",
+    # Leaks, as many as there is room for; and what may open the strings that they stand in.
+    b"UNIQUE constraint failed: a.b\n\n",
+    b'"},{"a":"UNIQUE constraint failed: a.b',
+    b'(x="ORA-00942: a") ',
+    b"<p>ORA-00942: x</p>",
+    b"4111111111111111 ",
+    b'="',
+    b"&quot;",
+    b'\\"',
+    b"\\\\\\",
 )
 _HTML: Final = (
     *(b"<", b"<a", b"<a ", b"<a b=", b'<a b="', b"<a b=''", b"<a b ", b"<!--", b"<!-- ", b"<!-->"),

@@ -211,7 +211,12 @@ def _opened_at(string: _String) -> int:
 _INLINE: Final = rb"(?:br|wbr|span|b|i|u|em|strong|code|font|tt|small|mark|a|nobr)[\s/>]"
 #: The end of what has no elements in it; a match that begins with a tag goes on over others.
 _END_OF_DATA: Final = re.compile(rb"(?=\]\]>|-->)")
-_END_OF_ELEMENT: Final = rb"(?=</|<[!?]|<(?!%s)[A-Za-z]|\]\]>|-->)" % _INLINE
+#: That of an attribute whose beginning is too far away: a quote before the next one, or before the
+#: end of the tag.
+_END_OF_ELEMENT: Final = (
+    rb"(?=</|<[!?]|<(?!%s)[A-Za-z]|\]\]>|-->"
+    rb"|[\"'](?:[ \t\r\n]{1,16}+[A-Za-z_:][\w:.\-]{0,32}+=[\"']|[ \t\r\n]{0,16}+/?>))" % _INLINE
+)
 #: A blank line.
 _END_OF_PARAGRAPH: Final = rb"(?=\r?\n[ \t]{0,8}\r?\n)"
 _END_OF_LINE: Final = rb"(?=[\r\n])"
@@ -223,6 +228,7 @@ _BASES: Final = {
     BodyForm.CSV: rb"(?=[,;\t\r\n])",
     BodyForm.TEXT: _END_OF_PARAGRAPH,
 }
+_SIZES: Final = {BodyForm.MARKUP: 60}
 #: The forms whose parts end a leak even if its rule asks for another end.
 _BOUNDED_FORMS: Final = (BodyForm.MARKUP, BodyForm.CSV, BodyForm.EVENTS)
 _JSON_LINE: Final = rb'(?<!\\)(?:\\\\)*+(?=")|' + _END_OF_LINE
@@ -230,7 +236,7 @@ _EVENT_JSON: Final = re.compile(rb"(?:\A|[\r\n])(?:data:)?[ \t]*+[\[{\"][^\r\n]*
 
 
 #: What has to be known of the data behind an end that is none of a string's, in bytes.
-_BASE_REACH: Final = 16
+_BASE_REACH: Final = 64
 #: How far all kinds of ends are looked for at first, in bytes.
 _FIRST_WIDTH: Final = 32
 
@@ -415,7 +421,7 @@ def _ending(
         strings, at_end = map(re.compile, ends)
     loose = any(not strict for _, _, strict in closers)
     strict = any(strict for _, _, strict in closers)
-    size = _REACH if loose else 80 if closers else 12
+    size = _REACH if loose else 80 if closers else _SIZES.get(form, 12)
     if own is not None and own.pattern is not None:
         size = max(size, own.size)
         if not is_json and form not in _BOUNDED_FORMS:

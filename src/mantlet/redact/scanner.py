@@ -64,6 +64,8 @@ _MAX_PATTERN: Final = 64
 #: bytes. Text about leaks has fewer; a flood of beginnings of leaks has more.
 _CANDIDATES: Final = 2_000
 _BYTES_A_CANDIDATE: Final = 32
+#: A chunk of less bytes is not charged for the candidates that still wait for more data.
+_SMALL_CHUNK: Final = 256
 #: The most leaks of one stream that are masked one by one: these, and one for so many bytes. A
 #: leak that is a text counts twice. Behind them all text is masked.
 _LEAKS: Final = 8_000
@@ -271,6 +273,7 @@ class StreamScan:
     """
 
     __slots__ = (
+        "_arrived",
         "_beginning",
         "_failed",
         "_form",
@@ -284,6 +287,7 @@ class StreamScan:
         "_quotes",
         "_scanner",
         "_sent",
+        "_solid",
     )
 
     def __init__(
@@ -296,6 +300,8 @@ class StreamScan:
         self._beginning = b""
         self._failed: Counter[str] = Counter()
         self._leaks = 0
+        self._solid = 0  # the offset in the stream at which the match of ``_open`` ends
+        self._arrived = 0  # the size of the last chunk
         self._form: BodyForm | None = None  # None until the body has begun
         self._quotes: QuoteTracker | None = None
         self._lookbehind = b""  # the last bytes sent
@@ -315,6 +321,7 @@ class StreamScan:
             self._keep(out)
             self._held = data[certain:]
             return out
+        self._arrived = len(chunk)
         base = len(self._lookbehind)
         data = self._lookbehind + data
         spans, certain = self._scan(data, base, more)
@@ -382,12 +389,13 @@ class StreamScan:
         spans: list[Span] = []
         masked, ending = base, self._open
         if ending is not None:
-            end = ending.find(data, base, more)
+            start = max(base, self._solid - self._sent + base)  # not within the match itself
+            end = ending.find(data, start, more)
             if end is None:
                 certain = len(data)
                 if more:
                     certain = max(base, self._settled(data, base, ending))
-                self._open = ending.after(data[:certain], base)
+                self._open = ending.after(data[:certain], start)
                 return [(base, certain, ending.kind)], certain
             masked = end
         leaks, certain = self._find_leaks(data, base, masked, more)
@@ -402,7 +410,8 @@ class StreamScan:
                 end = min(leak.end, certain)
                 spans.append((leak.start, end, leak.kind))
                 if leak.ending is not None:
-                    self._open = leak.ending.after(data[:certain], leak.start)
+                    self._open = leak.ending.after(data[:certain], leak.solid)
+                    self._solid = self._sent + leak.solid - base
                 place = self._sent + leak.start - base
                 self._on_match(leak.id, leak.fingerprint, data[leak.start : end], place)
         return spans, certain
@@ -472,7 +481,8 @@ class StreamScan:
             return self._leak(matcher, flood, data, base, more) or NEED_MORE
         result = matcher.match(data, start, end, more, self._media)
         if isinstance(result, NoMatchYet):
-            failed[id] += getattr(matcher, "cost", 1)
+            if result is NO_MATCH or self._arrived >= _SMALL_CHUNK:
+                failed[id] += getattr(matcher, "cost", 1)
             return result
         return self._leak(matcher, result, data, base, more) or NEED_MORE
 
@@ -499,7 +509,7 @@ class StreamScan:
                 return _Leak(id, start, clipped, fingerprint, None, ending.kind)
         last = ending.find(data, end, more)
         if last is None:
-            return _Leak(id, start, len(data), fingerprint, ending.after(data, end), ending.kind)
+            return _Leak(id, start, len(data), fingerprint, ending, ending.kind, end)
         return _Leak(id, start, last, fingerprint, None, ending.kind)
 
     def _ending(self, data: bytes, start: int, until: MatchEnd, found: MatchFound) -> Ending:
@@ -525,6 +535,8 @@ class _Leak(NamedTuple):
     #: The end of the leak, if that has not arrived yet.
     ending: Ending | None = None
     kind: LeakKind = LeakKind.VALUE
+    #: The end of the match of an open-ended leak, which ends behind that.
+    solid: int = 0
 
 
 def _before_cut(leaks: list[_Leak], certain: int) -> int:
