@@ -378,6 +378,8 @@ def find_ending(
                 closers.append((string.level, string.quote, False))
         else:
             closer = _closer_in_text(string, data, offset, start, form)
+            if closer is not None and closer[0] == _IN_TAG and closers and closers[0][0] == _IN_TAG:
+                closer = string.level, string.quote, False  # a string in the value of an attribute
             closers += [closer] if closer else []
     strict = [closer for closer in closers if closer[2]]
     loose = [closer for closer in closers if not closer[2]]
