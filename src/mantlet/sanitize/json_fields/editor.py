@@ -40,7 +40,8 @@ _WHOLE_STRINGS: Final = re.compile(rb'(?:[^"]++|' + STRING + rb")*+", re.DOTALL)
 _DEEP: Final = 32
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[{]}"))
 _DEPTHS: Final = [(byte in b"[{") - (byte in b"]}") for byte in range(256)]
-_STRINGS: Final = re.compile(STRING, re.DOTALL)
+# One that does not end is removed too, so that no text is read twice.
+_STRINGS: Final = re.compile(STRING + rb"?", re.DOTALL)
 _NEXT_CLOSING: Final = re.compile(rb"[\]}]" + _FLAT, re.DOTALL)
 # A number, true, false or null; or an invalid token.
 _SCALAR: Final = re.compile(rb'[^ \t\r\n\x1e,:"\[\]{}]*+')
