@@ -46,10 +46,10 @@ def streamed(chunks: list[bytes], media: str | None, scanner: Scanner = SCANNER)
 
 
 def test_the_default_rules_are_few_enough() -> None:
-    """They share four automatons of sixty with the forms of some fifteen secrets."""
+    """Each sixty of them cost a pass over the data."""
     literals = [literal for rules in ("errors", "keys") for rule in RULES[rules]
                 for literal in rule.literals]  # fmt: skip
-    assert len(literals) == len(set(literals)) <= 90
+    assert len(literals) == len(set(literals)) <= 300
     assert not [literal for literal in literals if literal[:1].isspace()]
 
 

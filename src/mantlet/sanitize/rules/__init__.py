@@ -9,15 +9,22 @@ from types import MappingProxyType
 from typing import Final
 
 from mantlet.sanitize.rules.api_keys import JWT, KEYS
-from mantlet.sanitize.rules.errors import DATABASES, ERRORS
+from mantlet.sanitize.rules.databases import DATABASES
+from mantlet.sanitize.rules.drivers import DRIVERS, SERVICES
 from mantlet.sanitize.rules.national_ids import NATIONAL_IDS
+from mantlet.sanitize.rules.pages import PAGES
 from mantlet.sanitize.rules.pii import CARDS, EMAIL, IBAN
 from mantlet.sanitize.rules.rule import LeakRule, PatternDetector
+from mantlet.sanitize.rules.tracebacks import TRACEBACKS
 
 __all__ = ["DEFAULT_GROUPS", "DETECTORS", "RULES"]
 
 RULES: Final[Mapping[str, tuple[LeakRule, ...]]] = MappingProxyType(
-    {"errors": ERRORS + DATABASES, "keys": KEYS, "jwt": JWT}
+    {
+        "errors": (*TRACEBACKS, *PAGES, *DRIVERS, *DATABASES, *SERVICES),
+        "keys": KEYS,
+        "jwt": JWT,
+    }
 )
 DETECTORS: Final[Mapping[str, PatternDetector]] = MappingProxyType(
     {"cards": CARDS, "email": EMAIL, "iban": IBAN, "national": NATIONAL_IDS}
