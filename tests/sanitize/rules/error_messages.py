@@ -254,7 +254,7 @@ DOCUMENTED: Final[dict[str, list[str]]] = {
         "(1062, \"Duplicate entry '«a@x»' for key '«users.email»'\")",
         "(3819, \"Check constraint '«users_chk_1»' is violated.\")",
         "(1213, 'Deadlock found when trying to get lock; try restarting transaction')",
-        "(2013, 'Lost connection to MySQL server during query')",
+        "(2013, \"Lost connection to MySQL server at '«10.0.0.7»', system error: 110\")",
         "(2002, \"Can't connect to local MySQL server through socket '«/var/run/mysqld/mysqld.sock»' (2)\")",
         "(1130, \"Host '10.0.0.9' is not allowed to connect to this MySQL server\")",
     ],

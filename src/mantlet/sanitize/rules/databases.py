@@ -73,7 +73,10 @@ _POSTGRESQL: Final = (
     ),
     # The lines that follow a message: DETAIL, HINT and the statement.
     MessageRule(
-        "postgresql-error", [b"DETAIL:  ", b"CONTEXT:  ", b"HINT:  "], extent=to_end_of_text
+        "postgresql-error",
+        [b"DETAIL:  ", b"CONTEXT:  ", b"HINT:  "],
+        repeat(rb"^{%", 1, 1),
+        extent=to_end_of_text,
     ),
     MessageRule(
         "postgresql-error",
@@ -102,8 +105,8 @@ _MYSQL: Final = message_rules(
         "Access denied for user '%'@'",
         "command denied to user '%'@'",
         "connect to (MySQL server on |server on )'",
-        "connect to local (MySQL |MariaDB |)server through socket '",
-        "^Lost connection to (MySQL server|server) (during query|at ')",
+        "connect to local (MySQL |MariaDB |)server through socket '/",
+        "^Lost connection to (MySQL |)server at '",
         "^Lock wait timeout exceeded; try restarting transaction",
         "^Deadlock found when trying to get lock",
         "is not allowed to connect to this (MySQL|MariaDB) server",

@@ -64,7 +64,7 @@ _MONGODB: Final = message_rules(
     [
         "E11000 duplicate key error ",
         "^MongoServerError: ",
-        ", full error: {",
+        ", full error: {'",
         "Topology Description: <TopologyDescription ",
         "Topology Description: &lt;TopologyDescription ",
         "to execute command { ",
@@ -121,9 +121,8 @@ _KAFKA: Final = message_rules(
     [
         "^NoBrokersAvailable$",
         "KafkaError{code=",
-        "Unable to bootstrap from ",
+        "Unable to bootstrap from ~:#",
         "/bootstrap: Connect to ipv",
-        "KafkaTimeoutError: ",
     ],
 )
 
@@ -131,7 +130,7 @@ _AWS: Final = message_rules(
     "aws-error",
     [
         "^An error occurred (~) when calling the ~ operation",
-        '^Could not connect to the endpoint URL: "',
+        '^Could not connect to the endpoint URL: "http',
     ],
 )
 
@@ -145,7 +144,7 @@ _CONNECTIONS: Final = (
         [
             "ConnectionPool(host='*', port=#): ",
             "Connection(host='*', port=#): ",
-            "Failed to establish a new connection: ",
+            "Failed to establish a new connection: [Errno ",
             "Connect call failed ('",
             "Cannot connect to host ~:# ssl:",
             "Failed to resolve '*' (",
