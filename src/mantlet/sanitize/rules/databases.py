@@ -18,6 +18,11 @@ _OBJECTS: Final = (
     "(table |relation |view |sequence |schema |function |database |column |language |type |large )"
 )
 
+_CLAUSES: Final = (
+    "(SELECT|WHERE|ON|HAVING|GROUP BY|ORDER BY|field list|where clause|on clause|order clause|"
+    "group statement|having clause)"
+)
+
 _POSTGRESQL: Final = (
     *message_rules(
         "postgresql-error",
@@ -51,7 +56,7 @@ _POSTGRESQL: Final = (
             '^password authentication failed for user "*"',
             '^no pg_hba.conf entry for (host |replication |local )',
             "^could not connect to server: ",
-            "^canceling statement due to (statement timeout|user request|lock timeout|conflict)",
+            "^canceling statement due to (statement timeout|user request|lock timeout)$",
             "^could not serialize access due to ",
             "^could not obtain lock on (row in relation |relation )",
             "^cannot drop (table|column|type|view|schema|function|constraint) ~ because other ",
@@ -75,7 +80,7 @@ _POSTGRESQL: Final = (
     MessageRule(
         "postgresql-error",
         [b"DETAIL:  ", b"CONTEXT:  ", b"HINT:  "],
-        repeat(rb"^{%", 1, 1),
+        repeat(rb"^{%\"'<", 1, 1),
         extent=to_end_of_text,
     ),
     MessageRule(
@@ -118,7 +123,8 @@ _MYSQL: Final = message_rules(
     ],
     quoted=[
         "^Table '*' (doesn|already exists)",
-        "^Column '*' (cannot be null|in )",
+        "^Column '*' cannot be null",
+        f"^Column '*' in {_CLAUSES} is ambiguous",
         "^Field '*' doesn't have a default value",
     ],
 )
@@ -131,8 +137,8 @@ _SQLITE: Final = message_rules(
         '^no such column: "*"$',
         "^no such function: ~$",
         '^unrecognized token: "',
-        "UNIQUE constraint failed: ~",
-        "NOT NULL constraint failed: ~",
+        "^UNIQUE constraint failed: ~",
+        "^NOT NULL constraint failed: ~",
         "^CHECK constraint failed: ",
         "^FOREIGN KEY constraint failed$",
         "has no column named ~$",

@@ -47,7 +47,7 @@ DRIVERS: Final = (
         _MODULES,
         _CLASS,
         literal(b": "),
-        repeat(rb"!-~", 1, 1),
+        repeat(rb"^\s\"'<", 1, 1),
         extent=to_end_of_text,
     ),
     LeakRule(
@@ -76,7 +76,7 @@ _REDIS: Final = (
         "redis-error",
         [
             "^WRONGTYPE Operation against a key",
-            "^NOAUTH Authentication required",
+            "^NOAUTH Authentication required(.|)$",
             "^WRONGPASS invalid username-password pair",
             "^NOPERM ",
             "^MISCONF Redis is configured to save ",

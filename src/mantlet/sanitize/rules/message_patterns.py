@@ -26,7 +26,7 @@ from mantlet.redact.matches import NO_MATCH, MatchResult
 from mantlet.sanitize.rules.incremental_regex import PatternPart, literal, one_of, repeat
 from mantlet.sanitize.rules.rule import LeakRule, to_end_of_text
 
-__all__ = ["APOSTROPHE", "NEW_LINE", "QUOTE", "MessageRule", "message_rules"]
+__all__ = ["APOSTROPHE", "NEW_LINE", "QUOTE", "MessageRule", "any_of", "message_rules"]
 
 _QUOTES: Final = (b'"', b'\\"', b'\\\\\\"', b"&quot;", b"&#34;", b"&#x22;", b"\\u0022")
 _APOSTROPHES: Final = (
@@ -62,7 +62,7 @@ _TOKEN: Final = re.compile(
 #: of Python or an attribute, which follows punctuation.
 _BEGINNING: Final = re.compile(
     rb"""
-    \A | (?<=[\n>]) | (?<=:[ ]) | (?<=:[ ][ ]) | (?<=\\n)
+    \A | (?<=[\n>])(?<!code>)(?<!kbd>)(?<!samp>) | (?<=:[ ]) | (?<=:[ ][ ]) | (?<=\\n)
     | (?<=["']) (?: (?<=[:=\[({,]["']) | (?<=[:=\[({,][ ]["']) | (?<=\A["'])
         | (?<=\\["']) (?: (?<=[:=\[({,]\\["']) | (?<=[:=\[({,][ ]\\["'])
             | (?<=\\\\["']) (?: (?<=[:=\[({,]\\\\["']) | (?<=[:=\[({,][ ]\\\\["'])
@@ -122,10 +122,10 @@ def _rule(id: str, head: str, quote: str, sequences: Sequence[Sequence[PatternPa
     text = head.removeprefix("^").encode()
     literals = [text + first for first in (quote.encode(), b"\\", b"&")] if quote else [text]
     kind = MessageRule if head.startswith("^") else LeakRule
-    return kind(id, literals, _any_of(sequences), extent=to_end_of_text)
+    return kind(id, literals, any_of(sequences), extent=to_end_of_text)
 
 
-def _any_of(sequences: Sequence[Sequence[PatternPart]]) -> PatternPart:
+def any_of(sequences: Sequence[Sequence[PatternPart]]) -> PatternPart:
     """Return a part that matches one of several sequences of parts."""
     wholes, beginnings = [], []
     for parts in sequences:

@@ -1,88 +1,150 @@
-"""Tracebacks and stack traces: Python, rich, PHP, Java, Node, Ruby, Go and .NET."""
+"""Tracebacks and stack traces: Python, rich, Node, Java, .NET, PHP, Ruby, Go and Rust.
 
+A traceback of Python is one of code that runs here if its first file has an absolute path, as every
+installed file has. Documentation shows frames of ``<stdin>`` and of files without a directory. A
+trace in Markdown's fences or in ``<code>`` is a quotation.
+"""
+
+import re
 from typing import Final
 
-from mantlet.sanitize.rules.incremental_regex import literal, one_of, repeat
-from mantlet.sanitize.rules.message_patterns import NEW_LINE, QUOTE
+from mantlet.redact.matches import NO_MATCH, MatchResult
+from mantlet.sanitize.rules.incremental_regex import PatternPart, literal, one_of, repeat
+from mantlet.sanitize.rules.message_patterns import QUOTE, MessageRule, any_of
 from mantlet.sanitize.rules.rule import LeakRule, to_end_of_text
 
 __all__ = ["TRACEBACKS"]
 
-_INDENTED: Final = repeat(rb" \t\\|+", 1, 20)
-_NOT_A_FILE: Final = (b"<", b"&lt;", b"\\u003c")
+#: A line end: raw, escaped up to three times, or in HTML. Not two of them: an event that ends there
+#: is not held back for data that may follow.
+_NEW_LINE: Final = one_of(
+    b"\n", b"\r\n", rb"\n", rb"\r\n", rb"\\n", rb"\\r\\n", rb"\\\\n",
+    b"<br>", b"<br>\n", b"\r<br>\n", b"<br/>", b"<br/>\n", b"<br />", b"<br />\n", b"&#10;",
+)  # fmt: skip
+_INDENTED: Final = repeat(rb" \t\\|+>", 0, 24)
 _NUMBER: Final = repeat(rb"0-9", 1, 6)
+#: A message of one line, with quotes and characters that are escaped in JSON.
+_MESSAGE: Final = PatternPart(
+    rb"[^\r\n\\<]{0,300}+(?:\\+[\"'u/][^\r\n\\<]{0,120}+){0,6}+",
+    rb"[^\r\n\\<]{0,300}(?:\\+[\"'u/]?[^\r\n\\<]{0,120}){0,6}",
+    1100,
+)
+#: The beginning of a path on the server, or of a file of Python's own.
+_PATH: Final = one_of(
+    b"/", b"A:\\", *(bytes([drive]) + b":\\" for drive in b"BCDEFG"), b"\\\\", b"<frozen ",
+    b"&lt;frozen ", b"\\u003cfrozen ",
+)  # fmt: skip
+_QUOTATION: Final = re.compile(rb"(?:```[a-z]{0,10}(?:\n|\r\n|\\n|\\r\\n)|<code[^<>]{0,60}>)\Z")
 
 
-def _is_code(matched: bytes) -> bool:
-    """Return whether a frame is in a file, and not from a console session shown in a document."""
-    file = matched.partition(b"File ")[2]
-    for quote in (b'\\"', b"&quot;", b"&#34;", b"\\u0022", b'"'):
-        if file.startswith(quote):
-            return not file[len(quote) :].startswith(_NOT_A_FILE)
-    return False
+class _TraceRule(LeakRule):
+    """A traceback that is not a quotation."""
+
+    __slots__ = ()
+
+    def match(
+        self, data: bytes, start: int, end: int, more: bool, media: str | None
+    ) -> MatchResult:
+        """Match the rule where its literal was found."""
+        if _QUOTATION.search(data, max(0, start - 80), start):
+            return NO_MATCH
+        return super().match(data, start, end, more, media)
 
 
-_JAVA: Final = (
-    repeat(rb"A-Za-z0-9_.$", 0, 80),
-    one_of(b"Exception", b"Error"),
-    repeat(rb"^\r\n\\<", 0, 300),
-    NEW_LINE,
-    repeat(rb" \t\\t", 1, 10),
+#: The first frame of Java or .NET, below the message.
+_AT: Final = (
+    _NEW_LINE,
+    PatternPart(
+        rb"(?:[ \t]|\\+t|&nbsp;|&\#9;){1,12}", rb"(?:[ \t\\]|\\+t|&[nbsp#9;]{0,5}){0,12}", 72
+    ),
     literal(b"at "),
 )
+_FRAME: Final = (*_AT, repeat(rb"A-Za-z0-9_.$/<>@&;\-", 1, 160), literal(b"("))
+#: That of Node: in a file, or in a module that reads files or connects.
+_NODE_FRAME: Final = (
+    *_AT,
+    repeat(rb"A-Za-z0-9_.$<>\[\]&; ", 0, 120),
+    one_of(b"(", b""),
+    one_of(
+        b"/", b"file:///", b"C:\\", b"D:\\", b"node:fs", b"node:net", b"node:dns", b"node:_http",
+        b"node:events", b"node:child_process", b"webpack",
+    ),
+)  # fmt: skip
 
 TRACEBACKS: Final = (
-    LeakRule(
+    _TraceRule(
         "python-traceback",
-        [b"Traceback (most recent call last)"],
+        [b"Traceback (most recent call last)", b"Stack (most recent call last)"],
         repeat(rb":", 0, 1),
-        NEW_LINE,
+        _NEW_LINE,
         _INDENTED,
         literal(b"File "),
-        QUOTE,
-        repeat(rb'^"&\\\n', 1, 300),
-        check=_is_code,
+        any_of([(QUOTE, _PATH), (literal(b"/"),)]),  # by IPython without quotes
         extent=to_end_of_text,
     ),
     LeakRule(
         "rich-traceback",
         [
             b"Traceback (most recent call last) \xe2\x94\x80",
+            b"Traceback (most recent call last) \\u2500",
             b"Traceback (most recent call last) --",
         ],
         extent=to_end_of_text,
     ),
+    # From servers behind a proxy.
     LeakRule(
         "php-error",
-        [b"<b>Fatal error</b>: ", b"<b>Warning</b>: "],
+        [
+            b"<b>Fatal error</b>: ", b"<b>Warning</b>: ", b"<b>Notice</b>: ",
+            b"<b>Deprecated</b>: ", b"<b>Parse error</b>: ",
+        ],
         repeat(rb"^\n", 1, 600),
         literal(b" on line <b>"),
-        repeat(rb"0-9", 1, 6),
+        _NUMBER,
         extent=to_end_of_text,
     ),
     LeakRule(
         "php-error",
-        [b"Fatal error: Uncaught "],
+        [b"Fatal error: "],
+        one_of(b"Uncaught ", b" Uncaught "),
         repeat(rb"A-Za-z0-9_\\", 1, 100),
         extent=to_end_of_text,
     ),
-    LeakRule(
+    LeakRule("php-error", [b".php on line "], _NUMBER, extent=to_end_of_text),
+    _TraceRule(
+        "php-error",
+        [b"Stack trace:"],
+        _NEW_LINE,
+        literal(b"#0 "),
+        one_of(b"/", b"\\/", b"[internal function]", b"{main}"),
+        extent=to_end_of_text,
+    ),
+    _TraceRule(
         "java-stack-trace",
         [b"java.lang.", b"java.io.", b"java.sql.", b"javax.", b"jakarta.", b"org.springframework."],
-        *_JAVA,
+        repeat(rb"A-Za-z0-9_.$", 0, 80),
+        one_of(b"Exception", b"Error"),
+        _MESSAGE,
+        *_FRAME,
         not_preceded_by=rb"A-Za-z0-9_.$",
         extent=to_end_of_text,
     ),
-    LeakRule(
+    _TraceRule("java-stack-trace", [b"Exception: "], _MESSAGE, *_FRAME, extent=to_end_of_text),
+    _TraceRule(
         "java-stack-trace",
-        [b'Exception in thread "'],
-        repeat(rb'^"\n', 1, 80),
-        literal(b'" '),
+        [b"Exception in thread "],
+        QUOTE,
+        repeat(rb'^"\n&\\', 1, 80),
+        QUOTE,
+        literal(b" "),
+        _MESSAGE,
+        *_FRAME,
         extent=to_end_of_text,
     ),
-    LeakRule(
+    _TraceRule("node-stack-trace", [b"Error: "], _MESSAGE, *_NODE_FRAME, extent=to_end_of_text),
+    _TraceRule(
         "node-stack-trace",
-        [b"(node:internal/", b"at Object.<anonymous> (/", b"at Module._compile ("],
+        [b"at Object.<anonymous> (/", b"at Module._compile ("],
         repeat(rb"^)\n", 1, 200),
         literal(b")"),
         extent=to_end_of_text,
@@ -97,14 +159,40 @@ TRACEBACKS: Final = (
         "ruby-stack-trace",
         [b".rb:"],
         _NUMBER,
-        one_of(b":in `", b":in '", b":in &#39;"),
+        literal(b":in "),
+        one_of(b"`", b"'", b"&#39;", b"&#x27;"),
+        repeat(rb"^\r\n'\\", 1, 120),
+        one_of(*(quote + end for quote in (b"'", b"&#39;", b"&#x27;")
+                 for end in (b": ", b"\n", b"\\n", b'"', b"<"))),
         extent=to_end_of_text,
     ),
-    LeakRule(
+    _TraceRule(
         "go-stack-trace",
         [b"goroutine "],
         _NUMBER,
-        literal(b" [running]:"),
+        one_of(b" [running]:", b" [running, locked to thread]:"),
+        _NEW_LINE,
+        extent=to_end_of_text,
+    ),
+    MessageRule("go-stack-trace", [b"panic: runtime error: "], extent=to_end_of_text),
+    LeakRule(
+        "rust-panic",
+        [b"panicked at "],
+        repeat(rb"^\r\n<", 1, 300),
+        one_of(b".rs:"),
+        _NUMBER,
+        literal(b":"),
+        _NUMBER,
+        extent=to_end_of_text,
+    ),
+    _TraceRule(
+        "dotnet-stack-trace",
+        [b"System."],
+        repeat(rb"A-Za-z0-9_.", 0, 80),
+        one_of(b"Exception: "),
+        _MESSAGE,
+        *_FRAME,
+        not_preceded_by=rb"A-Za-z0-9_.$",
         extent=to_end_of_text,
     ),
     LeakRule(
@@ -112,4 +200,5 @@ TRACEBACKS: Final = (
         [b"--- End of inner exception stack trace ---"],
         extent=to_end_of_text,
     ),
-)
+    LeakRule("dotnet-stack-trace", [b".cs:line "], _NUMBER, extent=to_end_of_text),
+)  # fmt: skip

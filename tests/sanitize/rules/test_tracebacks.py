@@ -1,0 +1,144 @@
+"""Tracebacks and stack traces are masked whole, in whatever form they are sent."""
+
+from __future__ import annotations
+
+import html
+import json
+import traceback
+from typing import TYPE_CHECKING, Final
+
+import markupsafe
+import pytest
+
+from tests.sanitize.rules.samples import INNER, group, plain
+from tests.sanitize.rules.test_rules import scanned, streamed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def with_notes() -> str:
+    """Return a traceback of an exception with notes."""
+    try:
+        error = ValueError("a")
+        error.add_note(f"a note about {INNER}")
+        raise error
+    except ValueError:
+        return traceback.format_exc()
+
+
+def of_syntax() -> str:
+    """Return a traceback of code that does not compile."""
+    try:
+        compile(f'x = "{INNER}" y', "/srv/shop/pay.py", "exec")
+    except SyntaxError:
+        return traceback.format_exc()
+    raise AssertionError
+
+
+def of_recursion() -> str:
+    """Return a traceback with repeated lines."""
+
+    def again(depth: int) -> None:
+        if not depth:
+            raise ValueError(INNER)
+        again(depth - 1)
+
+    try:
+        again(20)
+    except ValueError:
+        return traceback.format_exc()
+    raise AssertionError
+
+
+#: Python's own, and those that Node 20, Java 17 and Rust 1.90 printed; the others as documented.
+TRACES: Final[dict[str, str]] = {
+    "chained": plain(),
+    "group": group(),
+    "notes": with_notes(),
+    "syntax": of_syntax(),
+    "recursion": of_recursion(),
+    "frozen": 'Traceback (most recent call last):\n  File "<frozen runpy>", line 198, in _run\n'
+    f'  File "/srv/{INNER}.py", line 3, in <module>\nKeyError: 1\n',
+    "Windows": 'Traceback (most recent call last):\n  File "C:\\srv\\shop.py", line 3, in pay\n'
+    f"    raise ValueError\nValueError: {INNER}\n",
+    "stack": 'Stack (most recent call last):\n  File "/srv/shop.py", line 3, in <module>\n'
+    f"    {INNER}()\n",
+    "IPython": "ValueError                Traceback (most recent call last)\n"
+    f"File /srv/shop.py:3, in pay()\n----> 3 raise ValueError({INNER!r})\n",
+    "Node": f"TypeError: Cannot read properties of undefined (reading '{INNER}')\n"
+    "    at pay (/srv/shop/a.js:1:45)\n    at main (/srv/shop/a.js:2:23)\n"
+    "    at Module._compile (node:internal/modules/cjs/loader:1521:14)",
+    "Node, promise": f"Error: {INNER}\n    at /srv/shop/a.js:3:35\n"
+    "    at process.processTicksAndRejections (node:internal/process/task_queues:95:5)",
+    "Node, async": f"PaymentError: {INNER}\n    at async Shop.pay (file:///srv/shop/a.mjs:3:35)\n",
+    "Java": f"shop.ShopException: outer\n\tat shop.Pay.main(Pay.java:1)\n"
+    "\tat java.base/java.lang.reflect.Method.invoke(Method.java:569)\n"
+    f"Caused by: java.lang.IllegalStateException: {INNER}\n\tat shop.Pay.pay(Pay.java:1)\n",
+    "Java, thread": f'Exception in thread "main" shop.ShopException: {INNER}\n'
+    "\tat shop.Pay.main(Pay.java:1)\n",
+    "Spring": f"java.lang.IllegalStateException: {INNER}\r\n\tat shop.Pay.pay(Pay.java:1)\r\n",
+    ".NET": f"System.InvalidOperationException: {INNER}\n"
+    "   at Shop.Pay.Run(String name) in /src/Shop/Pay.cs:line 12\n",
+    "PHP": f"PHP Fatal error:  Uncaught PDOException: {INNER} in /srv/x.php:3\nStack trace:\n"
+    "#0 /srv/x.php(3): pay()\n#1 {main}\n  thrown in /srv/x.php on line 3",
+    "Laravel": f"Stack trace:\n#0 /srv/{INNER}/app/Pay.php(3): pay()\n#1 {{main}}",
+    "Ruby": f"/srv/app.rb:12:in `pay': undefined method `x' for {INNER} (NoMethodError)\n"
+    "\tfrom /srv/app.rb:3:in `<main>'\n",
+    "Ruby 3.4": f"/srv/app.rb:12:in 'Shop#pay': undefined method 'x' for {INNER} (NoMethodError)",
+    "Go": f"goroutine 18 [running]:\nmain.pay(0xc000)\n\t/srv/{INNER}.go:12 +0x1d\n",
+    "Rust": f"thread 'main' panicked at src/pay.rs:1:152:\ncalled `Result::unwrap()` on an `Err` "
+    f'value: "{INNER}"\n',
+}
+FORMS: Final[dict[str, tuple[str, Callable[[str], str]]]] = {
+    "text": ("text/plain", lambda text: f"Failed.\n\n{text}"),
+    "text, CRLF": ("text/plain", lambda text: text.replace("\r\n", "\n").replace("\n", "\r\n")),
+    "HTML": ("text/html", lambda text: f"<h1>500</h1><pre>{html.escape(text)}</pre><p>b</p>"),
+    "HTML by Jinja": ("text/html", lambda text: f'<div class="e">{markupsafe.escape(text)}</div>'),
+    "HTML, not escaped": ("text/html", lambda text: f"<pre>{text}</pre>"),
+    "HTML, line by line": (
+        "text/html",
+        lambda text: f"<p>{html.escape(text).replace(chr(10), '<br>' + chr(10))}</p>",
+    ),
+    "JSON": ("application/json", lambda text: json.dumps({"detail": text, "b": 2})),
+    "JSON after a prefix": (
+        "application/json",
+        lambda text: json.dumps({"detail": f"Error 1\n{text}", "b": 2}),
+    ),
+    "JSON, repr()": ("application/json", lambda text: json.dumps({"detail": repr(text), "b": 2})),
+    "JSON in JSON": (
+        "application/json",
+        lambda text: json.dumps({"detail": json.dumps({"m": text}), "b": 2}),
+    ),
+    "HTML in JSON": (
+        "application/json",
+        lambda text: json.dumps({"detail": f"<pre>{html.escape(text)}</pre>", "b": 2}),
+    ),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", TRACES)
+def test_a_trace_is_masked_to_its_end(name: str, form: str) -> None:
+    """Its messages, its files, and the exceptions that caused it; what is around it stays."""
+    media, write = FORMS[form]
+    body = write(TRACES[name])
+    assert INNER in body
+    out = scanned(body.encode(), media)[0].decode()
+    assert INNER not in out
+    assert len(out) == len(body)
+    if media == "application/json":
+        assert json.loads(out)["b"] == 2
+    if form == "HTML":
+        assert out.startswith("<h1>500</h1><pre>")
+        assert out.endswith("<p>b</p>")
+
+
+@pytest.mark.parametrize("form", ["text", "HTML by Jinja", "JSON", "JSON in JSON"])
+@pytest.mark.parametrize("name", ["chained", "group", "Node", "Java", "Go", "Rust", "Ruby", "PHP"])
+def test_a_trace_is_masked_alike_over_any_cut(name: str, form: str) -> None:
+    """Byte by byte."""
+    media, write = FORMS[form]
+    body = write(TRACES[name]).encode()
+    pieces = [body[at : at + 1] for at in range(len(body))]
+    assert streamed(pieces, media) == scanned(body, media)[0]
