@@ -64,10 +64,10 @@ _MONGODB: Final = message_rules(
     [
         "E11000 duplicate key error ",
         "^MongoServerError: ",
-        ", full error: {'",
+        "full error: {'",
         "Topology Description: <TopologyDescription ",
         "Topology Description: &lt;TopologyDescription ",
-        "to execute command { ",
+        "execute command { ",
     ],
 )
 
