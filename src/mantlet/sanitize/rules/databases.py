@@ -62,7 +62,6 @@ _POSTGRESQL: Final = (
             "^cannot drop (table|column|type|view|schema|function|constraint) ~ because other ",
             "^current transaction is aborted, commands ignored",
             "^server closed the connection unexpectedly",
-            "^there is no unique or exclusion constraint matching the ON CONFLICT",
             '^date/time field value out of range: "',
             '^malformed array literal: "',
             '^unrecognized configuration parameter "',
