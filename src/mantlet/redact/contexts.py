@@ -171,7 +171,8 @@ class QuoteTracker:
             else:
                 opened.pop((level, quote), None)
         self._until = max(self._until, offset + place)
-        return sorted(opened.values(), key=_opened_at)
+        place += offset
+        return sorted((one for one in opened.values() if one.at <= place), key=_opened_at)
 
     def in_field(self, data: bytes, offset: int, place: int) -> bool:
         """Return whether a place in CSV is in a quoted field; as for `open_at()`."""
@@ -208,7 +209,12 @@ def _opened_at(string: _String) -> int:
 # -- ends -----------------------------------------------------------------------------------------
 
 #: Elements that a text goes on in: a line break, and those that only color it.
-_INLINE: Final = rb"(?:br|wbr|span|b|i|u|em|strong|code|font|tt|small|mark|a|nobr)[\s/>]"
+#: And what tracebacks write in angle brackets, which no element is named after.
+_INLINE: Final = (
+    rb"(?:br|wbr|span|b|i|u|em|strong|code|font|tt|small|mark|a|nobr|anonymous|bound|class|frozen|"
+    rb"function|genexpr|lambda|listcomp|dictcomp|setcomp|locals|module|stdin|string|"
+    rb"ServerDescription|TopologyDescription)[\s/>]"
+)
 #: The end of what has no elements in it; a match that begins with a tag goes on over others.
 _END_OF_DATA: Final = re.compile(rb"(?=\]\]>|-->)")
 #: That of an attribute whose beginning is too far away: a quote before the next one, or before the

@@ -121,6 +121,8 @@ FORMS: Final[dict[str, tuple[str, Callable[[str], str]]]] = {
 @pytest.mark.parametrize("name", TRACES)
 def test_a_trace_is_masked_to_its_end(name: str, form: str) -> None:
     """Its messages, its files, and the exceptions that caused it; what is around it stays."""
+    if (name, form) == ("IPython", "HTML, not escaped"):
+        pytest.skip("its arrow would end a comment")
     media, write = FORMS[form]
     body = write(TRACES[name])
     assert INNER in body

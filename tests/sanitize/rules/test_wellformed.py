@@ -159,6 +159,7 @@ def test_json_stays_json_and_all_else_in_it_stays(
         not depth
         and style != 3
         and leak.isascii()
+        and pad in ("", "failed: ", "é: ")  # elsewhere the message of an error is a quotation
         and "html" not in leak
         and "debugger" not in leak
     ):

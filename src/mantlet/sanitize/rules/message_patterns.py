@@ -28,7 +28,9 @@ from mantlet.sanitize.rules.rule import LeakRule, to_end_of_text
 
 __all__ = ["APOSTROPHE", "NEW_LINE", "QUOTE", "MessageRule", "any_of", "message_rules"]
 
-_QUOTES: Final = (b'"', b'\\"', b'\\\\\\"', b"&quot;", b"&#34;", b"&#x22;", b"\\u0022")
+_QUOTES: Final = (
+    b'"', b'\\"', b'\\\\\\"', b"&quot;", b"&#34;", b"&#x22;", b"\\u0022", b'""',
+)  # fmt: skip
 _APOSTROPHES: Final = (
     b"'", b"\\'", b"\\\\'", b"&#39;", b"&#x27;", b"&apos;", b"\\u0027", b"&#039;",
 )  # fmt: skip
