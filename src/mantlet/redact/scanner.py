@@ -400,7 +400,7 @@ class StreamScan:
             masked = end
         leaks, certain = self._find_leaks(data, base, masked, more)
         if more:
-            certain = self._certain(data, leaks, certain)
+            certain = max(base, self._certain(data, leaks, certain))
         if ending is not None:
             spans.append((base, min(masked, certain), ending.kind))
             if masked <= certain:
@@ -500,6 +500,8 @@ class StreamScan:
         if until is None:
             kind = LeakKind.CROSSING if found.crosses else LeakKind.VALUE
             return _Leak(id, start, end, fingerprint, None, kind)
+        if self._form is BodyForm.CSV:  # a pair of quotes is not split
+            end = max(start + 1, start + len(data[start:end].rstrip(b'"')))
         ending = self._ending(data, start, until, found)
         if not found.crosses:
             clipped = ending.clip(data, start, end, more)
