@@ -9,7 +9,7 @@ fields, where a leak is a text that goes on.
 import re
 from typing import Final
 
-from mantlet.redact.contexts import BodyForm, LeakKind, backslashes
+from mantlet.redact.contexts import LOOKBEHIND, BodyForm, LeakKind, backslashes
 
 __all__ = ["UNESCAPED_FORMS", "before_escape", "before_structure", "behind_escape", "mask_leak"]
 
@@ -24,6 +24,9 @@ _LITERALS: Final = re.compile(rb"(?:true|false|null|[\s,:\[\]{}]++|-?+[0-9][0-9.
 _STRING_QUOTE: Final = re.compile(
     rb"(?<!\\)(?:\\\\)*+(?:(?<=[{\[,:\s])\"|\"(?=\s*+(?:[,:}\]]|\Z)))"
 )
+_UNESCAPED_QUOTE: Final = re.compile(rb"(?<!\\)(?:\\\\)*+\"")
+_OPENING: Final = re.compile(rb"(?<=[{\[,:\s])\"")
+_CLOSING: Final = re.compile(rb"\"(?=\s{0,40}+[,:}\]])")
 _DIGITS: Final = bytes.maketrans(b"012345678", b"9" * 9)
 #: A text between tags, and one between the names of fields.
 _BETWEEN_TAGS: Final = re.compile(rb"(<[A-Za-z/!?][^<>]*+>)")
@@ -54,18 +57,48 @@ def mask_leak(data: bytes, start: int, end: int, form: BodyForm, kind: LeakKind)
         kind: what the leak is.
     """
     leak = data[start:end]
-    if kind is LeakKind.PAGE:
+    if kind is LeakKind.PAGE or (kind is LeakKind.TEXT and form is BodyForm.JSON):
         return b"*" * len(leak)
     if form is BodyForm.EVENTS and kind is not LeakKind.VALUE:
         return _mask_between(_BETWEEN_FIELDS, leak)
     if form in (BodyForm.JSON, BodyForm.EVENTS):
-        return b"*" * len(leak) if kind is LeakKind.TEXT else _mask_json(data, start, end)
+        mask = _mask_strings if kind is LeakKind.CROSSING else _mask_json
+        return mask(data, start, end)
     if kind is LeakKind.VALUE:
         is_number = leak.isdigit() and _is_number(data, start, end)
         return (b"9" if is_number else b"*") * len(leak)
     if form is BodyForm.MARKUP and b"<" in leak:
         return _mask_between(_BETWEEN_TAGS, leak)
     return b"*" * len(leak)
+
+
+def _mask_strings(data: bytes, start: int, end: int) -> bytes:
+    """Mask the strings of JSON, and keep what is between them."""
+    parts: list[bytes] = []
+    is_string, at = _is_in_string(data, start), start
+    for quote in _UNESCAPED_QUOTE.finditer(data, start, end):
+        parts += _masked(data[at : quote.end() - 1], is_string=is_string), b'"'
+        is_string, at = not is_string, quote.end()
+    parts.append(_masked(data[at:end], is_string=is_string))
+    return b"".join(parts)
+
+
+def _masked(text: bytes, *, is_string: bool) -> bytes:
+    return b"*" * len(text) if is_string else text.translate(_DIGITS)
+
+
+def _is_in_string(data: bytes, at: int) -> bool:
+    """Return whether an offset is in a string of JSON.
+
+    It counts the quotes since the last one that surely begins or ends a string.
+    """
+    is_string = True
+    for quote in _UNESCAPED_QUOTE.finditer(data, max(0, at - LOOKBEHIND), at):
+        place = quote.end() - 1
+        begins = _OPENING.match(data, place) is not None
+        ends = _CLOSING.match(data, place) is not None
+        is_string = not is_string if begins == ends else begins
+    return is_string
 
 
 def _mask_json(data: bytes, start: int, end: int) -> bytes:

@@ -136,6 +136,72 @@ def test_a_trace_is_masked_to_its_end(name: str, form: str) -> None:
         assert out.endswith("<p>b</p>")
 
 
+LISTED: Final = (
+    "chained",
+    "group",
+    "notes",
+    "syntax",
+    "recursion",
+    "stack",
+    "Node",
+    "Java",
+    ".NET",
+)
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("nested", [False, True], ids=["JSON", "JSON in JSON"])
+@pytest.mark.parametrize("keepends", [False, True], ids=["lines", "lines with ends"])
+@pytest.mark.parametrize("name", LISTED)
+def test_each_line_of_a_trace_in_an_array_is_masked(
+    name: str, *, keepends: bool, nested: bool, indent: int | None
+) -> None:
+    """The array keeps its items, and what is around it stays."""
+    lines = TRACES[name].splitlines(keepends=keepends)
+    document = {"a": [1, "x"], "trace": lines, "status": [500, "y"]}
+    text = json.dumps(document, indent=indent)
+    body = json.dumps({"m": text, "b": [2]}) if nested else text
+    out = scanned(body.encode(), "application/json")[0]
+    after = json.loads(out)
+    if nested:  # the array becomes one text
+        assert after["b"] == [2]
+        assert INNER not in after["m"]
+        inner = json.loads(after["m"])
+        assert {**inner, "trace": 0} == {**document, "trace": 0}
+        return
+    assert {**after, "trace": 0} == {**document, "trace": 0}
+    assert len(after["trace"]) == len(lines)
+    # The first line may begin with the name of the exception.
+    assert all(set(line) == {"*"} for line in after["trace"][1:] if line)
+    assert INNER not in str(after["trace"])
+    pieces = [body[at : at + 1].encode() for at in range(len(body))]
+    assert streamed(pieces, "application/json") == out
+
+
+def test_the_lines_that_python_formats_are_masked() -> None:
+    """Frames with their code in one item, as ``format_exception()`` returns them."""
+    try:
+        raise ValueError(f"{INNER} [a, b]")
+    except ValueError as error:
+        lines = traceback.format_exception(error)
+    body = json.dumps({"trace": [*lines, ""], "b": 2})
+    out = json.loads(scanned(body.encode(), "application/json")[0])
+    assert out["b"] == 2
+    assert [set(line) for line in out["trace"]] == [{"*"}] * len(lines) + [set()]
+
+
+@pytest.mark.parametrize("media", ["text/plain", None])
+def test_blank_lines_do_not_end_a_traceback(media: str | None) -> None:
+    """Between frames, between exceptions, and in a message that is all of the response."""
+    text = TRACES["chained"].replace("\n  File", "\n\n  File")
+    out = scanned(f"Failed.\n\n{text}\n\nThe next paragraph.\n".encode(), media)[0]
+    assert out.startswith(b"Failed.\n\n****")
+    assert out.endswith(b"*\n\nThe next paragraph.\n")
+    assert not out[9:-22].strip(b"*\n")
+    body = TRACES["notes"] + f"\n\na second paragraph of {INNER}\n"
+    assert set(scanned(body.encode(), media)[0]) <= set(b"*\n")
+
+
 @pytest.mark.parametrize("form", ["text", "HTML by Jinja", "JSON", "JSON in JSON"])
 @pytest.mark.parametrize("name", ["chained", "group", "Node", "Java", "Go", "Rust", "Ruby", "PHP"])
 def test_a_trace_is_masked_alike_over_any_cut(name: str, form: str) -> None:

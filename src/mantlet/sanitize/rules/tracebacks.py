@@ -6,9 +6,10 @@ trace in Markdown's fences or in ``<code>`` is a quotation.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
-from mantlet.redact.matches import NO_MATCH, MatchResult
+from mantlet.redact.matches import NO_MATCH, MatchEnd, MatchFound, MatchResult
 from mantlet.sanitize.rules.incremental_regex import PatternPart, literal, one_of, repeat
 from mantlet.sanitize.rules.message_patterns import QUOTE, MessageRule, any_of
 from mantlet.sanitize.rules.rule import LeakRule, to_end_of_text
@@ -23,10 +24,15 @@ _NEW_LINE: Final = one_of(
 )  # fmt: skip
 _INDENTED: Final = repeat(rb" \t\\|+>", 0, 24)
 _NUMBER: Final = repeat(rb"0-9", 1, 6)
-#: A message of one line, with quotes and characters that are escaped in JSON.
+#: A message of one line, with quotes and characters that are escaped in JSON; also as an item.
 _MESSAGE: Final = PatternPart(
     rb"[^\r\n\\<]{0,300}+(?:\\+[\"'u/][^\r\n\\<]{0,120}+){0,6}+",
     rb"[^\r\n\\<]{0,300}(?:\\+[\"'u/]?[^\r\n\\<]{0,120}){0,6}",
+    1100,
+)
+_ITEM_MESSAGE: Final = PatternPart(
+    rb"[^\r\n\\<\"]{0,300}+(?:\\+[\"'u/](?!,)[^\r\n\\<\"]{0,120}+){0,6}+",
+    rb"[^\r\n\\<\"]{0,300}(?:\\+[\"'u/]?[^\r\n\\<\"]{0,120}){0,6}",
     1100,
 )
 #: The beginning of a path on the server, or of a file of Python's own.
@@ -35,10 +41,43 @@ _PATH: Final = one_of(
     b"&lt;frozen ", b"\\u003cfrozen ",
 )  # fmt: skip
 _QUOTATION: Final = re.compile(rb"(?:```[a-z]{0,10}(?:\n|\r\n|\\n|\\r\\n)|<code[^<>]{0,60}>)\Z")
+#: Between two lines that are items of a JSON array, which may be in a string of JSON itself.
+_NEXT_ITEM: Final = PatternPart(
+    rb"(?:\\+r)?+(?:\\+n)?+(?:\",\s{0,40}\"|\\\",(?:\\[nrt]|[ ]){0,40}\\\")",
+    rb"[\\rn]{0,8}(?:\\?\"(?:,[\s\\nrt]{0,80}\"?)?)?",
+    100,
+)
+_LINE_END: Final = any_of([(_NEW_LINE,), (_NEXT_ITEM,)])
+_SEPARATOR: Final = re.compile(rb"(\\?)\",(?:\\[nrt]|\s){0,40}\\?\"")
+_END_OF_ARRAY: Final = MatchEnd(re.compile(rb"(?<!\\)(?:\\\\)*+\"\s{0,40}\]"), 44)
+_END_OF_ARRAY_IN_STRING: Final = MatchEnd(re.compile(rb"(?<!\\)\\\"(?:\\[nrt]|[ ]){0,40}\]"), 84)
+
+
+def _not_followed_by(words: Sequence[bytes]) -> bytes:
+    """Return an expression for the beginning of a line that begins with none of the words."""
+    beginnings = {word[:size] for word in words for size in range(len(word))}
+    others = []
+    for beginning in sorted(beginnings):
+        following = {word[len(beginning)] for word in words if word.startswith(beginning)}
+        expected = b"".join(re.escape(bytes([char])) for char in sorted(following))
+        others.append(re.escape(beginning) + b"[^" + expected + rb"\s|+]")
+    return b"|".join(others)
+
+
+#: A blank line, after which neither a frame nor the traceback of another exception follows.
+_END_OF_TRACE: Final = MatchEnd(
+    re.compile(
+        rb"\r?\n[ \t]{0,8}\r?\n(?=%b)"
+        % _not_followed_by([b"During handling", b"The above exception", b"Traceback (", b"Stack ("])
+    ),
+    34,
+)
+#: A response that begins with a traceback is nothing else.
+_END_OF_RESPONSE: Final = MatchEnd(re.compile(rb"(?!)"), 1)
 
 
 class _TraceRule(LeakRule):
-    """A traceback that is not a quotation."""
+    """A traceback that is not a quotation. It may go on over the items of a JSON array."""
 
     __slots__ = ()
 
@@ -48,12 +87,21 @@ class _TraceRule(LeakRule):
         """Match the rule where its literal was found."""
         if _QUOTATION.search(data, max(0, start - 80), start):
             return NO_MATCH
-        return super().match(data, start, end, more, media)
+        found = super().match(data, start, end, more, media)
+        if not isinstance(found, MatchFound):
+            return found
+        separator = _SEPARATOR.search(data, end, found.end)
+        if separator is not None:
+            until = _END_OF_ARRAY_IN_STRING if separator[1] else _END_OF_ARRAY
+            return MatchFound(start, found.end, until, crosses=True)
+        if media in (None, "text/plain"):
+            return MatchFound(start, found.end, _END_OF_TRACE if start else _END_OF_RESPONSE)
+        return found
 
 
 #: The first frame of Java or .NET, below the message.
 _AT: Final = (
-    _NEW_LINE,
+    any_of([(_MESSAGE, _NEW_LINE), (_ITEM_MESSAGE, _NEXT_ITEM)]),
     PatternPart(
         rb"(?:[ \t]|\\+t|&nbsp;|&\#9;){1,12}", rb"(?:[ \t\\]|\\+t|&[nbsp#9;]{0,5}){0,12}", 72
     ),
@@ -75,8 +123,7 @@ TRACEBACKS: Final = (
     _TraceRule(
         "python-traceback",
         [b"Traceback (most recent call last)", b"Stack (most recent call last)"],
-        repeat(rb":", 0, 1),
-        _NEW_LINE,
+        any_of([(repeat(rb":", 0, 1), _LINE_END), (one_of(b":\n\n", b":\r\n\r\n"),)]),
         _INDENTED,
         literal(b"File "),
         any_of([(QUOTE, _PATH), (literal(b"/"),)]),  # by IPython without quotes
@@ -124,12 +171,11 @@ TRACEBACKS: Final = (
         [b"java.lang.", b"java.io.", b"java.sql.", b"javax.", b"jakarta.", b"org.springframework."],
         repeat(rb"A-Za-z0-9_.$", 0, 80),
         one_of(b"Exception", b"Error"),
-        _MESSAGE,
         *_FRAME,
         not_preceded_by=rb"A-Za-z0-9_.$",
         extent=to_end_of_text,
     ),
-    _TraceRule("java-stack-trace", [b"Exception: "], _MESSAGE, *_FRAME, extent=to_end_of_text),
+    _TraceRule("java-stack-trace", [b"Exception: "], *_FRAME, extent=to_end_of_text),
     _TraceRule(
         "java-stack-trace",
         [b"Exception in thread "],
@@ -137,11 +183,10 @@ TRACEBACKS: Final = (
         repeat(rb'^"\n&\\', 1, 80),
         QUOTE,
         literal(b" "),
-        _MESSAGE,
         *_FRAME,
         extent=to_end_of_text,
     ),
-    _TraceRule("node-stack-trace", [b"Error: "], _MESSAGE, *_NODE_FRAME, extent=to_end_of_text),
+    _TraceRule("node-stack-trace", [b"Error: "], *_NODE_FRAME, extent=to_end_of_text),
     _TraceRule(
         "node-stack-trace",
         [b"at Object.<anonymous> (/", b"at Module._compile ("],
@@ -190,7 +235,6 @@ TRACEBACKS: Final = (
         [b"System."],
         repeat(rb"A-Za-z0-9_.", 0, 80),
         one_of(b"Exception: "),
-        _MESSAGE,
         *_FRAME,
         not_preceded_by=rb"A-Za-z0-9_.$",
         extent=to_end_of_text,
