@@ -79,6 +79,8 @@ _REDIS: Final = (
             "^NOAUTH Authentication required(.|)$",
             "^WRONGPASS invalid username-password pair",
             "^NOPERM ",
+            "has no permissions to run the '*' command",
+            "^No permissions to access a (key|channel)",
             "^MISCONF Redis is configured to save ",
             "^MISCONF Valkey is configured to save ",
             "^READONLY You can't write against a read only ",
