@@ -24,16 +24,12 @@ _NEW_LINE: Final = one_of(
 )  # fmt: skip
 _INDENTED: Final = repeat(rb" \t\\|+>", 0, 24)
 _NUMBER: Final = repeat(rb"0-9", 1, 6)
-#: A message of one line, with quotes and characters that are escaped in JSON; also as an item.
+#: A message of one line, with quotes and characters that are escaped in JSON. A quote before a
+#: comma ends the item of an array.
 _MESSAGE: Final = PatternPart(
-    rb"[^\r\n\\<]{0,300}+(?:\\+[\"'u/][^\r\n\\<]{0,120}+){0,6}+",
-    rb"[^\r\n\\<]{0,300}(?:\\+[\"'u/]?[^\r\n\\<]{0,120}){0,6}",
-    1100,
-)
-_ITEM_MESSAGE: Final = PatternPart(
-    rb"[^\r\n\\<\"]{0,300}+(?:\\+[\"'u/](?!,)[^\r\n\\<\"]{0,120}+){0,6}+",
-    rb"[^\r\n\\<\"]{0,300}(?:\\+[\"'u/]?[^\r\n\\<\"]{0,120}){0,6}",
-    1100,
+    rb"[^\r\n\\<\"]{0,300}+(?:(?:\\+[\"'u/]|\")(?!,)[^\r\n\\<\"]{0,120}+){0,8}+",
+    rb"[^\r\n\\<\"]{0,300}(?:(?:\\+[\"'u/]?|\")[^\r\n\\<\"]{0,120}){0,8}",
+    1300,
 )
 #: The beginning of a path on the server, or of a file of Python's own.
 _PATH: Final = one_of(
@@ -101,7 +97,8 @@ class _TraceRule(LeakRule):
 
 #: The first frame of Java or .NET, below the message.
 _AT: Final = (
-    any_of([(_MESSAGE, _NEW_LINE), (_ITEM_MESSAGE, _NEXT_ITEM)]),
+    _MESSAGE,
+    _LINE_END,
     PatternPart(
         rb"(?:[ \t]|\\+t|&nbsp;|&\#9;){1,12}", rb"(?:[ \t\\]|\\+t|&[nbsp#9;]{0,5}){0,12}", 72
     ),
@@ -187,7 +184,7 @@ TRACEBACKS: Final = (
         extent=to_end_of_text,
     ),
     _TraceRule("node-stack-trace", [b"Error: "], *_NODE_FRAME, extent=to_end_of_text),
-    _TraceRule(
+    MessageRule(
         "node-stack-trace",
         [b"at Object.<anonymous> (/", b"at Module._compile ("],
         repeat(rb"^)\n", 1, 200),
